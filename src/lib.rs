@@ -16,6 +16,7 @@
 //! **response** is the convolution's output there, bias added, before any ReLU; a
 //! **presentation** is one forward pass of one occluded image.
 
+pub mod files;
 
 /// The program's version, as it stands in files that it writes.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

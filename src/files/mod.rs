@@ -1,0 +1,67 @@
+//! Files as every other module reads and writes them: checked on the way in, atomic on the way
+//! out.
+
+mod atomic;
+mod digest;
+pub mod npy;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+pub use atomic::write_atomically;
+pub use digest::{Digest, digest_of};
+
+/// What can be wrong with a file.
+#[derive(Debug, Error)]
+pub enum FileError {
+    /// The file is not there, or not readable.
+    #[error("{}: cannot be read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file, or its folder, cannot be written.
+    #[error("{}: cannot be written: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file's content is not what it should be.
+    #[error("{}: {problem}", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What was found, what was expected, and where it helps, what to do.
+        problem: String,
+    },
+}
+
+impl FileError {
+    /// A [`FileError::Read`] of `path`, for `map_err`.
+    pub fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Read { path, source }
+    }
+
+    /// A [`FileError::Write`] of `path`, for `map_err`.
+    pub fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Write { path, source }
+    }
+
+    /// A [`FileError::Content`] of `path`.
+    pub fn content(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Content { path: path.to_owned(), problem: problem.into() }
+    }
+}
+
+/// The whole of a file.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, FileError> {
+    std::fs::read(path).map_err(FileError::read(path))
+}

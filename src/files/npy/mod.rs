@@ -1,0 +1,202 @@
+//! Arrays in NumPy's `.npy` format, through the crate `npyz`.
+
+pub(crate) mod header;
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use half::f16;
+use ndarray::{ArrayBase, ArrayD, Data, Dimension, IxDyn, ShapeBuilder};
+use npyz::{AutoSerialize, DType, Deserialize, NpyFile, Order, TypeChar, WriterBuilder};
+
+use self::header::Header;
+use super::{FileError, read_bytes, write_atomically};
+
+/// An array of any of the element types that the program reads, in C or Fortran order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// `float16`
+    F16(ArrayD<f16>),
+    /// `float32`
+    F32(ArrayD<f32>),
+    /// `float64`
+    F64(ArrayD<f64>),
+    /// `uint8`
+    U8(ArrayD<u8>),
+    /// `int32`
+    I32(ArrayD<i32>),
+    /// `int64`
+    I64(ArrayD<i64>),
+}
+
+impl Values {
+    /// The array's shape.
+    pub fn shape(&self) -> &[usize] {
+        match self {
+            Self::F16(a) => a.shape(),
+            Self::F32(a) => a.shape(),
+            Self::F64(a) => a.shape(),
+            Self::U8(a) => a.shape(),
+            Self::I32(a) => a.shape(),
+            Self::I64(a) => a.shape(),
+        }
+    }
+
+    /// NumPy's name of the element type.
+    pub fn dtype(&self) -> &'static str {
+        match self {
+            Self::F16(_) => "float16",
+            Self::F32(_) => "float32",
+            Self::F64(_) => "float64",
+            Self::U8(_) => "uint8",
+            Self::I32(_) => "int32",
+            Self::I64(_) => "int64",
+        }
+    }
+
+    /// The elements as `f32` (an `f64` is rounded), or `None` where they are integers.
+    pub fn into_f32(self) -> Option<ArrayD<f32>> {
+        match self {
+            Self::F16(a) => Some(a.mapv(f16::to_f32)),
+            Self::F32(a) => Some(a),
+            Self::F64(a) => Some(a.mapv(|v| v as f32)),
+            Self::U8(_) | Self::I32(_) | Self::I64(_) => None,
+        }
+    }
+}
+
+/// Reads a `.npy` file.
+pub fn read(path: &Path) -> Result<Values, FileError> {
+    parse(&read_bytes(path)?).map_err(|problem| FileError::content(path, problem))
+}
+
+/// Reads an array from the bytes of a `.npy` file; the error says what is wrong with them.
+///
+/// The header's claims are checked against the number of bytes before anything is allocated.
+pub fn parse(bytes: &[u8]) -> Result<Values, String> {
+    if bytes.is_empty() {
+        return Err("the file is empty".into());
+    }
+    let values_start = header::length(bytes)?;
+    let Header { shape, element_size } = Header::parse(bytes)?;
+    let claimed = shape.iter().product::<usize>() * element_size;
+    let found = bytes.len().saturating_sub(values_start);
+    if claimed != found {
+        return Err(format!(
+            "damaged or cut short: its header (shape {shape:?}) claims {claimed} bytes of values, \
+             and {found} follow"
+        ));
+    }
+    let file = NpyFile::new(bytes).map_err(|error| format!("cannot be decoded: {error}"))?;
+    let DType::Plain(kind) = file.dtype() else {
+        return Err("its elements are records; expected plain numbers".into());
+    };
+    let read = match (kind.type_char(), kind.num_bytes()) {
+        (TypeChar::Float, Some(2)) => elements(file).map(Values::F16),
+        (TypeChar::Float, Some(4)) => elements(file).map(Values::F32),
+        (TypeChar::Float, Some(8)) => elements(file).map(Values::F64),
+        (TypeChar::Uint, Some(1)) => elements(file).map(Values::U8),
+        (TypeChar::Int, Some(4)) => elements(file).map(Values::I32),
+        (TypeChar::Int, Some(8)) => elements(file).map(Values::I64),
+        _ => {
+            return Err(format!(
+                "its dtype is {kind}; expected float16, float32, float64, uint8, int32 or int64 \
+                 (convert it with numpy's astype)"
+            ));
+        }
+    };
+    read.map_err(|error| format!("cannot be decoded: {error}"))
+}
+
+fn elements<T: Deserialize>(file: NpyFile<&[u8]>) -> io::Result<ArrayD<T>> {
+    let shape: Vec<usize> = file.shape().iter().map(|&length| length as usize).collect();
+    let fortran = file.order() == Order::Fortran;
+    let values = file.into_vec::<T>()?;
+    ArrayD::from_shape_vec(IxDyn(&shape).set_f(fortran), values).map_err(io::Error::other)
+}
+
+/// Writes an array as a `.npy` file of format 1.0 in C order, atomically.
+pub fn write<T, S, D>(path: &Path, array: &ArrayBase<S, D>) -> Result<(), FileError>
+where
+    T: AutoSerialize + Copy,
+    S: Data<Elem = T>,
+    D: Dimension,
+{
+    let shape: Vec<u64> = array.shape().iter().map(|&length| length as u64).collect();
+    write_atomically(path, |file| {
+        let mut writer =
+            npyz::WriteOptions::new().default_dtype().shape(&shape).writer(file).begin_nd()?;
+        writer.extend(array.iter().copied())?;
+        writer.finish()
+    })
+}
+
+/// Writes raw bytes atomically; for text and JSON beside arrays.
+pub fn write_text(path: &Path, text: &str) -> Result<(), FileError> {
+    write_atomically(path, |file| file.write_all(text.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, array};
+
+    use super::*;
+
+    fn written<T: AutoSerialize + Copy>(array: &Array2<T>) -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.npy");
+        write(&path, array).unwrap();
+        std::fs::read(path).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let array = array![[1.5_f64, -2.0, 3.0], [4.0, 5.0, f64::MAX]];
+        assert_eq!(parse(&written(&array)), Ok(Values::F64(array.into_dyn())));
+        let transposed = array![[1_i64, 2], [3, -4], [5, 6]].reversed_axes();
+        assert_eq!(parse(&written(&transposed)), Ok(Values::I64(transposed.into_dyn())));
+    }
+
+    #[test]
+    fn fortran_order_is_read_in_its_order() {
+        let mut bytes = written(&array![[1_i32, 2, 3], [4, 5, 6]]);
+        let at = bytes.windows(5).position(|w| w == b"False").unwrap();
+        bytes[at..at + 5].copy_from_slice(b"True ");
+        let Values::I32(read) = parse(&bytes).unwrap() else { panic!("int32") };
+        assert_eq!(read, array![[1, 3, 5], [2, 4, 6]].into_dyn());
+    }
+
+    #[test]
+    fn bytes_that_are_no_whole_array_are_refused_and_nothing_is_allocated_for_them() {
+        let bytes = written(&array![[1.0_f32, 2.0], [3.0, 4.0]]);
+        let refused = |bytes: &[u8], part: &str| {
+            let problem = parse(bytes).unwrap_err();
+            assert!(problem.contains(part), "{problem}");
+        };
+        refused(b"", "empty");
+        refused(b"PK\x03\x04 something else", "not a .npy file");
+        refused(&bytes[..bytes.len() - 1], "damaged or cut short");
+        refused(&[&bytes[..], &[0]].concat(), "damaged or cut short");
+        for length in 0..128 {
+            assert!(parse(&bytes[..length]).is_err(), "{length}");
+        }
+
+        let shape = |text: &[u8]| {
+            let mut bytes = bytes.clone();
+            let at = bytes.windows(6).position(|w| w.starts_with(b"(2")).unwrap();
+            let end = bytes.iter().position(|&b| b == b'\n').unwrap();
+            bytes[at..end].fill(b' ');
+            bytes[at..at + text.len()].copy_from_slice(text);
+            bytes
+        };
+        refused(&shape(b"(4000000000, 1), }"), "claims 16000000000 bytes");
+        refused(&shape(b"(4000000000, 4000000000), }"), "more values than any file");
+        refused(&shape(b"(18446744073709551615,), }"), "more values than any file");
+        refused(&shape(b"((((((((((((((((((("), "not one of plain numbers");
+
+        let mut long_header = bytes.clone();
+        long_header[6] = 2;
+        long_header[8..12].fill(0xff);
+        refused(&long_header, ".npy header claims");
+    }
+}
