@@ -17,6 +17,7 @@
 //! **presentation** is one forward pass of one occluded image.
 
 pub mod files;
+pub mod geometry;
 
 /// The program's version, as it stands in files that it writes.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
