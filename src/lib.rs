@@ -18,6 +18,7 @@
 
 pub mod files;
 pub mod geometry;
+pub mod noise;
 
 /// The program's version, as it stands in files that it writes.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
