@@ -18,6 +18,7 @@
 
 pub mod files;
 pub mod geometry;
+pub mod network;
 pub mod noise;
 
 /// The program's version, as it stands in files that it writes.

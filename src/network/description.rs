@@ -1,0 +1,90 @@
+//! Networks described in a JSON file (`docs/formats.md`).
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::{Input, Layer, LayerId, Network, NetworkError, Op};
+use crate::files::{FileError, read_bytes};
+
+/// The name by which a layer takes the image as its input.
+pub(super) const IMAGE: &str = "image";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Description {
+    name: String,
+    layers: Vec<Map<String, Value>>,
+}
+
+impl Network {
+    /// The network that a preset's name or the path of a model description stands for.
+    ///
+    /// # Errors
+    /// Neither a preset nor a readable `.json` file; a description that does not work.
+    pub fn named(model: &str) -> Result<Self, NetworkError> {
+        let path = Path::new(model);
+        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+            Self::described_in(path)
+        } else {
+            Self::preset(model)
+        }
+    }
+
+    /// Reads a model description.
+    fn described_in(path: &Path) -> Result<Self, NetworkError> {
+        let found = |error: FileError| NetworkError::Description(error.to_string());
+        let bytes = read_bytes(path).map_err(found)?;
+        Self::from_description(&bytes).map_err(|error| {
+            found(FileError::content(
+                path,
+                format!("not a model description: {error} (docs/formats.md shows one)"),
+            ))
+        })
+    }
+
+    /// Builds the network that a JSON text describes.
+    ///
+    /// # Errors
+    /// Text that is no such description, and all of [`Network::new`].
+    pub fn from_description(json: &[u8]) -> Result<Self, NetworkError> {
+        let Description { name, layers } = serde_json::from_slice(json)
+            .map_err(|error| NetworkError::Description(error.to_string()))?;
+        let mut named: Vec<Layer> = Vec::with_capacity(layers.len());
+        for (place, fields) in layers.into_iter().enumerate() {
+            let layer = layer(place, fields, &named)?;
+            named.push(layer);
+        }
+        Self::new(name, named)
+    }
+}
+
+/// The layer at `place` of a description; its input is the layer before, unless it names others.
+fn layer(
+    place: usize,
+    mut fields: Map<String, Value>,
+    before: &[Layer],
+) -> Result<Layer, NetworkError> {
+    let name = match fields.remove("name") {
+        Some(Value::String(name)) => name,
+        _ => format!("{place}"),
+    };
+    let wrong = |problem: String| NetworkError::Layer { layer: name.clone(), problem };
+    let find = |asked: &str| match before.iter().position(|layer| layer.name == asked) {
+        Some(id) => Ok(Input::Layer(LayerId(id))),
+        None if asked == IMAGE => Ok(Input::Image),
+        None => Err(wrong(format!("its input `{asked}` is no layer before it"))),
+    };
+    let inputs = match fields.remove("inputs") {
+        None => vec![place.checked_sub(1).map_or(Input::Image, |id| Input::Layer(LayerId(id)))],
+        Some(value) => {
+            let names: Vec<String> = serde_json::from_value(value)
+                .map_err(|error| wrong(format!("its inputs are not a list of names: {error}")))?;
+            names.iter().map(|asked| find(asked)).collect::<Result<_, _>>()?
+        }
+    };
+    let op = serde_json::from_value::<Op>(Value::Object(fields))
+        .map_err(|error| wrong(error.to_string()))?;
+    Ok(Layer { name, op, inputs })
+}

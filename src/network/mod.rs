@@ -1,0 +1,283 @@
+//! Networks: a graph of named layers, its shapes, its receptive fields and its weights.
+
+mod description;
+mod layer;
+mod model;
+mod presets;
+pub mod weights;
+
+#[cfg(test)]
+mod tests;
+
+use thiserror::Error;
+
+use crate::geometry::{GeometryError, ImageSize, Projection};
+
+pub use layer::{Convolution, Input, Layer, LocalResponseNorm, MaxPool, Op};
+pub use model::{Filters, Model, ModelError};
+pub use presets::PRESETS;
+
+/// Channels of an image, and so of every network's input.
+pub const IMAGE_CHANNELS: usize = 3;
+
+/// What can be wrong with a network, or with the way it is asked for.
+#[derive(Debug, Error)]
+pub enum NetworkError {
+    /// A layer's own numbers do not work.
+    #[error("layer `{layer}`: {problem}")]
+    Layer {
+        /// The layer's name.
+        layer: String,
+        /// What is wrong, and what was expected.
+        problem: String,
+    },
+    /// A network description that cannot be read.
+    #[error("{0}")]
+    Description(String),
+    /// Joined branches that see the image in different steps.
+    #[error("layer `{layer}`: {source}")]
+    Geometry {
+        /// The layer's name.
+        layer: String,
+        /// Why they cannot be joined.
+        source: GeometryError,
+    },
+    /// A layer that the network does not have.
+    #[error("{network} has no layer `{asked}`; its convolutions are {known}")]
+    UnknownLayer {
+        /// The network's name.
+        network: String,
+        /// The name asked for.
+        asked: String,
+        /// The names there are.
+        known: String,
+    },
+    /// A layer whose channels are no units.
+    #[error(
+        "layer `{asked}` of {network} is a {kind}; units are the channels of convolutions: {known}"
+    )]
+    NotConvolution {
+        /// The network's name.
+        network: String,
+        /// The name asked for.
+        asked: String,
+        /// What it is.
+        kind: &'static str,
+        /// The convolutions there are.
+        known: String,
+    },
+    /// Images too small for the network.
+    #[error(
+        "images of {image} are too small for layer `{layer}`: it gets {input} and its window of \
+         {kernel}×{kernel} (padding {padding}) does not fit; use larger images"
+    )]
+    NoRoom {
+        /// The layer's name.
+        layer: String,
+        /// The image's size.
+        image: ImageSize,
+        /// What the layer gets.
+        input: ImageSize,
+        /// Its window.
+        kernel: usize,
+        /// Its padding.
+        padding: usize,
+    },
+}
+
+/// A layer of one network: its place in the order of computation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LayerId(pub usize);
+
+/// A graph of layers, each after its inputs.
+#[derive(Clone, Debug)]
+pub struct Network {
+    name: String,
+    layers: Vec<Layer>,
+    channels: Vec<usize>,
+    projections: Vec<Projection>,
+}
+
+impl Network {
+    /// A network of these layers, in an order in which each comes after its inputs.
+    ///
+    /// # Errors
+    /// Names that are not unique, inputs that do not come before, numbers that do not work
+    /// together, and what is not supported.
+    pub fn new(name: impl Into<String>, layers: Vec<Layer>) -> Result<Self, NetworkError> {
+        let mut network = Self {
+            name: name.into(),
+            layers: Vec::with_capacity(layers.len()),
+            channels: Vec::with_capacity(layers.len()),
+            projections: Vec::with_capacity(layers.len()),
+        };
+        for layer in layers {
+            network.push(layer)?;
+        }
+        if network.convolutions().next().is_none() {
+            let problem = format!("{}: it has no convolution, so no units", network.name);
+            return Err(NetworkError::Description(problem));
+        }
+        Ok(network)
+    }
+
+    fn push(&mut self, layer: Layer) -> Result<(), NetworkError> {
+        let problem =
+            |problem: String| Err(NetworkError::Layer { layer: layer.name.clone(), problem });
+        if layer.name.is_empty() || layer.name == description::IMAGE {
+            return problem("a layer needs a name, other than that of the image".into());
+        }
+        if self.layers.iter().any(|other| other.name == layer.name) {
+            return problem("another layer has the same name".into());
+        }
+        if let Some(Input::Layer(LayerId(id))) =
+            layer.inputs.iter().copied().find(
+                |input| matches!(input, Input::Layer(LayerId(id)) if *id >= self.layers.len()),
+            )
+        {
+            return problem(format!("its input, layer {id}, does not come before it"));
+        }
+        let inputs: Vec<usize> =
+            layer.inputs.iter().map(|&input| self.channels_of(input)).collect();
+        let channels = match layer.op.channels(&inputs) {
+            Ok(channels) => channels,
+            Err(found) => return problem(found),
+        };
+        let mut fields = layer.inputs.iter().map(|&input| match input {
+            Input::Image => Projection::IMAGE,
+            Input::Layer(LayerId(id)) => self.projections[id],
+        });
+        let first = fields.next().unwrap_or(Projection::IMAGE);
+        let joined = fields
+            .try_fold(first, Projection::join)
+            .map_err(|source| NetworkError::Geometry { layer: layer.name.clone(), source })?;
+        let window = layer.op.window();
+        self.projections.push(joined.through(window.kernel, window.stride, window.padding));
+        self.channels.push(channels);
+        self.layers.push(layer);
+        Ok(())
+    }
+
+    /// The network's name, such as `alexnet`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The layers in the order of computation.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// A layer.
+    pub fn layer(&self, id: LayerId) -> &Layer {
+        &self.layers[id.0]
+    }
+
+    /// Output channels of a layer; of a convolution, its units.
+    pub fn channels(&self, id: LayerId) -> usize {
+        self.channels[id.0]
+    }
+
+    /// Channels of an input.
+    pub fn channels_of(&self, input: Input) -> usize {
+        match input {
+            Input::Image => IMAGE_CHANNELS,
+            Input::Layer(id) => self.channels(id),
+        }
+    }
+
+    /// How a layer's positions project onto the image.
+    pub fn projection(&self, id: LayerId) -> Projection {
+        self.projections[id.0]
+    }
+
+    /// The convolutions, in order: `conv1`, `conv2`, …
+    pub fn convolutions(&self) -> impl Iterator<Item = (LayerId, &Convolution)> {
+        self.layers.iter().enumerate().filter_map(|(id, layer)| match &layer.op {
+            Op::Conv(convolution) => Some((LayerId(id), convolution)),
+            _ => None,
+        })
+    }
+
+    /// A convolution's short name, `conv1`, `conv2`, …; of another layer, its own name.
+    pub fn short_name(&self, id: LayerId) -> String {
+        match self.convolutions().position(|(other, _)| other == id) {
+            Some(place) => format!("conv{}", place + 1),
+            None => self.layer(id).name.clone(),
+        }
+    }
+
+    /// The convolution called `name`: `conv3`, or the layer's own name such as `features.6`.
+    ///
+    /// # Errors
+    /// [`NetworkError::UnknownLayer`] and [`NetworkError::NotConvolution`].
+    pub fn convolution(&self, name: &str) -> Result<LayerId, NetworkError> {
+        let known = || {
+            let names = self
+                .convolutions()
+                .map(|(id, _)| format!("{} ({})", self.short_name(id), self.layer(id).name));
+            names.collect::<Vec<_>>().join(", ")
+        };
+        if let Some((id, _)) = self
+            .convolutions()
+            .find(|&(id, _)| self.layer(id).name == name || self.short_name(id) == name)
+        {
+            return Ok(id);
+        }
+        let (network, asked) = (self.name.clone(), name.to_owned());
+        Err(match self.layers.iter().find(|layer| layer.name == name) {
+            Some(layer) => NetworkError::NotConvolution {
+                network,
+                asked,
+                kind: layer.op.kind(),
+                known: known(),
+            },
+            None => NetworkError::UnknownLayer { network, asked, known: known() },
+        })
+    }
+
+    /// Output sizes of all layers up to and with `last`, for images of this size.
+    ///
+    /// # Errors
+    /// [`NetworkError::NoRoom`] where a window does not fit, [`NetworkError::Layer`] where joined
+    /// branches have different sizes.
+    pub fn sizes(&self, image: ImageSize, last: LayerId) -> Result<Vec<ImageSize>, NetworkError> {
+        let mut sizes: Vec<ImageSize> = Vec::with_capacity(last.0 + 1);
+        for layer in &self.layers[..=last.0] {
+            let mut inputs = layer.inputs.iter().map(|input| match input {
+                Input::Image => image,
+                Input::Layer(LayerId(id)) => sizes[*id],
+            });
+            let input = inputs.next().unwrap_or(image);
+            if let Some(other) = inputs.find(|&other| other != input) {
+                return Err(NetworkError::Layer {
+                    layer: layer.name.clone(),
+                    problem: format!("it joins outputs of {input} and {other}"),
+                });
+            }
+            let window = layer.op.window();
+            let output = window.output_size(input).ok_or_else(|| NetworkError::NoRoom {
+                layer: layer.name.clone(),
+                image,
+                input,
+                kernel: window.kernel,
+                padding: window.padding,
+            })?;
+            sizes.push(output);
+        }
+        Ok(sizes)
+    }
+
+    /// Multiply-adds of one forward pass up to and with `last`.
+    ///
+    /// # Errors
+    /// As [`Network::sizes`].
+    pub fn multiply_adds(&self, image: ImageSize, last: LayerId) -> Result<u64, NetworkError> {
+        let sizes = self.sizes(image, last)?;
+        let counts = self.convolutions().take_while(|&(id, _)| id <= last).map(|(id, conv)| {
+            let inputs = self.channels_of(self.layer(id).inputs[0]) / conv.groups;
+            (sizes[id.0].area() * conv.out_channels * inputs * conv.kernel * conv.kernel) as u64
+        });
+        Ok(counts.sum())
+    }
+}

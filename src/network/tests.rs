@@ -1,0 +1,132 @@
+use super::*;
+
+fn described(json: &str) -> Result<Network, NetworkError> {
+    Network::from_description(json.as_bytes())
+}
+
+/// The message for a network with these layers, which must not work.
+fn refused(layers: &str) -> String {
+    described(&format!(r#"{{"name": "t", "layers": [{layers}]}}"#)).unwrap_err().to_string()
+}
+
+const CONV: &str = r#"{"name": "a", "op": "conv", "out_channels": 6, "kernel": 3}"#;
+
+#[test]
+fn presets_have_torchvisions_layout() {
+    let names = |preset: &str| -> Vec<String> {
+        let network = Network::preset(preset).unwrap();
+        network.convolutions().map(|(id, _)| network.layer(id).name.clone()).collect()
+    };
+    assert_eq!(
+        names("alexnet"),
+        ["features.0", "features.3", "features.6", "features.8", "features.10"]
+    );
+    assert_eq!(names("vgg11").len(), 8);
+    assert_eq!(names("vgg13").len(), 10);
+    assert_eq!(names("vgg16").len(), 13);
+    assert_eq!(names("vgg16").last().unwrap(), "features.28");
+    assert_eq!(names("vgg19").last().unwrap(), "features.34");
+}
+
+#[test]
+fn alexnet_has_its_known_sizes_and_work() {
+    let network = Network::preset("alexnet").unwrap();
+    let image = ImageSize::square(227);
+    let millions = |layer: &str| {
+        let id = network.convolution(layer).unwrap();
+        network.multiply_adds(image, id).unwrap() as f64 / 1e6
+    };
+    let counted = ["conv1", "conv2", "conv3", "conv4", "conv5"].map(millions);
+    for (counted, expected) in counted.into_iter().zip([72.9, 296.8, 408.9, 558.5, 658.1]) {
+        assert!((counted - expected).abs() < 0.06, "{counted} {expected}");
+    }
+    let conv5 = network.convolution("conv5").unwrap();
+    assert_eq!(network.sizes(image, conv5).unwrap()[conv5.0], ImageSize::square(13));
+    assert_eq!(network.channels(conv5), 256);
+}
+
+#[test]
+fn layers_are_found_by_either_name() {
+    let network = Network::preset("alexnet").unwrap();
+    assert_eq!(network.convolution("conv3").unwrap(), network.convolution("features.6").unwrap());
+    let unknown = network.convolution("conv9").unwrap_err().to_string();
+    assert!(unknown.contains("no layer `conv9`"), "{unknown}");
+    assert!(unknown.contains("conv1 (features.0), conv2 (features.3)"), "{unknown}");
+    let relu = network.convolution("features.1").unwrap_err().to_string();
+    assert!(relu.contains("is a ReLU"), "{relu}");
+}
+
+#[test]
+fn images_without_room_are_refused_with_the_layer_that_has_none() {
+    let network = Network::preset("alexnet").unwrap();
+    let conv5 = network.convolution("conv5").unwrap();
+    let error = network.sizes(ImageSize::new(40, 20), conv5).unwrap_err().to_string();
+    assert!(error.contains("images of 40×20 are too small for layer `features.5`"), "{error}");
+    let conv1 = network.convolution("conv1").unwrap();
+    assert!(network.sizes(ImageSize::new(40, 20), conv1).is_ok(), "earlier layers have room");
+}
+
+#[test]
+fn what_is_not_supported_is_an_error_that_names_the_layer() {
+    for (field, message) in [
+        (r#""dilation": 2"#, "its dilation is 2; only 1 is supported"),
+        (r#""groups": 2"#, "its 2 groups do not divide its 3 input and 6 output channels"),
+        (r#""groups": 0"#, "groups do not divide"),
+        (r#""stride": 0"#, "its stride is 0; expected 1"),
+        (r#""padding": -1"#, "invalid value"),
+        (r#""padding_mode": "reflect""#, "unknown field `padding_mode`"),
+        (r#""inputs": ["b"]"#, "its input `b` is no layer before it"),
+        (r#""inputs": []"#, "has one input; found 0"),
+        (r#""inputs": ["image", "image"]"#, "has one input; found 2"),
+    ] {
+        let error = refused(&format!("{}, {field}}}", CONV.trim_end_matches('}')));
+        assert!(error.starts_with("layer `a`: ") && error.contains(message), "{error}");
+    }
+    for (layer, message) in [
+        (r#"{"name": "b", "op": "batch_norm"}"#, "unknown variant `batch_norm`"),
+        (r#"{"name": "a", "op": "relu"}"#, "another layer has the same name"),
+        (r#"{"name": "image", "op": "relu"}"#, "other than that of the image"),
+        (
+            r#"{"name": "b", "op": "max_pool", "kernel": 3, "stride": 2, "padding": 2}"#,
+            "at most half",
+        ),
+        (r#"{"name": "b", "op": "max_pool", "kernel": 0, "stride": 2}"#, "its kernel is 0"),
+        (r#"{"name": "b", "op": "max_pool", "kernel": [3, 5], "stride": 2}"#, "invalid type"),
+        (
+            r#"{"name": "b", "op": "local_response_norm", "size": 0}"#,
+            "expected a size of at least 1",
+        ),
+        (r#"{"name": "b", "op": "add", "inputs": ["a", "image"]}"#, "adds 6 channels and 3"),
+    ] {
+        let error = refused(&format!("{CONV}, {layer}"));
+        assert!(error.starts_with("layer `") && error.contains(message), "{error}");
+    }
+    assert!(refused("").contains("no convolution"));
+    assert!(described("{").is_err());
+    assert!(described(r#"{"name": "t", "layers": [], "more": 1}"#).is_err());
+}
+
+#[test]
+fn branches_of_unequal_steps_or_sizes_are_errors() {
+    let step = r#"{"name": "b", "op": "conv", "out_channels": 6, "kernel": 1, "stride": 2, "inputs": ["image"]},
+                  {"name": "c", "op": "add", "inputs": ["a", "b"]}"#;
+    assert!(refused(&format!("{CONV}, {step}")).contains("step 1 and 2 pixels"));
+
+    let size = r#"{"name": "b", "op": "conv", "out_channels": 6, "kernel": 1, "inputs": ["image"]},
+                  {"name": "c", "op": "concat", "inputs": ["a", "b"]},
+                  {"name": "d", "op": "conv", "out_channels": 1, "kernel": 1}"#;
+    let network = described(&format!(r#"{{"name": "t", "layers": [{CONV}, {size}]}}"#)).unwrap();
+    let last = network.convolution("d").unwrap();
+    let error = network.sizes(ImageSize::square(8), last).unwrap_err().to_string();
+    assert!(error.contains("layer `c`: it joins outputs of 6×6 and 8×8"), "{error}");
+}
+
+#[test]
+fn filters_that_do_not_fit_are_refused() {
+    let network = || described(&format!(r#"{{"name": "t", "layers": [{CONV}]}}"#)).unwrap();
+    let filters = |weight, bias| Filters { weight: vec![0.0; weight], bias: vec![0.0; bias] };
+    assert!(Model::new(network(), vec![filters(162, 6)]).is_ok());
+    assert!(Model::new(network(), vec![filters(161, 6)]).is_err());
+    assert!(Model::new(network(), vec![filters(162, 0)]).is_err());
+    assert!(Model::new(network(), vec![]).is_err());
+}

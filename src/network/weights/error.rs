@@ -1,0 +1,123 @@
+//! What can be wrong with a weight file.
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::lookup::Ambiguous;
+use crate::files::FileError;
+
+/// What can be wrong with a weight file. Every message begins with the file's path.
+#[derive(Debug, Error)]
+pub enum WeightsError {
+    /// The file cannot be read, or is damaged as a whole.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The file's content is of no format that is read.
+    #[error(
+        "{}: not a weight file of a known format; expected .safetensors, .npz (numpy.savez) \
+         or .pth (torch.save)", path.display()
+    )]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A format of PyTorch before version 1.6, or a bare pickle.
+    #[error("{}: {kind}, which is not read; {advice}", path.display())]
+    LegacyTorch {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+        /// How to convert it.
+        advice: &'static str,
+    },
+    /// Two tensors fit a wanted name equally well.
+    #[error(
+        "{}: `{wanted}` may mean \"{first}\" or \"{second}\"; save a file that has only one of \
+         them", path.display()
+    )]
+    Ambiguous {
+        /// The file.
+        path: PathBuf,
+        /// The name asked for.
+        wanted: String,
+        /// The first tensor that fits it, by the file's own name.
+        first: String,
+        /// Another.
+        second: String,
+    },
+    /// A wanted tensor cannot be read.
+    #[error("{}: tensor \"{tensor}\": {problem}", path.display())]
+    Tensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor, by the file's own name.
+        tensor: String,
+        /// What was found, what was expected, and where it helps, what to do.
+        problem: String,
+    },
+    /// A wanted tensor holds a NaN, an infinity, or a number that is too large for `f32`.
+    #[error(
+        "{}: tensor \"{tensor}\": its element {place} is {value:?}; expected finite numbers in \
+         the range of float32", path.display()
+    )]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor, by the file's own name.
+        tensor: String,
+        /// The element's place in row-major order, from 0.
+        place: usize,
+        /// The element.
+        value: f64,
+    },
+}
+
+impl WeightsError {
+    /// Names come from the file; they are escaped, so that none can rewrite a terminal.
+    pub(super) fn ambiguous<'a>(
+        path: &Path,
+        wanted: &str,
+        names: &(impl Iterator<Item = &'a str> + Clone),
+        two: &Ambiguous,
+    ) -> Self {
+        let name = |place| names.clone().nth(place).unwrap_or_default().escape_debug().to_string();
+        Self::Ambiguous {
+            path: path.to_owned(),
+            wanted: wanted.to_owned(),
+            first: name(two.first),
+            second: name(two.second),
+        }
+    }
+}
+
+/// What is wrong with one tensor, for a reader that knows neither its file nor its name.
+#[derive(Debug)]
+pub(super) enum TensorProblem {
+    Content(String),
+    NotFinite { place: usize, value: f64 },
+}
+
+impl TensorProblem {
+    pub fn content(problem: impl Into<String>) -> Self {
+        Self::Content(problem.into())
+    }
+
+    /// The problem, of tensor `name` of the file `path`.
+    pub fn of(self, path: &Path, name: &str) -> WeightsError {
+        let (path, tensor) = (path.to_owned(), name.escape_debug().to_string());
+        match self {
+            Self::Content(problem) => WeightsError::Tensor { path, tensor, problem },
+            Self::NotFinite { place, value } => {
+                WeightsError::NotFinite { path, tensor, place, value }
+            }
+        }
+    }
+}
+
+impl From<String> for TensorProblem {
+    fn from(problem: String) -> Self {
+        Self::Content(problem)
+    }
+}

@@ -1,0 +1,124 @@
+//! Named tensors from weight files: `.safetensors`, `.npz`, and `.pth` or `.pt` of `torch.save`.
+//!
+//! The files are not trusted. Nothing in them is executed, no length that they claim is allocated
+//! before the bytes for it are there, and tensors that nobody asked for are not read at all.
+
+#[cfg(test)]
+mod allocation;
+mod element;
+mod error;
+mod format;
+mod lookup;
+mod npz;
+mod pickle;
+mod pth;
+mod safetensors;
+#[cfg(test)]
+mod tests;
+mod zipped;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::Path;
+
+use crate::files::FileError;
+
+use error::TensorProblem;
+use format::Format;
+
+pub use error::WeightsError;
+
+/// One tensor, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// The length of each axis.
+    pub shape: Vec<usize>,
+    /// The elements, the last axis running fastest; all of them finite.
+    pub data: Vec<f32>,
+}
+
+/// What a weight file holds: the tensors asked for, and the names of the others.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tensors {
+    /// By the name asked for. A name that the file does not have is not here.
+    pub found: BTreeMap<String, Tensor>,
+    /// The file's own names of the tensors that were not asked for, in the file's order.
+    pub ignored: Vec<String>,
+}
+
+/// Reads the tensors named `wanted`, such as `features.0.weight`, from a weight file; the content
+/// tells the format, not the file's name.
+///
+/// A name in the file may carry a prefix that ends in a dot, as wrappers (`module.`) and
+/// checkpoints (`state_dict.`) leave them; nested dicts are joined by dots. The elements may be
+/// float16, bfloat16, float32 or float64; a float64 is rounded.
+///
+/// # Errors
+/// The file cannot be read, is damaged or of another format; two of its tensors fit one wanted
+/// name; or a wanted tensor cannot be read, is not of floats, or has a value that is not finite as
+/// `f32`. A wanted tensor that the file does not have is no error here.
+pub fn read(path: &Path, wanted: &[String]) -> Result<Tensors, WeightsError> {
+    let mut file = File::open(path).map_err(FileError::read(path))?;
+    let content = |problem| FileError::content(path, problem);
+    match format::of(&mut file).map_err(FileError::read(path))? {
+        Format::Safetensors => {
+            collect(path, safetensors::Safetensors::open(file).map_err(content)?, wanted)
+        }
+        Format::Zip => {
+            let zip = zipped::Zipped::open(file).map_err(content)?;
+            if pth::is_pth(&zip) {
+                // The tensors borrow the pickle's bytes.
+                let (layout, bytes) = pth::unpack(zip).map_err(content)?;
+                collect(path, pth::Pth::parse(layout, &bytes).map_err(content)?, wanted)
+            } else {
+                collect(path, npz::Npz::new(zip).map_err(content)?, wanted)
+            }
+        }
+        Format::LegacyTorch { kind, advice } => {
+            Err(WeightsError::LegacyTorch { path: path.to_owned(), kind, advice })
+        }
+        Format::Unknown => Err(WeightsError::UnknownFormat { path: path.to_owned() }),
+    }
+}
+
+/// An open weight file of any format. An entry is known by its place in the file's own order.
+trait Source {
+    /// The entries' names.
+    fn names(&self) -> impl Iterator<Item = &str> + Clone;
+
+    /// Whether an entry is a tensor, and not an object that merely has a tensor's place.
+    fn is_tensor(&self, _entry: usize) -> bool {
+        true
+    }
+
+    /// Reads an entry.
+    fn tensor(&mut self, entry: usize) -> Result<Tensor, TensorProblem>;
+}
+
+fn collect(
+    path: &Path,
+    mut source: impl Source,
+    wanted: &[String],
+) -> Result<Tensors, WeightsError> {
+    let mut used = BTreeSet::new();
+    let mut found = BTreeMap::new();
+    for name in wanted {
+        let place = lookup::find(source.names(), name)
+            .map_err(|two| WeightsError::ambiguous(path, name, &source.names(), &two))?;
+        if let Some(place) = place {
+            let tensor = source.tensor(place).map_err(|problem| {
+                let name = source.names().nth(place).unwrap_or_default();
+                problem.of(path, name)
+            })?;
+            used.insert(place);
+            found.insert(name.clone(), tensor);
+        }
+    }
+    let ignored = source
+        .names()
+        .enumerate()
+        .filter(|&(place, _)| !used.contains(&place) && source.is_tensor(place))
+        .map(|(_, name)| name.to_owned())
+        .collect();
+    Ok(Tensors { found, ignored })
+}

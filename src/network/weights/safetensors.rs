@@ -1,0 +1,93 @@
+//! `.safetensors`: the length of a JSON header in eight bytes, the header, the tensors' bytes.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+
+use ::safetensors::Dtype;
+use ::safetensors::tensor::{Metadata, TensorInfo};
+
+use super::element::{Element, count, finite};
+use super::{Source, Tensor, TensorProblem};
+
+/// The longest header read, the format's own limit.
+const MAX_HEADER: u64 = 100_000_000;
+
+/// The bytes in which the header's length stands.
+const LENGTH_BYTES: u64 = 8;
+
+pub(super) struct Safetensors {
+    file: File,
+    metadata: Metadata,
+    names: Vec<String>,
+    /// Where in the file the tensors' bytes begin.
+    data_start: u64,
+}
+
+impl Safetensors {
+    /// Reads and checks the header only.
+    pub fn open(mut file: File) -> Result<Self, String> {
+        let unreadable = |error| format!("cannot be read: {error}");
+        let file_length = file.metadata().map_err(unreadable)?.len();
+        let mut length = [0; LENGTH_BYTES as usize];
+        file.read_exact(&mut length).map_err(unreadable)?;
+        let header_length = u64::from_le_bytes(length);
+        let room = file_length.saturating_sub(LENGTH_BYTES).min(MAX_HEADER);
+        if header_length > room {
+            return Err(format!(
+                "damaged or cut short: its safetensors header claims {header_length} bytes; at \
+                 most {room} are possible"
+            ));
+        }
+        let mut header = vec![0; header_length as usize];
+        file.read_exact(&mut header).map_err(unreadable)?;
+        // Parsing checks that the tensors' ranges follow each other without gaps and that each
+        // is as long as its shape and type say. The crate's own `read_metadata` does the same,
+        // but wants the whole file in memory.
+        let metadata: Metadata = serde_json::from_slice(&header)
+            .map_err(|error| format!("its safetensors header is not valid: {error}"))?;
+        let data_start = LENGTH_BYTES + header_length;
+        let (claimed, found) = (metadata.data_len() as u64, file_length - data_start);
+        if claimed != found {
+            return Err(format!(
+                "damaged or cut short: its safetensors header claims {claimed} bytes of tensors, \
+                 and {found} follow"
+            ));
+        }
+        let names = metadata.offset_keys();
+        Ok(Self { file, metadata, names, data_start })
+    }
+}
+
+impl Source for Safetensors {
+    fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.names.iter().map(String::as_str)
+    }
+
+    fn tensor(&mut self, entry: usize) -> Result<Tensor, TensorProblem> {
+        let info = self.names.get(entry).and_then(|name| self.metadata.info(name));
+        let Some(TensorInfo { dtype, shape, data_offsets: (start, stop) }) = info else {
+            return Err(TensorProblem::content("not in the header"));
+        };
+        let element = element_of(*dtype).ok_or_else(|| {
+            TensorProblem::content(format!("its dtype is {dtype}; expected F16, BF16, F32 or F64"))
+        })?;
+        let count = count(shape)?;
+        let mut bytes = vec![0; stop - start];
+        self.file
+            .seek(SeekFrom::Start(self.data_start + *start as u64))
+            .and_then(|_| self.file.read_exact(&mut bytes))
+            .map_err(|error| TensorProblem::content(format!("cannot be read: {error}")))?;
+        let values = (0..count).map(|place| element.get(&bytes, place).unwrap_or(f64::NAN));
+        Ok(Tensor { shape: shape.clone(), data: finite(values)? })
+    }
+}
+
+fn element_of(dtype: Dtype) -> Option<Element> {
+    match dtype {
+        Dtype::F16 => Some(Element::F16),
+        Dtype::BF16 => Some(Element::Bf16),
+        Dtype::F32 => Some(Element::F32),
+        Dtype::F64 => Some(Element::F64),
+        _ => None,
+    }
+}
