@@ -18,6 +18,7 @@
 
 pub mod files;
 pub mod geometry;
+pub mod images;
 pub mod network;
 pub mod noise;
 

@@ -1,0 +1,99 @@
+//! Decoding of PNG and JPEG files to 8-bit RGB.
+
+use std::io::Cursor;
+
+use image::{DynamicImage, ImageError, ImageFormat, ImageReader, Limits};
+use ndarray::Array3;
+
+use super::{Fault, jpeg};
+use crate::geometry::ImageSize;
+
+/// Bytes that a decoded picture may take: about 179 million RGB pixels, where Pillow too refuses
+/// to go on.
+const MOST_BYTES: u64 = 512 << 20;
+
+/// An 8-bit RGB picture.
+pub(super) struct Picture {
+    /// Its size; no side is 0.
+    pub size: ImageSize,
+    /// Red, green, blue of each pixel, row by row.
+    pub rgb: Vec<u8>,
+}
+
+impl Picture {
+    /// Decodes the bytes of a PNG or JPEG file. The content counts, not the file's name.
+    ///
+    /// As in Pillow's `convert("RGB")`: grey becomes three equal channels, alpha is dropped (not
+    /// blended), a palette is looked up, and 16-bit colours keep their high byte. 16-bit grey
+    /// keeps its high byte too; Pillow clips it at 255, which leaves little but white. No colour
+    /// profile and no EXIF rotation is applied, as torchvision's loader applies none.
+    ///
+    /// PNG pixels are exact. JPEG pixels can be a few levels off Pillow's where colours are
+    /// subsampled, since decoders are free in how they interpolate.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Fault> {
+        if bytes.is_empty() {
+            return Err(Fault::Empty);
+        }
+        let mut reader = ImageReader::new(Cursor::new(bytes))
+            .with_guessed_format()
+            .map_err(|error| Fault::Decode(error.into()))?;
+        match reader.format() {
+            Some(ImageFormat::Png) => {}
+            Some(ImageFormat::Jpeg) if jpeg::is_whole(bytes) => {}
+            Some(ImageFormat::Jpeg) => return Err(Fault::CutShort),
+            _ => return Err(Fault::Format),
+        }
+        reader.limits(limits());
+        match reader.decode() {
+            Ok(picture) => Self::from_any(picture),
+            Err(ImageError::Limits(_)) => Err(Fault::TooLarge),
+            Err(error) => Err(Fault::Decode(error)),
+        }
+    }
+
+    fn from_any(picture: DynamicImage) -> Result<Self, Fault> {
+        let size = ImageSize::new(picture.height() as usize, picture.width() as usize);
+        let (channels, samples) = match picture {
+            DynamicImage::ImageRgb8(p) => return Ok(Self { size, rgb: p.into_raw() }),
+            DynamicImage::ImageLuma8(p) => (1, p.into_raw()),
+            DynamicImage::ImageLumaA8(p) => (2, p.into_raw()),
+            DynamicImage::ImageRgba8(p) => (4, p.into_raw()),
+            DynamicImage::ImageLuma16(p) => (1, high_bytes(&p)),
+            DynamicImage::ImageLumaA16(p) => (2, high_bytes(&p)),
+            DynamicImage::ImageRgb16(p) => (3, high_bytes(&p)),
+            DynamicImage::ImageRgba16(p) => (4, high_bytes(&p)),
+            _ => return Err(Fault::Format),
+        };
+        let rgb = samples
+            .chunks_exact(channels)
+            .flat_map(|pixel| match *pixel {
+                [red, green, blue, ..] => [red, green, blue],
+                _ => [pixel[0]; 3],
+            })
+            .collect();
+        Ok(Self { size, rgb })
+    }
+
+    /// The picture as `[3, height, width]`, values `v / 255`.
+    pub fn to_array(&self) -> Array3<f32> {
+        let ImageSize { height, width } = self.size;
+        Array3::from_shape_fn((3, height, width), |(channel, y, x)| {
+            f32::from(self.rgb[(y * width + x) * 3 + channel]) / 255.0
+        })
+    }
+}
+
+fn limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(ImageSize::MAX_SIDE as u32);
+    limits.max_image_height = Some(ImageSize::MAX_SIDE as u32);
+    limits.max_alloc = Some(MOST_BYTES);
+    limits
+}
+
+fn high_bytes(samples: &[u16]) -> Vec<u8> {
+    samples.iter().map(|sample| (sample >> 8) as u8).collect()
+}
+
+#[cfg(test)]
+mod tests;

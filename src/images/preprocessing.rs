@@ -1,0 +1,312 @@
+//! What is done to an image's values before the network sees them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use ndarray::Array3;
+use serde::{Deserialize, Serialize};
+
+use super::{Fault, ImageError};
+
+/// Mean of each channel (red, green, blue) of `ImageNet`, for values in [0, 1].
+pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+
+/// Standard deviation of each channel of `ImageNet`, for values in [0, 1].
+pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
+
+/// What is done to an image's values.
+///
+/// Values of 8-bit sources (pictures, and `uint8` arrays) become `v / 255`, in [0, 1], before
+/// anything else, always. Floating-point values are taken as they are.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Preprocessing {
+    /// Nothing more. The default for `.npy` arrays, which come as the network expects them.
+    None,
+    /// What torchvision's classifiers were trained with. The default for pictures.
+    ///
+    /// - A picture is resized so that its shorter side is `max(256, height, width)` of the size
+    ///   wanted, with Pillow's antialiased bilinear filter, byte for byte; the longer side is
+    ///   `side * longer / shorter`, rounded down. The size wanted is then cut out of its centre
+    ///   (half a pixel rounds to even, as in torchvision's `CenterCrop`). The size wanted is
+    ///   224×224 where none is given.
+    /// - Then `(v - mean) / std` per channel, with [`IMAGENET_MEAN`] and [`IMAGENET_STD`].
+    ///
+    /// A `.npy` array is never resized nor cropped: only the second step is done, and a value
+    /// outside [0, 1] is an error.
+    Imagenet,
+    /// Values in [0, 1] become `2v - 1`, in [-1, 1]. A value outside [0, 1] is an error.
+    Unit,
+    /// Each image minus its own mean, over its own population standard deviation, both taken
+    /// over all pixels and channels. An image of one constant value becomes all zeros.
+    Standardize,
+    /// `(v - mean) / std` per channel (red, green, blue).
+    Custom {
+        /// Mean of each channel; finite.
+        mean: [f32; 3],
+        /// Standard deviation of each channel; finite and above 0.
+        std: [f32; 3],
+    },
+}
+
+impl Preprocessing {
+    /// The preprocessings that can be chosen by name; [`Preprocessing::Custom`] needs numbers.
+    pub const NAMED: [Self; 4] = [Self::None, Self::Imagenet, Self::Unit, Self::Standardize];
+
+    /// The name: `none`, `imagenet`, `unit`, `standardize` or `custom`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Imagenet => "imagenet",
+            Self::Unit => "unit",
+            Self::Standardize => "standardize",
+            Self::Custom { .. } => "custom",
+        }
+    }
+
+    /// Checks the constants of [`Preprocessing::Custom`]; the others cannot be wrong.
+    ///
+    /// # Errors
+    /// [`ImageError::Constant`].
+    pub fn check(&self) -> Result<(), ImageError> {
+        let Self::Custom { mean, std } = self else { return Ok(()) };
+        let wrong =
+            |constant, value: f32, channel| Err(ImageError::Constant { constant, value, channel });
+        for channel in 0..3 {
+            if !mean[channel].is_finite() {
+                return wrong("mean", mean[channel], channel);
+            }
+            if !(std[channel].is_finite() && std[channel] > 0.0) {
+                return wrong("std", std[channel], channel);
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies the value part to an image `[3, height, width]`, in place. Resizing and cropping,
+    /// where there is any, came before.
+    pub(super) fn apply(&self, image: &mut Array3<f32>) -> Result<(), Fault> {
+        check_finite(image, "")?;
+        match self {
+            Self::None => {}
+            Self::Imagenet => {
+                self.check_range(image)?;
+                normalize(image, &IMAGENET_MEAN, &IMAGENET_STD);
+            }
+            Self::Unit => {
+                self.check_range(image)?;
+                image.mapv_inplace(|v| 2.0 * v - 1.0);
+            }
+            Self::Standardize => standardize(image),
+            Self::Custom { mean, std } => {
+                normalize(image, mean, std);
+                // A large value over a small deviation can overflow.
+                check_finite(image, " after preprocessing")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_range(&self, image: &Array3<f32>) -> Result<(), Fault> {
+        let (lowest, highest) = range(image);
+        if lowest < 0.0 || highest > 1.0 {
+            return Err(Fault::Range { lowest, highest, preprocessing: self.name() });
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Preprocessing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Custom { mean, std } => write!(f, "custom (mean {mean:?}, std {std:?})"),
+            named => f.write_str(named.name()),
+        }
+    }
+}
+
+impl FromStr for Preprocessing {
+    type Err = String;
+
+    /// One of the names of [`Preprocessing::NAMED`].
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::NAMED.into_iter().find(|named| named.name() == text).ok_or_else(|| {
+            let names = Self::NAMED.map(|named| named.name()).join(", ");
+            format!("`{text}` is not a preprocessing; expected one of {names}")
+        })
+    }
+}
+
+fn check_finite(image: &Array3<f32>, when: &'static str) -> Result<(), Fault> {
+    let not_finite = |value: &f32| !value.is_finite();
+    // The plain scan is fast; the place is looked for only once there is one.
+    if !image.iter().any(not_finite) {
+        return Ok(());
+    }
+    match image.indexed_iter().find(|(_, value)| not_finite(value)) {
+        Some(((channel, y, x), &value)) => Err(Fault::NotFinite { value, channel, y, x, when }),
+        None => Ok(()),
+    }
+}
+
+/// The lowest and the highest value.
+fn range(image: &Array3<f32>) -> (f32, f32) {
+    image.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(lowest, highest), &value| {
+        (lowest.min(value), highest.max(value))
+    })
+}
+
+fn normalize(image: &mut Array3<f32>, mean: &[f32; 3], std: &[f32; 3]) {
+    for ((mut plane, mean), std) in image.outer_iter_mut().zip(mean).zip(std) {
+        plane.mapv_inplace(|v| (v - mean) / std);
+    }
+}
+
+fn standardize(image: &mut Array3<f32>) {
+    let (lowest, highest) = range(image);
+    if lowest == highest {
+        image.fill(0.0);
+        return;
+    }
+    // In f64, so that neither the sum over many pixels nor the square of a large value loses.
+    let count = image.len() as f64;
+    let mean = image.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
+    let variance = image.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / count;
+    let deviation = variance.sqrt();
+    image.mapv_inplace(|v| ((f64::from(v) - mean) / deviation) as f32);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(values: [f32; 6]) -> Array3<f32> {
+        Array3::from_shape_vec((3, 1, 2), values.to_vec()).unwrap()
+    }
+
+    fn applied(preprocessing: Preprocessing, values: [f32; 6]) -> Vec<f32> {
+        let mut image = image(values);
+        preprocessing.apply(&mut image).unwrap();
+        image.into_raw_vec_and_offset().0
+    }
+
+    #[test]
+    fn names_go_both_ways() {
+        for named in Preprocessing::NAMED {
+            assert_eq!(named.to_string().parse(), Ok(named));
+            assert_eq!(serde_json::to_string(&named).unwrap(), format!("\"{named}\""));
+        }
+        let error = "ImageNet".parse::<Preprocessing>().unwrap_err();
+        assert!(error.contains("none, imagenet, unit, standardize"), "{error}");
+        assert!("custom".parse::<Preprocessing>().is_err());
+    }
+
+    #[test]
+    fn custom_is_shown_and_serialized_with_its_constants() {
+        let custom = Preprocessing::Custom { mean: [0.5, 0.25, 0.0], std: [0.5, 1.0, 2.0] };
+        assert_eq!(
+            serde_json::to_string(&custom).unwrap(),
+            r#"{"custom":{"mean":[0.5,0.25,0.0],"std":[0.5,1.0,2.0]}}"#
+        );
+        assert_eq!(custom.to_string(), "custom (mean [0.5, 0.25, 0.0], std [0.5, 1.0, 2.0])");
+    }
+
+    #[test]
+    fn none_leaves_any_finite_value_as_it_is() {
+        let values = [-3.0, 0.0, 1.0, 255.0, 1e-9, f32::MAX];
+        assert_eq!(applied(Preprocessing::None, values), values);
+    }
+
+    #[test]
+    fn unit_maps_zero_to_one_onto_minus_one_to_one() {
+        assert_eq!(
+            applied(Preprocessing::Unit, [0.0, 0.25, 0.5, 0.75, 1.0, 0.125]),
+            [-1.0, -0.5, 0.0, 0.5, 1.0, -0.75]
+        );
+    }
+
+    #[test]
+    fn imagenet_centres_each_channel_on_its_own_mean() {
+        let [r, g, b] = IMAGENET_MEAN;
+        let values = applied(Preprocessing::Imagenet, [r, r + 0.229, g, g + 0.224, b, b + 0.225]);
+        for (value, expected) in values.iter().zip([0.0, 1.0, 0.0, 1.0, 0.0, 1.0]) {
+            assert!((value - expected).abs() < 1e-6, "{value} {expected}");
+        }
+    }
+
+    #[test]
+    fn custom_divides_by_each_channels_deviation() {
+        let custom = Preprocessing::Custom { mean: [1.0, 2.0, 3.0], std: [1.0, 2.0, 4.0] };
+        assert_eq!(
+            applied(custom, [1.0, 2.0, 2.0, 4.0, 3.0, -1.0]),
+            [0.0, 1.0, 0.0, 1.0, 0.0, -1.0]
+        );
+    }
+
+    #[test]
+    fn standardize_uses_the_population_deviation_over_everything() {
+        // Mean 3, squared deviations 4, 1, 0, 0, 1, 4 (hand count): variance 10/6.
+        let values = applied(Preprocessing::Standardize, [1.0, 2.0, 3.0, 3.0, 4.0, 5.0]);
+        let deviation = (10.0_f32 / 6.0).sqrt();
+        for (value, centred) in values.iter().zip([-2.0, -1.0, 0.0, 0.0, 1.0, 2.0]) {
+            assert!((value - centred / deviation).abs() < 1e-6, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn standardize_makes_a_constant_image_zero_and_survives_extreme_values() {
+        assert_eq!(applied(Preprocessing::Standardize, [0.1; 6]), [0.0; 6]);
+        let most = f32::MAX;
+        assert_eq!(
+            applied(Preprocessing::Standardize, [most, -most, most, -most, most, -most]),
+            [1.0, -1.0, 1.0, -1.0, 1.0, -1.0]
+        );
+    }
+
+    #[test]
+    fn values_outside_zero_to_one_are_refused_with_their_range() {
+        for preprocessing in [Preprocessing::Unit, Preprocessing::Imagenet] {
+            let error =
+                preprocessing.apply(&mut image([0.0, -2.0, 0.5, 3.5, 1.0, 1.0])).unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains("from -2 to 3.5"), "{text}");
+            assert!(text.contains(preprocessing.name()) && text.contains("`none`"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_not_finite_is_refused_with_its_place() {
+        for wrong in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for preprocessing in Preprocessing::NAMED {
+                let error =
+                    preprocessing.apply(&mut image([0.0, 0.0, 0.0, wrong, 0.0, 0.0])).unwrap_err();
+                assert!(
+                    matches!(error, Fault::NotFinite { channel: 1, y: 0, x: 1, when: "", .. }),
+                    "{error}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_overflow_in_custom_is_refused() {
+        let custom = Preprocessing::Custom { mean: [0.0; 3], std: [1.0, 1.0, 1e-3] };
+        let error = custom.apply(&mut image([0.0, 0.0, 0.0, 0.0, 0.0, 1e38])).unwrap_err();
+        assert!(error.to_string().contains("inf after preprocessing"), "{error}");
+    }
+
+    #[test]
+    fn constants_are_checked() {
+        let custom = |mean, std| Preprocessing::Custom { mean: [0.0, mean, 0.0], std: [std; 3] };
+        assert!(custom(0.5, 1.0).check().is_ok());
+        for (mean, std, named) in [
+            (f32::NAN, 1.0, "mean NaN for channel 1"),
+            (0.0, 0.0, "std 0 for channel 0"),
+            (0.0, -1.0, "std -1 for channel 0"),
+            (0.0, f32::INFINITY, "std inf for channel 0"),
+        ] {
+            let error = custom(mean, std).check().unwrap_err().to_string();
+            assert!(error.contains(named), "{error}");
+        }
+    }
+}
