@@ -16,6 +16,7 @@
 //! **response** is the convolution's output there, bias added, before any ReLU; a
 //! **presentation** is one forward pass of one occluded image.
 
+pub mod engine;
 pub mod files;
 pub mod geometry;
 pub mod images;

@@ -1,0 +1,133 @@
+//! Engines present occluded images to a network and measure responses.
+//!
+//! An engine knows no files. It is prepared once for a model, some of its layers and an image
+//! size, where every error of shape shows; then it runs batches of images and of jobs.
+
+pub mod reference;
+mod watch;
+
+use ndarray::ArrayView3;
+use thiserror::Error;
+
+use crate::geometry::{ImageSize, Occluder};
+use crate::network::{LayerId, Model, NetworkError};
+use crate::noise::Noise;
+
+pub use reference::ReferenceEngine;
+pub use watch::Watch;
+
+/// What can go wrong in an engine.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// The network cannot be run on images of this size.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// A batch that does not fit what was prepared.
+    #[error("{0}")]
+    Request(String),
+    /// A response that is no number.
+    #[error(
+        "unit {unit} of `{layer}` responds with {value} to image {image}: the weights or the \
+         image's values are too large for 32-bit arithmetic; check the preprocessing"
+    )]
+    NotFinite {
+        /// The layer's name.
+        layer: String,
+        /// The unit.
+        unit: usize,
+        /// The image's index.
+        image: usize,
+        /// The response.
+        value: f32,
+    },
+    /// The caller asked to stop.
+    #[error("stopped")]
+    Stopped,
+}
+
+/// One map to compute: an image, a unit's position on the layer's output, and the occluders.
+#[derive(Clone, Copy, Debug)]
+pub struct Job<'a> {
+    /// The image, `[3, height, width]` in C order.
+    pub image: ArrayView3<'a, f32>,
+    /// The image's index, by which its noise is drawn.
+    pub image_index: u32,
+    /// The unit: a channel of the layer.
+    pub unit: usize,
+    /// The position `(y, x)` on the layer's output.
+    pub position: (usize, usize),
+    /// The occluders to present, each inside the image.
+    pub occluders: &'a [Occluder],
+    /// What the occluders are filled with.
+    pub noise: Noise,
+}
+
+/// The outcome of a job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Presented {
+    /// The unit's response to the original image.
+    pub response: f32,
+    /// Per occluder, `response(occluded) - response(original)`, signed.
+    pub differences: Vec<f32>,
+}
+
+/// A unit's largest and smallest response to one image, and the flat index `y * width + x` of
+/// the first position, in row-major order, where each occurs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Extremes {
+    /// Largest response.
+    pub max: f32,
+    /// Where.
+    pub max_at: u32,
+    /// Smallest response.
+    pub min: f32,
+    /// Where.
+    pub min_at: u32,
+}
+
+/// A way to compute responses.
+pub trait Engine: Sync {
+    /// The engine's name, for the manifest.
+    fn name(&self) -> &'static str;
+
+    /// Prepares the engine to run `model` up to `layers`, convolutions all, on images of size
+    /// `image`.
+    ///
+    /// # Errors
+    /// Images too small for one of the layers; a layer that is no convolution.
+    fn prepare<'m>(
+        &self,
+        model: &'m Model,
+        layers: &[LayerId],
+        image: ImageSize,
+    ) -> Result<Box<dyn Prepared + 'm>, EngineError>;
+}
+
+/// An engine prepared for a model, layers and an image size.
+///
+/// Results are the same bytes for any number of threads and any division into batches.
+pub trait Prepared: Sync {
+    /// The extremes of every unit: `[image][layer][unit]`, layers in the order in which they were
+    /// prepared. `first` is the index of the first image, for messages.
+    ///
+    /// # Errors
+    /// An image of another size, a response that is not finite, [`EngineError::Stopped`].
+    fn extremes(
+        &self,
+        images: &[ArrayView3<'_, f32>],
+        first: usize,
+        watch: &Watch<'_>,
+    ) -> Result<Vec<Vec<Vec<Extremes>>>, EngineError>;
+
+    /// Presents every occluder of every job to `layer`, one of those prepared.
+    ///
+    /// # Errors
+    /// A job that does not fit the layer or the image, a response that is not finite,
+    /// [`EngineError::Stopped`].
+    fn present(
+        &self,
+        layer: LayerId,
+        jobs: &[Job<'_>],
+        watch: &Watch<'_>,
+    ) -> Result<Vec<Presented>, EngineError>;
+}

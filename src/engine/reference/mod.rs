@@ -1,0 +1,241 @@
+//! The plain engine: every occluded image goes through the network whole.
+//!
+//! It is the oracle that faster engines are tested against, so it takes no shortcut: a copy of
+//! the image, the noise, then every layer up to the unit's, by the book. Presentations are
+//! independent of each other and each is computed by one thread, so neither the number of threads
+//! nor the batch can change a bit of the result.
+
+mod convolve;
+mod elementwise;
+mod forward;
+mod pool;
+mod schedule;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use ndarray::ArrayView3;
+use rayon::prelude::*;
+
+use self::forward::{Forward, Scratch};
+use super::{Engine, EngineError, Extremes, Job, Prepared, Presented, Watch};
+use crate::geometry::ImageSize;
+use crate::network::{IMAGE_CHANNELS, LayerId, Model, Op};
+
+/// The plain engine, on all threads of the current rayon pool.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReferenceEngine;
+
+impl Engine for ReferenceEngine {
+    fn name(&self) -> &'static str {
+        "cpu-full"
+    }
+
+    fn prepare<'m>(
+        &self,
+        model: &'m Model,
+        layers: &[LayerId],
+        image: ImageSize,
+    ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
+        for &id in layers {
+            let layer = model.network().layer(id);
+            if !matches!(layer.op, Op::Conv(_)) {
+                let kind = layer.op.kind();
+                let name = &layer.name;
+                return Err(EngineError::Request(format!(
+                    "layer `{name}` is a {kind}; an engine is prepared for convolutions"
+                )));
+            }
+        }
+        let forward = Forward::new(model, layers, image)?;
+        Ok(Box::new(Plain { forward, layers: layers.to_vec(), scratch: Mutex::default() }))
+    }
+}
+
+struct Plain<'m> {
+    forward: Forward<'m>,
+    layers: Vec<LayerId>,
+    /// Buffers of finished presentations, for the next ones: allocating megabytes anew each time
+    /// would cost more than the first layer.
+    scratch: Mutex<Vec<Scratch>>,
+}
+
+impl Plain<'_> {
+    fn with_scratch<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
+        let pool = || self.scratch.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let spare = pool().pop();
+        let mut scratch = spare.unwrap_or_default();
+        let result = work(&mut scratch);
+        pool().push(scratch);
+        result
+    }
+
+    fn check_image(&self, image: &ArrayView3<'_, f32>) -> Result<(), EngineError> {
+        let ImageSize { height, width } = self.forward.image;
+        if image.shape() != [IMAGE_CHANNELS, height, width] {
+            return Err(EngineError::Request(format!(
+                "an image of shape {:?}; the engine was prepared for [{IMAGE_CHANNELS}, {height}, \
+                 {width}]",
+                image.shape()
+            )));
+        }
+        Ok(())
+    }
+
+    fn check_job(&self, layer: LayerId, job: &Job<'_>) -> Result<(), EngineError> {
+        self.check_image(&job.image)?;
+        let (units, size) = (self.forward.channels(layer), self.forward.size(layer));
+        let (y, x) = job.position;
+        if job.unit >= units || y >= size.height || x >= size.width {
+            return Err(EngineError::Request(format!(
+                "unit {} at position ({y}, {x}); the layer has {units} units of {size} positions",
+                job.unit
+            )));
+        }
+        let image = self.forward.image;
+        let outside = |occluder: &&crate::geometry::Occluder| {
+            occluder.size == 0
+                || occluder.top + occluder.size > image.height
+                || occluder.left + occluder.size > image.width
+        };
+        match job.occluders.iter().find(outside) {
+            Some(occluder) => Err(EngineError::Request(format!(
+                "an occluder at {} reaches past the image of {image}",
+                occluder.pixels()
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    fn not_finite(&self, layer: LayerId, unit: usize, image: usize, value: f32) -> EngineError {
+        EngineError::NotFinite { layer: self.forward.name(layer), unit, image, value }
+    }
+}
+
+impl Prepared for Plain<'_> {
+    fn extremes(
+        &self,
+        images: &[ArrayView3<'_, f32>],
+        first: usize,
+        watch: &Watch<'_>,
+    ) -> Result<Vec<Vec<Vec<Extremes>>>, EngineError> {
+        let Some(&last) = self.layers.iter().max() else { return Ok(Vec::new()) };
+        let one = |(place, image): (usize, &ArrayView3<'_, f32>)| {
+            if watch.stopped() {
+                return Err(EngineError::Stopped);
+            }
+            self.check_image(image)?;
+            let mut found: HashMap<LayerId, Vec<Extremes>> = HashMap::new();
+            self.with_scratch(|scratch| {
+                scratch.set_image(image);
+                self.forward.run(scratch, last, |layer, output| {
+                    if self.layers.contains(&layer) {
+                        let area = self.forward.size(layer).area();
+                        found.insert(layer, output.chunks_exact(area).map(extremes_of).collect());
+                    }
+                });
+            });
+            for (&layer, units) in &found {
+                for (unit, extremes) in units.iter().enumerate() {
+                    // A NaN or an infinity anywhere shows in one of the two.
+                    if let Some(&value) =
+                        [extremes.max, extremes.min].iter().find(|value| !value.is_finite())
+                    {
+                        return Err(self.not_finite(layer, unit, first + place, value));
+                    }
+                }
+            }
+            watch.advance(1);
+            Ok(self.layers.iter().filter_map(|layer| found.get(layer).cloned()).collect())
+        };
+        images.par_iter().enumerate().with_max_len(1).map(one).collect()
+    }
+
+    fn present(
+        &self,
+        layer: LayerId,
+        jobs: &[Job<'_>],
+        watch: &Watch<'_>,
+    ) -> Result<Vec<Presented>, EngineError> {
+        if !self.layers.contains(&layer) {
+            let name = self.forward.name(layer);
+            return Err(EngineError::Request(format!("layer `{name}` was not prepared")));
+        }
+        jobs.iter().try_for_each(|job| self.check_job(layer, job))?;
+        let patches: Vec<_> = jobs
+            .iter()
+            .map(|job| job.noise.patches(job.image_index, IMAGE_CHANNELS, job.occluders))
+            .collect();
+        // Each job's original image first, then its occluded copies.
+        let presentations: Vec<(usize, Option<usize>)> = jobs
+            .iter()
+            .enumerate()
+            .flat_map(|(job, Job { occluders, .. })| {
+                let occluded = (0..occluders.len()).map(Some);
+                std::iter::once(None).chain(occluded).map(move |which| (job, which))
+            })
+            .collect();
+        let response = |&(place, which): &(usize, Option<usize>)| {
+            if watch.stopped() {
+                return Err(EngineError::Stopped);
+            }
+            let job = &jobs[place];
+            let response = self.with_scratch(|scratch| {
+                scratch.set_image(&job.image);
+                if let Some(which) = which {
+                    patches[place].occlude(which, &mut scratch.image, self.forward.image.width);
+                    watch.advance(1);
+                }
+                let size = self.forward.size(layer);
+                let flat = job.unit * size.area() + job.position.0 * size.width + job.position.1;
+                let mut response = f32::NAN;
+                self.forward.run(scratch, layer, |id, output| {
+                    if id == layer {
+                        response = output[flat];
+                    }
+                });
+                response
+            });
+            if response.is_finite() {
+                Ok(response)
+            } else {
+                let image = job.image_index as usize;
+                Err(self.not_finite(layer, job.unit, image, response))
+            }
+        };
+        let responses: Vec<f32> = presentations
+            .par_iter()
+            .with_max_len(1)
+            .map(response)
+            .collect::<Result<_, EngineError>>()?;
+        let mut rest = responses.as_slice();
+        let presented = jobs.iter().map(|job| {
+            let (of_job, others) = rest.split_at(job.occluders.len() + 1);
+            rest = others;
+            let response = of_job[0];
+            let differences = of_job[1..].iter().map(|occluded| occluded - response).collect();
+            Presented { response, differences }
+        });
+        Ok(presented.collect())
+    }
+}
+
+/// The extremes of one unit's responses; a NaN anywhere becomes the maximum.
+fn extremes_of(responses: &[f32]) -> Extremes {
+    let mut found = Extremes { max: f32::NEG_INFINITY, max_at: 0, min: f32::INFINITY, min_at: 0 };
+    for (place, &response) in responses.iter().enumerate() {
+        if response > found.max {
+            (found.max, found.max_at) = (response, place as u32);
+        }
+        if response < found.min {
+            (found.min, found.min_at) = (response, place as u32);
+        }
+        if response.is_nan() {
+            return Extremes { max: response, max_at: place as u32, ..found };
+        }
+    }
+    found
+}

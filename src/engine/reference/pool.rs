@@ -1,0 +1,33 @@
+//! Max-pooling.
+
+use crate::geometry::ImageSize;
+use crate::network::MaxPool;
+
+/// Max-pooling of `[channel, y, x]`. Padding never wins: a window is cut at the input's border.
+pub(super) fn max_pool(
+    pool: &MaxPool,
+    input: &[f32],
+    input_size: ImageSize,
+    output: &mut [f32],
+    output_size: ImageSize,
+) {
+    // The part of a window that lies inside the input.
+    let inside = |position: usize, length: usize| {
+        let first = (position * pool.stride) as isize - pool.padding as isize;
+        let end = (first + pool.kernel as isize).min(length as isize);
+        first.max(0) as usize..end as usize
+    };
+    let planes = input.chunks_exact(input_size.area());
+    for (plane, pooled) in planes.zip(output.chunks_exact_mut(output_size.area())) {
+        for (y, row) in pooled.chunks_exact_mut(output_size.width).enumerate() {
+            let rows = inside(y, input_size.height);
+            for (x, value) in row.iter_mut().enumerate() {
+                let columns = inside(x, input_size.width);
+                *value = rows
+                    .clone()
+                    .flat_map(|row| &plane[row * input_size.width..][columns.clone()])
+                    .fold(f32::NEG_INFINITY, |largest, &value| largest.max(value));
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+use std::sync::atomic::AtomicBool;
+
+use ndarray::Array3;
+
+use super::convolve::{Convolve, convolve};
+use super::elementwise::normalise;
+use super::extremes_of;
+use super::pool::max_pool;
+use crate::geometry::ImageSize;
+use crate::network::{Convolution, Filters, LocalResponseNorm, MaxPool, Op};
+
+/// Pseudo-random values on [-1, 1).
+fn values(seed: u32, length: usize) -> Vec<f32> {
+    crate::noise::TorchStream::new(seed).take(length).map(|value| value * 2.0 - 1.0).collect()
+}
+
+/// Convolution by its definition, in f64.
+fn by_definition(shape: &Convolve<'_>, filters: &Filters, input: &[f32]) -> Vec<f64> {
+    let Convolution { out_channels, kernel, stride, padding, groups, .. } = *shape.conv;
+    let (inputs, units) = (shape.input_channels / groups, out_channels / groups);
+    let mut output = Vec::new();
+    for unit in 0..out_channels {
+        for y in 0..shape.output.height {
+            for x in 0..shape.output.width {
+                let mut sum = f64::from(filters.bias.get(unit).copied().unwrap_or(0.0));
+                for channel in 0..inputs {
+                    for (ky, kx) in (0..kernel).flat_map(|ky| (0..kernel).map(move |kx| (ky, kx))) {
+                        let (row, column) = (y * stride + ky, x * stride + kx);
+                        let inside = (padding..padding + shape.input.height).contains(&row)
+                            && (padding..padding + shape.input.width).contains(&column);
+                        if inside {
+                            let plane = unit / units * inputs + channel;
+                            let value = input[plane * shape.input.area()
+                                + (row - padding) * shape.input.width
+                                + column
+                                - padding];
+                            let tap = ((unit * inputs + channel) * kernel + ky) * kernel + kx;
+                            sum += f64::from(value) * f64::from(filters.weight[tap]);
+                        }
+                    }
+                }
+                output.push(sum);
+            }
+        }
+    }
+    output
+}
+
+#[test]
+fn a_convolution_equals_its_definition() {
+    // (channels, height, width), convolution: strides, paddings beyond the kernel, groups,
+    // windows that cover the input, one that needs several bands.
+    let cases = [
+        ((3, 13, 17), Convolution::new(8, 5, 2, 2)),
+        ((4, 7, 7), Convolution { groups: 2, ..Convolution::new(6, 3, 1, 1) }),
+        ((6, 5, 9), Convolution { groups: 6, bias: false, ..Convolution::new(6, 3, 2, 1) }),
+        ((3, 4, 4), Convolution::new(2, 4, 1, 0)),
+        ((2, 3, 5), Convolution::new(3, 1, 1, 0)),
+        ((2, 3, 5), Convolution::new(3, 1, 3, 2)),
+        ((1, 4, 3), Convolution::new(2, 2, 1, 5)),
+        ((64, 40, 50), Convolution::new(5, 3, 1, 1)),
+        ((3, 30, 31), Convolution::new(4, 11, 4, 2)),
+    ];
+    for (case, ((channels, height, width), conv)) in cases.into_iter().enumerate() {
+        let input_size = ImageSize::new(height, width);
+        let output = Op::Conv(conv.clone()).window().output_size(input_size).unwrap();
+        let shape = Convolve { conv: &conv, input_channels: channels, input: input_size, output };
+        let taps = channels / conv.groups * conv.kernel * conv.kernel;
+        let input = values(case as u32, channels * input_size.area());
+        let filters = Filters {
+            weight: values(100 + case as u32, conv.out_channels * taps),
+            bias: values(200, if conv.bias { conv.out_channels } else { 0 }),
+        };
+        let mut found = vec![f32::NAN; conv.out_channels * output.area()];
+        convolve(&shape, &filters, &input, &mut found, &mut Vec::new());
+        let expected = by_definition(&shape, &filters, &input);
+        for (place, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            let error = (f64::from(*found) - expected).abs();
+            assert!(error < 1e-6 * taps as f64, "case {case}, {place}: {found} {expected}");
+        }
+    }
+}
+
+#[test]
+fn pooling_is_the_maximum_of_what_lies_inside_and_counts_windows_as_pytorch_does() {
+    let pooled = |pool: &MaxPool, input: &[f32], size: ImageSize| {
+        let output = Op::MaxPool(pool.clone()).window().output_size(size).unwrap();
+        let mut found = vec![f32::NAN; output.area()];
+        max_pool(pool, input, size, &mut found, output);
+        (output, found)
+    };
+    // All values negative: padding must not win with a zero.
+    let input: Vec<f32> = (0..25).map(|place| -1.0 - place as f32).collect();
+    let pool = MaxPool { padding: 1, ..MaxPool::new(2, 2) };
+    let (size, found) = pooled(&pool, &input, ImageSize::square(5));
+    assert_eq!(size, ImageSize::square(3));
+    assert_eq!(found, [-1.0, -2.0, -4.0, -6.0, -7.0, -9.0, -16.0, -17.0, -19.0]);
+
+    // torch.nn.MaxPool2d(3, 2, ceil_mode=True) on 6×6 gives 3×3; the last windows are cut.
+    let input: Vec<f32> = (0..36).map(|place| place as f32).collect();
+    let pool = MaxPool { ceil_mode: true, ..MaxPool::new(3, 2) };
+    let (size, found) = pooled(&pool, &input, ImageSize::square(6));
+    assert_eq!(size, ImageSize::square(3));
+    assert_eq!(found, [14.0, 16.0, 17.0, 26.0, 28.0, 29.0, 32.0, 34.0, 35.0]);
+
+    // A window that would begin in the right padding does not count:
+    // torch.nn.MaxPool2d(2, 2, padding=1, ceil_mode=True) on 3×3 gives 2×2.
+    let pool = MaxPool { padding: 1, ceil_mode: true, ..MaxPool::new(2, 2) };
+    let (size, _) = pooled(&pool, &input[..9], ImageSize::square(3));
+    assert_eq!(size, ImageSize::square(2));
+}
+
+#[test]
+fn normalisation_equals_its_formula() {
+    let norm = LocalResponseNorm { size: 4, alpha: 0.5, beta: 0.75, k: 2.0 };
+    let input = values(1, 7 * 2);
+    let mut found = vec![0.0; 14];
+    normalise(&norm, &input, 2, &mut found);
+    for channel in 0_isize..7 {
+        for position in 0..2 {
+            // Four channels: two before, itself, one after.
+            let sum: f32 = (channel - 2..=channel + 1)
+                .filter(|neighbour| (0..7).contains(neighbour))
+                .map(|neighbour| input[neighbour as usize * 2 + position].powi(2))
+                .sum();
+            let place = channel as usize * 2 + position;
+            let expected = input[place] / (2.0 + 0.5 / 4.0 * sum).powf(0.75);
+            assert!((found[place] - expected).abs() < 1e-6);
+        }
+    }
+}
+
+#[test]
+fn extremes_are_at_the_first_of_equal_positions_and_show_a_nan() {
+    let found = extremes_of(&[0.0, 2.0, -1.0, 2.0, -1.0]);
+    assert_eq!((found.max, found.max_at, found.min, found.min_at), (2.0, 1, -1.0, 2));
+    assert!(extremes_of(&[0.0, f32::NAN, 1.0]).max.is_nan());
+}
+
+#[test]
+fn requests_that_do_not_fit_are_errors() {
+    use crate::engine::{Engine, EngineError, Job, ReferenceEngine, Watch};
+    use crate::geometry::Occluder;
+    use crate::network::{LayerId, Model, Network};
+    use crate::noise::Noise;
+
+    let json = br#"{"name": "t", "layers": [
+        {"name": "c", "op": "conv", "out_channels": 2, "kernel": 3},
+        {"name": "r", "op": "relu"}]}"#;
+    let network = Network::from_description(json).unwrap();
+    let filters = Filters { weight: values(0, 2 * 27), bias: vec![0.0; 2] };
+    let model = Model::new(network, vec![filters]).unwrap();
+    let size = ImageSize::square(8);
+    assert!(matches!(
+        ReferenceEngine.prepare(&model, &[LayerId(1)], size),
+        Err(EngineError::Request(_))
+    ));
+    assert!(matches!(
+        ReferenceEngine.prepare(&model, &[LayerId(0)], ImageSize::square(2)),
+        Err(EngineError::Network(_))
+    ));
+    let engine = ReferenceEngine.prepare(&model, &[LayerId(0)], size).unwrap();
+
+    let image = Array3::zeros((3, 8, 8));
+    let small = Array3::zeros((3, 8, 7));
+    let occluder = Occluder { index: 0, top: 6, left: 0, size: 2 };
+    let job = Job {
+        image: image.view(),
+        image_index: 0,
+        unit: 1,
+        position: (5, 5),
+        occluders: &[occluder],
+        noise: Noise::Philox { seed: 0, draw: 0 },
+    };
+    let stop = AtomicBool::new(false);
+    let watch = Watch::new(&stop);
+    let refused = |job: Job<'_>| {
+        matches!(engine.present(LayerId(0), &[job], &watch), Err(EngineError::Request(_)))
+    };
+    assert!(!refused(job));
+    assert!(refused(Job { unit: 2, ..job }));
+    assert!(refused(Job { position: (6, 0), ..job }));
+    assert!(refused(Job { image: small.view(), ..job }));
+    assert!(refused(Job { occluders: &[Occluder { top: 7, ..occluder }], ..job }));
+    assert_eq!(watch.done(), 1);
+
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert!(matches!(engine.present(LayerId(0), &[job], &watch), Err(EngineError::Stopped)));
+    assert!(matches!(engine.extremes(&[image.view()], 0, &watch), Err(EngineError::Stopped)));
+}
