@@ -20,8 +20,11 @@ pub mod engine;
 pub mod files;
 pub mod geometry;
 pub mod images;
+pub mod maps;
 pub mod network;
 pub mod noise;
+pub mod ranking;
+pub mod sweep;
 
 /// The program's version, as it stands in files that it writes.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,117 @@
+//! `manifest.json`: what the maps were made from, and how.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::files::{Digest, FileError, npy};
+use crate::geometry::{Deposit, GridRule, ImageSize};
+
+/// The manifest of a folder of maps; `docs/formats.md` explains each field.
+#[derive(Clone, Debug, Serialize)]
+pub struct Manifest {
+    /// `occlumap maps`.
+    pub format: &'static str,
+    /// Version of the format.
+    pub version: u32,
+    /// Version of the program.
+    pub program: &'static str,
+    /// Whether every layer asked for is there.
+    pub complete: bool,
+    /// When the run began, in seconds since 1970-01-01 UTC.
+    pub started_unix: u64,
+    /// The network and its weights.
+    pub model: ModelRecord,
+    /// The images.
+    pub images: ImageRecord,
+    /// What was asked for.
+    pub settings: SettingsRecord,
+    /// The engine that presented the images.
+    pub engine: &'static str,
+    /// Threads that it ran on.
+    pub threads: usize,
+    /// Seconds that ranking took; `null` where the ranking was given.
+    pub ranking_seconds: Option<f64>,
+    /// The layers whose maps are there, by short name.
+    pub layers: BTreeMap<String, LayerRecord>,
+}
+
+/// The network in a [`Manifest`].
+#[derive(Clone, Debug, Serialize)]
+pub struct ModelRecord {
+    /// The network's name.
+    pub name: String,
+    /// The weight file, as it was named.
+    pub weights: String,
+    /// Its SHA-256.
+    pub weights_sha256: Digest,
+}
+
+/// The images in a [`Manifest`].
+#[derive(Clone, Debug, Serialize)]
+pub struct ImageRecord {
+    /// The folder, as it was named.
+    pub folder: String,
+    /// Their size.
+    pub size: ImageSize,
+    /// How they were preprocessed.
+    pub preprocessing: String,
+    /// File names in the order of the images' indices.
+    pub names: Vec<String>,
+}
+
+/// The sweep's settings in a [`Manifest`].
+#[derive(Clone, Debug, Serialize)]
+pub struct SettingsRecord {
+    /// Images a unit, at either end of the ranking.
+    pub top: usize,
+    /// The noise, `philox:SEED`.
+    pub noise: String,
+    /// The occluder grid.
+    pub grid: GridRule,
+    /// Every so many-th occluder was presented.
+    pub every: usize,
+    /// Where discrepancies were added.
+    pub deposit: Deposit,
+}
+
+/// One layer in a [`Manifest`].
+#[derive(Clone, Debug, Serialize)]
+pub struct LayerRecord {
+    /// The framework's name of the layer.
+    pub name: String,
+    /// Units of the layer, the first axis of the maps.
+    pub units: usize,
+    /// The units that were swept; the others are NaN. `null` where all were.
+    pub swept: Option<Vec<usize>>,
+    /// The RF's side length in pixels, the other axes of the maps.
+    pub rf: usize,
+    /// Side length of an occluder in pixels.
+    pub occluder_size: usize,
+    /// Pixels between neighbouring occluders.
+    pub occluder_stride: usize,
+    /// Presentations.
+    pub presentations: u64,
+    /// Seconds.
+    pub seconds: f64,
+    /// SHA-256 of the files.
+    pub files: BTreeMap<String, Digest>,
+}
+
+impl Manifest {
+    /// What [`Manifest::format`] says.
+    pub const FORMAT: &'static str = "occlumap maps";
+    /// The version that this program writes.
+    pub const VERSION: u32 = 1;
+    /// The manifest's file name.
+    pub const FILE: &'static str = "manifest.json";
+
+    /// Writes the manifest into `folder`.
+    pub fn write(&self, folder: &Path) -> Result<(), FileError> {
+        let path = folder.join(Self::FILE);
+        let text = serde_json::to_string_pretty(self)
+            .map_err(|error| FileError::content(&path, error.to_string()))?;
+        npy::write_text(&path, &(text + "\n"))
+    }
+}

@@ -1,0 +1,256 @@
+//! Rankings in files: the reference's index arrays, and beside them what it does not keep.
+
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array3, Ix3};
+use serde::{Deserialize, Serialize};
+
+use super::{Entry, LayerRanking, RankingError, UnitRanking};
+use crate::files::npy::{self, Values};
+use crate::files::{Digest, FileError, read_bytes};
+use crate::geometry::ImageSize;
+
+/// What a ranking was made from: `ranking.json`. Rankings made by the reference have none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// `occlumap ranking`.
+    pub format: String,
+    /// Version of the format.
+    pub version: u32,
+    /// The program's version.
+    pub program: String,
+    /// The engine that computed the responses.
+    pub engine: String,
+    /// The network's name.
+    pub model: String,
+    /// SHA-256 of the weight file.
+    pub weights_sha256: Digest,
+    /// The size of every image.
+    pub image_size: ImageSize,
+    /// How the images were preprocessed.
+    pub preprocessing: String,
+    /// File names of the images, in the order of their indices.
+    pub images: Vec<String>,
+    /// Images a unit.
+    pub top: usize,
+    /// Short names of the layers ranked.
+    pub layers: Vec<String>,
+}
+
+impl Provenance {
+    /// What [`Provenance::format`] says.
+    pub const FORMAT: &'static str = "occlumap ranking";
+    /// The version that this program writes and reads.
+    pub const VERSION: u32 = 1;
+    const FILE: &'static str = "ranking.json";
+
+    /// Writes `ranking.json` into `folder`.
+    pub fn write(&self, folder: &Path) -> Result<(), RankingError> {
+        let path = folder.join(Self::FILE);
+        let text = serde_json::to_string_pretty(self)
+            .map_err(|error| FileError::content(&path, error.to_string()))?;
+        Ok(npy::write_text(&path, &(text + "\n"))?)
+    }
+
+    /// Reads `ranking.json` of `folder`, where there is one.
+    pub fn read(folder: &Path) -> Result<Option<Self>, RankingError> {
+        let path = folder.join(Self::FILE);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let bytes = read_bytes(&path)?;
+        let provenance: Self = serde_json::from_slice(&bytes).map_err(|error| {
+            FileError::content(&path, format!("not a ranking's description: {error}"))
+        })?;
+        if provenance.format != Self::FORMAT || provenance.version != Self::VERSION {
+            return Err(FileError::content(
+                &path,
+                format!(
+                    "is `{}` version {}; expected `{}` version {}",
+                    provenance.format,
+                    provenance.version,
+                    Self::FORMAT,
+                    Self::VERSION
+                ),
+            )
+            .into());
+        }
+        Ok(Some(provenance))
+    }
+
+    /// Checks that a sweep of `current` may use this ranking, kept in `folder`. The layers and
+    /// the images a unit may be fewer than were ranked.
+    pub fn check(&self, folder: &Path, current: &Self) -> Result<(), RankingError> {
+        let differs = |what, found: String, expected: String| {
+            let path = folder.join(Self::FILE);
+            Err(RankingError::MadeForOther { path, what, found, expected })
+        };
+        if self.model != current.model {
+            return differs("the model", self.model.clone(), current.model.clone());
+        }
+        if self.weights_sha256 != current.weights_sha256 {
+            let digest = |digest: &Digest| format!("with SHA-256 {digest}");
+            return differs(
+                "weights",
+                digest(&self.weights_sha256),
+                digest(&current.weights_sha256),
+            );
+        }
+        if self.image_size != current.image_size {
+            let size = |size: ImageSize| size.to_string();
+            return differs("images of", size(self.image_size), size(current.image_size));
+        }
+        if self.preprocessing != current.preprocessing {
+            let (found, expected) = (self.preprocessing.clone(), current.preprocessing.clone());
+            return differs("preprocessing", found, expected);
+        }
+        if self.images.len() != current.images.len() {
+            let count = |images: &[String]| images.len().to_string();
+            return differs("a number of images of", count(&self.images), count(&current.images));
+        }
+        if let Some(index) =
+            (0..self.images.len()).find(|&index| self.images[index] != current.images[index])
+        {
+            let name = |images: &[String]| format!("{} at index {index}", images[index]);
+            return differs("an image", name(&self.images), name(&current.images));
+        }
+        match current.layers.iter().find(|layer| !self.layers.contains(layer)) {
+            Some(missing) => differs("layers", self.layers.join(", "), format!("also {missing}")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The two files of one layer's ranking in a folder.
+#[derive(Clone, Debug)]
+pub struct LayerFiles {
+    indices: PathBuf,
+    responses: PathBuf,
+}
+
+/// What a layer's ranking must fit.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected {
+    /// Units of the layer.
+    pub units: usize,
+    /// Positions of its output.
+    pub positions: usize,
+    /// Images of the source.
+    pub images: usize,
+}
+
+impl LayerFiles {
+    /// The files of the layer with this short name.
+    pub fn new(folder: &Path, layer: &str) -> Self {
+        Self {
+            indices: folder.join(format!("{layer}.npy")),
+            responses: folder.join(format!("{layer}_responses.npy")),
+        }
+    }
+
+    /// Writes the index array, `int64 [units, n, 4]` as the reference does, and the responses,
+    /// `float32 [units, n, 2]`.
+    pub fn write(&self, ranking: &LayerRanking) -> Result<(), RankingError> {
+        let n = ranking.first().map_or(0, |unit| unit.top.len());
+        let side = |unit: usize, column: usize| {
+            if column == 0 { &ranking[unit].top } else { &ranking[unit].bottom }
+        };
+        let indices = Array3::from_shape_fn((ranking.len(), n, 4), |(unit, rank, column)| {
+            let entry = side(unit, column / 2)[rank];
+            i64::from(if column % 2 == 0 { entry.image } else { entry.position })
+        });
+        let responses = Array3::from_shape_fn((ranking.len(), n, 2), |(unit, rank, column)| {
+            side(unit, column)[rank].response.unwrap_or(f32::NAN)
+        });
+        npy::write(&self.indices, &indices)?;
+        Ok(npy::write(&self.responses, &responses)?)
+    }
+
+    /// Reads a ranking made by this program or by the reference, whose folder has no responses.
+    ///
+    /// # Errors
+    /// Files that cannot be read, arrays of another shape or type, indices out of range.
+    pub fn read(&self, expected: Expected) -> Result<LayerRanking, RankingError> {
+        let path = &self.indices;
+        let indices = match npy::read(path)? {
+            Values::I64(array) => array,
+            Values::I32(array) => array.mapv(i64::from),
+            other => {
+                let dtype = other.dtype();
+                return Err(wrong(path, format!("its dtype is {dtype}; expected int64")));
+            }
+        };
+        let indices = shaped(path, indices, expected.units, 4)?;
+        let n = indices.dim().1;
+        let responses = self.read_responses(expected.units, n)?;
+        for ((unit, rank, column), &index) in indices.indexed_iter() {
+            let (what, end) = match column % 2 {
+                0 => ("image", expected.images),
+                _ => ("position", expected.positions),
+            };
+            if index < 0 || index as u64 >= end as u64 {
+                return Err(wrong(
+                    path,
+                    format!(
+                        "[{unit}, {rank}, {column}] is {what} {index}; expected 0 to {}. Was the \
+                         ranking made for other layers or images?",
+                        end - 1
+                    ),
+                ));
+            }
+        }
+        let entries = |unit: usize, side: usize| -> Vec<Entry> {
+            let entry = |rank: usize| Entry {
+                image: indices[[unit, rank, 2 * side]] as u32,
+                position: indices[[unit, rank, 2 * side + 1]] as u32,
+                response: responses.as_ref().map(|responses| responses[[unit, rank, side]]),
+            };
+            (0..n).map(entry).collect()
+        };
+        let unit = |unit| UnitRanking { top: entries(unit, 0), bottom: entries(unit, 1) };
+        Ok((0..expected.units).map(unit).collect())
+    }
+
+    fn read_responses(&self, units: usize, n: usize) -> Result<Option<Array3<f32>>, RankingError> {
+        let path = &self.responses;
+        if !path.exists() {
+            return Ok(None);
+        }
+        let values = npy::read(path)?;
+        let dtype = values.dtype();
+        let Some(array) = values.into_f32() else {
+            return Err(wrong(path, format!("its dtype is {dtype}; expected float32")));
+        };
+        let array = shaped(path, array, units, 2)?;
+        if array.dim().1 != n {
+            let (found, indices) = (array.dim().1, self.indices.display());
+            let problem = format!("it holds {found} images a unit; {indices} holds {n}");
+            return Err(wrong(path, problem));
+        }
+        Ok(Some(array))
+    }
+}
+
+fn wrong(path: &Path, problem: String) -> RankingError {
+    FileError::content(path, problem).into()
+}
+
+/// The array as `[units, n, columns]`, with `n` at least 1.
+fn shaped<T>(
+    path: &Path,
+    array: ndarray::ArrayD<T>,
+    units: usize,
+    columns: usize,
+) -> Result<Array3<T>, RankingError> {
+    let shape = array.shape().to_vec();
+    if shape.len() != 3 || shape[0] != units || shape[1] == 0 || shape[2] != columns {
+        return Err(wrong(
+            path,
+            format!(
+                "its shape is {shape:?}; expected [{units}, N, {columns}] for a layer of {units} \
+                 units"
+            ),
+        ));
+    }
+    array.into_dimensionality::<Ix3>().map_err(|error| wrong(path, error.to_string()))
+}

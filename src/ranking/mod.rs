@@ -1,0 +1,153 @@
+//! Which images drive each unit most and least.
+
+mod best;
+mod file;
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::engine::Extremes;
+use crate::files::FileError;
+
+pub use best::Best;
+pub use file::{Expected, LayerFiles, Provenance};
+
+/// What can be wrong with a ranking.
+#[derive(Debug, Error)]
+pub enum RankingError {
+    /// A ranking file that cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A ranking that was made for something else.
+    #[error("{}: made for {what} {found}; this sweep has {expected}; rank again", path.display())]
+    MadeForOther {
+        /// The file, or folder.
+        path: PathBuf,
+        /// What differs.
+        what: &'static str,
+        /// What the ranking has.
+        found: String,
+        /// What is being swept.
+        expected: String,
+    },
+    /// More images a unit are asked for than there are.
+    #[error(
+        "the top {asked} images of each unit are asked for, and there are {there}; use --top {there} or fewer"
+    )]
+    TooFew {
+        /// How many are asked for.
+        asked: usize,
+        /// How many there are.
+        there: usize,
+    },
+}
+
+/// One image in a unit's ranking.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Entry {
+    /// The image's index.
+    pub image: u32,
+    /// The flat position `y * width + x` of the response on the layer's output.
+    pub position: u32,
+    /// The response; `None` where a ranking file does not tell.
+    pub response: Option<f32>,
+}
+
+/// A unit's images, best first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UnitRanking {
+    /// The images with the largest responses, and where.
+    pub top: Vec<Entry>,
+    /// The images with the smallest responses, and where.
+    pub bottom: Vec<Entry>,
+}
+
+/// One end of a ranking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The largest responses.
+    Top,
+    /// The smallest responses.
+    Bottom,
+}
+
+impl Side {
+    /// Both ends, in the order in which they are swept.
+    pub const BOTH: [Self; 2] = [Self::Top, Self::Bottom];
+}
+
+impl UnitRanking {
+    /// The images at one end, best first.
+    pub fn side(&self, side: Side) -> &[Entry] {
+        match side {
+            Side::Top => &self.top,
+            Side::Bottom => &self.bottom,
+        }
+    }
+}
+
+/// The ranking of one layer: an entry a unit.
+pub type LayerRanking = Vec<UnitRanking>;
+
+/// Collects the best `n` images of every unit of a layer; memory grows with units × `n`, not with
+/// the images seen.
+#[derive(Debug)]
+pub struct Collector {
+    top: Vec<Best>,
+    bottom: Vec<Best>,
+}
+
+impl Collector {
+    /// A collector for so many units.
+    pub fn new(units: usize, n: usize) -> Self {
+        Self { top: vec![Best::new(n); units], bottom: vec![Best::new(n); units] }
+    }
+
+    /// Adds an image. Images come in the order of their indices: of equal responses, the earlier
+    /// image stays ahead.
+    pub fn add(&mut self, image: u32, units: &[Extremes]) {
+        for (unit, extremes) in units.iter().enumerate() {
+            self.top[unit].offer(extremes.max, image, extremes.max_at);
+            // The smallest response is the largest negated one; negation is exact.
+            self.bottom[unit].offer(-extremes.min, image, extremes.min_at);
+        }
+    }
+
+    /// The ranking of the images added.
+    pub fn finish(self) -> LayerRanking {
+        let bottom = |best: Best| {
+            let negate = |entry: Entry| Entry { response: entry.response.map(|r| -r), ..entry };
+            best.into_entries().into_iter().map(negate).collect()
+        };
+        self.top
+            .into_iter()
+            .zip(self.bottom)
+            .map(|(top, low)| UnitRanking { top: top.into_entries(), bottom: bottom(low) })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn extremes(max: f32, min: f32, image: u32) -> Vec<Extremes> {
+        vec![Extremes { max, max_at: image * 10, min, min_at: image * 10 + 1 }]
+    }
+
+    #[test]
+    fn images_are_ranked_from_both_ends_and_ties_go_to_the_earlier_one() {
+        let mut collector = Collector::new(1, 3);
+        let responses = [(1.0, -1.0), (3.0, 0.5), (3.0, -1.0), (2.0, -4.0), (3.0, -1.0)];
+        for (image, (max, min)) in responses.into_iter().enumerate() {
+            collector.add(image as u32, &extremes(max, min, image as u32));
+        }
+        let ranking = collector.finish();
+        let images = |entries: &[Entry]| -> Vec<(u32, u32, f32)> {
+            entries.iter().map(|e| (e.image, e.position, e.response.unwrap())).collect()
+        };
+        assert_eq!(images(&ranking[0].top), [(1, 10, 3.0), (2, 20, 3.0), (4, 40, 3.0)]);
+        assert_eq!(images(&ranking[0].bottom), [(3, 31, -4.0), (0, 1, -1.0), (2, 21, -1.0)]);
+    }
+}
