@@ -8,7 +8,7 @@
 //! Modules depend on each other in one direction:
 //!
 //! ```text
-//! files, geometry, noise → network, images → engine, ranking → sweep → maps, report → cli
+//! files, geometry, noise → network, images → engine, ranking → sweep → maps, report → demo → cli
 //! ```
 //!
 //! Terms, throughout: an **image** is `f32 [3, height, width]`, `y` downward; a **unit** is a
@@ -16,6 +16,8 @@
 //! **response** is the convolution's output there, bias added, before any ReLU; a
 //! **presentation** is one forward pass of one occluded image.
 
+pub mod cli;
+pub mod demo;
 pub mod engine;
 pub mod files;
 pub mod geometry;
@@ -24,6 +26,7 @@ pub mod maps;
 pub mod network;
 pub mod noise;
 pub mod ranking;
+pub mod report;
 pub mod sweep;
 
 /// The program's version, as it stands in files that it writes.

@@ -1,0 +1,217 @@
+//! Groups of arguments that several commands share.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::failure::{Failure, OrUsage};
+use crate::geometry::{
+    Deposit, GridRule, ImageSize, Lattice, OccluderSize, OccluderStride, Projection,
+};
+use crate::images::Preprocessing;
+use crate::network::{LayerId, Network};
+
+/// The network.
+#[derive(Debug, Args)]
+pub(super) struct NetworkArguments {
+    /// alexnet, vgg11, vgg13, vgg16, vgg19, or the path of a model description (.json)
+    #[arg(long, value_name = "NAME|FILE")]
+    pub model: String,
+}
+
+/// The network with its weights.
+#[derive(Debug, Args)]
+pub(super) struct ModelArguments {
+    #[command(flatten)]
+    pub network: NetworkArguments,
+    /// Its weights: .safetensors, .npz, or .pth as torch.save writes it
+    #[arg(long, value_name = "FILE")]
+    pub weights: PathBuf,
+}
+
+/// The images and what is done to them.
+#[derive(Debug, Args)]
+pub(super) struct ImageArguments {
+    /// Folder of images: 0.npy, 1.npy, … or PNG and JPEG files
+    #[arg(long, value_name = "DIR")]
+    pub images: PathBuf,
+    /// What is done to pixel values [default: none for .npy, imagenet for PNG and JPEG]
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub preprocess: Option<PreprocessName>,
+    /// Subtract these means, red, green, blue, from pixel values in [0, 1]
+    #[arg(
+        long,
+        value_name = "R,G,B",
+        value_delimiter = ',',
+        num_args = 1,
+        requires = "std",
+        conflicts_with = "preprocess"
+    )]
+    pub mean: Vec<f32>,
+    /// Then divide by these
+    #[arg(long, value_name = "R,G,B", value_delimiter = ',', num_args = 1, requires = "mean")]
+    pub std: Vec<f32>,
+    /// Size of the images: 227, or HEIGHTxWIDTH; imagenet crops to it, the others check it
+    /// [default: that of the first image; 224 for imagenet]
+    #[arg(long, value_name = "SIZE")]
+    pub image_size: Option<ImageSize>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum PreprocessName {
+    /// Pixel values as they are; 8-bit ones become 0 to 1
+    None,
+    /// torchvision's: resize, crop, mean and standard deviation
+    Imagenet,
+    /// 0 to 1 becomes -1 to 1
+    Unit,
+    /// Each image minus its mean, over its standard deviation
+    Standardize,
+}
+
+impl ImageArguments {
+    /// The preprocessing asked for.
+    pub fn preprocessing(&self) -> Result<Option<Preprocessing>, Failure> {
+        let three = |name: &str, values: &[f32]| {
+            <[f32; 3]>::try_from(values).map_err(|_| {
+                let found = values.len();
+                Failure::usage(format!("--{name} has {found} numbers; expected 3: R,G,B"))
+            })
+        };
+        if !self.mean.is_empty() {
+            let (mean, std) = (three("mean", &self.mean)?, three("std", &self.std)?);
+            let custom = Preprocessing::Custom { mean, std };
+            custom.check().or_usage()?;
+            return Ok(Some(custom));
+        }
+        Ok(self.preprocess.map(|name| match name {
+            PreprocessName::None => Preprocessing::None,
+            PreprocessName::Imagenet => Preprocessing::Imagenet,
+            PreprocessName::Unit => Preprocessing::Unit,
+            PreprocessName::Standardize => Preprocessing::Standardize,
+        }))
+    }
+}
+
+/// The layers.
+#[derive(Debug, Args)]
+pub(super) struct LayerArguments {
+    /// Convolutions, such as conv1,conv3 or features.0 [default: all]
+    #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
+    pub layers: Vec<String>,
+}
+
+impl LayerArguments {
+    /// The layers named, in the network's order, each once; all convolutions where none is.
+    pub fn of(&self, network: &Network) -> Result<Vec<LayerId>, Failure> {
+        if self.layers.is_empty() {
+            return Ok(network.convolutions().map(|(id, _)| id).collect());
+        }
+        let named = self.layers.iter().map(|name| network.convolution(name.trim()));
+        let mut ids = named.collect::<Result<Vec<_>, _>>().or_usage()?;
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
+    }
+}
+
+/// Where occluders go, and where their effect is added.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Occluders")]
+pub(super) struct OccluderArguments {
+    /// How occluders are laid out
+    #[arg(long, value_enum, default_value_t = GridName::Reference)]
+    pub grid: GridName,
+    /// Side length of an occluder in pixels [reference: RF / 10; zhou: 11]
+    #[arg(long, value_name = "PIXELS", conflicts_with = "size_divisor")]
+    pub occluder_size: Option<usize>,
+    /// Pixels between occluders [reference: size / 2; zhou: 3]
+    #[arg(long, value_name = "PIXELS", conflicts_with = "stride_divisor")]
+    pub occluder_stride: Option<usize>,
+    /// Side length of an occluder as a part of the RF
+    #[arg(long, value_name = "N")]
+    pub size_divisor: Option<usize>,
+    /// Distance of occluders as a part of their size
+    #[arg(long, value_name = "N")]
+    pub stride_divisor: Option<usize>,
+    /// Present only every N-th occluder of the grid
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
+    pub every: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum GridName {
+    /// From the corner of the RF's box, scaled with the RF
+    Reference,
+    /// Zhou et al. 2015: 11×11 in steps of 3 over the whole image
+    Zhou,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum DepositName {
+    /// At the occluder's centre
+    #[default]
+    Centre,
+    /// On every pixel that the occluder covers
+    Area,
+}
+
+impl From<DepositName> for Deposit {
+    fn from(name: DepositName) -> Self {
+        match name {
+            DepositName::Centre => Self::Centre,
+            DepositName::Area => Self::Area,
+        }
+    }
+}
+
+impl OccluderArguments {
+    /// The rule asked for, checked against the RFs of `layers`.
+    pub fn rule(&self, network: &Network, layers: &[LayerId]) -> Result<GridRule, Failure> {
+        let preset = match self.grid {
+            GridName::Reference => GridRule::REFERENCE,
+            GridName::Zhou => GridRule::ZHOU,
+        };
+        let size = (self.occluder_size.map(OccluderSize::Pixels))
+            .or(self.size_divisor.map(OccluderSize::Divisor));
+        let stride = (self.occluder_stride.map(OccluderStride::Pixels))
+            .or(self.stride_divisor.map(OccluderStride::Divisor));
+        let rule = GridRule {
+            size: size.unwrap_or(preset.size),
+            stride: stride.unwrap_or(preset.stride),
+            lattice: preset.lattice,
+        };
+        for &layer in layers {
+            let Projection { size: rf, .. } = network.projection(layer);
+            let (size, _) = rule.size_and_stride(rf).or_usage()?;
+            if rule.lattice == Lattice::Box && size > rf {
+                let layer = network.short_name(layer);
+                return Err(Failure::usage(format!(
+                    "an occluder of {size} pixels is larger than the receptive field of {layer}, \
+                     {rf} pixels; use a smaller --occluder-size, or leave {layer} out"
+                )));
+            }
+        }
+        Ok(rule)
+    }
+}
+
+/// How the work is done and shown.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Running")]
+pub(super) struct RunningArguments {
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "T", value_parser = at_least_one)]
+    pub threads: Option<usize>,
+    /// Say nothing but errors
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// A number of at least 1.
+pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("expected a whole number of at least 1".into()),
+        Ok(number) => Ok(number),
+    }
+}

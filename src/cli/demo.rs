@@ -1,0 +1,239 @@
+//! `occlumap demo`: the whole job on a network whose receptive fields are known.
+
+mod table;
+
+use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use clap::{Args, Parser};
+
+use self::table::table;
+use super::arguments::RunningArguments;
+use super::failure::{Failure, OrUsage};
+use super::output::OutputFolder;
+use super::run::Run;
+use super::sweep::MAPS;
+use crate::demo::{self, Comparison, IMAGES, Judged, MODEL, WEIGHTS};
+use crate::files::FileError;
+use crate::report::{Panel, contact_sheet, write_png};
+
+/// Do the whole job on a built-in network with known receptive fields
+///
+/// Writes a small network, its weights and its images into OUT, does what `run` does, measures
+/// every map, and prints centre, widths and angle beside those that were built into the network.
+/// Exits with 1 if one disagrees. OUT/contact_sheet.png shows the maps, a row a layer, with a
+/// line where the true field falls to half its maximum.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  occlumap demo --out /tmp/demo")]
+pub(super) struct Demo {
+    /// Folder for everything
+    #[arg(long, value_name = "DIR", default_value = "occlumap-demo")]
+    out: PathBuf,
+    /// Replace files of the same names
+    #[arg(long)]
+    force: bool,
+    /// Seed of the images and of the noise
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    running: RunningArguments,
+}
+
+/// Images a unit, from either end of its ranking.
+const TOP: usize = 8;
+
+/// The contact sheet's file name.
+const SHEET: &str = "contact_sheet.png";
+
+/// Least side of a map on the contact sheet, in pixels: nine times the first layer's RF.
+const PANEL: usize = 135;
+
+/// The command `run`, parsed from the very arguments that are printed at the end.
+#[derive(Parser)]
+#[command(no_binary_name = true)]
+struct Repeat {
+    #[command(flatten)]
+    run: Run,
+}
+
+impl Demo {
+    pub fn execute(self) -> Result<(), Failure> {
+        let repeat = repeat_arguments(&self.out, self.seed);
+        let here = running_arguments(&self.running);
+        let Repeat { run } = Repeat::try_parse_from(repeat.iter().chain(&here)).or_usage()?;
+        let output = OutputFolder::check(&self.out, self.force, &[])?;
+        check_images(&self.out.join(IMAGES))?;
+
+        demo::write(output.path(), self.seed)?;
+        run.execute()?;
+        let layers = demo::judge(&self.out.join(MAPS))?;
+        let sheet = self.out.join(SHEET);
+        write_png(&sheet, &draw(&layers))?;
+        if !self.running.quiet {
+            let text = format!(
+                "{}\nThe maps in one picture: {}\nOnce more on the same files:\n  occlumap run {}\n",
+                table(&layers),
+                sheet.display(),
+                shell(&repeat)
+            );
+            std::io::stdout().write_all(text.as_bytes()).context("standard output")?;
+        }
+        verdict(&layers)
+    }
+}
+
+/// Checks that the images' folder, if it is there, holds no images but ours: others would take
+/// part.
+fn check_images(folder: &Path) -> Result<(), Failure> {
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(folder).map_err(FileError::read(folder))? {
+        let name = entry.map_err(FileError::read(folder))?.file_name();
+        if !demo::image_names().any(|ours| name == *ours) {
+            return Err(Failure::usage(format!(
+                "{}: holds {}, which is not of the demo; choose another --out",
+                folder.display(),
+                name.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The arguments of `run` for the demo's files.
+fn repeat_arguments(out: &Path, seed: u64) -> Vec<OsString> {
+    let option = |name: &str, value: &OsStr| [name.into(), value.to_owned()];
+    let number = |value: String| OsString::from(value);
+    let options = [
+        option("--model", out.join(MODEL).as_os_str()),
+        option("--weights", out.join(WEIGHTS).as_os_str()),
+        option("--images", out.join(IMAGES).as_os_str()),
+        option("--top", &number(TOP.to_string())),
+        option("--seed", &number(seed.to_string())),
+        option("--out", out.as_os_str()),
+    ];
+    options.into_iter().flatten().chain(["--force".into()]).collect()
+}
+
+/// What only says how the work is done and shown: it does not change the result.
+fn running_arguments(running: &RunningArguments) -> Vec<OsString> {
+    let mut arguments = Vec::new();
+    if let Some(threads) = running.threads {
+        arguments.extend(["--threads".into(), threads.to_string().into()]);
+    }
+    if running.quiet {
+        arguments.push("--quiet".into());
+    }
+    arguments
+}
+
+/// Arguments as one would type them.
+fn shell(arguments: &[OsString]) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./,:=+@%".contains(c);
+    let quoted = arguments.iter().map(|argument| {
+        let text = argument.to_string_lossy();
+        if !text.is_empty() && text.chars().all(plain) {
+            text.into_owned()
+        } else {
+            format!("'{}'", text.replace('\'', r"'\''"))
+        }
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+/// The contact sheet: a row a layer.
+fn draw(layers: &[Judged]) -> image::RgbImage {
+    let rows: Vec<_> = layers.iter().map(panels).collect();
+    contact_sheet(&rows, PANEL)
+}
+
+fn panels(layer: &Judged) -> Vec<Panel<'_>> {
+    let panel = |(map, unit): (_, &Comparison)| Panel {
+        map,
+        occluder_size: layer.occluder_size,
+        occluder_stride: layer.occluder_stride,
+        outline: unit.truth,
+    };
+    layer.maps.outer_iter().zip(&layer.units).map(panel).collect()
+}
+
+/// An error that names what disagrees, if anything does.
+fn verdict(layers: &[Judged]) -> Result<(), Failure> {
+    let all = || {
+        layers.iter().flat_map(|layer| {
+            let named = |(unit, comparison)| (format!("{} {unit}", layer.layer), comparison);
+            layer.units.iter().enumerate().map(named)
+        })
+    };
+    let wrong: Vec<String> = all()
+        .filter(|(_, comparison)| !comparison.agrees())
+        .map(|(name, comparison)| format!("{name} ({})", comparison.differences.join(", ")))
+        .collect();
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Failed(anyhow!(
+        "{} of {} maps disagree with what was built into the network: {}",
+        wrong.len(),
+        all().count(),
+        wrong.join("; ")
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_printed_command_is_quoted_where_it_must_be() {
+        let arguments = repeat_arguments(Path::new("my demo's"), 7);
+        assert_eq!(
+            shell(&arguments),
+            r"--model 'my demo'\''s/model.json' --weights 'my demo'\''s/weights.safetensors' --images 'my demo'\''s/images' --top 8 --seed 7 --out 'my demo'\''s' --force"
+        );
+        assert!(Repeat::try_parse_from(&arguments).is_ok());
+        let running = RunningArguments { threads: Some(2), quiet: true };
+        assert!(
+            Repeat::try_parse_from(arguments.iter().chain(&running_arguments(&running))).is_ok()
+        );
+    }
+
+    #[test]
+    fn foreign_images_are_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(check_images(&folder.path().join("absent")).is_ok());
+        std::fs::write(folder.path().join("0.npy"), "").unwrap();
+        assert!(check_images(folder.path()).is_ok());
+        std::fs::write(folder.path().join("cat.png"), "").unwrap();
+        let failure = check_images(folder.path()).unwrap_err();
+        assert!(matches!(&failure, Failure::Usage(_)) && failure.to_string().contains("cat.png"));
+    }
+
+    #[test]
+    fn a_disagreement_fails_and_names_the_unit() {
+        let comparison = |differences| Comparison { truth: None, found: None, differences };
+        let layers = |differences| {
+            vec![Judged {
+                layer: "conv1".into(),
+                maps: ndarray::Array3::zeros((2, 1, 1)),
+                occluder_size: 1,
+                occluder_stride: 1,
+                units: vec![comparison(Vec::new()), comparison(differences)],
+            }]
+        };
+        assert!(verdict(&layers(Vec::new())).is_ok());
+        let wrong = layers(vec!["centre 2.00 px off".into()]);
+        let failure = verdict(&wrong).unwrap_err();
+        assert!(matches!(failure, Failure::Failed(_)));
+        let message = failure.to_string();
+        assert!(
+            message.contains("1 of 2 maps") && message.contains("conv1 1 (centre 2.00 px off)")
+        );
+        assert!(table(&wrong).contains("DISAGREES: centre 2.00 px off"));
+    }
+}

@@ -1,0 +1,91 @@
+//! `occlumap info`: what a network's units see, and what a sweep would present.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::arguments::{LayerArguments, NetworkArguments, OccluderArguments};
+use super::failure::{Failure, OrUsage};
+use crate::geometry::ImageSize;
+use crate::network::Network;
+use crate::sweep::LayerGeometry;
+
+/// Show a network's layers, receptive fields and occluders
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  occlumap info --model alexnet --image-size 227")]
+pub(super) struct Info {
+    #[command(flatten)]
+    network: NetworkArguments,
+    #[command(flatten)]
+    layers: LayerArguments,
+    /// Size of the images: 227, or HEIGHTxWIDTH
+    #[arg(long, value_name = "SIZE", default_value = "227")]
+    image_size: ImageSize,
+    #[command(flatten)]
+    occluders: OccluderArguments,
+}
+
+impl Info {
+    pub fn execute(self) -> Result<(), Failure> {
+        let network = Network::named(&self.network.model).or_usage()?;
+        let layers = self.layers.of(&network)?;
+        let rule = self.occluders.rule(&network, &layers)?;
+        let image = self.image_size;
+        let mut rows = vec![
+            ["layer", "name", "units", "output", "RF", "occluder", "stride", "occluders"]
+                .map(String::from),
+        ];
+        let mut larger = false;
+        for layer in layers {
+            let every = self.occluders.every;
+            let geometry = LayerGeometry::new(&network, layer, image, rule, every).or_usage()?;
+            let rf = geometry.projection.size;
+            let (size, stride) = rule.size_and_stride(rf)?;
+            let (y, x) = (geometry.output.height / 2, geometry.output.width / 2);
+            let occluders = geometry.placement(y, x).or_usage()?.occluders.len();
+            larger |= rf > image.height.min(image.width);
+            rows.push([
+                network.short_name(layer),
+                network.layer(layer).name.clone(),
+                network.channels(layer).to_string(),
+                geometry.output.to_string(),
+                rf.to_string(),
+                size.to_string(),
+                stride.to_string(),
+                occluders.to_string(),
+            ]);
+        }
+        let mut text = format!("{} on images of {image}\n\n", network.name());
+        text += &table(&rows);
+        text += "\nRF, occluder and stride in pixels; occluders of the unit in the middle, fewer \
+                 where the image cuts the RF.\n";
+        if larger {
+            text += "An RF larger than the image is cut at every position.\n";
+        }
+        Ok(std::io::stdout().write_all(text.as_bytes()).context("standard output")?)
+    }
+}
+
+/// Rows as a table: the first two columns to the left, numbers to the right.
+fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let width =
+        |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            let gap = if column == 0 { "" } else { "  " };
+            // Writing to a string cannot fail.
+            let _ = match column {
+                0 | 1 => write!(text, "{gap}{cell:<width$}"),
+                _ => write!(text, "{gap}{cell:>width$}"),
+            };
+        }
+        text.push('\n');
+    }
+    text
+}

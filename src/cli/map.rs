@@ -1,0 +1,161 @@
+//! `occlumap map`: one discrepancy map.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::arguments::{
+    DepositName, ImageArguments, LayerArguments, ModelArguments, OccluderArguments,
+    RunningArguments,
+};
+use super::failure::{Failure, OrUsage};
+use super::inputs::{Inputs, network_and_layers};
+use super::output::check_file;
+use super::progress::{Progress, Task};
+use super::{STOP, threads};
+use crate::engine::{Engine, Job, ReferenceEngine, Watch};
+use crate::files::npy;
+use crate::maps::discrepancy_map;
+use crate::noise::Noise;
+use crate::sweep::LayerGeometry;
+
+/// Compute one map: one unit, one image, one position
+///
+/// Writes float64 [RF, RF]: for every occluder, how much it changes the response, added where it
+/// was.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  occlumap map --model alexnet --weights alexnet.safetensors --images photos/ \\
+      --layer conv3 --unit 16 --image 3 --position 6,6 --out map.npy")]
+pub(super) struct Map {
+    #[command(flatten)]
+    model: ModelArguments,
+    #[command(flatten)]
+    images: ImageArguments,
+    /// The convolution, such as conv3 or features.6
+    #[arg(long)]
+    layer: String,
+    /// The unit: a channel of the layer, from 0
+    #[arg(long, value_name = "N")]
+    unit: usize,
+    /// The image's index, from 0
+    #[arg(long, value_name = "N")]
+    image: usize,
+    /// The position on the layer's output: row, column
+    #[arg(long, value_name = "Y,X", value_parser = position)]
+    position: (usize, usize),
+    /// What occluders are filled with: philox:SEED, or torch:SEED to replay torch.rand
+    #[arg(long, default_value_t = Noise::Philox { seed: 0, draw: 0 }, help_heading = "Occluders")]
+    noise: Noise,
+    #[command(flatten)]
+    occluders: OccluderArguments,
+    /// Where an occluder's effect is added to the map
+    #[arg(long, value_enum, default_value_t, help_heading = "Occluders")]
+    deposit: DepositName,
+    /// The map's file (.npy)
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Also write the signed differences in grid order, float32 (.npy)
+    #[arg(long, value_name = "FILE")]
+    responses: Option<PathBuf>,
+    /// Replace files that exist
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    running: RunningArguments,
+}
+
+impl Map {
+    pub fn execute(self) -> Result<(), Failure> {
+        let progress = Progress::new(self.running.quiet);
+        let layers = LayerArguments { layers: vec![self.layer.clone()] };
+        let (network, layers) = network_and_layers(&self.model, &layers)?;
+        let layer = layers[0];
+        let units = network.channels(layer);
+        if self.unit >= units {
+            return Err(Failure::usage(format!(
+                "{} has no unit {}; its units are 0 to {}",
+                self.layer,
+                self.unit,
+                units - 1
+            )));
+        }
+        let rule = self.occluders.rule(&network, &layers)?;
+        if self.responses.as_ref() == Some(&self.out) {
+            return Err(Failure::usage("--out and --responses name the same file"));
+        }
+        for path in std::iter::once(&self.out).chain(&self.responses) {
+            check_file(path, self.force)?;
+        }
+        let inputs = Inputs::load(network, layers, &self.model, &self.images, progress)?;
+        let (network, images) = (inputs.network(), &inputs.images);
+        if self.image >= images.len() {
+            return Err(Failure::usage(format!(
+                "there is no image {}; the {} images are 0 to {}",
+                self.image,
+                images.len(),
+                images.len() - 1
+            )));
+        }
+        let geometry =
+            LayerGeometry::new(network, layer, images.size(), rule, self.occluders.every)?;
+        let (y, x) = self.position;
+        if y >= geometry.output.height || x >= geometry.output.width {
+            return Err(Failure::usage(format!(
+                "{} has no position {y},{x}; its output is {}, positions 0,0 to {},{}",
+                self.layer,
+                geometry.output,
+                geometry.output.height - 1,
+                geometry.output.width - 1
+            )));
+        }
+        let placement = geometry.placement(y, x).or_usage()?;
+        let engine = ReferenceEngine.prepare(&inputs.model, &inputs.layers, images.size())?;
+        threads::start(self.running.threads)?;
+
+        let image = images.read(self.image)?;
+        let job = Job {
+            image: image.view(),
+            image_index: self.image as u32,
+            unit: self.unit,
+            position: self.position,
+            occluders: &placement.occluders,
+            noise: self.noise,
+        };
+        let watch = Watch::new(&STOP);
+        let total = placement.occluders.len() as u64;
+        let task = Task { label: &self.layer, counted: "presentations", total };
+        let (outcome, _) = progress.track(&task, &watch, || engine.present(layer, &[job], &watch));
+        let presented = outcome?.swap_remove(0);
+        let deposit = self.deposit.into();
+        let differences = &presented.differences;
+        let map = discrepancy_map(
+            placement.rf,
+            placement.frame,
+            deposit,
+            &placement.occluders,
+            differences,
+        );
+        npy::write(&self.out, &map)?;
+        if let Some(path) = &self.responses {
+            npy::write(path, &ndarray::ArrayView1::from(differences))?;
+        }
+        let largest = differences.iter().fold(0.0, |largest: f32, d| largest.max(d.abs()));
+        progress.say(format!(
+            "unit {} responds to image {} ({}) at {y},{x} with {}; occluders change that by up \
+             to {largest}",
+            self.unit,
+            self.image,
+            images.names()[self.image],
+            presented.response
+        ));
+        Ok(())
+    }
+}
+
+fn position(text: &str) -> Result<(usize, usize), String> {
+    text.split_once(',')
+        .and_then(|(y, x)| Some((y.trim().parse().ok()?, x.trim().parse().ok()?)))
+        .ok_or_else(|| "expected row,column, such as 6,6".into())
+}

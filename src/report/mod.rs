@@ -1,0 +1,7 @@
+//! What maps say, in numbers and pictures.
+
+mod contact_sheet;
+mod gaussian;
+
+pub use contact_sheet::{Panel, contact_sheet, write_png};
+pub use gaussian::Gaussian;
