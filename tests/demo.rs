@@ -1,0 +1,124 @@
+//! `occlumap demo`, as a user runs it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use ndarray::{Array3, Axis, Ix3, concatenate};
+use occlumap::demo;
+use occlumap::files::npy::{self, Values};
+
+fn demo(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_occlumap"));
+    command.arg("demo").args(arguments).current_dir(folder).output().unwrap()
+}
+
+/// Every file under `folder`, by its path there.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(inner) = folders.pop() {
+        for entry in fs::read_dir(inner).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(path.strip_prefix(folder).unwrap().into(), fs::read(path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+fn maps(path: &Path) -> Array3<f64> {
+    match npy::read(path).unwrap() {
+        Values::F64(array) => array.into_dimensionality::<Ix3>().unwrap(),
+        other => panic!("{} holds {}", path.display(), other.dtype()),
+    }
+}
+
+/// One run serves all of it: the demonstration takes seconds.
+#[test]
+fn the_demonstration_agrees_repeats_itself_and_overwrites_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = demo(folder.path(), &["--threads", "1"]);
+    let (text, log) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{text}{log}");
+    assert_eq!(text.matches("agrees").count(), 12, "{text}");
+    assert!(text.contains("occlumap run --model occlumap-demo/model.json"), "{text}");
+    let out = folder.path().join("occlumap-demo");
+    let first = files(&out);
+    for file in [
+        "contact_sheet.png",
+        "images/0.npy",
+        "images/23.npy",
+        "manifest.json",
+        "maps/conv1_max.npy",
+        "maps/conv1_min.npy",
+        "maps/conv2_max.npy",
+        "maps/conv2_min.npy",
+        "model.json",
+        "ranking/conv2.npy",
+        "weights.safetensors",
+    ] {
+        assert!(first.contains_key(Path::new(file)), "{file}: {:?}", first.keys());
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "it litters");
+
+    let refused = demo(folder.path(), &[]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("is not empty"));
+    assert!(refused.stdout.is_empty());
+    assert_eq!(files(&out), first);
+
+    let again = demo(folder.path(), &["--threads", "2", "--force", "--quiet"]);
+    assert_eq!(again.status.code(), Some(0));
+    assert!(again.stdout.is_empty() && again.stderr.is_empty());
+    let second = files(&out);
+    assert!(first.keys().eq(second.keys()));
+    // The manifest tells times and threads, which differ.
+    let differ: Vec<_> = first.keys().filter(|&name| first[name] != second[name]).collect();
+    assert_eq!(differ, [Path::new("manifest.json")]);
+
+    spoilt_maps_disagree(&out.join("maps"));
+}
+
+/// Maps that a faulty program would have made.
+fn spoilt_maps_disagree(folder: &Path) {
+    let disagreeing = || -> Vec<Vec<usize>> {
+        let layers = demo::judge(folder).unwrap();
+        let wrong = |layer: &demo::Judged| {
+            let units = layer.units.iter().enumerate();
+            units.filter(|(_, unit)| !unit.agrees()).map(|(unit, _)| unit).collect()
+        };
+        layers.iter().map(wrong).collect()
+    };
+    let none: [Vec<usize>; 2] = [vec![], vec![]];
+    assert_eq!(disagreeing(), none);
+    let paths = ["conv1_max", "conv1_min", "conv2_max", "conv2_min"]
+        .map(|name| folder.join(format!("{name}.npy")));
+    let good = paths.each_ref().map(|path| maps(path));
+    let spoil = |how: &dyn Fn(&Array3<f64>) -> Array3<f64>| {
+        for (path, maps) in paths.iter().zip(&good) {
+            npy::write(path, &how(maps)).unwrap();
+        }
+        disagreeing()
+    };
+    // All but the silent units, which look the same from any side.
+    let all = [vec![0, 1, 2, 3, 4], vec![0, 1, 2, 3, 4]];
+    assert_eq!(spoil(&|maps| maps.clone().permuted_axes([0, 2, 1])), all, "axes exchanged");
+    let shifted = |maps: &Array3<f64>, axis: Axis, pixels: usize| {
+        let (low, high) = maps.view().split_at(axis, maps.len_of(axis) - pixels);
+        concatenate(axis, &[high, low]).unwrap()
+    };
+    assert_eq!(spoil(&|maps| shifted(maps, Axis(1), 2)), all, "2 pixels down");
+    assert_eq!(spoil(&|maps| shifted(maps, Axis(2), 2)), all, "2 pixels to the right");
+    let next_unit = spoil(&|maps| shifted(maps, Axis(0), 1));
+    // ON and OFF have the same field.
+    assert_eq!(next_unit, [vec![0, 2, 4, 5], vec![0, 1, 2, 3, 4, 5]], "units exchanged");
+    assert_eq!(spoil(&|maps| maps + 1e-9)[0], [5], "a silent unit is heard");
+    assert_eq!(spoil(&Array3::clone), none);
+}
