@@ -68,7 +68,11 @@ fn layer(
 ) -> Result<Layer, NetworkError> {
     let name = match fields.remove("name") {
         Some(Value::String(name)) => name,
-        _ => format!("{place}"),
+        None => format!("{place}"),
+        Some(other) => {
+            let problem = format!("its name is {other}; expected a string");
+            return Err(NetworkError::Layer { layer: format!("{place}"), problem });
+        }
     };
     let wrong = |problem: String| NetworkError::Layer { layer: name.clone(), problem };
     let find = |asked: &str| match before.iter().position(|layer| layer.name == asked) {
@@ -84,7 +88,12 @@ fn layer(
             names.iter().map(|asked| find(asked)).collect::<Result<_, _>>()?
         }
     };
+    let more = fields.keys().find(|field| *field != "op").cloned();
     let op = serde_json::from_value::<Op>(Value::Object(fields))
         .map_err(|error| wrong(error.to_string()))?;
+    // Of the operations without numbers, serde takes any field.
+    if let (Op::Relu | Op::Dropout | Op::Add | Op::Concat, Some(more)) = (&op, more) {
+        return Err(wrong(format!("unknown field `{more}`: a {} has no numbers", op.kind())));
+    }
     Ok(Layer { name, op, inputs })
 }

@@ -20,6 +20,9 @@ pub use presets::PRESETS;
 /// Channels of an image, and so of every network's input.
 pub const IMAGE_CHANNELS: usize = 3;
 
+/// The largest receptive field, and the largest step, in pixels: beyond any image.
+const LARGEST_FIELD: usize = 1 << 20;
+
 /// What can be wrong with a network, or with the way it is asked for.
 #[derive(Debug, Error)]
 pub enum NetworkError {
@@ -152,7 +155,15 @@ impl Network {
             .try_fold(first, Projection::join)
             .map_err(|source| NetworkError::Geometry { layer: layer.name.clone(), source })?;
         let window = layer.op.window();
-        self.projections.push(joined.through(window.kernel, window.stride, window.padding));
+        let projection = joined.through(window.kernel, window.stride, window.padding);
+        // A layer's numbers are below 2^17, so as long as this holds, the next cannot overflow.
+        if projection.step.max(projection.size) > LARGEST_FIELD {
+            return problem(format!(
+                "its receptive field of {} pixels in steps of {} is larger than {LARGEST_FIELD}",
+                projection.size, projection.step
+            ));
+        }
+        self.projections.push(projection);
         self.channels.push(channels);
         self.layers.push(layer);
         Ok(())
