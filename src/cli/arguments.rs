@@ -44,9 +44,9 @@ pub(super) struct ImageArguments {
         value_name = "R,G,B",
         value_delimiter = ',',
         num_args = 1,
-        requires = "std",
-        conflicts_with = "preprocess"
+        allow_hyphen_values = true
     )]
+    #[arg(requires = "std", conflicts_with = "preprocess")]
     pub mean: Vec<f32>,
     /// Then divide by these
     #[arg(long, value_name = "R,G,B", value_delimiter = ',', num_args = 1, requires = "mean")]
@@ -201,7 +201,7 @@ impl OccluderArguments {
 #[command(next_help_heading = "Running")]
 pub(super) struct RunningArguments {
     /// Threads [default: all cores]
-    #[arg(long, value_name = "T", value_parser = at_least_one)]
+    #[arg(long, value_name = "T", value_parser = threads)]
     pub threads: Option<usize>,
     /// Say nothing but errors
     #[arg(long, short)]
@@ -213,5 +213,15 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err("expected a whole number of at least 1".into()),
         Ok(number) => Ok(number),
+    }
+}
+
+/// Far beyond what helps anywhere; many more take minutes to start, or bring the machine down.
+const MOST_THREADS: usize = 1024;
+
+fn threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=MOST_THREADS) => Ok(number),
+        _ => Err(format!("expected a whole number from 1 to {MOST_THREADS}")),
     }
 }

@@ -3,14 +3,14 @@
 mod table;
 
 use std::ffi::{OsStr, OsString};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use clap::{Args, Parser};
 
 use self::table::table;
 use super::arguments::RunningArguments;
+use super::console;
 use super::failure::{Failure, OrUsage};
 use super::output::OutputFolder;
 use super::run::Run;
@@ -80,7 +80,7 @@ impl Demo {
                 sheet.display(),
                 shell(&repeat)
             );
-            std::io::stdout().write_all(text.as_bytes()).context("standard output")?;
+            console::print(text.as_bytes())?;
         }
         verdict(&layers)
     }

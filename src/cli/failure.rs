@@ -41,11 +41,36 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(error) => write!(f, "error: {error:#}\n\nFor more, try `--help`."),
-            Self::Failed(error) => write!(f, "error: {error:#}"),
+            Self::Usage(error) => {
+                write!(f, "error: {}\n\nFor more, try `--help`.", in_words(error))
+            }
+            Self::Failed(error) => write!(f, "error: {}", in_words(error)),
             Self::Stopped => write!(f, "stopped; what was finished is kept"),
         }
     }
+}
+
+/// An error and its causes. A cause that the message before it quotes is not told twice. Names
+/// of files and of layers come from outside: control characters are escaped, so that none can
+/// rewrite a terminal.
+fn in_words(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    let shown = |c: char| c == '\n' || !c.is_control();
+    text.chars().fold(String::new(), |mut text, c| {
+        if shown(c) {
+            text.push(c);
+        } else {
+            text.extend(c.escape_default());
+        }
+        text
+    })
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failure {
@@ -68,5 +93,27 @@ pub(super) trait OrUsage<T> {
 impl<T, E: Into<anyhow::Error>> OrUsage<T> for Result<T, E> {
     fn or_usage(self) -> Result<T, Failure> {
         self.map_err(|error| Failure::Usage(error.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context, anyhow};
+
+    use super::*;
+
+    #[test]
+    fn a_quoted_cause_is_told_once_and_another_after_a_colon() {
+        let error = std::io::Error::other("disk full");
+        let quoted = Err::<(), _>(error).context("a.npy: cannot be written: disk full");
+        assert_eq!(in_words(&quoted.unwrap_err()), "a.npy: cannot be written: disk full");
+        let context = Err::<(), _>(anyhow!("disk full")).context("a.npy");
+        assert_eq!(in_words(&context.unwrap_err()), "a.npy: disk full");
+    }
+
+    #[test]
+    fn control_characters_are_escaped() {
+        let error = anyhow!("\u{1b}[31m0.npy: wrong\r\nexpected more");
+        assert_eq!(in_words(&error), "\\u{1b}[31m0.npy: wrong\\r\nexpected more");
     }
 }

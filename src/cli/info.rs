@@ -1,12 +1,11 @@
 //! `occlumap info`: what a network's units see, and what a sweep would present.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 
-use anyhow::Context;
 use clap::Args;
 
 use super::arguments::{LayerArguments, NetworkArguments, OccluderArguments};
+use super::console;
 use super::failure::{Failure, OrUsage};
 use crate::geometry::ImageSize;
 use crate::network::Network;
@@ -66,7 +65,7 @@ impl Info {
         if larger {
             text += "An RF larger than the image is cut at every position.\n";
         }
-        Ok(std::io::stdout().write_all(text.as_bytes()).context("standard output")?)
+        console::print(text.as_bytes())
     }
 }
 

@@ -10,7 +10,7 @@ use super::arguments::{
 };
 use super::failure::{Failure, OrUsage};
 use super::inputs::{Inputs, network_and_layers};
-use super::output::check_file;
+use super::output::{check_file, is_same_file};
 use super::progress::{Progress, Task};
 use super::{STOP, threads};
 use crate::engine::{Engine, Job, ReferenceEngine, Watch};
@@ -82,11 +82,11 @@ impl Map {
             )));
         }
         let rule = self.occluders.rule(&network, &layers)?;
-        if self.responses.as_ref() == Some(&self.out) {
-            return Err(Failure::usage("--out and --responses name the same file"));
-        }
         for path in std::iter::once(&self.out).chain(&self.responses) {
             check_file(path, self.force)?;
+        }
+        if self.responses.as_ref().is_some_and(|responses| is_same_file(responses, &self.out)) {
+            return Err(Failure::usage("--out and --responses name the same file"));
         }
         let inputs = Inputs::load(network, layers, &self.model, &self.images, progress)?;
         let (network, images) = (inputs.network(), &inputs.images);

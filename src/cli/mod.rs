@@ -1,11 +1,11 @@
 //! The command line: arguments, progress, messages and exit codes. Only this module prints.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where printing is done")]
 #![allow(
     clippy::doc_markdown,
     reason = "doc comments of arguments are help texts, read as they are"
 )]
 
 mod arguments;
+mod console;
 mod demo;
 mod failure;
 mod info;
@@ -18,7 +18,6 @@ mod run;
 mod sweep;
 mod threads;
 
-use std::io::Write;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -86,13 +85,13 @@ pub fn main() -> ExitCode {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "occlumap", &mut script);
-            Ok(std::io::stdout().write_all(&script).context("standard output")?)
+            console::print(&script)
         }
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{failure}");
+            console::say(&failure.to_string());
             failure.exit_code()
         }
     }

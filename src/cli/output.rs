@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::failure::Failure;
+use super::rank::RANKING;
+use super::sweep::MAPS;
 use crate::files::FileError;
 
 /// A folder that a command may write into.
@@ -15,9 +17,13 @@ impl OutputFolder {
     /// Checks that `path` can become, or is, a folder of ours: not there, or empty but for the
     /// entries in `known`, or `force`.
     pub fn check(path: &Path, force: bool, known: &[&str]) -> Result<Self, Failure> {
-        if path.exists() && !path.is_dir() {
-            let path = path.display();
-            return Err(Failure::usage(format!("{path}: is a file; --out needs a folder")));
+        for folder in [path.to_owned(), path.join(RANKING), path.join(MAPS)] {
+            // The nearest thing that is there: a link that leads nowhere counts.
+            let there = folder.ancestors().find(|ancestor| is_there(ancestor));
+            if let Some(there) = there.filter(|there| !there.is_dir()) {
+                let there = there.display();
+                return Err(Failure::usage(format!("{there}: is a file; --out needs a folder")));
+            }
         }
         if path.is_dir() && !force {
             for entry in std::fs::read_dir(path).map_err(FileError::read(path))? {
@@ -49,27 +55,44 @@ impl OutputFolder {
     }
 }
 
-/// Checks that a file can be written at `path`: nothing is there, or `force`.
+/// Checks that a file can be written at `path`: nothing is there, or a file and `force`.
 pub(super) fn check_file(path: &Path, force: bool) -> Result<(), Failure> {
-    if path.is_dir() {
-        return Err(Failure::usage(format!("{}: is a folder; expected a file", path.display())));
+    let wrong = |problem| Err(Failure::usage(format!("{}: {problem}", path.display())));
+    if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return wrong("is a folder; expected a file");
     }
-    if path.exists() && !force {
-        return Err(Failure::usage(format!(
-            "{}: exists; choose another name, or give --force to replace it",
-            path.display()
-        )));
+    // A pipe or a device would not be written to, but replaced.
+    if path.exists() && !path.is_file() {
+        return wrong("is not a regular file; choose another name");
     }
+    if is_there(path) && !force {
+        return wrong("exists; choose another name, or give --force to replace it");
+    }
+    let folder = folder_of(path);
+    if !folder.is_dir() {
+        let folder = folder.display();
+        return Err(Failure::usage(format!("{folder}: there is no such folder")));
+    }
+    check_writable(folder)
+}
+
+/// Whether two paths name the same file, however they are written. Neither needs to be there.
+pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
+    let folder = |path: &Path| folder_of(path).canonicalize().ok();
+    one == other || (one.file_name() == other.file_name() && folder(one) == folder(other))
+}
+
+/// The folder that a file is in.
+fn folder_of(path: &Path) -> &Path {
     match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => {
-            if !parent.is_dir() {
-                let parent = parent.display();
-                return Err(Failure::usage(format!("{parent}: there is no such folder")));
-            }
-            check_writable(parent)
-        }
-        _ => check_writable(Path::new(".")),
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
+}
+
+/// Whether anything has this name, even a link that leads nowhere.
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
 
 /// Tries to write where `path` is or would be created; leaves nothing behind.

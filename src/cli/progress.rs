@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 
+use super::console;
 use crate::engine::Watch;
 
 const BAR_INTERVAL: Duration = Duration::from_millis(200);
@@ -36,7 +37,7 @@ impl Progress {
     /// Says something on standard error.
     pub fn say(self, message: impl AsRef<str>) {
         if !self.quiet {
-            eprintln!("{}", message.as_ref());
+            console::say(message.as_ref());
         }
     }
 
@@ -58,7 +59,7 @@ impl Progress {
                     while finished.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
                         match &bar {
                             Some(bar) => bar.set_position(watch.done()),
-                            None => eprintln!("{}", line(task, watch.done(), start.elapsed())),
+                            None => console::say(&line(task, watch.done(), start.elapsed())),
                         }
                     }
                     if let Some(bar) = bar {
@@ -67,7 +68,7 @@ impl Progress {
                 });
             }
             let result = work();
-            // The other thread may have ended already, with a closed standard error.
+            // Nobody listens where nothing is shown.
             let _ = finish.send(());
             result
         });

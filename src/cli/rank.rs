@@ -13,7 +13,7 @@ use super::output::OutputFolder;
 use super::progress::{Progress, Task};
 use super::{STOP, threads};
 use crate::engine::{Engine, Prepared, ReferenceEngine, Watch};
-use crate::ranking::{LayerFiles, LayerRanking};
+use crate::ranking::{LayerFiles, LayerRanking, Provenance};
 use crate::sweep;
 
 /// Rank the images for every unit of the layers
@@ -90,6 +90,8 @@ pub(super) fn write(
     top: usize,
     folder: &Path,
 ) -> Result<(), Failure> {
+    // The description comes last: what it vouches for is then there, and nothing older.
+    Provenance::remove(folder)?;
     for (&layer, ranking) in inputs.layers.iter().zip(rankings) {
         LayerFiles::new(folder, &inputs.network().short_name(layer)).write(ranking)?;
     }

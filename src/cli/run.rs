@@ -41,14 +41,18 @@ impl Run {
         let output = OutputFolder::check(&common.out, common.force, &[])?;
         let inputs = Inputs::load(network, layers, &common.model, &common.images, progress)?;
         inputs.check_top(top)?;
+        settings.check_image(&inputs)?;
         let engine =
             ReferenceEngine.prepare(&inputs.model, &inputs.layers, inputs.images.size())?;
         let threads = threads::start(common.running.threads)?;
         let mut manifest = manifest(&inputs, &common, &settings, top, threads);
 
         let (rankings, seconds) = rank(&inputs, &*engine, top, threads, progress)?;
-        write(&inputs, &rankings, top, &output.create(RANKING)?)?;
+        let folder = output.create(RANKING)?;
         manifest.ranking_seconds = Some(seconds);
+        // Files are replaced from here on: the manifest of an earlier run no longer holds.
+        manifest.write(output.path())?;
+        write(&inputs, &rankings, top, &folder)?;
         sweep_layers(&inputs, &*engine, &rankings, &settings, manifest, &output, progress)
     }
 }

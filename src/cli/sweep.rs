@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::Context;
 use clap::Args;
 
 use super::arguments::{
@@ -18,8 +19,8 @@ use super::rank::RANKING;
 use super::{STOP, threads};
 use crate::VERSION;
 use crate::engine::{Engine, Prepared, ReferenceEngine, Watch};
-use crate::files::digest_of;
-use crate::geometry::{Deposit, GridRule};
+use crate::files::{FileError, digest_of};
+use crate::geometry::{Deposit, GeometryError, GridRule};
 use crate::maps::{
     ImageRecord, LayerRecord, Manifest, MeanMaps, ModelRecord, SettingsRecord, discrepancy_map,
     write_layer,
@@ -98,6 +99,7 @@ impl Sweep {
         let settings = Settings::new(&common, &network, &layers)?;
         let output = OutputFolder::check(&common.out, common.force, &[RANKING])?;
         let inputs = Inputs::load(network, layers, &common.model, &common.images, progress)?;
+        settings.check_image(&inputs)?;
         let (rankings, top) = read_ranking(&inputs, &self.ranking, self.top)?;
         let engine =
             ReferenceEngine.prepare(&inputs.model, &inputs.layers, inputs.images.size())?;
@@ -141,6 +143,21 @@ impl Settings {
             units: units.collect::<Result<_, _>>()?,
         })
     }
+
+    /// Checks that the occluders of every layer fit into the images. Their size may come from the
+    /// RF's, which may be larger than the image.
+    pub fn check_image(&self, inputs: &Inputs) -> Result<(), Failure> {
+        let (network, image) = (inputs.network(), inputs.images.size());
+        for &layer in &inputs.layers {
+            let (size, _) = self.rule.size_and_stride(network.projection(layer).size).or_usage()?;
+            if size > image.height.min(image.width) {
+                let error = GeometryError::OccluderLargerThanImage { size, image };
+                let layer = network.short_name(layer);
+                return Err(Failure::usage(format!("{layer}: {error}")));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Reads the rankings of all layers and checks that they were made for these inputs; returns
@@ -150,6 +167,14 @@ fn read_ranking(
     folder: &Path,
     asked: Option<usize>,
 ) -> Result<(Vec<LayerRanking>, usize), Failure> {
+    if !folder.is_dir() {
+        return Err(FileError::content(
+            folder,
+            "there is no such folder; expected that of conv1.npy, …, which `rank` writes as \
+             OUT/ranking",
+        )
+        .into());
+    }
     if let Some(provenance) = Provenance::read(folder)? {
         provenance.check(folder, &inputs.provenance(0))?;
     }
@@ -241,7 +266,6 @@ pub(super) fn sweep_layers(
         // Counted before anything is written: this finds occluders that cannot be placed.
         sweeps.push((sweep.presentations().or_usage()?, sweep));
     }
-    let folder = output.create(MAPS)?;
     for (presentations, sweep) in sweeps {
         let (name, geometry) = (network.short_name(sweep.layer), sweep.geometry);
         let (units, rf) = (network.channels(sweep.layer), geometry.projection.size);
@@ -261,8 +285,13 @@ pub(super) fn sweep_layers(
                 maps.add(finished.unit, finished.side, &map);
             })
         });
-        outcome?;
+        outcome.with_context(|| name.clone())?;
         maps.finish();
+        let folder = output.create(MAPS)?;
+        if manifest.layers.is_empty() {
+            // Files are replaced from here on: the manifest of an earlier sweep no longer holds.
+            manifest.write(output.path())?;
+        }
         let mut files = BTreeMap::new();
         for path in write_layer(&folder, &name, &maps)? {
             let file = path.file_name().map(|file| file.to_string_lossy().into_owned());
@@ -284,6 +313,6 @@ pub(super) fn sweep_layers(
         manifest.complete = manifest.layers.len() == inputs.layers.len();
         manifest.write(output.path())?;
     }
-    progress.say(format!("wrote {}", folder.display()));
+    progress.say(format!("wrote {}", output.path().join(MAPS).display()));
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Rankings in files: the reference's index arrays, and beside them what it does not keep.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array3, Ix3};
@@ -50,6 +51,17 @@ impl Provenance {
         let text = serde_json::to_string_pretty(self)
             .map_err(|error| FileError::content(&path, error.to_string()))?;
         Ok(npy::write_text(&path, &(text + "\n"))?)
+    }
+
+    /// Removes `ranking.json` from `folder`, where there is one.
+    pub fn remove(folder: &Path) -> Result<(), RankingError> {
+        let path = folder.join(Self::FILE);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(FileError::write(&path)(error).into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Reads `ranking.json` of `folder`, where there is one.

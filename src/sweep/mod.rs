@@ -33,14 +33,16 @@ pub enum SweepError {
     Geometry(#[from] GeometryError),
     /// The ranking tells of another response than the engine finds.
     #[error(
-        "unit {unit} responds to image {image} at position {position} with {found}, and the \
-         ranking says {ranked}: it was made with other weights or images; rank again"
+        "unit {unit} responds to image {image} ({name}) at position {position} with {found}, and \
+         the ranking says {ranked}: it was made with other weights or images; rank again"
     )]
     RankedOtherwise {
         /// The unit.
         unit: usize,
         /// The image's index.
         image: u32,
+        /// The image's file name.
+        name: String,
         /// The flat position.
         position: u32,
         /// The engine's response.
@@ -119,10 +121,10 @@ impl LayerSweep<'_> {
             let mut wanted: Vec<u32> = batch.iter().map(|target| target.entry.image).collect();
             wanted.sort_unstable();
             wanted.dedup();
-            let images: Vec<Array3<f32>> = wanted
-                .par_iter()
-                .map(|&image| self.images.read(image as usize))
-                .collect::<Result<_, _>>()?;
+            let read: Vec<Result<_, _>> =
+                wanted.par_iter().map(|&image| self.images.read(image as usize)).collect();
+            // Of several faults that of the first image; in parallel, collecting would take any.
+            let images: Vec<Array3<f32>> = read.into_iter().collect::<Result<_, _>>()?;
             let placements: Vec<Placement> = batch
                 .iter()
                 .map(|target| {
@@ -180,6 +182,7 @@ impl LayerSweep<'_> {
             return Ok(());
         }
         let Entry { image, position, .. } = target.entry;
-        Err(SweepError::RankedOtherwise { unit: target.unit, image, position, found, ranked })
+        let (unit, name) = (target.unit, self.images.names()[image as usize].clone());
+        Err(SweepError::RankedOtherwise { unit, image, name, position, found, ranked })
     }
 }

@@ -14,7 +14,7 @@ mod schedule;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use ndarray::ArrayView3;
@@ -128,7 +128,8 @@ impl Prepared for Plain<'_> {
                 return Err(EngineError::Stopped);
             }
             self.check_image(image)?;
-            let mut found: HashMap<LayerId, Vec<Extremes>> = HashMap::new();
+            // Ordered, so that of several layers always the same one is told to be at fault.
+            let mut found: BTreeMap<LayerId, Vec<Extremes>> = BTreeMap::new();
             self.with_scratch(|scratch| {
                 scratch.set_image(image);
                 self.forward.run(scratch, last, |layer, output| {
@@ -151,7 +152,10 @@ impl Prepared for Plain<'_> {
             watch.advance(1);
             Ok(self.layers.iter().filter_map(|layer| found.get(layer).cloned()).collect())
         };
-        images.par_iter().enumerate().with_max_len(1).map(one).collect()
+        let outcomes: Vec<Result<_, _>> =
+            images.par_iter().enumerate().with_max_len(1).map(one).collect();
+        // Of several faults that of the first image; in parallel, collecting would take any.
+        outcomes.into_iter().collect()
     }
 
     fn present(

@@ -1,0 +1,21 @@
+//! The program as its users meet it: what it refuses and how it says so, what it writes and what
+//! it leaves alone, how it ends.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail by panicking")]
+#![allow(clippy::print_stdout, reason = "shown where a test fails: the case")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod workplace;
+
+mod arguments;
+mod descriptions;
+mod determinism;
+mod images;
+#[cfg(target_os = "linux")]
+mod memory;
+mod outputs;
+mod rankings;
+#[cfg(unix)]
+mod signals;
+mod terminal;
+mod weights;
