@@ -69,6 +69,8 @@ fn deposits_are_the_references() {
         assert_eq!(occluders.len(), deposited.diff.len());
         let mut map = Array2::zeros((deposited.rf, deposited.rf));
         for (occluder, difference) in occluders.iter().zip(&deposited.diff) {
+            // What `--frame reference` uses; the default is the same for each RF that has this
+            // box and is not larger than the image.
             let frame = Frame::of_box(&pixels, deposited.rf);
             Deposit::Centre.add(&mut map.view_mut(), frame, occluder, difference.abs());
         }

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::failure::{Failure, OrUsage};
 use crate::geometry::{
-    Deposit, GridRule, ImageSize, Lattice, OccluderSize, OccluderStride, Projection,
+    Deposit, FrameRule, GridRule, ImageSize, Lattice, OccluderSize, OccluderStride, Projection,
 };
 use crate::images::Preprocessing;
 use crate::network::{LayerId, Network};
@@ -35,9 +35,11 @@ pub(super) struct ImageArguments {
     /// Folder of images: 0.npy, 1.npy, … or PNG and JPEG files
     #[arg(long, value_name = "DIR")]
     pub images: PathBuf,
-    /// What is done to pixel values [default: none for .npy, imagenet for PNG and JPEG]
-    #[arg(long, value_enum, value_name = "NAME")]
-    pub preprocess: Option<PreprocessName>,
+    /// What is done to pixel values: none, imagenet (torchvision's resize, crop, mean and std),
+    /// unit (0 to 1 becomes -1 to 1) or standardize (each image minus its mean, over its std)
+    /// [default: none for .npy, imagenet for PNG and JPEG]
+    #[arg(long, value_name = "NAME")]
+    pub preprocess: Option<Preprocessing>,
     /// Subtract these means, red, green, blue, from pixel values in [0, 1]
     #[arg(
         long,
@@ -57,18 +59,6 @@ pub(super) struct ImageArguments {
     pub image_size: Option<ImageSize>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum PreprocessName {
-    /// Pixel values as they are; 8-bit ones become 0 to 1
-    None,
-    /// torchvision's: resize, crop, mean and standard deviation
-    Imagenet,
-    /// 0 to 1 becomes -1 to 1
-    Unit,
-    /// Each image minus its mean, over its standard deviation
-    Standardize,
-}
-
 impl ImageArguments {
     /// The preprocessing asked for.
     pub fn preprocessing(&self) -> Result<Option<Preprocessing>, Failure> {
@@ -84,12 +74,7 @@ impl ImageArguments {
             custom.check().or_usage()?;
             return Ok(Some(custom));
         }
-        Ok(self.preprocess.map(|name| match name {
-            PreprocessName::None => Preprocessing::None,
-            PreprocessName::Imagenet => Preprocessing::Imagenet,
-            PreprocessName::Unit => Preprocessing::Unit,
-            PreprocessName::Standardize => Preprocessing::Standardize,
-        }))
+        Ok(self.preprocess)
     }
 }
 
@@ -154,6 +139,24 @@ pub(super) enum DepositName {
     Centre,
     /// On every pixel that the occluder covers
     Area,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum FrameName {
+    /// The receptive field's own corner
+    #[default]
+    Field,
+    /// As the reference finds it from the box; differs where the RF is larger than the image
+    Reference,
+}
+
+impl From<FrameName> for FrameRule {
+    fn from(name: FrameName) -> Self {
+        match name {
+            FrameName::Field => Self::Field,
+            FrameName::Reference => Self::Reference,
+        }
+    }
 }
 
 impl From<DepositName> for Deposit {

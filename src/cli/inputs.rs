@@ -72,6 +72,7 @@ impl Inputs {
             program: VERSION.into(),
             engine: ReferenceEngine.name().into(),
             model: self.network().name().into(),
+            network_sha256: self.network().digest(),
             weights_sha256: self.model.digest().clone(),
             image_size: self.images.size(),
             preprocessing: self.images.preprocessing().to_string(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::arguments::{
-    DepositName, ImageArguments, LayerArguments, ModelArguments, OccluderArguments,
+    DepositName, FrameName, ImageArguments, LayerArguments, ModelArguments, OccluderArguments,
     RunningArguments,
 };
 use super::failure::{Failure, OrUsage};
@@ -53,6 +53,9 @@ pub(super) struct Map {
     /// Where an occluder's effect is added to the map
     #[arg(long, value_enum, default_value_t, help_heading = "Occluders")]
     deposit: DepositName,
+    /// Which pixel of the image is the map's first
+    #[arg(long, value_enum, default_value_t, help_heading = "Occluders")]
+    frame: FrameName,
     /// The map's file (.npy)
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -98,8 +101,9 @@ impl Map {
                 images.len() - 1
             )));
         }
-        let geometry =
+        let mut geometry =
             LayerGeometry::new(network, layer, images.size(), rule, self.occluders.every)?;
+        geometry.frame = self.frame.into();
         let (y, x) = self.position;
         if y >= geometry.output.height || x >= geometry.output.width {
             return Err(Failure::usage(format!(
@@ -126,8 +130,8 @@ impl Map {
         let watch = Watch::new(&STOP);
         let total = placement.occluders.len() as u64;
         let task = Task { label: &self.layer, counted: "presentations", total };
-        let (outcome, _) = progress.track(&task, &watch, || engine.present(layer, &[job], &watch));
-        let presented = outcome?.swap_remove(0);
+        let tracked = progress.track(&task, &watch, || engine.present(layer, &[job], &watch));
+        let presented = tracked?.0.swap_remove(0);
         let deposit = self.deposit.into();
         let differences = &presented.differences;
         let map = discrepancy_map(
@@ -140,6 +144,11 @@ impl Map {
         npy::write(&self.out, &map)?;
         if let Some(path) = &self.responses {
             npy::write(path, &ndarray::ArrayView1::from(differences))?;
+        }
+        if differences.is_empty() {
+            progress.say(
+                "note: no occluder fits, since the image cuts the receptive field to less than one",
+            );
         }
         let largest = differences.iter().fold(0.0, |largest: f32, d| largest.max(d.abs()));
         progress.say(format!(

@@ -43,12 +43,12 @@ impl Progress {
 
     /// Does the work while another thread shows how far `watch` is; returns the result and the
     /// seconds that it took.
-    pub fn track<T>(
+    pub fn track<T, E>(
         self,
         task: &Task<'_>,
         watch: &Watch<'_>,
-        work: impl FnOnce() -> T,
-    ) -> (T, f64) {
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<(T, f64), E> {
         let start = Instant::now();
         let result = std::thread::scope(|scope| {
             let (finish, finished) = channel::<()>();
@@ -71,7 +71,7 @@ impl Progress {
             // Nobody listens where nothing is shown.
             let _ = finish.send(());
             result
-        });
+        })?;
         let seconds = start.elapsed().as_secs_f64();
         let done = watch.done();
         self.say(format!(
@@ -81,7 +81,7 @@ impl Progress {
             task.counted,
             done as f64 / seconds.max(1e-9)
         ));
-        (result, seconds)
+        Ok((result, seconds))
     }
 }
 

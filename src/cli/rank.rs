@@ -77,10 +77,10 @@ pub(super) fn rank(
     let watch = Watch::new(&STOP);
     let total = inputs.images.len() as u64;
     let task = Task { label: "ranking", counted: "images", total };
-    let (rankings, seconds) = progress.track(&task, &watch, || {
+    let tracked = progress.track(&task, &watch, || {
         sweep::rank(engine, &inputs.units(), &inputs.images, top, threads, &watch)
     });
-    Ok((rankings?, seconds))
+    Ok(tracked?)
 }
 
 /// Writes the rankings of all layers, and what they were made from.

@@ -6,9 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use clap::Args;
+use indicatif::HumanCount;
 
 use super::arguments::{
-    DepositName, ImageArguments, LayerArguments, ModelArguments, OccluderArguments,
+    DepositName, FrameName, ImageArguments, LayerArguments, ModelArguments, OccluderArguments,
     RunningArguments, at_least_one,
 };
 use super::failure::{Failure, OrUsage};
@@ -20,7 +21,7 @@ use super::{STOP, threads};
 use crate::VERSION;
 use crate::engine::{Engine, Prepared, ReferenceEngine, Watch};
 use crate::files::{FileError, digest_of};
-use crate::geometry::{Deposit, GeometryError, GridRule};
+use crate::geometry::{Deposit, FrameRule, GeometryError, GridRule};
 use crate::maps::{
     ImageRecord, LayerRecord, Manifest, MeanMaps, ModelRecord, SettingsRecord, discrepancy_map,
     write_layer,
@@ -28,7 +29,7 @@ use crate::maps::{
 use crate::network::{LayerId, Network};
 use crate::noise::Noise;
 use crate::ranking::{Expected, LayerFiles, LayerRanking, Provenance, RankingError};
-use crate::sweep::{LayerGeometry, LayerSweep, UnitSelection};
+use crate::sweep::{Extent, LayerGeometry, LayerSweep, UnitSelection};
 
 /// Sweep the units over their ranked images
 ///
@@ -66,7 +67,8 @@ pub(super) struct SweepArguments {
     /// Folder for the results
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Replace files of the same names
+    /// Replace files of the same names, each as a whole; maps of layers that this run does not
+    /// sweep stay, and the new manifest does not list them
     #[arg(long)]
     pub force: bool,
     #[command(flatten)]
@@ -74,6 +76,9 @@ pub(super) struct SweepArguments {
     /// Where an occluder's effect is added to the map
     #[arg(long, value_enum, default_value_t, help_heading = "Occluders")]
     pub deposit: DepositName,
+    /// Which pixel of the image is the map's first
+    #[arg(long, value_enum, default_value_t, help_heading = "Occluders")]
+    pub frame: FrameName,
     /// Seed of the noise
     #[arg(long, value_name = "S", default_value_t = 0, help_heading = "Occluders")]
     pub seed: u64,
@@ -114,6 +119,7 @@ pub(super) struct Settings {
     rule: GridRule,
     every: usize,
     deposit: Deposit,
+    frame: FrameRule,
     noise: Noise,
     batch: usize,
     /// The units of each layer.
@@ -138,6 +144,7 @@ impl Settings {
             rule: arguments.occluders.rule(network, layers)?,
             every: arguments.occluders.every,
             deposit: arguments.deposit.into(),
+            frame: arguments.frame.into(),
             noise: Noise::Philox { seed: arguments.seed, draw: 0 },
             batch: arguments.batch,
             units: units.collect::<Result<_, _>>()?,
@@ -214,6 +221,7 @@ pub(super) fn manifest(
         model: ModelRecord {
             name: inputs.network().name().into(),
             weights: arguments.model.weights.display().to_string(),
+            network_sha256: inputs.network().digest(),
             weights_sha256: inputs.model.digest().clone(),
         },
         images: ImageRecord {
@@ -227,6 +235,7 @@ pub(super) fn manifest(
             noise: settings.noise.to_string(),
             grid: settings.rule,
             every: settings.every,
+            frame: settings.frame,
             deposit: settings.deposit,
         },
         engine: ReferenceEngine.name(),
@@ -251,7 +260,9 @@ pub(super) fn sweep_layers(
     let mut sweeps = Vec::with_capacity(rankings.len());
     for ((&layer, ranking), units) in inputs.layers.iter().zip(rankings).zip(&settings.units) {
         let image = inputs.images.size();
-        let geometry = LayerGeometry::new(network, layer, image, settings.rule, settings.every)?;
+        let mut geometry =
+            LayerGeometry::new(network, layer, image, settings.rule, settings.every)?;
+        geometry.frame = settings.frame;
         let sweep = LayerSweep {
             engine,
             layer,
@@ -263,16 +274,19 @@ pub(super) fn sweep_layers(
             noise: settings.noise,
             batch: settings.batch,
         };
-        // Counted before anything is written: this finds occluders that cannot be placed.
-        sweeps.push((sweep.presentations().or_usage()?, sweep));
+        // Counted before the first presentation: this finds occluders that cannot be placed.
+        sweeps.push((sweep.extent().or_usage()?, sweep));
     }
-    for (presentations, sweep) in sweeps {
+    announce(&sweeps.iter().map(|(extent, _)| *extent).collect::<Vec<_>>(), progress);
+    for (extent, sweep) in sweeps {
         let (name, geometry) = (network.short_name(sweep.layer), sweep.geometry);
         let (units, rf) = (network.channels(sweep.layer), geometry.projection.size);
-        let mut maps = MeanMaps::new(units, rf);
+        let mut maps = MeanMaps::new(units, rf).with_context(|| {
+            format!("{name}: no memory for two arrays of {units} maps of {rf}×{rf} numbers")
+        })?;
         let watch = Watch::new(&STOP);
-        let task = Task { label: &name, counted: "presentations", total: presentations };
-        let (outcome, seconds) = progress.track(&task, &watch, || {
+        let task = Task { label: &name, counted: "presentations", total: extent.presentations };
+        let tracked = progress.track(&task, &watch, || {
             sweep.run(&watch, |finished| {
                 let placement = finished.placement;
                 let map = discrepancy_map(
@@ -285,8 +299,8 @@ pub(super) fn sweep_layers(
                 maps.add(finished.unit, finished.side, &map);
             })
         });
-        outcome.with_context(|| name.clone())?;
-        maps.finish();
+        let ((), seconds) = tracked.with_context(|| name.clone())?;
+        let maps = maps.finish();
         let folder = output.create(MAPS)?;
         if manifest.layers.is_empty() {
             // Files are replaced from here on: the manifest of an earlier sweep no longer holds.
@@ -305,7 +319,8 @@ pub(super) fn sweep_layers(
             rf,
             occluder_size,
             occluder_stride,
-            presentations,
+            presentations: extent.presentations,
+            maps_without_occluders: extent.maps_without_occluders,
             seconds,
             files,
         };
@@ -315,4 +330,21 @@ pub(super) fn sweep_layers(
     }
     progress.say(format!("wrote {}", output.path().join(MAPS).display()));
     Ok(())
+}
+
+/// Says how much there is to do, over all layers, and what takes part in nothing.
+fn announce(extents: &[Extent], progress: Progress) {
+    let sum = |count: fn(&Extent) -> u64| HumanCount(extents.iter().map(count).sum());
+    progress.say(format!(
+        "sweep: {} presentations for {} maps",
+        sum(|extent| extent.presentations),
+        sum(|extent| extent.maps)
+    ));
+    if extents.iter().any(|extent| extent.maps_without_occluders > 0) {
+        progress.say(format!(
+            "note: {} maps have no occluder, since the image cuts their receptive field to less \
+             than one; they count as zeros",
+            sum(|extent| extent.maps_without_occluders)
+        ));
+    }
 }

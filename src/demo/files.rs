@@ -6,7 +6,7 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
 use super::{phantom, scenes};
-use crate::files::{FileError, npy, write_atomically};
+use crate::files::{FileError, npy, write_atomically, write_text};
 
 /// The model description's file name.
 pub const MODEL: &str = "model.json";
@@ -28,7 +28,7 @@ pub fn image_names() -> impl Iterator<Item = String> {
 pub fn write(folder: &Path, seed: u64) -> Result<(), FileError> {
     let images = folder.join(IMAGES);
     std::fs::create_dir_all(&images).map_err(FileError::write(&images))?;
-    npy::write_text(&folder.join(MODEL), &phantom::description())?;
+    write_text(&folder.join(MODEL), &phantom::description())?;
     write_weights(&folder.join(WEIGHTS))?;
     for (index, name) in image_names().enumerate() {
         npy::write(&images.join(name), &scenes::image(index, seed))?;

@@ -5,7 +5,7 @@ mod atomic;
 mod digest;
 pub mod npy;
 
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -64,4 +64,9 @@ impl FileError {
 /// The whole of a file.
 pub fn read_bytes(path: &Path) -> Result<Vec<u8>, FileError> {
     std::fs::read(path).map_err(FileError::read(path))
+}
+
+/// Writes a text atomically.
+pub fn write_text(path: &Path, text: &str) -> Result<(), FileError> {
+    write_atomically(path, |file| file.write_all(text.as_bytes()))
 }

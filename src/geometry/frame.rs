@@ -36,6 +36,17 @@ impl Frame {
     }
 }
 
+/// How a map's frame is found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FrameRule {
+    /// [`Frame::of_field`]: maps of one unit always lie on each other.
+    #[default]
+    Field,
+    /// [`Frame::of_box`]: as the reference does it.
+    Reference,
+}
+
 /// What part of the map an occluder's discrepancy is added to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

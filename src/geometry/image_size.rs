@@ -15,6 +15,9 @@ pub struct ImageSize {
 }
 
 impl ImageSize {
+    /// The longest side that is accepted. The noise counter gives a coordinate 16 bits.
+    pub const MAX_SIDE: usize = 65_535;
+
     /// A size of `height` rows and `width` columns.
     pub const fn new(height: usize, width: usize) -> Self {
         Self { height, width }
@@ -55,11 +58,6 @@ impl FromStr for ImageSize {
             None => Ok(Self::square(side(text)?)),
         }
     }
-}
-
-impl ImageSize {
-    /// The longest side that is accepted. The noise counter gives a coordinate 16 bits.
-    pub const MAX_SIDE: usize = 65_535;
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ mod receptive_field;
 
 use thiserror::Error;
 
-pub use frame::{Deposit, Frame};
+pub use frame::{Deposit, Frame, FrameRule};
 pub use grid::{GridRule, Lattice, Occluder, OccluderSize, OccluderStride, every_nth};
 pub use image_size::ImageSize;
 pub use pixel_box::PixelBox;

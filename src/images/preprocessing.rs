@@ -4,7 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use ndarray::Array3;
-use serde::{Deserialize, Serialize};
 
 use super::{Fault, ImageError};
 
@@ -18,8 +17,7 @@ pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 ///
 /// Values of 8-bit sources (pictures, and `uint8` arrays) become `v / 255`, in [0, 1], before
 /// anything else, always. Floating-point values are taken as they are.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Preprocessing {
     /// Nothing more. The default for `.npy` arrays, which come as the network expects them.
     None,
@@ -194,7 +192,6 @@ mod tests {
     fn names_go_both_ways() {
         for named in Preprocessing::NAMED {
             assert_eq!(named.to_string().parse(), Ok(named));
-            assert_eq!(serde_json::to_string(&named).unwrap(), format!("\"{named}\""));
         }
         let error = "ImageNet".parse::<Preprocessing>().unwrap_err();
         assert!(error.contains("none, imagenet, unit, standardize"), "{error}");
@@ -202,12 +199,8 @@ mod tests {
     }
 
     #[test]
-    fn custom_is_shown_and_serialized_with_its_constants() {
+    fn custom_is_shown_with_its_constants() {
         let custom = Preprocessing::Custom { mean: [0.5, 0.25, 0.0], std: [0.5, 1.0, 2.0] };
-        assert_eq!(
-            serde_json::to_string(&custom).unwrap(),
-            r#"{"custom":{"mean":[0.5,0.25,0.0],"std":[0.5,1.0,2.0]}}"#
-        );
         assert_eq!(custom.to_string(), "custom (mean [0.5, 0.25, 0.0], std [0.5, 1.0, 2.0])");
     }
 

@@ -1,6 +1,6 @@
 //! From response differences to maps.
 
-use ndarray::{Array2, Array3, ArrayView3, Axis};
+use ndarray::{Array2, Array3, Axis};
 
 use crate::geometry::{Deposit, Frame, Occluder};
 use crate::ranking::Side;
@@ -32,10 +32,14 @@ pub struct MeanMaps {
 }
 
 impl MeanMaps {
-    /// No maps yet, for `units` units with an RF of `rf` pixels.
-    pub fn new(units: usize, rf: usize) -> Self {
+    /// No maps yet, for `units` units with an RF of `rf` pixels; `None` where there is not the
+    /// memory for 2 × `units` × `rf`² numbers.
+    pub fn new(units: usize, rf: usize) -> Option<Self> {
+        let numbers = units.checked_mul(rf)?.checked_mul(rf)?.checked_mul(2)?;
+        // Asked for and given back: `zeros` would abort where it is not to be had.
+        Vec::<f64>::new().try_reserve_exact(numbers).ok()?;
         let zeros = || Array3::zeros((units, rf, rf));
-        Self { sums: [zeros(), zeros()], counts: [vec![0; units], vec![0; units]] }
+        Some(Self { sums: [zeros(), zeros()], counts: [vec![0; units], vec![0; units]] })
     }
 
     /// Adds the map of one of a unit's images.
@@ -46,22 +50,19 @@ impl MeanMaps {
         self.counts[side][unit] += 1;
     }
 
-    /// Turns sums into means. Units without any map become NaN: they were not swept, which is
-    /// something else than a map of zeros.
-    pub fn finish(&mut self) {
-        for (sums, counts) in self.sums.iter_mut().zip(&mut self.counts) {
+    /// The means, `[units, rf, rf]` for each of [`Side::BOTH`]. Units without any map are NaN:
+    /// they were not swept, which is something else than a map of zeros.
+    pub fn finish(self) -> [Array3<f64>; 2] {
+        let Self { mut sums, counts } = self;
+        for (sums, counts) in sums.iter_mut().zip(counts) {
             for (mut sum, count) in sums.outer_iter_mut().zip(counts) {
-                match std::mem::replace(count, 1) {
+                match count {
                     0 => sum.fill(f64::NAN),
                     count => sum /= count as f64,
                 }
             }
         }
-    }
-
-    /// The maps of one side, `[units, rf, rf]`.
-    pub fn side(&self, side: Side) -> ArrayView3<'_, f64> {
-        self.sums[side as usize].view()
+        sums
     }
 }
 
@@ -73,16 +74,22 @@ mod tests {
 
     #[test]
     fn means_are_taken_a_unit_and_a_side() {
-        let mut maps = MeanMaps::new(3, 2);
+        let mut maps = MeanMaps::new(3, 2).unwrap();
         maps.add(0, Side::Top, &array![[1.0, 2.0], [3.0, 4.0]]);
         maps.add(0, Side::Top, &array![[3.0, 2.0], [1.0, 0.0]]);
         maps.add(0, Side::Bottom, &array![[8.0, 0.0], [0.0, 0.0]]);
         maps.add(2, Side::Top, &Array2::zeros((2, 2)));
-        maps.finish();
-        assert_eq!(maps.side(Side::Top).index_axis(Axis(0), 0), array![[2.0, 2.0], [2.0, 2.0]]);
-        assert_eq!(maps.side(Side::Bottom)[[0, 0, 0]], 8.0);
-        assert!(maps.side(Side::Top).index_axis(Axis(0), 1).iter().all(|value| value.is_nan()));
-        assert_eq!(maps.side(Side::Top).index_axis(Axis(0), 2).sum(), 0.0);
+        let [top, bottom] = maps.finish();
+        assert_eq!(top.index_axis(Axis(0), 0), array![[2.0, 2.0], [2.0, 2.0]]);
+        assert_eq!(bottom[[0, 0, 0]], 8.0);
+        assert!(top.index_axis(Axis(0), 1).iter().all(|value| value.is_nan()));
+        assert_eq!(top.index_axis(Axis(0), 2).sum(), 0.0);
+    }
+
+    #[test]
+    fn maps_that_no_memory_holds_are_refused() {
+        assert!(MeanMaps::new(1 << 16, 1 << 20).is_none());
+        assert!(MeanMaps::new(usize::MAX, 3).is_none());
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::MeanMaps;
+use ndarray::Array3;
+
 use crate::files::{FileError, npy};
 use crate::ranking::Side;
 
@@ -16,11 +17,16 @@ pub fn map_path(folder: &Path, layer: &str, side: Side) -> PathBuf {
     folder.join(format!("{layer}_{side}.npy"))
 }
 
-/// Writes a layer's two map files, `float64 [units, rf, rf]`, and returns their paths.
-pub fn write_layer(folder: &Path, layer: &str, maps: &MeanMaps) -> Result<[PathBuf; 2], FileError> {
+/// Writes a layer's maps, `float64 [units, rf, rf]` for each of [`Side::BOTH`], and returns the
+/// paths of the two files.
+pub fn write_layer(
+    folder: &Path,
+    layer: &str,
+    maps: &[Array3<f64>; 2],
+) -> Result<[PathBuf; 2], FileError> {
     let write = |side| {
         let path = map_path(folder, layer, side);
-        npy::write(&path, &maps.side(side)).map(|()| path)
+        npy::write(&path, &maps[side as usize]).map(|()| path)
     };
     Ok([write(Side::Top)?, write(Side::Bottom)?])
 }

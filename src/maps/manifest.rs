@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::files::{Digest, FileError, npy};
-use crate::geometry::{Deposit, GridRule, ImageSize};
+use crate::files::{Digest, FileError, write_text};
+use crate::geometry::{Deposit, FrameRule, GridRule, ImageSize};
 
 /// The manifest of a folder of maps; `docs/formats.md` explains each field.
 #[derive(Clone, Debug, Serialize)]
@@ -42,6 +42,8 @@ pub struct Manifest {
 pub struct ModelRecord {
     /// The network's name.
     pub name: String,
+    /// SHA-256 of its layers.
+    pub network_sha256: Digest,
     /// The weight file, as it was named.
     pub weights: String,
     /// Its SHA-256.
@@ -72,6 +74,8 @@ pub struct SettingsRecord {
     pub grid: GridRule,
     /// Every so many-th occluder was presented.
     pub every: usize,
+    /// How the maps' frames were found.
+    pub frame: FrameRule,
     /// Where discrepancies were added.
     pub deposit: Deposit,
 }
@@ -93,6 +97,9 @@ pub struct LayerRecord {
     pub occluder_stride: usize,
     /// Presentations.
     pub presentations: u64,
+    /// Maps that no occluder went into, since the image cuts the RF to less than an occluder;
+    /// they count as zeros.
+    pub maps_without_occluders: u64,
     /// Seconds.
     pub seconds: f64,
     /// SHA-256 of the files.
@@ -112,6 +119,6 @@ impl Manifest {
         let path = folder.join(Self::FILE);
         let text = serde_json::to_string_pretty(self)
             .map_err(|error| FileError::content(&path, error.to_string()))?;
-        npy::write_text(&path, &(text + "\n"))
+        write_text(&path, &(text + "\n"))
     }
 }

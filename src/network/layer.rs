@@ -1,12 +1,12 @@
 //! Layers: what they compute, with what numbers, from what.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::LayerId;
 use crate::geometry::ImageSize;
 
 /// A named layer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Layer {
     /// The framework's name, such as `features.3`; its weights are `features.3.weight` and
     /// `features.3.bias`.
@@ -18,7 +18,7 @@ pub struct Layer {
 }
 
 /// An input of a layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Input {
     /// The image.
     Image,
@@ -27,7 +27,7 @@ pub enum Input {
 }
 
 /// What a layer computes.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum Op {
     /// A convolution (cross-correlation, as in every framework).
@@ -47,7 +47,7 @@ pub enum Op {
 }
 
 /// A convolution's numbers; the same on both axes.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Convolution {
     /// Output channels: the layer's units.
@@ -72,7 +72,7 @@ pub struct Convolution {
 }
 
 /// A max-pooling's numbers; the same on both axes.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct MaxPool {
     /// Side length of the window.
@@ -93,7 +93,7 @@ pub struct MaxPool {
 /// `x / (k + alpha / size * sum of x² over `size` neighbouring channels)^beta`, with channels
 /// `c - size / 2 ..= c + (size - 1) / 2` (PyTorch's `LocalResponseNorm`; Krizhevsky et al. 2012,
 /// section 3.3, with `alpha` divided by `size`).
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct LocalResponseNorm {
     /// Channels summed over.
@@ -253,10 +253,12 @@ impl MaxPool {
 impl LocalResponseNorm {
     fn check(&self) -> Result<(), String> {
         let finite = self.alpha.is_finite() && self.beta.is_finite() && self.k.is_finite();
-        if !(1..=LARGEST).contains(&self.size) || !finite {
+        // With a negative base the power would be no number.
+        let positive = self.alpha >= 0.0 && self.k >= 0.0 && self.alpha.max(self.k) > 0.0;
+        if !(1..=LARGEST).contains(&self.size) || !finite || !positive {
             return Err(format!(
-                "size {}, alpha {}, beta {}, k {}; expected a size of at least 1 and finite \
-                 numbers",
+                "size {}, alpha {}, beta {}, k {}; expected a size of at least 1, finite numbers, \
+                 alpha and k not negative and not both 0",
                 self.size, self.alpha, self.beta, self.k
             ));
         }

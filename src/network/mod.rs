@@ -9,8 +9,10 @@ pub mod weights;
 #[cfg(test)]
 mod tests;
 
+use serde::Serialize;
 use thiserror::Error;
 
+use crate::files::Digest;
 use crate::geometry::{GeometryError, ImageSize, Projection};
 
 pub use layer::{Convolution, Input, Layer, LocalResponseNorm, MaxPool, Op};
@@ -88,8 +90,11 @@ pub enum NetworkError {
     },
 }
 
+/// The most values that a layer's output may have: 8 GiB of them.
+const LARGEST_OUTPUT: usize = 1 << 31;
+
 /// A layer of one network: its place in the order of computation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct LayerId(pub usize);
 
 /// A graph of layers, each after its inputs.
@@ -121,7 +126,28 @@ impl Network {
             let problem = format!("{}: it has no convolution, so no units", network.name);
             return Err(NetworkError::Description(problem));
         }
+        network.check_short_names()?;
         Ok(network)
+    }
+
+    /// A layer may not have the short name of another: `conv2` must mean one layer.
+    fn check_short_names(&self) -> Result<(), NetworkError> {
+        for (id, _) in self.convolutions() {
+            let short = self.short_name(id);
+            let other = (0..self.layers.len())
+                .find(|&other| LayerId(other) != id && self.layers[other].name == short);
+            if let Some(other) = other {
+                let problem = format!(
+                    "that is the short name of convolution `{}`; name it differently",
+                    self.layer(id).name
+                );
+                return Err(NetworkError::Layer {
+                    layer: self.layers[other].name.clone(),
+                    problem,
+                });
+            }
+        }
+        Ok(())
     }
 
     fn push(&mut self, layer: Layer) -> Result<(), NetworkError> {
@@ -172,6 +198,12 @@ impl Network {
     /// The network's name, such as `alexnet`.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The SHA-256 of the layers: their names, numbers and inputs.
+    pub fn digest(&self) -> Digest {
+        // Layers are plain data, which always serialises.
+        Digest::of(&serde_json::to_vec(&self.layers).unwrap_or_default())
     }
 
     /// The layers in the order of computation.
@@ -274,6 +306,17 @@ impl Network {
                 kernel: window.kernel,
                 padding: window.padding,
             })?;
+            let channels = self.channels[sizes.len()];
+            let values = channels.saturating_mul(output.height).saturating_mul(output.width);
+            if values > LARGEST_OUTPUT {
+                return Err(NetworkError::Layer {
+                    layer: layer.name.clone(),
+                    problem: format!(
+                        "its output on images of {image} is {channels} channels of {output}; at \
+                         most {LARGEST_OUTPUT} values are supported"
+                    ),
+                });
+            }
             sizes.push(output);
         }
         Ok(sizes)

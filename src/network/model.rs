@@ -52,14 +52,14 @@ pub enum ModelError {
         found: Vec<usize>,
     },
     /// Filters that were given, not read, do not fit the network.
-    #[error("{network} needs tensors of {expected:?} values; found {found:?}")]
+    #[error("{network} needs weights and biases of {expected:?} values; found {found:?}")]
     Filters {
         /// The network's name.
         network: String,
-        /// Values in each tensor that the network needs.
-        expected: Vec<usize>,
-        /// Values in each tensor that was given.
-        found: Vec<usize>,
+        /// Values in weight and bias of each convolution that the network needs.
+        expected: Vec<[usize; 2]>,
+        /// Values in weight and bias of each that was given.
+        found: Vec<[usize; 2]>,
     },
 }
 
@@ -116,10 +116,16 @@ impl Model {
     /// # Errors
     /// [`ModelError::Filters`]: not as many, or not as long, as the network needs.
     pub fn new(network: Network, filters: Vec<Filters>) -> Result<Self, ModelError> {
-        let expected: Vec<usize> =
-            tensor_shapes(&network).iter().map(|(_, _, shape)| shape.iter().product()).collect();
-        let tensors = filters.iter().flat_map(|filters| [&filters.weight, &filters.bias]);
-        let found: Vec<usize> = tensors.map(Vec::len).filter(|&length| length > 0).collect();
+        let expected: Vec<[usize; 2]> = network
+            .convolutions()
+            .map(|(id, conv)| {
+                let inputs = network.channels_of(network.layer(id).inputs[0]) / conv.groups;
+                let weight = conv.out_channels * inputs * conv.kernel * conv.kernel;
+                [weight, if conv.bias { conv.out_channels } else { 0 }]
+            })
+            .collect();
+        let found: Vec<[usize; 2]> =
+            filters.iter().map(|f| [f.weight.len(), f.bias.len()]).collect();
         if found != expected {
             return Err(ModelError::Filters { network: network.name, expected, found });
         }

@@ -101,6 +101,12 @@ fn what_is_not_supported_is_an_error_that_names_the_layer() {
         let error = refused(&format!("{CONV}, {layer}"));
         assert!(error.starts_with("layer `") && error.contains(message), "{error}");
     }
+    let other = CONV.replace("\"a\"", "\"conv1\"");
+    assert!(refused(&format!("{CONV}, {other}")).contains("the short name of convolution `a`"));
+    let padded = CONV.replace("6,", "65536,").replace("3}", "1, \"padding\": 65000}");
+    let network = described(&format!(r#"{{"name": "t", "layers": [{padded}]}}"#)).unwrap();
+    let error = network.sizes(ImageSize::square(8), LayerId(0)).unwrap_err().to_string();
+    assert!(error.contains("values are supported"), "{error}");
     assert!(refused("").contains("no convolution"));
     assert!(described("{").is_err());
     assert!(described(r#"{"name": "t", "layers": [], "more": 1}"#).is_err());

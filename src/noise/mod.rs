@@ -25,7 +25,8 @@ pub enum Noise {
         draw: u16,
     },
     /// The stream of `torch.rand` on the CPU after `torch.manual_seed(seed)`, consumed as the
-    /// reference does: occluders in grid order, each in channel, row, column order.
+    /// reference does: occluders in grid order, each in channel, row, column order. It is the
+    /// reference's for the reference's grid only.
     Torch {
         /// The seed.
         seed: u32,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Entry, LayerRanking, RankingError, UnitRanking};
 use crate::files::npy::{self, Values};
-use crate::files::{Digest, FileError, read_bytes};
+use crate::files::{Digest, FileError, read_bytes, write_text};
 use crate::geometry::ImageSize;
 
 /// What a ranking was made from: `ranking.json`. Rankings made by the reference have none.
@@ -24,6 +24,8 @@ pub struct Provenance {
     pub engine: String,
     /// The network's name.
     pub model: String,
+    /// SHA-256 of the network's layers.
+    pub network_sha256: Digest,
     /// SHA-256 of the weight file.
     pub weights_sha256: Digest,
     /// The size of every image.
@@ -50,7 +52,7 @@ impl Provenance {
         let path = folder.join(Self::FILE);
         let text = serde_json::to_string_pretty(self)
             .map_err(|error| FileError::content(&path, error.to_string()))?;
-        Ok(npy::write_text(&path, &(text + "\n"))?)
+        Ok(write_text(&path, &(text + "\n"))?)
     }
 
     /// Removes `ranking.json` from `folder`, where there is one.
@@ -100,8 +102,15 @@ impl Provenance {
         if self.model != current.model {
             return differs("the model", self.model.clone(), current.model.clone());
         }
+        let digest = |digest: &Digest| format!("with SHA-256 {digest}");
+        if self.network_sha256 != current.network_sha256 {
+            return differs(
+                "layers",
+                digest(&self.network_sha256),
+                digest(&current.network_sha256),
+            );
+        }
         if self.weights_sha256 != current.weights_sha256 {
-            let digest = |digest: &Digest| format!("with SHA-256 {digest}");
             return differs(
                 "weights",
                 digest(&self.weights_sha256),
@@ -234,6 +243,12 @@ impl LayerFiles {
             return Err(wrong(path, format!("its dtype is {dtype}; expected float32")));
         };
         let array = shaped(path, array, units, 2)?;
+        if let Some(((unit, rank, side), value)) =
+            array.indexed_iter().find(|(_, value)| !value.is_finite())
+        {
+            let problem = format!("[{unit}, {rank}, {side}] is {value}; expected finite numbers");
+            return Err(wrong(path, problem));
+        }
         if array.dim().1 != n {
             let (found, indices) = (array.dim().1, self.indices.display());
             let problem = format!("it holds {found} images a unit; {indices} holds {n}");

@@ -87,6 +87,18 @@ pub struct Finished<'a> {
     pub presented: &'a Presented,
 }
 
+/// How much a sweep has to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Maps: one a unit and ranked image.
+    pub maps: u64,
+    /// Those that no occluder goes into, since the image cuts the RF to less than an occluder.
+    /// They count as maps of zeros.
+    pub maps_without_occluders: u64,
+    /// Presentations of all maps.
+    pub presentations: u64,
+}
+
 /// A unit and one of its ranked images.
 #[derive(Clone, Copy)]
 struct Target {
@@ -96,13 +108,20 @@ struct Target {
 }
 
 impl LayerSweep<'_> {
-    /// How many presentations the sweep has.
-    pub fn presentations(&self) -> Result<u64, SweepError> {
-        let counts = self.targets().map(|target| {
+    /// How much there is to do.
+    ///
+    /// # Errors
+    /// Occluders that cannot be placed.
+    pub fn extent(&self) -> Result<Extent, SweepError> {
+        let mut extent = Extent::default();
+        for target in self.targets() {
             let (y, x) = self.geometry.position(target.entry.position);
-            Ok(self.geometry.placement(y, x)?.occluders.len() as u64)
-        });
-        counts.sum()
+            let occluders = self.geometry.placement(y, x)?.occluders.len() as u64;
+            extent.maps += 1;
+            extent.maps_without_occluders += u64::from(occluders == 0);
+            extent.presentations += occluders;
+        }
+        Ok(extent)
     }
 
     /// Presents everything; `finished` gets each image's outcome, unit by unit, the top images
@@ -177,7 +196,6 @@ impl LayerSweep<'_> {
             .flatten()
             .filter_map(|entry| entry.response)
             .fold(0.0, |largest: f32, response| largest.max(response.abs()));
-        // The negated comparison also catches a NaN in the ranking.
         if (found - ranked).abs() <= 1e-3 * largest.max(1e-3) {
             return Ok(());
         }

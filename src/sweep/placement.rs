@@ -1,7 +1,7 @@
 //! Where a layer's occluders go, for each of its positions.
 
 use crate::geometry::{
-    Frame, GeometryError, GridRule, ImageSize, Occluder, PixelBox, Projection, every_nth,
+    Frame, FrameRule, GeometryError, GridRule, ImageSize, Occluder, PixelBox, Projection, every_nth,
 };
 use crate::network::{LayerId, Network, NetworkError};
 
@@ -18,6 +18,8 @@ pub struct LayerGeometry {
     pub rule: GridRule,
     /// Every so many-th occluder of the grid is presented; 1 for all.
     pub every: usize,
+    /// How a map's frame is found; [`FrameRule::Field`] unless it is changed.
+    pub frame: FrameRule,
 }
 
 /// Where the occluders of one map go.
@@ -47,7 +49,7 @@ impl LayerGeometry {
     ) -> Result<Self, NetworkError> {
         let sizes = network.sizes(image, layer)?;
         let (projection, output) = (network.projection(layer), sizes[layer.0]);
-        Ok(Self { projection, output, image, rule, every })
+        Ok(Self { projection, output, image, rule, every, frame: FrameRule::default() })
     }
 
     /// The position `(y, x)` of a flat index `y * width + x`.
@@ -67,11 +69,10 @@ impl LayerGeometry {
             Some(pixels) => self.rule.occluders(pixels, field.size, self.image)?,
             None => Vec::new(),
         };
-        Ok(Placement {
-            rf: field.size,
-            pixels,
-            frame: Frame::of_field(field),
-            occluders: every_nth(occluders, self.every),
-        })
+        let frame = match (&pixels, self.frame) {
+            (Some(pixels), FrameRule::Reference) => Frame::of_box(pixels, field.size),
+            _ => Frame::of_field(field),
+        };
+        Ok(Placement { rf: field.size, pixels, frame, occluders: every_nth(occluders, self.every) })
     }
 }

@@ -159,8 +159,11 @@ fn responses_that_are_not_the_engines_are_refused() {
         (zeros("(12, 3, 3)", 108), &["conv2_responses.npy: its shape", "[12, N, 2]"][..]),
         (zeros("(12, 2, 2)", 48), &["conv2_responses.npy: it holds 2 images a unit", "holds 3"]),
         (npy("<i8", "(12, 3, 2)", &[0; 576]), &["conv2_responses.npy: its dtype is int64"]),
-        (nan, &["conv2: unit 0 responds to image", "the ranking says NaN", "rank again"]),
-        (zeros("(12, 3, 2)", 72), &["conv2: unit 0 responds to image", "the ranking says 0"]),
+        (nan, &["conv2_responses.npy: [0, 0, 0] is NaN", "expected finite numbers"]),
+        (
+            zeros("(12, 3, 2)", 72),
+            &["conv2: unit 0 responds to image", "the ranking says 0", "rank again"],
+        ),
     ] {
         place.write("ranking/conv2_responses.npy", wrong);
         place.refuses(

@@ -5,7 +5,8 @@ use crate::network::LocalResponseNorm;
 /// `max(x, 0)` in place.
 pub(super) fn relu(values: &mut [f32]) {
     for value in values {
-        *value = value.max(0.0);
+        // Not `f32::max`, which would turn a NaN into 0 and so hide it.
+        *value = if *value < 0.0 { 0.0 } else { *value };
     }
 }
 

@@ -22,7 +22,7 @@ use rayon::prelude::*;
 
 use self::forward::{Forward, Scratch};
 use super::{Engine, EngineError, Extremes, Job, Prepared, Presented, Watch};
-use crate::geometry::ImageSize;
+use crate::geometry::{ImageSize, Occluder};
 use crate::network::{IMAGE_CHANNELS, LayerId, Model, Op};
 
 /// The plain engine, on all threads of the current rayon pool.
@@ -49,6 +49,12 @@ impl Engine for ReferenceEngine {
                     "layer `{name}` is a {kind}; an engine is prepared for convolutions"
                 )));
             }
+        }
+        // The noise counter gives a coordinate 16 bits.
+        if image.height.max(image.width) > ImageSize::MAX_SIDE {
+            let most = ImageSize::MAX_SIDE;
+            let problem = format!("images of {image}; a side can have {most} pixels at most");
+            return Err(EngineError::Request(problem));
         }
         let forward = Forward::new(model, layers, image)?;
         Ok(Box::new(Plain { forward, layers: layers.to_vec(), scratch: Mutex::default() }))
@@ -96,15 +102,15 @@ impl Plain<'_> {
             )));
         }
         let image = self.forward.image;
-        let outside = |occluder: &&crate::geometry::Occluder| {
+        let outside = |occluder: &&Occluder| {
             occluder.size == 0
                 || occluder.top + occluder.size > image.height
                 || occluder.left + occluder.size > image.width
         };
         match job.occluders.iter().find(outside) {
-            Some(occluder) => Err(EngineError::Request(format!(
-                "an occluder at {} reaches past the image of {image}",
-                occluder.pixels()
+            Some(Occluder { top, left, size, .. }) => Err(EngineError::Request(format!(
+                "an occluder of {size}×{size} pixels at ({top}, {left}); expected one inside the \
+                 image of {image}"
             ))),
             None => Ok(()),
         }
@@ -191,7 +197,6 @@ impl Prepared for Plain<'_> {
                 scratch.set_image(&job.image);
                 if let Some(which) = which {
                     patches[place].occlude(which, &mut scratch.image, self.forward.image.width);
-                    watch.advance(1);
                 }
                 let size = self.forward.size(layer);
                 let flat = job.unit * size.area() + job.position.0 * size.width + job.position.1;
@@ -204,6 +209,7 @@ impl Prepared for Plain<'_> {
                 response
             });
             if response.is_finite() {
+                watch.advance(u64::from(which.is_some()));
                 Ok(response)
             } else {
                 let image = job.image_index as usize;

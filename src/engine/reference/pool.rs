@@ -26,8 +26,13 @@ pub(super) fn max_pool(
                 *value = rows
                     .clone()
                     .flat_map(|row| &plane[row * input_size.width..][columns.clone()])
-                    .fold(f32::NEG_INFINITY, |largest, &value| largest.max(value));
+                    .fold(f32::NEG_INFINITY, |largest, &value| larger(largest, value));
             }
         }
     }
+}
+
+/// The larger value; a NaN wins and stays, as in PyTorch, so that it shows in the response.
+fn larger(largest: f32, value: f32) -> f32 {
+    if value > largest || value.is_nan() { value } else { largest }
 }

@@ -188,3 +188,30 @@ fn requests_that_do_not_fit_are_errors() {
     assert!(matches!(engine.present(LayerId(0), &[job], &watch), Err(EngineError::Stopped)));
     assert!(matches!(engine.extremes(&[image.view()], 0, &watch), Err(EngineError::Stopped)));
 }
+
+#[test]
+fn a_response_that_is_no_number_shows_through_every_layer_after_it() {
+    use crate::engine::{Engine, EngineError, ReferenceEngine, Watch};
+    use crate::network::{Model, Network};
+
+    // The first convolution overflows, the second has infinity minus infinity; a ReLU or a
+    // pooling that drops a NaN would make the third look well.
+    let json = br#"{"name": "t", "layers": [
+        {"name": "a", "op": "conv", "out_channels": 2, "kernel": 1, "bias": false},
+        {"name": "a_relu", "op": "relu"},
+        {"name": "b", "op": "conv", "out_channels": 1, "kernel": 1, "bias": false},
+        {"name": "b_relu", "op": "relu"},
+        {"name": "pool", "op": "max_pool", "kernel": 2, "stride": 2},
+        {"name": "c", "op": "conv", "out_channels": 1, "kernel": 1, "bias": false}]}"#;
+    let network = Network::from_description(json).unwrap();
+    let filters = |weight| Filters { weight, bias: Vec::new() };
+    let filters = vec![filters(vec![3e38; 6]), filters(vec![1.0, -1.0]), filters(vec![1.0])];
+    let model = Model::new(network, filters).unwrap();
+    let size = ImageSize::square(4);
+    let last = model.network().convolution("c").unwrap();
+    let engine = ReferenceEngine.prepare(&model, &[last], size).unwrap();
+    let image = Array3::from_elem((3, 4, 4), 1.0);
+    let stop = AtomicBool::new(false);
+    let found = engine.extremes(&[image.view()], 7, &Watch::new(&stop));
+    assert!(matches!(found, Err(EngineError::NotFinite { image: 7, .. })));
+}

@@ -2,7 +2,7 @@
 
 pub(crate) mod header;
 
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use half::f16;
@@ -129,11 +129,6 @@ where
         writer.extend(array.iter().copied())?;
         writer.finish()
     })
-}
-
-/// Writes raw bytes atomically; for text and JSON beside arrays.
-pub fn write_text(path: &Path, text: &str) -> Result<(), FileError> {
-    write_atomically(path, |file| file.write_all(text.as_bytes()))
 }
 
 #[cfg(test)]
