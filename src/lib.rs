@@ -16,6 +16,10 @@
 //! **response** is the convolution's output there, bias added, before any ReLU; a
 //! **presentation** is one forward pass of one occluded image.
 
+// Tests inside the library share their random networks with those in `tests/`.
+#[cfg(test)]
+extern crate self as occlumap;
+
 pub mod cli;
 pub mod demo;
 pub mod engine;

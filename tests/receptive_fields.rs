@@ -2,112 +2,21 @@
 //! random networks on random image sizes.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+mod common;
+
 use std::sync::atomic::AtomicBool;
 
+use common::networks::{Block, block, model, network};
 use ndarray::Array3;
 use occlumap::engine::{Engine, Job, Prepared, ReferenceEngine, Watch};
 use occlumap::geometry::{GridRule, ImageSize, PixelBox};
-use occlumap::network::{
-    Convolution, Filters, Input, Layer, LayerId, LocalResponseNorm, MaxPool, Model, Network, Op,
-};
-use occlumap::noise::{Noise, TorchStream};
+use occlumap::network::{Convolution, LayerId, Network, Op};
+use occlumap::noise::Noise;
 use occlumap::sweep::LayerGeometry;
 use proptest::prelude::*;
 
 /// A perturbation so large that it wins every pooling window that it reaches.
 const PERTURBATION: f32 = 1e6;
-
-/// A piece of a network.
-#[derive(Clone, Debug)]
-enum Block {
-    Plain(Op),
-    /// A 3×3 convolution around which the input is added, or stacked.
-    Branch {
-        join: Op,
-    },
-}
-
-fn block() -> impl Strategy<Value = Block> {
-    let conv = (1_usize..4, 1_usize..6, 1_usize..4, 0_usize..3, any::<bool>()).prop_map(
-        |(out, kernel, stride, padding, grouped)| {
-            let groups = if grouped { 3 } else { 1 };
-            let conv = Convolution::new(3 * out, kernel, stride, padding);
-            Block::Plain(Op::Conv(Convolution { groups, ..conv }))
-        },
-    );
-    let pool = (1_usize..4, 1_usize..4, any::<bool>(), any::<bool>()).prop_map(
-        |(kernel, stride, padded, ceil_mode)| {
-            let padding = if padded { kernel / 2 } else { 0 };
-            Block::Plain(Op::MaxPool(MaxPool {
-                padding,
-                ceil_mode,
-                ..MaxPool::new(kernel, stride)
-            }))
-        },
-    );
-    let norm = LocalResponseNorm { size: 3, alpha: 0.1, beta: 0.75, k: 1.0 };
-    prop_oneof![
-        4 => conv,
-        3 => pool,
-        1 => Just(Block::Plain(Op::Relu)),
-        1 => Just(Block::Plain(Op::Dropout)),
-        1 => Just(Block::Plain(Op::LocalResponseNorm(norm))),
-        1 => Just(Block::Branch { join: Op::Add }),
-        1 => Just(Block::Branch { join: Op::Concat }),
-    ]
-}
-
-/// The network of some blocks, ended by a convolution; `None` where groups do not divide.
-fn network(blocks: &[Block], last: Convolution) -> Option<Network> {
-    let mut layers: Vec<Layer> = Vec::new();
-    let mut add = |op: Op, extra: Option<Input>| {
-        let before = match layers.len() {
-            0 => Input::Image,
-            id => Input::Layer(LayerId(id - 1)),
-        };
-        let inputs = extra.into_iter().chain([before]).collect();
-        layers.push(Layer { name: format!("layer{}", layers.len()), op, inputs });
-        before
-    };
-    let mut channels = 3;
-    for block in blocks {
-        match block {
-            Block::Plain(op) => {
-                if let Op::Conv(conv) = op {
-                    channels = conv.out_channels;
-                }
-                add(op.clone(), None);
-            }
-            Block::Branch { join } => {
-                let before = add(Op::Conv(Convolution::new(channels, 3, 1, 1)), None);
-                add(join.clone(), Some(before));
-                if *join == Op::Concat {
-                    channels *= 2;
-                }
-            }
-        }
-    }
-    add(Op::Conv(last), None);
-    Network::new("random", layers).ok()
-}
-
-/// Positive weights and biases: a ReLU stops nothing, and no two effects cancel.
-fn positive_model(network: Network, seed: u32) -> Model {
-    let mut stream = TorchStream::new(seed).map(|value| 0.5 + value);
-    let filters = network
-        .convolutions()
-        .map(|(id, conv)| {
-            let inputs = network.channels_of(network.layer(id).inputs[0]) / conv.groups;
-            let taps = inputs * conv.kernel * conv.kernel;
-            let scale = 1.0 / taps as f32;
-            Filters {
-                weight: stream.by_ref().take(conv.out_channels * taps).map(|v| v * scale).collect(),
-                bias: stream.by_ref().take(conv.out_channels).collect(),
-            }
-        })
-        .collect();
-    Model::new(network, filters).unwrap()
-}
 
 /// The response of unit 0 at a position to a zero image with some pixel raised.
 struct Probe<'a> {
@@ -184,7 +93,7 @@ proptest! {
         let at = |share: f64, length: usize| ((share * length as f64) as usize).min(length - 1);
         let position = (at(down, geometry.output.height), at(right, geometry.output.width));
 
-        let model = positive_model(network, seed);
+        let model = model(network, 1.0, seed);
         let engine = ReferenceEngine.prepare(&model, &[layer], size).unwrap();
         let found = Probe { engine: &*engine, layer, size, position }.found_box();
         let field = geometry.projection.field(position.0, position.1);
@@ -225,7 +134,7 @@ fn the_fields_of_the_presets_are_found_by_perturbing_their_edges() {
         let b = field.clip(size).unwrap();
         assert_eq!((b.height(), b.width()), (field.size, field.size), "{preset} {layer}: whole");
 
-        let model = positive_model(network, 0);
+        let model = model(network, 1.0, 0);
         let engine = ReferenceEngine.prepare(&model, &[id], size).unwrap();
         let probe = Probe { engine: &*engine, layer: id, size, position };
         let original = probe.response(None).to_bits();

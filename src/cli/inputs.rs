@@ -70,6 +70,7 @@ impl Inputs {
             format: Provenance::FORMAT.into(),
             version: Provenance::VERSION,
             program: VERSION.into(),
+            // Every engine ranks by the plain one's forward pass.
             engine: ReferenceEngine.name().into(),
             model: self.network().name().into(),
             network_sha256: self.network().digest(),

@@ -10,10 +10,11 @@ use super::arguments::{
 };
 use super::failure::{Failure, OrUsage};
 use super::inputs::{Inputs, network_and_layers};
+use super::method::MethodArguments;
 use super::output::{check_file, is_same_file};
 use super::progress::{Progress, Task};
 use super::{STOP, threads};
-use crate::engine::{Engine, Job, ReferenceEngine, Watch};
+use crate::engine::{Job, Watch};
 use crate::files::npy;
 use crate::maps::discrepancy_map;
 use crate::noise::Noise;
@@ -66,6 +67,8 @@ pub(super) struct Map {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
+    method: MethodArguments,
+    #[command(flatten)]
     running: RunningArguments,
 }
 
@@ -115,7 +118,7 @@ impl Map {
             )));
         }
         let placement = geometry.placement(y, x).or_usage()?;
-        let engine = ReferenceEngine.prepare(&inputs.model, &inputs.layers, images.size())?;
+        let engine = self.method.engine().prepare(&inputs.model, &inputs.layers, images.size())?;
         threads::start(self.running.threads)?;
 
         let image = images.read(self.image)?;

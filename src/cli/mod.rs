@@ -11,6 +11,7 @@ mod failure;
 mod info;
 mod inputs;
 mod map;
+mod method;
 mod output;
 mod progress;
 mod rank;

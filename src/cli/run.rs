@@ -10,7 +10,6 @@ use super::progress::Progress;
 use super::rank::{RANKING, rank, write};
 use super::sweep::{Settings, SweepArguments, manifest, sweep_layers};
 use super::threads;
-use crate::engine::{Engine, ReferenceEngine};
 
 /// Rank the images, then sweep the units: the whole job
 ///
@@ -42,17 +41,17 @@ impl Run {
         let inputs = Inputs::load(network, layers, &common.model, &common.images, progress)?;
         inputs.check_top(top)?;
         settings.check_image(&inputs)?;
-        let engine =
-            ReferenceEngine.prepare(&inputs.model, &inputs.layers, inputs.images.size())?;
+        let engine = common.method.engine();
+        let prepared = engine.prepare(&inputs.model, &inputs.layers, inputs.images.size())?;
         let threads = threads::start(common.running.threads)?;
-        let mut manifest = manifest(&inputs, &common, &settings, top, threads);
+        let mut manifest = manifest(&inputs, &common, &settings, top, engine.name(), threads);
 
-        let (rankings, seconds) = rank(&inputs, &*engine, top, threads, progress)?;
+        let (rankings, seconds) = rank(&inputs, &*prepared, top, threads, progress)?;
         let folder = output.create(RANKING)?;
         manifest.ranking_seconds = Some(seconds);
         // Files are replaced from here on: the manifest of an earlier run no longer holds.
         manifest.write(output.path())?;
         write(&inputs, &rankings, top, &folder)?;
-        sweep_layers(&inputs, &*engine, &rankings, &settings, manifest, &output, progress)
+        sweep_layers(&inputs, &*prepared, &rankings, &settings, manifest, &output, progress)
     }
 }

@@ -14,12 +14,13 @@ use super::arguments::{
 };
 use super::failure::{Failure, OrUsage};
 use super::inputs::{Inputs, network_and_layers};
+use super::method::MethodArguments;
 use super::output::OutputFolder;
 use super::progress::{Progress, Task};
 use super::rank::RANKING;
 use super::{STOP, threads};
 use crate::VERSION;
-use crate::engine::{Engine, Prepared, ReferenceEngine, Watch};
+use crate::engine::{Prepared, Watch};
 use crate::files::{FileError, digest_of};
 use crate::geometry::{Deposit, FrameRule, GeometryError, GridRule};
 use crate::maps::{
@@ -82,9 +83,12 @@ pub(super) struct SweepArguments {
     /// Seed of the noise
     #[arg(long, value_name = "S", default_value_t = 0, help_heading = "Occluders")]
     pub seed: u64,
-    /// Maps computed together; the result does not depend on it
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = at_least_one, help_heading = "Running")]
+    /// Maps computed together: more share more work, and need more memory; the result does not
+    /// depend on it
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = at_least_one, help_heading = "Running")]
     pub batch: usize,
+    #[command(flatten)]
+    pub method: MethodArguments,
     #[command(flatten)]
     pub running: RunningArguments,
 }
@@ -106,11 +110,11 @@ impl Sweep {
         let inputs = Inputs::load(network, layers, &common.model, &common.images, progress)?;
         settings.check_image(&inputs)?;
         let (rankings, top) = read_ranking(&inputs, &self.ranking, self.top)?;
-        let engine =
-            ReferenceEngine.prepare(&inputs.model, &inputs.layers, inputs.images.size())?;
+        let engine = common.method.engine();
+        let prepared = engine.prepare(&inputs.model, &inputs.layers, inputs.images.size())?;
         let threads = threads::start(common.running.threads)?;
-        let manifest = manifest(&inputs, &common, &settings, top, threads);
-        sweep_layers(&inputs, &*engine, &rankings, &settings, manifest, &output, progress)
+        let manifest = manifest(&inputs, &common, &settings, top, engine.name(), threads);
+        sweep_layers(&inputs, &*prepared, &rankings, &settings, manifest, &output, progress)
     }
 }
 
@@ -209,6 +213,7 @@ pub(super) fn manifest(
     arguments: &SweepArguments,
     settings: &Settings,
     top: usize,
+    engine: &'static str,
     threads: usize,
 ) -> Manifest {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -238,7 +243,7 @@ pub(super) fn manifest(
             frame: settings.frame,
             deposit: settings.deposit,
         },
-        engine: ReferenceEngine.name(),
+        engine,
         threads,
         ranking_seconds: None,
         layers: BTreeMap::new(),

@@ -3,7 +3,11 @@
 //! An engine knows no files. It is prepared once for a model, some of its layers and an image
 //! size, where every error of shape shows; then it runs batches of images and of jobs.
 
+pub mod cpu;
+mod maximum;
+pub mod plan;
 pub mod reference;
+mod request;
 mod watch;
 
 use ndarray::ArrayView3;
@@ -13,6 +17,7 @@ use crate::geometry::{ImageSize, Occluder};
 use crate::network::{LayerId, Model, NetworkError};
 use crate::noise::Noise;
 
+pub use cpu::CpuEngine;
 pub use reference::ReferenceEngine;
 pub use watch::Watch;
 

@@ -77,14 +77,27 @@ impl Patches<'_> {
             let (row, column) = (within / size, within % size);
             channel * area + (occluder.top + row) * width + occluder.left + column
         };
-        let elements = self.channels * size * size;
+        self.each(which, |element, value| image[place(element)] = value);
+    }
+
+    /// The noise of one occluder, `[channels, size, size]`, into `values`.
+    pub fn draw(&self, which: usize, values: &mut Vec<f32>) {
+        values.resize(self.channels * self.occluders[which].size.pow(2), 0.0);
+        self.each(which, |element, value| values[element] = value);
+    }
+
+    /// Gives every element of an occluder's `[channels, size, size]` with its value.
+    #[inline]
+    fn each(&self, which: usize, mut put: impl FnMut(usize, f32)) {
+        let occluder = &self.occluders[which];
+        let elements = self.channels * occluder.size.pow(2);
         match self.noise {
             Noise::Philox { seed, draw } => {
                 for block in 0..elements.div_ceil(4) {
                     let words = philox::block(seed, draw, self.image, occluder, block as u32);
                     for (lane, word) in words.into_iter().enumerate() {
                         if 4 * block + lane < elements {
-                            image[place(4 * block + lane)] = symmetric(unit_interval(word >> 8));
+                            put(4 * block + lane, symmetric(unit_interval(word >> 8)));
                         }
                     }
                 }
@@ -92,7 +105,7 @@ impl Patches<'_> {
             Noise::Torch { .. } => {
                 let patch = &self.stream[occluder.index * elements..][..elements];
                 for (element, &value) in patch.iter().enumerate() {
-                    image[place(element)] = symmetric(value);
+                    put(element, symmetric(value));
                 }
             }
         }

@@ -3,6 +3,8 @@
 #![allow(clippy::panic, reason = "a test may fail by panicking")]
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
+pub mod networks;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;

@@ -1,12 +1,12 @@
 //! Layers that work on each position by itself.
 
+use crate::engine::maximum::positive;
 use crate::network::LocalResponseNorm;
 
 /// `max(x, 0)` in place.
 pub(super) fn relu(values: &mut [f32]) {
     for value in values {
-        // Not `f32::max`, which would turn a NaN into 0 and so hide it.
-        *value = if *value < 0.0 { 0.0 } else { *value };
+        *value = positive(*value);
     }
 }
 

@@ -10,7 +10,7 @@ use crate::geometry::ImageSize;
 use crate::network::{IMAGE_CHANNELS, LayerId, Model, NetworkError, Op};
 
 /// A model's layers, ready to run on images of one size.
-pub(super) struct Forward<'m> {
+pub(in crate::engine) struct Forward<'m> {
     pub image: ImageSize,
     model: &'m Model,
     sizes: Vec<ImageSize>,
@@ -19,7 +19,7 @@ pub(super) struct Forward<'m> {
 
 /// The buffers of one forward pass; activations are `[channel, y, x]`.
 #[derive(Default)]
-pub(super) struct Scratch {
+pub(in crate::engine) struct Scratch {
     /// The image that is presented, `[3, height, width]`.
     pub image: Vec<f32>,
     buffers: Vec<Vec<f32>>,

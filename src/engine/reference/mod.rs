@@ -7,7 +7,7 @@
 
 mod convolve;
 mod elementwise;
-mod forward;
+pub(super) mod forward;
 mod pool;
 mod schedule;
 
@@ -21,8 +21,9 @@ use ndarray::ArrayView3;
 use rayon::prelude::*;
 
 use self::forward::{Forward, Scratch};
+use super::request::{check_image, check_job};
 use super::{Engine, EngineError, Extremes, Job, Prepared, Presented, Watch};
-use crate::geometry::{ImageSize, Occluder};
+use crate::geometry::ImageSize;
 use crate::network::{IMAGE_CHANNELS, LayerId, Model, Op};
 
 /// The plain engine, on all threads of the current rayon pool.
@@ -79,41 +80,10 @@ impl Plain<'_> {
         result
     }
 
-    fn check_image(&self, image: &ArrayView3<'_, f32>) -> Result<(), EngineError> {
-        let ImageSize { height, width } = self.forward.image;
-        if image.shape() != [IMAGE_CHANNELS, height, width] {
-            return Err(EngineError::Request(format!(
-                "an image of shape {:?}; the engine was prepared for [{IMAGE_CHANNELS}, {height}, \
-                 {width}]",
-                image.shape()
-            )));
-        }
-        Ok(())
-    }
-
     fn check_job(&self, layer: LayerId, job: &Job<'_>) -> Result<(), EngineError> {
-        self.check_image(&job.image)?;
+        check_image(&job.image, self.forward.image)?;
         let (units, size) = (self.forward.channels(layer), self.forward.size(layer));
-        let (y, x) = job.position;
-        if job.unit >= units || y >= size.height || x >= size.width {
-            return Err(EngineError::Request(format!(
-                "unit {} at position ({y}, {x}); the layer has {units} units of {size} positions",
-                job.unit
-            )));
-        }
-        let image = self.forward.image;
-        let outside = |occluder: &&Occluder| {
-            occluder.size == 0
-                || occluder.top + occluder.size > image.height
-                || occluder.left + occluder.size > image.width
-        };
-        match job.occluders.iter().find(outside) {
-            Some(Occluder { top, left, size, .. }) => Err(EngineError::Request(format!(
-                "an occluder of {size}×{size} pixels at ({top}, {left}); expected one inside the \
-                 image of {image}"
-            ))),
-            None => Ok(()),
-        }
+        check_job(job, units, size, self.forward.image)
     }
 
     fn not_finite(&self, layer: LayerId, unit: usize, image: usize, value: f32) -> EngineError {
@@ -133,7 +103,7 @@ impl Prepared for Plain<'_> {
             if watch.stopped() {
                 return Err(EngineError::Stopped);
             }
-            self.check_image(image)?;
+            check_image(image, self.forward.image)?;
             // Ordered, so that of several layers always the same one is told to be at fault.
             let mut found: BTreeMap<LayerId, Vec<Extremes>> = BTreeMap::new();
             self.with_scratch(|scratch| {

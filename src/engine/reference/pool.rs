@@ -1,5 +1,6 @@
 //! Max-pooling.
 
+use crate::engine::maximum::larger;
 use crate::geometry::ImageSize;
 use crate::network::MaxPool;
 
@@ -30,9 +31,4 @@ pub(super) fn max_pool(
             }
         }
     }
-}
-
-/// The larger value; a NaN wins and stays, as in PyTorch, so that it shows in the response.
-fn larger(largest: f32, value: f32) -> f32 {
-    if value > largest || value.is_nan() { value } else { largest }
 }

@@ -191,8 +191,10 @@ fn requests_that_do_not_fit_are_errors() {
 
 #[test]
 fn a_response_that_is_no_number_shows_through_every_layer_after_it() {
-    use crate::engine::{Engine, EngineError, ReferenceEngine, Watch};
+    use crate::engine::{CpuEngine, Engine, EngineError, Job, ReferenceEngine, Watch};
+    use crate::geometry::Occluder;
     use crate::network::{Model, Network};
+    use crate::noise::Noise;
 
     // The first convolution overflows, the second has infinity minus infinity; a ReLU or a
     // pooling that drops a NaN would make the third look well.
@@ -209,9 +211,21 @@ fn a_response_that_is_no_number_shows_through_every_layer_after_it() {
     let model = Model::new(network, filters).unwrap();
     let size = ImageSize::square(4);
     let last = model.network().convolution("c").unwrap();
-    let engine = ReferenceEngine.prepare(&model, &[last], size).unwrap();
     let image = Array3::from_elem((3, 4, 4), 1.0);
     let stop = AtomicBool::new(false);
-    let found = engine.extremes(&[image.view()], 7, &Watch::new(&stop));
-    assert!(matches!(found, Err(EngineError::NotFinite { image: 7, .. })));
+    let job = Job {
+        image: image.view(),
+        image_index: 7,
+        unit: 0,
+        position: (0, 0),
+        occluders: &[Occluder { index: 0, top: 0, left: 0, size: 1 }],
+        noise: Noise::Philox { seed: 0, draw: 0 },
+    };
+    for engine in [&ReferenceEngine as &dyn Engine, &CpuEngine::default()] {
+        let prepared = engine.prepare(&model, &[last], size).unwrap();
+        let ranked = prepared.extremes(&[image.view()], 7, &Watch::new(&stop));
+        assert!(matches!(ranked, Err(EngineError::NotFinite { image: 7, .. })));
+        let presented = prepared.present(last, &[job], &Watch::new(&stop));
+        assert!(matches!(presented, Err(EngineError::NotFinite { image: 7, .. })));
+    }
 }

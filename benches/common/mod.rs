@@ -1,0 +1,83 @@
+//! What the benchmarks share: AlexNet with random weights, and jobs as a sweep hands them over.
+//! The work does not depend on values, except that a response must depend on the image.
+
+use ndarray::Array3;
+use occlumap::engine::Job;
+use occlumap::geometry::{GridRule, ImageSize};
+use occlumap::network::{Filters, LayerId, Model, Network};
+use occlumap::noise::{Noise, TorchStream};
+use occlumap::sweep::{LayerGeometry, Placement};
+
+/// AlexNet's usual size.
+pub const IMAGE: ImageSize = ImageSize::square(227);
+
+/// A preset with random weights.
+pub fn preset(name: &str) -> Model {
+    let network = Network::preset(name).expect("a preset");
+    let mut stream = TorchStream::new(0).map(|value| (value - 0.5) * 0.1);
+    let mut values = |length| stream.by_ref().take(length).collect::<Vec<f32>>();
+    let filters = network
+        .convolutions()
+        .map(|(id, conv)| {
+            let inputs = network.channels_of(network.layer(id).inputs[0]);
+            let weight = values(conv.out_channels * inputs * conv.kernel * conv.kernel);
+            Filters { weight, bias: values(conv.out_channels) }
+        })
+        .collect();
+    Model::new(network, filters).expect("filters of the right shapes")
+}
+
+/// A random image.
+pub fn image(seed: u32) -> Array3<f32> {
+    let pixels = TorchStream::new(seed).take(3 * IMAGE.area()).collect();
+    Array3::from_shape_vec((3, IMAGE.height, IMAGE.width), pixels).expect("so many pixels")
+}
+
+/// Jobs of one layer: each on an image and a unit of its own.
+pub struct Jobs {
+    images: Vec<Array3<f32>>,
+    places: Vec<((usize, usize), Placement)>,
+    units: usize,
+}
+
+impl Jobs {
+    /// `count` jobs on the unit in the middle, or, where `scattered`, on units all over the layer,
+    /// borders included. Of each grid every `every`-th occluder.
+    pub fn new(model: &Model, layer: LayerId, count: usize, scattered: bool, every: usize) -> Self {
+        let network = model.network();
+        let geometry = LayerGeometry::new(network, layer, IMAGE, GridRule::REFERENCE, every)
+            .expect("room for the network");
+        let mut random = TorchStream::new(5);
+        let mut below = |length: usize| {
+            let share = random.next().unwrap_or_default();
+            if scattered { (share * length as f32) as usize } else { length / 2 }
+        };
+        let places = (0..count)
+            .map(|_| {
+                let position = (below(geometry.output.height), below(geometry.output.width));
+                (position, geometry.placement(position.0, position.1).expect("a grid"))
+            })
+            .collect();
+        let images = (0..count).map(|seed| image(seed as u32)).collect();
+        Self { images, places, units: network.channels(layer) }
+    }
+
+    /// The jobs.
+    pub fn list(&self) -> Vec<Job<'_>> {
+        let jobs = self.places.iter().zip(&self.images).enumerate();
+        jobs.map(|(job, ((position, placement), image))| Job {
+            image: image.view(),
+            image_index: job as u32,
+            unit: job * 7 % self.units,
+            position: *position,
+            occluders: &placement.occluders,
+            noise: Noise::Philox { seed: 0, draw: 0 },
+        })
+        .collect()
+    }
+
+    /// Presentations of all jobs.
+    pub fn presentations(&self) -> usize {
+        self.places.iter().map(|(_, placement)| placement.occluders.len()).sum()
+    }
+}

@@ -1,0 +1,171 @@
+//! How much of the machine the incremental engine uses: presentations a second of each of
+//! AlexNet's convolutions, their counted multiply-adds, and what share that is of the rate at
+//! which the crate `gemm` multiplies large matrices, measured in the same run.
+//!
+//! `cargo bench --bench peak` runs on all cores; `RAYON_NUM_THREADS=1` on one. Layers, and
+//! `middle` or `scattered`, can be named: `cargo bench --bench peak -- conv5 scattered`.
+#![allow(clippy::print_stdout, reason = "it reports")]
+
+mod common;
+
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use common::{IMAGE, Jobs, preset};
+use occlumap::engine::plan::{Lineage, Planner};
+use occlumap::engine::{CpuEngine, Engine, Job, Watch};
+use occlumap::network::{LayerId, Network};
+use rayon::prelude::*;
+
+/// Jobs handed over at a time. Their grids are presented whole: the original images' activations
+/// are computed once a job, and should weigh what they weigh in a sweep.
+const JOBS: [(&str, usize); 5] =
+    [("conv1", 256), ("conv2", 128), ("conv3", 48), ("conv4", 24), ("conv5", 16)];
+const REPETITIONS: usize = 3;
+
+/// The reference script under PyTorch, batches of 10, on two Zen 4 cores: presentations a second.
+const REFERENCE: [f64; 5] = [350.0, 230.0, 176.0, 141.0, 101.0];
+
+fn main() {
+    let asked: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let wanted = |name: &str, names: &[&str]| {
+        let some = asked.iter().any(|asked| names.contains(&asked.as_str()));
+        !some || asked.iter().any(|asked| asked == name)
+    };
+    let model = preset("alexnet");
+    let layers = JOBS.map(|(layer, _)| layer);
+    println!(
+        "{} threads; layer, positions, presentations/s, of the reference, presentations per second \
+         of one core, M multiply-adds a presentation, GFLOP/s of one core, of its peak",
+        rayon::current_num_threads()
+    );
+    for ((layer, count), reference) in JOBS.into_iter().zip(REFERENCE) {
+        for positions in ["middle", "scattered"] {
+            if !wanted(layer, &layers) || !wanted(positions, &["middle", "scattered"]) {
+                continue;
+            }
+            let id: LayerId = model.network().convolution(layer).expect("a layer");
+            let jobs = Jobs::new(&model, id, count, positions == "scattered", 1);
+            let list = jobs.list();
+            let counted = multiply_adds(model.network(), id, &list) as f64;
+            let engine = CpuEngine::default().prepare(&model, &[id], IMAGE).expect("room");
+            let stop = AtomicBool::new(false);
+            let watch = Watch::new(&stop);
+            let (mut best, mut peak) = (Seconds::NEVER, 0.0_f64);
+            for _ in 0..REPETITIONS {
+                peak = peak.max(gemm_rate());
+                best = best.min(Seconds::of(|| {
+                    engine.present(id, &list, &watch).expect("finite responses");
+                }));
+            }
+            let presentations = jobs.presentations() as f64;
+            let (rate, flops) = (presentations / best.wall, 2.0 * counted / best.processor);
+            println!(
+                "{layer} {positions:9} {rate:9.0} {:6.0}× {:9.0} {:7.3} {:6.1} {:4.0} % of {:.0}",
+                rate / reference,
+                presentations / best.processor,
+                counted / presentations * 1e-6,
+                flops * 1e-9,
+                100.0 * flops / peak,
+                peak * 1e-9
+            );
+        }
+    }
+}
+
+/// Multiply-adds that meet a difference.
+fn multiply_adds(network: &Network, layer: LayerId, jobs: &[Job<'_>]) -> u64 {
+    let lineage = Lineage::new(network, layer, IMAGE).expect("room");
+    let mut planner = Planner::new(&lineage);
+    let mut sum = 0;
+    for job in jobs {
+        for occluder in job.occluders {
+            let key = planner.key(job.position, occluder);
+            let plan = planner.plan(key);
+            sum += (0..lineage.nodes().len()).map(|node| plan.multiply_adds(node, 1)).sum::<u64>();
+        }
+    }
+    sum
+}
+
+/// How long something took.
+#[derive(Clone, Copy)]
+struct Seconds {
+    wall: f64,
+    /// Of all threads together: what other programs take from the machine does not count.
+    processor: f64,
+}
+
+impl Seconds {
+    const NEVER: Self = Self { wall: f64::INFINITY, processor: f64::INFINITY };
+
+    fn of(work: impl FnOnce()) -> Self {
+        let (start, before) = (Instant::now(), processor_seconds());
+        work();
+        let wall = start.elapsed().as_secs_f64();
+        let processor = match (before, processor_seconds()) {
+            (Some(before), Some(after)) => after - before,
+            _ => wall * rayon::current_num_threads() as f64,
+        };
+        Self { wall, processor }
+    }
+
+    fn min(self, other: Self) -> Self {
+        Self { wall: self.wall.min(other.wall), processor: self.processor.min(other.processor) }
+    }
+}
+
+/// Processor time of this program so far, where the system tells it per thread (Linux).
+fn processor_seconds() -> Option<f64> {
+    let mut sum = 0.0;
+    for thread in std::fs::read_dir("/proc/self/task").ok()? {
+        let text = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        sum += text.split_whitespace().next()?.parse::<f64>().ok()? * 1e-9;
+    }
+    Some(sum)
+}
+
+/// Floating-point operations a second that one core does in large products, while all do.
+fn gemm_rate() -> f64 {
+    const SIDE: usize = 768;
+    const ROUNDS: usize = 4;
+    let threads = rayon::current_num_threads();
+    let matrix = || vec![0.5_f32; SIDE * SIDE];
+    let mut operands: Vec<[Vec<f32>; 3]> =
+        (0..threads).map(|_| [matrix(), matrix(), matrix()]).collect();
+    let product = |[a, b, c]: &mut [Vec<f32>; 3]| {
+        let side = SIDE as isize;
+        // SAFETY: each matrix has SIDE × SIDE elements, and none overlaps another.
+        unsafe {
+            gemm::gemm(
+                SIDE,
+                SIDE,
+                SIDE,
+                c.as_mut_ptr(),
+                side,
+                1,
+                false,
+                a.as_ptr(),
+                side,
+                1,
+                b.as_ptr(),
+                side,
+                1,
+                0.0,
+                1.0,
+                false,
+                false,
+                false,
+                gemm::Parallelism::None,
+            );
+        }
+    };
+    let seconds = Seconds::of(|| {
+        operands
+            .par_iter_mut()
+            .with_max_len(1)
+            .for_each(|operands| (0..ROUNDS).for_each(|_| product(operands)));
+    });
+    (2 * SIDE.pow(3) * ROUNDS * threads) as f64 / seconds.processor
+}

@@ -1,0 +1,274 @@
+//! The original image's activations, where some positions of a target depend on them.
+
+use ndarray::ArrayView3;
+
+use super::normalise::normalised;
+use super::product::{Block, Product};
+use super::simd::Isa;
+use super::target::{Step, Target};
+use super::weights::Packed;
+use crate::engine::maximum::{larger, positive};
+use crate::engine::plan::{Axis, Slide, Span};
+
+/// Activations of a rectangle of positions, `[y][x][channel]`.
+#[derive(Debug, Default)]
+pub(super) struct Activations {
+    y: isize,
+    x: isize,
+    width: usize,
+    channels: usize,
+    values: Vec<f32>,
+}
+
+impl Activations {
+    fn new(y: Span, x: Span, channels: usize) -> Self {
+        let values = vec![0.0; y.len() * x.len() * channels];
+        Self { y: y.start, x: x.start, width: x.len(), channels, values }
+    }
+
+    /// The channels of `count` positions of row `y`, from column `x` on.
+    pub fn row(&self, y: isize, x: isize, count: usize) -> &[f32] {
+        let place = (y - self.y) as usize * self.width + (x - self.x) as usize;
+        &self.values[place * self.channels..][..count * self.channels]
+    }
+
+    /// The channels of a position.
+    pub fn at(&self, y: isize, x: isize) -> &[f32] {
+        self.row(y, x, 1)
+    }
+}
+
+/// The activations of one image, computed once for all its jobs.
+///
+/// Each value's bits depend on the image and the network alone: convolutions are tap products
+/// ([`Product`]) over zero-padded windows, so it does not matter which window was asked for.
+#[derive(Debug)]
+pub(super) struct Base {
+    nodes: Vec<Activations>,
+}
+
+impl Base {
+    /// The activations of a node that the target keeps.
+    pub fn node(&self, node: usize) -> &Activations {
+        &self.nodes[node]
+    }
+
+    /// Computes what the positions `y` × `x` of the target depend on.
+    pub fn new(target: &Target, image: &ArrayView3<'_, f32>, y: Span, x: Span, isa: Isa) -> Self {
+        let lineage = &target.lineage;
+        let (ys, xs) = (lineage.backward(Axis::Y, y), lineage.backward(Axis::X, x));
+        let mut nodes: Vec<Activations> = Vec::with_capacity(ys.len());
+        let mut scratch = Padded::default();
+        for (place, node) in lineage.nodes()[..lineage.target()].iter().enumerate() {
+            let (y, x) = (ys[place], xs[place]);
+            let mut output = Activations::new(y, x, node.channels);
+            let input = node.inputs.first().map(|&input| &nodes[input]);
+            match (&target.steps[place], input) {
+                (Step::Convolve(packed), Some(input)) => {
+                    scratch.fill(
+                        input,
+                        (ys[node.inputs[0]], xs[node.inputs[0]]),
+                        node.slide,
+                        (y, x),
+                    );
+                    scratch.convolve(packed, node.slide, (y, x), isa, &mut output.values);
+                }
+                (Step::Pool, Some(input)) => {
+                    let real = (ys[node.inputs[0]], xs[node.inputs[0]]);
+                    isa.run(|| pool(input, real, node.slide, (y, x), &mut output));
+                }
+                (step, _) => {
+                    let inputs: Vec<&Activations> =
+                        node.inputs.iter().map(|&input| &nodes[input]).collect();
+                    let places =
+                        (y.start..y.end).flat_map(|y| (x.start..x.end).map(move |x| (y, x)));
+                    let outputs = output.values.chunks_exact_mut(node.channels);
+                    for (output, (y, x)) in outputs.zip(places) {
+                        one_position(step, image, &inputs, (y, x), output);
+                    }
+                }
+            }
+            nodes.push(output);
+        }
+        for (node, &kept) in nodes.iter_mut().zip(&target.kept) {
+            if !kept {
+                *node = Activations::default();
+            }
+        }
+        Self { nodes }
+    }
+
+    /// The response of a unit of the target.
+    pub fn response(&self, target: &Target, unit: usize, position: (usize, usize)) -> f32 {
+        let Some(filters) = target.unit_filters() else { return f32::NAN };
+        let node = &target.lineage.nodes()[target.lineage.target()];
+        let input = node.inputs[0];
+        let size = target.lineage.nodes()[input].size;
+        let inside = |axis: Axis, position: usize| {
+            node.slide.inputs(Span::at(position)).intersect(Span::whole(axis.of(size)))
+        };
+        let (ys, xs) = (inside(Axis::Y, position.0), inside(Axis::X, position.1));
+        let (filter, first) = (filters.of(unit), filters.first_input(unit));
+        let corner = (
+            node.slide.first_input(position.0 as isize),
+            node.slide.first_input(position.1 as isize),
+        );
+        // One sum a job: no need to save on its precision.
+        let mut sum = f64::from(filters.bias(unit));
+        for (y, x) in (ys.start..ys.end).flat_map(|y| (xs.start..xs.end).map(move |x| (y, x))) {
+            let tap = (y - corner.0) as usize * node.slide.kernel + (x - corner.1) as usize;
+            let weights = &filter[tap * filters.inputs..][..filters.inputs];
+            let values = &self.nodes[input].at(y, x)[first..];
+            for (&weight, &value) in weights.iter().zip(values) {
+                sum += f64::from(weight) * f64::from(value);
+            }
+        }
+        sum as f32
+    }
+}
+
+/// Layers that work on each position by itself, at `(y, x)`.
+fn one_position(
+    step: &Step,
+    image: &ArrayView3<'_, f32>,
+    inputs: &[&Activations],
+    (y, x): (isize, isize),
+    output: &mut [f32],
+) {
+    let input = |which: usize| inputs[which].at(y, x);
+    match step {
+        Step::Image => {
+            for (channel, value) in output.iter_mut().enumerate() {
+                *value = image[[channel, y as usize, x as usize]];
+            }
+        }
+        Step::Relu => {
+            for (output, value) in output.iter_mut().zip(input(0)) {
+                *output = positive(*value);
+            }
+        }
+        Step::Same => output.copy_from_slice(input(0)),
+        Step::Normalise(norm) => {
+            let values = input(0);
+            let value = |channel: usize| f64::from(values[channel]);
+            for (channel, output) in output.iter_mut().enumerate() {
+                *output = normalised(norm, values.len(), channel, value) as f32;
+            }
+        }
+        Step::Add => {
+            output.copy_from_slice(input(0));
+            for which in 1..inputs.len() {
+                for (sum, value) in output.iter_mut().zip(input(which)) {
+                    *sum += value;
+                }
+            }
+        }
+        Step::Concatenate => {
+            let mut rest = output;
+            for which in 0..inputs.len() {
+                let values = input(which);
+                let (part, others) = rest.split_at_mut(values.len());
+                part.copy_from_slice(values);
+                rest = others;
+            }
+        }
+        // These look at more than one position, or are computed nowhere.
+        Step::Convolve(_) | Step::Pool | Step::Respond(_) => {}
+    }
+}
+
+/// Max-pooling of the inputs that exist, `real`.
+#[inline(always)]
+fn pool(
+    input: &Activations,
+    real: (Span, Span),
+    slide: Slide,
+    (y, x): (Span, Span),
+    output: &mut Activations,
+) {
+    let mut outputs = output.values.chunks_exact_mut(input.channels);
+    for (y, x) in (y.start..y.end).flat_map(|y| (x.start..x.end).map(move |x| (y, x))) {
+        let Some(largest) = outputs.next() else { return };
+        largest.fill(f32::NEG_INFINITY);
+        let seen = |position, real| slide.inputs(Span::new(position, position + 1)).intersect(real);
+        let (rows, columns) = (seen(y, real.0), seen(x, real.1));
+        for (y, x) in
+            (rows.start..rows.end).flat_map(|y| (columns.start..columns.end).map(move |x| (y, x)))
+        {
+            for (largest, &value) in largest.iter_mut().zip(input.at(y, x)) {
+                *largest = larger(*largest, value);
+            }
+        }
+    }
+}
+
+/// A window with its padding written out.
+#[derive(Debug, Default)]
+struct Padded {
+    width: usize,
+    channels: usize,
+    values: Vec<f32>,
+}
+
+impl Padded {
+    /// Copies what the outputs `y` × `x` see of `input`, which has the positions `real`.
+    fn fill(
+        &mut self,
+        input: &Activations,
+        real: (Span, Span),
+        slide: Slide,
+        (y, x): (Span, Span),
+    ) {
+        let (rows, columns) = (slide.inputs(y), slide.inputs(x));
+        (self.width, self.channels) = (columns.len(), input.channels);
+        self.values.clear();
+        self.values.resize(rows.len() * columns.len() * input.channels, 0.0);
+        let inside = (rows.intersect(real.0), columns.intersect(real.1));
+        if inside.1.is_empty() {
+            return;
+        }
+        for row in inside.0.start..inside.0.end {
+            let source = input.row(row, inside.1.start, inside.1.len());
+            let place = (row - rows.start) as usize * self.width
+                + (inside.1.start - columns.start) as usize;
+            self.values[place * self.channels..][..source.len()].copy_from_slice(source);
+        }
+    }
+
+    /// Convolves the window into `output`, `[y][x][channel]`.
+    fn convolve(
+        &self,
+        packed: &Packed,
+        slide: Slide,
+        (y, x): (Span, Span),
+        isa: Isa,
+        output: &mut [f32],
+    ) {
+        if y.is_empty() || x.is_empty() {
+            return;
+        }
+        let mut blocks: Vec<Block> = Vec::new();
+        let all = (0, packed.kernel);
+        packed.blocks(all, all, self.width, self.channels, &mut blocks);
+        let channels = packed.groups * packed.outputs;
+        let positions = || (0..y.len()).flat_map(|y| (0..x.len()).map(move |x| (y, x)));
+        let rows: Vec<usize> = positions()
+            .map(|(y, x)| (y * slide.stride * self.width + x * slide.stride) * self.channels)
+            .collect();
+        let places: Vec<usize> = (0..rows.len()).map(|place| place * channels).collect();
+        for (group, tile) in packed.all_tiles() {
+            let (first, width) = packed.channels(group, tile);
+            let product = Product {
+                input: &self.values[group * packed.inputs..],
+                rows: &rows,
+                blocks: &blocks,
+                weights: packed.tile(group, tile),
+                start: packed.bias(group, tile),
+                places: &places,
+                width,
+                onward: false,
+            };
+            product.run(isa, &mut output[first..]);
+        }
+    }
+}

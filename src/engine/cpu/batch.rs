@@ -1,0 +1,138 @@
+//! Which presentations are computed together.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use crate::engine::Job;
+use crate::engine::plan::{Plan, PlanKey, Planner, Span};
+
+/// Jobs on one image, and the positions that they look at.
+#[derive(Debug)]
+pub(super) struct OnImage {
+    /// The jobs, by their place in the list.
+    pub jobs: Vec<usize>,
+    /// Rows from the first to the last position.
+    pub y: Span,
+    /// Columns from the first to the last position.
+    pub x: Span,
+}
+
+/// Sorts jobs by the image that they look at, in the order in which images first appear.
+pub(super) fn by_image(jobs: &[Job<'_>]) -> Vec<OnImage> {
+    // The same array is the same image; equal arrays in different places are just computed twice.
+    let mut places: HashMap<(*const f32, [isize; 3]), usize> = HashMap::new();
+    let mut images: Vec<OnImage> = Vec::new();
+    for (job, Job { image, position, .. }) in jobs.iter().enumerate() {
+        let strides = [0, 1, 2].map(|axis| image.strides()[axis]);
+        let place = *places.entry((image.as_ptr(), strides)).or_insert_with(|| {
+            images.push(OnImage { jobs: Vec::new(), y: Span::EMPTY, x: Span::EMPTY });
+            images.len() - 1
+        });
+        let on_image = &mut images[place];
+        on_image.jobs.push(job);
+        on_image.y = on_image.y.hull(Span::at(position.0));
+        on_image.x = on_image.x.hull(Span::at(position.1));
+    }
+    images
+}
+
+/// Splits a list where the sum of `cost` would exceed `limit`; a part has at least one element.
+pub(super) fn parts(costs: &[usize], limit: usize) -> Vec<Range<usize>> {
+    let mut parts = Vec::new();
+    let (mut first, mut sum) = (0, 0_usize);
+    for (place, &cost) in costs.iter().enumerate() {
+        if place > first && sum.saturating_add(cost) > limit {
+            parts.push(first..place);
+            (first, sum) = (place, 0);
+        }
+        sum = sum.saturating_add(cost);
+    }
+    if first < costs.len() {
+        parts.push(first..costs.len());
+    }
+    parts
+}
+
+/// An occluder of a job, by its place in the job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Member {
+    pub job: usize,
+    pub occluder: usize,
+}
+
+/// All presentations of some jobs in the order in which they are computed: those that share a
+/// plan next to each other.
+#[derive(Debug)]
+pub(super) struct Order {
+    members: Vec<(PlanKey, Member)>,
+}
+
+/// Presentations that share a plan.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Chunk<'a> {
+    /// The key of their plan.
+    pub key: PlanKey,
+    /// The presentations.
+    pub members: &'a [(PlanKey, Member)],
+}
+
+/// Floats that the largest buffer of a chunk should have: activations should stay in a core's own
+/// cache from one layer to the next.
+const CHUNK_FLOATS: usize = 192 * 1024;
+/// More presentations than this gain nothing.
+const CHUNK_LIMIT: usize = 60;
+/// A product computes so many rows together.
+const ROWS: usize = 12;
+
+impl Order {
+    /// Orders the presentations of `which` of the jobs.
+    pub fn new(
+        jobs: &[Job<'_>],
+        which: impl Iterator<Item = usize>,
+        planner: &mut Planner<'_>,
+    ) -> Self {
+        let mut members: Vec<(PlanKey, Member)> = Vec::new();
+        for job in which {
+            let Job { position, occluders, .. } = jobs[job];
+            members.extend(occluders.iter().enumerate().map(|(occluder, square)| {
+                (planner.key(position, square), Member { job, occluder })
+            }));
+        }
+        members.sort_unstable();
+        Self { members }
+    }
+
+    /// The presentations in chunks of a size that suits their plan.
+    pub fn chunks<'a>(&'a self, planner: &Planner<'_>) -> Vec<Chunk<'a>> {
+        let groups = self.members.chunk_by(|(one, _), (other, _)| one == other);
+        let split = groups.flat_map(|group| {
+            let key = group[0].0;
+            let limit = CHUNK_FLOATS / largest_window(&planner.plan(key)).max(1);
+            let limit = limit.clamp(1, CHUNK_LIMIT);
+            // Twelve rows are computed at a time.
+            let limit = if limit > ROWS { limit / ROWS * ROWS } else { limit };
+            // Equal parts: a small rest would be computed less efficiently.
+            let size = group.len().div_ceil(group.len().div_ceil(limit));
+            group.chunks(size).map(move |members| Chunk { key, members })
+        });
+        split.collect()
+    }
+}
+
+/// Floats of a plan's largest window.
+fn largest_window(plan: &Plan<'_>) -> usize {
+    let nodes = plan.lineage().nodes().iter().enumerate();
+    nodes.map(|(place, node)| plan.positions(place) * node.channels).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_keep_the_limit_where_they_can() {
+        assert_eq!(parts(&[], 5), []);
+        assert_eq!(parts(&[2, 2, 2, 9, 1, 1], 5), [0..2, 2..3, 3..4, 4..6]);
+        assert_eq!(parts(&[usize::MAX, usize::MAX], 5), [0..1, 1..2]);
+    }
+}

@@ -1,0 +1,258 @@
+//! The incremental engine: only what an occluder changes, and only as far as the unit depends on
+//! it.
+//!
+//! [`plan`](super::plan) says which windows and taps those are. The engine computes the original
+//! image's activations once for all jobs of an image (`base`), then sends *differences* through
+//! the network (`change`), for all presentations that share a plan together (`batch`).
+//!
+//! Activations lie with their channels innermost, `[presentation][y][x][channel]`, so that the
+//! taps of a kernel row are one run of memory, original activations are read where they lie, and
+//! a batch may have any size. All convolutions are one matrix product (`product`) whose rows are
+//! (presentation, position) pairs that the same taps meet. Every value is a chain of operations
+//! that depends on the presentation alone, so results are the same bytes for any batch, order and
+//! number of threads.
+#![allow(
+    clippy::inline_always,
+    reason = "only what is inlined into `Isa::run` or a tile function gets their instructions"
+)]
+
+mod base;
+mod batch;
+mod change;
+mod chunk;
+mod convolve;
+mod normalise;
+mod occlude;
+mod pointwise;
+mod pool;
+mod product;
+mod respond;
+mod simd;
+mod target;
+mod weights;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use ndarray::ArrayView3;
+use rayon::prelude::*;
+
+use self::base::Base;
+use self::batch::{Chunk, OnImage, Order, by_image, parts};
+use self::change::Presentation;
+use self::chunk::{Scratch, present};
+use self::simd::Isa;
+use self::target::Target;
+use self::weights::Packed;
+use super::plan::{Axis, Planner};
+use super::request::{check_image, check_job};
+use super::{Engine, EngineError, Extremes, Job, Prepared, Presented, ReferenceEngine, Watch};
+use crate::geometry::ImageSize;
+use crate::network::{IMAGE_CHANNELS, LayerId, Model};
+
+/// The incremental engine, on all threads of the current rayon pool.
+#[derive(Clone, Copy, Debug)]
+pub struct CpuEngine {
+    /// How many bytes the original images' activations may take at a time. At least one image's
+    /// are held, whatever it needs.
+    pub base_bytes: usize,
+}
+
+impl Default for CpuEngine {
+    /// Half a GiB: more than 256 of AlexNet's units need.
+    fn default() -> Self {
+        Self { base_bytes: 1 << 29 }
+    }
+}
+
+impl Engine for CpuEngine {
+    fn name(&self) -> &'static str {
+        "cpu-incremental"
+    }
+
+    fn prepare<'m>(
+        &self,
+        model: &'m Model,
+        layers: &[LayerId],
+        image: ImageSize,
+    ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
+        // It also checks the layers.
+        let plain = ReferenceEngine.prepare(model, layers, image)?;
+        let mut packed: HashMap<LayerId, Arc<Packed>> = HashMap::new();
+        let mut targets = HashMap::new();
+        for &layer in layers {
+            targets.insert(layer, Target::new(model, layer, image, &mut packed)?);
+        }
+        Ok(Box::new(Incremental {
+            model,
+            image,
+            plain,
+            targets,
+            isa: Isa::detect(),
+            base_bytes: self.base_bytes,
+            scratch: Mutex::default(),
+        }))
+    }
+}
+
+struct Incremental<'m> {
+    model: &'m Model,
+    image: ImageSize,
+    /// Ranking looks at every position of every unit: there is nothing to leave out.
+    plain: Box<dyn Prepared + 'm>,
+    targets: HashMap<LayerId, Target>,
+    isa: Isa,
+    base_bytes: usize,
+    /// Buffers of finished chunks, for the next ones.
+    scratch: Mutex<Vec<Scratch>>,
+}
+
+impl Incremental<'_> {
+    fn with_scratch<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
+        let pool = || self.scratch.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let spare = pool().pop();
+        let mut scratch = spare.unwrap_or_default();
+        let result = work(&mut scratch);
+        pool().push(scratch);
+        result
+    }
+
+    fn not_finite(&self, layer: LayerId, job: &Job<'_>, value: f32) -> EngineError {
+        EngineError::NotFinite {
+            layer: self.model.network().short_name(layer),
+            unit: job.unit,
+            image: job.image_index as usize,
+            value,
+        }
+    }
+
+    /// Presents the jobs on some images, whose activations are held meanwhile.
+    fn present_on(
+        &self,
+        (layer, target): (LayerId, &Target),
+        images: &[OnImage],
+        jobs: &[Job<'_>],
+        presented: &mut [Presented],
+        watch: &Watch<'_>,
+    ) -> Result<(), EngineError> {
+        let compute = |on_image: &OnImage| {
+            if watch.stopped() {
+                return Err(EngineError::Stopped);
+            }
+            let image = &jobs[on_image.jobs[0]].image;
+            Ok(Base::new(target, image, on_image.y, on_image.x, self.isa))
+        };
+        let bases: Vec<Base> =
+            images.par_iter().with_max_len(1).map(compute).collect::<Result<_, _>>()?;
+        let members = || images.iter().flat_map(|on_image| on_image.jobs.iter().copied());
+        let mut base_of = vec![0; jobs.len()];
+        for (place, on_image) in images.iter().enumerate() {
+            on_image.jobs.iter().for_each(|&job| base_of[job] = place);
+        }
+        let patches: HashMap<usize, _> = members()
+            .map(|job| {
+                let Job { noise, image_index, occluders, .. } = jobs[job];
+                (job, noise.patches(image_index, IMAGE_CHANNELS, occluders))
+            })
+            .collect();
+        for job in members() {
+            let Job { unit, position, .. } = jobs[job];
+            let response = bases[base_of[job]].response(target, unit, position);
+            if !response.is_finite() {
+                return Err(self.not_finite(layer, &jobs[job], response));
+            }
+            presented[job].response = response;
+        }
+
+        let mut planner = Planner::new(&target.lineage);
+        let order = Order::new(jobs, members(), &mut planner);
+        let chunks = order.chunks(&planner);
+        let compute = |chunk: &Chunk<'_>| {
+            if watch.stopped() {
+                return Err(EngineError::Stopped);
+            }
+            let batch: Vec<Presentation<'_>> = chunk
+                .members
+                .iter()
+                .map(|(_, member)| {
+                    let Job { unit, position, occluders, .. } = &jobs[member.job];
+                    Presentation {
+                        base: &bases[base_of[member.job]],
+                        unit: *unit,
+                        position: *position,
+                        occluder: &occluders[member.occluder],
+                        patches: &patches[&member.job],
+                        which: member.occluder,
+                    }
+                })
+                .collect();
+            let plan = planner.plan(chunk.key);
+            let differences =
+                self.with_scratch(|scratch| present(target, &plan, &batch, scratch, self.isa));
+            watch.advance(batch.len() as u64);
+            Ok(differences)
+        };
+        let differences: Vec<Vec<f32>> =
+            chunks.par_iter().map(compute).collect::<Result<_, EngineError>>()?;
+        for (chunk, differences) in chunks.iter().zip(differences) {
+            for ((_, member), difference) in chunk.members.iter().zip(differences) {
+                let presented = &mut presented[member.job];
+                let occluded = presented.response + difference;
+                if !occluded.is_finite() {
+                    return Err(self.not_finite(layer, &jobs[member.job], occluded));
+                }
+                presented.differences[member.occluder] = difference;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Prepared for Incremental<'_> {
+    fn extremes(
+        &self,
+        images: &[ArrayView3<'_, f32>],
+        first: usize,
+        watch: &Watch<'_>,
+    ) -> Result<Vec<Vec<Vec<Extremes>>>, EngineError> {
+        self.plain.extremes(images, first, watch)
+    }
+
+    fn present(
+        &self,
+        layer: LayerId,
+        jobs: &[Job<'_>],
+        watch: &Watch<'_>,
+    ) -> Result<Vec<Presented>, EngineError> {
+        let Some(target) = self.targets.get(&layer) else {
+            let name = self.model.network().short_name(layer);
+            return Err(EngineError::Request(format!("layer `{name}` was not prepared")));
+        };
+        let units = self.model.network().channels(layer);
+        let output = target.lineage.nodes()[target.lineage.target()].size;
+        for job in jobs {
+            check_image(&job.image, self.image)?;
+            check_job(job, units, output, self.image)?;
+        }
+        let images = by_image(jobs);
+        let costs: Vec<usize> = images
+            .iter()
+            .map(|on_image| {
+                let y = target.lineage.backward(Axis::Y, on_image.y);
+                let x = target.lineage.backward(Axis::X, on_image.x);
+                target.kept_floats(&y, &x) * size_of::<f32>()
+            })
+            .collect();
+        let mut presented: Vec<Presented> = jobs
+            .iter()
+            .map(|job| Presented { response: 0.0, differences: vec![0.0; job.occluders.len()] })
+            .collect();
+        for part in parts(&costs, self.base_bytes) {
+            self.present_on((layer, target), &images[part], jobs, &mut presented, watch)?;
+        }
+        Ok(presented)
+    }
+}

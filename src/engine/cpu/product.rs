@@ -1,0 +1,277 @@
+//! The tap product: the one matrix product of this engine.
+//!
+//! `output[row] = start + Σ_blocks Σ_k input[row + block.input + k] · weights[block.weights + k]`
+//! for some rows, each with its own place in `input` and `output`, and the [`TILE`] channels of a
+//! tile of weights `[k][TILE]`. Neither side is copied or packed: rows are read where the
+//! activations lie, channels innermost, so a kernel row of taps is one contiguous run.
+//!
+//! Each value is one chain of multiply-adds, block by block and tap by tap. Its bits therefore
+//! depend on its own row, blocks and weights and on nothing else: not on how many rows there are,
+//! which of them it is, or who computes it. The whole engine's promise of equal bytes rests on
+//! that.
+
+use super::simd::{Eight, Isa, Vector};
+
+/// Output channels computed together.
+pub(super) const TILE: usize = 32;
+
+/// A run of taps: where it begins relative to the row, where in the weights, and its length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Block {
+    /// Offset from the row's place in the input.
+    pub input: usize,
+    /// First tap, in rows of the tile's weights.
+    pub weights: usize,
+    /// Taps times channels.
+    pub length: usize,
+}
+
+/// Operands of a product.
+#[derive(Clone, Copy)]
+pub(super) struct Product<'a> {
+    /// Activations.
+    pub input: &'a [f32],
+    /// Where in `input` each row's first block counts from.
+    pub rows: &'a [usize],
+    /// The blocks, the same for each row.
+    pub blocks: &'a [Block],
+    /// A tile of weights, `[k][TILE]`.
+    pub weights: &'a [f32],
+    /// What sums begin with.
+    pub start: &'a [f32; TILE],
+    /// Where in the output each row's values go.
+    pub places: &'a [usize],
+    /// How many of the tile's channels are written.
+    pub width: usize,
+    /// Whether sums go on from what stands in the output, instead of from `start`: a sum may be
+    /// interrupted between two blocks without a change of its bits.
+    pub onward: bool,
+}
+
+/// Computes some rows of a tile. Needs the instructions that it is compiled for, and as many
+/// places as rows; every row, block and place must lie inside its buffer.
+type TileFn = unsafe fn(product: &Product<'_>, first: usize, output: *mut f32);
+
+impl Product<'_> {
+    /// Writes the product into `output`.
+    ///
+    /// # Panics
+    /// Where a row, a block or a place lies outside of its buffer: the engine would be wrong.
+    pub fn run(&self, isa: Isa, output: &mut [f32]) {
+        let end = |offsets: &[usize]| offsets.iter().copied().max();
+        let (Some(row), Some(place)) = (end(self.rows), end(self.places)) else { return };
+        let taps = |of: fn(&Block) -> usize| {
+            self.blocks.iter().map(|block| of(block) + block.length).max().unwrap_or(0)
+        };
+        assert!(row + taps(|block| block.input) <= self.input.len());
+        assert!(taps(|block| block.weights) * TILE <= self.weights.len());
+        assert!(self.width <= TILE && place + self.width <= output.len());
+        assert_eq!(self.rows.len(), self.places.len());
+        let tiles = tiles(isa);
+        // As equal parts as possible: a last part of one row would wait for its own sums.
+        let parts = self.rows.len().div_ceil(tiles.len());
+        let mut first = 0;
+        for part in 0..parts {
+            let rows = (self.rows.len() - first).div_ceil(parts - part);
+            // SAFETY: `isa` is one of this machine's; offsets were checked above; `first + rows`
+            // rows exist.
+            unsafe { tiles[rows - 1](self, first, output.as_mut_ptr()) };
+            first += rows;
+        }
+    }
+}
+
+/// The functions for 1, 2, … rows: as many as sums fit into the registers.
+fn tiles(isa: Isa) -> &'static [TileFn] {
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => &[
+            avx512::<1>,
+            avx512::<2>,
+            avx512::<3>,
+            avx512::<4>,
+            avx512::<5>,
+            avx512::<6>,
+            avx512::<7>,
+            avx512::<8>,
+            avx512::<9>,
+            avx512::<10>,
+            avx512::<11>,
+            avx512::<12>,
+        ],
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => &[avx2::<1>, avx2::<2>, avx2::<3>],
+        Isa::Portable => &[portable::<1>, portable::<2>],
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn avx512<const ROWS: usize>(product: &Product<'_>, first: usize, output: *mut f32) {
+    // SAFETY: the caller's.
+    unsafe { tile::<std::arch::x86_64::__m512, ROWS, 2>(product, first, output) }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2<const ROWS: usize>(product: &Product<'_>, first: usize, output: *mut f32) {
+    // SAFETY: the caller's.
+    unsafe { tile::<std::arch::x86_64::__m256, ROWS, 4>(product, first, output) }
+}
+
+unsafe fn portable<const ROWS: usize>(product: &Product<'_>, first: usize, output: *mut f32) {
+    // SAFETY: the caller's.
+    unsafe { tile::<Eight, ROWS, 4>(product, first, output) }
+}
+
+/// `ROWS` rows, from `first` on, of a tile of `VECTORS` vectors.
+#[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "indices keep the sums in registers")]
+unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
+    product: &Product<'_>,
+    first: usize,
+    output: *mut f32,
+) {
+    const { assert!(V::LANES * VECTORS == TILE) };
+    let input = product.input.as_ptr();
+    // SAFETY: `run` checked that rows, blocks and places lie inside their buffers, and that
+    // `first + ROWS` of them exist.
+    unsafe {
+        let start: [V; VECTORS] =
+            std::array::from_fn(|v| V::load(product.start.as_ptr().add(v * V::LANES)));
+        let mut sums = [start; ROWS];
+        if product.onward {
+            for row in 0..ROWS {
+                let place = output.add(*product.places.get_unchecked(first + row));
+                let mut all = [0.0; TILE];
+                let from = if product.width == TILE {
+                    place.cast_const()
+                } else {
+                    all.as_mut_ptr().copy_from_nonoverlapping(place, product.width);
+                    all.as_ptr()
+                };
+                sums[row] = std::array::from_fn(|v| V::load(from.add(v * V::LANES)));
+            }
+        }
+        let rows: [*const f32; ROWS] =
+            std::array::from_fn(|row| input.add(*product.rows.get_unchecked(first + row)));
+        for block in product.blocks {
+            let rows = rows.map(|row| row.add(block.input));
+            let mut weights = product.weights.as_ptr().add(block.weights * TILE);
+            for tap in 0..block.length {
+                let factors: [V; VECTORS] =
+                    std::array::from_fn(|v| V::load(weights.add(v * V::LANES)));
+                for row in 0..ROWS {
+                    let value = V::splat(*rows[row].add(tap));
+                    for v in 0..VECTORS {
+                        sums[row][v] = value.mul_add(factors[v], sums[row][v]);
+                    }
+                }
+                weights = weights.add(TILE);
+            }
+        }
+        for row in 0..ROWS {
+            let place = output.add(*product.places.get_unchecked(first + row));
+            if product.width == TILE {
+                for v in 0..VECTORS {
+                    sums[row][v].store(place.add(v * V::LANES));
+                }
+            } else {
+                let mut all = [0.0; TILE];
+                for v in 0..VECTORS {
+                    sums[row][v].store(all.as_mut_ptr().add(v * V::LANES));
+                }
+                place.copy_from_nonoverlapping(all.as_ptr(), product.width);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::noise::TorchStream;
+
+    fn values(seed: u32, length: usize) -> Vec<f32> {
+        TorchStream::new(seed).take(length).map(|value| value - 0.5).collect()
+    }
+
+    fn by_definition(product: &Product<'_>, row: usize, channel: usize) -> f64 {
+        let mut sum = f64::from(product.start[channel]);
+        for block in product.blocks {
+            for k in 0..block.length {
+                let value = product.input[row + block.input + k];
+                let weight = product.weights[(block.weights + k) * TILE + channel];
+                sum += f64::from(value) * f64::from(weight);
+            }
+        }
+        sum
+    }
+
+    #[test]
+    fn a_product_equals_its_definition_and_its_bits_do_not_depend_on_the_company() {
+        let (input, weights) = (values(1, 3000), values(2, 60 * TILE));
+        let start: [f32; TILE] = values(3, TILE).try_into().unwrap();
+        let blocks = [
+            Block { input: 0, weights: 5, length: 17 },
+            Block { input: 100, weights: 30, length: 1 },
+            Block { input: 40, weights: 31, length: 29 },
+        ];
+        let rows: Vec<usize> = (0..61).map(|row| row * 37 % 2000).collect();
+        let mut first_isa: Option<Vec<f32>> = None;
+        for isa in Isa::available() {
+            for width in [TILE, 5] {
+                let run = |rows: &[usize]| {
+                    let places: Vec<usize> = (0..rows.len()).map(|row| row * width).collect();
+                    let mut output = vec![f32::NAN; rows.len() * width];
+                    let product = Product {
+                        input: &input,
+                        rows,
+                        blocks: &blocks,
+                        weights: &weights,
+                        start: &start,
+                        places: &places,
+                        width,
+                        onward: false,
+                    };
+                    product.run(isa, &mut output);
+                    let mut parts = vec![f32::NAN; output.len()];
+                    for (part, block) in blocks.iter().enumerate() {
+                        let blocks = std::slice::from_ref(block);
+                        Product { blocks, onward: part > 0, ..product }.run(isa, &mut parts);
+                    }
+                    assert_eq!(parts, output);
+                    for (at, found) in output.iter().enumerate() {
+                        let expected = by_definition(&product, rows[at / width], at % width);
+                        assert!((f64::from(*found) - expected).abs() < 1e-5);
+                    }
+                    output
+                };
+                let together = run(&rows);
+                for count in 1..=rows.len() {
+                    assert_eq!(run(&rows[..count]), together[..count * width]);
+                    assert_eq!(run(&rows[61 - count..]), together[(61 - count) * width..]);
+                }
+                if width == TILE && isa != Isa::Portable {
+                    assert_eq!(*first_isa.get_or_insert(together.clone()), together, "{isa:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "assertion failed")]
+    fn a_row_outside_of_the_input_is_caught() {
+        let product = Product {
+            input: &[0.0; 10],
+            rows: &[6],
+            blocks: &[Block { input: 0, weights: 0, length: 5 }],
+            weights: &[0.0; 5 * TILE],
+            start: &[0.0; TILE],
+            places: &[0],
+            width: TILE,
+            onward: false,
+        };
+        product.run(Isa::detect(), &mut [0.0; TILE]);
+    }
+}

@@ -1,0 +1,117 @@
+//! A layer that the engine was prepared for: its lineage, and what each step of it needs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::weights::{Packed, UnitFilters};
+use crate::engine::EngineError;
+use crate::engine::plan::{Lineage, Span};
+use crate::geometry::ImageSize;
+use crate::network::{LayerId, LocalResponseNorm, Model, Op};
+
+/// What a node of the lineage computes.
+#[derive(Debug)]
+pub(super) enum Step {
+    Image,
+    Convolve(Arc<Packed>),
+    Relu,
+    Pool,
+    Normalise(LocalResponseNorm),
+    /// Dropout.
+    Same,
+    Add,
+    Concatenate,
+    /// The target's own convolution, of which only single units are computed.
+    Respond(UnitFilters),
+}
+
+/// A target of the engine.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub lineage: Lineage,
+    /// A step for each node.
+    pub steps: Vec<Step>,
+    /// Of each node, whether the original image's activations are read while presenting.
+    pub kept: Vec<bool>,
+    /// Of each node, whether exactly one other reads it: its buffer may be written over.
+    pub read_once: Vec<bool>,
+}
+
+impl Target {
+    /// A target; `packed` has the filters that other targets already needed.
+    pub fn new(
+        model: &Model,
+        layer: LayerId,
+        image: ImageSize,
+        packed: &mut HashMap<LayerId, Arc<Packed>>,
+    ) -> Result<Self, EngineError> {
+        let network = model.network();
+        let lineage = Lineage::new(network, layer, image)?;
+        let (mut steps, mut readers) = (Vec::new(), vec![0; lineage.nodes().len()]);
+        let mut kept = vec![false; lineage.nodes().len()];
+        // Occluders are differences to the image.
+        kept[0] = true;
+        for (place, node) in lineage.nodes().iter().enumerate() {
+            node.inputs.iter().for_each(|&input| readers[input] += 1);
+            let Some(id) = node.layer else {
+                steps.push(Step::Image);
+                continue;
+            };
+            let input = node.inputs[0];
+            let channels = lineage.nodes()[input].channels;
+            steps.push(match &network.layer(id).op {
+                Op::Conv(conv) => {
+                    // A model has filters for each of its convolutions.
+                    let Some(filters) = model.filters(id) else {
+                        let name = network.short_name(id);
+                        return Err(EngineError::Request(format!("{name} has no filters")));
+                    };
+                    if id == layer {
+                        // The original response is computed from the layer below.
+                        kept[input] = true;
+                        Step::Respond(UnitFilters::new(conv, filters, channels))
+                    } else {
+                        let packed = packed
+                            .entry(id)
+                            .or_insert_with(|| Arc::new(Packed::new(conv, filters, channels)));
+                        Step::Convolve(Arc::clone(packed))
+                    }
+                }
+                Op::Relu => {
+                    kept[input] = true;
+                    Step::Relu
+                }
+                Op::MaxPool(_) => {
+                    (kept[input], kept[place]) = (true, true);
+                    Step::Pool
+                }
+                Op::LocalResponseNorm(norm) => {
+                    kept[input] = true;
+                    Step::Normalise(norm.clone())
+                }
+                Op::Dropout => Step::Same,
+                Op::Add => Step::Add,
+                Op::Concat => Step::Concatenate,
+            });
+        }
+        let read_once = readers.into_iter().map(|readers| readers == 1).collect();
+        Ok(Self { lineage, steps, kept, read_once })
+    }
+
+    /// The filters of the target's units.
+    pub fn unit_filters(&self) -> Option<&UnitFilters> {
+        match self.steps.last() {
+            Some(Step::Respond(filters)) => Some(filters),
+            _ => None,
+        }
+    }
+
+    /// Floats of the original image's activations that are kept for backward cones `y` and `x`.
+    pub fn kept_floats(&self, y: &[Span], x: &[Span]) -> usize {
+        let nodes = self.lineage.nodes().iter().enumerate();
+        nodes
+            .filter(|&(place, _)| self.kept[place])
+            .map(|(place, node)| y[place].len() * x[place].len() * node.channels)
+            .sum()
+    }
+}

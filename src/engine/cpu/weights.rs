@@ -1,0 +1,144 @@
+//! Filters in the order in which the engine reads them.
+
+use std::ops::Range;
+
+use super::product::{Block, TILE};
+use crate::network::{Convolution, Filters};
+
+/// A convolution's filters for [`Product`](super::product::Product).
+#[derive(Debug)]
+pub(super) struct Packed {
+    /// `[group][tile][ky][kx][input channel][TILE]`; channels beyond the group's last are zero.
+    weights: Vec<f32>,
+    /// `[group][tile][TILE]`.
+    bias: Vec<[f32; TILE]>,
+    /// Tiles of a group.
+    pub tiles: usize,
+    /// Input channels of a group.
+    pub inputs: usize,
+    /// Output channels of a group.
+    pub outputs: usize,
+    pub groups: usize,
+    pub kernel: usize,
+}
+
+impl Packed {
+    /// Packs the filters of a convolution on `channels` input channels.
+    pub fn new(conv: &Convolution, filters: &Filters, channels: usize) -> Self {
+        let Convolution { out_channels, kernel, groups, .. } = *conv;
+        let (inputs, outputs) = (channels / groups, out_channels / groups);
+        let tiles = outputs.div_ceil(TILE);
+        let taps = kernel * kernel;
+        let mut weights = vec![0.0; groups * tiles * taps * inputs * TILE];
+        let mut bias = vec![[0.0; TILE]; groups * tiles];
+        for channel in 0..out_channels {
+            let (group, within) = (channel / outputs, channel % outputs);
+            let (tile, lane) = (group * tiles + within / TILE, within % TILE);
+            bias[tile][lane] = filters.bias.get(channel).copied().unwrap_or(0.0);
+            let filter = &filters.weight[channel * inputs * taps..][..inputs * taps];
+            let packed = &mut weights[tile * taps * inputs * TILE..][..taps * inputs * TILE];
+            for (place, &value) in filter.iter().enumerate() {
+                let (input, tap) = (place / taps, place % taps);
+                packed[(tap * inputs + input) * TILE + lane] = value;
+            }
+        }
+        Self { weights, bias, tiles, inputs, outputs, groups, kernel }
+    }
+
+    /// The weights of a group's tile, `[ky][kx][input channel][TILE]`.
+    pub fn tile(&self, group: usize, tile: usize) -> &[f32] {
+        let length = self.kernel * self.kernel * self.inputs * TILE;
+        &self.weights[(group * self.tiles + tile) * length..][..length]
+    }
+
+    /// The biases of a group's tile.
+    pub fn bias(&self, group: usize, tile: usize) -> &[f32; TILE] {
+        &self.bias[group * self.tiles + tile]
+    }
+
+    /// The first output channel of a group's tile, and how many there are.
+    pub fn channels(&self, group: usize, tile: usize) -> (usize, usize) {
+        let first = tile * TILE;
+        (group * self.outputs + first, (self.outputs - first).min(TILE))
+    }
+
+    /// How many kernel rows of a tile's weights have at most so many floats; at least one.
+    pub fn kernel_rows_of(&self, floats: usize) -> usize {
+        (floats / (self.kernel * self.inputs * TILE)).clamp(1, self.kernel)
+    }
+
+    /// The taps of some kernel rows, as [`Block::weights`] counts them.
+    pub fn taps_of_rows(&self, rows: Range<usize>) -> Range<usize> {
+        let row = self.kernel * self.inputs;
+        rows.start * row..rows.end * row
+    }
+
+    /// Every tile of every group.
+    pub fn all_tiles(&self) -> impl Iterator<Item = (usize, usize)> {
+        let tiles = self.tiles;
+        (0..self.groups).flat_map(move |group| (0..tiles).map(move |tile| (group, tile)))
+    }
+
+    /// Appends the blocks of a rectangle of taps, each axis given as its first tap and their
+    /// number, on an input of `width` positions of `channels` channels. The rows that the blocks
+    /// are for begin where the first tap meets the group's first channel.
+    pub fn blocks(
+        &self,
+        (y, rows): (usize, usize),
+        (x, columns): (usize, usize),
+        width: usize,
+        channels: usize,
+        blocks: &mut Vec<Block>,
+    ) {
+        // Without groups a kernel row is one run; with groups each tap has its own.
+        let (runs, taps) = if self.groups == 1 { (1, columns) } else { (columns, 1) };
+        for (row, run) in (0..rows).flat_map(|row| (0..runs).map(move |run| (row, run))) {
+            blocks.push(Block {
+                input: (row * width + run) * channels,
+                weights: ((y + row) * self.kernel + x + run) * self.inputs,
+                length: taps * self.inputs,
+            });
+        }
+    }
+}
+
+/// The filters of a target's units, each `[ky][kx][input channel]`, as activations lie.
+#[derive(Debug)]
+pub(super) struct UnitFilters {
+    weights: Vec<f32>,
+    bias: Vec<f32>,
+    /// Input channels of a group.
+    pub inputs: usize,
+    taps: usize,
+    outputs: usize,
+}
+
+impl UnitFilters {
+    /// Reorders the filters of a convolution on `channels` input channels.
+    pub fn new(conv: &Convolution, filters: &Filters, channels: usize) -> Self {
+        let (taps, inputs) = (conv.kernel * conv.kernel, channels / conv.groups);
+        let mut weights = Vec::with_capacity(filters.weight.len());
+        for filter in filters.weight.chunks_exact(inputs * taps) {
+            for tap in 0..taps {
+                weights.extend((0..inputs).map(|input| filter[input * taps + tap]));
+            }
+        }
+        let bias = filters.bias.clone();
+        Self { weights, bias, inputs, taps, outputs: conv.out_channels / conv.groups }
+    }
+
+    /// A unit's filter.
+    pub fn of(&self, unit: usize) -> &[f32] {
+        &self.weights[unit * self.taps * self.inputs..][..self.taps * self.inputs]
+    }
+
+    /// A unit's bias.
+    pub fn bias(&self, unit: usize) -> f32 {
+        self.bias.get(unit).copied().unwrap_or(0.0)
+    }
+
+    /// The first input channel that a unit sees.
+    pub fn first_input(&self, unit: usize) -> usize {
+        unit / self.outputs * self.inputs
+    }
+}

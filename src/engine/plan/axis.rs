@@ -1,0 +1,118 @@
+//! One axis of a plan: per node, the span that an occluder changes and that reaches the position.
+
+use super::{Axis, Lineage, Span};
+
+/// What of one node matters, in its relative coordinates ([`Node::origin`](super::Node::origin)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Reach {
+    /// Positions that the occluder can change and that can reach the target's position.
+    pub changed: Span,
+    /// Of a node that reads whole windows: the inputs of its changed positions that exist.
+    pub read: Span,
+}
+
+/// A run of neighbouring output positions whose windows meet the changed inputs with the same
+/// taps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TapRun {
+    /// The first output, counted from the start of the node's changed span.
+    pub output: usize,
+    /// How many outputs.
+    pub outputs: usize,
+    /// First tap of the window that meets a changed input.
+    pub tap: usize,
+    /// How many taps do.
+    pub taps: usize,
+    /// The input that this tap of the first output meets, counted from the start of the input's
+    /// changed span. For the next output it is the convolution's stride further on.
+    pub input: usize,
+}
+
+/// One axis of a plan. Equal reaches mean equal work, wherever on the map it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AxisPlan {
+    reaches: Vec<Reach>,
+    runs: Vec<Vec<TapRun>>,
+}
+
+impl AxisPlan {
+    pub(super) fn new(lineage: &Lineage, reaches: Vec<Reach>) -> Self {
+        let runs = (0..reaches.len()).map(|node| tap_runs(lineage, &reaches, node)).collect();
+        Self { reaches, runs }
+    }
+
+    /// What matters of a node.
+    pub fn reach(&self, node: usize) -> Reach {
+        self.reaches[node]
+    }
+
+    /// The taps of a convolution, in the order of its outputs; empty for any other node.
+    pub fn runs(&self, node: usize) -> &[TapRun] {
+        &self.runs[node]
+    }
+
+    /// Taps of a convolution over all its changed outputs.
+    pub fn taps(&self, node: usize) -> usize {
+        self.runs[node].iter().map(|run| run.outputs * run.taps).sum()
+    }
+}
+
+/// The forward cone of `occluded`, a span of the image, inside the backward cone `cone` of a
+/// target position.
+pub(super) fn reaches(
+    lineage: &Lineage,
+    axis: Axis,
+    cone: &[Span],
+    position: usize,
+    occluded: Span,
+) -> Vec<Reach> {
+    let mut changed: Vec<Span> = Vec::with_capacity(cone.len());
+    let mut reaches = Vec::with_capacity(cone.len());
+    for (node, &needed) in lineage.nodes().iter().zip(cone) {
+        let here = match node.inputs[..] {
+            [] => occluded,
+            // Joined branches: the hull of what they change.
+            ref inputs => inputs
+                .iter()
+                .map(|&input| node.slide.outputs(changed[input]))
+                .fold(Span::EMPTY, Span::hull),
+        };
+        let here = here.intersect(needed);
+        let read = match node.inputs.first() {
+            Some(&input) if node.reads_whole_windows => {
+                let source = &lineage.nodes()[input];
+                let real = Span::whole(axis.of(source.size));
+                node.slide.inputs(here).intersect(real).shifted(-source.origin(position))
+            }
+            _ => Span::EMPTY,
+        };
+        changed.push(here);
+        reaches.push(Reach { changed: here.shifted(-node.origin(position)), read });
+    }
+    reaches
+}
+
+fn tap_runs(lineage: &Lineage, reaches: &[Reach], place: usize) -> Vec<TapRun> {
+    let node = &lineage.nodes()[place];
+    let outputs = reaches[place].changed;
+    if !node.has_taps || outputs.is_empty() {
+        return Vec::new();
+    }
+    let inputs = reaches[node.inputs[0]].changed;
+    let (stride, shift) = (node.slide.stride as isize, lineage.shift(place, 0));
+    let mut runs: Vec<TapRun> = Vec::new();
+    for (output, position) in (outputs.start..outputs.end).enumerate() {
+        let first = position * stride + shift;
+        let tap = (inputs.start - first).max(0);
+        let end = (inputs.end - first).min(node.slide.kernel as isize);
+        let (tap, taps) = (tap as usize, (end - tap) as usize);
+        match runs.last_mut() {
+            Some(run) if run.tap == tap && run.taps == taps => run.outputs += 1,
+            _ => {
+                let input = (first + tap as isize - inputs.start) as usize;
+                runs.push(TapRun { output, outputs: 1, tap, taps, input });
+            }
+        }
+    }
+    runs
+}

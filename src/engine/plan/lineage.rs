@@ -1,0 +1,214 @@
+//! The layers that lead to a target, and what of them can reach one position of it.
+
+use super::{Slide, Span};
+use crate::geometry::ImageSize;
+use crate::network::{IMAGE_CHANNELS, Input, LayerId, Network, NetworkError, Op};
+
+/// One of the two axes; windows are the same on both, but images need not be square.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Axis {
+    /// Rows, downward.
+    Y,
+    /// Columns.
+    X,
+}
+
+impl Axis {
+    /// A size's extent along this axis.
+    pub const fn of(self, size: ImageSize) -> usize {
+        match self {
+            Self::Y => size.height,
+            Self::X => size.width,
+        }
+    }
+}
+
+/// The image, or a layer on the way from it to the target.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The layer; `None` for the image.
+    pub layer: Option<LayerId>,
+    /// The nodes that it is computed from, all of them earlier.
+    pub inputs: Vec<usize>,
+    /// The window that it slides over its inputs.
+    pub slide: Slide,
+    /// Output channels.
+    pub channels: usize,
+    /// Output size.
+    pub size: ImageSize,
+    /// Whether windows must be read whole where a part of them changed: a maximum cannot be
+    /// updated from the changed values alone.
+    pub reads_whole_windows: bool,
+    /// Whether it is a convolution: only the taps that meet changed inputs count.
+    pub has_taps: bool,
+    /// Positions of this node between neighbouring positions of the target.
+    step: usize,
+    /// Where the backward cone of the target's position 0 begins, ignoring that maps end.
+    corner: isize,
+}
+
+impl Node {
+    /// The origin of the relative coordinates of this node for a target position: where that
+    /// position's backward cone begins, were the map endless.
+    pub const fn origin(&self, position: usize) -> isize {
+        (position * self.step) as isize + self.corner
+    }
+}
+
+/// The layers that lead to a target, each after its inputs, the image first and the target last.
+#[derive(Clone, Debug)]
+pub struct Lineage {
+    nodes: Vec<Node>,
+}
+
+impl Lineage {
+    /// The lineage of a layer, for images of one size.
+    ///
+    /// # Errors
+    /// Images too small for one of the layers.
+    pub fn new(network: &Network, target: LayerId, image: ImageSize) -> Result<Self, NetworkError> {
+        let sizes = network.sizes(image, target)?;
+        let mut needed = vec![false; target.0 + 1];
+        needed[target.0] = true;
+        for id in (0..=target.0).rev() {
+            if needed[id] {
+                for input in &network.layers()[id].inputs {
+                    if let Input::Layer(LayerId(source)) = *input {
+                        needed[source] = true;
+                    }
+                }
+            }
+        }
+        let mut nodes = vec![Node {
+            layer: None,
+            inputs: Vec::new(),
+            slide: Slide { kernel: 1, stride: 1, padding: 0 },
+            channels: IMAGE_CHANNELS,
+            size: image,
+            reads_whole_windows: false,
+            has_taps: false,
+            step: network.projection(target).step,
+            corner: isize::MAX,
+        }];
+        let mut place = vec![0; target.0 + 1];
+        for id in (0..=target.0).filter(|&id| needed[id]) {
+            let (id, layer) = (LayerId(id), &network.layers()[id]);
+            let window = layer.op.window();
+            let node_of = |input: &Input| match *input {
+                Input::Image => 0,
+                Input::Layer(LayerId(source)) => place[source],
+            };
+            let inputs = layer.inputs.iter().map(node_of).collect();
+            place[id.0] = nodes.len();
+            nodes.push(Node {
+                layer: Some(id),
+                inputs,
+                slide: Slide {
+                    kernel: window.kernel,
+                    stride: window.stride,
+                    padding: window.padding,
+                },
+                channels: network.channels(id),
+                size: sizes[id.0],
+                reads_whole_windows: matches!(layer.op, Op::MaxPool(_)),
+                has_taps: matches!(layer.op, Op::Conv(_)),
+                // Branches that join advance over the image in equal steps: `Network` sees to it.
+                step: network.projection(target).step / network.projection(id).step,
+                corner: isize::MAX,
+            });
+        }
+        let last = nodes.len() - 1;
+        nodes[last].corner = 0;
+        for node in (1..nodes.len()).rev() {
+            let first = nodes[node].slide.first_input(nodes[node].corner);
+            for input in nodes[node].inputs.clone() {
+                nodes[input].corner = nodes[input].corner.min(first);
+            }
+        }
+        Ok(Self { nodes })
+    }
+
+    /// The nodes: the image, then layers, the target last.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The node of the target.
+    pub fn target(&self) -> usize {
+        self.nodes.len() - 1
+    }
+
+    /// The backward cone of some positions of the target: for each node the positions that can
+    /// reach one of them. Only positions that exist are part of it: what lies outside a map is
+    /// padding, and nothing reaches through it.
+    pub fn backward(&self, axis: Axis, positions: Span) -> Vec<Span> {
+        let mut cone = vec![Span::EMPTY; self.nodes.len()];
+        let target = self.target();
+        cone[target] = positions.intersect(Span::whole(axis.of(self.nodes[target].size)));
+        for (place, node) in self.nodes.iter().enumerate().rev() {
+            for &input in &node.inputs {
+                let real = Span::whole(axis.of(self.nodes[input].size));
+                let seen = node.slide.inputs(cone[place]).intersect(real);
+                cone[input] = cone[input].hull(seen);
+            }
+        }
+        cone
+    }
+
+    /// Of the input `input`, by its place among the node's inputs, what lies between the two
+    /// relative origins: output `o` sees inputs from `o * stride + shift` on.
+    pub fn shift(&self, node: usize, input: usize) -> isize {
+        let source = &self.nodes[self.nodes[node].inputs[input]];
+        self.nodes[node].slide.first_input(self.nodes[node].corner) - source.corner
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alexnets_cone_is_the_known_one() {
+        let network = Network::preset("alexnet").unwrap();
+        let conv5 = network.convolution("conv5").unwrap();
+        let lineage = Lineage::new(&network, conv5, ImageSize::square(227)).unwrap();
+        let sides = |positions| {
+            let cone = lineage.backward(Axis::X, positions);
+            cone.into_iter().map(Span::len).collect::<Vec<_>>()
+        };
+        // image, conv1, relu, pool, conv2, relu, pool, conv3, relu, conv4, relu, conv5
+        assert_eq!(sides(Span::at(6)), [163, 39, 39, 19, 15, 15, 7, 5, 5, 3, 3, 1]);
+        // The first pooling leaves out the last of 56 rows, and with it the last pixels.
+        assert_eq!(sides(Span::whole(13)), [225, 55, 55, 27, 27, 27, 13, 13, 13, 13, 13, 13]);
+        // In the corner, less than what lies inside of the endless cone is needed nowhere here.
+        let corner = lineage.backward(Axis::Y, Span::at(0));
+        for (node, span) in lineage.nodes().iter().zip(&corner) {
+            assert!(span.start == 0 && span.end <= node.origin(0) + 163);
+        }
+        assert_eq!(lineage.nodes()[0].origin(6), 30);
+        assert!((1..lineage.nodes().len()).all(|node| lineage.shift(node, 0) == 0));
+    }
+
+    #[test]
+    fn layers_that_do_not_lead_to_the_target_are_left_out() {
+        let network = Network::from_description(
+            br#"{"name": "branch", "layers": [
+                {"name": "a", "op": "conv", "out_channels": 4, "kernel": 3, "padding": 1},
+                {"name": "unused", "op": "relu"},
+                {"name": "b", "op": "conv", "out_channels": 4, "kernel": 5, "padding": 2,
+                 "inputs": ["a"]},
+                {"name": "sum", "op": "add", "inputs": ["a", "b"]},
+                {"name": "c", "op": "conv", "out_channels": 2, "kernel": 1, "inputs": ["sum"]}
+            ]}"#,
+        )
+        .unwrap();
+        let target = network.convolution("c").unwrap();
+        let lineage = Lineage::new(&network, target, ImageSize::new(20, 30)).unwrap();
+        let layers: Vec<_> = lineage.nodes().iter().map(|node| node.layer).collect();
+        assert_eq!(layers, [None, Some(0), Some(2), Some(3), Some(4)].map(|id| id.map(LayerId)));
+        // `a` is read by the sum directly and through the wider window of `b`.
+        let cone = lineage.backward(Axis::Y, Span::at(10));
+        assert_eq!(cone[1], Span::new(8, 13));
+        assert_eq!((lineage.shift(3, 0), lineage.shift(3, 1), lineage.shift(2, 0)), (2, 0, 0));
+    }
+}

@@ -1,0 +1,96 @@
+//! Plans for presentations, each axis planned once for all presentations that share it.
+
+use std::collections::HashMap;
+
+use super::axis::reaches;
+use super::{Axis, AxisPlan, Lineage, Plan, Reach, Span};
+use crate::geometry::Occluder;
+
+/// The key of a plan: presentations with equal keys, of whatever images, units and positions, are
+/// the same work up to where it lies on the maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PlanKey {
+    y: u32,
+    x: u32,
+}
+
+/// Plans the presentations to one layer.
+///
+/// Presentations share a plan where all their spans are equal relative to the unit's own
+/// backward cone: the occluders are aligned alike, and the ends of the maps, if they are met at
+/// all, cut the same windows at the same place.
+#[derive(Debug)]
+pub struct Planner<'l> {
+    lineage: &'l Lineage,
+    y: AxisPlanner,
+    x: AxisPlanner,
+}
+
+impl<'l> Planner<'l> {
+    /// A planner without plans yet.
+    pub fn new(lineage: &'l Lineage) -> Self {
+        Self { lineage, y: AxisPlanner::new(Axis::Y), x: AxisPlanner::new(Axis::X) }
+    }
+
+    /// The key of the plan for an occluder in front of the unit at `position`, `(y, x)`.
+    pub fn key(&mut self, position: (usize, usize), occluder: &Occluder) -> PlanKey {
+        let Occluder { top, left, size, .. } = *occluder;
+        PlanKey {
+            y: self.y.key(self.lineage, position.0, top, size),
+            x: self.x.key(self.lineage, position.1, left, size),
+        }
+    }
+
+    /// The plan of a key that this planner gave.
+    pub fn plan(&self, key: PlanKey) -> Plan<'_> {
+        Plan {
+            lineage: self.lineage,
+            y: &self.y.plans[key.y as usize],
+            x: &self.x.plans[key.x as usize],
+        }
+    }
+}
+
+/// One axis of a planner.
+#[derive(Debug)]
+struct AxisPlanner {
+    axis: Axis,
+    /// Backward cones by the target's position.
+    cones: HashMap<usize, Vec<Span>>,
+    /// Plans by (position, first occluded pixel, occluder size).
+    known: HashMap<(usize, usize, usize), u32>,
+    /// Plans by what they are.
+    equal: HashMap<Vec<Reach>, u32>,
+    plans: Vec<AxisPlan>,
+}
+
+impl AxisPlanner {
+    fn new(axis: Axis) -> Self {
+        Self {
+            axis,
+            cones: HashMap::new(),
+            known: HashMap::new(),
+            equal: HashMap::new(),
+            plans: Vec::new(),
+        }
+    }
+
+    fn key(&mut self, lineage: &Lineage, position: usize, first: usize, size: usize) -> u32 {
+        *self.known.entry((position, first, size)).or_insert_with(|| {
+            let cone = self
+                .cones
+                .entry(position)
+                .or_insert_with(|| lineage.backward(self.axis, Span::at(position)));
+            let occluded = Span::new(first as isize, (first + size) as isize);
+            let reaches = reaches(lineage, self.axis, cone, position, occluded);
+            let next = self.plans.len() as u32;
+            match self.equal.entry(reaches) {
+                std::collections::hash_map::Entry::Occupied(entry) => *entry.get(),
+                std::collections::hash_map::Entry::Vacant(entry) => {
+                    self.plans.push(AxisPlan::new(lineage, entry.key().clone()));
+                    *entry.insert(next)
+                }
+            }
+        })
+    }
+}

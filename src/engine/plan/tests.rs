@@ -1,0 +1,269 @@
+//! Plans against what really changes, and against the counts that the method is known by.
+
+use ndarray::Array3;
+use proptest::prelude::*;
+
+use super::{Axis, Lineage, Plan, Planner, Span};
+use crate::engine::reference::forward::{Forward, Scratch};
+use crate::geometry::{GridRule, ImageSize, Occluder};
+use crate::network::{Convolution, LayerId, Model, Network, Op};
+use crate::sweep::LayerGeometry;
+
+#[path = "../../../tests/common/networks.rs"]
+mod networks;
+
+use networks::{Block, block, model, network};
+
+/// A perturbation so large that it wins every pooling window that it reaches.
+const PERTURBATION: f32 = 1e6;
+
+/// Every layer's activations, `[channel, y, x]`, of the zero image with the pixels of an occluder
+/// raised.
+fn activations(
+    model: &Model,
+    target: LayerId,
+    size: ImageSize,
+    raised: Option<&Occluder>,
+) -> Vec<Vec<f32>> {
+    let forward = Forward::new(model, &[target], size).unwrap();
+    let mut image = Array3::zeros((3, size.height, size.width));
+    if let Some(&Occluder { top, left, size, .. }) = raised {
+        image.slice_mut(ndarray::s![.., top..top + size, left..left + size]).fill(PERTURBATION);
+    }
+    let mut scratch = Scratch::default();
+    scratch.set_image(&image.view());
+    let mut found = Vec::new();
+    forward.run(&mut scratch, target, |_, output| found.push(output.to_vec()));
+    found
+}
+
+/// Positions of each node that a target's position depends on, by the definition of the windows.
+fn reaching(lineage: &Lineage, position: (usize, usize)) -> Vec<Vec<bool>> {
+    let nodes = lineage.nodes();
+    let mut masks: Vec<Vec<bool>> =
+        nodes.iter().map(|node| vec![false; node.size.area()]).collect();
+    masks[lineage.target()][position.0 * nodes[lineage.target()].size.width + position.1] = true;
+    for (place, node) in nodes.iter().enumerate().rev() {
+        let taps = || 0..node.slide.kernel as isize;
+        for at in (0..node.size.area()).filter(|&at| masks[place][at]).collect::<Vec<_>>() {
+            let first = |output: usize| node.slide.first_input(output as isize);
+            let (y, x) = (first(at / node.size.width), first(at % node.size.width));
+            for &input in &node.inputs {
+                let ImageSize { height, width } = nodes[input].size;
+                for (ky, kx) in taps().flat_map(|ky| taps().map(move |kx| (ky, kx))) {
+                    if (0..height as isize).contains(&(y + ky))
+                        && (0..width as isize).contains(&(x + kx))
+                    {
+                        masks[input][(y + ky) as usize * width + (x + kx) as usize] = true;
+                    }
+                }
+            }
+        }
+    }
+    masks
+}
+
+type Positions = Vec<(isize, isize)>;
+
+/// The positions of a node that change and count, and those of the plan's window.
+fn found_and_planned(
+    plan: &Plan<'_>,
+    node: usize,
+    position: (usize, usize),
+    changed: impl Fn(usize) -> bool,
+    reaching: &[bool],
+) -> (Positions, Positions) {
+    let here = &plan.lineage().nodes()[node];
+    let (y, x) = plan.window(node);
+    let y = y.shifted(here.origin(position.0));
+    let x = x.shifted(here.origin(position.1));
+    let positions = |at: usize| ((at / here.size.width) as isize, (at % here.size.width) as isize);
+    let found =
+        (0..here.size.area()).filter(|&at| reaching[at] && changed(at)).map(positions).collect();
+    let planned = (y.start..y.end).flat_map(|y| (x.start..x.end).map(move |x| (y, x))).collect();
+    (found, planned)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 150, failure_persistence: None, ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn windows_hold_all_that_changes_and_counts_and_nothing_else_where_it_is_simple(
+        blocks in prop::collection::vec(block(), 0..5),
+        (kernel, stride, padding) in (1_usize..4, 1_usize..3, 0_usize..2),
+        (height, width) in (5_usize..30, 5_usize..30),
+        (down, right, top, left) in (0.0..1.0, 0.0..1.0, 0.0..1.0, 0.0..1.0),
+        side in 1_usize..6,
+        seed in any::<u32>(),
+    ) {
+        let network = network(&blocks, Convolution::new(2, kernel, stride, padding));
+        prop_assume!(network.is_some());
+        let network = network.unwrap();
+        let (target, _) = network.convolutions().last().unwrap();
+        let size = ImageSize::new(height, width);
+        let lineage = Lineage::new(&network, target, size);
+        prop_assume!(lineage.is_ok());
+        let lineage = lineage.unwrap();
+        let output = lineage.nodes()[lineage.target()].size;
+        let at = |share: f64, length: usize| (share * length as f64) as usize;
+        let position = (at(down, output.height), at(right, output.width));
+        let side = side.min(height).min(width);
+        let occluder = Occluder {
+            index: 0, top: at(top, height - side + 1), left: at(left, width - side + 1), size: side,
+        };
+        let mut planner = Planner::new(&lineage);
+        let key = planner.key(position, &occluder);
+        let plan = planner.plan(key);
+
+        // In a chain whose maps end nowhere near, without gaps between windows and without
+        // competition, everything in the window changes.
+        let simple = blocks.iter().all(|block| match block {
+            Block::Plain(Op::Conv(conv)) => conv.padding == 0 && conv.stride <= conv.kernel,
+            Block::Plain(Op::MaxPool(pool)) => pool.padding == 0 && !pool.ceil_mode && pool.stride <= pool.kernel,
+            Block::Plain(Op::LocalResponseNorm(_)) | Block::Branch { .. } => false,
+            Block::Plain(_) => true,
+        }) && padding == 0 && stride <= kernel;
+
+        let model = model(network, 1.0, seed);
+        let before = activations(&model, target, size, None);
+        let after = activations(&model, target, size, Some(&occluder));
+        let masks = reaching(&lineage, position);
+        for node in 1..lineage.nodes().len() {
+            let area = lineage.nodes()[node].size.area();
+            // Every layer leads to the target in these networks.
+            let changed = |at: usize| {
+                let channels = before[node - 1].len() / area;
+                (0..channels).any(|c| before[node - 1][c * area + at] != after[node - 1][c * area + at])
+            };
+            let (found, planned) = found_and_planned(&plan, node, position, changed, &masks[node]);
+            let missed: Vec<_> = found.iter().filter(|place| !planned.contains(place)).collect();
+            prop_assert!(missed.is_empty(), "node {node}: {missed:?} change outside of {planned:?}");
+            if simple {
+                prop_assert_eq!(&found, &planned, "node {}", node);
+            }
+        }
+    }
+}
+
+#[test]
+fn alexnets_counts_are_the_known_ones() {
+    let network = Network::preset("alexnet").unwrap();
+    let size = ImageSize::square(227);
+    // Millions of multiply-adds a presentation: with both cones, and only the taps that meet a
+    // difference.
+    for (name, position, both, taps) in [
+        ("conv2", 13, 0.29, 0.030),
+        ("conv3", 6, 6.4, 1.46),
+        ("conv4", 6, 14.9, 5.25),
+        ("conv5", 6, 26.9, 11.9),
+    ] {
+        let target = network.convolution(name).unwrap();
+        let geometry = LayerGeometry::new(&network, target, size, GridRule::REFERENCE, 1).unwrap();
+        let occluders = geometry.placement(position, position).unwrap().occluders;
+        let lineage = Lineage::new(&network, target, size).unwrap();
+        let mut planner = Planner::new(&lineage);
+        let (mut with_cones, mut with_taps) = (0, 0);
+        for occluder in &occluders {
+            let key = planner.key((position, position), occluder);
+            let plan = planner.plan(key);
+            for (place, node) in
+                lineage.nodes().iter().enumerate().filter(|(_, node)| node.has_taps)
+            {
+                with_taps += plan.multiply_adds(place, 1);
+                let channels = lineage.nodes()[node.inputs[0]].channels;
+                let units = if place == lineage.target() { 1 } else { node.channels };
+                let taps = node.slide.kernel.pow(2) * channels;
+                with_cones += (plan.positions(place) * taps * units) as u64;
+            }
+        }
+        let millions = |sum: u64| sum as f64 / occluders.len() as f64 * 1e-6;
+        let close = |found: f64, expected: f64| (found / expected - 1.0).abs() < 0.02;
+        assert!(close(millions(with_cones), both), "{name}: {}", millions(with_cones));
+        assert!(close(millions(with_taps), taps), "{name}: {}", millions(with_taps));
+    }
+}
+
+#[test]
+fn equal_geometry_shares_a_plan_and_other_alignment_or_clipping_does_not() {
+    let network = Network::preset("alexnet").unwrap();
+    let conv5 = network.convolution("conv5").unwrap();
+    let lineage = Lineage::new(&network, conv5, ImageSize::square(227)).unwrap();
+    let mut planner = Planner::new(&lineage);
+    let mut key = |y: usize, x: usize, top: isize, left: isize| {
+        let image = &lineage.nodes()[0];
+        let place = |position, offset| usize::try_from(image.origin(position) + offset).unwrap();
+        let occluder = Occluder { index: 0, top: place(y, top), left: place(x, left), size: 16 };
+        planner.key((y, x), &occluder)
+    };
+    let middle = key(6, 6, 80, 80);
+    assert_eq!(key(5, 7, 80, 80), middle);
+    assert_ne!(key(6, 6, 72, 80), middle);
+    // At the border, too, as long as no window of the plan is cut.
+    assert_eq!(key(3, 9, 80, 80), middle);
+    assert_ne!(key(0, 6, 80, 80), middle);
+    let plan = planner.plan(middle);
+    assert_eq!(plan.window(0), (Span::new(80, 96), Span::new(80, 96)));
+    assert_eq!(plan.y(), plan.x());
+}
+
+#[test]
+fn blocks_list_every_tap_that_meets_a_change_once() {
+    let network = Network::preset("alexnet").unwrap();
+    let conv4 = network.convolution("conv4").unwrap();
+    let lineage = Lineage::new(&network, conv4, ImageSize::new(227, 200)).unwrap();
+    let mut planner = Planner::new(&lineage);
+    for (top, left) in [(0, 0), (100, 60), (214, 187)] {
+        let key = planner.key((6, 5), &Occluder { index: 0, top, left, size: 13 });
+        let plan = planner.plan(key);
+        for (place, node) in lineage.nodes().iter().enumerate().filter(|(_, node)| node.has_taps) {
+            let input = node.inputs[0];
+            let (from, to) = (plan.window(input), plan.window(place));
+            let kernel = node.slide.kernel as isize;
+            let mut expected = Vec::new();
+            let mut found = Vec::new();
+            for (y, x) in (0..to.0.len()).flat_map(|y| (0..to.1.len()).map(move |x| (y, x))) {
+                let first =
+                    |span: Span, at: usize| (span.start + at as isize) * node.slide.stride as isize;
+                for (ky, kx) in (0..kernel).flat_map(|ky| (0..kernel).map(move |kx| (ky, kx))) {
+                    let (row, column) =
+                        (first(to.0, y) + ky - from.0.start, first(to.1, x) + kx - from.1.start);
+                    if (0..from.0.len() as isize).contains(&row)
+                        && (0..from.1.len() as isize).contains(&column)
+                    {
+                        expected.push((
+                            y,
+                            x,
+                            (ky * kernel + kx) as usize,
+                            row as usize * from.1.len() + column as usize,
+                        ));
+                    }
+                }
+                for block in plan.blocks(place, y, x) {
+                    found.extend(
+                        (0..block.taps).map(|tap| (y, x, block.tap + tap, block.input + tap)),
+                    );
+                }
+            }
+            assert_eq!(found, expected, "node {place}");
+            let inputs = lineage.nodes()[input].channels as u64;
+            let units = if place == lineage.target() { 1 } else { node.channels as u64 };
+            assert_eq!(plan.multiply_adds(place, 1), found.len() as u64 * inputs * units);
+        }
+    }
+}
+
+#[test]
+fn an_occluder_outside_of_the_field_has_an_empty_plan() {
+    let network = Network::preset("alexnet").unwrap();
+    let conv3 = network.convolution("conv3").unwrap();
+    let lineage = Lineage::new(&network, conv3, ImageSize::square(227)).unwrap();
+    let first = lineage.backward(Axis::Y, Span::at(6))[0].start as usize;
+    let mut planner = Planner::new(&lineage);
+    let mut empty = |top: usize| {
+        let key = planner.key((6, 6), &Occluder { index: 0, top, left: 100, size: 9 });
+        planner.plan(key).is_empty()
+    };
+    assert!(empty(first - 9) && !empty(first - 8));
+}

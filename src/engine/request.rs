@@ -1,0 +1,51 @@
+//! Whether a request fits what an engine was prepared for.
+
+use ndarray::ArrayView3;
+
+use super::{EngineError, Job};
+use crate::geometry::{ImageSize, Occluder};
+use crate::network::IMAGE_CHANNELS;
+
+/// Checks the size of an image.
+pub(super) fn check_image(
+    image: &ArrayView3<'_, f32>,
+    prepared: ImageSize,
+) -> Result<(), EngineError> {
+    let ImageSize { height, width } = prepared;
+    if image.shape() == [IMAGE_CHANNELS, height, width] {
+        return Ok(());
+    }
+    Err(EngineError::Request(format!(
+        "an image of shape {:?}; the engine was prepared for [{IMAGE_CHANNELS}, {height}, {width}]",
+        image.shape()
+    )))
+}
+
+/// Checks a job's unit and position against a layer of `units` units and `output` positions, and
+/// its occluders against the image.
+pub(super) fn check_job(
+    job: &Job<'_>,
+    units: usize,
+    output: ImageSize,
+    image: ImageSize,
+) -> Result<(), EngineError> {
+    let (y, x) = job.position;
+    if job.unit >= units || y >= output.height || x >= output.width {
+        return Err(EngineError::Request(format!(
+            "unit {} at position ({y}, {x}); the layer has {units} units of {output} positions",
+            job.unit
+        )));
+    }
+    let outside = |occluder: &&Occluder| {
+        occluder.size == 0
+            || occluder.top + occluder.size > image.height
+            || occluder.left + occluder.size > image.width
+    };
+    match job.occluders.iter().find(outside) {
+        Some(Occluder { top, left, size, .. }) => Err(EngineError::Request(format!(
+            "an occluder of {size}×{size} pixels at ({top}, {left}); expected one inside the image \
+             of {image}"
+        ))),
+        None => Ok(()),
+    }
+}
