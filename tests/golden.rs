@@ -95,7 +95,7 @@ fn the_stream_of_torch_is_replayed_to_the_bit() {
 }
 
 /// `occlumap map --noise torch:SEED` for every key: differences, map and geometry.
-fn maps_agree(golden: &Golden) {
+fn maps_agree(golden: &Golden, method: &str) {
     let arrays = golden.arrays("maps.npz");
     let keys = golden.keys();
     assert!(keys.len() >= 16);
@@ -106,7 +106,7 @@ fn maps_agree(golden: &Golden) {
         let name = &key.name;
         run_well(
             &format!(
-                "map {} --layer {} --unit {} --image {} --position {},{} --noise torch:{} --quiet \
+                "map {} --layer {} --unit {} --image {} --position {},{} --noise torch:{} --method {method} --quiet \
                  --force --out {{}} --responses {{}}",
                 golden.arguments(),
                 key.layer,
@@ -133,7 +133,8 @@ fn maps_agree(golden: &Golden) {
         assert!(error <= TOLERANCE, "{name}: {error:e} of the largest difference, in the map");
         same_places(&found, &expected, name);
     }
-    println!("largest error of {} maps: {worst:e} of the key's largest difference", keys.len());
+    let maps = keys.len();
+    println!("{method}: largest error of {maps} maps: {worst:e} of the key's largest difference");
 }
 
 /// A pixel is exactly zero where the reference's is: occluders are where they should be.
@@ -242,7 +243,8 @@ fn output_width(golden: &Golden, layer: &str) -> i64 {
 
 #[test]
 fn maps_of_the_tiny_network() {
-    maps_agree(&Golden::tiny());
+    maps_agree(&Golden::tiny(), "incremental");
+    maps_agree(&Golden::tiny(), "full");
 }
 
 #[test]
@@ -257,7 +259,8 @@ fn run_on_the_tiny_network() {
 
 #[test]
 fn maps_of_every_layer_kind() {
-    maps_agree(&Golden::ops());
+    maps_agree(&Golden::ops(), "incremental");
+    maps_agree(&Golden::ops(), "full");
 }
 
 #[test]
@@ -291,7 +294,7 @@ fn weights_of_every_format_give_the_same_maps() {
 #[test]
 fn maps_of_alexnet() {
     if let Some(golden) = Golden::alexnet("maps_of_alexnet") {
-        maps_agree(&golden);
+        maps_agree(&golden, "incremental");
     }
 }
 
