@@ -1,8 +1,7 @@
 //! Presentations a second of each of AlexNet's convolutions, 227×227, by both engines.
 //!
-//! `cargo bench --bench presentations` runs on all cores; `RAYON_NUM_THREADS=1` on one. The
-//! reference script under PyTorch, batches of 10, on two Zen 4 cores: 350, 230, 176, 141 and 101 a
-//! second for conv1 to conv5.
+//! `cargo bench --bench presentations` runs on all cores; `RAYON_NUM_THREADS=1` on one.
+//! `docs/performance.md` has figures, beside PyTorch's.
 
 mod common;
 

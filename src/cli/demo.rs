@@ -28,7 +28,7 @@ use crate::report::{Panel, contact_sheet, write_png};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  occlumap demo --out /tmp/demo")]
+  occlumap demo --out demo")]
 pub(super) struct Demo {
     /// Folder for everything
     #[arg(long, value_name = "DIR", default_value = "occlumap-demo")]
