@@ -8,13 +8,14 @@ mod maximum;
 pub mod plan;
 pub mod reference;
 mod request;
+mod spare;
 mod watch;
 
 use ndarray::ArrayView3;
 use thiserror::Error;
 
 use crate::geometry::{ImageSize, Occluder};
-use crate::network::{LayerId, Model, NetworkError};
+use crate::network::{LayerId, Model, Network, NetworkError};
 use crate::noise::Noise;
 
 pub use cpu::CpuEngine;
@@ -48,6 +49,19 @@ pub enum EngineError {
     /// The caller asked to stop.
     #[error("stopped")]
     Stopped,
+}
+
+impl EngineError {
+    /// [`EngineError::NotFinite`] of a unit of `layer`.
+    fn not_finite(
+        network: &Network,
+        layer: LayerId,
+        unit: usize,
+        image: usize,
+        value: f32,
+    ) -> Self {
+        Self::NotFinite { layer: network.short_name(layer), unit, image, value }
+    }
 }
 
 /// One map to compute: an image, a unit's position on the layer's output, and the occluders.

@@ -7,6 +7,7 @@ mod grid;
 mod image_size;
 mod pixel_box;
 mod receptive_field;
+mod span;
 
 use thiserror::Error;
 
@@ -15,6 +16,7 @@ pub use grid::{GridRule, Lattice, Occluder, OccluderSize, OccluderStride, every_
 pub use image_size::ImageSize;
 pub use pixel_box::PixelBox;
 pub use receptive_field::{Projection, ReceptiveField};
+pub use span::{Slide, Span};
 
 /// What can be wrong with a geometry.
 #[derive(Debug, Error, PartialEq, Eq)]

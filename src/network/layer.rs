@@ -1,9 +1,11 @@
 //! Layers: what they compute, with what numbers, from what.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use super::LayerId;
-use crate::geometry::ImageSize;
+use crate::geometry::{ImageSize, Slide};
 
 /// A named layer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -110,6 +112,12 @@ pub struct LocalResponseNorm {
 }
 
 impl LocalResponseNorm {
+    /// The channels, of so many, that are summed over for one.
+    pub fn neighbours(&self, channel: usize, channels: usize) -> RangeInclusive<usize> {
+        let last = (channel + (self.size - 1) / 2).min(channels - 1);
+        channel.saturating_sub(self.size / 2)..=last
+    }
+
     const fn default_alpha() -> f32 {
         1e-4
     }
@@ -147,21 +155,12 @@ impl Op {
 
     /// The window that it slides over its input: 1×1 for what works on single positions.
     pub(crate) fn window(&self) -> Window {
-        match self {
-            Self::Conv(conv) => Window {
-                kernel: conv.kernel,
-                stride: conv.stride,
-                padding: conv.padding,
-                ceil_mode: false,
-            },
-            Self::MaxPool(pool) => Window {
-                kernel: pool.kernel,
-                stride: pool.stride,
-                padding: pool.padding,
-                ceil_mode: pool.ceil_mode,
-            },
-            _ => Window { kernel: 1, stride: 1, padding: 0, ceil_mode: false },
-        }
+        let (kernel, stride, padding, ceil_mode) = match self {
+            Self::Conv(conv) => (conv.kernel, conv.stride, conv.padding, false),
+            Self::MaxPool(pool) => (pool.kernel, pool.stride, pool.padding, pool.ceil_mode),
+            _ => return Window { slide: Slide::SINGLE, ceil_mode: false },
+        };
+        Window { slide: Slide { kernel, stride, padding }, ceil_mode }
     }
 
     /// Output channels for these input channels; the error says what does not work.
@@ -269,22 +268,22 @@ impl LocalResponseNorm {
 /// A window that slides over a layer's input.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Window {
-    pub kernel: usize,
-    pub stride: usize,
-    pub padding: usize,
+    pub slide: Slide,
+    /// Whether a last window that reaches past the input counts.
     pub ceil_mode: bool,
 }
 
 impl Window {
     /// Positions of the window on an input of this size; `None` where it does not fit once.
     pub fn output_size(&self, input: ImageSize) -> Option<ImageSize> {
+        let Slide { kernel, stride, padding } = self.slide;
         let axis = |length: usize| {
-            let spare = (length + 2 * self.padding).checked_sub(self.kernel)?;
-            let floor = spare / self.stride + 1;
+            let spare = (length + 2 * padding).checked_sub(kernel)?;
+            let floor = spare / stride + 1;
             // PyTorch's rule: an extra window must begin inside the input or its left padding.
             let extra = self.ceil_mode
-                && !spare.is_multiple_of(self.stride)
-                && floor * self.stride < length + self.padding;
+                && !spare.is_multiple_of(stride)
+                && floor * stride < length + padding;
             Some(floor + usize::from(extra))
         };
         Some(ImageSize::new(axis(input.height)?, axis(input.width)?))

@@ -13,7 +13,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::files::Digest;
-use crate::geometry::{GeometryError, ImageSize, Projection};
+use crate::geometry::{GeometryError, ImageSize, Projection, Slide};
 
 pub use layer::{Convolution, Input, Layer, LocalResponseNorm, MaxPool, Op};
 pub use model::{Filters, Model, ModelError};
@@ -180,8 +180,8 @@ impl Network {
         let joined = fields
             .try_fold(first, Projection::join)
             .map_err(|source| NetworkError::Geometry { layer: layer.name.clone(), source })?;
-        let window = layer.op.window();
-        let projection = joined.through(window.kernel, window.stride, window.padding);
+        let Slide { kernel, stride, padding } = layer.op.window().slide;
+        let projection = joined.through(kernel, stride, padding);
         // A layer's numbers are below 2^17, so as long as this holds, the next cannot overflow.
         if projection.step.max(projection.size) > LARGEST_FIELD {
             return problem(format!(
@@ -279,6 +279,22 @@ impl Network {
         })
     }
 
+    /// Of each layer, whether it leads to one of `targets`, themselves included.
+    pub fn leading_to(&self, targets: &[LayerId]) -> Vec<bool> {
+        let mut leads = vec![false; self.layers.len()];
+        for &LayerId(target) in targets {
+            leads[target] = true;
+        }
+        for (id, layer) in self.layers.iter().enumerate().rev() {
+            for input in &layer.inputs {
+                if let Input::Layer(LayerId(source)) = *input {
+                    leads[source] |= leads[id];
+                }
+            }
+        }
+        leads
+    }
+
     /// Output sizes of all layers up to and with `last`, for images of this size.
     ///
     /// # Errors
@@ -303,8 +319,8 @@ impl Network {
                 layer: layer.name.clone(),
                 image,
                 input,
-                kernel: window.kernel,
-                padding: window.padding,
+                kernel: window.slide.kernel,
+                padding: window.slide.padding,
             })?;
             let channels = self.channels[sizes.len()];
             let values = channels.saturating_mul(output.height).saturating_mul(output.width);

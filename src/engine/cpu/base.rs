@@ -8,7 +8,8 @@ use super::simd::Isa;
 use super::target::{Step, Target};
 use super::weights::Packed;
 use crate::engine::maximum::{larger, positive};
-use crate::engine::plan::{Axis, Slide, Span};
+use crate::engine::plan::Axis;
+use crate::geometry::{Slide, Span};
 
 /// Activations of a rectangle of positions, `[y][x][channel]`.
 #[derive(Debug, Default)]

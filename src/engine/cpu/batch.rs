@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::engine::Job;
-use crate::engine::plan::{Plan, PlanKey, Planner, Span};
+use crate::engine::plan::{Plan, PlanKey, Planner};
+use crate::geometry::Span;
 
 /// Jobs on one image, and the positions that they look at.
 #[derive(Debug)]

@@ -2,8 +2,8 @@
 
 use super::base::Base;
 use super::target::Target;
-use crate::engine::plan::{Plan, Span};
-use crate::geometry::Occluder;
+use crate::engine::plan::Plan;
+use crate::geometry::{Occluder, Span};
 use crate::noise::Patches;
 
 /// One presentation of a batch that shares a plan.

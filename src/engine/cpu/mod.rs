@@ -35,7 +35,7 @@ mod weights;
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use ndarray::ArrayView3;
 use rayon::prelude::*;
@@ -49,6 +49,7 @@ use self::target::Target;
 use self::weights::Packed;
 use super::plan::{Axis, Planner};
 use super::request::{check_image, check_job};
+use super::spare::Spare;
 use super::{Engine, EngineError, Extremes, Job, Prepared, Presented, ReferenceEngine, Watch};
 use crate::geometry::ImageSize;
 use crate::network::{IMAGE_CHANNELS, LayerId, Model};
@@ -93,7 +94,7 @@ impl Engine for CpuEngine {
             targets,
             isa: Isa::detect(),
             base_bytes: self.base_bytes,
-            scratch: Mutex::default(),
+            scratch: Spare::default(),
         }))
     }
 }
@@ -106,27 +107,13 @@ struct Incremental<'m> {
     targets: HashMap<LayerId, Target>,
     isa: Isa,
     base_bytes: usize,
-    /// Buffers of finished chunks, for the next ones.
-    scratch: Mutex<Vec<Scratch>>,
+    scratch: Spare<Scratch>,
 }
 
 impl Incremental<'_> {
-    fn with_scratch<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
-        let pool = || self.scratch.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let spare = pool().pop();
-        let mut scratch = spare.unwrap_or_default();
-        let result = work(&mut scratch);
-        pool().push(scratch);
-        result
-    }
-
     fn not_finite(&self, layer: LayerId, job: &Job<'_>, value: f32) -> EngineError {
-        EngineError::NotFinite {
-            layer: self.model.network().short_name(layer),
-            unit: job.unit,
-            image: job.image_index as usize,
-            value,
-        }
+        let image = job.image_index as usize;
+        EngineError::not_finite(self.model.network(), layer, job.unit, image, value)
     }
 
     /// Presents the jobs on some images, whose activations are held meanwhile.
@@ -191,7 +178,7 @@ impl Incremental<'_> {
                 .collect();
             let plan = planner.plan(chunk.key);
             let differences =
-                self.with_scratch(|scratch| present(target, &plan, &batch, scratch, self.isa));
+                self.scratch.with(|scratch| present(target, &plan, &batch, scratch, self.isa));
             watch.advance(batch.len() as u64);
             Ok(differences)
         };

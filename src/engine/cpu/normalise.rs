@@ -12,9 +12,8 @@ pub(super) fn normalised(
     channel: usize,
     value: impl Fn(usize) -> f64,
 ) -> f64 {
-    let first = channel.saturating_sub(norm.size / 2);
-    let last = (channel + (norm.size - 1) / 2).min(channels - 1);
-    let sum: f64 = (first..=last).map(|neighbour| value(neighbour).powi(2)).sum();
+    let neighbours = norm.neighbours(channel, channels);
+    let sum: f64 = neighbours.map(|neighbour| value(neighbour).powi(2)).sum();
     let weight = f64::from(norm.alpha) / norm.size as f64;
     value(channel) / (f64::from(norm.k) + weight * sum).powf(f64::from(norm.beta))
 }

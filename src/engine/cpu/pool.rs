@@ -3,7 +3,8 @@
 use super::change::{Change, Presentation};
 use super::target::Target;
 use crate::engine::maximum::larger;
-use crate::engine::plan::{Plan, Span};
+use crate::engine::plan::Plan;
+use crate::geometry::Span;
 
 /// Writes the change of every maximum in the node's window into `output`.
 ///

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::weights::{Packed, UnitFilters};
 use crate::engine::EngineError;
-use crate::engine::plan::{Lineage, Span};
-use crate::geometry::ImageSize;
+use crate::engine::plan::Lineage;
+use crate::geometry::{ImageSize, Span};
 use crate::network::{LayerId, LocalResponseNorm, Model, Op};
 
 /// What a node of the lineage computes.

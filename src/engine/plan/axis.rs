@@ -1,6 +1,7 @@
 //! One axis of a plan: per node, the span that an occluder changes and that reaches the position.
 
-use super::{Axis, Lineage, Span};
+use super::{Axis, Lineage};
+use crate::geometry::Span;
 
 /// What of one node matters, in its relative coordinates ([`Node::origin`](super::Node::origin)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,7 +1,6 @@
 //! The layers that lead to a target, and what of them can reach one position of it.
 
-use super::{Slide, Span};
-use crate::geometry::ImageSize;
+use crate::geometry::{ImageSize, Slide, Span};
 use crate::network::{IMAGE_CHANNELS, Input, LayerId, Network, NetworkError, Op};
 
 /// One of the two axes; windows are the same on both, but images need not be square.
@@ -68,21 +67,11 @@ impl Lineage {
     /// Images too small for one of the layers.
     pub fn new(network: &Network, target: LayerId, image: ImageSize) -> Result<Self, NetworkError> {
         let sizes = network.sizes(image, target)?;
-        let mut needed = vec![false; target.0 + 1];
-        needed[target.0] = true;
-        for id in (0..=target.0).rev() {
-            if needed[id] {
-                for input in &network.layers()[id].inputs {
-                    if let Input::Layer(LayerId(source)) = *input {
-                        needed[source] = true;
-                    }
-                }
-            }
-        }
+        let needed = network.leading_to(&[target]);
         let mut nodes = vec![Node {
             layer: None,
             inputs: Vec::new(),
-            slide: Slide { kernel: 1, stride: 1, padding: 0 },
+            slide: Slide::SINGLE,
             channels: IMAGE_CHANNELS,
             size: image,
             reads_whole_windows: false,
@@ -93,7 +82,6 @@ impl Lineage {
         let mut place = vec![0; target.0 + 1];
         for id in (0..=target.0).filter(|&id| needed[id]) {
             let (id, layer) = (LayerId(id), &network.layers()[id]);
-            let window = layer.op.window();
             let node_of = |input: &Input| match *input {
                 Input::Image => 0,
                 Input::Layer(LayerId(source)) => place[source],
@@ -103,11 +91,7 @@ impl Lineage {
             nodes.push(Node {
                 layer: Some(id),
                 inputs,
-                slide: Slide {
-                    kernel: window.kernel,
-                    stride: window.stride,
-                    padding: window.padding,
-                },
+                slide: layer.op.window().slide,
                 channels: network.channels(id),
                 size: sizes[id.0],
                 reads_whole_windows: matches!(layer.op, Op::MaxPool(_)),

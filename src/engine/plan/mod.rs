@@ -19,7 +19,6 @@
 mod axis;
 mod lineage;
 mod planner;
-mod span;
 
 #[cfg(test)]
 mod tests;
@@ -27,7 +26,8 @@ mod tests;
 pub use axis::{AxisPlan, Reach, TapRun};
 pub use lineage::{Axis, Lineage, Node};
 pub use planner::{PlanKey, Planner};
-pub use span::{Slide, Span};
+
+use crate::geometry::Span;
 
 /// The work of a presentation.
 #[derive(Clone, Copy, Debug)]

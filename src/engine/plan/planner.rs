@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::axis::reaches;
-use super::{Axis, AxisPlan, Lineage, Plan, Reach, Span};
-use crate::geometry::Occluder;
+use super::{Axis, AxisPlan, Lineage, Plan, Reach};
+use crate::geometry::{Occluder, Span};
 
 /// The key of a plan: presentations with equal keys, of whatever images, units and positions, are
 /// the same work up to where it lies on the maps.

@@ -3,9 +3,9 @@
 use ndarray::Array3;
 use proptest::prelude::*;
 
-use super::{Axis, Lineage, Plan, Planner, Span};
+use super::{Axis, Lineage, Plan, Planner};
 use crate::engine::reference::forward::{Forward, Scratch};
-use crate::geometry::{GridRule, ImageSize, Occluder};
+use crate::geometry::{GridRule, ImageSize, Occluder, Span};
 use crate::network::{Convolution, LayerId, Model, Network, Op};
 use crate::sweep::LayerGeometry;
 

@@ -36,12 +36,10 @@ pub(super) fn normalise(norm: &LocalResponseNorm, input: &[f32], area: usize, ou
     let channels = input.len() / area;
     let weight = norm.alpha / norm.size as f32;
     for channel in 0..channels {
-        let first = channel.saturating_sub(norm.size / 2);
-        let last = (channel + (norm.size - 1) / 2).min(channels - 1);
         let here = channel * area..(channel + 1) * area;
         let sums = &mut output[here.clone()];
         sums.fill(0.0);
-        for neighbour in first..=last {
+        for neighbour in norm.neighbours(channel, channels) {
             let squares = &input[neighbour * area..(neighbour + 1) * area];
             for (sum, value) in sums.iter_mut().zip(squares) {
                 *sum += value * value;

@@ -7,7 +7,7 @@ use super::elementwise::{add, concatenate, normalise, relu};
 use super::pool::max_pool;
 use super::schedule::{Source, Step, schedule};
 use crate::geometry::ImageSize;
-use crate::network::{IMAGE_CHANNELS, LayerId, Model, NetworkError, Op};
+use crate::network::{IMAGE_CHANNELS, Input, LayerId, Model, Network, NetworkError, Op};
 
 /// A model's layers, ready to run on images of one size.
 pub(in crate::engine) struct Forward<'m> {
@@ -57,8 +57,8 @@ impl<'m> Forward<'m> {
         self.model.network().channels(layer)
     }
 
-    pub fn name(&self, layer: LayerId) -> String {
-        self.model.network().short_name(layer)
+    pub fn network(&self) -> &Network {
+        self.model.network()
     }
 
     /// Runs the image in `scratch` through the layers up to `last`; `look` sees each layer's
@@ -97,12 +97,12 @@ impl<'m> Forward<'m> {
             output.resize(channels * size.area(), 0.0);
         }
         let input_size = match layer.inputs[0] {
-            crate::network::Input::Image => self.image,
-            crate::network::Input::Layer(id) => self.size(id),
+            Input::Image => self.image,
+            Input::Layer(id) => self.size(id),
         };
         match &layer.op {
             Op::Conv(conv) => {
-                // A model has filters for each of its convolutions: `Model::load` sees to it.
+                // A model has filters for each of its convolutions: what makes it sees to that.
                 if let Some(filters) = self.model.filters(step.layer) {
                     let shape = Convolve {
                         conv,

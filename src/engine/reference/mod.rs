@@ -15,13 +15,13 @@ mod schedule;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 
 use ndarray::ArrayView3;
 use rayon::prelude::*;
 
 use self::forward::{Forward, Scratch};
 use super::request::{check_image, check_job};
+use super::spare::Spare;
 use super::{Engine, EngineError, Extremes, Job, Prepared, Presented, Watch};
 use crate::geometry::ImageSize;
 use crate::network::{IMAGE_CHANNELS, LayerId, Model, Op};
@@ -58,36 +58,21 @@ impl Engine for ReferenceEngine {
             return Err(EngineError::Request(problem));
         }
         let forward = Forward::new(model, layers, image)?;
-        Ok(Box::new(Plain { forward, layers: layers.to_vec(), scratch: Mutex::default() }))
+        Ok(Box::new(Plain { forward, layers: layers.to_vec(), scratch: Spare::default() }))
     }
 }
 
 struct Plain<'m> {
     forward: Forward<'m>,
     layers: Vec<LayerId>,
-    /// Buffers of finished presentations, for the next ones: allocating megabytes anew each time
-    /// would cost more than the first layer.
-    scratch: Mutex<Vec<Scratch>>,
+    scratch: Spare<Scratch>,
 }
 
 impl Plain<'_> {
-    fn with_scratch<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
-        let pool = || self.scratch.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let spare = pool().pop();
-        let mut scratch = spare.unwrap_or_default();
-        let result = work(&mut scratch);
-        pool().push(scratch);
-        result
-    }
-
     fn check_job(&self, layer: LayerId, job: &Job<'_>) -> Result<(), EngineError> {
         check_image(&job.image, self.forward.image)?;
         let (units, size) = (self.forward.channels(layer), self.forward.size(layer));
         check_job(job, units, size, self.forward.image)
-    }
-
-    fn not_finite(&self, layer: LayerId, unit: usize, image: usize, value: f32) -> EngineError {
-        EngineError::NotFinite { layer: self.forward.name(layer), unit, image, value }
     }
 }
 
@@ -106,7 +91,7 @@ impl Prepared for Plain<'_> {
             check_image(image, self.forward.image)?;
             // Ordered, so that of several layers always the same one is told to be at fault.
             let mut found: BTreeMap<LayerId, Vec<Extremes>> = BTreeMap::new();
-            self.with_scratch(|scratch| {
+            self.scratch.with(|scratch| {
                 scratch.set_image(image);
                 self.forward.run(scratch, last, |layer, output| {
                     if self.layers.contains(&layer) {
@@ -121,7 +106,13 @@ impl Prepared for Plain<'_> {
                     if let Some(&value) =
                         [extremes.max, extremes.min].iter().find(|value| !value.is_finite())
                     {
-                        return Err(self.not_finite(layer, unit, first + place, value));
+                        return Err(EngineError::not_finite(
+                            self.forward.network(),
+                            layer,
+                            unit,
+                            first + place,
+                            value,
+                        ));
                     }
                 }
             }
@@ -141,7 +132,7 @@ impl Prepared for Plain<'_> {
         watch: &Watch<'_>,
     ) -> Result<Vec<Presented>, EngineError> {
         if !self.layers.contains(&layer) {
-            let name = self.forward.name(layer);
+            let name = self.forward.network().short_name(layer);
             return Err(EngineError::Request(format!("layer `{name}` was not prepared")));
         }
         jobs.iter().try_for_each(|job| self.check_job(layer, job))?;
@@ -163,7 +154,7 @@ impl Prepared for Plain<'_> {
                 return Err(EngineError::Stopped);
             }
             let job = &jobs[place];
-            let response = self.with_scratch(|scratch| {
+            let response = self.scratch.with(|scratch| {
                 scratch.set_image(&job.image);
                 if let Some(which) = which {
                     patches[place].occlude(which, &mut scratch.image, self.forward.image.width);
@@ -183,7 +174,13 @@ impl Prepared for Plain<'_> {
                 Ok(response)
             } else {
                 let image = job.image_index as usize;
-                Err(self.not_finite(layer, job.unit, image, response))
+                Err(EngineError::not_finite(
+                    self.forward.network(),
+                    layer,
+                    job.unit,
+                    image,
+                    response,
+                ))
             }
         };
         let responses: Vec<f32> = presentations

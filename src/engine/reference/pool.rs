@@ -1,7 +1,7 @@
 //! Max-pooling.
 
 use crate::engine::maximum::larger;
-use crate::geometry::ImageSize;
+use crate::geometry::{ImageSize, Slide, Span};
 use crate::network::MaxPool;
 
 /// Max-pooling of `[channel, y, x]`. Padding never wins: a window is cut at the input's border.
@@ -13,10 +13,10 @@ pub(super) fn max_pool(
     output_size: ImageSize,
 ) {
     // The part of a window that lies inside the input.
+    let slide = Slide { kernel: pool.kernel, stride: pool.stride, padding: pool.padding };
     let inside = |position: usize, length: usize| {
-        let first = (position * pool.stride) as isize - pool.padding as isize;
-        let end = (first + pool.kernel as isize).min(length as isize);
-        first.max(0) as usize..end as usize
+        let Span { start, end } = slide.inputs(Span::at(position)).intersect(Span::whole(length));
+        start as usize..end as usize
     };
     let planes = input.chunks_exact(input_size.area());
     for (plane, pooled) in planes.zip(output.chunks_exact_mut(output_size.area())) {

@@ -23,18 +23,13 @@ pub(super) struct Step {
 /// last reader is done: VGG's 26 activations need two buffers.
 pub(super) fn schedule(network: &Network, targets: &[LayerId]) -> Vec<Step> {
     let layers = network.layers();
-    let mut needed = vec![false; layers.len()];
-    for &LayerId(target) in targets {
-        needed[target] = true;
-    }
+    let needed = network.leading_to(targets);
+    // 0 for what nobody reads: the first layer reads the image.
     let mut last_reader = vec![0; layers.len()];
-    for (id, layer) in layers.iter().enumerate().rev() {
-        if needed[id] {
-            for input in &layer.inputs {
-                if let Input::Layer(LayerId(source)) = *input {
-                    needed[source] = true;
-                    last_reader[source] = last_reader[source].max(id);
-                }
+    for (id, layer) in layers.iter().enumerate().filter(|&(id, _)| needed[id]) {
+        for input in &layer.inputs {
+            if let Input::Layer(LayerId(source)) = *input {
+                last_reader[source] = id;
             }
         }
     }

@@ -79,6 +79,9 @@ pub struct Slide {
 }
 
 impl Slide {
+    /// What works on each position by itself.
+    pub const SINGLE: Self = Self { kernel: 1, stride: 1, padding: 0 };
+
     /// The first input that `output` sees; it may lie in the padding.
     pub const fn first_input(self, output: isize) -> isize {
         output * self.stride as isize - self.padding as isize
