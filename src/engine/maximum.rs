@@ -2,14 +2,17 @@
 //! `f32::max` would drop it, and a network that overflowed would look well.
 #![allow(clippy::inline_always, reason = "the innermost operation of ReLU and pooling")]
 
+use super::real::Real;
+
 /// `max(value, 0)`.
 #[inline(always)]
-pub(super) fn positive(value: f32) -> f32 {
-    if value < 0.0 { 0.0 } else { value }
+pub(super) fn positive<T: Real>(value: T) -> T {
+    let zero = T::from(0.0);
+    if value < zero { zero } else { value }
 }
 
 /// The larger of a maximum so far and a value.
 #[inline(always)]
-pub(super) fn larger(largest: f32, value: f32) -> f32 {
+pub(super) fn larger<T: Real>(largest: T, value: T) -> T {
     if value > largest || value.is_nan() { value } else { largest }
 }

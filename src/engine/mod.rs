@@ -6,6 +6,7 @@
 pub mod cpu;
 mod maximum;
 pub mod plan;
+mod real;
 pub mod reference;
 mod request;
 mod spare;
@@ -19,7 +20,7 @@ use crate::network::{LayerId, Model, Network, NetworkError};
 use crate::noise::Noise;
 
 pub use cpu::CpuEngine;
-pub use reference::ReferenceEngine;
+pub use reference::{Float64Engine, ReferenceEngine};
 pub use watch::Watch;
 
 /// What can go wrong in an engine.

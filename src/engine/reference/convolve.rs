@@ -1,9 +1,11 @@
 //! Convolution as a matrix product: im2col, then the crate `gemm`.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use gemm::{Parallelism, gemm};
 
+use crate::engine::real::Real;
 use crate::geometry::ImageSize;
 use crate::network::{Convolution, Filters};
 
@@ -15,21 +17,33 @@ pub(super) struct Convolve<'a> {
     pub output: ImageSize,
 }
 
-/// Floats of the column matrix that are made at a time: it should stay in a core's own cache
+/// [`Filters`] in the engine's arithmetic.
+pub(super) struct RealFilters<'a, T: Real> {
+    weight: Cow<'a, [T]>,
+    bias: Cow<'a, [T]>,
+}
+
+impl<'a, T: Real> From<&'a Filters> for RealFilters<'a, T> {
+    fn from(Filters { weight, bias }: &'a Filters) -> Self {
+        Self { weight: T::of(weight), bias: T::of(bias) }
+    }
+}
+
+/// Values of the column matrix that are made at a time: it should stay in a core's own cache
 /// between being written and being multiplied.
-const COLUMN_FLOATS: usize = 320 * 1024;
+const COLUMN_VALUES: usize = 320 * 1024;
 
 /// Convolves `input`, `[channel, y, x]`, into `output`, `[unit, y, x]`, band by band of output
 /// rows. `columns` is scratch.
 ///
 /// The bands depend on shapes alone, and within a product each output value is summed over the
 /// taps in an order that depends on shapes alone, so equal inputs give equal bits.
-pub(super) fn convolve(
+pub(super) fn convolve<T: Real>(
     shape: &Convolve<'_>,
-    filters: &Filters,
-    input: &[f32],
-    output: &mut [f32],
-    columns: &mut Vec<f32>,
+    filters: &RealFilters<'_, T>,
+    input: &[T],
+    output: &mut [T],
+    columns: &mut Vec<T>,
 ) {
     let Convolution { out_channels, kernel, groups, .. } = *shape.conv;
     let area = shape.output.area();
@@ -37,10 +51,10 @@ pub(super) fn convolve(
     let units = out_channels / groups;
     let taps = inputs * kernel * kernel;
     for unit in 0..out_channels {
-        let bias = filters.bias.get(unit).copied().unwrap_or(0.0);
+        let bias = filters.bias.get(unit).copied().unwrap_or_default();
         output[unit * area..(unit + 1) * area].fill(bias);
     }
-    let band = (COLUMN_FLOATS / (taps * shape.output.width)).clamp(1, shape.output.height);
+    let band = (COLUMN_VALUES / (taps * shape.output.width)).clamp(1, shape.output.height);
     for group in 0..groups {
         let planes = &input[group * inputs * shape.input.area()..][..inputs * shape.input.area()];
         let weight = &filters.weight[group * units * taps..][..units * taps];
@@ -61,11 +75,11 @@ pub(super) fn convolve(
 }
 
 /// `output += weight · columns`, for `weight` `[units, taps]`, `columns` `[taps, positions]` and
-/// `output` `[units, positions]` with `row` floats between the units.
-fn add_product(
-    weight: &[f32],
-    columns: &[f32],
-    output: &mut [f32],
+/// `output` `[units, positions]` with `row` values between the units.
+fn add_product<T: Real>(
+    weight: &[T],
+    columns: &[T],
+    output: &mut [T],
     [units, taps, positions]: [usize; 3],
     row: usize,
 ) {
@@ -89,8 +103,8 @@ fn add_product(
             columns.as_ptr(),
             1,
             positions as isize,
-            1.0,
-            1.0,
+            T::from(1.0),
+            T::from(1.0),
             false,
             false,
             false,
@@ -100,7 +114,7 @@ fn add_product(
 }
 
 /// Writes the columns of some output rows: `[channel, ky, kx][y, x]`, zero in the padding.
-fn im2col(shape: &Convolve<'_>, planes: &[f32], rows: Range<usize>, columns: &mut Vec<f32>) {
+fn im2col<T: Real>(shape: &Convolve<'_>, planes: &[T], rows: Range<usize>, columns: &mut Vec<T>) {
     let Convolution { kernel, stride, padding, .. } = *shape.conv;
     let (input, width) = (shape.input, shape.output.width);
     columns.clear();
@@ -114,11 +128,11 @@ fn im2col(shape: &Convolve<'_>, planes: &[f32], rows: Range<usize>, columns: &mu
                 let Some(row) =
                     (y * stride + ky).checked_sub(padding).filter(|&r| r < input.height)
                 else {
-                    columns.resize(columns.len() + width, 0.0);
+                    columns.resize(columns.len() + width, T::default());
                     continue;
                 };
                 let row = &plane[row * input.width..][..input.width];
-                columns.resize(columns.len() + begin, 0.0);
+                columns.resize(columns.len() + begin, T::default());
                 if begin < end {
                     let source = &row[begin * stride + kx - padding..];
                     if stride == 1 {
@@ -127,7 +141,7 @@ fn im2col(shape: &Convolve<'_>, planes: &[f32], rows: Range<usize>, columns: &mu
                         columns.extend(source.iter().step_by(stride).take(end - begin));
                     }
                 }
-                columns.resize(columns.len() + width - end, 0.0);
+                columns.resize(columns.len() + width - end, T::default());
             }
         }
     }

@@ -1,32 +1,38 @@
 //! One forward pass of one image.
 
+use std::collections::BTreeMap;
+
 use ndarray::ArrayView3;
 
-use super::convolve::{Convolve, convolve};
+use super::convolve::{Convolve, RealFilters, convolve};
 use super::elementwise::{add, concatenate, normalise, relu};
 use super::pool::max_pool;
 use super::schedule::{Source, Step, schedule};
+use crate::engine::real::Real;
 use crate::geometry::ImageSize;
 use crate::network::{IMAGE_CHANNELS, Input, LayerId, Model, Network, NetworkError, Op};
 
 /// A model's layers, ready to run on images of one size.
-pub(in crate::engine) struct Forward<'m> {
+pub(in crate::engine) struct Forward<'m, T: Real> {
     pub image: ImageSize,
-    model: &'m Model,
+    network: &'m Network,
+    filters: BTreeMap<LayerId, RealFilters<'m, T>>,
     sizes: Vec<ImageSize>,
     steps: Vec<Step>,
 }
 
 /// The buffers of one forward pass; activations are `[channel, y, x]`.
 #[derive(Default)]
-pub(in crate::engine) struct Scratch {
+pub(in crate::engine) struct Scratch<T> {
     /// The image that is presented, `[3, height, width]`.
     pub image: Vec<f32>,
-    buffers: Vec<Vec<f32>>,
-    columns: Vec<f32>,
+    /// The image in the arithmetic of the pass.
+    input: Vec<T>,
+    buffers: Vec<Vec<T>>,
+    columns: Vec<T>,
 }
 
-impl Scratch {
+impl<T> Scratch<T> {
     pub fn set_image(&mut self, image: &ArrayView3<'_, f32>) {
         self.image.clear();
         match image.as_slice() {
@@ -36,17 +42,23 @@ impl Scratch {
     }
 }
 
-impl<'m> Forward<'m> {
+impl<'m, T: Real> Forward<'m, T> {
     pub fn new(
         model: &'m Model,
         targets: &[LayerId],
         image: ImageSize,
     ) -> Result<Self, NetworkError> {
+        let network = model.network();
         let sizes = match targets.iter().max() {
-            Some(&last) => model.network().sizes(image, last)?,
+            Some(&last) => network.sizes(image, last)?,
             None => Vec::new(),
         };
-        Ok(Self { image, model, sizes, steps: schedule(model.network(), targets) })
+        let steps = schedule(network, targets);
+        let filters = steps
+            .iter()
+            .filter_map(|step| Some((step.layer, model.filters(step.layer)?.into())))
+            .collect();
+        Ok(Self { image, network, filters, sizes, steps })
     }
 
     pub fn size(&self, layer: LayerId) -> ImageSize {
@@ -54,21 +66,28 @@ impl<'m> Forward<'m> {
     }
 
     pub fn channels(&self, layer: LayerId) -> usize {
-        self.model.network().channels(layer)
+        self.network.channels(layer)
     }
 
     pub fn network(&self) -> &Network {
-        self.model.network()
+        self.network
     }
 
     /// Runs the image in `scratch` through the layers up to `last`; `look` sees each layer's
     /// output as soon as it is there.
-    pub fn run(&self, scratch: &mut Scratch, last: LayerId, mut look: impl FnMut(LayerId, &[f32])) {
+    pub fn run(
+        &self,
+        scratch: &mut Scratch<T>,
+        last: LayerId,
+        mut look: impl FnMut(LayerId, &[T]),
+    ) {
+        scratch.input.clear();
+        scratch.input.extend(scratch.image.iter().map(|&pixel| T::from(pixel)));
         let buffers = self.steps.iter().map(|step| step.output + 1).max().unwrap_or(0);
         scratch.buffers.resize_with(buffers, Vec::new);
         for step in self.steps.iter().take_while(|step| step.layer <= last) {
             let mut output = std::mem::take(&mut scratch.buffers[step.output]);
-            self.step(step, &scratch.image, &scratch.buffers, &mut scratch.columns, &mut output);
+            self.step(step, &scratch.input, &scratch.buffers, &mut scratch.columns, &mut output);
             look(step.layer, &output);
             scratch.buffers[step.output] = output;
         }
@@ -77,14 +96,13 @@ impl<'m> Forward<'m> {
     fn step(
         &self,
         step: &Step,
-        image: &[f32],
-        buffers: &[Vec<f32>],
-        columns: &mut Vec<f32>,
-        output: &mut Vec<f32>,
+        image: &[T],
+        buffers: &[Vec<T>],
+        columns: &mut Vec<T>,
+        output: &mut Vec<T>,
     ) {
-        let network = self.model.network();
-        let layer = network.layer(step.layer);
-        let inputs: Vec<&[f32]> = step
+        let layer = self.network.layer(step.layer);
+        let inputs: Vec<&[T]> = step
             .inputs
             .iter()
             .map(|source| match *source {
@@ -94,7 +112,7 @@ impl<'m> Forward<'m> {
             .collect();
         let (channels, size) = (self.channels(step.layer), self.size(step.layer));
         if !step.in_place {
-            output.resize(channels * size.area(), 0.0);
+            output.resize(channels * size.area(), T::default());
         }
         let input_size = match layer.inputs[0] {
             Input::Image => self.image,
@@ -103,7 +121,7 @@ impl<'m> Forward<'m> {
         match &layer.op {
             Op::Conv(conv) => {
                 // A model has filters for each of its convolutions: what makes it sees to that.
-                if let Some(filters) = self.model.filters(step.layer) {
+                if let Some(filters) = self.filters.get(&step.layer) {
                     let shape = Convolve {
                         conv,
                         input_channels: inputs[0].len() / input_size.area(),

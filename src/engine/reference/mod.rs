@@ -20,15 +20,22 @@ use ndarray::ArrayView3;
 use rayon::prelude::*;
 
 use self::forward::{Forward, Scratch};
+use super::real::Real;
 use super::request::{check_image, check_job};
 use super::spare::Spare;
 use super::{Engine, EngineError, Extremes, Job, Prepared, Presented, Watch};
 use crate::geometry::ImageSize;
 use crate::network::{IMAGE_CHANNELS, LayerId, Model, Op};
 
-/// The plain engine, on all threads of the current rayon pool.
+/// The plain engine, on all threads of the current rayon pool, in 32-bit arithmetic as PyTorch
+/// computes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReferenceEngine;
+
+/// The plain engine in 64-bit arithmetic: beside the differences that it finds, its own rounding
+/// is nothing, so it tells that of the others.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Float64Engine;
 
 impl Engine for ReferenceEngine {
     fn name(&self) -> &'static str {
@@ -41,6 +48,33 @@ impl Engine for ReferenceEngine {
         layers: &[LayerId],
         image: ImageSize,
     ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
+        Ok(Box::new(Plain::<f32>::new(model, layers, image)?))
+    }
+}
+
+impl Engine for Float64Engine {
+    fn name(&self) -> &'static str {
+        "cpu-full-f64"
+    }
+
+    fn prepare<'m>(
+        &self,
+        model: &'m Model,
+        layers: &[LayerId],
+        image: ImageSize,
+    ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
+        Ok(Box::new(Plain::<f64>::new(model, layers, image)?))
+    }
+}
+
+struct Plain<'m, T: Real> {
+    forward: Forward<'m, T>,
+    layers: Vec<LayerId>,
+    scratch: Spare<Scratch<T>>,
+}
+
+impl<'m, T: Real> Plain<'m, T> {
+    fn new(model: &'m Model, layers: &[LayerId], image: ImageSize) -> Result<Self, EngineError> {
         for &id in layers {
             let layer = model.network().layer(id);
             if !matches!(layer.op, Op::Conv(_)) {
@@ -58,17 +92,9 @@ impl Engine for ReferenceEngine {
             return Err(EngineError::Request(problem));
         }
         let forward = Forward::new(model, layers, image)?;
-        Ok(Box::new(Plain { forward, layers: layers.to_vec(), scratch: Spare::default() }))
+        Ok(Self { forward, layers: layers.to_vec(), scratch: Spare::default() })
     }
-}
 
-struct Plain<'m> {
-    forward: Forward<'m>,
-    layers: Vec<LayerId>,
-    scratch: Spare<Scratch>,
-}
-
-impl Plain<'_> {
     fn check_job(&self, layer: LayerId, job: &Job<'_>) -> Result<(), EngineError> {
         check_image(&job.image, self.forward.image)?;
         let (units, size) = (self.forward.channels(layer), self.forward.size(layer));
@@ -76,7 +102,7 @@ impl Plain<'_> {
     }
 }
 
-impl Prepared for Plain<'_> {
+impl<T: Real> Prepared for Plain<'_, T> {
     fn extremes(
         &self,
         images: &[ArrayView3<'_, f32>],
@@ -161,7 +187,7 @@ impl Prepared for Plain<'_> {
                 }
                 let size = self.forward.size(layer);
                 let flat = job.unit * size.area() + job.position.0 * size.width + job.position.1;
-                let mut response = f32::NAN;
+                let mut response = T::from(f32::NAN);
                 self.forward.run(scratch, layer, |id, output| {
                     if id == layer {
                         response = output[flat];
@@ -169,7 +195,7 @@ impl Prepared for Plain<'_> {
                 });
                 response
             });
-            if response.is_finite() {
+            if response.rounded().is_finite() {
                 watch.advance(u64::from(which.is_some()));
                 Ok(response)
             } else {
@@ -179,11 +205,11 @@ impl Prepared for Plain<'_> {
                     layer,
                     job.unit,
                     image,
-                    response,
+                    response.rounded(),
                 ))
             }
         };
-        let responses: Vec<f32> = presentations
+        let responses: Vec<T> = presentations
             .par_iter()
             .with_max_len(1)
             .map(response)
@@ -193,17 +219,17 @@ impl Prepared for Plain<'_> {
             let (of_job, others) = rest.split_at(job.occluders.len() + 1);
             rest = others;
             let response = of_job[0];
-            let differences = of_job[1..].iter().map(|occluded| occluded - response).collect();
-            Presented { response, differences }
+            let differences = of_job[1..].iter().map(|&occluded| (occluded - response).rounded());
+            Presented { response: response.rounded(), differences: differences.collect() }
         });
         Ok(presented.collect())
     }
 }
 
 /// The extremes of one unit's responses; a NaN anywhere becomes the maximum.
-fn extremes_of(responses: &[f32]) -> Extremes {
+fn extremes_of<T: Real>(responses: &[T]) -> Extremes {
     let mut found = Extremes { max: f32::NEG_INFINITY, max_at: 0, min: f32::INFINITY, min_at: 0 };
-    for (place, &response) in responses.iter().enumerate() {
+    for (place, response) in responses.iter().map(|response| response.rounded()).enumerate() {
         if response > found.max {
             (found.max, found.max_at) = (response, place as u32);
         }

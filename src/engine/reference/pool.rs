@@ -1,15 +1,16 @@
 //! Max-pooling.
 
 use crate::engine::maximum::larger;
+use crate::engine::real::Real;
 use crate::geometry::{ImageSize, Slide, Span};
 use crate::network::MaxPool;
 
 /// Max-pooling of `[channel, y, x]`. Padding never wins: a window is cut at the input's border.
-pub(super) fn max_pool(
+pub(super) fn max_pool<T: Real>(
     pool: &MaxPool,
-    input: &[f32],
+    input: &[T],
     input_size: ImageSize,
-    output: &mut [f32],
+    output: &mut [T],
     output_size: ImageSize,
 ) {
     // The part of a window that lies inside the input.
@@ -27,7 +28,7 @@ pub(super) fn max_pool(
                 *value = rows
                     .clone()
                     .flat_map(|row| &plane[row * input_size.width..][columns.clone()])
-                    .fold(f32::NEG_INFINITY, |largest, &value| larger(largest, value));
+                    .fold(T::NEG_INFINITY, |largest, &value| larger(largest, value));
             }
         }
     }

@@ -6,6 +6,7 @@ use super::convolve::{Convolve, convolve};
 use super::elementwise::normalise;
 use super::extremes_of;
 use super::pool::max_pool;
+use crate::engine::real::Real;
 use crate::geometry::ImageSize;
 use crate::network::{Convolution, Filters, LocalResponseNorm, MaxPool, Op};
 
@@ -71,14 +72,29 @@ fn a_convolution_equals_its_definition() {
             weight: values(100 + case as u32, conv.out_channels * taps),
             bias: values(200, if conv.bias { conv.out_channels } else { 0 }),
         };
-        let mut found = vec![f32::NAN; conv.out_channels * output.area()];
-        convolve(&shape, &filters, &input, &mut found, &mut Vec::new());
         let expected = by_definition(&shape, &filters, &input);
-        for (place, (found, expected)) in found.iter().zip(&expected).enumerate() {
-            let error = (f64::from(*found) - expected).abs();
-            assert!(error < 1e-6 * taps as f64, "case {case}, {place}: {found} {expected}");
-        }
+        let equals = |found: &[f64], tolerance: f64| {
+            for (place, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                let error = (found - expected).abs();
+                assert!(
+                    error < tolerance * taps as f64,
+                    "case {case}, {place}: {found} {expected}"
+                );
+            }
+        };
+        equals(&convolved::<f32>(&shape, &filters, &input), 1e-6);
+        equals(&convolved::<f64>(&shape, &filters, &input), 1e-15);
     }
+}
+
+fn convolved<T: Real + Into<f64>>(
+    shape: &Convolve<'_>,
+    filters: &Filters,
+    input: &[f32],
+) -> Vec<f64> {
+    let mut output = vec![T::from(f32::NAN); shape.conv.out_channels * shape.output.area()];
+    convolve(shape, &filters.into(), &T::of(input), &mut output, &mut Vec::new());
+    output.into_iter().map(Into::into).collect()
 }
 
 #[test]
