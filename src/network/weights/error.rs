@@ -47,6 +47,19 @@ pub enum WeightsError {
         /// Another.
         second: String,
     },
+    /// Wanted tensors under different prefixes: they may belong to different copies of a network.
+    #[error(
+        "{}: tensor \"{first}\" and tensor \"{second}\" have different prefixes; save a file with \
+         one network's tensors", path.display()
+    )]
+    Mixed {
+        /// The file.
+        path: PathBuf,
+        /// A wanted tensor, by the file's own name.
+        first: String,
+        /// One with another prefix.
+        second: String,
+    },
     /// A wanted tensor cannot be read.
     #[error("{}: tensor \"{tensor}\": {problem}", path.display())]
     Tensor {
@@ -75,6 +88,12 @@ pub enum WeightsError {
 }
 
 impl WeightsError {
+    /// [`WeightsError::Mixed`] of two of the file's names.
+    pub(super) fn mixed(path: &Path, first: &str, second: &str) -> Self {
+        let name = |name: &str| name.escape_debug().to_string();
+        Self::Mixed { path: path.to_owned(), first: name(first), second: name(second) }
+    }
+
     /// Names come from the file; they are escaped, so that none can rewrite a terminal.
     pub(super) fn ambiguous<'a>(
         path: &Path,

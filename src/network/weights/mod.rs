@@ -55,7 +55,7 @@ pub struct Tensors {
 ///
 /// # Errors
 /// The file cannot be read, is damaged or of another format; two of its tensors fit one wanted
-/// name; or a wanted tensor cannot be read, is not of floats, or has a value that is not finite as
+/// name; those wanted do not all have the same prefix; or a wanted tensor cannot be read, is not of floats, or has a value that is not finite as
 /// `f32`. A wanted tensor that the file does not have is no error here.
 pub fn read(path: &Path, wanted: &[String]) -> Result<Tensors, WeightsError> {
     let mut file = File::open(path).map_err(FileError::read(path))?;
@@ -102,10 +102,20 @@ fn collect(
 ) -> Result<Tensors, WeightsError> {
     let mut used = BTreeSet::new();
     let mut found = BTreeMap::new();
+    let mut first: Option<(String, String)> = None;
     for name in wanted {
         let place = lookup::find(source.names(), name)
             .map_err(|two| WeightsError::ambiguous(path, name, &source.names(), &two))?;
         if let Some(place) = place {
+            let own = source.names().nth(place).unwrap_or_default();
+            let prefix = own.strip_suffix(name.as_str()).unwrap_or_default();
+            match &first {
+                None => first = Some((own.to_owned(), prefix.to_owned())),
+                Some((first, expected)) if prefix != expected => {
+                    return Err(WeightsError::mixed(path, first, own));
+                }
+                Some(_) => {}
+            }
             let tensor = source.tensor(place).map_err(|problem| {
                 let name = source.names().nth(place).unwrap_or_default();
                 problem.of(path, name)

@@ -41,6 +41,20 @@ fn two_tensors_that_fit_one_name_are_both_named() {
 }
 
 #[test]
+fn tensors_of_two_copies_of_a_network_are_not_mixed() {
+    for path in TINY {
+        let wanted = ["features.0.weight".into(), "0.bias".into()];
+        let message = read(Path::new(path), &wanted).unwrap_err().to_string();
+        assert!(message.contains("\"features.0.weight\" and"), "{message}");
+        assert!(message.contains("\"features.0.bias\" have different prefixes"), "{message}");
+        assert_eq!(
+            read(Path::new(path), &["0.weight".into(), "0.bias".into()]).unwrap().found.len(),
+            2
+        );
+    }
+}
+
+#[test]
 fn the_content_counts_and_not_the_extension() {
     for path in TINY {
         let bytes = std::fs::read(path).unwrap();
