@@ -29,6 +29,7 @@ pub mod images;
 pub mod maps;
 pub mod network;
 pub mod noise;
+mod parts;
 pub mod ranking;
 pub mod report;
 pub mod sweep;

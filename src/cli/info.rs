@@ -1,12 +1,11 @@
 //! `occlumap info`: what a network's units see, and what a sweep would present.
 
-use std::fmt::Write as _;
-
 use clap::Args;
 
 use super::arguments::{LayerArguments, NetworkArguments, OccluderArguments};
 use super::console;
 use super::failure::{Failure, OrUsage};
+use super::table::table;
 use crate::geometry::ImageSize;
 use crate::network::Network;
 use crate::sweep::LayerGeometry;
@@ -59,7 +58,7 @@ impl Info {
             ]);
         }
         let mut text = format!("{} on images of {image}\n\n", network.name());
-        text += &table(&rows);
+        text += &table(&rows, 2);
         text += "\nRF, occluder and stride in pixels; occluders of the unit in the middle, fewer \
                  where the image cuts the RF.\n";
         if larger {
@@ -67,24 +66,4 @@ impl Info {
         }
         console::print(text.as_bytes())
     }
-}
-
-/// Rows as a table: the first two columns to the left, numbers to the right.
-fn table<const N: usize>(rows: &[[String; N]]) -> String {
-    let width =
-        |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..N).map(width).collect();
-    let mut text = String::new();
-    for row in rows {
-        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-            let gap = if column == 0 { "" } else { "  " };
-            // Writing to a string cannot fail.
-            let _ = match column {
-                0 | 1 => write!(text, "{gap}{cell:<width$}"),
-                _ => write!(text, "{gap}{cell:>width$}"),
-            };
-        }
-        text.push('\n');
-    }
-    text
 }

@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::arguments::{
-    DepositName, FrameName, ImageArguments, LayerArguments, ModelArguments, OccluderArguments,
-    RunningArguments,
+    DepositName, FrameName, ImageArguments, ModelArguments, OccluderArguments, RunningArguments,
 };
 use super::failure::{Failure, OrUsage};
-use super::inputs::{Inputs, network_and_layers};
+use super::inputs::Inputs;
 use super::method::MethodArguments;
 use super::output::{check_file, is_same_file};
 use super::progress::{Progress, Task};
@@ -17,6 +16,7 @@ use super::{STOP, threads};
 use crate::engine::{Job, Watch};
 use crate::files::npy;
 use crate::maps::discrepancy_map;
+use crate::network::Network;
 use crate::noise::Noise;
 use crate::sweep::LayerGeometry;
 
@@ -75,9 +75,9 @@ pub(super) struct Map {
 impl Map {
     pub fn execute(self) -> Result<(), Failure> {
         let progress = Progress::new(self.running.quiet);
-        let layers = LayerArguments { layers: vec![self.layer.clone()] };
-        let (network, layers) = network_and_layers(&self.model, &layers)?;
-        let layer = layers[0];
+        let network = Network::named(&self.model.network.model).or_usage()?;
+        let layer = network.convolution(&self.layer).or_usage()?;
+        let layers = vec![layer];
         let units = network.channels(layer);
         if self.unit >= units {
             return Err(Failure::usage(format!(
@@ -118,7 +118,8 @@ impl Map {
             )));
         }
         let placement = geometry.placement(y, x).or_usage()?;
-        let engine = self.method.engine().prepare(&inputs.model, &inputs.layers, images.size())?;
+        let engine =
+            self.method.engine(None).prepare(&inputs.model, &inputs.layers, images.size())?;
         threads::start(self.running.threads)?;
 
         let image = images.read(self.image)?;

@@ -22,10 +22,19 @@ enum Method {
 }
 
 impl MethodArguments {
-    /// The engine asked for.
-    pub fn engine(&self) -> Box<dyn Engine> {
+    /// Whether images are presented whole.
+    pub fn is_full(&self) -> bool {
+        self.method == Method::Full
+    }
+
+    /// The engine asked for; `activations` bounds, in bytes, what it holds of original images.
+    pub fn engine(&self, activations: Option<usize>) -> Box<dyn Engine> {
         match self.method {
-            Method::Incremental => Box::new(CpuEngine::default()),
+            Method::Incremental => {
+                let mut engine = CpuEngine::default();
+                engine.base_bytes = activations.unwrap_or(engine.base_bytes);
+                Box::new(engine)
+            }
             Method::Full => Box::new(ReferenceEngine),
         }
     }

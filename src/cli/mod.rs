@@ -13,10 +13,12 @@ mod inputs;
 mod map;
 mod method;
 mod output;
+mod plan;
 mod progress;
 mod rank;
 mod run;
 mod sweep;
+mod table;
 mod threads;
 
 use std::process::ExitCode;
@@ -42,7 +44,9 @@ Examples:
   occlumap info --model alexnet
       layers, receptive fields and occluders
   occlumap run --model alexnet --weights alexnet.safetensors --images photos/ --out maps/
-      the maps of every unit of every convolution";
+      the maps of every unit of every convolution
+  occlumap plan --model alexnet --weights alexnet.safetensors --images photos/ --out maps/
+      how long that would take, and how much room";
 
 /// Maps the receptive field of every unit of a convolutional network with noise occluders.
 #[derive(Debug, Parser)]
@@ -57,6 +61,7 @@ enum Command {
     Run(run::Run),
     Rank(rank::Rank),
     Sweep(sweep::Sweep),
+    Plan(plan::Plan),
     Map(map::Map),
     Info(info::Info),
     Demo(demo::Demo),
@@ -80,6 +85,7 @@ pub fn main() -> ExitCode {
         Command::Run(command) => command.execute(),
         Command::Rank(command) => command.execute(),
         Command::Sweep(command) => command.execute(),
+        Command::Plan(command) => command.execute(),
         Command::Map(command) => command.execute(),
         Command::Info(command) => command.execute(),
         Command::Demo(command) => command.execute(),

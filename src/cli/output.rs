@@ -48,7 +48,7 @@ impl OutputFolder {
     }
 
     /// Creates a folder inside it, and itself.
-    pub fn create(&self, name: &str) -> Result<PathBuf, Failure> {
+    pub fn create(&self, name: &str) -> Result<PathBuf, FileError> {
         let path = self.0.join(name);
         std::fs::create_dir_all(&path).map_err(FileError::write(&path))?;
         Ok(path)

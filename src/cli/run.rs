@@ -4,12 +4,8 @@ use clap::Args;
 
 use super::arguments::at_least_one;
 use super::failure::Failure;
-use super::inputs::{Inputs, network_and_layers};
-use super::output::OutputFolder;
-use super::progress::Progress;
 use super::rank::{RANKING, rank, write};
-use super::sweep::{Settings, SweepArguments, manifest, sweep_layers};
-use super::threads;
+use super::sweep::{SweepArguments, Work};
 
 /// Rank the images, then sweep the units: the whole job
 ///
@@ -33,25 +29,19 @@ pub(super) struct Run {
 
 impl Run {
     pub fn execute(self) -> Result<(), Failure> {
-        let Self { top, common } = self;
-        let progress = Progress::new(common.running.quiet);
-        let (network, layers) = network_and_layers(&common.model, &common.layers)?;
-        let settings = Settings::new(&common, &network, &layers)?;
-        let output = OutputFolder::check(&common.out, common.force, &[])?;
-        let inputs = Inputs::load(network, layers, &common.model, &common.images, progress)?;
+        let work = Work::open(self.common, &[])?;
+        let (inputs, top) = (&work.inputs, self.top);
         inputs.check_top(top)?;
-        settings.check_image(&inputs)?;
-        let engine = common.method.engine();
+        let engine = work.engine();
         let prepared = engine.prepare(&inputs.model, &inputs.layers, inputs.images.size())?;
-        let threads = threads::start(common.running.threads)?;
-        let mut manifest = manifest(&inputs, &common, &settings, top, engine.name(), threads);
+        let mut manifest = work.manifest(top, engine.name());
 
-        let (rankings, seconds) = rank(&inputs, &*prepared, top, threads, progress)?;
-        let folder = output.create(RANKING)?;
+        let (rankings, seconds) = rank(inputs, &*prepared, top, work.threads, work.progress)?;
+        let folder = work.output.create(RANKING)?;
         manifest.ranking_seconds = Some(seconds);
         // Files are replaced from here on: the manifest of an earlier run no longer holds.
-        manifest.write(output.path())?;
-        write(&inputs, &rankings, top, &folder)?;
-        sweep_layers(&inputs, &*prepared, &rankings, &settings, manifest, &output, progress)
+        manifest.write(work.output.path())?;
+        write(inputs, &rankings, top, &folder)?;
+        work.sweep(&*prepared, &rankings, manifest)
     }
 }

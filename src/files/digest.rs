@@ -21,7 +21,7 @@ impl Digest {
         Self::finish(Sha256::new_with_prefix(bytes))
     }
 
-    fn finish(hasher: Sha256) -> Self {
+    pub(super) fn finish(hasher: Sha256) -> Self {
         let digits =
             |byte: &u8| [byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]);
         Self(hasher.finalize().iter().flat_map(digits).map(char::from).collect())

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::files::{Digest, FileError, write_text};
 use crate::geometry::{Deposit, FrameRule, GridRule, ImageSize};
+use crate::sweep::Verification;
 
 /// The manifest of a folder of maps; `docs/formats.md` explains each field.
 #[derive(Clone, Debug, Serialize)]
@@ -104,6 +105,32 @@ pub struct LayerRecord {
     pub seconds: f64,
     /// SHA-256 of the files.
     pub files: BTreeMap<String, Digest>,
+    /// What presenting some of it again showed; `null` where that was not asked for.
+    pub verified: Option<VerificationRecord>,
+}
+
+/// A layer's verification in a [`Manifest`].
+#[derive(Clone, Debug, Serialize)]
+pub struct VerificationRecord {
+    /// Presentations that were presented again, whole and in 64 bits.
+    pub presentations: u64,
+    /// The largest error of a difference, as a part of the largest difference of its map.
+    pub largest_error: f64,
+    /// What is allowed, up to the rounding of responses.
+    pub tolerance: f64,
+    /// Whether all were within it.
+    pub passed: bool,
+}
+
+impl From<&Verification> for VerificationRecord {
+    fn from(found: &Verification) -> Self {
+        Self {
+            presentations: found.presentations,
+            largest_error: found.largest_error,
+            tolerance: Verification::TOLERANCE,
+            passed: found.beyond.is_none(),
+        }
+    }
 }
 
 impl Manifest {

@@ -1,9 +1,11 @@
 //! Discrepancy maps: summed, averaged and written.
 
-mod accumulation;
-mod file;
+mod discrepancy;
+mod layer;
 mod manifest;
 
-pub use accumulation::{MeanMaps, discrepancy_map};
-pub use file::{map_path, write_layer};
-pub use manifest::{ImageRecord, LayerRecord, Manifest, ModelRecord, SettingsRecord};
+pub use discrepancy::discrepancy_map;
+pub use layer::{LayerMaps, map_path};
+pub use manifest::{
+    ImageRecord, LayerRecord, Manifest, ModelRecord, SettingsRecord, VerificationRecord,
+};

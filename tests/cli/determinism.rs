@@ -6,13 +6,22 @@ use crate::common::{floats, largest, matrix, vector};
 use crate::workplace::{INPUTS, Tree, Workplace, same_trees, tree};
 
 #[test]
-fn threads_and_batches_do_not_change_a_byte() {
+fn threads_batches_and_memory_do_not_change_a_byte() {
     let place = Workplace::new();
     let mut first: Option<[Tree; 2]> = None;
-    for (threads, batch) in [(1, 1), (1, 1000), (2, 7), (2, 1000), (3, 1), (3, 7)] {
-        let about = format!("{threads} threads, batches of {batch}");
+    let two = "2GiB";
+    for (threads, batch, memory) in [
+        (1, 1, two),
+        (1, 1000, "90MiB"),
+        (2, 7, two),
+        (2, 1000, two),
+        (3, 1, two),
+        (3, 7, "140MiB"),
+    ] {
+        let about = format!("{threads} threads, batches of {batch}, {memory}");
         let out = format!("out-{threads}-{batch}");
-        let arguments = format!("--threads {threads} --batch {batch} --out {out}");
+        let arguments =
+            format!("--threads {threads} --batch {batch} --memory {memory} --out {out}");
         place.succeeds(&format!("run {INPUTS} --top 2 --every 9 --quiet {arguments}"));
         let found = ["maps", "ranking"].map(|folder| tree(&place.path(&out).join(folder)));
         assert_eq!([found[0].len(), found[1].len()], [8, 9]);

@@ -163,18 +163,21 @@ fn images_that_change_after_ranking_are_refused() {
 #[test]
 fn an_image_that_disappears_in_the_middle_of_a_run_ends_it() {
     let place = Workplace::new();
-    let run = format!("run {INPUTS} --top 4 --layers conv4 --batch 2 --threads 1 --out out");
+    for image in 4..40 {
+        place.copy(&format!("images/{}.npy", image % 4), &format!("images/{image}.npy"));
+    }
+    let run = format!("run {INPUTS} --top 40 --layers conv4 --batch 2 --threads 1 --out out");
     let child = place.command(&run).stderr(std::process::Stdio::piped()).spawn().unwrap();
     let start = Instant::now();
     while !place.path("out/ranking/ranking.json").exists() {
         assert!(start.elapsed() < Duration::from_secs(30), "no ranking after 30 s");
         std::thread::sleep(Duration::from_millis(2));
     }
-    place.remove("images/2.npy");
+    place.remove("images/39.npy");
     let output = child.wait_with_output().unwrap();
     let messages = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{messages}");
-    assert!(messages.contains("error: conv4: images/2.npy: cannot be read"), "{messages}");
+    assert!(messages.contains("error: conv4: images/39.npy: cannot be read"), "{messages}");
     assert!(!messages.contains("panicked at"), "{messages}");
 
     let left = crate::workplace::tree(&place.path("out"));

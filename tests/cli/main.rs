@@ -14,6 +14,7 @@ mod images;
 #[cfg(target_os = "linux")]
 mod memory;
 mod outputs;
+mod planning;
 mod rankings;
 #[cfg(unix)]
 mod signals;

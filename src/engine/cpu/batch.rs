@@ -1,7 +1,6 @@
 //! Which presentations are computed together.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use crate::engine::Job;
 use crate::engine::plan::{Plan, PlanKey, Planner};
@@ -35,23 +34,6 @@ pub(super) fn by_image(jobs: &[Job<'_>]) -> Vec<OnImage> {
         on_image.x = on_image.x.hull(Span::at(position.1));
     }
     images
-}
-
-/// Splits a list where the sum of `cost` would exceed `limit`; a part has at least one element.
-pub(super) fn parts(costs: &[usize], limit: usize) -> Vec<Range<usize>> {
-    let mut parts = Vec::new();
-    let (mut first, mut sum) = (0, 0_usize);
-    for (place, &cost) in costs.iter().enumerate() {
-        if place > first && sum.saturating_add(cost) > limit {
-            parts.push(first..place);
-            (first, sum) = (place, 0);
-        }
-        sum = sum.saturating_add(cost);
-    }
-    if first < costs.len() {
-        parts.push(first..costs.len());
-    }
-    parts
 }
 
 /// An occluder of a job, by its place in the job.
@@ -124,16 +106,4 @@ impl Order {
 fn largest_window(plan: &Plan<'_>) -> usize {
     let nodes = plan.lineage().nodes().iter().enumerate();
     nodes.map(|(place, node)| plan.positions(place) * node.channels).max().unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_keep_the_limit_where_they_can() {
-        assert_eq!(parts(&[], 5), []);
-        assert_eq!(parts(&[2, 2, 2, 9, 1, 1], 5), [0..2, 2..3, 3..4, 4..6]);
-        assert_eq!(parts(&[usize::MAX, usize::MAX], 5), [0..1, 1..2]);
-    }
 }

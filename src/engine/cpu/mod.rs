@@ -41,7 +41,7 @@ use ndarray::ArrayView3;
 use rayon::prelude::*;
 
 use self::base::Base;
-use self::batch::{Chunk, OnImage, Order, by_image, parts};
+use self::batch::{Chunk, OnImage, Order, by_image};
 use self::change::Presentation;
 use self::chunk::{Scratch, present};
 use self::simd::Isa;
@@ -53,6 +53,7 @@ use super::spare::Spare;
 use super::{Engine, EngineError, Extremes, Job, Prepared, Presented, ReferenceEngine, Watch};
 use crate::geometry::ImageSize;
 use crate::network::{IMAGE_CHANNELS, LayerId, Model};
+use crate::parts::parts;
 
 /// The incremental engine, on all threads of the current rayon pool.
 #[derive(Clone, Copy, Debug)]

@@ -106,15 +106,30 @@ impl<'p> Plan<'p> {
         (0..rows.taps).map(block).collect()
     }
 
-    /// Multiply-adds of a convolution's share of the presentation: of one unit at the target, of
-    /// all channels before it. `groups` as in the convolution.
+    /// Multiply-adds of a convolution's share of the presentation, with only the taps that meet a
+    /// difference: of one unit at the target, of all channels before it. `groups` as in the
+    /// convolution.
     pub fn multiply_adds(&self, node: usize, groups: usize) -> u64 {
+        if self.positions(node) == 0 {
+            return 0;
+        }
+        self.of_taps(node, groups, self.y.taps(node) * self.x.taps(node))
+    }
+
+    /// As [`multiply_adds`](Self::multiply_adds), with all taps of every position in the window:
+    /// what the two cones alone would leave.
+    pub fn multiply_adds_of_window(&self, node: usize, groups: usize) -> u64 {
+        let kernel = self.lineage.nodes()[node].slide.kernel;
+        self.of_taps(node, groups, self.positions(node) * kernel * kernel)
+    }
+
+    fn of_taps(&self, node: usize, groups: usize, taps: usize) -> u64 {
         let here = &self.lineage.nodes()[node];
-        if !here.has_taps || self.positions(node) == 0 {
+        if !here.has_taps {
             return 0;
         }
         let inputs = self.lineage.nodes()[here.inputs[0]].channels / groups;
         let outputs = if node == self.lineage.target() { 1 } else { here.channels };
-        (self.y.taps(node) * self.x.taps(node) * inputs * outputs) as u64
+        (taps * inputs * outputs) as u64
     }
 }

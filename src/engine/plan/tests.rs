@@ -168,14 +168,9 @@ fn alexnets_counts_are_the_known_ones() {
         for occluder in &occluders {
             let key = planner.key((position, position), occluder);
             let plan = planner.plan(key);
-            for (place, node) in
-                lineage.nodes().iter().enumerate().filter(|(_, node)| node.has_taps)
-            {
-                with_taps += plan.multiply_adds(place, 1);
-                let channels = lineage.nodes()[node.inputs[0]].channels;
-                let units = if place == lineage.target() { 1 } else { node.channels };
-                let taps = node.slide.kernel.pow(2) * channels;
-                with_cones += (plan.positions(place) * taps * units) as u64;
+            for node in 0..lineage.nodes().len() {
+                with_taps += plan.multiply_adds(node, 1);
+                with_cones += plan.multiply_adds_of_window(node, 1);
             }
         }
         let millions = |sum: u64| sum as f64 / occluders.len() as f64 * 1e-6;

@@ -1,6 +1,7 @@
 //! Arrays in NumPy's `.npy` format, through the crate `npyz`.
 
 pub(crate) mod header;
+mod writer;
 
 use std::io;
 use std::path::Path;
@@ -10,6 +11,7 @@ use ndarray::{ArrayBase, ArrayD, Data, Dimension, IxDyn, ShapeBuilder};
 use npyz::{AutoSerialize, DType, Deserialize, NpyFile, Order, TypeChar, WriterBuilder};
 
 use self::header::Header;
+pub use self::writer::F64Writer;
 use super::{FileError, read_bytes, write_atomically};
 
 /// An array of any of the element types that the program reads, in C or Fortran order.

@@ -1,0 +1,24 @@
+//! Tables on standard output.
+
+use std::fmt::Write as _;
+
+/// Rows as a table: the first `left` columns to the left, numbers to the right.
+pub(super) fn table<const N: usize>(rows: &[[String; N]], left: usize) -> String {
+    let width =
+        |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            let gap = if column == 0 { "" } else { "  " };
+            // Writing to a string cannot fail.
+            let _ = if column < left {
+                write!(text, "{gap}{cell:<width$}")
+            } else {
+                write!(text, "{gap}{cell:>width$}")
+            };
+        }
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,189 @@
+//! What a sweep will take, before anything is computed.
+
+use std::time::{Duration, Instant};
+
+use ndarray::Array3;
+
+use super::{LayerGeometry, Placement, SweepError};
+use crate::engine::plan::{Axis, Lineage, Planner};
+use crate::engine::{Job, Prepared, Watch};
+use crate::geometry::{GeometryError, Span};
+use crate::images::ImageFolder;
+use crate::network::{LayerId, Network, NetworkError, Op};
+use crate::noise::{Noise, philox4x32_10};
+
+/// Multiply-adds of a presentation to one layer, on average.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct MultiplyAdds {
+    /// Of whole images through all layers up to this one.
+    pub full: f64,
+    /// Of the positions that the occluder can change and the unit depends on.
+    pub windows: f64,
+    /// Of these, with only the taps that meet a difference.
+    pub taps: f64,
+}
+
+/// Occluders of a layer's maps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Occluders {
+    /// Of a map, on average over all positions of the layer: where on the layer an image drives a
+    /// unit is known only when the images are ranked.
+    pub mean: f64,
+    /// Of a map whose RF the image does not cut.
+    pub most: usize,
+}
+
+/// Positions spread over a layer, the same each time.
+struct Positions {
+    geometry: LayerGeometry,
+    next: u32,
+}
+
+impl Positions {
+    const fn new(geometry: LayerGeometry) -> Self {
+        Self { geometry, next: 0 }
+    }
+}
+
+impl Iterator for Positions {
+    type Item = (usize, usize);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let [word, ..] = philox4x32_10([self.next, 0, 0, 0], [0, 0]);
+        self.next += 1;
+        Some(self.geometry.position((word as usize % self.geometry.output.area()) as u32))
+    }
+}
+
+/// Counts the occluders of all of a layer's positions.
+///
+/// # Errors
+/// Occluders that cannot be placed.
+pub fn count_occluders(geometry: &LayerGeometry) -> Result<Occluders, GeometryError> {
+    let (mut sum, mut most) = (0, 0);
+    let area = geometry.output.area();
+    for flat in 0..area {
+        let (y, x) = geometry.position(flat as u32);
+        let occluders = geometry.placement(y, x)?.occluders.len();
+        sum += occluders;
+        most = most.max(occluders);
+    }
+    Ok(Occluders { mean: sum as f64 / area as f64, most })
+}
+
+/// Counts the multiply-adds of presentations at `count` random positions.
+///
+/// # Errors
+/// Images too small for the layer; occluders that cannot be placed.
+pub fn count_multiply_adds(
+    network: &Network,
+    layer: LayerId,
+    geometry: &LayerGeometry,
+    count: usize,
+) -> Result<MultiplyAdds, SweepError> {
+    let lineage = Lineage::new(network, layer, geometry.image)?;
+    let groups: Vec<usize> = lineage
+        .nodes()
+        .iter()
+        .map(|node| match node.layer.map(|id| &network.layer(id).op) {
+            Some(Op::Conv(conv)) => conv.groups,
+            _ => 1,
+        })
+        .collect();
+    let mut planner = Planner::new(&lineage);
+    let (mut presentations, mut windows, mut taps) = (0_u64, 0_u64, 0_u64);
+    for (y, x) in Positions::new(*geometry).take(count) {
+        for occluder in geometry.placement(y, x)?.occluders {
+            let key = planner.key((y, x), &occluder);
+            let plan = planner.plan(key);
+            for (node, &groups) in groups.iter().enumerate() {
+                windows += plan.multiply_adds_of_window(node, groups);
+                taps += plan.multiply_adds(node, groups);
+            }
+            presentations += 1;
+        }
+    }
+    let full: usize = lineage
+        .nodes()
+        .iter()
+        .zip(&groups)
+        .filter(|(node, _)| node.has_taps)
+        .map(|(node, groups)| {
+            let inputs = lineage.nodes()[node.inputs[0]].channels / groups;
+            node.size.area() * node.channels * inputs * node.slide.kernel.pow(2)
+        })
+        .sum();
+    let mean = |sum: u64| sum as f64 / presentations.max(1) as f64;
+    Ok(MultiplyAdds { full: full as f64, windows: mean(windows), taps: mean(taps) })
+}
+
+/// Bytes of one image's activations that a unit in the middle of a layer depends on, at most.
+///
+/// # Errors
+/// Images too small for the layer.
+pub fn activation_bytes(
+    network: &Network,
+    layer: LayerId,
+    geometry: &LayerGeometry,
+) -> Result<usize, NetworkError> {
+    let lineage = Lineage::new(network, layer, geometry.image)?;
+    let middle = (geometry.output.height / 2, geometry.output.width / 2);
+    let y = lineage.backward(Axis::Y, Span::at(middle.0));
+    let x = lineage.backward(Axis::X, Span::at(middle.1));
+    let nodes = lineage.nodes().iter().zip(y.iter().zip(&x));
+    let floats: usize = nodes.map(|(node, (y, x))| y.len() * x.len() * node.channels).sum();
+    Ok(floats * size_of::<f32>())
+}
+
+/// Presentations a second to a layer, found by presenting occluders for about `time`: at random
+/// positions, on the folder's first images.
+///
+/// # Errors
+/// Images that cannot be read; responses that are not finite;
+/// [`EngineError::Stopped`](crate::engine::EngineError::Stopped).
+pub fn calibrate(
+    engine: &dyn Prepared,
+    (layer, units): (LayerId, usize),
+    geometry: &LayerGeometry,
+    images: &ImageFolder,
+    time: Duration,
+    watch: &Watch<'_>,
+) -> Result<f64, SweepError> {
+    const MOST_IMAGES: usize = 16;
+    let mut held: Vec<Array3<f32>> = Vec::new();
+    let mut maps = 1;
+    loop {
+        while held.len() < maps.min(MOST_IMAGES).min(images.len()) {
+            held.push(images.read(held.len())?);
+        }
+        let places: Vec<((usize, usize), Placement)> = Positions::new(*geometry)
+            .take(maps)
+            .map(|(y, x)| geometry.placement(y, x).map(|placement| ((y, x), placement)))
+            .collect::<Result<_, _>>()?;
+        let jobs: Vec<Job<'_>> = places
+            .iter()
+            .enumerate()
+            .map(|(map, (position, placement))| Job {
+                image: held[map % held.len()].view(),
+                image_index: (map % held.len()) as u32,
+                unit: map % units,
+                position: *position,
+                occluders: &placement.occluders,
+                noise: Noise::Philox { seed: 0, draw: 0 },
+            })
+            .collect();
+        let presentations: usize = jobs.iter().map(|job| job.occluders.len()).sum();
+        let start = Instant::now();
+        engine.present(layer, &jobs, watch)?;
+        let seconds = start.elapsed().as_secs_f64().max(1e-9);
+        // Few maps share few plans, so small samples are slower than a sweep.
+        if seconds >= 0.5 * time.as_secs_f64() || maps >= MOST_MAPS {
+            return Ok(presentations as f64 / seconds);
+        }
+        let factor = (0.8 * time.as_secs_f64() / seconds).clamp(2.0, 8.0);
+        maps = ((maps as f64 * factor) as usize).min(MOST_MAPS);
+    }
+}
+
+/// As many as a sweep hands over at a time, or more.
+const MOST_MAPS: usize = 1024;

@@ -1,0 +1,233 @@
+//! A sweep of one layer.
+
+use std::ops::Range;
+
+use ndarray::Array3;
+
+use super::batches::batches;
+use super::{LayerGeometry, MemoryShares, Placement, SweepError};
+use crate::engine::{Job, Prepared, Presented, Watch};
+use crate::geometry::GeometryError;
+use crate::images::ImageFolder;
+use crate::network::LayerId;
+use crate::noise::Noise;
+use crate::parts::parts;
+use crate::ranking::{Entry, LayerRanking, Side};
+
+/// A sweep of one layer's units over their ranked images.
+pub struct LayerSweep<'a> {
+    /// The engine, prepared for the layer.
+    pub engine: &'a dyn Prepared,
+    /// The layer.
+    pub layer: LayerId,
+    /// Where its occluders go.
+    pub geometry: LayerGeometry,
+    /// Where the images come from.
+    pub images: &'a ImageFolder,
+    /// The layer's ranking.
+    pub ranking: &'a LayerRanking,
+    /// The units to sweep, ascending.
+    pub units: &'a [usize],
+    /// How many images a unit, from either end of the ranking.
+    pub top: usize,
+    /// What occluders are filled with.
+    pub noise: Noise,
+    /// Maps handed to the engine at a time; the result does not depend on it.
+    pub batch: usize,
+    /// What may be held at a time; the result does not depend on it.
+    pub memory: MemoryShares,
+}
+
+/// One finished map's worth of presentations.
+#[derive(Clone, Copy, Debug)]
+pub struct Finished<'a> {
+    /// The unit.
+    pub unit: usize,
+    /// The end of the ranking that the image is from.
+    pub side: Side,
+    /// The image, and the position on the layer's output.
+    pub entry: Entry,
+    /// Where the occluders were.
+    pub placement: &'a Placement,
+    /// What they did.
+    pub presented: &'a Presented,
+}
+
+/// How much a sweep has to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Maps: one a unit and ranked image.
+    pub maps: u64,
+    /// Those that no occluder goes into, since the image cuts the RF to less than an occluder.
+    /// They count as maps of zeros.
+    pub maps_without_occluders: u64,
+    /// Presentations of all maps.
+    pub presentations: u64,
+}
+
+/// A unit and one of its ranked images.
+#[derive(Clone, Copy)]
+struct Target {
+    unit: usize,
+    side: Side,
+    entry: Entry,
+}
+
+impl LayerSweep<'_> {
+    /// How much there is to do.
+    ///
+    /// # Errors
+    /// Occluders that cannot be placed.
+    pub fn extent(&self) -> Result<Extent, SweepError> {
+        let mut extent = Extent::default();
+        for target in self.targets(self.units) {
+            let occluders = self.placement(&target)?.occluders.len() as u64;
+            extent.maps += 1;
+            extent.maps_without_occluders += u64::from(occluders == 0);
+            extent.presentations += occluders;
+        }
+        Ok(extent)
+    }
+
+    /// Presents everything; `finished` gets each image's outcome, unit by unit, the top images
+    /// before the bottom ones, each best first.
+    ///
+    /// Units are taken in blocks whose responses can be held. Within a block the maps are computed
+    /// image by image: each is read once, ahead of the work, and its activations serve all units.
+    ///
+    /// # Errors
+    /// The first image that cannot be read, the first response that is not finite or not what the
+    /// ranking says, [`EngineError::Stopped`](crate::engine::EngineError::Stopped), what
+    /// `finished` returns.
+    pub fn run<E: From<SweepError>>(
+        &self,
+        watch: &Watch<'_>,
+        mut finished: impl FnMut(Finished<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for block in self.blocks()? {
+            let targets: Vec<Target> = self.targets(&self.units[block]).collect();
+            let presented = self.present(&targets, watch)?;
+            for (target, presented) in targets.iter().zip(&presented) {
+                let placement = self.placement(target).map_err(SweepError::from)?;
+                let Target { unit, side, entry } = *target;
+                finished(Finished { unit, side, entry, placement: &placement, presented })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs of units whose responses fit into their share of the memory.
+    fn blocks(&self) -> Result<Vec<Range<usize>>, SweepError> {
+        let mut bytes = Vec::with_capacity(self.units.len());
+        for unit in self.units {
+            let mut sum = 0;
+            for target in self.targets(std::slice::from_ref(unit)) {
+                let responses = self.placement(&target)?.occluders.len();
+                sum += size_of::<(Target, Presented)>() + responses * size_of::<f32>();
+            }
+            bytes.push(sum);
+        }
+        Ok(parts(&bytes, self.memory.responses))
+    }
+
+    /// Presents all occluders of some targets, image by image.
+    fn present(&self, targets: &[Target], watch: &Watch<'_>) -> Result<Vec<Presented>, SweepError> {
+        let mut order: Vec<usize> = (0..targets.len()).collect();
+        order.sort_by_key(|&place| targets[place].entry.image);
+        let image_of: Vec<u32> = order.iter().map(|&place| targets[place].entry.image).collect();
+        let mut wanted: Vec<usize> = image_of.iter().map(|&image| image as usize).collect();
+        wanted.dedup();
+
+        let readers = rayon::current_num_threads();
+        let most_images = self.memory.images_at_a_time(self.geometry.image);
+        let nothing = Presented { response: 0.0, differences: Vec::new() };
+        let mut presented = vec![nothing; targets.len()];
+        self.images.stream(&wanted, readers, |stream| -> Result<(), SweepError> {
+            let mut held: Vec<(u32, Array3<f32>)> = Vec::new();
+            for batch in batches(&image_of, self.batch.max(1), most_images) {
+                let (places, images) = (&order[batch.clone()], &image_of[batch]);
+                // Images come in the order of their indices.
+                held.retain(|(image, _)| *image >= images[0]);
+                while held.last().is_none_or(|(image, _)| *image < images[images.len() - 1]) {
+                    let Some(read) = stream.next() else { break };
+                    let (index, image) = read?;
+                    held.push((index as u32, image));
+                }
+                let batch: Vec<Target> = places.iter().map(|&place| targets[place]).collect();
+                for (&place, outcome) in
+                    places.iter().zip(self.present_batch(&batch, &held, watch)?)
+                {
+                    presented[place] = outcome;
+                }
+            }
+            Ok(())
+        })?;
+        Ok(presented)
+    }
+
+    /// Presents all occluders of a batch; `images` are sorted by their index.
+    fn present_batch(
+        &self,
+        batch: &[Target],
+        images: &[(u32, Array3<f32>)],
+        watch: &Watch<'_>,
+    ) -> Result<Vec<Presented>, SweepError> {
+        let placements: Vec<Placement> =
+            batch.iter().map(|target| self.placement(target)).collect::<Result<_, _>>()?;
+        let jobs: Vec<Job<'_>> = batch
+            .iter()
+            .zip(&placements)
+            .map(|(target, placement)| {
+                let Entry { image, position, .. } = target.entry;
+                let place = images.partition_point(|&(index, _)| index < image);
+                Job {
+                    image: images[place].1.view(),
+                    image_index: image,
+                    unit: target.unit,
+                    position: self.geometry.position(position),
+                    occluders: &placement.occluders,
+                    noise: self.noise,
+                }
+            })
+            .collect();
+        let presented = self.engine.present(self.layer, &jobs, watch)?;
+        for (target, presented) in batch.iter().zip(&presented) {
+            self.check_response(target, presented.response)?;
+        }
+        Ok(presented)
+    }
+
+    /// The ranked images of some units, in the order in which their maps are summed.
+    fn targets(&self, units: &[usize]) -> impl Iterator<Item = Target> {
+        units.iter().flat_map(move |&unit| {
+            Side::BOTH.into_iter().flat_map(move |side| {
+                let entries = self.ranking[unit].side(side).iter().take(self.top);
+                entries.map(move |&entry| Target { unit, side, entry })
+            })
+        })
+    }
+
+    fn placement(&self, target: &Target) -> Result<Placement, GeometryError> {
+        let (y, x) = self.geometry.position(target.entry.position);
+        self.geometry.placement(y, x)
+    }
+
+    /// A ranking that tells responses is checked against the engine's: this finds images whose
+    /// content changed under the same name. Engines differ in rounding only, far below a
+    /// thousandth of the unit's largest response.
+    fn check_response(&self, target: &Target, found: f32) -> Result<(), SweepError> {
+        let Some(ranked) = target.entry.response else { return Ok(()) };
+        let unit = &self.ranking[target.unit];
+        let largest = [&unit.top, &unit.bottom]
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.response)
+            .fold(0.0, |largest: f32, response| largest.max(response.abs()));
+        if (found - ranked).abs() <= 1e-3 * largest.max(1e-3) {
+            return Ok(());
+        }
+        let Entry { image, position, .. } = target.entry;
+        let (unit, name) = (target.unit, self.images.names()[image as usize].clone());
+        Err(SweepError::RankedOtherwise { unit, image, name, position, found, ranked })
+    }
+}

@@ -1,0 +1,121 @@
+//! How the memory that a sweep may take is shared out.
+
+use thiserror::Error;
+
+use crate::geometry::ImageSize;
+use crate::network::{IMAGE_CHANNELS, LayerId, Model};
+
+/// Too little memory for a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("{found} bytes of memory are too few; this network needs at least {needed}")]
+pub struct TooLittleMemory {
+    /// Bytes that are needed at least.
+    pub needed: usize,
+    /// Bytes that there are.
+    pub found: usize,
+}
+
+/// What a sweep may hold at a time, in bytes. The result does not depend on it, and neither does
+/// the memory that it takes depend on the number of units or images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryShares {
+    /// What is there whatever is swept: weights, in the orders in which engines read them, and the
+    /// buffers of each thread.
+    pub fixed: usize,
+    /// Activations of original images.
+    pub activations: usize,
+    /// Images.
+    pub images: usize,
+    /// Responses that wait for the maps of their units.
+    pub responses: usize,
+}
+
+/// Copies of the weights: as they were read, in the order of products, in that of single units,
+/// transformed for products that need fewer multiplications, and in 64 bits for verification.
+const COPIES_OF_WEIGHTS: usize = 8;
+/// Buffers of a thread that holds differences: a batch of presentations through all layers.
+const BYTES_A_THREAD: usize = 24 << 20;
+/// The program, the names of the images, the ranking.
+const BYTES_OF_THE_PROGRAM: usize = 64 << 20;
+
+impl MemoryShares {
+    /// Shares out `total` bytes for sweeps of `layers` on images of size `image`.
+    ///
+    /// # Errors
+    /// If less than half of it, or than what a few images need, would be left for the work.
+    pub fn of(
+        total: usize,
+        model: &Model,
+        layers: &[LayerId],
+        image: ImageSize,
+        threads: usize,
+    ) -> Result<Self, TooLittleMemory> {
+        let network = model.network();
+        let weights: usize = network
+            .convolutions()
+            .filter_map(|(id, _)| model.filters(id))
+            .map(|filters| (filters.weight.len() + filters.bias.len()) * size_of::<f32>())
+            .sum();
+        // A thread of the plain engine, which ranks and verifies, holds a layer's input and output
+        // of a whole image, in 64 bits at most.
+        let largest = layers
+            .iter()
+            .filter_map(|&layer| network.sizes(image, layer).ok())
+            .flat_map(|sizes| sizes.into_iter().enumerate())
+            .map(|(id, size)| network.channels(LayerId(id)) * size.area())
+            .max();
+        let plain = 3 * size_of::<f64>() * largest.unwrap_or(0);
+        let fixed = BYTES_OF_THE_PROGRAM
+            + COPIES_OF_WEIGHTS * weights
+            + threads * (BYTES_A_THREAD + plain + READ_AHEAD * image_bytes(image));
+        let least = 16 * image_bytes(image) + 4 * size_of::<f32>() * largest.unwrap_or(0);
+        if total < fixed + least {
+            return Err(TooLittleMemory { needed: fixed + least, found: total });
+        }
+        let rest = total - fixed;
+        Ok(Self { fixed, activations: rest / 2, images: rest / 4, responses: rest / 4 })
+    }
+
+    /// How many images of a size may be held.
+    pub fn images_at_a_time(&self, image: ImageSize) -> usize {
+        (self.images / image_bytes(image)).max(1)
+    }
+}
+
+/// Images that each thread reads ahead.
+const READ_AHEAD: usize = 3;
+
+fn image_bytes(ImageSize { height, width }: ImageSize) -> usize {
+    IMAGE_CHANNELS * height * width * size_of::<f32>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{Filters, Network};
+
+    #[test]
+    fn shares_fit_into_the_whole_and_too_little_says_what_is_needed() {
+        let network = Network::preset("alexnet").unwrap();
+        let filters = network
+            .convolutions()
+            .map(|(id, conv)| {
+                let inputs = network.channels_of(network.layer(id).inputs[0]);
+                let weight = vec![0.0; conv.out_channels * inputs * conv.kernel.pow(2)];
+                Filters { weight, bias: vec![0.0; conv.out_channels] }
+            })
+            .collect();
+        let layers = [network.convolution("conv5").unwrap()];
+        let model = Model::new(network, filters).unwrap();
+        let image = ImageSize::square(227);
+        let of = |total, threads| MemoryShares::of(total, &model, &layers, image, threads);
+        let MemoryShares { fixed, activations, images, responses } = of(2 << 30, 2).unwrap();
+        assert!(fixed + activations + images + responses <= 2 << 30);
+        assert!(activations > images && images >= responses && responses > 100 << 20);
+        let TooLittleMemory { needed, found } = of(1 << 20, 2).unwrap_err();
+        assert_eq!(found, 1 << 20);
+        assert!(of(needed - 1, 2).is_err());
+        assert!(of(needed, 2).unwrap().images_at_a_time(image) >= 1);
+        assert!(of(needed, 3).is_err());
+    }
+}

@@ -1,0 +1,193 @@
+//! Presenting some of a sweep's occluders again, by the book.
+
+use std::collections::BTreeSet;
+
+use ndarray::Array3;
+
+use super::{Finished, LayerSweep, SweepError};
+use crate::engine::{Job, Prepared, Watch};
+use crate::geometry::Occluder;
+use crate::noise::philox4x32_10;
+use crate::ranking::Entry;
+
+/// A random choice of a sweep's presentations, and what the sweep found for them.
+#[derive(Debug)]
+pub struct Sample {
+    /// The numbers of those still to be seen, ascending from the end.
+    chosen: Vec<u64>,
+    /// Presentations seen so far.
+    seen: u64,
+    taken: Vec<Sampled>,
+}
+
+/// A presentation of a [`Sample`].
+#[derive(Clone, Copy, Debug)]
+pub struct Sampled {
+    /// The unit.
+    pub unit: usize,
+    /// The image, and the position on the layer's output.
+    pub entry: Entry,
+    /// The occluder.
+    pub occluder: Occluder,
+    /// The difference of the response that the sweep found.
+    pub difference: f32,
+    /// The largest difference of the same map, by its size.
+    pub largest: f32,
+}
+
+/// What presenting a sample again showed.
+#[derive(Clone, Copy, Debug)]
+pub struct Verification {
+    /// How many were presented again.
+    pub presentations: u64,
+    /// The largest error of a difference, as a part of the largest difference of its map. Maps
+    /// without any difference are left out.
+    pub largest_error: f64,
+    /// The presentation with the largest error in terms of what is allowed, where that is more
+    /// than allowed, and the difference that it should have.
+    pub beyond: Option<(Sampled, f32)>,
+}
+
+impl Sample {
+    /// Chooses `count` of a sweep's `all` presentations, the same for the same seed.
+    pub fn new(count: u64, all: u64, seed: u64) -> Self {
+        let chosen = if count >= all {
+            (0..all).rev().collect()
+        } else {
+            let mut chosen = BTreeSet::new();
+            let mut draw = 0_u64;
+            while (chosen.len() as u64) < count {
+                let counter = [draw as u32, (draw >> 32) as u32, 0, 0];
+                let [high, low, ..] = philox4x32_10(counter, [seed as u32, (seed >> 32) as u32]);
+                chosen.insert((u64::from(high) << 32 | u64::from(low)) % all);
+                draw += 1;
+            }
+            chosen.into_iter().rev().collect()
+        };
+        Self { chosen, seen: 0, taken: Vec::new() }
+    }
+
+    /// Takes what was chosen of the sweep's next map.
+    pub fn see(&mut self, finished: &Finished<'_>) {
+        let Finished { unit, entry, placement, presented, .. } = *finished;
+        let first = self.seen;
+        self.seen += presented.differences.len() as u64;
+        let size = |largest: f32, difference: &f32| largest.max(difference.abs());
+        while let Some(number) = self.chosen.pop_if(|number| *number < self.seen) {
+            let which = (number - first) as usize;
+            self.taken.push(Sampled {
+                unit,
+                entry,
+                occluder: placement.occluders[which],
+                difference: presented.differences[which],
+                largest: presented.differences.iter().fold(0.0, size),
+            });
+        }
+    }
+}
+
+impl Verification {
+    /// Error of a difference that is allowed, as a part of the largest difference of its map.
+    pub const TOLERANCE: f64 = 1e-5;
+    /// What is allowed beside, as a part of the response: where a ReLU cuts a difference depends
+    /// on activations of that size, which engines round to 32 bits.
+    const OF_RESPONSE: f64 = 2.0 * f32::EPSILON as f64;
+
+    /// Presents a sample of `sweep` again through `plain`.
+    ///
+    /// # Errors
+    /// As [`LayerSweep::run`].
+    pub fn of(
+        sweep: &LayerSweep<'_>,
+        mut sample: Sample,
+        plain: &dyn Prepared,
+        watch: &Watch<'_>,
+    ) -> Result<Self, SweepError> {
+        let presentations = sample.taken.len() as u64;
+        sample.taken.sort_by_key(|sampled| sampled.entry.image);
+        let mut found = Self { presentations, largest_error: 0.0, beyond: None };
+        let mut worst = 1.0;
+        // As many at a time as keep all threads at work.
+        for some in sample.taken.chunks(4 * rayon::current_num_threads()) {
+            let images: Vec<Array3<f32>> = some
+                .iter()
+                .map(|sampled| sweep.images.read(sampled.entry.image as usize))
+                .collect::<Result<_, _>>()?;
+            let jobs: Vec<Job<'_>> = some
+                .iter()
+                .zip(&images)
+                .map(|(sampled, image)| Job {
+                    image: image.view(),
+                    image_index: sampled.entry.image,
+                    unit: sampled.unit,
+                    position: sweep.geometry.position(sampled.entry.position),
+                    occluders: std::slice::from_ref(&sampled.occluder),
+                    noise: sweep.noise,
+                })
+                .collect();
+            for (sampled, presented) in some.iter().zip(plain.present(sweep.layer, &jobs, watch)?) {
+                let expected = presented.differences[0];
+                let error = (f64::from(sampled.difference) - f64::from(expected)).abs();
+                let largest = f64::from(sampled.largest);
+                if largest > 0.0 {
+                    found.largest_error = found.largest_error.max(error / largest);
+                }
+                let allowed = Self::TOLERANCE * largest
+                    + Self::OF_RESPONSE * f64::from(presented.response).abs();
+                let share = error / allowed;
+                if error != 0.0 && (share > worst || share.is_nan()) {
+                    worst = share;
+                    found.beyond = Some((*sampled, expected));
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Presented;
+    use crate::geometry::Frame;
+    use crate::ranking::Side;
+    use crate::sweep::Placement;
+
+    fn taken(count: u64, seed: u64) -> Vec<(usize, f32)> {
+        let occluder = |index| Occluder { index, top: 0, left: index, size: 1 };
+        let placement = Placement {
+            rf: 1,
+            pixels: None,
+            frame: Frame { y: 0, x: 0 },
+            occluders: (0..7).map(occluder).collect(),
+        };
+        let mut sample = Sample::new(count, 70, seed);
+        for unit in 0..10 {
+            let differences = (0..7).map(|which| (10 * unit + which) as f32).collect();
+            let presented = Presented { response: 0.0, differences };
+            let entry = Entry { image: 0, position: 0, response: None };
+            let (side, placement, presented) = (Side::Top, &placement, &presented);
+            sample.see(&Finished { unit, side, entry, placement, presented });
+        }
+        assert!(sample.chosen.is_empty());
+        let about = |sampled: &Sampled| {
+            assert_eq!(sampled.largest, (10 * sampled.unit + 6) as f32);
+            assert_eq!(sampled.difference, (10 * sampled.unit + sampled.occluder.left) as f32);
+            (sampled.unit, sampled.difference)
+        };
+        sample.taken.iter().map(about).collect()
+    }
+
+    #[test]
+    fn so_many_different_presentations_are_taken_from_all_over_the_sweep() {
+        let twenty = taken(20, 1);
+        let different: BTreeSet<u32> = twenty.iter().map(|(_, d)| *d as u32).collect();
+        assert_eq!((twenty.len(), different.len()), (20, 20));
+        assert!(twenty[0].0 < 3 && twenty[19].0 > 6, "{twenty:?}");
+        assert_eq!(twenty, taken(20, 1));
+        assert_ne!(twenty, taken(20, 2));
+        assert_eq!(taken(70, 0).len(), 70);
+        assert_eq!(taken(1000, 0).len(), 70);
+        assert_eq!(taken(0, 0), []);
+    }
+}

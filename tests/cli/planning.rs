@@ -1,0 +1,54 @@
+//! What is told before and after the work: `plan`, `--verify`, `--memory`.
+
+use serde_json::Value;
+
+use crate::workplace::{INPUTS, Workplace, tree};
+
+fn manifest(place: &Workplace, out: &str) -> Value {
+    serde_json::from_slice(&place.read(&format!("{out}/manifest.json"))).unwrap()
+}
+
+#[test]
+fn a_plan_counts_what_a_run_presents_and_writes_nothing() {
+    let place = Workplace::new();
+    let before = tree(&place.path(""));
+    let output = place.run(&format!("plan {INPUTS} --top 2 --units 0-3 --every 3 --out out"));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    assert_eq!(before, tree(&place.path("")));
+    place.succeeds(&format!("run {INPUTS} --top 2 --units 0-3 --every 3 --quiet --out out"));
+    let manifest = manifest(&place, "out");
+    for layer in ["conv1", "conv2", "conv3", "conv4"] {
+        let row = text.lines().find(|line| line.starts_with(layer)).unwrap();
+        let columns: Vec<&str> = row.split_whitespace().collect();
+        assert_eq!(columns[1], "16", "{row}");
+        let number = |text: &str| text.replace(',', "").parse::<f64>().unwrap();
+        let presented = manifest["layers"][layer]["presentations"].as_f64().unwrap();
+        // Positions are where the images have them, not everywhere alike.
+        assert!((number(columns[2]) / presented - 1.0).abs() < 0.5, "{row}: {presented}");
+        let [full, cones, deltas] = [3, 4, 5].map(|column| number(columns[column]));
+        assert!(full >= cones && cones >= deltas && full > 0.0, "{row}");
+        assert!(number(columns[6]) > 0.0, "{row}");
+    }
+    for part in ["all ", "ranking 4 images", "memory: about", "at most 2.0 GiB"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn a_verified_run_says_how_far_it_agrees_and_records_it() {
+    let place = Workplace::new();
+    let run = format!("run {INPUTS} --top 2 --every 9 --units 0-2");
+    let messages = place.succeeds(&format!("{run} --verify 12 --out out"));
+    let verified = manifest(&place, "out");
+    for layer in ["conv1", "conv2", "conv3", "conv4"] {
+        assert!(messages.contains(&format!("{layer}: 12 presentations agree")), "{messages}");
+        let record = &verified["layers"][layer]["verified"];
+        assert_eq!((&record["presentations"], &record["passed"]), (&12.into(), &true.into()));
+        assert!(record["largest_error"].as_f64().unwrap() <= record["tolerance"].as_f64().unwrap());
+    }
+    place.succeeds(&format!("{run} --quiet --out unverified"));
+    assert!(manifest(&place, "unverified")["layers"]["conv1"]["verified"].is_null());
+    let maps = |out: &str| tree(&place.path(out).join("maps"));
+    assert_eq!(maps("out"), maps("unverified"));
+}

@@ -1,0 +1,187 @@
+//! Sweeps of a layer: the same whatever may be held at a time, and verified against whole images.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+mod common;
+
+use std::sync::atomic::AtomicBool;
+
+use common::Golden;
+use ndarray::ArrayView3;
+use occlumap::engine::{
+    CpuEngine, Engine, EngineError, Extremes, Float64Engine, Job, Prepared, Presented, Watch,
+};
+use occlumap::geometry::GridRule;
+use occlumap::images::ImageFolder;
+use occlumap::network::{LayerId, Model, Network};
+use occlumap::noise::Noise;
+use occlumap::ranking::{LayerRanking, Side};
+use occlumap::sweep::{
+    LayerGeometry, LayerSweep, MemoryShares, Sample, SweepError, Verification, rank,
+};
+
+/// The tiny network and its ranked images.
+struct Tiny {
+    model: Model,
+    layer: LayerId,
+    images: ImageFolder,
+    ranking: LayerRanking,
+}
+
+const TOP: usize = 3;
+const EVERY: usize = 11;
+const PLENTY: MemoryShares =
+    MemoryShares { fixed: 0, activations: 1 << 30, images: 1 << 30, responses: 1 << 30 };
+
+impl Tiny {
+    fn new() -> Self {
+        let golden = Golden::tiny();
+        let model = Model::load(Network::named(&golden.model).unwrap(), &golden.weights).unwrap();
+        let layer = model.network().convolution("conv3").unwrap();
+        let images = ImageFolder::open(&golden.images, None, None).unwrap();
+        let stop = AtomicBool::new(false);
+        let engine = Float64Engine.prepare(&model, &[layer], images.size()).unwrap();
+        let units = [model.network().channels(layer)];
+        let ranked = rank(&*engine, &units, &images, TOP, 2, &Watch::new(&stop)).unwrap();
+        drop(engine);
+        Self { model, layer, images, ranking: ranked.into_iter().next().unwrap() }
+    }
+
+    fn engine(&self, engine: &dyn Engine) -> Box<dyn Prepared + '_> {
+        engine.prepare(&self.model, &[self.layer], self.images.size()).unwrap()
+    }
+
+    fn sweep<'a>(&'a self, engine: &'a dyn Prepared, units: &'a [usize]) -> LayerSweep<'a> {
+        let (network, size) = (self.model.network(), self.images.size());
+        LayerSweep {
+            engine,
+            layer: self.layer,
+            geometry: LayerGeometry::new(network, self.layer, size, GridRule::REFERENCE, EVERY)
+                .unwrap(),
+            images: &self.images,
+            ranking: &self.ranking,
+            units,
+            top: TOP,
+            noise: Noise::Philox { seed: 0, draw: 0 },
+            batch: 256,
+            memory: PLENTY,
+        }
+    }
+}
+
+type Map = (usize, Side, u32, Vec<f32>);
+
+/// All maps of a sweep, and a sample of it.
+fn swept(sweep: &LayerSweep<'_>, sample: u64) -> (Vec<Map>, Sample) {
+    let stop = AtomicBool::new(false);
+    let mut maps = Vec::new();
+    let mut sample = Sample::new(sample, sweep.extent().unwrap().presentations, 5);
+    sweep
+        .run(&Watch::new(&stop), |finished| -> Result<(), SweepError> {
+            sample.see(&finished);
+            let differences = finished.presented.differences.clone();
+            maps.push((finished.unit, finished.side, finished.entry.image, differences));
+            Ok(())
+        })
+        .unwrap();
+    (maps, sample)
+}
+
+#[test]
+fn maps_come_in_order_and_do_not_depend_on_what_is_held() {
+    let tiny = Tiny::new();
+    let engine = tiny.engine(&CpuEngine::default());
+    let units = [0, 2, 3, 5];
+    let sweep = tiny.sweep(&*engine, &units);
+    let (expected, _) = swept(&sweep, 0);
+    let order: Vec<(usize, Side, u32)> =
+        expected.iter().map(|&(unit, side, image, _)| (unit, side, image)).collect();
+    let ranked: Vec<(usize, Side, u32)> = units
+        .iter()
+        .flat_map(|&unit| {
+            let tiny = &tiny;
+            Side::BOTH.into_iter().flat_map(move |side| {
+                let entries = tiny.ranking[unit].side(side).iter();
+                entries.map(move |entry| (unit, side, entry.image))
+            })
+        })
+        .collect();
+    assert_eq!(order, ranked);
+    assert!(expected.iter().all(|(.., differences)| differences.iter().any(|&d| d != 0.0)));
+    // A block a unit, one image at a time, a batch a map; and some of these.
+    for (batch, images, responses) in [(1, 1, 1), (256, 1, 1 << 30), (5, 1 << 30, 1), (1, 1, 2000)]
+    {
+        let memory = MemoryShares { images, responses, ..PLENTY };
+        let sweep = LayerSweep { batch, memory, ..tiny.sweep(&*engine, &units) };
+        assert_eq!(swept(&sweep, 0).0, expected, "{batch} {images} {responses}");
+    }
+}
+
+#[test]
+fn what_the_caller_returns_ends_the_sweep() {
+    let tiny = Tiny::new();
+    let engine = tiny.engine(&CpuEngine::default());
+    let stop = AtomicBool::new(false);
+    let mut maps = 0;
+    let ended = tiny.sweep(&*engine, &[0, 1]).run(&Watch::new(&stop), |_| {
+        maps += 1;
+        if maps == 2 { Err(EngineError::Request("enough".into()).into()) } else { Ok(()) }
+    });
+    assert!(matches!(ended, Err(SweepError::Engine(EngineError::Request(_)))));
+    assert_eq!(maps, 2);
+}
+
+/// An engine that is wrong about one unit.
+struct Wrong<'m> {
+    engine: Box<dyn Prepared + 'm>,
+    unit: usize,
+    factor: f32,
+}
+
+impl Prepared for Wrong<'_> {
+    fn extremes(
+        &self,
+        images: &[ArrayView3<'_, f32>],
+        first: usize,
+        watch: &Watch<'_>,
+    ) -> Result<Vec<Vec<Vec<Extremes>>>, EngineError> {
+        self.engine.extremes(images, first, watch)
+    }
+
+    fn present(
+        &self,
+        layer: LayerId,
+        jobs: &[Job<'_>],
+        watch: &Watch<'_>,
+    ) -> Result<Vec<Presented>, EngineError> {
+        let mut presented = self.engine.present(layer, jobs, watch)?;
+        for (job, presented) in jobs.iter().zip(&mut presented) {
+            if job.unit == self.unit {
+                presented.differences.iter_mut().for_each(|difference| *difference *= self.factor);
+            }
+        }
+        Ok(presented)
+    }
+}
+
+#[test]
+fn a_verification_finds_differences_that_are_wrong_and_no_others() {
+    let tiny = Tiny::new();
+    let plain = tiny.engine(&Float64Engine);
+    let stop = AtomicBool::new(false);
+    for (factor, fine) in [(1.0, true), (1.0 + 1e-6, true), (1.001, false), (f32::NAN, false)] {
+        let engine = Wrong { engine: tiny.engine(&CpuEngine::default()), unit: 3, factor };
+        let sweep = tiny.sweep(&engine, &[1, 3]);
+        let (_, sample) = swept(&sweep, 40);
+        let found = Verification::of(&sweep, sample, &*plain, &Watch::new(&stop)).unwrap();
+        assert_eq!(found.presentations, 40);
+        assert_eq!(found.beyond.is_none(), fine, "{factor}: {found:?}");
+        match found.beyond {
+            None => assert!(found.largest_error < 1e-5),
+            Some((sampled, expected)) => {
+                assert_eq!(sampled.unit, 3);
+                let wrong = sampled.difference / expected / factor;
+                assert!(wrong.is_nan() || (wrong - 1.0).abs() < 1e-3, "{sampled:?} {expected}");
+            }
+        }
+    }
+}
