@@ -119,7 +119,7 @@ impl Map {
         }
         let placement = geometry.placement(y, x).or_usage()?;
         let engine =
-            self.method.engine(None).prepare(&inputs.model, &inputs.layers, images.size())?;
+            self.method.engine(None)?.prepare(&inputs.model, &inputs.layers, images.size())?;
         threads::start(self.running.threads)?;
 
         let image = images.read(self.image)?;

@@ -2,14 +2,19 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::engine::{CpuEngine, Engine, ReferenceEngine};
+use super::failure::Failure;
+use crate::engine::{CpuEngine, Engine, Float64Engine, ReferenceEngine};
 
 /// How responses are computed.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Running")]
 pub(super) struct MethodArguments {
     /// How occluded images are presented
-    #[arg(long, value_enum, default_value_t, help_heading = "Running")]
+    #[arg(long, value_enum, default_value_t)]
     method: Method,
+    /// Arithmetic: f64 goes with --method full, to tell how much the others round
+    #[arg(long, value_enum, default_value_t)]
+    precision: Precision,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -21,6 +26,15 @@ enum Method {
     Full,
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Precision {
+    /// 32-bit floats, as PyTorch computes
+    #[default]
+    F32,
+    /// 64-bit floats
+    F64,
+}
+
 impl MethodArguments {
     /// Whether images are presented whole.
     pub fn is_full(&self) -> bool {
@@ -28,14 +42,21 @@ impl MethodArguments {
     }
 
     /// The engine asked for; `activations` bounds, in bytes, what it holds of original images.
-    pub fn engine(&self, activations: Option<usize>) -> Box<dyn Engine> {
-        match self.method {
-            Method::Incremental => {
+    ///
+    /// # Errors
+    /// A precision that the method does not have.
+    pub fn engine(&self, activations: Option<usize>) -> Result<Box<dyn Engine>, Failure> {
+        match (self.method, self.precision) {
+            (Method::Incremental, Precision::F32) => {
                 let mut engine = CpuEngine::default();
                 engine.base_bytes = activations.unwrap_or(engine.base_bytes);
-                Box::new(engine)
+                Ok(Box::new(engine))
             }
-            Method::Full => Box::new(ReferenceEngine),
+            (Method::Full, Precision::F32) => Ok(Box::new(ReferenceEngine)),
+            (Method::Full, Precision::F64) => Ok(Box::new(Float64Engine)),
+            (Method::Incremental, Precision::F64) => Err(Failure::usage(
+                "--precision f64 goes with --method full; the incremental method has f32",
+            )),
         }
     }
 }

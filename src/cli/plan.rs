@@ -72,7 +72,7 @@ impl Plan {
     pub fn execute(self) -> Result<(), Failure> {
         let work = Work::open(self.common, &[])?;
         work.inputs.check_top(self.top)?;
-        let engine = work.engine();
+        let engine = work.engine()?;
         let prepared =
             engine.prepare(&work.inputs.model, &work.inputs.layers, work.inputs.images.size())?;
         let (reading, ranking) = rank_some(&work, &*prepared)?;

@@ -32,7 +32,7 @@ impl Run {
         let work = Work::open(self.common, &[])?;
         let (inputs, top) = (&work.inputs, self.top);
         inputs.check_top(top)?;
-        let engine = work.engine();
+        let engine = work.engine()?;
         let prepared = engine.prepare(&inputs.model, &inputs.layers, inputs.images.size())?;
         let mut manifest = work.manifest(top, engine.name());
 

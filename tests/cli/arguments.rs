@@ -28,6 +28,8 @@ const OF_RUN: Cases = &[
     ("--memory 10MiB", &["--memory 10.0 MiB", "tiny with", "needs at least", "fewer --threads"]),
     ("--verify -1", &["'-1'"]),
     ("--verify 3 --method full", &["--verify", "--method full is that already"]),
+    ("--precision f64", &["--precision f64 goes with --method full"]),
+    ("--precision f16", &["f16", "f32, f64"]),
     ("--seed -1", &["'-1'"]),
     ("--image-size 0", &["`0` is not an image size", "HEIGHTxWIDTH", "1 to 65535"]),
     ("--image-size 61x", &["`61x` is not an image size"]),

@@ -49,7 +49,7 @@ impl Sweep {
         let work = Work::open(self.common, &[RANKING])?;
         let inputs = &work.inputs;
         let (rankings, top) = read_ranking(inputs, &self.ranking, self.top)?;
-        let engine = work.engine();
+        let engine = work.engine()?;
         let prepared = engine.prepare(&inputs.model, &inputs.layers, inputs.images.size())?;
         work.sweep(&*prepared, &rankings, work.manifest(top, engine.name()))
     }

@@ -43,7 +43,7 @@ impl Work {
     }
 
     /// The engine asked for.
-    pub fn engine(&self) -> Box<dyn Engine> {
+    pub fn engine(&self) -> Result<Box<dyn Engine>, Failure> {
         self.arguments.method.engine(Some(self.memory.activations))
     }
 

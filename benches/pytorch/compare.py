@@ -1,0 +1,318 @@
+"""occlumap beside PyTorch: the same maps first, then the time of each.
+
+Makes random weights and images where none are given, chooses units and
+positions all over each layer, checks that every contender finds the same maps from the same noise,
+and times them in turn, several rounds. Prints a table, and writes it with everything measured to
+--out.
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+import torchvision
+
+from common import features, layers
+
+HERE = Path(__file__).parent
+#: Pixels of an image's side.
+SIDE = 227
+#: Error of a map that is allowed, as a part of its largest value.
+TOLERANCE = 1e-4
+#: On a GPU PyTorch's best is in reduced precision: nearly equal responses are subtracted.
+REDUCED_TOLERANCE = 0.2
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--occlumap", default=HERE.parents[1] / "target/release/occlumap", type=Path)
+    parser.add_argument("--out", default=Path("benchmark"), type=Path, help="folder for results")
+    parser.add_argument("--model", default="alexnet", help="alexnet, vgg11, vgg13, vgg16, vgg19")
+    parser.add_argument("--weights", type=Path, help="as torchvision names them, .safetensors")
+    parser.add_argument("--images", type=Path, help="folder of 0.npy, 1.npy, …, [3, 227, 227]")
+    parser.add_argument("--layers", help="such as conv1,conv3 [default: all]")
+    parser.add_argument("--pairs", type=int, default=4, help="maps of each layer for PyTorch")
+    parser.add_argument("--seconds", type=float, default=5.0,
+                        help="about how long occlumap sweeps each layer")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    return parser.parse_args()
+
+
+def make_weights(model, path):
+    """Weights that keep the size of activations from layer to layer (He et al. 2015)."""
+    torch.manual_seed(0)
+    network = features(model)
+    for place in layers(network).values():
+        torch.nn.init.kaiming_normal_(network[place].weight, nonlinearity="relu")
+    tensors = {f"features.{name}": value for name, value in network.state_dict().items()}
+    safetensors.torch.save_file(tensors, path)
+
+
+def make_images(folder, count=32):
+    """Images with the spectrum of natural ones, on [-1, 1]."""
+    folder.mkdir(exist_ok=True)
+    random = np.random.default_rng(0)
+    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(SIDE), np.fft.fftfreq(SIDE), indexing="ij"))
+    frequency[0, 0] = 1
+    for index in range(count):
+        white = np.fft.fft2(random.standard_normal((3, SIDE, SIDE)))
+        pixels = np.fft.ifft2(white / frequency).real
+        pixels /= np.abs(pixels).max()
+        np.save(folder / f"{index}.npy", pixels.astype(np.float32))
+
+
+def outputs(model):
+    """Units and side length of each convolution's output."""
+    network, found = features(model), {}
+    with torch.inference_mode():
+        activations = torch.zeros(1, 3, SIDE, SIDE)
+        for place, module in enumerate(network):
+            activations = module(activations)
+            found[place] = (activations.shape[1], activations.shape[2])
+    return {layer: found[place] for layer, place in layers(network).items()}
+
+
+def choose(layer, images, count, units, side):
+    """Jobs with units, images and positions all over a layer, the same every time."""
+    random = np.random.default_rng(int(layer.removeprefix("conv")))
+    each = -(-count // units)
+    chosen = np.concatenate([random.permutation(units) for _ in range(each)])[:count]
+    return [
+        {"layer": layer, "unit": int(unit), "image": int(random.integers(images)),
+         "y": int(random.integers(side)), "x": int(random.integers(side)), "seed": seed}
+        for seed, unit in enumerate(chosen)
+    ]
+
+
+def key(job):
+    return f"{job['layer']}-{job['unit']}-{job['image']}-{job['y']}-{job['x']}"
+
+
+def run(command, **more):
+    done = subprocess.run([str(part) for part in command], text=True, capture_output=True, **more)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+class Comparison:
+    def __init__(self, options):
+        self.options = options
+        self.work = options.out
+        self.work.mkdir(parents=True, exist_ok=True)
+        self.weights, self.images = options.weights, options.images
+        if self.weights is None:
+            self.weights = self.work / f"{options.model}.safetensors"
+            make_weights(options.model, self.weights)
+        if self.images is None:
+            self.images = self.work / "images"
+            make_images(self.images)
+        self.count = len([p for p in self.images.iterdir() if re.fullmatch(r"\d+\.npy", p.name)])
+        self.outputs = outputs(options.model)
+        self.layers = options.layers.split(",") if options.layers else list(self.outputs)
+        self.pairs = {layer: self.jobs(layer, options.pairs) for layer in self.layers}
+        self.sizes = {}
+        self.inputs = ["--model", options.model, "--weights", self.weights, "--images", self.images]
+
+    def jobs(self, layer, count):
+        return choose(layer, self.count, count, *self.outputs[layer])
+
+    def occlumap(self, *more):
+        return [self.options.occlumap, more[0], *self.inputs, *more[1:],
+                "--threads", self.options.threads, "--quiet", "--force"]
+
+    def torch(self, script, jobs, name, *more):
+        """Runs a contender in PyTorch; returns what it measured."""
+        listed, out = self.work / "jobs.json", self.work / f"{name}.json"
+        listed.write_text(json.dumps(jobs))
+        run([sys.executable, HERE / script, *self.inputs, "--jobs", listed, "--out", out,
+             "--threads", self.options.threads, "--device", self.options.device, *more])
+        return json.loads(out.read_text())
+
+    def check(self):
+        """The largest error of each contender's maps, from the same noise, against whole images in
+        64-bit arithmetic: [contender][layer], as a part of the map's largest value. Ends the
+        program where maps differ from the reference's: what is not the same is not compared."""
+        jobs = [job for jobs in self.pairs.values() for job in jobs]
+        maps = {}
+        for name in ("reference", "tuned"):
+            path = self.work / f"{name}.npz"
+            self.torch(f"{name}.py", jobs, name, "--maps", path)
+            maps[name] = np.load(path)
+        methods = {
+            "occlumap --method full": ("full", "f32"),
+            "occlumap": ("incremental", "f32"),
+            "exact": ("full", "f64"),
+        }
+        for name, (method, precision) in methods.items():
+            maps[name] = {}
+            for job in jobs:
+                path = self.work / "map.npy"
+                run(self.occlumap(
+                    "map", "--layer", job["layer"], "--unit", job["unit"], "--image", job["image"],
+                    "--position", f"{job['y']},{job['x']}", "--noise", f"torch:{job['seed']}",
+                    "--method", method, "--precision", precision, "--out", path))
+                maps[name][key(job)] = np.load(path)
+
+        def error(name, other, job):
+            found, expected = (maps[which][key(job)] for which in (name, other))
+            return float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30))
+
+        errors = {}
+        for name in maps:
+            reduced = name == "tuned" and self.options.device == "cuda"
+            for job in jobs:
+                from_reference = error(name, "reference", job)
+                if not from_reference <= (REDUCED_TOLERANCE if reduced else TOLERANCE):
+                    sys.exit(f"{key(job)}: {name}'s map differs from the reference's by "
+                             f"{from_reference:.1e} of its largest value; nothing is compared")
+            errors[name] = {layer: max(error(name, "exact", job) for job in layer_jobs)
+                            for layer, layer_jobs in self.pairs.items()}
+        del errors["exact"]
+        return errors
+
+    def sweep(self, layer, jobs, method):
+        """Presentations, and the seconds that `occlumap sweep` takes for them."""
+        # A ranking with the jobs of each unit: that is what a sweep takes. Units that have fewer
+        # than others get some of theirs twice.
+        units, side = self.outputs[layer]
+        of_unit = {}
+        for job in jobs:
+            of_unit.setdefault(job["unit"], []).append((job["image"], job["y"] * side + job["x"]))
+        each = max(map(len, of_unit.values()))
+        ranking = np.zeros((units, each, 4), np.int64)
+        for unit, entries in of_unit.items():
+            for place in range(each):
+                ranking[unit, place] = entries[place % len(entries)] * 2
+        folder, out = self.work / "ranking", self.work / "sweep"
+        folder.mkdir(exist_ok=True)
+        np.save(folder / f"{layer}.npy", ranking)
+        run(self.occlumap("sweep", "--ranking", folder, "--layers", layer, "--units",
+                          ",".join(map(str, sorted(of_unit))), "--method", method, "--out", out))
+        record = json.loads((out / "manifest.json").read_text())["layers"][layer]
+        return record["presentations"], record["seconds"]
+
+    def full(self):
+        """The rates of the plain engine, on the jobs that PyTorch gets."""
+        found = {layer: self.sweep(layer, jobs, "full") for layer, jobs in self.pairs.items()}
+        return {layer: count / seconds for layer, (count, seconds) in found.items()}
+
+    def incremental(self):
+        """The rates of the incremental engine, on as many jobs as fill the time asked for."""
+        rates = {}
+        for layer in self.layers:
+            maps = self.sizes.get(layer, 64)
+            count, seconds = self.sweep(layer, self.jobs(layer, maps), "incremental")
+            if layer not in self.sizes:
+                most = 200 * self.outputs[layer][0]
+                self.sizes[layer] = min(int(maps * self.options.seconds / seconds) + 1, most)
+                count, seconds = self.sweep(
+                    layer, self.jobs(layer, self.sizes[layer]), "incremental")
+            rates[layer] = count / seconds
+        return rates
+
+    def time(self):
+        """Rounds of presentations a second: [contender][layer][round]."""
+        rates = {}
+        jobs = [job for jobs in self.pairs.values() for job in jobs]
+        contenders = {
+            "reference": lambda: self.torch("reference.py", jobs, "reference"),
+            "captum": lambda: self.torch("captum_occlusion.py", jobs, "captum"),
+            "tuned": lambda: self.torch("tuned.py", jobs, "tuned"),
+            "occlumap --method full": self.full,
+            "occlumap": self.incremental,
+        }
+        for number in range(self.options.rounds):
+            for name, contender in contenders.items():
+                start = time.perf_counter()
+                found = contender()
+                if "layers" in found:
+                    found = {layer: times["presentations"] / times["seconds"]
+                             for layer, times in found["layers"].items()}
+                for layer, rate in found.items():
+                    rates.setdefault(name, {}).setdefault(layer, []).append(rate)
+                print(f"round {number + 1}: {name}, {time.perf_counter() - start:.0f} s",
+                      file=sys.stderr)
+        return rates
+
+
+def processor():
+    try:
+        models = re.findall(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
+    except OSError:
+        models = []
+    return models[0] if models else platform.processor() or platform.machine()
+
+
+def table(rates, layers):
+    """Medians, the spread of the rounds, and how many times the reference and the tuned form."""
+    median = {name: {layer: statistics.median(found[layer]) for layer in layers}
+              for name, found in rates.items()}
+    lines = ["| presentations a second | " + " | ".join(layers) + " |",
+             "| --- |" + " ---: |" * len(layers)]
+    for name, found in rates.items():
+        cells = [f"{median[name][layer]:,.0f} (±{spread(found[layer]):.0%})" for layer in layers]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    for base in ("reference", "captum", "tuned"):
+        cells = [f"{median['occlumap'][layer] / median[base][layer]:,.0f}×" for layer in layers]
+        lines.append(f"| occlumap over {base} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def error_table(errors, layers):
+    lines = ["| largest error | " + " | ".join(layers) + " |", "| --- |" + " ---: |" * len(layers)]
+    for name, found in errors.items():
+        lines.append(f"| {name} | " + " | ".join(f"{found[layer]:.1e}" for layer in layers) + " |")
+    return "\n".join(lines)
+
+
+def spread(values):
+    """Half the distance from the lowest to the highest, as a part of the median."""
+    return (max(values) - min(values)) / 2 / statistics.median(values)
+
+
+def main():
+    options = arguments()
+    if not options.occlumap.is_file():
+        sys.exit(f"{options.occlumap}: there is no such program; run `cargo build --release`, or "
+                 "name it with --occlumap")
+    comparison = Comparison(options)
+    errors = comparison.check()
+    rates = comparison.time()
+    version = run([options.occlumap, "--version"]).strip()
+    setting = {
+        "date": time.strftime("%Y-%m-%d"), "processor": processor(), "threads": options.threads,
+        "device": torch.cuda.get_device_name() if options.device == "cuda" else "cpu",
+        "versions": [version, f"PyTorch {torch.__version__}",
+                     f"torchvision {torchvision.__version__}", f"Python {platform.python_version()}"],
+        "model": options.model, "pairs": options.pairs, "maps_swept": comparison.sizes,
+        "rounds": options.rounds,
+    }
+    (options.out / "benchmark.json").write_text(json.dumps(
+        {"setting": setting, "map_errors": errors, "rates": rates}, indent=2))
+    text = "\n".join([
+        f"{options.model}; {setting['date']}, {setting['processor']}, {setting['threads']} threads, device "
+        f"{setting['device']}; {', '.join(setting['versions'])}. {options.pairs} maps a layer for "
+        f"PyTorch and the plain engine, {', '.join(map(str, comparison.sizes.values()))} for occlumap "
+        f"(about {options.seconds:.0f} s each), medians of {options.rounds} rounds in turn.", "", table(rates, comparison.layers), "",
+        "Errors of maps from the same noise, against whole images in 64-bit arithmetic, as a part of "
+        "a map's largest value:", "", error_table(errors, comparison.layers),
+    ])
+    (options.out / "benchmark.md").write_text(text + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
