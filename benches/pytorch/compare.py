@@ -17,14 +17,19 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
-import safetensors.torch
-import torch
-import torchvision
+HERE = Path(__file__).parent
+try:
+    import captum  # noqa: F401  (used by one of the contenders)
+    import numpy as np
+    import safetensors.torch
+    import torch
+    import torchvision
+except ImportError as missing:
+    sys.exit(f"{missing}; install what is compared with:\n"
+             f"  {sys.executable} -m pip install -r {HERE / 'requirements.txt'}")
 
 from common import features, layers
 
-HERE = Path(__file__).parent
 #: Pixels of an image's side.
 SIDE = 227
 #: Error of a map that is allowed, as a part of its largest value.
@@ -183,7 +188,7 @@ class Comparison:
         del errors["exact"]
         return errors
 
-    def sweep(self, layer, jobs, method):
+    def sweep(self, layer, jobs, method, *more):
         """Presentations, and the seconds that `occlumap sweep` takes for them."""
         # A ranking with the jobs of each unit: that is what a sweep takes. Units that have fewer
         # than others get some of theirs twice.
@@ -200,7 +205,7 @@ class Comparison:
         folder.mkdir(exist_ok=True)
         np.save(folder / f"{layer}.npy", ranking)
         run(self.occlumap("sweep", "--ranking", folder, "--layers", layer, "--units",
-                          ",".join(map(str, sorted(of_unit))), "--method", method, "--out", out))
+                          ",".join(map(str, sorted(of_unit))), "--method", method, "--out", out, *more))
         record = json.loads((out / "manifest.json").read_text())["layers"][layer]
         return record["presentations"], record["seconds"]
 
