@@ -1,4 +1,5 @@
 //! The noise that occluders are filled with: pure functions of what is presented.
+#![allow(clippy::inline_always, reason = "what is inlined gets the caller's vector instructions")]
 
 mod philox;
 mod torch;
@@ -77,35 +78,47 @@ impl Patches<'_> {
             let (row, column) = (within / size, within % size);
             channel * area + (occluder.top + row) * width + occluder.left + column
         };
-        self.each(which, |element, value| image[place(element)] = value);
+        self.runs(which, |first, values| {
+            for (element, &value) in (first..).zip(values) {
+                image[place(element)] = value;
+            }
+        });
     }
 
     /// The noise of one occluder, `[channels, size, size]`, into `values`.
+    #[inline(always)]
     pub fn draw(&self, which: usize, values: &mut Vec<f32>) {
         values.resize(self.channels * self.occluders[which].size.pow(2), 0.0);
-        self.each(which, |element, value| values[element] = value);
+        self.runs(which, |first, run| values[first..][..run.len()].copy_from_slice(run));
     }
 
-    /// Gives every element of an occluder's `[channels, size, size]` with its value.
-    #[inline]
-    fn each(&self, which: usize, mut put: impl FnMut(usize, f32)) {
+    /// Gives the values of an occluder's `[channels, size, size]` in runs, each with the place of
+    /// its first.
+    #[inline(always)]
+    fn runs(&self, which: usize, mut put: impl FnMut(usize, &[f32])) {
         let occluder = &self.occluders[which];
         let elements = self.channels * occluder.size.pow(2);
+        let mut run = [0.0; 4 * philox::BLOCKS];
         match self.noise {
             Noise::Philox { seed, draw } => {
-                for block in 0..elements.div_ceil(4) {
-                    let words = philox::block(seed, draw, self.image, occluder, block as u32);
-                    for (lane, word) in words.into_iter().enumerate() {
-                        if 4 * block + lane < elements {
-                            put(4 * block + lane, symmetric(unit_interval(word >> 8)));
+                for first in (0..elements).step_by(run.len()) {
+                    let block = first as u32 / 4;
+                    let words = philox::blocks(seed, draw, self.image, occluder, block);
+                    for (word, blocks) in words.into_iter().enumerate() {
+                        for (value, bits) in run[word..].iter_mut().step_by(4).zip(blocks) {
+                            *value = symmetric(unit_interval(bits >> 8));
                         }
                     }
+                    put(first, &run[..run.len().min(elements - first)]);
                 }
             }
             Noise::Torch { .. } => {
-                let patch = &self.stream[occluder.index * elements..][..elements];
-                for (element, &value) in patch.iter().enumerate() {
-                    put(element, symmetric(value));
+                let stream = &self.stream[occluder.index * elements..][..elements];
+                for (part, values) in stream.chunks(run.len()).enumerate() {
+                    for (value, &uniform) in run.iter_mut().zip(values) {
+                        *value = symmetric(uniform);
+                    }
+                    put(part * run.len(), &run[..values.len()]);
                 }
             }
         }

@@ -7,38 +7,60 @@ const MULTIPLIER: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 
 /// Four random words for a 128-bit counter and a 64-bit key.
-pub fn philox4x32_10(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
+pub fn philox4x32_10(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
+    side_by_side(counter.map(|word| [word]), key).map(|[word]| word)
+}
+
+/// Four random words for each of `N` counters, whose words lie side by side for vectors.
+#[inline(always)]
+fn side_by_side<const N: usize>(mut counter: [[u32; N]; 4], mut key: [u32; 2]) -> [[u32; N]; 4] {
     for round in 0..10 {
         if round > 0 {
             key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
         }
-        let product = |which: usize| u64::from(MULTIPLIER[which]) * u64::from(counter[2 * which]);
-        let (p0, p1) = (product(0), product(1));
-        counter = [
-            (p1 >> 32) as u32 ^ counter[1] ^ key[0],
-            p1 as u32,
-            (p0 >> 32) as u32 ^ counter[3] ^ key[1],
-            p0 as u32,
-        ];
+        for lane in 0..N {
+            let word = |which: usize| counter[which][lane];
+            let p0 = u64::from(MULTIPLIER[0]) * u64::from(word(0));
+            let p1 = u64::from(MULTIPLIER[1]) * u64::from(word(2));
+            let next = [
+                (p1 >> 32) as u32 ^ word(1) ^ key[0],
+                p1 as u32,
+                (p0 >> 32) as u32 ^ word(3) ^ key[1],
+                p0 as u32,
+            ];
+            for (words, next) in counter.iter_mut().zip(next) {
+                words[lane] = next;
+            }
+        }
     }
     counter
 }
 
-/// The four words for elements `4 * block ..= 4 * block + 3` of an occluder's noise
-/// `[channel, row, column]`.
+/// Blocks that are drawn together.
+pub(super) const BLOCKS: usize = 16;
+
+/// The words for blocks `first` to `first + BLOCKS` of an occluder's noise `[channel, row,
+/// column]`; word `w` of block `b` is element `4 * b + w`'s, at `[w][b - first]`.
 ///
 /// The counter, low word first: the block; the image's index; the top-left corner, `top` in the
 /// high half; the occluder's size, in the high half, and the draw. Coordinates and sizes fit: an
 /// image's sides are below 2^16.
-pub(super) fn block(seed: u64, draw: u16, image: u32, occluder: &Occluder, block: u32) -> [u32; 4] {
+#[inline(always)]
+pub(super) fn blocks(
+    seed: u64,
+    draw: u16,
+    image: u32,
+    occluder: &Occluder,
+    first: u32,
+) -> [[u32; BLOCKS]; 4] {
     let halves = |high: usize, low: usize| (high as u32) << 16 | low as u32;
     let counter = [
-        block,
-        image,
-        halves(occluder.top, occluder.left),
-        halves(occluder.size, usize::from(draw)),
+        std::array::from_fn(|block| first + block as u32),
+        [image; BLOCKS],
+        [halves(occluder.top, occluder.left); BLOCKS],
+        [halves(occluder.size, usize::from(draw)); BLOCKS],
     ];
-    philox4x32_10(counter, [seed as u32, (seed >> 32) as u32])
+    side_by_side(counter, [seed as u32, (seed >> 32) as u32])
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ impl Base {
             let mut output = Activations::new(y, x, node.channels);
             let input = node.inputs.first().map(|&input| &nodes[input]);
             match (&target.steps[place], input) {
-                (Step::Convolve(packed), Some(input)) => {
+                (Step::Convolve { packed, .. }, Some(input)) => {
                     scratch.fill(
                         input,
                         (ys[node.inputs[0]], xs[node.inputs[0]]),
@@ -74,9 +74,9 @@ impl Base {
                     );
                     scratch.convolve(packed, node.slide, (y, x), isa, &mut output.values);
                 }
-                (Step::Pool, Some(input)) => {
+                (Step::Pool { .. }, Some(input)) => {
                     let real = (ys[node.inputs[0]], xs[node.inputs[0]]);
-                    isa.run(|| pool(input, real, node.slide, (y, x), &mut output));
+                    pool(input, real, node.slide, (y, x), &mut output);
                 }
                 (step, _) => {
                     let inputs: Vec<&Activations> =
@@ -143,7 +143,7 @@ fn one_position(
                 *value = image[[channel, y as usize, x as usize]];
             }
         }
-        Step::Relu => {
+        Step::Relu { .. } => {
             for (output, value) in output.iter_mut().zip(input(0)) {
                 *output = positive(*value);
             }
@@ -174,12 +174,11 @@ fn one_position(
             }
         }
         // These look at more than one position, or are computed nowhere.
-        Step::Convolve(_) | Step::Pool | Step::Respond(_) => {}
+        Step::Convolve { .. } | Step::Pool { .. } | Step::Respond(_) => {}
     }
 }
 
 /// Max-pooling of the inputs that exist, `real`.
-#[inline(always)]
 fn pool(
     input: &Activations,
     real: (Span, Span),
@@ -268,6 +267,7 @@ impl Padded {
                 places: &places,
                 width,
                 onward: false,
+                rectify: None,
             };
             product.run(isa, &mut output[first..]);
         }

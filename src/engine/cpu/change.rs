@@ -24,12 +24,20 @@ pub(super) struct Presentation<'a> {
 }
 
 impl<'a> Presentation<'a> {
-    /// The original activations of a node, at `(y, x)` in the plan's relative coordinates.
+    /// The original activations of `count` positions of a node, from `(y, x)` on, in the plan's
+    /// relative coordinates.
     #[inline(always)]
-    pub fn original(&self, target: &Target, node: usize, y: isize, x: isize) -> &'a [f32] {
+    pub fn original(
+        &self,
+        target: &Target,
+        node: usize,
+        y: isize,
+        x: isize,
+        count: usize,
+    ) -> &'a [f32] {
         let origin = &target.lineage.nodes()[node];
         let (top, left) = (origin.origin(self.position.0), origin.origin(self.position.1));
-        self.base.node(node).at(y + top, x + left)
+        self.base.node(node).row(y + top, x + left, count)
     }
 }
 

@@ -1,12 +1,12 @@
 //! Some presentations of one plan, from the occluders to the responses.
 
 use super::change::{Change, Presentation};
-use super::convolve::{self, convolve};
+use super::convolve::{self, Convolution};
 use super::normalise::normalise;
-use super::occlude::occlude;
-use super::pointwise::{add, relu};
-use super::pool::pool;
-use super::respond::respond;
+use super::occlude::Occlude;
+use super::pointwise::{Relu, add};
+use super::pool::Pool;
+use super::respond::Respond;
 use super::simd::Isa;
 use super::target::{Step, Target};
 use crate::engine::plan::Plan;
@@ -42,31 +42,34 @@ pub(super) fn present(
         match &target.steps[place] {
             Step::Image => {
                 output.shape(plan, place, batch.len());
-                occlude(target, batch, &mut scratch.patch, &mut output);
+                let patch = &mut scratch.patch;
+                isa.run(Occlude { target, batch, patch, output: &mut output });
             }
-            Step::Convolve(packed) => {
+            &Step::Convolve { ref packed, rectify } => {
                 output.shape(plan, place, batch.len());
                 let input = &scratch.changes[from];
-                convolve(plan, place, packed, input, &mut output, &mut scratch.convolve, isa);
+                let rectify = rectify.then_some((target, batch));
+                let product = Convolution { plan, node: place, packed, rectify, isa };
+                product.run(input, &mut output, &mut scratch.convolve);
             }
-            Step::Pool => {
+            &Step::Pool { rectify } => {
                 output.shape(plan, place, batch.len());
-                let input = &scratch.changes[from];
-                isa.run(|| pool(target, plan, place, batch, input, &mut output));
+                let (input, output) = (&scratch.changes[from], &mut output);
+                isa.run(Pool { target, plan, node: place, rectify, batch, input, output });
             }
             Step::Normalise(norm) => {
                 output.shape(plan, place, batch.len());
                 normalise(target, place, norm, batch, &scratch.changes[from], &mut output);
             }
-            step @ (Step::Relu | Step::Same) => {
+            step @ (Step::Relu { .. } | Step::Same) => {
                 if target.read_once[from] {
                     // The window is the input's: nobody else reads more of it.
                     std::mem::swap(&mut output, &mut scratch.changes[from]);
                 } else {
                     sum(plan, place, false, &scratch.changes, batch.len(), &mut output);
                 }
-                if matches!(step, Step::Relu) {
-                    isa.run(|| relu(target, place, batch, &mut output));
+                if matches!(step, Step::Relu { elsewhere: false }) {
+                    isa.run(Relu { target, node: place, batch, change: &mut output });
                 }
             }
             step @ (Step::Add | Step::Concatenate) => {
@@ -78,7 +81,7 @@ pub(super) fn present(
         scratch.changes[place] = output;
     }
     let input = &scratch.changes[nodes[last].inputs[0]];
-    isa.run(|| respond(plan, filters, batch, input))
+    isa.run(Respond { plan, filters, batch, input })
 }
 
 /// Adds up a node's inputs in its window; those of a concatenation each in channels of their own.

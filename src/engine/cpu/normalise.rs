@@ -38,7 +38,7 @@ pub(super) fn normalise(
     for (which, (presentation, outputs)) in batch.iter().zip(outputs).enumerate() {
         for ((y, x), outputs) in positions.clone().zip(outputs.chunks_exact_mut(channels)) {
             let (y, x) = (y + shift, x + shift);
-            let original = presentation.original(target, source, y, x);
+            let original = presentation.original(target, source, y, x, 1);
             let changed = &input.values[which * in_each + input.offset(y, x)..][..channels];
             let before = |channel: usize| f64::from(original[channel]);
             let after = |channel: usize| before(channel) + f64::from(changed[channel]);

@@ -1,40 +1,54 @@
 //! The first change: noise instead of the image.
 
 use super::change::{Change, Presentation};
+use super::simd::{Kernel, Vector, prefetch_all};
 use super::target::Target;
 
 /// Writes noise minus image into `output`, the image's window. `patch` is scratch.
-pub(super) fn occlude(
-    target: &Target,
-    batch: &[Presentation<'_>],
-    patch: &mut Vec<f32>,
-    output: &mut Change,
-) {
-    let each = output.each();
-    if each == 0 {
-        return;
-    }
-    let image = &target.lineage.nodes()[0];
-    for (presentation, values) in batch.iter().zip(output.values.chunks_exact_mut(each)) {
-        presentation.patches.draw(presentation.which, patch);
-        let occluder = presentation.occluder;
-        let (size, area) = (occluder.size, occluder.size.pow(2));
-        let (top, left) =
-            (image.origin(presentation.position.0), image.origin(presentation.position.1));
-        let rows = values.chunks_exact_mut(output.x.len() * output.channels);
-        for (row, y) in rows.zip(output.y.start + top..output.y.end + top) {
-            // The window may be a part of the occluder: the rest cannot reach the unit.
-            let x = output.x.start + left;
-            let original = presentation.base.node(0).row(y, x, output.x.len());
-            let first =
-                (y - occluder.top as isize) as usize * size + (x - occluder.left as isize) as usize;
-            let pixels = row.chunks_exact_mut(output.channels);
-            for ((pixel, original), place) in
-                pixels.zip(original.chunks_exact(output.channels)).zip(first..)
-            {
-                for (channel, (difference, original)) in pixel.iter_mut().zip(original).enumerate()
-                {
-                    *difference = patch[channel * area + place] - original;
+pub(super) struct Occlude<'a> {
+    pub target: &'a Target,
+    pub batch: &'a [Presentation<'a>],
+    pub patch: &'a mut Vec<f32>,
+    pub output: &'a mut Change,
+}
+
+impl Kernel for Occlude<'_> {
+    type Output = ();
+
+    /// Vectors are the compiler's: drawing the noise is what takes the time.
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let Self { target, batch, patch, output } = self;
+        let (each, channels) = (output.each(), output.channels);
+        if each == 0 {
+            return;
+        }
+        let image = &target.lineage.nodes()[0];
+        let width = output.x.len();
+        for (which, values) in output.values.chunks_exact_mut(each).enumerate() {
+            let presentation = &batch[which];
+            if let Some(next) = batch.get(which + 1) {
+                for y in output.y.start..output.y.end {
+                    prefetch_all(next.original(target, 0, y, output.x.start, width));
+                }
+            }
+            presentation.patches.draw(presentation.which, patch);
+            let occluder = presentation.occluder;
+            let (size, area) = (occluder.size, occluder.size.pow(2));
+            let top = image.origin(presentation.position.0) - occluder.top as isize;
+            let left = image.origin(presentation.position.1) - occluder.left as isize;
+            let rows = values.chunks_exact_mut(width * channels);
+            for (row, y) in rows.zip(output.y.start..output.y.end) {
+                // The window may be a part of the occluder: the rest cannot reach the unit.
+                let first = (y + top) as usize * size + (output.x.start + left) as usize;
+                let original = presentation.original(target, 0, y, output.x.start, width);
+                for channel in 0..channels {
+                    let noise = &patch[channel * area + first..][..width];
+                    let row = row[channel..].iter_mut().step_by(channels);
+                    let original = original[channel..].iter().step_by(channels);
+                    for ((difference, noise), original) in row.zip(noise).zip(original) {
+                        *difference = noise - original;
+                    }
                 }
             }
         }

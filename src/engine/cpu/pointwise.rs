@@ -1,33 +1,82 @@
 //! Layers of differences that work on each position by itself.
 
 use super::change::{Change, Presentation};
+use super::simd::{Kernel, One, Vector};
 use super::target::Target;
 
-/// The change of `max(z, 0)` at a node, in place; `z` are the original values of its input.
+/// The change of `max(z, 0)` where `z` changes by `δ`.
 ///
 /// It is `relu(z + δ) - relu(z)`, written so that it is δ itself, unrounded, wherever both are
-/// positive.
+/// positive. A NaN stays one. Requires the instructions of `V`.
 #[inline(always)]
-pub(super) fn relu(target: &Target, node: usize, batch: &[Presentation<'_>], change: &mut Change) {
-    let each = change.each();
-    if each == 0 {
-        return;
+unsafe fn rectified<V: Vector>(change: V, original: V) -> V {
+    // SAFETY: the caller's.
+    unsafe {
+        let zero = V::splat(0.0);
+        let (below, above) = (zero.min(original), zero.max(original));
+        zero.sub(above).max(change.add(below))
     }
-    let row = change.x.len() * change.channels;
-    let node = &target.lineage.nodes()[node];
-    for (presentation, values) in batch.iter().zip(change.values.chunks_exact_mut(each)) {
-        let top = node.origin(presentation.position.0);
-        let left = node.origin(presentation.position.1);
-        let original = presentation.base.node(node.inputs[0]);
-        for (values, y) in
-            values.chunks_exact_mut(row).zip(change.y.start + top..change.y.end + top)
-        {
-            let original = original.row(y, change.x.start + left, change.x.len());
-            for (value, &original) in values.iter_mut().zip(original) {
-                let (below, above) = if original > 0.0 { (0.0, original) } else { (original, 0.0) };
-                let risen = *value + below;
-                // A NaN stays one.
-                *value = if risen < -above { -above } else { risen };
+}
+
+/// Rectifies a change in place; `original` are as many original values.
+pub(super) struct Rectify<'a> {
+    pub change: &'a mut [f32],
+    pub original: &'a [f32],
+}
+
+impl Kernel for Rectify<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let length = self.change.len();
+        assert_eq!(length, self.original.len());
+        let (change, original) = (self.change.as_mut_ptr(), self.original.as_ptr());
+        let whole = length / V::LANES * V::LANES;
+        for place in (0..whole).step_by(V::LANES) {
+            // SAFETY: both have `length` values; `V` is the caller's.
+            unsafe {
+                let original = V::load(original.add(place));
+                rectified(V::load(change.add(place)), original).store(change.add(place));
+            }
+        }
+        for place in whole..length {
+            // SAFETY: as above.
+            unsafe {
+                let original = One::load(original.add(place));
+                rectified(One::load(change.add(place)), original).store(change.add(place));
+            }
+        }
+    }
+}
+
+/// The change of `max(z, 0)` at a node, in place; `z` are the original values of its input.
+pub(super) struct Relu<'a> {
+    pub target: &'a Target,
+    pub node: usize,
+    pub batch: &'a [Presentation<'a>],
+    pub change: &'a mut Change,
+}
+
+impl Kernel for Relu<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let Self { target, node, batch, change } = self;
+        let each = change.each();
+        if each == 0 {
+            return;
+        }
+        let row = change.x.len() * change.channels;
+        let (input, shift) =
+            (target.lineage.nodes()[node].inputs[0], target.lineage.shift(node, 0));
+        for (presentation, values) in batch.iter().zip(change.values.chunks_exact_mut(each)) {
+            for (values, y) in values.chunks_exact_mut(row).zip(change.y.start..change.y.end) {
+                let (y, x) = (y + shift, change.x.start + shift);
+                let original = presentation.original(target, input, y, x, change.x.len());
+                // SAFETY: `V` is the caller's.
+                unsafe { Rectify { change: values, original }.run::<V>() };
             }
         }
     }

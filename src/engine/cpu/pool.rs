@@ -1,65 +1,144 @@
 //! Max-pooling of differences.
 
 use super::change::{Change, Presentation};
+use super::simd::{Kernel, One, Vector, prefetch_all};
 use super::target::Target;
-use crate::engine::maximum::larger;
 use crate::engine::plan::Plan;
 use crate::geometry::Span;
 
-/// Writes the change of every maximum in the node's window into `output`.
+/// Writes the change of every maximum in a node's window into `output`.
 ///
 /// With `p` the original maximum, it is `max_i((a_i - p) + δ_i)`: relative to `p` the original
 /// maximum itself is exactly 0, so no rounding of large values gets into small differences.
-#[inline(always)]
-pub(super) fn pool(
-    target: &Target,
-    plan: &Plan<'_>,
-    node: usize,
-    batch: &[Presentation<'_>],
-    input: &Change,
-    output: &mut Change,
-) {
-    let (in_each, out_each) = (input.each(), output.each());
-    if out_each == 0 {
-        return;
-    }
-    let here = &target.lineage.nodes()[node];
-    let (source, shift) = (here.inputs[0], target.lineage.shift(node, 0));
-    let (stride, kernel) = (here.slide.stride as isize, here.slide.kernel as isize);
-    let real = (plan.y().reach(node).read, plan.x().reach(node).read);
-    let seen = |output: isize, real: Span| {
-        let first = output * stride + shift;
-        Span::new(first, first + kernel).intersect(real)
-    };
-    let (channels, positions) = (output.channels, output.positions());
-    let outputs = output.values.chunks_exact_mut(out_each);
-    for (which, (presentation, outputs)) in batch.iter().zip(outputs).enumerate() {
-        let changed = &input.values[which * in_each..][..in_each];
-        for ((y, x), rises) in positions.clone().zip(outputs.chunks_exact_mut(channels)) {
-            let largest = presentation.original(target, node, y, x);
-            rises.fill(f32::NEG_INFINITY);
-            let (rows, columns) = (seen(y, real.0), seen(x, real.1));
-            for y in rows.start..rows.end {
-                for x in columns.start..columns.end {
-                    let original = presentation.original(target, source, y, x);
-                    if input.has(y, x) {
-                        let changed = &changed[input.offset(y, x)..][..channels];
-                        for (((rise, original), largest), change) in
-                            rises.iter_mut().zip(original).zip(largest).zip(changed)
-                        {
-                            let value = (original - largest) + change;
-                            *rise = larger(*rise, value);
-                        }
-                    } else {
-                        for ((rise, original), largest) in
-                            rises.iter_mut().zip(original).zip(largest)
-                        {
-                            let value = original - largest;
-                            *rise = larger(*rise, value);
+///
+/// Where a ReLU stands before the pooling, `a` and `δ` may be those of its input: the maximum of
+/// rectified values is the rectified maximum, so `-p` joins the maximum, and the ReLU is saved.
+pub(super) struct Pool<'a> {
+    pub target: &'a Target,
+    pub plan: &'a Plan<'a>,
+    pub node: usize,
+    /// Whether `input` is the change before the ReLU that the pooling reads.
+    pub rectify: bool,
+    pub batch: &'a [Presentation<'a>],
+    pub input: &'a Change,
+    pub output: &'a mut Change,
+}
+
+impl Kernel for Pool<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let Self { target, plan, node, rectify, batch, input, output } = self;
+        let (in_each, out_each) = (input.each(), output.each());
+        if out_each == 0 {
+            return;
+        }
+        let here = &target.lineage.nodes()[node];
+        let source = target.pooled(node);
+        let shift = target.lineage.shift(node, 0);
+        let (stride, kernel) = (here.slide.stride as isize, here.slide.kernel as isize);
+        let real = (plan.y().reach(node).read, plan.x().reach(node).read);
+        let seen = |output: isize, real: Span| {
+            let first = output * stride + shift;
+            Span::new(first, first + kernel).intersect(real)
+        };
+        let (channels, ys, xs) = (output.channels, output.y, output.x);
+        let columns: Vec<Span> = (xs.start..xs.end).map(|x| seen(x, real.1)).collect();
+        let mut window = Window::default();
+        let outputs = output.values.chunks_exact_mut(out_each);
+        for (which, (presentation, outputs)) in batch.iter().zip(outputs).enumerate() {
+            let changed = &input.values[which * in_each..][..in_each];
+            let next = batch.get(which + 1);
+            let mut outputs = outputs.chunks_exact_mut(channels);
+            for y in ys.start..ys.end {
+                let rows = seen(y, real.0);
+                // Original activations lie far away: those of the next presentation are fetched
+                // while this one's are worked on.
+                if let Some(next) = next {
+                    for y in rows.start..rows.end {
+                        prefetch_all(next.original(target, source, y, real.1.start, real.1.len()));
+                    }
+                    prefetch_all(next.original(target, node, y, xs.start, xs.len()));
+                }
+                for (columns, x) in columns.iter().zip(xs.start..xs.end) {
+                    let Some(rises) = outputs.next() else { return };
+                    window.largest = presentation.original(target, node, y, x, 1);
+                    window.changed.clear();
+                    window.unchanged.clear();
+                    for y in rows.start..rows.end {
+                        let mut original = presentation
+                            .original(target, source, y, columns.start, columns.len())
+                            .chunks_exact(channels);
+                        for x in columns.start..columns.end {
+                            let Some(original) = original.next() else { break };
+                            if input.has(y, x) {
+                                let change = &changed[input.offset(y, x)..][..channels];
+                                window.changed.push((original, change));
+                            } else {
+                                window.unchanged.push(original);
+                            }
                         }
                     }
+                    // SAFETY: `V` is the caller's.
+                    unsafe { window.rises::<V>(rectify, rises) };
                 }
             }
+        }
+    }
+}
+
+/// What a window of the pooling sees: slices of equal length, a value for each channel.
+#[derive(Default)]
+struct Window<'a> {
+    /// The original maximum.
+    largest: &'a [f32],
+    /// Original activations and their changes.
+    changed: Vec<(&'a [f32], &'a [f32])>,
+    /// Original activations that stay as they are.
+    unchanged: Vec<&'a [f32]>,
+}
+
+impl Window<'_> {
+    /// The change of the maximum in each channel. Requires the instructions of `V`.
+    #[inline(always)]
+    unsafe fn rises<V: Vector>(&self, rectify: bool, rises: &mut [f32]) {
+        let channels = rises.len();
+        assert!(self.largest.len() == channels);
+        assert!(self.unchanged.iter().all(|original| original.len() == channels));
+        let equal = |(original, change): &(&[f32], &[f32])| {
+            original.len() == channels && change.len() == channels
+        };
+        assert!(self.changed.iter().all(equal));
+        let whole = channels / V::LANES * V::LANES;
+        for channel in (0..whole).step_by(V::LANES) {
+            // SAFETY: every slice has `channels` values.
+            unsafe { self.rise::<V>(channel, rectify).store(rises.as_mut_ptr().add(channel)) };
+        }
+        for channel in whole..channels {
+            // SAFETY: as above.
+            unsafe { self.rise::<One>(channel, rectify).store(rises.as_mut_ptr().add(channel)) };
+        }
+    }
+
+    /// As [`Self::rises`], for the channels of a vector; every slice must have them.
+    #[inline(always)]
+    unsafe fn rise<V: Vector>(&self, channel: usize, rectify: bool) -> V {
+        // SAFETY: the caller's.
+        unsafe {
+            let largest = V::load(self.largest.as_ptr().add(channel));
+            let mut rise =
+                if rectify { V::splat(0.0).sub(largest) } else { V::splat(f32::NEG_INFINITY) };
+            for (original, change) in &self.changed {
+                let original = V::load(original.as_ptr().add(channel));
+                let change = V::load(change.as_ptr().add(channel));
+                rise = rise.larger(original.sub(largest).add(change));
+            }
+            for original in &self.unchanged {
+                let original = V::load(original.as_ptr().add(channel));
+                rise = rise.larger(original.sub(largest));
+            }
+            rise
         }
     }
 }

@@ -10,7 +10,8 @@
 //! which of them it is, or who computes it. The whole engine's promise of equal bytes rests on
 //! that.
 
-use super::simd::{Eight, Isa, Vector};
+use super::pointwise::Rectify;
+use super::simd::{Eight, Isa, Vector, prefetch_all};
 
 /// Output channels computed together.
 pub(super) const TILE: usize = 32;
@@ -46,6 +47,9 @@ pub(super) struct Product<'a> {
     /// Whether sums go on from what stands in the output, instead of from `start`: a sum may be
     /// interrupted between two blocks without a change of its bits.
     pub onward: bool,
+    /// If a ReLU of differences follows, each row's original activations, and which of them is the
+    /// tile's first.
+    pub rectify: Option<(&'a [&'a [f32]], usize)>,
 }
 
 /// Computes some rows of a tile. Needs the instructions that it is compiled for, and as many
@@ -67,17 +71,37 @@ impl Product<'_> {
         assert!(taps(|block| block.weights) * TILE <= self.weights.len());
         assert!(self.width <= TILE && place + self.width <= output.len());
         assert_eq!(self.rows.len(), self.places.len());
+        if let Some((originals, channel)) = self.rectify {
+            assert_eq!(self.rows.len(), originals.len());
+            assert!(originals.iter().all(|row| channel + self.width <= row.len()));
+        }
         let tiles = tiles(isa);
         // As equal parts as possible: a last part of one row would wait for its own sums.
         let parts = self.rows.len().div_ceil(tiles.len());
         let mut first = 0;
         for part in 0..parts {
             let rows = (self.rows.len() - first).div_ceil(parts - part);
+            // Original activations lie far away, and a product gives them time to come.
+            self.originals(first, rows).for_each(|(original, _)| prefetch_all(original));
             // SAFETY: `isa` is one of this machine's; offsets were checked above; `first + rows`
             // rows exist.
             unsafe { tiles[rows - 1](self, first, output.as_mut_ptr()) };
+            for (original, place) in self.originals(first, rows) {
+                let change = &mut output[place..][..self.width];
+                isa.run(Rectify { change, original });
+            }
             first += rows;
         }
+    }
+
+    /// Of some rows that a ReLU follows, the original activations and the places.
+    fn originals(&self, first: usize, rows: usize) -> impl Iterator<Item = (&[f32], usize)> {
+        let rows = first..first + rows;
+        self.rectify.into_iter().flat_map(move |(originals, channel)| {
+            let originals = &originals[rows.clone()];
+            let originals = originals.iter().map(move |row| &row[channel..][..self.width]);
+            originals.zip(self.places[rows.clone()].iter().copied())
+        })
     }
 }
 
@@ -124,6 +148,19 @@ unsafe fn portable<const ROWS: usize>(product: &Product<'_>, first: usize, outpu
     unsafe { tile::<Eight, ROWS, 4>(product, first, output) }
 }
 
+/// The vectors from `from` on, which must have so many values. Requires the instructions of `V`.
+#[inline(always)]
+unsafe fn load<V: Vector, const VECTORS: usize>(from: *const f32) -> [V; VECTORS] {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut vectors = [V::splat(0.0); VECTORS];
+        for (v, vector) in vectors.iter_mut().enumerate() {
+            *vector = V::load(from.add(v * V::LANES));
+        }
+        vectors
+    }
+}
+
 /// `ROWS` rows, from `first` on, of a tile of `VECTORS` vectors.
 #[inline(always)]
 #[allow(clippy::needless_range_loop, reason = "indices keep the sums in registers")]
@@ -137,9 +174,7 @@ unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
     // SAFETY: `run` checked that rows, blocks and places lie inside their buffers, and that
     // `first + ROWS` of them exist.
     unsafe {
-        let start: [V; VECTORS] =
-            std::array::from_fn(|v| V::load(product.start.as_ptr().add(v * V::LANES)));
-        let mut sums = [start; ROWS];
+        let mut sums = [load::<V, VECTORS>(product.start.as_ptr()); ROWS];
         if product.onward {
             for row in 0..ROWS {
                 let place = output.add(*product.places.get_unchecked(first + row));
@@ -150,17 +185,17 @@ unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
                     all.as_mut_ptr().copy_from_nonoverlapping(place, product.width);
                     all.as_ptr()
                 };
-                sums[row] = std::array::from_fn(|v| V::load(from.add(v * V::LANES)));
+                sums[row] = load(from);
             }
         }
-        let rows: [*const f32; ROWS] =
-            std::array::from_fn(|row| input.add(*product.rows.get_unchecked(first + row)));
         for block in product.blocks {
-            let rows = rows.map(|row| row.add(block.input));
+            let mut rows = [input.add(block.input); ROWS];
+            for row in 0..ROWS {
+                rows[row] = rows[row].add(*product.rows.get_unchecked(first + row));
+            }
             let mut weights = product.weights.as_ptr().add(block.weights * TILE);
             for tap in 0..block.length {
-                let factors: [V; VECTORS] =
-                    std::array::from_fn(|v| V::load(weights.add(v * V::LANES)));
+                let factors = load::<V, VECTORS>(weights);
                 for row in 0..ROWS {
                     let value = V::splat(*rows[row].add(tap));
                     for v in 0..VECTORS {
@@ -233,6 +268,7 @@ mod tests {
                         places: &places,
                         width,
                         onward: false,
+                        rectify: None,
                     };
                     product.run(isa, &mut output);
                     let mut parts = vec![f32::NAN; output.len()];
@@ -271,6 +307,7 @@ mod tests {
             places: &[0],
             width: TILE,
             onward: false,
+            rectify: None,
         };
         product.run(Isa::detect(), &mut [0.0; TILE]);
     }

@@ -1,5 +1,7 @@
 //! What the processor can do, found out once.
 
+use crate::engine::maximum::larger;
+
 /// A set of vector instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Isa {
@@ -35,31 +37,42 @@ impl Isa {
         found
     }
 
-    /// Runs `work`, compiled for these instructions as far as it is inlined. The results do not
-    /// depend on the instructions: nothing is contracted or reordered.
-    pub fn run<R>(self, work: impl FnOnce() -> R) -> R {
+    /// Runs a kernel with these vectors.
+    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self {
             // SAFETY: `available` found the instructions on this machine.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => unsafe { avx512(work) },
+            Self::Avx512 => unsafe { avx512(kernel) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => unsafe { avx2(work) },
-            Self::Portable => work(),
+            Self::Avx2 => unsafe { avx2(kernel) },
+            // SAFETY: every machine has what the compiler takes for granted.
+            Self::Portable => unsafe { kernel.run::<Eight>() },
         }
     }
 }
 
+/// Work that is the same for vectors of any length. `run`, and all that it calls with `V`, must
+/// be `#[inline(always)]`: that is what gives it the vectors' instructions.
+pub(super) trait Kernel {
+    /// What it gives.
+    type Output;
+    /// Does the work. Requires that the machine has the instructions of `V`.
+    unsafe fn run<V: Vector>(self) -> Self::Output;
+}
+
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-fn avx512<R>(work: impl FnOnce() -> R) -> R {
-    work()
+unsafe fn avx512<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: the caller's.
+    unsafe { kernel.run::<std::arch::x86_64::__m512>() }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn avx2<R>(work: impl FnOnce() -> R) -> R {
-    work()
+unsafe fn avx2<K: Kernel>(kernel: K) -> K::Output {
+    // SAFETY: the caller's.
+    unsafe { kernel.run::<std::arch::x86_64::__m256>() }
 }
 
 /// A vector of `f32`.
@@ -75,15 +88,50 @@ pub(super) trait Vector: Copy {
     unsafe fn splat(value: f32) -> Self;
     /// `self * factor + sum` in each lane, rounded once where the processor can.
     unsafe fn mul_add(self, factor: Self, sum: Self) -> Self;
+    /// `self + other` in each lane.
+    unsafe fn add(self, other: Self) -> Self;
+    /// `self - other` in each lane.
+    unsafe fn sub(self, other: Self) -> Self;
+    /// The smaller in each lane; `other` where one is no number.
+    unsafe fn min(self, other: Self) -> Self;
+    /// The larger in each lane; `other` where one is no number.
+    unsafe fn max(self, other: Self) -> Self;
+    /// The larger in each lane; no number where one is none.
+    unsafe fn larger(self, other: Self) -> Self;
     /// Writes values.
     unsafe fn store(self, to: *mut f32);
+}
+
+/// Has a cache line brought near, if the processor can be asked to. It need not exist.
+#[inline(always)]
+pub(super) fn prefetch(line: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: SSE is part of x86-64, and a prefetch never faults.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(line.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = line;
+}
+
+/// As [`prefetch`], every line of a run of values.
+#[inline(always)]
+pub(super) fn prefetch_all(values: &[f32]) {
+    const LINE: usize = 16;
+    for line in values.chunks(LINE) {
+        prefetch(line.as_ptr());
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
-        __m256, __m512, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_storeu_ps,
-        _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_storeu_ps,
+        __m256, __m512, _CMP_UNORD_Q, _mm256_add_ps, _mm256_blendv_ps, _mm256_cmp_ps,
+        _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps, _mm256_set1_ps,
+        _mm256_storeu_ps, _mm256_sub_ps, _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_fmadd_ps,
+        _mm512_loadu_ps, _mm512_mask_mov_ps, _mm512_max_ps, _mm512_min_ps, _mm512_set1_ps,
+        _mm512_storeu_ps, _mm512_sub_ps,
     };
 
     impl super::Vector for __m512 {
@@ -105,6 +153,40 @@ mod x86 {
         unsafe fn mul_add(self, factor: Self, sum: Self) -> Self {
             // SAFETY: the trait's requirements.
             unsafe { _mm512_fmadd_ps(self, factor, sum) }
+        }
+
+        #[inline(always)]
+        unsafe fn add(self, other: Self) -> Self {
+            // SAFETY: the trait's requirements.
+            unsafe { _mm512_add_ps(self, other) }
+        }
+
+        #[inline(always)]
+        unsafe fn sub(self, other: Self) -> Self {
+            // SAFETY: the trait's requirements.
+            unsafe { _mm512_sub_ps(self, other) }
+        }
+
+        #[inline(always)]
+        unsafe fn min(self, other: Self) -> Self {
+            // SAFETY: the trait's requirements.
+            unsafe { _mm512_min_ps(self, other) }
+        }
+
+        #[inline(always)]
+        unsafe fn max(self, other: Self) -> Self {
+            // SAFETY: the trait's requirements.
+            unsafe { _mm512_max_ps(self, other) }
+        }
+
+        #[inline(always)]
+        unsafe fn larger(self, other: Self) -> Self {
+            // SAFETY: the trait's requirements.
+            unsafe {
+                let larger = _mm512_max_ps(other, self);
+                let none = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(other, other);
+                _mm512_mask_mov_ps(larger, none, other)
+            }
         }
 
         #[inline(always)]
@@ -136,6 +218,40 @@ mod x86 {
         }
 
         #[inline(always)]
+        unsafe fn add(self, other: Self) -> Self {
+            // SAFETY: the trait's requirements.
+            unsafe { _mm256_add_ps(self, other) }
+        }
+
+        #[inline(always)]
+        unsafe fn sub(self, other: Self) -> Self {
+            // SAFETY: the trait's requirements.
+            unsafe { _mm256_sub_ps(self, other) }
+        }
+
+        #[inline(always)]
+        unsafe fn min(self, other: Self) -> Self {
+            // SAFETY: the trait's requirements.
+            unsafe { _mm256_min_ps(self, other) }
+        }
+
+        #[inline(always)]
+        unsafe fn max(self, other: Self) -> Self {
+            // SAFETY: the trait's requirements.
+            unsafe { _mm256_max_ps(self, other) }
+        }
+
+        #[inline(always)]
+        unsafe fn larger(self, other: Self) -> Self {
+            // SAFETY: the trait's requirements.
+            unsafe {
+                let larger = _mm256_max_ps(other, self);
+                let none = _mm256_cmp_ps::<_CMP_UNORD_Q>(other, other);
+                _mm256_blendv_ps(larger, other, none)
+            }
+        }
+
+        #[inline(always)]
         unsafe fn store(self, to: *mut f32) {
             // SAFETY: the trait's requirements.
             unsafe { _mm256_storeu_ps(to, self) }
@@ -143,22 +259,34 @@ mod x86 {
     }
 }
 
-/// Eight values, for the compiler to find vectors in.
+/// Some values, for the compiler to find vectors in.
 #[derive(Clone, Copy)]
-pub(super) struct Eight([f32; 8]);
+pub(super) struct Plain<const LANES: usize>([f32; LANES]);
 
-impl Vector for Eight {
-    const LANES: usize = 8;
+/// What stands in for a vector where there are none.
+pub(super) type Eight = Plain<8>;
+/// For what is left over when a length is no multiple of a vector's.
+pub(super) type One = Plain<1>;
+
+impl<const LANES: usize> Plain<LANES> {
+    #[inline(always)]
+    fn zip(self, other: Self, each: impl Fn(f32, f32) -> f32) -> Self {
+        Self(std::array::from_fn(|lane| each(self.0[lane], other.0[lane])))
+    }
+}
+
+impl<const N: usize> Vector for Plain<N> {
+    const LANES: usize = N;
 
     #[inline(always)]
     unsafe fn load(from: *const f32) -> Self {
         // SAFETY: the trait's requirements; an array of `f32` needs no more than their alignment.
-        unsafe { Self(from.cast::<[f32; 8]>().read()) }
+        unsafe { Self(from.cast::<[f32; N]>().read()) }
     }
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
-        Self([value; 8])
+        Self([value; N])
     }
 
     #[inline(always)]
@@ -172,8 +300,33 @@ impl Vector for Eight {
     }
 
     #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        self.zip(other, |a, b| a + b)
+    }
+
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        self.zip(other, |a, b| a - b)
+    }
+
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        self.zip(other, |a, b| if a < b { a } else { b })
+    }
+
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        self.zip(other, |a, b| if a > b { a } else { b })
+    }
+
+    #[inline(always)]
+    unsafe fn larger(self, other: Self) -> Self {
+        self.zip(other, larger)
+    }
+
+    #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: the trait's requirements.
-        unsafe { to.cast::<[f32; 8]>().write(self.0) }
+        unsafe { to.cast::<[f32; N]>().write(self.0) }
     }
 }

@@ -13,9 +13,19 @@ use crate::network::{LayerId, LocalResponseNorm, Model, Op};
 #[derive(Debug)]
 pub(super) enum Step {
     Image,
-    Convolve(Arc<Packed>),
-    Relu,
-    Pool,
+    /// A convolution and, if `rectify`, the ReLU behind it.
+    Convolve {
+        packed: Arc<Packed>,
+        rectify: bool,
+    },
+    /// A ReLU; `elsewhere` if the convolution before it or the pooling behind it does it.
+    Relu {
+        elsewhere: bool,
+    },
+    /// A pooling and, if `rectify`, the ReLU before it.
+    Pool {
+        rectify: bool,
+    },
     Normalise(LocalResponseNorm),
     /// Dropout.
     Same,
@@ -74,16 +84,16 @@ impl Target {
                         let packed = packed
                             .entry(id)
                             .or_insert_with(|| Arc::new(Packed::new(conv, filters, channels)));
-                        Step::Convolve(Arc::clone(packed))
+                        Step::Convolve { packed: Arc::clone(packed), rectify: false }
                     }
                 }
                 Op::Relu => {
                     kept[input] = true;
-                    Step::Relu
+                    Step::Relu { elsewhere: false }
                 }
                 Op::MaxPool(_) => {
-                    (kept[input], kept[place]) = (true, true);
-                    Step::Pool
+                    kept[place] = true;
+                    Step::Pool { rectify: false }
                 }
                 Op::LocalResponseNorm(norm) => {
                     kept[input] = true;
@@ -95,7 +105,47 @@ impl Target {
             });
         }
         let read_once = readers.into_iter().map(|readers| readers == 1).collect();
-        Ok(Self { lineage, steps, kept, read_once })
+        let mut target = Self { lineage, steps, kept, read_once };
+        target.join_relus();
+        Ok(target)
+    }
+
+    /// Has each ReLU done by a neighbour that has its values at hand, where it has one.
+    fn join_relus(&mut self) {
+        let nodes = self.lineage.nodes();
+        for (place, node) in nodes.iter().enumerate() {
+            if !matches!(self.steps[place], Step::Pool { .. }) {
+                continue;
+            }
+            let input = node.inputs[0];
+            let joined = self.read_once[input] && matches!(self.steps[input], Step::Relu { .. });
+            // A ReLU's own input is kept in any case.
+            if joined && self.lineage.shift(input, 0) == 0 {
+                self.steps[input] = Step::Relu { elsewhere: true };
+                self.steps[place] = Step::Pool { rectify: true };
+            } else {
+                self.kept[input] = true;
+            }
+        }
+        for (place, node) in nodes.iter().enumerate() {
+            let Step::Relu { elsewhere: false } = self.steps[place] else { continue };
+            let input = node.inputs[0];
+            if let (true, Step::Convolve { rectify, .. }) =
+                (self.read_once[input], &mut self.steps[input])
+            {
+                *rectify = true;
+                self.steps[place] = Step::Relu { elsewhere: true };
+            }
+        }
+    }
+
+    /// The node whose original activations a pooling reads.
+    pub fn pooled(&self, node: usize) -> usize {
+        let input = self.lineage.nodes()[node].inputs[0];
+        match self.steps[node] {
+            Step::Pool { rectify: true } => self.lineage.nodes()[input].inputs[0],
+            _ => input,
+        }
     }
 
     /// The filters of the target's units.
