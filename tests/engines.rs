@@ -222,7 +222,7 @@ fn the_bits_do_not_depend_on_threads_batches_order_or_memory() {
         let mut found = present(&CpuEngine::default(), &model, layer, &backwards);
         found.reverse();
         assert_eq!(bits(&found), expected, "{name}, in reverse");
-        let tight = CpuEngine { base_bytes: 1 };
+        let tight = CpuEngine { base_bytes: 1, ..CpuEngine::default() };
         assert_eq!(
             bits(&present(&tight, &model, layer, &jobs)),
             expected,
@@ -254,4 +254,60 @@ fn a_subsampled_grid_gives_the_same_bits() {
     let some = present(&CpuEngine::default(), &model, layer, &[job(&some)]).remove(0);
     let expected: Vec<f32> = all.differences.iter().copied().step_by(17).collect();
     assert_eq!(some.differences, expected);
+}
+
+/// Forms with fewer multiplications than taps give the differences of the direct form.
+fn forms_agree(network: Network, layer: &str, size: ImageSize, every: usize) {
+    let id = network.convolution(layer).expect("room");
+    let geometry =
+        LayerGeometry::new(&network, id, size, GridRule::REFERENCE, every).expect("room");
+    let units = network.channels(id);
+    let model = model(network, 0.0, 3);
+    let image = image(size, 9);
+    let at = |(y, x)| ((y, x), geometry.placement(y, x).expect("room"));
+    let places: Vec<_> = corners(geometry.output).map(at).collect();
+    let jobs = places.iter().enumerate().map(|(unit, (position, placement))| Job {
+        image: image.view(),
+        image_index: 0,
+        unit: 7 * unit % units,
+        position: *position,
+        occluders: &placement.occluders,
+        noise: Noise::Philox { seed: 0, draw: 0 },
+    });
+    let jobs: Vec<Job<'_>> = jobs.collect();
+    let direct = CpuEngine { direct: true, ..CpuEngine::default() };
+    let direct = present(&direct, &model, id, &jobs);
+    let fewest = present(&CpuEngine::default(), &model, id, &jobs);
+    assert_ne!(bits(&direct), bits(&fewest), "{layer}: no other form was taken");
+    for ((job, direct), fewest) in jobs.iter().zip(&direct).zip(&fewest) {
+        let size = direct.differences.iter().fold(0.0_f32, |size, d| size.max(d.abs()));
+        let errors = direct.differences.iter().zip(&fewest.differences).map(|(a, b)| (a - b).abs());
+        let worst = errors.fold(0.0_f32, f32::max) / size;
+        if std::env::var("SHOW").is_ok() {
+            println!("{layer} {:?} {worst:.2e}", job.position);
+        }
+        assert!(worst <= OF_LARGEST, "{layer} at {:?}: {worst:.1e}", job.position);
+    }
+}
+
+#[test]
+fn forms_with_fewer_multiplications_agree_with_the_direct_one() {
+    let preset = |name| Network::preset(name).unwrap();
+    forms_agree(preset("alexnet"), "conv3", ImageSize::square(227), 10);
+    forms_agree(preset("alexnet"), "conv4", ImageSize::square(227), 10);
+    forms_agree(preset("alexnet"), "conv5", ImageSize::square(227), 10);
+    forms_agree(preset("vgg16"), "conv7", ImageSize::new(80, 90), 20);
+    // Groups, and channels that are no multiple of a vector's.
+    let groups = Network::from_description(
+        br#"{"name": "groups", "layers": [
+            {"name": "a", "op": "conv", "out_channels": 54, "kernel": 3},
+            {"name": "relu", "op": "relu"},
+            {"name": "b", "op": "conv", "out_channels": 70, "kernel": 5, "padding": 2, "groups": 2},
+            {"name": "c", "op": "conv", "out_channels": 44, "kernel": 2, "padding": 1},
+            {"name": "relu2", "op": "relu"},
+            {"name": "d", "op": "conv", "out_channels": 8, "kernel": 3}
+        ]}"#,
+    )
+    .unwrap();
+    forms_agree(groups, "d", ImageSize::new(24, 31), 1);
 }

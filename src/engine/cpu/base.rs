@@ -3,7 +3,7 @@
 use ndarray::ArrayView3;
 
 use super::normalise::normalised;
-use super::product::{Block, Product};
+use super::product::{Before, Block, Product};
 use super::simd::Isa;
 use super::target::{Step, Target};
 use super::weights::Packed;
@@ -266,7 +266,7 @@ impl Padded {
                 start: packed.bias(group, tile),
                 places: &places,
                 width,
-                onward: false,
+                before: Before::Replaced,
                 rectify: None,
             };
             product.run(isa, &mut output[first..]);

@@ -61,9 +61,9 @@ pub(super) struct Chunk<'a> {
 
 /// Floats that the largest buffer of a chunk should have: activations should stay in a core's own
 /// cache from one layer to the next.
-const CHUNK_FLOATS: usize = 192 * 1024;
+const CHUNK_FLOATS: usize = 1024 * 1024;
 /// More presentations than this gain nothing.
-const CHUNK_LIMIT: usize = 60;
+const CHUNK_LIMIT: usize = 72;
 /// A product computes so many rows together.
 const ROWS: usize = 12;
 

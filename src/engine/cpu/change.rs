@@ -70,15 +70,8 @@ impl Change {
     }
 
     /// Floats from one presentation to the next; 0 where the window is empty.
-    ///
-    /// An odd number of cache lines: a product reads the same place of a dozen presentations at
-    /// once, and at a multiple of 4 KiB all of those would fall into one set of the cache.
     pub fn each(&self) -> usize {
-        const LINE: usize = 16;
-        match (self.y.len() * self.x.len() * self.channels).div_ceil(LINE) {
-            0 => 0,
-            lines => (lines | 1) * LINE,
-        }
+        odd_lines(self.y.len() * self.x.len() * self.channels)
     }
 
     /// Whether a position is in the window.
@@ -98,5 +91,17 @@ impl Change {
     pub fn positions(&self) -> impl Iterator<Item = (isize, isize)> + Clone + use<> {
         let (y, x) = (self.y, self.x);
         (y.start..y.end).flat_map(move |y| (x.start..x.end).map(move |x| (y, x)))
+    }
+}
+
+/// Rounds a number of floats up to an odd number of cache lines; 0 stays 0.
+///
+/// A product reads the same place of a dozen presentations at once, and at a multiple of 4 KiB all
+/// of those would fall into one set of the cache.
+pub(super) fn odd_lines(floats: usize) -> usize {
+    const LINE: usize = 16;
+    match floats.div_ceil(LINE) {
+        0 => 0,
+        lines => (lines | 1) * LINE,
     }
 }

@@ -1,7 +1,8 @@
 //! A convolution of differences: only the taps that meet one.
 
 use super::change::{Change, Presentation};
-use super::product::{Block, Product, TILE};
+use super::minimal::{self, Form, Minimal};
+use super::product::{Before, Block, Product, TILE};
 use super::simd::Isa;
 use super::target::Target;
 use super::weights::Packed;
@@ -18,6 +19,7 @@ pub(super) struct Scratch {
     rows: Vec<usize>,
     places: Vec<usize>,
     blocks: Vec<Block>,
+    minimal: minimal::Scratch,
 }
 
 /// Output positions that the same taps meet: their ends in the lists of rows and of blocks.
@@ -43,6 +45,11 @@ impl Convolution<'_> {
         let &Self { plan, node, packed, isa, .. } = self;
         if output.each() == 0 || output.values.is_empty() {
             return;
+        }
+        let form = packed.transformed().and_then(|weights| Form::of(plan, node, weights));
+        if let (Some(form), Some(weights)) = (&form, packed.transformed()) {
+            let minimal = Minimal { convolution: self, form, weights };
+            return minimal.run(input, output, &mut scratch.minimal);
         }
         scratch.collect(plan, node, packed, input, output);
         let originals = self.originals(output);
@@ -71,7 +78,7 @@ impl Convolution<'_> {
                         start: &[0.0; TILE],
                         places: &scratch.places[rows.clone()],
                         width,
-                        onward: start > 0,
+                        before: if start > 0 { Before::Continued } else { Before::Replaced },
                         rectify: originals
                             .as_ref()
                             .filter(|_| last)

@@ -9,7 +9,7 @@ use super::target::Target;
 /// It is `relu(z + δ) - relu(z)`, written so that it is δ itself, unrounded, wherever both are
 /// positive. A NaN stays one. Requires the instructions of `V`.
 #[inline(always)]
-unsafe fn rectified<V: Vector>(change: V, original: V) -> V {
+pub(super) unsafe fn rectified<V: Vector>(change: V, original: V) -> V {
     // SAFETY: the caller's.
     unsafe {
         let zero = V::splat(0.0);

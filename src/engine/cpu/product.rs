@@ -27,6 +27,19 @@ pub(super) struct Block {
     pub length: usize,
 }
 
+/// What becomes of what stands in the output before a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Before {
+    /// It is written over.
+    Replaced,
+    /// Sums go on from it, instead of from `start`: a sum may be interrupted between two blocks
+    /// without a change of its bits.
+    Continued,
+    /// Sums are added to it when they are complete: short sums added up are more precise than a
+    /// long one.
+    AddedTo,
+}
+
 /// Operands of a product.
 #[derive(Clone, Copy)]
 pub(super) struct Product<'a> {
@@ -44,9 +57,8 @@ pub(super) struct Product<'a> {
     pub places: &'a [usize],
     /// How many of the tile's channels are written.
     pub width: usize,
-    /// Whether sums go on from what stands in the output, instead of from `start`: a sum may be
-    /// interrupted between two blocks without a change of its bits.
-    pub onward: bool,
+    /// What becomes of what stands in the output.
+    pub before: Before,
     /// If a ReLU of differences follows, each row's original activations, and which of them is the
     /// tile's first.
     pub rectify: Option<(&'a [&'a [f32]], usize)>,
@@ -161,6 +173,23 @@ unsafe fn load<V: Vector, const VECTORS: usize>(from: *const f32) -> [V; VECTORS
     }
 }
 
+/// As [`load`], where only the first `width` values must be there.
+#[inline(always)]
+unsafe fn load_some<V: Vector, const VECTORS: usize>(
+    from: *const f32,
+    width: usize,
+) -> [V; VECTORS] {
+    // SAFETY: the caller's; `all` has a tile's values.
+    unsafe {
+        let mut all = [0.0; TILE];
+        if width == TILE {
+            return load(from);
+        }
+        all.as_mut_ptr().copy_from_nonoverlapping(from, width);
+        load(all.as_ptr())
+    }
+}
+
 /// `ROWS` rows, from `first` on, of a tile of `VECTORS` vectors.
 #[inline(always)]
 #[allow(clippy::needless_range_loop, reason = "indices keep the sums in registers")]
@@ -175,17 +204,10 @@ unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
     // `first + ROWS` of them exist.
     unsafe {
         let mut sums = [load::<V, VECTORS>(product.start.as_ptr()); ROWS];
-        if product.onward {
+        if product.before == Before::Continued {
             for row in 0..ROWS {
                 let place = output.add(*product.places.get_unchecked(first + row));
-                let mut all = [0.0; TILE];
-                let from = if product.width == TILE {
-                    place.cast_const()
-                } else {
-                    all.as_mut_ptr().copy_from_nonoverlapping(place, product.width);
-                    all.as_ptr()
-                };
-                sums[row] = load(from);
+                sums[row] = load_some(place, product.width);
             }
         }
         for block in product.blocks {
@@ -203,6 +225,15 @@ unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
                     }
                 }
                 weights = weights.add(TILE);
+            }
+        }
+        if product.before == Before::AddedTo {
+            for row in 0..ROWS {
+                let place = output.add(*product.places.get_unchecked(first + row));
+                let before = load_some::<V, VECTORS>(place, product.width);
+                for v in 0..VECTORS {
+                    sums[row][v] = before[v].add(sums[row][v]);
+                }
             }
         }
         for row in 0..ROWS {
@@ -267,14 +298,15 @@ mod tests {
                         start: &start,
                         places: &places,
                         width,
-                        onward: false,
+                        before: Before::Replaced,
                         rectify: None,
                     };
                     product.run(isa, &mut output);
                     let mut parts = vec![f32::NAN; output.len()];
                     for (part, block) in blocks.iter().enumerate() {
                         let blocks = std::slice::from_ref(block);
-                        Product { blocks, onward: part > 0, ..product }.run(isa, &mut parts);
+                        let before = if part > 0 { Before::Continued } else { Before::Replaced };
+                        Product { blocks, before, ..product }.run(isa, &mut parts);
                     }
                     assert_eq!(parts, output);
                     for (at, found) in output.iter().enumerate() {
@@ -306,7 +338,7 @@ mod tests {
             start: &[0.0; TILE],
             places: &[0],
             width: TILE,
-            onward: false,
+            before: Before::Replaced,
             rectify: None,
         };
         product.run(Isa::detect(), &mut [0.0; TILE]);

@@ -102,14 +102,14 @@ pub(super) trait Vector: Copy {
     unsafe fn store(self, to: *mut f32);
 }
 
-/// Has a cache line brought near, if the processor can be asked to. It need not exist.
+/// Has a cache line brought into a core's own cache, if the processor can be asked to. It need not exist.
 #[inline(always)]
 pub(super) fn prefetch(line: *const f32) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: SSE is part of x86-64, and a prefetch never faults.
     unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(line.cast());
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T1>(line.cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = line;
@@ -328,5 +328,120 @@ impl<const N: usize> Vector for Plain<N> {
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: the trait's requirements.
         unsafe { to.cast::<[f32; N]>().write(self.0) }
+    }
+}
+
+/// Four vectors as one: work around each value weighs less, and sums need not wait for each other.
+#[derive(Clone, Copy)]
+pub(super) struct Four<V>([V; 4]);
+
+impl<V: Vector> Vector for Four<V> {
+    const LANES: usize = 4 * V::LANES;
+
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self {
+        // SAFETY: the trait's requirements.
+        unsafe {
+            Self([
+                V::load(from),
+                V::load(from.add(V::LANES)),
+                V::load(from.add(2 * V::LANES)),
+                V::load(from.add(3 * V::LANES)),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        // SAFETY: the trait's requirements.
+        unsafe { Self([V::splat(value), V::splat(value), V::splat(value), V::splat(value)]) }
+    }
+
+    #[inline(always)]
+    unsafe fn mul_add(self, factor: Self, sum: Self) -> Self {
+        // SAFETY: the trait's requirements.
+        unsafe {
+            Self([
+                self.0[0].mul_add(factor.0[0], sum.0[0]),
+                self.0[1].mul_add(factor.0[1], sum.0[1]),
+                self.0[2].mul_add(factor.0[2], sum.0[2]),
+                self.0[3].mul_add(factor.0[3], sum.0[3]),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        // SAFETY: the trait's requirements.
+        unsafe {
+            Self([
+                self.0[0].add(other.0[0]),
+                self.0[1].add(other.0[1]),
+                self.0[2].add(other.0[2]),
+                self.0[3].add(other.0[3]),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sub(self, other: Self) -> Self {
+        // SAFETY: the trait's requirements.
+        unsafe {
+            Self([
+                self.0[0].sub(other.0[0]),
+                self.0[1].sub(other.0[1]),
+                self.0[2].sub(other.0[2]),
+                self.0[3].sub(other.0[3]),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn min(self, other: Self) -> Self {
+        // SAFETY: the trait's requirements.
+        unsafe {
+            Self([
+                self.0[0].min(other.0[0]),
+                self.0[1].min(other.0[1]),
+                self.0[2].min(other.0[2]),
+                self.0[3].min(other.0[3]),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn max(self, other: Self) -> Self {
+        // SAFETY: the trait's requirements.
+        unsafe {
+            Self([
+                self.0[0].max(other.0[0]),
+                self.0[1].max(other.0[1]),
+                self.0[2].max(other.0[2]),
+                self.0[3].max(other.0[3]),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn larger(self, other: Self) -> Self {
+        // SAFETY: the trait's requirements.
+        unsafe {
+            Self([
+                self.0[0].larger(other.0[0]),
+                self.0[1].larger(other.0[1]),
+                self.0[2].larger(other.0[2]),
+                self.0[3].larger(other.0[3]),
+            ])
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the trait's requirements.
+        unsafe {
+            for (place, vector) in self.0.into_iter().enumerate() {
+                vector.store(to.add(place * V::LANES));
+            }
+        }
     }
 }

@@ -48,11 +48,13 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// A target; `packed` has the filters that other targets already needed.
+    /// A target; `packed` has the filters that other targets already needed, `direct` is as in
+    /// [`Packed::new`].
     pub fn new(
         model: &Model,
         layer: LayerId,
         image: ImageSize,
+        direct: bool,
         packed: &mut HashMap<LayerId, Arc<Packed>>,
     ) -> Result<Self, EngineError> {
         let network = model.network();
@@ -81,9 +83,9 @@ impl Target {
                         kept[input] = true;
                         Step::Respond(UnitFilters::new(conv, filters, channels))
                     } else {
-                        let packed = packed
-                            .entry(id)
-                            .or_insert_with(|| Arc::new(Packed::new(conv, filters, channels)));
+                        let packed = packed.entry(id).or_insert_with(|| {
+                            Arc::new(Packed::new(conv, filters, channels, direct))
+                        });
                         Step::Convolve { packed: Arc::clone(packed), rectify: false }
                     }
                 }

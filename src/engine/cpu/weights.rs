@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::minimal::Transformed;
 use super::product::{Block, TILE};
 use crate::network::{Convolution, Filters};
 
@@ -20,11 +21,13 @@ pub(super) struct Packed {
     pub outputs: usize,
     pub groups: usize,
     pub kernel: usize,
+    transformed: Option<Transformed>,
 }
 
 impl Packed {
-    /// Packs the filters of a convolution on `channels` input channels.
-    pub fn new(conv: &Convolution, filters: &Filters, channels: usize) -> Self {
+    /// Packs the filters of a convolution on `channels` input channels. Unless `direct`, it may be
+    /// computed with fewer multiplications than taps.
+    pub fn new(conv: &Convolution, filters: &Filters, channels: usize, direct: bool) -> Self {
         let Convolution { out_channels, kernel, groups, .. } = *conv;
         let (inputs, outputs) = (channels / groups, out_channels / groups);
         let tiles = outputs.div_ceil(TILE);
@@ -42,7 +45,13 @@ impl Packed {
                 packed[(tap * inputs + input) * TILE + lane] = value;
             }
         }
-        Self { weights, bias, tiles, inputs, outputs, groups, kernel }
+        let transformed = (!direct).then(|| Transformed::new(kernel, groups, weights.len()));
+        Self { weights, bias, tiles, inputs, outputs, groups, kernel, transformed }
+    }
+
+    /// The weights at the points of forms with fewer multiplications, if there may be any.
+    pub fn transformed(&self) -> Option<&Transformed> {
+        self.transformed.as_ref()
     }
 
     /// The weights of a group's tile, `[ky][kx][input channel][TILE]`.

@@ -1,0 +1,73 @@
+//! Whether a plan's convolution is computed by taps or with fewer multiplications.
+
+use super::axis::{Axis, AxisForm, Tile};
+use super::weights::Transformed;
+use crate::engine::plan::Plan;
+use crate::geometry::Span;
+
+/// What a term of a transform costs, in multiply-adds of a product: its operands come from memory,
+/// one by one.
+const TERM: usize = 3;
+
+/// A plan's convolution with fewer multiplications than taps.
+#[derive(Debug)]
+pub(in crate::engine::cpu) struct Form {
+    pub(super) y: AxisForm,
+    pub(super) x: AxisForm,
+}
+
+impl Form {
+    /// The form for a node of a plan, if it is worth it. It depends on the plan alone.
+    pub fn of(plan: &Plan<'_>, node: usize, weights: &Transformed) -> Option<Self> {
+        let here = &plan.lineage().nodes()[node];
+        if here.slide.stride != 1 {
+            return None;
+        }
+        let input = here.inputs[0];
+        let axis = |inputs: Span, outputs: Span| Axis {
+            inputs: inputs.len(),
+            outputs: outputs.len(),
+            shift: outputs.start + plan.lineage().shift(node, 0) - inputs.start,
+            kernel: here.slide.kernel,
+        };
+        let (inputs, outputs) = (plan.window(input), plan.window(node));
+        let y = AxisForm::fewest(axis(inputs.0, outputs.0), weights.counts())?;
+        let x = AxisForm::fewest(axis(inputs.1, outputs.1), weights.counts())?;
+        let form = Self { y, x };
+        let (channels, results) = (plan.lineage().nodes()[input].channels, here.channels);
+        let taps = plan.y().taps(node) * plan.x().taps(node);
+        let products = form.y.multiplications() * form.x.multiplications();
+        let group = channels / weights.groups();
+        let direct = taps * group * results;
+        let fewest = products * group * results
+            + TERM * (form.value_terms() * channels + form.result_terms() * results);
+        (fewest < direct).then_some(form)
+    }
+
+    /// Pairs of points.
+    pub(super) fn points(&self) -> usize {
+        self.y.points * self.x.points
+    }
+
+    /// The tiles, `[y][x]`.
+    pub(super) fn tiles(&self) -> impl Iterator<Item = (&Tile, &Tile)> {
+        self.y.tiles.iter().flat_map(|y| self.x.tiles.iter().map(move |x| (y, x)))
+    }
+
+    /// Terms of a channel's values.
+    fn value_terms(&self) -> usize {
+        let columns = self.x.tiles.iter().map(|tile| tile.values.terms());
+        let columns: usize = columns.sum::<usize>() * self.y.multiplications();
+        // The first pass is over the columns of inputs that a tile sees; about all are.
+        let rows: usize = self.y.tiles.iter().map(|tile| tile.values.terms()).sum();
+        columns + rows * self.x.multiplications()
+    }
+
+    /// Terms of a channel's results.
+    fn result_terms(&self) -> usize {
+        let rows: usize = self.y.tiles.iter().map(|tile| tile.results.terms()).sum();
+        let outputs: usize = self.y.tiles.iter().map(|tile| tile.outputs).sum();
+        let columns: usize = self.x.tiles.iter().map(|tile| tile.results.terms()).sum();
+        rows * self.x.multiplications() + outputs * columns
+    }
+}

@@ -1,0 +1,283 @@
+//! A convolution by fewer multiplications: values at the points, products, results.
+
+use super::axis::Tile;
+use super::points::MOST;
+use super::{Form, Transformed};
+use crate::engine::cpu::change::{Change, odd_lines};
+use crate::engine::cpu::convolve::Convolution;
+use crate::engine::cpu::pointwise::rectified;
+use crate::engine::cpu::product::{Before, Block, Product, TILE};
+use crate::engine::cpu::simd::{Four, Kernel, One, Vector, prefetch_all};
+
+/// Terms of a sum over input channels, at most; sums are added up.
+const CHAIN: usize = 64;
+
+/// Buffers that are used again.
+#[derive(Debug, Default)]
+pub(in crate::engine::cpu) struct Scratch {
+    /// `[x point][presentation][tile][input channel]`, for one y point at a time: they should stay
+    /// in a core's own cache.
+    values: Vec<f32>,
+    /// `[presentation][tile][y point][x point][output channel]`.
+    results: Vec<f32>,
+    rows: Vec<usize>,
+    places: Vec<usize>,
+}
+
+/// A convolution and the form in which it is computed.
+pub(in crate::engine::cpu) struct Minimal<'a> {
+    pub convolution: &'a Convolution<'a>,
+    pub form: &'a Form,
+    pub weights: &'a Transformed,
+}
+
+impl Minimal<'_> {
+    /// Convolves `input` into `output`, shaped as the node's window.
+    pub fn run(&self, input: &Change, output: &mut Change, scratch: &mut Scratch) {
+        let Self { convolution, form, weights } = *self;
+        let (packed, isa) = (convolution.packed, convolution.isa);
+        let points = form.points();
+        let value_each = odd_lines(input.channels);
+        let result_each = odd_lines(points * output.channels);
+        let count = output.values.len() / output.each() * form.tiles().count();
+        let Scratch { values, results, rows, places } = scratch;
+        let value_count = form.x.points * count * value_each;
+        values.resize(values.len().max(value_count), 0.0);
+        results.resize(results.len().max(count * result_each), 0.0);
+        let values = &mut values[..value_count];
+        rows.clear();
+        rows.extend((0..count).map(|row| row * value_each));
+        places.clear();
+        places.extend((0..count).map(|row| row * result_each));
+        let all = packed.all_tiles().map(|(group, tile)| packed.tile(group, tile));
+        let weights = weights.at((form.y.points, form.x.points), all);
+        // Rounding of long sums would weigh most: the results are differences of larger numbers.
+        let parts: Vec<Block> = (0..packed.inputs)
+            .step_by(CHAIN)
+            .map(|k| Block { input: k, weights: k, length: CHAIN.min(packed.inputs - k) })
+            .collect();
+        let mut weights = weights.chunks_exact(packed.inputs * TILE);
+        for y_point in 0..form.y.points {
+            isa.run(Values { form, y_point, input, each: value_each, output: values });
+            for (x_point, values) in values.chunks_exact(count * value_each).enumerate() {
+                let point = y_point * form.x.points + x_point;
+                for (group, tile) in packed.all_tiles() {
+                    let (channel, width) = packed.channels(group, tile);
+                    let Some(weights) = weights.next() else { return };
+                    for (part, block) in parts.iter().enumerate() {
+                        let product = Product {
+                            input: &values[group * packed.inputs..],
+                            rows,
+                            blocks: std::slice::from_ref(block),
+                            weights,
+                            start: &[0.0; TILE],
+                            places,
+                            width,
+                            before: if part > 0 { Before::AddedTo } else { Before::Replaced },
+                            rectify: None,
+                        };
+                        product.run(isa, &mut results[point * output.channels + channel..]);
+                    }
+                }
+            }
+        }
+        let input = &results[..count * result_each];
+        isa.run(Results { convolution, form, each: result_each, input, output });
+    }
+}
+
+/// A sum of some of the vectors at `from`, `from + step`, …, which must have all that the terms
+/// name. Requires the instructions of `V`.
+#[inline(always)]
+unsafe fn sum<V: Vector>(terms: &[(usize, f32)], from: *const f32, step: usize) -> V {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut sum = V::splat(0.0);
+        for &(place, factor) in terms {
+            sum = V::splat(factor).mul_add(V::load(from.add(place * step)), sum);
+        }
+        sum
+    }
+}
+
+/// The values of every tile at one y point and all x points.
+struct Values<'a> {
+    form: &'a Form,
+    y_point: usize,
+    input: &'a Change,
+    each: usize,
+    output: &'a mut [f32],
+}
+
+impl Kernel for Values<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let Self { form, y_point, input, each, output } = self;
+        let channels = input.channels;
+        let wide = channels / Four::<V>::LANES * Four::<V>::LANES;
+        let whole = channels / V::LANES * V::LANES;
+        // From one x point to the next.
+        let step = output.len() / form.x.points;
+        let mut place = 0;
+        for changes in input.values.chunks_exact(input.each()) {
+            for (y, x) in form.tiles() {
+                let tile = ValuesOf { input, changes, y, x, y_point, step };
+                let values = &mut output[place..];
+                place += each;
+                for channel in (0..wide).step_by(Four::<V>::LANES) {
+                    // SAFETY: `V` is the caller's.
+                    unsafe { tile.put::<Four<V>>(channel, values) };
+                }
+                for channel in (wide..whole).step_by(V::LANES) {
+                    // SAFETY: as above.
+                    unsafe { tile.put::<V>(channel, values) };
+                }
+                for channel in whole..channels {
+                    // SAFETY: every machine has the instructions.
+                    unsafe { tile.put::<One>(channel, values) };
+                }
+            }
+        }
+    }
+}
+
+/// The values of a tile of a presentation.
+struct ValuesOf<'a> {
+    input: &'a Change,
+    changes: &'a [f32],
+    y: &'a Tile,
+    x: &'a Tile,
+    y_point: usize,
+    step: usize,
+}
+
+impl ValuesOf<'_> {
+    /// Those of a vector of channels, one for each x point. Requires the instructions of `V`.
+    #[inline(always)]
+    unsafe fn put<V: Vector>(&self, channel: usize, values: &mut [f32]) {
+        let &Self { input, changes, y, x, y_point, step } = self;
+        let (width, channels) = (input.x.len(), input.channels);
+        let line = width * channels;
+        assert!(x.inputs.len() <= MOST && x.inputs.end <= width && y.inputs.end <= input.y.len());
+        assert!(channel + V::LANES <= channels && changes.len() >= input.y.len() * line);
+        assert!(values.len() >= (x.values.count() - 1) * step + channels);
+        // SAFETY: all offsets are within what was just checked; sums over a tile's inputs name
+        // those.
+        unsafe {
+            let mut between = [V::splat(0.0); MOST];
+            let terms = y.values.of(y_point);
+            for (place, column) in x.inputs.clone().enumerate() {
+                let from = y.inputs.start * line + column * channels + channel;
+                between[place] = sum(terms, changes.as_ptr().add(from), line);
+            }
+            for (point, terms) in x.values.each().enumerate() {
+                let value: V = sum(terms, between.as_ptr().cast(), V::LANES);
+                value.store(values.as_mut_ptr().add(point * step + channel));
+            }
+        }
+    }
+}
+
+/// The results of every tile, and the ReLU behind the convolution if it is joined to it.
+struct Results<'a> {
+    convolution: &'a Convolution<'a>,
+    form: &'a Form,
+    each: usize,
+    input: &'a [f32],
+    output: &'a mut Change,
+}
+
+impl Kernel for Results<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let Self { convolution, form, each, input, output } = self;
+        let (channels, out_each) = (output.channels, output.each());
+        let (ys, xs) = (output.y, output.x);
+        let wide = channels / Four::<V>::LANES * Four::<V>::LANES;
+        let whole = channels / V::LANES * V::LANES;
+        let mut results = input.chunks_exact(each);
+        let mut ahead = input.chunks_exact(each).skip(1);
+        let originals = |which: usize| {
+            let (target, batch) = convolution.rectify?;
+            let presentation = batch.get(which)?;
+            let row =
+                move |y| presentation.original(target, convolution.node, y, xs.start, xs.len());
+            Some((ys.start..ys.end).map(row))
+        };
+        let mut rectify: Vec<&[f32]> = Vec::new();
+        for (which, output) in output.values.chunks_exact_mut(out_each).enumerate() {
+            // What the next presentation needs lies far away, and is fetched while this one is
+            // worked on.
+            originals(which + 1).into_iter().flatten().for_each(prefetch_all);
+            rectify.clear();
+            rectify.extend(originals(which).into_iter().flatten());
+            for (y, x) in form.tiles() {
+                let Some(results) = results.next() else { return };
+                ahead.next().into_iter().for_each(prefetch_all);
+                let width = xs.len();
+                let tile = ResultsOf { results, rectify: &rectify, y, x, width, channels };
+                for channel in (0..wide).step_by(Four::<V>::LANES) {
+                    // SAFETY: `V` is the caller's.
+                    unsafe { tile.put::<Four<V>>(channel, output) };
+                }
+                for channel in (wide..whole).step_by(V::LANES) {
+                    // SAFETY: as above.
+                    unsafe { tile.put::<V>(channel, output) };
+                }
+                for channel in whole..channels {
+                    // SAFETY: every machine has the instructions.
+                    unsafe { tile.put::<One>(channel, output) };
+                }
+            }
+        }
+    }
+}
+
+/// The results of a tile of a presentation.
+struct ResultsOf<'a> {
+    results: &'a [f32],
+    /// If a ReLU follows, the rows of the window's original activations.
+    rectify: &'a [&'a [f32]],
+    y: &'a Tile,
+    x: &'a Tile,
+    /// Of the window.
+    width: usize,
+    channels: usize,
+}
+
+impl ResultsOf<'_> {
+    /// Those of a vector of channels. Requires the instructions of `V`.
+    #[inline(always)]
+    unsafe fn put<V: Vector>(&self, channel: usize, output: &mut [f32]) {
+        let &Self { results, rectify, y, x, width, channels } = self;
+        let (down, right) = (y.values.count(), x.values.count());
+        let (last_row, last_column) = (y.first + y.outputs, x.first + x.outputs);
+        assert!(channel + V::LANES <= channels && results.len() >= down * right * channels);
+        assert!(right <= MOST && last_column <= width);
+        assert!(output.len() >= last_row * width * channels);
+        assert!(rectify.is_empty() || rectify.len() >= last_row);
+        assert!(rectify.iter().all(|row| row.len() >= width * channels));
+        // SAFETY: all offsets are within what was just checked; sums name a tile's points.
+        unsafe {
+            let mut between = [V::splat(0.0); MOST];
+            for (row, terms) in (y.first..).zip(y.results.each()) {
+                for (column, between) in between.iter_mut().enumerate().take(right) {
+                    let from = results.as_ptr().add(column * channels + channel);
+                    *between = sum(terms, from, right * channels);
+                }
+                for (column, terms) in (x.first..).zip(x.results.each()) {
+                    let mut change: V = sum(terms, between.as_ptr().cast(), V::LANES);
+                    let place = column * channels + channel;
+                    if let Some(original) = rectify.get(row) {
+                        change = rectified(change, V::load(original.as_ptr().add(place)));
+                    }
+                    change.store(output.as_mut_ptr().add(row * width * channels + place));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Weights at the points.
+
+use std::sync::OnceLock;
+
+use super::points::{MOST, Points};
+
+/// Bytes that a layer's transformed weights may take together.
+const BYTES: usize = 128 << 20;
+
+/// The weights of a convolution at all pairs of points, for each pair of counts: computed when
+/// they are first needed, since most networks need few.
+#[derive(Debug)]
+pub(in crate::engine::cpu) struct Transformed {
+    kernel: usize,
+    groups: usize,
+    counts: Vec<usize>,
+    weights: Vec<OnceLock<Vec<f32>>>,
+}
+
+impl Transformed {
+    /// For a convolution with so many weights. Where memory would be much, one count of points has
+    /// to do.
+    pub fn new(kernel: usize, groups: usize, weights: usize) -> Self {
+        let bytes = |points: usize| points * weights / (kernel * kernel) * size_of::<f32>();
+        let mut counts: Vec<usize> = match kernel {
+            0 | 1 => Vec::new(),
+            _ => (kernel + 2..=kernel + 4).filter(|&count| count <= MOST).collect(),
+        };
+        while bytes(counts.iter().sum::<usize>().pow(2)) > BYTES {
+            counts.remove(0);
+        }
+        let weights = (0..counts.len().pow(2)).map(|_| OnceLock::new()).collect();
+        Self { kernel, groups, counts, weights }
+    }
+
+    /// How many points there may be on an axis.
+    pub fn counts(&self) -> &[usize] {
+        &self.counts
+    }
+
+    pub fn groups(&self) -> usize {
+        self.groups
+    }
+
+    /// The weights for `y` × `x` points, `[y][x][…]`, where those of the taps are `[ky][kx][…]` in
+    /// each of `tiles`.
+    pub fn at<'a, 't>(
+        &'a self,
+        (y, x): (usize, usize),
+        tiles: impl Iterator<Item = &'t [f32]>,
+    ) -> &'a [f32] {
+        let place = |count| self.counts.iter().position(|&known| known == count).unwrap_or(0);
+        let which = place(y) * self.counts.len() + place(x);
+        self.weights[which].get_or_init(|| {
+            let kernel = self.kernel;
+            let (points_y, points_x) = (Points { count: y }, Points { count: x });
+            let tiles: Vec<&[f32]> = tiles.collect();
+            let mut all = Vec::new();
+            let mut sums: Vec<f64> = Vec::new();
+            for (row, column) in (0..y).flat_map(|row| (0..x).map(move |column| (row, column))) {
+                for tile in &tiles {
+                    let each = tile.len() / (kernel * kernel);
+                    sums.clear();
+                    sums.resize(each, 0.0);
+                    for (tap, values) in tile.chunks_exact(each).enumerate() {
+                        let factor = points_y.weights(row, tap / kernel, kernel)
+                            * points_x.weights(column, tap % kernel, kernel);
+                        for (sum, &value) in sums.iter_mut().zip(values) {
+                            *sum += factor * f64::from(value);
+                        }
+                    }
+                    all.extend(sums.iter().map(|&sum| sum as f32));
+                }
+            }
+            all
+        })
+    }
+}
