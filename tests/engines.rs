@@ -283,10 +283,9 @@ fn forms_agree(network: Network, layer: &str, size: ImageSize, every: usize) {
         let size = direct.differences.iter().fold(0.0_f32, |size, d| size.max(d.abs()));
         let errors = direct.differences.iter().zip(&fewest.differences).map(|(a, b)| (a - b).abs());
         let worst = errors.fold(0.0_f32, f32::max) / size;
-        if std::env::var("SHOW").is_ok() {
-            println!("{layer} {:?} {worst:.2e}", job.position);
-        }
         assert!(worst <= OF_LARGEST, "{layer} at {:?}: {worst:.1e}", job.position);
+        let alone = present(&CpuEngine::default(), &model, id, std::slice::from_ref(job));
+        assert_eq!(bits(&alone), bits(std::slice::from_ref(fewest)), "{layer}");
     }
 }
 

@@ -3,7 +3,7 @@
 use ndarray::ArrayView3;
 
 use super::normalise::normalised;
-use super::product::{Before, Block, Product};
+use super::product::{Block, Product, TILE, short_blocks};
 use super::simd::Isa;
 use super::target::{Step, Target};
 use super::weights::Packed;
@@ -250,6 +250,8 @@ impl Padded {
         let mut blocks: Vec<Block> = Vec::new();
         let all = (0, packed.kernel);
         packed.blocks(all, all, self.width, self.channels, &mut blocks);
+        // How differences are rectified depends on these values: they should be as precise as can be.
+        let blocks = short_blocks(&blocks);
         let channels = packed.groups * packed.outputs;
         let positions = || (0..y.len()).flat_map(|y| (0..x.len()).map(move |x| (y, x)));
         let rows: Vec<usize> = positions()
@@ -258,18 +260,22 @@ impl Padded {
         let places: Vec<usize> = (0..rows.len()).map(|place| place * channels).collect();
         for (group, tile) in packed.all_tiles() {
             let (first, width) = packed.channels(group, tile);
-            let product = Product {
-                input: &self.values[group * packed.inputs..],
-                rows: &rows,
-                blocks: &blocks,
-                weights: packed.tile(group, tile),
-                start: packed.bias(group, tile),
-                places: &places,
-                width,
-                before: Before::Replaced,
-                rectify: None,
-            };
-            product.run(isa, &mut output[first..]);
+            for (part, block) in blocks.iter().enumerate() {
+                let start = if part == 0 { packed.bias(group, tile) } else { &[0.0; TILE] };
+                let product = Product {
+                    input: &self.values[group * packed.inputs..],
+                    rows: &rows,
+                    blocks: std::slice::from_ref(block),
+                    weights: packed.tile(group, tile),
+                    start,
+                    places: &places,
+                    width,
+                    add: part > 0,
+                    ahead: &[],
+                    rectify: None,
+                };
+                product.run(isa, &mut output[first..]);
+            }
         }
     }
 }

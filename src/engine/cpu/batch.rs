@@ -59,8 +59,8 @@ pub(super) struct Chunk<'a> {
     pub members: &'a [(PlanKey, Member)],
 }
 
-/// Floats that the largest buffer of a chunk should have: activations should stay in a core's own
-/// cache from one layer to the next.
+/// Floats that the largest buffer of a chunk may have. The more presentations, the less often the
+/// weights are fetched, which are larger than any cache; but a thread holds a few such buffers.
 const CHUNK_FLOATS: usize = 1024 * 1024;
 /// More presentations than this gain nothing.
 const CHUNK_LIMIT: usize = 72;

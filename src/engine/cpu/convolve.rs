@@ -2,7 +2,7 @@
 
 use super::change::{Change, Presentation};
 use super::minimal::{self, Form, Minimal};
-use super::product::{Before, Block, Product, TILE};
+use super::product::{Block, Product, TILE};
 use super::simd::Isa;
 use super::target::Target;
 use super::weights::Packed;
@@ -78,7 +78,8 @@ impl Convolution<'_> {
                         start: &[0.0; TILE],
                         places: &scratch.places[rows.clone()],
                         width,
-                        before: if start > 0 { Before::Continued } else { Before::Replaced },
+                        add: start > 0,
+                        ahead: &[],
                         rectify: originals
                             .as_ref()
                             .filter(|_| last)

@@ -27,17 +27,21 @@ pub(super) struct Block {
     pub length: usize,
 }
 
-/// What becomes of what stands in the output before a product.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Before {
-    /// It is written over.
-    Replaced,
-    /// Sums go on from it, instead of from `start`: a sum may be interrupted between two blocks
-    /// without a change of its bits.
-    Continued,
-    /// Sums are added to it when they are complete: short sums added up are more precise than a
-    /// long one.
-    AddedTo,
+/// Terms of a short sum.
+const SHORT: usize = 64;
+
+/// Cuts blocks up into such for short sums, which are more precise when they are added up than one
+/// long sum.
+pub(super) fn short_blocks(blocks: &[Block]) -> Vec<Block> {
+    let parts = |block: &Block| {
+        let Block { input, weights, length } = *block;
+        (0..length).step_by(SHORT).map(move |k| Block {
+            input: input + k,
+            weights: weights + k,
+            length: SHORT.min(length - k),
+        })
+    };
+    blocks.iter().flat_map(parts).collect()
 }
 
 /// Operands of a product.
@@ -57,8 +61,11 @@ pub(super) struct Product<'a> {
     pub places: &'a [usize],
     /// How many of the tile's channels are written.
     pub width: usize,
-    /// What becomes of what stands in the output.
-    pub before: Before,
+    /// Whether sums are added to what stands in the output, instead of written over it.
+    pub add: bool,
+    /// The weights of the next product: where they are not in a core's own cache, they are fetched
+    /// meanwhile.
+    pub ahead: &'a [f32],
     /// If a ReLU of differences follows, each row's original activations, and which of them is the
     /// tile's first.
     pub rectify: Option<(&'a [&'a [f32]], usize)>,
@@ -93,6 +100,8 @@ impl Product<'_> {
         let mut first = 0;
         for part in 0..parts {
             let rows = (self.rows.len() - first).div_ceil(parts - part);
+            let share = self.ahead.len() * part / parts..self.ahead.len() * (part + 1) / parts;
+            prefetch_all(&self.ahead[share]);
             // Original activations lie far away, and a product gives them time to come.
             self.originals(first, rows).for_each(|(original, _)| prefetch_all(original));
             // SAFETY: `isa` is one of this machine's; offsets were checked above; `first + rows`
@@ -204,12 +213,6 @@ unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
     // `first + ROWS` of them exist.
     unsafe {
         let mut sums = [load::<V, VECTORS>(product.start.as_ptr()); ROWS];
-        if product.before == Before::Continued {
-            for row in 0..ROWS {
-                let place = output.add(*product.places.get_unchecked(first + row));
-                sums[row] = load_some(place, product.width);
-            }
-        }
         for block in product.blocks {
             let mut rows = [input.add(block.input); ROWS];
             for row in 0..ROWS {
@@ -227,7 +230,7 @@ unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
                 weights = weights.add(TILE);
             }
         }
-        if product.before == Before::AddedTo {
+        if product.add {
             for row in 0..ROWS {
                 let place = output.add(*product.places.get_unchecked(first + row));
                 let before = load_some::<V, VECTORS>(place, product.width);
@@ -298,17 +301,20 @@ mod tests {
                         start: &start,
                         places: &places,
                         width,
-                        before: Before::Replaced,
+                        add: false,
+                        ahead: &[],
                         rectify: None,
                     };
                     product.run(isa, &mut output);
-                    let mut parts = vec![f32::NAN; output.len()];
-                    for (part, block) in blocks.iter().enumerate() {
+                    let mut sums = vec![f32::NAN; output.len()];
+                    for (part, block) in short_blocks(&blocks).iter().enumerate() {
+                        let start = if part == 0 { &start } else { &[0.0; TILE] };
                         let blocks = std::slice::from_ref(block);
-                        let before = if part > 0 { Before::Continued } else { Before::Replaced };
-                        Product { blocks, before, ..product }.run(isa, &mut parts);
+                        Product { blocks, start, add: part > 0, ..product }.run(isa, &mut sums);
                     }
-                    assert_eq!(parts, output);
+                    for (at, (sum, found)) in sums.iter().zip(&output).enumerate() {
+                        assert!((sum - found).abs() < 1e-5, "{at}: {sum} {found}");
+                    }
                     for (at, found) in output.iter().enumerate() {
                         let expected = by_definition(&product, rows[at / width], at % width);
                         assert!((f64::from(*found) - expected).abs() < 1e-5);
@@ -338,7 +344,8 @@ mod tests {
             start: &[0.0; TILE],
             places: &[0],
             width: TILE,
-            before: Before::Replaced,
+            add: false,
+            ahead: &[],
             rectify: None,
         };
         product.run(Isa::detect(), &mut [0.0; TILE]);

@@ -6,11 +6,8 @@ use super::{Form, Transformed};
 use crate::engine::cpu::change::{Change, odd_lines};
 use crate::engine::cpu::convolve::Convolution;
 use crate::engine::cpu::pointwise::rectified;
-use crate::engine::cpu::product::{Before, Block, Product, TILE};
+use crate::engine::cpu::product::{Block, Product, TILE, short_blocks};
 use crate::engine::cpu::simd::{Four, Kernel, One, Vector, prefetch_all};
-
-/// Terms of a sum over input channels, at most; sums are added up.
-const CHAIN: usize = 64;
 
 /// Buffers that are used again.
 #[derive(Debug, Default)]
@@ -51,29 +48,30 @@ impl Minimal<'_> {
         places.extend((0..count).map(|row| row * result_each));
         let all = packed.all_tiles().map(|(group, tile)| packed.tile(group, tile));
         let weights = weights.at((form.y.points, form.x.points), all);
-        // Rounding of long sums would weigh most: the results are differences of larger numbers.
-        let parts: Vec<Block> = (0..packed.inputs)
-            .step_by(CHAIN)
-            .map(|k| Block { input: k, weights: k, length: CHAIN.min(packed.inputs - k) })
-            .collect();
-        let mut weights = weights.chunks_exact(packed.inputs * TILE);
+        // Results are differences of products: the products should be precise.
+        let all = [Block { input: 0, weights: 0, length: packed.inputs }];
+        let parts = short_blocks(&all);
+        let mut places_of_weights = (0..weights.len()).step_by(packed.inputs * TILE);
         for y_point in 0..form.y.points {
             isa.run(Values { form, y_point, input, each: value_each, output: values });
             for (x_point, values) in values.chunks_exact(count * value_each).enumerate() {
                 let point = y_point * form.x.points + x_point;
                 for (group, tile) in packed.all_tiles() {
                     let (channel, width) = packed.channels(group, tile);
-                    let Some(weights) = weights.next() else { return };
+                    let Some(first) = places_of_weights.next() else { return };
                     for (part, block) in parts.iter().enumerate() {
+                        let end = first + (block.weights + block.length) * TILE;
+                        let next = (end + block.length * TILE).min(weights.len());
                         let product = Product {
                             input: &values[group * packed.inputs..],
                             rows,
                             blocks: std::slice::from_ref(block),
-                            weights,
+                            weights: &weights[first..],
                             start: &[0.0; TILE],
                             places,
                             width,
-                            before: if part > 0 { Before::AddedTo } else { Before::Replaced },
+                            add: part > 0,
+                            ahead: &weights[end..next],
                             rectify: None,
                         };
                         product.run(isa, &mut results[point * output.channels + channel..]);
