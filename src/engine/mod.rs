@@ -110,6 +110,10 @@ pub trait Engine: Sync {
     /// The engine's name, for the manifest.
     fn name(&self) -> &'static str;
 
+    /// Bytes of `model`'s weights in the orders in which the engine reads them for `layers`, at
+    /// most, beside the model itself.
+    fn weight_bytes(&self, model: &Model, layers: &[LayerId]) -> usize;
+
     /// Prepares the engine to run `model` up to `layers`, convolutions all, on images of size
     /// `image`.
     ///

@@ -111,6 +111,11 @@ impl Model {
         Ok(Self { network, filters, digest: digest_of(path)?, ignored: tensors.ignored })
     }
 
+    /// How many weights and biases there are.
+    pub fn weights(&self) -> usize {
+        self.filters.values().map(|filters| filters.weight.len() + filters.bias.len()).sum()
+    }
+
     /// A model of these filters, one for each convolution in order.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::engine::Engine;
 use crate::geometry::ImageSize;
 use crate::network::{IMAGE_CHANNELS, LayerId, Model};
 
@@ -30,32 +31,27 @@ pub struct MemoryShares {
     pub responses: usize,
 }
 
-/// Copies of the weights: as they were read, in the order of products, in that of single units,
-/// transformed for products that need fewer multiplications, and in 64 bits for verification.
-const COPIES_OF_WEIGHTS: usize = 8;
 /// Buffers of a thread that holds differences: a batch of presentations through all layers.
 const BYTES_A_THREAD: usize = 24 << 20;
 /// The program, the names of the images, the ranking.
 const BYTES_OF_THE_PROGRAM: usize = 64 << 20;
 
 impl MemoryShares {
-    /// Shares out `total` bytes for sweeps of `layers` on images of size `image`.
+    /// Shares out `total` bytes for sweeps by `engines` of `layers` on images of size `image`.
     ///
     /// # Errors
     /// If less than half of it, or than what a few images need, would be left for the work.
     pub fn of(
         total: usize,
+        engines: &[&dyn Engine],
         model: &Model,
         layers: &[LayerId],
         image: ImageSize,
         threads: usize,
     ) -> Result<Self, TooLittleMemory> {
         let network = model.network();
-        let weights: usize = network
-            .convolutions()
-            .filter_map(|(id, _)| model.filters(id))
-            .map(|filters| (filters.weight.len() + filters.bias.len()) * size_of::<f32>())
-            .sum();
+        let weights = model.weights() * size_of::<f32>()
+            + engines.iter().map(|engine| engine.weight_bytes(model, layers)).sum::<usize>();
         // A thread of the plain engine, which ranks and verifies, holds a layer's input and output
         // of a whole image, in 64 bits at most.
         let largest = layers
@@ -66,7 +62,7 @@ impl MemoryShares {
             .max();
         let plain = 3 * size_of::<f64>() * largest.unwrap_or(0);
         let fixed = BYTES_OF_THE_PROGRAM
-            + COPIES_OF_WEIGHTS * weights
+            + weights
             + threads * (BYTES_A_THREAD + plain + READ_AHEAD * image_bytes(image));
         let least = 16 * image_bytes(image) + 4 * size_of::<f32>() * largest.unwrap_or(0);
         if total < fixed + least {
@@ -92,6 +88,7 @@ fn image_bytes(ImageSize { height, width }: ImageSize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::CpuEngine;
     use crate::network::{Filters, Network};
 
     #[test]
@@ -108,7 +105,9 @@ mod tests {
         let layers = [network.convolution("conv5").unwrap()];
         let model = Model::new(network, filters).unwrap();
         let image = ImageSize::square(227);
-        let of = |total, threads| MemoryShares::of(total, &model, &layers, image, threads);
+        let of = |total, threads| {
+            MemoryShares::of(total, &[&CpuEngine::default()], &model, &layers, image, threads)
+        };
         let MemoryShares { fixed, activations, images, responses } = of(2 << 30, 2).unwrap();
         assert!(fixed + activations + images + responses <= 2 << 30);
         assert!(activations > images && images >= responses && responses > 100 << 20);

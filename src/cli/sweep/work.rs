@@ -12,7 +12,7 @@ use crate::cli::inputs::{Inputs, network_and_layers};
 use crate::cli::output::OutputFolder;
 use crate::cli::progress::Progress;
 use crate::cli::threads;
-use crate::engine::Engine;
+use crate::engine::{Engine, Float64Engine};
 use crate::maps::{ImageRecord, Manifest, ModelRecord, SettingsRecord};
 use crate::sweep::MemoryShares;
 
@@ -93,7 +93,12 @@ fn shares(
 ) -> Result<MemoryShares, Failure> {
     let total = usize::try_from(arguments.memory.as_u64()).unwrap_or(usize::MAX);
     let Inputs { model, layers, images } = inputs;
-    MemoryShares::of(total, model, layers, images.size(), threads).map_err(|error| {
+    let mut engines = vec![arguments.method.engine(None)?];
+    if arguments.verify > 0 {
+        engines.push(Box::new(Float64Engine));
+    }
+    let engines: Vec<&dyn Engine> = engines.iter().map(AsRef::as_ref).collect();
+    MemoryShares::of(total, &engines, model, layers, images.size(), threads).map_err(|error| {
         // Rounded up to what can be typed.
         let needed = ByteSize::mib((error.needed as u64).div_ceil(1 << 20));
         Failure::usage(format!(

@@ -45,6 +45,7 @@ use self::base::Base;
 use self::batch::{Chunk, OnImage, Order, by_image};
 use self::change::Presentation;
 use self::chunk::{Scratch, present};
+use self::minimal::Transformed;
 use self::simd::Isa;
 use self::target::Target;
 use self::weights::Packed;
@@ -78,6 +79,19 @@ impl Default for CpuEngine {
 impl Engine for CpuEngine {
     fn name(&self) -> &'static str {
         "cpu-incremental"
+    }
+
+    fn weight_bytes(&self, model: &Model, layers: &[LayerId]) -> usize {
+        let network = model.network();
+        let leading = network.leading_to(layers);
+        let bytes = network.convolutions().filter(|(id, _)| leading[id.0]).map(|(id, conv)| {
+            let weights = model.filters(id).map_or(0, |filters| filters.weight.len());
+            // For products, for single units, and for forms with fewer multiplications.
+            let transformed =
+                if self.direct { 0 } else { Transformed::bytes(conv.kernel, weights) };
+            2 * weights * size_of::<f32>() + transformed
+        });
+        bytes.sum()
     }
 
     fn prepare<'m>(

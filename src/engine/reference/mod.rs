@@ -42,6 +42,10 @@ impl Engine for ReferenceEngine {
         "cpu-full"
     }
 
+    fn weight_bytes(&self, _model: &Model, _layers: &[LayerId]) -> usize {
+        0
+    }
+
     fn prepare<'m>(
         &self,
         model: &'m Model,
@@ -55,6 +59,10 @@ impl Engine for ReferenceEngine {
 impl Engine for Float64Engine {
     fn name(&self) -> &'static str {
         "cpu-full-f64"
+    }
+
+    fn weight_bytes(&self, model: &Model, _layers: &[LayerId]) -> usize {
+        model.weights() * size_of::<f64>()
     }
 
     fn prepare<'m>(

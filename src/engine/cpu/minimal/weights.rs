@@ -21,16 +21,14 @@ impl Transformed {
     /// For a convolution with so many weights. Where memory would be much, one count of points has
     /// to do.
     pub fn new(kernel: usize, groups: usize, weights: usize) -> Self {
-        let bytes = |points: usize| points * weights / (kernel * kernel) * size_of::<f32>();
-        let mut counts: Vec<usize> = match kernel {
-            0 | 1 => Vec::new(),
-            _ => (kernel + 2..=kernel + 4).filter(|&count| count <= MOST).collect(),
-        };
-        while bytes(counts.iter().sum::<usize>().pow(2)) > BYTES {
-            counts.remove(0);
-        }
+        let counts = counts(kernel, weights);
         let weights = (0..counts.len().pow(2)).map(|_| OnceLock::new()).collect();
         Self { kernel, groups, counts, weights }
+    }
+
+    /// Bytes that those of a convolution with so many weights take, once all are needed.
+    pub fn bytes(kernel: usize, weights: usize) -> usize {
+        bytes(&counts(kernel, weights), kernel, weights)
     }
 
     /// How many points there may be on an axis.
@@ -74,5 +72,47 @@ impl Transformed {
             }
             all
         })
+    }
+}
+
+/// How many points there may be on an axis. It depends on the convolution alone, as the form does
+/// that is taken, and so the results.
+fn counts(kernel: usize, weights: usize) -> Vec<usize> {
+    let mut counts: Vec<usize> = match kernel {
+        0 | 1 => Vec::new(),
+        _ => (kernel + 2..=kernel + 4).filter(|&count| count <= MOST).collect(),
+    };
+    while bytes(&counts, kernel, weights) > BYTES {
+        counts.remove(0);
+    }
+    counts
+}
+
+/// Of the weights at all pairs of points.
+fn bytes(counts: &[usize], kernel: usize, weights: usize) -> usize {
+    let points = counts.iter().sum::<usize>().pow(2);
+    points * (weights / (kernel * kernel)) * size_of::<f32>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_bytes_are_taken_as_were_said() {
+        // conv4 and conv2 of AlexNet, a layer of VGG, one without other forms.
+        for (kernel, channels) in [(3, 384 * 256), (5, 64 * 192), (3, 512 * 512), (1, 64)] {
+            let weights = vec![0.5; channels * kernel * kernel];
+            let transformed = Transformed::new(kernel, 1, weights.len());
+            let said = Transformed::bytes(kernel, weights.len());
+            assert!(said <= BYTES);
+            if channels < 64 * 256 {
+                let counts = transformed.counts();
+                let pairs = counts.iter().flat_map(|&y| counts.iter().map(move |&x| (y, x)));
+                let floats: usize =
+                    pairs.map(|pair| transformed.at(pair, [&weights[..]].into_iter()).len()).sum();
+                assert_eq!(floats * size_of::<f32>(), said);
+            }
+        }
     }
 }
