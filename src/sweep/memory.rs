@@ -32,7 +32,7 @@ pub struct MemoryShares {
 }
 
 /// Buffers of a thread that holds differences: a batch of presentations through all layers.
-const BYTES_A_THREAD: usize = 24 << 20;
+const BYTES_A_THREAD: usize = 64 << 20;
 /// The program, the names of the images, the ranking.
 const BYTES_OF_THE_PROGRAM: usize = 64 << 20;
 

@@ -50,14 +50,8 @@ pub(super) struct Order {
     members: Vec<(PlanKey, Member)>,
 }
 
-/// Presentations that share a plan.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Chunk<'a> {
-    /// The key of their plan.
-    pub key: PlanKey,
-    /// The presentations.
-    pub members: &'a [(PlanKey, Member)],
-}
+/// Presentations that share a plan, which begin with its key.
+pub(super) type Group<'a> = &'a [(PlanKey, Member)];
 
 /// Floats that the largest buffer of a chunk may have. The more presentations, the less often the
 /// weights are fetched, which are larger than any cache; but a thread holds a few such buffers.
@@ -85,20 +79,29 @@ impl Order {
         Self { members }
     }
 
-    /// The presentations in chunks of a size that suits their plan.
-    pub fn chunks<'a>(&'a self, planner: &Planner<'_>) -> Vec<Chunk<'a>> {
-        let groups = self.members.chunk_by(|(one, _), (other, _)| one == other);
-        let split = groups.flat_map(|group| {
-            let key = group[0].0;
-            let limit = CHUNK_FLOATS / largest_window(&planner.plan(key)).max(1);
-            let limit = limit.clamp(1, CHUNK_LIMIT);
+    /// The presentations in chunks of groups. Presentations of one plan are computed together, and
+    /// what different plans have in common is too ([`minimal`](super::minimal)).
+    pub fn chunks<'a>(&'a self, planner: &Planner<'_>) -> Vec<Vec<Group<'a>>> {
+        let mut chunks: Vec<Vec<Group<'a>>> = Vec::new();
+        let (mut floats, mut presentations) = (usize::MAX, usize::MAX);
+        for group in self.members.chunk_by(|(one, _), (other, _)| one == other) {
+            let each = largest_window(&planner.plan(group[0].0)).max(1);
+            let limit = (CHUNK_FLOATS / each).clamp(1, CHUNK_LIMIT);
             // Twelve rows are computed at a time.
             let limit = if limit > ROWS { limit / ROWS * ROWS } else { limit };
             // Equal parts: a small rest would be computed less efficiently.
             let size = group.len().div_ceil(group.len().div_ceil(limit));
-            group.chunks(size).map(move |members| Chunk { key, members })
-        });
-        split.collect()
+            for group in group.chunks(size) {
+                floats = floats.saturating_add(group.len() * each);
+                presentations = presentations.saturating_add(group.len());
+                if floats > CHUNK_FLOATS || presentations > CHUNK_LIMIT {
+                    chunks.push(Vec::new());
+                    (floats, presentations) = (group.len() * each, group.len());
+                }
+                chunks.last_mut().into_iter().for_each(|chunk| chunk.push(group));
+            }
+        }
+        chunks
     }
 }
 

@@ -36,23 +36,43 @@ pub(super) struct Convolution<'a> {
     pub packed: &'a Packed,
     /// What a ReLU needs: the original activations of `node`.
     pub rectify: Option<(&'a Target, &'a [Presentation<'a>])>,
+    /// The window of the node's input.
+    pub input: &'a Change,
+    /// Shaped as the node's window.
+    pub output: &'a mut Change,
     pub isa: Isa,
 }
 
 impl Convolution<'_> {
-    /// Convolves `input`, the window of the node's input, into `output`, shaped as the node's.
-    pub fn run(&self, input: &Change, output: &mut Change, scratch: &mut Scratch) {
-        let &Self { plan, node, packed, isa, .. } = self;
-        if output.each() == 0 || output.values.is_empty() {
-            return;
+    /// Computes some convolutions of one node, each in the form that suits its plan, and those
+    /// that multiply by the same weights together.
+    pub fn run_all(all: Vec<Self>, scratch: &mut Scratch) {
+        let mut minimal: Vec<Minimal<'_>> = Vec::new();
+        for mut convolution in all {
+            if convolution.output.values.is_empty() {
+                continue;
+            }
+            let weights = convolution.packed.transformed();
+            let form =
+                weights.and_then(|weights| Form::of(convolution.plan, convolution.node, weights));
+            match form {
+                Some(form) => minimal.push(Minimal { convolution, form }),
+                None => convolution.run(scratch),
+            }
         }
-        let form = packed.transformed().and_then(|weights| Form::of(plan, node, weights));
-        if let (Some(form), Some(weights)) = (&form, packed.transformed()) {
-            let minimal = Minimal { convolution: self, form, weights };
-            return minimal.run(input, output, &mut scratch.minimal);
+        minimal.sort_by_key(|minimal| minimal.form.points());
+        for together in minimal.chunk_by_mut(|one, other| one.form.points() == other.form.points())
+        {
+            Minimal::run_all(together, &mut scratch.minimal);
         }
+    }
+
+    /// Computes it tap by tap.
+    fn run(&mut self, scratch: &mut Scratch) {
+        let &mut Self { plan, node, packed, input, isa, .. } = self;
+        let originals = self.originals();
+        let output = &mut *self.output;
         scratch.collect(plan, node, packed, input, output);
-        let originals = self.originals(output);
         let rows_at_once = packed.kernel_rows_of(WEIGHT_FLOATS);
         for (group, tile) in packed.all_tiles() {
             let (channel, width) = packed.channels(group, tile);
@@ -92,9 +112,12 @@ impl Convolution<'_> {
     }
 
     /// For each row of the product, the original activations of its position.
-    fn originals(&self, output: &Change) -> Option<Vec<&[f32]>> {
+    fn originals<'o>(&self) -> Option<Vec<&'o [f32]>>
+    where
+        Self: 'o,
+    {
         let (target, batch) = self.rectify?;
-        let (plan, node) = (self.plan, self.node);
+        let (plan, node, output) = (self.plan, self.node, &self.output);
         let mut originals = Vec::with_capacity(batch.len() * output.y.len() * output.x.len());
         for (y, x) in runs(plan, node) {
             let (top, left) =

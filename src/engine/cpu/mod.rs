@@ -42,14 +42,14 @@ use ndarray::ArrayView3;
 use rayon::prelude::*;
 
 use self::base::Base;
-use self::batch::{Chunk, OnImage, Order, by_image};
+use self::batch::{Group, Member, OnImage, Order, by_image};
 use self::change::Presentation;
-use self::chunk::{Scratch, present};
+use self::chunk::{Batch, Scratch, present};
 use self::minimal::Transformed;
 use self::simd::Isa;
 use self::target::Target;
 use self::weights::Packed;
-use super::plan::{Axis, Planner};
+use super::plan::{Axis, PlanKey, Planner};
 use super::request::{check_image, check_job};
 use super::spare::Spare;
 use super::{Engine, EngineError, Extremes, Job, Prepared, Presented, ReferenceEngine, Watch};
@@ -177,35 +177,35 @@ impl Incremental<'_> {
         let mut planner = Planner::new(&target.lineage);
         let order = Order::new(jobs, members(), &mut planner);
         let chunks = order.chunks(&planner);
-        let compute = |chunk: &Chunk<'_>| {
+        let presentation = |&(_, member): &(PlanKey, Member)| {
+            let Job { unit, position, occluders, .. } = &jobs[member.job];
+            Presentation {
+                base: &bases[base_of[member.job]],
+                unit: *unit,
+                position: *position,
+                occluder: &occluders[member.occluder],
+                patches: &patches[&member.job],
+                which: member.occluder,
+            }
+        };
+        let compute = |chunk: &Vec<Group<'_>>| {
             if watch.stopped() {
                 return Err(EngineError::Stopped);
             }
-            let batch: Vec<Presentation<'_>> = chunk
-                .members
-                .iter()
-                .map(|(_, member)| {
-                    let Job { unit, position, occluders, .. } = &jobs[member.job];
-                    Presentation {
-                        base: &bases[base_of[member.job]],
-                        unit: *unit,
-                        position: *position,
-                        occluder: &occluders[member.occluder],
-                        patches: &patches[&member.job],
-                        which: member.occluder,
-                    }
-                })
-                .collect();
-            let plan = planner.plan(chunk.key);
+            let batch = |group: &Group<'_>| {
+                let presentations = group.iter().map(presentation).collect();
+                Batch { plan: planner.plan(group[0].0), presentations }
+            };
+            let batches: Vec<Batch<'_>> = chunk.iter().map(batch).collect();
             let differences =
-                self.scratch.with(|scratch| present(target, &plan, &batch, scratch, self.isa));
-            watch.advance(batch.len() as u64);
+                self.scratch.with(|scratch| present(target, &batches, scratch, self.isa));
+            watch.advance(differences.len() as u64);
             Ok(differences)
         };
         let differences: Vec<Vec<f32>> =
             chunks.par_iter().map(compute).collect::<Result<_, EngineError>>()?;
         for (chunk, differences) in chunks.iter().zip(differences) {
-            for ((_, member), difference) in chunk.members.iter().zip(differences) {
+            for ((_, member), difference) in chunk.iter().copied().flatten().zip(differences) {
                 let presented = &mut presented[member.job];
                 let occluded = presented.response + difference;
                 if !occluded.is_finite() {

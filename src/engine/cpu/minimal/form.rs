@@ -44,9 +44,9 @@ impl Form {
         (fewest < direct).then_some(form)
     }
 
-    /// Pairs of points.
-    pub(super) fn points(&self) -> usize {
-        self.y.points * self.x.points
+    /// Points of both axes: forms that agree in them multiply by the same weights.
+    pub fn points(&self) -> (usize, usize) {
+        (self.y.points, self.x.points)
     }
 
     /// The tiles, `[y][x]`.

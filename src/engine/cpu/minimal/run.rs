@@ -1,8 +1,8 @@
 //! A convolution by fewer multiplications: values at the points, products, results.
 
+use super::Form;
 use super::axis::Tile;
 use super::points::MOST;
-use super::{Form, Transformed};
 use crate::engine::cpu::change::{Change, odd_lines};
 use crate::engine::cpu::convolve::Convolution;
 use crate::engine::cpu::pointwise::rectified;
@@ -23,39 +23,50 @@ pub(in crate::engine::cpu) struct Scratch {
 
 /// A convolution and the form in which it is computed.
 pub(in crate::engine::cpu) struct Minimal<'a> {
-    pub convolution: &'a Convolution<'a>,
-    pub form: &'a Form,
-    pub weights: &'a Transformed,
+    pub convolution: Convolution<'a>,
+    pub form: Form,
 }
 
 impl Minimal<'_> {
-    /// Convolves `input` into `output`, shaped as the node's window.
-    pub fn run(&self, input: &Change, output: &mut Change, scratch: &mut Scratch) {
-        let Self { convolution, form, weights } = *self;
-        let (packed, isa) = (convolution.packed, convolution.isa);
-        let points = form.points();
-        let value_each = odd_lines(input.channels);
-        let result_each = odd_lines(points * output.channels);
-        let count = output.values.len() / output.each() * form.tiles().count();
+    /// A row of the product for each tile of each presentation.
+    fn rows(&self) -> usize {
+        let Convolution { output, .. } = &self.convolution;
+        output.values.len() / output.each() * self.form.tiles().count()
+    }
+
+    /// Computes convolutions of one node whose forms have the same points.
+    pub fn run_all(all: &mut [Self], scratch: &mut Scratch) {
+        let Some(Self { convolution, form }) = all.first() else { return };
+        let (packed, isa, (y_points, x_points)) =
+            (convolution.packed, convolution.isa, form.points());
+        let Some(weights) = packed.transformed() else { return };
+        let channels = (convolution.input.channels, convolution.output.channels);
+        let value_each = odd_lines(channels.0);
+        let result_each = odd_lines(y_points * x_points * channels.1);
+        let count: usize = all.iter().map(Self::rows).sum();
         let Scratch { values, results, rows, places } = scratch;
-        let value_count = form.x.points * count * value_each;
-        values.resize(values.len().max(value_count), 0.0);
+        let step = count * value_each;
+        values.resize(values.len().max(x_points * step), 0.0);
         results.resize(results.len().max(count * result_each), 0.0);
-        let values = &mut values[..value_count];
         rows.clear();
         rows.extend((0..count).map(|row| row * value_each));
         places.clear();
         places.extend((0..count).map(|row| row * result_each));
-        let all = packed.all_tiles().map(|(group, tile)| packed.tile(group, tile));
-        let weights = weights.at((form.y.points, form.x.points), all);
+        let tiles = packed.all_tiles().map(|(group, tile)| packed.tile(group, tile));
+        let weights = weights.at((y_points, x_points), tiles);
         // Results are differences of products: the products should be precise.
-        let all = [Block { input: 0, weights: 0, length: packed.inputs }];
-        let parts = short_blocks(&all);
+        let parts = short_blocks(&[Block { input: 0, weights: 0, length: packed.inputs }]);
         let mut places_of_weights = (0..weights.len()).step_by(packed.inputs * TILE);
-        for y_point in 0..form.y.points {
-            isa.run(Values { form, y_point, input, each: value_each, output: values });
-            for (x_point, values) in values.chunks_exact(count * value_each).enumerate() {
-                let point = y_point * form.x.points + x_point;
+        for y_point in 0..y_points {
+            let mut first = 0;
+            for minimal in all.iter() {
+                let (form, input) = (&minimal.form, minimal.convolution.input);
+                let output = &mut values[first * value_each..];
+                isa.run(Values { form, y_point, input, each: value_each, step, output });
+                first += minimal.rows();
+            }
+            for (x_point, values) in values.chunks_exact(step).take(x_points).enumerate() {
+                let point = y_point * x_points + x_point;
                 for (group, tile) in packed.all_tiles() {
                     let (channel, width) = packed.channels(group, tile);
                     let Some(first) = places_of_weights.next() else { return };
@@ -74,13 +85,18 @@ impl Minimal<'_> {
                             ahead: &weights[end..next],
                             rectify: None,
                         };
-                        product.run(isa, &mut results[point * output.channels + channel..]);
+                        product.run(isa, &mut results[point * channels.1 + channel..]);
                     }
                 }
             }
         }
-        let input = &results[..count * result_each];
-        isa.run(Results { convolution, form, each: result_each, input, output });
+        let mut results = &results[..count * result_each];
+        for minimal in all {
+            let (input, rest) = results.split_at(minimal.rows() * result_each);
+            results = rest;
+            let Self { convolution, form } = minimal;
+            isa.run(Results { convolution, form, each: result_each, input });
+        }
     }
 }
 
@@ -103,7 +119,10 @@ struct Values<'a> {
     form: &'a Form,
     y_point: usize,
     input: &'a Change,
+    /// Floats from one row to the next.
     each: usize,
+    /// Floats from one x point to the next.
+    step: usize,
     output: &'a mut [f32],
 }
 
@@ -112,12 +131,10 @@ impl Kernel for Values<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let Self { form, y_point, input, each, output } = self;
+        let Self { form, y_point, input, each, step, output } = self;
         let channels = input.channels;
         let wide = channels / Four::<V>::LANES * Four::<V>::LANES;
         let whole = channels / V::LANES * V::LANES;
-        // From one x point to the next.
-        let step = output.len() / form.x.points;
         let mut place = 0;
         for changes in input.values.chunks_exact(input.each()) {
             for (y, x) in form.tiles() {
@@ -179,20 +196,21 @@ impl ValuesOf<'_> {
 }
 
 /// The results of every tile, and the ReLU behind the convolution if it is joined to it.
-struct Results<'a> {
-    convolution: &'a Convolution<'a>,
+struct Results<'a, 'c> {
+    convolution: &'a mut Convolution<'c>,
     form: &'a Form,
     each: usize,
     input: &'a [f32],
-    output: &'a mut Change,
 }
 
-impl Kernel for Results<'_> {
+impl Kernel for Results<'_, '_> {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let Self { convolution, form, each, input, output } = self;
+        let Self { convolution, form, each, input } = self;
+        let &mut Convolution { node, rectify: relu, .. } = convolution;
+        let output = &mut *convolution.output;
         let (channels, out_each) = (output.channels, output.each());
         let (ys, xs) = (output.y, output.x);
         let wide = channels / Four::<V>::LANES * Four::<V>::LANES;
@@ -200,10 +218,9 @@ impl Kernel for Results<'_> {
         let mut results = input.chunks_exact(each);
         let mut ahead = input.chunks_exact(each).skip(1);
         let originals = |which: usize| {
-            let (target, batch) = convolution.rectify?;
+            let (target, batch) = relu?;
             let presentation = batch.get(which)?;
-            let row =
-                move |y| presentation.original(target, convolution.node, y, xs.start, xs.len());
+            let row = move |y| presentation.original(target, node, y, xs.start, xs.len());
             Some((ys.start..ys.end).map(row))
         };
         let mut rectify: Vec<&[f32]> = Vec::new();
