@@ -22,6 +22,9 @@ enum Method {
     /// Only what an occluder changes, and only as far as the unit depends on it
     #[default]
     Incremental,
+    /// As incremental, without forms that need fewer multiplications: slower, rounds less, takes
+    /// less memory
+    Direct,
     /// Every occluded image whole, by the book
     Full,
 }
@@ -47,15 +50,16 @@ impl MethodArguments {
     /// A precision that the method does not have.
     pub fn engine(&self, activations: Option<usize>) -> Result<Box<dyn Engine>, Failure> {
         match (self.method, self.precision) {
-            (Method::Incremental, Precision::F32) => {
+            (Method::Incremental | Method::Direct, Precision::F32) => {
                 let mut engine = CpuEngine::default();
+                engine.direct = self.method == Method::Direct;
                 engine.base_bytes = activations.unwrap_or(engine.base_bytes);
                 Ok(Box::new(engine))
             }
             (Method::Full, Precision::F32) => Ok(Box::new(ReferenceEngine)),
             (Method::Full, Precision::F64) => Ok(Box::new(Float64Engine)),
-            (Method::Incremental, Precision::F64) => Err(Failure::usage(
-                "--precision f64 goes with --method full; the incremental method has f32",
+            (Method::Incremental | Method::Direct, Precision::F64) => Err(Failure::usage(
+                "--precision f64 goes with --method full; the other methods have f32",
             )),
         }
     }

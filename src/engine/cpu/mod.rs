@@ -78,7 +78,7 @@ impl Default for CpuEngine {
 
 impl Engine for CpuEngine {
     fn name(&self) -> &'static str {
-        "cpu-incremental"
+        if self.direct { "cpu-direct" } else { "cpu-incremental" }
     }
 
     fn weight_bytes(&self, model: &Model, layers: &[LayerId]) -> usize {
