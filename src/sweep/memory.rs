@@ -53,22 +53,32 @@ impl MemoryShares {
         let weights = model.weights() * size_of::<f32>()
             + engines.iter().map(|engine| engine.weight_bytes(model, layers)).sum::<usize>();
         // A thread of the plain engine, which ranks and verifies, holds a layer's input and output
-        // of a whole image, in 64 bits at most.
-        let largest = layers
-            .iter()
-            .filter_map(|&layer| network.sizes(image, layer).ok())
-            .flat_map(|sizes| sizes.into_iter().enumerate())
-            .map(|(id, size)| network.channels(LayerId(id)) * size.area())
-            .max();
-        let plain = 3 * size_of::<f64>() * largest.unwrap_or(0);
-        let fixed = BYTES_OF_THE_PROGRAM
-            + weights
-            + threads * (BYTES_A_THREAD + plain + READ_AHEAD * image_bytes(image));
-        let least = 16 * image_bytes(image) + 4 * size_of::<f32>() * largest.unwrap_or(0);
+        // of a whole image, in 32 or 64 bits. One that computes an image's activations for the
+        // incremental engine holds those of all layers until it knows which to keep.
+        let mut largest = 0;
+        let mut together = 0;
+        for &layer in layers {
+            let leading = network.leading_to(&[layer]);
+            let sizes = network.sizes(image, layer).unwrap_or_default();
+            let floats =
+                sizes.iter().enumerate().filter(|&(id, _)| leading[id]).map(|(id, size)| {
+                    let floats = network.channels(LayerId(id)) * size.area();
+                    largest = largest.max(floats);
+                    floats
+                });
+            together = together.max(floats.sum());
+        }
+        let plain = 3 * (size_of::<f32>() + size_of::<f64>()) * largest;
+        let original = size_of::<f32>() * together;
+        let thread = BYTES_A_THREAD + plain + original + READ_AHEAD * image_bytes(image);
+        let fixed = BYTES_OF_THE_PROGRAM + weights + threads * thread;
+        let least = 16 * image_bytes(image) + original;
         if total < fixed + least {
             return Err(TooLittleMemory { needed: fixed + least, found: total });
         }
-        let rest = total - fixed;
+        // The buffers of threads grow with the windows of deep layers, and what is given back to
+        // the system is not all usable again at once.
+        let rest = (total - fixed) / 10 * 7;
         Ok(Self { fixed, activations: rest / 2, images: rest / 4, responses: rest / 4 })
     }
 
