@@ -34,6 +34,8 @@ from common import features, layers
 SIDE = 227
 #: Error of a map that is allowed, as a part of its largest value.
 TOLERANCE = 1e-4
+#: Images a unit in a whole sweep: the 100 best and the 100 worst.
+IMAGES_A_UNIT = 200
 #: On a GPU PyTorch's best is in reduced precision: nearly equal responses are subtracted.
 REDUCED_TOLERANCE = 0.2
 
@@ -129,6 +131,7 @@ class Comparison:
         self.layers = options.layers.split(",") if options.layers else list(self.outputs)
         self.pairs = {layer: self.jobs(layer, options.pairs) for layer in self.layers}
         self.sizes = {}
+        self.occluders = {}
         self.inputs = ["--model", options.model, "--weights", self.weights, "--images", self.images]
 
     def jobs(self, layer, count):
@@ -158,6 +161,7 @@ class Comparison:
             maps[name] = np.load(path)
         methods = {
             "occlumap --method full": ("full", "f32"),
+            "occlumap --method direct": ("direct", "f32"),
             "occlumap": ("incremental", "f32"),
             "exact": ("full", "f64"),
         }
@@ -207,6 +211,7 @@ class Comparison:
         run(self.occlumap("sweep", "--ranking", folder, "--layers", layer, "--units",
                           ",".join(map(str, sorted(of_unit))), "--method", method, "--out", out, *more))
         record = json.loads((out / "manifest.json").read_text())["layers"][layer]
+        self.occluders[layer] = record["presentations"] / (2 * each * len(of_unit))
         return record["presentations"], record["seconds"]
 
     def full(self):
@@ -214,19 +219,24 @@ class Comparison:
         found = {layer: self.sweep(layer, jobs, "full") for layer, jobs in self.pairs.items()}
         return {layer: count / seconds for layer, (count, seconds) in found.items()}
 
-    def incremental(self):
-        """The rates of the incremental engine, on as many jobs as fill the time asked for."""
+    def incremental(self, method):
+        """The rates of an incremental method, on as many jobs as fill the time asked for."""
         rates = {}
         for layer in self.layers:
             maps = self.sizes.get(layer, 64)
-            count, seconds = self.sweep(layer, self.jobs(layer, maps), "incremental")
+            count, seconds = self.sweep(layer, self.jobs(layer, maps), method)
             if layer not in self.sizes:
                 most = 200 * self.outputs[layer][0]
                 self.sizes[layer] = min(int(maps * self.options.seconds / seconds) + 1, most)
-                count, seconds = self.sweep(
-                    layer, self.jobs(layer, self.sizes[layer]), "incremental")
+                count, seconds = self.sweep(layer, self.jobs(layer, self.sizes[layer]), method)
             rates[layer] = count / seconds
         return rates
+
+    def network(self):
+        """Presentations of a whole sweep of each layer: all units, each over as many images as by
+        default, positions all over the layer."""
+        return {layer: self.outputs[layer][0] * IMAGES_A_UNIT * self.occluders[layer]
+                for layer in self.layers}
 
     def time(self):
         """Rounds of presentations a second: [contender][layer][round]."""
@@ -237,7 +247,8 @@ class Comparison:
             "captum": lambda: self.torch("captum_occlusion.py", jobs, "captum"),
             "tuned": lambda: self.torch("tuned.py", jobs, "tuned"),
             "occlumap --method full": self.full,
-            "occlumap": self.incremental,
+            "occlumap --method direct": lambda: self.incremental("direct"),
+            "occlumap": lambda: self.incremental("incremental"),
         }
         for number in range(self.options.rounds):
             for name, contender in contenders.items():
@@ -261,18 +272,24 @@ def processor():
     return models[0] if models else platform.processor() or platform.machine()
 
 
-def table(rates, layers):
-    """Medians, the spread of the rounds, and how many times the reference and the tuned form."""
+def table(rates, network):
+    """Medians, the spread of the rounds, the hours that `network`, the presentations of each
+    layer, would take at these rates, and how many times the others' rates occlumap's are."""
+    layers = list(network)
     median = {name: {layer: statistics.median(found[layer]) for layer in layers}
               for name, found in rates.items()}
-    lines = ["| presentations a second | " + " | ".join(layers) + " |",
-             "| --- |" + " ---: |" * len(layers)]
+    lines = ["| presentations a second | " + " | ".join(layers) + " | all units, hours |",
+             "| --- |" + " ---: |" * (len(layers) + 1)]
+    hours = {name: sum(network[layer] / median[name][layer] for layer in layers) / 3600
+             for name in rates}
     for name, found in rates.items():
         cells = [f"{median[name][layer]:,.0f} (±{spread(found[layer]):.0%})" for layer in layers]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    for base in ("reference", "captum", "tuned"):
-        cells = [f"{median['occlumap'][layer] / median[base][layer]:,.0f}×" for layer in layers]
-        lines.append(f"| occlumap over {base} | " + " | ".join(cells) + " |")
+        lines.append(f"| {name} | " + " | ".join(cells) + f" | {hours[name]:,.2f} |")
+    for ours in ("occlumap --method direct", "occlumap"):
+        for base in ("reference", "captum", "tuned"):
+            cells = [f"{median[ours][layer] / median[base][layer]:,.0f}×" for layer in layers]
+            cells.append(f"{hours[base] / hours[ours]:,.0f}×")
+            lines.append(f"| {ours} over {base} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -303,7 +320,7 @@ def main():
         "versions": [version, f"PyTorch {torch.__version__}",
                      f"torchvision {torchvision.__version__}", f"Python {platform.python_version()}"],
         "model": options.model, "pairs": options.pairs, "maps_swept": comparison.sizes,
-        "rounds": options.rounds,
+        "rounds": options.rounds, "network": comparison.network(),
     }
     (options.out / "benchmark.json").write_text(json.dumps(
         {"setting": setting, "map_errors": errors, "rates": rates}, indent=2))
@@ -311,7 +328,9 @@ def main():
         f"{options.model}; {setting['date']}, {setting['processor']}, {setting['threads']} threads, device "
         f"{setting['device']}; {', '.join(setting['versions'])}. {options.pairs} maps a layer for "
         f"PyTorch and the plain engine, {', '.join(map(str, comparison.sizes.values()))} for occlumap "
-        f"(about {options.seconds:.0f} s each), medians of {options.rounds} rounds in turn.", "", table(rates, comparison.layers), "",
+        f"(about {options.seconds:.0f} s each), medians of {options.rounds} rounds in turn. All units: "
+        f"{sum(setting['network'].values()) / 1e6:.0f} million presentations, {IMAGES_A_UNIT} images "
+        "a unit, at these rates.", "", table(rates, comparison.network()), "",
         "Errors of maps from the same noise, against whole images in 64-bit arithmetic, as a part of "
         "a map's largest value:", "", error_table(errors, comparison.layers),
     ])
