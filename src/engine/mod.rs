@@ -4,6 +4,7 @@
 //! size, where every error of shape shows; then it runs batches of images and of jobs.
 
 pub mod cpu;
+pub mod cuda;
 mod maximum;
 pub mod plan;
 mod real;
@@ -15,6 +16,7 @@ mod watch;
 use ndarray::ArrayView3;
 use thiserror::Error;
 
+use self::cuda::CudaError;
 use crate::geometry::{ImageSize, Occluder};
 use crate::network::{LayerId, Model, Network, NetworkError};
 use crate::noise::Noise;
@@ -29,6 +31,9 @@ pub enum EngineError {
     /// The network cannot be run on images of this size.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// A GPU cannot do its work.
+    #[error(transparent)]
+    Cuda(#[from] CudaError),
     /// A batch that does not fit what was prepared.
     #[error("{0}")]
     Request(String),
@@ -93,7 +98,8 @@ pub struct Presented {
 
 /// A unit's largest and smallest response to one image, and the flat index `y * width + x` of
 /// the first position, in row-major order, where each occurs.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[repr(C)]
 pub struct Extremes {
     /// Largest response.
     pub max: f32,

@@ -1,0 +1,191 @@
+//! A GPU that is ready to work.
+
+use std::fmt;
+use std::sync::Arc;
+
+use cudarc::driver::sys::CUresult;
+use cudarc::driver::{CudaContext, CudaSlice, CudaStream, DeviceRepr, DriverError, result};
+
+use super::error::Call;
+use super::kernels::{Kernels, embedded};
+use super::{CudaError, libraries};
+
+/// What a GPU tells of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceInfo {
+    /// Its number, as in `cuda:0`.
+    pub index: usize,
+    /// Its name, such as `NVIDIA H200`.
+    pub name: String,
+    /// Its compute capability, major and minor.
+    pub capability: (i32, i32),
+    /// Bytes of memory.
+    pub memory: usize,
+}
+
+impl fmt::Display for DeviceInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cuda:{} ({})", self.index, self.name)
+    }
+}
+
+/// A GPU with a stream to work on and all kernels loaded.
+///
+/// All work of a device goes to one stream, so it is done in the order in which it was asked for,
+/// and memory may be given back as soon as nothing more is asked of it.
+pub struct Device {
+    info: DeviceInfo,
+    pub(in crate::engine) stream: Arc<CudaStream>,
+    pub(in crate::engine) kernels: Kernels,
+}
+
+impl Device {
+    /// What the GPUs of this machine tell of themselves.
+    ///
+    /// # Errors
+    /// No driver, one that is too old, or no GPU.
+    pub fn list() -> Result<Vec<DeviceInfo>, CudaError> {
+        (0..initialise()?).map(info).collect()
+    }
+
+    /// Opens a GPU. Every kernel is loaded and found, so that nothing is missing later.
+    ///
+    /// # Errors
+    /// Everything but [`CudaError::NoLibrary`], [`CudaError::Shape`] and
+    /// [`CudaError::OutOfMemory`].
+    pub fn open(index: usize) -> Result<Self, CudaError> {
+        let built = embedded::compiler()?;
+        let count = initialise()?;
+        if index >= count {
+            return Err(CudaError::NoSuchDevice { index, count });
+        }
+        let info = info(index)?;
+        let busy = |error: DriverError| CudaError::Busy {
+            index,
+            name: info.name.clone(),
+            source: error.into(),
+        };
+        let context = CudaContext::new(index).map_err(busy)?;
+        // SAFETY: all work goes to one stream, in order: there is nothing for events to order.
+        unsafe { context.disable_event_tracking() };
+        let stream = context.new_stream().map_err(busy)?;
+        let kernels = Kernels::load(&context).map_err(|error| match error.0 {
+            CUresult::CUDA_ERROR_OUT_OF_MEMORY => busy(error),
+            _ => CudaError::Incompatible {
+                index,
+                name: info.name.clone(),
+                capability: info.capability,
+                built,
+                source: error.into(),
+            },
+        })?;
+        Ok(Self { info, stream, kernels })
+    }
+
+    /// What it tells of itself.
+    pub fn info(&self) -> &DeviceInfo {
+        &self.info
+    }
+
+    /// Bytes of memory that nobody uses.
+    ///
+    /// # Errors
+    /// [`CudaError::Driver`].
+    pub fn free_memory(&self) -> Result<usize, CudaError> {
+        let (free, _) = self
+            .stream
+            .context()
+            .mem_get_info()
+            .map_err(CudaError::driver("tell how much memory is free"))?;
+        Ok(free)
+    }
+
+    /// Memory for `length` values. What is in it is not known: everything must be written before
+    /// it is read.
+    ///
+    /// # Errors
+    /// [`CudaError::Driver`], out of memory too.
+    pub fn allocate<T: DeviceRepr>(&self, length: usize) -> Result<CudaSlice<T>, CudaError> {
+        // SAFETY: every launcher writes all of what it was given to write before anything reads
+        // it; the emulator fills fresh memory with NaN, so that one that does not shows.
+        unsafe { self.stream.alloc(length) }.map_err(CudaError::driver("allocate memory"))
+    }
+
+    /// A copy of `values` on the device.
+    ///
+    /// # Errors
+    /// As [`Device::allocate`].
+    pub fn upload<T: DeviceRepr>(&self, values: &[T]) -> Result<CudaSlice<T>, CudaError> {
+        let mut copy = self.allocate(values.len())?;
+        self.stream
+            .memcpy_htod(values, &mut copy)
+            .map_err(CudaError::driver("copy to its memory"))?;
+        Ok(copy)
+    }
+
+    /// A copy of what is on the device, as soon as all work asked for before is done.
+    ///
+    /// # Errors
+    /// [`CudaError::Driver`]: failures of kernels show here too.
+    pub fn download<T: DeviceRepr + Default + Clone>(
+        &self,
+        values: &CudaSlice<T>,
+    ) -> Result<Vec<T>, CudaError> {
+        let mut copy = vec![T::default(); values.len()];
+        self.stream
+            .memcpy_dtoh(values, &mut copy)
+            .and_then(|()| self.stream.synchronize())
+            .map_err(CudaError::driver("finish its work"))?;
+        Ok(copy)
+    }
+}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Device").field(&self.info).finish()
+    }
+}
+
+/// Starts the driver, and counts the devices.
+fn initialise() -> Result<usize, CudaError> {
+    let driver = libraries::driver()?;
+    // Cubins run on any driver of the same major version, whatever its minor.
+    if let Ok(built) = embedded::compiler() {
+        let needed = built / 1000 * 1000;
+        // A stub has no version at all.
+        if driver.version != 0 && driver.version < needed {
+            return Err(CudaError::DriverTooOld { found: driver.version, built, needed });
+        }
+    }
+    let count = result::init().and_then(|()| result::device::get_count());
+    match count.map_err(Call::from) {
+        Ok(0) | Err(Call(CUresult::CUDA_ERROR_NO_DEVICE)) => Err(CudaError::NoDevice),
+        Ok(count) => Ok(count as usize),
+        Err(Call(CUresult::CUDA_ERROR_STUB_LIBRARY)) => Err(CudaError::Stub),
+        Err(source) => Err(CudaError::Driver { what: "start", source }),
+    }
+}
+
+fn info(index: usize) -> Result<DeviceInfo, CudaError> {
+    use cudarc::driver::sys::CUdevice_attribute as Attribute;
+    let ask = || -> Result<DeviceInfo, DriverError> {
+        let device = result::device::get(index as i32)?;
+        // SAFETY: the device is one that the driver just gave.
+        let (major, minor, memory) = unsafe {
+            (
+                result::device::get_attribute(
+                    device,
+                    Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR,
+                )?,
+                result::device::get_attribute(
+                    device,
+                    Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
+                )?,
+                result::device::total_mem(device)?,
+            )
+        };
+        let name = result::device::get_name(device)?;
+        Ok(DeviceInfo { index, name, capability: (major, minor), memory })
+    };
+    ask().map_err(CudaError::driver("describe itself"))
+}

@@ -1,0 +1,222 @@
+//! A GPU for tests: a real one, or where there is none the emulator of `tests/emulator`.
+//!
+//! Used by the integration tests and, for kernels, by tests inside the library.
+#![allow(clippy::panic, reason = "a test may fail by panicking")]
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::collections::hash_map::DefaultHasher;
+use std::env;
+use std::fs;
+use std::hash::{Hash, Hasher};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use occlumap::engine::cuda::kernels::embedded;
+
+/// Set to 1 where a test that needs CUDA must not be skipped.
+const REQUIRE: &str = "OCCLUMAP_REQUIRE_CUDA";
+/// Set for a test that runs in a process of its own.
+const INSIDE: &str = "OCCLUMAP_TEST_ON_DEVICE";
+
+/// What tests run CUDA on.
+#[derive(Clone, Debug)]
+pub enum Gpu {
+    /// One that the machine has.
+    Real,
+    /// The emulator, in this folder.
+    Emulated(PathBuf),
+}
+
+impl Gpu {
+    /// What there is; `None` where there is nothing, which has been said then.
+    pub fn find(test: &str) -> Option<Self> {
+        if Path::new("/dev/nvidiactl").exists() {
+            return Some(Self::Real);
+        }
+        Self::emulated(test)
+    }
+
+    /// The emulator, also where there is a real GPU: it can play failures.
+    pub fn emulated(test: &str) -> Option<Self> {
+        static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+        available(test, BUILT.get_or_init(|| build(&[]))).map(Self::Emulated)
+    }
+
+    /// The emulator, built so that it finds accesses outside of allocations.
+    pub fn address_sanitizer(test: &str) -> Option<Self> {
+        static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+        available(test, BUILT.get_or_init(|| build(&["-fsanitize=address", "-g"])))
+            .map(Self::Emulated)
+    }
+
+    /// Has `command` run on it.
+    pub fn lend<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        match self {
+            Self::Real => command,
+            Self::Emulated(folder) => command.env("LD_LIBRARY_PATH", folder),
+        }
+    }
+
+    /// In what surroundings a test runs on it: both orders of threads on the emulator.
+    fn orders(&self) -> &'static [&'static [(&'static str, &'static str)]] {
+        match self {
+            Self::Real => &[&[]],
+            Self::Emulated(_) => &[&[], &[("EMULATOR_REVERSE", "1")]],
+        }
+    }
+}
+
+/// Runs `body` on a GPU, real or emulated, in a process of its own for each order of threads: the
+/// emulator ends the process when a kernel goes wrong.
+///
+/// `test` is the test's function, `module_path` its module.
+pub fn on_device(module_path: &str, test: &str, body: impl FnOnce()) {
+    if env::var_os(INSIDE).is_some() {
+        return body();
+    }
+    let Some(gpu) = Gpu::find(test) else { return };
+    // Without the name of the crate.
+    let module =
+        module_path.split_once("::").map_or(String::new(), |(_, rest)| format!("{rest}::"));
+    let name = format!("{module}{test}");
+    for order in gpu.orders() {
+        let mut command = Command::new(env::current_exe().expect("this test's program"));
+        command.args([&name, "--exact", "--nocapture"]).env(INSIDE, "1");
+        command.envs(order.iter().copied());
+        let output = gpu.lend(&mut command).output().expect("the test starts again");
+        let ran = String::from_utf8_lossy(&output.stdout).contains("1 passed");
+        assert!(output.status.success() && ran, "{name} {order:?}:\n{}", told(&output));
+    }
+}
+
+/// All that a process told.
+pub fn told(output: &Output) -> String {
+    let text = [output.stdout.as_slice(), &output.stderr].concat();
+    format!("{}\n{}", output.status, String::from_utf8_lossy(&text))
+}
+
+fn available(test: &str, built: &Result<PathBuf, String>) -> Option<PathBuf> {
+    match built {
+        Ok(folder) => Some(folder.clone()),
+        Err(reason) => {
+            skip(test, reason);
+            None
+        }
+    }
+}
+
+/// Says that a test is skipped; fails it where it must not be.
+pub fn skip(test: &str, reason: &str) {
+    assert!(
+        env::var_os(REQUIRE).is_none_or(|value| value != "1"),
+        "{test} needs CUDA, and {REQUIRE}=1: {reason}"
+    );
+    // Unlike `eprintln!`, this is seen where the test passes.
+    let _ = writeln!(io::stderr(), "SKIPPED {test}: {reason}");
+}
+
+/// Builds the emulator, with more arguments for the compiler; returns its folder.
+fn build(more: &[&str]) -> Result<PathBuf, String> {
+    if let Err(error) = embedded::compiler() {
+        return Err(error.to_string());
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let compiler = env::var("CXX").unwrap_or_else(|_| "g++".into());
+    if Command::new(&compiler).arg("--version").output().is_err() {
+        return Err(format!("the emulator needs a C++ compiler, and there is no {compiler}"));
+    }
+    let sources = sources(root);
+    let mut hasher = DefaultHasher::new();
+    (more, &compiler, &sources).hash(&mut hasher);
+    // Beside the programs that cargo builds: `target/debug/deps/TEST` is what runs.
+    let program = env::current_exe().map_err(|error| error.to_string())?;
+    let profile = program.ancestors().nth(2).ok_or("no target folder")?;
+    let folder = profile.join("emulator").join(format!("{:016x}", hasher.finish()));
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    let partial = folder.with_extension(std::process::id().to_string());
+    fs::create_dir_all(&partial).map_err(|error| format!("{}: {error}", partial.display()))?;
+    compile(root, &compiler, more, &sources, &partial);
+    // Of several processes that built it, the first one's stays.
+    if fs::rename(&partial, &folder).is_err() {
+        fs::remove_dir_all(&partial).map_err(|error| error.to_string())?;
+    }
+    Ok(folder)
+}
+
+/// Everything that the emulator is made of: names and content.
+fn sources(root: &Path) -> Vec<(PathBuf, String)> {
+    let mut sources = Vec::new();
+    for folder in ["kernels", "tests/emulator"] {
+        for entry in fs::read_dir(root.join(folder)).expect("a folder of sources") {
+            let path = entry.expect("an entry").path();
+            let text = fs::read_to_string(&path).expect("a source");
+            sources.push((path, text));
+        }
+    }
+    sources.sort();
+    sources
+}
+
+/// Compiles the stand-ins into `folder`.
+fn compile(
+    root: &Path,
+    compiler: &str,
+    more: &[&str],
+    sources: &[(PathBuf, String)],
+    folder: &Path,
+) {
+    let run = |arguments: &[&str]| {
+        let output = Command::new(compiler)
+            .args(["-std=c++20", "-O2", "-w", "-fPIC", "-pthread", "-fvisibility=hidden"])
+            .args(more)
+            .arg(format!("-I{}", root.join("tests/emulator").display()))
+            .arg(format!("-I{}", root.join("kernels").display()))
+            .args(arguments)
+            .current_dir(folder)
+            .output()
+            .expect("the compiler starts");
+        assert!(output.status.success(), "{compiler} {arguments:?}: {}", told(&output));
+    };
+    let mut objects = vec!["scheduler.o".to_owned(), "libcuda.o".to_owned()];
+    let mut units =
+        vec![root.join("tests/emulator/scheduler.cpp"), root.join("tests/emulator/libcuda.cpp")];
+    for (path, text) in sources.iter().filter(|(path, _)| has_extension(path, "cu")) {
+        let unit = folder.join(path.file_name().expect("a name")).with_extension("cpp");
+        let exports = kernels(text).map(|name| format!("EMULATED({name})\n"));
+        let exports: String = exports.collect();
+        fs::write(&unit, format!("#include \"{}\"\n{exports}", path.display())).expect("a file");
+        let stem = path.file_stem().expect("a name").to_string_lossy();
+        objects.push(format!("{stem}.o"));
+        units.push(unit);
+    }
+    std::thread::scope(|scope| {
+        for (unit, object) in units.iter().zip(&objects) {
+            let unit = unit.display().to_string();
+            scope.spawn(move || run(&["-c", &unit, "-o", object]));
+        }
+    });
+    let soname = "-Wl,-soname,libcuda.so.1";
+    let mut link = vec!["-shared", soname, "-o", "libcuda.so.1", "-ldl"];
+    link.extend(objects.iter().map(String::as_str));
+    run(&link);
+}
+
+fn has_extension(path: &Path, wanted: &str) -> bool {
+    path.extension().is_some_and(|extension| extension == wanted)
+}
+
+/// The names of a source's kernels.
+fn kernels(source: &str) -> impl Iterator<Item = &str> {
+    source.split("extern \"C\" __global__ void").skip(1).map(|declaration| {
+        let declaration = declaration.trim_start();
+        let name = match declaration.strip_prefix("__launch_bounds__") {
+            Some(bounded) => bounded.split_once(')').expect("bounds").1.trim_start(),
+            None => declaration,
+        };
+        name.split('(').next().expect("a name").trim()
+    })
+}
