@@ -8,7 +8,7 @@
 //! Modules depend on each other in one direction:
 //!
 //! ```text
-//! files, geometry, noise → network, images → engine, ranking → sweep → maps, report → demo → cli
+//! files, geometry, noise → blocks, network, images → engine, ranking → sweep → maps, report → demo → cli
 //! ```
 //!
 //! Terms, throughout: an **image** is `f32 [3, height, width]`, `y` downward; a **unit** is a
@@ -20,6 +20,7 @@
 #[cfg(test)]
 extern crate self as occlumap;
 
+pub mod blocks;
 pub mod cli;
 pub mod demo;
 pub mod engine;

@@ -41,9 +41,10 @@ impl Tiny {
         let stop = AtomicBool::new(false);
         let engine = Float64Engine.prepare(&model, &[layer], images.size()).unwrap();
         let units = [model.network().channels(layer)];
-        let ranked = rank(&*engine, &units, &images, TOP, 2, &Watch::new(&stop)).unwrap();
+        let ranked =
+            rank(&*engine, &units, (&images, 0..images.len()), TOP, 2, &Watch::new(&stop)).unwrap();
         drop(engine);
-        Self { model, layer, images, ranking: ranked.into_iter().next().unwrap() }
+        Self { model, layer, images, ranking: ranked.layers.into_iter().next().unwrap() }
     }
 
     fn engine(&self, engine: &dyn Engine) -> Box<dyn Prepared + '_> {

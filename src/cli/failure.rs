@@ -3,11 +3,14 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::blocks::BlockError;
 use crate::engine::EngineError;
 use crate::sweep::SweepError;
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
+/// EX_TEMPFAIL of `sysexits.h`: what is done is kept, the same command goes on from there.
+const PAUSED: u8 = 75;
 /// 128 + SIGINT, as shells expect.
 pub(super) const STOPPED: u8 = 130;
 
@@ -20,6 +23,8 @@ pub(super) enum Failure {
     Failed(anyhow::Error),
     /// The user stopped it.
     Stopped,
+    /// The user stopped it, and what is finished is kept.
+    Paused,
 }
 
 impl Failure {
@@ -28,12 +33,27 @@ impl Failure {
         Self::Usage(anyhow::Error::msg(message.into()))
     }
 
+    /// The same, of a command that goes on where it stopped when it is given again.
+    pub fn resumable(self) -> Self {
+        match self {
+            Self::Stopped => Self::Paused,
+            other => other,
+        }
+    }
+
+    /// Whether a folder of blocks was removed meanwhile: by the process that put them together.
+    pub fn is_gone(&self) -> bool {
+        let Self::Failed(error) = self else { return false };
+        matches!(error.downcast_ref(), Some(BlockError::Gone { .. }))
+    }
+
     /// The exit code.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Usage(_) => USAGE,
             Self::Failed(_) => FAILED,
             Self::Stopped => STOPPED,
+            Self::Paused => PAUSED,
         })
     }
 }
@@ -45,7 +65,10 @@ impl fmt::Display for Failure {
                 write!(f, "error: {}\n\nFor more, try `--help`.", in_words(error))
             }
             Self::Failed(error) => write!(f, "error: {}", in_words(error)),
-            Self::Stopped => write!(f, "stopped; what was finished is kept"),
+            Self::Stopped => write!(f, "stopped"),
+            Self::Paused => {
+                write!(f, "stopped; what is finished is kept, and the same command goes on")
+            }
         }
     }
 }

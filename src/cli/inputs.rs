@@ -1,5 +1,7 @@
 //! A model, its layers and a folder of images, loaded and checked against each other.
 
+use std::path::Path;
+
 use super::arguments::{ImageArguments, LayerArguments, ModelArguments};
 use super::failure::{Failure, OrUsage};
 use super::progress::Progress;
@@ -7,7 +9,7 @@ use crate::VERSION;
 use crate::engine::{Engine, ReferenceEngine};
 use crate::images::ImageFolder;
 use crate::network::{LayerId, Model, Network};
-use crate::ranking::{Provenance, RankingError};
+use crate::ranking::{Expected, LayerFiles, LayerRanking, Provenance, RankingError};
 
 /// What every command that presents images needs.
 pub(super) struct Inputs {
@@ -62,6 +64,21 @@ impl Inputs {
             return Err(RankingError::TooFew { asked: top, there }).or_usage();
         }
         Ok(())
+    }
+
+    /// The rankings of all layers in `folder`.
+    pub fn read_ranking(&self, folder: &Path) -> Result<Vec<LayerRanking>, Failure> {
+        let network = self.network();
+        let read = |&layer: &LayerId| -> Result<LayerRanking, Failure> {
+            let sizes = network.sizes(self.images.size(), layer)?;
+            let expected = Expected {
+                units: network.channels(layer),
+                positions: sizes[layer.0].area(),
+                images: self.images.len(),
+            };
+            Ok(LayerFiles::new(folder, &network.short_name(layer)).read(expected)?)
+        };
+        self.layers.iter().map(read).collect()
     }
 
     /// What a ranking of these inputs is made from.

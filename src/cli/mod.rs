@@ -11,18 +11,23 @@ mod failure;
 mod info;
 mod inputs;
 mod map;
+mod merge;
 mod method;
 mod output;
 mod plan;
 mod progress;
 mod rank;
+mod ranking;
 mod run;
+mod share;
+mod status;
 mod sweep;
 mod table;
 mod threads;
 
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, LazyLock};
 
 use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -35,7 +40,8 @@ Exit codes:
   0    done
   1    failed: an image, a weight file or a ranking is not usable, or could not be written
   2    wrong usage: an argument is not usable, or would overwrite something without --force
-  130  stopped by Ctrl-C or SIGTERM; finished layers are kept";
+  75   stopped by a signal; what is finished is kept, and the same command goes on
+  130  stopped where nothing is kept, or at once by a second Ctrl-C";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -62,6 +68,8 @@ enum Command {
     Rank(rank::Rank),
     Sweep(sweep::Sweep),
     Plan(plan::Plan),
+    Status(status::Status),
+    Merge(merge::Merge),
     Map(map::Map),
     Info(info::Info),
     Demo(demo::Demo),
@@ -75,17 +83,19 @@ Example:
     },
 }
 
-/// Set by Ctrl-C; the work looks at it between presentations.
-static STOP: AtomicBool = AtomicBool::new(false);
+/// Set by signals; the work looks at it between presentations.
+static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
 /// Parses the arguments, runs the command and reports.
 pub fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     let outcome = stop_on_signals().and_then(|()| match command {
-        Command::Run(command) => command.execute(),
-        Command::Rank(command) => command.execute(),
-        Command::Sweep(command) => command.execute(),
+        Command::Run(command) => command.execute().map_err(Failure::resumable),
+        Command::Rank(command) => command.execute().map_err(Failure::resumable),
+        Command::Sweep(command) => command.execute().map_err(Failure::resumable),
         Command::Plan(command) => command.execute(),
+        Command::Status(command) => command.execute(),
+        Command::Merge(command) => command.execute().map_err(Failure::resumable),
         Command::Map(command) => command.execute(),
         Command::Info(command) => command.execute(),
         Command::Demo(command) => command.execute(),
@@ -104,14 +114,24 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Ctrl-C and SIGTERM ask the work to stop; a second one ends the program at once.
+/// Signals ask the work to stop; Ctrl-C does not ask twice.
 fn stop_on_signals() -> Result<(), Failure> {
-    let handler = || {
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(failure::STOPPED));
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::flag::{register, register_conditional_shutdown};
+    let register_all = || -> std::io::Result<()> {
+        // The first: it is asked before the flag is set.
+        register_conditional_shutdown(SIGINT, i32::from(failure::STOPPED), Arc::clone(&STOP))?;
+        for signal in [SIGINT, SIGTERM] {
+            register(signal, Arc::clone(&STOP))?;
         }
+        // A terminal that is gone; what clusters send before a job's time is up.
+        #[cfg(unix)]
+        for signal in [signal_hook::consts::SIGHUP, signal_hook::consts::SIGUSR1] {
+            register(signal, Arc::clone(&STOP))?;
+        }
+        Ok(())
     };
-    Ok(ctrlc::set_handler(handler).context("cannot catch Ctrl-C")?)
+    Ok(register_all().context("cannot catch signals")?)
 }
 
 #[cfg(test)]

@@ -5,9 +5,15 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::failure::Failure;
-use super::rank::RANKING;
+use super::ranking::RANKING;
 use super::sweep::MAPS;
+use crate::blocks::BlockFolder;
 use crate::files::FileError;
+use crate::maps::Manifest;
+use crate::ranking::Provenance;
+
+/// The folder, inside the output folder, of what is finished but not put together yet.
+pub(super) const BLOCKS: &str = "blocks";
 
 /// A folder that a command may write into.
 #[derive(Debug)]
@@ -17,7 +23,7 @@ impl OutputFolder {
     /// Checks that `path` can become, or is, a folder of ours: not there, or empty but for the
     /// entries in `known`, or `force`.
     pub fn check(path: &Path, force: bool, known: &[&str]) -> Result<Self, Failure> {
-        for folder in [path.to_owned(), path.join(RANKING), path.join(MAPS)] {
+        for folder in [path.to_owned(), path.join(RANKING), path.join(MAPS), path.join(BLOCKS)] {
             // The nearest thing that is there: a link that leads nowhere counts.
             let there = folder.ancestors().find(|ancestor| is_there(ancestor));
             if let Some(there) = there.filter(|there| !there.is_dir()) {
@@ -40,6 +46,37 @@ impl OutputFolder {
         }
         check_writable(path)?;
         Ok(Self(path.to_owned()))
+    }
+
+    /// As [`check`](Self::check), but a folder that holds results may go on to be worked in: whether
+    /// they are of the same configuration, the work will see.
+    pub fn check_or_resume(path: &Path, force: bool, known: &[&str]) -> Result<Self, Failure> {
+        // Another process may begin in it at this moment.
+        Self::check(path, force || Self::is_ours(path), &[known, &[BLOCKS]].concat())
+    }
+
+    /// A folder with results.
+    pub fn find(path: &Path) -> Result<Self, Failure> {
+        if !Self::is_ours(path) {
+            return Err(FileError::content(
+                path,
+                "holds no results of occlumap; expected the --out of a `run`, `rank` or `sweep`",
+            )
+            .into());
+        }
+        Ok(Self(path.to_owned()))
+    }
+
+    /// Whether any of our commands has left results in a folder.
+    fn is_ours(path: &Path) -> bool {
+        [RANKING, MAPS].into_iter().any(|kind| BlockFolder::is_there(&path.join(BLOCKS).join(kind)))
+            || path.join(Manifest::FILE).is_file()
+            || Provenance::is_there(&path.join(RANKING))
+    }
+
+    /// Where the blocks of rankings, or of maps, are.
+    pub fn blocks(&self, kind: &str) -> PathBuf {
+        self.0.join(BLOCKS).join(kind)
     }
 
     /// The folder.

@@ -92,7 +92,7 @@ fn rank_some(work: &Work, engine: &dyn Prepared) -> Result<(f64, f64), Failure> 
     let some: Vec<usize> = (0..images.len().min(4 * work.threads)).collect();
     let start = Instant::now();
     let read = images.stream(&some, work.threads, |stream| {
-        stream.map(|read| read.map(|(_, image)| image)).collect::<Result<Vec<_>, _>>()
+        stream.map(|read| read.map(|image| image.values)).collect::<Result<Vec<_>, _>>()
     })?;
     let reading = start.elapsed().as_secs_f64();
     let views: Vec<ArrayView3<'_, f32>> = read.iter().map(|image| image.view()).collect();

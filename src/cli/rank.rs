@@ -1,6 +1,6 @@
 //! `occlumap rank`: which images drive each unit most and least.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -10,17 +10,17 @@ use super::arguments::{
 use super::failure::Failure;
 use super::inputs::{Inputs, network_and_layers};
 use super::output::OutputFolder;
-use super::progress::{Progress, Task};
-use super::{STOP, threads};
-use crate::engine::{Engine, Prepared, ReferenceEngine, Watch};
-use crate::ranking::{LayerFiles, LayerRanking, Provenance};
-use crate::sweep;
+use super::progress::Progress;
+use super::ranking::{RANKING, RankingJob};
+use super::share::ShardArguments;
+use super::threads;
+use crate::engine::{Engine, ReferenceEngine};
 
 /// Rank the images for every unit of the layers
 ///
 /// Writes OUT/ranking/conv1.npy, … (int64 [units, N, 4]: image and position of the largest, image
 /// and position of the smallest response, best first), the responses beside them, and
-/// ranking.json.
+/// ranking.json. A ranking that was stopped goes on where it was.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -38,62 +38,32 @@ pub(super) struct Rank {
     /// Folder for the results
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Replace files of the same names
+    /// Start anew, and replace files of the same names
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    shard: ShardArguments,
     #[command(flatten)]
     running: RunningArguments,
 }
 
-/// The folder, inside the output folder, that rankings are written to.
-pub(super) const RANKING: &str = "ranking";
-
 impl Rank {
     pub fn execute(self) -> Result<(), Failure> {
         let progress = Progress::new(self.running.quiet);
+        let share = self.shard.share(self.force)?;
         let (network, layers) = network_and_layers(&self.model, &self.layers)?;
-        let output = OutputFolder::check(&self.out, self.force, &[])?;
+        let output = OutputFolder::check_or_resume(&self.out, self.force, &[])?;
         let inputs = Inputs::load(network, layers, &self.model, &self.images, progress)?;
         inputs.check_top(self.top)?;
         let engine =
             ReferenceEngine.prepare(&inputs.model, &inputs.layers, inputs.images.size())?;
         let threads = threads::start(self.running.threads)?;
-        let (rankings, _) = rank(&inputs, &*engine, self.top, threads, progress)?;
-        let folder = output.create(RANKING)?;
-        write(&inputs, &rankings, self.top, &folder)?;
-        progress.say(format!("wrote {}", folder.display()));
+        let (inputs, engine, output) = (&inputs, &*engine, &output);
+        let job = RankingJob { inputs, engine, top: self.top, threads, progress, output };
+        match job.complete(&share, self.force)? {
+            Some(_) => progress.say(format!("wrote {}", output.path().join(RANKING).display())),
+            None => progress.say(share.note(output)),
+        }
         Ok(())
     }
-}
-
-/// Ranks all images; also returns the seconds that it took.
-pub(super) fn rank(
-    inputs: &Inputs,
-    engine: &dyn Prepared,
-    top: usize,
-    threads: usize,
-    progress: Progress,
-) -> Result<(Vec<LayerRanking>, f64), Failure> {
-    let watch = Watch::new(&STOP);
-    let total = inputs.images.len() as u64;
-    let task = Task { label: "ranking", counted: "images", total };
-    let tracked = progress.track(&task, &watch, || {
-        sweep::rank(engine, &inputs.units(), &inputs.images, top, threads, &watch)
-    });
-    Ok(tracked?)
-}
-
-/// Writes the rankings of all layers, and what they were made from.
-pub(super) fn write(
-    inputs: &Inputs,
-    rankings: &[LayerRanking],
-    top: usize,
-    folder: &Path,
-) -> Result<(), Failure> {
-    // The description comes last: what it vouches for is then there, and nothing older.
-    Provenance::remove(folder)?;
-    for (&layer, ranking) in inputs.layers.iter().zip(rankings) {
-        LayerFiles::new(folder, &inputs.network().short_name(layer)).write(ranking)?;
-    }
-    Ok(inputs.provenance(top).write(folder)?)
 }

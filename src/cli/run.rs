@@ -4,7 +4,8 @@ use clap::Args;
 
 use super::arguments::at_least_one;
 use super::failure::Failure;
-use super::rank::{RANKING, rank, write};
+use super::ranking::RankingJob;
+use super::share::{Rest, Share};
 use super::sweep::{SweepArguments, Work};
 
 /// Rank the images, then sweep the units: the whole job
@@ -12,7 +13,8 @@ use super::sweep::{SweepArguments, Work};
 /// Writes OUT/ranking/conv1.npy, … (which images drive each unit most and least, and where),
 /// OUT/maps/conv1_max.npy and conv1_min.npy, … (float64 [units, RF, RF]: mean discrepancy maps
 /// over the top and the bottom images; units that were not asked for are NaN), and
-/// OUT/manifest.json.
+/// OUT/manifest.json. A run that was stopped, or killed, goes on where it was when it is given
+/// again.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -22,9 +24,12 @@ Examples:
 pub(super) struct Run {
     /// Images a unit, from either end of its ranking
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one)]
-    top: usize,
+    pub top: usize,
+    /// Rank, and do not sweep: `run` without this goes on from there
+    #[arg(long)]
+    pub rank_only: bool,
     #[command(flatten)]
-    common: SweepArguments,
+    pub common: SweepArguments,
 }
 
 impl Run {
@@ -34,14 +39,26 @@ impl Run {
         inputs.check_top(top)?;
         let engine = work.engine()?;
         let prepared = engine.prepare(&inputs.model, &inputs.layers, inputs.images.size())?;
-        let mut manifest = work.manifest(top, engine.name());
-
-        let (rankings, seconds) = rank(inputs, &*prepared, top, work.threads, work.progress)?;
-        let folder = work.output.create(RANKING)?;
-        manifest.ranking_seconds = Some(seconds);
-        // Files are replaced from here on: the manifest of an earlier run no longer holds.
-        manifest.write(work.output.path())?;
-        write(inputs, &rankings, top, &folder)?;
-        work.sweep(&*prepared, &rankings, manifest)
+        let job = RankingJob {
+            inputs,
+            engine: &*prepared,
+            top,
+            threads: work.threads,
+            progress: work.progress,
+            output: &work.output,
+        };
+        // The sweep needs all of the ranking.
+        let rest = if self.rank_only { work.share.rest } else { Rest::Finish };
+        let share = Share { rest, ..work.share };
+        match job.complete(&share, work.arguments.force)? {
+            Some(ranking) if !self.rank_only => {
+                work.sweep(&*prepared, engine.name(), &ranking, top)
+            }
+            Some(_) => Ok(()),
+            None => {
+                work.progress.say(share.note(&work.output));
+                Ok(())
+            }
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! How far the work is, and whether it should stop.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 /// A counter that the work advances and somebody else looks at, and a flag that somebody else
 /// sets and the work obeys.
@@ -8,12 +10,27 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub struct Watch<'a> {
     stop: &'a AtomicBool,
     done: AtomicU64,
+    piece: Mutex<Option<Piece>>,
 }
+
+/// A piece of the work whose result is lost if it is not finished.
+#[derive(Debug)]
+struct Piece {
+    amount: u64,
+    /// What was done before it.
+    before: u64,
+    began: Instant,
+    /// When it was first asked to stop.
+    asked: OnceLock<Instant>,
+}
+
+/// A piece that is asked to stop is finished if that takes no longer.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl<'a> Watch<'a> {
     /// A watch that counts from 0 and stops when `stop` becomes true.
     pub const fn new(stop: &'a AtomicBool) -> Self {
-        Self { stop, done: AtomicU64::new(0) }
+        Self { stop, done: AtomicU64::new(0), piece: Mutex::new(None) }
     }
 
     /// Counts `amount` presentations, or images, as done.
@@ -26,8 +43,50 @@ impl<'a> Watch<'a> {
         self.done.load(Ordering::Relaxed)
     }
 
+    /// Begins a piece of `amount`: asked to stop, it is finished all the same if it will be in a
+    /// second, by the time that it took so far.
+    pub fn begin(&self, amount: u64) {
+        let piece =
+            Piece { amount, before: self.done(), began: Instant::now(), asked: OnceLock::new() };
+        *self.piece.lock().unwrap_or_else(PoisonError::into_inner) = Some(piece);
+    }
+
     /// Whether the work should stop.
     pub fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.stop.load(Ordering::Relaxed) && !self.nearly_done()
+    }
+
+    fn nearly_done(&self) -> bool {
+        let piece = self.piece.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(Piece { amount, before, began, asked }) = &*piece else { return false };
+        let asked = asked.get_or_init(Instant::now);
+        let done = self.done() - before;
+        let left = amount.saturating_sub(done) as f64 / done as f64 * began.elapsed().as_secs_f64();
+        done > 0 && left < PATIENCE.as_secs_f64() && asked.elapsed() < PATIENCE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_that_is_nearly_done_is_finished_and_no_other() {
+        let stop = AtomicBool::new(false);
+        let watch = Watch::new(&stop);
+        watch.begin(1000);
+        assert!(!watch.stopped());
+        stop.store(true, Ordering::Relaxed);
+        assert!(watch.stopped(), "nothing is done yet");
+        watch.advance(1);
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(watch.stopped(), "20 seconds are left");
+        watch.advance(990);
+        assert!(!watch.stopped(), "next to nothing is left");
+        watch.begin(1000);
+        assert!(watch.stopped());
+        let plain = Watch::new(&stop);
+        plain.advance(5);
+        assert!(plain.stopped());
     }
 }

@@ -1,13 +1,16 @@
 //! Writing a file so that it is there whole or not at all.
 
 use std::fs::{File, Permissions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, PersistError};
 
 use super::{Digest, FileError};
+
+/// What names of temporary files begin and end with.
+const TEMPORARY: [&str; 2] = [".occlumap-", ".tmp"];
 
 /// A file that is being written: a temporary one beside `path`, which is renamed to it when it
 /// is finished, and deleted if it never is. A reader sees the old file or the new one, never a
@@ -23,7 +26,7 @@ impl AtomicFile {
     /// Begins to write `path`.
     pub fn create(path: &Path) -> Result<Self, FileError> {
         let mut builder = tempfile::Builder::new();
-        builder.prefix(".occlumap-").suffix(".tmp");
+        builder.prefix(TEMPORARY[0]).suffix(TEMPORARY[1]);
         // A temporary file is private by default; a result is as readable as the umask says.
         #[cfg(unix)]
         builder.permissions(<Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666));
@@ -39,11 +42,29 @@ impl AtomicFile {
 
     /// Flushes the file to the disk and gives it its name; returns the digest of its content.
     pub fn finish(self) -> Result<Digest, FileError> {
+        self.persist(|temporary, path| temporary.persist(path).map(drop))
+    }
+
+    /// As [`finish`](Self::finish), unless there is a file of that name by now: that one stays, and
+    /// this one is deleted.
+    pub fn finish_unless_there(self) -> Result<(), FileError> {
+        let rename = |temporary: NamedTempFile, path: &Path| match temporary.persist_noclobber(path)
+        {
+            Err(failed) if failed.error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            outcome => outcome.map(drop),
+        };
+        self.persist(rename).map(drop)
+    }
+
+    fn persist(
+        self,
+        rename: impl FnOnce(NamedTempFile, &Path) -> Result<(), PersistError>,
+    ) -> Result<Digest, FileError> {
         let Self { path, writer, hasher } = self;
         let persist = || -> io::Result<()> {
             let temporary = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
             temporary.as_file().sync_all()?;
-            temporary.persist(&path).map_err(|error| error.error)?;
+            rename(temporary, &path).map_err(|failed| failed.error)?;
             // The rename itself is safe only once the folder is on the disk too. Some file
             // systems refuse to sync a folder; the file is whole all the same.
             if let Ok(folder) = File::open(folder_of(&path)) {
@@ -75,6 +96,24 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
+/// Deletes the temporary files that writers which were killed have left in a folder. Nobody else
+/// may be writing there.
+pub fn remove_leftovers(folder: &Path) -> Result<(), FileError> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(FileError::read(folder))?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(FileError::read(folder))?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(TEMPORARY[0]) && name.ends_with(TEMPORARY[1]) {
+            std::fs::remove_file(entry.path()).map_err(FileError::write(&entry.path()))?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes `path` through `fill`, as an [`AtomicFile`].
 pub fn write_atomically(
     path: &Path,
@@ -101,5 +140,29 @@ mod tests {
         assert!(failed.unwrap_err().to_string().contains("disk full"));
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_there_stays_where_it_should() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        for text in ["first", "second"] {
+            let mut file = AtomicFile::create(&path).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            file.finish_unless_there().unwrap();
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), b"first");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn leftovers_and_nothing_else_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [".occlumap-a1.tmp", ".occlumap-a1", "a.tmp"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        remove_leftovers(folder.path()).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+        remove_leftovers(&folder.path().join("absent")).unwrap();
     }
 }

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::FileError;
 
 /// A SHA-256, written as 64 hexadecimal digits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Digest(String);
 
@@ -19,6 +19,12 @@ impl Digest {
     /// The digest of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self::finish(Sha256::new_with_prefix(bytes))
+    }
+
+    /// A digest as it is written; `None` if the text is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        (text.len() == 64 && text.bytes().all(digits)).then(|| Self(text.into()))
     }
 
     pub(super) fn finish(hasher: Sha256) -> Self {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-pub use atomic::{AtomicFile, write_atomically};
+pub use atomic::{AtomicFile, remove_leftovers, write_atomically};
 pub use digest::{Digest, digest_of};
 
 /// What can be wrong with a file.

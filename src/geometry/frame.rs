@@ -1,7 +1,7 @@
 //! Where an occluder's discrepancy lands on the map.
 
 use ndarray::{ArrayViewMut2, s};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Occluder, PixelBox, ReceptiveField};
 
@@ -37,7 +37,7 @@ impl Frame {
 }
 
 /// How a map's frame is found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FrameRule {
     /// [`Frame::of_field`]: maps of one unit always lie on each other.
@@ -48,7 +48,7 @@ pub enum FrameRule {
 }
 
 /// What part of the map an occluder's discrepancy is added to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Deposit {
     /// The occluder's centre, `(first + last) / 2` rounded down.

@@ -1,6 +1,6 @@
 //! Where occluders are placed.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{GeometryError, ImageSize, PixelBox};
 
@@ -30,7 +30,7 @@ impl Occluder {
 }
 
 /// An occluder's side length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OccluderSize {
     /// The RF's side length divided by this, rounded down, at least 1.
@@ -40,7 +40,7 @@ pub enum OccluderSize {
 }
 
 /// The distance between neighbouring occluders.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OccluderStride {
     /// The occluder's size divided by this, rounded down, at least 1.
@@ -50,7 +50,7 @@ pub enum OccluderStride {
 }
 
 /// What the grid is anchored to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lattice {
     /// The box: the first occluder sits in its corner, and none begins past its end.
@@ -61,7 +61,7 @@ pub enum Lattice {
 }
 
 /// How the occluders of a box are laid out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GridRule {
     /// Side length of an occluder.
     pub size: OccluderSize,

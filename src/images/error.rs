@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::files::FileError;
+use crate::files::{Digest, FileError};
 use crate::geometry::ImageSize;
 
 /// What can be wrong with a folder of images.
@@ -160,6 +160,17 @@ pub enum Fault {
         origin: &'static str,
         /// What to do.
         advice: &'static str,
+    },
+    /// The file is not what it was when the images were ranked.
+    #[error(
+        "it has changed since the images were ranked: its SHA-256 was {expected}, and is {found}; \
+         put back what it was, or rank again"
+    )]
+    Changed {
+        /// The file's digest.
+        found: Digest,
+        /// What it was.
+        expected: Digest,
     },
     /// The file is empty.
     #[error("the file is empty; expected a PNG or JPEG picture")]

@@ -9,7 +9,7 @@ use super::picture::Picture;
 use super::resample::resize_and_crop;
 use super::stream::read_ahead;
 use super::{Fault, ImageError, Preprocessing, npy};
-use crate::files::{npy as npy_file, read_bytes};
+use crate::files::{Digest, FileError, npy as npy_file, read_bytes};
 use crate::geometry::ImageSize;
 
 /// The size of a picture under [`Preprocessing::Imagenet`] where none is asked for.
@@ -19,9 +19,19 @@ const USUAL_CROP: ImageSize = ImageSize::square(224);
 /// [`Preprocessing::Imagenet`].
 const LEAST_SHORTER_SIDE: usize = 256;
 
-/// One image as it comes from [`ImageFolder::stream`]: its index and its values, or what is wrong
-/// with it.
-pub type ImageRead = Result<(usize, Array3<f32>), ImageError>;
+/// One image as it comes from [`ImageFolder::stream`].
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// Its index.
+    pub index: usize,
+    /// `[3, height, width]` in C order, preprocessed, every value finite.
+    pub values: Array3<f32>,
+    /// The SHA-256 of its file.
+    pub digest: Digest,
+}
+
+/// An image, or what is wrong with it.
+pub type ImageRead = Result<Image, ImageError>;
 
 /// A folder whose images are either `0.npy`, `1.npy`, … or PNG and JPEG files.
 ///
@@ -42,6 +52,8 @@ pub struct ImageFolder {
     size: ImageSize,
     /// Where `size` comes from, for messages.
     size_origin: &'static str,
+    /// What the files must hold, where that is known.
+    digests: Option<Vec<Digest>>,
 }
 
 /// How a file becomes an array.
@@ -88,7 +100,8 @@ impl ImageFolder {
             }
             (Kind::Pictures, _) => Format::Picture,
         };
-        let first = load(&folder.join(&names[0]), format, preprocessing)?;
+        let path = folder.join(&names[0]);
+        let first = load(&path, &read_bytes(&path)?, format, preprocessing)?;
         let opened = Self {
             folder: folder.to_owned(),
             names,
@@ -100,9 +113,18 @@ impl ImageFolder {
             } else {
                 "the size of the folder's first image"
             },
+            digests: None,
         };
         opened.check_size_of(&first, 0)?;
         Ok(opened)
+    }
+
+    /// The same folder, of which every file that is read must have its digest of these, one for
+    /// each image.
+    #[must_use]
+    pub fn with_digests(&self, digests: Vec<Digest>) -> Self {
+        debug_assert_eq!(digests.len(), self.len(), "one for each image");
+        Self { digests: Some(digests), ..self.clone() }
     }
 
     /// Number of images; never 0.
@@ -139,15 +161,38 @@ impl ImageFolder {
     ///
     /// # Errors
     /// If there is no such image, or it is damaged, of another size, or has values that are not
-    /// finite or that the preprocessing does not take.
+    /// finite or that the preprocessing does not take; if it is not the file that it was.
     pub fn read(&self, index: usize) -> Result<Array3<f32>, ImageError> {
+        self.read_image(index).map(|image| image.values)
+    }
+
+    /// The SHA-256 of an image's file.
+    pub fn digest(&self, index: usize) -> Result<Digest, ImageError> {
+        self.bytes(index).map(|(_, _, digest)| digest)
+    }
+
+    fn read_image(&self, index: usize) -> ImageRead {
+        let (path, bytes, digest) = self.bytes(index)?;
+        if let Some(expected) = self.digests.as_ref().map(|digests| &digests[index])
+            && digest != *expected
+        {
+            let fault = Fault::Changed { found: digest, expected: expected.clone() };
+            return Err(ImageError::Unfit { path, fault });
+        }
+        let values = load(&path, &bytes, self.format, self.preprocessing)?;
+        self.check_size_of(&values, index)?;
+        Ok(Image { index, values, digest })
+    }
+
+    fn bytes(&self, index: usize) -> Result<(PathBuf, Vec<u8>, Digest), ImageError> {
         let Some(name) = self.names.get(index) else {
             let (folder, count) = (self.folder.clone(), self.names.len());
             return Err(ImageError::NoSuchImage { folder, index, count });
         };
-        let image = load(&self.folder.join(name), self.format, self.preprocessing)?;
-        self.check_size_of(&image, index)?;
-        Ok(image)
+        let path = self.folder.join(name);
+        let bytes = read_bytes(&path)?;
+        let digest = Digest::of(&bytes);
+        Ok((path, bytes, digest))
     }
 
     /// Reads the images of `indices`, in that order, ahead on `readers` threads, while `consume`
@@ -162,11 +207,7 @@ impl ImageFolder {
         readers: usize,
         consume: impl FnOnce(&mut dyn Iterator<Item = ImageRead>) -> R,
     ) -> R {
-        let read = |place: usize| {
-            let index = indices[place];
-            self.read(index).map(|image| (index, image))
-        };
-        read_ahead(indices.len(), readers, read, consume)
+        read_ahead(indices.len(), readers, |place| self.read_image(indices[place]), consume)
     }
 
     fn check_size_of(&self, image: &Array3<f32>, index: usize) -> Result<(), ImageError> {
@@ -185,16 +226,20 @@ impl ImageFolder {
     }
 }
 
-/// Reads and preprocesses one file.
+/// Decodes and preprocesses the content of one file.
 fn load(
     path: &Path,
+    bytes: &[u8],
     format: Format,
     preprocessing: Preprocessing,
 ) -> Result<Array3<f32>, ImageError> {
     let mut image = match format {
-        Format::Array => npy::image_of(npy_file::read(path)?),
-        Format::Picture => Picture::decode(&read_bytes(path)?).map(|picture| picture.to_array()),
-        Format::CroppedPicture(crop) => Picture::decode(&read_bytes(path)?).map(|picture| {
+        Format::Array => {
+            let content = |problem| FileError::content(path, problem);
+            npy::image_of(npy_file::parse(bytes).map_err(content)?)
+        }
+        Format::Picture => Picture::decode(bytes).map(|picture| picture.to_array()),
+        Format::CroppedPicture(crop) => Picture::decode(bytes).map(|picture| {
             let shorter = LEAST_SHORTER_SIDE.max(crop.height).max(crop.width);
             resize_and_crop(&picture, shorter, crop).to_array()
         }),

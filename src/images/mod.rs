@@ -14,5 +14,5 @@ mod resample;
 mod stream;
 
 pub use error::{Fault, ImageError};
-pub use folder::{ImageFolder, ImageRead};
+pub use folder::{Image, ImageFolder, ImageRead};
 pub use preprocessing::{IMAGENET_MEAN, IMAGENET_STD, Preprocessing};

@@ -1,4 +1,4 @@
-//! The mean maps of a layer, and the files that they go into.
+//! The files that the mean maps of a layer go into.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,18 +19,14 @@ pub fn map_path(folder: &Path, layer: &str, side: Side) -> PathBuf {
     folder.join(format!("{layer}_{side}.npy"))
 }
 
-/// Takes the maps of a layer's units, one image after the other, and writes their means,
-/// `float64 [units, rf, rf]` for each of [`Side::BOTH`]. Only one unit's are held at a time.
-///
-/// Maps are summed in the order in which they are added, so the same order gives the same bytes.
+/// Writes the mean maps of a layer's units, `float64 [units, rf, rf]` for each of [`Side::BOTH`].
 #[derive(Debug)]
 pub struct LayerMaps {
     files: [(PathBuf, F64Writer); 2],
     units: usize,
-    /// The unit whose maps are being added; all before it are written.
+    rf: usize,
+    /// The next unit; all before it are written.
     unit: usize,
-    sums: [Array2<f64>; 2],
-    counts: [usize; 2],
 }
 
 impl LayerMaps {
@@ -41,23 +37,24 @@ impl LayerMaps {
             let path = map_path(folder, layer, side);
             F64Writer::create(&path, &[units, rf, rf]).map(|file| (path, file))
         };
-        let files = [begin(Side::Top)?, begin(Side::Bottom)?];
-        let sums = [(); 2].map(|()| Array2::zeros((rf, rf)));
-        Ok(Self { files, units, unit: 0, sums, counts: [0; 2] })
+        Ok(Self { files: [begin(Side::Top)?, begin(Side::Bottom)?], units, rf, unit: 0 })
     }
 
-    /// Adds the map, `[rf, rf]`, of one of a unit's images. Units come in ascending order.
-    pub fn add(&mut self, unit: usize, side: Side, map: &Array2<f64>) -> Result<(), FileError> {
+    /// Writes the means, `[rf, rf]`, of a unit. Units come in ascending order; those that are left
+    /// out are NaN: they were not swept, which is something else than a map of zeros.
+    pub fn write(&mut self, unit: usize, means: &[Array2<f64>; 2]) -> Result<(), FileError> {
         debug_assert!((self.unit..self.units).contains(&unit), "units come in ascending order");
-        self.write_before(unit)?;
-        self.sums[side as usize] += map;
-        self.counts[side as usize] += 1;
+        self.leave_out(unit)?;
+        for (mean, (_, file)) in means.iter().zip(&mut self.files) {
+            file.extend(mean.iter().copied())?;
+        }
+        self.unit = unit + 1;
         Ok(())
     }
 
-    /// Writes what is left, gives the files their names, and returns the digest of each.
+    /// Gives the files their names, and returns the digest of each.
     pub fn finish(mut self) -> Result<BTreeMap<String, Digest>, FileError> {
-        self.write_before(self.units)?;
+        self.leave_out(self.units)?;
         self.files
             .into_iter()
             .map(|(path, file)| {
@@ -67,20 +64,13 @@ impl LayerMaps {
             .collect()
     }
 
-    /// Writes the means of all units before `unit`. Units without any map are NaN: they were not
-    /// swept, which is something else than a map of zeros.
-    fn write_before(&mut self, unit: usize) -> Result<(), FileError> {
-        while self.unit < unit {
-            let means = self.sums.iter_mut().zip(&mut self.counts);
-            for ((sum, count), (_, file)) in means.zip(&mut self.files) {
-                let images = *count as f64;
-                let mean = |sum: &f64| if images == 0.0 { f64::NAN } else { sum / images };
-                file.extend(sum.iter().map(mean))?;
-                sum.fill(0.0);
-                *count = 0;
-            }
-            self.unit += 1;
+    /// Writes NaN for all units before `unit`.
+    fn leave_out(&mut self, unit: usize) -> Result<(), FileError> {
+        let values = unit.saturating_sub(self.unit) * self.rf * self.rf;
+        for (_, file) in &mut self.files {
+            file.extend(std::iter::repeat_n(f64::NAN, values))?;
         }
+        self.unit = unit;
         Ok(())
     }
 }
@@ -93,13 +83,12 @@ mod tests {
     use crate::files::npy::{self, Values};
 
     #[test]
-    fn means_are_taken_a_unit_and_a_side() {
+    fn units_that_are_left_out_are_nan() {
         let folder = tempfile::tempdir().unwrap();
         let mut maps = LayerMaps::create(folder.path(), "conv1", 4, 2).unwrap();
-        maps.add(1, Side::Top, &array![[1.0, 2.0], [3.0, 4.0]]).unwrap();
-        maps.add(1, Side::Top, &array![[3.0, 2.0], [1.0, 0.0]]).unwrap();
-        maps.add(1, Side::Bottom, &array![[8.0, 0.0], [0.0, 0.0]]).unwrap();
-        maps.add(2, Side::Top, &Array2::zeros((2, 2))).unwrap();
+        let map = array![[1.0, 2.0], [3.0, 4.0]];
+        maps.write(1, &[map.clone(), -&map]).unwrap();
+        maps.write(2, &[Array2::zeros((2, 2)), map.clone()]).unwrap();
         assert!(!map_path(folder.path(), "conv1", Side::Top).exists());
         let digests = maps.finish().unwrap();
         assert_eq!(digests.keys().collect::<Vec<_>>(), ["conv1_max.npy", "conv1_min.npy"]);
@@ -110,12 +99,10 @@ mod tests {
             }
         });
         let of = |maps: &Array3<f64>, unit| maps.index_axis(ndarray::Axis(0), unit).to_owned();
-        assert_eq!(of(&top, 1), array![[2.0, 2.0], [2.0, 2.0]]);
-        assert_eq!(of(&bottom, 1), array![[8.0, 0.0], [0.0, 0.0]]);
-        assert_eq!(of(&top, 2).sum(), 0.0);
+        assert_eq!((of(&top, 1), of(&bottom, 1)), (map.clone(), -&map));
+        assert_eq!((of(&top, 2).sum(), of(&bottom, 2)), (0.0, map));
         for unit in [0, 3] {
-            assert!(of(&top, unit).iter().all(|value| value.is_nan()));
+            assert!(of(&top, unit).iter().chain(&of(&bottom, unit)).all(|value| value.is_nan()));
         }
-        assert!(of(&bottom, 2).iter().all(|value| value.is_nan()));
     }
 }

@@ -1,27 +1,30 @@
 //! `manifest.json`: what the maps were made from, and how.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::files::{Digest, FileError, write_text};
+use crate::files::{Digest, FileError, read_bytes, write_text};
 use crate::geometry::{Deposit, FrameRule, GridRule, ImageSize};
 use crate::sweep::Verification;
 
 /// The manifest of a folder of maps; `docs/formats.md` explains each field.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// `occlumap maps`.
-    pub format: &'static str,
+    pub format: String,
     /// Version of the format.
     pub version: u32,
     /// Version of the program.
-    pub program: &'static str,
+    pub program: String,
     /// Whether every layer asked for is there.
     pub complete: bool,
     /// When the run began, in seconds since 1970-01-01 UTC.
     pub started_unix: u64,
+    /// SHA-256 of the sweep's configuration: everything that the maps' bytes depend on.
+    pub configuration_sha256: Digest,
     /// The network and its weights.
     pub model: ModelRecord,
     /// The images.
@@ -29,17 +32,15 @@ pub struct Manifest {
     /// What was asked for.
     pub settings: SettingsRecord,
     /// The engine that presented the images.
-    pub engine: &'static str,
-    /// Threads that it ran on.
-    pub threads: usize,
-    /// Seconds that ranking took; `null` where the ranking was given.
+    pub engine: String,
+    /// Seconds that ranking took; `null` where the ranking was there already.
     pub ranking_seconds: Option<f64>,
     /// The layers whose maps are there, by short name.
     pub layers: BTreeMap<String, LayerRecord>,
 }
 
 /// The network in a [`Manifest`].
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelRecord {
     /// The network's name.
     pub name: String,
@@ -52,7 +53,7 @@ pub struct ModelRecord {
 }
 
 /// The images in a [`Manifest`].
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ImageRecord {
     /// The folder, as it was named.
     pub folder: String,
@@ -65,7 +66,7 @@ pub struct ImageRecord {
 }
 
 /// The sweep's settings in a [`Manifest`].
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SettingsRecord {
     /// Images a unit, at either end of the ranking.
     pub top: usize,
@@ -82,7 +83,7 @@ pub struct SettingsRecord {
 }
 
 /// One layer in a [`Manifest`].
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerRecord {
     /// The framework's name of the layer.
     pub name: String,
@@ -101,8 +102,10 @@ pub struct LayerRecord {
     /// Maps that no occluder went into, since the image cuts the RF to less than an occluder;
     /// they count as zeros.
     pub maps_without_occluders: u64,
-    /// Seconds.
+    /// Seconds, of all processes together.
     pub seconds: f64,
+    /// Threads of the processes, each number once.
+    pub threads: BTreeSet<usize>,
     /// SHA-256 of the files.
     pub files: BTreeMap<String, Digest>,
     /// What presenting some of it again showed; `null` where that was not asked for.
@@ -110,7 +113,7 @@ pub struct LayerRecord {
 }
 
 /// A layer's verification in a [`Manifest`].
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VerificationRecord {
     /// Presentations that were presented again, whole and in 64 bits.
     pub presentations: u64,
@@ -133,6 +136,19 @@ impl From<&Verification> for VerificationRecord {
     }
 }
 
+impl VerificationRecord {
+    /// Both in one.
+    #[must_use]
+    pub fn join(&self, other: &Self) -> Self {
+        Self {
+            presentations: self.presentations + other.presentations,
+            largest_error: self.largest_error.max(other.largest_error),
+            tolerance: self.tolerance,
+            passed: self.passed && other.passed,
+        }
+    }
+}
+
 impl Manifest {
     /// What [`Manifest::format`] says.
     pub const FORMAT: &'static str = "occlumap maps";
@@ -140,6 +156,52 @@ impl Manifest {
     pub const VERSION: u32 = 1;
     /// The manifest's file name.
     pub const FILE: &'static str = "manifest.json";
+
+    /// What of the manifest tells one configuration from another.
+    pub fn comparable(&self) -> impl Serialize + use<> {
+        #[derive(Serialize)]
+        struct Comparable {
+            program: String,
+            engine: String,
+            model: ModelRecord,
+            images: ImageRecord,
+            settings: SettingsRecord,
+        }
+        let Self { program, engine, model, images, settings, .. } = self.clone();
+        Comparable {
+            program,
+            engine,
+            // Paths may differ.
+            model: ModelRecord { weights: String::new(), ..model },
+            images: ImageRecord { folder: String::new(), ..images },
+            settings,
+        }
+    }
+
+    /// The manifest of `folder`; `None` where there is none, or none of this version.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn read(folder: &Path) -> Result<Option<Self>, FileError> {
+        let path = folder.join(Self::FILE);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let read: Option<Self> = serde_json::from_slice(&read_bytes(&path)?).ok();
+        let ours = |read: &Self| read.format == Self::FORMAT && read.version == Self::VERSION;
+        Ok(read.filter(ours))
+    }
+
+    /// Removes the manifest of `folder`, where there is one.
+    pub fn remove(folder: &Path) -> Result<(), FileError> {
+        let path = folder.join(Self::FILE);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(FileError::write(&path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
 
     /// Writes the manifest into `folder`.
     pub fn write(&self, folder: &Path) -> Result<(), FileError> {

@@ -66,6 +66,11 @@ impl Provenance {
         }
     }
 
+    /// Whether there is a `ranking.json` in `folder`.
+    pub fn is_there(folder: &Path) -> bool {
+        folder.join(Self::FILE).is_file()
+    }
+
     /// Reads `ranking.json` of `folder`, where there is one.
     pub fn read(folder: &Path) -> Result<Option<Self>, RankingError> {
         let path = folder.join(Self::FILE);

@@ -1,6 +1,8 @@
 //! Which images drive each unit most and least.
 
 mod best;
+pub mod block;
+pub mod digests;
 mod file;
 
 use std::path::PathBuf;
@@ -114,6 +116,18 @@ impl Collector {
         }
     }
 
+    /// Adds the ranking of images that come after all those added so far.
+    pub fn add_ranking(&mut self, ranking: &LayerRanking) {
+        for (unit, ranked) in ranking.iter().enumerate() {
+            for Entry { image, position, response } in &ranked.top {
+                self.top[unit].offer(response.unwrap_or(f32::NAN), *image, *position);
+            }
+            for Entry { image, position, response } in &ranked.bottom {
+                self.bottom[unit].offer(-response.unwrap_or(f32::NAN), *image, *position);
+            }
+        }
+    }
+
     /// The ranking of the images added.
     pub fn finish(self) -> LayerRanking {
         let bottom = |best: Best| {
@@ -149,5 +163,25 @@ mod tests {
         };
         assert_eq!(images(&ranking[0].top), [(1, 10, 3.0), (2, 20, 3.0), (4, 40, 3.0)]);
         assert_eq!(images(&ranking[0].bottom), [(3, 31, -4.0), (0, 1, -1.0), (2, 21, -1.0)]);
+    }
+
+    #[test]
+    fn rankings_of_parts_make_the_ranking_of_all() {
+        let responses =
+            [(1.0, 0.0), (3.0, -0.0), (3.0, -1.0), (2.0, -4.0), (3.0, -1.0), (0.0, 0.0)];
+        let all = |range: std::ops::Range<usize>| {
+            let mut collector = Collector::new(1, 3);
+            for image in range {
+                let (max, min) = responses[image];
+                collector.add(image as u32, &extremes(max, min, image as u32));
+            }
+            collector.finish()
+        };
+        for cut in 1..5 {
+            let mut joined = Collector::new(1, 3);
+            joined.add_ranking(&all(0..cut));
+            joined.add_ranking(&all(cut..6));
+            assert_eq!(joined.finish(), all(0..6), "{cut}");
+        }
     }
 }

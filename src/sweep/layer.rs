@@ -1,5 +1,8 @@
 //! A sweep of one layer.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
+use std::iter::Sum;
 use std::ops::Range;
 
 use ndarray::Array3;
@@ -15,6 +18,7 @@ use crate::parts::parts;
 use crate::ranking::{Entry, LayerRanking, Side};
 
 /// A sweep of one layer's units over their ranked images.
+#[derive(Clone, Copy)]
 pub struct LayerSweep<'a> {
     /// The engine, prepared for the layer.
     pub engine: &'a dyn Prepared,
@@ -65,6 +69,16 @@ pub struct Extent {
     pub presentations: u64,
 }
 
+impl Sum for Extent {
+    fn sum<I: Iterator<Item = Self>>(extents: I) -> Self {
+        extents.fold(Self::default(), |sum, one| Self {
+            maps: sum.maps + one.maps,
+            maps_without_occluders: sum.maps_without_occluders + one.maps_without_occluders,
+            presentations: sum.presentations + one.presentations,
+        })
+    }
+}
+
 /// A unit and one of its ranked images.
 #[derive(Clone, Copy)]
 struct Target {
@@ -79,20 +93,40 @@ impl LayerSweep<'_> {
     /// # Errors
     /// Occluders that cannot be placed.
     pub fn extent(&self) -> Result<Extent, SweepError> {
-        let mut extent = Extent::default();
-        for target in self.targets(self.units) {
-            let occluders = self.placement(&target)?.occluders.len() as u64;
-            extent.maps += 1;
-            extent.maps_without_occluders += u64::from(occluders == 0);
-            extent.presentations += occluders;
+        Ok(self.extents([self.units])?.into_iter().sum())
+    }
+
+    /// How much there is to do for each of some blocks of units.
+    ///
+    /// # Errors
+    /// As [`extent`](Self::extent).
+    pub fn extents<'u>(
+        &self,
+        blocks: impl IntoIterator<Item = &'u [usize]>,
+    ) -> Result<Vec<Extent>, SweepError> {
+        // There are many more maps than positions.
+        let mut counts: HashMap<u32, u64> = HashMap::new();
+        let mut extents = Vec::new();
+        for units in blocks {
+            let mut extent = Extent::default();
+            for target in self.targets(units) {
+                let occluders = match counts.entry(target.entry.position) {
+                    Occupied(known) => *known.get(),
+                    Vacant(new) => *new.insert(self.placement(&target)?.occluders.len() as u64),
+                };
+                extent.maps += 1;
+                extent.maps_without_occluders += u64::from(occluders == 0);
+                extent.presentations += occluders;
+            }
+            extents.push(extent);
         }
-        Ok(extent)
+        Ok(extents)
     }
 
     /// Presents everything; `finished` gets each image's outcome, unit by unit, the top images
     /// before the bottom ones, each best first.
     ///
-    /// Units are taken in blocks whose responses can be held. Within a block the maps are computed
+    /// Units are taken in parts whose responses can be held. Within a part the maps are computed
     /// image by image: each is read once, ahead of the work, and its activations serve all units.
     ///
     /// # Errors
@@ -104,8 +138,8 @@ impl LayerSweep<'_> {
         watch: &Watch<'_>,
         mut finished: impl FnMut(Finished<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        for block in self.blocks()? {
-            let targets: Vec<Target> = self.targets(&self.units[block]).collect();
+        for part in self.parts()? {
+            let targets: Vec<Target> = self.targets(&self.units[part]).collect();
             let presented = self.present(&targets, watch)?;
             for (target, presented) in targets.iter().zip(&presented) {
                 let placement = self.placement(target).map_err(SweepError::from)?;
@@ -117,7 +151,7 @@ impl LayerSweep<'_> {
     }
 
     /// Runs of units whose responses fit into their share of the memory.
-    fn blocks(&self) -> Result<Vec<Range<usize>>, SweepError> {
+    fn parts(&self) -> Result<Vec<Range<usize>>, SweepError> {
         let mut bytes = Vec::with_capacity(self.units.len());
         for unit in self.units {
             let mut sum = 0;
@@ -150,8 +184,8 @@ impl LayerSweep<'_> {
                 held.retain(|(image, _)| *image >= images[0]);
                 while held.last().is_none_or(|(image, _)| *image < images[images.len() - 1]) {
                     let Some(read) = stream.next() else { break };
-                    let (index, image) = read?;
-                    held.push((index as u32, image));
+                    let image = read?;
+                    held.push((image.index as u32, image.values));
                 }
                 let batch: Vec<Target> = places.iter().map(|&place| targets[place]).collect();
                 for (&place, outcome) in

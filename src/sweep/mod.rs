@@ -22,7 +22,7 @@ pub use estimate::{
 pub use layer::{Extent, Finished, LayerSweep};
 pub use memory::{MemoryShares, TooLittleMemory};
 pub use placement::{LayerGeometry, Placement};
-pub use rank::rank;
+pub use rank::{Ranked, rank};
 pub use units::UnitSelection;
 pub use verification::{Sample, Sampled, Verification};
 

@@ -1,18 +1,28 @@
-//! Ranking a folder of images.
+//! Ranking some images of a folder.
 
-use ndarray::Array3;
+use std::ops::Range;
 
 use super::SweepError;
 use crate::engine::{Prepared, Watch};
-use crate::images::ImageFolder;
+use crate::files::Digest;
+use crate::images::{Image, ImageFolder};
 use crate::ranking::{Collector, LayerRanking};
 
 /// Images handed to the engine at a time, for each thread: enough that threads seldom wait for
 /// each other at the end of a batch, few enough to hold.
 const IMAGES_A_THREAD: usize = 4;
 
-/// Ranks all images for every unit of every layer that `engine` was prepared for; `units` counts
-/// the units of each. Keeps the best `n` at either end.
+/// Some images, ranked among themselves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ranked {
+    /// For each layer.
+    pub layers: Vec<LayerRanking>,
+    /// The SHA-256 of each image's file.
+    pub digests: Vec<Digest>,
+}
+
+/// Ranks the images of `range` for every unit of every layer that `engine` was prepared for;
+/// `units` counts the units of each. Keeps the best `n` at either end.
 ///
 /// Images are read ahead by `threads` threads while the engine works, and never all held.
 ///
@@ -22,32 +32,32 @@ const IMAGES_A_THREAD: usize = 4;
 pub fn rank(
     engine: &dyn Prepared,
     units: &[usize],
-    images: &ImageFolder,
+    (images, range): (&ImageFolder, Range<usize>),
     n: usize,
     threads: usize,
     watch: &Watch<'_>,
-) -> Result<Vec<LayerRanking>, SweepError> {
+) -> Result<Ranked, SweepError> {
     let mut collectors: Vec<Collector> =
         units.iter().map(|&units| Collector::new(units, n)).collect();
-    let all: Vec<usize> = (0..images.len()).collect();
-    images.stream(&all, threads, |stream| -> Result<(), SweepError> {
-        let mut first = 0;
+    let mut digests = Vec::with_capacity(range.len());
+    let mut first = range.start;
+    let indices: Vec<usize> = range.collect();
+    images.stream(&indices, threads, |stream| -> Result<(), SweepError> {
         loop {
-            let batch: Vec<Array3<f32>> = stream
-                .take(IMAGES_A_THREAD * threads)
-                .map(|read| read.map(|(_, image)| image))
-                .collect::<Result<_, _>>()?;
+            let batch: Vec<Image> =
+                stream.take(IMAGES_A_THREAD * threads).collect::<Result<_, _>>()?;
             if batch.is_empty() {
                 return Ok(());
             }
-            let views: Vec<_> = batch.iter().map(|image| image.view()).collect();
+            let views: Vec<_> = batch.iter().map(|image| image.values.view()).collect();
             for (place, layers) in engine.extremes(&views, first, watch)?.iter().enumerate() {
                 for (collector, units) in collectors.iter_mut().zip(layers) {
                     collector.add((first + place) as u32, units);
                 }
             }
             first += batch.len();
+            digests.extend(batch.into_iter().map(|image| image.digest));
         }
     })?;
-    Ok(collectors.into_iter().map(Collector::finish).collect())
+    Ok(Ranked { layers: collectors.into_iter().map(Collector::finish).collect(), digests })
 }

@@ -1,6 +1,7 @@
 //! Presenting some of a sweep's occluders again, by the book.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use ndarray::Array3;
 
@@ -65,6 +66,13 @@ impl Sample {
             chosen.into_iter().rev().collect()
         };
         Self { chosen, seen: 0, taken: Vec::new() }
+    }
+
+    /// Only what was chosen of presentations `range`, the first of which is seen next.
+    #[must_use]
+    pub fn within(mut self, range: Range<u64>) -> Self {
+        self.chosen.retain(|number| range.contains(number));
+        Self { seen: range.start, ..self }
     }
 
     /// Takes what was chosen of the sweep's next map.
@@ -154,7 +162,8 @@ mod tests {
     use crate::ranking::Side;
     use crate::sweep::Placement;
 
-    fn taken(count: u64, seed: u64) -> Vec<(usize, f32)> {
+    /// What a sample takes of ten maps with seven presentations each, cut into `blocks` of maps.
+    fn taken_of(blocks: &[Range<usize>], count: u64, seed: u64) -> Vec<(usize, f32)> {
         let occluder = |index| Occluder { index, top: 0, left: index, size: 1 };
         let placement = Placement {
             rf: 1,
@@ -162,21 +171,37 @@ mod tests {
             frame: Frame { y: 0, x: 0 },
             occluders: (0..7).map(occluder).collect(),
         };
-        let mut sample = Sample::new(count, 70, seed);
-        for unit in 0..10 {
-            let differences = (0..7).map(|which| (10 * unit + which) as f32).collect();
-            let presented = Presented { response: 0.0, differences };
-            let entry = Entry { image: 0, position: 0, response: None };
-            let (side, placement, presented) = (Side::Top, &placement, &presented);
-            sample.see(&Finished { unit, side, entry, placement, presented });
-        }
-        assert!(sample.chosen.is_empty());
         let about = |sampled: &Sampled| {
             assert_eq!(sampled.largest, (10 * sampled.unit + 6) as f32);
             assert_eq!(sampled.difference, (10 * sampled.unit + sampled.occluder.left) as f32);
             (sampled.unit, sampled.difference)
         };
-        sample.taken.iter().map(about).collect()
+        let mut taken = Vec::new();
+        for block in blocks {
+            let range = 7 * block.start as u64..7 * block.end as u64;
+            let mut sample = Sample::new(count, 70, seed).within(range);
+            for unit in block.clone() {
+                let differences = (0..7).map(|which| (10 * unit + which) as f32).collect();
+                let presented = Presented { response: 0.0, differences };
+                let entry = Entry { image: 0, position: 0, response: None };
+                let (side, placement, presented) = (Side::Top, &placement, &presented);
+                sample.see(&Finished { unit, side, entry, placement, presented });
+            }
+            assert!(sample.chosen.is_empty());
+            taken.extend(sample.taken.iter().map(about));
+        }
+        taken
+    }
+
+    fn taken(count: u64, seed: u64) -> Vec<(usize, f32)> {
+        taken_of(std::slice::from_ref(&(0..10)), count, seed)
+    }
+
+    #[test]
+    fn blocks_take_together_what_the_whole_takes() {
+        for blocks in [&[0..3, 3..4, 4..10][..], &[0..1, 1..9, 9..10]] {
+            assert_eq!(taken_of(blocks, 20, 1), taken(20, 1));
+        }
     }
 
     #[test]

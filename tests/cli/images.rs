@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use crate::common::json;
 use crate::workplace::{INPUTS, Workplace, npy, zeros};
 
 /// What is done to the images, and what must be said about it.
@@ -143,11 +142,15 @@ fn a_picture_that_is_cut_short_is_named() {
 fn images_that_change_after_ranking_are_refused() {
     let cases: [Case; 3] = [
         ("gone", |place| place.remove("images/3.npy"), &["images of 4", "this sweep has 3"]),
-        ("cut short", |place| place.cut("images/3.npy"), &["images/3.npy: damaged or cut short"]),
+        (
+            "cut short",
+            |place| place.cut("images/3.npy"),
+            &["conv1: images/3.npy: it has changed since the images were ranked"],
+        ),
         (
             "another of the same name",
             |place| place.copy("images/1.npy", "images/3.npy"),
-            &["conv1: unit 0 responds to image 3 (3.npy)", "the ranking says", "rank again"],
+            &["conv1: images/3.npy: it has changed since", "its SHA-256 was", "put back"],
         ),
     ];
     for (what, damage, words) in cases {
@@ -159,7 +162,18 @@ fn images_that_change_after_ranking_are_refused() {
     }
 }
 
-/// The ranking is kept, and the manifest says that there is nothing else.
+/// A ranking that does not tell what the images held may still tell how units responded.
+#[test]
+fn images_that_change_are_found_by_their_responses_too() {
+    let place = Workplace::new();
+    place.succeeds(&format!("rank {INPUTS} --top 4 --out out"));
+    place.remove("out/ranking/images.sha256");
+    place.copy("images/1.npy", "images/3.npy");
+    let words = ["conv1: unit 0 responds to image 3 (3.npy)", "the ranking says", "rank again"];
+    place.refuses(&format!("sweep {INPUTS} --ranking out/ranking --out out"), 1, &words);
+}
+
+/// The ranking is kept, and nothing else.
 #[test]
 fn an_image_that_disappears_in_the_middle_of_a_run_ends_it() {
     let place = Workplace::new();
@@ -182,11 +196,7 @@ fn an_image_that_disappears_in_the_middle_of_a_run_ends_it() {
 
     let left = crate::workplace::tree(&place.path("out"));
     let names: Vec<_> = left.keys().map(|path| path.to_str().unwrap()).collect();
-    let ranking = ["ranking/conv4.npy", "ranking/conv4_responses.npy", "ranking/ranking.json"];
-    assert_eq!(names, [&["manifest.json", "ranking"][..], &ranking].concat());
-    let manifest: serde_json::Value = json(&place.path("out/manifest.json"));
-    assert_eq!(
-        (&manifest["complete"], &manifest["layers"]),
-        (&false.into(), &serde_json::json!({}))
-    );
+    let ranking = ["conv4.npy", "conv4_responses.npy", "images.sha256", "ranking.json"];
+    let ranking = ranking.map(|name| format!("ranking/{name}"));
+    assert_eq!(names, [&["ranking".to_owned()][..], &ranking].concat());
 }

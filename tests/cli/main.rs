@@ -16,6 +16,7 @@ mod memory;
 mod outputs;
 mod planning;
 mod rankings;
+mod shards;
 #[cfg(unix)]
 mod signals;
 mod terminal;

@@ -26,6 +26,7 @@ fn a_run_writes_what_is_documented_and_nothing_else() {
         "ranking/conv1_responses.npy",
         "ranking/conv2.npy",
         "ranking/conv2_responses.npy",
+        "ranking/images.sha256",
         "ranking/ranking.json",
     ];
     assert_eq!(names, expected);
@@ -55,8 +56,10 @@ fn folders_that_cannot_be_written_into_are_refused() {
         place.refuses(&format!("{command} --out tiny.npz --force"), 2, &words);
         place.refuses(&format!("{command} --out tiny.npz/below/it --force"), 2, &words);
     }
-    for command in [RUN, &rank] {
-        place.refuses(&format!("{command} --out ranked"), 2, &["it holds ranking", "--force"]);
+    for command in [RUN, &format!("{rank} --layers conv1,conv2")] {
+        let words = ["ranked/ranking: holds the results of another job, which differs in"];
+        let layers = "layers: 4 there; 2 here";
+        place.refuses(&format!("{command} --out ranked"), 2, &[words[0], layers, "--force"]);
     }
     place.write("full/maps", "mine");
     let words = ["full/maps: is a file; --out needs a folder"];
@@ -115,6 +118,7 @@ fn a_run_that_fails_leaves_old_results_as_they_were() {
     place.cut("images/2.npy");
     let words = ["images/2.npy: damaged or cut short"];
     place.refuses(&format!("{RUN} --out out --force --seed 1"), 1, &words);
+    let words = ["images/2.npy: it has changed since the images were ranked"];
     place.refuses(&format!("{sweep} --out out --force"), 1, &words);
     place.copy("whole.npy", "images/2.npy");
     place.refuses(&format!("{RUN} --out out --force --units 99"), 2, &["no unit 99"]);

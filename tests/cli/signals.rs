@@ -1,11 +1,11 @@
-//! Ctrl-C: ends soon, keeps what is finished, leaves nothing half done.
+//! Signals end the work soon, what is finished is kept, and the same command goes on from there.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::common::json;
-use crate::workplace::{INPUTS, Workplace, tree};
+use crate::workplace::{INPUTS, Workplace, same_trees, tree};
 
 /// Waits until `done`.
 fn until(what: &str, done: impl Fn() -> bool) {
@@ -16,16 +16,21 @@ fn until(what: &str, done: impl Fn() -> bool) {
     }
 }
 
-/// Sends a signal; the program must end with 130, say so, and do it soon.
-fn stop(child: Child, signal: &str) {
-    let sent = Instant::now();
+fn send(child: &Child, signal: &str) {
     let kill = Command::new("kill").arg(signal).arg(child.id().to_string()).status().unwrap();
     assert!(kill.success());
+}
+
+/// Sends a signal; the program must end with 75, say so, and do it soon.
+fn stop(child: Child, signal: &str) {
+    let sent = Instant::now();
+    send(&child, signal);
     let output = child.wait_with_output().unwrap();
     let messages = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(130), "{messages}");
-    assert!(messages.ends_with("stopped; what was finished is kept\n"), "{messages}");
-    assert!(sent.elapsed() < Duration::from_secs(2), "{:?}", sent.elapsed());
+    assert_eq!(output.status.code(), Some(75), "{messages}");
+    let last = "stopped; what is finished is kept, and the same command goes on\n";
+    assert!(messages.ends_with(last), "{messages}");
+    assert!(sent.elapsed() < Duration::from_secs(4), "{:?}", sent.elapsed());
 }
 
 fn start(place: &Workplace, line: &str) -> Child {
@@ -36,44 +41,85 @@ fn names(folder: &Path) -> Vec<String> {
     tree(folder).keys().map(|path| path.display().to_string()).collect()
 }
 
-#[test]
-fn a_run_that_is_stopped_keeps_the_layers_that_are_finished() {
-    let place = Workplace::new();
-    let run = format!("run {INPUTS} --layers conv1,conv4 --top 3 --out out");
-    // One thread, so that it takes seconds on any machine.
-    let child = start(&place, &format!("{run} --threads 1"));
-    let manifest = place.path("out/manifest.json");
-    until("finished layer", || {
-        std::fs::read_to_string(&manifest).is_ok_and(|text| text.contains("conv1_max.npy"))
-    });
-    stop(child, "-INT");
-
-    let kept = names(&place.path("out/maps"));
-    assert_eq!(kept, ["conv1_max.npy", "conv1_min.npy"]);
-    let left: serde_json::Value = json(&manifest);
-    assert_eq!(left["complete"], false);
-    assert_eq!(left["layers"].as_object().unwrap().len(), 1);
-    let finished = std::fs::read(place.path("out/maps/conv1_max.npy")).unwrap();
-
-    place.refuses(&run, 2, &["out: is not empty", "--force"]);
-    place.succeeds(&format!("{run} --force"));
-    let complete: serde_json::Value = json(&manifest);
-    assert_eq!(complete["complete"], true);
-    assert_eq!(complete["layers"].as_object().unwrap().len(), 2);
-    assert_eq!(names(&place.path("out/maps")).len(), 4);
-    assert!(std::fs::read(place.path("out/maps/conv1_max.npy")).unwrap() == finished);
+fn blocks(place: &Workplace, kind: &str) -> usize {
+    let Ok(entries) = std::fs::read_dir(place.path("out/blocks").join(kind)) else { return 0 };
+    let is_block = |name: std::ffi::OsString| name.to_string_lossy().ends_with(".block");
+    entries.filter(|entry| entry.as_ref().is_ok_and(|entry| is_block(entry.file_name()))).count()
 }
 
 #[test]
-fn a_ranking_that_is_stopped_leaves_nothing() {
+fn a_run_that_is_stopped_keeps_what_is_finished_and_goes_on() {
     let place = Workplace::new();
-    for image in 4..50_000 {
+    // One thread and small blocks, so that it takes seconds on any machine.
+    let run = format!("run {INPUTS} --layers conv1,conv4 --top 3 --threads 1 --block 1");
+    place.succeeds(&format!("{run} --out whole"));
+    let manifest = place.path("out/manifest.json");
+    for (signal, least) in [("-INT", 9), ("-TERM", 11), ("-USR1", 13)] {
+        let child = start(&place, &format!("{run} --out out"));
+        until("finished blocks", || blocks(&place, "maps") >= least);
+        stop(child, signal);
+        assert_eq!(names(&place.path("out/maps")), ["conv1_max.npy", "conv1_min.npy"]);
+        let left: serde_json::Value = json(&manifest);
+        assert_eq!(left["complete"], false);
+        assert_eq!(left["layers"].as_object().unwrap().len(), 1);
+        assert!(!names(&place.path("out/blocks/maps")).iter().any(|name| name.contains("claim")));
+    }
+    let kept = blocks(&place, "maps");
+    let messages = place.succeeds(&format!("{run} --out out"));
+    assert!(messages.contains(&format!("sweep: {kept} of 14 blocks are there already")));
+    assert!(messages.contains("ranking: is there already"), "{messages}");
+    let complete: serde_json::Value = json(&manifest);
+    assert_eq!(complete["complete"], true);
+    for folder in ["maps", "ranking"] {
+        let [whole, out] = ["whole", "out"].map(|out| tree(&place.path(out).join(folder)));
+        same_trees(&out, &whole, folder);
+    }
+    assert_eq!(names(&place.path("out")).len(), names(&place.path("whole")).len());
+    // Once more is nothing to do; something else is refused, and told.
+    let before = place.tree();
+    assert!(place.succeeds(&format!("{run} --out out")).contains("out: is complete already"));
+    same_trees(&place.tree(), &before, "again");
+    let words = ["settings.noise: philox:0 there; philox:7 here", "--force"];
+    place.refuses(&format!("{run} --seed 7 --out out"), 2, &words);
+    place.refuses(&format!("{run} --units 0-2 --out out"), 2, &["other layers or units"]);
+    let other = run.replace("--top 3", "--top 2");
+    place.refuses(&format!("{other} --out out"), 2, &["top: 3 there; 2 here"]);
+}
+
+#[test]
+fn a_ranking_that_is_stopped_goes_on() {
+    let place = Workplace::new();
+    for image in 4..30_000 {
         let link = place.path(format!("images/{image}.npy"));
         std::os::unix::fs::symlink(format!("{}.npy", image % 4), link).unwrap();
     }
-    let child = start(&place, &format!("rank {INPUTS} --top 4 --threads 1 --out out"));
-    // Long enough to be ranking, and far from having finished.
-    std::thread::sleep(Duration::from_secs(1));
+    let rank = format!("rank {INPUTS} --layers conv2 --top 4");
+    place.succeeds(&format!("{rank} --out whole"));
+    let child = start(&place, &format!("{rank} --threads 1 --out out"));
+    until("finished blocks", || blocks(&place, "ranking") >= 2);
     stop(child, "-TERM");
-    assert!(!place.path("out").exists());
+    assert_eq!(names(&place.path("out/blocks")).iter().filter(|n| n.contains("claim")).count(), 0);
+    let words = ["top: 4 there; 3 here", "--force"];
+    let other = rank.replace("--top 4", "--top 3");
+    place.refuses(&format!("{other} --out out"), 2, &[&words[..], &["ranking"]].concat());
+    let messages = place.succeeds(&format!("{rank} --out out"));
+    assert!(messages.contains("of 64 blocks are there already"), "{messages}");
+    same_trees(&tree(&place.path("out")), &tree(&place.path("whole")), "ranking");
+}
+
+#[test]
+fn a_second_interrupt_ends_at_once_and_leaves_nothing_half_written() {
+    let place = Workplace::new();
+    let run = format!("run {INPUTS} --layers conv4 --top 3 --threads 1 --block 1 --out out");
+    let child = start(&place, &run);
+    until("finished blocks", || blocks(&place, "maps") >= 1);
+    for _ in 0..2 {
+        send(&child, "-INT");
+    }
+    let code = child.wait_with_output().unwrap().status.code();
+    // The first may have been quick enough.
+    assert!(matches!(code, Some(75 | 130)), "{code:?}");
+    assert!(!place.path("out/maps/conv4_max.npy").exists());
+    place.succeeds(&run);
+    assert!(!place.path("out/blocks").exists());
 }

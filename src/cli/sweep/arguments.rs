@@ -10,6 +10,7 @@ use crate::cli::arguments::{
     RunningArguments, at_least_one,
 };
 use crate::cli::method::MethodArguments;
+use crate::cli::share::ShardArguments;
 use crate::sweep::UnitSelection;
 
 /// Enough for any of the presets.
@@ -30,8 +31,8 @@ pub(in crate::cli) struct SweepArguments {
     /// Folder for the results
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// Replace files of the same names, each as a whole; maps of layers that this run does not
-    /// sweep stay, and the new manifest does not list them
+    /// Start anew, and replace files of the same names, each as a whole; maps of layers that this
+    /// run does not sweep stay, and the new manifest does not list them
     #[arg(long)]
     pub force: bool,
     #[command(flatten)]
@@ -56,6 +57,12 @@ pub(in crate::cli) struct SweepArguments {
     /// arithmetic, and fail if a difference is not the same up to rounding
     #[arg(long, value_name = "K", default_value_t = 0, help_heading = "Running")]
     pub verify: u64,
+    /// Units computed together and kept in one file until all are done: few lose less when a
+    /// process is killed, many cost less [default: about two million presentations]
+    #[arg(long, value_name = "UNITS", value_parser = at_least_one, help_heading = "Running")]
+    pub block: Option<usize>,
+    #[command(flatten)]
+    pub shard: ShardArguments,
     #[command(flatten)]
     pub method: MethodArguments,
     #[command(flatten)]

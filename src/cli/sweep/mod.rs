@@ -1,7 +1,10 @@
 //! `occlumap sweep`: the maps of every unit, from a ranking.
 
 mod arguments;
-mod layers;
+mod blocks;
+mod configuration;
+mod job;
+mod merge;
 mod settings;
 mod work;
 
@@ -11,12 +14,12 @@ use clap::Args;
 
 use super::arguments::at_least_one;
 use super::failure::{Failure, OrUsage};
-use super::inputs::Inputs;
-use super::rank::RANKING;
+use super::ranking::{RANKING, Ranking};
 use crate::files::FileError;
-use crate::ranking::{Expected, LayerFiles, LayerRanking, Provenance, RankingError};
+use crate::ranking::{Provenance, RankingError, digests};
 
 pub(super) use self::arguments::SweepArguments;
+pub(super) use self::merge::{Sweep as MergedSweep, SweepMerged};
 pub(super) use self::settings::Settings;
 pub(super) use self::work::Work;
 
@@ -24,7 +27,8 @@ pub(super) use self::work::Work;
 ///
 /// Writes OUT/maps/conv1_max.npy and conv1_min.npy, … (float64 [units, RF, RF]: mean discrepancy
 /// maps over the top and the bottom images; units that were not asked for are NaN), and
-/// OUT/manifest.json.
+/// OUT/manifest.json. A sweep that was stopped, or killed, goes on where it was when it is given
+/// again.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -41,27 +45,28 @@ pub(super) struct Sweep {
     common: SweepArguments,
 }
 
-/// The folder, inside the output folder, that maps are written to.
+/// The folder, inside the output folder, that maps are written to; and, inside that of blocks, that
+/// of their blocks.
 pub(super) const MAPS: &str = "maps";
 
 impl Sweep {
     pub fn execute(self) -> Result<(), Failure> {
         let work = Work::open(self.common, &[RANKING])?;
         let inputs = &work.inputs;
-        let (rankings, top) = read_ranking(inputs, &self.ranking, self.top)?;
+        let (ranking, top) = read_ranking(&work, &self.ranking, self.top)?;
         let engine = work.engine()?;
         let prepared = engine.prepare(&inputs.model, &inputs.layers, inputs.images.size())?;
-        work.sweep(&*prepared, &rankings, work.manifest(top, engine.name()))
+        work.sweep(&*prepared, engine.name(), &ranking, top)
     }
 }
 
 /// Reads the rankings of all layers and checks that they were made for these inputs; returns
 /// them and the number of images a unit.
 fn read_ranking(
-    inputs: &Inputs,
+    work: &Work,
     folder: &Path,
     asked: Option<usize>,
-) -> Result<(Vec<LayerRanking>, usize), Failure> {
+) -> Result<(Ranking, usize), Failure> {
     if !folder.is_dir() {
         return Err(FileError::content(
             folder,
@@ -70,23 +75,20 @@ fn read_ranking(
         )
         .into());
     }
+    let inputs = &work.inputs;
     if let Some(provenance) = Provenance::read(folder)? {
         provenance.check(folder, &inputs.provenance(0))?;
     }
-    let network = inputs.network();
-    let mut rankings = Vec::with_capacity(inputs.layers.len());
-    for &layer in &inputs.layers {
-        let sizes = network.sizes(inputs.images.size(), layer)?;
-        let expected = Expected {
-            units: network.channels(layer),
-            positions: sizes[layer.0].area(),
-            images: inputs.images.len(),
-        };
-        rankings.push(LayerFiles::new(folder, &network.short_name(layer)).read(expected)?);
-    }
-    let there = rankings.iter().map(|ranking| ranking[0].top.len()).min().unwrap_or(0);
-    match asked {
-        Some(asked) if asked > there => Err(RankingError::TooFew { asked, there }).or_usage(),
-        _ => Ok((rankings, asked.unwrap_or(there))),
-    }
+    let layers = inputs.read_ranking(folder)?;
+    let there = layers.iter().map(|ranking| ranking[0].top.len()).min().unwrap_or(0);
+    let top = match asked {
+        Some(asked) if asked > there => {
+            return Err(RankingError::TooFew { asked, there }).or_usage();
+        }
+        asked => asked.unwrap_or(there),
+    };
+    let known = digests::read(folder, inputs.images.names())?;
+    let digests_were_read = known.is_none();
+    let digests = known.map_or_else(|| work.digests(), Ok)?;
+    Ok((Ranking { layers, digests, digests_were_read, seconds: None }, top))
 }

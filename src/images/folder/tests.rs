@@ -205,9 +205,10 @@ fn a_stream_is_what_reading_one_by_one_gives() {
     for readers in [0, 1, 2, 5, 20] {
         images.stream(&indices, readers, |stream| {
             for expected in indices {
-                let (index, image) = stream.next().unwrap().unwrap();
+                let Image { index, values, digest } = stream.next().unwrap().unwrap();
                 assert_eq!(index, expected);
-                assert_eq!(image, images.read(expected).unwrap());
+                assert_eq!(values, images.read(expected).unwrap());
+                assert_eq!(digest, images.digest(expected).unwrap());
             }
             assert!(stream.next().is_none());
         });
@@ -220,11 +221,23 @@ fn a_streams_error_comes_at_its_place() {
     let images = opened(&folder);
     std::fs::write(folder.path().join("2.npy"), b"").unwrap();
     let read: Vec<_> = images.stream(&[0, 1, 2, 3, 9], 2, |stream| {
-        stream.map(|image| image.map(|(index, _)| index).map_err(|e| e.to_string())).collect()
+        stream.map(|image| image.map(|image| image.index).map_err(|e| e.to_string())).collect()
     });
     assert_eq!((&read[0], &read[1], &read[3]), (&Ok(0), &Ok(1), &Ok(3)));
     assert!(read[2].as_ref().is_err_and(|e| e.contains("2.npy: the file is empty")), "{read:?}");
     assert!(read[4].as_ref().is_err_and(|e| e.contains("image 9")), "{read:?}");
+}
+
+#[test]
+fn an_image_that_has_changed_since_is_refused() {
+    let folder = arrays(3, ImageSize::new(4, 5));
+    let images = opened(&folder);
+    let digests = (0..3).map(|index| images.digest(index).unwrap()).collect();
+    let images = images.with_digests(digests);
+    std::fs::copy(folder.path().join("1.npy"), folder.path().join("2.npy")).unwrap();
+    assert!(images.read(1).is_ok());
+    let error = images.read(2).unwrap_err();
+    assert!(matches!(fault(error, "2.npy"), Fault::Changed { .. }));
 }
 
 #[test]

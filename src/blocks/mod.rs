@@ -1,0 +1,66 @@
+//! Work that is cut into blocks, each of which is computed once and kept in a file of its own.
+//!
+//! A long job names its blocks by its configuration alone, so any process with the same
+//! configuration finds what is done and goes on with the rest. Processes that share a folder
+//! *claim* blocks, so that no two live ones compute the same. A block that is computed twice all
+//! the same, after a claim was wrongly taken for dead, costs time and nothing else: both are the
+//! same bytes. `docs/cluster.md` tells why all of this holds on shared file systems.
+
+mod block;
+mod claim;
+mod differences;
+mod folder;
+mod owner;
+mod shard;
+mod work;
+
+pub use block::{Block, Damage};
+pub use claim::{Claim, Claims, Patience};
+pub use folder::{BlockFolder, BlockState, Found, Stored};
+pub use shard::{Shard, ShardError};
+pub use work::Taken;
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use thiserror::Error;
+
+use crate::files::FileError;
+
+/// What can go wrong with a folder of blocks.
+#[derive(Debug, Error)]
+pub enum BlockError {
+    /// A file cannot be read or written, or is not what it should be.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The folder holds blocks of another job.
+    #[error(
+        "{}: holds the results of another job, which differs in\n{}\nchoose another --out, or give \
+         --force to start anew",
+        folder.display(), .differences.join("\n")
+    )]
+    OtherConfiguration {
+        /// The folder.
+        folder: PathBuf,
+        /// A line for each difference: what, there, and here.
+        differences: Vec<String>,
+    },
+    /// The folder was there, and is no more.
+    #[error("{}: was removed while it was worked in; run again", folder.display())]
+    Gone {
+        /// The folder.
+        folder: PathBuf,
+    },
+}
+
+impl BlockError {
+    /// [`BlockError::OtherConfiguration`] if what `folder` holds was made from something else.
+    pub fn between(folder: &Path, there: &impl Serialize, here: &impl Serialize) -> Option<Self> {
+        let value = |of: serde_json::Result<serde_json::Value>| of.unwrap_or_default();
+        let (there, here) = (serde_json::to_value(there), serde_json::to_value(here));
+        let differences = differences::differences(&value(there), &value(here));
+        let folder = folder.to_owned();
+        (!differences.is_empty()).then_some(Self::OtherConfiguration { folder, differences })
+    }
+}

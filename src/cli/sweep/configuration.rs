@@ -1,0 +1,151 @@
+//! The configuration of a sweep.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rayon::prelude::*;
+
+use super::Work;
+use crate::VERSION;
+use crate::cli::STOP;
+use crate::cli::failure::{Failure, OrUsage};
+use crate::cli::output::BLOCKS;
+use crate::cli::progress::Task;
+use crate::cli::ranking::Ranking;
+use crate::engine::{EngineError, Watch};
+use crate::files::Digest;
+use crate::maps::{
+    ImageConfiguration, LayerConfiguration, ModelConfiguration, SettingsRecord, StoredSweep,
+    SweepAbout, SweepConfiguration, units_a_block,
+};
+use crate::network::LayerId;
+use crate::ranking::{Entry, Side, digests};
+use crate::sweep::{LayerSweep, count_occluders};
+
+impl Work {
+    /// What the sweep's blocks depend on, and what else is told about it.
+    pub(super) fn configuration(
+        &self,
+        engine: &str,
+        sweeps: &[LayerSweep<'_>],
+        ranking: &Ranking,
+        top: usize,
+    ) -> Result<StoredSweep, Failure> {
+        let Self { arguments, settings, inputs, .. } = self;
+        let (network, names) = (inputs.network(), inputs.images.names());
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let layers = sweeps.iter().map(|sweep| self.layer_configuration(sweep, sweep.layer));
+        Ok(StoredSweep {
+            configuration: SweepConfiguration {
+                program: VERSION.into(),
+                engine: engine.into(),
+                model: ModelConfiguration {
+                    name: network.name().into(),
+                    network_sha256: network.digest(),
+                    weights_sha256: inputs.model.digest().clone(),
+                },
+                images: ImageConfiguration {
+                    size: inputs.images.size(),
+                    preprocessing: inputs.images.preprocessing().to_string(),
+                    sha256: digests::digest(names, &ranking.digests),
+                    names: names.to_vec(),
+                },
+                settings: SettingsRecord {
+                    top,
+                    noise: settings.noise.to_string(),
+                    grid: settings.rule,
+                    every: settings.every,
+                    frame: settings.frame,
+                    deposit: settings.deposit,
+                },
+                verify: settings.verify,
+                layers: layers.collect::<Result<_, _>>()?,
+            },
+            about: SweepAbout {
+                started_unix: now.as_secs(),
+                weights: arguments.model.weights.display().to_string(),
+                images: arguments.images.images.display().to_string(),
+                ranking_seconds: ranking.seconds,
+            },
+        })
+    }
+
+    fn layer_configuration(
+        &self,
+        sweep: &LayerSweep<'_>,
+        layer: LayerId,
+    ) -> Result<LayerConfiguration, Failure> {
+        let network = self.inputs.network();
+        let (units, rf) = (network.channels(layer), sweep.geometry.projection.size);
+        let (occluder_size, occluder_stride) = self.settings.rule.size_and_stride(rf).or_usage()?;
+        let maps = Side::BOTH.len() * sweep.top;
+        let most = (maps * count_occluders(&sweep.geometry).or_usage()?.most) as u64;
+        Ok(LayerConfiguration {
+            layer: network.short_name(layer),
+            name: network.layer(layer).name.clone(),
+            units,
+            swept: (sweep.units.len() < units).then(|| sweep.units.to_vec()),
+            rf,
+            occluder_size,
+            occluder_stride,
+            // This finds occluders that cannot be placed before the first presentation.
+            presentations: sweep.extent().or_usage()?.presentations,
+            ranking_sha256: ranking_digest(sweep),
+            block: self.arguments.block.unwrap_or_else(|| units_a_block(most, rf)),
+        })
+    }
+
+    /// Keeps the digests of all images for processes that come later, where their ranking does not
+    /// tell them.
+    pub(super) fn keep_digests(&self, ranking: &Ranking) -> Result<(), Failure> {
+        let folder = self.output.path().join(BLOCKS);
+        if ranking.digests_were_read && !digests::path(&folder).exists() {
+            digests::write(&folder, self.inputs.images.names(), &ranking.digests)?;
+        }
+        Ok(())
+    }
+
+    /// Removes what [`keep_digests`](Self::keep_digests) has written.
+    pub(super) fn forget_digests(&self) {
+        let _ = std::fs::remove_file(digests::path(&self.output.path().join(BLOCKS)));
+    }
+
+    /// The digests of all images, where the ranking does not tell them: from the file in which
+    /// another process has kept them, or by reading all.
+    pub(super) fn digests(&self) -> Result<Vec<Digest>, Failure> {
+        let images = &self.inputs.images;
+        let folder = self.output.path().join(BLOCKS);
+        if let Some(digests) = digests::read(&folder, images.names())? {
+            return Ok(digests);
+        }
+        let watch = Watch::new(&STOP);
+        let total = images.len() as u64;
+        let task =
+            Task { label: "reading the images, to know them again", counted: "images", total };
+        let read = |index| -> Result<Digest, Failure> {
+            if watch.stopped() {
+                return Err(EngineError::Stopped.into());
+            }
+            watch.advance(1);
+            Ok(images.digest(index)?)
+        };
+        let read_all =
+            || (0..images.len()).into_par_iter().map(read).collect::<Result<Vec<_>, _>>();
+        Ok(self.progress.track(&task, &watch, read_all)?.0)
+    }
+}
+
+/// The SHA-256 of what of a ranking is swept: the images of each unit, and where.
+fn ranking_digest(sweep: &LayerSweep<'_>) -> Digest {
+    let mut bytes = Vec::new();
+    for &unit in sweep.units {
+        for side in Side::BOTH {
+            for Entry { image, position, .. } in
+                sweep.ranking[unit].side(side).iter().take(sweep.top)
+            {
+                bytes.extend(image.to_le_bytes());
+                bytes.extend(position.to_le_bytes());
+            }
+        }
+    }
+    Digest::of(&bytes)
+}

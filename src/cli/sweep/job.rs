@@ -1,0 +1,181 @@
+//! Sweeping block by block: what is there is used, what is missing is computed, and what is
+//! complete is put together.
+
+use std::collections::BTreeSet;
+
+use indicatif::HumanCount;
+
+use super::blocks::Layer;
+use super::merge::{Sweep, SweepMerged};
+use super::{MAPS, Work};
+use crate::blocks::{BlockFolder, Taken};
+use crate::cli::STOP;
+use crate::cli::failure::{Failure, OrUsage};
+use crate::cli::inputs::Inputs;
+use crate::cli::progress::Task;
+use crate::cli::ranking::Ranking;
+use crate::cli::share::{Rest, pause};
+use crate::engine::{Engine, Float64Engine, Prepared, Watch};
+use crate::sweep::{Extent, LayerSweep};
+
+impl Work {
+    /// Sweeps layer by layer. A layer's maps are there as soon as they are finished, and the
+    /// manifest tells of them; what is finished of other layers is kept in blocks.
+    pub fn sweep(
+        &self,
+        engine: &dyn Prepared,
+        name: &str,
+        ranking: &Ranking,
+        top: usize,
+    ) -> Result<(), Failure> {
+        let Self { settings, inputs, output, .. } = self;
+        let images = inputs.images.with_digests(ranking.digests.clone());
+        let mut sweeps = Vec::with_capacity(inputs.layers.len());
+        for ((&layer, ranking), units) in
+            inputs.layers.iter().zip(&ranking.layers).zip(&settings.units)
+        {
+            sweeps.push(LayerSweep {
+                engine,
+                layer,
+                geometry: settings.geometry(inputs, layer)?,
+                images: &images,
+                ranking,
+                units,
+                top,
+                noise: settings.noise,
+                batch: settings.batch,
+                memory: self.memory,
+            });
+        }
+        let stored = self.configuration(name, &sweeps, ranking, top)?;
+        let path = output.blocks(MAPS);
+        if self.arguments.force {
+            BlockFolder::discard(&path)?;
+        } else if Sweep::is_complete(output, &stored)? {
+            self.progress.say(format!("{}: is complete already", output.path().display()));
+            return Ok(());
+        }
+        let layers = sweeps.into_iter().zip(&stored.configuration.layers);
+        let layers: Vec<Layer<'_>> = layers
+            .map(|(sweep, configuration)| Layer::new(sweep, configuration))
+            .collect::<Result<_, _>>()?;
+        let folder = BlockFolder::open(&path, &stored).or_usage()?;
+        self.keep_digests(ranking)?;
+        let merge = Sweep { output, folder: &folder, more: &[], stored: &stored };
+        let worked = self.work(&merge, &layers);
+        if worked.is_err() {
+            if folder.done().is_ok_and(|done| done.is_empty()) {
+                self.forget_digests();
+            }
+            folder.remove_if_empty();
+        }
+        match worked {
+            // Another process has put everything together and removed the blocks.
+            Err(failure) if failure.is_gone() && Sweep::is_complete(output, &stored)? => Ok(()),
+            worked => worked,
+        }
+    }
+
+    fn work(&self, merge: &Sweep<'_>, layers: &[Layer<'_>]) -> Result<(), Failure> {
+        self.announce(merge.folder, layers)?;
+        let Inputs { model, layers: ids, images } = &self.inputs;
+        let plain = if self.settings.verify == 0 {
+            None
+        } else {
+            Some(Float64Engine.prepare(model, ids, images.size())?)
+        };
+        let plain = plain.as_deref();
+        let mut left = Vec::with_capacity(layers.len());
+        for (number, layer) in layers.iter().enumerate() {
+            let (mine, _) = self.share.divide(&layer.names);
+            left.push(self.pass(merge.folder, layer, &mine, Taken::Try, plain)?);
+            if self.share.is_whole() && left[number].is_empty() {
+                merge.layers(&[number], self.progress)?;
+            }
+        }
+        if self.share.rest == Rest::Help {
+            for layer in layers {
+                let (_, others) = self.share.divide(&layer.names);
+                self.pass(merge.folder, layer, &others, Taken::Leave, plain)?;
+            }
+        }
+        loop {
+            for (layer, left) in layers.iter().zip(&mut left) {
+                while !left.is_empty() {
+                    pause()?;
+                    *left = self.pass(merge.folder, layer, left, Taken::Try, plain)?;
+                }
+            }
+            if !self.share.is_whole() {
+                self.progress.say(self.share.note(&self.output));
+                return Ok(());
+            }
+            let all: Vec<usize> = (0..layers.len()).collect();
+            match merge.layers(&all, self.progress)? {
+                SweepMerged::Complete => break,
+                SweepMerged::Taken => pause()?,
+                SweepMerged::Incomplete { missing, damaged } => {
+                    let again: BTreeSet<String> = missing
+                        .into_iter()
+                        .chain(damaged.into_iter().map(|(name, _)| name))
+                        .collect();
+                    for (layer, left) in layers.iter().zip(&mut left) {
+                        let again = |name: &&String| again.contains(*name);
+                        *left = layer.names.iter().filter(again).cloned().collect();
+                    }
+                }
+            }
+        }
+        self.progress.say(format!("wrote {}", self.output.path().join(MAPS).display()));
+        Ok(())
+    }
+
+    /// Computes those of a layer's blocks that are not there, and returns those that other
+    /// processes have in hand.
+    fn pass(
+        &self,
+        folder: &BlockFolder,
+        layer: &Layer<'_>,
+        names: &[String],
+        taken: Taken,
+        plain: Option<&dyn Prepared>,
+    ) -> Result<Vec<String>, Failure> {
+        let done = folder.done()?;
+        let missing = names.iter().filter(|name| !done.contains(*name));
+        let total = missing.map(|name| layer.presentations(name)).sum();
+        let watch = Watch::new(&STOP);
+        let work = || folder.pass(names, taken, |block| self.compute(layer, block, plain, &watch));
+        if total == 0 {
+            return work();
+        }
+        let task = Task { label: &layer.name, counted: "presentations", total };
+        Ok(self.progress.track(&task, &watch, work)?.0)
+    }
+
+    /// Says how much there is to do, over all layers, and what takes part in nothing.
+    fn announce(&self, folder: &BlockFolder, layers: &[Layer<'_>]) -> Result<(), Failure> {
+        let extent: Extent = layers.iter().map(Layer::extent).sum();
+        self.progress.say(format!(
+            "sweep: {} presentations for {} maps",
+            HumanCount(extent.presentations),
+            HumanCount(extent.maps)
+        ));
+        if extent.maps_without_occluders > 0 {
+            self.progress.say(format!(
+                "note: {} maps have no occluder, since the image cuts their receptive field to less \
+                 than one; they count as zeros",
+                HumanCount(extent.maps_without_occluders)
+            ));
+        }
+        let done = folder.done()?;
+        if !done.is_empty() {
+            let all: usize = layers.iter().map(|layer| layer.names.len()).sum();
+            let there = done.len();
+            self.progress.say(format!("sweep: {there} of {all} blocks are there already"));
+        }
+        if !self.share.shard.is_whole() {
+            self.progress.say(format!("sweep: shard {}", self.share.shard));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,135 @@
+//! Putting the blocks of a sweep together.
+
+use indicatif::HumanCount;
+
+use super::MAPS;
+use crate::blocks::{BlockError, BlockFolder, Damage};
+use crate::cli::STOP;
+use crate::cli::failure::{Failure, OrUsage};
+use crate::cli::output::{BLOCKS, OutputFolder};
+use crate::cli::progress::Progress;
+use crate::engine::{EngineError, Watch};
+use crate::files::remove_leftovers;
+use crate::maps::{Manifest, Merged, StoredSweep, map_path, merge_layer};
+use crate::ranking::{Side, digests};
+
+/// A sweep whose blocks can be put together.
+pub(in crate::cli) struct Sweep<'a> {
+    pub output: &'a OutputFolder,
+    /// The output folder's own blocks.
+    pub folder: &'a BlockFolder,
+    /// Blocks of the same configuration elsewhere.
+    pub more: &'a [BlockFolder],
+    pub stored: &'a StoredSweep,
+}
+
+/// How it ended.
+pub(in crate::cli) enum SweepMerged {
+    /// All layers asked for are there.
+    Complete,
+    /// Another process has it in hand.
+    Taken,
+    /// Blocks that are not there, and damaged ones, which now count as not there.
+    Incomplete { missing: Vec<String>, damaged: Vec<(String, Damage)> },
+}
+
+impl Sweep<'_> {
+    /// Whether the output folder holds all maps of this configuration.
+    ///
+    /// # Errors
+    /// Maps of another one.
+    pub fn is_complete(output: &OutputFolder, stored: &StoredSweep) -> Result<bool, Failure> {
+        let Some(there) = Manifest::read(output.path())? else { return Ok(false) };
+        let digest = BlockFolder::digest_of(&stored.configuration)?;
+        let here = stored.configuration.manifest(&digest, &stored.about);
+        if there.configuration_sha256 == digest {
+            let layers = &stored.configuration.layers;
+            return Ok(there.complete
+                && layers.iter().all(|layer| Self::has_maps(output, &there, &layer.layer)));
+        }
+        match BlockError::between(output.path(), &there.comparable(), &here.comparable()) {
+            Some(error) => Err(error).or_usage(),
+            None => Err(Failure::usage(format!(
+                "{}: holds maps of other layers or units, or made from another ranking; choose \
+                 another --out, or give --force to start anew",
+                output.path().display()
+            ))),
+        }
+    }
+
+    fn has_maps(output: &OutputFolder, manifest: &Manifest, layer: &str) -> bool {
+        let there = |side| map_path(&output.path().join(MAPS), layer, side).exists();
+        manifest.layers.contains_key(layer) && Side::BOTH.into_iter().all(there)
+    }
+
+    /// Puts those of some layers together that are not yet, given by their number in the
+    /// configuration. When all of the configuration's are, the blocks are removed.
+    pub fn layers(&self, numbers: &[usize], progress: Progress) -> Result<SweepMerged, Failure> {
+        let Self { output, folder, more, stored } = *self;
+        let claim = match folder.claim("merge") {
+            // Another process has put everything together and removed the blocks.
+            Err(BlockError::Gone { .. }) if Self::is_complete(output, stored)? => {
+                return Ok(SweepMerged::Complete);
+            }
+            claim => claim?,
+        };
+        let Some(_claim) = claim else { return Ok(SweepMerged::Taken) };
+        let configuration = &stored.configuration;
+        let there = Manifest::read(output.path())?
+            .filter(|manifest| manifest.configuration_sha256 == *folder.digest());
+        let fresh = there.is_none();
+        let mut manifest =
+            there.unwrap_or_else(|| configuration.manifest(folder.digest(), &stored.about));
+        let sources: Vec<&BlockFolder> = std::iter::once(folder).chain(more).collect();
+        let (mut all_missing, mut all_damaged) = (Vec::new(), Vec::new());
+        let maps = output.create(MAPS)?;
+        remove_leftovers(&maps)?;
+        for layer in numbers.iter().filter_map(|&number| configuration.layers.get(number)) {
+            if Self::has_maps(output, &manifest, &layer.layer) {
+                continue;
+            }
+            if Watch::new(&STOP).stopped() {
+                return Err(EngineError::Stopped.into());
+            }
+            if fresh && manifest.layers.is_empty() {
+                // Files are replaced from here on: the manifest of an earlier sweep no longer
+                // holds.
+                manifest.write(output.path())?;
+            }
+            match merge_layer(&sources, layer, &maps)? {
+                Merged::Layer(record) => {
+                    if let Some(verified) = &record.verified {
+                        progress.say(format!(
+                            "{}: {} presentations agree with whole images within {:.1e} of their \
+                             maps' largest difference",
+                            layer.layer,
+                            HumanCount(verified.presentations),
+                            verified.largest_error
+                        ));
+                    }
+                    manifest.layers.insert(layer.layer.clone(), record);
+                    manifest.complete = manifest.layers.len() == configuration.layers.len();
+                    manifest.write(output.path())?;
+                }
+                Merged::Incomplete { missing, damaged } => {
+                    for (name, damage) in &damaged {
+                        folder.set_aside(name)?;
+                        let path = folder.block(name);
+                        progress.say(format!("{} {damage}; it counts as missing", path.display()));
+                    }
+                    all_missing.extend(missing);
+                    all_damaged.extend(damaged);
+                }
+            }
+        }
+        if !all_missing.is_empty() || !all_damaged.is_empty() {
+            let _ = std::fs::remove_dir(&maps);
+            return Ok(SweepMerged::Incomplete { missing: all_missing, damaged: all_damaged });
+        }
+        if manifest.complete {
+            let _ = std::fs::remove_file(digests::path(&output.path().join(BLOCKS)));
+            folder.remove()?;
+        }
+        Ok(SweepMerged::Complete)
+    }
+}

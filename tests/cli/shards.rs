@@ -1,0 +1,136 @@
+//! Several processes on one sweep, and folders put together: the same bytes as one process's.
+
+use std::process::{Child, Stdio};
+
+use serde_json::Value;
+
+use crate::workplace::{INPUTS, Workplace, same_trees, tree};
+
+const SWEEP: &str = "sweep --model model.json --weights tiny.npz --images images \
+                     --ranking whole/ranking --layers conv1,conv4 --every 3 --threads 1 --quiet";
+
+/// A workplace with the ranking and the maps of one process in `whole/`.
+fn swept() -> Workplace {
+    let place = Workplace::new();
+    place.succeeds(&format!("rank {INPUTS} --top 2 --out whole"));
+    place.succeeds(&format!("{SWEEP} --out whole"));
+    place
+}
+
+fn same_maps(place: &Workplace, out: &str) {
+    let [found, whole] = [out, "whole"].map(|out| tree(&place.path(out).join("maps")));
+    same_trees(&found, &whole, out);
+    let manifest: Value =
+        serde_json::from_slice(&place.read(&format!("{out}/manifest.json"))).unwrap();
+    assert_eq!(manifest["complete"], true);
+    assert!(!place.path(out).join("blocks").exists(), "{out}");
+}
+
+fn status(place: &Workplace, out: &str) -> Value {
+    let output = place.run(&format!("status {out} --json"));
+    assert!(output.status.success());
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn any_number_of_shards_gives_the_same_maps() {
+    let place = swept();
+    for shards in [1, 3, 16] {
+        let out = format!("out-{shards}");
+        for index in (1..=shards).rev() {
+            let line = format!("{SWEEP} --block 1 --shard {index}/{shards} --out {out}");
+            place.succeeds(&line);
+            assert!(!place.path(&out).join("maps").exists());
+            if index > 1 {
+                let missing = place.run(&format!("merge {out}"));
+                let messages = String::from_utf8(missing.stderr).unwrap();
+                assert_eq!(missing.status.code(), Some(1), "{messages}");
+                assert!(messages.contains("conv1-0-0: is missing"), "{messages}");
+                assert!(messages.contains("computes what is missing"), "{messages}");
+            }
+        }
+        let report = status(&place, &out);
+        assert_eq!(report["stage"], "maps");
+        assert_eq!(report["parts"]["conv4"]["done"], 6);
+        place.succeeds(&format!("merge {out} --quiet"));
+        same_maps(&place, &out);
+        assert_eq!(status(&place, &out)["stage"], "complete");
+        let again = place.succeeds(&format!("merge {out}"));
+        assert!(again.contains("is complete already"), "{again}");
+    }
+    place.refuses(&format!("{SWEEP} --shard 4/3 --out new"), 2, &["`4/3` is no shard"]);
+    place.refuses(&format!("{SWEEP} --shard 1/3 --force --out new"), 2, &["--shard", "--force"]);
+    place.refuses("merge images", 1, &["images: holds no results of occlumap"]);
+    place.refuses("status images", 1, &["images: holds no results of occlumap"]);
+}
+
+#[test]
+fn folders_of_different_machines_are_put_together() {
+    let place = swept();
+    for (shard, out) in [("1/2", "one"), ("2/2", "two")] {
+        place.succeeds(&format!("{SWEEP} --block 1 --shard {shard} --out {out}"));
+    }
+    place.succeeds(&format!("{SWEEP} --seed 3 --block 1 --shard 2/2 --out other"));
+    let words = ["other/blocks/maps: holds the results of another job", "philox:3 there; philox:0"];
+    place.refuses("merge one --from other", 2, &words);
+    // A block that is damaged here is taken from there.
+    place.copy("one/blocks/maps/conv1-0-0.block", "two/blocks/maps/conv1-0-0.block");
+    place.cut("one/blocks/maps/conv1-0-0.block");
+    place.succeeds("merge one --from two");
+    same_maps(&place, "one");
+    assert!(place.path("two/blocks/maps/conv1-1-1.block").exists());
+}
+
+#[test]
+fn a_ranking_is_shared_too() {
+    let place = Workplace::new();
+    for image in 4..200 {
+        place.copy(&format!("images/{}.npy", image % 4), &format!("images/{image}.npy"));
+    }
+    let rank = format!("rank {INPUTS} --top 3 --layers conv1");
+    place.succeeds(&format!("{rank} --out whole"));
+    for shard in ["3/3", "1/3"] {
+        let messages = place.succeeds(&format!("{rank} --shard {shard} --out out"));
+        assert!(messages.contains(&format!("shard {shard} is done")), "{messages}");
+        let words = ["images-64-127: is missing"];
+        let missing = place.run("merge out");
+        assert_eq!(missing.status.code(), Some(1));
+        assert!(String::from_utf8(missing.stderr).unwrap().contains(words[0]));
+    }
+    assert_eq!(status(&place, "out")["parts"]["ranking"]["missing"], 1);
+    place.succeeds(&format!("{rank} --shard 2/3 --out out"));
+    same_trees(&tree(&place.path("out")), &tree(&place.path("whole")), "ranking");
+}
+
+/// In a Slurm array, a task does its own part, and what the others have not begun.
+#[test]
+fn tasks_of_an_array_share_the_work_by_themselves() {
+    let place = swept();
+    let task = |id: usize, line: &str| {
+        let mut command = place.command(line);
+        for (name, value) in [("ID", id), ("MIN", 0), ("MAX", 6), ("STEP", 2)] {
+            command.env(format!("SLURM_ARRAY_TASK_{name}"), value.to_string());
+        }
+        command
+    };
+    let line = format!("{SWEEP} --block 1 --out out");
+    let refused = task(2, &format!("{line} --force")).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    let tasks: Vec<Child> =
+        [0, 2, 4].map(|id| task(id, &line).stderr(Stdio::piped()).spawn().unwrap()).into();
+    for task in tasks {
+        let output = task.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    // The fourth never came.
+    place.succeeds("merge out");
+    same_maps(&place, "out");
+}
+
+#[test]
+fn a_ranking_without_digests_is_swept_by_what_the_images_hold_now() {
+    let place = swept();
+    place.remove("whole/ranking/images.sha256");
+    place.succeeds(&format!("{SWEEP} --out out"));
+    same_maps(&place, "out");
+}
