@@ -89,7 +89,7 @@ impl Plan {
 /// and to read and rank.
 fn rank_some(work: &Work, engine: &dyn Prepared) -> Result<(f64, f64), Failure> {
     let images = &work.inputs.images;
-    let some: Vec<usize> = (0..images.len().min(4 * work.threads)).collect();
+    let some: Vec<usize> = (0..images.len().min(engine.images_at_a_time(work.threads))).collect();
     let start = Instant::now();
     let read = images.stream(&some, work.threads, |stream| {
         stream.map(|read| read.map(|image| image.values)).collect::<Result<Vec<_>, _>>()

@@ -22,6 +22,7 @@ use crate::network::{LayerId, Model, Network, NetworkError};
 use crate::noise::Noise;
 
 pub use cpu::CpuEngine;
+pub use cuda::CudaFullEngine;
 pub use reference::{Float64Engine, ReferenceEngine};
 pub use watch::Watch;
 
@@ -116,6 +117,11 @@ pub trait Engine: Sync {
     /// The engine's name, for the manifest.
     fn name(&self) -> &'static str;
 
+    /// What it runs on, for the manifest.
+    fn device(&self) -> String {
+        "cpu".into()
+    }
+
     /// Bytes of `model`'s weights in the orders in which the engine reads them for `layers`, at
     /// most, beside the model itself.
     fn weight_bytes(&self, model: &Model, layers: &[LayerId]) -> usize;
@@ -137,6 +143,12 @@ pub trait Engine: Sync {
 ///
 /// Results are the same bytes for any number of threads and any division into batches.
 pub trait Prepared: Sync {
+    /// How many images [`Prepared::extremes`] had best be given at a time, where `threads` threads
+    /// read them: enough that nobody waits long for others at the end, few enough to hold.
+    fn images_at_a_time(&self, threads: usize) -> usize {
+        4 * threads
+    }
+
     /// The extremes of every unit: `[image][layer][unit]`, layers in the order in which they were
     /// prepared. `first` is the index of the first image, for messages.
     ///

@@ -4,7 +4,31 @@ use ndarray::ArrayView3;
 
 use super::{EngineError, Job};
 use crate::geometry::{ImageSize, Occluder};
-use crate::network::IMAGE_CHANNELS;
+use crate::network::{IMAGE_CHANNELS, LayerId, Network, Op};
+
+/// Checks that an engine can be prepared for these layers and images.
+pub(super) fn check_layers(
+    network: &Network,
+    layers: &[LayerId],
+    image: ImageSize,
+) -> Result<(), EngineError> {
+    for &id in layers {
+        let layer = network.layer(id);
+        if !matches!(layer.op, Op::Conv(_)) {
+            let (name, kind) = (&layer.name, layer.op.kind());
+            return Err(EngineError::Request(format!(
+                "layer `{name}` is a {kind}; an engine is prepared for convolutions"
+            )));
+        }
+    }
+    // The noise counter gives a coordinate 16 bits.
+    if image.height.max(image.width) > ImageSize::MAX_SIDE {
+        let most = ImageSize::MAX_SIDE;
+        let problem = format!("images of {image}; a side can have {most} pixels at most");
+        return Err(EngineError::Request(problem));
+    }
+    Ok(())
+}
 
 /// Checks the size of an image.
 pub(super) fn check_image(

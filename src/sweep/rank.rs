@@ -8,10 +8,6 @@ use crate::files::Digest;
 use crate::images::{Image, ImageFolder};
 use crate::ranking::{Collector, LayerRanking};
 
-/// Images handed to the engine at a time, for each thread: enough that threads seldom wait for
-/// each other at the end of a batch, few enough to hold.
-const IMAGES_A_THREAD: usize = 4;
-
 /// Some images, ranked among themselves.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ranked {
@@ -45,7 +41,7 @@ pub fn rank(
     images.stream(&indices, threads, |stream| -> Result<(), SweepError> {
         loop {
             let batch: Vec<Image> =
-                stream.take(IMAGES_A_THREAD * threads).collect::<Result<_, _>>()?;
+                stream.take(engine.images_at_a_time(threads)).collect::<Result<_, _>>()?;
             if batch.is_empty() {
                 return Ok(());
             }

@@ -199,10 +199,12 @@ fn compile(
             scope.spawn(move || run(&["-c", &unit, "-o", object]));
         }
     });
-    let soname = "-Wl,-soname,libcuda.so.1";
-    let mut link = vec!["-shared", soname, "-o", "libcuda.so.1", "-ldl"];
+    let mut link = vec!["-shared", "-Wl,-soname,libcuda.so.1", "-o", "libcuda.so.1", "-ldl"];
     link.extend(objects.iter().map(String::as_str));
     run(&link);
+    let cudnn = root.join("tests/emulator/libcudnn.cpp").display().to_string();
+    let soname = "-Wl,-soname,libcudnn.so.9";
+    run(&["-shared", "-fvisibility=default", soname, &cudnn, "-o", "libcudnn.so.9"]);
 }
 
 fn has_extension(path: &Path, wanted: &str) -> bool {

@@ -1,10 +1,14 @@
 //! A GPU that is ready to work.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use cudarc::driver::sys::CUresult;
-use cudarc::driver::{CudaContext, CudaSlice, CudaStream, DeviceRepr, DriverError, result};
+use cudarc::driver::{
+    CudaContext, CudaSlice, CudaStream, CudaViewMut, DeviceRepr, DriverError, result,
+};
+use ndarray::ArrayView3;
 
 use super::error::Call;
 use super::kernels::{Kernels, embedded};
@@ -121,6 +125,33 @@ impl Device {
             .memcpy_htod(values, &mut copy)
             .map_err(CudaError::driver("copy to its memory"))?;
         Ok(copy)
+    }
+
+    /// Copies an image, `[channel, y, x]`, to where there is room for it.
+    ///
+    /// # Errors
+    /// [`CudaError::Driver`].
+    pub fn copy_image(
+        &self,
+        image: &ArrayView3<'_, f32>,
+        to: &mut CudaViewMut<'_, f32>,
+    ) -> Result<(), CudaError> {
+        let pixels = match image.as_slice() {
+            Some(pixels) => Cow::Borrowed(pixels),
+            None => image.iter().copied().collect(),
+        };
+        self.stream
+            .memcpy_htod(&*pixels, to)
+            .map_err(CudaError::driver("copy an image to its memory"))
+    }
+
+    /// Makes the calling thread work with this device.
+    ///
+    /// # Errors
+    /// [`CudaError::Driver`].
+    pub fn bind(&self) -> Result<(), CudaError> {
+        let context = self.stream.context();
+        context.bind_to_thread().map_err(CudaError::driver("be worked with by another thread"))
     }
 
     /// A copy of what is on the device, as soon as all work asked for before is done.

@@ -118,6 +118,14 @@ pub enum CudaError {
         /// The places where it was looked for.
         tried: Tried,
     },
+    /// A failure of cuDNN.
+    #[error("cuDNN failed to {what}: {status}")]
+    Cudnn {
+        /// What it should do, as a verb and its object.
+        what: &'static str,
+        /// What it says.
+        status: String,
+    },
     /// Work that does not fit a kernel's parameters.
     #[error("{kernel}: {problem}")]
     Shape {
@@ -165,6 +173,8 @@ impl CudaError {
         match self {
             Self::Driver { source, .. } => source.out_of_memory(),
             Self::OutOfMemory { .. } => true,
+            // HOST_ and DEVICE_ALLOCATION_FAILED.
+            Self::Cudnn { status, .. } => status.ends_with("ALLOCATION_FAILED"),
             _ => false,
         }
     }

@@ -5,8 +5,10 @@
 
 mod device;
 mod error;
+mod full;
 pub mod kernels;
 pub mod libraries;
 
 pub use device::{Device, DeviceInfo};
 pub use error::CudaError;
+pub use full::CudaFullEngine;

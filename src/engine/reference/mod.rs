@@ -9,7 +9,7 @@ mod convolve;
 mod elementwise;
 pub(super) mod forward;
 mod pool;
-mod schedule;
+pub(super) mod schedule;
 
 #[cfg(test)]
 mod tests;
@@ -21,11 +21,11 @@ use rayon::prelude::*;
 
 use self::forward::{Forward, Scratch};
 use super::real::Real;
-use super::request::{check_image, check_job};
+use super::request::{check_image, check_job, check_layers};
 use super::spare::Spare;
 use super::{Engine, EngineError, Extremes, Job, Prepared, Presented, Watch};
 use crate::geometry::ImageSize;
-use crate::network::{IMAGE_CHANNELS, LayerId, Model, Op};
+use crate::network::{IMAGE_CHANNELS, LayerId, Model};
 
 /// The plain engine, on all threads of the current rayon pool, in 32-bit arithmetic as PyTorch
 /// computes.
@@ -83,22 +83,7 @@ struct Plain<'m, T: Real> {
 
 impl<'m, T: Real> Plain<'m, T> {
     fn new(model: &'m Model, layers: &[LayerId], image: ImageSize) -> Result<Self, EngineError> {
-        for &id in layers {
-            let layer = model.network().layer(id);
-            if !matches!(layer.op, Op::Conv(_)) {
-                let kind = layer.op.kind();
-                let name = &layer.name;
-                return Err(EngineError::Request(format!(
-                    "layer `{name}` is a {kind}; an engine is prepared for convolutions"
-                )));
-            }
-        }
-        // The noise counter gives a coordinate 16 bits.
-        if image.height.max(image.width) > ImageSize::MAX_SIDE {
-            let most = ImageSize::MAX_SIDE;
-            let problem = format!("images of {image}; a side can have {most} pixels at most");
-            return Err(EngineError::Request(problem));
-        }
+        check_layers(model.network(), layers, image)?;
         let forward = Forward::new(model, layers, image)?;
         Ok(Self { forward, layers: layers.to_vec(), scratch: Spare::default() })
     }

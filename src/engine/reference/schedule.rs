@@ -4,14 +4,14 @@ use crate::network::{Input, LayerId, Network, Op};
 
 /// Where a step finds an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+pub(in crate::engine) enum Source {
     Image,
     Buffer(usize),
 }
 
 /// One layer's turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Step {
+pub(in crate::engine) struct Step {
     pub layer: LayerId,
     pub inputs: Vec<Source>,
     /// The buffer it writes; where `in_place`, the one that it reads.
@@ -21,7 +21,7 @@ pub(super) struct Step {
 
 /// The steps that lead to `targets`, and nothing else. A buffer is used again as soon as its
 /// last reader is done: VGG's 26 activations need two buffers.
-pub(super) fn schedule(network: &Network, targets: &[LayerId]) -> Vec<Step> {
+pub(in crate::engine) fn schedule(network: &Network, targets: &[LayerId]) -> Vec<Step> {
     let layers = network.layers();
     let needed = network.leading_to(targets);
     // 0 for what nobody reads: the first layer reads the image.

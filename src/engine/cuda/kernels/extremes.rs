@@ -21,18 +21,20 @@ mirrored! {
 // SAFETY: a `repr(C)` struct of plain numbers, whose layout the kernel asserts.
 unsafe impl DeviceRepr for Extremes {}
 
-/// The extremes of each of `responses`' planes of `area` values.
+/// The extremes of each of so many planes of `area` values, which `responses` begins with.
 ///
 /// # Errors
-/// [`CudaError::Shape`] where these are not whole planes; [`CudaError::Driver`].
+/// [`CudaError::Shape`] where there are not as many; [`CudaError::Driver`].
 pub fn extremes(
     device: &Device,
     responses: &CudaSlice<f32>,
+    planes: usize,
     area: usize,
 ) -> Result<CudaSlice<Extremes>, CudaError> {
-    let planes = responses.len() / area.max(1);
-    if planes * area != responses.len() || responses.is_empty() || area > u32::MAX as usize / 2 {
-        let problem = format!("{} responses are no planes of {area}", responses.len());
+    let most = u32::MAX as usize / 2;
+    if planes * area > responses.len() || planes * area == 0 || planes.max(area) > most {
+        let found = responses.len();
+        let problem = format!("{found} responses are no {planes} planes of {area}");
         return Err(CudaError::Shape { kernel: "extremes", problem });
     }
     let mut found = device.allocate(planes)?;

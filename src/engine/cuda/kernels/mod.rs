@@ -4,6 +4,7 @@
 
 pub mod embedded;
 pub mod extremes;
+pub mod image;
 mod parameters;
 
 #[cfg(test)]
@@ -18,12 +19,16 @@ use cudarc::nvrtc::Ptx;
 /// first second.
 pub struct Kernels {
     extremes: CudaFunction,
+    image: image::ImageKernels,
 }
 
 impl Kernels {
     /// Loads the embedded kernels.
     pub fn load(context: &Arc<CudaContext>) -> Result<Self, DriverError> {
         let module = |file: &str| context.load_module(Ptx::from_binary(embedded::fatbin(file)));
-        Ok(Self { extremes: module("extremes")?.load_function("extremes")? })
+        Ok(Self {
+            extremes: module("extremes")?.load_function("extremes")?,
+            image: image::ImageKernels::load(module)?,
+        })
     }
 }

@@ -43,7 +43,7 @@ fn extremes_are_the_first_of_equals() {
             let responses: Vec<f32> =
                 TorchStream::new(7).take(37 * area).map(|u| (u * levels).floor() - 1.0).collect();
             let on_device = device.upload(&responses).unwrap();
-            let found = extremes(&device, &on_device, area).unwrap();
+            let found = extremes(&device, &on_device, 37, area).unwrap();
             let found = device.download(&found).unwrap();
             let expected: Vec<Extremes> = responses.chunks(area).map(plain).collect();
             assert_eq!(found, expected, "planes of {area}");
@@ -59,7 +59,7 @@ fn a_nan_shows_in_the_largest() {
         responses[500 + 77] = f32::NAN;
         responses[500 + 400] = f32::NAN;
         responses[1000 + 499] = f32::INFINITY;
-        let found = extremes(&device, &device.upload(&responses).unwrap(), 500).unwrap();
+        let found = extremes(&device, &device.upload(&responses).unwrap(), 3, 500).unwrap();
         let found = device.download(&found).unwrap();
         assert_eq!(found[0], plain(&responses[..500]));
         assert!(found[1].max.is_nan() && found[1].max_at == 77, "{:?}", found[1]);
@@ -69,13 +69,14 @@ fn a_nan_shows_in_the_largest() {
 }
 
 #[test]
-fn what_is_no_whole_number_of_planes_is_refused() {
-    on_device(module_path!(), "what_is_no_whole_number_of_planes_is_refused", || {
+fn more_planes_than_there_are_are_refused() {
+    on_device(module_path!(), "more_planes_than_there_are_are_refused", || {
         let device = Device::open(0).unwrap();
         let responses = device.upload(&[0.0; 10]).unwrap();
-        for area in [0, 3, 11] {
-            let error = extremes(&device, &responses, area).unwrap_err().to_string();
-            assert_eq!(error, format!("extremes: 10 responses are no planes of {area}"));
+        for (planes, area) in [(0, 5), (3, 0), (3, 4)] {
+            let error = extremes(&device, &responses, planes, area).unwrap_err().to_string();
+            let expected = format!("extremes: 10 responses are no {planes} planes of {area}");
+            assert_eq!(error, expected);
         }
     });
 }

@@ -1,0 +1,37 @@
+// Local response normalisation: x / (k + weight * sum of x² over neighbouring channels)^beta.
+//
+// from, to  [image][channel][area]; channels c - before ..= c + after are neighbours of c
+#include "image.cuh"
+
+struct ImageNormaliseParameters {
+    uint32_t images;
+    uint32_t channels;
+    uint32_t area;
+    uint32_t before;
+    uint32_t after;
+    float weight;
+    float beta;
+    float k;
+};
+static_assert(sizeof(ImageNormaliseParameters) == 32);
+static_assert(offsetof(ImageNormaliseParameters, images) == 0);
+static_assert(offsetof(ImageNormaliseParameters, channels) == 4);
+static_assert(offsetof(ImageNormaliseParameters, area) == 8);
+static_assert(offsetof(ImageNormaliseParameters, before) == 12);
+static_assert(offsetof(ImageNormaliseParameters, after) == 16);
+static_assert(offsetof(ImageNormaliseParameters, weight) == 20);
+static_assert(offsetof(ImageNormaliseParameters, beta) == 24);
+static_assert(offsetof(ImageNormaliseParameters, k) == 28);
+
+extern "C" __global__ void __launch_bounds__(THREADS)
+    image_normalise(ImageNormaliseParameters p, const float* __restrict__ from, float* __restrict__ to) {
+    each(size_t(p.images) * p.channels * p.area, [&](size_t i) {
+        const uint32_t channel = uint32_t(i / p.area % p.channels);
+        const uint32_t first = channel - min(channel, p.before);
+        const uint32_t last = min(channel + p.after, p.channels - 1);
+        const float* neighbour = from + i - size_t(channel - first) * p.area;
+        float sum = 0.0f;
+        for (uint32_t c = first; c <= last; c++, neighbour += p.area) sum += *neighbour * *neighbour;
+        to[i] = from[i] / powf(p.k + p.weight * sum, p.beta);
+    });
+}

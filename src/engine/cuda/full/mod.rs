@@ -1,0 +1,301 @@
+//! The full method on a GPU: every occluded image goes through the network whole, as the reference
+//! does it.
+//!
+//! Occluded copies are made on the device, convolutions are cuDNN's, the other layers our own
+//! kernels. It shares nothing with the incremental engine but the extremes of ranking, so each
+//! checks the other.
+
+mod cudnn;
+mod pass;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cudarc::driver::CudaSlice;
+use ndarray::ArrayView3;
+
+use self::pass::{Pass, bytes_of_an_image};
+use super::kernels::extremes::extremes;
+use super::kernels::image::occlude::{Shown, occlude};
+use super::kernels::image::respond::respond;
+use super::{CudaError, Device};
+use crate::engine::request::{check_image, check_job, check_layers};
+use crate::engine::{Engine, EngineError, Extremes, Job, Prepared, Presented, Watch};
+use crate::geometry::ImageSize;
+use crate::network::{IMAGE_CHANNELS, LayerId, Model};
+use crate::noise::{Noise, Patches};
+
+/// Images of a batch, if the device's memory holds them.
+const BATCH: usize = 32;
+
+/// The full method on a GPU, in 32-bit arithmetic.
+#[derive(Clone, Debug)]
+pub struct CudaFullEngine {
+    /// The device.
+    pub device: Arc<Device>,
+}
+
+impl Engine for CudaFullEngine {
+    fn name(&self) -> &'static str {
+        "cuda-full"
+    }
+
+    fn device(&self) -> String {
+        self.device.info().to_string()
+    }
+
+    fn weight_bytes(&self, _model: &Model, _layers: &[LayerId]) -> usize {
+        0
+    }
+
+    fn prepare<'m>(
+        &self,
+        model: &'m Model,
+        layers: &[LayerId],
+        image: ImageSize,
+    ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
+        check_layers(model.network(), layers, image)?;
+        let sizes = match layers.iter().max() {
+            Some(&last) => model.network().sizes(image, last)?,
+            None => Vec::new(),
+        };
+        let device = Arc::clone(&self.device);
+        let state = State::new(&device, model, layers, (image, &sizes))?;
+        let batch = state.pass.batch;
+        let layers = layers.to_vec();
+        Ok(Box::new(Full { model, image, layers, sizes, device, batch, state: Mutex::new(state) }))
+    }
+}
+
+struct Full<'m> {
+    model: &'m Model,
+    image: ImageSize,
+    layers: Vec<LayerId>,
+    sizes: Vec<ImageSize>,
+    device: Arc<Device>,
+    batch: usize,
+    /// What one batch at a time is computed in.
+    state: Mutex<State>,
+}
+
+struct State {
+    pass: Pass,
+    /// The images that a batch shows parts of, `[slot][3][height][width]`.
+    originals: CudaSlice<f32>,
+}
+
+impl State {
+    /// For as large a batch as the device's memory holds.
+    fn new(
+        device: &Device,
+        model: &Model,
+        layers: &[LayerId],
+        (image, sizes): (ImageSize, &[ImageSize]),
+    ) -> Result<Self, CudaError> {
+        let mut batch = BATCH;
+        loop {
+            let state = Pass::new(device, model, layers, (image, sizes), batch).and_then(|pass| {
+                let originals = device.allocate(batch * IMAGE_CHANNELS * image.area())?;
+                Ok(Self { pass, originals })
+            });
+            match state {
+                Err(error) if error.is_out_of_memory() && batch > 1 => batch /= 2,
+                Err(error) if error.is_out_of_memory() => {
+                    let wanted = bytes_of_an_image(model.network(), layers, sizes)
+                        + model.weights() * size_of::<f32>();
+                    let (free, total) = (device.free_memory()?, device.info().memory);
+                    return Err(CudaError::OutOfMemory { wanted, free, total });
+                }
+                state => return state,
+            }
+        }
+    }
+}
+
+/// One response that is wanted: a job's, of the original image or behind one of its occluders.
+type Wanted = (usize, Option<usize>);
+
+impl Full<'_> {
+    fn not_finite(&self, layer: LayerId, unit: usize, image: usize, value: f32) -> EngineError {
+        EngineError::not_finite(self.model.network(), layer, unit, image, value)
+    }
+
+    /// The responses of one batch.
+    fn respond(
+        &self,
+        state: &mut State,
+        (layer, jobs): (LayerId, &[Job<'_>]),
+        patches: &[Patches<'_>],
+        wanted: &[Wanted],
+    ) -> Result<Vec<f32>, CudaError> {
+        let State { pass, originals } = state;
+        let size = self.sizes[layer.0];
+        let pixels = IMAGE_CHANNELS * self.image.area();
+        let (mut shown, mut places, mut noise) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut slots, mut values) = (0, Vec::new());
+        for (place, &(number, which)) in wanted.iter().enumerate() {
+            let job = &jobs[number];
+            // A job's responses stand next to each other, and often those of one image.
+            let same = place > 0 && {
+                let before = &jobs[wanted[place - 1].0];
+                before.image.as_ptr() == job.image.as_ptr()
+                    && before.image.strides() == job.image.strides()
+            };
+            if !same {
+                let mut slot = originals.slice_mut(slots * pixels..(slots + 1) * pixels);
+                self.device.copy_image(&job.image, &mut slot)?;
+                slots += 1;
+            }
+            let slot = slots - 1;
+            shown.push(match which {
+                None => Shown::original(slot),
+                Some(which) => {
+                    let replayed = noise.len();
+                    if matches!(job.noise, Noise::Torch { .. }) {
+                        patches[number].draw(which, &mut values);
+                        noise.extend_from_slice(&values);
+                    }
+                    let occluder = &job.occluders[which];
+                    Shown::occluded(slot, job.image_index, occluder, job.noise, replayed)
+                }
+            });
+            let (y, x) = job.position;
+            places.push((job.unit * size.area() + y * size.width + x) as u32);
+        }
+        // The rest of the batch shows anything, which nobody looks at.
+        shown.resize(pass.batch, Shown::original(0));
+        occlude(&self.device, self.image, &shown, originals, &noise, &mut pass.images)?;
+        let mut responses = Vec::new();
+        let values = self.model.network().channels(layer) * size.area();
+        pass.run(&self.device, layer, |id, output| {
+            if id == layer {
+                let found = respond(&self.device, &places, values, output)?;
+                responses = self.device.download(&found)?;
+            }
+            Ok(())
+        })?;
+        Ok(responses)
+    }
+
+    /// The extremes of one batch of images: `[image][layer][unit]`.
+    fn look(
+        &self,
+        state: &mut State,
+        images: &[ArrayView3<'_, f32>],
+        last: LayerId,
+    ) -> Result<Vec<Vec<Vec<Extremes>>>, CudaError> {
+        let pixels = IMAGE_CHANNELS * self.image.area();
+        for slot in 0..state.pass.batch {
+            // The rest of the batch shows the first again, which nobody looks at.
+            let image = images.get(slot).unwrap_or(&images[0]);
+            let mut slot = state.pass.images.slice_mut(slot * pixels..(slot + 1) * pixels);
+            self.device.copy_image(image, &mut slot)?;
+        }
+        let mut of_layers = vec![Vec::new(); self.layers.len()];
+        state.pass.run(&self.device, last, |id, output| {
+            if let Some(place) = self.layers.iter().position(|&layer| layer == id) {
+                let planes = self.batch * self.model.network().channels(id);
+                let found = extremes(&self.device, output, planes, self.sizes[id.0].area())?;
+                of_layers[place] = self.device.download(&found)?;
+            }
+            Ok(())
+        })?;
+        let of_image = |image: usize| {
+            let layers = self.layers.iter().zip(&of_layers).map(|(&layer, found)| {
+                let units = self.model.network().channels(layer);
+                found[image * units..(image + 1) * units].to_vec()
+            });
+            layers.collect()
+        };
+        Ok((0..images.len()).map(of_image).collect())
+    }
+}
+
+impl Prepared for Full<'_> {
+    fn images_at_a_time(&self, threads: usize) -> usize {
+        // Whole batches, and enough to read ahead.
+        (4 * threads).next_multiple_of(self.batch)
+    }
+
+    fn extremes(
+        &self,
+        images: &[ArrayView3<'_, f32>],
+        first: usize,
+        watch: &Watch<'_>,
+    ) -> Result<Vec<Vec<Vec<Extremes>>>, EngineError> {
+        let Some(&last) = self.layers.iter().max() else { return Ok(Vec::new()) };
+        images.iter().try_for_each(|image| check_image(image, self.image))?;
+        self.device.bind()?;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = Vec::with_capacity(images.len());
+        for batch in images.chunks(self.batch) {
+            if watch.stopped() {
+                return Err(EngineError::Stopped);
+            }
+            found.extend(self.look(&mut state, batch, last)?);
+            watch.advance(batch.len() as u64);
+        }
+        for (image, layers) in found.iter().enumerate() {
+            for (&layer, units) in self.layers.iter().zip(layers) {
+                for (unit, extremes) in units.iter().enumerate() {
+                    // A NaN or an infinity anywhere shows in one of the two.
+                    let values = [extremes.max, extremes.min];
+                    if let Some(&value) = values.iter().find(|value| !value.is_finite()) {
+                        return Err(self.not_finite(layer, unit, first + image, value));
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn present(
+        &self,
+        layer: LayerId,
+        jobs: &[Job<'_>],
+        watch: &Watch<'_>,
+    ) -> Result<Vec<Presented>, EngineError> {
+        if !self.layers.contains(&layer) {
+            let name = self.model.network().short_name(layer);
+            return Err(EngineError::Request(format!("layer `{name}` was not prepared")));
+        }
+        let units = self.model.network().channels(layer);
+        for job in jobs {
+            check_image(&job.image, self.image)?;
+            check_job(job, units, self.sizes[layer.0], self.image)?;
+        }
+        let patches: Vec<Patches<'_>> = jobs
+            .iter()
+            .map(|job| job.noise.patches(job.image_index, IMAGE_CHANNELS, job.occluders))
+            .collect();
+        // Each job's original image first, then its occluded copies.
+        let wanted: Vec<Wanted> = jobs
+            .iter()
+            .enumerate()
+            .flat_map(|(number, job)| {
+                let occluded = (0..job.occluders.len()).map(Some);
+                std::iter::once(None).chain(occluded).map(move |which| (number, which))
+            })
+            .collect();
+        self.device.bind()?;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut presented: Vec<Presented> = Vec::with_capacity(jobs.len());
+        for batch in wanted.chunks(self.batch) {
+            if watch.stopped() {
+                return Err(EngineError::Stopped);
+            }
+            let responses = self.respond(&mut state, (layer, jobs), &patches, batch)?;
+            for (&(number, which), response) in batch.iter().zip(responses) {
+                if !response.is_finite() {
+                    let Job { unit, image_index, .. } = jobs[number];
+                    return Err(self.not_finite(layer, unit, image_index as usize, response));
+                }
+                match (which, presented.last_mut()) {
+                    (Some(_), Some(job)) => job.differences.push(response - job.response),
+                    _ => presented.push(Presented { response, differences: Vec::new() }),
+                }
+            }
+            watch.advance(batch.iter().filter(|(_, which)| which.is_some()).count() as u64);
+        }
+        Ok(presented)
+    }
+}

@@ -1,0 +1,54 @@
+//! `kernels/image_finish.cu`: bias and ReLU.
+
+use cudarc::driver::{CudaSlice, PushKernelArg};
+
+use super::super::parameters::mirrored;
+use super::{check, grid};
+use crate::engine::cuda::{CudaError, Device};
+
+mirrored! {
+    /// The kernel's numbers.
+    pub(super) struct ImageFinishParameters {
+        count: u64,
+        channels: u32,
+        area: u32,
+        biased: u32,
+        rectified: u32,
+    }
+}
+
+/// Adds `bias` `[channels]`, if there is one, to `values` `[image][channel][area]` of so many
+/// images, and cuts at 0 if `rectified`.
+///
+/// # Errors
+/// [`CudaError::Shape`], [`CudaError::Driver`].
+pub fn finish(
+    device: &Device,
+    (images, channels, area): (usize, usize, usize),
+    bias: Option<&CudaSlice<f32>>,
+    rectified: bool,
+    values: &mut CudaSlice<f32>,
+) -> Result<(), CudaError> {
+    let count = images * channels * area;
+    let biases = bias.map_or(channels, CudaSlice::len);
+    check("image_finish", &[("bias", biases, channels), ("values", values.len(), count)])?;
+    let parameters = ImageFinishParameters {
+        count: count as u64,
+        channels: channels as u32,
+        area: area as u32,
+        biased: u32::from(bias.is_some()),
+        rectified: u32::from(rectified),
+    };
+    // A null pointer, which is not read.
+    let none = 0_u64;
+    let mut launch = device.stream.launch_builder(&device.kernels.image.finish);
+    launch.arg(&parameters);
+    match bias {
+        Some(bias) => launch.arg(bias),
+        None => launch.arg(&none),
+    };
+    launch.arg(values);
+    // SAFETY: the arguments are the kernel's, and the buffers as long as it takes for granted.
+    unsafe { launch.launch(grid(count)) }.map_err(CudaError::driver("start image_finish"))?;
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! `kernels/image_*.cu`: the layers of whole images, `[image][channel][y][x]`.
+
+pub mod finish;
+pub mod join;
+pub mod normalise;
+pub mod occlude;
+pub mod pool;
+pub mod respond;
+
+use std::sync::Arc;
+
+use cudarc::driver::{CudaFunction, CudaModule, DriverError, LaunchConfig};
+
+use crate::engine::cuda::CudaError;
+
+/// Threads of a block, as in `kernels/image.cuh`.
+const THREADS: u32 = 256;
+/// Blocks of a grid at most: more than any device runs at a time. The kernels walk on from there.
+const MOST_BLOCKS: usize = 1 << 16;
+
+/// The kernels.
+pub struct ImageKernels {
+    finish: CudaFunction,
+    join: CudaFunction,
+    normalise: CudaFunction,
+    occlude: CudaFunction,
+    pool: CudaFunction,
+    respond: CudaFunction,
+}
+
+impl ImageKernels {
+    /// Finds each in the module of its file.
+    pub fn load(
+        module: impl Fn(&str) -> Result<Arc<CudaModule>, DriverError>,
+    ) -> Result<Self, DriverError> {
+        let kernel = |name: &str| module(name)?.load_function(name);
+        Ok(Self {
+            finish: kernel("image_finish")?,
+            join: kernel("image_join")?,
+            normalise: kernel("image_normalise")?,
+            occlude: kernel("image_occlude")?,
+            pool: kernel("image_pool")?,
+            respond: kernel("image_respond")?,
+        })
+    }
+}
+
+/// A grid for so many elements.
+fn grid(elements: usize) -> LaunchConfig {
+    let blocks = elements.div_ceil(THREADS as usize).clamp(1, MOST_BLOCKS);
+    LaunchConfig {
+        grid_dim: (blocks as u32, 1, 1),
+        block_dim: (THREADS, 1, 1),
+        shared_mem_bytes: 0,
+    }
+}
+
+/// Checks that buffers are as long as a kernel takes for granted: what, its length, how long it
+/// must be at least.
+fn check(kernel: &'static str, buffers: &[(&str, usize, usize)]) -> Result<(), CudaError> {
+    for &(what, found, needed) in buffers {
+        if found < needed {
+            let problem = format!("{what} holds {found} values; {needed} are needed");
+            return Err(CudaError::Shape { kernel, problem });
+        }
+        // The kernels count within an image in 32 bits.
+        if needed > 1 << 40 {
+            let problem = format!("{what} would hold {needed} values, which are too many");
+            return Err(CudaError::Shape { kernel, problem });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parameters::Mirrored;
+    use super::*;
+
+    #[test]
+    fn the_kernels_structs_are_these() {
+        finish::ImageFinishParameters::check(include_str!(
+            "../../../../../kernels/image_finish.cu"
+        ));
+        join::ImageJoinParameters::check(include_str!("../../../../../kernels/image_join.cu"));
+        normalise::ImageNormaliseParameters::check(include_str!(
+            "../../../../../kernels/image_normalise.cu"
+        ));
+        let occlude = include_str!("../../../../../kernels/image_occlude.cu");
+        occlude::ImageOccludeParameters::check(occlude);
+        occlude::Shown::check(occlude);
+        pool::ImagePoolParameters::check(include_str!("../../../../../kernels/image_pool.cu"));
+        respond::ImageRespondParameters::check(include_str!(
+            "../../../../../kernels/image_respond.cu"
+        ));
+    }
+
+    #[test]
+    fn a_buffer_that_is_too_short_is_refused() {
+        assert!(check("image_pool", &[("from", 10, 10), ("to", 7, 5)]).is_ok());
+        let error = check("image_pool", &[("from", 10, 10), ("to", 4, 5)]).unwrap_err();
+        assert_eq!(error.to_string(), "image_pool: to holds 4 values; 5 are needed");
+    }
+}

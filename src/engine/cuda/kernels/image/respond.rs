@@ -1,0 +1,39 @@
+//! `kernels/image_respond.cu`: the responses that presentations ask for.
+
+use cudarc::driver::{CudaSlice, PushKernelArg};
+
+use super::super::parameters::mirrored;
+use super::{check, grid};
+use crate::engine::cuda::{CudaError, Device};
+
+mirrored! {
+    /// The kernel's numbers.
+    pub(super) struct ImageRespondParameters {
+        images: u32,
+        values: u32,
+    }
+}
+
+/// Of each image of a layer's output `[image][values]`, the value at its one of `places`.
+///
+/// # Errors
+/// [`CudaError::Shape`], [`CudaError::Driver`].
+pub fn respond(
+    device: &Device,
+    places: &[u32],
+    values: usize,
+    output: &CudaSlice<f32>,
+) -> Result<CudaSlice<f32>, CudaError> {
+    let furthest = places.iter().max().map_or(0, |&place| place as usize + 1);
+    let buffers = [("output", output.len(), places.len() * values), ("an image", values, furthest)];
+    check("image_respond", &buffers)?;
+    let parameters = ImageRespondParameters { images: places.len() as u32, values: values as u32 };
+    let count = places.len();
+    let places = device.upload(places)?;
+    let mut responses = device.allocate(count)?;
+    let mut launch = device.stream.launch_builder(&device.kernels.image.respond);
+    launch.arg(&parameters).arg(&places).arg(output).arg(&mut responses);
+    // SAFETY: the arguments are the kernel's, and the buffers as long as it takes for granted.
+    unsafe { launch.launch(grid(count)) }.map_err(CudaError::driver("start image_respond"))?;
+    Ok(responses)
+}

@@ -1,0 +1,147 @@
+// A stand-in for cuDNN, `libcudnn.so.9`: convolutions by their definition, and what describes them.
+// It refuses what the program should not ask for.
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <thread>
+#include <vector>
+
+namespace {
+
+using Status = int;
+constexpr Status SUCCESS = 0, BAD_PARAM = 2000, NOT_SUPPORTED = 3000, EXECUTION_FAILED = 5000;
+// Values of cudnn.h.
+constexpr int FLOAT = 0, NCHW = 0, CROSS_CORRELATION = 1, FMA_MATH = 3, PRECOMPUTED_GEMM = 1;
+
+struct Tensor {
+    int n = 0, c = 0, h = 0, w = 0;
+};
+struct Convolution {
+    int padding = 0, stride = 0, groups = 1, arithmetic = -1;
+};
+
+// What a workspace must be at least, so that one that is too small shows.
+size_t workspace_of(const Tensor& from) { return 64 + size_t(from.c); }
+
+}  // namespace
+
+extern "C" {
+
+size_t cudnnGetVersion() {
+    const char* text = std::getenv("EMULATOR_CUDNN");
+    return text ? size_t(std::atol(text)) : 91000;
+}
+Status cudnnCreate(void** handle) {
+    *handle = new char;
+    const char* text = std::getenv("EMULATOR_CUDNN_CREATE");
+    return text ? std::atoi(text) : SUCCESS;
+}
+Status cudnnDestroy(void* handle) {
+    delete static_cast<char*>(handle);
+    return SUCCESS;
+}
+Status cudnnSetStream(void*, void* stream) { return stream ? SUCCESS : BAD_PARAM; }
+
+Status cudnnCreateTensorDescriptor(Tensor** made) {
+    *made = new Tensor;
+    return SUCCESS;
+}
+Status cudnnSetTensor4dDescriptor(Tensor* tensor, int layout, int type, int n, int c, int h, int w) {
+    if (layout != NCHW || type != FLOAT) return NOT_SUPPORTED;
+    if (std::min({n, c, h, w}) < 1) return BAD_PARAM;
+    *tensor = {n, c, h, w};
+    return SUCCESS;
+}
+Status cudnnDestroyTensorDescriptor(Tensor* tensor) {
+    delete tensor;
+    return SUCCESS;
+}
+Status cudnnCreateFilterDescriptor(Tensor** made) { return cudnnCreateTensorDescriptor(made); }
+Status cudnnSetFilter4dDescriptor(Tensor* filter, int type, int layout, int k, int c, int h, int w) {
+    return cudnnSetTensor4dDescriptor(filter, layout, type, k, c, h, w);
+}
+Status cudnnDestroyFilterDescriptor(Tensor* filter) { return cudnnDestroyTensorDescriptor(filter); }
+
+Status cudnnCreateConvolutionDescriptor(Convolution** made) {
+    *made = new Convolution;
+    return SUCCESS;
+}
+Status cudnnSetConvolution2dDescriptor(Convolution* conv, int padding, int padding_x, int stride,
+                                       int stride_x, int dilation, int dilation_x, int mode, int type) {
+    if (padding != padding_x || stride != stride_x || dilation != 1 || dilation_x != 1 ||
+        mode != CROSS_CORRELATION || type != FLOAT)
+        return NOT_SUPPORTED;
+    conv->padding = padding;
+    conv->stride = stride;
+    return SUCCESS;
+}
+Status cudnnSetConvolutionGroupCount(Convolution* conv, int groups) {
+    conv->groups = groups;
+    return SUCCESS;
+}
+Status cudnnSetConvolutionMathType(Convolution* conv, int arithmetic) {
+    conv->arithmetic = arithmetic;
+    return SUCCESS;
+}
+Status cudnnDestroyConvolutionDescriptor(Convolution* conv) {
+    delete conv;
+    return SUCCESS;
+}
+
+Status cudnnGetConvolutionForwardWorkspaceSize(void*, const Tensor* from, const Tensor*,
+                                               const Convolution*, const Tensor*, int algorithm,
+                                               size_t* bytes) {
+    *bytes = workspace_of(*from);
+    return algorithm == PRECOMPUTED_GEMM ? SUCCESS : NOT_SUPPORTED;
+}
+
+Status cudnnConvolutionForward(void*, const float* alpha, const Tensor* from, const float* x,
+                               const Tensor* filter, const float* weights, const Convolution* conv,
+                               int algorithm, void* workspace, size_t bytes, const float* beta,
+                               const Tensor* to, float* y) {
+    const int groups = conv->groups, per_group = from->c / groups;
+    if (*alpha != 1.0f || *beta != 0.0f || algorithm != PRECOMPUTED_GEMM || conv->arithmetic != FMA_MATH)
+        return NOT_SUPPORTED;
+    const auto length = [&](int input, int kernel) {
+        return (input + 2 * conv->padding - kernel) / conv->stride + 1;
+    };
+    if (from->n != to->n || filter->c != per_group || filter->n != to->c ||
+        to->h != length(from->h, filter->h) || to->w != length(from->w, filter->w))
+        return BAD_PARAM;
+    if (bytes < workspace_of(*from)) return EXECUTION_FAILED;
+    std::fill_n(static_cast<unsigned char*>(workspace), bytes, 0xff);
+
+    const auto plane = [&](int image, int unit) {
+        float* output = y + (size_t(image) * to->c + unit) * to->h * to->w;
+        const int first = unit / (to->c / groups) * per_group;
+        for (int row = 0; row < to->h; row++)
+            for (int column = 0; column < to->w; column++) {
+                float sum = 0;
+                for (int c = 0; c < per_group; c++)
+                    for (int ky = 0; ky < filter->h; ky++)
+                        for (int kx = 0; kx < filter->w; kx++) {
+                            const int iy = row * conv->stride + ky - conv->padding;
+                            const int ix = column * conv->stride + kx - conv->padding;
+                            if (iy < 0 || iy >= from->h || ix < 0 || ix >= from->w) continue;
+                            const size_t place = (size_t(image) * from->c + first + c) * from->h + iy;
+                            const size_t tap = (size_t(unit) * per_group + c) * filter->h + ky;
+                            sum += x[place * from->w + ix] * weights[tap * filter->w + kx];
+                        }
+                *output++ = sum;
+            }
+    };
+    const int planes = to->n * to->c;
+    std::atomic<int> next{0};
+    const auto work = [&] {
+        for (int i; (i = next++) < planes;) plane(i / to->c, i % to->c);
+    };
+    std::vector<std::thread> workers;
+    for (unsigned i = 1; i < std::thread::hardware_concurrency(); i++) workers.emplace_back(work);
+    work();
+    for (std::thread& worker : workers) worker.join();
+    return SUCCESS;
+}
+
+}  // extern "C"
