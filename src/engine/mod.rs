@@ -6,11 +6,13 @@
 pub mod cpu;
 pub mod cuda;
 mod maximum;
+mod order;
 pub mod plan;
 mod real;
 pub mod reference;
 mod request;
 mod spare;
+mod target;
 mod watch;
 
 use ndarray::ArrayView3;

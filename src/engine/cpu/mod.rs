@@ -42,13 +42,14 @@ use ndarray::ArrayView3;
 use rayon::prelude::*;
 
 use self::base::Base;
-use self::batch::{Group, Member, OnImage, Order, by_image};
+use self::batch::{Group, chunks};
 use self::change::Presentation;
 use self::chunk::{Batch, Scratch, present};
 use self::minimal::Transformed;
 use self::simd::Isa;
-use self::target::Target;
+use self::target::{Target, target};
 use self::weights::Packed;
+use super::order::{Member, OnImage, by_image, in_order_of_plans};
 use super::plan::{Axis, PlanKey, Planner};
 use super::request::{check_image, check_job};
 use super::spare::Spare;
@@ -105,7 +106,7 @@ impl Engine for CpuEngine {
         let mut packed: HashMap<LayerId, Arc<Packed>> = HashMap::new();
         let mut targets = HashMap::new();
         for &layer in layers {
-            targets.insert(layer, Target::new(model, layer, image, self.direct, &mut packed)?);
+            targets.insert(layer, target(model, layer, image, self.direct, &mut packed)?);
         }
         Ok(Box::new(Incremental {
             model,
@@ -175,8 +176,8 @@ impl Incremental<'_> {
         }
 
         let mut planner = Planner::new(&target.lineage);
-        let order = Order::new(jobs, members(), &mut planner);
-        let chunks = order.chunks(&planner);
+        let ordered = in_order_of_plans(jobs, members(), &mut planner);
+        let chunks = chunks(&ordered, &planner);
         let presentation = |&(_, member): &(PlanKey, Member)| {
             let Job { unit, position, occluders, .. } = &jobs[member.job];
             Presentation {

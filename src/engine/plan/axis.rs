@@ -1,7 +1,7 @@
 //! One axis of a plan: per node, the span that an occluder changes and that reaches the position.
 
 use super::{Axis, Lineage};
-use crate::geometry::Span;
+use crate::geometry::{Slide, Span};
 
 /// What of one node matters, in its relative coordinates ([`Node::origin`](super::Node::origin)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +27,28 @@ pub struct TapRun {
     /// The input that this tap of the first output meets, counted from the start of the input's
     /// changed span. For the next output it is the convolution's stride further on.
     pub input: usize,
+}
+
+impl TapRun {
+    /// The runs of `outputs`, of which each sees inputs from `output * stride + shift` on, and of
+    /// those only `inputs`. An output that sees none of them has no taps.
+    pub fn all(slide: Slide, shift: isize, outputs: Span, inputs: Span) -> Vec<Self> {
+        let mut runs: Vec<Self> = Vec::new();
+        for (output, position) in (outputs.start..outputs.end).enumerate() {
+            let first = position * slide.stride as isize + shift;
+            let met = Span::new(first, first + slide.kernel as isize).intersect(inputs);
+            let taps = met.len();
+            let (tap, input) = match taps {
+                0 => (0, 0),
+                _ => ((met.start - first) as usize, (met.start - inputs.start) as usize),
+            };
+            match runs.last_mut() {
+                Some(run) if run.tap == tap && run.taps == taps => run.outputs += 1,
+                _ => runs.push(Self { output, outputs: 1, tap, taps, input }),
+            }
+        }
+        runs
+    }
 }
 
 /// One axis of a plan. Equal reaches mean equal work, wherever on the map it is.
@@ -100,20 +122,5 @@ fn tap_runs(lineage: &Lineage, reaches: &[Reach], place: usize) -> Vec<TapRun> {
         return Vec::new();
     }
     let inputs = reaches[node.inputs[0]].changed;
-    let (stride, shift) = (node.slide.stride as isize, lineage.shift(place, 0));
-    let mut runs: Vec<TapRun> = Vec::new();
-    for (output, position) in (outputs.start..outputs.end).enumerate() {
-        let first = position * stride + shift;
-        let tap = (inputs.start - first).max(0);
-        let end = (inputs.end - first).min(node.slide.kernel as isize);
-        let (tap, taps) = (tap as usize, (end - tap) as usize);
-        match runs.last_mut() {
-            Some(run) if run.tap == tap && run.taps == taps => run.outputs += 1,
-            _ => {
-                let input = (first + tap as isize - inputs.start) as usize;
-                runs.push(TapRun { output, outputs: 1, tap, taps, input });
-            }
-        }
-    }
-    runs
+    TapRun::all(node.slide, lineage.shift(place, 0), outputs, inputs)
 }
