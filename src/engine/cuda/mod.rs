@@ -6,9 +6,13 @@
 mod device;
 mod error;
 mod full;
+mod incremental;
 pub mod kernels;
 pub mod libraries;
+mod precision;
 
 pub use device::{Device, DeviceInfo};
 pub use error::CudaError;
 pub use full::CudaFullEngine;
+pub use incremental::CudaEngine;
+pub use precision::Precision;

@@ -2,6 +2,8 @@
 
 #[path = "../../../../tests/common/emulator.rs"]
 mod emulator;
+mod noise;
+mod tap_product;
 
 use self::emulator::on_device;
 use super::extremes::extremes;

@@ -1,0 +1,104 @@
+// Max-pooling.
+#include "arithmetic.cuh"
+#include "tables.cuh"
+
+#include <cmath>
+
+struct PoolParameters {
+    Origin input;   // origin of the node whose originals are read
+    Origin output;  // origin of the pooling
+    int32_t channels;
+    int32_t kernel;
+    int32_t stride;
+    int32_t shift;    // output o sees inputs from o * stride + shift on
+    int32_t rectify;  // whether the ReLU before it is joined to it
+    int32_t reserved;
+};
+static_assert(sizeof(PoolParameters) == 40);
+static_assert(offsetof(PoolParameters, input) == 0);
+static_assert(offsetof(PoolParameters, output) == 8);
+static_assert(offsetof(PoolParameters, channels) == 16);
+static_assert(offsetof(PoolParameters, kernel) == 20);
+static_assert(offsetof(PoolParameters, stride) == 24);
+static_assert(offsetof(PoolParameters, shift) == 28);
+static_assert(offsetof(PoolParameters, rectify) == 32);
+static_assert(offsetof(PoolParameters, reserved) == 36);
+
+// The part of a window that exists: from `first` on, `kernel` long, within `real`.
+struct Seen {
+    int begin, end;
+};
+
+__device__ __forceinline__ Seen seen(int first, int kernel, int real, int length) {
+    const int end = first + kernel, last = real + length;
+    return {first > real ? first : real, end < last ? end : last};
+}
+
+// The change of every maximum. outputs, to: the node's windows and changes; inputs, from: its
+// input's, or, with `rectify`, those before the ReLU that it reads; originals, activations: of that
+// same node; pooled_originals, pooled: of the pooling.
+//
+// With `p` the original maximum it is `max_i((a_i - p) + change_i)`: relative to `p` the original
+// maximum itself is exactly 0, so no rounding of large values gets into small changes. With
+// `rectify`, `-p` joins the maximum: the maximum of rectified values is the rectified maximum.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    pool_change(PoolParameters p, const Item* __restrict__ items,
+                const Window* __restrict__ outputs, const Window* __restrict__ inputs,
+                const Presentation* __restrict__ presentations,
+                const Original* __restrict__ originals, const float* __restrict__ activations,
+                const Original* __restrict__ pooled_originals, const float* __restrict__ pooled,
+                const float* __restrict__ from, float* __restrict__ to) {
+    const Item item = items[blockIdx.x];
+    const Window output = outputs[item.of], input = inputs[item.of];
+    const int channels = p.channels;
+    each_element(output, item.first, channels, [&](const Element& element) {
+        const Presentation presentation = presentations[output.first + element.presentation];
+        const float largest = pooled[channels_at(pooled_originals, presentation, p.output,
+                                                 element.y, element.x, channels) +
+                                     element.channel];
+        const Seen rows = seen(element.y * p.stride + p.shift, p.kernel,
+                               output.read_y, output.read_height);
+        const Seen columns = seen(element.x * p.stride + p.shift, p.kernel,
+                                  output.read_x, output.read_width);
+        float rise = p.rectify ? 0.0f - largest : -INFINITY;
+        for (int y = rows.begin; y < rows.end; y++) {
+            for (int x = columns.begin; x < columns.end; x++) {
+                const int64_t place =
+                    channels_at(originals, presentation, p.input, y, x, channels);
+                float value = activations[place + element.channel] - largest;
+                if (has(input, y, x)) {
+                    const int64_t change =
+                        channels_at(input, element.presentation, y, x, channels);
+                    value += from[change + element.channel];
+                }
+                rise = larger(rise, value);
+            }
+        }
+        to[element.place] = rise;
+    });
+}
+
+// Maxima of original images, of the inputs that exist (`read` of the windows). outputs, to: the
+// node's windows, one an image, and activations; inputs, from: its input's activations.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    pool_original(PoolParameters p, const Item* __restrict__ items,
+                  const Window* __restrict__ outputs, const Original* __restrict__ inputs,
+                  const float* __restrict__ from, float* __restrict__ to) {
+    const Item item = items[blockIdx.x];
+    const Window output = outputs[item.of];
+    const Original input = inputs[item.of];
+    each_element(output, item.first, p.channels, [&](const Element& element) {
+        const Seen rows = seen(element.y * p.stride + p.shift, p.kernel,
+                               output.read_y, output.read_height);
+        const Seen columns = seen(element.x * p.stride + p.shift, p.kernel,
+                                  output.read_x, output.read_width);
+        float largest = -INFINITY;
+        for (int y = rows.begin; y < rows.end; y++) {
+            for (int x = columns.begin; x < columns.end; x++) {
+                const int64_t place = channels_at(input, y, x, p.channels);
+                largest = larger(largest, from[place + element.channel]);
+            }
+        }
+        to[element.place] = largest;
+    });
+}

@@ -1,0 +1,114 @@
+// The last layer: one unit, one position, of which a warp computes the sum in a fixed order.
+#include "tables.cuh"
+
+struct RespondParameters {
+    int32_t channels;  // of the input
+    int32_t inputs;    // of a group
+    int32_t outputs;   // of a group
+    int32_t kernel;
+    int32_t stride;
+    int32_t padding;
+    int32_t height, width;  // of the input
+};
+static_assert(sizeof(RespondParameters) == 32);
+static_assert(offsetof(RespondParameters, channels) == 0);
+static_assert(offsetof(RespondParameters, inputs) == 4);
+static_assert(offsetof(RespondParameters, outputs) == 8);
+static_assert(offsetof(RespondParameters, kernel) == 12);
+static_assert(offsetof(RespondParameters, stride) == 16);
+static_assert(offsetof(RespondParameters, padding) == 20);
+static_assert(offsetof(RespondParameters, height) == 24);
+static_assert(offsetof(RespondParameters, width) == 28);
+
+// The warps of a block, each of which computes one sum.
+constexpr int WARPS = THREADS / 32;
+
+// The sum over a warp, the same for every lane.
+template <class T>
+__device__ __forceinline__ T warp_sum(T value) {
+    for (int other = 16; other > 0; other /= 2) {
+        value += __shfl_xor_sync(0xFFFFFFFFu, value, other);
+    }
+    return value;
+}
+
+// The change of each response: the unit's own filter on the taps that meet a change. No two
+// large, nearly equal numbers are subtracted.
+//
+// patterns: [window], each of a single output, whose `output` is the place of its first
+// presentation in `differences`; from: the changes of the input; filters: `[unit][ky][kx][input
+// channel]`; differences: [presentation]. Items count presentations, as many as a block has warps.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    respond_change(RespondParameters p, const Item* __restrict__ items,
+                   const Pattern* __restrict__ patterns,
+                   const Presentation* __restrict__ presentations,
+                   const float* __restrict__ from, const float* __restrict__ filters,
+                   float* __restrict__ differences) {
+    const Item item = items[blockIdx.x];
+    const Pattern pattern = patterns[item.of];
+    const int lane = threadIdx.x % 32;
+    const uint32_t which = item.first + threadIdx.x / 32;
+    if (which >= pattern.count) {
+        return;  // the whole warp
+    }
+    const uint32_t unit = presentations[pattern.first + which].unit;
+    const float* filter =
+        filters + static_cast<int64_t>(unit) * p.kernel * p.kernel * p.inputs;
+    const float* changes = from + pattern.input + static_cast<int64_t>(which) * pattern.input_each +
+                           unit / p.outputs * p.inputs;
+    float sum = 0.0f;
+    for (int tap_y = 0; tap_y < pattern.taps_y; tap_y++) {
+        for (int tap_x = 0; tap_x < pattern.taps_x; tap_x++) {
+            const int tap = (pattern.tap_y + tap_y) * p.kernel + pattern.tap_x + tap_x;
+            const float* weights = filter + tap * p.inputs;
+            const float* values = changes + static_cast<int64_t>(tap_y) * pattern.input_tap_row +
+                                  tap_x * p.channels;
+            for (int channel = lane; channel < p.inputs; channel += 32) {
+                sum += weights[channel] * values[channel];
+            }
+        }
+    }
+    sum = warp_sum(sum);
+    if (lane == 0) {
+        differences[pattern.output + which] = sum;
+    }
+}
+
+// The responses of some units to original images, in 64 bits: one sum a job. jobs: image, unit and
+// position; originals, activations: of the input; bias: [unit], zeros where there is none.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    respond_original(RespondParameters p, const Presentation* __restrict__ jobs, int32_t count,
+                     const Original* __restrict__ originals,
+                     const float* __restrict__ activations, const float* __restrict__ filters,
+                     const float* __restrict__ bias, float* __restrict__ responses) {
+    const int lane = threadIdx.x % 32;
+    const int which = blockIdx.x * WARPS + threadIdx.x / 32;
+    if (which >= count) {
+        return;  // the whole warp
+    }
+    const Presentation job = jobs[which];
+    const Original original = originals[job.image];
+    const float* filter =
+        filters + static_cast<int64_t>(job.unit) * p.kernel * p.kernel * p.inputs;
+    const int first = job.unit / p.outputs * p.inputs;
+    double sum = 0.0;
+    for (int tap_y = 0; tap_y < p.kernel; tap_y++) {
+        for (int tap_x = 0; tap_x < p.kernel; tap_x++) {
+            const int y = job.y * p.stride - p.padding + tap_y;
+            const int x = job.x * p.stride - p.padding + tap_x;
+            if (y < 0 || y >= p.height || x < 0 || x >= p.width) {
+                continue;
+            }
+            const float* weights = filter + (tap_y * p.kernel + tap_x) * p.inputs;
+            const float* values =
+                activations + channels_at(original, y, x, p.channels) + first;
+            for (int channel = lane; channel < p.inputs; channel += 32) {
+                sum += static_cast<double>(weights[channel]) * values[channel];
+            }
+        }
+    }
+    sum = warp_sum(sum);
+    if (lane == 0) {
+        responses[which] = static_cast<float>(sum + bias[job.unit]);
+    }
+}

@@ -1,0 +1,177 @@
+// Tables that the kernels of the incremental pipeline read beside activations. The host writes
+// them (src/engine/cuda/kernels/tables.rs).
+//
+// Activations and their changes lie with the channels innermost, `[y][x][channel]`. Coordinates of
+// a window are the plan's: relative to where the backward cone of the unit's position begins.
+// Windows of original activations are in the map's own coordinates.
+#pragma once
+
+#include "device.cuh"
+
+// Elements of a window that a block of a pointwise kernel works on, and its threads.
+constexpr int ELEMENTS = 1024;
+constexpr int THREADS = 256;
+
+// One occluder in front of one unit at one position.
+struct Presentation {
+    int64_t stream;        // torch's noise: the occluder's first value in the stream; else -1
+    uint32_t key[2];       // Philox's key: the seed, low word first
+    uint32_t image_index;  // the image's index in its folder, which Philox counts
+    uint32_t corner;       // the occluder's top-left pixel: top << 16 | left
+    uint32_t size_draw;    // side length << 16 | draw
+    uint32_t image;        // place of the image among the originals
+    uint32_t unit;         // the unit
+    int32_t y, x;          // its position on the target's output
+    uint32_t reserved;
+};
+static_assert(sizeof(Presentation) == 48);
+static_assert(offsetof(Presentation, stream) == 0);
+static_assert(offsetof(Presentation, key) == 8);
+static_assert(offsetof(Presentation, image_index) == 16);
+static_assert(offsetof(Presentation, corner) == 20);
+static_assert(offsetof(Presentation, size_draw) == 24);
+static_assert(offsetof(Presentation, image) == 28);
+static_assert(offsetof(Presentation, unit) == 32);
+static_assert(offsetof(Presentation, y) == 36);
+static_assert(offsetof(Presentation, x) == 40);
+static_assert(offsetof(Presentation, reserved) == 44);
+
+// A node's activations of one original image: (y, x) of the map is at `offset + y * pitch +
+// x * channels`. The offset is that of position (0, 0), which need not be there.
+struct Original {
+    int64_t offset;
+    int64_t pitch;
+};
+static_assert(sizeof(Original) == 16);
+static_assert(offsetof(Original, offset) == 0);
+static_assert(offsetof(Original, pitch) == 8);
+
+// The window of one node, the same for `count` presentations (or of one original image), that lie
+// one after the other from `offset` on: `[presentation][y][x][channel]`.
+struct Window {
+    int64_t offset;
+    int32_t y, x, height, width;
+    // Of a pooling: its inputs that exist.
+    int32_t read_y, read_x, read_height, read_width;
+    uint32_t first, count;  // presentations
+};
+static_assert(sizeof(Window) == 48);
+static_assert(offsetof(Window, offset) == 0);
+static_assert(offsetof(Window, y) == 8);
+static_assert(offsetof(Window, x) == 12);
+static_assert(offsetof(Window, height) == 16);
+static_assert(offsetof(Window, width) == 20);
+static_assert(offsetof(Window, read_y) == 24);
+static_assert(offsetof(Window, read_x) == 28);
+static_assert(offsetof(Window, read_height) == 32);
+static_assert(offsetof(Window, read_width) == 36);
+static_assert(offsetof(Window, first) == 40);
+static_assert(offsetof(Window, count) == 44);
+
+// The outputs of a convolution that the same taps meet: `rows * columns` positions of each of
+// `count` presentations.
+struct Pattern {
+    int64_t input;          // the input that the first tap of the first output meets
+    int64_t output;         // the first output
+    uint32_t first, count;  // presentations
+    int32_t input_each;     // floats from one presentation to the next
+    int32_t output_each;
+    int32_t input_row;      // floats from what one output row meets to what the next meets
+    int32_t input_tap_row;  // floats from what one row of taps meets to what the next meets
+    int32_t output_row;
+    int32_t y, x;           // the first output
+    int32_t rows, columns;  // outputs
+    int32_t tap_y, tap_x;   // the first tap
+    int32_t taps_y, taps_x;
+    int32_t reserved;
+};
+static_assert(sizeof(Pattern) == 80);
+static_assert(offsetof(Pattern, input) == 0);
+static_assert(offsetof(Pattern, output) == 8);
+static_assert(offsetof(Pattern, first) == 16);
+static_assert(offsetof(Pattern, count) == 20);
+static_assert(offsetof(Pattern, input_each) == 24);
+static_assert(offsetof(Pattern, output_each) == 28);
+static_assert(offsetof(Pattern, input_row) == 32);
+static_assert(offsetof(Pattern, input_tap_row) == 36);
+static_assert(offsetof(Pattern, output_row) == 40);
+static_assert(offsetof(Pattern, y) == 44);
+static_assert(offsetof(Pattern, x) == 48);
+static_assert(offsetof(Pattern, rows) == 52);
+static_assert(offsetof(Pattern, columns) == 56);
+static_assert(offsetof(Pattern, tap_y) == 60);
+static_assert(offsetof(Pattern, tap_x) == 64);
+static_assert(offsetof(Pattern, taps_y) == 68);
+static_assert(offsetof(Pattern, taps_x) == 72);
+static_assert(offsetof(Pattern, reserved) == 76);
+
+// What one block works on: of a window or a pattern, the elements, rows or presentations from
+// `first` on.
+struct Item {
+    uint32_t of;
+    uint32_t first;
+};
+static_assert(sizeof(Item) == 8);
+static_assert(offsetof(Item, of) == 0);
+static_assert(offsetof(Item, first) == 4);
+
+// Where a node's relative coordinates begin for a position of the target: `position * step +
+// corner`, the same on both axes.
+struct Origin {
+    int32_t step;
+    int32_t corner;
+};
+static_assert(sizeof(Origin) == 8);
+static_assert(offsetof(Origin, step) == 0);
+static_assert(offsetof(Origin, corner) == 4);
+
+// Where the channels of position (y, x) of the map begin.
+__device__ __forceinline__ int64_t channels_at(const Original& original, int y, int x,
+                                               int channels) {
+    return original.offset + y * original.pitch + static_cast<int64_t>(x) * channels;
+}
+
+// The same for the relative coordinates (y, x) of a presentation.
+__device__ __forceinline__ int64_t channels_at(const Original* originals,
+                                               const Presentation& presentation, Origin origin,
+                                               int y, int x, int channels) {
+    return channels_at(originals[presentation.image],
+                       y + presentation.y * origin.step + origin.corner,
+                       x + presentation.x * origin.step + origin.corner, channels);
+}
+
+// The same for position (y, x) of a window and one of its presentations, counted within it.
+__device__ __forceinline__ int64_t channels_at(const Window& window, uint32_t presentation, int y,
+                                               int x, int channels) {
+    const int64_t row = static_cast<int64_t>(presentation) * window.height + (y - window.y);
+    return window.offset + (row * window.width + (x - window.x)) * channels;
+}
+
+__device__ __forceinline__ bool has(const Window& window, int y, int x) {
+    return window.y <= y && y < window.y + window.height && window.x <= x &&
+           x < window.x + window.width;
+}
+
+// An element of a window.
+struct Element {
+    uint32_t presentation;  // counted within the window
+    int y, x;               // in the window's coordinates
+    int channel;
+    int64_t place;          // where it is
+};
+
+// Has the block work on each element of its item: `work(element)`.
+template <class Work>
+__device__ __forceinline__ void each_element(const Window& window, uint32_t first, int channels,
+                                             Work work) {
+    const uint32_t all = window.count * window.height * window.width * channels;
+    const uint32_t end = first + ELEMENTS < all ? first + ELEMENTS : all;
+    for (uint32_t place = first + threadIdx.x; place < end; place += THREADS) {
+        const uint32_t position = place / channels, row = position / window.width;
+        const Element element = {row / window.height,
+                                 window.y + static_cast<int>(row % window.height),
+                                 window.x + static_cast<int>(position % window.width),
+                                 static_cast<int>(place % channels), window.offset + place};
+        work(element);
+    }
+}

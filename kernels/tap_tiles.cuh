@@ -1,0 +1,166 @@
+// How a block computes a tile of a tap product: 64 rows × 64 columns, DEPTH values of K at a time
+// from shared memory. A tile says how its operands are stored and multiplied, and which sums each
+// thread has; the walk over the taps is the same for all (tap_product.cuh).
+#pragma once
+
+#include "mma.cuh"
+
+constexpr int ROWS = 64;
+constexpr int COLUMNS = 64;
+constexpr int TILE_THREADS = 128;
+
+// Some neighbouring floats, read and written at once.
+template <int N>
+struct alignas(4 * N) Pack {
+    float value[N];
+};
+
+// 32-bit arithmetic: each thread has 8 rows × 4 columns.
+struct FmaTile {
+    static constexpr int DEPTH = 16;
+    static constexpr int VALUES = 1;   // of K that are stored together
+    static constexpr int TOGETHER = 4; // columns that a thread has side by side
+
+    struct Shared {
+        alignas(16) float input[DEPTH][ROWS + 4];
+        alignas(16) float weights[DEPTH][COLUMNS];
+    };
+
+    struct Sums {
+        float value[8][4] = {};
+
+        __device__ __forceinline__ void add(const Sums& other) {
+#pragma unroll
+            for (int i = 0; i < 32; i++) {
+                value[i / 4][i % 4] += other.value[i / 4][i % 4];
+            }
+        }
+    };
+
+    // Four values of a row, from `k` on.
+    static __device__ __forceinline__ void store_input(Shared& shared, int row, int k,
+                                                       const Pack<4>& values) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            shared.input[k + i][row] = values.value[i];
+        }
+    }
+
+    // Four columns, for each of VALUES values of K from `k` on.
+    static __device__ __forceinline__ void store_weights(Shared& shared, int k, int column,
+                                                         const Pack<4> (&values)[VALUES]) {
+        *reinterpret_cast<Pack<4>*>(&shared.weights[k][column]) = values[0];
+    }
+
+    static __device__ __forceinline__ void multiply(const Shared& shared, Sums& sums) {
+        const int row = threadIdx.x / 16 * 8, column = threadIdx.x % 16 * 4;
+#pragma unroll
+        for (int k = 0; k < DEPTH; k++) {
+            const Pack<4> low = *reinterpret_cast<const Pack<4>*>(&shared.input[k][row]);
+            const Pack<4> high = *reinterpret_cast<const Pack<4>*>(&shared.input[k][row + 4]);
+            const Pack<4> weights =
+                *reinterpret_cast<const Pack<4>*>(&shared.weights[k][column]);
+#pragma unroll
+            for (int i = 0; i < 8; i++) {
+                const float input = i < 4 ? low.value[i % 4] : high.value[i % 4];
+#pragma unroll
+                for (int j = 0; j < 4; j++) {
+                    sums.value[i][j] = fmaf(input, weights.value[j], sums.value[i][j]);
+                }
+            }
+        }
+    }
+
+    // Gives all sums of the thread: `work(row, column, sums)`.
+    template <class Work>
+    static __device__ __forceinline__ void each(const Sums& sums, Work work) {
+        const int row = threadIdx.x / 16 * 8, column = threadIdx.x % 16 * 4;
+#pragma unroll
+        for (int i = 0; i < 8; i++) {
+            Pack<4> values;
+#pragma unroll
+            for (int j = 0; j < 4; j++) {
+                values.value[j] = sums.value[i][j];
+            }
+            work(row + i, column, values);
+        }
+    }
+};
+
+// Tensor cores: four warps, each with 32 rows × 32 columns.
+template <class Operand>
+struct TensorTile {
+    static constexpr int DEPTH = 32;
+    static constexpr int VALUES = Operand::VALUES;
+    static constexpr int WORDS = DEPTH / VALUES;
+    static constexpr int TOGETHER = 2;
+
+    // The paddings let the lanes of a warp read different banks.
+    struct Shared {
+        alignas(16) uint32_t input[ROWS][WORDS + 4];
+        alignas(16) uint32_t weights[WORDS][COLUMNS + 8];
+    };
+
+    struct Sums {
+        float value[2][4][4] = {};  // [rows / 16][columns / 8][as mma.cuh says]
+    };
+
+    static __device__ __forceinline__ uint32_t word(const float* values) {
+        if constexpr (VALUES == 1) {
+            return Operand::word(values[0]);
+        } else {
+            return Operand::word(values[0], values[1]);
+        }
+    }
+
+    static __device__ __forceinline__ void store_input(Shared& shared, int row, int k,
+                                                       const Pack<4>& values) {
+#pragma unroll
+        for (int i = 0; i < 4 / VALUES; i++) {
+            shared.input[row][k / VALUES + i] = word(&values.value[i * VALUES]);
+        }
+    }
+
+    static __device__ __forceinline__ void store_weights(Shared& shared, int k, int column,
+                                                         const Pack<4> (&values)[VALUES]) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            float together[VALUES];
+#pragma unroll
+            for (int j = 0; j < VALUES; j++) {
+                together[j] = values[j].value[i];
+            }
+            shared.weights[k / VALUES][column + i] = word(together);
+        }
+    }
+
+    static __device__ __forceinline__ void multiply(const Shared& shared, Sums& sums) {
+        const int warp = threadIdx.x / 32, g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
+        const int row = warp / 2 * 32 + g, column = warp % 2 * 32 + g;
+#pragma unroll
+        for (int first = 0; first < WORDS; first += 8) {
+            uint32_t a[2][4], b[4][2];
+#pragma unroll
+            for (int i = 0; i < 8; i++) {
+                a[i / 4][i % 4] =
+                    shared.input[row + i / 4 * 16 + i % 2 * 8][first + t + i % 4 / 2 * 4];
+                b[i / 2][i % 2] = shared.weights[first + t + i % 2 * 4][column + i / 2 * 8];
+            }
+#pragma unroll
+            for (int i = 0; i < 8; i++) {
+                mma(Operand{}, sums.value[i / 4][i % 4], a[i / 4], b[i % 4]);
+            }
+        }
+    }
+
+    template <class Work>
+    static __device__ __forceinline__ void each(const Sums& sums, Work work) {
+        const int warp = threadIdx.x / 32, g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
+        const int row = warp / 2 * 32 + g, column = warp % 2 * 32 + 2 * t;
+#pragma unroll
+        for (int i = 0; i < 16; i++) {
+            const float* two = &sums.value[i / 8][i % 8 / 2][i % 2 * 2];
+            work(row + i / 8 * 16 + i % 2 * 8, column + i % 8 / 2 * 8, Pack<2>{{two[0], two[1]}});
+        }
+    }
+};

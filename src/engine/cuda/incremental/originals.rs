@@ -1,0 +1,200 @@
+//! The activations of original images, where some positions of a target depend on them.
+
+use cudarc::driver::CudaSlice;
+use ndarray::ArrayView3;
+
+use super::target::Target;
+use crate::engine::cuda::kernels::join::Join;
+use crate::engine::cuda::kernels::normalise::normalise_original;
+use crate::engine::cuda::kernels::pool::Pool;
+use crate::engine::cuda::kernels::rectify::rectify_original;
+use crate::engine::cuda::kernels::tables::{Origin, Original, Originals, Table, Window, Windows};
+use crate::engine::cuda::kernels::tap_product::Patterns;
+use crate::engine::cuda::{CudaError, Device};
+use crate::engine::plan::{Axis, TapRun};
+use crate::engine::target::Step;
+use crate::geometry::Span;
+use crate::network::IMAGE_CHANNELS;
+
+/// An image, and the rows and columns of the target's positions that are looked at.
+pub(super) type Looked<'a> = (ArrayView3<'a, f32>, Span, Span);
+
+/// Computes what those positions depend on: for each node the target keeps, its originals.
+pub(super) fn originals(
+    device: &Device,
+    target: &Target,
+    images: &[Looked<'_>],
+) -> Result<Vec<Option<Originals>>, CudaError> {
+    let lineage = &target.lineage;
+    let cones: Vec<[Vec<Span>; 2]> = images
+        .iter()
+        .map(|&(_, y, x)| [lineage.backward(Axis::Y, y), lineage.backward(Axis::X, x)])
+        .collect();
+    let mut last_read = vec![0; lineage.nodes().len()];
+    for (place, node) in lineage.nodes().iter().enumerate() {
+        node.inputs.iter().for_each(|&input| last_read[input] = place);
+    }
+    let mut nodes: Vec<Option<Originals>> = Vec::with_capacity(lineage.nodes().len());
+    for place in 0..lineage.target() {
+        let node = Node { device, target, cones: &cones, place, before: &nodes };
+        let computed = node.compute(images)?;
+        nodes.push(Some(computed));
+        for (earlier, node) in nodes.iter_mut().enumerate() {
+            if last_read[earlier] <= place && !target.kept[earlier] {
+                *node = None;
+            }
+        }
+    }
+    Ok(nodes)
+}
+
+/// One node's work.
+struct Node<'a> {
+    device: &'a Device,
+    target: &'a Target,
+    /// Of each image, the rows and the columns of every node.
+    cones: &'a [[Vec<Span>; 2]],
+    place: usize,
+    /// What was computed before.
+    before: &'a [Option<Originals>],
+}
+
+impl Node<'_> {
+    fn compute(&self, images: &[Looked<'_>]) -> Result<Originals, CudaError> {
+        let node = &self.target.lineage.nodes()[self.place];
+        let (windows, places, floats) = self.windows();
+        let images = match node.layer {
+            None => Some(self.pixels(images)),
+            Some(_) => None,
+        };
+        let table = Table::new(self.device, places)?;
+        let windows = Windows::new(self.device, windows, node.channels)?;
+        let values = match images {
+            Some(pixels) if !pixels.is_empty() => self.device.upload(&pixels)?,
+            _ => self.device.allocate(floats.max(1))?,
+        };
+        let mut originals = Originals { images: table, windows, values };
+        self.fill(&originals.windows, &mut originals.values)?;
+        Ok(originals)
+    }
+
+    /// The window of each image, where its map would begin, and how many floats they take.
+    fn windows(&self) -> (Vec<Window>, Vec<Original>, usize) {
+        let nodes = self.target.lineage.nodes();
+        let channels = nodes[self.place].channels;
+        let (mut windows, mut places, mut offset) = (Vec::new(), Vec::new(), 0);
+        for (image, [ys, xs]) in self.cones.iter().enumerate() {
+            let (y, x) = (ys[self.place], xs[self.place]);
+            let read = nodes[self.place].inputs.first().copied().unwrap_or(self.place);
+            let window = Window {
+                offset: offset as i64,
+                first: image as u32,
+                count: 1,
+                ..window((y, x), (ys[read], xs[read]))
+            };
+            let pitch = (x.len() * channels) as i64;
+            let place =
+                offset as i64 - y.start as i64 * pitch - (x.start * channels as isize) as i64;
+            places.push(Original { offset: place, pitch });
+            offset += window.floats(channels);
+            windows.push(window);
+        }
+        (windows, places, offset)
+    }
+
+    /// The parts of the images that are looked at, `[image][y][x][channel]`.
+    fn pixels(&self, images: &[Looked<'_>]) -> Vec<f32> {
+        let mut pixels = Vec::new();
+        for ((image, ..), [ys, xs]) in images.iter().zip(self.cones) {
+            for y in ys[0].start..ys[0].end {
+                for x in xs[0].start..xs[0].end {
+                    let (y, x) = (y as usize, x as usize);
+                    pixels.extend((0..IMAGE_CHANNELS).map(|channel| image[[channel, y, x]]));
+                }
+            }
+        }
+        pixels
+    }
+
+    fn input(&self, which: usize) -> Result<&Originals, CudaError> {
+        let input = self.target.lineage.nodes()[self.place].inputs.get(which);
+        let found = input.and_then(|&input| self.before[input].as_ref());
+        found.ok_or_else(|| CudaError::Shape {
+            kernel: "originals",
+            problem: format!("node {} has no input {which}", self.place),
+        })
+    }
+
+    fn fill(&self, windows: &Windows, values: &mut CudaSlice<f32>) -> Result<(), CudaError> {
+        let nodes = self.target.lineage.nodes();
+        let (node, device) = (&nodes[self.place], self.device);
+        let to = (windows, values);
+        match &self.target.steps[self.place] {
+            Step::Image | Step::Respond(_) => Ok(()),
+            Step::Convolve { packed, .. } => {
+                let (input, mut patterns) = (self.input(0)?, Vec::new());
+                let (windows, values) = to;
+                let seen = input.windows.table.entries();
+                for ((window, from), cones) in
+                    windows.table.entries().iter().zip(seen).zip(self.cones)
+                {
+                    let runs = |cone: &[Span]| {
+                        let shift = -(node.slide.padding as isize);
+                        TapRun::all(node.slide, shift, cone[self.place], cone[node.inputs[0]])
+                    };
+                    packed.patterns(
+                        (&runs(&cones[0]), &runs(&cones[1])),
+                        from,
+                        window,
+                        &mut patterns,
+                    );
+                }
+                let patterns = Patterns::new(device, patterns)?;
+                packed.convolve_originals(device, &patterns, &input.values, values)
+            }
+            Step::Relu { .. } => rectify_original(device, node.channels, self.input(0)?, to),
+            Step::Pool { .. } => {
+                let pool = Pool {
+                    input: Origin::default(),
+                    output: Origin::default(),
+                    channels: node.channels,
+                    slide: node.slide,
+                    shift: -(node.slide.padding as isize),
+                    rectify: false,
+                };
+                pool.original(device, self.input(0)?, to)
+            }
+            Step::Normalise(norm) => {
+                normalise_original(device, norm, node.channels, self.input(0)?, to)
+            }
+            step @ (Step::Same | Step::Add | Step::Concatenate) => {
+                let (windows, values) = to;
+                let stack = matches!(step, Step::Concatenate);
+                let mut channel = 0;
+                for (which, &input) in node.inputs.iter().enumerate() {
+                    let part = nodes[input].channels;
+                    let add = !stack && which > 0;
+                    let join = Join { channels: node.channels, part, channel, shift: 0, add };
+                    join.original(device, self.input(which)?, (windows, &mut *values))?;
+                    channel += if stack { part } else { 0 };
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A window of rows and columns, and of what it reads.
+pub(super) fn window((y, x): (Span, Span), (read_y, read_x): (Span, Span)) -> Window {
+    Window {
+        y: y.start as i32,
+        x: x.start as i32,
+        height: y.len() as i32,
+        width: x.len() as i32,
+        read_y: read_y.start as i32,
+        read_x: read_x.start as i32,
+        read_height: read_y.len() as i32,
+        read_width: read_x.len() as i32,
+        ..Window::default()
+    }
+}

@@ -1,0 +1,74 @@
+//! Which buffer holds which node's changes.
+
+use super::target::Target;
+use crate::engine::plan::Plan;
+use crate::engine::target::Step;
+
+/// Buffers that nodes share, one after the other: a node's changes are held until the last that
+/// reads them is computed.
+#[derive(Debug)]
+pub(super) struct Slots {
+    /// The node whose changes each node's are: its own, or, where a node has nothing to do, those
+    /// of its input.
+    pub shown: Vec<usize>,
+    /// The slot of each node that has its own.
+    of: Vec<usize>,
+    /// How many slots there are.
+    pub count: usize,
+}
+
+/// Floats between the beginnings of windows: a multiple of what is read at once.
+const ALIGNED: usize = 32;
+
+impl Slots {
+    /// The slots of a target.
+    pub fn new(target: &Target) -> Self {
+        let nodes = target.lineage.nodes();
+        let mut shown: Vec<usize> = Vec::with_capacity(nodes.len());
+        let mut last_read = vec![0; nodes.len()];
+        for (place, node) in nodes.iter().enumerate() {
+            let passes = matches!(target.steps[place], Step::Relu { elsewhere: true } | Step::Same);
+            // If nobody else reads the input, its window is no larger than the node's.
+            let shows = match node.inputs.first() {
+                Some(&input) if passes && target.read_once[input] => shown[input],
+                _ => place,
+            };
+            shown.push(shows);
+            node.inputs.iter().for_each(|&input| last_read[shown[input]] = place);
+        }
+        let (mut of, mut busy) = (vec![usize::MAX; nodes.len()], Vec::new());
+        for place in (0..nodes.len()).filter(|&place| shown[place] == place) {
+            // A buffer is free once all that read it are computed: not while this one reads it.
+            let free = busy.iter().position(|&until| until < place);
+            let slot = free.unwrap_or(busy.len());
+            if slot == busy.len() {
+                busy.push(0);
+            }
+            of[place] = slot;
+            busy[slot] = last_read[place];
+        }
+        Self { shown, of, count: busy.len() }
+    }
+
+    /// The slot in which a node's changes are.
+    pub fn of(&self, node: usize) -> usize {
+        self.of[self.shown[node]]
+    }
+
+    /// Floats that a group of `count` presentations takes of each slot.
+    pub fn floats(&self, plan: &Plan<'_>, count: usize) -> Vec<usize> {
+        let mut floats = vec![0; self.count];
+        let nodes = plan.lineage().nodes();
+        for place in (0..plan.lineage().target()).filter(|&place| self.shown[place] == place) {
+            let window = plan.positions(place) * nodes[place].channels * count;
+            let slot = &mut floats[self.of[place]];
+            *slot = window.next_multiple_of(ALIGNED).max(*slot);
+        }
+        floats
+    }
+}
+
+/// The next place where a window may begin.
+pub(super) fn aligned(floats: usize) -> usize {
+    floats.next_multiple_of(ALIGNED)
+}

@@ -1,0 +1,54 @@
+//! `kernels/occlude.cu`: noise instead of the image.
+
+use cudarc::driver::{CudaSlice, PushKernelArg};
+
+use super::parameters::mirrored;
+use super::tables::{Origin, Originals, Presentation, Table, Windows};
+use crate::engine::cuda::{CudaError, Device};
+
+mirrored! {
+    /// The kernel's numbers.
+    struct OccludeParameters {
+        origin: Origin,
+        channels: i32,
+        reserved: i32,
+    }
+}
+
+/// Writes noise minus image into `to`, the image's `windows`; `stream` holds the values of
+/// `torch.rand` that presentations refer to.
+///
+/// # Errors
+/// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
+pub fn occlude(
+    device: &Device,
+    (origin, channels): (Origin, usize),
+    windows: &Windows,
+    presentations: &Table<Presentation>,
+    image: &Originals,
+    stream: &CudaSlice<f32>,
+    to: &mut CudaSlice<f32>,
+) -> Result<(), CudaError> {
+    windows.check("occlude", channels, to)?;
+    let Some(grid) = windows.grid() else { return Ok(()) };
+    let parameters = OccludeParameters { origin, channels: channels as i32, reserved: 0 };
+    let mut launch = device.stream.launch_builder(&device.kernels.occlude);
+    launch.arg(&parameters).arg(windows.items.device()).arg(windows.table.device());
+    launch.arg(presentations.device()).arg(image.images.device()).arg(&image.values);
+    launch.arg(stream).arg(to);
+    // SAFETY: the arguments are the kernel's; windows lie in `to`, and in the image's originals as
+    // `Originals` says.
+    unsafe { launch.launch(grid) }.map_err(CudaError::driver("start occlude"))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parameters::Mirrored;
+    use super::*;
+
+    #[test]
+    fn the_kernels_struct_is_this() {
+        OccludeParameters::check(include_str!("../../../../kernels/occlude.cu"));
+    }
+}

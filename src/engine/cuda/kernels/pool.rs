@@ -1,0 +1,117 @@
+//! `kernels/pool.cu`: max-pooling.
+
+use cudarc::driver::{CudaSlice, PushKernelArg};
+
+use super::parameters::mirrored;
+use super::tables::{Change, Origin, Originals, Presentation, Table, Windows};
+use crate::engine::cuda::{CudaError, Device};
+use crate::geometry::Slide;
+
+mirrored! {
+    /// The kernels' numbers.
+    struct PoolParameters {
+        input: Origin,
+        output: Origin,
+        channels: i32,
+        kernel: i32,
+        stride: i32,
+        shift: i32,
+        rectify: i32,
+        reserved: i32,
+    }
+}
+
+/// A pooling of changes.
+#[derive(Clone, Copy, Debug)]
+pub struct Pool {
+    /// The origin of the node whose originals are read.
+    pub input: Origin,
+    /// The pooling's own.
+    pub output: Origin,
+    /// Channels of both.
+    pub channels: usize,
+    /// Its window.
+    pub slide: Slide,
+    /// Output `o` sees inputs from `o * stride + shift` on.
+    pub shift: isize,
+    /// Whether the ReLU before it is joined to it; then what is read is that before the ReLU.
+    pub rectify: bool,
+}
+
+impl Pool {
+    fn parameters(&self) -> PoolParameters {
+        PoolParameters {
+            input: self.input,
+            output: self.output,
+            channels: self.channels as i32,
+            kernel: self.slide.kernel as i32,
+            stride: self.slide.stride as i32,
+            shift: self.shift as i32,
+            rectify: i32::from(self.rectify),
+            reserved: 0,
+        }
+    }
+
+    /// Writes the change of every maximum into `to`; `original` and `from` are of the node that is
+    /// read, `pooled` are the pooling's own originals.
+    ///
+    /// # Errors
+    /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
+    pub fn change(
+        &self,
+        device: &Device,
+        presentations: &Table<Presentation>,
+        (original, pooled): (&Originals, &Originals),
+        from: Change<'_>,
+        (outputs, to): (&Windows, &mut CudaSlice<f32>),
+    ) -> Result<(), CudaError> {
+        from.check("pool_change", self.channels)?;
+        outputs.check("pool_change", self.channels, to)?;
+        let Some(grid) = outputs.grid() else { return Ok(()) };
+        let parameters = self.parameters();
+        let mut launch = device.stream.launch_builder(&device.kernels.pool_change);
+        launch.arg(&parameters).arg(outputs.items.device()).arg(outputs.table.device());
+        launch.arg(from.windows.table.device()).arg(presentations.device());
+        launch.arg(original.images.device()).arg(&original.values);
+        launch.arg(pooled.images.device()).arg(&pooled.values);
+        launch.arg(from.values).arg(to);
+        // SAFETY: the arguments are the kernel's; windows lie in their buffers, and what exists of
+        // what they read in the originals, as `Originals` says.
+        unsafe { launch.launch(grid) }.map_err(CudaError::driver("start pool_change"))?;
+        Ok(())
+    }
+
+    /// Writes the maxima of original images into `to`.
+    ///
+    /// # Errors
+    /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
+    pub fn original(
+        &self,
+        device: &Device,
+        from: &Originals,
+        (outputs, to): (&Windows, &mut CudaSlice<f32>),
+    ) -> Result<(), CudaError> {
+        outputs.check("pool_original", self.channels, to)?;
+        from.windows.check("pool_original", self.channels, &from.values)?;
+        let Some(grid) = outputs.grid() else { return Ok(()) };
+        let parameters = self.parameters();
+        let mut launch = device.stream.launch_builder(&device.kernels.pool_original);
+        launch.arg(&parameters).arg(outputs.items.device()).arg(outputs.table.device());
+        launch.arg(from.images.device()).arg(&from.values).arg(to);
+        // SAFETY: the arguments are the kernel's; windows lie in their buffers, and what exists of
+        // what an output sees is within the input's, as backward cones are.
+        unsafe { launch.launch(grid) }.map_err(CudaError::driver("start pool_original"))?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parameters::Mirrored;
+    use super::*;
+
+    #[test]
+    fn the_kernels_struct_is_this() {
+        PoolParameters::check(include_str!("../../../../kernels/pool.cu"));
+    }
+}

@@ -1,0 +1,194 @@
+//! `kernels/respond.cu`: one unit, one position.
+
+use cudarc::driver::{CudaSlice, LaunchConfig, PushKernelArg};
+
+use super::parameters::mirrored;
+use super::tables::{Item, Originals, Pattern, Presentation, Table, Window, ensure, grid};
+use crate::engine::cuda::{CudaError, Device};
+use crate::engine::plan::TapRun;
+use crate::geometry::ImageSize;
+use crate::network::{Convolution, Filters};
+
+/// Presentations that a block computes: one a warp.
+const WARPS: usize = 8;
+/// Threads of a block.
+const THREADS: u32 = 256;
+
+mirrored! {
+    /// The kernels' numbers.
+    struct RespondParameters {
+        channels: i32,
+        inputs: i32,
+        outputs: i32,
+        kernel: i32,
+        stride: i32,
+        padding: i32,
+        height: i32,
+        width: i32,
+    }
+}
+
+/// The filters of a target's units on the device.
+#[derive(Debug)]
+pub struct DeviceUnits {
+    /// `[unit][ky][kx][input channel]`.
+    filters: CudaSlice<f32>,
+    /// `[unit]`, zeros where there is none.
+    bias: CudaSlice<f32>,
+    parameters: RespondParameters,
+}
+
+impl DeviceUnits {
+    /// Copies the filters of a convolution on `channels` input channels.
+    ///
+    /// # Errors
+    /// [`CudaError::Driver`].
+    pub fn new(
+        device: &Device,
+        conv: &Convolution,
+        filters: &Filters,
+        channels: usize,
+    ) -> Result<Self, CudaError> {
+        let (taps, inputs) = (conv.kernel * conv.kernel, channels / conv.groups);
+        let mut reordered = Vec::with_capacity(filters.weight.len());
+        for filter in filters.weight.chunks_exact(inputs * taps) {
+            for tap in 0..taps {
+                reordered.extend((0..inputs).map(|input| filter[input * taps + tap]));
+            }
+        }
+        let mut bias = filters.bias.clone();
+        bias.resize(conv.out_channels, 0.0);
+        let parameters = RespondParameters {
+            channels: channels as i32,
+            inputs: inputs as i32,
+            outputs: (conv.out_channels / conv.groups) as i32,
+            kernel: conv.kernel as i32,
+            stride: conv.stride as i32,
+            padding: conv.padding as i32,
+            // Of whatever input: known when there is one.
+            height: 0,
+            width: 0,
+        };
+        Ok(Self { filters: device.upload(&reordered)?, bias: device.upload(&bias)?, parameters })
+    }
+
+    /// The pattern of some presentations that share a plan, whose differences begin at `place`.
+    pub fn pattern(
+        &self,
+        (rows, columns): (&TapRun, &TapRun),
+        from: &Window,
+        (first, count): (u32, u32),
+        place: usize,
+    ) -> Pattern {
+        let channels = self.parameters.channels as usize;
+        let in_row = from.width as usize * channels;
+        let input = rows.input * in_row + columns.input * channels;
+        Pattern {
+            input: from.offset + input as i64,
+            output: place as i64,
+            first,
+            count,
+            input_each: from.each(channels) as i32,
+            input_tap_row: in_row as i32,
+            rows: 1,
+            columns: 1,
+            tap_y: rows.tap as i32,
+            tap_x: columns.tap as i32,
+            taps_y: rows.taps as i32,
+            taps_x: columns.taps as i32,
+            ..Pattern::default()
+        }
+    }
+
+    /// Writes the change of each presentation's response into `differences`, where the patterns
+    /// say; `from` has the changes of the input.
+    ///
+    /// # Errors
+    /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
+    pub fn respond_change(
+        &self,
+        device: &Device,
+        patterns: Vec<Pattern>,
+        presentations: &Table<Presentation>,
+        from: &CudaSlice<f32>,
+        differences: &mut CudaSlice<f32>,
+    ) -> Result<(), CudaError> {
+        let channels = i64::from(self.parameters.channels);
+        let mut items = Vec::new();
+        for (of, pattern) in patterns.iter().enumerate() {
+            let input = pattern.input
+                + i64::from(pattern.count.max(1) - 1) * i64::from(pattern.input_each)
+                + i64::from((pattern.taps_y - 1).max(0)) * i64::from(pattern.input_tap_row)
+                + i64::from(pattern.taps_x) * channels;
+            let fits = pattern.input >= 0
+                && input <= from.len() as i64
+                && pattern.output as usize + pattern.count as usize <= differences.len()
+                && (pattern.first + pattern.count) as usize <= presentations.entries().len();
+            ensure(fits, "respond_change", || {
+                format!("inputs up to {input} of {}: {pattern:?}", from.len())
+            })?;
+            let firsts = (0..pattern.count).step_by(WARPS);
+            items.extend(firsts.map(|first| Item { of: of as u32, first }));
+        }
+        let (patterns, items) = (Table::new(device, patterns)?, Table::new(device, items)?);
+        let Some(grid) = grid(&items, 1, THREADS) else { return Ok(()) };
+        let mut launch = device.stream.launch_builder(&device.kernels.respond_change);
+        launch.arg(&self.parameters).arg(items.device()).arg(patterns.device());
+        launch.arg(presentations.device()).arg(from).arg(&self.filters).arg(differences);
+        // SAFETY: the arguments are the kernel's; patterns lie in their buffers, and units are
+        // those of the layer, as every job's was checked to be.
+        unsafe { launch.launch(grid) }.map_err(CudaError::driver("start respond_change"))?;
+        Ok(())
+    }
+
+    /// The response of each job's unit to its original image; `input` are the originals of the
+    /// target's input, whose maps have `size`.
+    ///
+    /// # Errors
+    /// [`CudaError::Driver`].
+    pub fn respond_original(
+        &self,
+        device: &Device,
+        jobs: &Table<Presentation>,
+        input: &Originals,
+        size: ImageSize,
+    ) -> Result<CudaSlice<f32>, CudaError> {
+        let parameters = RespondParameters {
+            height: size.height as i32,
+            width: size.width as i32,
+            ..self.parameters
+        };
+        let count = jobs.entries().len();
+        let mut responses = device.allocate(count.max(1))?;
+        let config = LaunchConfig {
+            grid_dim: (count.div_ceil(WARPS) as u32, 1, 1),
+            block_dim: (THREADS, 1, 1),
+            shared_mem_bytes: 0,
+        };
+        if count == 0 {
+            return Ok(responses);
+        }
+        let count = count as i32;
+        let mut launch = device.stream.launch_builder(&device.kernels.respond_original);
+        launch.arg(&parameters).arg(jobs.device()).arg(&count);
+        launch.arg(input.images.device()).arg(&input.values);
+        launch.arg(&self.filters).arg(&self.bias).arg(&mut responses);
+        // SAFETY: the arguments are the kernel's; jobs lie in the originals as `Originals` says,
+        // and units are those of the layer, as every job's was checked to be.
+        unsafe { launch.launch(config) }.map_err(CudaError::driver("start respond_original"))?;
+        Ok(responses)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parameters::Mirrored;
+    use super::*;
+
+    #[test]
+    fn the_kernels_struct_is_this() {
+        let source = include_str!("../../../../kernels/respond.cu");
+        RespondParameters::check(source);
+        assert_eq!(THREADS as usize, 32 * WARPS);
+    }
+}

@@ -1,0 +1,318 @@
+//! What kernels of the incremental pipeline read beside activations: `kernels/tables.cuh`.
+
+use cudarc::driver::{CudaSlice, DeviceRepr, LaunchConfig};
+
+use super::parameters::mirrored;
+use crate::engine::cuda::{CudaError, Device};
+use crate::engine::plan::Node;
+
+/// Elements of a window that a block of a pointwise kernel works on.
+const ELEMENTS: u32 = 1024;
+/// Its threads.
+const THREADS: u32 = 256;
+
+mirrored! {
+    /// One occluder in front of one unit at one position.
+    pub struct Presentation {
+        /// Torch's noise: the occluder's first value in the stream; else -1.
+        pub stream: i64,
+        /// Philox's key: the seed, low word first.
+        pub key: [u32; 2],
+        /// The image's index in its folder, which Philox counts.
+        pub image_index: u32,
+        /// The occluder's top-left pixel: `top << 16 | left`.
+        pub corner: u32,
+        /// `side length << 16 | draw`.
+        pub size_draw: u32,
+        /// Place of the image among the originals.
+        pub image: u32,
+        /// The unit.
+        pub unit: u32,
+        /// Its row on the target's output.
+        pub y: i32,
+        /// Its column.
+        pub x: i32,
+        /// Nothing.
+        pub reserved: u32,
+    }
+
+    /// A node's activations of one original image: `(y, x)` of the map is at
+    /// `offset + y * pitch + x * channels`.
+    pub struct Original {
+        /// Where position (0, 0) is, or would be: windows need not begin there.
+        pub offset: i64,
+        /// Floats from one row to the next.
+        pub pitch: i64,
+    }
+
+    /// The window of one node, the same for `count` presentations (or of one original image):
+    /// `[presentation][y][x][channel]`.
+    pub struct Window {
+        /// Where the first presentation's values begin.
+        pub offset: i64,
+        /// First row; relative to the unit's backward cone, of an original image on its map.
+        pub y: i32,
+        /// First column, likewise.
+        pub x: i32,
+        /// Rows.
+        pub height: i32,
+        /// Columns.
+        pub width: i32,
+        /// Of a pooling: first row of its inputs that exist.
+        pub read_y: i32,
+        /// First column.
+        pub read_x: i32,
+        /// Rows.
+        pub read_height: i32,
+        /// Columns.
+        pub read_width: i32,
+        /// The first presentation.
+        pub first: u32,
+        /// How many presentations.
+        pub count: u32,
+    }
+
+    /// The outputs of a convolution that the same taps meet: `rows * columns` positions of each of
+    /// `count` presentations. Everything but counts is in floats.
+    pub struct Pattern {
+        /// The input that the first tap of the first output meets.
+        pub input: i64,
+        /// The first output; of a target, its place among the differences.
+        pub output: i64,
+        /// The first presentation.
+        pub first: u32,
+        /// How many presentations.
+        pub count: u32,
+        /// From one presentation's inputs to the next's.
+        pub input_each: i32,
+        /// From one presentation's outputs to the next's.
+        pub output_each: i32,
+        /// From what one output row meets to what the next meets.
+        pub input_row: i32,
+        /// From what one row of taps meets to what the next meets.
+        pub input_tap_row: i32,
+        /// From one output row to the next.
+        pub output_row: i32,
+        /// The first output's row, in the coordinates of its window.
+        pub y: i32,
+        /// Its column.
+        pub x: i32,
+        /// Output rows.
+        pub rows: i32,
+        /// Output columns.
+        pub columns: i32,
+        /// The first row of taps.
+        pub tap_y: i32,
+        /// The first column of taps.
+        pub tap_x: i32,
+        /// Rows of taps.
+        pub taps_y: i32,
+        /// Columns of taps.
+        pub taps_x: i32,
+        /// Nothing.
+        pub reserved: i32,
+    }
+
+    /// What one block works on: of a window or a pattern, the elements, rows or presentations from
+    /// `first` on.
+    pub struct Item {
+        /// Which window or pattern.
+        pub of: u32,
+        /// Of it, the first.
+        pub first: u32,
+    }
+
+    /// Where a node's relative coordinates begin for a position of the target:
+    /// `position * step + corner`.
+    pub struct Origin {
+        /// Positions of the node between neighbouring positions of the target.
+        pub step: i32,
+        /// Where they begin for position 0.
+        pub corner: i32,
+    }
+}
+
+impl Origin {
+    /// The origin of a node.
+    pub fn of(node: &Node) -> Self {
+        let corner = node.origin(0);
+        Self { step: (node.origin(1) - corner) as i32, corner: corner as i32 }
+    }
+}
+
+impl Window {
+    /// Floats of one presentation.
+    pub fn each(&self, channels: usize) -> usize {
+        self.height as usize * self.width as usize * channels
+    }
+
+    /// Floats of all presentations.
+    pub fn floats(&self, channels: usize) -> usize {
+        self.count as usize * self.each(channels)
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.height == 0 || self.width == 0
+    }
+}
+
+/// Entries on the device, and on the host for checks.
+#[derive(Debug)]
+pub struct Table<T> {
+    entries: Vec<T>,
+    device: CudaSlice<T>,
+}
+
+impl<T: DeviceRepr + Default + Clone> Table<T> {
+    /// Copies entries to the device.
+    pub fn new(device: &Device, entries: Vec<T>) -> Result<Self, CudaError> {
+        // There is no memory of no bytes.
+        let nothing = [T::default()];
+        let copy = device.upload(if entries.is_empty() { &nothing } else { &entries })?;
+        Ok(Self { entries, device: copy })
+    }
+}
+
+impl<T> Table<T> {
+    /// The entries.
+    pub fn entries(&self) -> &[T] {
+        &self.entries
+    }
+
+    /// The device's copy.
+    pub fn device(&self) -> &CudaSlice<T> {
+        &self.device
+    }
+}
+
+/// Windows and the items of a pointwise kernel that works on them.
+#[derive(Debug)]
+pub struct Windows {
+    /// The windows.
+    pub table: Table<Window>,
+    /// What each block works on.
+    pub items: Table<Item>,
+    channels: usize,
+    /// One past the last float of any window.
+    end: usize,
+}
+
+impl Windows {
+    /// Copies windows of `channels` channels to the device.
+    ///
+    /// # Errors
+    /// A window of more elements than can be counted; [`CudaError::Driver`].
+    pub fn new(device: &Device, windows: Vec<Window>, channels: usize) -> Result<Self, CudaError> {
+        let mut items = Vec::new();
+        let mut end = 0;
+        for (of, window) in windows.iter().enumerate() {
+            let floats = window.floats(channels);
+            if floats > i32::MAX as usize || window.offset < 0 {
+                let problem = format!("a window of {floats} values at {}", window.offset);
+                return Err(CudaError::Shape { kernel: "windows", problem });
+            }
+            let firsts = (0..floats as u32).step_by(ELEMENTS as usize);
+            items.extend(firsts.map(|first| Item { of: of as u32, first }));
+            end = end.max(window.offset as usize + floats);
+        }
+        let table = Table::new(device, windows)?;
+        Ok(Self { table, items: Table::new(device, items)?, channels, end })
+    }
+
+    /// How a pointwise kernel is launched on them; `None` where there is nothing to do.
+    pub(super) fn grid(&self) -> Option<LaunchConfig> {
+        grid(&self.items, 1, THREADS)
+    }
+
+    /// Checks that `values` are as many as the windows take, of so many channels.
+    pub(super) fn check(
+        &self,
+        kernel: &'static str,
+        channels: usize,
+        values: &CudaSlice<f32>,
+    ) -> Result<(), CudaError> {
+        if self.channels == channels && self.end <= values.len() {
+            return Ok(());
+        }
+        let problem = format!(
+            "windows of {} channels that end at {}; expected {channels} channels and at most {} \
+             values",
+            self.channels,
+            self.end,
+            values.len()
+        );
+        Err(CudaError::Shape { kernel, problem })
+    }
+}
+
+/// Changes of a node's activations, as far as its windows say.
+#[derive(Clone, Copy, Debug)]
+pub struct Change<'a> {
+    /// The windows.
+    pub windows: &'a Windows,
+    /// Their values.
+    pub values: &'a CudaSlice<f32>,
+}
+
+impl Change<'_> {
+    /// As [`Windows::check`].
+    pub(super) fn check(&self, kernel: &'static str, channels: usize) -> Result<(), CudaError> {
+        self.windows.check(kernel, channels, self.values)
+    }
+}
+
+/// A node's activations of original images, `[image][y][x][channel]`.
+///
+/// For whichever kernel reads them: a presentation's image is one of these, and its position is in
+/// the span of positions that they were computed for, so its windows are inside of them.
+#[derive(Debug)]
+pub struct Originals {
+    /// Where each image's are.
+    pub images: Table<Original>,
+    /// The windows that were computed.
+    pub windows: Windows,
+    /// Activations.
+    pub values: CudaSlice<f32>,
+}
+
+/// A block of `threads` for each item and for each `y`.
+pub(super) fn grid(items: &Table<Item>, y: usize, threads: u32) -> Option<LaunchConfig> {
+    let count = items.entries().len() as u32;
+    let config = LaunchConfig {
+        grid_dim: (count, y as u32, 1),
+        block_dim: (threads, 1, 1),
+        shared_mem_bytes: 0,
+    };
+    (count > 0 && y > 0).then_some(config)
+}
+
+/// An error of shape unless `fits`.
+pub(super) fn ensure(
+    fits: bool,
+    kernel: &'static str,
+    problem: impl FnOnce() -> String,
+) -> Result<(), CudaError> {
+    if fits { Ok(()) } else { Err(CudaError::Shape { kernel, problem: problem() }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parameters::Mirrored;
+    use super::*;
+
+    #[test]
+    fn the_kernels_structs_are_these() {
+        let source = include_str!("../../../../kernels/tables.cuh");
+        Presentation::check(source);
+        Original::check(source);
+        Window::check(source);
+        Pattern::check(source);
+        Item::check(source);
+        Origin::check(source);
+        for constant in [("ELEMENTS", ELEMENTS), ("THREADS", THREADS)] {
+            let line = format!("constexpr int {} = {};", constant.0, constant.1);
+            assert!(source.contains(&line), "{line}");
+        }
+    }
+}

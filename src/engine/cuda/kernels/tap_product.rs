@@ -1,0 +1,304 @@
+//! `kernels/tap_product.cu`: every convolution but the last.
+
+use cudarc::driver::{CudaSlice, LaunchConfig, PushKernelArg};
+
+use super::parameters::mirrored;
+use super::tables::{Item, Origin, Originals, Pattern, Presentation, Table, Window, ensure, grid};
+use crate::engine::cuda::{CudaError, Device, Precision};
+use crate::engine::plan::TapRun;
+use crate::geometry::Slide;
+use crate::network::{Convolution, Filters};
+
+/// Rows that a block computes.
+const ROWS: usize = 64;
+/// Columns that a block computes.
+const COLUMNS: usize = 64;
+/// Its threads.
+const THREADS: u32 = 128;
+
+mirrored! {
+    /// The kernels' numbers.
+    struct TapProductParameters {
+        origin: Origin,
+        in_channels: i32,
+        out_channels: i32,
+        inputs: i32,
+        outputs: i32,
+        padded: i32,
+        kernel: i32,
+        stride: i32,
+        rectify: i32,
+    }
+}
+
+/// A convolution's filters on the device, as the kernels read them.
+#[derive(Debug)]
+pub struct DeviceFilters {
+    /// `[group][ky][kx][input channel][padded output channel]`, zeros beyond a group's last.
+    weights: CudaSlice<f32>,
+    /// `[output channel]`, zeros where there is none.
+    bias: CudaSlice<f32>,
+    in_channels: usize,
+    out_channels: usize,
+    groups: usize,
+    padded: usize,
+    slide: Slide,
+}
+
+impl DeviceFilters {
+    /// Copies the filters of a convolution on `channels` input channels.
+    ///
+    /// # Errors
+    /// [`CudaError::Driver`].
+    pub fn new(
+        device: &Device,
+        conv: &Convolution,
+        filters: &Filters,
+        channels: usize,
+    ) -> Result<Self, CudaError> {
+        let &Convolution { out_channels, kernel, stride, padding, groups, .. } = conv;
+        let (inputs, outputs) = (channels / groups, out_channels / groups);
+        let (taps, padded) = (kernel * kernel, padded(outputs));
+        let mut weights = vec![0.0; groups * taps * inputs * padded];
+        for (channel, filter) in filters.weight.chunks_exact(inputs * taps).enumerate() {
+            let (group, column) = (channel / outputs, channel % outputs);
+            let of_group = &mut weights[group * taps * inputs * padded..];
+            for (place, &value) in filter.iter().enumerate() {
+                let (input, tap) = (place / taps, place % taps);
+                of_group[(tap * inputs + input) * padded + column] = value;
+            }
+        }
+        let mut bias = filters.bias.clone();
+        bias.resize(out_channels, 0.0);
+        Ok(Self {
+            weights: device.upload(&weights)?,
+            bias: device.upload(&bias)?,
+            in_channels: channels,
+            out_channels,
+            groups,
+            padded,
+            slide: Slide { kernel, stride, padding },
+        })
+    }
+
+    /// Adds the patterns of one output window to a list: the outputs of `rows` × `columns`, which
+    /// the taps of `from` meet.
+    pub fn patterns(
+        &self,
+        (rows, columns): (&[TapRun], &[TapRun]),
+        from: &Window,
+        to: &Window,
+        patterns: &mut Vec<Pattern>,
+    ) {
+        let stride = self.slide.stride;
+        let in_row = from.width as usize * self.in_channels;
+        let out_row = to.width as usize * self.out_channels;
+        for (y, x) in rows.iter().flat_map(|y| columns.iter().map(move |x| (y, x))) {
+            let input = y.input * in_row + x.input * self.in_channels;
+            let output = y.output * out_row + x.output * self.out_channels;
+            patterns.push(Pattern {
+                input: from.offset + input as i64,
+                output: to.offset + output as i64,
+                first: to.first,
+                count: to.count,
+                input_each: from.each(self.in_channels) as i32,
+                output_each: to.each(self.out_channels) as i32,
+                input_row: (stride * in_row) as i32,
+                input_tap_row: in_row as i32,
+                output_row: out_row as i32,
+                y: to.y + y.output as i32,
+                x: to.x + x.output as i32,
+                rows: y.outputs as i32,
+                columns: x.outputs as i32,
+                tap_y: y.tap as i32,
+                tap_x: x.tap as i32,
+                taps_y: y.taps as i32,
+                taps_x: x.taps as i32,
+                reserved: 0,
+            });
+        }
+    }
+
+    fn parameters(&self, origin: Origin, rectify: bool) -> TapProductParameters {
+        TapProductParameters {
+            origin,
+            in_channels: self.in_channels as i32,
+            out_channels: self.out_channels as i32,
+            inputs: (self.in_channels / self.groups) as i32,
+            outputs: (self.out_channels / self.groups) as i32,
+            padded: self.padded as i32,
+            kernel: self.slide.kernel as i32,
+            stride: self.slide.stride as i32,
+            rectify: i32::from(rectify),
+        }
+    }
+
+    fn grid(&self, patterns: &Patterns) -> Option<LaunchConfig> {
+        grid(&patterns.items, self.groups * (self.padded / COLUMNS), THREADS)
+    }
+
+    /// Checks that patterns were made for buffers like these, and for this convolution.
+    fn check(
+        &self,
+        kernel: &'static str,
+        patterns: &Patterns,
+        from: &CudaSlice<f32>,
+        to: &CudaSlice<f32>,
+    ) -> Result<(), CudaError> {
+        for pattern in patterns.table.entries() {
+            let last = |first: i64, each: i32, steps: [(i32, i32); 3]| {
+                let steps = steps.map(|(count, step)| i64::from(count) * i64::from(step));
+                first + i64::from(pattern.count - 1) * i64::from(each) + steps.iter().sum::<i64>()
+            };
+            let taps = pattern.taps_y.min(pattern.taps_x);
+            let column = self.slide.stride * self.in_channels;
+            let input = last(
+                pattern.input,
+                pattern.input_each,
+                [
+                    (pattern.rows - 1, pattern.input_row),
+                    (pattern.columns - 1, column as i32),
+                    ((pattern.taps_y - 1).max(0), pattern.input_tap_row),
+                ],
+            ) + i64::from(pattern.taps_x) * self.in_channels as i64;
+            let output = last(
+                pattern.output,
+                pattern.output_each,
+                [
+                    (pattern.rows - 1, pattern.output_row),
+                    (pattern.columns, self.out_channels as i32),
+                    (0, 0),
+                ],
+            );
+            let kernel_side = self.slide.kernel as i32;
+            let fits = pattern.count > 0
+                && pattern.input >= 0
+                && pattern.output >= 0
+                && (taps == 0 || input <= from.len() as i64)
+                && output <= to.len() as i64
+                && pattern.tap_y + pattern.taps_y <= kernel_side
+                && pattern.tap_x + pattern.taps_x <= kernel_side;
+            ensure(fits, kernel, || {
+                format!(
+                    "inputs up to {input} of {}, outputs up to {output} of {}: {pattern:?}",
+                    from.len(),
+                    to.len()
+                )
+            })?;
+        }
+        let blocks = self.groups * (self.padded / COLUMNS);
+        ensure(blocks <= 0xFFFF, kernel, || {
+            format!("{} groups of {} channels", self.groups, self.out_channels / self.groups)
+        })
+    }
+
+    /// Writes a convolution of changes into `to`; with `rectify`, the change behind the ReLU that
+    /// follows it: then these are the node's origin and originals.
+    ///
+    /// # Errors
+    /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
+    pub fn convolve_changes(
+        &self,
+        device: &Device,
+        precision: Precision,
+        patterns: &Patterns,
+        presentations: &Table<Presentation>,
+        rectify: Option<(Origin, &Originals)>,
+        (from, to): (&CudaSlice<f32>, &mut CudaSlice<f32>),
+    ) -> Result<(), CudaError> {
+        let kernels = &device.kernels;
+        let (kernel, function) = match precision {
+            Precision::Fp32 => ("tap_product_fp32", &kernels.tap_product_fp32),
+            Precision::Tf32 => ("tap_product_tf32", &kernels.tap_product_tf32),
+            Precision::Bf16 => ("tap_product_bf16", &kernels.tap_product_bf16),
+        };
+        self.check(kernel, patterns, from, to)?;
+        let Some(grid) = self.grid(patterns) else { return Ok(()) };
+        let origin = rectify.map(|(origin, _)| origin).unwrap_or_default();
+        let parameters = self.parameters(origin, rectify.is_some());
+        let mut launch = device.stream.launch_builder(function);
+        launch.arg(&parameters).arg(patterns.items.device()).arg(patterns.table.device());
+        launch.arg(presentations.device());
+        let nothing = 0_u64;
+        match rectify {
+            Some((_, originals)) => {
+                launch.arg(originals.images.device()).arg(&originals.values);
+            }
+            None => {
+                launch.arg(&nothing).arg(&nothing);
+            }
+        }
+        launch.arg(&self.weights).arg(from).arg(to);
+        // SAFETY: the arguments are the kernel's; patterns lie in their buffers, and in the
+        // originals, which are read only with `rectify`, as `Originals` says.
+        unsafe { launch.launch(grid) }.map_err(CudaError::driver("start tap_product"))?;
+        Ok(())
+    }
+
+    /// Writes a convolution of original images, bias added, into `to`.
+    ///
+    /// # Errors
+    /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
+    pub fn convolve_originals(
+        &self,
+        device: &Device,
+        patterns: &Patterns,
+        from: &CudaSlice<f32>,
+        to: &mut CudaSlice<f32>,
+    ) -> Result<(), CudaError> {
+        self.check("tap_product_original", patterns, from, to)?;
+        let Some(grid) = self.grid(patterns) else { return Ok(()) };
+        let parameters = self.parameters(Origin::default(), false);
+        let mut launch = device.stream.launch_builder(&device.kernels.tap_product_original);
+        launch.arg(&parameters).arg(patterns.items.device()).arg(patterns.table.device());
+        launch.arg(&self.weights).arg(&self.bias).arg(from).arg(to);
+        // SAFETY: the arguments are the kernel's, and patterns lie in their buffers.
+        unsafe { launch.launch(grid) }.map_err(CudaError::driver("start tap_product"))?;
+        Ok(())
+    }
+}
+
+/// Patterns, and what each block computes of them.
+#[derive(Debug)]
+pub struct Patterns {
+    table: Table<Pattern>,
+    items: Table<Item>,
+}
+
+impl Patterns {
+    /// Copies patterns to the device.
+    ///
+    /// # Errors
+    /// [`CudaError::Driver`].
+    pub fn new(device: &Device, patterns: Vec<Pattern>) -> Result<Self, CudaError> {
+        let mut items = Vec::new();
+        for (of, pattern) in patterns.iter().enumerate() {
+            let rows = pattern.count as usize * pattern.rows as usize * pattern.columns as usize;
+            let firsts = (0..rows).step_by(ROWS);
+            items.extend(firsts.map(|first| Item { of: of as u32, first: first as u32 }));
+        }
+        Ok(Self { table: Table::new(device, patterns)?, items: Table::new(device, items)? })
+    }
+}
+
+/// A group's output channels, rounded up to whole blocks.
+fn padded(outputs: usize) -> usize {
+    outputs.next_multiple_of(COLUMNS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parameters::Mirrored;
+    use super::*;
+
+    #[test]
+    fn the_kernels_struct_is_this() {
+        TapProductParameters::check(include_str!("../../../../kernels/tap_product.cuh"));
+        let tiles = include_str!("../../../../kernels/tap_tiles.cuh");
+        let threads = THREADS as usize;
+        for (name, value) in [("ROWS", ROWS), ("COLUMNS", COLUMNS), ("TILE_THREADS", threads)] {
+            let line = format!("constexpr int {name} = {value};");
+            assert!(tiles.contains(&line), "{line}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The tap product against sums in 64 bits, in every precision.
+
+use half::bf16;
+
+use super::super::tables::{Origin, Original, Originals, Presentation, Table, Window, Windows};
+use super::super::tap_product::{DeviceFilters, Patterns};
+use super::emulator::on_device;
+use crate::engine::cuda::{Device, Precision};
+use crate::engine::plan::TapRun;
+use crate::geometry::{Slide, Span};
+use crate::network::{Convolution, Filters};
+use crate::noise::TorchStream;
+
+/// A convolution of changes: the window `inputs` × `inputs` of a map changes, and of the outputs
+/// the window `outputs` × `outputs` is wanted.
+struct Problem {
+    conv: Convolution,
+    channels: usize,
+    inputs: Span,
+    outputs: Span,
+    presentations: usize,
+    rectify: bool,
+}
+
+/// An operand as a precision sees it.
+fn operand(precision: Precision, value: f32) -> f64 {
+    match precision {
+        Precision::Fp32 => f64::from(value),
+        Precision::Tf32 => f64::from(f32::from_bits((value.to_bits() + 0x1000) & !0x1fff)),
+        Precision::Bf16 => bf16::from_f32(value).to_f64(),
+    }
+}
+
+fn noise(seed: u32, count: usize) -> Vec<f32> {
+    TorchStream::new(seed).map(|value| 2.0 * value - 1.0).take(count).collect()
+}
+
+impl Problem {
+    fn filters(&self) -> Filters {
+        let taps = self.conv.kernel.pow(2) * self.channels / self.conv.groups;
+        let weight = noise(1, self.conv.out_channels * taps);
+        Filters { weight, bias: noise(2, self.conv.out_channels) }
+    }
+
+    /// The sum of one output channel at one position, and the sum of what it is made of.
+    fn sum(
+        &self,
+        changes: &[f32],
+        (which, y, x, channel): (usize, isize, isize, usize),
+        operand: impl Fn(f32) -> f64,
+    ) -> (f64, f64) {
+        let Convolution { out_channels, kernel, stride, padding, groups, .. } = self.conv;
+        let (filters, side) = (self.filters(), self.inputs.len());
+        let (inputs, outputs) = (self.channels / groups, out_channels / groups);
+        let (mut sum, mut size) = (0.0, 0.0);
+        for (ky, kx) in (0..kernel).flat_map(|ky| (0..kernel).map(move |kx| (ky, kx))) {
+            let row = y * stride as isize - padding as isize + ky as isize - self.inputs.start;
+            let column = x * stride as isize - padding as isize + kx as isize - self.inputs.start;
+            let inside = |at: isize| (0..side as isize).contains(&at);
+            if !inside(row) || !inside(column) {
+                continue;
+            }
+            let place = ((which * side + row as usize) * side + column as usize) * self.channels;
+            for input in 0..inputs {
+                let weight =
+                    filters.weight[((channel * inputs + input) * kernel + ky) * kernel + kx];
+                let change = changes[place + channel / outputs * inputs + input];
+                let product = operand(weight) * operand(change);
+                sum += product;
+                size += product.abs();
+            }
+        }
+        (sum, size)
+    }
+
+    fn window(span: Span, count: usize) -> Window {
+        Window {
+            y: span.start as i32,
+            x: span.start as i32,
+            height: span.len() as i32,
+            width: span.len() as i32,
+            count: count as u32,
+            ..Window::default()
+        }
+    }
+
+    fn agrees(&self, device: &Device, precision: Precision) {
+        let Self { conv, channels, inputs, outputs, presentations, rectify } = self;
+        let (from, to) =
+            (Self::window(*inputs, *presentations), Self::window(*outputs, *presentations));
+        let runs = TapRun::all(slide(conv), -(conv.padding as isize), *outputs, *inputs);
+        let filters = DeviceFilters::new(device, conv, &self.filters(), *channels).unwrap();
+        let mut patterns = Vec::new();
+        filters.patterns((&runs, &runs), &from, &to, &mut patterns);
+        let patterns = Patterns::new(device, patterns).unwrap();
+        let changes = noise(3, from.floats(*channels));
+        let floats = to.floats(conv.out_channels);
+        // Every presentation sees the same original image.
+        let each = to.each(conv.out_channels);
+        let before = noise(4, each);
+        let pitch = (to.width as usize * conv.out_channels) as i64;
+        let start = i64::from(to.y) * pitch + i64::from(to.x) * conv.out_channels as i64;
+        let window = Window { count: 1, ..to };
+        let originals = Originals {
+            images: Table::new(device, vec![Original { offset: -start, pitch }]).unwrap(),
+            windows: Windows::new(device, vec![window], conv.out_channels).unwrap(),
+            values: device.upload(&before).unwrap(),
+        };
+        let table = Table::new(device, vec![Presentation::default(); *presentations]).unwrap();
+        let rectifies = rectify.then_some((Origin::default(), &originals));
+        let device_changes = device.upload(&changes).unwrap();
+        let mut found = device.allocate(floats).unwrap();
+        let both = (&device_changes, &mut found);
+        filters.convolve_changes(device, precision, &patterns, &table, rectifies, both).unwrap();
+        let found = device.download(&found).unwrap();
+        for (place, &found) in found.iter().enumerate() {
+            let (position, channel) = (place / conv.out_channels, place % conv.out_channels);
+            let (row, x) = (position / outputs.len(), position % outputs.len());
+            let (which, y) = (row / outputs.len(), row % outputs.len());
+            let at = (which, outputs.start + y as isize, outputs.start + x as isize, channel);
+            let (mut sum, size) = self.sum(&changes, at, |value| operand(precision, value));
+            if *rectify {
+                let z = f64::from(before[place % each]);
+                sum = (z + sum).max(0.0) - z.max(0.0);
+            }
+            let error = (f64::from(found) - sum).abs();
+            let allowed = 1e-6 * size.max(0.1);
+            assert!(error <= allowed, "{precision:?} {conv:?} {at:?}: {found}, expected {sum}");
+        }
+    }
+}
+
+fn slide(conv: &Convolution) -> Slide {
+    let &Convolution { kernel, stride, padding, .. } = conv;
+    Slide { kernel, stride, padding }
+}
+
+fn all_agree(precision: Precision) {
+    let device = Device::open(0).unwrap();
+    let grouped = Convolution { groups: 2, ..Convolution::new(132, 3, 1, 1) };
+    let odd_groups = Convolution { groups: 3, ..Convolution::new(9, 3, 2, 1) };
+    let problems = [
+        // Rows over several blocks, columns that are no whole block.
+        (Convolution::new(70, 3, 1, 1), 64, Span::new(2, 6), Span::new(1, 7), 5, true),
+        // The first layer: runs of 33 values, which no vector divides.
+        (Convolution::new(64, 11, 4, 2), 3, Span::new(20, 29), Span::new(3, 8), 3, false),
+        (grouped, 8, Span::new(4, 7), Span::new(3, 8), 2, true),
+        (odd_groups, 15, Span::new(4, 9), Span::new(2, 5), 4, false),
+        // A single output of each of many presentations.
+        (Convolution::new(33, 3, 1, 0), 20, Span::new(5, 6), Span::new(5, 6), 70, true),
+    ];
+    for (conv, channels, inputs, outputs, presentations, rectify) in problems {
+        let problem = Problem { conv, channels, inputs, outputs, presentations, rectify };
+        problem.agrees(&device, precision);
+    }
+}
+
+#[test]
+fn fp32_products_agree() {
+    on_device(module_path!(), "fp32_products_agree", || all_agree(Precision::Fp32));
+}
+
+#[test]
+fn tf32_products_agree() {
+    on_device(module_path!(), "tf32_products_agree", || all_agree(Precision::Tf32));
+}
+
+#[test]
+fn bf16_products_agree() {
+    on_device(module_path!(), "bf16_products_agree", || all_agree(Precision::Bf16));
+}

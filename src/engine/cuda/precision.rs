@@ -1,0 +1,14 @@
+//! In which arithmetic products are computed.
+
+/// The operands of products. Sums are 32 bits in each, and so are original activations: how a
+/// change is rectified depends on them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// 32 bits.
+    #[default]
+    Fp32,
+    /// 19 bits, 10 of them mantissa, on tensor cores.
+    Tf32,
+    /// 16 bits, 7 of them mantissa, on tensor cores.
+    Bf16,
+}

@@ -1,0 +1,94 @@
+//! The incremental CPU engine.
+
+use occlumap::engine::{CpuEngine, Job};
+use occlumap::geometry::{GridRule, ImageSize};
+use occlumap::network::Network;
+use occlumap::noise::Noise;
+use occlumap::sweep::LayerGeometry;
+
+use crate::common::networks::model;
+use crate::suite::{self, Tolerance, Trials, bits, corners, image, present, preset_agrees};
+
+#[test]
+fn random_networks_give_the_plain_engines_differences() {
+    suite::random_networks_agree(&CpuEngine::default(), Tolerance::F32, 200);
+}
+
+#[test]
+fn the_presets_agree_at_every_border() {
+    let agrees = |layer, size, every| {
+        preset_agrees(&CpuEngine::default(), Tolerance::F32, layer, size, every);
+    };
+    agrees(("alexnet", "conv1"), ImageSize::new(63, 75), 5);
+    agrees(("alexnet", "conv3"), ImageSize::new(140, 127), 40);
+    agrees(("alexnet", "conv5"), ImageSize::square(227), 60);
+    agrees(("vgg11", "conv4"), ImageSize::new(70, 64), 60);
+    agrees(("vgg16", "conv7"), ImageSize::new(50, 60), 60);
+}
+
+#[test]
+fn the_bits_do_not_depend_on_threads_batches_order_or_memory() {
+    let tight = CpuEngine { base_bytes: 1, ..CpuEngine::default() };
+    let trials = Trials { jobs: 40, every: 1, threads: &[1, 2, 5], batches: &[1, 7, 40] };
+    suite::bits_depend_on_nothing_else(&[&CpuEngine::default(), &tight], &trials);
+}
+
+#[test]
+fn a_subsampled_grid_gives_the_same_bits() {
+    suite::a_subsampled_grid_gives_the_same_bits(&CpuEngine::default());
+}
+
+/// Forms with fewer multiplications than taps give the differences of the direct form.
+fn forms_agree(network: Network, layer: &str, size: ImageSize, every: usize) {
+    let id = network.convolution(layer).expect("room");
+    let geometry =
+        LayerGeometry::new(&network, id, size, GridRule::REFERENCE, every).expect("room");
+    let units = network.channels(id);
+    let model = model(network, 0.0, 3);
+    let image = image(size, 9);
+    let at = |(y, x)| ((y, x), geometry.placement(y, x).expect("room"));
+    let places: Vec<_> = corners(geometry.output).map(at).collect();
+    let jobs = places.iter().enumerate().map(|(unit, (position, placement))| Job {
+        image: image.view(),
+        image_index: 0,
+        unit: 7 * unit % units,
+        position: *position,
+        occluders: &placement.occluders,
+        noise: Noise::Philox { seed: 0, draw: 0 },
+    });
+    let jobs: Vec<Job<'_>> = jobs.collect();
+    let direct = CpuEngine { direct: true, ..CpuEngine::default() };
+    let direct = present(&direct, &model, id, &jobs);
+    let fewest = present(&CpuEngine::default(), &model, id, &jobs);
+    assert_ne!(bits(&direct), bits(&fewest), "{layer}: no other form was taken");
+    for ((job, direct), fewest) in jobs.iter().zip(&direct).zip(&fewest) {
+        let size = direct.differences.iter().fold(0.0_f32, |size, d| size.max(d.abs()));
+        let errors = direct.differences.iter().zip(&fewest.differences).map(|(a, b)| (a - b).abs());
+        let worst = errors.fold(0.0_f32, f32::max) / size;
+        assert!(worst <= Tolerance::F32.of_largest, "{layer} at {:?}: {worst:.1e}", job.position);
+        let alone = present(&CpuEngine::default(), &model, id, std::slice::from_ref(job));
+        assert_eq!(bits(&alone), bits(std::slice::from_ref(fewest)), "{layer}");
+    }
+}
+
+#[test]
+fn forms_with_fewer_multiplications_agree_with_the_direct_one() {
+    let preset = |name| Network::preset(name).unwrap();
+    forms_agree(preset("alexnet"), "conv3", ImageSize::square(227), 10);
+    forms_agree(preset("alexnet"), "conv4", ImageSize::square(227), 10);
+    forms_agree(preset("alexnet"), "conv5", ImageSize::square(227), 10);
+    forms_agree(preset("vgg16"), "conv7", ImageSize::new(80, 90), 20);
+    // Groups, and channels that are no multiple of a vector's.
+    let groups = Network::from_description(
+        br#"{"name": "groups", "layers": [
+            {"name": "a", "op": "conv", "out_channels": 54, "kernel": 3},
+            {"name": "relu", "op": "relu"},
+            {"name": "b", "op": "conv", "out_channels": 70, "kernel": 5, "padding": 2, "groups": 2},
+            {"name": "c", "op": "conv", "out_channels": 44, "kernel": 2, "padding": 1},
+            {"name": "relu2", "op": "relu"},
+            {"name": "d", "op": "conv", "out_channels": 8, "kernel": 3}
+        ]}"#,
+    )
+    .unwrap();
+    forms_agree(groups, "d", ImageSize::new(24, 31), 1);
+}

@@ -1,0 +1,62 @@
+//! The incremental engine on a GPU, or on the emulator.
+
+use std::sync::Arc;
+
+use occlumap::engine::cuda::{CudaEngine, Device, Precision};
+use occlumap::geometry::ImageSize;
+
+use crate::emulator::on_device;
+use crate::suite::{self, Tolerance, Trials, preset_agrees};
+
+fn engine(precision: Precision) -> CudaEngine {
+    CudaEngine::new(Arc::new(Device::open(0).expect("a device")), precision)
+}
+
+#[test]
+fn random_networks_give_the_plain_engines_differences() {
+    on_device(module_path!(), "random_networks_give_the_plain_engines_differences", || {
+        suite::random_networks_agree(&engine(Precision::Fp32), Tolerance::F32, 25);
+    });
+}
+
+#[test]
+fn the_presets_agree_at_every_border() {
+    on_device(module_path!(), "the_presets_agree_at_every_border", || {
+        let engine = engine(Precision::Fp32);
+        let agrees = |layer, size, every| {
+            preset_agrees(&engine, Tolerance::F32, layer, size, every);
+        };
+        agrees(("alexnet", "conv1"), ImageSize::new(63, 75), 20);
+        agrees(("alexnet", "conv3"), ImageSize::new(140, 127), 120);
+        agrees(("vgg11", "conv4"), ImageSize::new(70, 64), 150);
+    });
+}
+
+/// Products of tensor cores round more, relative to the differences themselves.
+#[test]
+fn tensor_cores_agree_within_their_precision() {
+    on_device(module_path!(), "tensor_cores_agree_within_their_precision", || {
+        for (precision, of_largest) in [(Precision::Tf32, 1e-3), (Precision::Bf16, 1e-2)] {
+            let tolerance = Tolerance { of_largest, ..Tolerance::F32 };
+            let size = ImageSize::new(140, 127);
+            preset_agrees(&engine(precision), tolerance, ("alexnet", "conv3"), size, 120);
+        }
+    });
+}
+
+#[test]
+fn the_bits_do_not_depend_on_batches_order_or_memory() {
+    on_device(module_path!(), "the_bits_do_not_depend_on_batches_order_or_memory", || {
+        let engine = engine(Precision::Fp32);
+        let tight = CudaEngine { memory: Some(1 << 20), ..engine.clone() };
+        let trials = Trials { jobs: 5, every: 20, threads: &[2], batches: &[1, 4] };
+        suite::bits_depend_on_nothing_else(&[&engine, &tight], &trials);
+    });
+}
+
+#[test]
+fn a_subsampled_grid_gives_the_same_bits() {
+    on_device(module_path!(), "a_subsampled_grid_gives_the_same_bits", || {
+        suite::a_subsampled_grid_gives_the_same_bits(&engine(Precision::Fp32));
+    });
+}

@@ -1,0 +1,334 @@
+//! Problems that every incremental engine has to solve, checked against the plain engine in 64-bit
+//! arithmetic.
+
+use std::sync::atomic::AtomicBool;
+
+use ndarray::Array3;
+use occlumap::engine::{Engine, Float64Engine, Job, Presented, Watch};
+use occlumap::geometry::{
+    GridRule, ImageSize, Lattice, Occluder, OccluderSize, OccluderStride, PixelBox,
+};
+use occlumap::network::{Convolution, LayerId, Model, Network};
+use occlumap::noise::{Noise, TorchStream};
+use occlumap::sweep::LayerGeometry;
+use proptest::prelude::*;
+use proptest::test_runner::{TestCaseError, TestCaseResult, TestRunner};
+
+use crate::common::Golden;
+use crate::common::networks::{Block, block, model, network};
+
+/// How far an engine may be off.
+#[derive(Clone, Copy, Debug)]
+pub struct Tolerance {
+    /// Largest error of a difference, as a part of the largest difference of the map.
+    pub of_largest: f32,
+    /// What is allowed beside, as a part of the response: where a ReLU cuts a difference depends on
+    /// activations of that size, which are rounded to 32 bits.
+    pub of_response: f32,
+}
+
+impl Tolerance {
+    /// That of 32-bit arithmetic.
+    pub const F32: Self = Self { of_largest: 1e-5, of_response: 2.0 * f32::EPSILON };
+
+    /// The worst error of a map as a share of what is allowed, and where it is.
+    fn worst(self, found: &Presented, plain: &Presented, scale: f32) -> (f32, usize) {
+        assert_eq!(found.differences.len(), plain.differences.len());
+        let size = plain.response.abs().max(scale);
+        assert!(
+            (found.response - plain.response).abs() <= 1e-5 * size,
+            "{} {}",
+            found.response,
+            plain.response
+        );
+        let largest = plain.differences.iter().fold(0.0_f32, |largest, d| largest.max(d.abs()));
+        let allowed = self.of_largest * largest + self.of_response * size;
+        let errors =
+            found.differences.iter().zip(&plain.differences).map(|(a, b)| (a - b).abs() / allowed);
+        errors.enumerate().fold(
+            (0.0, 0),
+            |worst, (place, error)| {
+                if error > worst.0 { (error, place) } else { worst }
+            },
+        )
+    }
+}
+
+/// An image of noise.
+pub fn image(size: ImageSize, seed: u32) -> Array3<f32> {
+    let pixels = TorchStream::new(seed).map(|value| 2.0 * value - 1.0).take(3 * size.area());
+    Array3::from_shape_vec((3, size.height, size.width), pixels.collect()).expect("so many pixels")
+}
+
+/// Presents the jobs, all on images of one size.
+pub fn present(
+    engine: &dyn Engine,
+    model: &Model,
+    layer: LayerId,
+    jobs: &[Job<'_>],
+) -> Vec<Presented> {
+    let shape = jobs[0].image.shape();
+    let size = ImageSize::new(shape[1], shape[2]);
+    let stop = AtomicBool::new(false);
+    let watch = Watch::new(&stop);
+    let presented = engine.prepare(model, &[layer], size).expect("room");
+    let presented = presented.present(layer, jobs, &watch).expect("finite responses");
+    let all: usize = jobs.iter().map(|job| job.occluders.len()).sum();
+    assert_eq!(watch.done(), all as u64);
+    presented
+}
+
+/// A random network, and what to present to it.
+#[derive(Clone, Debug)]
+struct Problem {
+    blocks: Vec<Block>,
+    last: Convolution,
+    image: ImageSize,
+    /// Side length and stride of the occluders.
+    occluders: (usize, usize),
+    /// Of each job, where in the layer's output, and whether on the second image.
+    places: Vec<(f64, f64, bool)>,
+    noise: Noise,
+    seed: u32,
+}
+
+fn problem() -> impl Strategy<Value = Problem> {
+    let last = (1_usize..3, 1_usize..4, 1_usize..3, 0_usize..2)
+        .prop_map(|(out, kernel, stride, padding)| Convolution::new(out, kernel, stride, padding));
+    let noise = prop_oneof![
+        Just(Noise::Philox { seed: 3, draw: 0 }),
+        Just(Noise::Philox { seed: 1 << 40, draw: 7 }),
+        Just(Noise::Torch { seed: 5 }),
+    ];
+    (
+        prop::collection::vec(block(), 0..6),
+        last,
+        (5_usize..40, 5_usize..40),
+        (1_usize..9, 1_usize..9),
+        prop::collection::vec((0.0..1.0, 0.0..1.0, any::<bool>()), 1..6),
+        noise,
+        any::<u32>(),
+    )
+        .prop_map(|(blocks, last, (height, width), occluders, places, noise, seed)| Problem {
+            blocks,
+            last,
+            image: ImageSize::new(height, width),
+            occluders,
+            places,
+            noise,
+            seed,
+        })
+}
+
+/// So many random networks give the plain engine's differences, and exactly 0 for an occluder that
+/// cannot reach the unit.
+pub fn random_networks_agree(engine: &dyn Engine, tolerance: Tolerance, cases: u32) {
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    let agrees = |problem: Problem| problem.agrees(engine, tolerance);
+    TestRunner::new(config).run(&problem(), agrees).unwrap_or_else(|error| panic!("{error}"));
+}
+
+impl Problem {
+    fn agrees(&self, engine: &dyn Engine, tolerance: Tolerance) -> TestCaseResult {
+        let reject = || TestCaseError::reject("no such network");
+        let network = network(&self.blocks, self.last.clone()).ok_or_else(reject)?;
+        let (layer, last) = network
+            .convolutions()
+            .last()
+            .map(|(id, conv)| (id, conv.clone()))
+            .ok_or_else(reject)?;
+        let ImageSize { height, width } = self.image;
+        let (size, step) = self.occluders;
+        // Over the whole image: also occluders that cannot reach the unit.
+        let rule = GridRule {
+            size: OccluderSize::Pixels(size.min(height).min(width)),
+            stride: OccluderStride::Pixels(step),
+            lattice: Lattice::Image,
+        };
+        let geometry =
+            LayerGeometry::new(&network, layer, self.image, rule, 1).map_err(|_| reject())?;
+        let whole = PixelBox { y_min: 0, x_min: 0, y_max: height - 1, x_max: width - 1 };
+        let occluders = rule.occluders(&whole, height.max(width), self.image).expect("a grid");
+        let images = [image(self.image, self.seed), image(self.image, self.seed.wrapping_add(1))];
+        let at = |share: f64, length: usize| ((share * length as f64) as usize).min(length - 1);
+        let places = self.places.iter().enumerate();
+        let jobs: Vec<Job<'_>> = places
+            .map(|(place, &(down, right, second))| Job {
+                image: images[usize::from(second)].view(),
+                image_index: u32::from(second),
+                unit: place % last.out_channels,
+                position: (at(down, geometry.output.height), at(right, geometry.output.width)),
+                occluders: &occluders,
+                noise: self.noise,
+            })
+            .collect();
+        let model = model(network, 0.0, self.seed);
+        let found = present(engine, &model, layer, &jobs);
+        let plain = present(&Float64Engine, &model, layer, &jobs);
+        for ((job, found), plain) in jobs.iter().zip(&found).zip(&plain) {
+            let (share, place) = tolerance.worst(found, plain, 0.1);
+            prop_assert!(
+                share <= 1.0,
+                "{job:?} occluder {place}: {share} of what is allowed, {} {}",
+                found.differences[place],
+                plain.differences[place]
+            );
+            let field = geometry.projection.field(job.position.0, job.position.1);
+            let reached = field.clip(self.image);
+            for (occluder, difference) in occluders.iter().zip(&found.differences) {
+                if reached.is_none_or(|pixels| !occluder.pixels().touches(&pixels)) {
+                    prop_assert_eq!(difference.to_bits(), 0.0_f32.to_bits());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Jobs on every corner, edge and the middle of a layer.
+pub fn corners(size: ImageSize) -> impl Iterator<Item = (usize, usize)> {
+    let rows = [0, size.height / 2, size.height - 1];
+    let columns = [0, size.width / 2, size.width - 1];
+    rows.into_iter().flat_map(move |y| columns.into_iter().map(move |x| (y, x)))
+}
+
+/// A preset's layer at every border.
+pub fn preset_agrees(
+    engine: &dyn Engine,
+    tolerance: Tolerance,
+    (preset, layer): (&str, &str),
+    size: ImageSize,
+    every: usize,
+) {
+    let network = Network::preset(preset).expect("room");
+    let id = network.convolution(layer).expect("room");
+    let geometry =
+        LayerGeometry::new(&network, id, size, GridRule::REFERENCE, every).expect("room");
+    let model = model(network, 0.0, 1);
+    let image = image(size, 7);
+    let places: Vec<_> = corners(geometry.output).collect();
+    let placements: Vec<_> =
+        places.iter().map(|&(y, x)| geometry.placement(y, x).expect("room")).collect();
+    let jobs: Vec<Job<'_>> = places
+        .iter()
+        .zip(&placements)
+        .enumerate()
+        .map(|(unit, (&position, placement))| Job {
+            image: image.view(),
+            image_index: 0,
+            unit: 5 * unit,
+            position,
+            occluders: &placement.occluders,
+            noise: Noise::Philox { seed: 0, draw: 0 },
+        })
+        .collect();
+    let found = present(engine, &model, id, &jobs);
+    let plain = present(&Float64Engine, &model, id, &jobs);
+    for ((job, found), plain) in jobs.iter().zip(&found).zip(&plain) {
+        let (share, place) = tolerance.worst(found, plain, 0.5);
+        assert!(
+            share <= 1.0,
+            "{preset} {layer} {:?}, occluder {place}: {share} of what is allowed",
+            job.position
+        );
+    }
+}
+
+/// The bits of every difference and response.
+pub fn bits(presented: &[Presented]) -> Vec<u32> {
+    let all = presented.iter().flat_map(|job| job.differences.iter().chain([&job.response]));
+    all.map(|value| value.to_bits()).collect()
+}
+
+/// How often [`bits_depend_on_nothing_else`] tries.
+pub struct Trials<'a> {
+    /// How many jobs.
+    pub jobs: usize,
+    /// Every so many occluders are presented.
+    pub every: usize,
+    /// With how many threads.
+    pub threads: &'a [usize],
+    /// In batches of how many jobs.
+    pub batches: &'a [usize],
+}
+
+/// The bits of jobs on `ops`, a network of every supported layer, do not depend on how many threads
+/// there are, how jobs are divided into batches, or their order, nor on which of `engines`, that
+/// differ in nothing but memory, computes them.
+pub fn bits_depend_on_nothing_else(engines: &[&dyn Engine], trials: &Trials<'_>) {
+    let &Trials { jobs, every, threads, batches } = trials;
+    let golden = Golden::ops();
+    let network = Network::named(&golden.model).unwrap();
+    for (name, size) in [("conv4", ImageSize::new(42, 33)), ("conv2", ImageSize::new(33, 47))] {
+        let layer = network.convolution(name).unwrap();
+        let model = model(network.clone(), 0.0, 2);
+        let geometry =
+            LayerGeometry::new(&network, layer, size, GridRule::REFERENCE, every).unwrap();
+        let images: Vec<Array3<f32>> = (0..5).map(|seed| image(size, seed)).collect();
+        let area = geometry.output.area();
+        let placements: Vec<_> = (0..jobs)
+            .map(|job| {
+                let flat = job * 7 % area;
+                let position = (flat / geometry.output.width, flat % geometry.output.width);
+                (position, geometry.placement(position.0, position.1).unwrap())
+            })
+            .collect();
+        let jobs: Vec<Job<'_>> = placements
+            .iter()
+            .enumerate()
+            .map(|(job, (position, placement))| Job {
+                image: images[job * job % 5].view(),
+                image_index: (job * job % 5) as u32,
+                unit: job % network.channels(layer),
+                position: *position,
+                occluders: &placement.occluders,
+                noise: Noise::Philox { seed: 9, draw: 1 },
+            })
+            .collect();
+        let expected = bits(&present(engines[0], &model, layer, &jobs));
+        for &threads in threads {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                for &batch in batches {
+                    let found: Vec<u32> = jobs
+                        .chunks(batch)
+                        .flat_map(|jobs| bits(&present(engines[0], &model, layer, jobs)))
+                        .collect();
+                    assert_eq!(found, expected, "{name}, {threads} threads, batches of {batch}");
+                }
+            });
+        }
+        let backwards: Vec<Job<'_>> = jobs.iter().rev().copied().collect();
+        let mut found = present(engines[0], &model, layer, &backwards);
+        found.reverse();
+        assert_eq!(bits(&found), expected, "{name}, in reverse");
+        for engine in engines {
+            let found = bits(&present(*engine, &model, layer, &jobs));
+            assert_eq!(found, expected, "{name}, with other memory");
+        }
+    }
+}
+
+/// One occluder's difference does not depend on which others the job presents.
+pub fn a_subsampled_grid_gives_the_same_bits(engine: &dyn Engine) {
+    let network = Network::preset("alexnet").unwrap();
+    let layer = network.convolution("conv2").unwrap();
+    let size = ImageSize::new(91, 83);
+    let geometry = LayerGeometry::new(&network, layer, size, GridRule::REFERENCE, 1).unwrap();
+    let model = model(network, 0.0, 4);
+    let image = image(size, 1);
+    let occluders = geometry.placement(5, 0).unwrap().occluders;
+    let job = |occluders| Job {
+        image: image.view(),
+        image_index: 0,
+        unit: 100,
+        position: (5, 0),
+        occluders,
+        noise: Noise::Philox { seed: 0, draw: 0 },
+    };
+    let all = present(engine, &model, layer, &[job(&occluders)]).remove(0);
+    let some: Vec<Occluder> = occluders.iter().copied().step_by(17).collect();
+    let some = present(engine, &model, layer, &[job(&some)]).remove(0);
+    let expected: Vec<f32> = all.differences.iter().copied().step_by(17).collect();
+    assert_eq!(some.differences, expected);
+}
