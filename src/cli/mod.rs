@@ -7,6 +7,7 @@
 mod arguments;
 mod console;
 mod demo;
+mod devices;
 mod failure;
 mod info;
 mod inputs;
@@ -73,6 +74,7 @@ enum Command {
     Map(map::Map),
     Info(info::Info),
     Demo(demo::Demo),
+    Devices(devices::Devices),
     /// Print completions for a shell
     #[command(after_help = "\
 Example:
@@ -99,6 +101,7 @@ pub fn main() -> ExitCode {
         Command::Map(command) => command.execute(),
         Command::Info(command) => command.execute(),
         Command::Demo(command) => command.execute(),
+        Command::Devices(command) => command.execute(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "occlumap", &mut script);

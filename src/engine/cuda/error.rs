@@ -13,7 +13,7 @@ pub enum CudaError {
     #[error(
         "this occlumap was built without CUDA kernels, since no CUDA compiler was found ({tried}); \
          in its source folder run `scripts/install-nvcc`, which needs no GPU and no root, and \
-         build it again, or use --device cpu"
+         build it again"
     )]
     NotBuilt {
         /// The places where a compiler was looked for.
@@ -21,8 +21,8 @@ pub enum CudaError {
     },
     /// There is no driver.
     #[error(
-        "no NVIDIA driver was found: {tried}; install the driver, give a container access to the \
-         GPU (`docker run --gpus all`), or use --device cpu"
+        "no NVIDIA driver was found: {tried}; install the driver, or give a container access to the \
+         GPU (`docker run --gpus all`)"
     )]
     NoDriver {
         /// The places where it was looked for.
@@ -37,7 +37,7 @@ pub enum CudaError {
     /// The driver is older than the kernels.
     #[error(
         "the NVIDIA driver supports CUDA {}; the kernels of this occlumap were built with CUDA {} \
-         and need a driver for CUDA {} ({}); update the driver, or use --device cpu",
+         and need a driver for CUDA {} ({}); update the driver",
         version(*.found), version(*.built), version(*.needed), driver_for(*.needed)
     )]
     DriverTooOld {
@@ -49,7 +49,7 @@ pub enum CudaError {
         needed: i32,
     },
     /// A driver, and nothing for it to drive.
-    #[error("the NVIDIA driver finds no GPU{}; check `nvidia-smi`, or use --device cpu", hidden())]
+    #[error("the NVIDIA driver finds no GPU{}; check `nvidia-smi`", hidden())]
     NoDevice,
     /// Fewer devices than that.
     #[error("there is no GPU {index}; {}", devices(*.count))]
@@ -62,7 +62,7 @@ pub enum CudaError {
     /// Another process has the device, or all of its memory.
     #[error(
         "GPU {index} ({name}) cannot be used: {source}; another process may be using it (see \
-         `nvidia-smi`); wait for it, or choose another with --device cuda:N"
+         `nvidia-smi`); wait for it, or use another"
     )]
     Busy {
         /// The device.
@@ -75,7 +75,7 @@ pub enum CudaError {
     /// Not enough memory on the device for the smallest piece of work.
     #[error(
         "the GPU's memory is too small, or other processes hold it: {wanted} bytes more are needed \
-         at least, {free} of {total} are free; free some (see `nvidia-smi`), or use --device cpu"
+         at least, {free} of {total} are free; free some (see `nvidia-smi`)"
     )]
     OutOfMemory {
         /// Bytes that were asked for.
@@ -89,7 +89,7 @@ pub enum CudaError {
     #[error(
         "GPU {index} ({name}, compute capability {}.{}) cannot run the kernels of this occlumap: \
          {source}; they need compute capability 7.5 (Turing) or newer and a driver of CUDA {} or \
-         newer; use --device cpu",
+         newer",
         capability.0, capability.1, version(*.built)
     )]
     Incompatible {
@@ -222,8 +222,8 @@ fn driver_for(version: i32) -> &'static str {
 
 fn devices(count: usize) -> String {
     match count {
-        1 => "the only one is GPU 0: use --device cuda".into(),
-        _ => format!("there are {count}, cuda:0 to cuda:{}", count - 1),
+        1 => "the only one is GPU 0".into(),
+        _ => format!("there are {count}, 0 to {}", count - 1),
     }
 }
 

@@ -13,6 +13,7 @@ mod precision;
 
 pub use device::{Device, DeviceInfo};
 pub use error::CudaError;
+pub(crate) use error::version;
 pub use full::CudaFullEngine;
 pub use incremental::CudaEngine;
 pub use precision::Precision;

@@ -1,0 +1,77 @@
+//! `occlumap devices`: the GPUs, and what using them needs.
+
+use std::fmt::Write as _;
+
+use bytesize::ByteSize;
+use clap::Args;
+
+use super::console;
+use super::failure::Failure;
+use crate::engine::cuda::kernels::embedded;
+use crate::engine::cuda::{CudaError, Device, libraries, version};
+
+/// Show the GPUs of this machine, and whether they can be used
+///
+/// Looks for the driver, opens each GPU and loads the kernels, and looks for cuDNN; says of each
+/// what is there, or what is missing and how to get it. Exit code 1 where something is.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  occlumap devices")]
+pub(super) struct Devices {}
+
+impl Devices {
+    pub fn execute(self) -> Result<(), Failure> {
+        let Self {} = self;
+        let mut missing = 0;
+        let mut text = String::new();
+        let mut tell = |what: &str, found: Result<String, CudaError>| {
+            let found = found.unwrap_or_else(|error| {
+                missing += 1;
+                error.to_string()
+            });
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{what:<9}{found}");
+        };
+        tell(
+            "kernels",
+            embedded::compiler().map(|built| format!("built with CUDA {}", version(built))),
+        );
+        tell(
+            "driver",
+            libraries::driver().map(|driver| {
+                format!("{}, for CUDA {}", driver.path.display(), version(driver.version))
+            }),
+        );
+        match Device::list() {
+            // Told of already.
+            Err(CudaError::NoDriver { .. }) => (),
+            Err(error) => tell("GPUs", Err(error)),
+            Ok(devices) => {
+                for device in devices {
+                    let found = Device::open(device.index).and_then(|open| {
+                        let (major, minor) = device.capability;
+                        let free = ByteSize(open.free_memory()? as u64);
+                        let memory = ByteSize(device.memory as u64);
+                        let name = &device.name;
+                        Ok(format!("{name}, compute {major}.{minor}, {free} of {memory} free"))
+                    });
+                    tell(&format!("cuda:{}", device.index), found);
+                }
+            }
+        }
+        tell(
+            "cuDNN",
+            libraries::cudnn().map(|cudnn| {
+                let (path, version) = (cudnn.path.display(), cudnn.version);
+                let (major, minor) = (version / 10_000, version % 10_000 / 100);
+                format!("{path}, {major}.{minor}.{}", version % 100)
+            }),
+        );
+        console::print(text.as_bytes())?;
+        match missing {
+            0 => Ok(()),
+            _ => Err(anyhow::anyhow!("{missing} of these cannot be used; each says why").into()),
+        }
+    }
+}
