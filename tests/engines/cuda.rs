@@ -39,7 +39,8 @@ fn tensor_cores_agree_within_their_precision() {
         for (precision, of_largest) in [(Precision::Tf32, 1e-3), (Precision::Bf16, 1e-2)] {
             let tolerance = Tolerance { of_largest, ..Tolerance::F32 };
             let size = ImageSize::new(140, 127);
-            preset_agrees(&engine(precision), tolerance, ("alexnet", "conv3"), size, 120);
+            // Enough occluders that the largest difference is about the map's.
+            preset_agrees(&engine(precision), tolerance, ("alexnet", "conv3"), size, 40);
         }
     });
 }
