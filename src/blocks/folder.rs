@@ -10,13 +10,19 @@ use serde::{Deserialize, Serialize};
 use super::claim::CLAIM;
 use super::differences::differences;
 use super::{Block, BlockError, Claim, Claims, Damage, Patience};
-use crate::files::{AtomicFile, Digest, FileError, read_bytes, write_atomically};
+use crate::files::{AtomicFile, Digest, FileError, read_bytes, remove_leftovers, write_atomically};
 
 const CONFIGURATION: &str = "configuration.json";
 const BLOCK: &str = ".block";
 /// A damaged block is kept by this name until all are done, for whoever wants to know what
 /// happened to it.
 const DAMAGED: &str = ".damaged";
+
+/// What stands between the name of a folder that is being removed and the process that does it.
+const REMOVED: &str = ".removed-";
+
+/// The claim on putting the blocks together.
+const MERGE: &str = "merge";
 
 /// What a folder of blocks keeps about its job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -70,8 +76,7 @@ impl BlockFolder {
             text,
             claims: Claims::new(path, Patience::default()),
         };
-        folder.ensure()?;
-        let found = read_json(&file)?;
+        let found = folder.settle()?;
         let here = serde_json::to_value(stored).map_err(json)?;
         let part = |of: &serde_json::Value| of.get("configuration").cloned().unwrap_or_default();
         let differences = differences(&part(&found), &part(&here));
@@ -172,6 +177,11 @@ impl BlockFolder {
         }
     }
 
+    /// Claims putting the blocks together; `None` where another process does it.
+    pub fn claim_merge(&self) -> Result<Option<Claim>, BlockError> {
+        self.claim(MERGE)
+    }
+
     /// Writes a block's file.
     pub fn write<R>(&self, name: &str, block: Block<R>) -> Result<(), BlockError>
     where
@@ -212,16 +222,48 @@ impl BlockFolder {
         Self::discard(&self.path)
     }
 
+    /// Removes what processes that were killed have left in the folder around those of blocks,
+    /// `blocks`, when all blocks in it are put together: folders that they were removing, and
+    /// temporary files. Then `blocks` itself, if it is empty.
+    pub fn remove_leftovers(blocks: &Path) {
+        let Ok(entries) = std::fs::read_dir(blocks) else { return };
+        for entry in entries.flatten() {
+            if entry.file_name().to_string_lossy().contains(REMOVED) {
+                // Another process may be at it; what stays the next one will see.
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
+        let _ = remove_leftovers(blocks);
+        let _ = std::fs::remove_dir(blocks);
+    }
+
     /// Removes whatever folder of blocks is at `path`, of any configuration. It loses its name
     /// first, all at once: whoever still works in it finds it gone, and no block missing.
     pub fn discard(path: &Path) -> Result<(), BlockError> {
-        let aside = path.with_extension(format!("removed-{}", std::process::id()));
         let failed = |error| BlockError::from(FileError::write(path)(error));
-        match std::fs::rename(path, &aside) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            renamed => renamed.map_err(failed)?,
+        let mut number = 0;
+        let aside = loop {
+            let process = std::process::id();
+            let aside = path.with_extension(format!("{}{process}-{number}", &REMOVED[1..]));
+            match std::fs::rename(path, &aside) {
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                // A process of the same number, dead or elsewhere, has used the name.
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists
+                    ) =>
+                {
+                    number += 1;
+                }
+                renamed => break renamed.map(|()| aside).map_err(failed)?,
+            }
+        };
+        match std::fs::remove_dir_all(&aside) {
+            // Another process has taken it for the leftovers of a dead one.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            removed => removed.map_err(failed)?,
         }
-        std::fs::remove_dir_all(&aside).map_err(failed)?;
         if let Some(parent) = path.parent() {
             // Not empty where there are blocks of the other kind.
             let _ = std::fs::remove_dir(parent);
@@ -245,6 +287,20 @@ impl BlockFolder {
                 if folder.as_os_str().is_empty() || std::fs::remove_dir(folder).is_err() {
                     break;
                 }
+            }
+        }
+    }
+
+    /// Writes the configuration where it is missing, and reads what is there. Meanwhile another
+    /// process may remove the folder as an [empty](Self::remove_if_empty) one.
+    fn settle(&self) -> Result<serde_json::Value, BlockError> {
+        let file = self.path.join(CONFIGURATION);
+        let mut attempts = 16;
+        loop {
+            attempts -= 1;
+            match self.ensure().and_then(|()| Ok(read_json(&file)?)) {
+                Err(BlockError::File(error)) if error.is_not_found() && attempts > 0 => {}
+                found => return found,
             }
         }
     }

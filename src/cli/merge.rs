@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::failure::{Failure, OrUsage};
-use super::output::OutputFolder;
+use super::output::{BLOCKS, OutputFolder};
 use super::progress::Progress;
 use super::ranking::{RANKING, RankingConfiguration, RankingMerged, merge_ranking};
 use super::share::pause;
@@ -57,6 +57,7 @@ impl Merge {
                     output.path().display()
                 )));
             }
+            BlockFolder::remove_leftovers(&output.path().join(BLOCKS));
             progress.say(format!("{}: is complete already", output.path().display()));
         }
         Ok(())
@@ -76,7 +77,7 @@ fn merge_rankings(
     let stored: Kept = stored;
     let more = find_all(from, RANKING, &own, &stored)?;
     let sources: Vec<&BlockFolder> = std::iter::once(&own).chain(&more).collect();
-    match merge_ranking(output, &sources, &stored.configuration)? {
+    match merge_ranking(output, &sources, &stored.configuration, false)? {
         RankingMerged::Done(_) => {
             progress.say(format!("wrote {}", output.path().join(RANKING).display()));
             Ok(true)
@@ -97,7 +98,7 @@ fn merge_maps(
     };
     let stored: StoredSweep = stored;
     let more = find_all(from, MAPS, &folder, &stored)?;
-    let sweep = MergedSweep { output, folder: &folder, more: &more, stored: &stored };
+    let sweep = MergedSweep::new(output, &folder, &more, &stored);
     let all: Vec<usize> = (0..stored.configuration.layers.len()).collect();
     loop {
         match sweep.layers(&all, progress)? {

@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::failure::Failure;
 use super::ranking::RANKING;
 use super::sweep::MAPS;
 use crate::blocks::BlockFolder;
-use crate::files::FileError;
+use crate::files::{FileError, remove_leftovers};
 use crate::maps::Manifest;
 use crate::ranking::Provenance;
 
@@ -77,6 +79,35 @@ impl OutputFolder {
     /// Where the blocks of rankings, or of maps, are.
     pub fn blocks(&self, kind: &str) -> PathBuf {
         self.0.join(BLOCKS).join(kind)
+    }
+
+    /// Removes what processes that were killed after they had put blocks together have left: those
+    /// of `kind`, if they are of this configuration and all there, or if there are none; folders
+    /// that were being removed; temporary files. To be called when the results are there.
+    pub fn clear<C: Serialize + DeserializeOwned>(
+        &self,
+        kind: &str,
+        configuration: &C,
+        names: impl IntoIterator<Item = String>,
+    ) -> Result<(), Failure> {
+        let digest = BlockFolder::digest_of(configuration)?;
+        // What cannot be read, or is gone by now, is not ours to remove.
+        let found = BlockFolder::find::<C, serde_json::Value>(&self.blocks(kind)).ok().flatten();
+        if let Some((folder, _)) = found.filter(|(folder, _)| *folder.digest() == digest)
+            && let Ok(done) = folder.done()
+        {
+            if !names.into_iter().all(|name| done.contains(&name)) {
+                folder.remove_if_empty();
+            } else if let Ok(Some(_claim)) = folder.claim_merge() {
+                if kind == MAPS {
+                    // Of the manifest, which is written under this claim alone.
+                    remove_leftovers(&self.0)?;
+                }
+                folder.remove()?;
+            }
+        }
+        BlockFolder::remove_leftovers(&self.0.join(BLOCKS));
+        Ok(())
     }
 
     /// The folder.

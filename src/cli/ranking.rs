@@ -79,12 +79,18 @@ impl RankingConfiguration {
             |range: Range<usize>| (format!("images-{}-{}", range.start, range.end - 1), range);
         (0..images).step_by(block).map(range).map(named).collect()
     }
+
+    /// The names of the blocks.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        self.blocks().into_iter().map(|(name, _)| name)
+    }
 }
 
 /// How putting a ranking's blocks together ended.
 pub(super) enum RankingMerged {
-    /// The ranking is there; its blocks took so many seconds.
-    Done(f64),
+    /// The ranking is there; its blocks took so many seconds, unless another process had put it
+    /// together before.
+    Done(Option<f64>),
     /// Another process has it in hand.
     Taken,
     /// Blocks that are not there, and damaged ones.
@@ -98,6 +104,8 @@ impl RankingJob<'_> {
         if force {
             BlockFolder::discard(&path)?;
         } else if let Some(there) = self.find(None)? {
+            let configuration = self.configuration();
+            self.output.clear(RANKING, &configuration, configuration.names())?;
             self.progress.say("ranking: is there already");
             return Ok(Some(there));
         }
@@ -105,6 +113,12 @@ impl RankingJob<'_> {
         let stored = Stored { configuration, about: () };
         loop {
             let folder = BlockFolder::open(&path, &stored).or_usage()?;
+            // Another process may have put the ranking together since we looked, and removed the
+            // blocks: then this folder is a new one.
+            if !force && let Some(there) = self.find(None)? {
+                folder.remove_if_empty();
+                return Ok(Some(there));
+            }
             match self.rank(&folder, &stored.configuration, share) {
                 // Put together meanwhile by another process.
                 Err(failure) if failure.is_gone() => {}
@@ -112,20 +126,24 @@ impl RankingJob<'_> {
                     folder.remove_if_empty();
                     return Err(failure);
                 }
-                Ok(()) => match merge_ranking(self.output, &[&folder], &stored.configuration)? {
-                    RankingMerged::Done(seconds) => return self.find(Some(seconds)),
-                    RankingMerged::Taken => {}
-                    RankingMerged::Incomplete { missing, damaged } => {
-                        for (name, damage) in &damaged {
-                            let path = folder.block(name);
-                            self.progress
-                                .say(format!("{} {damage}; it counts as missing", path.display()));
-                        }
-                        if damaged.is_empty() && !missing.is_empty() && !share.is_whole() {
-                            return Ok(None);
+                Ok(()) => {
+                    match merge_ranking(self.output, &[&folder], &stored.configuration, force)? {
+                        RankingMerged::Done(seconds) => return self.find(seconds),
+                        RankingMerged::Taken => {}
+                        RankingMerged::Incomplete { missing, damaged } => {
+                            for (name, damage) in &damaged {
+                                let path = folder.block(name);
+                                self.progress.say(format!(
+                                    "{} {damage}; it counts as missing",
+                                    path.display()
+                                ));
+                            }
+                            if damaged.is_empty() && !missing.is_empty() && !share.is_whole() {
+                                return Ok(None);
+                            }
                         }
                     }
-                },
+                }
             }
             if let Some(there) = self.find(None)? {
                 return Ok(Some(there));
@@ -168,7 +186,7 @@ impl RankingJob<'_> {
         share: &Share,
     ) -> Result<(), Failure> {
         let blocks = configuration.blocks();
-        let names: Vec<String> = blocks.iter().map(|(name, _)| name.clone()).collect();
+        let names: Vec<String> = configuration.names().collect();
         let (done, (mine, _)) = (folder.done()?, share.divide(&names));
         let todo = |name: &String| share.is_whole() || mine.contains(name);
         let images = |(name, range): &(String, Range<usize>)| {
@@ -202,19 +220,25 @@ impl RankingJob<'_> {
 }
 
 /// Puts the blocks of a ranking together, each taken from the first of `sources` that has it, and
-/// removes them; the first source is the output folder's own.
+/// removes them; the first source is the output folder's own. The same ranking, if it is there
+/// already, is left as it is unless `force`.
 pub(super) fn merge_ranking(
     output: &OutputFolder,
     sources: &[&BlockFolder],
     configuration: &RankingConfiguration,
+    force: bool,
 ) -> Result<RankingMerged, Failure> {
     let own = sources[0];
-    let claim = match own.claim("merge") {
+    let claim = match own.claim_merge() {
         Err(BlockError::Gone { .. }) => None,
         claim => claim?,
     };
     let Some(_claim) = claim else { return Ok(RankingMerged::Taken) };
     let provenance = &configuration.provenance;
+    if !force && is_there(output, provenance)? {
+        own.remove()?;
+        return Ok(RankingMerged::Done(None));
+    }
     let collector = |&units: &usize| Collector::new(units, provenance.top);
     let mut layers: Vec<Collector> = configuration.units.iter().map(collector).collect();
     let (mut missing, mut damaged) = (Vec::new(), Vec::new());
@@ -250,7 +274,15 @@ pub(super) fn merge_ranking(
     digests::write(&folder, &provenance.images, &all_digests)?;
     provenance.write(&folder)?;
     own.remove()?;
-    Ok(RankingMerged::Done(seconds))
+    Ok(RankingMerged::Done(Some(seconds)))
+}
+
+/// Whether the output folder holds a finished ranking of this description.
+fn is_there(output: &OutputFolder, here: &Provenance) -> Result<bool, Failure> {
+    let folder = output.path().join(RANKING);
+    let Some(there) = Provenance::read(&folder)? else { return Ok(false) };
+    let same = BlockError::between(&folder, &there, here).is_none();
+    Ok(same && digests::path(&folder).exists())
 }
 
 type Read = Result<(RankingRecord, Vec<LayerRanking>), Damage>;

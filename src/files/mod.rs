@@ -55,6 +55,16 @@ impl FileError {
         move |source| Self::Write { path, source }
     }
 
+    /// Whether the file, or the folder that it should be in, is not there.
+    pub fn is_not_found(&self) -> bool {
+        match self {
+            Self::Read { source, .. } | Self::Write { source, .. } => {
+                source.kind() == io::ErrorKind::NotFound
+            }
+            Self::Content { .. } => false,
+        }
+    }
+
     /// A [`FileError::Content`] of `path`.
     pub fn content(path: &Path, problem: impl Into<String>) -> Self {
         Self::Content { path: path.to_owned(), problem: problem.into() }

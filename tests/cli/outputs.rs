@@ -110,6 +110,23 @@ fn force_replaces_files_of_the_same_names_and_no_others() {
 }
 
 #[test]
+fn what_is_complete_is_made_again_by_force_and_only_then() {
+    let place = Workplace::new();
+    let sweep = format!("sweep {INPUTS} --layers conv1,conv2 --every 9 --ranking out/ranking");
+    for line in [RUN, &sweep] {
+        place.succeeds(&format!("{RUN} --out out --force"));
+        place.succeeds(&format!("{line} --out out --force"));
+        let right = place.read("out/maps/conv2_max.npy");
+        place.cut("out/maps/conv2_max.npy");
+        let cut = place.tree();
+        place.succeeds(&format!("{line} --out out"));
+        same_trees(&place.tree(), &cut, line);
+        place.succeeds(&format!("{line} --out out --force"));
+        assert!(place.read("out/maps/conv2_max.npy") == right, "{line}");
+    }
+}
+
+#[test]
 fn a_run_that_fails_leaves_old_results_as_they_were() {
     let place = Workplace::new();
     place.succeeds(&format!("{RUN} --out out"));

@@ -18,7 +18,7 @@ use crate::maps::{
     SweepAbout, SweepConfiguration, units_a_block,
 };
 use crate::network::LayerId;
-use crate::ranking::{Entry, Side, digests};
+use crate::ranking::{Entry, RankingError, Side, digests};
 use crate::sweep::{LayerSweep, count_occluders};
 
 impl Work {
@@ -99,7 +99,11 @@ impl Work {
     pub(super) fn keep_digests(&self, ranking: &Ranking) -> Result<(), Failure> {
         let folder = self.output.path().join(BLOCKS);
         if ranking.digests_were_read && !digests::path(&folder).exists() {
-            digests::write(&folder, self.inputs.images.names(), &ranking.digests)?;
+            match digests::write(&folder, self.inputs.images.names(), &ranking.digests) {
+                // All is put together and removed by now, as the work will see.
+                Err(RankingError::File(error)) if error.is_not_found() => {}
+                written => written?,
+            }
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ use crate::cli::progress::Task;
 use crate::cli::ranking::Ranking;
 use crate::cli::share::{Rest, pause};
 use crate::engine::{Engine, Float64Engine, Prepared, Watch};
+use crate::maps::LayerConfiguration;
 use crate::sweep::{Extent, LayerSweep};
 
 impl Work {
@@ -48,11 +49,15 @@ impl Work {
             });
         }
         let stored = self.configuration(name, &sweeps, ranking, top)?;
-        let path = output.blocks(MAPS);
-        if self.arguments.force {
+        let (path, force) = (output.blocks(MAPS), self.arguments.force);
+        if force {
             BlockFolder::discard(&path)?;
         } else if Sweep::is_complete(output, &stored)? {
-            self.progress.say(format!("{}: is complete already", output.path().display()));
+            self.forget_digests();
+            let layers = stored.configuration.layers.iter();
+            let names = layers.flat_map(LayerConfiguration::blocks).map(|block| block.name);
+            output.clear(MAPS, &stored.configuration, names)?;
+            self.say_complete();
             return Ok(());
         }
         let layers = sweeps.into_iter().zip(&stored.configuration.layers);
@@ -60,8 +65,15 @@ impl Work {
             .map(|(sweep, configuration)| Layer::new(sweep, configuration))
             .collect::<Result<_, _>>()?;
         let folder = BlockFolder::open(&path, &stored).or_usage()?;
+        // Another process may have put the maps together since we looked, and removed the blocks:
+        // then this folder is a new one.
+        if !force && Sweep::is_complete(output, &stored)? {
+            folder.remove_if_empty();
+            self.say_complete();
+            return Ok(());
+        }
         self.keep_digests(ranking)?;
-        let merge = Sweep { output, folder: &folder, more: &[], stored: &stored };
+        let merge = Sweep::new(output, &folder, &[], &stored).anew(force);
         let worked = self.work(&merge, &layers);
         if worked.is_err() {
             if folder.done().is_ok_and(|done| done.is_empty()) {
@@ -74,6 +86,10 @@ impl Work {
             Err(failure) if failure.is_gone() && Sweep::is_complete(output, &stored)? => Ok(()),
             worked => worked,
         }
+    }
+
+    fn say_complete(&self) {
+        self.progress.say(format!("{}: is complete already", self.output.path().display()));
     }
 
     fn work(&self, merge: &Sweep<'_>, layers: &[Layer<'_>]) -> Result<(), Failure> {

@@ -1,5 +1,7 @@
 //! Putting the blocks of a sweep together.
 
+use std::cell::Cell;
+
 use indicatif::HumanCount;
 
 use super::MAPS;
@@ -21,6 +23,9 @@ pub(in crate::cli) struct Sweep<'a> {
     /// Blocks of the same configuration elsewhere.
     pub more: &'a [BlockFolder],
     pub stored: &'a StoredSweep,
+    /// Whether maps of this very configuration that are there already are to be replaced: until
+    /// the first are.
+    anew: Cell<bool>,
 }
 
 /// How it ended.
@@ -33,7 +38,21 @@ pub(in crate::cli) enum SweepMerged {
     Incomplete { missing: Vec<String>, damaged: Vec<(String, Damage)> },
 }
 
-impl Sweep<'_> {
+impl<'a> Sweep<'a> {
+    pub fn new(
+        output: &'a OutputFolder,
+        folder: &'a BlockFolder,
+        more: &'a [BlockFolder],
+        stored: &'a StoredSweep,
+    ) -> Self {
+        Self { output, folder, more, stored, anew: Cell::new(false) }
+    }
+
+    /// The same, of a sweep that starts anew if `force`.
+    pub fn anew(self, force: bool) -> Self {
+        Self { anew: Cell::new(force), ..self }
+    }
+
     /// Whether the output folder holds all maps of this configuration.
     ///
     /// # Errors
@@ -65,8 +84,8 @@ impl Sweep<'_> {
     /// Puts those of some layers together that are not yet, given by their number in the
     /// configuration. When all of the configuration's are, the blocks are removed.
     pub fn layers(&self, numbers: &[usize], progress: Progress) -> Result<SweepMerged, Failure> {
-        let Self { output, folder, more, stored } = *self;
-        let claim = match folder.claim("merge") {
+        let Self { output, folder, more, stored, .. } = *self;
+        let claim = match folder.claim_merge() {
             // Another process has put everything together and removed the blocks.
             Err(BlockError::Gone { .. }) if Self::is_complete(output, stored)? => {
                 return Ok(SweepMerged::Complete);
@@ -76,14 +95,17 @@ impl Sweep<'_> {
         let Some(_claim) = claim else { return Ok(SweepMerged::Taken) };
         let configuration = &stored.configuration;
         let there = Manifest::read(output.path())?
-            .filter(|manifest| manifest.configuration_sha256 == *folder.digest());
+            .filter(|manifest| manifest.configuration_sha256 == *folder.digest())
+            .filter(|_| !self.anew.take());
         let fresh = there.is_none();
         let mut manifest =
             there.unwrap_or_else(|| configuration.manifest(folder.digest(), &stored.about));
         let sources: Vec<&BlockFolder> = std::iter::once(folder).chain(more).collect();
         let (mut all_missing, mut all_damaged) = (Vec::new(), Vec::new());
         let maps = output.create(MAPS)?;
-        remove_leftovers(&maps)?;
+        for folder in [output.path(), &maps] {
+            remove_leftovers(folder)?;
+        }
         for layer in numbers.iter().filter_map(|&number| configuration.layers.get(number)) {
             if Self::has_maps(output, &manifest, &layer.layer) {
                 continue;
@@ -129,6 +151,7 @@ impl Sweep<'_> {
         if manifest.complete {
             let _ = std::fs::remove_file(digests::path(&output.path().join(BLOCKS)));
             folder.remove()?;
+            BlockFolder::remove_leftovers(&output.path().join(BLOCKS));
         }
         Ok(SweepMerged::Complete)
     }

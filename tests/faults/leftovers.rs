@@ -1,0 +1,94 @@
+//! What is finished stays, and what is left beside it goes.
+
+use std::process::Child;
+use std::time::SystemTime;
+
+use crate::place::{RUN, copy_folder, messages, place, same_results, start};
+use crate::workplace::{Workplace, tree};
+
+/// When each file of the results was written.
+fn times(place: &Workplace) -> Vec<SystemTime> {
+    let files = tree(&place.path("out")).into_iter().filter(|(_, content)| content.is_some());
+    let path = |name| place.path("out").join(name);
+    files.map(|(name, _)| path(name).metadata().unwrap().modified().unwrap()).collect()
+}
+
+fn run_again(place: &Workplace) {
+    let output = start(place, &format!("{RUN} --out out")).wait_with_output().unwrap();
+    let told = messages(&output);
+    assert!(output.status.success(), "{told}");
+    assert!(told.contains("ranking: is there already"), "{told}");
+    assert!(told.contains("is complete already"), "{told}");
+}
+
+#[test]
+fn what_is_finished_is_not_made_again_by_any_number_of_processes() {
+    let place = place();
+    copy_folder(&place.path("whole"), &place.path("out"));
+    let before = times(&place);
+    let running: Vec<Child> = (0..8).map(|_| start(&place, &format!("{RUN} --out out"))).collect();
+    for child in running {
+        let output = child.wait_with_output().unwrap();
+        let told = messages(&output);
+        assert!(output.status.success() && told.contains("is complete already"), "{told}");
+    }
+    same_results(&place, "out");
+    assert_eq!(times(&place), before);
+}
+
+#[test]
+fn what_a_process_leaves_that_is_killed_at_its_very_end_is_removed() {
+    let place = place();
+    place.succeeds(&format!("{RUN} --shard 1/1 --out blocks --quiet"));
+    // All blocks of the ranking, which whoever computes the last would put together.
+    for (shard, out) in [("1/2", "ranked"), ("2/2", "other")] {
+        place.succeeds(&format!("rank --shard {shard} --out {out} --quiet {}", ranking_of(RUN)));
+    }
+    copy_folder(&place.path("other/blocks/ranking/."), &place.path("ranked/blocks/ranking"));
+    copy_folder(&place.path("whole"), &place.path("out"));
+    let before = times(&place);
+    let litter = [
+        "blocks/maps/.occlumap-a1.tmp",
+        "blocks/maps/merge.claim-0",
+        "blocks/ranking/merge.claim-0",
+        "blocks/ranking.removed-7-0/images-0-63.block",
+        "blocks/maps.removed-7/conv2-0-0.block",
+        "blocks/.occlumap-a2.tmp",
+        "blocks/images.sha256",
+    ];
+    for name in litter {
+        std::fs::create_dir_all(place.path("out/blocks")).unwrap();
+        if name.starts_with("blocks/maps/") {
+            copy_folder(&place.path("blocks/blocks/maps"), &place.path("out/blocks/maps"));
+        }
+        if name.starts_with("blocks/ranking/") {
+            copy_folder(&place.path("ranked/blocks/ranking"), &place.path("out/blocks/ranking"));
+        }
+        let file = place.path("out").join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, dead()).unwrap();
+        run_again(&place);
+        same_results(&place, "out");
+        assert_eq!(times(&place), before, "{name}");
+    }
+    // One that was killed while it wrote the manifest.
+    place.write("blocks/.occlumap-a3.tmp", "half of a manif");
+    place.succeeds("merge blocks --quiet");
+    same_results(&place, "blocks");
+    eprintln!("leftovers: {} kinds, each removed; nothing made again", litter.len() + 1);
+}
+
+/// The first line of a claim, whose process is of this boot and dead.
+fn dead() -> String {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    let owner = serde_json::json!({
+        "host": "here", "process": 1, "boot": boot.trim(), "nonce": 0,
+    });
+    format!("{owner}\n")
+}
+
+/// The arguments of a run that its ranking depends on.
+fn ranking_of(run: &str) -> String {
+    let run = run.trim_start_matches("run ");
+    run.replace("--every 5", "").replace("--block 1", "")
+}

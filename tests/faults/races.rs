@@ -1,0 +1,96 @@
+//! Several processes on one folder, without knowing of each other.
+
+use std::process::Child;
+
+use crate::place::{Dice, RUN, messages, place, same_results, start, undisturbed};
+
+/// Presentations that a process says it made.
+fn presentations(messages: &str) -> u64 {
+    let of_layer = |line: &str| {
+        let (count, _) = line.split_once(": ")?.1.split_once(" presentations in")?;
+        count.replace(',', "").parse::<u64>().ok()
+    };
+    messages.lines().filter_map(of_layer).sum()
+}
+
+#[test]
+fn processes_that_share_a_folder_compute_each_block_once() {
+    let place = place();
+    let alone = start(&place, &format!("{RUN} --out alone")).wait_with_output().unwrap();
+    let all = presentations(&messages(&alone));
+    assert!(all > 0);
+    let mut races = 0;
+    for processes in [2, 4, 2, 3, 2, 4, 2, 3] {
+        let running: Vec<Child> =
+            (0..processes).map(|_| start(&place, &format!("{RUN} --out out"))).collect();
+        let mut computed = 0;
+        for child in running {
+            let output = child.wait_with_output().unwrap();
+            let messages = messages(&output);
+            assert!(output.status.success(), "{messages}");
+            computed += presentations(&messages);
+        }
+        assert_eq!(computed, all, "{processes} processes");
+        same_results(&place, "out");
+        std::fs::remove_dir_all(place.path("out")).unwrap();
+        races += 1;
+    }
+    eprintln!("races: {races}, of two to four processes; each block once, equal results");
+}
+
+#[test]
+fn processes_that_share_a_folder_survive_each_other() {
+    let place = place();
+    let mut dice = Dice::new(3);
+    let mut kills = 0;
+    for _ in 0..3 {
+        let mut running: Vec<Child> =
+            (0..4).map(|_| start(&place, &format!("{RUN} --out out"))).collect();
+        // One after the other is killed in the middle of its work; the last must do the rest.
+        while running.len() > 1 {
+            std::thread::sleep(std::time::Duration::from_millis(u64::from(dice.below(80))));
+            let mut child = running.swap_remove(dice.below(running.len() as u32) as usize);
+            kills += usize::from(child.try_wait().unwrap().is_none());
+            let _ = child.kill();
+            child.wait().unwrap();
+        }
+        let output = running.remove(0).wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", messages(&output));
+        same_results(&place, "out");
+        std::fs::remove_dir_all(place.path("out")).unwrap();
+    }
+    eprintln!("races: {kills} of 4 processes killed beside each other; equal results");
+}
+
+/// No decision compares clocks: files from the future and from the past change nothing.
+#[test]
+fn a_clock_that_is_set_does_not_matter() {
+    let place = place();
+    let mut dice = Dice::new(4);
+    let (mut set, mut most) = (0, undisturbed(&place));
+    loop {
+        let mut child = start(&place, &format!("{RUN} --out out"));
+        std::thread::sleep(most.mul_f64(0.5 + 0.5 * dice.share()));
+        most = most.mul_f64(1.1);
+        if child.try_wait().unwrap().is_some() {
+            assert!(child.wait().unwrap().success());
+            break;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        for (name, content) in crate::workplace::tree(&place.path("out")) {
+            if content.is_some() {
+                let day = std::time::Duration::from_hours(24);
+                let now = std::time::SystemTime::now();
+                let time = if dice.below(2) == 0 { now + day } else { now - day };
+                let path = place.path("out").join(name);
+                let file = std::fs::File::options().append(true).open(path).unwrap();
+                file.set_modified(time).unwrap();
+                set += 1;
+            }
+        }
+    }
+    same_results(&place, "out");
+    assert!(set > 0);
+    eprintln!("clocks: {set} files, claims among them, a day in the future or the past");
+}
