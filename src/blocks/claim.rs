@@ -1,12 +1,12 @@
 //! Claims: who computes what, among processes that share a folder and nothing else.
 //!
-//! A claim on `X` is the file `X.claim-0`, created with `O_EXCL`: one process wins. It holds who
-//! claims, and a number that its owner raises every few seconds, the *beat*. An owner is dead if
+//! A claim on `X` is the file `X.claim-0`, which gets its name when it is whole and only if nobody
+//! else's has it: one process wins. It holds who claims, and a number that its owner raises every few seconds, the *beat*. An owner is dead if
 //! the kernel that it runs on says so, or if its beat has not changed while another process
 //! watched it for some time by its own monotonic clock. No two clocks are ever compared.
 //!
 //! A dead claim is not removed: between looking at it and removing it, it may have become another
-//! process's. It is *outbid* by creating `X.claim-1`, again with `O_EXCL`, and so on. The owner of
+//! process's. It is *outbid* by `X.claim-1`, made in the same way, and so on. The owner of
 //! the highest number has the claim, and removes all of them when it is done, the lowest first.
 
 use std::collections::HashMap;
@@ -19,7 +19,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::owner::Owner;
-use crate::files::FileError;
+use crate::files::{FileError, temporary_in};
 
 /// What stands between a claim's subject and its number.
 pub(super) const CLAIM: &str = ".claim-";
@@ -133,51 +133,45 @@ impl Claims {
         let path = |number: usize| self.folder.join(format!("{subject}{CLAIM}{number}"));
         for number in 0.. {
             let this = path(number);
-            let failed = |error| FileError::write(&this)(error);
-            match File::options().create_new(true).read(true).write(true).open(&this) {
-                Ok(file) => {
-                    let outbid: Vec<PathBuf> = (0..number).map(path).collect();
-                    self.hold(&this, file).map_err(failed)?;
-                    let mut claim = Claim {
-                        outbid,
-                        path: this.clone(),
-                        next: path(number + 1),
-                        owner: self.owner.clone(),
-                        held: Arc::clone(&self.held),
-                    };
-                    // The claim that was dead may have been released and made anew since.
-                    let dead = |path: &PathBuf| matches!(self.look(path), Ok(Seen::Dead));
-                    if claim.outbid.last().is_none_or(dead) {
-                        return Ok(Attempt::Won(claim));
-                    }
-                    claim.outbid.clear();
-                    return Ok(Attempt::Changed);
-                }
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(failed(error)),
-            }
             match self.look(&this).map_err(FileError::read(&this))? {
                 Seen::Alive => return Ok(Attempt::Lost),
-                Seen::Released => return Ok(Attempt::Changed),
-                Seen::Dead => {}
+                Seen::Dead => continue,
+                Seen::Released => {}
             }
+            let file = match self.make(&this) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    return Ok(Attempt::Changed);
+                }
+                made => made.map_err(FileError::write(&this))?,
+            };
+            lock(&self.held).push(Held { path: this.clone(), file, beat: 0 });
+            let mut claim = Claim {
+                outbid: (0..number).map(path).collect(),
+                path: this,
+                next: path(number + 1),
+                owner: self.owner.clone(),
+                held: Arc::clone(&self.held),
+            };
+            // The claim that was dead may have been released and made anew since.
+            let dead = |path: &PathBuf| matches!(self.look(path), Ok(Seen::Dead));
+            if claim.outbid.last().is_none_or(dead) {
+                return Ok(Attempt::Won(claim));
+            }
+            claim.outbid.clear();
+            return Ok(Attempt::Changed);
         }
         Ok(Attempt::Changed)
     }
 
-    /// Locks a new claim and writes whose it is, in this order: others ask for the lock once they
-    /// can read that it was made on their machine.
-    fn hold(&self, path: &Path, mut file: File) -> io::Result<()> {
+    /// Makes the file of a new claim. It is locked and says whose it is before it gets its name: a
+    /// process that is killed in between leaves no claim that nobody can be asked about.
+    fn make(&self, path: &Path) -> io::Result<File> {
+        let mut file = temporary_in(&self.folder)?;
         // Some file systems have no locks; then the beat tells.
-        let _ = file.try_lock();
-        let written = writeln!(file, "{}", self.owner).and_then(|()| file.sync_all());
-        if let Err(error) = written {
-            drop(file);
-            let _ = std::fs::remove_file(path);
-            return Err(error);
-        }
-        lock(&self.held).push(Held { path: path.to_owned(), file, beat: 0 });
-        Ok(())
+        let _ = file.as_file().try_lock();
+        writeln!(file, "{}", self.owner)?;
+        file.as_file().sync_all()?;
+        file.persist_noclobber(path).map_err(|failed| failed.error)
     }
 
     /// Whether a claim's owner is alive.

@@ -12,6 +12,16 @@ use super::{Digest, FileError};
 /// What names of temporary files begin and end with.
 const TEMPORARY: [&str; 2] = [".occlumap-", ".tmp"];
 
+/// A new file in `folder` that is deleted unless it gets a name of its own.
+pub fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(TEMPORARY[0]).suffix(TEMPORARY[1]);
+    // A temporary file is private by default; a result is as readable as the umask says.
+    #[cfg(unix)]
+    builder.permissions(<Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666));
+    builder.tempfile_in(folder)
+}
+
 /// A file that is being written: a temporary one beside `path`, which is renamed to it when it
 /// is finished, and deleted if it never is. A reader sees the old file or the new one, never a
 /// part; after an error or a crash the old one is still there.
@@ -25,12 +35,7 @@ pub struct AtomicFile {
 impl AtomicFile {
     /// Begins to write `path`.
     pub fn create(path: &Path) -> Result<Self, FileError> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(TEMPORARY[0]).suffix(TEMPORARY[1]);
-        // A temporary file is private by default; a result is as readable as the umask says.
-        #[cfg(unix)]
-        builder.permissions(<Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666));
-        let temporary = builder.tempfile_in(folder_of(path)).map_err(FileError::write(path))?;
+        let temporary = temporary_in(folder_of(path)).map_err(FileError::write(path))?;
         let writer = BufWriter::with_capacity(1 << 20, temporary);
         Ok(Self { path: path.to_owned(), writer, hasher: Sha256::new() })
     }

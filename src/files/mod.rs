@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+pub(crate) use atomic::temporary_in;
 pub use atomic::{AtomicFile, remove_leftovers, write_atomically};
 pub use digest::{Digest, digest_of};
 
