@@ -12,11 +12,7 @@ use crate::ranking::Side;
 /// Where a layer's maps of one side lie in `folder`: `conv3_max.npy` or `conv3_min.npy`, as the
 /// reference's scripts expect.
 pub fn map_path(folder: &Path, layer: &str, side: Side) -> PathBuf {
-    let side = match side {
-        Side::Top => "max",
-        Side::Bottom => "min",
-    };
-    folder.join(format!("{layer}_{side}.npy"))
+    folder.join(format!("{layer}_{}.npy", side.name()))
 }
 
 /// Writes the mean maps of a layer's units, `float64 [units, rf, rf]` for each of [`Side::BOTH`].
