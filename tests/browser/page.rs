@@ -31,7 +31,9 @@ impl Demo {
     }
 }
 
-const DRAWN: &str = "[...document.querySelectorAll('.tile.mapped')].every(tile => tile.querySelector('canvas'))";
+/// There are maps, and all of them are drawn.
+const DRAWN: &str = "(() => { const maps = [...document.querySelectorAll('.tile.mapped')];
+  return maps.length > 0 && maps.every(tile => tile.querySelector('canvas')); })()";
 const NAMES: &str = "[...document.querySelectorAll('.tile')].map(tile => tile.getAttribute('href'))";
 const ALERTS: &str = "document.querySelectorAll('[role=alert]').length";
 

@@ -83,6 +83,15 @@ mod tests {
     }
 
     #[test]
+    fn the_policy_names_the_script_to_the_byte() {
+        let text = document("t", [("index", "{}")]);
+        let (_, script) = text.split_once("<script>").unwrap();
+        let (script, _) = script.split_once("</script>").unwrap();
+        let digest = STANDARD.encode(Sha256::digest(script));
+        assert!(text.contains(&format!("script-src 'sha256-{digest}' ")));
+    }
+
+    #[test]
     fn the_page_asks_for_nothing_from_outside() {
         let text = document("t", []);
         // The name of a drawing's elements is no address.

@@ -9,7 +9,7 @@ function setUpControls() {
   sort.append(...[{ key: "unit", name: "Unit" }, ...MEASURES].map(option));
   palette.append(...[...palettes.keys()].map((name) => option({ key: name, name })));
   document.getElementById("layers").append(
-    chip("", "All layers"),
+    chip(ALL, "All layers"),
     ...index.layers.map((layer) => chip(layer.layer, layer.layer)),
   );
   filterRow.append(stateFilter(), ...MEASURES.map(rangeFilter));
@@ -30,6 +30,9 @@ function setUpControls() {
 function option({ key, name }) {
   return element("option", { value: key }, name);
 }
+
+/** In the place of a layer's name. Not empty: browsers find no radio button by an empty value. */
+const ALL = "*";
 
 /** One layer, or all of them. */
 function chip(value, text) {
@@ -76,7 +79,7 @@ function readControls() {
   view.sort = fields.sort.value;
   view.grouped = fields.grouped.checked;
   view.text = fields.text.value;
-  view.layers = new Set(fields.layer.value === "" ? [] : [fields.layer.value]);
+  view.layers = new Set(fields.layer.value === ALL ? [] : [fields.layer.value]);
   for (const key of Object.keys(view.states)) {
     view.states[key] = fields[`state-${key}`]?.checked ?? false;
   }
@@ -99,7 +102,7 @@ function writeControls() {
   fields.sort.value = view.sort;
   fields.grouped.checked = view.grouped;
   fields.text.value = view.text;
-  fields.layer.value = view.layers.values().next().value ?? "";
+  fields.layer.value = view.layers.values().next().value ?? ALL;
   for (const [key, wanted] of Object.entries(view.states)) {
     if (fields[`state-${key}`]) {
       fields[`state-${key}`].checked = wanted;
