@@ -7,16 +7,26 @@ use sha2::{Digest as _, Sha256};
 use crate::VERSION;
 
 const TEMPLATE: &str = include_str!("assets/report.html");
-const STYLE: &str = include_str!("assets/report.css");
+const STYLES: [&str; 7] = [
+    include_str!("assets/base.css"),
+    include_str!("assets/controls.css"),
+    include_str!("assets/atlas.css"),
+    include_str!("assets/unit.css"),
+    include_str!("assets/tables.css"),
+    include_str!("assets/run.css"),
+    include_str!("assets/media.css"),
+];
 /// One after the other; each uses what those before it define.
-const SCRIPTS: [&str; 10] = [
+const SCRIPTS: [&str; 12] = [
     include_str!("assets/words.js"),
     include_str!("assets/store.js"),
     include_str!("assets/view.js"),
     include_str!("assets/palette.js"),
     include_str!("assets/atlas.js"),
-    include_str!("assets/unit.js"),
+    include_str!("assets/maps.js"),
+    include_str!("assets/pictures.js"),
     include_str!("assets/numbers.js"),
+    include_str!("assets/unit.js"),
     include_str!("assets/run.js"),
     include_str!("assets/controls.js"),
     include_str!("assets/main.js"),
@@ -37,7 +47,7 @@ pub fn document<'a>(title: &str, blocks: impl IntoIterator<Item = (&'a str, &'a 
         ("digest", digest),
         ("program", VERSION.to_owned()),
         ("title", escaped(title)),
-        ("style", STYLE.to_owned()),
+        ("style", STYLES.join("\n")),
         ("data", data.collect()),
         ("script", script),
     ];

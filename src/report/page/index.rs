@@ -82,8 +82,6 @@ pub struct LayerIndex<'a> {
     pub command: [String; 2],
     pub max: Columns,
     pub min: Columns,
-    /// Split-half reliability of the swept units' maps over their top images.
-    pub reliability: Option<Vec<Option<f64>>>,
 }
 
 /// How the layer's maps are cut into cells ([`crate::report::Cells`]).
@@ -110,6 +108,8 @@ pub struct Columns {
     /// That holds half of the mass.
     pub radius: Vec<Option<f64>>,
     pub explained: Vec<Option<f64>>,
+    /// Split-half reliability, where the sweep has told it.
+    pub reliability: Option<Vec<Option<f64>>>,
 }
 
 /// The images.

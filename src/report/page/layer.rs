@@ -12,8 +12,6 @@ use super::ReportError;
 use super::index::{Columns, Grid, short};
 use super::pictures::{Gallery, Shown};
 use crate::engine::Watch;
-use crate::files::FileError;
-use crate::files::npy::{self, Values};
 use crate::geometry::Deposit;
 use crate::ranking::{LayerRanking, Side};
 use crate::report::numbers::{Cells, Estimate, Fit, Measured, Numbers, measure};
@@ -25,8 +23,8 @@ pub struct Measures {
     grid: Grid,
     /// Of each unit that was swept, both of [`Side::BOTH`].
     units: Vec<[Measure; 2]>,
-    /// Split-half reliability of each, where that was computed.
-    pub reliability: Option<Vec<Option<f64>>>,
+    /// Split-half reliability of each, of either side, where a sweep has told it.
+    reliability: [Option<Vec<Option<f64>>>; 2],
 }
 
 /// A map.
@@ -101,7 +99,14 @@ impl Measures {
         let units = swept.par_iter().map(|&unit| measured(unit)).collect::<Result<_, _>>()?;
         let even = layer.record().occluder_size.is_multiple_of(2);
         let shifted = even && settings.deposit == Deposit::Centre;
-        let reliability = reliability(results, layer, &swept)?;
+        let reliability = |side| -> Result<Option<Vec<Option<f64>>>, ReportError> {
+            let of_all = layer.reliability(side)?;
+            let of = |values: Vec<Option<f64>>| {
+                swept.iter().map(|&unit| values[unit].map(short)).collect()
+            };
+            Ok(of_all.map(of))
+        };
+        let reliability = [reliability(Side::Top)?, reliability(Side::Bottom)?];
         let grid = grid(&cells, if shifted { 0.5 } else { 0.0 });
         Ok(Self { cells, grid, units, reliability })
     }
@@ -113,7 +118,8 @@ impl Measures {
 
     /// Numbers to sort and filter by, of the maps of one of [`Side::BOTH`].
     pub fn columns(&self, side: usize) -> Columns {
-        let mut columns = Columns::default();
+        let mut columns =
+            Columns { reliability: self.reliability[side].clone(), ..Columns::default() };
         for unit in &self.units {
             let numbers = unit[side].numbers();
             let of = |of: fn(&Numbers) -> f64| numbers.map(of).map(short);
@@ -216,28 +222,4 @@ fn grid(cells: &Cells, shift: f64) -> Grid {
         absent: all.filter(|cell| !presented.contains(cell)).collect(),
         shift,
     }
-}
-
-/// The split-half reliability of the swept units' maps over their top images, where a sweep has
-/// left it: `maps/conv{k}_max_reliability.npy`, `float64 [units]`.
-fn reliability(
-    results: &Results,
-    layer: &LayerResults,
-    swept: &[usize],
-) -> Result<Option<Vec<Option<f64>>>, ReportError> {
-    let name = format!("{}_max_reliability.npy", layer.name());
-    let path = results.folder().join("maps").join(name);
-    if !path.exists() {
-        return Ok(None);
-    }
-    let wrong = |problem| FileError::content(&path, problem);
-    let values = match npy::read(&path)? {
-        Values::F64(values) if values.shape() == [layer.units()] => values,
-        other => {
-            let (dtype, shape, units) = (other.dtype(), other.shape(), layer.units());
-            return Err(wrong(format!("is {dtype} {shape:?}; expected float64 [{units}]")).into());
-        }
-    };
-    let of = |&unit: &usize| Some(values[[unit]]).filter(|value| value.is_finite()).map(short);
-    Ok(Some(swept.iter().map(of).collect()))
 }

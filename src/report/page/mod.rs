@@ -85,7 +85,6 @@ impl Report<'_> {
                 command: (self.again.command)(results),
                 max: measures.columns(0),
                 min: measures.columns(1),
-                reliability: measures.reliability,
             });
         }
         if let Ok(images) = self.images {

@@ -62,15 +62,21 @@ function section(layer, list) {
   return element("section", { "aria-labelledby": `layer-${layer.layer}` }, heading, grid);
 }
 
+/** What is known of a layer, beside its name, where so many of its units are shown. */
 function layerFacts(layer, amount) {
-  const swept = layer.swept ? `, ${count(layer.swept.length)} swept` : "";
+  const swept = layer.swept?.length ?? layer.units;
   return [
-    layer.name,
-    `${plural(layer.units, "unit")}${swept}`,
-    ...(amount === (layer.swept?.length ?? layer.units) ? [] : [`${count(amount)} shown`]),
-    `receptive field ${layer.rf} px`,
-    `occluders ${layer.occluder_size} px, every ${layer.occluder_stride}`,
+    ...(layer.name === layer.layer ? [] : [layer.name]),
+    plural(layer.units, "unit"),
+    ...(swept === layer.units ? [] : [`${count(swept)} swept`]),
+    ...(amount === swept ? [] : [`${count(amount)} shown`]),
+    ...geometry(layer),
   ];
+}
+
+function geometry(layer) {
+  const occluders = `occluders ${layer.occluder_size} px, every ${layer.occluder_stride} px`;
+  return [`receptive field ${layer.rf} px`, occluders];
 }
 
 function nothing() {
@@ -83,7 +89,7 @@ function tile(unit, named) {
     "a",
     {
       class: `tile ${state(unit, view.side)}`,
-      href: `#/${unit.layer.layer}/${unit.unit}`,
+      href: address(unit),
       tabindex: "-1",
       "aria-label": described(unit),
     },

@@ -73,7 +73,7 @@ function rangeFilter({ key, name, unit }) {
 function readControls() {
   const fields = controls.elements;
   view.side = fields.side.value;
-  view.scale = fields.scale.value;
+  view.shared = fields.scale.value === "shared";
   view.palette = fields.palette.value;
   view.size = Number(fields.size.value);
   view.sort = fields.sort.value;
@@ -96,7 +96,7 @@ function readControls() {
 function writeControls() {
   const fields = controls.elements;
   fields.side.value = view.side;
-  fields.scale.value = view.scale;
+  fields.scale.value = view.shared ? "shared" : "own";
   fields.palette.value = view.palette;
   fields.size.value = view.size;
   fields.sort.value = view.sort;
@@ -112,7 +112,8 @@ function writeControls() {
     view.ranges[key].forEach((value, end) => (fields[`${key}-${end}`].value = value ?? ""));
   }
   direction.textContent = view.descending ? "↓" : "↑";
-  direction.setAttribute("aria-pressed", String(view.descending));
+  direction.title = view.descending ? "Largest first" : "Smallest first";
+  direction.setAttribute("aria-label", direction.title);
   document.getElementById("filters").setAttribute("aria-expanded", String(!filterRow.hidden));
 }
 
@@ -126,10 +127,9 @@ function resetFilters() {
   refresh();
 }
 
-/** Changes what is on or off, or one of two. */
+/** Changes what is on or off, or the side. */
 function flip(key) {
-  const others = { side: { max: "min", min: "max" }, scale: { own: "shared", shared: "own" } };
-  view[key] = others[key] ? others[key][view[key]] : !view[key];
+  view[key] = key === "side" ? { max: "min", min: "max" }[view.side] : !view[key];
   writeControls();
   refresh();
 }

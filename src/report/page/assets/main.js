@@ -67,8 +67,9 @@ window.addEventListener("hashchange", () => {
 
 const keys = {
   t: () => flip("side"),
-  s: () => flip("scale"),
+  s: () => flip("shared"),
   o: () => flip("overlay"),
+  m: () => flip("laid"),
   c: () => flip("cropped"),
   "/": () => controls.elements.text.focus(),
   "?": () => document.getElementById("help").showModal(),

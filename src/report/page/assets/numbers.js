@@ -8,26 +8,21 @@ function numbers(unit, facts) {
       rows.push([name, unitOf, cells.map((cell) => cell ?? "–")]);
     }
   };
-  const pair = (values) => values && values.map((value) => number(value, 4)).join(", ");
+  const pixels = (values) => values && values.map((value) => fixed(value, 2)).join(", ");
   /** What the atlas sorts by. */
-  const known = (key, figures) => (_, side) => {
+  const known = (key) => (_, side) => {
     const value = measure(unit, side, key);
-    return state(unit, side) !== "mapped" || value === null ? null : number(value, figures);
+    return state(unit, side) !== "mapped" || value === null ? null : number(value);
   };
   /** A fitted number and its standard error. */
-  const fitted = (key) => ({ fit }) =>
-    fit?.[key] ? `${number(fit[key][0], 4)} ± ${number(fit[key][1], 2)}` : null;
+  const fitted = (key) => ({ fit }) => fit?.[key] ? estimate(fit[key]) : null;
 
-  row("Peak", "", known("peak", 4));
-  row("at y, x", "px", ({ at }) => pair(at));
-  row("Centre of mass y, x", "px", ({ mass }) => pair(mass));
-  row("Radius of 10 % of the mass", "px", ({ radii }) => radii && number(radii[0]));
-  row("50 %", "px", ({ radii }) => radii && number(radii[1]));
-  row("90 %", "px", ({ radii }) => radii && number(radii[2]));
-  row("Half-maximum area", "px²", known("area"));
-  row("Split-half reliability", "", (_, side) =>
-    side === "max" && unit.layer.reliability ? number(measure(unit, side, "reliability")) : null,
-  );
+  row("Peak", "", known("peak"));
+  row("Peak at y, x", "px", ({ at }) => pixels(at));
+  row("Centre of mass y, x", "px", ({ mass }) => pixels(mass));
+  row("Radii of 10, 50, 90 % of the mass", "px", ({ radii }) => pixels(radii));
+  row("Area at half maximum", "px²", known("area"));
+  row("Split-half reliability", "", known("reliability"));
   const fit = rows.length;
   row("Amplitude", "", fitted("amplitude"));
   row("Centre y", "px", fitted("y"));
@@ -36,7 +31,7 @@ function numbers(unit, facts) {
   row("Width, short", "px", fitted("short"));
   row("Orientation", "°", fitted("angle"));
   row("Offset", "", fitted("offset"));
-  row("Explained variance", "", known("explained", 4));
+  row("Explained variance", "", known("explained"));
 
   const body = element("tbody");
   rows.forEach(([name, unitOf, cells], place) => {

@@ -30,11 +30,11 @@ function largestOf(layer) {
 
 /** What the brightest colour stands for. */
 function scaleOf(unit, side) {
-  return view.scale === "shared" ? largestOf(unit.layer) : measure(unit, side, "peak");
+  return view.shared ? largestOf(unit.layer) : measure(unit, side, "peak");
 }
 
-/** Draws a unit's map over the whole canvas. */
-function paint(canvas, unit, side, content) {
+/** Draws a unit's map over the whole canvas; `opacity` gives that of a level, both up to 255. */
+function paint(canvas, unit, side, content, opacity = () => 255) {
   const { layer, row } = unit;
   const { count, absent } = layer.cells;
   const values = content[side];
@@ -53,11 +53,12 @@ function paint(canvas, unit, side, content) {
       if (without.has(cell)) {
         continue;
       }
-      const colour = 3 * Math.round(values[first + cell] * factor);
+      const level = Math.round(values[first + cell] * factor);
+      const colour = 3 * level;
       picture.data[at] = colours[colour];
       picture.data[at + 1] = colours[colour + 1];
       picture.data[at + 2] = colours[colour + 2];
-      picture.data[at + 3] = 255;
+      picture.data[at + 3] = opacity(level);
     }
   }
   context.putImageData(picture, 0, 0);

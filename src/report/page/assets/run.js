@@ -8,7 +8,7 @@ function renderRun() {
   );
   runView.replaceChildren(
     element("div", { class: "heading" }, element("h2", {}, "Run")),
-    element("div", { class: "columns" }, element("div", {}, ...sections)),
+    element("div", { class: "sections" }, ...sections),
     element("section", {}, element("h3", {}, "Layers"), layerTable()),
     element("section", {}, element("h3", {}, "Map files and their SHA-256"), facts(index.layers.flatMap(({ files }) => Object.entries(files)))),
   );

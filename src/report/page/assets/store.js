@@ -77,13 +77,14 @@ const units = index.layers.flatMap((layer) => {
   return Array.from(rows, (row, unit) => ({ layer, unit, row, name: `${layer.layer} ${unit}` }));
 });
 
+/** The address of a unit's page. */
+function address({ layer, unit }) {
+  return `#/${layer.layer}/${unit}`;
+}
+
 /** A number of a unit's map, or null. */
 function measure(unit, side, key) {
-  if (unit.row < 0) {
-    return null;
-  }
-  const columns = key === "reliability" ? unit.layer : unit.layer[side];
-  return columns[key]?.[unit.row] ?? null;
+  return unit.layer[side][key]?.[unit.row] ?? null;
 }
 
 /** `mapped`, `silent` or `missing`. */

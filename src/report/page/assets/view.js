@@ -3,15 +3,15 @@
 /** What can be sorted and filtered by, beside the unit's number. */
 const MEASURES = [
   { key: "peak", name: "Peak", unit: "" },
-  { key: "area", name: "Half-maximum area", unit: "px²" },
+  { key: "area", name: "Area at half maximum", unit: "px²" },
   { key: "radius", name: "Radius of half the mass", unit: "px" },
   { key: "explained", name: "Explained variance", unit: "" },
   { key: "reliability", name: "Split-half reliability", unit: "" },
-].filter(({ key }) => key !== "reliability" || index.layers.some((layer) => layer.reliability));
+].filter(({ key }) => key !== "reliability" || index.layers.some(({ max }) => max.reliability));
 
 const view = {
   side: "max",
-  scale: "own",
+  shared: false,
   palette: index.palettes[0][0],
   size: 72,
   layers: new Set(),
@@ -22,6 +22,7 @@ const view = {
   states: { mapped: true, silent: true, missing: false },
   ranges: Object.fromEntries(MEASURES.map(({ key }) => [key, [null, null]])),
   overlay: true,
+  laid: false,
   cropped: false,
 };
 
