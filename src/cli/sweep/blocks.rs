@@ -10,7 +10,7 @@ use crate::blocks::Block;
 use crate::cli::failure::Failure;
 use crate::engine::{EngineError, Prepared, Watch};
 use crate::maps::{
-    BlockMaps, BlockRecord, BlockUnits, LayerConfiguration, VerificationRecord, discrepancy_map,
+    BlockMaps, BlockRecord, BlockUnits, LayerConfiguration, Plane, VerificationRecord,
 };
 use crate::sweep::{Extent, LayerSweep, Sample, SweepError, Verification};
 
@@ -79,22 +79,18 @@ impl Work {
         watch.begin(extent.presentations);
         let sweep = LayerSweep { units, ..layer.sweep };
         let rf = sweep.geometry.projection.size;
-        let mut maps = BlockMaps::new(rf);
+        let settings = &self.settings;
+        let planes = Plane::of(settings.statistics, settings.moments);
+        let mut maps = BlockMaps::new(rf, settings.deposit, settings.mean_over, planes);
         let all = layer.extent().presentations;
-        let mut sample = Sample::new(self.settings.verify, all, self.settings.seed)
+        let mut sample = Sample::new(settings.verify, all, settings.seed)
             .within(*before..before + extent.presentations);
         sweep
             .run(watch, |finished| -> Result<(), SweepError> {
                 sample.see(&finished);
-                let placement = finished.placement;
-                let map = discrepancy_map(
-                    rf,
-                    placement.frame,
-                    self.settings.deposit,
-                    &placement.occluders,
-                    &finished.presented.differences,
-                );
-                maps.add(finished.unit, finished.side, &map);
+                let draws: Vec<&[f32]> =
+                    finished.presented.iter().map(|draw| &draw.differences[..]).collect();
+                maps.add(finished.unit, finished.side, finished.placement, &draws);
                 Ok(())
             })
             .with_context(|| layer.name.clone())?;

@@ -43,7 +43,7 @@ impl Work {
                 ranking,
                 units,
                 top,
-                noise: settings.noise,
+                draws: &settings.draws,
                 batch: settings.batch,
                 memory: self.memory,
             });

@@ -6,6 +6,7 @@ mod configuration;
 mod job;
 mod merge;
 mod settings;
+mod statistics;
 mod work;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use crate::ranking::{Provenance, RankingError, digests};
 pub(super) use self::arguments::SweepArguments;
 pub(super) use self::merge::{Sweep as MergedSweep, SweepMerged};
 pub(super) use self::settings::Settings;
+pub(super) use self::statistics::repeats;
 pub(super) use self::work::Work;
 
 /// Sweep the units over their ranked images
