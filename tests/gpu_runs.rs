@@ -136,6 +136,33 @@ fn bytes_do_not_depend_on_the_batch_or_on_the_devices_memory() {
 }
 
 #[test]
+fn several_gpus_share_the_work_and_give_the_same_bytes() {
+    let test = "several_gpus_share_the_work_and_give_the_same_bytes";
+    let Some(gpu) = Gpu::emulated(test) else { return };
+    let runs = Runs { gpu, folder: tempfile::tempdir().expect("a folder") };
+    let run = format!("run --top 2 --block 1 {SOME}");
+    let three = ("EMULATOR_DEVICES", "3");
+    for (out, device, devices) in [
+        ("one", "cuda", &["cuda:0"][..]),
+        ("two", "cuda:2,cuda:0", &["cuda:0", "cuda:2"]),
+        ("all", "cuda:all", &["cuda:0", "cuda:1", "cuda:2"]),
+    ] {
+        let (well, text) = runs.run(&format!("{run} --device {device}"), out, &[three]);
+        assert!(well, "{text}");
+        assert!(runs.maps(out) == runs.maps("one"), "{out}: other maps");
+        let manifest: Value = json(&runs.path(out).join("manifest.json"));
+        let mut used = std::collections::BTreeSet::new();
+        for layer in manifest["layers"].as_object().expect("layers").values() {
+            used.extend(layer["devices"].as_array().expect("devices").iter().map(|device| {
+                let name = device.as_str().expect("a name");
+                name.split(' ').next().expect("a number").to_owned()
+            }));
+        }
+        assert!(used.iter().eq(devices), "{out}: {used:?}");
+    }
+}
+
+#[test]
 fn a_ranking_of_one_device_serves_a_sweep_of_another() {
     let test = "a_ranking_of_one_device_serves_a_sweep_of_another";
     let Some(runs) = Runs::new(test) else { return };
@@ -197,6 +224,14 @@ fn a_gpu_that_can_be_used_is_used_and_one_that_cannot_is_told_of() {
             2,
             "there is no GPU 1; the only one is GPU 0",
         ),
+        (
+            "--device cuda:0,cuda:1",
+            ("EMULATOR_DEVICES", "1"),
+            2,
+            "there is no GPU 1; the only one is GPU 0",
+        ),
+        ("--device cuda:1,cuda:1", ("EMULATOR_DEVICES", "2"), 2, "GPU 1 is named twice"),
+        ("--device cuda:all", ("EMULATOR_DEVICES", "0"), 1, "finds no GPU"),
         ("--precision tf32", ("EMULATOR_DEVICES", "0"), 2, "none can be used; `occlumap devices`"),
         ("--device cuda", ("EMULATOR_MEMORY", "1000"), 1, "or other processes hold it: "),
     ] {
