@@ -9,9 +9,7 @@ use super::Work;
 use crate::blocks::Block;
 use crate::cli::failure::Failure;
 use crate::engine::{EngineError, Prepared, Watch};
-use crate::maps::{
-    BlockMaps, BlockRecord, BlockUnits, LayerConfiguration, Plane, VerificationRecord,
-};
+use crate::maps::{BlockMaps, BlockRecord, BlockUnits, LayerConfiguration, VerificationRecord};
 use crate::sweep::{Extent, LayerSweep, Sample, SweepError, Verification};
 
 /// A layer of a sweep, cut into blocks.
@@ -80,8 +78,7 @@ impl Work {
         let sweep = LayerSweep { units, ..layer.sweep };
         let rf = sweep.geometry.projection.size;
         let settings = &self.settings;
-        let planes = Plane::of(settings.statistics, settings.moments);
-        let mut maps = BlockMaps::new(rf, settings.deposit, settings.mean_over, planes);
+        let mut maps = BlockMaps::new(rf, settings.deposit, settings.mean_over, settings.planes());
         let all = layer.extent().presentations;
         let mut sample = Sample::new(settings.verify, all, settings.seed)
             .within(*before..before + extent.presentations);
