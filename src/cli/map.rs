@@ -102,6 +102,7 @@ impl Map {
         if self.responses.as_ref().is_some_and(|responses| is_same_file(responses, &self.out)) {
             return Err(Failure::usage("--out and --responses name the same file"));
         }
+        let chosen = self.method.choose(progress)?;
         let inputs = Inputs::load(network, layers, &self.model, &self.images, progress)?;
         let (network, images) = (inputs.network(), &inputs.images);
         if self.image >= images.len() {
@@ -126,8 +127,7 @@ impl Map {
             )));
         }
         let placement = geometry.placement(y, x).or_usage()?;
-        let engine =
-            self.method.engine(None)?.prepare(&inputs.model, &inputs.layers, images.size())?;
+        let engine = chosen.engine(None).prepare(&inputs.model, &inputs.layers, images.size())?;
         threads::start(self.running.threads)?;
 
         let image = images.read(self.image)?;

@@ -75,10 +75,14 @@ impl Plan {
     pub fn execute(self) -> Result<(), Failure> {
         let work = Work::open(self.common, &[])?;
         work.inputs.check_top(self.top)?;
-        let engine = work.engine()?;
+        let engine = work.engine();
         let prepared =
             engine.prepare(&work.inputs.model, &work.inputs.layers, work.inputs.images.size())?;
-        let (reading, ranking) = rank_some(&work, &*prepared)?;
+        let (reading, ranking) = {
+            let ranker = work.chosen.place.ranker(work.progress)?;
+            let (model, layers) = (&work.inputs.model, &work.inputs.layers);
+            rank_some(&work, &*ranker.prepare(model, layers, work.inputs.images.size())?)?
+        };
         let mut layers = Vec::with_capacity(work.inputs.layers.len());
         for (&layer, units) in work.inputs.layers.iter().zip(&work.settings.units) {
             let maps = 2 * self.top * units.len();

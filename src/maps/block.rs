@@ -3,7 +3,7 @@
 use super::{Coverage, ImageMap, MeanOver, Plane, Statistics, Sums, payload};
 use crate::geometry::Deposit;
 use crate::ranking::Side;
-use crate::sweep::Placement;
+use crate::sweep::{Placement, Summed};
 
 /// Takes the differences of some units, one image after the other, and keeps what is told about
 /// their maps.
@@ -33,19 +33,44 @@ impl BlockMaps {
         Self { rf, deposit, over, planes, image, unit: None, payload }
     }
 
+    /// Whether sums of signed and of squared differences are needed.
+    pub fn moments(&self) -> bool {
+        self.planes.contains(&Plane::Signed) || self.planes.contains(&Plane::Squared)
+    }
+
     /// Adds the differences `draws`, each of one draw of the noise, on one of a unit's images.
     /// Units come one after the other, and the images of each side in the order of the ranking.
     pub fn add(&mut self, unit: usize, side: Side, placement: &Placement, draws: &[&[f32]]) {
-        if self.unit.as_ref().is_none_or(|current| current.unit != unit) {
-            self.finish_unit();
-        }
-        let moments = self.planes.contains(&Plane::Signed) || self.planes.contains(&Plane::Squared);
-        let none = || (Sums::new(self.rf, moments), Coverage::new(self.rf));
-        let new = || Unit { unit, sides: [none(), none()] };
-        let (sums, coverage) = &mut self.unit.get_or_insert_with(new).sides[side as usize];
+        self.begin(unit);
         self.image.set(self.deposit, placement, draws);
-        sums.add(&self.image);
-        coverage.add(self.deposit, placement);
+        if let Some(Unit { sides, .. }) = &mut self.unit {
+            let (sums, coverage) = &mut sides[side as usize];
+            sums.add(&self.image);
+            coverage.add(self.deposit, placement);
+        }
+    }
+
+    /// Adds all images of one side of a unit, summed already. Units come one after the other.
+    pub fn add_summed(&mut self, summed: &Summed<'_>) {
+        self.begin(summed.unit);
+        let (rf, moments) = (self.rf, self.moments());
+        if let Some(Unit { sides, .. }) = &mut self.unit {
+            let (sums, coverage) = &mut sides[summed.side as usize];
+            *sums = Sums::of(rf, moments, summed);
+            for placement in summed.placements {
+                coverage.add(self.deposit, placement);
+            }
+        }
+    }
+
+    /// Takes a unit in hand.
+    fn begin(&mut self, unit: usize) {
+        if self.unit.as_ref().is_some_and(|current| current.unit == unit) {
+            return;
+        }
+        self.finish_unit();
+        let none = || (Sums::new(self.rf, self.moments()), Coverage::new(self.rf));
+        self.unit = Some(Unit { unit, sides: [none(), none()] });
     }
 
     /// The payload of all units.

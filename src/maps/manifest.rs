@@ -131,6 +131,8 @@ pub struct LayerRecord {
     pub seconds: f64,
     /// Threads of the processes, each number once.
     pub threads: BTreeSet<usize>,
+    /// The devices that computed, each once: `cpu`, or a GPU's number and name.
+    pub devices: BTreeSet<String>,
     /// SHA-256 of the files.
     pub files: BTreeMap<String, Digest>,
     /// What presenting some of it again showed; `null` where that was not asked for.

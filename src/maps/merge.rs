@@ -70,6 +70,7 @@ pub fn merge_layer(
         maps_without_occluders: sum(|record| record.maps_without_occluders),
         seconds: records.iter().map(|record| record.seconds).sum(),
         threads: records.iter().map(|record| record.threads).collect::<BTreeSet<_>>(),
+        devices: records.iter().map(|record| record.device.clone()).collect(),
         files,
         verified: verified.reduce(|all, one| all.join(&one)),
     }))

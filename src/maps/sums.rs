@@ -1,6 +1,7 @@
 //! What is summed over the images of one end of a unit's ranking.
 
 use super::ImageMap;
+use crate::sweep::Summed;
 
 /// Sums over images, each `[rf, rf]`, row by row. What is told about a unit's maps is made of
 /// these, and of [`Coverage`](super::Coverage), which depends on places alone.
@@ -38,6 +39,26 @@ impl Sums {
             signed: moment(),
             squared: moment(),
         }
+    }
+
+    /// Those of images that were summed elsewhere, on maps of `rf` × `rf` pixels: the same, to the
+    /// bit, as [`add`](Self::add)ing them one by one.
+    pub fn of(rf: usize, moments: bool, summed: &Summed<'_>) -> Self {
+        let mut all = Self::new(rf, moments);
+        all.images = summed.placements.len();
+        let sums = summed.sums;
+        for (pixels, slots) in [
+            (&mut all.absolute, &sums.absolute),
+            (&mut all.absolute_squared, &sums.absolute_squared),
+            (&mut all.alternate, &sums.alternate),
+            (&mut all.signed, &sums.signed),
+            (&mut all.squared, &sums.squared),
+        ] {
+            for (&pixel, &sum) in summed.pixels.iter().zip(slots) {
+                pixels[pixel] = sum;
+            }
+        }
+        all
     }
 
     /// Adds the next image of the ranking. Each sum takes one addition a pixel, in 64 bits; the

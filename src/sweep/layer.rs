@@ -5,11 +5,8 @@ use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::iter::Sum;
 use std::ops::Range;
 
-use ndarray::Array3;
-
-use super::batches::batches;
 use super::{LayerGeometry, MemoryShares, Placement, SweepError};
-use crate::engine::{Job, Prepared, Presented, Watch};
+use crate::engine::{Prepared, Presented, Watch};
 use crate::geometry::GeometryError;
 use crate::images::ImageFolder;
 use crate::network::LayerId;
@@ -81,10 +78,10 @@ impl Sum for Extent {
 
 /// A unit and one of its ranked images.
 #[derive(Clone, Copy)]
-struct Target {
-    unit: usize,
-    side: Side,
-    entry: Entry,
+pub(super) struct Target {
+    pub unit: usize,
+    pub side: Side,
+    pub entry: Entry,
 }
 
 impl LayerSweep<'_> {
@@ -163,81 +160,24 @@ impl LayerSweep<'_> {
         Ok(parts(&bytes, self.memory.responses))
     }
 
-    /// Presents all occluders of some targets, image by image; returns what each target's did in
-    /// each draw of the noise.
+    /// Presents all occluders of some targets; returns what each target's did in each draw of the
+    /// noise.
     fn present(&self, targets: &[Target], watch: &Watch<'_>) -> Result<Vec<Presented>, SweepError> {
-        let repeats = self.draws.len();
-        let mut order: Vec<usize> = (0..targets.len() * repeats).collect();
-        let image = |place: usize| targets[place / repeats].entry.image;
-        order.sort_by_key(|&place| image(place));
-        let image_of: Vec<u32> = order.iter().map(|&place| image(place)).collect();
-        let mut wanted: Vec<usize> = image_of.iter().map(|&image| image as usize).collect();
-        wanted.dedup();
-
-        let readers = rayon::current_num_threads();
-        let most_images = self.memory.images_at_a_time(self.geometry.image);
         let nothing = Presented { response: 0.0, differences: Vec::new() };
-        let mut presented = vec![nothing; order.len()];
-        self.images.stream(&wanted, readers, |stream| -> Result<(), SweepError> {
-            let mut held: Vec<(u32, Array3<f32>)> = Vec::new();
-            for batch in batches(&image_of, self.batch.max(1), most_images) {
-                let (places, images) = (&order[batch.clone()], &image_of[batch]);
-                // Images come in the order of their indices.
-                held.retain(|(image, _)| *image >= images[0]);
-                while held.last().is_none_or(|(image, _)| *image < images[images.len() - 1]) {
-                    let Some(read) = stream.next() else { break };
-                    let image = read?;
-                    held.push((image.index as u32, image.values));
-                }
-                let batch: Vec<(Target, Noise)> = places
-                    .iter()
-                    .map(|&place| (targets[place / repeats], self.draws[place % repeats]))
-                    .collect();
-                for (&place, outcome) in
-                    places.iter().zip(self.present_batch(&batch, &held, watch)?)
-                {
-                    presented[place] = outcome;
-                }
+        let mut presented = vec![nothing; targets.len() * self.draws.len()];
+        self.in_batches(targets, |places, jobs| {
+            let outcomes = self.engine.present(self.layer, jobs, watch)?;
+            let responses = outcomes.iter().map(|outcome| outcome.response).collect();
+            for (&place, outcome) in places.iter().zip(outcomes) {
+                presented[place] = outcome;
             }
-            Ok(())
+            Ok(responses)
         })?;
         Ok(presented)
     }
 
-    /// Presents all occluders of a batch; `images` are sorted by their index.
-    fn present_batch(
-        &self,
-        batch: &[(Target, Noise)],
-        images: &[(u32, Array3<f32>)],
-        watch: &Watch<'_>,
-    ) -> Result<Vec<Presented>, SweepError> {
-        let placements: Vec<Placement> =
-            batch.iter().map(|(target, _)| self.placement(target)).collect::<Result<_, _>>()?;
-        let jobs: Vec<Job<'_>> = batch
-            .iter()
-            .zip(&placements)
-            .map(|((target, noise), placement)| {
-                let Entry { image, position, .. } = target.entry;
-                let place = images.partition_point(|&(index, _)| index < image);
-                Job {
-                    image: images[place].1.view(),
-                    image_index: image,
-                    unit: target.unit,
-                    position: self.geometry.position(position),
-                    occluders: &placement.occluders,
-                    noise: *noise,
-                }
-            })
-            .collect();
-        let presented = self.engine.present(self.layer, &jobs, watch)?;
-        for ((target, _), presented) in batch.iter().zip(&presented) {
-            self.check_response(target, presented.response)?;
-        }
-        Ok(presented)
-    }
-
     /// The ranked images of some units, in the order in which their maps are summed.
-    fn targets(&self, units: &[usize]) -> impl Iterator<Item = Target> {
+    pub(super) fn targets(&self, units: &[usize]) -> impl Iterator<Item = Target> {
         units.iter().flat_map(move |&unit| {
             Side::BOTH.into_iter().flat_map(move |side| {
                 let entries = self.ranking[unit].side(side).iter().take(self.top);
@@ -246,7 +186,7 @@ impl LayerSweep<'_> {
         })
     }
 
-    fn placement(&self, target: &Target) -> Result<Placement, GeometryError> {
+    pub(super) fn placement(&self, target: &Target) -> Result<Placement, GeometryError> {
         let (y, x) = self.geometry.position(target.entry.position);
         self.geometry.placement(y, x)
     }
@@ -254,7 +194,7 @@ impl LayerSweep<'_> {
     /// A ranking that tells responses is checked against the engine's: this finds images whose
     /// content changed under the same name. Engines differ in rounding only, far below a
     /// thousandth of the unit's largest response.
-    fn check_response(&self, target: &Target, found: f32) -> Result<(), SweepError> {
+    pub(super) fn check_response(&self, target: &Target, found: f32) -> Result<(), SweepError> {
         let Some(ranked) = target.entry.response else { return Ok(()) };
         let unit = &self.ranking[target.unit];
         let largest = [&unit.top, &unit.bottom]

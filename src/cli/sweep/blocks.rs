@@ -82,15 +82,25 @@ impl Work {
         let all = layer.extent().presentations;
         let mut sample = Sample::new(settings.verify, all, settings.seed)
             .within(*before..before + extent.presentations);
-        sweep
-            .run(watch, |finished| -> Result<(), SweepError> {
-                sample.see(&finished);
-                let draws: Vec<&[f32]> =
-                    finished.presented.iter().map(|draw| &draw.differences[..]).collect();
-                maps.add(finished.unit, finished.side, finished.placement, &draws);
-                Ok(())
-            })
-            .with_context(|| layer.name.clone())?;
+        // What is presented again must be at hand.
+        let summed = settings.verify == 0
+            && sweep
+                .run_summed((settings.deposit, maps.moments()), watch, |summed| {
+                    maps.add_summed(&summed);
+                    Ok::<(), SweepError>(())
+                })
+                .with_context(|| layer.name.clone())?;
+        if !summed {
+            sweep
+                .run(watch, |finished| -> Result<(), SweepError> {
+                    sample.see(&finished);
+                    let draws: Vec<&[f32]> =
+                        finished.presented.iter().map(|draw| &draw.differences[..]).collect();
+                    maps.add(finished.unit, finished.side, finished.placement, &draws);
+                    Ok(())
+                })
+                .with_context(|| layer.name.clone())?;
+        }
         let verified = match plain {
             Some(plain) => {
                 let found = Verification::of(&sweep, sample, plain, watch)
@@ -105,6 +115,7 @@ impl Work {
             maps_without_occluders: extent.maps_without_occluders,
             seconds: start.elapsed().as_secs_f64(),
             threads: self.threads,
+            device: self.engine().device(),
             verified,
         };
         Ok(Block { record, payload: maps.finish() })
