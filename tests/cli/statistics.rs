@@ -63,6 +63,12 @@ fn what_is_asked_for_is_written_and_leaves_the_other_files_as_they_are() {
     let words =
         ["all: holds the results of another job", "settings.moments: true there; false here"];
     place.refuses(&format!("{RUN} --statistics --out all"), 2, &words);
+    let words = ["all: holds the results of another job", "settings.repeats: 1 there; 2 here"];
+    place.refuses(&format!("{RUN} --repeats 2 --moments --out all"), 2, &words);
+    let words = ["settings.mean_over: images there; covering here"];
+    let covering = "--statistics --moments --mean-over covering";
+    place.refuses(&format!("{RUN} {covering} --out all"), 2, &words);
+    same_trees(&maps(&place, "all"), &all, "left as they were");
 }
 
 #[test]
@@ -142,15 +148,15 @@ fn standard_errors_are_those_of_maps_computed_one_by_one() {
 #[test]
 fn a_mean_over_covering_images_is_that_over_all_but_for_their_number() {
     let place = Workplace::new();
-    place.succeeds(&format!("{RUN} --statistics --moments --out images"));
+    place.succeeds(&format!("{RUN} --statistics --moments --out all"));
     place.succeeds(&format!("{RUN} --statistics --moments --mean-over covering --out covering"));
     for kind in ["max", "min", "max_signed", "min_squared"] {
         let file = |out: &str| cube(floats(&place.path(format!("{out}/maps/conv4_{kind}.npy"))));
         let side = &kind[..3];
-        let counts = counts(&place, &format!("images/maps/conv4_{side}_counts.npy"));
+        let counts = counts(&place, &format!("all/maps/conv4_{side}_counts.npy"));
         assert!(counts.iter().all(|count| (0..=4).contains(count)));
         assert!(counts.iter().any(|&count| count < 4), "no receptive field is cut");
-        Zip::from(&file("images")).and(&file("covering")).and(&counts).for_each(
+        Zip::from(&file("all")).and(&file("covering")).and(&counts).for_each(
             |all, covering, &count| {
                 let expected = if count == 0 { 0.0 } else { all * 4.0 / f64::from(count) };
                 assert!((covering - expected).abs() <= 1e-12 * expected.abs());
@@ -159,10 +165,10 @@ fn a_mean_over_covering_images_is_that_over_all_but_for_their_number() {
         );
     }
     let read = |out: &str| place.read(&format!("{out}/maps/conv4_max_reliability.npy"));
-    assert_eq!(read("images"), read("covering"));
+    assert_eq!(read("all"), read("covering"));
     let moments = ["signed", "squared"]
-        .map(|kind| cube(floats(&place.path(format!("images/maps/conv4_max_{kind}.npy")))));
-    let mean = cube(floats(&place.path("images/maps/conv4_max.npy")));
+        .map(|kind| cube(floats(&place.path(format!("all/maps/conv4_max_{kind}.npy")))));
+    let mean = cube(floats(&place.path("all/maps/conv4_max.npy")));
     Zip::from(&mean).and(&moments[0]).for_each(|mean, signed| assert!(signed.abs() <= *mean));
     assert!(moments[0].iter().any(|&signed| signed < 0.0));
     assert!(moments[1].iter().all(|&squared| squared >= 0.0));
