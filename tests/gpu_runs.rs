@@ -69,10 +69,17 @@ impl Runs {
 
     /// The largest difference of two runs' mean maps, as a part of the map's largest value.
     fn difference(&self, found: &str, expected: &str) -> f64 {
+        self.difference_of("", found, expected)
+    }
+
+    /// As [`difference`](Self::difference), of another kind of map, such as `_sem`.
+    fn difference_of(&self, kind: &str, found: &str, expected: &str) -> f64 {
         let mut worst: f64 = 0.0;
         let names = |out| {
             let names = self.maps(out).into_iter().map(|(name, _)| name);
-            names.filter(|name| name.ends_with("_max.npy") || name.ends_with("_min.npy"))
+            names.filter(|name| {
+                ["max", "min"].iter().any(|side| name.ends_with(&format!("_{side}{kind}.npy")))
+            })
         };
         assert!(names(expected).eq(names(found)) && names(expected).count() > 0);
         for name in names(expected) {
@@ -159,6 +166,48 @@ fn several_gpus_share_the_work_and_give_the_same_bytes() {
             }));
         }
         assert!(used.iter().eq(devices), "{out}: {used:?}");
+    }
+}
+
+#[test]
+fn repeats_and_statistics_are_those_of_whole_images_in_64_bits() {
+    let test = "repeats_and_statistics_are_those_of_whole_images_in_64_bits";
+    let Some(runs) = Runs::new(test) else { return };
+    runs.succeeds("rank --top 3 --device cpu --quiet", "ranked");
+    for (number, asked) in
+        ["--repeats 3 --moments", "--statistics --moments --mean-over covering --deposit area"]
+            .into_iter()
+            .enumerate()
+    {
+        let [exact, gpu, host] = ["exact", "gpu", "host"].map(|name| format!("{name}-{number}"));
+        let asked = format!("--layers conv2,conv4 {asked}");
+        runs.sweep(&format!("{asked} --method full --precision fp64"), &exact);
+        runs.sweep(&format!("{asked} --device cuda"), &gpu);
+        // What is verified is summed on the host: its sums are the device's to the bit.
+        runs.sweep(&format!("{asked} --device cuda --batch 3 --verify 5"), &host);
+        assert!(runs.maps(&gpu) == runs.maps(&host), "{asked}: other sums");
+        // Means, errors, counts, reliabilities and two moments of two sides of two layers.
+        assert_eq!(runs.maps(&gpu).len(), 24);
+        for (kind, tolerance) in [("", 1e-5), ("_sem", 1e-4), ("_signed", 1e-5), ("_squared", 1e-5)]
+        {
+            let difference = runs.difference_of(kind, &gpu, &exact);
+            assert!(0.0 < difference && difference <= tolerance, "{asked}{kind}: {difference:e}");
+        }
+        for (found, expected) in runs.maps(&gpu).iter().zip(runs.maps(&exact)) {
+            let name = &found.0;
+            if name.ends_with("_counts.npy") {
+                assert!(*found == expected, "{asked}: {name}");
+            }
+            if name.ends_with("_reliability.npy") {
+                let [found, expected] =
+                    [&gpu, &exact].map(|out| floats(&runs.path(out).join("maps").join(name)));
+                assert!(found.iter().any(|value| value.is_finite()), "{asked}: {name}");
+                for (found, expected) in found.iter().zip(&expected) {
+                    let near = (found - expected).abs() <= 1e-4;
+                    assert!(near || found.is_nan() && expected.is_nan(), "{asked}: {name}");
+                }
+            }
+        }
     }
 }
 

@@ -133,8 +133,7 @@ fn plan_layer(
     let image = 3 * geometry.image.area() * size_of::<f32>();
     let repeats = work.settings.draws.len();
     let responses = ((maps * repeats) as f64 * occluders.mean) as usize * size_of::<f32>();
-    let planes = Plane::of(work.settings.statistics, work.settings.moments);
-    let pixel: usize = planes.into_iter().map(Plane::bytes).sum();
+    let pixel: usize = work.settings.planes().into_iter().map(Plane::bytes).sum();
     let activations = held * activation_bytes(network, layer, &geometry)?;
     Ok(LayerPlan {
         name: network.short_name(layer),

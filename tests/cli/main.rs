@@ -19,5 +19,6 @@ mod rankings;
 mod shards;
 #[cfg(unix)]
 mod signals;
+mod statistics;
 mod terminal;
 mod weights;

@@ -10,9 +10,7 @@ use crate::blocks::Block;
 use crate::cli::failure::Failure;
 use crate::cli::inputs::Inputs;
 use crate::engine::{Engine, EngineError, Float64Engine, Prepared, Watch};
-use crate::maps::{
-    BlockMaps, BlockRecord, BlockUnits, LayerConfiguration, Plane, VerificationRecord,
-};
+use crate::maps::{BlockMaps, BlockRecord, BlockUnits, LayerConfiguration, VerificationRecord};
 use crate::sweep::{Extent, LayerSweep, Sample, SweepError, Verification};
 
 /// A layer of a sweep, cut into blocks.
@@ -111,8 +109,7 @@ impl Work {
         let sweep = LayerSweep { units, engine: &*worker.engine, ..layer.sweep };
         let rf = sweep.geometry.projection.size;
         let settings = &self.settings;
-        let planes = Plane::of(settings.statistics, settings.moments);
-        let mut maps = BlockMaps::new(rf, settings.deposit, settings.mean_over, planes);
+        let mut maps = BlockMaps::new(rf, settings.deposit, settings.mean_over, settings.planes());
         let all = layer.extent().presentations;
         let mut sample = Sample::new(settings.verify, all, settings.seed)
             .within(*before..before + extent.presentations);

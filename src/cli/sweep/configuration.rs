@@ -83,6 +83,7 @@ impl Work {
         let (occluder_size, occluder_stride) = self.settings.rule.size_and_stride(rf).or_usage()?;
         let maps = Side::BOTH.len() * sweep.top * sweep.draws.len();
         let most = (maps * count_occluders(&sweep.geometry).or_usage()?.most) as u64;
+        let planes = self.settings.planes().len();
         Ok(LayerConfiguration {
             layer: network.short_name(layer),
             name: network.layer(layer).name.clone(),
@@ -94,7 +95,7 @@ impl Work {
             // This finds occluders that cannot be placed before the first presentation.
             presentations: sweep.extent().or_usage()?.presentations,
             ranking_sha256: ranking_digest(sweep),
-            block: self.arguments.block.unwrap_or_else(|| units_a_block(most, rf)),
+            block: self.arguments.block.unwrap_or_else(|| units_a_block(most, rf, planes)),
         })
     }
 

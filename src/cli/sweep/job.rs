@@ -182,6 +182,10 @@ impl Work {
                 HumanCount(extent.maps_without_occluders)
             ));
         }
+        if self.settings.statistics && layers.iter().any(|layer| layer.sweep.top < 2) {
+            self.progress
+                .say("note: a standard error needs two images or more; of a single one it is NaN");
+        }
         let done = folder.done()?;
         if !done.is_empty() {
             let all: usize = layers.iter().map(|layer| layer.names.len()).sum();
