@@ -64,12 +64,14 @@ def draw(found, path):
     for layer, rates in found["threads"].items():
         faster = [rate / rates[1] for rate in rates.values()]
         axes[2].plot(list(rates), faster, "o-", label=f"{layer}: {faster[-1]:.2f}")
-    axes[2].set(title="threads", xlabel="threads", ylabel="times as fast as one", ylim=0,
-                xticks=list(rates))
+    axes[2].plot(list(rates), list(rates), "--", color="grey", label="as many times as threads")
+    axes[2].set(title="threads", xlabel="threads", ylabel="times as fast as one",
+                xticks=list(rates), ylim=(0, 1.1 * max(rates)))
     axes[2].legend()
     rates = [count / seconds for count, seconds in found["batch"].values()]
     axes[3].semilogx(list(found["batch"]), rates, "o-", base=2)
-    axes[3].set(title=f"{LAYER}: batch", xlabel="batch", ylabel="presentations a second", ylim=0)
+    axes[3].set(title=f"{LAYER}: batch", xlabel="batch", ylabel="presentations a second",
+                ylim=(0, 1.1 * max(rates)))
     for panel in axes:
         panel.grid(alpha=0.3)
     figure.savefig(path, dpi=110)
