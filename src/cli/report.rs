@@ -77,10 +77,7 @@ impl Report {
             examples: self.examples,
             blurred: self.blur,
             split: self.split,
-            again: Again {
-                command: &|layer| again(&results, layer),
-                note: note(&results),
-            },
+            again: Again { command: &|layer| again(&results, layer), note: note(&results) },
         };
         let watch = Watch::new(&STOP);
         let task = Task { label: "report", counted: "units", total: report.units() };

@@ -34,7 +34,8 @@ impl Demo {
 /// There are maps, and all of them are drawn.
 const DRAWN: &str = "(() => { const maps = [...document.querySelectorAll('.tile.mapped')];
   return maps.length > 0 && maps.every(tile => tile.querySelector('canvas')); })()";
-const NAMES: &str = "[...document.querySelectorAll('.tile')].map(tile => tile.getAttribute('href'))";
+const NAMES: &str =
+    "[...document.querySelectorAll('.tile')].map(tile => tile.getAttribute('href'))";
 const ALERTS: &str = "document.querySelectorAll('[role=alert]').length";
 
 /// Sets a field as a reader would.
@@ -58,7 +59,8 @@ fn is_well(page: &mut Chromium) {
     for wrong in ["NaN", "undefined", "null", "Infinity", "[object"] {
         assert!(!text.as_str().unwrap().contains(wrong), "{wrong} in {text}");
     }
-    let unlabelled = "[...document.querySelectorAll('[role=img], .tile, input, select')].filter(one =>
+    let unlabelled =
+        "[...document.querySelectorAll('[role=img], .tile, input, select')].filter(one =>
         !one.hasAttribute('aria-label') && !one.closest('label')).length";
     assert_eq!(page.evaluate(unlabelled), 0);
 }
@@ -71,7 +73,8 @@ fn maps_are_drawn_sorted_and_filtered() {
     page.open(&demo.page(), "");
     page.wait_for(DRAWN);
     let layers = |units: &[usize]| -> Vec<String> {
-        let names = |layer: &str| units.iter().map(|u| format!("#/{layer}/{u}")).collect::<Vec<_>>();
+        let names =
+            |layer: &str| units.iter().map(|u| format!("#/{layer}/{u}")).collect::<Vec<_>>();
         [names("conv1"), names("conv2")].concat()
     };
     assert_eq!(names(&mut page), layers(&[0, 1, 2, 3, 4, 5]));
@@ -158,8 +161,7 @@ fn a_units_page_tells_all_of_it_and_how_to_compute_it_again() {
     page.wait_for("document.title.startsWith('conv2 1')");
     page.press("Escape");
     page.wait_for("document.activeElement.getAttribute('href') === '#/conv2/1'");
-    for (key, href) in
-        [("ArrowLeft", "#/conv2/0"), ("ArrowUp", "#/conv1/0"), ("End", "#/conv2/5")]
+    for (key, href) in [("ArrowLeft", "#/conv2/0"), ("ArrowUp", "#/conv1/0"), ("End", "#/conv2/5")]
     {
         page.press(key);
         assert_eq!(page.evaluate("document.activeElement.getAttribute('href')"), href, "{key}");
@@ -271,7 +273,8 @@ fn names_are_texts_and_units_that_were_not_swept_are_marked() {
     let hostile = "<img src=x onerror=hit()> '\"&";
     std::fs::create_dir(path("images")).unwrap();
     for index in 0..3_u32 {
-        let picture = RgbImage::from_fn(53, 61, |x, y| Rgb([x * 3, y * 4, index * 90].map(|v| v as u8)));
+        let picture =
+            RgbImage::from_fn(53, 61, |x, y| Rgb([x * 3, y * 4, index * 90].map(|v| v as u8)));
         picture.save(path(&format!("images/{hostile} {index}.png"))).unwrap();
     }
     let golden = Golden::tiny();

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::cli::shell::shell;
 use crate::geometry::{Deposit, FrameRule, GridRule, Lattice, OccluderSize, OccluderStride};
 use crate::images::Preprocessing;
+use crate::maps::{MeanOver, SettingsRecord};
 use crate::network::Network;
 use crate::report::results::{LayerResults, Results};
 
@@ -35,19 +36,19 @@ pub(super) fn again(results: &Results, layer: &LayerResults) -> [String; 2] {
     for (name, value) in occluders(&settings.grid) {
         add(name, value.into());
     }
-    if settings.every != 1 {
-        add("--every", settings.every.to_string().into());
-    }
-    if settings.deposit == Deposit::Area {
-        add("--deposit", "area".into());
-    }
-    if settings.frame == FrameRule::Reference {
-        add("--frame", "reference".into());
+    for (name, value) in counted(settings) {
+        add(name, value.into());
     }
     for (name, value) in method(&manifest.engine) {
         add(name, (*value).into());
     }
     add("--layers", layer.name().into());
+    if settings.statistics && settings.repeats == 1 {
+        arguments.push("--statistics".into());
+    }
+    if settings.moments {
+        arguments.push("--moments".into());
+    }
     let before = shell(&arguments) + " --units ";
     [before, format!(" --out {}-", layer.name())]
 }
@@ -106,12 +107,31 @@ fn occluders(rule: &GridRule) -> Vec<(&'static str, String)> {
     options
 }
 
-/// The options that choose an engine, by its name in the manifest.
+/// What is presented how often, and how maps are made of that, where it is not the default.
+fn counted(settings: &SettingsRecord) -> Vec<(&'static str, String)> {
+    let SettingsRecord { every, repeats, deposit, frame, mean_over, .. } = *settings;
+    let options = [
+        (every != 1).then(|| ("--every", every.to_string())),
+        (repeats != 1).then(|| ("--repeats", repeats.to_string())),
+        (deposit == Deposit::Area).then(|| ("--deposit", "area".into())),
+        (frame == FrameRule::Reference).then(|| ("--frame", "reference".into())),
+        (mean_over == MeanOver::Covering).then(|| ("--mean-over", "covering".into())),
+    ];
+    options.into_iter().flatten().collect()
+}
+
+/// The options that choose an engine, by its name in the manifest. The device is told, since
+/// results differ by rounding.
 fn method(engine: &str) -> &'static [(&'static str, &'static str)] {
     match engine {
+        "cpu-incremental" => &[("--device", "cpu")],
         "cpu-direct" => &[("--method", "direct")],
-        "cpu-full" => &[("--method", "full")],
-        "cpu-full-f64" => &[("--method", "full"), ("--precision", "f64")],
+        "cpu-full" => &[("--device", "cpu"), ("--method", "full")],
+        "cpu-full-f64" => &[("--method", "full"), ("--precision", "fp64")],
+        "cuda-incremental" => &[("--device", "cuda")],
+        "cuda-incremental-tf32" => &[("--device", "cuda"), ("--precision", "tf32")],
+        "cuda-incremental-bf16" => &[("--device", "cuda"), ("--precision", "bf16")],
+        "cuda-full" => &[("--device", "cuda"), ("--method", "full")],
         _ => &[],
     }
 }
@@ -134,7 +154,6 @@ mod tests {
             lattice: Lattice::Box,
         };
         assert_eq!(text(occluders(&rule)), "--occluder-size 7 --stride-divisor 3 ");
-        assert_eq!(method("cpu-incremental"), []);
     }
 
     #[test]

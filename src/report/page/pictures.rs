@@ -145,7 +145,12 @@ fn source(picture: RgbImage) -> ImageResult<String> {
     let (width, height) = picture.dimensions();
     let mut bytes = Vec::new();
     let kind = if larger <= SMALL {
-        PngEncoder::new(&mut bytes).write_image(&picture, width, height, ExtendedColorType::Rgb8)?;
+        PngEncoder::new(&mut bytes).write_image(
+            &picture,
+            width,
+            height,
+            ExtendedColorType::Rgb8,
+        )?;
         "png"
     } else {
         JpegEncoder::new_with_quality(&mut bytes, QUALITY).encode_image(&picture)?;
