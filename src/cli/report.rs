@@ -16,7 +16,7 @@ use super::{STOP, threads};
 use crate::engine::Watch;
 use crate::images::ImageFolder;
 use crate::report::page::{Again, Report as Page, ReportError, data_folder};
-use crate::report::results::Results;
+use crate::report::results::{LayerResults, Results};
 
 /// Make a page to see all maps with, in a browser
 ///
@@ -44,7 +44,7 @@ pub(super) struct Report {
     #[arg(long, value_name = "DIR")]
     ranking: Option<PathBuf>,
     /// Images to show of each unit, from either end of its ranking; 0 for none
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 6)]
     examples: usize,
     /// Blur each map by a Gaussian of a thirtieth of the RF before a Gaussian is fitted; the
     /// widths contain the blur
@@ -70,14 +70,24 @@ impl Report {
         if let Err(why) = &images {
             progress.say(format!("note: the report shows no images: {why}"));
         }
+        if !results.is_complete() {
+            let layers: Vec<&str> = results.layers().iter().map(LayerResults::name).collect();
+            let layers = layers.join(", ");
+            progress.say(format!("note: not all layers are finished; the report shows {layers}"));
+        }
         threads::start(self.running.threads)?;
+        let named = Path::new(&results.manifest().images.folder);
+        let folder = self.images.as_deref().unwrap_or(named);
         let report = Page {
             results: &results,
             images: images.as_ref().map_err(Clone::clone),
             examples: self.examples,
             blurred: self.blur,
             split: self.split,
-            again: Again { command: &|layer| again(&results, layer), note: note(&results) },
+            again: Again {
+                command: &|layer| again(&results, folder, layer),
+                note: note(&results, folder),
+            },
         };
         let watch = Watch::new(&STOP);
         let task = Task { label: "report", counted: "units", total: report.units() };

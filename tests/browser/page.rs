@@ -224,8 +224,8 @@ fn it_looks_well_in_light_and_dark_wide_and_narrow() {
         lies_well(&mut page, 12);
         is_seen(&page.screenshot(&format!("atlas-{name}")), dark);
         page.open(&demo.page(), "#/conv2/1");
-        page.wait_for("document.querySelectorAll('.pictures image').length === 10");
-        lies_well(&mut page, 12);
+        page.wait_for("document.querySelectorAll('.pictures image').length === 12");
+        lies_well(&mut page, 14);
         is_seen(&page.screenshot(&format!("unit-{name}")), dark);
         page.open(&demo.page(), "#/run");
         page.wait_for("document.documentElement.dataset.drawn === 'run'");
@@ -246,7 +246,7 @@ fn pages_beside_the_report_are_read_when_they_are_looked_at() {
     let demo = Demo::reported("--split");
     page.look(1280, 900, false);
     page.open(&demo.page(), "#/conv1/2");
-    page.wait_for("document.querySelectorAll('.pictures image').length === 10");
+    page.wait_for("document.querySelectorAll('.pictures image').length === 12");
     let scripts = "[...document.scripts].map(one => one.src.split('/').pop().split('-')[0])
         .filter(name => name).sort()";
     assert_eq!(page.evaluate(scripts), json!(["conv1", "pictures"]));

@@ -1,7 +1,7 @@
 //! The command that computes a unit's maps again.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::shell::shell;
 use crate::geometry::{Deposit, FrameRule, GridRule, Lattice, OccluderSize, OccluderStride};
@@ -12,25 +12,26 @@ use crate::report::results::{LayerResults, Results};
 
 /// A name for the description of a network that is no preset, where its file is not known.
 const DESCRIPTION: &str = "model.json";
+/// A name for the folder of rankings, where there is none beside the maps.
+const RANKING: &str = "RANKING";
 
 /// The command for a unit of a layer: what stands before the unit's number, and what between that
 /// and its second place, at the end.
-pub(super) fn again(results: &Results, layer: &LayerResults) -> [String; 2] {
+pub(super) fn again(results: &Results, images: &Path, layer: &LayerResults) -> [String; 2] {
     let manifest = results.manifest();
     let settings = &manifest.settings;
     let size = manifest.images.size;
     let seed = settings.noise.rsplit(':').next().unwrap_or_default();
-    let ranking = results.ranking_folder().unwrap_or(Path::new("RANKING"));
     let mut arguments: Vec<OsString> = ["occlumap", "sweep", "--model"].map(Into::into).into();
     arguments.push(model(results).unwrap_or_else(|| DESCRIPTION.into()));
     let mut add = |name: &str, value: OsString| arguments.extend([name.into(), value]);
     add("--weights", (&manifest.model.weights).into());
-    add("--images", (&manifest.images.folder).into());
+    add("--images", images.into());
     for (name, value) in preprocessing(&manifest.images.preprocessing) {
         add(name, value.into());
     }
     add("--image-size", format!("{}x{}", size.height, size.width).into());
-    add("--ranking", ranking.into());
+    add("--ranking", ranking(results).into());
     add("--top", settings.top.to_string().into());
     add("--seed", seed.into());
     for (name, value) in occluders(&settings.grid) {
@@ -54,10 +55,25 @@ pub(super) fn again(results: &Results, layer: &LayerResults) -> [String; 2] {
 }
 
 /// What must be said about the command.
-pub(super) fn note(results: &Results) -> Option<String> {
-    model(results).is_none().then(|| {
+pub(super) fn note(results: &Results, images: &Path) -> Option<String> {
+    let described = model(results).is_none().then(|| {
         format!("{DESCRIPTION} is what manifest.json holds as `description` of its `model`.")
-    })
+    });
+    let unranked = results.ranking_folder().is_none().then(|| {
+        format!("In the place of {RANKING} goes the folder of the rankings that were swept.")
+    });
+    let weights = Path::new(&results.manifest().model.weights);
+    let relative = [weights, images].iter().any(|path| path.is_relative()).then(|| {
+        "Paths are as they were given: relative ones begin where the sweep was started.".to_owned()
+    });
+    let notes: Vec<String> = [described, unranked, relative].into_iter().flatten().collect();
+    (!notes.is_empty()).then(|| notes.join(" "))
+}
+
+/// The folder of the rankings, wherever the command is given; a name where none is known.
+fn ranking(results: &Results) -> PathBuf {
+    let Some(folder) = results.ranking_folder() else { return RANKING.into() };
+    std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned())
 }
 
 /// How the network is named on the command line, if that is known.
@@ -68,7 +84,7 @@ fn model(results: &Results) -> Option<OsString> {
         return Some((&model.name).into());
     }
     // Where the demonstration leaves it.
-    let beside = results.folder().join(DESCRIPTION);
+    let beside = std::path::absolute(results.folder().join(DESCRIPTION)).ok()?;
     let read = Network::named(&beside.to_string_lossy());
     read.is_ok_and(|network| same(&network)).then(|| beside.into())
 }

@@ -25,6 +25,7 @@ function renderAtlas() {
   near.disconnect();
   tiles.clear();
   atlas.style.setProperty("--tile", `${view.size}px`);
+  atlas.style.setProperty("--lines", view.sort === "unit" ? 1 : 2);
   atlas.replaceChildren(...groups(shown).map(([layer, list]) => section(layer, list)));
   if (shown.length === 0) {
     atlas.append(nothing());
@@ -85,13 +86,15 @@ function nothing() {
 }
 
 function tile(unit, named) {
+  const label = described(unit);
   const made = element(
     "a",
     {
       class: `tile ${state(unit, view.side)}`,
       href: address(unit),
       tabindex: "-1",
-      "aria-label": described(unit),
+      "aria-label": label,
+      title: label,
     },
     element("span", { class: "map" }),
     element("span", { class: "name" }, named ? unit.name : String(unit.unit)),

@@ -17,6 +17,7 @@ function setUpControls() {
   controls.addEventListener("submit", (event) => event.preventDefault());
   controls.addEventListener("input", () => {
     readControls();
+    writeControls();
     refresh();
   });
   direction.addEventListener("click", () => flip("descending"));
@@ -111,6 +112,8 @@ function writeControls() {
   for (const { key } of MEASURES) {
     view.ranges[key].forEach((value, end) => (fields[`${key}-${end}`].value = value ?? ""));
   }
+  document.querySelector("#legend i").style.background = gradient(view.palette, "to right");
+  document.querySelector("#legend span").textContent = view.shared ? "layer’s largest" : "peak";
   direction.textContent = view.descending ? "↓" : "↑";
   direction.title = view.descending ? "Largest first" : "Smallest first";
   direction.setAttribute("aria-label", direction.title);

@@ -69,7 +69,7 @@ function overlayOf(unit, side, content) {
   }
   const canvas = element("canvas");
   canvas.width = canvas.height = unit.layer.rf;
-  paint(canvas, unit, side, content, (level) => Math.round(255 * 0.85 * Math.sqrt(level / 255)));
+  paint(canvas, unit, side, content, (level) => Math.min(217, Math.round(1.3 * level)));
   return canvas.toDataURL();
 }
 

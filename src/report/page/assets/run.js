@@ -3,6 +3,7 @@
 const runView = document.getElementById("run");
 
 function renderRun() {
+  const files = index.layers.flatMap((layer) => Object.entries(layer.files));
   const sections = runFacts(index.run).map(([title, rows]) =>
     element("section", {}, element("h3", {}, title), facts(rows)),
   );
@@ -10,7 +11,7 @@ function renderRun() {
     element("div", { class: "heading" }, element("h2", {}, "Run")),
     element("div", { class: "sections" }, ...sections),
     element("section", {}, element("h3", {}, "Layers"), layerTable()),
-    element("section", {}, element("h3", {}, "Map files and their SHA-256"), facts(index.layers.flatMap(({ files }) => Object.entries(files)))),
+    element("section", {}, element("h3", {}, "Map files and their SHA-256"), facts(files)),
   );
   document.documentElement.dataset.drawn = "run";
 }
@@ -48,8 +49,11 @@ function runFacts(run) {
         ["Grid begins", settings.grid.lattice === "box" ? "in the RF’s corner" : "in the image’s corner"],
         ["Presented", settings.every === 1 ? "all" : `every ${settings.every}th`],
         ["Noise", settings.noise],
+        ["Draws of the noise", count(settings.repeats)],
         ["Effect is added", settings.deposit === "centre" ? "at the centre" : "to the whole area"],
         ["Frame", settings.frame === "field" ? "the RF’s own" : "as the reference has it"],
+        ["Mean over", settings.mean_over === "images" ? "all images" : "images that cover the pixel"],
+        ["Also kept", kept(settings)],
       ],
     ],
     [
@@ -65,6 +69,12 @@ function runFacts(run) {
       ],
     ],
   ];
+}
+
+/** What there is beside the means. */
+function kept({ statistics, moments }) {
+  const files = [statistics && "standard errors, counts", moments && "signed and squared means"];
+  return ["reliabilities", ...files.filter(Boolean)].join(", ");
 }
 
 function facts(rows) {
@@ -91,6 +101,7 @@ const LAYER_COLUMNS = [
   ["Occluders", (layer) => `${layer.occluder_size} px, every ${layer.occluder_stride}`],
   ["Presentations", ({ presentations }) => count(presentations)],
   ["Without occluders", (layer) => count(layer.maps_without_occluders)],
+  ["Devices", ({ devices }) => devices.join(", ")],
   ["Time", ({ seconds }) => duration(seconds)],
   ["Verified", ({ verified }) => verification(verified)],
 ];

@@ -38,10 +38,15 @@ function unitParts(unit, content) {
     element(
       "div",
       { class: "columns" },
-      element("div", {}, element("div", { class: "maps" }, ...figures), numbers(unit, facts)),
+      element(
+        "div",
+        {},
+        element("div", { class: "maps" }, ...figures),
+        numbers(unit, facts),
+        command(unit),
+      ),
       element("div", {}, ...examples),
     ),
-    command(unit),
   ];
 }
 

@@ -13,7 +13,7 @@ const view = {
   side: "max",
   shared: false,
   palette: index.palettes[0][0],
-  size: 72,
+  size: units.length <= 100 ? 112 : 72,
   layers: new Set(),
   sort: "unit",
   descending: false,
