@@ -77,7 +77,11 @@ function readControls() {
   view.shared = fields.scale.value === "shared";
   view.palette = fields.palette.value;
   view.size = Number(fields.size.value);
-  view.sort = fields.sort.value;
+  if (view.sort !== fields.sort.value) {
+    view.sort = fields.sort.value;
+    // Of a measure the largest are looked for first.
+    view.descending = view.sort !== "unit";
+  }
   view.grouped = fields.grouped.checked;
   view.text = fields.text.value;
   view.layers = new Set(fields.layer.value === ALL ? [] : [fields.layer.value]);

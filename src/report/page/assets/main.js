@@ -1,10 +1,12 @@
 // Which view is shown, by the address, and what keys do.
 
 const title = index.run.model;
-const summary =
+const summary = [
   `${plural(units.length, "unit")} in ${plural(index.layers.length, "layer")}, ` +
-  `over the top and bottom ${index.run.settings.top} of ${plural(index.run.image_count, "image")}` +
-  (index.run.complete ? "" : "; not all layers that were asked for are there yet");
+    `over the top and bottom ${index.run.settings.top} of ${plural(index.run.image_count, "image")}`,
+  index.run.complete ? null : "not all layers that were asked for are there yet",
+  index.layers.every(({ verified }) => verified?.passed) ? "verified ✓" : null,
+].filter(Boolean);
 
 const views = { atlas, unit: unitView, run: runView };
 
@@ -162,6 +164,6 @@ function fail(error) {
 const theme = remembered("occlumap theme");
 setTheme(THEMES.includes(theme) ? theme : "auto");
 document.getElementById("title").textContent = title;
-document.getElementById("summary").textContent = summary;
+document.getElementById("summary").textContent = summary.join(" · ");
 setUpControls();
 refresh();

@@ -29,8 +29,10 @@ function pictureFigure(unit, entry, rank, shapes) {
     "figcaption",
     {},
     element("b", {}, `${rank + 1}`),
-    entry.response === null ? null : element("span", {}, number(entry.response)),
-    element("small", {}, `at ${entry.position.join(", ")}`),
+    entry.response === null
+      ? null
+      : element("span", { title: "Response" }, number(entry.response)),
+    element("small", { title: "y, x on the layer’s output" }, `at ${entry.position.join(", ")}`),
   );
   picture(entry.picture).then(({ name, source }) => {
     const crisp = view.cropped && rf < 64 ? "crisp" : "";

@@ -97,13 +97,13 @@ const LAYER_COLUMNS = [
   ["Units", ({ units }) => count(units)],
   ["Swept", ({ swept, units }) => count(swept?.length ?? units)],
   ["Silent", (layer) => count(layer.max.peak.filter((peak) => peak === 0).length)],
+  ["Verified", ({ verified }) => verification(verified)],
   ["Receptive field", ({ rf }) => `${rf} px`],
   ["Occluders", (layer) => `${layer.occluder_size} px, every ${layer.occluder_stride}`],
   ["Presentations", ({ presentations }) => count(presentations)],
-  ["Without occluders", (layer) => count(layer.maps_without_occluders)],
   ["Devices", ({ devices }) => devices.join(", ")],
+  ["Maps without an occluder", (layer) => count(layer.maps_without_occluders)],
   ["Time", ({ seconds }) => duration(seconds)],
-  ["Verified", ({ verified }) => verification(verified)],
 ];
 
 function layerTable() {
@@ -127,10 +127,11 @@ function verification(verified) {
     return "not asked for";
   }
   const { presentations, largest_error: error, tolerance, passed } = verified;
+  const title = `Part of the map’s largest difference; up to ${number(tolerance, 1)} is rounding`;
   return element(
     "span",
-    { class: passed ? "passed" : "not-passed" },
-    `${passed ? "✓ passed" : "✗ failed"}: ${plural(presentations, "presentation")}, largest error ${number(error, 2)} of ${number(tolerance, 2)} allowed`,
+    { class: passed ? "passed" : "not-passed", title },
+    `${passed ? "✓" : "✗"} ${plural(presentations, "presentation")}, within ${number(error, 2)}`,
   );
 }
 
