@@ -35,7 +35,7 @@ use crate::engine::order::{Member, OnImage, by_image, in_order_of_plans};
 use crate::engine::plan::{Axis, PlanKey, Planner};
 use crate::engine::request::{check_image, check_job};
 use crate::engine::{
-    Engine, EngineError, Extremes, Job, Prepared, Presented, ReferenceEngine, Watch,
+    Engine, EngineError, Extremes, Job, KernelTime, Prepared, Presented, ReferenceEngine, Watch,
 };
 use crate::geometry::ImageSize;
 use crate::network::{LayerId, Model};
@@ -72,6 +72,17 @@ impl Engine for CudaEngine {
             Precision::Tf32 => "cuda-incremental-tf32",
             Precision::Bf16 => "cuda-incremental-bf16",
         }
+    }
+
+    fn has_kernels(&self) -> bool {
+        true
+    }
+
+    fn time_kernels(
+        &self,
+        work: &mut dyn FnMut() -> Result<(), EngineError>,
+    ) -> Result<Vec<KernelTime>, EngineError> {
+        self.device.time_kernels(work)
     }
 
     /// None: they are on the device.
