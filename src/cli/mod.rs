@@ -5,6 +5,7 @@
 )]
 
 mod arguments;
+mod bench;
 mod console;
 mod demo;
 mod devices;
@@ -75,6 +76,7 @@ enum Command {
     Info(info::Info),
     Demo(demo::Demo),
     Devices(devices::Devices),
+    Bench(bench::Bench),
     /// Print completions for a shell
     #[command(after_help = "\
 Example:
@@ -102,6 +104,7 @@ pub fn main() -> ExitCode {
         Command::Info(command) => command.execute(),
         Command::Demo(command) => command.execute(),
         Command::Devices(command) => command.execute(),
+        Command::Bench(command) => command.execute(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "occlumap", &mut script);

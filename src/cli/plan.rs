@@ -119,12 +119,14 @@ fn plan_layer(
     let image = 3 * geometry.image.area() * size_of::<f32>();
     let responses = (maps as f64 * occluders.mean) as usize * size_of::<f32>();
     let activations = held * activation_bytes(network, layer, &geometry)?;
+    let mut some = (0..inputs.images.len()).map(|image| inputs.images.read(image));
+    let trial = calibrate(engine, (layer, units), &geometry, &mut some, CALIBRATION, &watch)?;
     Ok(LayerPlan {
         name: network.short_name(layer),
         maps,
         occluders,
         multiply_adds: count_multiply_adds(network, layer, &geometry, POSITIONS)?,
-        rate: calibrate(engine, (layer, units), &geometry, &inputs.images, CALIBRATION, &watch)?,
+        rate: trial.rate(),
         reading: images as f64 * reading,
         // Maps of two sides in float64; two indices and two positions in int64 and two responses
         // in float32 for each of the ranked images.
