@@ -121,16 +121,20 @@ impl Bench {
             LayerGeometry::new(&network, layer, self.image_size, rule, every).or_usage()
         };
         let geometries = layers.iter().map(|&l| geometry(l)).collect::<Result<Vec<_>, _>>()?;
-        let engine = self.method.engine(None)?;
-        let threads = threads::start(self.running.threads)?;
         let progress = Progress::new(self.running.quiet);
+        let chosen = self.method.choose(progress)?;
+        let (engine, ranker) = (chosen.engine(None), chosen.place.ranker(progress)?);
+        let threads = threads::start(self.running.threads)?;
         let model = Model::random(network, 0)?;
         let prepared = engine.prepare(&model, &layers, self.image_size)?;
         let images: Vec<Array3<f32>> = (0..IMAGES as u32)
             .map(|seed| image(self.image_size, seed))
             .collect::<Result<_, _>>()
             .map_err(anyhow::Error::from)?;
-        let ranking_rate = ranking_rate(&*prepared, &images, threads)?;
+        let ranking_rate = {
+            let prepared = ranker.prepare(&model, &layers, self.image_size)?;
+            ranking_rate(&*prepared, &images, threads)?
+        };
         let mut reports = Vec::with_capacity(layers.len());
         for (&layer, geometry) in layers.iter().zip(&geometries) {
             progress.say(format!("{}…", model.network().short_name(layer)));
@@ -174,12 +178,12 @@ impl Bench {
         let trial = calibrate(prepared, (layer, units), geometry, &mut some, self.time, &watch)?;
         let Trial { maps, presentations, seconds } = trial;
         let mut again = || {
-            try_out(prepared, (layer, units), geometry, images, maps, &watch)
-                .map(|_| ())
-                .map_err(|error| match error {
+            try_out(prepared, (layer, units), geometry, images, maps, &watch).map(|_| ()).map_err(
+                |error| match error {
                     SweepError::Engine(error) => error,
                     error => EngineError::Request(error.to_string()),
-                })
+                },
+            )
         };
         // Only where there is something to be told.
         let kernels = if engine.has_kernels() { engine.time_kernels(&mut again)? } else { vec![] };
@@ -286,9 +290,7 @@ fn image(size: ImageSize, seed: u32) -> Result<Array3<f32>, ndarray::ShapeError>
 
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse() {
-        Ok(seconds) if (0.001..=3600.0).contains(&seconds) => {
-            Ok(Duration::from_secs_f64(seconds))
-        }
+        Ok(seconds) if (0.001..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("expected seconds, 0.001 to 3600".into()),
     }
 }

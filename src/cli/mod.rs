@@ -8,6 +8,7 @@ mod arguments;
 mod bench;
 mod console;
 mod demo;
+mod device;
 mod devices;
 mod failure;
 mod info;

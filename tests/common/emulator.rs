@@ -55,7 +55,8 @@ impl Gpu {
 
     /// Whether the machine has one.
     pub fn is_real() -> bool {
-        Path::new("/dev/nvidiactl").exists() || env::var_os(ASSUME).is_some_and(|value| value == "1")
+        Path::new("/dev/nvidiactl").exists()
+            || env::var_os(ASSUME).is_some_and(|value| value == "1")
     }
 
     /// The emulator, also where there is a real GPU: it can play failures.

@@ -58,11 +58,7 @@ pub fn extremes(
 }
 
 /// Jobs on the layer at this place from the end: borders, several images, both kinds of noise.
-pub fn present(
-    engine: &dyn Engine,
-    which: (&Golden, usize),
-    at_a_time: usize,
-) -> Vec<Presented> {
+pub fn present(engine: &dyn Engine, which: (&Golden, usize), at_a_time: usize) -> Vec<Presented> {
     try_to_present(engine, which, at_a_time).expect("numbers")
 }
 

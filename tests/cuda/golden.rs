@@ -38,7 +38,12 @@ fn some(occluders: &[Occluder], expected: &[f64], every: usize) -> Vec<usize> {
 }
 
 /// The engine's differences are the reference's and the CPU's; of each key every so many occluders.
-fn agrees(golden: &Golden, engine: &dyn Engine, (of_reference, of_cpu): (f64, f64), chosen: Chosen) {
+fn agrees(
+    golden: &Golden,
+    engine: &dyn Engine,
+    (of_reference, of_cpu): (f64, f64),
+    chosen: Chosen,
+) {
     let network = Network::named(&golden.model).unwrap();
     let model = Model::load(network, &golden.weights).unwrap();
     let arrays = golden.arrays("maps.npz");

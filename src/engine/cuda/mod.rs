@@ -11,6 +11,7 @@ pub mod kernels;
 pub mod libraries;
 mod precision;
 mod times;
+mod transfer;
 
 pub use device::{Device, DeviceInfo};
 pub use error::CudaError;
