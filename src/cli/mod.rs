@@ -5,6 +5,7 @@
 )]
 
 mod arguments;
+mod bench;
 mod console;
 mod demo;
 mod device;
@@ -76,6 +77,7 @@ enum Command {
     Info(info::Info),
     Demo(demo::Demo),
     Devices(devices::Devices),
+    Bench(bench::Bench),
     /// Print completions for a shell
     #[command(after_help = "\
 Example:
@@ -103,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Info(command) => command.execute(),
         Command::Demo(command) => command.execute(),
         Command::Devices(command) => command.execute(),
+        Command::Bench(command) => command.execute(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "occlumap", &mut script);
