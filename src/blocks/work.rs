@@ -2,6 +2,7 @@
 
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,9 +14,13 @@ use super::{Block, BlockError, BlockFolder, BlockState, Claim};
 pub enum Taken {
     /// Those that somebody has claimed, too: the owner may be dead.
     Try,
-    /// Only those that nobody has claimed, by the folder's list at the beginning.
+    /// Only those that nobody has claimed, by the folder's list.
     Leave,
 }
+
+/// How old the folder's list may be: trying to claim what others have done, or have in hand, costs
+/// a file server more than the list.
+const LIST_AGE: Duration = Duration::from_secs(20);
 
 /// A block on its way into its file.
 struct Finished<R> {
@@ -43,7 +48,7 @@ impl BlockFolder {
         R: Serialize + DeserializeOwned + Send,
         E: From<BlockError>,
     {
-        let states = self.states()?;
+        let (mut states, mut listed) = (self.states()?, Instant::now());
         let mut others = Vec::new();
         thread::scope(|scope| {
             // Nothing waits in between: what is finished is in the writer's hands or in ours.
@@ -51,6 +56,9 @@ impl BlockFolder {
             let writer = scope.spawn(|| self.write_all(receiver));
             let mut compute_all = || -> Result<(), E> {
                 for name in names {
+                    if listed.elapsed() > LIST_AGE {
+                        (states, listed) = (self.states()?, Instant::now());
+                    }
                     let claim = match states.get(name) {
                         Some(BlockState::Done) => continue,
                         Some(BlockState::Claimed) if taken == Taken::Leave => None,
