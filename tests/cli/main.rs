@@ -19,5 +19,7 @@ mod rankings;
 mod shards;
 #[cfg(unix)]
 mod signals;
+#[cfg(unix)]
+mod slurm;
 mod terminal;
 mod weights;
