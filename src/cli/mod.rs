@@ -7,6 +7,7 @@
 mod arguments;
 mod console;
 mod demo;
+mod device;
 mod devices;
 mod failure;
 mod info;

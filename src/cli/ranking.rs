@@ -12,7 +12,7 @@ use super::output::OutputFolder;
 use super::progress::{Progress, Task};
 use super::share::{Pauses, Share};
 use crate::blocks::{Block, BlockError, BlockFolder, Damage, Stored};
-use crate::engine::{EngineError, Prepared, Watch};
+use crate::engine::{Engine, EngineError, Watch};
 use crate::files::{Digest, FileError, remove_leftovers};
 use crate::maps::Manifest;
 use crate::ranking::{Collector, LayerFiles, LayerRanking, Provenance, block, digests};
@@ -31,7 +31,8 @@ const IMAGES: usize = 64;
 /// A ranking to be made.
 pub(super) struct RankingJob<'a> {
     pub inputs: &'a Inputs,
-    pub engine: &'a dyn Prepared,
+    /// The engine that ranks what is not ranked yet.
+    pub engine: &'a dyn Engine,
     /// Images a unit, from either end.
     pub top: usize,
     pub threads: usize,
@@ -169,7 +170,7 @@ impl RankingJob<'_> {
     fn configuration(&self) -> RankingConfiguration {
         RankingConfiguration {
             block: self.inputs.images.len().div_ceil(BLOCKS).max(IMAGES),
-            provenance: self.inputs.provenance(self.top),
+            provenance: self.inputs.provenance(self.top, self.engine.name()),
             units: self.inputs.units(),
         }
     }
@@ -181,7 +182,8 @@ impl RankingJob<'_> {
     fn find(&self, seconds: Option<f64>) -> Result<Option<Ranking>, Failure> {
         let folder = self.output.path().join(RANKING);
         let Some(there) = Provenance::read(&folder)? else { return Ok(None) };
-        let here = self.inputs.provenance(self.top);
+        // Engines differ in rounding only: a sweep by one may use the ranking of another.
+        let here = self.inputs.provenance(self.top, &there.engine);
         if let Some(error) = BlockError::between(&folder, &there, &here) {
             return Err(error).or_usage();
         }
@@ -213,6 +215,9 @@ impl RankingJob<'_> {
         let watch = Watch::new(&STOP);
         let total = blocks.iter().map(images).sum();
         let task = Task { label: "ranking", counted: "images", total };
+        // When all is ranked, the device's memory is given back.
+        let Inputs { model, layers, images } = self.inputs;
+        let engine = self.engine.prepare(model, layers, images.size())?;
         let compute = |name: &str| -> Result<Block<RankingRecord>, Failure> {
             let range = blocks.iter().find(|(other, _)| other == name);
             let range = range.map(|(_, range)| range.clone()).unwrap_or_default();
@@ -221,9 +226,9 @@ impl RankingJob<'_> {
             }
             watch.begin(range.len() as u64);
             let start = Instant::now();
-            let images = (&self.inputs.images, range);
+            let images = (images, range);
             let units = &configuration.units;
-            let ranked = sweep::rank(self.engine, units, images, self.top, self.threads, &watch)?;
+            let ranked = sweep::rank(&*engine, units, images, self.top, self.threads, &watch)?;
             let Ranked { layers, digests } = ranked;
             let record = RankingRecord { seconds: start.elapsed().as_secs_f64(), digests };
             Ok(Block { record, payload: block::encode(&layers) })

@@ -37,11 +37,10 @@ impl Run {
         let work = Work::open(self.common, &[])?;
         let (inputs, top) = (&work.inputs, self.top);
         inputs.check_top(top)?;
-        let engine = work.engine()?;
-        let prepared = engine.prepare(&inputs.model, &inputs.layers, inputs.images.size())?;
+        let ranker = work.chosen.place.ranker(work.progress)?;
         let job = RankingJob {
             inputs,
-            engine: &*prepared,
+            engine: &*ranker,
             top,
             threads: work.threads,
             progress: work.progress,
@@ -52,7 +51,10 @@ impl Run {
         let share = Share { rest, ..work.share };
         match job.complete(&share, work.arguments.force)? {
             Some(ranking) if !self.rank_only => {
-                work.sweep(&*prepared, engine.name(), &ranking, top)
+                let engine = work.engine();
+                let (model, layers) = (&inputs.model, &inputs.layers);
+                let prepared = engine.prepare(model, layers, inputs.images.size())?;
+                work.sweep((&*engine, &*prepared), &ranking, top)
             }
             Some(_) => Ok(()),
             None => {

@@ -106,6 +106,8 @@ pub struct BlockRecord {
     pub seconds: f64,
     /// On so many threads.
     pub threads: usize,
+    /// On which device: `cpu`, or a GPU's number and name.
+    pub device: String,
     /// What presenting some of it again showed; `null` where that was not asked for.
     pub verified: Option<VerificationRecord>,
 }

@@ -35,6 +35,22 @@ pub enum Noise {
 }
 
 impl Noise {
+    /// The most draws for one place: Philox counts them in 16 bits.
+    pub const DRAWS: usize = 1 << 16;
+
+    /// The noise of another of several independent draws for the same place, by so many draws
+    /// after this one; `None` past the last, and for torch's stream, which has no others.
+    #[must_use]
+    pub fn draw_after(self, draws: usize) -> Option<Self> {
+        match self {
+            Self::Philox { seed, draw } => {
+                let draw = u16::try_from(usize::from(draw) + draws).ok()?;
+                Some(Self::Philox { seed, draw })
+            }
+            Self::Torch { .. } => (draws == 0).then_some(self),
+        }
+    }
+
     /// The pixels of every occluder of one map, one after the other, each `[channels, size,
     /// size]`.
     ///

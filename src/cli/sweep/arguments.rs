@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use bytesize::ByteSize;
 use clap::Args;
 
+use super::statistics::StatisticsArguments;
 use crate::cli::arguments::{
     DepositName, FrameName, ImageArguments, LayerArguments, ModelArguments, OccluderArguments,
     RunningArguments, at_least_one,
@@ -61,6 +62,8 @@ pub(in crate::cli) struct SweepArguments {
     /// process is killed, many cost less [default: about two million presentations]
     #[arg(long, value_name = "UNITS", value_parser = at_least_one, help_heading = "Running")]
     pub block: Option<usize>,
+    #[command(flatten)]
+    pub statistics: StatisticsArguments,
     #[command(flatten)]
     pub shard: ShardArguments,
     #[command(flatten)]

@@ -10,7 +10,7 @@ use crate::blocks::Block;
 use crate::cli::failure::Failure;
 use crate::engine::{EngineError, Prepared, Watch};
 use crate::maps::{
-    BlockMaps, BlockRecord, BlockUnits, LayerConfiguration, VerificationRecord, discrepancy_map,
+    BlockMaps, BlockRecord, BlockUnits, LayerConfiguration, Plane, VerificationRecord,
 };
 use crate::sweep::{Extent, LayerSweep, Sample, SweepError, Verification};
 
@@ -79,25 +79,31 @@ impl Work {
         watch.begin(extent.presentations);
         let sweep = LayerSweep { units, ..layer.sweep };
         let rf = sweep.geometry.projection.size;
-        let mut maps = BlockMaps::new(rf);
+        let settings = &self.settings;
+        let planes = Plane::of(settings.statistics, settings.moments);
+        let mut maps = BlockMaps::new(rf, settings.deposit, settings.mean_over, planes);
         let all = layer.extent().presentations;
-        let mut sample = Sample::new(self.settings.verify, all, self.settings.seed)
+        let mut sample = Sample::new(settings.verify, all, settings.seed)
             .within(*before..before + extent.presentations);
-        sweep
-            .run(watch, |finished| -> Result<(), SweepError> {
-                sample.see(&finished);
-                let placement = finished.placement;
-                let map = discrepancy_map(
-                    rf,
-                    placement.frame,
-                    self.settings.deposit,
-                    &placement.occluders,
-                    &finished.presented.differences,
-                );
-                maps.add(finished.unit, finished.side, &map);
-                Ok(())
-            })
-            .with_context(|| layer.name.clone())?;
+        // What is presented again must be at hand.
+        let summed = settings.verify == 0
+            && sweep
+                .run_summed((settings.deposit, maps.moments()), watch, |summed| {
+                    maps.add_summed(&summed);
+                    Ok::<(), SweepError>(())
+                })
+                .with_context(|| layer.name.clone())?;
+        if !summed {
+            sweep
+                .run(watch, |finished| -> Result<(), SweepError> {
+                    sample.see(&finished);
+                    let draws: Vec<&[f32]> =
+                        finished.presented.iter().map(|draw| &draw.differences[..]).collect();
+                    maps.add(finished.unit, finished.side, finished.placement, &draws);
+                    Ok(())
+                })
+                .with_context(|| layer.name.clone())?;
+        }
         let verified = match plain {
             Some(plain) => {
                 let found = Verification::of(&sweep, sample, plain, watch)
@@ -112,6 +118,7 @@ impl Work {
             maps_without_occluders: extent.maps_without_occluders,
             seconds: start.elapsed().as_secs_f64(),
             threads: self.threads,
+            device: self.engine().device(),
             verified,
         };
         Ok(Block { record, payload: maps.finish() })

@@ -24,8 +24,7 @@ impl Work {
     /// manifest tells of them; what is finished of other layers is kept in blocks.
     pub fn sweep(
         &self,
-        engine: &dyn Prepared,
-        name: &str,
+        (engine, prepared): (&dyn Engine, &dyn Prepared),
         ranking: &Ranking,
         top: usize,
     ) -> Result<(), Failure> {
@@ -36,19 +35,19 @@ impl Work {
             inputs.layers.iter().zip(&ranking.layers).zip(&settings.units)
         {
             sweeps.push(LayerSweep {
-                engine,
+                engine: prepared,
                 layer,
                 geometry: settings.geometry(inputs, layer)?,
                 images: &images,
                 ranking,
                 units,
                 top,
-                noise: settings.noise,
+                draws: &settings.draws,
                 batch: settings.batch,
                 memory: self.memory,
             });
         }
-        let stored = self.configuration(name, &sweeps, ranking, top)?;
+        let stored = self.configuration(engine.name(), &sweeps, ranking, top)?;
         let (path, force) = (output.blocks(MAPS), self.arguments.force);
         if force {
             BlockFolder::discard(&path)?;

@@ -11,7 +11,7 @@ use ndarray::{ArrayBase, ArrayD, Data, Dimension, IxDyn, ShapeBuilder};
 use npyz::{AutoSerialize, DType, Deserialize, NpyFile, Order, TypeChar, WriterBuilder};
 
 use self::header::Header;
-pub use self::writer::F64Writer;
+pub use self::writer::{Element, Writer};
 use super::{FileError, read_bytes, write_atomically};
 
 /// An array of any of the element types that the program reads, in C or Fortran order.
