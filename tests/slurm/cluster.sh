@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # A Slurm cluster on one machine: munge, a controller and four nodes of one processor each, on the
 # loopback device, in a folder of their own. To be sourced by what has set `place`, that folder.
 #
@@ -36,6 +37,7 @@ free_ports() {
 
 write_configuration() {
     local user port node plugin
+    : "${place:?a folder for the cluster}"
     user=$(id -un)
     port=$(free_ports)
     mkdir -p "$place"/{state,spool,log,munge}
