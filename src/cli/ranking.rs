@@ -154,15 +154,16 @@ impl RankingJob<'_> {
         }
     }
 
-    /// Checks that the output folder holds no ranking of something else, finished or not; returns
-    /// the number of blocks. Writes nothing.
+    /// Checks that the output folder holds no ranking of something else, finished or not, by whatever
+    /// engine: it is another machine that ranks. Returns the number of blocks. Writes nothing.
     pub fn check(&self) -> Result<usize, Failure> {
         self.find(None)?;
-        let (path, here) = (self.output.blocks(RANKING), self.configuration());
-        if let Some((_, there)) = BlockFolder::find::<RankingConfiguration, ()>(&path)?
-            && let Some(error) = BlockError::between(&path, &there.configuration, &here)
-        {
-            return Err(error).or_usage();
+        let (path, mut here) = (self.output.blocks(RANKING), self.configuration());
+        if let Some((_, there)) = BlockFolder::find::<RankingConfiguration, ()>(&path)? {
+            here.provenance.engine.clone_from(&there.configuration.provenance.engine);
+            if let Some(error) = BlockError::between(&path, &there.configuration, &here) {
+                return Err(error).or_usage();
+            }
         }
         Ok(here.blocks().len())
     }

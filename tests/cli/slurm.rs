@@ -146,6 +146,10 @@ fn mistakes_show_before_anything_is_written() {
         ("--array 16", 2, "for 16 tasks give 0-15"),
         ("--time 1", 2, "too short"),
         ("--gpus a100", 2, "a100:4"),
+        ("--gpus 1 --device cpu", 2, "idle"),
+        ("--gpus 2 --device cuda:1", 2, "without a number"),
+        ("--device cuda", 2, "no GPU without --gpus"),
+        ("--precision bf16 --method full --gpus 1", 2, "go with --method incremental"),
         ("--shard 1/2", 2, "by themselves"),
         ("--scripts out/slurm", 2, "in the folder for the results"),
         ("--logs out", 2, "in the folder for the results"),
@@ -311,6 +315,18 @@ fn the_exit_code_is_that_of_the_process_that_failed() {
         command.env("ZERO", zero.to_string()).env("ONE", one.to_string());
         assert_eq!(command.output().unwrap().status.code(), Some(code), "{zero} {one}");
     }
+}
+
+/// Where scripts are written there is no GPU, as a rule.
+#[test]
+fn gpus_of_the_tasks_are_not_looked_for_here() {
+    let place = Workplace::new();
+    let options = "--gpus 1 --device cuda --precision bf16";
+    let mut command = place.command(&format!("{SLURM} --out out {options}"));
+    let output = command.env("CUDA_VISIBLE_DEVICES", "").output().unwrap();
+    assert!(output.status.success(), "{}", words(&output).1);
+    let sweep = String::from_utf8(place.read("out-slurm/sweep.sbatch")).unwrap();
+    assert!(sweep.contains("    --device cuda\n") && sweep.contains("    --precision bf16\n"));
 }
 
 #[test]

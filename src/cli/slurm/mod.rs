@@ -16,11 +16,12 @@ use clap::Args;
 use self::arguments::SlurmArguments;
 use self::line::RunLine;
 use self::scripts::{Part, Scripts};
+use super::device::DeviceName;
 use super::failure::Failure;
 use super::ranking::RankingJob;
 use super::run::Run;
 use super::sweep::Work;
-use crate::engine::{Engine, ReferenceEngine};
+use crate::engine::ReferenceEngine;
 use crate::files::{FileError, write_atomically};
 
 /// Write, and submit, the jobs that do a `run` on a Slurm cluster
@@ -81,12 +82,14 @@ impl Slurm {
                 shell::quoted(path.as_os_str().as_encoded_bytes())
             }
         };
-        let (work, blocks) = check_run(run)?;
-        let arguments = &work.arguments;
         let processes = slurm.gpus.as_ref().map_or(1, |gpus| gpus.count);
-        let asked = arguments.running.threads;
+        let asked = run.common.running.threads;
         let processors =
             slurm.cpus_per_task.unwrap_or(asked.map_or(PROCESSORS, |threads| threads * processes));
+        let threads = asked.unwrap_or((processors / processes).max(1));
+        check_device(&run, &slurm)?;
+        let (work, blocks) = check_run(run, threads)?;
+        let arguments = &work.arguments;
         let needed = processes as u64 * arguments.memory.as_u64();
         let memory = slurm.mem.map_or(needed + needed / 4, |memory| memory.as_u64());
         let scripts = Scripts {
@@ -94,7 +97,7 @@ impl Slurm {
             options: &options,
             ranking: slurm.array.at_most(blocks),
             processes,
-            threads: asked.is_none().then_some((processors / processes).max(1)),
+            threads: asked.is_none().then_some(threads),
             processors,
             mebibytes: memory.div_ceil(1 << 20),
             out: &out,
@@ -121,26 +124,44 @@ impl Slurm {
     }
 }
 
-/// Checks all that `run` checks before it starts; returns that, and the number of the ranking's
-/// blocks. The engine is not opened: its GPU may be where the tasks will run, and not here.
-fn check_run(run: Run) -> Result<(Work, usize), Failure> {
+/// Checks that tasks have the GPUs that the run is to use, and the other way round.
+fn check_device(run: &Run, slurm: &SlurmArguments) -> Result<(), Failure> {
+    let elsewhere = || slurm.sbatch.iter().any(|option| option.contains("gpu"));
+    let problem = match (run.common.method.device(), &slurm.gpus) {
+        (DeviceName::Cpu, Some(_)) => {
+            "--device cpu leaves the GPUs of --gpus idle; give one or the other"
+        }
+        (DeviceName::Cuda(1..), _) => {
+            "--device: each process of a task sees its own GPU alone; give cuda, without a number"
+        }
+        (DeviceName::Cuda(_), None) if !elsewhere() => {
+            "--device cuda: tasks get no GPU without --gpus (or --sbatch=OPTION that asks for one)"
+        }
+        _ => return Ok(()),
+    };
+    Err(Failure::usage(problem))
+}
+
+/// Checks all that `run` checks before it starts, with so many threads; returns that, and the number
+/// of the ranking's blocks. No GPU is opened: it is where the tasks will run.
+fn check_run(run: Run, threads: usize) -> Result<(Work, usize), Failure> {
     let Run { top, rank_only: _, mut common } = run;
     // Here it is about scripts alone.
     common.force = false;
+    common.method = common.method.elsewhere()?;
+    common.running.threads = Some(threads);
     let work = Work::open(common, &[])?;
     let inputs = &work.inputs;
     inputs.check_top(top)?;
-    let prepared = ReferenceEngine.prepare(&inputs.model, &inputs.layers, inputs.images.size())?;
     let job = RankingJob {
         inputs,
-        engine: &*prepared,
+        engine: &ReferenceEngine,
         top,
         threads: work.threads,
         progress: work.progress,
         output: &work.output,
     };
     let blocks = job.check()?;
-    drop(prepared);
     Ok((work, blocks))
 }
 
