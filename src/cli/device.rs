@@ -80,6 +80,8 @@ pub(super) enum Place {
 }
 
 impl DeviceArguments {
+    pub const CPU: Self = Self { device: DeviceName::Cpu };
+
     /// What was asked for.
     pub fn name(&self) -> &DeviceName {
         &self.device

@@ -23,6 +23,7 @@ mod rank;
 mod ranking;
 mod run;
 mod share;
+mod slurm;
 mod status;
 mod sweep;
 mod table;
@@ -71,6 +72,7 @@ enum Command {
     Rank(rank::Rank),
     Sweep(sweep::Sweep),
     Plan(plan::Plan),
+    Slurm(slurm::Slurm),
     Status(status::Status),
     Merge(merge::Merge),
     Map(map::Map),
@@ -99,6 +101,7 @@ pub fn main() -> ExitCode {
         Command::Rank(command) => command.execute().map_err(Failure::resumable),
         Command::Sweep(command) => command.execute().map_err(Failure::resumable),
         Command::Plan(command) => command.execute(),
+        Command::Slurm(command) => command.execute(),
         Command::Status(command) => command.execute(),
         Command::Merge(command) => command.execute().map_err(Failure::resumable),
         Command::Map(command) => command.execute(),

@@ -19,6 +19,8 @@ mod rankings;
 mod shards;
 #[cfg(unix)]
 mod signals;
+#[cfg(unix)]
+mod slurm;
 mod statistics;
 mod terminal;
 mod weights;
