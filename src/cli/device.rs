@@ -80,6 +80,8 @@ pub(super) enum Place {
 }
 
 impl DeviceArguments {
+    pub const CPU: Self = Self { device: DeviceName::Cpu };
+
     /// What was asked for.
     pub fn name(&self) -> &DeviceName {
         &self.device
@@ -131,16 +133,16 @@ fn first_gpu(progress: Progress) -> Place {
 }
 
 impl Place {
-    /// The engines that rank, one a device: whole images, on a GPU through cuDNN. Where that is
-    /// missing, and GPUs were not asked for by name, the processor ranks, which is noted.
+    /// The engines that rank, one a device: whole images, on a GPU through cuBLAS and cuDNN. Where
+    /// one is missing, and GPUs were not asked for by name, the processor ranks, which is noted.
     ///
     /// # Errors
-    /// cuDNN is missing.
+    /// cuBLAS or cuDNN is missing.
     pub fn rankers(&self, progress: Progress) -> Result<Vec<Box<dyn Engine>>, Failure> {
         let Self::Gpus { devices, named } = self else {
             return Ok(vec![Box::new(ReferenceEngine)]);
         };
-        match libraries::cudnn() {
+        match libraries::cublas().and_then(|_| libraries::cudnn()) {
             Ok(_) => Ok(devices.iter().map(ranker).collect()),
             Err(error) if *named => Err(error.into()),
             Err(error) => {

@@ -67,15 +67,28 @@ impl MethodArguments {
         self.method == Method::Full
     }
 
-    /// Opens the device.
+    /// The device that was asked for.
+    pub fn device(&self) -> &DeviceName {
+        self.device.name()
+    }
+
+    /// What stands in on a machine that only checks, since the device is another machine's.
     ///
     /// # Errors
-    /// What does not go together; a GPU that is asked for, or needed, and cannot be used.
-    pub fn choose(&self, progress: Progress) -> Result<Chosen, Failure> {
+    /// What does not go together.
+    pub fn elsewhere(&self) -> Result<Self, Failure> {
+        self.check()?;
+        let precision = if self.tensor_cores() { Precision::Fp32 } else { self.precision };
+        Ok(Self { method: self.method, precision, device: DeviceArguments::CPU })
+    }
+
+    fn tensor_cores(&self) -> bool {
+        matches!(self.precision, Precision::Tf32 | Precision::Bf16)
+    }
+
+    fn check(&self) -> Result<(), Failure> {
         let Self { method, precision, ref device } = *self;
-        let tensor_cores = matches!(precision, Precision::Tf32 | Precision::Bf16);
-        // What only the CPU has.
-        let on_cpu = precision == Precision::Fp64 || method == Method::Direct;
+        let tensor_cores = self.tensor_cores();
         let problem = match device.name() {
             _ if precision == Precision::Fp64 && method != Method::Full => {
                 "--precision fp64 goes with --method full; the other methods have fp32, and on a \
@@ -97,11 +110,20 @@ impl MethodArguments {
             }
             _ => "",
         };
-        if !problem.is_empty() {
-            return Err(Failure::usage(problem));
-        }
+        if problem.is_empty() { Ok(()) } else { Err(Failure::usage(problem)) }
+    }
+
+    /// Opens the device.
+    ///
+    /// # Errors
+    /// What does not go together; a GPU that is asked for, or needed, and cannot be used.
+    pub fn choose(&self, progress: Progress) -> Result<Chosen, Failure> {
+        self.check()?;
+        let Self { method, precision, ref device } = *self;
+        // What only the CPU has.
+        let on_cpu = precision == Precision::Fp64 || method == Method::Direct;
         let place = if on_cpu { Place::Cpu } else { device.open(progress)? };
-        if tensor_cores && matches!(place, Place::Cpu) {
+        if self.tensor_cores() && matches!(place, Place::Cpu) {
             return Err(Failure::usage(
                 "--precision tf32 and bf16 need a GPU, and none can be used; `occlumap devices` \
                  tells why",

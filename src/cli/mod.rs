@@ -5,6 +5,7 @@
 )]
 
 mod arguments;
+mod bench;
 mod console;
 mod demo;
 mod device;
@@ -24,6 +25,7 @@ mod report;
 mod run;
 mod share;
 mod shell;
+mod slurm;
 mod status;
 mod sweep;
 mod table;
@@ -72,6 +74,7 @@ enum Command {
     Rank(rank::Rank),
     Sweep(sweep::Sweep),
     Plan(plan::Plan),
+    Slurm(slurm::Slurm),
     Status(status::Status),
     Merge(merge::Merge),
     Map(map::Map),
@@ -79,6 +82,7 @@ enum Command {
     Info(info::Info),
     Demo(demo::Demo),
     Devices(devices::Devices),
+    Bench(bench::Bench),
     /// Print completions for a shell
     #[command(after_help = "\
 Example:
@@ -100,6 +104,7 @@ pub fn main() -> ExitCode {
         Command::Rank(command) => command.execute().map_err(Failure::resumable),
         Command::Sweep(command) => command.execute().map_err(Failure::resumable),
         Command::Plan(command) => command.execute(),
+        Command::Slurm(command) => command.execute(),
         Command::Status(command) => command.execute(),
         Command::Merge(command) => command.execute().map_err(Failure::resumable),
         Command::Map(command) => command.execute(),
@@ -107,6 +112,7 @@ pub fn main() -> ExitCode {
         Command::Info(command) => command.execute(),
         Command::Demo(command) => command.execute(),
         Command::Devices(command) => command.execute(),
+        Command::Bench(command) => command.execute(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "occlumap", &mut script);

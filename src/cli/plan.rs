@@ -135,13 +135,15 @@ fn plan_layer(
     let responses = ((maps * repeats) as f64 * occluders.mean) as usize * size_of::<f32>();
     let pixel: usize = work.settings.planes().into_iter().map(Plane::bytes).sum();
     let activations = held * activation_bytes(network, layer, &geometry)?;
+    let mut some = (0..inputs.images.len()).map(|image| inputs.images.read(image));
+    let trial = calibrate(engine, (layer, units), &geometry, &mut some, CALIBRATION, &watch)?;
     Ok(LayerPlan {
         name: network.short_name(layer),
         maps,
         repeats,
         occluders,
         multiply_adds: count_multiply_adds(network, layer, &geometry, POSITIONS)?,
-        rate: calibrate(engine, (layer, units), &geometry, &inputs.images, CALIBRATION, &watch)?,
+        rate: trial.rate(),
         reading: images as f64 * reading,
         // Of two sides, all that is told of each pixel and the reliability in float64; two indices
         // and two positions in int64 and two responses in float32 for each of the ranked images.

@@ -10,7 +10,7 @@ use super::failure::{Failure, OrUsage};
 use super::inputs::Inputs;
 use super::output::OutputFolder;
 use super::progress::{Progress, Task};
-use super::share::{Share, pause};
+use super::share::{Pauses, Share};
 use crate::blocks::{Block, BlockError, BlockFolder, Damage, Stored};
 use crate::engine::{Engine, EngineError, Prepared, Watch};
 use crate::files::{Digest, FileError, remove_leftovers};
@@ -112,6 +112,7 @@ impl RankingJob<'_> {
         }
         let configuration = self.configuration();
         let stored = Stored { configuration, about: () };
+        let mut pauses = Pauses::new();
         loop {
             let folder = BlockFolder::open(&path, &stored).or_usage()?;
             // Another process may have put the ranking together since we looked, and removed the
@@ -149,8 +150,22 @@ impl RankingJob<'_> {
             if let Some(there) = self.find(None)? {
                 return Ok(Some(there));
             }
-            pause()?;
+            pauses.wait()?;
         }
+    }
+
+    /// Checks that the output folder holds no ranking of something else, finished or not, by whatever
+    /// engine: it is another machine that ranks. Returns the number of blocks. Writes nothing.
+    pub fn check(&self) -> Result<usize, Failure> {
+        self.find(None)?;
+        let (path, mut here) = (self.output.blocks(RANKING), self.configuration());
+        if let Some((_, there)) = BlockFolder::find::<RankingConfiguration, ()>(&path)? {
+            here.provenance.engine.clone_from(&there.configuration.provenance.engine);
+            if let Some(error) = BlockError::between(&path, &there.configuration, &here) {
+                return Err(error).or_usage();
+            }
+        }
+        Ok(here.blocks().len())
     }
 
     fn configuration(&self) -> RankingConfiguration {

@@ -21,6 +21,8 @@ mod results;
 mod shards;
 #[cfg(unix)]
 mod signals;
+#[cfg(unix)]
+mod slurm;
 mod statistics;
 mod terminal;
 mod weights;

@@ -13,7 +13,7 @@ use crate::cli::STOP;
 use crate::cli::failure::{Failure, OrUsage};
 use crate::cli::progress::Task;
 use crate::cli::ranking::Ranking;
-use crate::cli::share::{Rest, pause};
+use crate::cli::share::{Pauses, Rest};
 use crate::engine::Watch;
 use crate::maps::LayerConfiguration;
 use crate::sweep::{Extent, LayerSweep};
@@ -104,15 +104,13 @@ impl Work {
             }
         }
         if self.share.rest == Rest::Help {
-            for layer in layers {
-                let (_, others) = self.share.divide(&layer.names);
-                self.pass(merge.folder, layer, &others, Taken::Leave, workers)?;
-            }
+            self.help(merge.folder, layers, workers)?;
         }
+        let mut pauses = Pauses::new();
         loop {
             for (layer, left) in layers.iter().zip(&mut left) {
                 while !left.is_empty() {
-                    pause()?;
+                    pauses.wait()?;
                     *left = self.pass(merge.folder, layer, left, Taken::Try, workers)?;
                 }
             }
@@ -123,7 +121,7 @@ impl Work {
             let all: Vec<usize> = (0..layers.len()).collect();
             match merge.layers(&all, self.progress)? {
                 SweepMerged::Complete => break,
-                SweepMerged::Taken => pause()?,
+                SweepMerged::Taken => pauses.wait()?,
                 SweepMerged::Incomplete { missing, damaged } => {
                     let again: BTreeSet<String> = missing
                         .into_iter()
@@ -137,6 +135,28 @@ impl Work {
             }
         }
         self.progress.say(format!("wrote {}", self.output.path().join(MAPS).display()));
+        Ok(())
+    }
+
+    /// Computes what nobody has begun of other shards. What others drop meanwhile is nobody's again.
+    fn help(
+        &self,
+        folder: &BlockFolder,
+        layers: &[Layer<'_>],
+        workers: &Workers<'_>,
+    ) -> Result<(), Failure> {
+        let mut helped = true;
+        while helped {
+            helped = false;
+            for layer in layers {
+                let (_, others) = self.share.divide(&layer.names);
+                let free = folder.free(&others)?;
+                if !free.is_empty() {
+                    self.pass(folder, layer, &free, Taken::Leave, workers)?;
+                    helped = true;
+                }
+            }
+        }
         Ok(())
     }
 

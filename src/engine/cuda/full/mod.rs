@@ -1,10 +1,12 @@
 //! The full method on a GPU: every occluded image goes through the network whole, as the reference
 //! does it.
 //!
-//! Occluded copies are made on the device, convolutions are cuDNN's, the other layers our own
-//! kernels. It shares nothing with the incremental engine but the extremes of ranking, so each
+//! Occluded copies are made on the device, convolutions are cuDNN's, or cuBLAS' where they are
+//! products of matrices as they are; the other layers are our own kernels. Of the unit's own layer
+//! only the position that it is asked for is computed, by cuBLAS. It shares nothing with the incremental engine but the extremes of ranking, so each
 //! checks the other.
 
+mod cublas;
 mod cudnn;
 mod pass;
 
@@ -13,20 +15,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cudarc::driver::CudaSlice;
 use ndarray::ArrayView3;
 
-use self::pass::{Pass, bytes_of_an_image};
+use self::pass::{Asked, BATCH, Pass, bytes_of_an_image};
 use super::kernels::extremes::extremes;
 use super::kernels::image::occlude::{Shown, occlude};
-use super::kernels::image::respond::respond;
 use super::transfer::Arriving;
 use super::{CudaError, Device};
 use crate::engine::request::{check_image, check_job, check_layers};
-use crate::engine::{Engine, EngineError, Extremes, Job, Prepared, Presented, Watch};
+use crate::engine::{Engine, EngineError, Extremes, Job, KernelTime, Prepared, Presented, Watch};
 use crate::geometry::ImageSize;
-use crate::network::{IMAGE_CHANNELS, LayerId, Model};
+use crate::network::{IMAGE_CHANNELS, LayerId, Model, Op};
 use crate::noise::{Noise, Patches};
-
-/// Images of a batch, if the device's memory holds them.
-const BATCH: usize = 32;
 
 /// The full method on a GPU, in 32-bit arithmetic.
 #[derive(Clone, Debug)]
@@ -42,6 +40,17 @@ impl Engine for CudaFullEngine {
 
     fn device(&self) -> String {
         self.device.info().to_string()
+    }
+
+    fn has_kernels(&self) -> bool {
+        true
+    }
+
+    fn time_kernels(
+        &self,
+        work: &mut dyn FnMut() -> Result<(), EngineError>,
+    ) -> Result<Vec<KernelTime>, EngineError> {
+        self.device.time_kernels(work)
     }
 
     fn weight_bytes(&self, _model: &Model, _layers: &[LayerId]) -> usize {
@@ -129,9 +138,8 @@ impl Full<'_> {
         wanted: &[Wanted],
     ) -> Result<Vec<f32>, CudaError> {
         let State { pass, originals } = state;
-        let size = self.sizes[layer.0];
         let pixels = IMAGE_CHANNELS * self.image.area();
-        let (mut shown, mut places, mut noise) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut shown, mut asked, mut noise) = (Vec::new(), Vec::new(), Vec::new());
         let (mut slots, mut values) = (0, Vec::new());
         for (place, &(number, which)) in wanted.iter().enumerate() {
             let job = &jobs[number];
@@ -159,22 +167,14 @@ impl Full<'_> {
                     Shown::occluded(slot, job.image_index, occluder, job.noise, replayed)
                 }
             });
-            let (y, x) = job.position;
-            places.push((job.unit * size.area() + y * size.width + x) as u32);
+            asked.push(Asked { unit: job.unit, position: job.position });
         }
         // The rest of the batch shows anything, which nobody looks at.
         shown.resize(pass.batch, Shown::original(0));
         occlude(&self.device, self.image, &shown, originals, &noise, &mut pass.images)?;
-        let mut responses = Vec::new();
-        let values = self.model.network().channels(layer) * size.area();
-        pass.run(&self.device, layer, |id, output| {
-            if id == layer {
-                let found = respond(&self.device, &places, values, output)?;
-                responses = self.device.download(&found)?;
-            }
-            Ok(())
-        })?;
-        Ok(responses)
+        let Op::Conv(conv) = &self.model.network().layer(layer).op else { return Ok(Vec::new()) };
+        let responses = pass.respond(&self.device, layer, conv, &asked)?;
+        self.device.download(&responses)
     }
 
     /// The extremes of one batch of images: `[image][layer][unit]`.

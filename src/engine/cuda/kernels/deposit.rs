@@ -110,7 +110,7 @@ pub fn deposit(
     launch.arg(lists.device()).arg(kept).arg(&mut sums);
     // SAFETY: the arguments are the kernel's; slots, lists, deposits and differences lie in their
     // buffers, as was checked above, and the sums are as many as it writes.
-    unsafe { launch.launch(grid) }.map_err(CudaError::driver("start deposit"))?;
+    unsafe { device.start("deposit", &mut launch, grid) }?;
     let sums = device.download(&sums)?;
     let mut planes = sums.chunks_exact(asked.slots).map(<[f64]>::to_vec);
     let mut next = || planes.next().unwrap_or_default();

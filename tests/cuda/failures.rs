@@ -1,0 +1,32 @@
+//! Libraries that are missing or fail, and kernels that go wrong: an error that says so, and no
+//! panic.
+
+use crate::emulator::{Gpu, full_name, is_inside, told};
+use crate::full;
+
+#[test]
+#[allow(clippy::print_stdout, reason = "the test reads it")]
+fn what_fails_says_so() {
+    const TEST: &str = "what_fails_says_so";
+    if is_inside() {
+        let [golden, _] = full::networks();
+        let error = full::try_to_present(&full::engine(), (&golden, 0), 7).unwrap_err();
+        return println!("\n{error}");
+    }
+    let Some(gpu) = Gpu::emulated(TEST) else { return };
+    for (name, value, expected) in [
+        ("EMULATOR_CUBLAS", "110400", "cuBLAS was not found, or is not usable"),
+        ("EMULATOR_CUBLAS", "110400", "is of version 11.4; 12 or 13 is needed"),
+        ("EMULATOR_CUBLAS_CREATE", "1", "cuBLAS failed to start: CUBLAS_STATUS_NOT_INITIALIZED"),
+        ("EMULATOR_CUDNN", "8900", "cuDNN 9 was not found, or is not usable"),
+        ("EMULATOR_CUDNN_CREATE", "1001", "cuDNN failed to start: CUDNN_STATUS_NOT_INITIALIZED"),
+        ("EMULATOR_LAUNCH", "719", "the GPU failed to start image_occlude"),
+        ("EMULATOR_LAUNCH", "719", "a kernel went wrong; please report this"),
+    ] {
+        let name_of_test = full_name(module_path!(), TEST);
+        let output = gpu.run(&[(name, value)], &[&name_of_test, "--exact", "--nocapture"]);
+        let text = told(&output);
+        assert!(output.status.success() && !text.contains("panicked"), "{name}={value}: {text}");
+        assert!(text.contains(expected), "{name}={value}: {text}\nexpected: {expected}");
+    }
+}
