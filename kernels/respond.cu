@@ -35,9 +35,9 @@ __device__ __forceinline__ T warp_sum(T value) {
 // The change of each response: the unit's own filter on the taps that meet a change. No two
 // large, nearly equal numbers are subtracted.
 //
-// patterns: [window], each of a single output, whose `output` is the place of its first
-// presentation in `differences`; from: the changes of the input; filters: `[unit][ky][kx][input
-// channel]`; differences: [presentation]. Items count presentations, as many as a block has warps.
+// patterns: [window], each of a single output; from: the changes of the input; filters:
+// `[unit][ky][kx][input channel]`; differences: where each presentation says. Items count
+// presentations, as many as a block has warps.
 extern "C" __global__ void __launch_bounds__(THREADS)
     respond_change(RespondParameters p, const Item* __restrict__ items,
                    const Pattern* __restrict__ patterns,
@@ -51,7 +51,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     if (which >= pattern.count) {
         return;  // the whole warp
     }
-    const uint32_t unit = presentations[pattern.first + which].unit;
+    const Presentation& presentation = presentations[pattern.first + which];
+    const uint32_t unit = presentation.unit;
     const float* filter =
         filters + static_cast<int64_t>(unit) * p.kernel * p.kernel * p.inputs;
     const float* changes = from + pattern.input + static_cast<int64_t>(which) * pattern.input_each +
@@ -70,7 +71,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     }
     sum = warp_sum(sum);
     if (lane == 0) {
-        differences[pattern.output + which] = sum;
+        differences[presentation.difference] = sum;
     }
 }
 

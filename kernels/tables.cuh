@@ -22,7 +22,7 @@ struct Presentation {
     uint32_t image;        // place of the image among the originals
     uint32_t unit;         // the unit
     int32_t y, x;          // its position on the target's output
-    uint32_t reserved;
+    uint32_t difference;   // place of its difference
 };
 static_assert(sizeof(Presentation) == 48);
 static_assert(offsetof(Presentation, stream) == 0);
@@ -34,7 +34,7 @@ static_assert(offsetof(Presentation, image) == 28);
 static_assert(offsetof(Presentation, unit) == 32);
 static_assert(offsetof(Presentation, y) == 36);
 static_assert(offsetof(Presentation, x) == 40);
-static_assert(offsetof(Presentation, reserved) == 44);
+static_assert(offsetof(Presentation, difference) == 44);
 
 // A node's activations of one original image: (y, x) of the map is at `offset + y * pitch +
 // x * channels`. The offset is that of position (0, 0), which need not be there.

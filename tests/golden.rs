@@ -6,7 +6,7 @@
 mod common;
 
 use common::{Golden, cube, floats, json, largest, matrix, run_well, to_f64, to_i64, vector};
-use ndarray::Array2;
+use ndarray::{Array2, s};
 use occlumap::geometry::{Deposit, Frame, GridRule, ImageSize, Occluder, PixelBox};
 use occlumap::noise::TorchStream;
 use serde::Deserialize;
@@ -72,7 +72,8 @@ fn deposits_are_the_references() {
             // What `--frame reference` uses; the default is the same for each RF that has this
             // box and is not larger than the image.
             let frame = Frame::of_box(&pixels, deposited.rf);
-            Deposit::Centre.add(&mut map.view_mut(), frame, occluder, difference.abs());
+            let (rows, columns) = Deposit::Centre.pixels(frame, occluder, deposited.rf);
+            map.slice_mut(s![rows, columns]).mapv_inplace(|value: f64| value + difference.abs());
         }
         let mut expected = Array2::zeros(map.dim());
         for (y, x, value) in deposited.nonzero {

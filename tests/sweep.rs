@@ -62,7 +62,7 @@ impl Tiny {
             ranking: &self.ranking,
             units,
             top: TOP,
-            noise: Noise::Philox { seed: 0, draw: 0 },
+            draws: &[Noise::Philox { seed: 0, draw: 0 }],
             batch: 256,
             memory: PLENTY,
         }
@@ -79,7 +79,7 @@ fn swept(sweep: &LayerSweep<'_>, sample: u64) -> (Vec<Map>, Sample) {
     sweep
         .run(&Watch::new(&stop), |finished| -> Result<(), SweepError> {
             sample.see(&finished);
-            let differences = finished.presented.differences.clone();
+            let differences = finished.presented[0].differences.clone();
             maps.push((finished.unit, finished.side, finished.entry.image, differences));
             Ok(())
         })

@@ -6,7 +6,6 @@ use super::arguments::{ImageArguments, LayerArguments, ModelArguments};
 use super::failure::{Failure, OrUsage};
 use super::progress::Progress;
 use crate::VERSION;
-use crate::engine::{Engine, ReferenceEngine};
 use crate::images::ImageFolder;
 use crate::network::{LayerId, Model, Network};
 use crate::ranking::{Expected, LayerFiles, LayerRanking, Provenance, RankingError};
@@ -81,14 +80,13 @@ impl Inputs {
         self.layers.iter().map(read).collect()
     }
 
-    /// What a ranking of these inputs is made from.
-    pub fn provenance(&self, top: usize) -> Provenance {
+    /// What a ranking of these inputs by `engine` is made from.
+    pub fn provenance(&self, top: usize, engine: &str) -> Provenance {
         Provenance {
             format: Provenance::FORMAT.into(),
             version: Provenance::VERSION,
             program: VERSION.into(),
-            // Every engine ranks by the plain one's forward pass.
-            engine: ReferenceEngine.name().into(),
+            engine: engine.into(),
             model: self.network().name().into(),
             network_sha256: self.network().digest(),
             weights_sha256: self.model.digest().clone(),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use ndarray::ArrayD;
 
 use super::arguments::{
     DepositName, FrameName, ImageArguments, ModelArguments, OccluderArguments, RunningArguments,
@@ -12,10 +13,11 @@ use super::inputs::Inputs;
 use super::method::MethodArguments;
 use super::output::{check_file, is_same_file};
 use super::progress::{Progress, Task};
+use super::sweep::repeats;
 use super::{STOP, threads};
 use crate::engine::{Job, Watch};
 use crate::files::npy;
-use crate::maps::discrepancy_map;
+use crate::maps::ImageMap;
 use crate::network::Network;
 use crate::noise::Noise;
 use crate::sweep::LayerGeometry;
@@ -49,6 +51,10 @@ pub(super) struct Map {
     /// What occluders are filled with: philox:SEED, or torch:SEED to replay torch.rand
     #[arg(long, default_value_t = Noise::Philox { seed: 0, draw: 0 }, help_heading = "Occluders")]
     noise: Noise,
+    /// Present each occluder R times, each time with the next draw of philox noise, and take the
+    /// mean
+    #[arg(long, value_name = "R", default_value_t = 1, value_parser = repeats, help_heading = "Occluders")]
+    repeats: usize,
     #[command(flatten)]
     occluders: OccluderArguments,
     /// Where an occluder's effect is added to the map
@@ -60,7 +66,8 @@ pub(super) struct Map {
     /// The map's file (.npy)
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Also write the signed differences in grid order, float32 (.npy)
+    /// Also write the signed differences in grid order, float32 [occluders], or [R, occluders] with
+    /// --repeats (.npy)
     #[arg(long, value_name = "FILE")]
     responses: Option<PathBuf>,
     /// Replace files that exist
@@ -88,12 +95,14 @@ impl Map {
             )));
         }
         let rule = self.occluders.rule(&network, &layers)?;
+        let draws = self.draws()?;
         for path in std::iter::once(&self.out).chain(&self.responses) {
             check_file(path, self.force)?;
         }
         if self.responses.as_ref().is_some_and(|responses| is_same_file(responses, &self.out)) {
             return Err(Failure::usage("--out and --responses name the same file"));
         }
+        let chosen = self.method.choose(progress)?;
         let inputs = Inputs::load(network, layers, &self.model, &self.images, progress)?;
         let (network, images) = (inputs.network(), &inputs.images);
         if self.image >= images.len() {
@@ -119,51 +128,68 @@ impl Map {
         }
         let placement = geometry.placement(y, x).or_usage()?;
         let engine =
-            self.method.engine(None)?.prepare(&inputs.model, &inputs.layers, images.size())?;
+            chosen.engines(None)[0].prepare(&inputs.model, &inputs.layers, images.size())?;
         threads::start(self.running.threads)?;
 
         let image = images.read(self.image)?;
-        let job = Job {
+        let job = |&noise| Job {
             image: image.view(),
             image_index: self.image as u32,
             unit: self.unit,
             position: self.position,
             occluders: &placement.occluders,
-            noise: self.noise,
+            noise,
         };
+        let jobs: Vec<Job<'_>> = draws.iter().map(job).collect();
         let watch = Watch::new(&STOP);
-        let total = placement.occluders.len() as u64;
+        let total = (placement.occluders.len() * jobs.len()) as u64;
         let task = Task { label: &self.layer, counted: "presentations", total };
-        let tracked = progress.track(&task, &watch, || engine.present(layer, &[job], &watch));
-        let presented = tracked?.0.swap_remove(0);
-        let deposit = self.deposit.into();
-        let differences = &presented.differences;
-        let map = discrepancy_map(
-            placement.rf,
-            placement.frame,
-            deposit,
-            &placement.occluders,
-            differences,
-        );
-        npy::write(&self.out, &map)?;
+        let present = || engine.present(layer, &jobs, &watch);
+        let (presented, _) = progress.track(&task, &watch, present)?;
+        let differences: Vec<&[f32]> = presented.iter().map(|draw| &draw.differences[..]).collect();
+        let mut map = ImageMap::new(placement.rf);
+        map.set(self.deposit.into(), &placement, &differences);
+        npy::write(&self.out, &map.absolute())?;
         if let Some(path) = &self.responses {
-            npy::write(path, &ndarray::ArrayView1::from(differences))?;
+            let mut shape = vec![differences.len(), placement.occluders.len()];
+            if self.repeats == 1 {
+                shape.remove(0);
+            }
+            let all = ArrayD::from_shape_vec(shape, differences.concat())?;
+            npy::write(path, &all)?;
         }
-        if differences.is_empty() {
+        if placement.occluders.is_empty() {
             progress.say(
                 "note: no occluder fits, since the image cuts the receptive field to less than one",
             );
         }
-        let largest = differences.iter().fold(0.0, |largest: f32, d| largest.max(d.abs()));
+        let all = differences.iter().copied().flatten();
+        let largest = all.fold(0.0, |largest: f32, d| largest.max(d.abs()));
         progress.say(format!(
             "unit {} responds to image {} ({}) at {y},{x} with {}; occluders change that by up \
              to {largest}",
             self.unit,
             self.image,
             images.names()[self.image],
-            presented.response
+            presented[0].response
         ));
         Ok(())
+    }
+
+    /// The noise of each time that an occluder is presented.
+    fn draws(&self) -> Result<Vec<Noise>, Failure> {
+        let draw = |draw| {
+            self.noise.draw_after(draw).ok_or_else(|| {
+                Failure::usage(format!(
+                    "--repeats {}: {} has no more draws for the same place; expected \
+                     philox:SEED:DRAW with DRAW + R at most {}",
+                    self.repeats,
+                    self.noise,
+                    Noise::DRAWS
+                ))
+            })
+        };
+        (0..self.repeats).map(draw).collect()
     }
 }
 

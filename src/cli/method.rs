@@ -1,9 +1,16 @@
 //! The one place where an engine is chosen.
 
+use std::sync::Arc;
+
 use clap::{Args, ValueEnum};
 
+use super::device::{DeviceArguments, DeviceName, Place};
 use super::failure::Failure;
-use crate::engine::{CpuEngine, Engine, Float64Engine, ReferenceEngine};
+use super::progress::Progress;
+use crate::engine::cuda::{self, Device};
+use crate::engine::{
+    CpuEngine, CudaEngine, CudaFullEngine, Engine, Float64Engine, ReferenceEngine,
+};
 
 /// How responses are computed.
 #[derive(Debug, Args)]
@@ -12,9 +19,11 @@ pub(super) struct MethodArguments {
     /// How occluded images are presented
     #[arg(long, value_enum, default_value_t)]
     method: Method,
-    /// Arithmetic: f64 goes with --method full, to tell how much the others round
+    /// Arithmetic of products; sums have at least 32 bits in each
     #[arg(long, value_enum, default_value_t)]
     precision: Precision,
+    #[command(flatten)]
+    device: DeviceArguments,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -22,8 +31,8 @@ enum Method {
     /// Only what an occluder changes, and only as far as the unit depends on it
     #[default]
     Incremental,
-    /// As incremental, without forms that need fewer multiplications: slower, rounds less, takes
-    /// less memory
+    /// As incremental on the CPU, without forms that need fewer multiplications: slower, rounds
+    /// less, takes less memory. On a GPU incremental is this already
     Direct,
     /// Every occluded image whole, by the book
     Full,
@@ -33,9 +42,23 @@ enum Method {
 enum Precision {
     /// 32-bit floats, as PyTorch computes
     #[default]
-    F32,
-    /// 64-bit floats
-    F64,
+    #[value(alias = "f32")]
+    Fp32,
+    /// 19 bits, on the tensor cores of a GPU: with --method incremental
+    Tf32,
+    /// 16 bits, likewise
+    Bf16,
+    /// 64-bit floats, to tell how much the others round: with --method full, on the CPU
+    #[value(alias = "f64")]
+    Fp64,
+}
+
+/// What was asked for, with the device ready to be used.
+#[derive(Clone, Debug)]
+pub(super) struct Chosen {
+    method: Method,
+    precision: Precision,
+    pub place: Place,
 }
 
 impl MethodArguments {
@@ -44,23 +67,84 @@ impl MethodArguments {
         self.method == Method::Full
     }
 
-    /// The engine asked for; `activations` bounds, in bytes, what it holds of original images.
+    /// Opens the device.
     ///
     /// # Errors
-    /// A precision that the method does not have.
-    pub fn engine(&self, activations: Option<usize>) -> Result<Box<dyn Engine>, Failure> {
-        match (self.method, self.precision) {
-            (Method::Incremental | Method::Direct, Precision::F32) => {
-                let mut engine = CpuEngine::default();
-                engine.direct = self.method == Method::Direct;
-                engine.base_bytes = activations.unwrap_or(engine.base_bytes);
-                Ok(Box::new(engine))
+    /// What does not go together; a GPU that is asked for, or needed, and cannot be used.
+    pub fn choose(&self, progress: Progress) -> Result<Chosen, Failure> {
+        let Self { method, precision, ref device } = *self;
+        let tensor_cores = matches!(precision, Precision::Tf32 | Precision::Bf16);
+        // What only the CPU has.
+        let on_cpu = precision == Precision::Fp64 || method == Method::Direct;
+        let problem = match device.name() {
+            _ if precision == Precision::Fp64 && method != Method::Full => {
+                "--precision fp64 goes with --method full; the other methods have fp32, and on a \
+                 GPU tf32 and bf16"
             }
-            (Method::Full, Precision::F32) => Ok(Box::new(ReferenceEngine)),
-            (Method::Full, Precision::F64) => Ok(Box::new(Float64Engine)),
-            (Method::Incremental | Method::Direct, Precision::F64) => Err(Failure::usage(
-                "--precision f64 goes with --method full; the other methods have f32",
-            )),
+            _ if tensor_cores && method != Method::Incremental => {
+                "--precision tf32 and bf16 go with --method incremental, which computes the \
+                 changes themselves: they would be lost between two nearly equal responses"
+            }
+            DeviceName::Cpu if tensor_cores => {
+                "--precision tf32 and bf16 need a GPU; the CPU has fp32"
+            }
+            DeviceName::Cuda(_) | DeviceName::All if precision == Precision::Fp64 => {
+                "--precision fp64 is the CPU's; leave --device out, or give --device cpu"
+            }
+            DeviceName::Cuda(_) | DeviceName::All if method == Method::Direct => {
+                "--method direct is the CPU's: on a GPU --method incremental computes tap by tap \
+                 already"
+            }
+            _ => "",
+        };
+        if !problem.is_empty() {
+            return Err(Failure::usage(problem));
         }
+        let place = if on_cpu { Place::Cpu } else { device.open(progress)? };
+        if tensor_cores && matches!(place, Place::Cpu) {
+            return Err(Failure::usage(
+                "--precision tf32 and bf16 need a GPU, and none can be used; `occlumap devices` \
+                 tells why",
+            ));
+        }
+        Ok(Chosen { method, precision, place })
+    }
+}
+
+impl Chosen {
+    /// The engines, one a device; `activations` bounds, in bytes, what the CPU's holds of original
+    /// images.
+    pub fn engines(&self, activations: Option<usize>) -> Vec<Box<dyn Engine>> {
+        match &self.place {
+            Place::Cpu => vec![self.on_cpu(activations)],
+            Place::Gpus { devices, .. } => {
+                devices.iter().map(|device| self.on_gpu(Arc::clone(device))).collect()
+            }
+        }
+    }
+
+    fn on_cpu(&self, activations: Option<usize>) -> Box<dyn Engine> {
+        match (self.method, self.precision) {
+            (Method::Full, Precision::Fp64) => Box::new(Float64Engine),
+            (Method::Full, _) => Box::new(ReferenceEngine),
+            (method, _) => {
+                let mut engine = CpuEngine::default();
+                engine.direct = method == Method::Direct;
+                engine.base_bytes = activations.unwrap_or(engine.base_bytes);
+                Box::new(engine)
+            }
+        }
+    }
+
+    fn on_gpu(&self, device: Arc<Device>) -> Box<dyn Engine> {
+        if self.method == Method::Full {
+            return Box::new(CudaFullEngine { device });
+        }
+        let precision = match self.precision {
+            Precision::Fp32 | Precision::Fp64 => cuda::Precision::Fp32,
+            Precision::Tf32 => cuda::Precision::Tf32,
+            Precision::Bf16 => cuda::Precision::Bf16,
+        };
+        Box::new(CudaEngine::new(device, precision))
     }
 }

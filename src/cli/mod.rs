@@ -7,6 +7,7 @@
 mod arguments;
 mod console;
 mod demo;
+mod device;
 mod devices;
 mod failure;
 mod info;
@@ -19,8 +20,10 @@ mod plan;
 mod progress;
 mod rank;
 mod ranking;
+mod report;
 mod run;
 mod share;
+mod shell;
 mod status;
 mod sweep;
 mod table;
@@ -72,6 +75,7 @@ enum Command {
     Status(status::Status),
     Merge(merge::Merge),
     Map(map::Map),
+    Report(report::Report),
     Info(info::Info),
     Demo(demo::Demo),
     Devices(devices::Devices),
@@ -99,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Status(command) => command.execute(),
         Command::Merge(command) => command.execute().map_err(Failure::resumable),
         Command::Map(command) => command.execute(),
+        Command::Report(command) => command.execute(),
         Command::Info(command) => command.execute(),
         Command::Demo(command) => command.execute(),
         Command::Devices(command) => command.execute(),

@@ -13,6 +13,7 @@ use super::sweep::{SweepArguments, Work};
 use super::table::table;
 use super::{STOP, console};
 use crate::engine::{Prepared, Watch};
+use crate::maps::Plane;
 use crate::network::LayerId;
 use crate::sweep::{
     LayerGeometry, MultiplyAdds, Occluders, activation_bytes, calibrate, count_multiply_adds,
@@ -46,6 +47,8 @@ const POSITIONS: usize = 64;
 struct LayerPlan {
     name: String,
     maps: usize,
+    /// Draws of the noise for each occluder.
+    repeats: usize,
     occluders: Occluders,
     multiply_adds: MultiplyAdds,
     /// Presentations a second.
@@ -60,7 +63,7 @@ struct LayerPlan {
 
 impl LayerPlan {
     fn presentations(&self) -> f64 {
-        self.maps as f64 * self.occluders.mean
+        (self.maps * self.repeats) as f64 * self.occluders.mean
     }
 
     fn seconds(&self) -> f64 {
@@ -72,14 +75,25 @@ impl Plan {
     pub fn execute(self) -> Result<(), Failure> {
         let work = Work::open(self.common, &[])?;
         work.inputs.check_top(self.top)?;
-        let engine = work.engine()?;
-        let prepared =
-            engine.prepare(&work.inputs.model, &work.inputs.layers, work.inputs.images.size())?;
-        let (reading, ranking) = rank_some(&work, &*prepared)?;
+        let engines = work.engines();
+        let prepared = engines[0].prepare(
+            &work.inputs.model,
+            &work.inputs.layers,
+            work.inputs.images.size(),
+        )?;
+        let (reading, ranking) = {
+            let ranker = &work.chosen.place.rankers(work.progress)?[0];
+            let (model, layers) = (&work.inputs.model, &work.inputs.layers);
+            rank_some(&work, &*ranker.prepare(model, layers, work.inputs.images.size())?)?
+        };
         let mut layers = Vec::with_capacity(work.inputs.layers.len());
         for (&layer, units) in work.inputs.layers.iter().zip(&work.settings.units) {
             let maps = 2 * self.top * units.len();
-            layers.push(plan_layer(&work, &*prepared, layer, (maps, self.top), reading)?);
+            let mut planned = plan_layer(&work, &*prepared, layer, (maps, self.top), reading)?;
+            // Devices share the work, and each holds its share of what is worked on.
+            planned.rate *= engines.len() as f64;
+            planned.working *= engines.len();
+            layers.push(planned);
         }
         console::print(report(&work, &layers, ranking).as_bytes())
     }
@@ -117,18 +131,21 @@ fn plan_layer(
     let images = maps.min(inputs.images.len());
     let held = images.min(work.settings.batch);
     let image = 3 * geometry.image.area() * size_of::<f32>();
-    let responses = (maps as f64 * occluders.mean) as usize * size_of::<f32>();
+    let repeats = work.settings.draws.len();
+    let responses = ((maps * repeats) as f64 * occluders.mean) as usize * size_of::<f32>();
+    let pixel: usize = work.settings.planes().into_iter().map(Plane::bytes).sum();
     let activations = held * activation_bytes(network, layer, &geometry)?;
     Ok(LayerPlan {
         name: network.short_name(layer),
         maps,
+        repeats,
         occluders,
         multiply_adds: count_multiply_adds(network, layer, &geometry, POSITIONS)?,
         rate: calibrate(engine, (layer, units), &geometry, &inputs.images, CALIBRATION, &watch)?,
         reading: images as f64 * reading,
-        // Maps of two sides in float64; two indices and two positions in int64 and two responses
-        // in float32 for each of the ranked images.
-        bytes: 2 * units * rf * rf * size_of::<f64>() + units * top * (4 * 8 + 2 * 4),
+        // Of two sides, all that is told of each pixel and the reliability in float64; two indices
+        // and two positions in int64 and two responses in float32 for each of the ranked images.
+        bytes: 2 * units * (rf * rf * pixel + size_of::<f64>()) + units * top * (4 * 8 + 2 * 4),
         working: activations.min(work.memory.activations)
             + (held * image).min(work.memory.images)
             + responses.min(work.memory.responses),
@@ -171,7 +188,7 @@ fn report(work: &Work, layers: &[LayerPlan], ranking: f64) -> String {
     ]);
     let images = work.inputs.images.len();
     let seconds = images as f64 * ranking;
-    let most = sum(|layer| (layer.maps * layer.occluders.most) as f64);
+    let most = sum(|layer| (layer.maps * layer.repeats * layer.occluders.most) as f64);
     let working = layers.iter().map(|layer| layer.working).max().unwrap_or(0);
     format!(
         "{} on {} images of {}, {} threads\n\n{}\n\

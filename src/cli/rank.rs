@@ -7,6 +7,7 @@ use clap::Args;
 use super::arguments::{
     ImageArguments, LayerArguments, ModelArguments, RunningArguments, at_least_one,
 };
+use super::device::DeviceArguments;
 use super::failure::Failure;
 use super::inputs::{Inputs, network_and_layers};
 use super::output::OutputFolder;
@@ -14,7 +15,6 @@ use super::progress::Progress;
 use super::ranking::{RANKING, RankingJob};
 use super::share::ShardArguments;
 use super::threads;
-use crate::engine::{Engine, ReferenceEngine};
 
 /// Rank the images for every unit of the layers
 ///
@@ -44,6 +44,8 @@ pub(super) struct Rank {
     #[command(flatten)]
     shard: ShardArguments,
     #[command(flatten)]
+    device: DeviceArguments,
+    #[command(flatten)]
     running: RunningArguments,
 }
 
@@ -53,13 +55,12 @@ impl Rank {
         let share = self.shard.share(self.force)?;
         let (network, layers) = network_and_layers(&self.model, &self.layers)?;
         let output = OutputFolder::check_or_resume(&self.out, self.force, &[])?;
+        let engines = self.device.open(progress)?.rankers(progress)?;
         let inputs = Inputs::load(network, layers, &self.model, &self.images, progress)?;
         inputs.check_top(self.top)?;
-        let engine =
-            ReferenceEngine.prepare(&inputs.model, &inputs.layers, inputs.images.size())?;
         let threads = threads::start(self.running.threads)?;
-        let (inputs, engine, output) = (&inputs, &*engine, &output);
-        let job = RankingJob { inputs, engine, top: self.top, threads, progress, output };
+        let (inputs, engines, output) = (&inputs, &engines, &output);
+        let job = RankingJob { inputs, engines, top: self.top, threads, progress, output };
         match job.complete(&share, self.force)? {
             Some(_) => progress.say(format!("wrote {}", output.path().join(RANKING).display())),
             None => progress.say(share.note(output)),

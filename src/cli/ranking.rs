@@ -12,7 +12,7 @@ use super::output::OutputFolder;
 use super::progress::{Progress, Task};
 use super::share::{Share, pause};
 use crate::blocks::{Block, BlockError, BlockFolder, Damage, Stored};
-use crate::engine::{EngineError, Prepared, Watch};
+use crate::engine::{Engine, EngineError, Prepared, Watch};
 use crate::files::{Digest, FileError, remove_leftovers};
 use crate::maps::Manifest;
 use crate::ranking::{Collector, LayerFiles, LayerRanking, Provenance, block, digests};
@@ -31,7 +31,8 @@ const IMAGES: usize = 64;
 /// A ranking to be made.
 pub(super) struct RankingJob<'a> {
     pub inputs: &'a Inputs,
-    pub engine: &'a dyn Prepared,
+    /// The engines, one a device, that rank what is not ranked yet.
+    pub engines: &'a [Box<dyn Engine>],
     /// Images a unit, from either end.
     pub top: usize,
     pub threads: usize,
@@ -155,7 +156,7 @@ impl RankingJob<'_> {
     fn configuration(&self) -> RankingConfiguration {
         RankingConfiguration {
             block: self.inputs.images.len().div_ceil(BLOCKS).max(IMAGES),
-            provenance: self.inputs.provenance(self.top),
+            provenance: self.inputs.provenance(self.top, self.engines[0].name()),
             units: self.inputs.units(),
         }
     }
@@ -167,7 +168,8 @@ impl RankingJob<'_> {
     fn find(&self, seconds: Option<f64>) -> Result<Option<Ranking>, Failure> {
         let folder = self.output.path().join(RANKING);
         let Some(there) = Provenance::read(&folder)? else { return Ok(None) };
-        let here = self.inputs.provenance(self.top);
+        // Engines differ in rounding only: a sweep by one may use the ranking of another.
+        let here = self.inputs.provenance(self.top, &there.engine);
         if let Some(error) = BlockError::between(&folder, &there, &here) {
             return Err(error).or_usage();
         }
@@ -199,22 +201,30 @@ impl RankingJob<'_> {
         let watch = Watch::new(&STOP);
         let total = blocks.iter().map(images).sum();
         let task = Task { label: "ranking", counted: "images", total };
-        let compute = |name: &str| -> Result<Block<RankingRecord>, Failure> {
+        // When all is ranked, the device's memory is given back.
+        let Inputs { model, layers, images } = self.inputs;
+        let prepare = |engine: &dyn Engine| engine.prepare(model, layers, images.size());
+        let engines = self.engines.iter().map(|engine| prepare(&**engine));
+        let engines = engines.collect::<Result<Vec<_>, _>>()?;
+        let compute = |engine: &dyn Prepared, name: &str| -> Result<_, Failure> {
             let range = blocks.iter().find(|(other, _)| other == name);
             let range = range.map(|(_, range)| range.clone()).unwrap_or_default();
             if watch.stopped() {
                 return Err(EngineError::Stopped.into());
             }
-            watch.begin(range.len() as u64);
+            let watch = watch.piece(range.len() as u64);
             let start = Instant::now();
-            let images = (&self.inputs.images, range);
+            let images = (images, range);
             let units = &configuration.units;
-            let ranked = sweep::rank(self.engine, units, images, self.top, self.threads, &watch)?;
+            let ranked = sweep::rank(engine, units, images, self.top, self.threads, &watch)?;
             let Ranked { layers, digests } = ranked;
             let record = RankingRecord { seconds: start.elapsed().as_secs_f64(), digests };
             Ok(Block { record, payload: block::encode(&layers) })
         };
-        let work = || share.complete(folder, &names, compute);
+        let compute = &compute;
+        let worker = |engine| move |name: &str| compute(engine, name);
+        let workers: Vec<_> = engines.iter().map(|engine| worker(&**engine)).collect();
+        let work = || share.complete(folder, &names, &workers);
         if total == 0 { work() } else { self.progress.track(&task, &watch, work).map(drop) }
     }
 }

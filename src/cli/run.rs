@@ -37,11 +37,10 @@ impl Run {
         let work = Work::open(self.common, &[])?;
         let (inputs, top) = (&work.inputs, self.top);
         inputs.check_top(top)?;
-        let engine = work.engine()?;
-        let prepared = engine.prepare(&inputs.model, &inputs.layers, inputs.images.size())?;
+        let rankers = work.chosen.place.rankers(work.progress)?;
         let job = RankingJob {
             inputs,
-            engine: &*prepared,
+            engines: &rankers,
             top,
             threads: work.threads,
             progress: work.progress,
@@ -51,9 +50,7 @@ impl Run {
         let rest = if self.rank_only { work.share.rest } else { Rest::Finish };
         let share = Share { rest, ..work.share };
         match job.complete(&share, work.arguments.force)? {
-            Some(ranking) if !self.rank_only => {
-                work.sweep(&*prepared, engine.name(), &ranking, top)
-            }
+            Some(ranking) if !self.rank_only => work.sweep(&ranking, top),
             Some(_) => Ok(()),
             None => {
                 work.progress.say(share.note(&work.output));

@@ -85,27 +85,27 @@ impl Share {
         )
     }
 
-    /// Computes what is to be computed of `names`, and waits for what other processes compute of
-    /// the shard.
+    /// Computes what is to be computed of `names`, a block at a time for each of `workers`, and
+    /// waits for what other processes compute of the shard.
     pub fn complete<R>(
         &self,
         folder: &BlockFolder,
         names: &[String],
-        mut compute: impl FnMut(&str) -> Result<Block<R>, Failure>,
+        workers: &[impl Fn(&str) -> Result<Block<R>, Failure> + Sync],
     ) -> Result<(), Failure>
     where
         R: Serialize + DeserializeOwned + Send,
     {
         let (mine, others) = self.divide(names);
-        let mut left = folder.pass(&mine, Taken::Try, &mut compute)?;
+        let mut left = folder.pass(&mine, Taken::Try, workers)?;
         match self.rest {
             Rest::Leave => {}
-            Rest::Help => drop(folder.pass(&others, Taken::Leave, &mut compute)?),
-            Rest::Finish => left.extend(folder.pass(&others, Taken::Try, &mut compute)?),
+            Rest::Help => drop(folder.pass(&others, Taken::Leave, workers)?),
+            Rest::Finish => left.extend(folder.pass(&others, Taken::Try, workers)?),
         }
         while !left.is_empty() {
             pause()?;
-            left = folder.pass(&left, Taken::Try, &mut compute)?;
+            left = folder.pass(&left, Taken::Try, workers)?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 
 pub mod cpu;
 pub mod cuda;
+pub mod deposit;
 mod maximum;
 mod order;
 pub mod plan;
@@ -19,12 +20,13 @@ use ndarray::ArrayView3;
 use thiserror::Error;
 
 use self::cuda::CudaError;
+use self::deposit::{MapSums, Summation};
 use crate::geometry::{ImageSize, Occluder};
 use crate::network::{LayerId, Model, Network, NetworkError};
 use crate::noise::Noise;
 
 pub use cpu::CpuEngine;
-pub use cuda::CudaFullEngine;
+pub use cuda::{CudaEngine, CudaFullEngine};
 pub use reference::{Float64Engine, ReferenceEngine};
 pub use watch::Watch;
 
@@ -174,4 +176,46 @@ pub trait Prepared: Sync {
         jobs: &[Job<'_>],
         watch: &Watch<'_>,
     ) -> Result<Vec<Presented>, EngineError>;
+
+    /// Room for so many differences of presentations to `layer` where the engine computes them, to
+    /// be summed there; `None` where there is none: then [`Prepared::present`] hands them over.
+    ///
+    /// # Errors
+    /// A layer that was not prepared; a device that fails.
+    fn keep(
+        &self,
+        layer: LayerId,
+        differences: usize,
+    ) -> Result<Option<Box<dyn Kept + '_>>, EngineError> {
+        let _ = (layer, differences);
+        Ok(None)
+    }
+}
+
+/// Differences that stay where they were computed until they are summed.
+pub trait Kept {
+    /// Forgets what was kept.
+    ///
+    /// # Errors
+    /// A device that fails.
+    fn clear(&mut self) -> Result<(), EngineError>;
+
+    /// Presents every occluder of every job; the differences of each job go, in the order of its
+    /// occluders, to where `firsts` says. Returns the jobs' responses to the original images.
+    ///
+    /// # Errors
+    /// As [`Prepared::present`], but for differences that are not finite; differences for which
+    /// there is no room.
+    fn present(
+        &mut self,
+        jobs: &[Job<'_>],
+        firsts: &[usize],
+        watch: &Watch<'_>,
+    ) -> Result<Vec<f32>, EngineError>;
+
+    /// The sums of each map.
+    ///
+    /// # Errors
+    /// A difference that is not finite; differences that are not there; a device that fails.
+    fn sum(&self, asked: &Summation) -> Result<Vec<MapSums>, EngineError>;
 }

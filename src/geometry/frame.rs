@@ -1,6 +1,7 @@
 //! Where an occluder's discrepancy lands on the map.
 
-use ndarray::{ArrayViewMut2, s};
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Occluder, PixelBox, ReceptiveField};
@@ -34,6 +35,22 @@ impl Frame {
         };
         Self { y: axis(pixels.y_min, pixels.height()), x: axis(pixels.x_min, pixels.width()) }
     }
+
+    /// A rectangle of the image, its rows and its columns, as a rectangle of the map of `rf` × `rf`
+    /// pixels, cut where it leaves the map.
+    pub fn onto_map(
+        self,
+        rows: Range<usize>,
+        columns: Range<usize>,
+        rf: usize,
+    ) -> (Range<usize>, Range<usize>) {
+        let cut = |range: Range<usize>, origin: isize| {
+            let [start, end] = [range.start, range.end]
+                .map(|end| (end as isize - origin).clamp(0, rf as isize) as usize);
+            start..end
+        };
+        (cut(rows, self.y), cut(columns, self.x))
+    }
 }
 
 /// How a map's frame is found.
@@ -59,44 +76,26 @@ pub enum Deposit {
 }
 
 impl Deposit {
-    /// Adds `discrepancy` to the map `[rf, rf]` where `occluder` was. What lies outside the map
-    /// (an occluder that only touches the RF's edge) is left out.
-    pub fn add(
+    /// The pixels of a map of `rf` × `rf` pixels, its rows and its columns, that the discrepancy of
+    /// `occluder` is added to. What lies outside the map (an occluder that only touches the RF's
+    /// edge) is left out: then there are fewer, or none.
+    pub fn pixels(
         self,
-        map: &mut ArrayViewMut2<'_, f64>,
         frame: Frame,
         occluder: &Occluder,
-        discrepancy: f64,
-    ) {
-        let (top, left) = (occluder.top as isize - frame.y, occluder.left as isize - frame.x);
-        let size = occluder.size as isize;
-        match self {
-            Self::Centre => {
-                let half = (size - 1) / 2;
-                let centre = (usize::try_from(top + half), usize::try_from(left + half));
-                if let (Ok(y), Ok(x)) = centre
-                    && let Some(value) = map.get_mut((y, x))
-                {
-                    *value += discrepancy;
-                }
-            }
-            Self::Area => {
-                let (rows, columns) = map.dim();
-                let clip = |first: isize, length: usize| {
-                    let length = length as isize;
-                    (first.clamp(0, length), (first + size).clamp(0, length))
-                };
-                let ((y0, y1), (x0, x1)) = (clip(top, rows), clip(left, columns));
-                map.slice_mut(s![y0..y1, x0..x1]).mapv_inplace(|value| value + discrepancy);
-            }
-        }
+        rf: usize,
+    ) -> (Range<usize>, Range<usize>) {
+        let (first, length) = match self {
+            Self::Centre => ((occluder.size - 1) / 2, 1),
+            Self::Area => (0, occluder.size),
+        };
+        let (top, left) = (occluder.top + first, occluder.left + first);
+        frame.onto_map(top..top + length, left..left + length, rf)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use ndarray::Array2;
-
     use super::*;
     use crate::geometry::ImageSize;
 
@@ -124,26 +123,20 @@ mod tests {
     fn a_centre_is_rounded_down_and_an_area_is_clipped() {
         let frame = Frame { y: -2, x: 10 };
         let occluder = Occluder { index: 0, top: 0, left: 12, size: 4 };
-        let mut map = Array2::zeros((5, 5));
-        Deposit::Centre.add(&mut map.view_mut(), frame, &occluder, 2.0);
-        assert_eq!(map[[3, 3]], 2.0);
-        assert_eq!(map.sum(), 2.0);
-
-        let mut map = Array2::zeros((5, 5));
-        Deposit::Area.add(&mut map.view_mut(), frame, &occluder, 2.0);
-        assert_eq!(map.slice(s![2.., 2..]).sum(), 18.0);
-        assert_eq!(map.sum(), 18.0);
+        assert_eq!(Deposit::Centre.pixels(frame, &occluder, 5), (3..4, 3..4));
+        assert_eq!(Deposit::Area.pixels(frame, &occluder, 5), (2..5, 2..5));
+        assert_eq!(Deposit::Area.pixels(frame, &occluder, 9), (2..6, 2..6));
     }
 
     #[test]
     fn what_lies_outside_the_map_is_left_out() {
         let frame = Frame { y: 10, x: 10 };
-        let mut map = Array2::zeros((5, 5));
         for (top, left) in [(2, 12), (12, 2), (15, 12), (12, 15)] {
             let occluder = Occluder { index: 0, top, left, size: 3 };
-            Deposit::Centre.add(&mut map.view_mut(), frame, &occluder, 1.0);
-            Deposit::Area.add(&mut map.view_mut(), frame, &occluder, 1.0);
+            for deposit in [Deposit::Centre, Deposit::Area] {
+                let (rows, columns) = deposit.pixels(frame, &occluder, 5);
+                assert!(rows.is_empty() || columns.is_empty(), "{deposit:?} {top} {left}");
+            }
         }
-        assert_eq!(map.sum(), 0.0);
     }
 }

@@ -1,48 +1,71 @@
-//! The files that the mean maps of a layer go into.
+//! The files that a layer's maps, and what is told about them, go into.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use ndarray::Array2;
-
-use crate::files::npy::F64Writer;
+use super::{Plane, Rectangles, SideMaps, reliability_path};
+use crate::files::npy::Writer;
 use crate::files::{Digest, FileError};
 use crate::ranking::Side;
 
-/// Where a layer's maps of one side lie in `folder`: `conv3_max.npy` or `conv3_min.npy`, as the
-/// reference's scripts expect.
-pub fn map_path(folder: &Path, layer: &str, side: Side) -> PathBuf {
-    folder.join(format!("{layer}_{}.npy", side.name()))
-}
-
-/// Writes the mean maps of a layer's units, `float64 [units, rf, rf]` for each of [`Side::BOTH`].
+/// Writes what is told about the maps of a layer's units: for each of [`Side::BOTH`] a file
+/// `[units, rf, rf]` a plane, `float64` or, of [`Plane::Counts`], `int32`; and their reliabilities,
+/// `float64 [units]`.
 #[derive(Debug)]
 pub struct LayerMaps {
-    files: [(PathBuf, F64Writer); 2],
+    sides: [SideFiles; 2],
     units: usize,
-    rf: usize,
     /// The next unit; all before it are written.
     unit: usize,
+}
+
+/// The files of one side.
+#[derive(Debug)]
+struct SideFiles {
+    rf: usize,
+    planes: Vec<PlaneFile>,
+    reliability: Writer<f64>,
+}
+
+#[derive(Debug)]
+enum PlaneFile {
+    Values(Writer<f64>),
+    Counts(Writer<i32>),
 }
 
 impl LayerMaps {
     /// Begins the files of `layer`, of `units` units with an RF of `rf` pixels, in `folder`.
     /// Until [`finish`](Self::finish) they do not have their names, and files that have them stay.
-    pub fn create(folder: &Path, layer: &str, units: usize, rf: usize) -> Result<Self, FileError> {
-        let begin = |side| {
-            let path = map_path(folder, layer, side);
-            F64Writer::create(&path, &[units, rf, rf]).map(|file| (path, file))
+    pub fn create(
+        folder: &Path,
+        layer: &str,
+        units: usize,
+        rf: usize,
+        planes: &[Plane],
+    ) -> Result<Self, FileError> {
+        let shape = [units, rf, rf];
+        let side = |side| -> Result<SideFiles, FileError> {
+            let plane = |plane: &Plane| {
+                let path = plane.path(folder, layer, side);
+                Ok(match plane {
+                    Plane::Counts => PlaneFile::Counts(Writer::create(&path, &shape)?),
+                    _ => PlaneFile::Values(Writer::create(&path, &shape)?),
+                })
+            };
+            let planes = planes.iter().map(plane).collect::<Result<_, FileError>>()?;
+            let reliability = Writer::create(&reliability_path(folder, layer, side), &[units])?;
+            Ok(SideFiles { rf, planes, reliability })
         };
-        Ok(Self { files: [begin(Side::Top)?, begin(Side::Bottom)?], units, rf, unit: 0 })
+        Ok(Self { sides: [side(Side::Top)?, side(Side::Bottom)?], units, unit: 0 })
     }
 
-    /// Writes the means, `[rf, rf]`, of a unit. Units come in ascending order; those that are left
-    /// out are NaN: they were not swept, which is something else than a map of zeros.
-    pub fn write(&mut self, unit: usize, means: &[Array2<f64>; 2]) -> Result<(), FileError> {
+    /// Writes a unit's maps. Units come in ascending order; those that are left out are NaN: they
+    /// were not swept, which is something else than a map of zeros. No image was counted for them.
+    pub fn write(&mut self, unit: usize, maps: &[SideMaps; 2]) -> Result<(), FileError> {
         debug_assert!((self.unit..self.units).contains(&unit), "units come in ascending order");
         self.leave_out(unit)?;
-        for (mean, (_, file)) in means.iter().zip(&mut self.files) {
-            file.extend(mean.iter().copied())?;
+        for (maps, files) in maps.iter().zip(&mut self.sides) {
+            files.write(maps)?;
         }
         self.unit = unit + 1;
         Ok(())
@@ -51,54 +74,118 @@ impl LayerMaps {
     /// Gives the files their names, and returns the digest of each.
     pub fn finish(mut self) -> Result<BTreeMap<String, Digest>, FileError> {
         self.leave_out(self.units)?;
-        self.files
-            .into_iter()
-            .map(|(path, file)| {
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                Ok((name, file.finish()?))
-            })
-            .collect()
+        let mut digests = BTreeMap::new();
+        for SideFiles { planes, reliability, .. } in self.sides {
+            for plane in planes {
+                digests.extend([match plane {
+                    PlaneFile::Values(file) => finish(file)?,
+                    PlaneFile::Counts(file) => finish(file)?,
+                }]);
+            }
+            digests.extend([finish(reliability)?]);
+        }
+        Ok(digests)
     }
 
-    /// Writes NaN for all units before `unit`.
+    /// Writes NaN, and counts of 0, for all units before `unit`.
     fn leave_out(&mut self, unit: usize) -> Result<(), FileError> {
-        let values = unit.saturating_sub(self.unit) * self.rf * self.rf;
-        for (_, file) in &mut self.files {
-            file.extend(std::iter::repeat_n(f64::NAN, values))?;
+        let units = unit.saturating_sub(self.unit);
+        for files in &mut self.sides {
+            files.leave_out(units)?;
         }
         self.unit = unit;
         Ok(())
     }
 }
 
+impl SideFiles {
+    fn write(&mut self, maps: &SideMaps) -> Result<(), FileError> {
+        for (plane, file) in maps.planes.iter().zip(&mut self.planes) {
+            match file {
+                PlaneFile::Values(file) => file.extend(plane.iter().copied())?,
+                PlaneFile::Counts(file) => {
+                    let corners = plane.iter().map(|&corner| corner as i32).collect();
+                    file.extend(Rectangles::from_corners(self.rf, corners).counts())?;
+                }
+            }
+        }
+        self.reliability.extend([maps.reliability])
+    }
+
+    fn leave_out(&mut self, units: usize) -> Result<(), FileError> {
+        let pixels = units * self.rf * self.rf;
+        for file in &mut self.planes {
+            match file {
+                PlaneFile::Values(file) => file.extend(std::iter::repeat_n(f64::NAN, pixels))?,
+                PlaneFile::Counts(file) => file.extend(std::iter::repeat_n(0, pixels))?,
+            }
+        }
+        self.reliability.extend(std::iter::repeat_n(f64::NAN, units))
+    }
+}
+
+/// Gives a file its name; returns that and the digest.
+fn finish<T: crate::files::npy::Element>(file: Writer<T>) -> Result<(String, Digest), FileError> {
+    let name = file.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok((name, file.finish()?))
+}
+
 #[cfg(test)]
 mod tests {
-    use ndarray::{Array3, array};
+    use ndarray::{Array1, Array3, ArrayD};
 
     use super::*;
     use crate::files::npy::{self, Values};
+    use crate::maps::map_path;
+
+    fn f64s(path: &Path) -> ArrayD<f64> {
+        match npy::read(path).unwrap() {
+            Values::F64(values) => values,
+            other => panic!("{}", other.dtype()),
+        }
+    }
 
     #[test]
-    fn units_that_are_left_out_are_nan() {
+    fn units_that_are_left_out_are_nan_and_have_no_images() {
         let folder = tempfile::tempdir().unwrap();
-        let mut maps = LayerMaps::create(folder.path(), "conv1", 4, 2).unwrap();
-        let map = array![[1.0, 2.0], [3.0, 4.0]];
-        maps.write(1, &[map.clone(), -&map]).unwrap();
-        maps.write(2, &[Array2::zeros((2, 2)), map.clone()]).unwrap();
+        let planes = [Plane::Mean, Plane::Counts];
+        let mut maps = LayerMaps::create(folder.path(), "conv1", 4, 2, &planes).unwrap();
+        let side = |map: [f64; 4], reliability| SideMaps {
+            // The corners of one image that covers the lower row.
+            planes: vec![map.to_vec(), vec![0.0, 0.0, 1.0, 0.0]],
+            reliability,
+        };
+        maps.write(1, &[side([1.0, 2.0, 3.0, 4.0], 0.5), side([-1.0; 4], 0.25)]).unwrap();
+        maps.write(2, &[side([0.0; 4], f64::NAN), side([5.0; 4], 1.0)]).unwrap();
         assert!(!map_path(folder.path(), "conv1", Side::Top).exists());
         let digests = maps.finish().unwrap();
-        assert_eq!(digests.keys().collect::<Vec<_>>(), ["conv1_max.npy", "conv1_min.npy"]);
+        let names = ["max.npy", "max_counts.npy", "max_reliability.npy", "min.npy"];
+        let found: Vec<&str> = digests.keys().map(|name| &name[6..]).take(4).collect();
+        assert_eq!((found, digests.len()), (names.to_vec(), 6));
         let [top, bottom] = Side::BOTH.map(|side| -> Array3<f64> {
-            match npy::read(&map_path(folder.path(), "conv1", side)).unwrap() {
-                Values::F64(maps) => maps.into_dimensionality().unwrap(),
-                other => panic!("{}", other.dtype()),
-            }
+            f64s(&map_path(folder.path(), "conv1", side)).into_dimensionality().unwrap()
         });
         let of = |maps: &Array3<f64>, unit| maps.index_axis(ndarray::Axis(0), unit).to_owned();
-        assert_eq!((of(&top, 1), of(&bottom, 1)), (map.clone(), -&map));
-        assert_eq!((of(&top, 2).sum(), of(&bottom, 2)), (0.0, map));
+        assert_eq!(of(&top, 1), ndarray::array![[1.0, 2.0], [3.0, 4.0]]);
+        assert_eq!(
+            (of(&bottom, 1).sum(), of(&top, 2).sum(), of(&bottom, 2).sum()),
+            (-4.0, 0.0, 20.0)
+        );
         for unit in [0, 3] {
             assert!(of(&top, unit).iter().chain(&of(&bottom, unit)).all(|value| value.is_nan()));
+        }
+        let reliability: Array1<f64> =
+            f64s(&reliability_path(folder.path(), "conv1", Side::Bottom))
+                .into_dimensionality()
+                .unwrap();
+        assert_eq!(reliability.slice(ndarray::s![1..3]), ndarray::array![0.25, 1.0]);
+        assert!(reliability[0].is_nan() && reliability[3].is_nan());
+        match npy::read(&Plane::Counts.path(folder.path(), "conv1", Side::Top)).unwrap() {
+            Values::I32(counts) => {
+                let counts: Vec<i32> = counts.into_iter().collect();
+                assert_eq!(counts, [0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 0, 0]);
+            }
+            other => panic!("{}", other.dtype()),
         }
     }
 }

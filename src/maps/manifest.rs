@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::{MeanOver, Plane};
 use crate::files::{Digest, FileError, read_bytes, write_text};
 use crate::geometry::{Deposit, FrameRule, GridRule, ImageSize};
 use crate::sweep::Verification;
@@ -85,6 +86,30 @@ pub struct SettingsRecord {
     pub frame: FrameRule,
     /// Where discrepancies were added.
     pub deposit: Deposit,
+    /// Draws of the noise for each occluder.
+    #[serde(default = "one")]
+    pub repeats: usize,
+    /// Over which images a pixel's mean was taken.
+    #[serde(default)]
+    pub mean_over: MeanOver,
+    /// Whether standard errors and counts were kept.
+    #[serde(default)]
+    pub statistics: bool,
+    /// Whether means of signed and of squared differences were kept.
+    #[serde(default)]
+    pub moments: bool,
+}
+
+/// What there was before there was a choice.
+const fn one() -> usize {
+    1
+}
+
+impl SettingsRecord {
+    /// What is told about the maps.
+    pub fn planes(&self) -> Vec<Plane> {
+        Plane::of(self.statistics, self.moments)
+    }
 }
 
 /// One layer in a [`Manifest`].
@@ -111,6 +136,8 @@ pub struct LayerRecord {
     pub seconds: f64,
     /// Threads of the processes, each number once.
     pub threads: BTreeSet<usize>,
+    /// The devices that computed, each once: `cpu`, or a GPU's number and name.
+    pub devices: BTreeSet<String>,
     /// SHA-256 of the files.
     pub files: BTreeMap<String, Digest>,
     /// What presenting some of it again showed; `null` where that was not asked for.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{BlockRecord, LayerConfiguration, LayerMaps, LayerRecord, Means};
+use super::{BlockRecord, BlockUnits, LayerConfiguration, LayerMaps, LayerRecord, Payload, Plane};
 use crate::blocks::{Block, BlockError, BlockFolder, Damage};
 
 /// What has become of a layer's blocks.
@@ -20,32 +20,33 @@ pub enum Merged {
     },
 }
 
-/// Writes a layer's maps into `folder` from its blocks, each taken from the first of `sources` that
-/// has it whole. One block is held at a time. Files of the same names are replaced when all is
-/// well, and stay as they are otherwise.
+/// Writes a layer's maps into `folder` from its blocks, which hold `planes`, each taken from the
+/// first of `sources` that has it whole. One block is held at a time. Files of the same names are
+/// replaced when all is well, and stay as they are otherwise.
 ///
 /// # Errors
 /// Files that cannot be read or written.
 pub fn merge_layer(
     sources: &[&BlockFolder],
     layer: &LayerConfiguration,
+    planes: &[Plane],
     folder: &Path,
 ) -> Result<Merged, BlockError> {
     let mut missing = Vec::new();
     let mut damaged = Vec::new();
-    let mut maps = LayerMaps::create(folder, &layer.layer, layer.units, layer.rf)?;
+    let mut maps = LayerMaps::create(folder, &layer.layer, layer.units, layer.rf, planes)?;
     let mut records: Vec<BlockRecord> = Vec::new();
     for block in layer.blocks() {
-        match read(sources, &block.name, layer.rf, &block.units)? {
+        match read(sources, &block, layer.rf, planes.len())? {
             None => missing.push(block.name),
             Some(Err(damage)) => damaged.push((block.name, damage)),
             // Once a block is amiss, the others are only looked at.
             Some(Ok(_)) if !missing.is_empty() || !damaged.is_empty() => {}
             Some(Ok(Block { record, payload })) => {
-                let mut means = Means::new(layer.rf, &payload);
+                let mut payload = Payload::new(layer.rf, planes.len(), &payload);
                 for &unit in &block.units {
-                    if let Some(means) = means.unit() {
-                        maps.write(unit, &means)?;
+                    if let Some(unit_maps) = payload.unit() {
+                        maps.write(unit, &unit_maps)?;
                     }
                 }
                 records.push(record);
@@ -69,6 +70,7 @@ pub fn merge_layer(
         maps_without_occluders: sum(|record| record.maps_without_occluders),
         seconds: records.iter().map(|record| record.seconds).sum(),
         threads: records.iter().map(|record| record.threads).collect::<BTreeSet<_>>(),
+        devices: records.iter().map(|record| record.device.clone()).collect(),
         files,
         verified: verified.reduce(|all, one| all.join(&one)),
     }))
@@ -77,15 +79,16 @@ pub fn merge_layer(
 /// A block from the first source that has it whole; `None` where none has it at all.
 fn read(
     sources: &[&BlockFolder],
-    name: &str,
+    wanted: &BlockUnits,
     rf: usize,
-    units: &[usize],
+    planes: usize,
 ) -> Result<Option<Result<Block<BlockRecord>, Damage>>, BlockError> {
+    let BlockUnits { name, units } = wanted;
     let mut found = None;
     for source in sources.iter().filter(|source| source.has(name)) {
         let block = source.read::<BlockRecord>(name)?.and_then(|block| {
-            let mut means = Means::new(rf, &block.payload);
-            let whole = units.iter().all(|_| means.unit().is_some()) && means.is_empty();
+            let mut payload = Payload::new(rf, planes, &block.payload);
+            let whole = units.iter().all(|_| payload.unit().is_some()) && payload.is_empty();
             whole.then_some(block).ok_or_else(|| Damage::Content("it holds other maps".into()))
         });
         if block.is_ok() {

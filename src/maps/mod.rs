@@ -1,20 +1,30 @@
 //! Discrepancy maps: summed, averaged, kept in blocks, and written.
 
+mod block;
 mod configuration;
-mod discrepancy;
+mod coverage;
+mod image;
 mod layer;
 mod manifest;
-mod means;
 mod merge;
+mod payload;
+mod plane;
+mod statistics;
+mod sums;
 
+pub use block::BlockMaps;
 pub use configuration::{
     BlockRecord, BlockUnits, ImageConfiguration, LayerConfiguration, ModelConfiguration,
     StoredSweep, SweepAbout, SweepConfiguration, units_a_block,
 };
-pub use discrepancy::discrepancy_map;
-pub use layer::{LayerMaps, map_path};
+pub use coverage::{Coverage, Rectangles};
+pub use image::{ImageMap, Pixel};
+pub use layer::LayerMaps;
 pub use manifest::{
     ImageRecord, LayerRecord, Manifest, ModelRecord, SettingsRecord, VerificationRecord,
 };
-pub use means::{BlockMaps, Means};
 pub use merge::{Merged, merge_layer};
+pub use payload::{Payload, SideMaps};
+pub use plane::{MeanOver, Plane, map_path, reliability_path};
+pub use statistics::Statistics;
+pub use sums::Sums;

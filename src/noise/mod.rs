@@ -35,6 +35,22 @@ pub enum Noise {
 }
 
 impl Noise {
+    /// The most draws for one place: Philox counts them in 16 bits.
+    pub const DRAWS: usize = 1 << 16;
+
+    /// The noise of another of several independent draws for the same place, by so many draws
+    /// after this one; `None` past the last, and for torch's stream, which has no others.
+    #[must_use]
+    pub fn draw_after(self, draws: usize) -> Option<Self> {
+        match self {
+            Self::Philox { seed, draw } => {
+                let draw = u16::try_from(usize::from(draw) + draws).ok()?;
+                Some(Self::Philox { seed, draw })
+            }
+            Self::Torch { .. } => (draws == 0).then_some(self),
+        }
+    }
+
     /// The pixels of every occluder of one map, one after the other, each `[channels, size,
     /// size]`.
     ///
@@ -244,6 +260,17 @@ mod tests {
         let some = [grid[1], grid[4]];
         let noise = Noise::Torch { seed: 5 };
         assert_eq!(presented(noise, 0, &grid, 4), presented(noise, 0, &some, 1));
+    }
+
+    #[test]
+    fn draws_of_the_same_place_follow_each_other_to_the_last() {
+        let noise = |draw| Noise::Philox { seed: 7, draw };
+        assert_eq!(noise(3).draw_after(2), Some(noise(5)));
+        assert_eq!(noise(0).draw_after(Noise::DRAWS - 1), Some(noise(u16::MAX)));
+        assert_eq!(noise(0).draw_after(Noise::DRAWS), None);
+        assert_eq!(noise(9).draw_after(Noise::DRAWS - 1), None);
+        let torch = Noise::Torch { seed: 7 };
+        assert_eq!((torch.draw_after(0), torch.draw_after(1)), (Some(torch), None));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod contact_sheet;
 mod gaussian;
 pub mod numbers;
+pub mod page;
 pub mod results;
 
 pub use contact_sheet::{Panel, contact_sheet, write_png};

@@ -5,11 +5,8 @@ use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::iter::Sum;
 use std::ops::Range;
 
-use ndarray::Array3;
-
-use super::batches::batches;
 use super::{LayerGeometry, MemoryShares, Placement, SweepError};
-use crate::engine::{Job, Prepared, Presented, Watch};
+use crate::engine::{Prepared, Presented, Watch};
 use crate::geometry::GeometryError;
 use crate::images::ImageFolder;
 use crate::network::LayerId;
@@ -34,9 +31,9 @@ pub struct LayerSweep<'a> {
     pub units: &'a [usize],
     /// How many images a unit, from either end of the ranking.
     pub top: usize,
-    /// What occluders are filled with.
-    pub noise: Noise,
-    /// Maps handed to the engine at a time; the result does not depend on it.
+    /// What occluders are filled with: the noise of each time that one is presented, at least one.
+    pub draws: &'a [Noise],
+    /// Maps, of one draw each, handed to the engine at a time; the result does not depend on it.
     pub batch: usize,
     /// What may be held at a time; the result does not depend on it.
     pub memory: MemoryShares,
@@ -53,8 +50,8 @@ pub struct Finished<'a> {
     pub entry: Entry,
     /// Where the occluders were.
     pub placement: &'a Placement,
-    /// What they did.
-    pub presented: &'a Presented,
+    /// What they did, for each draw of the noise.
+    pub presented: &'a [Presented],
 }
 
 /// How much a sweep has to do.
@@ -65,7 +62,7 @@ pub struct Extent {
     /// Those that no occluder goes into, since the image cuts the RF to less than an occluder.
     /// They count as maps of zeros.
     pub maps_without_occluders: u64,
-    /// Presentations of all maps.
+    /// Presentations of all maps, in all draws.
     pub presentations: u64,
 }
 
@@ -81,10 +78,10 @@ impl Sum for Extent {
 
 /// A unit and one of its ranked images.
 #[derive(Clone, Copy)]
-struct Target {
-    unit: usize,
-    side: Side,
-    entry: Entry,
+pub(super) struct Target {
+    pub unit: usize,
+    pub side: Side,
+    pub entry: Entry,
 }
 
 impl LayerSweep<'_> {
@@ -116,7 +113,7 @@ impl LayerSweep<'_> {
                 };
                 extent.maps += 1;
                 extent.maps_without_occluders += u64::from(occluders == 0);
-                extent.presentations += occluders;
+                extent.presentations += occluders * self.draws.len() as u64;
             }
             extents.push(extent);
         }
@@ -126,8 +123,9 @@ impl LayerSweep<'_> {
     /// Presents everything; `finished` gets each image's outcome, unit by unit, the top images
     /// before the bottom ones, each best first.
     ///
-    /// Units are taken in parts whose responses can be held. Within a part the maps are computed
-    /// image by image: each is read once, ahead of the work, and its activations serve all units.
+    /// Maps are taken in parts whose responses can be held. Within a part they are computed image
+    /// by image: each is read once, ahead of the work, and its activations serve all units and all
+    /// draws of the noise.
     ///
     /// # Errors
     /// The first image that cannot be read, the first response that is not finite or not what the
@@ -138,10 +136,12 @@ impl LayerSweep<'_> {
         watch: &Watch<'_>,
         mut finished: impl FnMut(Finished<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        for part in self.parts()? {
-            let targets: Vec<Target> = self.targets(&self.units[part]).collect();
-            let presented = self.present(&targets, watch)?;
-            for (target, presented) in targets.iter().zip(&presented) {
+        let targets: Vec<Target> = self.targets(self.units).collect();
+        for part in self.parts(&targets)? {
+            let targets = &targets[part];
+            let presented = self.present(targets, watch)?;
+            for (target, presented) in targets.iter().zip(presented.chunks(self.draws.len().max(1)))
+            {
                 let placement = self.placement(target).map_err(SweepError::from)?;
                 let Target { unit, side, entry } = *target;
                 finished(Finished { unit, side, entry, placement: &placement, presented })?;
@@ -150,89 +150,34 @@ impl LayerSweep<'_> {
         Ok(())
     }
 
-    /// Runs of units whose responses fit into their share of the memory.
-    fn parts(&self) -> Result<Vec<Range<usize>>, SweepError> {
-        let mut bytes = Vec::with_capacity(self.units.len());
-        for unit in self.units {
-            let mut sum = 0;
-            for target in self.targets(std::slice::from_ref(unit)) {
-                let responses = self.placement(&target)?.occluders.len();
-                sum += size_of::<(Target, Presented)>() + responses * size_of::<f32>();
-            }
-            bytes.push(sum);
-        }
+    /// Runs of targets whose responses fit into their share of the memory.
+    fn parts(&self, targets: &[Target]) -> Result<Vec<Range<usize>>, SweepError> {
+        let bytes = |target: &Target| -> Result<usize, SweepError> {
+            let responses = self.placement(target)?.occluders.len();
+            Ok(self.draws.len() * (size_of::<Presented>() + responses * size_of::<f32>()))
+        };
+        let bytes: Vec<usize> = targets.iter().map(bytes).collect::<Result<_, _>>()?;
         Ok(parts(&bytes, self.memory.responses))
     }
 
-    /// Presents all occluders of some targets, image by image.
+    /// Presents all occluders of some targets; returns what each target's did in each draw of the
+    /// noise.
     fn present(&self, targets: &[Target], watch: &Watch<'_>) -> Result<Vec<Presented>, SweepError> {
-        let mut order: Vec<usize> = (0..targets.len()).collect();
-        order.sort_by_key(|&place| targets[place].entry.image);
-        let image_of: Vec<u32> = order.iter().map(|&place| targets[place].entry.image).collect();
-        let mut wanted: Vec<usize> = image_of.iter().map(|&image| image as usize).collect();
-        wanted.dedup();
-
-        let readers = rayon::current_num_threads();
-        let most_images = self.memory.images_at_a_time(self.geometry.image);
         let nothing = Presented { response: 0.0, differences: Vec::new() };
-        let mut presented = vec![nothing; targets.len()];
-        self.images.stream(&wanted, readers, |stream| -> Result<(), SweepError> {
-            let mut held: Vec<(u32, Array3<f32>)> = Vec::new();
-            for batch in batches(&image_of, self.batch.max(1), most_images) {
-                let (places, images) = (&order[batch.clone()], &image_of[batch]);
-                // Images come in the order of their indices.
-                held.retain(|(image, _)| *image >= images[0]);
-                while held.last().is_none_or(|(image, _)| *image < images[images.len() - 1]) {
-                    let Some(read) = stream.next() else { break };
-                    let image = read?;
-                    held.push((image.index as u32, image.values));
-                }
-                let batch: Vec<Target> = places.iter().map(|&place| targets[place]).collect();
-                for (&place, outcome) in
-                    places.iter().zip(self.present_batch(&batch, &held, watch)?)
-                {
-                    presented[place] = outcome;
-                }
+        let mut presented = vec![nothing; targets.len() * self.draws.len()];
+        self.in_batches(targets, |places, jobs| {
+            let outcomes = self.engine.present(self.layer, jobs, watch)?;
+            let responses = outcomes.iter().map(|outcome| outcome.response).collect();
+            for (&place, outcome) in places.iter().zip(outcomes) {
+                presented[place] = outcome;
             }
-            Ok(())
+            Ok(responses)
         })?;
         Ok(presented)
     }
 
-    /// Presents all occluders of a batch; `images` are sorted by their index.
-    fn present_batch(
-        &self,
-        batch: &[Target],
-        images: &[(u32, Array3<f32>)],
-        watch: &Watch<'_>,
-    ) -> Result<Vec<Presented>, SweepError> {
-        let placements: Vec<Placement> =
-            batch.iter().map(|target| self.placement(target)).collect::<Result<_, _>>()?;
-        let jobs: Vec<Job<'_>> = batch
-            .iter()
-            .zip(&placements)
-            .map(|(target, placement)| {
-                let Entry { image, position, .. } = target.entry;
-                let place = images.partition_point(|&(index, _)| index < image);
-                Job {
-                    image: images[place].1.view(),
-                    image_index: image,
-                    unit: target.unit,
-                    position: self.geometry.position(position),
-                    occluders: &placement.occluders,
-                    noise: self.noise,
-                }
-            })
-            .collect();
-        let presented = self.engine.present(self.layer, &jobs, watch)?;
-        for (target, presented) in batch.iter().zip(&presented) {
-            self.check_response(target, presented.response)?;
-        }
-        Ok(presented)
-    }
-
     /// The ranked images of some units, in the order in which their maps are summed.
-    fn targets(&self, units: &[usize]) -> impl Iterator<Item = Target> {
+    pub(super) fn targets(&self, units: &[usize]) -> impl Iterator<Item = Target> {
         units.iter().flat_map(move |&unit| {
             Side::BOTH.into_iter().flat_map(move |side| {
                 let entries = self.ranking[unit].side(side).iter().take(self.top);
@@ -241,7 +186,7 @@ impl LayerSweep<'_> {
         })
     }
 
-    fn placement(&self, target: &Target) -> Result<Placement, GeometryError> {
+    pub(super) fn placement(&self, target: &Target) -> Result<Placement, GeometryError> {
         let (y, x) = self.geometry.position(target.entry.position);
         self.geometry.placement(y, x)
     }
@@ -249,7 +194,7 @@ impl LayerSweep<'_> {
     /// A ranking that tells responses is checked against the engine's: this finds images whose
     /// content changed under the same name. Engines differ in rounding only, far below a
     /// thousandth of the unit's largest response.
-    fn check_response(&self, target: &Target, found: f32) -> Result<(), SweepError> {
+    pub(super) fn check_response(&self, target: &Target, found: f32) -> Result<(), SweepError> {
         let Some(ranked) = target.entry.response else { return Ok(()) };
         let unit = &self.ranking[target.unit];
         let largest = [&unit.top, &unit.bottom]

@@ -5,7 +5,9 @@ mod estimate;
 mod layer;
 mod memory;
 mod placement;
+mod present;
 mod rank;
+mod summed;
 mod units;
 mod verification;
 
@@ -23,6 +25,7 @@ pub use layer::{Extent, Finished, LayerSweep};
 pub use memory::{MemoryShares, TooLittleMemory};
 pub use placement::{LayerGeometry, Placement};
 pub use rank::{Ranked, rank};
+pub use summed::Summed;
 pub use units::UnitSelection;
 pub use verification::{Sample, Sampled, Verification};
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use ndarray::Array3;
 
 use super::{Finished, LayerSweep, SweepError};
-use crate::engine::{Job, Prepared, Watch};
+use crate::engine::{Job, Prepared, Presented, Watch};
 use crate::geometry::Occluder;
 use crate::noise::philox4x32_10;
 use crate::ranking::Entry;
@@ -30,9 +30,11 @@ pub struct Sampled {
     pub entry: Entry,
     /// The occluder.
     pub occluder: Occluder,
+    /// Which draw of the noise it was filled with, of those of the sweep.
+    pub draw: usize,
     /// The difference of the response that the sweep found.
     pub difference: f32,
-    /// The largest difference of the same map, by its size.
+    /// The largest difference of the same map and draw, by its size.
     pub largest: f32,
 }
 
@@ -78,18 +80,21 @@ impl Sample {
     /// Takes what was chosen of the sweep's next map.
     pub fn see(&mut self, finished: &Finished<'_>) {
         let Finished { unit, entry, placement, presented, .. } = *finished;
-        let first = self.seen;
-        self.seen += presented.differences.len() as u64;
         let size = |largest: f32, difference: &f32| largest.max(difference.abs());
-        while let Some(number) = self.chosen.pop_if(|number| *number < self.seen) {
-            let which = (number - first) as usize;
-            self.taken.push(Sampled {
-                unit,
-                entry,
-                occluder: placement.occluders[which],
-                difference: presented.differences[which],
-                largest: presented.differences.iter().fold(0.0, size),
-            });
+        for (draw, Presented { differences, .. }) in presented.iter().enumerate() {
+            let first = self.seen;
+            self.seen += differences.len() as u64;
+            while let Some(number) = self.chosen.pop_if(|number| *number < self.seen) {
+                let which = (number - first) as usize;
+                self.taken.push(Sampled {
+                    unit,
+                    entry,
+                    occluder: placement.occluders[which],
+                    draw,
+                    difference: differences[which],
+                    largest: differences.iter().fold(0.0, size),
+                });
+            }
         }
     }
 }
@@ -131,7 +136,7 @@ impl Verification {
                     unit: sampled.unit,
                     position: sweep.geometry.position(sampled.entry.position),
                     occluders: std::slice::from_ref(&sampled.occluder),
-                    noise: sweep.noise,
+                    noise: sweep.draws[sampled.draw],
                 })
                 .collect();
             for (sampled, presented) in some.iter().zip(plain.present(sweep.layer, &jobs, watch)?) {
@@ -157,7 +162,6 @@ impl Verification {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Presented;
     use crate::geometry::Frame;
     use crate::ranking::Side;
     use crate::sweep::Placement;
@@ -182,7 +186,7 @@ mod tests {
             let mut sample = Sample::new(count, 70, seed).within(range);
             for unit in block.clone() {
                 let differences = (0..7).map(|which| (10 * unit + which) as f32).collect();
-                let presented = Presented { response: 0.0, differences };
+                let presented = [Presented { response: 0.0, differences }];
                 let entry = Entry { image: 0, position: 0, response: None };
                 let (side, placement, presented) = (Side::Top, &placement, &presented);
                 sample.see(&Finished { unit, side, entry, placement, presented });

@@ -20,5 +20,6 @@ mod results;
 mod shards;
 #[cfg(unix)]
 mod signals;
+mod statistics;
 mod terminal;
 mod weights;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use bytesize::ByteSize;
 use clap::Args;
 
+use super::statistics::StatisticsArguments;
 use crate::cli::arguments::{
     DepositName, FrameName, ImageArguments, LayerArguments, ModelArguments, OccluderArguments,
     RunningArguments, at_least_one,
@@ -46,6 +47,8 @@ pub(in crate::cli) struct SweepArguments {
     /// Seed of the noise
     #[arg(long, value_name = "S", default_value_t = 0, help_heading = "Occluders")]
     pub seed: u64,
+    #[command(flatten)]
+    pub statistics: StatisticsArguments,
     /// Maps computed together: more share more work, and need more memory; the result does not
     /// depend on it
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = at_least_one, help_heading = "Running")]

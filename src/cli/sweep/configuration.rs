@@ -52,11 +52,15 @@ impl Work {
                 },
                 settings: SettingsRecord {
                     top,
-                    noise: settings.noise.to_string(),
+                    noise: settings.draws[0].to_string(),
                     grid: settings.rule,
                     every: settings.every,
                     frame: settings.frame,
                     deposit: settings.deposit,
+                    repeats: settings.draws.len(),
+                    mean_over: settings.mean_over,
+                    statistics: settings.statistics,
+                    moments: settings.moments,
                 },
                 verify: settings.verify,
                 layers: layers.collect::<Result<_, _>>()?,
@@ -78,8 +82,9 @@ impl Work {
         let network = self.inputs.network();
         let (units, rf) = (network.channels(layer), sweep.geometry.projection.size);
         let (occluder_size, occluder_stride) = self.settings.rule.size_and_stride(rf).or_usage()?;
-        let maps = Side::BOTH.len() * sweep.top;
+        let maps = Side::BOTH.len() * sweep.top * sweep.draws.len();
         let most = (maps * count_occluders(&sweep.geometry).or_usage()?.most) as u64;
+        let planes = self.settings.planes().len();
         Ok(LayerConfiguration {
             layer: network.short_name(layer),
             name: network.layer(layer).name.clone(),
@@ -91,7 +96,7 @@ impl Work {
             // This finds occluders that cannot be placed before the first presentation.
             presentations: sweep.extent().or_usage()?.presentations,
             ranking_sha256: ranking_digest(sweep),
-            block: self.arguments.block.unwrap_or_else(|| units_a_block(most, rf)),
+            block: self.arguments.block.unwrap_or_else(|| units_a_block(most, rf, planes)),
         })
     }
 

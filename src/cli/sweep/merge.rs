@@ -12,8 +12,8 @@ use crate::cli::output::{BLOCKS, OutputFolder};
 use crate::cli::progress::Progress;
 use crate::engine::{EngineError, Watch};
 use crate::files::remove_leftovers;
-use crate::maps::{Manifest, Merged, StoredSweep, map_path, merge_layer};
-use crate::ranking::{Side, digests};
+use crate::maps::{LayerRecord, Manifest, Merged, StoredSweep, merge_layer};
+use crate::ranking::digests;
 
 /// A sweep whose blocks can be put together.
 pub(in crate::cli) struct Sweep<'a> {
@@ -77,8 +77,9 @@ impl<'a> Sweep<'a> {
     }
 
     fn has_maps(output: &OutputFolder, manifest: &Manifest, layer: &str) -> bool {
-        let there = |side| map_path(&output.path().join(MAPS), layer, side).exists();
-        manifest.layers.contains_key(layer) && Side::BOTH.into_iter().all(there)
+        let maps = output.path().join(MAPS);
+        let there = |record: &LayerRecord| record.files.keys().all(|file| maps.join(file).exists());
+        manifest.layers.get(layer).is_some_and(there)
     }
 
     /// Puts those of some layers together that are not yet, given by their number in the
@@ -100,8 +101,14 @@ impl<'a> Sweep<'a> {
         let fresh = there.is_none();
         let mut manifest =
             there.unwrap_or_else(|| configuration.manifest(folder.digest(), &stored.about));
+        // Of a layer whose files are not all there any more everything is written again. Blocks are
+        // needed until then, even if the sweep was complete once.
+        let told = manifest.clone();
+        manifest.layers.retain(|layer, _| Self::has_maps(output, &told, layer));
+        manifest.complete &= manifest.layers.len() == told.layers.len();
         let sources: Vec<&BlockFolder> = std::iter::once(folder).chain(more).collect();
         let (mut all_missing, mut all_damaged) = (Vec::new(), Vec::new());
+        let planes = configuration.settings.planes();
         let maps = output.create(MAPS)?;
         for folder in [output.path(), &maps] {
             remove_leftovers(folder)?;
@@ -118,7 +125,7 @@ impl<'a> Sweep<'a> {
                 // holds.
                 manifest.write(output.path())?;
             }
-            match merge_layer(&sources, layer, &maps)? {
+            match merge_layer(&sources, layer, &planes, &maps)? {
                 Merged::Layer(record) => {
                     if let Some(verified) = &record.verified {
                         progress.say(format!(

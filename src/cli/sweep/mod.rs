@@ -6,6 +6,7 @@ mod configuration;
 mod job;
 mod merge;
 mod settings;
+mod statistics;
 mod work;
 
 use std::path::{Path, PathBuf};
@@ -21,6 +22,7 @@ use crate::ranking::{Provenance, RankingError, digests};
 pub(super) use self::arguments::SweepArguments;
 pub(super) use self::merge::{Sweep as MergedSweep, SweepMerged};
 pub(super) use self::settings::Settings;
+pub(super) use self::statistics::repeats;
 pub(super) use self::work::Work;
 
 /// Sweep the units over their ranked images
@@ -52,11 +54,8 @@ pub(super) const MAPS: &str = "maps";
 impl Sweep {
     pub fn execute(self) -> Result<(), Failure> {
         let work = Work::open(self.common, &[RANKING])?;
-        let inputs = &work.inputs;
         let (ranking, top) = read_ranking(&work, &self.ranking, self.top)?;
-        let engine = work.engine()?;
-        let prepared = engine.prepare(&inputs.model, &inputs.layers, inputs.images.size())?;
-        work.sweep(&*prepared, engine.name(), &ranking, top)
+        work.sweep(&ranking, top)
     }
 }
 
@@ -77,7 +76,7 @@ fn read_ranking(
     }
     let inputs = &work.inputs;
     if let Some(provenance) = Provenance::read(folder)? {
-        provenance.check(folder, &inputs.provenance(0))?;
+        provenance.check(folder, &inputs.provenance(0, &provenance.engine))?;
     }
     let layers = inputs.read_ranking(folder)?;
     let there = layers.iter().map(|ranking| ranking[0].top.len()).min().unwrap_or(0);

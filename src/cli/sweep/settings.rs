@@ -4,6 +4,7 @@ use super::SweepArguments;
 use crate::cli::failure::{Failure, OrUsage};
 use crate::cli::inputs::Inputs;
 use crate::geometry::{Deposit, FrameRule, GeometryError, GridRule};
+use crate::maps::{MeanOver, Plane};
 use crate::network::{LayerId, Network, NetworkError};
 use crate::noise::Noise;
 use crate::sweep::LayerGeometry;
@@ -14,7 +15,12 @@ pub(in crate::cli) struct Settings {
     pub every: usize,
     pub deposit: Deposit,
     pub frame: FrameRule,
-    pub noise: Noise,
+    /// The noise of each time that an occluder is presented.
+    pub draws: Vec<Noise>,
+    /// What is told about the maps beside their means.
+    pub mean_over: MeanOver,
+    pub statistics: bool,
+    pub moments: bool,
     pub batch: usize,
     /// Presentations of each layer that are presented again.
     pub verify: u64,
@@ -49,12 +55,20 @@ impl Settings {
             every: arguments.occluders.every,
             deposit: arguments.deposit.into(),
             frame: arguments.frame.into(),
-            noise: Noise::Philox { seed: arguments.seed, draw: 0 },
+            draws: arguments.statistics.draws(arguments.seed),
+            mean_over: arguments.statistics.mean_over.into(),
+            statistics: arguments.statistics.is_asked_for(),
+            moments: arguments.statistics.moments,
             batch: arguments.batch,
             verify: arguments.verify,
             seed: arguments.seed,
             units: units.collect::<Result<_, _>>()?,
         })
+    }
+
+    /// What is told about the maps, pixel by pixel.
+    pub fn planes(&self) -> Vec<Plane> {
+        Plane::of(self.statistics, self.moments)
     }
 
     /// Checks that the occluders of every layer fit into the images. Their size may come from the

@@ -5,6 +5,7 @@ use bytesize::ByteSize;
 use super::{Settings, SweepArguments};
 use crate::cli::failure::Failure;
 use crate::cli::inputs::{Inputs, network_and_layers};
+use crate::cli::method::Chosen;
 use crate::cli::output::OutputFolder;
 use crate::cli::progress::Progress;
 use crate::cli::share::Share;
@@ -16,6 +17,7 @@ use crate::sweep::MemoryShares;
 pub(in crate::cli) struct Work {
     pub arguments: SweepArguments,
     pub settings: Settings,
+    pub chosen: Chosen,
     pub share: Share,
     pub output: OutputFolder,
     pub inputs: Inputs,
@@ -33,33 +35,37 @@ impl Work {
         let settings = Settings::new(&arguments, &network, &layers)?;
         let share = arguments.shard.share(arguments.force)?;
         let output = OutputFolder::check_or_resume(&arguments.out, arguments.force, known)?;
+        let chosen = arguments.method.choose(progress)?;
         let inputs = Inputs::load(network, layers, &arguments.model, &arguments.images, progress)?;
         settings.check_image(&inputs)?;
         let threads = threads::start(arguments.running.threads)?;
-        let memory = shares(&arguments, &inputs, threads)?;
-        Ok(Self { arguments, settings, share, output, inputs, threads, memory, progress })
+        let memory = shares(&arguments, &chosen, &inputs, threads)?;
+        Ok(Self { arguments, settings, chosen, share, output, inputs, threads, memory, progress })
     }
 
-    /// The engine asked for.
-    pub fn engine(&self) -> Result<Box<dyn Engine>, Failure> {
-        self.arguments.method.engine(Some(self.memory.activations))
+    /// The engines asked for, one a device.
+    pub fn engines(&self) -> Vec<Box<dyn Engine>> {
+        self.chosen.engines(Some(self.memory.activations))
     }
 }
 
-/// How the memory asked for is shared out.
+/// How the memory asked for is shared out: what each device's share of the work may hold.
 fn shares(
     arguments: &SweepArguments,
+    chosen: &Chosen,
     inputs: &Inputs,
     threads: usize,
 ) -> Result<MemoryShares, Failure> {
     let total = usize::try_from(arguments.memory.as_u64()).unwrap_or(usize::MAX);
     let Inputs { model, layers, images } = inputs;
-    let mut engines = vec![arguments.method.engine(None)?];
+    let mut engines = chosen.engines(None);
+    let devices = engines.len();
     if arguments.verify > 0 {
         engines.push(Box::new(Float64Engine));
     }
     let engines: Vec<&dyn Engine> = engines.iter().map(AsRef::as_ref).collect();
-    MemoryShares::of(total, &engines, model, layers, images.size(), threads).map_err(|error| {
+    let shares = MemoryShares::of(total, &engines, model, layers, images.size(), threads);
+    shares.map(|shares| shares.among(devices)).map_err(|error| {
         // Rounded up to what can be typed.
         let needed = ByteSize::mib((error.needed as u64).div_ceil(1 << 20));
         Failure::usage(format!(

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use cudarc::driver::sys::CUresult;
 use cudarc::driver::{
-    CudaContext, CudaSlice, CudaStream, CudaViewMut, DeviceRepr, DriverError, result,
+    CudaContext, CudaEvent, CudaSlice, CudaStream, CudaViewMut, DeviceRepr, DriverError, result,
 };
 use ndarray::ArrayView3;
 
 use super::error::Call;
 use super::kernels::{Kernels, embedded};
+use super::transfer::{Arriving, Returns, Staging};
 use super::{CudaError, libraries};
 
 /// What a GPU tells of itself.
@@ -41,6 +42,8 @@ pub struct Device {
     info: DeviceInfo,
     pub(in crate::engine) stream: Arc<CudaStream>,
     pub(in crate::engine) kernels: Kernels,
+    staging: Staging,
+    returns: Returns,
 }
 
 impl Device {
@@ -83,7 +86,8 @@ impl Device {
                 source: error.into(),
             },
         })?;
-        Ok(Self { info, stream, kernels })
+        let (staging, returns) = (Staging::default(), Returns::default());
+        Ok(Self { info, stream, kernels, staging, returns })
     }
 
     /// What it tells of itself.
@@ -115,14 +119,33 @@ impl Device {
         unsafe { self.stream.alloc(length) }.map_err(CudaError::driver("allocate memory"))
     }
 
-    /// A copy of `values` on the device.
+    /// Memory for `length` numbers, zeros all.
+    ///
+    /// # Errors
+    /// As [`Device::allocate`].
+    pub(in crate::engine) fn zeros(&self, length: usize) -> Result<CudaSlice<f32>, CudaError> {
+        let mut zeros = self.allocate(length)?;
+        self.clear(&mut zeros)?;
+        Ok(zeros)
+    }
+
+    /// Makes all numbers zeros.
+    ///
+    /// # Errors
+    /// [`CudaError::Driver`].
+    pub(in crate::engine) fn clear(&self, numbers: &mut CudaSlice<f32>) -> Result<(), CudaError> {
+        self.stream.memset_zeros(numbers).map_err(CudaError::driver("clear memory"))
+    }
+
+    /// A copy of `values` on the device, as soon as all work asked for before is done; they may be
+    /// changed at once.
     ///
     /// # Errors
     /// As [`Device::allocate`].
     pub fn upload<T: DeviceRepr>(&self, values: &[T]) -> Result<CudaSlice<T>, CudaError> {
         let mut copy = self.allocate(values.len())?;
-        self.stream
-            .memcpy_htod(values, &mut copy)
+        self.staging
+            .copy(&self.stream, values, &mut copy)
             .map_err(CudaError::driver("copy to its memory"))?;
         Ok(copy)
     }
@@ -140,8 +163,8 @@ impl Device {
             Some(pixels) => Cow::Borrowed(pixels),
             None => image.iter().copied().collect(),
         };
-        self.stream
-            .memcpy_htod(&*pixels, to)
+        self.staging
+            .copy(&self.stream, &pixels, to)
             .map_err(CudaError::driver("copy an image to its memory"))
     }
 
@@ -162,12 +185,36 @@ impl Device {
         &self,
         values: &CudaSlice<T>,
     ) -> Result<Vec<T>, CudaError> {
-        let mut copy = vec![T::default(); values.len()];
-        self.stream
-            .memcpy_dtoh(values, &mut copy)
-            .and_then(|()| self.stream.synchronize())
-            .map_err(CudaError::driver("finish its work"))?;
-        Ok(copy)
+        self.fetch(values)?.wait()
+    }
+
+    /// What is reached when all work asked for before is done.
+    ///
+    /// # Errors
+    /// [`CudaError::Driver`].
+    pub(in crate::engine) fn mark(&self) -> Result<CudaEvent, CudaError> {
+        self.stream.record_event(None).map_err(CudaError::driver("mark its work"))
+    }
+
+    /// Waits until the device is so far.
+    ///
+    /// # Errors
+    /// [`CudaError::Driver`]: failures of kernels show here too.
+    #[expect(clippy::unused_self, reason = "a mark is of this device")]
+    pub(in crate::engine) fn reach(&self, mark: &CudaEvent) -> Result<(), CudaError> {
+        mark.synchronize().map_err(CudaError::driver("finish its work"))
+    }
+
+    /// Has what is on the device copied to the host as soon as all work asked for before is done,
+    /// and does not wait for it.
+    ///
+    /// # Errors
+    /// [`CudaError::Driver`].
+    pub(in crate::engine) fn fetch<T: DeviceRepr + Clone>(
+        &self,
+        values: &CudaSlice<T>,
+    ) -> Result<Arriving<'_, T>, CudaError> {
+        self.returns.copy(&self.stream, values).map_err(CudaError::driver("copy from its memory"))
     }
 }
 

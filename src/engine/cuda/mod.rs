@@ -10,6 +10,7 @@ mod incremental;
 pub mod kernels;
 pub mod libraries;
 mod precision;
+mod transfer;
 
 pub use device::{Device, DeviceInfo};
 pub use error::CudaError;

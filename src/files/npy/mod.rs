@@ -13,7 +13,7 @@ use npyz::{AutoSerialize, DType, Deserialize, NpyFile, Order, TypeChar, WriterBu
 
 use self::header::Header;
 pub use self::parts::F64Parts;
-pub use self::writer::F64Writer;
+pub use self::writer::{Element, Writer};
 use super::{FileError, read_bytes, write_atomically};
 
 /// An array of any of the element types that the program reads, in C or Fortran order.

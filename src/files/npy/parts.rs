@@ -9,7 +9,7 @@ use npyz::{DType, NpyHeader, Order};
 use super::header::{self, Header};
 use crate::files::FileError;
 
-/// A `.npy` file of little-endian `float64` in C order, as [`super::F64Writer`] writes it, of
+/// A `.npy` file of little-endian `float64` in C order, as [`super::Writer`] writes it, of
 /// which one part along the first axis is read at a time.
 ///
 /// The file is opened anew for each part, so that parts can be read on many threads.

@@ -1,44 +1,69 @@
 //! Arrays that are written part by part.
 
 use std::io::{self, Write};
+use std::marker::PhantomData;
 use std::path::Path;
 
-use npyz::WriterBuilder;
+use npyz::{AutoSerialize, WriterBuilder};
 
 use crate::files::{AtomicFile, Digest, FileError};
 
-/// A `.npy` file of `float64` in C order, of a shape that is known before its values are; it is
-/// an [`AtomicFile`].
+/// What a [`Writer`] writes.
+pub trait Element: AutoSerialize + Copy {
+    /// Its bytes, little-endian.
+    fn bytes(self) -> impl AsRef<[u8]>;
+}
+
+impl Element for f64 {
+    fn bytes(self) -> impl AsRef<[u8]> {
+        self.to_le_bytes()
+    }
+}
+
+impl Element for i32 {
+    fn bytes(self) -> impl AsRef<[u8]> {
+        self.to_le_bytes()
+    }
+}
+
+/// A `.npy` file of little-endian values in C order, of a shape that is known before its values
+/// are; it is an [`AtomicFile`].
 #[derive(Debug)]
-pub struct F64Writer {
+pub struct Writer<T> {
     file: AtomicFile,
     /// Values that are still to come.
     missing: usize,
+    element: PhantomData<T>,
 }
 
-impl F64Writer {
+impl<T: Element> Writer<T> {
     /// Begins a file of this shape.
     pub fn create(path: &Path, shape: &[usize]) -> Result<Self, FileError> {
         let lengths: Vec<u64> = shape.iter().map(|&length| length as u64).collect();
         let mut file = AtomicFile::create(path)?;
-        npyz::WriteOptions::<f64>::new()
+        npyz::WriteOptions::<T>::new()
             .default_dtype()
             .shape(&lengths)
             .writer(&mut file)
             .write_header_only()
             .map_err(FileError::write(path))?;
-        Ok(Self { file, missing: shape.iter().product() })
+        Ok(Self { file, missing: shape.iter().product(), element: PhantomData })
+    }
+
+    /// The name that the file will have.
+    pub fn path(&self) -> &Path {
+        self.file.path()
     }
 
     /// Writes the next values.
     ///
     /// # Errors
     /// If there are more values than the shape has, or they cannot be written.
-    pub fn extend(&mut self, values: impl IntoIterator<Item = f64>) -> Result<(), FileError> {
+    pub fn extend(&mut self, values: impl IntoIterator<Item = T>) -> Result<(), FileError> {
         let write = || -> io::Result<()> {
             for value in values {
                 self.missing = self.missing.checked_sub(1).ok_or(io::ErrorKind::InvalidInput)?;
-                self.file.write_all(&value.to_le_bytes())?;
+                self.file.write_all(value.bytes().as_ref())?;
             }
             Ok(())
         };
@@ -70,7 +95,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let [whole, parts] = ["whole.npy", "parts.npy"].map(|name| folder.path().join(name));
         npy::write(&whole, &array![[1.0_f64, f64::NAN, -3.5], [4.0, 5.0, f64::MAX]]).unwrap();
-        let mut writer = F64Writer::create(&parts, &[2, 3]).unwrap();
+        let mut writer = Writer::create(&parts, &[2, 3]).unwrap();
         writer.extend([1.0, f64::NAN]).unwrap();
         assert!(!parts.exists());
         writer.extend([-3.5, 4.0, 5.0, f64::MAX]).unwrap();
@@ -83,10 +108,10 @@ mod tests {
     fn too_few_and_too_many_values_leave_no_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.npy");
-        let mut writer = F64Writer::create(&path, &[2]).unwrap();
+        let mut writer = Writer::create(&path, &[2]).unwrap();
         writer.extend([1.0]).unwrap();
         assert!(writer.finish().unwrap_err().to_string().contains("1 values are missing"));
-        let mut writer = F64Writer::create(&path, &[2]).unwrap();
+        let mut writer = Writer::create(&path, &[2]).unwrap();
         assert!(writer.extend([1.0, 2.0, 3.0]).is_err());
         drop(writer);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ndarray::Array2;
 
 use crate::geometry::{Deposit, FrameRule, GridRule, ImageSize, PixelBox};
-use crate::maps::{LayerRecord, SettingsRecord};
+use crate::maps::{LayerRecord, MeanOver, SettingsRecord};
 use crate::report::{Gaussian, UnitMap};
 
 /// A layer with this RF, under the reference's occluders.
@@ -22,6 +22,7 @@ pub fn layer(rf: usize) -> LayerRecord {
         maps_without_occluders: 0,
         seconds: 0.0,
         threads: BTreeSet::new(),
+        devices: BTreeSet::new(),
         files: BTreeMap::new(),
         verified: None,
     }
@@ -36,6 +37,10 @@ pub fn settings() -> SettingsRecord {
         every: 1,
         frame: FrameRule::Field,
         deposit: Deposit::Centre,
+        repeats: 1,
+        mean_over: MeanOver::Images,
+        statistics: false,
+        moments: false,
     }
 }
 

@@ -6,9 +6,9 @@ use ndarray::Array2;
 
 use super::ResultsError;
 use crate::files::FileError;
-use crate::files::npy::F64Parts;
+use crate::files::npy::{self, F64Parts, Values};
 use crate::geometry::ReceptiveField;
-use crate::maps::{LayerRecord, Manifest, map_path};
+use crate::maps::{LayerRecord, Manifest, map_path, reliability_path};
 use crate::network::{LayerId, Network};
 use crate::ranking::{Entry, Expected, LayerFiles, LayerRanking, Side};
 use crate::sweep::{LayerGeometry, Placement};
@@ -162,6 +162,31 @@ impl LayerResults {
             unit.bottom.truncate(self.top);
         }
         Ok(Some(ranking))
+    }
+
+    /// How well each unit's map is repeated by other images: its split-half reliability
+    /// (`docs/formats.md`), `None` for a unit that has none. `None` altogether where an earlier
+    /// build of the program has not told them.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or holds something else.
+    pub fn reliability(&self, side: Side) -> Result<Option<Vec<Option<f64>>>, ResultsError> {
+        let folder = self.maps[side as usize].path().parent().unwrap_or(Path::new(""));
+        let path = reliability_path(folder, &self.name, side);
+        if !path.exists() {
+            return Ok(None);
+        }
+        match npy::read(&path)? {
+            Values::F64(values) if values.shape() == [self.units()] => {
+                let known = |value: f64| Some(value).filter(|value| value.is_finite());
+                Ok(Some(values.into_iter().map(known).collect()))
+            }
+            other => {
+                let (dtype, shape, units) = (other.dtype(), other.shape(), self.units());
+                let problem = format!("holds {dtype} {shape:?}; expected float64 [{units}]");
+                Err(FileError::content(&path, problem).into())
+            }
+        }
     }
 
     /// The position `(y, x)` of a ranked response on the layer's output.

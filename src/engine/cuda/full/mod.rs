@@ -17,6 +17,7 @@ use self::pass::{Pass, bytes_of_an_image};
 use super::kernels::extremes::extremes;
 use super::kernels::image::occlude::{Shown, occlude};
 use super::kernels::image::respond::respond;
+use super::transfer::Arriving;
 use super::{CudaError, Device};
 use crate::engine::request::{check_image, check_job, check_layers};
 use crate::engine::{Engine, EngineError, Extremes, Job, Prepared, Presented, Watch};
@@ -190,15 +191,18 @@ impl Full<'_> {
             let mut slot = state.pass.images.slice_mut(slot * pixels..(slot + 1) * pixels);
             self.device.copy_image(image, &mut slot)?;
         }
-        let mut of_layers = vec![Vec::new(); self.layers.len()];
+        let mut arriving: Vec<Option<Arriving<'_, Extremes>>> = Vec::new();
+        arriving.resize_with(self.layers.len(), || None);
         state.pass.run(&self.device, last, |id, output| {
             if let Some(place) = self.layers.iter().position(|&layer| layer == id) {
                 let planes = self.batch * self.model.network().channels(id);
                 let found = extremes(&self.device, output, planes, self.sizes[id.0].area())?;
-                of_layers[place] = self.device.download(&found)?;
+                arriving[place] = Some(self.device.fetch(&found)?);
             }
             Ok(())
         })?;
+        let of_layers: Vec<Vec<Extremes>> =
+            arriving.into_iter().flatten().map(Arriving::wait).collect::<Result<_, _>>()?;
         let of_image = |image: usize| {
             let layers = self.layers.iter().zip(&of_layers).map(|(&layer, found)| {
                 let units = self.model.network().channels(layer);

@@ -77,13 +77,15 @@ impl Templates {
         self.of.iter().map(|(&job, &template)| (job, template)).unzip()
     }
 
-    /// What the device is told of some presentations.
+    /// What the device is told of some presentations; `difference` says where the difference of
+    /// each goes.
     pub fn presentations(
         &self,
         jobs: &[Job<'_>],
         members: &[(PlanKey, Member)],
+        difference: impl Fn(usize, &Member) -> usize,
     ) -> Vec<Presentation> {
-        let presentation = |(_, member): &(PlanKey, Member)| {
+        let presentation = |(number, (_, member)): (usize, &(PlanKey, Member))| {
             let occluder = &jobs[member.job].occluders[member.occluder];
             let template = self.of.get(&member.job).copied().unwrap_or_default();
             let draw = match jobs[member.job].noise {
@@ -100,10 +102,11 @@ impl Templates {
                 stream,
                 corner: halves(occluder.top, occluder.left as u32),
                 size_draw: halves(occluder.size, draw),
+                difference: difference(number, member) as u32,
                 ..template
             }
         };
-        members.iter().map(presentation).collect()
+        members.iter().enumerate().map(presentation).collect()
     }
 }
 

@@ -71,13 +71,14 @@ fn no_buffer() -> CudaError {
 }
 
 impl Waves<'_> {
-    /// Starts a wave; the differences are there when the device is done.
+    /// Starts a wave; `differences` has what presentations say when the device is done.
     pub fn start(
         &self,
         groups: &[Group<'_>],
         presentations: Vec<Presentation>,
         buffers: &mut Buffers,
-    ) -> Result<CudaSlice<f32>, CudaError> {
+        differences: &mut CudaSlice<f32>,
+    ) -> Result<(), CudaError> {
         let (device, lineage) = (self.device, &self.target.lineage);
         let mut floats = vec![0; self.slots.count];
         for (plan, count) in groups {
@@ -100,7 +101,7 @@ impl Waves<'_> {
                 done?;
             }
         }
-        self.respond(groups, &presentations, &windows, buffers)
+        self.respond(groups, &presentations, &windows, buffers, differences)
     }
 
     /// The windows of a node, a group each.
@@ -129,24 +130,22 @@ impl Waves<'_> {
         presentations: &Table<Presentation>,
         windows: &[Option<Windows>],
         buffers: &Buffers,
-    ) -> Result<CudaSlice<f32>, CudaError> {
+        differences: &mut CudaSlice<f32>,
+    ) -> Result<(), CudaError> {
         let (device, target) = (self.device, self.target);
         let last = target.lineage.target();
         let input = target.lineage.nodes()[last].inputs[0];
-        let mut differences = device.allocate(presentations.entries().len().max(1))?;
-        let Some(units) = target.unit_filters() else { return Ok(differences) };
+        let Some(units) = target.unit_filters() else { return Ok(()) };
         let shown = self.slots.shown[input];
-        let Some(seen) = &windows[shown] else { return Ok(differences) };
+        let Some(seen) = &windows[shown] else { return Ok(()) };
         let mut patterns = Vec::new();
         for ((plan, _), from) in groups.iter().zip(seen.table.entries()) {
             for runs in plan.y().runs(last).iter().zip(plan.x().runs(last)) {
-                let place = from.first as usize;
-                patterns.push(units.pattern(runs, from, (from.first, from.count), place));
+                patterns.push(units.pattern(runs, from, (from.first, from.count)));
             }
         }
         let from = buffers.get(self.slots.of(shown))?;
-        units.respond_change(device, patterns, presentations, from, &mut differences)?;
-        Ok(differences)
+        units.respond_change(device, patterns, presentations, from, differences)
     }
 }
 

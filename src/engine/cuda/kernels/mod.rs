@@ -2,6 +2,7 @@
 //!
 //! To add a kernel: `kernels/NAME.cu`, its launcher `NAME.rs` here, and a field in [`Kernels`].
 
+pub(in crate::engine::cuda) mod deposit;
 pub mod embedded;
 pub mod extremes;
 pub mod image;
@@ -26,6 +27,7 @@ use cudarc::nvrtc::Ptx;
 /// The kernels of one device, all found when it was opened: a name that is misspelt fails in the
 /// first second.
 pub struct Kernels {
+    deposit: CudaFunction,
     extremes: CudaFunction,
     image: image::ImageKernels,
     join_change: CudaFunction,
@@ -53,6 +55,7 @@ impl Kernels {
         let (pool, rectify) = (module("pool")?, module("rectify")?);
         let (respond, tap_product) = (module("respond")?, module("tap_product")?);
         Ok(Self {
+            deposit: module("deposit")?.load_function("deposit")?,
             extremes: module("extremes")?.load_function("extremes")?,
             image: image::ImageKernels::load(module)?,
             join_change: join.load_function("join_change")?,

@@ -78,14 +78,12 @@ impl DeviceUnits {
         (rows, columns): (&TapRun, &TapRun),
         from: &Window,
         (first, count): (u32, u32),
-        place: usize,
     ) -> Pattern {
         let channels = self.parameters.channels as usize;
         let in_row = from.width as usize * channels;
         let input = rows.input * in_row + columns.input * channels;
         Pattern {
             input: from.offset + input as i64,
-            output: place as i64,
             first,
             count,
             input_each: from.each(channels) as i32,
@@ -100,8 +98,8 @@ impl DeviceUnits {
         }
     }
 
-    /// Writes the change of each presentation's response into `differences`, where the patterns
-    /// say; `from` has the changes of the input.
+    /// Writes the change of each presentation's response into `differences`, where the presentation
+    /// says; `from` has the changes of the input.
     ///
     /// # Errors
     /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
@@ -122,7 +120,6 @@ impl DeviceUnits {
                 + i64::from(pattern.taps_x) * channels;
             let fits = pattern.input >= 0
                 && input <= from.len() as i64
-                && pattern.output as usize + pattern.count as usize <= differences.len()
                 && (pattern.first + pattern.count) as usize <= presentations.entries().len();
             ensure(fits, "respond_change", || {
                 format!("inputs up to {input} of {}: {pattern:?}", from.len())
@@ -130,6 +127,11 @@ impl DeviceUnits {
             let firsts = (0..pattern.count).step_by(WARPS);
             items.extend(firsts.map(|first| Item { of: of as u32, first }));
         }
+        let places = presentations.entries().iter().map(|one| one.difference as usize);
+        let end = places.max().map_or(0, |last| last + 1);
+        ensure(end <= differences.len(), "respond_change", || {
+            format!("differences up to {end} of {}", differences.len())
+        })?;
         let (patterns, items) = (Table::new(device, patterns)?, Table::new(device, items)?);
         let Some(grid) = grid(&items, 1, THREADS) else { return Ok(()) };
         let mut launch = device.stream.launch_builder(&device.kernels.respond_change);

@@ -32,8 +32,8 @@ mirrored! {
         pub y: i32,
         /// Its column.
         pub x: i32,
-        /// Nothing.
-        pub reserved: u32,
+        /// Place of its difference.
+        pub difference: u32,
     }
 
     /// A node's activations of one original image: `(y, x)` of the map is at

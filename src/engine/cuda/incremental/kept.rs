@@ -1,0 +1,119 @@
+//! Differences that stay on the device until they are summed.
+
+use std::ops::Range;
+
+use cudarc::driver::CudaSlice;
+
+use super::Incremental;
+use super::presenting::Goal;
+use crate::engine::cuda::CudaError;
+use crate::engine::cuda::kernels::deposit::deposit;
+use crate::engine::deposit::{MapSums, Summation};
+use crate::engine::{EngineError, Job, Kept, Watch};
+use crate::network::LayerId;
+
+/// Room for differences of presentations to a layer.
+pub(super) struct KeptDifferences<'a> {
+    engine: &'a Incremental<'a>,
+    layer: LayerId,
+    differences: CudaSlice<f32>,
+    /// How many there may be.
+    length: usize,
+    /// Whose they are, to tell of one that is not finite.
+    jobs: Vec<Whose>,
+}
+
+/// A job's differences.
+struct Whose {
+    differences: Range<usize>,
+    response: f32,
+    unit: usize,
+    image: usize,
+}
+
+impl<'a> KeptDifferences<'a> {
+    /// Room for so many; `None` where the device has no memory for them, or they are more than a
+    /// presentation's place can tell.
+    ///
+    /// # Errors
+    /// [`CudaError::Driver`].
+    pub fn new(
+        engine: &'a Incremental<'a>,
+        layer: LayerId,
+        length: usize,
+    ) -> Result<Option<Self>, CudaError> {
+        if u32::try_from(length).is_err() || length * size_of::<f32>() > engine.memory()? / 4 {
+            return Ok(None);
+        }
+        // There is no memory of no bytes. An occluder that cannot reach its unit is never
+        // presented: its difference is 0 from the beginning.
+        match engine.engine.device.zeros(length.max(1)) {
+            Ok(differences) => {
+                Ok(Some(Self { engine, layer, differences, length, jobs: Vec::new() }))
+            }
+            Err(error) if error.is_out_of_memory() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl KeptDifferences<'_> {
+    /// The first difference that is not finite, in the order of their presentation.
+    fn check(&self) -> Result<(), EngineError> {
+        let all = self.engine.engine.device.download(&self.differences)?;
+        for Whose { differences, response, unit, image } in &self.jobs {
+            let occluded = all[differences.clone()].iter().map(|difference| response + difference);
+            if let Some(value) = occluded.into_iter().find(|value| !value.is_finite()) {
+                let network = self.engine.model.network();
+                return Err(EngineError::not_finite(network, self.layer, *unit, *image, value));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Kept for KeptDifferences<'_> {
+    fn clear(&mut self) -> Result<(), EngineError> {
+        self.jobs.clear();
+        Ok(self.engine.engine.device.clear(&mut self.differences)?)
+    }
+
+    fn present(
+        &mut self,
+        jobs: &[Job<'_>],
+        firsts: &[usize],
+        watch: &Watch<'_>,
+    ) -> Result<Vec<f32>, EngineError> {
+        let presenting = self.engine.presenting(self.layer, jobs, watch)?;
+        let fits = |(job, first): (&Job<'_>, &usize)| first + job.occluders.len() <= self.length;
+        if firsts.len() != jobs.len() || !jobs.iter().zip(firsts).all(fits) {
+            let (jobs, firsts) = (jobs.len(), firsts.len());
+            return Err(EngineError::Request(format!(
+                "{jobs} jobs whose differences go to {firsts} places, or beyond the {} that there \
+                 is room for",
+                self.length
+            )));
+        }
+        let mut responses = vec![0.0; jobs.len()];
+        let differences = &mut self.differences;
+        presenting.all(&mut Goal::Kept { differences, firsts, responses: &mut responses })?;
+        let whose = |((job, &first), &response): ((&Job<'_>, &usize), &f32)| Whose {
+            differences: first..first + job.occluders.len(),
+            response,
+            unit: job.unit,
+            image: job.image_index as usize,
+        };
+        self.jobs.extend(jobs.iter().zip(firsts).zip(&responses).map(whose));
+        Ok(responses)
+    }
+
+    fn sum(&self, asked: &Summation) -> Result<Vec<MapSums>, EngineError> {
+        let sums = deposit(&self.engine.engine.device, asked, &self.differences)?;
+        // Sums of what is not finite are not either.
+        let finite = |map: &MapSums| map.absolute_squared.iter().all(|value| value.is_finite());
+        if !sums.iter().all(finite) {
+            self.check()?;
+        }
+        Ok(sums)
+    }
+}

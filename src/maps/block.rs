@@ -1,0 +1,92 @@
+//! Adding up the maps of a block's units.
+
+use super::{Coverage, ImageMap, MeanOver, Plane, Statistics, Sums, payload};
+use crate::geometry::Deposit;
+use crate::ranking::Side;
+use crate::sweep::{Placement, Summed};
+
+/// Takes the differences of some units, one image after the other, and keeps what is told about
+/// their maps.
+#[derive(Debug)]
+pub struct BlockMaps {
+    rf: usize,
+    deposit: Deposit,
+    over: MeanOver,
+    planes: Vec<Plane>,
+    /// The image in hand.
+    image: ImageMap,
+    unit: Option<Unit>,
+    payload: Vec<u8>,
+}
+
+/// The unit in hand, and the sums of each of [`Side::BOTH`].
+#[derive(Debug)]
+struct Unit {
+    unit: usize,
+    sides: [(Sums, Coverage); 2],
+}
+
+impl BlockMaps {
+    /// No maps yet, of units with an RF of `rf` pixels.
+    pub fn new(rf: usize, deposit: Deposit, over: MeanOver, planes: Vec<Plane>) -> Self {
+        let (image, payload) = (ImageMap::new(rf), Vec::new());
+        Self { rf, deposit, over, planes, image, unit: None, payload }
+    }
+
+    /// Whether sums of signed and of squared differences are needed.
+    pub fn moments(&self) -> bool {
+        self.planes.contains(&Plane::Signed) || self.planes.contains(&Plane::Squared)
+    }
+
+    /// Adds the differences `draws`, each of one draw of the noise, on one of a unit's images.
+    /// Units come one after the other, and the images of each side in the order of the ranking.
+    pub fn add(&mut self, unit: usize, side: Side, placement: &Placement, draws: &[&[f32]]) {
+        self.begin(unit);
+        self.image.set(self.deposit, placement, draws);
+        if let Some(Unit { sides, .. }) = &mut self.unit {
+            let (sums, coverage) = &mut sides[side as usize];
+            sums.add(&self.image);
+            coverage.add(self.deposit, placement);
+        }
+    }
+
+    /// Adds all images of one side of a unit, summed already. Units come one after the other.
+    pub fn add_summed(&mut self, summed: &Summed<'_>) {
+        self.begin(summed.unit);
+        let (rf, moments) = (self.rf, self.moments());
+        if let Some(Unit { sides, .. }) = &mut self.unit {
+            let (sums, coverage) = &mut sides[summed.side as usize];
+            *sums = Sums::of(rf, moments, summed);
+            for placement in summed.placements {
+                coverage.add(self.deposit, placement);
+            }
+        }
+    }
+
+    /// Takes a unit in hand.
+    fn begin(&mut self, unit: usize) {
+        if self.unit.as_ref().is_some_and(|current| current.unit == unit) {
+            return;
+        }
+        self.finish_unit();
+        let none = || (Sums::new(self.rf, self.moments()), Coverage::new(self.rf));
+        self.unit = Some(Unit { unit, sides: [none(), none()] });
+    }
+
+    /// The payload of all units.
+    pub fn finish(mut self) -> Vec<u8> {
+        self.finish_unit();
+        self.payload
+    }
+
+    fn finish_unit(&mut self) {
+        let Some(Unit { sides, .. }) = self.unit.take() else { return };
+        for (sums, coverage) in &sides {
+            let statistics = Statistics::new(sums, coverage, self.over);
+            for &plane in &self.planes {
+                payload::put_plane(&statistics.plane(plane), &mut self.payload);
+            }
+            payload::put_value(statistics.reliability(), &mut self.payload);
+        }
+    }
+}

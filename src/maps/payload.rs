@@ -1,0 +1,131 @@
+//! The payload of a block of maps.
+//!
+//! Unit by unit, the top images' part before the bottom images'. A part is the sweep's
+//! [planes](Plane), one after the other, then the split-half reliability, an `f64`. Of a plane, a
+//! bit for each pixel, row by row, the lowest of a byte first, which says whether its value is
+//! there; then the values that are. The rest are zeros: with occluders on a grid, and only their
+//! centres marked, most pixels are. All values are little-endian `f64`; those of
+//! [`Plane::Counts`] are the counts' [corners](super::Rectangles::corners).
+
+/// Appends a plane.
+pub(super) fn put_plane(values: &[f64], payload: &mut Vec<u8>) {
+    let there = |value: &&f64| value.to_bits() != 0;
+    let start = payload.len();
+    payload.resize(start + values.len().div_ceil(8), 0);
+    for (place, value) in values.iter().enumerate() {
+        payload[start + place / 8] |= u8::from(there(&value)) << (place % 8);
+    }
+    payload.extend(values.iter().filter(there).flat_map(|value| value.to_le_bytes()));
+}
+
+/// Appends a value.
+pub(super) fn put_value(value: f64, payload: &mut Vec<u8>) {
+    payload.extend(value.to_le_bytes());
+}
+
+/// What a payload tells about the maps of one end of a unit's ranking.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SideMaps {
+    /// The sweep's [planes](super::Plane), each `[rf, rf]` row by row.
+    pub planes: Vec<Vec<f64>>,
+    /// The split-half reliability.
+    pub reliability: f64,
+}
+
+/// Reads a payload unit by unit.
+#[derive(Debug)]
+pub struct Payload<'a> {
+    rf: usize,
+    /// How many planes a part has.
+    planes: usize,
+    rest: &'a [u8],
+}
+
+impl<'a> Payload<'a> {
+    /// The payload of a block of units with an RF of `rf` pixels, with so many planes.
+    pub fn new(rf: usize, planes: usize, payload: &'a [u8]) -> Self {
+        Self { rf, planes, rest: payload }
+    }
+
+    /// The next unit's maps for each of [`Side::BOTH`](crate::ranking::Side::BOTH); `None` where
+    /// there is no whole one. A payload of another RF or number of planes may pass for units all
+    /// the same, and then does not end with the last of them: see [`is_empty`](Self::is_empty).
+    pub fn unit(&mut self) -> Option<[SideMaps; 2]> {
+        Some([self.side()?, self.side()?])
+    }
+
+    /// Whether all was read.
+    pub fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    fn side(&mut self) -> Option<SideMaps> {
+        let planes = (0..self.planes).map(|_| self.plane()).collect::<Option<_>>()?;
+        Some(SideMaps { planes, reliability: self.value()? })
+    }
+
+    fn plane(&mut self) -> Option<Vec<f64>> {
+        let area = self.rf * self.rf;
+        let (bits, rest) = self.rest.split_at_checked(area.div_ceil(8))?;
+        self.rest = rest;
+        let there = |place: usize| bits[place / 8] >> (place % 8) & 1 != 0;
+        (0..area).map(|place| if there(place) { self.value() } else { Some(0.0) }).collect()
+    }
+
+    fn value(&mut self) -> Option<f64> {
+        let (value, rest) = self.rest.split_first_chunk()?;
+        self.rest = rest;
+        Some(f64::from_le_bytes(*value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_put_comes_back_to_the_bit() {
+        let values = [[0.0, 2.0, -0.0, f64::MIN_POSITIVE], [0.0; 4], [0.1, f64::NAN, 3.0, 0.0]];
+        let mut payload = Vec::new();
+        for _ in 0..2 {
+            for plane in &values {
+                put_plane(plane, &mut payload);
+            }
+            put_value(0.5, &mut payload);
+        }
+        // A byte of bits for each of six planes, and eight bytes for each value.
+        assert_eq!(payload.len(), 6 + 8 * 2 * (3 + 3 + 1));
+        let mut read = Payload::new(2, 3, &payload);
+        let bits = |plane: &[f64]| plane.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        for side in read.unit().unwrap() {
+            assert_eq!((side.planes.len(), side.reliability), (3, 0.5));
+            for (plane, values) in side.planes.iter().zip(&values) {
+                assert_eq!(bits(plane), bits(values));
+            }
+        }
+        assert!(read.is_empty() && read.unit().is_none());
+    }
+
+    #[test]
+    fn another_block_s_payload_is_not_read_as_a_whole_one() {
+        let mut payload = Vec::new();
+        for value in [0.5, 0.25] {
+            for plane in [[0.0, 2.0, -1.0, 3.0], [0.0; 4], [0.1, 0.0, 0.0, 0.2]] {
+                put_plane(&plane, &mut payload);
+            }
+            put_value(value, &mut payload);
+        }
+        let whole = |rf, planes, payload| {
+            let mut read = Payload::new(rf, planes, payload);
+            read.unit().is_some() && read.is_empty()
+        };
+        assert!(whole(2, 3, &payload));
+        assert!(!whole(2, 3, &payload[..payload.len() - 1]));
+        // Values may pass for bits and bits for values, so it is what is left over that tells.
+        assert!(!whole(2, 2, &payload));
+        assert!(!whole(2, 4, &payload));
+        assert!(!whole(1, 3, &payload));
+        assert!(!whole(3, 3, &payload));
+        assert!(!whole(3, 1, &[0]));
+    }
+}

@@ -1,0 +1,80 @@
+//! What is told about a layer's maps, and in which files.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::ranking::Side;
+
+/// What is told pixel by pixel about the maps of one end of a unit's ranking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Plane {
+    /// Their mean.
+    Mean,
+    /// The standard error of that, over images.
+    StandardError,
+    /// How many images have the pixel in their RF's box.
+    Counts,
+    /// The mean of the signed differences.
+    Signed,
+    /// The mean of the squared differences.
+    Squared,
+}
+
+/// Over which images a pixel's mean is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MeanOver {
+    /// All of the unit's: where an RF reaches past an image, nothing is added, as the reference
+    /// does it.
+    #[default]
+    Images,
+    /// Those whose RF's box covers the pixel; where there is none the mean is 0.
+    Covering,
+}
+
+impl Plane {
+    /// Those of a sweep, in order.
+    pub fn of(statistics: bool, moments: bool) -> Vec<Self> {
+        let mut planes = vec![Self::Mean];
+        if statistics {
+            planes.extend([Self::StandardError, Self::Counts]);
+        }
+        if moments {
+            planes.extend([Self::Signed, Self::Squared]);
+        }
+        planes
+    }
+
+    /// Bytes of a pixel in its file: `float64`, and `int32` of counts.
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::Counts => size_of::<i32>(),
+            Self::Mean | Self::StandardError | Self::Signed | Self::Squared => size_of::<f64>(),
+        }
+    }
+
+    /// Where a layer's lie in `folder`: `conv3_max.npy`, `conv3_max_sem.npy`, ….
+    pub fn path(self, folder: &Path, layer: &str, side: Side) -> PathBuf {
+        let side = side.name();
+        match self {
+            Self::Mean => folder.join(format!("{layer}_{side}.npy")),
+            Self::StandardError => folder.join(format!("{layer}_{side}_sem.npy")),
+            Self::Counts => folder.join(format!("{layer}_{side}_counts.npy")),
+            Self::Signed => folder.join(format!("{layer}_{side}_signed.npy")),
+            Self::Squared => folder.join(format!("{layer}_{side}_squared.npy")),
+        }
+    }
+}
+
+/// Where a layer's mean maps of one side lie in `folder`: `conv3_max.npy` or `conv3_min.npy`, as
+/// the reference's scripts expect.
+pub fn map_path(folder: &Path, layer: &str, side: Side) -> PathBuf {
+    Plane::Mean.path(folder, layer, side)
+}
+
+/// Where the split-half reliabilities of a layer's units lie in `folder`:
+/// `conv3_max_reliability.npy`.
+pub fn reliability_path(folder: &Path, layer: &str, side: Side) -> PathBuf {
+    folder.join(format!("{layer}_{}_reliability.npy", side.name()))
+}

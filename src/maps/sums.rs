@@ -1,0 +1,116 @@
+//! What is summed over the images of one end of a unit's ranking.
+
+use super::ImageMap;
+use crate::sweep::Summed;
+
+/// Sums over images, each `[rf, rf]`, row by row. What is told about a unit's maps is made of
+/// these, and of [`Coverage`](super::Coverage), which depends on places alone.
+///
+/// Images are added one by one in the order of the ranking, so the same ranking gives the same
+/// bytes. At a pixel where an image has no occluder nothing is added, which is what adding its zero
+/// would do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sums {
+    /// How many images were added.
+    pub images: usize,
+    /// Of the images' [`absolute`](super::Pixel::absolute).
+    pub absolute: Vec<f64>,
+    /// Of its squares.
+    pub absolute_squared: Vec<f64>,
+    /// Of [`absolute`](super::Pixel::absolute) too, but only of the first, the third, the fifth …
+    /// image: one half of a split half.
+    pub alternate: Vec<f64>,
+    /// Of the images' [`signed`](super::Pixel::signed); empty where moments are not asked for.
+    pub signed: Vec<f64>,
+    /// Of the images' [`squared`](super::Pixel::squared); empty where moments are not asked for.
+    pub squared: Vec<f64>,
+}
+
+impl Sums {
+    /// No images yet, of maps of `rf` × `rf` pixels.
+    pub fn new(rf: usize, moments: bool) -> Self {
+        let zeros = || vec![0.0; rf * rf];
+        let moment = || if moments { zeros() } else { Vec::new() };
+        Self {
+            images: 0,
+            absolute: zeros(),
+            absolute_squared: zeros(),
+            alternate: zeros(),
+            signed: moment(),
+            squared: moment(),
+        }
+    }
+
+    /// Those of images that were summed elsewhere, on maps of `rf` × `rf` pixels: the same, to the
+    /// bit, as [`add`](Self::add)ing them one by one.
+    pub fn of(rf: usize, moments: bool, summed: &Summed<'_>) -> Self {
+        let mut all = Self::new(rf, moments);
+        all.images = summed.placements.len();
+        let sums = summed.sums;
+        for (pixels, slots) in [
+            (&mut all.absolute, &sums.absolute),
+            (&mut all.absolute_squared, &sums.absolute_squared),
+            (&mut all.alternate, &sums.alternate),
+            (&mut all.signed, &sums.signed),
+            (&mut all.squared, &sums.squared),
+        ] {
+            for (&pixel, &sum) in summed.pixels.iter().zip(slots) {
+                pixels[pixel] = sum;
+            }
+        }
+        all
+    }
+
+    /// Adds the next image of the ranking. Each sum takes one addition a pixel, in 64 bits; the
+    /// square is rounded before it is added.
+    pub fn add(&mut self, image: &ImageMap) {
+        let (alternate, moments) = (self.images.is_multiple_of(2), !self.signed.is_empty());
+        for (place, pixel) in image.pixels() {
+            self.absolute[place] += pixel.absolute;
+            self.absolute_squared[place] += pixel.absolute * pixel.absolute;
+            if alternate {
+                self.alternate[place] += pixel.absolute;
+            }
+            if moments {
+                self.signed[place] += pixel.signed;
+                self.squared[place] += pixel.squared;
+            }
+        }
+        self.images += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::{Deposit, Frame, Occluder};
+    use crate::sweep::Placement;
+
+    #[test]
+    fn every_second_image_goes_into_the_half_and_moments_are_taken_where_they_are_asked_for() {
+        let occluder = |index| Occluder { index, top: 0, left: index, size: 1 };
+        let placement = Placement {
+            rf: 2,
+            pixels: None,
+            frame: Frame { y: 0, x: 0 },
+            occluders: vec![occluder(0), occluder(1)],
+        };
+        let mut image = ImageMap::new(2);
+        let [mut plain, mut with_moments] = [false, true].map(|moments| Sums::new(2, moments));
+        for differences in [[1.0, -2.0], [-4.0, 8.0], [0.5, 0.25]] {
+            image.set(Deposit::Centre, &placement, &[&differences]);
+            plain.add(&image);
+            with_moments.add(&image);
+        }
+        let expected = Sums {
+            images: 3,
+            absolute: vec![5.5, 10.25, 0.0, 0.0],
+            absolute_squared: vec![17.25, 68.0625, 0.0, 0.0],
+            alternate: vec![1.5, 2.25, 0.0, 0.0],
+            signed: vec![-2.5, 6.25, 0.0, 0.0],
+            squared: vec![17.25, 68.0625, 0.0, 0.0],
+        };
+        assert_eq!(with_moments, expected);
+        assert_eq!(plain, Sums { signed: Vec::new(), squared: Vec::new(), ..expected });
+    }
+}

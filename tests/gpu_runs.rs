@@ -1,0 +1,292 @@
+//! The program on a GPU, or on the emulator: whole runs, and how the device is chosen.
+#![allow(clippy::panic, reason = "a test may fail by panicking")]
+
+mod common;
+#[path = "common/emulator.rs"]
+mod emulator;
+
+use std::path::Path;
+
+use common::{Golden, cube, floats, json, occlumap};
+use emulator::{Gpu, told};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Some units, images and occluders of the tiny network.
+const SOME: &str = "--units 0,3-5 --every 7 --threads 2 --quiet";
+
+/// The tiny network in a folder of its own, swept on this device.
+struct Runs {
+    gpu: Gpu,
+    folder: TempDir,
+}
+
+impl Runs {
+    fn new(test: &str) -> Option<Self> {
+        let gpu = Gpu::find(test)?;
+        Some(Self { gpu, folder: tempfile::tempdir().expect("a folder") })
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs a command on the tiny network, with results in `out`; whether it ended well, and all
+    /// that it said.
+    fn run(&self, line: &str, out: &str, played: &[(&str, &str)]) -> (bool, String) {
+        let mut command = occlumap();
+        let mut words = line.split_whitespace();
+        command.args(words.next()).args(Golden::tiny().arguments().split_whitespace());
+        command.args(words).arg("--out").arg(self.path(out)).envs(played.iter().copied());
+        let output = self.gpu.lend(&mut command).output().expect("the program starts");
+        let text = told(&output);
+        assert!(!text.contains("panicked"), "{line}: {text}");
+        (output.status.success(), text)
+    }
+
+    fn succeeds(&self, line: &str, out: &str) {
+        let (well, text) = self.run(line, out, &[]);
+        assert!(well, "{line}: {text}");
+    }
+
+    fn sweep(&self, more: &str, out: &str) -> Value {
+        let ranking = self.path("ranked/ranking");
+        self.succeeds(&format!("sweep --ranking {} {SOME} {more}", ranking.display()), out);
+        json(&self.path(out).join("manifest.json"))
+    }
+
+    /// Every map file of a run.
+    fn maps(&self, out: &str) -> Vec<(String, Vec<u8>)> {
+        let entries = std::fs::read_dir(self.path(out).join("maps")).expect("maps");
+        let read = |path: &Path| std::fs::read(path).expect("a file");
+        let mut maps: Vec<_> = entries
+            .map(|entry| entry.expect("an entry").path())
+            .map(|path| (path.file_name().expect("a name").to_string_lossy().into(), read(&path)))
+            .collect();
+        maps.sort();
+        maps
+    }
+
+    /// The largest difference of two runs' mean maps, as a part of the map's largest value.
+    fn difference(&self, found: &str, expected: &str) -> f64 {
+        self.difference_of("", found, expected)
+    }
+
+    /// As [`difference`](Self::difference), of another kind of map, such as `_sem`.
+    fn difference_of(&self, kind: &str, found: &str, expected: &str) -> f64 {
+        let mut worst: f64 = 0.0;
+        let names = |out| {
+            let names = self.maps(out).into_iter().map(|(name, _)| name);
+            names.filter(|name| {
+                ["max", "min"].iter().any(|side| name.ends_with(&format!("_{side}{kind}.npy")))
+            })
+        };
+        assert!(names(expected).eq(names(found)) && names(expected).count() > 0);
+        for name in names(expected) {
+            let [found, expected] =
+                [found, expected].map(|out| cube(floats(&self.path(out).join("maps").join(&name))));
+            for (found, expected) in found.outer_iter().zip(expected.outer_iter()) {
+                let largest = expected.iter().fold(0.0_f64, |most, value| most.max(value.abs()));
+                for (found, expected) in found.iter().zip(expected) {
+                    assert_eq!(found.is_nan(), expected.is_nan());
+                    if largest > 0.0 && !expected.is_nan() {
+                        worst = worst.max((found - expected).abs() / largest);
+                    }
+                }
+            }
+        }
+        worst
+    }
+}
+
+#[test]
+fn maps_of_every_method_and_precision_are_those_of_whole_images_in_64_bits() {
+    let test = "maps_of_every_method_and_precision_are_those_of_whole_images_in_64_bits";
+    let Some(runs) = Runs::new(test) else { return };
+    runs.succeeds("rank --top 2 --device cpu --quiet", "ranked");
+    let exact = runs.sweep("--method full --precision fp64", "exact");
+    assert_eq!(exact["layers"]["conv4"]["devices"], serde_json::json!(["cpu"]));
+    for (name, more, tolerance) in [
+        ("cuda-incremental", "", 1e-5),
+        ("cuda-incremental-tf32", "--precision tf32", 1e-3),
+        ("cuda-incremental-bf16", "--precision bf16", 1e-2),
+        ("cuda-full", "--method full", 1e-5),
+    ] {
+        let manifest = runs.sweep(&format!("--device cuda {more}"), name);
+        assert_eq!(manifest["engine"], name);
+        let device = manifest["layers"]["conv4"]["devices"][0].as_str().expect("a device");
+        assert!(device.starts_with("cuda:0 ("), "{device}");
+        let difference = runs.difference(name, "exact");
+        assert!(difference <= tolerance, "{name}: {difference:e}");
+        assert!(difference > 0.0 || name == "cuda-full", "{name} is no engine of its own");
+    }
+}
+
+#[test]
+fn bytes_do_not_depend_on_the_batch_or_on_the_devices_memory() {
+    let test = "bytes_do_not_depend_on_the_batch_or_on_the_devices_memory";
+    let Some(runs) = Runs::new(test) else { return };
+    let run = format!("run --top 2 --device cuda {SOME}");
+    runs.succeeds(&run, "first");
+    // What is verified is summed on the host and not on the device.
+    for (out, more, memory) in [
+        ("second", "--batch 1", 1_u64 << 33),
+        ("third", "--batch 5", 3 << 20),
+        ("fourth", "--verify 5", 1 << 33),
+        ("fifth", "--batch 2 --verify 5", 3 << 20),
+    ] {
+        let memory = memory.to_string();
+        let (well, text) = runs.run(&format!("{run} {more}"), out, &[("EMULATOR_MEMORY", &memory)]);
+        assert!(well, "{text}");
+        assert!(runs.maps(out) == runs.maps("first"), "{out}: other maps");
+    }
+}
+
+#[test]
+fn several_gpus_share_the_work_and_give_the_same_bytes() {
+    let test = "several_gpus_share_the_work_and_give_the_same_bytes";
+    let Some(gpu) = Gpu::emulated(test) else { return };
+    let runs = Runs { gpu, folder: tempfile::tempdir().expect("a folder") };
+    let run = format!("run --top 2 --block 1 {SOME}");
+    let three = ("EMULATOR_DEVICES", "3");
+    for (out, device, devices) in [
+        ("one", "cuda", &["cuda:0"][..]),
+        ("two", "cuda:2,cuda:0", &["cuda:0", "cuda:2"]),
+        ("all", "cuda:all", &["cuda:0", "cuda:1", "cuda:2"]),
+    ] {
+        let (well, text) = runs.run(&format!("{run} --device {device}"), out, &[three]);
+        assert!(well, "{text}");
+        assert!(runs.maps(out) == runs.maps("one"), "{out}: other maps");
+        let manifest: Value = json(&runs.path(out).join("manifest.json"));
+        let mut used = std::collections::BTreeSet::new();
+        for layer in manifest["layers"].as_object().expect("layers").values() {
+            used.extend(layer["devices"].as_array().expect("devices").iter().map(|device| {
+                let name = device.as_str().expect("a name");
+                name.split(' ').next().expect("a number").to_owned()
+            }));
+        }
+        assert!(used.iter().eq(devices), "{out}: {used:?}");
+    }
+}
+
+#[test]
+fn repeats_and_statistics_are_those_of_whole_images_in_64_bits() {
+    let test = "repeats_and_statistics_are_those_of_whole_images_in_64_bits";
+    let Some(runs) = Runs::new(test) else { return };
+    runs.succeeds("rank --top 3 --device cpu --quiet", "ranked");
+    for (number, asked) in
+        ["--repeats 3 --moments", "--statistics --moments --mean-over covering --deposit area"]
+            .into_iter()
+            .enumerate()
+    {
+        let [exact, gpu, host] = ["exact", "gpu", "host"].map(|name| format!("{name}-{number}"));
+        let asked = format!("--layers conv2,conv4 {asked}");
+        runs.sweep(&format!("{asked} --method full --precision fp64"), &exact);
+        runs.sweep(&format!("{asked} --device cuda"), &gpu);
+        // What is verified is summed on the host: its sums are the device's to the bit.
+        runs.sweep(&format!("{asked} --device cuda --batch 3 --verify 5"), &host);
+        assert!(runs.maps(&gpu) == runs.maps(&host), "{asked}: other sums");
+        // Means, errors, counts, reliabilities and two moments of two sides of two layers.
+        assert_eq!(runs.maps(&gpu).len(), 24);
+        for (kind, tolerance) in [("", 1e-5), ("_sem", 1e-4), ("_signed", 1e-5), ("_squared", 1e-5)]
+        {
+            let difference = runs.difference_of(kind, &gpu, &exact);
+            assert!(0.0 < difference && difference <= tolerance, "{asked}{kind}: {difference:e}");
+        }
+        for (found, expected) in runs.maps(&gpu).iter().zip(runs.maps(&exact)) {
+            let name = &found.0;
+            if name.ends_with("_counts.npy") {
+                assert!(*found == expected, "{asked}: {name}");
+            }
+            if name.ends_with("_reliability.npy") {
+                let [found, expected] =
+                    [&gpu, &exact].map(|out| floats(&runs.path(out).join("maps").join(name)));
+                assert!(found.iter().any(|value| value.is_finite()), "{asked}: {name}");
+                for (found, expected) in found.iter().zip(&expected) {
+                    let near = (found - expected).abs() <= 1e-4;
+                    assert!(near || found.is_nan() && expected.is_nan(), "{asked}: {name}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_ranking_of_one_device_serves_a_sweep_of_another() {
+    let test = "a_ranking_of_one_device_serves_a_sweep_of_another";
+    let Some(runs) = Runs::new(test) else { return };
+    runs.succeeds("rank --top 2 --device cuda --quiet", "out");
+    let ranking: Value = json(&runs.path("out/ranking/ranking.json"));
+    assert_eq!(ranking["engine"], "cuda-full");
+    runs.succeeds(&format!("run --top 2 --device cpu {SOME}"), "out");
+    let manifest: Value = json(&runs.path("out/manifest.json"));
+    assert_eq!(
+        (&manifest["engine"], &manifest["complete"]),
+        (&"cpu-incremental".into(), &true.into())
+    );
+}
+
+#[test]
+fn a_gpu_that_can_be_used_is_used_and_one_that_cannot_is_told_of() {
+    let test = "a_gpu_that_can_be_used_is_used_and_one_that_cannot_is_told_of";
+    let Some(gpu) = Gpu::emulated(test) else { return };
+    let runs = Runs { gpu, folder: tempfile::tempdir().expect("a folder") };
+    let sweep = "run --top 1 --layers conv1 --units 0 --every 5";
+    let engine = |out: &str| json::<Value>(&runs.path(out).join("manifest.json"))["engine"].clone();
+    for (out, played, expected, note) in [
+        ("gpu", None, "cuda-incremental", ""),
+        ("none", Some(("EMULATOR_DEVICES", "0")), "cpu-incremental", ""),
+        (
+            "old",
+            Some(("EMULATOR_DRIVER", "12040")),
+            "cpu-incremental",
+            "computing on the CPU: the NVIDIA driver supports CUDA 12.4",
+        ),
+        (
+            "busy",
+            Some(("EMULATOR_CONTEXT", "46")),
+            "cpu-incremental",
+            "another process may be using it",
+        ),
+        (
+            "cudnn",
+            Some(("EMULATOR_CUDNN", "80900")),
+            "cuda-incremental",
+            "ranking on the CPU: cuDNN 9 was not found",
+        ),
+    ] {
+        let played: Vec<_> = played.into_iter().collect();
+        let (well, text) = runs.run(sweep, out, &played);
+        assert!(well && engine(out) == expected, "{out}: {text}");
+        assert!(
+            text.contains(note) && (note.is_empty() != text.contains("note: ")),
+            "{out}: {text}"
+        );
+    }
+    for (more, played, code, expected) in [
+        ("--device cuda", ("EMULATOR_CONTEXT", "46"), 1, "another process may be using it"),
+        ("--device cuda", ("EMULATOR_CUDNN", "80900"), 1, "pip install nvidia-cudnn-cu13"),
+        ("--device cuda", ("EMULATOR_DEVICES", "0"), 1, "finds no GPU"),
+        (
+            "--device cuda:1",
+            ("EMULATOR_DEVICES", "1"),
+            2,
+            "there is no GPU 1; the only one is GPU 0",
+        ),
+        (
+            "--device cuda:0,cuda:1",
+            ("EMULATOR_DEVICES", "1"),
+            2,
+            "there is no GPU 1; the only one is GPU 0",
+        ),
+        ("--device cuda:1,cuda:1", ("EMULATOR_DEVICES", "2"), 2, "GPU 1 is named twice"),
+        ("--device cuda:all", ("EMULATOR_DEVICES", "0"), 1, "finds no GPU"),
+        ("--precision tf32", ("EMULATOR_DEVICES", "0"), 2, "none can be used; `occlumap devices`"),
+        ("--device cuda", ("EMULATOR_MEMORY", "1000"), 1, "or other processes hold it: "),
+    ] {
+        let (_, text) = runs.run(&format!("{sweep} {more}"), "refused", &[played]);
+        assert!(text.contains(&format!("exit status: {code}")), "{more}: {text}");
+        assert!(text.contains(expected), "{more}: {text}\nexpected: {expected}");
+        assert!(!runs.path("refused").exists(), "{more}: something was written");
+    }
+}
