@@ -14,9 +14,8 @@ fn every_command_has_help_with_an_example() {
     let help = place.run("--help");
     assert!(help.status.success());
     let help = text(&help.stdout);
-    for command in
-        ["run", "rank", "sweep", "plan", "status", "merge", "map", "info", "demo", "completions"]
-    {
+    let commands = "run rank sweep plan status merge map report info demo completions";
+    for command in commands.split(' ') {
         assert!(help.contains(&format!("\n  {command} ")), "{command} in\n{help}");
         for line in [format!("{command} --help"), format!("help {command}")] {
             let Output { status, stdout, stderr } = place.run(&line);
