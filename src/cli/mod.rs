@@ -17,6 +17,7 @@ mod merge;
 mod method;
 mod output;
 mod plan;
+mod plot;
 mod progress;
 mod rank;
 mod ranking;
@@ -75,6 +76,7 @@ enum Command {
     Status(status::Status),
     Merge(merge::Merge),
     Map(map::Map),
+    Plot(plot::Plot),
     Report(report::Report),
     Info(info::Info),
     Demo(demo::Demo),
@@ -103,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Status(command) => command.execute(),
         Command::Merge(command) => command.execute().map_err(Failure::resumable),
         Command::Map(command) => command.execute(),
+        Command::Plot(command) => command.execute(),
         Command::Report(command) => command.execute(),
         Command::Info(command) => command.execute(),
         Command::Demo(command) => command.execute(),

@@ -6,6 +6,7 @@ pub mod figure;
 mod gaussian;
 pub mod numbers;
 pub mod page;
+pub mod plot;
 
 pub mod results;
 
