@@ -10,6 +10,7 @@ mod console;
 mod demo;
 mod device;
 mod devices;
+mod draw;
 mod failure;
 mod info;
 mod inputs;
@@ -18,6 +19,7 @@ mod merge;
 mod method;
 mod output;
 mod plan;
+mod plot;
 mod progress;
 mod rank;
 mod ranking;
@@ -78,7 +80,9 @@ enum Command {
     Status(status::Status),
     Merge(merge::Merge),
     Map(map::Map),
+    Plot(plot::Plot),
     Report(report::Report),
+    Draw(draw::Draw),
     Info(info::Info),
     Demo(demo::Demo),
     Devices(devices::Devices),
@@ -108,7 +112,9 @@ pub fn main() -> ExitCode {
         Command::Status(command) => command.execute(),
         Command::Merge(command) => command.execute().map_err(Failure::resumable),
         Command::Map(command) => command.execute(),
+        Command::Plot(command) => command.execute(),
         Command::Report(command) => command.execute(),
+        Command::Draw(command) => command.execute(),
         Command::Info(command) => command.execute(),
         Command::Demo(command) => command.execute(),
         Command::Devices(command) => command.execute(),

@@ -2,10 +2,12 @@
 
 pub mod colours;
 mod contact_sheet;
+pub mod drawing;
 pub mod figure;
 mod gaussian;
 pub mod numbers;
 pub mod page;
+pub mod plot;
 
 pub mod results;
 

@@ -186,7 +186,8 @@ mod tests {
     #[test]
     fn every_row_has_every_column_and_nothing_stands_where_there_is_nothing() {
         let cells = Cells::new(&layer(11), &settings());
-        let peak = Phantom { y: 4.0, x: 6.0, long: 2.0, short: 1.0, degrees: 30.0, ..Phantom::default() };
+        let peak =
+            Phantom { y: 4.0, x: 6.0, long: 2.0, short: 1.0, degrees: 30.0, ..Phantom::default() };
         let flat = Phantom { amplitude: 0.0, offset: 1.0, ..peak };
         let maps = [peak.map(11), flat.map(11), UnitMap::Silent, UnitMap::NotSwept];
         let measured = maps.map(|map| measure(&map, &cells, false));
