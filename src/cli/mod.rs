@@ -21,8 +21,10 @@ mod plan;
 mod progress;
 mod rank;
 mod ranking;
+mod report;
 mod run;
 mod share;
+mod shell;
 mod slurm;
 mod status;
 mod sweep;
@@ -76,6 +78,7 @@ enum Command {
     Status(status::Status),
     Merge(merge::Merge),
     Map(map::Map),
+    Report(report::Report),
     Info(info::Info),
     Demo(demo::Demo),
     Devices(devices::Devices),
@@ -105,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Status(command) => command.execute(),
         Command::Merge(command) => command.execute().map_err(Failure::resumable),
         Command::Map(command) => command.execute(),
+        Command::Report(command) => command.execute(),
         Command::Info(command) => command.execute(),
         Command::Demo(command) => command.execute(),
         Command::Devices(command) => command.execute(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::manifest::{Manifest, ModelRecord, SettingsRecord, VerificationRecord};
 use crate::VERSION;
@@ -42,6 +43,8 @@ pub struct ModelConfiguration {
     pub network_sha256: Digest,
     /// SHA-256 of the weight file.
     pub weights_sha256: Digest,
+    /// Its layers, as a model description.
+    pub description: Value,
 }
 
 /// The images in a [`SweepConfiguration`].
@@ -160,6 +163,7 @@ impl SweepConfiguration {
             model: ModelRecord {
                 name: self.model.name.clone(),
                 network_sha256: self.model.network_sha256.clone(),
+                description: self.model.description.clone(),
                 weights: about.weights.clone(),
                 weights_sha256: self.model.weights_sha256.clone(),
             },

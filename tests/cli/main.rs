@@ -16,6 +16,8 @@ mod memory;
 mod outputs;
 mod planning;
 mod rankings;
+mod reports;
+mod results;
 mod shards;
 #[cfg(unix)]
 mod signals;

@@ -42,6 +42,7 @@ impl Work {
                     name: network.name().into(),
                     network_sha256: network.digest(),
                     weights_sha256: inputs.model.digest().clone(),
+                    description: network.description(),
                 },
                 images: ImageConfiguration {
                     size: inputs.images.size(),
