@@ -162,6 +162,12 @@ impl BlockFolder {
         Ok(self.states()?.into_iter().filter_map(done).collect())
     }
 
+    /// Those of `names` that are neither done nor claimed, in their order.
+    pub fn free(&self, names: &[String]) -> Result<Vec<String>, BlockError> {
+        let states = self.states()?;
+        Ok(names.iter().filter(|name| !states.contains_key(*name)).cloned().collect())
+    }
+
     /// Whether a block's file is there.
     pub fn has(&self, name: &str) -> bool {
         self.block(name).exists()

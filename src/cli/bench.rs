@@ -123,7 +123,10 @@ impl Bench {
         let geometries = layers.iter().map(|&l| geometry(l)).collect::<Result<Vec<_>, _>>()?;
         let progress = Progress::new(self.running.quiet);
         let chosen = self.method.choose(progress)?;
-        let (engine, ranker) = (chosen.engine(None), chosen.place.ranker(progress)?);
+        let (engines, rankers) = (chosen.engines(None), chosen.place.rankers(progress)?);
+        let ([engine], [ranker, ..]) = (&engines[..], &rankers[..]) else {
+            return Err(Failure::usage("bench measures one device; give --device one GPU"));
+        };
         let threads = threads::start(self.running.threads)?;
         let model = Model::random(network, 0)?;
         let prepared = engine.prepare(&model, &layers, self.image_size)?;
@@ -138,7 +141,7 @@ impl Bench {
         let mut reports = Vec::with_capacity(layers.len());
         for (&layer, geometry) in layers.iter().zip(&geometries) {
             progress.say(format!("{}…", model.network().short_name(layer)));
-            reports.push(self.measure(&*engine, &*prepared, &model, layer, geometry, &images)?);
+            reports.push(self.measure(&**engine, &*prepared, &model, layer, geometry, &images)?);
         }
         let of_layer = |layer: &LayerReport| (2 * self.top * layer.units) as f64 * layer.occluders;
         let report = Report {
@@ -257,7 +260,7 @@ impl Report {
             }));
         }
         if rows.len() > 1 {
-            text += &format!("\n{}\nof all: of the time of a presentation\n", table(&rows, 2));
+            text.extend(["\n", &table(&rows, 2), "\nof all: of the time of a presentation\n"]);
         }
         text
     }

@@ -11,7 +11,7 @@ use super::failure::{Failure, OrUsage};
 use super::output::{BLOCKS, OutputFolder};
 use super::progress::Progress;
 use super::ranking::{RANKING, RankingConfiguration, RankingMerged, merge_ranking};
-use super::share::pause;
+use super::share::Pauses;
 use super::sweep::{MAPS, MergedSweep, SweepMerged};
 use crate::blocks::{BlockError, BlockFolder, Damage, Stored};
 use crate::maps::{Manifest, StoredSweep};
@@ -100,10 +100,11 @@ fn merge_maps(
     let more = find_all(from, MAPS, &folder, &stored)?;
     let sweep = MergedSweep::new(output, &folder, &more, &stored);
     let all: Vec<usize> = (0..stored.configuration.layers.len()).collect();
+    let mut pauses = Pauses::new();
     loop {
         match sweep.layers(&all, progress)? {
             SweepMerged::Complete => break,
-            SweepMerged::Taken => pause()?,
+            SweepMerged::Taken => pauses.wait()?,
             SweepMerged::Incomplete { missing, damaged } => {
                 return Err(incomplete(&folder, &missing, &damaged));
             }

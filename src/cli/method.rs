@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::device::{DeviceArguments, DeviceName, Place};
 use super::failure::Failure;
 use super::progress::Progress;
-use crate::engine::cuda;
+use crate::engine::cuda::{self, Device};
 use crate::engine::{
     CpuEngine, CudaEngine, CudaFullEngine, Engine, Float64Engine, ReferenceEngine,
 };
@@ -67,15 +67,28 @@ impl MethodArguments {
         self.method == Method::Full
     }
 
-    /// Opens the device.
+    /// The device that was asked for.
+    pub fn device(&self) -> &DeviceName {
+        self.device.name()
+    }
+
+    /// What stands in on a machine that only checks, since the device is another machine's.
     ///
     /// # Errors
-    /// What does not go together; a GPU that is asked for, or needed, and cannot be used.
-    pub fn choose(&self, progress: Progress) -> Result<Chosen, Failure> {
+    /// What does not go together.
+    pub fn elsewhere(&self) -> Result<Self, Failure> {
+        self.check()?;
+        let precision = if self.tensor_cores() { Precision::Fp32 } else { self.precision };
+        Ok(Self { method: self.method, precision, device: DeviceArguments::CPU })
+    }
+
+    fn tensor_cores(&self) -> bool {
+        matches!(self.precision, Precision::Tf32 | Precision::Bf16)
+    }
+
+    fn check(&self) -> Result<(), Failure> {
         let Self { method, precision, ref device } = *self;
-        let tensor_cores = matches!(precision, Precision::Tf32 | Precision::Bf16);
-        // What only the CPU has.
-        let on_cpu = precision == Precision::Fp64 || method == Method::Direct;
+        let tensor_cores = self.tensor_cores();
         let problem = match device.name() {
             _ if precision == Precision::Fp64 && method != Method::Full => {
                 "--precision fp64 goes with --method full; the other methods have fp32, and on a \
@@ -88,20 +101,29 @@ impl MethodArguments {
             DeviceName::Cpu if tensor_cores => {
                 "--precision tf32 and bf16 need a GPU; the CPU has fp32"
             }
-            DeviceName::Cuda(_) if precision == Precision::Fp64 => {
+            DeviceName::Cuda(_) | DeviceName::All if precision == Precision::Fp64 => {
                 "--precision fp64 is the CPU's; leave --device out, or give --device cpu"
             }
-            DeviceName::Cuda(_) if method == Method::Direct => {
+            DeviceName::Cuda(_) | DeviceName::All if method == Method::Direct => {
                 "--method direct is the CPU's: on a GPU --method incremental computes tap by tap \
                  already"
             }
             _ => "",
         };
-        if !problem.is_empty() {
-            return Err(Failure::usage(problem));
-        }
+        if problem.is_empty() { Ok(()) } else { Err(Failure::usage(problem)) }
+    }
+
+    /// Opens the device.
+    ///
+    /// # Errors
+    /// What does not go together; a GPU that is asked for, or needed, and cannot be used.
+    pub fn choose(&self, progress: Progress) -> Result<Chosen, Failure> {
+        self.check()?;
+        let Self { method, precision, ref device } = *self;
+        // What only the CPU has.
+        let on_cpu = precision == Precision::Fp64 || method == Method::Direct;
         let place = if on_cpu { Place::Cpu } else { device.open(progress)? };
-        if tensor_cores && matches!(place, Place::Cpu) {
+        if self.tensor_cores() && matches!(place, Place::Cpu) {
             return Err(Failure::usage(
                 "--precision tf32 and bf16 need a GPU, and none can be used; `occlumap devices` \
                  tells why",
@@ -112,28 +134,39 @@ impl MethodArguments {
 }
 
 impl Chosen {
-    /// The engine; `activations` bounds, in bytes, what the CPU's holds of original images.
-    pub fn engine(&self, activations: Option<usize>) -> Box<dyn Engine> {
-        match (&self.place, self.method, self.precision) {
-            (Place::Gpu { device, .. }, Method::Full, _) => {
-                Box::new(CudaFullEngine { device: Arc::clone(device) })
+    /// The engines, one a device; `activations` bounds, in bytes, what the CPU's holds of original
+    /// images.
+    pub fn engines(&self, activations: Option<usize>) -> Vec<Box<dyn Engine>> {
+        match &self.place {
+            Place::Cpu => vec![self.on_cpu(activations)],
+            Place::Gpus { devices, .. } => {
+                devices.iter().map(|device| self.on_gpu(Arc::clone(device))).collect()
             }
-            (Place::Gpu { device, .. }, _, precision) => {
-                let precision = match precision {
-                    Precision::Fp32 | Precision::Fp64 => cuda::Precision::Fp32,
-                    Precision::Tf32 => cuda::Precision::Tf32,
-                    Precision::Bf16 => cuda::Precision::Bf16,
-                };
-                Box::new(CudaEngine::new(Arc::clone(device), precision))
-            }
-            (Place::Cpu, Method::Full, Precision::Fp64) => Box::new(Float64Engine),
-            (Place::Cpu, Method::Full, _) => Box::new(ReferenceEngine),
-            (Place::Cpu, method, _) => {
+        }
+    }
+
+    fn on_cpu(&self, activations: Option<usize>) -> Box<dyn Engine> {
+        match (self.method, self.precision) {
+            (Method::Full, Precision::Fp64) => Box::new(Float64Engine),
+            (Method::Full, _) => Box::new(ReferenceEngine),
+            (method, _) => {
                 let mut engine = CpuEngine::default();
                 engine.direct = method == Method::Direct;
                 engine.base_bytes = activations.unwrap_or(engine.base_bytes);
                 Box::new(engine)
             }
         }
+    }
+
+    fn on_gpu(&self, device: Arc<Device>) -> Box<dyn Engine> {
+        if self.method == Method::Full {
+            return Box::new(CudaFullEngine { device });
+        }
+        let precision = match self.precision {
+            Precision::Fp32 | Precision::Fp64 => cuda::Precision::Fp32,
+            Precision::Tf32 => cuda::Precision::Tf32,
+            Precision::Bf16 => cuda::Precision::Bf16,
+        };
+        Box::new(CudaEngine::new(device, precision))
     }
 }

@@ -21,8 +21,11 @@ mod plan;
 mod progress;
 mod rank;
 mod ranking;
+mod report;
 mod run;
 mod share;
+mod shell;
+mod slurm;
 mod status;
 mod sweep;
 mod table;
@@ -71,9 +74,11 @@ enum Command {
     Rank(rank::Rank),
     Sweep(sweep::Sweep),
     Plan(plan::Plan),
+    Slurm(Box<slurm::Slurm>),
     Status(status::Status),
     Merge(merge::Merge),
     Map(map::Map),
+    Report(report::Report),
     Info(info::Info),
     Demo(demo::Demo),
     Devices(devices::Devices),
@@ -99,9 +104,11 @@ pub fn main() -> ExitCode {
         Command::Rank(command) => command.execute().map_err(Failure::resumable),
         Command::Sweep(command) => command.execute().map_err(Failure::resumable),
         Command::Plan(command) => command.execute(),
+        Command::Slurm(command) => command.execute(),
         Command::Status(command) => command.execute(),
         Command::Merge(command) => command.execute().map_err(Failure::resumable),
         Command::Map(command) => command.execute(),
+        Command::Report(command) => command.execute(),
         Command::Info(command) => command.execute(),
         Command::Demo(command) => command.execute(),
         Command::Devices(command) => command.execute(),

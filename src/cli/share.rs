@@ -41,8 +41,12 @@ pub(super) struct Share {
     pub rest: Rest,
 }
 
-/// How long to wait between two looks at what others do.
-const PAUSE: Duration = Duration::from_millis(500);
+/// How long to wait between two looks at what others do: at first, and at most. A thousand processes
+/// that wait must not wear out the file server.
+const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(16)];
+
+/// Waits for others, longer each time.
+pub(super) struct Pauses(Duration);
 
 impl ShardArguments {
     /// The share of a process with these arguments and in this environment.
@@ -85,40 +89,55 @@ impl Share {
         )
     }
 
-    /// Computes what is to be computed of `names`, and waits for what other processes compute of
-    /// the shard.
+    /// Computes what is to be computed of `names`, a block at a time for each of `workers`, and
+    /// waits for what other processes compute of the shard.
     pub fn complete<R>(
         &self,
         folder: &BlockFolder,
         names: &[String],
-        mut compute: impl FnMut(&str) -> Result<Block<R>, Failure>,
+        workers: &[impl Fn(&str) -> Result<Block<R>, Failure> + Sync],
     ) -> Result<(), Failure>
     where
         R: Serialize + DeserializeOwned + Send,
     {
         let (mine, others) = self.divide(names);
-        let mut left = folder.pass(&mine, Taken::Try, &mut compute)?;
+        let mut left = folder.pass(&mine, Taken::Try, workers)?;
         match self.rest {
             Rest::Leave => {}
-            Rest::Help => drop(folder.pass(&others, Taken::Leave, &mut compute)?),
-            Rest::Finish => left.extend(folder.pass(&others, Taken::Try, &mut compute)?),
+            // What others drop while this process helps is nobody's again.
+            Rest::Help => loop {
+                let free = folder.free(&others)?;
+                if free.is_empty() {
+                    break;
+                }
+                folder.pass(&free, Taken::Leave, workers)?;
+            },
+            Rest::Finish => left.extend(folder.pass(&others, Taken::Try, workers)?),
         }
+        let mut pauses = Pauses::new();
         while !left.is_empty() {
-            pause()?;
-            left = folder.pass(&left, Taken::Try, &mut compute)?;
+            pauses.wait()?;
+            left = folder.pass(&left, Taken::Try, workers)?;
         }
         Ok(())
     }
 }
 
-/// Waits for a moment, or until the work should stop.
-pub(super) fn pause() -> Result<(), Failure> {
-    let (start, watch) = (Instant::now(), Watch::new(&STOP));
-    while start.elapsed() < PAUSE {
-        if watch.stopped() {
-            return Err(EngineError::Stopped.into());
-        }
-        std::thread::sleep(Duration::from_millis(20));
+impl Pauses {
+    pub const fn new() -> Self {
+        Self(PAUSES[0])
     }
-    Ok(())
+
+    /// Waits for a moment, or until the work should stop.
+    pub fn wait(&mut self) -> Result<(), Failure> {
+        let (start, watch) = (Instant::now(), Watch::new(&STOP));
+        while start.elapsed() < self.0 {
+            if watch.stopped() {
+                return Err(EngineError::Stopped.into());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.0 = (2 * self.0).min(PAUSES[1]);
+        Ok(())
+    }
 }

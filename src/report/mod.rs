@@ -2,6 +2,10 @@
 
 mod contact_sheet;
 mod gaussian;
+pub mod numbers;
+pub mod page;
+pub mod results;
 
 pub use contact_sheet::{Panel, contact_sheet, write_png};
 pub use gaussian::Gaussian;
+pub use results::{LayerResults, Results, ResultsError, Tones, UnitMap};

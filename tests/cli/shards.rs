@@ -51,6 +51,7 @@ fn any_number_of_shards_gives_the_same_maps() {
         }
         let report = status(&place, &out);
         assert_eq!(report["stage"], "maps");
+        assert_eq!(report["seconds_left"], 0.0);
         assert_eq!(report["parts"]["conv4"]["done"], 6);
         place.succeeds(&format!("merge {out} --quiet"));
         same_maps(&place, &out);
@@ -62,6 +63,32 @@ fn any_number_of_shards_gives_the_same_maps() {
     place.refuses(&format!("{SWEEP} --shard 1/3 --force --out new"), 2, &["--shard", "--force"]);
     place.refuses("merge images", 1, &["images: holds no results of occlumap"]);
     place.refuses("status images", 1, &["images: holds no results of occlumap"]);
+}
+
+#[test]
+fn how_far_the_shards_are_is_told_with_rate_and_time_left() {
+    let place = swept();
+    place.succeeds(&format!("{SWEEP} --block 1 --shard 1/2 --out out"));
+    let report = status(&place, "out");
+    let part = &report["parts"]["conv4"];
+    assert_eq!(
+        [&part["blocks"], &part["done"], &part["missing"]].map(|n| n.as_u64().unwrap()),
+        [6, 3, 3]
+    );
+    let number = |name: &str| report[name].as_f64().unwrap();
+    let all: u64 = ["conv1", "conv4"]
+        .map(|layer| {
+            let part = &report["parts"][layer];
+            part["amount"].as_u64().unwrap() - part["amount_done"].as_u64().unwrap()
+        })
+        .iter()
+        .sum();
+    assert!(all > 0 && number("rate") > 0.0);
+    let left = all as f64 / number("rate");
+    assert!((number("seconds_left") / left - 1.0).abs() < 1e-9);
+    let text = String::from_utf8(place.run("status out").stdout).unwrap();
+    assert!(text.contains("presentations a second; ") && text.contains(" left\n"), "{text}");
+    assert!(!text.contains("all blocks are there"), "{text}");
 }
 
 #[test]

@@ -16,12 +16,15 @@ fn every_region_of_a_block_that_is_damaged_is_found_said_and_computed_again() {
         bytes[at] ^= 0x10;
         bytes
     };
+    let text = String::from_utf8_lossy(&whole[..32 + header]);
+    let place_of_name = text.find("conv4-3-3").expect("the header names the block");
     let regions = [
         ("magic", flipped(3)),
         ("version", flipped(15)),
         ("length of the header", flipped(16)),
         ("length of the payload", flipped(25)),
         ("configuration", flipped(32 + 20)),
+        ("name", flipped(place_of_name)),
         ("record", flipped(32 + header - 10)),
         ("bits of the payload", flipped(32 + header + 1)),
         ("values of the payload", flipped(end - 64 - 8)),
@@ -54,18 +57,25 @@ fn every_region_of_a_block_that_is_damaged_is_found_said_and_computed_again() {
 #[test]
 fn damaged_blocks_that_are_merged_are_listed_and_count_as_missing() {
     let place = place();
-    let shard = format!("{RUN} --shard 1/1 --out out --quiet");
-    place.succeeds(&shard);
-    place.cut("out/blocks/maps/conv2-5-5.block");
-    place.remove("out/blocks/maps/conv4-0-0.block");
-    let output = place.run("merge out");
-    let told = messages(&output);
-    assert_eq!(output.status.code(), Some(1), "{told}");
-    for part in ["conv2-5-5: is damaged", "conv4-0-0: is missing", "2 blocks are missing"] {
-        assert!(told.contains(part), "no `{part}` in {told}");
+    for shards in [1, 3, 16] {
+        let all = || {
+            for index in 1..=shards {
+                place.succeeds(&format!("{RUN} --shard {index}/{shards} --out out --quiet"));
+            }
+        };
+        all();
+        place.cut("out/blocks/maps/conv2-5-5.block");
+        place.remove("out/blocks/maps/conv4-0-0.block");
+        let output = place.run("merge out");
+        let told = messages(&output);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        for part in ["conv2-5-5: is damaged", "conv4-0-0: is missing", "2 blocks are missing"] {
+            assert!(told.contains(part), "no `{part}` in {told}");
+        }
+        all();
+        place.succeeds("merge out");
+        same_results(&place, "out");
+        std::fs::remove_dir_all(place.path("out")).unwrap();
     }
-    place.succeeds(&shard);
-    place.succeeds("merge out");
-    same_results(&place, "out");
-    eprintln!("damage: a merge of a damaged and a missing block lists both");
+    eprintln!("damage: a merge of 1, 3 and 16 shards lists a damaged and a missing block");
 }

@@ -3,6 +3,7 @@
 use std::process::Child;
 
 use crate::place::{Dice, RUN, messages, place, same_results, start, undisturbed};
+use crate::workplace::Workplace;
 
 /// Presentations that a process says it made.
 fn presentations(messages: &str) -> u64 {
@@ -60,6 +61,72 @@ fn processes_that_share_a_folder_survive_each_other() {
         std::fs::remove_dir_all(place.path("out")).unwrap();
     }
     eprintln!("races: {kills} of 4 processes killed beside each other; equal results");
+}
+
+/// Each process has another time of day: the first is eleven days ahead, the next two days behind the
+/// one before it, and so on.
+#[test]
+fn a_clock_that_is_set_back_does_not_matter() {
+    let place = place();
+    let Some(clock) = clock(&place) else {
+        eprintln!("SKIPPED a_clock_that_is_set_back_does_not_matter: no C compiler");
+        return;
+    };
+    let mut dice = Dice::new(5);
+    let (mut set, mut most) = (0, undisturbed(&place));
+    loop {
+        let mut command = place.command(&format!("{RUN} --out out"));
+        command.env("LD_PRELOAD", &clock).env("SECONDS_AHEAD", days(11 - 2 * set));
+        let mut child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
+        std::thread::sleep(most.mul_f64(0.3 + 0.5 * dice.share()));
+        most = most.mul_f64(1.1);
+        if child.try_wait().unwrap().is_some() {
+            assert!(child.wait().unwrap().success());
+            break;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        set += 1;
+        if place.path("out").exists() {
+            let mut status = place.command("status out --json");
+            status.env("LD_PRELOAD", &clock).env("SECONDS_AHEAD", days(11 - 2 * set));
+            let output = status.output().unwrap();
+            // A process that is killed at once leaves nothing that could be told of.
+            assert!(output.status.success() || !place.path("out/blocks").exists());
+        }
+    }
+    same_results(&place, "out");
+    let manifest: serde_json::Value = crate::common::json(&place.path("out/manifest.json"));
+    let started = manifest["started_unix"].as_u64().unwrap();
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    assert!(started.abs_diff(now) > 43_200, "the clock was set: {started}, and it is {now}");
+    assert!(set > 0);
+    eprintln!("clocks: set back {set} times, two days each; equal results");
+}
+
+fn days(days: i32) -> String {
+    (86_400 * days).to_string()
+}
+
+/// A library that sets the time of day of a process which loads it first; `None` where there is no
+/// compiler for it.
+fn clock(place: &Workplace) -> Option<std::path::PathBuf> {
+    const SOURCE: &str = r#"
+        #include <stdlib.h>
+        #include <sys/syscall.h>
+        #include <time.h>
+        #include <unistd.h>
+        int clock_gettime(clockid_t clock, struct timespec *time) {
+            int result = syscall(SYS_clock_gettime, clock, time);
+            const char *ahead = getenv("SECONDS_AHEAD");
+            if (clock == CLOCK_REALTIME && ahead) time->tv_sec += atol(ahead);
+            return result;
+        }"#;
+    place.write("clock.c", SOURCE);
+    let library = place.path("clock.so");
+    let mut compiler = std::process::Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(place.path("clock.c"));
+    compiler.status().is_ok_and(|status| status.success()).then_some(library)
 }
 
 /// No decision compares clocks: files from the future and from the past change nothing.

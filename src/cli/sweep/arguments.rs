@@ -47,6 +47,8 @@ pub(in crate::cli) struct SweepArguments {
     /// Seed of the noise
     #[arg(long, value_name = "S", default_value_t = 0, help_heading = "Occluders")]
     pub seed: u64,
+    #[command(flatten)]
+    pub statistics: StatisticsArguments,
     /// Maps computed together: more share more work, and need more memory; the result does not
     /// depend on it
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = at_least_one, help_heading = "Running")]
@@ -62,8 +64,6 @@ pub(in crate::cli) struct SweepArguments {
     /// process is killed, many cost less [default: about two million presentations]
     #[arg(long, value_name = "UNITS", value_parser = at_least_one, help_heading = "Running")]
     pub block: Option<usize>,
-    #[command(flatten)]
-    pub statistics: StatisticsArguments,
     #[command(flatten)]
     pub shard: ShardArguments,
     #[command(flatten)]
