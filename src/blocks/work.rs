@@ -21,6 +21,8 @@ pub enum Taken {
 /// How old the folder's list may be: trying to claim what others have done, or have in hand, costs
 /// a file server more than the list.
 const LIST_AGE: Duration = Duration::from_secs(20);
+/// The same of a list that took a block for free which was not.
+const WRONG_LIST_AGE: Duration = Duration::from_secs(1);
 
 /// A block on its way into its file.
 struct Finished<R> {
@@ -49,6 +51,7 @@ impl BlockFolder {
         E: From<BlockError>,
     {
         let (mut states, mut listed) = (self.states()?, Instant::now());
+        let mut most = LIST_AGE;
         let mut others = Vec::new();
         thread::scope(|scope| {
             // Nothing waits in between: what is finished is in the writer's hands or in ours.
@@ -56,8 +59,9 @@ impl BlockFolder {
             let writer = scope.spawn(|| self.write_all(receiver));
             let mut compute_all = || -> Result<(), E> {
                 for name in names {
-                    if listed.elapsed() > LIST_AGE {
+                    if listed.elapsed() > most {
                         (states, listed) = (self.states()?, Instant::now());
+                        most = LIST_AGE;
                     }
                     let claim = match states.get(name) {
                         Some(BlockState::Done) => continue,
@@ -65,10 +69,14 @@ impl BlockFolder {
                         _ => self.claim(name)?,
                     };
                     let Some(claim) = claim else {
+                        if !states.contains_key(name) {
+                            most = WRONG_LIST_AGE;
+                        }
                         others.push(name.clone());
                         continue;
                     };
                     if self.has(name) {
+                        most = WRONG_LIST_AGE;
                         continue;
                     }
                     let block = compute(name)?;
