@@ -18,6 +18,7 @@ mod merge;
 mod method;
 mod output;
 mod plan;
+mod plot;
 mod progress;
 mod rank;
 mod ranking;
@@ -78,6 +79,7 @@ enum Command {
     Status(status::Status),
     Merge(merge::Merge),
     Map(map::Map),
+    Plot(plot::Plot),
     Report(report::Report),
     Info(info::Info),
     Demo(demo::Demo),
@@ -108,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Status(command) => command.execute(),
         Command::Merge(command) => command.execute().map_err(Failure::resumable),
         Command::Map(command) => command.execute(),
+        Command::Plot(command) => command.execute(),
         Command::Report(command) => command.execute(),
         Command::Info(command) => command.execute(),
         Command::Demo(command) => command.execute(),

@@ -42,7 +42,7 @@ fn device() -> Arc<Device> {
 /// Every `every`-th occluder, and the one that changes most.
 fn some(occluders: &[Occluder], expected: &[f64], every: usize) -> Vec<usize> {
     let most = (0..expected.len()).max_by(|&a, &b| expected[a].abs().total_cmp(&expected[b].abs()));
-    let wanted = |which: &usize| which % every == 0 || Some(*which) == most;
+    let wanted = |which: &usize| which.is_multiple_of(every) || Some(*which) == most;
     (0..occluders.len()).filter(wanted).collect()
 }
 

@@ -8,7 +8,7 @@ use clap::Args;
 use super::statistics::StatisticsArguments;
 use crate::cli::arguments::{
     DepositName, FrameName, ImageArguments, LayerArguments, ModelArguments, OccluderArguments,
-    RunningArguments, at_least_one,
+    RunningArguments, at_least_one, units,
 };
 use crate::cli::method::MethodArguments;
 use crate::cli::share::ShardArguments;
@@ -74,8 +74,4 @@ pub(in crate::cli) struct SweepArguments {
 
 fn size(text: &str) -> Result<ByteSize, String> {
     text.parse().map_err(|_| "expected a size such as 500MiB or 4GiB".into())
-}
-
-fn units(text: &str) -> Result<UnitSelection, String> {
-    if text.is_empty() { Ok(UnitSelection::default()) } else { text.parse() }
 }

@@ -4,6 +4,8 @@ use super::{Cell, Cells};
 
 /// Points along an axis of the whole map, about, at which it is looked at.
 const POINTS: usize = 160;
+/// Points along an axis of a cell, at least: a map may lie in a single one.
+const LEAST_POINTS: usize = 12;
 
 /// The radii, around `centre`, of the circles that hold these parts of the mass, ascending. Each
 /// value is spread evenly over its cell of `step` pixels.
@@ -68,7 +70,7 @@ pub(super) fn half_maximum_area(cells: &[Cell], grid: &Cells, level: f64) -> f64
 /// Points along an axis of a cell, and the distance between them in pixels.
 fn points(cells: &[Cell], step: usize) -> (usize, f64) {
     let across = cells.iter().map(|cell| cell.place[0].max(cell.place[1]) + 1).max().unwrap_or(1);
-    let side = (POINTS / across).max(1);
+    let side = (POINTS / across).max(LEAST_POINTS);
     (side, step as f64 / side as f64)
 }
 

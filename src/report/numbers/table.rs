@@ -127,7 +127,13 @@ impl Row<'_> {
 
 /// Seven digits: the maps themselves are sums of 32-bit differences.
 fn number(value: f64) -> String {
-    format!("{value:.6e}").parse::<f64>().unwrap_or(value).to_string()
+    let exact = format!("{value:.6e}");
+    let rounded = exact.parse().unwrap_or(value);
+    if rounded == 0.0 || (1e-4..1e9).contains(&rounded.abs()) {
+        rounded.to_string()
+    } else {
+        format!("{rounded:e}")
+    }
 }
 
 /// Writes the table as CSV, atomically: a line of column names, then the rows. Fields without a
@@ -165,9 +171,23 @@ mod tests {
     use crate::report::UnitMap;
 
     #[test]
+    fn numbers_have_seven_digits_at_any_size() {
+        for (value, expected) in [
+            (0.0, "0"),
+            (4.0, "4"),
+            (-12.345_678_9, "-12.34568"),
+            (1.0e-15 / 3.0, "3.333333e-16"),
+            (2.5e12, "2.5e12"),
+        ] {
+            assert_eq!(number(value), expected);
+        }
+    }
+
+    #[test]
     fn every_row_has_every_column_and_nothing_stands_where_there_is_nothing() {
         let cells = Cells::new(&layer(11), &settings());
-        let peak = Phantom { y: 4.0, x: 6.0, long: 2.0, short: 1.0, ..Phantom::default() };
+        let peak =
+            Phantom { y: 4.0, x: 6.0, long: 2.0, short: 1.0, degrees: 30.0, ..Phantom::default() };
         let flat = Phantom { amplitude: 0.0, offset: 1.0, ..peak };
         let maps = [peak.map(11), flat.map(11), UnitMap::Silent, UnitMap::NotSwept];
         let measured = maps.map(|map| measure(&map, &cells, false));
@@ -193,7 +213,7 @@ mod tests {
             [0, 1, 2, 3].map(|row| field(row, "status")),
             ["ok", "no_fit", "silent", "not_swept"]
         );
-        assert_eq!((field(0, "fit_y"), field(0, "fit_x"), field(0, "fit_angle")), ("4", "6", "0"));
+        assert_eq!((field(0, "fit_y"), field(0, "fit_x"), field(0, "fit_angle")), ("4", "6", "30"));
         assert_eq!((field(0, "peak"), field(0, "peak_y"), field(0, "peak_x")), ("1", "4", "6"));
         assert_eq!((field(0, "reliability"), field(2, "reliability")), ("0.75", ""));
         assert_eq!(

@@ -109,18 +109,21 @@ pub(super) fn fit(cells: &[Cell], grid: &Cells) -> Result<Fit, NoFit> {
 
     // The best minimum of those that are reached.
     let mut best: Option<(Problem<'_>, f64)> = None;
+    let mut astray = NoFit::NotConverged;
     for start in start::guesses(&scaled, grid.step() as f64) {
         let (found, residuals, settled) = minimize(&scaled, start);
-        if settled && best.as_ref().is_none_or(|(_, least)| residuals < *least) {
+        if !settled {
+            // Where to it ran away is more to know than that it did.
+            astray = check(&found.parameters(), grid).err().unwrap_or(astray);
+        } else if best.as_ref().is_none_or(|(_, least)| residuals < *least) {
             best = Some((found, residuals));
         }
         if best.as_ref().is_some_and(|(_, least)| *least < 1e-6 * deviations) {
             break;
         }
     }
-    let (problem, residuals) = best.ok_or(NoFit::NotConverged)?;
-    let found = problem.parameters();
-    check(&found, grid)?;
+    let (problem, residuals) = best.ok_or(astray)?;
+    check(&problem.parameters(), grid)?;
     let explained = 1.0 - residuals / deviations;
     if explained < LEAST_EXPLAINED {
         return Err(NoFit::Unexplained(explained.max(0.0)));
@@ -162,7 +165,7 @@ fn check(found: &Parameters, grid: &Cells) -> Result<(), NoFit> {
     let [long, short] = found.profile().widths();
     if found.amplitude <= 0.0 {
         Err(NoFit::Dip)
-    } else if !(long <= side) {
+    } else if long > side || long.is_nan() {
         Err(NoFit::Wide)
     } else if !inside(found.y) || !inside(found.x) {
         Err(NoFit::Outside)

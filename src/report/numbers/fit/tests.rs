@@ -117,7 +117,8 @@ fn standard_errors_are_the_spread_of_the_estimates() {
             numbers(&map, rf, false).fit.unwrap()
         })
         .collect();
-    let estimates: [(&str, fn(&Fit) -> Estimate, f64); 7] = [
+    type Of = fn(&Fit) -> Estimate;
+    let estimates: [(&str, Of, f64); 7] = [
         ("amplitude", |fit| fit.amplitude, phantom.amplitude),
         ("y", |fit| fit.y, phantom.y),
         ("x", |fit| fit.x, phantom.x),

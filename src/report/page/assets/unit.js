@@ -88,7 +88,9 @@ function toggle(key, text, title) {
 function command(unit) {
   const [before, after] = unit.layer.command;
   const line = `${before}${unit.unit}${after}${unit.unit}`;
-  const text = element("code", {}, line);
+  // Word by word: else lines would be broken within `--option`.
+  const words = line.split(" ").flatMap((word) => [element("span", {}, word), " "]);
+  const text = element("code", {}, ...words.slice(0, -1));
   const copy = element("button", { type: "button" }, "Copy");
   copy.addEventListener("click", async () => {
     try {
