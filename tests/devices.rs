@@ -36,8 +36,10 @@ fn every_failure_says_what_to_do() {
         ("EMULATOR_CONTEXT", "46", "another process may be using it"),
         ("EMULATOR_CONTEXT", "2", "another process may be using it"),
         ("EMULATOR_MODULE", "209", "compute capability 9.0) cannot run the kernels"),
-        ("EMULATOR_CUDNN", "80900", "is of version 80900"),
-        ("EMULATOR_CUDNN", "80900", "pip install nvidia-cudnn-cu13"),
+        ("EMULATOR_CUBLAS", "110400", "is of version 11.4; 12 or 13 is needed"),
+        ("EMULATOR_CUBLAS", "110400", "pip install nvidia-cublas"),
+        ("EMULATOR_CUDNN", "8900", "is of version 8; 9 is needed"),
+        ("EMULATOR_CUDNN", "8900", "pip install nvidia-cudnn-cu13"),
     ] {
         let (well, text) = devices(&gpu, &[(name, value)]);
         assert!(!well && text.contains("exit status: 1"), "{name}={value}: {text}");

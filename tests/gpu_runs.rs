@@ -69,10 +69,17 @@ impl Runs {
 
     /// The largest difference of two runs' mean maps, as a part of the map's largest value.
     fn difference(&self, found: &str, expected: &str) -> f64 {
+        self.difference_of("", found, expected)
+    }
+
+    /// As [`difference`](Self::difference), of another kind of map, such as `_sem`.
+    fn difference_of(&self, kind: &str, found: &str, expected: &str) -> f64 {
         let mut worst: f64 = 0.0;
         let names = |out| {
             let names = self.maps(out).into_iter().map(|(name, _)| name);
-            names.filter(|name| name.ends_with("_max.npy") || name.ends_with("_min.npy"))
+            names.filter(|name| {
+                ["max", "min"].iter().any(|side| name.ends_with(&format!("_{side}{kind}.npy")))
+            })
         };
         assert!(names(expected).eq(names(found)) && names(expected).count() > 0);
         for name in names(expected) {
@@ -136,6 +143,75 @@ fn bytes_do_not_depend_on_the_batch_or_on_the_devices_memory() {
 }
 
 #[test]
+fn several_gpus_share_the_work_and_give_the_same_bytes() {
+    let test = "several_gpus_share_the_work_and_give_the_same_bytes";
+    let Some(gpu) = Gpu::emulated(test) else { return };
+    let runs = Runs { gpu, folder: tempfile::tempdir().expect("a folder") };
+    let run = format!("run --top 2 --block 1 {SOME}");
+    let three = ("EMULATOR_DEVICES", "3");
+    for (out, device, devices) in [
+        ("one", "cuda", &["cuda:0"][..]),
+        ("two", "cuda:2,cuda:0", &["cuda:0", "cuda:2"]),
+        ("all", "cuda:all", &["cuda:0", "cuda:1", "cuda:2"]),
+    ] {
+        let (well, text) = runs.run(&format!("{run} --device {device}"), out, &[three]);
+        assert!(well, "{text}");
+        assert!(runs.maps(out) == runs.maps("one"), "{out}: other maps");
+        let manifest: Value = json(&runs.path(out).join("manifest.json"));
+        let mut used = std::collections::BTreeSet::new();
+        for layer in manifest["layers"].as_object().expect("layers").values() {
+            used.extend(layer["devices"].as_array().expect("devices").iter().map(|device| {
+                let name = device.as_str().expect("a name");
+                name.split(' ').next().expect("a number").to_owned()
+            }));
+        }
+        assert!(used.iter().eq(devices), "{out}: {used:?}");
+    }
+}
+
+#[test]
+fn repeats_and_statistics_are_those_of_whole_images_in_64_bits() {
+    let test = "repeats_and_statistics_are_those_of_whole_images_in_64_bits";
+    let Some(runs) = Runs::new(test) else { return };
+    runs.succeeds("rank --top 3 --device cpu --quiet", "ranked");
+    for (number, asked) in
+        ["--repeats 3 --moments", "--statistics --moments --mean-over covering --deposit area"]
+            .into_iter()
+            .enumerate()
+    {
+        let [exact, gpu, host] = ["exact", "gpu", "host"].map(|name| format!("{name}-{number}"));
+        let asked = format!("--layers conv2,conv4 {asked}");
+        runs.sweep(&format!("{asked} --method full --precision fp64"), &exact);
+        runs.sweep(&format!("{asked} --device cuda"), &gpu);
+        // What is verified is summed on the host: its sums are the device's to the bit.
+        runs.sweep(&format!("{asked} --device cuda --batch 3 --verify 5"), &host);
+        assert!(runs.maps(&gpu) == runs.maps(&host), "{asked}: other sums");
+        // Means, errors, counts, reliabilities and two moments of two sides of two layers.
+        assert_eq!(runs.maps(&gpu).len(), 24);
+        for (kind, tolerance) in [("", 1e-5), ("_sem", 1e-4), ("_signed", 1e-5), ("_squared", 1e-5)]
+        {
+            let difference = runs.difference_of(kind, &gpu, &exact);
+            assert!(0.0 < difference && difference <= tolerance, "{asked}{kind}: {difference:e}");
+        }
+        for (found, expected) in runs.maps(&gpu).iter().zip(runs.maps(&exact)) {
+            let name = &found.0;
+            if name.ends_with("_counts.npy") {
+                assert!(*found == expected, "{asked}: {name}");
+            }
+            if name.ends_with("_reliability.npy") {
+                let [found, expected] =
+                    [&gpu, &exact].map(|out| floats(&runs.path(out).join("maps").join(name)));
+                assert!(found.iter().any(|value| value.is_finite()), "{asked}: {name}");
+                for (found, expected) in found.iter().zip(&expected) {
+                    let near = (found - expected).abs() <= 1e-4;
+                    assert!(near || found.is_nan() && expected.is_nan(), "{asked}: {name}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_ranking_of_one_device_serves_a_sweep_of_another() {
     let test = "a_ranking_of_one_device_serves_a_sweep_of_another";
     let Some(runs) = Runs::new(test) else { return };
@@ -178,6 +254,12 @@ fn a_gpu_that_can_be_used_is_used_and_one_that_cannot_is_told_of() {
             "cuda-incremental",
             "ranking on the CPU: cuDNN 9 was not found",
         ),
+        (
+            "cublas",
+            Some(("EMULATOR_CUBLAS", "110400")),
+            "cuda-incremental",
+            "ranking on the CPU: cuBLAS was not found",
+        ),
     ] {
         let played: Vec<_> = played.into_iter().collect();
         let (well, text) = runs.run(sweep, out, &played);
@@ -190,6 +272,9 @@ fn a_gpu_that_can_be_used_is_used_and_one_that_cannot_is_told_of() {
     for (more, played, code, expected) in [
         ("--device cuda", ("EMULATOR_CONTEXT", "46"), 1, "another process may be using it"),
         ("--device cuda", ("EMULATOR_CUDNN", "80900"), 1, "pip install nvidia-cudnn-cu13"),
+        ("--device cuda", ("EMULATOR_CUBLAS", "110400"), 1, "pip install nvidia-cublas"),
+        ("--device cuda", ("EMULATOR_DRIVER", "12040"), 1, "580 or newer"),
+        ("--device cuda", ("EMULATOR_LAUNCH", "719"), 1, "the GPU failed to start "),
         ("--device cuda", ("EMULATOR_DEVICES", "0"), 1, "finds no GPU"),
         (
             "--device cuda:1",
@@ -197,6 +282,14 @@ fn a_gpu_that_can_be_used_is_used_and_one_that_cannot_is_told_of() {
             2,
             "there is no GPU 1; the only one is GPU 0",
         ),
+        (
+            "--device cuda:0,cuda:1",
+            ("EMULATOR_DEVICES", "1"),
+            2,
+            "there is no GPU 1; the only one is GPU 0",
+        ),
+        ("--device cuda:1,cuda:1", ("EMULATOR_DEVICES", "2"), 2, "GPU 1 is named twice"),
+        ("--device cuda:all", ("EMULATOR_DEVICES", "0"), 1, "finds no GPU"),
         ("--precision tf32", ("EMULATOR_DEVICES", "0"), 2, "none can be used; `occlumap devices`"),
         ("--device cuda", ("EMULATOR_MEMORY", "1000"), 1, "or other processes hold it: "),
     ] {

@@ -4,7 +4,7 @@
 use ndarray::Array3;
 use occlumap::engine::Job;
 use occlumap::geometry::{GridRule, ImageSize};
-use occlumap::network::{Filters, LayerId, Model, Network};
+use occlumap::network::{LayerId, Model, Network};
 use occlumap::noise::{Noise, TorchStream};
 use occlumap::sweep::{LayerGeometry, Placement};
 
@@ -14,17 +14,7 @@ pub const IMAGE: ImageSize = ImageSize::square(227);
 /// A preset with random weights.
 pub fn preset(name: &str) -> Model {
     let network = Network::preset(name).expect("a preset");
-    let mut stream = TorchStream::new(0).map(|value| (value - 0.5) * 0.1);
-    let mut values = |length| stream.by_ref().take(length).collect::<Vec<f32>>();
-    let filters = network
-        .convolutions()
-        .map(|(id, conv)| {
-            let inputs = network.channels_of(network.layer(id).inputs[0]);
-            let weight = values(conv.out_channels * inputs * conv.kernel * conv.kernel);
-            Filters { weight, bias: values(conv.out_channels) }
-        })
-        .collect();
-    Model::new(network, filters).expect("filters of the right shapes")
+    Model::random(network, 0).expect("filters of the right shapes")
 }
 
 /// A random image.

@@ -11,7 +11,7 @@ import json
 import os
 import platform
 import re
-import statistics
+import signal
 import subprocess
 import sys
 import time
@@ -29,6 +29,8 @@ except ImportError as missing:
              f"  {sys.executable} -m pip install -r {HERE / 'requirements.txt'}")
 
 from common import features, layers
+from machine import Others, processor
+from tables import tables
 
 #: Pixels of an image's side.
 SIDE = 227
@@ -38,6 +40,18 @@ TOLERANCE = 1e-4
 IMAGES_A_UNIT = 200
 #: On a GPU PyTorch's best is in reduced precision: nearly equal responses are subtracted.
 REDUCED_TOLERANCE = 0.2
+#: Contenders that can be left out, by what --without calls them.
+OPTIONAL = {"captum": "captum", "tuned": "tuned", "full": "occlumap --method full",
+            "direct": "occlumap --method direct"}
+
+
+def left_out(text):
+    names = text.split(",")
+    for name in names:
+        if name not in OPTIONAL:
+            raise argparse.ArgumentTypeError(
+                f"`{name}` cannot be left out, only {', '.join(OPTIONAL)}")
+    return {OPTIONAL[name] for name in names}
 
 
 def arguments():
@@ -48,6 +62,8 @@ def arguments():
     parser.add_argument("--weights", type=Path, help="as torchvision names them, .safetensors")
     parser.add_argument("--images", type=Path, help="folder of 0.npy, 1.npy, …, [3, 227, 227]")
     parser.add_argument("--layers", help="such as conv1,conv3 [default: all]")
+    parser.add_argument("--without", type=left_out, default=set(), metavar="NAMES",
+                        help=f"contenders to leave out, of {','.join(OPTIONAL)}")
     parser.add_argument("--pairs", type=int, default=4, help="maps of each layer for PyTorch")
     parser.add_argument("--seconds", type=float, default=5.0,
                         help="about how long occlumap sweeps each layer")
@@ -116,6 +132,8 @@ def run(command, **more):
 
 class Comparison:
     def __init__(self, options):
+        # Ended, it ends the contender at work, which would slow down whatever is timed next.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
         self.options = options
         self.work = options.out
         self.work.mkdir(parents=True, exist_ok=True)
@@ -141,6 +159,10 @@ class Comparison:
         return [self.options.occlumap, more[0], *self.inputs, *more[1:],
                 "--threads", self.options.threads, "--quiet", "--force"]
 
+    def compared(self, contenders):
+        """The names of those that were not left out."""
+        return [name for name in contenders if name not in self.options.without]
+
     def torch(self, script, jobs, name, *more):
         """Runs a contender in PyTorch; returns what it measured."""
         listed, out = self.work / "jobs.json", self.work / f"{name}.json"
@@ -155,7 +177,7 @@ class Comparison:
         program where maps differ from the reference's: what is not the same is not compared."""
         jobs = [job for jobs in self.pairs.values() for job in jobs]
         maps = {}
-        for name in ("reference", "tuned"):
+        for name in self.compared(["reference", "tuned"]):
             path = self.work / f"{name}.npz"
             self.torch(f"{name}.py", jobs, name, "--maps", path)
             maps[name] = np.load(path)
@@ -165,7 +187,8 @@ class Comparison:
             "occlumap": ("incremental", "f32"),
             "exact": ("full", "f64"),
         }
-        for name, (method, precision) in methods.items():
+        for name in self.compared(methods):
+            method, precision = methods[name]
             maps[name] = {}
             for job in jobs:
                 path = self.work / "map.npy"
@@ -223,14 +246,20 @@ class Comparison:
         """The rates of an incremental method, on as many jobs as fill the time asked for."""
         rates = {}
         for layer in self.layers:
-            maps = self.sizes.get(layer, 64)
-            count, seconds = self.sweep(layer, self.jobs(layer, maps), method)
             if layer not in self.sizes:
-                most = 200 * self.outputs[layer][0]
-                self.sizes[layer] = min(int(maps * self.options.seconds / seconds) + 1, most)
-                count, seconds = self.sweep(layer, self.jobs(layer, self.sizes[layer]), method)
+                self.sizes[layer] = self.size(layer, method)
+            count, seconds = self.sweep(layer, self.jobs(layer, self.sizes[layer]), method)
             rates[layer] = count / seconds
         return rates
+
+    def size(self, layer, method):
+        """How many maps of a layer take about the time asked for."""
+        maps, seconds, most = 1, 0, IMAGES_A_UNIT * self.outputs[layer][0]
+        # What a sweep begins with would weigh too much in a short one.
+        while seconds < self.options.seconds / 4 and maps < most:
+            maps = min(4 * maps, most)
+            _, seconds = self.sweep(layer, self.jobs(layer, maps), method)
+        return min(int(maps * self.options.seconds / seconds) + 1, most)
 
     def network(self):
         """Presentations of a whole sweep of each layer: all units, each over as many images as by
@@ -238,8 +267,8 @@ class Comparison:
         return {layer: self.outputs[layer][0] * IMAGES_A_UNIT * self.occluders[layer]
                 for layer in self.layers}
 
-    def time(self):
-        """Rounds of presentations a second: [contender][layer][round]."""
+    def round(self):
+        """Presentations a second of all contenders, in turn: [contender][layer]."""
         rates = {}
         jobs = [job for jobs in self.pairs.values() for job in jobs]
         contenders = {
@@ -250,59 +279,15 @@ class Comparison:
             "occlumap --method direct": lambda: self.incremental("direct"),
             "occlumap": lambda: self.incremental("incremental"),
         }
-        for number in range(self.options.rounds):
-            for name, contender in contenders.items():
-                start = time.perf_counter()
-                found = contender()
-                if "layers" in found:
-                    found = {layer: times["presentations"] / times["seconds"]
-                             for layer, times in found["layers"].items()}
-                for layer, rate in found.items():
-                    rates.setdefault(name, {}).setdefault(layer, []).append(rate)
-                print(f"round {number + 1}: {name}, {time.perf_counter() - start:.0f} s",
-                      file=sys.stderr)
+        for name in self.compared(contenders):
+            start = time.perf_counter()
+            found = contenders[name]()
+            if "layers" in found:
+                found = {layer: times["presentations"] / times["seconds"]
+                         for layer, times in found["layers"].items()}
+            rates[name] = found
+            print(f"{name}, {time.perf_counter() - start:.0f} s", file=sys.stderr)
         return rates
-
-
-def processor():
-    try:
-        models = re.findall(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
-    except OSError:
-        models = []
-    return models[0] if models else platform.processor() or platform.machine()
-
-
-def table(rates, network):
-    """Medians, the spread of the rounds, the hours that `network`, the presentations of each
-    layer, would take at these rates, and how many times the others' rates occlumap's are."""
-    layers = list(network)
-    median = {name: {layer: statistics.median(found[layer]) for layer in layers}
-              for name, found in rates.items()}
-    lines = ["| presentations a second | " + " | ".join(layers) + " | all units, hours |",
-             "| --- |" + " ---: |" * (len(layers) + 1)]
-    hours = {name: sum(network[layer] / median[name][layer] for layer in layers) / 3600
-             for name in rates}
-    for name, found in rates.items():
-        cells = [f"{median[name][layer]:,.0f} (±{spread(found[layer]):.0%})" for layer in layers]
-        lines.append(f"| {name} | " + " | ".join(cells) + f" | {hours[name]:,.2f} |")
-    for ours in ("occlumap --method direct", "occlumap"):
-        for base in ("reference", "captum", "tuned"):
-            cells = [f"{median[ours][layer] / median[base][layer]:,.0f}×" for layer in layers]
-            cells.append(f"{hours[base] / hours[ours]:,.0f}×")
-            lines.append(f"| {ours} over {base} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def error_table(errors, layers):
-    lines = ["| largest error | " + " | ".join(layers) + " |", "| --- |" + " ---: |" * len(layers)]
-    for name, found in errors.items():
-        lines.append(f"| {name} | " + " | ".join(f"{found[layer]:.1e}" for layer in layers) + " |")
-    return "\n".join(lines)
-
-
-def spread(values):
-    """Half the distance from the lowest to the highest, as a part of the median."""
-    return (max(values) - min(values)) / 2 / statistics.median(values)
 
 
 def main():
@@ -312,7 +297,20 @@ def main():
                  "name it with --occlumap")
     comparison = Comparison(options)
     errors = comparison.check()
-    rates = comparison.time()
+    rates, others = {}, Others()
+    for number in range(1, options.rounds + 1):
+        print(f"round {number} of {options.rounds}", file=sys.stderr)
+        for name, found in comparison.round().items():
+            for layer, rate in found.items():
+                rates.setdefault(name, {}).setdefault(layer, []).append(rate)
+        # After each round: a long comparison that is ended early has what it measured.
+        text = write(comparison, number, errors, rates, others.share())
+    print(text)
+
+
+def write(comparison, rounds, errors, rates, others):
+    """Writes everything measured, and the tables, which it returns."""
+    options = comparison.options
     version = run([options.occlumap, "--version"]).strip()
     setting = {
         "date": time.strftime("%Y-%m-%d"), "processor": processor(), "threads": options.threads,
@@ -320,22 +318,14 @@ def main():
         "versions": [version, f"PyTorch {torch.__version__}",
                      f"torchvision {torchvision.__version__}", f"Python {platform.python_version()}"],
         "model": options.model, "pairs": options.pairs, "maps_swept": comparison.sizes,
-        "rounds": options.rounds, "network": comparison.network(),
+        "seconds": options.seconds, "rounds": rounds, "network": comparison.network(),
+        "images_a_unit": IMAGES_A_UNIT, "others": others,
     }
     (options.out / "benchmark.json").write_text(json.dumps(
         {"setting": setting, "map_errors": errors, "rates": rates}, indent=2))
-    text = "\n".join([
-        f"{options.model}; {setting['date']}, {setting['processor']}, {setting['threads']} threads, device "
-        f"{setting['device']}; {', '.join(setting['versions'])}. {options.pairs} maps a layer for "
-        f"PyTorch and the plain engine, {', '.join(map(str, comparison.sizes.values()))} for occlumap "
-        f"(about {options.seconds:.0f} s each), medians of {options.rounds} rounds in turn. All units: "
-        f"{sum(setting['network'].values()) / 1e6:.0f} million presentations, {IMAGES_A_UNIT} images "
-        "a unit, at these rates.", "", table(rates, comparison.network()), "",
-        "Errors of maps from the same noise, against whole images in 64-bit arithmetic, as a part of "
-        "a map's largest value:", "", error_table(errors, comparison.layers),
-    ])
+    text = tables(setting, rates, errors)
     (options.out / "benchmark.md").write_text(text + "\n")
-    print(text)
+    return text
 
 
 if __name__ == "__main__":

@@ -9,8 +9,10 @@ import matplotlib.pyplot as plt
 
 from compare import Comparison, arguments
 
-#: The layer whose maps, threads and batches are varied.
+#: The layer whose maps and batches are varied.
 LAYER = "conv3"
+#: Those that are swept by different numbers of threads: sweeps of the first ones are too short.
+THREADED = ["conv3", "conv4", "conv5"]
 
 
 def best(comparison, layer, jobs, *more):
@@ -23,18 +25,27 @@ def powers(most):
     return [2**power for power in range(most.bit_length()) if 2**power <= most]
 
 
+def threads(comparison, layer):
+    """The best presentations a second of each number of threads: three sweeps each, in turn."""
+    most = comparison.options.threads
+    jobs = comparison.jobs(layer, comparison.size(layer, "incremental"))
+    rates = dict.fromkeys(powers(most), 0)
+    for count in 3 * list(rates):
+        comparison.options.threads = count
+        presentations, seconds = comparison.sweep(layer, jobs, "incremental")
+        rates[count] = max(rates[count], presentations / seconds)
+    comparison.options.threads = most
+    return rates
+
+
 def measure(comparison):
-    threads = comparison.options.threads
     jobs = comparison.jobs(LAYER, 64)
-    found = {"threads": {}, "batch": {}, "maps": {}, "layer": {}}
+    found = {"batch": {}, "maps": {}, "layer": {}}
     for layer in comparison.layers:
         found["layer"][layer] = best(comparison, layer, comparison.jobs(layer, 64))
     for count in powers(256):
         found["maps"][count] = best(comparison, LAYER, comparison.jobs(LAYER, count))
-    for count in powers(threads):
-        comparison.options.threads = count
-        found["threads"][count] = best(comparison, LAYER, jobs)
-    comparison.options.threads = threads
+    found["threads"] = {layer: threads(comparison, layer) for layer in THREADED}
     for batch in powers(128):
         found["batch"][batch] = best(comparison, LAYER, jobs, "--batch", batch)
     return found
@@ -50,10 +61,17 @@ def draw(found, path):
     x = [count for count, _ in found["maps"].values()]
     axes[1].loglog(x, [seconds for _, seconds in found["maps"].values()], "o-")
     axes[1].set(title=f"{LAYER}: presentations", xlabel="presentations", ylabel="seconds")
-    for panel, name in ((axes[2], "threads"), (axes[3], "batch")):
-        rates = [count / seconds for count, seconds in found[name].values()]
-        panel.semilogx(list(found[name]), rates, "o-", base=2)
-        panel.set(title=f"{LAYER}: {name}", xlabel=name, ylabel="presentations a second", ylim=0)
+    for layer, rates in found["threads"].items():
+        faster = [rate / rates[1] for rate in rates.values()]
+        axes[2].plot(list(rates), faster, "o-", label=f"{layer}: {faster[-1]:.2f}")
+    axes[2].plot(list(rates), list(rates), "--", color="grey", label="as many times as threads")
+    axes[2].set(title="threads", xlabel="threads", ylabel="times as fast as one",
+                xticks=list(rates), ylim=(0, 1.1 * max(rates)))
+    axes[2].legend()
+    rates = [count / seconds for count, seconds in found["batch"].values()]
+    axes[3].semilogx(list(found["batch"]), rates, "o-", base=2)
+    axes[3].set(title=f"{LAYER}: batch", xlabel="batch", ylabel="presentations a second",
+                ylim=(0, 1.1 * max(rates)))
     for panel in axes:
         panel.grid(alpha=0.3)
     figure.savefig(path, dpi=110)

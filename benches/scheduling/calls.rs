@@ -31,11 +31,11 @@ pub fn child(what: &str, blocks: usize, folder: &Path) {
     let (folder, names) = (open(folder), names(blocks));
     let compute = |_: &str| Ok::<_, BlockError>(block());
     match what {
-        "block" => drop(folder.pass(&names, Taken::Try, compute).unwrap()),
+        "block" => drop(folder.pass(&names, Taken::Try, &[compute]).unwrap()),
         "taken" => {
             let other = open(folder.path());
             let claims: Vec<_> = names.iter().map(|name| other.claim(name).unwrap()).collect();
-            assert_eq!(folder.pass(&names, Taken::Try, compute).unwrap().len(), blocks);
+            assert_eq!(folder.pass(&names, Taken::Try, &[compute]).unwrap().len(), blocks);
             claims.into_iter().for_each(std::mem::forget);
         }
         "claim" => {

@@ -70,7 +70,7 @@ fn together() {
                     .filter(|&place| shard.has(place))
                     .map(|n| names[n].clone())
                     .collect();
-                open(path).pass(&mine, Taken::Try, compute).unwrap();
+                open(path).pass(&mine, Taken::Try, &[compute]).unwrap();
             });
         }
     });

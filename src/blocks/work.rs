@@ -1,7 +1,10 @@
 //! Doing the blocks that are not done.
 
-use std::sync::mpsc::{Receiver, sync_channel};
-use std::thread;
+use std::collections::BTreeMap;
+use std::slice;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -24,6 +27,19 @@ const LIST_AGE: Duration = Duration::from_secs(20);
 /// The same of a list that took a block for free which was not.
 const WRONG_LIST_AGE: Duration = Duration::from_secs(1);
 
+/// The blocks of a pass that are still to be had.
+struct Queue<'a> {
+    folder: &'a BlockFolder,
+    names: slice::Iter<'a, String>,
+    taken: Taken,
+    states: BTreeMap<String, BlockState>,
+    listed: Instant,
+    /// How old the list may become.
+    most: Duration,
+    /// Those that another process has.
+    others: Vec<String>,
+}
+
 /// A block on its way into its file.
 struct Finished<R> {
     name: String,
@@ -31,69 +47,108 @@ struct Finished<R> {
     claim: Claim,
 }
 
+impl<'a> Queue<'a> {
+    fn new(folder: &'a BlockFolder, names: &'a [String], taken: Taken) -> Result<Self, BlockError> {
+        let (states, listed) = (folder.states()?, Instant::now());
+        let (names, others) = (names.iter(), Vec::new());
+        Ok(Self { folder, names, taken, states, listed, most: LIST_AGE, others })
+    }
+
+    /// The next block that is to be computed, claimed.
+    fn next(&mut self) -> Result<Option<(&'a str, Claim)>, BlockError> {
+        for name in self.names.by_ref() {
+            if self.listed.elapsed() > self.most {
+                (self.states, self.listed) = (self.folder.states()?, Instant::now());
+                self.most = LIST_AGE;
+            }
+            let listed = self.states.get(name);
+            let claim = match listed {
+                Some(BlockState::Done) => continue,
+                Some(BlockState::Claimed) if self.taken == Taken::Leave => None,
+                _ => self.folder.claim(name)?,
+            };
+            let missing = match claim {
+                None => {
+                    self.others.push(name.clone());
+                    None
+                }
+                Some(_) if self.folder.has(name) => None,
+                missing => missing,
+            };
+            if let Some(claim) = missing {
+                return Ok(Some((name, claim)));
+            }
+            if listed.is_none() {
+                self.most = WRONG_LIST_AGE;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Leaves nothing to be had.
+    fn close(&mut self) {
+        self.names = [].iter();
+    }
+}
+
 impl BlockFolder {
     /// Goes over `names` once, in order, computes the blocks that are neither done nor another
     /// live process's, and returns those that are another's.
     ///
-    /// A block's file is written by another thread while the next block is computed; the claim is
-    /// kept until the file is there. What is finished when `compute` fails is written all the same.
+    /// Each of `workers` computes a block at a time, in a thread of its own. A block's file is
+    /// written by another thread meanwhile; the claim is kept until the file is there. When a
+    /// worker fails, the others finish what they have in hand, and all that is finished is written.
     ///
     /// # Errors
-    /// What `compute` returns; files that cannot be written.
-    pub fn pass<R, E>(
+    /// What a worker returns; files that cannot be written.
+    pub fn pass<R, E, W>(
         &self,
         names: &[String],
         taken: Taken,
-        mut compute: impl FnMut(&str) -> Result<Block<R>, E>,
+        workers: &[W],
     ) -> Result<Vec<String>, E>
     where
+        W: Fn(&str) -> Result<Block<R>, E> + Sync,
         R: Serialize + DeserializeOwned + Send,
-        E: From<BlockError>,
+        E: From<BlockError> + Send,
     {
-        let (mut states, mut listed) = (self.states()?, Instant::now());
-        let mut most = LIST_AGE;
-        let mut others = Vec::new();
+        let queue = Mutex::new(Queue::new(self, names, taken)?);
+        let locked = || queue.lock().unwrap_or_else(PoisonError::into_inner);
         thread::scope(|scope| {
             // Nothing waits in between: what is finished is in the writer's hands or in ours.
             let (sender, receiver) = sync_channel(0);
             let writer = scope.spawn(|| self.write_all(receiver));
-            let mut compute_all = || -> Result<(), E> {
-                for name in names {
-                    if listed.elapsed() > most {
-                        (states, listed) = (self.states()?, Instant::now());
-                        most = LIST_AGE;
-                    }
-                    let claim = match states.get(name) {
-                        Some(BlockState::Done) => continue,
-                        Some(BlockState::Claimed) if taken == Taken::Leave => None,
-                        _ => self.claim(name)?,
-                    };
-                    let Some(claim) = claim else {
-                        if !states.contains_key(name) {
-                            most = WRONG_LIST_AGE;
-                        }
-                        others.push(name.clone());
-                        continue;
-                    };
-                    if self.has(name) {
-                        most = WRONG_LIST_AGE;
-                        continue;
-                    }
-                    let block = compute(name)?;
-                    let finished = Finished { name: name.clone(), block, claim };
-                    if sender.send(finished).is_err() {
+            let compute_all = |worker: &W, sender: SyncSender<Finished<R>>| -> Result<(), E> {
+                let next = || locked().next();
+                while let Some((name, claim)) = next()? {
+                    let block = worker(name)?;
+                    if sender.send(Finished { name: name.into(), block, claim }).is_err() {
                         // The writer has failed, and tells why.
                         break;
                     }
                 }
                 Ok(())
             };
-            let computed = compute_all();
+            let spawn = |worker| {
+                let sender = sender.clone();
+                scope.spawn(move || {
+                    let computed = compute_all(worker, sender);
+                    if computed.is_err() {
+                        locked().close();
+                    }
+                    computed
+                })
+            };
+            let threads: Vec<_> = workers.iter().map(spawn).collect();
             drop(sender);
-            let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let mut computed = Ok(());
+            for thread in threads {
+                computed = computed.and(joined(thread));
+            }
+            let written = joined(writer);
             computed.and_then(|()| Ok(written?))
         })?;
-        Ok(others)
+        Ok(queue.into_inner().unwrap_or_else(PoisonError::into_inner).others)
     }
 
     /// Writes blocks as they come, and releases their claims.
@@ -110,8 +165,14 @@ impl BlockFolder {
     }
 }
 
+/// What a thread returned; its panic is ours.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
@@ -142,7 +203,7 @@ mod tests {
                             count.fetch_add(1, Ordering::SeqCst);
                             Ok::<_, BlockError>(computed(name))
                         };
-                        left = folder.pass(&left, Taken::Try, compute).unwrap();
+                        left = folder.pass(&left, Taken::Try, &[compute]).unwrap();
                     }
                 });
             }
@@ -162,24 +223,63 @@ mod tests {
     fn what_is_finished_before_a_failure_is_kept_and_its_claim_is_released() {
         let place = tempfile::tempdir().unwrap();
         let folder = BlockFolder::open(&place.path().join("blocks/maps"), &CONFIGURATION).unwrap();
-        let mut some = 0;
-        let outcome = folder.pass(&names(), Taken::Try, |name| {
-            some += 1;
-            if some < 5 {
+        let some = AtomicUsize::new(0);
+        let compute = |name: &str| {
+            if some.fetch_add(1, Ordering::SeqCst) < 4 {
                 Ok(computed(name))
             } else {
                 Err(BlockError::Gone { folder: name.into() })
             }
-        });
+        };
+        let outcome = folder.pass(&names(), Taken::Try, &[compute]);
         assert!(matches!(outcome, Err(BlockError::Gone { .. })));
         assert_eq!(folder.done().unwrap().into_iter().collect::<Vec<_>>(), names()[..4]);
         assert_eq!(folder.states().unwrap().len(), 4);
         let claim = folder.claim("block-7").unwrap().unwrap();
-        let left = folder.pass(&names(), Taken::Leave, |name| Ok::<_, BlockError>(computed(name)));
+        let compute = |name: &str| Ok::<_, BlockError>(computed(name));
+        let left = folder.pass(&names(), Taken::Leave, &[compute]);
         assert_eq!(left.unwrap(), ["block-7"]);
         drop(claim);
         folder.set_aside("block-3").unwrap();
         assert_eq!(folder.done().unwrap().len(), 38);
+    }
+
+    #[test]
+    fn workers_take_blocks_from_one_queue_until_one_fails() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = BlockFolder::open(&place.path().join("blocks/maps"), &CONFIGURATION).unwrap();
+        // Each waits in its first block for the other two.
+        let (meeting, counts) = (Barrier::new(3), [const { AtomicUsize::new(0) }; 3]);
+        let worker = |count| {
+            let meeting = &meeting;
+            move |name: &str| {
+                if AtomicUsize::fetch_add(count, 1, Ordering::SeqCst) == 0 {
+                    meeting.wait();
+                }
+                Ok::<_, BlockError>(computed(name))
+            }
+        };
+        let workers: Vec<_> = counts.iter().map(worker).collect();
+        assert!(folder.pass(&names(), Taken::Try, &workers).unwrap().is_empty());
+        assert_eq!(folder.done().unwrap().len(), 40);
+        assert_eq!(counts.map(AtomicUsize::into_inner).into_iter().sum::<usize>(), 40);
+
+        // What the others have in hand when one fails is kept, and they take no more.
+        folder.remove().unwrap();
+        let folder = BlockFolder::open(&place.path().join("blocks/maps"), &CONFIGURATION).unwrap();
+        let failing = |fails| {
+            move |name: &str| {
+                if fails {
+                    return Err(BlockError::Gone { folder: name.into() });
+                }
+                thread::sleep(Duration::from_millis(50));
+                Ok(computed(name))
+            }
+        };
+        let outcome = folder.pass(&names(), Taken::Try, &[false, true, false].map(failing));
+        assert!(matches!(outcome, Err(BlockError::Gone { .. })));
+        let done = folder.done().unwrap().len();
+        assert!(done < 40 && folder.states().unwrap().len() == done, "{done}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::geometry::{
 };
 use crate::images::Preprocessing;
 use crate::network::{LayerId, Network};
+use crate::sweep::UnitSelection;
 
 /// The network.
 #[derive(Debug, Args)]
@@ -227,4 +228,9 @@ fn threads(text: &str) -> Result<usize, String> {
         Ok(number @ 1..=MOST_THREADS) => Ok(number),
         _ => Err(format!("expected a whole number from 1 to {MOST_THREADS}")),
     }
+}
+
+/// Units of a layer; all where nothing is given.
+pub(super) fn units(text: &str) -> Result<UnitSelection, String> {
+    if text.is_empty() { Ok(UnitSelection::default()) } else { text.parse() }
 }

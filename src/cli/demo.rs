@@ -14,6 +14,7 @@ use super::console;
 use super::failure::{Failure, OrUsage};
 use super::output::OutputFolder;
 use super::run::Run;
+use super::shell::shell;
 use super::sweep::MAPS;
 use crate::demo::{self, Comparison, IMAGES, Judged, MODEL, WEIGHTS};
 use crate::files::FileError;
@@ -130,20 +131,6 @@ fn running_arguments(running: &RunningArguments) -> Vec<OsString> {
         arguments.push("--quiet".into());
     }
     arguments
-}
-
-/// Arguments as one would type them.
-fn shell(arguments: &[OsString]) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./,:=+@%".contains(c);
-    let quoted = arguments.iter().map(|argument| {
-        let text = argument.to_string_lossy();
-        if !text.is_empty() && text.chars().all(plain) {
-            text.into_owned()
-        } else {
-            format!("'{}'", text.replace('\'', r"'\''"))
-        }
-    });
-    quoted.collect::<Vec<_>>().join(" ")
 }
 
 /// The contact sheet: a row a layer.

@@ -14,11 +14,11 @@ use crate::engine::{CudaFullEngine, Engine, ReferenceEngine};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Running")]
 pub(super) struct DeviceArguments {
-    /// Where to compute: cpu; cuda or cuda:N, a GPU that `occlumap devices` shows; auto, the first
-    /// GPU that can be used, or else the CPU
+    /// Where to compute: cpu; cuda or cuda:N, a GPU that `occlumap devices` shows; several, as
+    /// cuda:0,cuda:1, or cuda:all; auto, the first GPU that can be used, or else the CPU
     #[arg(
         long,
-        value_name = "auto|cpu|cuda[:N]",
+        value_name = "auto|cpu|cuda[:N|:all]",
         default_value = "auto",
         hide_default_value = true
     )]
@@ -26,14 +26,16 @@ pub(super) struct DeviceArguments {
 }
 
 /// What `--device` names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum DeviceName {
     /// A GPU where one can be used.
     Auto,
     /// The processor.
     Cpu,
-    /// A GPU, by its number.
-    Cuda(usize),
+    /// GPUs, by their numbers, each once.
+    Cuda(Vec<usize>),
+    /// Every GPU.
+    All,
 }
 
 impl FromStr for DeviceName {
@@ -43,10 +45,21 @@ impl FromStr for DeviceName {
         match text {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
-            "cuda" => Ok(Self::Cuda(0)),
+            "cuda" => Ok(Self::Cuda(vec![0])),
+            "cuda:all" => Ok(Self::All),
             _ => {
-                let index = text.strip_prefix("cuda:").and_then(|index| index.parse().ok());
-                index.map(Self::Cuda).ok_or_else(|| "expected auto, cpu, cuda or cuda:N".into())
+                let mut indices = Vec::new();
+                for name in text.split(',') {
+                    let index = name.strip_prefix("cuda:").and_then(|index| index.parse().ok());
+                    let index = index.ok_or(
+                        "expected auto, cpu, cuda, cuda:N, several as cuda:0,cuda:1, or cuda:all",
+                    )?;
+                    if indices.contains(&index) {
+                        return Err(format!("GPU {index} is named twice"));
+                    }
+                    indices.push(index);
+                }
+                Ok(Self::Cuda(indices))
             }
         }
     }
@@ -57,11 +70,11 @@ impl FromStr for DeviceName {
 pub(super) enum Place {
     /// The processor.
     Cpu,
-    /// A GPU.
-    Gpu {
-        /// The GPU.
-        device: Arc<Device>,
-        /// Whether it was asked for by name: then what it lacks is an error.
+    /// GPUs, one at least, which share the work.
+    Gpus {
+        /// The GPUs.
+        devices: Vec<Arc<Device>>,
+        /// Whether they were asked for by name: then what they lack is an error.
         named: bool,
     },
 }
@@ -70,8 +83,8 @@ impl DeviceArguments {
     pub const CPU: Self = Self { device: DeviceName::Cpu };
 
     /// What was asked for.
-    pub fn name(&self) -> DeviceName {
-        self.device
+    pub fn name(&self) -> &DeviceName {
+        &self.device
     }
 
     /// Opens what was asked for. A GPU that is there and cannot be used is noted where one need not
@@ -80,16 +93,18 @@ impl DeviceArguments {
     /// # Errors
     /// A GPU that was asked for and cannot be used.
     pub fn open(&self, progress: Progress) -> Result<Place, Failure> {
-        let index = match self.device {
-            DeviceName::Cpu => return Ok(Place::Cpu),
-            DeviceName::Auto => return Ok(first_gpu(progress)),
-            DeviceName::Cuda(index) => index,
-        };
-        match Device::open(index) {
-            Ok(device) => Ok(Place::Gpu { device: Arc::new(device), named: true }),
+        let open = |index| match Device::open(index) {
+            Ok(device) => Ok(Arc::new(device)),
             Err(error @ CudaError::NoSuchDevice { .. }) => Err(Failure::Usage(error.into())),
             Err(error) => Err(error.into()),
-        }
+        };
+        let devices: Result<Vec<_>, Failure> = match &self.device {
+            DeviceName::Cpu => return Ok(Place::Cpu),
+            DeviceName::Auto => return Ok(first_gpu(progress)),
+            DeviceName::Cuda(indices) => indices.iter().copied().map(open).collect(),
+            DeviceName::All => Device::list()?.into_iter().map(|info| open(info.index)).collect(),
+        };
+        Ok(Place::Gpus { devices: devices?, named: true })
     }
 }
 
@@ -107,7 +122,7 @@ fn first_gpu(progress: Progress) -> Place {
     let mut first = None;
     for info in devices {
         match Device::open(info.index) {
-            Ok(device) => return Place::Gpu { device: Arc::new(device), named: false },
+            Ok(device) => return Place::Gpus { devices: vec![Arc::new(device)], named: false },
             Err(error) => first = first.or(Some(error)),
         }
     }
@@ -118,20 +133,26 @@ fn first_gpu(progress: Progress) -> Place {
 }
 
 impl Place {
-    /// The engine that ranks: whole images, on a GPU through cuDNN. Where that is missing, and the
-    /// GPU was not asked for by name, the processor ranks, which is noted.
+    /// The engines that rank, one a device: whole images, on a GPU through cuBLAS and cuDNN. Where
+    /// one is missing, and GPUs were not asked for by name, the processor ranks, which is noted.
     ///
     /// # Errors
-    /// cuDNN is missing.
-    pub fn ranker(&self, progress: Progress) -> Result<Box<dyn Engine>, Failure> {
-        let Self::Gpu { device, named } = self else { return Ok(Box::new(ReferenceEngine)) };
-        match libraries::cudnn() {
-            Ok(_) => Ok(Box::new(CudaFullEngine { device: Arc::clone(device) })),
+    /// cuBLAS or cuDNN is missing.
+    pub fn rankers(&self, progress: Progress) -> Result<Vec<Box<dyn Engine>>, Failure> {
+        let Self::Gpus { devices, named } = self else {
+            return Ok(vec![Box::new(ReferenceEngine)]);
+        };
+        match libraries::cublas().and_then(|_| libraries::cudnn()) {
+            Ok(_) => Ok(devices.iter().map(ranker).collect()),
             Err(error) if *named => Err(error.into()),
             Err(error) => {
                 progress.say(format!("note: ranking on the CPU: {error}"));
-                Ok(Box::new(ReferenceEngine))
+                Ok(vec![Box::new(ReferenceEngine)])
             }
         }
     }
+}
+
+fn ranker(device: &Arc<Device>) -> Box<dyn Engine> {
+    Box::new(CudaFullEngine { device: Arc::clone(device) })
 }

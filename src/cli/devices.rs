@@ -8,11 +8,13 @@ use clap::Args;
 use super::console;
 use super::failure::Failure;
 use crate::engine::cuda::kernels::embedded;
+use crate::engine::cuda::libraries::Found;
 use crate::engine::cuda::{CudaError, Device, libraries, version};
 
 /// Show the GPUs of this machine, and whether they can be used
 ///
-/// Looks for the driver, opens each GPU and loads the kernels, and looks for cuDNN; says of each
+/// Looks for the driver, opens each GPU and loads the kernels, and looks for cuBLAS and cuDNN, which
+/// --method full needs; says of each
 /// what is there, or what is missing and how to get it. Exit code 1 where something is.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -60,18 +62,19 @@ impl Devices {
                 }
             }
         }
-        tell(
-            "cuDNN",
-            libraries::cudnn().map(|cudnn| {
-                let (path, version) = (cudnn.path.display(), cudnn.version);
-                let (major, minor) = (version / 10_000, version % 10_000 / 100);
-                format!("{path}, {major}.{minor}.{}", version % 100)
-            }),
-        );
+        tell("cuBLAS", libraries::cublas().map(|found| library(&found)));
+        tell("cuDNN", libraries::cudnn().map(|found| library(&found)));
         console::print(text.as_bytes())?;
         match missing {
             0 => Ok(()),
             _ => Err(anyhow::anyhow!("{missing} of these cannot be used; each says why").into()),
         }
     }
+}
+
+/// Where a library of NVIDIA's is, and its version.
+fn library(found: &Found) -> String {
+    let Found { path, version } = found;
+    let (major, minor, patch) = (version / 10_000, version % 10_000 / 100, version % 100);
+    format!("{}, {major}.{minor}.{patch}", path.display())
 }

@@ -127,7 +127,8 @@ impl Map {
             )));
         }
         let placement = geometry.placement(y, x).or_usage()?;
-        let engine = chosen.engine(None).prepare(&inputs.model, &inputs.layers, images.size())?;
+        let engine =
+            chosen.engines(None)[0].prepare(&inputs.model, &inputs.layers, images.size())?;
         threads::start(self.running.threads)?;
 
         let image = images.read(self.image)?;

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::device::{DeviceArguments, DeviceName, Place};
 use super::failure::Failure;
 use super::progress::Progress;
-use crate::engine::cuda;
+use crate::engine::cuda::{self, Device};
 use crate::engine::{
     CpuEngine, CudaEngine, CudaFullEngine, Engine, Float64Engine, ReferenceEngine,
 };
@@ -68,7 +68,7 @@ impl MethodArguments {
     }
 
     /// The device that was asked for.
-    pub fn device(&self) -> DeviceName {
+    pub fn device(&self) -> &DeviceName {
         self.device.name()
     }
 
@@ -101,10 +101,10 @@ impl MethodArguments {
             DeviceName::Cpu if tensor_cores => {
                 "--precision tf32 and bf16 need a GPU; the CPU has fp32"
             }
-            DeviceName::Cuda(_) if precision == Precision::Fp64 => {
+            DeviceName::Cuda(_) | DeviceName::All if precision == Precision::Fp64 => {
                 "--precision fp64 is the CPU's; leave --device out, or give --device cpu"
             }
-            DeviceName::Cuda(_) if method == Method::Direct => {
+            DeviceName::Cuda(_) | DeviceName::All if method == Method::Direct => {
                 "--method direct is the CPU's: on a GPU --method incremental computes tap by tap \
                  already"
             }
@@ -134,28 +134,39 @@ impl MethodArguments {
 }
 
 impl Chosen {
-    /// The engine; `activations` bounds, in bytes, what the CPU's holds of original images.
-    pub fn engine(&self, activations: Option<usize>) -> Box<dyn Engine> {
-        match (&self.place, self.method, self.precision) {
-            (Place::Gpu { device, .. }, Method::Full, _) => {
-                Box::new(CudaFullEngine { device: Arc::clone(device) })
+    /// The engines, one a device; `activations` bounds, in bytes, what the CPU's holds of original
+    /// images.
+    pub fn engines(&self, activations: Option<usize>) -> Vec<Box<dyn Engine>> {
+        match &self.place {
+            Place::Cpu => vec![self.on_cpu(activations)],
+            Place::Gpus { devices, .. } => {
+                devices.iter().map(|device| self.on_gpu(Arc::clone(device))).collect()
             }
-            (Place::Gpu { device, .. }, _, precision) => {
-                let precision = match precision {
-                    Precision::Fp32 | Precision::Fp64 => cuda::Precision::Fp32,
-                    Precision::Tf32 => cuda::Precision::Tf32,
-                    Precision::Bf16 => cuda::Precision::Bf16,
-                };
-                Box::new(CudaEngine::new(Arc::clone(device), precision))
-            }
-            (Place::Cpu, Method::Full, Precision::Fp64) => Box::new(Float64Engine),
-            (Place::Cpu, Method::Full, _) => Box::new(ReferenceEngine),
-            (Place::Cpu, method, _) => {
+        }
+    }
+
+    fn on_cpu(&self, activations: Option<usize>) -> Box<dyn Engine> {
+        match (self.method, self.precision) {
+            (Method::Full, Precision::Fp64) => Box::new(Float64Engine),
+            (Method::Full, _) => Box::new(ReferenceEngine),
+            (method, _) => {
                 let mut engine = CpuEngine::default();
                 engine.direct = method == Method::Direct;
                 engine.base_bytes = activations.unwrap_or(engine.base_bytes);
                 Box::new(engine)
             }
         }
+    }
+
+    fn on_gpu(&self, device: Arc<Device>) -> Box<dyn Engine> {
+        if self.method == Method::Full {
+            return Box::new(CudaFullEngine { device });
+        }
+        let precision = match self.precision {
+            Precision::Fp32 | Precision::Fp64 => cuda::Precision::Fp32,
+            Precision::Tf32 => cuda::Precision::Tf32,
+            Precision::Bf16 => cuda::Precision::Bf16,
+        };
+        Box::new(CudaEngine::new(device, precision))
     }
 }

@@ -5,6 +5,7 @@
 )]
 
 mod arguments;
+mod bench;
 mod console;
 mod demo;
 mod device;
@@ -17,11 +18,14 @@ mod merge;
 mod method;
 mod output;
 mod plan;
+mod plot;
 mod progress;
 mod rank;
 mod ranking;
+mod report;
 mod run;
 mod share;
+mod shell;
 mod slurm;
 mod status;
 mod sweep;
@@ -75,9 +79,12 @@ enum Command {
     Status(status::Status),
     Merge(merge::Merge),
     Map(map::Map),
+    Plot(plot::Plot),
+    Report(report::Report),
     Info(info::Info),
     Demo(demo::Demo),
     Devices(devices::Devices),
+    Bench(bench::Bench),
     /// Print completions for a shell
     #[command(after_help = "\
 Example:
@@ -103,9 +110,12 @@ pub fn main() -> ExitCode {
         Command::Status(command) => command.execute(),
         Command::Merge(command) => command.execute().map_err(Failure::resumable),
         Command::Map(command) => command.execute(),
+        Command::Plot(command) => command.execute(),
+        Command::Report(command) => command.execute(),
         Command::Info(command) => command.execute(),
         Command::Demo(command) => command.execute(),
         Command::Devices(command) => command.execute(),
+        Command::Bench(command) => command.execute(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "occlumap", &mut script);

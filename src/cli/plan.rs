@@ -75,18 +75,25 @@ impl Plan {
     pub fn execute(self) -> Result<(), Failure> {
         let work = Work::open(self.common, &[])?;
         work.inputs.check_top(self.top)?;
-        let engine = work.engine();
-        let prepared =
-            engine.prepare(&work.inputs.model, &work.inputs.layers, work.inputs.images.size())?;
+        let engines = work.engines();
+        let prepared = engines[0].prepare(
+            &work.inputs.model,
+            &work.inputs.layers,
+            work.inputs.images.size(),
+        )?;
         let (reading, ranking) = {
-            let ranker = work.chosen.place.ranker(work.progress)?;
+            let ranker = &work.chosen.place.rankers(work.progress)?[0];
             let (model, layers) = (&work.inputs.model, &work.inputs.layers);
             rank_some(&work, &*ranker.prepare(model, layers, work.inputs.images.size())?)?
         };
         let mut layers = Vec::with_capacity(work.inputs.layers.len());
         for (&layer, units) in work.inputs.layers.iter().zip(&work.settings.units) {
             let maps = 2 * self.top * units.len();
-            layers.push(plan_layer(&work, &*prepared, layer, (maps, self.top), reading)?);
+            let mut planned = plan_layer(&work, &*prepared, layer, (maps, self.top), reading)?;
+            // Devices share the work, and each holds its share of what is worked on.
+            planned.rate *= engines.len() as f64;
+            planned.working *= engines.len();
+            layers.push(planned);
         }
         console::print(report(&work, &layers, ranking).as_bytes())
     }
@@ -126,16 +133,17 @@ fn plan_layer(
     let image = 3 * geometry.image.area() * size_of::<f32>();
     let repeats = work.settings.draws.len();
     let responses = ((maps * repeats) as f64 * occluders.mean) as usize * size_of::<f32>();
-    let planes = Plane::of(work.settings.statistics, work.settings.moments);
-    let pixel: usize = planes.into_iter().map(Plane::bytes).sum();
+    let pixel: usize = work.settings.planes().into_iter().map(Plane::bytes).sum();
     let activations = held * activation_bytes(network, layer, &geometry)?;
+    let mut some = (0..inputs.images.len()).map(|image| inputs.images.read(image));
+    let trial = calibrate(engine, (layer, units), &geometry, &mut some, CALIBRATION, &watch)?;
     Ok(LayerPlan {
         name: network.short_name(layer),
         maps,
         repeats,
         occluders,
         multiply_adds: count_multiply_adds(network, layer, &geometry, POSITIONS)?,
-        rate: calibrate(engine, (layer, units), &geometry, &inputs.images, CALIBRATION, &watch)?,
+        rate: trial.rate(),
         reading: images as f64 * reading,
         // Of two sides, all that is told of each pixel and the reliability in float64; two indices
         // and two positions in int64 and two responses in float32 for each of the ranked images.

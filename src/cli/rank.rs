@@ -55,12 +55,12 @@ impl Rank {
         let share = self.shard.share(self.force)?;
         let (network, layers) = network_and_layers(&self.model, &self.layers)?;
         let output = OutputFolder::check_or_resume(&self.out, self.force, &[])?;
-        let engine = self.device.open(progress)?.ranker(progress)?;
+        let engines = self.device.open(progress)?.rankers(progress)?;
         let inputs = Inputs::load(network, layers, &self.model, &self.images, progress)?;
         inputs.check_top(self.top)?;
         let threads = threads::start(self.running.threads)?;
-        let (inputs, engine, output) = (&inputs, &*engine, &output);
-        let job = RankingJob { inputs, engine, top: self.top, threads, progress, output };
+        let (inputs, engines, output) = (&inputs, &engines, &output);
+        let job = RankingJob { inputs, engines, top: self.top, threads, progress, output };
         match job.complete(&share, self.force)? {
             Some(_) => progress.say(format!("wrote {}", output.path().join(RANKING).display())),
             None => progress.say(share.note(output)),

@@ -12,7 +12,7 @@ use super::output::OutputFolder;
 use super::progress::{Progress, Task};
 use super::share::{Pauses, Share};
 use crate::blocks::{Block, BlockError, BlockFolder, Damage, Stored};
-use crate::engine::{Engine, EngineError, Watch};
+use crate::engine::{Engine, EngineError, Prepared, Watch};
 use crate::files::{Digest, FileError, remove_leftovers};
 use crate::maps::Manifest;
 use crate::ranking::{Collector, LayerFiles, LayerRanking, Provenance, block, digests};
@@ -31,8 +31,8 @@ const IMAGES: usize = 64;
 /// A ranking to be made.
 pub(super) struct RankingJob<'a> {
     pub inputs: &'a Inputs,
-    /// The engine that ranks what is not ranked yet.
-    pub engine: &'a dyn Engine,
+    /// The engines, one a device, that rank what is not ranked yet.
+    pub engines: &'a [Box<dyn Engine>],
     /// Images a unit, from either end.
     pub top: usize,
     pub threads: usize,
@@ -171,7 +171,7 @@ impl RankingJob<'_> {
     fn configuration(&self) -> RankingConfiguration {
         RankingConfiguration {
             block: self.inputs.images.len().div_ceil(BLOCKS).max(IMAGES),
-            provenance: self.inputs.provenance(self.top, self.engine.name()),
+            provenance: self.inputs.provenance(self.top, self.engines[0].name()),
             units: self.inputs.units(),
         }
     }
@@ -218,23 +218,28 @@ impl RankingJob<'_> {
         let task = Task { label: "ranking", counted: "images", total };
         // When all is ranked, the device's memory is given back.
         let Inputs { model, layers, images } = self.inputs;
-        let engine = self.engine.prepare(model, layers, images.size())?;
-        let compute = |name: &str| -> Result<Block<RankingRecord>, Failure> {
+        let prepare = |engine: &dyn Engine| engine.prepare(model, layers, images.size());
+        let engines = self.engines.iter().map(|engine| prepare(&**engine));
+        let engines = engines.collect::<Result<Vec<_>, _>>()?;
+        let compute = |engine: &dyn Prepared, name: &str| -> Result<_, Failure> {
             let range = blocks.iter().find(|(other, _)| other == name);
             let range = range.map(|(_, range)| range.clone()).unwrap_or_default();
             if watch.stopped() {
                 return Err(EngineError::Stopped.into());
             }
-            watch.begin(range.len() as u64);
+            let watch = watch.piece(range.len() as u64);
             let start = Instant::now();
             let images = (images, range);
             let units = &configuration.units;
-            let ranked = sweep::rank(&*engine, units, images, self.top, self.threads, &watch)?;
+            let ranked = sweep::rank(engine, units, images, self.top, self.threads, &watch)?;
             let Ranked { layers, digests } = ranked;
             let record = RankingRecord { seconds: start.elapsed().as_secs_f64(), digests };
             Ok(Block { record, payload: block::encode(&layers) })
         };
-        let work = || share.complete(folder, &names, compute);
+        let compute = &compute;
+        let worker = |engine| move |name: &str| compute(engine, name);
+        let workers: Vec<_> = engines.iter().map(|engine| worker(&**engine)).collect();
+        let work = || share.complete(folder, &names, &workers);
         if total == 0 { work() } else { self.progress.track(&task, &watch, work).map(drop) }
     }
 }

@@ -37,10 +37,10 @@ impl Run {
         let work = Work::open(self.common, &[])?;
         let (inputs, top) = (&work.inputs, self.top);
         inputs.check_top(top)?;
-        let ranker = work.chosen.place.ranker(work.progress)?;
+        let rankers = work.chosen.place.rankers(work.progress)?;
         let job = RankingJob {
             inputs,
-            engine: &*ranker,
+            engines: &rankers,
             top,
             threads: work.threads,
             progress: work.progress,
@@ -50,12 +50,7 @@ impl Run {
         let rest = if self.rank_only { work.share.rest } else { Rest::Finish };
         let share = Share { rest, ..work.share };
         match job.complete(&share, work.arguments.force)? {
-            Some(ranking) if !self.rank_only => {
-                let engine = work.engine();
-                let (model, layers) = (&inputs.model, &inputs.layers);
-                let prepared = engine.prepare(model, layers, inputs.images.size())?;
-                work.sweep((&*engine, &*prepared), &ranking, top)
-            }
+            Some(ranking) if !self.rank_only => work.sweep(&ranking, top),
             Some(_) => Ok(()),
             None => {
                 work.progress.say(share.note(&work.output));

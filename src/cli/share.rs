@@ -89,19 +89,19 @@ impl Share {
         )
     }
 
-    /// Computes what is to be computed of `names`, and waits for what other processes compute of
-    /// the shard.
+    /// Computes what is to be computed of `names`, a block at a time for each of `workers`, and
+    /// waits for what other processes compute of the shard.
     pub fn complete<R>(
         &self,
         folder: &BlockFolder,
         names: &[String],
-        mut compute: impl FnMut(&str) -> Result<Block<R>, Failure>,
+        workers: &[impl Fn(&str) -> Result<Block<R>, Failure> + Sync],
     ) -> Result<(), Failure>
     where
         R: Serialize + DeserializeOwned + Send,
     {
         let (mine, others) = self.divide(names);
-        let mut left = folder.pass(&mine, Taken::Try, &mut compute)?;
+        let mut left = folder.pass(&mine, Taken::Try, workers)?;
         match self.rest {
             Rest::Leave => {}
             // What others drop while this process helps is nobody's again.
@@ -110,14 +110,14 @@ impl Share {
                 if free.is_empty() {
                     break;
                 }
-                folder.pass(&free, Taken::Leave, &mut compute)?;
+                folder.pass(&free, Taken::Leave, workers)?;
             },
-            Rest::Finish => left.extend(folder.pass(&others, Taken::Try, &mut compute)?),
+            Rest::Finish => left.extend(folder.pass(&others, Taken::Try, workers)?),
         }
         let mut pauses = Pauses::new();
         while !left.is_empty() {
             pauses.wait()?;
-            left = folder.pass(&left, Taken::Try, &mut compute)?;
+            left = folder.pass(&left, Taken::Try, workers)?;
         }
         Ok(())
     }

@@ -116,6 +116,17 @@ pub struct Extremes {
     pub min_at: u32,
 }
 
+/// How long one of an engine's kernels took, by the clock of the device that it ran on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct KernelTime {
+    /// The kernel, or the function of a library that started it.
+    pub name: &'static str,
+    /// How often it was started.
+    pub starts: usize,
+    /// Seconds of all starts together.
+    pub seconds: f64,
+}
+
 /// A way to compute responses.
 pub trait Engine: Sync {
     /// The engine's name, for the manifest.
@@ -124,6 +135,23 @@ pub trait Engine: Sync {
     /// What it runs on, for the manifest.
     fn device(&self) -> String {
         "cpu".into()
+    }
+
+    /// Whether it runs kernels on a device, which [`Engine::time_kernels`] can tell the times of.
+    fn has_kernels(&self) -> bool {
+        false
+    }
+
+    /// Runs `work`, and tells how long each kernel took that it started on the engine's device.
+    ///
+    /// # Errors
+    /// Those of `work`; a device that does not tell the time.
+    fn time_kernels(
+        &self,
+        work: &mut dyn FnMut() -> Result<(), EngineError>,
+    ) -> Result<Vec<KernelTime>, EngineError> {
+        work()?;
+        Ok(Vec::new())
     }
 
     /// Bytes of `model`'s weights in the orders in which the engine reads them for `layers`, at

@@ -62,6 +62,15 @@ impl Preprocessing {
         }
     }
 
+    /// The preprocessing that was shown as `text`, by [`Display`](fmt::Display); `None` if none
+    /// was.
+    pub fn shown_as(text: &str) -> Option<Self> {
+        let Some(constants) = text.strip_prefix("custom (mean ") else { return text.parse().ok() };
+        let (mean, std) = constants.strip_suffix(')')?.split_once(", std ")?;
+        let three = |text| serde_json::from_str::<[f32; 3]>(text).ok();
+        Some(Self::Custom { mean: three(mean)?, std: three(std)? })
+    }
+
     /// Checks the constants of [`Preprocessing::Custom`]; the others cannot be wrong.
     ///
     /// # Errors
@@ -192,6 +201,7 @@ mod tests {
     fn names_go_both_ways() {
         for named in Preprocessing::NAMED {
             assert_eq!(named.to_string().parse(), Ok(named));
+            assert_eq!(Preprocessing::shown_as(&named.to_string()), Some(named));
         }
         let error = "ImageNet".parse::<Preprocessing>().unwrap_err();
         assert!(error.contains("none, imagenet, unit, standardize"), "{error}");
@@ -202,6 +212,9 @@ mod tests {
     fn custom_is_shown_with_its_constants() {
         let custom = Preprocessing::Custom { mean: [0.5, 0.25, 0.0], std: [0.5, 1.0, 2.0] };
         assert_eq!(custom.to_string(), "custom (mean [0.5, 0.25, 0.0], std [0.5, 1.0, 2.0])");
+        let custom = Preprocessing::Custom { mean: [0.1, -1e-9, 3.0e7], std: [0.3, 1.0, 1e-3] };
+        assert_eq!(Preprocessing::shown_as(&custom.to_string()), Some(custom));
+        assert_eq!(Preprocessing::shown_as("custom (mean [0.1], std [1, 1, 1])"), None);
     }
 
     #[test]

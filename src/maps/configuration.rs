@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::manifest::{Manifest, ModelRecord, SettingsRecord, VerificationRecord};
 use crate::VERSION;
@@ -42,6 +43,8 @@ pub struct ModelConfiguration {
     pub network_sha256: Digest,
     /// SHA-256 of the weight file.
     pub weights_sha256: Digest,
+    /// Its layers, as a model description.
+    pub description: Value,
 }
 
 /// The images in a [`SweepConfiguration`].
@@ -129,9 +132,9 @@ const PRESENTATIONS: u64 = 2_000_000;
 const BYTES: u64 = 64 << 20;
 
 /// How many units a block has where nothing else is asked for; by `presentations` of a unit at
-/// most, and maps of `rf` pixels.
-pub fn units_a_block(presentations: u64, rf: usize) -> usize {
-    let bytes = 2 * (rf * rf * size_of::<f64>()) as u64;
+/// most, and `planes` of `rf` × `rf` pixels.
+pub fn units_a_block(presentations: u64, rf: usize, planes: usize) -> usize {
+    let bytes = 2 * (planes * rf * rf * size_of::<f64>()) as u64;
     (PRESENTATIONS / presentations.max(1)).min(BYTES / bytes.max(1)).max(1) as usize
 }
 
@@ -160,6 +163,7 @@ impl SweepConfiguration {
             model: ModelRecord {
                 name: self.model.name.clone(),
                 network_sha256: self.model.network_sha256.clone(),
+                description: self.model.description.clone(),
                 weights: about.weights.clone(),
                 weights_sha256: self.model.weights_sha256.clone(),
             },
@@ -184,10 +188,11 @@ mod tests {
     #[test]
     fn blocks_have_about_as_much_work_and_never_too_large_maps() {
         // AlexNet's conv1 and conv5, with a hundred images at either end.
-        assert_eq!(units_a_block(200 * 121, 11), 82);
-        assert_eq!(units_a_block(200 * 361, 163), 27);
-        assert_eq!(units_a_block(0, 11), (64 << 20) / (2 * 8 * 121));
-        assert_eq!(units_a_block(1, 10_000), 1);
+        assert_eq!(units_a_block(200 * 121, 11, 1), 82);
+        assert_eq!(units_a_block(200 * 361, 163, 1), 27);
+        assert_eq!(units_a_block(0, 11, 1), (64 << 20) / (2 * 8 * 121));
+        assert_eq!(units_a_block(0, 11, 5), (64 << 20) / (5 * 2 * 8 * 121));
+        assert_eq!(units_a_block(1, 10_000, 1), 1);
     }
 
     #[test]

@@ -98,3 +98,78 @@ impl Coverage {
         self.added += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::{GridRule, ImageSize, Projection};
+    use crate::sweep::LayerGeometry;
+
+    /// A layer whose RFs of 9 pixels, 2 apart, are cut at every border of an image of 16 × 13.
+    fn geometry() -> LayerGeometry {
+        LayerGeometry {
+            projection: Projection { step: 2, offset: -5, size: 9 },
+            output: ImageSize::new(9, 8),
+            image: ImageSize::new(16, 13),
+            rule: GridRule::REFERENCE,
+            every: 1,
+            frame: crate::geometry::FrameRule::Field,
+        }
+    }
+
+    #[test]
+    fn counts_are_those_of_the_boxes_one_by_one_where_all_borders_cut() {
+        let (geometry, rf) = (geometry(), 9);
+        let mut coverage = Coverage::new(rf);
+        let mut expected = vec![0; rf * rf];
+        for y in 0..geometry.output.height {
+            for x in 0..geometry.output.width {
+                let placement = geometry.placement(y, x).unwrap();
+                coverage.add(Deposit::Centre, &placement);
+                // Pixel (i, j) of the map is pixel (2y - 5 + i, 2x - 5 + j) of the image.
+                for (place, count) in expected.iter_mut().enumerate() {
+                    let (i, j) = (place / rf, place % rf);
+                    let inside = |at: usize, length: usize| (5..length + 5).contains(&at);
+                    *count += i32::from(inside(2 * y + i, 16) && inside(2 * x + j, 13));
+                }
+            }
+        }
+        let counts = coverage.images.counts();
+        assert_eq!(counts, expected);
+        assert!(counts[0] < counts[40] && counts[80] < counts[40] && counts[8] < counts[40]);
+        let again = Rectangles::from_corners(rf, coverage.images.corners().to_vec());
+        assert_eq!(again.counts(), expected);
+    }
+
+    #[test]
+    fn occluders_are_counted_where_they_are_deposited_for_every_second_image() {
+        let (geometry, rf) = (geometry(), 9);
+        for deposit in [Deposit::Centre, Deposit::Area] {
+            let mut coverage = Coverage::new(rf);
+            let mut expected = [vec![0; rf * rf], vec![0; rf * rf]];
+            for (image, (y, x)) in [(0, 0), (4, 4), (8, 7), (4, 0), (0, 4)].into_iter().enumerate()
+            {
+                let placement = geometry.placement(y, x).unwrap();
+                coverage.add(deposit, &placement);
+                for occluder in &placement.occluders {
+                    let (rows, columns) = deposit.pixels(placement.frame, occluder, rf);
+                    for row in rows {
+                        for column in columns.clone() {
+                            expected[image % 2][row * rf + column] += 1;
+                        }
+                    }
+                }
+            }
+            assert_eq!(coverage.occluders.map(|half| half.counts()), expected, "{deposit:?}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_lies_in_the_padding_covers_nothing() {
+        let mut coverage = Coverage::new(3);
+        let frame = crate::geometry::Frame { y: -3, x: 0 };
+        let placement = Placement { rf: 3, pixels: None, frame, occluders: Vec::new() };
+        coverage.add(Deposit::Centre, &placement);
+        assert_eq!(coverage.images.counts(), [0; 9]);
+    }
+}

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{MeanOver, Plane};
 use crate::files::{Digest, FileError, read_bytes, write_text};
@@ -47,6 +48,10 @@ pub struct ModelRecord {
     pub name: String,
     /// SHA-256 of its layers.
     pub network_sha256: Digest,
+    /// Its layers, as a model description ([`crate::network::Network::description`]); `null` where
+    /// an earlier build of the program did not tell.
+    #[serde(default)]
+    pub description: Value,
     /// The weight file, as it was named.
     pub weights: String,
     /// Its SHA-256.
@@ -198,8 +203,8 @@ impl Manifest {
         Comparable {
             program,
             engine,
-            // Paths may differ.
-            model: ModelRecord { weights: String::new(), ..model },
+            // Paths may differ, and the layers' digest tells them already.
+            model: ModelRecord { weights: String::new(), description: Value::Null, ..model },
             images: ImageRecord { folder: String::new(), ..images },
             settings,
         }

@@ -21,8 +21,8 @@ pub enum Merged {
 }
 
 /// Writes a layer's maps into `folder` from its blocks, which hold `planes`, each taken from the
-/// first of `sources` that has it whole. One block is held at a time. Files of the same names are replaced when all is
-/// well, and stay as they are otherwise.
+/// first of `sources` that has it whole. One block is held at a time. Files of the same names are
+/// replaced when all is well, and stay as they are otherwise.
 ///
 /// # Errors
 /// Files that cannot be read or written.

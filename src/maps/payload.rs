@@ -48,7 +48,8 @@ impl<'a> Payload<'a> {
     }
 
     /// The next unit's maps for each of [`Side::BOTH`](crate::ranking::Side::BOTH); `None` where
-    /// there is no whole one.
+    /// there is no whole one. A payload of another RF or number of planes may pass for units all
+    /// the same, and then does not end with the last of them: see [`is_empty`](Self::is_empty).
     pub fn unit(&mut self) -> Option<[SideMaps; 2]> {
         Some([self.side()?, self.side()?])
     }
@@ -103,8 +104,28 @@ mod tests {
             }
         }
         assert!(read.is_empty() && read.unit().is_none());
-        assert!(Payload::new(2, 3, &payload[..payload.len() - 1]).unit().is_none());
-        assert!(Payload::new(2, 4, &payload).unit().is_none());
-        assert!(Payload::new(3, 1, &[0]).unit().is_none());
+    }
+
+    #[test]
+    fn another_block_s_payload_is_not_read_as_a_whole_one() {
+        let mut payload = Vec::new();
+        for value in [0.5, 0.25] {
+            for plane in [[0.0, 2.0, -1.0, 3.0], [0.0; 4], [0.1, 0.0, 0.0, 0.2]] {
+                put_plane(&plane, &mut payload);
+            }
+            put_value(value, &mut payload);
+        }
+        let whole = |rf, planes, payload| {
+            let mut read = Payload::new(rf, planes, payload);
+            read.unit().is_some() && read.is_empty()
+        };
+        assert!(whole(2, 3, &payload));
+        assert!(!whole(2, 3, &payload[..payload.len() - 1]));
+        // Values may pass for bits and bits for values, so it is what is left over that tells.
+        assert!(!whole(2, 2, &payload));
+        assert!(!whole(2, 4, &payload));
+        assert!(!whole(1, 3, &payload));
+        assert!(!whole(3, 3, &payload));
+        assert!(!whole(3, 1, &[0]));
     }
 }

@@ -56,7 +56,7 @@ impl Plane {
 
     /// Where a layer's lie in `folder`: `conv3_max.npy`, `conv3_max_sem.npy`, ….
     pub fn path(self, folder: &Path, layer: &str, side: Side) -> PathBuf {
-        let side = side_name(side);
+        let side = side.name();
         match self {
             Self::Mean => folder.join(format!("{layer}_{side}.npy")),
             Self::StandardError => folder.join(format!("{layer}_{side}_sem.npy")),
@@ -76,12 +76,5 @@ pub fn map_path(folder: &Path, layer: &str, side: Side) -> PathBuf {
 /// Where the split-half reliabilities of a layer's units lie in `folder`:
 /// `conv3_max_reliability.npy`.
 pub fn reliability_path(folder: &Path, layer: &str, side: Side) -> PathBuf {
-    folder.join(format!("{layer}_{}_reliability.npy", side_name(side)))
-}
-
-const fn side_name(side: Side) -> &'static str {
-    match side {
-        Side::Top => "max",
-        Side::Bottom => "min",
-    }
+    folder.join(format!("{layer}_{}_reliability.npy", side.name()))
 }

@@ -58,6 +58,35 @@ impl Network {
         }
         Self::new(name, named)
     }
+
+    /// The network as a model description (`docs/formats.md`), from which
+    /// [`Network::from_description`] builds the same network.
+    pub fn description(&self) -> Value {
+        let layer = |(place, layer): (usize, &Layer)| {
+            // Operations are plain data, tagged with their names, which always serialises.
+            let op = serde_json::to_value(&layer.op).unwrap_or_default();
+            let mut fields = match op {
+                Value::Object(fields) => fields,
+                _ => Map::new(),
+            };
+            fields.insert("name".into(), layer.name.clone().into());
+            if layer.inputs != [layer_before(place)] {
+                let name = |input: &Input| match *input {
+                    Input::Image => IMAGE.to_owned(),
+                    Input::Layer(LayerId(id)) => self.layers()[id].name.clone(),
+                };
+                fields.insert("inputs".into(), layer.inputs.iter().map(name).collect());
+            }
+            Value::Object(fields)
+        };
+        let layers: Value = self.layers().iter().enumerate().map(layer).collect();
+        serde_json::json!({ "name": self.name(), "layers": layers })
+    }
+}
+
+/// What a layer at `place` is computed from where its description does not tell.
+fn layer_before(place: usize) -> Input {
+    place.checked_sub(1).map_or(Input::Image, |id| Input::Layer(LayerId(id)))
 }
 
 /// The layer at `place` of a description; its input is the layer before, unless it names others.
@@ -81,7 +110,7 @@ fn layer(
         None => Err(wrong(format!("its input `{asked}` is no layer before it"))),
     };
     let inputs = match fields.remove("inputs") {
-        None => vec![place.checked_sub(1).map_or(Input::Image, |id| Input::Layer(LayerId(id)))],
+        None => vec![layer_before(place)],
         Some(value) => {
             let names: Vec<String> = serde_json::from_value(value)
                 .map_err(|error| wrong(format!("its inputs are not a list of names: {error}")))?;

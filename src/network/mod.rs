@@ -4,6 +4,7 @@ mod description;
 mod layer;
 mod model;
 mod presets;
+mod random;
 pub mod weights;
 
 #[cfg(test)]

@@ -128,6 +128,20 @@ fn branches_of_unequal_steps_or_sizes_are_errors() {
 }
 
 #[test]
+fn a_network_describes_itself() {
+    let branches = r#"{"name": "b", "op": "max_pool", "kernel": 3, "stride": 1, "padding": 1, "inputs": ["image"]},
+                      {"name": "c", "op": "conv", "out_channels": 6, "kernel": 3, "bias": false},
+                      {"name": "d", "op": "concat", "inputs": ["a", "c"]},
+                      {"name": "e", "op": "local_response_norm", "size": 5, "alpha": 0.1}"#;
+    let joined = described(&format!(r#"{{"name": "t", "layers": [{CONV}, {branches}]}}"#)).unwrap();
+    for network in [joined, Network::preset("alexnet").unwrap(), Network::preset("vgg13").unwrap()]
+    {
+        let again = described(&network.description().to_string()).unwrap();
+        assert_eq!((again.name(), again.digest()), (network.name(), network.digest()));
+    }
+}
+
+#[test]
 fn filters_that_do_not_fit_are_refused() {
     let network = || described(&format!(r#"{{"name": "t", "layers": [{CONV}]}}"#)).unwrap();
     let filters = |weight, bias| Filters { weight: vec![0.0; weight], bias: vec![0.0; bias] };

@@ -263,6 +263,17 @@ mod tests {
     }
 
     #[test]
+    fn draws_of_the_same_place_follow_each_other_to_the_last() {
+        let noise = |draw| Noise::Philox { seed: 7, draw };
+        assert_eq!(noise(3).draw_after(2), Some(noise(5)));
+        assert_eq!(noise(0).draw_after(Noise::DRAWS - 1), Some(noise(u16::MAX)));
+        assert_eq!(noise(0).draw_after(Noise::DRAWS), None);
+        assert_eq!(noise(9).draw_after(Noise::DRAWS - 1), None);
+        let torch = Noise::Torch { seed: 7 };
+        assert_eq!((torch.draw_after(0), torch.draw_after(1)), (Some(torch), None));
+    }
+
+    #[test]
     fn names_are_read_and_written() {
         for name in ["philox:0", "philox:18446744073709551615", "philox:3:2", "torch:4294967295"] {
             assert_eq!(name.parse::<Noise>().unwrap().to_string(), name);

@@ -77,6 +77,14 @@ pub enum Side {
 impl Side {
     /// Both ends, in the order in which they are swept.
     pub const BOTH: [Self; 2] = [Self::Top, Self::Bottom];
+
+    /// `max` or `min`, as the files of its maps are called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Top => "max",
+            Self::Bottom => "min",
+        }
+    }
 }
 
 impl UnitRanking {

@@ -4,11 +4,13 @@ use std::time::{Duration, Instant};
 
 use ndarray::Array3;
 
+use super::summed::Slots;
 use super::{LayerGeometry, Placement, SweepError};
+use crate::engine::deposit::{Summation, SummedImage};
 use crate::engine::plan::{Axis, Lineage, Planner};
 use crate::engine::{Job, Prepared, Watch};
-use crate::geometry::{GeometryError, Span};
-use crate::images::ImageFolder;
+use crate::geometry::{Deposit, GeometryError, Span};
+use crate::images::ImageError;
 use crate::network::{LayerId, Network, NetworkError, Op};
 use crate::noise::{Noise, philox4x32_10};
 
@@ -135,54 +137,115 @@ pub fn activation_bytes(
     Ok(floats * size_of::<f32>())
 }
 
-/// Presentations a second to a layer, found by presenting occluders for about `time`: at random
-/// positions, on the folder's first images.
+/// Presentations that were made, and how long they took.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trial {
+    /// Maps: each is all presentations of one unit to one image.
+    pub maps: usize,
+    /// Presentations.
+    pub presentations: usize,
+    /// Seconds, originals included.
+    pub seconds: f64,
+}
+
+impl Trial {
+    /// Presentations a second.
+    pub fn rate(&self) -> f64 {
+        self.presentations as f64 / self.seconds
+    }
+}
+
+/// Presents occluders for about `time`, to units at random positions, on the first of `images`.
 ///
 /// # Errors
-/// Images that cannot be read; responses that are not finite;
-/// [`EngineError::Stopped`](crate::engine::EngineError::Stopped).
+/// Images that cannot be read, as `images` says; otherwise as [`try_out`].
 pub fn calibrate(
     engine: &dyn Prepared,
-    (layer, units): (LayerId, usize),
+    layer: (LayerId, usize),
     geometry: &LayerGeometry,
-    images: &ImageFolder,
+    images: &mut dyn Iterator<Item = Result<Array3<f32>, ImageError>>,
     time: Duration,
     watch: &Watch<'_>,
-) -> Result<f64, SweepError> {
+) -> Result<Trial, SweepError> {
     const MOST_IMAGES: usize = 16;
     let mut held: Vec<Array3<f32>> = Vec::new();
     let mut maps = 1;
     loop {
-        while held.len() < maps.min(MOST_IMAGES).min(images.len()) {
-            held.push(images.read(held.len())?);
+        while held.len() < maps.min(MOST_IMAGES) {
+            let Some(image) = images.next() else { break };
+            held.push(image?);
         }
-        let places: Vec<((usize, usize), Placement)> = Positions::new(*geometry)
-            .take(maps)
-            .map(|(y, x)| geometry.placement(y, x).map(|placement| ((y, x), placement)))
-            .collect::<Result<_, _>>()?;
-        let jobs: Vec<Job<'_>> = places
-            .iter()
-            .enumerate()
-            .map(|(map, (position, placement))| Job {
-                image: held[map % held.len()].view(),
-                image_index: (map % held.len()) as u32,
-                unit: map % units,
-                position: *position,
-                occluders: &placement.occluders,
-                noise: Noise::Philox { seed: 0, draw: 0 },
-            })
-            .collect();
-        let presentations: usize = jobs.iter().map(|job| job.occluders.len()).sum();
-        let start = Instant::now();
-        engine.present(layer, &jobs, watch)?;
-        let seconds = start.elapsed().as_secs_f64().max(1e-9);
-        // Few maps share few plans, so small samples are slower than a sweep.
-        if seconds >= 0.5 * time.as_secs_f64() || maps >= MOST_MAPS {
-            return Ok(presentations as f64 / seconds);
+        let trial = try_out(engine, layer, geometry, &held, maps, watch)?;
+        // Few maps share few plans, so small trials are slower than a sweep.
+        if trial.seconds >= 0.5 * time.as_secs_f64() || maps >= MOST_MAPS {
+            return Ok(trial);
         }
-        let factor = (0.8 * time.as_secs_f64() / seconds).clamp(2.0, 8.0);
+        let factor = (0.8 * time.as_secs_f64() / trial.seconds).clamp(2.0, 8.0);
         maps = ((maps as f64 * factor) as usize).min(MOST_MAPS);
     }
+}
+
+/// Presents the occluders of so many maps of a layer of so many units, at random positions, the
+/// same each time.
+///
+/// # Errors
+/// Responses that are not finite; occluders that cannot be placed;
+/// [`EngineError::Stopped`](crate::engine::EngineError::Stopped).
+pub fn try_out(
+    engine: &dyn Prepared,
+    (layer, units): (LayerId, usize),
+    geometry: &LayerGeometry,
+    images: &[Array3<f32>],
+    maps: usize,
+    watch: &Watch<'_>,
+) -> Result<Trial, SweepError> {
+    let places: Vec<((usize, usize), Placement)> = Positions::new(*geometry)
+        .take(maps)
+        .map(|(y, x)| geometry.placement(y, x).map(|placement| ((y, x), placement)))
+        .collect::<Result<_, _>>()?;
+    let jobs: Vec<Job<'_>> = places
+        .iter()
+        .enumerate()
+        .map(|(map, (position, placement))| Job {
+            image: images[map % images.len()].view(),
+            image_index: (map % images.len()) as u32,
+            unit: map % units,
+            position: *position,
+            occluders: &placement.occluders,
+            noise: Noise::Philox { seed: 0, draw: 0 },
+        })
+        .collect();
+    let presentations = jobs.iter().map(|job| job.occluders.len()).sum();
+    let mut kept = engine.keep(layer, presentations)?;
+    let (firsts, summation) = summation(&places);
+    let start = Instant::now();
+    match &mut kept {
+        Some(kept) => {
+            kept.present(&jobs, &firsts, watch)?;
+            kept.sum(&summation)?;
+        }
+        None => drop(engine.present(layer, &jobs, watch)?),
+    }
+    let seconds = start.elapsed().as_secs_f64().max(1e-9);
+    Ok(Trial { maps, presentations, seconds })
+}
+
+/// Where the differences of each placement begin, and how they are summed where they are kept: as a
+/// sweep does it, over the images of a unit.
+fn summation(places: &[((usize, usize), Placement)]) -> (Vec<usize>, Summation) {
+    const IMAGES: usize = 100;
+    let (mut slots, mut deposits) = (Slots::default(), Vec::new());
+    let (mut firsts, mut images, mut next) = (Vec::new(), Vec::new(), 0);
+    for (which, (_, placement)) in places.iter().enumerate() {
+        deposits.push(slots.deposits(placement, Deposit::default()));
+        let occluders = placement.occluders.len();
+        images.push(SummedImage { deposits: which, differences: next, occluders });
+        firsts.push(next);
+        next += occluders;
+    }
+    let maps = images.chunks(IMAGES).map(<[_]>::to_vec).collect();
+    let slots = slots.pixels.len();
+    (firsts, Summation { slots, draws: 1, moments: false, deposits, maps })
 }
 
 /// As many as a sweep hands over at a time, or more.

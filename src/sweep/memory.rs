@@ -82,6 +82,15 @@ impl MemoryShares {
         Ok(Self { fixed, activations: rest / 2, images: rest / 4, responses: rest / 4 })
     }
 
+    /// What each of several sweeps may hold that share the memory.
+    #[must_use]
+    pub fn among(self, sweeps: usize) -> Self {
+        let Self { fixed, activations, images, responses } = self;
+        let [activations, images, responses] =
+            [activations, images, responses].map(|share| share / sweeps.max(1));
+        Self { fixed, activations, images, responses }
+    }
+
     /// How many images of a size may be held.
     pub fn images_at_a_time(&self, image: ImageSize) -> usize {
         (self.images / image_bytes(image)).max(1)

@@ -19,7 +19,8 @@ use crate::images::ImageError;
 use crate::network::NetworkError;
 
 pub use estimate::{
-    MultiplyAdds, Occluders, activation_bytes, calibrate, count_multiply_adds, count_occluders,
+    MultiplyAdds, Occluders, Trial, activation_bytes, calibrate, count_multiply_adds,
+    count_occluders, try_out,
 };
 pub use layer::{Extent, Finished, LayerSweep};
 pub use memory::{MemoryShares, TooLittleMemory};

@@ -16,10 +16,13 @@ mod memory;
 mod outputs;
 mod planning;
 mod rankings;
+mod reports;
+mod results;
 mod shards;
 #[cfg(unix)]
 mod signals;
 #[cfg(unix)]
 mod slurm;
+mod statistics;
 mod terminal;
 mod weights;

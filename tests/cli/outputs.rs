@@ -18,9 +18,13 @@ fn a_run_writes_what_is_documented_and_nothing_else() {
         "manifest.json",
         "maps",
         "maps/conv1_max.npy",
+        "maps/conv1_max_reliability.npy",
         "maps/conv1_min.npy",
+        "maps/conv1_min_reliability.npy",
         "maps/conv2_max.npy",
+        "maps/conv2_max_reliability.npy",
         "maps/conv2_min.npy",
+        "maps/conv2_min_reliability.npy",
         "ranking",
         "ranking/conv1.npy",
         "ranking/conv1_responses.npy",
@@ -105,7 +109,8 @@ fn force_replaces_files_of_the_same_names_and_no_others() {
         .map(|(path, _)| path.to_str().unwrap())
         .collect();
     let maps = ["conv1_max", "conv1_min", "conv2_max", "conv2_min"];
-    let maps = maps.map(|map| format!("out/maps/{map}.npy"));
+    let files = |map| ["", "_reliability"].map(|kind| format!("out/maps/{map}{kind}.npy"));
+    let maps = maps.map(files).concat();
     assert_eq!(changed, [&["out/manifest.json".to_owned()][..], &maps].concat());
 }
 

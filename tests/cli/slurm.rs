@@ -148,6 +148,7 @@ fn mistakes_show_before_anything_is_written() {
         ("--gpus a100", 2, "a100:4"),
         ("--gpus 1 --device cpu", 2, "idle"),
         ("--gpus 2 --device cuda:1", 2, "without a number"),
+        ("--gpus 2 --device cuda:all", 2, "without a number"),
         ("--device cuda", 2, "no GPU without --gpus"),
         ("--precision bf16 --method full --gpus 1", 2, "go with --method incremental"),
         ("--shard 1/2", 2, "by themselves"),

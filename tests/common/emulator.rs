@@ -17,8 +17,23 @@ use occlumap::engine::cuda::kernels::embedded;
 
 /// Set to 1 where a test that needs CUDA must not be skipped.
 const REQUIRE: &str = "OCCLUMAP_REQUIRE_CUDA";
+/// Set to 1 where there is a GPU, wherever the system shows it, and the emulator may be missing.
+const ASSUME: &str = "OCCLUMAP_ASSUME_GPU";
 /// Set for a test that runs in a process of its own.
 const INSIDE: &str = "OCCLUMAP_TEST_ON_DEVICE";
+
+/// Of the emulator's compiler. Multiply-adds are where the kernels write them, and nowhere else;
+/// the processor's own instruction for them is several times as fast as a function.
+const FLAGS: [&str; 8] = [
+    "-std=c++20",
+    "-O2",
+    "-march=native",
+    "-ffp-contract=off",
+    "-w",
+    "-fPIC",
+    "-pthread",
+    "-fvisibility=hidden",
+];
 
 /// What tests run CUDA on.
 #[derive(Clone, Debug)]
@@ -27,15 +42,21 @@ pub enum Gpu {
     Real,
     /// The emulator, in this folder.
     Emulated(PathBuf),
+    /// The emulator, in this folder, with this library of `AddressSanitizer`: it finds accesses
+    /// outside of allocations.
+    Sanitized(PathBuf, PathBuf),
 }
 
 impl Gpu {
     /// What there is; `None` where there is nothing, which has been said then.
     pub fn find(test: &str) -> Option<Self> {
-        if Path::new("/dev/nvidiactl").exists() {
-            return Some(Self::Real);
-        }
-        Self::emulated(test)
+        if Self::is_real() { Some(Self::Real) } else { Self::emulated(test) }
+    }
+
+    /// Whether the machine has one.
+    pub fn is_real() -> bool {
+        Path::new("/dev/nvidiactl").exists()
+            || env::var_os(ASSUME).is_some_and(|value| value == "1")
     }
 
     /// The emulator, also where there is a real GPU: it can play failures.
@@ -47,8 +68,12 @@ impl Gpu {
     /// The emulator, built so that it finds accesses outside of allocations.
     pub fn address_sanitizer(test: &str) -> Option<Self> {
         static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-        available(test, BUILT.get_or_init(|| build(&["-fsanitize=address", "-g"])))
-            .map(Self::Emulated)
+        let built = BUILT.get_or_init(|| build(&["-fsanitize=address", "-g"]));
+        let folder = available(test, built)?;
+        let library = Command::new(compiler()).arg("-print-file-name=libasan.so").output();
+        let library = library.expect("the compiler starts").stdout;
+        let library = String::from_utf8_lossy(&library).trim().to_owned();
+        Some(Self::Sanitized(folder, library.into()))
     }
 
     /// Has `command` run on it.
@@ -56,15 +81,27 @@ impl Gpu {
         match self {
             Self::Real => command,
             Self::Emulated(folder) => command.env("LD_LIBRARY_PATH", folder),
+            // The program itself is not built with it, and keeps some memory till its end.
+            Self::Sanitized(folder, library) => command
+                .env("LD_LIBRARY_PATH", folder)
+                .env("LD_PRELOAD", library)
+                .env("ASAN_OPTIONS", "detect_leaks=0"),
         }
     }
 
     /// In what surroundings a test runs on it: both orders of threads on the emulator.
     fn orders(&self) -> &'static [&'static [(&'static str, &'static str)]] {
         match self {
-            Self::Real => &[&[]],
+            Self::Real | Self::Sanitized(..) => &[&[]],
             Self::Emulated(_) => &[&[], &[("EMULATOR_REVERSE", "1")]],
         }
+    }
+
+    /// Runs this test program again on it, as an order of threads and `arguments` say.
+    pub fn run(&self, order: &[(&str, &str)], arguments: &[&str]) -> Output {
+        let mut command = Command::new(env::current_exe().expect("this test's program"));
+        command.args(arguments).env(INSIDE, "1").envs(order.iter().copied());
+        self.lend(&mut command).output().expect("the test starts again")
     }
 }
 
@@ -73,21 +110,37 @@ impl Gpu {
 ///
 /// `test` is the test's function, `module_path` its module.
 pub fn on_device(module_path: &str, test: &str, body: impl FnOnce()) {
-    if env::var_os(INSIDE).is_some() {
+    on(Gpu::find, module_path, test, body);
+}
+
+/// Like [`on_device`], on the emulator with `AddressSanitizer`.
+pub fn on_address_sanitizer(module_path: &str, test: &str, body: impl FnOnce()) {
+    on(Gpu::address_sanitizer, module_path, test, body);
+}
+
+fn on(find: fn(&str) -> Option<Gpu>, module_path: &str, test: &str, body: impl FnOnce()) {
+    if is_inside() {
         return body();
     }
-    let Some(gpu) = Gpu::find(test) else { return };
-    // Without the name of the crate.
-    let module =
-        module_path.split_once("::").map_or(String::new(), |(_, rest)| format!("{rest}::"));
-    let name = format!("{module}{test}");
+    let Some(gpu) = find(test) else { return };
+    let name = full_name(module_path, test);
     for order in gpu.orders() {
-        let mut command = Command::new(env::current_exe().expect("this test's program"));
-        command.args([&name, "--exact", "--nocapture"]).env(INSIDE, "1");
-        command.envs(order.iter().copied());
-        let output = gpu.lend(&mut command).output().expect("the test starts again");
+        let output = gpu.run(order, &[&name, "--exact", "--nocapture"]);
         let ran = String::from_utf8_lossy(&output.stdout).contains("1 passed");
         assert!(output.status.success() && ran, "{name} {order:?}:\n{}", told(&output));
+    }
+}
+
+/// Whether this is the process that a test started for itself.
+pub fn is_inside() -> bool {
+    env::var_os(INSIDE).is_some()
+}
+
+/// A test's name as the test program knows it: without that of the crate.
+pub fn full_name(module_path: &str, test: &str) -> String {
+    match module_path.split_once("::") {
+        Some((_, module)) => format!("{module}::{test}"),
+        None => test.to_owned(),
     }
 }
 
@@ -100,6 +153,11 @@ pub fn told(output: &Output) -> String {
 fn available(test: &str, built: &Result<PathBuf, String>) -> Option<PathBuf> {
     match built {
         Ok(folder) => Some(folder.clone()),
+        // The tests of the kernels themselves have a better place to run then.
+        Err(reason) if Gpu::is_real() => {
+            say_skipped(test, reason);
+            None
+        }
         Err(reason) => {
             skip(test, reason);
             None
@@ -113,6 +171,10 @@ pub fn skip(test: &str, reason: &str) {
         env::var_os(REQUIRE).is_none_or(|value| value != "1"),
         "{test} needs CUDA, and {REQUIRE}=1: {reason}"
     );
+    say_skipped(test, reason);
+}
+
+fn say_skipped(test: &str, reason: &str) {
     // Unlike `eprintln!`, this is seen where the test passes.
     let _ = writeln!(io::stderr(), "SKIPPED {test}: {reason}");
 }
@@ -122,14 +184,17 @@ fn build(more: &[&str]) -> Result<PathBuf, String> {
     if let Err(error) = embedded::compiler() {
         return Err(error.to_string());
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let compiler = env::var("CXX").unwrap_or_else(|_| "g++".into());
+    let root = &root();
+    if !root.join("tests/emulator").is_dir() {
+        return Err("the emulator's sources are not here".into());
+    }
+    let compiler = compiler();
     if Command::new(&compiler).arg("--version").output().is_err() {
         return Err(format!("the emulator needs a C++ compiler, and there is no {compiler}"));
     }
     let sources = sources(root);
     let mut hasher = DefaultHasher::new();
-    (more, &compiler, &sources).hash(&mut hasher);
+    (FLAGS, more, &compiler, &sources).hash(&mut hasher);
     // Beside the programs that cargo builds: `target/debug/deps/TEST` is what runs.
     let program = env::current_exe().map_err(|error| error.to_string())?;
     let profile = program.ancestors().nth(2).ok_or("no target folder")?;
@@ -145,6 +210,16 @@ fn build(more: &[&str]) -> Result<PathBuf, String> {
         fs::remove_dir_all(&partial).map_err(|error| error.to_string())?;
     }
     Ok(folder)
+}
+
+/// The repository's root, or a folder that holds the same tests' files (`scripts/gpu-pack`).
+fn root() -> PathBuf {
+    env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into()).into()
+}
+
+/// The C++ compiler.
+fn compiler() -> String {
+    env::var("CXX").unwrap_or_else(|_| "g++".into())
 }
 
 /// Everything that the emulator is made of: names and content.
@@ -171,7 +246,7 @@ fn compile(
 ) {
     let run = |arguments: &[&str]| {
         let output = Command::new(compiler)
-            .args(["-std=c++20", "-O2", "-w", "-fPIC", "-pthread", "-fvisibility=hidden"])
+            .args(FLAGS)
             .args(more)
             .arg(format!("-I{}", root.join("tests/emulator").display()))
             .arg(format!("-I{}", root.join("kernels").display()))
@@ -202,9 +277,12 @@ fn compile(
     let mut link = vec!["-shared", "-Wl,-soname,libcuda.so.1", "-o", "libcuda.so.1", "-ldl"];
     link.extend(objects.iter().map(String::as_str));
     run(&link);
-    let cudnn = root.join("tests/emulator/libcudnn.cpp").display().to_string();
-    let soname = "-Wl,-soname,libcudnn.so.9";
-    run(&["-shared", "-fvisibility=default", soname, &cudnn, "-o", "libcudnn.so.9"]);
+    for (source, name) in [("libcublas.cpp", "libcublas.so.13"), ("libcudnn.cpp", "libcudnn.so.9")]
+    {
+        let source = root.join("tests/emulator").join(source).display().to_string();
+        let soname = format!("-Wl,-soname,{name}");
+        run(&["-shared", "-fvisibility=default", &soname, &source, "-o", name]);
+    }
 }
 
 fn has_extension(path: &Path, wanted: &str) -> bool {

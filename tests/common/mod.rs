@@ -17,7 +17,15 @@ use serde::Deserialize;
 
 /// The program.
 pub fn occlumap() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_occlumap"))
+    let elsewhere = std::env::var_os("CARGO_BIN_EXE_occlumap");
+    Command::new(elsewhere.unwrap_or_else(|| env!("CARGO_BIN_EXE_occlumap").into()))
+}
+
+/// The repository's root. Test programs that run elsewhere (`scripts/gpu-pack`) are told where its
+/// files are, and where the program is, by the variables that cargo itself sets.
+fn root() -> PathBuf {
+    let elsewhere = std::env::var_os("CARGO_MANIFEST_DIR");
+    elsewhere.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into()).into()
 }
 
 /// Runs the program with arguments separated by white space, then `paths` in the place of `{}`.
@@ -80,7 +88,7 @@ impl Golden {
     }
 
     fn in_repository(name: &str) -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+        let folder = root().join("tests/golden").join(name);
         Self {
             images: folder.clone(),
             model: folder.join("model.json").display().to_string(),
@@ -95,7 +103,7 @@ impl Golden {
     pub fn alexnet(test: &str) -> Option<Self> {
         let shared = match std::env::var_os("OCCLUMAP_GOLDENS") {
             Some(folder) => PathBuf::from(folder),
-            None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
+            None => root().join("../shared"),
         };
         let folder = shared.join("goldens/alexnet");
         if !folder.is_dir() {

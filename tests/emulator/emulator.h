@@ -56,9 +56,6 @@ inline uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return
 
 namespace emulator {
 
-// Saves where this fiber is, and goes on where another was.
-extern "C" void emulator_switch(void** save, void* load);
-
 enum class Waits { no, for_block, for_warp };
 
 struct Fiber {
@@ -81,7 +78,9 @@ struct Block {
     std::vector<Fiber> fibers;
     std::vector<unsigned char*> stacks;
     Fiber* current;
-    void* scheduler;
+    void* scheduler;               // where it goes on
+    const void* scheduler_stack;   // for AddressSanitizer
+    size_t scheduler_stack_bytes;
 };
 
 inline thread_local Block* block = nullptr;
@@ -92,12 +91,15 @@ inline thread_local Block* block = nullptr;
     std::abort();
 }
 
+// Lets the scheduler go on; returns when the fiber that calls it is gone on with.
+void leave();
+
 inline void wait(Waits what, unsigned mask, int line) {
     Fiber* self = block->current;
     self->waits = what;
     self->mask = mask;
     self->line = line;
-    emulator_switch(&self->stack_pointer, block->scheduler);
+    leave();
 }
 
 // What lane `source` of the warp shows.

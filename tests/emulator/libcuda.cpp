@@ -1,18 +1,27 @@
 // A stand-in for the driver, `libcuda.so.1`: the functions that the program calls, over the host's
 // memory, with the kernels of `kernels/` compiled into it. Everything is done at once, so streams
-// and events have nothing to do.
+// have nothing to do, and events only tell the time.
 #include <dlfcn.h>
 
+#include <chrono>
 #include <map>
 #include <mutex>
 #include <string>
 
 #include "emulator.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#else
+#define __asan_poison_memory_region(start, size) ((void)sizeof(start))
+#define __asan_unpoison_memory_region(start, size) ((void)sizeof(start))
+#endif
+
 namespace {
 
 using Result = int;
 using Pointer = uint64_t;
+using Clock = std::chrono::steady_clock;
 
 constexpr Result SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NO_DEVICE = 100,
                  INVALID_DEVICE = 101, NOT_FOUND = 500;
@@ -31,15 +40,26 @@ constexpr size_t MARK = 64;
 std::mutex mutex;
 std::map<Pointer, size_t> allocations;
 size_t used = 0;
+long count = 0;
+
+// With EMULATOR_ALLOCATION=-1 the program's end tells how many there were.
+struct Teller {
+    ~Teller() {
+        if (played("EMULATOR_ALLOCATION", 0) < 0)
+            std::fprintf(stderr, "emulator: allocations: %ld\n", count);
+    }
+} const teller;
 
 Result allocate(Pointer* pointer, size_t size) {
     const std::lock_guard lock(mutex);
     if (size == 0) return INVALID_VALUE;
     if (used + size > total()) return OUT_OF_MEMORY;
+    if (++count == played("EMULATOR_ALLOCATION", 0)) return OUT_OF_MEMORY;
     auto* memory = static_cast<unsigned char*>(std::aligned_alloc(256, (size + MARK + 255) / 256 * 256));
     if (!memory) return OUT_OF_MEMORY;
     std::memset(memory, 0xff, size);  // NaN
     std::memset(memory + size, 0xa5, MARK);
+    __asan_poison_memory_region(memory + size, MARK);
     *pointer = reinterpret_cast<Pointer>(memory);
     allocations[*pointer] = size;
     used += size;
@@ -55,6 +75,7 @@ Result release(Pointer pointer) {
     }
     auto* memory = reinterpret_cast<unsigned char*>(pointer);
     const size_t size = found->second;
+    __asan_unpoison_memory_region(memory + size, MARK);
     for (size_t i = 0; i < MARK; i++) {
         if (memory[size + i] == 0xa5) continue;
         std::fprintf(stderr, "emulator: something wrote past the end of %zu bytes\n", size);
@@ -158,17 +179,24 @@ Result cuStreamDestroy_v2(void*) { return SUCCESS; }
 Result cuStreamSynchronize(void*) { return SUCCESS; }
 Result cuStreamWaitEvent(void*, void*, unsigned) { return SUCCESS; }
 Result cuEventCreate(void** event, unsigned) {
-    *event = &the_stream;
+    *event = new Clock::time_point;
     return SUCCESS;
 }
-Result cuEventRecord(void*, void*) { return SUCCESS; }
+Result cuEventRecord(void* event, void*) {
+    *static_cast<Clock::time_point*>(event) = Clock::now();
+    return SUCCESS;
+}
 Result cuEventSynchronize(void*) { return SUCCESS; }
 Result cuEventQuery(void*) { return SUCCESS; }
-Result cuEventElapsedTime_v2(float* milliseconds, void*, void*) {
-    *milliseconds = 0;
+Result cuEventElapsedTime_v2(float* milliseconds, void* from, void* to) {
+    const auto time = *static_cast<Clock::time_point*>(to) - *static_cast<Clock::time_point*>(from);
+    *milliseconds = std::chrono::duration<float, std::milli>(time).count();
     return SUCCESS;
 }
-Result cuEventDestroy_v2(void*) { return SUCCESS; }
+Result cuEventDestroy_v2(void* event) {
+    delete static_cast<Clock::time_point*>(event);
+    return SUCCESS;
+}
 
 Result cuMemAllocAsync(Pointer* pointer, size_t size, void*) { return allocate(pointer, size); }
 Result cuMemAlloc_v2(Pointer* pointer, size_t size) { return allocate(pointer, size); }

@@ -1,6 +1,21 @@
 // The fibers of a block, and the blocks of a grid.
 #include "emulator.h"
 
+#include <mutex>
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#else
+// AddressSanitizer has to be told that stacks are exchanged, and when one is used afresh.
+#define __sanitizer_start_switch_fiber(save, bottom, size) ((void)sizeof(save))
+#define __sanitizer_finish_switch_fiber(saved, bottom, size) ((void)sizeof(saved))
+#define __asan_unpoison_memory_region(start, size) ((void)sizeof(start))
+#endif
+
+// Saves where this fiber is, and goes on where another was.
+extern "C" void emulator_switch(void** save, void* load);
+
 #if defined(__x86_64__)
 // Callee-saved registers on the stack, stacks exchanged: twenty times faster than swapcontext.
 asm(R"(.text
@@ -66,14 +81,47 @@ namespace {
 constexpr size_t STACK = 256 << 10;
 
 void begin() {
+    __sanitizer_finish_switch_fiber(nullptr, &block->scheduler_stack, &block->scheduler_stack_bytes);
     block->body(block->arguments);
     block->current->done = true;
-    emulator_switch(&block->current->stack_pointer, block->scheduler);
+    leave();
     std::abort();  // a fiber that is done is never gone on with
+}
+
+// Lets a fiber run until it leaves.
+void enter(Fiber& fiber) {
+    [[maybe_unused]] void* saved = nullptr;
+    block->current = &fiber;
+    __sanitizer_start_switch_fiber(&saved, block->stacks[fiber.number], STACK);
+    emulator_switch(&block->scheduler, fiber.stack_pointer);
+    __sanitizer_finish_switch_fiber(saved, nullptr, nullptr);
+}
+
+// Stacks that no fiber uses: to ask the system for them at each launch takes longer than most
+// kernels.
+std::mutex mutex;
+std::vector<unsigned char*> spare;
+
+std::vector<unsigned char*> take_stacks(size_t count) {
+    std::vector<unsigned char*> taken;
+    {
+        const std::lock_guard lock(mutex);
+        const size_t some = std::min(count, spare.size());
+        taken.assign(spare.end() - ptrdiff_t(some), spare.end());
+        spare.resize(spare.size() - some);
+    }
+    while (taken.size() < count) taken.push_back(static_cast<unsigned char*>(std::malloc(STACK)));
+    return taken;
+}
+
+void give_back(const std::vector<unsigned char*>& stacks) {
+    const std::lock_guard lock(mutex);
+    spare.insert(spare.end(), stacks.begin(), stacks.end());
 }
 
 // A stack that, when it is switched to, begins with `begin`.
 void* fresh(unsigned char* stack) {
+    __asan_unpoison_memory_region(stack, STACK);
     void** top = reinterpret_cast<void**>((reinterpret_cast<uintptr_t>(stack) + STACK - 64) & ~uintptr_t(15));
 #if defined(__x86_64__)
     *top = reinterpret_cast<void*>(&begin);
@@ -130,6 +178,15 @@ bool release_block(std::vector<Fiber>& fibers) {
 
 }  // namespace
 
+void leave() {
+    Fiber* self = block->current;
+    [[maybe_unused]] void* saved = nullptr;
+    __sanitizer_start_switch_fiber(self->done ? nullptr : &saved, block->scheduler_stack,
+                                   block->scheduler_stack_bytes);
+    emulator_switch(&self->stack_pointer, block->scheduler);
+    __sanitizer_finish_switch_fiber(saved, &block->scheduler_stack, &block->scheduler_stack_bytes);
+}
+
 void run(Block& block) {
     for (size_t i = 0; i < block.fibers.size(); i++) {
         block.fibers[i].done = false;
@@ -144,8 +201,7 @@ void run(Block& block) {
             alive = true;
             if (fiber.waits != Waits::no) continue;
             ran = true;
-            block.current = &fiber;
-            emulator_switch(&block.scheduler, fiber.stack_pointer);
+            enter(fiber);
         }
         if (!alive) return;
         if (release_warps(block.fibers) || release_block(block.fibers)) ran = true;
@@ -158,7 +214,11 @@ void launch(dim3 grid, dim3 size, size_t shared, void (*body)(void*), void* argu
     const unsigned threads = size.x * size.y * size.z;
     std::atomic<uint64_t> next{0};
     auto work = [&] {
-        Block own{grid, size, {}, nullptr, body, arguments, {}, {}, nullptr, nullptr};
+        Block own{};
+        own.grid = grid;
+        own.size = size;
+        own.body = body;
+        own.arguments = arguments;
         // What is read before it was written shows as NaN.
         std::vector<uint64_t> dynamic(shared / 8 + 2);
         own.dynamic = reinterpret_cast<unsigned char*>(dynamic.data());
@@ -167,8 +227,8 @@ void launch(dim3 grid, dim3 size, size_t shared, void (*body)(void*), void* argu
         for (unsigned i = 0; i < threads; i++) {
             own.fibers[i].number = i;
             own.fibers[i].thread = {i % size.x, i / size.x % size.y, i / (size.x * size.y)};
-            own.stacks.push_back(static_cast<unsigned char*>(std::malloc(STACK)));
         }
+        own.stacks = take_stacks(threads);
         block = &own;
         for (uint64_t i; (i = next++) < blocks;) {
             std::fill(dynamic.begin(), dynamic.end(), ~uint64_t(0));
@@ -177,7 +237,7 @@ void launch(dim3 grid, dim3 size, size_t shared, void (*body)(void*), void* argu
             run(own);
         }
         block = nullptr;
-        for (unsigned char* stack : own.stacks) std::free(stack);
+        give_back(own.stacks);
     };
     const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
     std::vector<std::thread> workers;

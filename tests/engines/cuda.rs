@@ -5,7 +5,7 @@ use std::sync::Arc;
 use occlumap::engine::cuda::{CudaEngine, Device, Precision};
 use occlumap::geometry::ImageSize;
 
-use crate::emulator::on_device;
+use crate::emulator::{on_address_sanitizer, on_device};
 use crate::suite::{self, Tolerance, Trials, preset_agrees};
 
 fn engine(precision: Precision) -> CudaEngine {
@@ -59,5 +59,14 @@ fn the_bits_do_not_depend_on_batches_order_or_memory() {
 fn a_subsampled_grid_gives_the_same_bits() {
     on_device(module_path!(), "a_subsampled_grid_gives_the_same_bits", || {
         suite::a_subsampled_grid_gives_the_same_bits(&engine(Precision::Fp32));
+    });
+}
+
+#[test]
+fn waves_stay_in_their_memory() {
+    on_address_sanitizer(module_path!(), "waves_stay_in_their_memory", || {
+        suite::random_networks_agree(&engine(Precision::Fp32), Tolerance::F32, 6);
+        let trials = Trials { jobs: 2, every: 30, threads: &[], batches: &[] };
+        suite::bits_depend_on_nothing_else(&[&engine(Precision::Fp32)], &trials);
     });
 }

@@ -130,7 +130,9 @@ fn check_device(run: &Run, slurm: &SlurmArguments) -> Result<(), Failure> {
         (DeviceName::Cpu, Some(_)) => {
             "--device cpu leaves the GPUs of --gpus idle; give one or the other"
         }
-        (DeviceName::Cuda(1..), _) => {
+        (device @ (DeviceName::All | DeviceName::Cuda(_)), _)
+            if *device != DeviceName::Cuda(vec![0]) =>
+        {
             "--device: each process of a task sees its own GPU alone; give cuda, without a number"
         }
         (DeviceName::Cuda(_), None) if !elsewhere() => {
@@ -154,7 +156,7 @@ fn check_run(run: Run, threads: usize) -> Result<(Work, usize), Failure> {
     inputs.check_top(top)?;
     let job = RankingJob {
         inputs,
-        engine: &ReferenceEngine,
+        engines: &[Box::new(ReferenceEngine)],
         top,
         threads: work.threads,
         progress: work.progress,

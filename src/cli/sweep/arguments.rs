@@ -8,7 +8,7 @@ use clap::Args;
 use super::statistics::StatisticsArguments;
 use crate::cli::arguments::{
     DepositName, FrameName, ImageArguments, LayerArguments, ModelArguments, OccluderArguments,
-    RunningArguments, at_least_one,
+    RunningArguments, at_least_one, units,
 };
 use crate::cli::method::MethodArguments;
 use crate::cli::share::ShardArguments;
@@ -47,6 +47,8 @@ pub(in crate::cli) struct SweepArguments {
     /// Seed of the noise
     #[arg(long, value_name = "S", default_value_t = 0, help_heading = "Occluders")]
     pub seed: u64,
+    #[command(flatten)]
+    pub statistics: StatisticsArguments,
     /// Maps computed together: more share more work, and need more memory; the result does not
     /// depend on it
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = at_least_one, help_heading = "Running")]
@@ -63,8 +65,6 @@ pub(in crate::cli) struct SweepArguments {
     #[arg(long, value_name = "UNITS", value_parser = at_least_one, help_heading = "Running")]
     pub block: Option<usize>,
     #[command(flatten)]
-    pub statistics: StatisticsArguments,
-    #[command(flatten)]
     pub shard: ShardArguments,
     #[command(flatten)]
     pub method: MethodArguments,
@@ -74,8 +74,4 @@ pub(in crate::cli) struct SweepArguments {
 
 fn size(text: &str) -> Result<ByteSize, String> {
     text.parse().map_err(|_| "expected a size such as 500MiB or 4GiB".into())
-}
-
-fn units(text: &str) -> Result<UnitSelection, String> {
-    if text.is_empty() { Ok(UnitSelection::default()) } else { text.parse() }
 }

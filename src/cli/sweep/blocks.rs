@@ -8,10 +8,9 @@ use anyhow::{Context, anyhow};
 use super::Work;
 use crate::blocks::Block;
 use crate::cli::failure::Failure;
-use crate::engine::{EngineError, Prepared, Watch};
-use crate::maps::{
-    BlockMaps, BlockRecord, BlockUnits, LayerConfiguration, Plane, VerificationRecord,
-};
+use crate::cli::inputs::Inputs;
+use crate::engine::{Engine, EngineError, Float64Engine, Prepared, Watch};
+use crate::maps::{BlockMaps, BlockRecord, BlockUnits, LayerConfiguration, VerificationRecord};
 use crate::sweep::{Extent, LayerSweep, Sample, SweepError, Verification};
 
 /// A layer of a sweep, cut into blocks.
@@ -29,6 +28,36 @@ struct Planned {
     extent: Extent,
     /// Presentations of the layer's blocks before it.
     before: u64,
+}
+
+/// A device that computes blocks, one at a time.
+pub(super) struct Worker<'a> {
+    /// Its name, for the manifest.
+    device: String,
+    pub engine: Box<dyn Prepared + 'a>,
+}
+
+/// Who computes a sweep's blocks.
+pub(super) struct Workers<'a> {
+    pub devices: Vec<Worker<'a>>,
+    /// What verifies, if anything is to be verified.
+    pub plain: Option<Box<dyn Prepared + 'a>>,
+}
+
+impl<'a> Workers<'a> {
+    /// A worker for each of the engines.
+    pub fn new(work: &'a Work, engines: &[Box<dyn Engine>]) -> Result<Self, EngineError> {
+        let Inputs { model, layers, images } = &work.inputs;
+        let prepare = |engine: &dyn Engine| engine.prepare(model, layers, images.size());
+        let worker = |engine: &dyn Engine| -> Result<Worker<'a>, EngineError> {
+            Ok(Worker { device: engine.device(), engine: prepare(engine)? })
+        };
+        let verifies = work.settings.verify > 0;
+        Ok(Self {
+            devices: engines.iter().map(|engine| worker(&**engine)).collect::<Result<_, _>>()?,
+            plain: verifies.then(|| prepare(&Float64Engine)).transpose()?,
+        })
+    }
 }
 
 impl<'a> Layer<'a> {
@@ -64,9 +93,9 @@ impl Work {
     /// Presents all occluders of a block, and verifies a part of them.
     pub(super) fn compute(
         &self,
-        layer: &Layer<'_>,
-        block: &str,
+        worker: &Worker<'_>,
         plain: Option<&dyn Prepared>,
+        (layer, block): (&Layer<'_>, &str),
         watch: &Watch<'_>,
     ) -> Result<Block<BlockRecord>, Failure> {
         if watch.stopped() {
@@ -76,12 +105,11 @@ impl Work {
             return Err(Failure::Failed(anyhow!("{block}: is no block of {}", layer.name)));
         };
         let start = Instant::now();
-        watch.begin(extent.presentations);
-        let sweep = LayerSweep { units, ..layer.sweep };
+        let watch = &watch.piece(extent.presentations);
+        let sweep = LayerSweep { units, engine: &*worker.engine, ..layer.sweep };
         let rf = sweep.geometry.projection.size;
         let settings = &self.settings;
-        let planes = Plane::of(settings.statistics, settings.moments);
-        let mut maps = BlockMaps::new(rf, settings.deposit, settings.mean_over, planes);
+        let mut maps = BlockMaps::new(rf, settings.deposit, settings.mean_over, settings.planes());
         let all = layer.extent().presentations;
         let mut sample = Sample::new(settings.verify, all, settings.seed)
             .within(*before..before + extent.presentations);
@@ -118,7 +146,7 @@ impl Work {
             maps_without_occluders: extent.maps_without_occluders,
             seconds: start.elapsed().as_secs_f64(),
             threads: self.threads,
-            device: self.engine().device(),
+            device: worker.device.clone(),
             verified,
         };
         Ok(Block { record, payload: maps.finish() })

@@ -42,6 +42,7 @@ impl Work {
                     name: network.name().into(),
                     network_sha256: network.digest(),
                     weights_sha256: inputs.model.digest().clone(),
+                    description: network.description(),
                 },
                 images: ImageConfiguration {
                     size: inputs.images.size(),
@@ -83,6 +84,7 @@ impl Work {
         let (occluder_size, occluder_stride) = self.settings.rule.size_and_stride(rf).or_usage()?;
         let maps = Side::BOTH.len() * sweep.top * sweep.draws.len();
         let most = (maps * count_occluders(&sweep.geometry).or_usage()?.most) as u64;
+        let planes = self.settings.planes().len();
         Ok(LayerConfiguration {
             layer: network.short_name(layer),
             name: network.layer(layer).name.clone(),
@@ -94,7 +96,7 @@ impl Work {
             // This finds occluders that cannot be placed before the first presentation.
             presentations: sweep.extent().or_usage()?.presentations,
             ranking_sha256: ranking_digest(sweep),
-            block: self.arguments.block.unwrap_or_else(|| units_a_block(most, rf)),
+            block: self.arguments.block.unwrap_or_else(|| units_a_block(most, rf, planes)),
         })
     }
 

@@ -5,37 +5,33 @@ use std::collections::BTreeSet;
 
 use indicatif::HumanCount;
 
-use super::blocks::Layer;
+use super::blocks::{Layer, Workers};
 use super::merge::{Sweep, SweepMerged};
 use super::{MAPS, Work};
 use crate::blocks::{BlockFolder, Taken};
 use crate::cli::STOP;
 use crate::cli::failure::{Failure, OrUsage};
-use crate::cli::inputs::Inputs;
 use crate::cli::progress::Task;
 use crate::cli::ranking::Ranking;
 use crate::cli::share::{Pauses, Rest};
-use crate::engine::{Engine, Float64Engine, Prepared, Watch};
+use crate::engine::Watch;
 use crate::maps::LayerConfiguration;
 use crate::sweep::{Extent, LayerSweep};
 
 impl Work {
     /// Sweeps layer by layer. A layer's maps are there as soon as they are finished, and the
     /// manifest tells of them; what is finished of other layers is kept in blocks.
-    pub fn sweep(
-        &self,
-        (engine, prepared): (&dyn Engine, &dyn Prepared),
-        ranking: &Ranking,
-        top: usize,
-    ) -> Result<(), Failure> {
+    pub fn sweep(&self, ranking: &Ranking, top: usize) -> Result<(), Failure> {
         let Self { settings, inputs, output, .. } = self;
         let images = inputs.images.with_digests(ranking.digests.clone());
+        let engines = self.engines();
+        let workers = Workers::new(self, &engines)?;
         let mut sweeps = Vec::with_capacity(inputs.layers.len());
         for ((&layer, ranking), units) in
             inputs.layers.iter().zip(&ranking.layers).zip(&settings.units)
         {
             sweeps.push(LayerSweep {
-                engine: prepared,
+                engine: &*workers.devices[0].engine,
                 layer,
                 geometry: settings.geometry(inputs, layer)?,
                 images: &images,
@@ -47,7 +43,7 @@ impl Work {
                 memory: self.memory,
             });
         }
-        let stored = self.configuration(engine.name(), &sweeps, ranking, top)?;
+        let stored = self.configuration(engines[0].name(), &sweeps, ranking, top)?;
         let (path, force) = (output.blocks(MAPS), self.arguments.force);
         if force {
             BlockFolder::discard(&path)?;
@@ -73,7 +69,7 @@ impl Work {
         }
         self.keep_digests(ranking)?;
         let merge = Sweep::new(output, &folder, &[], &stored).anew(force);
-        let worked = self.work(&merge, &layers);
+        let worked = self.work(&merge, &layers, &workers);
         if worked.is_err() {
             if folder.done().is_ok_and(|done| done.is_empty()) {
                 self.forget_digests();
@@ -91,32 +87,31 @@ impl Work {
         self.progress.say(format!("{}: is complete already", self.output.path().display()));
     }
 
-    fn work(&self, merge: &Sweep<'_>, layers: &[Layer<'_>]) -> Result<(), Failure> {
+    /// Computes what is missing, one block at a time for each device.
+    fn work(
+        &self,
+        merge: &Sweep<'_>,
+        layers: &[Layer<'_>],
+        workers: &Workers<'_>,
+    ) -> Result<(), Failure> {
         self.announce(merge.folder, layers)?;
-        let Inputs { model, layers: ids, images } = &self.inputs;
-        let plain = if self.settings.verify == 0 {
-            None
-        } else {
-            Some(Float64Engine.prepare(model, ids, images.size())?)
-        };
-        let plain = plain.as_deref();
         let mut left = Vec::with_capacity(layers.len());
         for (number, layer) in layers.iter().enumerate() {
             let (mine, _) = self.share.divide(&layer.names);
-            left.push(self.pass(merge.folder, layer, &mine, Taken::Try, plain)?);
+            left.push(self.pass(merge.folder, layer, &mine, Taken::Try, workers)?);
             if self.share.is_whole() && left[number].is_empty() {
                 merge.layers(&[number], self.progress)?;
             }
         }
         if self.share.rest == Rest::Help {
-            self.help(merge.folder, layers, plain)?;
+            self.help(merge.folder, layers, workers)?;
         }
         let mut pauses = Pauses::new();
         loop {
             for (layer, left) in layers.iter().zip(&mut left) {
                 while !left.is_empty() {
                     pauses.wait()?;
-                    *left = self.pass(merge.folder, layer, left, Taken::Try, plain)?;
+                    *left = self.pass(merge.folder, layer, left, Taken::Try, workers)?;
                 }
             }
             if !self.share.is_whole() {
@@ -148,7 +143,7 @@ impl Work {
         &self,
         folder: &BlockFolder,
         layers: &[Layer<'_>],
-        plain: Option<&dyn Prepared>,
+        workers: &Workers<'_>,
     ) -> Result<(), Failure> {
         let mut helped = true;
         while helped {
@@ -157,7 +152,7 @@ impl Work {
                 let (_, others) = self.share.divide(&layer.names);
                 let free = folder.free(&others)?;
                 if !free.is_empty() {
-                    self.pass(folder, layer, &free, Taken::Leave, plain)?;
+                    self.pass(folder, layer, &free, Taken::Leave, workers)?;
                     helped = true;
                 }
             }
@@ -173,13 +168,18 @@ impl Work {
         layer: &Layer<'_>,
         names: &[String],
         taken: Taken,
-        plain: Option<&dyn Prepared>,
+        workers: &Workers<'_>,
     ) -> Result<Vec<String>, Failure> {
         let done = folder.done()?;
         let missing = names.iter().filter(|name| !done.contains(*name));
         let total = missing.map(|name| layer.presentations(name)).sum();
         let watch = Watch::new(&STOP);
-        let work = || folder.pass(names, taken, |block| self.compute(layer, block, plain, &watch));
+        let compute = |worker| {
+            let (watch, plain) = (&watch, workers.plain.as_deref());
+            move |block: &str| self.compute(worker, plain, (layer, block), watch)
+        };
+        let computing: Vec<_> = workers.devices.iter().map(compute).collect();
+        let work = || folder.pass(names, taken, &computing);
         if total == 0 {
             return work();
         }
@@ -201,6 +201,10 @@ impl Work {
                  than one; they count as zeros",
                 HumanCount(extent.maps_without_occluders)
             ));
+        }
+        if self.settings.statistics && layers.iter().any(|layer| layer.sweep.top < 2) {
+            self.progress
+                .say("note: a standard error needs two images or more; of a single one it is NaN");
         }
         let done = folder.done()?;
         if !done.is_empty() {

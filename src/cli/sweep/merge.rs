@@ -101,6 +101,11 @@ impl<'a> Sweep<'a> {
         let fresh = there.is_none();
         let mut manifest =
             there.unwrap_or_else(|| configuration.manifest(folder.digest(), &stored.about));
+        // Of a layer whose files are not all there any more everything is written again. Blocks are
+        // needed until then, even if the sweep was complete once.
+        let told = manifest.clone();
+        manifest.layers.retain(|layer, _| Self::has_maps(output, &told, layer));
+        manifest.complete &= manifest.layers.len() == told.layers.len();
         let sources: Vec<&BlockFolder> = std::iter::once(folder).chain(more).collect();
         let (mut all_missing, mut all_damaged) = (Vec::new(), Vec::new());
         let planes = configuration.settings.planes();

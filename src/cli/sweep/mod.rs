@@ -54,11 +54,8 @@ pub(super) const MAPS: &str = "maps";
 impl Sweep {
     pub fn execute(self) -> Result<(), Failure> {
         let work = Work::open(self.common, &[RANKING])?;
-        let inputs = &work.inputs;
         let (ranking, top) = read_ranking(&work, &self.ranking, self.top)?;
-        let engine = work.engine();
-        let prepared = engine.prepare(&inputs.model, &inputs.layers, inputs.images.size())?;
-        work.sweep((&*engine, &*prepared), &ranking, top)
+        work.sweep(&ranking, top)
     }
 }
 

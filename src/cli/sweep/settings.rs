@@ -4,7 +4,7 @@ use super::SweepArguments;
 use crate::cli::failure::{Failure, OrUsage};
 use crate::cli::inputs::Inputs;
 use crate::geometry::{Deposit, FrameRule, GeometryError, GridRule};
-use crate::maps::MeanOver;
+use crate::maps::{MeanOver, Plane};
 use crate::network::{LayerId, Network, NetworkError};
 use crate::noise::Noise;
 use crate::sweep::LayerGeometry;
@@ -64,6 +64,11 @@ impl Settings {
             seed: arguments.seed,
             units: units.collect::<Result<_, _>>()?,
         })
+    }
+
+    /// What is told about the maps, pixel by pixel.
+    pub fn planes(&self) -> Vec<Plane> {
+        Plane::of(self.statistics, self.moments)
     }
 
     /// Checks that the occluders of every layer fit into the images. Their size may come from the

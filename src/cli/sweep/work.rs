@@ -43,13 +43,13 @@ impl Work {
         Ok(Self { arguments, settings, chosen, share, output, inputs, threads, memory, progress })
     }
 
-    /// The engine asked for.
-    pub fn engine(&self) -> Box<dyn Engine> {
-        self.chosen.engine(Some(self.memory.activations))
+    /// The engines asked for, one a device.
+    pub fn engines(&self) -> Vec<Box<dyn Engine>> {
+        self.chosen.engines(Some(self.memory.activations))
     }
 }
 
-/// How the memory asked for is shared out.
+/// How the memory asked for is shared out: what each device's share of the work may hold.
 fn shares(
     arguments: &SweepArguments,
     chosen: &Chosen,
@@ -58,12 +58,14 @@ fn shares(
 ) -> Result<MemoryShares, Failure> {
     let total = usize::try_from(arguments.memory.as_u64()).unwrap_or(usize::MAX);
     let Inputs { model, layers, images } = inputs;
-    let mut engines = vec![chosen.engine(None)];
+    let mut engines = chosen.engines(None);
+    let devices = engines.len();
     if arguments.verify > 0 {
         engines.push(Box::new(Float64Engine));
     }
     let engines: Vec<&dyn Engine> = engines.iter().map(AsRef::as_ref).collect();
-    MemoryShares::of(total, &engines, model, layers, images.size(), threads).map_err(|error| {
+    let shares = MemoryShares::of(total, &engines, model, layers, images.size(), threads);
+    shares.map(|shares| shares.among(devices)).map_err(|error| {
         // Rounded up to what can be typed.
         let needed = ByteSize::mib((error.needed as u64).div_ceil(1 << 20));
         Failure::usage(format!(

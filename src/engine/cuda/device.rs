@@ -6,14 +6,17 @@ use std::sync::Arc;
 
 use cudarc::driver::sys::CUresult;
 use cudarc::driver::{
-    CudaContext, CudaEvent, CudaSlice, CudaStream, CudaViewMut, DeviceRepr, DriverError, result,
+    CudaContext, CudaEvent, CudaSlice, CudaStream, CudaViewMut, DeviceRepr, DriverError,
+    LaunchArgs, LaunchConfig, result,
 };
 use ndarray::ArrayView3;
 
 use super::error::Call;
 use super::kernels::{Kernels, embedded};
+use super::times::{TIMED, Times};
 use super::transfer::{Arriving, Returns, Staging};
 use super::{CudaError, libraries};
+use crate::engine::KernelTime;
 
 /// What a GPU tells of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +45,7 @@ pub struct Device {
     info: DeviceInfo,
     pub(in crate::engine) stream: Arc<CudaStream>,
     pub(in crate::engine) kernels: Kernels,
+    times: Times,
     staging: Staging,
     returns: Returns,
 }
@@ -87,7 +91,7 @@ impl Device {
             },
         })?;
         let (staging, returns) = (Staging::default(), Returns::default());
-        Ok(Self { info, stream, kernels, staging, returns })
+        Ok(Self { info, stream, kernels, times: Times::default(), staging, returns })
     }
 
     /// What it tells of itself.
@@ -166,6 +170,67 @@ impl Device {
         self.staging
             .copy(&self.stream, &pixels, to)
             .map_err(CudaError::driver("copy an image to its memory"))
+    }
+
+    /// Starts a kernel.
+    ///
+    /// # Safety
+    /// The arguments are the kernel's, and what it reads and writes with them is there.
+    ///
+    /// # Errors
+    /// [`CudaError::Launch`].
+    pub(in crate::engine) unsafe fn start(
+        &self,
+        kernel: &'static str,
+        launch: &mut LaunchArgs<'_>,
+        grid: LaunchConfig,
+    ) -> Result<(), CudaError> {
+        if self.times.are_taken() {
+            launch.record_kernel_launch(TIMED);
+        }
+        // SAFETY: the caller's promise.
+        let events = unsafe { launch.launch(grid) }
+            .map_err(|error| CudaError::Launch { kernel, source: error.into() })?;
+        self.times.took(kernel, events);
+        Ok(())
+    }
+
+    /// Has a library start a kernel on the stream, under the name of the library's function.
+    ///
+    /// # Errors
+    /// Those of `start`; [`CudaError::Driver`].
+    pub(in crate::engine) fn timed(
+        &self,
+        function: &'static str,
+        start: impl FnOnce() -> Result<(), CudaError>,
+    ) -> Result<(), CudaError> {
+        let event = || {
+            if !self.times.are_taken() {
+                return Ok(None);
+            }
+            let event = self.stream.record_event(Some(TIMED));
+            event.map(Some).map_err(CudaError::driver("take the time"))
+        };
+        let before = event()?;
+        start()?;
+        self.times.took(function, before.zip(event()?));
+        Ok(())
+    }
+
+    /// Runs `work`, and tells how long each kernel took that it started, by the device's clock:
+    /// in the order of their names.
+    ///
+    /// # Errors
+    /// Those of `work`; [`CudaError::Driver`].
+    pub fn time_kernels<E: From<CudaError>>(
+        &self,
+        work: impl FnOnce() -> Result<(), E>,
+    ) -> Result<Vec<KernelTime>, E> {
+        self.times.begin();
+        let done = work();
+        let times = self.times.end();
+        done?;
+        Ok(times.map_err(CudaError::driver("tell the time"))?)
     }
 
     /// Makes the calling thread work with this device.

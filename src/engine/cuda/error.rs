@@ -118,9 +118,11 @@ pub enum CudaError {
         /// The places where it was looked for.
         tried: Tried,
     },
-    /// A failure of cuDNN.
-    #[error("cuDNN failed to {what}: {status}")]
-    Cudnn {
+    /// A failure of cuBLAS or cuDNN.
+    #[error("{name} failed to {what}: {status}")]
+    Library {
+        /// Its name.
+        name: &'static str,
         /// What it should do, as a verb and its object.
         what: &'static str,
         /// What it says.
@@ -133,6 +135,14 @@ pub enum CudaError {
         kernel: &'static str,
         /// What does not fit.
         problem: String,
+    },
+    /// A kernel that does not start.
+    #[error("the GPU failed to start {kernel}: {source}")]
+    Launch {
+        /// The kernel.
+        kernel: &'static str,
+        /// What the driver says.
+        source: Call,
     },
     /// Any other failure of the driver.
     #[error("the GPU failed to {what}: {source}")]
@@ -171,10 +181,12 @@ impl CudaError {
     /// Whether there was not enough memory: less work at a time may succeed.
     pub fn is_out_of_memory(&self) -> bool {
         match self {
-            Self::Driver { source, .. } => source.out_of_memory(),
+            Self::Driver { source, .. } | Self::Launch { source, .. } => source.out_of_memory(),
             Self::OutOfMemory { .. } => true,
-            // HOST_ and DEVICE_ALLOCATION_FAILED.
-            Self::Cudnn { status, .. } => status.ends_with("ALLOCATION_FAILED"),
+            // cuBLAS' ALLOC_FAILED, cuDNN's HOST_ and DEVICE_ALLOCATION_FAILED.
+            Self::Library { status, .. } => {
+                status.ends_with("ALLOC_FAILED") || status.ends_with("ALLOCATION_FAILED")
+            }
             _ => false,
         }
     }

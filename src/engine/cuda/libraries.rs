@@ -37,7 +37,10 @@ pub struct Found {
 
 /// One of the libraries.
 struct Wanted {
-    /// What cudarc will ask for; the first that is found counts.
+    /// What cudarc asks for before anything else: what the system's loader knows by that name is
+    /// what is used, wherever else there is a better one.
+    plain: &'static str,
+    /// What else it asks for; the first that is found counts.
     names: &'static [&'static str],
     /// Folders of `site-packages/nvidia` that pip and conda may have installed it into.
     packages: &'static [&'static str],
@@ -45,11 +48,34 @@ struct Wanted {
     version: fn(&Library) -> Result<i32, String>,
 }
 
-const DRIVER: Wanted =
-    Wanted { names: &["libcuda.so", "libcuda.so.1"], packages: &[], version: driver_version };
+/// Why one is not taken.
+enum Problem {
+    /// There is none.
+    Absent(String),
+    /// There is one, of which this is wrong.
+    Unusable(String),
+}
 
-const CUDNN: Wanted =
-    Wanted { names: &["libcudnn.so.9"], packages: &["cudnn", "cu13"], version: cudnn_version };
+const DRIVER: Wanted = Wanted {
+    plain: "libcuda.so",
+    names: &["libcuda.so.1"],
+    packages: &[],
+    version: driver_version,
+};
+
+const CUBLAS: Wanted = Wanted {
+    plain: "libcublas.so",
+    names: &["libcublas.so.13", "libcublas.so.12"],
+    packages: &["cu13", "cublas"],
+    version: cublas_version,
+};
+
+const CUDNN: Wanted = Wanted {
+    plain: "libcudnn.so",
+    names: &["libcudnn.so.9"],
+    packages: &["cudnn", "cu13"],
+    version: cudnn_version,
+};
 
 /// The library of the driver. Its version is the CUDA version it supports, 1000 × major + 10 ×
 /// minor.
@@ -58,6 +84,18 @@ const CUDNN: Wanted =
 /// [`CudaError::NoDriver`].
 pub fn driver() -> Result<Found, CudaError> {
     open(&DRIVER).map_err(|tried| CudaError::NoDriver { tried })
+}
+
+/// cuBLAS 12 or 13. Its version is 10,000 × major + 100 × minor + patch.
+///
+/// # Errors
+/// [`CudaError::NoLibrary`].
+pub fn cublas() -> Result<Found, CudaError> {
+    open(&CUBLAS).map_err(|tried| CudaError::NoLibrary {
+        name: "cuBLAS",
+        install: "`pip install nvidia-cublas` in the active environment",
+        tried,
+    })
 }
 
 /// cuDNN 9. Its version is 10,000 × major + 100 × minor + patch.
@@ -76,21 +114,32 @@ pub fn cudnn() -> Result<Found, CudaError> {
 fn open(wanted: &Wanted) -> Result<Found, Tried> {
     let mut tried = Tried::default();
     for (place, path) in places(wanted) {
-        let (shown, problem) = match try_open(wanted, &path) {
+        let shown = path.display();
+        match try_open(wanted, &path) {
             Ok(version) => return Ok(Found { path, version }),
-            Err(problem) => (path.display(), problem),
-        };
-        tried.0.push(format!("{shown} ({place}): {problem}"));
+            Err(Problem::Unusable(problem)) if path == Path::new(wanted.plain) => {
+                tried.0.push(format!(
+                    "{shown} ({place}): {problem}; it hides all others: take its folder out of \
+                     LD_LIBRARY_PATH"
+                ));
+                return Err(tried);
+            }
+            Err(Problem::Absent(problem) | Problem::Unusable(problem)) => {
+                tried.0.push(format!("{shown} ({place}): {problem}"));
+            }
+        }
     }
     Err(tried)
 }
 
 /// Where a library may be, in the order in which it is looked for.
 fn places(wanted: &Wanted) -> Vec<(String, PathBuf)> {
-    let mut places = Vec::new();
+    const LOADER: &str = "system's loader";
+    let mut places = vec![(LOADER.to_owned(), wanted.plain.into())];
     let mut add = |place: &str, folder: &Path| {
         // Only what is there is worth opening, and all that is there worth telling of.
-        let there = wanted.names.iter().map(|name| folder.join(name)).find(|path| path.exists());
+        let names = wanted.names.iter().chain([&wanted.plain]);
+        let there = names.map(|name| folder.join(name)).find(|path| path.exists());
         let path = there.unwrap_or_else(|| folder.join(wanted.names[0]));
         places.push((place.to_owned(), path));
     };
@@ -115,8 +164,8 @@ fn places(wanted: &Wanted) -> Vec<(String, PathBuf)> {
         }
     }
     // The system's loader comes right after our own variable, and takes bare names.
-    let loader = wanted.names.iter().map(|name| ("system's loader".to_owned(), name.into()));
-    let after = paths(VARIABLE).len();
+    let loader = wanted.names.iter().map(|name| (LOADER.to_owned(), name.into()));
+    let after = 1 + paths(VARIABLE).len();
     places.splice(after..after, loader);
     places
 }
@@ -148,18 +197,22 @@ fn site_packages(prefix: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn try_open(wanted: &Wanted, path: &Path) -> Result<i32, String> {
+fn try_open(wanted: &Wanted, path: &Path) -> Result<i32, Problem> {
     if path.components().count() > 1 && !path.exists() {
-        return Err("not there".into());
+        return Err(Problem::Absent("not there".into()));
     }
     // SAFETY: loading runs the library's initialisers; these are NVIDIA's own, meant for that.
     let library =
         unsafe { Library::open(Some(path), RTLD_NOW | RTLD_GLOBAL) }.map_err(|error| {
             let text =
                 std::error::Error::source(&error).map_or(error.to_string(), ToString::to_string);
-            if text.contains("No such file") { "not known".into() } else { text }
+            if text.contains("No such file") {
+                Problem::Absent("not known".into())
+            } else {
+                Problem::Unusable(text)
+            }
         })?;
-    let version = (wanted.version)(&library)?;
+    let version = (wanted.version)(&library).map_err(Problem::Unusable)?;
     // Never closed: functions in it are called until the program ends.
     std::mem::forget(library);
     Ok(version)
@@ -179,36 +232,79 @@ fn driver_version(library: &Library) -> Result<i32, String> {
     }
 }
 
+fn cublas_version(library: &Library) -> Result<i32, String> {
+    // SAFETY: the signature of cuBLAS' `cublasGetProperty`, whose first argument is an enumeration.
+    let get: Symbol<unsafe extern "C" fn(c_int, *mut c_int) -> c_int> =
+        unsafe { library.get(b"cublasGetProperty\0") }.map_err(|_| "is not cuBLAS")?;
+    let part = |which| {
+        let mut value = 0;
+        // SAFETY: the pointer is to a live integer.
+        match unsafe { get(which, &raw mut value) } {
+            0 => Ok(value),
+            code => Err(format!("does not tell its version (error {code})")),
+        }
+    };
+    // MAJOR_VERSION, MINOR_VERSION, PATCH_LEVEL.
+    let (major, minor, patch) = (part(0)?, part(1)?, part(2)?);
+    match major {
+        12 | 13 => Ok(10_000 * major + 100 * minor + patch),
+        _ => Err(format!("is of version {major}.{minor}; 12 or 13 is needed")),
+    }
+}
+
 fn cudnn_version(library: &Library) -> Result<i32, String> {
     // SAFETY: the signature of cuDNN's `cudnnGetVersion`.
     let get: Symbol<unsafe extern "C" fn() -> usize> =
         unsafe { library.get(b"cudnnGetVersion\0") }.map_err(|_| "is not cuDNN")?;
     // SAFETY: it takes nothing and may be called at any time.
     let version = unsafe { get() } as i32;
-    if version / 10_000 == 9 { Ok(version) } else { Err(format!("is of version {version}")) }
+    // Before version 9 the thousands are the major version.
+    match version / 10_000 {
+        9 => Ok(version),
+        0 => Err(format!("is of version {}; 9 is needed", version / 1000)),
+        major => Err(format!("is of version {major}; 9 is needed")),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const NOWHERE: Wanted = Wanted {
+        plain: "libnowhere.so",
+        names: &["libnowhere.so.7"],
+        packages: &[],
+        version: |_| Err(String::new()),
+    };
+
     #[test]
     fn a_library_that_is_nowhere_tells_every_place_and_does_not_panic() {
-        let wanted =
-            Wanted { names: &["libnowhere.so.7"], packages: &[], version: |_| Err(String::new()) };
-        let tried = open(&wanted).unwrap_err();
-        let text = tried.to_string();
+        let text = open(&NOWHERE).unwrap_err().to_string();
+        assert!(text.contains("libnowhere.so (system's loader): not known"), "{text}");
         assert!(text.contains("libnowhere.so.7 (system's loader): not known"), "{text}");
     }
 
     #[test]
     fn another_library_is_not_taken_for_the_one_that_is_wanted() {
-        let wanted = Wanted { names: &["libc.so.6"], packages: &[], version: driver_version };
+        let version = [
+            (driver_version as fn(&Library) -> _, "is no NVIDIA driver"),
+            (cublas_version, "is not cuBLAS"),
+            (cudnn_version, "is not cuDNN"),
+        ];
+        for (version, expected) in version {
+            let wanted = Wanted { names: &["libc.so.6"], version, ..NOWHERE };
+            let text = open(&wanted).unwrap_err().to_string();
+            let expected = format!("libc.so.6 (system's loader): {expected}");
+            assert!(text.contains(&expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_loader_knows_by_the_plain_name_hides_all_others() {
+        let wanted = Wanted { plain: "libc.so.6", version: cudnn_version, ..NOWHERE };
         let text = open(&wanted).unwrap_err().to_string();
-        assert!(text.contains("libc.so.6 (system's loader): is no NVIDIA driver"), "{text}");
-        let wanted = Wanted { version: cudnn_version, ..wanted };
-        let text = open(&wanted).unwrap_err().to_string();
-        assert!(text.contains("is not cuDNN"), "{text}");
+        assert!(text.contains("is not cuDNN; it hides all others"), "{text}");
+        assert!(!text.contains("libnowhere"), "{text}");
     }
 
     #[test]

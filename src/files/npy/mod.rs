@@ -1,6 +1,7 @@
 //! Arrays in NumPy's `.npy` format, through the crate `npyz`.
 
 pub(crate) mod header;
+mod parts;
 mod writer;
 
 use std::io;
@@ -11,6 +12,7 @@ use ndarray::{ArrayBase, ArrayD, Data, Dimension, IxDyn, ShapeBuilder};
 use npyz::{AutoSerialize, DType, Deserialize, NpyFile, Order, TypeChar, WriterBuilder};
 
 use self::header::Header;
+pub use self::parts::F64Parts;
 pub use self::writer::{Element, Writer};
 use super::{FileError, read_bytes, write_atomically};
 

@@ -25,7 +25,11 @@ const LAYOUT: sys::cudnnTensorFormat_t = sys::cudnnTensorFormat_t::CUDNN_TENSOR_
 
 /// For `map_err`: cuDNN failed to do this.
 fn failed(what: &'static str) -> impl Fn(CudnnError) -> CudaError {
-    move |CudnnError(status)| CudaError::Cudnn { what, status: format!("{status:?}") }
+    move |CudnnError(status)| CudaError::Library {
+        name: "cuDNN",
+        what,
+        status: format!("{status:?}"),
+    }
 }
 
 /// cuDNN on a device's stream.
@@ -38,7 +42,7 @@ impl Cudnn {
     /// Opens cuDNN.
     ///
     /// # Errors
-    /// [`CudaError::NoLibrary`], [`CudaError::Cudnn`].
+    /// [`CudaError::NoLibrary`], [`CudaError::Library`].
     pub fn open(device: &Device) -> Result<Self, CudaError> {
         libraries::cudnn()?;
         device.bind()?;
@@ -77,7 +81,7 @@ impl Convolve {
     /// A convolution of `batch` images of `channels` channels, from size `input` to `output`.
     ///
     /// # Errors
-    /// [`CudaError::Cudnn`].
+    /// [`CudaError::Library`].
     pub fn new(
         cudnn: &Cudnn,
         conv: &Convolution,
@@ -142,10 +146,10 @@ impl Convolve {
     /// bias.
     ///
     /// # Errors
-    /// [`CudaError::Shape`], [`CudaError::Cudnn`].
+    /// [`CudaError::Shape`], [`CudaError::Library`].
     pub fn run(
         &self,
-        cudnn: &Cudnn,
+        (device, cudnn): (&Device, &Cudnn),
         from: &CudaSlice<f32>,
         filters: &CudaSlice<f32>,
         workspace: &mut CudaSlice<u8>,
@@ -167,26 +171,28 @@ impl Convolve {
         let (filters, _filters) = filters.device_ptr(&stream);
         let (workspace, _workspace) = workspace.device_ptr_mut(&stream);
         let (to, _to) = to.device_ptr_mut(&stream);
-        // SAFETY: handle and descriptors are there; the buffers are as long as these say, which
-        // was just checked.
-        unsafe {
-            result::convolution_forward(
-                cudnn.0,
-                (&raw const one).cast(),
-                self.from,
-                from as *const _,
-                self.filters,
-                filters as *const _,
-                self.convolution,
-                ALGORITHM,
-                workspace as *mut _,
-                self.workspace,
-                (&raw const zero).cast(),
-                self.to,
-                to as *mut _,
-            )
-        }
-        .map_err(failed("convolve"))
+        device.timed("cudnnConvolutionForward", || {
+            // SAFETY: handle and descriptors are there; the buffers are as long as these say,
+            // which was just checked.
+            unsafe {
+                result::convolution_forward(
+                    cudnn.0,
+                    (&raw const one).cast(),
+                    self.from,
+                    from as *const _,
+                    self.filters,
+                    filters as *const _,
+                    self.convolution,
+                    ALGORITHM,
+                    workspace as *mut _,
+                    self.workspace,
+                    (&raw const zero).cast(),
+                    self.to,
+                    to as *mut _,
+                )
+            }
+            .map_err(failed("convolve"))
+        })
     }
 }
 

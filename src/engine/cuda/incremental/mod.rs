@@ -31,7 +31,8 @@ use super::kernels::tap_product::DeviceFilters;
 use super::{CudaError, Device, Precision};
 use crate::engine::request::{check_image, check_job};
 use crate::engine::{
-    Engine, EngineError, Extremes, Job, Kept, Prepared, Presented, ReferenceEngine, Watch,
+    Engine, EngineError, Extremes, Job, Kept, KernelTime, Prepared, Presented, ReferenceEngine,
+    Watch,
 };
 use crate::geometry::ImageSize;
 use crate::network::{LayerId, Model};
@@ -66,6 +67,17 @@ impl Engine for CudaEngine {
 
     fn device(&self) -> String {
         self.device.info().to_string()
+    }
+
+    fn has_kernels(&self) -> bool {
+        true
+    }
+
+    fn time_kernels(
+        &self,
+        work: &mut dyn FnMut() -> Result<(), EngineError>,
+    ) -> Result<Vec<KernelTime>, EngineError> {
+        self.device.time_kernels(work)
     }
 
     /// None: they are on the device.

@@ -48,7 +48,7 @@ pub fn extremes(
     launch.arg(&parameters).arg(responses).arg(&mut found);
     // SAFETY: the arguments are the kernel's; it reads `planes * area` responses and writes
     // `planes` extremes, which is how much there is.
-    unsafe { launch.launch(grid) }.map_err(CudaError::driver("start extremes"))?;
+    unsafe { device.start("extremes", &mut launch, grid) }?;
     Ok(found)
 }
 

@@ -69,7 +69,7 @@ impl Join {
         launch.arg(from.windows.table.device()).arg(from.values).arg(to);
         // SAFETY: the arguments are the kernel's; windows lie in their buffers, and outside of
         // those of the branch nothing is read.
-        unsafe { launch.launch(grid) }.map_err(CudaError::driver("start join_change"))?;
+        unsafe { device.start("join_change", &mut launch, grid) }?;
         Ok(())
     }
 
@@ -92,7 +92,7 @@ impl Join {
         launch.arg(from.images.device()).arg(&from.values).arg(to);
         // SAFETY: the arguments are the kernel's; windows lie in their buffers, and what an output
         // sees is within the branch's windows, as backward cones are.
-        unsafe { launch.launch(grid) }.map_err(CudaError::driver("start join_original"))?;
+        unsafe { device.start("join_original", &mut launch, grid) }?;
         Ok(())
     }
 }

@@ -38,7 +38,7 @@ pub fn occlude(
     launch.arg(stream).arg(to);
     // SAFETY: the arguments are the kernel's; windows lie in `to`, and in the image's originals as
     // `Originals` says.
-    unsafe { launch.launch(grid) }.map_err(CudaError::driver("start occlude"))?;
+    unsafe { device.start("occlude", &mut launch, grid) }?;
     Ok(())
 }
 

@@ -77,7 +77,7 @@ impl Pool {
         launch.arg(from.values).arg(to);
         // SAFETY: the arguments are the kernel's; windows lie in their buffers, and what exists of
         // what they read in the originals, as `Originals` says.
-        unsafe { launch.launch(grid) }.map_err(CudaError::driver("start pool_change"))?;
+        unsafe { device.start("pool_change", &mut launch, grid) }?;
         Ok(())
     }
 
@@ -100,7 +100,7 @@ impl Pool {
         launch.arg(from.images.device()).arg(&from.values).arg(to);
         // SAFETY: the arguments are the kernel's; windows lie in their buffers, and what exists of
         // what an output sees is within the input's, as backward cones are.
-        unsafe { launch.launch(grid) }.map_err(CudaError::driver("start pool_original"))?;
+        unsafe { device.start("pool_original", &mut launch, grid) }?;
         Ok(())
     }
 }

@@ -38,7 +38,7 @@ pub fn rectify_change(
     launch.arg(original.images.device()).arg(&original.values).arg(from.values).arg(to);
     // SAFETY: the arguments are the kernel's; windows lie in their buffers, those of the output
     // within those of the input, and in its originals as `Originals` says.
-    unsafe { launch.launch(grid) }.map_err(CudaError::driver("start rectify_change"))?;
+    unsafe { device.start("rectify_change", &mut launch, grid) }?;
     Ok(())
 }
 
@@ -62,7 +62,7 @@ pub fn rectify_original(
     launch.arg(from.images.device()).arg(&from.values).arg(to);
     // SAFETY: the arguments are the kernel's; windows lie in their buffers, and what an output sees
     // is within the input's windows, as backward cones are.
-    unsafe { launch.launch(grid) }.map_err(CudaError::driver("start rectify_original"))?;
+    unsafe { device.start("rectify_original", &mut launch, grid) }?;
     Ok(())
 }
 

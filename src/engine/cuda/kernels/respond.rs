@@ -139,7 +139,7 @@ impl DeviceUnits {
         launch.arg(presentations.device()).arg(from).arg(&self.filters).arg(differences);
         // SAFETY: the arguments are the kernel's; patterns lie in their buffers, and units are
         // those of the layer, as every job's was checked to be.
-        unsafe { launch.launch(grid) }.map_err(CudaError::driver("start respond_change"))?;
+        unsafe { device.start("respond_change", &mut launch, grid) }?;
         Ok(())
     }
 
@@ -177,7 +177,7 @@ impl DeviceUnits {
         launch.arg(&self.filters).arg(&self.bias).arg(&mut responses);
         // SAFETY: the arguments are the kernel's; jobs lie in the originals as `Originals` says,
         // and units are those of the layer, as every job's was checked to be.
-        unsafe { launch.launch(config) }.map_err(CudaError::driver("start respond_original"))?;
+        unsafe { device.start("respond_original", &mut launch, config) }?;
         Ok(responses)
     }
 }

@@ -231,7 +231,7 @@ impl DeviceFilters {
         launch.arg(&self.weights).arg(from).arg(to);
         // SAFETY: the arguments are the kernel's; patterns lie in their buffers, and in the
         // originals, which are read only with `rectify`, as `Originals` says.
-        unsafe { launch.launch(grid) }.map_err(CudaError::driver("start tap_product"))?;
+        unsafe { device.start(kernel, &mut launch, grid) }?;
         Ok(())
     }
 
@@ -253,7 +253,7 @@ impl DeviceFilters {
         launch.arg(&parameters).arg(patterns.items.device()).arg(patterns.table.device());
         launch.arg(&self.weights).arg(&self.bias).arg(from).arg(to);
         // SAFETY: the arguments are the kernel's, and patterns lie in their buffers.
-        unsafe { launch.launch(grid) }.map_err(CudaError::driver("start tap_product"))?;
+        unsafe { device.start("tap_product_original", &mut launch, grid) }?;
         Ok(())
     }
 }

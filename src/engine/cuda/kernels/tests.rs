@@ -1,5 +1,6 @@
 //! Every kernel against its plain counterpart, on a GPU or on the emulator.
 
+mod address_sanitizer;
 mod deposit;
 #[path = "../../../../tests/common/emulator.rs"]
 mod emulator;

@@ -49,6 +49,6 @@ pub fn finish(
     };
     launch.arg(values);
     // SAFETY: the arguments are the kernel's, and the buffers as long as it takes for granted.
-    unsafe { launch.launch(grid(count)) }.map_err(CudaError::driver("start image_finish"))?;
+    unsafe { device.start("image_finish", &mut launch, grid(count)) }?;
     Ok(())
 }

@@ -57,7 +57,6 @@ pub fn join(
     let mut launch = device.stream.launch_builder(&device.kernels.image.join);
     launch.arg(&parameters).arg(from).arg(to);
     // SAFETY: the arguments are the kernel's, and the buffers as long as it takes for granted.
-    unsafe { launch.launch(grid(images * values)) }
-        .map_err(CudaError::driver("start image_join"))?;
+    unsafe { device.start("image_join", &mut launch, grid(images * values)) }?;
     Ok(())
 }

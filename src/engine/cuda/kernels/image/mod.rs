@@ -1,6 +1,7 @@
 //! `kernels/image_*.cu`: the layers of whole images, `[image][channel][y][x]`.
 
 pub mod finish;
+pub mod gather;
 pub mod join;
 pub mod normalise;
 pub mod occlude;
@@ -21,6 +22,7 @@ const MOST_BLOCKS: usize = 1 << 16;
 /// The kernels.
 pub struct ImageKernels {
     finish: CudaFunction,
+    gather: CudaFunction,
     join: CudaFunction,
     normalise: CudaFunction,
     occlude: CudaFunction,
@@ -36,6 +38,7 @@ impl ImageKernels {
         let kernel = |name: &str| module(name)?.load_function(name);
         Ok(Self {
             finish: kernel("image_finish")?,
+            gather: kernel("image_gather")?,
             join: kernel("image_join")?,
             normalise: kernel("image_normalise")?,
             occlude: kernel("image_occlude")?,
@@ -82,6 +85,9 @@ mod tests {
         finish::ImageFinishParameters::check(include_str!(
             "../../../../../kernels/image_finish.cu"
         ));
+        let gather = include_str!("../../../../../kernels/image_gather.cu");
+        gather::ImageGatherParameters::check(gather);
+        gather::Seen::check(gather);
         join::ImageJoinParameters::check(include_str!("../../../../../kernels/image_join.cu"));
         normalise::ImageNormaliseParameters::check(include_str!(
             "../../../../../kernels/image_normalise.cu"

@@ -47,6 +47,6 @@ pub fn normalise(
     let mut launch = device.stream.launch_builder(&device.kernels.image.normalise);
     launch.arg(&parameters).arg(from).arg(to);
     // SAFETY: the arguments are the kernel's, and the buffers as long as it takes for granted.
-    unsafe { launch.launch(grid(count)) }.map_err(CudaError::driver("start image_normalise"))?;
+    unsafe { device.start("image_normalise", &mut launch, grid(count)) }?;
     Ok(())
 }

@@ -100,6 +100,6 @@ pub fn occlude(
     let mut launch = device.stream.launch_builder(&device.kernels.image.occlude);
     launch.arg(&parameters).arg(&shown).arg(originals).arg(&noise).arg(copies);
     // SAFETY: the arguments are the kernel's, and the buffers as long as it takes for granted.
-    unsafe { launch.launch(grid(count)) }.map_err(CudaError::driver("start image_occlude"))?;
+    unsafe { device.start("image_occlude", &mut launch, grid(count)) }?;
     Ok(())
 }

@@ -51,6 +51,6 @@ pub fn pool(
     launch.arg(&parameters).arg(from).arg(to);
     // SAFETY: the arguments are the kernel's, and the buffers as long as it takes for granted;
     // windows are cut at the border.
-    unsafe { launch.launch(grid(count)) }.map_err(CudaError::driver("start image_pool"))?;
+    unsafe { device.start("image_pool", &mut launch, grid(count)) }?;
     Ok(())
 }

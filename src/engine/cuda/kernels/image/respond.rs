@@ -34,6 +34,6 @@ pub fn respond(
     let mut launch = device.stream.launch_builder(&device.kernels.image.respond);
     launch.arg(&parameters).arg(&places).arg(output).arg(&mut responses);
     // SAFETY: the arguments are the kernel's, and the buffers as long as it takes for granted.
-    unsafe { launch.launch(grid(count)) }.map_err(CudaError::driver("start image_respond"))?;
+    unsafe { device.start("image_respond", &mut launch, grid(count)) }?;
     Ok(responses)
 }

@@ -1,0 +1,139 @@
+//! `occlumap report`: one page to see all maps with.
+
+mod again;
+
+use std::path::{Path, PathBuf};
+
+use bytesize::ByteSize;
+use clap::Args;
+
+use self::again::{again, note};
+use super::arguments::RunningArguments;
+use super::failure::Failure;
+use super::output::check_file;
+use super::progress::{Progress, Task};
+use super::{STOP, threads};
+use crate::engine::Watch;
+use crate::images::ImageFolder;
+use crate::report::page::{Again, Report as Page, ReportError, data_folder};
+use crate::report::results::{LayerResults, Results};
+
+/// Make a page to see all maps with, in a browser
+///
+/// Writes OUT/report.html: the maps of every unit, to sort and filter by peak, size and quality;
+/// of each unit its maps, the Gaussian that fits best, its numbers, its images with the receptive
+/// field drawn in, and the command that computes it again; the run's settings and whether it was
+/// verified. It opens from a folder and needs nothing else, but for the folder OUT/report-data,
+/// which large reports have beside them.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  occlumap report out/
+  occlumap report out/ --images /scratch/photos --examples 9 --force")]
+pub(super) struct Report {
+    /// The output folder of a `run` or `sweep`
+    #[arg(value_name = "OUT")]
+    out: PathBuf,
+    /// The report's file (.html) [default: OUT/report.html]
+    #[arg(long = "out", value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Folder of the images, where it is not where it was
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
+    /// Folder of the rankings [default: OUT/ranking]
+    #[arg(long, value_name = "DIR")]
+    ranking: Option<PathBuf>,
+    /// Images to show of each unit, from either end of its ranking; 0 for none
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    examples: usize,
+    /// Blur each map by a Gaussian of a thirtieth of the RF before a Gaussian is fitted; the
+    /// widths contain the blur
+    #[arg(long)]
+    blur: bool,
+    /// Keep maps and images in the folder beside the report, however small they are
+    #[arg(long)]
+    split: bool,
+    /// Replace a report that is there
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    running: RunningArguments,
+}
+
+impl Report {
+    pub fn execute(self) -> Result<(), Failure> {
+        let progress = Progress::new(self.running.quiet);
+        let results = Results::open(&self.out, self.ranking.as_deref())?;
+        let file = self.file.clone().unwrap_or_else(|| self.out.join("report.html"));
+        self.check(&file)?;
+        let images = self.open_images(&results)?;
+        if let Err(why) = &images {
+            progress.say(format!("note: the report shows no images: {why}"));
+        }
+        if !results.is_complete() {
+            let layers: Vec<&str> = results.layers().iter().map(LayerResults::name).collect();
+            let layers = layers.join(", ");
+            progress.say(format!("note: not all layers are finished; the report shows {layers}"));
+        }
+        threads::start(self.running.threads)?;
+        let named = Path::new(&results.manifest().images.folder);
+        let folder = self.images.as_deref().unwrap_or(named);
+        let report = Page {
+            results: &results,
+            images: images.as_ref().map_err(Clone::clone),
+            examples: self.examples,
+            blurred: self.blur,
+            split: self.split,
+            again: Again {
+                command: &|layer| again(&results, folder, layer),
+                note: note(&results, folder),
+            },
+        };
+        let watch = Watch::new(&STOP);
+        let task = Task { label: "report", counted: "units", total: report.units() };
+        let work = || report.write(&file, &watch);
+        let (written, _) = progress.track(&task, &watch, work).map_err(|error| match error {
+            ReportError::Stopped => Failure::Stopped,
+            error => error.into(),
+        })?;
+        let size = ByteSize(written.bytes).display().si();
+        progress.say(match written.folder {
+            Some(folder) => format!(
+                "wrote {} and {}, which belongs beside it ({size})",
+                file.display(),
+                folder.display()
+            ),
+            None => format!("wrote {} ({size})", file.display()),
+        });
+        Ok(())
+    }
+
+    /// Checks where the report goes, before any work.
+    fn check(&self, file: &Path) -> Result<(), Failure> {
+        if file.extension().is_none_or(|ending| ending != "html") {
+            let file = file.display();
+            return Err(Failure::usage(format!("{file}: expected a name that ends in .html")));
+        }
+        check_file(file, self.force)?;
+        let folder = data_folder(file);
+        if folder.exists() && !folder.is_dir() {
+            let problem = "is a file; a large report needs a folder of that name";
+            return Err(Failure::usage(format!("{}: {problem}", folder.display())));
+        }
+        Ok(())
+    }
+
+    /// The images, or why the report goes without them.
+    fn open_images(&self, results: &Results) -> Result<Result<ImageFolder, String>, Failure> {
+        if self.examples == 0 {
+            return Ok(Err("none were asked for".into()));
+        }
+        if results.ranking_folder().is_none() {
+            return Ok(Err("there are no rankings beside the maps; --ranking names them".into()));
+        }
+        match results.images(self.images.as_deref()) {
+            Err(error) if self.images.is_none() => Ok(Err(error.to_string())),
+            images => Ok(Ok(images?)),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Products of matrices, by cuBLAS.
+
+use std::ffi::c_int;
+
+use cudarc::cublas::result::{self, CublasError};
+use cudarc::cublas::sys;
+use cudarc::driver::{DevicePtr, DevicePtrMut};
+
+use crate::engine::cuda::{CudaError, Device, libraries};
+
+/// 32 bits in products and sums, whatever the environment or a newer library would rather do: no
+/// TF32, no emulation by shorter numbers.
+const ARITHMETIC: sys::cublasComputeType_t = sys::cublasComputeType_t::CUBLAS_COMPUTE_32F_PEDANTIC;
+/// What cuBLAS finds best for a shape: the shapes here never depend on a batch.
+const ALGORITHM: sys::cublasGemmAlgo_t = sys::cublasGemmAlgo_t::CUBLAS_GEMM_DEFAULT;
+
+const FLOAT: sys::cudaDataType = sys::cudaDataType::CUDA_R_32F;
+
+/// For `map_err`: cuBLAS failed to do this.
+fn failed(what: &'static str) -> impl Fn(CublasError) -> CudaError {
+    move |CublasError(status)| CudaError::Library {
+        name: "cuBLAS",
+        what,
+        status: format!("{status:?}"),
+    }
+}
+
+/// cuBLAS on a device's stream.
+pub struct Cublas(sys::cublasHandle_t);
+
+// SAFETY: a handle may be used by any thread, by one at a time; it is not `Sync`.
+unsafe impl Send for Cublas {}
+
+impl Cublas {
+    /// Opens cuBLAS.
+    ///
+    /// # Errors
+    /// [`CudaError::NoLibrary`], [`CudaError::Library`].
+    pub fn open(device: &Device) -> Result<Self, CudaError> {
+        libraries::cublas()?;
+        device.bind()?;
+        let cublas = Self(result::create_handle().map_err(failed("start"))?);
+        // SAFETY: the handle is there, and the stream is one of the same library's streams.
+        unsafe { result::set_stream(cublas.0, device.stream.cu_stream().cast()) }
+            .map_err(failed("take a stream"))?;
+        Ok(cublas)
+    }
+}
+
+impl Drop for Cublas {
+    fn drop(&mut self) {
+        // SAFETY: the handle was made by `open` and is given back once. A failure leaves nothing
+        // to be done.
+        let _ = unsafe { result::destroy_handle(self.0) };
+    }
+}
+
+/// A product `to[row][column] = Σ left[row][i] · right[i][column]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Product {
+    /// Rows of `left` and `to`.
+    pub rows: usize,
+    /// Columns of `right` and `to`.
+    pub columns: usize,
+    /// Columns of `left`, rows of `right`.
+    pub depth: usize,
+    /// Whether `right` is laid out `[column][i]` instead.
+    pub transposed: bool,
+}
+
+impl Product {
+    /// Multiplies.
+    ///
+    /// # Errors
+    /// [`CudaError::Shape`], [`CudaError::Library`].
+    pub fn run(
+        &self,
+        (device, cublas): (&Device, &Cublas),
+        left: &impl DevicePtr<f32>,
+        right: &impl DevicePtr<f32>,
+        to: &mut impl DevicePtrMut<f32>,
+    ) -> Result<(), CudaError> {
+        let Self { rows, columns, depth, transposed } = *self;
+        let found = [left.len(), right.len(), to.len()];
+        let needed = [rows * depth, depth * columns, rows * columns];
+        let longest = rows.max(columns).max(depth);
+        if found.iter().zip(&needed).any(|(found, needed)| found < needed)
+            || longest > c_int::MAX as usize
+        {
+            let problem = format!("buffers of {found:?} values; {needed:?} are needed by {self:?}");
+            return Err(CudaError::Shape { kernel: "cuBLAS' product", problem });
+        }
+        let [rows, columns, depth] = [rows, columns, depth].map(|length| length as c_int);
+        let (one, zero) = (1.0_f32, 0.0_f32);
+        let (left, _left) = left.device_ptr(&device.stream);
+        let (right, _right) = right.device_ptr(&device.stream);
+        let (to, _to) = to.device_ptr_mut(&device.stream);
+        // cuBLAS counts matrices down their columns, so it sees all three transposed, and is asked
+        // for `toᵀ = rightᵀ · leftᵀ`.
+        let (operation, pitch) = if transposed {
+            (sys::cublasOperation_t::CUBLAS_OP_T, depth)
+        } else {
+            (sys::cublasOperation_t::CUBLAS_OP_N, columns)
+        };
+        device.timed("cublasGemmEx", || {
+            // SAFETY: the handle is there; the buffers are as long as the shape says, which was
+            // just checked.
+            unsafe {
+                result::gemm_ex(
+                    cublas.0,
+                    operation,
+                    sys::cublasOperation_t::CUBLAS_OP_N,
+                    columns,
+                    rows,
+                    depth,
+                    (&raw const one).cast(),
+                    right as *const _,
+                    FLOAT,
+                    pitch,
+                    left as *const _,
+                    FLOAT,
+                    depth,
+                    (&raw const zero).cast(),
+                    to as *mut _,
+                    FLOAT,
+                    columns,
+                    ARITHMETIC,
+                    ALGORITHM,
+                )
+            }
+            .map_err(failed("multiply matrices"))
+        })
+    }
+}

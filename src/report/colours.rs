@@ -1,0 +1,85 @@
+//! From values to colours.
+
+use colorous::{CIVIDIS, GREYS, Gradient, MAGMA, VIRIDIS};
+use image::{Rgb, RgbImage};
+use ndarray::ArrayView2;
+
+use super::figure::Colour;
+
+/// A scale of colours from 0 to the largest value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ColourMap {
+    /// *magma*: perceptually uniform, from black over red to pale yellow.
+    #[default]
+    Magma,
+    /// *viridis*: perceptually uniform, from blue over green to yellow.
+    Viridis,
+    /// *cividis*: perceptually uniform, and the same to the eyes of the colour-blind.
+    Cividis,
+    /// From black to white, as the reference's figures are.
+    Grey,
+}
+
+/// A map of zeros.
+pub const SILENT: Colour = [190, 190, 196];
+
+/// Where no occluder was presented.
+pub const UNKNOWN: Colour = [222, 222, 228];
+
+impl ColourMap {
+    /// The colour of a value, as a part of the largest; others than 0 to 1 are cut to that.
+    pub fn colour(self, part: f64) -> Colour {
+        let part = if part.is_finite() { part.clamp(0.0, 1.0) } else { 0.0 };
+        let gradient: Gradient = match self {
+            Self::Magma => MAGMA,
+            Self::Viridis => VIRIDIS,
+            Self::Cividis => CIVIDIS,
+            // This one is from white to black.
+            Self::Grey => return GREYS.eval_continuous(1.0 - part).into_array(),
+        };
+        gradient.eval_continuous(part).into_array()
+    }
+
+    /// The values of a map, of which NaN are [`UNKNOWN`], up to `largest`.
+    pub fn picture(self, map: &ArrayView2<'_, f64>, largest: f64) -> RgbImage {
+        let (rows, columns) = map.dim();
+        RgbImage::from_fn(columns as u32, rows as u32, |x, y| {
+            let value = map[[y as usize, x as usize]];
+            Rgb(if value.is_nan() { UNKNOWN } else { self.colour(value / largest) })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+
+    const ALL: [ColourMap; 4] =
+        [ColourMap::Magma, ColourMap::Viridis, ColourMap::Cividis, ColourMap::Grey];
+
+    #[test]
+    fn lightness_rises_all_the_way() {
+        let lightness = |[red, green, blue]: Colour| {
+            0.2126 * f64::from(red) + 0.7152 * f64::from(green) + 0.0722 * f64::from(blue)
+        };
+        for colours in ALL {
+            let all: Vec<f64> =
+                (0..=20).map(|i| lightness(colours.colour(f64::from(i) / 20.0))).collect();
+            assert!(all.is_sorted(), "{colours:?}: {all:?}");
+            assert!(all[20] - all[0] > 120.0, "{colours:?}: {all:?}");
+        }
+    }
+
+    #[test]
+    fn values_are_parts_of_the_largest_and_what_is_not_known_has_a_colour_of_its_own() {
+        for colours in ALL {
+            let picture = colours.picture(&array![[0.0, 2.0], [f64::NAN, 9.0]].view(), 4.0);
+            assert_eq!(picture.get_pixel(0, 0).0, colours.colour(0.0));
+            assert_eq!(picture.get_pixel(1, 0).0, colours.colour(0.5));
+            assert_eq!(picture.get_pixel(0, 1).0, UNKNOWN);
+            assert_eq!(picture.get_pixel(1, 1).0, colours.colour(1.0));
+        }
+    }
+}

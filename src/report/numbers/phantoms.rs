@@ -1,0 +1,87 @@
+//! Maps whose numbers are known.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ndarray::Array2;
+
+use crate::geometry::{Deposit, FrameRule, GridRule, ImageSize, PixelBox};
+use crate::maps::{LayerRecord, MeanOver, SettingsRecord};
+use crate::report::{Gaussian, UnitMap};
+
+/// A layer with this RF, under the reference's occluders.
+pub fn layer(rf: usize) -> LayerRecord {
+    let (occluder_size, occluder_stride) = GridRule::REFERENCE.size_and_stride(rf).unwrap();
+    LayerRecord {
+        name: "features.0".into(),
+        units: 4,
+        swept: None,
+        rf,
+        occluder_size,
+        occluder_stride,
+        presentations: 0,
+        maps_without_occluders: 0,
+        seconds: 0.0,
+        threads: BTreeSet::new(),
+        devices: BTreeSet::new(),
+        files: BTreeMap::new(),
+        verified: None,
+    }
+}
+
+/// The reference's settings.
+pub fn settings() -> SettingsRecord {
+    SettingsRecord {
+        top: 1,
+        noise: "philox:0".into(),
+        grid: GridRule::REFERENCE,
+        every: 1,
+        frame: FrameRule::Field,
+        deposit: Deposit::Centre,
+        repeats: 1,
+        mean_over: MeanOver::Images,
+        statistics: false,
+        moments: false,
+    }
+}
+
+/// An elliptical Gaussian over an offset.
+#[derive(Clone, Copy, Debug)]
+pub struct Phantom {
+    pub amplitude: f64,
+    pub y: f64,
+    pub x: f64,
+    pub long: f64,
+    pub short: f64,
+    pub degrees: f64,
+    pub offset: f64,
+}
+
+impl Default for Phantom {
+    fn default() -> Self {
+        Self { amplitude: 1.0, y: 0.0, x: 0.0, long: 1.0, short: 1.0, degrees: 0.0, offset: 0.0 }
+    }
+}
+
+impl Phantom {
+    pub fn value(&self, y: f64, x: f64) -> f64 {
+        let profile = Gaussian::oriented((self.y, self.x), [self.long, self.short], self.degrees);
+        self.amplitude * profile.value(y, x) + self.offset
+    }
+
+    /// Its map, marked at the centres of the reference's occluders.
+    pub fn map(&self, rf: usize) -> UnitMap {
+        self.noisy_map(rf, &mut || 0.0)
+    }
+
+    /// The same, with something added to each mark.
+    pub fn noisy_map(&self, rf: usize, noise: &mut dyn FnMut() -> f64) -> UnitMap {
+        let whole = PixelBox { y_min: 0, x_min: 0, y_max: rf - 1, x_max: rf - 1 };
+        let mut map = Array2::zeros((rf, rf));
+        for occluder in GridRule::REFERENCE.occluders(&whole, rf, ImageSize::square(rf)).unwrap() {
+            let half = (occluder.size - 1) / 2;
+            let (y, x) = (occluder.top + half, occluder.left + half);
+            map[[y, x]] = self.value(y as f64, x as f64) + noise();
+        }
+        UnitMap::Values(map)
+    }
+}

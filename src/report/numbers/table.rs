@@ -1,0 +1,230 @@
+//! Numbers as a table: a row a unit and side.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use super::{Estimate, Measured};
+use crate::files::{FileError, write_atomically};
+use crate::ranking::Side;
+
+/// The columns: name, unit and meaning.
+pub const COLUMNS: [(&str, &str, &str); 31] = [
+    ("layer", "", "short name of the layer"),
+    ("unit", "", "the unit: first index of the map file, from 0"),
+    ("side", "", "max: mean map over the top images; min: over the bottom images"),
+    (
+        "status",
+        "",
+        "ok; no_fit: all but the fit is there; silent: the map is zero everywhere; not_swept: there is no map",
+    ),
+    ("reason", "", "why there is no fit"),
+    ("peak", "response", "largest value of a cell of the occluders' grid"),
+    (
+        "peak_y",
+        "pixels",
+        "row of the peak on the map, from 0, downward; an occluder of even size is marked half a pixel up and left of its centre",
+    ),
+    ("peak_x", "pixels", "column of the peak, from 0, to the right"),
+    ("mass", "response", "sum of the map"),
+    ("centre_y", "pixels", "row of the centre of mass"),
+    ("centre_x", "pixels", "column of the centre of mass"),
+    (
+        "radius_10",
+        "pixels",
+        "radius of the circle around the centre of mass that holds 10 % of the mass",
+    ),
+    ("radius_50", "pixels", "the same for 50 %"),
+    ("radius_90", "pixels", "the same for 90 %"),
+    (
+        "half_maximum_area",
+        "pixels^2",
+        "area where the map, interpolated between occluders, is at least half its peak",
+    ),
+    ("fit_amplitude", "response", "height of the fitted elliptical Gaussian over its offset"),
+    ("fit_amplitude_se", "response", "its standard error, as of all columns in _se"),
+    ("fit_y", "pixels", "row of the Gaussian's centre"),
+    ("fit_y_se", "pixels", ""),
+    ("fit_x", "pixels", "column of the Gaussian's centre"),
+    ("fit_x_se", "pixels", ""),
+    (
+        "fit_long",
+        "pixels",
+        "standard deviation along the long axis; of a map that was blurred, with the blur",
+    ),
+    ("fit_long_se", "pixels", ""),
+    ("fit_short", "pixels", "standard deviation along the short axis"),
+    ("fit_short_se", "pixels", ""),
+    (
+        "fit_angle",
+        "degrees",
+        "angle of the long axis, 0 to 180, counter-clockwise from the right as the map is drawn with y downward: 45 points to the upper right; empty where the Gaussian is round",
+    ),
+    ("fit_angle_se", "degrees", ""),
+    ("fit_offset", "response", "what the Gaussian stands on"),
+    ("fit_offset_se", "response", ""),
+    (
+        "fit_explained_variance_1_minus_sse_over_sst",
+        "",
+        "1 - (sum of squared residuals) / (sum of squared deviations from the mean), over the cells that were fitted",
+    ),
+    ("reliability", "", "split-half reliability of the map, where the sweep has told it"),
+];
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    /// Short name of the layer.
+    pub layer: &'a str,
+    /// The unit.
+    pub unit: usize,
+    /// The side.
+    pub side: Side,
+    /// What was found.
+    pub measured: &'a Measured,
+    /// The map's split-half reliability, where it is known.
+    pub reliability: Option<f64>,
+}
+
+impl Row<'_> {
+    fn fields(&self) -> Vec<String> {
+        let (status, reason) = match self.measured {
+            Measured::NotSwept => ("not_swept", String::new()),
+            Measured::Silent => ("silent", String::new()),
+            Measured::Numbers(numbers) => match &numbers.fit {
+                Ok(_) => ("ok", String::new()),
+                Err(reason) => ("no_fit", reason.to_string()),
+            },
+        };
+        let mut fields = vec![
+            self.layer.to_owned(),
+            self.unit.to_string(),
+            self.side.name().to_owned(),
+            status.to_owned(),
+            reason,
+        ];
+        if let Measured::Numbers(numbers) = self.measured {
+            let ([peak_y, peak_x], [y, x]) = (numbers.peak_at, numbers.centre);
+            let plain = [numbers.peak, peak_y, peak_x, numbers.mass, y, x];
+            fields.extend(plain.into_iter().chain(numbers.radii).map(number));
+            fields.push(number(numbers.half_maximum_area));
+            if let Ok(fit) = &numbers.fit {
+                let mut estimates =
+                    [fit.amplitude, fit.y, fit.x, fit.long, fit.short].map(Some).to_vec();
+                estimates.extend([fit.angle, Some(fit.offset)]);
+                fields.extend(estimates.into_iter().flat_map(|estimate| {
+                    let of = |of: fn(Estimate) -> f64| estimate.map(of).map(number);
+                    [of(|e| e.value), of(|e| e.error)].map(Option::unwrap_or_default)
+                }));
+                fields.push(number(fit.explained_variance));
+            }
+        }
+        fields.resize(COLUMNS.len() - 1, String::new());
+        let known = self.reliability.filter(|reliability| reliability.is_finite());
+        fields.push(known.map(number).unwrap_or_default());
+        fields
+    }
+}
+
+/// Seven digits: the maps themselves are sums of 32-bit differences.
+fn number(value: f64) -> String {
+    let exact = format!("{value:.6e}");
+    let rounded = exact.parse().unwrap_or(value);
+    if rounded == 0.0 || (1e-4..1e9).contains(&rounded.abs()) {
+        rounded.to_string()
+    } else {
+        format!("{rounded:e}")
+    }
+}
+
+/// Writes the table as CSV, atomically: a line of column names, then the rows. Fields without a
+/// value are empty.
+pub fn write_table<'a>(
+    path: &Path,
+    rows: impl IntoIterator<Item = Row<'a>>,
+) -> Result<(), FileError> {
+    let header = COLUMNS.map(|(name, ..)| name.to_owned()).to_vec();
+    write_csv(path, std::iter::once(header).chain(rows.into_iter().map(|row| row.fields())))
+}
+
+/// Writes what the columns mean, as CSV: `column`, `unit`, `meaning`.
+pub fn write_columns(path: &Path) -> Result<(), FileError> {
+    let line = |(name, unit, meaning): (&str, &str, &str)| [name, unit, meaning].map(String::from);
+    let header = ("column", "unit", "meaning");
+    write_csv(path, std::iter::once(header).chain(COLUMNS).map(|columns| line(columns).to_vec()))
+}
+
+fn write_csv(path: &Path, lines: impl Iterator<Item = Vec<String>>) -> Result<(), FileError> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let wrong = |error: String| FileError::content(path, error);
+    for line in lines {
+        writer.write_record(line).map_err(|error| wrong(error.to_string()))?;
+    }
+    let bytes = writer.into_inner().map_err(|error| wrong(error.to_string()))?;
+    write_atomically(path, |file| file.write_all(&bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::phantoms::{Phantom, layer, settings};
+    use super::super::{Cells, measure};
+    use super::*;
+    use crate::report::UnitMap;
+
+    #[test]
+    fn numbers_have_seven_digits_at_any_size() {
+        for (value, expected) in [
+            (0.0, "0"),
+            (4.0, "4"),
+            (-12.345_678_9, "-12.34568"),
+            (1.0e-15 / 3.0, "3.333333e-16"),
+            (2.5e12, "2.5e12"),
+        ] {
+            assert_eq!(number(value), expected);
+        }
+    }
+
+    #[test]
+    fn every_row_has_every_column_and_nothing_stands_where_there_is_nothing() {
+        let cells = Cells::new(&layer(11), &settings());
+        let peak =
+            Phantom { y: 4.0, x: 6.0, long: 2.0, short: 1.0, degrees: 30.0, ..Phantom::default() };
+        let flat = Phantom { amplitude: 0.0, offset: 1.0, ..peak };
+        let maps = [peak.map(11), flat.map(11), UnitMap::Silent, UnitMap::NotSwept];
+        let measured = maps.map(|map| measure(&map, &cells, false));
+        let reliability = [Some(0.75), None, Some(f64::NAN), None];
+        let rows = measured.iter().zip(reliability).enumerate().map(|(unit, (measured, r))| Row {
+            layer: "conv1",
+            unit,
+            side: Side::Bottom,
+            measured,
+            reliability: r,
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("conv1.csv");
+        write_table(&path, rows).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
+        assert_eq!(lines.len(), 5);
+        assert!(lines.iter().all(|line| line.len() == COLUMNS.len()), "{text}");
+        let field = |row: usize, name: &str| {
+            lines[row + 1][COLUMNS.iter().position(|(column, ..)| *column == name).unwrap()]
+        };
+        assert_eq!(
+            [0, 1, 2, 3].map(|row| field(row, "status")),
+            ["ok", "no_fit", "silent", "not_swept"]
+        );
+        assert_eq!((field(0, "fit_y"), field(0, "fit_x"), field(0, "fit_angle")), ("4", "6", "30"));
+        assert_eq!((field(0, "peak"), field(0, "peak_y"), field(0, "peak_x")), ("1", "4", "6"));
+        assert_eq!((field(0, "reliability"), field(2, "reliability")), ("0.75", ""));
+        assert_eq!(
+            (field(1, "reason"), field(1, "mass")),
+            ("the map is the same everywhere", "121")
+        );
+        assert!(lines[3][4..].iter().chain(&lines[4][4..]).all(|field| field.is_empty()));
+        assert!(!text.contains("NaN") && !text.contains("inf"));
+
+        write_columns(&path).unwrap();
+        let columns = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(columns.lines().count(), COLUMNS.len() + 1);
+    }
+}

@@ -1,0 +1,75 @@
+// A unit's numbers in a table.
+
+function numbers(unit, facts) {
+  const rows = [];
+  const row = (name, unitOf, value) => {
+    const cells = SIDES.map(({ side }) => value(facts[side], side));
+    if (cells.some((cell) => cell !== null)) {
+      rows.push([name, unitOf, cells.map((cell) => cell ?? "–")]);
+    }
+  };
+  const pixels = (values) => values && values.map((value) => fixed(value, 2)).join(", ");
+  /** What the atlas sorts by. */
+  const known = (key) => (_, side) => {
+    const value = measure(unit, side, key);
+    return state(unit, side) !== "mapped" || value === null ? null : number(value);
+  };
+  /** A fitted number and its standard error. */
+  const fitted = (key) => ({ fit }) => fit?.[key] ? estimate(fit[key]) : null;
+
+  row("Peak", "", known("peak"));
+  row("Peak at y, x", "px", ({ at }) => pixels(at));
+  row("Centre of mass y, x", "px", ({ mass }) => pixels(mass));
+  row("Radii of 10, 50, 90 % of the mass", "px", ({ radii }) => pixels(radii));
+  row("Area at half maximum", "px²", known("area"));
+  row("Split-half reliability", "", known("reliability"));
+  const fit = rows.length;
+  row("Amplitude", "", fitted("amplitude"));
+  row("Centre y", "px", fitted("y"));
+  row("Centre x", "px", fitted("x"));
+  row("Width, long", "px", fitted("long"));
+  row("Width, short", "px", fitted("short"));
+  row("Orientation", "°", fitted("angle"));
+  row("Offset", "", fitted("offset"));
+  row("Explained variance", "", known("explained"));
+
+  const body = element("tbody");
+  rows.forEach(([name, unitOf, cells], place) => {
+    if (place === fit) {
+      body.append(groupRow("Gaussian fit (± standard error)"));
+    }
+    body.append(
+      element(
+        "tr",
+        {},
+        element("th", { scope: "row" }, name, unitOf && element("small", {}, ` ${unitOf}`)),
+        ...cells.map((cell) => element("td", {}, cell)),
+      ),
+    );
+  });
+  const heads = SIDES.map(({ name }) => element("th", { scope: "col" }, name));
+  return element(
+    "section",
+    {},
+    element("h3", {}, "Numbers"),
+    element(
+      "table",
+      { class: "numbers" },
+      element("thead", {}, element("tr", {}, element("td"), ...heads)),
+      body,
+    ),
+    element(
+      "p",
+      { class: "remark" },
+      "y runs downward and x to the right, from 0 at the middle of the receptive field’s first pixel. Orientation is that of the long axis, counter-clockwise from the x axis. Values are mean changes of the response.",
+    ),
+  );
+}
+
+function groupRow(text) {
+  return element(
+    "tr",
+    { class: "group" },
+    element("th", { scope: "rowgroup", colspan: "3" }, text),
+  );
+}

@@ -1,0 +1,75 @@
+// From a map's values to colours.
+
+/** 256 colours, three bytes each, by name. */
+const palettes = new Map(index.palettes.map(([name, colours]) => [name, bytes(colours)]));
+
+/** The palette from its lowest to its highest colour, for a colour bar. */
+function gradient(name, direction) {
+  const colours = palettes.get(name);
+  const stops = Array.from({ length: 17 }, (_, i) => {
+    const at = 3 * Math.min(255, i * 16);
+    return `rgb(${colours[at]} ${colours[at + 1]} ${colours[at + 2]})`;
+  });
+  return `linear-gradient(${direction}, ${stops.join(", ")})`;
+}
+
+/** For each pixel of an axis, in so many steps of the same size, the cell that it lies in. */
+function cellsOf(layer, steps) {
+  const { count, first, step } = layer.cells;
+  return Int32Array.from({ length: steps }, (_, i) => {
+    const pixel = Math.floor(((i + 0.5) * layer.rf) / steps);
+    return Math.min(count - 1, Math.max(0, Math.floor((pixel - first) / step)));
+  });
+}
+
+/** The largest value of a layer's maps, of both sides. */
+function largestOf(layer) {
+  layer.largest ??= [...layer.max.peak, ...layer.min.peak].reduce((a, b) => Math.max(a, b), 0);
+  return layer.largest;
+}
+
+/** What the brightest colour stands for. */
+function scaleOf(unit, side) {
+  return view.shared ? largestOf(unit.layer) : measure(unit, side, "peak");
+}
+
+/** Draws a unit's map over the whole canvas; `opacity` gives that of a level, both up to 255. */
+function paint(canvas, unit, side, content, opacity = () => 255) {
+  const { layer, row } = unit;
+  const { count, absent } = layer.cells;
+  const values = content[side];
+  const colours = palettes.get(view.palette);
+  const factor = measure(unit, side, "peak") / scaleOf(unit, side);
+  const cells = cellsOf(layer, canvas.width);
+  const without = new Set(absent);
+  const first = row * count * count;
+  const context = canvas.getContext("2d");
+  const picture = context.createImageData(canvas.width, canvas.height);
+  let at = 0;
+  for (let y = 0; y < canvas.height; y++) {
+    const line = cells[y] * count;
+    for (let x = 0; x < canvas.width; x++, at += 4) {
+      const cell = line + cells[x];
+      if (without.has(cell)) {
+        continue;
+      }
+      const level = Math.round(values[first + cell] * factor);
+      const colour = 3 * level;
+      picture.data[at] = colours[colour];
+      picture.data[at + 1] = colours[colour + 1];
+      picture.data[at + 2] = colours[colour + 2];
+      picture.data[at + 3] = opacity(level);
+    }
+  }
+  context.putImageData(picture, 0, 0);
+}
+
+/** The value of a map's pixel; null where no occluder was. */
+function valueAt(unit, side, content, y, x) {
+  const { layer, row } = unit;
+  const { count, absent } = layer.cells;
+  const cells = cellsOf(layer, layer.rf);
+  const cell = cells[y] * count + cells[x];
+  const level = content[side][row * count * count + cell] / 255;
+  return absent.includes(cell) ? null : level * measure(unit, side, "peak");
+}

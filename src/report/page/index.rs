@@ -1,0 +1,139 @@
+//! What a report knows from the beginning, as `assets/` reads it; `docs/formats.md` explains it.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use colorous::{Gradient, MAGMA, VIRIDIS};
+use serde::Serialize;
+
+use crate::files::Digest;
+use crate::geometry::ImageSize;
+use crate::maps::{LayerRecord, Manifest, SettingsRecord};
+
+/// The whole of it.
+#[derive(Debug, Serialize)]
+pub struct Index<'a> {
+    pub format: &'static str,
+    pub version: u32,
+    pub program: &'static str,
+    pub run: Run<'a>,
+    pub layers: Vec<LayerIndex<'a>>,
+    /// 256 colours, three bytes each, base64, by name; the first is the default.
+    pub palettes: Vec<(&'static str, String)>,
+    pub pictures: PictureIndex<'a>,
+    pub command_note: Option<&'a str>,
+    /// The files of pages that do not lie inside, by the pages' names.
+    pub pages: BTreeMap<String, String>,
+}
+
+/// What the manifest says, but for the layers, and names of images that may be many.
+#[derive(Debug, Serialize)]
+pub struct Run<'a> {
+    pub program: &'a str,
+    pub complete: bool,
+    pub started_unix: u64,
+    pub configuration_sha256: &'a Digest,
+    pub model: &'a str,
+    pub network_sha256: &'a Digest,
+    pub weights: &'a str,
+    pub weights_sha256: &'a Digest,
+    pub image_folder: &'a str,
+    pub image_count: usize,
+    pub image_size: ImageSize,
+    pub preprocessing: &'a str,
+    pub settings: &'a SettingsRecord,
+    pub engine: &'a str,
+    pub ranking_seconds: Option<f64>,
+}
+
+impl<'a> From<&'a Manifest> for Run<'a> {
+    fn from(manifest: &'a Manifest) -> Self {
+        let Manifest { model, images, .. } = manifest;
+        Self {
+            program: &manifest.program,
+            complete: manifest.complete,
+            started_unix: manifest.started_unix,
+            configuration_sha256: &manifest.configuration_sha256,
+            model: &model.name,
+            network_sha256: &model.network_sha256,
+            weights: &model.weights,
+            weights_sha256: &model.weights_sha256,
+            image_folder: &images.folder,
+            image_count: images.names.len(),
+            image_size: images.size,
+            preprocessing: &images.preprocessing,
+            settings: &manifest.settings,
+            engine: &manifest.engine,
+            ranking_seconds: manifest.ranking_seconds,
+        }
+    }
+}
+
+/// A layer.
+#[derive(Debug, Serialize)]
+pub struct LayerIndex<'a> {
+    /// Its short name, which is also that of its page.
+    pub layer: &'a str,
+    #[serde(flatten)]
+    pub record: &'a LayerRecord,
+    pub cells: Grid,
+    /// The command that computes a unit again, around the unit's number.
+    pub command: [String; 2],
+    pub max: Columns,
+    pub min: Columns,
+}
+
+/// How the layer's maps are cut into cells ([`crate::report::Cells`]).
+#[derive(Clone, Debug, Serialize)]
+pub struct Grid {
+    /// Cells along an axis.
+    pub count: usize,
+    /// Side length of a cell in pixels.
+    pub step: usize,
+    /// The first pixel of the first cell; those before belong to it as well.
+    pub first: usize,
+    /// Cells without an occluder, of a grid that is subsampled.
+    pub absent: Vec<usize>,
+    /// What is to be added to a coordinate of a map to get to an occluder's true centre.
+    pub shift: f64,
+}
+
+/// Numbers of the swept units, in their order, to sort and filter by.
+#[derive(Debug, Default, Serialize)]
+pub struct Columns {
+    /// Zero for a silent unit.
+    pub peak: Vec<f64>,
+    pub area: Vec<Option<f64>>,
+    /// That holds half of the mass.
+    pub radius: Vec<Option<f64>>,
+    pub explained: Vec<Option<f64>>,
+    /// Split-half reliability, where the sweep has told it.
+    pub reliability: Option<Vec<Option<f64>>>,
+}
+
+/// The images.
+#[derive(Debug, Serialize)]
+pub struct PictureIndex<'a> {
+    /// Pictures a page.
+    pub page: usize,
+    pub size: ImageSize,
+    /// Why there are none.
+    pub note: Option<&'a String>,
+}
+
+/// The palettes that a reader can choose from.
+pub fn palettes() -> Vec<(&'static str, String)> {
+    let sampled = |gradient: Gradient| -> Vec<u8> {
+        (0..256).flat_map(|step| gradient.eval_rational(step, 256).into_array()).collect()
+    };
+    let grey: Vec<u8> = (0..=255).flat_map(|level| [level; 3]).collect();
+    [("magma", sampled(MAGMA)), ("viridis", sampled(VIRIDIS)), ("grey", grey)]
+        .map(|(name, colours)| (name, STANDARD.encode(colours)))
+        .into()
+}
+
+/// A number to six figures: what a reader sees, and no more bytes than that takes.
+pub fn short(value: f64) -> f64 {
+    format!("{value:.5e}").parse().unwrap_or(value)
+}

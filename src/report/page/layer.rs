@@ -1,0 +1,225 @@
+//! A layer's page: its maps in bytes, and all numbers of its units.
+
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ndarray::Array2;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::ReportError;
+use super::index::{Columns, Grid, short};
+use super::pictures::{Gallery, Shown};
+use crate::engine::Watch;
+use crate::geometry::Deposit;
+use crate::ranking::{LayerRanking, Side};
+use crate::report::numbers::{Cells, Estimate, Fit, Measured, Numbers, measure};
+use crate::report::results::{LayerResults, Results, UnitMap};
+
+/// What was found in a layer's maps.
+pub struct Measures {
+    cells: Cells,
+    grid: Grid,
+    /// Of each unit that was swept, both of [`Side::BOTH`].
+    units: Vec<[Measure; 2]>,
+    /// Split-half reliability of each, of either side, where a sweep has told it.
+    reliability: [Option<Vec<Option<f64>>>; 2],
+}
+
+/// A map.
+struct Measure {
+    found: Measured,
+    /// A byte a cell, 255 for the peak.
+    bytes: Vec<u8>,
+}
+
+/// The page.
+#[derive(Debug, Serialize)]
+pub struct Page {
+    /// Maps `[units, count, count]` of the units that were swept, a byte a cell, base64.
+    max: String,
+    min: String,
+    units: Vec<Sides>,
+}
+
+#[derive(Debug, Serialize)]
+struct Sides {
+    max: Facts,
+    min: Facts,
+}
+
+/// What is known of a map. Lengths are pixels, coordinates `[y, x]`.
+#[derive(Debug, Default, Serialize)]
+struct Facts {
+    /// Why there is no fit.
+    reason: Option<String>,
+    /// `None` for a silent unit, as all other numbers.
+    at: Option<[f64; 2]>,
+    mass: Option<[f64; 2]>,
+    radii: Option<[f64; 3]>,
+    fit: Option<FitFacts>,
+    images: Vec<Shown>,
+}
+
+/// A fitted Gaussian: values with their standard errors.
+#[derive(Debug, Serialize)]
+struct FitFacts {
+    amplitude: [f64; 2],
+    y: [f64; 2],
+    x: [f64; 2],
+    long: [f64; 2],
+    short: [f64; 2],
+    /// In degrees; `None` for one that is round.
+    angle: Option<[f64; 2]>,
+    offset: [f64; 2],
+}
+
+impl Measures {
+    /// Reads and measures all maps of a layer.
+    pub fn of(
+        results: &Results,
+        layer: &LayerResults,
+        blurred: bool,
+        watch: &Watch<'_>,
+    ) -> Result<Self, ReportError> {
+        let settings = &results.manifest().settings;
+        let cells = Cells::new(layer.record(), settings);
+        let measured = |unit: usize| -> Result<[Measure; 2], ReportError> {
+            if watch.stopped() {
+                return Err(ReportError::Stopped);
+            }
+            let [top, bottom] = Side::BOTH.map(|side| -> Result<_, ReportError> {
+                Ok(Measure::of(&layer.map(unit, side)?, &cells, blurred))
+            });
+            watch.advance(1);
+            Ok([top?, bottom?])
+        };
+        let swept = layer.swept();
+        let units = swept.par_iter().map(|&unit| measured(unit)).collect::<Result<_, _>>()?;
+        let even = layer.record().occluder_size.is_multiple_of(2);
+        let shifted = even && settings.deposit == Deposit::Centre;
+        let reliability = |side| -> Result<Option<Vec<Option<f64>>>, ReportError> {
+            let of_all = layer.reliability(side)?;
+            let of = |values: Vec<Option<f64>>| {
+                swept.iter().map(|&unit| values[unit].map(short)).collect()
+            };
+            Ok(of_all.map(of))
+        };
+        let reliability = [reliability(Side::Top)?, reliability(Side::Bottom)?];
+        let grid = grid(&cells, if shifted { 0.5 } else { 0.0 });
+        Ok(Self { cells, grid, units, reliability })
+    }
+
+    /// How its maps are cut.
+    pub fn grid(&self) -> Grid {
+        self.grid.clone()
+    }
+
+    /// Numbers to sort and filter by, of the maps of one of [`Side::BOTH`].
+    pub fn columns(&self, side: usize) -> Columns {
+        let mut columns =
+            Columns { reliability: self.reliability[side].clone(), ..Columns::default() };
+        for unit in &self.units {
+            let numbers = unit[side].numbers();
+            let of = |of: fn(&Numbers) -> f64| numbers.map(of).map(short);
+            let fit = numbers.and_then(|numbers| numbers.fit.as_ref().ok());
+            columns.peak.push(of(|numbers| numbers.peak).unwrap_or(0.0));
+            columns.area.push(of(|numbers| numbers.half_maximum_area));
+            columns.radius.push(of(|numbers| numbers.radii[1]));
+            columns.explained.push(fit.map(|fit| short(fit.explained_variance)));
+        }
+        columns
+    }
+
+    /// The page of the layer. The images that it shows are entered into the gallery.
+    pub fn page(
+        &self,
+        layer: &LayerResults,
+        ranking: Option<&LayerRanking>,
+        gallery: &mut Gallery,
+    ) -> Result<Page, ReportError> {
+        let maps = |side: usize| {
+            let bytes: Vec<u8> =
+                self.units.iter().flat_map(|unit| &unit[side].bytes).copied().collect();
+            debug_assert_eq!(bytes.len(), self.units.len() * self.cells.count().pow(2));
+            STANDARD.encode(bytes)
+        };
+        let sides = |(unit, measures): (usize, &[Measure; 2])| -> Result<Sides, ReportError> {
+            let facts = |place: usize| -> Result<Facts, ReportError> {
+                let entries = ranking.map_or(&[][..], |all| all[unit].side(Side::BOTH[place]));
+                let images = gallery.show(layer, entries)?;
+                Ok(Facts { images, ..measures[place].facts() })
+            };
+            let [max, min] = [0, 1].map(facts);
+            Ok(Sides { max: max?, min: min? })
+        };
+        let units = layer.swept().into_iter().zip(&self.units).map(sides).collect::<Result<_, _>>();
+        Ok(Page { max: maps(0), min: maps(1), units: units? })
+    }
+}
+
+impl Measure {
+    fn of(map: &UnitMap, cells: &Cells, blurred: bool) -> Self {
+        let found = measure(map, cells, blurred);
+        let mut bytes = vec![0; cells.count().pow(2)];
+        if let (UnitMap::Values(map), Measured::Numbers(numbers)) = (map, &found) {
+            for cell in cells.of(&map.view()) {
+                let level = 255.0 * cell.value / numbers.peak;
+                bytes[cell.place[0] * cells.count() + cell.place[1]] = level.round() as u8;
+            }
+        }
+        Self { found, bytes }
+    }
+
+    fn numbers(&self) -> Option<&Numbers> {
+        match &self.found {
+            Measured::Numbers(numbers) => Some(numbers),
+            Measured::NotSwept | Measured::Silent => None,
+        }
+    }
+
+    /// All but the images.
+    fn facts(&self) -> Facts {
+        let Some(numbers) = self.numbers() else { return Facts::default() };
+        Facts {
+            reason: numbers.fit.as_ref().err().map(ToString::to_string),
+            at: Some(numbers.peak_at.map(short)),
+            mass: Some(numbers.centre.map(short)),
+            radii: Some(numbers.radii.map(short)),
+            fit: numbers.fit.as_ref().ok().map(FitFacts::from),
+            images: Vec::new(),
+        }
+    }
+}
+
+impl From<&Fit> for FitFacts {
+    fn from(fit: &Fit) -> Self {
+        let of = |estimate: Estimate| [estimate.value, estimate.error].map(short);
+        Self {
+            amplitude: of(fit.amplitude),
+            y: of(fit.y),
+            x: of(fit.x),
+            long: of(fit.long),
+            short: of(fit.short),
+            angle: fit.angle.map(of),
+            offset: of(fit.offset),
+        }
+    }
+}
+
+fn grid(cells: &Cells, shift: f64) -> Grid {
+    // Every cell in which an occluder was presented has a value, be it zero.
+    let empty = Array2::zeros((cells.rf(), cells.rf()));
+    let presented: BTreeSet<usize> = (cells.of(&empty.view()).iter())
+        .map(|cell| cell.place[0] * cells.count() + cell.place[1])
+        .collect();
+    let all = 0..cells.count().pow(2);
+    Grid {
+        count: cells.count(),
+        step: cells.step(),
+        first: cells.first(),
+        absent: all.filter(|cell| !presented.contains(cell)).collect(),
+        shift,
+    }
+}

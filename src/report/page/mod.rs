@@ -1,0 +1,111 @@
+//! One page to see all maps with: `report.html`, which a browser opens from a folder.
+//!
+//! The page is written by hand, in `assets/`, and has all that it needs inside. Its [`index`] is
+//! what it knows from the beginning: what was run, and a few numbers of every unit, to sort and
+//! filter by. Maps, their other numbers and the images lie in *pages*, which are read when they are
+//! looked at: in the same file where all of them are small, else in a folder beside it
+//! ([`store`]).
+
+mod document;
+mod error;
+mod index;
+mod layer;
+mod pictures;
+mod store;
+
+use std::path::Path;
+
+use self::index::{Index, LayerIndex, PictureIndex, palettes};
+use self::layer::Measures;
+use self::pictures::Gallery;
+use self::store::Store;
+use super::results::{LayerResults, Results};
+use crate::VERSION;
+use crate::engine::Watch;
+use crate::images::ImageFolder;
+
+pub use error::ReportError;
+pub use store::{Written, data_folder};
+
+/// What a report is made of.
+#[derive(Debug)]
+pub struct Report<'a> {
+    /// The maps.
+    pub results: &'a Results,
+    /// The images, or why the report has none.
+    pub images: Result<&'a ImageFolder, String>,
+    /// Images of each unit that are shown, at most, from either end of its ranking.
+    pub examples: usize,
+    /// Whether maps are blurred before a Gaussian is fitted ([`super::measure`]).
+    pub blurred: bool,
+    /// Whether pages go into the folder however small they are.
+    pub split: bool,
+    /// How maps are computed again.
+    pub again: Again<'a>,
+}
+
+/// How maps are computed again.
+pub struct Again<'a> {
+    /// The command for a unit of a layer: what stands before the unit's number, and what between
+    /// that and its second place, the end of a name for the results.
+    pub command: &'a dyn Fn(&LayerResults) -> [String; 2],
+    /// What must be said about it.
+    pub note: Option<String>,
+}
+
+impl std::fmt::Debug for Again<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Again").field("note", &self.note).finish_non_exhaustive()
+    }
+}
+
+impl Report<'_> {
+    /// Units whose maps are measured.
+    pub fn units(&self) -> u64 {
+        self.results.layers().iter().map(|layer| layer.swept().len() as u64).sum()
+    }
+
+    /// Writes the report as `path`, and beside it its folder, if it needs one. An old report of
+    /// that name stays whole until the new one gets it. `watch` counts units.
+    ///
+    /// # Errors
+    /// Maps, rankings or images that cannot be read; files that cannot be written.
+    pub fn write(&self, path: &Path, watch: &Watch<'_>) -> Result<Written, ReportError> {
+        let mut store = Store::new(path, self.split);
+        let mut gallery = Gallery::new(self.images.as_ref().map_or(0, |_| self.examples));
+        let mut layers = Vec::new();
+        for results in self.results.layers() {
+            let measures = Measures::of(self.results, results, self.blurred, watch)?;
+            let ranking = results.ranking()?;
+            store.add(results.name(), &measures.page(results, ranking.as_ref(), &mut gallery)?)?;
+            layers.push(LayerIndex {
+                layer: results.name(),
+                record: results.record(),
+                cells: measures.grid(),
+                command: (self.again.command)(results),
+                max: measures.columns(0),
+                min: measures.columns(1),
+            });
+        }
+        if let Ok(images) = self.images {
+            gallery.write(images, &mut store, watch)?;
+        }
+        let manifest = self.results.manifest();
+        let index = Index {
+            format: "occlumap report",
+            version: 1,
+            program: VERSION,
+            run: manifest.into(),
+            layers,
+            palettes: palettes(),
+            pictures: PictureIndex {
+                page: pictures::PAGE,
+                size: self.results.image_size(),
+                note: self.images.as_ref().err(),
+            },
+            command_note: self.again.note.as_deref(),
+            pages: store.outside().clone(),
+        };
+        store.finish(&manifest.model.name, &index)
+    }
+}

@@ -1,0 +1,197 @@
+//! What the ranked images show in a unit's receptive field.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use image::codecs::jpeg::JpegEncoder;
+use image::{Rgb, RgbImage};
+use ndarray::{Array2, Array3, ArrayView3};
+use rayon::prelude::*;
+
+use super::{PlotError, Style};
+use crate::engine::{Job, Prepared, Watch};
+use crate::geometry::Deposit;
+use crate::images::ImageFolder;
+use crate::maps::ImageMap;
+use crate::noise::Noise;
+use crate::ranking::{Entry, LayerRanking, Side};
+use crate::report::figure::Pixels;
+use crate::report::numbers::Cells;
+use crate::report::{LayerResults, Tones};
+use crate::sweep::Placement;
+
+/// Of JPEG, of 100.
+const QUALITY: u8 = 90;
+
+/// How much of an image its own map may hide.
+const MOST_HIDDEN: f64 = 0.75;
+
+/// How the map of a single image is computed, once more as in the sweep.
+#[derive(Clone, Copy)]
+pub struct OwnMaps<'a> {
+    /// The engine, prepared for the layer.
+    pub engine: &'a dyn Prepared,
+    /// What occluders were filled with, each time that they were presented.
+    pub draws: &'a [Noise],
+    /// Where their effect was added.
+    pub deposit: Deposit,
+    /// The layer's cells.
+    pub cells: &'a Cells,
+    /// Asked whether to stop.
+    pub stop: &'a Watch<'a>,
+}
+
+/// Crops of ranked images, by unit, side and rank.
+#[derive(Clone, Debug, Default)]
+pub struct Crops(HashMap<(usize, Side, usize), Pixels>);
+
+/// A crop to be made.
+struct Wanted {
+    unit: usize,
+    side: Side,
+    rank: usize,
+    entry: Entry,
+}
+
+impl Crops {
+    /// Makes the crops of the first `count` images of either side of some units, each image read
+    /// once. With `own`, each image's own map lies over it. `watch` counts crops.
+    ///
+    /// # Errors
+    /// Images that cannot be read; [`PlotError::Stopped`]; what the engine of `own` cannot do.
+    pub fn make(
+        layer: &LayerResults,
+        units: &[usize],
+        count: usize,
+        ranking: &LayerRanking,
+        (images, tones): (&ImageFolder, Tones),
+        style: Style,
+        own: Option<OwnMaps<'_>>,
+        watch: &Watch<'_>,
+    ) -> Result<Self, PlotError> {
+        let mut by_image: BTreeMap<u32, Vec<Wanted>> = BTreeMap::new();
+        for &unit in units {
+            for side in Side::BOTH {
+                for (rank, &entry) in ranking[unit].side(side).iter().take(count).enumerate() {
+                    by_image.entry(entry.image).or_default().push(Wanted {
+                        unit,
+                        side,
+                        rank,
+                        entry,
+                    });
+                }
+            }
+        }
+        let by_image: Vec<(u32, Vec<Wanted>)> = by_image.into_iter().collect();
+        let of_image = |(index, wanted): &(u32, Vec<Wanted>)| -> Result<Vec<_>, PlotError> {
+            if watch.stopped() {
+                return Err(PlotError::Stopped);
+            }
+            let image = images.read(*index as usize)?;
+            let mut pictures: Vec<RgbImage> = wanted
+                .iter()
+                .map(|wanted| tones.crop(&image.view(), layer.field(&wanted.entry)))
+                .collect();
+            if let Some(own) = own {
+                own.lay_over(layer, &image, wanted, &mut pictures, style)?;
+            }
+            watch.advance(wanted.len() as u64);
+            let key = |wanted: &Wanted| (wanted.unit, wanted.side, wanted.rank);
+            Ok(wanted.iter().map(key).zip(pictures.iter().map(jpeg)).collect())
+        };
+        // The engine takes all cores for one image.
+        let made: Vec<Vec<_>> = if own.is_some() {
+            by_image.iter().map(of_image).collect::<Result<_, _>>()?
+        } else {
+            by_image.par_iter().map(of_image).collect::<Result<_, _>>()?
+        };
+        Ok(Self(made.into_iter().flatten().collect()))
+    }
+
+    /// A crop.
+    pub fn get(&self, unit: usize, side: Side, rank: usize) -> Option<&Pixels> {
+        self.0.get(&(unit, side, rank))
+    }
+}
+
+impl OwnMaps<'_> {
+    /// Computes the maps of an image and lays each over its crop.
+    fn lay_over(
+        &self,
+        layer: &LayerResults,
+        image: &Array3<f32>,
+        wanted: &[Wanted],
+        pictures: &mut [RgbImage],
+        style: Style,
+    ) -> Result<(), PlotError> {
+        let placements = wanted
+            .iter()
+            .map(|wanted| layer.placement(&wanted.entry))
+            .collect::<Result<Vec<_>, _>>()?;
+        let jobs = self.jobs(layer, image.view(), wanted, &placements);
+        let presented = self.engine.present(layer.id(), &jobs, self.stop)?;
+        let draws = presented.chunks(self.draws.len().max(1));
+        for ((draws, placement), picture) in draws.zip(&placements).zip(pictures) {
+            let differences: Vec<&[f32]> = draws.iter().map(|d| &d.differences[..]).collect();
+            let mut map = ImageMap::new(placement.rf);
+            map.set(self.deposit, placement, &differences);
+            self.blend(picture, &map.absolute(), style);
+        }
+        Ok(())
+    }
+
+    /// A job for each image that is wanted and each draw of the noise.
+    fn jobs<'j>(
+        &self,
+        layer: &LayerResults,
+        image: ArrayView3<'j, f32>,
+        wanted: &[Wanted],
+        placements: &'j [Placement],
+    ) -> Vec<Job<'j>> {
+        let mut jobs = Vec::with_capacity(wanted.len() * self.draws.len());
+        for (wanted, placement) in wanted.iter().zip(placements) {
+            jobs.extend(self.draws.iter().map(|&noise| Job {
+                image,
+                image_index: wanted.entry.image,
+                unit: wanted.unit,
+                position: layer.position(&wanted.entry),
+                occluders: &placement.occluders,
+                noise,
+            }));
+        }
+        jobs
+    }
+
+    /// Lays a map over what it was made from: the higher its blurred value, the less is seen below.
+    fn blend(&self, picture: &mut RgbImage, map: &Array2<f64>, style: Style) {
+        let cells = self.cells.blurred(&self.cells.of(&map.view()));
+        let values = self.cells.at_every_pixel(&self.cells.grid(&cells).view());
+        let largest = values.iter().copied().filter(|v| v.is_finite()).fold(0.0, f64::max);
+        if largest == 0.0 {
+            return;
+        }
+        for (x, y, pixel) in picture.enumerate_pixels_mut() {
+            let part = (values[[y as usize, x as usize]] / largest).max(0.0);
+            *pixel = mixed(*pixel, style.colours.colour(part), MOST_HIDDEN * part);
+        }
+    }
+}
+
+fn mixed(below: Rgb<u8>, above: [u8; 3], share: f64) -> Rgb<u8> {
+    let share = if share.is_finite() { share } else { 0.0 };
+    Rgb([0, 1, 2].map(|channel| {
+        let (below, above) = (f64::from(below.0[channel]), f64::from(above[channel]));
+        (below * (1.0 - share) + above * share).round() as u8
+    }))
+}
+
+fn jpeg(picture: &RgbImage) -> Pixels {
+    let mut bytes = Vec::new();
+    match JpegEncoder::new_with_quality(&mut bytes, QUALITY).encode_image(picture) {
+        Ok(()) => {
+            Pixels::Jpeg { bytes: Arc::new(bytes), size: [picture.width(), picture.height()] }
+        }
+        // Larger than JPEG can have.
+        Err(_) => Pixels::Plain(Arc::new(picture.clone())),
+    }
+}

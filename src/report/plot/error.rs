@@ -1,0 +1,41 @@
+//! Why maps could not be plotted.
+
+use thiserror::Error;
+
+use crate::engine::EngineError;
+use crate::files::FileError;
+use crate::images::ImageError;
+use crate::report::figure::FontError;
+use crate::report::results::ResultsError;
+
+/// Why maps could not be plotted.
+#[derive(Debug, Error)]
+pub enum PlotError {
+    /// The maps, or what belongs to them.
+    #[error(transparent)]
+    Results(#[from] ResultsError),
+    /// An image cannot be read.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// An image's own map cannot be computed.
+    #[error(transparent)]
+    Engine(EngineError),
+    /// A file cannot be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Labels cannot be drawn.
+    #[error(transparent)]
+    Font(#[from] FontError),
+    /// It was asked to stop.
+    #[error("stopped")]
+    Stopped,
+}
+
+impl From<EngineError> for PlotError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Stopped => Self::Stopped,
+            error => Self::Engine(error),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! What is plotted of a layer, and the files that it goes into.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::{Crops, LayerMaps, OwnMaps, PlotError, Style, pages, sheet};
+use crate::engine::{Prepared, Watch};
+use crate::files::write_atomically;
+use crate::images::ImageFolder;
+use crate::noise::Noise;
+use crate::ranking::Side;
+use crate::report::figure::{INCH, to_pdf};
+use crate::report::numbers::{Cells, Measured, Row, measure, write_table};
+use crate::report::{LayerResults, Results, Tones, write_png};
+
+/// A kind of file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// All maps of a side on one sheet, as PNG.
+    Sheets,
+    /// A row a unit, as PDF.
+    Pages,
+    /// The numbers, as CSV.
+    Numbers,
+}
+
+impl Kind {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Sheets, Self::Pages, Self::Numbers];
+
+    /// The files of a layer.
+    pub fn files(self, folder: &Path, layer: &str) -> Vec<PathBuf> {
+        match self {
+            Self::Sheets => Side::BOTH.map(|side| sheet_path(folder, layer, side)).into(),
+            Self::Pages => vec![folder.join(format!("{layer}.pdf"))],
+            Self::Numbers => vec![folder.join(format!("{layer}.csv"))],
+        }
+    }
+}
+
+/// What is plotted, and how.
+#[derive(Clone, Copy)]
+pub struct Plots<'a> {
+    /// The maps.
+    pub results: &'a Results,
+    /// How they are drawn.
+    pub style: Style,
+    /// Pixels an inch of the sheets.
+    pub resolution: f32,
+    /// The images, where they are to be shown, and how.
+    pub images: Option<(&'a ImageFolder, Tones)>,
+    /// How many of them, at most, from either end of a unit's ranking.
+    pub examples: usize,
+    /// An engine that is prepared for the layers, and the noise of each time that an occluder was
+    /// presented: to compute the maps of single images.
+    pub own: Option<(&'a dyn Prepared, &'a [Noise])>,
+    /// Whether maps are blurred before a Gaussian is fitted ([`measure`]).
+    pub blurred: bool,
+}
+
+impl std::fmt::Debug for Plots<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { style, resolution, examples, blurred, .. } = self;
+        f.debug_struct("Plots")
+            .field("style", style)
+            .field("resolution", resolution)
+            .field("examples", examples)
+            .field("blurred", blurred)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Plots<'_> {
+    /// Pictures that [`write`](Self::write) counts: maps that are measured, and images.
+    pub fn count(&self, units: &[usize], kinds: &[Kind]) -> u64 {
+        let maps = if kinds.contains(&Kind::Numbers) { 1 } else { 0 };
+        let shown = self.images.is_some() && kinds.contains(&Kind::Pages);
+        let images = if shown { self.examples } else { 0 };
+        (Side::BOTH.len() * units.len() * (maps + images)) as u64
+    }
+
+    /// Writes the files of a layer into `folder`, which is there; files of the same names are
+    /// replaced. `units` are those to be shown; of those that were not swept it is told in the
+    /// table. `watch` counts pictures, `stop` is asked while the engine computes.
+    ///
+    /// # Errors
+    /// Maps, rankings or images that cannot be read; files that cannot be written;
+    /// [`PlotError::Stopped`].
+    pub fn write(
+        &self,
+        layer: &LayerResults,
+        units: &[usize],
+        kinds: &[Kind],
+        folder: &Path,
+        (watch, stop): (&Watch<'_>, &Watch<'_>),
+    ) -> Result<(), PlotError> {
+        let cells = Cells::new(layer.record(), &self.results.manifest().settings);
+        if kinds.contains(&Kind::Numbers) {
+            self.write_numbers(layer, units, &cells, folder, watch)?;
+        }
+        let swept = layer.swept();
+        let shown: Vec<usize> =
+            units.iter().copied().filter(|unit| swept.binary_search(unit).is_ok()).collect();
+        let pictures = [Kind::Sheets, Kind::Pages].iter().any(|kind| kinds.contains(kind));
+        if !pictures || shown.is_empty() {
+            return Ok(());
+        }
+        let maps = LayerMaps::read(layer, cells, shown)?;
+        if watch.stopped() {
+            return Err(PlotError::Stopped);
+        }
+        if kinds.contains(&Kind::Sheets) {
+            let write = |&side: &Side| self.write_sheet(layer, &maps, side, folder);
+            Side::BOTH.par_iter().try_for_each(write)?;
+        }
+        if kinds.contains(&Kind::Pages) {
+            self.write_pages(layer, &maps, folder, (watch, stop))?;
+        }
+        Ok(())
+    }
+
+    fn write_numbers(
+        &self,
+        layer: &LayerResults,
+        units: &[usize],
+        cells: &Cells,
+        folder: &Path,
+        watch: &Watch<'_>,
+    ) -> Result<(), PlotError> {
+        let measured = |unit: usize| -> Result<[Measured; 2], PlotError> {
+            if watch.stopped() {
+                return Err(PlotError::Stopped);
+            }
+            let of = |side| -> Result<Measured, PlotError> {
+                Ok(measure(&layer.map(unit, side)?, cells, self.blurred))
+            };
+            let both = [of(Side::Top)?, of(Side::Bottom)?];
+            watch.advance(Side::BOTH.len() as u64);
+            Ok(both)
+        };
+        let found: Vec<[Measured; 2]> =
+            units.par_iter().map(|&unit| measured(unit)).collect::<Result<_, _>>()?;
+        let reliability = [layer.reliability(Side::Top)?, layer.reliability(Side::Bottom)?];
+        let row = |unit: usize, side: Side, measured| Row {
+            layer: layer.name(),
+            unit,
+            side,
+            measured,
+            reliability: reliability[side as usize].as_ref().and_then(|values| values[unit]),
+        };
+        let rows = units.iter().zip(&found).flat_map(|(&unit, found)| {
+            Side::BOTH.into_iter().zip(found).map(move |(side, found)| row(unit, side, found))
+        });
+        for path in Kind::Numbers.files(folder, layer.name()) {
+            write_table(&path, rows.clone())?;
+        }
+        Ok(())
+    }
+
+    fn write_sheet(
+        &self,
+        layer: &LayerResults,
+        maps: &LayerMaps,
+        side: Side,
+        folder: &Path,
+    ) -> Result<(), PlotError> {
+        let figure = sheet(self.results.manifest(), layer, maps, side, self.style);
+        let picture = figure.to_picture(self.resolution / INCH)?;
+        Ok(write_png(&sheet_path(folder, layer.name(), side), &picture)?)
+    }
+
+    fn write_pages(
+        &self,
+        layer: &LayerResults,
+        maps: &LayerMaps,
+        folder: &Path,
+        (watch, stop): (&Watch<'_>, &Watch<'_>),
+    ) -> Result<(), PlotError> {
+        let manifest = self.results.manifest();
+        let count = self.examples.min(manifest.settings.top);
+        let ranking = if self.images.is_some() && count > 0 { layer.ranking()? } else { None };
+        let shown = match (self.images, &ranking) {
+            (Some(images), Some(ranking)) => {
+                let own = self.own.map(|(engine, draws)| OwnMaps {
+                    engine,
+                    draws,
+                    deposit: manifest.settings.deposit,
+                    cells: maps.cells(),
+                    stop,
+                });
+                let crops = Crops::make(
+                    layer,
+                    maps.units(),
+                    count,
+                    ranking,
+                    images,
+                    self.style,
+                    own,
+                    watch,
+                )?;
+                Some((crops, ranking))
+            }
+            _ => None,
+        };
+        let crops = shown.as_ref().map(|(crops, ranking)| (crops, *ranking, count));
+        let pages = pages(manifest, layer, maps, crops, self.style);
+        let title = format!("{} {}: maps of receptive fields", manifest.model.name, layer.name());
+        let bytes = to_pdf(&title, &pages)?;
+        for path in Kind::Pages.files(folder, layer.name()) {
+            write_atomically(&path, |file| file.write_all(&bytes))?;
+        }
+        Ok(())
+    }
+}
+
+fn sheet_path(folder: &Path, layer: &str, side: Side) -> PathBuf {
+    folder.join(format!("{layer}_{}.png", side.name()))
+}

@@ -1,0 +1,119 @@
+//! A layer's maps as they are drawn: by the cells of the occluders' grid.
+
+use image::RgbImage;
+use image::imageops::{FilterType, resize};
+use ndarray::Array2;
+use rayon::prelude::*;
+
+use crate::ranking::Side;
+use crate::report::colours::ColourMap;
+use crate::report::numbers::Cells;
+use crate::report::{LayerResults, ResultsError, UnitMap};
+
+/// Pixels that a map's picture has at least, so that viewers that smooth pictures leave the edges
+/// of cells sharp.
+const LEAST_PIXELS: u32 = 96;
+
+/// The mean map of a unit that was swept.
+#[derive(Clone, Debug)]
+pub enum Map {
+    /// Zero everywhere.
+    Silent,
+    /// By cells.
+    Values {
+        /// `[cells, cells]`; NaN where no occluder was presented.
+        values: Array2<f64>,
+        /// The same, blurred by a 30th of the RF.
+        blurred: Array2<f64>,
+        /// The largest value.
+        peak: f64,
+    },
+}
+
+/// The maps of a layer's units that were swept: of each, those over the top and over the bottom
+/// images.
+#[derive(Clone, Debug)]
+pub struct LayerMaps {
+    cells: Cells,
+    units: Vec<usize>,
+    maps: Vec<[Map; 2]>,
+}
+
+impl LayerMaps {
+    /// Reads the maps of `units`, all of which were swept. What is held is a number an occluder,
+    /// not a pixel.
+    ///
+    /// # Errors
+    /// Maps that cannot be read.
+    pub fn read(
+        layer: &LayerResults,
+        cells: Cells,
+        units: Vec<usize>,
+    ) -> Result<Self, ResultsError> {
+        let read = |unit: usize, side| -> Result<Map, ResultsError> {
+            let UnitMap::Values(map) = layer.map(unit, side)? else { return Ok(Map::Silent) };
+            let found = cells.of(&map.view());
+            let peak = found.iter().map(|cell| cell.value).fold(0.0, f64::max);
+            let blurred = cells.grid(&cells.blurred(&found));
+            Ok(Map::Values { values: cells.grid(&found), blurred, peak })
+        };
+        let both = |&unit: &usize| Ok([read(unit, Side::Top)?, read(unit, Side::Bottom)?]);
+        let maps = units.par_iter().map(both).collect::<Result<_, ResultsError>>()?;
+        Ok(Self { cells, units, maps })
+    }
+
+    /// The cells.
+    pub const fn cells(&self) -> &Cells {
+        &self.cells
+    }
+
+    /// The units, ascending.
+    pub fn units(&self) -> &[usize] {
+        &self.units
+    }
+
+    /// The map of the unit at a place among [`units`](Self::units).
+    pub fn map(&self, place: usize, side: Side) -> &Map {
+        &self.maps[place][side as usize]
+    }
+
+    /// Whether there are cells in which no occluder was presented.
+    pub fn has_unknown(&self) -> bool {
+        let unknown = |map: &Map| match map {
+            Map::Silent => false,
+            Map::Values { values, .. } => values.iter().any(|value| value.is_nan()),
+        };
+        self.maps.iter().flatten().any(unknown)
+    }
+
+    /// Whether there are maps of zeros.
+    pub fn has_silent(&self) -> bool {
+        self.maps.iter().flatten().any(|map| matches!(map, Map::Silent))
+    }
+
+    /// The highest peak of all.
+    pub fn peak(&self) -> f64 {
+        self.maps.iter().flatten().map(Map::peak).fold(0.0, f64::max)
+    }
+
+    /// A map in colours up to `largest`, a pixel for each of the RF or several.
+    pub fn picture(&self, map: &Map, colours: ColourMap, largest: f64) -> RgbImage {
+        let Map::Values { values, .. } = map else { return RgbImage::new(1, 1) };
+        let small = colours.picture(&self.cells.at_every_pixel(&values.view()).view(), largest);
+        let factor = LEAST_PIXELS.div_ceil(small.width());
+        if factor == 1 {
+            return small;
+        }
+        resize(&small, factor * small.width(), factor * small.height(), FilterType::Nearest)
+    }
+}
+
+impl Map {
+    /// The largest value; 0 of a silent map.
+    pub const fn peak(&self) -> f64 {
+        match self {
+            Self::Silent => 0.0,
+            Self::Values { peak, .. } => *peak,
+        }
+    }
+}

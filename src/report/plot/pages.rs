@@ -1,0 +1,179 @@
+//! Pages with a row a unit: its maps, and what its images show in the receptive field.
+
+use super::bar::draw_bar;
+use super::contour::contours;
+use super::sheet::title;
+use super::{Crops, FRAME, LayerMaps, Map, Overlay, QUIET, Style, draw_map, number};
+use crate::geometry::Deposit;
+use crate::maps::Manifest;
+use crate::ranking::{Entry, LayerRanking, Side};
+use crate::report::LayerResults;
+use crate::report::figure::{Anchor, Area, Figure, Item, Line};
+
+/// A4.
+const PAGE: [f32; 2] = [595.0, 842.0];
+const MARGIN: f32 = 36.0;
+/// Space for title, scale and the heads of the columns.
+const HEADER: f32 = 66.0;
+/// Space for the units' numbers.
+const LABELS: f32 = 46.0;
+const GAP: f32 = 4.0;
+/// The side of a map, at most.
+const LARGEST: f32 = 72.0;
+/// Of the text below maps and images.
+const SMALL: f32 = 6.0;
+/// Over images.
+const OUTLINE: Line = Line { colour: [255, 209, 51], width: 0.9 };
+
+/// The pages of a layer: of each unit the maps over its top and over its bottom images, and the
+/// first `count` images of either side where there are `crops`.
+pub fn pages(
+    manifest: &Manifest,
+    layer: &LayerResults,
+    maps: &LayerMaps,
+    crops: Option<(&Crops, &LayerRanking, usize)>,
+    style: Style,
+) -> Vec<Figure> {
+    let count = crops.map_or(0, |(.., count)| count);
+    let across = (PAGE[0] - 2.0 * MARGIN - LABELS) / (2 + 2 * count) as f32;
+    let side = (across - GAP).min(LARGEST);
+    let row = Row { manifest, layer, maps, crops, style, side };
+    let height = side + 2.0 * SMALL + 3.0;
+    let rows = ((PAGE[1] - 2.0 * MARGIN - HEADER - 10.0) / height) as usize;
+    let units: Vec<usize> = (0..maps.units().len()).collect();
+    let total = units.len().div_ceil(rows.max(1));
+    let page = |(index, places): (usize, &[usize])| {
+        let mut figure = Figure::new(PAGE[0], PAGE[1]);
+        row.header(&mut figure);
+        for (place, &unit) in places.iter().enumerate() {
+            row.draw(&mut figure, unit, MARGIN + HEADER + place as f32 * height);
+        }
+        let (first, last) = (maps.units()[places[0]], maps.units()[places[places.len() - 1]]);
+        let foot = PAGE[1] - MARGIN + 6.0;
+        let left = format!("{} units {first} to {last}", layer.name());
+        quiet(&mut figure, [MARGIN, foot], Anchor::Start, 7.0, left);
+        let number = format!("{} of {total}", index + 1);
+        quiet(&mut figure, [PAGE[0] - MARGIN, foot], Anchor::End, 7.0, number);
+        figure
+    };
+    units.chunks(rows.max(1)).enumerate().map(page).collect()
+}
+
+/// What all rows have in common.
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    manifest: &'a Manifest,
+    layer: &'a LayerResults,
+    maps: &'a LayerMaps,
+    crops: Option<(&'a Crops, &'a LayerRanking, usize)>,
+    style: Style,
+    /// Of a map or an image.
+    side: f32,
+}
+
+impl Row<'_> {
+    /// The left edge of the map, or of the image, in a column.
+    fn column(&self, column: usize) -> f32 {
+        MARGIN + LABELS + column as f32 * (self.side + GAP)
+    }
+
+    fn header(&self, figure: &mut Figure) {
+        let (settings, record) = (&self.manifest.settings, self.layer.record());
+        title(figure, [MARGIN, MARGIN], self.manifest, self.layer, self.maps);
+        let mut about = vec![format!(
+            "maps: mean over {} images; occluders of {} pixels in steps of {}",
+            settings.top, record.occluder_size, record.occluder_stride
+        )];
+        if self.crops.is_some() {
+            about.push(match self.style.overlay {
+                Overlay::Nothing => "images: what the receptive field shows".into(),
+                Overlay::Mean => {
+                    "images: line where the unit's mean map, blurred, is half its peak".into()
+                }
+                Overlay::Own => "images: each with its own map over it, up to its own peak".into(),
+            });
+        }
+        for (line, text) in about.into_iter().enumerate() {
+            let y = MARGIN + 19.0 + 9.0 * line as f32;
+            quiet(figure, [MARGIN, y], Anchor::Start, 6.5, text);
+        }
+        let deposit: Deposit = settings.deposit;
+        draw_bar(figure, [PAGE[0] - MARGIN, MARGIN + 30.0], self.maps, self.style, deposit);
+        let count = self.crops.map_or(0, |(.., count)| count);
+        let heads = [
+            (0, "max map"),
+            (1, "min map"),
+            (2, "images of the largest responses"),
+            (2 + count, "images of the smallest responses"),
+        ];
+        for (column, head) in heads.into_iter().take(if count == 0 { 2 } else { 4 }) {
+            let y = MARGIN + HEADER - 4.0;
+            figure.text([self.column(column), y], Anchor::Start, 6.5, head);
+        }
+    }
+
+    fn draw(&self, figure: &mut Figure, place: usize, y: f32) {
+        let unit = self.maps.units()[place];
+        figure.text([MARGIN, y + 9.0], Anchor::Start, 9.0, format!("{unit}"));
+        let below = y + self.side + SMALL + 1.0;
+        for (column, side) in Side::BOTH.into_iter().enumerate() {
+            let map = self.maps.map(place, side);
+            let area = Area::square(self.column(column), y, self.side);
+            draw_map(figure, area, map, self.maps, self.style);
+            if let Map::Values { peak, .. } = map {
+                let text = format!("peak {}", number(*peak));
+                quiet(figure, [area.x, below], Anchor::Start, SMALL, text);
+            }
+        }
+        let Some((crops, ranking, count)) = self.crops else { return };
+        for (group, side) in Side::BOTH.into_iter().enumerate() {
+            let lines = self.outlines(place, side);
+            for (rank, entry) in ranking[unit].side(side).iter().take(count).enumerate() {
+                let Some(pixels) = crops.get(unit, side, rank) else { continue };
+                let area = Area::square(self.column(2 + group * count + rank), y, self.side);
+                figure.picture(area, pixels.clone());
+                for line in &lines {
+                    let points = line
+                        .iter()
+                        .map(|[x, y]| [area.x + x * self.side, area.y + y * self.side])
+                        .collect();
+                    figure.items.push(Item::Path { points, closed: true, line: OUTLINE });
+                }
+                figure.outline(area, FRAME);
+                quiet(figure, [area.x, below], Anchor::Start, SMALL, caption(entry));
+            }
+        }
+    }
+
+    /// The lines that lie over a side's images, in parts of the RF.
+    fn outlines(&self, place: usize, side: Side) -> Vec<Vec<[f32; 2]>> {
+        let Map::Values { blurred, .. } = self.maps.map(place, side) else { return Vec::new() };
+        if self.style.overlay != Overlay::Mean {
+            return Vec::new();
+        }
+        let peak = blurred.iter().copied().filter(|value| value.is_finite()).fold(0.0, f64::max);
+        let cells = self.maps.cells();
+        let part = |steps: f32| {
+            let pixel = cells.middle(0) + f64::from(steps) * cells.step() as f64;
+            // The middle of a pixel is half a pixel from its edge.
+            (((pixel + 0.5) / cells.rf() as f64) as f32).clamp(0.0, 1.0)
+        };
+        let mut lines = contours(&blurred.view(), peak / 2.0);
+        for point in lines.iter_mut().flatten() {
+            *point = point.map(part);
+        }
+        lines
+    }
+}
+
+/// An image's index, and the response to it where that is known.
+fn caption(entry: &Entry) -> String {
+    match entry.response {
+        Some(response) => format!("{}: {}", entry.image, number(f64::from(response))),
+        None => entry.image.to_string(),
+    }
+}
+
+fn quiet(figure: &mut Figure, at: [f32; 2], anchor: Anchor, size: f32, text: String) {
+    figure.items.push(Item::Text { at, anchor, size, colour: QUIET, text });
+}

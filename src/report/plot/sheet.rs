@@ -1,0 +1,81 @@
+//! All maps of a layer on one sheet.
+
+use super::bar::draw_bar;
+use super::{LayerMaps, QUIET, Style, draw_map};
+use crate::maps::Manifest;
+use crate::ranking::Side;
+use crate::report::LayerResults;
+use crate::report::figure::{Anchor, Area, Figure, Item};
+
+/// The width of a sheet, in points: that of text on a page.
+const WIDTH: f32 = 540.0;
+const MARGIN: f32 = 12.0;
+/// Space for the title and the scale.
+const HEADER: f32 = 42.0;
+/// Maps in a row, at most: the labels must stay readable.
+const MOST_COLUMNS: usize = 20;
+/// The side of a map, at most.
+const LARGEST: f32 = 96.0;
+const GAP: f32 = 3.0;
+
+/// The maps of one side of all units that were swept, with the units' numbers. Maps without a
+/// value are marked; units that were not swept are left out.
+pub fn sheet(
+    manifest: &Manifest,
+    layer: &LayerResults,
+    maps: &LayerMaps,
+    side: Side,
+    style: Style,
+) -> Figure {
+    let count = maps.units().len().max(1);
+    // About as many rows as columns.
+    let columns = ((count as f32).sqrt().ceil() as usize).clamp(4, MOST_COLUMNS);
+    let across = (WIDTH - 2.0 * MARGIN + GAP) / columns as f32;
+    let map = (across - GAP).min(LARGEST);
+    let label = (map / 6.0).clamp(5.0, 8.0);
+    let down = map + label + GAP + 1.0;
+    let rows = count.div_ceil(columns);
+    let mut figure = Figure::new(WIDTH, MARGIN + HEADER + rows as f32 * down + MARGIN);
+    let top = manifest.settings.top;
+    let images = match side {
+        Side::Top => format!("the {top} images with the largest responses"),
+        Side::Bottom => format!("the {top} images with the smallest responses"),
+    };
+    title(&mut figure, [MARGIN, MARGIN], manifest, layer, maps);
+    figure.items.push(Item::Text {
+        at: [MARGIN, MARGIN + 18.0],
+        anchor: Anchor::Start,
+        size: 6.5,
+        colour: QUIET,
+        text: format!("mean over {images} of each unit"),
+    });
+    draw_bar(&mut figure, [WIDTH - MARGIN, MARGIN + 12.0], maps, style, manifest.settings.deposit);
+    for (place, unit) in maps.units().iter().enumerate() {
+        let x = MARGIN + (place % columns) as f32 * across;
+        let y = MARGIN + HEADER + (place / columns) as f32 * down;
+        draw_map(&mut figure, Area::square(x, y, map), maps.map(place, side), maps, style);
+        figure.text([x, y + map + label], Anchor::Start, label, unit.to_string());
+    }
+    figure
+}
+
+/// The network, the layer and its units.
+pub(super) fn title(
+    figure: &mut Figure,
+    [x, y]: [f32; 2],
+    manifest: &Manifest,
+    layer: &LayerResults,
+    maps: &LayerMaps,
+) {
+    let (swept, all) = (maps.units().len(), layer.units());
+    let units = if swept == all { format!("{all}") } else { format!("{swept} of {all}") };
+    let record = layer.record();
+    let text = format!(
+        "{} {} ({}), {units} units, receptive field of {} pixels",
+        manifest.model.name,
+        layer.name(),
+        record.name,
+        layer.rf()
+    );
+    figure.text([x, y + 8.0], Anchor::Start, 9.0, text);
+}

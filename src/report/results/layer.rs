@@ -1,0 +1,212 @@
+//! One layer's maps and rankings.
+
+use std::path::{Path, PathBuf};
+
+use ndarray::Array2;
+
+use super::ResultsError;
+use crate::files::FileError;
+use crate::files::npy::{self, F64Parts, Values};
+use crate::geometry::ReceptiveField;
+use crate::maps::{LayerRecord, Manifest, map_path, reliability_path};
+use crate::network::{LayerId, Network};
+use crate::ranking::{Entry, Expected, LayerFiles, LayerRanking, Side};
+use crate::sweep::{LayerGeometry, Placement};
+
+/// The mean map of a unit over the images of one side.
+#[derive(Clone, Debug, PartialEq)]
+pub enum UnitMap {
+    /// The unit was not asked for: nothing is known of it.
+    NotSwept,
+    /// No occluder changed the response to any image: the map is zero everywhere.
+    Silent,
+    /// `[rf, rf]`: every value is finite, and at least one is not zero.
+    Values(Array2<f64>),
+}
+
+impl UnitMap {
+    /// The map, unless it is silent or not there.
+    pub const fn values(&self) -> Option<&Array2<f64>> {
+        match self {
+            Self::Values(map) => Some(map),
+            Self::NotSwept | Self::Silent => None,
+        }
+    }
+}
+
+/// The results of one layer.
+#[derive(Clone, Debug)]
+pub struct LayerResults {
+    id: LayerId,
+    name: String,
+    record: LayerRecord,
+    geometry: LayerGeometry,
+    /// The maps of either side.
+    maps: [F64Parts; 2],
+    /// The folder of rankings.
+    ranking: Option<PathBuf>,
+    images: usize,
+    top: usize,
+}
+
+impl LayerResults {
+    pub(super) fn open(
+        maps: &Path,
+        manifest: &Manifest,
+        network: &Network,
+        id: LayerId,
+        record: &LayerRecord,
+        ranking: Option<PathBuf>,
+    ) -> Result<Self, ResultsError> {
+        let name = network.short_name(id);
+        let (settings, images) = (&manifest.settings, &manifest.images);
+        let mut geometry =
+            LayerGeometry::new(network, id, images.size, settings.grid, settings.every)?;
+        geometry.frame = settings.frame;
+        let shape = [network.channels(id), geometry.projection.size, geometry.projection.size];
+        let open = |side| -> Result<F64Parts, FileError> {
+            let maps = F64Parts::open(&map_path(maps, &name, side))?;
+            if maps.shape() != shape {
+                let (path, found) = (maps.path(), maps.shape());
+                let problem = format!("its shape is {found:?}; the maps of {name} are {shape:?}");
+                return Err(FileError::content(path, problem));
+            }
+            Ok(maps)
+        };
+        Ok(Self {
+            id,
+            maps: [open(Side::Top)?, open(Side::Bottom)?],
+            name,
+            record: record.clone(),
+            geometry,
+            ranking,
+            images: images.names.len(),
+            top: settings.top,
+        })
+    }
+
+    /// The layer of the network.
+    pub const fn id(&self) -> LayerId {
+        self.id
+    }
+
+    /// The short name, such as `conv3`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the manifest tells.
+    pub fn record(&self) -> &LayerRecord {
+        &self.record
+    }
+
+    /// Where the layer's RFs and occluders lie, for the settings of the sweep.
+    pub const fn geometry(&self) -> &LayerGeometry {
+        &self.geometry
+    }
+
+    /// Units of the layer, swept or not.
+    pub fn units(&self) -> usize {
+        self.maps[0].shape()[0]
+    }
+
+    /// The units that were swept, ascending.
+    pub fn swept(&self) -> Vec<usize> {
+        self.record.swept.clone().unwrap_or_else(|| (0..self.units()).collect())
+    }
+
+    /// The RF's side length in pixels.
+    pub const fn rf(&self) -> usize {
+        self.geometry.projection.size
+    }
+
+    /// The mean map of one unit. Only this map is read; threads can read side by side.
+    ///
+    /// # Errors
+    /// A unit that the layer does not have; a file that cannot be read, or has values that are not
+    /// finite for a unit that was swept.
+    pub fn map(&self, unit: usize, side: Side) -> Result<UnitMap, ResultsError> {
+        let file = &self.maps[side as usize];
+        let values = file.read(unit)?;
+        if self.record.swept.as_ref().is_some_and(|swept| !swept.contains(&unit)) {
+            return Ok(UnitMap::NotSwept);
+        }
+        if values.iter().all(|&value| value == 0.0) {
+            return Ok(UnitMap::Silent);
+        }
+        let wrong = |problem: String| FileError::content(file.path(), problem);
+        if let Some(place) = values.iter().position(|value| !value.is_finite()) {
+            let (y, x, value) = (place / self.rf(), place % self.rf(), values[place]);
+            let problem = format!("[{unit}, {y}, {x}] is {value}; expected a finite number");
+            return Err(wrong(problem).into());
+        }
+        let map = Array2::from_shape_vec((self.rf(), self.rf()), values);
+        Ok(UnitMap::Values(map.map_err(|error| wrong(error.to_string()))?))
+    }
+
+    /// The ranking: for each unit the images that went into its maps, best first; `None` where
+    /// there is none.
+    ///
+    /// # Errors
+    /// Files that cannot be read or are of another layer.
+    pub fn ranking(&self) -> Result<Option<LayerRanking>, ResultsError> {
+        let Some(folder) = &self.ranking else { return Ok(None) };
+        let expected = Expected {
+            units: self.units(),
+            positions: self.geometry.output.area(),
+            images: self.images,
+        };
+        let mut ranking = LayerFiles::new(folder, &self.name).read(expected)?;
+        for unit in &mut ranking {
+            unit.top.truncate(self.top);
+            unit.bottom.truncate(self.top);
+        }
+        Ok(Some(ranking))
+    }
+
+    /// How well each unit's map is repeated by other images: its split-half reliability
+    /// (`docs/formats.md`), `None` for a unit that has none. `None` altogether where an earlier
+    /// build of the program has not told them.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or holds something else.
+    pub fn reliability(&self, side: Side) -> Result<Option<Vec<Option<f64>>>, ResultsError> {
+        let folder = self.maps[side as usize].path().parent().unwrap_or(Path::new(""));
+        let path = reliability_path(folder, &self.name, side);
+        if !path.exists() {
+            return Ok(None);
+        }
+        match npy::read(&path)? {
+            Values::F64(values) if values.shape() == [self.units()] => {
+                let known = |value: f64| Some(value).filter(|value| value.is_finite());
+                Ok(Some(values.into_iter().map(known).collect()))
+            }
+            other => {
+                let (dtype, shape, units) = (other.dtype(), other.shape(), self.units());
+                let problem = format!("holds {dtype} {shape:?}; expected float64 [{units}]");
+                Err(FileError::content(&path, problem).into())
+            }
+        }
+    }
+
+    /// The position `(y, x)` of a ranked response on the layer's output.
+    pub const fn position(&self, entry: &Entry) -> (usize, usize) {
+        self.geometry.position(entry.position)
+    }
+
+    /// The RF of a ranked response on its image; it may reach past it
+    /// ([`ReceptiveField::clip`]).
+    pub const fn field(&self, entry: &Entry) -> ReceptiveField {
+        let (y, x) = self.position(entry);
+        self.geometry.projection.field(y, x)
+    }
+
+    /// The box, the map's frame and the occluders of a ranked response on its image.
+    ///
+    /// # Errors
+    /// Occluders that cannot be placed.
+    pub fn placement(&self, entry: &Entry) -> Result<Placement, ResultsError> {
+        let (y, x) = self.position(entry);
+        Ok(self.geometry.placement(y, x)?)
+    }
+}

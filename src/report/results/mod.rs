@@ -1,0 +1,239 @@
+//! A finished folder of maps, opened to be looked at: what every picture and every number of a
+//! report is made from.
+//!
+//! [`Results`] is the folder: its manifest, its network, its layers and its images. A
+//! [`LayerResults`] is one layer: the map of one unit at a time, so that memory does not grow with
+//! the network; the ranking; where a ranked position lies on the image. [`Tones`] shows images.
+
+mod error;
+mod layer;
+mod tones;
+
+use std::path::{Path, PathBuf};
+
+use self::error::{not_finished, other_images};
+use crate::files::FileError;
+use crate::geometry::ImageSize;
+use crate::images::{ImageFolder, Preprocessing};
+use crate::maps::Manifest;
+use crate::network::Network;
+use crate::ranking::{Provenance, digests};
+
+pub use error::ResultsError;
+pub use layer::{LayerResults, UnitMap};
+pub use tones::{OUTSIDE, Tones};
+
+/// The folder, inside the output folder, that maps lie in.
+const MAPS: &str = "maps";
+/// The folder, inside the output folder, that `run` leaves its rankings in.
+const RANKING: &str = "ranking";
+
+/// A folder of maps, as `run`, `sweep` or `merge` finished it.
+#[derive(Clone, Debug)]
+pub struct Results {
+    folder: PathBuf,
+    manifest: Manifest,
+    network: Network,
+    layers: Vec<LayerResults>,
+    /// The folder of rankings, where there is one.
+    ranking: Option<PathBuf>,
+}
+
+impl Results {
+    /// Opens the output folder of a `run` or `sweep`. `ranking` is the folder of its rankings,
+    /// where that is not `ranking/` inside of it: a `sweep` leaves it where it was. Without
+    /// rankings everything but [`LayerResults::ranking`] is there.
+    ///
+    /// A sweep of which some layers are finished can be looked at: [`Results::is_complete`].
+    ///
+    /// # Errors
+    /// A folder with no finished layer, or with something else in it; files that are missing,
+    /// damaged or do not belong together.
+    pub fn open(folder: &Path, ranking: Option<&Path>) -> Result<Self, ResultsError> {
+        let Some(manifest) = Manifest::read(folder)?.filter(|there| !there.layers.is_empty())
+        else {
+            return Err(not_finished(folder).into());
+        };
+        let network = network(folder, &manifest)?;
+        let ranking = match ranking {
+            Some(given) => Some(given.to_owned()),
+            None => Some(folder.join(RANKING)).filter(|inside| Provenance::is_there(inside)),
+        };
+        if let Some(ranking) = &ranking {
+            check_ranking(ranking, &manifest)?;
+        }
+        let mut layers = Vec::new();
+        for (id, _) in network.convolutions() {
+            if let Some(record) = manifest.layers.get(&network.short_name(id)) {
+                let maps = folder.join(MAPS);
+                layers.push(LayerResults::open(
+                    &maps,
+                    &manifest,
+                    &network,
+                    id,
+                    record,
+                    ranking.clone(),
+                )?);
+            }
+        }
+        if layers.len() != manifest.layers.len() {
+            let named: Vec<&str> = manifest.layers.keys().map(String::as_str).collect();
+            return Err(FileError::content(
+                &folder.join(Manifest::FILE),
+                format!("names layers that its network does not have: {}", named.join(", ")),
+            )
+            .into());
+        }
+        Ok(Self { folder: folder.to_owned(), manifest, network, layers, ranking })
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What the maps were made from, and how.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Whether all layers that were asked for are there; otherwise [`layers`](Self::layers) are
+    /// those that are.
+    pub fn is_complete(&self) -> bool {
+        self.manifest.complete
+    }
+
+    /// The network whose units were swept.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The layers, in the network's order.
+    pub fn layers(&self) -> &[LayerResults] {
+        &self.layers
+    }
+
+    /// The layers called so, by short name (`conv3`) or by the framework's; all where none is
+    /// named. In the network's order, each once.
+    ///
+    /// # Errors
+    /// A name that none has; it says which there are.
+    pub fn layers_named(&self, names: &[String]) -> Result<Vec<&LayerResults>, ResultsError> {
+        let is = |layer: &LayerResults, name: &String| {
+            layer.name() == name.trim() || layer.record().name == name.trim()
+        };
+        if let Some(asked) =
+            names.iter().find(|name| !self.layers.iter().any(|layer| is(layer, name)))
+        {
+            let known: Vec<&str> = self.layers.iter().map(LayerResults::name).collect();
+            return Err(ResultsError::UnknownLayer {
+                folder: self.folder.clone(),
+                asked: asked.clone(),
+                known: known.join(", "),
+            });
+        }
+        let asked =
+            |layer: &&LayerResults| names.is_empty() || names.iter().any(|name| is(layer, name));
+        Ok(self.layers.iter().filter(asked).collect())
+    }
+
+    /// The folder of rankings, where there is one.
+    pub fn ranking_folder(&self) -> Option<&Path> {
+        self.ranking.as_deref()
+    }
+
+    /// The size of all images.
+    pub fn image_size(&self) -> ImageSize {
+        self.manifest.images.size
+    }
+
+    /// Opens the images that the maps were made from, preprocessed as they were then: in the
+    /// folder that the manifest names, or `elsewhere`. Each that is read is checked against the
+    /// SHA-256 that it had when it was ranked, where the rankings tell.
+    ///
+    /// # Errors
+    /// A folder that is not there, or that holds other images.
+    pub fn images(&self, elsewhere: Option<&Path>) -> Result<ImageFolder, ResultsError> {
+        let record = &self.manifest.images;
+        let folder = elsewhere.unwrap_or(Path::new(&record.folder));
+        if !folder.is_dir() {
+            let why = match elsewhere {
+                Some(_) => "there is no such folder".into(),
+                None => format!(
+                    "there is no such folder, and {} names it as that of the images; give the \
+                     folder where they are now as --images",
+                    self.folder.join(Manifest::FILE).display()
+                ),
+            };
+            return Err(FileError::content(folder, why).into());
+        }
+        let preprocessing = Preprocessing::shown_as(&record.preprocessing).ok_or_else(|| {
+            let problem = format!("`{}` is no preprocessing", record.preprocessing);
+            FileError::content(&self.folder.join(Manifest::FILE), problem)
+        })?;
+        let images = ImageFolder::open(folder, Some(preprocessing), Some(record.size))?;
+        if let Some(problem) = other_images(images.names(), &record.names) {
+            return Err(FileError::content(folder, problem).into());
+        }
+        let known = match &self.ranking {
+            Some(ranking) => digests::read(ranking, &record.names)?,
+            None => None,
+        };
+        Ok(match known {
+            Some(digests) => images.with_digests(digests),
+            None => images,
+        })
+    }
+}
+
+/// The network that the manifest describes, or, where it does not, the preset of its name.
+fn network(folder: &Path, manifest: &Manifest) -> Result<Network, ResultsError> {
+    let model = &manifest.model;
+    let path = folder.join(Manifest::FILE);
+    let network = if model.description.is_null() {
+        Network::preset(&model.name).map_err(|_| {
+            let problem = format!(
+                "does not tell the layers of {}, as an earlier build of occlumap wrote it; sweep \
+                 once more with --force",
+                model.name
+            );
+            FileError::content(&path, problem)
+        })?
+    } else {
+        Network::from_description(model.description.to_string().as_bytes()).map_err(|error| {
+            FileError::content(&path, format!("the model's description: {error}"))
+        })?
+    };
+    if network.digest() != model.network_sha256 {
+        let problem = format!(
+            "its model, {}, has other layers than it had when the maps were made: their SHA-256 \
+             is {}, and the manifest has {}",
+            model.name,
+            network.digest(),
+            model.network_sha256
+        );
+        return Err(FileError::content(&path, problem).into());
+    }
+    Ok(network)
+}
+
+/// Checks that a folder of rankings is one that the maps can have been made from. Those of the
+/// reference do not tell.
+fn check_ranking(ranking: &Path, manifest: &Manifest) -> Result<(), ResultsError> {
+    if !ranking.is_dir() {
+        let problem = "there is no such folder; expected one of rankings: conv1.npy, …";
+        return Err(FileError::content(ranking, problem).into());
+    }
+    let Some(provenance) = Provenance::read(ranking)? else { return Ok(()) };
+    let swept = Provenance {
+        model: manifest.model.name.clone(),
+        network_sha256: manifest.model.network_sha256.clone(),
+        weights_sha256: manifest.model.weights_sha256.clone(),
+        image_size: manifest.images.size,
+        preprocessing: manifest.images.preprocessing.clone(),
+        images: manifest.images.names.clone(),
+        layers: manifest.layers.keys().cloned().collect(),
+        ..provenance.clone()
+    };
+    Ok(provenance.check(ranking, &swept)?)
+}

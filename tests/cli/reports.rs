@@ -1,0 +1,117 @@
+//! `occlumap report`: what it writes, what it says, and what it refuses. What the page shows and
+//! does is tested in a browser (`tests/browser/`).
+
+use serde_json::Value;
+
+use crate::workplace::{INPUTS, Workplace};
+
+/// A workplace with two layers swept into `out`.
+fn swept() -> Workplace {
+    let place = Workplace::new();
+    place.succeeds(&format!("run {INPUTS} --layers conv1,conv2 --top 2 --every 9 --out out"));
+    place
+}
+
+/// A block of data in the report.
+fn block(place: &Workplace, report: &str, id: &str) -> Option<Value> {
+    let text = String::from_utf8(place.read(report)).unwrap();
+    let (_, rest) = text.split_once(&format!("id=\"{id}\">"))?;
+    let (json, _) = rest.split_once("</script>").unwrap();
+    Some(serde_json::from_str(json).unwrap())
+}
+
+fn pages(place: &Workplace, folder: &str) -> Vec<String> {
+    let names = std::fs::read_dir(place.path(folder)).unwrap();
+    let mut names: Vec<String> =
+        names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_small_report_is_one_file_and_is_replaced_only_when_told() {
+    let place = swept();
+    let said = place.succeeds("report out --examples 1");
+    assert!(said.contains("wrote out/report.html ("), "{said}");
+    assert!(!place.path("out/report-data").exists());
+    let index = block(&place, "out/report.html", "index").unwrap();
+    assert_eq!(index["run"]["engine"], "cpu-incremental");
+    assert_eq!(index["layers"].as_array().unwrap().len(), 2);
+    let layer = &index["layers"][1];
+    let units = layer["units"].as_u64().unwrap() as usize;
+    for side in ["max", "min"] {
+        assert_eq!(layer[side]["peak"].as_array().unwrap().len(), units);
+        assert_eq!(layer[side]["reliability"].as_array().unwrap().len(), units);
+    }
+    let page = block(&place, "out/report.html", "page-conv2").unwrap();
+    let images = &page["units"][0]["max"]["images"];
+    assert_eq!((images.as_array().unwrap().len(), &images[0]["picture"]), (1, &Value::from(0)));
+    assert!(block(&place, "out/report.html", "page-pictures-0").is_some());
+
+    let words = ["out/report.html: exists; choose another name, or give --force"];
+    place.refuses("report out", 2, &words);
+    place.succeeds("report out --force --examples 0 --quiet");
+    assert!(block(&place, "out/report.html", "page-pictures-0").is_none());
+}
+
+#[test]
+fn data_beside_the_report_are_its_own_and_old_ones_go() {
+    let place = swept();
+    let said = place.succeeds("report out --split --out page.html");
+    assert!(said.contains("wrote page.html and page-data, which belongs beside it"), "{said}");
+    let first = pages(&place, "page-data");
+    assert_eq!(first.len(), 3, "{first:?}");
+    assert!(block(&place, "page.html", "page-conv1").is_none());
+    place.write("page-data/notes.txt", "mine");
+    place.write("page-data/conv1-0123456789ab.js", "of an older report");
+    place.succeeds("report out --split --out page.html --force --blur");
+    let second = pages(&place, "page-data");
+    assert_eq!(second.len(), 4, "{second:?}");
+    assert!(second.contains(&"notes.txt".to_owned()));
+    // Inside again: of the folder only what is the user's stays.
+    place.succeeds("report out --out page.html --force");
+    assert_eq!(pages(&place, "page-data"), ["notes.txt"]);
+}
+
+#[test]
+fn a_report_without_images_or_layers_says_so() {
+    let place = swept();
+    std::fs::rename(place.path("images"), place.path("moved")).unwrap();
+    let said = place.succeeds("report out");
+    let note = "note: the report shows no images: images: there is no such folder";
+    assert!(said.contains(note) && said.contains("--images"), "{said}");
+    let said = place.succeeds("report out --force --images moved");
+    assert!(!said.contains("note:"), "{said}");
+    let index = block(&place, "out/report.html", "index").unwrap();
+    let command = index["layers"][0]["command"][0].as_str().unwrap();
+    assert!(command.contains(" --images moved ") && command.contains(" --every 9 "), "{command}");
+
+    let manifest = String::from_utf8(place.read("out/manifest.json")).unwrap();
+    place.write("out/manifest.json", manifest.replace("\"complete\": true", "\"complete\": false"));
+    let said = place.succeeds("report out --force --examples 0");
+    let note = "note: not all layers are finished; the report shows conv1, conv2";
+    assert!(said.contains(note), "{said}");
+    std::fs::remove_dir_all(place.path("out/ranking")).unwrap();
+    let said = place.succeeds("report out --force");
+    assert!(said.contains("no rankings beside the maps; --ranking names them"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_shown_or_written_is_refused() {
+    let place = swept();
+    place.refuses(
+        "report absent",
+        1,
+        &["absent: there is no such folder", "of a `run` or `sweep`"],
+    );
+    let words = ["page.htm: expected a name that ends in .html"];
+    place.refuses("report out --out page.htm", 2, &words);
+    place.refuses("report out --out no/page.html", 2, &["no: there is no such folder"]);
+    place.refuses("report out --images absent", 1, &["absent: there is no such folder"]);
+    place.refuses("report out --ranking absent", 1, &["absent: there is no such folder"]);
+    place.write("out/report-data", "a file");
+    place.refuses("report out", 2, &["out/report-data: is a file; a large report needs a folder"]);
+    place.remove("out/report-data");
+    place.copy("images/1.npy", "images/0.npy");
+    place.refuses("report out", 1, &["images/0.npy", "changed"]);
+}

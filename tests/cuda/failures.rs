@@ -1,0 +1,44 @@
+//! Libraries that are missing or fail, and kernels that go wrong: an error that says so, and no
+//! panic.
+
+use std::sync::Arc;
+
+use occlumap::engine::Engine;
+use occlumap::engine::cuda::{CudaEngine, Precision};
+
+use crate::emulator::{Gpu, full_name, is_inside, told};
+use crate::full;
+
+#[test]
+#[allow(clippy::print_stdout, reason = "the test reads it")]
+fn what_fails_says_so() {
+    const TEST: &str = "what_fails_says_so";
+    if is_inside() {
+        let [golden, _] = full::networks();
+        let full = full::engine();
+        let incremental = CudaEngine::new(Arc::clone(&full.device), Precision::Fp32);
+        for engine in [&full as &dyn Engine, &incremental] {
+            if let Err(error) = full::try_to_present(engine, (&golden, 0), 7) {
+                println!("\n{}: {error}", engine.name());
+            }
+        }
+        return;
+    }
+    let Some(gpu) = Gpu::emulated(TEST) else { return };
+    for (name, value, expected) in [
+        ("EMULATOR_CUBLAS", "110400", "cuBLAS was not found, or is not usable"),
+        ("EMULATOR_CUBLAS", "110400", "is of version 11.4; 12 or 13 is needed"),
+        ("EMULATOR_CUBLAS_CREATE", "1", "cuBLAS failed to start: CUBLAS_STATUS_NOT_INITIALIZED"),
+        ("EMULATOR_CUDNN", "8900", "cuDNN 9 was not found, or is not usable"),
+        ("EMULATOR_CUDNN_CREATE", "1001", "cuDNN failed to start: CUDNN_STATUS_NOT_INITIALIZED"),
+        ("EMULATOR_LAUNCH", "719", "cuda-full: the GPU failed to start image_occlude"),
+        ("EMULATOR_LAUNCH", "719", "cuda-incremental: the GPU failed to start"),
+        ("EMULATOR_LAUNCH", "719", "a kernel went wrong; please report this"),
+    ] {
+        let name_of_test = full_name(module_path!(), TEST);
+        let output = gpu.run(&[(name, value)], &[&name_of_test, "--exact", "--nocapture"]);
+        let text = told(&output);
+        assert!(output.status.success() && !text.contains("panicked"), "{name}={value}: {text}");
+        assert!(text.contains(expected), "{name}={value}: {text}\nexpected: {expected}");
+    }
+}

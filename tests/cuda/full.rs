@@ -1,0 +1,206 @@
+//! The full method against the plain engine.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use ndarray::Array3;
+use occlumap::engine::cuda::Device;
+use occlumap::engine::deposit::{Deposits, Summation, SummedImage};
+use occlumap::engine::{
+    CudaFullEngine, Engine, EngineError, Extremes, Job, Prepared, Presented, ReferenceEngine, Watch,
+};
+use occlumap::geometry::{ImageSize, Occluder};
+use occlumap::network::{LayerId, Model, Network};
+use occlumap::noise::{Noise, TorchStream};
+
+use crate::common::Golden;
+use crate::common::networks::model;
+use crate::emulator::{on_address_sanitizer, on_device};
+
+const SIZE: ImageSize = ImageSize { height: 40, width: 47 };
+
+fn images(count: u32) -> Vec<Array3<f32>> {
+    let image = |seed| {
+        let pixels = TorchStream::new(seed).map(|u| 2.0 * u - 1.0).take(3 * SIZE.area());
+        Array3::from_shape_vec((3, SIZE.height, SIZE.width), pixels.collect()).expect("pixels")
+    };
+    (0..count).map(image).collect()
+}
+
+/// Two networks of the goldens: every kind of layer, branches included, and a convolution that is
+/// a product of matrices.
+pub fn networks() -> [Golden; 2] {
+    [Golden::ops(), Golden::tiny()]
+}
+
+fn prepared(golden: &Golden) -> (Model, Vec<LayerId>) {
+    let network = Network::named(&golden.model).expect("the network of the goldens");
+    let layers = network.convolutions().map(|(id, _)| id).collect();
+    (model(network, 0.0, 5), layers)
+}
+
+pub fn engine() -> CudaFullEngine {
+    CudaFullEngine { device: Arc::new(Device::open(0).expect("a device")) }
+}
+
+pub fn extremes(
+    engine: &dyn Engine,
+    golden: &Golden,
+    count: u32,
+    at_a_time: usize,
+) -> Vec<Vec<Vec<Extremes>>> {
+    let (model, layers) = prepared(golden);
+    let prepared = engine.prepare(&model, &layers, SIZE).expect("room");
+    let stop = AtomicBool::new(false);
+    let images = images(count);
+    let views: Vec<_> = images.iter().map(|image| image.view()).collect();
+    let some = views.chunks(at_a_time);
+    some.flat_map(|some| prepared.extremes(some, 0, &Watch::new(&stop)).expect("numbers")).collect()
+}
+
+/// Jobs on the layer at this place from the end: borders, several images, both kinds of noise.
+pub fn present(engine: &dyn Engine, which: (&Golden, usize), at_a_time: usize) -> Vec<Presented> {
+    try_to_present(engine, which, at_a_time).expect("numbers")
+}
+
+/// Hands these jobs over, and an engine prepared for them.
+fn on_jobs<T>(
+    engine: &dyn Engine,
+    (golden, from_end): (&Golden, usize),
+    body: impl FnOnce(&dyn Prepared, LayerId, &[Job<'_>], &Watch<'_>) -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    let (model, layers) = prepared(golden);
+    let layer = layers[layers.len() - 1 - from_end];
+    let output = model.network().sizes(SIZE, layer).expect("room")[layer.0];
+    let prepared = engine.prepare(&model, &layers, SIZE)?;
+    let images = images(2);
+    let occluders: Vec<Occluder> = (0..11)
+        .map(|index| {
+            let size = 1 + index;
+            let (top, left) = (index * 3 % (SIZE.height - size), index * 4 % (SIZE.width - size));
+            Occluder { index, top, left, size }
+        })
+        .chain([Occluder { index: 11, top: 30, left: 37, size: 10 }])
+        .collect();
+    let jobs: Vec<Job<'_>> = (0..7)
+        .map(|job| Job {
+            image: images[job / 2 % 2].view(),
+            image_index: (job / 2 % 2) as u32,
+            unit: job % model.network().channels(layer),
+            position: (job % output.height, job * 5 % output.width),
+            occluders: &occluders,
+            noise: match job % 3 {
+                2 => Noise::Torch { seed: 4 },
+                draw => Noise::Philox { seed: 1 << 40 | 9, draw: draw as u16 },
+            },
+        })
+        .collect();
+    let stop = AtomicBool::new(false);
+    let watch = Watch::new(&stop);
+    let found = body(&*prepared, layer, &jobs, &watch)?;
+    assert_eq!(watch.done(), 7 * 12);
+    Ok(found)
+}
+
+/// The same, where the device may fail.
+pub fn try_to_present(
+    engine: &dyn Engine,
+    which: (&Golden, usize),
+    at_a_time: usize,
+) -> Result<Vec<Presented>, EngineError> {
+    on_jobs(engine, which, |prepared, layer, jobs, watch| {
+        let mut presented = Vec::new();
+        for some in jobs.chunks(at_a_time) {
+            presented.extend(prepared.present(layer, some, watch)?);
+        }
+        Ok(presented)
+    })
+}
+
+/// Differences of the same jobs that stay on the device, each occluder's in a slot of its own:
+/// their sizes; `None` where the device does not keep them.
+pub fn try_to_sum(
+    engine: &dyn Engine,
+    which: (&Golden, usize),
+) -> Result<Option<Vec<f64>>, EngineError> {
+    on_jobs(engine, which, |prepared, layer, jobs, watch| {
+        let Some(mut kept) = prepared.keep(layer, 7 * 12)? else {
+            prepared.present(layer, jobs, watch)?;
+            return Ok(None);
+        };
+        let firsts: Vec<usize> = (0..7).map(|job| 12 * job).collect();
+        kept.present(jobs, &firsts, watch)?;
+        let image = |&differences: &usize| SummedImage { deposits: 0, differences, occluders: 12 };
+        let sums = kept.sum(&Summation {
+            slots: 12,
+            draws: 1,
+            moments: false,
+            deposits: vec![Deposits {
+                slots: (0..12).map(|slot| (slot, 1)).collect(),
+                occluders: (0..12).collect(),
+            }],
+            maps: firsts.iter().map(|first| vec![image(first)]).collect(),
+        })?;
+        Ok(Some(sums.into_iter().flat_map(|map| map.absolute).collect()))
+    })
+}
+
+#[test]
+fn extremes_are_the_plain_engines() {
+    on_device(module_path!(), "extremes_are_the_plain_engines", || {
+        for golden in networks() {
+            let found = extremes(&engine(), &golden, 35, 35);
+            let plain = extremes(&ReferenceEngine, &golden, 35, 35);
+            let both = found.iter().flatten().flatten().zip(plain.iter().flatten().flatten());
+            for (found, plain) in both {
+                let allowed = 1e-5 * plain.max.abs().max(plain.min.abs());
+                assert!((found.max - plain.max).abs() <= allowed, "{found:?} {plain:?}");
+                assert!((found.min - plain.min).abs() <= allowed, "{found:?} {plain:?}");
+                assert_eq!((found.max_at, found.min_at), (plain.max_at, plain.min_at));
+            }
+            assert_eq!(found.len(), 35);
+            let others = extremes(&engine(), &golden, 35, 12);
+            assert_eq!(found, others, "the same bytes for any batch");
+        }
+    });
+}
+
+#[test]
+fn differences_are_the_plain_engines() {
+    on_device(module_path!(), "differences_are_the_plain_engines", || {
+        let [every_layer, with_product] = networks();
+        // A strided layer without bias, one of three groups, and a product of matrices.
+        for (golden, from_end) in [(&every_layer, 0), (&every_layer, 2), (&with_product, 1)] {
+            differences_agree(golden, from_end);
+        }
+    });
+}
+
+fn differences_agree(golden: &Golden, from_end: usize) {
+    let found = present(&engine(), (golden, from_end), 7);
+    let plain = present(&ReferenceEngine, (golden, from_end), 7);
+    let mut moved = 0;
+    for (found, plain) in found.iter().zip(&plain) {
+        let largest = plain.differences.iter().fold(0.0_f32, |most, d| most.max(d.abs()));
+        moved += usize::from(largest > 0.0);
+        let allowed = 1e-5 * largest + 1e-6 * plain.response.abs();
+        assert!((found.response - plain.response).abs() <= 1e-5 * plain.response.abs().max(0.1));
+        for (place, (a, b)) in found.differences.iter().zip(&plain.differences).enumerate() {
+            assert!((a - b).abs() <= allowed, "occluder {place}: {a} {b}, allowed {allowed}");
+        }
+        assert_eq!(found.differences.len(), plain.differences.len());
+    }
+    assert!(moved >= 4, "only {moved} jobs of 7 have an occluder in front of the unit");
+    let others = present(&engine(), (golden, from_end), 2);
+    assert_eq!(found, others, "the same bytes for any batch");
+}
+
+#[test]
+fn whole_images_stay_in_their_memory() {
+    on_address_sanitizer(module_path!(), "whole_images_stay_in_their_memory", || {
+        for golden in networks() {
+            extremes(&engine(), &golden, 2, 2);
+            present(&engine(), (&golden, 1), 7);
+        }
+    });
+}

@@ -1,0 +1,132 @@
+//! Agreement with the reference, at every precision and by both methods, and with the CPU.
+#![allow(clippy::print_stdout, reason = "the largest errors are worth a line")]
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use ndarray::{Array3, Ix3};
+use occlumap::engine::cuda::{CudaEngine, CudaFullEngine, Device, Precision};
+use occlumap::engine::{CpuEngine, Engine, Job, Watch};
+use occlumap::geometry::{GridRule, ImageSize, Occluder};
+use occlumap::network::{Model, Network};
+use occlumap::noise::Noise;
+use occlumap::sweep::LayerGeometry;
+
+use crate::common::{Golden, Key, floats, largest, to_f64, vector};
+use crate::emulator::{Gpu, on_device};
+
+/// The largest error of a difference as a part of the key's largest one: of the reference, which
+/// computes in 32 bits itself, and of the CPU's.
+const TOLERANCE: [(Precision, f64, f64); 3] =
+    [(Precision::Fp32, 1e-4, 1e-5), (Precision::Tf32, 1e-3, 1e-3), (Precision::Bf16, 1e-2, 1e-2)];
+
+/// Which keys, and which of their occluders, an engine presents.
+type Chosen = fn(usize, &Key) -> Option<usize>;
+
+/// All of them.
+const ALL: Chosen = |_, _| Some(1);
+
+fn device() -> Arc<Device> {
+    Arc::new(Device::open(0).expect("a device"))
+}
+
+/// Every `every`-th occluder, and the one that changes most.
+fn some(occluders: &[Occluder], expected: &[f64], every: usize) -> Vec<usize> {
+    let most = (0..expected.len()).max_by(|&a, &b| expected[a].abs().total_cmp(&expected[b].abs()));
+    let wanted = |which: &usize| which.is_multiple_of(every) || Some(*which) == most;
+    (0..occluders.len()).filter(wanted).collect()
+}
+
+/// The engine's differences are the reference's and the CPU's; of each key every so many occluders.
+fn agrees(
+    golden: &Golden,
+    engine: &dyn Engine,
+    (of_reference, of_cpu): (f64, f64),
+    chosen: Chosen,
+) {
+    let network = Network::named(&golden.model).unwrap();
+    let model = Model::load(network, &golden.weights).unwrap();
+    let arrays = golden.arrays("maps.npz");
+    let (mut count, mut worst) = (0, 0.0_f64);
+    for (place, key) in golden.keys().iter().enumerate() {
+        let Some(every) = chosen(place, key) else { continue };
+        count += 1;
+        let pixels = floats(&golden.images.join(format!("{}.npy", key.image)));
+        let image: Array3<f32> =
+            pixels.into_dimensionality::<Ix3>().unwrap().mapv(|value| value as f32);
+        let size = ImageSize::new(image.shape()[1], image.shape()[2]);
+        let layer = model.network().convolution(&key.layer).unwrap();
+        let geometry =
+            LayerGeometry::new(model.network(), layer, size, GridRule::REFERENCE, 1).unwrap();
+        let occluders = geometry.placement(key.y, key.x).unwrap().occluders;
+        let expected = vector(to_f64(arrays[&format!("{}_diff", key.name)].clone())).to_vec();
+        assert_eq!(occluders.len(), expected.len());
+        let which = some(&occluders, &expected, every);
+        let shown: Vec<Occluder> = which.iter().map(|&which| occluders[which]).collect();
+        let job = Job {
+            image: image.view(),
+            image_index: key.image as u32,
+            unit: key.unit,
+            position: (key.y, key.x),
+            occluders: &shown,
+            noise: Noise::Torch { seed: key.torch_seed },
+        };
+        let present = |engine: &dyn Engine| {
+            let stop = AtomicBool::new(false);
+            let prepared = engine.prepare(&model, &[layer], size).unwrap();
+            prepared.present(layer, &[job], &Watch::new(&stop)).unwrap().remove(0).differences
+        };
+        let (found, cpu) = (present(engine), present(&CpuEngine::default()));
+        let scale = largest(&expected);
+        for ((&which, found), cpu) in which.iter().zip(&found).zip(&cpu) {
+            let (found, cpu) = (f64::from(*found), f64::from(*cpu));
+            let error = (found - expected[which]).abs() / scale;
+            worst = worst.max(error);
+            let name = &key.name;
+            assert!(error <= of_reference, "{name}, occluder {which}: {error:e}, of the reference");
+            let error = (found - cpu).abs() / scale;
+            assert!(error <= of_cpu, "{name}, occluder {which}: {error:e}, of the CPU");
+        }
+    }
+    assert!(count > 0);
+    println!("{}: {count} maps, largest error {worst:e} of the key's largest", engine.name());
+}
+
+/// By both methods, the incremental one at every precision.
+fn every_way(golden: &Golden, chosen: [Chosen; 4]) {
+    let device = device();
+    let full = CudaFullEngine { device: Arc::clone(&device) };
+    agrees(golden, &full, (1e-4, 1e-5), chosen[0]);
+    for ((precision, of_reference, of_cpu), chosen) in TOLERANCE.into_iter().zip(&chosen[1..]) {
+        let engine = CudaEngine::new(Arc::clone(&device), precision);
+        agrees(golden, &engine, (of_reference, of_cpu), *chosen);
+    }
+}
+
+#[test]
+fn tiny_is_the_references() {
+    on_device(module_path!(), "tiny_is_the_references", || every_way(&Golden::tiny(), [ALL; 4]));
+}
+
+#[test]
+fn every_layer_kind_is_the_references() {
+    on_device(module_path!(), "every_layer_kind_is_the_references", || {
+        every_way(&Golden::ops(), [ALL; 4]);
+    });
+}
+
+/// On a GPU all keys; on the emulator one of each layer, and few occluders.
+#[test]
+fn alexnet_is_the_references() {
+    const TEST: &str = "alexnet_is_the_references";
+    let Some(golden) = Golden::alexnet(TEST) else { return };
+    on_device(module_path!(), TEST, || {
+        if Gpu::is_real() {
+            return every_way(&golden, [ALL; 4]);
+        }
+        let shallow: Chosen = |place, key| (place % 8 == 1 && key.rf < 99).then_some(60);
+        let every_layer: Chosen = |place, _| (place % 8 == 3).then_some(80);
+        let conv3: Chosen = |place, key| (place % 8 == 5 && key.rf == 99).then_some(50);
+        every_way(&golden, [shallow, every_layer, conv3, conv3]);
+    });
+}
