@@ -170,8 +170,8 @@ impl From<DepositName> for Deposit {
 }
 
 impl OccluderArguments {
-    /// The rule asked for, checked against the RFs of `layers`.
-    pub fn rule(&self, network: &Network, layers: &[LayerId]) -> Result<GridRule, Failure> {
+    /// The rule asked for.
+    pub fn unchecked_rule(&self) -> GridRule {
         let preset = match self.grid {
             GridName::Reference => GridRule::REFERENCE,
             GridName::Zhou => GridRule::ZHOU,
@@ -180,11 +180,16 @@ impl OccluderArguments {
             .or(self.size_divisor.map(OccluderSize::Divisor));
         let stride = (self.occluder_stride.map(OccluderStride::Pixels))
             .or(self.stride_divisor.map(OccluderStride::Divisor));
-        let rule = GridRule {
+        GridRule {
             size: size.unwrap_or(preset.size),
             stride: stride.unwrap_or(preset.stride),
             lattice: preset.lattice,
-        };
+        }
+    }
+
+    /// The rule asked for, checked against the RFs of `layers`.
+    pub fn rule(&self, network: &Network, layers: &[LayerId]) -> Result<GridRule, Failure> {
+        let rule = self.unchecked_rule();
         for &layer in layers {
             let Projection { size: rf, .. } = network.projection(layer);
             let (size, _) = rule.size_and_stride(rf).or_usage()?;

@@ -10,6 +10,7 @@ mod console;
 mod demo;
 mod device;
 mod devices;
+mod draw;
 mod failure;
 mod info;
 mod inputs;
@@ -81,6 +82,7 @@ enum Command {
     Map(map::Map),
     Plot(plot::Plot),
     Report(report::Report),
+    Draw(draw::Draw),
     Info(info::Info),
     Demo(demo::Demo),
     Devices(devices::Devices),
@@ -112,6 +114,7 @@ pub fn main() -> ExitCode {
         Command::Map(command) => command.execute(),
         Command::Plot(command) => command.execute(),
         Command::Report(command) => command.execute(),
+        Command::Draw(command) => command.execute(),
         Command::Info(command) => command.execute(),
         Command::Demo(command) => command.execute(),
         Command::Devices(command) => command.execute(),

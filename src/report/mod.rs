@@ -2,6 +2,7 @@
 
 pub mod colours;
 mod contact_sheet;
+pub mod drawing;
 pub mod figure;
 mod gaussian;
 pub mod numbers;

@@ -23,6 +23,9 @@ use crate::sweep::Placement;
 /// Of JPEG, of 100.
 const QUALITY: u8 = 90;
 
+/// Crops up to this side length are kept to the bit: of so few pixels each is looked at.
+const SMALL: u32 = 64;
+
 /// How much of an image its own map may hide.
 const MOST_HIDDEN: f64 = 0.75;
 
@@ -96,7 +99,7 @@ impl Crops {
             }
             watch.advance(wanted.len() as u64);
             let key = |wanted: &Wanted| (wanted.unit, wanted.side, wanted.rank);
-            Ok(wanted.iter().map(key).zip(pictures.iter().map(jpeg)).collect())
+            Ok(wanted.iter().map(key).zip(pictures.iter().map(kept)).collect())
         };
         // The engine takes all cores for one image.
         let made: Vec<Vec<_>> = if own.is_some() {
@@ -184,7 +187,11 @@ fn mixed(below: Rgb<u8>, above: [u8; 3], share: f64) -> Rgb<u8> {
     }))
 }
 
-fn jpeg(picture: &RgbImage) -> Pixels {
+/// A picture as it is kept.
+fn kept(picture: &RgbImage) -> Pixels {
+    if picture.width() <= SMALL {
+        return Pixels::Plain(Arc::new(picture.clone()));
+    }
     let mut bytes = Vec::new();
     match JpegEncoder::new_with_quality(&mut bytes, QUALITY).encode_image(picture) {
         Ok(()) => {

@@ -166,7 +166,7 @@ impl Plots<'_> {
         side: Side,
         folder: &Path,
     ) -> Result<(), PlotError> {
-        let figure = sheet(self.results.manifest(), layer, maps, side, self.style);
+        let figure = sheet(self.results.manifest(), layer, maps, side, self.style)?;
         let picture = figure.to_picture(self.resolution / INCH)?;
         Ok(write_png(&sheet_path(folder, layer.name(), side), &picture)?)
     }
@@ -204,7 +204,7 @@ impl Plots<'_> {
             _ => None,
         };
         let crops = shown.as_ref().map(|(crops, ranking)| (crops, *ranking, count));
-        let pages = pages(manifest, layer, maps, crops, self.style);
+        let pages = pages(manifest, layer, maps, crops, self.style)?;
         let title = format!("{} {}: maps of receptive fields", manifest.model.name, layer.name());
         let bytes = to_pdf(&title, &pages)?;
         for path in Kind::Pages.files(folder, layer.name()) {

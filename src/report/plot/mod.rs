@@ -13,7 +13,7 @@ mod pages;
 mod sheet;
 
 use super::colours::ColourMap;
-use super::figure::{Area, Colour, Figure, Line, Pixels};
+use super::figure::{Anchor, Area, Colour, Figure, Item, Line, Pixels};
 
 pub use crops::{Crops, OwnMaps};
 pub use error::PlotError;
@@ -72,6 +72,11 @@ fn number(value: f64) -> String {
     }
 }
 
+/// Adds a label that is less important.
+fn quiet(figure: &mut Figure, at: [f32; 2], anchor: Anchor, size: f32, text: String) {
+    figure.items.push(Item::Text { at, anchor, size, colour: QUIET, text });
+}
+
 /// Draws a map into a square.
 fn draw_map(figure: &mut Figure, area: Area, map: &Map, maps: &LayerMaps, style: Style) {
     match map {
@@ -79,7 +84,7 @@ fn draw_map(figure: &mut Figure, area: Area, map: &Map, maps: &LayerMaps, style:
             figure.fill(area, super::colours::SILENT);
             let size = (area.width / 5.0).clamp(3.0, 7.0);
             let at = [area.x + area.width / 2.0, area.y + area.height / 2.0 + 0.35 * size];
-            figure.text(at, super::figure::Anchor::Middle, size, "silent");
+            figure.text(at, Anchor::Middle, size, "silent");
         }
         Map::Values { peak, .. } => {
             let largest = match style.scale {

@@ -3,12 +3,12 @@
 use super::bar::draw_bar;
 use super::contour::contours;
 use super::sheet::title;
-use super::{Crops, FRAME, LayerMaps, Map, Overlay, QUIET, Style, draw_map, number};
+use super::{Crops, FRAME, LayerMaps, Map, Overlay, Style, draw_map, number, quiet};
 use crate::geometry::Deposit;
 use crate::maps::Manifest;
 use crate::ranking::{Entry, LayerRanking, Side};
 use crate::report::LayerResults;
-use crate::report::figure::{Anchor, Area, Figure, Item, Line};
+use crate::report::figure::{Anchor, Area, Figure, FontError, Item, Line};
 
 /// A4.
 const PAGE: [f32; 2] = [595.0, 842.0];
@@ -27,13 +27,16 @@ const OUTLINE: Line = Line { colour: [255, 209, 51], width: 0.9 };
 
 /// The pages of a layer: of each unit the maps over its top and over its bottom images, and the
 /// first `count` images of either side where there are `crops`.
+///
+/// # Errors
+/// [`FontError`].
 pub fn pages(
     manifest: &Manifest,
     layer: &LayerResults,
     maps: &LayerMaps,
     crops: Option<(&Crops, &LayerRanking, usize)>,
     style: Style,
-) -> Vec<Figure> {
+) -> Result<Vec<Figure>, FontError> {
     let count = crops.map_or(0, |(.., count)| count);
     let across = (PAGE[0] - 2.0 * MARGIN - LABELS) / (2 + 2 * count) as f32;
     let side = (across - GAP).min(LARGEST);
@@ -42,9 +45,9 @@ pub fn pages(
     let rows = ((PAGE[1] - 2.0 * MARGIN - HEADER - 10.0) / height) as usize;
     let units: Vec<usize> = (0..maps.units().len()).collect();
     let total = units.len().div_ceil(rows.max(1));
-    let page = |(index, places): (usize, &[usize])| {
+    let page = |(index, places): (usize, &[usize])| -> Result<Figure, FontError> {
         let mut figure = Figure::new(PAGE[0], PAGE[1]);
-        row.header(&mut figure);
+        row.header(&mut figure)?;
         for (place, &unit) in places.iter().enumerate() {
             row.draw(&mut figure, unit, MARGIN + HEADER + place as f32 * height);
         }
@@ -54,7 +57,7 @@ pub fn pages(
         quiet(&mut figure, [MARGIN, foot], Anchor::Start, 7.0, left);
         let number = format!("{} of {total}", index + 1);
         quiet(&mut figure, [PAGE[0] - MARGIN, foot], Anchor::End, 7.0, number);
-        figure
+        Ok(figure)
     };
     units.chunks(rows.max(1)).enumerate().map(page).collect()
 }
@@ -77,14 +80,16 @@ impl Row<'_> {
         MARGIN + LABELS + column as f32 * (self.side + GAP)
     }
 
-    fn header(&self, figure: &mut Figure) {
+    fn header(&self, figure: &mut Figure) -> Result<(), FontError> {
         let (settings, record) = (&self.manifest.settings, self.layer.record());
+        let size = record.occluder_size;
         title(figure, [MARGIN, MARGIN], self.manifest, self.layer, self.maps);
         let mut about = vec![format!(
-            "maps: mean over {} images; occluders of {} pixels in steps of {}",
-            settings.top, record.occluder_size, record.occluder_stride
+            "maps: mean over {} images; occluders of {size}×{size} pixels in steps of {}",
+            settings.top, record.occluder_stride
         )];
         if self.crops.is_some() {
+            about.push("below each image: its index, and the unit's response to it".into());
             about.push(match self.style.overlay {
                 Overlay::Nothing => "images: what the receptive field shows".into(),
                 Overlay::Mean => {
@@ -98,7 +103,7 @@ impl Row<'_> {
             quiet(figure, [MARGIN, y], Anchor::Start, 6.5, text);
         }
         let deposit: Deposit = settings.deposit;
-        draw_bar(figure, [PAGE[0] - MARGIN, MARGIN + 30.0], self.maps, self.style, deposit);
+        draw_bar(figure, [PAGE[0] - MARGIN, MARGIN + 30.0], self.maps, self.style, deposit)?;
         let count = self.crops.map_or(0, |(.., count)| count);
         let heads = [
             (0, "max map"),
@@ -110,6 +115,7 @@ impl Row<'_> {
             let y = MARGIN + HEADER - 4.0;
             figure.text([self.column(column), y], Anchor::Start, 6.5, head);
         }
+        Ok(())
     }
 
     fn draw(&self, figure: &mut Figure, place: usize, y: f32) {
@@ -172,8 +178,4 @@ fn caption(entry: &Entry) -> String {
         Some(response) => format!("{}: {}", entry.image, number(f64::from(response))),
         None => entry.image.to_string(),
     }
-}
-
-fn quiet(figure: &mut Figure, at: [f32; 2], anchor: Anchor, size: f32, text: String) {
-    figure.items.push(Item::Text { at, anchor, size, colour: QUIET, text });
 }

@@ -1,11 +1,11 @@
 //! All maps of a layer on one sheet.
 
 use super::bar::draw_bar;
-use super::{LayerMaps, QUIET, Style, draw_map};
+use super::{LayerMaps, Map, Style, draw_map, number, quiet};
 use crate::maps::Manifest;
 use crate::ranking::Side;
 use crate::report::LayerResults;
-use crate::report::figure::{Anchor, Area, Figure, Item};
+use crate::report::figure::{Anchor, Area, Figure, FontError};
 
 /// The width of a sheet, in points: that of text on a page.
 const WIDTH: f32 = 540.0;
@@ -14,24 +14,27 @@ const MARGIN: f32 = 12.0;
 const HEADER: f32 = 42.0;
 /// Maps in a row, at most: the labels must stay readable.
 const MOST_COLUMNS: usize = 20;
-/// The side of a map, at most.
-const LARGEST: f32 = 96.0;
 const GAP: f32 = 3.0;
+/// The side of a map from which there is room for its peak beside the unit's number.
+const ROOM: f32 = 46.0;
 
 /// The maps of one side of all units that were swept, with the units' numbers. Maps without a
 /// value are marked; units that were not swept are left out.
+///
+/// # Errors
+/// [`FontError`].
 pub fn sheet(
     manifest: &Manifest,
     layer: &LayerResults,
     maps: &LayerMaps,
     side: Side,
     style: Style,
-) -> Figure {
+) -> Result<Figure, FontError> {
     let count = maps.units().len().max(1);
     // About as many rows as columns.
     let columns = ((count as f32).sqrt().ceil() as usize).clamp(4, MOST_COLUMNS);
     let across = (WIDTH - 2.0 * MARGIN + GAP) / columns as f32;
-    let map = (across - GAP).min(LARGEST);
+    let map = across - GAP;
     let label = (map / 6.0).clamp(5.0, 8.0);
     let down = map + label + GAP + 1.0;
     let rows = count.div_ceil(columns);
@@ -42,21 +45,26 @@ pub fn sheet(
         Side::Bottom => format!("the {top} images with the smallest responses"),
     };
     title(&mut figure, [MARGIN, MARGIN], manifest, layer, maps);
-    figure.items.push(Item::Text {
-        at: [MARGIN, MARGIN + 18.0],
-        anchor: Anchor::Start,
-        size: 6.5,
-        colour: QUIET,
-        text: format!("mean over {images} of each unit"),
-    });
-    draw_bar(&mut figure, [WIDTH - MARGIN, MARGIN + 12.0], maps, style, manifest.settings.deposit);
+    let about = format!("mean over {images} of each unit");
+    quiet(&mut figure, [MARGIN, MARGIN + 18.0], Anchor::Start, 6.5, about);
+    if map >= ROOM {
+        let below = "below each map: the unit, and the map's peak".into();
+        quiet(&mut figure, [MARGIN, MARGIN + 27.0], Anchor::Start, 6.5, below);
+    }
+    draw_bar(&mut figure, [WIDTH - MARGIN, MARGIN + 12.0], maps, style, manifest.settings.deposit)?;
     for (place, unit) in maps.units().iter().enumerate() {
         let x = MARGIN + (place % columns) as f32 * across;
         let y = MARGIN + HEADER + (place / columns) as f32 * down;
-        draw_map(&mut figure, Area::square(x, y, map), maps.map(place, side), maps, style);
+        let drawn = maps.map(place, side);
+        draw_map(&mut figure, Area::square(x, y, map), drawn, maps, style);
         figure.text([x, y + map + label], Anchor::Start, label, unit.to_string());
+        if let Map::Values { peak, .. } = drawn
+            && map >= ROOM
+        {
+            quiet(&mut figure, [x + map, y + map + label], Anchor::End, 6.0, number(*peak));
+        }
     }
-    figure
+    Ok(figure)
 }
 
 /// The network, the layer and its units.
@@ -70,11 +78,11 @@ pub(super) fn title(
     let (swept, all) = (maps.units().len(), layer.units());
     let units = if swept == all { format!("{all}") } else { format!("{swept} of {all}") };
     let record = layer.record();
+    let (short, name) = (layer.name(), &record.name);
+    let name = if short == name { String::new() } else { format!(" ({name})") };
     let text = format!(
-        "{} {} ({}), {units} units, receptive field of {} pixels",
+        "{} {short}{name}, {units} units, receptive field of {} pixels",
         manifest.model.name,
-        layer.name(),
-        record.name,
         layer.rf()
     );
     figure.text([x, y + 8.0], Anchor::Start, 9.0, text);

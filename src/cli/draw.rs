@@ -1,0 +1,114 @@
+//! `occlumap draw`: the two drawings that explain the method.
+
+mod grid;
+mod occluder;
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Subcommand};
+
+use super::failure::Failure;
+use super::output::check_file;
+use crate::files::write_text;
+use crate::report::figure::{Figure, INCH};
+use crate::report::write_png;
+
+/// Draw an occluder on an image, or all occluders of a receptive field
+#[derive(Debug, Args)]
+pub(super) struct Draw {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Occluder(occluder::Occluder),
+    Grid(grid::Grid),
+}
+
+impl Draw {
+    pub fn execute(self) -> Result<(), Failure> {
+        match self.what {
+            What::Occluder(occluder) => occluder.execute(),
+            What::Grid(grid) => grid.execute(),
+        }
+    }
+}
+
+/// Where a drawing goes.
+#[derive(Debug, Args)]
+struct DrawingArguments {
+    /// The drawing's file: .png or .svg
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Pixels an inch of a .png, which is about 5 inches wide
+    #[arg(long, value_name = "DPI", default_value_t = 200)]
+    #[arg(value_parser = clap::value_parser!(u32).range(36..=1200))]
+    resolution: u32,
+    /// Replace a file that exists
+    #[arg(long)]
+    force: bool,
+}
+
+impl DrawingArguments {
+    /// Checks where the drawing goes, before any work.
+    fn check(&self) -> Result<(), Failure> {
+        if !self.is_svg() && !self.ends_with("png") {
+            let out = self.out.display();
+            return Err(Failure::usage(format!(
+                "{out}: expected a name that ends in .png or .svg"
+            )));
+        }
+        check_file(&self.out, self.force)
+    }
+
+    fn write(&self, figure: &Figure) -> Result<(), Failure> {
+        if self.is_svg() {
+            write_text(&self.out, &figure.to_svg())?;
+        } else {
+            write_png(&self.out, &figure.to_picture(self.resolution as f32 / INCH)?)?;
+        }
+        Ok(())
+    }
+
+    fn is_svg(&self) -> bool {
+        self.ends_with("svg")
+    }
+
+    fn ends_with(&self, ending: &str) -> bool {
+        self.out.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
+    }
+}
+
+/// So many numbers with commas between them.
+fn numbers<const N: usize>(text: &str) -> Option<[usize; N]> {
+    let parsed: Vec<usize> =
+        text.split(',').map(|part| usize::from_str(part.trim()).ok()).collect::<Option<_>>()?;
+    parsed.try_into().ok()
+}
+
+/// Checks an image's index.
+fn check_index(index: usize, names: &[String]) -> Result<(), Failure> {
+    if index >= names.len() {
+        return Err(Failure::usage(format!(
+            "there is no image {index}; the {} images are 0 to {}",
+            names.len(),
+            names.len() - 1
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_as_many_as_expected() {
+        assert_eq!(numbers::<2>("3, 14"), Some([3, 14]));
+        assert_eq!(numbers::<2>("3"), None);
+        assert_eq!(numbers::<2>("3,4,5"), None);
+        assert_eq!(numbers::<2>("3,-4"), None);
+    }
+}

@@ -1,0 +1,70 @@
+//! `occlumap draw occluder`: an image as it is presented.
+
+use clap::Args;
+
+use super::{DrawingArguments, check_index, numbers};
+use crate::cli::arguments::{ImageArguments, at_least_one};
+use crate::cli::failure::Failure;
+use crate::geometry;
+use crate::images::ImageFolder;
+use crate::noise::Noise;
+use crate::report::Tones;
+use crate::report::drawing::draw_occluder;
+
+/// Draw an image with one occluder
+///
+/// The occluder has the very pixels that a sweep presents there, and the colours are those that
+/// the image had before preprocessing.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  occlumap draw occluder --images photos/ --image 3 --at 90,110 --size 19 --out occluder.png")]
+pub(super) struct Occluder {
+    #[command(flatten)]
+    images: ImageArguments,
+    /// The image's index, from 0
+    #[arg(long, value_name = "N")]
+    image: usize,
+    /// The occluder's upper left pixel: row, column
+    #[arg(long, value_name = "Y,X", value_parser = place)]
+    at: [usize; 2],
+    /// Side length of the occluder in pixels
+    #[arg(long, value_name = "PIXELS", value_parser = at_least_one)]
+    size: usize,
+    /// What it is filled with: philox:SEED, or torch:SEED to replay torch.rand
+    #[arg(long, default_value_t = Noise::Philox { seed: 0, draw: 0 })]
+    noise: Noise,
+    /// Draw no edge around it
+    #[arg(long)]
+    no_edge: bool,
+    #[command(flatten)]
+    drawing: DrawingArguments,
+}
+
+impl Occluder {
+    pub fn execute(self) -> Result<(), Failure> {
+        self.drawing.check()?;
+        let Self { at: [top, left], size, image: index, .. } = self;
+        let preprocessing = self.images.preprocessing()?;
+        let images = ImageFolder::open(&self.images.images, preprocessing, self.images.image_size)?;
+        check_index(index, images.names())?;
+        let image_size = images.size();
+        let fits = |first: usize, length: usize| first.saturating_add(size) <= length;
+        if !fits(top, image_size.height) || !fits(left, image_size.width) {
+            return Err(Failure::usage(format!(
+                "an occluder of {size} pixels at {top},{left} reaches past the image, which is \
+                 {image_size}"
+            )));
+        }
+        let tones = Tones::of(&images)?;
+        let image = images.read(index)?;
+        let occluder = geometry::Occluder { index: 0, top, left, size };
+        let shown = (index, &images.names()[index][..]);
+        let figure = draw_occluder(image, shown, tones, occluder, self.noise, !self.no_edge);
+        self.drawing.write(&figure)
+    }
+}
+
+fn place(text: &str) -> Result<[usize; 2], String> {
+    numbers(text).ok_or_else(|| "expected row,column, such as 90,110".into())
+}
