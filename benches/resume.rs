@@ -1,13 +1,13 @@
 //! What keeping blocks costs: `cargo bench --bench resume`
 //!
-//! 1. Checkpoints: of a sweep of AlexNet's third convolution, cut into blocks as by default and into
-//!    blocks of one unit, the seconds beside those that blocks themselves say they took.
+//! 1. Checkpoints: what claiming, writing and releasing a block takes alone, as a share of what blocks
+//!    of AlexNet's third convolution say they took, of as many units as by default and of one.
 //! 2. How soon a shard is done that finds 10,000 blocks done.
 //! 3. The memory of a merge, for 1,000 and for 10,000 units.
 #![allow(clippy::print_stdout, reason = "a benchmark reports")]
 #![allow(clippy::unwrap_used, reason = "a benchmark may fail by panicking")]
 
-#[allow(dead_code, reason = "benches share more than each uses")]
+#[allow(dead_code, reason = "the other benchmarks use the rest")]
 mod common;
 
 use std::collections::BTreeMap;
@@ -16,6 +16,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use occlumap::blocks::{Block, BlockError, BlockFolder, Stored, Taken};
 use occlumap::noise::TorchStream;
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -47,7 +48,12 @@ fn checkpoints(place: &Path) {
     }
     tensors.write(&weights);
     images(&place.join("alexnet"), 20, [3, 227, 227]);
-    println!("checkpoints: conv3 of AlexNet, 12 units, 20 images a side");
+    let each = checkpoint(place);
+    println!(
+        "checkpoints: claiming, writing and releasing a block on this disk: {:.2} ms",
+        1e3 * each
+    );
+    println!("  conv3 of AlexNet, 12 units, 20 images a side");
     for block in [12, 1] {
         let out = place.join(format!("alexnet-{block}"));
         let run = |rest: &str| {
@@ -60,26 +66,27 @@ fn checkpoints(place: &Path) {
             )
         };
         run("--rank-only");
-        let Ran { seconds, .. } = run("");
+        run("");
         let manifest: serde_json::Value =
             serde_json::from_slice(&std::fs::read(out.join("manifest.json")).unwrap()).unwrap();
         let inside = manifest["layers"]["conv3"]["seconds"].as_f64().unwrap();
-        println!("  blocks of {block:2} units: {seconds:6.2} s, of which in blocks {inside:6.2} s");
+        let blocks = 12_usize.div_ceil(block);
+        let share = 100.0 * each * blocks as f64 / inside;
+        println!(
+            "  {blocks:2} blocks: {inside:6.2} s; checkpoints, were they not beside it: {share:.2} %"
+        );
     }
-    // The claims and files of a block alone.
-    let folder = occlumap::blocks::BlockFolder::open(
-        &place.join("blocks"),
-        &occlumap::blocks::Stored { configuration: "none", about: () },
-    );
+}
+
+/// Seconds of a block's claim and files, without a computation beside which they are written.
+fn checkpoint(place: &Path) -> f64 {
+    let stored = Stored { configuration: "none", about: () };
+    let folder = BlockFolder::open(&place.join("blocks"), &stored).unwrap();
     let names: Vec<String> = (0..500).map(|block| format!("block-{block}")).collect();
+    let compute = |_: &str| Ok::<_, BlockError>(Block { record: (), payload: vec![7; 4096] });
     let start = Instant::now();
-    let compute = |_: &str| {
-        let payload = vec![7; 4096];
-        Ok::<_, occlumap::blocks::BlockError>(occlumap::blocks::Block { record: (), payload })
-    };
-    folder.unwrap().pass(&names, occlumap::blocks::Taken::Try, &[compute]).unwrap();
-    let each = 1e3 * start.elapsed().as_secs_f64() / names.len() as f64;
-    println!("  claiming, writing and releasing a block on this disk: {each:.2} ms");
+    folder.pass(&names, Taken::Try, &[compute]).unwrap();
+    start.elapsed().as_secs_f64() / names.len() as f64
 }
 
 /// A network of one convolution with so many units, and small images.

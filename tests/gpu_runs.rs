@@ -254,6 +254,12 @@ fn a_gpu_that_can_be_used_is_used_and_one_that_cannot_is_told_of() {
             "cuda-incremental",
             "ranking on the CPU: cuDNN 9 was not found",
         ),
+        (
+            "cublas",
+            Some(("EMULATOR_CUBLAS", "110400")),
+            "cuda-incremental",
+            "ranking on the CPU: cuBLAS was not found",
+        ),
     ] {
         let played: Vec<_> = played.into_iter().collect();
         let (well, text) = runs.run(sweep, out, &played);
@@ -266,6 +272,9 @@ fn a_gpu_that_can_be_used_is_used_and_one_that_cannot_is_told_of() {
     for (more, played, code, expected) in [
         ("--device cuda", ("EMULATOR_CONTEXT", "46"), 1, "another process may be using it"),
         ("--device cuda", ("EMULATOR_CUDNN", "80900"), 1, "pip install nvidia-cudnn-cu13"),
+        ("--device cuda", ("EMULATOR_CUBLAS", "110400"), 1, "pip install nvidia-cublas"),
+        ("--device cuda", ("EMULATOR_DRIVER", "12040"), 1, "580 or newer"),
+        ("--device cuda", ("EMULATOR_LAUNCH", "719"), 1, "the GPU failed to start "),
         ("--device cuda", ("EMULATOR_DEVICES", "0"), 1, "finds no GPU"),
         (
             "--device cuda:1",

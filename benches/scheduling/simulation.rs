@@ -1,7 +1,7 @@
 //! A discrete simulation of a sweep's scheduling. Tasks do what the program's do: the blocks of
 //! their own shard, then what nobody has begun, then they wait for what others have in hand of their
-//! shard; they list the folder when their list is 20 s old, and take a claim for dead that they have
-//! seen silent for three minutes.
+//! shard; they list the folder when their list is 20 s old, or 1 s once it was wrong, and take a claim
+//! for dead that they have seen silent for three minutes.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -13,15 +13,17 @@ use crate::calls::Costs;
 use crate::{BLOCKS, TASKS};
 
 const LIST_AGE: f64 = 20.0;
+const WRONG_LIST_AGE: f64 = 1.0;
 const BEAT: f64 = 20.0;
 const SILENCE: f64 = 180.0;
 const PAUSES: [f64; 2] = [0.5, 16.0];
 
 /// Every twentieth task never starts; of the others every tenth only after half the time that the
-/// sweep would take, the rest within five minutes. A task dies, without a word, once in five times
-/// as long as the sweep would take, and nine of ten come again after two minutes.
+/// sweep would take, the rest within five minutes. A task dies, without a word, once an hour, and
+/// nine of ten come again after two minutes.
 const NEVER: f64 = 0.05;
 const LATE: f64 = 0.1;
+const LIFE: f64 = 3600.0;
 const RETURNS: f64 = 0.9;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -52,6 +54,8 @@ struct Task {
     /// What it saw in the folder, and when.
     list: Vec<State>,
     listed: f64,
+    /// How old that may become.
+    most: f64,
     pause: f64,
     /// When it first saw that the owner of a block of its shard is silent.
     silent: Vec<(usize, f64)>,
@@ -94,6 +98,7 @@ pub fn run(mean: f64, costs: &Costs) {
         left: Vec::new(),
         list: Vec::new(),
         listed: f64::NEG_INFINITY,
+        most: LIST_AGE,
         pause: PAUSES[0],
         silent: Vec::new(),
     };
@@ -119,7 +124,7 @@ pub fn run(mean: f64, costs: &Costs) {
         }
     }
     while let Some(Reverse((time, event))) = simulation.queue.pop() {
-        simulation.happens(time as f64 / 1e6, simulation.events[event], ideal);
+        simulation.happens(time as f64 / 1e6, simulation.events[event]);
     }
     let Simulation { calls, claims, computed, deaths, last, blocks, .. } = simulation;
     let left = blocks.iter().filter(|state| **state != State::Done).count();
@@ -159,10 +164,10 @@ impl Simulation<'_> {
         }
     }
 
-    fn happens(&mut self, time: f64, event: Event, ideal: f64) {
+    fn happens(&mut self, time: f64, event: Event) {
         match event {
             Event::Begin(task) => {
-                let death = -(1.0 - self.draw()).ln() * 5.0 * ideal;
+                let death = -(1.0 - self.draw()).ln() * LIFE;
                 let this = &mut self.tasks[task];
                 this.life += 1;
                 this.alive = true;
@@ -206,6 +211,7 @@ impl Simulation<'_> {
         self.count(time, 3.0 + entries as f64 * self.costs.entry, 0.0);
         self.tasks[task].list.clone_from(&self.blocks);
         self.tasks[task].listed = time;
+        self.tasks[task].most = LIST_AGE;
     }
 
     /// The blocks of a task's next pass.
@@ -250,7 +256,7 @@ impl Simulation<'_> {
                 }
                 continue;
             };
-            if time - self.tasks[task].listed > LIST_AGE {
+            if time - self.tasks[task].listed > self.tasks[task].most {
                 self.list(task, time);
             }
             let seen = self.tasks[task].list[block];
@@ -262,6 +268,9 @@ impl Simulation<'_> {
                 let took = self.mean * (0.5 + self.draw());
                 self.at(time + took, Event::Step(task, life, Some(block)));
                 return;
+            }
+            if seen == State::Free {
+                self.tasks[task].most = WRONG_LIST_AGE;
             }
         }
     }

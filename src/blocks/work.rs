@@ -24,6 +24,8 @@ pub enum Taken {
 /// How old the folder's list may be: trying to claim what others have done, or have in hand, costs
 /// a file server more than the list.
 const LIST_AGE: Duration = Duration::from_secs(20);
+/// The same of a list that took a block for free which was not.
+const WRONG_LIST_AGE: Duration = Duration::from_secs(1);
 
 /// The blocks of a pass that are still to be had.
 struct Queue<'a> {
@@ -32,6 +34,8 @@ struct Queue<'a> {
     taken: Taken,
     states: BTreeMap<String, BlockState>,
     listed: Instant,
+    /// How old the list may be.
+    most: Duration,
     /// Those that another process has.
     others: Vec<String>,
 }
@@ -46,14 +50,16 @@ struct Finished<R> {
 impl<'a> Queue<'a> {
     fn new(folder: &'a BlockFolder, names: &'a [String], taken: Taken) -> Result<Self, BlockError> {
         let (states, listed) = (folder.states()?, Instant::now());
-        Ok(Self { folder, names: names.iter(), taken, states, listed, others: Vec::new() })
+        let (names, most) = (names.iter(), LIST_AGE);
+        Ok(Self { folder, names, taken, states, listed, most, others: Vec::new() })
     }
 
     /// The next block that is to be computed, claimed.
     fn next(&mut self) -> Result<Option<(&'a str, Claim)>, BlockError> {
         for name in self.names.by_ref() {
-            if self.listed.elapsed() > LIST_AGE {
+            if self.listed.elapsed() > self.most {
                 (self.states, self.listed) = (self.folder.states()?, Instant::now());
+                self.most = LIST_AGE;
             }
             let claim = match self.states.get(name) {
                 Some(BlockState::Done) => continue,
@@ -61,8 +67,13 @@ impl<'a> Queue<'a> {
                 _ => self.folder.claim(name)?,
             };
             match claim {
-                None => self.others.push(name.clone()),
-                Some(_) if self.folder.has(name) => {}
+                None => {
+                    if !self.states.contains_key(name) {
+                        self.most = WRONG_LIST_AGE;
+                    }
+                    self.others.push(name.clone());
+                }
+                Some(_) if self.folder.has(name) => self.most = WRONG_LIST_AGE,
                 Some(claim) => return Ok(Some((name, claim))),
             }
         }

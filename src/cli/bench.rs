@@ -260,7 +260,7 @@ impl Report {
             }));
         }
         if rows.len() > 1 {
-            text += &format!("\n{}\nof all: of the time of a presentation\n", table(&rows, 2));
+            text.extend(["\n", &table(&rows, 2), "\nof all: of the time of a presentation\n"]);
         }
         text
     }

@@ -76,7 +76,7 @@ enum Command {
     Rank(rank::Rank),
     Sweep(sweep::Sweep),
     Plan(plan::Plan),
-    Slurm(slurm::Slurm),
+    Slurm(Box<slurm::Slurm>),
     Status(status::Status),
     Merge(merge::Merge),
     Map(map::Map),

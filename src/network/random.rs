@@ -6,7 +6,7 @@ use crate::noise::TorchStream;
 
 impl Model {
     /// Random weights for a network, the same for the same seed: uniform, of the width that keeps
-    /// the spread of responses from layer to layer behind ReLUs (He et al. 2015, "Delving Deep into
+    /// the spread of responses from layer to layer behind `ReLUs` (He et al. 2015, "Delving Deep into
     /// Rectifiers"); biases are 0.
     ///
     /// # Errors

@@ -4,10 +4,12 @@ use std::time::{Duration, Instant};
 
 use ndarray::Array3;
 
+use super::summed::Slots;
 use super::{LayerGeometry, Placement, SweepError};
+use crate::engine::deposit::{Summation, SummedImage};
 use crate::engine::plan::{Axis, Lineage, Planner};
 use crate::engine::{Job, Prepared, Watch};
-use crate::geometry::{GeometryError, Span};
+use crate::geometry::{Deposit, GeometryError, Span};
 use crate::images::ImageError;
 use crate::network::{LayerId, Network, NetworkError, Op};
 use crate::noise::{Noise, philox4x32_10};
@@ -214,10 +216,36 @@ pub fn try_out(
         })
         .collect();
     let presentations = jobs.iter().map(|job| job.occluders.len()).sum();
+    let mut kept = engine.keep(layer, presentations)?;
+    let (firsts, summation) = summation(&places);
     let start = Instant::now();
-    engine.present(layer, &jobs, watch)?;
+    match &mut kept {
+        Some(kept) => {
+            kept.present(&jobs, &firsts, watch)?;
+            kept.sum(&summation)?;
+        }
+        None => drop(engine.present(layer, &jobs, watch)?),
+    }
     let seconds = start.elapsed().as_secs_f64().max(1e-9);
     Ok(Trial { maps, presentations, seconds })
+}
+
+/// Where the differences of each placement begin, and how they are summed where they are kept: as a
+/// sweep does it, over the images of a unit.
+fn summation(places: &[((usize, usize), Placement)]) -> (Vec<usize>, Summation) {
+    const IMAGES: usize = 100;
+    let (mut slots, mut deposits) = (Slots::default(), Vec::new());
+    let (mut firsts, mut images, mut next) = (Vec::new(), Vec::new(), 0);
+    for (which, (_, placement)) in places.iter().enumerate() {
+        deposits.push(slots.deposits(placement, Deposit::default()));
+        let occluders = placement.occluders.len();
+        images.push(SummedImage { deposits: which, differences: next, occluders });
+        firsts.push(next);
+        next += occluders;
+    }
+    let maps = images.chunks(IMAGES).map(<[_]>::to_vec).collect();
+    let slots = slots.pixels.len();
+    (firsts, Summation { slots, draws: 1, moments: false, deposits, maps })
 }
 
 /// As many as a sweep hands over at a time, or more.

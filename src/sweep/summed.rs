@@ -31,8 +31,14 @@ struct Placements {
     of: HashMap<u32, usize>,
     all: Vec<Placement>,
     deposits: Vec<Deposits>,
-    /// Pixels that get anything, and of each pixel its slot among them.
-    pixels: Vec<usize>,
+    slots: Slots,
+}
+
+/// The pixels of a map that get anything.
+#[derive(Default)]
+pub(super) struct Slots {
+    /// The pixels, `y * rf + x`, and of each its place among them.
+    pub pixels: Vec<usize>,
     slots: HashMap<usize, u32>,
 }
 
@@ -72,7 +78,7 @@ impl LayerSweep<'_> {
             let targets = &maps.concat();
             let mut firsts = Vec::with_capacity(targets.len() * self.draws.len());
             let mut summation = Summation {
-                slots: placements.pixels.len(),
+                slots: placements.slots.pixels.len(),
                 draws: self.draws.len(),
                 moments,
                 deposits: placements.deposits.clone(),
@@ -104,7 +110,7 @@ impl LayerSweep<'_> {
                     side: map[0].side,
                     placements: &of_images,
                     sums,
-                    pixels: &placements.pixels,
+                    pixels: &placements.slots.pixels,
                 })?;
             }
         }
@@ -124,7 +130,7 @@ impl Placements {
             if !placements.of.contains_key(&position) {
                 placements.of.insert(position, placements.all.len());
                 let placement = sweep.placement(target)?;
-                let deposits = placements.deposits(&placement, deposit);
+                let deposits = placements.slots.deposits(&placement, deposit);
                 placements.deposits.push(deposits);
                 placements.all.push(placement);
             }
@@ -132,8 +138,16 @@ impl Placements {
         Ok(placements)
     }
 
+    /// The number of a target's placement, and the placement.
+    fn of(&self, target: &Target) -> (usize, &Placement) {
+        let number = self.of[&target.entry.position];
+        (number, &self.all[number])
+    }
+}
+
+impl Slots {
     /// Where the occluders of a placement are added.
-    fn deposits(&mut self, placement: &Placement, deposit: Deposit) -> Deposits {
+    pub fn deposits(&mut self, placement: &Placement, deposit: Deposit) -> Deposits {
         let mut added: Vec<(usize, u32)> = Vec::new();
         for (which, occluder) in placement.occluders.iter().enumerate() {
             let (rows, columns) = deposit.pixels(placement.frame, occluder, placement.rf);
@@ -154,11 +168,5 @@ impl Placements {
             deposits.occluders.extend(of_pixel.iter().map(|(_, occluder)| occluder));
         }
         deposits
-    }
-
-    /// The number of a target's placement, and the placement.
-    fn of(&self, target: &Target) -> (usize, &Placement) {
-        let number = self.of[&target.entry.position];
-        (number, &self.all[number])
     }
 }

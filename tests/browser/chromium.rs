@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// How long the page may take for what is waited for. Nothing is measured by it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A browser with one page.
 pub struct Chromium {
@@ -80,6 +80,7 @@ impl Chromium {
     }
 
     /// Calls a method and returns its result.
+    #[expect(clippy::needless_pass_by_value, reason = "calls are written as literals")]
     pub fn call(&mut self, method: &str, parameters: Value) -> Value {
         self.last += 1;
         let mut message = json!({"id": self.last, "method": method, "params": parameters});

@@ -22,7 +22,8 @@ fn a_run_is_opened_with_maps_rankings_places_and_images() {
     place.succeeds(&format!("run {INPUTS} --layers conv4,conv2 --top 3 --units 1,4 --out out"));
     let results = Results::open(&place.path("out"), None).unwrap();
     assert!(results.is_complete());
-    let names: Vec<&str> = results.layers().iter().map(|layer| layer.name()).collect();
+    let names: Vec<&str> =
+        results.layers().iter().map(occlumap::report::LayerResults::name).collect();
     assert_eq!(names, ["conv2", "conv4"]);
     let [layer] = results.layers_named(&["conv4".into()]).unwrap()[..] else { panic!("one") };
     assert_eq!((layer.units(), layer.swept()), (6, vec![1, 4]));

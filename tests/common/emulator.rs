@@ -42,7 +42,7 @@ pub enum Gpu {
     Real,
     /// The emulator, in this folder.
     Emulated(PathBuf),
-    /// The emulator, in this folder, with this library of AddressSanitizer: it finds accesses
+    /// The emulator, in this folder, with this library of `AddressSanitizer`: it finds accesses
     /// outside of allocations.
     Sanitized(PathBuf, PathBuf),
 }
@@ -113,7 +113,7 @@ pub fn on_device(module_path: &str, test: &str, body: impl FnOnce()) {
     on(Gpu::find, module_path, test, body);
 }
 
-/// Like [`on_device`], on the emulator with AddressSanitizer.
+/// Like [`on_device`], on the emulator with `AddressSanitizer`.
 pub fn on_address_sanitizer(module_path: &str, test: &str, body: impl FnOnce()) {
     on(Gpu::address_sanitizer, module_path, test, body);
 }

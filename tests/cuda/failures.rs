@@ -1,6 +1,11 @@
 //! Libraries that are missing or fail, and kernels that go wrong: an error that says so, and no
 //! panic.
 
+use std::sync::Arc;
+
+use occlumap::engine::Engine;
+use occlumap::engine::cuda::{CudaEngine, Precision};
+
 use crate::emulator::{Gpu, full_name, is_inside, told};
 use crate::full;
 
@@ -10,8 +15,14 @@ fn what_fails_says_so() {
     const TEST: &str = "what_fails_says_so";
     if is_inside() {
         let [golden, _] = full::networks();
-        let error = full::try_to_present(&full::engine(), (&golden, 0), 7).unwrap_err();
-        return println!("\n{error}");
+        let full = full::engine();
+        let incremental = CudaEngine::new(Arc::clone(&full.device), Precision::Fp32);
+        for engine in [&full as &dyn Engine, &incremental] {
+            if let Err(error) = full::try_to_present(engine, (&golden, 0), 7) {
+                println!("\n{}: {error}", engine.name());
+            }
+        }
+        return;
     }
     let Some(gpu) = Gpu::emulated(TEST) else { return };
     for (name, value, expected) in [
@@ -20,7 +31,8 @@ fn what_fails_says_so() {
         ("EMULATOR_CUBLAS_CREATE", "1", "cuBLAS failed to start: CUBLAS_STATUS_NOT_INITIALIZED"),
         ("EMULATOR_CUDNN", "8900", "cuDNN 9 was not found, or is not usable"),
         ("EMULATOR_CUDNN_CREATE", "1001", "cuDNN failed to start: CUDNN_STATUS_NOT_INITIALIZED"),
-        ("EMULATOR_LAUNCH", "719", "the GPU failed to start image_occlude"),
+        ("EMULATOR_LAUNCH", "719", "cuda-full: the GPU failed to start image_occlude"),
+        ("EMULATOR_LAUNCH", "719", "cuda-incremental: the GPU failed to start"),
         ("EMULATOR_LAUNCH", "719", "a kernel went wrong; please report this"),
     ] {
         let name_of_test = full_name(module_path!(), TEST);

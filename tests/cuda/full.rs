@@ -5,8 +5,9 @@ use std::sync::atomic::AtomicBool;
 
 use ndarray::Array3;
 use occlumap::engine::cuda::Device;
+use occlumap::engine::deposit::{Deposits, Summation, SummedImage};
 use occlumap::engine::{
-    CudaFullEngine, Engine, EngineError, Extremes, Job, Presented, ReferenceEngine, Watch,
+    CudaFullEngine, Engine, EngineError, Extremes, Job, Prepared, Presented, ReferenceEngine, Watch,
 };
 use occlumap::geometry::{ImageSize, Occluder};
 use occlumap::network::{LayerId, Model, Network};
@@ -62,12 +63,12 @@ pub fn present(engine: &dyn Engine, which: (&Golden, usize), at_a_time: usize) -
     try_to_present(engine, which, at_a_time).expect("numbers")
 }
 
-/// The same, where the device may fail.
-pub fn try_to_present(
+/// Hands these jobs over, and an engine prepared for them.
+fn on_jobs<T>(
     engine: &dyn Engine,
     (golden, from_end): (&Golden, usize),
-    at_a_time: usize,
-) -> Result<Vec<Presented>, EngineError> {
+    body: impl FnOnce(&dyn Prepared, LayerId, &[Job<'_>], &Watch<'_>) -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
     let (model, layers) = prepared(golden);
     let layer = layers[layers.len() - 1 - from_end];
     let output = model.network().sizes(SIZE, layer).expect("room")[layer.0];
@@ -96,12 +97,52 @@ pub fn try_to_present(
         .collect();
     let stop = AtomicBool::new(false);
     let watch = Watch::new(&stop);
-    let mut presented = Vec::new();
-    for some in jobs.chunks(at_a_time) {
-        presented.extend(prepared.present(layer, some, &watch)?);
-    }
+    let found = body(&*prepared, layer, &jobs, &watch)?;
     assert_eq!(watch.done(), 7 * 12);
-    Ok(presented)
+    Ok(found)
+}
+
+/// The same, where the device may fail.
+pub fn try_to_present(
+    engine: &dyn Engine,
+    which: (&Golden, usize),
+    at_a_time: usize,
+) -> Result<Vec<Presented>, EngineError> {
+    on_jobs(engine, which, |prepared, layer, jobs, watch| {
+        let mut presented = Vec::new();
+        for some in jobs.chunks(at_a_time) {
+            presented.extend(prepared.present(layer, some, watch)?);
+        }
+        Ok(presented)
+    })
+}
+
+/// Differences of the same jobs that stay on the device, each occluder's in a slot of its own:
+/// their sizes; `None` where the device does not keep them.
+pub fn try_to_sum(
+    engine: &dyn Engine,
+    which: (&Golden, usize),
+) -> Result<Option<Vec<f64>>, EngineError> {
+    on_jobs(engine, which, |prepared, layer, jobs, watch| {
+        let Some(mut kept) = prepared.keep(layer, 7 * 12)? else {
+            prepared.present(layer, jobs, watch)?;
+            return Ok(None);
+        };
+        let firsts: Vec<usize> = (0..7).map(|job| 12 * job).collect();
+        kept.present(jobs, &firsts, watch)?;
+        let image = |&differences: &usize| SummedImage { deposits: 0, differences, occluders: 12 };
+        let sums = kept.sum(&Summation {
+            slots: 12,
+            draws: 1,
+            moments: false,
+            deposits: vec![Deposits {
+                slots: (0..12).map(|slot| (slot, 1)).collect(),
+                occluders: (0..12).collect(),
+            }],
+            maps: firsts.iter().map(|first| vec![image(first)]).collect(),
+        })?;
+        Ok(Some(sums.into_iter().flat_map(|map| map.absolute).collect()))
+    })
 }
 
 #[test]

@@ -17,14 +17,23 @@ use crate::emulator::{Gpu, on_device};
 
 /// The largest error of a difference as a part of the key's largest one: of the reference, which
 /// computes in 32 bits itself, and of the CPU's.
-const TOLERANCE: [(Precision, f64, f64); 3] =
+type Tolerance = [(Precision, f64, f64); 3];
+
+const TOLERANCE: Tolerance =
     [(Precision::Fp32, 1e-4, 1e-5), (Precision::Tf32, 1e-3, 1e-3), (Precision::Bf16, 1e-2, 1e-2)];
+
+/// Of a network with layers of 4 to 9 channels: operands of 11 and of 8 bits are rounded by up to
+/// 5e-4 and 4e-3 at each layer, and sums of a few dozen products do not average that out.
+const FEW_CHANNELS: Tolerance =
+    [(Precision::Fp32, 1e-4, 1e-5), (Precision::Tf32, 2e-3, 2e-3), (Precision::Bf16, 2e-2, 2e-2)];
 
 /// Which keys, and which of their occluders, an engine presents.
 type Chosen = fn(usize, &Key) -> Option<usize>;
 
 /// All of them.
 const ALL: Chosen = |_, _| Some(1);
+/// Every key; a few occluders of each.
+const SOME: Chosen = |_, _| Some(11);
 
 fn device() -> Arc<Device> {
     Arc::new(Device::open(0).expect("a device"))
@@ -33,7 +42,7 @@ fn device() -> Arc<Device> {
 /// Every `every`-th occluder, and the one that changes most.
 fn some(occluders: &[Occluder], expected: &[f64], every: usize) -> Vec<usize> {
     let most = (0..expected.len()).max_by(|&a, &b| expected[a].abs().total_cmp(&expected[b].abs()));
-    let wanted = |which: &usize| which % every == 0 || Some(*which) == most;
+    let wanted = |which: &usize| which.is_multiple_of(every) || Some(*which) == most;
     (0..occluders.len()).filter(wanted).collect()
 }
 
@@ -47,7 +56,7 @@ fn agrees(
     let network = Network::named(&golden.model).unwrap();
     let model = Model::load(network, &golden.weights).unwrap();
     let arrays = golden.arrays("maps.npz");
-    let (mut count, mut worst) = (0, 0.0_f64);
+    let (mut count, mut worst) = (0, [(0.0_f64, String::new()), (0.0, String::new())]);
     for (place, key) in golden.keys().iter().enumerate() {
         let Some(every) = chosen(place, key) else { continue };
         count += 1;
@@ -79,25 +88,34 @@ fn agrees(
         let (found, cpu) = (present(engine), present(&CpuEngine::default()));
         let scale = largest(&expected);
         for ((&which, found), cpu) in which.iter().zip(&found).zip(&cpu) {
-            let (found, cpu) = (f64::from(*found), f64::from(*cpu));
-            let error = (found - expected[which]).abs() / scale;
-            worst = worst.max(error);
-            let name = &key.name;
-            assert!(error <= of_reference, "{name}, occluder {which}: {error:e}, of the reference");
-            let error = (found - cpu).abs() / scale;
-            assert!(error <= of_cpu, "{name}, occluder {which}: {error:e}, of the CPU");
+            let others = [expected[which], f64::from(*cpu)];
+            for (worst, other) in worst.iter_mut().zip(others) {
+                let error = (f64::from(*found) - other).abs() / scale;
+                // Also where it is no number.
+                if error > worst.0 || error.is_nan() {
+                    *worst = (error, format!("{}, occluder {which}", key.name));
+                }
+            }
         }
     }
+    let [(reference, at), (cpu, at_cpu)] = worst;
+    println!(
+        "{} on {}: {count} maps, largest error {reference:.2e} of the reference ({at}), {cpu:.2e} of \
+         the CPU ({at_cpu}), as parts of the map's largest value",
+        engine.name(),
+        model.network().name(),
+    );
     assert!(count > 0);
-    println!("{}: {count} maps, largest error {worst:e} of the key's largest", engine.name());
+    assert!(reference <= of_reference, "{reference:e} of the reference: {at}");
+    assert!(cpu <= of_cpu, "{cpu:e} of the CPU: {at_cpu}");
 }
 
 /// By both methods, the incremental one at every precision.
-fn every_way(golden: &Golden, chosen: [Chosen; 4]) {
+fn every_way(golden: &Golden, tolerance: Tolerance, chosen: [Chosen; 4]) {
     let device = device();
     let full = CudaFullEngine { device: Arc::clone(&device) };
     agrees(golden, &full, (1e-4, 1e-5), chosen[0]);
-    for ((precision, of_reference, of_cpu), chosen) in TOLERANCE.into_iter().zip(&chosen[1..]) {
+    for ((precision, of_reference, of_cpu), chosen) in tolerance.into_iter().zip(&chosen[1..]) {
         let engine = CudaEngine::new(Arc::clone(&device), precision);
         agrees(golden, &engine, (of_reference, of_cpu), *chosen);
     }
@@ -105,13 +123,16 @@ fn every_way(golden: &Golden, chosen: [Chosen; 4]) {
 
 #[test]
 fn tiny_is_the_references() {
-    on_device(module_path!(), "tiny_is_the_references", || every_way(&Golden::tiny(), [ALL; 4]));
+    on_device(module_path!(), "tiny_is_the_references", || {
+        let chosen = if Gpu::is_real() { ALL } else { SOME };
+        every_way(&Golden::tiny(), TOLERANCE, [chosen; 4]);
+    });
 }
 
 #[test]
 fn every_layer_kind_is_the_references() {
     on_device(module_path!(), "every_layer_kind_is_the_references", || {
-        every_way(&Golden::ops(), [ALL; 4]);
+        every_way(&Golden::ops(), FEW_CHANNELS, [ALL; 4]);
     });
 }
 
@@ -122,11 +143,11 @@ fn alexnet_is_the_references() {
     let Some(golden) = Golden::alexnet(TEST) else { return };
     on_device(module_path!(), TEST, || {
         if Gpu::is_real() {
-            return every_way(&golden, [ALL; 4]);
+            return every_way(&golden, TOLERANCE, [ALL; 4]);
         }
         let shallow: Chosen = |place, key| (place % 8 == 1 && key.rf < 99).then_some(60);
         let every_layer: Chosen = |place, _| (place % 8 == 3).then_some(80);
         let conv3: Chosen = |place, key| (place % 8 == 5 && key.rf == 99).then_some(50);
-        every_way(&golden, [shallow, every_layer, conv3, conv3]);
+        every_way(&golden, TOLERANCE, [shallow, every_layer, conv3, conv3]);
     });
 }

@@ -20,10 +20,13 @@ fn outcome(gpu: &Gpu, test: &str, played: &[(&str, &str)]) -> String {
 }
 
 #[allow(clippy::print_stdout, reason = "the test reads it")]
+fn tell_bits(bits: impl Iterator<Item = String>) {
+    println!("\noutcome: {}", bits.collect::<Vec<_>>().join(" "));
+}
+
 fn tell(presented: &[Presented]) {
     let all = presented.iter().flat_map(|job| job.differences.iter().chain([&job.response]));
-    let bits: Vec<String> = all.map(|value| format!("{:08x}", value.to_bits())).collect();
-    println!("\noutcome: {}", bits.join(" "));
+    tell_bits(all.map(|value| format!("{:08x}", value.to_bits())));
 }
 
 #[allow(clippy::print_stdout, reason = "the test reads it")]
@@ -57,6 +60,25 @@ fn whole_images_come_in_smaller_batches() {
     assert!(none.contains("of 100000 are free"), "{none}");
 }
 
+/// Lets one allocation after the other fail, `every` apart: what is found stays the same, or an
+/// error tells of memory. How often each.
+fn let_allocations_fail(gpu: &Gpu, test: &str, every: usize, accepted: &[&str]) -> (usize, usize) {
+    let plenty = outcome(gpu, test, &[]);
+    assert!(!plenty.contains("error"), "{plenty}");
+    let (mut recovered, mut failed) = (0, 0);
+    for allocation in (1..).step_by(every).take(20) {
+        let played = [("EMULATOR_ALLOCATION", &*allocation.to_string())];
+        let found = outcome(gpu, test, &played);
+        if found == plenty || accepted.contains(&found.as_str()) {
+            recovered += 1;
+        } else {
+            assert!(found.contains("error: ") && found.contains("memory"), "{allocation}: {found}");
+            failed += 1;
+        }
+    }
+    (recovered, failed)
+}
+
 #[test]
 fn memory_that_runs_out_halfway_costs_nothing_but_time() {
     const TEST: &str = "memory_that_runs_out_halfway_costs_nothing_but_time";
@@ -65,20 +87,53 @@ fn memory_that_runs_out_halfway_costs_nothing_but_time() {
         return present(&CudaEngine::new(device, Precision::Fp32));
     }
     let Some(gpu) = Gpu::emulated(TEST) else { return };
-    let plenty = outcome(&gpu, TEST, &[]);
-    assert!(!plenty.contains("error"), "{plenty}");
-    let (mut recovered, mut failed) = (0, 0);
-    // From the first weights to the last wave: every allocation may be the one that fails.
-    for allocation in (1..).step_by(9).take(20) {
-        let played = [("EMULATOR_ALLOCATION", &*allocation.to_string())];
-        let found = outcome(&gpu, TEST, &played);
-        if found == plenty {
-            recovered += 1;
-        } else {
-            // Weights, and the activations of a single image, cannot be had in halves.
-            assert!(found.contains("error: ") && found.contains("memory"), "{allocation}: {found}");
-            failed += 1;
-        }
-    }
+    // From the first weights to the last wave. Weights cannot be had in halves.
+    let (recovered, failed) = let_allocations_fail(&gpu, TEST, 9, &[]);
     assert!(recovered >= 5 && failed >= 1, "{recovered} recovered, {failed} failed");
+}
+
+#[test]
+fn memory_that_runs_out_under_whole_images_costs_nothing_but_time() {
+    const TEST: &str = "memory_that_runs_out_under_whole_images_costs_nothing_but_time";
+    if is_inside() {
+        return present(&full::engine());
+    }
+    let Some(gpu) = Gpu::emulated(TEST) else { return };
+    // Only one fails, so a smaller batch always fits, its weights too.
+    let (recovered, failed) = let_allocations_fail(&gpu, TEST, 5, &[]);
+    assert_eq!((recovered, failed), (20, 0));
+}
+
+#[test]
+fn sums_are_the_same_where_memory_runs_out() {
+    const TEST: &str = "sums_are_the_same_where_memory_runs_out";
+    if is_inside() {
+        let device = Arc::new(Device::open(0).expect("a device"));
+        let [golden, _] = full::networks();
+        return match full::try_to_sum(&CudaEngine::new(device, Precision::Fp32), (&golden, 0)) {
+            Ok(Some(sums)) => tell_bits(sums.iter().map(|sum| format!("{:016x}", sum.to_bits()))),
+            Ok(None) => tell_bits(["none".to_owned()].into_iter()),
+            Err(error) => tell_error(&error),
+        };
+    }
+    let Some(gpu) = Gpu::emulated(TEST) else { return };
+    // Where there is no room for differences the host sums them.
+    let (recovered, failed) = let_allocations_fail(&gpu, TEST, 9, &["none"]);
+    assert!(recovered >= 5 && failed >= 1, "{recovered} recovered, {failed} failed");
+    let allocations = allocations(&gpu, TEST);
+    // The last ones are those of the sums.
+    let plenty = outcome(&gpu, TEST, &[]);
+    for allocation in allocations - 4..=allocations {
+        let played = [("EMULATOR_ALLOCATION", &*allocation.to_string())];
+        assert_eq!(outcome(&gpu, TEST, &played), plenty, "allocation {allocation}");
+    }
+}
+
+/// How many allocations the test makes on the device.
+fn allocations(gpu: &Gpu, test: &str) -> usize {
+    let name = full_name(module_path!(), test);
+    let output = gpu.run(&[("EMULATOR_ALLOCATION", "-1")], &[&name, "--exact", "--nocapture"]);
+    let told = told(&output);
+    let count = told.lines().find_map(|line| line.strip_prefix("emulator: allocations: "));
+    count.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("{told}"))
 }

@@ -60,7 +60,9 @@ fn processes_that_share_a_folder_survive_each_other() {
         same_results(&place, "out");
         std::fs::remove_dir_all(place.path("out")).unwrap();
     }
-    eprintln!("races: {kills} of 4 processes killed beside each other; equal results");
+    eprintln!(
+        "races: of four processes at a time {kills} in all killed beside each other; equal results"
+    );
 }
 
 /// Each process has another time of day: the first is eleven days ahead, the next two days behind the

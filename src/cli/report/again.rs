@@ -157,7 +157,10 @@ mod tests {
     use super::*;
 
     fn text(options: Vec<(&'static str, String)>) -> String {
-        options.into_iter().map(|(name, value)| format!("{name} {value} ")).collect()
+        let words = options
+            .into_iter()
+            .flat_map(|(name, value)| [name.into(), " ".into(), value, " ".into()]);
+        words.collect::<Vec<String>>().concat()
     }
 
     #[test]

@@ -75,12 +75,11 @@ impl Slurm {
         if slurm.submit {
             check_sbatch()?;
         }
-        let program = match &slurm.program {
-            Some(program) => program.clone().into_bytes(),
-            None => {
-                let path = std::env::current_exe().context("this program's path is not known")?;
-                shell::quoted(path.as_os_str().as_encoded_bytes())
-            }
+        let program = if let Some(program) = &slurm.program {
+            program.clone().into_bytes()
+        } else {
+            let path = std::env::current_exe().context("this program's path is not known")?;
+            shell::quoted(path.as_os_str().as_encoded_bytes())
         };
         let processes = slurm.gpus.as_ref().map_or(1, |gpus| gpus.count);
         let asked = run.common.running.threads;

@@ -204,12 +204,12 @@ impl Device {
         function: &'static str,
         start: impl FnOnce() -> Result<(), CudaError>,
     ) -> Result<(), CudaError> {
-        let event = || match self.times.are_taken() {
-            true => {
-                let event = self.stream.record_event(Some(TIMED));
-                event.map(Some).map_err(CudaError::driver("take the time"))
+        let event = || {
+            if !self.times.are_taken() {
+                return Ok(None);
             }
-            false => Ok(None),
+            let event = self.stream.record_event(Some(TIMED));
+            event.map(Some).map_err(CudaError::driver("take the time"))
         };
         let before = event()?;
         start()?;

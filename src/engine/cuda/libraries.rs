@@ -206,9 +206,10 @@ fn try_open(wanted: &Wanted, path: &Path) -> Result<i32, Problem> {
         unsafe { Library::open(Some(path), RTLD_NOW | RTLD_GLOBAL) }.map_err(|error| {
             let text =
                 std::error::Error::source(&error).map_or(error.to_string(), ToString::to_string);
-            match text.contains("No such file") {
-                true => Problem::Absent("not known".into()),
-                false => Problem::Unusable(text),
+            if text.contains("No such file") {
+                Problem::Absent("not known".into())
+            } else {
+                Problem::Unusable(text)
             }
         })?;
     let version = (wanted.version)(&library).map_err(Problem::Unusable)?;

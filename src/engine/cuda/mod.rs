@@ -1,7 +1,7 @@
 //! NVIDIA GPUs: hand-written kernels (`kernels/*.cu`), started through cudarc.
 //!
-//! The driver, cuBLAS and cuDNN are opened at run time, so one binary starts on machines with and without
-//! a GPU; whatever is missing is a [`CudaError`] that says what to do.
+//! The driver, cuBLAS and cuDNN are opened at run time, so one binary starts on machines with and
+//! without a GPU; whatever is missing is a [`CudaError`] that says what to do.
 
 mod device;
 mod error;

@@ -119,7 +119,7 @@ impl Page<'_> {
                 self.content.stroke();
             }
             Item::Text { at, anchor, size, colour, text } => {
-                self.text(*at, *anchor, *size, *colour, text)
+                self.text(*at, *anchor, *size, *colour, text);
             }
         }
     }

@@ -29,6 +29,7 @@ pub const BLUR: f64 = 1.0 / 30.0;
 
 /// What was found of a unit's map.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "most units have numbers")]
 pub enum Measured {
     /// Nothing: the unit was not swept.
     NotSwept,

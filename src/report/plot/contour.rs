@@ -4,6 +4,9 @@ use std::collections::HashMap;
 
 use ndarray::ArrayView2;
 
+/// An edge that a crossing lies on: from a corner to the right, or down.
+type Edge = (isize, isize, bool);
+
 /// The lines along which a grid, interpolated linearly, has the value `level`, each from point
 /// `[x, y]` to point in steps of the grid, `[0, 0]` its first value. Around the grid, and where it
 /// is NaN, it counts as zero, so every line comes back to where it began.
@@ -14,8 +17,6 @@ pub(super) fn contours(grid: &ArrayView2<'_, f64>, level: f64) -> Vec<Vec<[f32; 
         let (Some(y), Some(x)) = place else { return 0.0 };
         grid.get((y, x)).copied().filter(|value| value.is_finite()).unwrap_or(0.0)
     };
-    // A crossing lies on an edge: from a corner to the right, or down.
-    type Edge = (isize, isize, bool);
     let mut next: HashMap<Edge, Vec<Edge>> = HashMap::new();
     for (y, x) in (-1..rows as isize).flat_map(|y| (-1..columns as isize).map(move |x| (y, x))) {
         let inside = |dy, dx| value(y + dy, x + dx) >= level;

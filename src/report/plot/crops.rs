@@ -64,8 +64,7 @@ impl Crops {
     /// Images that cannot be read; [`PlotError::Stopped`]; what the engine of `own` cannot do.
     pub fn make(
         layer: &LayerResults,
-        units: &[usize],
-        count: usize,
+        (units, count): (&[usize], usize),
         ranking: &LayerRanking,
         (images, tones): (&ImageFolder, Tones),
         style: Style,
@@ -131,7 +130,7 @@ impl OwnMaps<'_> {
             .iter()
             .map(|wanted| layer.placement(&wanted.entry))
             .collect::<Result<Vec<_>, _>>()?;
-        let jobs = self.jobs(layer, image.view(), wanted, &placements);
+        let jobs = self.jobs(layer, &image.view(), wanted, &placements);
         let presented = self.engine.present(layer.id(), &jobs, self.stop)?;
         let draws = presented.chunks(self.draws.len().max(1));
         for ((draws, placement), picture) in draws.zip(&placements).zip(pictures) {
@@ -147,14 +146,14 @@ impl OwnMaps<'_> {
     fn jobs<'j>(
         &self,
         layer: &LayerResults,
-        image: ArrayView3<'j, f32>,
+        image: &ArrayView3<'j, f32>,
         wanted: &[Wanted],
         placements: &'j [Placement],
     ) -> Vec<Job<'j>> {
         let mut jobs = Vec::with_capacity(wanted.len() * self.draws.len());
         for (wanted, placement) in wanted.iter().zip(placements) {
             jobs.extend(self.draws.iter().map(|&noise| Job {
-                image,
+                image: *image,
                 image_index: wanted.entry.image,
                 unit: wanted.unit,
                 position: layer.position(&wanted.entry),

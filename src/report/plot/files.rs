@@ -75,7 +75,7 @@ impl std::fmt::Debug for Plots<'_> {
 impl Plots<'_> {
     /// Pictures that [`write`](Self::write) counts: maps that are measured, and images.
     pub fn count(&self, units: &[usize], kinds: &[Kind]) -> u64 {
-        let maps = if kinds.contains(&Kind::Numbers) { 1 } else { 0 };
+        let maps = usize::from(kinds.contains(&Kind::Numbers));
         let shown = self.images.is_some() && kinds.contains(&Kind::Pages);
         let images = if shown { self.examples } else { 0 };
         (Side::BOTH.len() * units.len() * (maps + images)) as u64
@@ -192,8 +192,7 @@ impl Plots<'_> {
                 });
                 let crops = Crops::make(
                     layer,
-                    maps.units(),
-                    count,
+                    (maps.units(), count),
                     ranking,
                     images,
                     self.style,

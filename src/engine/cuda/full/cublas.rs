@@ -97,9 +97,10 @@ impl Product {
         let (to, _to) = to.device_ptr_mut(&device.stream);
         // cuBLAS counts matrices down their columns, so it sees all three transposed, and is asked
         // for `toᵀ = rightᵀ · leftᵀ`.
-        let (operation, pitch) = match transposed {
-            false => (sys::cublasOperation_t::CUBLAS_OP_N, columns),
-            true => (sys::cublasOperation_t::CUBLAS_OP_T, depth),
+        let (operation, pitch) = if transposed {
+            (sys::cublasOperation_t::CUBLAS_OP_T, depth)
+        } else {
+            (sys::cublasOperation_t::CUBLAS_OP_N, columns)
         };
         device.timed("cublasGemmEx", || {
             // SAFETY: the handle is there; the buffers are as long as the shape says, which was

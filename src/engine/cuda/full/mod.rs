@@ -3,8 +3,8 @@
 //!
 //! Occluded copies are made on the device, convolutions are cuDNN's, or cuBLAS' where they are
 //! products of matrices as they are; the other layers are our own kernels. Of the unit's own layer
-//! only the position that it is asked for is computed, by cuBLAS. It shares nothing with the incremental engine but the extremes of ranking, so each
-//! checks the other.
+//! only the position that it is asked for is computed, by cuBLAS. It shares nothing with the
+//! incremental engine but the extremes of ranking, so each checks the other.
 
 mod cublas;
 mod cudnn;
@@ -68,11 +68,10 @@ impl Engine for CudaFullEngine {
             Some(&last) => model.network().sizes(image, last)?,
             None => Vec::new(),
         };
-        let device = Arc::clone(&self.device);
-        let state = State::new(&device, model, layers, (image, &sizes))?;
-        let batch = state.pass.batch;
-        let layers = layers.to_vec();
-        Ok(Box::new(Full { model, image, layers, sizes, device, batch, state: Mutex::new(state) }))
+        let (device, layers) = (Arc::clone(&self.device), layers.to_vec());
+        let full = Full { model, image, layers, sizes, device, state: Mutex::new(None) };
+        let state = full.largest(BATCH)?;
+        Ok(Box::new(Full { state: Mutex::new(Some(state)), ..full }))
     }
 }
 
@@ -82,9 +81,8 @@ struct Full<'m> {
     layers: Vec<LayerId>,
     sizes: Vec<ImageSize>,
     device: Arc<Device>,
-    batch: usize,
-    /// What one batch at a time is computed in.
-    state: Mutex<State>,
+    /// What one batch at a time is computed in; none once there was no memory for it.
+    state: Mutex<Option<State>>,
 }
 
 struct State {
@@ -93,38 +91,77 @@ struct State {
     originals: CudaSlice<f32>,
 }
 
-impl State {
-    /// For as large a batch as the device's memory holds.
-    fn new(
-        device: &Device,
-        model: &Model,
-        layers: &[LayerId],
-        (image, sizes): (ImageSize, &[ImageSize]),
-    ) -> Result<Self, CudaError> {
-        let mut batch = BATCH;
-        loop {
-            let state = Pass::new(device, model, layers, (image, sizes), batch).and_then(|pass| {
-                let originals = device.allocate(batch * IMAGE_CHANNELS * image.area())?;
-                Ok(Self { pass, originals })
-            });
-            match state {
-                Err(error) if error.is_out_of_memory() && batch > 1 => batch /= 2,
-                Err(error) if error.is_out_of_memory() => {
-                    let wanted = bytes_of_an_image(model.network(), layers, sizes)
-                        + model.weights() * size_of::<f32>();
-                    let (free, total) = (device.free_memory()?, device.info().memory);
-                    return Err(CudaError::OutOfMemory { wanted, free, total });
-                }
-                state => return state,
-            }
-        }
-    }
-}
-
 /// One response that is wanted: a job's, of the original image or behind one of its occluders.
 type Wanted = (usize, Option<usize>);
 
 impl Full<'_> {
+    /// For as large a batch as the device's memory holds, at most so large a one.
+    fn largest(&self, mut batch: usize) -> Result<State, CudaError> {
+        let Self { device, model, layers, sizes, .. } = self;
+        loop {
+            let pass = Pass::new(device, model, layers, (self.image, sizes), batch);
+            let state = pass.and_then(|pass| {
+                let originals = device.allocate(batch * IMAGE_CHANNELS * self.image.area())?;
+                Ok(State { pass, originals })
+            });
+            match state {
+                Err(error) if error.is_out_of_memory() && batch > 1 => batch /= 2,
+                Err(error) if error.is_out_of_memory() => return Err(self.too_little()),
+                state => return state,
+            }
+        }
+    }
+
+    /// What to tell where there is no memory for a batch of one.
+    fn too_little(&self) -> CudaError {
+        let Self { device, model, layers, sizes, .. } = self;
+        let wanted =
+            bytes_of_an_image(model.network(), layers, sizes) + model.weights() * size_of::<f32>();
+        match device.free_memory() {
+            Ok(free) => CudaError::OutOfMemory { wanted, free, total: device.info().memory },
+            Err(error) => error,
+        }
+    }
+
+    /// Has `one` do as much as fits into a batch, again and again. Where the device's memory runs
+    /// out on the way, since others took it, batches are half as large from then on.
+    fn in_batches<T, R>(
+        &self,
+        work: &[T],
+        watch: &Watch<'_>,
+        one: impl Fn(&mut State, &[T]) -> Result<Vec<R>, CudaError>,
+        mut done: impl FnMut(&[T], Vec<R>) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        self.device.bind()?;
+        let mut held = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut left = work;
+        while !left.is_empty() {
+            if watch.stopped() {
+                return Err(EngineError::Stopped);
+            }
+            let state = match held.as_mut() {
+                Some(state) => state,
+                None => held.insert(self.largest(BATCH)?),
+            };
+            let batch = state.pass.batch;
+            let (some, others) = left.split_at(batch.min(left.len()));
+            match one(state, some) {
+                Ok(results) => {
+                    done(some, results)?;
+                    left = others;
+                }
+                Err(error) if error.is_out_of_memory() && batch > 1 => {
+                    // Given back before less is asked for.
+                    *held = None;
+                    *held = Some(self.largest(batch / 2)?);
+                }
+                Err(error) if error.is_out_of_memory() => return Err(self.too_little().into()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
     fn not_finite(&self, layer: LayerId, unit: usize, image: usize, value: f32) -> EngineError {
         EngineError::not_finite(self.model.network(), layer, unit, image, value)
     }
@@ -174,7 +211,9 @@ impl Full<'_> {
         occlude(&self.device, self.image, &shown, originals, &noise, &mut pass.images)?;
         let Op::Conv(conv) = &self.model.network().layer(layer).op else { return Ok(Vec::new()) };
         let responses = pass.respond(&self.device, layer, conv, &asked)?;
-        self.device.download(&responses)
+        let mut responses = self.device.download(&responses)?;
+        responses.truncate(wanted.len());
+        Ok(responses)
     }
 
     /// The extremes of one batch of images: `[image][layer][unit]`.
@@ -185,7 +224,8 @@ impl Full<'_> {
         last: LayerId,
     ) -> Result<Vec<Vec<Vec<Extremes>>>, CudaError> {
         let pixels = IMAGE_CHANNELS * self.image.area();
-        for slot in 0..state.pass.batch {
+        let batch = state.pass.batch;
+        for slot in 0..batch {
             // The rest of the batch shows the first again, which nobody looks at.
             let image = images.get(slot).unwrap_or(&images[0]);
             let mut slot = state.pass.images.slice_mut(slot * pixels..(slot + 1) * pixels);
@@ -195,7 +235,7 @@ impl Full<'_> {
         arriving.resize_with(self.layers.len(), || None);
         state.pass.run(&self.device, last, |id, output| {
             if let Some(place) = self.layers.iter().position(|&layer| layer == id) {
-                let planes = self.batch * self.model.network().channels(id);
+                let planes = batch * self.model.network().channels(id);
                 let found = extremes(&self.device, output, planes, self.sizes[id.0].area())?;
                 arriving[place] = Some(self.device.fetch(&found)?);
             }
@@ -217,7 +257,8 @@ impl Full<'_> {
 impl Prepared for Full<'_> {
     fn images_at_a_time(&self, threads: usize) -> usize {
         // Whole batches, and enough to read ahead.
-        (4 * threads).next_multiple_of(self.batch)
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        (4 * threads).next_multiple_of(state.as_ref().map_or(1, |state| state.pass.batch))
     }
 
     fn extremes(
@@ -228,16 +269,17 @@ impl Prepared for Full<'_> {
     ) -> Result<Vec<Vec<Vec<Extremes>>>, EngineError> {
         let Some(&last) = self.layers.iter().max() else { return Ok(Vec::new()) };
         images.iter().try_for_each(|image| check_image(image, self.image))?;
-        self.device.bind()?;
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found = Vec::with_capacity(images.len());
-        for batch in images.chunks(self.batch) {
-            if watch.stopped() {
-                return Err(EngineError::Stopped);
-            }
-            found.extend(self.look(&mut state, batch, last)?);
-            watch.advance(batch.len() as u64);
-        }
+        self.in_batches(
+            images,
+            watch,
+            |state, batch| self.look(state, batch, last),
+            |batch, results| {
+                found.extend(results);
+                watch.advance(batch.len() as u64);
+                Ok(())
+            },
+        )?;
         for (image, layers) in found.iter().enumerate() {
             for (&layer, units) in self.layers.iter().zip(layers) {
                 for (unit, extremes) in units.iter().enumerate() {
@@ -280,14 +322,8 @@ impl Prepared for Full<'_> {
                 std::iter::once(None).chain(occluded).map(move |which| (number, which))
             })
             .collect();
-        self.device.bind()?;
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let mut presented: Vec<Presented> = Vec::with_capacity(jobs.len());
-        for batch in wanted.chunks(self.batch) {
-            if watch.stopped() {
-                return Err(EngineError::Stopped);
-            }
-            let responses = self.respond(&mut state, (layer, jobs), &patches, batch)?;
+        let take = |batch: &[Wanted], responses: Vec<f32>| {
             for (&(number, which), response) in batch.iter().zip(responses) {
                 if !response.is_finite() {
                     let Job { unit, image_index, .. } = jobs[number];
@@ -299,7 +335,12 @@ impl Prepared for Full<'_> {
                 }
             }
             watch.advance(batch.iter().filter(|(_, which)| which.is_some()).count() as u64);
-        }
+            Ok(())
+        };
+        let respond = |state: &mut State, batch: &[Wanted]| {
+            self.respond(state, (layer, jobs), &patches, batch)
+        };
+        self.in_batches(&wanted, watch, respond, take)?;
         Ok(presented)
     }
 }

@@ -8,7 +8,7 @@ use super::Incremental;
 use super::presenting::Goal;
 use crate::engine::cuda::CudaError;
 use crate::engine::cuda::kernels::deposit::deposit;
-use crate::engine::deposit::{MapSums, Summation};
+use crate::engine::deposit::{MapSums, Summation, SummedImage};
 use crate::engine::{EngineError, Job, Kept, Watch};
 use crate::network::LayerId;
 
@@ -58,6 +58,24 @@ impl<'a> KeptDifferences<'a> {
 }
 
 impl KeptDifferences<'_> {
+    /// Sums some of the maps; where the device's memory is too small for all of them at a time, in
+    /// halves.
+    fn sums(
+        &self,
+        asked: &Summation,
+        maps: &[Vec<SummedImage>],
+    ) -> Result<Vec<MapSums>, CudaError> {
+        match deposit(&self.engine.engine.device, asked, maps, &self.differences) {
+            Err(error) if error.is_out_of_memory() && maps.len() > 1 => {
+                let (some, others) = maps.split_at(maps.len() / 2);
+                let mut sums = self.sums(asked, some)?;
+                sums.extend(self.sums(asked, others)?);
+                Ok(sums)
+            }
+            sums => sums,
+        }
+    }
+
     /// The first difference that is not finite, in the order of their presentation.
     fn check(&self) -> Result<(), EngineError> {
         let all = self.engine.engine.device.download(&self.differences)?;
@@ -108,7 +126,7 @@ impl Kept for KeptDifferences<'_> {
     }
 
     fn sum(&self, asked: &Summation) -> Result<Vec<MapSums>, EngineError> {
-        let sums = deposit(&self.engine.engine.device, asked, &self.differences)?;
+        let sums = self.sums(asked, &asked.maps)?;
         // Sums of what is not finite are not either.
         let finite = |map: &MapSums| map.absolute_squared.iter().all(|value| value.is_finite());
         if !sums.iter().all(finite) {

@@ -55,6 +55,17 @@ type Pending<'d> = (Range<usize>, Outcome<'d>);
 /// Responses to original images on their way: whose they are.
 type Responses<'d> = (Vec<usize>, Arriving<'d, f32>);
 
+/// Some images, and what was computed of them, or is being computed, before any occluder.
+struct Begun<'d, 'i> {
+    images: &'i [OnImage],
+    originals: Vec<Option<Originals>>,
+    templates: Templates,
+    /// Looked at when there is something for the device to do meanwhile.
+    responses: Option<Responses<'d>>,
+    /// Replayed noise.
+    stream: CudaSlice<f32>,
+}
+
 /// What tells that a wave is done.
 enum Outcome<'d> {
     /// Its differences.
@@ -124,8 +135,8 @@ impl<'a> Presenting<'a, '_> {
             .iter()
             .map(|on_image| (jobs[on_image.jobs[0]].image.reborrow(), on_image.y, on_image.x))
             .collect();
-        match originals(self.device(), target, &looked) {
-            Ok(originals) => self.on(images, &originals, goal),
+        match self.begin(images, &looked) {
+            Ok(begun) => self.on(begun, goal),
             Err(error) if error.is_out_of_memory() && images.len() > 1 => {
                 let (some, others) = images.split_at(images.len() / 2);
                 self.in_parts(some, goal)?;
@@ -138,18 +149,25 @@ impl<'a> Presenting<'a, '_> {
         }
     }
 
-    /// Presents the jobs on some images whose activations are there.
-    fn on(
+    /// Has the device compute what does not depend on occluders.
+    fn begin<'i>(
         &self,
-        images: &[OnImage],
-        originals: &[Option<Originals>],
-        goal: &mut Goal<'_>,
-    ) -> Result<(), EngineError> {
+        images: &'i [OnImage],
+        looked: &[Looked<'_>],
+    ) -> Result<Begun<'a, 'i>, CudaError> {
+        let originals = originals(self.device(), self.target, looked)?;
+        let templates = Templates::new(images, self.jobs);
+        let responses = self.respond(&originals, &templates)?;
+        let stream = self.device().upload(templates.stream())?;
+        Ok(Begun { images, originals, templates, responses, stream })
+    }
+
+    /// Presents the jobs on some images whose activations are there.
+    fn on(&self, begun: Begun<'_, '_>, goal: &mut Goal<'_>) -> Result<(), EngineError> {
         let Self { target, slots, jobs, watch, .. } = *self;
         let device = self.device();
-        let templates = Templates::new(images, jobs);
-        // Looked at when there is something for the device to do meanwhile.
-        let mut responses = self.respond(originals, &templates)?;
+        let Begun { images, originals, templates, mut responses, stream } = begun;
+        let originals = &originals;
 
         let mut planner = Planner::new(&target.lineage);
         let which = images.iter().flat_map(|on_image| on_image.jobs.iter().copied());
@@ -159,7 +177,6 @@ impl<'a> Presenting<'a, '_> {
         members.retain(|(key, _)| !planner.plan(*key).is_empty());
         watch.advance((all - members.len()) as u64);
         let ordered = Ordered { planner: &planner, members: &members };
-        let stream = device.upload(templates.stream())?;
         let precision = self.engine.engine.precision;
         let waves = Waves { device, precision, target, slots, originals, stream: &stream };
 

@@ -5,7 +5,7 @@ use cudarc::driver::{CudaSlice, LaunchConfig, PushKernelArg};
 use super::parameters::mirrored;
 use super::tables::{Table, ensure};
 use crate::engine::cuda::{CudaError, Device};
-use crate::engine::deposit::{MapSums, Summation};
+use crate::engine::deposit::{MapSums, Summation, SummedImage};
 
 /// Threads of a block.
 const THREADS: u32 = 256;
@@ -41,13 +41,14 @@ mirrored! {
     }
 }
 
-/// Sums what is `kept` as asked.
+/// Sums what is `kept` as asked, some of the maps that are.
 ///
 /// # Errors
 /// [`CudaError::Shape`] where that is not there; [`CudaError::Driver`], out of memory too.
 pub fn deposit(
     device: &Device,
     asked: &Summation,
+    of_maps: &[Vec<SummedImage>],
     kept: &CudaSlice<f32>,
 ) -> Result<Vec<MapSums>, CudaError> {
     let (mut deposits, mut lists) = (Vec::new(), Vec::new());
@@ -70,7 +71,7 @@ pub fn deposit(
         ranges.push((first, one.slots.len() as u32, most));
     }
     let (mut images, mut maps) = (Vec::new(), Vec::new());
-    for map in &asked.maps {
+    for map in of_maps {
         maps.push(DepositMap { first: images.len() as u32, count: map.len() as u32 });
         for image in map {
             let (first, count, most) = ranges.get(image.deposits).copied().unwrap_or_default();

@@ -165,7 +165,7 @@ fn check(found: &Parameters, grid: &Cells) -> Result<(), NoFit> {
     let [long, short] = found.profile().widths();
     if found.amplitude <= 0.0 {
         Err(NoFit::Dip)
-    } else if !(long <= side) {
+    } else if long > side || long.is_nan() {
         Err(NoFit::Wide)
     } else if !inside(found.y) || !inside(found.x) {
         Err(NoFit::Outside)

@@ -98,6 +98,8 @@ fn noise(seed: u32) -> impl FnMut() -> f64 {
     move || f64::from(generator.next_u32()) / f64::from(u32::MAX)
 }
 
+type Of = fn(&Fit) -> Estimate;
+
 #[test]
 fn standard_errors_are_the_spread_of_the_estimates() {
     let rf = 99;
@@ -117,7 +119,7 @@ fn standard_errors_are_the_spread_of_the_estimates() {
             numbers(&map, rf, false).fit.unwrap()
         })
         .collect();
-    let estimates: [(&str, fn(&Fit) -> Estimate, f64); 7] = [
+    let estimates: [(&str, Of, f64); 7] = [
         ("amplitude", |fit| fit.amplitude, phantom.amplitude),
         ("y", |fit| fit.y, phantom.y),
         ("x", |fit| fit.x, phantom.x),

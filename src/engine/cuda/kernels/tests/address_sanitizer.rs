@@ -1,4 +1,4 @@
-//! Kernels under AddressSanitizer: what they read and write lies in their buffers.
+//! Kernels under `AddressSanitizer`: what they read and write lies in their buffers.
 
 use cudarc::driver::{DeviceRepr, LaunchConfig, PushKernelArg};
 

@@ -80,7 +80,7 @@ fn sums_over_images_are_the_hosts_to_the_bit() {
             // Maps of several images, of one, of none.
             let maps = vec![(0..17).map(image).collect(), vec![image(30)], Vec::new()];
             let asked = Summation { slots: 701, draws, moments, deposits: deposits(), maps };
-            let found = deposit(&device, &asked, &on_device).unwrap();
+            let found = deposit(&device, &asked, &asked.maps, &on_device).unwrap();
             let expected = plain(&asked, &kept);
             assert!(expected[0].absolute.iter().sum::<f64>() > 0.0);
             let bits = |sums: &[MapSums]| -> Vec<u64> {
@@ -109,7 +109,8 @@ fn what_is_not_there_is_not_summed() {
             deposits: vec![deposits.clone()],
             maps: vec![vec![image]],
         };
-        let sums = deposit(&device, &asked(1, 1, &one), &kept).unwrap();
+        let one_image = asked(1, 1, &one);
+        let sums = deposit(&device, &one_image, &one_image.maps, &kept).unwrap();
         assert_eq!((sums[0].absolute[0], sums[0].absolute_squared[0]), (2.0, 4.0));
         let beyond = Deposits { slots: vec![(0, 1)], occluders: vec![4] };
         let fewer = Deposits { slots: vec![(0, 2)], occluders: vec![1] };
@@ -119,7 +120,7 @@ fn what_is_not_there_is_not_summed() {
             (asked(1, 1, &beyond), "10 differences are kept"),
             (asked(1, 1, &fewer), "2 occluders are deposited, and 1 are listed"),
         ] {
-            let error = deposit(&device, &asked, &kept).unwrap_err().to_string();
+            let error = deposit(&device, &asked, &asked.maps, &kept).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}: expected {expected}");
         }
     });
