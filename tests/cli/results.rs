@@ -92,7 +92,7 @@ fn what_is_unfinished_damaged_or_something_else_is_refused_with_its_reason() {
     };
     refused("absent", &["absent: there is no such folder", "the --out of a `run` or `sweep`"]);
     refused("images", &["holds no results of occlumap"]);
-    place.succeeds(&format!("rank {INPUTS} --top 2 --out out"));
+    place.succeeds(&format!("rank {INPUTS} --layers conv1 --top 2 --out out"));
     refused("out", &["holds a ranking and no maps"]);
     place.succeeds(&format!("run {INPUTS} --layers conv1 --top 2 --every 9 --out out"));
     assert!(Results::open(&place.path("out"), None).is_ok());
