@@ -34,8 +34,11 @@ const OF_RUN: Cases = &[
     ("--precision bf16 --method full", &["tf32 and bf16 go with --method incremental"]),
     ("--precision fp64 --method full --device cuda", &["fp64 is the CPU's", "--device cpu"]),
     ("--method direct --device cuda", &["direct is the CPU's", "--method incremental"]),
-    ("--device gpu", &["'gpu' for '--device", "auto, cpu, cuda or cuda:N"]),
-    ("--device cuda:one", &["expected auto, cpu, cuda or cuda:N"]),
+    ("--device gpu", &["'gpu' for '--device", "auto, cpu, cuda, cuda:N, several"]),
+    (
+        "--device cuda:one",
+        &["expected auto, cpu, cuda, cuda:N, several as cuda:0,cuda:1, or cuda:all"],
+    ),
     ("--seed -1", &["'-1'"]),
     ("--image-size 0", &["`0` is not an image size", "HEIGHTxWIDTH", "1 to 65535"]),
     ("--image-size 61x", &["`61x` is not an image size"]),
