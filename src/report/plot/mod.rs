@@ -1,6 +1,6 @@
 //! Pictures of a layer's maps: a sheet with all of them, and pages with a row a unit.
 //!
-//! Both are [`Figure`](super::figure::Figure)s, in points at the size in which they are meant to be
+//! Both are [`Figure`]s, in points at the size in which they are meant to be
 //! printed.
 
 mod bar;
