@@ -8,7 +8,6 @@ mod gaussian;
 pub mod numbers;
 pub mod page;
 pub mod plot;
-
 pub mod results;
 
 pub use contact_sheet::{Panel, contact_sheet, write_png};

@@ -84,7 +84,7 @@ pub struct LayerIndex<'a> {
     pub min: Columns,
 }
 
-/// How the layer's maps are cut into cells ([`crate::report::Cells`]).
+/// How the layer's maps are cut into cells ([`crate::report::numbers::Cells`]).
 #[derive(Clone, Debug, Serialize)]
 pub struct Grid {
     /// Cells along an axis.

@@ -1,10 +1,9 @@
 //! One page to see all maps with: `report.html`, which a browser opens from a folder.
 //!
-//! The page is written by hand, in `assets/`, and has all that it needs inside. Its `index` is
-//! what it knows from the beginning: what was run, and a few numbers of every unit, to sort and
-//! filter by. Maps, their other numbers and the images lie in *pages*, which are read when they are
-//! looked at: in the same file where all of them are small, else in a folder beside it
-//! (`store`).
+//! The page is written by hand, in `assets/`, and has all that it needs inside. Its *index* is what
+//! it knows from the beginning: what was run, and a few numbers of every unit, to sort and filter
+//! by. Maps, their other numbers and the images lie in *pages*, which are read when they are looked
+//! at: in the same file where all of them are small, else in a folder beside it.
 
 mod document;
 mod error;
@@ -36,7 +35,7 @@ pub struct Report<'a> {
     pub images: Result<&'a ImageFolder, String>,
     /// Images of each unit that are shown, at most, from either end of its ranking.
     pub examples: usize,
-    /// Whether maps are blurred before a Gaussian is fitted ([`measure`](super::numbers::measure)).
+    /// Whether maps are blurred before a Gaussian is fitted ([`super::numbers::measure`]).
     pub blurred: bool,
     /// Whether pages go into the folder however small they are.
     pub split: bool,
