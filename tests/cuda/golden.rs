@@ -132,7 +132,8 @@ fn tiny_is_the_references() {
 #[test]
 fn every_layer_kind_is_the_references() {
     on_device(module_path!(), "every_layer_kind_is_the_references", || {
-        every_way(&Golden::ops(), FEW_CHANNELS, [ALL; 4]);
+        let chosen = if Gpu::is_real() { ALL } else { SOME };
+        every_way(&Golden::ops(), FEW_CHANNELS, [chosen; 4]);
     });
 }
 
