@@ -176,7 +176,7 @@ impl Plot {
         let folder = output.create("")?;
         for (layer, units) in &layers {
             let watch = Watch::new(&STOP);
-            let total = plots.count(units, &kinds);
+            let total = plots.count(layer, units, &kinds);
             let task = Task { label: layer.name(), counted: "pictures", total };
             let stop = Watch::new(&STOP);
             let work = || plots.write(layer, units, &kinds, &folder, (&watch, &stop));

@@ -15,6 +15,7 @@ mod images;
 mod memory;
 mod outputs;
 mod planning;
+mod plots;
 mod rankings;
 mod results;
 mod shards;

@@ -74,11 +74,13 @@ impl std::fmt::Debug for Plots<'_> {
 
 impl Plots<'_> {
     /// Pictures that [`write`](Self::write) counts: maps that are measured, and images.
-    pub fn count(&self, units: &[usize], kinds: &[Kind]) -> u64 {
-        let maps = if kinds.contains(&Kind::Numbers) { 1 } else { 0 };
-        let shown = self.images.is_some() && kinds.contains(&Kind::Pages);
-        let images = if shown { self.examples } else { 0 };
-        (Side::BOTH.len() * units.len() * (maps + images)) as u64
+    pub fn count(&self, layer: &LayerResults, units: &[usize], kinds: &[Kind]) -> u64 {
+        let maps = if kinds.contains(&Kind::Numbers) { units.len() } else { 0 };
+        let images = match self.images {
+            Some(_) if kinds.contains(&Kind::Pages) => self.examples * shown(layer, units).len(),
+            _ => 0,
+        };
+        (Side::BOTH.len() * (maps + images)) as u64
     }
 
     /// Writes the files of a layer into `folder`, which is there; files of the same names are
@@ -100,9 +102,7 @@ impl Plots<'_> {
         if kinds.contains(&Kind::Numbers) {
             self.write_numbers(layer, units, &cells, folder, watch)?;
         }
-        let swept = layer.swept();
-        let shown: Vec<usize> =
-            units.iter().copied().filter(|unit| swept.binary_search(unit).is_ok()).collect();
+        let shown = shown(layer, units);
         let pictures = [Kind::Sheets, Kind::Pages].iter().any(|kind| kinds.contains(kind));
         if !pictures || shown.is_empty() {
             return Ok(());
@@ -213,6 +213,12 @@ impl Plots<'_> {
         }
         Ok(())
     }
+}
+
+/// The units that have maps.
+fn shown(layer: &LayerResults, units: &[usize]) -> Vec<usize> {
+    let swept = layer.swept();
+    units.iter().copied().filter(|unit| swept.binary_search(unit).is_ok()).collect()
 }
 
 fn sheet_path(folder: &Path, layer: &str, side: Side) -> PathBuf {
