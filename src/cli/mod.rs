@@ -59,6 +59,8 @@ Examples:
       layers, receptive fields and occluders
   occlumap run --model alexnet --weights alexnet.safetensors --images photos/ --out maps/
       the maps of every unit of every convolution
+  occlumap plot maps/
+      pictures and numbers of all of them
   occlumap plan --model alexnet --weights alexnet.safetensors --images photos/ --out maps/
       how long that would take, and how much room";
 

@@ -1,11 +1,13 @@
 //! Figures as the pages of a PDF. Text is text, in the program's own font; lines are lines.
 
+use std::borrow::Cow;
 use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use pdf_writer::types::{FontFlags, LineCapStyle};
 use pdf_writer::{Content, Filter, Finish, Name, Pdf, Rect, Ref, Str, TextStr};
+use rayon::prelude::*;
 
 use super::font::{FILE, Font, FontError};
 use super::{Anchor, Colour, Figure, Item, Line, Pixels};
@@ -39,14 +41,17 @@ pub fn to_pdf(title: &str, pages: &[Figure]) -> Result<Vec<u8>, FontError> {
         free += 1;
         Ref::new(free - 1)
     };
+    let packed: Vec<Vec<Packed<'_>>> = pages.par_iter().map(packed).collect();
     let mut kids = Vec::with_capacity(pages.len());
-    for figure in pages {
+    for (figure, packed) in pages.iter().zip(&packed) {
+        let mut packed = packed.iter();
         let (page_id, content_id) = (next(), next());
         let mut page = Page { content: Content::new(), height: figure.height, font: &font };
         let mut pictures = Vec::new();
         for item in &figure.items {
             match item {
-                Item::Picture { area, pixels } => {
+                Item::Picture { area, .. } => {
+                    let Some(pixels) = packed.next() else { continue };
                     let id = next();
                     write_pixels(&mut pdf, id, pixels);
                     let name = format!("I{}", pictures.len());
@@ -203,16 +208,37 @@ fn write_font(pdf: &mut Pdf, font: &Font) {
         .pair(Name(b"Length1"), FILE.len() as i32);
 }
 
-fn write_pixels(pdf: &mut Pdf, id: Ref, pixels: &Pixels) {
-    let (bytes, filter, [width, height]) = match pixels {
-        Pixels::Plain(picture) => {
-            (&deflated(picture.as_raw()), Filter::FlateDecode, [picture.width(), picture.height()])
-        }
-        Pixels::Jpeg { bytes, size } => (&**bytes, Filter::DctDecode, *size),
-    };
+/// A picture as it lies in the file.
+struct Packed<'a> {
+    bytes: Cow<'a, [u8]>,
+    filter: Filter,
+    size: [u32; 2],
+}
+
+/// A page's pictures, in their order. To compress them is most of the work.
+fn packed(figure: &Figure) -> Vec<Packed<'_>> {
+    let mut packed = Vec::new();
+    for item in &figure.items {
+        let Item::Picture { pixels, .. } = item else { continue };
+        packed.push(match pixels {
+            Pixels::Plain(picture) => Packed {
+                bytes: deflated(picture.as_raw()).into(),
+                filter: Filter::FlateDecode,
+                size: [picture.width(), picture.height()],
+            },
+            Pixels::Jpeg { bytes, size } => {
+                Packed { bytes: bytes.as_slice().into(), filter: Filter::DctDecode, size: *size }
+            }
+        });
+    }
+    packed
+}
+
+fn write_pixels(pdf: &mut Pdf, id: Ref, pixels: &Packed<'_>) {
+    let Packed { bytes, filter, size: [width, height] } = pixels;
     let mut object = pdf.image_xobject(id, bytes);
-    object.width(width as i32).height(height as i32);
-    object.filter(filter);
+    object.width(*width as i32).height(*height as i32);
+    object.filter(*filter);
     object.color_space().device_rgb();
     object.bits_per_component(8);
 }

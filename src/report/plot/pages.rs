@@ -1,5 +1,7 @@
 //! Pages with a row a unit: its maps, and what its images show in the receptive field.
 
+use rayon::prelude::*;
+
 use super::bar::draw_bar;
 use super::contour::contours;
 use super::sheet::title;
@@ -59,7 +61,7 @@ pub fn pages(
         quiet(&mut figure, [PAGE[0] - MARGIN, foot], Anchor::End, 7.0, number);
         Ok(figure)
     };
-    units.chunks(rows.max(1)).enumerate().map(page).collect()
+    units.par_chunks(rows.max(1)).enumerate().map(page).collect()
 }
 
 /// What all rows have in common.
