@@ -36,6 +36,8 @@ pub(super) enum DeviceName {
     Cuda(Vec<usize>),
     /// Every GPU.
     All,
+    /// One of another machine; no option names it.
+    Elsewhere,
 }
 
 impl FromStr for DeviceName {
@@ -77,10 +79,13 @@ pub(super) enum Place {
         /// Whether they were asked for by name: then what they lack is an error.
         named: bool,
     },
+    /// A GPU of another machine: for checks alone.
+    Elsewhere,
 }
 
 impl DeviceArguments {
     pub const CPU: Self = Self { device: DeviceName::Cpu };
+    pub const ELSEWHERE: Self = Self { device: DeviceName::Elsewhere };
 
     /// What was asked for.
     pub fn name(&self) -> &DeviceName {
@@ -100,6 +105,7 @@ impl DeviceArguments {
         };
         let devices: Result<Vec<_>, Failure> = match &self.device {
             DeviceName::Cpu => return Ok(Place::Cpu),
+            DeviceName::Elsewhere => return Ok(Place::Elsewhere),
             DeviceName::Auto => return Ok(first_gpu(progress)),
             DeviceName::Cuda(indices) => indices.iter().copied().map(open).collect(),
             DeviceName::All => Device::list()?.into_iter().map(|info| open(info.index)).collect(),

@@ -53,6 +53,16 @@ enum Precision {
     Fp64,
 }
 
+impl Precision {
+    fn on_gpu(self) -> cuda::Precision {
+        match self {
+            Self::Fp32 | Self::Fp64 => cuda::Precision::Fp32,
+            Self::Tf32 => cuda::Precision::Tf32,
+            Self::Bf16 => cuda::Precision::Bf16,
+        }
+    }
+}
+
 /// What was asked for, with the device ready to be used.
 #[derive(Clone, Debug)]
 pub(super) struct Chosen {
@@ -72,14 +82,42 @@ impl MethodArguments {
         self.device.name()
     }
 
-    /// What stands in on a machine that only checks, since the device is another machine's.
+    /// What stands in on a machine that only checks, since the device is another machine's, which
+    /// may have `gpus`.
     ///
     /// # Errors
     /// What does not go together.
-    pub fn elsewhere(&self) -> Result<Self, Failure> {
+    pub fn elsewhere(&self, gpus: bool) -> Result<Self, Failure> {
         self.check()?;
-        let precision = if self.tensor_cores() { Precision::Fp32 } else { self.precision };
-        Ok(Self { method: self.method, precision, device: DeviceArguments::CPU })
+        let on_gpu = match self.device.name() {
+            DeviceName::Cpu => false,
+            DeviceName::Auto => self.tensor_cores() || gpus && !self.only_on_cpu(),
+            DeviceName::Cuda(_) | DeviceName::All | DeviceName::Elsewhere => true,
+        };
+        let device = if on_gpu { DeviceArguments::ELSEWHERE } else { DeviceArguments::CPU };
+        Ok(Self { method: self.method, precision: self.precision, device })
+    }
+
+    /// The names of the engines that may do the work, on whatever machine, the likeliest first.
+    pub fn engine_names(&self, gpus: bool) -> Result<Vec<&'static str>, Failure> {
+        let Self { method, precision, ref device } = *self;
+        let stand_in = self.elsewhere(gpus)?;
+        let on_cpu = Chosen { method, precision, place: Place::Cpu }.on_cpu(None).name();
+        let on_gpu = match method {
+            Method::Full => CudaFullEngine::NAME,
+            _ => CudaEngine::name_of(precision.on_gpu()),
+        };
+        Ok(match (stand_in.device.name(), device.name()) {
+            (DeviceName::Cpu, DeviceName::Auto) if !self.only_on_cpu() => vec![on_cpu, on_gpu],
+            (DeviceName::Cpu, _) => vec![on_cpu],
+            (_, DeviceName::Auto) if !self.tensor_cores() => vec![on_gpu, on_cpu],
+            _ => vec![on_gpu],
+        })
+    }
+
+    /// Whether it is what only the CPU has.
+    fn only_on_cpu(&self) -> bool {
+        self.precision == Precision::Fp64 || self.method == Method::Direct
     }
 
     fn tensor_cores(&self) -> bool {
@@ -120,9 +158,7 @@ impl MethodArguments {
     pub fn choose(&self, progress: Progress) -> Result<Chosen, Failure> {
         self.check()?;
         let Self { method, precision, ref device } = *self;
-        // What only the CPU has.
-        let on_cpu = precision == Precision::Fp64 || method == Method::Direct;
-        let place = if on_cpu { Place::Cpu } else { device.open(progress)? };
+        let place = if self.only_on_cpu() { Place::Cpu } else { device.open(progress)? };
         if self.tensor_cores() && matches!(place, Place::Cpu) {
             return Err(Failure::usage(
                 "--precision tf32 and bf16 need a GPU, and none can be used; `occlumap devices` \
@@ -142,6 +178,8 @@ impl Chosen {
             Place::Gpus { devices, .. } => {
                 devices.iter().map(|device| self.on_gpu(Arc::clone(device))).collect()
             }
+            // As those of a GPU, it holds no weights in the machine's memory.
+            Place::Elsewhere => vec![Box::new(ReferenceEngine)],
         }
     }
 
@@ -162,11 +200,6 @@ impl Chosen {
         if self.method == Method::Full {
             return Box::new(CudaFullEngine { device });
         }
-        let precision = match self.precision {
-            Precision::Fp32 | Precision::Fp64 => cuda::Precision::Fp32,
-            Precision::Tf32 => cuda::Precision::Tf32,
-            Precision::Bf16 => cuda::Precision::Bf16,
-        };
-        Box::new(CudaEngine::new(device, precision))
+        Box::new(CudaEngine::new(device, self.precision.on_gpu()))
     }
 }

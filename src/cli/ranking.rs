@@ -155,9 +155,10 @@ impl RankingJob<'_> {
     }
 
     /// Checks that the output folder holds no ranking of something else, finished or not, by whatever
-    /// engine: it is another machine that ranks. Returns the number of blocks. Writes nothing.
-    pub fn check(&self) -> Result<usize, Failure> {
-        self.find(None)?;
+    /// engine: it is another machine that ranks. Returns the number of blocks, and the ranking if it
+    /// is finished. Writes nothing.
+    pub fn check(&self) -> Result<(usize, Option<Ranking>), Failure> {
+        let found = self.find(None)?;
         let (path, mut here) = (self.output.blocks(RANKING), self.configuration());
         if let Some((_, there)) = BlockFolder::find::<RankingConfiguration, ()>(&path)? {
             here.provenance.engine.clone_from(&there.configuration.provenance.engine);
@@ -165,7 +166,7 @@ impl RankingJob<'_> {
                 return Err(error).or_usage();
             }
         }
-        Ok(here.blocks().len())
+        Ok((here.blocks().len(), found))
     }
 
     fn configuration(&self) -> RankingConfiguration {

@@ -177,6 +177,79 @@ fn mistakes_show_before_anything_is_written() {
     assert!(sweep.contains("--array=0-7\n") && !sweep.contains("--force"), "{sweep}");
 }
 
+/// What a `run` would say to it, before it is a task of the cluster that says so.
+#[test]
+fn another_sweep_in_the_folder_shows_before_anything_is_written() {
+    let place = Workplace::new();
+    let sweep = "--layers conv4 --every 3 --block 2";
+    let run = format!("run {INPUTS} --top 2 {sweep} --device cpu --out out --quiet");
+    let slurm = format!("{SLURM} {sweep} --out out --quiet --force");
+    let says = |line: &str| words(&place.run(line)).1;
+    let as_run_says = |options: &str, word: &str| {
+        place.refuses(&format!("{slurm} {options}"), 2, &["out", word, "choose another --out"]);
+        assert_eq!(says(&format!("{slurm} {options}")), says(&format!("{run} {options}")));
+    };
+    let refuse_all = || {
+        as_run_says("--seed 5", "settings.noise: philox:0 there; philox:5 here");
+        as_run_says("--method direct", "engine: cpu-incremental there; cpu-direct here");
+        // Those of the tasks, too.
+        let cuda = "engine: cpu-incremental there; cuda-incremental-tf32 here";
+        for options in ["--gpus 1 --precision tf32", "--sbatch=--gpus=1 --precision tf32"] {
+            place.refuses(&format!("{slurm} {options}"), 2, &[cuda]);
+        }
+    };
+    // What another process has left half done.
+    place.succeeds(&format!("{run} --shard 1/2"));
+    assert!(place.path("out/blocks/maps").exists());
+    refuse_all();
+    as_run_says("--units 0-3", "layers[0].swept: null there; [0,1,2,3] here");
+    for options in ["", "--gpus 1", "--device cpu"] {
+        place.succeeds(&format!("{slurm} {options}"));
+    }
+    // Without its ranking, which tasks would make.
+    let moved = |from: &str, to: &str| std::fs::rename(place.path(from), place.path(to)).unwrap();
+    moved("out/ranking", "kept");
+    let refused = "settings.noise: philox:0 there; philox:5 here";
+    place.refuses(&format!("{slurm} --seed 5"), 2, &[refused]);
+    place.succeeds(&slurm);
+    moved("kept", "out/ranking");
+    // Finished.
+    place.succeeds(&run);
+    assert!(!place.path("out/blocks").exists());
+    refuse_all();
+    as_run_says("--units 0-3", "holds maps of other layers or units");
+    place.succeeds(&slurm);
+    moved("out/ranking", "kept");
+    place.refuses(&format!("{slurm} --seed 5"), 2, &[refused]);
+    place.succeeds(&slurm);
+    // A ranking alone is no matter of the maps.
+    moved("kept", "out/ranking");
+    place.succeeds(&format!("{slurm} --seed 5 --rank-only"));
+}
+
+/// A GPU holds the weights itself: its tasks need less of the machine's memory.
+#[test]
+fn memory_is_that_of_the_device_of_the_tasks() {
+    let place = Workplace::new();
+    let slurm = format!("{SLURM} --out out --threads 1 --force --quiet");
+    let kib = |kib: u32, options: &str| format!("{slurm} --memory {kib}KiB {options}");
+    let (mut few, mut enough) = (1 << 10, 1 << 20);
+    while few + 1 < enough {
+        let middle = u32::midpoint(few, enough);
+        if place.run(&kib(middle, "--device cpu")).status.success() {
+            enough = middle;
+        } else {
+            few = middle;
+        }
+    }
+    place.refuses(&kib(few, "--device cpu"), 2, &["--memory", "needs at least"]);
+    place.refuses(&kib(few, ""), 2, &["--memory", "needs at least"]);
+    for options in ["--gpus 1 --device cuda", "--gpus 1", "--gpus 1 --precision bf16"] {
+        place.succeeds(&kib(few, options));
+    }
+    place.refuses(&kib(1 << 10, "--gpus 1 --device cuda"), 2, &["--memory", "needs at least"]);
+}
+
 #[test]
 fn parts_are_submitted_one_after_the_other_or_not_at_all() {
     let place = Workplace::new();

@@ -68,6 +68,13 @@ pub(super) struct SlurmArguments {
     pub submit: bool,
 }
 
+impl SlurmArguments {
+    /// Whether tasks have GPUs, by `--gpus` or by an option for sbatch.
+    pub fn asks_for_gpus(&self) -> bool {
+        self.gpus.is_some() || self.sbatch.iter().any(|option| option.contains("gpu"))
+    }
+}
+
 /// GPUs of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Gpus {

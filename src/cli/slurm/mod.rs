@@ -87,7 +87,7 @@ impl Slurm {
             slurm.cpus_per_task.unwrap_or(asked.map_or(PROCESSORS, |threads| threads * processes));
         let threads = asked.unwrap_or((processors / processes).max(1));
         check_device(&run, &slurm)?;
-        let (work, blocks) = check_run(run, threads)?;
+        let (work, blocks) = check_run(run, threads, slurm.asks_for_gpus())?;
         let arguments = &work.arguments;
         let needed = processes as u64 * arguments.memory.as_u64();
         let memory = slurm.mem.map_or(needed + needed / 4, |memory| memory.as_u64());
@@ -125,7 +125,6 @@ impl Slurm {
 
 /// Checks that tasks have the GPUs that the run is to use, and the other way round.
 fn check_device(run: &Run, slurm: &SlurmArguments) -> Result<(), Failure> {
-    let elsewhere = || slurm.sbatch.iter().any(|option| option.contains("gpu"));
     let problem = match (run.common.method.device(), &slurm.gpus) {
         (DeviceName::Cpu, Some(_)) => {
             "--device cpu leaves the GPUs of --gpus idle; give one or the other"
@@ -135,7 +134,7 @@ fn check_device(run: &Run, slurm: &SlurmArguments) -> Result<(), Failure> {
         {
             "--device: each process of a task sees its own GPU alone; give cuda, without a number"
         }
-        (DeviceName::Cuda(_), None) if !elsewhere() => {
+        (DeviceName::Cuda(_), None) if !slurm.asks_for_gpus() => {
             "--device cuda: tasks get no GPU without --gpus (or --sbatch=OPTION that asks for one)"
         }
         _ => return Ok(()),
@@ -143,13 +142,15 @@ fn check_device(run: &Run, slurm: &SlurmArguments) -> Result<(), Failure> {
     Err(Failure::usage(problem))
 }
 
-/// Checks all that `run` checks before it starts, with so many threads; returns that, and the number
-/// of the ranking's blocks. No GPU is opened: it is where the tasks will run.
-fn check_run(run: Run, threads: usize) -> Result<(Work, usize), Failure> {
-    let Run { top, rank_only: _, mut common } = run;
+/// Checks all that `run` checks before it starts, with so many threads, and that the results that are
+/// there are its own; returns that, and the number of the ranking's blocks. No GPU is opened: it is
+/// where the tasks will run.
+fn check_run(run: Run, threads: usize, gpus: bool) -> Result<(Work, usize), Failure> {
+    let Run { top, rank_only, mut common } = run;
     // Here it is about scripts alone.
     common.force = false;
-    common.method = common.method.elsewhere()?;
+    let engines = common.method.engine_names(gpus)?;
+    common.method = common.method.elsewhere(gpus)?;
     common.running.threads = Some(threads);
     let work = Work::open(common, &[])?;
     let inputs = &work.inputs;
@@ -162,7 +163,10 @@ fn check_run(run: Run, threads: usize) -> Result<(Work, usize), Failure> {
         progress: work.progress,
         output: &work.output,
     };
-    let blocks = job.check()?;
+    let (blocks, ranking) = job.check()?;
+    if !rank_only {
+        work.check(ranking, top, &engines)?;
+    }
     Ok((work, blocks))
 }
 

@@ -14,35 +14,21 @@ use crate::cli::failure::{Failure, OrUsage};
 use crate::cli::progress::Task;
 use crate::cli::ranking::Ranking;
 use crate::cli::share::{Pauses, Rest};
-use crate::engine::Watch;
+use crate::engine::{Prepared, Watch};
+use crate::images::ImageFolder;
 use crate::maps::LayerConfiguration;
+use crate::ranking::LayerRanking;
 use crate::sweep::{Extent, LayerSweep};
 
 impl Work {
     /// Sweeps layer by layer. A layer's maps are there as soon as they are finished, and the
     /// manifest tells of them; what is finished of other layers is kept in blocks.
     pub fn sweep(&self, ranking: &Ranking, top: usize) -> Result<(), Failure> {
-        let Self { settings, inputs, output, .. } = self;
+        let Self { inputs, output, .. } = self;
         let images = inputs.images.with_digests(ranking.digests.clone());
         let engines = self.engines();
         let workers = Workers::new(self, &engines)?;
-        let mut sweeps = Vec::with_capacity(inputs.layers.len());
-        for ((&layer, ranking), units) in
-            inputs.layers.iter().zip(&ranking.layers).zip(&settings.units)
-        {
-            sweeps.push(LayerSweep {
-                engine: &*workers.devices[0].engine,
-                layer,
-                geometry: settings.geometry(inputs, layer)?,
-                images: &images,
-                ranking,
-                units,
-                top,
-                draws: &settings.draws,
-                batch: settings.batch,
-                memory: self.memory,
-            });
-        }
+        let sweeps = self.layers(&*workers.devices[0].engine, &images, ranking, top)?;
         let stored = self.configuration(engines[0].name(), &sweeps, ranking, top)?;
         let (path, force) = (output.blocks(MAPS), self.arguments.force);
         if force {
@@ -81,6 +67,33 @@ impl Work {
             Err(failure) if failure.is_gone() && Sweep::is_complete(output, &stored)? => Ok(()),
             worked => worked,
         }
+    }
+
+    /// The sweeps of all layers.
+    pub(super) fn layers<'a>(
+        &'a self,
+        engine: &'a dyn Prepared,
+        images: &'a ImageFolder,
+        ranking: &'a Ranking,
+        top: usize,
+    ) -> Result<Vec<LayerSweep<'a>>, Failure> {
+        let Self { settings, inputs, memory, .. } = self;
+        let layers = inputs.layers.iter().zip(&ranking.layers).zip(&settings.units);
+        let sweep = |((&layer, ranking), units): ((_, &'a LayerRanking), &'a Vec<usize>)| {
+            Ok(LayerSweep {
+                engine,
+                layer,
+                geometry: settings.geometry(inputs, layer)?,
+                images,
+                ranking,
+                units,
+                top,
+                draws: &settings.draws,
+                batch: settings.batch,
+                memory: *memory,
+            })
+        };
+        layers.map(sweep).collect()
     }
 
     fn say_complete(&self) {

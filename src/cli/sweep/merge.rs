@@ -60,20 +60,29 @@ impl<'a> Sweep<'a> {
     pub fn is_complete(output: &OutputFolder, stored: &StoredSweep) -> Result<bool, Failure> {
         let Some(there) = Manifest::read(output.path())? else { return Ok(false) };
         let digest = BlockFolder::digest_of(&stored.configuration)?;
-        let here = stored.configuration.manifest(&digest, &stored.about);
         if there.configuration_sha256 == digest {
             let layers = &stored.configuration.layers;
             return Ok(there.complete
                 && layers.iter().all(|layer| Self::has_maps(output, &there, &layer.layer)));
         }
-        match BlockError::between(output.path(), &there.comparable(), &here.comparable()) {
-            Some(error) => Err(error).or_usage(),
-            None => Err(Failure::usage(format!(
-                "{}: holds maps of other layers or units, or made from another ranking; choose \
-                 another --out, or give --force to start anew",
-                output.path().display()
-            ))),
-        }
+        Self::check_settings(output, &there, stored)?;
+        Err(Failure::usage(format!(
+            "{}: holds maps of other layers or units, or made from another ranking; choose another \
+             --out, or give --force to start anew",
+            output.path().display()
+        )))
+    }
+
+    /// Checks that the maps that are there were made from the same network, images and settings.
+    pub fn check_settings(
+        output: &OutputFolder,
+        there: &Manifest,
+        stored: &StoredSweep,
+    ) -> Result<(), Failure> {
+        let digest = BlockFolder::digest_of(&stored.configuration)?;
+        let here = stored.configuration.manifest(&digest, &stored.about);
+        let error = BlockError::between(output.path(), &there.comparable(), &here.comparable());
+        error.map_or(Ok(()), Err).or_usage()
     }
 
     fn has_maps(output: &OutputFolder, manifest: &Manifest, layer: &str) -> bool {

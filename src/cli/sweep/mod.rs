@@ -2,6 +2,7 @@
 
 mod arguments;
 mod blocks;
+mod check;
 mod configuration;
 mod job;
 mod merge;

@@ -33,9 +33,14 @@ pub struct CudaFullEngine {
     pub device: Arc<Device>,
 }
 
+impl CudaFullEngine {
+    /// Its [`name`](Engine::name).
+    pub const NAME: &str = "cuda-full";
+}
+
 impl Engine for CudaFullEngine {
     fn name(&self) -> &'static str {
-        "cuda-full"
+        Self::NAME
     }
 
     fn device(&self) -> String {

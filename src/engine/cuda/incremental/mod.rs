@@ -54,15 +54,20 @@ impl CudaEngine {
     pub fn new(device: Arc<Device>, precision: Precision) -> Self {
         Self { device, precision, memory: None }
     }
-}
 
-impl Engine for CudaEngine {
-    fn name(&self) -> &'static str {
-        match self.precision {
+    /// The [`name`](Engine::name) of one with this precision.
+    pub const fn name_of(precision: Precision) -> &'static str {
+        match precision {
             Precision::Fp32 => "cuda-incremental",
             Precision::Tf32 => "cuda-incremental-tf32",
             Precision::Bf16 => "cuda-incremental-bf16",
         }
+    }
+}
+
+impl Engine for CudaEngine {
+    fn name(&self) -> &'static str {
+        Self::name_of(self.precision)
     }
 
     fn device(&self) -> String {

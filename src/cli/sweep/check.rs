@@ -1,0 +1,76 @@
+//! Whether what lies in the output folder is this sweep's, before the machine that sweeps sees it.
+
+use super::merge::Sweep;
+use super::{MAPS, Work};
+use crate::blocks::{BlockError, BlockFolder};
+use crate::cli::failure::{Failure, OrUsage};
+use crate::cli::inputs::Inputs;
+use crate::cli::ranking::Ranking;
+use crate::engine::{Engine, ReferenceEngine};
+use crate::maps::{Manifest, StoredSweep, SweepAbout, SweepConfiguration};
+use crate::ranking::UnitRanking;
+
+impl Work {
+    /// Checks that the output folder holds no sweep of something else, finished or not, as the sweep
+    /// itself will see. `engines` may sweep, the likeliest first. Before the ranking is finished, what
+    /// only it tells is taken to be the same. Writes nothing.
+    pub fn check(
+        &self,
+        ranking: Option<Ranking>,
+        top: usize,
+        engines: &[&'static str],
+    ) -> Result<(), Failure> {
+        let path = self.output.blocks(MAPS);
+        let blocks = BlockFolder::find::<SweepConfiguration, SweepAbout>(&path)?;
+        let maps = Manifest::read(self.output.path())?;
+        let there = blocks.as_ref().map(|(_, stored)| &stored.configuration.engine);
+        let Some(there) = there.or(maps.as_ref().map(|maps| &maps.engine)) else { return Ok(()) };
+        let engine = engines.iter().find(|engine| *there == **engine).unwrap_or(&engines[0]);
+        let mut here = self.stored(engine, ranking.as_ref(), top)?;
+        if let Some((_, there)) = &blocks {
+            let (there, here) = (&there.configuration, &mut here.configuration);
+            if ranking.is_none() {
+                take_ranking(there, here);
+            }
+            if let Some(error) = BlockError::between(&path, there, here) {
+                return Err(error).or_usage();
+            }
+        }
+        match maps {
+            Some(_) if ranking.is_some() => Sweep::is_complete(&self.output, &here).map(drop),
+            Some(maps) => Sweep::check_settings(&self.output, &maps, &here),
+            None => Ok(()),
+        }
+    }
+
+    fn stored(
+        &self,
+        engine: &str,
+        ranking: Option<&Ranking>,
+        top: usize,
+    ) -> Result<StoredSweep, Failure> {
+        let Inputs { model, layers, images } = &self.inputs;
+        let units = self.inputs.units();
+        let nothing = Ranking {
+            layers: units.iter().map(|&units| vec![UnitRanking::default(); units]).collect(),
+            digests: Vec::new(),
+            digests_were_read: false,
+            seconds: None,
+        };
+        let ranking = ranking.unwrap_or(&nothing);
+        let plain = ReferenceEngine.prepare(model, layers, images.size())?;
+        let sweeps = self.layers(&*plain, images, ranking, top)?;
+        self.configuration(engine, &sweeps, ranking, top)
+    }
+}
+
+/// Takes over what only a ranking tells.
+fn take_ranking(there: &SweepConfiguration, here: &mut SweepConfiguration) {
+    here.images.sha256.clone_from(&there.images.sha256);
+    for here in &mut here.layers {
+        if let Some(there) = there.layers.iter().find(|there| there.layer == here.layer) {
+            here.presentations = there.presentations;
+            here.ranking_sha256.clone_from(&there.ranking_sha256);
+        }
+    }
+}
