@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::manifest::{Manifest, ModelRecord, SettingsRecord, VerificationRecord};
+use super::manifest::{Manifest, ModelRecord, SettingsRecord, VerificationRecord, processor};
 use crate::VERSION;
 use crate::blocks::Stored;
 use crate::files::Digest;
@@ -110,6 +110,7 @@ pub struct BlockRecord {
     /// On so many threads.
     pub threads: usize,
     /// On which device: `cpu`, or a GPU's number and name.
+    #[serde(default = "processor")]
     pub device: String,
     /// What presenting some of it again showed; `null` where that was not asked for.
     pub verified: Option<VerificationRecord>,

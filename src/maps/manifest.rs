@@ -105,6 +105,16 @@ const fn one() -> usize {
     1
 }
 
+/// What there was before there were GPUs.
+fn processors() -> BTreeSet<String> {
+    BTreeSet::from([processor()])
+}
+
+/// As [`processors`].
+pub(super) fn processor() -> String {
+    "cpu".into()
+}
+
 impl SettingsRecord {
     /// What is told about the maps.
     pub fn planes(&self) -> Vec<Plane> {
@@ -137,6 +147,7 @@ pub struct LayerRecord {
     /// Threads of the processes, each number once.
     pub threads: BTreeSet<usize>,
     /// The devices that computed, each once: `cpu`, or a GPU's number and name.
+    #[serde(default = "processors")]
     pub devices: BTreeSet<String>,
     /// SHA-256 of the files.
     pub files: BTreeMap<String, Digest>,
