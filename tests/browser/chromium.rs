@@ -15,6 +15,8 @@ use image::RgbImage;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::common::say_skipped;
+
 /// How long the page may take for what is waited for. Nothing is measured by it.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -41,7 +43,7 @@ fn program(test: &str) -> Option<PathBuf> {
     if found.is_none() {
         let required = std::env::var_os("OCCLUMAP_REQUIRE_BROWSER").is_some_and(|it| it == "1");
         assert!(!required, "{test}: there is no Chromium on the PATH");
-        eprintln!("SKIPPED {test}: there is no Chromium on the PATH");
+        say_skipped(test, "there is no Chromium on the PATH");
     }
     found
 }

@@ -2,7 +2,6 @@
 //! wide and narrow, and no script complains. Where there is no Chromium, tests say that they are
 //! skipped.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail by panicking")]
-#![allow(clippy::print_stderr, reason = "a skipped test says so")]
 #![cfg(unix)]
 
 mod chromium;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::common::say_skipped;
 use crate::place::{RUN, messages, place, same_results_in, start};
 use crate::workplace::{Workplace, tree};
 
@@ -20,7 +21,7 @@ impl Disk {
         if mount.is_ok_and(|output| output.status.success()) {
             return Some(Self(path));
         }
-        eprintln!("SKIPPED {test}: no tmpfs can be mounted here; it needs root");
+        say_skipped(test, "no tmpfs can be mounted here; it needs root");
         None
     }
 

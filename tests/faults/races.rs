@@ -2,6 +2,7 @@
 
 use std::process::Child;
 
+use crate::common::say_skipped;
 use crate::place::{Dice, RUN, messages, place, same_results, start, undisturbed};
 use crate::workplace::Workplace;
 
@@ -71,7 +72,7 @@ fn processes_that_share_a_folder_survive_each_other() {
 fn a_clock_that_is_set_back_does_not_matter() {
     let place = place();
     let Some(clock) = clock(&place) else {
-        eprintln!("SKIPPED a_clock_that_is_set_back_does_not_matter: no C compiler");
+        say_skipped("a_clock_that_is_set_back_does_not_matter", "no C compiler");
         return;
     };
     let mut dice = Dice::new(5);
