@@ -7,6 +7,7 @@ and times them in turn, several rounds. Prints a table, and writes it with every
 """
 
 import argparse
+import functools
 import json
 import os
 import platform
@@ -15,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -34,15 +36,41 @@ from tables import tables
 
 #: Pixels of an image's side.
 SIDE = 227
-#: Error of a map that is allowed, as a part of its largest value.
+#: Error of PyTorch's maps that is allowed, as a part of a map's largest value.
 TOLERANCE = 1e-4
+#: On a GPU PyTorch is in reduced precision, tf32 unless told otherwise, and bf16 at its best, and
+#: nearly equal responses are subtracted.
+REDUCED_TOLERANCE = 0.2
+#: Error of occlumap's maps that is allowed.
+PRECISIONS = {"fp32": 1e-5, "tf32": 1e-3, "bf16": 1e-2}
 #: Images a unit in a whole sweep: the 100 best and the 100 worst.
 IMAGES_A_UNIT = 200
-#: On a GPU PyTorch's best is in reduced precision: nearly equal responses are subtracted.
-REDUCED_TOLERANCE = 0.2
+
+
+@dataclass(frozen=True)
+class Way:
+    """How occlumap computes."""
+    method: str
+    precision: str = "fp32"
+    #: Where, if not where the others do.
+    device: str | None = None
+
+
+INCREMENTAL = Way("incremental")
+#: Whole images in 64 bits: what all others are compared with.
+EXACT = Way("full", "fp64", "cpu")
+#: The ways that are compared, by the names of their rows.
+WAYS = {
+    "cpu": {"occlumap --method full": Way("full"), "occlumap --method direct": Way("direct"),
+            "occlumap": INCREMENTAL},
+    "cuda": {"occlumap --method full": Way("full"), "occlumap": INCREMENTAL,
+             "occlumap --precision tf32": Way("incremental", "tf32"),
+             "occlumap --precision bf16": Way("incremental", "bf16")},
+}
 #: Contenders that can be left out, by what --without calls them.
 OPTIONAL = {"captum": "captum", "tuned": "tuned", "full": "occlumap --method full",
-            "direct": "occlumap --method direct"}
+            "direct": "occlumap --method direct", "tf32": "occlumap --precision tf32",
+            "bf16": "occlumap --precision bf16"}
 
 
 def left_out(text):
@@ -69,7 +97,8 @@ def arguments():
                         help="about how long occlumap sweeps each layer")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--device", default="cpu", choices=list(WAYS),
+                        help="where all compute; on cuda occlumap does so in each precision")
     return parser.parse_args()
 
 
@@ -155,67 +184,72 @@ class Comparison:
     def jobs(self, layer, count):
         return choose(layer, self.count, count, *self.outputs[layer])
 
-    def occlumap(self, *more):
-        return [self.options.occlumap, more[0], *self.inputs, *more[1:],
+    def occlumap(self, command, way, *more):
+        return [self.options.occlumap, command, *self.inputs, *more, "--method", way.method,
+                "--precision", way.precision, "--device", way.device or self.options.device,
                 "--threads", self.options.threads, "--quiet", "--force"]
 
     def compared(self, contenders):
         """The names of those that were not left out."""
         return [name for name in contenders if name not in self.options.without]
 
-    def torch(self, script, jobs, name, *more):
+    def torch(self, script, jobs, name, *more, device=None):
         """Runs a contender in PyTorch; returns what it measured."""
         listed, out = self.work / "jobs.json", self.work / f"{name}.json"
         listed.write_text(json.dumps(jobs))
         run([sys.executable, HERE / script, *self.inputs, "--jobs", listed, "--out", out,
-             "--threads", self.options.threads, "--device", self.options.device, *more])
+             "--threads", self.options.threads, "--device", device or self.options.device, *more])
         return json.loads(out.read_text())
 
     def check(self):
         """The largest error of each contender's maps, from the same noise, against whole images in
         64-bit arithmetic: [contender][layer], as a part of the map's largest value. Ends the
-        program where maps differ from the reference's: what is not the same is not compared."""
+        program where it is too large: what is not the same is not compared."""
         jobs = [job for jobs in self.pairs.values() for job in jobs]
-        maps = {}
-        for name in self.compared(["reference", "tuned"]):
+        exact = {key(job): self.map(job, EXACT) for job in jobs}
+
+        def errors(name, maps, limit):
+            found = dict.fromkeys(self.pairs, 0.0)
+            for job in jobs:
+                expected = exact[key(job)]
+                difference = np.abs(maps[key(job)] - expected).max()
+                error = float(difference / max(np.abs(expected).max(), 1e-30))
+                if not error <= limit:
+                    sys.exit(f"{key(job)}: {name}'s map differs from that of whole images in 64 "
+                             f"bits by {error:.1e} of its largest value, and {limit:.0e} is "
+                             "allowed; nothing is compared")
+                found[job["layer"]] = max(found[job["layer"]], error)
+            return found
+
+        def of_torch(name, limit, device=None):
             path = self.work / f"{name}.npz"
-            self.torch(f"{name}.py", jobs, name, "--maps", path)
-            maps[name] = np.load(path)
-        methods = {
-            "occlumap --method full": ("full", "f32"),
-            "occlumap --method direct": ("direct", "f32"),
-            "occlumap": ("incremental", "f32"),
-            "exact": ("full", "f64"),
-        }
-        for name in self.compared(methods):
-            method, precision = methods[name]
-            maps[name] = {}
-            for job in jobs:
-                path = self.work / "map.npy"
-                run(self.occlumap(
-                    "map", "--layer", job["layer"], "--unit", job["unit"], "--image", job["image"],
-                    "--position", f"{job['y']},{job['x']}", "--noise", f"torch:{job['seed']}",
-                    "--method", method, "--precision", precision, "--out", path))
-                maps[name][key(job)] = np.load(path)
+            self.torch(f"{name}.py", jobs, name, "--maps", path, device=device)
+            return errors(name, np.load(path), limit)
 
-        def error(name, other, job):
-            found, expected = (maps[which][key(job)] for which in (name, other))
-            return float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30))
+        found = {}
+        on_gpu = self.options.device == "cuda"
+        if on_gpu:
+            # That all compute the same is told in full precision.
+            of_torch("reference", TOLERANCE, "cpu")
+        for name in self.compared(["reference", "tuned"]):
+            found[name] = of_torch(name, REDUCED_TOLERANCE if on_gpu else TOLERANCE)
+        ways = WAYS[self.options.device]
+        for name in self.compared(ways):
+            way = ways[name]
+            maps = {key(job): self.map(job, way) for job in jobs}
+            found[name] = errors(name, maps, PRECISIONS[way.precision])
+        return found
 
-        errors = {}
-        for name in maps:
-            reduced = name == "tuned" and self.options.device == "cuda"
-            for job in jobs:
-                from_reference = error(name, "reference", job)
-                if not from_reference <= (REDUCED_TOLERANCE if reduced else TOLERANCE):
-                    sys.exit(f"{key(job)}: {name}'s map differs from the reference's by "
-                             f"{from_reference:.1e} of its largest value; nothing is compared")
-            errors[name] = {layer: max(error(name, "exact", job) for job in layer_jobs)
-                            for layer, layer_jobs in self.pairs.items()}
-        del errors["exact"]
-        return errors
+    def map(self, job, way):
+        """The map of a job, as occlumap computes it."""
+        path = self.work / "map.npy"
+        run(self.occlumap(
+            "map", way, "--layer", job["layer"], "--unit", job["unit"], "--image", job["image"],
+            "--position", f"{job['y']},{job['x']}", "--noise", f"torch:{job['seed']}",
+            "--out", path))
+        return np.load(path)
 
-    def sweep(self, layer, jobs, method, *more):
+    def sweep(self, layer, jobs, way, *more):
         """Presentations, and the seconds that `occlumap sweep` takes for them."""
         # A ranking with the jobs of each unit: that is what a sweep takes. Units that have fewer
         # than others get some of theirs twice.
@@ -231,34 +265,33 @@ class Comparison:
         folder, out = self.work / "ranking", self.work / "sweep"
         folder.mkdir(exist_ok=True)
         np.save(folder / f"{layer}.npy", ranking)
-        run(self.occlumap("sweep", "--ranking", folder, "--layers", layer, "--units",
-                          ",".join(map(str, sorted(of_unit))), "--method", method, "--out", out, *more))
+        run(self.occlumap("sweep", way, "--ranking", folder, "--layers", layer, "--units",
+                          ",".join(map(str, sorted(of_unit))), "--out", out, *more))
         record = json.loads((out / "manifest.json").read_text())["layers"][layer]
         self.occluders[layer] = record["presentations"] / (2 * each * len(of_unit))
         return record["presentations"], record["seconds"]
 
-    def full(self):
-        """The rates of the plain engine, on the jobs that PyTorch gets."""
-        found = {layer: self.sweep(layer, jobs, "full") for layer, jobs in self.pairs.items()}
-        return {layer: count / seconds for layer, (count, seconds) in found.items()}
-
-    def incremental(self, method):
-        """The rates of an incremental method, on as many jobs as fill the time asked for."""
+    def rates(self, way):
+        """The rates of one of occlumap's ways: of whole images on the jobs that PyTorch gets, of an
+        incremental one on as many as fill the time asked for."""
         rates = {}
         for layer in self.layers:
-            if layer not in self.sizes:
-                self.sizes[layer] = self.size(layer, method)
-            count, seconds = self.sweep(layer, self.jobs(layer, self.sizes[layer]), method)
+            jobs = self.pairs[layer]
+            if way.method != "full":
+                if layer not in self.sizes:
+                    self.sizes[layer] = self.size(layer, way)
+                jobs = self.jobs(layer, self.sizes[layer])
+            count, seconds = self.sweep(layer, jobs, way)
             rates[layer] = count / seconds
         return rates
 
-    def size(self, layer, method):
+    def size(self, layer, way):
         """How many maps of a layer take about the time asked for."""
         maps, seconds, most = 1, 0, IMAGES_A_UNIT * self.outputs[layer][0]
         # What a sweep begins with would weigh too much in a short one.
         while seconds < self.options.seconds / 4 and maps < most:
             maps = min(4 * maps, most)
-            _, seconds = self.sweep(layer, self.jobs(layer, maps), method)
+            _, seconds = self.sweep(layer, self.jobs(layer, maps), way)
         return min(int(maps * self.options.seconds / seconds) + 1, most)
 
     def network(self):
@@ -275,10 +308,9 @@ class Comparison:
             "reference": lambda: self.torch("reference.py", jobs, "reference"),
             "captum": lambda: self.torch("captum_occlusion.py", jobs, "captum"),
             "tuned": lambda: self.torch("tuned.py", jobs, "tuned"),
-            "occlumap --method full": self.full,
-            "occlumap --method direct": lambda: self.incremental("direct"),
-            "occlumap": lambda: self.incremental("incremental"),
         }
+        for name, way in WAYS[self.options.device].items():
+            contenders[name] = functools.partial(self.rates, way)
         for name in self.compared(contenders):
             start = time.perf_counter()
             found = contenders[name]()

@@ -7,7 +7,7 @@ import json
 
 import matplotlib.pyplot as plt
 
-from compare import Comparison, arguments
+from compare import INCREMENTAL, Comparison, arguments
 
 #: The layer whose maps and batches are varied.
 LAYER = "conv3"
@@ -17,7 +17,7 @@ THREADED = ["conv3", "conv4", "conv5"]
 
 def best(comparison, layer, jobs, *more):
     """Presentations, and the shortest of three sweeps in seconds: others use the machine too."""
-    runs = [comparison.sweep(layer, jobs, "incremental", *more) for _ in range(3)]
+    runs = [comparison.sweep(layer, jobs, INCREMENTAL, *more) for _ in range(3)]
     return runs[0][0], min(seconds for _, seconds in runs)
 
 
@@ -28,11 +28,11 @@ def powers(most):
 def threads(comparison, layer):
     """The best presentations a second of each number of threads: three sweeps each, in turn."""
     most = comparison.options.threads
-    jobs = comparison.jobs(layer, comparison.size(layer, "incremental"))
+    jobs = comparison.jobs(layer, comparison.size(layer, INCREMENTAL))
     rates = dict.fromkeys(powers(most), 0)
     for count in 3 * list(rates):
         comparison.options.threads = count
-        presentations, seconds = comparison.sweep(layer, jobs, "incremental")
+        presentations, seconds = comparison.sweep(layer, jobs, INCREMENTAL)
         rates[count] = max(rates[count], presentations / seconds)
     comparison.options.threads = most
     return rates

@@ -9,7 +9,8 @@ import json
 import statistics
 from pathlib import Path
 
-OURS = ("occlumap --method direct", "occlumap")
+OURS = ("occlumap --method direct", "occlumap", "occlumap --precision tf32",
+        "occlumap --precision bf16")
 THEIRS = ("reference", "captum", "tuned")
 #: What two runs' ratios may differ by.
 AGREEMENT = 0.15
@@ -70,7 +71,7 @@ def agreement_table(first, second):
     if dates[0] == dates[1]:
         dates = ["first", "second"]
     lines = head("over the reference", [*network, "all units"])
-    for ours in OURS:
+    for ours in (ours for ours in OURS if all(ours in run["rates"] for run in (first, second))):
         both = [ratios(run["rates"], ours, "reference", network) for run in (first, second)]
         for date, found in zip(dates, both):
             lines.append(row(f"{ours}, {date}", [f"{ratio:,.0f}×" for ratio in found]))
