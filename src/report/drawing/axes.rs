@@ -25,14 +25,18 @@ impl Axes {
         Self { rows, columns, scale: LONGEST / longest as f32 }
     }
 
-    /// A figure with a title, a line below it, and room for the axes.
-    pub fn figure(&self, title: &str, about: &str) -> Figure {
+    /// A figure with a title, lines below it, and room for the axes.
+    pub fn figure(&self, title: &str, about: &[&str]) -> Figure {
         let area = self.all();
-        let width = area.width + LEFT + RIGHT;
+        // However narrow the axes are, there is room for the text.
+        let width = LONGEST + LEFT + RIGHT;
         let mut figure = Figure::new(width, area.height + ABOVE + BELOW);
         figure.fill(Area { x: 0.0, y: 0.0, width, height: figure.height }, [255; 3]);
         figure.text([LEFT, 13.0], Anchor::Start, 9.0, title);
-        grey(&mut figure, [LEFT, 25.0], Anchor::Start, about.to_owned());
+        for (line, &about) in about.iter().enumerate() {
+            let y = 25.0 + 10.0 * line as f32;
+            grey(&mut figure, [LEFT, y], Anchor::Start, about.to_owned());
+        }
         figure
     }
 

@@ -11,6 +11,8 @@ use crate::report::figure::{Colour, Figure, Pixels};
 
 const BOX: Colour = [0, 0, 0];
 const OCCLUDER: Colour = [60, 110, 190];
+/// The same, to be seen on an image, dark or light.
+const ON_IMAGE: Colour = [70, 160, 255];
 const OUTSIDE: Colour = [232, 232, 236];
 
 /// What is drawn.
@@ -55,7 +57,9 @@ pub fn draw_grid(grid: Grid<'_>) -> Figure {
         ),
         None => format!("no occluder fits into the box; RF of {rf} pixels, image of {size}"),
     };
-    let mut figure = axes.figure(title, &about);
+    let key = "black: the box; red: the first occluder; dots: where effects are marked; grey: beyond \
+               the image";
+    let mut figure = axes.figure(title, &[&about, key]);
     let all = axes.all();
     figure.fill(all, OUTSIDE);
     // What of the image lies in the axes' range.
@@ -80,16 +84,18 @@ pub fn draw_grid(grid: Grid<'_>) -> Figure {
         let Occluder { top, left, size, .. } = *occluder;
         axes.area(top as isize, left as isize, size, size)
     };
+    let colour = if image.is_some() { ON_IMAGE } else { OCCLUDER };
     for occluder in occluders {
-        figure.outline(square(occluder), line(OCCLUDER, 0.35));
+        figure.outline(square(occluder), line(colour, 0.35));
     }
     for occluder in occluders {
         let half = (occluder.size - 1) / 2;
         let [y, x] = [occluder.top + half, occluder.left + half].map(|place| place as isize);
-        figure.fill(axes.area(y, x, 1, 1), OCCLUDER);
+        figure.fill(axes.area(y, x, 1, 1), colour);
     }
     let first =
         axes.area(pixels.y_min as isize, pixels.x_min as isize, pixels.height(), pixels.width());
+    figure.outline(first, line([255; 3], 2.4));
     figure.outline(first, line(BOX, 1.2));
     if let Some(first) = occluders.first() {
         figure.outline(square(first), line(ACCENT, 1.2));

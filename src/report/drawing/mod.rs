@@ -18,8 +18,8 @@ const LONGEST: f32 = 340.0;
 const LEFT: f32 = 30.0;
 const BELOW: f32 = 22.0;
 const RIGHT: f32 = 14.0;
-/// For the title.
-const ABOVE: f32 = 34.0;
+/// For the title, and two lines below it.
+const ABOVE: f32 = 42.0;
 /// Of the occluder that is spoken of.
 const ACCENT: Colour = [214, 40, 40];
 

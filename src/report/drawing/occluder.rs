@@ -31,7 +31,7 @@ pub fn draw_occluder(
     let Occluder { top, left, size, .. } = occluder;
     let title = format!("{name} with an occluder of {size}×{size} pixels");
     let about = format!("its upper left pixel at y {top}, x {left}; filled with {noise}");
-    let mut figure = axes.figure(&title, &about);
+    let mut figure = axes.figure(&title, &[&about]);
     figure.picture(axes.all(), Pixels::Plain(Arc::new(tones.picture(&image.view()))));
     if outlined {
         figure.outline(axes.area(top as isize, left as isize, size, size), line(ACCENT, 1.0));

@@ -38,6 +38,8 @@ pub struct Cells {
     mark: f64,
     /// Cells along an axis.
     count: usize,
+    /// How far up and left of an occluder's centre it is marked.
+    shift: f64,
     deposit: Deposit,
     /// The cells in which an occluder was presented, row by row.
     presented: Vec<bool>,
@@ -62,7 +64,10 @@ impl Cells {
             _ => (step as f64 - 1.0) / 2.0,
         };
         let presented = vec![true; count * count];
-        let mut cells = Self { rf, step, first, mark, count, deposit: settings.deposit, presented };
+        let shifted = settings.deposit == Deposit::Centre && size.is_multiple_of(2);
+        let shift = if shifted { 0.5 } else { 0.0 };
+        let deposit = settings.deposit;
+        let mut cells = Self { rf, step, first, mark, count, shift, deposit, presented };
         if settings.every > 1 && settings.deposit == Deposit::Centre {
             cells.leave_out(settings.grid, settings.every);
         }
@@ -104,6 +109,12 @@ impl Cells {
     /// Cells along an axis.
     pub const fn count(&self) -> usize {
         self.count
+    }
+
+    /// What is to be added to a map's coordinates to get those of the pixels that were occluded: an
+    /// occluder of an even side is marked half a pixel up and left of its centre.
+    pub const fn shift(&self) -> f64 {
+        self.shift
     }
 
     fn cell_of(&self, pixel: usize) -> usize {

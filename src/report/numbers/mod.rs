@@ -11,7 +11,7 @@
 mod cells;
 mod fit;
 #[cfg(test)]
-mod phantoms;
+pub(super) mod phantoms;
 mod spread;
 mod table;
 

@@ -12,7 +12,6 @@ use super::ReportError;
 use super::index::{Columns, Grid, short};
 use super::pictures::{Gallery, Shown};
 use crate::engine::Watch;
-use crate::geometry::Deposit;
 use crate::ranking::{LayerRanking, Side};
 use crate::report::numbers::{Cells, Estimate, Fit, Measured, Numbers, measure};
 use crate::report::results::{LayerResults, Results, UnitMap};
@@ -97,8 +96,6 @@ impl Measures {
         };
         let swept = layer.swept();
         let units = swept.par_iter().map(|&unit| measured(unit)).collect::<Result<_, _>>()?;
-        let even = layer.record().occluder_size.is_multiple_of(2);
-        let shifted = even && settings.deposit == Deposit::Centre;
         let reliability = |side| -> Result<Option<Vec<Option<f64>>>, ReportError> {
             let of_all = layer.reliability(side)?;
             let of = |values: Vec<Option<f64>>| {
@@ -107,7 +104,7 @@ impl Measures {
             Ok(of_all.map(of))
         };
         let reliability = [reliability(Side::Top)?, reliability(Side::Bottom)?];
-        let grid = grid(&cells, if shifted { 0.5 } else { 0.0 });
+        let grid = grid(&cells);
         Ok(Self { cells, grid, units, reliability })
     }
 
@@ -208,7 +205,7 @@ impl From<&Fit> for FitFacts {
     }
 }
 
-fn grid(cells: &Cells, shift: f64) -> Grid {
+fn grid(cells: &Cells) -> Grid {
     // Every cell in which an occluder was presented has a value, be it zero.
     let empty = Array2::zeros((cells.rf(), cells.rf()));
     let presented: BTreeSet<usize> = (cells.of(&empty.view()).iter())
@@ -220,6 +217,6 @@ fn grid(cells: &Cells, shift: f64) -> Grid {
         step: cells.step(),
         first: cells.first(),
         absent: all.filter(|cell| !presented.contains(cell)).collect(),
-        shift,
+        shift: cells.shift(),
     }
 }

@@ -12,7 +12,7 @@ use crate::images::ImageFolder;
 use crate::noise::Noise;
 use crate::ranking::Side;
 use crate::report::figure::{INCH, to_pdf};
-use crate::report::numbers::{Cells, Measured, Row, measure, write_table};
+use crate::report::numbers::{Cells, Fit, Measured, Row, measure, write_table};
 use crate::report::{LayerResults, Results, Tones, write_png};
 
 /// A kind of file.
@@ -75,7 +75,7 @@ impl std::fmt::Debug for Plots<'_> {
 impl Plots<'_> {
     /// Pictures that [`write`](Self::write) counts: maps that are measured, and images.
     pub fn count(&self, layer: &LayerResults, units: &[usize], kinds: &[Kind]) -> u64 {
-        let maps = if kinds.contains(&Kind::Numbers) { units.len() } else { 0 };
+        let maps = if is_measured(kinds) { units.len() } else { 0 };
         let images = match self.images {
             Some(_) if kinds.contains(&Kind::Pages) => self.examples * shown(layer, units).len(),
             _ => 0,
@@ -99,8 +99,12 @@ impl Plots<'_> {
         (watch, stop): (&Watch<'_>, &Watch<'_>),
     ) -> Result<(), PlotError> {
         let cells = Cells::new(layer.record(), &self.results.manifest().settings);
+        let mut measured = Vec::new();
+        if is_measured(kinds) {
+            measured = self.measure(layer, units, &cells, watch)?;
+        }
         if kinds.contains(&Kind::Numbers) {
-            self.write_numbers(layer, units, &cells, folder, watch)?;
+            write_numbers(layer, units, &measured, folder)?;
         }
         let shown = shown(layer, units);
         let pictures = [Kind::Sheets, Kind::Pages].iter().any(|kind| kinds.contains(kind));
@@ -116,19 +120,21 @@ impl Plots<'_> {
             Side::BOTH.par_iter().try_for_each(write)?;
         }
         if kinds.contains(&Kind::Pages) {
-            self.write_pages(layer, &maps, folder, (watch, stop))?;
+            let of = |unit| units.binary_search(unit).ok().and_then(|place| measured.get(place));
+            let fits = maps.units().iter().map(|unit| fits(of(unit))).collect::<Vec<_>>();
+            self.write_pages(layer, &maps, &fits, folder, (watch, stop))?;
         }
         Ok(())
     }
 
-    fn write_numbers(
+    /// Measures the maps of some units.
+    fn measure(
         &self,
         layer: &LayerResults,
         units: &[usize],
         cells: &Cells,
-        folder: &Path,
         watch: &Watch<'_>,
-    ) -> Result<(), PlotError> {
+    ) -> Result<Vec<[Measured; 2]>, PlotError> {
         let measured = |unit: usize| -> Result<[Measured; 2], PlotError> {
             if watch.stopped() {
                 return Err(PlotError::Stopped);
@@ -140,23 +146,7 @@ impl Plots<'_> {
             watch.advance(Side::BOTH.len() as u64);
             Ok(both)
         };
-        let found: Vec<[Measured; 2]> =
-            units.par_iter().map(|&unit| measured(unit)).collect::<Result<_, _>>()?;
-        let reliability = [layer.reliability(Side::Top)?, layer.reliability(Side::Bottom)?];
-        let row = |unit: usize, side: Side, measured| Row {
-            layer: layer.name(),
-            unit,
-            side,
-            measured,
-            reliability: reliability[side as usize].as_ref().and_then(|values| values[unit]),
-        };
-        let rows = units.iter().zip(&found).flat_map(|(&unit, found)| {
-            Side::BOTH.into_iter().zip(found).map(move |(side, found)| row(unit, side, found))
-        });
-        for path in Kind::Numbers.files(folder, layer.name()) {
-            write_table(&path, rows.clone())?;
-        }
-        Ok(())
+        units.par_iter().map(|&unit| measured(unit)).collect()
     }
 
     fn write_sheet(
@@ -175,6 +165,7 @@ impl Plots<'_> {
         &self,
         layer: &LayerResults,
         maps: &LayerMaps,
+        fits: &[[Option<Fit>; 2]],
         folder: &Path,
         (watch, stop): (&Watch<'_>, &Watch<'_>),
     ) -> Result<(), PlotError> {
@@ -204,7 +195,7 @@ impl Plots<'_> {
             _ => None,
         };
         let crops = shown.as_ref().map(|(crops, ranking)| (crops, *ranking, count));
-        let pages = pages(manifest, layer, maps, crops, self.style)?;
+        let pages = pages(manifest, layer, (maps, fits), crops, self.style)?;
         let title = format!("{} {}: maps of receptive fields", manifest.model.name, layer.name());
         let bytes = to_pdf(&title, &pages)?;
         for path in Kind::Pages.files(folder, layer.name()) {
@@ -212,6 +203,43 @@ impl Plots<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether maps are measured for these files.
+fn is_measured(kinds: &[Kind]) -> bool {
+    [Kind::Numbers, Kind::Pages].iter().any(|kind| kinds.contains(kind))
+}
+
+/// The Gaussians that fit a unit's maps.
+fn fits(measured: Option<&[Measured; 2]>) -> [Option<Fit>; 2] {
+    let fit = |measured: &Measured| match measured {
+        Measured::Numbers(numbers) => numbers.fit.ok(),
+        _ => None,
+    };
+    measured.map_or([None; 2], |both| [fit(&both[0]), fit(&both[1])])
+}
+
+fn write_numbers(
+    layer: &LayerResults,
+    units: &[usize],
+    found: &[[Measured; 2]],
+    folder: &Path,
+) -> Result<(), PlotError> {
+    let reliability = [layer.reliability(Side::Top)?, layer.reliability(Side::Bottom)?];
+    let row = |unit: usize, side: Side, measured| Row {
+        layer: layer.name(),
+        unit,
+        side,
+        measured,
+        reliability: reliability[side as usize].as_ref().and_then(|values| values[unit]),
+    };
+    let rows = units.iter().zip(found).flat_map(|(&unit, found)| {
+        Side::BOTH.into_iter().zip(found).map(move |(side, found)| row(unit, side, found))
+    });
+    for path in Kind::Numbers.files(folder, layer.name()) {
+        write_table(&path, rows.clone())?;
+    }
+    Ok(())
 }
 
 /// The units that have maps.

@@ -6,6 +6,7 @@
 mod bar;
 mod contour;
 mod crops;
+mod ellipse;
 mod error;
 mod files;
 mod maps;

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::bar::draw_bar;
 use super::contour::contours;
+use super::ellipse::half_height;
 use super::sheet::title;
 use super::{Crops, FRAME, LayerMaps, Map, Overlay, Style, draw_map, number, quiet};
 use crate::geometry::Deposit;
@@ -11,6 +12,7 @@ use crate::maps::Manifest;
 use crate::ranking::{Entry, LayerRanking, Side};
 use crate::report::LayerResults;
 use crate::report::figure::{Anchor, Area, Figure, FontError, Item, Line};
+use crate::report::numbers::Fit;
 
 /// A4.
 const PAGE: [f32; 2] = [595.0, 842.0];
@@ -26,23 +28,27 @@ const LARGEST: f32 = 72.0;
 const SMALL: f32 = 6.0;
 /// Over images.
 const OUTLINE: Line = Line { colour: [255, 209, 51], width: 0.9 };
+/// Over maps, whatever their colours: the one below the other.
+const ELLIPSE: [Line; 2] =
+    [Line { colour: [0; 3], width: 1.1 }, Line { colour: [255; 3], width: 0.5 }];
 
-/// The pages of a layer: of each unit the maps over its top and over its bottom images, and the
-/// first `count` images of either side where there are `crops`.
+/// The pages of a layer: of each unit the maps over its top and over its bottom images, with the
+/// Gaussians that fit them, `fits` in the order of the units, and the first `count` images of either
+/// side where there are `crops`.
 ///
 /// # Errors
 /// [`FontError`].
 pub fn pages(
     manifest: &Manifest,
     layer: &LayerResults,
-    maps: &LayerMaps,
+    (maps, fits): (&LayerMaps, &[[Option<Fit>; 2]]),
     crops: Option<(&Crops, &LayerRanking, usize)>,
     style: Style,
 ) -> Result<Vec<Figure>, FontError> {
     let count = crops.map_or(0, |(.., count)| count);
     let across = (PAGE[0] - 2.0 * MARGIN - LABELS) / (2 + 2 * count) as f32;
     let side = (across - GAP).min(LARGEST);
-    let row = Row { manifest, layer, maps, crops, style, side };
+    let row = Row { manifest, layer, maps, fits, crops, style, side };
     let height = side + 2.0 * SMALL + 3.0;
     let rows = ((PAGE[1] - 2.0 * MARGIN - HEADER - 10.0) / height) as usize;
     let units: Vec<usize> = (0..maps.units().len()).collect();
@@ -70,6 +76,7 @@ struct Row<'a> {
     manifest: &'a Manifest,
     layer: &'a LayerResults,
     maps: &'a LayerMaps,
+    fits: &'a [[Option<Fit>; 2]],
     crops: Option<(&'a Crops, &'a LayerRanking, usize)>,
     style: Style,
     /// Of a map or an image.
@@ -90,6 +97,9 @@ impl Row<'_> {
             "maps: mean over {} images; occluders of {size}×{size} pixels in steps of {}",
             settings.top, record.occluder_stride
         )];
+        if self.fits.iter().flatten().any(Option::is_some) {
+            about.push("maps: ellipse where the Gaussian that fits best is half its height".into());
+        }
         if self.crops.is_some() {
             about.push("below each image: its index, and the unit's response to it".into());
             about.push(match self.style.overlay {
@@ -128,6 +138,13 @@ impl Row<'_> {
             let map = self.maps.map(place, side);
             let area = Area::square(self.column(column), y, self.side);
             draw_map(figure, area, map, self.maps, self.style);
+            if let Some(fit) = self.fits.get(place).and_then(|fits| fits[column].as_ref()) {
+                let ellipse = half_height(fit, self.maps.cells());
+                for line in ELLIPSE {
+                    outline(figure, area, &ellipse, line);
+                }
+                figure.outline(area, FRAME);
+            }
             if let Map::Values { peak, .. } = map {
                 let text = format!("peak {}", number(*peak));
                 quiet(figure, [area.x, below], Anchor::Start, SMALL, text);
@@ -141,11 +158,7 @@ impl Row<'_> {
                 let area = Area::square(self.column(2 + group * count + rank), y, self.side);
                 figure.picture(area, pixels.clone());
                 for line in &lines {
-                    let points = line
-                        .iter()
-                        .map(|[x, y]| [area.x + x * self.side, area.y + y * self.side])
-                        .collect();
-                    figure.items.push(Item::Path { points, closed: true, line: OUTLINE });
+                    outline(figure, area, line, OUTLINE);
                 }
                 figure.outline(area, FRAME);
                 quiet(figure, [area.x, below], Anchor::Start, SMALL, caption(entry));
@@ -172,6 +185,13 @@ impl Row<'_> {
         }
         lines
     }
+}
+
+/// Draws a closed line from point to point, in parts of an area.
+fn outline(figure: &mut Figure, area: Area, points: &[[f32; 2]], line: Line) {
+    let place = |[x, y]: &[f32; 2]| [area.x + x * area.width, area.y + y * area.height];
+    let points = points.iter().map(place).collect();
+    figure.items.push(Item::Path { points, closed: true, line });
 }
 
 /// An image's index, and the response to it where that is known.
