@@ -165,7 +165,7 @@ fn check_run(run: Run, threads: usize, gpus: bool) -> Result<(Work, usize), Fail
     };
     let (blocks, ranking) = job.check()?;
     if !rank_only {
-        work.check(ranking, top, &engines)?;
+        work.check(ranking.as_ref(), top, &engines)?;
     }
     Ok((work, blocks))
 }

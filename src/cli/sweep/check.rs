@@ -16,7 +16,7 @@ impl Work {
     /// only it tells is taken to be the same. Writes nothing.
     pub fn check(
         &self,
-        ranking: Option<Ranking>,
+        ranking: Option<&Ranking>,
         top: usize,
         engines: &[&'static str],
     ) -> Result<(), Failure> {
@@ -26,7 +26,7 @@ impl Work {
         let there = blocks.as_ref().map(|(_, stored)| &stored.configuration.engine);
         let Some(there) = there.or(maps.as_ref().map(|maps| &maps.engine)) else { return Ok(()) };
         let engine = engines.iter().find(|engine| *there == **engine).unwrap_or(&engines[0]);
-        let mut here = self.stored(engine, ranking.as_ref(), top)?;
+        let mut here = self.stored(engine, ranking, top)?;
         if let Some((_, there)) = &blocks {
             let (there, here) = (&there.configuration, &mut here.configuration);
             if ranking.is_none() {
