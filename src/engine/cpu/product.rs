@@ -145,7 +145,7 @@ fn tiles(isa: Isa) -> &'static [TileFn] {
             avx512::<12>,
         ],
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => &[avx2::<1>, avx2::<2>, avx2::<3>],
+        Isa::Avx2 => &[avx2::<1>, avx2::<2>, avx2::<3>, avx2::<4>, avx2::<5>, avx2::<6>],
         Isa::Portable => &[portable::<1>, portable::<2>],
     }
 }
@@ -161,7 +161,7 @@ unsafe fn avx512<const ROWS: usize>(product: &Product<'_>, first: usize, output:
 #[target_feature(enable = "avx2,fma")]
 unsafe fn avx2<const ROWS: usize>(product: &Product<'_>, first: usize, output: *mut f32) {
     // SAFETY: the caller's.
-    unsafe { tile::<std::arch::x86_64::__m256, ROWS, 4>(product, first, output) }
+    unsafe { tile::<std::arch::x86_64::__m256, ROWS, 2>(product, first, output) }
 }
 
 unsafe fn portable<const ROWS: usize>(product: &Product<'_>, first: usize, output: *mut f32) {
@@ -188,10 +188,10 @@ unsafe fn load_some<V: Vector, const VECTORS: usize>(
     from: *const f32,
     width: usize,
 ) -> [V; VECTORS] {
-    // SAFETY: the caller's; `all` has a tile's values.
+    // SAFETY: the caller's; `all` has as many values as the vectors, at most a tile's.
     unsafe {
         let mut all = [0.0; TILE];
-        if width == TILE {
+        if width >= V::LANES * VECTORS {
             return load(from);
         }
         all.as_mut_ptr().copy_from_nonoverlapping(from, width);
@@ -199,26 +199,42 @@ unsafe fn load_some<V: Vector, const VECTORS: usize>(
     }
 }
 
-/// `ROWS` rows, from `first` on, of a tile of `VECTORS` vectors.
+/// `ROWS` rows, from `first` on, of a tile, `VECTORS` vectors of its channels at a time.
 #[inline(always)]
-#[allow(clippy::needless_range_loop, reason = "indices keep the sums in registers")]
 unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
     product: &Product<'_>,
     first: usize,
     output: *mut f32,
 ) {
-    const { assert!(V::LANES * VECTORS == TILE) };
+    const { assert!(TILE.is_multiple_of(V::LANES * VECTORS)) };
+    for channel in (0..product.width).step_by(V::LANES * VECTORS) {
+        // SAFETY: the caller's; the tile has that channel, and those of the vectors behind it.
+        unsafe { columns::<V, ROWS, VECTORS>(product, first, channel, output) }
+    }
+}
+
+/// `ROWS` rows, from `first` on, of `VECTORS` vectors of a tile's channels, from `channel` on.
+#[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "indices keep the sums in registers")]
+unsafe fn columns<V: Vector, const ROWS: usize, const VECTORS: usize>(
+    product: &Product<'_>,
+    first: usize,
+    channel: usize,
+    output: *mut f32,
+) {
     let input = product.input.as_ptr();
+    let width = product.width - channel;
     // SAFETY: `run` checked that rows, blocks and places lie inside their buffers, and that
     // `first + ROWS` of them exist.
     unsafe {
-        let mut sums = [load::<V, VECTORS>(product.start.as_ptr()); ROWS];
+        let output = output.add(channel);
+        let mut sums = [load::<V, VECTORS>(product.start.as_ptr().add(channel)); ROWS];
         for block in product.blocks {
             let mut rows = [input.add(block.input); ROWS];
             for row in 0..ROWS {
                 rows[row] = rows[row].add(*product.rows.get_unchecked(first + row));
             }
-            let mut weights = product.weights.as_ptr().add(block.weights * TILE);
+            let mut weights = product.weights.as_ptr().add(block.weights * TILE + channel);
             for tap in 0..block.length {
                 let factors = load::<V, VECTORS>(weights);
                 for row in 0..ROWS {
@@ -233,7 +249,7 @@ unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
         if product.add {
             for row in 0..ROWS {
                 let place = output.add(*product.places.get_unchecked(first + row));
-                let before = load_some::<V, VECTORS>(place, product.width);
+                let before = load_some::<V, VECTORS>(place, width);
                 for v in 0..VECTORS {
                     sums[row][v] = before[v].add(sums[row][v]);
                 }
@@ -241,7 +257,7 @@ unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
         }
         for row in 0..ROWS {
             let place = output.add(*product.places.get_unchecked(first + row));
-            if product.width == TILE {
+            if width >= V::LANES * VECTORS {
                 for v in 0..VECTORS {
                     sums[row][v].store(place.add(v * V::LANES));
                 }
@@ -250,7 +266,7 @@ unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
                 for v in 0..VECTORS {
                     sums[row][v].store(all.as_mut_ptr().add(v * V::LANES));
                 }
-                place.copy_from_nonoverlapping(all.as_ptr(), product.width);
+                place.copy_from_nonoverlapping(all.as_ptr(), width);
             }
         }
     }
