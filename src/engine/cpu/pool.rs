@@ -20,8 +20,8 @@ pub(super) struct Pool<'a> {
     /// Whether `input` is the change before the ReLU that the pooling reads.
     pub rectify: bool,
     pub batch: &'a [Presentation<'a>],
-    pub input: &'a Change,
-    pub output: &'a mut Change,
+    pub input: Change<&'a [f32]>,
+    pub output: Change<&'a mut [f32]>,
 }
 
 impl Kernel for Pool<'_> {
