@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::change::{Batch, Change, Changes};
 use super::minimal::{self, Form, Minimal};
-use super::product::{Block, Product, TILE};
+use super::product::{Block, Originals, Places, Product, TILE};
 use super::simd::Isa;
 use super::target::Target;
 use super::weights::Packed;
@@ -76,14 +76,20 @@ impl Convolution<'_> {
     ) {
         let Self { packed, rectify, isa, .. } = self;
         let originals = patterns.collect(self, batches, which, (input.ranges(), output.ranges()));
+        let rows_of = |pattern: &Pattern| {
+            let rows = pattern.rows.clone();
+            let originals = rectify.then(|| Originals::new(&originals[rows.clone()]));
+            let (rows, places) = (&patterns.rows[rows.clone()], &patterns.places[rows]);
+            (Places::new(rows), Places::new(places), originals)
+        };
+        let all: Vec<_> = patterns.all.iter().map(rows_of).collect();
         let rows_at_once = packed.kernel_rows_of(WEIGHT_FLOATS);
         for (group, tile) in packed.all_tiles() {
             let (channel, width) = packed.channels(group, tile);
             for first in (0..packed.kernel).step_by(rows_at_once) {
                 let taps = packed.taps_of_rows(first..first + rows_at_once);
-                for pattern in &patterns.all {
-                    let (rows, blocks) =
-                        (pattern.rows.clone(), &patterns.blocks[pattern.blocks.clone()]);
+                for (pattern, &(rows, places, originals)) in patterns.all.iter().zip(&all) {
+                    let blocks = &patterns.blocks[pattern.blocks.clone()];
                     // Blocks are in the order of their taps.
                     let start = blocks.partition_point(|block| block.weights < taps.start);
                     let end = blocks.partition_point(|block| block.weights < taps.end);
@@ -93,15 +99,15 @@ impl Convolution<'_> {
                     let last = end == blocks.len();
                     let product = Product {
                         input: &input.values()[group * packed.inputs..],
-                        rows: &patterns.rows[rows.clone()],
+                        rows,
                         blocks: &blocks[start..end],
                         weights: packed.tile(group, tile),
                         start: &[0.0; TILE],
-                        places: &patterns.places[rows.clone()],
+                        places,
                         width,
                         add: start > 0,
                         ahead: &[],
-                        rectify: (rectify && last).then(|| (&originals[rows], channel)),
+                        rectify: originals.filter(|_| last).map(|originals| (originals, channel)),
                     };
                     product.run(isa, &mut output.values_mut()[channel..]);
                 }

@@ -6,7 +6,7 @@ use super::points::MOST;
 use crate::engine::cpu::change::{Change, Presentation, odd_lines};
 use crate::engine::cpu::convolve::Convolution;
 use crate::engine::cpu::pointwise::rectified;
-use crate::engine::cpu::product::{Block, Product, TILE, short_blocks};
+use crate::engine::cpu::product::{Block, Places, Product, TILE, short_blocks};
 use crate::engine::cpu::simd::{Four, Kernel, One, Vector, prefetch_all};
 
 /// Buffers that are used again.
@@ -53,6 +53,7 @@ impl Minimal<'_> {
         rows.extend((0..count).map(|row| row * value_each));
         places.clear();
         places.extend((0..count).map(|row| row * result_each));
+        let (rows, places) = (Places::new(rows), Places::new(places));
         let tiles = packed.all_tiles().map(|(group, tile)| packed.tile(group, tile));
         let weights = weights.at((y_points, x_points), tiles);
         // Results are differences of products: the products should be precise.
