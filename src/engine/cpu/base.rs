@@ -3,7 +3,7 @@
 use ndarray::ArrayView3;
 
 use super::normalise::normalised;
-use super::product::{Block, Product, TILE, short_blocks};
+use super::product::{Block, Places, Product, TILE, short_blocks};
 use super::simd::Isa;
 use super::target::{Step, Target};
 use super::weights::Packed;
@@ -258,17 +258,18 @@ impl Padded {
             .map(|(y, x)| (y * slide.stride * self.width + x * slide.stride) * self.channels)
             .collect();
         let places: Vec<usize> = (0..rows.len()).map(|place| place * channels).collect();
+        let (rows, places) = (Places::new(&rows), Places::new(&places));
         for (group, tile) in packed.all_tiles() {
             let (first, width) = packed.channels(group, tile);
             for (part, block) in blocks.iter().enumerate() {
                 let start = if part == 0 { packed.bias(group, tile) } else { &[0.0; TILE] };
                 let product = Product {
                     input: &self.values[group * packed.inputs..],
-                    rows: &rows,
+                    rows,
                     blocks: std::slice::from_ref(block),
                     weights: packed.tile(group, tile),
                     start,
-                    places: &places,
+                    places,
                     width,
                     add: part > 0,
                     ahead: &[],

@@ -1,5 +1,7 @@
 //! The differences that travel through the network.
 
+use std::ops::Range;
+
 use super::base::Base;
 use super::target::Target;
 use crate::engine::plan::Plan;
@@ -41,10 +43,17 @@ impl<'a> Presentation<'a> {
     }
 }
 
+/// Presentations that share a plan.
+#[derive(Debug)]
+pub(super) struct Batch<'a> {
+    pub plan: Plan<'a>,
+    pub presentations: Vec<Presentation<'a>>,
+}
+
 /// By how much a node's activations differ from the original image's, for each presentation of a
 /// batch, in the plan's window: `[presentation][y][x][channel]`, with a gap between presentations.
-#[derive(Debug)]
-pub(super) struct Change {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Change<Values> {
     /// Rows, in the plan's relative coordinates.
     pub y: Span,
     /// Columns.
@@ -52,23 +61,82 @@ pub(super) struct Change {
     /// Channels.
     pub channels: usize,
     /// Differences.
-    pub values: Vec<f32>,
+    pub values: Values,
 }
 
-impl Default for Change {
-    fn default() -> Self {
-        Self { y: Span::EMPTY, x: Span::EMPTY, channels: 0, values: Vec::new() }
+/// The changes of a node in all batches of a chunk, one after the other in one buffer: what
+/// different plans have in common can be computed together.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    /// Of each batch, where in the buffer its differences are.
+    batches: Vec<Change<Range<usize>>>,
+    values: Vec<f32>,
+}
+
+impl Changes {
+    /// Takes the shape of a node's windows; those of empty plans are empty. Values are whatever
+    /// they were.
+    pub fn shape(&mut self, batches: &[Batch<'_>], node: usize) {
+        self.batches.clear();
+        let mut first = 0;
+        for Batch { plan, presentations } in batches {
+            let (y, x) =
+                if plan.is_empty() { (Span::EMPTY, Span::EMPTY) } else { plan.window(node) };
+            let channels = plan.lineage().nodes()[node].channels;
+            let mut change = Change { y, x, channels, values: first..first };
+            first += presentations.len() * change.each();
+            change.values.end = first;
+            self.batches.push(change);
+        }
+        self.values.resize(first.max(self.values.len()), 0.0);
+    }
+
+    /// All differences: those of a batch are where [`ranges`](Self::ranges) says.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// As [`values`](Self::values).
+    pub fn values_mut(&mut self) -> &mut [f32] {
+        &mut self.values
+    }
+
+    /// Where the differences of each batch are.
+    pub fn ranges(&self) -> &[Change<Range<usize>>] {
+        &self.batches
+    }
+
+    /// The change in a batch.
+    pub fn of(&self, batch: usize) -> Change<&[f32]> {
+        let Change { y, x, channels, values } = self.batches[batch].clone();
+        Change { y, x, channels, values: &self.values[values] }
+    }
+
+    /// As [`of`](Self::of).
+    pub fn of_mut(&mut self, batch: usize) -> Change<&mut [f32]> {
+        let Change { y, x, channels, values } = self.batches[batch].clone();
+        Change { y, x, channels, values: &mut self.values[values] }
+    }
+
+    /// The change in each batch.
+    pub fn each_mut(&mut self) -> impl Iterator<Item = Change<&mut [f32]>> {
+        let mut rest = &mut self.values[..];
+        self.batches.iter().map(move |&Change { y, x, channels, ref values }| {
+            let (values, others) = std::mem::take(&mut rest).split_at_mut(values.len());
+            rest = others;
+            Change { y, x, channels, values }
+        })
     }
 }
 
-impl Change {
-    /// Takes the shape of a node's window for a batch. Values are whatever they were.
-    pub fn shape(&mut self, plan: &Plan<'_>, node: usize, batch: usize) {
-        (self.y, self.x) = plan.window(node);
-        self.channels = plan.lineage().nodes()[node].channels;
-        self.values.resize(batch * self.each(), 0.0);
+impl Change<Range<usize>> {
+    /// Where the differences of a presentation begin.
+    pub fn place(&self, presentation: usize) -> usize {
+        self.values.start + presentation * self.each()
     }
+}
 
+impl<Values> Change<Values> {
     /// Floats from one presentation to the next; 0 where the window is empty.
     pub fn each(&self) -> usize {
         odd_lines(self.y.len() * self.x.len() * self.channels)
@@ -88,7 +156,7 @@ impl Change {
     }
 
     /// The positions of the window.
-    pub fn positions(&self) -> impl Iterator<Item = (isize, isize)> + Clone + use<> {
+    pub fn positions(&self) -> impl Iterator<Item = (isize, isize)> + Clone + use<Values> {
         let (y, x) = (self.y, self.x);
         (y.start..y.end).flat_map(move |y| (x.start..x.end).map(move |x| (y, x)))
     }

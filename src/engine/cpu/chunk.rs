@@ -1,6 +1,6 @@
 //! Some presentations, those of each plan together, from the occluders to the responses.
 
-use super::change::{Change, Presentation};
+use super::change::{Batch, Changes};
 use super::convolve::{self, Convolution};
 use super::normalise::normalise;
 use super::occlude::Occlude;
@@ -11,18 +11,11 @@ use super::simd::Isa;
 use super::target::{Step, Target};
 use crate::engine::plan::Plan;
 
-/// Presentations that share a plan.
-#[derive(Debug)]
-pub(super) struct Batch<'a> {
-    pub plan: Plan<'a>,
-    pub presentations: Vec<Presentation<'a>>,
-}
-
 /// A thread's buffers.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    /// For each batch, a change for each node.
-    changes: Vec<Vec<Change>>,
+    /// Of each node.
+    changes: Vec<Changes>,
     patch: Vec<f32>,
     convolve: convolve::Scratch,
 }
@@ -39,40 +32,34 @@ pub(super) fn present(
     let nodes = target.lineage.nodes();
     let last = target.lineage.target();
     let Scratch { changes, patch, convolve } = scratch;
-    changes.resize_with(batches.len().max(changes.len()), Vec::new);
-    for changes in changes.iter_mut() {
-        changes.resize_with(nodes.len().max(changes.len()), Change::default);
-    }
+    changes.resize_with(nodes.len().max(changes.len()), Changes::default);
     for (place, node) in nodes[..last].iter().enumerate() {
         let from = node.inputs.first().copied().unwrap_or_default();
-        // Empty plans have nothing to do.
-        let all = || batches.iter().zip(0..).filter(|(batch, _)| !batch.plan.is_empty());
-        if let &Step::Convolve { ref packed, rectify } = &target.steps[place] {
-            // All plans at once: they share the weights.
-            let mut outputs: Vec<Change> =
-                all().map(|(_, which)| std::mem::take(&mut changes[which][place])).collect();
-            let mut works = Vec::with_capacity(outputs.len());
-            for ((Batch { plan, presentations }, which), output) in all().zip(&mut outputs) {
-                output.shape(plan, place, presentations.len());
-                let rectify = rectify.then_some((target, &presentations[..]));
-                let input = &changes[which][from];
-                works.push(Convolution { plan, node: place, packed, rectify, input, output, isa });
+        let mut output = std::mem::take(&mut changes[place]);
+        match &target.steps[place] {
+            &Step::Convolve { ref packed, rectify } => {
+                output.shape(batches, place);
+                let convolution = Convolution { target, node: place, packed, rectify, isa };
+                convolution.run(batches, &changes[from], &mut output, convolve);
             }
-            Convolution::run_all(works, convolve);
-            for ((_, which), output) in all().zip(outputs) {
-                changes[which][place] = output;
+            Step::Relu { .. } | Step::Same if target.read_once[from] => {
+                // The window is the input's: nobody else reads more of it.
+                std::mem::swap(&mut output, &mut changes[from]);
             }
-        } else {
-            for (batch, which) in all() {
-                step(target, batch, place, &mut changes[which], patch, isa);
+            _ => output.shape(batches, place),
+        }
+        for (which, batch) in batches.iter().enumerate() {
+            if !batch.plan.is_empty() {
+                step(target, place, (which, batch), changes, (&mut output, patch), isa);
             }
         }
+        changes[place] = output;
     }
     let mut differences = Vec::new();
-    for (Batch { plan, presentations: batch }, changes) in batches.iter().zip(changes) {
+    for (which, Batch { plan, presentations: batch }) in batches.iter().enumerate() {
         match target.unit_filters() {
             Some(filters) if !plan.is_empty() => {
-                let input = &changes[nodes[last].inputs[0]];
+                let input = changes[nodes[last].inputs[0]].of(which);
                 differences.extend(isa.run(Respond { plan, filters, batch, input }));
             }
             _ => differences.extend(batch.iter().map(|_| 0.0)),
@@ -81,49 +68,42 @@ pub(super) fn present(
     differences
 }
 
-/// A step of one batch that is no convolution.
+/// A step of one batch, that with the place `which`, unless it is a convolution.
 fn step(
     target: &Target,
-    Batch { plan, presentations: batch }: &Batch<'_>,
     place: usize,
-    changes: &mut [Change],
-    patch: &mut Vec<f32>,
+    (which, Batch { plan, presentations: batch }): (usize, &Batch<'_>),
+    changes: &[Changes],
+    (output, patch): (&mut Changes, &mut Vec<f32>),
     isa: Isa,
 ) {
     let from = target.lineage.nodes()[place].inputs.first().copied().unwrap_or_default();
-    let mut output = std::mem::take(&mut changes[place]);
     match &target.steps[place] {
         Step::Image => {
-            output.shape(plan, place, batch.len());
-            isa.run(Occlude { target, batch, patch, output: &mut output });
+            isa.run(Occlude { target, batch, patch, output: output.of_mut(which) });
         }
         &Step::Pool { rectify } => {
-            output.shape(plan, place, batch.len());
-            let (input, output) = (&changes[from], &mut output);
+            let (input, output) = (changes[from].of(which), output.of_mut(which));
             isa.run(Pool { target, plan, node: place, rectify, batch, input, output });
         }
         Step::Normalise(norm) => {
-            output.shape(plan, place, batch.len());
-            normalise(target, place, norm, batch, &changes[from], &mut output);
+            let (input, output) = (changes[from].of(which), output.of_mut(which));
+            normalise(target, place, norm, batch, input, output);
         }
         step @ (Step::Relu { .. } | Step::Same) => {
-            if target.read_once[from] {
-                // The window is the input's: nobody else reads more of it.
-                std::mem::swap(&mut output, &mut changes[from]);
-            } else {
-                sum(plan, place, false, changes, batch.len(), &mut output);
+            if !target.read_once[from] {
+                sum(plan, place, false, (which, changes), batch.len(), output);
             }
             if matches!(step, Step::Relu { elsewhere: false }) {
-                isa.run(Relu { target, node: place, batch, change: &mut output });
+                isa.run(Relu { target, node: place, batch, change: output.of_mut(which) });
             }
         }
         step @ (Step::Add | Step::Concatenate) => {
             let stack = matches!(step, Step::Concatenate);
-            sum(plan, place, stack, changes, batch.len(), &mut output);
+            sum(plan, place, stack, (which, changes), batch.len(), output);
         }
         Step::Convolve { .. } | Step::Respond(_) => {}
     }
-    changes[place] = output;
 }
 
 /// Adds up a node's inputs in its window; those of a concatenation each in channels of their own.
@@ -131,16 +111,15 @@ fn sum(
     plan: &Plan<'_>,
     node: usize,
     stack: bool,
-    changes: &[Change],
+    (which, changes): (usize, &[Changes]),
     batch: usize,
-    output: &mut Change,
+    output: &mut Changes,
 ) {
-    output.shape(plan, node, batch);
+    let mut output = output.of_mut(which);
     output.values.fill(0.0);
     let (lineage, mut channel) = (plan.lineage(), 0);
-    for (which, &input) in lineage.nodes()[node].inputs.iter().enumerate() {
-        let change = &changes[input];
-        add(change, lineage.shift(node, which), batch, channel, output);
+    for (place, &input) in lineage.nodes()[node].inputs.iter().enumerate() {
+        add(changes[input].of(which), lineage.shift(node, place), batch, channel, &mut output);
         if stack {
             channel += lineage.nodes()[input].channels;
         }

@@ -43,8 +43,8 @@ use rayon::prelude::*;
 
 use self::base::Base;
 use self::batch::{Group, chunks};
-use self::change::Presentation;
-use self::chunk::{Batch, Scratch, present};
+use self::change::{Batch, Presentation};
+use self::chunk::{Scratch, present};
 use self::minimal::Transformed;
 use self::simd::Isa;
 use self::target::{Target, target};

@@ -25,8 +25,8 @@ pub(super) fn normalise(
     node: usize,
     norm: &LocalResponseNorm,
     batch: &[Presentation<'_>],
-    input: &Change,
-    output: &mut Change,
+    input: Change<&[f32]>,
+    output: Change<&mut [f32]>,
 ) {
     let (in_each, out_each) = (input.each(), output.each());
     if out_each == 0 {

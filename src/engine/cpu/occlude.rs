@@ -9,7 +9,7 @@ pub(super) struct Occlude<'a> {
     pub target: &'a Target,
     pub batch: &'a [Presentation<'a>],
     pub patch: &'a mut Vec<f32>,
-    pub output: &'a mut Change,
+    pub output: Change<&'a mut [f32]>,
 }
 
 impl Kernel for Occlude<'_> {

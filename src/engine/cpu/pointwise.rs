@@ -55,7 +55,7 @@ pub(super) struct Relu<'a> {
     pub target: &'a Target,
     pub node: usize,
     pub batch: &'a [Presentation<'a>],
-    pub change: &'a mut Change,
+    pub change: Change<&'a mut [f32]>,
 }
 
 impl Kernel for Relu<'_> {
@@ -84,7 +84,13 @@ impl Kernel for Relu<'_> {
 
 /// Adds the part of `input` that lies in the window of `output` to its channels from `channel`
 /// on, for `batch` presentations. Position `p` of the output is `p + shift` of the input.
-pub(super) fn add(input: &Change, shift: isize, batch: usize, channel: usize, output: &mut Change) {
+pub(super) fn add(
+    input: Change<&[f32]>,
+    shift: isize,
+    batch: usize,
+    channel: usize,
+    output: &mut Change<&mut [f32]>,
+) {
     let (in_each, out_each) = (input.each(), output.each());
     let ys = input.y.shifted(-shift).intersect(output.y);
     let xs = input.x.shifted(-shift).intersect(output.x);

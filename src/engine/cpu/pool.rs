@@ -1,7 +1,7 @@
 //! Max-pooling of differences.
 
 use super::change::{Change, Presentation};
-use super::simd::{Kernel, One, Vector, prefetch_all};
+use super::simd::{Four, Kernel, One, Vector, prefetch_all};
 use super::target::Target;
 use crate::engine::plan::Plan;
 use crate::geometry::Span;
@@ -20,8 +20,8 @@ pub(super) struct Pool<'a> {
     /// Whether `input` is the change before the ReLU that the pooling reads.
     pub rectify: bool,
     pub batch: &'a [Presentation<'a>],
-    pub input: &'a Change,
-    pub output: &'a mut Change,
+    pub input: Change<&'a [f32]>,
+    pub output: Change<&'a mut [f32]>,
 }
 
 impl Kernel for Pool<'_> {
@@ -110,9 +110,17 @@ impl Window<'_> {
             original.len() == channels && change.len() == channels
         };
         assert!(self.changed.iter().all(equal));
+        // Four vectors at a time: a slice is looked up once for all of them.
+        let wide = channels / Four::<V>::LANES * Four::<V>::LANES;
         let whole = channels / V::LANES * V::LANES;
-        for channel in (0..whole).step_by(V::LANES) {
+        for channel in (0..wide).step_by(Four::<V>::LANES) {
             // SAFETY: every slice has `channels` values.
+            unsafe {
+                self.rise::<Four<V>>(channel, rectify).store(rises.as_mut_ptr().add(channel));
+            }
+        }
+        for channel in (wide..whole).step_by(V::LANES) {
+            // SAFETY: as above.
             unsafe { self.rise::<V>(channel, rectify).store(rises.as_mut_ptr().add(channel)) };
         }
         for channel in whole..channels {

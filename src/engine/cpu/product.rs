@@ -44,13 +44,43 @@ pub(super) fn short_blocks(blocks: &[Block]) -> Vec<Block> {
     blocks.iter().flat_map(parts).collect()
 }
 
+/// Places in a buffer, and the last of them: that all lie inside of it is checked again and again,
+/// and looked up once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Places<'a> {
+    all: &'a [usize],
+    last: usize,
+}
+
+impl<'a> Places<'a> {
+    /// Looks the last one up.
+    pub fn new(all: &'a [usize]) -> Self {
+        Self { all, last: all.iter().copied().max().unwrap_or(0) }
+    }
+}
+
+/// Original activations of some positions, all channels of each, and the fewest of any: as with
+/// [`Places`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Originals<'a> {
+    all: &'a [&'a [f32]],
+    channels: usize,
+}
+
+impl<'a> Originals<'a> {
+    /// Looks up how many channels all positions have.
+    pub fn new(all: &'a [&'a [f32]]) -> Self {
+        Self { all, channels: all.iter().map(|position| position.len()).min().unwrap_or(0) }
+    }
+}
+
 /// Operands of a product.
 #[derive(Clone, Copy)]
 pub(super) struct Product<'a> {
     /// Activations.
     pub input: &'a [f32],
     /// Where in `input` each row's first block counts from.
-    pub rows: &'a [usize],
+    pub rows: Places<'a>,
     /// The blocks, the same for each row.
     pub blocks: &'a [Block],
     /// A tile of weights, `[k][TILE]`.
@@ -58,7 +88,7 @@ pub(super) struct Product<'a> {
     /// What sums begin with.
     pub start: &'a [f32; TILE],
     /// Where in the output each row's values go.
-    pub places: &'a [usize],
+    pub places: Places<'a>,
     /// How many of the tile's channels are written.
     pub width: usize,
     /// Whether sums are added to what stands in the output, instead of written over it.
@@ -68,7 +98,7 @@ pub(super) struct Product<'a> {
     pub ahead: &'a [f32],
     /// If a ReLU of differences follows, each row's original activations, and which of them is the
     /// tile's first.
-    pub rectify: Option<(&'a [&'a [f32]], usize)>,
+    pub rectify: Option<(Originals<'a>, usize)>,
 }
 
 /// Computes some rows of a tile. Needs the instructions that it is compiled for, and as many
@@ -81,48 +111,55 @@ impl Product<'_> {
     /// # Panics
     /// Where a row, a block or a place lies outside of its buffer: the engine would be wrong.
     pub fn run(&self, isa: Isa, output: &mut [f32]) {
-        let end = |offsets: &[usize]| offsets.iter().copied().max();
-        let (Some(row), Some(place)) = (end(self.rows), end(self.places)) else { return };
+        let (rows, places) = (self.rows, self.places);
+        if rows.all.is_empty() {
+            return;
+        }
         let taps = |of: fn(&Block) -> usize| {
             self.blocks.iter().map(|block| of(block) + block.length).max().unwrap_or(0)
         };
-        assert!(row + taps(|block| block.input) <= self.input.len());
+        assert!(rows.last + taps(|block| block.input) <= self.input.len());
         assert!(taps(|block| block.weights) * TILE <= self.weights.len());
-        assert!(self.width <= TILE && place + self.width <= output.len());
-        assert_eq!(self.rows.len(), self.places.len());
+        assert!(self.width <= TILE && places.last + self.width <= output.len());
+        assert_eq!(rows.all.len(), places.all.len());
         if let Some((originals, channel)) = self.rectify {
-            assert_eq!(self.rows.len(), originals.len());
-            assert!(originals.iter().all(|row| channel + self.width <= row.len()));
+            assert_eq!(rows.all.len(), originals.all.len());
+            assert!(channel + self.width <= originals.channels);
         }
         let tiles = tiles(isa);
         // As equal parts as possible: a last part of one row would wait for its own sums.
-        let parts = self.rows.len().div_ceil(tiles.len());
+        let parts = rows.all.len().div_ceil(tiles.len());
         let mut first = 0;
         for part in 0..parts {
-            let rows = (self.rows.len() - first).div_ceil(parts - part);
+            let count = (rows.all.len() - first).div_ceil(parts - part);
             let share = self.ahead.len() * part / parts..self.ahead.len() * (part + 1) / parts;
             prefetch_all(&self.ahead[share]);
             // Original activations lie far away, and a product gives them time to come.
-            self.originals(first, rows).for_each(|(original, _)| prefetch_all(original));
-            // SAFETY: `isa` is one of this machine's; offsets were checked above; `first + rows`
+            if let Some(originals) = self.originals(first, count) {
+                originals.for_each(|(original, _)| prefetch_all(original));
+            }
+            // SAFETY: `isa` is one of this machine's; offsets were checked above; `first + count`
             // rows exist.
-            unsafe { tiles[rows - 1](self, first, output.as_mut_ptr()) };
-            for (original, place) in self.originals(first, rows) {
+            unsafe { tiles[count - 1](self, first, output.as_mut_ptr()) };
+            for (original, place) in self.originals(first, count).into_iter().flatten() {
                 let change = &mut output[place..][..self.width];
                 isa.run(Rectify { change, original });
             }
-            first += rows;
+            first += count;
         }
     }
 
-    /// Of some rows that a ReLU follows, the original activations and the places.
-    fn originals(&self, first: usize, rows: usize) -> impl Iterator<Item = (&[f32], usize)> {
-        let rows = first..first + rows;
-        self.rectify.into_iter().flat_map(move |(originals, channel)| {
-            let originals = &originals[rows.clone()];
-            let originals = originals.iter().map(move |row| &row[channel..][..self.width]);
-            originals.zip(self.places[rows.clone()].iter().copied())
-        })
+    /// If a ReLU follows, the original activations and the places of some rows.
+    fn originals(
+        &self,
+        first: usize,
+        count: usize,
+    ) -> Option<impl Iterator<Item = (&[f32], usize)>> {
+        let (originals, channel) = self.rectify?;
+        let rows = first..first + count;
+        let places = self.places.all[rows.clone()].iter().copied();
+        let originals = originals.all[rows].iter();
+        Some(originals.map(move |row| &row[channel..][..self.width]).zip(places))
     }
 }
 
@@ -145,7 +182,7 @@ fn tiles(isa: Isa) -> &'static [TileFn] {
             avx512::<12>,
         ],
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => &[avx2::<1>, avx2::<2>, avx2::<3>],
+        Isa::Avx2 => &[avx2::<1>, avx2::<2>, avx2::<3>, avx2::<4>, avx2::<5>, avx2::<6>],
         Isa::Portable => &[portable::<1>, portable::<2>],
     }
 }
@@ -161,7 +198,7 @@ unsafe fn avx512<const ROWS: usize>(product: &Product<'_>, first: usize, output:
 #[target_feature(enable = "avx2,fma")]
 unsafe fn avx2<const ROWS: usize>(product: &Product<'_>, first: usize, output: *mut f32) {
     // SAFETY: the caller's.
-    unsafe { tile::<std::arch::x86_64::__m256, ROWS, 4>(product, first, output) }
+    unsafe { tile::<std::arch::x86_64::__m256, ROWS, 2>(product, first, output) }
 }
 
 unsafe fn portable<const ROWS: usize>(product: &Product<'_>, first: usize, output: *mut f32) {
@@ -188,10 +225,10 @@ unsafe fn load_some<V: Vector, const VECTORS: usize>(
     from: *const f32,
     width: usize,
 ) -> [V; VECTORS] {
-    // SAFETY: the caller's; `all` has a tile's values.
+    // SAFETY: the caller's; `all` has as many values as the vectors, at most a tile's.
     unsafe {
         let mut all = [0.0; TILE];
-        if width == TILE {
+        if width >= V::LANES * VECTORS {
             return load(from);
         }
         all.as_mut_ptr().copy_from_nonoverlapping(from, width);
@@ -199,26 +236,42 @@ unsafe fn load_some<V: Vector, const VECTORS: usize>(
     }
 }
 
-/// `ROWS` rows, from `first` on, of a tile of `VECTORS` vectors.
+/// `ROWS` rows, from `first` on, of a tile, `VECTORS` vectors of its channels at a time.
 #[inline(always)]
-#[allow(clippy::needless_range_loop, reason = "indices keep the sums in registers")]
 unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
     product: &Product<'_>,
     first: usize,
     output: *mut f32,
 ) {
-    const { assert!(V::LANES * VECTORS == TILE) };
+    const { assert!(TILE.is_multiple_of(V::LANES * VECTORS)) };
+    for channel in (0..product.width).step_by(V::LANES * VECTORS) {
+        // SAFETY: the caller's; the tile has that channel, and those of the vectors behind it.
+        unsafe { columns::<V, ROWS, VECTORS>(product, first, channel, output) }
+    }
+}
+
+/// `ROWS` rows, from `first` on, of `VECTORS` vectors of a tile's channels, from `channel` on.
+#[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "indices keep the sums in registers")]
+unsafe fn columns<V: Vector, const ROWS: usize, const VECTORS: usize>(
+    product: &Product<'_>,
+    first: usize,
+    channel: usize,
+    output: *mut f32,
+) {
     let input = product.input.as_ptr();
+    let width = product.width - channel;
     // SAFETY: `run` checked that rows, blocks and places lie inside their buffers, and that
     // `first + ROWS` of them exist.
     unsafe {
-        let mut sums = [load::<V, VECTORS>(product.start.as_ptr()); ROWS];
+        let output = output.add(channel);
+        let mut sums = [load::<V, VECTORS>(product.start.as_ptr().add(channel)); ROWS];
         for block in product.blocks {
             let mut rows = [input.add(block.input); ROWS];
             for row in 0..ROWS {
-                rows[row] = rows[row].add(*product.rows.get_unchecked(first + row));
+                rows[row] = rows[row].add(*product.rows.all.get_unchecked(first + row));
             }
-            let mut weights = product.weights.as_ptr().add(block.weights * TILE);
+            let mut weights = product.weights.as_ptr().add(block.weights * TILE + channel);
             for tap in 0..block.length {
                 let factors = load::<V, VECTORS>(weights);
                 for row in 0..ROWS {
@@ -232,16 +285,16 @@ unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
         }
         if product.add {
             for row in 0..ROWS {
-                let place = output.add(*product.places.get_unchecked(first + row));
-                let before = load_some::<V, VECTORS>(place, product.width);
+                let place = output.add(*product.places.all.get_unchecked(first + row));
+                let before = load_some::<V, VECTORS>(place, width);
                 for v in 0..VECTORS {
                     sums[row][v] = before[v].add(sums[row][v]);
                 }
             }
         }
         for row in 0..ROWS {
-            let place = output.add(*product.places.get_unchecked(first + row));
-            if product.width == TILE {
+            let place = output.add(*product.places.all.get_unchecked(first + row));
+            if width >= V::LANES * VECTORS {
                 for v in 0..VECTORS {
                     sums[row][v].store(place.add(v * V::LANES));
                 }
@@ -250,7 +303,7 @@ unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
                 for v in 0..VECTORS {
                     sums[row][v].store(all.as_mut_ptr().add(v * V::LANES));
                 }
-                place.copy_from_nonoverlapping(all.as_ptr(), product.width);
+                place.copy_from_nonoverlapping(all.as_ptr(), width);
             }
         }
     }
@@ -295,11 +348,11 @@ mod tests {
                     let mut output = vec![f32::NAN; rows.len() * width];
                     let product = Product {
                         input: &input,
-                        rows,
+                        rows: Places::new(rows),
                         blocks: &blocks,
                         weights: &weights,
                         start: &start,
-                        places: &places,
+                        places: Places::new(&places),
                         width,
                         add: false,
                         ahead: &[],
@@ -338,11 +391,11 @@ mod tests {
     fn a_row_outside_of_the_input_is_caught() {
         let product = Product {
             input: &[0.0; 10],
-            rows: &[6],
+            rows: Places::new(&[6]),
             blocks: &[Block { input: 0, weights: 0, length: 5 }],
             weights: &[0.0; 5 * TILE],
             start: &[0.0; TILE],
-            places: &[0],
+            places: Places::new(&[0]),
             width: TILE,
             add: false,
             ahead: &[],

@@ -14,7 +14,7 @@ pub(super) struct Respond<'a> {
     pub plan: &'a Plan<'a>,
     pub filters: &'a UnitFilters,
     pub batch: &'a [Presentation<'a>],
-    pub input: &'a Change,
+    pub input: Change<&'a [f32]>,
 }
 
 impl Kernel for Respond<'_> {

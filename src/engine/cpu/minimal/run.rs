@@ -3,10 +3,10 @@
 use super::Form;
 use super::axis::Tile;
 use super::points::MOST;
-use crate::engine::cpu::change::{Change, odd_lines};
+use crate::engine::cpu::change::{Change, Presentation, odd_lines};
 use crate::engine::cpu::convolve::Convolution;
 use crate::engine::cpu::pointwise::rectified;
-use crate::engine::cpu::product::{Block, Product, TILE, short_blocks};
+use crate::engine::cpu::product::{Block, Places, Product, TILE, short_blocks};
 use crate::engine::cpu::simd::{Four, Kernel, One, Vector, prefetch_all};
 
 /// Buffers that are used again.
@@ -21,26 +21,27 @@ pub(in crate::engine::cpu) struct Scratch {
     places: Vec<usize>,
 }
 
-/// A convolution and the form in which it is computed.
+/// A batch and the form in which it is computed.
 pub(in crate::engine::cpu) struct Minimal<'a> {
-    pub convolution: Convolution<'a>,
     pub form: Form,
+    pub batch: &'a [Presentation<'a>],
+    pub input: Change<&'a [f32]>,
+    pub output: Change<&'a mut [f32]>,
 }
 
 impl Minimal<'_> {
     /// A row of the product for each tile of each presentation.
     fn rows(&self) -> usize {
-        let Convolution { output, .. } = &self.convolution;
-        output.values.len() / output.each() * self.form.tiles().count()
+        self.batch.len() * self.form.tiles().count()
     }
 
-    /// Computes convolutions of one node whose forms have the same points.
-    pub fn run_all(all: &mut [Self], scratch: &mut Scratch) {
-        let Some(Self { convolution, form }) = all.first() else { return };
-        let (packed, isa, (y_points, x_points)) =
-            (convolution.packed, convolution.isa, form.points());
+    /// Computes batches of one convolution whose forms have the same points.
+    pub fn run_all(convolution: Convolution<'_>, all: &mut [Self], scratch: &mut Scratch) {
+        let Some(Self { form, input, output, .. }) = all.first() else { return };
+        let Convolution { packed, isa, .. } = convolution;
         let Some(weights) = packed.transformed() else { return };
-        let channels = (convolution.input.channels, convolution.output.channels);
+        let (y_points, x_points) = form.points();
+        let channels = (input.channels, output.channels);
         let value_each = odd_lines(channels.0);
         let result_each = odd_lines(y_points * x_points * channels.1);
         let count: usize = all.iter().map(Self::rows).sum();
@@ -52,6 +53,7 @@ impl Minimal<'_> {
         rows.extend((0..count).map(|row| row * value_each));
         places.clear();
         places.extend((0..count).map(|row| row * result_each));
+        let (rows, places) = (Places::new(rows), Places::new(places));
         let tiles = packed.all_tiles().map(|(group, tile)| packed.tile(group, tile));
         let weights = weights.at((y_points, x_points), tiles);
         // Results are differences of products: the products should be precise.
@@ -60,7 +62,7 @@ impl Minimal<'_> {
         for y_point in 0..y_points {
             let mut first = 0;
             for minimal in all.iter() {
-                let (form, input) = (&minimal.form, minimal.convolution.input);
+                let Self { form, input, .. } = minimal;
                 let output = &mut values[first * value_each..];
                 isa.run(Values { form, y_point, input, each: value_each, step, output });
                 first += minimal.rows();
@@ -94,8 +96,7 @@ impl Minimal<'_> {
         for minimal in all {
             let (input, rest) = results.split_at(minimal.rows() * result_each);
             results = rest;
-            let Self { convolution, form } = minimal;
-            isa.run(Results { convolution, form, each: result_each, input });
+            isa.run(Results { convolution, minimal, each: result_each, input });
         }
     }
 }
@@ -118,7 +119,7 @@ unsafe fn sum<V: Vector>(terms: &[(usize, f32)], from: *const f32, step: usize) 
 struct Values<'a> {
     form: &'a Form,
     y_point: usize,
-    input: &'a Change,
+    input: &'a Change<&'a [f32]>,
     /// Floats from one row to the next.
     each: usize,
     /// Floats from one x point to the next.
@@ -160,7 +161,7 @@ impl Kernel for Values<'_> {
 
 /// The values of a tile of a presentation.
 struct ValuesOf<'a> {
-    input: &'a Change,
+    input: &'a Change<&'a [f32]>,
     changes: &'a [f32],
     y: &'a Tile,
     x: &'a Tile,
@@ -197,8 +198,8 @@ impl ValuesOf<'_> {
 
 /// The results of every tile, and the ReLU behind the convolution if it is joined to it.
 struct Results<'a, 'c> {
-    convolution: &'a mut Convolution<'c>,
-    form: &'a Form,
+    convolution: Convolution<'a>,
+    minimal: &'a mut Minimal<'c>,
     each: usize,
     input: &'a [f32],
 }
@@ -208,9 +209,8 @@ impl Kernel for Results<'_, '_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let Self { convolution, form, each, input } = self;
-        let &mut Convolution { node, rectify: relu, .. } = convolution;
-        let output = &mut *convolution.output;
+        let Self { convolution: Convolution { target, node, rectify: relu, .. }, .. } = self;
+        let Self { minimal: Minimal { form, batch, output, .. }, each, input, .. } = self;
         let (channels, out_each) = (output.channels, output.each());
         let (ys, xs) = (output.y, output.x);
         let wide = channels / Four::<V>::LANES * Four::<V>::LANES;
@@ -218,8 +218,7 @@ impl Kernel for Results<'_, '_> {
         let mut results = input.chunks_exact(each);
         let mut ahead = input.chunks_exact(each).skip(1);
         let originals = |which: usize| {
-            let (target, batch) = relu?;
-            let presentation = batch.get(which)?;
+            let presentation = batch.get(which).filter(|_| relu)?;
             let row = move |y| presentation.original(target, node, y, xs.start, xs.len());
             Some((ys.start..ys.end).map(row))
         };
