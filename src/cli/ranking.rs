@@ -109,6 +109,8 @@ impl RankingJob<'_> {
             self.output.clear(RANKING, &configuration, configuration.names())?;
             self.progress.say("ranking: is there already");
             return Ok(Some(there));
+        } else {
+            self.check_maps()?;
         }
         let configuration = self.configuration();
         let stored = Stored { configuration, about: () };
@@ -159,6 +161,9 @@ impl RankingJob<'_> {
     /// is finished. Writes nothing.
     pub fn check(&self) -> Result<(usize, Option<Ranking>), Failure> {
         let found = self.find(None)?;
+        if found.is_none() {
+            self.check_maps()?;
+        }
         let (path, mut here) = (self.output.blocks(RANKING), self.configuration());
         if let Some((_, there)) = BlockFolder::find::<RankingConfiguration, ()>(&path)? {
             here.provenance.engine.clone_from(&there.configuration.provenance.engine);
@@ -167,6 +172,26 @@ impl RankingJob<'_> {
             }
         }
         Ok((here.blocks().len(), found))
+    }
+
+    /// Checks, where there is no finished ranking, that there are no maps either: they were made
+    /// from one elsewhere, and a new one would take the place of what tells of it.
+    fn check_maps(&self) -> Result<(), Failure> {
+        let (maps, ranking) =
+            (self.output.path().join(Manifest::FILE), self.output.path().join(RANKING));
+        // In this order: a process that puts a ranking together removes its blocks last.
+        if !maps.exists()
+            || BlockFolder::is_there(&self.output.blocks(RANKING))
+            || Provenance::is_there(&ranking)
+        {
+            return Ok(());
+        }
+        Err(Failure::usage(format!(
+            "{}: tells of maps that were made from a ranking elsewhere, and there is none in {}; choose \
+             another --out, or give --force to start anew",
+            maps.display(),
+            ranking.display()
+        )))
     }
 
     fn configuration(&self) -> RankingConfiguration {

@@ -37,6 +37,20 @@ fn the_references_rankings_give_the_same_maps() {
 }
 
 #[test]
+fn maps_from_a_ranking_elsewhere_are_not_replaced_by_a_run() {
+    let place = ranked();
+    place.succeeds(&format!("sweep {INPUTS} --ranking ranking --every 9 --quiet --out out"));
+    let before = tree(&place.path("out"));
+    for command in ["run", "rank"] {
+        let line = format!("{command} {INPUTS} --top 2 --out out");
+        place.refuses(&line, 2, &["out/manifest.json: tells of maps", "out/ranking", "--force"]);
+        assert!(tree(&place.path("out")) == before, "{command} changed something");
+    }
+    place.succeeds(&format!("run {INPUTS} --top 2 --every 9 --quiet --out out --force"));
+    assert!(tree(&place.path("out")) != before);
+}
+
+#[test]
 fn a_ranking_that_is_not_there() {
     let place = ranked();
     let line = format!("sweep {INPUTS} --out out --ranking");
