@@ -143,6 +143,9 @@ Result cuDeviceGetName(char* name, int length, int) {
 Result cuDeviceGetAttribute(int* value, int attribute, int) {
     switch (attribute) {
         case 10: *value = 32; break;         // warp size
+        case 13: *value = 1000000; break;    // clock, kHz
+        case 36: *value = 1000000; break;    // clock of the memory, kHz
+        case 37: *value = 1024; break;       // width of its bus, bits
         case 16: *value = 2; break;          // multiprocessors
         case 75: *value = 9; break;          // compute capability, major
         case 76: *value = 0; break;          // and minor

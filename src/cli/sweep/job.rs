@@ -26,12 +26,13 @@ impl Work {
         let images = inputs.images.with_digests(ranking.digests.clone());
         let engines = self.engines();
         let workers = Workers::new(self, &engines)?;
+        let engine = &*workers.devices[0].engine;
         let mut sweeps = Vec::with_capacity(inputs.layers.len());
         for ((&layer, ranking), units) in
             inputs.layers.iter().zip(&ranking.layers).zip(&settings.units)
         {
             sweeps.push(LayerSweep {
-                engine: &*workers.devices[0].engine,
+                engine,
                 layer,
                 geometry: settings.geometry(inputs, layer)?,
                 images: &images,
@@ -39,7 +40,7 @@ impl Work {
                 units,
                 top,
                 draws: &settings.draws,
-                batch: settings.batch,
+                batch: settings.batch.unwrap_or_else(|| engine.maps_at_a_time()),
                 memory: self.memory,
             });
         }
