@@ -26,8 +26,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let kernels = match search.find() {
         Ok(nvcc) => {
             println!("cargo::rerun-if-changed={}", nvcc.path.display());
-            let sources = embed::sources(Path::new("kernels"))?;
-            Ok((nvcc.version, embed::compile(&nvcc, &sources, &out)?))
+            let kernels = embed::sources(Path::new("kernels"))?;
+            let lab = embed::sources(Path::new("kernels/lab"))?;
+            embed::compile(&nvcc, &[&kernels[..], &lab].concat(), &out)?;
+            Ok(embed::Built {
+                version: nvcc.version,
+                kernels: embed::names(&kernels),
+                lab: embed::names(&lab),
+            })
         }
         Err(tried) => {
             Search::watch_more();

@@ -25,15 +25,25 @@ pub fn sources(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
     Ok(sources.into_iter().collect())
 }
 
-/// Compiles each source into `out/NAME.fatbin`, on all cores, and returns the names.
-pub fn compile(
-    nvcc: &Nvcc,
-    sources: &[PathBuf],
-    out: &Path,
-) -> Result<Vec<String>, Box<dyn Error>> {
+/// What was compiled.
+pub struct Built {
+    /// The compiler's version, major and minor.
+    pub version: (u32, u32),
+    /// The kernels of the program, by their files' names.
+    pub kernels: Vec<String>,
+    /// Variants that tests check, and that a GPU would have to decide about: embedded in tests alone.
+    pub lab: Vec<String>,
+}
+
+/// Sources by their files' names.
+pub fn names(sources: &[PathBuf]) -> Vec<String> {
+    sources.iter().map(|source| stem(source)).collect()
+}
+
+/// Compiles each source into `out/NAME.fatbin`, on all cores.
+pub fn compile(nvcc: &Nvcc, sources: &[PathBuf], out: &Path) -> Result<(), Box<dyn Error>> {
     let targets = targets(nvcc)?;
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut names = Vec::new();
     // The longest source takes the longest: begun first, the others fill up the cores beside it.
     let mut order: Vec<&PathBuf> = sources.iter().collect();
     order.sort_by_key(|path| {
@@ -61,10 +71,7 @@ pub fn compile(
         )
         .into());
     }
-    for source in sources {
-        names.push(stem(source));
-    }
-    Ok(names)
+    Ok(())
 }
 
 fn stem(source: &Path) -> String {
@@ -115,26 +122,26 @@ fn compile_one(nvcc: &Nvcc, source: &Path, targets: &[String], out: &Path) -> Re
 }
 
 /// Writes `out/kernels.rs`, which `src/engine/cuda/kernels/embedded.rs` includes.
-pub fn write_table(
-    kernels: &Result<((u32, u32), Vec<String>), String>,
-    out: &Path,
-) -> Result<(), Box<dyn Error>> {
+pub fn write_table(built: &Result<Built, String>, out: &Path) -> Result<(), Box<dyn Error>> {
     let mut text = String::new();
-    let mut table = String::new();
-    match kernels {
-        Ok(((major, minor), names)) => {
+    let (mut kernels, mut lab) = (String::new(), String::new());
+    match built {
+        Ok(Built { version: (major, minor), kernels: shipped, lab: tried }) => {
             writeln!(text, "const COMPILER: Result<(u32, u32), &str> = Ok(({major}, {minor}));")?;
-            for name in names {
-                let bytes =
-                    format!(r#"include_bytes!(concat!(env!("OUT_DIR"), "/{name}.fatbin"))"#);
-                writeln!(table, "    ({name:?}, {bytes}),")?;
+            for (table, names) in [(&mut kernels, shipped), (&mut lab, tried)] {
+                for name in names {
+                    let bytes =
+                        format!(r#"include_bytes!(concat!(env!("OUT_DIR"), "/{name}.fatbin"))"#);
+                    writeln!(table, "    ({name:?}, {bytes}),")?;
+                }
             }
         }
         Err(tried) => {
             writeln!(text, "const COMPILER: Result<(u32, u32), &str> = Err({tried:?});")?;
         }
     }
-    writeln!(text, "const FATBINS: &[(&str, &[u8])] = &[\n{table}];")?;
+    writeln!(text, "const FATBINS: &[(&str, &[u8])] = &[\n{kernels}];")?;
+    writeln!(text, "#[cfg(test)]\nconst LAB: &[(&str, &[u8])] = &[\n{lab}];")?;
     std::fs::write(out.join("kernels.rs"), text)?;
     Ok(())
 }

@@ -1,38 +1,5 @@
 // Max-pooling.
-#include "arithmetic.cuh"
-#include "tables.cuh"
-
-#include <cmath>
-
-struct PoolParameters {
-    Origin input;   // origin of the node whose originals are read
-    Origin output;  // origin of the pooling
-    int32_t channels;
-    int32_t kernel;
-    int32_t stride;
-    int32_t shift;    // output o sees inputs from o * stride + shift on
-    int32_t rectify;  // whether the ReLU before it is joined to it
-    int32_t reserved;
-};
-static_assert(sizeof(PoolParameters) == 40);
-static_assert(offsetof(PoolParameters, input) == 0);
-static_assert(offsetof(PoolParameters, output) == 8);
-static_assert(offsetof(PoolParameters, channels) == 16);
-static_assert(offsetof(PoolParameters, kernel) == 20);
-static_assert(offsetof(PoolParameters, stride) == 24);
-static_assert(offsetof(PoolParameters, shift) == 28);
-static_assert(offsetof(PoolParameters, rectify) == 32);
-static_assert(offsetof(PoolParameters, reserved) == 36);
-
-// The part of a window that exists: from `first` on, `kernel` long, within `real`.
-struct Seen {
-    int begin, end;
-};
-
-__device__ __forceinline__ Seen seen(int first, int kernel, int real, int length) {
-    const int end = first + kernel, last = real + length;
-    return {first > real ? first : real, end < last ? end : last};
-}
+#include "pool.cuh"
 
 // The change of every maximum. outputs, to: the node's windows and changes; inputs, from: its
 // input's, or, with `rectify`, those before the ReLU that it reads; originals, activations: of that
@@ -76,6 +43,23 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         }
         to[element.place] = rise;
     });
+}
+
+// The same where channels are a multiple of four: with some 150 instructions a value instead of 500.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    pool_change_four(PoolParameters p, const Item* __restrict__ items,
+                     const Window* __restrict__ outputs, const Window* __restrict__ inputs,
+                     const Presentation* __restrict__ presentations,
+                     const Original* __restrict__ originals, const float* __restrict__ activations,
+                     const Original* __restrict__ pooled_originals,
+                     const float* __restrict__ pooled, const float* __restrict__ from,
+                     float* __restrict__ to) {
+    const Item item = items[blockIdx.x];
+    const Window output = outputs[item.of], input = inputs[item.of];
+    pool_four_channels(p, item, output, input, presentations, originals, activations,
+                       pooled_originals, pooled, from, [&](int64_t place, const Pack<4>& changes) {
+                           *reinterpret_cast<Pack<4>*>(to + place) = changes;
+                       });
 }
 
 // Maxima of original images, of the inputs that exist (`read` of the windows). outputs, to: the

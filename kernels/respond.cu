@@ -1,4 +1,5 @@
 // The last layer: one unit, one position, of which a warp computes the sum in a fixed order.
+#include "jobs.cuh"
 #include "tables.cuh"
 
 struct RespondParameters {
@@ -78,7 +79,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 // The responses of some units to original images, in 64 bits: one sum a job. jobs: image, unit and
 // position; originals, activations: of the input; bias: [unit], zeros where there is none.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    respond_original(RespondParameters p, const Presentation* __restrict__ jobs, int32_t count,
+    respond_original(RespondParameters p, const DeviceJob* __restrict__ jobs, int32_t count,
                      const Original* __restrict__ originals,
                      const float* __restrict__ activations, const float* __restrict__ filters,
                      const float* __restrict__ bias, float* __restrict__ responses) {
@@ -87,7 +88,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     if (which >= count) {
         return;  // the whole warp
     }
-    const Presentation job = jobs[which];
+    const DeviceJob job = jobs[which];
     const Original original = originals[job.image];
     const float* filter =
         filters + static_cast<int64_t>(job.unit) * p.kernel * p.kernel * p.inputs;

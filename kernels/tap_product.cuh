@@ -40,7 +40,14 @@ struct Walk {
     int k = 0;        // within the run
 };
 
-template <class Tile>
+// Four values as they are stored; a variant may store others (kernels/lab).
+__device__ __forceinline__ Pack<4> load_four(const float* place) {
+    return *reinterpret_cast<const Pack<4>*>(place);
+}
+
+__device__ __forceinline__ float value_of(float stored) { return stored; }
+
+template <class Tile, class Stored = float>
 struct TapProduct {
     static constexpr int QUADS = ROWS * Tile::DEPTH / 4 / TILE_THREADS;
     static constexpr int STEPS = Tile::DEPTH / Tile::VALUES * COLUMNS / 4 / TILE_THREADS;
@@ -53,7 +60,7 @@ struct TapProduct {
 
     const TapProductParameters& p;
     const Pattern& pattern;
-    const float* from;         // the changes, or activations, of the input
+    const Stored* from;        // the changes, or activations, of the input
     const float* weights;      // of this group, from this block's column on
     const int64_t* inputs;     // of each row, where its first tap's channels begin; -1: no row
 
@@ -86,16 +93,16 @@ struct TapProduct {
         if (inputs[row] < 0 || rest <= 0) {
             return values;
         }
-        const float* place = from + inputs[row] +
-                             static_cast<int64_t>(walk.tap_row) * pattern.input_tap_row +
-                             walk.run * p.in_channels + walk.k + k;
+        const Stored* place = from + inputs[row] +
+                              static_cast<int64_t>(walk.tap_row) * pattern.input_tap_row +
+                              walk.run * p.in_channels + walk.k + k;
         // Then every run begins and ends at a multiple of four floats.
         if (p.in_channels % 4 == 0 && p.inputs % 4 == 0) {
-            return *reinterpret_cast<const Pack<4>*>(place);
+            return load_four(place);
         }
 #pragma unroll
         for (int i = 0; i < 4; i++) {
-            values.value[i] = i < rest ? place[i] : 0.0f;
+            values.value[i] = i < rest ? value_of(place[i]) : 0.0f;
         }
         return values;
     }
@@ -257,20 +264,20 @@ __device__ __forceinline__ const float* weights_of(const TapProductParameters& p
 }
 
 // A convolution of changes, and the ReLU behind it if that is joined to it.
-template <class Tile>
+template <class Tile, class Stored>
 __device__ __forceinline__ void convolve_changes(const TapProductParameters& p,
                                                  const Pattern& pattern, uint32_t first_row,
                                                  const Presentation* presentations,
                                                  const Original* originals,
                                                  const float* activations, const float* weights,
-                                                 const float* from, float* to) {
+                                                 const Stored* from, float* to) {
     __shared__ typename Tile::Shared shared;
     __shared__ TileRows rows;
     int group, first;
     find_columns(p, group, first);
     find_rows(rows, p, pattern, first_row, group, presentations, originals);
-    const TapProduct<Tile> product = {p, pattern, from,
-                                      weights_of(p, weights, group, first), rows.inputs};
+    const TapProduct<Tile, Stored> product = {p, pattern, from,
+                                              weights_of(p, weights, group, first), rows.inputs};
     typename Tile::Sums sums;
     product.run(shared, sums, [](typename Tile::Sums&) {});
     write_rows<Tile>(sums, rows, p, group, first, to, [&](float sum, int row, int channel) {

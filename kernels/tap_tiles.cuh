@@ -4,16 +4,11 @@
 #pragma once
 
 #include "mma.cuh"
+#include "pack.cuh"
 
 constexpr int ROWS = 64;
 constexpr int COLUMNS = 64;
 constexpr int TILE_THREADS = 128;
-
-// Some neighbouring floats, read and written at once.
-template <int N>
-struct alignas(4 * N) Pack {
-    float value[N];
-};
 
 // 32-bit arithmetic: each thread has 8 rows × 4 columns.
 struct FmaTile {

@@ -23,7 +23,7 @@ pub fn image(seed: u32) -> Array3<f32> {
     Array3::from_shape_vec((3, IMAGE.height, IMAGE.width), pixels).expect("so many pixels")
 }
 
-/// Jobs of one layer: each on an image and a unit of its own.
+/// Jobs of one layer.
 pub struct Jobs {
     images: Vec<Array3<f32>>,
     places: Vec<((usize, usize), Placement)>,
@@ -32,8 +32,20 @@ pub struct Jobs {
 
 impl Jobs {
     /// `count` jobs on the unit in the middle, or, where `scattered`, on units all over the layer,
-    /// borders included. Of each grid every `every`-th occluder.
+    /// borders included; each on an image of its own. Of each grid every `every`-th occluder.
+    #[allow(dead_code, reason = "each bench uses a part of this")]
     pub fn new(model: &Model, layer: LayerId, count: usize, scattered: bool, every: usize) -> Self {
+        Self::sharing(model, layer, (count, count), scattered, every)
+    }
+
+    /// The same on so many images, in turn.
+    pub fn sharing(
+        model: &Model,
+        layer: LayerId,
+        (count, images): (usize, usize),
+        scattered: bool,
+        every: usize,
+    ) -> Self {
         let network = model.network();
         let geometry = LayerGeometry::new(network, layer, IMAGE, GridRule::REFERENCE, every)
             .expect("room for the network");
@@ -48,16 +60,17 @@ impl Jobs {
                 (position, geometry.placement(position.0, position.1).expect("a grid"))
             })
             .collect();
-        let images = (0..count).map(|seed| image(seed as u32)).collect();
+        let images = (0..images).map(|seed| image(seed as u32)).collect();
         Self { images, places, units: network.channels(layer) }
     }
 
     /// The jobs.
     pub fn list(&self) -> Vec<Job<'_>> {
-        let jobs = self.places.iter().zip(&self.images).enumerate();
-        jobs.map(|(job, ((position, placement), image))| Job {
+        let images = self.images.iter().enumerate().cycle();
+        let jobs = self.places.iter().zip(images).enumerate();
+        jobs.map(|(job, ((position, placement), (index, image)))| Job {
             image: image.view(),
-            image_index: job as u32,
+            image_index: index as u32,
             unit: job * 7 % self.units,
             position: *position,
             occluders: &placement.occluders,

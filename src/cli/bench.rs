@@ -24,7 +24,7 @@ use crate::network::{IMAGE_CHANNELS, LayerId, Model, Network};
 use crate::noise::TorchStream;
 use crate::sweep::{
     LayerGeometry, Occluders, SweepError, Trial, calibrate, count_multiply_adds, count_occluders,
-    try_out,
+    count_work, try_out,
 };
 
 /// Measure how fast this machine presents occluders
@@ -99,6 +99,19 @@ struct LayerReport {
     /// of whole images.
     multiply_adds: f64,
     kernels: Vec<KernelReport>,
+    /// Where the device's rates are known.
+    floor: Option<Floor>,
+}
+
+/// What a presentation takes at the least: of each kernel, the longer of the time of its bytes and of
+/// its products.
+#[derive(Debug, Serialize)]
+struct Floor {
+    bytes: f64,
+    operations: f64,
+    microseconds: f64,
+    /// Of the time that a presentation took.
+    share: f64,
 }
 
 /// What was measured of a kernel, on the device's clock.
@@ -198,6 +211,19 @@ impl Bench {
         });
         let Occluders { mean, .. } = count_occluders(geometry).or_usage()?;
         let counted = count_multiply_adds(network, layer, geometry, POSITIONS)?;
+        let floor = match engine.rates() {
+            Some(rates) => {
+                let work = count_work(prepared, layer, geometry, &images[0], POSITIONS)?;
+                let microseconds = 1e6 * work.iter().map(|work| work.floor(rates)).sum::<f64>();
+                (!work.is_empty()).then(|| Floor {
+                    bytes: work.iter().map(|work| work.bytes).sum(),
+                    operations: work.iter().map(|work| work.operations).sum(),
+                    microseconds,
+                    share: 1e-6 * microseconds * trial.rate(),
+                })
+            }
+            None => None,
+        };
         let multiply_adds = if self.method.is_full() { counted.full } else { counted.taps };
         Ok(LayerReport {
             layer: network.short_name(layer),
@@ -209,6 +235,7 @@ impl Bench {
             rate: trial.rate(),
             multiply_adds: 1e-6 * multiply_adds,
             kernels: kernels.collect(),
+            floor,
         })
     }
 }
@@ -261,6 +288,23 @@ impl Report {
         }
         if rows.len() > 1 {
             text.extend(["\n", &table(&rows, 2), "\nof all: of the time of a presentation\n"]);
+        }
+        let mut rows =
+            vec![["layer", "MFLOP", "kB", "floor, µs", "of a presentation"].map(String::from)];
+        for layer in &self.layers {
+            rows.extend(layer.floor.iter().map(|floor| {
+                [
+                    layer.layer.clone(),
+                    format!("{:.3}", 1e-6 * floor.operations),
+                    format!("{:.1}", 1e-3 * floor.bytes),
+                    format!("{:.4}", floor.microseconds),
+                    format!("{:.1} %", 100.0 * floor.share),
+                ]
+            }));
+        }
+        if rows.len() > 1 {
+            text.extend(["\n", &table(&rows, 1), "\n"]);
+            text += "floor: of each kernel its bytes or its products, at the device's rates\n";
         }
         text
     }

@@ -129,7 +129,7 @@ fn plan_layer(
     let occluders = count_occluders(&geometry).or_usage()?;
     let watch = Watch::new(&STOP);
     let images = maps.min(inputs.images.len());
-    let held = images.min(work.settings.batch);
+    let held = images.min(work.settings.batch.unwrap_or_else(|| engine.maps_at_a_time()));
     let image = 3 * geometry.image.area() * size_of::<f32>();
     let repeats = work.settings.draws.len();
     let responses = ((maps * repeats) as f64 * occluders.mean) as usize * size_of::<f32>();

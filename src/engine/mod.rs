@@ -127,6 +127,33 @@ pub struct KernelTime {
     pub seconds: f64,
 }
 
+/// What one of an engine's kernels has to do, whatever the time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct KernelWork {
+    /// The kernel, under the name by which it is timed.
+    pub kernel: &'static str,
+    /// Floating-point operations of products, two a multiply-add.
+    pub operations: f64,
+    /// Bytes that it reads from the device's memory and writes there, each once.
+    pub bytes: f64,
+}
+
+impl KernelWork {
+    /// The seconds that it takes at the least: of its bytes or of its operations.
+    pub fn floor(&self, rates: Rates) -> f64 {
+        (self.bytes / rates.bytes).max(self.operations / rates.operations)
+    }
+}
+
+/// What a device can do at most in a second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rates {
+    /// Bytes between its memory and its processors.
+    pub bytes: f64,
+    /// Operations of products, in the engine's precision.
+    pub operations: f64,
+}
+
 /// A way to compute responses.
 pub trait Engine: Sync {
     /// The engine's name, for the manifest.
@@ -152,6 +179,11 @@ pub trait Engine: Sync {
     ) -> Result<Vec<KernelTime>, EngineError> {
         work()?;
         Ok(Vec::new())
+    }
+
+    /// What the engine's device can do at most, where its maker's figures are known.
+    fn rates(&self) -> Option<Rates> {
+        None
     }
 
     /// Bytes of `model`'s weights in the orders in which the engine reads them for `layers`, at
@@ -181,6 +213,12 @@ pub trait Prepared: Sync {
         4 * threads
     }
 
+    /// How many jobs [`Prepared::present`] and [`Kept::present`] had best be given at a time: enough
+    /// that many presentations share a plan, few enough to hold.
+    fn maps_at_a_time(&self) -> usize {
+        256
+    }
+
     /// The extremes of every unit: `[image][layer][unit]`, layers in the order in which they were
     /// prepared. `first` is the index of the first image, for messages.
     ///
@@ -204,6 +242,16 @@ pub trait Prepared: Sync {
         jobs: &[Job<'_>],
         watch: &Watch<'_>,
     ) -> Result<Vec<Presented>, EngineError>;
+
+    /// What each kernel has to do for a presentation, the mean of all presentations of some jobs;
+    /// nothing where there are no kernels.
+    ///
+    /// # Errors
+    /// A job that does not fit the layer or the image.
+    fn work(&self, layer: LayerId, jobs: &[Job<'_>]) -> Result<Vec<KernelWork>, EngineError> {
+        let _ = (layer, jobs);
+        Ok(Vec::new())
+    }
 
     /// Room for so many differences of presentations to `layer` where the engine computes them, to
     /// be summed there; `None` where there is none: then [`Prepared::present`] hands them over.

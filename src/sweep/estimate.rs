@@ -8,7 +8,7 @@ use super::summed::Slots;
 use super::{LayerGeometry, Placement, SweepError};
 use crate::engine::deposit::{Summation, SummedImage};
 use crate::engine::plan::{Axis, Lineage, Planner};
-use crate::engine::{Job, Prepared, Watch};
+use crate::engine::{Job, KernelWork, Prepared, Watch};
 use crate::geometry::{Deposit, GeometryError, Span};
 use crate::images::ImageError;
 use crate::network::{LayerId, Network, NetworkError, Op};
@@ -119,6 +119,42 @@ pub fn count_multiply_adds(
     Ok(MultiplyAdds { full: full as f64, windows: mean(windows), taps: mean(taps) })
 }
 
+/// What each kernel of an engine has to do for a presentation, the mean of `count` random positions;
+/// the image is any.
+///
+/// # Errors
+/// Occluders that cannot be placed; what the engine says.
+pub fn count_work(
+    engine: &dyn Prepared,
+    layer: LayerId,
+    geometry: &LayerGeometry,
+    image: &Array3<f32>,
+    count: usize,
+) -> Result<Vec<KernelWork>, SweepError> {
+    let places = places(geometry, count)?;
+    let jobs: Vec<Job<'_>> = places
+        .iter()
+        .map(|(position, placement)| Job {
+            image: image.view(),
+            image_index: 0,
+            unit: 0,
+            position: *position,
+            occluders: &placement.occluders,
+            noise: Noise::Philox { seed: 0, draw: 0 },
+        })
+        .collect();
+    Ok(engine.work(layer, &jobs)?)
+}
+
+/// A position, and where its occluders go.
+type Place = ((usize, usize), Placement);
+
+/// Random positions, and where their occluders go.
+fn places(geometry: &LayerGeometry, count: usize) -> Result<Vec<Place>, GeometryError> {
+    let place = |(y, x)| geometry.placement(y, x).map(|placement| ((y, x), placement));
+    Positions::new(*geometry).take(count).map(place).collect()
+}
+
 /// Bytes of one image's activations that a unit in the middle of a layer depends on, at most.
 ///
 /// # Errors
@@ -199,10 +235,7 @@ pub fn try_out(
     maps: usize,
     watch: &Watch<'_>,
 ) -> Result<Trial, SweepError> {
-    let places: Vec<((usize, usize), Placement)> = Positions::new(*geometry)
-        .take(maps)
-        .map(|(y, x)| geometry.placement(y, x).map(|placement| ((y, x), placement)))
-        .collect::<Result<_, _>>()?;
+    let places = places(geometry, maps)?;
     let jobs: Vec<Job<'_>> = places
         .iter()
         .enumerate()
@@ -232,7 +265,7 @@ pub fn try_out(
 
 /// Where the differences of each placement begin, and how they are summed where they are kept: as a
 /// sweep does it, over the images of a unit.
-fn summation(places: &[((usize, usize), Placement)]) -> (Vec<usize>, Summation) {
+fn summation(places: &[Place]) -> (Vec<usize>, Summation) {
     const IMAGES: usize = 100;
     let (mut slots, mut deposits) = (Slots::default(), Vec::new());
     let (mut firsts, mut images, mut next) = (Vec::new(), Vec::new(), 0);

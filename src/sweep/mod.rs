@@ -20,7 +20,7 @@ use crate::network::NetworkError;
 
 pub use estimate::{
     MultiplyAdds, Occluders, Trial, activation_bytes, calibrate, count_multiply_adds,
-    count_occluders, try_out,
+    count_occluders, count_work, try_out,
 };
 pub use layer::{Extent, Finished, LayerSweep};
 pub use memory::{MemoryShares, TooLittleMemory};

@@ -1,5 +1,8 @@
 //! Handing the maps of a sweep to an engine, image by image.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry::Vacant;
+
 use ndarray::Array3;
 
 use super::batches::batches;
@@ -55,11 +58,15 @@ impl LayerSweep<'_> {
     ) -> Result<(), SweepError> {
         let repeats = self.draws.len();
         let batch = || places.iter().map(|&place| (&targets[place / repeats], place % repeats));
-        let placements: Vec<Placement> =
-            batch().map(|(target, _)| self.placement(target)).collect::<Result<_, _>>()?;
+        // Jobs at one position share their occluders, which engines take advantage of.
+        let mut placements: HashMap<u32, Placement> = HashMap::new();
+        for (target, _) in batch() {
+            if let Vacant(new) = placements.entry(target.entry.position) {
+                new.insert(self.placement(target)?);
+            }
+        }
         let jobs: Vec<Job<'_>> = batch()
-            .zip(&placements)
-            .map(|((target, draw), placement)| {
+            .map(|(target, draw)| {
                 let Entry { image, position, .. } = target.entry;
                 let place = images.partition_point(|&(index, _)| index < image);
                 Job {
@@ -67,7 +74,7 @@ impl LayerSweep<'_> {
                     image_index: image,
                     unit: target.unit,
                     position: self.geometry.position(position),
-                    occluders: &placement.occluders,
+                    occluders: &placements[&position].occluders,
                     noise: self.draws[draw],
                 }
             })

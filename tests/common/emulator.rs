@@ -225,9 +225,12 @@ fn compiler() -> String {
 /// Everything that the emulator is made of: names and content.
 fn sources(root: &Path) -> Vec<(PathBuf, String)> {
     let mut sources = Vec::new();
-    for folder in ["kernels", "tests/emulator"] {
+    for folder in ["kernels", "kernels/lab", "tests/emulator"] {
         for entry in fs::read_dir(root.join(folder)).expect("a folder of sources") {
             let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                continue;
+            }
             let text = fs::read_to_string(&path).expect("a source");
             sources.push((path, text));
         }

@@ -2,8 +2,13 @@
 
 use std::sync::Arc;
 
+use ndarray::Array3;
 use occlumap::engine::cuda::{CudaEngine, Device, Precision};
-use occlumap::geometry::ImageSize;
+use occlumap::engine::{Engine, Job, KernelWork};
+use occlumap::geometry::{GridRule, ImageSize};
+use occlumap::network::{Model, Network};
+use occlumap::noise::Noise;
+use occlumap::sweep::LayerGeometry;
 
 use crate::emulator::{on_address_sanitizer, on_device};
 use crate::suite::{self, Tolerance, Trials, preset_agrees};
@@ -68,5 +73,41 @@ fn waves_stay_in_their_memory() {
         suite::random_networks_agree(&engine(Precision::Fp32), Tolerance::F32, 6);
         let trials = Trials { jobs: 2, every: 30, threads: &[], batches: &[] };
         suite::bits_depend_on_nothing_else(&[&engine(Precision::Fp32)], &trials);
+    });
+}
+
+/// The sums of the table in `docs/performance.md`: MFLOP and kB of a presentation.
+#[test]
+fn kernels_have_to_do_what_the_documentation_says() {
+    on_device(module_path!(), "kernels_have_to_do_what_the_documentation_says", || {
+        let model = Model::random(Network::preset("alexnet").unwrap(), 0).unwrap();
+        let (image, engine) = (ImageSize::square(227), engine(Precision::Tf32));
+        for (layer, expected) in [
+            ("conv2", ["0.06", "19.6"]),
+            ("conv3", ["2.92", "102.0"]),
+            ("conv4", ["10.50", "195.7"]),
+            ("conv5", ["23.71", "271.7"]),
+        ] {
+            let id = model.network().convolution(layer).unwrap();
+            let prepared = engine.prepare(&model, &[id], image).unwrap();
+            let geometry =
+                LayerGeometry::new(model.network(), id, image, GridRule::REFERENCE, 1).unwrap();
+            let (y, x) = (geometry.output.height / 2, geometry.output.width / 2);
+            let placement = geometry.placement(y, x).unwrap();
+            let pixels = Array3::zeros((3, image.height, image.width));
+            let job = Job {
+                image: pixels.view(),
+                image_index: 0,
+                unit: 0,
+                position: (y, x),
+                occluders: &placement.occluders,
+                noise: Noise::Philox { seed: 0, draw: 0 },
+            };
+            let work = prepared.work(id, &[job]).unwrap();
+            let sum = |of: fn(&KernelWork) -> f64| work.iter().map(of).sum::<f64>();
+            let operations = format!("{:.2}", 1e-6 * sum(|work| work.operations));
+            let bytes = format!("{:.1}", 1e-3 * sum(|work| work.bytes));
+            assert_eq!([operations, bytes], expected, "{layer}: {work:?}");
+        }
     });
 }

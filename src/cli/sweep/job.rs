@@ -89,7 +89,7 @@ impl Work {
                 units,
                 top,
                 draws: &settings.draws,
-                batch: settings.batch,
+                batch: settings.batch.unwrap_or_else(|| engine.maps_at_a_time()),
                 memory: *memory,
             })
         };

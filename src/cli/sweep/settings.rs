@@ -21,7 +21,8 @@ pub(in crate::cli) struct Settings {
     pub mean_over: MeanOver,
     pub statistics: bool,
     pub moments: bool,
-    pub batch: usize,
+    /// Maps computed together, where that was asked for; else as many as suit the engine.
+    pub batch: Option<usize>,
     /// Presentations of each layer that are presented again.
     pub verify: u64,
     /// The seed of the noise, and of the choice of what is presented again.

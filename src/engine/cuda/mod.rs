@@ -10,6 +10,7 @@ mod incremental;
 pub mod kernels;
 pub mod libraries;
 mod precision;
+mod rates;
 mod times;
 mod transfer;
 

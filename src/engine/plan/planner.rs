@@ -10,8 +10,10 @@ use crate::geometry::{Occluder, Span};
 /// the same work up to where it lies on the maps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PlanKey {
-    y: u32,
-    x: u32,
+    /// The plan along the rows, as [`Planner::key_along`] counts them.
+    pub y: u32,
+    /// The plan along the columns.
+    pub x: u32,
 }
 
 /// Plans the presentations to one layer.
@@ -32,12 +34,34 @@ impl<'l> Planner<'l> {
         Self { lineage, y: AxisPlanner::new(Axis::Y), x: AxisPlanner::new(Axis::X) }
     }
 
+    /// The layers that plans are about.
+    pub fn lineage(&self) -> &'l Lineage {
+        self.lineage
+    }
+
     /// The key of the plan for an occluder in front of the unit at `position`, `(y, x)`.
     pub fn key(&mut self, position: (usize, usize), occluder: &Occluder) -> PlanKey {
         let Occluder { top, left, size, .. } = *occluder;
         PlanKey {
-            y: self.y.key(self.lineage, position.0, top, size),
-            x: self.x.key(self.lineage, position.1, left, size),
+            y: self.key_along(Axis::Y, position.0, top, size),
+            x: self.key_along(Axis::X, position.1, left, size),
+        }
+    }
+
+    /// One half of such a key: for an occluder of `size` pixels from `first` on along the axis, in
+    /// front of a unit at `position` of it. Keys count from 0.
+    pub fn key_along(&mut self, axis: Axis, position: usize, first: usize, size: usize) -> u32 {
+        match axis {
+            Axis::Y => self.y.key(self.lineage, position, first, size),
+            Axis::X => self.x.key(self.lineage, position, first, size),
+        }
+    }
+
+    /// The plans along an axis, in the order of their keys.
+    pub fn along(&self, axis: Axis) -> &[AxisPlan] {
+        match axis {
+            Axis::Y => &self.y.plans,
+            Axis::X => &self.x.plans,
         }
     }
 

@@ -9,7 +9,7 @@ use super::presenting::Goal;
 use crate::engine::cuda::CudaError;
 use crate::engine::cuda::kernels::deposit::deposit;
 use crate::engine::deposit::{MapSums, Summation, SummedImage};
-use crate::engine::{EngineError, Job, Kept, Watch};
+use crate::engine::{EngineError, Job, Kept, Presented, Watch};
 use crate::network::LayerId;
 
 /// Room for differences of presentations to a layer.
@@ -76,9 +76,43 @@ impl KeptDifferences<'_> {
         }
     }
 
+    /// Presents jobs and hands their differences over; where there is no room for those of all at a
+    /// time, in halves.
+    ///
+    /// # Errors
+    /// As [`Prepared::present`](crate::engine::Prepared::present).
+    pub fn presented(
+        engine: &Incremental<'_>,
+        layer: LayerId,
+        jobs: &[Job<'_>],
+        watch: &Watch<'_>,
+    ) -> Result<Vec<Presented>, EngineError> {
+        let (mut firsts, mut length) = (Vec::with_capacity(jobs.len()), 0);
+        for job in jobs {
+            firsts.push(length);
+            length += job.occluders.len();
+        }
+        let Some(mut kept) = KeptDifferences::new(engine, layer, length)? else {
+            if jobs.len() < 2 {
+                return Err(engine.too_large(length * size_of::<f32>()));
+            }
+            let (some, others) = jobs.split_at(jobs.len() / 2);
+            let mut presented = Self::presented(engine, layer, some, watch)?;
+            presented.extend(Self::presented(engine, layer, others, watch)?);
+            return Ok(presented);
+        };
+        let responses = kept.present(jobs, &firsts, watch)?;
+        let all = engine.engine.device.download(&kept.differences)?;
+        kept.check(&all)?;
+        let of_job = |((&first, job), response): ((&usize, &Job<'_>), f32)| {
+            let differences = all[first..first + job.occluders.len()].to_vec();
+            Presented { response, differences }
+        };
+        Ok(firsts.iter().zip(jobs).zip(responses).map(of_job).collect())
+    }
+
     /// The first difference that is not finite, in the order of their presentation.
-    fn check(&self) -> Result<(), EngineError> {
-        let all = self.engine.engine.device.download(&self.differences)?;
+    fn check(&self, all: &[f32]) -> Result<(), EngineError> {
         for Whose { differences, response, unit, image } in &self.jobs {
             let occluded = all[differences.clone()].iter().map(|difference| response + difference);
             if let Some(value) = occluded.into_iter().find(|value| !value.is_finite()) {
@@ -114,7 +148,7 @@ impl Kept for KeptDifferences<'_> {
         }
         let mut responses = vec![0.0; jobs.len()];
         let differences = &mut self.differences;
-        presenting.all(&mut Goal::Kept { differences, firsts, responses: &mut responses })?;
+        presenting.all(&mut Goal { differences, firsts, responses: &mut responses })?;
         let whose = |((job, &first), &response): ((&Job<'_>, &usize), &f32)| Whose {
             differences: first..first + job.occluders.len(),
             response,
@@ -130,7 +164,7 @@ impl Kept for KeptDifferences<'_> {
         // Sums of what is not finite are not either.
         let finite = |map: &MapSums| map.absolute_squared.iter().all(|value| value.is_finite());
         if !sums.iter().all(finite) {
-            self.check()?;
+            self.check(&self.engine.engine.device.download(&self.differences)?)?;
         }
         Ok(sums)
     }

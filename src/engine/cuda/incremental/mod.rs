@@ -4,38 +4,44 @@
 //! It is the CPU's incremental engine with other hands: the same plans ([`plan`](super::super::plan)),
 //! the same steps, the same layout with channels innermost. The original images' activations are
 //! computed once for all jobs on an image and stay on the device (`originals`); the presentations
-//! of all jobs are sorted by plan and cut into waves that fit into its memory (`wave`); of each
-//! only the difference of one response comes back. Each value is a chain of operations that
+//! of all jobs are sorted by plan (`alike`, `runs`) and cut into waves that fit into its memory
+//! (`wave`); of each only the difference of one response is kept there (`kept`). Each value is a chain of operations that
 //! depends on the presentation alone, so results are the same bytes for any batch and wave.
 //!
 //! It needs the driver and nothing else: every kernel is our own.
 
+mod alike;
+mod count;
+mod grid;
+mod jobs;
 mod kept;
 mod originals;
-mod presentations;
 mod presenting;
+mod runs;
 mod slots;
 mod target;
 mod wave;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use ndarray::ArrayView3;
 
 use self::kept::KeptDifferences;
-use self::presenting::{Goal, Presenting};
+use self::presenting::Presenting;
 use self::slots::Slots;
 use self::target::{Target, target};
 use super::kernels::tap_product::DeviceFilters;
 use super::{CudaError, Device, Precision};
+use crate::engine::plan::{Node, PlanKey, Planner};
 use crate::engine::request::{check_image, check_job};
 use crate::engine::{
-    Engine, EngineError, Extremes, Job, Kept, KernelTime, Prepared, Presented, ReferenceEngine,
-    Watch,
+    Engine, EngineError, Extremes, Job, Kept, KernelTime, KernelWork, Prepared, Presented, Rates,
+    ReferenceEngine, Watch,
 };
 use crate::geometry::ImageSize;
-use crate::network::{LayerId, Model};
+use crate::network::{LayerId, Model, Op};
 
 /// The incremental engine on one GPU.
 #[derive(Clone, Debug)]
@@ -83,6 +89,10 @@ impl Engine for CudaEngine {
         work: &mut dyn FnMut() -> Result<(), EngineError>,
     ) -> Result<Vec<KernelTime>, EngineError> {
         self.device.time_kernels(work)
+    }
+
+    fn rates(&self) -> Option<Rates> {
+        self.device.rates(self.precision)
     }
 
     /// None: they are on the device.
@@ -134,6 +144,15 @@ impl Incremental<'_> {
         Ok(self.engine.memory.map_or(free, |memory| memory.min(free)))
     }
 
+    /// What to tell when not even the smallest piece of work fits.
+    fn too_large(&self, wanted: usize) -> EngineError {
+        let total = self.engine.device.info().memory;
+        match self.engine.device.free_memory() {
+            Ok(free) => CudaError::OutOfMemory { wanted, free, total }.into(),
+            Err(error) => error.into(),
+        }
+    }
+
     fn target(&self, layer: LayerId) -> Result<(&Target, &Slots), EngineError> {
         let found = self.targets.get(&layer).map(|(target, slots)| (target, slots));
         found.ok_or_else(|| {
@@ -161,6 +180,12 @@ impl Incremental<'_> {
 }
 
 impl Prepared for Incremental<'_> {
+    /// The device's tables are made for each plan, and products fill whole blocks where many
+    /// presentations share one.
+    fn maps_at_a_time(&self) -> usize {
+        4096
+    }
+
     fn extremes(
         &self,
         images: &[ArrayView3<'_, f32>],
@@ -176,13 +201,40 @@ impl Prepared for Incremental<'_> {
         jobs: &[Job<'_>],
         watch: &Watch<'_>,
     ) -> Result<Vec<Presented>, EngineError> {
-        let presenting = self.presenting(layer, jobs, watch)?;
-        let mut presented: Vec<Presented> = jobs
-            .iter()
-            .map(|job| Presented { response: 0.0, differences: vec![0.0; job.occluders.len()] })
-            .collect();
-        presenting.all(&mut Goal::Presented(&mut presented))?;
-        Ok(presented)
+        KeptDifferences::presented(self, layer, jobs, watch)
+    }
+
+    fn work(&self, layer: LayerId, jobs: &[Job<'_>]) -> Result<Vec<KernelWork>, EngineError> {
+        let stop = AtomicBool::new(false);
+        let watch = Watch::new(&stop);
+        let target = self.presenting(layer, jobs, &watch)?.target;
+        let mut planner = Planner::new(&target.lineage);
+        let mut counts: HashMap<PlanKey, usize> = HashMap::new();
+        for job in jobs {
+            for occluder in job.occluders {
+                *counts.entry(planner.key(job.position, occluder)).or_default() += 1;
+            }
+        }
+        let all = counts.values().sum::<usize>().max(1) as f64;
+        let network = self.model.network();
+        let groups = |node: &Node| match node.layer.map(|id| &network.layer(id).op) {
+            Some(Op::Conv(conv)) => conv.groups,
+            _ => 1,
+        };
+        let nodes = target.lineage.nodes();
+        let groups: Vec<usize> = nodes.iter().map(groups).collect();
+        let mut work = vec![KernelWork::default(); nodes.len()];
+        // In an order that does not change, so that sums do not.
+        let counts: BTreeMap<PlanKey, usize> = counts.into_iter().collect();
+        for (key, count) in counts {
+            let plan = planner.plan(key);
+            if !plan.is_empty() {
+                let share = count as f64 / all;
+                count::add(&mut work, (target, &groups), (&plan, share), self.engine.precision);
+            }
+        }
+        work.retain(|work| !work.kernel.is_empty());
+        Ok(work)
     }
 
     fn keep(

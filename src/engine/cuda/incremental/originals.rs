@@ -1,7 +1,8 @@
 //! The activations of original images, where some positions of a target depend on them.
 
 use cudarc::driver::CudaSlice;
-use ndarray::ArrayView3;
+use ndarray::{ArrayView3, s};
+use rayon::prelude::*;
 
 use super::target::Target;
 use crate::engine::cuda::kernels::join::Join;
@@ -64,7 +65,7 @@ impl Node<'_> {
         let node = &self.target.lineage.nodes()[self.place];
         let (windows, places, floats) = self.windows();
         let images = match node.layer {
-            None => Some(self.pixels(images)),
+            None => Some(self.pixels(images, floats)),
             Some(_) => None,
         };
         let table = Table::new(self.device, places)?;
@@ -102,17 +103,25 @@ impl Node<'_> {
         (windows, places, offset)
     }
 
-    /// The parts of the images that are looked at, `[image][y][x][channel]`.
-    fn pixels(&self, images: &[Looked<'_>]) -> Vec<f32> {
-        let mut pixels = Vec::new();
+    /// The parts of the images that are looked at, `[image][y][x][channel]`, `floats` in all.
+    fn pixels(&self, images: &[Looked<'_>], floats: usize) -> Vec<f32> {
+        let mut pixels = vec![0.0; floats];
+        let (mut rest, mut parts) = (&mut pixels[..], Vec::with_capacity(images.len()));
         for ((image, ..), [ys, xs]) in images.iter().zip(self.cones) {
-            for y in ys[0].start..ys[0].end {
-                for x in xs[0].start..xs[0].end {
-                    let (y, x) = (y as usize, x as usize);
-                    pixels.extend((0..IMAGE_CHANNELS).map(|channel| image[[channel, y, x]]));
+            let (part, others) = rest.split_at_mut(ys[0].len() * xs[0].len() * IMAGE_CHANNELS);
+            parts.push((image, ys[0], xs[0], part));
+            rest = others;
+        }
+        parts.into_par_iter().for_each(|(image, y, x, part)| {
+            let rows = (y.start..y.end).zip(part.chunks_exact_mut(x.len().max(1) * IMAGE_CHANNELS));
+            for (y, row) in rows {
+                for channel in 0..IMAGE_CHANNELS {
+                    let line = image.slice(s![channel, y, x.start..x.end]);
+                    let to = row[channel..].iter_mut().step_by(IMAGE_CHANNELS);
+                    to.zip(line).for_each(|(to, &pixel)| *to = pixel);
                 }
             }
-        }
+        });
         pixels
     }
 

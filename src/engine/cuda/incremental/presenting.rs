@@ -1,41 +1,35 @@
 //! Presenting the jobs on some images, wave by wave.
 
-use std::ops::Range;
-
 use cudarc::driver::{CudaEvent, CudaSlice};
 
 use super::Incremental;
+use super::alike::Alike;
+use super::jobs::Told;
 use super::originals::{Looked, originals};
-use super::presentations::Templates;
+use super::runs::{Place, Runs};
 use super::slots::Slots;
 use super::target::Target;
-use super::wave::{Buffers, Group, Waves};
-use crate::engine::cuda::kernels::tables::{Originals, Table};
+use super::wave::{Buffers, Waves};
+use crate::engine::cuda::kernels::tables::Originals;
 use crate::engine::cuda::transfer::Arriving;
 use crate::engine::cuda::{CudaError, Device};
-use crate::engine::order::{Member, OnImage, by_image, in_order_of_plans};
-use crate::engine::plan::{Axis, PlanKey, Planner};
-use crate::engine::{EngineError, Job, Presented, Watch};
+use crate::engine::order::{OnImage, by_image};
+use crate::engine::plan::{Axis, Planner};
+use crate::engine::{EngineError, Job, Watch};
 use crate::network::LayerId;
 use crate::parts::parts;
 
 /// More than this for the changes of one wave gains nothing: the device has long been full.
 const WAVE_BYTES: usize = 1 << 30;
-/// Presentations in a wave, at most: each has an entry in a table.
-const WAVE_PRESENTATIONS: usize = 1 << 20;
 
-/// Where differences go.
-pub(super) enum Goal<'a> {
-    /// To the host.
-    Presented(&'a mut [Presented]),
-    /// They stay on the device.
-    Kept {
-        differences: &'a mut CudaSlice<f32>,
-        /// Where those of each job begin.
-        firsts: &'a [usize],
-        /// Of each job, on the host.
-        responses: &'a mut [f32],
-    },
+/// Where the outcome goes.
+pub(super) struct Goal<'a> {
+    /// The differences, on the device; zeros where an occluder cannot reach its unit.
+    pub differences: &'a mut CudaSlice<f32>,
+    /// Where those of each job begin.
+    pub firsts: &'a [usize],
+    /// The response of each job's unit to the original image, on the host.
+    pub responses: &'a mut [f32],
 }
 
 /// Jobs that are presented to a layer.
@@ -49,65 +43,20 @@ pub(super) struct Presenting<'a, 'j> {
     pub watch: &'a Watch<'a>,
 }
 
-/// A wave that was started: which of the ordered presentations.
-type Pending<'d> = (Range<usize>, Outcome<'d>);
+/// A wave that was started: how many presentations, and what tells that they are done.
+type Pending = (usize, CudaEvent);
 
-/// Responses to original images on their way: whose they are.
-type Responses<'d> = (Vec<usize>, Arriving<'d, f32>);
+/// Responses to original images on their way.
+type Responses<'d> = Option<Arriving<'d, f32>>;
 
 /// Some images, and what was computed of them, or is being computed, before any occluder.
-struct Begun<'d, 'i> {
-    images: &'i [OnImage],
+struct Begun<'a> {
     originals: Vec<Option<Originals>>,
-    templates: Templates,
+    planner: Planner<'a>,
+    runs: Runs,
+    told: Told,
     /// Looked at when there is something for the device to do meanwhile.
-    responses: Option<Responses<'d>>,
-    /// Replayed noise.
-    stream: CudaSlice<f32>,
-}
-
-/// What tells that a wave is done.
-enum Outcome<'d> {
-    /// Its differences.
-    Differences(Arriving<'d, f32>),
-    /// That the device is so far.
-    Mark(CudaEvent),
-}
-
-/// The presentations of some images, in the order of their plans.
-struct Ordered<'a> {
-    planner: &'a Planner<'a>,
-    members: &'a [(PlanKey, Member)],
-}
-
-impl<'a> Ordered<'a> {
-    /// The end of a wave that begins at `first`: as many presentations as take at most so many
-    /// floats, at least one.
-    fn wave(&self, slots: &Slots, first: usize, floats: usize) -> usize {
-        let (mut end, mut left) = (first, floats);
-        for group in self.members[first..].chunk_by(|(one, _), (other, _)| one == other) {
-            let plan = self.planner.plan(group[0].0);
-            let all = |count| slots.floats(&plan, count).iter().sum::<usize>();
-            let fits = |count: &usize| all(*count) <= left;
-            let (mut low, mut high) = (0, group.len().min(first + WAVE_PRESENTATIONS - end));
-            while low < high {
-                let middle = (low + high).div_ceil(2);
-                if fits(&middle) { low = middle } else { high = middle - 1 }
-            }
-            end += low;
-            left -= all(low).min(left);
-            if low < group.len() {
-                break;
-            }
-        }
-        end.max(first + 1)
-    }
-
-    /// The groups of a wave.
-    fn groups(&self, wave: Range<usize>) -> Vec<Group<'a>> {
-        let groups = self.members[wave].chunk_by(|(one, _), (other, _)| one == other);
-        groups.map(|group| (self.planner.plan(group[0].0), group.len())).collect()
-    }
+    responses: Responses<'a>,
 }
 
 impl<'a> Presenting<'a, '_> {
@@ -135,7 +84,7 @@ impl<'a> Presenting<'a, '_> {
             .iter()
             .map(|on_image| (jobs[on_image.jobs[0]].image.reborrow(), on_image.y, on_image.x))
             .collect();
-        match self.begin(images, &looked) {
+        match self.begin(images, &looked, goal.firsts) {
             Ok(begun) => self.on(begun, goal),
             Err(error) if error.is_out_of_memory() && images.len() > 1 => {
                 let (some, others) = images.split_at(images.len() / 2);
@@ -149,187 +98,105 @@ impl<'a> Presenting<'a, '_> {
         }
     }
 
-    /// Has the device compute what does not depend on occluders.
-    fn begin<'i>(
+    /// Has the device compute what does not depend on occluders, and sorts presentations meanwhile.
+    fn begin(
         &self,
-        images: &'i [OnImage],
+        images: &[OnImage],
         looked: &[Looked<'_>],
-    ) -> Result<Begun<'a, 'i>, CudaError> {
+        firsts: &[usize],
+    ) -> Result<Begun<'a>, CudaError> {
         let originals = originals(self.device(), self.target, looked)?;
-        let templates = Templates::new(images, self.jobs);
-        let responses = self.respond(&originals, &templates)?;
-        let stream = self.device().upload(templates.stream())?;
-        Ok(Begun { images, originals, templates, responses, stream })
+        let mut planner = Planner::new(&self.target.lineage);
+        let which = images.iter().flat_map(|on_image| on_image.jobs.iter().copied());
+        let mut alike = Alike::new(self.jobs, which, &mut planner);
+        let told = Told::new(self.device(), images, (self.jobs, firsts), &mut alike)?;
+        let responses = self.respond(&originals, &told)?;
+        let runs = Runs::new(&alike, &planner);
+        Ok(Begun { originals, planner, runs, told, responses })
     }
 
     /// Presents the jobs on some images whose activations are there.
-    fn on(&self, begun: Begun<'_, '_>, goal: &mut Goal<'_>) -> Result<(), EngineError> {
-        let Self { target, slots, jobs, watch, .. } = *self;
+    fn on(&self, begun: Begun<'_>, goal: &mut Goal<'_>) -> Result<(), EngineError> {
+        let Self { target, slots, watch, .. } = *self;
         let device = self.device();
-        let Begun { images, originals, templates, mut responses, stream } = begun;
-        let originals = &originals;
-
-        let mut planner = Planner::new(&target.lineage);
-        let which = images.iter().flat_map(|on_image| on_image.jobs.iter().copied());
-        let mut members = in_order_of_plans(jobs, which, &mut planner);
-        let all = members.len();
-        // Those that cannot reach the unit change nothing, exactly.
-        members.retain(|(key, _)| !planner.plan(*key).is_empty());
-        watch.advance((all - members.len()) as u64);
-        let ordered = Ordered { planner: &planner, members: &members };
-        let precision = self.engine.engine.precision;
-        let waves = Waves { device, precision, target, slots, originals, stream: &stream };
+        let Begun { originals, planner, runs, told, mut responses } = begun;
+        watch.advance(runs.without_effect as u64);
+        let (precision, originals) = (self.engine.engine.precision, &*originals);
+        let waves = Waves { device, precision, target, slots, originals, stream: &told.stream };
 
         let mut bytes = self.engine.memory()?.min(WAVE_BYTES);
-        let (mut first, mut buffers) = (0, Buffers::default());
-        let mut pending: Option<Pending<'_>> = None;
-        while first < members.len() || matches!(pending, Some((_, Outcome::Differences(_)))) {
+        let (mut place, mut buffers) = (Place::default(), Buffers::default());
+        let mut pending: Option<Pending> = None;
+        while !runs.is_end(place) {
             if watch.stopped() {
                 return Err(EngineError::Stopped);
             }
-            let mut started = None;
-            if first < members.len() {
-                let end = ordered.wave(slots, first, bytes / size_of::<f32>());
-                let groups = ordered.groups(first..end);
-                match self.start(
-                    &waves,
-                    &groups,
-                    &members[first..end],
-                    (&templates, goal, &mut buffers),
-                ) {
-                    Ok(outcome) => {
-                        started = Some((first..end, outcome));
-                        first = end;
-                    }
-                    Err(error) if error.is_out_of_memory() && end > first + 1 => {
-                        buffers.clear();
-                        bytes /= 2;
-                    }
-                    Err(error) => {
-                        let plan = planner.plan(members[first].0);
-                        let wanted = slots.floats(&plan, 1).iter().sum::<usize>();
-                        return Err(self.too_large(error, wanted * size_of::<f32>()));
-                    }
+            let (wave, end) = runs.wave(&planner, slots, place, bytes / size_of::<f32>());
+            let (count, floats) = (wave.count, wave.floats.iter().sum::<usize>());
+            let started = match waves.start(wave, &told.jobs, &mut buffers, goal.differences) {
+                Ok(()) => {
+                    place = end;
+                    Some((count, device.mark()?))
                 }
-            }
-            if let Some(responses) = responses.take() {
-                self.fill_in(responses, goal)?;
-            }
+                Err(error) if error.is_out_of_memory() && count > 1 => {
+                    buffers.clear();
+                    bytes /= 2;
+                    None
+                }
+                Err(error) => return Err(self.too_large(error, floats * size_of::<f32>())),
+            };
+            self.fill_in(&told.which, responses.take(), goal)?;
             // The device computes the wave that was just started meanwhile.
-            if let Some((wave, outcome)) = std::mem::replace(&mut pending, started) {
-                match outcome {
-                    Outcome::Differences(differences) => {
-                        self.finish(&members[wave.clone()], &differences.wait()?, goal)?;
-                    }
-                    Outcome::Mark(mark) => device.reach(&mark)?,
-                }
-                watch.advance(wave.len() as u64);
+            if let Some((count, mark)) = std::mem::replace(&mut pending, started) {
+                device.reach(&mark)?;
+                watch.advance(count as u64);
             }
         }
-        if let Some(responses) = responses {
-            self.fill_in(responses, goal)?;
-        }
+        self.fill_in(&told.which, responses, goal)?;
         // What stays on the device need not be waited for: the next jobs can be prepared.
-        watch.advance(pending.map_or(0, |(wave, _)| wave.len() as u64));
+        watch.advance(pending.map_or(0, |(count, _)| count as u64));
         Ok(())
     }
 
-    /// Starts a wave.
-    fn start(
-        &self,
-        waves: &Waves<'_>,
-        groups: &[Group<'_>],
-        members: &[(PlanKey, Member)],
-        (templates, goal, buffers): (&Templates, &mut Goal<'_>, &mut Buffers),
-    ) -> Result<Outcome<'a>, CudaError> {
-        let (device, jobs) = (self.device(), self.jobs);
-        match goal {
-            Goal::Presented(_) => {
-                let presentations = templates.presentations(jobs, members, |number, _| number);
-                let mut differences = device.allocate(members.len().max(1))?;
-                waves.start(groups, presentations, buffers, &mut differences)?;
-                Ok(Outcome::Differences(device.fetch(&differences)?))
-            }
-            Goal::Kept { differences, firsts, .. } => {
-                let presentations = templates
-                    .presentations(jobs, members, |_, member| firsts[member.job] + member.occluder);
-                waves.start(groups, presentations, buffers, differences)?;
-                Ok(Outcome::Mark(device.mark()?))
-            }
-        }
-    }
-
-    /// Has the responses to the original images computed.
+    /// Has the responses to the original images computed, in the order of the jobs on the device.
     fn respond(
         &self,
         originals: &[Option<Originals>],
-        templates: &Templates,
-    ) -> Result<Option<Responses<'a>>, CudaError> {
-        let target = self.target;
-        let nodes = target.lineage.nodes();
-        let input = nodes[target.lineage.target()].inputs[0];
-        let (Some(units), Some(original)) = (target.unit_filters(), &originals[input]) else {
+        told: &Told,
+    ) -> Result<Responses<'a>, CudaError> {
+        let nodes = self.target.lineage.nodes();
+        let input = nodes[self.target.lineage.target()].inputs[0];
+        let (Some(units), Some(original)) = (self.target.unit_filters(), &originals[input]) else {
             return Ok(None);
         };
         let device = self.device();
-        let (which, entries) = templates.jobs();
-        let table = Table::new(device, entries)?;
-        let found = units.respond_original(device, &table, original, nodes[input].size)?;
-        Ok(Some((which, device.fetch(&found)?)))
+        let found = units.respond_original(device, &told.jobs.jobs, original, nodes[input].size)?;
+        Ok(Some(device.fetch(&found)?))
     }
 
-    /// Fills in the responses to the original images.
+    /// Fills in the responses of some jobs to the original images.
     fn fill_in(
         &self,
-        (which, found): Responses<'_>,
+        which: &[usize],
+        responses: Responses<'_>,
         goal: &mut Goal<'_>,
     ) -> Result<(), EngineError> {
-        for (job, response) in which.into_iter().zip(found.wait()?) {
+        let Some(found) = responses else { return Ok(()) };
+        for (&job, response) in which.iter().zip(found.wait()?) {
             if !response.is_finite() {
-                return Err(self.not_finite(&self.jobs[job], response));
+                let (network, Job { image_index, unit, .. }) =
+                    (self.engine.model.network(), &self.jobs[job]);
+                let image = *image_index as usize;
+                return Err(EngineError::not_finite(network, self.layer, *unit, image, response));
             }
-            match goal {
-                Goal::Presented(presented) => presented[job].response = response,
-                Goal::Kept { responses, .. } => responses[job] = response,
-            }
+            goal.responses[job] = response;
         }
         Ok(())
-    }
-
-    /// Fills in the differences of a wave.
-    fn finish(
-        &self,
-        members: &[(PlanKey, Member)],
-        differences: &[f32],
-        goal: &mut Goal<'_>,
-    ) -> Result<(), EngineError> {
-        let Goal::Presented(presented) = goal else { return Ok(()) };
-        for ((_, member), &difference) in members.iter().zip(differences) {
-            let presented = &mut presented[member.job];
-            let occluded = presented.response + difference;
-            if !occluded.is_finite() {
-                return Err(self.not_finite(&self.jobs[member.job], occluded));
-            }
-            presented.differences[member.occluder] = difference;
-        }
-        Ok(())
-    }
-
-    fn not_finite(&self, job: &Job<'_>, value: f32) -> EngineError {
-        let (network, image) = (self.engine.model.network(), job.image_index as usize);
-        EngineError::not_finite(network, self.layer, job.unit, image, value)
     }
 
     /// What to tell when not even the smallest piece of work fits.
     fn too_large(&self, error: CudaError, wanted: usize) -> EngineError {
-        if !error.is_out_of_memory() {
-            return error.into();
-        }
-        let total = self.device().info().memory;
-        match self.device().free_memory() {
-            Ok(free) => CudaError::OutOfMemory { wanted, free, total }.into(),
-            Err(error) => error.into(),
-        }
+        if error.is_out_of_memory() { self.engine.too_large(wanted) } else { error.into() }
     }
 }
 

@@ -1,8 +1,7 @@
 //! Which buffer holds which node's changes.
 
-use super::target::Target;
 use crate::engine::plan::Plan;
-use crate::engine::target::Step;
+use crate::engine::target::{Step, Target};
 
 /// Buffers that nodes share, one after the other: a node's changes are held until the last that
 /// reads them is computed.
@@ -22,7 +21,7 @@ const ALIGNED: usize = 32;
 
 impl Slots {
     /// The slots of a target.
-    pub fn new(target: &Target) -> Self {
+    pub fn new<P, U>(target: &Target<P, U>) -> Self {
         let nodes = target.lineage.nodes();
         let mut shown: Vec<usize> = Vec::with_capacity(nodes.len());
         let mut last_read = vec![0; nodes.len()];
@@ -55,16 +54,16 @@ impl Slots {
         self.of[self.shown[node]]
     }
 
-    /// Floats that a group of `count` presentations takes of each slot.
-    pub fn floats(&self, plan: &Plan<'_>, count: usize) -> Vec<usize> {
-        let mut floats = vec![0; self.count];
+    /// Floats that a group of `count` presentations takes of each slot, and of all.
+    pub fn floats(&self, plan: &Plan<'_>, count: usize, of_slot: &mut [usize]) -> usize {
+        of_slot.fill(0);
         let nodes = plan.lineage().nodes();
         for place in (0..plan.lineage().target()).filter(|&place| self.shown[place] == place) {
             let window = plan.positions(place) * nodes[place].channels * count;
-            let slot = &mut floats[self.of[place]];
+            let slot = &mut of_slot[self.of[place]];
             *slot = window.next_multiple_of(ALIGNED).max(*slot);
         }
-        floats
+        of_slot.iter().sum()
     }
 }
 

@@ -4,16 +4,16 @@
 use cudarc::driver::CudaSlice;
 
 use super::originals::window;
+use super::runs::Wave;
 use super::slots::{Slots, aligned};
 use super::target::Target;
 use crate::engine::cuda::kernels::join::Join;
 use crate::engine::cuda::kernels::normalise::normalise_change;
 use crate::engine::cuda::kernels::occlude::occlude;
 use crate::engine::cuda::kernels::pool::Pool;
+use crate::engine::cuda::kernels::present::{DeviceJobs, Presentations};
 use crate::engine::cuda::kernels::rectify::rectify_change;
-use crate::engine::cuda::kernels::tables::{
-    Change, Origin, Originals, Presentation, Table, Window, Windows,
-};
+use crate::engine::cuda::kernels::tables::{Change, Origin, Originals, Window, Windows};
 use crate::engine::cuda::kernels::tap_product::Patterns;
 use crate::engine::cuda::{CudaError, Device, Precision};
 use crate::engine::plan::Plan;
@@ -74,20 +74,16 @@ impl Waves<'_> {
     /// Starts a wave; `differences` has what presentations say when the device is done.
     pub fn start(
         &self,
-        groups: &[Group<'_>],
-        presentations: Vec<Presentation>,
+        wave: Wave<'_>,
+        jobs: &DeviceJobs,
         buffers: &mut Buffers,
         differences: &mut CudaSlice<f32>,
     ) -> Result<(), CudaError> {
         let (device, lineage) = (self.device, &self.target.lineage);
-        let mut floats = vec![0; self.slots.count];
-        for (plan, count) in groups {
-            for (sum, floats) in floats.iter_mut().zip(self.slots.floats(plan, *count)) {
-                *sum += floats;
-            }
-        }
+        let Wave { groups, runs, count, floats } = wave;
+        let groups = &groups;
         buffers.reserve(device, &floats)?;
-        let presentations = Table::new(device, presentations)?;
+        let presentations = jobs.present(device, runs, count)?;
         let mut windows: Vec<Option<Windows>> = Vec::with_capacity(lineage.nodes().len());
         for place in 0..lineage.target() {
             let own = self.slots.shown[place] == place;
@@ -95,7 +91,7 @@ impl Waves<'_> {
             if let Some(here) = &windows[place] {
                 let slot = self.slots.of(place);
                 let mut to = buffers.take(slot)?;
-                let step = Wave { waves: self, groups, presentations: &presentations, buffers };
+                let step = Started { waves: self, groups, presentations: &presentations, buffers };
                 let done = step.step(place, &windows, (here, &mut to));
                 buffers.0[slot] = Some(to);
                 done?;
@@ -127,7 +123,7 @@ impl Waves<'_> {
     fn respond(
         &self,
         groups: &[Group<'_>],
-        presentations: &Table<Presentation>,
+        presentations: &Presentations,
         windows: &[Option<Windows>],
         buffers: &Buffers,
         differences: &mut CudaSlice<f32>,
@@ -150,14 +146,14 @@ impl Waves<'_> {
 }
 
 /// A wave on its way.
-struct Wave<'a> {
+struct Started<'a> {
     waves: &'a Waves<'a>,
     groups: &'a [Group<'a>],
-    presentations: &'a Table<Presentation>,
+    presentations: &'a Presentations,
     buffers: &'a Buffers,
 }
 
-impl Wave<'_> {
+impl Started<'_> {
     /// Starts what one node computes.
     fn step(
         &self,

@@ -18,5 +18,15 @@ pub fn compiler() -> Result<i32, CudaError> {
 /// The code of `kernels/FILE.cu` for all architectures; empty where there is none, which no
 /// driver accepts.
 pub(super) fn fatbin(file: &str) -> Vec<u8> {
-    FATBINS.iter().find(|(name, _)| *name == file).map_or(Vec::new(), |(_, code)| code.to_vec())
+    code(FATBINS, file)
+}
+
+/// The code of `kernels/lab/FILE.cu`, likewise.
+#[cfg(test)]
+pub(super) fn lab(file: &str) -> Vec<u8> {
+    code(LAB, file)
+}
+
+fn code(fatbins: &[(&str, &[u8])], file: &str) -> Vec<u8> {
+    fatbins.iter().find(|(name, _)| *name == file).map_or(Vec::new(), |(_, code)| code.to_vec())
 }

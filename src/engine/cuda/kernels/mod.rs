@@ -11,6 +11,7 @@ pub(in crate::engine::cuda) mod normalise;
 pub(in crate::engine::cuda) mod occlude;
 mod parameters;
 pub(in crate::engine::cuda) mod pool;
+pub(in crate::engine::cuda) mod present;
 pub(in crate::engine::cuda) mod rectify;
 pub(in crate::engine::cuda) mod respond;
 pub(in crate::engine::cuda) mod tables;
@@ -36,7 +37,9 @@ pub struct Kernels {
     normalise_original: CudaFunction,
     occlude: CudaFunction,
     pool_change: CudaFunction,
+    pool_change_four: CudaFunction,
     pool_original: CudaFunction,
+    present: CudaFunction,
     rectify_change: CudaFunction,
     rectify_original: CudaFunction,
     respond_change: CudaFunction,
@@ -64,7 +67,9 @@ impl Kernels {
             normalise_original: normalise.load_function("normalise_original")?,
             occlude: module("occlude")?.load_function("occlude")?,
             pool_change: pool.load_function("pool_change")?,
+            pool_change_four: pool.load_function("pool_change_four")?,
             pool_original: pool.load_function("pool_original")?,
+            present: module("present")?.load_function("present")?,
             rectify_change: rectify.load_function("rectify_change")?,
             rectify_original: rectify.load_function("rectify_original")?,
             respond_change: respond.load_function("respond_change")?,

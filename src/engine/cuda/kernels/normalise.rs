@@ -3,7 +3,8 @@
 use cudarc::driver::{CudaSlice, PushKernelArg};
 
 use super::parameters::mirrored;
-use super::tables::{Change, Origin, Originals, Presentation, Table, Windows};
+use super::present::Presentations;
+use super::tables::{Change, Origin, Originals, Windows};
 use crate::engine::cuda::{CudaError, Device};
 use crate::network::LocalResponseNorm;
 
@@ -46,7 +47,7 @@ pub fn normalise_change(
     device: &Device,
     norm: &LocalResponseNorm,
     (origin, channels, shift): (Origin, usize, isize),
-    presentations: &Table<Presentation>,
+    presentations: &Presentations,
     original: &Originals,
     from: Change<'_>,
     (outputs, to): (&Windows, &mut CudaSlice<f32>),

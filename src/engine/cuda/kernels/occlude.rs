@@ -3,7 +3,8 @@
 use cudarc::driver::{CudaSlice, PushKernelArg};
 
 use super::parameters::mirrored;
-use super::tables::{Origin, Originals, Presentation, Table, Windows};
+use super::present::Presentations;
+use super::tables::{Origin, Originals, Windows};
 use crate::engine::cuda::{CudaError, Device};
 
 mirrored! {
@@ -24,7 +25,7 @@ pub fn occlude(
     device: &Device,
     (origin, channels): (Origin, usize),
     windows: &Windows,
-    presentations: &Table<Presentation>,
+    presentations: &Presentations,
     image: &Originals,
     stream: &CudaSlice<f32>,
     to: &mut CudaSlice<f32>,

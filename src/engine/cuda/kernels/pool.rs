@@ -1,9 +1,10 @@
 //! `kernels/pool.cu`: max-pooling.
 
-use cudarc::driver::{CudaSlice, PushKernelArg};
+use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr, PushKernelArg};
 
 use super::parameters::mirrored;
-use super::tables::{Change, Origin, Originals, Presentation, Table, Windows};
+use super::present::Presentations;
+use super::tables::{Change, Origin, Originals, Windows};
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::Slide;
 
@@ -60,16 +61,34 @@ impl Pool {
     pub fn change(
         &self,
         device: &Device,
-        presentations: &Table<Presentation>,
+        presentations: &Presentations,
         (original, pooled): (&Originals, &Originals),
         from: Change<'_>,
-        (outputs, to): (&Windows, &mut CudaSlice<f32>),
+        to: (&Windows, &mut CudaSlice<f32>),
     ) -> Result<(), CudaError> {
-        from.check("pool_change", self.channels)?;
-        outputs.check("pool_change", self.channels, to)?;
+        let kernel = if self.channels.is_multiple_of(4) {
+            ("pool_change_four", &device.kernels.pool_change_four)
+        } else {
+            ("pool_change", &device.kernels.pool_change)
+        };
+        self.change_by(kernel, device, presentations, (original, pooled), from, to)
+    }
+
+    /// The same by one of the kernels that do it, which writes values of `T`.
+    pub(super) fn change_by<T: DeviceRepr>(
+        &self,
+        (name, kernel): (&'static str, &CudaFunction),
+        device: &Device,
+        presentations: &Presentations,
+        (original, pooled): (&Originals, &Originals),
+        from: Change<'_>,
+        (outputs, to): (&Windows, &mut CudaSlice<T>),
+    ) -> Result<(), CudaError> {
+        from.check(name, self.channels)?;
+        outputs.check(name, self.channels, to)?;
         let Some(grid) = outputs.grid() else { return Ok(()) };
         let parameters = self.parameters();
-        let mut launch = device.stream.launch_builder(&device.kernels.pool_change);
+        let mut launch = device.stream.launch_builder(kernel);
         launch.arg(&parameters).arg(outputs.items.device()).arg(outputs.table.device());
         launch.arg(from.windows.table.device()).arg(presentations.device());
         launch.arg(original.images.device()).arg(&original.values);
@@ -77,7 +96,7 @@ impl Pool {
         launch.arg(from.values).arg(to);
         // SAFETY: the arguments are the kernel's; windows lie in their buffers, and what exists of
         // what they read in the originals, as `Originals` says.
-        unsafe { device.start("pool_change", &mut launch, grid) }?;
+        unsafe { device.start(name, &mut launch, grid) }?;
         Ok(())
     }
 
@@ -112,6 +131,6 @@ mod tests {
 
     #[test]
     fn the_kernels_struct_is_this() {
-        PoolParameters::check(include_str!("../../../../kernels/pool.cu"));
+        PoolParameters::check(include_str!("../../../../kernels/pool.cuh"));
     }
 }

@@ -3,7 +3,8 @@
 use cudarc::driver::{CudaSlice, PushKernelArg};
 
 use super::parameters::mirrored;
-use super::tables::{Change, Origin, Originals, Presentation, Table, Windows};
+use super::present::Presentations;
+use super::tables::{Change, Origin, Originals, Windows};
 use crate::engine::cuda::{CudaError, Device};
 
 mirrored! {
@@ -23,7 +24,7 @@ mirrored! {
 pub fn rectify_change(
     device: &Device,
     (origin, channels, shift): (Origin, usize, isize),
-    presentations: &Table<Presentation>,
+    presentations: &Presentations,
     original: &Originals,
     from: Change<'_>,
     (outputs, to): (&Windows, &mut CudaSlice<f32>),

@@ -3,7 +3,8 @@
 use cudarc::driver::{CudaSlice, LaunchConfig, PushKernelArg};
 
 use super::parameters::mirrored;
-use super::tables::{Item, Originals, Pattern, Presentation, Table, Window, ensure, grid};
+use super::present::{DeviceJob, Presentations};
+use super::tables::{Item, Originals, Pattern, Table, Window, ensure, grid};
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::plan::TapRun;
 use crate::geometry::ImageSize;
@@ -107,7 +108,7 @@ impl DeviceUnits {
         &self,
         device: &Device,
         patterns: Vec<Pattern>,
-        presentations: &Table<Presentation>,
+        presentations: &Presentations,
         from: &CudaSlice<f32>,
         differences: &mut CudaSlice<f32>,
     ) -> Result<(), CudaError> {
@@ -120,15 +121,14 @@ impl DeviceUnits {
                 + i64::from(pattern.taps_x) * channels;
             let fits = pattern.input >= 0
                 && input <= from.len() as i64
-                && (pattern.first + pattern.count) as usize <= presentations.entries().len();
+                && (pattern.first + pattern.count) as usize <= presentations.device().len();
             ensure(fits, "respond_change", || {
                 format!("inputs up to {input} of {}: {pattern:?}", from.len())
             })?;
             let firsts = (0..pattern.count).step_by(WARPS);
             items.extend(firsts.map(|first| Item { of: of as u32, first }));
         }
-        let places = presentations.entries().iter().map(|one| one.difference as usize);
-        let end = places.max().map_or(0, |last| last + 1);
+        let end = presentations.end();
         ensure(end <= differences.len(), "respond_change", || {
             format!("differences up to {end} of {}", differences.len())
         })?;
@@ -151,7 +151,7 @@ impl DeviceUnits {
     pub fn respond_original(
         &self,
         device: &Device,
-        jobs: &Table<Presentation>,
+        jobs: &Table<DeviceJob>,
         input: &Originals,
         size: ImageSize,
     ) -> Result<CudaSlice<f32>, CudaError> {

@@ -226,11 +226,11 @@ impl Windows {
     }
 
     /// Checks that `values` are as many as the windows take, of so many channels.
-    pub(super) fn check(
+    pub(super) fn check<T>(
         &self,
         kernel: &'static str,
         channels: usize,
-        values: &CudaSlice<f32>,
+        values: &CudaSlice<T>,
     ) -> Result<(), CudaError> {
         if self.channels == channels && self.end <= values.len() {
             return Ok(());

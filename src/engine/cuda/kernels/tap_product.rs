@@ -1,9 +1,10 @@
 //! `kernels/tap_product.cu`: every convolution but the last.
 
-use cudarc::driver::{CudaSlice, LaunchConfig, PushKernelArg};
+use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr, LaunchConfig, PushKernelArg};
 
 use super::parameters::mirrored;
-use super::tables::{Item, Origin, Originals, Pattern, Presentation, Table, Window, ensure, grid};
+use super::present::Presentations;
+use super::tables::{Item, Origin, Originals, Pattern, Table, Window, ensure, grid};
 use crate::engine::cuda::{CudaError, Device, Precision};
 use crate::engine::plan::TapRun;
 use crate::geometry::Slide;
@@ -138,11 +139,11 @@ impl DeviceFilters {
     }
 
     /// Checks that patterns were made for buffers like these, and for this convolution.
-    fn check(
+    fn check<T>(
         &self,
         kernel: &'static str,
         patterns: &Patterns,
-        from: &CudaSlice<f32>,
+        from: &CudaSlice<T>,
         to: &CudaSlice<f32>,
     ) -> Result<(), CudaError> {
         for pattern in patterns.table.entries() {
@@ -202,16 +203,29 @@ impl DeviceFilters {
         device: &Device,
         precision: Precision,
         patterns: &Patterns,
-        presentations: &Table<Presentation>,
+        presentations: &Presentations,
         rectify: Option<(Origin, &Originals)>,
         (from, to): (&CudaSlice<f32>, &mut CudaSlice<f32>),
     ) -> Result<(), CudaError> {
         let kernels = &device.kernels;
-        let (kernel, function) = match precision {
+        let kernel = match precision {
             Precision::Fp32 => ("tap_product_fp32", &kernels.tap_product_fp32),
             Precision::Tf32 => ("tap_product_tf32", &kernels.tap_product_tf32),
             Precision::Bf16 => ("tap_product_bf16", &kernels.tap_product_bf16),
         };
+        self.convolve_changes_by(kernel, device, patterns, presentations, rectify, (from, to))
+    }
+
+    /// The same by one of the kernels that do it, which reads values of `T`.
+    pub(super) fn convolve_changes_by<T: DeviceRepr>(
+        &self,
+        (kernel, function): (&'static str, &CudaFunction),
+        device: &Device,
+        patterns: &Patterns,
+        presentations: &Presentations,
+        rectify: Option<(Origin, &Originals)>,
+        (from, to): (&CudaSlice<T>, &mut CudaSlice<f32>),
+    ) -> Result<(), CudaError> {
         self.check(kernel, patterns, from, to)?;
         let Some(grid) = self.grid(patterns) else { return Ok(()) };
         let origin = rectify.map(|(origin, _)| origin).unwrap_or_default();

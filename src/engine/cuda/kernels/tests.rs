@@ -4,7 +4,9 @@ mod address_sanitizer;
 mod deposit;
 #[path = "../../../../tests/common/emulator.rs"]
 mod emulator;
+mod lab;
 mod noise;
+mod present;
 mod tap_product;
 
 use self::emulator::on_device;

@@ -1,6 +1,7 @@
 //! The device's noise is the host's, to the bit.
 
 use super::super::occlude::occlude;
+use super::super::present::Presentations;
 use super::super::tables::{Origin, Original, Originals, Presentation, Table, Window, Windows};
 use super::emulator::on_device;
 use crate::engine::cuda::Device;
@@ -61,7 +62,7 @@ fn changes(noise: Noise, image_index: u32, occluder: &Occluder, part: [usize; 4]
         }
     }
     let windows = Windows::new(&device, vec![window], IMAGE_CHANNELS).unwrap();
-    let presentations = Table::new(&device, vec![presentation]).unwrap();
+    let presentations = Presentations::of(&device, &[presentation]).unwrap();
     let stream = device.upload(&stream).unwrap();
     let floats = height * width * IMAGE_CHANNELS;
     let mut to = device.allocate(32 + floats).unwrap();

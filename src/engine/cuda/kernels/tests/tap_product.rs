@@ -2,6 +2,7 @@
 
 use half::bf16;
 
+use super::super::present::Presentations;
 use super::super::tables::{Origin, Original, Originals, Presentation, Table, Window, Windows};
 use super::super::tap_product::{DeviceFilters, Patterns};
 use super::emulator::on_device;
@@ -106,7 +107,8 @@ impl Problem {
             windows: Windows::new(device, vec![window], conv.out_channels).unwrap(),
             values: device.upload(&before).unwrap(),
         };
-        let table = Table::new(device, vec![Presentation::default(); *presentations]).unwrap();
+        let table =
+            Presentations::of(device, &vec![Presentation::default(); *presentations]).unwrap();
         let rectifies = rectify.then_some((Origin::default(), &originals));
         let device_changes = device.upload(&changes).unwrap();
         let mut found = device.allocate(floats).unwrap();

@@ -1,0 +1,96 @@
+// What the kernels of max-pooling share.
+#pragma once
+
+#include "arithmetic.cuh"
+#include "pack.cuh"
+#include "tables.cuh"
+
+#include <cmath>
+
+struct PoolParameters {
+    Origin input;   // origin of the node whose originals are read
+    Origin output;  // origin of the pooling
+    int32_t channels;
+    int32_t kernel;
+    int32_t stride;
+    int32_t shift;    // output o sees inputs from o * stride + shift on
+    int32_t rectify;  // whether the ReLU before it is joined to it
+    int32_t reserved;
+};
+static_assert(sizeof(PoolParameters) == 40);
+static_assert(offsetof(PoolParameters, input) == 0);
+static_assert(offsetof(PoolParameters, output) == 8);
+static_assert(offsetof(PoolParameters, channels) == 16);
+static_assert(offsetof(PoolParameters, kernel) == 20);
+static_assert(offsetof(PoolParameters, stride) == 24);
+static_assert(offsetof(PoolParameters, shift) == 28);
+static_assert(offsetof(PoolParameters, rectify) == 32);
+static_assert(offsetof(PoolParameters, reserved) == 36);
+
+// The part of a window that exists: from `first` on, `kernel` long, within `real`.
+struct Seen {
+    int begin, end;
+};
+
+__device__ __forceinline__ Seen seen(int first, int kernel, int real, int length) {
+    const int end = first + kernel, last = real + length;
+    return {first > real ? first : real, end < last ? end : last};
+}
+
+// The changes of four neighbouring channels of every maximum, as `pool_change` computes one: the same
+// values in the same order, so the same bits. Where a value lies is found out once for the four, and
+// along a row by adding. Channels are a multiple of four; `write(place, changes)` gets them.
+template <class Write>
+__device__ __forceinline__ void pool_four_channels(
+    const PoolParameters& p, const Item& item, const Window& output, const Window& input,
+    const Presentation* presentations, const Original* originals, const float* activations,
+    const Original* pooled_originals, const float* pooled, const float* from, Write write) {
+    static_assert(ELEMENTS == 4 * THREADS, "a thread has four elements of its item");
+    using Four = Pack<4>;
+    const uint32_t channels = p.channels, place = item.first + 4 * threadIdx.x;
+    if (place >= output.count * output.height * output.width * channels) {
+        return;
+    }
+    const uint32_t position = place / channels, row = position / output.width;
+    const uint32_t which = row / output.height, channel = place % channels;
+    const int y = output.y + static_cast<int>(row % output.height);
+    const int x = output.x + static_cast<int>(position % output.width);
+    const Presentation& presentation = presentations[output.first + which];
+    const Four largest = *reinterpret_cast<const Four*>(
+        pooled + channels_at(pooled_originals, presentation, p.output, y, x, channels) + channel);
+    const Seen rows =
+        seen(y * p.stride + p.shift, p.kernel, output.read_y, output.read_height);
+    const Seen columns =
+        seen(x * p.stride + p.shift, p.kernel, output.read_x, output.read_width);
+    const float* original =
+        activations + channel +
+        channels_at(originals, presentation, p.input, rows.begin, columns.begin, channels);
+    const int64_t pitch = originals[presentation.image].pitch;
+    Four rise;
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        rise.value[i] = p.rectify ? 0.0f - largest.value[i] : -INFINITY;
+    }
+    for (int at_y = rows.begin; at_y < rows.end; at_y++, original += pitch) {
+        const float* change =
+            from + channel + channels_at(input, which, at_y, columns.begin, channels);
+        for (int at_x = columns.begin; at_x < columns.end; at_x++) {
+            const uint32_t along = (at_x - columns.begin) * channels;
+            Four value = *reinterpret_cast<const Four*>(original + along);
+            Four changed = {};
+            const bool changes = has(input, at_y, at_x);
+            if (changes) {
+                changed = *reinterpret_cast<const Four*>(change + along);
+            }
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                value.value[i] -= largest.value[i];
+                if (changes) {
+                    value.value[i] += changed.value[i];
+                }
+                rise.value[i] = larger(rise.value[i], value.value[i]);
+            }
+        }
+    }
+    write(output.offset + place, rise);
+}

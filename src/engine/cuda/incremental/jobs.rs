@@ -1,0 +1,99 @@
+//! What the device is told about jobs.
+
+use std::collections::BTreeMap;
+
+use cudarc::driver::CudaSlice;
+
+use super::alike::Alike;
+use crate::engine::Job;
+use crate::engine::cuda::kernels::present::{DeviceJob, DeviceJobs};
+use crate::engine::cuda::{CudaError, Device};
+use crate::engine::order::OnImage;
+use crate::geometry::Occluder;
+use crate::network::IMAGE_CHANNELS;
+use crate::noise::{Noise, TorchStream};
+
+/// Jobs on the device, and the noise that is not drawn there.
+#[derive(Debug)]
+pub(super) struct Told {
+    /// The jobs, kind by kind.
+    pub jobs: DeviceJobs,
+    /// The same, by their place in the list.
+    pub which: Vec<usize>,
+    /// Values of `torch.rand`, one stream after the other.
+    pub stream: CudaSlice<f32>,
+}
+
+impl Told {
+    /// Tells of the jobs on some images, sorted by kind; the differences of each begin where
+    /// `firsts` says.
+    ///
+    /// # Errors
+    /// [`CudaError::Driver`].
+    pub fn new(
+        device: &Device,
+        images: &[OnImage],
+        (jobs, firsts): (&[Job<'_>], &[usize]),
+        alike: &mut Alike,
+    ) -> Result<Self, CudaError> {
+        let mut image_of = vec![0; jobs.len()];
+        for (place, on_image) in images.iter().enumerate() {
+            on_image.jobs.iter().for_each(|&job| image_of[job] = place as u32);
+        }
+        let which: Vec<usize> = alike.kinds.iter().flat_map(|kind| &kind.jobs).copied().collect();
+        let (begins, stream) = streams(jobs, &which);
+        let mut end = 0;
+        let tell = |&job: &usize| {
+            let Job { image_index, unit, position, noise, occluders, .. } = jobs[job];
+            end = end.max(firsts[job] + occluders.len());
+            let (key, draw, stream) = match noise {
+                Noise::Philox { seed, draw } => {
+                    ([seed as u32, (seed >> 32) as u32], u32::from(draw), -1)
+                }
+                Noise::Torch { seed } => {
+                    ([seed, 0], 0, begins.get(&seed).copied().unwrap_or_default())
+                }
+            };
+            let (top, left) = occluders.first().map_or((0, 0), |first| (first.top, first.left));
+            DeviceJob {
+                stream,
+                key,
+                image_index,
+                draw,
+                image: image_of[job],
+                unit: unit as u32,
+                y: position.0 as i32,
+                x: position.1 as i32,
+                top: top as i32,
+                left: left as i32,
+                difference: firsts[job] as u32,
+                reserved: 0,
+            }
+        };
+        let told = which.iter().map(tell).collect();
+        let squares = std::mem::take(&mut alike.squares);
+        let stream = device.upload(&stream)?;
+        Ok(Self { jobs: DeviceJobs::new(device, told, squares, end)?, which, stream })
+    }
+}
+
+/// The values of `torch.rand` that some jobs refer to, and where each seed's begin.
+fn streams(jobs: &[Job<'_>], which: &[usize]) -> (BTreeMap<u32, i64>, Vec<f32>) {
+    let values = |occluder: &Occluder| IMAGE_CHANNELS * occluder.size.pow(2);
+    let end = |occluder: &Occluder| (occluder.index + 1) * values(occluder);
+    let mut lengths: BTreeMap<u32, usize> = BTreeMap::new();
+    for &job in which {
+        if let Noise::Torch { seed } = jobs[job].noise {
+            let length = lengths.entry(seed).or_default();
+            *length = jobs[job].occluders.iter().map(end).fold(*length, usize::max);
+        }
+    }
+    let (mut begins, mut stream) = (BTreeMap::new(), Vec::new());
+    for (seed, length) in lengths {
+        begins.insert(seed, stream.len() as i64);
+        stream.extend(TorchStream::new(seed).take(length));
+    }
+    // There is no memory of no bytes.
+    stream.push(0.0);
+    (begins, stream)
+}

@@ -1,0 +1,162 @@
+//! All presentations of some jobs in the order of their plans, cut into waves.
+//!
+//! They are never written out: an occluder of all jobs of a kind is one *run* of presentations,
+//! whose jobs are neighbours in the table of jobs. The device writes them out.
+
+use super::alike::{Alike, OfKind};
+use super::slots::Slots;
+use super::wave::Group;
+use crate::engine::cuda::kernels::present::Run;
+use crate::engine::plan::{Axis, Planner};
+
+/// Presentations in a wave, at most: each has an entry in a table.
+const WAVE_PRESENTATIONS: usize = 1 << 20;
+
+/// Runs in the order of their plans.
+#[derive(Debug)]
+pub(super) struct Runs {
+    ordered: Vec<OfKind>,
+    /// Of each kind, where its jobs begin among the jobs of all kinds, and how many there are.
+    jobs: Vec<(usize, usize)>,
+    /// Presentations whose occluder cannot reach the unit: they change nothing, exactly, and are in
+    /// no run.
+    pub without_effect: usize,
+}
+
+/// Where a wave begins: at a run, after so many of its presentations.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place {
+    run: usize,
+    after: usize,
+}
+
+/// As many presentations as fit on the device at a time.
+#[derive(Debug, Default)]
+pub(super) struct Wave<'p> {
+    /// Those of a plan next to each other.
+    pub groups: Vec<Group<'p>>,
+    /// The same, as the device is told of them.
+    pub runs: Vec<Run>,
+    /// How many they are.
+    pub count: usize,
+    /// Floats that they take of each slot.
+    pub floats: Vec<usize>,
+}
+
+impl Runs {
+    /// The runs of jobs sorted by kind.
+    pub fn new(alike: &Alike, planner: &Planner<'_>) -> Self {
+        let mut jobs = Vec::with_capacity(alike.kinds.len());
+        let mut first = 0;
+        for kind in &alike.kinds {
+            jobs.push((first, kind.jobs.len()));
+            first += kind.jobs.len();
+        }
+        let target = planner.lineage().target();
+        let empty = [Axis::Y, Axis::X].map(|axis| -> Vec<bool> {
+            let plans = planner.along(axis).iter();
+            plans.map(|plan| plan.reach(target).changed.is_empty()).collect()
+        });
+        let mut without_effect = 0;
+        let mut runs = Vec::new();
+        for run in alike.occluders() {
+            if empty[0][run.key.y as usize] || empty[1][run.key.x as usize] {
+                without_effect += jobs[run.kind as usize].1;
+            } else {
+                runs.push(run);
+            }
+        }
+        let runs = counted(&runs, empty[1].len(), |run| run.key.x as usize);
+        let runs = counted(&runs, empty[0].len(), |run| run.key.y as usize);
+        Self { ordered: runs, jobs, without_effect }
+    }
+
+    /// Whether no presentation is left.
+    pub fn is_end(&self, place: Place) -> bool {
+        place.run == self.ordered.len()
+    }
+
+    /// The wave that begins at a place, and where it ends: as many presentations as take at most so
+    /// many floats, at least one.
+    pub fn wave<'p>(
+        &self,
+        planner: &'p Planner<'_>,
+        slots: &Slots,
+        begin: Place,
+        floats: usize,
+    ) -> (Wave<'p>, Place) {
+        let mut wave = Wave { floats: vec![0; slots.count], ..Wave::default() };
+        let mut of_group = wave.floats.clone();
+        let (mut place, mut left) = (begin, floats);
+        while let Some(first) = self.ordered.get(place.run) {
+            let same = self.ordered[place.run..].iter().take_while(|run| run.key == first.key);
+            let all = same.map(|run| self.jobs[run.kind as usize].1).sum::<usize>() - place.after;
+            let plan = planner.plan(first.key);
+            let mut fits = |count| slots.floats(&plan, count, &mut of_group) <= left;
+            let most = all.min(WAVE_PRESENTATIONS - wave.count);
+            let count = if fits(most) { most } else { largest(most, fits) };
+            // A wave has one presentation, whatever it takes.
+            let count = if wave.count == 0 { count.max(1) } else { count };
+            if count == 0 {
+                break;
+            }
+            left -= slots.floats(&plan, count, &mut of_group).min(left);
+            wave.floats.iter_mut().zip(&of_group).for_each(|(sum, floats)| *sum += floats);
+            wave.groups.push((plan, count));
+            place = self.take(place, count, &mut wave);
+            if count < all {
+                break;
+            }
+        }
+        (wave, place)
+    }
+
+    /// Adds so many presentations to a wave; returns where they end.
+    fn take(&self, mut place: Place, count: usize, wave: &mut Wave<'_>) -> Place {
+        let end = wave.count + count;
+        while wave.count < end {
+            let OfKind { kind, square, number, .. } = self.ordered[place.run];
+            let (job, jobs) = self.jobs[kind as usize];
+            let first = wave.count as u32;
+            wave.runs.push(Run { first, job: (job + place.after) as u32, square, number });
+            let taken = (jobs - place.after).min(end - wave.count);
+            wave.count += taken;
+            place.after += taken;
+            if place.after == jobs {
+                place = Place { run: place.run + 1, after: 0 };
+            }
+        }
+        place
+    }
+}
+
+/// The largest number below `most` that fits, where all below it do; 0 if none does.
+fn largest(most: usize, mut fits: impl FnMut(usize) -> bool) -> usize {
+    let (mut low, mut high) = (0, most.saturating_sub(1));
+    while low < high {
+        let middle = (low + high).div_ceil(2);
+        if fits(middle) { low = middle } else { high = middle - 1 }
+    }
+    low
+}
+
+/// Runs in the order of `key`, which is below `keys`; equal ones stay in their order.
+fn counted(runs: &[OfKind], keys: usize, key: impl Fn(&OfKind) -> usize) -> Vec<OfKind> {
+    let mut next = vec![0; keys + 1];
+    for run in runs {
+        next[key(run) + 1] += 1;
+    }
+    for place in 0..keys {
+        next[place + 1] += next[place];
+    }
+    let mut sorted = runs.to_vec();
+    for run in runs {
+        let place = &mut next[key(run)];
+        sorted[*place] = *run;
+        *place += 1;
+    }
+    sorted
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,293 @@
+//! Kernels that do the same: variants of `kernels/lab` against what they would take the place of, and
+//! those that ship for some shapes against those for all. Where that is asked for on a GPU, how long
+//! they take.
+
+use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr};
+use cudarc::nvrtc::Ptx;
+
+use super::super::embedded;
+use super::super::pool::Pool;
+use super::super::present::Presentations;
+use super::super::tables::{
+    Change, Origin, Original, Originals, Presentation, Table, Window, Windows,
+};
+use super::super::tap_product::{DeviceFilters, Patterns};
+use super::emulator::{Gpu, on_device};
+use crate::engine::cuda::{CudaError, Device};
+use crate::engine::plan::TapRun;
+use crate::geometry::{Slide, Span};
+use crate::network::{Convolution, Filters};
+use crate::noise::TorchStream;
+
+/// A kernel of `kernels/lab/FILE.cu`.
+fn variant(device: &Device, file: &str, kernel: &str) -> CudaFunction {
+    let code = Ptx::from_binary(embedded::lab(file));
+    let module = device.stream.context().load_module(code).unwrap();
+    module.load_function(kernel).unwrap()
+}
+
+/// Max-pooling of three in steps of two: of the inputs `changed` × `changed` change, of the outputs
+/// `outputs` × `outputs` are wanted, and inputs exist in `real` × `real`.
+#[derive(Clone, Debug)]
+struct Pooling {
+    channels: usize,
+    changed: Span,
+    outputs: Span,
+    real: Span,
+    presentations: usize,
+    images: usize,
+    rectify: bool,
+}
+
+/// What a pooling reads, on the device.
+struct Prepared {
+    pool: Pool,
+    presentations: Presentations,
+    original: Originals,
+    pooled: Originals,
+    inputs: Windows,
+    from: CudaSlice<f32>,
+    outputs: Windows,
+}
+
+impl Pooling {
+    const SLIDE: Slide = Slide { kernel: 3, stride: 2, padding: 0 };
+
+    fn window(span: Span, count: usize) -> Window {
+        Window {
+            y: span.start as i32,
+            x: span.start as i32,
+            height: span.len() as i32,
+            width: span.len() as i32,
+            count: count as u32,
+            ..Window::default()
+        }
+    }
+
+    /// Originals in `span` × `span` of each image; the seed says which values.
+    fn originals(&self, device: &Device, span: Span, seed: u32) -> Originals {
+        let each = span.len() * span.len() * self.channels;
+        let pitch = (span.len() * self.channels) as i64;
+        let begin = span.start as i64 * (pitch + self.channels as i64);
+        let place = |image: usize| Original { offset: (image * each) as i64 - begin, pitch };
+        Originals {
+            images: Table::new(device, (0..self.images).map(place).collect()).unwrap(),
+            windows: Windows::new(device, vec![Self::window(span, 1)], self.channels).unwrap(),
+            values: device.upload(&noise(seed, self.images * each)).unwrap(),
+        }
+    }
+
+    fn prepare(&self, device: &Device) -> Prepared {
+        let Self { channels, presentations, .. } = *self;
+        let read = Self::SLIDE.inputs(self.outputs).intersect(self.real);
+        let from = Self::window(self.changed, presentations);
+        let to = Window {
+            read_y: read.start as i32,
+            read_x: read.start as i32,
+            read_height: read.len() as i32,
+            read_width: read.len() as i32,
+            // Not all presentations begin where the first window does.
+            offset: 32,
+            ..Self::window(self.outputs, presentations)
+        };
+        let told = |which: usize| Presentation {
+            image: (which * 5 % self.images) as u32,
+            ..Presentation::default()
+        };
+        let told: Vec<Presentation> = (0..presentations).map(told).collect();
+        Prepared {
+            pool: Pool {
+                input: Origin::default(),
+                output: Origin::default(),
+                channels,
+                slide: Self::SLIDE,
+                shift: 0,
+                rectify: self.rectify,
+            },
+            presentations: Presentations::of(device, &told).unwrap(),
+            original: self.originals(device, read, 1),
+            pooled: self.originals(device, self.outputs, 2),
+            inputs: Windows::new(device, vec![from], channels).unwrap(),
+            from: device.upload(&noise(3, from.floats(channels))).unwrap(),
+            outputs: Windows::new(device, vec![to], channels).unwrap(),
+        }
+    }
+}
+
+impl Prepared {
+    /// By one of the kernels.
+    fn run<T: DeviceRepr>(&self, device: &Device, kernel: &CudaFunction, to: &mut CudaSlice<T>) {
+        let from = Change { windows: &self.inputs, values: &self.from };
+        let (kernel, originals) = (("pooling", kernel), (&self.original, &self.pooled));
+        let to = (&self.outputs, to);
+        self.pool.change_by(kernel, device, &self.presentations, originals, from, to).unwrap();
+    }
+
+    fn floats(&self) -> usize {
+        32 + self.outputs.table.entries()[0].floats(self.pool.channels)
+    }
+}
+
+/// The convolution of three behind a pooling, of whose outputs all change.
+struct Convolving {
+    filters: DeviceFilters,
+    patterns: Patterns,
+    floats: usize,
+}
+
+impl Convolving {
+    fn new(device: &Device, pooling: &Pooling, pooled: &Windows) -> Self {
+        let conv = Convolution::new(70, 3, 1, 1);
+        let weight = noise(4, 70 * 9 * pooling.channels);
+        let filters = Filters { weight, bias: vec![0.0; 70] };
+        let filters = DeviceFilters::new(device, &conv, &filters, pooling.channels).unwrap();
+        let to = Pooling::window(pooling.outputs, pooling.presentations);
+        let slide = Slide { kernel: 3, stride: 1, padding: 1 };
+        let runs = TapRun::all(slide, -1, pooling.outputs, pooling.outputs);
+        let mut patterns = Vec::new();
+        filters.patterns((&runs, &runs), &pooled.table.entries()[0], &to, &mut patterns);
+        Self { filters, patterns: Patterns::new(device, patterns).unwrap(), floats: to.floats(70) }
+    }
+
+    fn run<T: DeviceRepr>(
+        &self,
+        device: &Device,
+        kernel: &CudaFunction,
+        presentations: &Presentations,
+        from: &CudaSlice<T>,
+    ) -> CudaSlice<f32> {
+        let mut to = device.allocate(self.floats).unwrap();
+        let (kernel, both) = (("convolving", kernel), (from, &mut to));
+        self.filters
+            .convolve_changes_by(kernel, device, &self.patterns, presentations, None, both)
+            .unwrap();
+        to
+    }
+}
+
+/// What both kernels do, one behind the other: as they ship, and with changes stored in bf16.
+fn with_and_without_bf16(device: &Device, pooling: &Pooling) -> [CudaSlice<f32>; 2] {
+    let prepared = pooling.prepare(device);
+    let convolving = Convolving::new(device, pooling, &prepared.outputs);
+    let (kernels, told) = (&device.kernels, &prepared.presentations);
+    let mut floats = device.allocate::<f32>(prepared.floats()).unwrap();
+    prepared.run(device, &kernels.pool_change_four, &mut floats);
+    let pool = variant(device, "bf16_changes", "lab_pool_to_bf16");
+    let product = variant(device, "bf16_changes", "lab_tap_product_of_bf16");
+    let mut halves = device.allocate::<u16>(prepared.floats()).unwrap();
+    prepared.run(device, &pool, &mut halves);
+    [
+        convolving.run(device, &kernels.tap_product_bf16, told, &floats),
+        convolving.run(device, &product, told, &halves),
+    ]
+}
+
+fn bits(device: &Device, values: &CudaSlice<f32>) -> Vec<u32> {
+    device.download(values).unwrap().iter().map(|value| value.to_bits()).collect()
+}
+
+fn noise(seed: u32, count: usize) -> Vec<f32> {
+    TorchStream::new(seed).map(|value| 2.0 * value - 1.0).take(count).collect()
+}
+
+/// The first and the second pooling on the way to AlexNet's conv5, in the middle; the same where the
+/// map ends; windows of one value.
+fn poolings(presentations: usize, images: usize) -> Vec<Pooling> {
+    let pooling = |channels, changed, outputs, real| Pooling {
+        channels,
+        changed,
+        outputs,
+        real,
+        presentations,
+        images,
+        rectify: true,
+    };
+    let everywhere = Span::new(0, 100);
+    let second = pooling(192, Span::new(3, 11), Span::new(1, 6), everywhere);
+    vec![
+        pooling(64, Span::new(5, 11), Span::new(2, 6), everywhere),
+        second.clone(),
+        Pooling { rectify: false, ..second },
+        pooling(12, Span::new(6, 9), Span::new(2, 5), Span::new(5, 9)),
+        pooling(4, Span::new(2, 3), Span::new(1, 2), everywhere),
+    ]
+}
+
+#[test]
+fn four_channels_a_thread_give_the_same_bits() {
+    on_device(module_path!(), "four_channels_a_thread_give_the_same_bits", || {
+        let device = Device::open(0).unwrap();
+        let kernels = [&device.kernels.pool_change, &device.kernels.pool_change_four];
+        for pooling in poolings(7, 3) {
+            let prepared = pooling.prepare(&device);
+            let [one, four] = kernels.map(|kernel| {
+                let mut to = device.zeros(prepared.floats()).unwrap();
+                prepared.run(&device, kernel, &mut to);
+                bits(&device, &to)
+            });
+            assert!(one == four, "{pooling:?}");
+            assert!(one[32..].iter().any(|&bits| bits != 0), "{pooling:?}");
+        }
+    });
+}
+
+#[test]
+fn changes_in_bf16_give_the_same_bits() {
+    on_device(module_path!(), "changes_in_bf16_give_the_same_bits", || {
+        let device = Device::open(0).unwrap();
+        for pooling in poolings(7, 3) {
+            let [floats, halves] =
+                with_and_without_bf16(&device, &pooling).map(|values| bits(&device, &values));
+            assert!(floats == halves, "{pooling:?}");
+            assert!(floats.iter().any(|&bits| bits != 0), "{pooling:?}");
+        }
+    });
+}
+
+/// `--ignored --nocapture` on a machine with a GPU, as `scripts/gpu-check` does.
+#[test]
+#[ignore = "it measures, and needs a GPU"]
+#[allow(clippy::print_stdout, reason = "it reports")]
+fn variants_are_timed() {
+    const ROUNDS: usize = 20;
+    const PRESENTATIONS: usize = 4096;
+    if !Gpu::is_real() {
+        println!("SKIPPED variants_are_timed: there is no GPU");
+        return;
+    }
+    let device = Device::open(0).unwrap();
+    let time = |work: &mut dyn FnMut()| {
+        work();
+        let rounds = || -> Result<(), CudaError> {
+            (0..ROUNDS).for_each(|_| work());
+            Ok(())
+        };
+        let times = device.time_kernels(rounds).unwrap();
+        1e6 * times.iter().map(|time| time.seconds).sum::<f64>() / (ROUNDS * PRESENTATIONS) as f64
+    };
+    let lab = |kernel| variant(&device, "bf16_changes", kernel);
+    let (to_bf16, of_bf16) = (lab("lab_pool_to_bf16"), lab("lab_tap_product_of_bf16"));
+    let kernels = &device.kernels;
+    for pooling in poolings(PRESENTATIONS, 64) {
+        let prepared = pooling.prepare(&device);
+        let convolving = Convolving::new(&device, &pooling, &prepared.outputs);
+        let told = &prepared.presentations;
+        let mut floats = device.allocate::<f32>(prepared.floats()).unwrap();
+        let mut halves = device.allocate::<u16>(prepared.floats()).unwrap();
+        let one = time(&mut || prepared.run(&device, &kernels.pool_change, &mut floats));
+        let four = time(&mut || prepared.run(&device, &kernels.pool_change_four, &mut floats));
+        let half = time(&mut || prepared.run(&device, &to_bf16, &mut halves));
+        let product = time(&mut || {
+            drop(convolving.run(&device, &kernels.tap_product_bf16, told, &floats));
+        });
+        let of_halves = time(&mut || drop(convolving.run(&device, &of_bf16, told, &halves)));
+        println!(
+            "lab: {} channels, {} × {} outputs, µs a presentation: pool_change {one:.5}, \
+             pool_change_four {four:.5}, lab_pool_to_bf16 {half:.5}; tap_product_bf16 \
+             {product:.5}, lab_tap_product_of_bf16 {of_halves:.5}",
+            pooling.channels,
+            pooling.outputs.len(),
+            pooling.outputs.len(),
+        );
+    }
+}
