@@ -64,12 +64,15 @@ pub(super) struct Change<Values> {
     pub values: Values,
 }
 
+/// Where in the buffer of a chunk's changes that of a batch is.
+pub(super) type Place = Change<Range<usize>>;
+
 /// The changes of a node in all batches of a chunk, one after the other in one buffer: what
 /// different plans have in common can be computed together.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     /// Of each batch, where in the buffer its differences are.
-    batches: Vec<Change<Range<usize>>>,
+    batches: Vec<Place>,
     values: Vec<f32>,
 }
 
@@ -91,7 +94,7 @@ impl Changes {
         self.values.resize(first.max(self.values.len()), 0.0);
     }
 
-    /// All differences: those of a batch are where [`ranges`](Self::ranges) says.
+    /// All differences: those of a batch are where [`places`](Self::places) says.
     pub fn values(&self) -> &[f32] {
         &self.values
     }
@@ -102,7 +105,7 @@ impl Changes {
     }
 
     /// Where the differences of each batch are.
-    pub fn ranges(&self) -> &[Change<Range<usize>>] {
+    pub fn places(&self) -> &[Place] {
         &self.batches
     }
 
@@ -129,9 +132,9 @@ impl Changes {
     }
 }
 
-impl Change<Range<usize>> {
+impl Place {
     /// Where the differences of a presentation begin.
-    pub fn place(&self, presentation: usize) -> usize {
+    pub fn of(&self, presentation: usize) -> usize {
         self.values.start + presentation * self.each()
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::change::{Batch, Change, Changes};
+use super::change::{Batch, Changes, Place};
 use super::minimal::{self, Form, Minimal};
 use super::product::{Block, Originals, Places, Product, TILE};
 use super::simd::Isa;
@@ -75,7 +75,7 @@ impl Convolution<'_> {
         patterns: &mut Patterns,
     ) {
         let Self { packed, rectify, isa, .. } = self;
-        let originals = patterns.collect(self, batches, which, (input.ranges(), output.ranges()));
+        let originals = patterns.collect(self, batches, which, (input.places(), output.places()));
         let rows_of = |pattern: &Pattern| {
             let rows = pattern.rows.clone();
             let originals = rectify.then(|| Originals::new(&originals[rows.clone()]));
@@ -150,7 +150,7 @@ impl Patterns {
         convolution: Convolution<'_>,
         batches: &[Batch<'a>],
         which: &[usize],
-        (inputs, outputs): (&[Change<Range<usize>>], &[Change<Range<usize>>]),
+        (inputs, outputs): (&[Place], &[Place]),
     ) -> Vec<&'a [f32]> {
         let Convolution { target, node, rectify, .. } = convolution;
         let stride = target.lineage.nodes()[node].slide.stride;
@@ -170,10 +170,10 @@ impl Patterns {
                 for (place, presentation) in presentations.iter().enumerate() {
                     for row in 0..y.outputs {
                         let from = (y.input + row * stride) * input.x.len() + x.input;
-                        let from = input.place(place) + from * input.channels;
+                        let from = input.of(place) + from * input.channels;
                         let line = y.output + row;
                         let to = line * output.x.len() + x.output;
-                        let to = output.place(place) + to * output.channels;
+                        let to = output.of(place) + to * output.channels;
                         let here = rows.end..rows.end + x.outputs;
                         rows.end = here.end;
                         for (at, row) in self.rows[here.clone()].iter_mut().enumerate() {
@@ -205,7 +205,7 @@ impl Patterns {
         Convolution { node, packed, .. }: Convolution<'_>,
         batches: &[Batch<'_>],
         which: &[usize],
-        inputs: &[Change<Range<usize>>],
+        inputs: &[Place],
     ) -> usize {
         let Self { all, blocks, known, of_runs, .. } = self;
         all.clear();

@@ -33,8 +33,9 @@ pub(super) fn normalise(
         return;
     }
     let (source, shift) = (target.lineage.nodes()[node].inputs[0], target.lineage.shift(node, 0));
-    let (channels, positions) = (output.channels, output.positions());
-    let outputs = output.values.chunks_exact_mut(out_each);
+    let positions = output.positions();
+    let Change { channels, values, .. } = output;
+    let outputs = values.chunks_exact_mut(out_each);
     for (which, (presentation, outputs)) in batch.iter().zip(outputs).enumerate() {
         for ((y, x), outputs) in positions.clone().zip(outputs.chunks_exact_mut(channels)) {
             let (y, x) = (y + shift, x + shift);
