@@ -8,15 +8,17 @@
 #![allow(clippy::print_stdout, reason = "it reports")]
 
 mod common;
+#[path = "common/gemm.rs"]
+mod gemm;
 
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use common::{IMAGE, Jobs, preset};
+use gemm::Products;
 use occlumap::engine::plan::{Lineage, Planner};
 use occlumap::engine::{CpuEngine, Engine, Job, Watch};
 use occlumap::network::{LayerId, Network};
-use rayon::prelude::*;
 
 /// Jobs handed over at a time. Their grids are presented whole: the original images' activations
 /// are computed once a job, and should weigh what they weigh in a sweep.
@@ -131,44 +133,7 @@ fn processor_seconds() -> Option<f64> {
 
 /// Floating-point operations a second that one core does in large products, while all do.
 fn gemm_rate() -> f64 {
-    const SIDE: usize = 768;
-    const ROUNDS: usize = 4;
-    let threads = rayon::current_num_threads();
-    let matrix = || vec![0.5_f32; SIDE * SIDE];
-    let mut operands: Vec<[Vec<f32>; 3]> =
-        (0..threads).map(|_| [matrix(), matrix(), matrix()]).collect();
-    let product = |[a, b, c]: &mut [Vec<f32>; 3]| {
-        let side = SIDE as isize;
-        // SAFETY: each matrix has SIDE × SIDE elements, and none overlaps another.
-        unsafe {
-            gemm::gemm(
-                SIDE,
-                SIDE,
-                SIDE,
-                c.as_mut_ptr(),
-                side,
-                1,
-                false,
-                a.as_ptr(),
-                side,
-                1,
-                b.as_ptr(),
-                side,
-                1,
-                0.0,
-                1.0,
-                false,
-                false,
-                false,
-                gemm::Parallelism::None,
-            );
-        }
-    };
-    let seconds = Seconds::of(|| {
-        operands
-            .par_iter_mut()
-            .with_max_len(1)
-            .for_each(|operands| (0..ROUNDS).for_each(|_| product(operands)));
-    });
-    (2 * SIDE.pow(3) * ROUNDS * threads) as f64 / seconds.processor
+    let mut products = Products::new();
+    let seconds = Seconds::of(|| products.run());
+    products.operations() / seconds.processor
 }

@@ -27,6 +27,7 @@ mod occlude;
 mod pointwise;
 mod pool;
 mod product;
+mod ready;
 mod respond;
 mod simd;
 mod target;
@@ -43,9 +44,10 @@ use rayon::prelude::*;
 
 use self::base::Base;
 use self::batch::{Group, chunks};
-use self::change::{Batch, Presentation};
+use self::change::Batch;
 use self::chunk::{Scratch, present};
 use self::minimal::Transformed;
+use self::ready::Ready;
 use self::simd::Isa;
 use self::target::{Target, target};
 use self::weights::Packed;
@@ -55,7 +57,7 @@ use super::request::{check_image, check_job};
 use super::spare::Spare;
 use super::{Engine, EngineError, Extremes, Job, Prepared, Presented, ReferenceEngine, Watch};
 use crate::geometry::ImageSize;
-use crate::network::{IMAGE_CHANNELS, LayerId, Model};
+use crate::network::{LayerId, Model};
 use crate::parts::parts;
 
 /// The incremental engine, on all threads of the current rayon pool.
@@ -132,9 +134,13 @@ struct Incremental<'m> {
 }
 
 impl Incremental<'_> {
-    fn not_finite(&self, layer: LayerId, job: &Job<'_>, value: f32) -> EngineError {
+    /// Checks a response.
+    fn finite(&self, layer: LayerId, job: &Job<'_>, value: f32) -> Result<(), EngineError> {
+        if value.is_finite() {
+            return Ok(());
+        }
         let image = job.image_index as usize;
-        EngineError::not_finite(self.model.network(), layer, job.unit, image, value)
+        Err(EngineError::not_finite(self.model.network(), layer, job.unit, image, value))
     }
 
     /// Presents the jobs on some images, whose activations are held meanwhile.
@@ -155,44 +161,29 @@ impl Incremental<'_> {
         };
         let bases: Vec<Base> =
             images.par_iter().with_max_len(1).map(compute).collect::<Result<_, _>>()?;
-        let members = || images.iter().flat_map(|on_image| on_image.jobs.iter().copied());
-        let mut base_of = vec![0; jobs.len()];
-        for (place, on_image) in images.iter().enumerate() {
-            on_image.jobs.iter().for_each(|&job| base_of[job] = place);
-        }
-        let patches: HashMap<usize, _> = members()
-            .map(|job| {
-                let Job { noise, image_index, occluders, .. } = jobs[job];
-                (job, noise.patches(image_index, IMAGE_CHANNELS, occluders))
-            })
+        let held: Vec<(usize, &Base)> = images
+            .iter()
+            .zip(&bases)
+            .flat_map(|(on_image, base)| on_image.jobs.iter().map(move |&job| (job, base)))
             .collect();
-        for job in members() {
-            let Job { unit, position, .. } = jobs[job];
-            let response = bases[base_of[job]].response(target, unit, position);
-            if !response.is_finite() {
-                return Err(self.not_finite(layer, &jobs[job], response));
-            }
-            presented[job].response = response;
-        }
+        let ready = |&(job, base): &(usize, _)| {
+            let ready = Ready::new(&jobs[job], base, target);
+            self.finite(layer, ready.job, ready.response).map(|()| ready)
+        };
+        // Of several errors the first is returned, whichever a thread meets first.
+        let ready: Vec<Result<_, EngineError>> = held.par_iter().map(ready).collect();
+        let ready: Vec<Ready<'_, '_>> = ready.into_iter().collect::<Result<_, _>>()?;
 
         let mut planner = Planner::new(&target.lineage);
-        let ordered = in_order_of_plans(jobs, members(), &mut planner);
+        let ordered = in_order_of_plans(ready.iter().map(|ready| ready.job), &mut planner);
         let chunks = chunks(&ordered, &planner);
-        let presentation = |&(_, member): &(PlanKey, Member)| {
-            let Job { unit, position, occluders, .. } = &jobs[member.job];
-            Presentation {
-                base: &bases[base_of[member.job]],
-                unit: *unit,
-                position: *position,
-                occluder: &occluders[member.occluder],
-                patches: &patches[&member.job],
-                which: member.occluder,
-            }
-        };
         let compute = |chunk: &Vec<Group<'_>>| {
             if watch.stopped() {
                 return Err(EngineError::Stopped);
             }
+            let presentation = |&(_, member): &(PlanKey, Member)| {
+                ready[member.job as usize].presentation(member.occluder as usize)
+            };
             let batch = |group: &Group<'_>| {
                 let presentations = group.iter().map(presentation).collect();
                 Batch { plan: planner.plan(group[0].0), presentations }
@@ -201,19 +192,18 @@ impl Incremental<'_> {
             let differences =
                 self.scratch.with(|scratch| present(target, &batches, scratch, self.isa));
             watch.advance(differences.len() as u64);
-            Ok(differences)
-        };
-        let differences: Vec<Vec<f32>> =
-            chunks.par_iter().map(compute).collect::<Result<_, EngineError>>()?;
-        for (chunk, differences) in chunks.iter().zip(differences) {
-            for ((_, member), difference) in chunk.iter().copied().flatten().zip(differences) {
-                let presented = &mut presented[member.job];
-                let occluded = presented.response + difference;
-                if !occluded.is_finite() {
-                    return Err(self.not_finite(layer, &jobs[member.job], occluded));
-                }
-                presented.differences[member.occluder] = difference;
+            for (&(_, member), difference) in chunk.iter().copied().flatten().zip(differences) {
+                let ready = &ready[member.job as usize];
+                self.finite(layer, ready.job, ready.response + difference)?;
+                ready.put(member.occluder as usize, difference);
             }
+            Ok(())
+        };
+        let computed: Vec<Result<(), EngineError>> = chunks.par_iter().map(compute).collect();
+        computed.into_iter().collect::<Result<(), _>>()?;
+        let outcomes: Vec<Presented> = ready.par_iter().map(Ready::presented).collect();
+        for ((job, _), outcome) in held.into_iter().zip(outcomes) {
+            presented[job] = outcome;
         }
         Ok(())
     }
@@ -254,10 +244,8 @@ impl Prepared for Incremental<'_> {
                 target.kept_floats(&y, &x) * size_of::<f32>()
             })
             .collect();
-        let mut presented: Vec<Presented> = jobs
-            .iter()
-            .map(|job| Presented { response: 0.0, differences: vec![0.0; job.occluders.len()] })
-            .collect();
+        let nothing = Presented { response: 0.0, differences: Vec::new() };
+        let mut presented = vec![nothing; jobs.len()];
         for part in parts(&costs, self.base_bytes) {
             self.present_on((layer, target), &images[part], jobs, &mut presented, watch)?;
         }

@@ -7,6 +7,7 @@ use super::alike::{Alike, OfKind};
 use super::slots::Slots;
 use super::wave::Group;
 use crate::engine::cuda::kernels::present::Run;
+use crate::engine::order::counted;
 use crate::engine::plan::{Axis, Planner};
 
 /// Presentations in a wave, at most: each has an entry in a table.
@@ -138,24 +139,6 @@ fn largest(most: usize, mut fits: impl FnMut(usize) -> bool) -> usize {
         if fits(middle) { low = middle } else { high = middle - 1 }
     }
     low
-}
-
-/// Runs in the order of `key`, which is below `keys`; equal ones stay in their order.
-fn counted(runs: &[OfKind], keys: usize, key: impl Fn(&OfKind) -> usize) -> Vec<OfKind> {
-    let mut next = vec![0; keys + 1];
-    for run in runs {
-        next[key(run) + 1] += 1;
-    }
-    for place in 0..keys {
-        next[place + 1] += next[place];
-    }
-    let mut sorted = runs.to_vec();
-    for run in runs {
-        let place = &mut next[key(run)];
-        sorted[*place] = *run;
-        *place += 1;
-    }
-    sorted
 }
 
 #[cfg(test)]

@@ -1,0 +1,55 @@
+//! A job that can be presented.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::base::Base;
+use super::change::Presentation;
+use super::target::Target;
+use crate::engine::{Job, Presented};
+use crate::network::IMAGE_CHANNELS;
+use crate::noise::Patches;
+
+/// What the presentations of a job share, and room for what they do.
+#[derive(Debug)]
+pub(super) struct Ready<'a, 'j> {
+    pub job: &'a Job<'j>,
+    /// The response to the original image.
+    pub response: f32,
+    base: &'a Base,
+    patches: Patches<'a>,
+    /// Bits of the differences, an occluder each: they are found by several threads.
+    differences: Vec<AtomicU32>,
+}
+
+impl<'a, 'j> Ready<'a, 'j> {
+    /// A job on the image with the activations `base`.
+    pub fn new(job: &'a Job<'j>, base: &'a Base, target: &Target) -> Self {
+        let Job { unit, position, image_index, occluders, noise, .. } = *job;
+        Self {
+            job,
+            response: base.response(target, unit, position),
+            base,
+            patches: noise.patches(image_index, IMAGE_CHANNELS, occluders),
+            differences: occluders.iter().map(|_| AtomicU32::new(0)).collect(),
+        }
+    }
+
+    /// The presentation of one of the job's occluders.
+    pub fn presentation(&self, which: usize) -> Presentation<'_> {
+        let Job { unit, position, occluders, .. } = *self.job;
+        let (base, patches) = (self.base, &self.patches);
+        Presentation { base, unit, position, occluder: &occluders[which], patches, which }
+    }
+
+    /// Takes down what an occluder did.
+    pub fn put(&self, which: usize, difference: f32) {
+        self.differences[which].store(difference.to_bits(), Ordering::Relaxed);
+    }
+
+    /// What all occluders did.
+    pub fn presented(&self) -> Presented {
+        let differences = self.differences.iter();
+        let differences = differences.map(|bits| f32::from_bits(bits.load(Ordering::Relaxed)));
+        Presented { response: self.response, differences: differences.collect() }
+    }
+}
