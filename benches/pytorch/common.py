@@ -89,6 +89,8 @@ class Problem:
                                        if name.startswith("features.")})
         self.features.to(self.device)
         self.layers = layers(self.features)
+        #: Whether maps are compared: then noise is the stream of torch.rand on the CPU.
+        self.compared = arguments.maps is not None
         self.folder = Path(arguments.images)
         self.jobs = [Job(**job) for job in json.loads(Path(arguments.jobs).read_text())]
         self.images = {}
@@ -130,8 +132,8 @@ def deposit(job, problem, differences):
 def main(name, description, differences, **more):
     """Runs a contender: `differences(problem, job)` are a job's response differences.
 
-    The first job of each layer runs once before the clock starts, so that what happens only once
-    (compilation, the choice of algorithms) is left out.
+    The first job of each layer runs once before the clock starts, on a GPU every job, so that what
+    happens only once is left out: there PyTorch compiles for every shape, and chooses algorithms.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--model", default="alexnet", help="alexnet, vgg16, …")
@@ -154,6 +156,9 @@ def main(name, description, differences, **more):
         found = differences(problem, jobs[0])
         if "check" in more:
             more["check"](problem, jobs[0], found)
+        if problem.device.type == "cuda":
+            for job in jobs[1:]:
+                differences(problem, job)
         layer = times.setdefault(layer_name, {"presentations": 0, "seconds": 0.0})
         # A fast layer's few jobs are over too soon to be timed once.
         while layer["seconds"] < LEAST_SECONDS:

@@ -56,7 +56,8 @@ def rate_table(rates, network):
     for name, found in rates.items():
         cells = [f"{median:,.{0 if median > 99 else 1}f}{spread(found[layer])}"
                  for layer, median in medians(found, layers).items()]
-        lines.append(row(name, [*cells, f"{hours(found, network):,.2f}"]))
+        whole = hours(found, network)
+        lines.append(row(name, [*cells, f"{whole:,.2f}" if whole >= 0.1 else f"{whole:.5f}"]))
     for ours in filter(rates.get, OURS):
         for base in filter(rates.get, THEIRS):
             cells = [f"{ratio:,.0f}×" for ratio in ratios(rates, ours, base, network)]

@@ -13,6 +13,10 @@ BATCH = {"cpu": 32, "cuda": 1024}
 torch.backends.cuda.matmul.allow_tf32 = True
 torch.backends.cudnn.allow_tf32 = True
 torch.backends.cudnn.benchmark = True
+# Receptive fields are cut in many ways at the border: each has shapes of its own, for which PyTorch
+# compiles, and beyond this many it would no longer.
+torch._dynamo.config.recompile_limit = 1024
+torch._dynamo.config.accumulated_recompile_limit = 1024
 
 
 def crop(problem, job):
@@ -53,8 +57,10 @@ def differences(problem, job):
     (rows, columns), (ys, xs) = crop(problem, job)
     _, _, corners, side = problem.place(job)
     image = problem.image(job.image)[..., slice(*rows), slice(*columns)]
-    # One call draws the same stream as one call an occluder.
-    noise = (torch.rand(len(corners), 3, side, side) * 2 - 1).to(problem.device)
+    # One call draws the same stream as one call an occluder. Where maps are not compared it is drawn
+    # where it is needed.
+    source = "cpu" if problem.compared else problem.device
+    noise = (torch.rand(len(corners), 3, side, side, device=source) * 2 - 1).to(problem.device)
     convolution = problem.features[problem.layers[job.layer]]
     below = network(problem, job.layer)
     low_precision = torch.autocast("cuda", torch.bfloat16, enabled=problem.device.type == "cuda")
