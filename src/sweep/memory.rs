@@ -23,7 +23,7 @@ pub struct MemoryShares {
     /// What is there whatever is swept: weights, in the orders in which engines read them, and the
     /// buffers of each thread.
     pub fixed: usize,
-    /// Activations of original images.
+    /// Activations of original images; 0 where they are on devices.
     pub activations: usize,
     /// Images.
     pub images: usize,
@@ -70,7 +70,11 @@ impl MemoryShares {
         }
         let plain = 3 * (size_of::<f32>() + size_of::<f64>()) * largest;
         let original = size_of::<f32>() * together;
-        let thread = BYTES_A_THREAD + plain + original + READ_AHEAD * image_bytes(image);
+        // What computes on devices holds all that in their memory.
+        let on_devices = engines.iter().all(|engine| engine.has_kernels());
+        let (buffers, original) =
+            if on_devices { (0, 0) } else { (BYTES_A_THREAD + plain + original, original) };
+        let thread = buffers + READ_AHEAD * image_bytes(image);
         let fixed = BYTES_OF_THE_PROGRAM + weights + threads * thread;
         let least = 16 * image_bytes(image) + original;
         if total < fixed + least {
@@ -79,7 +83,9 @@ impl MemoryShares {
         // The buffers of threads grow with the windows of deep layers, and what is given back to
         // the system is not all usable again at once.
         let rest = (total - fixed) / 10 * 7;
-        Ok(Self { fixed, activations: rest / 2, images: rest / 4, responses: rest / 4 })
+        let activations = if on_devices { 0 } else { rest / 2 };
+        let responses = rest / 4;
+        Ok(Self { fixed, activations, images: rest - activations - responses, responses })
     }
 
     /// What each of several sweeps may hold that share the memory.
@@ -107,26 +113,45 @@ fn image_bytes(ImageSize { height, width }: ImageSize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::CpuEngine;
-    use crate::network::{Filters, Network};
+    use crate::engine::{CpuEngine, EngineError, Prepared, ReferenceEngine};
+    use crate::network::Network;
+
+    /// Stands in for an engine of a GPU.
+    struct OnDevice;
+
+    impl Engine for OnDevice {
+        fn name(&self) -> &'static str {
+            "on a device"
+        }
+
+        fn has_kernels(&self) -> bool {
+            true
+        }
+
+        fn weight_bytes(&self, _: &Model, _: &[LayerId]) -> usize {
+            0
+        }
+
+        fn prepare<'m>(
+            &self,
+            model: &'m Model,
+            layers: &[LayerId],
+            image: ImageSize,
+        ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
+            ReferenceEngine.prepare(model, layers, image)
+        }
+    }
 
     #[test]
     fn shares_fit_into_the_whole_and_too_little_says_what_is_needed() {
         let network = Network::preset("alexnet").unwrap();
-        let filters = network
-            .convolutions()
-            .map(|(id, conv)| {
-                let inputs = network.channels_of(network.layer(id).inputs[0]);
-                let weight = vec![0.0; conv.out_channels * inputs * conv.kernel.pow(2)];
-                Filters { weight, bias: vec![0.0; conv.out_channels] }
-            })
-            .collect();
         let layers = [network.convolution("conv5").unwrap()];
-        let model = Model::new(network, filters).unwrap();
+        let model = Model::random(network, 0).unwrap();
         let image = ImageSize::square(227);
-        let of = |total, threads| {
-            MemoryShares::of(total, &[&CpuEngine::default()], &model, &layers, image, threads)
+        let among = |engines: &[&dyn Engine], total, threads| {
+            MemoryShares::of(total, engines, &model, &layers, image, threads)
         };
+        let of = |total, threads| among(&[&CpuEngine::default()], total, threads);
         let MemoryShares { fixed, activations, images, responses } = of(2 << 30, 2).unwrap();
         assert!(fixed + activations + images + responses <= 2 << 30);
         assert!(activations > images && images >= responses && responses > 100 << 20);
@@ -135,5 +160,14 @@ mod tests {
         assert!(of(needed - 1, 2).is_err());
         assert!(of(needed, 2).unwrap().images_at_a_time(image) >= 1);
         assert!(of(needed, 3).is_err());
+        // On a GPU a batch is to have thousands of maps, each perhaps on an image of its own.
+        let on_gpu = among(&[&OnDevice], 2 << 30, 16).unwrap();
+        assert_eq!(on_gpu.activations, 0);
+        assert!(on_gpu.images_at_a_time(image) > 1_500);
+        // Verification is the processor's.
+        assert_eq!(
+            among(&[&CpuEngine::default()], 2 << 30, 2),
+            among(&[&OnDevice, &CpuEngine::default()], 2 << 30, 2)
+        );
     }
 }
