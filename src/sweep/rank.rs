@@ -1,9 +1,10 @@
 //! Ranking some images of a folder.
 
 use std::ops::Range;
+use std::thread;
 
 use super::SweepError;
-use crate::engine::{Prepared, Watch};
+use crate::engine::{Extremes, Prepared, Watch};
 use crate::files::Digest;
 use crate::images::{Image, ImageFolder};
 use crate::ranking::{Collector, LayerRanking};
@@ -39,21 +40,41 @@ pub fn rank(
     let mut first = range.start;
     let indices: Vec<usize> = range.collect();
     images.stream(&indices, threads, |stream| -> Result<(), SweepError> {
+        let mut found: Vec<OfImage> = Vec::new();
         loop {
+            // An engine on a GPU leaves the processor free for the lists: those of one batch are
+            // kept while it looks at the next.
+            let before = std::mem::take(&mut found);
+            let of_first = first - before.len();
             let batch: Vec<Image> =
                 stream.take(engine.images_at_a_time(threads)).collect::<Result<_, _>>()?;
+            let views: Vec<_> = batch.iter().map(|image| image.values.view()).collect();
+            found = thread::scope(|scope| {
+                scope.spawn(|| add(&mut collectors, &before, of_first));
+                if views.is_empty() {
+                    Ok(Vec::new())
+                } else {
+                    engine.extremes(&views, first, watch)
+                }
+            })?;
             if batch.is_empty() {
                 return Ok(());
-            }
-            let views: Vec<_> = batch.iter().map(|image| image.values.view()).collect();
-            for (place, layers) in engine.extremes(&views, first, watch)?.iter().enumerate() {
-                for (collector, units) in collectors.iter_mut().zip(layers) {
-                    collector.add((first + place) as u32, units);
-                }
             }
             first += batch.len();
             digests.extend(batch.into_iter().map(|image| image.digest));
         }
     })?;
     Ok(Ranked { layers: collectors.into_iter().map(Collector::finish).collect(), digests })
+}
+
+/// Of an image the extremes of every unit of each layer.
+type OfImage = Vec<Vec<Extremes>>;
+
+/// Adds some images, the first of which has the index `first`, to the lists of each layer.
+fn add(collectors: &mut [Collector], found: &[OfImage], first: usize) {
+    for (place, layers) in found.iter().enumerate() {
+        for (collector, units) in collectors.iter_mut().zip(layers) {
+            collector.add((first + place) as u32, units);
+        }
+    }
 }
