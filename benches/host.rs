@@ -18,7 +18,6 @@ use std::time::Instant;
 
 use common::{IMAGE, Jobs, image, preset};
 use emulator::{Gpu, is_inside, told};
-use ndarray::Array3;
 use occlumap::engine::cuda::{CudaEngine, CudaFullEngine, Device, Precision};
 use occlumap::engine::{Engine, Watch};
 use occlumap::network::Model;
@@ -96,7 +95,7 @@ fn rank(model: &Model, device: &Arc<Device>) {
     let engine = CudaFullEngine { device: Arc::clone(device) };
     let prepared = engine.prepare(model, &layers, IMAGE).expect("room");
     let images: Vec<_> = (0..IMAGES).map(|seed| image(seed as u32)).collect();
-    let views: Vec<_> = images.iter().map(Array3::view).collect();
+    let views: Vec<_> = images.iter().map(|image| image.view()).collect();
     let stop = AtomicBool::new(false);
     let mut rates: Vec<f64> = (0..=REPETITIONS)
         .map(|_| {
