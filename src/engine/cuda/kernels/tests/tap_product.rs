@@ -5,7 +5,7 @@ use half::bf16;
 use super::super::parcel::Table;
 use super::super::present::Presentations;
 use super::super::tables::{Origin, Original, Originals, Presentation, Window, Windows};
-use super::super::tap_product::{DeviceFilters, Patterns};
+use super::super::tap_product::DeviceFilters;
 use super::emulator::on_device;
 use crate::engine::cuda::{Device, Precision};
 use crate::engine::plan::TapRun;
