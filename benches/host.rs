@@ -1,9 +1,11 @@
 //! What the host does for a presentation on a GPU: nanoseconds of the time that passes, of AlexNet at
 //! 227×227, before a device that does nothing (`tests/emulator`, `EMULATOR_IDLE=1`). Where that is
-//! less than the device needs for a presentation, the device never waits.
+//! less than the device needs for a presentation, the device never waits. And, likewise, how many
+//! images that are in memory the host can hand over a second to be ranked.
 //!
-//! `cargo bench --bench host` runs on all cores, `RAYON_NUM_THREADS=1` on one; layers can be named. It
-//! needs the kernels' compiler and a C++ compiler. What it leaves out are the driver's own calls.
+//! `cargo bench --bench host` runs on all cores, `RAYON_NUM_THREADS=1` on one; layers, and `ranking`,
+//! can be named. It needs the kernels' compiler and a C++ compiler. What it leaves out are the driver's
+//! own calls.
 #![allow(clippy::print_stdout, reason = "it reports")]
 
 mod common;
@@ -14,16 +16,19 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use common::{IMAGE, Jobs, preset};
+use common::{IMAGE, Jobs, image, preset};
 use emulator::{Gpu, is_inside, told};
-use occlumap::engine::cuda::{CudaEngine, Device, Precision};
+use occlumap::engine::cuda::{CudaEngine, CudaFullEngine, Device, Precision};
 use occlumap::engine::{Engine, Watch};
+use occlumap::network::Model;
 
 /// Jobs handed over at a time, and images that they share.
 const CASES: [(&str, usize, usize); 3] =
     [("middle", 256, 16), ("scattered", 256, 16), ("scattered", 4096, 256)];
 const LAYERS: [&str; 5] = ["conv1", "conv2", "conv3", "conv4", "conv5"];
 const REPETITIONS: usize = 5;
+/// Images that are ranked.
+const IMAGES: usize = 256;
 
 fn main() {
     let asked: Vec<String> =
@@ -45,10 +50,11 @@ fn measure(asked: &[String]) {
     );
     let model = preset("alexnet");
     let device = Arc::new(Device::open(0).expect("the emulator"));
-    for layer in LAYERS {
-        if !asked.is_empty() && !asked.iter().any(|asked| asked == layer) {
-            continue;
-        }
+    let wanted = |name: &&str| asked.is_empty() || asked.iter().any(|asked| asked == name);
+    if wanted(&"ranking") {
+        rank(&model, &device);
+    }
+    for layer in LAYERS.into_iter().filter(wanted) {
         let id = model.network().convolution(layer).expect("a layer");
         let engine = CudaEngine::new(Arc::clone(&device), Precision::Tf32);
         let prepared = engine.prepare(&model, &[id], IMAGE).expect("room");
@@ -81,4 +87,29 @@ fn measure(asked: &[String]) {
             );
         }
     }
+}
+
+/// Ranks images for all units of all layers.
+fn rank(model: &Model, device: &Arc<Device>) {
+    let layers: Vec<_> = model.network().convolutions().map(|(id, _)| id).collect();
+    let engine = CudaFullEngine { device: Arc::clone(device) };
+    let prepared = engine.prepare(model, &layers, IMAGE).expect("room");
+    let images: Vec<_> = (0..IMAGES).map(|seed| image(seed as u32)).collect();
+    let views: Vec<_> = images.iter().map(|image| image.view()).collect();
+    let stop = AtomicBool::new(false);
+    let mut rates: Vec<f64> = (0..=REPETITIONS)
+        .map(|_| {
+            let start = Instant::now();
+            for views in views.chunks(prepared.images_at_a_time(rayon::current_num_threads())) {
+                prepared.extremes(views, 0, &Watch::new(&stop)).expect("zeros");
+            }
+            IMAGES as f64 / start.elapsed().as_secs_f64()
+        })
+        .collect();
+    rates.sort_by(f64::total_cmp);
+    println!(
+        "ranking, {IMAGES} images, a second: median {:.0}, most {:.0}",
+        rates[REPETITIONS / 2],
+        rates[REPETITIONS]
+    );
 }

@@ -22,6 +22,12 @@ struct Convolution {
     int padding = 0, stride = 0, groups = 1, arithmetic = -1;
 };
 
+// Whether the device does nothing, as libcuda.cpp tells.
+bool idle() {
+    const char* text = std::getenv("EMULATOR_IDLE");
+    return text && std::atol(text) != 0;
+}
+
 // What a workspace must be at least, so that one that is too small shows.
 size_t workspace_of(const Tensor& from) { return 64 + size_t(from.c); }
 
@@ -111,6 +117,7 @@ Status cudnnConvolutionForward(void*, const float* alpha, const Tensor* from, co
         to->h != length(from->h, filter->h) || to->w != length(from->w, filter->w))
         return BAD_PARAM;
     if (bytes < workspace_of(*from)) return EXECUTION_FAILED;
+    if (idle()) return SUCCESS;
     std::fill_n(static_cast<unsigned char*>(workspace), bytes, 0xff);
 
     const auto plane = [&](int image, int unit) {

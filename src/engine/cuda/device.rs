@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use cudarc::driver::sys::CUresult;
 use cudarc::driver::{
-    CudaContext, CudaEvent, CudaSlice, CudaStream, CudaViewMut, DeviceRepr, DriverError,
-    LaunchArgs, LaunchConfig, result,
+    CudaContext, CudaEvent, CudaSlice, CudaStream, CudaViewMut, DevicePtr, DevicePtrMut,
+    DeviceRepr, DriverError, LaunchArgs, LaunchConfig, result,
 };
 use ndarray::ArrayView3;
 
 use super::error::Call;
+use super::kernels::tables::ensure;
 use super::kernels::{Kernels, embedded};
 use super::times::{TIMED, Times};
-use super::transfer::{Arriving, Returns, Staging};
+use super::transfer::{Arriving, Part, Returns, Staging, bytes};
 use super::{CudaError, libraries};
 use crate::engine::KernelTime;
 
@@ -147,29 +148,48 @@ impl Device {
     /// # Errors
     /// As [`Device::allocate`].
     pub fn upload<T: DeviceRepr>(&self, values: &[T]) -> Result<CudaSlice<T>, CudaError> {
-        let mut copy = self.allocate(values.len())?;
-        self.staging
-            .copy(&self.stream, values, &mut copy)
-            .map_err(CudaError::driver("copy to its memory"))?;
+        let copy = self.allocate(values.len())?;
+        let to = copy.device_ptr(&self.stream).0;
+        // SAFETY: as much memory was just allocated.
+        unsafe { self.send(&[Part { offset: 0, bytes: bytes(values) }], to) }?;
         Ok(copy)
     }
 
-    /// Copies an image, `[channel, y, x]`, to where there is room for it.
+    /// Has parts copied to where `to` begins, as [`Device::upload`] does.
+    ///
+    /// # Safety
+    /// The device has memory there.
     ///
     /// # Errors
     /// [`CudaError::Driver`].
-    pub fn copy_image(
+    pub(super) unsafe fn send(&self, parts: &[Part<'_>], to: u64) -> Result<(), CudaError> {
+        // SAFETY: the caller's promise.
+        let sent = unsafe { self.staging.copy(&self.stream, parts, to) };
+        sent.map_err(CudaError::driver("copy to its memory"))
+    }
+
+    /// Copies images, each `[channel, y, x]` and all of one size, to where there is room for them, one
+    /// after the other.
+    ///
+    /// # Errors
+    /// [`CudaError::Shape`] where there is none; [`CudaError::Driver`].
+    pub fn copy_images(
         &self,
-        image: &ArrayView3<'_, f32>,
+        images: &[ArrayView3<'_, f32>],
         to: &mut CudaViewMut<'_, f32>,
     ) -> Result<(), CudaError> {
-        let pixels = match image.as_slice() {
-            Some(pixels) => Cow::Borrowed(pixels),
-            None => image.iter().copied().collect(),
-        };
-        self.staging
-            .copy(&self.stream, &pixels, to)
-            .map_err(CudaError::driver("copy an image to its memory"))
+        let images: Vec<Cow<'_, [f32]>> = images.iter().map(pixels).collect();
+        let (mut parts, mut end) = (Vec::with_capacity(images.len()), 0);
+        for image in &images {
+            parts.push(Part { offset: end, bytes: bytes(image) });
+            end += size_of_val::<[f32]>(image);
+        }
+        ensure(end <= to.len() * size_of::<f32>(), "copy_images", || {
+            format!("{end} bytes of images; there is room for {} values", to.len())
+        })?;
+        let to = to.device_ptr_mut(&self.stream).0;
+        // SAFETY: there is room, as was just checked.
+        unsafe { self.send(&parts, to) }
     }
 
     /// Starts a kernel.
@@ -286,6 +306,14 @@ impl Device {
 impl fmt::Debug for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Device").field(&self.info).finish()
+    }
+}
+
+/// An image's pixels next to each other, `[channel, y, x]`.
+fn pixels<'i>(image: &ArrayView3<'i, f32>) -> Cow<'i, [f32]> {
+    match image.to_slice() {
+        Some(pixels) => Cow::Borrowed(pixels),
+        None => image.iter().copied().collect(),
     }
 }
 

@@ -5,19 +5,23 @@
 //! dry at each table. Memory that is pinned is copied when its turn comes in the stream, so what is
 //! copied goes through some that is.
 
+use std::mem::MaybeUninit;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cudarc::driver::{
-    CudaEvent, CudaSlice, CudaStream, DevicePtr, DevicePtrMut, DeviceRepr, DriverError,
-    PinnedHostSlice, result,
+    CudaEvent, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError, PinnedHostSlice, result,
 };
+use rayon::prelude::*;
 
 use super::CudaError;
 
 /// Bytes of a chunk that copies to the device go through.
 const CHUNK: usize = 4 << 20;
-/// How many chunks: the host fills one while the device still reads the others.
-const CHUNKS: usize = 4;
+/// How many chunks, at most: the host fills one while the device has yet to read the others, which
+/// are the tables of two waves or a batch of images.
+const CHUNKS: usize = 24;
+/// Bytes that a thread copies at a time.
+const PIECE: usize = 128 << 10;
 /// Bytes of pinned memory for a copy to the host, at least.
 const LEAST: usize = 64 << 10;
 
@@ -45,6 +49,25 @@ impl Drop for Pinned {
     }
 }
 
+/// Bytes that are copied to an offset on the device.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part<'v> {
+    pub offset: usize,
+    pub bytes: &'v [MaybeUninit<u8>],
+}
+
+impl Part<'_> {
+    fn end(&self) -> usize {
+        self.offset + self.bytes.len()
+    }
+}
+
+/// The bytes of values.
+pub(super) fn bytes<T: DeviceRepr>(values: &[T]) -> &[MaybeUninit<u8>] {
+    // SAFETY: any memory is bytes that may not be initialised, as what lies between fields is not.
+    unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
+}
+
 /// Where copies to the device go through: chunks that are filled one after the other, and again
 /// when the device has read them.
 #[derive(Default)]
@@ -52,6 +75,7 @@ pub(super) struct Staging(Mutex<Ring>);
 
 #[derive(Default)]
 struct Ring {
+    /// Behind the current one lies the one that was filled longest ago, and so on round about.
     chunks: Vec<Pinned>,
     /// The chunk that is being filled, and how far it is.
     current: usize,
@@ -59,51 +83,86 @@ struct Ring {
 }
 
 impl Staging {
-    /// Has `values` copied to the beginning of `to`, which is at least as long; they may be changed
-    /// at once.
-    pub fn copy<T: DeviceRepr>(
+    /// Has parts, in the order of their offsets, copied to where `to` begins; they may be changed at
+    /// once.
+    ///
+    /// # Safety
+    /// The device has memory there.
+    pub unsafe fn copy(
         &self,
         stream: &Arc<CudaStream>,
-        values: &[T],
-        to: &mut impl DevicePtrMut<T>,
+        parts: &[Part<'_>],
+        to: u64,
     ) -> Result<(), DriverError> {
-        assert!(values.len() <= to.len(), "a copy is no longer than where it goes");
         let mut ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (to, _recorded) = to.device_ptr_mut(stream);
-        let (bytes, from) = (size_of_val(values), values.as_ptr().cast::<u8>());
+        let end = parts.last().map_or(0, Part::end);
         let mut copied = 0;
-        while copied < bytes {
-            let (place, room) = ring.room(stream)?;
-            let part = room.min(bytes - copied);
-            let chunk = &mut ring.chunks[place.0];
-            // SAFETY: `part` bytes of the values from `copied` on, into as many of the chunk that
-            // the device no longer reads; as many are at the device's address.
+        while copied < end {
+            let (chunk, place, room) = ring.room(stream)?;
+            let length = room.min(end - copied);
+            // SAFETY: so many bytes of the chunk, which the device no longer reads; as many are at
+            // the device's address, as the caller promises.
             unsafe {
-                let staged = chunk.memory.as_mut_ptr()?.add(place.1);
-                std::ptr::copy_nonoverlapping(from.add(copied), staged, part);
-                let staged = std::slice::from_raw_parts(staged, part);
+                let staged = chunk.memory.as_mut_ptr()?.add(place).cast();
+                let staged = std::slice::from_raw_parts_mut(staged, length);
+                gather(parts, copied, staged);
                 result::memcpy_htod_async(to + copied as u64, staged, stream.cu_stream())?;
             }
             chunk.done.record(stream)?;
-            ring.filled += part;
-            copied += part;
+            ring.filled += length;
+            copied += length;
         }
         Ok(())
     }
 }
 
+/// Copies what parts have from `first` on, on all cores.
+fn gather(parts: &[Part<'_>], first: usize, mut to: &mut [MaybeUninit<u8>]) {
+    let end = first + to.len();
+    let (mut next, mut pieces) = (first, Vec::new());
+    let begin = parts.partition_point(|part| part.end() <= first);
+    for part in parts[begin..].iter().take_while(|part| part.offset < end) {
+        let (from, until) = (part.offset.max(first), part.end().min(end));
+        // What lies between parts is left as it is.
+        let (_, behind) = to.split_at_mut(from - next);
+        let (here, behind) = behind.split_at_mut(until - from);
+        let bytes = &part.bytes[from - part.offset..until - part.offset];
+        pieces.extend(here.chunks_mut(PIECE).zip(bytes.chunks(PIECE)));
+        (to, next) = (behind, until);
+    }
+    let copy = |(to, from): (&mut [MaybeUninit<u8>], &[MaybeUninit<u8>])| to.copy_from_slice(from);
+    if end - first <= PIECE {
+        // Other threads would take as long to begin.
+        pieces.into_iter().for_each(copy);
+    } else {
+        pieces.into_par_iter().for_each(copy);
+    }
+}
+
 impl Ring {
-    /// The chunk and the place in it where the next bytes go, and for how many there is room.
-    fn room(&mut self, stream: &Arc<CudaStream>) -> Result<((usize, usize), usize), DriverError> {
+    /// The chunk where the next bytes go, the place in it, and for how many there is room.
+    fn room(
+        &mut self,
+        stream: &Arc<CudaStream>,
+    ) -> Result<(&mut Pinned, usize, usize), DriverError> {
         if self.chunks.is_empty() || self.filled == CHUNK {
-            let next = if self.chunks.is_empty() { 0 } else { (self.current + 1) % CHUNKS };
-            match self.chunks.get(next) {
-                Some(chunk) => chunk.done.synchronize()?,
-                None => self.chunks.push(Pinned::new(stream, CHUNK)?),
+            let next = if self.chunks.is_empty() { 0 } else { self.current + 1 };
+            let oldest = next % self.chunks.len().max(1);
+            match self.chunks.get(oldest) {
+                Some(chunk) if chunk.done.try_is_complete()? => self.current = oldest,
+                Some(chunk) if self.chunks.len() == CHUNKS => {
+                    chunk.done.synchronize()?;
+                    self.current = oldest;
+                }
+                // The device is still behind: one more.
+                _ => {
+                    self.chunks.insert(next, Pinned::new(stream, CHUNK)?);
+                    self.current = next;
+                }
             }
-            (self.current, self.filled) = (next, 0);
+            self.filled = 0;
         }
-        Ok(((self.current, self.filled), CHUNK - self.filled))
+        Ok((&mut self.chunks[self.current], self.filled, CHUNK - self.filled))
     }
 }
 
@@ -175,5 +234,37 @@ impl<T: DeviceRepr + Default + Clone> Arriving<'_, T> {
             self.returns.0.lock().unwrap_or_else(PoisonError::into_inner).push(pinned);
         }
         Ok(values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_gathered_is_what_parts_have_there() {
+        // Parts of more bytes than a thread copies at a time, of none and of few, and gaps.
+        let values: Vec<u8> = (0..3 * PIECE).map(|place| (place % 251) as u8).collect();
+        let parts: Vec<Part<'_>> =
+            [(5, 0..2 * PIECE + 3), (2 * PIECE + 8, 0..0), (2 * PIECE + 9, 7..30)]
+                .into_iter()
+                .map(|(offset, place)| Part { offset, bytes: bytes(&values[place]) })
+                .collect();
+        let end = parts[2].end();
+        let mut expected = vec![255; end + 4];
+        expected[5..2 * PIECE + 8].copy_from_slice(&values[..2 * PIECE + 3]);
+        expected[2 * PIECE + 9..end].copy_from_slice(&values[7..30]);
+        for first in [0, 3, 5, 6, PIECE, 2 * PIECE + 8, 2 * PIECE + 9, end - 1, end] {
+            for last in [first, first + 1, PIECE + 11, 2 * PIECE + 20, end, end + 4] {
+                let mut found = vec![MaybeUninit::new(255_u8); last.saturating_sub(first)];
+                gather(&parts, first, &mut found);
+                // SAFETY: written in the beginning.
+                let found = found.iter().map(|byte| unsafe { byte.assume_init() });
+                assert!(
+                    found.eq(expected[first..last.max(first)].iter().copied()),
+                    "{first} {last}"
+                );
+            }
+        }
     }
 }

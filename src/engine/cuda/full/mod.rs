@@ -26,6 +26,9 @@ use crate::geometry::ImageSize;
 use crate::network::{IMAGE_CHANNELS, LayerId, Model, Op};
 use crate::noise::{Noise, Patches};
 
+/// Batches that are ranked at a time.
+const BATCHES: usize = 4;
+
 /// The full method on a GPU, in 32-bit arithmetic.
 #[derive(Clone, Debug)]
 pub struct CudaFullEngine {
@@ -128,16 +131,18 @@ impl Full<'_> {
         }
     }
 
-    /// Has `one` do as much as fits into a batch, again and again. Where the device's memory runs
-    /// out on the way, since others took it, batches are half as large from then on.
-    fn in_batches<T, R>(
+    /// Has `start` have the device begin with as much as fits into a batch, again and again; `done`
+    /// waits for what was begun, while the device works on the batch behind it. Where the device's
+    /// memory runs out on the way, since others took it, batches are half as large from then on.
+    fn in_batches<T, S>(
         &self,
         work: &[T],
         watch: &Watch<'_>,
-        one: impl Fn(&mut State, &[T]) -> Result<Vec<R>, CudaError>,
-        mut done: impl FnMut(&[T], Vec<R>) -> Result<(), EngineError>,
+        start: impl Fn(&mut State, &[T]) -> Result<S, CudaError>,
+        mut done: impl FnMut(&[T], S) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         self.device.bind()?;
+        let mut pending: Option<(&[T], S)> = None;
         let mut held = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let mut left = work;
         while !left.is_empty() {
@@ -150,10 +155,12 @@ impl Full<'_> {
             };
             let batch = state.pass.batch;
             let (some, others) = left.split_at(batch.min(left.len()));
-            match one(state, some) {
-                Ok(results) => {
-                    done(some, results)?;
+            match start(state, some) {
+                Ok(started) => {
                     left = others;
+                    if let Some((before, started)) = pending.replace((some, started)) {
+                        done(before, started)?;
+                    }
                 }
                 Err(error) if error.is_out_of_memory() && batch > 1 => {
                     // Given back before less is asked for.
@@ -164,21 +171,21 @@ impl Full<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
+        pending.map_or(Ok(()), |(last, started)| done(last, started))
     }
 
     fn not_finite(&self, layer: LayerId, unit: usize, image: usize, value: f32) -> EngineError {
         EngineError::not_finite(self.model.network(), layer, unit, image, value)
     }
 
-    /// The responses of one batch.
+    /// Has the device begin with the responses of one batch.
     fn respond(
         &self,
         state: &mut State,
         (layer, jobs): (LayerId, &[Job<'_>]),
         patches: &[Patches<'_>],
         wanted: &[Wanted],
-    ) -> Result<Vec<f32>, CudaError> {
+    ) -> Result<Option<Arriving<'_, f32>>, CudaError> {
         let State { pass, originals } = state;
         let pixels = IMAGE_CHANNELS * self.image.area();
         let (mut shown, mut asked, mut noise) = (Vec::new(), Vec::new(), Vec::new());
@@ -193,7 +200,7 @@ impl Full<'_> {
             };
             if !same {
                 let mut slot = originals.slice_mut(slots * pixels..(slots + 1) * pixels);
-                self.device.copy_image(&job.image, &mut slot)?;
+                self.device.copy_images(&[job.image.view()], &mut slot)?;
                 slots += 1;
             }
             let slot = slots - 1;
@@ -214,28 +221,23 @@ impl Full<'_> {
         // The rest of the batch shows anything, which nobody looks at.
         shown.resize(pass.batch, Shown::original(0));
         occlude(&self.device, self.image, &shown, originals, &noise, &mut pass.images)?;
-        let Op::Conv(conv) = &self.model.network().layer(layer).op else { return Ok(Vec::new()) };
+        let Op::Conv(conv) = &self.model.network().layer(layer).op else { return Ok(None) };
         let responses = pass.respond(&self.device, layer, conv, &asked)?;
-        let mut responses = self.device.download(&responses)?;
-        responses.truncate(wanted.len());
-        Ok(responses)
+        Ok(Some(self.device.fetch(&responses)?))
     }
 
-    /// The extremes of one batch of images: `[image][layer][unit]`.
+    /// Has the device begin with the extremes of one batch of images: `[image][unit]` of each layer.
     fn look(
         &self,
         state: &mut State,
         images: &[ArrayView3<'_, f32>],
         last: LayerId,
-    ) -> Result<Vec<Vec<Vec<Extremes>>>, CudaError> {
-        let pixels = IMAGE_CHANNELS * self.image.area();
+    ) -> Result<Vec<Arriving<'_, Extremes>>, CudaError> {
         let batch = state.pass.batch;
-        for slot in 0..batch {
-            // The rest of the batch shows the first again, which nobody looks at.
-            let image = images.get(slot).unwrap_or(&images[0]);
-            let mut slot = state.pass.images.slice_mut(slot * pixels..(slot + 1) * pixels);
-            self.device.copy_image(image, &mut slot)?;
-        }
+        // The rest of the batch shows the first again, which nobody looks at.
+        let shown = |slot| images.get(slot).unwrap_or(&images[0]).view();
+        let shown: Vec<_> = (0..batch).map(shown).collect();
+        self.device.copy_images(&shown, &mut state.pass.images.slice_mut(..))?;
         let mut arriving: Vec<Option<Arriving<'_, Extremes>>> = Vec::new();
         arriving.resize_with(self.layers.len(), || None);
         state.pass.run(&self.device, last, |id, output| {
@@ -246,8 +248,17 @@ impl Full<'_> {
             }
             Ok(())
         })?;
+        Ok(arriving.into_iter().flatten().collect())
+    }
+
+    /// The extremes of so many images, when they are there: `[image][layer][unit]`.
+    fn seen(
+        &self,
+        images: usize,
+        arriving: Vec<Arriving<'_, Extremes>>,
+    ) -> Result<Vec<Vec<Vec<Extremes>>>, CudaError> {
         let of_layers: Vec<Vec<Extremes>> =
-            arriving.into_iter().flatten().map(Arriving::wait).collect::<Result<_, _>>()?;
+            arriving.into_iter().map(Arriving::wait).collect::<Result<_, _>>()?;
         let of_image = |image: usize| {
             let layers = self.layers.iter().zip(&of_layers).map(|(&layer, found)| {
                 let units = self.model.network().channels(layer);
@@ -255,15 +266,17 @@ impl Full<'_> {
             });
             layers.collect()
         };
-        Ok((0..images.len()).map(of_image).collect())
+        Ok((0..images).map(of_image).collect())
     }
 }
 
 impl Prepared for Full<'_> {
     fn images_at_a_time(&self, threads: usize) -> usize {
-        // Whole batches, and enough to read ahead.
+        // Whole batches, enough to read ahead, and several: the device has nothing to do before the
+        // first is there and behind the last.
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        (4 * threads).next_multiple_of(state.as_ref().map_or(1, |state| state.pass.batch))
+        let batch = state.as_ref().map_or(1, |state| state.pass.batch);
+        (4 * threads).max(BATCHES * batch).next_multiple_of(batch)
     }
 
     fn extremes(
@@ -279,8 +292,8 @@ impl Prepared for Full<'_> {
             images,
             watch,
             |state, batch| self.look(state, batch, last),
-            |batch, results| {
-                found.extend(results);
+            |batch, arriving| {
+                found.extend(self.seen(batch.len(), arriving)?);
                 watch.advance(batch.len() as u64);
                 Ok(())
             },
@@ -328,7 +341,8 @@ impl Prepared for Full<'_> {
             })
             .collect();
         let mut presented: Vec<Presented> = Vec::with_capacity(jobs.len());
-        let take = |batch: &[Wanted], responses: Vec<f32>| {
+        let take = |batch: &[Wanted], arriving: Option<Arriving<'_, f32>>| {
+            let responses = arriving.map_or(Ok(Vec::new()), Arriving::wait)?;
             for (&(number, which), response) in batch.iter().zip(responses) {
                 if !response.is_finite() {
                     let Job { unit, image_index, .. } = jobs[number];

@@ -5,8 +5,9 @@
 //! the same steps, the same layout with channels innermost. The original images' activations are
 //! computed once for all jobs on an image and stay on the device (`originals`); the presentations
 //! of all jobs are sorted by plan (`alike`, `runs`) and cut into waves that fit into its memory
-//! (`wave`); of each only the difference of one response is kept there (`kept`). Each value is a chain of operations that
-//! depends on the presentation alone, so results are the same bytes for any batch and wave.
+//! (`wave`), whose tables all cores make (`lists`); of each only the difference of one response is
+//! kept there (`kept`). Each value is a chain of operations that depends on the presentation alone, so
+//! results are the same bytes for any batch and wave.
 //!
 //! It needs the driver and nothing else: every kernel is our own.
 
@@ -15,6 +16,7 @@ mod count;
 mod grid;
 mod jobs;
 mod kept;
+mod lists;
 mod originals;
 mod presenting;
 mod runs;

@@ -7,10 +7,10 @@ use rayon::prelude::*;
 use super::target::Target;
 use crate::engine::cuda::kernels::join::Join;
 use crate::engine::cuda::kernels::normalise::normalise_original;
+use crate::engine::cuda::kernels::parcel::Table;
 use crate::engine::cuda::kernels::pool::Pool;
 use crate::engine::cuda::kernels::rectify::rectify_original;
-use crate::engine::cuda::kernels::tables::{Origin, Original, Originals, Table, Window, Windows};
-use crate::engine::cuda::kernels::tap_product::Patterns;
+use crate::engine::cuda::kernels::tables::{Origin, Original, Originals, Window, Windows};
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::plan::{Axis, TapRun};
 use crate::engine::target::Step;
@@ -142,11 +142,8 @@ impl Node<'_> {
             Step::Image | Step::Respond(_) => Ok(()),
             Step::Convolve { packed, .. } => {
                 let (input, mut patterns) = (self.input(0)?, Vec::new());
-                let (windows, values) = to;
-                let seen = input.windows.table.entries();
-                for ((window, from), cones) in
-                    windows.table.entries().iter().zip(seen).zip(self.cones)
-                {
+                let seen = Node { place: node.inputs[0], ..*self }.windows().0;
+                for ((window, from), cones) in self.windows().0.iter().zip(&seen).zip(self.cones) {
                     let runs = |cone: &[Span]| {
                         let shift = -(node.slide.padding as isize);
                         TapRun::all(node.slide, shift, cone[self.place], cone[node.inputs[0]])
@@ -158,8 +155,8 @@ impl Node<'_> {
                         &mut patterns,
                     );
                 }
-                let patterns = Patterns::new(device, patterns)?;
-                packed.convolve_originals(device, &patterns, &input.values, values)
+                let patterns = packed.send(device, patterns)?;
+                packed.convolve_originals(device, &patterns, &input.values, to.1)
             }
             Step::Relu { .. } => rectify_original(device, node.channels, self.input(0)?, to),
             Step::Pool { .. } => {

@@ -3,9 +3,9 @@
 
 use cudarc::driver::CudaSlice;
 
-use super::originals::window;
+use super::lists::Tables;
 use super::runs::Wave;
-use super::slots::{Slots, aligned};
+use super::slots::Slots;
 use super::target::Target;
 use crate::engine::cuda::kernels::join::Join;
 use crate::engine::cuda::kernels::normalise::normalise_change;
@@ -13,8 +13,7 @@ use crate::engine::cuda::kernels::occlude::occlude;
 use crate::engine::cuda::kernels::pool::Pool;
 use crate::engine::cuda::kernels::present::{DeviceJobs, Presentations};
 use crate::engine::cuda::kernels::rectify::rectify_change;
-use crate::engine::cuda::kernels::tables::{Change, Origin, Originals, Window, Windows};
-use crate::engine::cuda::kernels::tap_product::Patterns;
+use crate::engine::cuda::kernels::tables::{Change, Origin, Originals, Windows};
 use crate::engine::cuda::{CudaError, Device, Precision};
 use crate::engine::plan::Plan;
 use crate::engine::target::Step;
@@ -84,83 +83,45 @@ impl Waves<'_> {
         let groups = &groups;
         buffers.reserve(device, &floats)?;
         let presentations = jobs.present(device, runs, count)?;
-        let mut windows: Vec<Option<Windows>> = Vec::with_capacity(lineage.nodes().len());
+        let tables = Tables::new(device, self.target, self.slots, groups)?;
         for place in 0..lineage.target() {
-            let own = self.slots.shown[place] == place;
-            windows.push(own.then(|| self.windows(place, groups)).transpose()?);
-            if let Some(here) = &windows[place] {
+            if let Some(here) = &tables.windows[place] {
                 let slot = self.slots.of(place);
                 let mut to = buffers.take(slot)?;
-                let step = Started { waves: self, groups, presentations: &presentations, buffers };
-                let done = step.step(place, &windows, (here, &mut to));
+                let wave = Started {
+                    waves: self,
+                    presentations: &presentations,
+                    tables: &tables,
+                    buffers,
+                };
+                let done = wave.step(place, (here, &mut to));
                 buffers.0[slot] = Some(to);
                 done?;
             }
         }
-        self.respond(groups, &presentations, &windows, buffers, differences)
-    }
-
-    /// The windows of a node, a group each.
-    fn windows(&self, place: usize, groups: &[Group<'_>]) -> Result<Windows, CudaError> {
-        let channels = self.target.lineage.nodes()[place].channels;
-        let (mut first, mut offset) = (0, 0);
-        let mut windows = Vec::with_capacity(groups.len());
-        for (plan, count) in groups {
-            let read = (plan.y().reach(place).read, plan.x().reach(place).read);
-            let window = Window {
-                offset: offset as i64,
-                first,
-                count: *count as u32,
-                ..window(plan.window(place), read)
-            };
-            first += *count as u32;
-            offset += aligned(window.floats(channels));
-            windows.push(window);
-        }
-        Windows::new(self.device, windows, channels)
-    }
-
-    fn respond(
-        &self,
-        groups: &[Group<'_>],
-        presentations: &Presentations,
-        windows: &[Option<Windows>],
-        buffers: &Buffers,
-        differences: &mut CudaSlice<f32>,
-    ) -> Result<(), CudaError> {
-        let (device, target) = (self.device, self.target);
-        let last = target.lineage.target();
-        let input = target.lineage.nodes()[last].inputs[0];
-        let Some(units) = target.unit_filters() else { return Ok(()) };
-        let shown = self.slots.shown[input];
-        let Some(seen) = &windows[shown] else { return Ok(()) };
-        let mut patterns = Vec::new();
-        for ((plan, _), from) in groups.iter().zip(seen.table.entries()) {
-            for runs in plan.y().runs(last).iter().zip(plan.x().runs(last)) {
-                patterns.push(units.pattern(runs, from, (from.first, from.count)));
+        let (last, target) = (lineage.target(), self.target);
+        let input = lineage.nodes()[last].inputs[0];
+        match (target.unit_filters(), &tables.patterns[last]) {
+            (Some(units), Some(patterns)) => {
+                let from = buffers.get(self.slots.of(input))?;
+                units.respond_change(device, patterns, &presentations, from, differences)
             }
+            _ => Ok(()),
         }
-        let from = buffers.get(self.slots.of(shown))?;
-        units.respond_change(device, patterns, presentations, from, differences)
     }
 }
 
 /// A wave on its way.
 struct Started<'a> {
     waves: &'a Waves<'a>,
-    groups: &'a [Group<'a>],
     presentations: &'a Presentations,
+    tables: &'a Tables,
     buffers: &'a Buffers,
 }
 
 impl Started<'_> {
     /// Starts what one node computes.
-    fn step(
-        &self,
-        place: usize,
-        windows: &[Option<Windows>],
-        to: (&Windows, &mut CudaSlice<f32>),
-    ) -> Result<(), CudaError> {
+    fn step(&self, place: usize, to: (&Windows, &mut CudaSlice<f32>)) -> Result<(), CudaError> {
         let Self { waves, presentations, .. } = *self;
         let Waves { device, target, precision, .. } = *waves;
         let lineage = &target.lineage;
@@ -175,31 +136,22 @@ impl Started<'_> {
                 occlude(device, image, windows, presentations, original, waves.stream, to)
             }
             Step::Convolve { packed, rectify } => {
-                let (outputs, to) = to;
-                let from = self.change(input, windows)?;
-                let mut patterns = Vec::new();
-                let both = from.windows.table.entries().iter().zip(outputs.table.entries());
-                for ((plan, _), (from, to)) in self.groups.iter().zip(both) {
-                    if !to.is_empty() {
-                        let runs = (plan.y().runs(place), plan.x().runs(place));
-                        packed.patterns(runs, from, to, &mut patterns);
-                    }
-                }
-                let patterns = Patterns::new(device, patterns)?;
+                let from = self.change(input)?;
+                let patterns = self.tables.patterns[place].as_ref().ok_or_else(no_buffer)?;
                 let original = rectify.then(|| self.original(place)).transpose()?;
                 let rectify = original.map(|original| (Origin::of(node), original));
                 packed.convolve_changes(
                     device,
                     precision,
-                    &patterns,
+                    patterns,
                     presentations,
                     rectify,
-                    (from.values, to),
+                    (from.values, to.1),
                 )
             }
             Step::Relu { elsewhere: false } => {
                 let numbers = (origin, node.channels, lineage.shift(place, 0));
-                let (original, from) = (self.original(input)?, self.change(input, windows)?);
+                let (original, from) = (self.original(input)?, self.change(input)?);
                 rectify_change(device, numbers, presentations, original, from, to)
             }
             &Step::Pool { rectify } => {
@@ -213,11 +165,11 @@ impl Started<'_> {
                     rectify,
                 };
                 let originals = (self.original(pooled)?, self.original(place)?);
-                pool.change(device, presentations, originals, self.change(input, windows)?, to)
+                pool.change(device, presentations, originals, self.change(input)?, to)
             }
             Step::Normalise(norm) => {
                 let numbers = (origin, node.channels, lineage.shift(place, 0));
-                let (original, from) = (self.original(input)?, self.change(input, windows)?);
+                let (original, from) = (self.original(input)?, self.change(input)?);
                 normalise_change(device, norm, numbers, presentations, original, from, to)
             }
             step
@@ -229,7 +181,7 @@ impl Started<'_> {
                     let part = lineage.nodes()[input].channels;
                     let (shift, add) = (lineage.shift(place, which), !stack && which > 0);
                     let join = Join { channels: node.channels, part, channel, shift, add };
-                    join.change(device, self.change(input, windows)?, (outputs, &mut *to))?;
+                    join.change(device, self.change(input)?, (outputs, &mut *to))?;
                     channel += if stack { part } else { 0 };
                 }
                 Ok(())
@@ -239,13 +191,10 @@ impl Started<'_> {
     }
 
     /// The changes of a node.
-    fn change<'w>(
-        &'w self,
-        node: usize,
-        windows: &'w [Option<Windows>],
-    ) -> Result<Change<'w>, CudaError> {
+    fn change(&self, node: usize) -> Result<Change<'_>, CudaError> {
         let shown = self.waves.slots.shown[node];
-        let windows = windows.get(shown).and_then(Option::as_ref).ok_or_else(no_buffer)?;
+        let windows =
+            self.tables.windows.get(shown).and_then(Option::as_ref).ok_or_else(no_buffer)?;
         Ok(Change { windows, values: self.buffers.get(self.waves.slots.of(shown))? })
     }
 

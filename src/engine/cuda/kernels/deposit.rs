@@ -3,7 +3,8 @@
 use cudarc::driver::{CudaSlice, LaunchConfig, PushKernelArg};
 
 use super::parameters::mirrored;
-use super::tables::{Table, ensure};
+use super::parcel::Table;
+use super::tables::ensure;
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::deposit::{MapSums, Summation, SummedImage};
 
@@ -102,7 +103,7 @@ pub fn deposit(
     let (maps, images) = (Table::new(device, maps)?, Table::new(device, images)?);
     let (deposits, lists) = (Table::new(device, deposits)?, Table::new(device, lists)?);
     let grid = LaunchConfig {
-        grid_dim: (maps.entries().len() as u32, 1, 1),
+        grid_dim: (maps.length() as u32, 1, 1),
         block_dim: (THREADS, 1, 1),
         shared_mem_bytes: 0,
     };
@@ -115,14 +116,14 @@ pub fn deposit(
     let sums = device.download(&sums)?;
     let mut planes = sums.chunks_exact(asked.slots).map(<[f64]>::to_vec);
     let mut next = || planes.next().unwrap_or_default();
-    let of_map = |_: &DepositMap| MapSums {
+    let of_map = |_| MapSums {
         absolute: next(),
         absolute_squared: next(),
         alternate: next(),
         signed: if asked.moments { next() } else { Vec::new() },
         squared: if asked.moments { next() } else { Vec::new() },
     };
-    Ok(maps.entries().iter().map(of_map).collect())
+    Ok((0..maps.length()).map(of_map).collect())
 }
 
 #[cfg(test)]

@@ -65,8 +65,11 @@ impl Join {
         outputs.check("join_change", self.channels, to)?;
         let Some(grid) = outputs.grid() else { return Ok(()) };
         let mut launch = device.stream.launch_builder(&device.kernels.join_change);
-        launch.arg(&parameters).arg(outputs.items.device()).arg(outputs.table.device());
-        launch.arg(from.windows.table.device()).arg(from.values).arg(to);
+        launch
+            .arg(&parameters)
+            .arg(outputs.blocks.items.device())
+            .arg(outputs.blocks.table.device());
+        launch.arg(from.windows.blocks.table.device()).arg(from.values).arg(to);
         // SAFETY: the arguments are the kernel's; windows lie in their buffers, and outside of
         // those of the branch nothing is read.
         unsafe { device.start("join_change", &mut launch, grid) }?;
@@ -88,7 +91,10 @@ impl Join {
         from.windows.check("join_original", self.part, &from.values)?;
         let Some(grid) = outputs.grid() else { return Ok(()) };
         let mut launch = device.stream.launch_builder(&device.kernels.join_original);
-        launch.arg(&parameters).arg(outputs.items.device()).arg(outputs.table.device());
+        launch
+            .arg(&parameters)
+            .arg(outputs.blocks.items.device())
+            .arg(outputs.blocks.table.device());
         launch.arg(from.images.device()).arg(&from.values).arg(to);
         // SAFETY: the arguments are the kernel's; windows lie in their buffers, and what an output
         // sees is within the branch's windows, as backward cones are.

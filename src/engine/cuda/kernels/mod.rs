@@ -2,6 +2,7 @@
 //!
 //! To add a kernel: `kernels/NAME.cu`, its launcher `NAME.rs` here, and a field in [`Kernels`].
 
+pub(in crate::engine::cuda) mod blocks;
 pub(in crate::engine::cuda) mod deposit;
 pub mod embedded;
 pub mod extremes;
@@ -10,6 +11,7 @@ pub(in crate::engine::cuda) mod join;
 pub(in crate::engine::cuda) mod normalise;
 pub(in crate::engine::cuda) mod occlude;
 mod parameters;
+pub(in crate::engine::cuda) mod parcel;
 pub(in crate::engine::cuda) mod pool;
 pub(in crate::engine::cuda) mod present;
 pub(in crate::engine::cuda) mod rectify;

@@ -57,8 +57,8 @@ pub fn normalise_change(
     let Some(grid) = outputs.grid() else { return Ok(()) };
     let parameters = NormaliseParameters::new(norm, origin, channels, shift);
     let mut launch = device.stream.launch_builder(&device.kernels.normalise_change);
-    launch.arg(&parameters).arg(outputs.items.device()).arg(outputs.table.device());
-    launch.arg(from.windows.table.device()).arg(presentations.device());
+    launch.arg(&parameters).arg(outputs.blocks.items.device()).arg(outputs.blocks.table.device());
+    launch.arg(from.windows.blocks.table.device()).arg(presentations.device());
     launch.arg(original.images.device()).arg(&original.values).arg(from.values).arg(to);
     // SAFETY: the arguments are the kernel's; windows lie in their buffers, those of the output
     // within those of the input, and in its originals as `Originals` says.
@@ -82,7 +82,7 @@ pub fn normalise_original(
     let Some(grid) = outputs.grid() else { return Ok(()) };
     let parameters = NormaliseParameters::new(norm, Origin::default(), channels, 0);
     let mut launch = device.stream.launch_builder(&device.kernels.normalise_original);
-    launch.arg(&parameters).arg(outputs.items.device()).arg(outputs.table.device());
+    launch.arg(&parameters).arg(outputs.blocks.items.device()).arg(outputs.blocks.table.device());
     launch.arg(from.images.device()).arg(&from.values).arg(to);
     // SAFETY: the arguments are the kernel's; windows lie in their buffers, and what an output sees
     // is within the input's windows, as backward cones are.

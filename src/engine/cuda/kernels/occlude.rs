@@ -34,7 +34,7 @@ pub fn occlude(
     let Some(grid) = windows.grid() else { return Ok(()) };
     let parameters = OccludeParameters { origin, channels: channels as i32, reserved: 0 };
     let mut launch = device.stream.launch_builder(&device.kernels.occlude);
-    launch.arg(&parameters).arg(windows.items.device()).arg(windows.table.device());
+    launch.arg(&parameters).arg(windows.blocks.items.device()).arg(windows.blocks.table.device());
     launch.arg(presentations.device()).arg(image.images.device()).arg(&image.values);
     launch.arg(stream).arg(to);
     // SAFETY: the arguments are the kernel's; windows lie in `to`, and in the image's originals as

@@ -89,8 +89,11 @@ impl Pool {
         let Some(grid) = outputs.grid() else { return Ok(()) };
         let parameters = self.parameters();
         let mut launch = device.stream.launch_builder(kernel);
-        launch.arg(&parameters).arg(outputs.items.device()).arg(outputs.table.device());
-        launch.arg(from.windows.table.device()).arg(presentations.device());
+        launch
+            .arg(&parameters)
+            .arg(outputs.blocks.items.device())
+            .arg(outputs.blocks.table.device());
+        launch.arg(from.windows.blocks.table.device()).arg(presentations.device());
         launch.arg(original.images.device()).arg(&original.values);
         launch.arg(pooled.images.device()).arg(&pooled.values);
         launch.arg(from.values).arg(to);
@@ -115,7 +118,10 @@ impl Pool {
         let Some(grid) = outputs.grid() else { return Ok(()) };
         let parameters = self.parameters();
         let mut launch = device.stream.launch_builder(&device.kernels.pool_original);
-        launch.arg(&parameters).arg(outputs.items.device()).arg(outputs.table.device());
+        launch
+            .arg(&parameters)
+            .arg(outputs.blocks.items.device())
+            .arg(outputs.blocks.table.device());
         launch.arg(from.images.device()).arg(&from.values).arg(to);
         // SAFETY: the arguments are the kernel's; windows lie in their buffers, and what exists of
         // what an output sees is within the input's, as backward cones are.

@@ -3,7 +3,8 @@
 use cudarc::driver::{CudaSlice, LaunchConfig, PushKernelArg};
 
 use super::parameters::mirrored;
-use super::tables::{Presentation, Table, ensure};
+use super::parcel::Table;
+use super::tables::{Presentation, ensure};
 use crate::engine::cuda::{CudaError, Device};
 use crate::network::IMAGE_CHANNELS;
 
@@ -106,7 +107,7 @@ impl DeviceJobs {
         runs: Vec<Run>,
         count: usize,
     ) -> Result<Presentations, CudaError> {
-        let (jobs, squares) = (self.jobs.entries().len(), self.squares.entries().len());
+        let (jobs, squares) = (self.jobs.length(), self.squares.length());
         let ends = runs.iter().skip(1).map(|run| run.first as usize).chain([count]);
         let fits = |(run, end): (&Run, usize)| {
             let length = end.checked_sub(run.first as usize);

@@ -34,8 +34,8 @@ pub fn rectify_change(
     let Some(grid) = outputs.grid() else { return Ok(()) };
     let parameters = RectifyParameters { origin, channels: channels as i32, shift: shift as i32 };
     let mut launch = device.stream.launch_builder(&device.kernels.rectify_change);
-    launch.arg(&parameters).arg(outputs.items.device()).arg(outputs.table.device());
-    launch.arg(from.windows.table.device()).arg(presentations.device());
+    launch.arg(&parameters).arg(outputs.blocks.items.device()).arg(outputs.blocks.table.device());
+    launch.arg(from.windows.blocks.table.device()).arg(presentations.device());
     launch.arg(original.images.device()).arg(&original.values).arg(from.values).arg(to);
     // SAFETY: the arguments are the kernel's; windows lie in their buffers, those of the output
     // within those of the input, and in its originals as `Originals` says.
@@ -59,7 +59,7 @@ pub fn rectify_original(
     let origin = Origin::default();
     let parameters = RectifyParameters { origin, channels: channels as i32, shift: 0 };
     let mut launch = device.stream.launch_builder(&device.kernels.rectify_original);
-    launch.arg(&parameters).arg(outputs.items.device()).arg(outputs.table.device());
+    launch.arg(&parameters).arg(outputs.blocks.items.device()).arg(outputs.blocks.table.device());
     launch.arg(from.images.device()).arg(&from.values).arg(to);
     // SAFETY: the arguments are the kernel's; windows lie in their buffers, and what an output sees
     // is within the input's windows, as backward cones are.

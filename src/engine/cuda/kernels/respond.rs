@@ -2,9 +2,11 @@
 
 use cudarc::driver::{CudaSlice, LaunchConfig, PushKernelArg};
 
+use super::blocks::{Blocks, Extent, Items};
 use super::parameters::mirrored;
+use super::parcel::Table;
 use super::present::{DeviceJob, Presentations};
-use super::tables::{Item, Originals, Pattern, Table, Window, ensure, grid};
+use super::tables::{Originals, Pattern, Window, ensure};
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::plan::TapRun;
 use crate::geometry::ImageSize;
@@ -99,6 +101,23 @@ impl DeviceUnits {
         }
     }
 
+    /// What blocks work on of such patterns.
+    ///
+    /// # Errors
+    /// [`CudaError::Shape`] where one begins before its buffer.
+    pub fn items(&self, patterns: &[Vec<Pattern>]) -> Result<Items, CudaError> {
+        let channels = i64::from(self.parameters.channels);
+        Items::new(patterns, WARPS, |pattern| {
+            let input = pattern.input
+                + i64::from(pattern.count.max(1) - 1) * i64::from(pattern.input_each)
+                + i64::from((pattern.taps_y - 1).max(0)) * i64::from(pattern.input_tap_row)
+                + i64::from(pattern.taps_x) * channels;
+            ensure(pattern.input >= 0, "respond_change", || format!("inputs of {pattern:?}"))?;
+            let last = i64::from(pattern.first) + i64::from(pattern.count);
+            Ok(Extent { elements: pattern.count, ends: [input, last] })
+        })
+    }
+
     /// Writes the change of each presentation's response into `differences`, where the presentation
     /// says; `from` has the changes of the input.
     ///
@@ -107,35 +126,22 @@ impl DeviceUnits {
     pub fn respond_change(
         &self,
         device: &Device,
-        patterns: Vec<Pattern>,
+        patterns: &Blocks<Pattern>,
         presentations: &Presentations,
         from: &CudaSlice<f32>,
         differences: &mut CudaSlice<f32>,
     ) -> Result<(), CudaError> {
-        let channels = i64::from(self.parameters.channels);
-        let mut items = Vec::new();
-        for (of, pattern) in patterns.iter().enumerate() {
-            let input = pattern.input
-                + i64::from(pattern.count.max(1) - 1) * i64::from(pattern.input_each)
-                + i64::from((pattern.taps_y - 1).max(0)) * i64::from(pattern.input_tap_row)
-                + i64::from(pattern.taps_x) * channels;
-            let fits = pattern.input >= 0
-                && input <= from.len() as i64
-                && (pattern.first + pattern.count) as usize <= presentations.device().len();
-            ensure(fits, "respond_change", || {
-                format!("inputs up to {input} of {}: {pattern:?}", from.len())
-            })?;
-            let firsts = (0..pattern.count).step_by(WARPS);
-            items.extend(firsts.map(|first| Item { of: of as u32, first }));
-        }
+        let ([input, last], count) = (patterns.ends, presentations.device().len());
+        ensure(input <= from.len() as i64 && last <= count as i64, "respond_change", || {
+            format!("inputs up to {input} of {}, presentations up to {last} of {count}", from.len())
+        })?;
         let end = presentations.end();
         ensure(end <= differences.len(), "respond_change", || {
             format!("differences up to {end} of {}", differences.len())
         })?;
-        let (patterns, items) = (Table::new(device, patterns)?, Table::new(device, items)?);
-        let Some(grid) = grid(&items, 1, THREADS) else { return Ok(()) };
+        let Some(grid) = patterns.grid(1, THREADS) else { return Ok(()) };
         let mut launch = device.stream.launch_builder(&device.kernels.respond_change);
-        launch.arg(&self.parameters).arg(items.device()).arg(patterns.device());
+        launch.arg(&self.parameters).arg(patterns.items.device()).arg(patterns.table.device());
         launch.arg(presentations.device()).arg(from).arg(&self.filters).arg(differences);
         // SAFETY: the arguments are the kernel's; patterns lie in their buffers, and units are
         // those of the layer, as every job's was checked to be.
@@ -160,7 +166,7 @@ impl DeviceUnits {
             width: size.width as i32,
             ..self.parameters
         };
-        let count = jobs.entries().len();
+        let count = jobs.length();
         let mut responses = device.allocate(count.max(1))?;
         let config = LaunchConfig {
             grid_dim: (count.div_ceil(WARPS) as u32, 1, 1),

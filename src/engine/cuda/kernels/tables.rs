@@ -1,13 +1,15 @@
 //! What kernels of the incremental pipeline read beside activations: `kernels/tables.cuh`.
 
-use cudarc::driver::{CudaSlice, DeviceRepr, LaunchConfig};
+use cudarc::driver::{CudaSlice, LaunchConfig};
 
+use super::blocks::{Blocks, Extent, Items};
 use super::parameters::mirrored;
+use super::parcel::Table;
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::plan::Node;
 
 /// Elements of a window that a block of a pointwise kernel works on.
-const ELEMENTS: u32 = 1024;
+const ELEMENTS: usize = 1024;
 /// Its threads.
 const THREADS: u32 = 256;
 
@@ -157,45 +159,12 @@ impl Window {
     }
 }
 
-/// Entries on the device, and on the host for checks.
-#[derive(Debug)]
-pub struct Table<T> {
-    entries: Vec<T>,
-    device: CudaSlice<T>,
-}
-
-impl<T: DeviceRepr + Default + Clone> Table<T> {
-    /// Copies entries to the device.
-    pub fn new(device: &Device, entries: Vec<T>) -> Result<Self, CudaError> {
-        // There is no memory of no bytes.
-        let nothing = [T::default()];
-        let copy = device.upload(if entries.is_empty() { &nothing } else { &entries })?;
-        Ok(Self { entries, device: copy })
-    }
-}
-
-impl<T> Table<T> {
-    /// The entries.
-    pub fn entries(&self) -> &[T] {
-        &self.entries
-    }
-
-    /// The device's copy.
-    pub fn device(&self) -> &CudaSlice<T> {
-        &self.device
-    }
-}
-
 /// Windows and the items of a pointwise kernel that works on them.
 #[derive(Debug)]
 pub struct Windows {
-    /// The windows.
-    pub table: Table<Window>,
-    /// What each block works on.
-    pub items: Table<Item>,
+    /// The windows, and what each block works on.
+    pub blocks: Blocks<Window>,
     channels: usize,
-    /// One past the last float of any window.
-    end: usize,
 }
 
 impl Windows {
@@ -204,25 +173,39 @@ impl Windows {
     /// # Errors
     /// A window of more elements than can be counted; [`CudaError::Driver`].
     pub fn new(device: &Device, windows: Vec<Window>, channels: usize) -> Result<Self, CudaError> {
-        let mut items = Vec::new();
-        let mut end = 0;
-        for (of, window) in windows.iter().enumerate() {
+        let windows = [windows];
+        let items = Self::items(&windows, channels, true)?;
+        Ok(Self { blocks: items.send(&windows, device)?, channels })
+    }
+
+    /// What blocks of a pointwise kernel work on of windows of `channels` channels; nothing, if
+    /// another kernel writes them.
+    ///
+    /// # Errors
+    /// A window of more elements than can be counted.
+    pub fn items(
+        windows: &[Vec<Window>],
+        channels: usize,
+        pointwise: bool,
+    ) -> Result<Items, CudaError> {
+        Items::new(windows, ELEMENTS, |window| {
             let floats = window.floats(channels);
-            if floats > i32::MAX as usize || window.offset < 0 {
-                let problem = format!("a window of {floats} values at {}", window.offset);
-                return Err(CudaError::Shape { kernel: "windows", problem });
-            }
-            let firsts = (0..floats as u32).step_by(ELEMENTS as usize);
-            items.extend(firsts.map(|first| Item { of: of as u32, first }));
-            end = end.max(window.offset as usize + floats);
-        }
-        let table = Table::new(device, windows)?;
-        Ok(Self { table, items: Table::new(device, items)?, channels, end })
+            ensure(i32::try_from(floats).is_ok() && window.offset >= 0, "windows", || {
+                format!("a window of {floats} values at {}", window.offset)
+            })?;
+            let elements = if pointwise { floats as u32 } else { 0 };
+            Ok(Extent { elements, ends: [0, window.offset + floats as i64] })
+        })
+    }
+
+    /// Windows of `channels` channels that are on their way to the device.
+    pub fn of(blocks: Blocks<Window>, channels: usize) -> Self {
+        Self { blocks, channels }
     }
 
     /// How a pointwise kernel is launched on them; `None` where there is nothing to do.
     pub(super) fn grid(&self) -> Option<LaunchConfig> {
-        grid(&self.items, 1, THREADS)
+        self.blocks.grid(1, THREADS)
     }
 
     /// Checks that `values` are as many as the windows take, of so many channels.
@@ -232,17 +215,15 @@ impl Windows {
         channels: usize,
         values: &CudaSlice<T>,
     ) -> Result<(), CudaError> {
-        if self.channels == channels && self.end <= values.len() {
-            return Ok(());
-        }
-        let problem = format!(
-            "windows of {} channels that end at {}; expected {channels} channels and at most {} \
-             values",
-            self.channels,
-            self.end,
-            values.len()
-        );
-        Err(CudaError::Shape { kernel, problem })
+        let [_, end] = self.blocks.ends;
+        ensure(self.channels == channels && end <= values.len() as i64, kernel, || {
+            format!(
+                "windows of {} channels that end at {end}; expected {channels} channels and at most \
+                 {} values",
+                self.channels,
+                values.len()
+            )
+        })
     }
 }
 
@@ -276,19 +257,8 @@ pub struct Originals {
     pub values: CudaSlice<f32>,
 }
 
-/// A block of `threads` for each item and for each `y`.
-pub(super) fn grid(items: &Table<Item>, y: usize, threads: u32) -> Option<LaunchConfig> {
-    let count = items.entries().len() as u32;
-    let config = LaunchConfig {
-        grid_dim: (count, y as u32, 1),
-        block_dim: (threads, 1, 1),
-        shared_mem_bytes: 0,
-    };
-    (count > 0 && y > 0).then_some(config)
-}
-
 /// An error of shape unless `fits`.
-pub(super) fn ensure(
+pub(in crate::engine::cuda) fn ensure(
     fits: bool,
     kernel: &'static str,
     problem: impl FnOnce() -> String,
@@ -310,7 +280,7 @@ mod tests {
         Pattern::check(source);
         Item::check(source);
         Origin::check(source);
-        for constant in [("ELEMENTS", ELEMENTS), ("THREADS", THREADS)] {
+        for constant in [("ELEMENTS", ELEMENTS), ("THREADS", THREADS as usize)] {
             let line = format!("constexpr int {} = {};", constant.0, constant.1);
             assert!(source.contains(&line), "{line}");
         }

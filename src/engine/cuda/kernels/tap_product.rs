@@ -2,9 +2,10 @@
 
 use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr, LaunchConfig, PushKernelArg};
 
+use super::blocks::{Blocks, Extent, Items};
 use super::parameters::mirrored;
 use super::present::Presentations;
-use super::tables::{Item, Origin, Originals, Pattern, Table, Window, ensure, grid};
+use super::tables::{Origin, Originals, Pattern, Window, ensure};
 use crate::engine::cuda::{CudaError, Device, Precision};
 use crate::engine::plan::TapRun;
 use crate::geometry::Slide;
@@ -134,11 +135,67 @@ impl DeviceFilters {
         }
     }
 
-    fn grid(&self, patterns: &Patterns) -> Option<LaunchConfig> {
-        grid(&patterns.items, self.groups * (self.padded / COLUMNS), THREADS)
+    /// What blocks work on of such patterns.
+    ///
+    /// # Errors
+    /// [`CudaError::Shape`] where one is none of this convolution.
+    pub fn items(&self, patterns: &[Vec<Pattern>]) -> Result<Items, CudaError> {
+        Items::new(patterns, ROWS, |pattern| self.extent(pattern))
     }
 
-    /// Checks that patterns were made for buffers like these, and for this convolution.
+    /// Copies patterns to the device, on their own.
+    ///
+    /// # Errors
+    /// Those of [`items`](Self::items); [`CudaError::Driver`].
+    pub fn send(&self, device: &Device, patterns: Vec<Pattern>) -> Result<Patterns, CudaError> {
+        let patterns = [patterns];
+        self.items(&patterns)?.send(&patterns, device)
+    }
+
+    fn grid(&self, patterns: &Patterns) -> Option<LaunchConfig> {
+        patterns.grid(self.groups * (self.padded / COLUMNS), THREADS)
+    }
+
+    /// The rows of a pattern, and where what it reads and writes ends.
+    fn extent(&self, pattern: &Pattern) -> Result<Extent, CudaError> {
+        let last = |first: i64, each: i32, steps: [(i32, i32); 3]| {
+            let steps = steps.map(|(count, step)| i64::from(count) * i64::from(step));
+            first + (i64::from(pattern.count) - 1) * i64::from(each) + steps.iter().sum::<i64>()
+        };
+        let column = self.slide.stride * self.in_channels;
+        let input = last(
+            pattern.input,
+            pattern.input_each,
+            [
+                (pattern.rows - 1, pattern.input_row),
+                (pattern.columns - 1, column as i32),
+                ((pattern.taps_y - 1).max(0), pattern.input_tap_row),
+            ],
+        ) + i64::from(pattern.taps_x) * self.in_channels as i64;
+        let output = last(
+            pattern.output,
+            pattern.output_each,
+            [
+                (pattern.rows - 1, pattern.output_row),
+                (pattern.columns, self.out_channels as i32),
+                (0, 0),
+            ],
+        );
+        let kernel_side = self.slide.kernel as i32;
+        let fits = pattern.count > 0
+            && pattern.input >= 0
+            && pattern.output >= 0
+            && pattern.tap_y + pattern.taps_y <= kernel_side
+            && pattern.tap_x + pattern.taps_x <= kernel_side;
+        ensure(fits, "tap_product", || format!("a kernel of {kernel_side} and {pattern:?}"))?;
+        let reads = pattern.taps_y.min(pattern.taps_x) > 0;
+        Ok(Extent {
+            elements: pattern.count * pattern.rows as u32 * pattern.columns as u32,
+            ends: [if reads { input } else { 0 }, output],
+        })
+    }
+
+    /// Checks that patterns were made for buffers like these.
     fn check<T>(
         &self,
         kernel: &'static str,
@@ -146,47 +203,14 @@ impl DeviceFilters {
         from: &CudaSlice<T>,
         to: &CudaSlice<f32>,
     ) -> Result<(), CudaError> {
-        for pattern in patterns.table.entries() {
-            let last = |first: i64, each: i32, steps: [(i32, i32); 3]| {
-                let steps = steps.map(|(count, step)| i64::from(count) * i64::from(step));
-                first + i64::from(pattern.count - 1) * i64::from(each) + steps.iter().sum::<i64>()
-            };
-            let taps = pattern.taps_y.min(pattern.taps_x);
-            let column = self.slide.stride * self.in_channels;
-            let input = last(
-                pattern.input,
-                pattern.input_each,
-                [
-                    (pattern.rows - 1, pattern.input_row),
-                    (pattern.columns - 1, column as i32),
-                    ((pattern.taps_y - 1).max(0), pattern.input_tap_row),
-                ],
-            ) + i64::from(pattern.taps_x) * self.in_channels as i64;
-            let output = last(
-                pattern.output,
-                pattern.output_each,
-                [
-                    (pattern.rows - 1, pattern.output_row),
-                    (pattern.columns, self.out_channels as i32),
-                    (0, 0),
-                ],
-            );
-            let kernel_side = self.slide.kernel as i32;
-            let fits = pattern.count > 0
-                && pattern.input >= 0
-                && pattern.output >= 0
-                && (taps == 0 || input <= from.len() as i64)
-                && output <= to.len() as i64
-                && pattern.tap_y + pattern.taps_y <= kernel_side
-                && pattern.tap_x + pattern.taps_x <= kernel_side;
-            ensure(fits, kernel, || {
-                format!(
-                    "inputs up to {input} of {}, outputs up to {output} of {}: {pattern:?}",
-                    from.len(),
-                    to.len()
-                )
-            })?;
-        }
+        let [input, output] = patterns.ends;
+        ensure(input <= from.len() as i64 && output <= to.len() as i64, kernel, || {
+            format!(
+                "inputs up to {input} of {}, outputs up to {output} of {}",
+                from.len(),
+                to.len()
+            )
+        })?;
         let blocks = self.groups * (self.padded / COLUMNS);
         ensure(blocks <= 0xFFFF, kernel, || {
             format!("{} groups of {} channels", self.groups, self.out_channels / self.groups)
@@ -272,28 +296,8 @@ impl DeviceFilters {
     }
 }
 
-/// Patterns, and what each block computes of them.
-#[derive(Debug)]
-pub struct Patterns {
-    table: Table<Pattern>,
-    items: Table<Item>,
-}
-
-impl Patterns {
-    /// Copies patterns to the device.
-    ///
-    /// # Errors
-    /// [`CudaError::Driver`].
-    pub fn new(device: &Device, patterns: Vec<Pattern>) -> Result<Self, CudaError> {
-        let mut items = Vec::new();
-        for (of, pattern) in patterns.iter().enumerate() {
-            let rows = pattern.count as usize * pattern.rows as usize * pattern.columns as usize;
-            let firsts = (0..rows).step_by(ROWS);
-            items.extend(firsts.map(|first| Item { of: of as u32, first: first as u32 }));
-        }
-        Ok(Self { table: Table::new(device, patterns)?, items: Table::new(device, items)? })
-    }
-}
+/// Patterns on the device, and what each block computes of them.
+pub type Patterns = Blocks<Pattern>;
 
 /// A group's output channels, rounded up to whole blocks.
 fn padded(outputs: usize) -> usize {

@@ -6,11 +6,10 @@ use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr};
 use cudarc::nvrtc::Ptx;
 
 use super::super::embedded;
+use super::super::parcel::Table;
 use super::super::pool::Pool;
 use super::super::present::Presentations;
-use super::super::tables::{
-    Change, Origin, Original, Originals, Presentation, Table, Window, Windows,
-};
+use super::super::tables::{Change, Origin, Original, Originals, Presentation, Window, Windows};
 use super::super::tap_product::{DeviceFilters, Patterns};
 use super::emulator::{Gpu, on_device};
 use crate::engine::cuda::{CudaError, Device};
@@ -52,6 +51,8 @@ struct Prepared {
 
 impl Pooling {
     const SLIDE: Slide = Slide { kernel: 3, stride: 2, padding: 0 };
+    /// Where outputs begin in their buffer: not all presentations begin where the first window does.
+    const BEGIN: i64 = 32;
 
     fn window(span: Span, count: usize) -> Window {
         Window {
@@ -86,8 +87,7 @@ impl Pooling {
             read_x: read.start as i32,
             read_height: read.len() as i32,
             read_width: read.len() as i32,
-            // Not all presentations begin where the first window does.
-            offset: 32,
+            offset: Self::BEGIN,
             ..Self::window(self.outputs, presentations)
         };
         let told = |which: usize| Presentation {
@@ -124,7 +124,7 @@ impl Prepared {
     }
 
     fn floats(&self) -> usize {
-        32 + self.outputs.table.entries()[0].floats(self.pool.channels)
+        self.outputs.blocks.ends[1] as usize
     }
 }
 
@@ -136,7 +136,7 @@ struct Convolving {
 }
 
 impl Convolving {
-    fn new(device: &Device, pooling: &Pooling, pooled: &Windows) -> Self {
+    fn new(device: &Device, pooling: &Pooling) -> Self {
         let conv = Convolution::new(70, 3, 1, 1);
         let weight = noise(4, 70 * 9 * pooling.channels);
         let filters = Filters { weight, bias: vec![0.0; 70] };
@@ -145,8 +145,10 @@ impl Convolving {
         let slide = Slide { kernel: 3, stride: 1, padding: 1 };
         let runs = TapRun::all(slide, -1, pooling.outputs, pooling.outputs);
         let mut patterns = Vec::new();
-        filters.patterns((&runs, &runs), &pooled.table.entries()[0], &to, &mut patterns);
-        Self { filters, patterns: Patterns::new(device, patterns).unwrap(), floats: to.floats(70) }
+        let from = Window { offset: Pooling::BEGIN, ..to };
+        filters.patterns((&runs, &runs), &from, &to, &mut patterns);
+        let patterns = filters.send(device, patterns).unwrap();
+        Self { filters, patterns, floats: to.floats(70) }
     }
 
     fn run<T: DeviceRepr>(
@@ -168,7 +170,7 @@ impl Convolving {
 /// What both kernels do, one behind the other: as they ship, and with changes stored in bf16.
 fn with_and_without_bf16(device: &Device, pooling: &Pooling) -> [CudaSlice<f32>; 2] {
     let prepared = pooling.prepare(device);
-    let convolving = Convolving::new(device, pooling, &prepared.outputs);
+    let convolving = Convolving::new(device, pooling);
     let (kernels, told) = (&device.kernels, &prepared.presentations);
     let mut floats = device.allocate::<f32>(prepared.floats()).unwrap();
     prepared.run(device, &kernels.pool_change_four, &mut floats);
@@ -270,7 +272,7 @@ fn variants_are_timed() {
     let kernels = &device.kernels;
     for pooling in poolings(PRESENTATIONS, 64) {
         let prepared = pooling.prepare(&device);
-        let convolving = Convolving::new(&device, &pooling, &prepared.outputs);
+        let convolving = Convolving::new(&device, &pooling);
         let told = &prepared.presentations;
         let mut floats = device.allocate::<f32>(prepared.floats()).unwrap();
         let mut halves = device.allocate::<u16>(prepared.floats()).unwrap();

@@ -1,8 +1,9 @@
 //! The device's noise is the host's, to the bit.
 
 use super::super::occlude::occlude;
+use super::super::parcel::Table;
 use super::super::present::Presentations;
-use super::super::tables::{Origin, Original, Originals, Presentation, Table, Window, Windows};
+use super::super::tables::{Origin, Original, Originals, Presentation, Window, Windows};
 use super::emulator::on_device;
 use crate::engine::cuda::Device;
 use crate::geometry::Occluder;

@@ -2,9 +2,10 @@
 
 use half::bf16;
 
+use super::super::parcel::Table;
 use super::super::present::Presentations;
-use super::super::tables::{Origin, Original, Originals, Presentation, Table, Window, Windows};
-use super::super::tap_product::{DeviceFilters, Patterns};
+use super::super::tables::{Origin, Original, Originals, Presentation, Window, Windows};
+use super::super::tap_product::DeviceFilters;
 use super::emulator::on_device;
 use crate::engine::cuda::{Device, Precision};
 use crate::engine::plan::TapRun;
@@ -93,7 +94,7 @@ impl Problem {
         let filters = DeviceFilters::new(device, conv, &self.filters(), *channels).unwrap();
         let mut patterns = Vec::new();
         filters.patterns((&runs, &runs), &from, &to, &mut patterns);
-        let patterns = Patterns::new(device, patterns).unwrap();
+        let patterns = filters.send(device, patterns).unwrap();
         let changes = noise(3, from.floats(*channels));
         let floats = to.floats(conv.out_channels);
         // Every presentation sees the same original image.

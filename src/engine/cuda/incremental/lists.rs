@@ -1,0 +1,177 @@
+//! The tables of a wave: made on all cores, sent to the device in one copy.
+
+use rayon::prelude::*;
+
+use super::originals::window;
+use super::slots::{Slots, aligned};
+use super::target::Target;
+use super::wave::Group;
+use crate::engine::cuda::kernels::blocks::Items;
+use crate::engine::cuda::kernels::parcel::Parcel;
+use crate::engine::cuda::kernels::tables::{Pattern, Window, Windows};
+use crate::engine::cuda::kernels::tap_product::Patterns;
+use crate::engine::cuda::{CudaError, Device};
+use crate::engine::plan::TapRun;
+use crate::engine::target::Step;
+
+/// Groups that a thread makes the entries of at a time: those of a list.
+const GROUPS: usize = 64;
+
+/// What kernels read beside changes and activations, on the device.
+#[derive(Debug)]
+pub(super) struct Tables {
+    /// The windows of each node that has its own.
+    pub windows: Vec<Option<Windows>>,
+    /// The patterns of each convolution.
+    pub patterns: Vec<Option<Patterns>>,
+}
+
+impl Tables {
+    /// The tables of a wave of these groups. The device has them when the work asked for before is
+    /// done.
+    ///
+    /// # Errors
+    /// A window of more elements than can be counted; [`CudaError::Driver`], out of memory too.
+    pub fn new(
+        device: &Device,
+        target: &Target,
+        slots: &Slots,
+        groups: &[Group<'_>],
+    ) -> Result<Self, CudaError> {
+        let making = Making { target, slots, groups };
+        // All of it by the threads that work anyway: this one would have to be woken in between.
+        let (windows, nodes) = rayon::scope(|_| making.lists())?;
+        let bytes = nodes.iter().zip(&windows).map(|(node, windows)| {
+            node.of_windows.packed(windows) + node.of_patterns.packed(&node.patterns)
+        });
+        let mut parcel = Parcel::new(device, bytes.sum())?;
+        let mut tables = Self { windows: Vec::new(), patterns: Vec::new() };
+        for (place, (node, windows)) in nodes.iter().zip(&windows).enumerate() {
+            let channels = target.lineage.nodes()[place].channels;
+            let blocks = node.of_windows.pack(windows, &mut parcel)?;
+            let own = making.has_own(place);
+            tables.windows.push(own.then(|| Windows::of(blocks, channels)));
+            let blocks = node.of_patterns.pack(&node.patterns, &mut parcel)?;
+            tables.patterns.push(making.has_patterns(place).then_some(blocks));
+        }
+        parcel.send(device)?;
+        Ok(tables)
+    }
+}
+
+/// Entries, a list for so many groups.
+type Lists<T> = Vec<Vec<T>>;
+
+/// What is made of a node, beside its windows.
+struct OfNode {
+    of_windows: Items,
+    patterns: Lists<Pattern>,
+    of_patterns: Items,
+}
+
+struct Making<'a> {
+    target: &'a Target,
+    slots: &'a Slots,
+    groups: &'a [Group<'a>],
+}
+
+impl Making<'_> {
+    /// Whether a node has windows of its own.
+    fn has_own(&self, place: usize) -> bool {
+        place < self.target.lineage.target() && self.slots.shown[place] == place
+    }
+
+    fn has_patterns(&self, place: usize) -> bool {
+        matches!(self.target.steps[place], Step::Convolve { .. } | Step::Respond(_))
+    }
+
+    /// The windows of every node, and what is made of them.
+    fn lists(&self) -> Result<(Vec<Lists<Window>>, Vec<OfNode>), CudaError> {
+        let nodes = self.target.lineage.nodes().len();
+        let windows: Vec<_> = (0..nodes).into_par_iter().map(|place| self.windows(place)).collect();
+        let of_node = |place: usize| {
+            let channels = self.target.lineage.nodes()[place].channels;
+            let pointwise = !self.has_patterns(place);
+            let (of_windows, patterns) = rayon::join(
+                || Windows::items(&windows[place], channels, pointwise),
+                || self.patterns(place, &windows),
+            );
+            let (patterns, of_patterns) = patterns?;
+            Ok(OfNode { of_windows: of_windows?, patterns, of_patterns })
+        };
+        let made = (0..nodes).into_par_iter().map(of_node).collect::<Result<_, CudaError>>()?;
+        Ok((windows, made))
+    }
+
+    /// The windows of a node, a group each.
+    fn windows(&self, place: usize) -> Lists<Window> {
+        if !self.has_own(place) {
+            return Vec::new();
+        }
+        let channels = self.target.lineage.nodes()[place].channels;
+        let (mut first, mut offset) = (0, 0);
+        let mut window = |(plan, count): &Group<'_>| {
+            let read = (plan.y().reach(place).read, plan.x().reach(place).read);
+            let window = Window {
+                offset: offset as i64,
+                first,
+                count: *count as u32,
+                ..window(plan.window(place), read)
+            };
+            first += *count as u32;
+            offset += aligned(window.floats(channels));
+            window
+        };
+        self.groups.chunks(GROUPS).map(|some| some.iter().map(&mut window).collect()).collect()
+    }
+
+    /// The patterns of a convolution, and what blocks work on of them.
+    fn patterns(
+        &self,
+        place: usize,
+        windows: &[Lists<Window>],
+    ) -> Result<(Lists<Pattern>, Items), CudaError> {
+        let input = self.target.lineage.nodes()[place].inputs.first();
+        let from = input.map_or(&[][..], |&input| &windows[self.slots.shown[input]]);
+        let to = &windows[place];
+        match &self.target.steps[place] {
+            Step::Convolve { packed, .. } => {
+                let patterns = self.each(place, |patterns, runs, (list, number)| {
+                    let to = &to[list][number];
+                    if !to.is_empty() {
+                        packed.patterns(runs, &from[list][number], to, patterns);
+                    }
+                });
+                let items = packed.items(&patterns)?;
+                Ok((patterns, items))
+            }
+            Step::Respond(units) => {
+                let patterns = self.each(place, |patterns, (rows, columns), (list, number)| {
+                    let from = &from[list][number];
+                    let of_unit = |runs| units.pattern(runs, from, (from.first, from.count));
+                    patterns.extend(rows.iter().zip(columns).map(of_unit));
+                });
+                let items = units.items(&patterns)?;
+                Ok((patterns, items))
+            }
+            _ => Ok((Vec::new(), Items::default())),
+        }
+    }
+
+    /// The patterns that `add` adds for the taps of each group, which is told by its list and its
+    /// place there.
+    fn each(
+        &self,
+        place: usize,
+        add: impl Fn(&mut Vec<Pattern>, (&[TapRun], &[TapRun]), (usize, usize)) + Sync,
+    ) -> Lists<Pattern> {
+        let of_list = |(list, groups): (usize, &[Group<'_>])| {
+            let mut patterns = Vec::new();
+            for (number, (plan, _)) in groups.iter().enumerate() {
+                add(&mut patterns, (plan.y().runs(place), plan.x().runs(place)), (list, number));
+            }
+            patterns
+        };
+        self.groups.par_chunks(GROUPS).enumerate().map(of_list).collect()
+    }
+}

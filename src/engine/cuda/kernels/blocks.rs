@@ -1,0 +1,118 @@
+//! What the blocks of a kernel work on: windows or patterns, and of each a few elements a block.
+
+use cudarc::driver::{DeviceRepr, LaunchConfig};
+use rayon::prelude::*;
+
+use super::parcel::{Parcel, Table, packed};
+use super::tables::Item;
+use crate::engine::cuda::{CudaError, Device};
+
+/// Windows or patterns on the device, and what each block of a kernel works on.
+#[derive(Debug)]
+pub struct Blocks<T> {
+    /// The windows or patterns.
+    pub table: Table<T>,
+    /// What each block works on.
+    pub items: Table<Item>,
+    /// One past the last place that any of them reads, and that any writes.
+    pub ends: [i64; 2],
+}
+
+/// Of a window or a pattern, how many elements blocks share, and one past the last place that it
+/// reads, and that it writes.
+pub struct Extent {
+    /// Elements.
+    pub elements: u32,
+    /// Ends.
+    pub ends: [i64; 2],
+}
+
+/// What each block works on, in as many lists as the windows or patterns that they are of.
+#[derive(Debug, Default)]
+pub struct Items {
+    lists: Vec<Vec<Item>>,
+    ends: [i64; 2],
+}
+
+impl Items {
+    /// The items of windows or patterns, `each` elements a block; lists side by side.
+    ///
+    /// # Errors
+    /// Those of `extent`.
+    pub fn new<T: Sync>(
+        entries: &[Vec<T>],
+        each: usize,
+        extent: impl Fn(&T) -> Result<Extent, CudaError> + Sync,
+    ) -> Result<Self, CudaError> {
+        let mut next = 0;
+        let first = |list: &Vec<T>| {
+            next += list.len() as u32;
+            next - list.len() as u32
+        };
+        let firsts: Vec<u32> = entries.iter().map(first).collect();
+        let of_list = |(list, &first): (&Vec<T>, &u32)| {
+            let (mut items, mut ends) = (Vec::with_capacity(list.len()), [0; 2]);
+            for (of, entry) in (first..).zip(list) {
+                let found = extent(entry)?;
+                let begins = (0..found.elements).step_by(each);
+                items.extend(begins.map(|first| Item { of, first }));
+                ends = largest(ends, found.ends);
+            }
+            Ok((items, ends))
+        };
+        let found: Vec<_> =
+            entries.par_iter().zip(&firsts).map(of_list).collect::<Result<_, CudaError>>()?;
+        let ends = found.iter().fold([0; 2], |ends, found| largest(ends, found.1));
+        Ok(Self { lists: found.into_iter().map(|(items, _)| items).collect(), ends })
+    }
+
+    /// Bytes that they take of a parcel, with what they are of.
+    pub fn packed<T>(&self, entries: &[Vec<T>]) -> usize {
+        packed(entries) + packed(&self.lists)
+    }
+
+    /// Adds both to a parcel.
+    ///
+    /// # Errors
+    /// [`CudaError::Shape`] where there is no room.
+    pub fn pack<'l, T: DeviceRepr>(
+        &'l self,
+        entries: &'l [Vec<T>],
+        parcel: &mut Parcel<'l>,
+    ) -> Result<Blocks<T>, CudaError> {
+        let (table, items) = (parcel.add(entries)?, parcel.add(&self.lists)?);
+        Ok(Blocks { table, items, ends: self.ends })
+    }
+
+    /// Copies both to the device, on their own.
+    ///
+    /// # Errors
+    /// [`CudaError::Driver`].
+    pub fn send<T: DeviceRepr>(
+        &self,
+        entries: &[Vec<T>],
+        device: &Device,
+    ) -> Result<Blocks<T>, CudaError> {
+        let mut parcel = Parcel::new(device, self.packed(entries))?;
+        let blocks = self.pack(entries, &mut parcel)?;
+        parcel.send(device)?;
+        Ok(blocks)
+    }
+}
+
+impl<T> Blocks<T> {
+    /// A block of `threads` for each item and for each `y`; `None` where there is nothing to do.
+    pub(super) fn grid(&self, y: usize, threads: u32) -> Option<LaunchConfig> {
+        let count = self.items.length() as u32;
+        let config = LaunchConfig {
+            grid_dim: (count, y as u32, 1),
+            block_dim: (threads, 1, 1),
+            shared_mem_bytes: 0,
+        };
+        (count > 0 && y > 0).then_some(config)
+    }
+}
+
+fn largest(some: [i64; 2], others: [i64; 2]) -> [i64; 2] {
+    [some[0].max(others[0]), some[1].max(others[1])]
+}
