@@ -168,7 +168,12 @@ fn mistakes_show_before_anything_is_written() {
     place.refuses(&format!("{line} --out out"), 1, &["photos"]);
     // Results of another job.
     place.succeeds(&format!("rank {INPUTS} --top 3 --out out --quiet"));
-    place.refuses(&format!("{SLURM} --out out"), 2, &["top: 3 there; 2 here"]);
+    place.refuses(
+        &format!("{SLURM} --out out"),
+        2,
+        &["top: 3 there; 2 here", "--out, or remove it"],
+    );
+    place.refuses(&format!("{SLURM} --out images"), 2, &["is not empty", "choose another --out\n"]);
     // Scripts that are there.
     place.succeeds(&format!("{SLURM} --out new"));
     place.refuses(&format!("{SLURM} --out new"), 2, &["new-slurm/rank.sbatch: exists", "--force"]);
@@ -187,7 +192,11 @@ fn another_sweep_in_the_folder_shows_before_anything_is_written() {
     let says = |line: &str| words(&place.run(line)).1;
     let as_run_says = |options: &str, word: &str| {
         place.refuses(&format!("{slurm} {options}"), 2, &["out", word, "choose another --out"]);
-        assert_eq!(says(&format!("{slurm} {options}")), says(&format!("{run} {options}")));
+        // But that `--force` is about scripts.
+        let run_says = says(&format!("{run} {options}"));
+        let expected = run_says.replace("give --force to start anew", "remove it");
+        assert_ne!(expected, run_says);
+        assert_eq!(says(&format!("{slurm} {options}")), expected);
     };
     let refuse_all = || {
         as_run_says("--seed 5", "settings.noise: philox:0 there; philox:5 here");

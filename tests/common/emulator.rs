@@ -14,6 +14,7 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use occlumap::engine::cuda::kernels::embedded;
+use occlumap::engine::cuda::{Device, Precision};
 
 /// Set to 1 where a test that needs CUDA must not be skipped.
 const REQUIRE: &str = "OCCLUMAP_REQUIRE_CUDA";
@@ -68,7 +69,10 @@ impl Gpu {
     /// The emulator, built so that it finds accesses outside of allocations.
     pub fn address_sanitizer(test: &str) -> Option<Self> {
         static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-        let built = BUILT.get_or_init(|| build(&["-fsanitize=address", "-g"]));
+        let built = BUILT.get_or_init(|| {
+            // Alignment too: a GPU reads four floats at once only where they begin at 16 bytes.
+            build(&["-fsanitize=address,alignment", "-fno-sanitize-recover=alignment", "-g"])
+        });
         let folder = available(test, built)?;
         let library = Command::new(compiler()).arg("-print-file-name=libasan.so").output();
         let library = library.expect("the compiler starts").stdout;
@@ -89,11 +93,12 @@ impl Gpu {
         }
     }
 
-    /// In what surroundings a test runs on it: both orders of threads on the emulator.
+    /// In what surroundings a test runs on it: on the emulator in both orders of threads, once with
+    /// work that is done at once and once with work that is done when somebody waits for it.
     fn orders(&self) -> &'static [&'static [(&'static str, &'static str)]] {
         match self {
             Self::Real | Self::Sanitized(..) => &[&[]],
-            Self::Emulated(_) => &[&[], &[("EMULATOR_REVERSE", "1")]],
+            Self::Emulated(_) => &[&[], &[("EMULATOR_REVERSE", "1"), ("EMULATOR_LAZY", "1")]],
         }
     }
 
@@ -174,7 +179,17 @@ pub fn skip(test: &str, reason: &str) {
     say_skipped(test, reason);
 }
 
-fn say_skipped(test: &str, reason: &str) {
+/// Whether a device has tensor cores for tf32 and bf16; where it has not, says that this is skipped.
+pub fn has_tensor_cores(device: &Device, test: &str) -> bool {
+    let (major, minor) = device.info().capability;
+    let has = Precision::Bf16.is_on((major, minor));
+    if !has {
+        say_skipped(test, &format!("compute capability {major}.{minor} has no tf32 and bf16"));
+    }
+    has
+}
+
+pub fn say_skipped(test: &str, reason: &str) {
     // Unlike `eprintln!`, this is seen where the test passes.
     let _ = writeln!(io::stderr(), "SKIPPED {test}: {reason}");
 }

@@ -13,7 +13,7 @@ use occlumap::noise::Noise;
 use occlumap::sweep::LayerGeometry;
 
 use crate::common::{Golden, Key, floats, largest, to_f64, vector};
-use crate::emulator::{Gpu, on_device};
+use crate::emulator::{Gpu, has_tensor_cores, on_device};
 
 /// The largest error of a difference as a part of the key's largest one: of the reference, which
 /// computes in 32 bits itself, and of the CPU's.
@@ -116,6 +116,10 @@ fn every_way(golden: &Golden, tolerance: Tolerance, chosen: [Chosen; 4]) {
     let full = CudaFullEngine { device: Arc::clone(&device) };
     agrees(golden, &full, (1e-4, 1e-5), chosen[0]);
     for ((precision, of_reference, of_cpu), chosen) in tolerance.into_iter().zip(&chosen[1..]) {
+        let what = format!("{precision:?} on {}", golden.model);
+        if precision != Precision::Fp32 && !has_tensor_cores(&device, &what) {
+            continue;
+        }
         let engine = CudaEngine::new(Arc::clone(&device), precision);
         agrees(golden, &engine, (of_reference, of_cpu), *chosen);
     }

@@ -13,7 +13,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <thread>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -123,29 +125,34 @@ void run(Block& block);
 // Runs `body(arguments)` once for each thread of a grid.
 void launch(dim3 grid, dim3 size, size_t shared, void (*body)(void*), void* arguments);
 
+// A launch that can be done later: the arguments are copied now, as a device's driver does.
 template <class... A>
-void launch_kernel(void (*kernel)(A...), const unsigned* grid, const unsigned* size, size_t shared,
-                   void** arguments) {
+std::function<void()> launch_of(void (*kernel)(A...), const unsigned* grid, const unsigned* size, size_t shared,
+                                void** arguments) {
     struct Call {
         void (*kernel)(A...);
-        void** arguments;
-    } call{kernel, arguments};
-    auto body = [](void* data) {
-        const Call& call = *static_cast<Call*>(data);
-        [&]<size_t... I>(std::index_sequence<I...>) {
-            call.kernel(*static_cast<std::remove_reference_t<A>*>(call.arguments[I])...);
-        }(std::index_sequence_for<A...>{});
+        std::tuple<A...> arguments;
     };
-    launch({grid[0], grid[1], grid[2]}, {size[0], size[1], size[2]}, shared, body, &call);
+    const auto copied = [&]<size_t... I>(std::index_sequence<I...>) {
+        return std::tuple<A...>{*static_cast<A*>(arguments[I])...};
+    }(std::index_sequence_for<A...>{});
+    return [call = Call{kernel, copied}, grid = dim3{grid[0], grid[1], grid[2]},
+            size = dim3{size[0], size[1], size[2]}, shared]() mutable {
+        const auto body = [](void* data) {
+            const Call& call = *static_cast<Call*>(data);
+            std::apply(call.kernel, call.arguments);
+        };
+        launch(grid, size, shared, body, &call);
+    };
 }
 
 }  // namespace emulator
 
 // Gives a kernel the name and signature under which the stand-in driver finds it.
 #define EMULATED(kernel)                                                                       \
-    extern "C" __attribute__((visibility("default"))) void emulated_##kernel(                  \
+    extern "C" __attribute__((visibility("default"))) std::function<void()> emulated_##kernel( \
         const unsigned* grid, const unsigned* size, unsigned shared, void** arguments) {       \
-        emulator::launch_kernel(kernel, grid, size, shared, arguments);                        \
+        return emulator::launch_of(kernel, grid, size, shared, arguments);                     \
     }
 
 #define threadIdx (emulator::block->current->thread)

@@ -1,10 +1,13 @@
 // A stand-in for the driver, `libcuda.so.1`: the functions that the program calls, over the host's
-// memory, with the kernels of `kernels/` compiled into it. Everything is done at once, so streams
-// have nothing to do, and events only tell the time.
+// memory, with the kernels of `kernels/` compiled into it. What a stream is asked for is done at once
+// or, with EMULATOR_LAZY=1, as late as a device may do it: when somebody waits for it.
 #include <dlfcn.h>
 
 #include <chrono>
+#include <deque>
+#include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 
@@ -24,7 +27,8 @@ using Pointer = uint64_t;
 using Clock = std::chrono::steady_clock;
 
 constexpr Result SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NO_DEVICE = 100,
-                 INVALID_DEVICE = 101, NOT_FOUND = 500;
+                 INVALID_DEVICE = 101, INVALID_CONTEXT = 201, INVALID_HANDLE = 400,
+                 NOT_FOUND = 500, NOT_READY = 600;
 
 // A number in the environment, by which a test plays a failure.
 long played(const char* name, long otherwise) {
@@ -105,8 +109,80 @@ void check(Pointer pointer, size_t size) {
     }
 }
 
-thread_local void* context = nullptr;
-char the_context, the_stream;
+// A context for each device.
+constexpr int MOST_DEVICES = 16;
+struct Context {
+    int device;
+} contexts[MOST_DEVICES];
+thread_local Context* context = nullptr;
+
+// Work in the order in which it was asked for.
+class Stream {
+  public:
+    Context* const of = context;
+
+    // Does it, or keeps it for later; returns its number.
+    uint64_t ask(std::function<void()> work) {
+        static const bool lazy = played("EMULATOR_LAZY", 0) != 0;
+        const std::lock_guard lock(mutex);
+        if (lazy) {
+            waiting.push_back(std::move(work));
+        } else {
+            work();
+            done++;
+        }
+        return done + waiting.size();
+    }
+
+    // Does all work up to this number.
+    void reach(uint64_t number) {
+        const std::lock_guard lock(mutex);
+        for (; done < number && !waiting.empty(); done++) {
+            waiting.front()();
+            waiting.pop_front();
+        }
+    }
+
+    bool has_reached(uint64_t number) {
+        const std::lock_guard lock(mutex);
+        return done >= number;
+    }
+
+  private:
+    std::recursive_mutex mutex;
+    std::deque<std::function<void()>> waiting;
+    uint64_t done = 0;
+};
+
+constexpr uint64_t EVERYTHING = ~uint64_t(0);
+std::mutex mutex_of_streams;
+std::map<Stream*, std::unique_ptr<Stream>> streams;
+
+void reach_everything() {
+    const std::lock_guard lock(mutex_of_streams);
+    for (const auto& stream : streams) stream.first->reach(EVERYTHING);
+}
+
+struct Event {
+    Context* of = context;
+    Stream* stream = nullptr;
+    uint64_t number = 0;  // of the work that records it
+    std::shared_ptr<Clock::time_point> time = std::make_shared<Clock::time_point>();
+};
+
+// What a call that needs a context says where there is none, or where its stream is of another.
+Result misplaced(const void* stream) {
+    if (!context) return INVALID_CONTEXT;
+    return stream && static_cast<const Stream*>(stream)->of != context ? INVALID_HANDLE : SUCCESS;
+}
+
+// Asks a stream for work.
+Result ask(void* stream, std::function<void()> work) {
+    if (const Result problem = misplaced(stream)) return problem;
+    if (!stream) return INVALID_HANDLE;  // the program has streams of its own
+    static_cast<Stream*>(stream)->ask(std::move(work));
+    return SUCCESS;
+}
 
 }  // namespace
 
@@ -147,8 +223,8 @@ Result cuDeviceGetAttribute(int* value, int attribute, int) {
         case 36: *value = 1000000; break;    // clock of the memory, kHz
         case 37: *value = 1024; break;       // width of its bus, bits
         case 16: *value = 2; break;          // multiprocessors
-        case 75: *value = 9; break;          // compute capability, major
-        case 76: *value = 0; break;          // and minor
+        case 75: *value = int(played("EMULATOR_CAPABILITY", 90) / 10); break;  // major
+        case 76: *value = int(played("EMULATOR_CAPABILITY", 90) % 10); break;  // and minor
         case 97: *value = 227 << 10; break;  // shared memory of a block, opted in
         case 115: *value = 1; break;         // memory pools
         default: *value = 0;
@@ -160,91 +236,151 @@ Result cuDeviceTotalMem_v2(size_t* bytes, int) {
     return SUCCESS;
 }
 Result cuMemGetInfo_v2(size_t* free, size_t* bytes) {
+    if (const Result problem = misplaced(nullptr)) return problem;
     const std::lock_guard lock(mutex);
     *bytes = total();
     *free = *bytes - used;
     return SUCCESS;
 }
 
-Result cuDevicePrimaryCtxRetain(void** created, int) {
-    *created = &the_context;
+Result cuDevicePrimaryCtxRetain(void** created, int device) {
+    if (device < 0 || device >= MOST_DEVICES) return INVALID_DEVICE;
+    contexts[device].device = device;
+    *created = &contexts[device];
     return Result(played("EMULATOR_CONTEXT", SUCCESS));
 }
 Result cuDevicePrimaryCtxRelease_v2(int) { return SUCCESS; }
 Result cuCtxSetCurrent(void* other) {
-    context = other;
+    context = static_cast<Context*>(other);
     return SUCCESS;
 }
 Result cuCtxGetCurrent(void** current) {
     *current = context;
     return SUCCESS;
 }
-Result cuCtxSynchronize() { return SUCCESS; }
+Result cuCtxSynchronize() {
+    reach_everything();
+    return SUCCESS;
+}
 
 Result cuStreamCreate(void** stream, unsigned) {
-    *stream = &the_stream;
+    if (const Result problem = misplaced(nullptr)) return problem;
+    auto created = std::make_unique<Stream>();
+    *stream = created.get();
+    const std::lock_guard lock(mutex_of_streams);
+    streams[created.get()] = std::move(created);
     return SUCCESS;
 }
-Result cuStreamDestroy_v2(void*) { return SUCCESS; }
-Result cuStreamSynchronize(void*) { return SUCCESS; }
+Result cuStreamDestroy_v2(void* stream) {
+    static_cast<Stream*>(stream)->reach(EVERYTHING);
+    return SUCCESS;  // events may still tell of it
+}
+Result cuStreamSynchronize(void* stream) {
+    if (const Result problem = misplaced(stream)) return problem;
+    static_cast<Stream*>(stream)->reach(EVERYTHING);
+    return SUCCESS;
+}
 Result cuStreamWaitEvent(void*, void*, unsigned) { return SUCCESS; }
+// Libraries do their work by this.
+Result cuLaunchHostFunc(void* stream, void (*work)(void*), void* data) {
+    return ask(stream, [=] { work(data); });
+}
+
 Result cuEventCreate(void** event, unsigned) {
-    *event = new Clock::time_point;
+    if (const Result problem = misplaced(nullptr)) return problem;
+    *event = new Event;
     return SUCCESS;
 }
-Result cuEventRecord(void* event, void*) {
-    *static_cast<Clock::time_point*>(event) = Clock::now();
+Result cuEventRecord(void* recorded, void* stream) {
+    Event& event = *static_cast<Event*>(recorded);
+    if (const Result problem = misplaced(stream)) return problem;
+    if (!stream || event.of != context) return INVALID_HANDLE;
+    event.stream = static_cast<Stream*>(stream);
+    event.number = event.stream->ask([time = event.time] { *time = Clock::now(); });
     return SUCCESS;
 }
-Result cuEventSynchronize(void*) { return SUCCESS; }
-Result cuEventQuery(void*) { return SUCCESS; }
+Result cuEventSynchronize(void* event) {
+    const Event& reached = *static_cast<Event*>(event);
+    if (reached.stream) reached.stream->reach(reached.number);
+    return SUCCESS;
+}
+Result cuEventQuery(void* event) {
+    const Event& asked = *static_cast<Event*>(event);
+    return !asked.stream || asked.stream->has_reached(asked.number) ? SUCCESS : NOT_READY;
+}
 Result cuEventElapsedTime_v2(float* milliseconds, void* from, void* to) {
-    const auto time = *static_cast<Clock::time_point*>(to) - *static_cast<Clock::time_point*>(from);
+    if (cuEventQuery(from) || cuEventQuery(to)) return NOT_READY;
+    const auto time = *static_cast<Event*>(to)->time - *static_cast<Event*>(from)->time;
     *milliseconds = std::chrono::duration<float, std::milli>(time).count();
     return SUCCESS;
 }
 Result cuEventDestroy_v2(void* event) {
-    delete static_cast<Clock::time_point*>(event);
+    delete static_cast<Event*>(event);
     return SUCCESS;
 }
 
-Result cuMemAllocAsync(Pointer* pointer, size_t size, void*) { return allocate(pointer, size); }
-Result cuMemAlloc_v2(Pointer* pointer, size_t size) { return allocate(pointer, size); }
-Result cuMemFreeAsync(Pointer pointer, void*) { return release(pointer); }
-Result cuMemFree_v2(Pointer pointer) { return release(pointer); }
+Result cuMemAllocAsync(Pointer* pointer, size_t size, void*) {
+    const Result result = allocate(pointer, size);
+    if (result != OUT_OF_MEMORY || played("EMULATOR_LAZY", 0) == 0) return result;
+    // What is to be given back is given back first.
+    reach_everything();
+    return allocate(pointer, size);
+}
+Result cuMemAlloc_v2(Pointer* pointer, size_t size) {
+    if (const Result problem = misplaced(nullptr)) return problem;
+    return allocate(pointer, size);
+}
+Result cuMemFreeAsync(Pointer pointer, void* stream) {
+    // Where a stream is named no context need be current.
+    if (!stream) return INVALID_HANDLE;
+    static_cast<Stream*>(stream)->ask([=] { release(pointer); });
+    return SUCCESS;
+}
+Result cuMemFree_v2(Pointer pointer) {
+    reach_everything();
+    return release(pointer);
+}
 Result cuMemHostAlloc(void** pointer, size_t size, unsigned) {
+    if (const Result problem = misplaced(nullptr)) return problem;
     *pointer = std::aligned_alloc(256, (size + 255) / 256 * 256);
-    return *pointer ? SUCCESS : OUT_OF_MEMORY;
+    if (!*pointer) return OUT_OF_MEMORY;
+    if (!idle()) std::memset(*pointer, 0xff, size);  // NaN
+    return SUCCESS;
 }
 Result cuMemFreeHost(void* pointer) {
     std::free(pointer);
     return SUCCESS;
 }
-Result cuMemcpyHtoDAsync_v2(Pointer to, const void* from, size_t size, void*) {
+Result cuMemcpyHtoDAsync_v2(Pointer to, const void* from, size_t size, void* stream) {
     check(to, size);
-    if (!idle()) std::memcpy(reinterpret_cast<void*>(to), from, size);
-    return SUCCESS;
+    return ask(stream, [=] {
+        if (!idle()) std::memcpy(reinterpret_cast<void*>(to), from, size);
+    });
 }
-Result cuMemcpyDtoHAsync_v2(void* to, Pointer from, size_t size, void*) {
+Result cuMemcpyDtoHAsync_v2(void* to, Pointer from, size_t size, void* stream) {
     check(from, size);
-    if (idle()) std::memset(to, 0, size);
-    else std::memcpy(to, reinterpret_cast<void*>(from), size);
-    return SUCCESS;
+    return ask(stream, [=] {
+        if (idle()) std::memset(to, 0, size);
+        else std::memcpy(to, reinterpret_cast<void*>(from), size);
+    });
 }
-Result cuMemcpyDtoDAsync_v2(Pointer to, Pointer from, size_t size, void*) {
+Result cuMemcpyDtoDAsync_v2(Pointer to, Pointer from, size_t size, void* stream) {
     check(to, size);
     check(from, size);
-    if (!idle()) std::memmove(reinterpret_cast<void*>(to), reinterpret_cast<void*>(from), size);
-    return SUCCESS;
+    return ask(stream, [=] {
+        if (!idle()) std::memmove(reinterpret_cast<void*>(to), reinterpret_cast<void*>(from), size);
+    });
 }
-Result cuMemsetD8Async(Pointer to, unsigned char value, size_t size, void*) {
+Result cuMemsetD8Async(Pointer to, unsigned char value, size_t size, void* stream) {
     check(to, size);
-    if (!idle()) std::memset(reinterpret_cast<void*>(to), value, size);
-    return SUCCESS;
+    return ask(stream, [=] {
+        if (!idle()) std::memset(reinterpret_cast<void*>(to), value, size);
+    });
 }
 
 // Modules are what they are: all kernels are in this library, by their names.
 Result cuModuleLoadData(void** module, const void* image) {
+    if (const Result problem = misplaced(nullptr)) return problem;
     *module = const_cast<void*>(image);
     return Result(played("EMULATOR_MODULE", SUCCESS));
 }
@@ -260,15 +396,17 @@ Result cuModuleGetFunction(void** function, void*, const char* name) {
 Result cuFuncSetAttribute(void*, int, int) { return SUCCESS; }
 
 Result cuLaunchKernel(void* function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned x,
-                      unsigned y, unsigned z, unsigned shared, void*, void** arguments, void**) {
+                      unsigned y, unsigned z, unsigned shared, void* stream, void** arguments,
+                      void**) {
     // What real devices refuse.
-    if (grid_x == 0 || grid_y == 0 || grid_z == 0 || x * y * z == 0 || x * y * z > 1024 ||
+    if (grid_x == 0 || grid_x > 0x7fffffff || grid_y == 0 || grid_z == 0 || x * y * z == 0 || x * y * z > 1024 ||
         grid_y > 65535 || grid_z > 65535 || shared > 227u << 10)
         return INVALID_VALUE;
-    if (idle()) return SUCCESS;
+    if (idle()) return ask(stream, [] {});
     const unsigned grid[3] = {grid_x, grid_y, grid_z}, size[3] = {x, y, z};
-    using Kernel = void (*)(const unsigned*, const unsigned*, unsigned, void**);
-    reinterpret_cast<Kernel>(function)(grid, size, shared, arguments);
+    using Kernel = std::function<void()> (*)(const unsigned*, const unsigned*, unsigned, void**);
+    if (const Result problem = ask(stream, reinterpret_cast<Kernel>(function)(grid, size, shared, arguments)))
+        return problem;
     return Result(played("EMULATOR_LAUNCH", SUCCESS));
 }
 

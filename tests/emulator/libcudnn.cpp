@@ -1,17 +1,14 @@
 // A stand-in for cuDNN, `libcudnn.so.9`: convolutions by their definition, and what describes them.
 // It refuses what the program should not ask for.
+#include "library.h"
+
 #include <algorithm>
-#include <atomic>
-#include <cstddef>
-#include <cstdio>
-#include <cstdlib>
-#include <thread>
-#include <vector>
 
 namespace {
 
 using Status = int;
-constexpr Status SUCCESS = 0, BAD_PARAM = 2000, NOT_SUPPORTED = 3000, EXECUTION_FAILED = 5000;
+constexpr Status SUCCESS = 0, NOT_INITIALIZED = 1001, BAD_PARAM = 2000, NOT_SUPPORTED = 3000,
+                 EXECUTION_FAILED = 5000;
 // Values of cudnn.h.
 constexpr int FLOAT = 0, NCHW = 0, CROSS_CORRELATION = 1, FMA_MATH = 3, PRECOMPUTED_GEMM = 1;
 
@@ -22,12 +19,6 @@ struct Convolution {
     int padding = 0, stride = 0, groups = 1, arithmetic = -1;
 };
 
-// Whether the device does nothing, as libcuda.cpp tells.
-bool idle() {
-    const char* text = std::getenv("EMULATOR_IDLE");
-    return text && std::atol(text) != 0;
-}
-
 // What a workspace must be at least, so that one that is too small shows.
 size_t workspace_of(const Tensor& from) { return 64 + size_t(from.c); }
 
@@ -35,20 +26,20 @@ size_t workspace_of(const Tensor& from) { return 64 + size_t(from.c); }
 
 extern "C" {
 
-size_t cudnnGetVersion() {
-    const char* text = std::getenv("EMULATOR_CUDNN");
-    return text ? size_t(std::atol(text)) : 91000;
+size_t cudnnGetVersion() { return size_t(played("EMULATOR_CUDNN", 91000)); }
+Status cudnnCreate(Handle** handle) {
+    if (!Handle::current()) return NOT_INITIALIZED;
+    *handle = new Handle;
+    return int(played("EMULATOR_CUDNN_CREATE", SUCCESS));
 }
-Status cudnnCreate(void** handle) {
-    *handle = new char;
-    const char* text = std::getenv("EMULATOR_CUDNN_CREATE");
-    return text ? std::atoi(text) : SUCCESS;
-}
-Status cudnnDestroy(void* handle) {
-    delete static_cast<char*>(handle);
+Status cudnnDestroy(Handle* handle) {
+    delete handle;
     return SUCCESS;
 }
-Status cudnnSetStream(void*, void* stream) { return stream ? SUCCESS : BAD_PARAM; }
+Status cudnnSetStream(Handle* handle, void* stream) {
+    handle->stream = stream;
+    return stream ? SUCCESS : BAD_PARAM;
+}
 
 Status cudnnCreateTensorDescriptor(Tensor** made) {
     *made = new Tensor;
@@ -103,52 +94,51 @@ Status cudnnGetConvolutionForwardWorkspaceSize(void*, const Tensor* from, const 
     return algorithm == PRECOMPUTED_GEMM ? SUCCESS : NOT_SUPPORTED;
 }
 
-Status cudnnConvolutionForward(void*, const float* alpha, const Tensor* from, const float* x,
-                               const Tensor* filter, const float* weights, const Convolution* conv,
+Status cudnnConvolutionForward(const Handle* handle, const float* alpha, const Tensor* input,
+                               const float* x, const Tensor* filters, const float* weights,
+                               const Convolution* how,
                                int algorithm, void* workspace, size_t bytes, const float* beta,
-                               const Tensor* to, float* y) {
-    const int groups = conv->groups, per_group = from->c / groups;
-    if (*alpha != 1.0f || *beta != 0.0f || algorithm != PRECOMPUTED_GEMM || conv->arithmetic != FMA_MATH)
+                               const Tensor* result, float* y) {
+    // Copies: descriptors may be gone when the convolution's turn comes.
+    const Tensor from = *input, filter = *filters, to = *result;
+    const Convolution conv = *how;
+    const int groups = conv.groups, per_group = from.c / groups;
+    if (*alpha != 1.0f || *beta != 0.0f || algorithm != PRECOMPUTED_GEMM || conv.arithmetic != FMA_MATH)
         return NOT_SUPPORTED;
-    const auto length = [&](int input, int kernel) {
-        return (input + 2 * conv->padding - kernel) / conv->stride + 1;
+    const auto length = [=](int input, int kernel) {
+        return (input + 2 * conv.padding - kernel) / conv.stride + 1;
     };
-    if (from->n != to->n || filter->c != per_group || filter->n != to->c ||
-        to->h != length(from->h, filter->h) || to->w != length(from->w, filter->w))
+    if (from.n != to.n || filter.c != per_group || filter.n != to.c ||
+        to.h != length(from.h, filter.h) || to.w != length(from.w, filter.w))
         return BAD_PARAM;
-    if (bytes < workspace_of(*from)) return EXECUTION_FAILED;
-    if (idle()) return SUCCESS;
-    std::fill_n(static_cast<unsigned char*>(workspace), bytes, 0xff);
-
-    const auto plane = [&](int image, int unit) {
-        float* output = y + (size_t(image) * to->c + unit) * to->h * to->w;
-        const int first = unit / (to->c / groups) * per_group;
-        for (int row = 0; row < to->h; row++)
-            for (int column = 0; column < to->w; column++) {
+    if (bytes < workspace_of(from)) return EXECUTION_FAILED;
+    // Then the device does nothing, as libcuda.cpp tells.
+    if (played("EMULATOR_IDLE", 0)) return SUCCESS;
+    const auto plane = [=](int number) {
+        const int image = number / to.c, unit = number % to.c;
+        float* output = y + (size_t(image) * to.c + unit) * to.h * to.w;
+        const int first = unit / (to.c / groups) * per_group;
+        for (int row = 0; row < to.h; row++)
+            for (int column = 0; column < to.w; column++) {
                 float sum = 0;
                 for (int c = 0; c < per_group; c++)
-                    for (int ky = 0; ky < filter->h; ky++)
-                        for (int kx = 0; kx < filter->w; kx++) {
-                            const int iy = row * conv->stride + ky - conv->padding;
-                            const int ix = column * conv->stride + kx - conv->padding;
-                            if (iy < 0 || iy >= from->h || ix < 0 || ix >= from->w) continue;
-                            const size_t place = (size_t(image) * from->c + first + c) * from->h + iy;
-                            const size_t tap = (size_t(unit) * per_group + c) * filter->h + ky;
-                            sum += x[place * from->w + ix] * weights[tap * filter->w + kx];
+                    for (int ky = 0; ky < filter.h; ky++)
+                        for (int kx = 0; kx < filter.w; kx++) {
+                            const int iy = row * conv.stride + ky - conv.padding;
+                            const int ix = column * conv.stride + kx - conv.padding;
+                            if (iy < 0 || iy >= from.h || ix < 0 || ix >= from.w) continue;
+                            const size_t place = (size_t(image) * from.c + first + c) * from.h + iy;
+                            const size_t tap = (size_t(unit) * per_group + c) * filter.h + ky;
+                            sum += x[place * from.w + ix] * weights[tap * filter.w + kx];
                         }
                 *output++ = sum;
             }
     };
-    const int planes = to->n * to->c;
-    std::atomic<int> next{0};
-    const auto work = [&] {
-        for (int i; (i = next++) < planes;) plane(i / to->c, i % to->c);
+    const auto all = [=] {
+        std::fill_n(static_cast<unsigned char*>(workspace), bytes, 0xff);
+        on_all_cores(to.n * to.c, plane);
     };
-    std::vector<std::thread> workers;
-    for (unsigned i = 1; i < std::thread::hardware_concurrency(); i++) workers.emplace_back(work);
-    work();
-    for (std::thread& worker : workers) worker.join();
-    return SUCCESS;
+    return handle->ask(all) ? SUCCESS : EXECUTION_FAILED;
 }
 
 }  // extern "C"

@@ -10,7 +10,7 @@ use occlumap::network::{Model, Network};
 use occlumap::noise::Noise;
 use occlumap::sweep::LayerGeometry;
 
-use crate::emulator::{on_address_sanitizer, on_device};
+use crate::emulator::{has_tensor_cores, on_address_sanitizer, on_device};
 use crate::suite::{self, Tolerance, Trials, preset_agrees};
 
 fn engine(precision: Precision) -> CudaEngine {
@@ -40,7 +40,11 @@ fn the_presets_agree_at_every_border() {
 /// Products of tensor cores round more, relative to the differences themselves.
 #[test]
 fn tensor_cores_agree_within_their_precision() {
-    on_device(module_path!(), "tensor_cores_agree_within_their_precision", || {
+    const TEST: &str = "tensor_cores_agree_within_their_precision";
+    on_device(module_path!(), TEST, || {
+        if !has_tensor_cores(&engine(Precision::Fp32).device, TEST) {
+            return;
+        }
         for (precision, of_largest) in [(Precision::Tf32, 1e-3), (Precision::Bf16, 1e-2)] {
             let tolerance = Tolerance { of_largest, ..Tolerance::F32 };
             let size = ImageSize::new(140, 127);
@@ -79,7 +83,11 @@ fn waves_stay_in_their_memory() {
 /// The sums of the table in `docs/performance.md`: MFLOP and kB of a presentation.
 #[test]
 fn kernels_have_to_do_what_the_documentation_says() {
-    on_device(module_path!(), "kernels_have_to_do_what_the_documentation_says", || {
+    const TEST: &str = "kernels_have_to_do_what_the_documentation_says";
+    on_device(module_path!(), TEST, || {
+        if !has_tensor_cores(&engine(Precision::Fp32).device, TEST) {
+            return;
+        }
         let model = Model::random(Network::preset("alexnet").unwrap(), 0).unwrap();
         let (image, engine) = (ImageSize::square(227), engine(Precision::Tf32));
         for (layer, expected) in [

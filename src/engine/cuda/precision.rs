@@ -12,3 +12,10 @@ pub enum Precision {
     /// 16 bits, 7 of them mantissa, on tensor cores.
     Bf16,
 }
+
+impl Precision {
+    /// Whether devices of this compute capability, major and minor, have it.
+    pub fn is_on(self, (major, _): (i32, i32)) -> bool {
+        self == Self::Fp32 || major >= 8
+    }
+}

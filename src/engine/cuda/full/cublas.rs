@@ -1,10 +1,11 @@
 //! Products of matrices, by cuBLAS.
 
 use std::ffi::c_int;
+use std::sync::Arc;
 
 use cudarc::cublas::result::{self, CublasError};
 use cudarc::cublas::sys;
-use cudarc::driver::{DevicePtr, DevicePtrMut};
+use cudarc::driver::{CudaContext, DevicePtr, DevicePtrMut};
 
 use crate::engine::cuda::{CudaError, Device, libraries};
 
@@ -26,7 +27,11 @@ fn failed(what: &'static str) -> impl Fn(CublasError) -> CudaError {
 }
 
 /// cuBLAS on a device's stream.
-pub struct Cublas(sys::cublasHandle_t);
+pub struct Cublas {
+    handle: sys::cublasHandle_t,
+    /// The context in which it was made and must be used and given back.
+    context: Arc<CudaContext>,
+}
 
 // SAFETY: a handle may be used by any thread, by one at a time; it is not `Sync`.
 unsafe impl Send for Cublas {}
@@ -39,9 +44,10 @@ impl Cublas {
     pub fn open(device: &Device) -> Result<Self, CudaError> {
         libraries::cublas()?;
         device.bind()?;
-        let cublas = Self(result::create_handle().map_err(failed("start"))?);
+        let handle = result::create_handle().map_err(failed("start"))?;
+        let cublas = Self { handle, context: Arc::clone(device.stream.context()) };
         // SAFETY: the handle is there, and the stream is one of the same library's streams.
-        unsafe { result::set_stream(cublas.0, device.stream.cu_stream().cast()) }
+        unsafe { result::set_stream(cublas.handle, device.stream.cu_stream().cast()) }
             .map_err(failed("take a stream"))?;
         Ok(cublas)
     }
@@ -49,9 +55,11 @@ impl Cublas {
 
 impl Drop for Cublas {
     fn drop(&mut self) {
-        // SAFETY: the handle was made by `open` and is given back once. A failure leaves nothing
-        // to be done.
-        let _ = unsafe { result::destroy_handle(self.0) };
+        // On whatever thread this is, which may work with another device. A failure leaves nothing to
+        // be done.
+        let _ = self.context.bind_to_thread();
+        // SAFETY: the handle was made by `open` and is given back once.
+        let _ = unsafe { result::destroy_handle(self.handle) };
     }
 }
 
@@ -107,7 +115,7 @@ impl Product {
             // just checked.
             unsafe {
                 result::gemm_ex(
-                    cublas.0,
+                    cublas.handle,
                     operation,
                     sys::cublasOperation_t::CUBLAS_OP_N,
                     columns,

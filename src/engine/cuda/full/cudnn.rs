@@ -4,10 +4,11 @@
 //! our own: a descriptor that is made is given back.
 
 use std::ffi::c_int;
+use std::sync::Arc;
 
 use cudarc::cudnn::result::{self, CudnnError};
 use cudarc::cudnn::sys;
-use cudarc::driver::{CudaSlice, DevicePtr, DevicePtrMut};
+use cudarc::driver::{CudaContext, CudaSlice, DevicePtr, DevicePtrMut};
 
 use crate::engine::cuda::{CudaError, Device, libraries};
 use crate::geometry::ImageSize;
@@ -33,7 +34,11 @@ fn failed(what: &'static str) -> impl Fn(CudnnError) -> CudaError {
 }
 
 /// cuDNN on a device's stream.
-pub struct Cudnn(sys::cudnnHandle_t);
+pub struct Cudnn {
+    handle: sys::cudnnHandle_t,
+    /// The context in which it was made and must be used and given back.
+    context: Arc<CudaContext>,
+}
 
 // SAFETY: a handle may be used by any thread, by one at a time; it is not `Sync`.
 unsafe impl Send for Cudnn {}
@@ -46,9 +51,10 @@ impl Cudnn {
     pub fn open(device: &Device) -> Result<Self, CudaError> {
         libraries::cudnn()?;
         device.bind()?;
-        let cudnn = Self(result::create_handle().map_err(failed("start"))?);
+        let handle = result::create_handle().map_err(failed("start"))?;
+        let cudnn = Self { handle, context: Arc::clone(device.stream.context()) };
         // SAFETY: the handle is there, and the stream is one of the same library's streams.
-        unsafe { result::set_stream(cudnn.0, device.stream.cu_stream().cast()) }
+        unsafe { result::set_stream(cudnn.handle, device.stream.cu_stream().cast()) }
             .map_err(failed("take a stream"))?;
         Ok(cudnn)
     }
@@ -56,9 +62,11 @@ impl Cudnn {
 
 impl Drop for Cudnn {
     fn drop(&mut self) {
-        // SAFETY: the handle was made by `open` and is given back once. A failure leaves nothing
-        // to be done.
-        let _ = unsafe { result::destroy_handle(self.0) };
+        // On whatever thread this is, which may work with another device. A failure leaves nothing to
+        // be done.
+        let _ = self.context.bind_to_thread();
+        // SAFETY: the handle was made by `open` and is given back once.
+        let _ = unsafe { result::destroy_handle(self.handle) };
     }
 }
 
@@ -129,7 +137,7 @@ impl Convolve {
                 result::set_convolution_group_count(made.convolution, conv.groups as c_int)?;
                 result::set_convolution_math_type(made.convolution, ARITHMETIC)?;
                 made.workspace = result::get_convolution_forward_workspace_size(
-                    cudnn.0,
+                    cudnn.handle,
                     made.from,
                     made.filters,
                     made.convolution,
@@ -176,7 +184,7 @@ impl Convolve {
             // which was just checked.
             unsafe {
                 result::convolution_forward(
-                    cudnn.0,
+                    cudnn.handle,
                     (&raw const one).cast(),
                     self.from,
                     from as *const _,

@@ -74,6 +74,29 @@ fn a_nan_shows_in_the_largest() {
     });
 }
 
+/// What copies go through is used again and again, and values may change as soon as they were handed
+/// over.
+#[test]
+fn copies_of_any_length_arrive() {
+    on_device(module_path!(), "copies_of_any_length_arrive", || {
+        let device = Device::open(0).unwrap();
+        // The last is longer than all memory that copies go through.
+        let copies: Vec<_> = [1, 70_000, 1 << 20, 5_000_001]
+            .map(|length| {
+                let mut values: Vec<u32> = (0..length).map(|value| value ^ length).collect();
+                let copy = device.upload(&values).unwrap();
+                values.fill(0);
+                (length, copy)
+            })
+            .into();
+        let back: Vec<_> = copies.iter().map(|(_, copy)| device.fetch(copy).unwrap()).collect();
+        for ((length, _), back) in copies.iter().zip(back) {
+            let back = back.wait().unwrap();
+            assert!(back.into_iter().eq((0..*length).map(|value| value ^ length)), "{length}");
+        }
+    });
+}
+
 #[test]
 fn more_planes_than_there_are_are_refused() {
     on_device(module_path!(), "more_planes_than_there_are_are_refused", || {

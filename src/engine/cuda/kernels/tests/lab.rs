@@ -11,7 +11,7 @@ use super::super::pool::Pool;
 use super::super::present::Presentations;
 use super::super::tables::{Change, Origin, Original, Originals, Presentation, Window, Windows};
 use super::super::tap_product::{DeviceFilters, Patterns};
-use super::emulator::{Gpu, on_device};
+use super::emulator::{Gpu, has_tensor_cores, on_device};
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::plan::TapRun;
 use crate::geometry::{Slide, Span};
@@ -235,8 +235,12 @@ fn four_channels_a_thread_give_the_same_bits() {
 
 #[test]
 fn changes_in_bf16_give_the_same_bits() {
-    on_device(module_path!(), "changes_in_bf16_give_the_same_bits", || {
+    const TEST: &str = "changes_in_bf16_give_the_same_bits";
+    on_device(module_path!(), TEST, || {
         let device = Device::open(0).unwrap();
+        if !has_tensor_cores(&device, TEST) {
+            return;
+        }
         for pooling in poolings(7, 3) {
             let [floats, halves] =
                 with_and_without_bf16(&device, &pooling).map(|values| bits(&device, &values));
@@ -258,6 +262,9 @@ fn variants_are_timed() {
         return;
     }
     let device = Device::open(0).unwrap();
+    if !has_tensor_cores(&device, "variants_are_timed") {
+        return;
+    }
     let time = |work: &mut dyn FnMut()| {
         work();
         let rounds = || -> Result<(), CudaError> {

@@ -66,7 +66,8 @@ fn changes(noise: Noise, image_index: u32, occluder: &Occluder, part: [usize; 4]
     let presentations = Presentations::of(&device, &[presentation]).unwrap();
     let stream = device.upload(&stream).unwrap();
     let floats = height * width * IMAGE_CHANNELS;
-    let mut to = device.allocate(32 + floats).unwrap();
+    // All of it is looked at, what lies before the window too.
+    let mut to = device.zeros(32 + floats).unwrap();
     occlude(
         &device,
         (origin, IMAGE_CHANNELS),

@@ -6,7 +6,7 @@ use super::super::parcel::Table;
 use super::super::present::Presentations;
 use super::super::tables::{Origin, Original, Originals, Presentation, Window, Windows};
 use super::super::tap_product::DeviceFilters;
-use super::emulator::on_device;
+use super::emulator::{has_tensor_cores, on_device};
 use crate::engine::cuda::{Device, Precision};
 use crate::engine::plan::TapRun;
 use crate::geometry::{Slide, Span};
@@ -47,12 +47,12 @@ impl Problem {
     /// The sum of one output channel at one position, and the sum of what it is made of.
     fn sum(
         &self,
-        changes: &[f32],
+        (filters, changes): (&Filters, &[f32]),
         (which, y, x, channel): (usize, isize, isize, usize),
         operand: impl Fn(f32) -> f64,
     ) -> (f64, f64) {
         let Convolution { out_channels, kernel, stride, padding, groups, .. } = self.conv;
-        let (filters, side) = (self.filters(), self.inputs.len());
+        let side = self.inputs.len();
         let (inputs, outputs) = (self.channels / groups, out_channels / groups);
         let (mut sum, mut size) = (0.0, 0.0);
         for (ky, kx) in (0..kernel).flat_map(|ky| (0..kernel).map(move |kx| (ky, kx))) {
@@ -91,7 +91,8 @@ impl Problem {
         let (from, to) =
             (Self::window(*inputs, *presentations), Self::window(*outputs, *presentations));
         let runs = TapRun::all(slide(conv), -(conv.padding as isize), *outputs, *inputs);
-        let filters = DeviceFilters::new(device, conv, &self.filters(), *channels).unwrap();
+        let weights = self.filters();
+        let filters = DeviceFilters::new(device, conv, &weights, *channels).unwrap();
         let mut patterns = Vec::new();
         filters.patterns((&runs, &runs), &from, &to, &mut patterns);
         let patterns = filters.send(device, patterns).unwrap();
@@ -121,7 +122,8 @@ impl Problem {
             let (row, x) = (position / outputs.len(), position % outputs.len());
             let (which, y) = (row / outputs.len(), row % outputs.len());
             let at = (which, outputs.start + y as isize, outputs.start + x as isize, channel);
-            let (mut sum, size) = self.sum(&changes, at, |value| operand(precision, value));
+            let (mut sum, size) =
+                self.sum((&weights, &changes), at, |value| operand(precision, value));
             if *rectify {
                 let z = f64::from(before[place % each]);
                 sum = (z + sum).max(0.0) - z.max(0.0);
@@ -140,6 +142,9 @@ fn slide(conv: &Convolution) -> Slide {
 
 fn all_agree(precision: Precision) {
     let device = Device::open(0).unwrap();
+    if precision != Precision::Fp32 && !has_tensor_cores(&device, &format!("{precision:?}")) {
+        return;
+    }
     let grouped = Convolution { groups: 2, ..Convolution::new(132, 3, 1, 1) };
     let odd_groups = Convolution { groups: 3, ..Convolution::new(9, 3, 2, 1) };
     let problems = [
