@@ -143,6 +143,31 @@ fn bytes_do_not_depend_on_the_batch_or_on_the_devices_memory() {
 }
 
 #[test]
+fn what_is_verified_is_held_to_the_precision_that_computed_it() {
+    let test = "what_is_verified_is_held_to_the_precision_that_computed_it";
+    let Some(runs) = Runs::new(test) else { return };
+    for (precision, tolerance, more_than) in
+        [("fp32", 1e-5, 0.0), ("tf32", 1e-3, 1e-5), ("bf16", 1e-2, 1e-5)]
+    {
+        let run = format!("run --top 2 --device cuda {SOME} --verify 40 --precision {precision}");
+        runs.succeeds(&run, precision);
+        let manifest: Value = json(&runs.path(precision).join("manifest.json"));
+        let layers = manifest["layers"].as_object().expect("layers");
+        let mut largest: f64 = 0.0;
+        for (layer, record) in layers {
+            let verified = &record["verified"];
+            let number = |name: &str| verified[name].as_f64().expect("a number");
+            assert_eq!(verified["passed"], true, "{precision} {layer}: {verified}");
+            assert_eq!(number("tolerance"), tolerance, "{precision} {layer}");
+            assert!(number("largest_error") <= tolerance, "{precision} {layer}: {verified}");
+            largest = largest.max(number("largest_error"));
+        }
+        // What 32 bits allow would not do.
+        assert!(largest > more_than, "{precision}: {largest:e}");
+    }
+}
+
+#[test]
 fn several_gpus_share_the_work_and_give_the_same_bytes() {
     let test = "several_gpus_share_the_work_and_give_the_same_bytes";
     let Some(gpu) = Gpu::emulated(test) else { return };
