@@ -91,7 +91,10 @@ struct LayerReport {
     units: usize,
     occluders: f64,
     maps: usize,
+    /// Maps of a batch, and how often it was presented.
     presentations: usize,
+    times: usize,
+    /// Of all times together.
     seconds: f64,
     /// Presentations a second.
     rate: f64,
@@ -189,17 +192,19 @@ impl Bench {
         let units = network.channels(layer);
         let watch = Watch::new(&STOP);
         // What is done once, such as transforming weights, is done before the clock starts.
-        try_out(prepared, (layer, units), geometry, images, 1, &watch)?;
+        let once = |maps| {
+            let batch = (maps, Duration::ZERO);
+            try_out(prepared, (layer, units), geometry, images, batch, &watch)
+        };
+        once(1)?;
         let mut some = images.iter().cloned().map(Ok);
         let trial = calibrate(prepared, (layer, units), geometry, &mut some, self.time, &watch)?;
-        let Trial { maps, presentations, seconds } = trial;
+        let Trial { maps, times, presentations, seconds } = trial;
         let mut again = || {
-            try_out(prepared, (layer, units), geometry, images, maps, &watch).map(|_| ()).map_err(
-                |error| match error {
-                    SweepError::Engine(error) => error,
-                    error => EngineError::Request(error.to_string()),
-                },
-            )
+            once(maps).map(|_| ()).map_err(|error| match error {
+                SweepError::Engine(error) => error,
+                error => EngineError::Request(error.to_string()),
+            })
         };
         // Only where there is something to be told.
         let kernels = if engine.has_kernels() { engine.time_kernels(&mut again)? } else { vec![] };
@@ -207,7 +212,7 @@ impl Bench {
             kernel: time.name,
             starts: time.starts,
             seconds: time.seconds,
-            microseconds: 1e6 * time.seconds / presentations as f64,
+            microseconds: 1e6 * time.seconds * times as f64 / presentations as f64,
         });
         let Occluders { mean, .. } = count_occluders(geometry).or_usage()?;
         let counted = count_multiply_adds(network, layer, geometry, POSITIONS)?;
@@ -233,6 +238,7 @@ impl Bench {
             presentations,
             seconds,
             rate: trial.rate(),
+            times,
             multiply_adds: 1e-6 * multiply_adds,
             kernels: kernels.collect(),
             floor,

@@ -1,4 +1,4 @@
-//! What is told before and after the work: `plan`, `--verify`, `--memory`.
+//! What is told before and after the work: `plan`, `bench`, `--verify`.
 
 use serde_json::Value;
 
@@ -33,6 +33,24 @@ fn a_plan_counts_what_a_run_presents_and_writes_nothing() {
     for part in ["all ", "ranking 4 images", "memory: about", "at most 2.0 GiB"] {
         assert!(text.contains(part), "{part}: {text}");
     }
+}
+
+/// However fast a layer is.
+#[test]
+fn a_bench_measures_a_layer_for_about_as_long_as_it_is_told() {
+    let place = Workplace::new();
+    place.succeeds(
+        "bench --model model.json --image-size 61x53 --layers conv1 --every 9 --time 0.4 \
+         --device cpu --quiet --json bench.json",
+    );
+    let bench: Value = serde_json::from_slice(&place.read("bench.json")).unwrap();
+    assert!(bench["ranking_rate"].as_f64().unwrap() > 0.0);
+    let layer = &bench["layers"][0];
+    let number = |name: &str| layer[name].as_f64().unwrap();
+    assert!(number("seconds") >= 0.2 && number("maps") <= 256.0, "{layer}");
+    assert_eq!(number("presentations") % number("times"), 0.0, "{layer}");
+    let rate = number("presentations") / number("seconds");
+    assert!((number("rate") / rate - 1.0).abs() < 1e-9, "{layer}");
 }
 
 #[test]
