@@ -17,14 +17,15 @@ use super::progress::Progress;
 use super::table::table;
 use super::{STOP, console, threads};
 use crate::VERSION;
-use crate::engine::{Engine, EngineError, Extremes, Prepared, Watch};
+use crate::engine::{Engine, EngineError, Prepared, Watch};
 use crate::files::write_text;
 use crate::geometry::ImageSize;
 use crate::network::{IMAGE_CHANNELS, LayerId, Model, Network};
 use crate::noise::TorchStream;
+use crate::ranking::Collector;
 use crate::sweep::{
     LayerGeometry, Occluders, SweepError, Trial, calibrate, count_multiply_adds, count_occluders,
-    count_work, try_out,
+    count_work, rank_batch, try_out,
 };
 
 /// Measure how fast this machine presents occluders
@@ -48,7 +49,7 @@ pub(super) struct Bench {
     /// Images a unit, from either end of its ranking, for the time of all units
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one)]
     top: usize,
-    /// Measure each layer for about so long
+    /// Measure each layer, and ranking, for about so long
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
     time: Duration,
     /// Write all figures to this file too
@@ -76,7 +77,7 @@ struct Report {
     engine: &'static str,
     device: String,
     threads: usize,
-    /// Images ranked a second, reading them not included.
+    /// Images ranked a second, the lists of the best included, reading them not.
     ranking_rate: f64,
     layers: Vec<LayerReport>,
     /// Presentations of all units of these layers, and the seconds that they would take.
@@ -90,11 +91,11 @@ struct LayerReport {
     layer: String,
     units: usize,
     occluders: f64,
-    maps: usize,
     /// Maps of a batch, and how often it was presented.
-    presentations: usize,
+    maps: usize,
     times: usize,
     /// Of all times together.
+    presentations: usize,
     seconds: f64,
     /// Presentations a second.
     rate: f64,
@@ -152,7 +153,9 @@ impl Bench {
             .map_err(anyhow::Error::from)?;
         let ranking_rate = {
             let prepared = ranker.prepare(&model, &layers, self.image_size)?;
-            ranking_rate(&*prepared, &images, threads)?
+            let units = layers.iter().map(|&layer| model.network().channels(layer));
+            let lists = units.map(|units| Collector::new(units, self.top)).collect();
+            ranking_rate(&*prepared, lists, &images, threads, self.time)?
         };
         let mut reports = Vec::with_capacity(layers.len());
         for (&layer, geometry) in layers.iter().zip(&geometries) {
@@ -235,10 +238,10 @@ impl Bench {
             units,
             occluders: mean,
             maps,
+            times,
             presentations,
             seconds,
             rate: trial.rate(),
-            times,
             multiply_adds: 1e-6 * multiply_adds,
             kernels: kernels.collect(),
             floor,
@@ -316,22 +319,25 @@ impl Report {
     }
 }
 
-/// Images ranked a second.
+/// Images ranked a second, each layer's `lists` of the best included, measured for about `time`.
 fn ranking_rate(
     prepared: &dyn Prepared,
+    mut lists: Vec<Collector>,
     images: &[Array3<f32>],
     threads: usize,
+    time: Duration,
 ) -> Result<f64, EngineError> {
     let count = prepared.images_at_a_time(threads);
     let views: Vec<ArrayView3<'_, f32>> =
         images.iter().cycle().take(count).map(|image| image.view()).collect();
-    let rank = |views: &[ArrayView3<'_, f32>]| -> Result<Vec<Vec<Vec<Extremes>>>, EngineError> {
-        prepared.extremes(views, 0, &Watch::new(&STOP))
-    };
-    rank(&views[..1])?;
-    let start = Instant::now();
-    rank(&views)?;
-    Ok(count as f64 / start.elapsed().as_secs_f64().max(1e-9))
+    let watch = Watch::new(&STOP);
+    rank_batch(prepared, &mut lists, &views[..1], 0, &watch)?;
+    let (start, mut ranked) = (Instant::now(), 0);
+    while ranked == 0 || start.elapsed() < time {
+        rank_batch(prepared, &mut lists, &views, 1 + ranked, &watch)?;
+        ranked += count;
+    }
+    Ok(ranked as f64 / start.elapsed().as_secs_f64().max(1e-9))
 }
 
 /// An image of noise on [-1, 1).

@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
+use ndarray::ArrayView3;
+
 use super::SweepError;
-use crate::engine::{Prepared, Watch};
+use crate::engine::{EngineError, Prepared, Watch};
 use crate::files::Digest;
 use crate::images::{Image, ImageFolder};
 use crate::ranking::{Collector, LayerRanking};
@@ -46,14 +48,30 @@ pub fn rank(
                 return Ok(());
             }
             let views: Vec<_> = batch.iter().map(|image| image.values.view()).collect();
-            for (place, layers) in engine.extremes(&views, first, watch)?.iter().enumerate() {
-                for (collector, units) in collectors.iter_mut().zip(layers) {
-                    collector.add((first + place) as u32, units);
-                }
-            }
+            rank_batch(engine, &mut collectors, &views, first, watch)?;
             first += batch.len();
             digests.extend(batch.into_iter().map(|image| image.digest));
         }
     })?;
     Ok(Ranked { layers: collectors.into_iter().map(Collector::finish).collect(), digests })
+}
+
+/// Ranks some images that follow each other, the first with index `first`, among those that
+/// `collectors`, one a layer, have seen.
+///
+/// # Errors
+/// As [`Prepared::extremes`].
+pub fn rank_batch(
+    engine: &dyn Prepared,
+    collectors: &mut [Collector],
+    images: &[ArrayView3<'_, f32>],
+    first: usize,
+    watch: &Watch<'_>,
+) -> Result<(), EngineError> {
+    for (place, layers) in engine.extremes(images, first, watch)?.iter().enumerate() {
+        for (collector, units) in collectors.iter_mut().zip(layers) {
+            collector.add((first + place) as u32, units);
+        }
+    }
+    Ok(())
 }
