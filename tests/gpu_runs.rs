@@ -155,6 +155,52 @@ fn bytes_do_not_depend_on_the_batch_or_on_the_devices_memory() {
 }
 
 #[test]
+fn the_bytes_of_tensor_cores_do_not_depend_on_them_either() {
+    let test = "the_bytes_of_tensor_cores_do_not_depend_on_them_either";
+    let Some(runs) = Runs::new(test) else { return };
+    for precision in ["tf32", "bf16"] {
+        let run = format!("run --top 2 --device cuda {SOME} --precision {precision}");
+        let first = format!("{precision}-first");
+        runs.succeeds(&run, &first);
+        for (out, more, memory) in
+            [("second", "--batch 3", 3_u64 << 20), ("third", "--batch 1 --verify 5", 1 << 33)]
+        {
+            let out = format!("{precision}-{out}");
+            let memory = memory.to_string();
+            let played = [("EMULATOR_MEMORY", &*memory)];
+            let (well, text) = runs.run(&format!("{run} {more}"), &out, &played);
+            assert!(well, "{text}");
+            assert!(runs.maps(&out) == runs.maps(&first), "{out}: other maps");
+        }
+    }
+    assert!(runs.maps("tf32-first") != runs.maps("bf16-first"), "one precision for both");
+}
+
+#[test]
+fn what_is_verified_is_held_to_the_precision_that_computed_it() {
+    let test = "what_is_verified_is_held_to_the_precision_that_computed_it";
+    let Some(runs) = Runs::new(test) else { return };
+    for (precision, tolerance, more_than) in
+        [("fp32", 1e-5, 0.0), ("tf32", 1e-3, 1e-5), ("bf16", 1e-2, 1e-5)]
+    {
+        let run = format!("run --top 2 --device cuda {SOME} --verify 40 --precision {precision}");
+        runs.succeeds(&run, precision);
+        let manifest: Value = json(&runs.path(precision).join("manifest.json"));
+        let layers = manifest["layers"].as_object().expect("layers");
+        let mut largest: f64 = 0.0;
+        for (layer, record) in layers {
+            let verified = &record["verified"];
+            let number = |name: &str| verified[name].as_f64().expect("a number");
+            assert_eq!(verified["passed"], true, "{precision} {layer}: {verified}");
+            assert_eq!(number("tolerance"), tolerance, "{precision} {layer}");
+            largest = largest.max(number("largest_error"));
+        }
+        // What 32 bits allow would not do.
+        assert!(largest > more_than, "{precision}: {largest:e}");
+    }
+}
+
+#[test]
 fn several_gpus_share_the_work_and_give_the_same_bytes() {
     let test = "several_gpus_share_the_work_and_give_the_same_bytes";
     let Some(gpu) = Gpu::emulated(test) else { return };

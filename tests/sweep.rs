@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use common::Golden;
 use ndarray::ArrayView3;
+use occlumap::engine::cuda::Precision;
 use occlumap::engine::{
     CpuEngine, Engine, EngineError, Extremes, Float64Engine, Job, Prepared, Presented, Watch,
 };
@@ -169,15 +170,27 @@ fn a_verification_finds_differences_that_are_wrong_and_no_others() {
     let tiny = Tiny::new();
     let plain = tiny.engine(&Float64Engine);
     let stop = AtomicBool::new(false);
-    for (factor, fine) in [(1.0, true), (1.0 + 1e-6, true), (1.001, false), (f32::NAN, false)] {
+    for (factor, precision, fine) in [
+        (1.0, Precision::Fp32, true),
+        (1.0 + 1e-6, Precision::Fp32, true),
+        (1.0005, Precision::Fp32, false),
+        (f32::NAN, Precision::Fp32, false),
+        (1.0005, Precision::Tf32, true),
+        (1.005, Precision::Tf32, false),
+        (1.005, Precision::Bf16, true),
+        (1.05, Precision::Bf16, false),
+        (f32::NAN, Precision::Bf16, false),
+    ] {
+        let tolerance = precision.tolerance();
         let engine = Wrong { engine: tiny.engine(&CpuEngine::default()), unit: 3, factor };
         let sweep = tiny.sweep(&engine, &[1, 3]);
         let (_, sample) = swept(&sweep, 40);
-        let found = Verification::of(&sweep, sample, &*plain, &Watch::new(&stop)).unwrap();
-        assert_eq!(found.presentations, 40);
-        assert_eq!(found.beyond.is_none(), fine, "{factor}: {found:?}");
+        let watch = Watch::new(&stop);
+        let found = Verification::of(&sweep, sample, &*plain, tolerance, &watch).unwrap();
+        assert_eq!((found.presentations, found.tolerance), (40, tolerance));
+        assert_eq!(found.beyond.is_none(), fine, "{factor}, {precision:?}: {found:?}");
         match found.beyond {
-            None => assert!(found.largest_error < 1e-5),
+            None => assert!(found.largest_error < tolerance),
             Some((sampled, expected)) => {
                 assert_eq!(sampled.unit, 3);
                 let wrong = sampled.difference / expected / factor;

@@ -17,14 +17,14 @@ use super::progress::Progress;
 use super::table::table;
 use super::{STOP, console, threads};
 use crate::VERSION;
-use crate::engine::{Engine, EngineError, Extremes, Prepared, Watch};
+use crate::engine::{Engine, EngineError, Prepared, Watch};
 use crate::files::write_text;
 use crate::geometry::ImageSize;
 use crate::network::{IMAGE_CHANNELS, LayerId, Model, Network};
 use crate::noise::TorchStream;
 use crate::sweep::{
-    LayerGeometry, Occluders, SweepError, Trial, calibrate, count_multiply_adds, count_occluders,
-    count_work, try_out,
+    LayerGeometry, Occluders, Rankings, SweepError, Trial, calibrate, count_multiply_adds,
+    count_occluders, count_work, try_out,
 };
 
 /// Measure how fast this machine presents occluders
@@ -48,7 +48,7 @@ pub(super) struct Bench {
     /// Images a unit, from either end of its ranking, for the time of all units
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one)]
     top: usize,
-    /// Measure each layer for about so long
+    /// Measure each layer, and ranking, for about so long
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
     time: Duration,
     /// Write all figures to this file too
@@ -76,7 +76,7 @@ struct Report {
     engine: &'static str,
     device: String,
     threads: usize,
-    /// Images ranked a second, reading them not included.
+    /// Images ranked a second, the lists of the best included, reading them not.
     ranking_rate: f64,
     layers: Vec<LayerReport>,
     /// Presentations of all units of these layers, and the seconds that they would take.
@@ -90,7 +90,10 @@ struct LayerReport {
     layer: String,
     units: usize,
     occluders: f64,
+    /// Maps of a batch, and how often it was presented.
     maps: usize,
+    times: usize,
+    /// Of all times together.
     presentations: usize,
     seconds: f64,
     /// Presentations a second.
@@ -149,7 +152,10 @@ impl Bench {
             .map_err(anyhow::Error::from)?;
         let ranking_rate = {
             let prepared = ranker.prepare(&model, &layers, self.image_size)?;
-            ranking_rate(&*prepared, &images, threads)?
+            let units: Vec<usize> =
+                layers.iter().map(|&layer| model.network().channels(layer)).collect();
+            let rankings = Rankings::new(&*prepared, &units, self.top, 0);
+            ranking_rate(&*prepared, rankings, &images, threads, self.time)?
         };
         let mut reports = Vec::with_capacity(layers.len());
         for (&layer, geometry) in layers.iter().zip(&geometries) {
@@ -189,17 +195,19 @@ impl Bench {
         let units = network.channels(layer);
         let watch = Watch::new(&STOP);
         // What is done once, such as transforming weights, is done before the clock starts.
-        try_out(prepared, (layer, units), geometry, images, 1, &watch)?;
+        let once = |maps| {
+            let batch = (maps, Duration::ZERO);
+            try_out(prepared, (layer, units), geometry, images, batch, &watch)
+        };
+        once(1)?;
         let mut some = images.iter().cloned().map(Ok);
         let trial = calibrate(prepared, (layer, units), geometry, &mut some, self.time, &watch)?;
-        let Trial { maps, presentations, seconds } = trial;
+        let Trial { maps, times, presentations, seconds } = trial;
         let mut again = || {
-            try_out(prepared, (layer, units), geometry, images, maps, &watch).map(|_| ()).map_err(
-                |error| match error {
-                    SweepError::Engine(error) => error,
-                    error => EngineError::Request(error.to_string()),
-                },
-            )
+            once(maps).map(|_| ()).map_err(|error| match error {
+                SweepError::Engine(error) => error,
+                error => EngineError::Request(error.to_string()),
+            })
         };
         // Only where there is something to be told.
         let kernels = if engine.has_kernels() { engine.time_kernels(&mut again)? } else { vec![] };
@@ -207,7 +215,7 @@ impl Bench {
             kernel: time.name,
             starts: time.starts,
             seconds: time.seconds,
-            microseconds: 1e6 * time.seconds / presentations as f64,
+            microseconds: 1e6 * time.seconds * times as f64 / presentations as f64,
         });
         let Occluders { mean, .. } = count_occluders(geometry).or_usage()?;
         let counted = count_multiply_adds(network, layer, geometry, POSITIONS)?;
@@ -230,6 +238,7 @@ impl Bench {
             units,
             occluders: mean,
             maps,
+            times,
             presentations,
             seconds,
             rate: trial.rate(),
@@ -310,22 +319,25 @@ impl Report {
     }
 }
 
-/// Images ranked a second.
+/// Images ranked a second, the lists of the best included, measured for about `time`.
 fn ranking_rate(
     prepared: &dyn Prepared,
+    mut rankings: Rankings<'_>,
     images: &[Array3<f32>],
     threads: usize,
+    time: Duration,
 ) -> Result<f64, EngineError> {
     let count = prepared.images_at_a_time(threads);
     let views: Vec<ArrayView3<'_, f32>> =
         images.iter().cycle().take(count).map(|image| image.view()).collect();
-    let rank = |views: &[ArrayView3<'_, f32>]| -> Result<Vec<Vec<Vec<Extremes>>>, EngineError> {
-        prepared.extremes(views, 0, &Watch::new(&STOP))
-    };
-    rank(&views[..1])?;
-    let start = Instant::now();
-    rank(&views)?;
-    Ok(count as f64 / start.elapsed().as_secs_f64().max(1e-9))
+    let watch = Watch::new(&STOP);
+    rankings.add(&views[..1], &watch)?;
+    let (start, mut ranked) = (Instant::now(), 0);
+    while ranked == 0 || start.elapsed() < time {
+        rankings.add(&views, &watch)?;
+        ranked += count;
+    }
+    Ok(ranked as f64 / start.elapsed().as_secs_f64().max(1e-9))
 }
 
 /// An image of noise on [-1, 1).

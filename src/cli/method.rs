@@ -193,6 +193,11 @@ impl Chosen {
         }
     }
 
+    /// What is rounding in a difference, as a part of the largest difference of its map.
+    pub fn tolerance(&self) -> f64 {
+        self.precision.on_gpu().tolerance()
+    }
+
     fn on_cpu(&self, activations: Option<usize>) -> Box<dyn Engine> {
         match (self.method, self.precision) {
             (Method::Full, Precision::Fp64) => Box::new(Float64Engine),

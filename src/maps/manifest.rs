@@ -162,7 +162,7 @@ pub struct VerificationRecord {
     pub presentations: u64,
     /// The largest error of a difference, as a part of the largest difference of its map.
     pub largest_error: f64,
-    /// What is allowed, up to the rounding of responses.
+    /// What the engine's precision allows, up to the rounding of responses.
     pub tolerance: f64,
     /// Whether all were within it.
     pub passed: bool,
@@ -173,7 +173,7 @@ impl From<&Verification> for VerificationRecord {
         Self {
             presentations: found.presentations,
             largest_error: found.largest_error,
-            tolerance: Verification::TOLERANCE,
+            tolerance: found.tolerance,
             passed: found.beyond.is_none(),
         }
     }

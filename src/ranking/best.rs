@@ -8,20 +8,33 @@ use super::Entry;
 pub struct Best {
     n: usize,
     entries: Vec<(f32, u32, u32)>,
+    /// The smallest of `n` entries, which turns most offers away at a glance; NaN, which turns none
+    /// away, where there are fewer, or one was no number and they are in no order.
+    floor: f32,
+    /// Whether all that was taken were numbers.
+    numbers: bool,
 }
 
 impl Best {
     /// Room for `n` entries.
     pub const fn new(n: usize) -> Self {
-        Self { n, entries: Vec::new() }
+        Self { n, entries: Vec::new(), floor: f32::NAN, numbers: true }
     }
 
     /// Offers an image's response and the position where it occurs.
     pub fn offer(&mut self, response: f32, image: u32, position: u32) {
+        if response <= self.floor {
+            return;
+        }
         let place = self.entries.partition_point(|&(other, ..)| other >= response);
         if place < self.n {
             self.entries.truncate(self.n - 1);
             self.entries.insert(place, (response, image, position));
+            self.numbers &= !response.is_nan();
+            self.floor = match self.entries.last() {
+                Some(&(last, ..)) if self.numbers && self.entries.len() == self.n => last,
+                _ => f32::NAN,
+            };
         }
     }
 
@@ -55,6 +68,36 @@ mod tests {
             let found: Vec<usize> =
                 best.into_entries().iter().map(|entry| entry.image as usize).collect();
             prop_assert_eq!(found, sorted);
+        }
+
+        /// Without the glance at the smallest, whatever is offered.
+        #[test]
+        fn what_is_turned_away_at_once_would_not_have_been_taken(
+            responses in prop::collection::vec(
+                prop_oneof![
+                    20 => (-3_i8..3).prop_map(f32::from),
+                    1 => Just(f32::NAN),
+                    1 => Just(f32::NEG_INFINITY),
+                    1 => Just(-0.0),
+                ],
+                0..60,
+            ),
+            n in 0_usize..10,
+        ) {
+            let (mut best, mut plain) = (Best::new(n), Vec::new());
+            for (image, &response) in responses.iter().enumerate() {
+                best.offer(response, image as u32, 0);
+                let place = plain.partition_point(|&(other, _)| other >= response);
+                if place < n {
+                    plain.truncate(n - 1);
+                    plain.insert(place, (response, image as u32));
+                }
+            }
+            let bits = |(response, image): (f32, u32)| (response.to_bits(), image);
+            let found: Vec<_> =
+                best.entries.iter().map(|&(response, image, _)| bits((response, image))).collect();
+            let plain: Vec<_> = plain.into_iter().map(bits).collect();
+            prop_assert_eq!(found, plain);
         }
     }
 }

@@ -176,11 +176,13 @@ pub fn activation_bytes(
 /// Presentations that were made, and how long they took.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trial {
-    /// Maps: each is all presentations of one unit to one image.
+    /// Maps of a batch: each is all presentations of one unit to one image.
     pub maps: usize,
-    /// Presentations.
+    /// How often the batch was presented.
+    pub times: usize,
+    /// Presentations of all times together.
     pub presentations: usize,
-    /// Seconds, originals included.
+    /// Seconds of all times together, originals included.
     pub seconds: f64,
 }
 
@@ -191,7 +193,8 @@ impl Trial {
     }
 }
 
-/// Presents occluders for about `time`, to units at random positions, on the first of `images`.
+/// Presents occluders for about `time`, to units at random positions, on the first of `images`: as
+/// many maps at a time as a sweep hands over, or fewer where those take long.
 ///
 /// # Errors
 /// Images that cannot be read, as `images` says; otherwise as [`try_out`].
@@ -205,24 +208,25 @@ pub fn calibrate(
 ) -> Result<Trial, SweepError> {
     const MOST_IMAGES: usize = 16;
     let mut held: Vec<Array3<f32>> = Vec::new();
-    let mut maps = 1;
+    let (mut maps, most) = (1, engine.maps_at_a_time());
     loop {
         while held.len() < maps.min(MOST_IMAGES) {
             let Some(image) = images.next() else { break };
             held.push(image?);
         }
-        let trial = try_out(engine, layer, geometry, &held, maps, watch)?;
+        let at_least = if maps < most { Duration::ZERO } else { time };
+        let trial = try_out(engine, layer, geometry, &held, (maps, at_least), watch)?;
         // Few maps share few plans, so small trials are slower than a sweep.
-        if trial.seconds >= 0.5 * time.as_secs_f64() || maps >= MOST_MAPS {
+        if trial.seconds >= 0.5 * time.as_secs_f64() {
             return Ok(trial);
         }
         let factor = (0.8 * time.as_secs_f64() / trial.seconds).clamp(2.0, 8.0);
-        maps = ((maps as f64 * factor) as usize).min(MOST_MAPS);
+        maps = ((maps as f64 * factor) as usize).min(most);
     }
 }
 
 /// Presents the occluders of so many maps of a layer of so many units, at random positions, the
-/// same each time.
+/// same each time; once, or again and again until `at_least` has passed.
 ///
 /// # Errors
 /// Responses that are not finite; occluders that cannot be placed;
@@ -232,7 +236,7 @@ pub fn try_out(
     (layer, units): (LayerId, usize),
     geometry: &LayerGeometry,
     images: &[Array3<f32>],
-    maps: usize,
+    (maps, at_least): (usize, Duration),
     watch: &Watch<'_>,
 ) -> Result<Trial, SweepError> {
     let places = places(geometry, maps)?;
@@ -248,19 +252,23 @@ pub fn try_out(
             noise: Noise::Philox { seed: 0, draw: 0 },
         })
         .collect();
-    let presentations = jobs.iter().map(|job| job.occluders.len()).sum();
+    let presentations: usize = jobs.iter().map(|job| job.occluders.len()).sum();
     let mut kept = engine.keep(layer, presentations)?;
     let (firsts, summation) = summation(&places);
-    let start = Instant::now();
-    match &mut kept {
-        Some(kept) => {
-            kept.present(&jobs, &firsts, watch)?;
-            kept.sum(&summation)?;
+    let (start, mut times) = (Instant::now(), 0);
+    while times == 0 || start.elapsed() < at_least {
+        match &mut kept {
+            Some(kept) => {
+                kept.clear()?;
+                kept.present(&jobs, &firsts, watch)?;
+                kept.sum(&summation)?;
+            }
+            None => drop(engine.present(layer, &jobs, watch)?),
         }
-        None => drop(engine.present(layer, &jobs, watch)?),
+        times += 1;
     }
     let seconds = start.elapsed().as_secs_f64().max(1e-9);
-    Ok(Trial { maps, presentations, seconds })
+    Ok(Trial { maps, times, presentations: times * presentations, seconds })
 }
 
 /// Where the differences of each placement begin, and how they are summed where they are kept: as a
@@ -280,6 +288,3 @@ fn summation(places: &[Place]) -> (Vec<usize>, Summation) {
     let slots = slots.pixels.len();
     (firsts, Summation { slots, draws: 1, moments: false, deposits, maps })
 }
-
-/// As many as a sweep hands over at a time, or more.
-const MOST_MAPS: usize = 1024;

@@ -25,7 +25,7 @@ pub use estimate::{
 pub use layer::{Extent, Finished, LayerSweep};
 pub use memory::{MemoryShares, TooLittleMemory};
 pub use placement::{LayerGeometry, Placement};
-pub use rank::{Ranked, rank};
+pub use rank::{Ranked, Rankings, rank};
 pub use summed::Summed;
 pub use units::UnitSelection;
 pub use verification::{Sample, Sampled, Verification};

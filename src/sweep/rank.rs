@@ -3,8 +3,10 @@
 use std::ops::Range;
 use std::thread;
 
+use ndarray::ArrayView3;
+
 use super::SweepError;
-use crate::engine::{Extremes, Prepared, Watch};
+use crate::engine::{EngineError, Extremes, Prepared, Watch};
 use crate::files::Digest;
 use crate::images::{Image, ImageFolder};
 use crate::ranking::{Collector, LayerRanking};
@@ -34,47 +36,79 @@ pub fn rank(
     threads: usize,
     watch: &Watch<'_>,
 ) -> Result<Ranked, SweepError> {
-    let mut collectors: Vec<Collector> =
-        units.iter().map(|&units| Collector::new(units, n)).collect();
+    let mut rankings = Rankings::new(engine, units, n, range.start);
     let mut digests = Vec::with_capacity(range.len());
-    let mut first = range.start;
     let indices: Vec<usize> = range.collect();
     images.stream(&indices, threads, |stream| -> Result<(), SweepError> {
-        let mut found: Vec<OfImage> = Vec::new();
         loop {
-            // An engine on a GPU leaves the processor free for the lists: those of one batch are
-            // kept while it looks at the next.
-            let before = std::mem::take(&mut found);
-            let of_first = first - before.len();
             let batch: Vec<Image> =
                 stream.take(engine.images_at_a_time(threads)).collect::<Result<_, _>>()?;
-            let views: Vec<_> = batch.iter().map(|image| image.values.view()).collect();
-            found = thread::scope(|scope| {
-                scope.spawn(|| add(&mut collectors, &before, of_first));
-                if views.is_empty() {
-                    Ok(Vec::new())
-                } else {
-                    engine.extremes(&views, first, watch)
-                }
-            })?;
             if batch.is_empty() {
                 return Ok(());
             }
-            first += batch.len();
+            let views: Vec<_> = batch.iter().map(|image| image.values.view()).collect();
+            rankings.add(&views, watch)?;
             digests.extend(batch.into_iter().map(|image| image.digest));
         }
     })?;
-    Ok(Ranked { layers: collectors.into_iter().map(Collector::finish).collect(), digests })
+    Ok(Ranked { layers: rankings.finish(), digests })
 }
 
-/// Of an image the extremes of every unit of each layer.
-type OfImage = Vec<Vec<Extremes>>;
+/// Rankings in the making, one a layer, of images that follow each other.
+pub struct Rankings<'e> {
+    engine: &'e dyn Prepared,
+    layers: Vec<Collector>,
+    /// The index of the next image.
+    next: usize,
+    /// What the engine found in the last images, which is not in the rankings yet: of each the
+    /// extremes of every unit of each layer.
+    found: Vec<Vec<Vec<Extremes>>>,
+}
 
-/// Adds some images, the first of which has the index `first`, to the lists of each layer.
-fn add(collectors: &mut [Collector], found: &[OfImage], first: usize) {
-    for (place, layers) in found.iter().enumerate() {
-        for (collector, units) in collectors.iter_mut().zip(layers) {
-            collector.add((first + place) as u32, units);
+impl<'e> Rankings<'e> {
+    /// Rankings without images yet, the first of which will have the index `first`, of the layers
+    /// that `engine` was prepared for; `units` counts the units of each. They keep the best `n` at
+    /// either end.
+    pub fn new(engine: &'e dyn Prepared, units: &[usize], n: usize, first: usize) -> Self {
+        let layers = units.iter().map(|&units| Collector::new(units, n)).collect();
+        Self { engine, layers, next: first, found: Vec::new() }
+    }
+
+    /// Ranks some more images.
+    ///
+    /// # Errors
+    /// As [`Prepared::extremes`].
+    pub fn add(
+        &mut self,
+        images: &[ArrayView3<'_, f32>],
+        watch: &Watch<'_>,
+    ) -> Result<(), EngineError> {
+        let Self { engine, next, .. } = *self;
+        // An engine on a GPU leaves the processor free: what it found before goes into the rankings
+        // while it looks at these.
+        let found = thread::scope(|scope| {
+            scope.spawn(|| self.keep());
+            engine.extremes(images, next, watch)
+        })?;
+        self.next += found.len();
+        self.found = found;
+        Ok(())
+    }
+
+    /// The rankings.
+    pub fn finish(mut self) -> Vec<LayerRanking> {
+        self.keep();
+        self.layers.into_iter().map(Collector::finish).collect()
+    }
+
+    /// Keeps what was found in the last images.
+    fn keep(&mut self) {
+        let found = std::mem::take(&mut self.found);
+        let first = self.next - found.len();
+        for (image, layers) in (first..).zip(found) {
+            for (layer, units) in self.layers.iter_mut().zip(&layers) {
+                layer.add(image as u32, units);
+            }
         }
     }
 }

@@ -43,6 +43,8 @@ pub struct Sampled {
 pub struct Verification {
     /// How many were presented again.
     pub presentations: u64,
+    /// The error of a difference that is allowed, as a part of the largest difference of its map.
+    pub tolerance: f64,
     /// The largest error of a difference, as a part of the largest difference of its map. Maps
     /// without any difference are left out.
     pub largest_error: f64,
@@ -100,14 +102,13 @@ impl Sample {
 }
 
 impl Verification {
-    /// Error of a difference that is allowed, as a part of the largest difference of its map.
-    pub const TOLERANCE: f64 = 1e-5;
     /// What is allowed beside, as a part of the response: sums of that size have some rounding in
     /// 32 bits, which shows where an occluder, or the few that are presented of a map, hardly
-    /// changes anything.
+    /// changes anything. That is so in every precision: original activations have 32 bits in each.
     const OF_RESPONSE: f64 = 1e-6;
 
-    /// Presents a sample of `sweep` again through `plain`.
+    /// Presents a sample of `sweep` again through `plain`; `tolerance` is what the precision of the
+    /// sweep's engine allows ([`Precision::tolerance`](crate::engine::cuda::Precision::tolerance)).
     ///
     /// # Errors
     /// As [`LayerSweep::run`].
@@ -115,11 +116,12 @@ impl Verification {
         sweep: &LayerSweep<'_>,
         mut sample: Sample,
         plain: &dyn Prepared,
+        tolerance: f64,
         watch: &Watch<'_>,
     ) -> Result<Self, SweepError> {
         let presentations = sample.taken.len() as u64;
         sample.taken.sort_by_key(|sampled| sampled.entry.image);
-        let mut found = Self { presentations, largest_error: 0.0, beyond: None };
+        let mut found = Self { presentations, tolerance, largest_error: 0.0, beyond: None };
         let mut worst = 1.0;
         // As many at a time as keep all threads at work.
         for some in sample.taken.chunks(4 * rayon::current_num_threads()) {
@@ -146,8 +148,8 @@ impl Verification {
                 if largest > 0.0 {
                     found.largest_error = found.largest_error.max(error / largest);
                 }
-                let allowed = Self::TOLERANCE * largest
-                    + Self::OF_RESPONSE * f64::from(presented.response).abs();
+                let allowed =
+                    tolerance * largest + Self::OF_RESPONSE * f64::from(presented.response).abs();
                 let share = error / allowed;
                 if error != 0.0 && (share > worst || share.is_nan()) {
                     worst = share;

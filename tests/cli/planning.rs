@@ -1,4 +1,4 @@
-//! What is told before and after the work: `plan`, `--verify`, `--memory`.
+//! What is told before and after the work: `plan`, `bench`, `--verify`.
 
 use serde_json::Value;
 
@@ -35,6 +35,24 @@ fn a_plan_counts_what_a_run_presents_and_writes_nothing() {
     }
 }
 
+/// However fast a layer is.
+#[test]
+fn a_bench_measures_a_layer_for_about_as_long_as_it_is_told() {
+    let place = Workplace::new();
+    place.succeeds(
+        "bench --model model.json --image-size 61x53 --layers conv1 --every 9 --time 0.4 \
+         --device cpu --quiet --json bench.json",
+    );
+    let bench: Value = serde_json::from_slice(&place.read("bench.json")).unwrap();
+    assert!(bench["ranking_rate"].as_f64().unwrap() > 0.0);
+    let layer = &bench["layers"][0];
+    let number = |name: &str| layer[name].as_f64().unwrap();
+    assert!(number("seconds") >= 0.2 && number("maps") <= 256.0, "{layer}");
+    assert_eq!(number("presentations") % number("times"), 0.0, "{layer}");
+    let rate = number("presentations") / number("seconds");
+    assert!((number("rate") / rate - 1.0).abs() < 1e-9, "{layer}");
+}
+
 #[test]
 fn a_verified_run_says_how_far_it_agrees_and_records_it() {
     let place = Workplace::new();
@@ -45,7 +63,8 @@ fn a_verified_run_says_how_far_it_agrees_and_records_it() {
         assert!(messages.contains(&format!("{layer}: 12 presentations agree")), "{messages}");
         let record = &verified["layers"][layer]["verified"];
         assert_eq!((&record["presentations"], &record["passed"]), (&12.into(), &true.into()));
-        assert!(record["largest_error"].as_f64().unwrap() <= record["tolerance"].as_f64().unwrap());
+        assert_eq!(record["tolerance"], 1e-5);
+        assert!(record["largest_error"].as_f64().unwrap() <= 1e-5);
     }
     place.succeeds(&format!("{run} --quiet --out unverified"));
     assert!(manifest(&place, "unverified")["layers"]["conv1"]["verified"].is_null());

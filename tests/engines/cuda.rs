@@ -65,6 +65,18 @@ fn the_bits_do_not_depend_on_batches_order_or_memory() {
 }
 
 #[test]
+fn the_bits_of_tensor_cores_do_not_depend_on_them_either() {
+    on_device(module_path!(), "the_bits_of_tensor_cores_do_not_depend_on_them_either", || {
+        for precision in [Precision::Tf32, Precision::Bf16] {
+            let engine = engine(precision);
+            let tight = CudaEngine { memory: Some(1 << 20), ..engine.clone() };
+            let trials = Trials { jobs: 3, every: 40, threads: &[2], batches: &[2] };
+            suite::bits_depend_on_nothing_else(&[&engine, &tight], &trials);
+        }
+    });
+}
+
+#[test]
 fn a_subsampled_grid_gives_the_same_bits() {
     on_device(module_path!(), "a_subsampled_grid_gives_the_same_bits", || {
         suite::a_subsampled_grid_gives_the_same_bits(&engine(Precision::Fp32));

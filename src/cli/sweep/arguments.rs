@@ -57,7 +57,7 @@ pub(in crate::cli) struct SweepArguments {
     #[arg(long, value_name = "SIZE", default_value_t = MEMORY, value_parser = size, help_heading = "Running")]
     pub memory: ByteSize,
     /// Present K random presentations of each layer again, each image whole and in 64-bit
-    /// arithmetic, and fail if a difference is not the same up to rounding
+    /// arithmetic, and fail if a difference is not the same up to the rounding of --precision
     #[arg(long, value_name = "K", default_value_t = 0, help_heading = "Running")]
     pub verify: u64,
     /// Units computed together and kept in one file until all are done: few lose less when a

@@ -134,7 +134,7 @@ impl Work {
         }
         let verified = match plain {
             Some(plain) => {
-                let found = Verification::of(&sweep, sample, plain, watch)
+                let found = Verification::of(&sweep, sample, plain, self.chosen.tolerance(), watch)
                     .with_context(|| layer.name.clone())?;
                 self.judge(layer, &found)?;
                 Some(VerificationRecord::from(&found))
@@ -170,7 +170,7 @@ impl Work {
             occluder.top,
             occluder.left,
             sampled.difference,
-            Verification::TOLERANCE,
+            found.tolerance,
             sampled.largest,
         )))
     }

@@ -139,10 +139,11 @@ impl<'a> Sweep<'a> {
                     if let Some(verified) = &record.verified {
                         progress.say(format!(
                             "{}: {} presentations agree with whole images within {:.1e} of their \
-                             maps' largest difference",
+                             maps' largest difference (tolerance {:.0e})",
                             layer.layer,
                             HumanCount(verified.presentations),
-                            verified.largest_error
+                            verified.largest_error,
+                            verified.tolerance
                         ));
                     }
                     manifest.layers.insert(layer.layer.clone(), record);

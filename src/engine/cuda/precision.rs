@@ -18,4 +18,14 @@ impl Precision {
     pub fn is_on(self, (major, _): (i32, i32)) -> bool {
         self == Self::Fp32 || major >= 8
     }
+
+    /// What is rounding in a difference, as a part of the largest difference of its map. Above, the
+    /// engine is wrong: the other engines, which have 32 bits and more, are held to what 32 bits are.
+    pub const fn tolerance(self) -> f64 {
+        match self {
+            Self::Fp32 => 1e-5,
+            Self::Tf32 => 1e-3,
+            Self::Bf16 => 1e-2,
+        }
+    }
 }

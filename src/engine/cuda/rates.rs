@@ -29,7 +29,7 @@ impl Device {
 }
 
 /// Multiply-adds of one multiprocessor in a cycle, sums in 32 bits, nothing sparse: NVIDIA's white
-/// papers. Of chips that are sold under several names, those called GeForce have tensor cores that add
+/// papers. Of chips that are sold under several names, those called `GeForce` have tensor cores that add
 /// up in 32 bits at half the rate of the others.
 fn multiply_adds(device: &DeviceInfo, precision: Precision) -> Option<f64> {
     let [fp32, tf32, bf16] = match device.capability {
