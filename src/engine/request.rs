@@ -45,9 +45,26 @@ pub(super) fn check_image(
     )))
 }
 
-/// Checks a job's unit and position against a layer of `units` units and `output` positions, and
-/// its occluders against the image.
-pub(super) fn check_job(
+/// What to tell of a layer that an engine was not prepared for.
+pub(super) fn not_prepared(network: &Network, layer: LayerId) -> EngineError {
+    EngineError::Request(format!("layer `{}` was not prepared", network.short_name(layer)))
+}
+
+/// Checks of each job the size of its image, its unit and position against a layer of `units` units
+/// and `output` positions, and its occluders against the image.
+pub(super) fn check_jobs(
+    jobs: &[Job<'_>],
+    units: usize,
+    output: ImageSize,
+    image: ImageSize,
+) -> Result<(), EngineError> {
+    jobs.iter().try_for_each(|job| {
+        check_image(&job.image, image)?;
+        check_job(job, units, output, image)
+    })
+}
+
+fn check_job(
     job: &Job<'_>,
     units: usize,
     output: ImageSize,

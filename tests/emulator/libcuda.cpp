@@ -319,6 +319,18 @@ Result cuEventDestroy_v2(void* event) {
     return SUCCESS;
 }
 
+// The pool of a device's memory; the emulator's keeps nothing.
+Result cuDeviceGetDefaultMemPool(void** pool, int device) {
+    static int pools[64];
+    if (device < 0 || device >= int(std::size(pools))) return INVALID_VALUE;
+    *pool = &pools[device];
+    return SUCCESS;
+}
+Result cuMemPoolSetAttribute(void* pool, int attribute, void* value) {
+    constexpr int RELEASE_THRESHOLD = 4;
+    return pool && value && attribute == RELEASE_THRESHOLD ? SUCCESS : INVALID_VALUE;
+}
+
 Result cuMemAllocAsync(Pointer* pointer, size_t size, void*) {
     const Result result = allocate(pointer, size);
     if (result != OUT_OF_MEMORY || played("EMULATOR_LAZY", 0) == 0) return result;

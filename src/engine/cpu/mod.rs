@@ -53,7 +53,7 @@ use self::target::{Target, target};
 use self::weights::Packed;
 use super::order::{Member, OnImage, by_image, in_order_of_plans};
 use super::plan::{Axis, PlanKey, Planner};
-use super::request::{check_image, check_job};
+use super::request::{check_jobs, not_prepared};
 use super::spare::Spare;
 use super::{Engine, EngineError, Extremes, Job, Prepared, Presented, ReferenceEngine, Watch};
 use crate::geometry::ImageSize;
@@ -226,15 +226,11 @@ impl Prepared for Incremental<'_> {
         watch: &Watch<'_>,
     ) -> Result<Vec<Presented>, EngineError> {
         let Some(target) = self.targets.get(&layer) else {
-            let name = self.model.network().short_name(layer);
-            return Err(EngineError::Request(format!("layer `{name}` was not prepared")));
+            return Err(not_prepared(self.model.network(), layer));
         };
         let units = self.model.network().channels(layer);
         let output = target.lineage.nodes()[target.lineage.target()].size;
-        for job in jobs {
-            check_image(&job.image, self.image)?;
-            check_job(job, units, output, self.image)?;
-        }
+        check_jobs(jobs, units, output, self.image)?;
         let images = by_image(jobs);
         let costs: Vec<usize> = images
             .iter()

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use cudarc::driver::sys::CUresult;
+use cudarc::driver::sys::{self, CUmemPool_attribute, CUresult};
 use cudarc::driver::{
     CudaContext, CudaEvent, CudaSlice, CudaStream, CudaViewMut, DevicePtr, DevicePtrMut,
     DeviceRepr, DriverError, LaunchArgs, LaunchConfig, result,
@@ -37,6 +37,10 @@ impl fmt::Display for DeviceInfo {
         write!(f, "cuda:{} ({})", self.index, self.name)
     }
 }
+
+/// Bytes of memory that was given back which the driver keeps for what is asked for next. Otherwise it
+/// hands them to the system whenever somebody waits, and gets them again for the next wave.
+const KEPT: u64 = 256 << 20;
 
 /// A GPU with a stream to work on and all kernels loaded.
 ///
@@ -80,6 +84,7 @@ impl Device {
         let context = CudaContext::new(index).map_err(busy)?;
         // SAFETY: all work goes to one stream, in order: there is nothing for events to order.
         unsafe { context.disable_event_tracking() };
+        keep_memory(&context).map_err(busy)?;
         let stream = context.new_stream().map_err(busy)?;
         let kernels = Kernels::load(&context).map_err(|error| match error.0 {
             CUresult::CUDA_ERROR_OUT_OF_MEMORY => busy(error),
@@ -318,6 +323,20 @@ fn pixels<'i>(image: &ArrayView3<'i, f32>) -> Cow<'i, [f32]> {
     match image.to_slice() {
         Some(pixels) => Cow::Borrowed(pixels),
         None => image.iter().copied().collect(),
+    }
+}
+
+/// Has the driver keep some of the memory that is given back, where it has a pool of it.
+fn keep_memory(context: &CudaContext) -> Result<(), DriverError> {
+    if !context.has_async_alloc() {
+        return Ok(());
+    }
+    let (mut pool, mut kept) = (std::ptr::null_mut(), KEPT);
+    let threshold = CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
+    // SAFETY: the context's device has pools, and the attribute is a number of 64 bits.
+    unsafe {
+        sys::cuDeviceGetDefaultMemPool(&raw mut pool, context.cu_device()).result()?;
+        sys::cuMemPoolSetAttribute(pool, threshold, (&raw mut kept).cast()).result()
     }
 }
 

@@ -21,7 +21,7 @@ use rayon::prelude::*;
 
 use self::forward::{Forward, Scratch};
 use super::real::Real;
-use super::request::{check_image, check_job, check_layers};
+use super::request::{check_image, check_jobs, check_layers, not_prepared};
 use super::spare::Spare;
 use super::{Engine, EngineError, Extremes, Job, Prepared, Presented, Watch};
 use crate::geometry::ImageSize;
@@ -87,12 +87,6 @@ impl<'m, T: Real> Plain<'m, T> {
         let forward = Forward::new(model, layers, image)?;
         Ok(Self { forward, layers: layers.to_vec(), scratch: Spare::default() })
     }
-
-    fn check_job(&self, layer: LayerId, job: &Job<'_>) -> Result<(), EngineError> {
-        check_image(&job.image, self.forward.image)?;
-        let (units, size) = (self.forward.channels(layer), self.forward.size(layer));
-        check_job(job, units, size, self.forward.image)
-    }
 }
 
 impl<T: Real> Prepared for Plain<'_, T> {
@@ -151,10 +145,10 @@ impl<T: Real> Prepared for Plain<'_, T> {
         watch: &Watch<'_>,
     ) -> Result<Vec<Presented>, EngineError> {
         if !self.layers.contains(&layer) {
-            let name = self.forward.network().short_name(layer);
-            return Err(EngineError::Request(format!("layer `{name}` was not prepared")));
+            return Err(not_prepared(self.forward.network(), layer));
         }
-        jobs.iter().try_for_each(|job| self.check_job(layer, job))?;
+        let (units, size) = (self.forward.channels(layer), self.forward.size(layer));
+        check_jobs(jobs, units, size, self.forward.image)?;
         let patches: Vec<_> = jobs
             .iter()
             .map(|job| job.noise.patches(job.image_index, IMAGE_CHANNELS, job.occluders))

@@ -20,7 +20,7 @@ use super::kernels::extremes::extremes;
 use super::kernels::image::occlude::{Shown, occlude};
 use super::transfer::Arriving;
 use super::{CudaError, Device};
-use crate::engine::request::{check_image, check_job, check_layers};
+use crate::engine::request::{check_image, check_jobs, check_layers, not_prepared};
 use crate::engine::{Engine, EngineError, Extremes, Job, KernelTime, Prepared, Presented, Watch};
 use crate::geometry::ImageSize;
 use crate::network::{IMAGE_CHANNELS, LayerId, Model, Op};
@@ -319,14 +319,10 @@ impl Prepared for Full<'_> {
         watch: &Watch<'_>,
     ) -> Result<Vec<Presented>, EngineError> {
         if !self.layers.contains(&layer) {
-            let name = self.model.network().short_name(layer);
-            return Err(EngineError::Request(format!("layer `{name}` was not prepared")));
+            return Err(not_prepared(self.model.network(), layer));
         }
         let units = self.model.network().channels(layer);
-        for job in jobs {
-            check_image(&job.image, self.image)?;
-            check_job(job, units, self.sizes[layer.0], self.image)?;
-        }
+        check_jobs(jobs, units, self.sizes[layer.0], self.image)?;
         let patches: Vec<Patches<'_>> = jobs
             .iter()
             .map(|job| job.noise.patches(job.image_index, IMAGE_CHANNELS, job.occluders))

@@ -37,7 +37,7 @@ use self::target::{Target, target};
 use super::kernels::tap_product::DeviceFilters;
 use super::{CudaError, Device, Precision};
 use crate::engine::plan::{Node, PlanKey, Planner};
-use crate::engine::request::{check_image, check_job};
+use crate::engine::request::{check_jobs, not_prepared};
 use crate::engine::{
     Engine, EngineError, Extremes, Job, Kept, KernelTime, KernelWork, Prepared, Presented, Rates,
     ReferenceEngine, Watch,
@@ -111,7 +111,7 @@ impl Engine for CudaEngine {
         // It also checks the layers.
         let plain = ReferenceEngine.prepare(model, layers, image)?;
         let info = self.device.info();
-        if self.precision != Precision::Fp32 && info.capability.0 < 8 {
+        if !self.precision.is_on(info.capability) {
             let (major, minor) = info.capability;
             return Err(EngineError::Request(format!(
                 "{info} has compute capability {major}.{minor}; tf32 and bf16 need 8.0 (Ampere) or \
@@ -157,10 +157,7 @@ impl Incremental<'_> {
 
     fn target(&self, layer: LayerId) -> Result<(&Target, &Slots), EngineError> {
         let found = self.targets.get(&layer).map(|(target, slots)| (target, slots));
-        found.ok_or_else(|| {
-            let name = self.model.network().short_name(layer);
-            EngineError::Request(format!("layer `{name}` was not prepared"))
-        })
+        found.ok_or_else(|| not_prepared(self.model.network(), layer))
     }
 
     /// Jobs that fit the layer and the images.
@@ -173,10 +170,7 @@ impl Incremental<'_> {
         let (target, slots) = self.target(layer)?;
         let units = self.model.network().channels(layer);
         let output = target.lineage.nodes()[target.lineage.target()].size;
-        for job in jobs {
-            check_image(&job.image, self.image)?;
-            check_job(job, units, output, self.image)?;
-        }
+        check_jobs(jobs, units, output, self.image)?;
         Ok(Presenting { engine: self, layer, target, slots, jobs, watch })
     }
 }
