@@ -14,7 +14,7 @@ mod gemm;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use common::{IMAGE, Jobs, preset};
+use common::{Asked, IMAGE, Jobs, preset};
 use gemm::Products;
 use occlumap::engine::plan::{Lineage, Planner};
 use occlumap::engine::{CpuEngine, Engine, Job, Watch};
@@ -27,12 +27,7 @@ const JOBS: [(&str, usize); 5] =
 const REPETITIONS: usize = 2;
 
 fn main() {
-    let asked: Vec<String> =
-        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let wanted = |name: &str, names: &[&str]| {
-        let some = asked.iter().any(|asked| names.contains(&asked.as_str()));
-        !some || asked.iter().any(|asked| asked == name)
-    };
+    let asked = Asked::new();
     let model = preset("alexnet");
     let layers = JOBS.map(|(layer, _)| layer);
     println!(
@@ -42,7 +37,7 @@ fn main() {
     );
     for (layer, count) in JOBS {
         for positions in ["middle", "scattered"] {
-            if !wanted(layer, &layers) || !wanted(positions, &["middle", "scattered"]) {
+            if !asked.wants(layer, &layers) || !asked.wants(positions, &["middle", "scattered"]) {
                 continue;
             }
             let id: LayerId = model.network().convolution(layer).expect("a layer");
@@ -50,7 +45,7 @@ fn main() {
             let list = jobs.list();
             let counted = multiply_adds(model.network(), id, &list) as f64;
             for (form, direct) in [("direct", true), ("minimal", false)] {
-                if !wanted(form, &["direct", "minimal"]) {
+                if !asked.wants(form, &["direct", "minimal"]) {
                     continue;
                 }
                 let engine = CpuEngine { direct, ..CpuEngine::default() };

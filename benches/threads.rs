@@ -13,7 +13,7 @@ mod gemm;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use common::{IMAGE, Jobs, preset};
+use common::{Asked, IMAGE, Jobs, preset};
 use gemm::Products;
 use occlumap::engine::{CpuEngine, Engine, Watch};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -24,26 +24,21 @@ const JOBS: [(&str, usize); 5] =
 const ROUNDS: usize = 7;
 
 fn main() {
-    let asked: Vec<String> =
-        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let wanted = |name: &str, names: &[&str]| {
-        let some = asked.iter().any(|asked| names.contains(&asked.as_str()));
-        !some || asked.iter().any(|asked| asked == name)
-    };
+    let asked = Asked::new();
     let pool = |threads| ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
     let (one, all) = (pool(1), pool(0));
     let model = preset("alexnet");
     println!("layer, form, presentations/s of one thread, of {}, ratio", all.current_num_threads());
     println!("… and how much more matrix products all do, in the same rounds");
     for (layer, count) in JOBS {
-        if !wanted(layer, &JOBS.map(|(layer, _)| layer)) {
+        if !asked.wants(layer, &JOBS.map(|(layer, _)| layer)) {
             continue;
         }
         let id = model.network().convolution(layer).expect("a layer");
         let jobs = Jobs::new(&model, id, count, true, 1);
         let list = jobs.list();
         for (form, direct) in [("direct", true), ("minimal", false)] {
-            if !wanted(form, &["direct", "minimal"]) {
+            if !asked.wants(form, &["direct", "minimal"]) {
                 continue;
             }
             let engine = CpuEngine { direct, ..CpuEngine::default() };

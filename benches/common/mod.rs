@@ -11,6 +11,24 @@ use occlumap::sweep::{LayerGeometry, Placement};
 /// AlexNet's usual size.
 pub const IMAGE: ImageSize = ImageSize::square(227);
 
+/// Names on the command line: what is to be measured.
+#[allow(dead_code, reason = "each bench uses a part of this")]
+pub struct Asked(Vec<String>);
+
+#[allow(dead_code, reason = "each bench uses a part of this")]
+impl Asked {
+    /// Those that this program was given.
+    pub fn new() -> Self {
+        Self(std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect())
+    }
+
+    /// Whether `name`, one of `names`, is wanted: all are where none of them was asked for.
+    pub fn wants(&self, name: &str, names: &[&str]) -> bool {
+        let some = self.0.iter().any(|asked| names.contains(&asked.as_str()));
+        !some || self.0.iter().any(|asked| asked == name)
+    }
+}
+
 /// A preset with random weights.
 pub fn preset(name: &str) -> Model {
     let network = Network::preset(name).expect("a preset");

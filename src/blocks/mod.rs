@@ -36,8 +36,8 @@ pub enum BlockError {
     File(#[from] FileError),
     /// The folder holds blocks of another job.
     #[error(
-        "{}: holds the results of another job, which differs in\n{}\nchoose another --out, or give \
-         --force to start anew",
+        "{}: holds the results of another job, which differs in\n{}\nchoose another --out; where results \
+         are computed, --force starts anew",
         folder.display(), .differences.join("\n")
     )]
     OtherConfiguration {

@@ -33,16 +33,6 @@ impl Failure {
         Self::Usage(anyhow::Error::msg(message.into()))
     }
 
-    /// The same with other words for some, where a command offers another way out than most.
-    pub fn reworded(self, words: &str, others: &str) -> Self {
-        let reword = |error| anyhow::Error::msg(in_words(&error).replace(words, others));
-        match self {
-            Self::Usage(error) => Self::Usage(reword(error)),
-            Self::Failed(error) => Self::Failed(reword(error)),
-            other => other,
-        }
-    }
-
     /// The same, of a command that goes on where it stopped when it is given again.
     pub fn resumable(self) -> Self {
         match self {

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::device::{DeviceArguments, DeviceName, Place};
 use super::failure::Failure;
 use super::progress::Progress;
-use crate::engine::cuda::{self, Device, DeviceInfo};
+use crate::engine::cuda::{self, Device};
 use crate::engine::{
     CpuEngine, CudaEngine, CudaFullEngine, Engine, Float64Engine, ReferenceEngine,
 };
@@ -166,13 +166,9 @@ impl MethodArguments {
             ));
         }
         if let Place::Gpus { devices, .. } = &place {
-            let lacks = |info: &&DeviceInfo| !precision.on_gpu().is_on(info.capability);
-            if let Some(info) = devices.iter().map(|device| device.info()).find(lacks) {
-                let (major, minor) = info.capability;
-                return Err(Failure::usage(format!(
-                    "{info} has compute capability {major}.{minor}; tf32 and bf16 need 8.0 (Ampere) \
-                     or newer; use fp32"
-                )));
+            let missing = |device: &Arc<Device>| precision.on_gpu().missing_on(device.info());
+            if let Some(problem) = devices.iter().find_map(missing) {
+                return Err(Failure::usage(problem));
             }
         }
         Ok(Chosen { method, precision, place })

@@ -38,8 +38,8 @@ impl OutputFolder {
                 let name = entry.map_err(FileError::read(path))?.file_name();
                 if !known.iter().any(|known| name == **known) {
                     return Err(Failure::usage(format!(
-                        "{}: is not empty (it holds {}); choose another --out, or give --force to \
-                         replace files of the same names",
+                        "{}: is not empty (it holds {}); choose another --out; where results are \
+                         computed, --force replaces files of the same names",
                         path.display(),
                         name.display()
                     )));

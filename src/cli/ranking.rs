@@ -188,7 +188,7 @@ impl RankingJob<'_> {
         }
         Err(Failure::usage(format!(
             "{}: tells of maps that were made from a ranking elsewhere, and there is none in {}; choose \
-             another --out, or give --force to start anew",
+             another --out; where results are computed, --force starts anew",
             maps.display(),
             ranking.display()
         )))

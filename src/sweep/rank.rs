@@ -87,9 +87,12 @@ impl<'e> Rankings<'e> {
         // An engine on a GPU leaves the processor free: what it found before goes into the rankings
         // while it looks at these.
         let found = thread::scope(|scope| {
-            scope.spawn(|| self.keep());
+            // Where no thread is to be had it is done behind.
+            let _ =
+                thread::Builder::new().name("rankings".into()).spawn_scoped(scope, || self.keep());
             engine.extremes(images, next, watch)
         })?;
+        self.keep();
         self.next += found.len();
         self.found = found;
         Ok(())

@@ -171,9 +171,13 @@ fn mistakes_show_before_anything_is_written() {
     place.refuses(
         &format!("{SLURM} --out out"),
         2,
-        &["top: 3 there; 2 here", "--out, or remove it"],
+        &["top: 3 there; 2 here", "--out; where results are computed, --force starts anew"],
     );
-    place.refuses(&format!("{SLURM} --out images"), 2, &["is not empty", "choose another --out\n"]);
+    place.refuses(
+        &format!("{SLURM} --out images"),
+        2,
+        &["is not empty", "--out; where results are computed, --force replaces"],
+    );
     // Scripts that are there.
     place.succeeds(&format!("{SLURM} --out new"));
     place.refuses(&format!("{SLURM} --out new"), 2, &["new-slurm/rank.sbatch: exists", "--force"]);
@@ -192,11 +196,7 @@ fn another_sweep_in_the_folder_shows_before_anything_is_written() {
     let says = |line: &str| words(&place.run(line)).1;
     let as_run_says = |options: &str, word: &str| {
         place.refuses(&format!("{slurm} {options}"), 2, &["out", word, "choose another --out"]);
-        // But that `--force` is about scripts.
-        let run_says = says(&format!("{run} {options}"));
-        let expected = run_says.replace("give --force to start anew", "remove it");
-        assert_ne!(expected, run_says);
-        assert_eq!(says(&format!("{slurm} {options}")), expected);
+        assert_eq!(says(&format!("{slurm} {options}")), says(&format!("{run} {options}")));
     };
     let refuse_all = || {
         as_run_says("--seed 5", "settings.noise: philox:0 there; philox:5 here");

@@ -87,12 +87,7 @@ impl Slurm {
             slurm.cpus_per_task.unwrap_or(asked.map_or(PROCESSORS, |threads| threads * processes));
         let threads = asked.unwrap_or((processors / processes).max(1));
         check_device(&run, &slurm)?;
-        let (work, blocks) = check_run(run, threads, slurm.asks_for_gpus())
-            // `--force` is about scripts here, and no task of theirs starts anew.
-            .map_err(|failure| failure.reworded("give --force to start anew", "remove it"))
-            .map_err(|failure| {
-                failure.reworded(", or give --force to replace files of the same names", "")
-            })?;
+        let (work, blocks) = check_run(run, threads, slurm.asks_for_gpus())?;
         let arguments = &work.arguments;
         let needed = processes as u64 * arguments.memory.as_u64();
         let memory = slurm.mem.map_or(needed + needed / 4, |memory| memory.as_u64());

@@ -68,7 +68,7 @@ impl<'a> Sweep<'a> {
         Self::check_settings(output, &there, stored)?;
         Err(Failure::usage(format!(
             "{}: holds maps of other layers or units, or made from another ranking; choose another \
-             --out, or give --force to start anew",
+             --out; where results are computed, --force starts anew",
             output.path().display()
         )))
     }

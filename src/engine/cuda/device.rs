@@ -84,7 +84,8 @@ impl Device {
         let context = CudaContext::new(index).map_err(busy)?;
         // SAFETY: all work goes to one stream, in order: there is nothing for events to order.
         unsafe { context.disable_event_tracking() };
-        keep_memory(&context).map_err(busy)?;
+        // Without it the work takes longer, and nothing else.
+        let _ = keep_memory(&context);
         let stream = context.new_stream().map_err(busy)?;
         let kernels = Kernels::load(&context).map_err(|error| match error.0 {
             CUresult::CUDA_ERROR_OUT_OF_MEMORY => busy(error),

@@ -1,5 +1,7 @@
 //! In which arithmetic products are computed.
 
+use super::DeviceInfo;
+
 /// The operands of products. Sums are 32 bits in each, and so are original activations: how a
 /// change is rectified depends on them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,6 +19,17 @@ impl Precision {
     /// Whether devices of this compute capability, major and minor, have it.
     pub fn is_on(self, (major, _): (i32, i32)) -> bool {
         self == Self::Fp32 || major >= 8
+    }
+
+    /// What to tell of a device that does not have it.
+    pub fn missing_on(self, device: &DeviceInfo) -> Option<String> {
+        let (major, minor) = device.capability;
+        (!self.is_on(device.capability)).then(|| {
+            format!(
+                "{device} has compute capability {major}.{minor}; tf32 and bf16 need 8.0 (Ampere) or \
+                 newer; use fp32"
+            )
+        })
     }
 
     /// What is rounding in a difference, as a part of the largest difference of its map. Above, the

@@ -110,13 +110,8 @@ impl Engine for CudaEngine {
     ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
         // It also checks the layers.
         let plain = ReferenceEngine.prepare(model, layers, image)?;
-        let info = self.device.info();
-        if !self.precision.is_on(info.capability) {
-            let (major, minor) = info.capability;
-            return Err(EngineError::Request(format!(
-                "{info} has compute capability {major}.{minor}; tf32 and bf16 need 8.0 (Ampere) or \
-                 newer; use fp32"
-            )));
+        if let Some(problem) = self.precision.missing_on(self.device.info()) {
+            return Err(EngineError::Request(problem));
         }
         let mut filters: HashMap<LayerId, Arc<DeviceFilters>> = HashMap::new();
         let mut targets = HashMap::new();

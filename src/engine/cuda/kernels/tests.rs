@@ -81,7 +81,7 @@ fn copies_of_any_length_arrive() {
     on_device(module_path!(), "copies_of_any_length_arrive", || {
         let device = Device::open(0).unwrap();
         // The last is longer than all memory that copies go through.
-        let copies: Vec<_> = [1, 70_000, 1 << 20, 5_000_001]
+        let copies: Vec<_> = [1, 70_000, 1 << 20, 27_000_001]
             .map(|length| {
                 let mut values: Vec<u32> = (0..length).map(|value| value ^ length).collect();
                 let copy = device.upload(&values).unwrap();
