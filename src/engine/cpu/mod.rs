@@ -22,14 +22,17 @@ mod change;
 mod chunk;
 mod convolve;
 mod minimal;
+mod nonzero;
 mod normalise;
 mod occlude;
+mod patterns;
 mod pointwise;
 mod pool;
 mod product;
 mod ready;
 mod respond;
 mod simd;
+mod sparse;
 mod target;
 mod weights;
 

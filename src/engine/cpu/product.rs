@@ -10,6 +10,8 @@
 //! which of them it is, or who computes it. The whole engine's promise of equal bytes rests on
 //! that.
 
+use std::ops::Range;
+
 use super::pointwise::Rectify;
 use super::simd::{Eight, Isa, Vector, prefetch_all};
 
@@ -57,6 +59,17 @@ impl<'a> Places<'a> {
     pub fn new(all: &'a [usize]) -> Self {
         Self { all, last: all.iter().copied().max().unwrap_or(0) }
     }
+
+    /// All of them.
+    #[inline(always)]
+    pub fn all(&self) -> &'a [usize] {
+        self.all
+    }
+
+    /// The last of them.
+    pub fn last(&self) -> usize {
+        self.last
+    }
 }
 
 /// Original activations of some positions, all channels of each, and the fewest of any: as with
@@ -71,6 +84,20 @@ impl<'a> Originals<'a> {
     /// Looks up how many channels all positions have.
     pub fn new(all: &'a [&'a [f32]]) -> Self {
         Self { all, channels: all.iter().map(|position| position.len()).min().unwrap_or(0) }
+    }
+
+    /// Of some rows, those of `width` channels; the first channel is told beside the originals.
+    /// Nothing where there are no originals.
+    pub fn of(
+        originals: Option<(Self, usize)>,
+        rows: Range<usize>,
+        width: usize,
+    ) -> impl Iterator<Item = &'a [f32]> {
+        let of_rows = originals.map(|(originals, channel)| (&originals.all[rows], channel));
+        let rows = of_rows
+            .into_iter()
+            .flat_map(|(rows, channel)| rows.iter().map(move |row| (row, channel)));
+        rows.map(move |(row, channel)| &row[channel..][..width])
     }
 }
 
@@ -135,31 +162,17 @@ impl Product<'_> {
             let share = self.ahead.len() * part / parts..self.ahead.len() * (part + 1) / parts;
             prefetch_all(&self.ahead[share]);
             // Original activations lie far away, and a product gives them time to come.
-            if let Some(originals) = self.originals(first, count) {
-                originals.for_each(|(original, _)| prefetch_all(original));
-            }
+            let originals = || Originals::of(self.rectify, first..first + count, self.width);
+            originals().for_each(prefetch_all);
             // SAFETY: `isa` is one of this machine's; offsets were checked above; `first + count`
             // rows exist.
             unsafe { tiles[count - 1](self, first, output.as_mut_ptr()) };
-            for (original, place) in self.originals(first, count).into_iter().flatten() {
+            for (original, &place) in originals().zip(&places.all[first..]) {
                 let change = &mut output[place..][..self.width];
                 isa.run(Rectify { change, original });
             }
             first += count;
         }
-    }
-
-    /// If a ReLU follows, the original activations and the places of some rows.
-    fn originals(
-        &self,
-        first: usize,
-        count: usize,
-    ) -> Option<impl Iterator<Item = (&[f32], usize)>> {
-        let (originals, channel) = self.rectify?;
-        let rows = first..first + count;
-        let places = self.places.all[rows.clone()].iter().copied();
-        let originals = originals.all[rows].iter();
-        Some(originals.map(move |row| &row[channel..][..self.width]).zip(places))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::weights::{Packed, UnitFilters};
 use crate::engine::{EngineError, target};
 use crate::geometry::ImageSize;
-use crate::network::{LayerId, Model};
+use crate::network::{Input, LayerId, Model, Network, Op};
 
 /// A target with its filters in the order in which this engine reads them.
 pub(super) type Target = target::Target<Arc<Packed>, UnitFilters>;
@@ -27,9 +27,23 @@ pub(super) fn target(
         layer,
         image,
         |(id, conv, filters, channels)| {
-            let new = || Arc::new(Packed::new(conv, filters, channels, direct));
+            let sparse = sparse(model.network(), id);
+            let new = || Arc::new(Packed::new(conv, filters, channels, sparse, direct));
             Ok(Arc::clone(packed.entry(id).or_insert_with(new)))
         },
         |(_, conv, filters, channels)| Ok(UnitFilters::new(conv, filters, channels)),
     )
+}
+
+/// Whether many differences that a layer is computed from are zero: those of a ReLU, also behind
+/// poolings.
+fn sparse(network: &Network, layer: LayerId) -> bool {
+    network.layer(layer).inputs.iter().all(|input| match input {
+        Input::Image => false,
+        Input::Layer(input) => match network.layer(*input).op {
+            Op::Relu => true,
+            Op::MaxPool(_) | Op::Dropout | Op::Concat => sparse(network, *input),
+            Op::Conv(_) | Op::LocalResponseNorm(_) | Op::Add => false,
+        },
+    })
 }

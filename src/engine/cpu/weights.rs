@@ -2,15 +2,26 @@
 
 use std::ops::Range;
 
+use bytemuck::{Pod, Zeroable};
+
 use super::minimal::Transformed;
+use super::nonzero::LONGEST;
 use super::product::{Block, TILE};
 use crate::network::{Convolution, Filters};
 
-/// A convolution's filters for [`Product`](super::product::Product).
+/// The weights of one input channel of a tap. A vector of them never crosses a cache line, which
+/// would take twice as long to read.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C, align(128))]
+struct Row([f32; TILE]);
+
+/// A convolution's filters for [`Product`](super::product::Product) and
+/// [`SparseProduct`](super::sparse::SparseProduct).
 #[derive(Debug)]
 pub(super) struct Packed {
-    /// `[group][tile][ky][kx][input channel][TILE]`; channels beyond the group's last are zero.
-    weights: Vec<f32>,
+    /// `[group][tile][ky][kx][input channel]`; channels beyond the group's last are zero. Behind
+    /// them are as many rows as a list of differences may point into.
+    weights: Vec<Row>,
     /// `[group][tile][TILE]`.
     bias: Vec<[f32; TILE]>,
     /// Tiles of a group.
@@ -21,32 +32,42 @@ pub(super) struct Packed {
     pub outputs: usize,
     pub groups: usize,
     pub kernel: usize,
+    /// Whether many of the differences that it is computed from are zero.
+    pub sparse: bool,
     transformed: Option<Transformed>,
 }
 
 impl Packed {
-    /// Packs the filters of a convolution on `channels` input channels. Unless `direct`, it may be
-    /// computed with fewer multiplications than taps.
-    pub fn new(conv: &Convolution, filters: &Filters, channels: usize, direct: bool) -> Self {
+    /// Packs the filters of a convolution on `channels` input channels. If `sparse`, many of the
+    /// differences that it is computed from are zero. Unless `direct`, it may be computed with
+    /// fewer multiplications than taps.
+    pub fn new(
+        conv: &Convolution,
+        filters: &Filters,
+        channels: usize,
+        sparse: bool,
+        direct: bool,
+    ) -> Self {
         let Convolution { out_channels, kernel, groups, .. } = *conv;
         let (inputs, outputs) = (channels / groups, out_channels / groups);
         let tiles = outputs.div_ceil(TILE);
         let taps = kernel * kernel;
-        let mut weights = vec![0.0; groups * tiles * taps * inputs * TILE];
+        let rows = groups * tiles * taps * inputs;
+        let mut weights = vec![Row::zeroed(); rows + LONGEST];
         let mut bias = vec![[0.0; TILE]; groups * tiles];
         for channel in 0..out_channels {
             let (group, within) = (channel / outputs, channel % outputs);
             let (tile, lane) = (group * tiles + within / TILE, within % TILE);
             bias[tile][lane] = filters.bias.get(channel).copied().unwrap_or(0.0);
             let filter = &filters.weight[channel * inputs * taps..][..inputs * taps];
-            let packed = &mut weights[tile * taps * inputs * TILE..][..taps * inputs * TILE];
+            let packed = &mut weights[tile * taps * inputs..][..taps * inputs];
             for (place, &value) in filter.iter().enumerate() {
                 let (input, tap) = (place / taps, place % taps);
-                packed[(tap * inputs + input) * TILE + lane] = value;
+                packed[tap * inputs + input].0[lane] = value;
             }
         }
-        let transformed = (!direct).then(|| Transformed::new(kernel, groups, weights.len()));
-        Self { weights, bias, tiles, inputs, outputs, groups, kernel, transformed }
+        let transformed = (!direct).then(|| Transformed::new(kernel, groups, rows * TILE));
+        Self { weights, bias, tiles, inputs, outputs, groups, kernel, sparse, transformed }
     }
 
     /// The weights at the points of forms with fewer multiplications, if there may be any.
@@ -56,8 +77,18 @@ impl Packed {
 
     /// The weights of a group's tile, `[ky][kx][input channel][TILE]`.
     pub fn tile(&self, group: usize, tile: usize) -> &[f32] {
-        let length = self.kernel * self.kernel * self.inputs * TILE;
-        &self.weights[(group * self.tiles + tile) * length..][..length]
+        &self.tiles_from(group, tile)[..self.tile_length()]
+    }
+
+    /// As [`tile`](Self::tile), with those of all tiles behind it.
+    pub fn tiles_from(&self, group: usize, tile: usize) -> &[f32] {
+        let first = (group * self.tiles + tile) * self.tile_length();
+        &bytemuck::cast_slice(&self.weights)[first..]
+    }
+
+    /// Floats of a tile's weights.
+    pub fn tile_length(&self) -> usize {
+        self.kernel * self.kernel * self.inputs * TILE
     }
 
     /// The biases of a group's tile.
@@ -86,6 +117,18 @@ impl Packed {
     pub fn all_tiles(&self) -> impl Iterator<Item = (usize, usize)> {
         let tiles = self.tiles;
         (0..self.groups).flat_map(move |group| (0..tiles).map(move |tile| (group, tile)))
+    }
+
+    /// The tiles of every group in equal runs of at most `limit`: the group, the first tile, and
+    /// how many there are.
+    pub fn runs_of_tiles(&self, limit: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+        let (tiles, runs) = (self.tiles, self.tiles.div_ceil(limit));
+        (0..self.groups).flat_map(move |group| {
+            (0..runs).map(move |run| {
+                let (first, end) = (tiles * run / runs, tiles * (run + 1) / runs);
+                (group, first, end - first)
+            })
+        })
     }
 
     /// Appends the blocks of a rectangle of taps, each axis given as its first tap and their

@@ -1,0 +1,221 @@
+//! Differences that are not zero.
+//!
+//! A ReLU makes no difference where an activation is negative with the occluder and without it, and a
+//! pooling none where the maximum lies elsewhere: behind them about half of the differences are
+//! exactly zero, and multiplying by those is left out.
+
+use std::ops::Range;
+
+use super::change::{Changes, Place};
+use super::product::{Block, TILE};
+use super::weights::Packed;
+
+/// Channels that a section has at most.
+pub(super) const LONGEST: usize = 64;
+/// Differences are read so many at a time: lists are filled up with zeros.
+pub(super) const TOGETHER: usize = 4;
+
+/// Sections of a position's channels: so many channels that their weights stay in a core's
+/// first cache while the rows of a product go by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sections {
+    /// Of each group.
+    pub count: usize,
+    /// Channels of a section; the last one of a group may have fewer.
+    pub length: usize,
+    /// Channels of a group.
+    inputs: usize,
+    groups: usize,
+}
+
+impl Sections {
+    /// Of at most `limit` channels, and of no more than [`LONGEST`].
+    pub fn new(packed: &Packed, limit: usize) -> Self {
+        Self::of(packed.groups, packed.inputs, limit)
+    }
+
+    /// For so many groups of `inputs` channels.
+    pub fn of(groups: usize, inputs: usize, limit: usize) -> Self {
+        let count = inputs.div_ceil(limit.min(LONGEST)).max(1);
+        Self { count, length: inputs.div_ceil(count), inputs, groups }
+    }
+
+    /// Lists of a position.
+    fn lists(&self) -> usize {
+        self.groups * self.count
+    }
+
+    /// The taps of each section of each tap of a kernel, as [`Block::weights`] counts them.
+    pub fn taps(self, kernel: usize) -> impl Iterator<Item = Range<usize>> {
+        (0..kernel * kernel).flat_map(move |tap| {
+            let (first, end) = (tap * self.inputs, (tap + 1) * self.inputs);
+            (first..end).step_by(self.length).map(move |start| start..end.min(start + self.length))
+        })
+    }
+
+    /// Appends the blocks of a rectangle of taps, as [`Packed::blocks`] does: one for each section
+    /// of each tap, whose input is counted in lists.
+    pub fn blocks(
+        &self,
+        kernel: usize,
+        (y, rows): (usize, usize),
+        (x, columns): (usize, usize),
+        width: usize,
+        blocks: &mut Vec<Block>,
+    ) {
+        for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)))
+        {
+            let first = ((y + row) * kernel + x + column) * self.inputs;
+            let position = (row * width + column) * self.lists();
+            blocks.extend((0..self.count).map(|section| Block {
+                input: position + section,
+                weights: first + section * self.length,
+                length: self.length.min(self.inputs - section * self.length),
+            }));
+        }
+    }
+}
+
+/// The differences of a chunk that are not zero: a list for each section of each position.
+#[derive(Debug, Default)]
+pub(super) struct Nonzero {
+    /// Of each batch, where among the lists its own are.
+    places: Vec<Place>,
+    /// Where each list begins; one more than there are lists.
+    starts: Vec<usize>,
+    values: Vec<f32>,
+    /// Where the weights of each value's channel are among those of its section, in floats.
+    weights: Vec<u16>,
+    /// None of them reaches beyond so many floats.
+    reach: usize,
+}
+
+/// A list of differences: as many values as places of weights, a multiple of [`TOGETHER`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct List<'a> {
+    pub values: &'a [f32],
+    pub weights: &'a [u16],
+}
+
+impl Nonzero {
+    /// Collects those of some batches; the others have no lists.
+    pub fn collect(&mut self, input: &Changes, which: &[usize], sections: Sections) {
+        self.clear(sections);
+        let mut wanted = which.iter().peekable();
+        for (batch, place) in input.places().iter().enumerate() {
+            let first = self.starts.len() - 1;
+            let Place { y, x, .. } = *place;
+            let mut lists = Place { y, x, channels: sections.lists(), values: first..first };
+            if wanted.next_if(|&&next| next == batch).is_some() && place.each() > 0 {
+                let floats = y.len() * x.len() * place.channels;
+                for values in input.values()[place.values.clone()].chunks_exact(place.each()) {
+                    self.extend(&values[..floats], sections);
+                    lists.values.end += lists.each();
+                    // The gap between presentations.
+                    self.starts.resize(lists.values.end + 1, self.starts[self.starts.len() - 1]);
+                }
+            }
+            self.places.push(lists);
+        }
+    }
+
+    fn clear(&mut self, sections: Sections) {
+        self.places.clear();
+        self.starts.clear();
+        self.starts.push(0);
+        self.reach = sections.length * TILE;
+    }
+
+    /// Appends the lists of some positions.
+    fn extend(&mut self, values: &[f32], sections: Sections) {
+        for group in values.chunks_exact(sections.inputs) {
+            group.chunks(sections.length).for_each(|section| self.append(section));
+        }
+    }
+
+    /// Appends the list of a section.
+    fn append(&mut self, section: &[f32]) {
+        let start = self.starts[self.starts.len() - 1];
+        let room = self.values.len().max(start + section.len() + TOGETHER);
+        self.values.resize(room, 0.0);
+        self.weights.resize(room, 0);
+        let (values, weights) = (&mut self.values[start..], &mut self.weights[start..]);
+        let mut length = 0;
+        // Each is written, and the next one over it if it is zero: no branch could be foretold.
+        for (channel, &value) in section.iter().enumerate() {
+            values[length] = value;
+            weights[length] = (channel * TILE) as u16;
+            length += usize::from(value != 0.0);
+        }
+        let end = length.next_multiple_of(TOGETHER);
+        values[length..end].fill(0.0);
+        self.starts.push(start + end);
+    }
+
+    /// The lists of some positions.
+    #[cfg(test)]
+    pub fn of(values: &[f32], sections: Sections) -> Self {
+        let mut all = Self::default();
+        all.clear(sections);
+        all.extend(values, sections);
+        all
+    }
+
+    /// Where the lists of each batch are.
+    pub fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// Floats of weights that a list may point to.
+    pub fn reach(&self) -> usize {
+        self.reach
+    }
+
+    /// A list.
+    #[inline(always)]
+    pub fn list(&self, list: usize) -> List<'_> {
+        let range = self.starts[list]..self.starts[list + 1];
+        List { values: &self.values[range.clone()], weights: &self.weights[range] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_have_what_is_not_zero_and_where_its_weights_are() {
+        let sections = Sections::of(2, 5, 3);
+        assert_eq!((sections.count, sections.length), (2, 3));
+        let mut values = [0.0; 10];
+        (values[1], values[3], values[4], values[7]) = (0.5, f32::NAN, -2.0, -0.0);
+        let lists = Nonzero::of(&values, sections);
+        let list = |which| {
+            let List { values, weights } = lists.list(which);
+            assert_eq!(values.len(), weights.len());
+            assert!(weights.iter().all(|&place| usize::from(place) < lists.reach()));
+            (values.to_vec(), weights.to_vec())
+        };
+        let (values, weights) = list(0);
+        assert_eq!((&values[..], weights[0]), (&[0.5, 0.0, 0.0, 0.0][..], TILE as u16));
+        let (values, weights) = list(1);
+        assert!(values[0].is_nan());
+        assert_eq!((&values[1..], &weights[..2]), (&[-2.0, 0.0, 0.0][..], &[0, TILE as u16][..]));
+        assert!(list(2).0.is_empty() && list(3).0.is_empty());
+        assert_eq!(lists.starts.len(), 5);
+    }
+
+    #[test]
+    fn blocks_are_the_sections_of_each_tap() {
+        let sections = Sections::of(2, 5, 3);
+        let mut blocks = Vec::new();
+        // The taps of the second row of a kernel of 3, from its second column on, on 7 columns.
+        sections.blocks(3, (1, 1), (1, 2), 7, &mut blocks);
+        let block = |input, weights, length| Block { input, weights, length };
+        let expected = [block(0, 20, 3), block(1, 23, 2), block(4, 25, 3), block(5, 28, 2)];
+        assert_eq!(blocks, expected);
+        let taps: Vec<_> = sections.taps(3).collect();
+        assert_eq!((taps.len(), &taps[8..10]), (18, &[20..23, 23..25][..]));
+        assert!(blocks.iter().all(|block| taps.iter().any(|taps| taps.start == block.weights)));
+    }
+}

@@ -1,0 +1,177 @@
+//! Outputs that the same taps meet, whichever plan they are of: what a product does together.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::change::{Batch, Place};
+use super::product::{Block, Originals, Places};
+use super::target::Target;
+use crate::engine::plan::{Plan, TapRun};
+
+/// Outputs that the same taps meet: their rows, in the lists of rows and of places, and their
+/// blocks.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    rows: Range<usize>,
+    blocks: Range<usize>,
+}
+
+/// What tells patterns apart: on both axes the first tap and their number, and the width of the
+/// input's window, on which it depends where the next row of taps is.
+type Taps = ([usize; 2], [usize; 2], usize);
+
+/// Appends the blocks of a rectangle of taps, each axis given as its first tap and their number, on
+/// an input of so many columns.
+pub(super) type Blocks<'a> = &'a dyn Fn((usize, usize), (usize, usize), usize, &mut Vec<Block>);
+
+/// The patterns of a chunk's convolution.
+#[derive(Debug, Default)]
+pub(super) struct Patterns {
+    all: Vec<Pattern>,
+    /// Where each row begins in the input.
+    rows: Vec<usize>,
+    /// Where it goes in the output.
+    places: Vec<usize>,
+    blocks: Vec<Block>,
+    known: HashMap<Taps, usize>,
+    /// The pattern of each run of outputs of each batch.
+    of_runs: Vec<usize>,
+}
+
+/// The rows of a pattern and their blocks.
+pub(super) struct Rows<'a> {
+    /// Where each begins in the input.
+    pub from: Places<'a>,
+    /// Where it goes in the output.
+    pub to: Places<'a>,
+    /// Original activations, if a ReLU is joined.
+    pub originals: Option<Originals<'a>>,
+    /// In the order of their taps.
+    blocks: &'a [Block],
+}
+
+impl<'a> Rows<'a> {
+    /// The blocks of some taps, as [`Block::weights`] counts them, and whether there are none before
+    /// them and none behind them.
+    pub fn blocks(&self, taps: &Range<usize>) -> (&'a [Block], bool, bool) {
+        let start = self.blocks.partition_point(|block| block.weights < taps.start);
+        let end = self.blocks.partition_point(|block| block.weights < taps.end);
+        (&self.blocks[start..end], start == 0, end == self.blocks.len())
+    }
+}
+
+impl Patterns {
+    /// What was collected, with the original activations that [`collect`](Self::collect) returned.
+    pub fn each<'a>(&'a self, originals: &'a [&'a [f32]]) -> Vec<Rows<'a>> {
+        let rows_of = |pattern: &Pattern| {
+            let rows = pattern.rows.clone();
+            let originals = originals.get(rows.clone()).map(Originals::new);
+            let (from, to) = (&self.rows[rows.clone()], &self.places[rows]);
+            let blocks = &self.blocks[pattern.blocks.clone()];
+            Rows { from: Places::new(from), to: Places::new(to), originals, blocks }
+        };
+        self.all.iter().map(rows_of).collect()
+    }
+
+    /// Collects the patterns of a node in the batches with the places `which`, whose blocks of
+    /// taps are `blocks`. Rows and blocks count in what `inputs` are places of. Returns what a ReLU
+    /// needs, unless `rectify` says that none is joined: for each row, the original activations of
+    /// its position.
+    pub fn collect<'a>(
+        &mut self,
+        (target, node, rectify): (&Target, usize, bool),
+        batches: &[Batch<'a>],
+        which: &[usize],
+        (inputs, outputs): (&[Place], &[Place]),
+        blocks: Blocks<'_>,
+    ) -> Vec<&'a [f32]> {
+        let stride = target.lineage.nodes()[node].slide.stride;
+        let count = self.count(node, batches, which, inputs, blocks);
+        self.rows.resize(count, 0);
+        self.places.resize(count, 0);
+        let mut originals: Vec<&[f32]> = vec![&[]; if rectify { count } else { 0 }];
+        let mut of_runs = self.of_runs.iter();
+        for &which in which {
+            let Batch { plan, presentations } = &batches[which];
+            let (input, output) = (&inputs[which], &outputs[which]);
+            let step = stride * input.channels;
+            for (y, x) in runs(plan, node) {
+                let Some(&pattern) = of_runs.next() else { break };
+                let rows = &mut self.all[pattern].rows;
+                let column = output.x.start + x.output as isize;
+                for (place, presentation) in presentations.iter().enumerate() {
+                    for row in 0..y.outputs {
+                        let from = (y.input + row * stride) * input.x.len() + x.input;
+                        let from = input.of(place) + from * input.channels;
+                        let line = y.output + row;
+                        let to = line * output.x.len() + x.output;
+                        let to = output.of(place) + to * output.channels;
+                        let here = rows.end..rows.end + x.outputs;
+                        rows.end = here.end;
+                        for (at, row) in self.rows[here.clone()].iter_mut().enumerate() {
+                            *row = from + at * step;
+                        }
+                        for (at, place) in self.places[here.clone()].iter_mut().enumerate() {
+                            *place = to + at * output.channels;
+                        }
+                        if rectify {
+                            let line = output.y.start + line as isize;
+                            let row = presentation.original(target, node, line, column, x.outputs);
+                            for (to, original) in
+                                originals[here].iter_mut().zip(row.chunks_exact(output.channels))
+                            {
+                                *to = original;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        originals
+    }
+
+    /// Finds the patterns, and where the rows of each begin: their ends are still there too.
+    /// Returns the number of rows.
+    fn count(
+        &mut self,
+        node: usize,
+        batches: &[Batch<'_>],
+        which: &[usize],
+        inputs: &[Place],
+        append: Blocks<'_>,
+    ) -> usize {
+        let Self { all, blocks, known, of_runs, .. } = self;
+        all.clear();
+        blocks.clear();
+        known.clear();
+        of_runs.clear();
+        for &which in which {
+            let Batch { plan, presentations } = &batches[which];
+            let width = inputs[which].x.len();
+            for (y, x) in runs(plan, node) {
+                let taps = ([y.tap, y.taps], [x.tap, x.taps], width);
+                let pattern = *known.entry(taps).or_insert_with(|| {
+                    let first = blocks.len();
+                    append((y.tap, y.taps), (x.tap, x.taps), width, blocks);
+                    all.push(Pattern { rows: 0..0, blocks: first..blocks.len() });
+                    all.len() - 1
+                });
+                all[pattern].rows.end += presentations.len() * y.outputs * x.outputs;
+                of_runs.push(pattern);
+            }
+        }
+        let mut first = 0;
+        for Pattern { rows, .. } in all {
+            let next = first + rows.end;
+            *rows = first..first;
+            first = next;
+        }
+        first
+    }
+}
+
+/// The runs of outputs that the same taps meet, on both axes.
+fn runs<'p>(plan: &Plan<'p>, node: usize) -> impl Iterator<Item = (&'p TapRun, &'p TapRun)> {
+    let (y, x) = (plan.y().runs(node), plan.x().runs(node));
+    y.iter().flat_map(move |y| x.iter().map(move |x| (y, x)))
+}
