@@ -47,3 +47,40 @@ fn sparse(network: &Network, layer: LayerId) -> bool {
         },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sparse_convolutions(network: &Network) -> Vec<bool> {
+        network.convolutions().map(|(id, _)| sparse(network, id)).collect()
+    }
+
+    #[test]
+    fn what_lies_behind_a_relu_is_sparse() {
+        let alexnet = Network::preset("alexnet").unwrap();
+        assert_eq!(sparse_convolutions(&alexnet), [false, true, true, true, true]);
+    }
+
+    #[test]
+    fn a_pooling_or_a_concatenation_behind_relus_is_and_anything_else_is_not() {
+        let network = Network::from_description(
+            br#"{"name": "all", "layers": [
+                {"name": "a", "op": "conv", "out_channels": 4, "kernel": 1},
+                {"name": "b", "op": "conv", "out_channels": 4, "kernel": 1, "inputs": ["image"]},
+                {"name": "relu_a", "op": "relu", "inputs": ["a"]},
+                {"name": "relu_b", "op": "relu", "inputs": ["b"]},
+                {"name": "both", "op": "concat", "inputs": ["relu_a", "relu_b"]},
+                {"name": "pool", "op": "max_pool", "kernel": 2, "stride": 2},
+                {"name": "c", "op": "conv", "out_channels": 4, "kernel": 1},
+                {"name": "half", "op": "concat", "inputs": ["a", "relu_b"]},
+                {"name": "d", "op": "conv", "out_channels": 4, "kernel": 1},
+                {"name": "sum", "op": "add", "inputs": ["relu_a", "relu_b"]},
+                {"name": "e", "op": "conv", "out_channels": 4, "kernel": 1},
+                {"name": "f", "op": "conv", "out_channels": 4, "kernel": 1}
+            ]}"#,
+        )
+        .unwrap();
+        assert_eq!(sparse_convolutions(&network), [false, false, true, false, false, false]);
+    }
+}

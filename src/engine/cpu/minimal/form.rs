@@ -9,8 +9,8 @@ use crate::geometry::Span;
 /// one by one.
 const TERM: usize = 3;
 
-/// What a tap costs, in parts of a product's, where many differences are zero. With half of them
-/// zero it was found to be 0.8 to 0.95; in trained networks more are.
+/// What a tap costs, in parts of a product's, where many differences are zero: with a third to a half
+/// of them zero, the direct form as a whole was found to take 0.86 to 0.88 of the time.
 const SPARSE: (usize, usize) = (4, 5);
 
 /// A plan's convolution with fewer multiplications than taps.
