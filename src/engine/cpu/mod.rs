@@ -7,8 +7,9 @@
 //!
 //! Activations lie with their channels innermost, `[presentation][y][x][channel]`, so that the
 //! taps of a kernel row are one run of memory, original activations are read where they lie, and
-//! a batch may have any size. All convolutions are one matrix product (`product`) whose rows are
-//! (presentation, position) pairs that the same taps meet. Every value is a chain of operations
+//! a batch may have any size. All convolutions are one matrix product whose rows are (presentation,
+//! position) pairs that the same taps meet (`patterns`): of all values (`product`), or behind a ReLU
+//! of those that are not zero (`nonzero`, `sparse`). Every value is a chain of operations
 //! that depends on the presentation alone, so results are the same bytes for any batch, order and
 //! number of threads.
 #![allow(
