@@ -46,11 +46,10 @@ fn some(occluders: &[Occluder], expected: &[f64], every: usize) -> Vec<usize> {
     (0..occluders.len()).filter(wanted).collect()
 }
 
-/// The engine's differences are the reference's and those of an engine of the CPU; of each key every
-/// so many occluders.
+/// The engine's differences are the reference's and the CPU's; of each key every so many occluders.
 fn agrees(
     golden: &Golden,
-    (engine, on_cpu): (&dyn Engine, CpuEngine),
+    engine: &dyn Engine,
     (of_reference, of_cpu): (f64, f64),
     chosen: Chosen,
 ) {
@@ -86,7 +85,7 @@ fn agrees(
             let prepared = engine.prepare(&model, &[layer], size).unwrap();
             prepared.present(layer, &[job], &Watch::new(&stop)).unwrap().remove(0).differences
         };
-        let (found, cpu) = (present(engine), present(&on_cpu));
+        let (found, cpu) = (present(engine), present(&CpuEngine::default()));
         let scale = largest(&expected);
         for ((&which, found), cpu) in which.iter().zip(&found).zip(&cpu) {
             let others = [expected[which], f64::from(*cpu)];
@@ -115,17 +114,14 @@ fn agrees(
 fn every_way(golden: &Golden, tolerance: Tolerance, chosen: [Chosen; 4]) {
     let device = device();
     let full = CudaFullEngine { device: Arc::clone(&device) };
-    // Two nearly equal responses, each rounded, are subtracted: the bound is for what this method
-    // rounds, and the CPU's most precise engine takes the least of it.
-    let direct = CpuEngine { direct: true, ..CpuEngine::default() };
-    agrees(golden, (&full, direct), (1e-4, 1e-5), chosen[0]);
+    agrees(golden, &full, (1e-4, 1e-5), chosen[0]);
     for ((precision, of_reference, of_cpu), chosen) in tolerance.into_iter().zip(&chosen[1..]) {
         let what = format!("{precision:?} on {}", golden.model);
         if precision != Precision::Fp32 && !has_tensor_cores(&device, &what) {
             continue;
         }
         let engine = CudaEngine::new(Arc::clone(&device), precision);
-        agrees(golden, (&engine, CpuEngine::default()), (of_reference, of_cpu), *chosen);
+        agrees(golden, &engine, (of_reference, of_cpu), *chosen);
     }
 }
 

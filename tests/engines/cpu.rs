@@ -92,3 +92,27 @@ fn forms_with_fewer_multiplications_agree_with_the_direct_one() {
     .unwrap();
     forms_agree(groups, "d", ImageSize::new(24, 31), 1);
 }
+
+/// Differences of which many are zero are listed by so many channels of a group at a time: here each
+/// group has several lists, the last ones shorter than the others, and outputs of several widths.
+#[test]
+fn groups_of_many_channels_agree() {
+    let network = Network::from_description(
+        br#"{"name": "groups", "layers": [
+            {"name": "a", "op": "conv", "out_channels": 262, "kernel": 3},
+            {"name": "relu", "op": "relu"},
+            {"name": "pool", "op": "max_pool", "kernel": 2, "stride": 2},
+            {"name": "b", "op": "conv", "out_channels": 234, "kernel": 3, "stride": 2, "padding": 1, "groups": 2},
+            {"name": "relu2", "op": "relu"},
+            {"name": "c", "op": "conv", "out_channels": 150, "kernel": 2, "padding": 1, "groups": 2},
+            {"name": "relu3", "op": "relu"},
+            {"name": "d", "op": "conv", "out_channels": 45, "kernel": 3}
+        ]}"#,
+    )
+    .unwrap();
+    for direct in [true, false] {
+        let engine = CpuEngine { direct, ..CpuEngine::default() };
+        let of = (network.clone(), "d");
+        suite::network_agrees(&engine, Tolerance::F32, of, ImageSize::new(34, 41), 9);
+    }
+}

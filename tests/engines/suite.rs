@@ -205,7 +205,18 @@ pub fn preset_agrees(
     size: ImageSize,
     every: usize,
 ) {
-    let network = Network::preset(preset).expect("room");
+    network_agrees(engine, tolerance, (Network::preset(preset).expect("room"), layer), size, every);
+}
+
+/// As [`preset_agrees`], for any network.
+pub fn network_agrees(
+    engine: &dyn Engine,
+    tolerance: Tolerance,
+    (network, layer): (Network, &str),
+    size: ImageSize,
+    every: usize,
+) {
+    let name = network.name().to_owned();
     let id = network.convolution(layer).expect("room");
     let geometry =
         LayerGeometry::new(&network, id, size, GridRule::REFERENCE, every).expect("room");
@@ -233,7 +244,7 @@ pub fn preset_agrees(
         let (share, place) = tolerance.worst(found, plain);
         assert!(
             share <= 1.0,
-            "{preset} {layer} {:?}, occluder {place}: {share} of what is allowed",
+            "{name} {layer} {:?}, occluder {place}: {share} of what is allowed",
             job.position
         );
     }

@@ -95,7 +95,7 @@ impl Convolution<'_> {
                 let taps = packed.taps_of_rows(first..first + rows_at_once);
                 for pattern in &patterns {
                     let &Rows { from, to, originals, .. } = pattern;
-                    let (blocks, first, last) = pattern.blocks(&taps);
+                    let (blocks, begins, ends) = pattern.blocks(&taps);
                     if blocks.is_empty() {
                         continue;
                     }
@@ -107,9 +107,9 @@ impl Convolution<'_> {
                         start: &[0.0; TILE],
                         places: to,
                         width,
-                        add: !first,
+                        add: !begins,
                         ahead: &[],
-                        rectify: originals.filter(|_| last).map(|originals| (originals, channel)),
+                        rectify: originals.filter(|_| ends).map(|originals| (originals, channel)),
                     };
                     product.run(isa, &mut output.values_mut()[channel..]);
                 }
@@ -144,24 +144,21 @@ impl Convolution<'_> {
                 let weights = &packed.tiles_from(group, first)[taps.start * TILE..];
                 for pattern in &patterns {
                     let &Rows { from, to, originals, .. } = pattern;
-                    let (blocks, first, last) = pattern.blocks(&taps);
-                    for block in blocks {
-                        let product = SparseProduct {
-                            input: nonzero,
-                            rows: from,
-                            list: group * sections.count + block.input,
-                            weights,
-                            step: packed.tile_length(),
-                            tiles,
-                            places: to,
-                            width,
-                            add: !first,
-                            rectify: originals
-                                .filter(|_| last)
-                                .map(|originals| (originals, channel)),
-                        };
-                        product.run(isa, &mut output.values_mut()[channel..]);
-                    }
+                    let (blocks, begins, ends) = pattern.blocks(&taps);
+                    let [block] = blocks else { continue };
+                    let product = SparseProduct {
+                        input: nonzero,
+                        rows: from,
+                        list: group * sections.count + block.input,
+                        weights,
+                        step: packed.tile_length(),
+                        tiles,
+                        places: to,
+                        width,
+                        add: !begins,
+                        rectify: originals.filter(|_| ends).map(|originals| (originals, channel)),
+                    };
+                    product.run(isa, &mut output.values_mut()[channel..]);
                 }
             }
         }

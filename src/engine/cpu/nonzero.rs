@@ -1,8 +1,8 @@
 //! Differences that are not zero.
 //!
 //! A ReLU makes no difference where an activation is negative with the occluder and without it, and a
-//! pooling none where the maximum lies elsewhere: behind them about half of the differences are
-//! exactly zero, and multiplying by those is left out.
+//! pooling none where the maximum lies elsewhere: behind them a third to a half of the differences
+//! are exactly zero, and multiplying by those is left out.
 
 use std::ops::Range;
 
