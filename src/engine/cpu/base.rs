@@ -11,6 +11,9 @@ use crate::engine::maximum::{larger, positive};
 use crate::engine::plan::Axis;
 use crate::geometry::{Slide, Span};
 
+/// Rows of a product whose sums stay in a core's first cache while parts are added.
+const ROWS: usize = 48;
+
 /// Activations of a rectangle of positions, `[y][x][channel]`.
 #[derive(Debug, Default)]
 pub(super) struct Activations {
@@ -258,24 +261,26 @@ impl Padded {
             .map(|(y, x)| (y * slide.stride * self.width + x * slide.stride) * self.channels)
             .collect();
         let places: Vec<usize> = (0..rows.len()).map(|place| place * channels).collect();
-        let (rows, places) = (Places::new(&rows), Places::new(&places));
         for (group, tile) in packed.all_tiles() {
             let (first, width) = packed.channels(group, tile);
-            for (part, block) in blocks.iter().enumerate() {
-                let start = if part == 0 { packed.bias(group, tile) } else { &[0.0; TILE] };
-                let product = Product {
-                    input: &self.values[group * packed.inputs..],
-                    rows,
-                    blocks: std::slice::from_ref(block),
-                    weights: packed.tile(group, tile),
-                    start,
-                    places,
-                    width,
-                    add: part > 0,
-                    ahead: &[],
-                    rectify: None,
-                };
-                product.run(isa, &mut output[first..]);
+            for (rows, places) in rows.chunks(ROWS).zip(places.chunks(ROWS)) {
+                let (rows, places) = (Places::new(rows), Places::new(places));
+                for (part, block) in blocks.iter().enumerate() {
+                    let start = if part == 0 { packed.bias(group, tile) } else { &[0.0; TILE] };
+                    let product = Product {
+                        input: &self.values[group * packed.inputs..],
+                        rows,
+                        blocks: std::slice::from_ref(block),
+                        weights: packed.tile(group, tile),
+                        start,
+                        places,
+                        width,
+                        add: part > 0,
+                        ahead: &[],
+                        rectify: None,
+                    };
+                    product.run(isa, &mut output[first..]);
+                }
             }
         }
     }

@@ -128,7 +128,7 @@ impl Convolution<'_> {
     ) {
         let Self { target, node, packed, rectify, isa } = self;
         let sections = Sections::new(packed, channels_at_once(isa));
-        nonzero.collect(input, which, sections);
+        nonzero.collect(input, which, sections, isa);
         let originals = patterns.collect(
             (target, node, rectify),
             batches,
@@ -137,15 +137,19 @@ impl Convolution<'_> {
             &|y, x, width, blocks| sections.blocks(packed.kernel, y, x, width, blocks),
         );
         let patterns = patterns.each(&originals);
+        let mut next = vec![0; patterns.len()];
         for (group, first, tiles) in packed.runs_of_tiles(tiles_at_once(isa)) {
             let (channel, _) = packed.channels(group, first);
             let width = (packed.outputs - first * TILE).min(tiles * TILE);
+            // Taps come in the order of every pattern's blocks, one of a pattern at most with each.
+            next.fill(0);
             for taps in sections.taps(packed.kernel) {
                 let weights = &packed.tiles_from(group, first)[taps.start * TILE..];
-                for pattern in &patterns {
+                for (pattern, next) in patterns.iter().zip(&mut next) {
+                    let Some((block, begins, ends)) = pattern.next(taps.start, next) else {
+                        continue;
+                    };
                     let &Rows { from, to, originals, .. } = pattern;
-                    let (blocks, begins, ends) = pattern.blocks(&taps);
-                    let [block] = blocks else { continue };
                     let product = SparseProduct {
                         input: nonzero,
                         rows: from,

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::change::{Changes, Place};
 use super::product::{Block, TILE};
+use super::simd::{Isa, Kernel, One, Vector, prefetch};
 use super::weights::Packed;
 
 /// Channels that a section has at most.
@@ -97,9 +98,24 @@ pub(super) struct List<'a> {
     pub weights: &'a [u16],
 }
 
+impl List<'_> {
+    /// Has as much brought into a core's first cache as the longest list has: asking for less would
+    /// take a branch that could not be foretold.
+    #[inline(always)]
+    pub fn prefetch(self) {
+        const LINE: usize = 64;
+        for place in (0..LONGEST).step_by(LINE / size_of::<f32>()) {
+            prefetch(self.values.as_ptr().wrapping_add(place));
+        }
+        for place in (0..LONGEST).step_by(LINE / size_of::<u16>()) {
+            prefetch(self.weights.as_ptr().wrapping_add(place));
+        }
+    }
+}
+
 impl Nonzero {
     /// Collects those of some batches; the others have no lists.
-    pub fn collect(&mut self, input: &Changes, which: &[usize], sections: Sections) {
+    pub fn collect(&mut self, input: &Changes, which: &[usize], sections: Sections, isa: Isa) {
         self.clear(sections);
         let mut wanted = which.iter().peekable();
         for (batch, place) in input.places().iter().enumerate() {
@@ -109,7 +125,7 @@ impl Nonzero {
             if wanted.next_if(|&&next| next == batch).is_some() && place.each() > 0 {
                 let floats = y.len() * x.len() * place.channels;
                 for values in input.values()[place.values.clone()].chunks_exact(place.each()) {
-                    self.extend(&values[..floats], sections);
+                    isa.run(Append { lists: self, values: &values[..floats], sections });
                     lists.values.end += lists.each();
                     // The gap between presentations.
                     self.starts.resize(lists.values.end + 1, self.starts[self.starts.len() - 1]);
@@ -126,38 +142,42 @@ impl Nonzero {
         self.reach = sections.length * TILE;
     }
 
-    /// Appends the lists of some positions.
-    fn extend(&mut self, values: &[f32], sections: Sections) {
-        for group in values.chunks_exact(sections.inputs) {
-            group.chunks(sections.length).for_each(|section| self.append(section));
-        }
-    }
-
-    /// Appends the list of a section.
-    fn append(&mut self, section: &[f32]) {
+    /// Appends the list of a section. Requires the instructions of `V`.
+    #[inline(always)]
+    unsafe fn append<V: Vector>(&mut self, section: &[f32]) {
         let start = self.starts[self.starts.len() - 1];
-        let room = self.values.len().max(start + section.len() + TOGETHER);
+        // A vector is written whole, whatever is zero of it.
+        let room = self.values.len().max(start + section.len() + V::LANES + TOGETHER);
         self.values.resize(room, 0.0);
         self.weights.resize(room, 0);
         let (values, weights) = (&mut self.values[start..], &mut self.weights[start..]);
+        let (to, places) = (values.as_mut_ptr(), weights.as_mut_ptr());
+        let whole = section.len() / V::LANES * V::LANES;
         let mut length = 0;
-        // Each is written, and the next one over it if it is zero: no branch could be foretold.
-        for (channel, &value) in section.iter().enumerate() {
-            values[length] = value;
-            weights[length] = (channel * TILE) as u16;
-            length += usize::from(value != 0.0);
+        // SAFETY: `section` has the channels that are read; `length` is at most their number, and
+        // there is room for a vector behind it.
+        unsafe {
+            for channel in (0..whole).step_by(V::LANES) {
+                let some = V::load(section.as_ptr().add(channel));
+                length += some.store_nonzero(to.add(length), places.add(length), channel, TILE);
+            }
+            for channel in whole..section.len() {
+                let one = One::load(section.as_ptr().add(channel));
+                length += one.store_nonzero(to.add(length), places.add(length), channel, TILE);
+            }
         }
         let end = length.next_multiple_of(TOGETHER);
         values[length..end].fill(0.0);
+        weights[length..end].fill(0);
         self.starts.push(start + end);
     }
 
     /// The lists of some positions.
     #[cfg(test)]
-    pub fn of(values: &[f32], sections: Sections) -> Self {
+    pub fn of(values: &[f32], sections: Sections, isa: Isa) -> Self {
         let mut all = Self::default();
         all.clear(sections);
-        all.extend(values, sections);
+        isa.run(Append { lists: &mut all, values, sections });
         all
     }
 
@@ -171,17 +191,51 @@ impl Nonzero {
         self.reach
     }
 
-    /// A list.
+    /// How many lists.
+    pub fn count(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// A list, which must be one of so many.
     #[inline(always)]
-    pub fn list(&self, list: usize) -> List<'_> {
-        let range = self.starts[list]..self.starts[list + 1];
-        List { values: &self.values[range.clone()], weights: &self.weights[range] }
+    pub unsafe fn list(&self, list: usize) -> List<'_> {
+        // SAFETY: the caller's; `append` keeps all lists inside of both buffers.
+        unsafe {
+            let range = *self.starts.get_unchecked(list)..*self.starts.get_unchecked(list + 1);
+            List {
+                values: self.values.get_unchecked(range.clone()),
+                weights: self.weights.get_unchecked(range),
+            }
+        }
+    }
+}
+
+/// Appends the lists of some positions.
+struct Append<'a> {
+    lists: &'a mut Nonzero,
+    values: &'a [f32],
+    sections: Sections,
+}
+
+impl Kernel for Append<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Vector>(self) {
+        let Self { lists, values, sections } = self;
+        for group in values.chunks_exact(sections.inputs) {
+            for section in group.chunks(sections.length) {
+                // SAFETY: `V` is the caller's.
+                unsafe { lists.append::<V>(section) };
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::noise::TorchStream;
 
     #[test]
     fn lists_have_what_is_not_zero_and_where_its_weights_are() {
@@ -189,20 +243,48 @@ mod tests {
         assert_eq!((sections.count, sections.length), (2, 3));
         let mut values = [0.0; 10];
         (values[1], values[3], values[4], values[7]) = (0.5, f32::NAN, -2.0, -0.0);
-        let lists = Nonzero::of(&values, sections);
-        let list = |which| {
-            let List { values, weights } = lists.list(which);
-            assert_eq!(values.len(), weights.len());
-            assert!(weights.iter().all(|&place| usize::from(place) < lists.reach()));
-            (values.to_vec(), weights.to_vec())
-        };
-        let (values, weights) = list(0);
-        assert_eq!((&values[..], weights[0]), (&[0.5, 0.0, 0.0, 0.0][..], TILE as u16));
-        let (values, weights) = list(1);
-        assert!(values[0].is_nan());
-        assert_eq!((&values[1..], &weights[..2]), (&[-2.0, 0.0, 0.0][..], &[0, TILE as u16][..]));
-        assert!(list(2).0.is_empty() && list(3).0.is_empty());
-        assert_eq!(lists.starts.len(), 5);
+        for isa in Isa::available() {
+            let lists = Nonzero::of(&values, sections, isa);
+            assert_eq!(lists.count(), 4);
+            let list = |which| {
+                assert!(which < lists.count());
+                // SAFETY: there is one.
+                let List { values, weights } = unsafe { lists.list(which) };
+                (values.to_vec(), weights.to_vec())
+            };
+            assert_eq!(list(0), (vec![0.5, 0.0, 0.0, 0.0], vec![TILE as u16, 0, 0, 0]));
+            let (values, weights) = list(1);
+            assert!(values[0].is_nan());
+            assert_eq!(
+                (&values[1..], &weights[..]),
+                (&[-2.0, 0.0, 0.0][..], &[0, TILE as u16, 0, 0][..])
+            );
+            assert!(list(2).0.is_empty() && list(3).0.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_list_longer_than_vectors_is_the_same_with_any_instructions() {
+        const CHANNELS: usize = 61;
+        let sections = Sections::of(1, CHANNELS, LONGEST);
+        let stream = TorchStream::new(9).take(40 * CHANNELS);
+        let values: Vec<f32> = stream.map(|value| (value - 0.5).max(0.0)).collect();
+        for isa in Isa::available() {
+            let lists = Nonzero::of(&values, sections, isa);
+            assert_eq!(lists.count(), 40);
+            for (which, position) in values.chunks_exact(CHANNELS).enumerate() {
+                // SAFETY: there is one.
+                let List { values, weights } = unsafe { lists.list(which) };
+                let there = position.iter().enumerate().filter(|(_, value)| **value != 0.0);
+                let (channels, expected): (Vec<usize>, Vec<f32>) = there.unzip();
+                let length = channels.len();
+                assert_eq!(values.len(), length.next_multiple_of(TOGETHER));
+                assert_eq!((weights.len(), &values[..length]), (values.len(), &expected[..]));
+                assert!(weights.iter().zip(channels).all(|(&w, c)| usize::from(w) == c * TILE));
+                assert!(values[length..].iter().all(|&value| value == 0.0));
+                assert!(weights[length..].iter().all(|&place| place == 0));
+            }
+        }
     }
 
     #[test]

@@ -58,6 +58,15 @@ impl<'a> Rows<'a> {
         let end = self.blocks.partition_point(|block| block.weights < taps.end);
         (&self.blocks[start..end], start == 0, end == self.blocks.len())
     }
+
+    /// The block with the number `next`, if it begins with the tap `first`, and whether it is the first
+    /// and the last one; `next` is then that of the one behind it.
+    pub fn next(&self, first: usize, next: &mut usize) -> Option<(&'a Block, bool, bool)> {
+        let which = *next;
+        let block = self.blocks.get(which).filter(|block| block.weights == first)?;
+        *next += 1;
+        Some((block, which == 0, *next == self.blocks.len()))
+    }
 }
 
 impl Patterns {

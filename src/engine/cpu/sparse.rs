@@ -4,7 +4,7 @@
 //! at a time, and as many channels as sums fit into the registers. A term that is left out would
 //! have added zero, so a sum is that of all terms to the bit.
 
-use super::nonzero::{LONGEST, Nonzero, TOGETHER};
+use super::nonzero::{LONGEST, List, Nonzero, TOGETHER};
 use super::pointwise::Rectify;
 use super::product::{Originals, Places, TILE};
 use super::simd::{Eight, Isa, Vector, prefetch, prefetch_all};
@@ -79,6 +79,7 @@ impl SparseProduct<'_> {
         assert!((self.tiles - 1) * self.step + self.input.reach() <= self.weights.len());
         assert!(places.last() + self.width <= output.len());
         assert_eq!(rows.all().len(), places.all().len());
+        assert!(rows.last() + self.list < self.input.count());
         for first in (0..rows.all().len()).step_by(ROWS) {
             let count = ROWS.min(rows.all().len() - first);
             let originals = || Originals::of(self.rectify, first..first + count, self.width);
@@ -151,24 +152,30 @@ unsafe fn tiles<V: Vector, const VECTORS: usize>(
     const { assert!(VECTORS * V::LANES <= MOST * TILE) };
     let of_tile = TILE / V::LANES;
     let &SparseProduct { input, width, step, .. } = product;
-    for row in first..first + count {
-        let list = input.list(product.rows.all()[row] + product.list);
-        if let Some(&next) = product.rows.all().get(row + 1) {
-            // What the next row needs lies farther away than the weights.
-            prefetch_all(input.list(next + product.list).values);
-            let to = output.wrapping_add(product.places.all()[row + 1]);
-            (0..VECTORS * V::LANES).step_by(LINE).for_each(|line| prefetch(to.wrapping_add(line)));
-        }
-        // SAFETY: `run` checked that weights and places lie inside their buffers; a list has as
-        // many values as places of weights, `TOGETHER` at a time.
-        unsafe {
+    let (rows, places) = (product.rows.all(), product.places.all());
+    // SAFETY: `run` checked that there are so many rows, and that lists, weights and places lie inside
+    // their buffers; a list has as many values as places of weights, `TOGETHER` at a time.
+    unsafe {
+        let mut list = input.list(rows.get_unchecked(first) + product.list);
+        for row in first..first + count {
+            let List { values, weights } = list;
+            let place = output.add(*places.get_unchecked(row));
+            if row + 1 < rows.len() {
+                // What the next row needs lies farther away than the weights.
+                list = input.list(rows.get_unchecked(row + 1) + product.list);
+                list.prefetch();
+                let to = output.add(*places.get_unchecked(row + 1));
+                (0..VECTORS * V::LANES)
+                    .step_by(LINE)
+                    .for_each(|line| prefetch(to.wrapping_add(line)));
+            }
             let mut sums = [V::splat(0.0); VECTORS];
-            for first in (0..list.values.len()).step_by(TOGETHER) {
+            for first in (0..values.len()).step_by(TOGETHER) {
                 // One at a time, these would take a load each, and loads are what there is least of.
-                let places = list.weights.as_ptr().add(first).cast::<u64>().read_unaligned();
+                let places = weights.as_ptr().add(first).cast::<u64>().read_unaligned();
                 let mut places = places.to_le();
                 for which in 0..TOGETHER {
-                    let value = V::splat(*list.values.as_ptr().add(first + which));
+                    let value = V::splat(*values.as_ptr().add(first + which));
                     let weights = product.weights.as_ptr().add((places & 0xffff) as usize);
                     places >>= 16;
                     for v in 0..VECTORS {
@@ -177,7 +184,6 @@ unsafe fn tiles<V: Vector, const VECTORS: usize>(
                     }
                 }
             }
-            let place = output.add(product.places.all()[row]);
             if width == VECTORS * V::LANES {
                 put(sums, place, product.add);
             } else {
@@ -231,7 +237,7 @@ mod tests {
                 assert!(sections.count > 1);
                 let step = INPUTS * TILE + 3 * TILE;
                 let weights = values(2, tiles * step + LONGEST * TILE);
-                let lists = Nonzero::of(&input, sections);
+                let lists = Nonzero::of(&input, sections, isa);
                 let places: Vec<usize> = (0..POSITIONS).map(|row| row * width).collect();
                 let places = Places::new(&places);
                 let originals = values(3, POSITIONS * width);
@@ -287,15 +293,13 @@ mod tests {
         }
     }
 
-    #[test]
-    #[should_panic(expected = "assertion failed")]
-    fn weights_that_a_list_may_not_have_are_caught() {
-        let sections = Sections::of(1, 8, 8);
+    /// A product of a single row.
+    fn single<'a>(input: &'a Nonzero, list: usize, weights: &'a [f32]) -> SparseProduct<'a> {
         SparseProduct {
-            input: &Nonzero::of(&[1.0; 8], sections),
+            input,
             rows: Places::new(&[0]),
-            list: 0,
-            weights: &[0.0; 7 * TILE],
+            list,
+            weights,
             step: 0,
             tiles: 1,
             places: Places::new(&[0]),
@@ -303,6 +307,21 @@ mod tests {
             add: false,
             rectify: None,
         }
-        .run(Isa::detect(), &mut [0.0; TILE]);
+    }
+
+    #[test]
+    #[should_panic(expected = "assertion failed")]
+    fn weights_that_a_list_may_not_have_are_caught() {
+        let isa = Isa::detect();
+        let lists = Nonzero::of(&[1.0; 8], Sections::of(1, 8, 8), isa);
+        single(&lists, 0, &[0.0; 7 * TILE]).run(isa, &mut [0.0; TILE]);
+    }
+
+    #[test]
+    #[should_panic(expected = "assertion failed")]
+    fn a_list_that_there_is_not_is_caught() {
+        let isa = Isa::detect();
+        let lists = Nonzero::of(&[1.0; 8], Sections::of(1, 8, 8), isa);
+        single(&lists, 1, &[0.0; 8 * TILE]).run(isa, &mut [0.0; TILE]);
     }
 }

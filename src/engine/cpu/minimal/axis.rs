@@ -57,13 +57,17 @@ impl Sums {
     }
 }
 
-/// Some outputs of an axis that are computed together.
+/// Some outputs of an axis that are computed together, from some or all of the inputs that they see.
 #[derive(Debug)]
 pub(super) struct Tile {
     /// The first output.
     pub first: usize,
     /// Outputs.
     pub outputs: usize,
+    /// The first of these has a part of so many outputs from tiles before this one already.
+    pub begun: usize,
+    /// So many outputs get nothing from tiles behind this one.
+    pub complete: usize,
     /// The inputs that they see.
     pub inputs: Range<usize>,
     /// A value for each point, as a sum over these inputs.
@@ -85,19 +89,26 @@ impl AxisForm {
     pub fn fewest(axis: Axis, counts: &[usize]) -> Option<Self> {
         let by_points = |&points: &usize| {
             let lines = points + 1 - axis.kernel;
-            // Few inputs are multiplied as a polynomial; else the outputs are cut up.
-            let tiles = if axis.inputs <= lines { 1 } else { axis.outputs.div_ceil(lines) };
-            (tiles * points, points, tiles)
+            // A few inputs are multiplied as a polynomial, or a few outputs are computed together:
+            // what there is less of is cut up.
+            let (inputs, outputs) = (axis.inputs.div_ceil(lines), axis.outputs.div_ceil(lines));
+            (inputs.min(outputs) * points, points, inputs == 1 || inputs < outputs)
         };
-        let (_, points, tiles) = counts.iter().map(by_points).min()?;
-        let lines = points + 1 - axis.kernel;
+        let (multiplications, points, by_inputs) = counts.iter().map(by_points).min()?;
         let form = Points { count: points };
-        let tiles = if axis.inputs <= lines {
-            vec![by_inputs(axis, &form)]
-        } else {
-            let ends = (0..=tiles).map(|tile| axis.outputs * tile / tiles).collect::<Vec<_>>();
-            ends.windows(2).map(|ends| by_outputs(axis, &form, ends[0]..ends[1])).collect()
+        let tiles = multiplications / points;
+        let length = if by_inputs { axis.inputs } else { axis.outputs };
+        let parts = (0..tiles).map(|tile| length * tile / tiles..length * (tile + 1) / tiles);
+        let tile = |part| {
+            if by_inputs { from_inputs(axis, &form, part) } else { of_outputs(axis, &form, part) }
         };
+        let mut tiles: Vec<Tile> = parts.map(tile).filter(|tile| tile.outputs > 0).collect();
+        for which in 1..tiles.len() {
+            let (first, before) = (tiles[which].first, &mut tiles[which - 1]);
+            before.complete = before.complete.min(first - before.first);
+            let end = before.first + before.outputs;
+            tiles[which].begun = end.saturating_sub(first);
+        }
         Some(Self { points, tiles })
     }
 
@@ -107,31 +118,37 @@ impl AxisForm {
     }
 }
 
-/// All outputs from few inputs: the inputs, backwards, and the taps are polynomials whose product
-/// has the outputs, backwards, for coefficients.
-fn by_inputs(axis: Axis, points: &Points) -> Tile {
-    let Axis { inputs, outputs, shift, kernel } = axis;
-    let lines = points.count + 1 - kernel;
+/// What a few inputs add to all outputs that see them: the inputs, backwards, and the taps are
+/// polynomials whose product has the outputs, backwards, for coefficients.
+fn from_inputs(axis: Axis, points: &Points, range: Range<usize>) -> Tile {
+    let Axis { outputs, shift, kernel, .. } = axis;
+    let (inputs, lines) = (range.len(), points.count + 1 - kernel);
     let others: Vec<Vec<f64>> = (0..points.count).map(|point| points.others(point)).collect();
+    // The last output that sees an input sees it with its first tap.
+    let end = (range.end as isize - shift).clamp(0, outputs as isize);
+    let first = (range.start as isize - shift + 1 - kernel as isize).clamp(0, end);
+    let (first, end) = (first as usize, end as usize);
     Tile {
-        first: 0,
-        outputs,
-        inputs: 0..inputs,
+        first,
+        outputs: end - first,
+        begun: 0,
+        complete: end - first,
         values: Sums::new(points.count, inputs, |point, input| {
             points.power(point, inputs - 1 - input, lines)
         }),
-        results: Sums::new(outputs, points.count, |output, point| {
-            let power = inputs as isize - 1 - shift - output as isize;
+        results: Sums::new(end - first, points.count, |output, point| {
+            let power = range.end as isize - 1 - shift - (first + output) as isize;
             usize::try_from(power)
                 .ok()
                 .and_then(|power| others[point].get(power))
                 .map_or(0.0, |v| *v)
         }),
+        inputs: range,
     }
 }
 
 /// A few outputs from all that they see: the same with inputs and outputs in each other's places.
-fn by_outputs(axis: Axis, points: &Points, range: Range<usize>) -> Tile {
+fn of_outputs(axis: Axis, points: &Points, range: Range<usize>) -> Tile {
     let Axis { inputs, shift, kernel, .. } = axis;
     let lines = points.count + 1 - kernel;
     let first = range.start as isize + shift;
@@ -141,6 +158,8 @@ fn by_outputs(axis: Axis, points: &Points, range: Range<usize>) -> Tile {
     Tile {
         first: range.start,
         outputs: range.len(),
+        begun: 0,
+        complete: range.len(),
         values: Sums::new(points.count, seen.len(), |point, input| {
             others[point][((seen.start + input) as isize - first) as usize]
         }),
@@ -175,6 +194,7 @@ mod tests {
                     let form = AxisForm::fewest(axis, &counts).unwrap();
                     let points = Points { count: form.points };
                     let mut found = vec![f64::NAN; outputs];
+                    let mut done = vec![false; outputs];
                     for tile in &form.tiles {
                         let sums = |sums: &Sums, of: &[f64]| -> Vec<f64> {
                             let sum = |terms: &[(usize, f32)]| {
@@ -188,8 +208,14 @@ mod tests {
                             *value *= (0..kernel).map(weight).sum::<f64>();
                         }
                         let results = sums(&tile.results, &values);
-                        found[tile.first..][..tile.outputs].copy_from_slice(&results);
+                        for (output, result) in results.into_iter().enumerate() {
+                            let sum = &mut found[tile.first + output];
+                            assert_eq!(output < tile.begun, !sum.is_nan());
+                            *sum = if output < tile.begun { *sum + result } else { result };
+                            done[tile.first + output] = output < tile.complete;
+                        }
                     }
+                    assert!(done.iter().all(|&done| done));
                     for (output, found) in found.iter().enumerate() {
                         let at = |tap: usize| output as isize + tap as isize + shift;
                         let expected: f64 = (0..kernel)
@@ -211,6 +237,7 @@ mod tests {
         assert_eq!(of(5, 3, 3), 5);
         assert_eq!(of(4, 6, 3), 6);
         assert_eq!(of(3, 7, 5), 7);
+        assert_eq!(of(5, 9, 5), 14);
         assert_eq!(of(12, 12, 3), 18);
     }
 }

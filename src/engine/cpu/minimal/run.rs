@@ -278,18 +278,27 @@ impl ResultsOf<'_> {
         // SAFETY: all offsets are within what was just checked; sums name a tile's points.
         unsafe {
             let mut between = [V::splat(0.0); MOST];
-            for (row, terms) in (y.first..).zip(y.results.each()) {
+            for (row, terms) in y.results.each().enumerate() {
+                let (begun, complete) = (row < y.begun, row < y.complete);
+                let row = y.first + row;
                 for (column, between) in between.iter_mut().enumerate().take(right) {
                     let from = results.as_ptr().add(column * channels + channel);
                     *between = sum(terms, from, right * channels);
                 }
-                for (column, terms) in (x.first..).zip(x.results.each()) {
+                for (column, terms) in x.results.each().enumerate() {
                     let mut change: V = sum(terms, between.as_ptr().cast(), V::LANES);
-                    let place = column * channels + channel;
-                    if let Some(original) = rectify.get(row) {
+                    let place = (x.first + column) * channels + channel;
+                    let to = output.as_mut_ptr().add(row * width * channels + place);
+                    if begun || column < x.begun {
+                        change = V::load(to).add(change);
+                    }
+                    if let Some(original) = rectify.get(row)
+                        && complete
+                        && column < x.complete
+                    {
                         change = rectified(change, V::load(original.as_ptr().add(place)));
                     }
-                    change.store(output.as_mut_ptr().add(row * width * channels + place));
+                    change.store(to);
                 }
             }
         }
