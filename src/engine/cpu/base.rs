@@ -261,10 +261,12 @@ impl Padded {
             .map(|(y, x)| (y * slide.stride * self.width + x * slide.stride) * self.channels)
             .collect();
         let places: Vec<usize> = (0..rows.len()).map(|place| place * channels).collect();
+        let chunks = rows.chunks(ROWS).zip(places.chunks(ROWS));
+        let chunks: Vec<(Places<'_>, Places<'_>)> =
+            chunks.map(|(rows, places)| (Places::new(rows), Places::new(places))).collect();
         for (group, tile) in packed.all_tiles() {
             let (first, width) = packed.channels(group, tile);
-            for (rows, places) in rows.chunks(ROWS).zip(places.chunks(ROWS)) {
-                let (rows, places) = (Places::new(rows), Places::new(places));
+            for &(rows, places) in &chunks {
                 for (part, block) in blocks.iter().enumerate() {
                     let start = if part == 0 { packed.bias(group, tile) } else { &[0.0; TILE] };
                     let product = Product {

@@ -165,6 +165,7 @@ impl Convolution<'_> {
                     product.run(isa, &mut output.values_mut()[channel..]);
                 }
             }
+            debug_assert!(patterns.iter().zip(&next).all(|(pattern, &next)| pattern.ends(next)));
         }
     }
 }

@@ -21,6 +21,7 @@ mod base;
 mod batch;
 mod change;
 mod chunk;
+mod compress;
 mod convolve;
 mod minimal;
 mod nonzero;

@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use super::change::{Changes, Place};
+use super::compress::Compress;
 use super::product::{Block, TILE};
 use super::simd::{Isa, Kernel, One, Vector, prefetch};
 use super::weights::Packed;
@@ -144,7 +145,7 @@ impl Nonzero {
 
     /// Appends the list of a section. Requires the instructions of `V`.
     #[inline(always)]
-    unsafe fn append<V: Vector>(&mut self, section: &[f32]) {
+    unsafe fn append<V: Compress>(&mut self, section: &[f32]) {
         let start = self.starts[self.starts.len() - 1];
         // A vector is written whole, whatever is zero of it.
         let room = self.values.len().max(start + section.len() + V::LANES + TOGETHER);
@@ -157,13 +158,16 @@ impl Nonzero {
         // SAFETY: `section` has the channels that are read; `length` is at most their number, and
         // there is room for a vector behind it.
         unsafe {
+            let place = |channel: usize| (channel * TILE) as u16;
             for channel in (0..whole).step_by(V::LANES) {
                 let some = V::load(section.as_ptr().add(channel));
-                length += some.store_nonzero(to.add(length), places.add(length), channel, TILE);
+                let (to, places) = (to.add(length), places.add(length));
+                length += some.store_nonzero(to, places, place(channel), TILE as u16);
             }
             for channel in whole..section.len() {
                 let one = One::load(section.as_ptr().add(channel));
-                length += one.store_nonzero(to.add(length), places.add(length), channel, TILE);
+                let (to, places) = (to.add(length), places.add(length));
+                length += one.store_nonzero(to, places, place(channel), TILE as u16);
             }
         }
         let end = length.next_multiple_of(TOGETHER);
@@ -221,7 +225,7 @@ impl Kernel for Append<'_> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<V: Vector>(self) {
+    unsafe fn run<V: Compress>(self) {
         let Self { lists, values, sections } = self;
         for group in values.chunks_exact(sections.inputs) {
             for section in group.chunks(sections.length) {

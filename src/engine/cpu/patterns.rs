@@ -59,13 +59,18 @@ impl<'a> Rows<'a> {
         (&self.blocks[start..end], start == 0, end == self.blocks.len())
     }
 
-    /// The block with the number `next`, if it begins with the tap `first`, and whether it is the first
-    /// and the last one; `next` is then that of the one behind it.
-    pub fn next(&self, first: usize, next: &mut usize) -> Option<(&'a Block, bool, bool)> {
-        let which = *next;
-        let block = self.blocks.get(which).filter(|block| block.weights == first)?;
-        *next += 1;
-        Some((block, which == 0, *next == self.blocks.len()))
+    /// The block with the number `which`, if it begins with the tap `first`, and whether it is the first
+    /// and the last one; `which` is then that of the one behind it.
+    pub fn next(&self, first: usize, which: &mut usize) -> Option<(&'a Block, bool, bool)> {
+        let block = self.blocks.get(*which).filter(|block| block.weights == first)?;
+        let begins = *which == 0;
+        *which += 1;
+        Some((block, begins, self.ends(*which)))
+    }
+
+    /// Whether there are no more than so many blocks.
+    pub fn ends(&self, which: usize) -> bool {
+        which == self.blocks.len()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Layers of differences that work on each position by itself.
 
 use super::change::{Change, Presentation};
+use super::compress::Compress;
 use super::simd::{Kernel, One, Vector};
 use super::target::Target;
 
@@ -62,7 +63,7 @@ impl Kernel for Relu<'_> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<V: Vector>(self) {
+    unsafe fn run<V: Compress>(self) {
         let Self { target, node, batch, change } = self;
         let each = change.each();
         if each == 0 {

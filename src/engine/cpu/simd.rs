@@ -1,5 +1,6 @@
 //! What the processor can do, found out once.
 
+use super::compress::Compress;
 use crate::engine::maximum::larger;
 
 /// A set of vector instructions.
@@ -58,7 +59,7 @@ pub(super) trait Kernel {
     /// What it gives.
     type Output;
     /// Does the work. Requires that the machine has the instructions of `V`.
-    unsafe fn run<V: Vector>(self) -> Self::Output;
+    unsafe fn run<V: Compress>(self) -> Self::Output;
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -100,15 +101,6 @@ pub(super) trait Vector: Copy {
     unsafe fn larger(self, other: Self) -> Self;
     /// Writes values.
     unsafe fn store(self, to: *mut f32);
-    /// Writes the values that are not zero, one after the other, and for each `step` times `first`
-    /// and its lane; returns how many. All [`LANES`](Vector::LANES) places of both are written.
-    unsafe fn store_nonzero(
-        self,
-        values: *mut f32,
-        places: *mut u16,
-        first: usize,
-        step: usize,
-    ) -> usize;
 }
 
 /// Has a cache line brought into a core's first cache, if the processor can be asked to. It need not
@@ -144,34 +136,11 @@ pub(super) fn prefetch_all(values: &[f32]) {
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
-        __m256, __m512, _CMP_NEQ_UQ, _CMP_UNORD_Q, _mm_loadl_epi64, _mm_packus_epi32,
-        _mm_storeu_si128, _mm256_add_epi32, _mm256_add_ps, _mm256_blendv_ps,
-        _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cvtepu8_epi32, _mm256_extracti128_si256,
-        _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps,
-        _mm256_mullo_epi32, _mm256_permutevar8x32_ps, _mm256_set1_epi32, _mm256_set1_ps,
-        _mm256_setzero_ps, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_ps, _mm512_add_epi32,
-        _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_cvtepi32_epi16, _mm512_fmadd_ps, _mm512_loadu_ps,
-        _mm512_mask_mov_ps, _mm512_maskz_compress_epi32, _mm512_maskz_compress_ps, _mm512_max_ps,
-        _mm512_min_ps, _mm512_mullo_epi32, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_epi32,
-        _mm512_setzero_ps, _mm512_storeu_ps, _mm512_sub_ps,
-    };
-
-    /// For each mask of lanes, the lanes that are set, the first ones first.
-    static LANES_OF: [[u8; 8]; 256] = {
-        let mut all = [[0; 8]; 256];
-        let mut mask = 0;
-        while mask < 256 {
-            let (mut lane, mut length) = (0, 0);
-            while lane < 8 {
-                if mask >> lane & 1 == 1 {
-                    all[mask][length] = lane as u8;
-                    length += 1;
-                }
-                lane += 1;
-            }
-            mask += 1;
-        }
-        all
+        __m256, __m512, _CMP_UNORD_Q, _mm256_add_ps, _mm256_blendv_ps, _mm256_cmp_ps,
+        _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps, _mm256_set1_ps,
+        _mm256_storeu_ps, _mm256_sub_ps, _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_fmadd_ps,
+        _mm512_loadu_ps, _mm512_mask_mov_ps, _mm512_max_ps, _mm512_min_ps, _mm512_set1_ps,
+        _mm512_storeu_ps, _mm512_sub_ps,
     };
 
     impl super::Vector for __m512 {
@@ -234,27 +203,6 @@ mod x86 {
             // SAFETY: the trait's requirements.
             unsafe { _mm512_storeu_ps(to, self) }
         }
-
-        #[inline(always)]
-        unsafe fn store_nonzero(
-            self,
-            values: *mut f32,
-            places: *mut u16,
-            first: usize,
-            step: usize,
-        ) -> usize {
-            // SAFETY: the trait's requirements.
-            unsafe {
-                let there = _mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(self, _mm512_setzero_ps());
-                _mm512_storeu_ps(values, _mm512_maskz_compress_ps(there, self));
-                let lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-                let lanes = _mm512_maskz_compress_epi32(there, lanes);
-                let lanes = _mm512_add_epi32(lanes, _mm512_set1_epi32(first as i32));
-                let lanes = _mm512_mullo_epi32(lanes, _mm512_set1_epi32(step as i32));
-                _mm256_storeu_si256(places.cast(), _mm512_cvtepi32_epi16(lanes));
-                there.count_ones() as usize
-            }
-        }
     }
 
     impl super::Vector for __m256 {
@@ -316,30 +264,6 @@ mod x86 {
         unsafe fn store(self, to: *mut f32) {
             // SAFETY: the trait's requirements.
             unsafe { _mm256_storeu_ps(to, self) }
-        }
-
-        #[inline(always)]
-        unsafe fn store_nonzero(
-            self,
-            values: *mut f32,
-            places: *mut u16,
-            first: usize,
-            step: usize,
-        ) -> usize {
-            // SAFETY: the trait's requirements; a mask has eight bits.
-            unsafe {
-                let there = _mm256_cmp_ps::<_CMP_NEQ_UQ>(self, _mm256_setzero_ps());
-                let there = _mm256_movemask_ps(there) as usize;
-                let lanes = LANES_OF.get_unchecked(there).as_ptr().cast();
-                let lanes = _mm256_cvtepu8_epi32(_mm_loadl_epi64(lanes));
-                _mm256_storeu_ps(values, _mm256_permutevar8x32_ps(self, lanes));
-                let lanes = _mm256_add_epi32(lanes, _mm256_set1_epi32(first as i32));
-                let lanes = _mm256_mullo_epi32(lanes, _mm256_set1_epi32(step as i32));
-                let (low, high) =
-                    (_mm256_castsi256_si128(lanes), _mm256_extracti128_si256::<1>(lanes));
-                _mm_storeu_si128(places.cast(), _mm_packus_epi32(low, high));
-                there.count_ones() as usize
-            }
         }
     }
 }
@@ -413,27 +337,6 @@ impl<const N: usize> Vector for Plain<N> {
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: the trait's requirements.
         unsafe { to.cast::<[f32; N]>().write(self.0) }
-    }
-
-    #[inline(always)]
-    unsafe fn store_nonzero(
-        self,
-        values: *mut f32,
-        places: *mut u16,
-        first: usize,
-        step: usize,
-    ) -> usize {
-        let mut length = 0;
-        // Each is written, and the next one over it if it is zero: no branch could be foretold.
-        for (lane, value) in self.0.into_iter().enumerate() {
-            // SAFETY: the trait's requirements.
-            unsafe {
-                values.add(length).write(value);
-                places.add(length).write(((first + lane) * step) as u16);
-            }
-            length += usize::from(value != 0.0);
-        }
-        length
     }
 }
 
@@ -549,24 +452,5 @@ impl<V: Vector> Vector for Four<V> {
                 vector.store(to.add(place * V::LANES));
             }
         }
-    }
-
-    #[inline(always)]
-    unsafe fn store_nonzero(
-        self,
-        values: *mut f32,
-        places: *mut u16,
-        first: usize,
-        step: usize,
-    ) -> usize {
-        let mut length = 0;
-        for (place, vector) in self.0.into_iter().enumerate() {
-            let first = first + place * V::LANES;
-            // SAFETY: the trait's requirements.
-            length += unsafe {
-                vector.store_nonzero(values.add(length), places.add(length), first, step)
-            };
-        }
-        length
     }
 }
