@@ -93,6 +93,23 @@ fn forms_with_fewer_multiplications_agree_with_the_direct_one() {
     forms_agree(groups, "d", ImageSize::new(24, 31), 1);
 }
 
+/// Where a window has fewer inputs than outputs it is the inputs that are cut up, and a ReLU must wait
+/// for the last part: five inputs of `b`, nine outputs.
+#[test]
+fn a_relu_waits_for_all_parts_of_the_inputs() {
+    let network = Network::from_description(
+        br#"{"name": "parts", "layers": [
+            {"name": "a", "op": "conv", "out_channels": 96, "kernel": 5},
+            {"name": "b", "op": "conv", "out_channels": 96, "kernel": 5, "padding": 2},
+            {"name": "relu", "op": "relu"},
+            {"name": "c", "op": "conv", "out_channels": 16, "kernel": 5},
+            {"name": "d", "op": "conv", "out_channels": 8, "kernel": 5}
+        ]}"#,
+    )
+    .unwrap();
+    forms_agree(network, "d", ImageSize::new(26, 29), 1);
+}
+
 /// Differences of which many are zero are listed by so many channels of a group at a time: here each
 /// group has several lists, the last ones shorter than the others, and outputs of several widths.
 #[test]
