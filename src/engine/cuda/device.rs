@@ -15,7 +15,7 @@ use super::error::Call;
 use super::kernels::tables::ensure;
 use super::kernels::{Kernels, embedded};
 use super::times::{TIMED, Times};
-use super::transfer::{Arriving, Part, Returns, Staging, bytes};
+use super::transfer::{Arriving, Part, Returns, Source, Staging, bytes};
 use super::{CudaError, libraries};
 use crate::engine::KernelTime;
 
@@ -157,7 +157,7 @@ impl Device {
         let copy = self.allocate(values.len())?;
         let to = copy.device_ptr(&self.stream).0;
         // SAFETY: as much memory was just allocated.
-        unsafe { self.send(&[Part { offset: 0, bytes: bytes(values) }], to) }?;
+        unsafe { self.send(&[Part { offset: 0, source: bytes(values) }], to) }?;
         Ok(copy)
     }
 
@@ -168,7 +168,11 @@ impl Device {
     ///
     /// # Errors
     /// [`CudaError::Driver`].
-    pub(super) unsafe fn send(&self, parts: &[Part<'_>], to: u64) -> Result<(), CudaError> {
+    pub(super) unsafe fn send<S: Source>(
+        &self,
+        parts: &[Part<S>],
+        to: u64,
+    ) -> Result<(), CudaError> {
         // SAFETY: the caller's promise.
         let sent = unsafe { self.staging.copy(&self.stream, parts, to) };
         sent.map_err(CudaError::driver("copy to its memory"))
@@ -187,7 +191,7 @@ impl Device {
         let images: Vec<Cow<'_, [f32]>> = images.iter().map(pixels).collect();
         let (mut parts, mut end) = (Vec::with_capacity(images.len()), 0);
         for image in &images {
-            parts.push(Part { offset: end, bytes: bytes(image) });
+            parts.push(Part { offset: end, source: bytes(image) });
             end += size_of_val::<[f32]>(image);
         }
         ensure(end <= to.len() * size_of::<f32>(), "copy_images", || {

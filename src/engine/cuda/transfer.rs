@@ -16,12 +16,15 @@ use rayon::prelude::*;
 use super::CudaError;
 
 /// Bytes of a chunk that copies to the device go through.
-const CHUNK: usize = 4 << 20;
+const CHUNK: usize = 3 << 20;
 /// How many chunks, at most: the host fills one while the device has yet to read the others, which
 /// are the tables of two waves or a batch of images.
-const CHUNKS: usize = 24;
+const CHUNKS: usize = 32;
 /// Bytes that a thread copies at a time.
-const PIECE: usize = 128 << 10;
+const PIECE: usize = 96 << 10;
+/// What is copied is cut at multiples of so many bytes: never within a value, or a pixel of three.
+const WHOLE: usize = 3 << 8;
+const _: () = assert!(CHUNK.is_multiple_of(WHOLE) && PIECE.is_multiple_of(WHOLE));
 /// Bytes of pinned memory for a copy to the host, at least.
 const LEAST: usize = 64 << 10;
 
@@ -49,21 +52,45 @@ impl Drop for Pinned {
     }
 }
 
-/// Bytes that are copied to an offset on the device.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Part<'v> {
-    pub offset: usize,
-    pub bytes: &'v [MaybeUninit<u8>],
+/// What is copied to the device: bytes that are there, or that are made in the memory which the
+/// device copies.
+pub(super) trait Source: Sync {
+    /// How many bytes.
+    fn length(&self) -> usize;
+
+    /// Writes those from `first` on: all of `to`. Where parts begin at multiples of bytes that
+    /// [`WHOLE`] is a multiple of, `first` is one too.
+    fn write(&self, first: usize, to: &mut [MaybeUninit<u8>]);
 }
 
-impl Part<'_> {
+/// The bytes of values.
+pub(super) type Bytes<'v> = &'v [MaybeUninit<u8>];
+
+impl Source for Bytes<'_> {
+    fn length(&self) -> usize {
+        self.len()
+    }
+
+    fn write(&self, first: usize, to: &mut [MaybeUninit<u8>]) {
+        to.copy_from_slice(&self[first..first + to.len()]);
+    }
+}
+
+/// What is copied to an offset on the device.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part<S> {
+    pub offset: usize,
+    pub source: S,
+}
+
+impl<S: Source> Part<S> {
     fn end(&self) -> usize {
-        self.offset + self.bytes.len()
+        self.offset + self.source.length()
     }
 }
 
 /// The bytes of values.
-pub(super) fn bytes<T: DeviceRepr>(values: &[T]) -> &[MaybeUninit<u8>] {
+pub(super) fn bytes<T: DeviceRepr>(values: &[T]) -> Bytes<'_> {
     // SAFETY: any memory is bytes that may not be initialised, as what lies between fields is not.
     unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
 }
@@ -88,10 +115,10 @@ impl Staging {
     ///
     /// # Safety
     /// The device has memory there.
-    pub unsafe fn copy(
+    pub unsafe fn copy<S: Source>(
         &self,
         stream: &Arc<CudaStream>,
-        parts: &[Part<'_>],
+        parts: &[Part<S>],
         to: u64,
     ) -> Result<(), DriverError> {
         let mut ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -109,7 +136,7 @@ impl Staging {
                 result::memcpy_htod_async(to + copied as u64, staged, stream.cu_stream())?;
             }
             chunk.done.record(stream)?;
-            ring.filled += length;
+            ring.filled += length.next_multiple_of(WHOLE);
             copied += length;
         }
         Ok(())
@@ -117,7 +144,7 @@ impl Staging {
 }
 
 /// Copies what parts have from `first` on, on all cores.
-fn gather(parts: &[Part<'_>], first: usize, mut to: &mut [MaybeUninit<u8>]) {
+fn gather<S: Source>(parts: &[Part<S>], first: usize, mut to: &mut [MaybeUninit<u8>]) {
     let end = first + to.len();
     let (mut next, mut pieces) = (first, Vec::new());
     let begin = parts.partition_point(|part| part.end() <= first);
@@ -126,16 +153,18 @@ fn gather(parts: &[Part<'_>], first: usize, mut to: &mut [MaybeUninit<u8>]) {
         // What lies between parts is left as it is.
         let (_, behind) = to.split_at_mut(from - next);
         let (here, behind) = behind.split_at_mut(until - from);
-        let bytes = &part.bytes[from - part.offset..until - part.offset];
-        pieces.extend(here.chunks_mut(PIECE).zip(bytes.chunks(PIECE)));
+        let firsts = (from - part.offset..).step_by(PIECE);
+        pieces.extend(here.chunks_mut(PIECE).zip(firsts).map(|(to, first)| (part, first, to)));
         (to, next) = (behind, until);
     }
-    let copy = |(to, from): (&mut [MaybeUninit<u8>], &[MaybeUninit<u8>])| to.copy_from_slice(from);
+    let write = |(part, first, to): (&Part<S>, usize, &mut [MaybeUninit<u8>])| {
+        part.source.write(first, to);
+    };
     if end - first <= PIECE {
         // Other threads would take as long to begin.
-        pieces.into_iter().for_each(copy);
+        pieces.into_iter().for_each(write);
     } else {
-        pieces.into_par_iter().for_each(copy);
+        pieces.into_par_iter().for_each(write);
     }
 }
 
@@ -245,10 +274,10 @@ mod tests {
     fn what_is_gathered_is_what_parts_have_there() {
         // Parts of more bytes than a thread copies at a time, of none and of few, and gaps.
         let values: Vec<u8> = (0..3 * PIECE).map(|place| (place % 251) as u8).collect();
-        let parts: Vec<Part<'_>> =
+        let parts: Vec<Part<Bytes<'_>>> =
             [(5, 0..2 * PIECE + 3), (2 * PIECE + 8, 0..0), (2 * PIECE + 9, 7..30)]
                 .into_iter()
-                .map(|(offset, place)| Part { offset, bytes: bytes(&values[place]) })
+                .map(|(offset, place)| Part { offset, source: bytes(&values[place]) })
                 .collect();
         let end = parts[2].end();
         let mut expected = vec![255; end + 4];

@@ -18,6 +18,7 @@ mod jobs;
 mod kept;
 mod lists;
 mod originals;
+mod pixels;
 mod presenting;
 mod runs;
 mod slots;

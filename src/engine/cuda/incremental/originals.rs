@@ -1,21 +1,21 @@
 //! The activations of original images, where some positions of a target depend on them.
 
-use cudarc::driver::CudaSlice;
+use cudarc::driver::{CudaSlice, DevicePtr};
 use ndarray::{ArrayView3, s};
-use rayon::prelude::*;
 
+use super::pixels::Pixels;
 use super::target::Target;
 use crate::engine::cuda::kernels::join::Join;
 use crate::engine::cuda::kernels::normalise::normalise_original;
 use crate::engine::cuda::kernels::parcel::Table;
 use crate::engine::cuda::kernels::pool::Pool;
 use crate::engine::cuda::kernels::rectify::rectify_original;
-use crate::engine::cuda::kernels::tables::{Origin, Original, Originals, Window, Windows};
+use crate::engine::cuda::kernels::tables::{Origin, Original, Originals, Window, Windows, ensure};
+use crate::engine::cuda::transfer::{Part, Source};
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::plan::{Axis, TapRun};
 use crate::engine::target::Step;
 use crate::geometry::Span;
-use crate::network::IMAGE_CHANNELS;
 
 /// An image, and the rows and columns of the target's positions that are looked at.
 pub(super) type Looked<'a> = (ArrayView3<'a, f32>, Span, Span);
@@ -64,16 +64,12 @@ impl Node<'_> {
     fn compute(&self, images: &[Looked<'_>]) -> Result<Originals, CudaError> {
         let node = &self.target.lineage.nodes()[self.place];
         let (windows, places, floats) = self.windows();
-        let images = match node.layer {
-            None => Some(self.pixels(images, floats)),
-            Some(_) => None,
-        };
         let table = Table::new(self.device, places)?;
         let windows = Windows::new(self.device, windows, node.channels)?;
-        let values = match images {
-            Some(pixels) if !pixels.is_empty() => self.device.upload(&pixels)?,
-            _ => self.device.allocate(floats.max(1))?,
-        };
+        let values = self.device.allocate(floats.max(1))?;
+        if node.layer.is_none() {
+            self.send_pixels(images, &values)?;
+        }
         let mut originals = Originals { images: table, windows, values };
         self.fill(&originals.windows, &mut originals.values)?;
         Ok(originals)
@@ -103,26 +99,24 @@ impl Node<'_> {
         (windows, places, offset)
     }
 
-    /// The parts of the images that are looked at, `[image][y][x][channel]`, `floats` in all.
-    fn pixels(&self, images: &[Looked<'_>], floats: usize) -> Vec<f32> {
-        let mut pixels = vec![0.0; floats];
-        let (mut rest, mut parts) = (&mut pixels[..], Vec::with_capacity(images.len()));
-        for ((image, ..), [ys, xs]) in images.iter().zip(self.cones) {
-            let (part, others) = rest.split_at_mut(ys[0].len() * xs[0].len() * IMAGE_CHANNELS);
-            parts.push((image, ys[0], xs[0], part));
-            rest = others;
-        }
-        parts.into_par_iter().for_each(|(image, y, x, part)| {
-            let rows = (y.start..y.end).zip(part.chunks_exact_mut(x.len().max(1) * IMAGE_CHANNELS));
-            for (y, row) in rows {
-                for channel in 0..IMAGE_CHANNELS {
-                    let line = image.slice(s![channel, y, x.start..x.end]);
-                    let to = row[channel..].iter_mut().step_by(IMAGE_CHANNELS);
-                    to.zip(line).for_each(|(to, &pixel)| *to = pixel);
-                }
-            }
+    /// Sends the parts of the images that are looked at, one after the other.
+    fn send_pixels(&self, images: &[Looked<'_>], to: &CudaSlice<f32>) -> Result<(), CudaError> {
+        let seen = images.iter().zip(self.cones).map(|((image, ..), [ys, xs])| {
+            let rows = ys[self.place].start as usize..ys[self.place].end as usize;
+            let columns = xs[self.place].start as usize..xs[self.place].end as usize;
+            Pixels(image.slice(s![.., rows, columns]))
         });
-        pixels
+        let (mut parts, mut offset) = (Vec::with_capacity(images.len()), 0);
+        for source in seen {
+            let length = source.length();
+            parts.push(Part { offset, source });
+            offset += length;
+        }
+        ensure(offset <= to.len() * size_of::<f32>(), "originals", || {
+            format!("{offset} bytes of pixels; there is room for {} values", to.len())
+        })?;
+        // SAFETY: there is room, as was just checked.
+        unsafe { self.device.send(&parts, to.device_ptr(&self.device.stream).0) }
     }
 
     fn input(&self, which: usize) -> Result<&Originals, CudaError> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cudarc::driver::{CudaSlice, DevicePtr, DeviceRepr};
 
 use super::tables::ensure;
-use crate::engine::cuda::transfer::{Part, bytes};
+use crate::engine::cuda::transfer::{Bytes, Part, bytes};
 use crate::engine::cuda::{CudaError, Device};
 
 /// Bytes between the beginnings of tables: a multiple of every entry's alignment.
@@ -54,7 +54,7 @@ impl<T> Table<T> {
 pub struct Parcel<'l> {
     memory: Arc<CudaSlice<u8>>,
     address: u64,
-    parts: Vec<Part<'l>>,
+    parts: Vec<Part<Bytes<'l>>>,
     filled: usize,
 }
 
@@ -82,7 +82,7 @@ impl<'l> Parcel<'l> {
         })?;
         let mut offset = begin;
         for list in lists.iter().filter(|list| !list.is_empty()) {
-            self.parts.push(Part { offset, bytes: bytes(list) });
+            self.parts.push(Part { offset, source: bytes(list) });
             offset += size_of_val(list.as_slice());
         }
         self.filled = end;
