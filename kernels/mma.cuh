@@ -52,7 +52,13 @@ struct Bf16 {
     static constexpr int VALUES = 2;
 
     static __device__ __forceinline__ uint32_t word(float low, float high) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+        uint32_t bits;
+        asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
+        return bits;
+#else
         return half(low) | half(high) << 16;
+#endif
     }
 
     static __device__ __forceinline__ float add(float sum, uint32_t a, uint32_t b) {

@@ -1,7 +1,7 @@
 // Every convolution but the last, in each precision.
 //
 // patterns: the outputs that the same taps meet; items: of each, the first of ROWS of its outputs,
-// one item a blockIdx.x; blockIdx.y: the group and its next COLUMNS channels. weights:
+// as many blocks an item as the groups have COLUMNS channels. weights:
 // `[group][ky][kx][input channel][padded outputs]`, zeros beyond the group's last. from, to:
 // changes (or activations) of the input and of the node, `[presentation][y][x][channel]`.
 #include "tap_product.cuh"
@@ -14,9 +14,7 @@ extern "C" __global__ void __launch_bounds__(TILE_THREADS)
                      const Original* __restrict__ originals,
                      const float* __restrict__ activations, const float* __restrict__ weights,
                      const float* __restrict__ from, float* __restrict__ to) {
-    const Item item = items[blockIdx.x];
-    const Pattern pattern = patterns[item.of];
-    convolve_changes<FmaTile>(p, pattern, item.first, presentations, originals, activations,
+    convolve_changes<FmaTile>(p, items, patterns, presentations, originals, activations,
                               weights, from, to);
 }
 
@@ -28,9 +26,7 @@ extern "C" __global__ void __launch_bounds__(TILE_THREADS)
                      const Original* __restrict__ originals,
                      const float* __restrict__ activations, const float* __restrict__ weights,
                      const float* __restrict__ from, float* __restrict__ to) {
-    const Item item = items[blockIdx.x];
-    const Pattern pattern = patterns[item.of];
-    convolve_changes<TensorTile<Tf32>>(p, pattern, item.first, presentations, originals, activations,
+    convolve_changes<TensorTile<Tf32>>(p, items, patterns, presentations, originals, activations,
                               weights, from, to);
 }
 
@@ -42,9 +38,7 @@ extern "C" __global__ void __launch_bounds__(TILE_THREADS)
                      const Original* __restrict__ originals,
                      const float* __restrict__ activations, const float* __restrict__ weights,
                      const float* __restrict__ from, float* __restrict__ to) {
-    const Item item = items[blockIdx.x];
-    const Pattern pattern = patterns[item.of];
-    convolve_changes<TensorTile<Bf16>>(p, pattern, item.first, presentations, originals, activations,
+    convolve_changes<TensorTile<Bf16>>(p, items, patterns, presentations, originals, activations,
                               weights, from, to);
 }
 
@@ -54,7 +48,5 @@ extern "C" __global__ void __launch_bounds__(TILE_THREADS)
                          const Pattern* __restrict__ patterns, const float* __restrict__ weights,
                          const float* __restrict__ bias, const float* __restrict__ from,
                          float* __restrict__ to) {
-    const Item item = items[blockIdx.x];
-    const Pattern pattern = patterns[item.of];
-    convolve_originals(p, pattern, item.first, weights, bias, from, to);
+    convolve_originals(p, items, patterns, weights, bias, from, to);
 }

@@ -249,12 +249,18 @@ __device__ __forceinline__ void write_rows(const typename Tile::Sums& sums, cons
     });
 }
 
-// Which group and which of its columns the block has: blockIdx.y counts both.
-__device__ __forceinline__ void find_columns(const TapProductParameters& p, int& group,
-                                             int& first) {
-    const int tiles = p.padded / COLUMNS;
-    group = blockIdx.y / tiles;
-    first = blockIdx.y % tiles * COLUMNS;
+// What a block computes: rows of a pattern, and of a group the COLUMNS channels from `first` on.
+struct Share {
+    Item item;
+    int group;
+    int first;
+};
+
+// Blocks that read the same rows follow each other, so that all but the first find them in the cache.
+__device__ __forceinline__ Share share_of(const TapProductParameters& p, const Item* items) {
+    const uint32_t tiles = p.padded / COLUMNS, all = p.out_channels / p.outputs * tiles;
+    const int group = blockIdx.x % all / tiles, first = blockIdx.x % tiles * COLUMNS;
+    return {items[blockIdx.x / all], group, first};
 }
 
 __device__ __forceinline__ const float* weights_of(const TapProductParameters& p,
@@ -265,17 +271,17 @@ __device__ __forceinline__ const float* weights_of(const TapProductParameters& p
 
 // A convolution of changes, and the ReLU behind it if that is joined to it.
 template <class Tile, class Stored>
-__device__ __forceinline__ void convolve_changes(const TapProductParameters& p,
-                                                 const Pattern& pattern, uint32_t first_row,
+__device__ __forceinline__ void convolve_changes(const TapProductParameters& p, const Item* items,
+                                                 const Pattern* patterns,
                                                  const Presentation* presentations,
                                                  const Original* originals,
                                                  const float* activations, const float* weights,
                                                  const Stored* from, float* to) {
     __shared__ typename Tile::Shared shared;
     __shared__ TileRows rows;
-    int group, first;
-    find_columns(p, group, first);
-    find_rows(rows, p, pattern, first_row, group, presentations, originals);
+    const auto [item, group, first] = share_of(p, items);
+    const Pattern pattern = patterns[item.of];
+    find_rows(rows, p, pattern, item.first, group, presentations, originals);
     const TapProduct<Tile, Stored> product = {p, pattern, from,
                                               weights_of(p, weights, group, first), rows.inputs};
     typename Tile::Sums sums;
@@ -288,16 +294,15 @@ __device__ __forceinline__ void convolve_changes(const TapProductParameters& p,
 // A convolution of original images: every tap that meets an input, and the bias. How changes are
 // rectified depends on these values, so they are always computed in 32 bits, and as short sums
 // that are added up, which round less than one long sum.
-__device__ __forceinline__ void convolve_originals(const TapProductParameters& p,
-                                                   const Pattern& pattern, uint32_t first_row,
-                                                   const float* weights, const float* bias,
+__device__ __forceinline__ void convolve_originals(const TapProductParameters& p, const Item* items,
+                                                   const Pattern* patterns, const float* weights, const float* bias,
                                                    const float* from, float* to) {
     constexpr int SHORT = 64 / FmaTile::DEPTH;  // steps of a short sum
     __shared__ FmaTile::Shared shared;
     __shared__ TileRows rows;
-    int group, first;
-    find_columns(p, group, first);
-    find_rows(rows, p, pattern, first_row, group, nullptr, nullptr);
+    const auto [item, group, first] = share_of(p, items);
+    const Pattern pattern = patterns[item.of];
+    find_rows(rows, p, pattern, item.first, group, nullptr, nullptr);
     const TapProduct<FmaTile> product = {p, pattern, from,
                                          weights_of(p, weights, group, first), rows.inputs};
     FmaTile::Sums part, sums;

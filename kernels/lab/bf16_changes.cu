@@ -54,8 +54,6 @@ extern "C" __global__ void __launch_bounds__(TILE_THREADS)
                             const float* __restrict__ activations,
                             const float* __restrict__ weights,
                             const Bf16Value* __restrict__ from, float* __restrict__ to) {
-    const Item item = items[blockIdx.x];
-    const Pattern pattern = patterns[item.of];
-    convolve_changes<TensorTile<Bf16>>(p, pattern, item.first, presentations, originals,
+    convolve_changes<TensorTile<Bf16>>(p, items, patterns, presentations, originals,
                                        activations, weights, from, to);
 }

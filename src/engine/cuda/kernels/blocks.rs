@@ -101,15 +101,15 @@ impl Items {
 }
 
 impl<T> Blocks<T> {
-    /// A block of `threads` for each item and for each `y`; `None` where there is nothing to do.
-    pub(super) fn grid(&self, y: usize, threads: u32) -> Option<LaunchConfig> {
-        let count = self.items.length() as u32;
+    /// So many blocks of `threads` for each item; `None` where there is nothing to do.
+    pub(super) fn grid(&self, blocks: usize, threads: u32) -> Option<LaunchConfig> {
+        let count = (self.items.length() * blocks) as u32;
         let config = LaunchConfig {
-            grid_dim: (count, y as u32, 1),
+            grid_dim: (count, 1, 1),
             block_dim: (threads, 1, 1),
             shared_mem_bytes: 0,
         };
-        (count > 0 && y > 0).then_some(config)
+        (count > 0).then_some(config)
     }
 }
 

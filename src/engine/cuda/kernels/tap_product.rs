@@ -153,7 +153,12 @@ impl DeviceFilters {
     }
 
     fn grid(&self, patterns: &Patterns) -> Option<LaunchConfig> {
-        patterns.grid(self.groups * (self.padded / COLUMNS), THREADS)
+        patterns.grid(self.blocks(), THREADS)
+    }
+
+    /// Blocks that share the rows of an item: each has COLUMNS channels of a group.
+    fn blocks(&self) -> usize {
+        self.groups * (self.padded / COLUMNS)
     }
 
     /// The rows of a pattern, and where what it reads and writes ends.
@@ -211,9 +216,9 @@ impl DeviceFilters {
                 to.len()
             )
         })?;
-        let blocks = self.groups * (self.padded / COLUMNS);
-        ensure(blocks <= 0xFFFF, kernel, || {
-            format!("{} groups of {} channels", self.groups, self.out_channels / self.groups)
+        let (items, blocks) = (patterns.items.length(), self.blocks());
+        ensure(i32::try_from(items * blocks).is_ok(), kernel, || {
+            format!("{items} items of {blocks} blocks each")
         })
     }
 
