@@ -191,7 +191,7 @@ fn what_is_verified_is_held_to_the_precision_that_computed_it() {
     let test = "what_is_verified_is_held_to_the_precision_that_computed_it";
     let Some(runs) = Runs::new(test) else { return };
     for (precision, tolerance, more_than) in
-        [("fp32", 1e-5, 0.0), ("tf32", 1e-3, 1e-5), ("bf16", 1e-2, 1e-5)]
+        [("fp32", 1e-5, 0.0), ("tf32", 2e-3, 1e-5), ("bf16", 2e-2, 1e-5)]
     {
         let run = format!("run --top 2 --device cuda {SOME} --verify 40 --precision {precision}");
         if !runs.succeeds_with_tensor_cores(&run, precision, test) {

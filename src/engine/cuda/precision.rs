@@ -32,13 +32,24 @@ impl Precision {
         })
     }
 
+    /// In which precision the convolution that reads the pixels multiplies: the next better one. Its
+    /// sums are short, so that rounding does not average out, all layers behind it inherit what it
+    /// rounds, and it has a thirtieth of the products of AlexNet's conv5.
+    pub(super) const fn of_pixels(self) -> Self {
+        match self {
+            Self::Fp32 | Self::Tf32 => Self::Fp32,
+            Self::Bf16 => Self::Tf32,
+        }
+    }
+
     /// What is rounding in a difference, as a part of the largest difference of its map. Above, the
     /// engine is wrong: the other engines, which have 32 bits and more, are held to what 32 bits are.
+    /// On tensor cores it is twice the most that is expected of the goldens' maps, which are few.
     pub const fn tolerance(self) -> f64 {
         match self {
             Self::Fp32 => 1e-5,
-            Self::Tf32 => 1e-3,
-            Self::Bf16 => 1e-2,
+            Self::Tf32 => 2e-3,
+            Self::Bf16 => 2e-2,
         }
     }
 }

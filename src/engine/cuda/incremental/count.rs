@@ -1,7 +1,7 @@
 //! What kernels have to do for a presentation, counted from its plan: `docs/performance.md` has the
 //! budget of AlexNet.
 
-use super::target::Target;
+use super::target::{Target, precision_at};
 use crate::engine::KernelWork;
 use crate::engine::cuda::Precision;
 use crate::engine::plan::Plan;
@@ -27,7 +27,7 @@ pub(super) fn add(
         let (kernel, floats) = match &target.steps[place] {
             Step::Image => ("occlude", 2 * here),
             Step::Convolve { rectify, .. } => {
-                let kernel = match precision {
+                let kernel = match precision_at(target, place, precision) {
                     Precision::Fp32 => "tap_product_fp32",
                     Precision::Tf32 => "tap_product_tf32",
                     Precision::Bf16 => "tap_product_bf16",

@@ -3,15 +3,22 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::engine::cuda::Device;
 use crate::engine::cuda::kernels::respond::DeviceUnits;
 use crate::engine::cuda::kernels::tap_product::DeviceFilters;
+use crate::engine::cuda::{Device, Precision};
 use crate::engine::{EngineError, target};
 use crate::geometry::ImageSize;
 use crate::network::{LayerId, Model};
 
 /// A target with its filters.
 pub(super) type Target = target::Target<Arc<DeviceFilters>, DeviceUnits>;
+
+/// In which precision the convolution at `place` multiplies, where `asked` was asked for.
+pub(super) fn precision_at(target: &Target, place: usize, asked: Precision) -> Precision {
+    let nodes = target.lineage.nodes();
+    let reads_pixels = nodes[place].inputs.iter().any(|&input| nodes[input].layer.is_none());
+    if reads_pixels { asked.of_pixels() } else { asked }
+}
 
 /// A target; `filters` are those that other targets already needed.
 pub(super) fn target(

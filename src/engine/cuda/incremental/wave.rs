@@ -6,7 +6,7 @@ use cudarc::driver::CudaSlice;
 use super::lists::Tables;
 use super::runs::Wave;
 use super::slots::Slots;
-use super::target::Target;
+use super::target::{Target, precision_at};
 use crate::engine::cuda::kernels::join::Join;
 use crate::engine::cuda::kernels::normalise::normalise_change;
 use crate::engine::cuda::kernels::occlude::occlude;
@@ -142,7 +142,7 @@ impl Started<'_> {
                 let rectify = original.map(|original| (Origin::of(node), original));
                 packed.convolve_changes(
                     device,
-                    precision,
+                    precision_at(target, place, precision),
                     patterns,
                     presentations,
                     rectify,
