@@ -9,9 +9,12 @@ use std::process::Command;
 use crate::nvcc::Nvcc;
 
 /// Compute capabilities that get machine code of their own, as far as the compiler knows them:
-/// Turing, Ampere, Ampere and Ada for desktops, Hopper, Blackwell and Blackwell for desktops. The
-/// newest is embedded as PTX too, which drivers compile for whatever comes after it.
+/// Turing, Ampere, Ampere and Ada for desktops, Hopper, Blackwell and Blackwell for desktops.
 const ARCHITECTURES: [u32; 7] = [75, 80, 86, 89, 90, 100, 120];
+
+/// Those that are embedded as PTX too, beside the newest: drivers compile it for whatever comes after,
+/// and between Hopper and the newest come devices that have no machine code of their own.
+const PORTABLE: u32 = 90;
 
 /// The kernels' files, by name.
 pub fn sources(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
@@ -94,7 +97,13 @@ fn targets(nvcc: &Nvcc) -> Result<Vec<String>, Box<dyn Error>> {
         .iter()
         .map(|target| format!("-gencode=arch=compute_{target},code=sm_{target}"))
         .collect();
-    targets.push(format!("-gencode=arch=compute_{newest},code=compute_{newest}"));
+    let portable: BTreeSet<u32> =
+        common.iter().filter(|&&target| target == PORTABLE).chain([newest]).copied().collect();
+    targets.extend(
+        portable
+            .iter()
+            .map(|target| format!("-gencode=arch=compute_{target},code=compute_{target}")),
+    );
     Ok(targets)
 }
 

@@ -42,3 +42,16 @@ fn what_fails_says_so() {
         assert!(text.contains(expected), "{name}={value}: {text}\nexpected: {expected}");
     }
 }
+
+#[test]
+fn where_cudnn_lacks_the_first_algorithm_the_second_is_used() {
+    const TEST: &str = "where_cudnn_lacks_the_first_algorithm_the_second_is_used";
+    if is_inside() {
+        let [golden, _] = full::networks();
+        return full::differences_agree(&golden, 2);
+    }
+    let Some(gpu) = Gpu::emulated(TEST) else { return };
+    let name = full_name(module_path!(), TEST);
+    let output = gpu.run(&[("EMULATOR_CUDNN_PRECOMPUTED", "0")], &[&name, "--exact"]);
+    assert!(output.status.success(), "{}", told(&output));
+}

@@ -176,7 +176,7 @@ fn differences_are_the_plain_engines() {
     });
 }
 
-fn differences_agree(golden: &Golden, from_end: usize) {
+pub fn differences_agree(golden: &Golden, from_end: usize) {
     let found = present(&engine(), (golden, from_end), 7);
     let plain = present(&ReferenceEngine, (golden, from_end), 7);
     let mut moved = 0;

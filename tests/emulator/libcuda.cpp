@@ -330,6 +330,13 @@ Result cuMemPoolSetAttribute(void* pool, int attribute, void* value) {
     constexpr int RELEASE_THRESHOLD = 4;
     return pool && value && attribute == RELEASE_THRESHOLD ? SUCCESS : INVALID_VALUE;
 }
+Result cuMemPoolGetAttribute(void* pool, int attribute, void* value) {
+    constexpr int RESERVED_MEM_CURRENT = 5, USED_MEM_CURRENT = 7;
+    if (!pool || !value || (attribute != RESERVED_MEM_CURRENT && attribute != USED_MEM_CURRENT))
+        return INVALID_VALUE;
+    *static_cast<uint64_t*>(value) = 0;
+    return SUCCESS;
+}
 
 Result cuMemAllocAsync(Pointer* pointer, size_t size, void*) {
     const Result result = allocate(pointer, size);

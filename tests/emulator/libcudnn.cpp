@@ -10,7 +10,7 @@ using Status = int;
 constexpr Status SUCCESS = 0, NOT_INITIALIZED = 1001, BAD_PARAM = 2000, NOT_SUPPORTED = 3000,
                  EXECUTION_FAILED = 5000;
 // Values of cudnn.h.
-constexpr int FLOAT = 0, NCHW = 0, CROSS_CORRELATION = 1, FMA_MATH = 3, PRECOMPUTED_GEMM = 1;
+constexpr int FLOAT = 0, NCHW = 0, CROSS_CORRELATION = 1, FMA_MATH = 3, GEMM = 0, PRECOMPUTED_GEMM = 1;
 
 struct Tensor {
     int n = 0, c = 0, h = 0, w = 0;
@@ -18,6 +18,9 @@ struct Tensor {
 struct Convolution {
     int padding = 0, stride = 0, groups = 1, arithmetic = -1;
 };
+
+// The algorithm that there is; with EMULATOR_CUDNN_PRECOMPUTED=0 the other one.
+int algorithm_of_all() { return played("EMULATOR_CUDNN_PRECOMPUTED", 1) ? PRECOMPUTED_GEMM : GEMM; }
 
 // What a workspace must be at least, so that one that is too small shows.
 size_t workspace_of(const Tensor& from) { return 64 + size_t(from.c); }
@@ -91,7 +94,7 @@ Status cudnnGetConvolutionForwardWorkspaceSize(void*, const Tensor* from, const 
                                                const Convolution*, const Tensor*, int algorithm,
                                                size_t* bytes) {
     *bytes = workspace_of(*from);
-    return algorithm == PRECOMPUTED_GEMM ? SUCCESS : NOT_SUPPORTED;
+    return algorithm == algorithm_of_all() ? SUCCESS : NOT_SUPPORTED;
 }
 
 Status cudnnConvolutionForward(const Handle* handle, const float* alpha, const Tensor* input,
@@ -103,7 +106,7 @@ Status cudnnConvolutionForward(const Handle* handle, const float* alpha, const T
     const Tensor from = *input, filter = *filters, to = *result;
     const Convolution conv = *how;
     const int groups = conv.groups, per_group = from.c / groups;
-    if (*alpha != 1.0f || *beta != 0.0f || algorithm != PRECOMPUTED_GEMM || conv.arithmetic != FMA_MATH)
+    if (*alpha != 1.0f || *beta != 0.0f || algorithm != algorithm_of_all() || conv.arithmetic != FMA_MATH)
         return NOT_SUPPORTED;
     const auto length = [=](int input, int kernel) {
         return (input + 2 * conv.padding - kernel) / conv.stride + 1;

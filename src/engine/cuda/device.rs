@@ -38,9 +38,10 @@ impl fmt::Display for DeviceInfo {
     }
 }
 
-/// Bytes of memory that was given back which the driver keeps for what is asked for next. Otherwise it
-/// hands them to the system whenever somebody waits, and gets them again for the next wave.
-const KEPT: u64 = 256 << 20;
+/// Bytes of memory that was given back which the driver keeps for what is asked for next, at most: what
+/// waves and original images take. Otherwise it hands them to the system whenever somebody waits, and
+/// gets them again for the next wave.
+const KEPT: u64 = 4 << 30;
 
 /// A GPU with a stream to work on and all kernels loaded.
 ///
@@ -106,17 +107,14 @@ impl Device {
         &self.info
     }
 
-    /// Bytes of memory that nobody uses.
+    /// Bytes of memory that nobody uses, those included that the driver keeps for us.
     ///
     /// # Errors
     /// [`CudaError::Driver`].
     pub fn free_memory(&self) -> Result<usize, CudaError> {
-        let (free, _) = self
-            .stream
-            .context()
-            .mem_get_info()
-            .map_err(CudaError::driver("tell how much memory is free"))?;
-        Ok(free)
+        let context = self.stream.context();
+        let free = context.mem_get_info().and_then(|(free, _)| Ok(free + kept_memory(context)?));
+        free.map_err(CudaError::driver("tell how much memory is free"))
     }
 
     /// Memory for `length` values. What is in it is not known: everything must be written before
@@ -287,12 +285,15 @@ impl Device {
         self.fetch(values)?.wait()
     }
 
-    /// What is reached when all work asked for before is done.
+    /// What is reached when all work asked for before is done. Who waits for it leaves the
+    /// processor to those who make tables.
     ///
     /// # Errors
     /// [`CudaError::Driver`].
     pub(in crate::engine) fn mark(&self) -> Result<CudaEvent, CudaError> {
-        self.stream.record_event(None).map_err(CudaError::driver("mark its work"))
+        self.stream
+            .record_event(Some(sys::CUevent_flags::CU_EVENT_BLOCKING_SYNC))
+            .map_err(CudaError::driver("mark its work"))
     }
 
     /// Waits until the device is so far.
@@ -331,18 +332,37 @@ fn pixels<'i>(image: &ArrayView3<'i, f32>) -> Cow<'i, [f32]> {
     }
 }
 
-/// Has the driver keep some of the memory that is given back, where it has a pool of it.
-fn keep_memory(context: &CudaContext) -> Result<(), DriverError> {
+/// The pool that the driver keeps memory in, where it has one.
+fn pool(context: &CudaContext) -> Result<Option<sys::CUmemoryPool>, DriverError> {
     if !context.has_async_alloc() {
-        return Ok(());
+        return Ok(None);
     }
-    let (mut pool, mut kept) = (std::ptr::null_mut(), KEPT);
-    let threshold = CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
-    // SAFETY: the context's device has pools, and the attribute is a number of 64 bits.
-    unsafe {
-        sys::cuDeviceGetDefaultMemPool(&raw mut pool, context.cu_device()).result()?;
-        sys::cuMemPoolSetAttribute(pool, threshold, (&raw mut kept).cast()).result()
-    }
+    let mut pool = std::ptr::null_mut();
+    // SAFETY: the context's device has pools.
+    unsafe { sys::cuDeviceGetDefaultMemPool(&raw mut pool, context.cu_device()) }.result()?;
+    Ok(Some(pool))
+}
+
+/// Has the driver keep some of the memory that is given back.
+fn keep_memory(context: &CudaContext) -> Result<(), DriverError> {
+    let Some(pool) = pool(context)? else { return Ok(()) };
+    let (threshold, mut kept) = (CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, KEPT);
+    // SAFETY: the attribute is a number of 64 bits.
+    unsafe { sys::cuMemPoolSetAttribute(pool, threshold, (&raw mut kept).cast()) }.result()
+}
+
+/// Bytes that the driver keeps at the moment.
+fn kept_memory(context: &CudaContext) -> Result<usize, DriverError> {
+    let Some(pool) = pool(context)? else { return Ok(0) };
+    let bytes = |attribute| {
+        let mut bytes = 0_u64;
+        // SAFETY: the attribute is a number of 64 bits.
+        unsafe { sys::cuMemPoolGetAttribute(pool, attribute, (&raw mut bytes).cast()) }.result()?;
+        Ok(bytes)
+    };
+    let reserved = bytes(CUmemPool_attribute::CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT)?;
+    Ok(reserved.saturating_sub(bytes(CUmemPool_attribute::CU_MEMPOOL_ATTR_USED_MEM_CURRENT)?)
+        as usize)
 }
 
 /// Starts the driver, and counts the devices.

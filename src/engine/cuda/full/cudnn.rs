@@ -14,10 +14,13 @@ use crate::engine::cuda::{CudaError, Device, libraries};
 use crate::geometry::ImageSize;
 use crate::network::Convolution;
 
-/// One algorithm for all layers and batches: a sum's order must not depend on what a heuristic
-/// finds best.
-const ALGORITHM: sys::cudnnConvolutionFwdAlgo_t =
-    sys::cudnnConvolutionFwdAlgo_t::CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM;
+/// The algorithm of a layer, whatever the batch: a sum's order must not depend on what a heuristic
+/// finds best. Where cuDNN does not have the first for a layer's shape, the second, which it has for
+/// every shape.
+const ALGORITHMS: [sys::cudnnConvolutionFwdAlgo_t; 2] = [
+    sys::cudnnConvolutionFwdAlgo_t::CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM,
+    sys::cudnnConvolutionFwdAlgo_t::CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_GEMM,
+];
 /// 32 bits in products too: no TF32.
 const ARITHMETIC: sys::cudnnMathType_t = sys::cudnnMathType_t::CUDNN_FMA_MATH;
 
@@ -76,6 +79,7 @@ pub struct Convolve {
     filters: sys::cudnnFilterDescriptor_t,
     convolution: sys::cudnnConvolutionDescriptor_t,
     to: sys::cudnnTensorDescriptor_t,
+    algorithm: sys::cudnnConvolutionFwdAlgo_t,
     /// Floats that the three buffers must have.
     lengths: [usize; 3],
     /// Bytes that it needs to work in.
@@ -101,6 +105,7 @@ impl Convolve {
             filters: std::ptr::null_mut(),
             convolution: std::ptr::null_mut(),
             to: std::ptr::null_mut(),
+            algorithm: ALGORITHMS[0],
             lengths: [0; 3],
             workspace: 0,
         };
@@ -136,14 +141,20 @@ impl Convolve {
                 )?;
                 result::set_convolution_group_count(made.convolution, conv.groups as c_int)?;
                 result::set_convolution_math_type(made.convolution, ARITHMETIC)?;
-                made.workspace = result::get_convolution_forward_workspace_size(
-                    cudnn.handle,
-                    made.from,
-                    made.filters,
-                    made.convolution,
-                    made.to,
-                    ALGORITHM,
-                )?;
+                let workspace = |algorithm| {
+                    result::get_convolution_forward_workspace_size(
+                        cudnn.handle,
+                        made.from,
+                        made.filters,
+                        made.convolution,
+                        made.to,
+                        algorithm,
+                    )
+                    .map(|bytes| (algorithm, bytes))
+                };
+                let [first, second] = ALGORITHMS;
+                (made.algorithm, made.workspace) =
+                    workspace(first).or_else(|_| workspace(second))?;
             }
             Ok(made)
         };
@@ -191,7 +202,7 @@ impl Convolve {
                     self.filters,
                     filters as *const _,
                     self.convolution,
-                    ALGORITHM,
+                    self.algorithm,
                     workspace as *mut _,
                     self.workspace,
                     (&raw const zero).cast(),
