@@ -207,8 +207,8 @@ impl Pass {
         Ok(Self { batch, libraries, stages, buffers, workspace, patches, responses })
     }
 
-    /// Runs a batch of images, `[image][3][height][width]`, through the layers up to `last`; `look` sees each layer's output, `[image]` of
-    /// so many values, as soon as it is there.
+    /// Runs a batch of images, `[image][3][height][width]`, through the layers up to `last`; `look`
+    /// sees each layer's output, `[image]` of so many values, as soon as it is there.
     ///
     /// # Errors
     /// Of `look`, and [`CudaError::Driver`].
@@ -233,8 +233,8 @@ impl Pass {
         Ok(())
     }
 
-    /// Runs a batch of images through the layers before `layer`, one of the targets, and returns what each
-    /// is asked for: the response of one unit at one position, for each of the first images.
+    /// Runs a batch of images through the layers before `layer`, one of the targets, and returns what
+    /// each is asked for: the response of one unit at one position, for each of the first images.
     ///
     /// Of the layer itself nothing else is computed: what the units see is gathered, and cuBLAS
     /// multiplies it by the filters.
