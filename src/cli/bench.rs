@@ -154,8 +154,9 @@ impl Bench {
             let prepared = ranker.prepare(&model, &layers, self.image_size)?;
             let units: Vec<usize> =
                 layers.iter().map(|&layer| model.network().channels(layer)).collect();
-            let rankings = Rankings::new(&*prepared, &units, self.top, 0);
-            ranking_rate(&*prepared, rankings, &images, threads, self.time)?
+            let watch = Watch::new(&STOP);
+            let rankings = Rankings::new(&*prepared, &units, self.top, 0, &watch);
+            ranking_rate(rankings, &images, prepared.images_at_a_time(threads), self.time)?
         };
         let mut reports = Vec::with_capacity(layers.len());
         for (&layer, geometry) in layers.iter().zip(&geometries) {
@@ -319,24 +320,24 @@ impl Report {
     }
 }
 
-/// Images ranked a second, the lists of the best included, measured for about `time`.
+/// Images ranked a second, `count` at a time, the lists of the best included, measured for about `time`.
 fn ranking_rate(
-    prepared: &dyn Prepared,
     mut rankings: Rankings<'_>,
     images: &[Array3<f32>],
-    threads: usize,
+    count: usize,
     time: Duration,
 ) -> Result<f64, EngineError> {
-    let count = prepared.images_at_a_time(threads);
     let views: Vec<ArrayView3<'_, f32>> =
         images.iter().cycle().take(count).map(|image| image.view()).collect();
-    let watch = Watch::new(&STOP);
-    rankings.add(&views[..1], &watch)?;
+    // Twice, since what is begun is waited for when the next is.
+    rankings.add(&views[..1])?;
+    rankings.add(&views[..1])?;
     let (start, mut ranked) = (Instant::now(), 0);
     while ranked == 0 || start.elapsed() < time {
-        rankings.add(&views, &watch)?;
+        rankings.add(&views)?;
         ranked += count;
     }
+    rankings.finish()?;
     Ok(ranked as f64 / start.elapsed().as_secs_f64().max(1e-9))
 }
 

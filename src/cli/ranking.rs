@@ -27,6 +27,9 @@ pub(super) const RANKING: &str = "ranking";
 const BLOCKS: usize = 64;
 /// Images a block, at least.
 const IMAGES: usize = 64;
+/// Images that a GPU ranks at a time, and does whatever part of them it has: blocks of more are so
+/// many times as long. It does not depend on what ranks, so that anybody may finish the ranking.
+const BATCH: usize = 128;
 
 /// A ranking to be made.
 pub(super) struct RankingJob<'a> {
@@ -196,7 +199,7 @@ impl RankingJob<'_> {
 
     fn configuration(&self) -> RankingConfiguration {
         RankingConfiguration {
-            block: self.inputs.images.len().div_ceil(BLOCKS).max(IMAGES),
+            block: images_of_a_block(self.inputs.images.len()),
             provenance: self.inputs.provenance(self.top, self.engines[0].name()),
             units: self.inputs.units(),
         }
@@ -268,6 +271,12 @@ impl RankingJob<'_> {
         let work = || share.complete(folder, &names, &workers);
         if total == 0 { work() } else { self.progress.track(&task, &watch, work).map(drop) }
     }
+}
+
+/// Images a block, of so many in all.
+fn images_of_a_block(images: usize) -> usize {
+    let block = images.div_ceil(BLOCKS).max(IMAGES);
+    if block > BATCH { block.next_multiple_of(BATCH) } else { block }
 }
 
 /// Puts the blocks of a ranking together, each taken from the first of `sources` that has it, and
@@ -360,4 +369,17 @@ fn read(
         found = Some(read);
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_few_and_large_ones_are_whole_batches() {
+        for (images, block) in [(1, 64), (4096, 64), (5000, 79), (8192, 128), (50_000, 896)] {
+            assert_eq!(images_of_a_block(images), block, "{images}");
+        }
+        assert!(1_281_167_usize.div_ceil(images_of_a_block(1_281_167)) <= BLOCKS);
+    }
 }

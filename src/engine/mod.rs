@@ -203,6 +203,9 @@ pub trait Engine: Sync {
     ) -> Result<Box<dyn Prepared + 'm>, EngineError>;
 }
 
+/// The extremes that an engine has begun with, for when they are wanted.
+pub type Begun<'e> = Box<dyn FnOnce() -> Result<Vec<Vec<Vec<Extremes>>>, EngineError> + 'e>;
+
 /// An engine prepared for a model, layers and an image size.
 ///
 /// Results are the same bytes for any number of threads and any division into batches.
@@ -230,6 +233,22 @@ pub trait Prepared: Sync {
         first: usize,
         watch: &Watch<'_>,
     ) -> Result<Vec<Vec<Vec<Extremes>>>, EngineError>;
+
+    /// Begins with what [`Prepared::extremes`] tells, and does not wait for it where a device is at
+    /// work: whoever begins with the next images before calling what this returns keeps it busy. The
+    /// images are no longer needed then.
+    ///
+    /// # Errors
+    /// As [`Prepared::extremes`], now or when it is called.
+    fn begin_extremes<'e>(
+        &'e self,
+        images: &[ArrayView3<'_, f32>],
+        first: usize,
+        watch: &'e Watch<'_>,
+    ) -> Result<Begun<'e>, EngineError> {
+        let found = self.extremes(images, first, watch)?;
+        Ok(Box::new(|| Ok(found)))
+    }
 
     /// Presents every occluder of every job to `layer`, one of those prepared.
     ///

@@ -6,7 +6,7 @@ use std::thread;
 use ndarray::ArrayView3;
 
 use super::SweepError;
-use crate::engine::{EngineError, Extremes, Prepared, Watch};
+use crate::engine::{Begun, EngineError, Extremes, Prepared, Watch};
 use crate::files::Digest;
 use crate::images::{Image, ImageFolder};
 use crate::ranking::{Collector, LayerRanking};
@@ -36,32 +36,49 @@ pub fn rank(
     threads: usize,
     watch: &Watch<'_>,
 ) -> Result<Ranked, SweepError> {
-    let mut rankings = Rankings::new(engine, units, n, range.start);
+    let mut rankings = Rankings::new(engine, units, n, range.start, watch);
     let mut digests = Vec::with_capacity(range.len());
     let indices: Vec<usize> = range.collect();
-    images.stream(&indices, threads, |stream| -> Result<(), SweepError> {
+    images.stream(&indices, threads, |stream| {
         loop {
-            let batch: Vec<Image> =
-                stream.take(engine.images_at_a_time(threads)).collect::<Result<_, _>>()?;
-            if batch.is_empty() {
-                return Ok(());
-            }
+            let batch: Result<Vec<Image>, _> =
+                stream.take(engine.images_at_a_time(threads)).collect();
+            let batch = match batch {
+                Ok(batch) if batch.is_empty() => {
+                    return Ok(Ranked { layers: rankings.finish()?, digests });
+                }
+                Ok(batch) => batch,
+                Err(unreadable) => {
+                    // Images before it may give responses that are not finite.
+                    rankings.finish()?;
+                    return Err(unreadable.into());
+                }
+            };
             let views: Vec<_> = batch.iter().map(|image| image.values.view()).collect();
-            rankings.add(&views, watch)?;
+            rankings.add(&views)?;
             digests.extend(batch.into_iter().map(|image| image.digest));
         }
-    })?;
-    Ok(Ranked { layers: rankings.finish(), digests })
+    })
 }
 
 /// Rankings in the making, one a layer, of images that follow each other.
 pub struct Rankings<'e> {
     engine: &'e dyn Prepared,
-    layers: Vec<Collector>,
+    watch: &'e Watch<'e>,
     /// The index of the next image.
     next: usize,
-    /// What the engine found in the last images, which is not in the rankings yet: of each the
-    /// extremes of every unit of each layer.
+    /// What the engine has begun with in the last images.
+    begun: Option<Begun<'e>>,
+    lists: Lists,
+}
+
+/// The best of the images so far.
+struct Lists {
+    layers: Vec<Collector>,
+    /// The index of the next image to be kept.
+    next: usize,
+    /// What the engine found in images that are not in the lists yet: of each the extremes of every
+    /// unit of each layer.
     found: Vec<Vec<Vec<Extremes>>>,
 }
 
@@ -69,49 +86,63 @@ impl<'e> Rankings<'e> {
     /// Rankings without images yet, the first of which will have the index `first`, of the layers
     /// that `engine` was prepared for; `units` counts the units of each. They keep the best `n` at
     /// either end.
-    pub fn new(engine: &'e dyn Prepared, units: &[usize], n: usize, first: usize) -> Self {
+    pub fn new(
+        engine: &'e dyn Prepared,
+        units: &[usize],
+        n: usize,
+        first: usize,
+        watch: &'e Watch<'e>,
+    ) -> Self {
         let layers = units.iter().map(|&units| Collector::new(units, n)).collect();
-        Self { engine, layers, next: first, found: Vec::new() }
+        let lists = Lists { layers, next: first, found: Vec::new() };
+        Self { engine, watch, next: first, begun: None, lists }
     }
 
-    /// Ranks some more images.
+    /// Ranks some more images, which are not needed afterwards.
     ///
     /// # Errors
-    /// As [`Prepared::extremes`].
-    pub fn add(
-        &mut self,
-        images: &[ArrayView3<'_, f32>],
-        watch: &Watch<'_>,
-    ) -> Result<(), EngineError> {
-        let Self { engine, next, .. } = *self;
-        // An engine on a GPU leaves the processor free: what it found before goes into the rankings
-        // while it looks at these.
+    /// As [`Prepared::extremes`], of these images or of those before.
+    pub fn add(&mut self, images: &[ArrayView3<'_, f32>]) -> Result<(), EngineError> {
+        let Self { engine, watch, next, begun, lists } = self;
+        // A device begins with these images before those before are waited for, so that it always has
+        // something to do. It also leaves the processor free: what was found even before goes into the
+        // lists meanwhile.
         let found = thread::scope(|scope| {
             // Where no thread is to be had it is done behind.
             let _ =
-                thread::Builder::new().name("rankings".into()).spawn_scoped(scope, || self.keep());
-            engine.extremes(images, next, watch)
+                thread::Builder::new().name("rankings".into()).spawn_scoped(scope, || lists.keep());
+            let before = begun.replace(engine.begin_extremes(images, *next, watch)?);
+            before.map_or(Ok(Vec::new()), |before| before())
         })?;
-        self.keep();
-        self.next += found.len();
-        self.found = found;
+        *next += images.len();
+        lists.keep();
+        lists.found = found;
         Ok(())
     }
 
     /// The rankings.
-    pub fn finish(mut self) -> Vec<LayerRanking> {
-        self.keep();
-        self.layers.into_iter().map(Collector::finish).collect()
+    ///
+    /// # Errors
+    /// As [`Rankings::add`].
+    pub fn finish(self) -> Result<Vec<LayerRanking>, EngineError> {
+        let Self { begun, mut lists, .. } = self;
+        lists.keep();
+        if let Some(begun) = begun {
+            lists.found = begun()?;
+            lists.keep();
+        }
+        Ok(lists.layers.into_iter().map(Collector::finish).collect())
     }
+}
 
-    /// Keeps what was found in the last images.
+impl Lists {
+    /// Keeps what was found.
     fn keep(&mut self) {
-        let found = std::mem::take(&mut self.found);
-        let first = self.next - found.len();
-        for (image, layers) in (first..).zip(found) {
-            for (layer, units) in self.layers.iter_mut().zip(&layers) {
-                layer.add(image as u32, units);
+        for found in std::mem::take(&mut self.found) {
+            for (layer, units) in self.layers.iter_mut().zip(&found) {
+                layer.add(self.next as u32, units);
             }
+            self.next += 1;
         }
     }
 }

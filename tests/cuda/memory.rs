@@ -8,6 +8,9 @@ use occlumap::engine::{Engine, Presented};
 use crate::emulator::{Gpu, full_name, is_inside, told};
 use crate::full;
 
+/// The emulator's memory, as it is where nothing else is played.
+const PLENTY: &str = "8589934592";
+
 /// Tells, in a process of its own, the bits of what `present` finds where the emulator plays this,
 /// or the error that it ends with.
 fn outcome(gpu: &Gpu, test: &str, played: &[(&str, &str)]) -> String {
@@ -60,14 +63,74 @@ fn whole_images_come_in_smaller_batches() {
     assert!(none.contains("of 100000 are free"), "{none}");
 }
 
+/// Ranks more images than a small device has room for; an error of the device is told.
+fn rank() {
+    let [golden, _] = full::networks();
+    match full::try_to_rank(&full::engine(), &golden, 35, 20) {
+        Ok(found) => {
+            let all = found.iter().flatten().flatten();
+            tell_bits(all.map(|unit| {
+                let (max, min) = (unit.max.to_bits(), unit.min.to_bits());
+                format!("{max:08x}@{} {min:08x}@{}", unit.max_at, unit.min_at)
+            }));
+        }
+        Err(error) => tell_error(&error),
+    }
+}
+
+/// Batches of 128, which is more than there are, of several that do not divide them, and of one: also
+/// where copies are late or early and kernels late, so that either stream must wait for the other.
+#[test]
+fn rankings_do_not_depend_on_batches_or_on_when_copies_are_done() {
+    const TEST: &str = "rankings_do_not_depend_on_batches_or_on_when_copies_are_done";
+    if is_inside() {
+        return rank();
+    }
+    let Some(gpu) = Gpu::emulated(TEST) else { return };
+    let plenty = outcome(&gpu, TEST, &[]);
+    assert!(!plenty.contains("error"), "{plenty}");
+    for memory in ["12000000", "3000000", "1000000"] {
+        for lazy in ["0", "1", "2"] {
+            let played = [("EMULATOR_MEMORY", memory), ("EMULATOR_LAZY", lazy)];
+            assert!(outcome(&gpu, TEST, &played) == plenty, "{played:?}");
+        }
+    }
+    let none = outcome(&gpu, TEST, &[("EMULATOR_MEMORY", "100000")]);
+    assert!(none.contains("error: the GPU's memory is too small"), "{none}");
+}
+
+#[test]
+fn memory_that_runs_out_under_a_ranking_costs_nothing_but_time() {
+    const TEST: &str = "memory_that_runs_out_under_a_ranking_costs_nothing_but_time";
+    if is_inside() {
+        return rank();
+    }
+    let Some(gpu) = Gpu::emulated(TEST) else { return };
+    // Smaller batches, which take the emulator less time.
+    let (recovered, failed) = let_allocations_of(&gpu, TEST, "3000000", 5, &[]);
+    assert_eq!((recovered, failed), (20, 0));
+}
+
 /// Lets one allocation after the other fail, `every` apart: what is found stays the same, or an
 /// error tells of memory. How often each.
 fn let_allocations_fail(gpu: &Gpu, test: &str, every: usize, accepted: &[&str]) -> (usize, usize) {
-    let plenty = outcome(gpu, test, &[]);
+    let_allocations_of(gpu, test, PLENTY, every, accepted)
+}
+
+/// The same of a device with so much memory.
+fn let_allocations_of(
+    gpu: &Gpu,
+    test: &str,
+    memory: &str,
+    every: usize,
+    accepted: &[&str],
+) -> (usize, usize) {
+    let memory = ("EMULATOR_MEMORY", memory);
+    let plenty = outcome(gpu, test, &[memory]);
     assert!(!plenty.contains("error"), "{plenty}");
     let (mut recovered, mut failed) = (0, 0);
     for allocation in (1..).step_by(every).take(20) {
-        let played = [("EMULATOR_ALLOCATION", &*allocation.to_string())];
+        let played = [memory, ("EMULATOR_ALLOCATION", &*allocation.to_string())];
         let found = outcome(gpu, test, &played);
         if found == plenty || accepted.contains(&found.as_str()) {
             recovered += 1;

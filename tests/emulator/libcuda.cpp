@@ -116,42 +116,69 @@ struct Context {
 } contexts[MOST_DEVICES];
 thread_local Context* context = nullptr;
 
+// When work is done: at once; when somebody waits for it (EMULATOR_LAZY=1); or (2) that of streams that
+// have not been asked to compute, which only copy, at once, but for what waits for another stream.
+const long lazy = played("EMULATOR_LAZY", 0);
+
+// Of all streams, which wait for each other.
+std::recursive_mutex mutex_of_work;
+
 // Work in the order in which it was asked for.
 class Stream {
   public:
     Context* const of = context;
 
     // Does it, or keeps it for later; returns its number.
-    uint64_t ask(std::function<void()> work) {
-        static const bool lazy = played("EMULATOR_LAZY", 0) != 0;
-        const std::lock_guard lock(mutex);
-        if (lazy) {
-            waiting.push_back(std::move(work));
-        } else {
-            work();
-            done++;
-        }
-        return done + waiting.size();
+    uint64_t ask(std::function<void()> work) { return add({std::move(work), nullptr, 0}); }
+
+    // The same of work that no stream is asked for that only copies.
+    uint64_t compute(std::function<void()> work) {
+        const std::lock_guard lock(mutex_of_work);
+        computes = true;
+        return ask(std::move(work));
     }
+
+    // Keeps all that is asked for from now on until another stream has done so much.
+    void wait_for(Stream* other, uint64_t number) { add({[] {}, other, number}); }
 
     // Does all work up to this number.
     void reach(uint64_t number) {
-        const std::lock_guard lock(mutex);
-        for (; done < number && !waiting.empty(); done++) {
-            waiting.front()();
+        const std::lock_guard lock(mutex_of_work);
+        while (done < number && !waiting.empty()) {
+            const Item item = std::move(waiting.front());
             waiting.pop_front();
+            if (item.after) item.after->reach(item.number);
+            item.work();
+            done++;
         }
     }
 
     bool has_reached(uint64_t number) {
-        const std::lock_guard lock(mutex);
+        const std::lock_guard lock(mutex_of_work);
         return done >= number;
     }
 
   private:
-    std::recursive_mutex mutex;
-    std::deque<std::function<void()>> waiting;
+    struct Item {
+        std::function<void()> work;
+        Stream* after;  // does so much before
+        uint64_t number;
+    };
+    std::deque<Item> waiting;
     uint64_t done = 0;
+    bool computes = false;
+
+    uint64_t add(Item item) {
+        const std::lock_guard lock(mutex_of_work);
+        waiting.push_back(std::move(item));
+        const uint64_t last = done + waiting.size();
+        if (lazy == 0) reach(last);
+        if (lazy == 2 && !computes)
+            while (!waiting.empty() && is_free(waiting.front())) reach(done + 1);
+        return last;
+    }
+
+    static bool is_free(const Item& item) { return !item.after || item.after->has_reached(item.number); }
 };
 
 constexpr uint64_t EVERYTHING = ~uint64_t(0);
@@ -177,10 +204,11 @@ Result misplaced(const void* stream) {
 }
 
 // Asks a stream for work.
-Result ask(void* stream, std::function<void()> work) {
+Result ask(void* stream, std::function<void()> work, bool computing = false) {
     if (const Result problem = misplaced(stream)) return problem;
     if (!stream) return INVALID_HANDLE;  // the program has streams of its own
-    static_cast<Stream*>(stream)->ask(std::move(work));
+    Stream& asked = *static_cast<Stream*>(stream);
+    computing ? asked.compute(std::move(work)) : asked.ask(std::move(work));
     return SUCCESS;
 }
 
@@ -280,10 +308,9 @@ Result cuStreamSynchronize(void* stream) {
     static_cast<Stream*>(stream)->reach(EVERYTHING);
     return SUCCESS;
 }
-Result cuStreamWaitEvent(void*, void*, unsigned) { return SUCCESS; }
 // Libraries do their work by this.
 Result cuLaunchHostFunc(void* stream, void (*work)(void*), void* data) {
-    return ask(stream, [=] { work(data); });
+    return ask(stream, [=] { work(data); }, true);
 }
 
 Result cuEventCreate(void** event, unsigned) {
@@ -297,6 +324,14 @@ Result cuEventRecord(void* recorded, void* stream) {
     if (!stream || event.of != context) return INVALID_HANDLE;
     event.stream = static_cast<Stream*>(stream);
     event.number = event.stream->ask([time = event.time] { *time = Clock::now(); });
+    return SUCCESS;
+}
+// The event as it is now: it may be recorded again before the stream comes to it.
+Result cuStreamWaitEvent(void* stream, void* event, unsigned) {
+    if (const Result problem = misplaced(stream)) return problem;
+    const Event& awaited = *static_cast<Event*>(event);
+    if (!stream) return INVALID_HANDLE;
+    if (awaited.stream) static_cast<Stream*>(stream)->wait_for(awaited.stream, awaited.number);
     return SUCCESS;
 }
 Result cuEventSynchronize(void* event) {
@@ -340,7 +375,7 @@ Result cuMemPoolGetAttribute(void* pool, int attribute, void* value) {
 
 Result cuMemAllocAsync(Pointer* pointer, size_t size, void*) {
     const Result result = allocate(pointer, size);
-    if (result != OUT_OF_MEMORY || played("EMULATOR_LAZY", 0) == 0) return result;
+    if (result != OUT_OF_MEMORY || lazy == 0) return result;
     // What is to be given back is given back first.
     reach_everything();
     return allocate(pointer, size);
@@ -421,11 +456,11 @@ Result cuLaunchKernel(void* function, unsigned grid_x, unsigned grid_y, unsigned
     if (grid_x == 0 || grid_x > 0x7fffffff || grid_y == 0 || grid_z == 0 || x * y * z == 0 || x * y * z > 1024 ||
         grid_y > 65535 || grid_z > 65535 || shared > 227u << 10)
         return INVALID_VALUE;
-    if (idle()) return ask(stream, [] {});
+    if (idle()) return ask(stream, [] {}, true);
     const unsigned grid[3] = {grid_x, grid_y, grid_z}, size[3] = {x, y, z};
     using Kernel = std::function<void()> (*)(const unsigned*, const unsigned*, unsigned, void**);
-    if (const Result problem = ask(stream, reinterpret_cast<Kernel>(function)(grid, size, shared, arguments)))
-        return problem;
+    const auto work = reinterpret_cast<Kernel>(function)(grid, size, shared, arguments);
+    if (const Result problem = ask(stream, work, true)) return problem;
     return Result(played("EMULATOR_LAUNCH", SUCCESS));
 }
 

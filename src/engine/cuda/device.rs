@@ -1,18 +1,16 @@
 //! A GPU that is ready to work.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use cudarc::driver::sys::{self, CUmemPool_attribute, CUresult};
 use cudarc::driver::{
-    CudaContext, CudaEvent, CudaSlice, CudaStream, CudaViewMut, DevicePtr, DevicePtrMut,
-    DeviceRepr, DriverError, LaunchArgs, LaunchConfig, result,
+    CudaContext, CudaEvent, CudaSlice, CudaStream, CudaViewMut, DevicePtr, DeviceRepr, DriverError,
+    LaunchArgs, LaunchConfig, result,
 };
 use ndarray::ArrayView3;
 
 use super::error::Call;
-use super::kernels::tables::ensure;
 use super::kernels::{Kernels, embedded};
 use super::times::{TIMED, Times};
 use super::transfer::{Arriving, Part, Returns, Source, Staging, bytes};
@@ -46,7 +44,10 @@ const KEPT: u64 = 4 << 30;
 /// A GPU with a stream to work on and all kernels loaded.
 ///
 /// All work of a device goes to one stream, so it is done in the order in which it was asked for,
-/// and memory may be given back as soon as nothing more is asked of it.
+/// and memory may be given back as soon as nothing more is asked of it. The copies of a [`Feed`] alone
+/// have a stream of their own.
+///
+/// [`Feed`]: super::feed::Feed
 pub struct Device {
     info: DeviceInfo,
     pub(in crate::engine) stream: Arc<CudaStream>,
@@ -83,7 +84,8 @@ impl Device {
             source: error.into(),
         };
         let context = CudaContext::new(index).map_err(busy)?;
-        // SAFETY: all work goes to one stream, in order: there is nothing for events to order.
+        // SAFETY: all work goes to one stream, in order, but for copies of images to be ranked, whose
+        // stream has events of its own (`feed.rs`): there is nothing left for others to order.
         unsafe { context.disable_event_tracking() };
         // Without it the work takes longer, and nothing else.
         let _ = keep_memory(&context);
@@ -98,7 +100,7 @@ impl Device {
                 source: error.into(),
             },
         })?;
-        let (staging, returns) = (Staging::default(), Returns::default());
+        let (staging, returns) = (Staging::new(Arc::clone(&stream)), Returns::default());
         Ok(Self { info, stream, kernels, times: Times::default(), staging, returns })
     }
 
@@ -172,8 +174,7 @@ impl Device {
         to: u64,
     ) -> Result<(), CudaError> {
         // SAFETY: the caller's promise.
-        let sent = unsafe { self.staging.copy(&self.stream, parts, to) };
-        sent.map_err(CudaError::driver("copy to its memory"))
+        unsafe { self.staging.copy(parts, to) }
     }
 
     /// Copies images, each `[channel, y, x]` and all of one size, to where there is room for them, one
@@ -186,18 +187,7 @@ impl Device {
         images: &[ArrayView3<'_, f32>],
         to: &mut CudaViewMut<'_, f32>,
     ) -> Result<(), CudaError> {
-        let images: Vec<Cow<'_, [f32]>> = images.iter().map(pixels).collect();
-        let (mut parts, mut end) = (Vec::with_capacity(images.len()), 0);
-        for image in &images {
-            parts.push(Part { offset: end, source: bytes(image) });
-            end += size_of_val::<[f32]>(image);
-        }
-        ensure(end <= to.len() * size_of::<f32>(), "copy_images", || {
-            format!("{end} bytes of images; there is room for {} values", to.len())
-        })?;
-        let to = to.device_ptr_mut(&self.stream).0;
-        // SAFETY: there is room, as was just checked.
-        unsafe { self.send(&parts, to) }
+        self.staging.copy_images(images, to)
     }
 
     /// Starts a kernel.
@@ -321,14 +311,6 @@ impl Device {
 impl fmt::Debug for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Device").field(&self.info).finish()
-    }
-}
-
-/// An image's pixels next to each other, `[channel, y, x]`.
-fn pixels<'i>(image: &ArrayView3<'i, f32>) -> Cow<'i, [f32]> {
-    match image.to_slice() {
-        Some(pixels) => Cow::Borrowed(pixels),
-        None => image.iter().copied().collect(),
     }
 }
 

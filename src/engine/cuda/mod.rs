@@ -5,6 +5,7 @@
 
 mod device;
 mod error;
+mod feed;
 mod full;
 mod incremental;
 pub mod kernels;

@@ -5,20 +5,24 @@
 //! dry at each table. Memory that is pinned is copied when its turn comes in the stream, so what is
 //! copied goes through some that is.
 
+use std::borrow::Cow;
 use std::mem::MaybeUninit;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cudarc::driver::{
-    CudaEvent, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError, PinnedHostSlice, result,
+    CudaEvent, CudaSlice, CudaStream, CudaViewMut, DevicePtr, DevicePtrMut, DeviceRepr,
+    DriverError, PinnedHostSlice, result,
 };
+use ndarray::ArrayView3;
 use rayon::prelude::*;
 
 use super::CudaError;
+use super::kernels::tables::ensure;
 
 /// Bytes of a chunk that copies to the device go through.
 const CHUNK: usize = 3 << 20;
-/// How many chunks, at most: the host fills one while the device has yet to read the others, which
-/// are the tables of two waves or a batch of images.
+/// How many chunks a stream has, at most: the host fills one while the device has yet to read the
+/// others, which are the tables of two waves or a batch of images.
 const CHUNKS: usize = 32;
 /// Bytes that a thread copies at a time.
 const PIECE: usize = 96 << 10;
@@ -95,10 +99,14 @@ pub(super) fn bytes<T: DeviceRepr>(values: &[T]) -> Bytes<'_> {
     unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
 }
 
-/// Where copies to the device go through: chunks that are filled one after the other, and again
-/// when the device has read them.
-#[derive(Default)]
-pub(super) struct Staging(Mutex<Ring>);
+/// Where a stream's copies to the device go through: chunks that are filled one after the other, and
+/// again when the device has read them. Each stream has its own, since the event of a chunk tells of one
+/// stream alone.
+pub(super) struct Staging {
+    // Before the stream: it is given back when the device has read all that goes through it.
+    ring: Mutex<Ring>,
+    pub stream: Arc<CudaStream>,
+}
 
 #[derive(Default)]
 struct Ring {
@@ -110,18 +118,54 @@ struct Ring {
 }
 
 impl Staging {
+    /// For copies in this stream.
+    pub fn new(stream: Arc<CudaStream>) -> Self {
+        Self { ring: Mutex::default(), stream }
+    }
+
+    /// Has images, each `[channel, y, x]` and all of one size, copied to where there is room for them,
+    /// one after the other; they may be changed at once.
+    ///
+    /// # Errors
+    /// [`CudaError::Shape`] where there is no room; [`CudaError::Driver`].
+    pub fn copy_images(
+        &self,
+        images: &[ArrayView3<'_, f32>],
+        to: &mut CudaViewMut<'_, f32>,
+    ) -> Result<(), CudaError> {
+        let images: Vec<Cow<'_, [f32]>> = images.iter().map(pixels).collect();
+        let (mut parts, mut end) = (Vec::with_capacity(images.len()), 0);
+        for image in &images {
+            parts.push(Part { offset: end, source: bytes(image) });
+            end += size_of_val::<[f32]>(image);
+        }
+        ensure(end <= to.len() * size_of::<f32>(), "copy_images", || {
+            format!("{end} bytes of images; there is room for {} values", to.len())
+        })?;
+        let to = to.device_ptr_mut(&self.stream).0;
+        // SAFETY: there is room, as was just checked.
+        unsafe { self.copy(&parts, to) }
+    }
+
     /// Has parts, in the order of their offsets, copied to where `to` begins; they may be changed at
     /// once.
     ///
     /// # Safety
     /// The device has memory there.
-    pub unsafe fn copy<S: Source>(
-        &self,
-        stream: &Arc<CudaStream>,
-        parts: &[Part<S>],
-        to: u64,
-    ) -> Result<(), DriverError> {
-        let mut ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    ///
+    /// # Errors
+    /// [`CudaError::Driver`].
+    pub unsafe fn copy<S: Source>(&self, parts: &[Part<S>], to: u64) -> Result<(), CudaError> {
+        // SAFETY: the caller's promise.
+        let sent = unsafe { self.send(parts, to) };
+        sent.map_err(CudaError::driver("copy to its memory"))
+    }
+
+    /// # Safety
+    /// As [`Staging::copy`].
+    unsafe fn send<S: Source>(&self, parts: &[Part<S>], to: u64) -> Result<(), DriverError> {
+        let stream = &self.stream;
+        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let end = parts.last().map_or(0, Part::end);
         let mut copied = 0;
         while copied < end {
@@ -140,6 +184,14 @@ impl Staging {
             copied += length;
         }
         Ok(())
+    }
+}
+
+/// An image's pixels next to each other, `[channel, y, x]`.
+fn pixels<'i>(image: &ArrayView3<'i, f32>) -> Cow<'i, [f32]> {
+    match image.to_slice() {
+        Some(pixels) => Cow::Borrowed(pixels),
+        None => image.iter().copied().collect(),
     }
 }
 

@@ -13,12 +13,10 @@ use crate::engine::cuda::kernels::image::respond::respond;
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::reference::schedule::{Source, Step, schedule};
 use crate::geometry::ImageSize;
-use crate::network::{
-    Convolution, IMAGE_CHANNELS, Input, LayerId, LocalResponseNorm, MaxPool, Model, Network, Op,
-};
+use crate::network::{Convolution, Input, LayerId, LocalResponseNorm, MaxPool, Model, Network, Op};
 
-/// Presentations whose responses are computed at a time, whatever the batch: how cuBLAS adds up may
-/// depend on a matrix's shape.
+/// Presentations whose responses are computed at a time, whatever the batch, which has no more: how
+/// cuBLAS adds up may depend on a matrix's shape.
 pub const BATCH: usize = 32;
 
 /// A model's layers on a device, ready to run on batches of one size.
@@ -26,8 +24,6 @@ pub struct Pass {
     /// Images of a batch. It is always computed whole, so that the bytes of a response cannot
     /// depend on how many there are.
     pub batch: usize,
-    /// The images, `[image][3][height][width]`.
-    pub images: CudaSlice<f32>,
     libraries: (Cublas, Cudnn),
     stages: Vec<Stage>,
     /// Activations, `[image][channel][y][x]`; the one that is written is taken out meanwhile.
@@ -206,24 +202,24 @@ impl Pass {
             .into_iter()
             .map(|floats| device.allocate(floats).map(Some))
             .collect::<Result<_, _>>()?;
-        let images = device.allocate(batch * IMAGE_CHANNELS * image.area())?;
         let (patches, responses) =
             (device.allocate(BATCH * taps)?, device.allocate(BATCH * units)?);
-        Ok(Self { batch, images, libraries, stages, buffers, workspace, patches, responses })
+        Ok(Self { batch, libraries, stages, buffers, workspace, patches, responses })
     }
 
-    /// Runs `images` through the layers up to `last`; `look` sees each layer's output, `[image]` of
-    /// so many values, as soon as it is there.
+    /// Runs a batch of images, `[image][3][height][width]`, through the layers up to `last`; `look`
+    /// sees each layer's output, `[image]` of so many values, as soon as it is there.
     ///
     /// # Errors
     /// Of `look`, and [`CudaError::Driver`].
     pub fn run(
         &mut self,
         device: &Device,
+        images: &CudaSlice<f32>,
         last: LayerId,
         mut look: impl FnMut(LayerId, &CudaSlice<f32>) -> Result<(), CudaError>,
     ) -> Result<(), CudaError> {
-        let Self { batch, images, libraries, stages, buffers, workspace, .. } = self;
+        let Self { batch, libraries, stages, buffers, workspace, .. } = self;
         for stage in stages.iter().take_while(|stage| stage.step.layer <= last) {
             let taken = buffers[stage.step.output].take();
             // Each is put back below, also where a stage fails.
@@ -237,8 +233,8 @@ impl Pass {
         Ok(())
     }
 
-    /// Runs `images` through the layers before `layer`, one of the targets, and returns what each
-    /// is asked for: the response of one unit at one position, for each of the first images.
+    /// Runs a batch of images through the layers before `layer`, one of the targets, and returns what
+    /// each is asked for: the response of one unit at one position, for each of the first images.
     ///
     /// Of the layer itself nothing else is computed: what the units see is gathered, and cuBLAS
     /// multiplies it by the filters.
@@ -248,14 +244,14 @@ impl Pass {
     pub fn respond(
         &mut self,
         device: &Device,
-        layer: LayerId,
-        conv: &Convolution,
+        images: &CudaSlice<f32>,
+        (layer, conv): (LayerId, &Convolution),
         asked: &[Asked],
     ) -> Result<CudaSlice<f32>, CudaError> {
         if let Some(before) = layer.0.checked_sub(1) {
-            self.run(device, LayerId(before), |_, _| Ok(()))?;
+            self.run(device, images, LayerId(before), |_, _| Ok(()))?;
         }
-        let Self { images, libraries, stages, buffers, patches, responses, .. } = self;
+        let Self { libraries, stages, buffers, patches, responses, .. } = self;
         let found = stages.iter().find(|stage| stage.step.layer == layer);
         let shape = |problem: &str| CudaError::Shape {
             kernel: "forward pass",

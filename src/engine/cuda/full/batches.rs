@@ -1,0 +1,104 @@
+//! Work done in batches, each in the same memory of the device.
+
+use std::sync::PoisonError;
+
+use super::Full;
+use super::pass::{Pass, bytes_of_an_image};
+use super::presenting::Presenting;
+use super::ranking::Ranking;
+use crate::engine::cuda::CudaError;
+use crate::engine::{EngineError, Watch};
+
+/// What batches are computed in, of one kind of work at a time; none of either once there was no
+/// memory for it.
+#[derive(Default)]
+pub struct Rooms {
+    pub ranking: Option<Ranking>,
+    pub presenting: Option<Presenting>,
+}
+
+/// What one batch of some kind of work is computed in.
+pub trait Room: Sized {
+    /// For batches of `batch` images.
+    ///
+    /// # Errors
+    /// Out of memory among them: then a smaller batch may fit.
+    fn new(full: &Full<'_>, batch: usize) -> Result<Self, CudaError>;
+
+    /// The layers.
+    fn pass(&self) -> &Pass;
+
+    /// Images of a batch, at most.
+    fn most(full: &Full<'_>) -> usize;
+
+    /// Its place, now that other kinds of work have given their memory back.
+    fn place(rooms: &mut Rooms) -> &mut Option<Self>;
+}
+
+impl Full<'_> {
+    /// Room for as large a batch as the device's memory holds, at most so large a one.
+    pub fn largest<R: Room>(&self, mut batch: usize) -> Result<R, CudaError> {
+        loop {
+            match R::new(self, batch) {
+                Err(error) if error.is_out_of_memory() && batch > 1 => batch /= 2,
+                Err(error) if error.is_out_of_memory() => return Err(self.too_little()),
+                room => return room,
+            }
+        }
+    }
+
+    /// What to tell where there is no memory for a batch of one.
+    fn too_little(&self) -> CudaError {
+        let Self { device, model, layers, sizes, .. } = self;
+        let wanted =
+            bytes_of_an_image(model.network(), layers, sizes) + model.weights() * size_of::<f32>();
+        match device.free_memory() {
+            Ok(free) => CudaError::OutOfMemory { wanted, free, total: device.info().memory },
+            Err(error) => error,
+        }
+    }
+
+    /// Has `start` have the device begin with as much as fits into a batch, again and again, and hands
+    /// what was begun to `done`, while the device works on the batch behind it. Where the device's
+    /// memory runs out on the way, since others took it, batches are half as large from then on.
+    pub fn in_batches<R: Room, T, S>(
+        &self,
+        work: &[T],
+        watch: &Watch<'_>,
+        start: impl Fn(&mut R, &[T]) -> Result<S, CudaError>,
+        mut done: impl FnMut(&[T], S) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        self.device.bind()?;
+        let mut pending: Option<(&[T], S)> = None;
+        let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = R::place(&mut rooms);
+        let mut left = work;
+        while !left.is_empty() {
+            if watch.stopped() {
+                return Err(EngineError::Stopped);
+            }
+            let room = match held.as_mut() {
+                Some(room) => room,
+                None => held.insert(self.largest(R::most(self))?),
+            };
+            let batch = room.pass().batch;
+            let (some, others) = left.split_at(batch.min(left.len()));
+            match start(room, some) {
+                Ok(started) => {
+                    left = others;
+                    if let Some((before, started)) = pending.replace((some, started)) {
+                        done(before, started)?;
+                    }
+                }
+                Err(error) if error.is_out_of_memory() && batch > 1 => {
+                    // Given back before less is asked for.
+                    *held = None;
+                    *held = Some(self.largest(batch / 2)?);
+                }
+                Err(error) if error.is_out_of_memory() => return Err(self.too_little().into()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        pending.map_or(Ok(()), |(last, started)| done(last, started))
+    }
+}

@@ -1,0 +1,145 @@
+//! Occluded images: the response of one unit to each.
+
+use cudarc::driver::CudaSlice;
+
+use super::Full;
+use super::batches::{Room, Rooms};
+use super::pass::{Asked, BATCH, Pass};
+use crate::engine::cuda::CudaError;
+use crate::engine::cuda::kernels::image::occlude::{Shown, occlude};
+use crate::engine::cuda::transfer::Arriving;
+use crate::engine::request::{check_jobs, not_prepared};
+use crate::engine::{EngineError, Job, Presented, Watch};
+use crate::network::{IMAGE_CHANNELS, LayerId, Op};
+use crate::noise::{Noise, Patches};
+
+/// What a batch of presentations is computed in. It has no more than [`BATCH`] images: a batch is
+/// computed whole, and a map, or a verification, may ask for few.
+pub struct Presenting {
+    pass: Pass,
+    /// The images that a batch shows parts of, `[slot][3][height][width]`.
+    originals: CudaSlice<f32>,
+    /// What it shows, `[image][3][height][width]`.
+    shown: CudaSlice<f32>,
+}
+
+impl Room for Presenting {
+    fn new(full: &Full<'_>, batch: usize) -> Result<Self, CudaError> {
+        let images = || full.device.allocate(batch * IMAGE_CHANNELS * full.image.area());
+        Ok(Self { pass: full.pass(batch)?, originals: images()?, shown: images()? })
+    }
+
+    fn pass(&self) -> &Pass {
+        &self.pass
+    }
+
+    fn most(_: &Full<'_>) -> usize {
+        BATCH
+    }
+
+    fn place(rooms: &mut Rooms) -> &mut Option<Self> {
+        rooms.ranking = None;
+        &mut rooms.presenting
+    }
+}
+
+/// One response that is wanted: a job's, of the original image or behind one of its occluders.
+type Wanted = (usize, Option<usize>);
+
+impl Full<'_> {
+    /// Has the device begin with the responses of one batch.
+    fn respond(
+        &self,
+        room: &mut Presenting,
+        (layer, jobs): (LayerId, &[Job<'_>]),
+        patches: &[Patches<'_>],
+        wanted: &[Wanted],
+    ) -> Result<Option<Arriving<'_, f32>>, CudaError> {
+        let Presenting { pass, originals, shown: copies } = room;
+        let pixels = IMAGE_CHANNELS * self.image.area();
+        let (mut shown, mut asked, mut noise) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut slots, mut values) = (0, Vec::new());
+        for (place, &(number, which)) in wanted.iter().enumerate() {
+            let job = &jobs[number];
+            // A job's responses stand next to each other, and often those of one image.
+            let same = place > 0 && {
+                let before = &jobs[wanted[place - 1].0];
+                before.image.as_ptr() == job.image.as_ptr()
+                    && before.image.strides() == job.image.strides()
+            };
+            if !same {
+                let mut slot = originals.slice_mut(slots * pixels..(slots + 1) * pixels);
+                self.device.copy_images(&[job.image.view()], &mut slot)?;
+                slots += 1;
+            }
+            let slot = slots - 1;
+            shown.push(match which {
+                None => Shown::original(slot),
+                Some(which) => {
+                    let replayed = noise.len();
+                    if matches!(job.noise, Noise::Torch { .. }) {
+                        patches[number].draw(which, &mut values);
+                        noise.extend_from_slice(&values);
+                    }
+                    let occluder = &job.occluders[which];
+                    Shown::occluded(slot, job.image_index, occluder, job.noise, replayed)
+                }
+            });
+            asked.push(Asked { unit: job.unit, position: job.position });
+        }
+        // The rest of the batch shows anything, which nobody looks at.
+        shown.resize(pass.batch, Shown::original(0));
+        occlude(&self.device, self.image, &shown, originals, &noise, copies)?;
+        let Op::Conv(conv) = &self.model.network().layer(layer).op else { return Ok(None) };
+        let responses = pass.respond(&self.device, copies, (layer, conv), &asked)?;
+        Ok(Some(self.device.fetch(&responses)?))
+    }
+
+    /// As [`Prepared::present`](crate::engine::Prepared::present).
+    pub fn respond_to_all(
+        &self,
+        layer: LayerId,
+        jobs: &[Job<'_>],
+        watch: &Watch<'_>,
+    ) -> Result<Vec<Presented>, EngineError> {
+        if !self.layers.contains(&layer) {
+            return Err(not_prepared(self.model.network(), layer));
+        }
+        let units = self.model.network().channels(layer);
+        check_jobs(jobs, units, self.sizes[layer.0], self.image)?;
+        let patches: Vec<Patches<'_>> = jobs
+            .iter()
+            .map(|job| job.noise.patches(job.image_index, IMAGE_CHANNELS, job.occluders))
+            .collect();
+        // Each job's original image first, then its occluded copies.
+        let wanted: Vec<Wanted> = jobs
+            .iter()
+            .enumerate()
+            .flat_map(|(number, job)| {
+                let occluded = (0..job.occluders.len()).map(Some);
+                std::iter::once(None).chain(occluded).map(move |which| (number, which))
+            })
+            .collect();
+        let mut presented: Vec<Presented> = Vec::with_capacity(jobs.len());
+        let take = |batch: &[Wanted], arriving: Option<Arriving<'_, f32>>| {
+            let responses = arriving.map_or(Ok(Vec::new()), Arriving::wait)?;
+            for (&(number, which), response) in batch.iter().zip(responses) {
+                if !response.is_finite() {
+                    let Job { unit, image_index, .. } = jobs[number];
+                    return Err(self.not_finite(layer, unit, image_index as usize, response));
+                }
+                match (which, presented.last_mut()) {
+                    (Some(_), Some(job)) => job.differences.push(response - job.response),
+                    _ => presented.push(Presented { response, differences: Vec::new() }),
+                }
+            }
+            watch.advance(batch.iter().filter(|(_, which)| which.is_some()).count() as u64);
+            Ok(())
+        };
+        let respond = |room: &mut Presenting, batch: &[Wanted]| {
+            self.respond(room, (layer, jobs), &patches, batch)
+        };
+        self.in_batches(&wanted, watch, respond, take)?;
+        Ok(presented)
+    }
+}

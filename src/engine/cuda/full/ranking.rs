@@ -1,0 +1,142 @@
+//! Whole images for ranking: the extremes of every unit.
+
+use ndarray::ArrayView3;
+
+use super::Full;
+use super::batches::{Room, Rooms};
+use super::pass::Pass;
+use crate::engine::cuda::CudaError;
+use crate::engine::cuda::feed::Feed;
+use crate::engine::cuda::kernels::extremes::extremes;
+use crate::engine::cuda::transfer::Arriving;
+use crate::engine::request::check_image;
+use crate::engine::{Begun, EngineError, Extremes, Watch};
+use crate::network::{IMAGE_CHANNELS, LayerId};
+
+/// Images of a batch, at most: as many as fill a device with images of 227×227 pixels.
+const MOST: usize = 128;
+/// Bytes of the images of a batch, at most, which the host holds too: fewer larger images fill a device.
+const MOST_BYTES: usize = 96 << 20;
+
+/// What a batch of a ranking is computed in.
+pub struct Ranking {
+    pass: Pass,
+    feed: Feed,
+}
+
+impl Room for Ranking {
+    fn new(full: &Full<'_>, batch: usize) -> Result<Self, CudaError> {
+        let pass = full.pass(batch)?;
+        let feed = Feed::new(&full.device, batch * IMAGE_CHANNELS * full.image.area())?;
+        Ok(Self { pass, feed })
+    }
+
+    fn pass(&self) -> &Pass {
+        &self.pass
+    }
+
+    fn most(full: &Full<'_>) -> usize {
+        let bytes = IMAGE_CHANNELS * full.image.area() * size_of::<f32>();
+        let mut most = MOST;
+        while most > 1 && most * bytes > MOST_BYTES {
+            most /= 2;
+        }
+        most
+    }
+
+    fn place(rooms: &mut Rooms) -> &mut Option<Self> {
+        rooms.presenting = None;
+        &mut rooms.ranking
+    }
+}
+
+impl Full<'_> {
+    /// Has the device begin with the extremes of images, batch after batch, and waits for none.
+    pub fn rank<'e>(
+        &'e self,
+        images: &[ArrayView3<'_, f32>],
+        first: usize,
+        watch: &'e Watch<'_>,
+    ) -> Result<Begun<'e>, EngineError> {
+        let Some(&last) = self.layers.iter().max() else { return Ok(Box::new(|| Ok(Vec::new()))) };
+        images.iter().try_for_each(|image| check_image(image, self.image))?;
+        let mut begun = Vec::new();
+        self.in_batches(
+            images,
+            watch,
+            |room, batch| self.look(room, batch, last),
+            |batch, arriving| {
+                begun.push((batch.len(), arriving));
+                Ok(())
+            },
+        )?;
+        Ok(Box::new(move || {
+            let mut found = Vec::new();
+            for (images, arriving) in begun {
+                found.extend(self.seen(images, arriving)?);
+                watch.advance(images as u64);
+            }
+            self.check_finite(first, &found)?;
+            Ok(found)
+        }))
+    }
+
+    /// Has the device begin with the extremes of one batch of images: `[image][unit]` of each layer.
+    fn look(
+        &self,
+        room: &mut Ranking,
+        images: &[ArrayView3<'_, f32>],
+        last: LayerId,
+    ) -> Result<Vec<Arriving<'_, Extremes>>, CudaError> {
+        let Ranking { pass, feed } = room;
+        let mut arriving: Vec<Option<Arriving<'_, Extremes>>> = Vec::new();
+        arriving.resize_with(self.layers.len(), || None);
+        // The rest of the batch shows anything, which nobody looks at.
+        feed.show(&self.device, images, |shown| {
+            let batch = pass.batch;
+            pass.run(&self.device, shown, last, |id, output| {
+                if let Some(place) = self.layers.iter().position(|&layer| layer == id) {
+                    let planes = batch * self.model.network().channels(id);
+                    let found = extremes(&self.device, output, planes, self.sizes[id.0].area())?;
+                    arriving[place] = Some(self.device.fetch(&found)?);
+                }
+                Ok(())
+            })
+        })?;
+        Ok(arriving.into_iter().flatten().collect())
+    }
+
+    /// The extremes of so many images, when they are there: `[image][layer][unit]`.
+    fn seen(
+        &self,
+        images: usize,
+        arriving: Vec<Arriving<'_, Extremes>>,
+    ) -> Result<Vec<Vec<Vec<Extremes>>>, CudaError> {
+        let of_layers: Vec<Vec<Extremes>> =
+            arriving.into_iter().map(Arriving::wait).collect::<Result<_, _>>()?;
+        let of_image = |image: usize| {
+            let layers = self.layers.iter().zip(&of_layers).map(|(&layer, found)| {
+                let units = self.model.network().channels(layer);
+                found[image * units..(image + 1) * units].to_vec()
+            });
+            layers.collect()
+        };
+        Ok((0..images).map(of_image).collect())
+    }
+
+    /// Checks what was found in the images from `first` on.
+    fn check_finite(&self, first: usize, found: &[Vec<Vec<Extremes>>]) -> Result<(), EngineError> {
+        for (image, layers) in found.iter().enumerate() {
+            for (&layer, units) in self.layers.iter().zip(layers) {
+                for (unit, extremes) in units.iter().enumerate() {
+                    // A NaN or an infinity anywhere shows in one of the two.
+                    let values = [extremes.max, extremes.min];
+                    if let Some(&value) = values.iter().find(|value| !value.is_finite()) {
+                        return Err(self.not_finite(layer, unit, first + image, value));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
