@@ -41,6 +41,9 @@ struct Tf32 {
 #endif
     }
 
+    // The same of a weight, which the host has rounded.
+    static __device__ __forceinline__ uint32_t weight(float value) { return bits_of(value); }
+
     // The products of the values of two words, added to a sum.
     static __device__ __forceinline__ float add(float sum, uint32_t a, uint32_t b) {
         return sum + float_of(a) * float_of(b);
@@ -59,6 +62,10 @@ struct Bf16 {
 #else
         return half(low) | half(high) << 16;
 #endif
+    }
+
+    static __device__ __forceinline__ uint32_t weight(float low, float high) {
+        return word(low, high);
     }
 
     static __device__ __forceinline__ float add(float sum, uint32_t a, uint32_t b) {

@@ -18,7 +18,7 @@ extern "C" __global__ void __launch_bounds__(TILE_THREADS)
                               weights, from, to);
 }
 
-// Changes, products in tf32.
+// Changes, products in tf32; weights: rounded to it.
 extern "C" __global__ void __launch_bounds__(TILE_THREADS)
     tap_product_tf32(TapProductParameters p, const Item* __restrict__ items,
                      const Pattern* __restrict__ patterns,

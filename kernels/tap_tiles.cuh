@@ -120,12 +120,12 @@ struct TensorTile {
                                                          const Pack<4> (&values)[VALUES]) {
 #pragma unroll
         for (int i = 0; i < 4; i++) {
-            float together[VALUES];
-#pragma unroll
-            for (int j = 0; j < VALUES; j++) {
-                together[j] = values[j].value[i];
+            if constexpr (VALUES == 1) {
+                shared.weights[k][column + i] = Operand::weight(values[0].value[i]);
+            } else {
+                shared.weights[k / VALUES][column + i] =
+                    Operand::weight(values[0].value[i], values[1].value[i]);
             }
-            shared.weights[k / VALUES][column + i] = word(together);
         }
     }
 

@@ -1,9 +1,8 @@
 //! What kernels have to do for a presentation, counted from its plan: `docs/performance.md` has the
 //! budget of AlexNet.
 
-use super::target::{Target, precision_at};
+use super::target::Target;
 use crate::engine::KernelWork;
-use crate::engine::cuda::Precision;
 use crate::engine::plan::Plan;
 use crate::engine::target::Step;
 
@@ -17,7 +16,6 @@ pub(super) fn add(
     work: &mut [KernelWork],
     (target, groups): (&Target, &[usize]),
     (plan, presentations): (&Plan<'_>, f64),
-    precision: Precision,
 ) {
     let nodes = target.lineage.nodes();
     let changes = |place: usize| plan.positions(place) * nodes[place].channels;
@@ -26,13 +24,8 @@ pub(super) fn add(
         let here = changes(place);
         let (kernel, floats) = match &target.steps[place] {
             Step::Image => ("occlude", 2 * here),
-            Step::Convolve { rectify, .. } => {
-                let kernel = match precision_at(target, place, precision) {
-                    Precision::Fp32 => "tap_product_fp32",
-                    Precision::Tf32 => "tap_product_tf32",
-                    Precision::Bf16 => "tap_product_bf16",
-                };
-                (kernel, read + if *rectify { 2 * here } else { here })
+            Step::Convolve { packed, rectify } => {
+                (packed.kernel(), read + if *rectify { 2 * here } else { here })
             }
             Step::Pool { .. } => {
                 let seen = plan.y().reach(place).read.len() * plan.x().reach(place).read.len();

@@ -117,7 +117,7 @@ impl Engine for CudaEngine {
         let mut filters: HashMap<LayerId, Arc<DeviceFilters>> = HashMap::new();
         let mut targets = HashMap::new();
         for &layer in layers {
-            let target = target(&self.device, model, layer, image, &mut filters)?;
+            let target = target(&self.device, model, layer, image, self.precision, &mut filters)?;
             let slots = Slots::new(&target);
             targets.insert(layer, (target, slots));
         }
@@ -222,7 +222,7 @@ impl Prepared for Incremental<'_> {
             let plan = planner.plan(key);
             if !plan.is_empty() {
                 let share = count as f64 / all;
-                count::add(&mut work, (target, &groups), (&plan, share), self.engine.precision);
+                count::add(&mut work, (target, &groups), (&plan, share));
             }
         }
         work.retain(|work| !work.kernel.is_empty());

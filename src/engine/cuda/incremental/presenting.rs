@@ -121,8 +121,8 @@ impl<'a> Presenting<'a, '_> {
         let device = self.device();
         let Begun { originals, planner, runs, told, mut responses } = begun;
         watch.advance(runs.without_effect as u64);
-        let (precision, originals) = (self.engine.engine.precision, &*originals);
-        let waves = Waves { device, precision, target, slots, originals, stream: &told.stream };
+        let originals = &*originals;
+        let waves = Waves { device, target, slots, originals, stream: &told.stream };
 
         let mut bytes = self.engine.memory()?.min(WAVE_BYTES);
         let (mut place, mut buffers) = (Place::default(), Buffers::default());

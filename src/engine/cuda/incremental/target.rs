@@ -8,24 +8,19 @@ use crate::engine::cuda::kernels::tap_product::DeviceFilters;
 use crate::engine::cuda::{Device, Precision};
 use crate::engine::{EngineError, target};
 use crate::geometry::ImageSize;
-use crate::network::{LayerId, Model};
+use crate::network::{Input, LayerId, Model};
 
 /// A target with its filters.
 pub(super) type Target = target::Target<Arc<DeviceFilters>, DeviceUnits>;
 
-/// In which precision the convolution at `place` multiplies, where `asked` was asked for.
-pub(super) fn precision_at(target: &Target, place: usize, asked: Precision) -> Precision {
-    let nodes = target.lineage.nodes();
-    let reads_pixels = nodes[place].inputs.iter().any(|&input| nodes[input].layer.is_none());
-    if reads_pixels { asked.of_pixels() } else { asked }
-}
-
-/// A target; `filters` are those that other targets already needed.
+/// A target, to be multiplied in the precision that was asked for; `filters` are those that other
+/// targets already needed.
 pub(super) fn target(
     device: &Device,
     model: &Model,
     layer: LayerId,
     image: ImageSize,
+    asked: Precision,
     filters: &mut HashMap<LayerId, Arc<DeviceFilters>>,
 ) -> Result<Target, EngineError> {
     Target::new(
@@ -36,7 +31,10 @@ pub(super) fn target(
             if let Some(known) = filters.get(&id) {
                 return Ok(Arc::clone(known));
             }
-            let new = Arc::new(DeviceFilters::new(device, conv, weights, channels)?);
+            let reads_pixels = model.network().layer(id).inputs.contains(&Input::Image);
+            let precision = if reads_pixels { asked.of_pixels() } else { asked };
+            let new = DeviceFilters::new(device, conv, weights, channels, precision)?;
+            let new = Arc::new(new);
             filters.insert(id, Arc::clone(&new));
             Ok(new)
         },

@@ -6,7 +6,7 @@ use cudarc::driver::CudaSlice;
 use super::lists::Tables;
 use super::runs::Wave;
 use super::slots::Slots;
-use super::target::{Target, precision_at};
+use super::target::Target;
 use crate::engine::cuda::kernels::join::Join;
 use crate::engine::cuda::kernels::normalise::normalise_change;
 use crate::engine::cuda::kernels::occlude::occlude;
@@ -14,14 +14,13 @@ use crate::engine::cuda::kernels::pool::Pool;
 use crate::engine::cuda::kernels::present::{DeviceJobs, Presentations};
 use crate::engine::cuda::kernels::rectify::rectify_change;
 use crate::engine::cuda::kernels::tables::{Change, Origin, Originals, Windows};
-use crate::engine::cuda::{CudaError, Device, Precision};
+use crate::engine::cuda::{CudaError, Device};
 use crate::engine::plan::Plan;
 use crate::engine::target::Step;
 
 /// What all waves of a target on some images share.
 pub(super) struct Waves<'a> {
     pub device: &'a Device,
-    pub precision: Precision,
     pub target: &'a Target,
     pub slots: &'a Slots,
     /// Of each node that is kept, the originals of the images.
@@ -123,7 +122,7 @@ impl Started<'_> {
     /// Starts what one node computes.
     fn step(&self, place: usize, to: (&Windows, &mut CudaSlice<f32>)) -> Result<(), CudaError> {
         let Self { waves, presentations, .. } = *self;
-        let Waves { device, target, precision, .. } = *waves;
+        let Waves { device, target, .. } = *waves;
         let lineage = &target.lineage;
         let node = &lineage.nodes()[place];
         let input = node.inputs.first().copied().unwrap_or_default();
@@ -142,7 +141,6 @@ impl Started<'_> {
                 let rectify = original.map(|original| (Origin::of(node), original));
                 packed.convolve_changes(
                     device,
-                    precision_at(target, place, precision),
                     patterns,
                     presentations,
                     rectify,

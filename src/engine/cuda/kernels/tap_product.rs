@@ -36,8 +36,12 @@ mirrored! {
 /// A convolution's filters on the device, as the kernels read them.
 #[derive(Debug)]
 pub struct DeviceFilters {
+    /// In which precision changes are multiplied.
+    precision: Precision,
     /// `[group][ky][kx][input channel][padded output channel]`, zeros beyond a group's last.
     weights: CudaSlice<f32>,
+    /// The same in tf32, if that is the precision.
+    rounded: Option<CudaSlice<f32>>,
     /// `[output channel]`, zeros where there is none.
     bias: CudaSlice<f32>,
     in_channels: usize,
@@ -48,7 +52,8 @@ pub struct DeviceFilters {
 }
 
 impl DeviceFilters {
-    /// Copies the filters of a convolution on `channels` input channels.
+    /// Copies the filters of a convolution on `channels` input channels, which multiplies changes in
+    /// this precision.
     ///
     /// # Errors
     /// [`CudaError::Driver`].
@@ -57,6 +62,7 @@ impl DeviceFilters {
         conv: &Convolution,
         filters: &Filters,
         channels: usize,
+        precision: Precision,
     ) -> Result<Self, CudaError> {
         let &Convolution { out_channels, kernel, stride, padding, groups, .. } = conv;
         let (inputs, outputs) = (channels / groups, out_channels / groups);
@@ -72,8 +78,14 @@ impl DeviceFilters {
         }
         let mut bias = filters.bias.clone();
         bias.resize(out_channels, 0.0);
+        let rounded = || {
+            let rounded: Vec<f32> = weights.iter().copied().map(tf32).collect();
+            device.upload(&rounded)
+        };
         Ok(Self {
+            precision,
             weights: device.upload(&weights)?,
+            rounded: (precision == Precision::Tf32).then(rounded).transpose()?,
             bias: device.upload(&bias)?,
             in_channels: channels,
             out_channels,
@@ -222,6 +234,15 @@ impl DeviceFilters {
         })
     }
 
+    /// The name of the kernel that convolves changes.
+    pub fn kernel(&self) -> &'static str {
+        match self.precision {
+            Precision::Fp32 => "tap_product_fp32",
+            Precision::Tf32 => "tap_product_tf32",
+            Precision::Bf16 => "tap_product_bf16",
+        }
+    }
+
     /// Writes a convolution of changes into `to`; with `rectify`, the change behind the ReLU that
     /// follows it: then these are the node's origin and originals.
     ///
@@ -230,18 +251,18 @@ impl DeviceFilters {
     pub fn convolve_changes(
         &self,
         device: &Device,
-        precision: Precision,
         patterns: &Patterns,
         presentations: &Presentations,
         rectify: Option<(Origin, &Originals)>,
         (from, to): (&CudaSlice<f32>, &mut CudaSlice<f32>),
     ) -> Result<(), CudaError> {
         let kernels = &device.kernels;
-        let kernel = match precision {
-            Precision::Fp32 => ("tap_product_fp32", &kernels.tap_product_fp32),
-            Precision::Tf32 => ("tap_product_tf32", &kernels.tap_product_tf32),
-            Precision::Bf16 => ("tap_product_bf16", &kernels.tap_product_bf16),
+        let function = match self.precision {
+            Precision::Fp32 => &kernels.tap_product_fp32,
+            Precision::Tf32 => &kernels.tap_product_tf32,
+            Precision::Bf16 => &kernels.tap_product_bf16,
         };
+        let kernel = (self.kernel(), function);
         self.convolve_changes_by(kernel, device, patterns, presentations, rectify, (from, to))
     }
 
@@ -271,7 +292,7 @@ impl DeviceFilters {
                 launch.arg(&nothing).arg(&nothing);
             }
         }
-        launch.arg(&self.weights).arg(from).arg(to);
+        launch.arg(self.rounded.as_ref().unwrap_or(&self.weights)).arg(from).arg(to);
         // SAFETY: the arguments are the kernel's; patterns lie in their buffers, and in the
         // originals, which are read only with `rectify`, as `Originals` says.
         unsafe { device.start(kernel, &mut launch, grid) }?;
@@ -303,6 +324,12 @@ impl DeviceFilters {
 
 /// Patterns on the device, and what each block computes of them.
 pub type Patterns = Blocks<Pattern>;
+
+/// A value in tf32: 10 bits of mantissa, rounded to nearest, ties away from zero, as
+/// `kernels/mma.cuh` rounds changes.
+fn tf32(value: f32) -> f32 {
+    f32::from_bits(value.to_bits().wrapping_add(0x1000) & 0xFFFF_E000)
+}
 
 /// A group's output channels, rounded up to whole blocks.
 fn padded(outputs: usize) -> usize {

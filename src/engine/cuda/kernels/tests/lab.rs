@@ -12,7 +12,7 @@ use super::super::present::Presentations;
 use super::super::tables::{Change, Origin, Original, Originals, Presentation, Window, Windows};
 use super::super::tap_product::{DeviceFilters, Patterns};
 use super::emulator::{Gpu, has_tensor_cores, on_device};
-use crate::engine::cuda::{CudaError, Device};
+use crate::engine::cuda::{CudaError, Device, Precision};
 use crate::engine::plan::TapRun;
 use crate::geometry::{Slide, Span};
 use crate::network::{Convolution, Filters};
@@ -140,7 +140,8 @@ impl Convolving {
         let conv = Convolution::new(70, 3, 1, 1);
         let weight = noise(4, 70 * 9 * pooling.channels);
         let filters = Filters { weight, bias: vec![0.0; 70] };
-        let filters = DeviceFilters::new(device, &conv, &filters, pooling.channels).unwrap();
+        let filters =
+            DeviceFilters::new(device, &conv, &filters, pooling.channels, Precision::Bf16).unwrap();
         let to = Pooling::window(pooling.outputs, pooling.presentations);
         let slide = Slide { kernel: 3, stride: 1, padding: 1 };
         let runs = TapRun::all(slide, -1, pooling.outputs, pooling.outputs);

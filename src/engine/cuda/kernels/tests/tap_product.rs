@@ -92,7 +92,7 @@ impl Problem {
             (Self::window(*inputs, *presentations), Self::window(*outputs, *presentations));
         let runs = TapRun::all(slide(conv), -(conv.padding as isize), *outputs, *inputs);
         let weights = self.filters();
-        let filters = DeviceFilters::new(device, conv, &weights, *channels).unwrap();
+        let filters = DeviceFilters::new(device, conv, &weights, *channels, precision).unwrap();
         let mut patterns = Vec::new();
         filters.patterns((&runs, &runs), &from, &to, &mut patterns);
         let patterns = filters.send(device, patterns).unwrap();
@@ -115,7 +115,7 @@ impl Problem {
         let device_changes = device.upload(&changes).unwrap();
         let mut found = device.allocate(floats).unwrap();
         let both = (&device_changes, &mut found);
-        filters.convolve_changes(device, precision, &patterns, &table, rectifies, both).unwrap();
+        filters.convolve_changes(device, &patterns, &table, rectifies, both).unwrap();
         let found = device.download(&found).unwrap();
         for (place, &found) in found.iter().enumerate() {
             let (position, channel) = (place / conv.out_channels, place % conv.out_channels);
