@@ -130,7 +130,7 @@ fn on(find: fn(&str) -> Option<Gpu>, module_path: &str, test: &str, body: impl F
     let Some(gpu) = find(test) else { return };
     let name = full_name(module_path, test);
     for order in gpu.orders() {
-        let output = gpu.run(order, &[&name, "--exact", "--nocapture"]);
+        let output = gpu.run(order, &[&name, "--exact", "--include-ignored", "--nocapture"]);
         let ran = String::from_utf8_lossy(&output.stdout).contains("1 passed");
         assert!(output.status.success() && ran, "{name} {order:?}:\n{}", told(&output));
     }

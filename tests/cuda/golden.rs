@@ -117,13 +117,23 @@ fn every_way(golden: &Golden, tolerance: Tolerance, chosen: [Chosen; 4]) {
     let device = device();
     let full = CudaFullEngine { device: Arc::clone(&device) };
     agrees(golden, &full, (1e-4, 1e-5), chosen[0]);
-    for ((precision, of_reference, of_cpu), chosen) in tolerance.into_iter().zip(&chosen[1..]) {
+    every_precision(&device, golden, tolerance, [chosen[1], chosen[2], chosen[3]]);
+}
+
+/// By the incremental method.
+fn every_precision(
+    device: &Arc<Device>,
+    golden: &Golden,
+    tolerance: Tolerance,
+    chosen: [Chosen; 3],
+) {
+    for ((precision, of_reference, of_cpu), chosen) in tolerance.into_iter().zip(chosen) {
         let what = format!("{precision:?} on {}", golden.model);
-        if precision != Precision::Fp32 && !has_tensor_cores(&device, &what) {
+        if precision != Precision::Fp32 && !has_tensor_cores(device, &what) {
             continue;
         }
-        let engine = CudaEngine::new(Arc::clone(&device), precision);
-        agrees(golden, &engine, (of_reference, of_cpu), *chosen);
+        let engine = CudaEngine::new(Arc::clone(device), precision);
+        agrees(golden, &engine, (of_reference, of_cpu), chosen);
     }
 }
 
@@ -156,5 +166,16 @@ fn alexnet_is_the_references() {
         let every_layer: Chosen = |place, _| (place % 8 == 3).then_some(80);
         let conv3: Chosen = |place, key| (place % 8 == 5 && key.rf == 99).then_some(50);
         every_way(&golden, TOLERANCE, [shallow, every_layer, conv3, conv3]);
+    });
+}
+
+/// On the emulator too all keys and all occluders, by the incremental method: no whole images.
+#[test]
+#[ignore = "takes long without a GPU, and with one `alexnet_is_the_references` does it"]
+fn all_of_alexnet_is_the_references() {
+    const TEST: &str = "all_of_alexnet_is_the_references";
+    let Some(golden) = Golden::alexnet(TEST) else { return };
+    on_device(module_path!(), TEST, || {
+        every_precision(&device(), &golden, TOLERANCE, [ALL; 3]);
     });
 }
