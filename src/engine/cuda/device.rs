@@ -44,10 +44,8 @@ const KEPT: u64 = 4 << 30;
 /// A GPU with a stream to work on and all kernels loaded.
 ///
 /// All work of a device goes to one stream, so it is done in the order in which it was asked for,
-/// and memory may be given back as soon as nothing more is asked of it. The copies of a [`Feed`] alone
-/// have a stream of their own.
-///
-/// [`Feed`]: super::feed::Feed
+/// and memory may be given back as soon as nothing more is asked of it. The copies of a ranking's images
+/// alone have a stream of their own.
 pub struct Device {
     info: DeviceInfo,
     pub(in crate::engine) stream: Arc<CudaStream>,
