@@ -295,8 +295,8 @@ __device__ __forceinline__ void convolve_changes(const TapProductParameters& p, 
 // rectified depends on these values, so they are always computed in 32 bits, and as short sums
 // that are added up, which round less than one long sum.
 __device__ __forceinline__ void convolve_originals(const TapProductParameters& p, const Item* items,
-                                                   const Pattern* patterns, const float* weights, const float* bias,
-                                                   const float* from, float* to) {
+                                                   const Pattern* patterns, const float* weights,
+                                                   const float* bias, const float* from, float* to) {
     constexpr int SHORT = 64 / FmaTile::DEPTH;  // steps of a short sum
     __shared__ FmaTile::Shared shared;
     __shared__ TileRows rows;

@@ -27,6 +27,14 @@ fn a_gpu_that_can_be_used_is_shown() {
 }
 
 #[test]
+fn memory_that_the_driver_keeps_for_us_is_free() {
+    let Some(gpu) = Gpu::emulated("memory_that_the_driver_keeps_for_us_is_free") else { return };
+    let [none, some] = ["0", "3000000000"].map(|kept| devices(&gpu, &[("EMULATOR_KEPT", kept)]));
+    assert!(none.1.contains(" free"), "{}", none.1);
+    assert_eq!(none, some);
+}
+
+#[test]
 fn every_failure_says_what_to_do() {
     let Some(gpu) = Gpu::emulated("every_failure_says_what_to_do") else { return };
     for (name, value, expected) in [

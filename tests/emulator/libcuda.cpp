@@ -267,7 +267,7 @@ Result cuMemGetInfo_v2(size_t* free, size_t* bytes) {
     if (const Result problem = misplaced(nullptr)) return problem;
     const std::lock_guard lock(mutex);
     *bytes = total();
-    *free = *bytes - used;
+    *free = *bytes - used - size_t(played("EMULATOR_KEPT", 0));
     return SUCCESS;
 }
 
@@ -354,7 +354,7 @@ Result cuEventDestroy_v2(void* event) {
     return SUCCESS;
 }
 
-// The pool of a device's memory; the emulator's keeps nothing.
+// The pool of a device's memory; the emulator's keeps nothing, or EMULATOR_KEPT bytes.
 Result cuDeviceGetDefaultMemPool(void** pool, int device) {
     static int pools[64];
     if (device < 0 || device >= int(std::size(pools))) return INVALID_VALUE;
@@ -369,7 +369,9 @@ Result cuMemPoolGetAttribute(void* pool, int attribute, void* value) {
     constexpr int RESERVED_MEM_CURRENT = 5, USED_MEM_CURRENT = 7;
     if (!pool || !value || (attribute != RESERVED_MEM_CURRENT && attribute != USED_MEM_CURRENT))
         return INVALID_VALUE;
-    *static_cast<uint64_t*>(value) = 0;
+    const std::lock_guard lock(mutex);
+    const size_t kept = attribute == RESERVED_MEM_CURRENT ? size_t(played("EMULATOR_KEPT", 0)) : 0;
+    *static_cast<uint64_t*>(value) = used + kept;
     return SUCCESS;
 }
 

@@ -188,6 +188,18 @@ impl Device {
         self.staging.copy_images(images, to)
     }
 
+    /// Copies sources likewise.
+    ///
+    /// # Errors
+    /// As [`Device::copy_images`].
+    pub(super) fn copy_each<S: Source>(
+        &self,
+        sources: impl Iterator<Item = S>,
+        to: &mut CudaViewMut<'_, f32>,
+    ) -> Result<(), CudaError> {
+        self.staging.copy_each(sources, to)
+    }
+
     /// Starts a kernel.
     ///
     /// # Safety

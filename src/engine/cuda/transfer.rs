@@ -27,7 +27,7 @@ const CHUNKS: usize = 32;
 /// Bytes that a thread copies at a time.
 const PIECE: usize = 96 << 10;
 /// What is copied is cut at multiples of so many bytes: never within a value, or a pixel of three.
-const WHOLE: usize = 3 << 8;
+pub(super) const WHOLE: usize = 3 << 8;
 const _: () = assert!(CHUNK.is_multiple_of(WHOLE) && PIECE.is_multiple_of(WHOLE));
 /// Bytes of pinned memory for a copy to the host, at least.
 const LEAST: usize = 64 << 10;
@@ -134,12 +134,25 @@ impl Staging {
         to: &mut CudaViewMut<'_, f32>,
     ) -> Result<(), CudaError> {
         let images: Vec<Cow<'_, [f32]>> = images.iter().map(pixels).collect();
-        let (mut parts, mut end) = (Vec::with_capacity(images.len()), 0);
-        for image in &images {
-            parts.push(Part { offset: end, source: bytes(image) });
-            end += size_of_val::<[f32]>(image);
+        self.copy_each(images.iter().map(|image| bytes(image)), to)
+    }
+
+    /// Has sources copied to where there is room for them, one after the other.
+    ///
+    /// # Errors
+    /// As [`Staging::copy_images`].
+    pub fn copy_each<S: Source>(
+        &self,
+        sources: impl Iterator<Item = S>,
+        to: &mut CudaViewMut<'_, f32>,
+    ) -> Result<(), CudaError> {
+        let (mut parts, mut end) = (Vec::new(), 0);
+        for source in sources {
+            let offset = end;
+            end += source.length();
+            parts.push(Part { offset, source });
         }
-        ensure(end <= to.len() * size_of::<f32>(), "copy_images", || {
+        ensure(end <= to.len() * size_of::<f32>(), "copy_each", || {
             format!("{end} bytes of images; there is room for {} values", to.len())
         })?;
         let to = to.device_ptr_mut(&self.stream).0;

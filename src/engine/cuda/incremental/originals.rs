@@ -1,6 +1,6 @@
 //! The activations of original images, where some positions of a target depend on them.
 
-use cudarc::driver::{CudaSlice, DevicePtr};
+use cudarc::driver::CudaSlice;
 use ndarray::{ArrayView3, s};
 
 use super::pixels::Pixels;
@@ -10,8 +10,7 @@ use crate::engine::cuda::kernels::normalise::normalise_original;
 use crate::engine::cuda::kernels::parcel::Table;
 use crate::engine::cuda::kernels::pool::Pool;
 use crate::engine::cuda::kernels::rectify::rectify_original;
-use crate::engine::cuda::kernels::tables::{Origin, Original, Originals, Window, Windows, ensure};
-use crate::engine::cuda::transfer::{Part, Source};
+use crate::engine::cuda::kernels::tables::{Origin, Original, Originals, Window, Windows};
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::plan::{Axis, TapRun};
 use crate::engine::target::Step;
@@ -66,9 +65,9 @@ impl Node<'_> {
         let (windows, places, floats) = self.windows();
         let table = Table::new(self.device, places)?;
         let windows = Windows::new(self.device, windows, node.channels)?;
-        let values = self.device.allocate(floats.max(1))?;
+        let mut values = self.device.allocate(floats.max(1))?;
         if node.layer.is_none() {
-            self.send_pixels(images, &values)?;
+            self.device.copy_each(self.pixels(images), &mut values.slice_mut(..))?;
         }
         let mut originals = Originals { images: table, windows, values };
         self.fill(&originals.windows, &mut originals.values)?;
@@ -99,24 +98,13 @@ impl Node<'_> {
         (windows, places, offset)
     }
 
-    /// Sends the parts of the images that are looked at, one after the other.
-    fn send_pixels(&self, images: &[Looked<'_>], to: &CudaSlice<f32>) -> Result<(), CudaError> {
-        let seen = images.iter().zip(self.cones).map(|((image, ..), [ys, xs])| {
+    /// The parts of the images that are looked at.
+    fn pixels<'i>(&self, images: &'i [Looked<'_>]) -> impl Iterator<Item = Pixels<'i>> {
+        images.iter().zip(self.cones).map(|((image, ..), [ys, xs])| {
             let rows = ys[self.place].start as usize..ys[self.place].end as usize;
             let columns = xs[self.place].start as usize..xs[self.place].end as usize;
             Pixels(image.slice(s![.., rows, columns]))
-        });
-        let (mut parts, mut offset) = (Vec::with_capacity(images.len()), 0);
-        for source in seen {
-            let length = source.length();
-            parts.push(Part { offset, source });
-            offset += length;
-        }
-        ensure(offset <= to.len() * size_of::<f32>(), "originals", || {
-            format!("{offset} bytes of pixels; there is room for {} values", to.len())
-        })?;
-        // SAFETY: there is room, as was just checked.
-        unsafe { self.device.send(&parts, to.device_ptr(&self.device.stream).0) }
+        })
     }
 
     fn input(&self, which: usize) -> Result<&Originals, CudaError> {

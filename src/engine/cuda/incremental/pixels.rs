@@ -5,11 +5,12 @@ use std::mem::MaybeUninit;
 
 use ndarray::{ArrayView3, ArrayViewMut1, Zip, s};
 
-use crate::engine::cuda::transfer::Source;
+use crate::engine::cuda::transfer::{Source, WHOLE};
 use crate::network::IMAGE_CHANNELS;
 
 /// Bytes of a pixel.
 const PIXEL: usize = IMAGE_CHANNELS * size_of::<f32>();
+const _: () = assert!(WHOLE.is_multiple_of(PIXEL));
 
 /// Pixels `[channel][y][x]`, of which the device gets `[y][x][channel]`, 32 bits each.
 pub(super) struct Pixels<'a>(pub ArrayView3<'a, f32>);
