@@ -117,21 +117,20 @@ fn every_way(golden: &Golden, tolerance: Tolerance, chosen: [Chosen; 4]) {
     let device = device();
     let full = CudaFullEngine { device: Arc::clone(&device) };
     agrees(golden, &full, (1e-4, 1e-5), chosen[0]);
-    every_precision(&device, golden, tolerance, [chosen[1], chosen[2], chosen[3]]);
+    for (wanted, chosen) in tolerance.into_iter().zip(chosen.into_iter().skip(1)) {
+        at_a_precision(&device, golden, wanted, chosen);
+    }
 }
 
 /// By the incremental method.
-fn every_precision(
+fn at_a_precision(
     device: &Arc<Device>,
     golden: &Golden,
-    tolerance: Tolerance,
-    chosen: [Chosen; 3],
+    (precision, of_reference, of_cpu): (Precision, f64, f64),
+    chosen: Chosen,
 ) {
-    for ((precision, of_reference, of_cpu), chosen) in tolerance.into_iter().zip(chosen) {
-        let what = format!("{precision:?} on {}", golden.model);
-        if precision != Precision::Fp32 && !has_tensor_cores(device, &what) {
-            continue;
-        }
+    let what = format!("{precision:?} on {}", golden.model);
+    if precision == Precision::Fp32 || has_tensor_cores(device, &what) {
         let engine = CudaEngine::new(Arc::clone(device), precision);
         agrees(golden, &engine, (of_reference, of_cpu), chosen);
     }
@@ -169,13 +168,26 @@ fn alexnet_is_the_references() {
     });
 }
 
-/// On the emulator too all keys and all occluders, by the incremental method: no whole images.
+/// All keys and all occluders, on the emulator too, by the incremental method: no whole images.
+fn all_of_alexnet(test: &str, which: usize) {
+    let Some(golden) = Golden::alexnet(test) else { return };
+    on_device(module_path!(), test, || at_a_precision(&device(), &golden, TOLERANCE[which], ALL));
+}
+
 #[test]
 #[ignore = "takes long without a GPU, and with one `alexnet_is_the_references` does it"]
-fn all_of_alexnet_is_the_references() {
-    const TEST: &str = "all_of_alexnet_is_the_references";
-    let Some(golden) = Golden::alexnet(TEST) else { return };
-    on_device(module_path!(), TEST, || {
-        every_precision(&device(), &golden, TOLERANCE, [ALL; 3]);
-    });
+fn all_of_alexnet_in_fp32() {
+    all_of_alexnet("all_of_alexnet_in_fp32", 0);
+}
+
+#[test]
+#[ignore = "as above, and longer"]
+fn all_of_alexnet_in_tf32() {
+    all_of_alexnet("all_of_alexnet_in_tf32", 1);
+}
+
+#[test]
+#[ignore = "as above"]
+fn all_of_alexnet_in_bf16() {
+    all_of_alexnet("all_of_alexnet_in_bf16", 2);
 }
