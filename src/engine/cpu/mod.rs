@@ -181,7 +181,7 @@ impl Incremental<'_> {
 
         let mut planner = Planner::new(&target.lineage);
         let ordered = in_order_of_plans(ready.iter().map(|ready| ready.job), &mut planner);
-        let chunks = chunks(&ordered, &planner);
+        let chunks = chunks(&ordered, &planner, rayon::current_num_threads());
         let compute = |chunk: &Vec<Group<'_>>| {
             if watch.stopped() {
                 return Err(EngineError::Stopped);

@@ -6,7 +6,7 @@ use super::points::Points;
 
 /// One axis of a convolution's window, of stride 1: `y[o] = Σ_t w[t] x[o + t + shift]`, where `x`
 /// is zero outside of the changed inputs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Axis {
     pub inputs: usize,
     pub outputs: usize,

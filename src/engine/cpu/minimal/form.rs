@@ -1,5 +1,7 @@
 //! Whether a plan's convolution is computed by taps or with fewer multiplications.
 
+use std::sync::Arc;
+
 use super::axis::{Axis, AxisForm, Tile};
 use super::weights::Transformed;
 use crate::engine::plan::Plan;
@@ -16,8 +18,8 @@ const SPARSE: (usize, usize) = (3, 5);
 /// A plan's convolution with fewer multiplications than taps.
 #[derive(Debug)]
 pub(in crate::engine::cpu) struct Form {
-    pub(super) y: AxisForm,
-    pub(super) x: AxisForm,
+    pub(super) y: Arc<AxisForm>,
+    pub(super) x: Arc<AxisForm>,
 }
 
 impl Form {
@@ -36,8 +38,8 @@ impl Form {
             kernel: here.slide.kernel,
         };
         let (inputs, outputs) = (plan.window(input), plan.window(node));
-        let y = AxisForm::fewest(axis(inputs.0, outputs.0), weights.counts())?;
-        let x = AxisForm::fewest(axis(inputs.1, outputs.1), weights.counts())?;
+        let y = weights.axis(axis(inputs.0, outputs.0))?;
+        let x = weights.axis(axis(inputs.1, outputs.1))?;
         let form = Self { y, x };
         let (channels, results) = (plan.lineage().nodes()[input].channels, here.channels);
         let taps = plan.y().taps(node) * plan.x().taps(node);

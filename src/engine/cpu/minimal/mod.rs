@@ -9,9 +9,10 @@
 //! "Fast algorithms for convolutional neural networks", CVPR 2016.
 //!
 //! `points` has the matrices, `axis` chooses the form of one axis of a plan, `form` that of a
-//! plan, `weights` transforms weights, and `run` computes.
+//! plan, `weights` transforms weights, `combine` adds up lines, and `run` computes.
 
 mod axis;
+mod combine;
 mod form;
 mod points;
 mod run;

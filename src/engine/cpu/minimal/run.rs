@@ -2,12 +2,13 @@
 
 use super::Form;
 use super::axis::Tile;
-use super::points::MOST;
+use super::combine::combine;
 use crate::engine::cpu::change::{Change, Presentation, odd_lines};
+use crate::engine::cpu::compress::Compress;
 use crate::engine::cpu::convolve::Convolution;
-use crate::engine::cpu::pointwise::rectified;
+use crate::engine::cpu::pointwise::Rectify;
 use crate::engine::cpu::product::{Block, Places, Product, TILE, short_blocks};
-use crate::engine::cpu::simd::{Four, Kernel, One, Vector, prefetch_all};
+use crate::engine::cpu::simd::{Kernel, Vector, prefetch_all};
 
 /// Buffers that are used again.
 #[derive(Debug, Default)]
@@ -17,6 +18,8 @@ pub(in crate::engine::cpu) struct Scratch {
     values: Vec<f32>,
     /// `[presentation][tile][y point][x point][output channel]`.
     results: Vec<f32>,
+    /// A line of a tile, `[column][channel]`.
+    line: Vec<f32>,
     rows: Vec<usize>,
     places: Vec<usize>,
 }
@@ -45,7 +48,7 @@ impl Minimal<'_> {
         let value_each = odd_lines(channels.0);
         let result_each = odd_lines(y_points * x_points * channels.1);
         let count: usize = all.iter().map(Self::rows).sum();
-        let Scratch { values, results, rows, places } = scratch;
+        let Scratch { values, results, line, rows, places } = scratch;
         let step = count * value_each;
         values.resize(values.len().max(x_points * step), 0.0);
         results.resize(results.len().max(count * result_each), 0.0);
@@ -64,7 +67,7 @@ impl Minimal<'_> {
             for minimal in all.iter() {
                 let Self { form, input, .. } = minimal;
                 let output = &mut values[first * value_each..];
-                isa.run(Values { form, y_point, input, each: value_each, step, output });
+                isa.run(Values { form, y_point, input, each: value_each, step, output, line });
                 first += minimal.rows();
             }
             for (x_point, values) in values.chunks_exact(step).take(x_points).enumerate() {
@@ -96,22 +99,8 @@ impl Minimal<'_> {
         for minimal in all {
             let (input, rest) = results.split_at(minimal.rows() * result_each);
             results = rest;
-            isa.run(Results { convolution, minimal, each: result_each, input });
+            isa.run(Results { convolution, minimal, each: result_each, input, line });
         }
-    }
-}
-
-/// A sum of some of the vectors at `from`, `from + step`, …, which must have all that the terms
-/// name. Requires the instructions of `V`.
-#[inline(always)]
-unsafe fn sum<V: Vector>(terms: &[(usize, f32)], from: *const f32, step: usize) -> V {
-    // SAFETY: the caller's.
-    unsafe {
-        let mut sum = V::splat(0.0);
-        for &(place, factor) in terms {
-            sum = V::splat(factor).mul_add(V::load(from.add(place * step)), sum);
-        }
-        sum
     }
 }
 
@@ -125,6 +114,8 @@ struct Values<'a> {
     /// Floats from one x point to the next.
     step: usize,
     output: &'a mut [f32],
+    /// A tile's inputs, once its rows have become one: `[column][input channel]`.
+    line: &'a mut Vec<f32>,
 }
 
 impl Kernel for Values<'_> {
@@ -132,65 +123,23 @@ impl Kernel for Values<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let Self { form, y_point, input, each, step, output } = self;
-        let channels = input.channels;
-        let wide = channels / Four::<V>::LANES * Four::<V>::LANES;
-        let whole = channels / V::LANES * V::LANES;
+        let Self { form, y_point, input, each, step, output, line } = self;
+        let (width, channels) = (input.x.len(), input.channels);
+        line.resize(line.len().max(width * channels), 0.0);
         let mut place = 0;
         for changes in input.values.chunks_exact(input.each()) {
             for (y, x) in form.tiles() {
-                let tile = ValuesOf { input, changes, y, x, y_point, step };
-                let values = &mut output[place..];
+                let from = &changes[(y.inputs.start * width + x.inputs.start) * channels..];
+                let line = &mut line[..x.inputs.len() * channels];
+                // SAFETY: `V` is the caller's.
+                unsafe {
+                    combine::<V>(y.values.of(y_point), (from, width * channels), line, false);
+                    for (point, terms) in x.values.each().enumerate() {
+                        let value = &mut output[place + point * step..][..channels];
+                        combine::<V>(terms, (line, channels), value, false);
+                    }
+                }
                 place += each;
-                for channel in (0..wide).step_by(Four::<V>::LANES) {
-                    // SAFETY: `V` is the caller's.
-                    unsafe { tile.put::<Four<V>>(channel, values) };
-                }
-                for channel in (wide..whole).step_by(V::LANES) {
-                    // SAFETY: as above.
-                    unsafe { tile.put::<V>(channel, values) };
-                }
-                for channel in whole..channels {
-                    // SAFETY: every machine has the instructions.
-                    unsafe { tile.put::<One>(channel, values) };
-                }
-            }
-        }
-    }
-}
-
-/// The values of a tile of a presentation.
-struct ValuesOf<'a> {
-    input: &'a Change<&'a [f32]>,
-    changes: &'a [f32],
-    y: &'a Tile,
-    x: &'a Tile,
-    y_point: usize,
-    step: usize,
-}
-
-impl ValuesOf<'_> {
-    /// Those of a vector of channels, one for each x point. Requires the instructions of `V`.
-    #[inline(always)]
-    unsafe fn put<V: Vector>(&self, channel: usize, values: &mut [f32]) {
-        let &Self { input, changes, y, x, y_point, step } = self;
-        let (width, channels) = (input.x.len(), input.channels);
-        let line = width * channels;
-        assert!(x.inputs.len() <= MOST && x.inputs.end <= width && y.inputs.end <= input.y.len());
-        assert!(channel + V::LANES <= channels && changes.len() >= input.y.len() * line);
-        assert!(values.len() >= (x.values.count() - 1) * step + channels);
-        // SAFETY: all offsets are within what was just checked; sums over a tile's inputs name
-        // those.
-        unsafe {
-            let mut between = [V::splat(0.0); MOST];
-            let terms = y.values.of(y_point);
-            for (place, column) in x.inputs.clone().enumerate() {
-                let from = y.inputs.start * line + column * channels + channel;
-                between[place] = sum(terms, changes.as_ptr().add(from), line);
-            }
-            for (point, terms) in x.values.each().enumerate() {
-                let value: V = sum(terms, between.as_ptr().cast(), V::LANES);
-                value.store(values.as_mut_ptr().add(point * step + channel));
             }
         }
     }
@@ -202,19 +151,19 @@ struct Results<'a, 'c> {
     minimal: &'a mut Minimal<'c>,
     each: usize,
     input: &'a [f32],
+    /// A row of a tile's outputs, once its y points have become one: `[x point][output channel]`.
+    line: &'a mut Vec<f32>,
 }
 
 impl Kernel for Results<'_, '_> {
     type Output = ();
 
     #[inline(always)]
-    unsafe fn run<V: Vector>(self) {
+    unsafe fn run<V: Compress>(self) {
         let Self { convolution: Convolution { target, node, rectify: relu, .. }, .. } = self;
-        let Self { minimal: Minimal { form, batch, output, .. }, each, input, .. } = self;
+        let Self { minimal: Minimal { form, batch, output, .. }, each, input, line, .. } = self;
         let (channels, out_each) = (output.channels, output.each());
         let (ys, xs) = (output.y, output.x);
-        let wide = channels / Four::<V>::LANES * Four::<V>::LANES;
-        let whole = channels / V::LANES * V::LANES;
         let mut results = input.chunks_exact(each);
         let mut ahead = input.chunks_exact(each).skip(1);
         let originals = |which: usize| {
@@ -234,18 +183,8 @@ impl Kernel for Results<'_, '_> {
                 ahead.next().into_iter().for_each(prefetch_all);
                 let width = xs.len();
                 let tile = ResultsOf { results, rectify: &rectify, y, x, width, channels };
-                for channel in (0..wide).step_by(Four::<V>::LANES) {
-                    // SAFETY: `V` is the caller's.
-                    unsafe { tile.put::<Four<V>>(channel, output) };
-                }
-                for channel in (wide..whole).step_by(V::LANES) {
-                    // SAFETY: as above.
-                    unsafe { tile.put::<V>(channel, output) };
-                }
-                for channel in whole..channels {
-                    // SAFETY: every machine has the instructions.
-                    unsafe { tile.put::<One>(channel, output) };
-                }
+                // SAFETY: `V` is the caller's.
+                unsafe { tile.put::<V>(line, output) };
             }
         }
     }
@@ -264,41 +203,31 @@ struct ResultsOf<'a> {
 }
 
 impl ResultsOf<'_> {
-    /// Those of a vector of channels. Requires the instructions of `V`.
+    /// Puts them into a window; `line` is for a row of them. Requires the instructions of `V`.
     #[inline(always)]
-    unsafe fn put<V: Vector>(&self, channel: usize, output: &mut [f32]) {
+    unsafe fn put<V: Compress>(&self, line: &mut Vec<f32>, output: &mut [f32]) {
         let &Self { results, rectify, y, x, width, channels } = self;
-        let (down, right) = (y.values.count(), x.values.count());
-        let (last_row, last_column) = (y.first + y.outputs, x.first + x.outputs);
-        assert!(channel + V::LANES <= channels && results.len() >= down * right * channels);
-        assert!(right <= MOST && last_column <= width);
-        assert!(output.len() >= last_row * width * channels);
-        assert!(rectify.is_empty() || rectify.len() >= last_row);
-        assert!(rectify.iter().all(|row| row.len() >= width * channels));
-        // SAFETY: all offsets are within what was just checked; sums name a tile's points.
-        unsafe {
-            let mut between = [V::splat(0.0); MOST];
-            for (row, terms) in y.results.each().enumerate() {
-                let (begun, complete) = (row < y.begun, row < y.complete);
-                let row = y.first + row;
-                for (column, between) in between.iter_mut().enumerate().take(right) {
-                    let from = results.as_ptr().add(column * channels + channel);
-                    *between = sum(terms, from, right * channels);
-                }
-                for (column, terms) in x.results.each().enumerate() {
-                    let mut change: V = sum(terms, between.as_ptr().cast(), V::LANES);
-                    let place = (x.first + column) * channels + channel;
-                    let to = output.as_mut_ptr().add(row * width * channels + place);
-                    if begun || column < x.begun {
-                        change = V::load(to).add(change);
-                    }
-                    if let Some(original) = rectify.get(row)
-                        && complete
-                        && column < x.complete
-                    {
-                        change = rectified(change, V::load(original.as_ptr().add(place)));
-                    }
-                    change.store(to);
+        let points = x.values.count() * channels;
+        line.resize(line.len().max(points), 0.0);
+        let line = &mut line[..points];
+        for (row, terms) in y.results.each().enumerate() {
+            // SAFETY: `V` is the caller's.
+            unsafe { combine::<V>(terms, (results, points), line, false) };
+            let (begun, complete) = (row < y.begun, row < y.complete);
+            let row = y.first + row;
+            for (column, terms) in x.results.each().enumerate() {
+                let (begun, complete) =
+                    (begun || column < x.begun, complete && column < x.complete);
+                let place = (x.first + column) * channels;
+                let change = &mut output[row * width * channels + place..][..channels];
+                // SAFETY: as above.
+                unsafe { combine::<V>(terms, (line, channels), change, begun) };
+                if let Some(original) = rectify.get(row)
+                    && complete
+                {
+                    let original = &original[place..][..channels];
+                    // SAFETY: as above.
+                    unsafe { Rectify { change, original }.run::<V>() };
                 }
             }
         }

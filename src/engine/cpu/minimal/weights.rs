@@ -1,20 +1,23 @@
 //! Weights at the points.
 
-use std::sync::OnceLock;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
+use super::axis::{Axis, AxisForm};
 use super::points::{MOST, Points};
 
 /// Bytes that a layer's transformed weights may take together.
 const BYTES: usize = 64 << 20;
 
-/// The weights of a convolution at all pairs of points, for each pair of counts: computed when
-/// they are first needed, since most networks need few.
+/// The weights of a convolution at all pairs of points, for each pair of counts, and the forms of its
+/// axes: computed when they are first needed, since most networks need few.
 #[derive(Debug)]
 pub(in crate::engine::cpu) struct Transformed {
     kernel: usize,
     groups: usize,
     counts: Vec<usize>,
     weights: Vec<OnceLock<Vec<f32>>>,
+    axes: RwLock<HashMap<Axis, Arc<AxisForm>>>,
 }
 
 impl Transformed {
@@ -23,7 +26,7 @@ impl Transformed {
     pub fn new(kernel: usize, groups: usize, weights: usize) -> Self {
         let counts = counts(kernel, weights);
         let weights = (0..counts.len().pow(2)).map(|_| OnceLock::new()).collect();
-        Self { kernel, groups, counts, weights }
+        Self { kernel, groups, counts, weights, axes: RwLock::default() }
     }
 
     /// Bytes that those of a convolution with so many weights take, once all are needed.
@@ -31,13 +34,20 @@ impl Transformed {
         bytes(&counts(kernel, weights), kernel, weights)
     }
 
-    /// How many points there may be on an axis.
-    pub fn counts(&self) -> &[usize] {
-        &self.counts
-    }
-
     pub fn groups(&self) -> usize {
         self.groups
+    }
+
+    /// The form of an axis, which many plans share; computed when it is first needed. There is none
+    /// where no number of points is allowed.
+    pub(super) fn axis(&self, axis: Axis) -> Option<Arc<AxisForm>> {
+        let known = self.axes.read().unwrap_or_else(PoisonError::into_inner).get(&axis).cloned();
+        known.or_else(|| {
+            let form = Arc::new(AxisForm::fewest(axis, &self.counts)?);
+            let mut axes = self.axes.write().unwrap_or_else(PoisonError::into_inner);
+            axes.insert(axis, Arc::clone(&form));
+            Some(form)
+        })
     }
 
     /// The weights for `y` × `x` points, `[y][x][…]`, where those of the taps are `[ky][kx][…]` in
@@ -110,7 +120,7 @@ mod tests {
             let said = Transformed::bytes(kernel, weights.len());
             assert!(said <= BYTES);
             if channels < 64 * 256 {
-                let counts = transformed.counts();
+                let counts = &transformed.counts;
                 let pairs = counts.iter().flat_map(|&y| counts.iter().map(move |&x| (y, x)));
                 let floats: usize =
                     pairs.map(|pair| transformed.at(pair, [&weights[..]].into_iter()).len()).sum();

@@ -1,0 +1,130 @@
+//! Sums of lines of values: all that the transforms are made of.
+
+use super::points::MOST;
+use crate::engine::cpu::simd::{Four, One, Vector};
+
+/// `to[i] = Σ factor · from[place · step + i]` over the terms, `(place, factor)` each, for every `i` of
+/// `to`; added to what is there, if `add` says so.
+///
+/// The factors stay in registers all along, which is what makes long lines fast. Requires the
+/// instructions of `V`.
+#[inline(always)]
+pub(super) unsafe fn combine<V: Vector>(
+    terms: &[(usize, f32)],
+    (from, step): (&[f32], usize),
+    to: &mut [f32],
+    add: bool,
+) {
+    assert!(terms.len() <= MOST);
+    assert!(terms.iter().all(|&(place, _)| place * step + to.len() <= from.len()));
+    let from = (from.as_ptr(), step);
+    // SAFETY: the lines were just checked; `V` is the caller's.
+    unsafe {
+        match terms.len() {
+            0 => of::<V, 0>(terms, from, to, add),
+            1 => of::<V, 1>(terms, from, to, add),
+            2 => of::<V, 2>(terms, from, to, add),
+            3 => of::<V, 3>(terms, from, to, add),
+            4 => of::<V, 4>(terms, from, to, add),
+            5 => of::<V, 5>(terms, from, to, add),
+            6 => of::<V, 6>(terms, from, to, add),
+            7 => of::<V, 7>(terms, from, to, add),
+            _ => of::<V, MOST>(terms, from, to, add),
+        }
+    }
+}
+
+/// As [`combine`], of `N` terms, whose lines must be as long as `to`.
+#[inline(always)]
+unsafe fn of<V: Vector, const N: usize>(
+    terms: &[(usize, f32)],
+    (from, step): (*const f32, usize),
+    to: &mut [f32],
+    add: bool,
+) {
+    let wide = to.len() / Four::<V>::LANES * Four::<V>::LANES;
+    let whole = to.len() / V::LANES * V::LANES;
+    let (length, to) = (to.len(), to.as_mut_ptr());
+    // SAFETY: the caller's.
+    unsafe {
+        let terms: [(*const f32, f32); N] =
+            std::array::from_fn(|term| (from.add(terms[term].0 * step), terms[term].1));
+        for place in (0..wide).step_by(Four::<V>::LANES) {
+            sum::<Four<V>, N>(&terms, place, to, add);
+        }
+        for place in (wide..whole).step_by(V::LANES) {
+            sum::<V, N>(&terms, place, to, add);
+        }
+        for place in whole..length {
+            sum::<One, N>(&terms, place, to, add);
+        }
+    }
+}
+
+/// The sum at one place, for the lanes of a vector.
+#[inline(always)]
+unsafe fn sum<V: Vector, const N: usize>(
+    terms: &[(*const f32, f32); N],
+    place: usize,
+    to: *mut f32,
+    add: bool,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut sum = V::splat(0.0);
+        for &(line, factor) in terms {
+            sum = V::splat(factor).mul_add(V::load(line.add(place)), sum);
+        }
+        let to = to.add(place);
+        if add {
+            sum = V::load(to).add(sum);
+        }
+        sum.store(to);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::cpu::compress::Compress;
+    use crate::engine::cpu::simd::{Isa, Kernel};
+
+    struct Combine<'a>(&'a [(usize, f32)], (&'a [f32], usize), &'a mut [f32], bool);
+
+    impl Kernel for Combine<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        unsafe fn run<V: Compress>(self) {
+            let Self(terms, from, to, add) = self;
+            // SAFETY: `V` is the caller's.
+            unsafe { combine::<V>(terms, from, to, add) };
+        }
+    }
+
+    #[test]
+    fn every_length_and_number_of_terms_equals_its_definition() {
+        // Whole numbers and halves, so that sums are exact.
+        let from: Vec<f32> = (0..1_000).map(|place| (place * 37 % 101) as f32 - 50.0).collect();
+        for isa in Isa::available() {
+            for number in 0..=MOST {
+                let terms: Vec<(usize, f32)> =
+                    (0..number).map(|term| ((term * 3) % 7, term as f32 - 2.5)).collect();
+                for length in [0, 1, 7, 8, 16, 31, 64, 100, 131] {
+                    let before: Vec<f32> = (0..length).map(|place| (place % 7) as f32).collect();
+                    let step = length + 3;
+                    for add in [false, true] {
+                        let mut to = before.clone();
+                        isa.run(Combine(&terms, (&from, step), &mut to, add));
+                        for (place, (&found, &before)) in to.iter().zip(&before).enumerate() {
+                            let term = |&(line, by): &(usize, f32)| by * from[line * step + place];
+                            let sum: f32 = terms.iter().map(term).sum();
+                            let before = if add { before } else { 0.0 };
+                            assert_eq!(found, before + sum, "{isa:?} {number} {length} {place}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
