@@ -2,6 +2,7 @@
 
 use ndarray::ArrayView3;
 
+use super::lines::Lines;
 use super::normalise::normalised;
 use super::product::{Block, Places, Product, TILE, short_blocks};
 use super::simd::Isa;
@@ -21,12 +22,12 @@ pub(super) struct Activations {
     x: isize,
     width: usize,
     channels: usize,
-    values: Vec<f32>,
+    values: Lines,
 }
 
 impl Activations {
     fn new(y: Span, x: Span, channels: usize) -> Self {
-        let values = vec![0.0; y.len() * x.len() * channels];
+        let values = Lines::new(y.len() * x.len() * channels);
         Self { y: y.start, x: x.start, width: x.len(), channels, values }
     }
 

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::base::Base;
+use super::lines::{LINE, Lines};
 use super::target::Target;
 use crate::engine::plan::Plan;
 use crate::geometry::{Occluder, Span};
@@ -73,7 +74,7 @@ pub(super) type Place = Change<Range<usize>>;
 pub(super) struct Changes {
     /// Of each batch, where in the buffer its differences are.
     batches: Vec<Place>,
-    values: Vec<f32>,
+    values: Lines,
 }
 
 impl Changes {
@@ -91,7 +92,7 @@ impl Changes {
             change.values.end = first;
             self.batches.push(change);
         }
-        self.values.resize(first.max(self.values.len()), 0.0);
+        self.values.reach(first);
     }
 
     /// All differences: those of a batch are where [`places`](Self::places) says.
@@ -170,7 +171,6 @@ impl<Values> Change<Values> {
 /// A product reads the same place of a dozen presentations at once, and at a multiple of 4 KiB all
 /// of those would fall into one set of the cache.
 pub(super) fn odd_lines(floats: usize) -> usize {
-    const LINE: usize = 16;
     match floats.div_ceil(LINE) {
         0 => 0,
         lines => (lines | 1) * LINE,

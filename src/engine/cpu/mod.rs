@@ -23,6 +23,7 @@ mod change;
 mod chunk;
 mod compress;
 mod convolve;
+mod lines;
 mod minimal;
 mod nonzero;
 mod normalise;

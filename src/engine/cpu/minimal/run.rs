@@ -6,6 +6,7 @@ use super::combine::combine;
 use crate::engine::cpu::change::{Change, Presentation, odd_lines};
 use crate::engine::cpu::compress::Compress;
 use crate::engine::cpu::convolve::Convolution;
+use crate::engine::cpu::lines::Lines;
 use crate::engine::cpu::pointwise::Rectify;
 use crate::engine::cpu::product::{Block, Places, Product, TILE, short_blocks};
 use crate::engine::cpu::simd::{Kernel, Vector, prefetch_all};
@@ -15,11 +16,11 @@ use crate::engine::cpu::simd::{Kernel, Vector, prefetch_all};
 pub(in crate::engine::cpu) struct Scratch {
     /// `[x point][presentation][tile][input channel]`, for one y point at a time: they should stay
     /// in a core's own cache.
-    values: Vec<f32>,
+    values: Lines,
     /// `[presentation][tile][y point][x point][output channel]`.
-    results: Vec<f32>,
+    results: Lines,
     /// A line of a tile, `[column][channel]`.
-    line: Vec<f32>,
+    line: Lines,
     rows: Vec<usize>,
     places: Vec<usize>,
 }
@@ -50,8 +51,8 @@ impl Minimal<'_> {
         let count: usize = all.iter().map(Self::rows).sum();
         let Scratch { values, results, line, rows, places } = scratch;
         let step = count * value_each;
-        values.resize(values.len().max(x_points * step), 0.0);
-        results.resize(results.len().max(count * result_each), 0.0);
+        values.reach(x_points * step);
+        results.reach(count * result_each);
         rows.clear();
         rows.extend((0..count).map(|row| row * value_each));
         places.clear();
@@ -115,7 +116,7 @@ struct Values<'a> {
     step: usize,
     output: &'a mut [f32],
     /// A tile's inputs, once its rows have become one: `[column][input channel]`.
-    line: &'a mut Vec<f32>,
+    line: &'a mut Lines,
 }
 
 impl Kernel for Values<'_> {
@@ -125,7 +126,7 @@ impl Kernel for Values<'_> {
     unsafe fn run<V: Vector>(self) {
         let Self { form, y_point, input, each, step, output, line } = self;
         let (width, channels) = (input.x.len(), input.channels);
-        line.resize(line.len().max(width * channels), 0.0);
+        line.reach(width * channels);
         let mut place = 0;
         for changes in input.values.chunks_exact(input.each()) {
             for (y, x) in form.tiles() {
@@ -152,7 +153,7 @@ struct Results<'a, 'c> {
     each: usize,
     input: &'a [f32],
     /// A row of a tile's outputs, once its y points have become one: `[x point][output channel]`.
-    line: &'a mut Vec<f32>,
+    line: &'a mut Lines,
 }
 
 impl Kernel for Results<'_, '_> {
@@ -205,10 +206,10 @@ struct ResultsOf<'a> {
 impl ResultsOf<'_> {
     /// Puts them into a window; `line` is for a row of them. Requires the instructions of `V`.
     #[inline(always)]
-    unsafe fn put<V: Compress>(&self, line: &mut Vec<f32>, output: &mut [f32]) {
+    unsafe fn put<V: Compress>(&self, line: &mut Lines, output: &mut [f32]) {
         let &Self { results, rectify, y, x, width, channels } = self;
         let points = x.values.count() * channels;
-        line.resize(line.len().max(points), 0.0);
+        line.reach(points);
         let line = &mut line[..points];
         for (row, terms) in y.results.each().enumerate() {
             // SAFETY: `V` is the caller's.
