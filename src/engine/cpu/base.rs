@@ -2,7 +2,6 @@
 
 use ndarray::ArrayView3;
 
-use super::lines::Lines;
 use super::normalise::normalised;
 use super::product::{Block, Places, Product, TILE, short_blocks};
 use super::simd::Isa;
@@ -22,12 +21,12 @@ pub(super) struct Activations {
     x: isize,
     width: usize,
     channels: usize,
-    values: Lines,
+    values: Vec<f32>,
 }
 
 impl Activations {
     fn new(y: Span, x: Span, channels: usize) -> Self {
-        let values = Lines::new(y.len() * x.len() * channels);
+        let values = vec![0.0; y.len() * x.len() * channels];
         Self { y: y.start, x: x.start, width: x.len(), channels, values }
     }
 

@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use super::base::Base;
-use super::lines::{LINE, Lines};
 use super::target::Target;
 use crate::engine::plan::Plan;
 use crate::geometry::{Occluder, Span};
@@ -74,7 +73,7 @@ pub(super) type Place = Change<Range<usize>>;
 pub(super) struct Changes {
     /// Of each batch, where in the buffer its differences are.
     batches: Vec<Place>,
-    values: Lines,
+    values: Vec<f32>,
 }
 
 impl Changes {
@@ -92,7 +91,7 @@ impl Changes {
             change.values.end = first;
             self.batches.push(change);
         }
-        self.values.reach(first);
+        self.values.resize(first.max(self.values.len()), 0.0);
     }
 
     /// All differences: those of a batch are where [`places`](Self::places) says.
@@ -171,6 +170,7 @@ impl<Values> Change<Values> {
 /// A product reads the same place of a dozen presentations at once, and at a multiple of 4 KiB all
 /// of those would fall into one set of the cache.
 pub(super) fn odd_lines(floats: usize) -> usize {
+    const LINE: usize = 16;
     match floats.div_ceil(LINE) {
         0 => 0,
         lines => (lines | 1) * LINE,

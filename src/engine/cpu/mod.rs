@@ -23,7 +23,6 @@ mod change;
 mod chunk;
 mod compress;
 mod convolve;
-mod lines;
 mod minimal;
 mod nonzero;
 mod normalise;

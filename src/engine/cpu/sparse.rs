@@ -4,12 +4,13 @@
 //! at a time, and as many channels as sums fit into the registers. A term that is left out would
 //! have added zero, so a sum is that of all terms to the bit.
 
-use super::lines::LINE;
 use super::nonzero::{LONGEST, List, Nonzero, TOGETHER};
 use super::pointwise::Rectify;
 use super::product::{Originals, Places, TILE};
 use super::simd::{Eight, Isa, Vector, prefetch, prefetch_all};
 
+/// Floats of a cache line.
+const LINE: usize = 16;
 /// Rows whose sums still lie in a core's own cache when they are rectified.
 const ROWS: usize = 16;
 /// Floats of weights that stay in a core's first cache.

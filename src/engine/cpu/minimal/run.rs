@@ -6,7 +6,6 @@ use super::combine::combine;
 use crate::engine::cpu::change::{Change, Presentation, odd_lines};
 use crate::engine::cpu::compress::Compress;
 use crate::engine::cpu::convolve::Convolution;
-use crate::engine::cpu::lines::Lines;
 use crate::engine::cpu::pointwise::Rectify;
 use crate::engine::cpu::product::{Block, Places, Product, TILE, short_blocks};
 use crate::engine::cpu::simd::{Kernel, Vector, prefetch_all};
@@ -16,11 +15,11 @@ use crate::engine::cpu::simd::{Kernel, Vector, prefetch_all};
 pub(in crate::engine::cpu) struct Scratch {
     /// `[x point][presentation][tile][input channel]`, for one y point at a time: they should stay
     /// in a core's own cache.
-    values: Lines,
+    values: Vec<f32>,
     /// `[presentation][tile][y point][x point][output channel]`.
-    results: Lines,
+    results: Vec<f32>,
     /// A line of a tile, `[column][channel]`.
-    line: Lines,
+    line: Vec<f32>,
     rows: Vec<usize>,
     places: Vec<usize>,
 }
@@ -51,8 +50,8 @@ impl Minimal<'_> {
         let count: usize = all.iter().map(Self::rows).sum();
         let Scratch { values, results, line, rows, places } = scratch;
         let step = count * value_each;
-        values.reach(x_points * step);
-        results.reach(count * result_each);
+        values.resize(values.len().max(x_points * step), 0.0);
+        results.resize(results.len().max(count * result_each), 0.0);
         rows.clear();
         rows.extend((0..count).map(|row| row * value_each));
         places.clear();
@@ -116,7 +115,7 @@ struct Values<'a> {
     step: usize,
     output: &'a mut [f32],
     /// A tile's inputs, once its rows have become one: `[column][input channel]`.
-    line: &'a mut Lines,
+    line: &'a mut Vec<f32>,
 }
 
 impl Kernel for Values<'_> {
@@ -126,7 +125,7 @@ impl Kernel for Values<'_> {
     unsafe fn run<V: Vector>(self) {
         let Self { form, y_point, input, each, step, output, line } = self;
         let (width, channels) = (input.x.len(), input.channels);
-        line.reach(width * channels);
+        line.resize(line.len().max(width * channels), 0.0);
         let mut place = 0;
         for changes in input.values.chunks_exact(input.each()) {
             for (y, x) in form.tiles() {
@@ -153,7 +152,7 @@ struct Results<'a, 'c> {
     each: usize,
     input: &'a [f32],
     /// A row of a tile's outputs, once its y points have become one: `[x point][output channel]`.
-    line: &'a mut Lines,
+    line: &'a mut Vec<f32>,
 }
 
 impl Kernel for Results<'_, '_> {
@@ -206,10 +205,10 @@ struct ResultsOf<'a> {
 impl ResultsOf<'_> {
     /// Puts them into a window; `line` is for a row of them. Requires the instructions of `V`.
     #[inline(always)]
-    unsafe fn put<V: Compress>(&self, line: &mut Lines, output: &mut [f32]) {
+    unsafe fn put<V: Compress>(&self, line: &mut Vec<f32>, output: &mut [f32]) {
         let &Self { results, rectify, y, x, width, channels } = self;
         let points = x.values.count() * channels;
-        line.reach(points);
+        line.resize(line.len().max(points), 0.0);
         let line = &mut line[..points];
         for (row, terms) in y.results.each().enumerate() {
             // SAFETY: `V` is the caller's.

@@ -5,7 +5,6 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use super::axis::{Axis, AxisForm};
 use super::points::{MOST, Points};
-use crate::engine::cpu::lines::Lines;
 
 /// Bytes that a layer's transformed weights may take together.
 const BYTES: usize = 64 << 20;
@@ -17,7 +16,7 @@ pub(in crate::engine::cpu) struct Transformed {
     kernel: usize,
     groups: usize,
     counts: Vec<usize>,
-    weights: Vec<OnceLock<Lines>>,
+    weights: Vec<OnceLock<Vec<f32>>>,
     axes: RwLock<HashMap<Axis, Arc<AxisForm>>>,
 }
 
@@ -64,14 +63,11 @@ impl Transformed {
             let kernel = self.kernel;
             let (points_y, points_x) = (Points { count: y }, Points { count: x });
             let tiles: Vec<&[f32]> = tiles.collect();
-            let taps = kernel * kernel;
-            let floats: usize = tiles.iter().map(|tile| tile.len() / taps).sum();
-            let mut all = Lines::new(y * x * floats);
-            let mut rest = &mut all[..];
+            let mut all = Vec::new();
             let mut sums: Vec<f64> = Vec::new();
             for (row, column) in (0..y).flat_map(|row| (0..x).map(move |column| (row, column))) {
                 for tile in &tiles {
-                    let each = tile.len() / taps;
+                    let each = tile.len() / (kernel * kernel);
                     sums.clear();
                     sums.resize(each, 0.0);
                     for (tap, values) in tile.chunks_exact(each).enumerate() {
@@ -81,11 +77,7 @@ impl Transformed {
                             *sum += factor * f64::from(value);
                         }
                     }
-                    let (weights, others) = std::mem::take(&mut rest).split_at_mut(each);
-                    rest = others;
-                    for (weight, &sum) in weights.iter_mut().zip(&sums) {
-                        *weight = sum as f32;
-                    }
+                    all.extend(sums.iter().map(|&sum| sum as f32));
                 }
             }
             all
