@@ -9,8 +9,8 @@ pub(super) type Group<'a> = &'a [(PlanKey, Member)];
 /// Floats that the largest buffer of a chunk may have. The more presentations, the less often the
 /// weights are fetched, which are larger than any cache; but a thread holds a few such buffers.
 const CHUNK_FLOATS: usize = 1024 * 1024;
-/// More presentations than this gain nothing. With half of it AlexNet's conv5 was found 1.06 times as
-/// slow (AVX2).
+/// More presentations than this gain nothing. With half of it AlexNet's conv5 was found 1.03 to 1.06
+/// times as slow (AVX2).
 const CHUNK_LIMIT: usize = 144;
 /// A product computes so many rows together.
 const ROWS: usize = 12;
@@ -51,4 +51,52 @@ pub(super) fn chunks<'a>(
 fn largest_window(plan: &Plan<'_>) -> usize {
     let nodes = plan.lineage().nodes().iter().enumerate();
     nodes.map(|(place, node)| plan.positions(place) * node.channels).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array3;
+
+    use super::*;
+    use crate::engine::Job;
+    use crate::engine::order::in_order_of_plans;
+    use crate::engine::plan::Lineage;
+    use crate::geometry::{GridRule, ImageSize};
+    use crate::network::Network;
+    use crate::noise::Noise;
+    use crate::sweep::LayerGeometry;
+
+    #[test]
+    fn every_thread_has_several_chunks_and_none_is_too_large() {
+        let network = Network::preset("alexnet").unwrap();
+        let (layer, size) = (network.convolution("conv3").unwrap(), ImageSize::new(227, 227));
+        let geometry = LayerGeometry::new(&network, layer, size, GridRule::REFERENCE, 1).unwrap();
+        let image = Array3::zeros((3, size.height, size.width));
+        let occluders = geometry.placement(6, 6).unwrap().occluders;
+        let job = Job {
+            image: image.view(),
+            image_index: 0,
+            unit: 0,
+            position: (6, 6),
+            occluders: &occluders,
+            noise: Noise::Philox { seed: 0, draw: 0 },
+        };
+        let lineage = Lineage::new(&network, layer, size).unwrap();
+        let mut planner = Planner::new(&lineage);
+        let ordered = in_order_of_plans([&job; 8].into_iter(), &mut planner);
+        for threads in [1, 2, 12, ordered.len()] {
+            let chunks = chunks(&ordered, &planner, threads);
+            let again: Vec<(PlanKey, Member)> =
+                chunks.iter().flatten().flat_map(|group| group.iter().copied()).collect();
+            assert_eq!(again, ordered);
+            assert!(chunks.len() >= (threads * CHUNKS).min(ordered.len() / ROWS), "{threads}");
+            for chunk in chunks {
+                let presentations = chunk.iter().map(|group| group.len()).sum::<usize>();
+                let floats =
+                    |group: &Group<'_>| group.len() * largest_window(&planner.plan(group[0].0));
+                assert!(presentations <= CHUNK_LIMIT);
+                assert!(chunk.iter().map(floats).sum::<usize>() <= CHUNK_FLOATS);
+            }
+        }
+    }
 }
