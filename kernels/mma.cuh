@@ -1,5 +1,5 @@
-// Products of tensor cores: D += A · B for a 16×8 tile of sums, 8 words of K deep. A word is one
-// tf32 value or two bf16 values, neighbours along K.
+// Products of tensor cores: D += A · B for a fragment of 16 × 8 sums, 8 words of K deep. A word is
+// one tf32 value or two bf16 values, neighbours along K.
 //
 // Lane `l` of the warp, with g = l / 4 and t = l % 4, holds the words (row, word) of A and
 // (word, column) of B, and the sums (row, column), that
@@ -12,8 +12,14 @@
 #pragma once
 
 #include "device.cuh"
+#include "pack.cuh"
 
 #include <cstring>
+
+struct Lane {
+    int g = threadIdx.x % 32 / 4;
+    int t = threadIdx.x % 4;
+};
 
 __device__ __forceinline__ uint32_t bits_of(float value) {
     uint32_t bits;
@@ -31,18 +37,15 @@ __device__ __forceinline__ float float_of(uint32_t bits) {
 struct Tf32 {
     static constexpr int VALUES = 1;  // of a word
 
-    static __device__ __forceinline__ uint32_t word(float value) {
+    static __device__ __forceinline__ uint32_t word(const float* value) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
         uint32_t bits;
-        asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(value));
+        asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(*value));
         return bits;
 #else
-        return (bits_of(value) + 0x1000u) & 0xFFFFE000u;
+        return (bits_of(*value) + 0x1000u) & 0xFFFFE000u;
 #endif
     }
-
-    // The same of a weight, which the host has rounded.
-    static __device__ __forceinline__ uint32_t weight(float value) { return bits_of(value); }
 
     // The products of the values of two words, added to a sum.
     static __device__ __forceinline__ float add(float sum, uint32_t a, uint32_t b) {
@@ -54,18 +57,14 @@ struct Tf32 {
 struct Bf16 {
     static constexpr int VALUES = 2;
 
-    static __device__ __forceinline__ uint32_t word(float low, float high) {
+    static __device__ __forceinline__ uint32_t word(const float* values) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
         uint32_t bits;
-        asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
+        asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(values[1]), "f"(values[0]));
         return bits;
 #else
-        return half(low) | half(high) << 16;
+        return half(values[0]) | half(values[1]) << 16;
 #endif
-    }
-
-    static __device__ __forceinline__ uint32_t weight(float low, float high) {
-        return word(low, high);
     }
 
     static __device__ __forceinline__ float add(float sum, uint32_t a, uint32_t b) {
@@ -82,6 +81,26 @@ struct Bf16 {
         return (bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16;
     }
 };
+
+// The words of A that this lane holds of 16 rows in shared memory, 8 words from `words` on, rows
+// `PITCH` words apart: a multiple of four, and the rows begin at 16 bytes.
+template <int PITCH>
+__device__ __forceinline__ void load_fragment(uint32_t (&a)[4], const uint32_t* words) {
+#if defined(__CUDA_ARCH__)
+    // Each lane tells where one row of 16 bytes is; of four such 8 × 8 matrices it gets (g, t).
+    const int lane = threadIdx.x % 32;
+    const auto row = static_cast<uint32_t>(
+        __cvta_generic_to_shared(words + lane % 16 * PITCH + lane / 16 * 4));
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(a[0]), "=r"(a[1]), "=r"(a[2]), "=r"(a[3])
+                 : "r"(row));
+#else
+    const Lane lane;
+    for (int i = 0; i < 4; i++) {
+        a[i] = words[(lane.g + i % 2 * 8) * PITCH + lane.t + i / 2 * 4];
+    }
+#endif
+}
 
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
 
@@ -110,30 +129,55 @@ __device__ __forceinline__ void mma(Operand, float (&)[4], const uint32_t (&)[4]
     __trap();
 }
 
-#else
+#endif
 
-template <class Operand>
-__device__ inline void mma(Operand, float (&d)[4], const uint32_t (&a)[4],
-                           const uint32_t (&b)[2]) {
+// The products of A rows and B columns of fragments; the first `filled` fragments of A have rows
+// that are wanted.
+template <class Operand, int A, int B>
+__device__ __forceinline__ void multiply_fragments(float (&sums)[A][B][4], const uint32_t (&a)[A][4],
+                                                   const uint32_t (&b)[B][2],
+                                                   [[maybe_unused]] int filled = A) {
+#if defined(__CUDA_ARCH__)
+#pragma unroll
+    for (int i = 0; i < A * B; i++) {
+        mma(Operand{}, sums[i / B][i % B], a[i / B], b[i % B]);
+    }
+#else
+    // What lanes hold they see through memory.
     struct Words {
-        uint32_t a[16][8], b[8][8];
+        uint32_t a[8][A * 16], b[8][B * 8];
     };
     __shared__ Words all[32];  // of each warp of the block
     Words& words = all[threadIdx.x / 32];
-    const int g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
-    for (int i = 0; i < 4; i++) {
-        words.a[g + i % 2 * 8][t + i / 2 * 4] = a[i];
+    const Lane lane;
+    for (int i = 0; i < A * 4; i++) {
+        words.a[lane.t + i % 4 / 2 * 4][i / 4 * 16 + lane.g + i % 2 * 8] = a[i / 4][i % 4];
     }
-    for (int i = 0; i < 2; i++) {
-        words.b[t + i * 4][g] = b[i];
+    for (int i = 0; i < B * 2; i++) {
+        words.b[lane.t + i % 2 * 4][i / 2 * 8 + lane.g] = b[i / 2][i % 2];
     }
     __syncwarp();
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < filled * B * 4; i++) {
+        float& sum = sums[i / 4 / B][i / 4 % B][i % 4];
+        const int row = i / 4 / B * 16 + i % 4 / 2 * 8 + lane.g;
+        const int column = i / 4 % B * 8 + 2 * lane.t + i % 2;
         for (int word = 0; word < 8; word++) {
-            d[i] = Operand::add(d[i], words.a[g + i / 2 * 8][word], words.b[word][2 * t + i % 2]);
+            sum = Operand::add(sum, words.a[word][row], words.b[word][column]);
         }
     }
     __syncwarp();
+#endif
 }
 
-#endif
+// Gives all sums of the thread, of fragments that begin at this row and column:
+// `work(row, column, sums)`.
+template <int A, int B, class Work>
+__device__ __forceinline__ void each_of_fragments(const float (&sums)[A][B][4], int row, int column,
+                                                  Work work) {
+    const Lane lane;
+#pragma unroll
+    for (int i = 0; i < A * 2 * B; i++) {
+        const float* two = &sums[i / B / 2][i % B][i / B % 2 * 2];
+        work(row + i / B * 8 + lane.g, column + i % B * 8 + 2 * lane.t, Pack<2>{{two[0], two[1]}});
+    }
+}

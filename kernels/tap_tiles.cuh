@@ -1,24 +1,24 @@
-// How a block computes a tile of a tap product: 64 rows × 64 columns, DEPTH values of K at a time
-// from shared memory. A tile says how its operands are stored and multiplied, and which sums each
-// thread has; the walk over the taps is the same for all (tap_product.cuh).
+// How a block computes a tile of a tap product of any number of channels: 64 rows × 64 columns, DEPTH
+// values of K at a time, both operands from shared memory. A tile says how its operands are stored and
+// multiplied, and which sums each thread has; the walk over the taps is the same for all
+// (tap_product.cuh).
 #pragma once
 
 #include "mma.cuh"
 #include "pack.cuh"
 
-constexpr int ROWS = 64;
-constexpr int COLUMNS = 64;
+constexpr int TILE_ROWS = 64;
+constexpr int TILE_COLUMNS = 64;
 constexpr int TILE_THREADS = 128;
 
 // 32-bit arithmetic: each thread has 8 rows × 4 columns.
 struct FmaTile {
     static constexpr int DEPTH = 16;
-    static constexpr int VALUES = 1;   // of K that are stored together
     static constexpr int TOGETHER = 4; // columns that a thread has side by side
 
     struct Shared {
-        alignas(16) float input[DEPTH][ROWS + 4];
-        alignas(16) float weights[DEPTH][COLUMNS];
+        alignas(16) float input[DEPTH][TILE_ROWS + 4];
+        alignas(16) float weights[DEPTH][TILE_COLUMNS];
     };
 
     struct Sums {
@@ -41,10 +41,10 @@ struct FmaTile {
         }
     }
 
-    // Four columns, for each of VALUES values of K from `k` on.
+    // Four columns of a value of K.
     static __device__ __forceinline__ void store_weights(Shared& shared, int k, int column,
-                                                         const Pack<4> (&values)[VALUES]) {
-        *reinterpret_cast<Pack<4>*>(&shared.weights[k][column]) = values[0];
+                                                         const Pack<4>& values) {
+        *reinterpret_cast<Pack<4>*>(&shared.weights[k][column]) = values;
     }
 
     static __device__ __forceinline__ void multiply(const Shared& shared, Sums& sums) {
@@ -82,80 +82,56 @@ struct FmaTile {
     }
 };
 
-// Tensor cores: four warps, each with 32 rows × 32 columns.
-template <class Operand>
+// Tensor cores, in tf32: four warps, each with 32 rows × 32 columns.
 struct TensorTile {
     static constexpr int DEPTH = 32;
-    static constexpr int VALUES = Operand::VALUES;
-    static constexpr int WORDS = DEPTH / VALUES;
     static constexpr int TOGETHER = 2;
 
     // The paddings let the lanes of a warp read different banks.
     struct Shared {
-        alignas(16) uint32_t input[ROWS][WORDS + 4];
-        alignas(16) uint32_t weights[WORDS][COLUMNS + 8];
+        alignas(16) uint32_t input[TILE_ROWS][DEPTH + 4];
+        alignas(16) uint32_t weights[DEPTH][TILE_COLUMNS + 8];
     };
 
     struct Sums {
         float value[2][4][4] = {};  // [rows / 16][columns / 8][as mma.cuh says]
     };
 
-    static __device__ __forceinline__ uint32_t word(const float* values) {
-        if constexpr (VALUES == 1) {
-            return Operand::word(values[0]);
-        } else {
-            return Operand::word(values[0], values[1]);
-        }
-    }
-
     static __device__ __forceinline__ void store_input(Shared& shared, int row, int k,
                                                        const Pack<4>& values) {
 #pragma unroll
-        for (int i = 0; i < 4 / VALUES; i++) {
-            shared.input[row][k / VALUES + i] = word(&values.value[i * VALUES]);
+        for (int i = 0; i < 4; i++) {
+            shared.input[row][k + i] = Tf32::word(&values.value[i]);
         }
     }
 
+    // Weights, which the host has rounded.
     static __device__ __forceinline__ void store_weights(Shared& shared, int k, int column,
-                                                         const Pack<4> (&values)[VALUES]) {
+                                                         const Pack<4>& values) {
 #pragma unroll
         for (int i = 0; i < 4; i++) {
-            if constexpr (VALUES == 1) {
-                shared.weights[k][column + i] = Operand::weight(values[0].value[i]);
-            } else {
-                shared.weights[k / VALUES][column + i] =
-                    Operand::weight(values[0].value[i], values[1].value[i]);
-            }
+            shared.weights[k][column + i] = bits_of(values.value[i]);
         }
     }
 
     static __device__ __forceinline__ void multiply(const Shared& shared, Sums& sums) {
-        const int warp = threadIdx.x / 32, g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
-        const int row = warp / 2 * 32 + g, column = warp % 2 * 32 + g;
+        const Lane lane;
+        const int row = threadIdx.x / 64 * 32 + lane.g, column = threadIdx.x / 32 % 2 * 32 + lane.g;
 #pragma unroll
-        for (int first = 0; first < WORDS; first += 8) {
+        for (int first = 0; first < DEPTH; first += 8) {
             uint32_t a[2][4], b[4][2];
 #pragma unroll
             for (int i = 0; i < 8; i++) {
                 a[i / 4][i % 4] =
-                    shared.input[row + i / 4 * 16 + i % 2 * 8][first + t + i % 4 / 2 * 4];
-                b[i / 2][i % 2] = shared.weights[first + t + i % 2 * 4][column + i / 2 * 8];
+                    shared.input[row + i / 4 * 16 + i % 2 * 8][first + lane.t + i % 4 / 2 * 4];
+                b[i / 2][i % 2] = shared.weights[first + lane.t + i % 2 * 4][column + i / 2 * 8];
             }
-#pragma unroll
-            for (int i = 0; i < 8; i++) {
-                mma(Operand{}, sums.value[i / 4][i % 4], a[i / 4], b[i % 4]);
-            }
+            multiply_fragments<Tf32>(sums.value, a, b);
         }
     }
 
     template <class Work>
     static __device__ __forceinline__ void each(const Sums& sums, Work work) {
-        const int warp = threadIdx.x / 32, g = threadIdx.x % 32 / 4, t = threadIdx.x % 4;
-        const int row = warp / 2 * 32 + g, column = warp % 2 * 32 + 2 * t;
-#pragma unroll
-        for (int i = 0; i < 16; i++) {
-            const float* two = &sums.value[i / 8][i % 8 / 2][i % 2 * 2];
-            work(row + i / 8 * 16 + i % 2 * 8, column + i % 8 / 2 * 8, Pack<2>{{two[0], two[1]}});
-        }
+        each_of_fragments(sums.value, threadIdx.x / 64 * 32, threadIdx.x / 32 % 2 * 32, work);
     }
 };

@@ -2,26 +2,22 @@
 // instead of where they are read. The same values are multiplied, so the bits are the same; what is
 // saved is half of their way through memory.
 #include "../pool.cuh"
-#include "../tap_product.cuh"
+#include "../tap_fragments.cuh"
 
 // A bf16 value: the upper half of a float.
 struct Bf16Value {
     uint16_t bits;
 };
 
-__device__ __forceinline__ float value_of(Bf16Value stored) {
-    return float_of(static_cast<uint32_t>(stored.bits) << 16);
+// Eight of them are four words.
+template <class Operand>
+__device__ __forceinline__ Words load_stored(const Bf16Value* place) {
+    return *reinterpret_cast<const Words*>(place);
 }
 
-// Four of them, read and written at once.
-struct alignas(8) FourBf16 {
-    Bf16Value value[4];
-};
-
-__device__ __forceinline__ Pack<4> load_four(const Bf16Value* place) {
-    const FourBf16 stored = *reinterpret_cast<const FourBf16*>(place);
-    return {{value_of(stored.value[0]), value_of(stored.value[1]), value_of(stored.value[2]),
-             value_of(stored.value[3])}};
+template <class Operand>
+__device__ __forceinline__ Words words_of(const Words& words) {
+    return words;
 }
 
 // `pool_change_four` (kernels/pool.cu), whose changes are stored in bf16.
@@ -37,8 +33,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     const Window output = outputs[item.of], input = inputs[item.of];
     pool_four_channels(p, item, output, input, presentations, originals, activations,
                        pooled_originals, pooled, from, [&](int64_t place, const Pack<4>& changes) {
-                           const uint32_t low = Bf16::word(changes.value[0], changes.value[1]);
-                           const uint32_t high = Bf16::word(changes.value[2], changes.value[3]);
+                           const uint32_t low = Bf16::word(&changes.value[0]);
+                           const uint32_t high = Bf16::word(&changes.value[2]);
                            uint32_t* words = reinterpret_cast<uint32_t*>(to + place);
                            words[0] = low;
                            words[1] = high;
@@ -46,14 +42,14 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 }
 
 // `tap_product_bf16` (kernels/tap_product.cu) of such changes.
-extern "C" __global__ void __launch_bounds__(TILE_THREADS)
+extern "C" __global__ void __launch_bounds__(FRAGMENT_THREADS, BLOCKS_AT_A_TIME)
     lab_tap_product_of_bf16(TapProductParameters p, const Item* __restrict__ items,
                             const Pattern* __restrict__ patterns,
                             const Presentation* __restrict__ presentations,
                             const Original* __restrict__ originals,
                             const float* __restrict__ activations,
-                            const float* __restrict__ weights,
+                            const uint32_t* __restrict__ weights,
                             const Bf16Value* __restrict__ from, float* __restrict__ to) {
-    convolve_changes<TensorTile<Bf16>>(p, items, patterns, presentations, originals,
-                                       activations, weights, from, to);
+    convolve_changes<FragmentProduct<Bf16, Bf16Value>>(p, items, patterns, presentations, originals,
+                                                       activations, weights, from, to);
 }

@@ -168,12 +168,29 @@ fn alexnet_is_the_references() {
     });
 }
 
-/// In fp32 all keys and all occluders on the emulator too, by the incremental method: no whole images.
-/// It rounds for tensor cores so slowly that tf32 and bf16 would take many hours.
+/// All keys and all occluders on the emulator too, at one precision, by the incremental method: no
+/// whole images.
+fn all_of_alexnet(test: &str, precision: usize) {
+    let Some(golden) = Golden::alexnet(test) else { return };
+    on_device(module_path!(), test, || {
+        at_a_precision(&device(), &golden, TOLERANCE[precision], ALL);
+    });
+}
+
 #[test]
 #[ignore = "takes long without a GPU, and with one `alexnet_is_the_references` does it"]
 fn all_of_alexnet_in_fp32() {
-    const TEST: &str = "all_of_alexnet_in_fp32";
-    let Some(golden) = Golden::alexnet(TEST) else { return };
-    on_device(module_path!(), TEST, || at_a_precision(&device(), &golden, TOLERANCE[0], ALL));
+    all_of_alexnet("all_of_alexnet_in_fp32", 0);
+}
+
+#[test]
+#[ignore = "takes long without a GPU, and with one `alexnet_is_the_references` does it"]
+fn all_of_alexnet_in_tf32() {
+    all_of_alexnet("all_of_alexnet_in_tf32", 1);
+}
+
+#[test]
+#[ignore = "takes long without a GPU, and with one `alexnet_is_the_references` does it"]
+fn all_of_alexnet_in_bf16() {
+    all_of_alexnet("all_of_alexnet_in_bf16", 2);
 }

@@ -11,7 +11,8 @@ pub enum Precision {
     Fp32,
     /// 19 bits, 10 of them mantissa, on tensor cores.
     Tf32,
-    /// 16 bits, 7 of them mantissa, on tensor cores.
+    /// 16 bits, 7 of them mantissa, on tensor cores. A convolution whose groups have no multiple of 16
+    /// channels multiplies in tf32.
     Bf16,
 }
 

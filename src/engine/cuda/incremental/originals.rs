@@ -137,7 +137,7 @@ impl Node<'_> {
                         &mut patterns,
                     );
                 }
-                let patterns = packed.send(device, patterns)?;
+                let patterns = packed.send_originals(device, patterns)?;
                 packed.convolve_originals(device, &patterns, &input.values, to.1)
             }
             Step::Relu { .. } => rectify_original(device, node.channels, self.input(0)?, to),

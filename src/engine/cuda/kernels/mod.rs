@@ -6,6 +6,7 @@ pub(in crate::engine::cuda) mod blocks;
 pub(in crate::engine::cuda) mod deposit;
 pub mod embedded;
 pub mod extremes;
+mod fragments;
 pub mod image;
 pub(in crate::engine::cuda) mod join;
 pub(in crate::engine::cuda) mod normalise;
@@ -50,6 +51,7 @@ pub struct Kernels {
     tap_product_fp32: CudaFunction,
     tap_product_original: CudaFunction,
     tap_product_tf32: CudaFunction,
+    tap_product_tf32_any: CudaFunction,
 }
 
 impl Kernels {
@@ -80,6 +82,7 @@ impl Kernels {
             tap_product_fp32: tap_product.load_function("tap_product_fp32")?,
             tap_product_original: tap_product.load_function("tap_product_original")?,
             tap_product_tf32: tap_product.load_function("tap_product_tf32")?,
+            tap_product_tf32_any: tap_product.load_function("tap_product_tf32_any")?,
         })
     }
 }

@@ -3,6 +3,7 @@
 use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr, LaunchConfig, PushKernelArg};
 
 use super::blocks::{Blocks, Extent, Items};
+use super::fragments::{WORDS, fragments, tf32, two_bf16};
 use super::parameters::mirrored;
 use super::present::Presentations;
 use super::tables::{Origin, Originals, Pattern, Window, ensure};
@@ -11,12 +12,73 @@ use crate::engine::plan::TapRun;
 use crate::geometry::Slide;
 use crate::network::{Convolution, Filters};
 
-/// Rows that a block computes.
-const ROWS: usize = 64;
-/// Columns that a block computes.
-const COLUMNS: usize = 64;
-/// Its threads.
-const THREADS: u32 = 128;
+/// What a block computes, and by how many threads.
+#[derive(Clone, Copy, Debug)]
+struct Tile {
+    rows: usize,
+    columns: usize,
+    threads: u32,
+}
+
+/// Of any number of channels: `kernels/tap_tiles.cuh`.
+const ANY: Tile = Tile { rows: 64, columns: 64, threads: 128 };
+/// Of whole fragments: `kernels/tap_fragments.cuh`.
+const FRAGMENTS: Tile = Tile { rows: 128, columns: 128, threads: 256 };
+
+/// How changes are multiplied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Products {
+    /// In fp32, any number of channels.
+    Fp32,
+    /// In tf32, any number of channels.
+    AnyTf32,
+    /// In tf32, multiples of 8 channels a group.
+    Tf32,
+    /// In bf16, multiples of 16 channels a group.
+    Bf16,
+}
+
+impl Products {
+    /// Those of groups of `inputs` channels where this precision is asked for. Where bf16 would need
+    /// more of them, it is tf32.
+    pub(super) const fn of(precision: Precision, inputs: usize) -> Self {
+        match precision {
+            Precision::Fp32 => Self::Fp32,
+            Precision::Bf16 if inputs.is_multiple_of(2 * WORDS) => Self::Bf16,
+            _ if inputs.is_multiple_of(WORDS) => Self::Tf32,
+            _ => Self::AnyTf32,
+        }
+    }
+
+    /// The kernel's name.
+    const fn kernel(self) -> &'static str {
+        match self {
+            Self::Fp32 => "tap_product_fp32",
+            Self::AnyTf32 => "tap_product_tf32_any",
+            Self::Tf32 => "tap_product_tf32",
+            Self::Bf16 => "tap_product_bf16",
+        }
+    }
+
+    /// What a block of it computes.
+    const fn tile(self) -> Tile {
+        match self {
+            Self::Fp32 | Self::AnyTf32 => ANY,
+            Self::Tf32 | Self::Bf16 => FRAGMENTS,
+        }
+    }
+
+    /// The weights as it reads them, where that is not as they are; see [`fragments`] for `rows`.
+    fn words(self, weights: &[f32], rows: (usize, usize, usize)) -> Option<Vec<u32>> {
+        let tf32 = |[weight]: [f32; 1]| tf32(weight).to_bits();
+        match self {
+            Self::Fp32 => None,
+            Self::AnyTf32 => Some(weights.iter().map(|&weight| tf32([weight])).collect()),
+            Self::Tf32 => Some(fragments(weights, rows, tf32)),
+            Self::Bf16 => Some(fragments(weights, rows, two_bf16)),
+        }
+    }
+}
 
 mirrored! {
     /// The kernels' numbers.
@@ -36,12 +98,12 @@ mirrored! {
 /// A convolution's filters on the device, as the kernels read them.
 #[derive(Debug)]
 pub struct DeviceFilters {
-    /// In which precision changes are multiplied.
-    precision: Precision,
     /// `[group][ky][kx][input channel][padded output channel]`, zeros beyond a group's last.
     weights: CudaSlice<f32>,
-    /// The same in tf32, if that is the precision.
-    rounded: Option<CudaSlice<f32>>,
+    /// How changes are multiplied.
+    products: Products,
+    /// The same as changes are multiplied by them, where that is not as they are.
+    words: Option<CudaSlice<u32>>,
     /// `[output channel]`, zeros where there is none.
     bias: CudaSlice<f32>,
     in_channels: usize,
@@ -53,7 +115,7 @@ pub struct DeviceFilters {
 
 impl DeviceFilters {
     /// Copies the filters of a convolution on `channels` input channels, which multiplies changes in
-    /// this precision.
+    /// this precision: in tf32 instead of bf16 where a group's are no multiple of 16.
     ///
     /// # Errors
     /// [`CudaError::Driver`].
@@ -63,6 +125,21 @@ impl DeviceFilters {
         filters: &Filters,
         channels: usize,
         precision: Precision,
+    ) -> Result<Self, CudaError> {
+        let products = Products::of(precision, channels / conv.groups);
+        Self::multiplied(products, device, conv, filters, channels)
+    }
+
+    /// The same, by products of which there are more than one that do.
+    ///
+    /// # Errors
+    /// [`CudaError::Driver`].
+    pub(super) fn multiplied(
+        products: Products,
+        device: &Device,
+        conv: &Convolution,
+        filters: &Filters,
+        channels: usize,
     ) -> Result<Self, CudaError> {
         let &Convolution { out_channels, kernel, stride, padding, groups, .. } = conv;
         let (inputs, outputs) = (channels / groups, out_channels / groups);
@@ -78,14 +155,11 @@ impl DeviceFilters {
         }
         let mut bias = filters.bias.clone();
         bias.resize(out_channels, 0.0);
-        let rounded = || {
-            let rounded: Vec<f32> = weights.iter().copied().map(tf32).collect();
-            device.upload(&rounded)
-        };
+        let words = products.words(&weights, (taps * inputs, outputs, padded));
         Ok(Self {
-            precision,
+            products,
+            words: words.map(|words| device.upload(&words)).transpose()?,
             weights: device.upload(&weights)?,
-            rounded: (precision == Precision::Tf32).then(rounded).transpose()?,
             bias: device.upload(&bias)?,
             in_channels: channels,
             out_channels,
@@ -147,30 +221,38 @@ impl DeviceFilters {
         }
     }
 
-    /// What blocks work on of such patterns.
+    /// What blocks work on of patterns of changes.
     ///
     /// # Errors
     /// [`CudaError::Shape`] where one is none of this convolution.
     pub fn items(&self, patterns: &[Vec<Pattern>]) -> Result<Items, CudaError> {
-        Items::new(patterns, ROWS, |pattern| self.extent(pattern))
+        self.items_of(patterns, self.products.tile())
     }
 
-    /// Copies patterns to the device, on their own.
+    fn items_of(&self, patterns: &[Vec<Pattern>], tile: Tile) -> Result<Items, CudaError> {
+        Items::new(patterns, tile.rows, |pattern| self.extent(pattern))
+    }
+
+    /// Copies patterns of original images to the device, on their own.
     ///
     /// # Errors
     /// Those of [`items`](Self::items); [`CudaError::Driver`].
-    pub fn send(&self, device: &Device, patterns: Vec<Pattern>) -> Result<Patterns, CudaError> {
+    pub fn send_originals(
+        &self,
+        device: &Device,
+        patterns: Vec<Pattern>,
+    ) -> Result<Patterns, CudaError> {
         let patterns = [patterns];
-        self.items(&patterns)?.send(&patterns, device)
+        self.items_of(&patterns, ANY)?.send(&patterns, device)
     }
 
-    fn grid(&self, patterns: &Patterns) -> Option<LaunchConfig> {
-        patterns.grid(self.blocks(), THREADS)
+    fn grid(&self, patterns: &Patterns, tile: Tile) -> Option<LaunchConfig> {
+        patterns.grid(self.blocks(tile), tile.threads)
     }
 
-    /// Blocks that share the rows of an item: each has COLUMNS channels of a group.
-    fn blocks(&self) -> usize {
-        self.groups * (self.padded / COLUMNS)
+    /// Blocks that share the rows of an item: each has some channels of a group.
+    fn blocks(&self, tile: Tile) -> usize {
+        self.out_channels.div_ceil(self.groups * tile.columns) * self.groups
     }
 
     /// The rows of a pattern, and where what it reads and writes ends.
@@ -215,7 +297,7 @@ impl DeviceFilters {
     /// Checks that patterns were made for buffers like these.
     fn check<T>(
         &self,
-        kernel: &'static str,
+        (kernel, tile): (&'static str, Tile),
         patterns: &Patterns,
         from: &CudaSlice<T>,
         to: &CudaSlice<f32>,
@@ -228,7 +310,7 @@ impl DeviceFilters {
                 to.len()
             )
         })?;
-        let (items, blocks) = (patterns.items.length(), self.blocks());
+        let (items, blocks) = (patterns.items.length(), self.blocks(tile));
         ensure(i32::try_from(items * blocks).is_ok(), kernel, || {
             format!("{items} items of {blocks} blocks each")
         })
@@ -236,11 +318,7 @@ impl DeviceFilters {
 
     /// The name of the kernel that convolves changes.
     pub fn kernel(&self) -> &'static str {
-        match self.precision {
-            Precision::Fp32 => "tap_product_fp32",
-            Precision::Tf32 => "tap_product_tf32",
-            Precision::Bf16 => "tap_product_bf16",
-        }
+        self.products.kernel()
     }
 
     /// Writes a convolution of changes into `to`; with `rectify`, the change behind the ReLU that
@@ -257,10 +335,11 @@ impl DeviceFilters {
         (from, to): (&CudaSlice<f32>, &mut CudaSlice<f32>),
     ) -> Result<(), CudaError> {
         let kernels = &device.kernels;
-        let function = match self.precision {
-            Precision::Fp32 => &kernels.tap_product_fp32,
-            Precision::Tf32 => &kernels.tap_product_tf32,
-            Precision::Bf16 => &kernels.tap_product_bf16,
+        let function = match self.products {
+            Products::Fp32 => &kernels.tap_product_fp32,
+            Products::AnyTf32 => &kernels.tap_product_tf32_any,
+            Products::Tf32 => &kernels.tap_product_tf32,
+            Products::Bf16 => &kernels.tap_product_bf16,
         };
         let kernel = (self.kernel(), function);
         self.convolve_changes_by(kernel, device, patterns, presentations, rectify, (from, to))
@@ -276,8 +355,9 @@ impl DeviceFilters {
         rectify: Option<(Origin, &Originals)>,
         (from, to): (&CudaSlice<T>, &mut CudaSlice<f32>),
     ) -> Result<(), CudaError> {
-        self.check(kernel, patterns, from, to)?;
-        let Some(grid) = self.grid(patterns) else { return Ok(()) };
+        let tile = self.products.tile();
+        self.check((kernel, tile), patterns, from, to)?;
+        let Some(grid) = self.grid(patterns, tile) else { return Ok(()) };
         let origin = rectify.map(|(origin, _)| origin).unwrap_or_default();
         let parameters = self.parameters(origin, rectify.is_some());
         let mut launch = device.stream.launch_builder(function);
@@ -292,7 +372,11 @@ impl DeviceFilters {
                 launch.arg(&nothing).arg(&nothing);
             }
         }
-        launch.arg(self.rounded.as_ref().unwrap_or(&self.weights)).arg(from).arg(to);
+        match &self.words {
+            Some(words) => launch.arg(words),
+            None => launch.arg(&self.weights),
+        };
+        launch.arg(from).arg(to);
         // SAFETY: the arguments are the kernel's; patterns lie in their buffers, and in the
         // originals, which are read only with `rectify`, as `Originals` says.
         unsafe { device.start(kernel, &mut launch, grid) }?;
@@ -310,8 +394,8 @@ impl DeviceFilters {
         from: &CudaSlice<f32>,
         to: &mut CudaSlice<f32>,
     ) -> Result<(), CudaError> {
-        self.check("tap_product_original", patterns, from, to)?;
-        let Some(grid) = self.grid(patterns) else { return Ok(()) };
+        self.check(("tap_product_original", ANY), patterns, from, to)?;
+        let Some(grid) = self.grid(patterns, ANY) else { return Ok(()) };
         let parameters = self.parameters(Origin::default(), false);
         let mut launch = device.stream.launch_builder(&device.kernels.tap_product_original);
         launch.arg(&parameters).arg(patterns.items.device()).arg(patterns.table.device());
@@ -325,15 +409,9 @@ impl DeviceFilters {
 /// Patterns on the device, and what each block computes of them.
 pub type Patterns = Blocks<Pattern>;
 
-/// A value in tf32: 10 bits of mantissa, rounded to nearest, ties away from zero, as
-/// `kernels/mma.cuh` rounds changes.
-fn tf32(value: f32) -> f32 {
-    f32::from_bits(value.to_bits().wrapping_add(0x1000) & 0xFFFF_E000)
-}
-
 /// A group's output channels, rounded up to whole blocks.
 fn padded(outputs: usize) -> usize {
-    outputs.next_multiple_of(COLUMNS)
+    outputs.next_multiple_of(ANY.columns)
 }
 
 #[cfg(test)]
@@ -345,10 +423,15 @@ mod tests {
     fn the_kernels_struct_is_this() {
         TapProductParameters::check(include_str!("../../../../kernels/tap_product.cuh"));
         let tiles = include_str!("../../../../kernels/tap_tiles.cuh");
-        let threads = THREADS as usize;
-        for (name, value) in [("ROWS", ROWS), ("COLUMNS", COLUMNS), ("TILE_THREADS", threads)] {
-            let line = format!("constexpr int {name} = {value};");
-            assert!(tiles.contains(&line), "{line}");
+        let fragments = include_str!("../../../../kernels/tap_fragments.cuh");
+        for (source, name, tile) in [(tiles, "TILE", ANY), (fragments, "FRAGMENT", FRAGMENTS)] {
+            let Tile { rows, columns, threads } = tile;
+            for (what, value) in
+                [("ROWS", rows), ("COLUMNS", columns), ("THREADS", threads as usize)]
+            {
+                let line = format!("constexpr int {name}_{what} = {value};");
+                assert!(source.contains(&line), "{line}");
+            }
         }
     }
 }

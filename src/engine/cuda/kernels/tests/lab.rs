@@ -10,9 +10,9 @@ use super::super::parcel::Table;
 use super::super::pool::Pool;
 use super::super::present::Presentations;
 use super::super::tables::{Change, Origin, Original, Originals, Presentation, Window, Windows};
-use super::super::tap_product::{DeviceFilters, Patterns};
+use super::super::tap_product::{DeviceFilters, Patterns, Products};
 use super::emulator::{Gpu, has_tensor_cores, on_device};
-use crate::engine::cuda::{CudaError, Device, Precision};
+use crate::engine::cuda::{CudaError, Device};
 use crate::engine::plan::TapRun;
 use crate::geometry::{Slide, Span};
 use crate::network::{Convolution, Filters};
@@ -136,19 +136,20 @@ struct Convolving {
 }
 
 impl Convolving {
-    fn new(device: &Device, pooling: &Pooling) -> Self {
+    fn new(device: &Device, pooling: &Pooling, products: Products) -> Self {
         let conv = Convolution::new(70, 3, 1, 1);
         let weight = noise(4, 70 * 9 * pooling.channels);
         let filters = Filters { weight, bias: vec![0.0; 70] };
         let filters =
-            DeviceFilters::new(device, &conv, &filters, pooling.channels, Precision::Bf16).unwrap();
+            DeviceFilters::multiplied(products, device, &conv, &filters, pooling.channels).unwrap();
         let to = Pooling::window(pooling.outputs, pooling.presentations);
         let slide = Slide { kernel: 3, stride: 1, padding: 1 };
         let runs = TapRun::all(slide, -1, pooling.outputs, pooling.outputs);
         let mut patterns = Vec::new();
         let from = Window { offset: Pooling::BEGIN, ..to };
         filters.patterns((&runs, &runs), &from, &to, &mut patterns);
-        let patterns = filters.send(device, patterns).unwrap();
+        let patterns = [patterns];
+        let patterns = filters.items(&patterns).unwrap().send(&patterns, device).unwrap();
         Self { filters, patterns, floats: to.floats(70) }
     }
 
@@ -171,7 +172,7 @@ impl Convolving {
 /// What both kernels do, one behind the other: as they ship, and with changes stored in bf16.
 fn with_and_without_bf16(device: &Device, pooling: &Pooling) -> [CudaSlice<f32>; 2] {
     let prepared = pooling.prepare(device);
-    let convolving = Convolving::new(device, pooling);
+    let convolving = Convolving::new(device, pooling, Products::Bf16);
     let (kernels, told) = (&device.kernels, &prepared.presentations);
     let mut floats = device.allocate::<f32>(prepared.floats()).unwrap();
     prepared.run(device, &kernels.pool_change_four, &mut floats);
@@ -211,8 +212,8 @@ fn poolings(presentations: usize, images: usize) -> Vec<Pooling> {
         pooling(64, Span::new(5, 11), Span::new(2, 6), everywhere),
         second.clone(),
         Pooling { rectify: false, ..second },
-        pooling(12, Span::new(6, 9), Span::new(2, 5), Span::new(5, 9)),
-        pooling(4, Span::new(2, 3), Span::new(1, 2), everywhere),
+        pooling(48, Span::new(6, 9), Span::new(2, 5), Span::new(5, 9)),
+        pooling(16, Span::new(2, 3), Span::new(1, 2), everywhere),
     ]
 }
 
@@ -251,6 +252,34 @@ fn changes_in_bf16_give_the_same_bits() {
     });
 }
 
+#[test]
+fn fragments_give_the_bits_of_any_number_of_channels() {
+    const TEST: &str = "fragments_give_the_bits_of_any_number_of_channels";
+    on_device(module_path!(), TEST, || {
+        let device = Device::open(0).unwrap();
+        if !has_tensor_cores(&device, TEST) {
+            return;
+        }
+        let kernels = &device.kernels;
+        for pooling in poolings(7, 3) {
+            let prepared = pooling.prepare(&device);
+            let mut floats = device.allocate::<f32>(prepared.floats()).unwrap();
+            prepared.run(&device, &kernels.pool_change_four, &mut floats);
+            let [any, whole] = [
+                (Products::AnyTf32, &kernels.tap_product_tf32_any),
+                (Products::Tf32, &kernels.tap_product_tf32),
+            ]
+            .map(|(products, kernel)| {
+                let convolving = Convolving::new(&device, &pooling, products);
+                let to = convolving.run(&device, kernel, &prepared.presentations, &floats);
+                bits(&device, &to)
+            });
+            assert!(any == whole, "{pooling:?}");
+            assert!(any.iter().any(|&bits| bits != 0), "{pooling:?}");
+        }
+    });
+}
+
 /// `--ignored --nocapture` on a machine with a GPU, as `scripts/gpu-check` does.
 #[test]
 #[ignore = "it measures, and needs a GPU"]
@@ -280,7 +309,9 @@ fn variants_are_timed() {
     let kernels = &device.kernels;
     for pooling in poolings(PRESENTATIONS, 64) {
         let prepared = pooling.prepare(&device);
-        let convolving = Convolving::new(&device, &pooling);
+        let convolving = Convolving::new(&device, &pooling, Products::Bf16);
+        let any = Convolving::new(&device, &pooling, Products::AnyTf32);
+        let whole = Convolving::new(&device, &pooling, Products::Tf32);
         let told = &prepared.presentations;
         let mut floats = device.allocate::<f32>(prepared.floats()).unwrap();
         let mut halves = device.allocate::<u16>(prepared.floats()).unwrap();
@@ -291,10 +322,17 @@ fn variants_are_timed() {
             drop(convolving.run(&device, &kernels.tap_product_bf16, told, &floats));
         });
         let of_halves = time(&mut || drop(convolving.run(&device, &of_bf16, told, &halves)));
+        let any = time(&mut || {
+            drop(any.run(&device, &kernels.tap_product_tf32_any, told, &floats));
+        });
+        let whole = time(&mut || {
+            drop(whole.run(&device, &kernels.tap_product_tf32, told, &floats));
+        });
         println!(
             "lab: {} channels, {} × {} outputs, µs a presentation: pool_change {one:.5}, \
              pool_change_four {four:.5}, lab_pool_to_bf16 {half:.5}; tap_product_bf16 \
-             {product:.5}, lab_tap_product_of_bf16 {of_halves:.5}",
+             {product:.5}, lab_tap_product_of_bf16 {of_halves:.5}, tap_product_tf32_any {any:.5}, \
+             tap_product_tf32 {whole:.5}",
             pooling.channels,
             pooling.outputs.len(),
             pooling.outputs.len(),

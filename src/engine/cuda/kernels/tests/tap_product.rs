@@ -33,6 +33,12 @@ fn operand(precision: Precision, value: f32) -> f64 {
     }
 }
 
+/// The precision in which the products of so many channels are, where this one is asked for.
+fn multiplied(asked: Precision, channels: usize) -> Precision {
+    let whole = channels.is_multiple_of(16);
+    if asked == Precision::Bf16 && !whole { Precision::Tf32 } else { asked }
+}
+
 fn noise(seed: u32, count: usize) -> Vec<f32> {
     TorchStream::new(seed).map(|value| 2.0 * value - 1.0).take(count).collect()
 }
@@ -95,7 +101,9 @@ impl Problem {
         let filters = DeviceFilters::new(device, conv, &weights, *channels, precision).unwrap();
         let mut patterns = Vec::new();
         filters.patterns((&runs, &runs), &from, &to, &mut patterns);
-        let patterns = filters.send(device, patterns).unwrap();
+        let patterns = [patterns];
+        let patterns = filters.items(&patterns).unwrap().send(&patterns, device).unwrap();
+        let precision = multiplied(precision, channels / conv.groups);
         let changes = noise(3, from.floats(*channels));
         let floats = to.floats(conv.out_channels);
         // Every presentation sees the same original image.
@@ -145,17 +153,24 @@ fn all_agree(precision: Precision) {
     if precision != Precision::Fp32 && !has_tensor_cores(&device, &format!("{precision:?}")) {
         return;
     }
-    let grouped = Convolution { groups: 2, ..Convolution::new(132, 3, 1, 1) };
-    let odd_groups = Convolution { groups: 3, ..Convolution::new(9, 3, 2, 1) };
+    let groups = |groups, conv| Convolution { groups, ..conv };
     let problems = [
         // Rows over several blocks, columns that are no whole block.
         (Convolution::new(70, 3, 1, 1), 64, Span::new(2, 6), Span::new(1, 7), 5, true),
         // The first layer: runs of 33 values, which no vector divides.
         (Convolution::new(64, 11, 4, 2), 3, Span::new(20, 29), Span::new(3, 8), 3, false),
-        (grouped, 8, Span::new(4, 7), Span::new(3, 8), 2, true),
-        (odd_groups, 15, Span::new(4, 9), Span::new(2, 5), 4, false),
+        (groups(2, Convolution::new(132, 3, 1, 1)), 8, Span::new(4, 7), Span::new(3, 8), 2, true),
+        (groups(3, Convolution::new(9, 3, 2, 1)), 15, Span::new(4, 9), Span::new(2, 5), 4, false),
         // A single output of each of many presentations.
         (Convolution::new(33, 3, 1, 0), 20, Span::new(5, 6), Span::new(5, 6), 70, true),
+        (Convolution::new(32, 3, 1, 0), 16, Span::new(5, 6), Span::new(5, 6), 300, false),
+        // Runs of three, two and one tap that end within a step; columns over several blocks.
+        (Convolution::new(200, 3, 1, 1), 24, Span::new(2, 6), Span::new(1, 7), 9, true),
+        (Convolution::new(161, 3, 1, 1), 48, Span::new(2, 6), Span::new(1, 7), 3, false),
+        (Convolution::new(8, 1, 1, 0), 8, Span::new(2, 6), Span::new(2, 6), 3, true),
+        // Groups of whole fragments.
+        (groups(2, Convolution::new(132, 3, 1, 1)), 32, Span::new(4, 7), Span::new(3, 8), 6, true),
+        (groups(3, Convolution::new(99, 5, 2, 2)), 48, Span::new(4, 9), Span::new(1, 6), 4, false),
     ];
     for (conv, channels, inputs, outputs, presentations, rectify) in problems {
         let problem = Problem { conv, channels, inputs, outputs, presentations, rectify };
