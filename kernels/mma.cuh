@@ -82,25 +82,44 @@ struct Bf16 {
     }
 };
 
-// The words of A that this lane holds of 16 rows in shared memory, 8 words from `words` on, rows
-// `PITCH` words apart: a multiple of four, and the rows begin at 16 bytes.
-template <int PITCH>
-__device__ __forceinline__ void load_fragment(uint32_t (&a)[4], const uint32_t* words) {
+// Where a lane reads fragments of A, of 16 rows in shared memory that are PITCH words apart: a multiple
+// of four, and the rows begin at 16 bytes.
 #if defined(__CUDA_ARCH__)
-    // Each lane tells where one row of 16 bytes is; of four such 8 × 8 matrices it gets (g, t).
+using FragmentPlace = uint32_t;
+
+// Of four 8 × 8 matrices of 16 bits each lane tells where one row is, and gets (g, t) of each.
+template <int PITCH>
+__device__ __forceinline__ FragmentPlace fragment_place(const uint32_t* words) {
     const int lane = threadIdx.x % 32;
-    const auto row = static_cast<uint32_t>(
+    return static_cast<uint32_t>(
         __cvta_generic_to_shared(words + lane % 16 * PITCH + lane / 16 * 4));
+}
+
+// The fragment so many words behind a place. What other instructions store and this reads the compiler
+// knows by "memory" alone.
+template <int PITCH>
+__device__ __forceinline__ void load_fragment(uint32_t (&a)[4], FragmentPlace place, int words) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                  : "=r"(a[0]), "=r"(a[1]), "=r"(a[2]), "=r"(a[3])
-                 : "r"(row));
+                 : "r"(place + static_cast<uint32_t>(words * sizeof(uint32_t)))
+                 : "memory");
+}
 #else
+using FragmentPlace = const uint32_t*;
+
+template <int PITCH>
+__device__ __forceinline__ FragmentPlace fragment_place(const uint32_t* words) {
+    return words;
+}
+
+template <int PITCH>
+__device__ __forceinline__ void load_fragment(uint32_t (&a)[4], FragmentPlace place, int words) {
     const Lane lane;
     for (int i = 0; i < 4; i++) {
-        a[i] = words[(lane.g + i % 2 * 8) * PITCH + lane.t + i / 2 * 4];
+        a[i] = place[words + (lane.g + i % 2 * 8) * PITCH + lane.t + i / 2 * 4];
     }
-#endif
 }
+#endif
 
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
 
@@ -131,8 +150,8 @@ __device__ __forceinline__ void mma(Operand, float (&)[4], const uint32_t (&)[4]
 
 #endif
 
-// The products of A rows and B columns of fragments; the first `filled` fragments of A have rows
-// that are wanted.
+// The products of A rows and B columns of fragments. A GPU multiplies all; the emulator only the first
+// `filled` of A, which have rows that are wanted.
 template <class Operand, int A, int B>
 __device__ __forceinline__ void multiply_fragments(float (&sums)[A][B][4], const uint32_t (&a)[A][4],
                                                    const uint32_t (&b)[B][2],
@@ -144,11 +163,11 @@ __device__ __forceinline__ void multiply_fragments(float (&sums)[A][B][4], const
     }
 #else
     // What lanes hold they see through memory.
-    struct Words {
+    struct Exchange {
         uint32_t a[8][A * 16], b[8][B * 8];
     };
-    __shared__ Words all[32];  // of each warp of the block
-    Words& words = all[threadIdx.x / 32];
+    __shared__ Exchange all[32];  // of each warp of the block
+    Exchange& words = all[threadIdx.x / 32];
     const Lane lane;
     for (int i = 0; i < A * 4; i++) {
         words.a[lane.t + i % 4 / 2 * 4][i / 4 * 16 + lane.g + i % 2 * 8] = a[i / 4][i % 4];
@@ -169,15 +188,20 @@ __device__ __forceinline__ void multiply_fragments(float (&sums)[A][B][4], const
 #endif
 }
 
-// Gives all sums of the thread, of fragments that begin at this row and column:
-// `work(row, column, sums)`.
+// Gives all sums of the thread, of fragments that begin at this row and column, a row at a time:
+// `work(row, column, packs)`, packs 8 columns apart.
 template <int A, int B, class Work>
 __device__ __forceinline__ void each_of_fragments(const float (&sums)[A][B][4], int row, int column,
                                                   Work work) {
     const Lane lane;
 #pragma unroll
-    for (int i = 0; i < A * 2 * B; i++) {
-        const float* two = &sums[i / B / 2][i % B][i / B % 2 * 2];
-        work(row + i / B * 8 + lane.g, column + i % B * 8 + 2 * lane.t, Pack<2>{{two[0], two[1]}});
+    for (int i = 0; i < A * 2; i++) {
+        Pack<2> packs[B];
+#pragma unroll
+        for (int j = 0; j < B; j++) {
+            const float* two = &sums[i / 2][j][i % 2 * 2];
+            packs[j] = {{two[0], two[1]}};
+        }
+        work(row + i * 8 + lane.g, column + 2 * lane.t, packs);
     }
 }

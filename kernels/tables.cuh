@@ -83,7 +83,7 @@ struct Pattern {
     int32_t rows, columns;  // outputs
     int32_t tap_y, tap_x;   // the first tap
     int32_t taps_y, taps_x;
-    int32_t reserved;
+    uint32_t following;  // so many patterns after this one meet the same taps
 };
 static_assert(sizeof(Pattern) == 80);
 static_assert(offsetof(Pattern, input) == 0);
@@ -103,10 +103,10 @@ static_assert(offsetof(Pattern, tap_y) == 60);
 static_assert(offsetof(Pattern, tap_x) == 64);
 static_assert(offsetof(Pattern, taps_y) == 68);
 static_assert(offsetof(Pattern, taps_x) == 72);
-static_assert(offsetof(Pattern, reserved) == 76);
+static_assert(offsetof(Pattern, following) == 76);
 
 // What one block works on: of a window or a pattern, the elements, rows or presentations from
-// `first` on.
+// `first` on; then those of the patterns that follow.
 struct Item {
     uint32_t of;
     uint32_t first;

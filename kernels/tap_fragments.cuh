@@ -43,13 +43,18 @@ template <class Operand, class Stored = float>
 struct FragmentProduct {
     static constexpr int ROWS = FRAGMENT_ROWS;
     static constexpr int COLUMNS = FRAGMENT_COLUMNS;
-    static constexpr int TOGETHER = 2;
+    static constexpr int TOGETHER = 2, PACKS = 4;
     static constexpr int WARP_ROWS = 64, WARP_COLUMNS = 32;
     static constexpr int ACROSS = COLUMNS / WARP_COLUMNS;  // warps side by side
-    static constexpr int WORDS = 32;                       // of K that are in shared memory
     static constexpr int VALUES = Operand::VALUES;         // of a word
+    static constexpr int WORDS = 32;                       // of K that are in shared memory: a step
+    static constexpr int FRAGMENTS = WORDS / 8;            // of a step
     static constexpr int PITCH = WORDS + 4;                // lanes read different banks
-    static constexpr int QUADS = ROWS * WORDS / 4 / FRAGMENT_THREADS;
+    // Changes come to shared memory in two parts, so that few registers hold what is on its way.
+    static constexpr int PARTS = 2;
+    static constexpr int QUADS = WORDS / 4;                       // of a row
+    static constexpr int ROWS_APART = FRAGMENT_THREADS / QUADS;   // of those that a thread loads
+    static constexpr int LOADS = ROWS / ROWS_APART / PARTS;       // of a thread for a part
 
     struct Shared {
         alignas(16) uint32_t input[2][ROWS][PITCH];
@@ -66,96 +71,115 @@ struct FragmentProduct {
 
     // Changes on their way from memory to shared memory.
     struct Loaded {
-        decltype(load_stored<Operand>(static_cast<const Stored*>(nullptr))) input[QUADS] = {};
+        decltype(load_stored<Operand>(static_cast<const Stored*>(nullptr))) input[LOADS];
     };
 
-    // Where the rows begin of which this thread loads some words, from the first row on: all are in
-    // one window, which has no more values than 32 bits count.
+    // Where the rows begin of which this thread loads some words: from the first row on, which comes
+    // first in memory too, in steps of four values, which 32 bits count.
     struct Rows {
-        int32_t begin[QUADS];
+        uint32_t begin[PARTS][LOADS];
+    };
+
+    // What a step multiplies: fragments from `input` on, in this half of the memory, and weights from
+    // `weights` on; after it come those from `after` on.
+    struct Step {
+        FragmentPlace input;
+        int half;
+        uint32_t weights, after;
+        int count;  // of fragments
     };
 
     const Taps& taps;
     const Stored* from;       // the changes of the input
-    const uint32_t* weights;  // of this warp's columns, of this lane
+    const uint32_t* weights;  // of this warp's columns, of this lane; null: there are no such columns
     const int64_t* inputs;    // of each row, where its first tap's channels begin; -1: no row
 
     static __device__ __forceinline__ int warp_row() {
         return threadIdx.x / 32 / ACROSS * WARP_ROWS;
     }
+    // Where half of a tile has no columns, the warps that have nothing to do are not all of the same
+    // schedulers.
     static __device__ __forceinline__ int warp_column() {
-        return threadIdx.x / 32 % ACROSS * WARP_COLUMNS;
+        const int warp = threadIdx.x / 32;
+        return (warp % ACROSS + warp / ACROSS * ACROSS / 2) % ACROSS * WARP_COLUMNS;
     }
 
     // What this lane reads of all weights.
     static __device__ __forceinline__ const uint32_t* weights_of(const TapProductParameters& p,
                                                                  const uint32_t* weights, int group,
                                                                  int first) {
+        if (first + warp_column() >= p.outputs) {
+            return nullptr;
+        }
         const int each = p.kernel * p.kernel * p.inputs / VALUES * WARP_COLUMNS;
         const int parts = (p.outputs + WARP_COLUMNS - 1) / WARP_COLUMNS;
-        const int part = (first + warp_column()) / WARP_COLUMNS;
-        // Beyond the group's last channel it reads those of the last, and their sums are not written.
-        const int64_t place = group * parts + (part < parts ? part : parts - 1);
+        const int64_t place = group * parts + (first + warp_column()) / WARP_COLUMNS;
         return weights + place * each + threadIdx.x % 32 * 4;
     }
 
-    // How many 16 rows of this warp's have one that is wanted: the rows that are none come last.
+    // How many 16 rows this warp multiplies: those with one that is wanted. Rows that are none come
+    // last.
     __device__ __forceinline__ int filled() const {
         int filled = 0;
+        if (weights != nullptr) {
 #pragma unroll
-        for (int row = 0; row < WARP_ROWS; row += 16) {
-            filled += inputs[warp_row() + row] >= 0;
+            for (int row = 0; row < WARP_ROWS; row += 16) {
+                filled += inputs[warp_row() + row] >= 0;
+            }
         }
         return filled;
+    }
+
+    // This thread's place among the words of a row, and the first of the rows of which it loads some.
+    static __device__ __forceinline__ int word() { return threadIdx.x % QUADS * 4; }
+    static __device__ __forceinline__ int row(int part, int load) {
+        return threadIdx.x / QUADS + (part * LOADS + load) * ROWS_APART;
     }
 
     __device__ __forceinline__ Rows rows() const {
         Rows rows;
 #pragma unroll
-        for (int i = 0; i < QUADS; i++) {
-            const int64_t begin = inputs[(threadIdx.x + i * FRAGMENT_THREADS) / (WORDS / 4)];
+        for (int i = 0; i < PARTS * LOADS; i++) {
+            const int64_t begin = inputs[row(i / LOADS, i % LOADS)];
             // What is no row reads the first: its sums are not written.
-            rows.begin[i] = begin < 0 ? 0 : static_cast<int32_t>(begin - inputs[0]);
+            rows.begin[i / LOADS][i % LOADS] =
+                begin < 0 ? 0 : static_cast<uint32_t>((begin - inputs[0]) / 4);
         }
         return rows;
     }
 
-    // The first value of this thread's words of a row.
-    static __device__ __forceinline__ int value() {
-        return threadIdx.x % (WORDS / 4) * 4 * VALUES;
-    }
-
-    __device__ __forceinline__ Loaded load(const Rows& rows, const Walk& walk) const {
+    __device__ __forceinline__ Loaded load(const Rows& rows, const Walk& walk, int part) const {
+        // What lies beyond the run is not multiplied: any values do.
+        const int value = word() * VALUES;
+        const int inside = walk.k + value < taps.length() ? value : 0;
+        const Stored* place = from + inputs[0] + taps.input(walk) + inside;
         Loaded loaded;
-        // What lies beyond the run is not multiplied.
-        if (walk.k + value() < taps.length()) {
-            const Stored* place = from + inputs[0] + taps.input(walk) + value();
 #pragma unroll
-            for (int i = 0; i < QUADS; i++) {
-                loaded.input[i] = load_stored<Operand>(place + rows.begin[i]);
-            }
+        for (int i = 0; i < LOADS; i++) {
+            loaded.input[i] = load_stored<Operand>(place + rows.begin[part][i] * int64_t{4});
         }
         return loaded;
     }
 
-    __device__ __forceinline__ void store(const Loaded& loaded, uint32_t (&input)[ROWS][PITCH]) const {
+    __device__ __forceinline__ void store(const Loaded& loaded, uint32_t (&input)[ROWS][PITCH],
+                                          int part) const {
 #pragma unroll
-        for (int i = 0; i < QUADS; i++) {
-            const int quad = threadIdx.x + i * FRAGMENT_THREADS;
-            *reinterpret_cast<Words*>(&input[quad / (WORDS / 4)][quad % (WORDS / 4) * 4]) =
+        for (int i = 0; i < LOADS; i++) {
+            *reinterpret_cast<Words*>(&input[row(part, i)][word()]) =
                 words_of<Operand>(loaded.input[i]);
         }
     }
 
-    __device__ __forceinline__ const uint32_t* weights_at(const Walk& walk) const {
-        return weights + taps.weight(walk) / VALUES * WARP_COLUMNS;
+    // Where the weights begin that the walk meets.
+    __device__ __forceinline__ uint32_t weights_at(const Walk& walk) const {
+        return static_cast<uint32_t>(taps.weight(walk)) / VALUES * WARP_COLUMNS;
     }
 
-    static __device__ __forceinline__ Weights load_weights(const uint32_t* place) {
+    __device__ __forceinline__ Weights load_weights(uint32_t at) const {
         Weights loaded;
 #pragma unroll
         for (int i = 0; i < WARP_COLUMNS / 16; i++) {
-            const Words words = *reinterpret_cast<const Words*>(place + i * 32 * 4);
+            const Words words = *reinterpret_cast<const Words*>(weights + at + i * 32 * 4);
 #pragma unroll
             for (int j = 0; j < 4; j++) {
                 loaded.b[2 * i + j / 2][j % 2] = words.word[j];
@@ -164,24 +188,43 @@ struct FragmentProduct {
         return loaded;
     }
 
-    // Multiplies `count` times 8 words. `loaded` are the first weights, which lie at `here`; then
-    // they are those at `after`, on their way while the last are multiplied.
-    __device__ __forceinline__ void multiply(const uint32_t (&input)[ROWS][PITCH], Sums& sums,
-                                             Weights& loaded, const uint32_t* here,
-                                             const uint32_t* after, int count, int filled) const {
+    // The weights behind the fragment `i` of a step.
+    __device__ __forceinline__ Weights load_next(const Step& step, int i) const {
+        return load_weights(i + 1 < step.count ? step.weights + (i + 1) * 8 * WARP_COLUMNS
+                                               : step.after);
+    }
+
+    __device__ __forceinline__ void multiply_one(const Step& step, int i, Sums& sums,
+                                                 const Weights& loaded, int filled) const {
+        uint32_t a[WARP_ROWS / 16][4];
 #pragma unroll
-        for (int i = 0; i < WORDS / 8; i++) {
-            if (i < count) {
-                const Weights next = load_weights(
-                    i + 1 < count ? here + (i + 1) * 8 * WARP_COLUMNS : after);
-                uint32_t a[WARP_ROWS / 16][4];
+        for (int row = 0; row < WARP_ROWS; row += 16) {
+            load_fragment<PITCH>(a[row / 16], step.input,
+                                 (step.half * ROWS + row) * PITCH + i * 8);
+        }
+        multiply_fragments<Operand>(sums.value, a, loaded.b, filled);
+    }
+
+    // Multiplies a part of a step's fragments. `loaded` are the weights of its first, then of the first
+    // behind it; the next ones are always on their way.
+    __device__ __forceinline__ void multiply(const Step& step, int part, Sums& sums, Weights& loaded,
+                                             int filled) const {
+        constexpr int EACH = FRAGMENTS / PARTS;
+        if (step.count >= FRAGMENTS) {
+            Weights two[2] = {loaded, {}};
 #pragma unroll
-                for (int row = 0; row < WARP_ROWS; row += 16) {
-                    load_fragment<PITCH>(a[row / 16], &input[warp_row() + row][i * 8]);
-                }
-                multiply_fragments<Operand>(sums.value, a, loaded.b, filled);
-                loaded = next;
+            for (int i = 0; i < EACH; i++) {
+                two[(i + 1) % 2] = load_next(step, part * EACH + i);
+                multiply_one(step, part * EACH + i, sums, two[i % 2], filled);
             }
+            loaded = two[EACH % 2];
+            return;
+        }
+#pragma unroll 1
+        for (int i = part * EACH; i < min((part + 1) * EACH, step.count); i++) {
+            const Weights next = load_next(step, i);
+            multiply_one(step, i, sums, loaded, filled);
+            loaded = next;
         }
     }
 
@@ -193,27 +236,36 @@ struct FragmentProduct {
         }
         const Rows rows = this->rows();
         const int filled = this->filled();
-        Weights next_weights = load_weights(weights_at(walk));
-        store(load(rows, walk), shared.input[0]);
+        const FragmentPlace place = fragment_place<PITCH>(shared.input[0][warp_row()]);
+        Weights loaded_weights;
+        if (filled > 0) {
+            loaded_weights = load_weights(weights_at(walk));
+        }
+#pragma unroll
+        for (int part = 0; part < PARTS; part++) {
+            store(load(rows, walk, part), shared.input[0], part);
+        }
         for (int half = 0;; half ^= 1) {
             __syncthreads();
             Walk next = walk;
             taps.advance(next, WORDS * VALUES);
             const bool again = taps.more(next);
-            // The next changes come while these are multiplied.
-            Loaded loaded;
-            if (again) {
-                loaded = load(rows, next);
-            }
-            const int left = (taps.length() - walk.k) / (8 * VALUES);
-            if (filled > 0) {
-                multiply(shared.input[half], sums, next_weights, weights_at(walk),
-                         weights_at(again ? next : walk), left, filled);
+            // After the last step it is the last once more, for nothing.
+            next = again ? next : walk;
+            const Step step = {place, half, weights_at(walk), weights_at(next),
+                               (taps.length() - walk.k) / (8 * VALUES)};
+#pragma unroll
+            for (int part = 0; part < PARTS; part++) {
+                // The next changes come while these are multiplied.
+                const Loaded loaded = load(rows, next, part);
+                if (filled > 0) {
+                    multiply(step, part, sums, loaded_weights, filled);
+                }
+                store(loaded, shared.input[half ^ 1], part);
             }
             if (!again) {
                 return;
             }
-            store(loaded, shared.input[half ^ 1]);
             walk = next;
         }
     }

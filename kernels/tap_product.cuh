@@ -1,5 +1,5 @@
 // The tap product: `sums[row] = Σ_blocks Σ_k input[row + block + k] · weights[block + k]`, where
-// rows are outputs of a convolution that the same taps meet (a Pattern), and blocks are its taps.
+// rows are outputs of a convolution that the same taps meet (Patterns), and blocks are these taps.
 // Nothing is gathered or transposed in memory: with the channels innermost the taps of a kernel
 // row are one run of K in both operands (each tap its own run where there are groups).
 //
@@ -84,7 +84,7 @@ struct Taps {
 template <class Tile>
 struct TapProduct {
     static constexpr int ROWS = TILE_ROWS, COLUMNS = TILE_COLUMNS, THREADS = TILE_THREADS;
-    static constexpr int TOGETHER = Tile::TOGETHER;
+    static constexpr int TOGETHER = Tile::TOGETHER, PACKS = Tile::PACKS;
     static constexpr int QUADS = ROWS * Tile::DEPTH / 4 / THREADS;
     static constexpr int STEPS = Tile::DEPTH * COLUMNS / 4 / THREADS;
     using Shared = typename Tile::Shared;
@@ -211,19 +211,32 @@ struct TileRows {
     int64_t originals[ROWS];
 };
 
+__device__ __forceinline__ uint32_t rows_of(const Pattern& pattern) {
+    return pattern.count * pattern.rows * pattern.columns;
+}
+
+// Rows beyond the item's pattern are those of the patterns that follow and meet the same taps, of
+// inputs as wide.
 template <int ROWS>
 __device__ __forceinline__ void find_rows(TileRows<ROWS>& rows, const TapProductParameters& p,
-                                          const Pattern& pattern, uint32_t first_row, int group,
+                                          const Pattern* first, uint32_t first_row, int group,
                                           const Presentation* presentations,
                                           const Original* originals) {
-    const uint32_t area = pattern.rows * pattern.columns;
     for (uint32_t place = threadIdx.x; place < ROWS; place += blockDim.x) {
-        const uint32_t row = first_row + place;
-        const uint32_t which = row / area, within = row % area;
-        if (which >= pattern.count) {
+        uint32_t row = first_row + place, left = first->following;
+        const Pattern* of = first;
+        while (row >= rows_of(*of) && left > 0) {
+            row -= rows_of(*of);
+            of++;
+            left--;
+        }
+        const Pattern& pattern = *of;
+        if (row >= rows_of(pattern)) {
             rows.inputs[place] = -1;
             continue;
         }
+        const uint32_t area = pattern.rows * pattern.columns;
+        const uint32_t which = row / area, within = row % area;
         const int y = within / pattern.columns, x = within % pattern.columns;
         rows.inputs[place] = pattern.input + static_cast<int64_t>(which) * pattern.input_each +
                              static_cast<int64_t>(y) * pattern.input_row +
@@ -240,42 +253,57 @@ __device__ __forceinline__ void find_rows(TileRows<ROWS>& rows, const TapProduct
     __syncthreads();
 }
 
-// Hands a thread's sums to `change(sum, row, channel)` and writes what it returns.
-template <class Product, class Change>
+// Changes a thread's sums and writes them: `change(sum, value)` has the value of the same channel from
+// `beside(row)` on, a row at a time, so that a thread waits once for several. Where that is null, sums
+// are written as they are.
+template <class Product, class Beside, class Change>
 __device__ __forceinline__ void write_rows(const typename Product::Sums& sums,
                                            const TileRows<Product::ROWS>& rows,
                                            const TapProductParameters& p, int group, int first,
-                                           float* to, Change change) {
-    constexpr int TOGETHER = Product::TOGETHER;
+                                           float* to, Beside beside, Change change) {
+    constexpr int TOGETHER = Product::TOGETHER, PACKS = Product::PACKS, APART = 8;
     const bool vectors = p.out_channels % TOGETHER == 0 && p.outputs % TOGETHER == 0;
-    Product::each(sums, [&](int row, int column, Pack<TOGETHER> values) {
+    Product::each(sums, [&](int row, int column, Pack<TOGETHER> (&packs)[PACKS]) {
         // Channels beyond the group's last are there only in the weights.
         const int left = p.outputs - first - column;
         if (rows.inputs[row] < 0 || left <= 0) {
             return;
         }
         const int channel = group * p.outputs + first + column;
-#pragma unroll
-        for (int i = 0; i < TOGETHER; i++) {
-            if (i < left) {
-                values.value[i] = change(values.value[i], row, channel + i);
-            }
-        }
+        const float* values = beside(row);
         float* place = to + rows.outputs[row] + channel;
-        if (vectors) {
-            *reinterpret_cast<Pack<TOGETHER>*>(place) = values;
+        if (vectors && left >= (PACKS - 1) * APART + TOGETHER) {
+            if (values != nullptr) {
+                Pack<TOGETHER> others[PACKS];
+#pragma unroll
+                for (int i = 0; i < PACKS; i++) {
+                    others[i] =
+                        *reinterpret_cast<const Pack<TOGETHER>*>(values + channel + i * APART);
+                }
+#pragma unroll
+                for (int i = 0; i < PACKS * TOGETHER; i++) {
+                    float& value = packs[i / TOGETHER].value[i % TOGETHER];
+                    value = change(value, others[i / TOGETHER].value[i % TOGETHER]);
+                }
+            }
+#pragma unroll
+            for (int i = 0; i < PACKS; i++) {
+                *reinterpret_cast<Pack<TOGETHER>*>(place + i * APART) = packs[i];
+            }
             return;
         }
 #pragma unroll
-        for (int i = 0; i < TOGETHER; i++) {
-            if (i < left) {
-                place[i] = values.value[i];
+        for (int i = 0; i < PACKS * TOGETHER; i++) {
+            const int at = i / TOGETHER * APART + i % TOGETHER;
+            if (at < left) {
+                const float value = packs[i / TOGETHER].value[i % TOGETHER];
+                place[at] = values == nullptr ? value : change(value, values[channel + at]);
             }
         }
     });
 }
 
-// What a block computes: rows of a pattern, and of a group some channels from `first` on.
+// What a block computes: rows of patterns, and of a group some channels from `first` on.
 struct Share {
     Item item;
     int group;
@@ -303,15 +331,16 @@ __device__ __forceinline__ void convolve_changes(const TapProductParameters& p, 
     __shared__ TileRows<Product::ROWS> rows;
     const auto [item, group, first] = share_of(p, items, Product::COLUMNS);
     const Pattern pattern = patterns[item.of];
-    find_rows(rows, p, pattern, item.first, group, presentations, originals);
+    find_rows(rows, p, patterns + item.of, item.first, group, presentations, originals);
     const Taps taps = {p, pattern};
     const Product product = {taps, from, Product::weights_of(p, weights, group, first),
                              rows.inputs};
     typename Product::Sums sums;
     product.run(shared, sums);
-    write_rows<Product>(sums, rows, p, group, first, to, [&](float sum, int row, int channel) {
-        return p.rectify ? rectified(sum, activations[rows.originals[row] + channel]) : sum;
-    });
+    write_rows<Product>(
+        sums, rows, p, group, first, to,
+        [&](int row) { return p.rectify ? activations + rows.originals[row] : nullptr; },
+        [](float sum, float activation) { return rectified(sum, activation); });
 }
 
 // A convolution of original images: every tap that meets an input, and the bias. How changes are
@@ -326,7 +355,7 @@ __device__ __forceinline__ void convolve_originals(const TapProductParameters& p
     __shared__ TileRows<Product::ROWS> rows;
     const auto [item, group, first] = share_of(p, items, Product::COLUMNS);
     const Pattern pattern = patterns[item.of];
-    find_rows(rows, p, pattern, item.first, group, nullptr, nullptr);
+    find_rows(rows, p, patterns + item.of, item.first, group, nullptr, nullptr);
     const Taps taps = {p, pattern};
     const Product product = {taps, from, Product::weights_of(p, weights, group, first),
                              rows.inputs};
@@ -340,6 +369,7 @@ __device__ __forceinline__ void convolve_originals(const TapProductParameters& p
         }
     });
     sums.add(part);
-    write_rows<Product>(sums, rows, p, group, first, to,
-                        [&](float sum, int, int channel) { return sum + bias[channel]; });
+    write_rows<Product>(
+        sums, rows, p, group, first, to, [&](int) { return bias; },
+        [](float sum, float bias) { return sum + bias; });
 }

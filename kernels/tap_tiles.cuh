@@ -14,7 +14,7 @@ constexpr int TILE_THREADS = 128;
 // 32-bit arithmetic: each thread has 8 rows × 4 columns.
 struct FmaTile {
     static constexpr int DEPTH = 16;
-    static constexpr int TOGETHER = 4; // columns that a thread has side by side
+    static constexpr int TOGETHER = 4, PACKS = 1;  // columns that a thread has side by side
 
     struct Shared {
         alignas(16) float input[DEPTH][TILE_ROWS + 4];
@@ -66,18 +66,18 @@ struct FmaTile {
         }
     }
 
-    // Gives all sums of the thread: `work(row, column, sums)`.
+    // Gives all sums of the thread, a row at a time: `work(row, column, packs)`.
     template <class Work>
     static __device__ __forceinline__ void each(const Sums& sums, Work work) {
         const int row = threadIdx.x / 16 * 8, column = threadIdx.x % 16 * 4;
 #pragma unroll
         for (int i = 0; i < 8; i++) {
-            Pack<4> values;
+            Pack<4> packs[1];
 #pragma unroll
             for (int j = 0; j < 4; j++) {
-                values.value[j] = sums.value[i][j];
+                packs[0].value[j] = sums.value[i][j];
             }
-            work(row + i, column, values);
+            work(row + i, column, packs);
         }
     }
 };
@@ -85,7 +85,7 @@ struct FmaTile {
 // Tensor cores, in tf32: four warps, each with 32 rows × 32 columns.
 struct TensorTile {
     static constexpr int DEPTH = 32;
-    static constexpr int TOGETHER = 2;
+    static constexpr int TOGETHER = 2, PACKS = 4;  // packs are 8 columns apart
 
     // The paddings let the lanes of a warp read different banks.
     struct Shared {

@@ -142,8 +142,7 @@ impl Making<'_> {
                         packed.patterns(runs, &from[list][number], to, patterns);
                     }
                 });
-                let items = packed.items(&patterns)?;
-                Ok((patterns, items))
+                Ok(packed.together(patterns)?)
             }
             Step::Respond(units) => {
                 let patterns = self.each(place, |patterns, (rows, columns), (list, number)| {

@@ -35,7 +35,7 @@ pub struct Items {
 }
 
 impl Items {
-    /// The items of windows or patterns, `each` elements a block; lists side by side.
+    /// The items of windows or patterns, `each` elements of one a block; lists side by side.
     ///
     /// # Errors
     /// Those of `extent`.
@@ -43,6 +43,27 @@ impl Items {
         entries: &[Vec<T>],
         each: usize,
         extent: impl Fn(&T) -> Result<Extent, CudaError> + Sync,
+    ) -> Result<Self, CudaError> {
+        Self::of(entries, each, extent, false)
+    }
+
+    /// The same, where the elements of a list are counted through: of one after the other.
+    ///
+    /// # Errors
+    /// Those of `extent`.
+    pub fn through<T: Sync>(
+        entries: &[Vec<T>],
+        each: usize,
+        extent: impl Fn(&T) -> Result<Extent, CudaError> + Sync,
+    ) -> Result<Self, CudaError> {
+        Self::of(entries, each, extent, true)
+    }
+
+    fn of<T: Sync>(
+        entries: &[Vec<T>],
+        each: usize,
+        extent: impl Fn(&T) -> Result<Extent, CudaError> + Sync,
+        through: bool,
     ) -> Result<Self, CudaError> {
         let mut next = 0;
         let first = |list: &Vec<T>| {
@@ -52,9 +73,13 @@ impl Items {
         let firsts: Vec<u32> = entries.iter().map(first).collect();
         let of_list = |(list, &first): (&Vec<T>, &u32)| {
             let (mut items, mut ends) = (Vec::with_capacity(list.len()), [0; 2]);
+            // Elements that the last item has of this entry.
+            let mut begin = 0;
             for (of, entry) in (first..).zip(list) {
                 let found = extent(entry)?;
-                let begins = (0..found.elements).step_by(each);
+                let begins = (begin..found.elements).step_by(each);
+                begin += (begins.len() * each) as u32;
+                begin = if through { begin - found.elements } else { 0 };
                 items.extend(begins.map(|first| Item { of, first }));
                 ends = largest(ends, found.ends);
             }
@@ -115,4 +140,28 @@ impl<T> Blocks<T> {
 
 fn largest(some: [i64; 2], others: [i64; 2]) -> [i64; 2] {
     [some[0].max(others[0]), some[1].max(others[1])]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_are_shared_out_of_each_or_counted_through() {
+        let lists = [vec![5_u32, 70, 3, 60], vec![64, 1], vec![]];
+        let extent = |&elements: &u32| Ok(Extent { elements, ends: [0, i64::from(elements)] });
+        let told = |items: Items| -> Vec<Vec<(u32, u32)>> {
+            assert_eq!(items.ends, [0, 70]);
+            let of_list =
+                |list: &Vec<Item>| list.iter().map(|item| (item.of, item.first)).collect();
+            items.lists.iter().map(of_list).collect()
+        };
+        let each = told(Items::new(&lists, 64, extent).unwrap());
+        let expected =
+            [vec![(0, 0), (1, 0), (1, 64), (2, 0), (3, 0)], vec![(4, 0), (5, 0)], vec![]];
+        assert_eq!(each, expected);
+        // The second has 59 of 70, the third the other 11, all 3 and 50 of 60.
+        let through = told(Items::through(&lists, 64, extent).unwrap());
+        assert_eq!(through, [vec![(0, 0), (1, 59), (3, 50)], vec![(4, 0), (5, 0)], vec![]]);
+    }
 }

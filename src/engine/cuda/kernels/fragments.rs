@@ -5,7 +5,7 @@ use half::bf16;
 /// Words of K in a fragment.
 pub(super) const WORDS: usize = 8;
 /// Columns whose fragments lie together: those of a warp.
-const COLUMNS: usize = 32;
+pub(super) const COLUMNS: usize = 32;
 
 /// The weights `[group][row][padded column]` of groups of so many rows and columns, as
 /// `[group][columns / 32][words / 8][2][lane][2][2]`. A word is `VALUES` rows; of it and the column

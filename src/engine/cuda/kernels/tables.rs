@@ -111,12 +111,12 @@ mirrored! {
         pub taps_y: i32,
         /// Columns of taps.
         pub taps_x: i32,
-        /// Nothing.
-        pub reserved: i32,
+        /// So many patterns after this one meet the same taps.
+        pub following: u32,
     }
 
     /// What one block works on: of a window or a pattern, the elements, rows or presentations from
-    /// `first` on.
+    /// `first` on; then those of the patterns that follow.
     pub struct Item {
         /// Which window or pattern.
         pub of: u32,

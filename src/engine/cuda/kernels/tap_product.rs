@@ -1,5 +1,7 @@
 //! `kernels/tap_product.cu`: every convolution but the last.
 
+use std::collections::HashMap;
+
 use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr, LaunchConfig, PushKernelArg};
 
 use super::blocks::{Blocks, Extent, Items};
@@ -25,6 +27,10 @@ const ANY: Tile = Tile { rows: 64, columns: 64, threads: 128 };
 /// Of whole fragments: `kernels/tap_fragments.cuh`.
 const FRAGMENTS: Tile = Tile { rows: 128, columns: 128, threads: 256 };
 
+/// Of how many tiles a pattern has to have rows on average, for those that meet the same taps not to
+/// share tiles: half a tile of each is empty then, 3 %.
+const FULL: usize = 16;
+
 /// How changes are multiplied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Products {
@@ -44,9 +50,18 @@ impl Products {
     pub(super) const fn of(precision: Precision, inputs: usize) -> Self {
         match precision {
             Precision::Fp32 => Self::Fp32,
-            Precision::Bf16 if inputs.is_multiple_of(2 * WORDS) => Self::Bf16,
-            _ if inputs.is_multiple_of(WORDS) => Self::Tf32,
+            Precision::Bf16 if inputs.is_multiple_of(Self::Bf16.inputs()) => Self::Bf16,
+            _ if inputs.is_multiple_of(Self::Tf32.inputs()) => Self::Tf32,
             _ => Self::AnyTf32,
+        }
+    }
+
+    /// What divides a group's channels.
+    const fn inputs(self) -> usize {
+        match self {
+            Self::Fp32 | Self::AnyTf32 => 1,
+            Self::Tf32 => WORDS,
+            Self::Bf16 => 2 * WORDS,
         }
     }
 
@@ -143,6 +158,10 @@ impl DeviceFilters {
     ) -> Result<Self, CudaError> {
         let &Convolution { out_channels, kernel, stride, padding, groups, .. } = conv;
         let (inputs, outputs) = (channels / groups, out_channels / groups);
+        debug_assert!(
+            inputs.is_multiple_of(products.inputs()),
+            "{inputs} channels by {products:?}"
+        );
         let (taps, padded) = (kernel * kernel, padded(outputs));
         let mut weights = vec![0.0; groups * taps * inputs * padded];
         for (channel, filter) in filters.weight.chunks_exact(inputs * taps).enumerate() {
@@ -202,7 +221,7 @@ impl DeviceFilters {
                 tap_x: x.tap as i32,
                 taps_y: y.taps as i32,
                 taps_x: x.taps as i32,
-                reserved: 0,
+                following: 0,
             });
         }
     }
@@ -221,29 +240,47 @@ impl DeviceFilters {
         }
     }
 
-    /// What blocks work on of patterns of changes.
+    /// Patterns of changes, those that meet the same taps one after the other, and what blocks work
+    /// on of them.
     ///
     /// # Errors
     /// [`CudaError::Shape`] where one is none of this convolution.
-    pub fn items(&self, patterns: &[Vec<Pattern>]) -> Result<Items, CudaError> {
-        self.items_of(patterns, self.products.tile())
+    pub fn together(
+        &self,
+        patterns: Vec<Vec<Pattern>>,
+    ) -> Result<(Vec<Vec<Pattern>>, Items), CudaError> {
+        self.together_in(patterns, self.products.tile())
     }
 
-    fn items_of(&self, patterns: &[Vec<Pattern>], tile: Tile) -> Result<Items, CudaError> {
-        Items::new(patterns, tile.rows, |pattern| self.extent(pattern))
+    fn together_in(
+        &self,
+        patterns: Vec<Vec<Pattern>>,
+        tile: Tile,
+    ) -> Result<(Vec<Vec<Pattern>>, Items), CudaError> {
+        let count = patterns.iter().map(Vec::len).sum::<usize>();
+        let rows = patterns.iter().flatten().map(|pattern| rows(pattern) as usize).sum::<usize>();
+        let extent = |pattern: &Pattern| self.extent(pattern);
+        // Where most tiles are full anyway there is little to gain.
+        if rows >= count * tile.rows * FULL {
+            let items = Items::new(&patterns, tile.rows, extent)?;
+            return Ok((patterns, items));
+        }
+        let patterns = by_taps(patterns);
+        let items = Items::through(&patterns, tile.rows, extent)?;
+        Ok((patterns, items))
     }
 
     /// Copies patterns of original images to the device, on their own.
     ///
     /// # Errors
-    /// Those of [`items`](Self::items); [`CudaError::Driver`].
+    /// Those of [`together`](Self::together); [`CudaError::Driver`].
     pub fn send_originals(
         &self,
         device: &Device,
         patterns: Vec<Pattern>,
     ) -> Result<Patterns, CudaError> {
-        let patterns = [patterns];
-        self.items_of(&patterns, ANY)?.send(&patterns, device)
+        let (patterns, items) = self.together_in(vec![patterns], ANY)?;
+        items.send(&patterns, device)
     }
 
     fn grid(&self, patterns: &Patterns, tile: Tile) -> Option<LaunchConfig> {
@@ -288,10 +325,7 @@ impl DeviceFilters {
             && pattern.tap_x + pattern.taps_x <= kernel_side;
         ensure(fits, "tap_product", || format!("a kernel of {kernel_side} and {pattern:?}"))?;
         let reads = pattern.taps_y.min(pattern.taps_x) > 0;
-        Ok(Extent {
-            elements: pattern.count * pattern.rows as u32 * pattern.columns as u32,
-            ends: [if reads { input } else { 0 }, output],
-        })
+        Ok(Extent { elements: rows(pattern), ends: [if reads { input } else { 0 }, output] })
     }
 
     /// Checks that patterns were made for buffers like these.
@@ -310,6 +344,8 @@ impl DeviceFilters {
                 to.len()
             )
         })?;
+        // As far as rows of fragments are counted.
+        ensure(i32::try_from(input / 4).is_ok(), kernel, || format!("inputs up to {input}"))?;
         let (items, blocks) = (patterns.items.length(), self.blocks(tile));
         ensure(i32::try_from(items * blocks).is_ok(), kernel, || {
             format!("{items} items of {blocks} blocks each")
@@ -406,6 +442,35 @@ impl DeviceFilters {
     }
 }
 
+/// Rows of a pattern: its outputs.
+fn rows(pattern: &Pattern) -> u32 {
+    pattern.count * pattern.rows as u32 * pattern.columns as u32
+}
+
+/// Patterns in lists of those that meet the same taps, of inputs as wide: a walk over them is the same.
+fn by_taps(patterns: Vec<Vec<Pattern>>) -> Vec<Vec<Pattern>> {
+    let mut lists: Vec<Vec<Pattern>> = Vec::new();
+    let mut known: HashMap<[i32; 5], usize> = HashMap::new();
+    for pattern in patterns.into_iter().flatten() {
+        let Pattern { tap_y, tap_x, taps_y, taps_x, input_tap_row, .. } = pattern;
+        let list =
+            *known.entry([tap_y, tap_x, taps_y, taps_x, input_tap_row]).or_insert_with(|| {
+                lists.push(Vec::new());
+                lists.len() - 1
+            });
+        let list = &mut lists[list];
+        // Windows lie in the order of their plans: the kernels count from a tile's first row on.
+        debug_assert!(list.last().is_none_or(|last: &Pattern| last.input <= pattern.input));
+        list.push(pattern);
+    }
+    for list in &mut lists {
+        for (following, pattern) in list.iter_mut().rev().enumerate() {
+            pattern.following = following as u32;
+        }
+    }
+    lists
+}
+
 /// Patterns on the device, and what each block computes of them.
 pub type Patterns = Blocks<Pattern>;
 
@@ -418,6 +483,27 @@ fn padded(outputs: usize) -> usize {
 mod tests {
     use super::super::parameters::Mirrored;
     use super::*;
+
+    #[test]
+    fn patterns_of_the_same_taps_follow_each_other() {
+        let pattern = |tap_x, input_tap_row, input| Pattern {
+            taps_y: 1,
+            taps_x: 1,
+            tap_x,
+            input_tap_row,
+            input,
+            ..Pattern::default()
+        };
+        let lists = by_taps(vec![
+            vec![pattern(0, 8, 0), pattern(1, 8, 8), pattern(0, 8, 16)],
+            vec![pattern(0, 16, 24), pattern(1, 8, 32), pattern(0, 8, 40)],
+        ]);
+        let told = |list: &Vec<Pattern>| -> Vec<_> {
+            list.iter().map(|pattern| (pattern.input, pattern.following)).collect()
+        };
+        let told: Vec<_> = lists.iter().map(told).collect();
+        assert_eq!(told, [vec![(0, 2), (16, 1), (40, 0)], vec![(8, 1), (32, 0)], vec![(24, 0)]]);
+    }
 
     #[test]
     fn the_kernels_struct_is_this() {

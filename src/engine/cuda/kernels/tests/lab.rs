@@ -148,8 +148,8 @@ impl Convolving {
         let mut patterns = Vec::new();
         let from = Window { offset: Pooling::BEGIN, ..to };
         filters.patterns((&runs, &runs), &from, &to, &mut patterns);
-        let patterns = [patterns];
-        let patterns = filters.items(&patterns).unwrap().send(&patterns, device).unwrap();
+        let (patterns, items) = filters.together(vec![patterns]).unwrap();
+        let patterns = items.send(&patterns, device).unwrap();
         Self { filters, patterns, floats: to.floats(70) }
     }
 

@@ -101,8 +101,8 @@ impl Problem {
         let filters = DeviceFilters::new(device, conv, &weights, *channels, precision).unwrap();
         let mut patterns = Vec::new();
         filters.patterns((&runs, &runs), &from, &to, &mut patterns);
-        let patterns = [patterns];
-        let patterns = filters.items(&patterns).unwrap().send(&patterns, device).unwrap();
+        let (patterns, items) = filters.together(vec![patterns]).unwrap();
+        let patterns = items.send(&patterns, device).unwrap();
         let precision = multiplied(precision, channels / conv.groups);
         let changes = noise(3, from.floats(*channels));
         let floats = to.floats(conv.out_channels);
