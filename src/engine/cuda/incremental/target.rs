@@ -8,7 +8,7 @@ use crate::engine::cuda::kernels::tap_product::DeviceFilters;
 use crate::engine::cuda::{Device, Precision};
 use crate::engine::{EngineError, target};
 use crate::geometry::ImageSize;
-use crate::network::{Input, LayerId, Model};
+use crate::network::{Input, LayerId, Model, Network, Op};
 
 /// A target with its filters.
 pub(super) type Target = target::Target<Arc<DeviceFilters>, DeviceUnits>;
@@ -23,6 +23,7 @@ pub(super) fn target(
     asked: Precision,
     filters: &mut HashMap<LayerId, Arc<DeviceFilters>>,
 ) -> Result<Target, EngineError> {
+    let before = convolutions_before(model.network());
     Target::new(
         model,
         layer,
@@ -31,8 +32,7 @@ pub(super) fn target(
             if let Some(known) = filters.get(&id) {
                 return Ok(Arc::clone(known));
             }
-            let reads_pixels = model.network().layer(id).inputs.contains(&Input::Image);
-            let precision = if reads_pixels { asked.of_pixels() } else { asked };
+            let precision = asked.behind(before[id.0]);
             let new = DeviceFilters::new(device, conv, weights, channels, precision)?;
             let new = Arc::new(new);
             filters.insert(id, Arc::clone(&new));
@@ -40,4 +40,38 @@ pub(super) fn target(
         },
         |(_, conv, weights, channels)| Ok(DeviceUnits::new(device, conv, weights, channels)?),
     )
+}
+
+/// Of each layer, how many convolutions are before it on the longest way from the pixels.
+fn convolutions_before(network: &Network) -> Vec<usize> {
+    let mut before: Vec<usize> = Vec::new();
+    for layer in network.layers() {
+        let through = |input: &Input| match *input {
+            Input::Image => 0,
+            Input::Layer(id) => {
+                before[id.0] + usize::from(matches!(network.layer(id).op, Op::Conv(_)))
+            }
+        };
+        let most = layer.inputs.iter().map(through).max().unwrap_or(0);
+        before.push(most);
+    }
+    before
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::cuda::Precision::{Bf16, Fp32, Tf32};
+
+    #[test]
+    fn every_other_convolution_is_in_the_next_better_precision() {
+        let network = Network::preset("alexnet").unwrap();
+        let before = convolutions_before(&network);
+        let of = |asked: Precision| -> Vec<Precision> {
+            network.convolutions().map(|(id, _)| asked.behind(before[id.0])).collect()
+        };
+        assert_eq!(of(Fp32), [Fp32; 5]);
+        assert_eq!(of(Tf32), [Fp32, Tf32, Tf32, Tf32, Tf32]);
+        assert_eq!(of(Bf16), [Tf32, Bf16, Tf32, Bf16, Tf32]);
+    }
 }

@@ -44,10 +44,11 @@ impl Items {
         each: usize,
         extent: impl Fn(&T) -> Result<Extent, CudaError> + Sync,
     ) -> Result<Self, CudaError> {
-        Self::of(entries, each, extent, false)
+        Self::through(entries, each, extent, |_| true)
     }
 
-    /// The same, where the elements of a list are counted through: of one after the other.
+    /// The same, where elements are counted through, of one after the other, up to one that is the
+    /// `last` of those that may share a block; the last one of a list always is.
     ///
     /// # Errors
     /// Those of `extent`.
@@ -55,15 +56,7 @@ impl Items {
         entries: &[Vec<T>],
         each: usize,
         extent: impl Fn(&T) -> Result<Extent, CudaError> + Sync,
-    ) -> Result<Self, CudaError> {
-        Self::of(entries, each, extent, true)
-    }
-
-    fn of<T: Sync>(
-        entries: &[Vec<T>],
-        each: usize,
-        extent: impl Fn(&T) -> Result<Extent, CudaError> + Sync,
-        through: bool,
+        last: impl Fn(&T) -> bool + Sync,
     ) -> Result<Self, CudaError> {
         let mut next = 0;
         let first = |list: &Vec<T>| {
@@ -79,7 +72,7 @@ impl Items {
                 let found = extent(entry)?;
                 let begins = (begin..found.elements).step_by(each);
                 begin += (begins.len() * each) as u32;
-                begin = if through { begin - found.elements } else { 0 };
+                begin = if last(entry) { 0 } else { begin - found.elements };
                 items.extend(begins.map(|first| Item { of, first }));
                 ends = largest(ends, found.ends);
             }
@@ -161,7 +154,9 @@ mod tests {
             [vec![(0, 0), (1, 0), (1, 64), (2, 0), (3, 0)], vec![(4, 0), (5, 0)], vec![]];
         assert_eq!(each, expected);
         // The second has 59 of 70, the third the other 11, all 3 and 50 of 60.
-        let through = told(Items::through(&lists, 64, extent).unwrap());
+        let through = told(Items::through(&lists, 64, extent, |_| false).unwrap());
         assert_eq!(through, [vec![(0, 0), (1, 59), (3, 50)], vec![(4, 0), (5, 0)], vec![]]);
+        let through = told(Items::through(&lists, 64, extent, |&entry| entry == 3).unwrap());
+        assert_eq!(through, [vec![(0, 0), (1, 59), (3, 0)], vec![(4, 0), (5, 0)], vec![]]);
     }
 }

@@ -3,6 +3,7 @@
 //! To add a kernel: `kernels/NAME.cu`, its launcher `NAME.rs` here, and a field in [`Kernels`].
 
 pub(in crate::engine::cuda) mod blocks;
+mod by_taps;
 pub(in crate::engine::cuda) mod deposit;
 pub mod embedded;
 pub mod extremes;

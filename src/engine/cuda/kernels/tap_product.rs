@@ -1,10 +1,9 @@
 //! `kernels/tap_product.cu`: every convolution but the last.
 
-use std::collections::HashMap;
-
 use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr, LaunchConfig, PushKernelArg};
 
 use super::blocks::{Blocks, Extent, Items};
+use super::by_taps::by_taps;
 use super::fragments::{WORDS, fragments, tf32, two_bf16};
 use super::parameters::mirrored;
 use super::present::Presentations;
@@ -265,8 +264,9 @@ impl DeviceFilters {
             let items = Items::new(&patterns, tile.rows, extent)?;
             return Ok((patterns, items));
         }
-        let patterns = by_taps(patterns);
-        let items = Items::through(&patterns, tile.rows, extent)?;
+        let patterns = by_taps(&patterns);
+        let last = |pattern: &Pattern| pattern.following == 0;
+        let items = Items::through(&patterns, tile.rows, extent, last)?;
         Ok((patterns, items))
     }
 
@@ -447,30 +447,6 @@ fn rows(pattern: &Pattern) -> u32 {
     pattern.count * pattern.rows as u32 * pattern.columns as u32
 }
 
-/// Patterns in lists of those that meet the same taps, of inputs as wide: a walk over them is the same.
-fn by_taps(patterns: Vec<Vec<Pattern>>) -> Vec<Vec<Pattern>> {
-    let mut lists: Vec<Vec<Pattern>> = Vec::new();
-    let mut known: HashMap<[i32; 5], usize> = HashMap::new();
-    for pattern in patterns.into_iter().flatten() {
-        let Pattern { tap_y, tap_x, taps_y, taps_x, input_tap_row, .. } = pattern;
-        let list =
-            *known.entry([tap_y, tap_x, taps_y, taps_x, input_tap_row]).or_insert_with(|| {
-                lists.push(Vec::new());
-                lists.len() - 1
-            });
-        let list = &mut lists[list];
-        // Windows lie in the order of their plans: the kernels count from a tile's first row on.
-        debug_assert!(list.last().is_none_or(|last: &Pattern| last.input <= pattern.input));
-        list.push(pattern);
-    }
-    for list in &mut lists {
-        for (following, pattern) in list.iter_mut().rev().enumerate() {
-            pattern.following = following as u32;
-        }
-    }
-    lists
-}
-
 /// Patterns on the device, and what each block computes of them.
 pub type Patterns = Blocks<Pattern>;
 
@@ -483,27 +459,6 @@ fn padded(outputs: usize) -> usize {
 mod tests {
     use super::super::parameters::Mirrored;
     use super::*;
-
-    #[test]
-    fn patterns_of_the_same_taps_follow_each_other() {
-        let pattern = |tap_x, input_tap_row, input| Pattern {
-            taps_y: 1,
-            taps_x: 1,
-            tap_x,
-            input_tap_row,
-            input,
-            ..Pattern::default()
-        };
-        let lists = by_taps(vec![
-            vec![pattern(0, 8, 0), pattern(1, 8, 8), pattern(0, 8, 16)],
-            vec![pattern(0, 16, 24), pattern(1, 8, 32), pattern(0, 8, 40)],
-        ]);
-        let told = |list: &Vec<Pattern>| -> Vec<_> {
-            list.iter().map(|pattern| (pattern.input, pattern.following)).collect()
-        };
-        let told: Vec<_> = lists.iter().map(told).collect();
-        assert_eq!(told, [vec![(0, 2), (16, 1), (40, 0)], vec![(8, 1), (32, 0)], vec![(24, 0)]]);
-    }
 
     #[test]
     fn the_kernels_struct_is_this() {
