@@ -46,7 +46,7 @@ enum Precision {
     Fp32,
     /// 19 bits, on the tensor cores of a GPU: with --method incremental
     Tf32,
-    /// 16 bits, likewise
+    /// 16 bits in every other convolution and 19 in the rest, likewise
     Bf16,
     /// 64-bit floats, to tell how much the others round: with --method full, on the CPU
     #[value(alias = "f64")]
