@@ -83,7 +83,7 @@ struct Pattern {
     int32_t rows, columns;  // outputs
     int32_t tap_y, tap_x;   // the first tap
     int32_t taps_y, taps_x;
-    uint32_t following;  // so many patterns after this one meet the same taps
+    uint32_t following;  // so many after this one meet the same taps of inputs as wide
 };
 static_assert(sizeof(Pattern) == 80);
 static_assert(offsetof(Pattern, input) == 0);

@@ -86,7 +86,7 @@ struct FragmentProduct {
         FragmentPlace input;
         int half;
         uint32_t weights, after;
-        int count;  // of fragments
+        int count;  // of fragments to the end of the run, also those of later steps
     };
 
     const Taps& taps;
@@ -117,8 +117,8 @@ struct FragmentProduct {
         return weights + place * each + threadIdx.x % 32 * 4;
     }
 
-    // How many 16 rows this warp multiplies: those with one that is wanted. Rows that are none come
-    // last.
+    // How many 16 rows of this warp's have one that is wanted. Rows that are none come last. Where there is
+    // no such row or column the warp multiplies nothing.
     __device__ __forceinline__ int filled() const {
         int filled = 0;
         if (weights != nullptr) {

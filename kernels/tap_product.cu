@@ -1,7 +1,7 @@
 // Every convolution but the last, in each precision.
 //
-// patterns: the outputs that the same taps meet; items: of each, the first of a block's rows, as many
-// blocks an item as the groups have times a block's channels. weights:
+// patterns: the outputs that the same taps meet; items: where a block's rows begin, for each as many blocks
+// as it takes for all channels of all groups. weights:
 // `[group][ky][kx][input channel][padded outputs]`, zeros beyond the group's last, or the fragments that
 // tap_fragments.cuh describes. from, to: changes (or activations) of the input and of the node,
 // `[presentation][y][x][channel]`.

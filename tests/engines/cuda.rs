@@ -76,8 +76,41 @@ fn the_bits_of_tensor_cores_do_not_depend_on_them_either() {
             let tight = CudaEngine { memory: Some(1 << 20), ..engine.clone() };
             let trials = Trials { jobs: 3, every: 40, threads: &[2], batches: &[2] };
             suite::bits_depend_on_nothing_else(&[&engine, &tight], &trials);
+            bits_of_wide_layers_depend_on_nothing_else(&engine, &trials);
         }
     });
+}
+
+/// The same of layers whose channels are whole fragments.
+fn bits_of_wide_layers_depend_on_nothing_else(engine: &CudaEngine, trials: &Trials<'_>) {
+    let (network, size) = (Network::preset("alexnet").unwrap(), ImageSize::new(140, 127));
+    let tight = CudaEngine { memory: Some(8 << 20), ..engine.clone() };
+    let (engines, layers) = ([engine as &dyn Engine, &tight], [("conv5", size)]);
+    suite::bits_of_layers_depend_on_nothing_else(&engines, (&network, &layers), trials);
+    let model = Model::random(network, 0).unwrap();
+    let layer = model.network().convolution("conv5").unwrap();
+    let geometry =
+        LayerGeometry::new(model.network(), layer, size, GridRule::REFERENCE, 1).unwrap();
+    let position = (geometry.output.height / 2, geometry.output.width / 2);
+    let placement = geometry.placement(position.0, position.1).unwrap();
+    let image = suite::image(size, 0);
+    let job = Job {
+        image: image.view(),
+        image_index: 0,
+        unit: 0,
+        position,
+        occluders: &placement.occluders,
+        noise: Noise::Philox { seed: 0, draw: 0 },
+    };
+    let work = engine.prepare(&model, &[layer], size).unwrap().work(layer, &[job]).unwrap();
+    let products: Vec<&str> =
+        work.iter().map(|work| work.kernel).filter(|kernel| kernel.contains("product")).collect();
+    let expected = match engine.precision {
+        Precision::Fp32 => ["fp32"; 4],
+        Precision::Tf32 => ["fp32", "tf32", "tf32", "tf32"],
+        Precision::Bf16 => ["tf32_any", "bf16", "tf32", "bf16"],
+    };
+    assert_eq!(products, expected.map(|of| format!("tap_product_{of}")));
 }
 
 #[test]
@@ -93,6 +126,9 @@ fn waves_stay_in_their_memory() {
         suite::random_networks_agree(&engine(Precision::Fp32), Tolerance::F32, 6);
         let trials = Trials { jobs: 2, every: 30, threads: &[], batches: &[] };
         suite::bits_depend_on_nothing_else(&[&engine(Precision::Fp32)], &trials);
+        for precision in [Precision::Tf32, Precision::Bf16] {
+            bits_of_wide_layers_depend_on_nothing_else(&engine(precision), &trials);
+        }
     });
 }
 

@@ -272,14 +272,23 @@ pub struct Trials<'a> {
 /// there are, how jobs are divided into batches, or their order, nor on which of `engines`, that
 /// differ in nothing but memory, computes them.
 pub fn bits_depend_on_nothing_else(engines: &[&dyn Engine], trials: &Trials<'_>) {
+    let network = Network::named(&Golden::ops().model).unwrap();
+    let layers = [("conv4", ImageSize::new(42, 33)), ("conv2", ImageSize::new(33, 47))];
+    bits_of_layers_depend_on_nothing_else(engines, (&network, &layers), trials);
+}
+
+/// The same of these layers of a network, on images of these sizes.
+pub fn bits_of_layers_depend_on_nothing_else(
+    engines: &[&dyn Engine],
+    (network, layers): (&Network, &[(&str, ImageSize)]),
+    trials: &Trials<'_>,
+) {
     let &Trials { jobs, every, threads, batches } = trials;
-    let golden = Golden::ops();
-    let network = Network::named(&golden.model).unwrap();
-    for (name, size) in [("conv4", ImageSize::new(42, 33)), ("conv2", ImageSize::new(33, 47))] {
+    for &(name, size) in layers {
         let layer = network.convolution(name).unwrap();
         let model = model(network.clone(), 0.0, 2);
         let geometry =
-            LayerGeometry::new(&network, layer, size, GridRule::REFERENCE, every).unwrap();
+            LayerGeometry::new(network, layer, size, GridRule::REFERENCE, every).unwrap();
         let images: Vec<Array3<f32>> = (0..5).map(|seed| image(size, seed)).collect();
         let area = geometry.output.area();
         let placements: Vec<_> = (0..jobs)

@@ -73,11 +73,14 @@ pub(super) fn by_taps(patterns: &[Vec<Pattern>]) -> Vec<Vec<Pattern>> {
     let of_some = |&kinds: &&[(Kind, Vec<&[Pattern]>)]| -> Vec<Pattern> {
         kinds.iter().flat_map(|(_, some)| one(some)).collect()
     };
-    let sorted: Vec<Vec<Pattern>> = some.par_iter().map(of_some).collect();
-    // Windows lie in the order of their plans: the kernels count from a block's first row on.
+    some.par_iter().map(of_some).collect()
+}
+
+/// Whether the inputs of patterns that share blocks lie in their order: the kernels count from a
+/// block's first row on.
+pub(super) fn rise(patterns: &[Vec<Pattern>]) -> bool {
     let rises = |pair: &[Pattern]| pair[0].following == 0 || pair[0].input <= pair[1].input;
-    debug_assert!(sorted.iter().all(|list| list.windows(2).all(rises)));
-    sorted
+    patterns.iter().all(|list| list.windows(2).all(rises))
 }
 
 /// The patterns of a kind.

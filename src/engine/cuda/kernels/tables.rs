@@ -111,7 +111,7 @@ mirrored! {
         pub taps_y: i32,
         /// Columns of taps.
         pub taps_x: i32,
-        /// So many patterns after this one meet the same taps.
+        /// So many patterns after this one meet the same taps, of inputs as wide.
         pub following: u32,
     }
 

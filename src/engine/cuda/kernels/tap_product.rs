@@ -3,7 +3,7 @@
 use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr, LaunchConfig, PushKernelArg};
 
 use super::blocks::{Blocks, Extent, Items};
-use super::by_taps::by_taps;
+use super::by_taps::{by_taps, rise};
 use super::fragments::{WORDS, fragments, tf32, two_bf16};
 use super::parameters::mirrored;
 use super::present::Presentations;
@@ -144,7 +144,7 @@ impl DeviceFilters {
         Self::multiplied(products, device, conv, filters, channels)
     }
 
-    /// The same, by products of which there are more than one that do.
+    /// The same, multiplied so: where it matters which of several products that could do it.
     ///
     /// # Errors
     /// [`CudaError::Driver`].
@@ -265,6 +265,9 @@ impl DeviceFilters {
             return Ok((patterns, items));
         }
         let patterns = by_taps(&patterns);
+        ensure(rise(&patterns), "tap_product", || {
+            "windows that do not lie in the order of their plans".into()
+        })?;
         let last = |pattern: &Pattern| pattern.following == 0;
         let items = Items::through(&patterns, tile.rows, extent, last)?;
         Ok((patterns, items))
@@ -344,8 +347,9 @@ impl DeviceFilters {
                 to.len()
             )
         })?;
-        // As far as rows of fragments are counted.
-        ensure(i32::try_from(input / 4).is_ok(), kernel, || format!("inputs up to {input}"))?;
+        // Products of fragments count rows in steps of four values, in 32 bits.
+        let counted = tile.rows == ANY.rows || u32::try_from(input / 4).is_ok();
+        ensure(counted, kernel, || format!("inputs up to {input}; expected fewer than 2^34"))?;
         let (items, blocks) = (patterns.items.length(), self.blocks(tile));
         ensure(i32::try_from(items * blocks).is_ok(), kernel, || {
             format!("{items} items of {blocks} blocks each")

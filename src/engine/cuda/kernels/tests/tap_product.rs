@@ -13,15 +13,21 @@ use crate::geometry::{Slide, Span};
 use crate::network::{Convolution, Filters};
 use crate::noise::TorchStream;
 
-/// A convolution of changes: the window `inputs` × `inputs` of a map changes, and of the outputs
-/// the window `outputs` × `outputs` is wanted.
+/// A convolution of changes.
 struct Problem {
     conv: Convolution,
     channels: usize,
+    windows: Vec<Changed>,
+    rectify: bool,
+}
+
+/// Of some presentations the window `inputs` × `inputs` of a map changes, and of the outputs the window
+/// `outputs` × `outputs` is wanted.
+#[derive(Clone, Copy)]
+struct Changed {
     inputs: Span,
     outputs: Span,
     presentations: usize,
-    rectify: bool,
 }
 
 /// An operand as a precision sees it.
@@ -53,17 +59,18 @@ impl Problem {
     /// The sum of one output channel at one position, and the sum of what it is made of.
     fn sum(
         &self,
-        (filters, changes): (&Filters, &[f32]),
+        (filters, changes, inputs_changed): (&Filters, &[f32], Span),
         (which, y, x, channel): (usize, isize, isize, usize),
         operand: impl Fn(f32) -> f64,
     ) -> (f64, f64) {
         let Convolution { out_channels, kernel, stride, padding, groups, .. } = self.conv;
-        let side = self.inputs.len();
+        let side = inputs_changed.len();
         let (inputs, outputs) = (self.channels / groups, out_channels / groups);
         let (mut sum, mut size) = (0.0, 0.0);
         for (ky, kx) in (0..kernel).flat_map(|ky| (0..kernel).map(move |kx| (ky, kx))) {
-            let row = y * stride as isize - padding as isize + ky as isize - self.inputs.start;
-            let column = x * stride as isize - padding as isize + kx as isize - self.inputs.start;
+            let row = y * stride as isize - padding as isize + ky as isize - inputs_changed.start;
+            let column =
+                x * stride as isize - padding as isize + kx as isize - inputs_changed.start;
             let inside = |at: isize| (0..side as isize).contains(&at);
             if !inside(row) || !inside(column) {
                 continue;
@@ -81,64 +88,97 @@ impl Problem {
         (sum, size)
     }
 
-    fn window(span: Span, count: usize) -> Window {
-        Window {
-            y: span.start as i32,
-            x: span.start as i32,
-            height: span.len() as i32,
-            width: span.len() as i32,
-            count: count as u32,
-            ..Window::default()
-        }
+    /// Windows of so many channels, one behind the other.
+    fn windows(&self, span: fn(&Changed) -> Span, channels: usize) -> Vec<Window> {
+        let (mut first, mut offset) = (0, 0);
+        let window = |changed: &Changed| {
+            let (span, count) = (span(changed), changed.presentations as u32);
+            let window = Window {
+                offset: offset as i64,
+                y: span.start as i32,
+                x: span.start as i32,
+                height: span.len() as i32,
+                width: span.len() as i32,
+                first,
+                count,
+                ..Window::default()
+            };
+            first += count;
+            offset += window.floats(channels).next_multiple_of(32);
+            window
+        };
+        self.windows.iter().map(window).collect()
     }
 
-    fn agrees(&self, device: &Device, precision: Precision) {
-        let Self { conv, channels, inputs, outputs, presentations, rectify } = self;
-        let (from, to) =
-            (Self::window(*inputs, *presentations), Self::window(*outputs, *presentations));
-        let runs = TapRun::all(slide(conv), -(conv.padding as isize), *outputs, *inputs);
+    fn agrees(&self, device: &Device, asked: Precision) {
+        let Self { conv, channels, windows, rectify } = self;
+        let from = self.windows(|changed| changed.inputs, *channels);
+        let to = self.windows(|changed| changed.outputs, conv.out_channels);
         let weights = self.filters();
-        let filters = DeviceFilters::new(device, conv, &weights, *channels, precision).unwrap();
-        let mut patterns = Vec::new();
-        filters.patterns((&runs, &runs), &from, &to, &mut patterns);
-        let (patterns, items) = filters.together(vec![patterns]).unwrap();
+        let filters = DeviceFilters::new(device, conv, &weights, *channels, asked).unwrap();
+        let of_window = |(changed, (from, to)): (&Changed, (&Window, &Window))| {
+            let begin = -(conv.padding as isize);
+            let runs = TapRun::all(slide(conv), begin, changed.outputs, changed.inputs);
+            let mut patterns = Vec::new();
+            filters.patterns((&runs, &runs), from, to, &mut patterns);
+            patterns
+        };
+        let patterns = windows.iter().zip(from.iter().zip(&to)).map(of_window).collect();
+        let (patterns, items) = filters.together(patterns).unwrap();
         let patterns = items.send(&patterns, device).unwrap();
-        let precision = multiplied(precision, channels / conv.groups);
-        let changes = noise(3, from.floats(*channels));
-        let floats = to.floats(conv.out_channels);
+        let precision = multiplied(asked, channels / conv.groups);
+        let end = |windows: &[Window], channels: usize| {
+            windows.last().map_or(0, |last| last.offset as usize + last.floats(channels))
+        };
+        let changes = noise(3, end(&from, *channels));
         // Every presentation sees the same original image.
-        let each = to.each(conv.out_channels);
-        let before = noise(4, each);
-        let pitch = (to.width as usize * conv.out_channels) as i64;
-        let start = i64::from(to.y) * pitch + i64::from(to.x) * conv.out_channels as i64;
-        let window = Window { count: 1, ..to };
+        let all = windows.iter().map(|changed| changed.outputs);
+        let all = all.reduce(Span::hull).unwrap();
+        let before = noise(4, all.len() * all.len() * conv.out_channels);
+        let pitch = all.len() * conv.out_channels;
+        let place = |y: isize, x: isize| {
+            (y - all.start) as usize * pitch + (x - all.start) as usize * conv.out_channels
+        };
+        let start = all.start as i64 * (pitch + conv.out_channels) as i64;
+        let side = all.len() as i32;
+        let at = all.start as i32;
+        let window =
+            Window { y: at, x: at, height: side, width: side, count: 1, ..Window::default() };
+        let original = Original { offset: -start, pitch: pitch as i64 };
         let originals = Originals {
-            images: Table::new(device, vec![Original { offset: -start, pitch }]).unwrap(),
+            images: Table::new(device, vec![original]).unwrap(),
             windows: Windows::new(device, vec![window], conv.out_channels).unwrap(),
             values: device.upload(&before).unwrap(),
         };
+        let presentations = windows.iter().map(|changed| changed.presentations).sum();
         let table =
-            Presentations::of(device, &vec![Presentation::default(); *presentations]).unwrap();
+            Presentations::of(device, &vec![Presentation::default(); presentations]).unwrap();
         let rectifies = rectify.then_some((Origin::default(), &originals));
         let device_changes = device.upload(&changes).unwrap();
-        let mut found = device.allocate(floats).unwrap();
+        let mut found = device.allocate(end(&to, conv.out_channels)).unwrap();
         let both = (&device_changes, &mut found);
         filters.convolve_changes(device, &patterns, &table, rectifies, both).unwrap();
         let found = device.download(&found).unwrap();
-        for (place, &found) in found.iter().enumerate() {
-            let (position, channel) = (place / conv.out_channels, place % conv.out_channels);
-            let (row, x) = (position / outputs.len(), position % outputs.len());
-            let (which, y) = (row / outputs.len(), row % outputs.len());
-            let at = (which, outputs.start + y as isize, outputs.start + x as isize, channel);
-            let (mut sum, size) =
-                self.sum((&weights, &changes), at, |value| operand(precision, value));
-            if *rectify {
-                let z = f64::from(before[place % each]);
-                sum = (z + sum).max(0.0) - z.max(0.0);
+        for (changed, (from, to)) in windows.iter().zip(from.iter().zip(&to)) {
+            let Changed { inputs, outputs, .. } = *changed;
+            let changes = &changes[from.offset as usize..][..from.floats(*channels)];
+            let found = &found[to.offset as usize..][..to.floats(conv.out_channels)];
+            for (index, &found) in found.iter().enumerate() {
+                let (position, channel) = (index / conv.out_channels, index % conv.out_channels);
+                let (row, x) = (position / outputs.len(), position % outputs.len());
+                let (which, y) = (row / outputs.len(), row % outputs.len());
+                let (y, x) = (outputs.start + y as isize, outputs.start + x as isize);
+                let at = (which, y, x, channel);
+                let operand = |value| operand(precision, value);
+                let (mut sum, size) = self.sum((&weights, changes, inputs), at, operand);
+                if *rectify {
+                    let z = f64::from(before[place(y, x) + channel]);
+                    sum = (z + sum).max(0.0) - z.max(0.0);
+                }
+                let error = (f64::from(found) - sum).abs();
+                let allowed = 1e-6 * size.max(0.1);
+                assert!(error <= allowed, "{asked:?} {conv:?} {at:?}: {found}, expected {sum}");
             }
-            let error = (f64::from(found) - sum).abs();
-            let allowed = 1e-6 * size.max(0.1);
-            assert!(error <= allowed, "{precision:?} {conv:?} {at:?}: {found}, expected {sum}");
         }
     }
 }
@@ -173,8 +213,32 @@ fn all_agree(precision: Precision) {
         (groups(3, Convolution::new(99, 5, 2, 2)), 48, Span::new(4, 9), Span::new(1, 6), 4, false),
     ];
     for (conv, channels, inputs, outputs, presentations, rectify) in problems {
-        let problem = Problem { conv, channels, inputs, outputs, presentations, rectify };
-        problem.agrees(&device, precision);
+        let windows = vec![Changed { inputs, outputs, presentations }];
+        Problem { conv, channels, windows, rectify }.agrees(&device, precision);
+    }
+    // Blocks with rows of several windows, from the middle of one on; windows as wide and wider; one
+    // with rows for several blocks. Then so many rows that blocks are not shared.
+    let changed = |inputs, outputs, presentations| Changed { inputs, outputs, presentations };
+    let (narrow, shifted) =
+        ((Span::new(2, 5), Span::new(2, 5)), (Span::new(3, 6), Span::new(2, 6)));
+    let wide = (Span::new(2, 8), Span::new(1, 9));
+    let windows: Vec<Changed> = [
+        (narrow, 3),
+        (shifted, 1),
+        (narrow, 150),
+        (wide, 2),
+        (narrow, 1),
+        (shifted, 30),
+        (wide, 5),
+    ]
+    .map(|((inputs, outputs), count)| changed(inputs, outputs, count))
+    .to_vec();
+    let point = Span::new(2, 3);
+    let full = vec![changed(point, point, 2048), changed(point, point, 2200)];
+    for (windows, channels, outputs) in [(&windows, 32, 40), (&windows, 5, 3), (&full, 16, 4)] {
+        let conv = Convolution::new(outputs, 3, 1, 1);
+        let windows = windows.clone();
+        Problem { conv, channels, windows, rectify: true }.agrees(&device, precision);
     }
 }
 
