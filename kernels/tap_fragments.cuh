@@ -13,7 +13,7 @@
 constexpr int FRAGMENT_ROWS = 128;
 constexpr int FRAGMENT_COLUMNS = 128;
 constexpr int FRAGMENT_THREADS = 256;
-constexpr int BLOCKS_AT_A_TIME = 2;  // on a multiprocessor, so many that registers suffice for
+constexpr int BLOCKS_AT_A_TIME = 2;  // on a multiprocessor: that leaves 128 registers a thread
 
 // Four words of a row.
 struct alignas(16) Words {
@@ -52,9 +52,9 @@ struct FragmentProduct {
     static constexpr int PITCH = WORDS + 4;                // lanes read different banks
     // Changes come to shared memory in two parts, so that few registers hold what is on its way.
     static constexpr int PARTS = 2;
-    static constexpr int QUADS = WORDS / 4;                       // of a row
-    static constexpr int ROWS_APART = FRAGMENT_THREADS / QUADS;   // of those that a thread loads
-    static constexpr int LOADS = ROWS / ROWS_APART / PARTS;       // of a thread for a part
+    static constexpr int QUADS = WORDS / 4;                      // of a row
+    static constexpr int ROWS_APART = FRAGMENT_THREADS / QUADS;  // of those that a thread loads
+    static constexpr int LOADS = ROWS / ROWS_APART / PARTS;      // of a thread for a part
 
     struct Shared {
         alignas(16) uint32_t input[2][ROWS][PITCH];

@@ -18,7 +18,9 @@ fn kind_of(pattern: &Pattern) -> Kind {
     [tap_y, tap_x, taps_y, taps_x, input_tap_row]
 }
 
-/// Something of each kind, in the order in which kinds appeared. There are a few hundred.
+/// Something of each kind, in the order in which kinds appeared. There are a few hundred, and they are
+/// looked up for every pattern of a wave: with the standard library's maps the host took longer
+/// (`docs/performance.md`, "The host").
 struct Kinds<T> {
     slots: Vec<Vec<usize>>,
     found: Vec<(Kind, T)>,
@@ -80,7 +82,7 @@ pub(super) fn by_taps(patterns: &[Vec<Pattern>]) -> Vec<Vec<Pattern>> {
 /// block's first row on.
 pub(super) fn rise(patterns: &[Vec<Pattern>]) -> bool {
     let rises = |pair: &[Pattern]| pair[0].following == 0 || pair[0].input <= pair[1].input;
-    patterns.iter().all(|list| list.windows(2).all(rises))
+    patterns.par_iter().all(|list| list.windows(2).all(rises))
 }
 
 /// The patterns of a kind.
