@@ -7,6 +7,7 @@ use super::slots::{Slots, aligned};
 use super::target::Target;
 use super::wave::Group;
 use crate::engine::cuda::kernels::blocks::Items;
+use crate::engine::cuda::kernels::cohorts::Cohorts;
 use crate::engine::cuda::kernels::parcel::Parcel;
 use crate::engine::cuda::kernels::tables::{Pattern, Window, Windows};
 use crate::engine::cuda::kernels::tap_product::Patterns;
@@ -27,8 +28,8 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// The tables of a wave of these groups. The device has them when the work asked for before is
-    /// done.
+    /// The tables of a wave of these groups, whose presentations belong to these cohorts. The device
+    /// has them when the work asked for before is done.
     ///
     /// # Errors
     /// A window of more elements than can be counted; [`CudaError::Driver`], out of memory too.
@@ -37,8 +38,9 @@ impl Tables {
         target: &Target,
         slots: &Slots,
         groups: &[Group<'_>],
+        cohorts: &Cohorts,
     ) -> Result<Self, CudaError> {
-        let making = Making { target, slots, groups };
+        let making = Making { target, slots, groups, cohorts };
         // All of it by the threads that work anyway: this one would have to be woken in between.
         let (windows, nodes) = rayon::scope(|_| making.lists())?;
         let bytes = nodes.iter().zip(&windows).map(|(node, windows)| {
@@ -73,6 +75,7 @@ struct Making<'a> {
     target: &'a Target,
     slots: &'a Slots,
     groups: &'a [Group<'a>],
+    cohorts: &'a Cohorts,
 }
 
 impl Making<'_> {
@@ -93,7 +96,7 @@ impl Making<'_> {
             let channels = self.target.lineage.nodes()[place].channels;
             let pointwise = !self.has_patterns(place);
             let (of_windows, patterns) = rayon::join(
-                || Windows::items(&windows[place], channels, pointwise),
+                || Windows::items(&windows[place], channels, pointwise, self.cohorts),
                 || self.patterns(place, &windows),
             );
             let (patterns, of_patterns) = patterns?;
@@ -142,7 +145,7 @@ impl Making<'_> {
                         packed.patterns(runs, &from[list][number], to, patterns);
                     }
                 });
-                Ok(packed.together(patterns)?)
+                Ok(packed.together(patterns, self.cohorts)?)
             }
             Step::Respond(units) => {
                 let patterns = self.each(place, |patterns, (rows, columns), (list, number)| {
@@ -150,7 +153,7 @@ impl Making<'_> {
                     let of_unit = |runs| units.pattern(runs, from, (from.first, from.count));
                     patterns.extend(rows.iter().zip(columns).map(of_unit));
                 });
-                let items = units.items(&patterns)?;
+                let items = units.items(&patterns, self.cohorts)?;
                 Ok((patterns, items))
             }
             _ => Ok((Vec::new(), Items::default())),

@@ -7,6 +7,7 @@ use super::lists::Tables;
 use super::runs::Wave;
 use super::slots::Slots;
 use super::target::Target;
+use crate::engine::cuda::kernels::cohorts::Cohorts;
 use crate::engine::cuda::kernels::join::Join;
 use crate::engine::cuda::kernels::normalise::normalise_change;
 use crate::engine::cuda::kernels::occlude::occlude;
@@ -81,8 +82,9 @@ impl Waves<'_> {
         let Wave { groups, runs, count, floats } = wave;
         let groups = &groups;
         buffers.reserve(device, &floats)?;
+        let cohorts = Cohorts::new(&runs, count);
         let presentations = jobs.present(device, runs, count)?;
-        let tables = Tables::new(device, self.target, self.slots, groups)?;
+        let tables = Tables::new(device, self.target, self.slots, groups, &cohorts)?;
         for place in 0..lineage.target() {
             if let Some(here) = &tables.windows[place] {
                 let slot = self.slots.of(place);

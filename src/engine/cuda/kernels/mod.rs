@@ -4,6 +4,7 @@
 
 pub(in crate::engine::cuda) mod blocks;
 mod by_taps;
+pub(in crate::engine::cuda) mod cohorts;
 pub(in crate::engine::cuda) mod deposit;
 pub mod embedded;
 pub mod extremes;

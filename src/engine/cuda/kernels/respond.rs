@@ -3,6 +3,7 @@
 use cudarc::driver::{CudaSlice, LaunchConfig, PushKernelArg};
 
 use super::blocks::{Blocks, Extent, Items};
+use super::cohorts::Cohorts;
 use super::parameters::mirrored;
 use super::parcel::Table;
 use super::present::{DeviceJob, Presentations};
@@ -105,16 +106,17 @@ impl DeviceUnits {
     ///
     /// # Errors
     /// [`CudaError::Shape`] where one begins before its buffer.
-    pub fn items(&self, patterns: &[Vec<Pattern>]) -> Result<Items, CudaError> {
+    pub fn items(&self, patterns: &[Vec<Pattern>], cohorts: &Cohorts) -> Result<Items, CudaError> {
         let channels = i64::from(self.parameters.channels);
-        Items::new(patterns, WARPS, |pattern| {
+        Items::new(patterns, WARPS, cohorts, |pattern| {
             let input = pattern.input
                 + i64::from(pattern.count.max(1) - 1) * i64::from(pattern.input_each)
                 + i64::from((pattern.taps_y - 1).max(0)) * i64::from(pattern.input_tap_row)
                 + i64::from(pattern.taps_x) * channels;
             ensure(pattern.input >= 0, "respond_change", || format!("inputs of {pattern:?}"))?;
             let last = i64::from(pattern.first) + i64::from(pattern.count);
-            Ok(Extent { elements: pattern.count, ends: [input, last] })
+            let (elements, first) = (pattern.count, pattern.first);
+            Ok(Extent { elements, each: 1, first, ends: [input, last] })
         })
     }
 

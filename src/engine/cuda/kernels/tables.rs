@@ -3,6 +3,7 @@
 use cudarc::driver::{CudaSlice, LaunchConfig};
 
 use super::blocks::{Blocks, Extent, Items};
+use super::cohorts::Cohorts;
 use super::parameters::mirrored;
 use super::parcel::Table;
 use crate::engine::cuda::{CudaError, Device};
@@ -174,7 +175,7 @@ impl Windows {
     /// A window of more elements than can be counted; [`CudaError::Driver`].
     pub fn new(device: &Device, windows: Vec<Window>, channels: usize) -> Result<Self, CudaError> {
         let windows = [windows];
-        let items = Self::items(&windows, channels, true)?;
+        let items = Self::items(&windows, channels, true, &Cohorts::default())?;
         Ok(Self { blocks: items.send(&windows, device)?, channels })
     }
 
@@ -187,14 +188,16 @@ impl Windows {
         windows: &[Vec<Window>],
         channels: usize,
         pointwise: bool,
+        cohorts: &Cohorts,
     ) -> Result<Items, CudaError> {
-        Items::new(windows, ELEMENTS, |window| {
+        Items::new(windows, ELEMENTS, cohorts, |window| {
             let floats = window.floats(channels);
             ensure(i32::try_from(floats).is_ok() && window.offset >= 0, "windows", || {
                 format!("a window of {floats} values at {}", window.offset)
             })?;
             let elements = if pointwise { floats as u32 } else { 0 };
-            Ok(Extent { elements, ends: [0, window.offset + floats as i64] })
+            let (each, first) = (window.each(channels) as u32, window.first);
+            Ok(Extent { elements, each, first, ends: [0, window.offset + floats as i64] })
         })
     }
 

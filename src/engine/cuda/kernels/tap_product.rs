@@ -4,6 +4,7 @@ use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr, LaunchConfig, PushKern
 
 use super::blocks::{Blocks, Extent, Items};
 use super::by_taps::{by_taps, rise};
+use super::cohorts::Cohorts;
 use super::fragments::{WORDS, fragments, tf32, two_bf16};
 use super::parameters::mirrored;
 use super::present::Presentations;
@@ -240,20 +241,22 @@ impl DeviceFilters {
     }
 
     /// Patterns of changes, those that meet the same taps one after the other, and what blocks work
-    /// on of them.
+    /// on of them, cohort by cohort.
     ///
     /// # Errors
     /// [`CudaError::Shape`] where one is none of this convolution.
     pub fn together(
         &self,
         patterns: Vec<Vec<Pattern>>,
+        cohorts: &Cohorts,
     ) -> Result<(Vec<Vec<Pattern>>, Items), CudaError> {
-        self.together_in(patterns, self.products.tile())
+        self.together_in(patterns, cohorts, self.products.tile())
     }
 
     fn together_in(
         &self,
         patterns: Vec<Vec<Pattern>>,
+        cohorts: &Cohorts,
         tile: Tile,
     ) -> Result<(Vec<Vec<Pattern>>, Items), CudaError> {
         let count = patterns.iter().map(Vec::len).sum::<usize>();
@@ -261,7 +264,7 @@ impl DeviceFilters {
         let extent = |pattern: &Pattern| self.extent(pattern);
         // Where most tiles are full anyway there is little to gain.
         if rows >= count * tile.rows * FULL {
-            let items = Items::new(&patterns, tile.rows, extent)?;
+            let items = Items::new(&patterns, tile.rows, cohorts, extent)?;
             return Ok((patterns, items));
         }
         let patterns = by_taps(&patterns);
@@ -269,7 +272,7 @@ impl DeviceFilters {
             "windows that do not lie in the order of their plans".into()
         })?;
         let last = |pattern: &Pattern| pattern.following == 0;
-        let items = Items::through(&patterns, tile.rows, extent, last)?;
+        let items = Items::through(&patterns, tile.rows, cohorts, extent, last)?;
         Ok((patterns, items))
     }
 
@@ -282,7 +285,7 @@ impl DeviceFilters {
         device: &Device,
         patterns: Vec<Pattern>,
     ) -> Result<Patterns, CudaError> {
-        let (patterns, items) = self.together_in(vec![patterns], ANY)?;
+        let (patterns, items) = self.together_in(vec![patterns], &Cohorts::default(), ANY)?;
         items.send(&patterns, device)
     }
 
@@ -328,7 +331,12 @@ impl DeviceFilters {
             && pattern.tap_x + pattern.taps_x <= kernel_side;
         ensure(fits, "tap_product", || format!("a kernel of {kernel_side} and {pattern:?}"))?;
         let reads = pattern.taps_y.min(pattern.taps_x) > 0;
-        Ok(Extent { elements: rows(pattern), ends: [if reads { input } else { 0 }, output] })
+        Ok(Extent {
+            elements: rows(pattern),
+            each: pattern.rows as u32 * pattern.columns as u32,
+            first: pattern.first,
+            ends: [if reads { input } else { 0 }, output],
+        })
     }
 
     /// Checks that patterns were made for buffers like these.

@@ -5,6 +5,7 @@
 use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr};
 use cudarc::nvrtc::Ptx;
 
+use super::super::cohorts::Cohorts;
 use super::super::embedded;
 use super::super::parcel::Table;
 use super::super::pool::Pool;
@@ -148,7 +149,7 @@ impl Convolving {
         let mut patterns = Vec::new();
         let from = Window { offset: Pooling::BEGIN, ..to };
         filters.patterns((&runs, &runs), &from, &to, &mut patterns);
-        let (patterns, items) = filters.together(vec![patterns]).unwrap();
+        let (patterns, items) = filters.together(vec![patterns], &Cohorts::default()).unwrap();
         let patterns = items.send(&patterns, device).unwrap();
         Self { filters, patterns, floats: to.floats(70) }
     }

@@ -2,6 +2,7 @@
 
 use half::bf16;
 
+use super::super::cohorts::Cohorts;
 use super::super::parcel::Table;
 use super::super::present::Presentations;
 use super::super::tables::{Origin, Original, Originals, Presentation, Window, Windows};
@@ -124,7 +125,7 @@ impl Problem {
             patterns
         };
         let patterns = windows.iter().zip(from.iter().zip(&to)).map(of_window).collect();
-        let (patterns, items) = filters.together(patterns).unwrap();
+        let (patterns, items) = filters.together(patterns, &Cohorts::default()).unwrap();
         let patterns = items.send(&patterns, device).unwrap();
         let precision = multiplied(asked, channels / conv.groups);
         let end = |windows: &[Window], channels: usize| {
