@@ -1,4 +1,5 @@
 // Max-pooling.
+#include "changes.cuh"
 #include "pool.cuh"
 
 // The change of every maximum. outputs, to: the node's windows and changes; inputs, from: its
@@ -45,7 +46,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     });
 }
 
-// The same where channels are a multiple of four: with some 150 instructions a value instead of 500.
+// The same where channels are a multiple of four: with some 150 instructions a value instead of 500. With
+// a `to_scale` changes are written in fp16.
 extern "C" __global__ void __launch_bounds__(THREADS)
     pool_change_four(PoolParameters p, const Item* __restrict__ items,
                      const Window* __restrict__ outputs, const Window* __restrict__ inputs,
@@ -56,10 +58,10 @@ extern "C" __global__ void __launch_bounds__(THREADS)
                      float* __restrict__ to) {
     const Item item = items[blockIdx.x];
     const Window output = outputs[item.of], input = inputs[item.of];
+    const Changes changes = {to, p.to_scale};
     pool_four_channels(p, item, output, input, presentations, originals, activations,
-                       pooled_originals, pooled, from, [&](int64_t place, const Pack<4>& changes) {
-                           *reinterpret_cast<Pack<4>*>(to + place) = changes;
-                       });
+                       pooled_originals, pooled, from,
+                       [&](int64_t place, const Pack<4>& four) { changes.write(place, four); });
 }
 
 // Maxima of original images, of the inputs that exist (`read` of the windows). outputs, to: the

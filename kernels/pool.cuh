@@ -15,7 +15,7 @@ struct PoolParameters {
     int32_t stride;
     int32_t shift;    // output o sees inputs from o * stride + shift on
     int32_t rectify;  // whether the ReLU before it is joined to it
-    int32_t reserved;
+    float to_scale;   // of four channels that are written in fp16; 0: all are in 32 bits
 };
 static_assert(sizeof(PoolParameters) == 40);
 static_assert(offsetof(PoolParameters, input) == 0);
@@ -25,7 +25,7 @@ static_assert(offsetof(PoolParameters, kernel) == 20);
 static_assert(offsetof(PoolParameters, stride) == 24);
 static_assert(offsetof(PoolParameters, shift) == 28);
 static_assert(offsetof(PoolParameters, rectify) == 32);
-static_assert(offsetof(PoolParameters, reserved) == 36);
+static_assert(offsetof(PoolParameters, to_scale) == 36);
 
 // The part of a window that exists: from `first` on, `kernel` long, within `real`.
 struct Seen {

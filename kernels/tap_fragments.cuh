@@ -3,12 +3,14 @@
 //
 // Tensor cores wait for operands, not the other way round (docs/performance.md), so these are read as
 // seldom and by as few instructions as can be. Weights lie as lanes hold them, rounded, and go from
-// memory into registers. Changes are rounded on their way into shared memory, of which one half is
+// memory into registers. Changes in 32 bits are rounded on their way into shared memory, of which one half is
 // filled while the other is read.
 #pragma once
 
 #include "mma.cuh"
 #include "tap_product.cuh"
+
+#include <type_traits>
 
 constexpr int FRAGMENT_ROWS = 128;
 constexpr int FRAGMENT_COLUMNS = 128;
@@ -20,14 +22,38 @@ struct alignas(16) Words {
     uint32_t word[4];
 };
 
-// The values of four words as they are stored; a variant may store others (kernels/lab).
+// Two bytes of a change that was rounded where it was written; eight of them are four words.
+template <class Operand>
+struct Rounded {
+    uint16_t bits;
+};
+
+// The values of four words as they are stored.
+template <class Operand>
+__device__ __forceinline__ Words load_stored(const Rounded<Operand>* place) {
+    return *reinterpret_cast<const Words*>(place);
+}
+
 template <class Operand>
 __device__ __forceinline__ Pack<4 * Operand::VALUES> load_stored(const float* place) {
     return *reinterpret_cast<const Pack<4 * Operand::VALUES>*>(place);
 }
 
+// As words of operands. Only operands in fp16 have a scale.
 template <class Operand>
-__device__ __forceinline__ Words words_of(const Pack<4 * Operand::VALUES>& values) {
+__device__ __forceinline__ Words words_of(const Words& words, float) {
+    return words;
+}
+
+template <class Operand>
+__device__ __forceinline__ Words words_of(Pack<4 * Operand::VALUES> values,
+                                          [[maybe_unused]] float scale) {
+    if constexpr (std::is_same_v<Operand, Fp16>) {
+#pragma unroll
+        for (int i = 0; i < 4 * Operand::VALUES; i++) {
+            values.value[i] *= scale;
+        }
+    }
     Words words;
 #pragma unroll
     for (int i = 0; i < 4; i++) {
@@ -166,7 +192,7 @@ struct FragmentProduct {
 #pragma unroll
         for (int i = 0; i < LOADS; i++) {
             *reinterpret_cast<Words*>(&input[row(part, i)][word()]) =
-                words_of<Operand>(loaded.input[i]);
+                words_of<Operand>(loaded.input[i], taps.p.from_scale);
         }
     }
 

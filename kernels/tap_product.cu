@@ -4,7 +4,7 @@
 // as it takes for all channels of all groups. weights:
 // `[group][ky][kx][input channel][padded outputs]`, zeros beyond the group's last, or the fragments that
 // tap_fragments.cuh describes. from, to: changes (or activations) of the input and of the node,
-// `[presentation][y][x][channel]`.
+// `[presentation][y][x][channel]`, in 32 bits unless it is said; `to` in fp16 with a `to_scale`.
 #include "tap_fragments.cuh"
 #include "tap_product.cuh"
 
@@ -54,6 +54,31 @@ extern "C" __global__ void __launch_bounds__(FRAGMENT_THREADS, BLOCKS_AT_A_TIME)
                      const float* __restrict__ from, float* __restrict__ to) {
     convolve_changes<FragmentProduct<Bf16>>(p, items, patterns, presentations, originals,
                                             activations, weights, from, to);
+}
+
+// The same, products in fp16 of changes that are rounded here.
+extern "C" __global__ void __launch_bounds__(FRAGMENT_THREADS, BLOCKS_AT_A_TIME)
+    tap_product_fp16_of_fp32(TapProductParameters p, const Item* __restrict__ items,
+                             const Pattern* __restrict__ patterns,
+                             const Presentation* __restrict__ presentations,
+                             const Original* __restrict__ originals,
+                             const float* __restrict__ activations,
+                             const uint32_t* __restrict__ weights, const float* __restrict__ from,
+                             float* __restrict__ to) {
+    convolve_changes<FragmentProduct<Fp16>>(p, items, patterns, presentations, originals,
+                                            activations, weights, from, to);
+}
+
+// The same of changes that were stored in fp16.
+extern "C" __global__ void __launch_bounds__(FRAGMENT_THREADS, BLOCKS_AT_A_TIME)
+    tap_product_fp16(TapProductParameters p, const Item* __restrict__ items,
+                     const Pattern* __restrict__ patterns,
+                     const Presentation* __restrict__ presentations,
+                     const Original* __restrict__ originals,
+                     const float* __restrict__ activations, const uint32_t* __restrict__ weights,
+                     const Rounded<Fp16>* __restrict__ from, float* __restrict__ to) {
+    convolve_changes<FragmentProduct<Fp16, Rounded<Fp16>>>(
+        p, items, patterns, presentations, originals, activations, weights, from, to);
 }
 
 // Original images, in 32 bits; one pattern's presentation is an image. bias: [channel].

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "arithmetic.cuh"
+#include "changes.cuh"
 #include "tables.cuh"
 #include "tap_tiles.cuh"
 
@@ -21,8 +22,11 @@ struct TapProductParameters {
     int32_t kernel;
     int32_t stride;
     int32_t rectify;       // whether the ReLU behind it is joined to it
+    float from_scale;      // of changes that are rounded to fp16 when they are read
+    float to_scale;        // of those that are written in fp16; 0: they are written in 32 bits
+    float unit;            // what a sum of 1 is of operands that are scaled: a power of two
 };
-static_assert(sizeof(TapProductParameters) == 40);
+static_assert(sizeof(TapProductParameters) == 52);
 static_assert(offsetof(TapProductParameters, origin) == 0);
 static_assert(offsetof(TapProductParameters, in_channels) == 8);
 static_assert(offsetof(TapProductParameters, out_channels) == 12);
@@ -32,6 +36,9 @@ static_assert(offsetof(TapProductParameters, padded) == 24);
 static_assert(offsetof(TapProductParameters, kernel) == 28);
 static_assert(offsetof(TapProductParameters, stride) == 32);
 static_assert(offsetof(TapProductParameters, rectify) == 36);
+static_assert(offsetof(TapProductParameters, from_scale) == 40);
+static_assert(offsetof(TapProductParameters, to_scale) == 44);
+static_assert(offsetof(TapProductParameters, unit) == 48);
 
 // Where a walk over K stands.
 struct Walk {
@@ -260,7 +267,7 @@ template <class Product, class Beside, class Change>
 __device__ __forceinline__ void write_rows(const typename Product::Sums& sums,
                                            const TileRows<Product::ROWS>& rows,
                                            const TapProductParameters& p, int group, int first,
-                                           float* to, Beside beside, Change change) {
+                                           const Changes& to, Beside beside, Change change) {
     constexpr int TOGETHER = Product::TOGETHER, PACKS = Product::PACKS, APART = 8;
     const bool vectors = p.out_channels % TOGETHER == 0 && p.outputs % TOGETHER == 0;
     Product::each(sums, [&](int row, int column, Pack<TOGETHER> (&packs)[PACKS]) {
@@ -271,7 +278,11 @@ __device__ __forceinline__ void write_rows(const typename Product::Sums& sums,
         }
         const int channel = group * p.outputs + first + column;
         const float* values = beside(row);
-        float* place = to + rows.outputs[row] + channel;
+        const int64_t place = rows.outputs[row] + channel;
+#pragma unroll
+        for (int i = 0; i < PACKS * TOGETHER; i++) {
+            packs[i / TOGETHER].value[i % TOGETHER] *= p.unit;
+        }
         if (vectors && left >= (PACKS - 1) * APART + TOGETHER) {
             if (values != nullptr) {
                 Pack<TOGETHER> others[PACKS];
@@ -288,7 +299,7 @@ __device__ __forceinline__ void write_rows(const typename Product::Sums& sums,
             }
 #pragma unroll
             for (int i = 0; i < PACKS; i++) {
-                *reinterpret_cast<Pack<TOGETHER>*>(place + i * APART) = packs[i];
+                to.write(place + i * APART, packs[i]);
             }
             return;
         }
@@ -297,7 +308,8 @@ __device__ __forceinline__ void write_rows(const typename Product::Sums& sums,
             const int at = i / TOGETHER * APART + i % TOGETHER;
             if (at < left) {
                 const float value = packs[i / TOGETHER].value[i % TOGETHER];
-                place[at] = values == nullptr ? value : change(value, values[channel + at]);
+                const float changed = values == nullptr ? value : change(value, values[channel + at]);
+                to.write(place + at, Pack<1>{{changed}});
             }
         }
     });
@@ -338,7 +350,7 @@ __device__ __forceinline__ void convolve_changes(const TapProductParameters& p, 
     typename Product::Sums sums;
     product.run(shared, sums);
     write_rows<Product>(
-        sums, rows, p, group, first, to,
+        sums, rows, p, group, first, {to, p.to_scale},
         [&](int row) { return p.rectify ? activations + rows.originals[row] : nullptr; },
         [](float sum, float activation) { return rectified(sum, activation); });
 }
@@ -370,6 +382,6 @@ __device__ __forceinline__ void convolve_originals(const TapProductParameters& p
     });
     sums.add(part);
     write_rows<Product>(
-        sums, rows, p, group, first, to, [&](int) { return bias; },
+        sums, rows, p, group, first, {to, 0.0f}, [&](int) { return bias; },
         [](float sum, float bias) { return sum + bias; });
 }

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 const SOME: &str = "--units 0,3-5 --every 7 --threads 2 --quiet";
 
 /// What a GPU of before Ampere is told of precisions that it has not.
-const NO_TENSOR_CORES: &str = "tf32 and bf16 need 8.0 (Ampere) or newer; use fp32";
+const NO_TENSOR_CORES: &str = "tf32, fp16 and bf16 need 8.0 (Ampere) or newer; use fp32";
 
 /// The tiny network in a folder of its own, swept on this device.
 struct Runs {
@@ -123,6 +123,7 @@ fn maps_of_every_method_and_precision_are_those_of_whole_images_in_64_bits() {
     for (name, more, tolerance) in [
         ("cuda-incremental", "", 1e-5),
         ("cuda-incremental-tf32", "--precision tf32", 1e-3),
+        ("cuda-incremental-fp16", "--precision fp16", 1e-3),
         ("cuda-incremental-bf16", "--precision bf16", 1e-2),
         ("cuda-full", "--method full", 1e-5),
     ] {
@@ -166,7 +167,7 @@ fn bytes_do_not_depend_on_the_batch_or_on_the_devices_memory() {
 fn the_bytes_of_tensor_cores_do_not_depend_on_them_either() {
     let test = "the_bytes_of_tensor_cores_do_not_depend_on_them_either";
     let Some(runs) = Runs::new(test) else { return };
-    for precision in ["tf32", "bf16"] {
+    for precision in ["tf32", "fp16", "bf16"] {
         let run = format!("run --top 2 --device cuda {SOME} --precision {precision}");
         let first = format!("{precision}-first");
         if !runs.succeeds_with_tensor_cores(&run, &first, test) {
@@ -184,6 +185,8 @@ fn the_bytes_of_tensor_cores_do_not_depend_on_them_either() {
         }
     }
     assert!(runs.maps("tf32-first") != runs.maps("bf16-first"), "one precision for both");
+    // No group of the tiny network has a multiple of 16 channels: there fp16 is tf32.
+    assert!(runs.maps("fp16-first") == runs.maps("tf32-first"), "few channels in fp16");
 }
 
 #[test]
@@ -191,7 +194,7 @@ fn what_is_verified_is_held_to_the_precision_that_computed_it() {
     let test = "what_is_verified_is_held_to_the_precision_that_computed_it";
     let Some(runs) = Runs::new(test) else { return };
     for (precision, tolerance, more_than) in
-        [("fp32", 1e-5, 0.0), ("tf32", 2e-3, 1e-5), ("bf16", 2e-2, 1e-5)]
+        [("fp32", 1e-5, 0.0), ("tf32", 2e-3, 1e-5), ("fp16", 2e-3, 1e-5), ("bf16", 2e-2, 1e-5)]
     {
         let run = format!("run --top 2 --device cuda {SOME} --verify 40 --precision {precision}");
         if !runs.succeeds_with_tensor_cores(&run, precision, test) {
@@ -362,6 +365,7 @@ fn a_gpu_that_can_be_used_is_used_and_one_that_cannot_is_told_of() {
         ("--device cuda:1,cuda:1", ("EMULATOR_DEVICES", "2"), 2, "GPU 1 is named twice"),
         ("--device cuda:all", ("EMULATOR_DEVICES", "0"), 1, "finds no GPU"),
         ("--device cuda --precision tf32", ("EMULATOR_CAPABILITY", "75"), 2, NO_TENSOR_CORES),
+        ("--precision fp16", ("EMULATOR_CAPABILITY", "75"), 2, NO_TENSOR_CORES),
         ("--precision bf16", ("EMULATOR_CAPABILITY", "75"), 2, NO_TENSOR_CORES),
         ("--precision tf32", ("EMULATOR_DEVICES", "0"), 2, "none can be used; `occlumap devices`"),
         ("--device cuda", ("EMULATOR_MEMORY", "1000"), 1, "or other processes hold it: "),

@@ -177,6 +177,8 @@ fn a_verification_finds_differences_that_are_wrong_and_no_others() {
         (f32::NAN, Precision::Fp32, false),
         (1.0005, Precision::Tf32, true),
         (1.005, Precision::Tf32, false),
+        (1.0005, Precision::Fp16, true),
+        (1.005, Precision::Fp16, false),
         (1.005, Precision::Bf16, true),
         (1.05, Precision::Bf16, false),
         (f32::NAN, Precision::Bf16, false),

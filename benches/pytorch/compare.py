@@ -42,7 +42,7 @@ TOLERANCE = 1e-4
 #: nearly equal responses are subtracted.
 REDUCED_TOLERANCE = 0.2
 #: Error of occlumap's maps that is allowed.
-PRECISIONS = {"fp32": 1e-5, "tf32": 2e-3, "bf16": 2e-2}
+PRECISIONS = {"fp32": 1e-5, "tf32": 2e-3, "fp16": 2e-3, "bf16": 2e-2}
 #: Images a unit in a whole sweep: the 100 best and the 100 worst.
 IMAGES_A_UNIT = 200
 
@@ -65,12 +65,13 @@ WAYS = {
             "occlumap": INCREMENTAL},
     "cuda": {"occlumap --method full": Way("full"), "occlumap": INCREMENTAL,
              "occlumap --precision tf32": Way("incremental", "tf32"),
+             "occlumap --precision fp16": Way("incremental", "fp16"),
              "occlumap --precision bf16": Way("incremental", "bf16")},
 }
 #: Contenders that can be left out, by what --without calls them.
 OPTIONAL = {"captum": "captum", "tuned": "tuned", "full": "occlumap --method full",
             "direct": "occlumap --method direct", "tf32": "occlumap --precision tf32",
-            "bf16": "occlumap --precision bf16"}
+            "fp16": "occlumap --precision fp16", "bf16": "occlumap --precision bf16"}
 
 
 def left_out(text):

@@ -10,7 +10,7 @@ import statistics
 from pathlib import Path
 
 OURS = ("occlumap --method direct", "occlumap", "occlumap --precision tf32",
-        "occlumap --precision bf16")
+        "occlumap --precision fp16", "occlumap --precision bf16")
 THEIRS = ("reference", "captum", "tuned")
 #: What two runs' ratios may differ by.
 AGREEMENT = 0.15

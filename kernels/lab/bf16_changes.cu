@@ -4,21 +4,7 @@
 #include "../pool.cuh"
 #include "../tap_fragments.cuh"
 
-// A bf16 value: the upper half of a float.
-struct Bf16Value {
-    uint16_t bits;
-};
-
-// Eight of them are four words.
-template <class Operand>
-__device__ __forceinline__ Words load_stored(const Bf16Value* place) {
-    return *reinterpret_cast<const Words*>(place);
-}
-
-template <class Operand>
-__device__ __forceinline__ Words words_of(const Words& words) {
-    return words;
-}
+using Bf16Value = Rounded<Bf16>;
 
 // `pool_change_four` (kernels/pool.cu), whose changes are stored in bf16.
 extern "C" __global__ void __launch_bounds__(THREADS)

@@ -46,6 +46,8 @@ enum Precision {
     Fp32,
     /// 19 bits, on the tensor cores of a GPU: with --method incremental
     Tf32,
+    /// 16 bits that round as tf32's 19 do, likewise; fails where a value is too large for them
+    Fp16,
     /// 16 bits in every other convolution and 19 in the rest, likewise
     Bf16,
     /// 64-bit floats, to tell how much the others round: with --method full, on the CPU
@@ -58,6 +60,7 @@ impl Precision {
         match self {
             Self::Fp32 | Self::Fp64 => cuda::Precision::Fp32,
             Self::Tf32 => cuda::Precision::Tf32,
+            Self::Fp16 => cuda::Precision::Fp16,
             Self::Bf16 => cuda::Precision::Bf16,
         }
     }
@@ -121,7 +124,7 @@ impl MethodArguments {
     }
 
     fn tensor_cores(&self) -> bool {
-        matches!(self.precision, Precision::Tf32 | Precision::Bf16)
+        matches!(self.precision, Precision::Tf32 | Precision::Fp16 | Precision::Bf16)
     }
 
     fn check(&self) -> Result<(), Failure> {
@@ -130,14 +133,14 @@ impl MethodArguments {
         let problem = match device.name() {
             _ if precision == Precision::Fp64 && method != Method::Full => {
                 "--precision fp64 goes with --method full; the other methods have fp32, and on a \
-                 GPU tf32 and bf16"
+                 GPU tf32, fp16 and bf16"
             }
             _ if tensor_cores && method != Method::Incremental => {
-                "--precision tf32 and bf16 go with --method incremental, which computes the \
+                "--precision tf32, fp16 and bf16 go with --method incremental, which computes the \
                  changes themselves: they would be lost between two nearly equal responses"
             }
             DeviceName::Cpu if tensor_cores => {
-                "--precision tf32 and bf16 need a GPU; the CPU has fp32"
+                "--precision tf32, fp16 and bf16 need a GPU; the CPU has fp32"
             }
             DeviceName::Cuda(_) | DeviceName::All if precision == Precision::Fp64 => {
                 "--precision fp64 is the CPU's; leave --device out, or give --device cpu"
@@ -161,8 +164,8 @@ impl MethodArguments {
         let place = if self.only_on_cpu() { Place::Cpu } else { device.open(progress)? };
         if self.tensor_cores() && matches!(place, Place::Cpu) {
             return Err(Failure::usage(
-                "--precision tf32 and bf16 need a GPU, and none can be used; `occlumap devices` \
-                 tells why",
+                "--precision tf32, fp16 and bf16 need a GPU, and none can be used; `occlumap \
+                 devices` tells why",
             ));
         }
         if let Place::Gpus { devices, .. } = &place {

@@ -45,7 +45,7 @@ pub enum EngineError {
     /// A response that is no number.
     #[error(
         "unit {unit} of `{layer}` responds with {value} to image {image}: the weights or the \
-         image's values are too large for 32-bit arithmetic; check the preprocessing"
+         image's values are too large for {arithmetic}; check the preprocessing"
     )]
     NotFinite {
         /// The layer's name.
@@ -56,6 +56,8 @@ pub enum EngineError {
         image: usize,
         /// The response.
         value: f32,
+        /// What it was computed in, and what to take instead where there is something.
+        arithmetic: &'static str,
     },
     /// The caller asked to stop.
     #[error("stopped")]
@@ -71,7 +73,8 @@ impl EngineError {
         image: usize,
         value: f32,
     ) -> Self {
-        Self::NotFinite { layer: network.short_name(layer), unit, image, value }
+        let (layer, arithmetic) = (network.short_name(layer), "32-bit arithmetic");
+        Self::NotFinite { layer, unit, image, value, arithmetic }
     }
 }
 

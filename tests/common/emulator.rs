@@ -179,12 +179,15 @@ pub fn skip(test: &str, reason: &str) {
     say_skipped(test, reason);
 }
 
-/// Whether a device has tensor cores for tf32 and bf16; where it has not, says that this is skipped.
+/// Whether a device has tensor cores for tf32, fp16 and bf16; where it has not, says that this is skipped.
 pub fn has_tensor_cores(device: &Device, test: &str) -> bool {
     let (major, minor) = device.info().capability;
     let has = Precision::Bf16.is_on((major, minor));
     if !has {
-        say_skipped(test, &format!("compute capability {major}.{minor} has no tf32 and bf16"));
+        say_skipped(
+            test,
+            &format!("compute capability {major}.{minor} has no tf32, fp16 and bf16"),
+        );
     }
     has
 }

@@ -17,15 +17,24 @@ use crate::emulator::{Gpu, has_tensor_cores, on_device};
 
 /// The largest error of a difference as a part of the key's largest one: of the reference, which
 /// computes in 32 bits itself, and of the CPU's.
-type Tolerance = [(Precision, f64, f64); 3];
+type Tolerance = [(Precision, f64, f64); 4];
 
-const TOLERANCE: Tolerance =
-    [(Precision::Fp32, 1e-4, 1e-5), (Precision::Tf32, 1e-3, 1e-3), (Precision::Bf16, 1e-2, 1e-2)];
+const TOLERANCE: Tolerance = [
+    (Precision::Fp32, 1e-4, 1e-5),
+    (Precision::Tf32, 1e-3, 1e-3),
+    (Precision::Fp16, 1e-3, 1e-3),
+    (Precision::Bf16, 1e-2, 1e-2),
+];
 
 /// Of a network with layers of 4 to 9 channels: operands of 11 bits are rounded by up to 5e-4 at each
-/// layer, and sums of a few dozen products do not average that out. For so few channels bf16 is tf32.
-const FEW_CHANNELS: Tolerance =
-    [(Precision::Fp32, 1e-4, 1e-5), (Precision::Tf32, 2e-3, 2e-3), (Precision::Bf16, 2e-3, 2e-3)];
+/// layer, and sums of a few dozen products do not average that out. For so few channels fp16 and bf16 are
+/// tf32.
+const FEW_CHANNELS: Tolerance = [
+    (Precision::Fp32, 1e-4, 1e-5),
+    (Precision::Tf32, 2e-3, 2e-3),
+    (Precision::Fp16, 2e-3, 2e-3),
+    (Precision::Bf16, 2e-3, 2e-3),
+];
 
 /// Which keys, and which of their occluders, an engine presents.
 type Chosen = fn(usize, &Key) -> Option<usize>;
@@ -113,7 +122,7 @@ fn agrees(
 }
 
 /// By both methods, the incremental one at every precision.
-fn every_way(golden: &Golden, tolerance: Tolerance, chosen: [Chosen; 4]) {
+fn every_way(golden: &Golden, tolerance: Tolerance, chosen: [Chosen; 5]) {
     let device = device();
     let full = CudaFullEngine { device: Arc::clone(&device) };
     agrees(golden, &full, (1e-4, 1e-5), chosen[0]);
@@ -140,7 +149,7 @@ fn at_a_precision(
 fn tiny_is_the_references() {
     on_device(module_path!(), "tiny_is_the_references", || {
         let chosen = if Gpu::is_real() { ALL } else { SOME };
-        every_way(&Golden::tiny(), TOLERANCE, [chosen; 4]);
+        every_way(&Golden::tiny(), TOLERANCE, [chosen; 5]);
     });
 }
 
@@ -148,7 +157,7 @@ fn tiny_is_the_references() {
 fn every_layer_kind_is_the_references() {
     on_device(module_path!(), "every_layer_kind_is_the_references", || {
         let chosen = if Gpu::is_real() { ALL } else { SOME };
-        every_way(&Golden::ops(), FEW_CHANNELS, [chosen; 4]);
+        every_way(&Golden::ops(), FEW_CHANNELS, [chosen; 5]);
     });
 }
 
@@ -160,11 +169,11 @@ fn alexnet_is_the_references() {
     let Some(golden) = Golden::alexnet(TEST) else { return };
     on_device(module_path!(), TEST, || {
         if Gpu::is_real() {
-            return every_way(&golden, TOLERANCE, [ALL; 4]);
+            return every_way(&golden, TOLERANCE, [ALL; 5]);
         }
         let shallow: Chosen = |place, key| (place % 8 == 1 && key.rf < 99).then_some(60);
         let few: Chosen = |_, _| Some(40);
-        every_way(&golden, TOLERANCE, [shallow, few, few, few]);
+        every_way(&golden, TOLERANCE, [shallow, few, few, few, few]);
     });
 }
 
@@ -191,6 +200,12 @@ fn all_of_alexnet_in_tf32() {
 
 #[test]
 #[ignore = "takes minutes without a GPU, and with one `alexnet_is_the_references` does it"]
+fn all_of_alexnet_in_fp16() {
+    all_of_alexnet("all_of_alexnet_in_fp16", 2);
+}
+
+#[test]
+#[ignore = "takes minutes without a GPU, and with one `alexnet_is_the_references` does it"]
 fn all_of_alexnet_in_bf16() {
-    all_of_alexnet("all_of_alexnet_in_bf16", 2);
+    all_of_alexnet("all_of_alexnet_in_bf16", 3);
 }

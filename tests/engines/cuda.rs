@@ -1,10 +1,11 @@
 //! The incremental engine on a GPU, or on the emulator.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use ndarray::Array3;
 use occlumap::engine::cuda::{CudaEngine, Device, Precision};
-use occlumap::engine::{Engine, Job, KernelWork};
+use occlumap::engine::{Engine, Job, KernelWork, Watch};
 use occlumap::geometry::{GridRule, ImageSize};
 use occlumap::network::{Model, Network};
 use occlumap::noise::Noise;
@@ -45,7 +46,9 @@ fn tensor_cores_agree_within_their_precision() {
         if !has_tensor_cores(&engine(Precision::Fp32).device, TEST) {
             return;
         }
-        for (precision, of_largest) in [(Precision::Tf32, 1e-3), (Precision::Bf16, 1e-2)] {
+        for (precision, of_largest) in
+            [(Precision::Tf32, 1e-3), (Precision::Fp16, 1e-3), (Precision::Bf16, 1e-2)]
+        {
             let tolerance = Tolerance { of_largest, ..Tolerance::F32 };
             let size = ImageSize::new(140, 127);
             // Enough occluders that the largest difference is about the map's.
@@ -71,7 +74,7 @@ fn the_bits_of_tensor_cores_do_not_depend_on_them_either() {
         if !has_tensor_cores(&engine(Precision::Fp32).device, TEST) {
             return;
         }
-        for precision in [Precision::Tf32, Precision::Bf16] {
+        for precision in [Precision::Tf32, Precision::Fp16, Precision::Bf16] {
             let engine = engine(precision);
             let tight = CudaEngine { memory: Some(1 << 20), ..engine.clone() };
             let trials = Trials { jobs: 3, every: 40, threads: &[2], batches: &[2] };
@@ -87,8 +90,24 @@ fn bits_of_wide_layers_depend_on_nothing_else(engine: &CudaEngine, trials: &Tria
     let tight = CudaEngine { memory: Some(8 << 20), ..engine.clone() };
     let (engines, layers) = ([engine as &dyn Engine, &tight], [("conv5", size)]);
     suite::bits_of_layers_depend_on_nothing_else(&engines, (&network, &layers), trials);
+    let products = products(engine, network, ("conv5", size));
+    let expected = match engine.precision {
+        Precision::Fp32 => ["fp32"; 4],
+        Precision::Tf32 => ["fp32", "tf32", "tf32", "tf32"],
+        Precision::Fp16 => ["fp32", "fp16", "fp16", "fp16"],
+        Precision::Bf16 => ["tf32_any", "bf16", "tf32", "bf16"],
+    };
+    assert_eq!(products, expected.map(|of| format!("tap_product_{of}")));
+}
+
+/// The kernels that multiply on the way to a layer.
+fn products(
+    engine: &CudaEngine,
+    network: Network,
+    (layer, size): (&str, ImageSize),
+) -> Vec<&'static str> {
     let model = Model::random(network, 0).unwrap();
-    let layer = model.network().convolution("conv5").unwrap();
+    let layer = model.network().convolution(layer).unwrap();
     let geometry =
         LayerGeometry::new(model.network(), layer, size, GridRule::REFERENCE, 1).unwrap();
     let position = (geometry.output.height / 2, geometry.output.width / 2);
@@ -103,14 +122,86 @@ fn bits_of_wide_layers_depend_on_nothing_else(engine: &CudaEngine, trials: &Tria
         noise: Noise::Philox { seed: 0, draw: 0 },
     };
     let work = engine.prepare(&model, &[layer], size).unwrap().work(layer, &[job]).unwrap();
-    let products: Vec<&str> =
-        work.iter().map(|work| work.kernel).filter(|kernel| kernel.contains("product")).collect();
-    let expected = match engine.precision {
-        Precision::Fp32 => ["fp32"; 4],
-        Precision::Tf32 => ["fp32", "tf32", "tf32", "tf32"],
-        Precision::Bf16 => ["tf32_any", "bf16", "tf32", "bf16"],
-    };
-    assert_eq!(products, expected.map(|of| format!("tap_product_{of}")));
+    work.iter().map(|work| work.kernel).filter(|kernel| kernel.contains("product")).collect()
+}
+
+/// Changes that are written in fp16 by a convolution of pixels, and by a pooling for two products of which
+/// one has groups; changes that are not, since a join writes them, or one reads them too.
+const BRANCHES: &str = r#"{"name": "branches", "layers": [
+    {"name": "a", "op": "conv", "out_channels": 16, "kernel": 3, "padding": 1},
+    {"name": "a_relu", "op": "relu"},
+    {"name": "a_drop", "op": "dropout"},
+    {"name": "b", "op": "conv", "out_channels": 32, "kernel": 3, "padding": 1},
+    {"name": "b_relu", "op": "relu"},
+    {"name": "pool", "op": "max_pool", "kernel": 2, "stride": 2},
+    {"name": "c", "op": "conv", "out_channels": 32, "kernel": 3, "padding": 1, "groups": 2},
+    {"name": "c_relu", "op": "relu"},
+    {"name": "d", "op": "conv", "out_channels": 16, "kernel": 1, "inputs": ["pool"]},
+    {"name": "stack", "op": "concat", "inputs": ["c_relu", "d"]},
+    {"name": "e", "op": "conv", "out_channels": 32, "kernel": 3, "padding": 1},
+    {"name": "e_relu", "op": "relu"},
+    {"name": "f", "op": "conv", "out_channels": 32, "kernel": 1},
+    {"name": "sum", "op": "add", "inputs": ["e_relu", "f"]},
+    {"name": "g", "op": "conv", "out_channels": 64, "kernel": 3}
+]}"#;
+
+#[test]
+fn every_way_to_products_in_fp16() {
+    const TEST: &str = "every_way_to_products_in_fp16";
+    on_device(module_path!(), TEST, || {
+        let engine = engine(Precision::Fp16);
+        if !has_tensor_cores(&engine.device, TEST) {
+            return;
+        }
+        let network = Network::from_description(BRANCHES.as_bytes()).unwrap();
+        let size = ImageSize::new(40, 34);
+        let of = ["fp32", "fp16", "fp16", "fp16", "fp16_of_fp32", "fp16_of_fp32"];
+        let expected = of.map(|of| format!("tap_product_{of}"));
+        assert_eq!(products(&engine, network.clone(), ("g", size)), expected);
+        // Sums of few products do not average their rounding out.
+        let tolerance = Tolerance { of_largest: 2e-3, ..Tolerance::F32 };
+        suite::network_agrees(&engine, tolerance, (network.clone(), "g"), size, 3);
+        let tight = CudaEngine { memory: Some(1 << 20), ..engine.clone() };
+        let trials = Trials { jobs: 3, every: 10, threads: &[2], batches: &[2] };
+        let (engines, layers) = ([&engine as &dyn Engine, &tight], [("c", size), ("g", size)]);
+        suite::bits_of_layers_depend_on_nothing_else(&engines, (&network, &layers), &trials);
+    });
+}
+
+/// Scales are set for pixels as occluders have them: these are a million times as large.
+#[test]
+fn what_fp16_cannot_hold_is_told() {
+    const TEST: &str = "what_fp16_cannot_hold_is_told";
+    on_device(module_path!(), TEST, || {
+        if !has_tensor_cores(&engine(Precision::Fp32).device, TEST) {
+            return;
+        }
+        let model = Model::random(Network::preset("alexnet").unwrap(), 0).unwrap();
+        let (layer, size) =
+            (model.network().convolution("conv3").unwrap(), ImageSize::new(140, 127));
+        let geometry =
+            LayerGeometry::new(model.network(), layer, size, GridRule::REFERENCE, 20).unwrap();
+        let position = (geometry.output.height / 2, geometry.output.width / 2);
+        let placement = geometry.placement(position.0, position.1).unwrap();
+        let image = suite::image(size, 0) * 1e6;
+        let job = Job {
+            image: image.view(),
+            image_index: 0,
+            unit: 0,
+            position,
+            occluders: &placement.occluders,
+            noise: Noise::Philox { seed: 0, draw: 0 },
+        };
+        let present = |precision| {
+            let (engine, stop) = (engine(precision), AtomicBool::new(false));
+            let prepared = engine.prepare(&model, &[layer], size).unwrap();
+            prepared.present(layer, &[job], &Watch::new(&stop))
+        };
+        assert!(present(Precision::Tf32).is_ok());
+        let told = present(Precision::Fp16).unwrap_err().to_string();
+        let expected = "too large for fp16, where tf32 or bf16 might do; check the preprocessing";
+        assert!(told.ends_with(expected), "{told}");
+    });
 }
 
 #[test]
@@ -126,7 +217,7 @@ fn waves_stay_in_their_memory() {
         suite::random_networks_agree(&engine(Precision::Fp32), Tolerance::F32, 6);
         let trials = Trials { jobs: 2, every: 30, threads: &[], batches: &[] };
         suite::bits_depend_on_nothing_else(&[&engine(Precision::Fp32)], &trials);
-        for precision in [Precision::Tf32, Precision::Bf16] {
+        for precision in [Precision::Tf32, Precision::Fp16, Precision::Bf16] {
             bits_of_wide_layers_depend_on_nothing_else(&engine(precision), &trials);
         }
     });

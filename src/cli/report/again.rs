@@ -146,6 +146,7 @@ fn method(engine: &str) -> &'static [(&'static str, &'static str)] {
         "cpu-full-f64" => &[("--method", "full"), ("--precision", "fp64")],
         "cuda-incremental" => &[("--device", "cuda")],
         "cuda-incremental-tf32" => &[("--device", "cuda"), ("--precision", "tf32")],
+        "cuda-incremental-fp16" => &[("--device", "cuda"), ("--precision", "fp16")],
         "cuda-incremental-bf16" => &[("--device", "cuda"), ("--precision", "bf16")],
         "cuda-full" => &[("--device", "cuda"), ("--method", "full")],
         _ => &[],

@@ -11,6 +11,10 @@ pub enum Precision {
     Fp32,
     /// 19 bits, 10 of them mantissa, on tensor cores.
     Tf32,
+    /// 16 bits, 10 of them mantissa, on tensor cores: rounded as in tf32, in half the memory. Operands are
+    /// scaled, since the other 5 bits reach no further than from 6e-8 to 65504; beyond, a response is no
+    /// number. Convolutions whose groups have no multiple of 16 channels multiply in tf32.
+    Fp16,
     /// 16 bits, 7 of them mantissa, on tensor cores. Every other convolution, and those whose groups
     /// have no multiple of 16 channels, multiply in tf32.
     Bf16,
@@ -27,7 +31,7 @@ impl Precision {
         let (major, minor) = device.capability;
         (!self.is_on(device.capability)).then(|| {
             format!(
-                "{device} has compute capability {major}.{minor}; tf32 and bf16 need 8.0 (Ampere) or \
+                "{device} has compute capability {major}.{minor}; tf32, fp16 and bf16 need 8.0 (Ampere) or \
                  newer; use fp32"
             )
         })
@@ -43,7 +47,7 @@ impl Precision {
     /// (`docs/performance.md`, "Rounding on tensor cores").
     pub(super) const fn behind(self, convolutions: usize) -> Self {
         match self {
-            Self::Tf32 if convolutions == 0 => Self::Fp32,
+            Self::Tf32 | Self::Fp16 if convolutions == 0 => Self::Fp32,
             Self::Bf16 if convolutions.is_multiple_of(2) => Self::Tf32,
             _ => self,
         }
@@ -55,7 +59,7 @@ impl Precision {
     pub const fn tolerance(self) -> f64 {
         match self {
             Self::Fp32 => 1e-5,
-            Self::Tf32 => 2e-3,
+            Self::Tf32 | Self::Fp16 => 2e-3,
             Self::Bf16 => 2e-2,
         }
     }

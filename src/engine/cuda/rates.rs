@@ -32,7 +32,7 @@ impl Device {
 /// papers. Of chips that are sold under several names, those called `GeForce` have tensor cores that add
 /// up in 32 bits at half the rate of the others.
 fn multiply_adds(device: &DeviceInfo, precision: Precision) -> Option<f64> {
-    let [fp32, tf32, bf16] = match device.capability {
+    let [fp32, tf32, half] = match device.capability {
         (7, 5) => [64.0, 0.0, 0.0],
         (8, 0) => [64.0, 512.0, 1024.0],
         (8, 6 | 9) | (12, 0) if device.name.contains("GeForce") => [128.0, 128.0, 256.0],
@@ -44,7 +44,7 @@ fn multiply_adds(device: &DeviceInfo, precision: Precision) -> Option<f64> {
     let found = match precision {
         Precision::Fp32 => fp32,
         Precision::Tf32 => tf32,
-        Precision::Bf16 => bf16,
+        Precision::Fp16 | Precision::Bf16 => half,
     };
     (found > 0.0).then_some(found)
 }
@@ -56,7 +56,7 @@ mod tests {
     /// TFLOP/s, dense, of public data sheets: with their multiprocessors at their clock in GHz.
     #[test]
     fn rates_are_those_of_data_sheets() {
-        for (name, capability, multiprocessors, clock, [fp32, tf32, bf16]) in [
+        for (name, capability, multiprocessors, clock, [fp32, tf32, half]) in [
             ("NVIDIA A100-SXM4-80GB", (8, 0), 108.0, 1.41, [19.5, 156.0, 312.0]),
             ("NVIDIA H100 80GB HBM3", (9, 0), 132.0, 1.83, [61.8, 494.7, 989.4]),
             ("NVIDIA A40", (8, 6), 84.0, 1.74, [37.4, 74.8, 149.7]),
@@ -66,7 +66,7 @@ mod tests {
         ] {
             let device = DeviceInfo { index: 0, name: name.into(), capability, memory: 0 };
             for (precision, expected) in
-                [(Precision::Fp32, fp32), (Precision::Tf32, tf32), (Precision::Bf16, bf16)]
+                [(Precision::Fp32, fp32), (Precision::Tf32, tf32), (Precision::Fp16, half)]
             {
                 let found =
                     2e-3 * multiprocessors * clock * multiply_adds(&device, precision).unwrap();

@@ -1,6 +1,9 @@
 //! What kernels have to do for a presentation, counted from its plan: `docs/performance.md` has the
 //! budget of AlexNet.
 
+use half::f16;
+
+use super::slots::Slots;
 use super::target::Target;
 use crate::engine::KernelWork;
 use crate::engine::plan::Plan;
@@ -14,40 +17,46 @@ use crate::engine::target::Step;
 /// presentation and are left out.
 pub(super) fn add(
     work: &mut [KernelWork],
-    (target, groups): (&Target, &[usize]),
+    (target, slots, groups): (&Target, &Slots, &[usize]),
     (plan, presentations): (&Plan<'_>, f64),
 ) {
     let nodes = target.lineage.nodes();
     let changes = |place: usize| plan.positions(place) * nodes[place].channels;
+    let size =
+        |place: usize| if slots.stored(place) == 0.0 { size_of::<f32>() } else { size_of::<f16>() };
+    let stored = |place: usize| changes(place) * size(place);
     for (place, node) in nodes.iter().enumerate() {
-        let read: usize = node.inputs.iter().map(|&input| changes(input)).sum();
-        let here = changes(place);
-        let (kernel, floats) = match &target.steps[place] {
-            Step::Image => ("occlude", 2 * here),
+        let read: usize = node.inputs.iter().map(|&input| stored(input)).sum();
+        let (written, originals) = (stored(place), changes(place) * size_of::<f32>());
+        let (kernel, bytes) = match &target.steps[place] {
+            Step::Image => ("occlude", written + originals),
             Step::Convolve { packed, rectify } => {
-                (packed.kernel(), read + if *rectify { 2 * here } else { here })
+                let originals = if *rectify { originals } else { 0 };
+                let halves = slots.stored(node.inputs[0]) != 0.0;
+                (packed.kernel(halves), read + written + originals)
             }
             Step::Pool { .. } => {
                 let seen = plan.y().reach(place).read.len() * plan.x().reach(place).read.len();
+                let seen = seen * node.channels * size_of::<f32>();
                 (
                     if node.channels.is_multiple_of(4) {
                         "pool_change_four"
                     } else {
                         "pool_change"
                     },
-                    read + seen * node.channels + 2 * here,
+                    read + seen + originals + written,
                 )
             }
-            Step::Relu { elsewhere: false } => ("rectify_change", read + 2 * here),
-            Step::Normalise(_) => ("normalise_change", 2 * read + here),
-            Step::Add | Step::Concatenate => ("join_change", read + here),
+            Step::Relu { elsewhere: false } => ("rectify_change", read + originals + written),
+            Step::Normalise(_) => ("normalise_change", 2 * read + written),
+            Step::Add | Step::Concatenate => ("join_change", read + written),
             // What passes its input on has no kernel.
             Step::Relu { elsewhere: true } | Step::Same => continue,
-            Step::Respond(_) => ("respond_change", read + 1),
+            Step::Respond(_) => ("respond_change", read + size_of::<f32>()),
         };
         let multiply_adds = plan.multiply_adds(place, groups[place]);
         work[place].kernel = kernel;
         work[place].operations += presentations * 2.0 * multiply_adds as f64;
-        work[place].bytes += presentations * (floats * size_of::<f32>()) as f64;
+        work[place].bytes += presentations * bytes as f64;
     }
 }

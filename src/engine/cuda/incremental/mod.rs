@@ -21,6 +21,7 @@ mod originals;
 mod pixels;
 mod presenting;
 mod runs;
+mod scales;
 mod slots;
 mod target;
 mod wave;
@@ -33,6 +34,7 @@ use ndarray::ArrayView3;
 
 use self::kept::KeptDifferences;
 use self::presenting::Presenting;
+use self::scales::scale;
 use self::slots::Slots;
 use self::target::{Target, target};
 use super::kernels::tap_product::DeviceFilters;
@@ -69,6 +71,7 @@ impl CudaEngine {
         match precision {
             Precision::Fp32 => "cuda-incremental",
             Precision::Tf32 => "cuda-incremental-tf32",
+            Precision::Fp16 => "cuda-incremental-fp16",
             Precision::Bf16 => "cuda-incremental-bf16",
         }
     }
@@ -118,7 +121,8 @@ impl Engine for CudaEngine {
         let mut targets = HashMap::new();
         for &layer in layers {
             let target = target(&self.device, model, layer, image, self.precision, &mut filters)?;
-            let slots = Slots::new(&target);
+            let mut slots = Slots::new(&target);
+            scale(&self.device, &target, image, &mut slots)?;
             targets.insert(layer, (target, slots));
         }
         Ok(Box::new(Incremental { model, image, plain, targets, engine: self.clone() }))
@@ -199,7 +203,7 @@ impl Prepared for Incremental<'_> {
     fn work(&self, layer: LayerId, jobs: &[Job<'_>]) -> Result<Vec<KernelWork>, EngineError> {
         let stop = AtomicBool::new(false);
         let watch = Watch::new(&stop);
-        let target = self.presenting(layer, jobs, &watch)?.target;
+        let Presenting { target, slots, .. } = self.presenting(layer, jobs, &watch)?;
         let mut planner = Planner::new(&target.lineage);
         let mut counts: HashMap<PlanKey, usize> = HashMap::new();
         for job in jobs {
@@ -222,7 +226,7 @@ impl Prepared for Incremental<'_> {
             let plan = planner.plan(key);
             if !plan.is_empty() {
                 let share = count as f64 / all;
-                count::add(&mut work, (target, &groups), (&plan, share));
+                count::add(&mut work, (target, slots, &groups), (&plan, share));
             }
         }
         work.retain(|work| !work.kernel.is_empty());

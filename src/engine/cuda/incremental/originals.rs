@@ -25,6 +25,16 @@ pub(super) fn originals(
     target: &Target,
     images: &[Looked<'_>],
 ) -> Result<Vec<Option<Originals>>, CudaError> {
+    each_original(device, target, images, |_, _| Ok(()))
+}
+
+/// The same; `look` is shown the originals of each node, also of those that are not kept.
+pub(super) fn each_original(
+    device: &Device,
+    target: &Target,
+    images: &[Looked<'_>],
+    mut look: impl FnMut(usize, &Originals) -> Result<(), CudaError>,
+) -> Result<Vec<Option<Originals>>, CudaError> {
     let lineage = &target.lineage;
     let cones: Vec<[Vec<Span>; 2]> = images
         .iter()
@@ -38,6 +48,7 @@ pub(super) fn originals(
     for place in 0..lineage.target() {
         let node = Node { device, target, cones: &cones, place, before: &nodes };
         let computed = node.compute(images)?;
+        look(place, &computed)?;
         nodes.push(Some(computed));
         for (earlier, node) in nodes.iter_mut().enumerate() {
             if last_read[earlier] <= place && !target.kept[earlier] {
@@ -149,6 +160,7 @@ impl Node<'_> {
                     slide: node.slide,
                     shift: -(node.slide.padding as isize),
                     rectify: false,
+                    to_scale: 0.0,
                 };
                 pool.original(device, self.input(0)?, to)
             }

@@ -1,5 +1,6 @@
-//! Which buffer holds which node's changes.
+//! Which buffer holds which node's changes, and how.
 
+use crate::engine::cuda::kernels::tap_product::Scales;
 use crate::engine::plan::Plan;
 use crate::engine::target::{Step, Target};
 
@@ -14,9 +15,14 @@ pub(super) struct Slots {
     of: Vec<usize>,
     /// How many slots there are.
     pub count: usize,
+    /// By what the changes of each node are multiplied before they are rounded to fp16, where products in
+    /// fp16 read them.
+    pub scales: Vec<f32>,
+    /// Of each node, whether its changes are rounded to fp16 where they are written.
+    pub halves: Vec<bool>,
 }
 
-/// Floats between the beginnings of windows: a multiple of what is read at once.
+/// Values between the beginnings of windows: a multiple of what is read at once.
 const ALIGNED: usize = 32;
 
 impl Slots {
@@ -46,7 +52,8 @@ impl Slots {
             of[place] = slot;
             busy[slot] = last_read[place];
         }
-        Self { shown, of, count: busy.len() }
+        let count = busy.len();
+        Self { shown, of, count, scales: vec![1.0; nodes.len()], halves: vec![false; nodes.len()] }
     }
 
     /// The slot in which a node's changes are.
@@ -54,20 +61,34 @@ impl Slots {
         self.of[self.shown[node]]
     }
 
+    /// What a kernel is told of how a node's changes are stored: the scale of those in fp16, 0 of those in
+    /// 32 bits.
+    pub fn stored(&self, node: usize) -> f32 {
+        let shown = self.shown[node];
+        if self.halves[shown] { self.scales[shown] } else { 0.0 }
+    }
+
+    /// How a convolution reads the changes of its input, and writes those of its node.
+    pub fn of_convolution(&self, input: usize, node: usize) -> Scales {
+        let shown = self.shown[input];
+        Scales { from: self.scales[shown], halves: self.halves[shown], to: self.stored(node) }
+    }
+
     /// Floats that a group of `count` presentations takes of each slot, and of all.
     pub fn floats(&self, plan: &Plan<'_>, count: usize, of_slot: &mut [usize]) -> usize {
         of_slot.fill(0);
         let nodes = plan.lineage().nodes();
         for place in (0..plan.lineage().target()).filter(|&place| self.shown[place] == place) {
-            let window = plan.positions(place) * nodes[place].channels * count;
+            let values = plan.positions(place) * nodes[place].channels * count;
             let slot = &mut of_slot[self.of[place]];
-            *slot = window.next_multiple_of(ALIGNED).max(*slot);
+            let floats = aligned(values) / if self.halves[place] { 2 } else { 1 };
+            *slot = floats.max(*slot);
         }
         of_slot.iter().sum()
     }
 }
 
 /// The next place where a window may begin.
-pub(super) fn aligned(floats: usize) -> usize {
-    floats.next_multiple_of(ALIGNED)
+pub(super) fn aligned(values: usize) -> usize {
+    values.next_multiple_of(ALIGNED)
 }

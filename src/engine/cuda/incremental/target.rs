@@ -61,10 +61,10 @@ fn convolutions_before(network: &Network) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::cuda::Precision::{Bf16, Fp32, Tf32};
+    use crate::engine::cuda::Precision::{Bf16, Fp16, Fp32, Tf32};
 
     #[test]
-    fn every_other_convolution_is_in_the_next_better_precision() {
+    fn some_convolutions_are_in_the_next_better_precision() {
         let network = Network::preset("alexnet").unwrap();
         let before = convolutions_before(&network);
         let of = |asked: Precision| -> Vec<Precision> {
@@ -72,6 +72,7 @@ mod tests {
         };
         assert_eq!(of(Fp32), [Fp32; 5]);
         assert_eq!(of(Tf32), [Fp32, Tf32, Tf32, Tf32, Tf32]);
+        assert_eq!(of(Fp16), [Fp32, Fp16, Fp16, Fp16, Fp16]);
         assert_eq!(of(Bf16), [Tf32, Bf16, Tf32, Bf16, Tf32]);
     }
 }

@@ -14,7 +14,7 @@ use crate::engine::cuda::kernels::occlude::occlude;
 use crate::engine::cuda::kernels::pool::Pool;
 use crate::engine::cuda::kernels::present::{DeviceJobs, Presentations};
 use crate::engine::cuda::kernels::rectify::rectify_change;
-use crate::engine::cuda::kernels::tables::{Change, Origin, Originals, Windows};
+use crate::engine::cuda::kernels::tables::{Change, Origin, Originals, Windows, ensure};
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::plan::Plan;
 use crate::engine::target::Step;
@@ -137,17 +137,13 @@ impl Started<'_> {
                 occlude(device, image, windows, presentations, original, waves.stream, to)
             }
             Step::Convolve { packed, rectify } => {
-                let from = self.change(input)?;
+                let from = self.stored(input)?;
                 let patterns = self.tables.patterns[place].as_ref().ok_or_else(no_buffer)?;
                 let original = rectify.then(|| self.original(place)).transpose()?;
                 let rectify = original.map(|original| (Origin::of(node), original));
-                packed.convolve_changes(
-                    device,
-                    patterns,
-                    presentations,
-                    rectify,
-                    (from.values, to.1),
-                )
+                let scales = waves.slots.of_convolution(input, place);
+                let both = (from.values, to.1);
+                packed.convolve_changes(device, patterns, presentations, rectify, scales, both)
             }
             Step::Relu { elsewhere: false } => {
                 let numbers = (origin, node.channels, lineage.shift(place, 0));
@@ -163,6 +159,7 @@ impl Started<'_> {
                     slide: node.slide,
                     shift: lineage.shift(place, 0),
                     rectify,
+                    to_scale: waves.slots.stored(place),
                 };
                 let originals = (self.original(pooled)?, self.original(place)?);
                 pool.change(device, presentations, originals, self.change(input)?, to)
@@ -190,8 +187,16 @@ impl Started<'_> {
         }
     }
 
-    /// The changes of a node.
+    /// The changes of a node, in 32 bits.
     fn change(&self, node: usize) -> Result<Change<'_>, CudaError> {
+        ensure(self.waves.slots.stored(node) == 0.0, "wave", || {
+            format!("the changes of node {node} are in fp16")
+        })?;
+        self.stored(node)
+    }
+
+    /// The changes of a node, as they are.
+    fn stored(&self, node: usize) -> Result<Change<'_>, CudaError> {
         let shown = self.waves.slots.shown[node];
         let windows =
             self.tables.windows.get(shown).and_then(Option::as_ref).ok_or_else(no_buffer)?;

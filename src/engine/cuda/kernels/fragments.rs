@@ -1,6 +1,6 @@
 //! Weights as the lanes of tensor cores hold them: `kernels/tap_fragments.cuh`.
 
-use half::bf16;
+use half::{bf16, f16};
 
 /// Words of K in a fragment.
 pub(super) const WORDS: usize = 8;
@@ -39,7 +39,7 @@ pub(super) fn fragments<const VALUES: usize>(
 }
 
 /// A value in tf32: 10 bits of mantissa, rounded to nearest, ties away from zero, as
-/// `kernels/mma.cuh` rounds changes.
+/// `kernels/operands.cuh` rounds changes.
 pub(super) fn tf32(value: f32) -> f32 {
     f32::from_bits(value.to_bits().wrapping_add(0x1000) & 0xFFFF_E000)
 }
@@ -47,6 +47,12 @@ pub(super) fn tf32(value: f32) -> f32 {
 /// A word of two values in bf16, rounded to nearest, ties to even, likewise.
 pub(super) fn two_bf16([low, high]: [f32; 2]) -> u32 {
     let [low, high] = [low, high].map(|value| u32::from(bf16::from_f32(value).to_bits()));
+    low | high << 16
+}
+
+/// A word of two values in fp16, rounded to nearest, ties to even, likewise.
+pub(super) fn two_fp16([low, high]: [f32; 2]) -> u32 {
+    let [low, high] = [low, high].map(|value| u32::from(f16::from_f32(value).to_bits()));
     low | high << 16
 }
 

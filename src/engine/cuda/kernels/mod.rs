@@ -17,6 +17,7 @@ mod parameters;
 pub(in crate::engine::cuda) mod parcel;
 pub(in crate::engine::cuda) mod pool;
 pub(in crate::engine::cuda) mod present;
+pub(in crate::engine::cuda) mod products;
 pub(in crate::engine::cuda) mod rectify;
 pub(in crate::engine::cuda) mod respond;
 pub(in crate::engine::cuda) mod tables;
@@ -50,6 +51,8 @@ pub struct Kernels {
     respond_change: CudaFunction,
     respond_original: CudaFunction,
     tap_product_bf16: CudaFunction,
+    tap_product_fp16: CudaFunction,
+    tap_product_fp16_of_fp32: CudaFunction,
     tap_product_fp32: CudaFunction,
     tap_product_original: CudaFunction,
     tap_product_tf32: CudaFunction,
@@ -81,6 +84,8 @@ impl Kernels {
             respond_change: respond.load_function("respond_change")?,
             respond_original: respond.load_function("respond_original")?,
             tap_product_bf16: tap_product.load_function("tap_product_bf16")?,
+            tap_product_fp16: tap_product.load_function("tap_product_fp16")?,
+            tap_product_fp16_of_fp32: tap_product.load_function("tap_product_fp16_of_fp32")?,
             tap_product_fp32: tap_product.load_function("tap_product_fp32")?,
             tap_product_original: tap_product.load_function("tap_product_original")?,
             tap_product_tf32: tap_product.load_function("tap_product_tf32")?,

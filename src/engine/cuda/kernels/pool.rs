@@ -1,10 +1,11 @@
 //! `kernels/pool.cu`: max-pooling.
 
 use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr, PushKernelArg};
+use half::f16;
 
 use super::parameters::mirrored;
 use super::present::Presentations;
-use super::tables::{Change, Origin, Originals, Windows};
+use super::tables::{Change, Origin, Originals, Windows, ensure};
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::Slide;
 
@@ -18,7 +19,7 @@ mirrored! {
         stride: i32,
         shift: i32,
         rectify: i32,
-        reserved: i32,
+        to_scale: f32,
     }
 }
 
@@ -37,6 +38,9 @@ pub struct Pool {
     pub shift: isize,
     /// Whether the ReLU before it is joined to it; then what is read is that before the ReLU.
     pub rectify: bool,
+    /// By what changes are multiplied before they are rounded to fp16 and written, two in each float; 0
+    /// where they are written in 32 bits. Channels have to be a multiple of four.
+    pub to_scale: f32,
 }
 
 impl Pool {
@@ -49,7 +53,7 @@ impl Pool {
             stride: self.slide.stride as i32,
             shift: self.shift as i32,
             rectify: i32::from(self.rectify),
-            reserved: 0,
+            to_scale: self.to_scale,
         }
     }
 
@@ -85,7 +89,12 @@ impl Pool {
         (outputs, to): (&Windows, &mut CudaSlice<T>),
     ) -> Result<(), CudaError> {
         from.check(name, self.channels)?;
-        outputs.check(name, self.channels, to)?;
+        let size = if self.to_scale == 0.0 { size_of::<T>() } else { size_of::<f16>() };
+        let values = to.num_bytes() / size;
+        outputs.check_length(name, self.channels, values)?;
+        ensure(self.to_scale == 0.0 || self.channels.is_multiple_of(4), name, || {
+            format!("{} channels in fp16; expected a multiple of 4", self.channels)
+        })?;
         let Some(grid) = outputs.grid() else { return Ok(()) };
         let parameters = self.parameters();
         let mut launch = device.stream.launch_builder(kernel);

@@ -218,13 +218,22 @@ impl Windows {
         channels: usize,
         values: &CudaSlice<T>,
     ) -> Result<(), CudaError> {
+        self.check_length(kernel, channels, values.len())
+    }
+
+    /// The same of so many values.
+    pub(super) fn check_length(
+        &self,
+        kernel: &'static str,
+        channels: usize,
+        values: usize,
+    ) -> Result<(), CudaError> {
         let [_, end] = self.blocks.ends;
-        ensure(self.channels == channels && end <= values.len() as i64, kernel, || {
+        ensure(self.channels == channels && end <= values as i64, kernel, || {
             format!(
                 "windows of {} channels that end at {end}; expected {channels} channels and at most \
-                 {} values",
-                self.channels,
-                values.len()
+                 {values} values",
+                self.channels
             )
         })
     }

@@ -1,97 +1,39 @@
 //! `kernels/tap_product.cu`: every convolution but the last.
 
 use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr, LaunchConfig, PushKernelArg};
+use half::f16;
 
 use super::blocks::{Blocks, Extent, Items};
 use super::by_taps::{by_taps, rise};
 use super::cohorts::Cohorts;
-use super::fragments::{WORDS, fragments, tf32, two_bf16};
 use super::parameters::mirrored;
 use super::present::Presentations;
+use super::products::{ANY, Products, Tile};
 use super::tables::{Origin, Originals, Pattern, Window, ensure};
 use crate::engine::cuda::{CudaError, Device, Precision};
 use crate::engine::plan::TapRun;
 use crate::geometry::Slide;
 use crate::network::{Convolution, Filters};
 
-/// What a block computes, and by how many threads.
-#[derive(Clone, Copy, Debug)]
-struct Tile {
-    rows: usize,
-    columns: usize,
-    threads: u32,
-}
-
-/// Of any number of channels: `kernels/tap_tiles.cuh`.
-const ANY: Tile = Tile { rows: 64, columns: 64, threads: 128 };
-/// Of whole fragments: `kernels/tap_fragments.cuh`.
-const FRAGMENTS: Tile = Tile { rows: 128, columns: 128, threads: 256 };
-
 /// Of how many tiles a pattern has to have rows on average, for those that meet the same taps not to
 /// share tiles: half a tile of each is empty then, 3 %.
 const FULL: usize = 16;
 
-/// How changes are multiplied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Products {
-    /// In fp32, any number of channels.
-    Fp32,
-    /// In tf32, any number of channels.
-    AnyTf32,
-    /// In tf32, multiples of 8 channels a group.
-    Tf32,
-    /// In bf16, multiples of 16 channels a group.
-    Bf16,
+/// How a convolution's changes in fp16 are scaled and stored.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scales {
+    /// By what its input's changes are multiplied before they are rounded.
+    pub from: f32,
+    /// Whether they were, where they were written.
+    pub halves: bool,
+    /// By what its own are multiplied before they are rounded and written; 0 where they are written in 32
+    /// bits.
+    pub to: f32,
 }
 
-impl Products {
-    /// Those of groups of `inputs` channels where this precision is asked for. Where bf16 would need
-    /// more of them, it is tf32.
-    pub(super) const fn of(precision: Precision, inputs: usize) -> Self {
-        match precision {
-            Precision::Fp32 => Self::Fp32,
-            Precision::Bf16 if inputs.is_multiple_of(Self::Bf16.inputs()) => Self::Bf16,
-            _ if inputs.is_multiple_of(Self::Tf32.inputs()) => Self::Tf32,
-            _ => Self::AnyTf32,
-        }
-    }
-
-    /// What divides a group's channels.
-    const fn inputs(self) -> usize {
-        match self {
-            Self::Fp32 | Self::AnyTf32 => 1,
-            Self::Tf32 => WORDS,
-            Self::Bf16 => 2 * WORDS,
-        }
-    }
-
-    /// The kernel's name.
-    const fn kernel(self) -> &'static str {
-        match self {
-            Self::Fp32 => "tap_product_fp32",
-            Self::AnyTf32 => "tap_product_tf32_any",
-            Self::Tf32 => "tap_product_tf32",
-            Self::Bf16 => "tap_product_bf16",
-        }
-    }
-
-    /// What a block of it computes.
-    const fn tile(self) -> Tile {
-        match self {
-            Self::Fp32 | Self::AnyTf32 => ANY,
-            Self::Tf32 | Self::Bf16 => FRAGMENTS,
-        }
-    }
-
-    /// The weights as it reads them, where that is not as they are; see [`fragments`] for `rows`.
-    fn words(self, weights: &[f32], rows: (usize, usize, usize)) -> Option<Vec<u32>> {
-        let tf32 = |[weight]: [f32; 1]| tf32(weight).to_bits();
-        match self {
-            Self::Fp32 => None,
-            Self::AnyTf32 => Some(weights.iter().map(|&weight| tf32([weight])).collect()),
-            Self::Tf32 => Some(fragments(weights, rows, tf32)),
-            Self::Bf16 => Some(fragments(weights, rows, two_bf16)),
-        }
+impl Default for Scales {
+    fn default() -> Self {
+        Self { from: 1.0, halves: false, to: 0.0 }
     }
 }
 
@@ -107,6 +49,9 @@ mirrored! {
         kernel: i32,
         stride: i32,
         rectify: i32,
+        from_scale: f32,
+        to_scale: f32,
+        unit: f32,
     }
 }
 
@@ -119,6 +64,8 @@ pub struct DeviceFilters {
     products: Products,
     /// The same as changes are multiplied by them, where that is not as they are.
     words: Option<CudaSlice<u32>>,
+    /// By what they are multiplied there.
+    scale: f32,
     /// `[output channel]`, zeros where there is none.
     bias: CudaSlice<f32>,
     in_channels: usize,
@@ -130,7 +77,8 @@ pub struct DeviceFilters {
 
 impl DeviceFilters {
     /// Copies the filters of a convolution on `channels` input channels, which multiplies changes in
-    /// this precision: in tf32 instead of bf16 where a group's are no multiple of 16.
+    /// this precision: in tf32 instead of one of 16 bits where a group's are no multiple of 16, or where
+    /// weights are such that fp16 cannot hold them.
     ///
     /// # Errors
     /// [`CudaError::Driver`].
@@ -141,7 +89,7 @@ impl DeviceFilters {
         channels: usize,
         precision: Precision,
     ) -> Result<Self, CudaError> {
-        let products = Products::of(precision, channels / conv.groups);
+        let products = Products::of(precision, channels / conv.groups).that_holds(&filters.weight);
         Self::multiplied(products, device, conv, filters, channels)
     }
 
@@ -174,9 +122,11 @@ impl DeviceFilters {
         }
         let mut bias = filters.bias.clone();
         bias.resize(out_channels, 0.0);
-        let words = products.words(&weights, (taps * inputs, outputs, padded));
+        let scale = products.scale(&filters.weight);
+        let words = products.words(&weights, (taps * inputs, outputs, padded), scale);
         Ok(Self {
             products,
+            scale,
             words: words.map(|words| device.upload(&words)).transpose()?,
             weights: device.upload(&weights)?,
             bias: device.upload(&bias)?,
@@ -226,6 +176,7 @@ impl DeviceFilters {
         }
     }
 
+    /// Those of operands that are not scaled, and of outputs in 32 bits.
     fn parameters(&self, origin: Origin, rectify: bool) -> TapProductParameters {
         TapProductParameters {
             origin,
@@ -237,6 +188,9 @@ impl DeviceFilters {
             kernel: self.slide.kernel as i32,
             stride: self.slide.stride as i32,
             rectify: i32::from(rectify),
+            from_scale: 1.0,
+            to_scale: 0.0,
+            unit: 1.0,
         }
     }
 
@@ -339,21 +293,16 @@ impl DeviceFilters {
         })
     }
 
-    /// Checks that patterns were made for buffers like these.
-    fn check<T>(
+    /// Checks that patterns were made for buffers of so many values.
+    fn check(
         &self,
         (kernel, tile): (&'static str, Tile),
         patterns: &Patterns,
-        from: &CudaSlice<T>,
-        to: &CudaSlice<f32>,
+        (from, to): (usize, usize),
     ) -> Result<(), CudaError> {
         let [input, output] = patterns.ends;
-        ensure(input <= from.len() as i64 && output <= to.len() as i64, kernel, || {
-            format!(
-                "inputs up to {input} of {}, outputs up to {output} of {}",
-                from.len(),
-                to.len()
-            )
+        ensure(input <= from as i64 && output <= to as i64, kernel, || {
+            format!("inputs up to {input} of {from}, outputs up to {output} of {to}")
         })?;
         // Products of fragments count rows in steps of four values, in 32 bits.
         let counted = tile.rows == ANY.rows || u32::try_from(input / 4).is_ok();
@@ -364,13 +313,19 @@ impl DeviceFilters {
         })
     }
 
-    /// The name of the kernel that convolves changes.
-    pub fn kernel(&self) -> &'static str {
-        self.products.kernel()
+    /// The name of the kernel that convolves changes, of an input whose changes are in fp16 or not.
+    pub fn kernel(&self, halves: bool) -> &'static str {
+        self.products.kernel(halves)
+    }
+
+    /// Whether products are in fp16, and so may be what they read.
+    pub fn multiplies_halves(&self) -> bool {
+        self.products == Products::Fp16
     }
 
     /// Writes a convolution of changes into `to`; with `rectify`, the change behind the ReLU that
-    /// follows it: then these are the node's origin and originals.
+    /// follows it: then these are the node's origin and originals. Buffers of changes in fp16 have two in
+    /// each float.
     ///
     /// # Errors
     /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
@@ -380,20 +335,27 @@ impl DeviceFilters {
         patterns: &Patterns,
         presentations: &Presentations,
         rectify: Option<(Origin, &Originals)>,
+        scales: Scales,
         (from, to): (&CudaSlice<f32>, &mut CudaSlice<f32>),
     ) -> Result<(), CudaError> {
+        let halves = !scales.halves || self.multiplies_halves();
+        ensure(halves, self.products.kernel(false), || "changes in fp16 to read".into())?;
         let kernels = &device.kernels;
         let function = match self.products {
             Products::Fp32 => &kernels.tap_product_fp32,
             Products::AnyTf32 => &kernels.tap_product_tf32_any,
             Products::Tf32 => &kernels.tap_product_tf32,
+            Products::Fp16 if scales.halves => &kernels.tap_product_fp16,
+            Products::Fp16 => &kernels.tap_product_fp16_of_fp32,
             Products::Bf16 => &kernels.tap_product_bf16,
         };
-        let kernel = (self.kernel(), function);
-        self.convolve_changes_by(kernel, device, patterns, presentations, rectify, (from, to))
+        let kernel = (self.kernel(scales.halves), function);
+        let both = (from, to);
+        self.convolve_changes_by(kernel, device, patterns, presentations, rectify, scales, both)
     }
 
-    /// The same by one of the kernels that do it, which reads values of `T`.
+    /// The same by one of the kernels that do it.
+    #[allow(clippy::too_many_arguments, reason = "those of the kernel, and which it is")]
     pub(super) fn convolve_changes_by<T: DeviceRepr>(
         &self,
         (kernel, function): (&'static str, &CudaFunction),
@@ -401,13 +363,22 @@ impl DeviceFilters {
         patterns: &Patterns,
         presentations: &Presentations,
         rectify: Option<(Origin, &Originals)>,
+        scales: Scales,
         (from, to): (&CudaSlice<T>, &mut CudaSlice<f32>),
     ) -> Result<(), CudaError> {
         let tile = self.products.tile();
-        self.check((kernel, tile), patterns, from, to)?;
+        let read = if scales.halves { size_of::<f16>() } else { size_of::<f32>() };
+        let written = if scales.to == 0.0 { size_of::<f32>() } else { size_of::<f16>() };
+        let lengths = (from.num_bytes() / read, to.num_bytes() / written);
+        self.check((kernel, tile), patterns, lengths)?;
         let Some(grid) = self.grid(patterns, tile) else { return Ok(()) };
         let origin = rectify.map(|(origin, _)| origin).unwrap_or_default();
-        let parameters = self.parameters(origin, rectify.is_some());
+        let parameters = TapProductParameters {
+            from_scale: scales.from,
+            to_scale: scales.to,
+            unit: if self.multiplies_halves() { 1.0 / (scales.from * self.scale) } else { 1.0 },
+            ..self.parameters(origin, rectify.is_some())
+        };
         let mut launch = device.stream.launch_builder(function);
         launch.arg(&parameters).arg(patterns.items.device()).arg(patterns.table.device());
         launch.arg(presentations.device());
@@ -442,7 +413,7 @@ impl DeviceFilters {
         from: &CudaSlice<f32>,
         to: &mut CudaSlice<f32>,
     ) -> Result<(), CudaError> {
-        self.check(("tap_product_original", ANY), patterns, from, to)?;
+        self.check(("tap_product_original", ANY), patterns, (from.len(), to.len()))?;
         let Some(grid) = self.grid(patterns, ANY) else { return Ok(()) };
         let parameters = self.parameters(Origin::default(), false);
         let mut launch = device.stream.launch_builder(&device.kernels.tap_product_original);
@@ -470,6 +441,7 @@ fn padded(outputs: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::super::parameters::Mirrored;
+    use super::super::products::FRAGMENTS;
     use super::*;
 
     #[test]

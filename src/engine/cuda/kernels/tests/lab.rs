@@ -4,14 +4,16 @@
 
 use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr};
 use cudarc::nvrtc::Ptx;
+use half::f16;
 
 use super::super::cohorts::Cohorts;
 use super::super::embedded;
 use super::super::parcel::Table;
 use super::super::pool::Pool;
 use super::super::present::Presentations;
+use super::super::products::Products;
 use super::super::tables::{Change, Origin, Original, Originals, Presentation, Window, Windows};
-use super::super::tap_product::{DeviceFilters, Patterns, Products};
+use super::super::tap_product::{DeviceFilters, Patterns, Scales};
 use super::emulator::{Gpu, has_tensor_cores, on_device};
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::plan::TapRun;
@@ -104,6 +106,7 @@ impl Pooling {
                 slide: Self::SLIDE,
                 shift: 0,
                 rectify: self.rectify,
+                to_scale: 0.0,
             },
             presentations: Presentations::of(device, &told).unwrap(),
             original: self.originals(device, read, 1),
@@ -163,8 +166,9 @@ impl Convolving {
     ) -> CudaSlice<f32> {
         let mut to = device.allocate(self.floats).unwrap();
         let (kernel, both) = (("convolving", kernel), (from, &mut to));
+        let scales = Scales { halves: size_of::<T>() == 2, ..Scales::default() };
         self.filters
-            .convolve_changes_by(kernel, device, &self.patterns, presentations, None, both)
+            .convolve_changes_by(kernel, device, &self.patterns, presentations, None, scales, both)
             .unwrap();
         to
     }
@@ -240,6 +244,28 @@ fn four_channels_a_thread_give_the_same_bits() {
             });
             assert!(one == four, "{pooling:?}");
             assert!(one[32..].iter().any(|&bits| bits != 0), "{pooling:?}");
+        }
+    });
+}
+
+#[test]
+fn poolings_in_fp16_are_the_rounded_ones() {
+    on_device(module_path!(), "poolings_in_fp16_are_the_rounded_ones", || {
+        let device = Device::open(0).unwrap();
+        let kernel = &device.kernels.pool_change_four;
+        for pooling in poolings(7, 3) {
+            let mut prepared = pooling.prepare(&device);
+            let mut floats = device.zeros(prepared.floats()).unwrap();
+            prepared.run(&device, kernel, &mut floats);
+            prepared.pool.to_scale = 64.0;
+            let mut halves = device.zeros(prepared.floats().div_ceil(2)).unwrap();
+            prepared.run::<f32>(&device, kernel, &mut halves);
+            let two = |bits: u32| [bits & 0xffff, bits >> 16];
+            let found: Vec<u32> = bits(&device, &halves).into_iter().flat_map(two).collect();
+            for (index, float) in device.download(&floats).unwrap().into_iter().enumerate() {
+                let expected = u32::from(f16::from_f32(64.0 * float).to_bits());
+                assert_eq!(found[index], expected, "{pooling:?}: value {index}");
+            }
         }
     });
 }

@@ -1,18 +1,21 @@
 //! The tap product against sums in 64 bits, in every precision.
 
-use half::bf16;
+use half::{bf16, f16};
 
 use super::super::cohorts::Cohorts;
 use super::super::parcel::Table;
 use super::super::present::Presentations;
 use super::super::tables::{Origin, Original, Originals, Presentation, Window, Windows};
-use super::super::tap_product::DeviceFilters;
+use super::super::tap_product::{DeviceFilters, Scales};
 use super::emulator::{has_tensor_cores, on_device};
 use crate::engine::cuda::{Device, Precision};
 use crate::engine::plan::TapRun;
 use crate::geometry::{Slide, Span};
 use crate::network::{Convolution, Filters};
 use crate::noise::TorchStream;
+
+/// By what changes in fp16 are multiplied.
+const SCALE: f32 = 16.0;
 
 /// A convolution of changes.
 struct Problem {
@@ -36,6 +39,7 @@ fn operand(precision: Precision, value: f32) -> f64 {
     match precision {
         Precision::Fp32 => f64::from(value),
         Precision::Tf32 => f64::from(f32::from_bits((value.to_bits() + 0x1000) & !0x1fff)),
+        Precision::Fp16 => f16::from_f32(SCALE * value).to_f64() / f64::from(SCALE),
         Precision::Bf16 => bf16::from_f32(value).to_f64(),
     }
 }
@@ -43,7 +47,8 @@ fn operand(precision: Precision, value: f32) -> f64 {
 /// The precision in which the products of so many channels are, where this one is asked for.
 fn multiplied(asked: Precision, channels: usize) -> Precision {
     let whole = channels.is_multiple_of(16);
-    if asked == Precision::Bf16 && !whole { Precision::Tf32 } else { asked }
+    let halves = matches!(asked, Precision::Fp16 | Precision::Bf16);
+    if halves && !whole { Precision::Tf32 } else { asked }
 }
 
 fn noise(seed: u32, count: usize) -> Vec<f32> {
@@ -158,8 +163,35 @@ impl Problem {
         let device_changes = device.upload(&changes).unwrap();
         let mut found = device.allocate(end(&to, conv.out_channels)).unwrap();
         let both = (&device_changes, &mut found);
-        filters.convolve_changes(device, &patterns, &table, rectifies, both).unwrap();
+        let scales = Scales { from: SCALE, ..Scales::default() };
+        filters.convolve_changes(device, &patterns, &table, rectifies, scales, both).unwrap();
         let found = device.download(&found).unwrap();
+        if precision == Precision::Fp16 {
+            // The same of changes that were stored in fp16, and changes that are.
+            let halves = device.upload(&halves(&changes)).unwrap();
+            for stored in [0.0, SCALE / 2.0] {
+                let scales = Scales { from: SCALE, halves: true, to: stored };
+                let mut again = device.zeros(found.len()).unwrap();
+                let both = (&halves, &mut again);
+                filters
+                    .convolve_changes(device, &patterns, &table, rectifies, scales, both)
+                    .unwrap();
+                let again = device.download(&again).unwrap();
+                for window in &to {
+                    let begin = window.offset as usize;
+                    for index in begin..begin + window.floats(conv.out_channels) {
+                        let (value, expected) = if stored == 0.0 {
+                            (again[index].to_bits(), found[index].to_bits())
+                        } else {
+                            let two = again[index / 2].to_bits();
+                            let expected = f16::from_f32(stored * found[index]).to_bits();
+                            (two >> (16 * (index % 2)) & 0xffff, u32::from(expected))
+                        };
+                        assert_eq!(value, expected, "{conv:?}: value {index} of {stored}");
+                    }
+                }
+            }
+        }
         for (changed, (from, to)) in windows.iter().zip(from.iter().zip(&to)) {
             let Changed { inputs, outputs, .. } = *changed;
             let changes = &changes[from.offset as usize..][..from.floats(*channels)];
@@ -183,6 +215,15 @@ impl Problem {
         }
     }
 }
+
+/// Values in fp16, two in each float.
+fn halves(values: &[f32]) -> Vec<f32> {
+    let half = |value: f32| u32::from(f16::from_f32(SCALE * value).to_bits());
+    let pair = |two: &[f32]| half(two[0]) | half(two.get(1).copied().unwrap_or(0.0)) << 16;
+    values.chunks(2).map(|two| f32::from_bits(pair(two))).collect()
+}
+
+const POINT: Span = Span { start: 0, end: 1 };
 
 fn slide(conv: &Convolution) -> Slide {
     let &Convolution { kernel, stride, padding, .. } = conv;
@@ -251,6 +292,48 @@ fn fp32_products_agree() {
 #[test]
 fn tf32_products_agree() {
     on_device(module_path!(), "tf32_products_agree", || all_agree(Precision::Tf32));
+}
+
+#[test]
+fn fp16_products_agree() {
+    on_device(module_path!(), "fp16_products_agree", || all_agree(Precision::Fp16));
+}
+
+/// Also where a ReLU would make 0 of an infinity.
+#[test]
+fn what_fp16_cannot_hold_is_no_number() {
+    const TEST: &str = "what_fp16_cannot_hold_is_no_number";
+    on_device(module_path!(), TEST, || {
+        let device = Device::open(0).unwrap();
+        if !has_tensor_cores(&device, TEST) {
+            return;
+        }
+        let conv = Convolution::new(8, 1, 1, 0);
+        let weights = Filters { weight: vec![-1.0; 8 * 16], bias: Vec::new() };
+        let filters = DeviceFilters::new(&device, &conv, &weights, 16, Precision::Fp16).unwrap();
+        let point = Window { height: 1, width: 1, count: 1, ..Window::default() };
+        let (run, mut patterns) = (TapRun::all(slide(&conv), 0, POINT, POINT), Vec::new());
+        filters.patterns((&run, &run), &point, &point, &mut patterns);
+        let (patterns, items) = filters.together(vec![patterns], &Cohorts::default()).unwrap();
+        let patterns = items.send(&patterns, &device).unwrap();
+        let originals = Originals {
+            images: Table::new(&device, vec![Original { offset: 0, pitch: 8 }]).unwrap(),
+            windows: Windows::new(&device, vec![point], 8).unwrap(),
+            values: device.upload(&[-1.0; 8]).unwrap(),
+        };
+        let table = Presentations::of(&device, &[Presentation::default()]).unwrap();
+        let scales = Scales { from: SCALE, ..Scales::default() };
+        for (largest, is_number) in [(65504.0 / SCALE, true), (65536.0 / SCALE, false)] {
+            let from = device.upload(&[largest; 16]).unwrap();
+            let mut to = device.zeros(8).unwrap();
+            let rectify = Some((Origin::default(), &originals));
+            let both = (&from, &mut to);
+            filters.convolve_changes(&device, &patterns, &table, rectify, scales, both).unwrap();
+            let found = device.download(&to).unwrap();
+            let expected = |value: &f32| if is_number { *value == 0.0 } else { value.is_nan() };
+            assert!(found.iter().all(expected), "{largest}: {found:?}");
+        }
+    });
 }
 
 #[test]
