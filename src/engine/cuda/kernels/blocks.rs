@@ -84,7 +84,12 @@ impl Items {
                     let end = (end - found.first).saturating_mul(found.each).min(found.elements);
                     let begins = (begin..end).step_by(each);
                     begin += (begins.len() * each) as u32;
-                    items[cohort].extend(begins.map(|first| Item { of, first }));
+                    let items = &mut items[cohort];
+                    if items.is_empty() {
+                        // As if all entries had as many: growing bit by bit takes longer.
+                        items.reserve(begins.len() * list.len());
+                    }
+                    items.extend(begins.map(|first| Item { of, first }));
                 }
                 begin = if last(entry) { 0 } else { begin - found.elements };
                 ends = largest(ends, found.ends);
@@ -94,10 +99,10 @@ impl Items {
         let mut found: Vec<(Vec<Vec<Item>>, [i64; 2])> =
             entries.par_iter().zip(&firsts).map(of_list).collect::<Result<_, CudaError>>()?;
         let ends = found.iter().fold([0; 2], |ends, found| largest(ends, found.1));
-        let mut of = |cohort: usize| -> Vec<Vec<Item>> {
+        let of = |cohort: usize| -> Vec<Vec<Item>> {
             found.iter_mut().map(|(items, _)| std::mem::take(&mut items[cohort])).collect()
         };
-        let lists = (0..cohorts.count()).flat_map(|cohort| of(cohort)).collect();
+        let lists = (0..cohorts.count()).flat_map(of).collect();
         Ok(Self { lists, ends })
     }
 
