@@ -64,6 +64,9 @@ pub enum EngineError {
     Stopped,
 }
 
+/// What responses are computed in, but for fp16.
+const ARITHMETIC: &str = "32-bit arithmetic";
+
 impl EngineError {
     /// [`EngineError::NotFinite`] of a unit of `layer`.
     fn not_finite(
@@ -73,7 +76,7 @@ impl EngineError {
         image: usize,
         value: f32,
     ) -> Self {
-        let (layer, arithmetic) = (network.short_name(layer), "32-bit arithmetic");
+        let (layer, arithmetic) = (network.short_name(layer), ARITHMETIC);
         Self::NotFinite { layer, unit, image, value, arithmetic }
     }
 }

@@ -1,6 +1,7 @@
 //! In which arithmetic products are computed.
 
 use super::DeviceInfo;
+use crate::engine::ARITHMETIC;
 
 /// The operands of products. Sums are 32 bits in each, and so are original activations: how a
 /// change is rectified depends on them.
@@ -50,6 +51,15 @@ impl Precision {
             Self::Tf32 | Self::Fp16 if convolutions == 0 => Self::Fp32,
             Self::Bf16 if convolutions.is_multiple_of(2) => Self::Tf32,
             _ => self,
+        }
+    }
+
+    /// In what responses are too large that are no numbers, and what to take instead, if there is something.
+    pub(super) const fn arithmetic(self) -> &'static str {
+        match self {
+            Self::Fp16 => "fp16, where tf32 or bf16 might do",
+            // They reach as far as fp32.
+            Self::Fp32 | Self::Tf32 | Self::Bf16 => ARITHMETIC,
         }
     }
 

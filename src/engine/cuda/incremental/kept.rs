@@ -6,8 +6,8 @@ use cudarc::driver::CudaSlice;
 
 use super::Incremental;
 use super::presenting::Goal;
+use crate::engine::cuda::CudaError;
 use crate::engine::cuda::kernels::deposit::deposit;
-use crate::engine::cuda::{CudaError, Precision};
 use crate::engine::deposit::{MapSums, Summation, SummedImage};
 use crate::engine::{EngineError, Job, Kept, Presented, Watch};
 use crate::network::LayerId;
@@ -117,13 +117,13 @@ impl KeptDifferences<'_> {
             let occluded = all[differences.clone()].iter().map(|difference| response + difference);
             if let Some(value) = occluded.into_iter().find(|value| !value.is_finite()) {
                 let network = self.engine.model.network();
-                let mut error = EngineError::not_finite(network, self.layer, *unit, *image, value);
-                if let (Precision::Fp16, EngineError::NotFinite { arithmetic, .. }) =
-                    (self.engine.engine.precision, &mut error)
-                {
-                    *arithmetic = "fp16, where tf32 or bf16 might do";
-                }
-                return Err(error);
+                return Err(EngineError::NotFinite {
+                    layer: network.short_name(self.layer),
+                    unit: *unit,
+                    image: *image,
+                    value,
+                    arithmetic: self.engine.engine.precision.arithmetic(),
+                });
             }
         }
         Ok(())

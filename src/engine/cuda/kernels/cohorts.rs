@@ -67,7 +67,7 @@ impl Cohorts {
         let parts = self.parts.get(part..).unwrap_or_default();
         let ends = parts.iter().skip(1).map(|part| part.first).chain([u32::MAX]);
         // Where nothing is told, the first.
-        let first = if parts.is_empty() { Some(0) } else { None };
+        let first = parts.is_empty().then_some(0);
         first.into_iter().chain(parts.iter().map(|part| part.cohort)).zip(ends)
     }
 }

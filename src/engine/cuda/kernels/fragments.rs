@@ -45,15 +45,18 @@ pub(super) fn tf32(value: f32) -> f32 {
 }
 
 /// A word of two values in bf16, rounded to nearest, ties to even, likewise.
-pub(super) fn two_bf16([low, high]: [f32; 2]) -> u32 {
-    let [low, high] = [low, high].map(|value| u32::from(bf16::from_f32(value).to_bits()));
-    low | high << 16
+pub(super) fn two_bf16(values: [f32; 2]) -> u32 {
+    two(values.map(|value| bf16::from_f32(value).to_bits()))
 }
 
 /// A word of two values in fp16, rounded to nearest, ties to even, likewise.
-pub(super) fn two_fp16([low, high]: [f32; 2]) -> u32 {
-    let [low, high] = [low, high].map(|value| u32::from(f16::from_f32(value).to_bits()));
-    low | high << 16
+pub(super) fn two_fp16(values: [f32; 2]) -> u32 {
+    two(values.map(|value| f16::from_f32(value).to_bits()))
+}
+
+/// The first in the lower half.
+fn two([low, high]: [u16; 2]) -> u32 {
+    u32::from(low) | u32::from(high) << 16
 }
 
 #[cfg(test)]
@@ -92,5 +95,7 @@ mod tests {
     fn two_values_make_a_word() {
         assert_eq!(two_bf16([1.0, -2.0]), 0xC000_3F80);
         assert_eq!(two_bf16([1.003_906_2, 1.011_718_8]), 0x3F82_3F80, "ties to even");
+        assert_eq!(two_fp16([1.0, -2.0]), 0xC000_3C00);
+        assert_eq!(two_fp16([2049.0, 2051.0]), 0x6802_6800, "ties to even");
     }
 }
