@@ -44,7 +44,9 @@ pub(super) fn scale(
     if read.is_empty() {
         return Ok(());
     }
-    let noise = TorchStream::new(0).take(IMAGE_CHANNELS * image.area()).collect();
+    // As occluders have it.
+    let noise = TorchStream::new(0).map(|value| 2.0 * value - 1.0);
+    let noise = noise.take(IMAGE_CHANNELS * image.area()).collect();
     let noise = Array3::from_shape_vec((IMAGE_CHANNELS, image.height, image.width), noise);
     let noise = noise.map_err(|error| CudaError::Shape {
         kernel: "scale",
