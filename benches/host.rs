@@ -12,14 +12,14 @@ mod common;
 #[path = "../tests/common/emulator.rs"]
 mod emulator;
 
+use occlumap::progress::{CancelToken, Progress};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use common::{IMAGE, Jobs, image, preset};
 use emulator::{Gpu, is_inside, told};
 use occlumap::engine::cuda::{CudaEngine, CudaFullEngine, Device, Precision};
-use occlumap::engine::{Begun, Engine, Watch};
+use occlumap::engine::{Begun, Engine};
 use occlumap::network::Model;
 
 /// Jobs handed over at a time, and images that they share.
@@ -68,14 +68,14 @@ fn measure(asked: &[String]) {
                 Some(*next)
             }));
             firsts.pop();
-            let stop = AtomicBool::new(false);
-            let watch = Watch::new(&stop);
+            let cancel = CancelToken::default();
+            let progress = Progress::new(&cancel);
             let kept = prepared.keep(id, presentations).expect("a device");
             let mut kept = kept.expect("room for the differences");
             let mut nanoseconds: Vec<f64> = (0..REPETITIONS)
                 .map(|_| {
                     let start = Instant::now();
-                    kept.present(&list, &firsts, &watch).expect("zeros");
+                    kept.present(&list, &firsts, &progress).expect("zeros");
                     1e9 * start.elapsed().as_secs_f64() / presentations as f64
                 })
                 .collect();
@@ -96,15 +96,15 @@ fn rank(model: &Model, device: &Arc<Device>) {
     let prepared = engine.prepare(model, &layers, IMAGE).expect("room");
     let images: Vec<_> = (0..IMAGES).map(|seed| image(seed as u32)).collect();
     let views: Vec<_> = images.iter().map(|image| image.view()).collect();
-    let stop = AtomicBool::new(false);
-    let watch = Watch::new(&stop);
+    let cancel = CancelToken::default();
+    let progress = Progress::new(&cancel);
     let mut rates: Vec<f64> = (0..=REPETITIONS)
         .map(|_| {
             let start = Instant::now();
             // As a ranking does: what is begun is waited for when the next is.
             let mut begun: Option<Begun<'_>> = None;
             for views in views.chunks(prepared.images_at_a_time(rayon::current_num_threads())) {
-                let next = prepared.begin_extremes(views, 0, &watch).expect("a device");
+                let next = prepared.begin_extremes(views, 0, &progress).expect("a device");
                 if let Some(before) = begun.replace(next) {
                     before().expect("zeros");
                 }

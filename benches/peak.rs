@@ -11,13 +11,13 @@ mod common;
 #[path = "common/gemm.rs"]
 mod gemm;
 
-use std::sync::atomic::AtomicBool;
+use occlumap::progress::{CancelToken, Progress};
 use std::time::Instant;
 
 use common::{Asked, IMAGE, Jobs, preset};
 use gemm::Products;
 use occlumap::engine::plan::{Lineage, Planner};
-use occlumap::engine::{CpuEngine, Engine, Job, Watch};
+use occlumap::engine::{CpuEngine, Engine, Job};
 use occlumap::network::{LayerId, Network};
 
 /// Jobs handed over at a time. Their grids are presented whole: the original images' activations
@@ -50,13 +50,13 @@ fn main() {
                 }
                 let engine = CpuEngine { direct, ..CpuEngine::default() };
                 let engine = engine.prepare(&model, &[id], IMAGE).expect("room");
-                let stop = AtomicBool::new(false);
-                let watch = Watch::new(&stop);
+                let cancel = CancelToken::default();
+                let progress = Progress::new(&cancel);
                 let (mut best, mut peak) = (Seconds::NEVER, 0.0_f64);
                 for _ in 0..REPETITIONS {
                     peak = peak.max(gemm_rate());
                     best = best.min(Seconds::of(|| {
-                        engine.present(id, &list, &watch).expect("finite responses");
+                        engine.present(id, &list, &progress).expect("finite responses");
                     }));
                 }
                 let presentations = jobs.presentations() as f64;

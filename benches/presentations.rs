@@ -5,12 +5,12 @@
 
 mod common;
 
-use std::sync::atomic::AtomicBool;
+use occlumap::progress::{CancelToken, Progress};
 
 use common::{IMAGE, Jobs, preset};
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use occlumap::engine::{CpuEngine, Engine, ReferenceEngine, Watch};
+use occlumap::engine::{CpuEngine, Engine, ReferenceEngine};
 use occlumap::network::LayerId;
 
 fn main() {
@@ -24,11 +24,11 @@ fn present(bencher: Bencher<'_, '_>, engine: &dyn Engine, layer: &str, count: us
     let prepared = engine.prepare(&model, &[id], IMAGE).expect("room for the network");
     let jobs = Jobs::new(&model, id, count, false, every);
     let list = jobs.list();
-    let stop = AtomicBool::new(false);
-    let watch = Watch::new(&stop);
+    let cancel = CancelToken::default();
+    let progress = Progress::new(&cancel);
     bencher
         .counter(ItemsCount::new(jobs.presentations()))
-        .bench_local(|| prepared.present(id, &list, &watch));
+        .bench_local(|| prepared.present(id, &list, &progress));
 }
 
 #[divan::bench(args = ["conv1", "conv2", "conv3", "conv4", "conv5"], sample_count = 5, sample_size = 1)]

@@ -10,12 +10,12 @@ mod common;
 #[path = "common/gemm.rs"]
 mod gemm;
 
-use std::sync::atomic::AtomicBool;
+use occlumap::progress::{CancelToken, Progress};
 use std::time::Instant;
 
 use common::{Asked, IMAGE, Jobs, preset};
 use gemm::Products;
-use occlumap::engine::{CpuEngine, Engine, Watch};
+use occlumap::engine::{CpuEngine, Engine};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// Jobs handed over at a time, as many as a sweep does where that does not take minutes.
@@ -43,9 +43,9 @@ fn main() {
             }
             let engine = CpuEngine { direct, ..CpuEngine::default() };
             let engine = engine.prepare(&model, &[id], IMAGE).expect("room");
-            let stop = AtomicBool::new(false);
+            let cancel = CancelToken::default();
             let present = || {
-                engine.present(id, &list, &Watch::new(&stop)).expect("finite responses");
+                engine.present(id, &list, &Progress::new(&cancel)).expect("finite responses");
             };
             let round = || {
                 let times = [&one, &all].map(|pool| seconds(pool, present));

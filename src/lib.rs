@@ -21,9 +21,9 @@
 extern crate self as occlumap;
 
 pub mod blocks;
-pub mod cli;
 pub mod demo;
 pub mod engine;
+pub mod error;
 pub mod files;
 pub mod geometry;
 pub mod images;
@@ -31,8 +31,10 @@ pub mod maps;
 pub mod network;
 pub mod noise;
 mod parts;
+pub mod progress;
 pub mod ranking;
 pub mod report;
+pub mod runs;
 pub mod sweep;
 
 /// The program's version, as it stands in files that it writes.

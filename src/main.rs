@@ -1,7 +1,9 @@
-//! The `occlumap` program; everything is in the library.
+//! The `occlumap` program: the command line in front of the library.
+
+mod cli;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    occlumap::cli::main()
+    cli::main()
 }

@@ -4,15 +4,14 @@
 
 mod common;
 
-use std::sync::atomic::AtomicBool;
+use occlumap::progress::{CancelToken, Progress};
 
 use common::networks::{Block, block, model, network};
 use ndarray::Array3;
-use occlumap::engine::{Engine, Job, Prepared, ReferenceEngine, Watch};
-use occlumap::geometry::{GridRule, ImageSize, PixelBox};
+use occlumap::engine::{Engine, Job, Prepared, ReferenceEngine};
+use occlumap::geometry::{GridRule, ImageSize, LayerGeometry, PixelBox};
 use occlumap::network::{Convolution, LayerId, Network, Op};
 use occlumap::noise::Noise;
-use occlumap::sweep::LayerGeometry;
 use proptest::prelude::*;
 
 /// A perturbation so large that it wins every pooling window that it reaches.
@@ -40,8 +39,8 @@ impl Probe<'_> {
             occluders: &[],
             noise: Noise::Philox { seed: 0, draw: 0 },
         };
-        let stop = AtomicBool::new(false);
-        self.engine.present(self.layer, &[job], &Watch::new(&stop)).unwrap()[0].response
+        let cancel = CancelToken::default();
+        self.engine.present(self.layer, &[job], &Progress::new(&cancel)).unwrap()[0].response
     }
 
     /// The bounding box of the pixels that change the response, to the bit.

@@ -3,22 +3,20 @@
 
 mod common;
 
-use std::sync::atomic::AtomicBool;
+use occlumap::progress::{CancelToken, Progress};
 
 use common::Golden;
 use ndarray::ArrayView3;
 use occlumap::engine::cuda::Precision;
 use occlumap::engine::{
-    CpuEngine, Engine, EngineError, Extremes, Float64Engine, Job, Prepared, Presented, Watch,
+    CpuEngine, Engine, EngineError, Extremes, Float64Engine, Job, Prepared, Presented,
 };
-use occlumap::geometry::GridRule;
+use occlumap::geometry::{GridRule, LayerGeometry};
 use occlumap::images::ImageFolder;
 use occlumap::network::{LayerId, Model, Network};
 use occlumap::noise::Noise;
 use occlumap::ranking::{LayerRanking, Side};
-use occlumap::sweep::{
-    LayerGeometry, LayerSweep, MemoryShares, Sample, SweepError, Verification, rank,
-};
+use occlumap::sweep::{LayerSweep, MemoryShares, Sample, SweepError, Verification, rank};
 
 /// The tiny network and its ranked images.
 struct Tiny {
@@ -39,11 +37,12 @@ impl Tiny {
         let model = Model::load(Network::named(&golden.model).unwrap(), &golden.weights).unwrap();
         let layer = model.network().convolution("conv3").unwrap();
         let images = ImageFolder::open(&golden.images, None, None).unwrap();
-        let stop = AtomicBool::new(false);
+        let cancel = CancelToken::default();
         let engine = Float64Engine.prepare(&model, &[layer], images.size()).unwrap();
         let units = [model.network().channels(layer)];
         let ranked =
-            rank(&*engine, &units, (&images, 0..images.len()), TOP, 2, &Watch::new(&stop)).unwrap();
+            rank(&*engine, &units, (&images, 0..images.len()), TOP, 2, &Progress::new(&cancel))
+                .unwrap();
         drop(engine);
         Self { model, layer, images, ranking: ranked.layers.into_iter().next().unwrap() }
     }
@@ -74,11 +73,11 @@ type Map = (usize, Side, u32, Vec<f32>);
 
 /// All maps of a sweep, and a sample of it.
 fn swept(sweep: &LayerSweep<'_>, sample: u64) -> (Vec<Map>, Sample) {
-    let stop = AtomicBool::new(false);
+    let cancel = CancelToken::default();
     let mut maps = Vec::new();
     let mut sample = Sample::new(sample, sweep.extent().unwrap().presentations, 5);
     sweep
-        .run(&Watch::new(&stop), |finished| -> Result<(), SweepError> {
+        .run(&Progress::new(&cancel), |finished| -> Result<(), SweepError> {
             sample.see(&finished);
             let differences = finished.presented[0].differences.clone();
             maps.push((finished.unit, finished.side, finished.entry.image, differences));
@@ -122,13 +121,13 @@ fn maps_come_in_order_and_do_not_depend_on_what_is_held() {
 fn what_the_caller_returns_ends_the_sweep() {
     let tiny = Tiny::new();
     let engine = tiny.engine(&CpuEngine::default());
-    let stop = AtomicBool::new(false);
+    let cancel = CancelToken::default();
     let mut maps = 0;
-    let ended = tiny.sweep(&*engine, &[0, 1]).run(&Watch::new(&stop), |_| {
+    let ended = tiny.sweep(&*engine, &[0, 1]).run(&Progress::new(&cancel), |_| {
         maps += 1;
-        if maps == 2 { Err(EngineError::Request("enough".into()).into()) } else { Ok(()) }
+        if maps == 2 { Err(EngineError::Stopped.into()) } else { Ok(()) }
     });
-    assert!(matches!(ended, Err(SweepError::Engine(EngineError::Request(_)))));
+    assert!(matches!(ended, Err(SweepError::Engine(EngineError::Stopped))));
     assert_eq!(maps, 2);
 }
 
@@ -144,18 +143,18 @@ impl Prepared for Wrong<'_> {
         &self,
         images: &[ArrayView3<'_, f32>],
         first: usize,
-        watch: &Watch<'_>,
+        progress: &Progress<'_>,
     ) -> Result<Vec<Vec<Vec<Extremes>>>, EngineError> {
-        self.engine.extremes(images, first, watch)
+        self.engine.extremes(images, first, progress)
     }
 
     fn present(
         &self,
         layer: LayerId,
         jobs: &[Job<'_>],
-        watch: &Watch<'_>,
+        progress: &Progress<'_>,
     ) -> Result<Vec<Presented>, EngineError> {
-        let mut presented = self.engine.present(layer, jobs, watch)?;
+        let mut presented = self.engine.present(layer, jobs, progress)?;
         for (job, presented) in jobs.iter().zip(&mut presented) {
             if job.unit == self.unit {
                 presented.differences.iter_mut().for_each(|difference| *difference *= self.factor);
@@ -169,7 +168,7 @@ impl Prepared for Wrong<'_> {
 fn a_verification_finds_differences_that_are_wrong_and_no_others() {
     let tiny = Tiny::new();
     let plain = tiny.engine(&Float64Engine);
-    let stop = AtomicBool::new(false);
+    let cancel = CancelToken::default();
     for (factor, precision, fine) in [
         (1.0, Precision::Fp32, true),
         (1.0 + 1e-6, Precision::Fp32, true),
@@ -187,8 +186,8 @@ fn a_verification_finds_differences_that_are_wrong_and_no_others() {
         let engine = Wrong { engine: tiny.engine(&CpuEngine::default()), unit: 3, factor };
         let sweep = tiny.sweep(&engine, &[1, 3]);
         let (_, sample) = swept(&sweep, 40);
-        let watch = Watch::new(&stop);
-        let found = Verification::of(&sweep, sample, &*plain, tolerance, &watch).unwrap();
+        let progress = Progress::new(&cancel);
+        let found = Verification::of(&sweep, sample, &*plain, tolerance, &progress).unwrap();
         assert_eq!((found.presentations, found.tolerance), (40, tolerance));
         assert_eq!(found.beyond.is_none(), fine, "{factor}, {precision:?}: {found:?}");
         match found.beyond {

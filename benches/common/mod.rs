@@ -3,10 +3,9 @@
 
 use ndarray::Array3;
 use occlumap::engine::Job;
-use occlumap::geometry::{GridRule, ImageSize};
+use occlumap::geometry::{GridRule, ImageSize, LayerGeometry, Placement};
 use occlumap::network::{LayerId, Model, Network};
 use occlumap::noise::{Noise, TorchStream};
-use occlumap::sweep::{LayerGeometry, Placement};
 
 /// AlexNet's usual size.
 pub const IMAGE: ImageSize = ImageSize::square(227);

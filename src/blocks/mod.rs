@@ -10,6 +10,7 @@ mod block;
 mod claim;
 mod differences;
 mod folder;
+mod merge;
 mod owner;
 mod shard;
 mod work;
@@ -17,6 +18,8 @@ mod work;
 pub use block::{Block, Damage};
 pub use claim::{Claim, Claims, Patience};
 pub use folder::{BlockFolder, BlockState, Found, Stored};
+pub(crate) use merge::read_whole;
+pub use merge::{BlockRead, Incomplete, Merged};
 pub use shard::{Shard, ShardError};
 pub use work::Taken;
 
@@ -26,6 +29,7 @@ use serde::Serialize;
 
 use thiserror::Error;
 
+use crate::error::{ErrorKind, HasKind};
 use crate::files::FileError;
 
 /// What can go wrong with a folder of blocks.
@@ -62,5 +66,15 @@ impl BlockError {
         let differences = differences::differences(&value(there), &value(here));
         let folder = folder.to_owned();
         (!differences.is_empty()).then_some(Self::OtherConfiguration { folder, differences })
+    }
+}
+
+impl HasKind for BlockError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::File(error) => error.kind(),
+            Self::OtherConfiguration { .. } => ErrorKind::Usage,
+            Self::Gone { .. } => ErrorKind::Output,
+        }
     }
 }

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use crate::error::{ErrorKind, HasKind};
+
 /// A part of the blocks: every `count`-th, from the `index`-th.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
@@ -96,6 +98,12 @@ impl FromStr for Shard {
 impl fmt::Display for Shard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.index + 1, self.count)
+    }
+}
+
+impl HasKind for ShardError {
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Usage
     }
 }
 

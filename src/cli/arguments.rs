@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::failure::{Failure, OrUsage};
-use crate::geometry::{
-    Deposit, FrameRule, GridRule, ImageSize, Lattice, OccluderSize, OccluderStride, Projection,
-};
-use crate::images::Preprocessing;
-use crate::network::{LayerId, Network};
-use crate::sweep::UnitSelection;
+use super::failure::Failure;
+use occlumap::blocks::Shard;
+use occlumap::geometry::{GridRule, ImageSize, OccluderSize, OccluderStride};
+use occlumap::images::Preprocessing;
+use occlumap::noise::Noise;
+use occlumap::runs::{InputSettings, Share};
 
 /// The network.
 #[derive(Debug, Args)]
@@ -72,7 +71,7 @@ impl ImageArguments {
         if !self.mean.is_empty() {
             let (mean, std) = (three("mean", &self.mean)?, three("std", &self.std)?);
             let custom = Preprocessing::Custom { mean, std };
-            custom.check().or_usage()?;
+            custom.check()?;
             return Ok(Some(custom));
         }
         Ok(self.preprocess)
@@ -85,20 +84,6 @@ pub(super) struct LayerArguments {
     /// Convolutions, such as conv1,conv3 or features.0 [default: all]
     #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
     pub layers: Vec<String>,
-}
-
-impl LayerArguments {
-    /// The layers named, in the network's order, each once; all convolutions where none is.
-    pub fn of(&self, network: &Network) -> Result<Vec<LayerId>, Failure> {
-        if self.layers.is_empty() {
-            return Ok(network.convolutions().map(|(id, _)| id).collect());
-        }
-        let named = self.layers.iter().map(|name| network.convolution(name.trim()));
-        let mut ids = named.collect::<Result<Vec<_>, _>>().or_usage()?;
-        ids.sort_unstable();
-        ids.dedup();
-        Ok(ids)
-    }
 }
 
 /// Where occluders go, and where their effect is added.
@@ -133,45 +118,9 @@ pub(super) enum GridName {
     Zhou,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum DepositName {
-    /// At the occluder's centre
-    #[default]
-    Centre,
-    /// On every pixel that the occluder covers
-    Area,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(super) enum FrameName {
-    /// The receptive field's own corner
-    #[default]
-    Field,
-    /// As the reference finds it from the box; differs where the RF is larger than the image
-    Reference,
-}
-
-impl From<FrameName> for FrameRule {
-    fn from(name: FrameName) -> Self {
-        match name {
-            FrameName::Field => Self::Field,
-            FrameName::Reference => Self::Reference,
-        }
-    }
-}
-
-impl From<DepositName> for Deposit {
-    fn from(name: DepositName) -> Self {
-        match name {
-            DepositName::Centre => Self::Centre,
-            DepositName::Area => Self::Area,
-        }
-    }
-}
-
 impl OccluderArguments {
     /// The rule asked for.
-    pub fn unchecked_rule(&self) -> GridRule {
+    pub fn rule(&self) -> GridRule {
         let preset = match self.grid {
             GridName::Reference => GridRule::REFERENCE,
             GridName::Zhou => GridRule::ZHOU,
@@ -185,23 +134,6 @@ impl OccluderArguments {
             stride: stride.unwrap_or(preset.stride),
             lattice: preset.lattice,
         }
-    }
-
-    /// The rule asked for, checked against the RFs of `layers`.
-    pub fn rule(&self, network: &Network, layers: &[LayerId]) -> Result<GridRule, Failure> {
-        let rule = self.unchecked_rule();
-        for &layer in layers {
-            let Projection { size: rf, .. } = network.projection(layer);
-            let (size, _) = rule.size_and_stride(rf).or_usage()?;
-            if rule.lattice == Lattice::Box && size > rf {
-                let layer = network.short_name(layer);
-                return Err(Failure::usage(format!(
-                    "an occluder of {size} pixels is larger than the receptive field of {layer}, \
-                     {rf} pixels; use a smaller --occluder-size, or leave {layer} out"
-                )));
-            }
-        }
-        Ok(rule)
     }
 }
 
@@ -235,7 +167,47 @@ fn threads(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Units of a layer; all where nothing is given.
-pub(super) fn units(text: &str) -> Result<UnitSelection, String> {
-    if text.is_empty() { Ok(UnitSelection::default()) } else { text.parse() }
+/// How often occluders can be presented.
+pub(super) fn repeats(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=Noise::DRAWS) => Ok(number),
+        _ => Err(format!("expected a whole number from 1 to {}", Noise::DRAWS)),
+    }
+}
+
+/// Which part of the work is this process's.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Running")]
+pub(super) struct ShardArguments {
+    /// Do only the I-th of N parts, and no more: several processes, on as many machines as you
+    /// like, do the parts, then `occlumap merge` puts them together [default: everything; in a
+    /// Slurm array, the task's part, then what other tasks have not begun]
+    #[arg(long, value_name = "I/N", conflicts_with = "force")]
+    pub shard: Option<Shard>,
+}
+
+impl ShardArguments {
+    /// The share of a process with these arguments and in this environment.
+    pub fn share(&self, force: bool) -> Result<Share, Failure> {
+        Ok(self.shard.map_or_else(|| Share::of_slurm(force), |shard| Ok(Share::of(shard)))?)
+    }
+}
+
+impl ModelArguments {
+    /// The settings of these arguments.
+    pub fn input(
+        self,
+        images: ImageArguments,
+        layers: Vec<String>,
+    ) -> Result<InputSettings, Failure> {
+        let preprocessing = images.preprocessing()?;
+        Ok(InputSettings {
+            model: self.network.model,
+            weights: self.weights,
+            images: images.images,
+            preprocessing,
+            image_size: images.image_size,
+            layers,
+        })
+    }
 }

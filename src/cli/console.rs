@@ -3,8 +3,6 @@
 
 use std::io::{self, ErrorKind, Write};
 
-use anyhow::Context;
-
 use super::failure::Failure;
 
 /// Writes a command's answer to standard output. A reader that has seen enough, such as `head`,
@@ -13,7 +11,7 @@ pub(super) fn print(text: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(error).context("standard output cannot be written")?
+            Err(Failure::failed(format!("standard output cannot be written: {error}")))
         }
         _ => Ok(()),
     }

@@ -5,20 +5,19 @@ mod table;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use anyhow::anyhow;
 use clap::{Args, Parser};
 
 use self::table::table;
 use super::arguments::RunningArguments;
 use super::console;
-use super::failure::{Failure, OrUsage};
-use super::output::OutputFolder;
+use super::failure::Failure;
 use super::run::Run;
 use super::shell::shell;
-use super::sweep::MAPS;
-use crate::demo::{self, Comparison, IMAGES, Judged, MODEL, WEIGHTS};
-use crate::files::FileError;
-use crate::report::{Panel, contact_sheet, write_png};
+use occlumap::demo::{self, Comparison, IMAGES, Judged, MODEL, WEIGHTS};
+use occlumap::files::FileError;
+use occlumap::report::{Panel, contact_sheet, write_png};
+use occlumap::runs::OutputFolder;
+use occlumap::runs::layout::MAPS;
 
 /// Do the whole job on a built-in network with known receptive fields
 ///
@@ -65,7 +64,8 @@ impl Demo {
     pub fn execute(self) -> Result<(), Failure> {
         let repeat = repeat_arguments(&self.out, self.seed);
         let here = running_arguments(&self.running);
-        let Repeat { run } = Repeat::try_parse_from(repeat.iter().chain(&here)).or_usage()?;
+        let Repeat { run } = Repeat::try_parse_from(repeat.iter().chain(&here))
+            .map_err(|error| Failure::usage(error.to_string()))?;
         let output = OutputFolder::check(&self.out, self.force, &[])?;
         check_images(&self.out.join(IMAGES))?;
 
@@ -164,7 +164,7 @@ fn verdict(layers: &[Judged]) -> Result<(), Failure> {
     if wrong.is_empty() {
         return Ok(());
     }
-    Err(Failure::Failed(anyhow!(
+    Err(Failure::failed(format!(
         "{} of {} maps disagree with what was built into the network: {}",
         wrong.len(),
         all().count(),
@@ -198,7 +198,9 @@ mod tests {
         assert!(check_images(folder.path()).is_ok());
         std::fs::write(folder.path().join("cat.png"), "").unwrap();
         let failure = check_images(folder.path()).unwrap_err();
-        assert!(matches!(&failure, Failure::Usage(_)) && failure.to_string().contains("cat.png"));
+        assert!(
+            matches!(&failure, Failure::Arguments(_)) && failure.to_string().contains("cat.png")
+        );
     }
 
     #[test]
@@ -216,7 +218,7 @@ mod tests {
         assert!(verdict(&layers(Vec::new())).is_ok());
         let wrong = layers(vec!["centre 2.00 px off".into()]);
         let failure = verdict(&wrong).unwrap_err();
-        assert!(matches!(failure, Failure::Failed(_)));
+        assert!(matches!(failure, Failure::Error(..)));
         let message = failure.to_string();
         assert!(
             message.contains("1 of 2 maps") && message.contains("conv1 1 (centre 2.00 px off)")

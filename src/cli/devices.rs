@@ -7,9 +7,9 @@ use clap::Args;
 
 use super::console;
 use super::failure::Failure;
-use crate::engine::cuda::kernels::embedded;
-use crate::engine::cuda::libraries::Found;
-use crate::engine::cuda::{CudaError, Device, libraries, version};
+use occlumap::engine::cuda::kernels::embedded;
+use occlumap::engine::cuda::libraries::Found;
+use occlumap::engine::cuda::{CudaError, Device, libraries, version};
 
 /// Show the GPUs of this machine, and whether they can be used
 ///
@@ -67,7 +67,7 @@ impl Devices {
         console::print(text.as_bytes())?;
         match missing {
             0 => Ok(()),
-            _ => Err(anyhow::anyhow!("{missing} of these cannot be used; each says why").into()),
+            _ => Err(Failure::failed(format!("{missing} of these cannot be used; each says why"))),
         }
     }
 }

@@ -9,10 +9,10 @@ use std::str::FromStr;
 use clap::{Args, Subcommand};
 
 use super::failure::Failure;
-use super::output::check_file;
-use crate::files::write_text;
-use crate::report::figure::{Figure, INCH};
-use crate::report::write_png;
+use occlumap::files::write_text;
+use occlumap::report::figure::{Figure, INCH};
+use occlumap::report::write_png;
+use occlumap::runs::check_file;
 
 /// Draw an occluder on an image, or all occluders of a receptive field
 #[derive(Debug, Args)]
@@ -60,7 +60,7 @@ impl DrawingArguments {
                 "{out}: expected a name that ends in .png or .svg"
             )));
         }
-        check_file(&self.out, self.force)
+        Ok(check_file(&self.out, self.force)?)
     }
 
     fn write(&self, figure: &Figure) -> Result<(), Failure> {

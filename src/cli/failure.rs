@@ -1,11 +1,10 @@
 //! How a command can end other than well, and the exit codes that tell.
 
+use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
 
-use crate::blocks::BlockError;
-use crate::engine::EngineError;
-use crate::sweep::SweepError;
+use occlumap::error::{ErrorKind, HasKind};
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
@@ -17,42 +16,42 @@ pub(super) const STOPPED: u8 = 130;
 /// Why a command did not end well.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// An argument cannot be used.
-    Usage(anyhow::Error),
-    /// Something went wrong.
-    Failed(anyhow::Error),
-    /// The user stopped it.
-    Stopped,
+    /// Arguments that do not go together, which the help explains.
+    Arguments(String),
+    /// An error of this kind, with its message.
+    Error(ErrorKind, String),
     /// The user stopped it, and what is finished is kept.
     Paused,
 }
 
 impl Failure {
-    /// A [`Failure::Usage`] with a message.
+    /// A [`Failure::Arguments`].
     pub fn usage(message: impl Into<String>) -> Self {
-        Self::Usage(anyhow::Error::msg(message.into()))
+        Self::Arguments(message.into())
+    }
+
+    /// An error that no setting mends.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::Error(ErrorKind::Internal, message.into())
     }
 
     /// The same, of a command that goes on where it stopped when it is given again.
     pub fn resumable(self) -> Self {
         match self {
-            Self::Stopped => Self::Paused,
+            Self::Error(ErrorKind::Stopped, _) => Self::Paused,
             other => other,
         }
-    }
-
-    /// Whether a folder of blocks was removed meanwhile: by the process that put them together.
-    pub fn is_gone(&self) -> bool {
-        let Self::Failed(error) = self else { return false };
-        matches!(error.downcast_ref(), Some(BlockError::Gone { .. }))
     }
 
     /// The exit code.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Usage(_) => USAGE,
-            Self::Failed(_) => FAILED,
-            Self::Stopped => STOPPED,
+            Self::Arguments(_) | Self::Error(ErrorKind::Usage, _) => USAGE,
+            Self::Error(ErrorKind::Stopped, _) => STOPPED,
+            Self::Error(
+                ErrorKind::Input | ErrorKind::Output | ErrorKind::Device | ErrorKind::Internal,
+                _,
+            ) => FAILED,
             Self::Paused => PAUSED,
         })
     }
@@ -61,11 +60,11 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(error) => {
-                write!(f, "error: {}\n\nFor more, try `--help`.", in_words(error))
+            Self::Arguments(message) => {
+                write!(f, "error: {}\n\nFor more, try `--help`.", printable(message))
             }
-            Self::Failed(error) => write!(f, "error: {}", in_words(error)),
-            Self::Stopped => write!(f, "stopped"),
+            Self::Error(ErrorKind::Stopped, _) => write!(f, "stopped"),
+            Self::Error(_, message) => write!(f, "error: {}", printable(message)),
             Self::Paused => {
                 write!(f, "stopped; what is finished is kept, and the same command goes on")
             }
@@ -73,18 +72,29 @@ impl fmt::Display for Failure {
     }
 }
 
-/// An error and its causes. A cause that the message before it quotes is not told twice. Names
-/// of files and of layers come from outside: control characters are escaped, so that none can
-/// rewrite a terminal.
-fn in_words(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if text.is_empty() {
-            text = cause;
-        } else if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
-        }
+impl<E: HasKind> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Error(error.kind(), with_causes(&error))
     }
+}
+
+/// An error and its causes. A cause that the message before it quotes is not told twice.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let message = error.to_string();
+        if !text.contains(&message) {
+            text = format!("{text}: {message}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// A text that comes partly from outside, with control characters escaped, so that no name of a
+/// file or of a layer can rewrite a terminal.
+pub(super) fn printable(text: &str) -> String {
     let shown = |c: char| c == '\n' || !c.is_control();
     text.chars().fold(String::new(), |mut text, c| {
         if shown(c) {
@@ -96,47 +106,38 @@ fn in_words(error: &anyhow::Error) -> String {
     })
 }
 
-impl<E: Into<anyhow::Error>> From<E> for Failure {
-    fn from(error: E) -> Self {
-        let error = error.into();
-        let stopped = match error.downcast_ref::<SweepError>() {
-            Some(SweepError::Engine(engine)) => matches!(engine, EngineError::Stopped),
-            _ => matches!(error.downcast_ref(), Some(EngineError::Stopped)),
-        };
-        if stopped { Self::Stopped } else { Self::Failed(error) }
-    }
-}
-
-/// Marks an error as the user's to correct on the command line.
-pub(super) trait OrUsage<T> {
-    /// Turns the error into a [`Failure::Usage`].
-    fn or_usage(self) -> Result<T, Failure>;
-}
-
-impl<T, E: Into<anyhow::Error>> OrUsage<T> for Result<T, E> {
-    fn or_usage(self) -> Result<T, Failure> {
-        self.map_err(|error| Failure::Usage(error.into()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use anyhow::{Context, anyhow};
+    use std::path::Path;
+
+    use occlumap::files::FileError;
+    use occlumap::runs::RunError;
 
     use super::*;
 
     #[test]
-    fn a_quoted_cause_is_told_once_and_another_after_a_colon() {
-        let error = std::io::Error::other("disk full");
-        let quoted = Err::<(), _>(error).context("a.npy: cannot be written: disk full");
-        assert_eq!(in_words(&quoted.unwrap_err()), "a.npy: cannot be written: disk full");
-        let context = Err::<(), _>(anyhow!("disk full")).context("a.npy");
-        assert_eq!(in_words(&context.unwrap_err()), "a.npy: disk full");
+    fn a_quoted_cause_is_told_once() {
+        let full = std::io::Error::other("disk full");
+        let error = RunError::Output(FileError::write(Path::new("out"))(full));
+        let expected = "the output folder cannot be used: out: cannot be written: disk full";
+        assert_eq!(with_causes(&error), expected);
+    }
+
+    #[test]
+    fn the_exit_code_is_a_function_of_the_kind() {
+        let code = |kind| Failure::Error(kind, String::new()).exit_code();
+        for kind in [ErrorKind::Input, ErrorKind::Output, ErrorKind::Device, ErrorKind::Internal] {
+            assert_eq!(code(kind), ExitCode::from(1), "{kind:?}");
+        }
+        assert_eq!(code(ErrorKind::Usage), ExitCode::from(2));
+        assert_eq!(code(ErrorKind::Stopped), ExitCode::from(130));
+        let paused = Failure::Error(ErrorKind::Stopped, String::new()).resumable();
+        assert_eq!(paused.exit_code(), ExitCode::from(75));
     }
 
     #[test]
     fn control_characters_are_escaped() {
-        let error = anyhow!("\u{1b}[31m0.npy: wrong\r\nexpected more");
-        assert_eq!(in_words(&error), "\\u{1b}[31m0.npy: wrong\\r\nexpected more");
+        let message = "\u{1b}[31m0.npy: wrong\r\nexpected more";
+        assert_eq!(printable(message), "\\u{1b}[31m0.npy: wrong\\r\nexpected more");
     }
 }

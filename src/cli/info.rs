@@ -4,11 +4,10 @@ use clap::Args;
 
 use super::arguments::{LayerArguments, NetworkArguments, OccluderArguments};
 use super::console;
-use super::failure::{Failure, OrUsage};
+use super::failure::Failure;
 use super::table::table;
-use crate::geometry::ImageSize;
-use crate::network::Network;
-use crate::sweep::LayerGeometry;
+use occlumap::geometry::{ImageSize, LayerGeometry};
+use occlumap::runs::ChosenLayers;
 
 /// Show a network's layers, receptive fields and occluders
 #[derive(Debug, Args)]
@@ -29,9 +28,10 @@ pub(super) struct Info {
 
 impl Info {
     pub fn execute(self) -> Result<(), Failure> {
-        let network = Network::named(&self.network.model).or_usage()?;
-        let layers = self.layers.of(&network)?;
-        let rule = self.occluders.rule(&network, &layers)?;
+        let chosen = ChosenLayers::new(&self.network.model, &self.layers.layers)?;
+        let rule = self.occluders.rule();
+        chosen.check_grid(rule)?;
+        let ChosenLayers { network, layers } = chosen;
         let image = self.image_size;
         let mut rows = vec![
             ["layer", "name", "units", "output", "RF", "occluder", "stride", "occluders"]
@@ -40,11 +40,11 @@ impl Info {
         let mut larger = false;
         for layer in layers {
             let every = self.occluders.every;
-            let geometry = LayerGeometry::new(&network, layer, image, rule, every).or_usage()?;
+            let geometry = LayerGeometry::new(&network, layer, image, rule, every)?;
             let rf = geometry.projection.size;
             let (size, stride) = rule.size_and_stride(rf)?;
             let (y, x) = (geometry.output.height / 2, geometry.output.width / 2);
-            let occluders = geometry.placement(y, x).or_usage()?.occluders.len();
+            let occluders = geometry.placement(y, x)?.occluders.len();
             larger |= rf > image.height.min(image.width);
             rows.push([
                 network.short_name(layer),

@@ -4,23 +4,17 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ndarray::ArrayD;
+use occlumap::files::npy;
+use occlumap::geometry::{Deposit, FrameRule};
+use occlumap::noise::Noise;
+use occlumap::runs::{self, MapSettings, OcclusionSettings, check_file, is_same_file};
 
 use super::arguments::{
-    DepositName, FrameName, ImageArguments, ModelArguments, OccluderArguments, RunningArguments,
+    ImageArguments, ModelArguments, OccluderArguments, RunningArguments, repeats,
 };
-use super::failure::{Failure, OrUsage};
-use super::inputs::Inputs;
-use super::method::MethodArguments;
-use super::output::{check_file, is_same_file};
-use super::progress::{Progress, Task};
-use super::sweep::repeats;
-use super::{STOP, threads};
-use crate::engine::{Job, Watch};
-use crate::files::npy;
-use crate::maps::ImageMap;
-use crate::network::Network;
-use crate::noise::Noise;
-use crate::sweep::LayerGeometry;
+use super::compute::ComputeArguments;
+use super::failure::Failure;
+use super::terminal::Session;
 
 /// Compute one map: one unit, one image, one position
 ///
@@ -59,10 +53,10 @@ pub(super) struct Map {
     occluders: OccluderArguments,
     /// Where an occluder's effect is added to the map
     #[arg(long, value_enum, default_value_t, help_heading = "Occluders")]
-    deposit: DepositName,
+    deposit: Deposit,
     /// Which pixel of the image is the map's first
     #[arg(long, value_enum, default_value_t, help_heading = "Occluders")]
-    frame: FrameName,
+    frame: FrameRule,
     /// The map's file (.npy)
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -74,122 +68,55 @@ pub(super) struct Map {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    method: MethodArguments,
+    compute: ComputeArguments,
     #[command(flatten)]
     running: RunningArguments,
 }
 
 impl Map {
     pub fn execute(self) -> Result<(), Failure> {
-        let progress = Progress::new(self.running.quiet);
-        let network = Network::named(&self.model.network.model).or_usage()?;
-        let layer = network.convolution(&self.layer).or_usage()?;
-        let layers = vec![layer];
-        let units = network.channels(layer);
-        if self.unit >= units {
-            return Err(Failure::usage(format!(
-                "{} has no unit {}; its units are 0 to {}",
-                self.layer,
-                self.unit,
-                units - 1
-            )));
-        }
-        let rule = self.occluders.rule(&network, &layers)?;
-        let draws = self.draws()?;
+        let session = Session::start(&self.running)?;
         for path in std::iter::once(&self.out).chain(&self.responses) {
             check_file(path, self.force)?;
         }
         if self.responses.as_ref().is_some_and(|responses| is_same_file(responses, &self.out)) {
             return Err(Failure::usage("--out and --responses name the same file"));
         }
-        let chosen = self.method.choose(progress)?;
-        let inputs = Inputs::load(network, layers, &self.model, &self.images, progress)?;
-        let (network, images) = (inputs.network(), &inputs.images);
-        if self.image >= images.len() {
-            return Err(Failure::usage(format!(
-                "there is no image {}; the {} images are 0 to {}",
-                self.image,
-                images.len(),
-                images.len() - 1
-            )));
-        }
-        let mut geometry =
-            LayerGeometry::new(network, layer, images.size(), rule, self.occluders.every)?;
-        geometry.frame = self.frame.into();
-        let (y, x) = self.position;
-        if y >= geometry.output.height || x >= geometry.output.width {
-            return Err(Failure::usage(format!(
-                "{} has no position {y},{x}; its output is {}, positions 0,0 to {},{}",
-                self.layer,
-                geometry.output,
-                geometry.output.height - 1,
-                geometry.output.width - 1
-            )));
-        }
-        let placement = geometry.placement(y, x).or_usage()?;
-        let engine =
-            chosen.engines(None)[0].prepare(&inputs.model, &inputs.layers, images.size())?;
-        threads::start(self.running.threads)?;
-
-        let image = images.read(self.image)?;
-        let job = |&noise| Job {
-            image: image.view(),
-            image_index: self.image as u32,
-            unit: self.unit,
+        let (unit, image, repeats) = (self.unit, self.image, self.repeats);
+        let settings = MapSettings {
+            input: self.model.input(self.images, vec![self.layer])?,
+            unit,
+            image,
             position: self.position,
-            occluders: &placement.occluders,
-            noise,
+            noise: self.noise,
+            occlusion: OcclusionSettings {
+                grid: self.occluders.rule(),
+                every: self.occluders.every,
+                deposit: self.deposit,
+                frame: self.frame,
+                repeats,
+                ..OcclusionSettings::default()
+            },
+            compute: self.compute.settings(),
         };
-        let jobs: Vec<Job<'_>> = draws.iter().map(job).collect();
-        let watch = Watch::new(&STOP);
-        let total = (placement.occluders.len() * jobs.len()) as u64;
-        let task = Task { label: &self.layer, counted: "presentations", total };
-        let present = || engine.present(layer, &jobs, &watch);
-        let (presented, _) = progress.track(&task, &watch, present)?;
-        let differences: Vec<&[f32]> = presented.iter().map(|draw| &draw.differences[..]).collect();
-        let mut map = ImageMap::new(placement.rf);
-        map.set(self.deposit.into(), &placement, &differences);
-        npy::write(&self.out, &map.absolute())?;
+        let found = runs::map(&settings, &session.context())?;
+        npy::write(&self.out, &found.map)?;
+        let all = found.differences.concat();
+        let largest = all.iter().fold(0.0, |largest: f32, d| largest.max(d.abs()));
         if let Some(path) = &self.responses {
-            let mut shape = vec![differences.len(), placement.occluders.len()];
-            if self.repeats == 1 {
-                shape.remove(0);
-            }
-            let all = ArrayD::from_shape_vec(shape, differences.concat())?;
+            let occluders = found.placement.occluders.len();
+            let shape = if repeats == 1 { vec![occluders] } else { vec![repeats, occluders] };
+            let all = ArrayD::from_shape_vec(shape, all)
+                .map_err(|error| Failure::failed(error.to_string()))?;
             npy::write(path, &all)?;
         }
-        if placement.occluders.is_empty() {
-            progress.say(
-                "note: no occluder fits, since the image cuts the receptive field to less than one",
-            );
-        }
-        let all = differences.iter().copied().flatten();
-        let largest = all.fold(0.0, |largest: f32, d| largest.max(d.abs()));
-        progress.say(format!(
-            "unit {} responds to image {} ({}) at {y},{x} with {}; occluders change that by up \
-             to {largest}",
-            self.unit,
-            self.image,
-            images.names()[self.image],
-            presented[0].response
+        let (y, x) = settings.position;
+        session.say(format!(
+            "unit {unit} responds to image {image} ({}) at {y},{x} with {}; occluders change that \
+             by up to {largest}",
+            found.image, found.response
         ));
         Ok(())
-    }
-
-    /// The noise of each time that an occluder is presented.
-    fn draws(&self) -> Result<Vec<Noise>, Failure> {
-        let draw = |draw| {
-            self.noise.draw_after(draw).ok_or_else(|| {
-                Failure::usage(format!(
-                    "--repeats {}: {} has no more draws for the same place; expected \
-                     philox:SEED:DRAW with DRAW + R at most {}",
-                    self.repeats,
-                    self.noise,
-                    Noise::DRAWS
-                ))
-            })
-        };
-        (0..self.repeats).map(draw).collect()
     }
 }
 

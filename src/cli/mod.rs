@@ -6,40 +6,35 @@
 
 mod arguments;
 mod bench;
+mod compute;
 mod console;
 mod demo;
-mod device;
 mod devices;
 mod draw;
 mod failure;
 mod info;
-mod inputs;
 mod map;
 mod merge;
-mod method;
-mod output;
 mod plan;
 mod plot;
-mod progress;
 mod rank;
-mod ranking;
 mod report;
 mod run;
-mod share;
 mod shell;
+mod signals;
 mod slurm;
 mod status;
 mod sweep;
 mod table;
-mod threads;
+mod terminal;
 
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock};
 
-use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use occlumap::progress::CancelToken;
 
 use self::failure::Failure;
 
@@ -99,8 +94,13 @@ Example:
     },
 }
 
-/// Set by signals; the work looks at it between presentations.
+/// Set by signals.
 static STOP: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+
+/// The token that signals cancel.
+fn cancel_token() -> CancelToken {
+    Arc::clone(&STOP).into()
+}
 
 /// Parses the arguments, runs the command and reports.
 pub fn main() -> ExitCode {
@@ -136,24 +136,27 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Signals ask the work to stop; Ctrl-C does not ask twice.
+/// Signals cancel the work; a second Ctrl-C ends the process at once. A signal that the process was
+/// started to ignore, as `nohup` does with SIGHUP, stays ignored.
 fn stop_on_signals() -> Result<(), Failure> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     use signal_hook::flag::{register, register_conditional_shutdown};
     let register_all = || -> std::io::Result<()> {
-        // The first: it is asked before the flag is set.
-        register_conditional_shutdown(SIGINT, i32::from(failure::STOPPED), Arc::clone(&STOP))?;
-        for signal in [SIGINT, SIGTERM] {
-            register(signal, Arc::clone(&STOP))?;
+        if !signals::is_ignored(SIGINT) {
+            // The first: it is asked before the flag is set.
+            register_conditional_shutdown(SIGINT, i32::from(failure::STOPPED), Arc::clone(&STOP))?;
         }
-        // A terminal that is gone; what clusters send before a job's time is up.
+        // SIGHUP: a terminal that is gone. SIGUSR1: clusters send it before a job's time is up.
         #[cfg(unix)]
-        for signal in [signal_hook::consts::SIGHUP, signal_hook::consts::SIGUSR1] {
+        let all = [SIGINT, SIGTERM, signal_hook::consts::SIGHUP, signal_hook::consts::SIGUSR1];
+        #[cfg(not(unix))]
+        let all = [SIGINT, SIGTERM];
+        for signal in all.into_iter().filter(|&signal| !signals::is_ignored(signal)) {
             register(signal, Arc::clone(&STOP))?;
         }
         Ok(())
     };
-    Ok(register_all().context("cannot catch signals")?)
+    register_all().map_err(|error| Failure::failed(format!("cannot catch signals: {error}")))
 }
 
 #[cfg(test)]

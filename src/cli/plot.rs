@@ -2,24 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use occlumap::images::ImageFolder;
+use occlumap::network::LayerId;
+use occlumap::progress::Progress;
+use occlumap::report::colours::ColourMap;
+use occlumap::report::numbers::write_columns;
+use occlumap::report::plot::{Kind, Overlay, Plots, Scale, Style};
+use occlumap::report::{LayerResults, Results, Tones};
+use occlumap::runs::{Context, OutputFolder, OwnMaps, Task, layout};
+use occlumap::sweep::UnitSelection;
 
-use super::arguments::{RunningArguments, units};
-use super::failure::{Failure, OrUsage};
-use super::method::MethodArguments;
-use super::output::OutputFolder;
-use super::progress::{Progress, Task};
-use super::{STOP, threads};
-use crate::engine::{Engine, Watch};
-use crate::files::FileError;
-use crate::images::ImageFolder;
-use crate::network::{LayerId, Model};
-use crate::noise::Noise;
-use crate::report::colours::ColourMap;
-use crate::report::numbers::write_columns;
-use crate::report::plot::{Kind, Overlay, PlotError, Plots, Scale, Style};
-use crate::report::{LayerResults, Results, ResultsError, Tones};
-use crate::sweep::UnitSelection;
+use super::arguments::RunningArguments;
+use super::compute::ComputeArguments;
+use super::failure::Failure;
+use super::terminal::Session;
 
 /// Draw all maps, and tell their numbers
 ///
@@ -47,20 +44,20 @@ pub(super) struct Plot {
     #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
     layers: Vec<String>,
     /// Units of each layer, such as 0-15,40 [default: all]
-    #[arg(long, value_name = "UNITS", default_value = "", hide_default_value = true, value_parser = units)]
-    units: UnitSelection,
+    #[arg(long, value_name = "UNITS")]
+    units: Option<UnitSelection>,
     /// Which files to write [default: all]
     #[arg(long, value_enum, value_name = "KINDS", value_delimiter = ',')]
-    only: Vec<KindName>,
+    only: Vec<Kind>,
     /// Replace files of the same names
     #[arg(long)]
     force: bool,
     /// Colours of a map's values, from 0 to the largest
     #[arg(long, visible_alias = "colors", value_enum, default_value_t, help_heading = "Style")]
-    colours: ColourName,
+    colours: ColourMap,
     /// What the largest value of the colours is
     #[arg(long, value_enum, default_value_t, help_heading = "Style")]
-    scale: ScaleName,
+    scale: Scale,
     /// Pixels an inch of the sheets, which are 7.5 inches wide
     #[arg(long, value_name = "DPI", default_value_t = 200, help_heading = "Style")]
     #[arg(value_parser = clap::value_parser!(u32).range(72..=1200))]
@@ -75,7 +72,7 @@ pub(super) struct Plot {
     examples: usize,
     /// What lies over them
     #[arg(long, value_enum, default_value_t, help_heading = "Images")]
-    overlay: OverlayName,
+    overlay: Overlay,
     /// Folder of the images, where it is not where it was
     #[arg(long, value_name = "DIR", help_heading = "Images")]
     images: Option<PathBuf>,
@@ -86,126 +83,67 @@ pub(super) struct Plot {
     #[arg(long, value_name = "FILE", help_heading = "Images")]
     weights: Option<PathBuf>,
     #[command(flatten)]
-    method: MethodArguments,
+    compute: ComputeArguments,
     #[command(flatten)]
     running: RunningArguments,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum KindName {
-    /// Sheets with all maps (PNG)
-    Sheets,
-    /// Pages with a row a unit (PDF)
-    Pages,
-    /// Numbers (CSV)
-    Numbers,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum ColourName {
-    /// Black, red, pale yellow: perceptually uniform
-    #[default]
-    Magma,
-    /// Blue, green, yellow: perceptually uniform
-    Viridis,
-    /// Blue, grey, yellow: the same to colour-blind eyes
-    Cividis,
-    /// Black to white, as the reference's figures
-    #[value(alias = "gray")]
-    Grey,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum ScaleName {
-    /// The peak of each map
-    #[default]
-    Map,
-    /// The highest peak among the layer's units that are shown, so that maps can be compared
-    Layer,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum OverlayName {
-    /// A line where the unit's mean map, blurred, is half its peak
-    #[default]
-    Mean,
-    /// The map of that very image, presented once more as in the sweep
-    Own,
-    /// Nothing
-    None,
-}
-
 impl Plot {
     pub fn execute(self) -> Result<(), Failure> {
-        let progress = Progress::new(self.running.quiet);
+        let session = Session::start(&self.running)?;
+        let context = session.context();
         let results = Results::open(&self.results, self.ranking.as_deref())?;
         let layers = self.layers(&results)?;
         let kinds = self.kinds();
-        let folder = self.out.clone().unwrap_or_else(|| self.results.join("plots"));
+        let folder = self.out.clone().unwrap_or_else(|| self.results.join(layout::PLOTS));
         let output = self.check(&folder, &layers, &kinds)?;
         if !results.is_complete() {
             let named: Vec<&str> = layers.iter().map(|(layer, _)| layer.name()).collect();
-            progress.say(format!("note: the sweep is not finished; there is {}", named.join(", ")));
+            session.say(format!("note: the sweep is not finished; there is {}", named.join(", ")));
         }
         let images =
-            if kinds.contains(&Kind::Pages) { self.images(&results, progress)? } else { None };
+            if kinds.contains(&Kind::Pages) { self.images(&results, &session)? } else { None };
         let tones = images.as_ref().map(Tones::of).transpose()?;
         let ids: Vec<LayerId> = layers.iter().map(|(layer, _)| layer.id()).collect();
         let own = match &images {
-            Some(_) if self.overlay == OverlayName::Own => Some(self.own(&results, progress)?),
+            Some(_) if self.overlay == Overlay::Own => Some(self.own(&results, &context)?),
             _ => None,
         };
-        threads::start(self.running.threads)?;
-        let prepared = own
-            .as_ref()
-            .map(|own| own.engine.prepare(&own.model, &ids, results.image_size()))
-            .transpose()?;
+        let own = own.as_ref().map(|own| own.prepare(&ids, results.image_size(), &context));
+        let own = own.transpose()?;
 
         let plots = Plots {
             results: &results,
             style: self.style(),
             resolution: self.resolution as f32,
             images: images.as_ref().zip(tones),
-            examples: self.examples.min(results.manifest().settings.top),
-            own: own
-                .as_ref()
-                .zip(prepared.as_deref())
-                .map(|(own, engine)| (engine, &own.draws[..])),
+            examples: self.examples.min(results.configuration().settings.top),
+            own: own.as_ref(),
             blurred: self.blur,
         };
         let folder = output.create("")?;
         for (layer, units) in &layers {
-            let watch = Watch::new(&STOP);
+            let progress = Progress::new(context.observer.cancel_token());
             let total = plots.count(layer, units, &kinds);
             let task = Task { label: layer.name(), counted: "pictures", total };
-            let stop = Watch::new(&STOP);
-            let work = || plots.write(layer, units, &kinds, &folder, (&watch, &stop));
-            progress.track(&task, &watch, work).map_err(|error| match error {
-                PlotError::Stopped => Failure::Stopped,
-                error => error.into(),
-            })?;
+            let write = || plots.write(layer, units, &kinds, &folder, &progress);
+            context.track(&task, &progress, || context.pool.install(write))?;
         }
         let columns = folder.join(COLUMNS);
         if kinds.contains(&Kind::Numbers) {
             write_columns(&columns)?;
         }
-        progress.say(format!("wrote {}", folder.display()));
+        session.say(format!("wrote {}", folder.display()));
         Ok(())
     }
 
     fn kinds(&self) -> Vec<Kind> {
-        let chosen = |kind: &Kind| {
-            self.only.is_empty() || self.only.iter().any(|&name| Kind::from(name) == *kind)
-        };
+        let chosen = |kind: &Kind| self.only.is_empty() || self.only.contains(kind);
         Kind::ALL.into_iter().filter(chosen).collect()
     }
 
     fn style(&self) -> Style {
-        Style {
-            colours: self.colours.into(),
-            scale: self.scale.into(),
-            overlay: self.overlay.into(),
-        }
+        Style { colours: self.colours, scale: self.scale, overlay: self.overlay }
     }
 
     /// The layers, and of each the units to be shown.
@@ -213,16 +151,16 @@ impl Plot {
         &self,
         results: &'r Results,
     ) -> Result<Vec<(&'r LayerResults, Vec<usize>)>, Failure> {
-        let layers = match results.layers_named(&self.layers) {
-            Err(error @ ResultsError::UnknownLayer { .. }) => return Err(error).or_usage(),
-            layers => layers?,
-        };
+        let layers = results.layers_named(&self.layers)?;
         let chosen = |layer: &'r LayerResults| {
             let name = layer.name();
-            let units = self.units.of(layer.units()).map_err(|missing| {
-                let last = layer.units() - 1;
-                Failure::usage(format!("{name} has no unit {missing}; its units are 0 to {last}"))
-            })?;
+            let units =
+                self.units.clone().unwrap_or_default().of(layer.units()).map_err(|missing| {
+                    let last = layer.units() - 1;
+                    Failure::usage(format!(
+                        "{name} has no unit {missing}; its units are 0 to {last}"
+                    ))
+                })?;
             let swept = layer.swept();
             if !units.iter().any(|unit| swept.contains(unit)) {
                 return Err(Failure::usage(format!(
@@ -265,26 +203,22 @@ impl Plot {
     }
 
     /// The images, if they are to be shown and can be.
-    fn images(
-        &self,
-        results: &Results,
-        progress: Progress,
-    ) -> Result<Option<ImageFolder>, Failure> {
+    fn images(&self, results: &Results, session: &Session) -> Result<Option<ImageFolder>, Failure> {
         if self.examples == 0 {
             return Ok(None);
         }
-        let asked = self.images.is_some() || self.overlay == OverlayName::Own;
+        let asked = self.images.is_some() || self.overlay == Overlay::Own;
         if results.ranking_folder().is_none() {
             let why = "there are no rankings beside the maps; --ranking names them";
             if asked {
                 return Err(Failure::usage(format!("images cannot be shown: {why}")));
             }
-            progress.say(format!("note: pages show no images: {why}"));
+            session.say(format!("note: pages show no images: {why}"));
             return Ok(None);
         }
         match results.images(self.images.as_deref()) {
             Err(error) if !asked => {
-                progress.say(format!("note: pages show no images: {error}"));
+                session.say(format!("note: pages show no images: {error}"));
                 Ok(None)
             }
             images => Ok(Some(images?)),
@@ -292,9 +226,9 @@ impl Plot {
     }
 
     /// What maps of single images are computed with.
-    fn own(&self, results: &Results, progress: Progress) -> Result<Own, Failure> {
-        let manifest = results.manifest();
-        let path = self.weights.clone().unwrap_or_else(|| manifest.model.weights.clone().into());
+    fn own(&self, results: &Results, context: &Context<'_>) -> Result<OwnMaps, Failure> {
+        let named = &results.manifest().about.weights;
+        let path = self.weights.clone().unwrap_or_else(|| named.into());
         if self.weights.is_none() && !path.is_file() {
             return Err(Failure::usage(format!(
                 "{}: there is no such file, and the manifest names it as that of the weights; give \
@@ -302,29 +236,9 @@ impl Plot {
                 path.display()
             )));
         }
-        let model = Model::load(results.network().clone(), &path)?;
-        if *model.digest() != manifest.model.weights_sha256 {
-            let (found, expected) = (model.digest(), &manifest.model.weights_sha256);
-            let problem = format!(
-                "is not what the maps were made with: its SHA-256 is {found}, and the manifest \
-                 has {expected}"
-            );
-            return Err(FileError::content(&path, problem).into());
-        }
-        let first: Noise = manifest.settings.noise.parse().map_err(|error: String| {
-            FileError::content(&self.results, format!("manifest.json: its noise: {error}"))
-        })?;
-        let draws = (0..manifest.settings.repeats).filter_map(|draw| first.draw_after(draw));
-        let engine = self.method.choose(progress)?.engines(None).swap_remove(0);
-        Ok(Own { model, engine, draws: draws.collect() })
+        let (sweep, compute) = (results.configuration(), self.compute.settings());
+        Ok(OwnMaps::open(results.network(), sweep, &path, &compute, context)?)
     }
-}
-
-/// What maps of single images are computed with.
-struct Own {
-    model: Model,
-    engine: Box<dyn Engine>,
-    draws: Vec<Noise>,
 }
 
 /// What the columns of the tables mean.
@@ -337,45 +251,5 @@ fn examples(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number @ 0..=MOST_EXAMPLES) => Ok(number),
         _ => Err(format!("expected a whole number from 0 to {MOST_EXAMPLES}")),
-    }
-}
-
-impl From<KindName> for Kind {
-    fn from(name: KindName) -> Self {
-        match name {
-            KindName::Sheets => Self::Sheets,
-            KindName::Pages => Self::Pages,
-            KindName::Numbers => Self::Numbers,
-        }
-    }
-}
-
-impl From<ColourName> for ColourMap {
-    fn from(name: ColourName) -> Self {
-        match name {
-            ColourName::Magma => Self::Magma,
-            ColourName::Viridis => Self::Viridis,
-            ColourName::Cividis => Self::Cividis,
-            ColourName::Grey => Self::Grey,
-        }
-    }
-}
-
-impl From<ScaleName> for Scale {
-    fn from(name: ScaleName) -> Self {
-        match name {
-            ScaleName::Map => Self::Map,
-            ScaleName::Layer => Self::Layer,
-        }
-    }
-}
-
-impl From<OverlayName> for Overlay {
-    fn from(name: OverlayName) -> Self {
-        match name {
-            OverlayName::Mean => Self::Mean,
-            OverlayName::Own => Self::Own,
-            OverlayName::None => Self::Nothing,
-        }
     }
 }

@@ -3,18 +3,14 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use occlumap::runs::{self, OutputSettings, RankSettings};
 
 use super::arguments::{
-    ImageArguments, LayerArguments, ModelArguments, RunningArguments, at_least_one,
+    ImageArguments, LayerArguments, ModelArguments, RunningArguments, ShardArguments, at_least_one,
 };
-use super::device::DeviceArguments;
+use super::compute::DeviceArguments;
 use super::failure::Failure;
-use super::inputs::{Inputs, network_and_layers};
-use super::output::OutputFolder;
-use super::progress::Progress;
-use super::ranking::{RANKING, RankingJob};
-use super::share::ShardArguments;
-use super::threads;
+use super::terminal::Session;
 
 /// Rank the images for every unit of the layers
 ///
@@ -51,20 +47,15 @@ pub(super) struct Rank {
 
 impl Rank {
     pub fn execute(self) -> Result<(), Failure> {
-        let progress = Progress::new(self.running.quiet);
+        let session = Session::start(&self.running)?;
         let share = self.shard.share(self.force)?;
-        let (network, layers) = network_and_layers(&self.model, &self.layers)?;
-        let output = OutputFolder::check_or_resume(&self.out, self.force, &[])?;
-        let engines = self.device.open(progress)?.rankers(progress)?;
-        let inputs = Inputs::load(network, layers, &self.model, &self.images, progress)?;
-        inputs.check_top(self.top)?;
-        let threads = threads::start(self.running.threads)?;
-        let (inputs, engines, output) = (&inputs, &engines, &output);
-        let job = RankingJob { inputs, engines, top: self.top, threads, progress, output };
-        match job.complete(&share, self.force)? {
-            Some(_) => progress.say(format!("wrote {}", output.path().join(RANKING).display())),
-            None => progress.say(share.note(output)),
-        }
+        let settings = RankSettings {
+            input: self.model.input(self.images, self.layers.layers)?,
+            top: self.top,
+            output: OutputSettings { folder: self.out, force: self.force, share },
+            device: self.device.device,
+        };
+        runs::rank(&settings, &session.context())?;
         Ok(())
     }
 }

@@ -1,22 +1,21 @@
 //! `occlumap report`: one page to see all maps with.
 
-mod again;
+mod reproduce;
 
 use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
 use clap::Args;
+use occlumap::images::ImageFolder;
+use occlumap::progress::Progress;
+use occlumap::report::page::{Report as Page, ReproduceCommand, data_folder};
+use occlumap::report::results::{LayerResults, Results};
+use occlumap::runs::{Task, check_file, layout};
 
-use self::again::{again, note};
+use self::reproduce::{command, note};
 use super::arguments::RunningArguments;
 use super::failure::Failure;
-use super::output::check_file;
-use super::progress::{Progress, Task};
-use super::{STOP, threads};
-use crate::engine::Watch;
-use crate::images::ImageFolder;
-use crate::report::page::{Again, Report as Page, ReportError, data_folder};
-use crate::report::results::{LayerResults, Results};
+use super::terminal::Session;
 
 /// Make a page to see all maps with, in a browser
 ///
@@ -62,21 +61,20 @@ pub(super) struct Report {
 
 impl Report {
     pub fn execute(self) -> Result<(), Failure> {
-        let progress = Progress::new(self.running.quiet);
+        let session = Session::start(&self.running)?;
         let results = Results::open(&self.out, self.ranking.as_deref())?;
-        let file = self.file.clone().unwrap_or_else(|| self.out.join("report.html"));
+        let file = self.file.clone().unwrap_or_else(|| self.out.join(layout::REPORT));
         self.check(&file)?;
         let images = self.open_images(&results)?;
         if let Err(why) = &images {
-            progress.say(format!("note: the report shows no images: {why}"));
+            session.say(format!("note: the report shows no images: {why}"));
         }
         if !results.is_complete() {
             let layers: Vec<&str> = results.layers().iter().map(LayerResults::name).collect();
             let layers = layers.join(", ");
-            progress.say(format!("note: not all layers are finished; the report shows {layers}"));
+            session.say(format!("note: not all layers are finished; the report shows {layers}"));
         }
-        threads::start(self.running.threads)?;
-        let named = Path::new(&results.manifest().images.folder);
+        let named = Path::new(&results.manifest().about.images);
         let folder = self.images.as_deref().unwrap_or(named);
         let report = Page {
             results: &results,
@@ -84,20 +82,18 @@ impl Report {
             examples: self.examples,
             blurred: self.blur,
             split: self.split,
-            again: Again {
-                command: &|layer| again(&results, folder, layer),
+            reproduce: ReproduceCommand {
+                command: &|layer| command(&results, folder, layer),
                 note: note(&results, folder),
             },
         };
-        let watch = Watch::new(&STOP);
+        let context = session.context();
+        let progress = Progress::new(context.observer.cancel_token());
         let task = Task { label: "report", counted: "units", total: report.units() };
-        let work = || report.write(&file, &watch);
-        let (written, _) = progress.track(&task, &watch, work).map_err(|error| match error {
-            ReportError::Stopped => Failure::Stopped,
-            error => error.into(),
-        })?;
+        let write = || report.write(&file, &progress);
+        let (written, _) = context.track(&task, &progress, || context.pool.install(write))?;
         let size = ByteSize(written.bytes).display().si();
-        progress.say(match written.folder {
+        session.say(match written.folder {
             Some(folder) => format!(
                 "wrote {} and {}, which belongs beside it ({size})",
                 file.display(),

@@ -1,12 +1,12 @@
 //! `occlumap run`: rank, then sweep.
 
 use clap::Args;
+use occlumap::runs::{self, RunSettings};
 
 use super::arguments::at_least_one;
 use super::failure::Failure;
-use super::ranking::RankingJob;
-use super::share::{Rest, Share};
-use super::sweep::{SweepArguments, Work};
+use super::sweep::SweepArguments;
+use super::terminal::Session;
 
 /// Rank the images, then sweep the units: the whole job
 ///
@@ -34,28 +34,14 @@ pub(super) struct Run {
 
 impl Run {
     pub fn execute(self) -> Result<(), Failure> {
-        let work = Work::open(self.common, &[])?;
-        let (inputs, top) = (&work.inputs, self.top);
-        inputs.check_top(top)?;
-        let rankers = work.chosen.place.rankers(work.progress)?;
-        let job = RankingJob {
-            inputs,
-            engines: &rankers,
-            top,
-            threads: work.threads,
-            progress: work.progress,
-            output: &work.output,
-        };
-        // The sweep needs all of the ranking.
-        let rest = if self.rank_only { work.share.rest } else { Rest::Finish };
-        let share = Share { rest, ..work.share };
-        match job.complete(&share, work.arguments.force)? {
-            Some(ranking) if !self.rank_only => work.sweep(&ranking, top),
-            Some(_) => Ok(()),
-            None => {
-                work.progress.say(share.note(&work.output));
-                Ok(())
-            }
-        }
+        let session = Session::start(&self.common.running)?;
+        runs::run(&self.settings()?, &session.context())?;
+        Ok(())
+    }
+
+    /// The settings of these arguments.
+    pub fn settings(self) -> Result<RunSettings, Failure> {
+        let Self { top, rank_only, common } = self;
+        Ok(RunSettings { sweep: common.settings()?, top, rank_only })
     }
 }

@@ -22,6 +22,7 @@ use std::path::Path;
 use ndarray::Array3;
 use thiserror::Error;
 
+use crate::error::{ErrorKind, HasKind};
 use crate::files::FileError;
 use crate::files::npy::{self, Values};
 use crate::geometry::{GeometryError, GridRule};
@@ -44,6 +45,15 @@ pub enum DemoError {
     /// Its occluders cannot be placed.
     #[error(transparent)]
     Geometry(#[from] GeometryError),
+}
+
+impl HasKind for DemoError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::File(error) => error.kind(),
+            Self::Network(_) | Self::Geometry(_) => ErrorKind::Internal,
+        }
+    }
 }
 
 /// The maps of one of the phantom's layers beside what they should be.

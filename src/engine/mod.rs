@@ -7,6 +7,7 @@ pub mod cpu;
 pub mod cuda;
 pub mod deposit;
 mod maximum;
+mod name;
 mod order;
 pub mod plan;
 mod real;
@@ -14,21 +15,23 @@ pub mod reference;
 mod request;
 mod spare;
 mod target;
-mod watch;
 
 use ndarray::ArrayView3;
 use thiserror::Error;
 
 use self::cuda::CudaError;
 use self::deposit::{MapSums, Summation};
+use crate::error::{ErrorKind, HasKind};
 use crate::geometry::{ImageSize, Occluder};
 use crate::network::{LayerId, Model, Network, NetworkError};
 use crate::noise::Noise;
+use crate::progress::Progress;
 
 pub use cpu::CpuEngine;
 pub use cuda::{CudaEngine, CudaFullEngine};
+pub use name::EngineName;
 pub use reference::{Float64Engine, ReferenceEngine};
-pub use watch::Watch;
+pub use request::RequestError;
 
 /// What can go wrong in an engine.
 #[derive(Debug, Error)]
@@ -39,9 +42,9 @@ pub enum EngineError {
     /// A GPU cannot do its work.
     #[error(transparent)]
     Cuda(#[from] CudaError),
-    /// A batch that does not fit what was prepared.
-    #[error("{0}")]
-    Request(String),
+    /// A request that does not fit what was prepared.
+    #[error(transparent)]
+    Request(#[from] RequestError),
     /// A response that is no number.
     #[error(
         "unit {unit} of `{layer}` responds with {value} to image {image}: the weights or the \
@@ -62,6 +65,18 @@ pub enum EngineError {
     /// The caller asked to stop.
     #[error("stopped")]
     Stopped,
+}
+
+impl HasKind for EngineError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Network(error) => error.kind(),
+            Self::Cuda(error) => error.kind(),
+            Self::Request(_) => ErrorKind::Internal,
+            Self::NotFinite { .. } => ErrorKind::Input,
+            Self::Stopped => ErrorKind::Stopped,
+        }
+    }
 }
 
 /// What responses are computed in, but for fp16.
@@ -163,7 +178,7 @@ pub struct Rates {
 /// A way to compute responses.
 pub trait Engine: Sync {
     /// The engine's name, for the manifest.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> EngineName;
 
     /// What it runs on, for the manifest.
     fn device(&self) -> String {
@@ -215,7 +230,7 @@ pub type Begun<'e> = Box<dyn FnOnce() -> Result<Vec<Vec<Vec<Extremes>>>, EngineE
 /// An engine prepared for a model, layers and an image size.
 ///
 /// Results are the same bytes for any number of threads and any division into batches.
-pub trait Prepared: Sync {
+pub trait Prepared: Send + Sync {
     /// How many images [`Prepared::extremes`] had best be given at a time, where `threads` threads
     /// read them: enough that nobody waits long for others at the end, few enough to hold.
     fn images_at_a_time(&self, threads: usize) -> usize {
@@ -237,7 +252,7 @@ pub trait Prepared: Sync {
         &self,
         images: &[ArrayView3<'_, f32>],
         first: usize,
-        watch: &Watch<'_>,
+        progress: &Progress<'_>,
     ) -> Result<Vec<Vec<Vec<Extremes>>>, EngineError>;
 
     /// Begins with what [`Prepared::extremes`] tells, and does not wait for it where a device is at
@@ -250,9 +265,9 @@ pub trait Prepared: Sync {
         &'e self,
         images: &[ArrayView3<'_, f32>],
         first: usize,
-        watch: &'e Watch<'_>,
+        progress: &'e Progress<'_>,
     ) -> Result<Begun<'e>, EngineError> {
-        let found = self.extremes(images, first, watch)?;
+        let found = self.extremes(images, first, progress)?;
         Ok(Box::new(|| Ok(found)))
     }
 
@@ -265,7 +280,7 @@ pub trait Prepared: Sync {
         &self,
         layer: LayerId,
         jobs: &[Job<'_>],
-        watch: &Watch<'_>,
+        progress: &Progress<'_>,
     ) -> Result<Vec<Presented>, EngineError>;
 
     /// What each kernel has to do for a presentation, the mean of all presentations of some jobs;
@@ -311,7 +326,7 @@ pub trait Kept {
         &mut self,
         jobs: &[Job<'_>],
         firsts: &[usize],
-        watch: &Watch<'_>,
+        progress: &Progress<'_>,
     ) -> Result<Vec<f32>, EngineError>;
 
     /// The sums of each map.

@@ -108,10 +108,9 @@ mod tests {
 
     use super::*;
     use crate::engine::plan::Lineage;
-    use crate::geometry::{GridRule, ImageSize, Occluder};
+    use crate::geometry::{GridRule, ImageSize, LayerGeometry, Occluder};
     use crate::network::Network;
     use crate::noise::Noise;
-    use crate::sweep::LayerGeometry;
 
     #[test]
     fn presentations_are_in_the_order_of_the_plans_that_they_would_be_given_one_by_one() {

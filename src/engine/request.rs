@@ -1,10 +1,75 @@
 //! Whether a request fits what an engine was prepared for.
 
 use ndarray::ArrayView3;
+use thiserror::Error;
 
 use super::{EngineError, Job};
 use crate::geometry::{ImageSize, Occluder};
 use crate::network::{IMAGE_CHANNELS, LayerId, Network, Op};
+
+/// A request that an engine cannot meet.
+#[derive(Debug, Error)]
+pub enum RequestError {
+    /// Units are the channels of convolutions.
+    #[error("layer `{layer}` is a {kind}; an engine is prepared for convolutions")]
+    NotConvolution {
+        /// The layer's name.
+        layer: String,
+        /// What the layer is.
+        kind: &'static str,
+    },
+    /// The noise counter gives a coordinate 16 bits.
+    #[error("images of {0}; a side can have {most} pixels at most", most = ImageSize::MAX_SIDE)]
+    ImageTooLarge(ImageSize),
+    /// An image of another size than the engine was prepared for.
+    #[error("an image of shape {found:?}; the engine was prepared for {expected:?}")]
+    Image {
+        /// The image's shape.
+        found: Vec<usize>,
+        /// The shape that the engine was prepared for.
+        expected: [usize; 3],
+    },
+    /// A layer that the engine was not prepared for.
+    #[error("layer `{0}` was not prepared")]
+    NotPrepared(String),
+    /// A convolution without weights.
+    #[error("{0} has no filters")]
+    NoFilters(String),
+    /// A unit or a position that the layer does not have.
+    #[error(
+        "unit {unit} at position ({}, {}); the layer has {units} units of {output} positions",
+        .position.0, .position.1
+    )]
+    Unit {
+        /// The unit.
+        unit: usize,
+        /// The position `(y, x)`.
+        position: (usize, usize),
+        /// Units of the layer.
+        units: usize,
+        /// Size of the layer's output.
+        output: ImageSize,
+    },
+    /// An occluder that the image does not hold.
+    #[error(
+        "an occluder of {size}×{size} pixels at ({top}, {left}); expected one inside the image of \
+         {image}", size = .occluder.size, top = .occluder.top, left = .occluder.left
+    )]
+    Occluder {
+        /// The occluder.
+        occluder: Occluder,
+        /// Size of the image.
+        image: ImageSize,
+    },
+    /// More differences than there is room for.
+    #[error("{wanted} differences; there is room for {room}")]
+    Room {
+        /// Differences of the request.
+        wanted: usize,
+        /// Differences that are held.
+        room: usize,
+    },
+}
 
 /// Checks that an engine can be prepared for these layers and images.
 pub(super) fn check_layers(
@@ -16,16 +81,11 @@ pub(super) fn check_layers(
         let layer = network.layer(id);
         if !matches!(layer.op, Op::Conv(_)) {
             let (name, kind) = (&layer.name, layer.op.kind());
-            return Err(EngineError::Request(format!(
-                "layer `{name}` is a {kind}; an engine is prepared for convolutions"
-            )));
+            return Err(RequestError::NotConvolution { layer: name.clone(), kind }.into());
         }
     }
-    // The noise counter gives a coordinate 16 bits.
     if image.height.max(image.width) > ImageSize::MAX_SIDE {
-        let most = ImageSize::MAX_SIDE;
-        let problem = format!("images of {image}; a side can have {most} pixels at most");
-        return Err(EngineError::Request(problem));
+        return Err(RequestError::ImageTooLarge(image).into());
     }
     Ok(())
 }
@@ -36,18 +96,16 @@ pub(super) fn check_image(
     prepared: ImageSize,
 ) -> Result<(), EngineError> {
     let ImageSize { height, width } = prepared;
-    if image.shape() == [IMAGE_CHANNELS, height, width] {
+    let expected = [IMAGE_CHANNELS, height, width];
+    if image.shape() == expected {
         return Ok(());
     }
-    Err(EngineError::Request(format!(
-        "an image of shape {:?}; the engine was prepared for [{IMAGE_CHANNELS}, {height}, {width}]",
-        image.shape()
-    )))
+    Err(RequestError::Image { found: image.shape().to_vec(), expected }.into())
 }
 
-/// What to tell of a layer that an engine was not prepared for.
+/// The error of a layer that an engine was not prepared for.
 pub(super) fn not_prepared(network: &Network, layer: LayerId) -> EngineError {
-    EngineError::Request(format!("layer `{}` was not prepared", network.short_name(layer)))
+    RequestError::NotPrepared(network.short_name(layer)).into()
 }
 
 /// Checks of each job the size of its image, its unit and position against a layer of `units` units
@@ -70,12 +128,9 @@ fn check_job(
     output: ImageSize,
     image: ImageSize,
 ) -> Result<(), EngineError> {
-    let (y, x) = job.position;
-    if job.unit >= units || y >= output.height || x >= output.width {
-        return Err(EngineError::Request(format!(
-            "unit {} at position ({y}, {x}); the layer has {units} units of {output} positions",
-            job.unit
-        )));
+    let Job { unit, position, .. } = *job;
+    if unit >= units || position.0 >= output.height || position.1 >= output.width {
+        return Err(RequestError::Unit { unit, position, units, output }.into());
     }
     let outside = |occluder: &&Occluder| {
         occluder.size == 0
@@ -83,10 +138,7 @@ fn check_job(
             || occluder.left + occluder.size > image.width
     };
     match job.occluders.iter().find(outside) {
-        Some(Occluder { top, left, size, .. }) => Err(EngineError::Request(format!(
-            "an occluder of {size}×{size} pixels at ({top}, {left}); expected one inside the image \
-             of {image}"
-        ))),
+        Some(&occluder) => Err(RequestError::Occluder { occluder, image }.into()),
         None => Ok(()),
     }
 }

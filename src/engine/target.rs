@@ -1,8 +1,8 @@
 //! A layer that an incremental engine was prepared for: its lineage, and what each step of it
 //! needs.
 
-use super::EngineError;
 use super::plan::Lineage;
+use super::{EngineError, RequestError};
 use crate::geometry::{ImageSize, Span};
 use crate::network::{Convolution, Filters, LayerId, LocalResponseNorm, Model, Op};
 
@@ -80,7 +80,7 @@ impl<P, U> Target<P, U> {
                     // A model has filters for each of its convolutions.
                     let Some(filters) = model.filters(id) else {
                         let name = network.short_name(id);
-                        return Err(EngineError::Request(format!("{name} has no filters")));
+                        return Err(RequestError::NoFilters(name).into());
                     };
                     let leading = (id, conv, filters, channels);
                     if id == layer {

@@ -8,7 +8,10 @@ pub mod npy;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use thiserror::Error;
+
+use crate::error::{ErrorKind, HasKind};
 
 pub(crate) use atomic::temporary_in;
 pub use atomic::{AtomicFile, remove_leftovers, write_atomically};
@@ -72,6 +75,15 @@ impl FileError {
     }
 }
 
+impl HasKind for FileError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Read { .. } | Self::Content { .. } => ErrorKind::Input,
+            Self::Write { .. } => ErrorKind::Output,
+        }
+    }
+}
+
 /// The whole of a file.
 pub fn read_bytes(path: &Path) -> Result<Vec<u8>, FileError> {
     std::fs::read(path).map_err(FileError::read(path))
@@ -80,4 +92,19 @@ pub fn read_bytes(path: &Path) -> Result<Vec<u8>, FileError> {
 /// Writes a text atomically.
 pub fn write_text(path: &Path, text: &str) -> Result<(), FileError> {
     write_atomically(path, |file| file.write_all(text.as_bytes()))
+}
+
+/// Writes a value as JSON, atomically.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), FileError> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| FileError::content(path, error.to_string()))?;
+    write_text(path, &(text + "\n"))
+}
+
+/// Removes a file, where there is one.
+pub fn remove_file(path: &Path) -> Result<(), FileError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::write(path)(error)),
+        _ => Ok(()),
+    }
 }

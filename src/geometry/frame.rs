@@ -53,25 +53,28 @@ impl Frame {
     }
 }
 
-/// How a map's frame is found.
+/// How a map's frame is found: by [`Frame::of_field`], so that maps of one unit always lie on each
+/// other, or by [`Frame::of_box`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "snake_case")]
 pub enum FrameRule {
-    /// [`Frame::of_field`]: maps of one unit always lie on each other.
+    /// The receptive field's own corner.
     #[default]
     Field,
-    /// [`Frame::of_box`]: as the reference does it.
+    /// As the reference finds it from the box; differs where the RF is larger than the image.
     Reference,
 }
 
 /// What part of the map an occluder's discrepancy is added to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "snake_case")]
 pub enum Deposit {
-    /// The occluder's centre, `(first + last) / 2` rounded down.
+    /// At the occluder's centre: `(first + last) / 2`, rounded down.
     #[default]
     Centre,
-    /// Every pixel that the occluder covers: the map is blurred by the occluder's shape.
+    /// On every pixel that the occluder covers: its shape blurs the map.
     Area,
 }
 

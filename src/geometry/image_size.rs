@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::ParseError;
+
 /// Height and width in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ImageSize {
@@ -41,17 +43,17 @@ impl fmt::Display for ImageSize {
 }
 
 impl FromStr for ImageSize {
-    type Err = String;
+    type Err = ParseError;
 
     /// `227` for a square, or `HEIGHTxWIDTH`.
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let side = |part: &str| match part.parse::<usize>() {
             Ok(side) if (1..=Self::MAX_SIDE).contains(&side) => Ok(side),
-            _ => Err(format!(
+            _ => Err(ParseError(format!(
                 "`{text}` is not an image size; expected one number (227) or HEIGHTxWIDTH \
                  (240x320), each from 1 to {}",
                 Self::MAX_SIDE
-            )),
+            ))),
         };
         match text.split_once(['x', '×']) {
             Some((height, width)) => Ok(Self::new(side(height)?, side(width)?)),

@@ -6,15 +6,18 @@ mod frame;
 mod grid;
 mod image_size;
 mod pixel_box;
+mod placement;
 mod receptive_field;
 mod span;
 
+use crate::error::{ErrorKind, HasKind};
 use thiserror::Error;
 
 pub use frame::{Deposit, Frame, FrameRule};
 pub use grid::{GridRule, Lattice, Occluder, OccluderSize, OccluderStride, every_nth};
 pub use image_size::ImageSize;
 pub use pixel_box::PixelBox;
+pub use placement::{LayerGeometry, Placement};
 pub use receptive_field::{Projection, ReceptiveField};
 pub use span::{Slide, Span};
 
@@ -55,4 +58,10 @@ pub enum GeometryError {
          has no one receptive field size"
     )]
     UnequalSteps(usize, usize),
+}
+
+impl HasKind for GeometryError {
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Usage
+    }
 }

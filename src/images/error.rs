@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::error::{ErrorKind, HasKind};
 use crate::files::{Digest, FileError};
 use crate::geometry::ImageSize;
 
@@ -102,6 +103,17 @@ impl ImageError {
     pub(super) fn unfit(path: &Path) -> impl FnOnce(Fault) -> Self {
         let path = path.to_owned();
         move |fault| Self::Unfit { path, fault }
+    }
+}
+
+impl HasKind for ImageError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::SizeAskedFor(_) | Self::Constant { .. } | Self::NoSuchImage { .. } => {
+                ErrorKind::Usage
+            }
+            _ => ErrorKind::Input,
+        }
     }
 }
 

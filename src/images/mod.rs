@@ -3,6 +3,7 @@
 //! Every image leaves this module as `f32 [3, height, width]` in C order, all of one size, each
 //! value finite. [`Preprocessing`] says what was done to the values.
 
+mod configuration;
 mod error;
 mod folder;
 mod jpeg;
@@ -13,6 +14,7 @@ mod preprocessing;
 mod resample;
 mod stream;
 
+pub use configuration::ImageConfiguration;
 pub use error::{Fault, ImageError};
 pub use folder::{Image, ImageFolder, ImageRead};
 pub use preprocessing::{IMAGENET_MEAN, IMAGENET_STD, Preprocessing};

@@ -1,9 +1,9 @@
 //! Adding up the maps of a block's units.
 
 use super::{Coverage, ImageMap, MeanOver, Plane, Statistics, Sums, payload};
-use crate::geometry::Deposit;
+use crate::geometry::{Deposit, Placement};
 use crate::ranking::Side;
-use crate::sweep::{Placement, Summed};
+use crate::sweep::Summed;
 
 /// Takes the differences of some units, one image after the other, and keeps what is told about
 /// their maps.

@@ -1,15 +1,16 @@
 //! What a sweep's blocks depend on, and how it is cut into them.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::manifest::{Manifest, ModelRecord, SettingsRecord, VerificationRecord, processor};
-use crate::VERSION;
+use super::manifest::VerificationRecord;
+use super::{MeanOver, Plane};
 use crate::blocks::Stored;
+use crate::engine::EngineName;
 use crate::files::Digest;
-use crate::geometry::ImageSize;
+use crate::geometry::{Deposit, FrameRule, GridRule};
+use crate::images::ImageConfiguration;
+use crate::network::ModelConfiguration;
 
 /// What a sweep keeps beside its blocks.
 pub type StoredSweep = Stored<SweepConfiguration, SweepAbout>;
@@ -21,43 +22,51 @@ pub struct SweepConfiguration {
     /// The program's version: another may round differently.
     pub program: String,
     /// The engine that presents the images.
-    pub engine: String,
+    pub engine: EngineName,
     /// The network and its weights.
     pub model: ModelConfiguration,
     /// The images.
     pub images: ImageConfiguration,
+    /// SHA-256 of the SHA-256 of all their files.
+    pub images_sha256: Digest,
     /// What was asked for.
-    pub settings: SettingsRecord,
+    pub settings: SweepParameters,
     /// Presentations of each layer that are presented again.
     pub verify: u64,
     /// The layers.
     pub layers: Vec<LayerConfiguration>,
 }
 
-/// The network in a [`SweepConfiguration`].
+/// The parameters of a sweep: what decides the values of its maps, whatever the layer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ModelConfiguration {
-    /// The network's name.
-    pub name: String,
-    /// SHA-256 of its layers.
-    pub network_sha256: Digest,
-    /// SHA-256 of the weight file.
-    pub weights_sha256: Digest,
-    /// Its layers, as a model description.
-    pub description: Value,
+pub struct SweepParameters {
+    /// Images a unit, at either end of the ranking.
+    pub top: usize,
+    /// The noise, `philox:SEED`.
+    pub noise: String,
+    /// The occluder grid.
+    pub grid: GridRule,
+    /// Every so many-th occluder of the grid is presented.
+    pub every: usize,
+    /// The rule by which the maps' frames are found.
+    pub frame: FrameRule,
+    /// Where discrepancies are added.
+    pub deposit: Deposit,
+    /// Draws of the noise for each occluder.
+    pub repeats: usize,
+    /// Over which images a pixel's mean is taken.
+    pub mean_over: MeanOver,
+    /// Whether standard errors and counts are kept.
+    pub statistics: bool,
+    /// Whether means of signed and of squared differences are kept.
+    pub moments: bool,
 }
 
-/// The images in a [`SweepConfiguration`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ImageConfiguration {
-    /// Their size.
-    pub size: ImageSize,
-    /// How they are preprocessed.
-    pub preprocessing: String,
-    /// SHA-256 of the SHA-256 of all their files.
-    pub sha256: Digest,
-    /// File names in the order of the images' indices.
-    pub names: Vec<String>,
+impl SweepParameters {
+    /// What is kept of each pixel.
+    pub fn planes(&self) -> Vec<Plane> {
+        Plane::of(self.statistics, self.moments)
+    }
 }
 
 /// A layer in a [`SweepConfiguration`].
@@ -110,7 +119,6 @@ pub struct BlockRecord {
     /// On so many threads.
     pub threads: usize,
     /// On which device: `cpu`, or a GPU's number and name.
-    #[serde(default = "processor")]
     pub device: String,
     /// What presenting some of it again showed; `null` where that was not asked for.
     pub verified: Option<VerificationRecord>,
@@ -152,33 +160,20 @@ impl LayerConfiguration {
 }
 
 impl SweepConfiguration {
-    /// The manifest of the sweep, with no layer in it yet; `digest` is that of the configuration.
-    pub fn manifest(&self, digest: &Digest, about: &SweepAbout) -> Manifest {
-        Manifest {
-            format: Manifest::FORMAT.into(),
-            version: Manifest::VERSION,
-            program: VERSION.into(),
-            complete: false,
-            started_unix: about.started_unix,
-            configuration_sha256: digest.clone(),
-            model: ModelRecord {
-                name: self.model.name.clone(),
-                network_sha256: self.model.network_sha256.clone(),
-                description: self.model.description.clone(),
-                weights: about.weights.clone(),
-                weights_sha256: self.model.weights_sha256.clone(),
-            },
-            images: super::ImageRecord {
-                folder: about.images.clone(),
-                size: self.images.size,
-                preprocessing: self.images.preprocessing.clone(),
-                names: self.images.names.clone(),
-            },
-            settings: self.settings.clone(),
-            engine: self.engine.clone(),
-            ranking_seconds: about.ranking_seconds,
-            layers: BTreeMap::new(),
+    /// What tells one sweep's results from another's, whatever the layers and the ranking.
+    pub fn comparable(&self) -> impl Serialize + use<> {
+        #[derive(Serialize)]
+        struct Comparable {
+            program: String,
+            engine: EngineName,
+            model: ModelConfiguration,
+            images: ImageConfiguration,
+            settings: SweepParameters,
         }
+        let Self { program, engine, model, images, settings, .. } = self.clone();
+        // The network's digest tells its layers already.
+        let model = ModelConfiguration { description: Value::Null, ..model };
+        Comparable { program, engine, model, images, settings }
     }
 }
 

@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use crate::geometry::Deposit;
-use crate::sweep::Placement;
+use crate::geometry::{Deposit, Placement};
 
 /// Counts, for each pixel of a map of `rf` × `rf`, how many of some rectangles cover it.
 ///
@@ -102,8 +101,7 @@ impl Coverage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::{GridRule, ImageSize, Projection};
-    use crate::sweep::LayerGeometry;
+    use crate::geometry::{GridRule, ImageSize, LayerGeometry, Projection};
 
     /// A layer whose RFs of 9 pixels, 2 apart, are cut at every border of an image of 16 × 13.
     fn geometry() -> LayerGeometry {

@@ -2,8 +2,7 @@
 
 use ndarray::Array2;
 
-use crate::geometry::Deposit;
-use crate::sweep::Placement;
+use crate::geometry::{Deposit, Placement};
 
 /// What a pixel of one image's map holds: sums over the occluders that are deposited there.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

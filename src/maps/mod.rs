@@ -14,16 +14,14 @@ mod sums;
 
 pub use block::BlockMaps;
 pub use configuration::{
-    BlockRecord, BlockUnits, ImageConfiguration, LayerConfiguration, ModelConfiguration,
-    StoredSweep, SweepAbout, SweepConfiguration, units_a_block,
+    BlockRecord, BlockUnits, LayerConfiguration, StoredSweep, SweepAbout, SweepConfiguration,
+    SweepParameters, units_a_block,
 };
 pub use coverage::{Coverage, Rectangles};
 pub use image::{ImageMap, Pixel};
 pub use layer::LayerMaps;
-pub use manifest::{
-    ImageRecord, LayerRecord, Manifest, ModelRecord, SettingsRecord, VerificationRecord,
-};
-pub use merge::{Merged, merge_layer};
+pub use manifest::{LayerRecord, Manifest, VerificationRecord};
+pub use merge::merge_layer;
 pub use payload::{Payload, SideMaps};
 pub use plane::{MeanOver, Plane, map_path, reliability_path};
 pub use statistics::Statistics;

@@ -23,13 +23,13 @@ pub enum Plane {
 
 /// Over which images a pixel's mean is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "snake_case")]
 pub enum MeanOver {
-    /// All of the unit's: where an RF reaches past an image, nothing is added, as the reference
-    /// does it.
+    /// All: images that cut the receptive field count as zeros where it lies outside of them.
     #[default]
     Images,
-    /// Those whose RF's box covers the pixel; where there is none the mean is 0.
+    /// Those in which the receptive field covers the pixel; 0 where there are none.
     Covering,
 }
 

@@ -120,10 +120,9 @@ const ROUNDING: f64 = 1e-12;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::{Deposit, Frame, Occluder, PixelBox};
+    use crate::geometry::{Deposit, Frame, Occluder, PixelBox, Placement};
     use crate::maps::ImageMap;
     use crate::noise::philox4x32_10;
-    use crate::sweep::Placement;
 
     /// An image whose RF of `side` pixels has an occluder of a pixel on each of the columns from
     /// `first` on; those before lie outside of the image.

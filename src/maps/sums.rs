@@ -83,8 +83,7 @@ impl Sums {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::{Deposit, Frame, Occluder};
-    use crate::sweep::Placement;
+    use crate::geometry::{Deposit, Frame, Occluder, Placement};
 
     #[test]
     fn every_second_image_goes_into_the_half_and_moments_are_taken_where_they_are_asked_for() {

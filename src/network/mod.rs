@@ -1,6 +1,8 @@
 //! Networks: a graph of named layers, its shapes, its receptive fields and its weights.
 
+mod configuration;
 mod description;
+mod geometry;
 mod layer;
 mod model;
 mod presets;
@@ -13,9 +15,11 @@ mod tests;
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::error::{ErrorKind, HasKind};
 use crate::files::Digest;
 use crate::geometry::{GeometryError, ImageSize, Projection, Slide};
 
+pub use configuration::ModelConfiguration;
 pub use layer::{Convolution, Input, Layer, LocalResponseNorm, MaxPool, Op};
 pub use model::{Filters, Model, ModelError};
 pub use presets::PRESETS;
@@ -89,6 +93,15 @@ pub enum NetworkError {
         /// Its padding.
         padding: usize,
     },
+}
+
+impl HasKind for NetworkError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NoRoom { .. } => ErrorKind::Input,
+            _ => ErrorKind::Usage,
+        }
+    }
 }
 
 /// The most values that a layer's output may have: 8 GiB of them.

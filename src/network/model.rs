@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::weights::{self, Tensor, WeightsError};
 use super::{LayerId, Network};
+use crate::error::{ErrorKind, HasKind};
 use crate::files::{Digest, FileError, digest_of};
 
 /// What can be wrong with the weights of a network.
@@ -61,6 +62,12 @@ pub enum ModelError {
         /// Values in weight and bias of each that was given.
         found: Vec<[usize; 2]>,
     },
+}
+
+impl HasKind for ModelError {
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Input
+    }
 }
 
 /// The filters of one convolution.

@@ -7,6 +7,7 @@ mod torch;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::error::ParseError;
 use crate::geometry::Occluder;
 
 pub use philox::philox4x32_10;
@@ -163,15 +164,15 @@ impl fmt::Display for Noise {
 }
 
 impl FromStr for Noise {
-    type Err = String;
+    type Err = ParseError;
 
     /// `philox:SEED`, `philox:SEED:DRAW` or `torch:SEED`.
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let wrong = || {
-            format!(
+            ParseError(format!(
                 "`{text}` is not a noise; expected philox:SEED (0 to 2^64-1), philox:SEED:DRAW \
                  (0 to 65535) or torch:SEED (0 to 2^32-1)"
-            )
+            ))
         };
         let parts: Vec<&str> = text.split(':').collect();
         match parts[..] {
@@ -280,7 +281,7 @@ mod tests {
         }
         for wrong in ["", "philox", "torch:-1", "torch:4294967296", "mt:1", "philox:1:2:3"] {
             assert!(
-                wrong.parse::<Noise>().unwrap_err().contains("expected philox:SEED"),
+                wrong.parse::<Noise>().unwrap_err().0.contains("expected philox:SEED"),
                 "{wrong}"
             );
         }

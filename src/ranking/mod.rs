@@ -2,18 +2,28 @@
 
 mod best;
 pub mod block;
+mod configuration;
 pub mod digests;
 mod file;
+mod manifest;
+mod merge;
 
 use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::blocks::BlockError;
 use crate::engine::Extremes;
+use crate::error::{ErrorKind, HasKind};
 use crate::files::FileError;
 
 pub use best::Best;
-pub use file::{Expected, LayerFiles, Provenance};
+pub use configuration::{
+    BlockImages, RankedLayer, RankingConfiguration, RankingRecord, StoredRanking, images_a_block,
+};
+pub use file::{Expected, LayerFiles};
+pub use manifest::RankingManifest;
+pub use merge::merge_ranking;
 
 /// What can be wrong with a ranking.
 #[derive(Debug, Error)]
@@ -21,6 +31,9 @@ pub enum RankingError {
     /// A ranking file that cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The blocks of a ranking.
+    #[error(transparent)]
+    Block(#[from] BlockError),
     /// A ranking that was made for something else.
     #[error("{}: made for {what} {found}; this sweep has {expected}; rank again", path.display())]
     MadeForOther {
@@ -43,6 +56,17 @@ pub enum RankingError {
         /// How many there are.
         there: usize,
     },
+}
+
+impl HasKind for RankingError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::File(error) => error.kind(),
+            Self::Block(error) => error.kind(),
+            Self::MadeForOther { .. } => ErrorKind::Input,
+            Self::TooFew { .. } => ErrorKind::Usage,
+        }
+    }
 }
 
 /// One image in a unit's ranking.

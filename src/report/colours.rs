@@ -8,15 +8,17 @@ use super::figure::Colour;
 
 /// A scale of colours from 0 to the largest value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum ColourMap {
-    /// *magma*: perceptually uniform, from black over red to pale yellow.
+    /// Black, red, pale yellow: perceptually uniform.
     #[default]
     Magma,
-    /// *viridis*: perceptually uniform, from blue over green to yellow.
+    /// Blue, green, yellow: perceptually uniform.
     Viridis,
-    /// *cividis*: perceptually uniform, and the same to the eyes of the colour-blind.
+    /// Blue, grey, yellow: the same to colour-blind eyes.
     Cividis,
-    /// From black to white, as the reference's figures are.
+    /// Black to white, as the reference's figures.
+    #[cfg_attr(feature = "cli", value(alias = "gray"))]
     Grey,
 }
 

@@ -4,15 +4,16 @@ use std::time::{Duration, Instant};
 
 use ndarray::Array3;
 
+use super::SweepError;
 use super::summed::Slots;
-use super::{LayerGeometry, Placement, SweepError};
 use crate::engine::deposit::{Summation, SummedImage};
 use crate::engine::plan::{Axis, Lineage, Planner};
-use crate::engine::{Job, KernelWork, Prepared, Watch};
-use crate::geometry::{Deposit, GeometryError, Span};
+use crate::engine::{Job, KernelWork, Prepared};
+use crate::geometry::{Deposit, GeometryError, LayerGeometry, Placement, Span};
 use crate::images::ImageError;
 use crate::network::{LayerId, Network, NetworkError, Op};
 use crate::noise::{Noise, philox4x32_10};
+use crate::progress::Progress;
 
 /// Multiply-adds of a presentation to one layer, on average.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -204,7 +205,7 @@ pub fn calibrate(
     geometry: &LayerGeometry,
     images: &mut dyn Iterator<Item = Result<Array3<f32>, ImageError>>,
     time: Duration,
-    watch: &Watch<'_>,
+    progress: &Progress<'_>,
 ) -> Result<Trial, SweepError> {
     const MOST_IMAGES: usize = 16;
     let mut held: Vec<Array3<f32>> = Vec::new();
@@ -215,7 +216,7 @@ pub fn calibrate(
             held.push(image?);
         }
         let at_least = if maps < most { Duration::ZERO } else { time };
-        let trial = try_out(engine, layer, geometry, &held, (maps, at_least), watch)?;
+        let trial = try_out(engine, layer, geometry, &held, (maps, at_least), progress)?;
         // Few maps share few plans, so small trials are slower than a sweep.
         if trial.seconds >= 0.5 * time.as_secs_f64() {
             return Ok(trial);
@@ -237,7 +238,7 @@ pub fn try_out(
     geometry: &LayerGeometry,
     images: &[Array3<f32>],
     (maps, at_least): (usize, Duration),
-    watch: &Watch<'_>,
+    progress: &Progress<'_>,
 ) -> Result<Trial, SweepError> {
     let places = places(geometry, maps)?;
     let jobs: Vec<Job<'_>> = places
@@ -260,10 +261,10 @@ pub fn try_out(
         match &mut kept {
             Some(kept) => {
                 kept.clear()?;
-                kept.present(&jobs, &firsts, watch)?;
+                kept.present(&jobs, &firsts, progress)?;
                 kept.sum(&summation)?;
             }
-            None => drop(engine.present(layer, &jobs, watch)?),
+            None => drop(engine.present(layer, &jobs, progress)?),
         }
         times += 1;
     }

@@ -5,13 +5,14 @@ use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::iter::Sum;
 use std::ops::Range;
 
-use super::{LayerGeometry, MemoryShares, Placement, SweepError};
-use crate::engine::{Prepared, Presented, Watch};
-use crate::geometry::GeometryError;
+use super::{MemoryShares, SweepError};
+use crate::engine::{Prepared, Presented};
+use crate::geometry::{GeometryError, LayerGeometry, Placement};
 use crate::images::ImageFolder;
 use crate::network::LayerId;
 use crate::noise::Noise;
 use crate::parts::parts;
+use crate::progress::Progress;
 use crate::ranking::{Entry, LayerRanking, Side};
 
 /// A sweep of one layer's units over their ranked images.
@@ -133,13 +134,13 @@ impl LayerSweep<'_> {
     /// `finished` returns.
     pub fn run<E: From<SweepError>>(
         &self,
-        watch: &Watch<'_>,
+        progress: &Progress<'_>,
         mut finished: impl FnMut(Finished<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let targets: Vec<Target> = self.targets(self.units).collect();
         for part in self.parts(&targets)? {
             let targets = &targets[part];
-            let presented = self.present(targets, watch)?;
+            let presented = self.present(targets, progress)?;
             for (target, presented) in targets.iter().zip(presented.chunks(self.draws.len().max(1)))
             {
                 let placement = self.placement(target).map_err(SweepError::from)?;
@@ -162,11 +163,15 @@ impl LayerSweep<'_> {
 
     /// Presents all occluders of some targets; returns what each target's did in each draw of the
     /// noise.
-    fn present(&self, targets: &[Target], watch: &Watch<'_>) -> Result<Vec<Presented>, SweepError> {
+    fn present(
+        &self,
+        targets: &[Target],
+        progress: &Progress<'_>,
+    ) -> Result<Vec<Presented>, SweepError> {
         let nothing = Presented { response: 0.0, differences: Vec::new() };
         let mut presented = vec![nothing; targets.len() * self.draws.len()];
         self.in_batches(targets, |places, jobs| {
-            let outcomes = self.engine.present(self.layer, jobs, watch)?;
+            let outcomes = self.engine.present(self.layer, jobs, progress)?;
             let responses = outcomes.iter().map(|outcome| outcome.response).collect();
             for (&place, outcome) in places.iter().zip(outcomes) {
                 presented[place] = outcome;

@@ -113,15 +113,15 @@ fn image_bytes(ImageSize { height, width }: ImageSize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{CpuEngine, EngineError, Prepared, ReferenceEngine};
+    use crate::engine::{CpuEngine, EngineError, EngineName, Prepared, ReferenceEngine};
     use crate::network::Network;
 
     /// Stands in for an engine of a GPU.
     struct OnDevice;
 
     impl Engine for OnDevice {
-        fn name(&self) -> &'static str {
-            "on a device"
+        fn name(&self) -> EngineName {
+            EngineName::CudaIncremental
         }
 
         fn has_kernels(&self) -> bool {

@@ -4,7 +4,6 @@ mod batches;
 mod estimate;
 mod layer;
 mod memory;
-mod placement;
 mod present;
 mod rank;
 mod summed;
@@ -14,6 +13,7 @@ mod verification;
 use thiserror::Error;
 
 use crate::engine::EngineError;
+use crate::error::{ErrorKind, HasKind};
 use crate::geometry::GeometryError;
 use crate::images::ImageError;
 use crate::network::NetworkError;
@@ -24,7 +24,6 @@ pub use estimate::{
 };
 pub use layer::{Extent, Finished, LayerSweep};
 pub use memory::{MemoryShares, TooLittleMemory};
-pub use placement::{LayerGeometry, Placement};
 pub use rank::{Ranked, Rankings, rank};
 pub use summed::Summed;
 pub use units::UnitSelection;
@@ -64,4 +63,16 @@ pub enum SweepError {
         /// The ranking's.
         ranked: f32,
     },
+}
+
+impl HasKind for SweepError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Image(error) => error.kind(),
+            Self::Engine(error) => error.kind(),
+            Self::Network(error) => error.kind(),
+            Self::Geometry(error) => error.kind(),
+            Self::RankedOtherwise { .. } => ErrorKind::Input,
+        }
+    }
 }

@@ -7,8 +7,9 @@ use ndarray::Array3;
 
 use super::batches::batches;
 use super::layer::Target;
-use super::{LayerSweep, Placement, SweepError};
+use super::{LayerSweep, SweepError};
 use crate::engine::{EngineError, Job};
+use crate::geometry::Placement;
 use crate::ranking::Entry;
 
 impl LayerSweep<'_> {

@@ -6,9 +6,10 @@ use std::thread;
 use ndarray::ArrayView3;
 
 use super::SweepError;
-use crate::engine::{Begun, EngineError, Extremes, Prepared, Watch};
+use crate::engine::{Begun, EngineError, Extremes, Prepared};
 use crate::files::Digest;
 use crate::images::{Image, ImageFolder};
+use crate::progress::Progress;
 use crate::ranking::{Collector, LayerRanking};
 
 /// Some images, ranked among themselves.
@@ -34,9 +35,9 @@ pub fn rank(
     (images, range): (&ImageFolder, Range<usize>),
     n: usize,
     threads: usize,
-    watch: &Watch<'_>,
+    progress: &Progress<'_>,
 ) -> Result<Ranked, SweepError> {
-    let mut rankings = Rankings::new(engine, units, n, range.start, watch);
+    let mut rankings = Rankings::new(engine, units, n, range.start, progress);
     let mut digests = Vec::with_capacity(range.len());
     let indices: Vec<usize> = range.collect();
     images.stream(&indices, threads, |stream| {
@@ -64,7 +65,7 @@ pub fn rank(
 /// Rankings in the making, one a layer, of images that follow each other.
 pub struct Rankings<'e> {
     engine: &'e dyn Prepared,
-    watch: &'e Watch<'e>,
+    progress: &'e Progress<'e>,
     /// The index of the next image.
     next: usize,
     /// What the engine has begun with in the last images.
@@ -91,11 +92,11 @@ impl<'e> Rankings<'e> {
         units: &[usize],
         n: usize,
         first: usize,
-        watch: &'e Watch<'e>,
+        progress: &'e Progress<'e>,
     ) -> Self {
         let layers = units.iter().map(|&units| Collector::new(units, n)).collect();
         let lists = Lists { layers, next: first, found: Vec::new() };
-        Self { engine, watch, next: first, begun: None, lists }
+        Self { engine, progress, next: first, begun: None, lists }
     }
 
     /// Ranks some more images, which are not needed afterwards.
@@ -103,7 +104,7 @@ impl<'e> Rankings<'e> {
     /// # Errors
     /// As [`Prepared::extremes`], of these images or of those before.
     pub fn add(&mut self, images: &[ArrayView3<'_, f32>]) -> Result<(), EngineError> {
-        let Self { engine, watch, next, begun, lists } = self;
+        let Self { engine, progress, next, begun, lists } = self;
         // A device begins with these images before those before are waited for, so that it always has
         // something to do. It also leaves the processor free: what was found even before goes into the
         // lists meanwhile.
@@ -111,7 +112,7 @@ impl<'e> Rankings<'e> {
             // Where no thread is to be had it is done behind.
             let _ =
                 thread::Builder::new().name("rankings".into()).spawn_scoped(scope, || lists.keep());
-            let before = begun.replace(engine.begin_extremes(images, *next, watch)?);
+            let before = begun.replace(engine.begin_extremes(images, *next, progress)?);
             before.map_or(Ok(Vec::new()), |before| before())
         })?;
         *next += images.len();

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use super::layer::Target;
-use super::{LayerSweep, Placement, SweepError};
-use crate::engine::Watch;
+use super::{LayerSweep, SweepError};
 use crate::engine::deposit::{Deposits, MapSums, Summation, SummedImage};
-use crate::geometry::Deposit;
+use crate::geometry::{Deposit, Placement};
 use crate::parts::parts;
+use crate::progress::Progress;
 use crate::ranking::Side;
 
 /// What is summed over the images of one end of a unit's ranking.
@@ -54,7 +54,7 @@ impl LayerSweep<'_> {
     pub fn run_summed<E: From<SweepError>>(
         &self,
         (deposit, moments): (Deposit, bool),
-        watch: &Watch<'_>,
+        progress: &Progress<'_>,
         mut finished: impl FnMut(Summed<'_>) -> Result<(), E>,
     ) -> Result<bool, E> {
         let targets: Vec<Target> = self.targets(self.units).collect();
@@ -99,7 +99,7 @@ impl LayerSweep<'_> {
             kept.clear().map_err(SweepError::from)?;
             self.in_batches(targets, |places, jobs| {
                 let firsts: Vec<usize> = places.iter().map(|&place| firsts[place]).collect();
-                kept.present(jobs, &firsts, watch)
+                kept.present(jobs, &firsts, progress)
             })?;
             let sums = kept.sum(&summation).map_err(SweepError::from)?;
             for (map, sums) in maps.iter().zip(&sums) {

@@ -3,6 +3,8 @@
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use crate::error::ParseError;
+
 /// Units by number and range, `0-15,40`; any layer's all where none is named.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnitSelection(Vec<RangeInclusive<usize>>);
@@ -32,9 +34,9 @@ impl UnitSelection {
 }
 
 impl FromStr for UnitSelection {
-    type Err = String;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let range = |part: &str| -> Option<RangeInclusive<usize>> {
             let (first, last) = part.split_once('-').unwrap_or((part, part));
             let range = first.trim().parse().ok()?..=last.trim().parse().ok()?;
@@ -43,10 +45,10 @@ impl FromStr for UnitSelection {
         text.split(',')
             .map(|part| {
                 range(part).ok_or_else(|| {
-                    format!(
+                    ParseError(format!(
                         "`{part}` is neither a unit nor a range of units; expected a list such as \
                          0-15,40"
-                    )
+                    ))
                 })
             })
             .collect::<Result<_, _>>()

@@ -6,9 +6,10 @@ use std::ops::Range;
 use ndarray::Array3;
 
 use super::{Finished, LayerSweep, SweepError};
-use crate::engine::{Job, Prepared, Presented, Watch};
+use crate::engine::{Job, Prepared, Presented};
 use crate::geometry::Occluder;
 use crate::noise::philox4x32_10;
+use crate::progress::Progress;
 use crate::ranking::Entry;
 
 /// A random choice of a sweep's presentations, and what the sweep found for them.
@@ -117,7 +118,7 @@ impl Verification {
         mut sample: Sample,
         plain: &dyn Prepared,
         tolerance: f64,
-        watch: &Watch<'_>,
+        progress: &Progress<'_>,
     ) -> Result<Self, SweepError> {
         let presentations = sample.taken.len() as u64;
         sample.taken.sort_by_key(|sampled| sampled.entry.image);
@@ -141,7 +142,9 @@ impl Verification {
                     noise: sweep.draws[sampled.draw],
                 })
                 .collect();
-            for (sampled, presented) in some.iter().zip(plain.present(sweep.layer, &jobs, watch)?) {
+            for (sampled, presented) in
+                some.iter().zip(plain.present(sweep.layer, &jobs, progress)?)
+            {
                 let expected = presented.differences[0];
                 let error = (f64::from(sampled.difference) - f64::from(expected)).abs();
                 let largest = f64::from(sampled.largest);
@@ -164,9 +167,8 @@ impl Verification {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::Frame;
+    use crate::geometry::{Frame, Placement};
     use crate::ranking::Side;
-    use crate::sweep::Placement;
 
     /// What a sample takes of ten maps with seven presentations each, cut into `blocks` of maps.
     fn taken_of(blocks: &[Range<usize>], count: u64, seed: u64) -> Vec<(usize, f32)> {

@@ -1,14 +1,13 @@
 //! The full method against the plain engine.
 
+use occlumap::progress::{CancelToken, Progress};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use ndarray::Array3;
 use occlumap::engine::cuda::Device;
 use occlumap::engine::deposit::{Deposits, Summation, SummedImage};
 use occlumap::engine::{
-    Begun, CudaFullEngine, Engine, EngineError, Extremes, Job, Prepared, Presented,
-    ReferenceEngine, Watch,
+    Begun, CudaFullEngine, Engine, EngineError, Extremes, Job, Prepared, Presented, ReferenceEngine,
 };
 use occlumap::geometry::{ImageSize, Occluder};
 use occlumap::network::{LayerId, Model, Network};
@@ -64,15 +63,15 @@ pub fn try_to_rank(
 ) -> Result<Vec<Vec<Vec<Extremes>>>, EngineError> {
     let (model, layers) = prepared(golden);
     let prepared = engine.prepare(&model, &layers, SIZE)?;
-    let stop = AtomicBool::new(false);
-    let watch = Watch::new(&stop);
+    let cancel = CancelToken::default();
+    let progress = Progress::new(&cancel);
     let images = images(count);
     let (mut begun, mut found): (Option<Begun<'_>>, _) = (None, Vec::new());
     for (place, some) in images.chunks(at_a_time).enumerate() {
         // Gone as soon as they are no longer needed.
         let some = some.to_vec();
         let views: Vec<_> = some.iter().map(|image| image.view()).collect();
-        let next = prepared.begin_extremes(&views, place * at_a_time, &watch)?;
+        let next = prepared.begin_extremes(&views, place * at_a_time, &progress)?;
         if let Some(before) = begun.replace(next) {
             found.extend(before()?);
         }
@@ -80,7 +79,7 @@ pub fn try_to_rank(
     if let Some(last) = begun {
         found.extend(last()?);
     }
-    assert_eq!(watch.done(), u64::from(count));
+    assert_eq!(progress.done(), u64::from(count));
     Ok(found)
 }
 
@@ -93,7 +92,7 @@ pub fn present(engine: &dyn Engine, which: (&Golden, usize), at_a_time: usize) -
 fn on_jobs<T>(
     engine: &dyn Engine,
     (golden, from_end): (&Golden, usize),
-    body: impl FnOnce(&dyn Prepared, LayerId, &[Job<'_>], &Watch<'_>) -> Result<T, EngineError>,
+    body: impl FnOnce(&dyn Prepared, LayerId, &[Job<'_>], &Progress<'_>) -> Result<T, EngineError>,
 ) -> Result<T, EngineError> {
     let (model, layers) = prepared(golden);
     let layer = layers[layers.len() - 1 - from_end];
@@ -121,10 +120,10 @@ fn on_jobs<T>(
             },
         })
         .collect();
-    let stop = AtomicBool::new(false);
-    let watch = Watch::new(&stop);
-    let found = body(&*prepared, layer, &jobs, &watch)?;
-    assert_eq!(watch.done(), 7 * 12);
+    let cancel = CancelToken::default();
+    let progress = Progress::new(&cancel);
+    let found = body(&*prepared, layer, &jobs, &progress)?;
+    assert_eq!(progress.done(), 7 * 12);
     Ok(found)
 }
 
@@ -134,10 +133,10 @@ pub fn try_to_present(
     which: (&Golden, usize),
     at_a_time: usize,
 ) -> Result<Vec<Presented>, EngineError> {
-    on_jobs(engine, which, |prepared, layer, jobs, watch| {
+    on_jobs(engine, which, |prepared, layer, jobs, progress| {
         let mut presented = Vec::new();
         for some in jobs.chunks(at_a_time) {
-            presented.extend(prepared.present(layer, some, watch)?);
+            presented.extend(prepared.present(layer, some, progress)?);
         }
         Ok(presented)
     })
@@ -149,13 +148,13 @@ pub fn try_to_sum(
     engine: &dyn Engine,
     which: (&Golden, usize),
 ) -> Result<Option<Vec<f64>>, EngineError> {
-    on_jobs(engine, which, |prepared, layer, jobs, watch| {
+    on_jobs(engine, which, |prepared, layer, jobs, progress| {
         let Some(mut kept) = prepared.keep(layer, 7 * 12)? else {
-            prepared.present(layer, jobs, watch)?;
+            prepared.present(layer, jobs, progress)?;
             return Ok(None);
         };
         let firsts: Vec<usize> = (0..7).map(|job| 12 * job).collect();
-        kept.present(jobs, &firsts, watch)?;
+        kept.present(jobs, &firsts, progress)?;
         let image = |&differences: &usize| SummedImage { deposits: 0, differences, occluders: 12 };
         let sums = kept.sum(&Summation {
             slots: 12,

@@ -1,16 +1,15 @@
 //! Agreement with the reference, at every precision and by both methods, and with the CPU.
 #![allow(clippy::print_stdout, reason = "the largest errors are worth a line")]
 
+use occlumap::progress::{CancelToken, Progress};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use ndarray::{Array3, Ix3};
 use occlumap::engine::cuda::{CudaEngine, CudaFullEngine, Device, Precision};
-use occlumap::engine::{CpuEngine, Engine, Job, Watch};
-use occlumap::geometry::{GridRule, ImageSize, Occluder};
+use occlumap::engine::{CpuEngine, Engine, Job};
+use occlumap::geometry::{GridRule, ImageSize, LayerGeometry, Occluder};
 use occlumap::network::{Model, Network};
 use occlumap::noise::Noise;
-use occlumap::sweep::LayerGeometry;
 
 use crate::common::{Golden, Key, floats, largest, to_f64, vector};
 use crate::emulator::{Gpu, has_tensor_cores, on_device};
@@ -90,9 +89,9 @@ fn agrees(
             noise: Noise::Torch { seed: key.torch_seed },
         };
         let present = |engine: &dyn Engine| {
-            let stop = AtomicBool::new(false);
+            let cancel = CancelToken::default();
             let prepared = engine.prepare(&model, &[layer], size).unwrap();
-            prepared.present(layer, &[job], &Watch::new(&stop)).unwrap().remove(0).differences
+            prepared.present(layer, &[job], &Progress::new(&cancel)).unwrap().remove(0).differences
         };
         // The form of the CPU's that rounds least: its default is off by up to 8e-6 itself.
         let direct = CpuEngine { direct: true, ..CpuEngine::default() };

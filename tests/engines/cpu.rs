@@ -1,10 +1,9 @@
 //! The incremental CPU engine.
 
 use occlumap::engine::{CpuEngine, Job};
-use occlumap::geometry::{GridRule, ImageSize};
+use occlumap::geometry::{GridRule, ImageSize, LayerGeometry};
 use occlumap::network::Network;
 use occlumap::noise::Noise;
-use occlumap::sweep::LayerGeometry;
 
 use crate::common::networks::model;
 use crate::suite::{self, Tolerance, Trials, bits, corners, image, present, preset_agrees};

@@ -1,15 +1,14 @@
 //! The incremental engine on a GPU, or on the emulator.
 
+use occlumap::progress::{CancelToken, Progress};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use ndarray::Array3;
 use occlumap::engine::cuda::{CudaEngine, Device, Precision};
-use occlumap::engine::{Engine, Job, KernelWork, Watch};
-use occlumap::geometry::{GridRule, ImageSize};
+use occlumap::engine::{Engine, Job, KernelWork};
+use occlumap::geometry::{GridRule, ImageSize, LayerGeometry};
 use occlumap::network::{LayerId, Model, Network};
 use occlumap::noise::Noise;
-use occlumap::sweep::LayerGeometry;
 
 use crate::emulator::{has_tensor_cores, on_address_sanitizer, on_device};
 use crate::suite::{self, Tolerance, Trials, preset_agrees};
@@ -193,10 +192,10 @@ fn what_fp16_cannot_hold_is_told() {
             (model.network().convolution("conv3").unwrap(), ImageSize::new(140, 127));
         let image = suite::image(size, 0) * 1e6;
         let present = |precision| {
-            let (engine, stop) = (engine(precision), AtomicBool::new(false));
+            let (engine, cancel) = (engine(precision), CancelToken::default());
             let prepared = engine.prepare(&model, &[layer], size).unwrap();
             in_the_middle((&model, layer), &image, 20, |job| {
-                prepared.present(layer, &[job], &Watch::new(&stop))
+                prepared.present(layer, &[job], &Progress::new(&cancel))
             })
         };
         assert!(present(Precision::Tf32).is_ok());

@@ -1,16 +1,15 @@
 //! Problems that every incremental engine has to solve, checked against the plain engine in 64-bit
 //! arithmetic.
 
-use std::sync::atomic::AtomicBool;
+use occlumap::progress::{CancelToken, Progress};
 
 use ndarray::Array3;
-use occlumap::engine::{Engine, Float64Engine, Job, Presented, Watch};
+use occlumap::engine::{Engine, Float64Engine, Job, Presented};
 use occlumap::geometry::{
-    GridRule, ImageSize, Lattice, Occluder, OccluderSize, OccluderStride, PixelBox,
+    GridRule, ImageSize, Lattice, LayerGeometry, Occluder, OccluderSize, OccluderStride, PixelBox,
 };
 use occlumap::network::{Convolution, LayerId, Model, Network};
 use occlumap::noise::{Noise, TorchStream};
-use occlumap::sweep::LayerGeometry;
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestCaseResult, TestRunner};
 
@@ -74,12 +73,12 @@ pub fn present(
 ) -> Vec<Presented> {
     let shape = jobs[0].image.shape();
     let size = ImageSize::new(shape[1], shape[2]);
-    let stop = AtomicBool::new(false);
-    let watch = Watch::new(&stop);
+    let cancel = CancelToken::default();
+    let progress = Progress::new(&cancel);
     let presented = engine.prepare(model, &[layer], size).expect("room");
-    let presented = presented.present(layer, jobs, &watch).expect("finite responses");
+    let presented = presented.present(layer, jobs, &progress).expect("finite responses");
     let all: usize = jobs.iter().map(|job| job.occluders.len()).sum();
-    assert_eq!(watch.done(), all as u64);
+    assert_eq!(progress.done(), all as u64);
     presented
 }
 

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::demo::{ELONGATED, Judged};
-use crate::report::Gaussian;
+use occlumap::demo::{ELONGATED, Judged};
+use occlumap::report::Gaussian;
 
 /// A row a unit: the true field, the one found, the verdict.
 pub(super) fn table(layers: &[Judged]) -> String {

@@ -6,13 +6,12 @@ use clap::Args;
 
 use super::{DrawingArguments, check_index, numbers};
 use crate::cli::arguments::{OccluderArguments, at_least_one};
-use crate::cli::failure::{Failure, OrUsage};
-use crate::geometry::{ImageSize, Occluder, PixelBox, every_nth};
-use crate::images::ImageFolder;
-use crate::network::Network;
-use crate::report::Tones;
-use crate::report::drawing::{self, draw_grid};
-use crate::sweep::LayerGeometry;
+use crate::cli::failure::Failure;
+use occlumap::geometry::{ImageSize, LayerGeometry, Occluder, PixelBox, every_nth};
+use occlumap::images::ImageFolder;
+use occlumap::report::Tones;
+use occlumap::report::drawing::{self, draw_grid};
+use occlumap::runs::ChosenLayers;
 
 /// The image's size where no image is given, AlexNet's in the reference.
 const SIZE: usize = 227;
@@ -107,11 +106,11 @@ impl Grid {
         let model = self.model.as_deref().unwrap_or_default();
         let name = self.layer.as_deref().unwrap_or_default();
         let [y, x] = self.position.unwrap_or_default();
-        let network = Network::named(model).or_usage()?;
-        let layer = network.convolution(name.trim()).or_usage()?;
-        let rule = self.occluders.rule(&network, &[layer])?;
-        let geometry =
-            LayerGeometry::new(&network, layer, size, rule, self.occluders.every).or_usage()?;
+        let chosen = ChosenLayers::new(model, &[name.into()])?;
+        let rule = self.occluders.rule();
+        chosen.check_grid(rule)?;
+        let (network, layer) = (&chosen.network, chosen.layers[0]);
+        let geometry = LayerGeometry::new(network, layer, size, rule, self.occluders.every)?;
         let output = geometry.output;
         if y >= output.height || x >= output.width {
             return Err(Failure::usage(format!(
@@ -120,7 +119,7 @@ impl Grid {
                 output.width - 1
             )));
         }
-        let placement = geometry.placement(y, x).or_usage()?;
+        let placement = geometry.placement(y, x)?;
         let Some(pixels) = placement.pixels else {
             return Err(Failure::usage(format!(
                 "the receptive field of {name} at {y},{x} lies in the padding: it has no occluders"
@@ -144,7 +143,7 @@ impl Grid {
             )));
         }
         let pixels = PixelBox { y_min, x_min, y_max, x_max };
-        let occluders = self.occluders.unchecked_rule().occluders(&pixels, rf, size).or_usage()?;
+        let occluders = self.occluders.rule().occluders(&pixels, rf, size)?;
         let title = format!("box from y {y_min}, x {x_min} to y {y_max}, x {x_max}");
         let occluders = every_nth(occluders, self.occluders.every);
         Ok(Placed { title, rf, pixels, occluders })

@@ -5,11 +5,11 @@ use clap::Args;
 use super::{DrawingArguments, check_index, numbers};
 use crate::cli::arguments::{ImageArguments, at_least_one};
 use crate::cli::failure::Failure;
-use crate::geometry;
-use crate::images::ImageFolder;
-use crate::noise::Noise;
-use crate::report::Tones;
-use crate::report::drawing::draw_occluder;
+use occlumap::geometry;
+use occlumap::images::ImageFolder;
+use occlumap::noise::Noise;
+use occlumap::report::Tones;
+use occlumap::report::drawing::draw_occluder;
 
 /// Draw an image with one occluder
 ///

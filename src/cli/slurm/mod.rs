@@ -10,19 +10,17 @@ use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, anyhow};
 use clap::Args;
+use occlumap::files::{FileError, write_atomically};
+use occlumap::runs::{self, DeviceChoice};
 
 use self::arguments::SlurmArguments;
 use self::line::RunLine;
 use self::scripts::{Part, Scripts};
-use super::device::DeviceName;
+use super::arguments::RunningArguments;
 use super::failure::Failure;
-use super::ranking::RankingJob;
 use super::run::Run;
-use super::sweep::Work;
-use crate::engine::ReferenceEngine;
-use crate::files::{FileError, write_atomically};
+use super::terminal::Session;
 
 /// Write, and submit, the jobs that do a `run` on a Slurm cluster
 ///
@@ -78,7 +76,9 @@ impl Slurm {
         let program = if let Some(program) = &slurm.program {
             program.clone().into_bytes()
         } else {
-            let path = std::env::current_exe().context("this program's path is not known")?;
+            let path = std::env::current_exe().map_err(|error| {
+                Failure::failed(format!("this program's path is not known: {error}"))
+            })?;
             shell::quoted(path.as_os_str().as_encoded_bytes())
         };
         let processes = slurm.gpus.as_ref().map_or(1, |gpus| gpus.count);
@@ -87,20 +87,23 @@ impl Slurm {
             slurm.cpus_per_task.unwrap_or(asked.map_or(PROCESSORS, |threads| threads * processes));
         let threads = asked.unwrap_or((processors / processes).max(1));
         check_device(&run, &slurm)?;
-        let (work, blocks) = check_run(run, threads, slurm.asks_for_gpus())?;
-        let arguments = &work.arguments;
-        let needed = processes as u64 * arguments.memory.as_u64();
+        let running = RunningArguments { threads: Some(threads), ..run.common.running };
+        let session = Session::start(&running)?;
+        let settings = run.settings()?;
+        let checked = runs::check(&settings, slurm.asks_for_gpus(), &session.context())?;
+        let input = &settings.sweep.input;
+        let needed = processes as u64 * settings.sweep.memory;
         let memory = slurm.mem.map_or(needed + needed / 4, |memory| memory.as_u64());
         let scripts = Scripts {
             program,
             options: &options,
-            ranking: slurm.array.at_most(blocks),
+            ranking: slurm.array.at_most(checked.ranking_blocks),
             processes,
             threads: asked.is_none().then_some(threads),
             processors,
             mebibytes: memory.div_ceil(1 << 20),
             out: &out,
-            needed: vec![arguments.images.images.as_path(), arguments.model.weights.as_path()],
+            needed: vec![input.images.as_path(), input.weights.as_path()],
             slurm: &slurm,
             folder: folder.clone(),
             logs: logs.clone(),
@@ -113,61 +116,33 @@ impl Slurm {
             write_atomically(&folder.join(name), |file| file.write_all(&text))?;
         }
         let submit = folder.join("submit.sh");
-        work.progress.say(format!("wrote {} into {}", names.join(", "), folder.display()));
+        session.say(format!("wrote {} into {}", names.join(", "), folder.display()));
         if slurm.submit {
             return submit_all(&submit);
         }
         let submit = shell::quoted(submit.as_os_str().as_encoded_bytes());
-        work.progress.say(format!("`bash {}` submits them", String::from_utf8_lossy(&submit)));
+        session.say(format!("`bash {}` submits them", String::from_utf8_lossy(&submit)));
         Ok(())
     }
 }
 
 /// Checks that tasks have the GPUs that the run is to use, and the other way round.
 fn check_device(run: &Run, slurm: &SlurmArguments) -> Result<(), Failure> {
-    let problem = match (run.common.method.device(), &slurm.gpus) {
-        (DeviceName::Cpu, Some(_)) => {
+    let problem = match (&run.common.compute.device.device, &slurm.gpus) {
+        (DeviceChoice::Cpu, Some(_)) => {
             "--device cpu leaves the GPUs of --gpus idle; give one or the other"
         }
-        (device @ (DeviceName::All | DeviceName::Cuda(_)), _)
-            if *device != DeviceName::Cuda(vec![0]) =>
+        (device @ (DeviceChoice::AllCuda | DeviceChoice::Cuda(_)), _)
+            if *device != DeviceChoice::Cuda(vec![0]) =>
         {
             "--device: each process of a task sees its own GPU alone; give cuda, without a number"
         }
-        (DeviceName::Cuda(_), None) if !slurm.asks_for_gpus() => {
+        (DeviceChoice::Cuda(_), None) if !slurm.asks_for_gpus() => {
             "--device cuda: tasks get no GPU without --gpus (or --sbatch=OPTION that asks for one)"
         }
         _ => return Ok(()),
     };
     Err(Failure::usage(problem))
-}
-
-/// Checks all that `run` checks before it starts, with so many threads, and that the results that are
-/// there are its own; returns that, and the number of the ranking's blocks. No GPU is opened: it is
-/// where the tasks will run.
-fn check_run(run: Run, threads: usize, gpus: bool) -> Result<(Work, usize), Failure> {
-    let Run { top, rank_only, mut common } = run;
-    // Here it is about scripts alone.
-    common.force = false;
-    let engines = common.method.engine_names(gpus)?;
-    common.method = common.method.elsewhere(gpus)?;
-    common.running.threads = Some(threads);
-    let work = Work::open(common, &[])?;
-    let inputs = &work.inputs;
-    inputs.check_top(top)?;
-    let job = RankingJob {
-        inputs,
-        engines: &[Box::new(ReferenceEngine)],
-        top,
-        threads: work.threads,
-        progress: work.progress,
-        output: &work.output,
-    };
-    let (blocks, ranking) = job.check()?;
-    if !rank_only {
-        work.check(ranking.as_ref(), top, &engines)?;
-    }
-    Ok((work, blocks))
 }
 
 /// OUT-slurm.
@@ -230,7 +205,7 @@ fn check_new(folder: &Path, names: &[String]) -> Result<(), Failure> {
 fn check_sbatch() -> Result<(), Failure> {
     let found = Command::new("sbatch").arg("--version").stdout(Stdio::null()).status();
     found.map(drop).map_err(|error| {
-        Failure::Failed(anyhow!(
+        Failure::failed(format!(
             "sbatch cannot be started: {error}; without --submit the scripts are written, to be \
              submitted where Slurm is"
         ))
@@ -239,11 +214,13 @@ fn check_sbatch() -> Result<(), Failure> {
 
 /// Runs the script that submits all parts; it tells which jobs they are.
 fn submit_all(script: &Path) -> Result<(), Failure> {
-    let status = Command::new("bash").arg(script).status().context("bash cannot be started")?;
+    let status = Command::new("bash").arg(script).status();
+    let status =
+        status.map_err(|error| Failure::failed(format!("bash cannot be started: {error}")))?;
     if status.success() {
         return Ok(());
     }
-    Err(Failure::Failed(anyhow!(
+    Err(Failure::failed(format!(
         "nothing was submitted; the scripts are there, and `bash {}` tries again",
         script.display()
     )))

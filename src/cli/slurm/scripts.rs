@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::arguments::{Gpus, SlurmArguments};
 use super::array::Array;
 use super::shell::{directive, quoted};
-use crate::VERSION;
+use occlumap::VERSION;
 
 /// One of the jobs that Slurm is given, each after the one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -61,10 +61,9 @@ mod tests {
     use crate::engine::Job;
     use crate::engine::order::in_order_of_plans;
     use crate::engine::plan::Lineage;
-    use crate::geometry::{GridRule, ImageSize};
+    use crate::geometry::{GridRule, ImageSize, LayerGeometry};
     use crate::network::Network;
     use crate::noise::Noise;
-    use crate::sweep::LayerGeometry;
 
     #[test]
     fn every_thread_has_several_chunks_and_none_is_too_large() {

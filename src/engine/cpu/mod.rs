@@ -60,10 +60,11 @@ use super::order::{Member, OnImage, by_image, in_order_of_plans};
 use super::plan::{Axis, PlanKey, Planner};
 use super::request::{check_jobs, not_prepared};
 use super::spare::Spare;
-use super::{Engine, EngineError, Extremes, Job, Prepared, Presented, ReferenceEngine, Watch};
+use super::{Engine, EngineError, EngineName, Extremes, Job, Prepared, Presented, ReferenceEngine};
 use crate::geometry::ImageSize;
 use crate::network::{LayerId, Model};
 use crate::parts::parts;
+use crate::progress::Progress;
 
 /// The incremental engine, on all threads of the current rayon pool.
 #[derive(Clone, Copy, Debug)]
@@ -85,8 +86,8 @@ impl Default for CpuEngine {
 }
 
 impl Engine for CpuEngine {
-    fn name(&self) -> &'static str {
-        if self.direct { "cpu-direct" } else { "cpu-incremental" }
+    fn name(&self) -> EngineName {
+        if self.direct { EngineName::CpuDirect } else { EngineName::CpuIncremental }
     }
 
     fn weight_bytes(&self, model: &Model, layers: &[LayerId]) -> usize {
@@ -155,10 +156,10 @@ impl Incremental<'_> {
         images: &[OnImage],
         jobs: &[Job<'_>],
         presented: &mut [Presented],
-        watch: &Watch<'_>,
+        progress: &Progress<'_>,
     ) -> Result<(), EngineError> {
         let compute = |on_image: &OnImage| {
-            if watch.stopped() {
+            if progress.is_cancelled() {
                 return Err(EngineError::Stopped);
             }
             let image = &jobs[on_image.jobs[0]].image;
@@ -183,7 +184,7 @@ impl Incremental<'_> {
         let ordered = in_order_of_plans(ready.iter().map(|ready| ready.job), &mut planner);
         let chunks = chunks(&ordered, &planner, rayon::current_num_threads());
         let compute = |chunk: &Vec<Group<'_>>| {
-            if watch.stopped() {
+            if progress.is_cancelled() {
                 return Err(EngineError::Stopped);
             }
             let presentation = |&(_, member): &(PlanKey, Member)| {
@@ -196,7 +197,7 @@ impl Incremental<'_> {
             let batches: Vec<Batch<'_>> = chunk.iter().map(batch).collect();
             let differences =
                 self.scratch.with(|scratch| present(target, &batches, scratch, self.isa));
-            watch.advance(differences.len() as u64);
+            progress.advance(differences.len() as u64);
             for (&(_, member), difference) in chunk.iter().copied().flatten().zip(differences) {
                 let ready = &ready[member.job as usize];
                 self.finite(layer, ready.job, ready.response + difference)?;
@@ -219,16 +220,16 @@ impl Prepared for Incremental<'_> {
         &self,
         images: &[ArrayView3<'_, f32>],
         first: usize,
-        watch: &Watch<'_>,
+        progress: &Progress<'_>,
     ) -> Result<Vec<Vec<Vec<Extremes>>>, EngineError> {
-        self.plain.extremes(images, first, watch)
+        self.plain.extremes(images, first, progress)
     }
 
     fn present(
         &self,
         layer: LayerId,
         jobs: &[Job<'_>],
-        watch: &Watch<'_>,
+        progress: &Progress<'_>,
     ) -> Result<Vec<Presented>, EngineError> {
         let Some(target) = self.targets.get(&layer) else {
             return Err(not_prepared(self.model.network(), layer));
@@ -248,7 +249,7 @@ impl Prepared for Incremental<'_> {
         let nothing = Presented { response: 0.0, differences: Vec::new() };
         let mut presented = vec![nothing; jobs.len()];
         for part in parts(&costs, self.base_bytes) {
-            self.present_on((layer, target), &images[part], jobs, &mut presented, watch)?;
+            self.present_on((layer, target), &images[part], jobs, &mut presented, progress)?;
         }
         Ok(presented)
     }

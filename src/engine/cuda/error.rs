@@ -5,6 +5,7 @@ use cudarc::driver::sys::CUresult;
 use thiserror::Error;
 
 use super::libraries::Tried;
+use crate::error::{ErrorKind, HasKind};
 
 /// What can go wrong with a GPU.
 #[derive(Debug, Error)]
@@ -51,6 +52,17 @@ pub enum CudaError {
     /// A driver, and nothing for it to drive.
     #[error("the NVIDIA driver finds no GPU{}; check `nvidia-smi`", hidden())]
     NoDevice,
+    /// A device without the tensor cores that a precision needs.
+    #[error(
+        "{device} has compute capability {}.{}; tf32, fp16 and bf16 need 8.0 (Ampere) or newer; \
+         use fp32", .capability.0, .capability.1
+    )]
+    Precision {
+        /// The device's number and name.
+        device: String,
+        /// Its compute capability, major and minor.
+        capability: (i32, i32),
+    },
     /// Fewer devices than that.
     #[error("there is no GPU {index}; {}", devices(*.count))]
     NoSuchDevice {
@@ -219,7 +231,7 @@ fn explained(result: CUresult) -> &'static str {
 }
 
 /// 13000 as `13.0`.
-pub(crate) fn version(number: i32) -> String {
+pub fn version(number: i32) -> String {
     format!("{}.{}", number / 1000, number % 1000 / 10)
 }
 
@@ -244,5 +256,14 @@ fn hidden() -> String {
     match std::env::var("CUDA_VISIBLE_DEVICES") {
         Ok(value) => format!(" (CUDA_VISIBLE_DEVICES is `{value}`)"),
         Err(_) => String::new(),
+    }
+}
+
+impl HasKind for CudaError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NoSuchDevice { .. } | Self::Precision { .. } => ErrorKind::Usage,
+            _ => ErrorKind::Device,
+        }
     }
 }

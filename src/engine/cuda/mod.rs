@@ -17,7 +17,7 @@ mod transfer;
 
 pub use device::{Device, DeviceInfo};
 pub use error::CudaError;
-pub(crate) use error::version;
+pub use error::version;
 pub use full::CudaFullEngine;
 pub use incremental::CudaEngine;
 pub use precision::Precision;

@@ -1,6 +1,6 @@
 //! In which arithmetic products are computed.
 
-use super::DeviceInfo;
+use super::{CudaError, DeviceInfo};
 use crate::engine::ARITHMETIC;
 
 /// The operands of products. Sums are 32 bits in each, and so are original activations: how a
@@ -27,15 +27,15 @@ impl Precision {
         self == Self::Fp32 || major >= 8
     }
 
-    /// What to tell of a device that does not have it.
-    pub fn missing_on(self, device: &DeviceInfo) -> Option<String> {
-        let (major, minor) = device.capability;
-        (!self.is_on(device.capability)).then(|| {
-            format!(
-                "{device} has compute capability {major}.{minor}; tf32, fp16 and bf16 need 8.0 (Ampere) or \
-                 newer; use fp32"
-            )
-        })
+    /// Checks that a device has it.
+    ///
+    /// # Errors
+    /// [`CudaError::Precision`].
+    pub fn check_on(self, device: &DeviceInfo) -> Result<(), CudaError> {
+        if self.is_on(device.capability) {
+            return Ok(());
+        }
+        Err(CudaError::Precision { device: device.to_string(), capability: device.capability })
     }
 
     /// In which precision a convolution multiplies that has so many convolutions before it, on the

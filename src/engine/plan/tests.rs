@@ -5,9 +5,8 @@ use proptest::prelude::*;
 
 use super::{Axis, Lineage, Plan, Planner};
 use crate::engine::reference::forward::{Forward, Scratch};
-use crate::geometry::{GridRule, ImageSize, Occluder, Span};
+use crate::geometry::{GridRule, ImageSize, LayerGeometry, Occluder, Span};
 use crate::network::{Convolution, LayerId, Model, Network, Op};
-use crate::sweep::LayerGeometry;
 
 #[path = "../../../tests/common/networks.rs"]
 mod networks;

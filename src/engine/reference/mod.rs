@@ -23,9 +23,10 @@ use self::forward::{Forward, Scratch};
 use super::real::Real;
 use super::request::{check_image, check_jobs, check_layers, not_prepared};
 use super::spare::Spare;
-use super::{Engine, EngineError, Extremes, Job, Prepared, Presented, Watch};
+use super::{Engine, EngineError, EngineName, Extremes, Job, Prepared, Presented};
 use crate::geometry::ImageSize;
 use crate::network::{IMAGE_CHANNELS, LayerId, Model};
+use crate::progress::Progress;
 
 /// The plain engine, on all threads of the current rayon pool, in 32-bit arithmetic as PyTorch
 /// computes.
@@ -38,8 +39,8 @@ pub struct ReferenceEngine;
 pub struct Float64Engine;
 
 impl Engine for ReferenceEngine {
-    fn name(&self) -> &'static str {
-        "cpu-full"
+    fn name(&self) -> EngineName {
+        EngineName::CpuFull
     }
 
     fn weight_bytes(&self, _model: &Model, _layers: &[LayerId]) -> usize {
@@ -57,8 +58,8 @@ impl Engine for ReferenceEngine {
 }
 
 impl Engine for Float64Engine {
-    fn name(&self) -> &'static str {
-        "cpu-full-f64"
+    fn name(&self) -> EngineName {
+        EngineName::CpuFullF64
     }
 
     fn weight_bytes(&self, model: &Model, _layers: &[LayerId]) -> usize {
@@ -94,11 +95,11 @@ impl<T: Real> Prepared for Plain<'_, T> {
         &self,
         images: &[ArrayView3<'_, f32>],
         first: usize,
-        watch: &Watch<'_>,
+        progress: &Progress<'_>,
     ) -> Result<Vec<Vec<Vec<Extremes>>>, EngineError> {
         let Some(&last) = self.layers.iter().max() else { return Ok(Vec::new()) };
         let one = |(place, image): (usize, &ArrayView3<'_, f32>)| {
-            if watch.stopped() {
+            if progress.is_cancelled() {
                 return Err(EngineError::Stopped);
             }
             check_image(image, self.forward.image)?;
@@ -129,7 +130,7 @@ impl<T: Real> Prepared for Plain<'_, T> {
                     }
                 }
             }
-            watch.advance(1);
+            progress.advance(1);
             Ok(self.layers.iter().filter_map(|layer| found.get(layer).cloned()).collect())
         };
         let outcomes: Vec<Result<_, _>> =
@@ -142,7 +143,7 @@ impl<T: Real> Prepared for Plain<'_, T> {
         &self,
         layer: LayerId,
         jobs: &[Job<'_>],
-        watch: &Watch<'_>,
+        progress: &Progress<'_>,
     ) -> Result<Vec<Presented>, EngineError> {
         if !self.layers.contains(&layer) {
             return Err(not_prepared(self.forward.network(), layer));
@@ -163,7 +164,7 @@ impl<T: Real> Prepared for Plain<'_, T> {
             })
             .collect();
         let response = |&(place, which): &(usize, Option<usize>)| {
-            if watch.stopped() {
+            if progress.is_cancelled() {
                 return Err(EngineError::Stopped);
             }
             let job = &jobs[place];
@@ -183,7 +184,7 @@ impl<T: Real> Prepared for Plain<'_, T> {
                 response
             });
             if response.rounded().is_finite() {
-                watch.advance(u64::from(which.is_some()));
+                progress.advance(u64::from(which.is_some()));
                 Ok(response)
             } else {
                 let image = job.image_index as usize;

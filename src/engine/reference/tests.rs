@@ -1,4 +1,4 @@
-use std::sync::atomic::AtomicBool;
+use crate::progress::CancelToken;
 
 use ndarray::Array3;
 
@@ -155,10 +155,11 @@ fn extremes_are_at_the_first_of_equal_positions_and_show_a_nan() {
 
 #[test]
 fn requests_that_do_not_fit_are_errors() {
-    use crate::engine::{Engine, EngineError, Job, ReferenceEngine, Watch};
+    use crate::engine::{Engine, EngineError, Job, ReferenceEngine};
     use crate::geometry::Occluder;
     use crate::network::{LayerId, Model, Network};
     use crate::noise::Noise;
+    use crate::progress::Progress;
 
     let json = br#"{"name": "t", "layers": [
         {"name": "c", "op": "conv", "out_channels": 2, "kernel": 3},
@@ -188,29 +189,30 @@ fn requests_that_do_not_fit_are_errors() {
         occluders: &[occluder],
         noise: Noise::Philox { seed: 0, draw: 0 },
     };
-    let stop = AtomicBool::new(false);
-    let watch = Watch::new(&stop);
+    let cancel = CancelToken::default();
+    let progress = Progress::new(&cancel);
     let refused = |job: Job<'_>| {
-        matches!(engine.present(LayerId(0), &[job], &watch), Err(EngineError::Request(_)))
+        matches!(engine.present(LayerId(0), &[job], &progress), Err(EngineError::Request(_)))
     };
     assert!(!refused(job));
     assert!(refused(Job { unit: 2, ..job }));
     assert!(refused(Job { position: (6, 0), ..job }));
     assert!(refused(Job { image: small.view(), ..job }));
     assert!(refused(Job { occluders: &[Occluder { top: 7, ..occluder }], ..job }));
-    assert_eq!(watch.done(), 1);
+    assert_eq!(progress.done(), 1);
 
-    stop.store(true, std::sync::atomic::Ordering::Relaxed);
-    assert!(matches!(engine.present(LayerId(0), &[job], &watch), Err(EngineError::Stopped)));
-    assert!(matches!(engine.extremes(&[image.view()], 0, &watch), Err(EngineError::Stopped)));
+    cancel.cancel();
+    assert!(matches!(engine.present(LayerId(0), &[job], &progress), Err(EngineError::Stopped)));
+    assert!(matches!(engine.extremes(&[image.view()], 0, &progress), Err(EngineError::Stopped)));
 }
 
 #[test]
 fn a_response_that_is_no_number_shows_through_every_layer_after_it() {
-    use crate::engine::{CpuEngine, Engine, EngineError, Job, ReferenceEngine, Watch};
+    use crate::engine::{CpuEngine, Engine, EngineError, Job, ReferenceEngine};
     use crate::geometry::Occluder;
     use crate::network::{Model, Network};
     use crate::noise::Noise;
+    use crate::progress::Progress;
 
     // The first convolution overflows, the second has infinity minus infinity; a ReLU or a
     // pooling that drops a NaN would make the third look well.
@@ -228,7 +230,7 @@ fn a_response_that_is_no_number_shows_through_every_layer_after_it() {
     let size = ImageSize::square(4);
     let last = model.network().convolution("c").unwrap();
     let image = Array3::from_elem((3, 4, 4), 1.0);
-    let stop = AtomicBool::new(false);
+    let cancel = CancelToken::default();
     let job = Job {
         image: image.view(),
         image_index: 7,
@@ -239,9 +241,9 @@ fn a_response_that_is_no_number_shows_through_every_layer_after_it() {
     };
     for engine in [&ReferenceEngine as &dyn Engine, &CpuEngine::default()] {
         let prepared = engine.prepare(&model, &[last], size).unwrap();
-        let ranked = prepared.extremes(&[image.view()], 7, &Watch::new(&stop));
+        let ranked = prepared.extremes(&[image.view()], 7, &Progress::new(&cancel));
         assert!(matches!(ranked, Err(EngineError::NotFinite { image: 7, .. })));
-        let presented = prepared.present(last, &[job], &Watch::new(&stop));
+        let presented = prepared.present(last, &[job], &Progress::new(&cancel));
         assert!(matches!(presented, Err(EngineError::NotFinite { image: 7, .. })));
     }
 }

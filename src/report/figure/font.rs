@@ -3,6 +3,8 @@
 use thiserror::Error;
 use ttf_parser::{Face, GlyphId};
 
+use crate::error::{ErrorKind, HasKind};
+
 /// The font's file (`assets/README.md`).
 pub(super) const FILE: &[u8] = include_bytes!("../../../assets/Roboto-Regular.ttf");
 
@@ -10,6 +12,12 @@ pub(super) const FILE: &[u8] = include_bytes!("../../../assets/Roboto-Regular.tt
 #[derive(Debug, Error)]
 #[error("the program's own font cannot be read: {0}")]
 pub struct FontError(#[from] ttf_parser::FaceParsingError);
+
+impl HasKind for FontError {
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Internal
+    }
+}
 
 /// The font, to measure and draw with.
 pub(super) struct Font {

@@ -8,7 +8,7 @@
 use ndarray::{Array2, ArrayView2};
 
 use crate::geometry::{Deposit, GridRule, ImageSize, Lattice, PixelBox, every_nth};
-use crate::maps::{LayerRecord, SettingsRecord};
+use crate::maps::{LayerConfiguration, SweepParameters};
 
 /// Cells along an axis of a map to which the whole area of each occluder was added, at most. Such
 /// a map has a value at every pixel.
@@ -47,7 +47,7 @@ pub struct Cells {
 
 impl Cells {
     /// The cells of a layer's maps.
-    pub fn new(layer: &LayerRecord, settings: &SettingsRecord) -> Self {
+    pub fn new(layer: &LayerConfiguration, settings: &SweepParameters) -> Self {
         let (rf, size) = (layer.rf.max(1), layer.occluder_size.max(1));
         let marked = layer.occluder_stride.max(1);
         let (step, first, count) = match (settings.deposit, settings.grid.lattice) {
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn what_a_subsampled_grid_leaves_out_is_not_known() {
-        let settings = SettingsRecord { every: 3, ..settings() };
+        let settings = SweepParameters { every: 3, ..settings() };
         let cells = Cells::new(&layer(51), &settings);
         let zeros = Array2::zeros((51, 51));
         let found = cells.of(&zeros.view());
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn an_area_is_a_value_at_every_pixel() {
-        let settings = SettingsRecord { deposit: Deposit::Area, ..settings() };
+        let settings = SweepParameters { deposit: Deposit::Area, ..settings() };
         let cells = Cells::new(&layer(163), &settings);
         assert_eq!((cells.step(), cells.count()), (3, 55));
         let map = Array2::from_shape_fn((163, 163), |(y, _)| y as f64);

@@ -1,36 +1,32 @@
 //! Maps whose numbers are known.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use ndarray::Array2;
 
+use crate::files::Digest;
 use crate::geometry::{Deposit, FrameRule, GridRule, ImageSize, PixelBox};
-use crate::maps::{LayerRecord, MeanOver, SettingsRecord};
+use crate::maps::{LayerConfiguration, MeanOver, SweepParameters};
 use crate::report::{Gaussian, UnitMap};
 
 /// A layer with this RF, under the reference's occluders.
-pub fn layer(rf: usize) -> LayerRecord {
+pub fn layer(rf: usize) -> LayerConfiguration {
     let (occluder_size, occluder_stride) = GridRule::REFERENCE.size_and_stride(rf).unwrap();
-    LayerRecord {
+    LayerConfiguration {
         name: "features.0".into(),
         units: 4,
         swept: None,
         rf,
         occluder_size,
         occluder_stride,
+        layer: "conv1".into(),
         presentations: 0,
-        maps_without_occluders: 0,
-        seconds: 0.0,
-        threads: BTreeSet::new(),
-        devices: BTreeSet::new(),
-        files: BTreeMap::new(),
-        verified: None,
+        ranking_sha256: Digest::of(b""),
+        block: 4,
     }
 }
 
 /// The reference's settings.
-pub fn settings() -> SettingsRecord {
-    SettingsRecord {
+pub fn settings() -> SweepParameters {
+    SweepParameters {
         top: 1,
         noise: "philox:0".into(),
         grid: GridRule::REFERENCE,

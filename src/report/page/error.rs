@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::error::{ErrorKind, HasKind};
 use crate::files::FileError;
 use crate::images::ImageError;
 use crate::ranking::RankingError;
@@ -25,4 +26,16 @@ pub enum ReportError {
     /// It was asked to stop.
     #[error("stopped")]
     Stopped,
+}
+
+impl HasKind for ReportError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Results(error) => error.kind(),
+            Self::Ranking(error) => error.kind(),
+            Self::Image(error) => error.kind(),
+            Self::File(error) => error.kind(),
+            Self::Stopped => ErrorKind::Stopped,
+        }
+    }
 }

@@ -7,9 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 use colorous::{Gradient, MAGMA, VIRIDIS};
 use serde::Serialize;
 
+use crate::engine::EngineName;
 use crate::files::Digest;
 use crate::geometry::ImageSize;
-use crate::maps::{LayerRecord, Manifest, SettingsRecord};
+use crate::maps::{LayerConfiguration, LayerRecord, Manifest, SweepConfiguration, SweepParameters};
 
 /// The whole of it.
 #[derive(Debug, Serialize)]
@@ -42,30 +43,31 @@ pub struct Run<'a> {
     pub image_count: usize,
     pub image_size: ImageSize,
     pub preprocessing: &'a str,
-    pub settings: &'a SettingsRecord,
-    pub engine: &'a str,
+    pub settings: &'a SweepParameters,
+    pub engine: EngineName,
     pub ranking_seconds: Option<f64>,
 }
 
 impl<'a> From<&'a Manifest> for Run<'a> {
     fn from(manifest: &'a Manifest) -> Self {
-        let Manifest { model, images, .. } = manifest;
+        let Manifest { configuration, about, .. } = manifest;
+        let SweepConfiguration { model, images, .. } = configuration;
         Self {
-            program: &manifest.program,
+            program: &configuration.program,
             complete: manifest.complete,
-            started_unix: manifest.started_unix,
+            started_unix: about.started_unix,
             configuration_sha256: &manifest.configuration_sha256,
             model: &model.name,
             network_sha256: &model.network_sha256,
-            weights: &model.weights,
+            weights: &about.weights,
             weights_sha256: &model.weights_sha256,
-            image_folder: &images.folder,
+            image_folder: &about.images,
             image_count: images.names.len(),
             image_size: images.size,
             preprocessing: &images.preprocessing,
-            settings: &manifest.settings,
-            engine: &manifest.engine,
-            ranking_seconds: manifest.ranking_seconds,
+            settings: &configuration.settings,
+            engine: configuration.engine,
+            ranking_seconds: about.ranking_seconds,
         }
     }
 }
@@ -73,8 +75,9 @@ impl<'a> From<&'a Manifest> for Run<'a> {
 /// A layer.
 #[derive(Debug, Serialize)]
 pub struct LayerIndex<'a> {
-    /// Its short name, which is also that of its page.
-    pub layer: &'a str,
+    /// Its short name (`layer`) is also that of its page.
+    #[serde(flatten)]
+    pub configuration: Configured<'a>,
     #[serde(flatten)]
     pub record: &'a LayerRecord,
     pub cells: Grid,
@@ -82,6 +85,26 @@ pub struct LayerIndex<'a> {
     pub command: [String; 2],
     pub max: Columns,
     pub min: Columns,
+}
+
+/// What of a layer's configuration a reader is shown.
+#[derive(Debug, Serialize)]
+pub struct Configured<'a> {
+    pub layer: &'a str,
+    pub name: &'a str,
+    pub units: usize,
+    pub swept: Option<&'a [usize]>,
+    pub rf: usize,
+    pub occluder_size: usize,
+    pub occluder_stride: usize,
+}
+
+impl<'a> From<&'a LayerConfiguration> for Configured<'a> {
+    fn from(layer: &'a LayerConfiguration) -> Self {
+        let LayerConfiguration { units, rf, occluder_size, occluder_stride, .. } = *layer;
+        let (name, swept) = (&layer.name, layer.swept.as_deref());
+        Self { layer: &layer.layer, name, units, swept, rf, occluder_size, occluder_stride }
+    }
 }
 
 /// How the layer's maps are cut into cells ([`crate::report::numbers::Cells`]).

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::ReportError;
 use super::index::{Columns, Grid, short};
 use super::pictures::{Gallery, Shown};
-use crate::engine::Watch;
+use crate::progress::Progress;
 use crate::ranking::{LayerRanking, Side};
 use crate::report::numbers::{Cells, Estimate, Fit, Measured, Numbers, measure};
 use crate::report::results::{LayerResults, Results, UnitMap};
@@ -80,18 +80,17 @@ impl Measures {
         results: &Results,
         layer: &LayerResults,
         blurred: bool,
-        watch: &Watch<'_>,
+        progress: &Progress<'_>,
     ) -> Result<Self, ReportError> {
-        let settings = &results.manifest().settings;
-        let cells = Cells::new(layer.record(), settings);
+        let cells = Cells::new(layer.configuration(), &results.configuration().settings);
         let measured = |unit: usize| -> Result<[Measure; 2], ReportError> {
-            if watch.stopped() {
+            if progress.is_cancelled() {
                 return Err(ReportError::Stopped);
             }
             let [top, bottom] = Side::BOTH.map(|side| -> Result<_, ReportError> {
                 Ok(Measure::of(&layer.map(unit, side)?, &cells, blurred))
             });
-            watch.advance(1);
+            progress.advance(1);
             Ok([top?, bottom?])
         };
         let swept = layer.swept();

@@ -20,8 +20,8 @@ use self::pictures::Gallery;
 use self::store::Store;
 use super::results::{LayerResults, Results};
 use crate::VERSION;
-use crate::engine::Watch;
 use crate::images::ImageFolder;
+use crate::progress::Progress;
 
 pub use error::ReportError;
 pub use store::{Written, data_folder};
@@ -39,22 +39,22 @@ pub struct Report<'a> {
     pub blurred: bool,
     /// Whether pages go into the folder however small they are.
     pub split: bool,
-    /// How maps are computed again.
-    pub again: Again<'a>,
+    /// How maps are computed reproduce.
+    pub reproduce: ReproduceCommand<'a>,
 }
 
-/// How maps are computed again.
-pub struct Again<'a> {
+/// How maps are computed reproduce.
+pub struct ReproduceCommand<'a> {
     /// The command for a unit of a layer: what stands before the unit's number, and what between
     /// that and its second place, the end of a name for the results.
-    pub command: &'a dyn Fn(&LayerResults) -> [String; 2],
+    pub command: &'a (dyn Fn(&LayerResults) -> [String; 2] + Sync),
     /// What must be said about it.
     pub note: Option<String>,
 }
 
-impl std::fmt::Debug for Again<'_> {
+impl std::fmt::Debug for ReproduceCommand<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Again").field("note", &self.note).finish_non_exhaustive()
+        f.debug_struct("ReproduceCommand").field("note", &self.note).finish_non_exhaustive()
     }
 }
 
@@ -65,29 +65,29 @@ impl Report<'_> {
     }
 
     /// Writes the report as `path`, and beside it its folder, if it needs one. An old report of
-    /// that name stays whole until the new one gets it. `watch` counts units.
+    /// that name stays whole until the new one gets it. `progress` counts units.
     ///
     /// # Errors
     /// Maps, rankings or images that cannot be read; files that cannot be written.
-    pub fn write(&self, path: &Path, watch: &Watch<'_>) -> Result<Written, ReportError> {
+    pub fn write(&self, path: &Path, progress: &Progress<'_>) -> Result<Written, ReportError> {
         let mut store = Store::new(path, self.split);
         let mut gallery = Gallery::new(self.images.as_ref().map_or(0, |_| self.examples));
         let mut layers = Vec::new();
         for results in self.results.layers() {
-            let measures = Measures::of(self.results, results, self.blurred, watch)?;
+            let measures = Measures::of(self.results, results, self.blurred, progress)?;
             let ranking = results.ranking()?;
             store.add(results.name(), &measures.page(results, ranking.as_ref(), &mut gallery)?)?;
             layers.push(LayerIndex {
-                layer: results.name(),
+                configuration: results.configuration().into(),
                 record: results.record(),
                 cells: measures.grid(),
-                command: (self.again.command)(results),
+                command: (self.reproduce.command)(results),
                 max: measures.columns(0),
                 min: measures.columns(1),
             });
         }
         if let Ok(images) = self.images {
-            gallery.write(images, &mut store, watch)?;
+            gallery.write(images, &mut store, progress)?;
         }
         let manifest = self.results.manifest();
         let index = Index {
@@ -102,9 +102,9 @@ impl Report<'_> {
                 size: self.results.image_size(),
                 note: self.images.as_ref().err(),
             },
-            command_note: self.again.note.as_deref(),
+            command_note: self.reproduce.note.as_deref(),
             pages: store.outside().clone(),
         };
-        store.finish(&manifest.model.name, &index)
+        store.finish(&manifest.configuration.model.name, &index)
     }
 }

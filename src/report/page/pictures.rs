@@ -14,9 +14,9 @@ use serde::Serialize;
 use super::ReportError;
 use super::index::short;
 use super::store::Store;
-use crate::engine::Watch;
 use crate::files::FileError;
 use crate::images::ImageFolder;
+use crate::progress::Progress;
 use crate::ranking::Entry;
 use crate::report::results::{LayerResults, Tones};
 
@@ -107,14 +107,14 @@ impl Gallery {
         &self,
         images: &ImageFolder,
         store: &mut Store,
-        watch: &Watch<'_>,
+        progress: &Progress<'_>,
     ) -> Result<(), ReportError> {
         if self.images.is_empty() {
             return Ok(());
         }
         let tones = Tones::of(images)?;
         let picture = |&index: &usize| -> Result<Picture<'_>, ReportError> {
-            if watch.stopped() {
+            if progress.is_cancelled() {
                 return Err(ReportError::Stopped);
             }
             let name = &images.names()[index];

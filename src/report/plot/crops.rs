@@ -5,20 +5,17 @@ use std::sync::Arc;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage};
-use ndarray::{Array2, Array3, ArrayView3};
+use ndarray::{Array2, Array3};
 use rayon::prelude::*;
 
 use super::{PlotError, Style};
-use crate::engine::{Job, Prepared, Watch};
-use crate::geometry::Deposit;
 use crate::images::ImageFolder;
-use crate::maps::ImageMap;
-use crate::noise::Noise;
+use crate::progress::Progress;
 use crate::ranking::{Entry, LayerRanking, Side};
 use crate::report::figure::Pixels;
 use crate::report::numbers::Cells;
 use crate::report::{LayerResults, Tones};
-use crate::sweep::Placement;
+use crate::runs::{MapTarget, PreparedMaps};
 
 /// Of JPEG, of 100.
 const QUALITY: u8 = 90;
@@ -29,19 +26,13 @@ const SMALL: u32 = 64;
 /// How much of an image its own map may hide.
 const MOST_HIDDEN: f64 = 0.75;
 
-/// How the map of a single image is computed, once more as in the sweep.
+/// How the map of a single image is computed and laid over it.
 #[derive(Clone, Copy)]
-pub struct OwnMaps<'a> {
-    /// The engine, prepared for the layer.
-    pub engine: &'a dyn Prepared,
-    /// What occluders were filled with, each time that they were presented.
-    pub draws: &'a [Noise],
-    /// Where their effect was added.
-    pub deposit: Deposit,
+pub struct OwnOverlay<'a> {
+    /// Computes the maps.
+    pub maps: &'a PreparedMaps<'a>,
     /// The layer's cells.
     pub cells: &'a Cells,
-    /// Asked whether to stop.
-    pub stop: &'a Watch<'a>,
 }
 
 /// Crops of ranked images, by unit, side and rank.
@@ -58,7 +49,7 @@ struct Wanted {
 
 impl Crops {
     /// Makes the crops of the first `count` images of either side of some units, each image read
-    /// once. With `own`, each image's own map lies over it. `watch` counts crops.
+    /// once. With `own`, each image's own map lies over it. `progress` counts crops.
     ///
     /// # Errors
     /// Images that cannot be read; [`PlotError::Stopped`]; what the engine of `own` cannot do.
@@ -68,8 +59,8 @@ impl Crops {
         ranking: &LayerRanking,
         (images, tones): (&ImageFolder, Tones),
         style: Style,
-        own: Option<OwnMaps<'_>>,
-        watch: &Watch<'_>,
+        own: Option<OwnOverlay<'_>>,
+        progress: &Progress<'_>,
     ) -> Result<Self, PlotError> {
         let mut by_image: BTreeMap<u32, Vec<Wanted>> = BTreeMap::new();
         for &unit in units {
@@ -86,7 +77,7 @@ impl Crops {
         }
         let by_image: Vec<(u32, Vec<Wanted>)> = by_image.into_iter().collect();
         let of_image = |(index, wanted): &(u32, Vec<Wanted>)| -> Result<Vec<_>, PlotError> {
-            if watch.stopped() {
+            if progress.is_cancelled() {
                 return Err(PlotError::Stopped);
             }
             let image = images.read(*index as usize)?;
@@ -97,7 +88,7 @@ impl Crops {
             if let Some(own) = own {
                 own.lay_over(layer, &image, wanted, &mut pictures, style)?;
             }
-            watch.advance(wanted.len() as u64);
+            progress.advance(wanted.len() as u64);
             let key = |wanted: &Wanted| (wanted.unit, wanted.side, wanted.rank);
             Ok(wanted.iter().map(key).zip(pictures.iter().map(kept)).collect())
         };
@@ -116,7 +107,7 @@ impl Crops {
     }
 }
 
-impl OwnMaps<'_> {
+impl OwnOverlay<'_> {
     /// Computes the maps of an image and lays each over its crop.
     fn lay_over(
         &self,
@@ -130,38 +121,17 @@ impl OwnMaps<'_> {
             .iter()
             .map(|wanted| layer.placement(&wanted.entry))
             .collect::<Result<Vec<_>, _>>()?;
-        let jobs = self.jobs(layer, &image.view(), wanted, &placements);
-        let presented = self.engine.present(layer.id(), &jobs, self.stop)?;
-        let draws = presented.chunks(self.draws.len().max(1));
-        for ((draws, placement), picture) in draws.zip(&placements).zip(pictures) {
-            let differences: Vec<&[f32]> = draws.iter().map(|d| &d.differences[..]).collect();
-            let mut map = ImageMap::new(placement.rf);
-            map.set(self.deposit, placement, &differences);
-            self.blend(picture, &map.absolute(), style);
+        let target = |(wanted, placement): (&Wanted, _)| {
+            let Wanted { unit, entry, .. } = *wanted;
+            let position = layer.position(&entry);
+            MapTarget { unit, image: entry.image, position, placement }
+        };
+        let targets: Vec<MapTarget<'_>> = wanted.iter().zip(&placements).map(target).collect();
+        let maps = self.maps.compute(layer.id(), &image.view(), &targets)?;
+        for (map, picture) in maps.iter().zip(pictures) {
+            self.blend(picture, map, style);
         }
         Ok(())
-    }
-
-    /// A job for each image that is wanted and each draw of the noise.
-    fn jobs<'j>(
-        &self,
-        layer: &LayerResults,
-        image: &ArrayView3<'j, f32>,
-        wanted: &[Wanted],
-        placements: &'j [Placement],
-    ) -> Vec<Job<'j>> {
-        let mut jobs = Vec::with_capacity(wanted.len() * self.draws.len());
-        for (wanted, placement) in wanted.iter().zip(placements) {
-            jobs.extend(self.draws.iter().map(|&noise| Job {
-                image: *image,
-                image_index: wanted.entry.image,
-                unit: wanted.unit,
-                position: layer.position(&wanted.entry),
-                occluders: &placement.occluders,
-                noise,
-            }));
-        }
-        jobs
     }
 
     /// Lays a map over what it was made from: the higher its blurred value, the less is seen below.

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::engine::EngineError;
+use crate::error::{ErrorKind, HasKind};
 use crate::files::FileError;
 use crate::images::ImageError;
 use crate::report::figure::FontError;
@@ -29,6 +30,19 @@ pub enum PlotError {
     /// It was asked to stop.
     #[error("stopped")]
     Stopped,
+}
+
+impl HasKind for PlotError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Results(error) => error.kind(),
+            Self::Image(error) => error.kind(),
+            Self::Engine(error) => error.kind(),
+            Self::File(error) => error.kind(),
+            Self::Font(_) => ErrorKind::Internal,
+            Self::Stopped => ErrorKind::Stopped,
+        }
+    }
 }
 
 impl From<EngineError> for PlotError {

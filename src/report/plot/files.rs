@@ -5,24 +5,25 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::{Crops, LayerMaps, OwnMaps, PlotError, Style, pages, sheet};
-use crate::engine::{Prepared, Watch};
+use super::{Crops, LayerMaps, OwnOverlay, PlotError, Style, pages, sheet};
 use crate::files::write_atomically;
 use crate::images::ImageFolder;
-use crate::noise::Noise;
+use crate::progress::Progress;
 use crate::ranking::Side;
 use crate::report::figure::{INCH, to_pdf};
 use crate::report::numbers::{Cells, Fit, Measured, Row, measure, write_table};
 use crate::report::{LayerResults, Results, Tones, write_png};
+use crate::runs::PreparedMaps;
 
 /// A kind of file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Kind {
-    /// All maps of a side on one sheet, as PNG.
+    /// Sheets with all maps (PNG).
     Sheets,
-    /// A row a unit, as PDF.
+    /// Pages with a row a unit (PDF).
     Pages,
-    /// The numbers, as CSV.
+    /// Numbers (CSV).
     Numbers,
 }
 
@@ -55,7 +56,7 @@ pub struct Plots<'a> {
     pub examples: usize,
     /// An engine that is prepared for the layers, and the noise of each time that an occluder was
     /// presented: to compute the maps of single images.
-    pub own: Option<(&'a dyn Prepared, &'a [Noise])>,
+    pub own: Option<&'a PreparedMaps<'a>>,
     /// Whether maps are blurred before a Gaussian is fitted ([`measure`]).
     pub blurred: bool,
 }
@@ -85,7 +86,7 @@ impl Plots<'_> {
 
     /// Writes the files of a layer into `folder`, which is there; files of the same names are
     /// replaced. `units` are those to be shown; of those that were not swept it is told in the
-    /// table. `watch` counts pictures, `stop` is asked while the engine computes.
+    /// table. `progress` counts pictures.
     ///
     /// # Errors
     /// Maps, rankings or images that cannot be read; files that cannot be written;
@@ -96,12 +97,12 @@ impl Plots<'_> {
         units: &[usize],
         kinds: &[Kind],
         folder: &Path,
-        (watch, stop): (&Watch<'_>, &Watch<'_>),
+        progress: &Progress<'_>,
     ) -> Result<(), PlotError> {
-        let cells = Cells::new(layer.record(), &self.results.manifest().settings);
+        let cells = Cells::new(layer.configuration(), &self.results.configuration().settings);
         let mut measured = Vec::new();
         if is_measured(kinds) {
-            measured = self.measure(layer, units, &cells, watch)?;
+            measured = self.measure(layer, units, &cells, progress)?;
         }
         if kinds.contains(&Kind::Numbers) {
             write_numbers(layer, units, &measured, folder)?;
@@ -112,7 +113,7 @@ impl Plots<'_> {
             return Ok(());
         }
         let maps = LayerMaps::read(layer, cells, shown)?;
-        if watch.stopped() {
+        if progress.is_cancelled() {
             return Err(PlotError::Stopped);
         }
         if kinds.contains(&Kind::Sheets) {
@@ -122,7 +123,7 @@ impl Plots<'_> {
         if kinds.contains(&Kind::Pages) {
             let of = |unit| units.binary_search(unit).ok().and_then(|place| measured.get(place));
             let fits = maps.units().iter().map(|unit| fits(of(unit))).collect::<Vec<_>>();
-            self.write_pages(layer, &maps, &fits, folder, (watch, stop))?;
+            self.write_pages(layer, &maps, &fits, folder, progress)?;
         }
         Ok(())
     }
@@ -133,17 +134,17 @@ impl Plots<'_> {
         layer: &LayerResults,
         units: &[usize],
         cells: &Cells,
-        watch: &Watch<'_>,
+        progress: &Progress<'_>,
     ) -> Result<Vec<[Measured; 2]>, PlotError> {
         let measured = |unit: usize| -> Result<[Measured; 2], PlotError> {
-            if watch.stopped() {
+            if progress.is_cancelled() {
                 return Err(PlotError::Stopped);
             }
             let of = |side| -> Result<Measured, PlotError> {
                 Ok(measure(&layer.map(unit, side)?, cells, self.blurred))
             };
             let both = [of(Side::Top)?, of(Side::Bottom)?];
-            watch.advance(Side::BOTH.len() as u64);
+            progress.advance(Side::BOTH.len() as u64);
             Ok(both)
         };
         units.par_iter().map(|&unit| measured(unit)).collect()
@@ -156,7 +157,7 @@ impl Plots<'_> {
         side: Side,
         folder: &Path,
     ) -> Result<(), PlotError> {
-        let figure = sheet(self.results.manifest(), layer, maps, side, self.style)?;
+        let figure = sheet(self.results.configuration(), layer, maps, side, self.style)?;
         let picture = figure.to_picture(self.resolution / INCH)?;
         Ok(write_png(&sheet_path(folder, layer.name(), side), &picture)?)
     }
@@ -167,20 +168,14 @@ impl Plots<'_> {
         maps: &LayerMaps,
         fits: &[[Option<Fit>; 2]],
         folder: &Path,
-        (watch, stop): (&Watch<'_>, &Watch<'_>),
+        progress: &Progress<'_>,
     ) -> Result<(), PlotError> {
-        let manifest = self.results.manifest();
-        let count = self.examples.min(manifest.settings.top);
+        let sweep = self.results.configuration();
+        let count = self.examples.min(sweep.settings.top);
         let ranking = if self.images.is_some() && count > 0 { layer.ranking()? } else { None };
         let shown = match (self.images, &ranking) {
             (Some(images), Some(ranking)) => {
-                let own = self.own.map(|(engine, draws)| OwnMaps {
-                    engine,
-                    draws,
-                    deposit: manifest.settings.deposit,
-                    cells: maps.cells(),
-                    stop,
-                });
+                let own = self.own.map(|own| OwnOverlay { maps: own, cells: maps.cells() });
                 let crops = Crops::make(
                     layer,
                     (maps.units(), count),
@@ -188,15 +183,15 @@ impl Plots<'_> {
                     images,
                     self.style,
                     own,
-                    watch,
+                    progress,
                 )?;
                 Some((crops, ranking))
             }
             _ => None,
         };
         let crops = shown.as_ref().map(|(crops, ranking)| (crops, *ranking, count));
-        let pages = pages(manifest, layer, (maps, fits), crops, self.style)?;
-        let title = format!("{} {}: maps of receptive fields", manifest.model.name, layer.name());
+        let pages = pages(sweep, layer, (maps, fits), crops, self.style)?;
+        let title = format!("{} {}: maps of receptive fields", sweep.model.name, layer.name());
         let bytes = to_pdf(&title, &pages)?;
         for path in Kind::Pages.files(folder, layer.name()) {
             write_atomically(&path, |file| file.write_all(&bytes))?;

@@ -16,7 +16,7 @@ mod sheet;
 use super::colours::ColourMap;
 use super::figure::{Anchor, Area, Colour, Figure, Item, Line, Pixels};
 
-pub use crops::{Crops, OwnMaps};
+pub use crops::{Crops, OwnOverlay};
 pub use error::PlotError;
 pub use files::{Kind, Plots};
 pub use maps::{LayerMaps, Map};
@@ -25,24 +25,27 @@ pub use sheet::sheet;
 
 /// What the largest value of the colour scale is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Scale {
     /// The peak of each map.
     #[default]
     Map,
-    /// The highest peak of the layer, so that maps can be compared.
+    /// The highest peak among the layer's units that are shown, so that maps can be compared.
     Layer,
 }
 
 /// What lies over the images' RFs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Overlay {
-    /// Nothing.
-    Nothing,
     /// A line where the unit's mean map, blurred, is half its peak.
     #[default]
     Mean,
-    /// The image's own map.
+    /// The map of that very image, presented once more as in the sweep.
     Own,
+    /// Nothing.
+    #[cfg_attr(feature = "cli", value(name = "none"))]
+    Nothing,
 }
 
 /// How maps are drawn.

@@ -8,7 +8,7 @@ use super::ellipse::half_height;
 use super::sheet::title;
 use super::{Crops, FRAME, LayerMaps, Map, Overlay, Style, draw_map, number, quiet};
 use crate::geometry::Deposit;
-use crate::maps::Manifest;
+use crate::maps::SweepConfiguration;
 use crate::ranking::{Entry, LayerRanking, Side};
 use crate::report::LayerResults;
 use crate::report::figure::{Anchor, Area, Figure, FontError, Item, Line};
@@ -39,7 +39,7 @@ const ELLIPSE: [Line; 2] =
 /// # Errors
 /// [`FontError`].
 pub fn pages(
-    manifest: &Manifest,
+    sweep: &SweepConfiguration,
     layer: &LayerResults,
     (maps, fits): (&LayerMaps, &[[Option<Fit>; 2]]),
     crops: Option<(&Crops, &LayerRanking, usize)>,
@@ -48,7 +48,7 @@ pub fn pages(
     let count = crops.map_or(0, |(.., count)| count);
     let across = (PAGE[0] - 2.0 * MARGIN - LABELS) / (2 + 2 * count) as f32;
     let side = (across - GAP).min(LARGEST);
-    let row = Row { manifest, layer, maps, fits, crops, style, side };
+    let row = Row { sweep, layer, maps, fits, crops, style, side };
     let height = side + 2.0 * SMALL + 3.0;
     let rows = ((PAGE[1] - 2.0 * MARGIN - HEADER - 10.0) / height) as usize;
     let units: Vec<usize> = (0..maps.units().len()).collect();
@@ -73,7 +73,7 @@ pub fn pages(
 /// What all rows have in common.
 #[derive(Clone, Copy)]
 struct Row<'a> {
-    manifest: &'a Manifest,
+    sweep: &'a SweepConfiguration,
     layer: &'a LayerResults,
     maps: &'a LayerMaps,
     fits: &'a [[Option<Fit>; 2]],
@@ -90,9 +90,9 @@ impl Row<'_> {
     }
 
     fn header(&self, figure: &mut Figure) -> Result<(), FontError> {
-        let (settings, record) = (&self.manifest.settings, self.layer.record());
+        let (settings, record) = (&self.sweep.settings, self.layer.configuration());
         let size = record.occluder_size;
-        title(figure, [MARGIN, MARGIN], self.manifest, self.layer, self.maps);
+        title(figure, [MARGIN, MARGIN], self.sweep, self.layer, self.maps);
         let mut about = vec![format!(
             "maps: mean over {} images; occluders of {size}×{size} pixels in steps of {}",
             settings.top, record.occluder_stride

@@ -2,7 +2,7 @@
 
 use super::bar::draw_bar;
 use super::{LayerMaps, Map, Style, draw_map, number, quiet};
-use crate::maps::Manifest;
+use crate::maps::SweepConfiguration;
 use crate::ranking::Side;
 use crate::report::LayerResults;
 use crate::report::figure::{Anchor, Area, Figure, FontError};
@@ -24,7 +24,7 @@ const ROOM: f32 = 46.0;
 /// # Errors
 /// [`FontError`].
 pub fn sheet(
-    manifest: &Manifest,
+    sweep: &SweepConfiguration,
     layer: &LayerResults,
     maps: &LayerMaps,
     side: Side,
@@ -39,19 +39,19 @@ pub fn sheet(
     let down = map + label + GAP + 1.0;
     let rows = count.div_ceil(columns);
     let mut figure = Figure::new(WIDTH, MARGIN + HEADER + rows as f32 * down + MARGIN);
-    let top = manifest.settings.top;
+    let top = sweep.settings.top;
     let images = match side {
         Side::Top => format!("the {top} images with the largest responses"),
         Side::Bottom => format!("the {top} images with the smallest responses"),
     };
-    title(&mut figure, [MARGIN, MARGIN], manifest, layer, maps);
+    title(&mut figure, [MARGIN, MARGIN], sweep, layer, maps);
     let about = format!("mean over {images} of each unit");
     quiet(&mut figure, [MARGIN, MARGIN + 18.0], Anchor::Start, 6.5, about);
     if map >= ROOM {
         let below = "below each map: the unit, and the map's peak".into();
         quiet(&mut figure, [MARGIN, MARGIN + 27.0], Anchor::Start, 6.5, below);
     }
-    draw_bar(&mut figure, [WIDTH - MARGIN, MARGIN + 12.0], maps, style, manifest.settings.deposit)?;
+    draw_bar(&mut figure, [WIDTH - MARGIN, MARGIN + 12.0], maps, style, sweep.settings.deposit)?;
     for (place, unit) in maps.units().iter().enumerate() {
         let x = MARGIN + (place % columns) as f32 * across;
         let y = MARGIN + HEADER + (place / columns) as f32 * down;
@@ -71,18 +71,17 @@ pub fn sheet(
 pub(super) fn title(
     figure: &mut Figure,
     [x, y]: [f32; 2],
-    manifest: &Manifest,
+    sweep: &SweepConfiguration,
     layer: &LayerResults,
     maps: &LayerMaps,
 ) {
     let (swept, all) = (maps.units().len(), layer.units());
     let units = if swept == all { format!("{all}") } else { format!("{swept} of {all}") };
-    let record = layer.record();
-    let (short, name) = (layer.name(), &record.name);
+    let (short, name) = (layer.name(), &layer.configuration().name);
     let name = if short == name { String::new() } else { format!(" ({name})") };
     let text = format!(
         "{} {short}{name}, {units} units, receptive field of {} pixels",
-        manifest.model.name,
+        sweep.model.name,
         layer.rf()
     );
     figure.text([x, y + 8.0], Anchor::Start, 9.0, text);

@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::error::{ErrorKind, HasKind};
 use crate::files::FileError;
 use crate::geometry::GeometryError;
 use crate::images::ImageError;
 use crate::maps::Manifest;
 use crate::network::NetworkError;
-use crate::ranking::{Provenance, RankingError};
+use crate::ranking::{RankingError, RankingManifest};
+use crate::runs::layout;
 
 /// Why maps cannot be looked at.
 #[derive(Debug, Error)]
@@ -41,6 +43,18 @@ pub enum ResultsError {
     },
 }
 
+impl HasKind for ResultsError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::File(error) => error.kind(),
+            Self::Ranking(error) => error.kind(),
+            Self::Image(error) => error.kind(),
+            Self::Network(_) | Self::Geometry(_) => ErrorKind::Input,
+            Self::UnknownLayer { .. } => ErrorKind::Usage,
+        }
+    }
+}
+
 /// Why a folder has no manifest with a finished layer: not made by us, not finished, or a ranking
 /// alone.
 pub(super) fn not_finished(folder: &Path) -> FileError {
@@ -49,7 +63,7 @@ pub(super) fn not_finished(folder: &Path) -> FileError {
     let manifest = folder.join(Manifest::FILE);
     let problem = if !folder.is_dir() {
         format!("there is no such folder; {expected}")
-    } else if folder.join("blocks").is_dir() {
+    } else if folder.join(layout::BLOCKS).is_dir() {
         format!(
             "is not finished, and none of its layers is; `occlumap status {shown}` tells how far it \
              is, and the command that began it goes on"
@@ -60,7 +74,7 @@ pub(super) fn not_finished(folder: &Path) -> FileError {
             &manifest,
             format!("not a manifest of finished `{format}` of version {version}; {expected}"),
         );
-    } else if Provenance::is_there(&folder.join(super::RANKING)) {
+    } else if RankingManifest::is_there(&folder.join(layout::RANKING)) {
         "holds a ranking and no maps; `occlumap sweep` makes them".into()
     } else {
         format!("holds no results of occlumap (there is no {}); {expected}", Manifest::FILE)

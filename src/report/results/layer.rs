@@ -7,11 +7,12 @@ use ndarray::Array2;
 use super::ResultsError;
 use crate::files::FileError;
 use crate::files::npy::{self, F64Parts, Values};
-use crate::geometry::ReceptiveField;
-use crate::maps::{LayerRecord, Manifest, map_path, reliability_path};
+use crate::geometry::{LayerGeometry, Placement, ReceptiveField};
+use crate::maps::{
+    LayerConfiguration, LayerRecord, Manifest, SweepConfiguration, map_path, reliability_path,
+};
 use crate::network::{LayerId, Network};
 use crate::ranking::{Entry, Expected, LayerFiles, LayerRanking, Side};
-use crate::sweep::{LayerGeometry, Placement};
 
 /// The mean map of a unit over the images of one side.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +40,7 @@ impl UnitMap {
 pub struct LayerResults {
     id: LayerId,
     name: String,
+    configuration: LayerConfiguration,
     record: LayerRecord,
     geometry: LayerGeometry,
     /// The maps of either side.
@@ -55,11 +57,11 @@ impl LayerResults {
         manifest: &Manifest,
         network: &Network,
         id: LayerId,
-        record: &LayerRecord,
+        (configuration, record): (&LayerConfiguration, &LayerRecord),
         ranking: Option<PathBuf>,
     ) -> Result<Self, ResultsError> {
         let name = network.short_name(id);
-        let (settings, images) = (&manifest.settings, &manifest.images);
+        let SweepConfiguration { settings, images, .. } = &manifest.configuration;
         let mut geometry =
             LayerGeometry::new(network, id, images.size, settings.grid, settings.every)?;
         geometry.frame = settings.frame;
@@ -77,6 +79,7 @@ impl LayerResults {
             id,
             maps: [open(Side::Top)?, open(Side::Bottom)?],
             name,
+            configuration: configuration.clone(),
             record: record.clone(),
             geometry,
             ranking,
@@ -95,7 +98,12 @@ impl LayerResults {
         &self.name
     }
 
-    /// What the manifest tells.
+    /// The layer in the sweep's configuration.
+    pub fn configuration(&self) -> &LayerConfiguration {
+        &self.configuration
+    }
+
+    /// What the manifest tells of the layer's maps.
     pub fn record(&self) -> &LayerRecord {
         &self.record
     }
@@ -112,7 +120,7 @@ impl LayerResults {
 
     /// The units that were swept, ascending.
     pub fn swept(&self) -> Vec<usize> {
-        self.record.swept.clone().unwrap_or_else(|| (0..self.units()).collect())
+        self.configuration.swept.clone().unwrap_or_else(|| (0..self.units()).collect())
     }
 
     /// The RF's side length in pixels.
@@ -128,7 +136,7 @@ impl LayerResults {
     pub fn map(&self, unit: usize, side: Side) -> Result<UnitMap, ResultsError> {
         let file = &self.maps[side as usize];
         let values = file.read(unit)?;
-        if self.record.swept.as_ref().is_some_and(|swept| !swept.contains(&unit)) {
+        if self.configuration.swept.as_ref().is_some_and(|swept| !swept.contains(&unit)) {
             return Ok(UnitMap::NotSwept);
         }
         if values.iter().all(|&value| value == 0.0) {

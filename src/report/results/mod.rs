@@ -15,18 +15,14 @@ use self::error::{not_finished, other_images};
 use crate::files::FileError;
 use crate::geometry::ImageSize;
 use crate::images::{ImageFolder, Preprocessing};
-use crate::maps::Manifest;
+use crate::maps::{Manifest, SweepConfiguration};
 use crate::network::Network;
-use crate::ranking::{Provenance, digests};
+use crate::ranking::{RankingManifest, digests};
+use crate::runs::layout::{MAPS, RANKING};
 
 pub use error::ResultsError;
 pub use layer::{LayerResults, UnitMap};
 pub use tones::{OUTSIDE, Tones};
-
-/// The folder, inside the output folder, that maps lie in.
-const MAPS: &str = "maps";
-/// The folder, inside the output folder, that `run` leaves its rankings in.
-const RANKING: &str = "ranking";
 
 /// A folder of maps, as `run`, `sweep` or `merge` finished it.
 #[derive(Clone, Debug)]
@@ -57,21 +53,23 @@ impl Results {
         let network = network(folder, &manifest)?;
         let ranking = match ranking {
             Some(given) => Some(given.to_owned()),
-            None => Some(folder.join(RANKING)).filter(|inside| Provenance::is_there(inside)),
+            None => Some(folder.join(RANKING)).filter(|inside| RankingManifest::is_there(inside)),
         };
         if let Some(ranking) = &ranking {
             check_ranking(ranking, &manifest)?;
         }
         let mut layers = Vec::new();
         for (id, _) in network.convolutions() {
-            if let Some(record) = manifest.layers.get(&network.short_name(id)) {
+            let name = network.short_name(id);
+            let configured = manifest.configuration.layers.iter().find(|layer| layer.layer == name);
+            if let Some(layer) = configured.zip(manifest.layers.get(&name)) {
                 let maps = folder.join(MAPS);
                 layers.push(LayerResults::open(
                     &maps,
                     &manifest,
                     &network,
                     id,
-                    record,
+                    layer,
                     ranking.clone(),
                 )?);
             }
@@ -97,6 +95,11 @@ impl Results {
         &self.manifest
     }
 
+    /// What the maps were made from: all that their bytes depend on.
+    pub fn configuration(&self) -> &SweepConfiguration {
+        &self.manifest.configuration
+    }
+
     /// Whether all layers that were asked for are there; otherwise [`layers`](Self::layers) are
     /// those that are.
     pub fn is_complete(&self) -> bool {
@@ -120,7 +123,7 @@ impl Results {
     /// A name that none has; it says which there are.
     pub fn layers_named(&self, names: &[String]) -> Result<Vec<&LayerResults>, ResultsError> {
         let is = |layer: &LayerResults, name: &String| {
-            layer.name() == name.trim() || layer.record().name == name.trim()
+            layer.name() == name.trim() || layer.configuration().name == name.trim()
         };
         if let Some(asked) =
             names.iter().find(|name| !self.layers.iter().any(|layer| is(layer, name)))
@@ -144,7 +147,7 @@ impl Results {
 
     /// The size of all images.
     pub fn image_size(&self) -> ImageSize {
-        self.manifest.images.size
+        self.configuration().images.size
     }
 
     /// Opens the images that the maps were made from, preprocessed as they were then: in the
@@ -154,8 +157,8 @@ impl Results {
     /// # Errors
     /// A folder that is not there, or that holds other images.
     pub fn images(&self, elsewhere: Option<&Path>) -> Result<ImageFolder, ResultsError> {
-        let record = &self.manifest.images;
-        let folder = elsewhere.unwrap_or(Path::new(&record.folder));
+        let record = &self.configuration().images;
+        let folder = elsewhere.unwrap_or(Path::new(&self.manifest.about.images));
         if !folder.is_dir() {
             let why = match elsewhere {
                 Some(_) => "there is no such folder".into(),
@@ -186,24 +189,12 @@ impl Results {
     }
 }
 
-/// The network that the manifest describes, or, where it does not, the preset of its name.
+/// The network that the manifest describes.
 fn network(folder: &Path, manifest: &Manifest) -> Result<Network, ResultsError> {
-    let model = &manifest.model;
+    let model = &manifest.configuration.model;
     let path = folder.join(Manifest::FILE);
-    let network = if model.description.is_null() {
-        Network::preset(&model.name).map_err(|_| {
-            let problem = format!(
-                "does not tell the layers of {}, as an earlier build of occlumap wrote it; sweep \
-                 once more with --force",
-                model.name
-            );
-            FileError::content(&path, problem)
-        })?
-    } else {
-        Network::from_description(model.description.to_string().as_bytes()).map_err(|error| {
-            FileError::content(&path, format!("the model's description: {error}"))
-        })?
-    };
+    let network = Network::from_description(model.description.to_string().as_bytes())
+        .map_err(|error| FileError::content(&path, format!("the model's description: {error}")))?;
     if network.digest() != model.network_sha256 {
         let problem = format!(
             "its model, {}, has other layers than it had when the maps were made: their SHA-256 \
@@ -224,16 +215,8 @@ fn check_ranking(ranking: &Path, manifest: &Manifest) -> Result<(), ResultsError
         let problem = "there is no such folder; expected one of rankings: conv1.npy, …";
         return Err(FileError::content(ranking, problem).into());
     }
-    let Some(provenance) = Provenance::read(ranking)? else { return Ok(()) };
-    let swept = Provenance {
-        model: manifest.model.name.clone(),
-        network_sha256: manifest.model.network_sha256.clone(),
-        weights_sha256: manifest.model.weights_sha256.clone(),
-        image_size: manifest.images.size,
-        preprocessing: manifest.images.preprocessing.clone(),
-        images: manifest.images.names.clone(),
-        layers: manifest.layers.keys().cloned().collect(),
-        ..provenance.clone()
-    };
-    Ok(provenance.check(ranking, &swept)?)
+    let Some(ranked) = RankingManifest::read(ranking)? else { return Ok(()) };
+    let SweepConfiguration { model, images, .. } = &manifest.configuration;
+    let layers: Vec<&str> = manifest.layers.keys().map(String::as_str).collect();
+    Ok(ranked.check(ranking, model, images, &layers)?)
 }

@@ -6,8 +6,9 @@ use super::Full;
 use super::pass::{Pass, bytes_of_an_image};
 use super::presenting::Presenting;
 use super::ranking::Ranking;
+use crate::engine::EngineError;
 use crate::engine::cuda::CudaError;
-use crate::engine::{EngineError, Watch};
+use crate::progress::Progress;
 
 /// What batches are computed in, of one kind of work at a time; none of either once there was no
 /// memory for it.
@@ -64,7 +65,7 @@ impl Full<'_> {
     pub fn in_batches<R: Room, T, S>(
         &self,
         work: &[T],
-        watch: &Watch<'_>,
+        progress: &Progress<'_>,
         start: impl Fn(&mut R, &[T]) -> Result<S, CudaError>,
         mut done: impl FnMut(&[T], S) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
@@ -74,7 +75,7 @@ impl Full<'_> {
         let held = R::place(&mut rooms);
         let mut left = work;
         while !left.is_empty() {
-            if watch.stopped() {
+            if progress.is_cancelled() {
                 return Err(EngineError::Stopped);
             }
             let room = match held.as_mut() {

@@ -24,10 +24,11 @@ use self::ranking::Ranking;
 use super::{CudaError, Device};
 use crate::engine::request::check_layers;
 use crate::engine::{
-    Begun, Engine, EngineError, Extremes, Job, KernelTime, Prepared, Presented, Watch,
+    Begun, Engine, EngineError, EngineName, Extremes, Job, KernelTime, Prepared, Presented,
 };
 use crate::geometry::ImageSize;
 use crate::network::{LayerId, Model};
+use crate::progress::Progress;
 
 /// The full method on a GPU, in 32-bit arithmetic.
 #[derive(Clone, Debug)]
@@ -36,14 +37,9 @@ pub struct CudaFullEngine {
     pub device: Arc<Device>,
 }
 
-impl CudaFullEngine {
-    /// Its [`name`](Engine::name).
-    pub const NAME: &str = "cuda-full";
-}
-
 impl Engine for CudaFullEngine {
-    fn name(&self) -> &'static str {
-        Self::NAME
+    fn name(&self) -> EngineName {
+        EngineName::CudaFull
     }
 
     fn device(&self) -> String {
@@ -116,26 +112,26 @@ impl Prepared for Full<'_> {
         &self,
         images: &[ArrayView3<'_, f32>],
         first: usize,
-        watch: &Watch<'_>,
+        progress: &Progress<'_>,
     ) -> Result<Vec<Vec<Vec<Extremes>>>, EngineError> {
-        self.rank(images, first, watch)?()
+        self.rank(images, first, progress)?()
     }
 
     fn begin_extremes<'e>(
         &'e self,
         images: &[ArrayView3<'_, f32>],
         first: usize,
-        watch: &'e Watch<'_>,
+        progress: &'e Progress<'_>,
     ) -> Result<Begun<'e>, EngineError> {
-        self.rank(images, first, watch)
+        self.rank(images, first, progress)
     }
 
     fn present(
         &self,
         layer: LayerId,
         jobs: &[Job<'_>],
-        watch: &Watch<'_>,
+        progress: &Progress<'_>,
     ) -> Result<Vec<Presented>, EngineError> {
-        self.respond_to_all(layer, jobs, watch)
+        self.respond_to_all(layer, jobs, progress)
     }
 }

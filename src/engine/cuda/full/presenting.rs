@@ -9,9 +9,10 @@ use crate::engine::cuda::CudaError;
 use crate::engine::cuda::kernels::image::occlude::{Shown, occlude};
 use crate::engine::cuda::transfer::Arriving;
 use crate::engine::request::{check_jobs, not_prepared};
-use crate::engine::{EngineError, Job, Presented, Watch};
+use crate::engine::{EngineError, Job, Presented};
 use crate::network::{IMAGE_CHANNELS, LayerId, Op};
 use crate::noise::{Noise, Patches};
+use crate::progress::Progress;
 
 /// What a batch of presentations is computed in. It has no more than [`BATCH`] images: a batch is
 /// computed whole, and a map, or a verification, may ask for few.
@@ -100,7 +101,7 @@ impl Full<'_> {
         &self,
         layer: LayerId,
         jobs: &[Job<'_>],
-        watch: &Watch<'_>,
+        progress: &Progress<'_>,
     ) -> Result<Vec<Presented>, EngineError> {
         if !self.layers.contains(&layer) {
             return Err(not_prepared(self.model.network(), layer));
@@ -133,13 +134,13 @@ impl Full<'_> {
                     _ => presented.push(Presented { response, differences: Vec::new() }),
                 }
             }
-            watch.advance(batch.iter().filter(|(_, which)| which.is_some()).count() as u64);
+            progress.advance(batch.iter().filter(|(_, which)| which.is_some()).count() as u64);
             Ok(())
         };
         let respond = |room: &mut Presenting, batch: &[Wanted]| {
             self.respond(room, (layer, jobs), &patches, batch)
         };
-        self.in_batches(&wanted, watch, respond, take)?;
+        self.in_batches(&wanted, progress, respond, take)?;
         Ok(presented)
     }
 }

@@ -10,8 +10,9 @@ use crate::engine::cuda::feed::Feed;
 use crate::engine::cuda::kernels::extremes::extremes;
 use crate::engine::cuda::transfer::Arriving;
 use crate::engine::request::check_image;
-use crate::engine::{Begun, EngineError, Extremes, Watch};
+use crate::engine::{Begun, EngineError, Extremes};
 use crate::network::{IMAGE_CHANNELS, LayerId};
+use crate::progress::Progress;
 
 /// Images of a batch, at most: as many as fill a device with images of 227×227 pixels.
 const MOST: usize = 128;
@@ -56,14 +57,14 @@ impl Full<'_> {
         &'e self,
         images: &[ArrayView3<'_, f32>],
         first: usize,
-        watch: &'e Watch<'_>,
+        progress: &'e Progress<'_>,
     ) -> Result<Begun<'e>, EngineError> {
         let Some(&last) = self.layers.iter().max() else { return Ok(Box::new(|| Ok(Vec::new()))) };
         images.iter().try_for_each(|image| check_image(image, self.image))?;
         let mut begun = Vec::new();
         self.in_batches(
             images,
-            watch,
+            progress,
             |room, batch| self.look(room, batch, last),
             |batch, arriving| {
                 begun.push((batch.len(), arriving));
@@ -74,7 +75,7 @@ impl Full<'_> {
             let mut found = Vec::new();
             for (images, arriving) in begun {
                 found.extend(self.seen(images, arriving)?);
-                watch.advance(images as u64);
+                progress.advance(images as u64);
             }
             self.check_finite(first, &found)?;
             Ok(found)

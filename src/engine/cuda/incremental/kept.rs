@@ -9,8 +9,9 @@ use super::presenting::Goal;
 use crate::engine::cuda::CudaError;
 use crate::engine::cuda::kernels::deposit::deposit;
 use crate::engine::deposit::{MapSums, Summation, SummedImage};
-use crate::engine::{EngineError, Job, Kept, Presented, Watch};
+use crate::engine::{EngineError, Job, Kept, Presented, RequestError};
 use crate::network::LayerId;
+use crate::progress::Progress;
 
 /// Room for differences of presentations to a layer.
 pub(super) struct KeptDifferences<'a> {
@@ -85,7 +86,7 @@ impl KeptDifferences<'_> {
         engine: &Incremental<'_>,
         layer: LayerId,
         jobs: &[Job<'_>],
-        watch: &Watch<'_>,
+        progress: &Progress<'_>,
     ) -> Result<Vec<Presented>, EngineError> {
         let (mut firsts, mut length) = (Vec::with_capacity(jobs.len()), 0);
         for job in jobs {
@@ -97,11 +98,11 @@ impl KeptDifferences<'_> {
                 return Err(engine.too_large(length * size_of::<f32>()));
             }
             let (some, others) = jobs.split_at(jobs.len() / 2);
-            let mut presented = Self::presented(engine, layer, some, watch)?;
-            presented.extend(Self::presented(engine, layer, others, watch)?);
+            let mut presented = Self::presented(engine, layer, some, progress)?;
+            presented.extend(Self::presented(engine, layer, others, progress)?);
             return Ok(presented);
         };
-        let responses = kept.present(jobs, &firsts, watch)?;
+        let responses = kept.present(jobs, &firsts, progress)?;
         let all = engine.engine.device.download(&kept.differences)?;
         kept.check(&all)?;
         let of_job = |((&first, job), response): ((&usize, &Job<'_>), f32)| {
@@ -140,17 +141,13 @@ impl Kept for KeptDifferences<'_> {
         &mut self,
         jobs: &[Job<'_>],
         firsts: &[usize],
-        watch: &Watch<'_>,
+        progress: &Progress<'_>,
     ) -> Result<Vec<f32>, EngineError> {
-        let presenting = self.engine.presenting(self.layer, jobs, watch)?;
+        let presenting = self.engine.presenting(self.layer, jobs, progress)?;
         let fits = |(job, first): (&Job<'_>, &usize)| first + job.occluders.len() <= self.length;
         if firsts.len() != jobs.len() || !jobs.iter().zip(firsts).all(fits) {
-            let (jobs, firsts) = (jobs.len(), firsts.len());
-            return Err(EngineError::Request(format!(
-                "{jobs} jobs whose differences go to {firsts} places, or beyond the {} that there \
-                 is room for",
-                self.length
-            )));
+            let wanted = jobs.iter().map(|job| job.occluders.len()).sum();
+            return Err(RequestError::Room { wanted, room: self.length }.into());
         }
         let mut responses = vec![0.0; jobs.len()];
         let differences = &mut self.differences;

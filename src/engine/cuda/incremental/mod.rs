@@ -26,9 +26,9 @@ mod slots;
 mod target;
 mod wave;
 
+use crate::progress::{CancelToken, Progress};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use ndarray::ArrayView3;
 
@@ -42,8 +42,8 @@ use super::{CudaError, Device, Precision};
 use crate::engine::plan::{Node, PlanKey, Planner};
 use crate::engine::request::{check_jobs, not_prepared};
 use crate::engine::{
-    Engine, EngineError, Extremes, Job, Kept, KernelTime, KernelWork, Prepared, Presented, Rates,
-    ReferenceEngine, Watch,
+    Engine, EngineError, EngineName, Extremes, Job, Kept, KernelTime, KernelWork, Prepared,
+    Presented, Rates, ReferenceEngine,
 };
 use crate::geometry::ImageSize;
 use crate::network::{LayerId, Model, Op};
@@ -67,18 +67,18 @@ impl CudaEngine {
     }
 
     /// The [`name`](Engine::name) of one with this precision.
-    pub const fn name_of(precision: Precision) -> &'static str {
+    pub const fn name_of(precision: Precision) -> EngineName {
         match precision {
-            Precision::Fp32 => "cuda-incremental",
-            Precision::Tf32 => "cuda-incremental-tf32",
-            Precision::Fp16 => "cuda-incremental-fp16",
-            Precision::Bf16 => "cuda-incremental-bf16",
+            Precision::Fp32 => EngineName::CudaIncremental,
+            Precision::Tf32 => EngineName::CudaIncrementalTf32,
+            Precision::Fp16 => EngineName::CudaIncrementalFp16,
+            Precision::Bf16 => EngineName::CudaIncrementalBf16,
         }
     }
 }
 
 impl Engine for CudaEngine {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> EngineName {
         Self::name_of(self.precision)
     }
 
@@ -114,9 +114,7 @@ impl Engine for CudaEngine {
     ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
         // It also checks the layers.
         let plain = ReferenceEngine.prepare(model, layers, image)?;
-        if let Some(problem) = self.precision.missing_on(self.device.info()) {
-            return Err(EngineError::Request(problem));
-        }
+        self.precision.check_on(self.device.info())?;
         let mut filters: HashMap<LayerId, Arc<DeviceFilters>> = HashMap::new();
         let mut targets = HashMap::new();
         for &layer in layers {
@@ -165,13 +163,13 @@ impl Incremental<'_> {
         &'a self,
         layer: LayerId,
         jobs: &'a [Job<'j>],
-        watch: &'a Watch<'a>,
+        progress: &'a Progress<'a>,
     ) -> Result<Presenting<'a, 'j>, EngineError> {
         let (target, slots) = self.target(layer)?;
         let units = self.model.network().channels(layer);
         let output = target.lineage.nodes()[target.lineage.target()].size;
         check_jobs(jobs, units, output, self.image)?;
-        Ok(Presenting { engine: self, layer, target, slots, jobs, watch })
+        Ok(Presenting { engine: self, layer, target, slots, jobs, progress })
     }
 }
 
@@ -186,24 +184,24 @@ impl Prepared for Incremental<'_> {
         &self,
         images: &[ArrayView3<'_, f32>],
         first: usize,
-        watch: &Watch<'_>,
+        progress: &Progress<'_>,
     ) -> Result<Vec<Vec<Vec<Extremes>>>, EngineError> {
-        self.plain.extremes(images, first, watch)
+        self.plain.extremes(images, first, progress)
     }
 
     fn present(
         &self,
         layer: LayerId,
         jobs: &[Job<'_>],
-        watch: &Watch<'_>,
+        progress: &Progress<'_>,
     ) -> Result<Vec<Presented>, EngineError> {
-        KeptDifferences::presented(self, layer, jobs, watch)
+        KeptDifferences::presented(self, layer, jobs, progress)
     }
 
     fn work(&self, layer: LayerId, jobs: &[Job<'_>]) -> Result<Vec<KernelWork>, EngineError> {
-        let stop = AtomicBool::new(false);
-        let watch = Watch::new(&stop);
-        let Presenting { target, slots, .. } = self.presenting(layer, jobs, &watch)?;
+        let cancel = CancelToken::default();
+        let progress = Progress::new(&cancel);
+        let Presenting { target, slots, .. } = self.presenting(layer, jobs, &progress)?;
         let mut planner = Planner::new(&target.lineage);
         let mut counts: HashMap<PlanKey, usize> = HashMap::new();
         for job in jobs {

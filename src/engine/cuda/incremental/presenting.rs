@@ -15,9 +15,10 @@ use crate::engine::cuda::transfer::Arriving;
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::order::{OnImage, by_image};
 use crate::engine::plan::{Axis, Planner};
-use crate::engine::{EngineError, Job, Watch};
+use crate::engine::{EngineError, Job};
 use crate::network::LayerId;
 use crate::parts::parts;
+use crate::progress::Progress;
 
 /// More than this for the changes of one wave gains nothing: the device has long been full.
 const WAVE_BYTES: usize = 1 << 30;
@@ -40,7 +41,7 @@ pub(super) struct Presenting<'a, 'j> {
     pub target: &'a Target,
     pub slots: &'a Slots,
     pub jobs: &'a [Job<'j>],
-    pub watch: &'a Watch<'a>,
+    pub progress: &'a Progress<'a>,
 }
 
 /// A wave that was started: how many presentations, and what tells that they are done.
@@ -117,10 +118,10 @@ impl<'a> Presenting<'a, '_> {
 
     /// Presents the jobs on some images whose activations are there.
     fn on(&self, begun: Begun<'_>, goal: &mut Goal<'_>) -> Result<(), EngineError> {
-        let Self { target, slots, watch, .. } = *self;
+        let Self { target, slots, progress, .. } = *self;
         let device = self.device();
         let Begun { originals, planner, runs, told, mut responses } = begun;
-        watch.advance(runs.without_effect as u64);
+        progress.advance(runs.without_effect as u64);
         let originals = &*originals;
         let waves = Waves { device, target, slots, originals, stream: &told.stream };
 
@@ -128,7 +129,7 @@ impl<'a> Presenting<'a, '_> {
         let (mut place, mut buffers) = (Place::default(), Buffers::default());
         let mut pending: Option<Pending> = None;
         while !runs.is_end(place) {
-            if watch.stopped() {
+            if progress.is_cancelled() {
                 return Err(EngineError::Stopped);
             }
             let (wave, end) = runs.wave(&planner, slots, place, bytes / size_of::<f32>());
@@ -149,12 +150,12 @@ impl<'a> Presenting<'a, '_> {
             // The device computes the wave that was just started meanwhile.
             if let Some((count, mark)) = std::mem::replace(&mut pending, started) {
                 device.reach(&mark)?;
-                watch.advance(count as u64);
+                progress.advance(count as u64);
             }
         }
         self.fill_in(&told.which, responses, goal)?;
         // What stays on the device need not be waited for: the next jobs can be prepared.
-        watch.advance(pending.map_or(0, |(count, _)| count as u64));
+        progress.advance(pending.map_or(0, |(count, _)| count as u64));
         Ok(())
     }
 

@@ -159,7 +159,7 @@ fn where_there_is_nothing_to_fit_it_is_said() {
     let round = fit(Phantom { short: 15.0, ..middle }.map(rf)).unwrap();
     assert!(round.angle.is_none() || round.angle.unwrap().error > 1e-3, "{round:?}");
     let small =
-        Cells::new(&crate::maps::LayerRecord { occluder_size: 5, ..layer(11) }, &settings());
+        Cells::new(&crate::maps::LayerConfiguration { occluder_size: 5, ..layer(11) }, &settings());
     assert!(small.count() > 2);
     let few: Vec<Cell> = small.of(&Array2::ones((11, 11)).view())[..7].to_vec();
     assert_eq!(super::fit(&few, &small), Err(NoFit::TooFew(7)));

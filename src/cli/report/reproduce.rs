@@ -1,0 +1,191 @@
+//! The command that computes a unit's maps again.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use occlumap::geometry::{GridRule, Lattice, OccluderSize, OccluderStride};
+use occlumap::images::Preprocessing;
+use occlumap::maps::SweepParameters;
+use occlumap::network::Network;
+use occlumap::report::results::{LayerResults, Results};
+use occlumap::runs::{ComputeSettings, DeviceChoice};
+
+use crate::cli::shell::shell;
+
+/// A name for the description of a network that is no preset, where its file is not known.
+const DESCRIPTION: &str = "model.json";
+/// A name for the folder of rankings, where there is none beside the maps.
+const RANKING: &str = "RANKING";
+
+/// The command for a unit of a layer: what stands before the unit's number, and what between that
+/// and its second place, at the end.
+pub(super) fn command(results: &Results, images: &Path, layer: &LayerResults) -> [String; 2] {
+    let (sweep, about) = (results.configuration(), &results.manifest().about);
+    let settings = &sweep.settings;
+    let size = sweep.images.size;
+    let seed = settings.noise.rsplit(':').next().unwrap_or_default();
+    let mut arguments: Vec<OsString> = ["occlumap", "sweep", "--model"].map(Into::into).into();
+    arguments.push(model(results).unwrap_or_else(|| DESCRIPTION.into()));
+    let mut add = |name: &str, value: OsString| arguments.extend([name.into(), value]);
+    add("--weights", (&about.weights).into());
+    add("--images", images.into());
+    for (name, value) in preprocessing(&sweep.images.preprocessing) {
+        add(name, value.into());
+    }
+    add("--image-size", format!("{}x{}", size.height, size.width).into());
+    add("--ranking", ranking(results).into());
+    add("--top", settings.top.to_string().into());
+    add("--seed", seed.into());
+    for (name, value) in occluders(&settings.grid) {
+        add(name, value.into());
+    }
+    for (name, value) in counted(settings) {
+        add(name, value.into());
+    }
+    for (name, value) in compute(&ComputeSettings::of(sweep.engine)) {
+        add(name, value.into());
+    }
+    add("--layers", layer.name().into());
+    if settings.statistics && settings.repeats == 1 {
+        arguments.push("--statistics".into());
+    }
+    if settings.moments {
+        arguments.push("--moments".into());
+    }
+    let before = shell(&arguments) + " --units ";
+    [before, format!(" --out {}-", layer.name())]
+}
+
+/// What must be said about the command.
+pub(super) fn note(results: &Results, images: &Path) -> Option<String> {
+    let described = model(results).is_none().then(|| {
+        format!("{DESCRIPTION} is what manifest.json holds as `description` of its `model`.")
+    });
+    let unranked = results.ranking_folder().is_none().then(|| {
+        format!("In the place of {RANKING} goes the folder of the rankings that were swept.")
+    });
+    let weights = Path::new(&results.manifest().about.weights);
+    let relative = [weights, images].iter().any(|path| path.is_relative()).then(|| {
+        "Paths are as they were given: relative ones begin where the sweep was started.".to_owned()
+    });
+    let notes: Vec<String> = [described, unranked, relative].into_iter().flatten().collect();
+    (!notes.is_empty()).then(|| notes.join(" "))
+}
+
+/// The folder of the rankings, wherever the command is given; a name where none is known.
+fn ranking(results: &Results) -> PathBuf {
+    let Some(folder) = results.ranking_folder() else { return RANKING.into() };
+    std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned())
+}
+
+/// How the network is named on the command line, if that is known.
+fn model(results: &Results) -> Option<OsString> {
+    let model = &results.configuration().model;
+    let same = |network: &Network| network.digest() == model.network_sha256;
+    if Network::preset(&model.name).is_ok_and(|preset| same(&preset)) {
+        return Some((&model.name).into());
+    }
+    // Where the demonstration leaves it.
+    let beside = std::path::absolute(results.folder().join(DESCRIPTION)).ok()?;
+    let read = Network::named(&beside.to_string_lossy());
+    read.is_ok_and(|network| same(&network)).then(|| beside.into())
+}
+
+fn preprocessing(shown: &str) -> Vec<(&'static str, String)> {
+    match Preprocessing::shown_as(shown) {
+        Some(Preprocessing::Custom { mean, std }) => {
+            let list = |values: [f32; 3]| values.map(|value| value.to_string()).join(",");
+            vec![("--mean", list(mean)), ("--std", list(std))]
+        }
+        _ => vec![("--preprocess", shown.to_owned())],
+    }
+}
+
+fn occluders(rule: &GridRule) -> Vec<(&'static str, String)> {
+    let (name, preset) = match rule.lattice {
+        Lattice::Box => ("reference", GridRule::REFERENCE),
+        Lattice::Image => ("zhou", GridRule::ZHOU),
+    };
+    let mut options = Vec::new();
+    if rule.lattice != GridRule::REFERENCE.lattice {
+        options.push(("--grid", name.to_owned()));
+    }
+    if rule.size != preset.size {
+        options.push(match rule.size {
+            OccluderSize::Pixels(pixels) => ("--occluder-size", pixels.to_string()),
+            OccluderSize::Divisor(divisor) => ("--size-divisor", divisor.to_string()),
+        });
+    }
+    if rule.stride != preset.stride {
+        options.push(match rule.stride {
+            OccluderStride::Pixels(pixels) => ("--occluder-stride", pixels.to_string()),
+            OccluderStride::Divisor(divisor) => ("--stride-divisor", divisor.to_string()),
+        });
+    }
+    options
+}
+
+/// What is presented how often, and how maps are made of that, where it is not the default.
+fn counted(settings: &SweepParameters) -> Vec<(&'static str, String)> {
+    let SweepParameters { every, repeats, deposit, frame, mean_over, .. } = *settings;
+    let options = [
+        (every != 1).then(|| ("--every", every.to_string())),
+        (repeats != 1).then(|| ("--repeats", repeats.to_string())),
+        option("--deposit", deposit),
+        option("--frame", frame),
+        option("--mean-over", mean_over),
+    ];
+    options.into_iter().flatten().collect()
+}
+
+/// The options that choose an engine.
+fn compute(settings: &ComputeSettings) -> Vec<(&'static str, String)> {
+    let ComputeSettings { method, precision, device } = settings;
+    let on_cpu = *device == DeviceChoice::Cpu;
+    let mut options = vec![("--device", if on_cpu { "cpu" } else { "cuda" }.into())];
+    options.extend(option("--method", *method));
+    options.extend(option("--precision", *precision));
+    options
+}
+
+/// An option whose value is not the default.
+fn option<T>(name: &'static str, value: T) -> Option<(&'static str, String)>
+where
+    T: ValueEnum + Default + PartialEq,
+{
+    let value = Some(value).filter(|value| *value != T::default())?.to_possible_value()?;
+    Some((name, value.get_name().into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(options: Vec<(&'static str, String)>) -> String {
+        let words = options
+            .into_iter()
+            .flat_map(|(name, value)| [name.into(), " ".into(), value, " ".into()]);
+        words.collect::<Vec<String>>().concat()
+    }
+
+    #[test]
+    fn only_what_is_not_the_default_is_told() {
+        assert_eq!(text(occluders(&GridRule::REFERENCE)), "");
+        assert_eq!(text(occluders(&GridRule::ZHOU)), "--grid zhou ");
+        let rule = GridRule {
+            size: OccluderSize::Pixels(7),
+            stride: OccluderStride::Divisor(3),
+            lattice: Lattice::Box,
+        };
+        assert_eq!(text(occluders(&rule)), "--occluder-size 7 --stride-divisor 3 ");
+    }
+
+    #[test]
+    fn constants_are_told_as_they_are_given() {
+        let custom = Preprocessing::Custom { mean: [0.5, -0.25, 0.0], std: [0.5, 1.0, 2.0] };
+        let options = text(preprocessing(&custom.to_string()));
+        assert_eq!(options, "--mean 0.5,-0.25,0 --std 0.5,1,2 ");
+        assert_eq!(text(preprocessing("imagenet")), "--preprocess imagenet ");
+    }
+}

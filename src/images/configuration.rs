@@ -1,0 +1,29 @@
+//! A folder of images, as configurations of jobs have it.
+
+use serde::{Deserialize, Serialize};
+
+use super::ImageFolder;
+use crate::geometry::ImageSize;
+
+/// A folder of images, as configurations of jobs have it: all that results depend on, but for the
+/// content of the files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ImageConfiguration {
+    /// The size of every image.
+    pub size: ImageSize,
+    /// The preprocessing, as [`Preprocessing`](super::Preprocessing) is displayed.
+    pub preprocessing: String,
+    /// File names in the order of the images' indices.
+    pub names: Vec<String>,
+}
+
+impl ImageFolder {
+    /// The folder in a configuration.
+    pub fn configuration(&self) -> ImageConfiguration {
+        ImageConfiguration {
+            size: self.size(),
+            preprocessing: self.preprocessing().to_string(),
+            names: self.names().to_vec(),
+        }
+    }
+}

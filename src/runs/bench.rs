@@ -1,0 +1,290 @@
+//! How fast a machine is, without weights or images.
+
+use std::time::{Duration, Instant};
+
+use ndarray::{Array3, ArrayView3};
+use serde::Serialize;
+
+use super::{ChosenLayers, ComputeSettings, Context, Method, RunError};
+use crate::VERSION;
+use crate::engine::{Engine, EngineError, EngineName, Prepared};
+use crate::geometry::{GridRule, ImageSize, LayerGeometry};
+use crate::network::{IMAGE_CHANNELS, LayerId, Model};
+use crate::noise::TorchStream;
+use crate::sweep::{
+    Occluders, Rankings, SweepError, Trial, calibrate, count_multiply_adds, count_occluders,
+    count_work, try_out,
+};
+
+/// What is measured, and for how long.
+#[derive(Clone, Debug)]
+pub struct BenchSettings {
+    /// The name of a preset, or the path of a model description.
+    pub model: String,
+    /// Convolutions by name; all where none is named.
+    pub layers: Vec<String>,
+    /// The size of the images.
+    pub image: ImageSize,
+    /// Images a unit, from either end of its ranking, for the time of all units.
+    pub top: usize,
+    /// How long each layer, and ranking, is measured.
+    pub time: Duration,
+    /// How occluders are laid out.
+    pub grid: GridRule,
+    /// Every so many-th occluder of the grid is presented.
+    pub every: usize,
+    /// How responses are computed.
+    pub compute: ComputeSettings,
+}
+
+/// Images that maps are computed on in turn.
+const IMAGES: usize = 16;
+/// Positions whose multiply-adds are counted.
+const POSITIONS: usize = 64;
+
+/// All that was measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct BenchReport {
+    /// The program's version.
+    pub version: &'static str,
+    /// The network's name.
+    pub model: String,
+    /// The size of the images.
+    pub image: ImageSize,
+    /// The engine.
+    pub engine: EngineName,
+    /// The device.
+    pub device: String,
+    /// Threads.
+    pub threads: usize,
+    /// Images ranked a second, the lists of the best included, reading them not.
+    pub ranking_rate: f64,
+    /// The layers.
+    pub layers: Vec<LayerBench>,
+    /// Presentations of all units of these layers, and the seconds that they would take.
+    pub presentations: f64,
+    /// Seconds.
+    pub seconds: f64,
+}
+
+/// What was measured of a layer.
+#[derive(Clone, Debug, Serialize)]
+pub struct LayerBench {
+    /// The layer's short name.
+    pub layer: String,
+    /// Its units.
+    pub units: usize,
+    /// Occluders of a map, on average.
+    pub occluders: f64,
+    /// Maps of a batch, and how often it was presented.
+    pub maps: usize,
+    /// How often the batch was presented.
+    pub times: usize,
+    /// Of all times together.
+    pub presentations: usize,
+    /// Seconds.
+    pub seconds: f64,
+    /// Presentations a second.
+    pub rate: f64,
+    /// Millions a presentation, with only the taps that meet a difference; of the full method those
+    /// of whole images.
+    pub multiply_adds: f64,
+    /// The kernels of a device.
+    pub kernels: Vec<KernelBench>,
+    /// Where the device's rates are known.
+    pub floor: Option<Floor>,
+}
+
+/// What a presentation takes at the least: of each kernel, the longer of the time of its bytes and of
+/// its products.
+#[derive(Clone, Debug, Serialize)]
+pub struct Floor {
+    /// Bytes.
+    pub bytes: f64,
+    /// Operations of products.
+    pub operations: f64,
+    /// Microseconds.
+    pub microseconds: f64,
+    /// Of the time that a presentation took.
+    pub share: f64,
+}
+
+/// What was measured of a kernel, on the device's clock.
+#[derive(Clone, Debug, Serialize)]
+pub struct KernelBench {
+    /// The kernel.
+    pub kernel: &'static str,
+    /// How often it was started.
+    pub starts: usize,
+    /// Seconds.
+    pub seconds: f64,
+    /// Microseconds a presentation.
+    pub microseconds: f64,
+}
+
+/// Measures how fast this machine presents occluders, with random weights and images.
+///
+/// # Errors
+/// Settings that cannot be used; what the engine cannot do.
+pub fn bench(settings: &BenchSettings, context: &Context<'_>) -> Result<BenchReport, RunError> {
+    let chosen = ChosenLayers::new(&settings.model, &settings.layers)?;
+    chosen.check_grid(settings.grid)?;
+    let ChosenLayers { network, layers } = chosen;
+    let BenchSettings { image, grid, every, .. } = *settings;
+    let geometry = |&layer: &LayerId| LayerGeometry::new(&network, layer, image, grid, every);
+    let geometries = layers.iter().map(geometry).collect::<Result<Vec<_>, _>>()?;
+    let compute = settings.compute.open(context)?;
+    let (engines, rankers) = (compute.engines(None), compute.devices.rankers(context)?);
+    let ([engine], [ranker, ..]) = (&engines[..], &rankers[..]) else {
+        return Err(RunError::usage("bench measures one device; give --device one GPU"));
+    };
+    context.pool.install(|| {
+        let model = Model::random(network, 0)?;
+        let prepared = engine.prepare(&model, &layers, image)?;
+        let images: Vec<Array3<f32>> =
+            (0..IMAGES as u32).map(|seed| noise_image(image, seed)).collect();
+        let ranking_rate = {
+            let prepared = ranker.prepare(&model, &layers, image)?;
+            let units: Vec<usize> =
+                layers.iter().map(|&layer| model.network().channels(layer)).collect();
+            let progress = context.progress();
+            let rankings = Rankings::new(&*prepared, &units, settings.top, 0, &progress);
+            let count = prepared.images_at_a_time(context.threads());
+            ranking_rate(rankings, &images, count, settings.time)?
+        };
+        let run = BenchRun {
+            settings,
+            context,
+            engine: &**engine,
+            prepared: &*prepared,
+            model: &model,
+            images: &images,
+        };
+        let mut reports = Vec::with_capacity(layers.len());
+        for (&layer, geometry) in layers.iter().zip(&geometries) {
+            context.note(format!("{}…", model.network().short_name(layer)));
+            reports.push(run.measure(layer, geometry)?);
+        }
+        let of_layer =
+            |layer: &LayerBench| (2 * settings.top * layer.units) as f64 * layer.occluders;
+        Ok(BenchReport {
+            version: VERSION,
+            model: model.network().name().to_owned(),
+            image,
+            engine: engine.name(),
+            device: engine.device(),
+            threads: context.threads(),
+            ranking_rate,
+            presentations: reports.iter().map(of_layer).sum(),
+            seconds: reports.iter().map(|layer| of_layer(layer) / layer.rate).sum(),
+            layers: reports,
+        })
+    })
+}
+
+/// What measuring a layer needs.
+struct BenchRun<'a> {
+    settings: &'a BenchSettings,
+    context: &'a Context<'a>,
+    engine: &'a dyn Engine,
+    prepared: &'a dyn Prepared,
+    model: &'a Model,
+    images: &'a [Array3<f32>],
+}
+
+impl BenchRun<'_> {
+    fn measure(&self, layer: LayerId, geometry: &LayerGeometry) -> Result<LayerBench, RunError> {
+        let Self { settings, context, engine, prepared, model, images } = *self;
+        let network = model.network();
+        let units = network.channels(layer);
+        let progress = &context.progress();
+        // What is done once, such as transforming weights, is done before the clock starts.
+        let once = |maps| {
+            let batch = (maps, Duration::ZERO);
+            try_out(prepared, (layer, units), geometry, images, batch, progress)
+        };
+        once(1)?;
+        let mut some = images.iter().cloned().map(Ok);
+        let trial =
+            calibrate(prepared, (layer, units), geometry, &mut some, settings.time, progress)?;
+        let Trial { maps, times, presentations, seconds } = trial;
+        // The engine's part was tried just now: what fails here is the engine's alone.
+        let mut failed = Ok(());
+        let mut again = || match once(maps) {
+            Err(SweepError::Engine(error)) => Err(error),
+            other => {
+                failed = other.map(drop);
+                Ok(())
+            }
+        };
+        // Only where there is something to be told.
+        let kernels = if engine.has_kernels() { engine.time_kernels(&mut again)? } else { vec![] };
+        failed?;
+        let kernels = kernels.into_iter().map(|time| KernelBench {
+            kernel: time.name,
+            starts: time.starts,
+            seconds: time.seconds,
+            microseconds: 1e6 * time.seconds * times as f64 / presentations as f64,
+        });
+        let Occluders { mean, .. } = count_occluders(geometry)?;
+        let counted = count_multiply_adds(network, layer, geometry, POSITIONS)?;
+        let floor = match engine.rates() {
+            Some(rates) => {
+                let work = count_work(prepared, layer, geometry, &images[0], POSITIONS)?;
+                let microseconds = 1e6 * work.iter().map(|work| work.floor(rates)).sum::<f64>();
+                (!work.is_empty()).then(|| Floor {
+                    bytes: work.iter().map(|work| work.bytes).sum(),
+                    operations: work.iter().map(|work| work.operations).sum(),
+                    microseconds,
+                    share: 1e-6 * microseconds * trial.rate(),
+                })
+            }
+            None => None,
+        };
+        let multiply_adds =
+            if settings.compute.method == Method::Full { counted.full } else { counted.taps };
+        Ok(LayerBench {
+            layer: network.short_name(layer),
+            units,
+            occluders: mean,
+            maps,
+            times,
+            presentations,
+            seconds,
+            rate: trial.rate(),
+            multiply_adds: 1e-6 * multiply_adds,
+            kernels: kernels.collect(),
+            floor,
+        })
+    }
+}
+
+/// Images ranked a second, `count` at a time, the lists of the best included, measured for about `time`.
+fn ranking_rate(
+    mut rankings: Rankings<'_>,
+    images: &[Array3<f32>],
+    count: usize,
+    time: Duration,
+) -> Result<f64, EngineError> {
+    let views: Vec<ArrayView3<'_, f32>> =
+        images.iter().cycle().take(count).map(|image| image.view()).collect();
+    // Twice, since what is begun is waited for when the next is.
+    rankings.add(&views[..1])?;
+    rankings.add(&views[..1])?;
+    let (start, mut ranked) = (Instant::now(), 0);
+    while ranked == 0 || start.elapsed() < time {
+        rankings.add(&views)?;
+        ranked += count;
+    }
+    rankings.finish()?;
+    Ok(ranked as f64 / start.elapsed().as_secs_f64().max(1e-9))
+}
+
+/// An image of noise on [-1, 1).
+fn noise_image(size: ImageSize, seed: u32) -> Array3<f32> {
+    let mut pixels = TorchStream::new(seed).map(|value| 2.0 * value - 1.0);
+    Array3::from_shape_simple_fn((IMAGE_CHANNELS, size.height, size.width), || {
+        // The stream never ends.
+        pixels.next().unwrap_or_default()
+    })
+}

@@ -1,0 +1,243 @@
+//! The one place where an engine is chosen.
+
+use std::sync::Arc;
+
+use super::{Context, DeviceChoice, Devices, RunError};
+use crate::engine::cuda::{self, Device};
+use crate::engine::{
+    CpuEngine, CudaEngine, CudaFullEngine, Engine, EngineName, Float64Engine, ReferenceEngine,
+};
+
+/// How responses are computed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ComputeSettings {
+    /// How occluded images are presented.
+    pub method: Method,
+    /// Arithmetic of products.
+    pub precision: Precision,
+    /// Where.
+    pub device: DeviceChoice,
+}
+
+/// How occluded images are presented
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Method {
+    /// Only what an occluder changes, and only as far as the unit depends on it
+    #[default]
+    Incremental,
+    /// As incremental on the CPU, without forms that need fewer multiplications: slower, rounds
+    /// less, takes less memory. On a GPU incremental is this already
+    Direct,
+    /// Every occluded image whole, by the book
+    Full,
+}
+
+/// Arithmetic of products; sums have at least 32 bits in each
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Precision {
+    /// 32-bit floats, as PyTorch computes
+    #[default]
+    #[cfg_attr(feature = "cli", value(alias = "f32"))]
+    Fp32,
+    /// 19 bits, on the tensor cores of a GPU: with --method incremental
+    Tf32,
+    /// 16 bits that round as tf32's 19 do, likewise; fails where a value is too large for them
+    Fp16,
+    /// 16 bits in every other convolution and 19 in the rest, likewise
+    Bf16,
+    /// 64-bit floats, to tell how much the others round: with --method full, on the CPU
+    #[cfg_attr(feature = "cli", value(alias = "f64"))]
+    Fp64,
+}
+
+impl Precision {
+    const fn on_gpu(self) -> cuda::Precision {
+        match self {
+            Self::Fp32 | Self::Fp64 => cuda::Precision::Fp32,
+            Self::Tf32 => cuda::Precision::Tf32,
+            Self::Fp16 => cuda::Precision::Fp16,
+            Self::Bf16 => cuda::Precision::Bf16,
+        }
+    }
+
+    const fn needs_tensor_cores(self) -> bool {
+        matches!(self, Self::Tf32 | Self::Fp16 | Self::Bf16)
+    }
+}
+
+/// How responses are computed, with the devices ready to be used.
+#[derive(Clone, Debug)]
+pub struct Compute {
+    method: Method,
+    precision: Precision,
+    /// The devices.
+    pub devices: Devices,
+}
+
+impl ComputeSettings {
+    /// The settings that choose an engine. The device is named, since results differ by rounding.
+    pub fn of(engine: EngineName) -> Self {
+        use {EngineName as E, Method as M, Precision as P};
+        let (method, precision) = match engine {
+            E::CpuIncremental | E::CudaIncremental => (M::Incremental, P::Fp32),
+            E::CpuDirect => (M::Direct, P::Fp32),
+            E::CpuFull | E::CudaFull => (M::Full, P::Fp32),
+            E::CpuFullF64 => (M::Full, P::Fp64),
+            E::CudaIncrementalTf32 => (M::Incremental, P::Tf32),
+            E::CudaIncrementalFp16 => (M::Incremental, P::Fp16),
+            E::CudaIncrementalBf16 => (M::Incremental, P::Bf16),
+        };
+        let device = match engine {
+            E::CpuIncremental | E::CpuDirect | E::CpuFull | E::CpuFullF64 => DeviceChoice::Cpu,
+            _ => DeviceChoice::Cuda(vec![0]),
+        };
+        Self { method, precision, device }
+    }
+
+    /// The settings of a machine that only checks what another one computes, which may have
+    /// `gpus`.
+    ///
+    /// # Errors
+    /// Settings that do not go together.
+    pub fn remote(&self, gpus: bool) -> Result<Self, RunError> {
+        self.check()?;
+        let on_gpu = match self.device {
+            DeviceChoice::Cpu => false,
+            DeviceChoice::Auto => {
+                self.precision.needs_tensor_cores() || gpus && !self.only_on_cpu()
+            }
+            DeviceChoice::Cuda(_) | DeviceChoice::AllCuda | DeviceChoice::Remote => true,
+        };
+        let device = if on_gpu { DeviceChoice::Remote } else { DeviceChoice::Cpu };
+        Ok(Self { device, ..*self })
+    }
+
+    /// The names of the engines that may do the work, on whatever machine, the likeliest first.
+    ///
+    /// # Errors
+    /// Settings that do not go together.
+    pub fn engine_names(&self, gpus: bool) -> Result<Vec<EngineName>, RunError> {
+        let Self { method, precision, ref device } = *self;
+        let remote = self.remote(gpus)?;
+        let on_cpu = Compute { method, precision, devices: Devices::Cpu }.on_cpu(None).name();
+        let on_gpu = match method {
+            Method::Full => EngineName::CudaFull,
+            _ => CudaEngine::name_of(precision.on_gpu()),
+        };
+        Ok(match (remote.device, device) {
+            (DeviceChoice::Cpu, DeviceChoice::Auto) if !self.only_on_cpu() => vec![on_cpu, on_gpu],
+            (DeviceChoice::Cpu, _) => vec![on_cpu],
+            (_, DeviceChoice::Auto) if !precision.needs_tensor_cores() => vec![on_gpu, on_cpu],
+            _ => vec![on_gpu],
+        })
+    }
+
+    /// Whether only the CPU has it.
+    fn only_on_cpu(&self) -> bool {
+        self.precision == Precision::Fp64 || self.method == Method::Direct
+    }
+
+    fn check(&self) -> Result<(), RunError> {
+        let Self { method, precision, ref device } = *self;
+        let tensor_cores = precision.needs_tensor_cores();
+        let problem = match device {
+            _ if precision == Precision::Fp64 && method != Method::Full => {
+                "--precision fp64 goes with --method full; the other methods have fp32, and on a \
+                 GPU tf32, fp16 and bf16"
+            }
+            _ if tensor_cores && method != Method::Incremental => {
+                "--precision tf32, fp16 and bf16 go with --method incremental, which computes the \
+                 changes themselves: they would be lost between two nearly equal responses"
+            }
+            DeviceChoice::Cpu if tensor_cores => {
+                "--precision tf32, fp16 and bf16 need a GPU; the CPU has fp32"
+            }
+            DeviceChoice::Cuda(_) | DeviceChoice::AllCuda if precision == Precision::Fp64 => {
+                "--precision fp64 is the CPU's; leave --device out, or give --device cpu"
+            }
+            DeviceChoice::Cuda(_) | DeviceChoice::AllCuda if method == Method::Direct => {
+                "--method direct is the CPU's: on a GPU --method incremental computes tap by tap \
+                 already"
+            }
+            _ => return Ok(()),
+        };
+        Err(RunError::usage(problem))
+    }
+
+    /// Opens the devices.
+    ///
+    /// # Errors
+    /// Settings that do not go together; a GPU that is asked for, or needed, and cannot be used.
+    pub fn open(&self, context: &Context<'_>) -> Result<Compute, RunError> {
+        self.check()?;
+        let Self { method, precision, ref device } = *self;
+        let devices = if self.only_on_cpu() { Devices::Cpu } else { device.open(context)? };
+        match &devices {
+            Devices::Cpu if precision.needs_tensor_cores() => Err(RunError::usage(
+                "--precision tf32, fp16 and bf16 need a GPU, and none can be used; `occlumap \
+                 devices` tells why",
+            )),
+            Devices::Cuda { gpus, .. } => {
+                let check = |gpu: &Arc<Device>| precision.on_gpu().check_on(gpu.info());
+                gpus.iter().try_for_each(check)?;
+                Ok(Compute { method, precision, devices })
+            }
+            _ => Ok(Compute { method, precision, devices }),
+        }
+    }
+}
+
+impl Compute {
+    /// The engines, one a device; `activations` bounds, in bytes, what the CPU's holds of original
+    /// images.
+    pub fn engines(&self, activations: Option<usize>) -> Vec<Box<dyn Engine>> {
+        match &self.devices {
+            Devices::Cpu => vec![self.on_cpu(activations)],
+            Devices::Cuda { gpus, .. } => {
+                gpus.iter().map(|device| self.on_gpu(Arc::clone(device))).collect()
+            }
+            // As those of a GPU, it holds no weights in the machine's memory.
+            Devices::Remote => vec![Box::new(ReferenceEngine)],
+        }
+    }
+
+    /// What is rounding in a difference, as a part of the largest difference of its map.
+    pub fn tolerance(&self) -> f64 {
+        self.precision.on_gpu().tolerance()
+    }
+
+    fn on_cpu(&self, activations: Option<usize>) -> Box<dyn Engine> {
+        match (self.method, self.precision) {
+            (Method::Full, Precision::Fp64) => Box::new(Float64Engine),
+            (Method::Full, _) => Box::new(ReferenceEngine),
+            (method, _) => {
+                let mut engine = CpuEngine::default();
+                engine.direct = method == Method::Direct;
+                engine.base_bytes = activations.unwrap_or(engine.base_bytes);
+                Box::new(engine)
+            }
+        }
+    }
+
+    fn on_gpu(&self, device: Arc<Device>) -> Box<dyn Engine> {
+        if self.method == Method::Full {
+            return Box::new(CudaFullEngine { device });
+        }
+        Box::new(CudaEngine::new(device, self.precision.on_gpu()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_of_an_engine_choose_that_engine() {
+        for name in EngineName::ALL {
+            let settings = ComputeSettings::of(name);
+            assert_eq!(settings.engine_names(true).unwrap()[0], name);
+        }
+    }
+}

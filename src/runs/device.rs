@@ -1,0 +1,139 @@
+//! The one place where a GPU is looked for.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use super::{Context, RunError};
+use crate::engine::cuda::{CudaError, Device, libraries};
+use crate::engine::{CudaFullEngine, Engine, ReferenceEngine};
+use crate::error::ParseError;
+
+/// Where the work is done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The first GPU that can be used, or else the processor.
+    #[default]
+    Auto,
+    /// The processor.
+    Cpu,
+    /// GPUs, by their numbers, each once.
+    Cuda(Vec<usize>),
+    /// Every GPU.
+    AllCuda,
+    /// A GPU of another machine: for checks alone.
+    Remote,
+}
+
+impl FromStr for DeviceChoice {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "cuda" => Ok(Self::Cuda(vec![0])),
+            "cuda:all" => Ok(Self::AllCuda),
+            _ => {
+                let mut indices = Vec::new();
+                for name in text.split(',') {
+                    let index = name.strip_prefix("cuda:").and_then(|index| index.parse().ok());
+                    let index = index.ok_or_else(|| {
+                        ParseError::new(
+                            "expected auto, cpu, cuda, cuda:N, several as cuda:0,cuda:1, or \
+                             cuda:all",
+                        )
+                    })?;
+                    if indices.contains(&index) {
+                        return Err(ParseError::new(format!("GPU {index} is named twice")));
+                    }
+                    indices.push(index);
+                }
+                Ok(Self::Cuda(indices))
+            }
+        }
+    }
+}
+
+/// Devices that are ready to be used.
+#[derive(Clone, Debug)]
+pub enum Devices {
+    /// The processor.
+    Cpu,
+    /// GPUs, one at least, which share the work.
+    Cuda {
+        /// The GPUs.
+        gpus: Vec<Arc<Device>>,
+        /// Whether they were asked for: then what they lack is an error.
+        required: bool,
+    },
+    /// A GPU of another machine: for checks alone.
+    Remote,
+}
+
+impl DeviceChoice {
+    /// Opens the devices. A GPU that cannot be used is noted where the processor can take its
+    /// place.
+    ///
+    /// # Errors
+    /// A GPU that was asked for and cannot be used.
+    pub fn open(&self, context: &Context<'_>) -> Result<Devices, RunError> {
+        let open = |index| Device::open(index).map(Arc::new);
+        let gpus: Result<Vec<_>, CudaError> = match self {
+            Self::Cpu => return Ok(Devices::Cpu),
+            Self::Remote => return Ok(Devices::Remote),
+            Self::Auto => return Ok(first_gpu(context)),
+            Self::Cuda(indices) => indices.iter().copied().map(open).collect(),
+            Self::AllCuda => Device::list()?.into_iter().map(|info| open(info.index)).collect(),
+        };
+        Ok(Devices::Cuda { gpus: gpus?, required: true })
+    }
+}
+
+/// The first GPU that can be used, or else the processor.
+fn first_gpu(context: &Context<'_>) -> Devices {
+    let on_cpu = |error: &dyn fmt::Display| {
+        context.note(format!("note: computing on the CPU: {error}"));
+        Devices::Cpu
+    };
+    let devices = match Device::list() {
+        Ok(devices) => devices,
+        // Most machines have none, which needs no note.
+        Err(CudaError::NoDriver { .. } | CudaError::NoDevice) => return Devices::Cpu,
+        Err(error) => return on_cpu(&error),
+    };
+    let mut first = None;
+    for info in devices {
+        match Device::open(info.index) {
+            Ok(device) => {
+                return Devices::Cuda { gpus: vec![Arc::new(device)], required: false };
+            }
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    first.map_or(Devices::Cpu, |error| on_cpu(&error))
+}
+
+impl Devices {
+    /// The engines that rank, one a device: whole images, on a GPU through cuBLAS and cuDNN. Where
+    /// one of these is missing, and no GPU was asked for, the processor ranks, which is noted.
+    ///
+    /// # Errors
+    /// cuBLAS or cuDNN is missing.
+    pub fn rankers(&self, context: &Context<'_>) -> Result<Vec<Box<dyn Engine>>, RunError> {
+        let Self::Cuda { gpus, required } = self else {
+            return Ok(vec![Box::new(ReferenceEngine)]);
+        };
+        let ranker = |device: &Arc<Device>| -> Box<dyn Engine> {
+            Box::new(CudaFullEngine { device: Arc::clone(device) })
+        };
+        match libraries::cublas().and_then(|_| libraries::cudnn()) {
+            Ok(_) => Ok(gpus.iter().map(ranker).collect()),
+            Err(error) if *required => Err(error.into()),
+            Err(error) => {
+                context.note(format!("note: ranking on the CPU: {error}"));
+                Ok(vec![Box::new(ReferenceEngine)])
+            }
+        }
+    }
+}

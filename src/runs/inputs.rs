@@ -1,0 +1,155 @@
+//! A model, its layers and a folder of images, loaded and checked against each other.
+
+use std::path::Path;
+
+use super::{Context, InputSettings, RunError};
+use crate::VERSION;
+use crate::engine::EngineName;
+use crate::images::ImageFolder;
+use crate::network::{LayerId, Model, Network};
+use crate::ranking::{
+    Expected, LayerFiles, LayerRanking, RankedLayer, RankingConfiguration, RankingError,
+    images_a_block,
+};
+
+/// A network whose layers were chosen: what can be checked without reading images or weights.
+#[derive(Clone, Debug)]
+pub struct ChosenLayers {
+    /// The network.
+    pub network: Network,
+    /// The layers, in the network's order.
+    pub layers: Vec<LayerId>,
+}
+
+/// A model, its layers and a folder of images.
+#[derive(Debug)]
+pub struct Inputs {
+    /// The model.
+    pub model: Model,
+    /// The layers, in the network's order.
+    pub layers: Vec<LayerId>,
+    /// The images.
+    pub images: ImageFolder,
+}
+
+impl InputSettings {
+    /// The network and the layers.
+    ///
+    /// # Errors
+    /// A model that is none; layers that it does not have.
+    pub fn choose_layers(&self) -> Result<ChosenLayers, RunError> {
+        ChosenLayers::new(&self.model, &self.layers)
+    }
+}
+
+impl ChosenLayers {
+    /// The layers called so of a network, by its preset's name or the path of its description; all
+    /// convolutions where none is named.
+    ///
+    /// # Errors
+    /// A model that is none; layers that it does not have.
+    pub fn new(model: &str, names: &[String]) -> Result<Self, RunError> {
+        let network = Network::named(model)?;
+        let mut layers: Vec<LayerId> = if names.is_empty() {
+            network.convolutions().map(|(id, _)| id).collect()
+        } else {
+            let named = names.iter().map(|name| network.convolution(name.trim()));
+            named.collect::<Result<_, _>>()?
+        };
+        layers.sort_unstable();
+        layers.dedup();
+        Ok(Self { network, layers })
+    }
+}
+
+impl Inputs {
+    /// Opens the images and reads the weights.
+    ///
+    /// # Errors
+    /// Images or weights that cannot be read, or do not go with the network.
+    pub fn load(
+        chosen: ChosenLayers,
+        settings: &InputSettings,
+        context: &Context<'_>,
+    ) -> Result<Self, RunError> {
+        let ChosenLayers { network, layers } = chosen;
+        let InputSettings { weights, images, preprocessing, image_size, .. } = settings;
+        let images = ImageFolder::open(images, *preprocessing, *image_size)?;
+        for &layer in &layers {
+            network.sizes(images.size(), layer)?;
+        }
+        let model = Model::load(network, weights)?;
+        note_ignored(&model, context);
+        Ok(Self { model, layers, images })
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        self.model.network()
+    }
+
+    /// Units of each layer.
+    pub fn units(&self) -> Vec<usize> {
+        self.layers.iter().map(|&layer| self.network().channels(layer)).collect()
+    }
+
+    /// Checks that `top` images can be ranked.
+    pub(super) fn check_top(&self, top: usize) -> Result<(), RunError> {
+        let there = self.images.len();
+        if top > there {
+            return Err(RankingError::TooFew { asked: top, there }.into());
+        }
+        Ok(())
+    }
+
+    /// The rankings of all layers in `folder`.
+    pub(super) fn read_ranking(&self, folder: &Path) -> Result<Vec<LayerRanking>, RunError> {
+        let network = self.network();
+        let read = |&layer: &LayerId| -> Result<LayerRanking, RunError> {
+            let sizes = network.sizes(self.images.size(), layer)?;
+            let expected = Expected {
+                units: network.channels(layer),
+                positions: sizes[layer.0].area(),
+                images: self.images.len(),
+            };
+            Ok(LayerFiles::new(folder, &network.short_name(layer)).read(expected)?)
+        };
+        self.layers.iter().map(read).collect()
+    }
+
+    /// The configuration of a ranking of these inputs.
+    pub(super) fn ranking_configuration(
+        &self,
+        top: usize,
+        engine: EngineName,
+    ) -> RankingConfiguration {
+        let ranked = |&layer: &LayerId| RankedLayer {
+            layer: self.network().short_name(layer),
+            units: self.network().channels(layer),
+        };
+        RankingConfiguration {
+            program: VERSION.into(),
+            engine,
+            model: self.model.configuration(),
+            images: self.images.configuration(),
+            top,
+            layers: self.layers.iter().map(ranked).collect(),
+            block: images_a_block(self.images.len()),
+        }
+    }
+}
+
+/// Notes tensors that the network has no use for, such as a classifier's.
+fn note_ignored(model: &Model, context: &Context<'_>) {
+    const SHOWN: usize = 4;
+    let ignored = model.ignored();
+    if ignored.is_empty() {
+        return;
+    }
+    let more = match ignored.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let names = ignored[..ignored.len().min(SHOWN)].join(", ");
+    context.note(format!("note: tensors without use here are ignored: {names}{more}"));
+}

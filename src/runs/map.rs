@@ -1,0 +1,250 @@
+//! Discrepancy maps of single images.
+
+use std::path::Path;
+
+use ndarray::{Array2, ArrayView3};
+
+use super::{ComputeSettings, Context, InputSettings, Inputs, OcclusionSettings, RunError, Task};
+use crate::engine::{Engine, EngineError, Job, Prepared, Presented};
+use crate::files::FileError;
+use crate::geometry::{Deposit, ImageSize, Placement};
+use crate::maps::{ImageMap, SweepConfiguration};
+use crate::network::{LayerId, Model, Network};
+use crate::noise::Noise;
+use crate::progress::{CancelToken, Progress};
+
+/// A map of one unit on one image.
+#[derive(Clone, Debug)]
+pub struct MapSettings {
+    /// The network and the images; the unit's layer is the first that is named.
+    pub input: InputSettings,
+    /// The unit: a channel of the layer, from 0.
+    pub unit: usize,
+    /// The image's index, from 0.
+    pub image: usize,
+    /// The position `(y, x)` on the layer's output.
+    pub position: (usize, usize),
+    /// What occluders are filled with in the first draw.
+    pub noise: Noise,
+    /// The occluders; the seed is the noise's.
+    pub occlusion: OcclusionSettings,
+    /// How responses are computed.
+    pub compute: ComputeSettings,
+}
+
+/// A map of one unit on one image, with what it was made from.
+#[derive(Clone, Debug)]
+pub struct UnitMap {
+    /// The image's file name.
+    pub image: String,
+    /// Where the occluders were.
+    pub placement: Placement,
+    /// The unit's response to the original image.
+    pub response: f32,
+    /// Of each draw of the noise, the signed differences of the response in grid order.
+    pub differences: Vec<Vec<f32>>,
+    /// The map `[rf, rf]`.
+    pub map: Array2<f64>,
+}
+
+/// A unit whose map on an image is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct MapTarget<'a> {
+    /// The unit.
+    pub unit: usize,
+    /// The image's index, by which its noise is drawn.
+    pub image: u32,
+    /// The position `(y, x)` on the layer's output.
+    pub position: (usize, usize),
+    /// Where the occluders go.
+    pub placement: &'a Placement,
+}
+
+/// Computes one map.
+///
+/// # Errors
+/// Settings, images and weights that cannot be used; what the engine cannot do.
+pub fn map(settings: &MapSettings, context: &Context<'_>) -> Result<UnitMap, RunError> {
+    let MapSettings { input, unit, image, position, occlusion, .. } = settings;
+    let (unit, image, (y, x)) = (*unit, *image, *position);
+    let chosen = input.choose_layers()?;
+    let layer = chosen.layers[0];
+    let name = input.layers.first().cloned().unwrap_or_else(|| chosen.network.short_name(layer));
+    let units = chosen.network.channels(layer);
+    if unit >= units {
+        let last = units - 1;
+        let problem = format!("{name} has no unit {unit}; its units are 0 to {last}");
+        return Err(RunError::usage(problem));
+    }
+    chosen.check_grid(occlusion.grid)?;
+    let draws = draws(settings)?;
+    let compute = settings.compute.open(context)?;
+    let inputs = Inputs::load(chosen, input, context)?;
+    let Inputs { model, layers, images } = &inputs;
+    if image >= images.len() {
+        let (count, last) = (images.len(), images.len() - 1);
+        return Err(RunError::usage(format!(
+            "there is no image {image}; the {count} images are 0 to {last}"
+        )));
+    }
+    let geometry = occlusion.geometry(&inputs, layer)?;
+    let output = geometry.output;
+    if y >= output.height || x >= output.width {
+        return Err(RunError::usage(format!(
+            "{name} has no position {y},{x}; its output is {output}, positions 0,0 to {},{}",
+            output.height - 1,
+            output.width - 1
+        )));
+    }
+    let placement = geometry.placement(y, x)?;
+    if placement.occluders.is_empty() {
+        context.note(
+            "note: no occluder fits, since the image cuts the receptive field to less than one",
+        );
+    }
+    let (progress, values) = (context.progress(), images.read(image)?);
+    let total = (placement.occluders.len() * draws.len()) as u64;
+    let task = Task { label: &name, counted: "presentations", total };
+    let target = MapTarget { unit, image: image as u32, position: (y, x), placement: &placement };
+    let work = || {
+        context.pool.install(|| {
+            let engine = compute.engines(None)[0].prepare(model, layers, images.size())?;
+            present(&*engine, layer, &values.view(), &[target], &draws, &progress)
+        })
+    };
+    let (presented, _) = context.track(&task, &progress, work)?;
+    Ok(UnitMap {
+        image: images.names()[image].clone(),
+        response: presented[0].response,
+        map: mean_map(occlusion.deposit, &placement, &presented),
+        differences: presented.into_iter().map(|draw| draw.differences).collect(),
+        placement,
+    })
+}
+
+/// The noise of each draw.
+fn draws(settings: &MapSettings) -> Result<Vec<Noise>, RunError> {
+    let MapSettings { noise, occlusion: OcclusionSettings { repeats, .. }, .. } = settings;
+    let draw = |draw| {
+        noise.draw_after(draw).ok_or_else(|| {
+            RunError::usage(format!(
+                "--repeats {repeats}: {noise} has no more draws for the same place; expected \
+                 philox:SEED:DRAW with DRAW + R at most {}",
+                Noise::DRAWS
+            ))
+        })
+    };
+    (0..*repeats).map(draw).collect()
+}
+
+/// Presents all occluders of some targets on one image; returns what each target's did in each
+/// draw of the noise.
+fn present(
+    engine: &dyn Prepared,
+    layer: LayerId,
+    image: &ArrayView3<'_, f32>,
+    targets: &[MapTarget<'_>],
+    draws: &[Noise],
+    progress: &Progress<'_>,
+) -> Result<Vec<Presented>, EngineError> {
+    let mut jobs = Vec::with_capacity(targets.len() * draws.len());
+    for target in targets {
+        jobs.extend(draws.iter().map(|&noise| Job {
+            image: *image,
+            image_index: target.image,
+            unit: target.unit,
+            position: target.position,
+            occluders: &target.placement.occluders,
+            noise,
+        }));
+    }
+    engine.present(layer, &jobs, progress)
+}
+
+/// The map of one target: the mean over the draws of the noise.
+fn mean_map(deposit: Deposit, placement: &Placement, draws: &[Presented]) -> Array2<f64> {
+    let differences: Vec<&[f32]> = draws.iter().map(|draw| &draw.differences[..]).collect();
+    let mut map = ImageMap::new(placement.rf);
+    map.set(deposit, placement, &differences);
+    map.absolute()
+}
+
+/// Computes maps of single images once more, as a sweep did.
+pub struct OwnMaps {
+    model: Model,
+    engine: Box<dyn Engine>,
+    draws: Vec<Noise>,
+    deposit: Deposit,
+}
+
+/// [`OwnMaps`] with the engine prepared for some layers.
+pub struct PreparedMaps<'a> {
+    own: &'a OwnMaps,
+    engine: Box<dyn Prepared + 'a>,
+    cancel: &'a CancelToken,
+}
+
+impl OwnMaps {
+    /// Reads the weights of a sweep of `network`.
+    ///
+    /// # Errors
+    /// Weights that cannot be read, or are not those of the sweep; a device that cannot be used.
+    pub fn open(
+        network: &Network,
+        sweep: &SweepConfiguration,
+        weights: &Path,
+        compute: &ComputeSettings,
+        context: &Context<'_>,
+    ) -> Result<Self, RunError> {
+        let model = Model::load(network.clone(), weights)?;
+        if *model.digest() != sweep.model.weights_sha256 {
+            let (found, expected) = (model.digest(), &sweep.model.weights_sha256);
+            let problem = format!(
+                "is not what the maps were made with: its SHA-256 is {found}, and the manifest \
+                 has {expected}"
+            );
+            return Err(FileError::content(weights, problem).into());
+        }
+        let first: Noise = sweep.settings.noise.parse()?;
+        let draws = (0..sweep.settings.repeats).filter_map(|draw| first.draw_after(draw));
+        let engine = compute.open(context)?.engines(None).swap_remove(0);
+        let deposit = sweep.settings.deposit;
+        Ok(Self { model, engine, draws: draws.collect(), deposit })
+    }
+
+    /// Prepares the engine for `layers` on images of size `image`.
+    ///
+    /// # Errors
+    /// What the engine cannot do.
+    pub fn prepare<'a>(
+        &'a self,
+        layers: &[LayerId],
+        image: ImageSize,
+        context: &Context<'a>,
+    ) -> Result<PreparedMaps<'a>, RunError> {
+        let prepare = || self.engine.prepare(&self.model, layers, image);
+        let engine = context.pool.install(prepare)?;
+        Ok(PreparedMaps { own: self, engine, cancel: context.observer.cancel_token() })
+    }
+}
+
+impl PreparedMaps<'_> {
+    /// The maps of some targets on one image, each `[rf, rf]`.
+    ///
+    /// # Errors
+    /// What the engine cannot do.
+    pub fn compute(
+        &self,
+        layer: LayerId,
+        image: &ArrayView3<'_, f32>,
+        targets: &[MapTarget<'_>],
+    ) -> Result<Vec<Array2<f64>>, EngineError> {
+        let (draws, progress) = (&self.own.draws, Progress::new(self.cancel));
+        let presented = present(&*self.engine, layer, image, targets, draws, &progress)?;
+        let of_targets = targets.iter().zip(presented.chunks(draws.len().max(1)));
+        let map = |(target, draws): (&MapTarget<'_>, &[Presented])| {
+            mean_map(self.own.deposit, target.placement, draws)
+        };
+        Ok(of_targets.map(map).collect())
+    }
+}

@@ -1,0 +1,113 @@
+//! Putting together what shards have computed.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::layout::{BLOCKS, MAPS, RANKING};
+use super::share::Backoff;
+use super::sweep::SweepMerge;
+use super::{Context, OutputFolder, RunError, ranking};
+use crate::blocks::{BlockError, BlockFolder, Merged, Stored};
+use crate::maps::{Manifest, StoredSweep};
+use crate::ranking::StoredRanking;
+
+/// Puts the blocks in an output folder together, with those of further output folders of the same
+/// configuration, which are read and stay. One block is held at a time.
+///
+/// # Errors
+/// Blocks that are missing or damaged, or of another configuration.
+pub fn merge(out: &Path, from: &[PathBuf], context: &Context<'_>) -> Result<(), RunError> {
+    let output = OutputFolder::find(out)?;
+    let from: Vec<OutputFolder> =
+        from.iter().map(|path| OutputFolder::find(path)).collect::<Result<_, _>>()?;
+    let ranked = merge_rankings(&output, &from, context)?;
+    let swept = merge_maps(&output, &from, context)?;
+    if !ranked && !swept {
+        let complete = Manifest::read(output.path())?.is_none_or(|there| there.complete);
+        if !complete {
+            return Err(RunError::NoBlocks(out.to_owned()));
+        }
+        BlockFolder::remove_leftovers(&output.path().join(BLOCKS));
+        context.note(format!("{}: is complete already", out.display()));
+    }
+    Ok(())
+}
+
+/// Puts the ranking's blocks together, where there are some.
+fn merge_rankings(
+    output: &OutputFolder,
+    from: &[OutputFolder],
+    context: &Context<'_>,
+) -> Result<bool, RunError> {
+    let Some((own, stored)) = BlockFolder::find(&output.blocks(RANKING))? else {
+        return Ok(false);
+    };
+    let stored: StoredRanking = stored;
+    let more = find_all(from, RANKING, &own, &stored)?;
+    let sources: Vec<&BlockFolder> = std::iter::once(&own).chain(&more).collect();
+    match ranking::merge(output, &sources, &stored.configuration, false)? {
+        Merged::Done(_) => {
+            context.note(format!("wrote {}", output.path().join(RANKING).display()));
+            Ok(true)
+        }
+        Merged::Taken => Err(RunError::MergeInProgress(output.path().to_owned())),
+        Merged::Incomplete(blocks) => {
+            Err(RunError::Incomplete { folder: own.path().to_owned(), blocks })
+        }
+    }
+}
+
+/// Puts the maps' blocks together, where there are some.
+fn merge_maps(
+    output: &OutputFolder,
+    from: &[OutputFolder],
+    context: &Context<'_>,
+) -> Result<bool, RunError> {
+    let Some((folder, stored)) = BlockFolder::find(&output.blocks(MAPS))? else {
+        return Ok(false);
+    };
+    let stored: StoredSweep = stored;
+    let more = find_all(from, MAPS, &folder, &stored)?;
+    let sweep = SweepMerge::new(output, &folder, &more, &stored);
+    let all: Vec<usize> = (0..stored.configuration.layers.len()).collect();
+    let mut backoff = Backoff::new(context);
+    loop {
+        match sweep.layers(&all, context)? {
+            Merged::Done(()) => break,
+            Merged::Taken => backoff.wait()?,
+            Merged::Incomplete(blocks) => {
+                return Err(RunError::Incomplete { folder: folder.path().to_owned(), blocks });
+            }
+        }
+    }
+    context.note(format!("wrote {}", output.path().join(MAPS).display()));
+    Ok(true)
+}
+
+/// The blocks of further folders, which must be of the same configuration.
+fn find_all<C, A>(
+    from: &[OutputFolder],
+    kind: &str,
+    own: &BlockFolder,
+    stored: &Stored<C, A>,
+) -> Result<Vec<BlockFolder>, RunError>
+where
+    C: Serialize + DeserializeOwned,
+    A: Serialize + DeserializeOwned,
+{
+    let mut found = Vec::with_capacity(from.len());
+    for output in from {
+        let path = output.blocks(kind);
+        let Some((folder, other)) = BlockFolder::find::<C, A>(&path)? else { continue };
+        if folder.digest() != own.digest() {
+            let (there, here) = (&other.configuration, &stored.configuration);
+            if let Some(error) = BlockError::between(&path, there, here) {
+                return Err(error.into());
+            }
+        }
+        found.push(folder);
+    }
+    Ok(found)
+}

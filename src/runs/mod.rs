@@ -1,0 +1,51 @@
+//! Runs: what is computed, from which inputs, into which folder, by whom.
+//!
+//! A run is a function of plain settings: [`rank`], [`sweep`](sweep()), [`run`](run()), [`merge`](merge()),
+//! [`status`](status()), [`plan`](plan()), [`map`](map()). It checks the settings before it works, cuts
+//! the work into blocks, uses what is there already, shares blocks with other processes by leases,
+//! and puts finished blocks together. A [`Context`] holds the threads that it computes on and the
+//! [`Observer`] that hears of its progress and can cancel it. A [`RunError`] says by its
+//! [kind](crate::error::HasKind::kind) what a caller can do.
+//!
+//! Nothing here reads a command line, writes to a terminal, or belongs to the process as a whole:
+//! several runs can be made in one process, one after the other or at a time.
+
+mod bench;
+mod compute;
+mod context;
+mod device;
+mod error;
+mod inputs;
+pub mod layout;
+mod map;
+mod merge;
+mod output;
+mod plan;
+mod ranking;
+mod run;
+mod settings;
+mod share;
+mod status;
+mod sweep;
+mod text;
+
+pub use bench::{BenchReport, BenchSettings, Floor, KernelBench, LayerBench, bench};
+pub use compute::{Compute, ComputeSettings, Method, Precision};
+pub use context::{Context, Observer, Task, thread_pool};
+pub use device::{DeviceChoice, Devices};
+pub use error::RunError;
+pub use inputs::{ChosenLayers, Inputs};
+pub use map::{MapSettings, MapTarget, OwnMaps, PreparedMaps, UnitMap, map};
+pub use merge::merge;
+pub use output::{OutputFolder, check_file, is_same_file};
+pub use plan::{LayerPlan, Plan, plan};
+pub use ranking::{Ranking, rank};
+pub use run::{Checked, check, run};
+pub use settings::{
+    InputSettings, OcclusionSettings, OutputSettings, RankSettings, RunSettings, SweepSettings,
+};
+pub use share::{Rest, Share};
+pub use status::{PartStatus, Stage, Status, status};
+pub use sweep::{SweepRun, sweep};
+
+use context::DevicePools;

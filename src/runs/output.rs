@@ -1,0 +1,195 @@
+//! Output folders and files: checked before the work, created after all other checks.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::layout::{self, BLOCKS, MAPS, RANKING};
+use super::{RunError, Share};
+use crate::blocks::BlockFolder;
+use crate::files::{FileError, remove_leftovers};
+use crate::maps::Manifest;
+use crate::ranking::RankingManifest;
+
+/// A folder that results may be written into.
+#[derive(Clone, Debug)]
+pub struct OutputFolder(PathBuf);
+
+impl OutputFolder {
+    /// Checks that `path` can become, or is, a folder of ours: not there, or empty but for the
+    /// entries in `known`, or `force`.
+    ///
+    /// # Errors
+    /// A folder that cannot be written to, or holds something else.
+    pub fn check(path: &Path, force: bool, known: &[&str]) -> Result<Self, RunError> {
+        for folder in [path.to_owned(), path.join(RANKING), path.join(MAPS), path.join(BLOCKS)] {
+            // The nearest thing that is there: a link that leads nowhere counts.
+            let there = folder.ancestors().find(|ancestor| is_there(ancestor));
+            if let Some(there) = there.filter(|there| !there.is_dir()) {
+                let there = there.display();
+                return Err(RunError::usage(format!("{there}: is a file; --out needs a folder")));
+            }
+        }
+        if path.is_dir() && !force {
+            for entry in std::fs::read_dir(path).map_err(FileError::read(path))? {
+                let name = entry.map_err(FileError::read(path))?.file_name();
+                if !known.iter().any(|known| name == **known) {
+                    return Err(RunError::usage(format!(
+                        "{}: is not empty (it holds {}); choose another --out; where results are \
+                         computed, --force replaces files of the same names",
+                        path.display(),
+                        name.display()
+                    )));
+                }
+            }
+        }
+        check_writable(path)?;
+        Ok(Self(path.to_owned()))
+    }
+
+    /// As [`check`](Self::check), but a folder that holds results may go on to be worked in: whether
+    /// they are of the same configuration, the work will see.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn check_or_resume(path: &Path, force: bool, known: &[&str]) -> Result<Self, RunError> {
+        // Another process may begin in it at this moment.
+        Self::check(path, force || Self::is_ours(path), &[known, &[BLOCKS]].concat())
+    }
+
+    /// A folder with results.
+    ///
+    /// # Errors
+    /// A folder without any.
+    pub fn find(path: &Path) -> Result<Self, RunError> {
+        if !Self::is_ours(path) {
+            return Err(FileError::content(
+                path,
+                "holds no results of occlumap; expected the --out of a `run`, `rank` or `sweep`",
+            )
+            .into());
+        }
+        Ok(Self(path.to_owned()))
+    }
+
+    /// Whether any of our commands has left results in a folder.
+    fn is_ours(path: &Path) -> bool {
+        [RANKING, MAPS].into_iter().any(|kind| BlockFolder::is_there(&layout::blocks(path, kind)))
+            || path.join(Manifest::FILE).is_file()
+            || RankingManifest::is_there(&path.join(RANKING))
+    }
+
+    /// Where the blocks of rankings, or of maps, are.
+    pub(super) fn blocks(&self, kind: &str) -> PathBuf {
+        layout::blocks(&self.0, kind)
+    }
+
+    /// Removes what processes that were killed after they had put blocks together have left: those
+    /// of `kind`, if they are of this configuration and all there, or if there are none; folders
+    /// that were being removed; temporary files. To be called when the results are there.
+    pub(super) fn clear<C: Serialize + DeserializeOwned>(
+        &self,
+        kind: &str,
+        configuration: &C,
+        names: &[String],
+    ) -> Result<(), RunError> {
+        let digest = BlockFolder::digest_of(configuration)?;
+        // What cannot be read, or is gone by now, is not ours to remove.
+        let found = BlockFolder::find::<C, serde_json::Value>(&self.blocks(kind)).ok().flatten();
+        if let Some((folder, _)) = found.filter(|(folder, _)| *folder.digest() == digest)
+            && let Ok(done) = folder.done()
+        {
+            if !names.iter().all(|name| done.contains(name)) {
+                folder.remove_if_empty();
+            } else if let Ok(Some(_lease)) = folder.claim_merge() {
+                if kind == MAPS {
+                    // Of the manifest, which is written under this lease alone.
+                    remove_leftovers(&self.0)?;
+                }
+                folder.remove()?;
+            }
+        }
+        BlockFolder::remove_leftovers(&self.0.join(BLOCKS));
+        Ok(())
+    }
+
+    /// What a user is told whose process has done its share, and leaves the rest to others.
+    pub(super) fn shard_note(&self, share: &Share) -> String {
+        let (out, shard) = (self.0.display(), share.shard);
+        format!(
+            "shard {shard} is done; when all are, `occlumap merge {out}` puts them together \
+             (`occlumap status {out}` tells)"
+        )
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Creates a folder inside it, and itself.
+    ///
+    /// # Errors
+    /// A folder that cannot be made.
+    pub fn create(&self, name: &str) -> Result<PathBuf, FileError> {
+        let path = self.0.join(name);
+        std::fs::create_dir_all(&path).map_err(FileError::write(&path))?;
+        Ok(path)
+    }
+}
+
+/// Checks that a file can be written at `path`: nothing is there, or a file and `force`.
+///
+/// # Errors
+/// Anything else.
+pub fn check_file(path: &Path, force: bool) -> Result<(), RunError> {
+    let wrong = |problem| Err(RunError::usage(format!("{}: {problem}", path.display())));
+    if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return wrong("is a folder; expected a file");
+    }
+    // A pipe or a device would not be written to, but replaced.
+    if path.exists() && !path.is_file() {
+        return wrong("is not a regular file; choose another name");
+    }
+    if is_there(path) && !force {
+        return wrong("exists; choose another name, or give --force to replace it");
+    }
+    let folder = folder_of(path);
+    if !folder.is_dir() {
+        let folder = folder.display();
+        return Err(RunError::usage(format!("{folder}: there is no such folder")));
+    }
+    check_writable(folder)
+}
+
+/// Whether two paths name the same file, however they are written. Neither needs to be there.
+pub fn is_same_file(one: &Path, other: &Path) -> bool {
+    let folder = |path: &Path| folder_of(path).canonicalize().ok();
+    one == other || (one.file_name() == other.file_name() && folder(one) == folder(other))
+}
+
+/// The folder that a file is in.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Whether anything has this name, even a link that leads nowhere.
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+/// Tries to write where `path` is or would be created; leaves nothing behind.
+fn check_writable(path: &Path) -> Result<(), RunError> {
+    let existing = path.ancestors().find(|ancestor| ancestor.exists());
+    let folder = match existing {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    tempfile::tempfile_in(folder)
+        .map(drop)
+        .map_err(|error| RunError::Output(FileError::write(path)(error)))
+}

@@ -1,0 +1,173 @@
+//! What a run will take, before anything runs.
+
+use std::time::{Duration, Instant};
+
+use ndarray::ArrayView3;
+
+use super::{Context, Inputs, RunError, RunSettings, SweepRun};
+use crate::engine::Prepared;
+use crate::geometry::ImageSize;
+use crate::maps::Plane;
+use crate::network::LayerId;
+use crate::sweep::{
+    MultiplyAdds, Occluders, activation_bytes, calibrate, count_multiply_adds, count_occluders,
+};
+
+/// What a run will take.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The network's name.
+    pub model: String,
+    /// How many images there are.
+    pub images: usize,
+    /// Their size.
+    pub image_size: ImageSize,
+    /// Threads.
+    pub threads: usize,
+    /// The layers.
+    pub layers: Vec<LayerPlan>,
+    /// Seconds that the ranking takes.
+    pub ranking_seconds: f64,
+    /// Bytes of memory, about.
+    pub memory: usize,
+}
+
+/// What one layer will take.
+#[derive(Clone, Debug)]
+pub struct LayerPlan {
+    /// The layer's short name.
+    pub name: String,
+    /// Its maps.
+    pub maps: usize,
+    /// Draws of the noise for each occluder.
+    pub repeats: usize,
+    /// Its occluders.
+    pub occluders: Occluders,
+    /// Multiply-adds of a presentation.
+    pub multiply_adds: MultiplyAdds,
+    /// Presentations a second.
+    pub rate: f64,
+    /// Seconds spent on reading images.
+    pub reading: f64,
+    /// Bytes of its files.
+    pub bytes: usize,
+    /// Bytes of memory, beside what is there whatever is swept.
+    working: usize,
+}
+
+/// How long each layer is measured.
+const CALIBRATION: Duration = Duration::from_secs(1);
+/// Positions whose multiply-adds are counted.
+const POSITIONS: usize = 64;
+
+impl LayerPlan {
+    /// Presentations, positions on the layer taken to be spread evenly.
+    pub fn presentations(&self) -> f64 {
+        (self.maps * self.repeats) as f64 * self.occluders.mean
+    }
+
+    /// Presentations, if no image cuts a receptive field.
+    pub fn most_presentations(&self) -> f64 {
+        (self.maps * self.repeats * self.occluders.most) as f64
+    }
+
+    /// Seconds.
+    pub fn seconds(&self) -> f64 {
+        self.presentations() / self.rate + self.reading
+    }
+}
+
+/// Tells what [`run`](super::run()) would take: checks all that it checks before it starts, and
+/// measures for about a second a layer. Writes nothing.
+///
+/// # Errors
+/// As `run`, before it starts.
+pub fn plan(settings: &RunSettings, context: &Context<'_>) -> Result<Plan, RunError> {
+    let top = settings.top;
+    let run = SweepRun::open(&settings.sweep, &[], context)?;
+    run.inputs.check_top(top)?;
+    let rankers = run.compute.devices.rankers(context)?;
+    context.pool.install(|| {
+        let Inputs { model, layers, images } = &run.inputs;
+        let (reading, ranking) = {
+            let ranker = rankers[0].prepare(model, layers, images.size())?;
+            rank_some(&run, &*ranker)?
+        };
+        let engines = run.engines();
+        let prepared = engines[0].prepare(model, layers, images.size())?;
+        let mut planned = Vec::with_capacity(layers.len());
+        for (&layer, units) in layers.iter().zip(&run.units) {
+            let mut of_layer = plan_layer(&run, &*prepared, layer, units.len(), top, reading)?;
+            // Devices share the work, and each holds its share of what is worked on.
+            of_layer.rate *= engines.len() as f64;
+            of_layer.working *= engines.len();
+            planned.push(of_layer);
+        }
+        let working = planned.iter().map(|layer| layer.working).max().unwrap_or(0);
+        Ok(Plan {
+            model: model.network().name().into(),
+            images: images.len(),
+            image_size: images.size(),
+            threads: context.threads(),
+            layers: planned,
+            ranking_seconds: images.len() as f64 * ranking,
+            memory: run.memory.fixed + working,
+        })
+    })
+}
+
+/// Ranks some images, and returns the seconds that one takes to read, on all threads together,
+/// and to read and rank.
+fn rank_some(run: &SweepRun<'_>, engine: &dyn Prepared) -> Result<(f64, f64), RunError> {
+    let (images, threads) = (&run.inputs.images, run.context.threads());
+    let some: Vec<usize> = (0..images.len().min(engine.images_at_a_time(threads))).collect();
+    let start = Instant::now();
+    let read = images.stream(&some, threads, |stream| {
+        stream.map(|read| read.map(|image| image.values)).collect::<Result<Vec<_>, _>>()
+    })?;
+    let reading = start.elapsed().as_secs_f64();
+    let views: Vec<ArrayView3<'_, f32>> = read.iter().map(|image| image.view()).collect();
+    engine.extremes(&views, 0, &run.context.progress())?;
+    let both = start.elapsed().as_secs_f64();
+    let one = 1.0 / some.len().max(1) as f64;
+    Ok((reading * one, both * one))
+}
+
+fn plan_layer(
+    run: &SweepRun<'_>,
+    engine: &dyn Prepared,
+    layer: LayerId,
+    swept: usize,
+    top: usize,
+    reading: f64,
+) -> Result<LayerPlan, RunError> {
+    let (inputs, network, occlusion) = (&run.inputs, run.inputs.network(), &run.settings.occlusion);
+    let geometry = occlusion.geometry(inputs, layer)?;
+    let (units, rf) = (network.channels(layer), geometry.projection.size);
+    let occluders = count_occluders(&geometry)?;
+    let (maps, repeats) = (2 * top * swept, occlusion.repeats);
+    let images = maps.min(inputs.images.len());
+    let held = images.min(run.settings.batch.unwrap_or_else(|| engine.maps_at_a_time()));
+    let image = 3 * geometry.image.area() * size_of::<f32>();
+    let responses = ((maps * repeats) as f64 * occluders.mean) as usize * size_of::<f32>();
+    let pixel: usize = occlusion.planes().into_iter().map(Plane::bytes).sum();
+    let activations = held * activation_bytes(network, layer, &geometry)?;
+    let mut some = (0..inputs.images.len()).map(|image| inputs.images.read(image));
+    let progress = run.context.progress();
+    let trial = calibrate(engine, (layer, units), &geometry, &mut some, CALIBRATION, &progress)?;
+    Ok(LayerPlan {
+        name: network.short_name(layer),
+        maps,
+        repeats,
+        occluders,
+        multiply_adds: count_multiply_adds(network, layer, &geometry, POSITIONS)?,
+        rate: trial.rate(),
+        reading: images as f64 * reading,
+        // Of two sides, all that is told of each pixel and the reliability in float64; two indices
+        // and two positions in int64 and two responses in float32 for each of the ranked images.
+        bytes: 2 * units * (rf * rf * pixel + size_of::<f64>()) + units * top * (4 * 8 + 2 * 4),
+        working: activations.min(run.memory.activations)
+            + (held * image).min(run.memory.images)
+            + responses.min(run.memory.responses),
+    })
+}

@@ -1,0 +1,288 @@
+//! Ranking, block by block: what is there is used, what is missing is computed.
+
+use std::time::Instant;
+
+use super::layout::RANKING;
+use super::share::Backoff;
+use super::{Context, DevicePools, Inputs, OutputFolder, RankSettings, RunError, Share, Task};
+use crate::blocks::{Block, BlockError, BlockFolder, Merged, Stored};
+use crate::engine::{Engine, Prepared};
+use crate::files::{Digest, FileError, remove_leftovers};
+use crate::maps::Manifest;
+use crate::ranking::{
+    BlockImages, LayerRanking, RankingConfiguration, RankingManifest, RankingRecord, block,
+    digests, merge_ranking,
+};
+use crate::sweep::{self, Ranked};
+
+/// A ranking to be made.
+pub(super) struct RankingJob<'a> {
+    pub inputs: &'a Inputs,
+    /// The engines, one a device, that rank what is not ranked yet.
+    pub engines: &'a [Box<dyn Engine>],
+    /// Images a unit, from either end.
+    pub top: usize,
+    pub output: &'a OutputFolder,
+    pub context: Context<'a>,
+}
+
+/// A finished ranking.
+#[derive(Debug)]
+pub struct Ranking {
+    /// The ranking of each layer.
+    pub layers: Vec<LayerRanking>,
+    /// The digest of each image's file.
+    pub digests: Vec<Digest>,
+    /// Whether the digests are not the ranking's, but what the files hold now.
+    pub(super) digests_were_read: bool,
+    /// Seconds that it took, where that is known.
+    pub seconds: Option<f64>,
+}
+
+/// Ranks images for every unit of some layers.
+///
+/// Writes the folder `ranking` of the output folder, or, of a shared ranking, blocks; returns
+/// `None` where other processes compute the rest. What is there already is used.
+///
+/// # Errors
+/// Settings, images and weights that cannot be used; what goes wrong in the work.
+pub fn rank(settings: &RankSettings, context: &Context<'_>) -> Result<Option<Ranking>, RunError> {
+    let RankSettings { input, top, output, device } = settings;
+    let chosen = input.choose_layers()?;
+    let folder = OutputFolder::check_or_resume(&output.folder, output.force, &[])?;
+    let engines = device.open(context)?.rankers(context)?;
+    let inputs = Inputs::load(chosen, input, context)?;
+    inputs.check_top(*top)?;
+    let (inputs, engines) = (&inputs, &engines[..]);
+    let job = RankingJob { inputs, engines, top: *top, output: &folder, context: *context };
+    let ranking = job.complete(&output.share, output.force)?;
+    match &ranking {
+        Some(_) => context.note(format!("wrote {}", folder.path().join(RANKING).display())),
+        None => context.note(folder.shard_note(&output.share)),
+    }
+    Ok(ranking)
+}
+
+impl RankingJob<'_> {
+    /// Ranks what is not ranked yet; `None` where the rest is left to others.
+    pub fn complete(&self, share: &Share, force: bool) -> Result<Option<Ranking>, RunError> {
+        let context = &self.context;
+        let path = self.output.blocks(RANKING);
+        if force {
+            BlockFolder::discard(&path)?;
+        } else if let Some(there) = self.find(None)? {
+            let configuration = self.configuration();
+            self.output.clear(RANKING, &configuration, &configuration.names())?;
+            context.note("ranking: is there already");
+            return Ok(Some(there));
+        } else {
+            self.check_maps()?;
+        }
+        let configuration = self.configuration();
+        let stored = Stored { configuration, about: () };
+        let mut backoff = Backoff::new(context);
+        loop {
+            let folder = BlockFolder::open(&path, &stored)?;
+            // Another process may have put the ranking together since we looked, and removed the
+            // blocks: then this folder is a new one.
+            if !force && let Some(there) = self.find(None)? {
+                folder.remove_if_empty();
+                return Ok(Some(there));
+            }
+            match self.rank(&folder, &stored.configuration, share) {
+                // Put together meanwhile by another process.
+                Err(error) if error.is_gone() => {}
+                Err(error) => {
+                    folder.remove_if_empty();
+                    return Err(error);
+                }
+                Ok(()) => match merge(self.output, &[&folder], &stored.configuration, force)? {
+                    Merged::Done(seconds) => return self.find(seconds),
+                    Merged::Taken => {}
+                    Merged::Incomplete(blocks) => {
+                        for (name, damage) in &blocks.damaged {
+                            let path = folder.block(name);
+                            let path = path.display();
+                            context.note(format!("{path} {damage}; it counts as missing"));
+                        }
+                        if blocks.damaged.is_empty()
+                            && !blocks.missing.is_empty()
+                            && !share.is_whole()
+                        {
+                            return Ok(None);
+                        }
+                    }
+                },
+            }
+            if let Some(there) = self.find(None)? {
+                return Ok(Some(there));
+            }
+            backoff.wait()?;
+        }
+    }
+
+    /// Checks that the output folder holds no ranking of something else, finished or not, by whatever
+    /// engine: it is another machine that ranks. Returns the number of blocks, and the ranking if it
+    /// is finished. Writes nothing.
+    pub fn check(&self) -> Result<(usize, Option<Ranking>), RunError> {
+        let found = self.find(None)?;
+        if found.is_none() {
+            self.check_maps()?;
+        }
+        let (path, mut here) = (self.output.blocks(RANKING), self.configuration());
+        if let Some((_, there)) = BlockFolder::find::<RankingConfiguration, ()>(&path)? {
+            here.engine = there.configuration.engine;
+            if let Some(error) = BlockError::between(&path, &there.configuration, &here) {
+                return Err(error.into());
+            }
+        }
+        Ok((here.blocks().len(), found))
+    }
+
+    /// Checks, where there is no finished ranking, that there are no maps either: they were made
+    /// from one elsewhere, and a new one would take the place of what tells of it.
+    fn check_maps(&self) -> Result<(), RunError> {
+        let (maps, ranking) =
+            (self.output.path().join(Manifest::FILE), self.output.path().join(RANKING));
+        // In this order: a process that puts a ranking together removes its blocks last.
+        if !maps.exists()
+            || BlockFolder::is_there(&self.output.blocks(RANKING))
+            || RankingManifest::is_there(&ranking)
+        {
+            return Ok(());
+        }
+        Err(RunError::usage(format!(
+            "{}: tells of maps that were made from a ranking elsewhere, and there is none in {}; choose \
+             another --out; where results are computed, --force starts anew",
+            maps.display(),
+            ranking.display()
+        )))
+    }
+
+    fn configuration(&self) -> RankingConfiguration {
+        self.inputs.ranking_configuration(self.top, self.engines[0].name())
+    }
+
+    /// The ranking that is there.
+    ///
+    /// # Errors
+    /// One of something else.
+    fn find(&self, seconds: Option<f64>) -> Result<Option<Ranking>, RunError> {
+        let folder = self.output.path().join(RANKING);
+        let Some(RankingManifest { configuration: there, .. }) = RankingManifest::read(&folder)?
+        else {
+            return Ok(None);
+        };
+        // Engines differ in rounding only: a sweep by one may use the ranking of another.
+        let here = self.inputs.ranking_configuration(self.top, there.engine);
+        if let Some(error) = BlockError::between(&folder, &there, &here) {
+            return Err(error.into());
+        }
+        let digests = digests::read(&folder, self.inputs.images.names())?.ok_or_else(|| {
+            let path = digests::path(&folder);
+            FileError::content(&path, "is not there; rank again, with --force")
+        })?;
+        let layers = self.inputs.read_ranking(&folder)?;
+        Ok(Some(Ranking { layers, digests, digests_were_read: false, seconds }))
+    }
+
+    fn rank(
+        &self,
+        folder: &BlockFolder,
+        configuration: &RankingConfiguration,
+        share: &Share,
+    ) -> Result<(), RunError> {
+        let context = &self.context;
+        let (blocks, names) = (configuration.blocks(), configuration.names());
+        let (done, (mine, _)) = (folder.done()?, share.divide(&names));
+        let todo = |name: &String| share.is_whole() || mine.contains(name);
+        let left = |BlockImages { name, images }: &BlockImages| {
+            if done.contains(name) || !todo(name) { 0 } else { images.len() as u64 }
+        };
+        if !done.is_empty() {
+            let (there, all) = (done.len(), names.len());
+            context.note(format!("ranking: {there} of {all} blocks are there already"));
+        }
+        let total = blocks.iter().map(left).sum();
+        let (task, progress) =
+            (Task { label: "ranking", counted: "images", total }, context.progress());
+        // When all is ranked, the device's memory is given back.
+        let Inputs { model, layers, images } = self.inputs;
+        let pools = DevicePools::new(context, self.engines.len())?;
+        let prepare = |(device, engine): (usize, &Box<dyn Engine>)| {
+            pools.install(device, || engine.prepare(model, layers, images.size()))
+        };
+        let engines = self.engines.iter().enumerate().map(prepare);
+        let engines = engines.collect::<Result<Vec<_>, _>>()?;
+        let units = configuration.units();
+        let compute = |engine: &dyn Prepared, name: &str| -> Result<_, RunError> {
+            context.check_cancelled()?;
+            let range = blocks.iter().find(|block| block.name == name);
+            let range = range.map(|block| block.images.clone()).unwrap_or_default();
+            let progress = progress.piece(range.len() as u64);
+            let start = Instant::now();
+            let readers = context.threads();
+            let ranked =
+                sweep::rank(engine, &units, (images, range), self.top, readers, &progress)?;
+            let Ranked { layers, digests } = ranked;
+            let record = RankingRecord { seconds: start.elapsed().as_secs_f64(), digests };
+            Ok(Block { record, payload: block::encode(&layers) })
+        };
+        let (compute, pools) = (&compute, &pools);
+        let worker =
+            |(device, engine)| move |name: &str| pools.install(device, || compute(engine, name));
+        let workers: Vec<_> =
+            engines.iter().map(|engine| &**engine).enumerate().map(worker).collect();
+        let work = || share.complete(folder, &names, &workers, context);
+        if total == 0 { work() } else { context.track(&task, &progress, work).map(drop) }
+    }
+}
+
+/// Puts the blocks of a ranking together, each taken from the first of `sources` that has it, and
+/// removes them; the first source is the output folder's own. The same ranking, if it is there
+/// already, is left as it is unless `force`. Returns the seconds that the blocks took, unless
+/// another process had put them together before.
+pub(super) fn merge(
+    output: &OutputFolder,
+    sources: &[&BlockFolder],
+    configuration: &RankingConfiguration,
+    force: bool,
+) -> Result<Merged<Option<f64>>, RunError> {
+    let own = sources[0];
+    let lease = match own.claim_merge() {
+        Err(BlockError::Gone { .. }) => None,
+        lease => lease?,
+    };
+    let Some(_lease) = lease else { return Ok(Merged::Taken) };
+    if !force && is_there(output, configuration)? {
+        own.remove()?;
+        return Ok(Merged::Done(None));
+    }
+    let folder = output.path().join(RANKING);
+    // Maps that were made from another ranking lose their manifest.
+    let before_writing = || -> Result<(), RunError> {
+        remove_leftovers(&output.create(RANKING)?)?;
+        Ok(Manifest::remove(output.path())?)
+    };
+    match merge_ranking(sources, configuration, before_writing, &folder)? {
+        Merged::Done(seconds) => {
+            own.remove()?;
+            Ok(Merged::Done(Some(seconds)))
+        }
+        Merged::Taken => Ok(Merged::Taken),
+        Merged::Incomplete(blocks) => {
+            for (name, _) in &blocks.damaged {
+                own.set_aside(name)?;
+            }
+            Ok(Merged::Incomplete(blocks))
+        }
+    }
+}
+
+/// Whether the output folder holds a finished ranking of this configuration.
+fn is_there(output: &OutputFolder, here: &RankingConfiguration) -> Result<bool, RunError> {
+    let folder = output.path().join(RANKING);
+    let Some(there) = RankingManifest::read(&folder)? else { return Ok(false) };
+    let same = BlockError::between(&folder, &there.configuration, here).is_none();
+    Ok(same && digests::path(&folder).exists())
+}

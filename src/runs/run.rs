@@ -1,0 +1,79 @@
+//! Ranking, then sweeping.
+
+use super::ranking::RankingJob;
+use super::{Context, Ranking, Rest, RunError, RunSettings, Share, SweepRun};
+use crate::engine::ReferenceEngine;
+
+/// Ranks the images for every unit, then sweeps the units: the whole job.
+///
+/// # Errors
+/// Settings, images and weights that cannot be used; what goes wrong in the work.
+pub fn run(settings: &RunSettings, context: &Context<'_>) -> Result<(), RunError> {
+    let RunSettings { ref sweep, top, rank_only } = *settings;
+    let run = SweepRun::open(sweep, &[], context)?;
+    let share = sweep.output.share;
+    // The sweep needs all of the ranking.
+    let rest = if rank_only { share.rest } else { Rest::Finish };
+    match run.rank(top, Share { rest, ..share })? {
+        Some(ranking) if !rank_only => run.sweep(&ranking, top),
+        Some(_) => Ok(()),
+        None => {
+            context.note(run.output.shard_note(&share));
+            Ok(())
+        }
+    }
+}
+
+/// How many blocks a run has that another machine is to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Checked {
+    /// Blocks of the ranking.
+    pub ranking_blocks: usize,
+}
+
+/// Checks all that [`run`] checks before it starts, and that the results that are there are its
+/// own. No GPU is opened: it is where the work will be done, which may have `gpus`. Writes nothing.
+///
+/// # Errors
+/// As [`run`], before it starts.
+pub fn check(
+    settings: &RunSettings,
+    gpus: bool,
+    context: &Context<'_>,
+) -> Result<Checked, RunError> {
+    let RunSettings { sweep, top, rank_only } = settings;
+    let engines = sweep.compute.engine_names(gpus)?;
+    let mut sweep = sweep.clone();
+    sweep.compute = sweep.compute.remote(gpus)?;
+    sweep.output.force = false;
+    let run = SweepRun::open(&sweep, &[], context)?;
+    run.inputs.check_top(*top)?;
+    let job = RankingJob {
+        inputs: &run.inputs,
+        engines: &[Box::new(ReferenceEngine)],
+        top: *top,
+        output: &run.output,
+        context: *context,
+    };
+    let (ranking_blocks, ranking) = job.check()?;
+    if !rank_only {
+        run.check(ranking.as_ref(), *top, &engines)?;
+    }
+    Ok(Checked { ranking_blocks })
+}
+
+impl SweepRun<'_> {
+    /// Ranks the images that are to be swept.
+    fn rank(&self, top: usize, share: Share) -> Result<Option<Ranking>, RunError> {
+        self.inputs.check_top(top)?;
+        let engines = self.compute.devices.rankers(&self.context)?;
+        let job = RankingJob {
+            inputs: &self.inputs,
+            engines: &engines,
+            top,
+            output: &self.output,
+            context: self.context,
+        };
+        job.complete(&share, self.settings.output.force)
+    }
+}

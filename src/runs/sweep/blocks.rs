@@ -1,0 +1,198 @@
+//! Computing a block of a sweep.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::SweepRun;
+use crate::blocks::Block;
+use crate::engine::{Engine, Float64Engine, Prepared};
+use crate::maps::{BlockMaps, BlockRecord, BlockUnits, LayerConfiguration, VerificationRecord};
+use crate::progress::Progress;
+use crate::runs::context::DevicePools;
+use crate::runs::{Inputs, RunError};
+use crate::sweep::{Extent, LayerSweep, Sample, SweepError, Verification};
+
+/// A layer of a sweep, cut into blocks.
+pub(super) struct Layer<'a> {
+    pub name: String,
+    pub sweep: LayerSweep<'a>,
+    /// The names of the blocks, in order.
+    pub names: Vec<String>,
+    blocks: BTreeMap<String, Planned>,
+}
+
+/// A block that is to be computed.
+struct Planned {
+    units: Vec<usize>,
+    extent: Extent,
+    /// Presentations of the layer's blocks before it.
+    before: u64,
+}
+
+/// A device that computes blocks, one at a time.
+pub(super) struct Worker<'a> {
+    /// The device's number among those that share the sweep.
+    number: usize,
+    /// The device's name, for the manifest.
+    device: String,
+    pub engine: Box<dyn Prepared + 'a>,
+}
+
+/// Who computes a sweep's blocks.
+pub(super) struct Workers<'a> {
+    pub devices: Vec<Worker<'a>>,
+    /// What verifies, if anything is to be verified.
+    pub plain: Option<Box<dyn Prepared + 'a>>,
+    pools: DevicePools<'a>,
+}
+
+impl<'a> Workers<'a> {
+    /// A worker for each of the engines.
+    pub fn new(run: &'a SweepRun<'_>, engines: &[Box<dyn Engine>]) -> Result<Self, RunError> {
+        let Inputs { model, layers, images } = &run.inputs;
+        let pools = DevicePools::new(&run.context, engines.len())?;
+        let prepare = |number, engine: &dyn Engine| {
+            pools.install(number, || engine.prepare(model, layers, images.size()))
+        };
+        let worker = |(number, engine): (usize, &Box<dyn Engine>)| -> Result<Worker<'a>, RunError> {
+            let (device, engine) = (engine.device(), prepare(number, &**engine)?);
+            Ok(Worker { number, device, engine })
+        };
+        let verifies = run.settings.verify > 0;
+        Ok(Self {
+            devices: engines.iter().enumerate().map(worker).collect::<Result<_, _>>()?,
+            plain: verifies.then(|| prepare(0, &Float64Engine)).transpose()?,
+            pools,
+        })
+    }
+
+    /// What a worker does with a block of a layer.
+    pub fn compute(
+        &self,
+        run: &SweepRun<'_>,
+        worker: &Worker<'_>,
+        layer: &Layer<'_>,
+        block: &str,
+        progress: &Progress<'_>,
+    ) -> Result<Block<BlockRecord>, RunError> {
+        let work = || run.compute_block(worker, self.plain.as_deref(), layer, block, progress);
+        self.pools.install(worker.number, work)
+    }
+}
+
+impl<'a> Layer<'a> {
+    /// Cuts a layer as its configuration says.
+    pub fn new(
+        sweep: LayerSweep<'a>,
+        configuration: &LayerConfiguration,
+    ) -> Result<Self, SweepError> {
+        let all = configuration.blocks();
+        let extents = sweep.extents(all.iter().map(|block| &block.units[..]))?;
+        let (mut names, mut blocks) = (Vec::new(), BTreeMap::new());
+        let mut before = 0;
+        for (BlockUnits { name, units }, extent) in all.into_iter().zip(extents) {
+            names.push(name.clone());
+            blocks.insert(name, Planned { units, extent, before });
+            before += extent.presentations;
+        }
+        Ok(Self { name: configuration.layer.clone(), sweep, names, blocks })
+    }
+
+    /// Presentations of a block.
+    pub fn presentations(&self, block: &str) -> u64 {
+        self.blocks.get(block).map_or(0, |planned| planned.extent.presentations)
+    }
+
+    /// How much there is to do in all.
+    pub fn extent(&self) -> Extent {
+        self.blocks.values().map(|planned| planned.extent).sum()
+    }
+}
+
+impl SweepRun<'_> {
+    /// Presents all occluders of a block, and verifies a part of them.
+    fn compute_block(
+        &self,
+        worker: &Worker<'_>,
+        plain: Option<&dyn Prepared>,
+        layer: &Layer<'_>,
+        block: &str,
+        progress: &Progress<'_>,
+    ) -> Result<Block<BlockRecord>, RunError> {
+        self.context.check_cancelled()?;
+        let Some(Planned { units, extent, before }) = layer.blocks.get(block) else {
+            return Err(RunError::Internal(format!("{block} is no block of {}", layer.name)));
+        };
+        let start = Instant::now();
+        let progress = &progress.piece(extent.presentations);
+        let sweep = LayerSweep { units, engine: &*worker.engine, ..layer.sweep };
+        let rf = sweep.geometry.projection.size;
+        let (verify, occlusion) = (self.settings.verify, &self.settings.occlusion);
+        let mut maps =
+            BlockMaps::new(rf, occlusion.deposit, occlusion.mean_over, occlusion.planes());
+        let all = layer.extent().presentations;
+        let mut sample =
+            Sample::new(verify, all, occlusion.seed).within(*before..before + extent.presentations);
+        // What is presented again must be at hand.
+        let summed = verify == 0
+            && sweep
+                .run_summed((occlusion.deposit, maps.moments()), progress, |summed| {
+                    maps.add_summed(&summed);
+                    Ok::<(), SweepError>(())
+                })
+                .map_err(RunError::layer(&layer.name))?;
+        if !summed {
+            sweep
+                .run(progress, |finished| -> Result<(), SweepError> {
+                    sample.see(&finished);
+                    let draws: Vec<&[f32]> =
+                        finished.presented.iter().map(|draw| &draw.differences[..]).collect();
+                    maps.add(finished.unit, finished.side, finished.placement, &draws);
+                    Ok(())
+                })
+                .map_err(RunError::layer(&layer.name))?;
+        }
+        let verified = match plain {
+            Some(plain) => {
+                let tolerance = self.compute.tolerance();
+                let found = Verification::of(&sweep, sample, plain, tolerance, progress)
+                    .map_err(RunError::layer(&layer.name))?;
+                self.judge(layer, &found)?;
+                Some(VerificationRecord::from(&found))
+            }
+            None => None,
+        };
+        let record = BlockRecord {
+            presentations: extent.presentations,
+            maps_without_occluders: extent.maps_without_occluders,
+            seconds: start.elapsed().as_secs_f64(),
+            threads: self.context.threads(),
+            device: worker.device.clone(),
+            verified,
+        };
+        Ok(Block { record, payload: maps.finish() })
+    }
+
+    /// An error where a sample was not found again: the block is not kept.
+    fn judge(&self, layer: &Layer<'_>, found: &Verification) -> Result<(), RunError> {
+        let Some((sampled, expected)) = &found.beyond else { return Ok(()) };
+        let (y, x) = layer.sweep.geometry.position(sampled.entry.position);
+        let occluder = sampled.occluder;
+        Err(RunError::NotVerified(format!(
+            "{}: unit {}, image {} ({}), position {y},{x}: the occluder of {} pixels at ({}, {}) \
+             changes the response by {}, and in whole images by {expected}; that is not rounding \
+             (tolerance {:.0e} of the map's largest difference, {}). Maps of this layer are not to \
+             be trusted, and none is written; please report this",
+            layer.name,
+            sampled.unit,
+            sampled.entry.image,
+            self.inputs.images.names()[sampled.entry.image as usize],
+            occluder.size,
+            occluder.top,
+            occluder.left,
+            sampled.difference,
+            found.tolerance,
+            sampled.largest,
+        )))
+    }
+}

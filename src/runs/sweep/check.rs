@@ -1,0 +1,77 @@
+//! Whether what lies in the output folder is this sweep's, before the machine that sweeps sees it.
+
+use super::SweepRun;
+use super::merge::SweepMerge;
+use crate::blocks::{BlockError, BlockFolder};
+use crate::engine::{Engine, EngineName, ReferenceEngine};
+use crate::maps::{Manifest, StoredSweep, SweepAbout, SweepConfiguration};
+use crate::ranking::UnitRanking;
+use crate::runs::layout::MAPS;
+use crate::runs::{Inputs, Ranking, RunError};
+
+impl SweepRun<'_> {
+    /// Checks that the output folder holds no sweep of something else, finished or not, as the sweep
+    /// itself will see. `engines` may sweep, the likeliest first. Before the ranking is finished, what
+    /// only it tells is taken to be the same. Writes nothing.
+    pub(in crate::runs) fn check(
+        &self,
+        ranking: Option<&Ranking>,
+        top: usize,
+        engines: &[EngineName],
+    ) -> Result<(), RunError> {
+        let path = self.output.blocks(MAPS);
+        let blocks = BlockFolder::find::<SweepConfiguration, SweepAbout>(&path)?;
+        let maps = Manifest::read(self.output.path())?;
+        let there = blocks.as_ref().map(|(_, stored)| stored.configuration.engine);
+        let there = there.or(maps.as_ref().map(|maps| maps.configuration.engine));
+        let Some(there) = there else { return Ok(()) };
+        let engine = if engines.contains(&there) { there } else { engines[0] };
+        let mut here = self.stored(engine, ranking, top)?;
+        if let Some((_, there)) = &blocks {
+            let (there, here) = (&there.configuration, &mut here.configuration);
+            if ranking.is_none() {
+                take_ranking(there, here);
+            }
+            if let Some(error) = BlockError::between(&path, there, here) {
+                return Err(error.into());
+            }
+        }
+        match maps {
+            Some(_) if ranking.is_some() => SweepMerge::is_complete(&self.output, &here).map(drop),
+            Some(maps) => SweepMerge::check_settings(&self.output, &maps, &here),
+            None => Ok(()),
+        }
+    }
+
+    fn stored(
+        &self,
+        engine: EngineName,
+        ranking: Option<&Ranking>,
+        top: usize,
+    ) -> Result<StoredSweep, RunError> {
+        let Inputs { model, layers, images } = &self.inputs;
+        let units = layers.iter().map(|&layer| model.network().channels(layer));
+        let nothing = Ranking {
+            layers: units.map(|units| vec![UnitRanking::default(); units]).collect(),
+            digests: Vec::new(),
+            digests_were_read: false,
+            seconds: None,
+        };
+        let ranking = ranking.unwrap_or(&nothing);
+        let draws = self.settings.occlusion.draws();
+        let plain = ReferenceEngine.prepare(model, layers, images.size())?;
+        let sweeps = self.layers(&draws, &*plain, images, ranking, top)?;
+        self.configuration(engine, &sweeps, ranking, top)
+    }
+}
+
+/// Takes over what only a ranking tells.
+fn take_ranking(there: &SweepConfiguration, here: &mut SweepConfiguration) {
+    here.images_sha256.clone_from(&there.images_sha256);
+    for here in &mut here.layers {
+        if let Some(there) = there.layers.iter().find(|there| there.layer == here.layer) {
+            here.presentations = there.presentations;
+            here.ranking_sha256.clone_from(&there.ranking_sha256);
+        }
+    }
+}

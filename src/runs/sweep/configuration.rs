@@ -1,0 +1,127 @@
+//! The configuration of a sweep.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rayon::prelude::*;
+
+use super::SweepRun;
+use crate::VERSION;
+use crate::engine::EngineName;
+use crate::files::Digest;
+use crate::maps::{LayerConfiguration, StoredSweep, SweepAbout, SweepConfiguration, units_a_block};
+use crate::ranking::{Entry, RankingError, Side, digests};
+use crate::runs::layout::BLOCKS;
+use crate::runs::{Ranking, RunError, Task};
+use crate::sweep::{LayerSweep, count_occluders};
+
+impl SweepRun<'_> {
+    /// What the sweep's blocks depend on, and what else is told about it.
+    pub(super) fn configuration(
+        &self,
+        engine: EngineName,
+        sweeps: &[LayerSweep<'_>],
+        ranking: &Ranking,
+        top: usize,
+    ) -> Result<StoredSweep, RunError> {
+        let Self { settings, inputs, .. } = self;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let layers = sweeps.iter().map(|sweep| self.layer_configuration(sweep));
+        Ok(StoredSweep {
+            configuration: SweepConfiguration {
+                program: VERSION.into(),
+                engine,
+                model: inputs.model.configuration(),
+                images: inputs.images.configuration(),
+                images_sha256: digests::digest(inputs.images.names(), &ranking.digests),
+                settings: settings.occlusion.parameters(top),
+                verify: settings.verify,
+                layers: layers.collect::<Result<_, _>>()?,
+            },
+            about: SweepAbout {
+                started_unix: now.as_secs(),
+                weights: settings.input.weights.display().to_string(),
+                images: settings.input.images.display().to_string(),
+                ranking_seconds: ranking.seconds,
+            },
+        })
+    }
+
+    fn layer_configuration(&self, sweep: &LayerSweep<'_>) -> Result<LayerConfiguration, RunError> {
+        let (network, layer) = (self.inputs.network(), sweep.layer);
+        let (units, rf) = (network.channels(layer), sweep.geometry.projection.size);
+        let (occluder_size, occluder_stride) = self.settings.occlusion.grid.size_and_stride(rf)?;
+        let maps = Side::BOTH.len() * sweep.top * sweep.draws.len();
+        let most = (maps * count_occluders(&sweep.geometry)?.most) as u64;
+        let planes = self.settings.occlusion.planes().len();
+        Ok(LayerConfiguration {
+            layer: network.short_name(layer),
+            name: network.layer(layer).name.clone(),
+            units,
+            swept: (sweep.units.len() < units).then(|| sweep.units.to_vec()),
+            rf,
+            occluder_size,
+            occluder_stride,
+            // This finds occluders that cannot be placed before the first presentation.
+            presentations: sweep.extent()?.presentations,
+            ranking_sha256: ranking_digest(sweep),
+            block: self.settings.block.unwrap_or_else(|| units_a_block(most, rf, planes)),
+        })
+    }
+
+    /// Keeps the digests of all images for processes that come later, where their ranking does not
+    /// tell them.
+    pub(super) fn keep_digests(&self, ranking: &Ranking) -> Result<(), RunError> {
+        let folder = self.output.path().join(BLOCKS);
+        if ranking.digests_were_read && !digests::path(&folder).exists() {
+            match digests::write(&folder, self.inputs.images.names(), &ranking.digests) {
+                // All is put together and removed by now, as the work will see.
+                Err(RankingError::File(error)) if error.is_not_found() => {}
+                written => written?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what [`keep_digests`](Self::keep_digests) has written.
+    pub(super) fn forget_digests(&self) {
+        let _ = std::fs::remove_file(digests::path(&self.output.path().join(BLOCKS)));
+    }
+
+    /// The digests of all images, where the ranking does not tell them: from the file in which
+    /// another process has kept them, or by reading all.
+    pub(super) fn digests(&self) -> Result<Vec<Digest>, RunError> {
+        let images = &self.inputs.images;
+        let folder = self.output.path().join(BLOCKS);
+        if let Some(digests) = digests::read(&folder, images.names())? {
+            return Ok(digests);
+        }
+        let (context, progress) = (&self.context, self.context.progress());
+        let total = images.len() as u64;
+        let task =
+            Task { label: "reading the images, to know them again", counted: "images", total };
+        let read = |index| -> Result<Digest, RunError> {
+            context.check_cancelled()?;
+            progress.advance(1);
+            Ok(images.digest(index)?)
+        };
+        let read_all =
+            || (0..images.len()).into_par_iter().map(read).collect::<Result<Vec<_>, _>>();
+        Ok(context.track(&task, &progress, || context.pool.install(read_all))?.0)
+    }
+}
+
+/// The SHA-256 of what of a ranking is swept: the images of each unit, and where.
+fn ranking_digest(sweep: &LayerSweep<'_>) -> Digest {
+    let mut bytes = Vec::new();
+    for &unit in sweep.units {
+        for side in Side::BOTH {
+            for Entry { image, position, .. } in
+                sweep.ranking[unit].side(side).iter().take(sweep.top)
+            {
+                bytes.extend(image.to_le_bytes());
+                bytes.extend(position.to_le_bytes());
+            }
+        }
+    }
+    Digest::of(&bytes)
+}

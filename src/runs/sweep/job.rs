@@ -1,0 +1,232 @@
+//! Sweeping block by block: what is there is used, what is missing is computed, and what is
+//! complete is put together.
+
+use std::collections::BTreeSet;
+
+use super::SweepRun;
+use super::blocks::{Layer, Workers};
+use super::merge::SweepMerge;
+use crate::blocks::{BlockFolder, Merged, Taken};
+use crate::engine::Prepared;
+use crate::images::ImageFolder;
+use crate::maps::LayerConfiguration;
+use crate::noise::Noise;
+use crate::ranking::LayerRanking;
+use crate::runs::layout::MAPS;
+use crate::runs::share::Backoff;
+use crate::runs::text::count;
+use crate::runs::{Ranking, Rest, RunError, Task};
+use crate::sweep::{Extent, LayerSweep};
+
+impl SweepRun<'_> {
+    /// Sweeps layer by layer. A layer's maps are there as soon as they are finished, and the
+    /// manifest tells of them; what is finished of other layers is kept in blocks.
+    pub(in crate::runs) fn sweep(&self, ranking: &Ranking, top: usize) -> Result<(), RunError> {
+        let Self { inputs, output, .. } = self;
+        let images = inputs.images.with_digests(ranking.digests.clone());
+        let engines = self.engines();
+        let workers = Workers::new(self, &engines)?;
+        let draws = self.settings.occlusion.draws();
+        let sweeps = self.layers(&draws, &*workers.devices[0].engine, &images, ranking, top)?;
+        let stored = self.configuration(engines[0].name(), &sweeps, ranking, top)?;
+        let (path, force) = (output.blocks(MAPS), self.settings.output.force);
+        if force {
+            BlockFolder::discard(&path)?;
+        } else if SweepMerge::is_complete(output, &stored)? {
+            self.forget_digests();
+            let layers = stored.configuration.layers.iter();
+            let names = layers.flat_map(LayerConfiguration::blocks).map(|block| block.name);
+            output.clear(MAPS, &stored.configuration, &names.collect::<Vec<_>>())?;
+            self.say_complete();
+            return Ok(());
+        }
+        let layers = sweeps.into_iter().zip(&stored.configuration.layers);
+        let layers: Vec<Layer<'_>> = layers
+            .map(|(sweep, configuration)| Layer::new(sweep, configuration))
+            .collect::<Result<_, _>>()?;
+        let folder = BlockFolder::open(&path, &stored)?;
+        // Another process may have put the maps together since we looked, and removed the blocks:
+        // then this folder is a new one.
+        if !force && SweepMerge::is_complete(output, &stored)? {
+            folder.remove_if_empty();
+            self.say_complete();
+            return Ok(());
+        }
+        self.keep_digests(ranking)?;
+        let merge = SweepMerge::new(output, &folder, &[], &stored).anew(force);
+        let worked = self.work(&merge, &layers, &workers);
+        if worked.is_err() {
+            if folder.done().is_ok_and(|done| done.is_empty()) {
+                self.forget_digests();
+            }
+            folder.remove_if_empty();
+        }
+        match worked {
+            // Another process has put everything together and removed the blocks.
+            Err(error) if error.is_gone() && SweepMerge::is_complete(output, &stored)? => Ok(()),
+            worked => worked,
+        }
+    }
+
+    /// The sweeps of all layers.
+    pub(super) fn layers<'a>(
+        &'a self,
+        draws: &'a [Noise],
+        engine: &'a dyn Prepared,
+        images: &'a ImageFolder,
+        ranking: &'a Ranking,
+        top: usize,
+    ) -> Result<Vec<LayerSweep<'a>>, RunError> {
+        let Self { settings, units, inputs, memory, .. } = self;
+        let layers = inputs.layers.iter().zip(&ranking.layers).zip(units);
+        let sweep = |((&layer, ranking), units): ((_, &'a LayerRanking), &'a Vec<usize>)| {
+            Ok(LayerSweep {
+                engine,
+                layer,
+                geometry: settings.occlusion.geometry(inputs, layer)?,
+                images,
+                ranking,
+                units,
+                top,
+                draws,
+                batch: settings.batch.unwrap_or_else(|| engine.maps_at_a_time()),
+                memory: *memory,
+            })
+        };
+        layers.map(sweep).collect()
+    }
+
+    fn say_complete(&self) {
+        self.context.note(format!("{}: is complete already", self.output.path().display()));
+    }
+
+    /// Computes what is missing, one block at a time for each device.
+    fn work(
+        &self,
+        merge: &SweepMerge<'_>,
+        layers: &[Layer<'_>],
+        workers: &Workers<'_>,
+    ) -> Result<(), RunError> {
+        self.announce(merge.folder, layers)?;
+        let mut left = Vec::with_capacity(layers.len());
+        for (number, layer) in layers.iter().enumerate() {
+            let (mine, _) = self.settings.output.share.divide(&layer.names);
+            left.push(self.pass(merge.folder, layer, &mine, Taken::Try, workers)?);
+            if self.settings.output.share.is_whole() && left[number].is_empty() {
+                merge.layers(&[number], &self.context)?;
+            }
+        }
+        if self.settings.output.share.rest == Rest::Help {
+            self.help(merge.folder, layers, workers)?;
+        }
+        let mut backoff = Backoff::new(&self.context);
+        loop {
+            for (layer, left) in layers.iter().zip(&mut left) {
+                while !left.is_empty() {
+                    backoff.wait()?;
+                    *left = self.pass(merge.folder, layer, left, Taken::Try, workers)?;
+                }
+            }
+            if !self.settings.output.share.is_whole() {
+                self.context.note(self.output.shard_note(&self.settings.output.share));
+                return Ok(());
+            }
+            let all: Vec<usize> = (0..layers.len()).collect();
+            match merge.layers(&all, &self.context)? {
+                Merged::Done(()) => break,
+                Merged::Taken => backoff.wait()?,
+                Merged::Incomplete(blocks) => {
+                    let again: BTreeSet<&String> = blocks.names().collect();
+                    for (layer, left) in layers.iter().zip(&mut left) {
+                        let again = |name: &&String| again.contains(*name);
+                        *left = layer.names.iter().filter(again).cloned().collect();
+                    }
+                }
+            }
+        }
+        self.context.note(format!("wrote {}", self.output.path().join(MAPS).display()));
+        Ok(())
+    }
+
+    /// Computes what nobody has begun of other shards. What others drop meanwhile is nobody's again.
+    fn help(
+        &self,
+        folder: &BlockFolder,
+        layers: &[Layer<'_>],
+        workers: &Workers<'_>,
+    ) -> Result<(), RunError> {
+        let mut helped = true;
+        while helped {
+            helped = false;
+            for layer in layers {
+                let (_, others) = self.settings.output.share.divide(&layer.names);
+                let free = folder.free(&others)?;
+                if !free.is_empty() {
+                    self.pass(folder, layer, &free, Taken::Leave, workers)?;
+                    helped = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Computes those of a layer's blocks that are not there, and returns those that other
+    /// processes have in hand.
+    fn pass(
+        &self,
+        folder: &BlockFolder,
+        layer: &Layer<'_>,
+        names: &[String],
+        taken: Taken,
+        workers: &Workers<'_>,
+    ) -> Result<Vec<String>, RunError> {
+        let done = folder.done()?;
+        let missing = names.iter().filter(|name| !done.contains(*name));
+        let total = missing.map(|name| layer.presentations(name)).sum();
+        let progress = self.context.progress();
+        let compute = |worker| {
+            let progress = &progress;
+            move |block: &str| workers.compute(self, worker, layer, block, progress)
+        };
+        let computing: Vec<_> = workers.devices.iter().map(compute).collect();
+        let work = || folder.pass(names, taken, &computing);
+        if total == 0 {
+            return work();
+        }
+        let task = Task { label: &layer.name, counted: "presentations", total };
+        Ok(self.context.track(&task, &progress, work)?.0)
+    }
+
+    /// Says how much there is to do, over all layers, and what takes part in nothing.
+    fn announce(&self, folder: &BlockFolder, layers: &[Layer<'_>]) -> Result<(), RunError> {
+        let extent: Extent = layers.iter().map(Layer::extent).sum();
+        self.context.note(format!(
+            "sweep: {} presentations for {} maps",
+            count(extent.presentations),
+            count(extent.maps)
+        ));
+        if extent.maps_without_occluders > 0 {
+            self.context.note(format!(
+                "note: {} maps have no occluder, since the image cuts their receptive field to less \
+                 than one; they count as zeros",
+                count(extent.maps_without_occluders)
+            ));
+        }
+        if self.settings.occlusion.parameters(0).statistics
+            && layers.iter().any(|layer| layer.sweep.top < 2)
+        {
+            self.context
+                .note("note: a standard error needs two images or more; of a single one it is NaN");
+        }
+        let done = folder.done()?;
+        if !done.is_empty() {
+            let all: usize = layers.iter().map(|layer| layer.names.len()).sum();
+            let there = done.len();
+            self.context.note(format!("sweep: {there} of {all} blocks are there already"));
+        }
+        if !self.settings.output.share.shard.is_whole() {
+            self.context.note(format!("sweep: shard {}", self.settings.output.share.shard));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,76 @@
+//! Sweeping the units over their ranked images.
+
+mod blocks;
+mod check;
+mod configuration;
+mod job;
+mod merge;
+mod run;
+mod settings;
+
+use std::path::Path;
+
+use super::layout::RANKING;
+use super::{Context, Ranking, RunError, SweepSettings};
+use crate::files::FileError;
+use crate::ranking::{RankingError, RankingManifest, digests};
+
+pub(super) use self::merge::SweepMerge;
+pub use self::run::SweepRun;
+
+/// Sweeps the units of some layers over the images of the rankings in a folder, as [`rank`] or the
+/// reference wrote it: the first `top` of each unit, or all that are ranked.
+///
+/// Writes the folder `maps` and the manifest of the output folder, or, of a shared sweep, blocks.
+/// What is there already is used.
+///
+/// [`rank`]: super::rank
+///
+/// # Errors
+/// Settings, images, weights and rankings that cannot be used; what goes wrong in the work.
+pub fn sweep(
+    settings: &SweepSettings,
+    ranking: &Path,
+    top: Option<usize>,
+    context: &Context<'_>,
+) -> Result<(), RunError> {
+    let run = SweepRun::open(settings, &[RANKING], context)?;
+    let (ranking, top) = read_ranking(&run, ranking, top)?;
+    run.sweep(&ranking, top)
+}
+
+/// Reads the rankings of all layers and checks that they were made for these inputs; returns
+/// them and the number of images a unit.
+fn read_ranking(
+    run: &SweepRun<'_>,
+    folder: &Path,
+    asked: Option<usize>,
+) -> Result<(Ranking, usize), RunError> {
+    if !folder.is_dir() {
+        return Err(FileError::content(
+            folder,
+            "there is no such folder; expected that of conv1.npy, …, which `rank` writes as \
+             OUT/ranking",
+        )
+        .into());
+    }
+    let inputs = &run.inputs;
+    if let Some(manifest) = RankingManifest::read(folder)? {
+        let network = inputs.network();
+        let layers: Vec<String> =
+            inputs.layers.iter().map(|&layer| network.short_name(layer)).collect();
+        let layers: Vec<&str> = layers.iter().map(String::as_str).collect();
+        let (model, images) = (inputs.model.configuration(), inputs.images.configuration());
+        manifest.check(folder, &model, &images, &layers)?;
+    }
+    let layers = inputs.read_ranking(folder)?;
+    let there = layers.iter().map(|ranking| ranking[0].top.len()).min().unwrap_or(0);
+    let top = match asked {
+        Some(asked) if asked > there => return Err(RankingError::TooFew { asked, there }.into()),
+        asked => asked.unwrap_or(there),
+    };
+    let known = digests::read(folder, inputs.images.names())?;
+    let digests_were_read = known.is_none();
+    let digests = known.map_or_else(|| run.digests(), Ok)?;
+    Ok((Ranking { layers, digests, digests_were_read, seconds: None }, top))
+}

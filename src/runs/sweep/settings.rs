@@ -1,0 +1,107 @@
+//! The settings of a sweep, checked against the network.
+
+use crate::geometry::{GeometryError, GridRule, Lattice, LayerGeometry, Projection};
+use crate::maps::{Plane, SweepParameters};
+use crate::network::{LayerId, NetworkError};
+use crate::noise::Noise;
+use crate::runs::inputs::{ChosenLayers, Inputs};
+use crate::runs::{Method, OcclusionSettings, RunError, SweepSettings};
+
+impl OcclusionSettings {
+    /// The noise of each time that an occluder is presented.
+    pub fn draws(&self) -> Vec<Noise> {
+        let first = Noise::Philox { seed: self.seed, draw: 0 };
+        (0..self.repeats.max(1)).filter_map(|draw| first.draw_after(draw)).collect()
+    }
+
+    /// The parameters of a sweep of the first `top` images of a unit.
+    pub(super) fn parameters(&self, top: usize) -> SweepParameters {
+        SweepParameters {
+            top,
+            noise: Noise::Philox { seed: self.seed, draw: 0 }.to_string(),
+            grid: self.grid,
+            every: self.every,
+            frame: self.frame,
+            deposit: self.deposit,
+            repeats: self.repeats,
+            mean_over: self.mean_over,
+            statistics: self.statistics || self.repeats > 1,
+            moments: self.moments,
+        }
+    }
+
+    /// What is kept of each pixel of the maps.
+    pub fn planes(&self) -> Vec<Plane> {
+        self.parameters(0).planes()
+    }
+
+    /// Where the occluders of a layer go.
+    pub(in crate::runs) fn geometry(
+        &self,
+        inputs: &Inputs,
+        layer: LayerId,
+    ) -> Result<LayerGeometry, NetworkError> {
+        let (network, image) = (inputs.network(), inputs.images.size());
+        let geometry = LayerGeometry::new(network, layer, image, self.grid, self.every)?;
+        Ok(LayerGeometry { frame: self.frame, ..geometry })
+    }
+
+    /// Checks that the occluders of every layer fit into the images. Their size may come from the
+    /// RF's, which may be larger than the image.
+    pub(super) fn check_image(&self, inputs: &Inputs) -> Result<(), RunError> {
+        let (network, image) = (inputs.network(), inputs.images.size());
+        for &layer in &inputs.layers {
+            let (size, _) = self.grid.size_and_stride(network.projection(layer).size)?;
+            if size > image.height.min(image.width) {
+                let error = GeometryError::OccluderLargerThanImage { size, image };
+                let layer = network.short_name(layer);
+                return Err(RunError::usage(format!("{layer}: {error}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ChosenLayers {
+    /// Checks a grid against the RFs of the layers.
+    ///
+    /// # Errors
+    /// Occluders that are larger than an RF that they lie in.
+    pub fn check_grid(&self, grid: GridRule) -> Result<(), RunError> {
+        for &layer in &self.layers {
+            let Projection { size: rf, .. } = self.network.projection(layer);
+            let (size, _) = grid.size_and_stride(rf)?;
+            if grid.lattice == Lattice::Box && size > rf {
+                let layer = self.network.short_name(layer);
+                return Err(RunError::usage(format!(
+                    "an occluder of {size} pixels is larger than the receptive field of {layer}, \
+                     {rf} pixels; use a smaller --occluder-size, or leave {layer} out"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl SweepSettings {
+    /// Checks the settings against the network; returns the units of each layer.
+    pub(super) fn check(&self, chosen: &ChosenLayers) -> Result<Vec<Vec<usize>>, RunError> {
+        let ChosenLayers { network, layers } = chosen;
+        if self.verify > 0 && self.compute.method == Method::Full {
+            return Err(RunError::usage(
+                "--verify presents images whole, to check the incremental method; --method full \
+                 is that already",
+            ));
+        }
+        chosen.check_grid(self.occlusion.grid)?;
+        let units = layers.iter().map(|&layer| {
+            let units = network.channels(layer);
+            self.units.of(units).map_err(|unit| {
+                let layer = network.short_name(layer);
+                let last = units - 1;
+                RunError::usage(format!("{layer} has no unit {unit}; its units are 0 to {last}"))
+            })
+        });
+        units.collect()
+    }
+}

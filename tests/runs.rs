@@ -1,0 +1,181 @@
+//! Runs as a program calls them: without a command line, several in one process.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use common::{Golden, run_well, tree};
+use occlumap::error::{ErrorKind, HasKind};
+use occlumap::progress::CancelToken;
+use occlumap::runs::{
+    self, ComputeSettings, Context, DeviceChoice, InputSettings, Observer, OutputSettings,
+    RunSettings, Share, Stage, SweepSettings, Task,
+};
+use rayon::ThreadPool;
+
+fn settings(out: &Path) -> RunSettings {
+    let tiny = Golden::tiny();
+    let input = InputSettings::new(tiny.model, tiny.weights, tiny.images);
+    let mut sweep = SweepSettings::new(input, OutputSettings::new(out));
+    sweep.block = Some(2);
+    sweep.compute = ComputeSettings { device: DeviceChoice::Cpu, ..ComputeSettings::default() };
+    RunSettings { sweep, top: 2, rank_only: false }
+}
+
+fn pool(threads: usize) -> ThreadPool {
+    runs::thread_pool(Some(threads)).unwrap()
+}
+
+/// The arrays of a run: all that must not depend on how the run was made.
+fn arrays(out: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let is_array = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "npy");
+    tree(out).into_iter().filter(|(path, _)| is_array(path)).collect()
+}
+
+/// Cancels itself when so much is done, and keeps what it is told.
+#[derive(Default)]
+struct Recorder {
+    cancel: CancelToken,
+    notes: Mutex<Vec<String>>,
+    tasks: Mutex<Vec<String>>,
+    cancel_after: Option<&'static str>,
+    seen: AtomicU64,
+}
+
+impl Observer for Recorder {
+    fn cancel_token(&self) -> &CancelToken {
+        &self.cancel
+    }
+
+    fn note(&self, message: &str) {
+        self.notes.lock().unwrap().push(message.into());
+    }
+
+    fn progress(&self, _: &Task<'_>, done: u64) {
+        self.seen.fetch_max(done, Ordering::Relaxed);
+    }
+
+    fn finished(&self, task: &Task<'_>, _: u64, seconds: Option<f64>) {
+        if self.cancel_after == Some(task.label) {
+            self.cancel.cancel();
+        }
+        if seconds.is_some() {
+            self.tasks.lock().unwrap().push(task.label.into());
+        }
+    }
+}
+
+#[test]
+fn a_second_run_in_the_same_process_and_two_at_a_time_give_the_bytes_of_the_program() {
+    let place = tempfile::tempdir().unwrap();
+    let out = |name: &str| place.path().join(name);
+    let (tiny, program) = (Golden::tiny(), out("program"));
+    run_well(&format!("run {} --top 2 --device cpu --out {{}}", tiny.arguments()), &[&program]);
+    let expected = arrays(&program);
+    assert!(expected.len() > 20);
+    let run = |name: &str, threads| {
+        let (observer, pool) = (CancelToken::default(), pool(threads));
+        let context = Context { observer: &observer, pool: &pool };
+        runs::run(&settings(&out(name)), &context).unwrap();
+        assert!(arrays(&out(name)) == expected, "{name}");
+    };
+    run("first", 1);
+    run("second", 3);
+    std::thread::scope(|scope| {
+        scope.spawn(|| run("side", 1));
+        scope.spawn(|| run("by side", 2));
+    });
+}
+
+#[test]
+fn a_cancelled_run_keeps_what_is_finished_and_the_next_one_goes_on() {
+    let place = tempfile::tempdir().unwrap();
+    let (out, whole) = (place.path().join("out"), place.path().join("whole"));
+    let pool = pool(2);
+    let recorder = Recorder { cancel_after: Some("conv1"), ..Recorder::default() };
+    let context = Context { observer: &recorder, pool: &pool };
+    let error = runs::run(&settings(&out), &context).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Stopped);
+    let context = Context { observer: &CancelToken::default(), pool: &pool };
+    let status = runs::status(&out, &context).unwrap();
+    assert_eq!(status.stage, Stage::Maps);
+    assert_eq!(status.parts["conv1"].done, status.parts["conv1"].blocks);
+    assert_eq!(status.parts["conv4"].done, 0);
+
+    let recorder = Recorder::default();
+    let context = Context { observer: &recorder, pool: &pool };
+    runs::run(&settings(&out), &context).unwrap();
+    // conv1 and the ranking were there.
+    assert_eq!(*recorder.tasks.lock().unwrap(), ["conv2", "conv3", "conv4"]);
+    let notes = recorder.notes.lock().unwrap().join("\n");
+    assert!(notes.contains("ranking: is there already"), "{notes}");
+    assert_eq!(runs::status(&out, &context).unwrap().stage, Stage::Complete);
+    runs::run(&settings(&whole), &context).unwrap();
+    assert!(arrays(&out) == arrays(&whole));
+}
+
+#[test]
+fn shards_of_one_process_are_put_together() {
+    let place = tempfile::tempdir().unwrap();
+    let (out, whole) = (place.path().join("out"), place.path().join("whole"));
+    let pool = pool(2);
+    let context = Context { observer: &CancelToken::default(), pool: &pool };
+    for shard in ["1/3", "2/3", "3/3"] {
+        let mut settings = settings(&out);
+        settings.sweep.output.share = Share::of(shard.parse().unwrap());
+        runs::run(&settings, &context).unwrap();
+        if shard == "2/3" {
+            let error = runs::merge(&out, &[], &context).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Input);
+            assert!(error.to_string().contains("is missing"), "{error}");
+        }
+    }
+    runs::merge(&out, &[], &context).unwrap();
+    runs::run(&settings(&whole), &context).unwrap();
+    assert!(arrays(&out) == arrays(&whole));
+}
+
+#[test]
+fn errors_tell_what_a_caller_can_do() {
+    let place = tempfile::tempdir().unwrap();
+    let (out, pool) = (place.path().join("out"), pool(1));
+    let context = Context { observer: &CancelToken::default(), pool: &pool };
+    let kind = |change: &dyn Fn(&mut RunSettings)| {
+        let mut settings = settings(&out);
+        change(&mut settings);
+        let error = runs::run(&settings, &context).unwrap_err();
+        (error.kind(), error.to_string())
+    };
+    let layer = |settings: &mut RunSettings| settings.sweep.input.layers = vec!["conv9".into()];
+    assert_eq!(kind(&layer).0, ErrorKind::Usage);
+    assert_eq!(kind(&|settings| settings.top = 99).0, ErrorKind::Usage);
+    let weights = |settings: &mut RunSettings| settings.sweep.input.weights = "absent".into();
+    let (found, message) = kind(&weights);
+    assert_eq!(found, ErrorKind::Input);
+    assert!(message.contains("absent: cannot be read"), "{message}");
+    std::fs::write(place.path().join("file"), "").unwrap();
+    let inside = place.path().join("file/out");
+    let output = |settings: &mut RunSettings| settings.sweep.output.folder.clone_from(&inside);
+    assert_eq!(kind(&output).0, ErrorKind::Usage);
+    let little = |settings: &mut RunSettings| settings.sweep.memory = 1;
+    assert_eq!(kind(&little).0, ErrorKind::Usage);
+    assert!(!out.exists());
+}
+
+#[test]
+fn the_example_ranks_sweeps_in_shards_and_reads_a_map() {
+    let place = tempfile::tempdir().unwrap();
+    let tiny = Golden::tiny();
+    // Cargo builds examples with the tests, beside the program.
+    let program = Path::new(env!("CARGO_BIN_EXE_occlumap"));
+    let example = program.with_file_name("examples").join("sweep");
+    let output = std::process::Command::new(example)
+        .args([&tiny.model, &tiny.weights.display().to_string()])
+        .args([&tiny.images, &place.path().join("out")])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("conv1 unit 0: 5×5 pixels"), "{output:?}");
+}
