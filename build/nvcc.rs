@@ -19,6 +19,8 @@ pub struct Nvcc {
     pub path: PathBuf,
     /// CUDA version, major and minor.
     pub version: (u32, u32),
+    /// All that it says about its version.
+    pub release: String,
 }
 
 /// The places where a compiler may be.
@@ -86,10 +88,10 @@ impl Search {
         let mut tried = Vec::new();
         for (origin, path) in &self.candidates {
             match version(path) {
-                Ok(version) if version >= OLDEST => {
-                    return Ok(Nvcc { path: path.clone(), version });
+                Ok((version, release)) if version >= OLDEST => {
+                    return Ok(Nvcc { path: path.clone(), version, release });
                 }
-                Ok((major, minor)) => tried.push(format!(
+                Ok(((major, minor), _)) => tried.push(format!(
                     "{} ({origin}) is of CUDA {major}.{minor}, older than {}.{}",
                     path.display(),
                     OLDEST.0,
@@ -120,8 +122,8 @@ fn site_packages(prefix: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The version that a compiler tells: `…release 13.0, V13.0.88`.
-fn version(nvcc: &Path) -> Result<(u32, u32), String> {
+/// The version that a compiler tells, and the text of it: `…release 13.0, V13.0.88`.
+fn version(nvcc: &Path) -> Result<((u32, u32), String), String> {
     if !nvcc.is_file() {
         return Err("is not there".into());
     }
@@ -129,12 +131,13 @@ fn version(nvcc: &Path) -> Result<(u32, u32), String> {
         .arg("--version")
         .output()
         .map_err(|error| format!("does not run: {error}"))?;
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let parse = |text: &str| {
         let (_, release) = text.split_once("release ")?;
         let (version, _) = release.split_once(',')?;
         let (major, minor) = version.split_once('.')?;
         Some((major.parse().ok()?, minor.parse().ok()?))
     };
-    parse(&text).ok_or_else(|| "does not tell its version".into())
+    let version = parse(&text).ok_or("does not tell its version")?;
+    Ok((version, text))
 }

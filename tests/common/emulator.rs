@@ -8,13 +8,17 @@ use std::collections::hash_map::DefaultHasher;
 use std::env;
 use std::fs;
 use std::hash::{Hash, Hasher};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use occlumap::engine::cuda::kernels::embedded;
 use occlumap::engine::cuda::{Device, Precision};
+
+pub use self::skipped::say_skipped;
+
+#[path = "skipped.rs"]
+mod skipped;
 
 /// Set to 1 where a test that needs CUDA must not be skipped.
 const REQUIRE: &str = "OCCLUMAP_REQUIRE_CUDA";
@@ -106,6 +110,9 @@ impl Gpu {
     pub fn run(&self, order: &[(&str, &str)], arguments: &[&str]) -> Output {
         let mut command = Command::new(env::current_exe().expect("this test's program"));
         command.args(arguments).env(INSIDE, "1").envs(order.iter().copied());
+        if let Some(record) = skipped::record() {
+            command.env(skipped::RECORD, record);
+        }
         self.lend(&mut command).output().expect("the test starts again")
     }
 }
@@ -190,11 +197,6 @@ pub fn has_tensor_cores(device: &Device, test: &str) -> bool {
         );
     }
     has
-}
-
-pub fn say_skipped(test: &str, reason: &str) {
-    // Unlike `eprintln!`, this is seen where the test passes.
-    let _ = writeln!(io::stderr(), "SKIPPED {test}: {reason}");
 }
 
 /// Builds the emulator, with more arguments for the compiler; returns its folder.

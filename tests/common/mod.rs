@@ -2,11 +2,13 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::panic, reason = "a test may fail by panicking")]
 
+pub mod emulator;
 pub mod networks;
+pub mod suite;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Write as _};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -14,16 +16,12 @@ use ndarray::{ArrayD, Ix1, Ix2, Ix3};
 use occlumap::files::npy::{self, Values};
 use serde::Deserialize;
 
+pub use self::emulator::say_skipped;
+
 /// The program.
 pub fn occlumap() -> Command {
     let elsewhere = std::env::var_os("CARGO_BIN_EXE_occlumap");
     Command::new(elsewhere.unwrap_or_else(|| env!("CARGO_BIN_EXE_occlumap").into()))
-}
-
-/// Says that a test is skipped.
-pub fn say_skipped(test: &str, reason: &str) {
-    // Unlike `eprintln!`, this is seen where the test passes.
-    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {reason}");
 }
 
 /// The repository's root. Test programs that run elsewhere (`scripts/gpu-pack`) are told where its

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use occlumap::engine::Engine;
 use occlumap::engine::cuda::{CudaEngine, Precision};
 
-use crate::emulator::{Gpu, full_name, is_inside, told};
+use crate::common::emulator::{Gpu, full_name, is_inside, told};
 use crate::full;
 
 #[test]

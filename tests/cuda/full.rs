@@ -14,8 +14,8 @@ use occlumap::network::{LayerId, Model, Network};
 use occlumap::noise::{Noise, TorchStream};
 
 use crate::common::Golden;
+use crate::common::emulator::{Gpu, on_address_sanitizer, on_device};
 use crate::common::networks::model;
-use crate::emulator::{Gpu, on_address_sanitizer, on_device};
 
 const SIZE: ImageSize = ImageSize { height: 40, width: 47 };
 

@@ -1,5 +1,4 @@
 //! Agreement with the reference, at every precision and by both methods, and with the CPU.
-#![allow(clippy::print_stdout, reason = "the largest errors are worth a line")]
 
 use occlumap::progress::{CancelToken, Progress};
 use std::sync::Arc;
@@ -11,8 +10,8 @@ use occlumap::geometry::{GridRule, ImageSize, LayerGeometry, Occluder};
 use occlumap::network::{Model, Network};
 use occlumap::noise::Noise;
 
+use crate::common::emulator::{Gpu, has_tensor_cores, on_device};
 use crate::common::{Golden, Key, floats, largest, to_f64, vector};
-use crate::emulator::{Gpu, has_tensor_cores, on_device};
 
 /// The largest error of a difference as a part of the key's largest one: of the reference, which
 /// computes in 32 bits itself, and of the CPU's.
@@ -35,13 +34,13 @@ const FEW_CHANNELS: Tolerance = [
     (Precision::Bf16, 2e-3, 2e-3),
 ];
 
-/// Which keys, and which of their occluders, an engine presents.
-type Chosen = fn(usize, &Key) -> Option<usize>;
+/// Of a key, every how many occluders an engine presents; `None` for none.
+type Chosen<'a> = &'a dyn Fn(usize, &Key) -> Option<usize>;
 
 /// All of them.
-const ALL: Chosen = |_, _| Some(1);
+const ALL: Chosen<'static> = &|_, _| Some(1);
 /// Every key; a few occluders of each.
-const SOME: Chosen = |_, _| Some(11);
+const SOME: Chosen<'static> = &|_, _| Some(11);
 
 fn device() -> Arc<Device> {
     Arc::new(Device::open(0).expect("a device"))
@@ -59,7 +58,7 @@ fn agrees(
     golden: &Golden,
     engine: &dyn Engine,
     (of_reference, of_cpu): (f64, f64),
-    chosen: Chosen,
+    chosen: Chosen<'_>,
 ) {
     let network = Network::named(&golden.model).unwrap();
     let model = Model::load(network, &golden.weights).unwrap();
@@ -120,13 +119,21 @@ fn agrees(
     assert!(cpu <= of_cpu, "{cpu:e} of the CPU: {at_cpu}");
 }
 
-/// By both methods, the incremental one at every precision.
-fn every_way(golden: &Golden, tolerance: Tolerance, chosen: [Chosen; 5]) {
-    let device = device();
-    let full = CudaFullEngine { device: Arc::clone(&device) };
-    agrees(golden, &full, (1e-4, 1e-5), chosen[0]);
-    for (wanted, chosen) in tolerance.into_iter().zip(chosen.into_iter().skip(1)) {
-        at_a_precision(&device, golden, wanted, chosen);
+/// By whole images.
+fn by_whole_images(device: &Arc<Device>, golden: &Golden, chosen: Chosen<'_>) {
+    let full = CudaFullEngine { device: Arc::clone(device) };
+    agrees(golden, &full, (1e-4, 1e-5), chosen);
+}
+
+/// By the incremental method at every precision.
+fn at_every_precision(
+    device: &Arc<Device>,
+    golden: &Golden,
+    tolerance: Tolerance,
+    chosen: Chosen<'_>,
+) {
+    for wanted in tolerance {
+        at_a_precision(device, golden, wanted, chosen);
     }
 }
 
@@ -135,7 +142,7 @@ fn at_a_precision(
     device: &Arc<Device>,
     golden: &Golden,
     (precision, of_reference, of_cpu): (Precision, f64, f64),
-    chosen: Chosen,
+    chosen: Chosen<'_>,
 ) {
     let what = format!("{precision:?} on {}", golden.model);
     if precision == Precision::Fp32 || has_tensor_cores(device, &what) {
@@ -144,36 +151,69 @@ fn at_a_precision(
     }
 }
 
+/// A network in the repository, by both methods: on a GPU all occluders, on the emulator some.
+fn both_methods(golden: &Golden, tolerance: Tolerance) {
+    let (device, chosen) = (device(), if Gpu::is_real() { ALL } else { SOME });
+    by_whole_images(&device, golden, chosen);
+    at_every_precision(&device, golden, tolerance, chosen);
+}
+
 #[test]
 fn tiny_is_the_references() {
     on_device(module_path!(), "tiny_is_the_references", || {
-        let chosen = if Gpu::is_real() { ALL } else { SOME };
-        every_way(&Golden::tiny(), TOLERANCE, [chosen; 5]);
+        both_methods(&Golden::tiny(), TOLERANCE);
     });
 }
 
 #[test]
 fn every_layer_kind_is_the_references() {
     on_device(module_path!(), "every_layer_kind_is_the_references", || {
-        let chosen = if Gpu::is_real() { ALL } else { SOME };
-        every_way(&Golden::ops(), FEW_CHANNELS, [chosen; 5]);
+        both_methods(&Golden::ops(), FEW_CHANNELS);
     });
 }
 
-/// On a GPU all keys and occluders by both methods; on the emulator few occluders, and whole images of
-/// two keys.
-#[test]
-fn alexnet_is_the_references() {
-    const TEST: &str = "alexnet_is_the_references";
-    let Some(golden) = Golden::alexnet(TEST) else { return };
-    on_device(module_path!(), TEST, || {
-        if Gpu::is_real() {
-            return every_way(&golden, TOLERANCE, [ALL; 5]);
+/// A layer of AlexNet: on a GPU all keys and occluders by both methods; on the emulator few occluders,
+/// and whole images of one key of the two shallowest layers.
+fn layer_of_alexnet(test: &str, layer: &str) {
+    let Some(golden) = Golden::alexnet(test) else { return };
+    on_device(module_path!(), test, || {
+        let (device, real) = (device(), Gpu::is_real());
+        if real {
+            let all = |_, key: &Key| (key.layer == layer).then_some(1);
+            by_whole_images(&device, &golden, &all);
+        } else if ["conv1", "conv2"].contains(&layer) {
+            let one = |place, key: &Key| (place % 8 == 1 && key.layer == layer).then_some(60);
+            by_whole_images(&device, &golden, &one);
         }
-        let shallow: Chosen = |place, key| (place % 8 == 1 && key.rf < 99).then_some(60);
-        let few: Chosen = |_, _| Some(40);
-        every_way(&golden, TOLERANCE, [shallow, few, few, few, few]);
+        let every = if real { 1 } else { 40 };
+        let few = |_, key: &Key| (key.layer == layer).then_some(every);
+        at_every_precision(&device, &golden, TOLERANCE, &few);
     });
+}
+
+#[test]
+fn alexnet_conv1_is_the_references() {
+    layer_of_alexnet("alexnet_conv1_is_the_references", "conv1");
+}
+
+#[test]
+fn alexnet_conv2_is_the_references() {
+    layer_of_alexnet("alexnet_conv2_is_the_references", "conv2");
+}
+
+#[test]
+fn alexnet_conv3_is_the_references() {
+    layer_of_alexnet("alexnet_conv3_is_the_references", "conv3");
+}
+
+#[test]
+fn alexnet_conv4_is_the_references() {
+    layer_of_alexnet("alexnet_conv4_is_the_references", "conv4");
+}
+
+#[test]
+fn alexnet_conv5_is_the_references() {
+    layer_of_alexnet("alexnet_conv5_is_the_references", "conv5");
 }
 
 /// All keys and all occluders on the emulator too, at one precision, by the incremental method: no
@@ -186,25 +226,25 @@ fn all_of_alexnet(test: &str, precision: usize) {
 }
 
 #[test]
-#[ignore = "takes minutes without a GPU, and with one `alexnet_is_the_references` does it"]
+#[ignore = "takes minutes without a GPU, and with one the tests of its layers do it"]
 fn all_of_alexnet_in_fp32() {
     all_of_alexnet("all_of_alexnet_in_fp32", 0);
 }
 
 #[test]
-#[ignore = "takes minutes without a GPU, and with one `alexnet_is_the_references` does it"]
+#[ignore = "takes minutes without a GPU, and with one the tests of its layers do it"]
 fn all_of_alexnet_in_tf32() {
     all_of_alexnet("all_of_alexnet_in_tf32", 1);
 }
 
 #[test]
-#[ignore = "takes minutes without a GPU, and with one `alexnet_is_the_references` does it"]
+#[ignore = "takes minutes without a GPU, and with one the tests of its layers do it"]
 fn all_of_alexnet_in_fp16() {
     all_of_alexnet("all_of_alexnet_in_fp16", 2);
 }
 
 #[test]
-#[ignore = "takes minutes without a GPU, and with one `alexnet_is_the_references` does it"]
+#[ignore = "takes minutes without a GPU, and with one the tests of its layers do it"]
 fn all_of_alexnet_in_bf16() {
     all_of_alexnet("all_of_alexnet_in_bf16", 3);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use occlumap::engine::cuda::{CudaEngine, Device, Precision};
 use occlumap::engine::{Engine, Presented};
 
-use crate::emulator::{Gpu, full_name, is_inside, told};
+use crate::common::emulator::{Gpu, full_name, is_inside, told};
 use crate::full;
 
 /// The emulator's memory, as it is where nothing else is played.

@@ -8,7 +8,7 @@ use ndarray::Axis;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::chromium::Chromium;
+use super::chromium::Chromium;
 use crate::common::{Golden, cube, floats, occlumap, run_well};
 
 /// The demonstration and its report.

@@ -1,12 +1,7 @@
 //! `occlumap devices`: what is there, and every failure with what to do about it.
-#![allow(clippy::panic, reason = "a test may fail by panicking")]
 
-mod common;
-#[path = "common/emulator.rs"]
-mod emulator;
-
-use common::occlumap;
-use emulator::{Gpu, told};
+use crate::common::emulator::{Gpu, told};
+use crate::common::occlumap;
 
 /// What the command tells where the emulator plays this; whether it ended well.
 fn devices(gpu: &Gpu, played: &[(&str, &str)]) -> (bool, String) {

@@ -1,6 +1,6 @@
 //! Blocks that are not what was written.
 
-use crate::place::{RUN, copy_folder, messages, place, same_results, start};
+use super::place::{RUN, copy_folder, messages, place, same_results, start};
 
 #[test]
 fn every_region_of_a_block_that_is_damaged_is_found_said_and_computed_again() {

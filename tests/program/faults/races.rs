@@ -2,8 +2,8 @@
 
 use std::process::Child;
 
+use super::place::{Dice, RUN, messages, place, same_results, start, undisturbed};
 use crate::common::say_skipped;
-use crate::place::{Dice, RUN, messages, place, same_results, start, undisturbed};
 use crate::workplace::Workplace;
 
 /// Presentations that a process says it made.

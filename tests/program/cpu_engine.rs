@@ -6,7 +6,7 @@ use occlumap::network::Network;
 use occlumap::noise::Noise;
 
 use crate::common::networks::model;
-use crate::suite::{self, Tolerance, Trials, bits, corners, image, present, preset_agrees};
+use crate::common::suite::{self, Tolerance, Trials, bits, corners, image, present, preset_agrees};
 
 #[test]
 fn random_networks_give_the_plain_engines_differences() {

@@ -1,18 +1,16 @@
 //! The projected receptive field of a unit against the one that perturbing pixels finds, in
 //! random networks on random image sizes.
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
-
-mod common;
 
 use occlumap::progress::{CancelToken, Progress};
 
-use common::networks::{Block, block, model, network};
 use ndarray::Array3;
 use occlumap::engine::{Engine, Job, Prepared, ReferenceEngine};
 use occlumap::geometry::{GridRule, ImageSize, LayerGeometry, PixelBox};
 use occlumap::network::{Convolution, LayerId, Network, Op};
 use occlumap::noise::Noise;
 use proptest::prelude::*;
+
+use crate::common::networks::{Block, block, model, network};
 
 /// A perturbation so large that it wins every pooling window that it reaches.
 const PERTURBATION: f32 = 1e6;

@@ -1,15 +1,14 @@
 //! Agreement with the reference: what its own code computes for the same network, images and
 //! noise (`tests/golden/README.md`).
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
-#![allow(clippy::print_stdout, reason = "the largest errors are worth a line")]
 
-mod common;
-
-use common::{Golden, cube, floats, json, largest, matrix, run_well, to_f64, to_i64, vector};
 use ndarray::{Array2, s};
 use occlumap::geometry::{Deposit, Frame, GridRule, ImageSize, Occluder, PixelBox};
 use occlumap::noise::TorchStream;
 use serde::Deserialize;
+
+use crate::common::{
+    Golden, cube, floats, json, largest, matrix, run_well, to_f64, to_i64, vector,
+};
 
 /// The largest error of a difference, or of a map's pixel, as a part of the key's largest one.
 const TOLERANCE: f64 = 1e-4;

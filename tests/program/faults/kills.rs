@@ -3,7 +3,7 @@
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use crate::place::{Dice, RUN, blocks, place, same_results, start, undisturbed};
+use super::place::{Dice, RUN, blocks, place, same_results, start, undisturbed};
 use crate::workplace::Workplace;
 
 const KILLS: usize = 100;

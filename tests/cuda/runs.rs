@@ -1,16 +1,12 @@
 //! The program on a GPU, or on the emulator: whole runs, and how the device is chosen.
-#![allow(clippy::panic, reason = "a test may fail by panicking")]
-
-mod common;
-#[path = "common/emulator.rs"]
-mod emulator;
 
 use std::path::Path;
 
-use common::{Golden, cube, floats, json, occlumap};
-use emulator::{Gpu, say_skipped, told};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::common::emulator::{Gpu, say_skipped, told};
+use crate::common::{Golden, cube, floats, json, occlumap};
 
 /// Some units, images and occluders of the tiny network.
 const SOME: &str = "--units 0,3-5 --every 7 --threads 2 --quiet";

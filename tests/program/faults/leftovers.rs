@@ -3,7 +3,7 @@
 use std::process::Child;
 use std::time::SystemTime;
 
-use crate::place::{RUN, copy_folder, messages, place, same_results, start};
+use super::place::{RUN, copy_folder, messages, place, same_results, start};
 use crate::workplace::{Workplace, tree};
 
 /// When each file of the results was written.

@@ -1,6 +1,6 @@
 //! Images that change or disappear in the middle.
 
-use crate::place::{RUN, blocks, messages, place, same_results, start, until};
+use super::place::{RUN, blocks, messages, place, same_results, start, until};
 
 #[test]
 fn an_image_that_changes_or_disappears_midway_is_named_and_the_run_goes_on_afterwards() {

@@ -1,11 +1,7 @@
 //! Sweeps of a layer: the same whatever may be held at a time, and verified against whole images.
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
-
-mod common;
 
 use occlumap::progress::{CancelToken, Progress};
 
-use common::Golden;
 use ndarray::ArrayView3;
 use occlumap::engine::cuda::Precision;
 use occlumap::engine::{
@@ -17,6 +13,8 @@ use occlumap::network::{LayerId, Model, Network};
 use occlumap::noise::Noise;
 use occlumap::ranking::{LayerRanking, Side};
 use occlumap::sweep::{LayerSweep, MemoryShares, Sample, SweepError, Verification, rank};
+
+use crate::common::Golden;
 
 /// The tiny network and its ranked images.
 struct Tiny {

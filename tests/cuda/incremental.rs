@@ -10,8 +10,8 @@ use occlumap::geometry::{GridRule, ImageSize, LayerGeometry};
 use occlumap::network::{LayerId, Model, Network};
 use occlumap::noise::Noise;
 
-use crate::emulator::{has_tensor_cores, on_address_sanitizer, on_device};
-use crate::suite::{self, Tolerance, Trials, preset_agrees};
+use crate::common::emulator::{has_tensor_cores, on_address_sanitizer, on_device};
+use crate::common::suite::{self, Tolerance, Trials, preset_agrees};
 
 fn engine(precision: Precision) -> CudaEngine {
     CudaEngine::new(Arc::new(Device::open(0).expect("a device")), precision)

@@ -1,11 +1,5 @@
 //! The program as its users meet it: what it refuses and how it says so, what it writes and what
 //! it leaves alone, how it ends.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail by panicking")]
-#![allow(clippy::print_stdout, reason = "shown where a test fails: the case")]
-
-#[path = "../common/mod.rs"]
-mod common;
-mod workplace;
 
 mod arguments;
 mod descriptions;

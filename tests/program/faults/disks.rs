@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::place::{RUN, messages, place, same_results_in, start};
 use crate::common::say_skipped;
-use crate::place::{RUN, messages, place, same_results_in, start};
 use crate::workplace::{Workplace, tree};
 
 /// A small file system of its own. It needs root; a test that cannot have it says so.

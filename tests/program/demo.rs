@@ -1,35 +1,17 @@
 //! `occlumap demo`, as a user runs it.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Output;
 
 use ndarray::{Array3, Axis, Ix3, concatenate};
 use occlumap::demo;
 use occlumap::files::npy::{self, Values};
 
-fn demo(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_occlumap"));
-    command.arg("demo").args(arguments).current_dir(folder).output().unwrap()
-}
+use crate::common::{occlumap, tree};
 
-/// Every file under `folder`, by its path there.
-fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(inner) = folders.pop() {
-        for entry in fs::read_dir(inner).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                found.insert(path.strip_prefix(folder).unwrap().into(), fs::read(path).unwrap());
-            }
-        }
-    }
-    found
+fn demo(folder: &Path, arguments: &[&str]) -> Output {
+    occlumap().arg("demo").args(arguments).current_dir(folder).output().unwrap()
 }
 
 fn maps(path: &Path) -> Array3<f64> {
@@ -50,7 +32,7 @@ fn the_demonstration_agrees_repeats_itself_and_overwrites_nothing() {
     assert_eq!(text.matches("agrees").count(), 12, "{text}");
     assert!(text.contains("occlumap run --model occlumap-demo/model.json"), "{text}");
     let out = folder.path().join("occlumap-demo");
-    let first = files(&out);
+    let first = tree(&out);
     for file in [
         "contact_sheet.png",
         "images/0.npy",
@@ -76,12 +58,12 @@ fn the_demonstration_agrees_repeats_itself_and_overwrites_nothing() {
     assert_eq!(refused.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("is not empty"));
     assert!(refused.stdout.is_empty());
-    assert_eq!(files(&out), first);
+    assert_eq!(tree(&out), first);
 
     let again = demo(folder.path(), &["--threads", "2", "--force", "--quiet"]);
     assert_eq!(again.status.code(), Some(0));
     assert!(again.stdout.is_empty() && again.stderr.is_empty());
-    let second = files(&out);
+    let second = tree(&out);
     assert!(first.keys().eq(second.keys()));
     // The manifest tells times and threads, which differ.
     let differ: Vec<_> = first.keys().filter(|&name| first[name] != second[name]).collect();
