@@ -16,4 +16,5 @@ mod demo;
 mod faults;
 mod golden;
 mod receptive_fields;
+mod runs;
 mod sweep;

@@ -1,12 +1,12 @@
 //! Runs as a program calls them: without a command line, several in one process.
 
-mod common;
+
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use common::{Golden, run_well, tree};
+use crate::common::{Golden, run_well, tree};
 use occlumap::error::{ErrorKind, HasKind};
 use occlumap::progress::CancelToken;
 use occlumap::runs::{
