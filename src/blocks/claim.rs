@@ -86,7 +86,10 @@ enum Attempt {
 /// What a claim's file tells of its owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Seen {
+    /// The kernel says so, or its beat has changed.
     Alive,
+    /// Its beat has not changed yet.
+    Unknown,
     Dead,
     /// There is no such file any more.
     Released,
@@ -128,13 +131,75 @@ impl Claims {
         Ok(None)
     }
 
+    /// Whether the process that has claimed `subject` may be alive.
+    ///
+    /// # Errors
+    /// Files that cannot be read.
+    pub fn is_claimed(&self, subject: &str) -> Result<bool, FileError> {
+        let mut claimed = false;
+        for number in 0.. {
+            let path = self.path(subject, number);
+            match self.look(&path).map_err(FileError::read(&path))? {
+                Seen::Released => break,
+                seen => claimed = seen != Seen::Dead,
+            }
+        }
+        Ok(claimed)
+    }
+
+    /// A live process that has claimed anything in the folder: its number and its machine. Where
+    /// only the beat can tell, `wait` is called until it does.
+    ///
+    /// # Errors
+    /// Files that cannot be read; what `wait` returns.
+    pub fn live_owner<E: From<FileError>>(
+        &self,
+        mut wait: impl FnMut() -> Result<(), E>,
+    ) -> Result<Option<String>, E> {
+        loop {
+            let mut unknown = false;
+            let entries = match std::fs::read_dir(&self.folder) {
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                entries => entries.map_err(FileError::read(&self.folder))?,
+            };
+            for entry in entries {
+                let path = entry.map_err(FileError::read(&self.folder))?.path();
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                if !name.contains(CLAIM) {
+                    continue;
+                }
+                match self.look(&path).map_err(FileError::read(&path))? {
+                    Seen::Alive => {
+                        let content = std::fs::read(&path).unwrap_or_default();
+                        let first = content.split(|&byte| byte == b'\n').next();
+                        let owner = serde_json::from_slice(first.unwrap_or_default());
+                        return Ok(Some(owner.map_or("unknown".into(), |owner: Owner| {
+                            format!("process {} on {}", owner.process, owner.host)
+                        })));
+                    }
+                    Seen::Unknown => unknown = true,
+                    Seen::Dead | Seen::Released => {}
+                }
+            }
+            if !unknown {
+                return Ok(None);
+            }
+            wait()?;
+        }
+    }
+
+    /// The file of a claim.
+    fn path(&self, subject: &str, number: usize) -> PathBuf {
+        self.folder.join(format!("{subject}{CLAIM}{number}"))
+    }
+
     /// One round of looking and claiming.
     fn attempt(&self, subject: &str) -> Result<Attempt, FileError> {
-        let path = |number: usize| self.folder.join(format!("{subject}{CLAIM}{number}"));
+        let path = |number: usize| self.path(subject, number);
         for number in 0.. {
             let this = path(number);
             match self.look(&this).map_err(FileError::read(&this))? {
-                Seen::Alive => return Ok(Attempt::Lost),
+                Seen::Alive | Seen::Unknown => return Ok(Attempt::Lost),
                 Seen::Dead => continue,
                 Seen::Released => {}
             }
@@ -198,11 +263,13 @@ impl Claims {
         let mut seen = lock(&self.seen);
         match seen.get(path) {
             Some((last, since)) if *last == content => {
-                Ok(if since.elapsed() >= self.patience.silence { Seen::Dead } else { Seen::Alive })
+                let dead = since.elapsed() >= self.patience.silence;
+                Ok(if dead { Seen::Dead } else { Seen::Unknown })
             }
-            _ => {
+            known => {
+                let seen_before = known.is_some();
                 seen.insert(path.to_owned(), (content, Instant::now()));
-                Ok(Seen::Alive)
+                Ok(if seen_before { Seen::Alive } else { Seen::Unknown })
             }
         }
     }

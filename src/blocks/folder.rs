@@ -183,6 +183,14 @@ impl BlockFolder {
         }
     }
 
+    /// Whether the process that has claimed a block may be alive.
+    ///
+    /// # Errors
+    /// Files that cannot be read.
+    pub fn is_in_work(&self, name: &str) -> Result<bool, BlockError> {
+        Ok(self.claims.is_claimed(name)?)
+    }
+
     /// Claims putting the blocks together; `None` where another process does it.
     pub fn claim_merge(&self) -> Result<Option<Claim>, BlockError> {
         self.claim(MERGE)
@@ -241,6 +249,21 @@ impl BlockFolder {
         }
         let _ = remove_leftovers(blocks);
         let _ = std::fs::remove_dir(blocks);
+    }
+
+    /// Removes whatever folder of blocks is at `path`, of any configuration, unless a live process
+    /// works there; `wait` is called while only time can tell.
+    ///
+    /// # Errors
+    /// [`BlockError::InUse`]; files that cannot be removed; what `wait` returns.
+    pub fn start_anew<E: From<BlockError> + From<FileError>>(
+        path: &Path,
+        wait: impl FnMut() -> Result<(), E>,
+    ) -> Result<(), E> {
+        if let Some(owner) = Claims::new(path, Patience::default()).live_owner(wait)? {
+            return Err(BlockError::InUse { folder: path.to_owned(), owner }.into());
+        }
+        Ok(Self::discard(path)?)
     }
 
     /// Removes whatever folder of blocks is at `path`, of any configuration. It loses its name
@@ -311,11 +334,32 @@ impl BlockFolder {
         }
     }
 
+    /// Checks that the folder is still of this configuration: another process may have started
+    /// anew in it.
+    ///
+    /// # Errors
+    /// [`BlockError::Replaced`].
+    pub fn check_configuration(&self) -> Result<(), BlockError> {
+        let file = self.path.join(CONFIGURATION);
+        let text = match std::fs::read(&file) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            text => text.map_err(FileError::read(&file))?,
+        };
+        // What else is told about the job may differ from process to process.
+        let configuration = |text: &[u8]| -> Option<serde_json::Value> {
+            serde_json::from_slice::<serde_json::Value>(text).ok()?.get("configuration").cloned()
+        };
+        if text == self.text || configuration(&text) == configuration(&self.text) {
+            return Ok(());
+        }
+        Err(BlockError::Replaced { folder: self.path.clone() })
+    }
+
     /// Writes the configuration where it is missing.
     pub(super) fn ensure(&self) -> Result<(), BlockError> {
         let file = self.path.join(CONFIGURATION);
         if file.exists() {
-            return Ok(());
+            return self.check_configuration();
         }
         std::fs::create_dir_all(&self.path).map_err(FileError::write(&self.path))?;
         let mut configuration = AtomicFile::create(&file)?;

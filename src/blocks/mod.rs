@@ -50,6 +50,39 @@ pub enum BlockError {
         /// A line for each difference: what, there, and here.
         differences: Vec<String>,
     },
+    /// Another process works in the folder.
+    #[error(
+        "{}: another process is at work here ({owner}); stop it first, or wait until it is done",
+        folder.display()
+    )]
+    InUse {
+        /// The folder.
+        folder: PathBuf,
+        /// The process, and the machine that it runs on.
+        owner: String,
+    },
+    /// Another process has started anew in the folder, with another configuration.
+    #[error(
+        "{}: another process has started anew here (--force), with another configuration; choose \
+         another --out",
+        folder.display()
+    )]
+    Replaced {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A thread cannot be started.
+    #[error(
+        "{}: no thread can be started to work here: {error}; raise `ulimit -u`, or use fewer \
+         --threads",
+        folder.display()
+    )]
+    Threads {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
     /// The folder was there, and is no more.
     #[error("{}: was removed while it was worked in; run again", folder.display())]
     Gone {
@@ -73,8 +106,9 @@ impl HasKind for BlockError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::File(error) => error.kind(),
-            Self::OtherConfiguration { .. } => ErrorKind::Usage,
-            Self::Gone { .. } => ErrorKind::Output,
+            Self::OtherConfiguration { .. } | Self::InUse { .. } => ErrorKind::Usage,
+            Self::Gone { .. } | Self::Replaced { .. } => ErrorKind::Output,
+            Self::Threads { .. } => ErrorKind::Device,
         }
     }
 }

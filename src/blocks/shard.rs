@@ -56,7 +56,9 @@ impl Shard {
     /// help others begin in different places.
     pub fn others(&self, blocks: usize) -> impl Iterator<Item = usize> {
         let Self { index, count } = *self;
-        (1..count).flat_map(move |step| ((index + step) % count..blocks).step_by(count))
+        // A shard beyond the last block is empty.
+        let (after, before) = (index + 1..count.min(blocks), 0..index.min(blocks));
+        after.chain(before).flat_map(move |first| (first..blocks).step_by(count))
     }
 
     /// The shard of a task of a Slurm array, by `variable`, which looks up environment variables;
@@ -116,14 +118,16 @@ mod tests {
         for wrong in ["", "3", "0/4", "5/4", "a/4", "1/0", "-1/4", "1/2/3"] {
             assert!(wrong.parse::<Shard>().is_err(), "{wrong}");
         }
-        for count in [1, 3, 16] {
+        for count in [1, 3, 16, 50, 51, 99] {
             let shards: Vec<Shard> =
                 (1..=count).map(|index| format!("{index}/{count}").parse().unwrap()).collect();
             assert_eq!(shards[count - 1].to_string(), format!("{count}/{count}"));
             for place in 0..50 {
                 assert_eq!(shards.iter().filter(|shard| shard.has(place)).count(), 1);
             }
-            for shard in shards {
+            for (index, shard) in shards.into_iter().enumerate() {
+                let following = (1..count).map(|step| (index + step) % count).find(|&i| i < 50);
+                assert_eq!(shard.others(50).next(), following);
                 let mut others: Vec<usize> = shard.others(50).collect();
                 others.sort_unstable();
                 assert!(others.into_iter().eq((0..50).filter(|&place| !shard.has(place))));

@@ -112,7 +112,11 @@ impl BlockFolder {
         thread::scope(|scope| {
             // Nothing waits in between: what is finished is in the writer's hands or in ours.
             let (sender, receiver) = sync_channel(0);
-            let writer = scope.spawn(|| self.write_all(receiver));
+            let failed = |error| BlockError::Threads { folder: self.path().to_owned(), error };
+            let spawn_named = |name: &str| thread::Builder::new().name(name.into());
+            let writer = spawn_named("block writer")
+                .spawn_scoped(scope, || self.write_all(receiver))
+                .map_err(failed)?;
             let compute_all = |worker: &W, sender: SyncSender<Finished<R>>| -> Result<(), E> {
                 let next = || locked().next();
                 while let Some((name, claim)) = next()? {
@@ -126,19 +130,23 @@ impl BlockFolder {
             };
             let spawn = |worker| {
                 let sender = sender.clone();
-                scope.spawn(move || {
+                let compute = move || {
                     let computed = compute_all(worker, sender);
                     if computed.is_err() {
                         locked().close();
                     }
                     computed
-                })
+                };
+                spawn_named("block worker").spawn_scoped(scope, compute).map_err(failed)
             };
             let threads: Vec<_> = workers.iter().map(spawn).collect();
             drop(sender);
             let mut computed = Ok(());
             for thread in threads {
-                computed = computed.and(joined(thread));
+                computed = computed.and(match thread {
+                    Ok(thread) => joined(thread),
+                    Err(error) => Err(error.into()),
+                });
             }
             let written = joined(writer);
             computed.and_then(|()| Ok(written?))

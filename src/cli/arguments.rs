@@ -1,11 +1,12 @@
 //! Groups of arguments that several commands share.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
 use super::failure::Failure;
-use occlumap::blocks::Shard;
+use occlumap::blocks::{Shard, ShardError};
 use occlumap::geometry::{GridRule, ImageSize, OccluderSize, OccluderStride};
 use occlumap::images::Preprocessing;
 use occlumap::noise::Noise;
@@ -180,16 +181,35 @@ pub(super) fn repeats(text: &str) -> Result<usize, String> {
 #[command(next_help_heading = "Running")]
 pub(super) struct ShardArguments {
     /// Do only the I-th of N parts, and no more: several processes, on as many machines as you
-    /// like, do the parts, then `occlumap merge` puts them together [default: everything; in a
-    /// Slurm array, the task's part, then what other tasks have not begun]
-    #[arg(long, value_name = "I/N", conflicts_with = "force")]
-    pub shard: Option<Shard>,
+    /// like, do the parts, then `occlumap merge` puts them together. `slurm` in a task of a Slurm
+    /// array: the task's part, then what other tasks have not begun [default: everything]
+    #[arg(long, value_name = "I/N|slurm", conflicts_with = "force")]
+    pub shard: Option<ShardChoice>,
+}
+
+/// What `--shard` names.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ShardChoice {
+    Shard(Shard),
+    Slurm,
+}
+
+impl FromStr for ShardChoice {
+    type Err = ShardError;
+
+    fn from_str(text: &str) -> Result<Self, ShardError> {
+        if text == "slurm" { Ok(Self::Slurm) } else { text.parse().map(Self::Shard) }
+    }
 }
 
 impl ShardArguments {
-    /// The share of a process with these arguments and in this environment.
-    pub fn share(&self, force: bool) -> Result<Share, Failure> {
-        Ok(self.shard.map_or_else(|| Share::of_slurm(force), |shard| Ok(Share::of(shard)))?)
+    /// The share of a process with these arguments.
+    pub fn share(&self) -> Result<Share, Failure> {
+        match self.shard {
+            None => Ok(Share::WHOLE),
+            Some(ShardChoice::Shard(shard)) => Ok(Share::of(shard)),
+            Some(ShardChoice::Slurm) => Ok(Share::of_slurm()?),
+        }
     }
 }
 

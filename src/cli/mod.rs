@@ -156,6 +156,7 @@ fn stop_on_signals() -> Result<(), Failure> {
         }
         Ok(())
     };
+    signals::ignore_file_size_signal();
     register_all().map_err(|error| Failure::failed(format!("cannot catch signals: {error}")))
 }
 

@@ -48,7 +48,7 @@ pub(super) struct Rank {
 impl Rank {
     pub fn execute(self) -> Result<(), Failure> {
         let session = Session::start(&self.running)?;
-        let share = self.shard.share(self.force)?;
+        let share = self.shard.share()?;
         let settings = RankSettings {
             input: self.model.input(self.images, self.layers.layers)?,
             top: self.top,

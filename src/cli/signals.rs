@@ -1,4 +1,4 @@
-//! Signals that the process was started to ignore.
+//! Signals that the process was started to ignore, and one that it ignores itself.
 
 /// Whether a signal is ignored.
 #[cfg(unix)]
@@ -14,4 +14,13 @@ pub(super) fn is_ignored(signal: i32) -> bool {
 #[cfg(not(unix))]
 pub(super) fn is_ignored(_: i32) -> bool {
     false
+}
+
+/// Ignores SIGXFSZ, so that a file beyond `ulimit -f` is an error that can be told.
+pub(super) fn ignore_file_size_signal() {
+    // SAFETY: ignoring a signal runs no code of ours.
+    #[cfg(unix)]
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
 }

@@ -17,8 +17,8 @@ use super::terminal::Session;
 /// Tell how far the work in an output folder is
 ///
 /// Reads every block, so that damaged ones show: done, in work, missing, damaged, the rate of all
-/// processes together, and the time left at that rate. A block is in work as long as its claim is
-/// there: that of a process that was killed stays until another takes it over.
+/// processes together, and the time left at that rate. A block of a process that was killed on this
+/// machine is missing; on another machine it is in work until another process takes it over.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

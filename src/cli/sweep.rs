@@ -29,7 +29,7 @@ Example:
   occlumap sweep --ranking out/ranking --model alexnet --weights alexnet.safetensors \\
       --images photos/ --layers conv3 --units 0-15,40 --out out/")]
 pub(super) struct Sweep {
-    /// Folder of conv1.npy, …, as `rank` or the reference wrote it
+    /// The --out of `rank`, or a folder of conv1.npy, … as the reference wrote it
     #[arg(long, value_name = "DIR")]
     ranking: PathBuf,
     /// Images a unit, from either end [default: all that are ranked]
@@ -128,7 +128,7 @@ pub(super) struct StatisticsArguments {
 impl SweepArguments {
     /// The settings of these arguments.
     pub fn settings(self) -> Result<SweepSettings, Failure> {
-        let share = self.shard.share(self.force)?;
+        let share = self.shard.share()?;
         let StatisticsArguments { repeats, statistics, moments, mean_over } = self.statistics;
         Ok(SweepSettings {
             input: self.model.input(self.images, self.layers.layers)?,

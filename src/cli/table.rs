@@ -4,8 +4,11 @@ use std::fmt::Write as _;
 
 /// Rows as a table: the first `left` columns to the left, numbers to the right.
 pub(super) fn table<const N: usize>(rows: &[[String; N]], left: usize) -> String {
-    let width =
-        |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    // Wider cells stick out: a name from a file may be of any length.
+    const WIDEST: usize = 200;
+    let width = |column: usize| {
+        rows.iter().map(|row| row[column].chars().count().min(WIDEST)).max().unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..N).map(width).collect();
     let mut text = String::new();
     for row in rows {

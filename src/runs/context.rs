@@ -1,5 +1,6 @@
 //! What a run shares with its caller: notes, progress, cancelling, threads.
 
+use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -7,6 +8,8 @@ use std::time::{Duration, Instant};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::RunError;
+use super::share::Backoff;
+use crate::blocks::BlockFolder;
 use crate::engine::EngineError;
 use crate::progress::{CancelToken, Progress};
 
@@ -81,6 +84,15 @@ impl Context<'_> {
 
     pub(super) fn progress(&self) -> Progress<'_> {
         Progress::new(self.observer.cancel_token())
+    }
+
+    /// Removes a folder of blocks, to start anew, unless another process works in it.
+    ///
+    /// # Errors
+    /// [`BlockError::InUse`](crate::blocks::BlockError::InUse).
+    pub(super) fn start_anew(&self, blocks: &Path) -> Result<(), RunError> {
+        let mut backoff = Backoff::new(self);
+        BlockFolder::start_anew(blocks, || backoff.wait())
     }
 
     /// # Errors

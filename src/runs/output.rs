@@ -1,5 +1,6 @@
 //! Output folders and files: checked before the work, created after all other checks.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -27,14 +28,15 @@ impl OutputFolder {
             // The nearest thing that is there: a link that leads nowhere counts.
             let there = folder.ancestors().find(|ancestor| is_there(ancestor));
             if let Some(there) = there.filter(|there| !there.is_dir()) {
+                let problem = if there.exists() { "is a file" } else { "is a link to nowhere" };
                 let there = there.display();
-                return Err(RunError::usage(format!("{there}: is a file; --out needs a folder")));
+                return Err(RunError::usage(format!("{there}: {problem}; --out needs a folder")));
             }
         }
         if path.is_dir() && !force {
             for entry in std::fs::read_dir(path).map_err(FileError::read(path))? {
                 let name = entry.map_err(FileError::read(path))?.file_name();
-                if !known.iter().any(|known| name == **known) {
+                if !known.iter().any(|known| name == **known) && !is_harmless(path, &name) {
                     return Err(RunError::usage(format!(
                         "{}: is not empty (it holds {}); choose another --out; where results are \
                          computed, --force replaces files of the same names",
@@ -137,6 +139,16 @@ impl OutputFolder {
         std::fs::create_dir_all(&path).map_err(FileError::write(&path))?;
         Ok(path)
     }
+}
+
+/// Whether an entry of a folder is none of its content: hidden files of systems and file servers
+/// (`.DS_Store`, `.nfs…`), and logs of the command itself.
+fn is_harmless(folder: &Path, name: &OsStr) -> bool {
+    const LOGS: [&str; 4] = ["log", "txt", "out", "err"];
+    let path = Path::new(name);
+    name.as_encoded_bytes().starts_with(b".")
+        || path.extension().is_some_and(|ending| LOGS.iter().any(|log| ending == *log))
+            && folder.join(path).is_file()
 }
 
 /// Checks that a file can be written at `path`: nothing is there, or a file and `force`.

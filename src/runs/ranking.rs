@@ -69,7 +69,7 @@ impl RankingJob<'_> {
         let context = &self.context;
         let path = self.output.blocks(RANKING);
         if force {
-            BlockFolder::discard(&path)?;
+            context.start_anew(&path)?;
         } else if let Some(there) = self.find(None)? {
             let configuration = self.configuration();
             self.output.clear(RANKING, &configuration, &configuration.names())?;
@@ -271,6 +271,7 @@ pub(super) fn merge(
         }
         Merged::Taken => Ok(Merged::Taken),
         Merged::Incomplete(blocks) => {
+            own.check_configuration()?;
             for (name, _) in &blocks.damaged {
                 own.set_aside(name)?;
             }

@@ -39,20 +39,20 @@ impl Share {
     }
 
     /// The share of a task of a Slurm array, by the process's environment: its shard, then what
-    /// nobody has begun; every block outside of an array.
+    /// nobody has begun.
     ///
     /// # Errors
-    /// A task that is not in its array; one that would start anew.
-    pub fn of_slurm(force: bool) -> Result<Self, RunError> {
+    /// A process outside of an array; a task that is not in its array.
+    pub fn of_slurm() -> Result<Self, RunError> {
         let task = Shard::of_slurm(|name| std::env::var(name).ok())?;
-        match task.filter(|shard| !shard.is_whole()) {
-            None => Ok(Self::WHOLE),
-            Some(_) if force => Err(RunError::usage(
-                "--force starts anew, so in a Slurm array each task would remove what the others \
-                 have done; remove the folder beforehand",
-            )),
-            Some(shard) => Ok(Self { shard, rest: Rest::Help }),
-        }
+        let shard = task.ok_or_else(|| {
+            RunError::usage(
+                "--shard slurm: this process is no task of a Slurm array (SLURM_ARRAY_TASK_ID is \
+                 not set); leave --shard out, or give I/N",
+            )
+        })?;
+        // A single task sees to everything.
+        Ok(if shard.is_whole() { Self::WHOLE } else { Self { shard, rest: Rest::Help } })
     }
 
     /// Whether the process sees to everything.
@@ -107,19 +107,23 @@ impl Share {
 const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(16)];
 /// How often a process that waits looks whether it is cancelled.
 const STEP: Duration = Duration::from_millis(20);
+/// How long a process waits before it says so.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Waits for others, longer each time.
 pub(super) struct Backoff<'a> {
     context: &'a Context<'a>,
     pause: Duration,
+    /// Since when it waits; `None` once the observer knows.
+    since: Option<Instant>,
 }
 
 impl<'a> Backoff<'a> {
-    pub const fn new(context: &'a Context<'a>) -> Self {
-        Self { context, pause: PAUSES[0] }
+    pub fn new(context: &'a Context<'a>) -> Self {
+        Self { context, pause: PAUSES[0], since: Some(Instant::now()) }
     }
 
-    /// Waits for a moment.
+    /// Waits for a moment. After some time the observer is told so, once.
     ///
     /// # Errors
     /// The run is cancelled.
@@ -127,6 +131,13 @@ impl<'a> Backoff<'a> {
         let start = Instant::now();
         while start.elapsed() < self.pause {
             self.context.check_cancelled()?;
+            if self.since.is_some_and(|since| since.elapsed() > PATIENCE) {
+                self.since = None;
+                self.context.note(
+                    "waiting for blocks that another process computes, or computed when it was \
+                     killed: then they are taken over within three minutes",
+                );
+            }
             thread::sleep(STEP);
         }
         self.pause = (2 * self.pause).min(PAUSES[1]);

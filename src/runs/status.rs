@@ -49,9 +49,9 @@ pub struct PartStatus {
     pub blocks: usize,
     /// Blocks that are finished.
     pub done: usize,
-    /// Blocks with a lease.
+    /// Blocks that a process which may be alive has in hand.
     pub in_work: usize,
-    /// Blocks that nobody has begun.
+    /// Blocks that nobody computes.
     pub missing: usize,
     /// Damaged blocks: the name of each, and its damage.
     pub damaged: Vec<String>,
@@ -131,7 +131,8 @@ where
     let look = |name: &String| -> Result<Found, RunError> {
         match states.get(name) {
             None => Ok(Found::Missing),
-            Some(BlockState::Claimed) => Ok(Found::InWork),
+            Some(BlockState::Claimed) if folder.is_in_work(name)? => Ok(Found::InWork),
+            Some(BlockState::Claimed) => Ok(Found::Missing),
             Some(BlockState::Done) => {
                 let path = folder.block(name);
                 let metadata = std::fs::metadata(&path).map_err(FileError::read(&path))?;

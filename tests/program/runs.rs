@@ -1,7 +1,5 @@
 //! Runs as a program calls them: without a command line, several in one process.
 
-
-
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};

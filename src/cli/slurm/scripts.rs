@@ -168,7 +168,7 @@ impl Scripts<'_> {
         } else {
             text.line("command=(");
             let rank = if part == Part::Rank { " --rank-only" } else { "" };
-            text.line(format!("    \"${{program[@]}}\" run{rank}"));
+            text.line(format!("    \"${{program[@]}}\" run{rank} --shard slurm"));
             for option in self.options {
                 let words = option.iter().map(|word| quoted(word.as_encoded_bytes()));
                 text.line([&b"    "[..], &words.collect::<Vec<_>>().join(&b' ')].concat());

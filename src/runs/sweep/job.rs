@@ -31,7 +31,7 @@ impl SweepRun<'_> {
         let stored = self.configuration(engines[0].name(), &sweeps, ranking, top)?;
         let (path, force) = (output.blocks(MAPS), self.settings.output.force);
         if force {
-            BlockFolder::discard(&path)?;
+            self.context.start_anew(&path)?;
         } else if SweepMerge::is_complete(output, &stored)? {
             self.forget_digests();
             let layers = stored.configuration.layers.iter();

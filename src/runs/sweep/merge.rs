@@ -136,6 +136,7 @@ impl<'a> SweepMerge<'a> {
                 // Another process cannot have it: the lease is held.
                 Merged::Taken => {}
                 Merged::Incomplete(blocks) => {
+                    folder.check_configuration()?;
                     for (name, damage) in &blocks.damaged {
                         folder.set_aside(name)?;
                         let path = folder.block(name);

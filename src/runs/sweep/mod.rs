@@ -49,11 +49,13 @@ fn read_ranking(
     if !folder.is_dir() {
         return Err(FileError::content(
             folder,
-            "there is no such folder; expected that of conv1.npy, …, which `rank` writes as \
-             OUT/ranking",
+            "there is no such folder; expected the --out of `rank`, or a folder of conv1.npy, …",
         )
         .into());
     }
+    // The output folder of a ranking will do.
+    let inside = folder.join(RANKING);
+    let folder = if RankingManifest::is_there(&inside) { &inside } else { folder };
     let inputs = &run.inputs;
     if let Some(manifest) = RankingManifest::read(folder)? {
         let network = inputs.network();

@@ -7,6 +7,9 @@ use crate::noise::Noise;
 use crate::runs::inputs::{ChosenLayers, Inputs};
 use crate::runs::{Method, OcclusionSettings, RunError, SweepSettings};
 
+/// Presentations of a layer that can be verified: each takes a whole image in 64 bits.
+const MOST_VERIFIED: u64 = 1_000_000;
+
 impl OcclusionSettings {
     /// The noise of each time that an occluder is presented.
     pub fn draws(&self) -> Vec<Noise> {
@@ -87,6 +90,12 @@ impl SweepSettings {
     /// Checks the settings against the network; returns the units of each layer.
     pub(super) fn check(&self, chosen: &ChosenLayers) -> Result<Vec<Vec<usize>>, RunError> {
         let ChosenLayers { network, layers } = chosen;
+        if self.verify > MOST_VERIFIED {
+            return Err(RunError::usage(format!(
+                "--verify {}: expected at most {MOST_VERIFIED} presentations of each layer",
+                self.verify
+            )));
+        }
         if self.verify > 0 && self.compute.method == Method::Full {
             return Err(RunError::usage(
                 "--verify presents images whole, to check the incremental method; --method full \

@@ -129,7 +129,24 @@ fn a_ranking_is_shared_too() {
     same_trees(&tree(&place.path("out")), &tree(&place.path("whole")), "ranking");
 }
 
-/// In a Slurm array, a task does its own part, and what the others have not begun.
+/// A task of a user's own array, such as a seed a task, does everything.
+#[test]
+fn an_array_is_no_reason_to_share() {
+    let place = swept();
+    let task = |line: &str| {
+        let mut command = place.command(line);
+        for (name, value) in [("ID", 2), ("MIN", 0), ("MAX", 4), ("STEP", 1)] {
+            command.env(format!("SLURM_ARRAY_TASK_{name}"), value.to_string());
+        }
+        command.output().unwrap()
+    };
+    let output = task(&format!("{SWEEP} --block 1 --out out"));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    same_maps(&place, "out");
+    place.refuses(&format!("{SWEEP} --shard slurm --out other"), 2, &["no task of a Slurm array"]);
+}
+
+/// A task that is told so does its own part, and what the others have not begun.
 #[test]
 fn tasks_of_an_array_share_the_work_by_themselves() {
     let place = swept();
@@ -140,7 +157,7 @@ fn tasks_of_an_array_share_the_work_by_themselves() {
         }
         command
     };
-    let line = format!("{SWEEP} --block 1 --out out");
+    let line = format!("{SWEEP} --block 1 --shard slurm --out out");
     let refused = task(2, &format!("{line} --force")).output().unwrap();
     assert_eq!(refused.status.code(), Some(2));
     let tasks: Vec<Child> =
