@@ -37,9 +37,51 @@ fn collect(place: &str, there: &Value, here: &Value, found: &mut Vec<String>) {
         }
         (Value::Array(one), Value::Array(other)) => {
             let (one, other) = (one.len(), other.len());
-            found.push(format!("  {place}: {one} there; {other} here"));
+            found.push(format!("  {}: {one} there; {other} here", named(place)));
         }
-        _ => found.push(format!("  {place}: {} there; {} here", shown(there), shown(here))),
+        _ => {
+            found.push(format!("  {}: {} there; {} here", named(place), shown(there), shown(here)))
+        }
+    }
+}
+
+/// What the places of a configuration are called, and the options that set them.
+const NAMES: [(&str, &str); 20] = [
+    ("engine", "the engine (--method, --precision, --device)"),
+    ("images.names", "the images"),
+    ("images.preprocessing", "the preprocessing (--preprocess)"),
+    ("images.size", "the size of the images (--image-size)"),
+    ("images_sha256", "the content of the images"),
+    ("layers", "the layers (--layers)"),
+    ("model.description", "the network's layers"),
+    ("model.name", "the network (--model)"),
+    ("model.network_sha256", "the network's layers, by their SHA-256"),
+    ("model.weights_sha256", "the weights, by their SHA-256"),
+    ("program", "the version of the program"),
+    ("settings.deposit", "where discrepancies are added (--deposit)"),
+    ("settings.every", "how many occluders are presented (--every)"),
+    ("settings.frame", "the maps' frames (--frame)"),
+    ("settings.grid", "the occluder grid"),
+    ("settings.mean_over", "over which images means are taken (--mean-over)"),
+    ("settings.noise", "the noise (--seed)"),
+    ("settings.repeats", "draws of the noise (--repeats)"),
+    ("settings.top", "images a unit (--top)"),
+    ("top", "images a unit (--top)"),
+];
+
+/// A place of a configuration in words, where it has a name: that of the longest part of the
+/// place, with the rest behind it.
+fn named(place: &str) -> String {
+    let is_part = |part: &str| {
+        place.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    };
+    let known = NAMES.iter().filter(|(part, _)| is_part(part)).max_by_key(|(part, _)| part.len());
+    match known {
+        Some((part, name)) => {
+            let rest = place[part.len()..].trim_start_matches('.');
+            if rest.is_empty() { (*name).into() } else { format!("{name}, {rest}") }
+        }
+        None => place.into(),
     }
 }
 
@@ -63,7 +105,7 @@ mod tests {
             json!({"seed": 2, "model": {"name": "b", "layers": [1, 4]}, "same": [3], "new": null});
         let lines = [
             "  model.layers[1]: 2 there; 4 here",
-            "  model.name: a there; b here",
+            "  the network (--model): a there; b here",
             "  seed: 1 there; 2 here",
         ];
         assert_eq!(differences(&there, &here), lines);

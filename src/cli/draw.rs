@@ -88,18 +88,6 @@ fn numbers<const N: usize>(text: &str) -> Option<[usize; N]> {
     parsed.try_into().ok()
 }
 
-/// Checks an image's index.
-fn check_index(index: usize, names: &[String]) -> Result<(), Failure> {
-    if index >= names.len() {
-        return Err(Failure::usage(format!(
-            "there is no image {index}; the {} images are 0 to {}",
-            names.len(),
-            names.len() - 1
-        )));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -36,9 +36,9 @@ pub(super) struct Map {
     /// The unit: a channel of the layer, from 0
     #[arg(long, value_name = "N")]
     unit: usize,
-    /// The image's index, from 0
-    #[arg(long, value_name = "N")]
-    image: usize,
+    /// The image's index, from 0, or its file name
+    #[arg(long, value_name = "N|NAME")]
+    image: String,
     /// The position on the layer's output: row, column
     #[arg(long, value_name = "Y,X", value_parser = position)]
     position: (usize, usize),
@@ -86,11 +86,11 @@ impl Map {
         if self.responses.as_ref().is_some_and(|responses| is_same_file(responses, &self.out)) {
             return Err(Failure::usage("--out and --responses name the same file"));
         }
-        let (unit, image, repeats) = (self.unit, self.image, self.repeats);
+        let (unit, repeats) = (self.unit, self.repeats);
         let settings = MapSettings {
             input: self.model.input(self.images, vec![self.layer])?,
             unit,
-            image,
+            image: self.image.as_str().into(),
             position: self.position,
             noise: self.noise,
             occlusion: OcclusionSettings {
@@ -116,9 +116,9 @@ impl Map {
         }
         let (y, x) = settings.position;
         session.say(format!(
-            "unit {unit} responds to image {image} ({}) at {y},{x} with {}; occluders change that \
-             by up to {largest}",
-            found.image, found.response
+            "unit {unit} responds to image {} ({}) at {y},{x} with {}; occluders change that by \
+             up to {largest}",
+            found.image_index, found.image, found.response
         ));
         Ok(())
     }

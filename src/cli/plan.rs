@@ -22,9 +22,10 @@ use super::terminal::Session;
 /// Writes nothing. Where on a layer an image drives a unit is known only when the images are
 /// ranked: positions are taken to be spread evenly.
 #[derive(Debug, Args)]
+#[command(mut_arg("out", |out| out.required(false)))]
 #[command(after_help = "\
 Example:
-  occlumap plan --model alexnet --weights alexnet.safetensors --images photos/ --out out/")]
+  occlumap plan --model alexnet --weights alexnet.safetensors --images photos/")]
 pub(super) struct Plan {
     /// Images a unit, from either end of its ranking
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one)]
@@ -34,7 +35,10 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub fn execute(self) -> Result<(), Failure> {
+    pub fn execute(mut self) -> Result<(), Failure> {
+        // Nothing is written: a folder that is not named is not checked either.
+        let nowhere = tempfile::tempdir().map_err(|error| Failure::failed(error.to_string()))?;
+        self.common.out.get_or_insert_with(|| nowhere.path().join("out"));
         let session = Session::start(&self.common.running)?;
         let memory = self.common.memory;
         let sweep = self.common.settings()?;

@@ -62,8 +62,8 @@ pub(super) struct SweepArguments {
     #[arg(long, value_name = "UNITS")]
     pub units: Option<UnitSelection>,
     /// Folder for the results
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
+    #[arg(long, value_name = "DIR", required = true)]
+    pub out: Option<PathBuf>,
     /// Start anew, and replace files of the same names, each as a whole; maps of layers that this
     /// run does not sweep stay, and the new manifest does not list them
     #[arg(long)]
@@ -133,7 +133,11 @@ impl SweepArguments {
         Ok(SweepSettings {
             input: self.model.input(self.images, self.layers.layers)?,
             units: self.units.unwrap_or_default(),
-            output: OutputSettings { folder: self.out, force: self.force, share },
+            output: OutputSettings {
+                folder: self.out.unwrap_or_default(),
+                force: self.force,
+                share,
+            },
             occlusion: OcclusionSettings {
                 grid: self.occluders.rule(),
                 every: self.occluders.every,

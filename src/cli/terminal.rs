@@ -99,11 +99,14 @@ impl Observer for Terminal {
             bar.finish_and_clear();
         }
         if let Some(seconds) = seconds {
+            let counted = match done {
+                1 => task.counted.trim_end_matches('s'),
+                _ => task.counted,
+            };
             self.note(&format!(
-                "{}: {} {} in {seconds:.1} s ({:.0}/s)",
+                "{}: {} {counted} in {seconds:.1} s ({:.0}/s)",
                 task.label,
                 HumanCount(done),
-                task.counted,
                 done as f64 / seconds.max(1e-9)
             ));
         }

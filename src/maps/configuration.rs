@@ -31,8 +31,6 @@ pub struct SweepConfiguration {
     pub images_sha256: Digest,
     /// What was asked for.
     pub settings: SweepParameters,
-    /// Presentations of each layer that are presented again.
-    pub verify: u64,
     /// The layers.
     pub layers: Vec<LayerConfiguration>,
 }
@@ -148,9 +146,19 @@ pub fn units_a_block(presentations: u64, rf: usize, planes: usize) -> usize {
 }
 
 impl LayerConfiguration {
+    /// Whether the maps are the same: all but how they are cut into blocks.
+    pub fn same_maps(&self, other: &Self) -> bool {
+        Self { block: self.block, ..other.clone() } == *self
+    }
+
+    /// The units that are swept, ascending.
+    pub fn swept_units(&self) -> Vec<usize> {
+        self.swept.clone().unwrap_or_else(|| (0..self.units).collect())
+    }
+
     /// The blocks, in the order of their units.
     pub fn blocks(&self) -> Vec<BlockUnits> {
-        let units = self.swept.clone().unwrap_or_else(|| (0..self.units).collect());
+        let units = self.swept_units();
         let block = |units: &[usize]| {
             let (first, last) = (units[0], units[units.len() - 1]);
             BlockUnits { name: format!("{}-{first}-{last}", self.layer), units: units.to_vec() }
@@ -160,6 +168,21 @@ impl LayerConfiguration {
 }
 
 impl SweepConfiguration {
+    /// The layer of a short name.
+    pub fn layer(&self, name: &str) -> Option<&LayerConfiguration> {
+        self.layers.iter().find(|layer| layer.layer == name)
+    }
+
+    /// Adds the layers of another sweep that this one does not have, in the order of their names.
+    pub fn add_layers(&mut self, other: &Self) {
+        let more = other.layers.iter().filter(|layer| self.layer(&layer.layer).is_none());
+        let more: Vec<LayerConfiguration> = more.cloned().collect();
+        if !more.is_empty() {
+            self.layers.extend(more);
+            self.layers.sort_by(|one, two| one.layer.cmp(&two.layer));
+        }
+    }
+
     /// What tells one sweep's results from another's, whatever the layers and the ranking.
     pub fn comparable(&self) -> impl Serialize + use<> {
         #[derive(Serialize)]

@@ -18,8 +18,6 @@ pub type StoredRanking = Stored<RankingConfiguration, ()>;
 pub struct RankingConfiguration {
     /// The program's version: another may round differently.
     pub program: String,
-    /// The engine that computes the responses.
-    pub engine: EngineName,
     /// The network and its weights.
     pub model: ModelConfiguration,
     /// The images.
@@ -39,6 +37,8 @@ pub struct RankedLayer {
     pub layer: String,
     /// Its units.
     pub units: usize,
+    /// The engine that computes the responses.
+    pub engine: EngineName,
 }
 
 /// What is told about a block of a ranking.
@@ -89,6 +89,18 @@ impl RankingConfiguration {
     /// The names of the blocks.
     pub fn names(&self) -> Vec<String> {
         self.blocks().into_iter().map(|block| block.name).collect()
+    }
+
+    /// The configuration of the same ranking without any layer: rankings with equal ones can be
+    /// kept in one folder.
+    #[must_use]
+    pub fn without_layers(&self) -> Self {
+        Self { layers: Vec::new(), ..self.clone() }
+    }
+
+    /// The layer of a short name.
+    pub fn layer(&self, name: &str) -> Option<&RankedLayer> {
+        self.layers.iter().find(|layer| layer.layer == name)
     }
 
     /// Units of each layer.

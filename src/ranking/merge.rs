@@ -7,16 +7,19 @@ use super::{
     RankingRecord, block, digests,
 };
 use crate::blocks::{BlockFolder, Incomplete, Merged, read_whole};
+use crate::files::Digest;
 
 /// Writes a ranking into `folder` from its blocks, each taken from the first of `sources` that has
-/// it whole; `ranking.json` is removed first and written last. Returns the seconds that the blocks
-/// took. `before_writing` is called when all blocks are there.
+/// it whole. The layers of `there`, the ranking that the folder holds already, stay. Otherwise
+/// `ranking.json` is removed first, after a call of `before_writing`; it is written last. Returns
+/// the seconds that the blocks took.
 ///
 /// # Errors
 /// Files that cannot be read or written.
 pub fn merge_ranking<E: From<RankingError>>(
     sources: &[&BlockFolder],
     configuration: &RankingConfiguration,
+    there: Option<&RankingConfiguration>,
     before_writing: impl FnOnce() -> Result<(), E>,
     folder: &Path,
 ) -> Result<Merged<f64>, E> {
@@ -41,16 +44,41 @@ pub fn merge_ranking<E: From<RankingError>>(
     if !incomplete.is_empty() {
         return Ok(Merged::Incomplete(incomplete));
     }
-    before_writing()?;
-    let write = || -> Result<(), RankingError> {
+    let mut all = configuration.clone();
+    if let Some(there) = there {
+        check_images(folder, configuration, &all_digests)?;
+        all.layers.extend(there.layers.clone());
+    } else {
+        before_writing()?;
         // What the manifest vouches for is there when the manifest is, and nothing older.
         RankingManifest::remove(folder)?;
+    }
+    let write = || -> Result<(), RankingError> {
         for (layer, ranking) in configuration.layers.iter().zip(layers) {
             LayerFiles::new(folder, &layer.layer).write(&ranking.finish())?;
         }
         digests::write(folder, &configuration.images.names, &all_digests)?;
-        RankingManifest::new(configuration.clone()).write(folder)
+        RankingManifest::new(all).write(folder)
     };
     write()?;
     Ok(Merged::Done(seconds))
+}
+
+/// Checks that the images are those that the layers in `folder` were ranked by.
+fn check_images(
+    folder: &Path,
+    configuration: &RankingConfiguration,
+    digests: &[Digest],
+) -> Result<(), RankingError> {
+    let names = &configuration.images.names;
+    let known = digests::read(folder, names)?.unwrap_or_default();
+    match names.iter().zip(known.iter().zip(digests)).find(|(_, (known, now))| known != now) {
+        None => Ok(()),
+        Some((name, (known, now))) => Err(RankingError::MadeForOther {
+            path: digests::path(folder),
+            what: "an image",
+            found: format!("{name} with SHA-256 {known}"),
+            expected: format!("one with {now}"),
+        }),
+    }
 }

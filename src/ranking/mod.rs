@@ -46,16 +46,6 @@ pub enum RankingError {
         /// What is being swept.
         expected: String,
     },
-    /// More images a unit are asked for than there are.
-    #[error(
-        "the top {asked} images of each unit are asked for, and there are {there}; use --top {there} or fewer"
-    )]
-    TooFew {
-        /// How many are asked for.
-        asked: usize,
-        /// How many there are.
-        there: usize,
-    },
 }
 
 impl HasKind for RankingError {
@@ -64,7 +54,6 @@ impl HasKind for RankingError {
             Self::File(error) => error.kind(),
             Self::Block(error) => error.kind(),
             Self::MadeForOther { .. } => ErrorKind::Input,
-            Self::TooFew { .. } => ErrorKind::Usage,
         }
     }
 }

@@ -150,10 +150,13 @@ fn incomplete_message(folder: &std::path::Path, blocks: &Incomplete) -> String {
         more => format!("\n  and {more} more"),
     };
     format!(
-        "{}: {} blocks are missing or damaged:\n{}{more}\ngive the shards' command again: it \
+        "{}: {} missing or damaged:\n{}{more}\ngive the shards' command again: it \
          computes what is missing",
         folder.display(),
-        lines.len(),
+        match lines.len() {
+            1 => "1 block is".into(),
+            number => format!("{number} blocks are"),
+        },
         lines[..lines.len().min(LISTED)].join("\n"),
     )
 }

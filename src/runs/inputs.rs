@@ -8,8 +8,7 @@ use crate::engine::EngineName;
 use crate::images::ImageFolder;
 use crate::network::{LayerId, Model, Network};
 use crate::ranking::{
-    Expected, LayerFiles, LayerRanking, RankedLayer, RankingConfiguration, RankingError,
-    images_a_block,
+    Expected, LayerFiles, LayerRanking, RankedLayer, RankingConfiguration, images_a_block,
 };
 
 /// A network whose layers were chosen: what can be checked without reading images or weights.
@@ -93,13 +92,9 @@ impl Inputs {
         self.layers.iter().map(|&layer| self.network().channels(layer)).collect()
     }
 
-    /// Checks that `top` images can be ranked.
-    pub(super) fn check_top(&self, top: usize) -> Result<(), RunError> {
-        let there = self.images.len();
-        if top > there {
-            return Err(RankingError::TooFew { asked: top, there }.into());
-        }
-        Ok(())
+    /// As many images as there are of those that are asked for; fewer are noted.
+    pub(super) fn at_most(&self, top: usize, context: &Context<'_>) -> usize {
+        at_most(top, self.images.len(), context)
     }
 
     /// The rankings of all layers in `folder`.
@@ -117,26 +112,35 @@ impl Inputs {
         self.layers.iter().map(read).collect()
     }
 
-    /// The configuration of a ranking of these inputs.
+    /// The configuration of a ranking of some layers.
     pub(super) fn ranking_configuration(
         &self,
+        layers: &[LayerId],
         top: usize,
         engine: EngineName,
     ) -> RankingConfiguration {
         let ranked = |&layer: &LayerId| RankedLayer {
             layer: self.network().short_name(layer),
             units: self.network().channels(layer),
+            engine,
         };
         RankingConfiguration {
             program: VERSION.into(),
-            engine,
             model: self.model.configuration(),
             images: self.images.configuration(),
             top,
-            layers: self.layers.iter().map(ranked).collect(),
+            layers: layers.iter().map(ranked).collect(),
             block: images_a_block(self.images.len()),
         }
     }
+}
+
+/// As many images of `top` as there are; fewer are noted.
+pub(super) fn at_most(top: usize, there: usize, context: &Context<'_>) -> usize {
+    if top > there {
+        context.note(format!("note: the top {top} images are asked for, and there are {there}"));
+    }
+    top.min(there)
 }
 
 /// Notes tensors that the network has no use for, such as a classifier's.

@@ -8,6 +8,7 @@ use super::{ComputeSettings, Context, InputSettings, Inputs, OcclusionSettings, 
 use crate::engine::{Engine, EngineError, Job, Prepared, Presented};
 use crate::files::FileError;
 use crate::geometry::{Deposit, ImageSize, Placement};
+use crate::images::ImageFolder;
 use crate::maps::{ImageMap, SweepConfiguration};
 use crate::network::{LayerId, Model, Network};
 use crate::noise::Noise;
@@ -20,8 +21,8 @@ pub struct MapSettings {
     pub input: InputSettings,
     /// The unit: a channel of the layer, from 0.
     pub unit: usize,
-    /// The image's index, from 0.
-    pub image: usize,
+    /// The image.
+    pub image: ImageChoice,
     /// The position `(y, x)` on the layer's output.
     pub position: (usize, usize),
     /// What occluders are filled with in the first draw.
@@ -32,9 +33,53 @@ pub struct MapSettings {
     pub compute: ComputeSettings,
 }
 
+/// An image of a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImageChoice {
+    /// By its index, from 0.
+    Index(usize),
+    /// By its file name.
+    Name(String),
+}
+
+impl From<&str> for ImageChoice {
+    /// A number is an index, anything else a name.
+    fn from(text: &str) -> Self {
+        text.parse().map_or_else(|_| Self::Name(text.into()), Self::Index)
+    }
+}
+
+impl ImageChoice {
+    /// The image's index in a folder.
+    ///
+    /// # Errors
+    /// An image that the folder does not have.
+    pub fn index_in(&self, images: &ImageFolder) -> Result<usize, RunError> {
+        let (count, last) = (images.len(), images.len() - 1);
+        let found = match self {
+            Self::Index(index) => Some(*index).filter(|&index| index < count),
+            Self::Name(name) => images.names().iter().position(|other| other == name),
+        };
+        found.ok_or_else(|| {
+            RunError::usage(match self {
+                Self::Index(index) => {
+                    format!("there is no image {index}; the {count} images are 0 to {last}")
+                }
+                Self::Name(name) => format!(
+                    "there is no image `{name}`; the {count} images are {} to {}",
+                    images.names()[0],
+                    images.names()[last]
+                ),
+            })
+        })
+    }
+}
+
 /// A map of one unit on one image, with what it was made from.
 #[derive(Clone, Debug)]
 pub struct UnitMap {
+    /// The image's index.
+    pub image_index: usize,
     /// The image's file name.
     pub image: String,
     /// Where the occluders were.
@@ -66,7 +111,7 @@ pub struct MapTarget<'a> {
 /// Settings, images and weights that cannot be used; what the engine cannot do.
 pub fn map(settings: &MapSettings, context: &Context<'_>) -> Result<UnitMap, RunError> {
     let MapSettings { input, unit, image, position, occlusion, .. } = settings;
-    let (unit, image, (y, x)) = (*unit, *image, *position);
+    let (unit, (y, x)) = (*unit, *position);
     let chosen = input.choose_layers()?;
     let layer = chosen.layers[0];
     let name = input.layers.first().cloned().unwrap_or_else(|| chosen.network.short_name(layer));
@@ -81,12 +126,7 @@ pub fn map(settings: &MapSettings, context: &Context<'_>) -> Result<UnitMap, Run
     let compute = settings.compute.open(context)?;
     let inputs = Inputs::load(chosen, input, context)?;
     let Inputs { model, layers, images } = &inputs;
-    if image >= images.len() {
-        let (count, last) = (images.len(), images.len() - 1);
-        return Err(RunError::usage(format!(
-            "there is no image {image}; the {count} images are 0 to {last}"
-        )));
-    }
+    let image = image.index_in(images)?;
     let geometry = occlusion.geometry(&inputs, layer)?;
     let output = geometry.output;
     if y >= output.height || x >= output.width {
@@ -114,6 +154,7 @@ pub fn map(settings: &MapSettings, context: &Context<'_>) -> Result<UnitMap, Run
     };
     let (presented, _) = context.track(&task, &progress, work)?;
     Ok(UnitMap {
+        image_index: image,
         image: images.names()[image].clone(),
         response: presented[0].response,
         map: mean_map(occlusion.deposit, &placement, &presented),

@@ -71,10 +71,9 @@ fn merge_maps(
     let stored: StoredSweep = stored;
     let more = find_all(from, MAPS, &folder, &stored)?;
     let sweep = SweepMerge::new(output, &folder, &more, &stored);
-    let all: Vec<usize> = (0..stored.configuration.layers.len()).collect();
     let mut backoff = Backoff::new(context);
     loop {
-        match sweep.layers(&all, context)? {
+        match sweep.layers(|_| true, context)? {
             Merged::Done(()) => break,
             Merged::Taken => backoff.wait()?,
             Merged::Incomplete(blocks) => {

@@ -144,11 +144,11 @@ impl OutputFolder {
 /// Whether an entry of a folder is none of its content: hidden files of systems and file servers
 /// (`.DS_Store`, `.nfs…`), and logs of the command itself.
 fn is_harmless(folder: &Path, name: &OsStr) -> bool {
-    const LOGS: [&str; 4] = ["log", "txt", "out", "err"];
+    const LOGS: [&str; 3] = ["log", "out", "err"];
     let path = Path::new(name);
-    name.as_encoded_bytes().starts_with(b".")
-        || path.extension().is_some_and(|ending| LOGS.iter().any(|log| ending == *log))
-            && folder.join(path).is_file()
+    let is_log = name.as_encoded_bytes().starts_with(b"log")
+        || path.extension().is_some_and(|ending| LOGS.iter().any(|log| ending == *log));
+    name.as_encoded_bytes().starts_with(b".") || is_log && folder.join(path).is_file()
 }
 
 /// Checks that a file can be written at `path`: nothing is there, or a file and `force`.

@@ -83,9 +83,8 @@ impl LayerPlan {
 /// # Errors
 /// As `run`, before it starts.
 pub fn plan(settings: &RunSettings, context: &Context<'_>) -> Result<Plan, RunError> {
-    let top = settings.top;
     let run = SweepRun::open(&settings.sweep, &[], context)?;
-    run.inputs.check_top(top)?;
+    let top = run.inputs.at_most(settings.top, context);
     let rankers = run.compute.devices.rankers(context)?;
     context.pool.install(|| {
         let Inputs { model, layers, images } = &run.inputs;

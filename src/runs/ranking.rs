@@ -9,6 +9,7 @@ use crate::blocks::{Block, BlockError, BlockFolder, Merged, Stored};
 use crate::engine::{Engine, Prepared};
 use crate::files::{Digest, FileError, remove_leftovers};
 use crate::maps::Manifest;
+use crate::network::LayerId;
 use crate::ranking::{
     BlockImages, LayerRanking, RankingConfiguration, RankingManifest, RankingRecord, block,
     digests, merge_ranking,
@@ -52,9 +53,9 @@ pub fn rank(settings: &RankSettings, context: &Context<'_>) -> Result<Option<Ran
     let folder = OutputFolder::check_or_resume(&output.folder, output.force, &[])?;
     let engines = device.open(context)?.rankers(context)?;
     let inputs = Inputs::load(chosen, input, context)?;
-    inputs.check_top(*top)?;
+    let top = inputs.at_most(*top, context);
     let (inputs, engines) = (&inputs, &engines[..]);
-    let job = RankingJob { inputs, engines, top: *top, output: &folder, context: *context };
+    let job = RankingJob { inputs, engines, top, output: &folder, context: *context };
     let ranking = job.complete(&output.share, output.force)?;
     match &ranking {
         Some(_) => context.note(format!("wrote {}", folder.path().join(RANKING).display())),
@@ -71,15 +72,15 @@ impl RankingJob<'_> {
         if force {
             context.start_anew(&path)?;
         } else if let Some(there) = self.find(None)? {
-            let configuration = self.configuration();
+            let configuration = self.configuration(&self.inputs.layers);
             self.output.clear(RANKING, &configuration, &configuration.names())?;
             context.note("ranking: is there already");
             return Ok(Some(there));
         } else {
             self.check_maps()?;
         }
-        let configuration = self.configuration();
-        let stored = Stored { configuration, about: () };
+        let layers = self.unranked(force)?;
+        let stored = Stored { configuration: self.configuration(&layers), about: () };
         let mut backoff = Backoff::new(context);
         loop {
             let folder = BlockFolder::open(&path, &stored)?;
@@ -89,7 +90,7 @@ impl RankingJob<'_> {
                 folder.remove_if_empty();
                 return Ok(Some(there));
             }
-            match self.rank(&folder, &stored.configuration, share) {
+            match self.rank(&folder, &layers, &stored.configuration, share) {
                 // Put together meanwhile by another process.
                 Err(error) if error.is_gone() => {}
                 Err(error) => {
@@ -129,9 +130,12 @@ impl RankingJob<'_> {
         if found.is_none() {
             self.check_maps()?;
         }
-        let (path, mut here) = (self.output.blocks(RANKING), self.configuration());
+        let layers = self.unranked(false)?;
+        let (path, mut here) = (self.output.blocks(RANKING), self.configuration(&layers));
         if let Some((_, there)) = BlockFolder::find::<RankingConfiguration, ()>(&path)? {
-            here.engine = there.configuration.engine;
+            for (here, there) in here.layers.iter_mut().zip(&there.configuration.layers) {
+                here.engine = there.engine;
+            }
             if let Some(error) = BlockError::between(&path, &there.configuration, &here) {
                 return Err(error.into());
             }
@@ -159,24 +163,33 @@ impl RankingJob<'_> {
         )))
     }
 
-    fn configuration(&self) -> RankingConfiguration {
-        self.inputs.ranking_configuration(self.top, self.engines[0].name())
+    fn configuration(&self, layers: &[LayerId]) -> RankingConfiguration {
+        self.inputs.ranking_configuration(layers, self.top, self.engines[0].name())
     }
 
-    /// The ranking that is there.
+    /// The layers that the output folder holds no ranking of.
+    ///
+    /// # Errors
+    /// A ranking of something else.
+    fn unranked(&self, force: bool) -> Result<Vec<LayerId>, RunError> {
+        let mut layers = self.inputs.layers.clone();
+        let here = self.configuration(&layers);
+        if !force && let Some(there) = extended(self.output, &here)? {
+            let is_ranked =
+                |&layer: &LayerId| there.layer(&self.inputs.network().short_name(layer)).is_some();
+            layers.retain(|layer| !is_ranked(layer));
+        }
+        Ok(layers)
+    }
+
+    /// The ranking that is there, if it is of all layers.
     ///
     /// # Errors
     /// One of something else.
     fn find(&self, seconds: Option<f64>) -> Result<Option<Ranking>, RunError> {
         let folder = self.output.path().join(RANKING);
-        let Some(RankingManifest { configuration: there, .. }) = RankingManifest::read(&folder)?
-        else {
+        if !RankingManifest::is_there(&folder) || !self.unranked(false)?.is_empty() {
             return Ok(None);
-        };
-        // Engines differ in rounding only: a sweep by one may use the ranking of another.
-        let here = self.inputs.ranking_configuration(self.top, there.engine);
-        if let Some(error) = BlockError::between(&folder, &there, &here) {
-            return Err(error.into());
         }
         let digests = digests::read(&folder, self.inputs.images.names())?.ok_or_else(|| {
             let path = digests::path(&folder);
@@ -189,6 +202,7 @@ impl RankingJob<'_> {
     fn rank(
         &self,
         folder: &BlockFolder,
+        layers: &[LayerId],
         configuration: &RankingConfiguration,
         share: &Share,
     ) -> Result<(), RunError> {
@@ -207,7 +221,7 @@ impl RankingJob<'_> {
         let (task, progress) =
             (Task { label: "ranking", counted: "images", total }, context.progress());
         // When all is ranked, the device's memory is given back.
-        let Inputs { model, layers, images } = self.inputs;
+        let Inputs { model, images, .. } = self.inputs;
         let pools = DevicePools::new(context, self.engines.len())?;
         let prepare = |(device, engine): (usize, &Box<dyn Engine>)| {
             pools.install(device, || engine.prepare(model, layers, images.size()))
@@ -254,7 +268,11 @@ pub(super) fn merge(
         lease => lease?,
     };
     let Some(_lease) = lease else { return Ok(Merged::Taken) };
-    if !force && is_there(output, configuration)? {
+    let there = if force { None } else { extended(output, configuration)? };
+    let is_there = |there: &RankingConfiguration| {
+        configuration.layers.iter().all(|layer| there.layer(&layer.layer).is_some())
+    };
+    if there.as_ref().is_some_and(is_there) {
         own.remove()?;
         return Ok(Merged::Done(None));
     }
@@ -264,7 +282,7 @@ pub(super) fn merge(
         remove_leftovers(&output.create(RANKING)?)?;
         Ok(Manifest::remove(output.path())?)
     };
-    match merge_ranking(sources, configuration, before_writing, &folder)? {
+    match merge_ranking(sources, configuration, there.as_ref(), before_writing, &folder)? {
         Merged::Done(seconds) => {
             own.remove()?;
             Ok(Merged::Done(Some(seconds)))
@@ -280,10 +298,20 @@ pub(super) fn merge(
     }
 }
 
-/// Whether the output folder holds a finished ranking of this configuration.
-fn is_there(output: &OutputFolder, here: &RankingConfiguration) -> Result<bool, RunError> {
+/// The finished ranking in the output folder, which may have other layers.
+///
+/// # Errors
+/// A ranking of something else.
+fn extended(
+    output: &OutputFolder,
+    here: &RankingConfiguration,
+) -> Result<Option<RankingConfiguration>, RunError> {
     let folder = output.path().join(RANKING);
-    let Some(there) = RankingManifest::read(&folder)? else { return Ok(false) };
-    let same = BlockError::between(&folder, &there.configuration, here).is_none();
-    Ok(same && digests::path(&folder).exists())
+    let Some(RankingManifest { configuration: there, .. }) = RankingManifest::read(&folder)? else {
+        return Ok(None);
+    };
+    match BlockError::between(&folder, &there.without_layers(), &here.without_layers()) {
+        Some(error) => Err(error.into()),
+        None => Ok(Some(there).filter(|_| digests::path(&folder).exists())),
+    }
 }

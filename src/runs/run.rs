@@ -11,6 +11,7 @@ use crate::engine::ReferenceEngine;
 pub fn run(settings: &RunSettings, context: &Context<'_>) -> Result<(), RunError> {
     let RunSettings { ref sweep, top, rank_only } = *settings;
     let run = SweepRun::open(sweep, &[], context)?;
+    let top = run.inputs.at_most(top, context);
     let share = sweep.output.share;
     // The sweep needs all of the ranking.
     let rest = if rank_only { share.rest } else { Rest::Finish };
@@ -47,17 +48,17 @@ pub fn check(
     sweep.compute = sweep.compute.remote(gpus)?;
     sweep.output.force = false;
     let run = SweepRun::open(&sweep, &[], context)?;
-    run.inputs.check_top(*top)?;
+    let top = run.inputs.at_most(*top, context);
     let job = RankingJob {
         inputs: &run.inputs,
         engines: &[Box::new(ReferenceEngine)],
-        top: *top,
+        top,
         output: &run.output,
         context: *context,
     };
     let (ranking_blocks, ranking) = job.check()?;
     if !rank_only {
-        run.check(ranking.as_ref(), *top, &engines)?;
+        run.check(ranking.as_ref(), top, &engines)?;
     }
     Ok(Checked { ranking_blocks })
 }
@@ -65,7 +66,6 @@ pub fn check(
 impl SweepRun<'_> {
     /// Ranks the images that are to be swept.
     fn rank(&self, top: usize, share: Share) -> Result<Option<Ranking>, RunError> {
-        self.inputs.check_top(top)?;
         let engines = self.compute.devices.rankers(&self.context)?;
         let job = RankingJob {
             inputs: &self.inputs,

@@ -135,10 +135,20 @@ impl LayerSweep<'_> {
     pub fn run<E: From<SweepError>>(
         &self,
         progress: &Progress<'_>,
-        mut finished: impl FnMut(Finished<'_>) -> Result<(), E>,
+        finished: impl FnMut(Finished<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let targets: Vec<Target> = self.targets(self.units).collect();
-        for part in self.parts(&targets)? {
+        self.run_targets(&targets, progress, finished)
+    }
+
+    /// As [`run`](Self::run), for some targets.
+    pub(super) fn run_targets<E: From<SweepError>>(
+        &self,
+        targets: &[Target],
+        progress: &Progress<'_>,
+        mut finished: impl FnMut(Finished<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for part in self.parts(targets)? {
             let targets = &targets[part];
             let presented = self.present(targets, progress)?;
             for (target, presented) in targets.iter().zip(presented.chunks(self.draws.len().max(1)))

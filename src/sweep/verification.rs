@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use ndarray::Array3;
 
+use super::layer::Target;
 use super::{Finished, LayerSweep, SweepError};
 use crate::engine::{Job, Prepared, Presented};
 use crate::geometry::Occluder;
@@ -99,6 +100,45 @@ impl Sample {
                 });
             }
         }
+    }
+}
+
+impl LayerSweep<'_> {
+    /// A random choice of the sweep's presentations, the same for the same seed: `count`, or all
+    /// where there are no more. Only the maps that they belong to are computed.
+    ///
+    /// # Errors
+    /// As [`LayerSweep::run`].
+    pub fn sample(
+        &self,
+        count: u64,
+        seed: u64,
+        progress: &Progress<'_>,
+    ) -> Result<Sample, SweepError> {
+        let mut sample = Sample::new(count, self.extent()?.presentations, seed);
+        let mut first = 0;
+        let mut chosen = Vec::new();
+        for target in self.targets(self.units) {
+            let occluders = self.placement(&target)?.occluders.len();
+            let presentations = (occluders * self.draws.len()) as u64;
+            let of_target = first..first + presentations;
+            // The numbers ascend from the end.
+            let before = sample.chosen.partition_point(|number| *number >= of_target.end);
+            if sample.chosen.get(before).is_some_and(|number| of_target.contains(number)) {
+                chosen.push((target, first));
+            }
+            first += presentations;
+        }
+        let targets: Vec<Target> = chosen.iter().map(|(target, _)| *target).collect();
+        let mut chosen = chosen.into_iter();
+        self.run_targets(&targets, progress, |finished| {
+            if let Some((_, first)) = chosen.next() {
+                sample.seen = first;
+                sample.see(&finished);
+            }
+            Ok::<(), SweepError>(())
+        })?;
+        Ok(sample)
     }
 }
 

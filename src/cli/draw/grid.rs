@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{DrawingArguments, check_index, numbers};
+use super::{DrawingArguments, numbers};
 use crate::cli::arguments::{OccluderArguments, at_least_one};
 use crate::cli::failure::Failure;
 use occlumap::geometry::{ImageSize, LayerGeometry, Occluder, PixelBox, every_nth};
 use occlumap::images::ImageFolder;
 use occlumap::report::Tones;
 use occlumap::report::drawing::{self, draw_grid};
-use occlumap::runs::ChosenLayers;
+use occlumap::runs::{ChosenLayers, ImageChoice};
 
 /// The image's size where no image is given, AlexNet's in the reference.
 const SIZE: usize = 227;
@@ -89,7 +89,7 @@ impl Grid {
         };
         let image = match (&images, self.image) {
             (Some(images), Some(index)) => {
-                check_index(index, images.names())?;
+                let index = ImageChoice::Index(index).index_in(images)?;
                 Some(Tones::of(images)?.picture(&images.read(index)?.view()))
             }
             _ => None,

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{DrawingArguments, check_index, numbers};
+use super::{DrawingArguments, numbers};
 use crate::cli::arguments::{ImageArguments, at_least_one};
 use crate::cli::failure::Failure;
 use occlumap::geometry;
@@ -10,6 +10,7 @@ use occlumap::images::ImageFolder;
 use occlumap::noise::Noise;
 use occlumap::report::Tones;
 use occlumap::report::drawing::draw_occluder;
+use occlumap::runs::ImageChoice;
 
 /// Draw an image with one occluder
 ///
@@ -47,7 +48,7 @@ impl Occluder {
         let Self { at: [top, left], size, image: index, .. } = self;
         let preprocessing = self.images.preprocessing()?;
         let images = ImageFolder::open(&self.images.images, preprocessing, self.images.image_size)?;
-        check_index(index, images.names())?;
+        let index = ImageChoice::Index(index).index_in(&images)?;
         let image_size = images.size();
         let fits = |first: usize, length: usize| first.saturating_add(size) <= length;
         if !fits(top, image_size.height) || !fits(left, image_size.width) {

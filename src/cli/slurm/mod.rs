@@ -57,7 +57,7 @@ impl Slurm {
             ));
         }
         let force = run.common.force;
-        let (out, rank_only) = (run.common.out.clone(), run.rank_only);
+        let (out, rank_only) = (run.common.out.clone().unwrap_or_default(), run.rank_only);
         let folder = slurm.scripts.clone().map_or_else(|| beside(&out), Ok)?;
         let logs = slurm.logs.clone().unwrap_or_else(|| folder.join("logs"));
         let all = [Part::Rank, Part::Sweep, Part::Merge];

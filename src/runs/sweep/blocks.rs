@@ -66,6 +66,11 @@ impl<'a> Workers<'a> {
         })
     }
 
+    /// Works on the first device's threads.
+    pub fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.pools.install(0, work)
+    }
+
     /// What a worker does with a block of a layer.
     pub fn compute(
         &self,
@@ -174,7 +179,7 @@ impl SweepRun<'_> {
     }
 
     /// An error where a sample was not found again: the block is not kept.
-    fn judge(&self, layer: &Layer<'_>, found: &Verification) -> Result<(), RunError> {
+    pub(super) fn judge(&self, layer: &Layer<'_>, found: &Verification) -> Result<(), RunError> {
         let Some((sampled, expected)) = &found.beyond else { return Ok(()) };
         let (y, x) = layer.sweep.geometry.position(sampled.entry.position);
         let occluder = sampled.occluder;

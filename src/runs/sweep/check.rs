@@ -60,7 +60,7 @@ impl SweepRun<'_> {
         let ranking = ranking.unwrap_or(&nothing);
         let draws = self.settings.occlusion.draws();
         let plain = ReferenceEngine.prepare(model, layers, images.size())?;
-        let sweeps = self.layers(&draws, &*plain, images, ranking, top)?;
+        let sweeps = self.layers(&self.units, &draws, &*plain, images, ranking, top)?;
         self.configuration(engine, &sweeps, ranking, top)
     }
 }

@@ -34,7 +34,6 @@ impl SweepRun<'_> {
                 images: inputs.images.configuration(),
                 images_sha256: digests::digest(inputs.images.names(), &ranking.digests),
                 settings: settings.occlusion.parameters(top),
-                verify: settings.verify,
                 layers: layers.collect::<Result<_, _>>()?,
             },
             about: SweepAbout {
@@ -111,7 +110,7 @@ impl SweepRun<'_> {
 }
 
 /// The SHA-256 of what of a ranking is swept: the images of each unit, and where.
-fn ranking_digest(sweep: &LayerSweep<'_>) -> Digest {
+pub(super) fn ranking_digest(sweep: &LayerSweep<'_>) -> Digest {
     let mut bytes = Vec::new();
     for &unit in sweep.units {
         for side in Side::BOTH {

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 
 use super::SweepRun;
 use super::blocks::{Layer, Workers};
+use super::configuration::ranking_digest;
 use super::merge::SweepMerge;
 use crate::blocks::{BlockFolder, Merged, Taken};
 use crate::engine::Prepared;
 use crate::images::ImageFolder;
-use crate::maps::LayerConfiguration;
+use crate::maps::{LayerConfiguration, Manifest, StoredSweep};
 use crate::noise::Noise;
 use crate::ranking::LayerRanking;
 use crate::runs::layout::MAPS;
@@ -27,30 +28,47 @@ impl SweepRun<'_> {
         let engines = self.engines();
         let workers = Workers::new(self, &engines)?;
         let draws = self.settings.occlusion.draws();
-        let sweeps = self.layers(&draws, &*workers.devices[0].engine, &images, ranking, top)?;
+        let engine = &*workers.devices[0].engine;
+        let sweeps = self.layers(&self.units, &draws, engine, &images, ranking, top)?;
         let stored = self.configuration(engines[0].name(), &sweeps, ranking, top)?;
         let (path, force) = (output.blocks(MAPS), self.settings.output.force);
+        // Units and layers that are there already stay.
+        let units = if force { self.units.clone() } else { self.extended_units(&stored, &sweeps)? };
+        let sweeps = self.layers(&units, &draws, engine, &images, ranking, top)?;
+        let mut stored = self.configuration(engines[0].name(), &sweeps, ranking, top)?;
         if force {
             self.context.start_anew(&path)?;
-        } else if SweepMerge::is_complete(output, &stored)? {
-            self.forget_digests();
-            let layers = stored.configuration.layers.iter();
-            let names = layers.flat_map(LayerConfiguration::blocks).map(|block| block.name);
-            output.clear(MAPS, &stored.configuration, &names.collect::<Vec<_>>())?;
-            self.say_complete();
-            return Ok(());
+        } else {
+            let there = SweepMerge::extended(output, &stored)?;
+            if let Some(there) = there {
+                stored.configuration.add_layers(&there.configuration);
+            }
+            if SweepMerge::is_complete(output, &stored)? {
+                self.forget_digests();
+                let layers = stored.configuration.layers.iter();
+                let names = layers.flat_map(LayerConfiguration::blocks).map(|block| block.name);
+                output.clear(MAPS, &stored.configuration, &names.collect::<Vec<_>>())?;
+                self.say_complete();
+                return self.verify_finished(&sweeps, &workers);
+            }
         }
-        let layers = sweeps.into_iter().zip(&stored.configuration.layers);
-        let layers: Vec<Layer<'_>> = layers
-            .map(|(sweep, configuration)| Layer::new(sweep, configuration))
-            .collect::<Result<_, _>>()?;
+        let there = if force { None } else { Manifest::read(output.path())? };
+        let mut layers = Vec::with_capacity(sweeps.len());
+        for &sweep in &sweeps {
+            let name = inputs.network().short_name(sweep.layer);
+            let Some(layer) = stored.configuration.layer(&name) else { continue };
+            let has_maps = |there| SweepMerge::has_maps(output, there, layer);
+            if !there.as_ref().is_some_and(has_maps) {
+                layers.push(Layer::new(sweep, layer)?);
+            }
+        }
         let folder = BlockFolder::open(&path, &stored)?;
         // Another process may have put the maps together since we looked, and removed the blocks:
         // then this folder is a new one.
         if !force && SweepMerge::is_complete(output, &stored)? {
             folder.remove_if_empty();
             self.say_complete();
-            return Ok(());
+            return self.verify_finished(&sweeps, &workers);
         }
         self.keep_digests(ranking)?;
         let merge = SweepMerge::new(output, &folder, &[], &stored).anew(force);
@@ -63,21 +81,61 @@ impl SweepRun<'_> {
         }
         match worked {
             // Another process has put everything together and removed the blocks.
-            Err(error) if error.is_gone() && SweepMerge::is_complete(output, &stored)? => Ok(()),
-            worked => worked,
+            Err(error) if error.is_gone() && SweepMerge::is_complete(output, &stored)? => {}
+            worked => worked?,
         }
+        if self.settings.output.share.is_whole() {
+            self.verify_finished(&sweeps, &workers)?;
+        }
+        Ok(())
+    }
+
+    /// The units of each layer, with those whose maps are in the output folder already.
+    ///
+    /// # Errors
+    /// Maps of another sweep, or from another ranking.
+    fn extended_units(
+        &self,
+        stored: &StoredSweep,
+        sweeps: &[LayerSweep<'_>],
+    ) -> Result<Vec<Vec<usize>>, RunError> {
+        let Some(there) = SweepMerge::extended(&self.output, stored)? else {
+            return Ok(self.units.clone());
+        };
+        let mut extended = Vec::with_capacity(sweeps.len());
+        for (sweep, layer) in sweeps.iter().zip(&stored.configuration.layers) {
+            let mut units = sweep.units.to_vec();
+            if let Some(there) = there.configuration.layer(&layer.layer) {
+                let units_there = there.swept_units();
+                let same_units = LayerSweep { units: &units_there, ..*sweep };
+                if ranking_digest(&same_units) != there.ranking_sha256 {
+                    return Err(RunError::usage(format!(
+                        "{}: holds maps of {} that were made from another ranking; choose another \
+                         --out; where results are computed, --force starts anew",
+                        self.output.path().display(),
+                        layer.layer
+                    )));
+                }
+                units.extend(units_there);
+                units.sort_unstable();
+                units.dedup();
+            }
+            extended.push(units);
+        }
+        Ok(extended)
     }
 
     /// The sweeps of all layers.
     pub(super) fn layers<'a>(
         &'a self,
+        units: &'a [Vec<usize>],
         draws: &'a [Noise],
         engine: &'a dyn Prepared,
         images: &'a ImageFolder,
         ranking: &'a Ranking,
         top: usize,
     ) -> Result<Vec<LayerSweep<'a>>, RunError> {
-        let Self { settings, units, inputs, memory, .. } = self;
+        let Self { settings, inputs, memory, .. } = self;
         let layers = inputs.layers.iter().zip(&ranking.layers).zip(units);
         let sweep = |((&layer, ranking), units): ((_, &'a LayerRanking), &'a Vec<usize>)| {
             Ok(LayerSweep {
@@ -113,7 +171,7 @@ impl SweepRun<'_> {
             let (mine, _) = self.settings.output.share.divide(&layer.names);
             left.push(self.pass(merge.folder, layer, &mine, Taken::Try, workers)?);
             if self.settings.output.share.is_whole() && left[number].is_empty() {
-                merge.layers(&[number], &self.context)?;
+                merge.layers(|of| of.layer == layer.name, &self.context)?;
             }
         }
         if self.settings.output.share.rest == Rest::Help {
@@ -131,8 +189,7 @@ impl SweepRun<'_> {
                 self.context.note(self.output.shard_note(&self.settings.output.share));
                 return Ok(());
             }
-            let all: Vec<usize> = (0..layers.len()).collect();
-            match merge.layers(&all, &self.context)? {
+            match merge.layers(|_| true, &self.context)? {
                 Merged::Done(()) => break,
                 Merged::Taken => backoff.wait()?,
                 Merged::Incomplete(blocks) => {

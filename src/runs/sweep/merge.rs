@@ -2,12 +2,14 @@
 
 use std::cell::Cell;
 
+use super::verify::verified_note;
 use crate::blocks::{BlockError, BlockFolder, Incomplete, Merged};
 use crate::files::remove_leftovers;
-use crate::maps::{LayerRecord, Manifest, StoredSweep, merge_layer};
+use crate::maps::{
+    LayerConfiguration, LayerRecord, Manifest, StoredSweep, SweepConfiguration, merge_layer,
+};
 use crate::ranking::digests;
 use crate::runs::layout::{BLOCKS, MAPS};
-use crate::runs::text::count;
 use crate::runs::{Context, OutputFolder, RunError};
 
 /// A sweep whose blocks can be put together.
@@ -43,19 +45,35 @@ impl<'a> SweepMerge<'a> {
     /// # Errors
     /// Maps of another one.
     pub fn is_complete(output: &OutputFolder, stored: &StoredSweep) -> Result<bool, RunError> {
-        let Some(there) = Manifest::read(output.path())? else { return Ok(false) };
-        let digest = BlockFolder::digest_of(&stored.configuration)?;
-        if there.configuration_sha256 == digest {
-            let layers = &stored.configuration.layers;
-            return Ok(there.complete
-                && layers.iter().all(|layer| Self::has_maps(output, &there, &layer.layer)));
-        }
+        let Some(there) = Self::extended(output, stored)? else { return Ok(false) };
+        let mut layers = stored.configuration.layers.iter();
+        Ok(there.complete && layers.all(|layer| Self::has_maps(output, &there, layer)))
+    }
+
+    /// The manifest in the output folder, if there is one: of the same sweep, perhaps of other
+    /// layers or units.
+    ///
+    /// # Errors
+    /// Maps of another sweep.
+    pub fn extended(
+        output: &OutputFolder,
+        stored: &StoredSweep,
+    ) -> Result<Option<Manifest>, RunError> {
+        let Some(there) = Manifest::read(output.path())? else { return Ok(None) };
         Self::check_settings(output, &there, stored)?;
-        Err(RunError::usage(format!(
-            "{}: holds maps of other layers or units, or made from another ranking; choose another \
-             --out; where results are computed, --force starts anew",
-            output.path().display()
-        )))
+        for layer in &stored.configuration.layers {
+            let other = there.configuration.layer(&layer.layer);
+            let same_units = |there: &&LayerConfiguration| there.swept == layer.swept;
+            if other.filter(same_units).is_some_and(|other| !other.same_maps(layer)) {
+                return Err(RunError::usage(format!(
+                    "{}: holds maps of {} that were made from another ranking; choose another \
+                     --out; where results are computed, --force starts anew",
+                    output.path().display(),
+                    layer.layer
+                )));
+            }
+        }
+        Ok(Some(there))
     }
 
     /// Checks that the maps that are there were made from the same network, images and settings.
@@ -68,15 +86,26 @@ impl<'a> SweepMerge<'a> {
         Ok(BlockError::between(output.path(), &there, &here).map_or(Ok(()), Err)?)
     }
 
-    fn has_maps(output: &OutputFolder, manifest: &Manifest, layer: &str) -> bool {
+    /// Whether the maps of a layer are there.
+    pub fn has_maps(
+        output: &OutputFolder,
+        manifest: &Manifest,
+        layer: &LayerConfiguration,
+    ) -> bool {
         let maps = output.path().join(MAPS);
         let there = |record: &LayerRecord| record.files.keys().all(|file| maps.join(file).exists());
-        manifest.layers.get(layer).is_some_and(there)
+        let configured = manifest.configuration.layer(&layer.layer);
+        configured.is_some_and(|there| there.same_maps(layer))
+            && manifest.layers.get(&layer.layer).is_some_and(there)
     }
 
-    /// Puts those of some layers together that are not yet, given by their number in the
-    /// configuration. When all of the configuration's are, the blocks are removed.
-    pub fn layers(&self, numbers: &[usize], context: &Context<'_>) -> Result<Merged<()>, RunError> {
+    /// Puts those of the configuration's layers together that are not yet and `wanted`. When all
+    /// of the configuration's are, the blocks are removed.
+    pub fn layers(
+        &self,
+        wanted: impl Fn(&LayerConfiguration) -> bool,
+        context: &Context<'_>,
+    ) -> Result<Merged<()>, RunError> {
         let Self { output, folder, more, stored, .. } = *self;
         let lease = match folder.claim_merge() {
             // Another process has put everything together and removed the blocks.
@@ -87,19 +116,24 @@ impl<'a> SweepMerge<'a> {
         };
         let Some(_lease) = lease else { return Ok(Merged::Taken) };
         let configuration = &stored.configuration;
-        let there = Manifest::read(output.path())?
-            .filter(|manifest| manifest.configuration_sha256 == *folder.digest())
-            .filter(|_| !self.anew.take());
-        let fresh = there.is_none();
-        let mut manifest = there.unwrap_or_else(|| {
-            let (digest, about) = (folder.digest().clone(), stored.about.clone());
-            Manifest::new(configuration.clone(), digest, about)
-        });
-        // Of a layer whose files are not all there any more everything is written again. Blocks are
-        // needed until then, even if the sweep was complete once.
-        let told = manifest.clone();
-        manifest.layers.retain(|layer, _| Self::has_maps(output, &told, layer));
-        manifest.complete &= manifest.layers.len() == told.layers.len();
+        let told = if self.anew.take() { None } else { Manifest::read(output.path())? };
+        let comparable = |of: &SweepConfiguration| serde_json::to_value(of.comparable()).ok();
+        let told =
+            told.filter(|there| comparable(&there.configuration) == comparable(configuration));
+        let digest = folder.digest().clone();
+        let about = told.as_ref().map_or_else(|| stored.about.clone(), |told| told.about.clone());
+        let mut manifest = Manifest::new(configuration.clone(), digest, about);
+        // Of a layer whose files are not all there any more everything is written again.
+        if let Some(told) = &told {
+            for layer in configuration.layers.iter() {
+                if Self::has_maps(output, told, layer) {
+                    let record = told.layers[&layer.layer].clone();
+                    manifest.layers.insert(layer.layer.clone(), record);
+                }
+            }
+        }
+        // Files are replaced from here on that the manifest of an earlier sweep tells of.
+        let mut outdated = told.is_none_or(|told| told.layers != manifest.layers);
         let sources: Vec<&BlockFolder> = std::iter::once(folder).chain(more).collect();
         let mut incomplete = Incomplete::default();
         let planes = configuration.settings.planes();
@@ -107,27 +141,18 @@ impl<'a> SweepMerge<'a> {
         for folder in [output.path(), &maps] {
             remove_leftovers(folder)?;
         }
-        for layer in numbers.iter().filter_map(|&number| configuration.layers.get(number)) {
-            if Self::has_maps(output, &manifest, &layer.layer) {
+        for layer in configuration.layers.iter().filter(|layer| wanted(layer)) {
+            if Self::has_maps(output, &manifest, layer) {
                 continue;
             }
             context.check_cancelled()?;
-            if fresh && manifest.layers.is_empty() {
-                // Files are replaced from here on: the manifest of an earlier sweep no longer
-                // holds.
+            if std::mem::take(&mut outdated) {
                 manifest.write(output.path())?;
             }
             match merge_layer(&sources, layer, &planes, &maps)? {
                 Merged::Done(record) => {
                     if let Some(verified) = &record.verified {
-                        context.note(format!(
-                            "{}: {} presentations agree with whole images within {:.1e} of their \
-                             maps' largest difference (tolerance {:.0e})",
-                            layer.layer,
-                            count(verified.presentations),
-                            verified.largest_error,
-                            verified.tolerance
-                        ));
+                        context.note(verified_note(&layer.layer, verified));
                     }
                     manifest.layers.insert(layer.layer.clone(), record);
                     manifest.complete = manifest.layers.len() == configuration.layers.len();
@@ -150,6 +175,7 @@ impl<'a> SweepMerge<'a> {
             let _ = std::fs::remove_dir(&maps);
             return Ok(Merged::Incomplete(incomplete));
         }
+        manifest.complete = manifest.layers.len() == configuration.layers.len();
         if manifest.complete {
             let _ = std::fs::remove_file(digests::path(&output.path().join(BLOCKS)));
             folder.remove()?;

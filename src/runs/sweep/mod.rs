@@ -7,13 +7,15 @@ mod job;
 mod merge;
 mod run;
 mod settings;
+mod verify;
 
 use std::path::Path;
 
+use super::inputs::at_most;
 use super::layout::RANKING;
 use super::{Context, Ranking, RunError, SweepSettings};
 use crate::files::FileError;
-use crate::ranking::{RankingError, RankingManifest, digests};
+use crate::ranking::{RankingManifest, digests};
 
 pub(super) use self::merge::SweepMerge;
 pub use self::run::SweepRun;
@@ -67,10 +69,7 @@ fn read_ranking(
     }
     let layers = inputs.read_ranking(folder)?;
     let there = layers.iter().map(|ranking| ranking[0].top.len()).min().unwrap_or(0);
-    let top = match asked {
-        Some(asked) if asked > there => return Err(RankingError::TooFew { asked, there }.into()),
-        asked => asked.unwrap_or(there),
-    };
+    let top = asked.map_or(there, |asked| at_most(asked, there, &run.context));
     let known = digests::read(folder, inputs.images.names())?;
     let digests_were_read = known.is_none();
     let digests = known.map_or_else(|| run.digests(), Ok)?;
