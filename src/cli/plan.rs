@@ -40,15 +40,14 @@ impl Plan {
         let nowhere = tempfile::tempdir().map_err(|error| Failure::failed(error.to_string()))?;
         self.common.out.get_or_insert_with(|| nowhere.path().join("out"));
         let session = Session::start(&self.common.running)?;
-        let memory = self.common.memory;
         let sweep = self.common.settings()?;
         let settings = RunSettings { sweep, top: self.top, rank_only: false };
         let plan = runs::plan(&settings, &session.context())?;
-        console::print(report(&plan, memory).as_bytes())
+        console::print(report(&plan).as_bytes())
     }
 }
 
-fn report(plan: &runs::Plan, memory: ByteSize) -> String {
+fn report(plan: &runs::Plan) -> String {
     let mut rows = vec![
         ["layer", "maps", "presentations", "full", "cones", "deltas", "per second", "time", "disk"]
             .map(String::from),
@@ -87,8 +86,9 @@ fn report(plan: &runs::Plan, memory: ByteSize) -> String {
          full, cones, deltas: million multiply-adds of a presentation, of whole images, of what the\n  \
          occluder can change and the unit depends on, and with only the taps that meet a change\n\
          ranking {} images: {}; together {}\n\
-         presentations, if no image cuts a receptive field: {}\n\
-         memory: about {}, at most {memory} (--memory)\n",
+         presentations: about, with positions spread evenly over each layer, since only the ranking\n  \
+         tells where they are; if no image cuts a receptive field: {}\n\
+         memory: about {}, at most {} (--memory)\n",
         plan.model,
         count(images),
         plan.image_size,
@@ -99,6 +99,7 @@ fn report(plan: &runs::Plan, memory: ByteSize) -> String {
         duration(ranking + sum(LayerPlan::seconds)),
         count(sum(LayerPlan::most_presentations)),
         ByteSize(plan.memory as u64),
+        ByteSize(plan.memory_limit),
     )
 }
 

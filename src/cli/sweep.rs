@@ -47,8 +47,6 @@ impl Sweep {
     }
 }
 
-const MEMORY: ByteSize = ByteSize(SweepSettings::MEMORY);
-
 /// What `sweep`, `run` and `plan` share.
 #[derive(Debug, Args)]
 pub(super) struct SweepArguments {
@@ -85,9 +83,10 @@ pub(super) struct SweepArguments {
     /// depend on it [default: 256; by the incremental method on a GPU 4096]
     #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Running")]
     pub batch: Option<usize>,
-    /// Memory to use at most, such as 500MiB or 4GiB; the result does not depend on it
-    #[arg(long, value_name = "SIZE", default_value_t = MEMORY, value_parser = size, help_heading = "Running")]
-    pub memory: ByteSize,
+    /// Memory to use at most, such as 500MiB or 4GiB; the result does not depend on it [default:
+    /// 2 GiB, or what the threads need where the machine has it]
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Running")]
+    pub memory: Option<ByteSize>,
     /// Present K random presentations of each layer again, each image whole and in 64-bit
     /// arithmetic, and fail if a difference is not the same up to the rounding of --precision
     #[arg(long, value_name = "K", default_value_t = 0, help_heading = "Running")]
@@ -150,7 +149,8 @@ impl SweepArguments {
                 moments,
             },
             batch: self.batch,
-            memory: self.memory.as_u64(),
+            memory: self.memory.map(|memory| memory.as_u64()),
+            fewer_threads: self.running.threads.is_none(),
             verify: self.verify,
             block: self.block,
             compute: self.compute.settings(),

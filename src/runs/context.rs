@@ -129,21 +129,22 @@ impl Context<'_> {
     }
 }
 
-/// Pools for devices that work side by side: the caller's for a single one, else one of its own for
-/// each, so that no device waits for a thread that another one blocks.
+/// Pools for devices that work side by side: the caller's for a single one that takes all of it, else
+/// one of its own for each, so that no device waits for a thread that another one blocks.
 pub(super) struct DevicePools<'a> {
     whole: &'a ThreadPool,
     parts: Vec<ThreadPool>,
 }
 
 impl<'a> DevicePools<'a> {
-    /// Pools for so many devices.
+    /// Pools of so many threads together for so many devices.
     ///
     /// # Errors
     /// [`RunError::Threads`].
-    pub fn new(context: &Context<'a>, devices: usize) -> Result<Self, RunError> {
-        let threads = context.threads().div_ceil(devices.max(1));
-        let parts = if devices > 1 { 0..devices } else { 0..0 };
+    pub fn new(context: &Context<'a>, devices: usize, threads: usize) -> Result<Self, RunError> {
+        let whole = devices <= 1 && threads == context.threads();
+        let parts = if whole { 0..0 } else { 0..devices };
+        let threads = threads.div_ceil(devices.max(1));
         let parts = parts.map(|_| thread_pool(Some(threads))).collect::<Result<_, _>>()?;
         Ok(Self { whole: context.pool, parts })
     }

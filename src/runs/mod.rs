@@ -18,6 +18,7 @@ mod error;
 mod inputs;
 pub mod layout;
 mod map;
+mod memory;
 mod merge;
 mod output;
 mod plan;

@@ -30,6 +30,8 @@ pub struct Plan {
     pub ranking_seconds: f64,
     /// Bytes of memory, about.
     pub memory: usize,
+    /// Bytes of memory, at most.
+    pub memory_limit: u64,
 }
 
 /// What one layer will take.
@@ -107,10 +109,11 @@ pub fn plan(settings: &RunSettings, context: &Context<'_>) -> Result<Plan, RunEr
             model: model.network().name().into(),
             images: images.len(),
             image_size: images.size(),
-            threads: context.threads(),
+            threads: run.budget.threads,
             layers: planned,
             ranking_seconds: images.len() as f64 * ranking,
             memory: run.memory.fixed + working,
+            memory_limit: run.budget.memory,
         })
     })
 }

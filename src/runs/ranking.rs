@@ -23,6 +23,7 @@ pub(super) struct RankingJob<'a> {
     pub engines: &'a [Box<dyn Engine>],
     /// Images a unit, from either end.
     pub top: usize,
+    pub threads: usize,
     pub output: &'a OutputFolder,
     pub context: Context<'a>,
 }
@@ -55,7 +56,8 @@ pub fn rank(settings: &RankSettings, context: &Context<'_>) -> Result<Option<Ran
     let inputs = Inputs::load(chosen, input, context)?;
     let top = inputs.at_most(*top, context);
     let (inputs, engines) = (&inputs, &engines[..]);
-    let job = RankingJob { inputs, engines, top, output: &folder, context: *context };
+    let (threads, context) = (context.threads(), *context);
+    let job = RankingJob { inputs, engines, top, threads, output: &folder, context };
     let ranking = job.complete(&output.share, output.force)?;
     match &ranking {
         Some(_) => context.note(format!("wrote {}", folder.path().join(RANKING).display())),
@@ -222,7 +224,7 @@ impl RankingJob<'_> {
             (Task { label: "ranking", counted: "images", total }, context.progress());
         // When all is ranked, the device's memory is given back.
         let Inputs { model, images, .. } = self.inputs;
-        let pools = DevicePools::new(context, self.engines.len())?;
+        let pools = DevicePools::new(context, self.engines.len(), self.threads)?;
         let prepare = |(device, engine): (usize, &Box<dyn Engine>)| {
             pools.install(device, || engine.prepare(model, layers, images.size()))
         };
@@ -235,7 +237,7 @@ impl RankingJob<'_> {
             let range = range.map(|block| block.images.clone()).unwrap_or_default();
             let progress = progress.piece(range.len() as u64);
             let start = Instant::now();
-            let readers = context.threads();
+            let readers = self.threads;
             let ranked =
                 sweep::rank(engine, &units, (images, range), self.top, readers, &progress)?;
             let Ranked { layers, digests } = ranked;

@@ -30,6 +30,8 @@ pub fn run(settings: &RunSettings, context: &Context<'_>) -> Result<(), RunError
 pub struct Checked {
     /// Blocks of the ranking.
     pub ranking_blocks: usize,
+    /// Bytes of memory that a process takes at most.
+    pub memory: u64,
 }
 
 /// Checks all that [`run`] checks before it starts, and that the results that are there are its
@@ -53,6 +55,7 @@ pub fn check(
         inputs: &run.inputs,
         engines: &[Box::new(ReferenceEngine)],
         top,
+        threads: run.budget.threads,
         output: &run.output,
         context: *context,
     };
@@ -60,7 +63,7 @@ pub fn check(
     if !rank_only {
         run.check(ranking.as_ref(), top, &engines)?;
     }
-    Ok(Checked { ranking_blocks })
+    Ok(Checked { ranking_blocks, memory: run.budget.memory })
 }
 
 impl SweepRun<'_> {
@@ -71,6 +74,7 @@ impl SweepRun<'_> {
             inputs: &self.inputs,
             engines: &engines,
             top,
+            threads: self.budget.threads,
             output: &self.output,
             context: self.context,
         };

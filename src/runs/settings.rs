@@ -135,8 +135,11 @@ pub struct SweepSettings {
     /// Maps computed together; `None` for as many as suit the engine. The result does not depend
     /// on it.
     pub batch: Option<usize>,
-    /// Memory to use at most, in bytes. The result does not depend on it.
-    pub memory: u64,
+    /// Memory to use at most, in bytes; `None` for [`MEMORY`](Self::MEMORY), or for what the threads
+    /// need, as far as the machine has it. The result does not depend on it.
+    pub memory: Option<u64>,
+    /// Whether fewer threads than the pool has will do where the memory does not hold all.
+    pub fewer_threads: bool,
     /// Presentations of each layer that are presented again, whole and in 64 bits.
     pub verify: u64,
     /// Units a block; `None` for about two million presentations.
@@ -146,7 +149,7 @@ pub struct SweepSettings {
 }
 
 impl SweepSettings {
-    /// The usual memory: enough for any of the presets on a few cores.
+    /// The usual memory in bytes: enough for any of the presets on a few cores.
     pub const MEMORY: u64 = 2 << 30;
 
     /// A sweep of all units of `input`, with the usual occluders.
@@ -157,7 +160,8 @@ impl SweepSettings {
             output,
             occlusion: OcclusionSettings::default(),
             batch: None,
-            memory: Self::MEMORY,
+            memory: None,
+            fewer_threads: true,
             verify: 0,
             block: None,
             compute: ComputeSettings::default(),

@@ -157,7 +157,7 @@ fn errors_tell_what_a_caller_can_do() {
     let inside = place.path().join("file/out");
     let output = |settings: &mut RunSettings| settings.sweep.output.folder.clone_from(&inside);
     assert_eq!(kind(&output).0, ErrorKind::Usage);
-    let little = |settings: &mut RunSettings| settings.sweep.memory = 1;
+    let little = |settings: &mut RunSettings| settings.sweep.memory = Some(1);
     assert_eq!(kind(&little).0, ErrorKind::Usage);
     assert!(!out.exists());
 }

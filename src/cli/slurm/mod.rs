@@ -92,7 +92,7 @@ impl Slurm {
         let settings = run.settings()?;
         let checked = runs::check(&settings, slurm.asks_for_gpus(), &session.context())?;
         let input = &settings.sweep.input;
-        let needed = processes as u64 * settings.sweep.memory;
+        let needed = processes as u64 * checked.memory;
         let memory = slurm.mem.map_or(needed + needed / 4, |memory| memory.as_u64());
         let scripts = Scripts {
             program,

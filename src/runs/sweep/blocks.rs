@@ -50,7 +50,7 @@ impl<'a> Workers<'a> {
     /// A worker for each of the engines.
     pub fn new(run: &'a SweepRun<'_>, engines: &[Box<dyn Engine>]) -> Result<Self, RunError> {
         let Inputs { model, layers, images } = &run.inputs;
-        let pools = DevicePools::new(&run.context, engines.len())?;
+        let pools = DevicePools::new(&run.context, engines.len(), run.budget.threads)?;
         let prepare = |number, engine: &dyn Engine| {
             pools.install(number, || engine.prepare(model, layers, images.size()))
         };
@@ -171,7 +171,7 @@ impl SweepRun<'_> {
             presentations: extent.presentations,
             maps_without_occluders: extent.maps_without_occluders,
             seconds: start.elapsed().as_secs_f64(),
-            threads: self.context.threads(),
+            threads: self.budget.threads,
             device: worker.device.clone(),
             verified,
         };

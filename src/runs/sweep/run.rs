@@ -3,6 +3,7 @@
 use bytesize::ByteSize;
 
 use crate::engine::{Engine, Float64Engine};
+use crate::runs::memory::{Budget, Demand, free_memory, settle};
 use crate::runs::{Compute, Context, Inputs, OutputFolder, RunError, SweepSettings};
 use crate::sweep::MemoryShares;
 
@@ -14,6 +15,7 @@ pub struct SweepRun<'a> {
     pub(in crate::runs) compute: Compute,
     pub(in crate::runs) output: OutputFolder,
     pub(in crate::runs) inputs: Inputs,
+    pub(in crate::runs) budget: Budget,
     pub(in crate::runs) memory: MemoryShares,
     pub(in crate::runs) context: Context<'a>,
 }
@@ -32,9 +34,9 @@ impl<'a> SweepRun<'a> {
         let compute = settings.compute.open(context)?;
         let inputs = Inputs::load(chosen, input, context)?;
         settings.occlusion.check_image(&inputs)?;
-        let memory = shares(settings, &compute, &inputs, context.threads())?;
+        let (budget, memory) = shares(settings, &compute, &inputs, context)?;
         let context = *context;
-        Ok(Self { settings, units, compute, output: folder, inputs, memory, context })
+        Ok(Self { settings, units, compute, output: folder, inputs, budget, memory, context })
     }
 
     /// The engines, one a device.
@@ -43,14 +45,14 @@ impl<'a> SweepRun<'a> {
     }
 }
 
-/// How the memory is shared out: what each device's share of the work may hold.
+/// Threads and memory of a sweep, and how the memory is shared out: what each device's share of
+/// the work may hold.
 fn shares(
     settings: &SweepSettings,
     compute: &Compute,
     inputs: &Inputs,
-    threads: usize,
-) -> Result<MemoryShares, RunError> {
-    let total = usize::try_from(settings.memory).unwrap_or(usize::MAX);
+    context: &Context<'_>,
+) -> Result<(Budget, MemoryShares), RunError> {
     let Inputs { model, layers, images } = inputs;
     let mut engines = compute.engines(None);
     let devices = engines.len();
@@ -58,15 +60,42 @@ fn shares(
         engines.push(Box::new(Float64Engine));
     }
     let engines: Vec<&dyn Engine> = engines.iter().map(AsRef::as_ref).collect();
-    let shares = MemoryShares::of(total, &engines, model, layers, images.size(), threads);
-    shares.map(|shares| shares.among(devices)).map_err(|error| {
-        // Rounded up to what can be typed.
-        let needed = ByteSize::mib((error.needed as u64).div_ceil(1 << 20));
+    let of = |total: u64, threads| {
+        let total = usize::try_from(total).unwrap_or(usize::MAX);
+        MemoryShares::of(total, &engines, model, layers, images.size(), threads)
+    };
+    let demand = Demand {
+        threads: context.threads(),
+        fewer_threads: settings.fewer_threads,
+        memory: settings.memory,
+        usual: SweepSettings::MEMORY,
+        free: free_memory(),
+    };
+    let needs = |threads| of(0, threads).map_or_else(|error| error.needed as u64, |_| 0);
+    // Rounded up to what can be typed.
+    let shown = |bytes: u64| ByteSize::mib(bytes.div_ceil(1 << 20));
+    let name = inputs.network().name();
+    let threads = demand.threads;
+    let too_little = |needed: u64| {
+        let limit = settings.memory.map_or_else(
+            || format!("{} of free memory", ByteSize(demand.free.unwrap_or_default())),
+            |memory| format!("--memory {}", ByteSize(memory)),
+        );
         RunError::usage(format!(
-            "--memory {}: {} with {threads} threads needs at least {needed}; give more, or fewer \
-             --threads",
-            ByteSize(settings.memory),
-            inputs.network().name()
+            "{limit}: {name} with {threads} threads needs at least {}; give more, or fewer --threads",
+            shown(needed)
         ))
-    })
+    };
+    let budget = settle(demand, needs).map_err(too_little)?;
+    if budget.threads < threads {
+        context.note(format!(
+            "note: {} of {threads} threads work, since {name} with all needs {} of memory; \
+             --memory raises the limit",
+            budget.threads,
+            shown(needs(threads))
+        ));
+    }
+    let shares =
+        of(budget.memory, budget.threads).map_err(|error| too_little(error.needed as u64))?;
+    Ok((budget, shares.among(devices)))
 }

@@ -1,0 +1,142 @@
+//! How much memory a run may take, and how many threads it holds.
+
+use std::fs;
+
+/// What a run may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Budget {
+    /// Threads.
+    pub threads: usize,
+    /// Bytes of memory.
+    pub memory: u64,
+}
+
+/// What is asked for, and what there is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Demand {
+    /// Threads.
+    pub threads: usize,
+    /// Whether fewer threads will do.
+    pub fewer_threads: bool,
+    /// Bytes of memory, where they are limited.
+    pub memory: Option<u64>,
+    /// Bytes of memory where they are not limited, if that is enough.
+    pub usual: u64,
+    /// Bytes of memory that are free, where that is known.
+    pub free: Option<u64>,
+}
+
+/// Settles threads and memory, by what so many threads `need` at least: without a limit the memory
+/// follows the threads as far as three quarters of what is free; then the threads follow the
+/// memory.
+///
+/// # Errors
+/// The bytes that are needed, where neither will do.
+pub(super) fn settle(demand: Demand, needs: impl Fn(usize) -> u64) -> Result<Budget, u64> {
+    let Demand { threads, fewer_threads, memory, usual, free } = demand;
+    let most = free.map_or(u64::MAX, |free| free / 4 * 3).max(usual);
+    let memory = memory.unwrap_or_else(|| needs(threads).clamp(usual, most));
+    let fits = |threads: &usize| needs(*threads) <= memory;
+    let fewest = if fewer_threads { 1 } else { threads };
+    let threads = (fewest..=threads).rev().find(fits).ok_or_else(|| needs(threads))?;
+    Ok(Budget { threads, memory })
+}
+
+/// Bytes of memory that this process may still take: what the machine has free, or what is left of
+/// its control group's limit; `None` where the system does not tell.
+pub(super) fn free_memory() -> Option<u64> {
+    let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let of_machine = || -> Option<u64> {
+        let text = fs::read_to_string("/proc/meminfo").ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+        Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? << 10)
+    };
+    // Every group around the process's own may have a limit.
+    let of_groups = || -> Option<u64> {
+        let text = fs::read_to_string("/proc/self/cgroup").ok()?;
+        let mut group = text.lines().find_map(|line| line.strip_prefix("0::"))?.trim();
+        let mut least = None;
+        loop {
+            let folder = format!("/sys/fs/cgroup{group}");
+            if let Some(limit) = number(&format!("{folder}/memory.max")) {
+                let used = number(&format!("{folder}/memory.current")).unwrap_or(0);
+                let left = limit.saturating_sub(used);
+                least = Some(least.map_or(left, |least: u64| least.min(left)));
+            }
+            let Some((parent, _)) = group.rsplit_once('/') else { return least };
+            group = parent;
+        }
+    };
+    // Version 1 of control groups.
+    let of_old_group = || number("/sys/fs/cgroup/memory/memory.limit_in_bytes");
+    [of_machine(), of_groups(), of_old_group()].into_iter().flatten().min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::CpuEngine;
+    use crate::geometry::ImageSize;
+    use crate::network::{LayerId, Model, Network, PRESETS};
+    use crate::sweep::MemoryShares;
+
+    const GIB: u64 = 1 << 30;
+
+    fn demand(threads: usize) -> Demand {
+        Demand { threads, fewer_threads: true, memory: None, usual: 2 * GIB, free: Some(64 * GIB) }
+    }
+
+    #[test]
+    fn memory_follows_threads_and_threads_follow_memory() {
+        let needs = |threads| (threads as u64 + 4) * GIB / 8;
+        let settled = |demand| settle(demand, needs);
+        let of = |threads, memory| Ok(Budget { threads, memory });
+        assert_eq!(settled(demand(4)), of(4, 2 * GIB));
+        assert_eq!(settled(demand(60)), of(60, 8 * GIB));
+        // Three quarters of 8 GiB hold 44 threads.
+        assert_eq!(settled(Demand { free: Some(8 * GIB), ..demand(60) }), of(44, 6 * GIB));
+        assert_eq!(settled(Demand { free: None, ..demand(900) }), of(900, 113 * GIB));
+        assert_eq!(settled(Demand { memory: Some(GIB), ..demand(60) }), of(4, GIB));
+        // A contradiction.
+        let both = Demand { memory: Some(GIB), fewer_threads: false, ..demand(60) };
+        assert_eq!(settled(both), Err(8 * GIB));
+        assert_eq!(settled(Demand { memory: Some(1), ..demand(1) }), Err(5 * GIB / 8));
+    }
+
+    #[test]
+    fn every_preset_starts_with_any_number_of_threads() {
+        for preset in PRESETS {
+            let network = Network::preset(preset).unwrap();
+            let layers: Vec<LayerId> = network.convolutions().map(|(id, _)| id).collect();
+            let model = Model::random(network, 0).unwrap();
+            let needs = |threads| {
+                let image = ImageSize::square(227);
+                let of = |total| {
+                    MemoryShares::of(
+                        total,
+                        &[&CpuEngine::default()],
+                        &model,
+                        &layers,
+                        image,
+                        threads,
+                    )
+                };
+                of(0).unwrap_err().needed as u64
+            };
+            for threads in [1, 2, 8, 12, 28, 32, 64, 128, 256] {
+                for free in [4, 16, 256] {
+                    let demand = Demand { free: Some(free * GIB), ..demand(threads) };
+                    let found = settle(demand, needs).unwrap();
+                    assert!(found.threads >= 1 && found.threads <= threads, "{preset} {threads}");
+                    assert!(free < 256 || found.threads == threads, "{preset} {threads}");
+                }
+            }
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_system_tells_what_is_free() {
+        assert!(free_memory().unwrap() > 1 << 20);
+    }
+}
