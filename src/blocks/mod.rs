@@ -26,7 +26,7 @@ use serde::Serialize;
 
 use thiserror::Error;
 
-use crate::files::FileError;
+use crate::files::{FileError, escaped, shown};
 
 /// What can go wrong with a folder of blocks.
 #[derive(Debug, Error)]
@@ -38,7 +38,7 @@ pub enum BlockError {
     #[error(
         "{}: holds the results of another job, which differs in\n{}\nchoose another --out; where results \
          are computed, --force starts anew",
-        folder.display(), .differences.join("\n")
+        shown(folder), lines(differences)
     )]
     OtherConfiguration {
         /// The folder.
@@ -47,11 +47,15 @@ pub enum BlockError {
         differences: Vec<String>,
     },
     /// The folder was there, and is no more.
-    #[error("{}: was removed while it was worked in; run again", folder.display())]
+    #[error("{}: was removed while it was worked in; run again", shown(folder))]
     Gone {
         /// The folder.
         folder: PathBuf,
     },
+}
+
+fn lines(differences: &[String]) -> String {
+    differences.iter().map(|line| escaped(line).to_string()).collect::<Vec<_>>().join("\n")
 }
 
 impl BlockError {

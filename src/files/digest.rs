@@ -1,14 +1,13 @@
 //! SHA-256 of files, by which a manifest names what went in.
 
 use std::fmt;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::FileError;
+use super::{FileError, open_regular};
 
 /// A SHA-256, written as 64 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -43,7 +42,7 @@ impl fmt::Display for Digest {
 /// The digest of a file's content, read in pieces.
 pub fn digest_of(path: &Path) -> Result<Digest, FileError> {
     let mut hasher = Sha256::new();
-    let mut file = File::open(path).map_err(FileError::read(path))?;
+    let (mut file, _) = open_regular(path)?;
     let mut piece = vec![0; 1 << 20];
     loop {
         match file.read(&mut piece).map_err(FileError::read(path))? {

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::engine::Extremes;
-use crate::files::FileError;
+use crate::files::{FileError, escaped, shown};
 
 pub use best::Best;
 pub use file::{Expected, LayerFiles, Provenance};
@@ -22,7 +22,10 @@ pub enum RankingError {
     #[error(transparent)]
     File(#[from] FileError),
     /// A ranking that was made for something else.
-    #[error("{}: made for {what} {found}; this sweep has {expected}; rank again", path.display())]
+    #[error(
+        "{}: made for {what} {}; this sweep has {}; rank again",
+        shown(path), escaped(found), escaped(expected)
+    )]
     MadeForOther {
         /// The file, or folder.
         path: PathBuf,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::files::FileError;
+use crate::files::{FileError, shown};
 use crate::geometry::GeometryError;
 use crate::images::ImageError;
 use crate::maps::Manifest;
@@ -30,7 +30,7 @@ pub enum ResultsError {
     #[error(transparent)]
     Geometry(#[from] GeometryError),
     /// A layer whose maps are not there.
-    #[error("{}: there are no maps of `{asked}`; there are those of {known}", folder.display())]
+    #[error("{}: there are no maps of `{asked}`; there are those of {known}", shown(folder))]
     UnknownLayer {
         /// The folder.
         folder: PathBuf,
@@ -45,7 +45,7 @@ pub enum ResultsError {
 /// alone.
 pub(super) fn not_finished(folder: &Path) -> FileError {
     let expected = "expected the --out of a `run` or `sweep`";
-    let shown = folder.display();
+    let shown = shown(folder);
     let manifest = folder.join(Manifest::FILE);
     let problem = if !folder.is_dir() {
         format!("there is no such folder; {expected}")

@@ -12,7 +12,7 @@ mod tones;
 use std::path::{Path, PathBuf};
 
 use self::error::{not_finished, other_images};
-use crate::files::FileError;
+use crate::files::{FileError, shown};
 use crate::geometry::ImageSize;
 use crate::images::{ImageFolder, Preprocessing};
 use crate::maps::Manifest;
@@ -162,7 +162,7 @@ impl Results {
                 None => format!(
                     "there is no such folder, and {} names it as that of the images; give the \
                      folder where they are now as --images",
-                    self.folder.join(Manifest::FILE).display()
+                    shown(&self.folder.join(Manifest::FILE))
                 ),
             };
             return Err(FileError::content(folder, why).into());
