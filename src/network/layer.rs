@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 
 use super::LayerId;
+use super::weights::MAX_ELEMENTS;
 use crate::geometry::{ImageSize, Slide};
 
 /// A named layer.
@@ -178,7 +179,13 @@ impl Op {
                 Some(other) => Err(format!("it adds {} channels and {other}", inputs[0])),
                 None => Ok(inputs[0]),
             },
-            Self::Concat => Ok(inputs.iter().sum()),
+            Self::Concat => {
+                let channels = inputs.iter().fold(0, |sum: usize, &more| sum.saturating_add(more));
+                if channels > LARGEST {
+                    return Err(format!("it has {channels} channels; at most {LARGEST} are read"));
+                }
+                Ok(channels)
+            }
         }
     }
 }
@@ -223,6 +230,18 @@ impl Convolution {
             return Err(format!(
                 "its {} groups do not divide its {inputs} input and {} output channels",
                 self.groups, self.out_channels
+            ));
+        }
+        let weights = [inputs / self.groups, self.kernel, self.kernel]
+            .iter()
+            .fold(self.out_channels, |product, &factor| product.saturating_mul(factor));
+        if weights > MAX_ELEMENTS {
+            return Err(format!(
+                "its {} filters of {} channels and {kernel}×{kernel} taps have more than \
+                 {MAX_ELEMENTS} weights",
+                self.out_channels,
+                inputs / self.groups,
+                kernel = self.kernel
             ));
         }
         Ok(())

@@ -26,6 +26,7 @@ use error::TensorProblem;
 use format::Format;
 use lookup::{Ambiguous, Lookup};
 
+pub(super) use element::MAX_ELEMENTS;
 pub use error::WeightsError;
 
 /// The longest name of a tensor that is read, in bytes.
