@@ -38,7 +38,8 @@ pub enum BlockError {
     #[error(
         "{}: holds the results of another job, which differs in\n{}\nchoose another --out; where results \
          are computed, --force starts anew",
-        shown(folder), lines(differences)
+        shown(folder),
+        lines(differences)
     )]
     OtherConfiguration {
         /// The folder.

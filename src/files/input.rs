@@ -89,7 +89,9 @@ mod tests {
     #[test]
     fn devices_pipes_and_endless_files_are_refused_at_once() {
         let error = |path: &Path| read_at_most(path, 1 << 20).unwrap_err().to_string();
-        assert!(error(Path::new("/dev/zero")).contains("/dev/zero: is a device; expected a regular"));
+        assert!(
+            error(Path::new("/dev/zero")).contains("/dev/zero: is a device; expected a regular")
+        );
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();

@@ -13,7 +13,8 @@ use crate::files::{FileError, read_at_most};
 const MAX_BYTES: u64 = 16 << 20;
 
 /// What a description looks like, for messages.
-const EXAMPLE: &str = r#"{"name": "small", "layers": [{"op": "conv", "out_channels": 8, "kernel": 3}]}"#;
+const EXAMPLE: &str =
+    r#"{"name": "small", "layers": [{"op": "conv", "out_channels": 8, "kernel": 3}]}"#;
 
 /// The name by which a layer takes the image as its input.
 pub(super) const IMAGE: &str = "image";

@@ -166,10 +166,7 @@ impl Network {
                     "that is the short name of convolution `{}`; name it differently",
                     self.layer(id).name
                 );
-                return Err(NetworkError::Layer {
-                    layer: self.layer(other).name.clone(),
-                    problem,
-                });
+                return Err(NetworkError::Layer { layer: self.layer(other).name.clone(), problem });
             }
         }
         Ok(())

@@ -35,10 +35,7 @@ pub enum ModelError {
         expected: Vec<usize>,
     },
     /// A tensor has another shape than the network says.
-    #[error(
-        "{}: tensor `{tensor}` has shape {found:?}; {network} needs {expected:?}",
-        shown(path)
-    )]
+    #[error("{}: tensor `{tensor}` has shape {found:?}; {network} needs {expected:?}", shown(path))]
     Misshapen {
         /// The weight file.
         path: PathBuf,

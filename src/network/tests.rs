@@ -155,14 +155,15 @@ fn filters_that_do_not_fit_are_refused() {
 fn thousands_of_layers_take_no_time_and_more_are_refused() {
     let start = std::time::Instant::now();
     let layers = |count: usize| {
-        let layer = |n: usize| format!(r#"{{"name": "l{n}", "op": "conv", "out_channels": 1, "kernel": 1}}"#);
+        let layer = |n: usize| {
+            format!(r#"{{"name": "l{n}", "op": "conv", "out_channels": 1, "kernel": 1}}"#)
+        };
         let layers: Vec<String> = (0..count).map(layer).collect();
         described(&format!(r#"{{"name": "deep", "layers": [{}]}}"#, layers.join(",")))
     };
     let network = layers(MAX_LAYERS).unwrap();
     assert_eq!(network.convolutions().count(), MAX_LAYERS);
-    let names: Vec<String> =
-        network.convolutions().map(|(id, _)| network.short_name(id)).collect();
+    let names: Vec<String> = network.convolutions().map(|(id, _)| network.short_name(id)).collect();
     assert_eq!(names.last().unwrap(), &format!("conv{MAX_LAYERS}"));
     let unknown = network.convolution("absent").unwrap_err().to_string();
     assert!(unknown.ends_with("conv64 (l63) and 16320 more"), "{unknown}");
@@ -173,7 +174,8 @@ fn thousands_of_layers_take_no_time_and_more_are_refused() {
 
 #[test]
 fn names_that_no_table_could_show_are_refused() {
-    let named = |name: &str| format!(r#"{{"name": {name}, "op": "conv", "out_channels": 6, "kernel": 3}}"#);
+    let named =
+        |name: &str| format!(r#"{{"name": {name}, "op": "conv", "out_channels": 6, "kernel": 3}}"#);
     let long = refused(&named(&format!("\"{}\"", "n".repeat(65_536))));
     assert!(long.contains("its name has 65536 bytes; at most 1024 are read"), "{long}");
     assert!(long.len() < 200, "{long}");
@@ -209,7 +211,10 @@ fn numbers_whose_product_overflows_are_refused() {
 fn a_text_that_is_no_description_is_told_what_was_expected() {
     for (text, words) in [
         ("", ["EOF while parsing", "expected JSON such as {\"name\""]),
-        ("[1, 2]", ["invalid type", "expected an object with `name`, a text, and `layers`, a list"]),
+        (
+            "[1, 2]",
+            ["invalid type", "expected an object with `name`, a text, and `layers`, a list"],
+        ),
         (r#"{"name": 3, "layers": []}"#, ["invalid type: integer `3`", "`layers`, a list"]),
         (r#"{"layers": []}"#, ["missing field `name`", "`layers`, a list"]),
     ] {

@@ -24,7 +24,9 @@ pub enum RankingError {
     /// A ranking that was made for something else.
     #[error(
         "{}: made for {what} {}; this sweep has {}; rank again",
-        shown(path), escaped(found), escaped(expected)
+        shown(path),
+        escaped(found),
+        escaped(expected)
     )]
     MadeForOther {
         /// The file, or folder.

@@ -69,7 +69,9 @@ impl Header {
         };
         let dtype = Dtype::ALL.into_iter().find(|dtype| dtype.code() == kind).ok_or_else(|| {
             let names = Dtype::ALL.map(Dtype::name).join(", ");
-            format!("its dtype is {descr}; expected one of {names} (convert it with numpy's astype)")
+            format!(
+                "its dtype is {descr}; expected one of {names} (convert it with numpy's astype)"
+            )
         })?;
         Ok(Self { shape, dtype, big_endian, fortran })
     }

@@ -11,7 +11,7 @@ use ndarray::{ArrayBase, Data, Dimension};
 use npyz::{AutoSerialize, WriterBuilder};
 
 use self::header::Header;
-pub use self::parts::{F64Parts, Parts};
+pub use self::parts::{F64Parts, Parts, axes};
 pub use self::values::{Dtype, Values};
 pub use self::writer::{Element, Writer};
 use super::{FileError, read_bytes, write_atomically};

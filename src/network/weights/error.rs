@@ -15,7 +15,8 @@ pub enum WeightsError {
     /// The file's content is of no format that is read.
     #[error(
         "{}: not a weight file of a known format; expected .safetensors, .npz (numpy.savez) \
-         or .pth (torch.save)", shown(path)
+         or .pth (torch.save)",
+        shown(path)
     )]
     UnknownFormat {
         /// The file.
@@ -34,7 +35,8 @@ pub enum WeightsError {
     /// Two tensors fit a wanted name equally well.
     #[error(
         "{}: `{wanted}` may mean \"{first}\" or \"{second}\"; save a file that has only one of \
-         them", shown(path)
+         them",
+        shown(path)
     )]
     Ambiguous {
         /// The file.
@@ -49,7 +51,8 @@ pub enum WeightsError {
     /// Wanted tensors under different prefixes: they may belong to different copies of a network.
     #[error(
         "{}: tensor \"{first}\" and tensor \"{second}\" have different prefixes; save a file with \
-         one network's tensors", shown(path)
+         one network's tensors",
+        shown(path)
     )]
     Mixed {
         /// The file.
@@ -72,7 +75,8 @@ pub enum WeightsError {
     /// A wanted tensor holds a NaN, an infinity, or a number that is too large for `f32`.
     #[error(
         "{}: tensor \"{tensor}\": its element {place} is {value:?}; expected finite numbers in \
-         the range of float32", shown(path)
+         the range of float32",
+        shown(path)
     )]
     NotFinite {
         /// The file.

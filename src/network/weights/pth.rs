@@ -109,9 +109,10 @@ impl Source for Pth<'_> {
             .checked_mul(size)
             .ok_or_else(|| format!("its storage claims {} elements", storage.length))?;
         let name = format!("{}data/{}", self.layout.folder, storage.key);
-        let entry = self.layout.zip.find(&name).ok_or_else(|| {
-            format!("its zip entry \"{}\" is not in the archive", escaped(&name))
-        })?;
+        let entry =
+            self.layout.zip.find(&name).ok_or_else(|| {
+                format!("its zip entry \"{}\" is not in the archive", escaped(&name))
+            })?;
         let (start, end) = (range.start as u64 * size, range.end as u64 * size);
         let part = self.layout.zip.part(entry, bytes, start..end)?;
         let values =

@@ -67,17 +67,3 @@ pub(super) fn not_finished(folder: &Path) -> FileError {
     };
     FileError::content(folder, problem)
 }
-
-/// What tells the images of a folder from those that the maps were made from, if anything does.
-pub(super) fn other_images(found: &[String], expected: &[String]) -> Option<String> {
-    if let Some(index) = (0..found.len().min(expected.len())).find(|&i| found[i] != expected[i]) {
-        return Some(format!(
-            "image {index} is {}; the maps were made from a folder where it is {}",
-            found[index], expected[index]
-        ));
-    }
-    (found.len() != expected.len()).then(|| {
-        let (found, expected) = (found.len(), expected.len());
-        format!("holds {found} images; the maps were made from a folder of {expected}")
-    })
-}

@@ -103,11 +103,9 @@ impl<'a> Pickle<'a> {
                 }
                 Some(Object::Persistent(_)) => "a bare storage".into(),
                 Some(Object::Call(call)) => match self.global(call.callee) {
-                    Some((module, name)) => format!(
-                        "an object made by `{}.{}`",
-                        escaped(module),
-                        escaped(name)
-                    ),
+                    Some((module, name)) => {
+                        format!("an object made by `{}.{}`", escaped(module), escaped(name))
+                    }
                     None => "an object made by a computed function".into(),
                 },
                 None => "nothing".into(),
