@@ -9,6 +9,17 @@ use super::FileError;
 /// The largest file that is read whole where the reader names no smaller limit, in bytes.
 pub const MOST_BYTES: u64 = 4 << 30;
 
+/// The largest JSON text that is read, in bytes: parsed, it may take some sixteen times as much.
+const MOST_JSON_BYTES: u64 = 64 << 20;
+
+/// The bytes of a JSON text.
+///
+/// # Errors
+/// Those of [`read_at_most`].
+pub fn read_json_bytes(path: &Path) -> Result<Vec<u8>, FileError> {
+    read_at_most(path, MOST_JSON_BYTES)
+}
+
 /// Opens a file for reading, with its length in bytes.
 ///
 /// # Errors

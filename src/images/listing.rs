@@ -95,8 +95,7 @@ impl<'a> Walk<'a> {
 
     /// Sorts what a folder holds, itself only.
     fn enter(&mut self, below: &str) -> Result<(), ImageError> {
-        let path =
-            if below.is_empty() { self.folder.to_owned() } else { self.folder.join(below) };
+        let path = if below.is_empty() { self.folder.to_owned() } else { self.folder.join(below) };
         for entry in path.read_dir().map_err(FileError::read(&path))? {
             let entry = entry.map_err(FileError::read(&path))?;
             let (kind, is_folder) =

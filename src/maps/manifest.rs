@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{MeanOver, Plane};
-use crate::files::{Digest, FileError, read_bytes, write_text};
+use crate::files::{Digest, FileError, read_json_bytes, write_text};
 use crate::geometry::{Deposit, FrameRule, GridRule, ImageSize};
 use crate::sweep::Verification;
 
@@ -230,7 +230,7 @@ impl Manifest {
         if !path.exists() {
             return Ok(None);
         }
-        let read: Option<Self> = serde_json::from_slice(&read_bytes(&path)?).ok();
+        let read: Option<Self> = serde_json::from_slice(&read_json_bytes(&path)?).ok();
         let ours = |read: &Self| read.format == Self::FORMAT && read.version == Self::VERSION;
         Ok(read.filter(ours))
     }

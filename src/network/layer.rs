@@ -181,8 +181,10 @@ impl Op {
             },
             Self::Concat => {
                 let channels = inputs.iter().fold(0, |sum: usize, &more| sum.saturating_add(more));
-                if channels > LARGEST {
-                    return Err(format!("it has {channels} channels; at most {LARGEST} are read"));
+                if channels > MAX_CHANNELS {
+                    return Err(format!(
+                        "it has {channels} channels; at most {MAX_CHANNELS} are read"
+                    ));
                 }
                 Ok(channels)
             }
@@ -193,6 +195,9 @@ impl Op {
 /// The largest number that a layer's description may hold: far beyond any network, and small
 /// enough that no shape arithmetic overflows.
 const LARGEST: usize = 1 << 16;
+
+/// The most channels, and so units, that a layer may have.
+pub const MAX_CHANNELS: usize = LARGEST;
 
 fn check_window(kernel: usize, stride: usize, padding: usize) -> Result<(), String> {
     for (what, value, least) in

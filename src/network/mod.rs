@@ -18,7 +18,7 @@ use thiserror::Error;
 use crate::files::{Digest, escaped, needs_escaping};
 use crate::geometry::{GeometryError, ImageSize, Projection, Slide};
 
-pub use layer::{Convolution, Input, Layer, LocalResponseNorm, MaxPool, Op};
+pub use layer::{Convolution, Input, Layer, LocalResponseNorm, MAX_CHANNELS, MaxPool, Op};
 pub use model::{Filters, Model, ModelError};
 pub use presets::PRESETS;
 

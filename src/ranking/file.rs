@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Entry, LayerRanking, RankingError, UnitRanking};
 use crate::files::npy;
-use crate::files::{Digest, FileError, read_bytes, shown, write_text};
+use crate::files::{Digest, FileError, read_json_bytes, shown, write_text};
 use crate::geometry::ImageSize;
 
 /// What a ranking was made from: `ranking.json`. Rankings made by the reference have none.
@@ -77,7 +77,7 @@ impl Provenance {
         if !path.exists() {
             return Ok(None);
         }
-        let bytes = read_bytes(&path)?;
+        let bytes = read_json_bytes(&path)?;
         let provenance: Self = serde_json::from_slice(&bytes).map_err(|error| {
             FileError::content(&path, format!("not a ranking's description: {error}"))
         })?;
