@@ -16,7 +16,7 @@ pub(crate) use atomic::temporary_in;
 pub use atomic::{AtomicFile, remove_leftovers, write_atomically};
 pub use digest::{Digest, digest_of};
 pub use input::{MOST_BYTES, open_regular, read_at_most, read_json_bytes};
-pub use names::{escaped, needs_escaping, shown};
+pub use names::{counted, escaped, needs_escaping, shown};
 
 /// What can be wrong with a file.
 #[derive(Debug, Error)]

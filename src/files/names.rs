@@ -14,6 +14,11 @@ pub fn shown(path: &Path) -> String {
     escaped(&path.to_string_lossy()).to_string()
 }
 
+/// A number of things, such as `1 image` and `2 images`.
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Whether a text has a character that [`escaped`] replaces.
 pub fn needs_escaping(text: &str) -> bool {
     text.contains(is_active)
@@ -62,6 +67,11 @@ fn is_active(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_singular() {
+        assert_eq!([0, 1, 2].map(|n| counted(n, "image")), ["0 images", "1 image", "2 images"]);
+    }
 
     #[test]
     fn what_acts_is_escaped_and_what_is_read_is_kept() {

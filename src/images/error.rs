@@ -8,7 +8,7 @@ use super::listing::endings;
 use super::npy::MOST_PIXELS as MOST_ARRAY_PIXELS;
 use super::picture::MOST_PIXELS;
 use super::{PassedOver, Preprocessing};
-use crate::files::{Digest, FileError, escaped, shown};
+use crate::files::{Digest, FileError, counted, escaped, shown};
 use crate::geometry::ImageSize;
 
 /// What can be wrong with a folder of images.
@@ -32,9 +32,8 @@ pub enum ImageError {
     },
     /// Both arrays and pictures are in the folder, so which of them are the images is unclear.
     #[error(
-        "{}: both kinds of images found, {arrays} .npy and {pictures} pictures; move one kind to a \
-         folder of its own",
-        shown(folder)
+        "{}: both kinds of images found, {} and {}; move one kind to a folder of its own",
+        shown(folder), counted(*arrays, ".npy file"), counted(*pictures, "picture")
     )]
     Mixed {
         /// The folder, or the list.
@@ -60,9 +59,8 @@ pub enum ImageError {
     },
     /// The numbers of the `.npy` files have a gap.
     #[error(
-        "{}: {missing}.npy is missing: expected the {count} .npy files to be 0.npy to {}.npy, \
-         without gaps",
-        shown(folder), count - 1
+        "{}: {missing}.npy is missing: expected the {} to be 0.npy to {}.npy, without gaps",
+        shown(folder), counted(*count, ".npy file"), count - 1
     )]
     Gap {
         /// The folder.
@@ -240,6 +238,9 @@ pub enum Fault {
     /// The content is of another format, whatever the file's name says.
     #[error("its content is none of PNG, JPEG, WebP, BMP, TIFF and GIF; convert it to one of them")]
     Format,
+    /// A picture without width or height.
+    #[error("its header claims a picture without pixels; copy the file again, or save it anew")]
+    NoPixels,
     /// The samples of a picture are of no kind that is read.
     #[error(
         "its samples are not of 8 or 16 bits; convert it, to PNG for example, or save an array"
@@ -270,6 +271,7 @@ impl Fault {
             self,
             Self::Empty
                 | Self::Format
+                | Self::NoPixels
                 | Self::Samples
                 | Self::CutShort
                 | Self::TooLarge

@@ -60,7 +60,9 @@ fn list_folder(folder: &Path) -> Result<Listing, ImageError> {
         let around = [folder.canonicalize().map_err(FileError::read(folder))?];
         walk.enter_all(below, &around)?;
     } else {
-        below.into_iter().for_each(|name| walk.passed_over.add(Reason::Folder, name));
+        for name in below {
+            walk.passed_over.add(Reason::Folder, name);
+        }
     }
     let Walk { arrays, mut pictures, passed_over, .. } = walk;
     let (kind, names) = match (arrays.len(), pictures.len()) {

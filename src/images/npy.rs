@@ -35,9 +35,8 @@ pub(super) fn image_of(values: Values) -> Result<FromArray, Fault> {
 
 /// Checks that an array of this shape is an image, before anything is read or converted.
 pub(super) fn check_shape(shape: &[usize]) -> Result<(), Fault> {
-    let [height, width] = match *shape {
-        [height, width] | [1 | 3, height, width] | [height, width, 1 | 3] => [height, width],
-        _ => return Err(Fault::Shape(shape.to_vec())),
+    let ([height, width] | [1 | 3, height, width] | [height, width, 1 | 3]) = *shape else {
+        return Err(Fault::Shape(shape.to_vec()));
     };
     let sides = 1..=ImageSize::MAX_SIDE;
     if !sides.contains(&height) || !sides.contains(&width) {

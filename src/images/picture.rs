@@ -62,15 +62,19 @@ impl Picture {
             let mut decoder = reader.into_decoder()?;
             let (width, height) = decoder.dimensions();
             let (width, height) = (width as usize, height as usize);
+            if width == 0 || height == 0 {
+                return Ok(None);
+            }
             if width.saturating_mul(height) > most || decoder.total_bytes() > MOST_BYTES {
                 let kind = LimitErrorKind::DimensionError;
                 return Err(ImageError::Limits(LimitError::from_kind(kind)));
             }
             decoder.set_limits(limits())?;
-            DynamicImage::from_decoder(decoder)
+            DynamicImage::from_decoder(decoder).map(Some)
         });
         match decoded {
-            Ok(Ok(picture)) => Self::from_any(picture),
+            Ok(Ok(Some(picture))) => Self::from_any(picture),
+            Ok(Ok(None)) => Err(Fault::NoPixels),
             Ok(Err(ImageError::Limits(_))) => Err(Fault::TooLarge),
             Ok(Err(error)) => Err(Fault::Decode(error)),
             Err(panic) => Err(Fault::Decoder(panic)),

@@ -10,7 +10,7 @@ use super::{Input, Layer, LayerId, MAX_LAYERS, Network, NetworkError, Op};
 use crate::files::{FileError, read_at_most};
 
 /// The longest description read, in bytes.
-const MAX_BYTES: u64 = 16 << 20;
+const MAX_BYTES: u64 = 4 << 20;
 
 /// What a description looks like, for messages.
 const EXAMPLE: &str =
@@ -55,7 +55,8 @@ impl Network {
     /// # Errors
     /// Text that is no such description, and all of [`Network::new`].
     pub fn from_description(json: &[u8]) -> Result<Self, NetworkError> {
-        let Description { name, layers } = serde_json::from_slice(json).map_err(not_described)?;
+        let Description { name, layers } =
+            serde_json::from_slice(json).map_err(|error| not_described(&error))?;
         if layers.len() > MAX_LAYERS {
             let problem = format!("{} layers; at most {MAX_LAYERS} are read", layers.len());
             return Err(NetworkError::Description(problem));
@@ -96,7 +97,7 @@ impl Network {
 }
 
 /// Why a text is no description.
-fn not_described(error: serde_json::Error) -> NetworkError {
+fn not_described(error: &serde_json::Error) -> NetworkError {
     let expected = if error.is_data() {
         format!("expected an object with `name`, a text, and `layers`, a list, such as {EXAMPLE}")
     } else {

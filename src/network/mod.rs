@@ -290,11 +290,11 @@ impl Network {
             let names = self
                 .convolutions()
                 .map(|(id, _)| format!("{} ({})", self.short_name(id), self.layer(id).name));
-            let mut known = names.take(NAMES_SHOWN).collect::<Vec<_>>().join(", ");
-            if let Some(more @ 1..) = self.convolutions.len().checked_sub(NAMES_SHOWN) {
-                known += &format!(" and {more} more");
+            let known = names.take(NAMES_SHOWN).collect::<Vec<_>>().join(", ");
+            match self.convolutions.len().checked_sub(NAMES_SHOWN) {
+                Some(more @ 1..) => format!("{known} and {more} more"),
+                _ => known,
             }
-            known
         };
         if let Some((id, _)) = self
             .convolutions()

@@ -26,7 +26,7 @@ const CASES: &[Case] = &[
     (
         "both kinds",
         |place| place.write("images/a.png", ""),
-        &["4 .npy and 1 pictures", "move one kind to a folder of its own"],
+        &["4 .npy files and 1 picture;", "move one kind to a folder of its own"],
     ),
     (
         "a name that would rewrite a terminal",

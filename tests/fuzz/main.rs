@@ -64,38 +64,29 @@ fn no_input_harms_a_reader() {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
-/// Tries a reader; the error names the first input that fails, and how.
-fn try_reader(reader: &Reader, effort: &Effort, folder: &Path) -> Option<String> {
-    let start = Instant::now();
-    let mut random = Random::new(effort.seed);
-    let (mut inputs, mut accepted, mut largest, mut longest) = (0_u64, 0_u64, 0, Duration::ZERO);
-    let watchdog = Watchdog::start(reader.name, folder, LONGEST);
-    loop {
-        let done = match effort.inputs {
-            Some(most) => inputs >= most,
-            None => start.elapsed().as_secs_f64() >= effort.seconds,
-        };
-        if done {
-            break;
-        }
-        let seed = &reader.seeds[random.below(reader.seeds.len())];
-        // Each seed first as it is.
-        let unchanged = reader.seeds.get(inputs as usize);
-        let bytes = match unchanged {
-            Some(seed) => (seed.pack)(&seed.bytes),
-            None => (seed.pack)(&mutation::mutate(seed, &reader.seeds, &mut random)),
-        };
-        watchdog.watch(&bytes);
+/// What was tried of a reader.
+struct Trial<'a> {
+    reader: &'a Reader,
+    watchdog: Watchdog,
+    folder: &'a Path,
+    inputs: u64,
+    accepted: u64,
+    largest: usize,
+    longest: Duration,
+}
+
+impl Trial<'_> {
+    /// Tries an input, which is valid or may be anything; the answer names it if it fails, and how.
+    fn input(&mut self, bytes: &[u8], valid: bool) -> Option<String> {
+        self.watchdog.watch(bytes);
         allocator::reset();
         let begun = Instant::now();
-        let read = catch_unwind(AssertUnwindSafe(|| (reader.read)(&bytes)));
+        let read = catch_unwind(AssertUnwindSafe(|| (self.reader.read)(bytes)));
         let (took, peak) = (begun.elapsed(), allocator::peak());
-        watchdog.rest();
+        self.watchdog.rest();
         let problem = match &read {
             Err(_) => Some("panics".to_owned()),
-            Ok(Err(message)) if unchanged.is_some() => {
-                Some(format!("is valid, refused: {message}"))
-            }
+            Ok(Err(message)) if valid => Some(format!("is valid, refused: {message}")),
             Ok(Err(message)) if occlumap::files::needs_escaping(message) => {
                 Some(format!("message that acts on a terminal: {message:?}"))
             }
@@ -103,21 +94,55 @@ fn try_reader(reader: &Reader, effort: &Effort, folder: &Path) -> Option<String>
             _ if peak > MOST_MEMORY => Some(format!("takes {peak} bytes")),
             _ => None,
         };
-        if let Some(problem) = problem {
-            let path = keep(folder, reader.name, &bytes);
-            return Some(format!("{}, input {inputs}: {problem}: {}", reader.name, path.display()));
+        self.inputs += 1;
+        self.accepted += u64::from(matches!(read, Ok(Ok(()))));
+        self.largest = self.largest.max(peak);
+        self.longest = self.longest.max(took);
+        problem.map(|problem| {
+            let (name, path) = (self.reader.name, keep(self.folder, self.reader.name, bytes));
+            format!("{name}, input {}: {problem}: {}", self.inputs, path.display())
+        })
+    }
+}
+
+/// Tries a reader; the answer names the first input that fails, and how.
+fn try_reader(reader: &Reader, effort: &Effort, folder: &Path) -> Option<String> {
+    let watchdog = Watchdog::start(reader.name, folder, LONGEST);
+    let (inputs, accepted, largest, longest) = (0, 0, 0, Duration::ZERO);
+    let mut trial = Trial { reader, watchdog, folder, inputs, accepted, largest, longest };
+    for seed in &reader.seeds {
+        let failed = trial.input(&(seed.pack)(&seed.bytes), true);
+        if failed.is_some() {
+            return failed;
         }
-        inputs += 1;
-        accepted += u64::from(matches!(read, Ok(Ok(()))));
-        largest = largest.max(peak);
-        longest = longest.max(took);
+    }
+    for bytes in &reader.large {
+        let failed = trial.input(bytes, false);
+        if failed.is_some() {
+            return failed;
+        }
+    }
+    let (start, mut random) = (Instant::now(), Random::new(effort.seed));
+    let done = |inputs: u64| match effort.inputs {
+        Some(most) => inputs >= most,
+        None => start.elapsed().as_secs_f64() >= effort.seconds,
+    };
+    while !done(trial.inputs) {
+        let seed = &reader.seeds[random.below(reader.seeds.len())];
+        let bytes = (seed.pack)(&mutation::mutate(seed, &reader.seeds, &mut random));
+        let failed = trial.input(&bytes, false);
+        if failed.is_some() {
+            return failed;
+        }
     }
     println!(
-        "{}: {inputs} inputs, {accepted} of them accepted, in {:.0} s; at most {:.1} MiB and {:.3} s",
+        "{}: {} inputs, {} of them accepted, in {:.0} s; at most {:.1} MiB and {:.3} s",
         reader.name,
+        trial.inputs,
+        trial.accepted,
         start.elapsed().as_secs_f64(),
-        largest as f64 / f64::from(1 << 20),
-        longest.as_secs_f64()
+        trial.largest as f64 / f64::from(1 << 20),
+        trial.longest.as_secs_f64()
     );
     None
 }

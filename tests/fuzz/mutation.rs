@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::readers::Seed;
 
-/// SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators").
+/// `SplitMix64` (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators").
 pub struct Random(u64);
 
 impl Random {

@@ -1,6 +1,6 @@
 //! The readers, each with valid files to begin with.
 
-use std::io::{Cursor, Read, Write};
+use std::io::{Cursor, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageFormat, RgbImage};
@@ -21,15 +21,20 @@ pub struct Seed {
     pub bytes: Vec<u8>,
     /// Whether they are JSON, to be changed as such.
     pub json: bool,
-    pub pack: Box<dyn Fn(&[u8]) -> Vec<u8>>,
+    pub pack: Pack,
 }
 
 /// A reader: the error is its message.
 pub struct Reader {
     pub name: &'static str,
     pub seeds: Vec<Seed>,
-    pub read: Box<dyn Fn(&[u8]) -> Result<(), String>>,
+    pub read: Read,
+    /// Files that are as large as may be, made to take memory and time.
+    pub large: Vec<Vec<u8>>,
 }
+
+type Pack = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+type Read = Box<dyn Fn(&[u8]) -> Result<(), String>>;
 
 /// A file as it is.
 fn plain(bytes: impl Into<Vec<u8>>) -> Seed {
@@ -52,13 +57,13 @@ fn repository(path: &str) -> Vec<u8> {
 /// All readers; their files lie in `place`.
 pub fn all(place: &Path) -> Vec<Reader> {
     vec![
-        weight_files("safetensors", place, safetensors()),
+        Reader { large: large_headers(), ..weight_files("safetensors", place, safetensors()) },
         weight_files("npz", place, npz()),
-        weight_files("pth", place, pth()),
+        Reader { large: large_pickles(), ..weight_files("pth", place, pth()) },
         arrays(place),
         pictures(place),
         image_lists(place),
-        descriptions(place),
+        Reader { large: large_descriptions(), ..descriptions(place) },
         rankings(place),
         ranking_indices(place),
         ranking_responses(place),
@@ -82,10 +87,12 @@ fn of_file(
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join(name);
     let read = move |bytes: &[u8]| {
+        // A file system may write a file to the disk at once where it takes another's place.
+        let _ = std::fs::remove_file(&path);
         std::fs::write(&path, bytes).unwrap();
         read(&path)
     };
-    Reader { name: reader, seeds, read: Box::new(read) }
+    Reader { name: reader, seeds, read: Box::new(read), large: Vec::new() }
 }
 
 fn message(error: impl std::fmt::Display) -> String {
@@ -118,6 +125,46 @@ fn safetensors() -> Vec<Seed> {
         plain(whole),
         Seed { json: true, ..packed(header.to_string(), file) },
         plain(repository("tests/golden/tiny/tiny.safetensors")),
+    ]
+}
+
+/// `part` as often as it fits into `length` bytes, between `begin` and `end`.
+fn filled(begin: &str, part: &str, length: usize, end: &str) -> Vec<u8> {
+    [begin, &part.repeat((length - begin.len() - end.len()) / part.len()), end].concat().into()
+}
+
+fn large_headers() -> Vec<Vec<u8>> {
+    const LENGTH: usize = 8 << 20;
+    let tensor = r#""w":{"dtype":"F32","shape":["#;
+    [
+        filled(&format!("{{{tensor}"), "0,", LENGTH, "0],\"data_offsets\":[0,0]}}"),
+        filled("{", r#""":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"#, LENGTH, "\"a\":0}"),
+        filled(r#"{"__metadata__":{"#, r#""a":"","#, LENGTH, "\"b\":\"\"}}"),
+        filled(r#"{"w":"#, r#"{"a":"#, LENGTH, "}}"),
+    ]
+    .map(|header| [&(header.len() as u64).to_le_bytes()[..], &header].concat())
+    .into()
+}
+
+fn large_pickles() -> Vec<Vec<u8>> {
+    let operations: [&[u8]; 9] =
+        [b"N", b"]", b"(", b"N\x94", b"]\x94", b"NNR", b"N\x85", b"]N0a0", b"cos\nsystem\n\x94"];
+    let pickle = |operation: &[u8]| {
+        let pickle = operation.repeat((64 << 20) / operation.len());
+        zip_of(&[("net/data.pkl".to_owned(), pickle)], CompressionMethod::Deflated)
+    };
+    operations.map(pickle).into()
+}
+
+fn large_descriptions() -> Vec<Vec<u8>> {
+    const LENGTH: usize = 4 << 20;
+    let layers = r#"{"name":"a","layers":["#;
+    vec![
+        filled(layers, r#"{"a":0},"#, LENGTH, "{}]}"),
+        filled(&format!("{layers}{{\"op\":"), r#"{"a":"#, LENGTH, "0}]}"),
+        filled(&format!("{layers}{{\"inputs\":["), "0,", LENGTH, "0]}]}"),
+        filled(layers, r#"{"op":"relu"},"#, LENGTH, r#"{"op":"relu"}]}"#),
+        filled(layers, r#"{"name":"x","op":"concat","inputs":["image"]},"#, LENGTH, "{}]}"),
     ]
 }
 
@@ -234,9 +281,9 @@ fn pictures(place: &Path) -> Reader {
         formats.map(|format| plain(encoded(picture(12, 9).into(), format))).into();
     let grey = DynamicImage::from(picture(8, 8)).into_luma16();
     let png = encoded(grey.into(), ImageFormat::Png);
-    seeds.push(packed(png, |bytes| with_checksums(bytes)));
+    seeds.push(packed(png, with_checksums));
     let palette = repository("tests/fuzz/seeds/palette.png");
-    seeds.push(packed(palette, |bytes| with_checksums(bytes)));
+    seeds.push(packed(palette, with_checksums));
     of_file("pictures", place, "a.png", seeds, |path| {
         let (plain, cropped) = (Some(Preprocessing::Unit), Some(Preprocessing::Imagenet));
         ImageFolder::open(path, plain, None).map_err(message)?;
@@ -405,7 +452,7 @@ fn blocks() -> Reader {
     let read = move |bytes: &[u8]| {
         Block::<BlockRecord>::decode(bytes, "conv1-0-2", &configuration).map(drop).map_err(message)
     };
-    Reader { name: "blocks", seeds, read: Box::new(read) }
+    Reader { name: "blocks", seeds, read: Box::new(read), large: Vec::new() }
 }
 
 /// What blocks hold, behind their checksums: rankings and maps.
@@ -422,7 +469,7 @@ fn payloads() -> Reader {
         if ranking.is_some() || whole { Ok(()) } else { Err("neither a ranking nor maps".into()) }
     };
     let seeds = vec![plain(ranking), plain(maps)];
-    Reader { name: "payloads", seeds, read: Box::new(read) }
+    Reader { name: "payloads", seeds, read: Box::new(read), large: Vec::new() }
 }
 
 fn manifest() -> Value {

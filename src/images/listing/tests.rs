@@ -106,7 +106,7 @@ fn a_list_keeps_its_order_and_names_its_lines() {
     refused("", "lists no images");
     refused("a.png\nb.png\na.png", "line 3: a.png stands in line 1 already");
     refused("a.png\nb.doc", "line 2: b.doc does not end as an image's name");
-    refused("a.png\nb.npy", "1 .npy and 1 pictures");
+    refused("a.png\nb.npy", "1 .npy file and 1 picture;");
     std::fs::write(folder.path().join("list.txt"), [0xff, 0xfe]).unwrap();
     let error = list(&folder.path().join("list.txt")).unwrap_err().to_string();
     assert!(error.contains("not UTF-8"), "{error}");
@@ -143,7 +143,7 @@ fn other_names_of_arrays_are_refused() {
 fn both_kinds_are_refused_with_their_numbers() {
     let error = listed(&["0.npy", "1.npy", "a.png", "b.jpg", "c.webp"]).unwrap_err();
     assert!(matches!(error, ImageError::Mixed { arrays: 2, pictures: 3, .. }), "{error}");
-    assert!(error.to_string().contains("2 .npy and 3 pictures"), "{error}");
+    assert!(error.to_string().contains("2 .npy files and 3 pictures"), "{error}");
 }
 
 #[test]

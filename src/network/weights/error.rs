@@ -63,7 +63,7 @@ pub enum WeightsError {
         second: String,
     },
     /// A wanted tensor cannot be read.
-    #[error("{}: tensor \"{tensor}\": {problem}", shown(path))]
+    #[error("{}: tensor \"{tensor}\": {}", shown(path), escaped(problem))]
     Tensor {
         /// The file.
         path: PathBuf,
