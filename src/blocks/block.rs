@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::files::Digest;
+use crate::files::{Digest, escaped};
 
 const MAGIC: &[u8; 16] = b"occlumap block\0\x01";
 /// The magic and the two lengths.
@@ -41,10 +41,13 @@ pub enum Damage {
     #[error("is damaged: its content has another digest than was written")]
     Digest,
     /// The content does not mean anything.
-    #[error("is damaged: {0}")]
+    #[error("is damaged: {}", escaped(.0))]
     Content(String),
     /// A whole block, of another job or by another name.
-    #[error("belongs elsewhere: it is `{name}` of configuration {configuration}")]
+    #[error(
+        "belongs elsewhere: it is `{}` of configuration {}",
+        escaped(name), escaped(&configuration.to_string())
+    )]
     Foreign {
         /// The block's name.
         name: String,

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::claim::CLAIM;
 use super::differences::differences;
 use super::{Block, BlockError, Claim, Claims, Damage, Patience};
-use crate::files::{AtomicFile, Digest, FileError, read_bytes, remove_leftovers, write_atomically};
+use crate::files::{
+    AtomicFile, Digest, FileError, read_bytes, read_json_bytes, remove_leftovers, write_atomically,
+};
 
 const CONFIGURATION: &str = "configuration.json";
 const BLOCK: &str = ".block";
@@ -369,6 +371,6 @@ impl BlockFolder {
 }
 
 fn read_json(path: &Path) -> Result<serde_json::Value, FileError> {
-    serde_json::from_slice(&read_bytes(path)?)
+    serde_json::from_slice(&read_json_bytes(path)?)
         .map_err(|error| FileError::content(path, format!("is damaged: {error}")))
 }

@@ -30,7 +30,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::error::{ErrorKind, HasKind};
-use crate::files::FileError;
+use crate::files::{FileError, escaped, shown};
 
 /// What can go wrong with a folder of blocks.
 #[derive(Debug, Error)]
@@ -42,7 +42,8 @@ pub enum BlockError {
     #[error(
         "{}: holds the results of another job, which differs in\n{}\nchoose another --out; where results \
          are computed, --force starts anew",
-        folder.display(), .differences.join("\n")
+        shown(folder),
+        lines(differences)
     )]
     OtherConfiguration {
         /// The folder.
@@ -84,11 +85,15 @@ pub enum BlockError {
         error: std::io::Error,
     },
     /// The folder was there, and is no more.
-    #[error("{}: was removed while it was worked in; run again", folder.display())]
+    #[error("{}: was removed while it was worked in; run again", shown(folder))]
     Gone {
         /// The folder.
         folder: PathBuf,
     },
+}
+
+fn lines(differences: &[String]) -> String {
+    differences.iter().map(|line| escaped(line).to_string()).collect::<Vec<_>>().join("\n")
 }
 
 impl BlockError {

@@ -33,15 +33,17 @@ pub(super) struct ModelArguments {
 /// The images and what is done to them.
 #[derive(Debug, Args)]
 pub(super) struct ImageArguments {
-    /// Folder of images: 0.npy, 1.npy, … or PNG and JPEG files
+    /// Images: a folder of pictures, or of 0.npy, 1.npy, …; a folder of such folders; a list of
+    /// files (.txt), a path a line; an array of images (.npy)
     #[arg(long, value_name = "DIR")]
     pub images: PathBuf,
     /// What is done to pixel values: none, imagenet (torchvision's resize, crop, mean and std),
     /// unit (0 to 1 becomes -1 to 1) or standardize (each image minus its mean, over its std)
-    /// [default: none for .npy, imagenet for PNG and JPEG]
+    /// [default: none for .npy, imagenet for pictures]
     #[arg(long, value_name = "NAME")]
     pub preprocess: Option<Preprocessing>,
-    /// Subtract these means, red, green, blue, from pixel values in [0, 1]
+    /// Subtract these means, red, green, blue, from pixel values in [0, 1]; with --preprocess
+    /// imagenet after its resize and crop
     #[arg(
         long,
         value_name = "R,G,B",
@@ -49,7 +51,7 @@ pub(super) struct ImageArguments {
         num_args = 1,
         allow_hyphen_values = true
     )]
-    #[arg(requires = "std", conflicts_with = "preprocess")]
+    #[arg(requires = "std")]
     pub mean: Vec<f32>,
     /// Then divide by these
     #[arg(long, value_name = "R,G,B", value_delimiter = ',', num_args = 1, requires = "mean")]
@@ -58,6 +60,9 @@ pub(super) struct ImageArguments {
     /// [default: that of the first image; 224 for imagenet]
     #[arg(long, value_name = "SIZE")]
     pub image_size: Option<ImageSize>,
+    /// Leave out images that cannot be read, and say how many; all are read once for that
+    #[arg(long)]
+    pub skip_unreadable: bool,
 }
 
 impl ImageArguments {
@@ -71,7 +76,16 @@ impl ImageArguments {
         };
         if !self.mean.is_empty() {
             let (mean, std) = (three("mean", &self.mean)?, three("std", &self.std)?);
-            let custom = Preprocessing::Custom { mean, std };
+            let custom = match self.preprocess {
+                None => Preprocessing::Custom { mean, std },
+                Some(Preprocessing::Imagenet) => Preprocessing::Cropped { mean, std },
+                Some(other) => {
+                    return Err(Failure::usage(format!(
+                        "--mean and --std go with --preprocess imagenet, or without --preprocess; \
+                         found --preprocess {other}"
+                    )));
+                }
+            };
             custom.check()?;
             return Ok(Some(custom));
         }
@@ -227,6 +241,7 @@ impl ModelArguments {
             images: images.images,
             preprocessing,
             image_size: images.image_size,
+            skip_unreadable: images.skip_unreadable,
             layers,
         })
     }

@@ -2,8 +2,13 @@
 
 use std::fmt::Write as _;
 
+use occlumap::files::escaped;
+
 /// Rows as a table: the first `left` columns to the left, numbers to the right.
 pub(super) fn table<const N: usize>(rows: &[[String; N]], left: usize) -> String {
+    // Names come from files.
+    let rows: Vec<[String; N]> =
+        rows.iter().map(|row| row.each_ref().map(|cell| escaped(cell).to_string())).collect();
     // Wider cells stick out: a name from a file may be of any length.
     const WIDEST: usize = 200;
     let width = |column: usize| {
@@ -11,7 +16,7 @@ pub(super) fn table<const N: usize>(rows: &[[String; N]], left: usize) -> String
     };
     let widths: Vec<usize> = (0..N).map(width).collect();
     let mut text = String::new();
-    for row in rows {
+    for row in &rows {
         for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
             let gap = if column == 0 { "" } else { "  " };
             // Writing to a string cannot fail.

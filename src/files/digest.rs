@@ -1,19 +1,26 @@
 //! SHA-256 of files, by which a manifest names what went in.
 
 use std::fmt;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::FileError;
+use super::{FileError, open_regular};
 
 /// A SHA-256, written as 64 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String")]
 pub struct Digest(String);
+
+impl TryFrom<String> for Digest {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("expected a SHA-256, 64 digits from 0 to f")
+    }
+}
 
 impl Digest {
     /// The digest of some bytes.
@@ -43,7 +50,7 @@ impl fmt::Display for Digest {
 /// The digest of a file's content, read in pieces.
 pub fn digest_of(path: &Path) -> Result<Digest, FileError> {
     let mut hasher = Sha256::new();
-    let mut file = File::open(path).map_err(FileError::read(path))?;
+    let (mut file, _) = open_regular(path)?;
     let mut piece = vec![0; 1 << 20];
     loop {
         match file.read(&mut piece).map_err(FileError::read(path))? {
@@ -56,6 +63,15 @@ pub fn digest_of(path: &Path) -> Result<Digest, FileError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_digest_is_read_only_from_a_digest() {
+        let digest = Digest::of(b"abc");
+        let json = serde_json::to_string(&digest).unwrap();
+        assert_eq!(json, format!("\"{digest}\""));
+        assert_eq!(serde_json::from_str::<Digest>(&json).unwrap(), digest);
+        assert!(serde_json::from_str::<Digest>(r#""\u001b[2J""#).is_err());
+    }
 
     #[test]
     fn the_published_digest_of_abc() {

@@ -3,6 +3,8 @@
 
 mod atomic;
 mod digest;
+mod input;
+mod names;
 pub mod npy;
 
 use std::io::{self, Write};
@@ -16,12 +18,14 @@ use crate::error::{ErrorKind, HasKind};
 pub(crate) use atomic::temporary_in;
 pub use atomic::{AtomicFile, remove_leftovers, write_atomically};
 pub use digest::{Digest, digest_of};
+pub use input::{MOST_BYTES, open_regular, read_at_most, read_json_bytes};
+pub use names::{counted, escaped, needs_escaping, shown};
 
 /// What can be wrong with a file.
 #[derive(Debug, Error)]
 pub enum FileError {
     /// The file is not there, or not readable.
-    #[error("{}: cannot be read: {source}", path.display())]
+    #[error("{}: cannot be read: {source}", shown(path))]
     Read {
         /// The file.
         path: PathBuf,
@@ -29,7 +33,7 @@ pub enum FileError {
         source: io::Error,
     },
     /// The file, or its folder, cannot be written.
-    #[error("{}: cannot be written: {source}", path.display())]
+    #[error("{}: cannot be written: {source}", shown(path))]
     Write {
         /// The file.
         path: PathBuf,
@@ -37,7 +41,7 @@ pub enum FileError {
         source: io::Error,
     },
     /// The file's content is not what it should be.
-    #[error("{}: {problem}", path.display())]
+    #[error("{}: {}", shown(path), escaped(problem))]
     Content {
         /// The file.
         path: PathBuf,
@@ -84,9 +88,9 @@ impl HasKind for FileError {
     }
 }
 
-/// The whole of a file.
+/// The whole of a regular file of at most [`MOST_BYTES`].
 pub fn read_bytes(path: &Path) -> Result<Vec<u8>, FileError> {
-    std::fs::read(path).map_err(FileError::read(path))
+    read_at_most(path, MOST_BYTES)
 }
 
 /// Writes a text atomically.

@@ -4,8 +4,12 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::listing::endings;
+use super::npy::MOST_PIXELS as MOST_ARRAY_PIXELS;
+use super::picture::MOST_PIXELS;
+use super::{PassedOver, Preprocessing};
 use crate::error::{ErrorKind, HasKind};
-use crate::files::{Digest, FileError};
+use crate::files::{Digest, FileError, counted, escaped, shown};
 use crate::geometry::ImageSize;
 
 /// What can be wrong with a folder of images.
@@ -16,21 +20,24 @@ pub enum ImageError {
     File(#[from] FileError),
     /// There is no image in the folder.
     #[error(
-        "{}: no images found; expected 0.npy, 1.npy, … or files that end in .png, .jpg or .jpeg",
-        folder.display()
+        "{}: no images found; expected 0.npy, 1.npy, … or pictures, ending in {}{}",
+        shown(folder),
+        endings(),
+        in_brackets(passed_over)
     )]
     NoImages {
         /// The folder.
         folder: PathBuf,
+        /// What is there instead.
+        passed_over: PassedOver,
     },
     /// Both arrays and pictures are in the folder, so which of them are the images is unclear.
     #[error(
-        "{}: both kinds of images found, {arrays} .npy and {pictures} .png or .jpeg; \
-         move one kind to a folder of its own",
-        folder.display()
+        "{}: both kinds of images found, {} and {}; move one kind to a folder of its own",
+        shown(folder), counted(*arrays, ".npy file"), counted(*pictures, "picture")
     )]
     Mixed {
-        /// The folder.
+        /// The folder, or the list.
         folder: PathBuf,
         /// Number of `.npy` files.
         arrays: usize,
@@ -38,20 +45,23 @@ pub enum ImageError {
         pictures: usize,
     },
     /// A file's name is not one that an image can have.
-    #[error("{}: the file name `{name}` {problem}; rename the file or move it away", folder.display())]
+    #[error(
+        "{}: the file name `{}` {problem}; rename the file or move it away",
+        shown(folder),
+        escaped(name)
+    )]
     Name {
         /// The folder.
         folder: PathBuf,
-        /// The name, as far as it can be shown.
+        /// The name.
         name: String,
         /// What is wrong with it.
         problem: &'static str,
     },
     /// The numbers of the `.npy` files have a gap.
     #[error(
-        "{}: {missing}.npy is missing: expected the {count} .npy files to be 0.npy to {}.npy, \
-         without gaps",
-        folder.display(), count - 1
+        "{}: {missing}.npy is missing: expected the {} to be 0.npy to {}.npy, without gaps",
+        shown(folder), counted(*count, ".npy file"), count - 1
     )]
     Gap {
         /// The folder.
@@ -77,8 +87,18 @@ pub enum ImageError {
         /// The channel, from 0.
         channel: usize,
     },
+    /// More images than are supported.
+    #[error("{}: {count} images; at most {max} are supported", shown(folder))]
+    TooMany {
+        /// The folder or file.
+        folder: PathBuf,
+        /// How many there are.
+        count: usize,
+        /// The most that are supported.
+        max: usize,
+    },
     /// An image was asked for that is not there.
-    #[error("{}: image {index} asked for; the folder has {count}, counted from 0", folder.display())]
+    #[error("{}: image {index} asked for; the folder has {count}, counted from 0", shown(folder))]
     NoSuchImage {
         /// The folder.
         folder: PathBuf,
@@ -87,8 +107,16 @@ pub enum ImageError {
         /// How many images there are.
         count: usize,
     },
+    /// An image was asked for by a name that is not there.
+    #[error("{}: there is no image {}", shown(folder), escaped(name))]
+    NoSuchName {
+        /// The folder.
+        folder: PathBuf,
+        /// The name asked for.
+        name: String,
+    },
     /// One image cannot be used.
-    #[error("{}: {fault}", path.display())]
+    #[error("{}: {fault}", shown(path))]
     Unfit {
         /// The file.
         path: PathBuf,
@@ -99,6 +127,15 @@ pub enum ImageError {
 }
 
 impl ImageError {
+    /// Whether the image's file cannot be read, whatever all images should be like.
+    pub(super) const fn is_damage(&self) -> bool {
+        match self {
+            Self::File(_) => true,
+            Self::Unfit { fault, .. } => fault.is_damage(),
+            _ => false,
+        }
+    }
+
     /// An [`ImageError::Unfit`] of `path`, for `map_err`.
     pub(super) fn unfit(path: &Path) -> impl FnOnce(Fault) -> Self {
         let path = path.to_owned();
@@ -126,12 +163,35 @@ pub enum Fault {
          1 or 3 channels, or [height, width], each side from 1 to {max}", max = ImageSize::MAX_SIDE
     )]
     Shape(Vec<usize>),
-    /// The array's elements have no agreed meaning as pixels.
+    /// The array has more pixels than are read.
+    #[error("its shape {0:?} has more than the {MOST_ARRAY_PIXELS} pixels that are read")]
+    Pixels(Vec<usize>),
+    /// Values of a `uint16` array that use 8 of its 16 bits.
     #[error(
-        "its dtype is {0}; expected float16, float32 or float64, or uint8 for values from 0 to 255 \
-         (convert it with numpy's astype)"
+        "its dtype is uint16, whose values count from 0 to 65535, and its highest is {0}; if they \
+         count from 0 to 255, save them with astype(numpy.uint8), else as floats"
     )]
-    Dtype(&'static str),
+    Depth(i64),
+    /// Values of an array of other integers that are not those of 8 bits.
+    #[error(
+        "its dtype is {dtype} and its values range from {lowest} to {highest}; expected 0 to 255; \
+         save other values as floats, or as uint16 for 0 to 65535"
+    )]
+    Integers {
+        /// NumPy's name of the type.
+        dtype: &'static str,
+        /// The lowest value.
+        lowest: i64,
+        /// The highest value.
+        highest: i64,
+    },
+    /// Constants for values from 0 to 255, of an image whose values are from 0 to 1.
+    #[error(
+        "values of pictures and of integer arrays are from 0 to 1, and preprocessing `{}` is for \
+         0 to 255; divide its numbers by 255: {}",
+        .0, .0.divided()
+    )]
+    Constants(Preprocessing),
     /// A value is NaN or infinite.
     #[error(
         "its value at channel {channel}, y {y}, x {x} is {value}{when}; expected finite numbers"
@@ -185,21 +245,56 @@ pub enum Fault {
         expected: Digest,
     },
     /// The file is empty.
-    #[error("the file is empty; expected a PNG or JPEG picture")]
+    #[error("the file is empty; expected a picture")]
     Empty,
     /// The content is of another format, whatever the file's name says.
-    #[error("its content is neither PNG nor JPEG; convert it to one of them")]
+    #[error("its content is none of PNG, JPEG, WebP, BMP, TIFF and GIF; convert it to one of them")]
     Format,
+    /// A picture without width or height.
+    #[error("its header claims a picture without pixels; copy the file again, or save it anew")]
+    NoPixels,
+    /// The samples of a picture are of no kind that is read.
+    #[error(
+        "its samples are not of 8 or 16 bits; convert it, to PNG for example, or save an array"
+    )]
+    Samples,
     /// A JPEG without its end.
     #[error("cut short: the JPEG's end marker is missing; copy the file again")]
     CutShort,
     /// The picture claims to be larger than what is accepted.
     #[error(
-        "its header claims a picture too large to read (more than {max} pixels a side, or 512 MiB \
-         in all); it is damaged, or should be scaled down first", max = ImageSize::MAX_SIDE
+        "its header claims a picture too large to read (more than {max} pixels a side, \
+         {MOST_PIXELS} in all, or 512 MiB); it is damaged, or should be scaled down first",
+        max = ImageSize::MAX_SIDE
     )]
     TooLarge,
     /// A picture that cannot be decoded.
-    #[error("cannot be decoded as a picture: {0}; copy the file again, or save it anew")]
+    #[error("cannot be decoded as a picture: {}; copy the file again, or save it anew", escaped(&.0.to_string()))]
     Decode(#[source] image::ImageError),
+    /// A picture on which the decoder gave up in a way of its own.
+    #[error("cannot be decoded as a picture: its decoder failed ({}); save it anew", escaped(.0))]
+    Decoder(String),
+}
+
+impl Fault {
+    /// Whether the file is damaged, or is no image, whatever all images should be like.
+    pub(super) const fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Empty
+                | Self::Format
+                | Self::NoPixels
+                | Self::Samples
+                | Self::CutShort
+                | Self::TooLarge
+                | Self::Decode(_)
+                | Self::Decoder(_)
+                | Self::NotFinite { .. }
+        )
+    }
+}
+
+/// What is passed over, in brackets, where anything is.
+fn in_brackets(passed_over: &PassedOver) -> String {
+    if passed_over.is_empty() { String::new() } else { format!(" ({passed_over})") }
 }

@@ -1,23 +1,26 @@
-//! A folder of images, read one by one or ahead.
+//! Images of a folder, read one by one or ahead.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use ndarray::Array3;
 
-use super::listing::{Kind, list};
-use super::picture::Picture;
-use super::resample::resize_and_crop;
+use super::listing::{BATCH_AXES, Kind, Listing, list};
+use super::load::{self, Format};
+use super::passed_over::{PassedOver, Reason};
 use super::stream::read_ahead;
 use super::{Fault, ImageError, Preprocessing, npy};
-use crate::files::{Digest, FileError, npy as npy_file, read_bytes};
+use crate::files::{Digest, FileError, npy as npy_file, read_at_most};
 use crate::geometry::ImageSize;
 
-/// The size of a picture under [`Preprocessing::Imagenet`] where none is asked for.
-const USUAL_CROP: ImageSize = ImageSize::square(224);
+/// The largest file of an image that is read, in bytes; of a batch it is the largest image.
+const MOST_BYTES: u64 = 2 << 30;
 
-/// The least length of a picture's shorter side before it is cropped, under
-/// [`Preprocessing::Imagenet`].
-const LEAST_SHORTER_SIDE: usize = 256;
+/// The most images that are supported.
+const MOST_IMAGES: usize = 1 << 24;
+
+/// Threads that check whether images can be read, at most.
+const MOST_CHECKERS: usize = 32;
 
 /// One image as it comes from [`ImageFolder::stream`].
 #[derive(Clone, Debug)]
@@ -33,20 +36,35 @@ pub struct Image {
 /// An image, or what is wrong with it.
 pub type ImageRead = Result<Image, ImageError>;
 
-/// A folder whose images are either `0.npy`, `1.npy`, … or PNG and JPEG files.
+/// Images that have one size: those of a folder, of a list, or of a batch.
 ///
-/// - **Arrays**: `float16`, `float32`, `float64` or `uint8`, as `[channels, height, width]`,
+/// - **Arrays**: floats of 16, 32 or 64 bits, or integers, as `[channels, height, width]`,
 ///   `[height, width, channels]` (1 or 3 channels; the first axis is tried first) or
-///   `[height, width]`, in C or Fortran order. Their number is their index.
-/// - **Pictures**: recognized by their content, decoded as Pillow's `convert("RGB")` does, without
-///   EXIF rotation. Their index is their place in the bytewise order of file names.
+///   `[height, width]`, in C or Fortran order. `uint8` values become `v / 255` and `uint16` values
+///   `v / 65535`; other integers must be from 0 to 255, and become `v / 255`. The files of a folder
+///   are `0.npy`, `1.npy`, …, and their number is their index.
+/// - **Batches**: arrays `[N, …]` of such images, in C order, each image `NAME.npy[0]`, … an image
+///   of its own. One is read at a time. Several files come in the bytewise order of their names.
+/// - **Pictures**: PNG, JPEG, WebP, BMP, TIFF and GIF (the first frame), recognized by their
+///   content, decoded as Pillow's `convert("RGB")` does, without EXIF rotation. Their index is
+///   their position in the bytewise order of their names; where the folder itself holds none,
+///   those in the folders in it count, by their relative names.
+/// - A **list** is a text with the path of an image in each line, from the list's folder on; it
+///   keeps its order.
 /// - One channel becomes three equal ones. All images have one size, and only finite values.
 ///
 /// Nothing is kept of an image once it was read, so a folder can be shared between threads.
 #[derive(Clone, Debug)]
 pub struct ImageFolder {
     folder: PathBuf,
+    /// The folder that `names` start from.
+    base: PathBuf,
     names: Vec<String>,
+    /// The files of batches; none where each image is a file.
+    batches: Vec<npy_file::Parts>,
+    /// The part of a batch that each image is, where there are batches.
+    parts: Vec<Part>,
+    passed_over: PassedOver,
     format: Format,
     preprocessing: Preprocessing,
     size: ImageSize,
@@ -56,67 +74,204 @@ pub struct ImageFolder {
     digests: Option<Vec<Digest>>,
 }
 
-/// How a file becomes an array.
+/// An image of a batch.
 #[derive(Clone, Copy, Debug)]
-enum Format {
-    Array,
-    Picture,
-    /// A picture that is resized and cropped to this size.
-    CroppedPicture(ImageSize),
+struct Part {
+    batch: usize,
+    index: usize,
+}
+
+/// How a folder of images is opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ImageOptions<'a> {
+    /// What is done to the values: by default [`Preprocessing::None`] for arrays and
+    /// [`Preprocessing::Imagenet`] for pictures.
+    pub preprocessing: Option<Preprocessing>,
+    /// The size of every image: by default that of the first, and 224×224 for pictures that are
+    /// resized. Only those are resized to it; all other images must have it.
+    pub size: Option<ImageSize>,
+    /// Passes over images that cannot be read: damaged ones, of another format, or with values
+    /// that are not finite. Every image is read once for that. One that is of another size, or has
+    /// values that the preprocessing does not take, remains an error.
+    pub skip_unreadable: bool,
+    /// Takes the images of these names, in this order, and leaves the others out.
+    pub names: Option<&'a [String]>,
 }
 
 impl ImageFolder {
-    /// Lists a folder and reads its first image.
-    ///
-    /// `preprocessing` is, where none is given, [`Preprocessing::None`] for arrays and
-    /// [`Preprocessing::Imagenet`] for pictures. `size` is, where none is given, that of the first
-    /// image, and 224×224 for pictures under [`Preprocessing::Imagenet`]. Only those are resized
-    /// to `size`; all other images must have it.
-    ///
-    /// # Errors
-    /// If the folder cannot be read, holds no images, both kinds of them, or `.npy` files that
-    /// are not numbered from 0 without gaps; if the constants of the preprocessing or the size
-    /// are out of range; if the first image cannot be read ([`ImageFolder::read`]).
+    /// Opens a folder, a list or a batch with these options alone, as
+    /// [`open_with`](Self::open_with).
     pub fn open(
         folder: &Path,
         preprocessing: Option<Preprocessing>,
         size: Option<ImageSize>,
     ) -> Result<Self, ImageError> {
-        if let Some(size) = size {
+        Self::open_with(folder, &ImageOptions { preprocessing, size, ..ImageOptions::default() })
+    }
+
+    /// Lists the images of a folder, a list or a batch, and reads the first.
+    ///
+    /// # Errors
+    /// If the folder cannot be read, holds no images, both kinds of them, or `.npy` files that
+    /// are neither numbered from 0 without gaps nor batches; if the constants of the preprocessing
+    /// or the size are out of range; if the first image cannot be read ([`ImageFolder::read`]); if
+    /// a name that is asked for is not there.
+    pub fn open_with(folder: &Path, options: &ImageOptions<'_>) -> Result<Self, ImageError> {
+        if let Some(size) = options.size {
             check_size(size)?;
         }
-        if let Some(preprocessing) = preprocessing {
+        if let Some(preprocessing) = options.preprocessing {
             preprocessing.check()?;
         }
-        let (kind, names) = list(folder)?;
-        let preprocessing = preprocessing.unwrap_or(match kind {
+        let Listing { base, kind, names, passed_over } = list(folder)?;
+        let preprocessing = options.preprocessing.unwrap_or(match kind {
             Kind::Arrays => Preprocessing::None,
             Kind::Pictures => Preprocessing::Imagenet,
         });
-        let format = match (kind, preprocessing) {
-            (Kind::Arrays, _) => Format::Array,
-            (Kind::Pictures, Preprocessing::Imagenet) => {
-                Format::CroppedPicture(size.unwrap_or(USUAL_CROP))
-            }
-            (Kind::Pictures, _) => Format::Picture,
-        };
-        let path = folder.join(&names[0]);
-        let first = load(&path, &read_bytes(&path)?, format, preprocessing)?;
-        let opened = Self {
+        let mut opened = Self {
             folder: folder.to_owned(),
+            base,
             names,
-            format,
+            batches: Vec::new(),
+            parts: Vec::new(),
+            passed_over,
+            format: Format::new(kind, preprocessing, options.size),
             preprocessing,
-            size: size.unwrap_or_else(|| size_of(&first)),
-            size_origin: if size.is_some() {
+            // Known when the first image is read, where none is asked for.
+            size: options.size.unwrap_or(ImageSize::square(0)),
+            size_origin: if options.size.is_some() {
                 "the size asked for"
             } else {
                 "the size of the folder's first image"
             },
             digests: None,
         };
-        opened.check_size_of(&first, 0)?;
+        if kind == Kind::Arrays {
+            opened.split_batches()?;
+        }
+        if opened.len() > MOST_IMAGES {
+            let (folder, count) = (opened.folder, opened.names.len());
+            return Err(ImageError::TooMany { folder, count, max: MOST_IMAGES });
+        }
+        if let Some(names) = options.names {
+            opened.select(names)?;
+        }
+        opened.read_first(options)?;
+        if options.skip_unreadable {
+            opened.skip_unreadable()?;
+        }
         Ok(opened)
+    }
+
+    /// Makes an image of each part of the files, where they are batches.
+    fn split_batches(&mut self) -> Result<(), ImageError> {
+        // A first file that cannot be read is complained about when it is read as an image.
+        if !matches!(npy_file::axes(&self.base.join(&self.names[0])), Ok(BATCH_AXES)) {
+            return Ok(());
+        }
+        let mut names = Vec::new();
+        for file in &self.names {
+            let path = self.base.join(file);
+            let batch = npy_file::Parts::open(&path)?;
+            let (&count, image) = batch.shape().split_first().unwrap_or((&0, &[]));
+            if batch.shape().len() != BATCH_AXES {
+                let problem = format!(
+                    "its shape is {:?}; expected [N, channels, height, width], as {} has it",
+                    batch.shape(),
+                    self.names[0]
+                );
+                return Err(FileError::content(&path, problem).into());
+            }
+            npy::check_shape(image).map_err(ImageError::unfit(&path))?;
+            if names.len().saturating_add(count) > MOST_IMAGES {
+                let (folder, count) = (path, names.len().saturating_add(count));
+                return Err(ImageError::TooMany { folder, count, max: MOST_IMAGES });
+            }
+            names.extend((0..count).map(|index| format!("{file}[{index}]")));
+            let number = self.batches.len();
+            self.parts.extend((0..count).map(|index| Part { batch: number, index }));
+            self.batches.push(batch);
+        }
+        if names.is_empty() {
+            let (folder, passed_over) = (self.folder.clone(), self.passed_over.clone());
+            return Err(ImageError::NoImages { folder, passed_over });
+        }
+        self.names = names;
+        Ok(())
+    }
+
+    /// Keeps the images of these names, in this order.
+    fn select(&mut self, names: &[String]) -> Result<(), ImageError> {
+        let known: HashMap<&str, usize> =
+            self.names.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
+        let indices = names.iter().map(|name| {
+            known.get(name.as_str()).copied().ok_or_else(|| ImageError::NoSuchName {
+                folder: self.folder.clone(),
+                name: name.clone(),
+            })
+        });
+        let indices = indices.collect::<Result<Vec<_>, _>>()?;
+        if indices.is_empty() {
+            let (folder, passed_over) = (self.folder.clone(), self.passed_over.clone());
+            return Err(ImageError::NoImages { folder, passed_over });
+        }
+        self.keep(&indices);
+        Ok(())
+    }
+
+    /// Keeps the images of these indices, in this order.
+    fn keep(&mut self, indices: &[usize]) {
+        self.names = indices.iter().map(|&index| self.names[index].clone()).collect();
+        if !self.parts.is_empty() {
+            self.parts = indices.iter().map(|&index| self.parts[index]).collect();
+        }
+    }
+
+    /// Reads the first image, or the first that can be read, and takes its size where none is
+    /// asked for.
+    fn read_first(&mut self, options: &ImageOptions<'_>) -> Result<(), ImageError> {
+        let mut failed = None;
+        for index in 0..self.len() {
+            match self.load(index) {
+                Ok((values, _)) => {
+                    if options.size.is_none() {
+                        self.size = size_of(&values);
+                    }
+                    return self.check_size_of(&values, index);
+                }
+                Err(error) if options.skip_unreadable && error.is_damage() => {
+                    failed.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(failed.unwrap_or_else(|| ImageError::NoImages {
+            folder: self.folder.clone(),
+            passed_over: self.passed_over.clone(),
+        }))
+    }
+
+    /// Reads every image, and passes over those that cannot be read.
+    fn skip_unreadable(&mut self) -> Result<(), ImageError> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let all: Vec<usize> = (0..self.len()).collect();
+        let mut readable = Vec::with_capacity(all.len());
+        let mut passed_over = std::mem::take(&mut self.passed_over);
+        self.stream(&all, threads.min(MOST_CHECKERS), |images| {
+            for (index, image) in images.enumerate() {
+                match image {
+                    Ok(_) => readable.push(index),
+                    Err(error) if error.is_damage() => {
+                        passed_over.add(Reason::Unreadable, error.to_string());
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(())
+        })?;
+        self.passed_over = passed_over;
+        self.keep(&readable);
+        Ok(())
     }
 
     /// The same folder, of which every file that is read must have its digest of these, one for
@@ -137,14 +292,20 @@ impl ImageFolder {
         self.names.is_empty()
     }
 
-    /// The folder, as it was given.
+    /// The folder, list or batch, as it was given.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The images' file names, in order.
+    /// The images' names, in order: file names from the folder on, with the index of an image in
+    /// its batch, such as `batch.npy[3]`.
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// What of the folder is not among the images.
+    pub fn passed_over(&self) -> &PassedOver {
+        &self.passed_over
     }
 
     /// The size of every image.
@@ -166,33 +327,55 @@ impl ImageFolder {
         self.read_image(index).map(|image| image.values)
     }
 
-    /// The SHA-256 of an image's file.
+    /// The SHA-256 of an image's file; of an image in a batch, of its bytes there.
     pub fn digest(&self, index: usize) -> Result<Digest, ImageError> {
-        self.bytes(index).map(|(_, _, digest)| digest)
+        Ok(Digest::of(&self.bytes(index)?))
     }
 
     fn read_image(&self, index: usize) -> ImageRead {
-        let (path, bytes, digest) = self.bytes(index)?;
+        let (values, digest) = self.load(index)?;
+        self.check_size_of(&values, index)?;
+        Ok(Image { index, values, digest })
+    }
+
+    /// Reads and preprocesses an image of any size.
+    fn load(&self, index: usize) -> Result<(Array3<f32>, Digest), ImageError> {
+        let bytes = self.bytes(index)?;
+        let (path, digest) = (self.path(index), Digest::of(&bytes));
         if let Some(expected) = self.digests.as_ref().map(|digests| &digests[index])
             && digest != *expected
         {
             let fault = Fault::Changed { found: digest, expected: expected.clone() };
             return Err(ImageError::Unfit { path, fault });
         }
-        let values = load(&path, &bytes, self.format, self.preprocessing)?;
-        self.check_size_of(&values, index)?;
-        Ok(Image { index, values, digest })
+        let content = |problem| FileError::content(&path, problem);
+        let values = match (self.format, self.parts.get(index)) {
+            (Format::Array, Some(part)) => {
+                load::array(&path, self.batches[part.batch].values(&bytes)?, self.preprocessing)
+            }
+            (Format::Array, None) => {
+                let values = npy_file::parse(&bytes).map_err(content)?;
+                load::array(&path, values, self.preprocessing)
+            }
+            (format, _) => format.picture(&path, &bytes, self.preprocessing),
+        };
+        Ok((values?, digest))
     }
 
-    fn bytes(&self, index: usize) -> Result<(PathBuf, Vec<u8>, Digest), ImageError> {
-        let Some(name) = self.names.get(index) else {
-            let (folder, count) = (self.folder.clone(), self.names.len());
+    fn bytes(&self, index: usize) -> Result<Vec<u8>, ImageError> {
+        if index >= self.len() {
+            let (folder, count) = (self.folder.clone(), self.len());
             return Err(ImageError::NoSuchImage { folder, index, count });
-        };
-        let path = self.folder.join(name);
-        let bytes = read_bytes(&path)?;
-        let digest = Digest::of(&bytes);
-        Ok((path, bytes, digest))
+        }
+        Ok(match self.parts.get(index) {
+            Some(part) => self.batches[part.batch].bytes(part.index)?,
+            None => read_at_most(&self.path(index), MOST_BYTES)?,
+        })
+    }
+
+    /// An image's file; of an image in a batch, its file and its index.
+    fn path(&self, index: usize) -> PathBuf {
+        self.base.join(&self.names[index])
     }
 
     /// Reads the images of `indices`, in that order, ahead on `readers` threads, while `consume`
@@ -222,31 +405,8 @@ impl ImageFolder {
             }
         };
         let fault = Fault::Size { found, expected, origin: self.size_origin, advice };
-        Err(ImageError::Unfit { path: self.folder.join(&self.names[index]), fault })
+        Err(ImageError::Unfit { path: self.path(index), fault })
     }
-}
-
-/// Decodes and preprocesses the content of one file.
-fn load(
-    path: &Path,
-    bytes: &[u8],
-    format: Format,
-    preprocessing: Preprocessing,
-) -> Result<Array3<f32>, ImageError> {
-    let mut image = match format {
-        Format::Array => {
-            let content = |problem| FileError::content(path, problem);
-            npy::image_of(npy_file::parse(bytes).map_err(content)?)
-        }
-        Format::Picture => Picture::decode(bytes).map(|picture| picture.to_array()),
-        Format::CroppedPicture(crop) => Picture::decode(bytes).map(|picture| {
-            let shorter = LEAST_SHORTER_SIDE.max(crop.height).max(crop.width);
-            resize_and_crop(&picture, shorter, crop).to_array()
-        }),
-    }
-    .map_err(ImageError::unfit(path))?;
-    preprocessing.apply(&mut image).map_err(ImageError::unfit(path))?;
-    Ok(image)
 }
 
 fn check_size(size: ImageSize) -> Result<(), ImageError> {

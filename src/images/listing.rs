@@ -1,78 +1,232 @@
-//! Which files of a folder are its images, and in what order.
+//! Which files are the images, and in what order.
 
+use std::collections::HashMap;
 use std::fs::DirEntry;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::ImageError;
-use crate::files::FileError;
+use super::passed_over::{PassedOver, Reason};
+use crate::files::{FileError, npy, read_at_most};
 
-/// The kind of images that a folder holds.
+/// The kind of images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// `.npy` files.
     Arrays,
-    /// PNG and JPEG files.
+    /// Pictures.
     Pictures,
 }
 
-/// The file names of a folder's images, at least one, in order: `.npy` files by their number,
-/// pictures by the bytes of their names.
+/// What the names of pictures end in, in any case.
+const PICTURES: [&str; 11] =
+    ["png", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "dib", "tif", "tiff", "gif"];
+
+/// The longest list of images that is read, in bytes.
+const MOST_LIST_BYTES: u64 = 256 << 20;
+
+/// The images that a path stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Listing {
+    /// The folder that the names start from.
+    pub base: PathBuf,
+    pub kind: Kind,
+    /// At least one, in the order of their indices, with `/` between folders.
+    pub names: Vec<String>,
+    pub passed_over: PassedOver,
+}
+
+/// Lists the images of `path`: a folder, one image, a batch of them in one `.npy` file, or a text
+/// with the path of an image in each line.
 ///
-/// Folders, hidden files (`.name`) and files of other kinds are passed over.
-pub(super) fn list(folder: &Path) -> Result<(Kind, Vec<String>), ImageError> {
-    let mut arrays = Vec::new();
-    let mut pictures = Vec::new();
-    for entry in folder.read_dir().map_err(FileError::read(folder))? {
-        let entry = entry.map_err(FileError::read(folder))?;
-        let Some(kind) = kind_of(&entry) else { continue };
-        let name = entry
-            .file_name()
-            .into_string()
-            .map_err(|name| name_error(folder, &name.to_string_lossy(), "is not valid UTF-8"))?;
-        match kind {
-            Kind::Arrays => arrays.push(name),
-            Kind::Pictures => pictures.push(name),
+/// Of a folder, these are its `.npy` files by their number, or its pictures by the bytes of their
+/// names; where it has neither, the pictures of all folders in it, by the bytes of their names from
+/// the folder on. A list keeps its order.
+pub(super) fn list(path: &Path) -> Result<Listing, ImageError> {
+    if !path.exists() || path.is_dir() {
+        return list_folder(path);
+    }
+    let base = path.parent().unwrap_or(Path::new("")).to_owned();
+    let Some(kind) = kind_by_ending(path) else { return read_list(path, base) };
+    let name = path.file_name().unwrap_or_default().to_str();
+    let name = name.ok_or_else(|| name_error(path, &path.to_string_lossy(), NOT_UTF8))?.to_owned();
+    Ok(Listing { base, kind, names: vec![name], passed_over: PassedOver::default() })
+}
+
+fn list_folder(folder: &Path) -> Result<Listing, ImageError> {
+    let mut walk = Walk::new(folder);
+    walk.enter("")?;
+    let below = std::mem::take(&mut walk.folders);
+    if walk.arrays.is_empty() && walk.pictures.is_empty() {
+        let around = [folder.canonicalize().map_err(FileError::read(folder))?];
+        walk.enter_all(below, &around)?;
+    } else {
+        for name in below {
+            walk.passed_over.add(Reason::Folder, name);
         }
     }
-    let folder = folder.to_owned();
-    match (arrays.len(), pictures.len()) {
-        (0, 0) => Err(ImageError::NoImages { folder }),
+    let Walk { arrays, mut pictures, passed_over, .. } = walk;
+    let (kind, names) = match (arrays.len(), pictures.len()) {
+        (0, 0) => return Err(ImageError::NoImages { folder: folder.to_owned(), passed_over }),
         (0, _) => {
             pictures.sort_unstable();
-            Ok((Kind::Pictures, pictures))
+            (Kind::Pictures, pictures)
         }
-        (_, 0) => Ok((Kind::Arrays, numbered(&folder, arrays)?)),
-        (arrays, pictures) => Err(ImageError::Mixed { folder, arrays, pictures }),
+        (_, 0) => (Kind::Arrays, ordered(folder, arrays)?),
+        (arrays, pictures) => {
+            return Err(ImageError::Mixed { folder: folder.to_owned(), arrays, pictures });
+        }
+    };
+    Ok(Listing { base: folder.to_owned(), kind, names, passed_over })
+}
+
+/// What is found in a folder, and in the folders in it. Names start from the folder.
+struct Walk<'a> {
+    folder: &'a Path,
+    arrays: Vec<String>,
+    pictures: Vec<String>,
+    /// Folders that were not entered yet.
+    folders: Vec<String>,
+    passed_over: PassedOver,
+}
+
+impl<'a> Walk<'a> {
+    fn new(folder: &'a Path) -> Self {
+        let (arrays, pictures, folders) = (Vec::new(), Vec::new(), Vec::new());
+        Self { folder, arrays, pictures, folders, passed_over: PassedOver::default() }
+    }
+
+    /// Sorts what a folder holds, itself only.
+    fn enter(&mut self, below: &str) -> Result<(), ImageError> {
+        let path = if below.is_empty() { self.folder.to_owned() } else { self.folder.join(below) };
+        for entry in path.read_dir().map_err(FileError::read(&path))? {
+            let entry = entry.map_err(FileError::read(&path))?;
+            let (kind, is_folder) =
+                (kind_by_ending(Path::new(&entry.file_name())), leads_to_folder(&entry));
+            let name = entry.file_name().into_string();
+            let name = match name {
+                Ok(name) if below.is_empty() => name,
+                Ok(name) => format!("{below}/{name}"),
+                Err(name) if kind.is_some() || is_folder => {
+                    return Err(name_error(&path, &name.to_string_lossy(), NOT_UTF8));
+                }
+                Err(name) => name.to_string_lossy().into_owned(),
+            };
+            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                self.passed_over.add(Reason::Hidden, name);
+            } else if is_folder {
+                self.folders.push(name);
+            } else {
+                match kind {
+                    Some(Kind::Arrays) if below.is_empty() => self.arrays.push(name),
+                    Some(Kind::Arrays) => self.passed_over.add(Reason::ArrayBelow, name),
+                    Some(Kind::Pictures) => self.pictures.push(name),
+                    None => self.passed_over.add(Reason::Ending, name),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Enters folders and the folders in them. `around` are those that they lie in, without links.
+    fn enter_all(&mut self, folders: Vec<String>, around: &[PathBuf]) -> Result<(), ImageError> {
+        for name in folders {
+            let path = self.folder.join(&name);
+            let path = path.canonicalize().map_err(FileError::read(&path))?;
+            if around.contains(&path) {
+                self.passed_over.add(Reason::Loop, name);
+                continue;
+            }
+            self.enter(&name)?;
+            let below = std::mem::take(&mut self.folders);
+            self.enter_all(below, &[around, &[path]].concat())?;
+        }
+        Ok(())
     }
 }
 
-/// The kind of image that an entry is by its name, if any.
-fn kind_of(entry: &DirEntry) -> Option<Kind> {
-    let name = entry.file_name();
-    if name.as_encoded_bytes().starts_with(b".") {
-        return None;
+/// Reads a list of images: a path in each line, from the folder of the list on.
+fn read_list(path: &Path, base: PathBuf) -> Result<Listing, ImageError> {
+    let wrong = |problem: String| ImageError::from(FileError::content(path, problem));
+    let bytes = read_at_most(path, MOST_LIST_BYTES)?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        wrong("is neither an image by its name nor a list of images: not UTF-8 text".into())
+    })?;
+    let mut lines: HashMap<&str, usize> = HashMap::new();
+    let mut names = Vec::new();
+    let [mut arrays, mut pictures] = [0, 0];
+    for (line, name) in (1..).zip(text.lines()) {
+        let name = name.trim();
+        if name.is_empty() || name.starts_with('#') {
+            continue;
+        }
+        if let Some(other) = lines.insert(name, line) {
+            return Err(wrong(format!("line {line}: {name} stands in line {other} already")));
+        }
+        match kind_by_ending(Path::new(name)) {
+            Some(Kind::Arrays) => arrays += 1,
+            Some(Kind::Pictures) => pictures += 1,
+            None => {
+                return Err(wrong(format!(
+                    "line {line}: {name} does not end as an image's name; expected the path of an \
+                     image in each line, ending in .npy or {}",
+                    endings()
+                )));
+            }
+        }
+        names.push(name.to_owned());
     }
-    let extension = Path::new(&name).extension()?.to_str()?.to_ascii_lowercase();
-    let kind = match extension.as_str() {
-        "npy" => Kind::Arrays,
-        "png" | "jpg" | "jpeg" => Kind::Pictures,
-        _ => return None,
+    let kind = match (arrays, pictures) {
+        (0, 0) => return Err(wrong("lists no images; expected a path in each line".into())),
+        (0, _) => Kind::Pictures,
+        (_, 0) => Kind::Arrays,
+        _ => return Err(ImageError::Mixed { folder: path.to_owned(), arrays, pictures }),
     };
-    // A link counts as what it leads to; one that leads nowhere is kept, to be complained about.
-    let is_folder = match entry.file_type() {
-        Ok(file_type) if file_type.is_symlink() => entry.path().is_dir(),
-        Ok(file_type) => file_type.is_dir(),
+    Ok(Listing { base, kind, names, passed_over: PassedOver::default() })
+}
+
+/// The kind of image that a file is by its name, if any.
+fn kind_by_ending(name: &Path) -> Option<Kind> {
+    let ending = name.extension()?.to_str()?.to_ascii_lowercase();
+    match ending.as_str() {
+        "npy" => Some(Kind::Arrays),
+        ending if PICTURES.contains(&ending) => Some(Kind::Pictures),
+        _ => None,
+    }
+}
+
+/// The endings of pictures, for messages.
+pub(super) fn endings() -> String {
+    PICTURES.map(|ending| format!(".{ending}")).join(", ")
+}
+
+/// Whether an entry is a folder. A link counts as what it leads to; one that leads nowhere is
+/// kept, to be complained about.
+fn leads_to_folder(entry: &DirEntry) -> bool {
+    match entry.file_type() {
+        Ok(kind) if kind.is_symlink() => entry.path().is_dir(),
+        Ok(kind) => kind.is_dir(),
         Err(_) => false,
-    };
-    (!is_folder).then_some(kind)
+    }
 }
 
-/// Orders `0.npy`, `1.npy`, … by number, and refuses other names and gaps.
-fn numbered(folder: &Path, mut names: Vec<String>) -> Result<Vec<String>, ImageError> {
+/// The order of arrays: by number where they are `0.npy`, `1.npy`, …; by the bytes of their names
+/// where they are batches.
+fn ordered(folder: &Path, mut names: Vec<String>) -> Result<Vec<String>, ImageError> {
     // By bytes first, so that it doesn't depend on the file system which name is complained about.
     names.sort_unstable();
+    numbered(folder, &names).or_else(|error| match npy::axes(&folder.join(&names[0])) {
+        Ok(BATCH_AXES) => Ok(names),
+        _ => Err(error),
+    })
+}
+
+/// Axes of a batch of images.
+pub(super) const BATCH_AXES: usize = 4;
+
+/// Orders `0.npy`, `1.npy`, … by number, and refuses other names and gaps.
+fn numbered(folder: &Path, names: &[String]) -> Result<Vec<String>, ImageError> {
     let mut numbers = Vec::with_capacity(names.len());
-    for name in &names {
+    for name in names {
         let number = name.strip_suffix(".npy").and_then(|stem| stem.parse::<usize>().ok());
         match number {
             // Only one spelling of a number: `7.npy`, neither `007.npy` nor `+7.npy`.
@@ -96,99 +250,11 @@ fn file_name(number: usize) -> String {
     format!("{number}.npy")
 }
 
+const NOT_UTF8: &str = "is not valid UTF-8";
+
 fn name_error(folder: &Path, name: &str, problem: &'static str) -> ImageError {
     ImageError::Name { folder: folder.to_owned(), name: name.to_owned(), problem }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn listed(names: &[&str]) -> Result<(Kind, Vec<String>), ImageError> {
-        let folder = tempfile::tempdir().unwrap();
-        for name in names {
-            std::fs::write(folder.path().join(name), "").unwrap();
-        }
-        list(folder.path())
-    }
-
-    #[test]
-    fn arrays_are_in_the_order_of_their_numbers() {
-        let names: Vec<String> = (0..12).map(|i| format!("{i}.npy")).collect();
-        let shuffled: Vec<&str> = names.iter().rev().map(String::as_str).collect();
-        assert_eq!(listed(&shuffled).unwrap(), (Kind::Arrays, names));
-    }
-
-    #[test]
-    fn pictures_are_in_the_order_of_their_names_bytes() {
-        let (kind, names) = listed(&["b.PNG", "a10.jpg", "a9.JPEG", "B.Jpg", "é.png"]).unwrap();
-        assert_eq!(kind, Kind::Pictures);
-        assert_eq!(names, ["B.Jpg", "a10.jpg", "a9.JPEG", "b.PNG", "é.png"]);
-    }
-
-    #[test]
-    fn everything_else_is_passed_over() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["0.npy", "labels.txt", "x.npz", ".hidden.png", "._0.npy", "npy", ".npy"] {
-            std::fs::write(folder.path().join(name), "").unwrap();
-        }
-        std::fs::create_dir(folder.path().join("1.npy")).unwrap();
-        assert_eq!(list(folder.path()).unwrap(), (Kind::Arrays, vec!["0.npy".to_owned()]));
-    }
-
-    #[test]
-    fn a_gap_names_the_first_number_that_is_missing() {
-        for (names, missing) in [(&["1.npy", "2.npy"][..], 0), (&["0.npy", "1.npy", "3.npy"], 2)] {
-            let error = listed(names).unwrap_err();
-            assert!(matches!(error, ImageError::Gap { missing: m, .. } if m == missing), "{error}");
-            assert!(error.to_string().contains(&format!("{missing}.npy is missing")), "{error}");
-        }
-    }
-
-    #[test]
-    fn other_names_of_arrays_are_refused() {
-        for wrong in ["a.npy", "007.npy", "+1.npy", "1.NPY", "-1.npy", "99999999999999999999.npy"] {
-            let error = listed(&["0.npy", wrong]).unwrap_err();
-            assert!(matches!(&error, ImageError::Name { name, .. } if name == wrong), "{error}");
-            assert!(error.to_string().contains("without leading zeros"), "{error}");
-        }
-    }
-
-    #[test]
-    fn both_kinds_are_refused_with_their_numbers() {
-        let error = listed(&["0.npy", "1.npy", "a.png", "b.jpg", "c.jpeg"]).unwrap_err();
-        assert!(matches!(error, ImageError::Mixed { arrays: 2, pictures: 3, .. }), "{error}");
-        assert!(error.to_string().contains("2 .npy and 3 .png or .jpeg"), "{error}");
-    }
-
-    #[test]
-    fn no_images_and_no_folder_are_errors() {
-        assert!(matches!(listed(&[]), Err(ImageError::NoImages { .. })));
-        assert!(matches!(listed(&["a.gif"]), Err(ImageError::NoImages { .. })));
-        let folder = tempfile::tempdir().unwrap();
-        let error = list(&folder.path().join("absent")).unwrap_err();
-        assert!(error.to_string().contains("absent: cannot be read"), "{error}");
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_name_that_is_not_utf8_is_refused() {
-        use std::os::unix::ffi::OsStrExt as _;
-        let folder = tempfile::tempdir().unwrap();
-        let name = std::ffi::OsStr::from_bytes(b"\xFF.png");
-        std::fs::write(folder.path().join(name), "").unwrap();
-        let error = list(folder.path()).unwrap_err();
-        assert!(error.to_string().contains("not valid UTF-8"), "{error}");
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn links_count_as_what_they_lead_to() {
-        use std::os::unix::fs::symlink;
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("folder")).unwrap();
-        symlink(folder.path().join("folder"), folder.path().join("1.npy")).unwrap();
-        symlink(folder.path().join("nowhere"), folder.path().join("0.npy")).unwrap();
-        assert_eq!(list(folder.path()).unwrap(), (Kind::Arrays, vec!["0.npy".to_owned()]));
-    }
-}
+mod tests;

@@ -1,14 +1,17 @@
-//! Images: a folder of `.npy` arrays or of pictures, made ready for a network.
+//! Images: `.npy` arrays or pictures, made ready for a network.
 //!
 //! Every image leaves this module as `f32 [3, height, width]` in C order, all of one size, each
 //! value finite. [`Preprocessing`] says what was done to the values.
 
 mod configuration;
+mod decoder;
 mod error;
 mod folder;
 mod jpeg;
 mod listing;
+mod load;
 mod npy;
+mod passed_over;
 mod picture;
 mod preprocessing;
 mod resample;
@@ -16,5 +19,6 @@ mod stream;
 
 pub use configuration::ImageConfiguration;
 pub use error::{Fault, ImageError};
-pub use folder::{Image, ImageFolder, ImageRead};
+pub use folder::{Image, ImageFolder, ImageOptions, ImageRead};
+pub use passed_over::{Passed, PassedOver, Reason};
 pub use preprocessing::{IMAGENET_MEAN, IMAGENET_STD, Preprocessing};

@@ -1,30 +1,77 @@
 //! An image from an array of a `.npy` file.
 
+use half::f16;
 use ndarray::{Array3, ArrayD, Axis, Ix3};
 
 use super::Fault;
 use crate::files::npy::Values;
 use crate::geometry::ImageSize;
 
-/// The array as `[3, height, width]` in C order; `uint8` values as `v / 255`, floats as they are.
+/// Pixels that an array may have: above it, 3 channels of `f32` take more than 800 MB.
+pub(super) const MOST_PIXELS: usize = 1 << 26;
+
+/// An image from an array.
+#[derive(Debug)]
+pub(super) struct FromArray {
+    /// `[3, height, width]` in C order.
+    pub image: Array3<f32>,
+    /// Whether the values were integers, and are from 0 to 1 now.
+    pub scaled: bool,
+}
+
+/// The array as an image: `uint8` values as `v / 255`, `uint16` as `v / 65535`, other integers,
+/// which must be from 0 to 255, as `v / 255`, floats as they are.
 ///
 /// A 3-D array is `[channels, height, width]` if its first axis is 1 or 3 long, else
 /// `[height, width, channels]` if its last axis is. A 2-D array is `[height, width]`. One channel
 /// becomes three equal ones.
-pub(super) fn image_of(values: Values) -> Result<Array3<f32>, Fault> {
-    let dtype = values.dtype();
-    let values = match values {
-        Values::U8(bytes) => bytes.mapv(|v| f32::from(v) / 255.0),
-        other => other.into_f32().ok_or(Fault::Dtype(dtype))?,
-    };
+pub(super) fn image_of(values: Values) -> Result<FromArray, Fault> {
+    check_shape(values.shape())?;
     let shape = values.shape().to_vec();
-    let image = channels_first(values)
-        .filter(|image| {
-            let (_, height, width) = image.dim();
-            [height, width].iter().all(|side| (1..=ImageSize::MAX_SIDE).contains(side))
-        })
-        .ok_or(Fault::Shape(shape))?;
-    Ok(three_channels(image))
+    let (values, scaled) = floats(values)?;
+    let image = channels_first(values).ok_or(Fault::Shape(shape))?;
+    Ok(FromArray { image: three_channels(image), scaled })
+}
+
+/// Checks that an array of this shape is an image, before anything is read or converted.
+pub(super) fn check_shape(shape: &[usize]) -> Result<(), Fault> {
+    let ([height, width] | [1 | 3, height, width] | [height, width, 1 | 3]) = *shape else {
+        return Err(Fault::Shape(shape.to_vec()));
+    };
+    let sides = 1..=ImageSize::MAX_SIDE;
+    if !sides.contains(&height) || !sides.contains(&width) {
+        return Err(Fault::Shape(shape.to_vec()));
+    }
+    if height * width > MOST_PIXELS {
+        return Err(Fault::Pixels(shape.to_vec()));
+    }
+    Ok(())
+}
+
+/// The values as floats, and whether they were integers.
+fn floats(values: Values) -> Result<(ArrayD<f32>, bool), Fault> {
+    let dtype = values.dtype();
+    let integers = match values {
+        Values::U8(bytes) => return Ok((bytes.mapv(|v| f32::from(v) / 255.0), true)),
+        Values::U16(words) => {
+            let highest = words.iter().copied().max().unwrap_or(0);
+            if (1..=255).contains(&highest) {
+                return Err(Fault::Depth(highest.into()));
+            }
+            return Ok((words.mapv(|v| f32::from(v) / 65535.0), true));
+        }
+        Values::F16(array) => return Ok((array.mapv(f16::to_f32), false)),
+        Values::F32(array) => return Ok((array, false)),
+        Values::F64(array) => return Ok((array.mapv(|v| v as f32), false)),
+        // All others are integers.
+        other => other.into_i64().unwrap_or_default(),
+    };
+    let lowest = integers.iter().copied().min().unwrap_or(0);
+    let highest = integers.iter().copied().max().unwrap_or(0);
+    if lowest < 0 || highest > 255 {
+        return Err(Fault::Integers { dtype, lowest, highest });
+    }
+    Ok((integers.mapv(|v| v as f32 / 255.0), true))
 }
 
 /// The array with its axes in the order `[channels, height, width]`, of any memory layout.
@@ -50,7 +97,6 @@ fn three_channels(image: Array3<f32>) -> Array3<f32> {
 
 #[cfg(test)]
 mod tests {
-    use half::f16;
     use ndarray::{IxDyn, ShapeBuilder};
 
     use super::*;
@@ -78,7 +124,7 @@ mod tests {
                 (array(&[4, 5, 1], &|i| at(i[2], i[0], i[1])), 1),
                 (array(&[4, 5], &|i| at(0, i[0], i[1])), 1),
             ] {
-                let image = image_of(values).unwrap();
+                let image = image_of(values).unwrap().image;
                 assert_eq!(image, expected(channels));
                 assert!(image.is_standard_layout());
             }
@@ -89,23 +135,46 @@ mod tests {
     fn channels_first_wins_where_both_would_do() {
         let values =
             Values::F32(ArrayD::from_shape_fn(IxDyn(&[3, 4, 3]), |i| at(i[0], i[1], i[2])));
-        assert_eq!(image_of(values).unwrap().dim(), (3, 4, 3));
+        assert_eq!(image_of(values).unwrap().image.dim(), (3, 4, 3));
     }
 
     #[test]
-    fn bytes_are_scaled_and_floats_are_not() {
+    fn integers_are_scaled_and_floats_are_not() {
         let bytes = ArrayD::from_shape_vec(IxDyn(&[1, 3]), vec![0_u8, 51, 255]).unwrap();
-        let image = image_of(Values::U8(bytes.clone())).unwrap();
-        assert_eq!(image.index_axis(Axis(0), 2).as_slice().unwrap(), [0.0, 0.2, 1.0]);
-        let floats = [0.0_f32, 51.0, 255.0];
-        for values in [
-            Values::F16(bytes.mapv(|v| f16::from_f32(f32::from(v)))),
-            Values::F32(bytes.mapv(f32::from)),
-            Values::F64(bytes.mapv(f64::from)),
+        for (values, expected, scaled) in [
+            (Values::U8(bytes.clone()), [0.0, 0.2, 1.0], true),
+            (Values::I8(bytes.mapv(|v| (v / 2) as i8)), [0.0, 25.0 / 255.0, 127.0 / 255.0], true),
+            (Values::U16(bytes.mapv(|v| u16::from(v) * 257)), [0.0, 0.2, 1.0], true),
+            (Values::I16(bytes.mapv(i16::from)), [0.0, 0.2, 1.0], true),
+            (Values::U32(bytes.mapv(u32::from)), [0.0, 0.2, 1.0], true),
+            (Values::I32(bytes.mapv(i32::from)), [0.0, 0.2, 1.0], true),
+            (Values::U64(bytes.mapv(u64::from)), [0.0, 0.2, 1.0], true),
+            (Values::I64(bytes.mapv(i64::from)), [0.0, 0.2, 1.0], true),
+            (Values::F16(bytes.mapv(|v| f16::from_f32(f32::from(v)))), [0.0, 51.0, 255.0], false),
+            (Values::F32(bytes.mapv(f32::from)), [0.0, 51.0, 255.0], false),
+            (Values::F64(bytes.mapv(f64::from)), [0.0, 51.0, 255.0], false),
         ] {
-            let image = image_of(values).unwrap();
-            assert_eq!(image.index_axis(Axis(0), 2).as_slice().unwrap(), floats);
+            let found = image_of(values).unwrap();
+            assert_eq!(found.image.index_axis(Axis(0), 2).as_slice().unwrap(), expected);
+            assert_eq!(found.scaled, scaled);
         }
+    }
+
+    #[test]
+    fn integers_that_are_no_pixels_are_refused() {
+        let error = |values| image_of(values).unwrap_err().to_string();
+        let array =
+            |values: [i64; 2]| ArrayD::from_shape_vec(IxDyn(&[1, 2]), values.into()).unwrap();
+        let words = array([0, 255]).mapv(|v| v as u16);
+        assert!(
+            error(Values::U16(words)).contains("its highest is 255; if they count from 0 to 255")
+        );
+        assert!(image_of(Values::U16(ArrayD::zeros(IxDyn(&[3, 24, 24])))).is_ok());
+        let message = error(Values::I64(array([-1, 256])));
+        assert!(
+            message.contains("int64 and its values range from -1 to 256; expected 0 to"),
+            "{message}"
+        );
     }
 
     #[test]
@@ -123,17 +192,7 @@ mod tests {
             let error = image_of(Values::F32(ArrayD::zeros(IxDyn(shape)))).unwrap_err();
             assert!(error.to_string().contains(&format!("its shape is {shape:?}")), "{error}");
         }
-    }
-
-    #[test]
-    fn integers_other_than_bytes_are_refused() {
-        for values in [
-            Values::I32(ArrayD::zeros(IxDyn(&[3, 4, 5]))),
-            Values::I64(ArrayD::zeros(IxDyn(&[3, 4, 5]))),
-        ] {
-            let dtype = values.dtype();
-            let error = image_of(values).unwrap_err();
-            assert!(matches!(error, Fault::Dtype(found) if found == dtype), "{error}");
-        }
+        let error = check_shape(&[3, 9000, 9000]).unwrap_err().to_string();
+        assert!(error.contains("more than the"), "{error}");
     }
 }

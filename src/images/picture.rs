@@ -1,16 +1,30 @@
-//! Decoding of PNG and JPEG files to 8-bit RGB.
+//! Decoding of picture files to 8-bit RGB.
 
 use std::io::Cursor;
 
-use image::{DynamicImage, ImageError, ImageFormat, ImageReader, Limits};
+use image::error::{LimitError, LimitErrorKind};
+use image::{DynamicImage, ImageDecoder as _, ImageError, ImageFormat, ImageReader, Limits};
 use ndarray::Array3;
 
-use super::{Fault, jpeg};
+use super::{Fault, decoder, jpeg};
 use crate::geometry::ImageSize;
 
-/// Bytes that a decoded picture may take: about 179 million RGB pixels, where Pillow too refuses
-/// to go on.
+/// Bytes that a decoder may take.
 const MOST_BYTES: u64 = 512 << 20;
+
+/// Pixels that a picture may have, as many as take [`MOST_BYTES`] in RGB; Pillow too refuses to
+/// go on there.
+pub(super) const MOST_PIXELS: usize = MOST_BYTES as usize / 3;
+
+/// The formats that are read.
+const FORMATS: [ImageFormat; 6] = [
+    ImageFormat::Png,
+    ImageFormat::Jpeg,
+    ImageFormat::WebP,
+    ImageFormat::Bmp,
+    ImageFormat::Tiff,
+    ImageFormat::Gif,
+];
 
 /// An 8-bit RGB picture.
 pub(super) struct Picture {
@@ -21,7 +35,8 @@ pub(super) struct Picture {
 }
 
 impl Picture {
-    /// Decodes the bytes of a PNG or JPEG file. The content counts, not the file's name.
+    /// Decodes the bytes of a PNG, JPEG, WebP, BMP, TIFF or GIF file with at most `most` pixels.
+    /// The content counts, not the file's name; of several frames the first is taken.
     ///
     /// As in Pillow's `convert("RGB")`: grey becomes three equal channels, alpha is dropped (not
     /// blended), a palette is looked up, and 16-bit colours keep their high byte. 16-bit grey
@@ -30,7 +45,7 @@ impl Picture {
     ///
     /// PNG pixels are exact. JPEG pixels can be a few levels off Pillow's where colours are
     /// subsampled, since decoders are free in how they interpolate.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Fault> {
+    pub fn decode(bytes: &[u8], most: usize) -> Result<Self, Fault> {
         if bytes.is_empty() {
             return Err(Fault::Empty);
         }
@@ -38,16 +53,31 @@ impl Picture {
             .with_guessed_format()
             .map_err(|error| Fault::Decode(error.into()))?;
         match reader.format() {
-            Some(ImageFormat::Png) => {}
-            Some(ImageFormat::Jpeg) if jpeg::is_whole(bytes) => {}
-            Some(ImageFormat::Jpeg) => return Err(Fault::CutShort),
+            Some(ImageFormat::Jpeg) if !jpeg::is_whole(bytes) => return Err(Fault::CutShort),
+            Some(format) if FORMATS.contains(&format) => {}
             _ => return Err(Fault::Format),
         }
         reader.limits(limits());
-        match reader.decode() {
-            Ok(picture) => Self::from_any(picture),
-            Err(ImageError::Limits(_)) => Err(Fault::TooLarge),
-            Err(error) => Err(Fault::Decode(error)),
+        let decoded = decoder::caught(|| {
+            let mut decoder = reader.into_decoder()?;
+            let (width, height) = decoder.dimensions();
+            let (width, height) = (width as usize, height as usize);
+            if width == 0 || height == 0 {
+                return Ok(None);
+            }
+            if width.saturating_mul(height) > most || decoder.total_bytes() > MOST_BYTES {
+                let kind = LimitErrorKind::DimensionError;
+                return Err(ImageError::Limits(LimitError::from_kind(kind)));
+            }
+            decoder.set_limits(limits())?;
+            DynamicImage::from_decoder(decoder).map(Some)
+        });
+        match decoded {
+            Ok(Ok(Some(picture))) => Self::from_any(picture),
+            Ok(Ok(None)) => Err(Fault::NoPixels),
+            Ok(Err(ImageError::Limits(_))) => Err(Fault::TooLarge),
+            Ok(Err(error)) => Err(Fault::Decode(error)),
+            Err(panic) => Err(Fault::Decoder(panic)),
         }
     }
 
@@ -62,7 +92,7 @@ impl Picture {
             DynamicImage::ImageLumaA16(p) => (2, high_bytes(&p)),
             DynamicImage::ImageRgb16(p) => (3, high_bytes(&p)),
             DynamicImage::ImageRgba16(p) => (4, high_bytes(&p)),
-            _ => return Err(Fault::Format),
+            _ => return Err(Fault::Samples),
         };
         let rgb = samples
             .chunks_exact(channels)

@@ -45,13 +45,20 @@ pub enum Preprocessing {
         /// Standard deviation of each channel; finite and above 0.
         std: [f32; 3],
     },
+    /// As [`Preprocessing::Imagenet`], with these constants: pictures are resized and cropped.
+    Cropped {
+        /// Mean of each channel; finite.
+        mean: [f32; 3],
+        /// Standard deviation of each channel; finite and above 0.
+        std: [f32; 3],
+    },
 }
 
 impl Preprocessing {
-    /// The preprocessings that can be chosen by name; [`Preprocessing::Custom`] needs numbers.
+    /// The preprocessings that can be chosen by name; the others need numbers.
     pub const NAMED: [Self; 4] = [Self::None, Self::Imagenet, Self::Unit, Self::Standardize];
 
-    /// The name: `none`, `imagenet`, `unit`, `standardize` or `custom`.
+    /// The name: `none`, `imagenet`, `unit`, `standardize`, `custom` or `cropped`.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::None => "none",
@@ -59,24 +66,44 @@ impl Preprocessing {
             Self::Unit => "unit",
             Self::Standardize => "standardize",
             Self::Custom { .. } => "custom",
+            Self::Cropped { .. } => "cropped",
+        }
+    }
+
+    /// Whether pictures are resized and cropped to the size wanted.
+    pub const fn resizes(&self) -> bool {
+        matches!(self, Self::Imagenet | Self::Cropped { .. })
+    }
+
+    /// The mean and the standard deviation of each channel, where these are the preprocessing's
+    /// own.
+    const fn constants(&self) -> Option<([f32; 3], [f32; 3])> {
+        match self {
+            Self::Custom { mean, std } | Self::Cropped { mean, std } => Some((*mean, *std)),
+            _ => None,
         }
     }
 
     /// The preprocessing that was shown as `text`, by [`Display`](fmt::Display); `None` if none
     /// was.
     pub fn shown_as(text: &str) -> Option<Self> {
-        let Some(constants) = text.strip_prefix("custom (mean ") else { return text.parse().ok() };
+        let Some((name, constants)) = text.split_once(" (mean ") else { return text.parse().ok() };
         let (mean, std) = constants.strip_suffix(')')?.split_once(", std ")?;
         let three = |text| serde_json::from_str::<[f32; 3]>(text).ok();
-        Some(Self::Custom { mean: three(mean)?, std: three(std)? })
+        let (mean, std) = (three(mean)?, three(std)?);
+        match name {
+            "custom" => Some(Self::Custom { mean, std }),
+            "cropped" => Some(Self::Cropped { mean, std }),
+            _ => None,
+        }
     }
 
-    /// Checks the constants of [`Preprocessing::Custom`]; the others cannot be wrong.
+    /// Checks the preprocessing's own constants, where it has any.
     ///
     /// # Errors
     /// [`ImageError::Constant`].
     pub fn check(&self) -> Result<(), ImageError> {
-        let Self::Custom { mean, std } = self else { return Ok(()) };
+        let Some((mean, std)) = self.constants() else { return Ok(()) };
         let wrong =
             |constant, value: f32, channel| Err(ImageError::Constant { constant, value, channel });
         for channel in 0..3 {
@@ -88,6 +115,25 @@ impl Preprocessing {
             }
         }
         Ok(())
+    }
+
+    /// Checks that own constants are for values from 0 to 1, as those of pictures and of integer
+    /// arrays are.
+    ///
+    /// # Errors
+    /// [`Fault::Constants`], of constants for values from 0 to 255.
+    pub(super) fn check_scale(&self) -> Result<(), Fault> {
+        let Some((mean, std)) = self.constants() else { return Ok(()) };
+        let (mean, std) = (mean.iter().any(|mean| mean.abs() > 1.0), std.iter().any(|&s| s > 2.0));
+        if mean || std { Err(Fault::Constants(*self)) } else { Ok(()) }
+    }
+
+    /// The arguments of the same constants for values from 0 to 1 in the place of 0 to 255.
+    pub(super) fn divided(&self) -> String {
+        let (mean, std) = self.constants().unwrap_or_default();
+        let numbers =
+            |constants: [f32; 3]| constants.map(|c| format!("{:.4}", c / 255.0)).join(",");
+        format!("--mean {} --std {}", numbers(mean), numbers(std))
     }
 
     /// Applies the value part to an image `[3, height, width]`, in place. Resizing and cropping,
@@ -105,7 +151,7 @@ impl Preprocessing {
                 image.mapv_inplace(|v| 2.0 * v - 1.0);
             }
             Self::Standardize => standardize(image),
-            Self::Custom { mean, std } => {
+            Self::Custom { mean, std } | Self::Cropped { mean, std } => {
                 normalize(image, mean, std);
                 // A large value over a small deviation can overflow.
                 check_finite(image, " after preprocessing")?;
@@ -126,7 +172,9 @@ impl Preprocessing {
 impl fmt::Display for Preprocessing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Custom { mean, std } => write!(f, "custom (mean {mean:?}, std {std:?})"),
+            Self::Custom { mean, std } | Self::Cropped { mean, std } => {
+                write!(f, "{} (mean {mean:?}, std {std:?})", self.name())
+            }
             named => f.write_str(named.name()),
         }
     }
@@ -214,7 +262,11 @@ mod tests {
         assert_eq!(custom.to_string(), "custom (mean [0.5, 0.25, 0.0], std [0.5, 1.0, 2.0])");
         let custom = Preprocessing::Custom { mean: [0.1, -1e-9, 3.0e7], std: [0.3, 1.0, 1e-3] };
         assert_eq!(Preprocessing::shown_as(&custom.to_string()), Some(custom));
+        let cropped = Preprocessing::Cropped { mean: [0.1, -1e-9, 3.0e7], std: [0.3, 1.0, 1e-3] };
+        assert!(cropped.to_string().starts_with("cropped (mean [0.1, "), "{cropped}");
+        assert_eq!(Preprocessing::shown_as(&cropped.to_string()), Some(cropped));
         assert_eq!(Preprocessing::shown_as("custom (mean [0.1], std [1, 1, 1])"), None);
+        assert_eq!(Preprocessing::shown_as("other (mean [0, 0, 0], std [1, 1, 1])"), None);
     }
 
     #[test]
@@ -313,6 +365,25 @@ mod tests {
         ] {
             let error = custom(mean, std).check().unwrap_err().to_string();
             assert!(error.contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn constants_for_0_to_255_are_refused_for_values_of_0_to_1() {
+        let caffe = Preprocessing::Custom { mean: [123.68, 116.78, 103.94], std: [1.0; 3] };
+        let error = caffe.check_scale().unwrap_err().to_string();
+        assert!(
+            error.contains("from 0 to 1") && error.contains("divide its numbers by 255"),
+            "{error}"
+        );
+        let remedy = "--mean 0.4850,0.4580,0.4076 --std 0.0039,0.0039,0.0039";
+        assert!(error.ends_with(remedy), "{error}");
+        let std = Preprocessing::Cropped { mean: [0.5; 3], std: [58.4; 3] };
+        assert!(std.check_scale().is_err());
+        for fine in [[0.485, 0.456, 0.406], [0.0; 3], [-1.0; 3]] {
+            for std in [[0.229; 3], [1.0; 3], [1.0 / 255.0; 3]] {
+                assert!(Preprocessing::Custom { mean: fine, std }.check_scale().is_ok());
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a sweep's blocks depend on, and how it is cut into them.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::manifest::VerificationRecord;
@@ -10,7 +11,7 @@ use crate::engine::EngineName;
 use crate::files::Digest;
 use crate::geometry::{Deposit, FrameRule, GridRule};
 use crate::images::ImageConfiguration;
-use crate::network::ModelConfiguration;
+use crate::network::{MAX_CHANNELS, ModelConfiguration};
 
 /// What a sweep keeps beside its blocks.
 pub type StoredSweep = Stored<SweepConfiguration, SweepAbout>;
@@ -75,6 +76,7 @@ pub struct LayerConfiguration {
     /// The framework's name of it.
     pub name: String,
     /// Its units.
+    #[serde(deserialize_with = "units")]
     pub units: usize,
     /// The units to sweep, ascending; `null` where it is all.
     pub swept: Option<Vec<usize>>,
@@ -143,6 +145,16 @@ const BYTES: u64 = 64 << 20;
 pub fn units_a_block(presentations: u64, rf: usize, planes: usize) -> usize {
     let bytes = 2 * (planes * rf * rf * size_of::<f64>()) as u64;
     (PRESENTATIONS / presentations.max(1)).min(BYTES / bytes.max(1)).max(1) as usize
+}
+
+/// Reads a layer's number of units: no more than a network can have.
+fn units<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let units = usize::deserialize(deserializer)?;
+    if units > MAX_CHANNELS {
+        let problem = format!("a layer of {units} units; expected at most {MAX_CHANNELS}");
+        return Err(D::Error::custom(problem));
+    }
+    Ok(units)
 }
 
 impl LayerConfiguration {

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{SweepAbout, SweepConfiguration};
-use crate::files::{Digest, FileError, read_bytes, remove_file, write_json};
+use crate::files::{Digest, FileError, read_json_bytes, remove_file, write_json};
 use crate::sweep::Verification;
 
 /// The manifest of a folder of maps; `docs/formats.md` explains each field.
@@ -115,7 +115,7 @@ impl Manifest {
         if !path.exists() {
             return Ok(None);
         }
-        let read: Option<Self> = serde_json::from_slice(&read_bytes(&path)?).ok();
+        let read: Option<Self> = serde_json::from_slice(&read_json_bytes(&path)?).ok();
         let ours = |read: &Self| read.format == Self::FORMAT && read.version == Self::VERSION;
         Ok(read.filter(ours))
     }

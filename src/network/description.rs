@@ -1,12 +1,20 @@
 //! Networks described in a JSON file (`docs/formats.md`).
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Input, Layer, LayerId, Network, NetworkError, Op};
-use crate::files::{FileError, read_bytes};
+use super::{Input, Layer, LayerId, MAX_LAYERS, Network, NetworkError, Op};
+use crate::files::{FileError, read_at_most};
+
+/// The longest description read, in bytes.
+const MAX_BYTES: u64 = 4 << 20;
+
+/// What a description looks like, for messages.
+const EXAMPLE: &str =
+    r#"{"name": "small", "layers": [{"op": "conv", "out_channels": 8, "kernel": 3}]}"#;
 
 /// The name by which a layer takes the image as its input.
 pub(super) const IMAGE: &str = "image";
@@ -35,12 +43,10 @@ impl Network {
     /// Reads a model description.
     fn described_in(path: &Path) -> Result<Self, NetworkError> {
         let found = |error: FileError| NetworkError::Description(error.to_string());
-        let bytes = read_bytes(path).map_err(found)?;
+        let bytes = read_at_most(path, MAX_BYTES).map_err(found)?;
         Self::from_description(&bytes).map_err(|error| {
-            found(FileError::content(
-                path,
-                format!("not a model description: {error} (docs/formats.md shows one)"),
-            ))
+            let problem = format!("not a model description: {error} (docs/formats.md tells all)");
+            found(FileError::content(path, problem))
         })
     }
 
@@ -49,11 +55,17 @@ impl Network {
     /// # Errors
     /// Text that is no such description, and all of [`Network::new`].
     pub fn from_description(json: &[u8]) -> Result<Self, NetworkError> {
-        let Description { name, layers } = serde_json::from_slice(json)
-            .map_err(|error| NetworkError::Description(error.to_string()))?;
+        let Description { name, layers } =
+            serde_json::from_slice(json).map_err(|error| not_described(&error))?;
+        if layers.len() > MAX_LAYERS {
+            let problem = format!("{} layers; at most {MAX_LAYERS} are read", layers.len());
+            return Err(NetworkError::Description(problem));
+        }
         let mut named: Vec<Layer> = Vec::with_capacity(layers.len());
+        let mut before = HashMap::with_capacity(layers.len());
         for (place, fields) in layers.into_iter().enumerate() {
-            let layer = layer(place, fields, &named)?;
+            let layer = layer(place, fields, &before)?;
+            before.entry(layer.name.clone()).or_insert(LayerId(place));
             named.push(layer);
         }
         Self::new(name, named)
@@ -84,6 +96,16 @@ impl Network {
     }
 }
 
+/// Why a text is no description.
+fn not_described(error: &serde_json::Error) -> NetworkError {
+    let expected = if error.is_data() {
+        format!("expected an object with `name`, a text, and `layers`, a list, such as {EXAMPLE}")
+    } else {
+        format!("expected JSON such as {EXAMPLE}")
+    };
+    NetworkError::Description(format!("{error}; {expected}"))
+}
+
 /// What a layer at `place` is computed from where its description does not tell.
 fn layer_before(place: usize) -> Input {
     place.checked_sub(1).map_or(Input::Image, |id| Input::Layer(LayerId(id)))
@@ -93,7 +115,7 @@ fn layer_before(place: usize) -> Input {
 fn layer(
     place: usize,
     mut fields: Map<String, Value>,
-    before: &[Layer],
+    before: &HashMap<String, LayerId>,
 ) -> Result<Layer, NetworkError> {
     let name = match fields.remove("name") {
         Some(Value::String(name)) => name,
@@ -104,8 +126,8 @@ fn layer(
         }
     };
     let wrong = |problem: String| NetworkError::Layer { layer: name.clone(), problem };
-    let find = |asked: &str| match before.iter().position(|layer| layer.name == asked) {
-        Some(id) => Ok(Input::Layer(LayerId(id))),
+    let find = |asked: &str| match before.get(asked) {
+        Some(&id) => Ok(Input::Layer(id)),
         None if asked == IMAGE => Ok(Input::Image),
         None => Err(wrong(format!("its input `{asked}` is no layer before it"))),
     };

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 
 use super::LayerId;
+use super::weights::MAX_ELEMENTS;
 use crate::geometry::{ImageSize, Slide};
 
 /// A named layer.
@@ -178,7 +179,15 @@ impl Op {
                 Some(other) => Err(format!("it adds {} channels and {other}", inputs[0])),
                 None => Ok(inputs[0]),
             },
-            Self::Concat => Ok(inputs.iter().sum()),
+            Self::Concat => {
+                let channels = inputs.iter().fold(0, |sum: usize, &more| sum.saturating_add(more));
+                if channels > MAX_CHANNELS {
+                    return Err(format!(
+                        "it has {channels} channels; at most {MAX_CHANNELS} are read"
+                    ));
+                }
+                Ok(channels)
+            }
         }
     }
 }
@@ -186,6 +195,9 @@ impl Op {
 /// The largest number that a layer's description may hold: far beyond any network, and small
 /// enough that no shape arithmetic overflows.
 const LARGEST: usize = 1 << 16;
+
+/// The most channels, and so units, that a layer may have.
+pub const MAX_CHANNELS: usize = LARGEST;
 
 fn check_window(kernel: usize, stride: usize, padding: usize) -> Result<(), String> {
     for (what, value, least) in
@@ -223,6 +235,18 @@ impl Convolution {
             return Err(format!(
                 "its {} groups do not divide its {inputs} input and {} output channels",
                 self.groups, self.out_channels
+            ));
+        }
+        let weights = [inputs / self.groups, self.kernel, self.kernel]
+            .iter()
+            .fold(self.out_channels, |product, &factor| product.saturating_mul(factor));
+        if weights > MAX_ELEMENTS {
+            return Err(format!(
+                "its {} filters of {} channels and {kernel}×{kernel} taps have more than \
+                 {MAX_ELEMENTS} weights",
+                self.out_channels,
+                inputs / self.groups,
+                kernel = self.kernel
             ));
         }
         Ok(())

@@ -12,15 +12,17 @@ pub mod weights;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use thiserror::Error;
 
 use crate::error::{ErrorKind, HasKind};
-use crate::files::Digest;
+use crate::files::{Digest, escaped, needs_escaping};
 use crate::geometry::{GeometryError, ImageSize, Projection, Slide};
 
 pub use configuration::ModelConfiguration;
-pub use layer::{Convolution, Input, Layer, LocalResponseNorm, MaxPool, Op};
+pub use layer::{Convolution, Input, Layer, LocalResponseNorm, MAX_CHANNELS, MaxPool, Op};
 pub use model::{Filters, Model, ModelError};
 pub use presets::PRESETS;
 
@@ -34,7 +36,7 @@ const LARGEST_FIELD: usize = 1 << 20;
 #[derive(Debug, Error)]
 pub enum NetworkError {
     /// A layer's own numbers do not work.
-    #[error("layer `{layer}`: {problem}")]
+    #[error("layer `{}`: {}", escaped(layer), escaped(problem))]
     Layer {
         /// The layer's name.
         layer: String,
@@ -42,7 +44,7 @@ pub enum NetworkError {
         problem: String,
     },
     /// A network description that cannot be read.
-    #[error("{0}")]
+    #[error("{}", escaped(.0))]
     Description(String),
     /// Joined branches that see the image in different steps.
     #[error("layer `{layer}`: {source}")]
@@ -104,10 +106,19 @@ impl HasKind for NetworkError {
     }
 }
 
+/// The most layers that a network may have.
+pub const MAX_LAYERS: usize = 1 << 14;
+
+/// The longest name of a network or a layer, in bytes.
+const MAX_NAME: usize = 1024;
+
+/// How many names an error tells of.
+const NAMES_SHOWN: usize = 64;
+
 /// The most values that a layer's output may have: 8 GiB of them.
 const LARGEST_OUTPUT: usize = 1 << 31;
 
-/// A layer of one network: its place in the order of computation.
+/// A layer of one network: its index in the order of computation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct LayerId(pub usize);
 
@@ -118,6 +129,9 @@ pub struct Network {
     layers: Vec<Layer>,
     channels: Vec<usize>,
     projections: Vec<Projection>,
+    by_name: HashMap<String, LayerId>,
+    /// The convolutions, in order.
+    convolutions: Vec<LayerId>,
 }
 
 impl Network {
@@ -127,11 +141,22 @@ impl Network {
     /// Names that are not unique, inputs that do not come before, numbers that do not work
     /// together, and what is not supported.
     pub fn new(name: impl Into<String>, layers: Vec<Layer>) -> Result<Self, NetworkError> {
+        let name = name.into();
+        if let Some(problem) = name_problem(&name) {
+            let name = name_start(&name);
+            return Err(NetworkError::Description(format!("network `{name}`: {problem}")));
+        }
+        if layers.len() > MAX_LAYERS {
+            let problem = format!("it has {} layers; at most {MAX_LAYERS} are read", layers.len());
+            return Err(NetworkError::Description(format!("{name}: {problem}")));
+        }
         let mut network = Self {
-            name: name.into(),
+            name,
             layers: Vec::with_capacity(layers.len()),
             channels: Vec::with_capacity(layers.len()),
             projections: Vec::with_capacity(layers.len()),
+            by_name: HashMap::with_capacity(layers.len()),
+            convolutions: Vec::new(),
         };
         for layer in layers {
             network.push(layer)?;
@@ -147,30 +172,30 @@ impl Network {
     /// A layer may not have the short name of another: `conv2` must mean one layer.
     fn check_short_names(&self) -> Result<(), NetworkError> {
         for (id, _) in self.convolutions() {
-            let short = self.short_name(id);
-            let other = (0..self.layers.len())
-                .find(|&other| LayerId(other) != id && self.layers[other].name == short);
-            if let Some(other) = other {
+            if let Some(&other) = self.by_name.get(&self.short_name(id))
+                && other != id
+            {
                 let problem = format!(
                     "that is the short name of convolution `{}`; name it differently",
                     self.layer(id).name
                 );
-                return Err(NetworkError::Layer {
-                    layer: self.layers[other].name.clone(),
-                    problem,
-                });
+                return Err(NetworkError::Layer { layer: self.layer(other).name.clone(), problem });
             }
         }
         Ok(())
     }
 
     fn push(&mut self, layer: Layer) -> Result<(), NetworkError> {
-        let problem =
-            |problem: String| Err(NetworkError::Layer { layer: layer.name.clone(), problem });
+        let problem = |problem: String| {
+            Err(NetworkError::Layer { layer: name_start(&layer.name).to_owned(), problem })
+        };
         if layer.name.is_empty() || layer.name == description::IMAGE {
             return problem("a layer needs a name, other than that of the image".into());
         }
-        if self.layers.iter().any(|other| other.name == layer.name) {
+        if let Some(found) = name_problem(&layer.name) {
+            return problem(found);
+        }
+        if self.by_name.contains_key(&layer.name) {
             return problem("another layer has the same name".into());
         }
         if let Some(Input::Layer(LayerId(id))) =
@@ -203,6 +228,11 @@ impl Network {
                 projection.size, projection.step
             ));
         }
+        let id = LayerId(self.layers.len());
+        if matches!(layer.op, Op::Conv(_)) {
+            self.convolutions.push(id);
+        }
+        self.by_name.insert(layer.name.clone(), id);
         self.projections.push(projection);
         self.channels.push(channels);
         self.layers.push(layer);
@@ -250,17 +280,17 @@ impl Network {
 
     /// The convolutions, in order: `conv1`, `conv2`, …
     pub fn convolutions(&self) -> impl Iterator<Item = (LayerId, &Convolution)> {
-        self.layers.iter().enumerate().filter_map(|(id, layer)| match &layer.op {
-            Op::Conv(convolution) => Some((LayerId(id), convolution)),
+        self.convolutions.iter().filter_map(|&id| match &self.layer(id).op {
+            Op::Conv(convolution) => Some((id, convolution)),
             _ => None,
         })
     }
 
     /// A convolution's short name, `conv1`, `conv2`, …; of another layer, its own name.
     pub fn short_name(&self, id: LayerId) -> String {
-        match self.convolutions().position(|(other, _)| other == id) {
-            Some(place) => format!("conv{}", place + 1),
-            None => self.layer(id).name.clone(),
+        match self.convolutions.binary_search(&id) {
+            Ok(position) => format!("conv{}", position + 1),
+            Err(_) => self.layer(id).name.clone(),
         }
     }
 
@@ -273,7 +303,11 @@ impl Network {
             let names = self
                 .convolutions()
                 .map(|(id, _)| format!("{} ({})", self.short_name(id), self.layer(id).name));
-            names.collect::<Vec<_>>().join(", ")
+            let known = names.take(NAMES_SHOWN).collect::<Vec<_>>().join(", ");
+            match self.convolutions.len().checked_sub(NAMES_SHOWN) {
+                Some(more @ 1..) => format!("{known} and {more} more"),
+                _ => known,
+            }
         };
         if let Some((id, _)) = self
             .convolutions()
@@ -282,11 +316,11 @@ impl Network {
             return Ok(id);
         }
         let (network, asked) = (self.name.clone(), name.to_owned());
-        Err(match self.layers.iter().find(|layer| layer.name == name) {
-            Some(layer) => NetworkError::NotConvolution {
+        Err(match self.by_name.get(name) {
+            Some(&id) => NetworkError::NotConvolution {
                 network,
                 asked,
-                kind: layer.op.kind(),
+                kind: self.layer(id).op.kind(),
                 known: known(),
             },
             None => NetworkError::UnknownLayer { network, asked, known: known() },
@@ -360,8 +394,29 @@ impl Network {
         let sizes = self.sizes(image, last)?;
         let counts = self.convolutions().take_while(|&(id, _)| id <= last).map(|(id, conv)| {
             let inputs = self.channels_of(self.layer(id).inputs[0]) / conv.groups;
-            (sizes[id.0].area() * conv.out_channels * inputs * conv.kernel * conv.kernel) as u64
+            let positions = (sizes[id.0].area() * conv.out_channels) as u64;
+            positions.saturating_mul((inputs * conv.kernel * conv.kernel) as u64)
         });
-        Ok(counts.sum())
+        Ok(counts.fold(0, u64::saturating_add))
+    }
+}
+
+/// What is wrong with a name, if anything is.
+fn name_problem(name: &str) -> Option<String> {
+    if name.len() > MAX_NAME {
+        return Some(format!("its name has {} bytes; at most {MAX_NAME} are read", name.len()));
+    }
+    needs_escaping(name).then(|| {
+        "its name has characters that are not shown (control characters or directions of \
+         writing); use letters, digits, dots and underscores"
+            .into()
+    })
+}
+
+/// The beginning of a name, short enough for a message.
+fn name_start(name: &str) -> &str {
+    match name.char_indices().nth(MAX_NAME / 16) {
+        Some((end, _)) if name.len() > MAX_NAME => &name[..end],
+        _ => name,
     }
 }

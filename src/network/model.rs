@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::weights::{self, Tensor, WeightsError};
 use super::{LayerId, Network};
 use crate::error::{ErrorKind, HasKind};
-use crate::files::{Digest, FileError, digest_of};
+use crate::files::{Digest, FileError, digest_of, shown};
 
 /// What can be wrong with the weights of a network.
 #[derive(Debug, Error)]
@@ -23,7 +23,7 @@ pub enum ModelError {
     #[error(
         "{}: tensor `{tensor}` (shape {expected:?}) of {network} is missing; \
          is this a state dict of {network}?",
-        path.display()
+        shown(path)
     )]
     Missing {
         /// The weight file.
@@ -36,10 +36,7 @@ pub enum ModelError {
         expected: Vec<usize>,
     },
     /// A tensor has another shape than the network says.
-    #[error(
-        "{}: tensor `{tensor}` has shape {found:?}; {network} needs {expected:?}",
-        path.display()
-    )]
+    #[error("{}: tensor `{tensor}` has shape {found:?}; {network} needs {expected:?}", shown(path))]
     Misshapen {
         /// The weight file.
         path: PathBuf,

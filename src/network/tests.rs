@@ -150,3 +150,75 @@ fn filters_that_do_not_fit_are_refused() {
     assert!(Model::new(network(), vec![filters(162, 0)]).is_err());
     assert!(Model::new(network(), vec![]).is_err());
 }
+
+#[test]
+fn thousands_of_layers_take_no_time_and_more_are_refused() {
+    let start = std::time::Instant::now();
+    let layers = |count: usize| {
+        let layer = |n: usize| {
+            format!(r#"{{"name": "l{n}", "op": "conv", "out_channels": 1, "kernel": 1}}"#)
+        };
+        let layers: Vec<String> = (0..count).map(layer).collect();
+        described(&format!(r#"{{"name": "deep", "layers": [{}]}}"#, layers.join(",")))
+    };
+    let network = layers(MAX_LAYERS).unwrap();
+    assert_eq!(network.convolutions().count(), MAX_LAYERS);
+    let names: Vec<String> = network.convolutions().map(|(id, _)| network.short_name(id)).collect();
+    assert_eq!(names.last().unwrap(), &format!("conv{MAX_LAYERS}"));
+    let unknown = network.convolution("absent").unwrap_err().to_string();
+    assert!(unknown.ends_with("conv64 (l63) and 16320 more"), "{unknown}");
+    let error = layers(30_000).unwrap_err().to_string();
+    assert!(error.contains("30000 layers; at most 16384 are read"), "{error}");
+    assert!(start.elapsed() < std::time::Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[test]
+fn names_that_no_table_could_show_are_refused() {
+    let named =
+        |name: &str| format!(r#"{{"name": {name}, "op": "conv", "out_channels": 6, "kernel": 3}}"#);
+    let long = refused(&named(&format!("\"{}\"", "n".repeat(65_536))));
+    assert!(long.contains("its name has 65536 bytes; at most 1024 are read"), "{long}");
+    assert!(long.len() < 200, "{long}");
+    for name in [r#""\u001b[2Ja""#, r#""a\nb""#, r#""a\u202eb""#, r#""\u009b31m""#] {
+        let message = refused(&named(name));
+        assert!(message.contains("characters that are not shown"), "{message}");
+        assert!(!message.contains(['\u{1b}', '\n', '\u{202e}', '\u{9b}']), "{message:?}");
+    }
+    let network = format!(r#"{{"name": "\u001b[31mred", "layers": [{CONV}]}}"#);
+    let message = described(&network).unwrap_err().to_string();
+    assert!(message.starts_with(r"network `\u{1b}[31mred`: its name has"), "{message}");
+}
+
+#[test]
+fn numbers_whose_product_overflows_are_refused() {
+    let message = refused(
+        r#"{"op": "conv", "out_channels": 65536, "kernel": 1},
+           {"op": "conv", "out_channels": 65536, "kernel": 65536}"#,
+    );
+    assert!(message.contains("have more than 268435456 weights"), "{message}");
+    let mut layers = vec![CONV.to_owned(), r#"{"name": "c0", "op": "relu"}"#.to_owned()];
+    for n in 1..=64 {
+        let before = n - 1;
+        layers.push(format!(
+            r#"{{"name": "c{n}", "op": "concat", "inputs": ["c{before}", "c{before}"]}}"#
+        ));
+    }
+    let message = refused(&layers.join(","));
+    assert!(message.contains("layer `c14`: it has 98304 channels; at most 65536"), "{message}");
+}
+
+#[test]
+fn a_text_that_is_no_description_is_told_what_was_expected() {
+    for (text, words) in [
+        ("", ["EOF while parsing", "expected JSON such as {\"name\""]),
+        (
+            "[1, 2]",
+            ["invalid type", "expected an object with `name`, a text, and `layers`, a list"],
+        ),
+        (r#"{"name": 3, "layers": []}"#, ["invalid type: integer `3`", "`layers`, a list"]),
+        (r#"{"layers": []}"#, ["missing field `name`", "`layers`, a list"]),
+    ] {
+        let message = described(text).unwrap_err().to_string();
+        assert!(words.iter().all(|word| message.contains(word)), "{message}");
+    }
+}

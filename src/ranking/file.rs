@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array3, Ix3};
 
 use super::{Entry, LayerRanking, RankingError, UnitRanking};
-use crate::files::FileError;
-use crate::files::npy::{self, Values};
+use crate::files::{FileError, npy, shown};
 
 /// The two files of one layer's ranking in a folder.
 #[derive(Clone, Debug)]
@@ -59,13 +58,10 @@ impl LayerFiles {
     /// Files that cannot be read, arrays of another shape or type, indices out of range.
     pub fn read(&self, expected: Expected) -> Result<LayerRanking, RankingError> {
         let path = &self.indices;
-        let indices = match npy::read(path)? {
-            Values::I64(array) => array,
-            Values::I32(array) => array.mapv(i64::from),
-            other => {
-                let dtype = other.dtype();
-                return Err(wrong(path, format!("its dtype is {dtype}; expected int64")));
-            }
+        let indices = npy::read(path)?;
+        let dtype = indices.dtype();
+        let Some(indices) = indices.into_i64() else {
+            return Err(wrong(path, format!("its dtype is {dtype}; expected int64")));
         };
         let indices = shaped(path, indices, expected.units, 4)?;
         let n = indices.dim().1;
@@ -116,7 +112,7 @@ impl LayerFiles {
             return Err(wrong(path, problem));
         }
         if array.dim().1 != n {
-            let (found, indices) = (array.dim().1, self.indices.display());
+            let (found, indices) = (array.dim().1, shown(&self.indices));
             let problem = format!("it holds {found} images a unit; {indices} holds {n}");
             return Err(wrong(path, problem));
         }

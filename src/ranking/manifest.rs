@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{RankingConfiguration, RankingError};
-use crate::files::{Digest, FileError, read_bytes, remove_file, write_json};
+use crate::files::{Digest, FileError, read_json_bytes, remove_file, write_json};
 use crate::geometry::ImageSize;
 use crate::images::ImageConfiguration;
 use crate::network::ModelConfiguration;
@@ -64,7 +64,7 @@ impl RankingManifest {
         if !path.exists() {
             return Ok(None);
         }
-        let bytes = read_bytes(&path)?;
+        let bytes = read_json_bytes(&path)?;
         let wrong = |error: serde_json::Error| {
             FileError::content(&path, format!("not a ranking's description: {error}"))
         };

@@ -15,7 +15,7 @@ use thiserror::Error;
 use crate::blocks::BlockError;
 use crate::engine::Extremes;
 use crate::error::{ErrorKind, HasKind};
-use crate::files::FileError;
+use crate::files::{FileError, escaped, shown};
 
 pub use best::Best;
 pub use configuration::{
@@ -35,7 +35,12 @@ pub enum RankingError {
     #[error(transparent)]
     Block(#[from] BlockError),
     /// A ranking that was made for something else.
-    #[error("{}: made for {what} {found}; this sweep has {expected}; rank again", path.display())]
+    #[error(
+        "{}: made for {what} {}; this sweep has {}; rank again",
+        shown(path),
+        escaped(found),
+        escaped(expected)
+    )]
     MadeForOther {
         /// The file, or folder.
         path: PathBuf,

@@ -5,7 +5,8 @@ use std::path::Path;
 use super::{Context, InputSettings, RunError};
 use crate::VERSION;
 use crate::engine::EngineName;
-use crate::images::ImageFolder;
+use crate::files::shown;
+use crate::images::{ImageFolder, ImageOptions};
 use crate::network::{LayerId, Model, Network};
 use crate::ranking::{
     Expected, LayerFiles, LayerRanking, RankedLayer, RankingConfiguration, images_a_block,
@@ -72,12 +73,21 @@ impl Inputs {
         context: &Context<'_>,
     ) -> Result<Self, RunError> {
         let ChosenLayers { network, layers } = chosen;
-        let InputSettings { weights, images, preprocessing, image_size, .. } = settings;
-        let images = ImageFolder::open(images, *preprocessing, *image_size)?;
+        let options = ImageOptions {
+            preprocessing: settings.preprocessing,
+            size: settings.image_size,
+            skip_unreadable: settings.skip_unreadable,
+            ..ImageOptions::default()
+        };
+        let open = || ImageFolder::open_with(&settings.images, &options);
+        let images = context.pool.install(open)?;
+        if !images.passed_over().is_empty() {
+            context.note(format!("note: of {}, {}", shown(&settings.images), images.passed_over()));
+        }
         for &layer in &layers {
             network.sizes(images.size(), layer)?;
         }
-        let model = Model::load(network, weights)?;
+        let model = Model::load(network, &settings.weights)?;
         note_ignored(&model, context);
         Ok(Self { model, layers, images })
     }

@@ -22,6 +22,8 @@ pub struct InputSettings {
     pub preprocessing: Option<Preprocessing>,
     /// The images' size; `None` for that of the first.
     pub image_size: Option<ImageSize>,
+    /// Whether images that cannot be read are passed over.
+    pub skip_unreadable: bool,
     /// Convolutions by name; all where none is named.
     pub layers: Vec<String>,
 }
@@ -39,6 +41,7 @@ impl InputSettings {
             images: images.into(),
             preprocessing: None,
             image_size: None,
+            skip_unreadable: false,
             layers: Vec::new(),
         }
     }

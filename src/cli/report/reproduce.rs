@@ -94,12 +94,19 @@ fn model(results: &Results) -> Option<OsString> {
 
 fn preprocessing(shown: &str) -> Vec<(&'static str, String)> {
     match Preprocessing::shown_as(shown) {
-        Some(Preprocessing::Custom { mean, std }) => {
-            let list = |values: [f32; 3]| values.map(|value| value.to_string()).join(",");
-            vec![("--mean", list(mean)), ("--std", list(std))]
+        Some(Preprocessing::Custom { mean, std }) => constants(mean, std).into(),
+        Some(Preprocessing::Cropped { mean, std }) => {
+            let mut options = vec![("--preprocess", "imagenet".to_owned())];
+            options.extend(constants(mean, std));
+            options
         }
         _ => vec![("--preprocess", shown.to_owned())],
     }
+}
+
+fn constants(mean: [f32; 3], std: [f32; 3]) -> [(&'static str, String); 2] {
+    let list = |values: [f32; 3]| values.map(|value| value.to_string()).join(",");
+    [("--mean", list(mean)), ("--std", list(std))]
 }
 
 fn occluders(rule: &GridRule) -> Vec<(&'static str, String)> {
@@ -186,6 +193,9 @@ mod tests {
         let custom = Preprocessing::Custom { mean: [0.5, -0.25, 0.0], std: [0.5, 1.0, 2.0] };
         let options = text(preprocessing(&custom.to_string()));
         assert_eq!(options, "--mean 0.5,-0.25,0 --std 0.5,1,2 ");
+        let cropped = Preprocessing::Cropped { mean: [0.5; 3], std: [0.25; 3] };
+        let options = text(preprocessing(&cropped.to_string()));
+        assert_eq!(options, "--preprocess imagenet --mean 0.5,0.5,0.5 --std 0.25,0.25,0.25 ");
         assert_eq!(text(preprocessing("imagenet")), "--preprocess imagenet ");
     }
 }

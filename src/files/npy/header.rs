@@ -1,22 +1,30 @@
-//! The header of a `.npy` array, read strictly before the general parser sees it.
+//! The header of a `.npy` array: a Python literal, read strictly.
 //!
-//! The header is a Python literal. The general parser takes any literal: it recurses as deeply as
-//! the literal is nested, and multiplies lengths before they are checked. Here only what
-//! `numpy.save` writes for plain numbers passes, for which neither can go wrong.
+//! Only what NumPy writes for plain numbers passes, under Python 2 too: no nesting that a parser
+//! could recurse into, and no lengths whose product overflows.
+
+use super::Dtype;
 
 /// Length in bytes of the magic, the version, and the header's length in its longer form.
 pub(crate) const PREAMBLE: usize = 12;
 
 /// The longest header read: the most that format 1.0 can have, far more than plain numbers need.
-const MAX_LENGTH: usize = 1 << 16;
+pub(crate) const MAX_LENGTH: usize = 1 << 16;
+
+/// The most axes that NumPy's arrays can have.
+const MAX_AXES: usize = 64;
 
 /// What the header says of the values that follow it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     /// Lengths of the axes.
     pub shape: Vec<usize>,
-    /// Bytes per element.
-    pub element_size: usize,
+    /// Kind of the elements.
+    pub dtype: Dtype,
+    /// Whether the elements are big-endian.
+    pub big_endian: bool,
+    /// Whether the first axis runs fastest, and not the last.
+    pub fortran: bool,
 }
 
 /// Where the values begin, by the first [`PREAMBLE`] bytes.
@@ -45,36 +53,44 @@ impl Header {
         let text = text_range(bytes)
             .and_then(|(start, length)| bytes.get(start..start.checked_add(length)?))
             .ok_or_else(|| String::from("cut short in its .npy header"))?;
-        let fields = std::str::from_utf8(text).ok().and_then(Fields::parse).ok_or_else(|| {
-            String::from("its .npy header is not one of plain numbers; save it with numpy.save")
-        })?;
-        // The parser multiplies from either end: not even a zero may hide an overflow.
-        let nonzero = fields.shape.iter().filter(|&&length| length > 0);
-        nonzero
-            .copied()
-            .try_fold(8_usize, usize::checked_mul)
-            .ok_or_else(|| format!("its shape {:?} has more values than any file", fields.shape))?;
-        let element_size = element_size(fields.descr).ok_or_else(|| {
+        let Fields { descr, fortran, shape } =
+            std::str::from_utf8(text).ok().and_then(Fields::parse).ok_or_else(|| {
+                String::from("its .npy header is not one of plain numbers; save it with numpy.save")
+            })?;
+        // Not even a zero may hide an overflow.
+        let nonzero = shape.iter().copied().filter(|&length| length > 0);
+        if nonzero.clone().try_fold(8_usize, usize::checked_mul).is_none() {
+            return Err(format!("its shape {shape:?} has more values than any file"));
+        }
+        let (big_endian, kind) = match descr.split_at_checked(1) {
+            Some((">", kind)) => (true, kind),
+            Some(("<" | "|" | "=", kind)) => (false, kind),
+            _ => (false, descr),
+        };
+        let dtype = Dtype::ALL.into_iter().find(|dtype| dtype.code() == kind).ok_or_else(|| {
+            let names = Dtype::ALL.map(Dtype::name).join(", ");
             format!(
-                "its dtype is {}; expected float16, float32, float64, uint8, int32 or int64 \
-                 (convert it with numpy's astype)",
-                fields.descr.escape_debug()
+                "its dtype is {descr}; expected one of {names} (convert it with numpy's astype)"
             )
         })?;
-        Ok(Self { shape: fields.shape, element_size })
+        Ok(Self { shape, dtype, big_endian, fortran })
     }
-}
 
-/// The size of a number such as `<f4`; of no other kind.
-fn element_size(descr: &str) -> Option<usize> {
-    let kind = descr.trim_start_matches(['<', '>', '|', '=']);
-    let size = kind.strip_prefix(['f', 'i', 'u'])?;
-    matches!(size, "1" | "2" | "4" | "8").then(|| size.parse().ok())?
+    /// Number of elements.
+    pub fn elements(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Length of the values in bytes.
+    pub fn bytes(&self) -> usize {
+        self.elements() * self.dtype.size()
+    }
 }
 
 /// The header's literal, `{'descr': '<f4', 'fortran_order': False, 'shape': (8, 3), }`.
 struct Fields<'a> {
     descr: &'a str,
+    fortran: bool,
     shape: Vec<usize>,
 }
 
@@ -83,11 +99,11 @@ impl<'a> Fields<'a> {
         let mut rest = text.trim().strip_prefix('{')?.strip_suffix('}')?.trim();
         let (mut descr, mut order, mut shape) = (None, None, None);
         while !rest.is_empty() {
-            let (key, after) = enclosed(rest, '\'', '\'')?;
+            let (key, after) = quoted(rest)?;
             let after = after.trim_start().strip_prefix(':')?.trim_start();
             let (field, (value, after)) = match key {
-                "descr" => (&mut descr, enclosed(after, '\'', '\'')?),
-                "shape" => (&mut shape, enclosed(after, '(', ')')?),
+                "descr" => (&mut descr, quoted(after)?),
+                "shape" => (&mut shape, after.strip_prefix('(')?.split_once(')')?),
                 "fortran_order" => {
                     (&mut order, after.split_at(after.find(',').unwrap_or(after.len())))
                 }
@@ -99,20 +115,38 @@ impl<'a> Fields<'a> {
             let after = after.trim_start();
             rest = if after.is_empty() { after } else { after.strip_prefix(',')?.trim_start() };
         }
-        matches!(order?.trim(), "True" | "False").then_some(())?;
-        let lengths = shape?.trim().trim_end_matches(',');
-        let shape = if lengths.is_empty() {
-            Vec::new()
-        } else {
-            lengths.split(',').map(|length| length.trim().parse().ok()).collect::<Option<_>>()?
+        let fortran = match order?.trim() {
+            "True" => true,
+            "False" => false,
+            _ => return None,
         };
-        Some(Self { descr: descr?, shape })
+        Some(Self { descr: descr?, fortran, shape: lengths(shape?)? })
     }
 }
 
-/// What stands between `open`, with which the text begins, and the next `close`; and the rest.
-fn enclosed(text: &str, open: char, close: char) -> Option<(&str, &str)> {
-    text.strip_prefix(open)?.split_once(close)
+/// The lengths of a tuple, as they stand between its parentheses.
+fn lengths(text: &str) -> Option<Vec<usize>> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Some(Vec::new());
+    }
+    let text = text.strip_suffix(',').unwrap_or(text);
+    // Python 2 writes long integers with an `L`.
+    let length = |text: &str| {
+        let text = text.trim();
+        let digits = text.strip_suffix('L').unwrap_or(text);
+        digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| digits.parse().ok())?
+    };
+    let lengths: Vec<usize> = text.split(',').map(length).collect::<Option<_>>()?;
+    (lengths.len() <= MAX_AXES).then_some(lengths)
+}
+
+/// A string literal with which the text begins, and the rest. Python 2 may mark it as `u'…'`,
+/// Python 3 as `b'…'`.
+fn quoted(text: &str) -> Option<(&str, &str)> {
+    let text = text.strip_prefix(['u', 'b']).unwrap_or(text);
+    let quote = text.chars().next().filter(|quote| matches!(quote, '\'' | '"'))?;
+    text[1..].split_once(quote)
 }
 
 #[cfg(test)]
@@ -124,21 +158,58 @@ mod tests {
         Header::parse(&[b"\x93NUMPY\x01\x00", &length[..], text.as_bytes()].concat())
     }
 
+    fn plain(shape: &[usize], dtype: Dtype) -> Header {
+        Header { shape: shape.to_vec(), dtype, big_endian: false, fortran: false }
+    }
+
     #[test]
     fn what_numpy_writes_is_read() {
-        for (shape, expected) in [("()", vec![]), ("(3,)", vec![3]), ("(8, 3, 5)", vec![8, 3, 5])] {
+        for (shape, expected) in
+            [("()", &[][..]), ("(3,)", &[3]), ("(8, 3, 5)", &[8, 3, 5]), ("(1, 0)", &[1, 0])]
+        {
             let text =
                 format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}   \n");
-            let header = header_of(&text).unwrap();
-            assert_eq!(header, Header { shape: expected, element_size: 4 });
+            assert_eq!(header_of(&text).unwrap(), plain(expected, Dtype::F32));
         }
         let other_order = "{'shape':(2, 0),'fortran_order':True,'descr':'>f8'}";
-        let expected = Header { shape: vec![2, 0], element_size: 8 };
+        let expected = Header { big_endian: true, fortran: true, ..plain(&[2, 0], Dtype::F64) };
         assert_eq!(header_of(other_order).unwrap(), expected);
     }
 
     #[test]
+    fn what_numpy_writes_under_python_2_is_read() {
+        for text in [
+            "{'descr': '<i8', 'fortran_order': False, 'shape': (3L, 24L, 24L), }",
+            "{'descr': u'<i8', 'fortran_order': False, 'shape': (3, 24L, 24), }",
+            "{u'descr': b'<i8', u'fortran_order': False, u'shape': (3L,24L,24L)}",
+            "{\"descr\": \"<i8\", \"fortran_order\": False, \"shape\": (3, 24, 24)}",
+        ] {
+            assert_eq!(header_of(text), Ok(plain(&[3, 24, 24], Dtype::I64)), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_number_type_has_its_code() {
+        for dtype in Dtype::ALL {
+            for order in ["<", ">", "|", "=", ""] {
+                let code = dtype.code();
+                let text = format!(
+                    "{{'descr': '{order}{code}', 'fortran_order': False, 'shape': (2,), }}"
+                );
+                let header = header_of(&text).unwrap();
+                assert_eq!((header.dtype, header.big_endian), (dtype, order == ">"));
+            }
+        }
+        let text = "{'descr': '<c8', 'fortran_order': False, 'shape': (2,), }";
+        let expected = "its dtype is <c8; expected one of float16, float32, float64, uint8, uint16, \
+                        uint32, uint64, int8, int16, int32, int64 (convert it with numpy's astype)";
+        assert_eq!(header_of(text).unwrap_err(), expected);
+    }
+
+    #[test]
     fn anything_else_is_refused() {
+        let many = format!("({})", "1, ".repeat(65));
+        let many = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {many}}}");
         for text in [
             "",
             "{}",
@@ -148,11 +219,18 @@ mod tests {
             "{'descr': '<f4', 'fortran_order': False, 'shape': (3,), 'more': ()}",
             "{'descr': '<f4', 'fortran_order': False, 'shape': ((3,),)}",
             "{'descr': '<f4', 'fortran_order': False, 'shape': (-3,)}",
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (+3,)}",
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (L,)}",
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (3LL,)}",
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (,)}",
             "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (3,)}",
             "{'descr': '<c8', 'fortran_order': False, 'shape': (3,)}",
+            "{'descr': '<é4', 'fortran_order': False, 'shape': (3,)}",
+            "{'descr': '', 'fortran_order': False, 'shape': (3,)}",
             "{'descr': '|O', 'fortran_order': False, 'shape': (3,)}",
             "{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296, 0)}",
             "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 4294967296, 4294967296)}",
+            &many,
         ] {
             assert!(header_of(text).is_err(), "{text}");
         }

@@ -1,73 +1,20 @@
-//! Arrays in NumPy's `.npy` format, through the crate `npyz`.
+//! Arrays in NumPy's `.npy` format: read here, written through the crate `npyz`.
 
 pub(crate) mod header;
 mod parts;
+mod values;
 mod writer;
 
-use std::io;
 use std::path::Path;
 
-use half::f16;
-use ndarray::{ArrayBase, ArrayD, Data, Dimension, IxDyn, ShapeBuilder};
-use npyz::{AutoSerialize, DType, Deserialize, NpyFile, Order, TypeChar, WriterBuilder};
+use ndarray::{ArrayBase, Data, Dimension};
+use npyz::{AutoSerialize, WriterBuilder};
 
 use self::header::Header;
-pub use self::parts::F64Parts;
+pub use self::parts::{F64Parts, Parts, axes};
+pub use self::values::{Dtype, Values};
 pub use self::writer::{Element, Writer};
 use super::{FileError, read_bytes, write_atomically};
-
-/// An array of any of the element types that the program reads, in C or Fortran order.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Values {
-    /// `float16`
-    F16(ArrayD<f16>),
-    /// `float32`
-    F32(ArrayD<f32>),
-    /// `float64`
-    F64(ArrayD<f64>),
-    /// `uint8`
-    U8(ArrayD<u8>),
-    /// `int32`
-    I32(ArrayD<i32>),
-    /// `int64`
-    I64(ArrayD<i64>),
-}
-
-impl Values {
-    /// The array's shape.
-    pub fn shape(&self) -> &[usize] {
-        match self {
-            Self::F16(a) => a.shape(),
-            Self::F32(a) => a.shape(),
-            Self::F64(a) => a.shape(),
-            Self::U8(a) => a.shape(),
-            Self::I32(a) => a.shape(),
-            Self::I64(a) => a.shape(),
-        }
-    }
-
-    /// NumPy's name of the element type.
-    pub fn dtype(&self) -> &'static str {
-        match self {
-            Self::F16(_) => "float16",
-            Self::F32(_) => "float32",
-            Self::F64(_) => "float64",
-            Self::U8(_) => "uint8",
-            Self::I32(_) => "int32",
-            Self::I64(_) => "int64",
-        }
-    }
-
-    /// The elements as `f32` (an `f64` is rounded), or `None` where they are integers.
-    pub fn into_f32(self) -> Option<ArrayD<f32>> {
-        match self {
-            Self::F16(a) => Some(a.mapv(f16::to_f32)),
-            Self::F32(a) => Some(a),
-            Self::F64(a) => Some(a.mapv(|v| v as f32)),
-            Self::U8(_) | Self::I32(_) | Self::I64(_) => None,
-        }
-    }
-}
 
 /// Reads a `.npy` file.
 pub fn read(path: &Path) -> Result<Values, FileError> {
@@ -82,41 +29,18 @@ pub fn parse(bytes: &[u8]) -> Result<Values, String> {
         return Err("the file is empty".into());
     }
     let values_start = header::length(bytes)?;
-    let Header { shape, element_size } = Header::parse(bytes)?;
-    let claimed = shape.iter().product::<usize>() * element_size;
-    let found = bytes.len().saturating_sub(values_start);
-    if claimed != found {
+    let header = Header::parse(bytes)?;
+    let values = bytes.get(values_start..).unwrap_or_default();
+    if header.bytes() != values.len() {
         return Err(format!(
-            "damaged or cut short: its header (shape {shape:?}) claims {claimed} bytes of values, \
-             and {found} follow"
+            "damaged or cut short: its header (shape {:?}) claims {} bytes of values, and {} \
+             follow",
+            header.shape,
+            header.bytes(),
+            values.len()
         ));
     }
-    let file = NpyFile::new(bytes).map_err(|error| format!("cannot be decoded: {error}"))?;
-    let DType::Plain(kind) = file.dtype() else {
-        return Err("its elements are records; expected plain numbers".into());
-    };
-    let read = match (kind.type_char(), kind.num_bytes()) {
-        (TypeChar::Float, Some(2)) => elements(file).map(Values::F16),
-        (TypeChar::Float, Some(4)) => elements(file).map(Values::F32),
-        (TypeChar::Float, Some(8)) => elements(file).map(Values::F64),
-        (TypeChar::Uint, Some(1)) => elements(file).map(Values::U8),
-        (TypeChar::Int, Some(4)) => elements(file).map(Values::I32),
-        (TypeChar::Int, Some(8)) => elements(file).map(Values::I64),
-        _ => {
-            return Err(format!(
-                "its dtype is {kind}; expected float16, float32, float64, uint8, int32 or int64 \
-                 (convert it with numpy's astype)"
-            ));
-        }
-    };
-    read.map_err(|error| format!("cannot be decoded: {error}"))
-}
-
-fn elements<T: Deserialize>(file: NpyFile<&[u8]>) -> io::Result<ArrayD<T>> {
-    let shape: Vec<usize> = file.shape().iter().map(|&length| length as usize).collect();
-    let fortran = file.order() == Order::Fortran;
-    let values = file.into_vec::<T>()?;
-    ArrayD::from_shape_vec(IxDyn(&shape).set_f(fortran), values).map_err(io::Error::other)
+    Values::decode(&header, values)
 }
 
 /// Writes an array as a `.npy` file of format 1.0 in C order, atomically.

@@ -1,65 +1,48 @@
 //! Arrays that are read part by part.
 
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use npyz::{DType, NpyHeader, Order};
-
 use super::header::{self, Header};
-use crate::files::FileError;
+use super::{Dtype, Values};
+use crate::files::{FileError, open_regular};
 
-/// A `.npy` file of little-endian `float64` in C order, as [`super::Writer`] writes it, of
-/// which one part along the first axis is read at a time.
+/// A `.npy` file in C order, of which one part along the first axis is read at a time.
 ///
 /// The file is opened anew for each part, so that parts can be read on many threads.
 #[derive(Clone, Debug)]
-pub struct F64Parts {
+pub struct Parts {
     path: PathBuf,
-    shape: Vec<usize>,
+    header: Header,
     /// Where the values begin, in bytes.
     start: u64,
 }
 
-impl F64Parts {
+impl Parts {
     /// Reads the header of a file.
     ///
     /// # Errors
-    /// A file that cannot be read, is none of that kind, or whose length is not what its header
-    /// claims.
+    /// A file that cannot be read, is no array in C order with at least one axis, or whose length
+    /// is not what its header claims.
     pub fn open(path: &Path) -> Result<Self, FileError> {
+        let (header, start, found) = read_header(path)?;
         let wrong = |problem| FileError::content(path, problem);
-        let mut file = File::open(path).map_err(FileError::read(path))?;
-        let mut bytes = Vec::new();
-        let mut read_to = |bytes: &mut Vec<u8>, length: usize| {
-            let missing = length.saturating_sub(bytes.len()) as u64;
-            let read = Read::by_ref(&mut file).take(missing).read_to_end(bytes);
-            read.map(drop).map_err(FileError::read(path))
-        };
-        read_to(&mut bytes, header::PREAMBLE)?;
-        let start = header::length(&bytes).map_err(wrong)?;
-        read_to(&mut bytes, start)?;
-        let Header { shape, element_size } = Header::parse(&bytes).map_err(wrong)?;
-        let plain = NpyHeader::from_reader(&bytes[..]).map_err(|error| wrong(error.to_string()))?;
-        let dtype = match plain.dtype() {
-            DType::Plain(kind) => kind.to_string(),
-            _ => "records".into(),
-        };
-        if dtype != "<f8" || plain.order() != Order::C {
-            let order = if plain.order() == Order::C { "C" } else { "Fortran" };
-            return Err(wrong(format!(
-                "holds {dtype} in {order} order; expected float64 (<f8) in C order"
-            )));
+        if header.fortran {
+            let problem = "is in Fortran order; expected C order (numpy.ascontiguousarray)";
+            return Err(wrong(problem.into()));
         }
-        let claimed = (shape.iter().product::<usize>() * element_size + start) as u64;
-        let found = file.metadata().map_err(FileError::read(path))?.len();
+        if header.shape.is_empty() {
+            return Err(wrong("is a single number; expected an array".into()));
+        }
+        let claimed = header.bytes() as u64 + start;
         if claimed != found {
             return Err(wrong(format!(
-                "damaged or cut short: its header (shape {shape:?}) claims {claimed} bytes, and \
-                 there are {found}"
+                "damaged or cut short: its header (shape {:?}) claims {claimed} bytes, and there \
+                 are {found}",
+                header.shape
             )));
         }
-        Ok(Self { path: path.to_owned(), shape, start: start as u64 })
+        Ok(Self { path: path.to_owned(), header, start })
     }
 
     /// The file.
@@ -69,7 +52,99 @@ impl F64Parts {
 
     /// The shape of the whole array.
     pub fn shape(&self) -> &[usize] {
-        &self.shape
+        &self.header.shape
+    }
+
+    /// The bytes of part `[index]` along the first axis.
+    ///
+    /// # Errors
+    /// A file that cannot be read; an index that is not there.
+    pub fn bytes(&self, index: usize) -> Result<Vec<u8>, FileError> {
+        let (&length, part) = self.header.shape.split_first().unwrap_or((&0, &[]));
+        if index >= length {
+            let problem = format!("has no part {index}; it has {length}");
+            return Err(FileError::content(&self.path, problem));
+        }
+        let mut bytes = vec![0; part.iter().product::<usize>() * self.header.dtype.size()];
+        let at = self.start + (index * bytes.len()) as u64;
+        let (mut file, _) = open_regular(&self.path)?;
+        file.seek(SeekFrom::Start(at))
+            .and_then(|_| file.read_exact(&mut bytes))
+            .map_err(FileError::read(&self.path))?;
+        Ok(bytes)
+    }
+
+    /// The values of a part, of whose [`bytes`](Self::bytes) these are.
+    ///
+    /// # Errors
+    /// Bytes of another length.
+    pub fn values(&self, bytes: &[u8]) -> Result<Values, FileError> {
+        let shape = self.header.shape.get(1..).unwrap_or_default().to_vec();
+        let header = Header { shape, ..self.header.clone() };
+        Values::decode(&header, bytes).map_err(|problem| FileError::content(&self.path, problem))
+    }
+}
+
+/// The header of a file, where its values begin, and the file's length.
+fn read_header(path: &Path) -> Result<(Header, u64, u64), FileError> {
+    let wrong = |problem| FileError::content(path, problem);
+    let (mut file, length) = open_regular(path)?;
+    let mut bytes = Vec::new();
+    let mut read_to = |bytes: &mut Vec<u8>, length: usize| {
+        let missing = length.saturating_sub(bytes.len()) as u64;
+        let read = Read::by_ref(&mut file).take(missing).read_to_end(bytes);
+        read.map(drop).map_err(FileError::read(path))
+    };
+    read_to(&mut bytes, header::PREAMBLE)?;
+    if bytes.is_empty() {
+        return Err(wrong("the file is empty".into()));
+    }
+    let start = header::length(&bytes).map_err(wrong)?;
+    read_to(&mut bytes, start)?;
+    let header = Header::parse(&bytes).map_err(wrong)?;
+    Ok((header, start as u64, length))
+}
+
+/// The number of axes of a file, by its header.
+///
+/// # Errors
+/// A file that cannot be read, or is no array of numbers.
+pub fn axes(path: &Path) -> Result<usize, FileError> {
+    read_header(path).map(|(header, ..)| header.shape.len())
+}
+
+/// A `.npy` file of little-endian `float64` in C order, as [`super::Writer`] writes it, of
+/// which one part along the first axis is read at a time.
+#[derive(Clone, Debug)]
+pub struct F64Parts(Parts);
+
+impl F64Parts {
+    /// Reads the header of a file.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is none of that kind, or whose length is not what its header
+    /// claims.
+    pub fn open(path: &Path) -> Result<Self, FileError> {
+        let parts = Parts::open(path)?;
+        if parts.header.dtype != Dtype::F64 || parts.header.big_endian {
+            let order = if parts.header.big_endian { ", big-endian" } else { "" };
+            let problem = format!(
+                "holds {}{order}; expected float64, little-endian",
+                parts.header.dtype.name()
+            );
+            return Err(FileError::content(path, problem));
+        }
+        Ok(Self(parts))
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// The shape of the whole array.
+    pub fn shape(&self) -> &[usize] {
+        self.0.shape()
     }
 
     /// The values `[index]` along the first axis, in C order.
@@ -77,20 +152,7 @@ impl F64Parts {
     /// # Errors
     /// A file that cannot be read; an index that is not there.
     pub fn read(&self, index: usize) -> Result<Vec<f64>, FileError> {
-        let length = self.shape.first().copied().unwrap_or(0);
-        if index >= length {
-            let problem = format!("has no part {index}; it has {length}");
-            return Err(FileError::content(&self.path, problem));
-        }
-        let values: usize = self.shape[1..].iter().product();
-        let mut bytes = vec![0; values * size_of::<f64>()];
-        let at = self.start + (index * bytes.len()) as u64;
-        let mut read = || {
-            let mut file = File::open(&self.path)?;
-            file.seek(SeekFrom::Start(at))?;
-            file.read_exact(&mut bytes)
-        };
-        read().map_err(FileError::read(&self.path))?;
+        let bytes = self.0.bytes(index)?;
         let (values, _) = bytes.as_chunks();
         Ok(values.iter().map(|value| f64::from_le_bytes(*value)).collect())
     }
@@ -131,7 +193,7 @@ mod tests {
         std::fs::write(&path, "something else").unwrap();
         refused("not a .npy file");
         npy::write(&path, &Array2::<f32>::zeros((2, 2))).unwrap();
-        refused("holds <f4 in C order; expected float64");
+        refused("holds float32; expected float64");
         npy::write(&path, &array![[1.0_f64, 2.0], [3.0, 4.0]]).unwrap();
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, &whole[..whole.len() - 8]).unwrap();

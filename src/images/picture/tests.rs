@@ -9,6 +9,10 @@ use image::{
 
 use super::*;
 
+fn decode(bytes: &[u8]) -> Result<Picture, Fault> {
+    Picture::decode(bytes, MOST_PIXELS)
+}
+
 /// Colours that change slowly, as JPEG likes them.
 fn smooth(height: u32, width: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| Rgb([y * 3, x * 4, 250 - x - y].map(|v| v as u8)))
@@ -30,7 +34,7 @@ fn jpeg(picture: &RgbImage) -> Vec<u8> {
 }
 
 fn refused(bytes: &[u8]) -> Fault {
-    match Picture::decode(bytes) {
+    match decode(bytes) {
         Ok(picture) => panic!("decoded as {} pixels", picture.size),
         Err(fault) => fault,
     }
@@ -39,7 +43,7 @@ fn refused(bytes: &[u8]) -> Fault {
 #[test]
 fn png_bytes_come_back_and_scale_to_zero_to_one() {
     let picture = smooth(40, 30);
-    let decoded = Picture::decode(&png(picture.clone())).unwrap();
+    let decoded = decode(&png(picture.clone())).unwrap();
     assert_eq!(decoded.size, ImageSize::new(40, 30));
     assert!(decoded.rgb == *picture.as_raw());
     let array = decoded.to_array();
@@ -54,7 +58,7 @@ fn png_bytes_come_back_and_scale_to_zero_to_one() {
 #[test]
 fn jpeg_colours_come_back_nearly() {
     let picture = smooth(40, 30);
-    let decoded = Picture::decode(&jpeg(&picture)).unwrap();
+    let decoded = decode(&jpeg(&picture)).unwrap();
     assert_eq!(decoded.size, ImageSize::new(40, 30));
     for (found, expected) in decoded.rgb.iter().zip(picture.as_raw()) {
         assert!(found.abs_diff(*expected) <= 12, "{found} {expected}");
@@ -79,7 +83,7 @@ fn every_colour_type_becomes_rgb() {
         (pixel::<Rgb<u16>>(&[r, g, b]).into(), [0x12, 0xfe, 0]),
         (pixel::<Rgba<u16>>(&[r, g, b, a]).into(), [0x12, 0xfe, 0]),
     ] {
-        assert_eq!(Picture::decode(&png(picture)).unwrap().rgb, expected);
+        assert_eq!(decode(&png(picture)).unwrap().rgb, expected);
     }
 }
 
@@ -87,7 +91,7 @@ fn every_colour_type_becomes_rgb() {
 fn what_is_no_picture_is_refused() {
     assert!(matches!(refused(b""), Fault::Empty));
     assert!(matches!(refused(b"hello"), Fault::Format));
-    assert!(matches!(refused(b"GIF89a and more"), Fault::Format));
+    assert!(matches!(refused(b"%PDF-1.7 and more"), Fault::Format));
 }
 
 #[test]
@@ -111,7 +115,7 @@ fn damaged_bytes_never_panic() {
                 let mut damaged = bytes.clone();
                 damaged[place] = value;
                 // Either outcome will do: not every damage can be seen.
-                let _ = Picture::decode(&damaged);
+                let _ = decode(&damaged);
             }
         }
     }
@@ -133,4 +137,51 @@ fn a_header_that_claims_a_huge_picture_is_refused() {
     let frame = bytes.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
     bytes[frame + 5..frame + 9].fill(0xff);
     assert!(matches!(refused(&bytes), Fault::TooLarge));
+}
+
+/// A file of each of the other formats.
+fn others() -> Vec<(ImageFormat, Vec<u8>)> {
+    let formats = [ImageFormat::WebP, ImageFormat::Bmp, ImageFormat::Tiff, ImageFormat::Gif];
+    let encode = |format| {
+        let mut bytes = Cursor::new(Vec::new());
+        DynamicImage::from(smooth(20, 20)).write_to(&mut bytes, format).unwrap();
+        (format, bytes.into_inner())
+    };
+    formats.map(encode).to_vec()
+}
+
+#[test]
+fn no_part_of_another_format_passes_for_another_picture() {
+    for (format, bytes) in others() {
+        let whole = decode(&bytes).unwrap();
+        for length in 0..bytes.len() {
+            if let Ok(part) = decode(&bytes[..length]) {
+                // What follows the pixels, such as a GIF's trailer, is no part of the picture.
+                assert!(part.rgb == whole.rgb, "{format:?}: {length} of {}", bytes.len());
+            }
+        }
+        for place in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[place] ^= 0x5a;
+            let _ = decode(&damaged);
+        }
+    }
+}
+
+#[test]
+fn a_picture_of_more_pixels_than_asked_for_is_refused_before_it_is_decoded() {
+    for (_, bytes) in others() {
+        assert!(matches!(Picture::decode(&bytes, 399), Err(Fault::TooLarge)));
+        assert!(Picture::decode(&bytes, 400).is_ok());
+    }
+}
+
+#[test]
+fn a_picture_without_pixels_is_refused() {
+    let (_, gif) = others().swap_remove(3);
+    for side in [6..8, 8..10] {
+        let mut bytes = gif.clone();
+        bytes[side].fill(0);
+        assert!(matches!(refused(&bytes), Fault::NoPixels));
+    }
 }

@@ -6,7 +6,7 @@ use super::TensorProblem;
 
 /// The most elements that a wanted tensor may have (1 GiB as `f32`): well above the largest
 /// convolution in use, and a limit to what a small file can make the program allocate.
-pub(super) const MAX_ELEMENTS: usize = 1 << 28;
+pub(in super::super) const MAX_ELEMENTS: usize = 1 << 28;
 
 /// An element type that weights are read from; little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,8 +4,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::lookup::Ambiguous;
-use crate::files::FileError;
+use crate::files::{FileError, escaped, shown};
 
 /// What can be wrong with a weight file. Every message begins with the file's path.
 #[derive(Debug, Error)]
@@ -16,14 +15,15 @@ pub enum WeightsError {
     /// The file's content is of no format that is read.
     #[error(
         "{}: not a weight file of a known format; expected .safetensors, .npz (numpy.savez) \
-         or .pth (torch.save)", path.display()
+         or .pth (torch.save)",
+        shown(path)
     )]
     UnknownFormat {
         /// The file.
         path: PathBuf,
     },
     /// A format of PyTorch before version 1.6, or a bare pickle.
-    #[error("{}: {kind}, which is not read; {advice}", path.display())]
+    #[error("{}: {kind}, which is not read; {advice}", shown(path))]
     LegacyTorch {
         /// The file.
         path: PathBuf,
@@ -35,7 +35,8 @@ pub enum WeightsError {
     /// Two tensors fit a wanted name equally well.
     #[error(
         "{}: `{wanted}` may mean \"{first}\" or \"{second}\"; save a file that has only one of \
-         them", path.display()
+         them",
+        shown(path)
     )]
     Ambiguous {
         /// The file.
@@ -50,7 +51,8 @@ pub enum WeightsError {
     /// Wanted tensors under different prefixes: they may belong to different copies of a network.
     #[error(
         "{}: tensor \"{first}\" and tensor \"{second}\" have different prefixes; save a file with \
-         one network's tensors", path.display()
+         one network's tensors",
+        shown(path)
     )]
     Mixed {
         /// The file.
@@ -61,7 +63,7 @@ pub enum WeightsError {
         second: String,
     },
     /// A wanted tensor cannot be read.
-    #[error("{}: tensor \"{tensor}\": {problem}", path.display())]
+    #[error("{}: tensor \"{tensor}\": {}", shown(path), escaped(problem))]
     Tensor {
         /// The file.
         path: PathBuf,
@@ -73,7 +75,8 @@ pub enum WeightsError {
     /// A wanted tensor holds a NaN, an infinity, or a number that is too large for `f32`.
     #[error(
         "{}: tensor \"{tensor}\": its element {place} is {value:?}; expected finite numbers in \
-         the range of float32", path.display()
+         the range of float32",
+        shown(path)
     )]
     NotFinite {
         /// The file.
@@ -90,23 +93,18 @@ pub enum WeightsError {
 impl WeightsError {
     /// [`WeightsError::Mixed`] of two of the file's names.
     pub(super) fn mixed(path: &Path, first: &str, second: &str) -> Self {
-        let name = |name: &str| name.escape_debug().to_string();
+        let name = |name: &str| escaped(name).to_string();
         Self::Mixed { path: path.to_owned(), first: name(first), second: name(second) }
     }
 
     /// Names come from the file; they are escaped, so that none can rewrite a terminal.
-    pub(super) fn ambiguous<'a>(
-        path: &Path,
-        wanted: &str,
-        names: &(impl Iterator<Item = &'a str> + Clone),
-        two: &Ambiguous,
-    ) -> Self {
-        let name = |place| names.clone().nth(place).unwrap_or_default().escape_debug().to_string();
+    pub(super) fn ambiguous(path: &Path, wanted: &str, first: &str, second: &str) -> Self {
+        let name = |name: &str| escaped(name).to_string();
         Self::Ambiguous {
             path: path.to_owned(),
-            wanted: wanted.to_owned(),
-            first: name(two.first),
-            second: name(two.second),
+            wanted: name(wanted),
+            first: name(first),
+            second: name(second),
         }
     }
 }
@@ -125,7 +123,7 @@ impl TensorProblem {
 
     /// The problem, of tensor `name` of the file `path`.
     pub fn of(self, path: &Path, name: &str) -> WeightsError {
-        let (path, tensor) = (path.to_owned(), name.escape_debug().to_string());
+        let (path, tensor) = (path.to_owned(), escaped(name).to_string());
         match self {
             Self::Content(problem) => WeightsError::Tensor { path, tensor, problem },
             Self::NotFinite { place, value } => {

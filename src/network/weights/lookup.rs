@@ -1,5 +1,7 @@
 //! Which of a file's tensors a wanted name means.
 
+use std::collections::{BTreeSet, HashMap};
+
 /// Two tensors that a wanted name could mean.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ambiguous {
@@ -7,30 +9,65 @@ pub(super) struct Ambiguous {
     pub second: usize,
 }
 
-/// The place in `names` of the tensor of that name; else of the one whose name ends in `.` and
-/// the name wanted, as a wrapper (`module.`) or a checkpoint (`state_dict.`) leaves it.
-///
-/// # Errors
-/// More than one tensor fits equally well.
-pub(super) fn find<'a>(
-    names: impl Iterator<Item = &'a str> + Clone,
-    wanted: &str,
-) -> Result<Option<usize>, Ambiguous> {
-    let exact = only(names.clone(), |name| name == wanted)?;
-    if exact.is_some() {
-        return Ok(exact);
-    }
-    only(names, |name| name.strip_suffix(wanted).is_some_and(|prefix| prefix.ends_with('.')))
+/// The entries of a file that each of some wanted names could mean.
+#[derive(Debug)]
+pub(super) struct Lookup<'a> {
+    wanted: HashMap<&'a str, Fitting>,
 }
 
-fn only<'a>(
-    names: impl Iterator<Item = &'a str>,
-    fits: impl Fn(&str) -> bool,
-) -> Result<Option<usize>, Ambiguous> {
-    let mut fitting = names.enumerate().filter(|(_, name)| fits(name)).map(|(place, _)| place);
-    match (fitting.next(), fitting.next()) {
-        (Some(first), Some(second)) => Err(Ambiguous { first, second }),
-        (first, _) => Ok(first),
+/// The first two entries of a wanted name, and the first two that have a prefix before it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Fitting {
+    exact: [Option<usize>; 2],
+    prefixed: [Option<usize>; 2],
+}
+
+impl<'a> Lookup<'a> {
+    /// Looks through a file's `names` once, whatever the number of wanted names.
+    pub fn new<'n>(wanted: &'a [String], names: impl Iterator<Item = &'n str>) -> Self {
+        let lengths: BTreeSet<usize> = wanted.iter().map(String::len).collect();
+        let mut wanted: HashMap<&str, Fitting> =
+            wanted.iter().map(|name| (name.as_str(), Fitting::default())).collect();
+        for (entry, name) in names.enumerate() {
+            if let Some(fitting) = wanted.get_mut(name) {
+                add(&mut fitting.exact, entry);
+            }
+            for length in &lengths {
+                let Some(dot) = name.len().checked_sub(length + 1) else { break };
+                if name.as_bytes()[dot] == b'.'
+                    && let Some(fitting) = wanted.get_mut(&name[dot + 1..])
+                {
+                    add(&mut fitting.prefixed, entry);
+                }
+            }
+        }
+        Self { wanted }
+    }
+
+    /// The entry of the name `wanted`; else the one whose name ends in `.` and the name wanted, as
+    /// a wrapper (`module.`) or a checkpoint (`state_dict.`) leaves it.
+    ///
+    /// # Errors
+    /// More than one entry fits equally well.
+    pub fn find(&self, wanted: &str) -> Result<Option<usize>, Ambiguous> {
+        let Fitting { exact, prefixed } = self.wanted.get(wanted).copied().unwrap_or_default();
+        match only(exact)? {
+            None => only(prefixed),
+            exact => Ok(exact),
+        }
+    }
+}
+
+fn add(entries: &mut [Option<usize>; 2], entry: usize) {
+    if let Some(free) = entries.iter_mut().find(|known| known.is_none()) {
+        *free = Some(entry);
+    }
+}
+
+fn only(entries: [Option<usize>; 2]) -> Result<Option<usize>, Ambiguous> {
+    match entries {
+        [Some(first), Some(second)] => Err(Ambiguous { first, second }),
+        [first, _] => Ok(first),
     }
 }
 
@@ -39,18 +76,21 @@ mod tests {
     use super::*;
 
     fn find_in(names: &[&str], wanted: &str) -> Result<Option<usize>, Ambiguous> {
-        find(names.iter().copied(), wanted)
+        Lookup::new(&[wanted.to_owned()], names.iter().copied()).find(wanted)
     }
 
     #[test]
     fn the_exact_name_wins_over_a_suffix() {
         assert_eq!(find_in(&["module.0.weight", "0.weight"], "0.weight"), Ok(Some(1)));
+        let names = ["a.0.weight", "b.0.weight", "0.weight"];
+        assert_eq!(find_in(&names, "0.weight"), Ok(Some(2)));
     }
 
     #[test]
     fn a_suffix_counts_only_after_a_dot() {
         assert_eq!(find_in(&["state_dict.module.0.weight"], "0.weight"), Ok(Some(0)));
         assert_eq!(find_in(&["10.weight", "0.weights", "weight"], "0.weight"), Ok(None));
+        assert_eq!(find_in(&["é.weight", "猫"], "weight"), Ok(Some(0)));
     }
 
     #[test]
@@ -58,5 +98,15 @@ mod tests {
         let two = Err(Ambiguous { first: 0, second: 2 });
         assert_eq!(find_in(&["model.0.bias", "0.weight", "ema.0.bias"], "0.bias"), two);
         assert_eq!(find_in(&["a", "b", "a"], "a"), two);
+    }
+
+    #[test]
+    fn many_names_are_looked_up_in_one_pass() {
+        let wanted: Vec<String> = (0..20_000).map(|n| format!("layer{n}.weight")).collect();
+        let names: Vec<String> = (0..200_000).map(|n| format!("module.layer{n}.weight")).collect();
+        let lookup = Lookup::new(&wanted, names.iter().map(String::as_str));
+        for (entry, name) in wanted.iter().enumerate() {
+            assert_eq!(lookup.find(name), Ok(Some(entry)));
+        }
     }
 }

@@ -18,15 +18,19 @@ mod tests;
 mod zipped;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::path::Path;
 
-use crate::files::FileError;
+use crate::files::{FileError, open_regular};
 
 use error::TensorProblem;
 use format::Format;
+use lookup::{Ambiguous, Lookup};
 
+pub(super) use element::MAX_ELEMENTS;
 pub use error::WeightsError;
+
+/// The longest name of a tensor that is read, in bytes.
+const MAX_NAME: usize = 4096;
 
 /// One tensor, row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,7 +62,7 @@ pub struct Tensors {
 /// name; those wanted do not all have the same prefix; or a wanted tensor cannot be read, is not of floats, or has a value that is not finite as
 /// `f32`. A wanted tensor that the file does not have is no error here.
 pub fn read(path: &Path, wanted: &[String]) -> Result<Tensors, WeightsError> {
-    let mut file = File::open(path).map_err(FileError::read(path))?;
+    let (mut file, _) = open_regular(path)?;
     let content = |problem| FileError::content(path, problem);
     match format::of(&mut file).map_err(FileError::read(path))? {
         Format::Safetensors => {
@@ -81,10 +85,13 @@ pub fn read(path: &Path, wanted: &[String]) -> Result<Tensors, WeightsError> {
     }
 }
 
-/// An open weight file of any format. An entry is known by its place in the file's own order.
+/// An open weight file of any format. An entry is known by its index in the file's own order.
 trait Source {
-    /// The entries' names.
-    fn names(&self) -> impl Iterator<Item = &str> + Clone;
+    /// Number of entries.
+    fn len(&self) -> usize;
+
+    /// The name of an entry that is there.
+    fn name(&self, entry: usize) -> &str;
 
     /// Whether an entry is a tensor, and not an object that merely has a tensor's place.
     fn is_tensor(&self, _entry: usize) -> bool {
@@ -100,14 +107,24 @@ fn collect(
     mut source: impl Source,
     wanted: &[String],
 ) -> Result<Tensors, WeightsError> {
+    let entries = 0..source.len();
+    if let Some(long) = entries.clone().find(|&entry| source.name(entry).len() > MAX_NAME) {
+        let length = source.name(long).len();
+        let problem = format!(
+            "damaged: the name of its tensor {long} has {length} bytes; at most {MAX_NAME} are read"
+        );
+        return Err(FileError::content(path, problem).into());
+    }
+    let lookup = Lookup::new(wanted, entries.clone().map(|entry| source.name(entry)));
     let mut used = BTreeSet::new();
     let mut found = BTreeMap::new();
     let mut first: Option<(String, String)> = None;
     for name in wanted {
-        let place = lookup::find(source.names(), name)
-            .map_err(|two| WeightsError::ambiguous(path, name, &source.names(), &two))?;
-        if let Some(place) = place {
-            let own = source.names().nth(place).unwrap_or_default();
+        let entry = lookup.find(name).map_err(|Ambiguous { first, second }| {
+            WeightsError::ambiguous(path, name, source.name(first), source.name(second))
+        })?;
+        if let Some(entry) = entry {
+            let own = source.name(entry);
             let prefix = own.strip_suffix(name.as_str()).unwrap_or_default();
             match &first {
                 None => first = Some((own.to_owned(), prefix.to_owned())),
@@ -116,19 +133,15 @@ fn collect(
                 }
                 Some(_) => {}
             }
-            let tensor = source.tensor(place).map_err(|problem| {
-                let name = source.names().nth(place).unwrap_or_default();
-                problem.of(path, name)
-            })?;
-            used.insert(place);
+            let own = own.to_owned();
+            let tensor = source.tensor(entry).map_err(|problem| problem.of(path, &own))?;
+            used.insert(entry);
             found.insert(name.clone(), tensor);
         }
     }
-    let ignored = source
-        .names()
-        .enumerate()
-        .filter(|&(place, _)| !used.contains(&place) && source.is_tensor(place))
-        .map(|(_, name)| name.to_owned())
+    let ignored = entries
+        .filter(|entry| !used.contains(entry) && source.is_tensor(*entry))
+        .map(|entry| source.name(entry).to_owned())
         .collect();
     Ok(Tensors { found, ignored })
 }

@@ -32,8 +32,12 @@ impl Npz {
 }
 
 impl Source for Npz {
-    fn names(&self) -> impl Iterator<Item = &str> + Clone {
-        self.arrays.iter().map(|(name, _)| name.as_str())
+    fn len(&self) -> usize {
+        self.arrays.len()
+    }
+
+    fn name(&self, array: usize) -> &str {
+        &self.arrays[array].0
     }
 
     fn tensor(&mut self, array: usize) -> Result<Tensor, TensorProblem> {
@@ -74,8 +78,8 @@ fn read_array(content: &mut impl Read, name: &str) -> Result<Vec<u8>, TensorProb
     read_to(&mut bytes, header::PREAMBLE)?;
     let values_start = header::length(&bytes).map_err(TensorProblem::Content)?;
     read_to(&mut bytes, values_start)?;
-    let Header { shape, element_size } = Header::parse(&bytes).map_err(TensorProblem::Content)?;
-    let claimed = values_start + count(&shape)? * element_size;
-    read_to(&mut bytes, claimed + 1)?;
+    let header = Header::parse(&bytes).map_err(TensorProblem::Content)?;
+    count(&header.shape)?;
+    read_to(&mut bytes, values_start + header.bytes() + 1)?;
     Ok(bytes)
 }

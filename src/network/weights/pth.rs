@@ -9,6 +9,7 @@ use super::element::{MAX_ELEMENTS, finite};
 use super::pickle::{self, Pickle};
 use super::zipped::Zipped;
 use super::{Source, Tensor, TensorProblem};
+use crate::files::escaped;
 use names::Entry;
 use view::View;
 
@@ -38,7 +39,7 @@ pub(super) struct Layout {
 }
 
 /// Finds the pickle and takes it out.
-pub(super) fn unpack(mut zip: Zipped) -> Result<(Layout, Vec<u8>), String> {
+pub(super) fn unpack(zip: Zipped) -> Result<(Layout, Vec<u8>), String> {
     let mut found = pickles(&zip);
     let (Some((entry, folder)), None) = (found.next(), found.next()) else {
         return Err("a zip archive of more than one data.pkl; expected what torch.save writes, \
@@ -78,8 +79,12 @@ impl<'a> Pth<'a> {
 }
 
 impl Source for Pth<'_> {
-    fn names(&self) -> impl Iterator<Item = &str> + Clone {
-        self.entries.iter().map(|entry| entry.name.as_str())
+    fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    fn name(&self, entry: usize) -> &str {
+        &self.entries[entry].name
     }
 
     fn is_tensor(&self, entry: usize) -> bool {
@@ -104,9 +109,10 @@ impl Source for Pth<'_> {
             .checked_mul(size)
             .ok_or_else(|| format!("its storage claims {} elements", storage.length))?;
         let name = format!("{}data/{}", self.layout.folder, storage.key);
-        let entry = self.layout.zip.find(&name).ok_or_else(|| {
-            format!("its zip entry \"{}\" is not in the archive", name.escape_debug())
-        })?;
+        let entry =
+            self.layout.zip.find(&name).ok_or_else(|| {
+                format!("its zip entry \"{}\" is not in the archive", escaped(&name))
+            })?;
         let (start, end) = (range.start as u64 * size, range.end as u64 * size);
         let part = self.layout.zip.part(entry, bytes, start..end)?;
         let values =

@@ -5,6 +5,7 @@ mod containers;
 mod damaged;
 mod formats;
 mod hostile;
+mod torch_archives;
 
 use std::io::Write;
 

@@ -1,30 +1,69 @@
 //! A zip archive whose entries are read in part, and whose claims are not believed.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::ops::Range;
 
-use zip::ZipArchive;
-use zip::result::ZipError;
+use flate2::read::DeflateDecoder;
+use rawzip::{CompressionMethod, FileReader, ZipArchive, ZipArchiveEntryWayfinder};
 
-/// An open zip archive. An entry is known by its place in the archive's directory.
+use crate::files::escaped;
+
+/// The most entries that are read: far more than a network has tensors.
+const MAX_ENTRIES: usize = 1 << 18;
+
+/// The most bytes that the names of all entries may have.
+const MAX_NAMES: usize = 64 << 20;
+
+/// An open zip archive. An entry is known by its index in the archive's directory.
 pub(super) struct Zipped {
-    archive: ZipArchive<BufReader<File>>,
+    archive: ZipArchive<FileReader>,
     names: Vec<String>,
+    entries: Vec<Entry>,
+    /// Indices of the entries in the order of their names.
+    by_name: Vec<usize>,
+}
+
+/// What the archive's directory says of an entry.
+struct Entry {
+    wayfinder: ZipArchiveEntryWayfinder,
+    method: CompressionMethod,
+    encrypted: bool,
 }
 
 impl Zipped {
     /// Reads the archive's directory only.
     pub fn open(file: File) -> Result<Self, String> {
-        let archive = ZipArchive::new(BufReader::new(file)).map_err(|error| {
+        let unreadable = |error: rawzip::Error| {
             format!("damaged or cut short: its zip archive cannot be opened: {error}")
-        })?;
-        if archive.has_duplicate_names() {
+        };
+        let mut buffer = vec![0; rawzip::MAX_CENTRAL_DIRECTORY_RECORD_SIZE];
+        let archive = ZipArchive::from_file(file, &mut buffer).map_err(unreadable)?;
+        let (mut names, mut entries) = (Vec::new(), Vec::new());
+        let mut name_bytes = 0;
+        let mut directory = archive.entries(&mut buffer);
+        while let Some(header) = directory.next_entry().map_err(unreadable)? {
+            let name = String::from_utf8_lossy(header.file_path().as_ref()).into_owned();
+            name_bytes += name.len();
+            if names.len() == MAX_ENTRIES || name_bytes > MAX_NAMES {
+                return Err(format!(
+                    "its zip archive has more than {MAX_ENTRIES} entries, or names of more than \
+                     {MAX_NAMES} bytes; save the network's tensors alone"
+                ));
+            }
+            names.push(name);
+            entries.push(Entry {
+                wayfinder: header.wayfinder(),
+                method: header.compression_method(),
+                encrypted: header.flags().is_encrypted(),
+            });
+        }
+        let mut by_name: Vec<usize> = (0..names.len()).collect();
+        by_name.sort_unstable_by_key(|&entry| &names[entry]);
+        if by_name.windows(2).any(|pair| names[pair[0]] == names[pair[1]]) {
             return Err("damaged: two entries of its zip archive have the same name".into());
         }
-        let names =
-            archive.file_names_raw().map(|raw| String::from_utf8_lossy(raw).into_owned()).collect();
-        Ok(Self { archive, names })
+        Ok(Self { archive, names, entries, by_name })
     }
 
     /// The entries' names.
@@ -32,28 +71,46 @@ impl Zipped {
         &self.names
     }
 
-    /// The place of the entry of that name.
+    /// The index of the entry of that name.
     pub fn find(&self, name: &str) -> Option<usize> {
-        self.names.iter().position(|entry| entry == name)
+        let position = self.by_name.binary_search_by_key(&name, |&entry| &self.names[entry]);
+        position.ok().map(|position| self.by_name[position])
     }
 
     /// The content of an entry, decompressed as it is read. Its checksum is compared when a read
     /// meets its end.
-    pub fn entry(&mut self, entry: usize) -> Result<impl Read, String> {
+    pub fn entry(&self, entry: usize) -> Result<impl Read, String> {
         let name = self.names.get(entry).map_or_else(String::new, |name| named(name));
-        self.archive.by_index(entry).map_err(|error| match error {
-            ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) => {
-                format!("{name} is encrypted; unpack the archive and zip it without a password")
+        let Some(Entry { wayfinder, method, encrypted }) = self.entries.get(entry) else {
+            return Err(format!("{name} is not in the archive"));
+        };
+        if *encrypted {
+            return Err(format!(
+                "{name} is encrypted; unpack the archive and zip it without a password"
+            ));
+        }
+        let found = self
+            .archive
+            .get_entry(*wayfinder)
+            .map_err(|error| format!("{name} cannot be unpacked: {error}"))?;
+        let stored = found.reader();
+        let content: Box<dyn Read + '_> = match *method {
+            CompressionMethod::STORE => Box::new(found.verifying_reader(stored)),
+            CompressionMethod::DEFLATE => {
+                Box::new(found.verifying_reader(DeflateDecoder::new(stored)))
             }
-            ZipError::CompressionMethodNotSupported(_) => {
-                format!("{name} cannot be unpacked ({error}); zip it again with deflate or none")
+            other => {
+                return Err(format!(
+                    "{name} is compressed by method {}; zip it again with deflate or none",
+                    other.as_u16()
+                ));
             }
-            _ => format!("{name} cannot be unpacked: {error}"),
-        })
+        };
+        Ok(content)
     }
 
     /// The whole of an entry that is to have at most `limit` bytes.
-    pub fn whole(&mut self, entry: usize, limit: u64) -> Result<Vec<u8>, String> {
+    pub fn whole(&self, entry: usize, limit: u64) -> Result<Vec<u8>, String> {
         let bytes = self.read(entry, |content| {
             let mut bytes = Vec::new();
             content.take(limit + 1).read_to_end(&mut bytes)?;
@@ -68,12 +125,7 @@ impl Zipped {
 
     /// The bytes `range` of an entry that is to have `length` bytes in all. The rest is passed
     /// over, so that the length and the checksum are known to be right.
-    pub fn part(
-        &mut self,
-        entry: usize,
-        length: u64,
-        range: Range<u64>,
-    ) -> Result<Vec<u8>, String> {
+    pub fn part(&self, entry: usize, length: u64, range: Range<u64>) -> Result<Vec<u8>, String> {
         let (bytes, found) = self.read(entry, |content| {
             let skip = |content: &mut dyn Read, length| {
                 io::copy(&mut content.take(length), &mut io::sink())
@@ -94,7 +146,7 @@ impl Zipped {
     }
 
     fn read<T>(
-        &mut self,
+        &self,
         entry: usize,
         read: impl FnOnce(&mut dyn Read) -> io::Result<T>,
     ) -> Result<T, String> {
@@ -111,5 +163,5 @@ pub(super) fn unreadable(name: &str, error: &io::Error) -> String {
 
 /// An entry, for an error.
 fn named(name: &str) -> String {
-    format!("its zip entry \"{}\"", name.escape_debug())
+    format!("its zip entry \"{}\"", escaped(name))
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::error::{ErrorKind, HasKind};
-use crate::files::FileError;
+use crate::files::{FileError, shown};
 use crate::geometry::GeometryError;
 use crate::images::ImageError;
 use crate::maps::Manifest;
@@ -32,7 +32,7 @@ pub enum ResultsError {
     #[error(transparent)]
     Geometry(#[from] GeometryError),
     /// A layer whose maps are not there.
-    #[error("{}: there are no maps of `{asked}`; there are those of {known}", folder.display())]
+    #[error("{}: there are no maps of `{asked}`; there are those of {known}", shown(folder))]
     UnknownLayer {
         /// The folder.
         folder: PathBuf,
@@ -59,7 +59,7 @@ impl HasKind for ResultsError {
 /// alone.
 pub(super) fn not_finished(folder: &Path) -> FileError {
     let expected = "expected the --out of a `run` or `sweep`";
-    let shown = folder.display();
+    let shown = shown(folder);
     let manifest = folder.join(Manifest::FILE);
     let problem = if !folder.is_dir() {
         format!("there is no such folder; {expected}")
@@ -80,18 +80,4 @@ pub(super) fn not_finished(folder: &Path) -> FileError {
         format!("holds no results of occlumap (there is no {}); {expected}", Manifest::FILE)
     };
     FileError::content(folder, problem)
-}
-
-/// What tells the images of a folder from those that the maps were made from, if anything does.
-pub(super) fn other_images(found: &[String], expected: &[String]) -> Option<String> {
-    if let Some(index) = (0..found.len().min(expected.len())).find(|&i| found[i] != expected[i]) {
-        return Some(format!(
-            "image {index} is {}; the maps were made from a folder where it is {}",
-            found[index], expected[index]
-        ));
-    }
-    (found.len() != expected.len()).then(|| {
-        let (found, expected) = (found.len(), expected.len());
-        format!("holds {found} images; the maps were made from a folder of {expected}")
-    })
 }

@@ -11,10 +11,10 @@ mod tones;
 
 use std::path::{Path, PathBuf};
 
-use self::error::{not_finished, other_images};
-use crate::files::FileError;
+use self::error::not_finished;
+use crate::files::{FileError, shown};
 use crate::geometry::ImageSize;
-use crate::images::{ImageFolder, Preprocessing};
+use crate::images::{ImageError, ImageFolder, ImageOptions, Preprocessing};
 use crate::maps::{Manifest, SweepConfiguration};
 use crate::network::Network;
 use crate::ranking::{RankingManifest, digests};
@@ -159,13 +159,13 @@ impl Results {
     pub fn images(&self, elsewhere: Option<&Path>) -> Result<ImageFolder, ResultsError> {
         let record = &self.configuration().images;
         let folder = elsewhere.unwrap_or(Path::new(&self.manifest.about.images));
-        if !folder.is_dir() {
+        if !folder.exists() {
             let why = match elsewhere {
                 Some(_) => "there is no such folder".into(),
                 None => format!(
                     "there is no such folder, and {} names it as that of the images; give the \
                      folder where they are now as --images",
-                    self.folder.join(Manifest::FILE).display()
+                    shown(&self.folder.join(Manifest::FILE))
                 ),
             };
             return Err(FileError::content(folder, why).into());
@@ -174,10 +174,19 @@ impl Results {
             let problem = format!("`{}` is no preprocessing", record.preprocessing);
             FileError::content(&self.folder.join(Manifest::FILE), problem)
         })?;
-        let images = ImageFolder::open(folder, Some(preprocessing), Some(record.size))?;
-        if let Some(problem) = other_images(images.names(), &record.names) {
-            return Err(FileError::content(folder, problem).into());
-        }
+        let options = ImageOptions {
+            preprocessing: Some(preprocessing),
+            size: Some(record.size),
+            names: Some(&record.names),
+            ..ImageOptions::default()
+        };
+        let images = ImageFolder::open_with(folder, &options).map_err(|error| match error {
+            ImageError::NoSuchName { name, .. } => {
+                let problem = format!("holds no {name}, from which the maps were made");
+                ResultsError::from(FileError::content(folder, problem))
+            }
+            error => error.into(),
+        })?;
         let known = match &self.ranking {
             Some(ranking) => digests::read(ranking, &record.names)?,
             None => None,

@@ -33,7 +33,9 @@ impl Tones {
     pub fn of(images: &ImageFolder) -> Result<Self, ImageError> {
         Ok(match *images.preprocessing() {
             Preprocessing::Imagenet => Self { gain: IMAGENET_STD, offset: IMAGENET_MEAN },
-            Preprocessing::Custom { mean, std } => Self { gain: std, offset: mean },
+            Preprocessing::Custom { mean, std } | Preprocessing::Cropped { mean, std } => {
+                Self { gain: std, offset: mean }
+            }
             Preprocessing::Unit => Self::range(-1.0, 1.0),
             Preprocessing::Standardize => Self::range(-2.5, 2.5),
             Preprocessing::None => {

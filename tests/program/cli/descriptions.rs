@@ -58,10 +58,7 @@ fn descriptions_that_do_not_work() {
         (after(r#"{"name": "d", "op": "relu", "kernel": 3}"#), &["`d`: unknown field `kernel`"]),
         (after(r#"{"name": 7, "op": "relu"}"#), &["its name is 7; expected a string"]),
         (
-            layers(
-                &[r#"{"op": "conv", "out_channels": 2, "kernel": 65536, "stride": 65536}"#; 5]
-                    .join(", "),
-            ),
+            layers(&[r#"{"op": "max_pool", "kernel": 65536, "stride": 65536}"#; 5].join(", ")),
             &["layer `1`: its receptive field of", "is larger than 1048576"],
         ),
     ] {

@@ -19,7 +19,7 @@ fn refused(place: &Workplace, weights: &str, words: &[&str]) {
 fn files_that_are_no_weights_are_named() {
     let place = Workplace::new();
     refused(&place, "absent.npz", &["cannot be read", "No such file"]);
-    refused(&place, "images", &["cannot be read", "Is a directory"]);
+    refused(&place, "images", &["is a folder; expected a regular file"]);
     place.write("garbage.pth", "something else than weights, and long enough to look like more");
     refused(&place, "garbage.pth", &["not a weight file of a known format", ".safetensors, .npz"]);
     for format in ["tiny.npz", "tiny.pth", "tiny.safetensors"] {

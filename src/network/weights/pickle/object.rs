@@ -1,5 +1,7 @@
 //! The values of a pickle.
 
+use crate::files::escaped;
+
 /// A value: small ones in place, others by their place among the pickle's objects.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in super::super) enum Value<'a> {
@@ -97,15 +99,13 @@ impl<'a> Pickle<'a> {
                 Some(Object::List(_)) => "a list".into(),
                 Some(Object::Dict(_)) => "a dict".into(),
                 Some(Object::Global { module, name }) => {
-                    format!("`{}.{}` itself", module.escape_debug(), name.escape_debug())
+                    format!("`{}.{}` itself", escaped(module), escaped(name))
                 }
                 Some(Object::Persistent(_)) => "a bare storage".into(),
                 Some(Object::Call(call)) => match self.global(call.callee) {
-                    Some((module, name)) => format!(
-                        "an object made by `{}.{}`",
-                        module.escape_debug(),
-                        name.escape_debug()
-                    ),
+                    Some((module, name)) => {
+                        format!("an object made by `{}.{}`", escaped(module), escaped(name))
+                    }
                     None => "an object made by a computed function".into(),
                 },
                 None => "nothing".into(),

@@ -2,6 +2,7 @@
 
 use super::super::element::Element;
 use super::super::pickle::{Call, Pickle, Value};
+use crate::files::escaped;
 
 /// A tensor as a view of a storage.
 #[derive(Debug, PartialEq, Eq)]
@@ -105,8 +106,8 @@ fn storage<'a>(pickle: &Pickle<'a>, value: Value<'a>) -> Result<Storage<'a>, Str
                 format!(
                     "its elements are those of a `{}.{}`; expected a Float, Double, Half or \
                      BFloat16 storage",
-                    module.escape_debug(),
-                    name.escape_debug()
+                    escaped(module),
+                    escaped(name)
                 )
             })?;
             let length = number(length).ok_or("its storage's length is no such number")?;

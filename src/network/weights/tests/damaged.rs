@@ -70,7 +70,7 @@ fn several_bytes_changed_at_once_do_no_harm() {
 
 /// The entries of a zip archive.
 fn entries(path: &str) -> Vec<(String, Vec<u8>)> {
-    let mut zip = zipped::Zipped::open(File::open(path).unwrap()).unwrap();
+    let zip = zipped::Zipped::open(std::fs::File::open(path).unwrap()).unwrap();
     let names = zip.names().to_vec();
     names
         .into_iter()

@@ -93,7 +93,7 @@ fn a_pickle_that_names_more_than_it_holds_is_refused() {
 fn headers_that_claim_huge_arrays_allocate_nothing() {
     let header =
         br#"{"w":{"dtype":"F32","shape":[1125899906842624],"data_offsets":[0,4503599627370496]}}"#;
-    for length in [header.len() as u64, 1 << 40, 99_999_999] {
+    for length in [header.len() as u64, 1 << 40, 8_388_600] {
         let mut file = length.to_le_bytes().to_vec();
         file.extend(header);
         assert!(refusal(&file, &["w"]).contains("damaged or cut short"));

@@ -1,0 +1,52 @@
+//! Calls of decoders of other crates, whose panics become errors.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::Once;
+
+thread_local! {
+    /// Whether this thread is inside of [`caught`].
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Calls a decoder; the error is the message with which it panicked, which is not printed.
+pub(super) fn caught<T>(decode: impl FnOnce() -> T) -> Result<T, String> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let outside = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if !INSIDE.get() {
+                outside(panic);
+            }
+        }));
+    });
+    INSIDE.set(true);
+    // What a decoder has half done is dropped with it.
+    let decoded = panic::catch_unwind(AssertUnwindSafe(decode));
+    INSIDE.set(false);
+    decoded.map_err(|panic| message(&*panic))
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "without a message".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error_and_the_next_call_is_as_before() {
+        assert_eq!(caught(|| 3), Ok(3));
+        let failed = caught(|| -> u8 { panic!("byte {}", 7) });
+        assert_eq!(failed, Err("byte 7".into()));
+        let failed = caught(|| -> u8 { panic!("plainly") });
+        assert_eq!(failed, Err("plainly".into()));
+        assert_eq!(caught(|| 3), Ok(3));
+    }
+}

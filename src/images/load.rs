@@ -1,0 +1,84 @@
+//! From the bytes of one image to what a network is shown.
+
+use std::path::Path;
+
+use ndarray::Array3;
+
+use super::listing::Kind;
+use super::npy::{self, FromArray};
+use super::picture::{self, Picture};
+use super::resample::resize_and_crop;
+use super::{ImageError, Preprocessing};
+use crate::files::npy::Values;
+use crate::geometry::ImageSize;
+
+/// The size of a picture that is resized where none is asked for.
+const USUAL_CROP: ImageSize = ImageSize::square(224);
+
+/// The least length of a picture's shorter side before it is cropped.
+const LEAST_SHORTER_SIDE: usize = 256;
+
+/// How a file becomes an array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Array,
+    Picture,
+    /// A picture that is resized and cropped to this size.
+    CroppedPicture(ImageSize),
+}
+
+impl Format {
+    /// The format of images of a kind, of which a size may be asked for.
+    pub fn new(kind: Kind, preprocessing: Preprocessing, size: Option<ImageSize>) -> Self {
+        match kind {
+            Kind::Arrays => Self::Array,
+            Kind::Pictures if preprocessing.resizes() => {
+                Self::CroppedPicture(size.unwrap_or(USUAL_CROP))
+            }
+            Kind::Pictures => Self::Picture,
+        }
+    }
+
+    /// Decodes and preprocesses the picture of a file.
+    pub fn picture(
+        self,
+        path: &Path,
+        bytes: &[u8],
+        preprocessing: Preprocessing,
+    ) -> Result<Array3<f32>, ImageError> {
+        let decoded = match self {
+            Self::CroppedPicture(crop) => {
+                Picture::decode(bytes, picture::MOST_PIXELS).map(|picture| {
+                    let shorter = LEAST_SHORTER_SIDE.max(crop.height).max(crop.width);
+                    resize_and_crop(&picture, shorter, crop).to_array()
+                })
+            }
+            Self::Array | Self::Picture => {
+                Picture::decode(bytes, npy::MOST_PIXELS).map(|picture| picture.to_array())
+            }
+        };
+        let image = decoded.map(|image| FromArray { image, scaled: true });
+        prepared(path, image.map_err(ImageError::unfit(path))?, preprocessing)
+    }
+}
+
+/// Preprocesses an array.
+pub(super) fn array(
+    path: &Path,
+    values: Values,
+    preprocessing: Preprocessing,
+) -> Result<Array3<f32>, ImageError> {
+    prepared(path, npy::image_of(values).map_err(ImageError::unfit(path))?, preprocessing)
+}
+
+fn prepared(
+    path: &Path,
+    FromArray { mut image, scaled }: FromArray,
+    preprocessing: Preprocessing,
+) -> Result<Array3<f32>, ImageError> {
+    if scaled {
+        preprocessing.check_scale().map_err(ImageError::unfit(path))?;
+    }
+    preprocessing.apply(&mut image).map_err(ImageError::unfit(path))?;
+    Ok(image)
+}
