@@ -1,5 +1,5 @@
 //! Not a test: says how many tests were skipped, and why. Test programs run in the order of their
-//! names, so that this is the last line of `cargo test`.
+//! names, so that this one is the last.
 #![allow(clippy::print_stdout, clippy::panic, reason = "what it is for")]
 
 #[path = "common/skipped.rs"]
