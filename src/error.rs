@@ -30,9 +30,20 @@ pub trait HasKind: std::error::Error {
 #[error("{0}")]
 pub struct ParseError(pub String);
 
-impl ParseError {
-    /// An error with this message.
-    pub fn new(message: impl Into<String>) -> Self {
+impl From<ParseError> for String {
+    fn from(error: ParseError) -> Self {
+        error.0
+    }
+}
+
+impl From<String> for ParseError {
+    fn from(message: String) -> Self {
+        Self(message)
+    }
+}
+
+impl From<&str> for ParseError {
+    fn from(message: &str) -> Self {
         Self(message.into())
     }
 }

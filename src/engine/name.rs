@@ -73,7 +73,7 @@ impl FromStr for EngineName {
     fn from_str(text: &str) -> Result<Self, ParseError> {
         Self::ALL.into_iter().find(|name| name.as_str() == text).ok_or_else(|| {
             let names = Self::ALL.map(Self::as_str).join(", ");
-            ParseError::new(format!("`{text}` is not an engine; expected one of {names}"))
+            ParseError::from(format!("`{text}` is not an engine; expected one of {names}"))
         })
     }
 }

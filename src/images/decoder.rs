@@ -1,5 +1,6 @@
 //! Calls of decoders of other crates, whose panics become errors.
 
+use crate::error::ParseError;
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
@@ -11,7 +12,7 @@ thread_local! {
 }
 
 /// Calls a decoder; the error is the message with which it panicked, which is not printed.
-pub(super) fn caught<T>(decode: impl FnOnce() -> T) -> Result<T, String> {
+pub(super) fn caught<T>(decode: impl FnOnce() -> T) -> Result<T, ParseError> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let outside = panic::take_hook();
@@ -25,7 +26,7 @@ pub(super) fn caught<T>(decode: impl FnOnce() -> T) -> Result<T, String> {
     // What a decoder has half done is dropped with it.
     let decoded = panic::catch_unwind(AssertUnwindSafe(decode));
     INSIDE.set(false);
-    decoded.map_err(|panic| message(&*panic))
+    decoded.map_err(|panic| ParseError(message(&*panic)))
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {
@@ -44,9 +45,9 @@ mod tests {
     fn a_panic_becomes_an_error_and_the_next_call_is_as_before() {
         assert_eq!(caught(|| 3), Ok(3));
         let failed = caught(|| -> u8 { panic!("byte {}", 7) });
-        assert_eq!(failed, Err("byte 7".into()));
+        assert_eq!(failed, Err(ParseError("byte 7".into())));
         let failed = caught(|| -> u8 { panic!("plainly") });
-        assert_eq!(failed, Err("plainly".into()));
+        assert_eq!(failed, Err(ParseError("plainly".into())));
         assert_eq!(caught(|| 3), Ok(3));
     }
 }

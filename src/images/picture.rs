@@ -77,7 +77,7 @@ impl Picture {
             Ok(Ok(None)) => Err(Fault::NoPixels),
             Ok(Err(ImageError::Limits(_))) => Err(Fault::TooLarge),
             Ok(Err(error)) => Err(Fault::Decode(error)),
-            Err(panic) => Err(Fault::Decoder(panic)),
+            Err(panic) => Err(Fault::Decoder(panic.0)),
         }
     }
 

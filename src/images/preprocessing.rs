@@ -6,6 +6,7 @@ use std::str::FromStr;
 use ndarray::Array3;
 
 use super::{Fault, ImageError};
+use crate::error::ParseError;
 
 /// Mean of each channel (red, green, blue) of `ImageNet`, for values in [0, 1].
 pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
@@ -181,13 +182,13 @@ impl fmt::Display for Preprocessing {
 }
 
 impl FromStr for Preprocessing {
-    type Err = String;
+    type Err = ParseError;
 
     /// One of the names of [`Preprocessing::NAMED`].
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         Self::NAMED.into_iter().find(|named| named.name() == text).ok_or_else(|| {
             let names = Self::NAMED.map(|named| named.name()).join(", ");
-            format!("`{text}` is not a preprocessing; expected one of {names}")
+            ParseError(format!("`{text}` is not a preprocessing; expected one of {names}"))
         })
     }
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{Input, Layer, LayerId, MAX_LAYERS, Network, NetworkError, Op};
+use crate::error::ParseError;
 use crate::files::{FileError, read_at_most};
 
 /// The longest description read, in bytes.
@@ -42,7 +43,7 @@ impl Network {
 
     /// Reads a model description.
     fn described_in(path: &Path) -> Result<Self, NetworkError> {
-        let found = |error: FileError| NetworkError::Description(error.to_string());
+        let found = |error: FileError| NetworkError::Description(ParseError(error.to_string()));
         let bytes = read_at_most(path, MAX_BYTES).map_err(found)?;
         Self::from_description(&bytes).map_err(|error| {
             let problem = format!("not a model description: {error} (docs/formats.md tells all)");
@@ -59,7 +60,7 @@ impl Network {
             serde_json::from_slice(json).map_err(|error| not_described(&error))?;
         if layers.len() > MAX_LAYERS {
             let problem = format!("{} layers; at most {MAX_LAYERS} are read", layers.len());
-            return Err(NetworkError::Description(problem));
+            return Err(NetworkError::Description(ParseError(problem)));
         }
         let mut named: Vec<Layer> = Vec::with_capacity(layers.len());
         let mut before = HashMap::with_capacity(layers.len());
@@ -103,7 +104,7 @@ fn not_described(error: &serde_json::Error) -> NetworkError {
     } else {
         format!("expected JSON such as {EXAMPLE}")
     };
-    NetworkError::Description(format!("{error}; {expected}"))
+    NetworkError::Description(ParseError(format!("{error}; {expected}")))
 }
 
 /// What a layer at `place` is computed from where its description does not tell.

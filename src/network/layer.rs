@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::LayerId;
 use super::weights::MAX_ELEMENTS;
+use crate::error::ParseError;
 use crate::geometry::{ImageSize, Slide};
 
 /// A named layer.
@@ -165,10 +166,14 @@ impl Op {
     }
 
     /// Output channels for these input channels; the error says what does not work.
-    pub(super) fn channels(&self, inputs: &[usize]) -> Result<usize, String> {
+    pub(super) fn channels(&self, inputs: &[usize]) -> Result<usize, ParseError> {
         let joins = matches!(self, Self::Add | Self::Concat);
         if inputs.is_empty() || (inputs.len() > 1 && !joins) {
-            return Err(format!("a {} has one input; found {}", self.kind(), inputs.len()));
+            return Err(ParseError(format!(
+                "a {} has one input; found {}",
+                self.kind(),
+                inputs.len()
+            )));
         }
         match self {
             Self::Conv(conv) => conv.check(inputs[0]).map(|()| conv.out_channels),
@@ -176,15 +181,17 @@ impl Op {
             Self::LocalResponseNorm(norm) => norm.check().map(|()| inputs[0]),
             Self::Relu | Self::Dropout => Ok(inputs[0]),
             Self::Add => match inputs.iter().find(|&&other| other != inputs[0]) {
-                Some(other) => Err(format!("it adds {} channels and {other}", inputs[0])),
+                Some(other) => {
+                    Err(ParseError(format!("it adds {} channels and {other}", inputs[0])))
+                }
                 None => Ok(inputs[0]),
             },
             Self::Concat => {
                 let channels = inputs.iter().fold(0, |sum: usize, &more| sum.saturating_add(more));
                 if channels > MAX_CHANNELS {
-                    return Err(format!(
+                    return Err(ParseError(format!(
                         "it has {channels} channels; at most {MAX_CHANNELS} are read"
-                    ));
+                    )));
                 }
                 Ok(channels)
             }
@@ -199,21 +206,23 @@ const LARGEST: usize = 1 << 16;
 /// The most channels, and so units, that a layer may have.
 pub const MAX_CHANNELS: usize = LARGEST;
 
-fn check_window(kernel: usize, stride: usize, padding: usize) -> Result<(), String> {
+fn check_window(kernel: usize, stride: usize, padding: usize) -> Result<(), ParseError> {
     for (what, value, least) in
         [("kernel", kernel, 1), ("stride", stride, 1), ("padding", padding, 0)]
     {
         if !(least..=LARGEST).contains(&value) {
-            return Err(format!("its {what} is {value}; expected {least} to {LARGEST}"));
+            return Err(ParseError(format!(
+                "its {what} is {value}; expected {least} to {LARGEST}"
+            )));
         }
     }
     Ok(())
 }
 
-fn check_dilation(dilation: usize) -> Result<(), String> {
+fn check_dilation(dilation: usize) -> Result<(), ParseError> {
     match dilation {
         1 => Ok(()),
-        _ => Err(format!("its dilation is {dilation}; only 1 is supported")),
+        _ => Err(ParseError(format!("its dilation is {dilation}; only 1 is supported"))),
     }
 }
 
@@ -223,31 +232,33 @@ impl Convolution {
         Self { out_channels, kernel, stride, padding, groups: 1, dilation: 1, bias: true }
     }
 
-    fn check(&self, inputs: usize) -> Result<(), String> {
+    fn check(&self, inputs: usize) -> Result<(), ParseError> {
         check_window(self.kernel, self.stride, self.padding)?;
         check_dilation(self.dilation)?;
         if !(1..=LARGEST).contains(&self.out_channels) {
             let found = self.out_channels;
-            return Err(format!("its out_channels is {found}; expected 1 to {LARGEST}"));
+            return Err(ParseError(format!(
+                "its out_channels is {found}; expected 1 to {LARGEST}"
+            )));
         }
         let divides = |channels: usize| self.groups > 0 && channels.is_multiple_of(self.groups);
         if !divides(inputs) || !divides(self.out_channels) {
-            return Err(format!(
+            return Err(ParseError(format!(
                 "its {} groups do not divide its {inputs} input and {} output channels",
                 self.groups, self.out_channels
-            ));
+            )));
         }
         let weights = [inputs / self.groups, self.kernel, self.kernel]
             .iter()
             .fold(self.out_channels, |product, &factor| product.saturating_mul(factor));
         if weights > MAX_ELEMENTS {
-            return Err(format!(
+            return Err(ParseError(format!(
                 "its {} filters of {} channels and {kernel}×{kernel} taps have more than \
                  {MAX_ELEMENTS} weights",
                 self.out_channels,
                 inputs / self.groups,
                 kernel = self.kernel
-            ));
+            )));
         }
         Ok(())
     }
@@ -259,31 +270,31 @@ impl MaxPool {
         Self { kernel, stride, padding: 0, ceil_mode: false, dilation: 1 }
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), ParseError> {
         check_window(self.kernel, self.stride, self.padding)?;
         check_dilation(self.dilation)?;
         // PyTorch's own condition; it also means that no window lies wholly in the padding.
         if self.padding > self.kernel / 2 {
-            return Err(format!(
+            return Err(ParseError(format!(
                 "its padding is {}; expected at most half its kernel of {}",
                 self.padding, self.kernel
-            ));
+            )));
         }
         Ok(())
     }
 }
 
 impl LocalResponseNorm {
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), ParseError> {
         let finite = self.alpha.is_finite() && self.beta.is_finite() && self.k.is_finite();
         // With a negative base the power would be no number.
         let positive = self.alpha >= 0.0 && self.k >= 0.0 && self.alpha.max(self.k) > 0.0;
         if !(1..=LARGEST).contains(&self.size) || !finite || !positive {
-            return Err(format!(
+            return Err(ParseError(format!(
                 "size {}, alpha {}, beta {}, k {}; expected a size of at least 1, finite numbers, \
                  alpha and k not negative and not both 0",
                 self.size, self.alpha, self.beta, self.k
-            ));
+            )));
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::error::{ErrorKind, HasKind};
+use crate::error::{ErrorKind, HasKind, ParseError};
 use crate::files::{Digest, escaped, needs_escaping};
 use crate::geometry::{GeometryError, ImageSize, Projection, Slide};
 
@@ -43,9 +43,18 @@ pub enum NetworkError {
         /// What is wrong, and what was expected.
         problem: String,
     },
+    /// Neither a preset nor the path of a description.
+    #[error(
+        "there is no model `{}`; expected {} or the path of a model description (.json)",
+        escaped(name), PRESETS.join(", ")
+    )]
+    UnknownModel {
+        /// The name.
+        name: String,
+    },
     /// A network description that cannot be read.
-    #[error("{}", escaped(.0))]
-    Description(String),
+    #[error(transparent)]
+    Description(#[from] ParseError),
     /// Joined branches that see the image in different steps.
     #[error("layer `{layer}`: {source}")]
     Geometry {
@@ -144,11 +153,13 @@ impl Network {
         let name = name.into();
         if let Some(problem) = name_problem(&name) {
             let name = name_start(&name);
-            return Err(NetworkError::Description(format!("network `{name}`: {problem}")));
+            return Err(NetworkError::Description(ParseError(format!(
+                "network `{name}`: {problem}"
+            ))));
         }
         if layers.len() > MAX_LAYERS {
             let problem = format!("it has {} layers; at most {MAX_LAYERS} are read", layers.len());
-            return Err(NetworkError::Description(format!("{name}: {problem}")));
+            return Err(NetworkError::Description(ParseError(format!("{name}: {problem}"))));
         }
         let mut network = Self {
             name,
@@ -163,7 +174,7 @@ impl Network {
         }
         if network.convolutions().next().is_none() {
             let problem = format!("{}: it has no convolution, so no units", network.name);
-            return Err(NetworkError::Description(problem));
+            return Err(NetworkError::Description(ParseError(problem)));
         }
         network.check_short_names()?;
         Ok(network)
@@ -209,7 +220,7 @@ impl Network {
             layer.inputs.iter().map(|&input| self.channels_of(input)).collect();
         let channels = match layer.op.channels(&inputs) {
             Ok(channels) => channels,
-            Err(found) => return problem(found),
+            Err(found) => return problem(found.0),
         };
         let mut fields = layer.inputs.iter().map(|&input| match input {
             Input::Image => Projection::IMAGE,

@@ -18,11 +18,7 @@ impl Network {
             "vgg16" => vgg([2, 2, 3, 3, 3]),
             "vgg19" => vgg([2, 2, 4, 4, 4]),
             _ => {
-                return Err(NetworkError::Description(format!(
-                    "there is no model `{name}`; expected {} or the path of a model description \
-                     (.json)",
-                    PRESETS.join(", ")
-                )));
+                return Err(NetworkError::UnknownModel { name: name.into() });
             }
         };
         Self::new(name, chain(ops))

@@ -39,13 +39,13 @@ impl FromStr for DeviceChoice {
                 for name in text.split(',') {
                     let index = name.strip_prefix("cuda:").and_then(|index| index.parse().ok());
                     let index = index.ok_or_else(|| {
-                        ParseError::new(
+                        ParseError::from(
                             "expected auto, cpu, cuda, cuda:N, several as cuda:0,cuda:1, or \
                              cuda:all",
                         )
                     })?;
                     if indices.contains(&index) {
-                        return Err(ParseError::new(format!("GPU {index} is named twice")));
+                        return Err(ParseError::from(format!("GPU {index} is named twice")));
                     }
                     indices.push(index);
                 }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW, Symbol};
 
 use super::CudaError;
+use crate::error::ParseError;
 
 /// Names a folder, or several with colons between them, where libraries are looked for first.
 pub const VARIABLE: &str = "OCCLUMAP_CUDA_LIBRARIES";
@@ -45,7 +46,7 @@ struct Wanted {
     /// Folders of `site-packages/nvidia` that pip and conda may have installed it into.
     packages: &'static [&'static str],
     /// Reads the version of a library, or says why it is not the right one.
-    version: fn(&Library) -> Result<i32, String>,
+    version: fn(&Library) -> Result<i32, ParseError>,
 }
 
 /// Why one is not taken.
@@ -212,13 +213,13 @@ fn try_open(wanted: &Wanted, path: &Path) -> Result<i32, Problem> {
                 Problem::Unusable(text)
             }
         })?;
-    let version = (wanted.version)(&library).map_err(Problem::Unusable)?;
+    let version = (wanted.version)(&library).map_err(|ParseError(why)| Problem::Unusable(why))?;
     // Never closed: functions in it are called until the program ends.
     std::mem::forget(library);
     Ok(version)
 }
 
-fn driver_version(library: &Library) -> Result<i32, String> {
+fn driver_version(library: &Library) -> Result<i32, ParseError> {
     // SAFETY: the signature of the driver API's `cuDriverGetVersion`, which may be called before
     // `cuInit`.
     let get: Symbol<unsafe extern "C" fn(*mut c_int) -> c_int> =
@@ -228,11 +229,11 @@ fn driver_version(library: &Library) -> Result<i32, String> {
     match unsafe { get(&raw mut version) } {
         // 34: the toolkit's stub, which answers nothing but that.
         0 | 34 => Ok(version),
-        code => Err(format!("does not tell its version (error {code})")),
+        code => Err(ParseError(format!("does not tell its version (error {code})"))),
     }
 }
 
-fn cublas_version(library: &Library) -> Result<i32, String> {
+fn cublas_version(library: &Library) -> Result<i32, ParseError> {
     // SAFETY: the signature of cuBLAS' `cublasGetProperty`, whose first argument is an enumeration.
     let get: Symbol<unsafe extern "C" fn(c_int, *mut c_int) -> c_int> =
         unsafe { library.get(b"cublasGetProperty\0") }.map_err(|_| "is not cuBLAS")?;
@@ -241,18 +242,18 @@ fn cublas_version(library: &Library) -> Result<i32, String> {
         // SAFETY: the pointer is to a live integer.
         match unsafe { get(which, &raw mut value) } {
             0 => Ok(value),
-            code => Err(format!("does not tell its version (error {code})")),
+            code => Err(ParseError(format!("does not tell its version (error {code})"))),
         }
     };
     // MAJOR_VERSION, MINOR_VERSION, PATCH_LEVEL.
     let (major, minor, patch) = (part(0)?, part(1)?, part(2)?);
     match major {
         12 | 13 => Ok(10_000 * major + 100 * minor + patch),
-        _ => Err(format!("is of version {major}.{minor}; 12 or 13 is needed")),
+        _ => Err(ParseError(format!("is of version {major}.{minor}; 12 or 13 is needed"))),
     }
 }
 
-fn cudnn_version(library: &Library) -> Result<i32, String> {
+fn cudnn_version(library: &Library) -> Result<i32, ParseError> {
     // SAFETY: the signature of cuDNN's `cudnnGetVersion`.
     let get: Symbol<unsafe extern "C" fn() -> usize> =
         unsafe { library.get(b"cudnnGetVersion\0") }.map_err(|_| "is not cuDNN")?;
@@ -261,8 +262,8 @@ fn cudnn_version(library: &Library) -> Result<i32, String> {
     // Before version 9 the thousands are the major version.
     match version / 10_000 {
         9 => Ok(version),
-        0 => Err(format!("is of version {}; 9 is needed", version / 1000)),
-        major => Err(format!("is of version {major}; 9 is needed")),
+        0 => Err(ParseError(format!("is of version {}; 9 is needed", version / 1000))),
+        major => Err(ParseError(format!("is of version {major}; 9 is needed"))),
     }
 }
 

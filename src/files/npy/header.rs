@@ -4,6 +4,7 @@
 //! could recurse into, and no lengths whose product overflows.
 
 use super::Dtype;
+use crate::error::ParseError;
 
 /// Length in bytes of the magic, the version, and the header's length in its longer form.
 pub(crate) const PREAMBLE: usize = 12;
@@ -28,12 +29,14 @@ pub(crate) struct Header {
 }
 
 /// Where the values begin, by the first [`PREAMBLE`] bytes.
-pub(crate) fn length(preamble: &[u8]) -> Result<usize, String> {
+pub(crate) fn length(preamble: &[u8]) -> Result<usize, ParseError> {
     let (text, length) = text_range(preamble)
         .ok_or_else(|| String::from("not a .npy file: it does not begin as one"))?;
     let end = text.saturating_add(length);
     if end > MAX_LENGTH {
-        return Err(format!("its .npy header claims {end} bytes; at most {MAX_LENGTH} are read"));
+        return Err(ParseError(format!(
+            "its .npy header claims {end} bytes; at most {MAX_LENGTH} are read"
+        )));
     }
     Ok(end)
 }
@@ -49,7 +52,7 @@ fn text_range(preamble: &[u8]) -> Option<(usize, usize)> {
 
 impl Header {
     /// Reads the header, at the beginning of `bytes`; where the values begin, [`length`] tells.
-    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+    pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         let text = text_range(bytes)
             .and_then(|(start, length)| bytes.get(start..start.checked_add(length)?))
             .ok_or_else(|| String::from("cut short in its .npy header"))?;
@@ -60,7 +63,7 @@ impl Header {
         // Not even a zero may hide an overflow.
         let nonzero = shape.iter().copied().filter(|&length| length > 0);
         if nonzero.clone().try_fold(8_usize, usize::checked_mul).is_none() {
-            return Err(format!("its shape {shape:?} has more values than any file"));
+            return Err(ParseError(format!("its shape {shape:?} has more values than any file")));
         }
         let (big_endian, kind) = match descr.split_at_checked(1) {
             Some((">", kind)) => (true, kind),
@@ -153,7 +156,7 @@ fn quoted(text: &str) -> Option<(&str, &str)> {
 mod tests {
     use super::*;
 
-    fn header_of(text: &str) -> Result<Header, String> {
+    fn header_of(text: &str) -> Result<Header, ParseError> {
         let length = (text.len() as u16).to_le_bytes();
         Header::parse(&[b"\x93NUMPY\x01\x00", &length[..], text.as_bytes()].concat())
     }

@@ -15,6 +15,7 @@ pub use self::parts::{F64Parts, Parts, axes};
 pub use self::values::{Dtype, Values};
 pub use self::writer::{Element, Writer};
 use super::{FileError, read_bytes, write_atomically};
+use crate::error::ParseError;
 
 /// Reads a `.npy` file.
 pub fn read(path: &Path) -> Result<Values, FileError> {
@@ -24,21 +25,21 @@ pub fn read(path: &Path) -> Result<Values, FileError> {
 /// Reads an array from the bytes of a `.npy` file; the error says what is wrong with them.
 ///
 /// The header's claims are checked against the number of bytes before anything is allocated.
-pub fn parse(bytes: &[u8]) -> Result<Values, String> {
+pub fn parse(bytes: &[u8]) -> Result<Values, ParseError> {
     if bytes.is_empty() {
-        return Err("the file is empty".into());
+        return Err(ParseError("the file is empty".into()));
     }
     let values_start = header::length(bytes)?;
     let header = Header::parse(bytes)?;
     let values = bytes.get(values_start..).unwrap_or_default();
     if header.bytes() != values.len() {
-        return Err(format!(
+        return Err(ParseError(format!(
             "damaged or cut short: its header (shape {:?}) claims {} bytes of values, and {} \
              follow",
             header.shape,
             header.bytes(),
             values.len()
-        ));
+        )));
     }
     Values::decode(&header, values)
 }

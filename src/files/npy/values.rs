@@ -4,6 +4,7 @@ use half::f16;
 use ndarray::{ArrayD, IxDyn, ShapeBuilder};
 
 use super::header::Header;
+use crate::error::ParseError;
 
 /// Defines [`Dtype`] and [`Values`]: variant, element type, NumPy's name and code of each.
 macro_rules! element_types {
@@ -52,7 +53,7 @@ macro_rules! element_types {
             }
 
             /// The array of a header and the bytes that follow it, as many as it claims.
-            pub(super) fn decode(header: &Header, bytes: &[u8]) -> Result<Self, String> {
+            pub(super) fn decode(header: &Header, bytes: &[u8]) -> Result<Self, ParseError> {
                 match header.dtype {
                     $(Dtype::$variant => {
                         let (chunks, _) = bytes.as_chunks();
@@ -66,7 +67,7 @@ macro_rules! element_types {
                         ArrayD::from_shape_vec(shape, values).map(Self::$variant)
                     })*
                 }
-                .map_err(|error| format!("cannot be decoded: {error}"))
+                .map_err(|error| ParseError(format!("cannot be decoded: {error}")))
             }
         }
     };

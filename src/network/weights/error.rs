@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::error::ParseError;
 use crate::files::{FileError, escaped, shown};
 
 /// What can be wrong with a weight file. Every message begins with the file's path.
@@ -130,6 +131,12 @@ impl TensorProblem {
                 WeightsError::NotFinite { path, tensor, place, value }
             }
         }
+    }
+}
+
+impl From<ParseError> for TensorProblem {
+    fn from(ParseError(problem): ParseError) -> Self {
+        Self::Content(problem)
     }
 }
 

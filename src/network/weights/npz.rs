@@ -5,6 +5,7 @@ use std::io::Read;
 use super::element::{count, finite};
 use super::zipped::{Zipped, unreadable};
 use super::{Source, Tensor, TensorProblem};
+use crate::error::ParseError;
 use crate::files::npy::header::{self, Header};
 use crate::files::npy::{self, Values};
 
@@ -15,7 +16,7 @@ pub(super) struct Npz {
 }
 
 impl Npz {
-    pub fn new(zip: Zipped) -> Result<Self, String> {
+    pub fn new(zip: Zipped) -> Result<Self, ParseError> {
         let arrays: Vec<_> = zip
             .names()
             .iter()
@@ -45,7 +46,7 @@ impl Source for Npz {
             return Err(TensorProblem::content("not in the archive"));
         };
         let bytes = read_array(&mut self.zip.entry(*entry)?, name)?;
-        let values = npy::parse(&bytes).map_err(TensorProblem::Content)?;
+        let values = npy::parse(&bytes)?;
         let shape = values.shape().to_vec();
         count(&shape)?;
         let dtype = values.dtype();
@@ -76,9 +77,9 @@ fn read_array(content: &mut impl Read, name: &str) -> Result<Vec<u8>, TensorProb
             .map_err(|error| TensorProblem::Content(unreadable(&format!("{name}.npy"), &error)))
     };
     read_to(&mut bytes, header::PREAMBLE)?;
-    let values_start = header::length(&bytes).map_err(TensorProblem::Content)?;
+    let values_start = header::length(&bytes)?;
     read_to(&mut bytes, values_start)?;
-    let header = Header::parse(&bytes).map_err(TensorProblem::Content)?;
+    let header = Header::parse(&bytes)?;
     count(&header.shape)?;
     read_to(&mut bytes, values_start + header.bytes() + 1)?;
     Ok(bytes)

@@ -9,6 +9,7 @@ use super::element::{MAX_ELEMENTS, finite};
 use super::pickle::{self, Pickle};
 use super::zipped::Zipped;
 use super::{Source, Tensor, TensorProblem};
+use crate::error::ParseError;
 use crate::files::escaped;
 use names::Entry;
 use view::View;
@@ -39,7 +40,7 @@ pub(super) struct Layout {
 }
 
 /// Finds the pickle and takes it out.
-pub(super) fn unpack(zip: Zipped) -> Result<(Layout, Vec<u8>), String> {
+pub(super) fn unpack(zip: Zipped) -> Result<(Layout, Vec<u8>), ParseError> {
     let mut found = pickles(&zip);
     let (Some((entry, folder)), None) = (found.next(), found.next()) else {
         return Err("a zip archive of more than one data.pkl; expected what torch.save writes, \
@@ -49,7 +50,7 @@ pub(super) fn unpack(zip: Zipped) -> Result<(Layout, Vec<u8>), String> {
     let folder = folder.to_owned();
     drop(found);
     if zip.find(&format!("{folder}constants.pkl")).is_some() {
-        return Err(format!("a TorchScript program; {}", names::SAVE_STATE_DICT));
+        return Err(ParseError(format!("a TorchScript program; {}", names::SAVE_STATE_DICT)));
     }
     if let Some(order) = zip.find(&format!("{folder}byteorder"))
         && zip.whole(order, 16)? != b"little"
@@ -71,7 +72,7 @@ pub(super) struct Pth<'a> {
 
 impl<'a> Pth<'a> {
     /// Reads the names of the tensors from the pickle.
-    pub fn parse(layout: Layout, pickle: &'a [u8]) -> Result<Self, String> {
+    pub fn parse(layout: Layout, pickle: &'a [u8]) -> Result<Self, ParseError> {
         let pickle = pickle::parse(pickle)?;
         let entries = names::of(&pickle)?;
         Ok(Self { layout, pickle, entries })

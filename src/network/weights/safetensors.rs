@@ -8,6 +8,7 @@ use ::safetensors::tensor::{Metadata, TensorInfo};
 
 use super::element::{Element, count, finite};
 use super::{Source, Tensor, TensorProblem};
+use crate::error::ParseError;
 
 /// The longest header read, in bytes: that of some 60,000 tensors.
 const MAX_HEADER: u64 = 8 << 20;
@@ -25,7 +26,7 @@ pub(super) struct Safetensors {
 
 impl Safetensors {
     /// Reads and checks the header only.
-    pub fn open(mut file: File) -> Result<Self, String> {
+    pub fn open(mut file: File) -> Result<Self, ParseError> {
         let unreadable = |error| format!("cannot be read: {error}");
         let file_length = file.metadata().map_err(unreadable)?.len();
         let mut length = [0; LENGTH_BYTES as usize];
@@ -33,16 +34,16 @@ impl Safetensors {
         let header_length = u64::from_le_bytes(length);
         let room = file_length.saturating_sub(LENGTH_BYTES);
         if header_length > room {
-            return Err(format!(
+            return Err(ParseError(format!(
                 "damaged or cut short: its safetensors header claims {header_length} bytes; at \
                  most {room} are possible"
-            ));
+            )));
         }
         if header_length > MAX_HEADER {
-            return Err(format!(
+            return Err(ParseError(format!(
                 "its safetensors header has {header_length} bytes; at most {MAX_HEADER} are read: \
                  save the network's tensors alone"
-            ));
+            )));
         }
         let mut header = vec![0; header_length as usize];
         file.read_exact(&mut header).map_err(unreadable)?;
@@ -54,10 +55,10 @@ impl Safetensors {
         let data_start = LENGTH_BYTES + header_length;
         let (claimed, found) = (metadata.data_len() as u64, file_length - data_start);
         if claimed != found {
-            return Err(format!(
+            return Err(ParseError(format!(
                 "damaged or cut short: its safetensors header claims {claimed} bytes of tensors, \
                  and {found} follow"
-            ));
+            )));
         }
         let names = metadata.offset_keys();
         Ok(Self { file, metadata, names, data_start })

@@ -7,6 +7,7 @@ use std::ops::Range;
 use flate2::read::DeflateDecoder;
 use rawzip::{CompressionMethod, FileReader, ZipArchive, ZipArchiveEntryWayfinder};
 
+use crate::error::ParseError;
 use crate::files::escaped;
 
 /// The most entries that are read: far more than a network has tensors.
@@ -33,7 +34,7 @@ struct Entry {
 
 impl Zipped {
     /// Reads the archive's directory only.
-    pub fn open(file: File) -> Result<Self, String> {
+    pub fn open(file: File) -> Result<Self, ParseError> {
         let unreadable = |error: rawzip::Error| {
             format!("damaged or cut short: its zip archive cannot be opened: {error}")
         };
@@ -46,10 +47,10 @@ impl Zipped {
             let name = String::from_utf8_lossy(header.file_path().as_ref()).into_owned();
             name_bytes += name.len();
             if names.len() == MAX_ENTRIES || name_bytes > MAX_NAMES {
-                return Err(format!(
+                return Err(ParseError(format!(
                     "its zip archive has more than {MAX_ENTRIES} entries, or names of more than \
                      {MAX_NAMES} bytes; save the network's tensors alone"
-                ));
+                )));
             }
             names.push(name);
             entries.push(Entry {
@@ -61,7 +62,9 @@ impl Zipped {
         let mut by_name: Vec<usize> = (0..names.len()).collect();
         by_name.sort_unstable_by_key(|&entry| &names[entry]);
         if by_name.windows(2).any(|pair| names[pair[0]] == names[pair[1]]) {
-            return Err("damaged: two entries of its zip archive have the same name".into());
+            return Err(ParseError(
+                "damaged: two entries of its zip archive have the same name".into(),
+            ));
         }
         Ok(Self { archive, names, entries, by_name })
     }
@@ -79,15 +82,15 @@ impl Zipped {
 
     /// The content of an entry, decompressed as it is read. Its checksum is compared when a read
     /// meets its end.
-    pub fn entry(&self, entry: usize) -> Result<impl Read, String> {
+    pub fn entry(&self, entry: usize) -> Result<impl Read, ParseError> {
         let name = self.names.get(entry).map_or_else(String::new, |name| named(name));
         let Some(Entry { wayfinder, method, encrypted }) = self.entries.get(entry) else {
-            return Err(format!("{name} is not in the archive"));
+            return Err(ParseError(format!("{name} is not in the archive")));
         };
         if *encrypted {
-            return Err(format!(
+            return Err(ParseError(format!(
                 "{name} is encrypted; unpack the archive and zip it without a password"
-            ));
+            )));
         }
         let found = self
             .archive
@@ -100,17 +103,17 @@ impl Zipped {
                 Box::new(found.verifying_reader(DeflateDecoder::new(stored)))
             }
             other => {
-                return Err(format!(
+                return Err(ParseError(format!(
                     "{name} is compressed by method {}; zip it again with deflate or none",
                     other.as_u16()
-                ));
+                )));
             }
         };
         Ok(content)
     }
 
     /// The whole of an entry that is to have at most `limit` bytes.
-    pub fn whole(&self, entry: usize, limit: u64) -> Result<Vec<u8>, String> {
+    pub fn whole(&self, entry: usize, limit: u64) -> Result<Vec<u8>, ParseError> {
         let bytes = self.read(entry, |content| {
             let mut bytes = Vec::new();
             content.take(limit + 1).read_to_end(&mut bytes)?;
@@ -118,14 +121,21 @@ impl Zipped {
         })?;
         if bytes.len() as u64 > limit {
             let name = named(&self.names[entry]);
-            return Err(format!("{name} has more than the {limit} bytes that are read"));
+            return Err(ParseError(format!(
+                "{name} has more than the {limit} bytes that are read"
+            )));
         }
         Ok(bytes)
     }
 
     /// The bytes `range` of an entry that is to have `length` bytes in all. The rest is passed
     /// over, so that the length and the checksum are known to be right.
-    pub fn part(&self, entry: usize, length: u64, range: Range<u64>) -> Result<Vec<u8>, String> {
+    pub fn part(
+        &self,
+        entry: usize,
+        length: u64,
+        range: Range<u64>,
+    ) -> Result<Vec<u8>, ParseError> {
         let (bytes, found) = self.read(entry, |content| {
             let skip = |content: &mut dyn Read, length| {
                 io::copy(&mut content.take(length), &mut io::sink())
@@ -140,7 +150,7 @@ impl Zipped {
         if found != length {
             let more = if found > length { "or more " } else { "" };
             let name = named(&self.names[entry]);
-            return Err(format!("{name} has {found} {more}bytes; expected {length}"));
+            return Err(ParseError(format!("{name} has {found} {more}bytes; expected {length}")));
         }
         Ok(bytes)
     }
@@ -149,9 +159,9 @@ impl Zipped {
         &self,
         entry: usize,
         read: impl FnOnce(&mut dyn Read) -> io::Result<T>,
-    ) -> Result<T, String> {
+    ) -> Result<T, ParseError> {
         let read = read(&mut self.entry(entry)?);
-        read.map_err(|error| unreadable(&self.names[entry], &error))
+        read.map_err(|error| ParseError(unreadable(&self.names[entry], &error)))
     }
 }
 

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use super::bytes::Bytes;
 use super::object::{Call, Object, Pickle, Value};
 use super::opcode as op;
+use crate::error::ParseError;
 
 /// The most values that a pickle may push or remember: far more than the state of any network
 /// and its optimiser, and few enough to fit in some hundred megabytes.
 const MAX_VALUES: usize = 1 << 22;
 
 /// Reads a pickle of protocol 2 to 5; the error says what is wrong with it and at which byte.
-pub(in super::super) fn parse(bytes: &[u8]) -> Result<Pickle<'_>, String> {
+pub(in super::super) fn parse(bytes: &[u8]) -> Result<Pickle<'_>, ParseError> {
     let mut machine = Machine::new(bytes);
     loop {
         let place = machine.bytes.place();
@@ -23,7 +24,9 @@ pub(in super::super) fn parse(bytes: &[u8]) -> Result<Pickle<'_>, String> {
         match step {
             Ok(None) => {}
             Ok(Some(root)) => return Ok(Pickle { objects: machine.objects, root }),
-            Err(problem) => return Err(format!("its pickle, at byte {place}: {problem}")),
+            Err(problem) => {
+                return Err(ParseError(format!("its pickle, at byte {place}: {problem}")));
+            }
         }
     }
 }
@@ -51,7 +54,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn execute(&mut self, opcode: u8) -> Result<(), String> {
+    fn execute(&mut self, opcode: u8) -> Result<(), ParseError> {
         match opcode {
             op::PROTO => self.protocol(),
             op::FRAME => self.bytes.take(8).map(drop),
@@ -130,49 +133,51 @@ impl<'a> Machine<'a> {
                 let identity = self.pop()?;
                 self.push_object(Object::Persistent(identity))
             }
-            _ => Err(format!("operation 0x{opcode:02x} is none that torch.save writes")),
+            _ => {
+                Err(ParseError(format!("operation 0x{opcode:02x} is none that torch.save writes")))
+            }
         }
     }
 
-    fn protocol(&mut self) -> Result<(), String> {
+    fn protocol(&mut self) -> Result<(), ParseError> {
         match self.bytes.byte()? {
             2..=5 => Ok(()),
-            other => Err(format!("protocol {other}; expected 2 to 5")),
+            other => Err(ParseError(format!("protocol {other}; expected 2 to 5"))),
         }
     }
 
     // The stack and the memo.
 
-    fn push(&mut self, value: Value<'a>) -> Result<(), String> {
+    fn push(&mut self, value: Value<'a>) -> Result<(), ParseError> {
         self.pushed += 1;
         if self.pushed > MAX_VALUES {
-            return Err(format!(
+            return Err(ParseError(format!(
                 "more than {MAX_VALUES} values; save the network's state_dict() alone"
-            ));
+            )));
         }
         self.stack.push(value);
         Ok(())
     }
 
-    fn push_object(&mut self, object: Object<'a>) -> Result<(), String> {
+    fn push_object(&mut self, object: Object<'a>) -> Result<(), ParseError> {
         self.push(Value::Object(self.objects.len()))?;
         self.objects.push(object);
         Ok(())
     }
 
-    fn top(&self) -> Result<Value<'a>, String> {
+    fn top(&self) -> Result<Value<'a>, ParseError> {
         let floor = self.marks.last().copied().unwrap_or(0);
         self.stack.get(floor..).and_then(<[_]>::last).copied().ok_or("the stack is empty".into())
     }
 
-    fn pop(&mut self) -> Result<Value<'a>, String> {
+    fn pop(&mut self) -> Result<Value<'a>, ParseError> {
         let value = self.top()?;
         self.stack.pop();
         Ok(value)
     }
 
     /// `POP`, which removes a value, or a mark where no value lies above it.
-    fn discard(&mut self) -> Result<(), String> {
+    fn discard(&mut self) -> Result<(), ParseError> {
         if self.marks.last() == Some(&self.stack.len()) {
             self.marks.pop();
             return Ok(());
@@ -180,29 +185,29 @@ impl<'a> Machine<'a> {
         self.pop().map(drop)
     }
 
-    fn mark(&mut self) -> Result<(), String> {
+    fn mark(&mut self) -> Result<(), ParseError> {
         if self.marks.len() == MAX_VALUES {
-            return Err(format!("more than {MAX_VALUES} marks"));
+            return Err(ParseError(format!("more than {MAX_VALUES} marks")));
         }
         self.marks.push(self.stack.len());
         Ok(())
     }
 
-    fn pop_to_mark(&mut self) -> Result<Vec<Value<'a>>, String> {
+    fn pop_to_mark(&mut self) -> Result<Vec<Value<'a>>, ParseError> {
         let height = self.marks.pop().ok_or("no mark on the stack")?;
         Ok(self.stack.split_off(height))
     }
 
-    fn remember(&mut self, index: usize) -> Result<(), String> {
+    fn remember(&mut self, index: usize) -> Result<(), ParseError> {
         let value = self.top()?;
         if self.memo.len() == MAX_VALUES {
-            return Err(format!("it remembers more than {MAX_VALUES} values"));
+            return Err(ParseError(format!("it remembers more than {MAX_VALUES} values")));
         }
         self.memo.insert(index, value);
         Ok(())
     }
 
-    fn recall(&mut self, index: usize) -> Result<(), String> {
+    fn recall(&mut self, index: usize) -> Result<(), ParseError> {
         let value = self.memo.get(&index).copied();
         self.push(value.ok_or_else(|| format!("value {index} was not remembered before"))?)
     }
@@ -211,7 +216,7 @@ impl<'a> Machine<'a> {
 
     /// A signed little-endian integer of `length` bytes; one that does not fit is kept as some
     /// number.
-    fn integer(&mut self, length: usize) -> Result<(), String> {
+    fn integer(&mut self, length: usize) -> Result<(), ParseError> {
         let bytes = self.bytes.take(length)?;
         if length > 8 {
             return self.push(Value::Other);
@@ -221,19 +226,19 @@ impl<'a> Machine<'a> {
         self.push(Value::Int(number))
     }
 
-    fn skip(&mut self, length: usize) -> Result<(), String> {
+    fn skip(&mut self, length: usize) -> Result<(), ParseError> {
         self.bytes.take(length)?;
         self.push(Value::Other)
     }
 
-    fn text(&mut self, width: usize) -> Result<(), String> {
+    fn text(&mut self, width: usize) -> Result<(), ParseError> {
         let length = self.bytes.length(width)?;
         let bytes = self.bytes.take(length)?;
         // Python may pickle strings that are not Unicode; they name no tensor.
         self.push(std::str::from_utf8(bytes).map_or(Value::Other, Value::Text))
     }
 
-    fn tuple(&mut self, length: usize) -> Result<(), String> {
+    fn tuple(&mut self, length: usize) -> Result<(), ParseError> {
         let mut items = Vec::with_capacity(length);
         for _ in 0..length {
             items.push(self.pop()?);
@@ -242,64 +247,64 @@ impl<'a> Machine<'a> {
         self.push_object(Object::Tuple(items))
     }
 
-    fn append(&mut self, items: &[Value<'a>]) -> Result<(), String> {
+    fn append(&mut self, items: &[Value<'a>]) -> Result<(), ParseError> {
         match self.top_object()? {
             Object::List(list) => list.extend_from_slice(items),
             // A list of an unknown class: nothing of it is needed.
             Object::Call(_) => {}
-            _ => return Err("items are appended to something that is no list".into()),
+            _ => return Err(ParseError("items are appended to something that is no list".into())),
         }
         Ok(())
     }
 
-    fn set_items(&mut self, items: &[(Value<'a>, Value<'a>)]) -> Result<(), String> {
+    fn set_items(&mut self, items: &[(Value<'a>, Value<'a>)]) -> Result<(), ParseError> {
         match self.top_object()? {
             Object::Dict(dict) => dict.extend_from_slice(items),
             Object::Call(call) => call.items.extend_from_slice(items),
-            _ => return Err("items are set in something that is no dict".into()),
+            _ => return Err(ParseError("items are set in something that is no dict".into())),
         }
         Ok(())
     }
 
-    fn top_object(&mut self) -> Result<&mut Object<'a>, String> {
+    fn top_object(&mut self) -> Result<&mut Object<'a>, ParseError> {
         match self.top()? {
             Value::Object(place) => Ok(&mut self.objects[place]),
-            _ => Err("something that holds no items is given some".into()),
+            _ => Err(ParseError("something that holds no items is given some".into())),
         }
     }
 
-    fn global(&mut self) -> Result<(), String> {
+    fn global(&mut self) -> Result<(), ParseError> {
         let (module, name) = (self.bytes.line()?, self.bytes.line()?);
         self.push_object(Object::Global { module, name })
     }
 
-    fn stack_global(&mut self) -> Result<(), String> {
+    fn stack_global(&mut self) -> Result<(), ParseError> {
         match (self.pop()?, self.pop()?) {
             (Value::Text(name), Value::Text(module)) => {
                 self.push_object(Object::Global { module, name })
             }
-            _ => Err("the name of a class or function is not a string".into()),
+            _ => Err(ParseError("the name of a class or function is not a string".into())),
         }
     }
 
-    fn call(&mut self, callee: Value<'a>, arguments: Value<'a>) -> Result<(), String> {
+    fn call(&mut self, callee: Value<'a>, arguments: Value<'a>) -> Result<(), ParseError> {
         let call = Call { callee, arguments, items: Vec::new(), has_state: false };
         self.push_object(Object::Call(Box::new(call)))
     }
 
-    fn build(&mut self) -> Result<(), String> {
+    fn build(&mut self) -> Result<(), ParseError> {
         let _state = self.pop()?;
         if let Object::Call(call) = self.top_object()? {
             call.has_state = true;
             return Ok(());
         }
-        Err("a state is given to something that has none".into())
+        Err(ParseError("a state is given to something that has none".into()))
     }
 }
 
-fn pairs<'a>(items: &[Value<'a>]) -> Result<Vec<(Value<'a>, Value<'a>)>, String> {
+fn pairs<'a>(items: &[Value<'a>]) -> Result<Vec<(Value<'a>, Value<'a>)>, ParseError> {
     if !items.len().is_multiple_of(2) {
-        return Err("a dict's last key has no value".into());
+        return Err(ParseError("a dict's last key has no value".into()));
     }
     Ok(items.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect())
 }

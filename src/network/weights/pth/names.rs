@@ -1,6 +1,7 @@
 //! The names of a pickle's tensors: the keys on the way to them, joined by dots.
 
 use super::super::pickle::{Object, Pickle, Value};
+use crate::error::ParseError;
 
 /// What to do where a file is no dict of tensors.
 pub(super) const SAVE_STATE_DICT: &str =
@@ -23,12 +24,12 @@ pub(super) struct Entry<'a> {
 /// Names all tensors, and all objects that could stand for one, in the order of the file.
 ///
 /// Names are dict keys, strings or integers, and places in lists and tuples.
-pub(super) fn of<'a>(pickle: &Pickle<'a>) -> Result<Vec<Entry<'a>>, String> {
+pub(super) fn of<'a>(pickle: &Pickle<'a>) -> Result<Vec<Entry<'a>>, ParseError> {
     if !is_container(pickle, pickle.root) {
-        return Err(format!(
+        return Err(ParseError(format!(
             "it holds {}; expected a dict of tensors; {SAVE_STATE_DICT}",
             pickle.describe(pickle.root)
-        ));
+        )));
     }
     let mut entries = Vec::new();
     let mut bytes = 0;
@@ -51,7 +52,9 @@ pub(super) fn of<'a>(pickle: &Pickle<'a>) -> Result<Vec<Entry<'a>>, String> {
                 open.push((depth + 1, Entry { name, value }));
             }
             if bytes > MAX_BYTES {
-                return Err(format!("it holds too many things to name; {SAVE_STATE_DICT}"));
+                return Err(ParseError(format!(
+                    "it holds too many things to name; {SAVE_STATE_DICT}"
+                )));
             }
         }
         open[first..].reverse();

@@ -2,6 +2,7 @@
 
 use super::super::element::Element;
 use super::super::pickle::{Call, Pickle, Value};
+use crate::error::ParseError;
 use crate::files::escaped;
 
 /// A tensor as a view of a storage.
@@ -37,7 +38,7 @@ pub(super) fn is_tensor<'a>(pickle: &Pickle<'a>, value: Value<'a>) -> bool {
 }
 
 /// The view that a value is; the error says what it is instead.
-pub(super) fn of<'a>(pickle: &Pickle<'a>, value: Value<'a>) -> Result<View<'a>, String> {
+pub(super) fn of<'a>(pickle: &Pickle<'a>, value: Value<'a>) -> Result<View<'a>, ParseError> {
     let mut value = value;
     for _ in 0..MAX_WRAPPERS {
         let unknown =
@@ -51,10 +52,10 @@ pub(super) fn of<'a>(pickle: &Pickle<'a>, value: Value<'a>) -> Result<View<'a>, 
                 Some(("torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state")),
                 &[inner, ..],
             ) => value = inner,
-            _ => return Err(unknown()),
+            _ => return Err(ParseError(unknown())),
         }
     }
-    Err("it is a parameter of a parameter, too many times over".into())
+    Err(ParseError("it is a parameter of a parameter, too many times over".into()))
 }
 
 /// `_rebuild_from_type_v2(function, class, arguments, state)` calls the function, then adds
@@ -74,31 +75,37 @@ fn unwrap_subclass<'a>(pickle: &Pickle<'a>, call: &Call<'a>) -> Option<(Value<'a
 }
 
 /// `_rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks[, metadata])`
-fn strided<'a>(pickle: &Pickle<'a>, arguments: &[Value<'a>]) -> Result<View<'a>, String> {
+fn strided<'a>(pickle: &Pickle<'a>, arguments: &[Value<'a>]) -> Result<View<'a>, ParseError> {
     let (&[identity, offset, size, stride, _, _], metadata) =
         arguments.split_first_chunk().ok_or("its description is too short")?;
     if metadata.iter().any(|&value| value != Value::None) {
-        return Err("it is a lazily negated or conjugated view; save its .clone()".into());
+        return Err(ParseError(
+            "it is a lazily negated or conjugated view; save its .clone()".into(),
+        ));
     }
     let storage = storage(pickle, identity)?;
     let offset = number(offset).ok_or("its offset in the storage is no such number")?;
     let shape = numbers(pickle, size).ok_or("its shape is not a tuple of lengths")?;
     let strides = numbers(pickle, stride).ok_or("its strides are not a tuple of distances")?;
     if shape.len() != strides.len() {
-        return Err(format!("its shape {shape:?} and its strides {strides:?} differ in length"));
+        return Err(ParseError(format!(
+            "its shape {shape:?} and its strides {strides:?} differ in length"
+        )));
     }
     Ok(View { storage, offset, shape, strides })
 }
 
 /// `('storage', class, key, location, length)`, kept outside the pickle
-fn storage<'a>(pickle: &Pickle<'a>, value: Value<'a>) -> Result<Storage<'a>, String> {
+fn storage<'a>(pickle: &Pickle<'a>, value: Value<'a>) -> Result<Storage<'a>, ParseError> {
     use super::super::pickle::Object::Persistent;
     let unknown = || {
         format!("its storage is {}; expected one that torch.save writes", {
             pickle.describe(value)
         })
     };
-    let Some(&Persistent(identity)) = pickle.object(value) else { return Err(unknown()) };
+    let Some(&Persistent(identity)) = pickle.object(value) else {
+        return Err(ParseError(unknown()));
+    };
     match pickle.tuple(identity) {
         Some(&[Value::Text("storage"), class, Value::Text(key), _location, length]) => {
             let (module, name) = pickle.global(class).ok_or_else(unknown)?;
@@ -113,7 +120,7 @@ fn storage<'a>(pickle: &Pickle<'a>, value: Value<'a>) -> Result<Storage<'a>, Str
             let length = number(length).ok_or("its storage's length is no such number")?;
             Ok(Storage { key, element, length })
         }
-        _ => Err(unknown()),
+        _ => Err(ParseError(unknown())),
     }
 }
 
