@@ -196,7 +196,7 @@ impl Manifest {
     /// What [`Manifest::format`] says.
     pub const FORMAT: &'static str = "occlumap maps";
     /// The version that this program writes.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
     /// The manifest's file name.
     pub const FILE: &'static str = "manifest.json";
 

@@ -8,9 +8,11 @@ mod common;
 mod workplace;
 
 mod arguments;
+mod coverage;
 mod descriptions;
 mod determinism;
 mod images;
+mod manifests;
 #[cfg(target_os = "linux")]
 mod memory;
 mod outputs;

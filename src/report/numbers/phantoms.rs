@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ndarray::Array2;
 
-use crate::geometry::{Deposit, FrameRule, GridRule, ImageSize, PixelBox};
+use crate::geometry::{Deposit, Frame, FrameRule, GridRule, ImageSize, PixelBox, Projection};
 use crate::maps::{LayerRecord, MeanOver, SettingsRecord};
-use crate::report::{Gaussian, UnitMap};
+use crate::report::{Gaussian, MapCoverage, UnitMap};
+use crate::sweep::LayerGeometry;
 
 /// A layer with this RF, under the reference's occluders.
 pub fn layer(rf: usize) -> LayerRecord {
@@ -42,6 +43,28 @@ pub fn settings() -> SettingsRecord {
         statistics: false,
         moments: false,
     }
+}
+
+/// The geometry of such a layer on images of this size, whose RFs begin at every pixel.
+pub fn geometry(rf: usize, image: ImageSize) -> LayerGeometry {
+    LayerGeometry {
+        projection: Projection { step: 1, offset: 0, size: rf },
+        output: image,
+        image,
+        rule: GridRule::REFERENCE,
+        every: 1,
+        frame: FrameRule::Field,
+    }
+}
+
+/// The coverage of a mean over images with these frames.
+pub fn coverage(geometry: &LayerGeometry, frames: &[Frame]) -> MapCoverage {
+    MapCoverage::of_frames(geometry, Deposit::Centre, MeanOver::Images, frames).unwrap()
+}
+
+/// That of one image, which does not cut the RF.
+pub fn uncut(rf: usize) -> MapCoverage {
+    coverage(&geometry(rf, ImageSize::square(rf)), &[Frame { y: 0, x: 0 }])
 }
 
 /// An elliptical Gaussian over an offset.
@@ -82,6 +105,6 @@ impl Phantom {
             let (y, x) = (occluder.top + half, occluder.left + half);
             map[[y, x]] = self.value(y as f64, x as f64) + noise();
         }
-        UnitMap::Values(map)
+        UnitMap::Values { map, coverage: uncut(rf) }
     }
 }

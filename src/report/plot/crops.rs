@@ -12,12 +12,12 @@ use super::{PlotError, Style};
 use crate::engine::{Job, Prepared, Watch};
 use crate::geometry::Deposit;
 use crate::images::ImageFolder;
-use crate::maps::ImageMap;
+use crate::maps::{ImageMap, MeanOver};
 use crate::noise::Noise;
 use crate::ranking::{Entry, LayerRanking, Side};
 use crate::report::figure::Pixels;
 use crate::report::numbers::Cells;
-use crate::report::{LayerResults, Tones};
+use crate::report::{LayerResults, MapCoverage, Tones};
 use crate::sweep::Placement;
 
 /// Of JPEG, of 100.
@@ -137,7 +137,9 @@ impl OwnMaps<'_> {
             let differences: Vec<&[f32]> = draws.iter().map(|d| &d.differences[..]).collect();
             let mut map = ImageMap::new(placement.rf);
             map.set(self.deposit, placement, &differences);
-            self.blend(picture, &map.absolute(), style);
+            let coverage =
+                MapCoverage::new(placement.rf, self.deposit, MeanOver::Images, [placement]);
+            self.blend(picture, &map.absolute(), &coverage, style);
         }
         Ok(())
     }
@@ -165,15 +167,21 @@ impl OwnMaps<'_> {
     }
 
     /// Lays a map over what it was made from: the higher its blurred value, the less is seen below.
-    fn blend(&self, picture: &mut RgbImage, map: &Array2<f64>, style: Style) {
-        let cells = self.cells.blurred(&self.cells.of(&map.view()));
-        let values = self.cells.at_every_pixel(&self.cells.grid(&cells).view());
+    fn blend(
+        &self,
+        picture: &mut RgbImage,
+        map: &Array2<f64>,
+        coverage: &MapCoverage,
+        style: Style,
+    ) {
+        let values = self.cells.blurred_grid(&self.cells.of(&map.view(), coverage));
+        let cells = self.cells.of_pixels();
         let largest = values.iter().copied().filter(|v| v.is_finite()).fold(0.0, f64::max);
         if largest == 0.0 {
             return;
         }
         for (x, y, pixel) in picture.enumerate_pixels_mut() {
-            let part = (values[[y as usize, x as usize]] / largest).max(0.0);
+            let part = (values[[cells[y as usize], cells[x as usize]]] / largest).max(0.0);
             *pixel = mixed(*pixel, style.colours.colour(part), MOST_HIDDEN * part);
         }
     }

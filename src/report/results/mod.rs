@@ -5,6 +5,8 @@
 //! [`LayerResults`] is one layer: the map of one unit at a time, so that memory does not grow with
 //! the network; the ranking; where a ranked position lies on the image. [`Tones`] shows images.
 
+mod checks;
+mod coverage;
 mod error;
 mod layer;
 mod tones;
@@ -19,6 +21,7 @@ use crate::maps::Manifest;
 use crate::network::Network;
 use crate::ranking::{Provenance, digests};
 
+pub use coverage::MapCoverage;
 pub use error::ResultsError;
 pub use layer::{LayerResults, UnitMap};
 pub use tones::{OUTSIDE, Tones};
@@ -54,6 +57,10 @@ impl Results {
         else {
             return Err(not_finished(folder).into());
         };
+        checks::settings(&manifest).map_err(|problem| {
+            let problem = format!("{problem}; was it edited?");
+            FileError::content(&folder.join(Manifest::FILE), problem)
+        })?;
         let network = network(folder, &manifest)?;
         let ranking = match ranking {
             Some(given) => Some(given.to_owned()),

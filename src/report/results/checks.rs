@@ -1,0 +1,143 @@
+//! Whether a manifest's numbers are those of its network, its settings and its files.
+
+use std::collections::HashMap;
+use std::fmt::{Debug, Display};
+
+use crate::geometry::{Frame, GeometryError, ImageSize};
+use crate::maps::{LayerRecord, Manifest, MapFrames, SettingsRecord};
+use crate::network::{LayerId, Network};
+use crate::noise::Noise;
+use crate::sweep::LayerGeometry;
+
+/// The last second of the year 9999: dates behind it have no usual form.
+const LAST_SECOND: u64 = 253_402_300_799;
+
+/// What is wrong with the numbers of a manifest that no layer is needed for, if anything is.
+pub(super) fn settings(manifest: &Manifest) -> Result<(), String> {
+    let Manifest { images, settings, started_unix, ranking_seconds, .. } = manifest;
+    let SettingsRecord { top, every, repeats, ref noise, .. } = *settings;
+    let within = |field: &str, found: usize, most: usize| {
+        let problem = || format!("{field} is {found}; expected 1 to {most}");
+        (1..=most).contains(&found).then_some(()).ok_or_else(problem)
+    };
+    within("images.size.height", images.size.height, ImageSize::MAX_SIDE)?;
+    within("images.size.width", images.size.width, ImageSize::MAX_SIDE)?;
+    within("settings.top", top, images.names.len().max(1))?;
+    within("settings.every", every, usize::MAX)?;
+    within("settings.repeats", repeats, Noise::DRAWS)?;
+    if let Err(error) = noise.parse::<Noise>() {
+        return Err(format!("settings.noise: {error}"));
+    }
+    if *started_unix > LAST_SECOND {
+        return Err(format!("started_unix is {started_unix}; expected at most {LAST_SECOND}"));
+    }
+    match ranking_seconds {
+        Some(seconds) => duration("ranking_seconds", *seconds),
+        None => Ok(()),
+    }
+}
+
+/// Checks a layer's record against the network and the settings; returns where its occluders are.
+pub(super) fn layer(
+    manifest: &Manifest,
+    network: &Network,
+    id: LayerId,
+    record: &LayerRecord,
+) -> Result<LayerGeometry, String> {
+    let name = network.short_name(id);
+    let (grid, every) = (manifest.settings.grid, manifest.settings.every);
+    let geometry = LayerGeometry::new(network, id, manifest.images.size, grid, every)
+        .map_err(|error| format!("{name}: {error}"))?;
+    let geometry = LayerGeometry { frame: manifest.settings.frame, ..geometry };
+    let rf = geometry.projection.size;
+    let geometry_error = |error: GeometryError| format!("{name}: {error}");
+    let (size, stride) = grid.size_and_stride(rf).map_err(geometry_error)?;
+    if size > geometry.image.height.min(geometry.image.width) {
+        let image = geometry.image;
+        return Err(geometry_error(GeometryError::OccluderLargerThanImage { size, image }));
+    }
+    let same = |field, found, expected| same(&name, field, found, expected);
+    same("units", record.units, network.channels(id))?;
+    same("rf", record.rf, rf)?;
+    same("occluder_size", record.occluder_size, size)?;
+    same("occluder_stride", record.occluder_stride, stride)?;
+    if let Some(swept) = &record.swept {
+        let ascending = swept.is_sorted_by(|one, other| one < other);
+        if !ascending || swept.is_empty() || swept.iter().any(|&unit| unit >= record.units) {
+            let last = record.units - 1;
+            return Err(format!("{name}.swept: expected units of 0 to {last}, ascending"));
+        }
+    }
+    let expected = manifest.settings.files(&name);
+    if let Some(missing) = expected.iter().find(|file| !record.files.contains_key(*file)) {
+        return Err(format!("{name}.files has no {missing}"));
+    }
+    if let Some(unknown) = record.files.keys().find(|file| !expected.contains(*file)) {
+        return Err(format!("{name}.files has {unknown:?}, which no sweep of it writes"));
+    }
+    if record.name != network.layer(id).name {
+        let expected = &network.layer(id).name;
+        return Err(format!("{name}.name is {:?}; the network has {expected:?}", record.name));
+    }
+    duration(&format!("{name}.seconds"), record.seconds)?;
+    Ok(geometry)
+}
+
+/// Checks a layer's record against the frames of either side's maps, which tell all occluders.
+pub(super) fn frames(
+    name: &str,
+    geometry: &LayerGeometry,
+    settings: &SettingsRecord,
+    record: &LayerRecord,
+    (swept, sides): (&[usize], &[MapFrames; 2]),
+) -> Result<(), String> {
+    let mut counts: HashMap<Frame, u64> = HashMap::new();
+    let (mut occluders, mut without) = (0, 0);
+    for (frames, &unit) in sides.iter().flat_map(|side| swept.iter().map(move |unit| (side, unit)))
+    {
+        let frames = frames.of(unit);
+        if frames.len() != settings.top {
+            let found = frames.len();
+            let expected = settings.top;
+            return Err(format!(
+                "{name}: {found} frames of unit {unit}; settings.top is {expected}"
+            ));
+        }
+        for &frame in frames {
+            let count = match counts.get(&frame) {
+                Some(&known) => known,
+                None => {
+                    let placement =
+                        geometry.placement_of(frame).map_err(|e| format!("{name}: {e}"))?;
+                    let count = placement.occluders.len() as u64;
+                    counts.insert(frame, count);
+                    count
+                }
+            };
+            occluders += count;
+            without += u64::from(count == 0);
+        }
+    }
+    let presentations = occluders * settings.repeats as u64;
+    same(name, "presentations", record.presentations, presentations)?;
+    same(name, "maps_without_occluders", record.maps_without_occluders, without)
+}
+
+fn same<T: Display + Debug + PartialEq>(
+    name: &str,
+    field: &str,
+    found: T,
+    expected: T,
+) -> Result<(), String> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(format!("{name}.{field} is {found}; its network, settings and frames make it {expected}"))
+}
+
+fn duration(field: &str, seconds: f64) -> Result<(), String> {
+    if seconds >= 0.0 && seconds.is_finite() {
+        return Ok(());
+    }
+    Err(format!("{field} is {seconds}; expected seconds of at least 0"))
+}
