@@ -56,10 +56,7 @@ impl ColourMap {
         RgbImage::from_fn(side as u32, side as u32, |x, y| {
             let (x, y) = (x as usize, y as usize);
             let value = grid[[cells[y], cells[x]]];
-            Rgb(match value.is_nan() {
-                true => not_covered(x, y, side),
-                false => self.colour(value / largest),
-            })
+            Rgb(if value.is_nan() { not_covered(x, y, side) } else { self.colour(value / largest) })
         })
     }
 }

@@ -148,10 +148,10 @@ fn sums_in_tables_are_those_of_the_maps_for_every_deposit_grid_and_subsampling()
 #[test]
 fn what_is_not_covered_is_told_by_a_folder_without_rankings_too() {
     let place = gaussian();
-    place.succeeds(&format!(
+    place.succeeds(
         "rank --model gauss.json --weights gauss.safetensors --images edge --top 10 --quiet --out \
-         ranked"
-    ));
+         ranked",
+    );
     place.succeeds(
         "sweep --model gauss.json --weights gauss.safetensors --images edge --top 10 --quiet \
          --ranking ranked/ranking --out out",

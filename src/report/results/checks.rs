@@ -1,7 +1,8 @@
 //! Whether a manifest's numbers are those of its network, its settings and its files.
 
 use std::collections::HashMap;
-use std::fmt::{Debug, Display};
+use std::collections::hash_map::Entry::{Occupied, Vacant};
+use std::fmt::Display;
 
 use crate::geometry::{Frame, GeometryError, ImageSize};
 use crate::maps::{LayerRecord, Manifest, MapFrames, SettingsRecord};
@@ -104,14 +105,12 @@ pub(super) fn frames(
             ));
         }
         for &frame in frames {
-            let count = match counts.get(&frame) {
-                Some(&known) => known,
-                None => {
-                    let placement =
-                        geometry.placement_of(frame).map_err(|e| format!("{name}: {e}"))?;
-                    let count = placement.occluders.len() as u64;
-                    counts.insert(frame, count);
-                    count
+            let count = match counts.entry(frame) {
+                Occupied(known) => *known.get(),
+                Vacant(new) => {
+                    let placement = geometry.placement_of(frame);
+                    let placement = placement.map_err(|error| format!("{name}: {error}"))?;
+                    *new.insert(placement.occluders.len() as u64)
                 }
             };
             occluders += count;
@@ -123,7 +122,7 @@ pub(super) fn frames(
     same(name, "maps_without_occluders", record.maps_without_occluders, without)
 }
 
-fn same<T: Display + Debug + PartialEq>(
+fn same<T: Copy + Display + PartialEq>(
     name: &str,
     field: &str,
     found: T,
