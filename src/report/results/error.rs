@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
 use thiserror::Error;
 
-use crate::files::FileError;
+use crate::files::{FileError, read_bytes};
 use crate::geometry::GeometryError;
 use crate::images::ImageError;
 use crate::maps::Manifest;
@@ -30,7 +31,7 @@ pub enum ResultsError {
     #[error(transparent)]
     Geometry(#[from] GeometryError),
     /// A layer whose maps are not there.
-    #[error("{}: there are no maps of `{asked}`; there are those of {known}", folder.display())]
+    #[error("{}: there are no maps of `{}`; there are those of {known}", folder.display(), asked.escape_debug())]
     UnknownLayer {
         /// The folder.
         folder: PathBuf,
@@ -55,11 +56,7 @@ pub(super) fn not_finished(folder: &Path) -> FileError {
              is, and the command that began it goes on"
         )
     } else if manifest.is_file() {
-        let (format, version) = (Manifest::FORMAT, Manifest::VERSION);
-        return FileError::content(
-            &manifest,
-            format!("not a manifest of finished `{format}` of version {version}; {expected}"),
-        );
+        return FileError::content(&manifest, other_manifest(&manifest, expected));
     } else if Provenance::is_there(&folder.join(super::RANKING)) {
         "holds a ranking and no maps; `occlumap sweep` makes them".into()
     } else {
@@ -68,12 +65,31 @@ pub(super) fn not_finished(folder: &Path) -> FileError {
     FileError::content(folder, problem)
 }
 
+/// What a file is that is no manifest of finished maps.
+fn other_manifest(path: &Path, expected: &str) -> String {
+    let (format, version) = (Manifest::FORMAT, Manifest::VERSION);
+    let read = read_bytes(path).ok();
+    let read: Option<Value> = read.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    match read.as_ref().map(|read| (&read["format"], read["version"].as_u64())) {
+        Some((Value::String(found), Some(other)))
+            if found == format && other != u64::from(version) =>
+        {
+            format!(
+                "is of version {other}, and this program reads version {version}; sweep once more \
+                 with --force, or use the program that wrote it"
+            )
+        }
+        _ => format!("not a manifest of finished `{format}` of version {version}; {expected}"),
+    }
+}
+
 /// What tells the images of a folder from those that the maps were made from, if anything does.
 pub(super) fn other_images(found: &[String], expected: &[String]) -> Option<String> {
     if let Some(index) = (0..found.len().min(expected.len())).find(|&i| found[i] != expected[i]) {
         return Some(format!(
             "image {index} is {}; the maps were made from a folder where it is {}",
-            found[index], expected[index]
+            found[index].escape_debug(),
+            expected[index].escape_debug()
         ));
     }
     (found.len() != expected.len()).then(|| {

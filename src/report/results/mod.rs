@@ -84,7 +84,8 @@ impl Results {
             }
         }
         if layers.len() != manifest.layers.len() {
-            let named: Vec<&str> = manifest.layers.keys().map(String::as_str).collect();
+            let named: Vec<String> =
+                manifest.layers.keys().map(|name| name.escape_debug().to_string()).collect();
             return Err(FileError::content(
                 &folder.join(Manifest::FILE),
                 format!("names layers that its network does not have: {}", named.join(", ")),
@@ -175,7 +176,8 @@ impl Results {
             return Err(FileError::content(folder, why).into());
         }
         let preprocessing = Preprocessing::shown_as(&record.preprocessing).ok_or_else(|| {
-            let problem = format!("`{}` is no preprocessing", record.preprocessing);
+            let shown = record.preprocessing.escape_debug();
+            let problem = format!("`{shown}` is no preprocessing");
             FileError::content(&self.folder.join(Manifest::FILE), problem)
         })?;
         let images = ImageFolder::open(folder, Some(preprocessing), Some(record.size))?;
@@ -202,7 +204,7 @@ fn network(folder: &Path, manifest: &Manifest) -> Result<Network, ResultsError> 
             let problem = format!(
                 "does not tell the layers of {}, as an earlier build of occlumap wrote it; sweep \
                  once more with --force",
-                model.name
+                model.name.escape_debug()
             );
             FileError::content(&path, problem)
         })?
@@ -215,7 +217,7 @@ fn network(folder: &Path, manifest: &Manifest) -> Result<Network, ResultsError> 
         let problem = format!(
             "its model, {}, has other layers than it had when the maps were made: their SHA-256 \
              is {}, and the manifest has {}",
-            model.name,
+            model.name.escape_debug(),
             network.digest(),
             model.network_sha256
         );
