@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let results = Results::open(Path::new(out), None)?;
     let layer = &results.layers()[0];
-    if let UnitMap::Values(map) = layer.map(0, Side::Top)? {
+    if let UnitMap::Values { map, .. } = layer.map(0, Side::Top)? {
         let size = layer.rf();
         println!("{} unit 0: {size}×{size} pixels, mass {:.4}", layer.name(), map.sum());
     }

@@ -1,7 +1,7 @@
 //! The format of a block's file.
 //!
 //! ```text
-//! 16 bytes   "occlumap block\0" and the version of the format, 1
+//! 16 bytes   "occlumap block\0" and the version of the format, 2
 //! 8          length of the header, little-endian
 //! 8          length of the payload
 //!            header: JSON, the job's configuration by its SHA-256, the block's name, its record
@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use crate::files::{Digest, escaped};
 
-const MAGIC: &[u8; 16] = b"occlumap block\0\x01";
+const MAGIC: &[u8; 16] = b"occlumap block\0\x02";
 /// The magic and the two lengths.
 const FIXED: usize = 32;
 /// The digest.

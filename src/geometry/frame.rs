@@ -8,7 +8,7 @@ use super::{Occluder, PixelBox, ReceptiveField};
 
 /// The map's place on the image: map pixel `(0, 0)` is image pixel `(y, x)`, and the map is as
 /// large as the RF.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Frame {
     /// Image row of the map's first row; negative where the RF begins above the image.
     pub y: isize,

@@ -1,7 +1,8 @@
 //! Where a layer's occluders go, for each of its positions.
 
 use super::{
-    Frame, FrameRule, GeometryError, GridRule, ImageSize, Occluder, PixelBox, Projection, every_nth,
+    Frame, FrameRule, GeometryError, GridRule, ImageSize, Occluder, PixelBox, Projection,
+    ReceptiveField, every_nth,
 };
 
 /// The geometry of a layer's maps, for images of one size.
@@ -48,14 +49,57 @@ impl LayerGeometry {
     pub fn placement(&self, y: usize, x: usize) -> Result<Placement, GeometryError> {
         let field = self.projection.field(y, x);
         let pixels = field.clip(self.image);
-        let occluders = match &pixels {
-            Some(pixels) => self.rule.occluders(pixels, field.size, self.image)?,
-            None => Vec::new(),
-        };
         let frame = match (&pixels, self.frame) {
             (Some(pixels), FrameRule::Reference) => Frame::of_box(pixels, field.size),
             _ => Frame::of_field(field),
         };
-        Ok(Placement { rf: field.size, pixels, frame, occluders: every_nth(occluders, self.every) })
+        self.placed(frame, pixels)
+    }
+
+    /// The placement whose map has this frame. The box follows from it under either rule: the two
+    /// differ only on an axis that the RF covers from end to end.
+    ///
+    /// # Errors
+    /// As [`placement`](Self::placement).
+    pub fn placement_of(&self, frame: Frame) -> Result<Placement, GeometryError> {
+        let field = ReceptiveField { y: frame.y, x: frame.x, size: self.projection.size };
+        self.placed(frame, field.clip(self.image))
+    }
+
+    fn placed(&self, frame: Frame, pixels: Option<PixelBox>) -> Result<Placement, GeometryError> {
+        let rf = self.projection.size;
+        let occluders = match &pixels {
+            Some(pixels) => self.rule.occluders(pixels, rf, self.image)?,
+            None => Vec::new(),
+        };
+        Ok(Placement { rf, pixels, frame, occluders: every_nth(occluders, self.every) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_tells_the_placement_under_either_rule() {
+        // RFs inside of the image, cut at every border, and larger than the image.
+        for (size, image) in [(9, ImageSize::new(16, 13)), (21, ImageSize::new(16, 30))] {
+            for frame in [FrameRule::Field, FrameRule::Reference] {
+                let geometry = LayerGeometry {
+                    projection: Projection { step: 2, offset: 1 - size as isize, size },
+                    output: ImageSize::new(19, 19),
+                    image,
+                    rule: GridRule::REFERENCE,
+                    every: 2,
+                    frame,
+                };
+                for (y, x) in (0..19).flat_map(|y| (0..19).map(move |x| (y, x))) {
+                    let expected = geometry.placement(y, x).unwrap();
+                    let found = geometry.placement_of(expected.frame).unwrap();
+                    assert_eq!(found.occluders, expected.occluders, "{frame:?} {y} {x}");
+                    assert_eq!(found.pixels, expected.pixels, "{frame:?} {y} {x}");
+                }
+            }
+        }
     }
 }

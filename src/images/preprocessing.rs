@@ -253,7 +253,7 @@ mod tests {
             assert_eq!(Preprocessing::shown_as(&named.to_string()), Some(named));
         }
         let error = "ImageNet".parse::<Preprocessing>().unwrap_err();
-        assert!(error.contains("none, imagenet, unit, standardize"), "{error}");
+        assert!(error.0.contains("none, imagenet, unit, standardize"), "{error}");
         assert!("custom".parse::<Preprocessing>().is_err());
     }
 

@@ -1,7 +1,7 @@
 //! Adding up the maps of a block's units.
 
 use super::{Coverage, ImageMap, MeanOver, Plane, Statistics, Sums, payload};
-use crate::geometry::{Deposit, Placement};
+use crate::geometry::{Deposit, Frame, Placement};
 use crate::ranking::Side;
 use crate::sweep::Summed;
 
@@ -19,11 +19,31 @@ pub struct BlockMaps {
     payload: Vec<u8>,
 }
 
-/// The unit in hand, and the sums of each of [`Side::BOTH`].
+/// The unit in hand.
 #[derive(Debug)]
 struct Unit {
     unit: usize,
-    sides: [(Sums, Coverage); 2],
+    /// What is summed of each of [`Side::BOTH`].
+    sides: [SideSums; 2],
+}
+
+#[derive(Debug)]
+struct SideSums {
+    sums: Sums,
+    coverage: Coverage,
+    frames: Vec<Frame>,
+}
+
+impl SideSums {
+    fn new(rf: usize, moments: bool) -> Self {
+        Self { sums: Sums::new(rf, moments), coverage: Coverage::new(rf), frames: Vec::new() }
+    }
+
+    /// Adds an image's placement.
+    fn place(&mut self, deposit: Deposit, placement: &Placement) {
+        self.coverage.add(deposit, placement);
+        self.frames.push(placement.frame);
+    }
 }
 
 impl BlockMaps {
@@ -44,9 +64,9 @@ impl BlockMaps {
         self.begin(unit);
         self.image.set(self.deposit, placement, draws);
         if let Some(Unit { sides, .. }) = &mut self.unit {
-            let (sums, coverage) = &mut sides[side as usize];
-            sums.add(&self.image);
-            coverage.add(self.deposit, placement);
+            let side = &mut sides[side as usize];
+            side.sums.add(&self.image);
+            side.place(self.deposit, placement);
         }
     }
 
@@ -55,10 +75,10 @@ impl BlockMaps {
         self.begin(summed.unit);
         let (rf, moments) = (self.rf, self.moments());
         if let Some(Unit { sides, .. }) = &mut self.unit {
-            let (sums, coverage) = &mut sides[summed.side as usize];
-            *sums = Sums::of(rf, moments, summed);
+            let side = &mut sides[summed.side as usize];
+            side.sums = Sums::of(rf, moments, summed);
             for placement in summed.placements {
-                coverage.add(self.deposit, placement);
+                side.place(self.deposit, placement);
             }
         }
     }
@@ -69,7 +89,7 @@ impl BlockMaps {
             return;
         }
         self.finish_unit();
-        let none = || (Sums::new(self.rf, self.moments()), Coverage::new(self.rf));
+        let none = || SideSums::new(self.rf, self.moments());
         self.unit = Some(Unit { unit, sides: [none(), none()] });
     }
 
@@ -81,12 +101,13 @@ impl BlockMaps {
 
     fn finish_unit(&mut self) {
         let Some(Unit { sides, .. }) = self.unit.take() else { return };
-        for (sums, coverage) in &sides {
+        for SideSums { sums, coverage, frames } in &sides {
             let statistics = Statistics::new(sums, coverage, self.over);
             for &plane in &self.planes {
                 payload::put_plane(&statistics.plane(plane), &mut self.payload);
             }
             payload::put_value(statistics.reliability(), &mut self.payload);
+            payload::put_frames(frames, &mut self.payload);
         }
     }
 }

@@ -1,16 +1,16 @@
 //! The files that a layer's maps, and what is told about them, go into.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{Plane, Rectangles, SideMaps, reliability_path};
+use super::{MapFrames, Plane, Rectangles, SideMaps, frames_path, reliability_path};
 use crate::files::npy::Writer;
 use crate::files::{Digest, FileError};
 use crate::ranking::Side;
 
 /// Writes what is told about the maps of a layer's units: for each of [`Side::BOTH`] a file
-/// `[units, rf, rf]` a plane, `float64` or, of [`Plane::Counts`], `int32`; and their reliabilities,
-/// `float64 [units]`.
+/// `[units, rf, rf]` a plane, `float64` or, of [`Plane::Counts`], `int32`; their reliabilities,
+/// `float64 [units]`; and their [frames](MapFrames).
 #[derive(Debug)]
 pub struct LayerMaps {
     sides: [SideFiles; 2],
@@ -25,6 +25,9 @@ struct SideFiles {
     rf: usize,
     planes: Vec<PlaneFile>,
     reliability: Writer<f64>,
+    /// How many images there are is not known before they are.
+    frames: MapFrames,
+    frames_path: PathBuf,
 }
 
 #[derive(Debug)]
@@ -54,7 +57,8 @@ impl LayerMaps {
             };
             let planes = planes.iter().map(plane).collect::<Result<_, FileError>>()?;
             let reliability = Writer::create(&reliability_path(folder, layer, side), &[units])?;
-            Ok(SideFiles { rf, planes, reliability })
+            let frames_path = frames_path(folder, layer, side);
+            Ok(SideFiles { rf, planes, reliability, frames: MapFrames::default(), frames_path })
         };
         Ok(Self { sides: [side(Side::Top)?, side(Side::Bottom)?], units, unit: 0 })
     }
@@ -65,7 +69,7 @@ impl LayerMaps {
         debug_assert!((self.unit..self.units).contains(&unit), "units come in ascending order");
         self.leave_out(unit)?;
         for (maps, files) in maps.iter().zip(&mut self.sides) {
-            files.write(maps)?;
+            files.write(unit, maps)?;
         }
         self.unit = unit + 1;
         Ok(())
@@ -75,7 +79,7 @@ impl LayerMaps {
     pub fn finish(mut self) -> Result<BTreeMap<String, Digest>, FileError> {
         self.leave_out(self.units)?;
         let mut digests = BTreeMap::new();
-        for SideFiles { planes, reliability, .. } in self.sides {
+        for SideFiles { planes, reliability, frames, frames_path, .. } in self.sides {
             for plane in planes {
                 digests.extend([match plane {
                     PlaneFile::Values(file) => finish(file)?,
@@ -83,6 +87,7 @@ impl LayerMaps {
                 }]);
             }
             digests.extend([finish(reliability)?]);
+            digests.insert(name_of(&frames_path), frames.write(&frames_path, self.units)?);
         }
         Ok(digests)
     }
@@ -99,7 +104,7 @@ impl LayerMaps {
 }
 
 impl SideFiles {
-    fn write(&mut self, maps: &SideMaps) -> Result<(), FileError> {
+    fn write(&mut self, unit: usize, maps: &SideMaps) -> Result<(), FileError> {
         for (plane, file) in maps.planes.iter().zip(&mut self.planes) {
             match file {
                 PlaneFile::Values(file) => file.extend(plane.iter().copied())?,
@@ -109,6 +114,7 @@ impl SideFiles {
                 }
             }
         }
+        self.frames.insert(unit, maps.frames.clone());
         self.reliability.extend([maps.reliability])
     }
 
@@ -126,8 +132,11 @@ impl SideFiles {
 
 /// Gives a file its name; returns that and the digest.
 fn finish<T: crate::files::npy::Element>(file: Writer<T>) -> Result<(String, Digest), FileError> {
-    let name = file.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok((name, file.finish()?))
+    Ok((name_of(file.path()), file.finish()?))
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -136,6 +145,7 @@ mod tests {
 
     use super::*;
     use crate::files::npy::{self, Values};
+    use crate::geometry::Frame;
     use crate::maps::map_path;
 
     fn f64s(path: &Path) -> ArrayD<f64> {
@@ -154,14 +164,19 @@ mod tests {
             // The corners of one image that covers the lower row.
             planes: vec![map.to_vec(), vec![0.0, 0.0, 1.0, 0.0]],
             reliability,
+            frames: vec![Frame { y: -1, x: 2 }],
         };
         maps.write(1, &[side([1.0, 2.0, 3.0, 4.0], 0.5), side([-1.0; 4], 0.25)]).unwrap();
         maps.write(2, &[side([0.0; 4], f64::NAN), side([5.0; 4], 1.0)]).unwrap();
         assert!(!map_path(folder.path(), "conv1", Side::Top).exists());
         let digests = maps.finish().unwrap();
-        let names = ["max.npy", "max_counts.npy", "max_reliability.npy", "min.npy"];
-        let found: Vec<&str> = digests.keys().map(|name| &name[6..]).take(4).collect();
-        assert_eq!((found, digests.len()), (names.to_vec(), 6));
+        let names =
+            ["max.npy", "max_counts.npy", "max_frames.npy", "max_reliability.npy", "min.npy"];
+        let found: Vec<&str> = digests.keys().map(|name| &name[6..]).take(5).collect();
+        assert_eq!((found, digests.len()), (names.to_vec(), 8));
+        let frames = frames_path(folder.path(), "conv1", Side::Bottom);
+        let frames = MapFrames::read(&frames, 4, &[1, 2]).unwrap();
+        assert_eq!(frames.of(2), [Frame { y: -1, x: 2 }]);
         let [top, bottom] = Side::BOTH.map(|side| -> Array3<f64> {
             f64s(&map_path(folder.path(), "conv1", side)).into_dimensionality().unwrap()
         });

@@ -1,8 +1,10 @@
 //! Discrepancy maps: summed, averaged, kept in blocks, and written.
 
 mod block;
+mod check;
 mod configuration;
 mod coverage;
+mod frames;
 mod image;
 mod layer;
 mod manifest;
@@ -18,6 +20,7 @@ pub use configuration::{
     SweepParameters, units_a_block,
 };
 pub use coverage::{Coverage, Rectangles};
+pub use frames::{MapFrames, frames_path};
 pub use image::{ImageMap, Pixel};
 pub use layer::LayerMaps;
 pub use manifest::{LayerRecord, Manifest, VerificationRecord};

@@ -1,11 +1,14 @@
 //! The payload of a block of maps.
 //!
 //! Unit by unit, the top images' part before the bottom images'. A part is the sweep's
-//! [planes](Plane), one after the other, then the split-half reliability, an `f64`. Of a plane, a
+//! [planes](Plane), one after the other, then the split-half reliability, an `f64`, then the number
+//! of images, a `u32`, and of each its frame, row and column, two `i32`. Of a plane, a
 //! bit for each pixel, row by row, the lowest of a byte first, which says whether its value is
 //! there; then the values that are. The rest are zeros: with occluders on a grid, and only their
 //! centres marked, most pixels are. All values are little-endian `f64`; those of
 //! [`Plane::Counts`] are the counts' [corners](super::Rectangles::corners).
+
+use crate::geometry::Frame;
 
 /// Appends a plane.
 pub(super) fn put_plane(values: &[f64], payload: &mut Vec<u8>) {
@@ -23,6 +26,13 @@ pub(super) fn put_value(value: f64, payload: &mut Vec<u8>) {
     payload.extend(value.to_le_bytes());
 }
 
+/// Appends the frames of some images.
+pub(super) fn put_frames(frames: &[Frame], payload: &mut Vec<u8>) {
+    payload.extend((frames.len() as u32).to_le_bytes());
+    let axes = frames.iter().flat_map(|frame| [frame.y as i32, frame.x as i32]);
+    payload.extend(axes.flat_map(i32::to_le_bytes));
+}
+
 /// What a payload tells about the maps of one end of a unit's ranking.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SideMaps {
@@ -30,6 +40,8 @@ pub struct SideMaps {
     pub planes: Vec<Vec<f64>>,
     /// The split-half reliability.
     pub reliability: f64,
+    /// The frames of the images, in the order of the ranking.
+    pub frames: Vec<Frame>,
 }
 
 /// Reads a payload unit by unit.
@@ -61,7 +73,7 @@ impl<'a> Payload<'a> {
 
     fn side(&mut self) -> Option<SideMaps> {
         let planes = (0..self.planes).map(|_| self.plane()).collect::<Option<_>>()?;
-        Some(SideMaps { planes, reliability: self.value()? })
+        Some(SideMaps { planes, reliability: self.value()?, frames: self.frames()? })
     }
 
     fn plane(&mut self) -> Option<Vec<f64>> {
@@ -72,10 +84,25 @@ impl<'a> Payload<'a> {
         (0..area).map(|place| if there(place) { self.value() } else { Some(0.0) }).collect()
     }
 
+    fn frames(&mut self) -> Option<Vec<Frame>> {
+        let images = u32::from_le_bytes(self.chunk()?) as usize;
+        // A number that is too large ends with the payload: it is no capacity.
+        (0..images).map(|_| self.frame()).collect()
+    }
+
+    fn frame(&mut self) -> Option<Frame> {
+        let mut axis = || Some(i32::from_le_bytes(self.chunk()?) as isize);
+        Some(Frame { y: axis()?, x: axis()? })
+    }
+
     fn value(&mut self) -> Option<f64> {
-        let (value, rest) = self.rest.split_first_chunk()?;
+        self.chunk().map(f64::from_le_bytes)
+    }
+
+    fn chunk<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (chunk, rest) = self.rest.split_first_chunk()?;
         self.rest = rest;
-        Some(f64::from_le_bytes(*value))
+        Some(*chunk)
     }
 }
 
@@ -86,19 +113,23 @@ mod tests {
     #[test]
     fn what_is_put_comes_back_to_the_bit() {
         let values = [[0.0, 2.0, -0.0, f64::MIN_POSITIVE], [0.0; 4], [0.1, f64::NAN, 3.0, 0.0]];
+        let frames = [Frame { y: -5, x: 40 }, Frame { y: 0, x: i32::MIN as isize }];
         let mut payload = Vec::new();
         for _ in 0..2 {
             for plane in &values {
                 put_plane(plane, &mut payload);
             }
             put_value(0.5, &mut payload);
+            put_frames(&frames, &mut payload);
         }
-        // A byte of bits for each of six planes, and eight bytes for each value.
-        assert_eq!(payload.len(), 6 + 8 * 2 * (3 + 3 + 1));
+        // A byte of bits for each of six planes, eight bytes for each value and each frame, and
+        // four for the number of frames.
+        assert_eq!(payload.len(), 6 + 8 * 2 * (3 + 3 + 1) + 2 * (4 + 8 * 2));
         let mut read = Payload::new(2, 3, &payload);
         let bits = |plane: &[f64]| plane.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
         for side in read.unit().unwrap() {
             assert_eq!((side.planes.len(), side.reliability), (3, 0.5));
+            assert_eq!(side.frames, frames);
             for (plane, values) in side.planes.iter().zip(&values) {
                 assert_eq!(bits(plane), bits(values));
             }
@@ -114,6 +145,7 @@ mod tests {
                 put_plane(&plane, &mut payload);
             }
             put_value(value, &mut payload);
+            put_frames(&[Frame { y: 1, x: 2 }], &mut payload);
         }
         let whole = |rf, planes, payload| {
             let mut read = Payload::new(rf, planes, payload);

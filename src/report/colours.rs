@@ -25,8 +25,17 @@ pub enum ColourMap {
 /// A map of zeros.
 pub const SILENT: Colour = [190, 190, 196];
 
-/// Where no occluder was presented.
-pub const UNKNOWN: Colour = [222, 222, 228];
+/// Stripes where nothing was measured, which is no value of any scale.
+pub const NOT_COVERED: [Colour; 2] = [[216, 222, 230], [166, 177, 192]];
+
+/// Stripes along a picture's longer side, about, of what was not measured.
+const STRIPES: usize = 24;
+
+/// The colour of a pixel of a picture `side` pixels long, where nothing was measured.
+pub const fn not_covered(x: usize, y: usize, side: usize) -> Colour {
+    let width = side.div_ceil(STRIPES);
+    NOT_COVERED[(x + y) / if width == 0 { 1 } else { width } % 2]
+}
 
 impl ColourMap {
     /// The colour of a value, as a part of the largest; others than 0 to 1 are cut to that.
@@ -42,12 +51,14 @@ impl ColourMap {
         gradient.eval_continuous(part).into_array()
     }
 
-    /// The values of a map, of which NaN are [`UNKNOWN`], up to `largest`.
-    pub fn picture(self, map: &ArrayView2<'_, f64>, largest: f64) -> RgbImage {
-        let (rows, columns) = map.dim();
-        RgbImage::from_fn(columns as u32, rows as u32, |x, y| {
-            let value = map[[y as usize, x as usize]];
-            Rgb(if value.is_nan() { UNKNOWN } else { self.colour(value / largest) })
+    /// The values of a grid, up to `largest`. Each axis of the picture has a pixel for each of
+    /// `cells`, the place in the grid that the pixel shows. NaN are [striped](NOT_COVERED).
+    pub fn picture(self, grid: &ArrayView2<'_, f64>, cells: &[usize], largest: f64) -> RgbImage {
+        let side = cells.len();
+        RgbImage::from_fn(side as u32, side as u32, |x, y| {
+            let (x, y) = (x as usize, y as usize);
+            let value = grid[[cells[y], cells[x]]];
+            Rgb(if value.is_nan() { not_covered(x, y, side) } else { self.colour(value / largest) })
         })
     }
 }
@@ -77,11 +88,16 @@ mod tests {
     #[test]
     fn values_are_parts_of_the_largest_and_what_is_not_known_has_a_colour_of_its_own() {
         for colours in ALL {
-            let picture = colours.picture(&array![[0.0, 2.0], [f64::NAN, 9.0]].view(), 4.0);
+            let grid = array![[0.0, 2.0], [f64::NAN, 9.0]];
+            let picture = colours.picture(&grid.view(), &[0, 0, 1], 4.0);
             assert_eq!(picture.get_pixel(0, 0).0, colours.colour(0.0));
-            assert_eq!(picture.get_pixel(1, 0).0, colours.colour(0.5));
-            assert_eq!(picture.get_pixel(0, 1).0, UNKNOWN);
-            assert_eq!(picture.get_pixel(1, 1).0, colours.colour(1.0));
+            assert_eq!(picture.get_pixel(2, 1).0, colours.colour(0.5));
+            let stripes = [0, 1].map(|x| picture.get_pixel(x, 2).0);
+            assert_eq!(stripes, NOT_COVERED);
+            assert_eq!(picture.get_pixel(2, 2).0, colours.colour(1.0));
+            // No colour of a value, and not that of a silent map.
+            let all = (0..=255).map(|part| colours.colour(f64::from(part) / 255.0));
+            assert!(all.chain([SILENT]).all(|colour| !NOT_COVERED.contains(&colour)));
         }
     }
 }

@@ -12,4 +12,4 @@ pub mod results;
 
 pub use contact_sheet::{Panel, contact_sheet, write_png};
 pub use gaussian::Gaussian;
-pub use results::{LayerResults, Results, ResultsError, Tones, UnitMap};
+pub use results::{LayerResults, MapCoverage, Results, ResultsError, Tones, UnitMap};

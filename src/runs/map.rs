@@ -270,6 +270,11 @@ impl OwnMaps {
 }
 
 impl PreparedMaps<'_> {
+    /// Where the sweep adds an occluder's effect to a map.
+    pub fn deposit(&self) -> Deposit {
+        self.own.deposit
+    }
+
     /// The maps of some targets on one image, each `[rf, rf]`.
     ///
     /// # Errors

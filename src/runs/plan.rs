@@ -165,9 +165,11 @@ fn plan_layer(
         multiply_adds: count_multiply_adds(network, layer, &geometry, POSITIONS)?,
         rate: trial.rate(),
         reading: images as f64 * reading,
-        // Of two sides, all that is told of each pixel and the reliability in float64; two indices
-        // and two positions in int64 and two responses in float32 for each of the ranked images.
-        bytes: 2 * units * (rf * rf * pixel + size_of::<f64>()) + units * top * (4 * 8 + 2 * 4),
+        // Of two sides, all that is told of each pixel, the reliability in float64 and a frame in two
+        // int32 an image; two indices and two positions in int64 and two responses in float32 for
+        // each of the ranked images.
+        bytes: 2 * units * (rf * rf * pixel + size_of::<f64>() + top * 2 * size_of::<i32>())
+            + units * top * (4 * 8 + 2 * 4),
         working: activations.min(run.memory.activations)
             + (held * image).min(run.memory.images)
             + responses.min(run.memory.responses),

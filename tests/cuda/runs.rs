@@ -255,8 +255,8 @@ fn repeats_and_statistics_are_those_of_whole_images_in_64_bits() {
         // What is verified is summed on the host: its sums are the device's to the bit.
         runs.sweep(&format!("{asked} --device cuda --batch 3 --verify 5"), &host);
         assert!(runs.maps(&gpu) == runs.maps(&host), "{asked}: other sums");
-        // Means, errors, counts, reliabilities and two moments of two sides of two layers.
-        assert_eq!(runs.maps(&gpu).len(), 24);
+        // Means, errors, counts, frames, reliabilities and two moments of two sides of two layers.
+        assert_eq!(runs.maps(&gpu).len(), 28);
         for (kind, tolerance) in [("", 1e-5), ("_sem", 1e-4), ("_signed", 1e-5), ("_squared", 1e-5)]
         {
             let difference = runs.difference_of(kind, &gpu, &exact);
@@ -264,7 +264,7 @@ fn repeats_and_statistics_are_those_of_whole_images_in_64_bits() {
         }
         for (found, expected) in runs.maps(&gpu).iter().zip(runs.maps(&exact)) {
             let name = &found.0;
-            if name.ends_with("_counts.npy") {
+            if name.ends_with("_counts.npy") || name.ends_with("_frames.npy") {
                 assert!(*found == expected, "{asked}: {name}");
             }
             if name.ends_with("_reliability.npy") {

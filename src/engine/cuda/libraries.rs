@@ -275,7 +275,7 @@ mod tests {
         plain: "libnowhere.so",
         names: &["libnowhere.so.7"],
         packages: &[],
-        version: |_| Err(String::new()),
+        version: |_| Err(ParseError(String::new())),
     };
 
     #[test]

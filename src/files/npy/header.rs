@@ -206,7 +206,7 @@ mod tests {
         let text = "{'descr': '<c8', 'fortran_order': False, 'shape': (2,), }";
         let expected = "its dtype is <c8; expected one of float16, float32, float64, uint8, uint16, \
                         uint32, uint64, int8, int16, int32, int64 (convert it with numpy's astype)";
-        assert_eq!(header_of(text).unwrap_err(), expected);
+        assert_eq!(header_of(text).unwrap_err().0, expected);
     }
 
     #[test]

@@ -95,7 +95,7 @@ mod tests {
         let bytes = written(&array![[1.0_f32, 2.0], [3.0, 4.0]]);
         let refused = |bytes: &[u8], part: &str| {
             let problem = parse(bytes).unwrap_err();
-            assert!(problem.contains(part), "{problem}");
+            assert!(problem.0.contains(part), "{problem}");
         };
         refused(b"", "empty");
         refused(b"PK\x03\x04 something else", "not a .npy file");

@@ -2,29 +2,57 @@
 //!
 //! Occluders sit in steps of several pixels, and only their centres are marked: between them a map
 //! has zeros that mean nothing. So the map is cut into cells of a step by a step, one around each
-//! centre. Where an image cuts the RF its grid begins elsewhere, but has one centre a cell all the
-//! same; the sum over a cell is then the mean change by an occluder there.
+//! centre of an RF that is not cut. A cell's value is the mean change of the response by an occluder
+//! that is deposited in it, over the occluders of all images: where images cut the RF there are
+//! fewer of them, and their grids begin elsewhere. A cell without any is not *measured*.
 
 use ndarray::{Array2, ArrayView2};
 
-use crate::geometry::{Deposit, GridRule, ImageSize, Lattice, PixelBox, every_nth};
+use crate::geometry::{Deposit, Lattice};
 use crate::maps::{LayerConfiguration, SweepParameters};
+use crate::report::MapCoverage;
 
 /// Cells along an axis of a map to which the whole area of each occluder was added, at most. Such
 /// a map has a value at every pixel.
 const MOST_OF_AREA: usize = 64;
 
-/// A cell, and what the map has there.
+/// A measured cell.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cell {
     /// Its place in the grid of cells.
     pub place: [usize; 2],
-    /// Row of the occluder's centre; where several are marked, their mean, weighted by the values.
+    /// Row of the occluders' deposits, their mean.
     pub y: f64,
-    /// Column of it.
+    /// Column of them.
     pub x: f64,
-    /// What is marked in the cell: the mean change of the response by an occluder there.
+    /// The mean change of the response by an occluder there.
     pub value: f64,
+    /// Occluders of all images, of which it is the mean.
+    pub weight: f64,
+}
+
+/// The cells of a map.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CellMap {
+    /// Those that are measured, row by row.
+    pub cells: Vec<Cell>,
+    /// Of each of the grid's cells, row by row: whether an image covers a pixel of it.
+    pub covered: Vec<bool>,
+    /// Images of the map.
+    pub images: usize,
+}
+
+/// The least weight of a peak, as a part of the map's largest: a mean of a few occluders is large by
+/// chance.
+const LEAST_WEIGHT: f64 = 0.1;
+
+impl CellMap {
+    /// The cell with the largest value, of those with enough occluders for a peak.
+    pub fn peak(&self) -> Option<Cell> {
+        let most = self.cells.iter().fold(0.0, |most: f64, cell| most.max(cell.weight));
+        let enough = self.cells.iter().copied().filter(|cell| cell.weight >= LEAST_WEIGHT * most);
+        enough.reduce(|a, b| if b.value > a.value { b } else { a })
+    }
 }
 
 /// How a layer's maps are cut into cells.
@@ -34,15 +62,10 @@ pub struct Cells {
     step: usize,
     /// The first pixel of the first cell; those before belong to it as well.
     first: usize,
-    /// Where in a cell the centre is marked, of an RF that is not cut.
-    mark: f64,
     /// Cells along an axis.
     count: usize,
     /// How far up and left of an occluder's centre it is marked.
     shift: f64,
-    deposit: Deposit,
-    /// The cells in which an occluder was presented, row by row.
-    presented: Vec<bool>,
 }
 
 impl Cells {
@@ -59,36 +82,9 @@ impl Cells {
             }
         };
         let count = count.unwrap_or_else(|| rf.div_ceil(step));
-        let mark = match (settings.deposit, settings.grid.lattice) {
-            (Deposit::Centre, Lattice::Box) => ((size - 1) / 2 - first) as f64,
-            _ => (step as f64 - 1.0) / 2.0,
-        };
-        let presented = vec![true; count * count];
         let shifted = settings.deposit == Deposit::Centre && size.is_multiple_of(2);
         let shift = if shifted { 0.5 } else { 0.0 };
-        let deposit = settings.deposit;
-        let mut cells = Self { rf, step, first, mark, count, shift, deposit, presented };
-        if settings.every > 1 && settings.deposit == Deposit::Centre {
-            cells.leave_out(settings.grid, settings.every);
-        }
-        cells
-    }
-
-    /// Marks the cells in which a subsampled grid has no occluder. A lattice of the whole image
-    /// lies differently under each RF, so there every cell has some.
-    fn leave_out(&mut self, rule: GridRule, every: usize) {
-        let (rf, image) = (self.rf, ImageSize::square(self.rf));
-        let whole = PixelBox { y_min: 0, x_min: 0, y_max: rf - 1, x_max: rf - 1 };
-        if rule.lattice == Lattice::Box
-            && let Ok(occluders) = rule.occluders(&whole, rf, image)
-        {
-            self.presented.fill(false);
-            for occluder in every_nth(occluders, every) {
-                let [row, column] = [occluder.top, occluder.left]
-                    .map(|p| self.cell_of(p + (occluder.size - 1) / 2));
-                self.presented[row * self.count + column] = true;
-            }
-        }
+        Self { rf, step, first, count, shift }
     }
 
     /// The RF's side length in pixels.
@@ -121,51 +117,65 @@ impl Cells {
         (pixel.saturating_sub(self.first) / self.step).min(self.count - 1)
     }
 
-    /// The cells of a map `[rf, rf]` in which occluders were presented, row by row.
-    pub fn of(&self, map: &ArrayView2<'_, f64>) -> Vec<Cell> {
-        let (mut sums, mut moments) =
-            (vec![0.0; self.presented.len()], vec![[0.0; 2]; self.presented.len()]);
-        let mut weights = vec![0.0; self.presented.len()];
-        let mut pixels = vec![0_u32; self.presented.len()];
-        for ((y, x), &value) in map.indexed_iter() {
+    /// The cells of a map `[rf, rf]`.
+    pub fn of(&self, map: &ArrayView2<'_, f64>, coverage: &MapCoverage) -> CellMap {
+        let area = self.count * self.count;
+        let (mut sums, mut moments) = (vec![0.0; area], vec![[0.0; 2]; area]);
+        let (mut weights, mut covered) = (vec![0.0; area], vec![false; area]);
+        for (pixel, ((y, x), &value)) in map.indexed_iter().enumerate() {
             let cell = self.cell_of(y) * self.count + self.cell_of(x);
-            // Of an area all pixels count alike.
-            let weight = if self.deposit == Deposit::Area { 1.0 } else { value.abs() };
-            sums[cell] += value;
+            let weight = coverage.occluders(pixel) as f64;
+            sums[cell] += coverage.sum(pixel, value);
             weights[cell] += weight;
-            pixels[cell] += 1;
             moments[cell][0] += weight * y as f64;
             moments[cell][1] += weight * x as f64;
+            covered[cell] |= coverage.covering(pixel) > 0;
         }
         let cell = |index: usize| {
+            let weight = weights[index];
+            let [y, x] = moments[index].map(|moment| moment / weight);
             let place = [index / self.count, index % self.count];
-            let [y, x] = if weights[index] > 0.0 {
-                moments[index].map(|moment| moment / weights[index])
-            } else {
-                place.map(|cell| (self.first + cell * self.step) as f64 + self.mark)
-            };
-            let value = match self.deposit {
-                Deposit::Centre => sums[index],
-                Deposit::Area => sums[index] / f64::from(pixels[index].max(1)),
-            };
-            Cell { place, y, x, value }
+            Cell { place, y, x, value: sums[index] / weight, weight }
         };
-        (0..self.presented.len()).filter(|&index| self.presented[index]).map(cell).collect()
+        let cells = (0..area).filter(|&index| weights[index] > 0.0).map(cell).collect();
+        CellMap { cells, covered, images: coverage.images() }
     }
 
-    /// The values of cells, `[count, count]`; NaN where nothing was presented.
-    pub fn grid(&self, cells: &[Cell]) -> Array2<f64> {
+    /// The values of a map's cells, `[count, count]`; NaN where nothing was measured.
+    pub fn grid(&self, map: &CellMap) -> Array2<f64> {
         let mut grid = Array2::from_elem((self.count, self.count), f64::NAN);
-        for cell in cells {
+        for cell in &map.cells {
             grid[cell.place] = cell.value;
         }
         grid
     }
 
-    /// What [`grid`](Self::grid) gave at every pixel of the RF, `[rf, rf]`: each shows its cell,
-    /// and those at the edge the one next to them.
-    pub fn at_every_pixel(&self, grid: &ArrayView2<'_, f64>) -> Array2<f64> {
-        Array2::from_shape_fn((self.rf, self.rf), |(y, x)| grid[[self.cell_of(y), self.cell_of(x)]])
+    /// The same, with a value in each cell: one that was not measured has the mean of those around
+    /// it, and those next to it are filled first.
+    pub fn filled(&self, map: &CellMap) -> Array2<f64> {
+        let mut grid = self.grid(map);
+        let end = self.count - 1;
+        while grid.iter().any(|value| value.is_nan()) && !map.cells.is_empty() {
+            let known = grid.clone();
+            for ((y, x), value) in grid.indexed_iter_mut().filter(|(_, value)| value.is_nan()) {
+                let rows = y.saturating_sub(1)..=(y + 1).min(end);
+                let columns = x.saturating_sub(1)..=(x + 1).min(end);
+                let around = known.slice(ndarray::s![rows, columns]);
+                let around = around.iter().filter(|value| !value.is_nan());
+                let (sum, count) =
+                    around.fold((0.0, 0.0), |(sum, n), value| (sum + value, n + 1.0));
+                if count > 0.0 {
+                    *value = sum / count;
+                }
+            }
+        }
+        grid
+    }
+
+    /// For each pixel of the RF's axis the cell that it shows: its own, and at the edge the one next
+    /// to it.
+    pub fn of_pixels(&self) -> Vec<usize> {
+        (0..self.rf).map(|pixel| self.cell_of(pixel)).collect()
     }
 
     /// The middle of a cell, in pixels of the map: along either axis.
@@ -173,10 +183,28 @@ impl Cells {
         (self.first + cell * self.step) as f64 + (self.step as f64 - 1.0) / 2.0
     }
 
-    /// The same cells of a map that is blurred by a Gaussian with a standard deviation of
-    /// [`super::BLUR`] times the RF. Outside of the RF nothing changes a response: there the map is
-    /// zero. Cells in which nothing was presented are not known, and take no part.
-    pub fn blurred(&self, cells: &[Cell]) -> Vec<Cell> {
+    /// The measured cells of the map blurred as [`blurred_grid`](Self::blurred_grid) does it.
+    pub fn blurred(&self, map: &CellMap) -> CellMap {
+        let grid = self.blur(map);
+        let blur = |cell: &Cell| Cell { value: grid[cell.place], ..*cell };
+        CellMap { cells: map.cells.iter().map(blur).collect(), ..map.clone() }
+    }
+
+    /// The map blurred by a Gaussian with a standard deviation of [`super::BLUR`] times the RF,
+    /// `[count, count]`; NaN where no image covers the cell. Outside of the RF nothing changes a
+    /// response: there the map is zero. Cells count by their weight; what was not measured takes no
+    /// part.
+    pub fn blurred_grid(&self, map: &CellMap) -> Array2<f64> {
+        let mut grid = self.blur(map);
+        grid.iter_mut().zip(&map.covered).filter(|(_, covered)| !**covered).for_each(
+            |(value, _)| {
+                *value = f64::NAN;
+            },
+        );
+        grid
+    }
+
+    fn blur(&self, map: &CellMap) -> Array2<f64> {
         let deviation = super::BLUR * self.rf as f64 / self.step as f64;
         let kernel: Vec<f64> = (0..self.count)
             .map(|distance| (-0.5 * (distance as f64 / deviation).powi(2)).exp())
@@ -185,28 +213,52 @@ impl Cells {
             let terms = (1..count).map(|d| (-0.5 * (d as f64 / deviation).powi(2)).exp());
             1.0 + 2.0 * terms.sum::<f64>()
         };
-        // All that a kernel far from any edge covers.
-        let whole = axis((8.0 * deviation).ceil() as usize + 2).powi(2);
-        let weight = |one: [usize; 2], other: [usize; 2]| {
-            kernel[one[0].abs_diff(other[0])] * kernel[one[1].abs_diff(other[1])]
+        // All that a kernel far from any edge covers, along one axis.
+        let whole = axis((8.0 * deviation).ceil() as usize + 2);
+        // Of a row or a column; that of a whole one is what of the kernel lies inside of the RF.
+        let line = |values: &dyn Fn(usize) -> f64| -> Vec<f64> {
+            let at = |to: usize| -> f64 {
+                (0..self.count).map(|from| kernel[to.abs_diff(from)] * values(from)).sum()
+            };
+            (0..self.count).map(at).collect()
         };
-        let missing: Vec<[usize; 2]> = (0..self.presented.len())
-            .filter(|&index| !self.presented[index])
-            .map(|index| [index / self.count, index % self.count])
-            .collect();
-        let blur = |cell: &Cell| {
-            let terms = cells.iter().map(|other| weight(cell.place, other.place) * other.value);
-            let unknown: f64 = missing.iter().map(|&other| weight(cell.place, other)).sum();
-            Cell { value: terms.sum::<f64>() / (whole - unknown), ..*cell }
+        let both = |values: &Array2<f64>| -> Array2<f64> {
+            let mut rows = values.clone();
+            for mut row in rows.rows_mut() {
+                let blurred = line(&|column| row[column]);
+                row.iter_mut().zip(blurred).for_each(|(value, blurred)| *value = blurred);
+            }
+            for mut column in rows.columns_mut() {
+                let blurred = line(&|row| column[row]);
+                column.iter_mut().zip(blurred).for_each(|(value, blurred)| *value = blurred);
+            }
+            rows
         };
-        cells.iter().map(blur).collect()
+        let mut sums = Array2::zeros((self.count, self.count));
+        let mut weights = sums.clone();
+        for cell in &map.cells {
+            sums[cell.place] = cell.weight * cell.value;
+            weights[cell.place] = cell.weight;
+        }
+        let (mut blurred, weights) = (both(&sums), both(&weights));
+        let inside = line(&|_| 1.0);
+        // What each image tells of the outside of the RF, as of a cell that it covers.
+        let most = map.cells.iter().fold(map.images as f64, |most, cell| most.max(cell.weight));
+        for ((y, x), value) in blurred.indexed_iter_mut() {
+            let outside = (whole * whole - inside[y] * inside[x]).max(0.0);
+            let weight = weights[[y, x]] + most * outside;
+            *value = if weight > 0.0 { *value / weight } else { 0.0 };
+        }
+        blurred
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::phantoms::{layer, settings};
+    use super::super::phantoms::{coverage, geometry, layer, settings, uncut};
     use super::*;
+    use crate::geometry::{Frame, GridRule, ImageSize, PixelBox};
+    use crate::maps::MeanOver;
 
     #[test]
     fn one_centre_lies_in_each_cell_of_alexnets_grids() {
@@ -222,44 +274,81 @@ mod tests {
                 let half = (occluder.size - 1) / 2;
                 map[[occluder.top + half, occluder.left + half]] += occluder.index as f64 + 1.0;
             }
-            let found = cells.of(&map.view());
+            let found = cells.of(&map.view(), &uncut(rf)).cells;
             assert_eq!(found.len(), occluders.len());
-            let empty = cells.of(&Array2::zeros((rf, rf)).view());
-            for ((cell, occluder), empty) in found.iter().zip(&occluders).zip(&empty) {
+            for (cell, occluder) in found.iter().zip(&occluders) {
                 let half = (occluder.size - 1) / 2;
                 let at = [occluder.top, occluder.left].map(|corner| (corner + half) as f64);
                 assert_eq!(([cell.y, cell.x], cell.value), (at, occluder.index as f64 + 1.0));
-                assert_eq!([empty.y, empty.x], at, "where it would be marked");
+                assert_eq!(cell.weight, 1.0);
             }
         }
     }
 
     #[test]
-    fn centres_of_rfs_that_are_cut_are_summed_where_they_lie() {
+    fn a_cell_is_the_mean_of_the_occluders_that_were_there() {
         let cells = Cells::new(&layer(99), &settings());
+        // Centres at 4 + 4k; those of the second image, cut at the left and above, at 5 + 4k from
+        // 33 on. Its RF begins 29 pixels before the image.
+        let image = ImageSize::square(300);
+        let frames = [Frame { y: 50, x: 60 }, Frame { y: -29, x: -29 }];
+        let coverage = coverage(&geometry(99, image), &frames);
         let mut map = Array2::zeros((99, 99));
-        // Centres at 4 + 4k; an RF that was cut has its own at 5 + 4k.
-        map[[8, 12]] = 3.0;
-        map[[9, 13]] = 1.0;
-        let cell = cells.of(&map.view()).into_iter().find(|cell| cell.value > 0.0).unwrap();
-        assert_eq!(cell, Cell { place: [1, 2], y: 8.25, x: 12.25, value: 4.0 });
+        map[[40, 44]] = 3.0 / 2.0;
+        map[[41, 45]] = 1.0 / 2.0;
+        map[[8, 12]] = 5.0 / 2.0;
+        let found = cells.of(&map.view(), &coverage);
+        let of = |place| *found.cells.iter().find(|cell| cell.place == place).unwrap();
+        let both = Cell { place: [9, 10], y: 40.5, x: 44.5, value: 2.0, weight: 2.0 };
+        assert_eq!(of([9, 10]), both);
+        assert_eq!(of([1, 2]), Cell { place: [1, 2], y: 8.0, x: 12.0, value: 5.0, weight: 1.0 });
+        assert_eq!((found.images, found.cells.len()), (2, 23 * 23));
     }
 
     #[test]
-    fn what_a_subsampled_grid_leaves_out_is_not_known() {
+    fn what_no_image_covers_is_not_measured() {
+        let cells = Cells::new(&layer(99), &settings());
+        let cut = [Frame { y: 20, x: -40 }, Frame { y: 20, x: -50 }];
+        let coverage = coverage(&geometry(99, ImageSize::square(300)), &cut);
+        // Each occluder changes the response by 1.
+        let map =
+            Array2::from_shape_fn((99, 99), |(y, x)| coverage.occluders(99 * y + x) as f64 / 2.0);
+        let found = cells.of(&map.view(), &coverage);
+        assert!(found.cells.iter().all(|cell| cell.place[1] >= 10 && cell.x >= 44.0));
+        assert_eq!(found.cells.len(), 23 * 13);
+        let grid = cells.blurred_grid(&found);
+        assert!((0..23).all(|row| grid[[row, 8]].is_nan() && grid[[row, 9]].is_finite()));
+        assert!(cells.filled(&found).iter().all(|&value| value == 1.0));
+    }
+
+    #[test]
+    fn what_a_subsampled_grid_leaves_out_is_not_measured() {
         let settings = SweepParameters { every: 3, ..settings() };
         let cells = Cells::new(&layer(51), &settings);
-        let zeros = Array2::zeros((51, 51));
-        let found = cells.of(&zeros.view());
-        assert_eq!(found.len(), (24 * 24_usize).div_ceil(3));
-        assert_eq!(found[1].place, [0, 3]);
+        let mut geometry = geometry(51, ImageSize::square(51));
+        geometry.every = 3;
+        let coverage = coverage(&geometry, &[Frame { y: 0, x: 0 }]);
+        let mut found = cells.of(&Array2::zeros((51, 51)).view(), &coverage);
+        assert_eq!(found.cells.len(), (24 * 24_usize).div_ceil(3));
+        assert_eq!(found.cells[1].place, [0, 3]);
+        assert!(found.covered.iter().all(|covered| *covered));
         // What is known is 1, so the blur is 1 wherever the kernel does not reach past the RF.
-        let ones: Vec<Cell> = found.iter().map(|cell| Cell { value: 1.0, ..*cell }).collect();
-        let blurred = cells.blurred(&ones);
+        found.cells.iter_mut().for_each(|cell| cell.value = 1.0);
+        let blurred = cells.blurred(&found).cells;
         let middle = blurred.iter().find(|cell| cell.place == [12, 12]).unwrap();
-        assert!((middle.value - 1.0).abs() < 1e-12, "{middle:?}");
+        assert!((middle.value - 1.0).abs() < 1e-9, "{middle:?}");
         // In a corner half of it does, along either axis.
         assert!((0.25..0.6).contains(&blurred[0].value), "{:?}", blurred[0]);
+        assert!(cells.blurred_grid(&found).iter().all(|value| value.is_finite()));
+    }
+
+    #[test]
+    fn a_peak_needs_a_tenth_of_the_occluders() {
+        let cell = |value, weight| Cell { place: [0, 0], y: 0.0, x: 0.0, value, weight };
+        let cells = vec![cell(1.0, 40.0), cell(9.0, 3.0), cell(4.0, 4.0), cell(2.0, 39.0)];
+        let map = CellMap { cells, covered: vec![true], images: 40 };
+        assert_eq!(map.peak().unwrap().value, 4.0);
+        assert_eq!(CellMap { cells: Vec::new(), ..map }.peak(), None);
     }
 
     #[test]
@@ -267,8 +356,17 @@ mod tests {
         let settings = SweepParameters { deposit: Deposit::Area, ..settings() };
         let cells = Cells::new(&layer(163), &settings);
         assert_eq!((cells.step(), cells.count()), (3, 55));
-        let map = Array2::from_shape_fn((163, 163), |(y, _)| y as f64);
-        let found = cells.of(&map.view());
-        assert_eq!((found[56].y, found[56].x, found[56].value), (4.0, 4.0, 4.0));
+        let geometry = geometry(163, ImageSize::square(163));
+        let frames = [Frame { y: 0, x: 0 }];
+        let coverage =
+            MapCoverage::of_frames(&geometry, Deposit::Area, MeanOver::Images, &frames).unwrap();
+        // Each occluder changes the response by 2.
+        let map = Array2::from_shape_fn((163, 163), |(y, x)| {
+            2.0 * coverage.occluders(163 * y + x) as f64
+        });
+        let found = cells.of(&map.view(), &coverage).cells;
+        assert!(found.iter().all(|cell| cell.value == 2.0));
+        let middle = found.iter().find(|cell| cell.place == [20, 30]).unwrap();
+        assert!((middle.y - 61.0).abs() < 0.5 && (middle.x - 91.0).abs() < 0.5, "{middle:?}");
     }
 }

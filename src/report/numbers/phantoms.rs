@@ -3,9 +3,11 @@
 use ndarray::Array2;
 
 use crate::files::Digest;
-use crate::geometry::{Deposit, FrameRule, GridRule, ImageSize, PixelBox};
+use crate::geometry::{
+    Deposit, Frame, FrameRule, GridRule, ImageSize, LayerGeometry, PixelBox, Projection,
+};
 use crate::maps::{LayerConfiguration, MeanOver, SweepParameters};
-use crate::report::{Gaussian, UnitMap};
+use crate::report::{Gaussian, MapCoverage, UnitMap};
 
 /// A layer with this RF, under the reference's occluders.
 pub fn layer(rf: usize) -> LayerConfiguration {
@@ -38,6 +40,28 @@ pub fn settings() -> SweepParameters {
         statistics: false,
         moments: false,
     }
+}
+
+/// The geometry of such a layer on images of this size, whose RFs begin at every pixel.
+pub fn geometry(rf: usize, image: ImageSize) -> LayerGeometry {
+    LayerGeometry {
+        projection: Projection { step: 1, offset: 0, size: rf },
+        output: image,
+        image,
+        rule: GridRule::REFERENCE,
+        every: 1,
+        frame: FrameRule::Field,
+    }
+}
+
+/// The coverage of a mean over images with these frames.
+pub fn coverage(geometry: &LayerGeometry, frames: &[Frame]) -> MapCoverage {
+    MapCoverage::of_frames(geometry, Deposit::Centre, MeanOver::Images, frames).unwrap()
+}
+
+/// That of one image, which does not cut the RF.
+pub fn uncut(rf: usize) -> MapCoverage {
+    coverage(&geometry(rf, ImageSize::square(rf)), &[Frame { y: 0, x: 0 }])
 }
 
 /// An elliptical Gaussian over an offset.
@@ -78,6 +102,6 @@ impl Phantom {
             let (y, x) = (occluder.top + half, occluder.left + half);
             map[[y, x]] = self.value(y as f64, x as f64) + noise();
         }
-        UnitMap::Values(map)
+        UnitMap::Values { map, coverage: uncut(rf) }
     }
 }

@@ -1,6 +1,6 @@
 //! How far a map spreads.
 
-use super::{Cell, Cells};
+use super::{Cell, CellMap, Cells};
 
 /// Points along an axis of the whole map, about, at which it is looked at.
 const POINTS: usize = 160;
@@ -39,15 +39,17 @@ pub(super) fn radii(cells: &[Cell], step: usize, centre: [f64; 2], parts: [f64; 
     })
 }
 
-/// The area, in pixels², in which the map, interpolated linearly between the cells' centres, is at
-/// least `level`. Outside of the cells it is zero.
-pub(super) fn half_maximum_area(cells: &[Cell], grid: &Cells, level: f64) -> f64 {
-    let (side, fine) = points(cells, grid.step());
+/// The area, in pixels², of the covered cells in which the map, interpolated linearly between the
+/// cells' centres, is at least `level`. Cells that are not measured are
+/// [filled](Cells::filled); outside of the RF the map is zero.
+pub(super) fn half_maximum_area(map: &CellMap, grid: &Cells, level: f64) -> f64 {
+    let (side, fine) = points(&map.cells, grid.step());
     // A border of zeros, so that each of the cells has four neighbours.
     let across = grid.count() + 2;
-    let mut values = vec![0.0; across * across];
-    for cell in cells {
-        values[(cell.place[0] + 1) * across + cell.place[1] + 1] = cell.value;
+    let (mut values, mut covered) = (vec![0.0; across * across], vec![false; across * across]);
+    for (((y, x), &value), &is_covered) in grid.filled(map).indexed_iter().zip(&map.covered) {
+        values[(y + 1) * across + x + 1] = value;
+        covered[(y + 1) * across + x + 1] = is_covered;
     }
     let mut inside = 0_usize;
     for (top, left) in (0..across - 1).flat_map(|top| (0..across - 1).map(move |left| (top, left)))
@@ -61,7 +63,8 @@ pub(super) fn half_maximum_area(cells: &[Cell], grid: &Cells, level: f64) -> f64
         for (y, x) in (0..side).flat_map(|y| (0..side).map(move |x| (part(y), part(x)))) {
             let upper = corners[0] * (1.0 - x) + corners[1] * x;
             let lower = corners[2] * (1.0 - x) + corners[3] * x;
-            inside += usize::from(upper * (1.0 - y) + lower * y >= level);
+            let nearest = (top + usize::from(y >= 0.5)) * across + left + usize::from(x >= 0.5);
+            inside += usize::from(covered[nearest] && upper * (1.0 - y) + lower * y >= level);
         }
     }
     inside as f64 * fine * fine
@@ -76,7 +79,7 @@ fn points(cells: &[Cell], step: usize) -> (usize, f64) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::phantoms::{Phantom, layer, settings};
+    use super::super::phantoms::{Phantom, layer, settings, uncut};
     use super::super::{MASSES, Measured, measure};
     use super::*;
 
@@ -111,8 +114,8 @@ mod tests {
         let cells = Cells::new(&layer(99), &settings());
         let mut map = ndarray::Array2::zeros((99, 99));
         map[[8, 12]] = 3.0;
-        let found = cells.of(&map.view());
-        let [tenth, half, most] = radii(&found, 4, [8.0, 12.0], MASSES);
+        let found = cells.of(&map.view(), &uncut(99));
+        let [tenth, half, most] = radii(&found.cells, 4, [8.0, 12.0], MASSES);
         // Circles of a tenth and of half of a square of 4 by 4.
         for (radius, part) in [(tenth, 0.1), (half, 0.5)] {
             let expected = (16.0 * part / std::f64::consts::PI).sqrt();

@@ -3,42 +3,46 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use super::{Estimate, Measured};
+use super::{Estimate, Measured, NoFit};
 use crate::files::{FileError, write_atomically};
 use crate::ranking::Side;
 
 /// The columns: name, unit and meaning.
-pub const COLUMNS: [(&str, &str, &str); 31] = [
+pub const COLUMNS: [(&str, &str, &str); 32] = [
     ("layer", "", "short name of the layer"),
     ("unit", "", "the unit: first index of the map file, from 0"),
     ("side", "", "max: mean map over the top images; min: over the bottom images"),
     (
         "status",
         "",
-        "ok; no_fit: all but the fit is there; silent: the map is zero everywhere; not_swept: there is no map",
+        "ok; no_fit: all but the fit is there; cut: the same, since images cut off too much of the Gaussian; silent: the map is zero everywhere; not_covered: no image has an occluder in the receptive field; not_swept: there is no map",
     ),
     ("reason", "", "why there is no fit"),
-    ("peak", "response", "largest value of a cell of the occluders' grid"),
+    (
+        "peak",
+        "response",
+        "largest value of a cell of the occluders' grid: the mean change by an occluder there, over the images that cover it; cells with less than a tenth of the occluders of others are left out",
+    ),
     (
         "peak_y",
         "pixels",
         "row of the peak on the map, from 0, downward; an occluder of even size is marked half a pixel up and left of its centre",
     ),
     ("peak_x", "pixels", "column of the peak, from 0, to the right"),
-    ("mass", "response", "sum of the map"),
-    ("centre_y", "pixels", "row of the centre of mass"),
+    ("mass", "response", "sum of the map file's values, as they are"),
+    ("centre_y", "pixels", "row of the centre of mass of the cells' values"),
     ("centre_x", "pixels", "column of the centre of mass"),
     (
         "radius_10",
         "pixels",
-        "radius of the circle around the centre of mass that holds 10 % of the mass",
+        "radius of the circle around the centre of mass that holds 10 % of the cells' values",
     ),
     ("radius_50", "pixels", "the same for 50 %"),
     ("radius_90", "pixels", "the same for 90 %"),
     (
         "half_maximum_area",
         "pixels^2",
-        "area where the map, interpolated between occluders, is at least half its peak",
+        "covered area where the map, interpolated between occluders, is at least half its peak",
     ),
     ("fit_amplitude", "response", "height of the fitted elliptical Gaussian over its offset"),
     ("fit_amplitude_se", "response", "its standard error, as of all columns in _se"),
@@ -65,9 +69,10 @@ pub const COLUMNS: [(&str, &str, &str); 31] = [
     (
         "fit_explained_variance_1_minus_sse_over_sst",
         "",
-        "1 - (sum of squared residuals) / (sum of squared deviations from the mean), over the cells that were fitted",
+        "1 - (sum of squared residuals) / (sum of squared deviations from the mean), over the cells that were fitted, weighted by their occluders",
     ),
-    ("reliability", "", "split-half reliability of the map, where the sweep has told it"),
+    ("covered", "", "part of the receptive field that any of the images covers, 0 to 1"),
+    ("reliability", "", "split-half reliability of the map"),
 ];
 
 /// A row of the table.
@@ -89,9 +94,11 @@ impl Row<'_> {
     fn fields(&self) -> Vec<String> {
         let (status, reason) = match self.measured {
             Measured::NotSwept => ("not_swept", String::new()),
+            Measured::NotCovered => ("not_covered", String::new()),
             Measured::Silent => ("silent", String::new()),
             Measured::Numbers(numbers) => match &numbers.fit {
                 Ok(_) => ("ok", String::new()),
+                Err(reason @ NoFit::Cut(_)) => ("cut", reason.to_string()),
                 Err(reason) => ("no_fit", reason.to_string()),
             },
         };
@@ -118,7 +125,12 @@ impl Row<'_> {
                 fields.push(number(fit.explained_variance));
             }
         }
-        fields.resize(COLUMNS.len() - 1, String::new());
+        fields.resize(COLUMNS.len() - 2, String::new());
+        let covered = match self.measured {
+            Measured::Numbers(numbers) => number(numbers.covered),
+            _ => String::new(),
+        };
+        fields.push(covered);
         let known = self.reliability.filter(|reliability| reliability.is_finite());
         fields.push(known.map(number).unwrap_or_default());
         fields
@@ -189,9 +201,10 @@ mod tests {
         let peak =
             Phantom { y: 4.0, x: 6.0, long: 2.0, short: 1.0, degrees: 30.0, ..Phantom::default() };
         let flat = Phantom { amplitude: 0.0, offset: 1.0, ..peak };
-        let maps = [peak.map(11), flat.map(11), UnitMap::Silent, UnitMap::NotSwept];
+        let maps =
+            [peak.map(11), flat.map(11), UnitMap::Silent, UnitMap::NotSwept, UnitMap::NotCovered];
         let measured = maps.map(|map| measure(&map, &cells, false));
-        let reliability = [Some(0.75), None, Some(f64::NAN), None];
+        let reliability = [Some(0.75), None, Some(f64::NAN), None, None];
         let rows = measured.iter().zip(reliability).enumerate().map(|(unit, (measured, r))| Row {
             layer: "conv1",
             unit,
@@ -204,18 +217,19 @@ mod tests {
         write_table(&path, rows).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
-        assert_eq!(lines.len(), 5);
+        assert_eq!(lines.len(), 6);
         assert!(lines.iter().all(|line| line.len() == COLUMNS.len()), "{text}");
         let field = |row: usize, name: &str| {
             lines[row + 1][COLUMNS.iter().position(|(column, ..)| *column == name).unwrap()]
         };
         assert_eq!(
-            [0, 1, 2, 3].map(|row| field(row, "status")),
-            ["ok", "no_fit", "silent", "not_swept"]
+            [0, 1, 2, 3, 4].map(|row| field(row, "status")),
+            ["ok", "no_fit", "silent", "not_swept", "not_covered"]
         );
         assert_eq!((field(0, "fit_y"), field(0, "fit_x"), field(0, "fit_angle")), ("4", "6", "30"));
         assert_eq!((field(0, "peak"), field(0, "peak_y"), field(0, "peak_x")), ("1", "4", "6"));
         assert_eq!((field(0, "reliability"), field(2, "reliability")), ("0.75", ""));
+        assert_eq!((field(0, "covered"), field(4, "covered")), ("1", ""));
         assert_eq!(
             (field(1, "reason"), field(1, "mass")),
             ("the map is the same everywhere", "121")

@@ -116,8 +116,8 @@ pub struct Grid {
     pub step: usize,
     /// The first pixel of the first cell; those before belong to it as well.
     pub first: usize,
-    /// Cells without an occluder, of a grid that is subsampled.
-    pub absent: Vec<usize>,
+    /// Whether any map has cells that are not measured.
+    pub uncovered: bool,
     /// What is to be added to a coordinate of a map to get to an occluder's true centre.
     pub shift: f64,
 }
@@ -125,14 +125,14 @@ pub struct Grid {
 /// Numbers of the swept units, in their order, to sort and filter by.
 #[derive(Debug, Default, Serialize)]
 pub struct Columns {
-    /// Zero for a silent unit.
-    pub peak: Vec<f64>,
+    /// Zero for a silent unit, `None` for one whose map no occluder covers.
+    pub peak: Vec<Option<f64>>,
     pub area: Vec<Option<f64>>,
     /// That holds half of the mass.
     pub radius: Vec<Option<f64>>,
     pub explained: Vec<Option<f64>>,
-    /// Split-half reliability, where the sweep has told it.
-    pub reliability: Option<Vec<Option<f64>>>,
+    /// Split-half reliability.
+    pub reliability: Vec<Option<f64>>,
 }
 
 /// The images.

@@ -1,10 +1,7 @@
 //! A layer's page: its maps in bytes, and all numbers of its units.
 
-use std::collections::BTreeSet;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ndarray::Array2;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -19,17 +16,16 @@ use crate::report::results::{LayerResults, Results, UnitMap};
 /// What was found in a layer's maps.
 pub struct Measures {
     cells: Cells,
-    grid: Grid,
     /// Of each unit that was swept, both of [`Side::BOTH`].
     units: Vec<[Measure; 2]>,
-    /// Split-half reliability of each, of either side, where a sweep has told it.
-    reliability: [Option<Vec<Option<f64>>>; 2],
+    /// Split-half reliability of each, of either side.
+    reliability: [Vec<Option<f64>>; 2],
 }
 
 /// A map.
 struct Measure {
     found: Measured,
-    /// A byte a cell, 255 for the peak.
+    /// A byte a cell: 0 where nothing was measured, else from 1 for 0 to 255 for the peak.
     bytes: Vec<u8>,
 }
 
@@ -57,6 +53,8 @@ struct Facts {
     at: Option<[f64; 2]>,
     mass: Option<[f64; 2]>,
     radii: Option<[f64; 3]>,
+    /// The part of the receptive field that images cover.
+    covered: Option<f64>,
     fit: Option<FitFacts>,
     images: Vec<Shown>,
 }
@@ -95,21 +93,24 @@ impl Measures {
         };
         let swept = layer.swept();
         let units = swept.par_iter().map(|&unit| measured(unit)).collect::<Result<_, _>>()?;
-        let reliability = |side| -> Result<Option<Vec<Option<f64>>>, ReportError> {
+        let reliability = |side| -> Result<Vec<Option<f64>>, ReportError> {
             let of_all = layer.reliability(side)?;
-            let of = |values: Vec<Option<f64>>| {
-                swept.iter().map(|&unit| values[unit].map(short)).collect()
-            };
-            Ok(of_all.map(of))
+            Ok(swept.iter().map(|&unit| of_all[unit].map(short)).collect())
         };
         let reliability = [reliability(Side::Top)?, reliability(Side::Bottom)?];
-        let grid = grid(&cells);
-        Ok(Self { cells, grid, units, reliability })
+        Ok(Self { cells, units, reliability })
     }
 
     /// How its maps are cut.
     pub fn grid(&self) -> Grid {
-        self.grid.clone()
+        let maps = self.units.iter().flatten();
+        Grid {
+            count: self.cells.count(),
+            step: self.cells.step(),
+            first: self.cells.first(),
+            uncovered: maps.filter(|map| map.numbers().is_some()).any(|map| map.bytes.contains(&0)),
+            shift: self.cells.shift(),
+        }
     }
 
     /// Numbers to sort and filter by, of the maps of one of [`Side::BOTH`].
@@ -120,7 +121,10 @@ impl Measures {
             let numbers = unit[side].numbers();
             let of = |of: fn(&Numbers) -> f64| numbers.map(of).map(short);
             let fit = numbers.and_then(|numbers| numbers.fit.as_ref().ok());
-            columns.peak.push(of(|numbers| numbers.peak).unwrap_or(0.0));
+            columns.peak.push(match unit[side].found {
+                Measured::Silent => Some(0.0),
+                _ => of(|numbers| numbers.peak),
+            });
             columns.area.push(of(|numbers| numbers.half_maximum_area));
             columns.radius.push(of(|numbers| numbers.radii[1]));
             columns.explained.push(fit.map(|fit| short(fit.explained_variance)));
@@ -159,9 +163,9 @@ impl Measure {
     fn of(map: &UnitMap, cells: &Cells, blurred: bool) -> Self {
         let found = measure(map, cells, blurred);
         let mut bytes = vec![0; cells.count().pow(2)];
-        if let (UnitMap::Values(map), Measured::Numbers(numbers)) = (map, &found) {
-            for cell in cells.of(&map.view()) {
-                let level = 255.0 * cell.value / numbers.peak;
+        if let (UnitMap::Values { map, coverage }, Measured::Numbers(numbers)) = (map, &found) {
+            for cell in cells.of(&map.view(), coverage).cells {
+                let level = 1.0 + 254.0 * cell.value / numbers.peak;
                 bytes[cell.place[0] * cells.count() + cell.place[1]] = level.round() as u8;
             }
         }
@@ -171,7 +175,7 @@ impl Measure {
     fn numbers(&self) -> Option<&Numbers> {
         match &self.found {
             Measured::Numbers(numbers) => Some(numbers),
-            Measured::NotSwept | Measured::Silent => None,
+            Measured::NotSwept | Measured::NotCovered | Measured::Silent => None,
         }
     }
 
@@ -183,6 +187,7 @@ impl Measure {
             at: Some(numbers.peak_at.map(short)),
             mass: Some(numbers.centre.map(short)),
             radii: Some(numbers.radii.map(short)),
+            covered: Some(short(numbers.covered)),
             fit: numbers.fit.as_ref().ok().map(FitFacts::from),
             images: Vec::new(),
         }
@@ -201,21 +206,5 @@ impl From<&Fit> for FitFacts {
             angle: fit.angle.map(of),
             offset: of(fit.offset),
         }
-    }
-}
-
-fn grid(cells: &Cells) -> Grid {
-    // Every cell in which an occluder was presented has a value, be it zero.
-    let empty = Array2::zeros((cells.rf(), cells.rf()));
-    let presented: BTreeSet<usize> = (cells.of(&empty.view()).iter())
-        .map(|cell| cell.place[0] * cells.count() + cell.place[1])
-        .collect();
-    let all = 0..cells.count().pow(2);
-    Grid {
-        count: cells.count(),
-        step: cells.step(),
-        first: cells.first(),
-        absent: all.filter(|cell| !presented.contains(cell)).collect(),
-        shift: cells.shift(),
     }
 }

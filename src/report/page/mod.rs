@@ -92,7 +92,7 @@ impl Report<'_> {
         let manifest = self.results.manifest();
         let index = Index {
             format: "occlumap report",
-            version: 1,
+            version: 2,
             program: VERSION,
             run: manifest.into(),
             layers,

@@ -5,17 +5,14 @@ use std::sync::Arc;
 use image::{Rgb, RgbImage};
 
 use super::{FRAME, LayerMaps, Scale, Style, number, quiet};
-use crate::geometry::Deposit;
-use crate::report::colours::{SILENT, UNKNOWN};
-use crate::report::figure::{Anchor, Area, Figure, FontError, Pixels, width_of};
+use crate::report::colours::{NOT_COVERED, SILENT};
+use crate::report::figure::{Anchor, Area, Figure, FontError, Item, Line, Pixels, width_of};
 
 /// What a map's values are.
-pub(super) const fn quantity(deposit: Deposit) -> &'static str {
-    match deposit {
-        Deposit::Centre => "mean |change of the response| by an occluder, in units of the response",
-        Deposit::Area => "summed |change of the response| by occluders, in units of the response",
-    }
-}
+const QUANTITY: &str = "mean |change of the response| by an occluder, in units of the response";
+
+/// Size of the labels.
+const SIZE: f32 = 6.5;
 
 /// Draws the scale with its right end at `[x, y]`, 20 points high: the colours, their values, the
 /// quantity with its unit, and the colours of what has no value.
@@ -27,10 +24,8 @@ pub(super) fn draw_bar(
     [x, y]: [f32; 2],
     maps: &LayerMaps,
     style: Style,
-    deposit: Deposit,
 ) -> Result<(), FontError> {
     const WIDTH: f32 = 110.0;
-    const SIZE: f32 = 6.5;
     let largest = match style.scale {
         Scale::Map => "peak of each map".to_owned(),
         Scale::Layer => number(maps.peak()),
@@ -44,15 +39,35 @@ pub(super) fn draw_bar(
     figure.text([area.x - 3.0, line], Anchor::End, SIZE, "0");
     figure.text([right + 3.0, line], Anchor::Start, SIZE, largest);
     let mut place = area.x - 16.0;
-    let marks =
-        [("silent", SILENT, maps.has_silent()), ("not presented", UNKNOWN, maps.has_unknown())];
-    for (name, colour, _) in marks.into_iter().filter(|&(.., shown)| shown) {
-        figure.text([place, line], Anchor::End, SIZE, name);
-        place -= width_of(name, SIZE)? + 3.0;
-        figure.fill(Area { x: place - 7.0, y, width: 7.0, height: 7.0 }, colour);
-        place -= 17.0;
+    if maps.has_silent() {
+        let area = mark(figure, &mut place, y, "silent")?;
+        figure.fill(area, SILENT);
     }
-    let text = quantity(deposit).to_owned();
-    quiet(figure, [x, y + 16.0], Anchor::End, SIZE, text);
+    if maps.has_not_covered() {
+        let area = mark(figure, &mut place, y, "not covered: no occluder there")?;
+        stripe(figure, area);
+    }
+    quiet(figure, [x, y + 16.0], Anchor::End, SIZE, QUANTITY.into());
     Ok(())
+}
+
+/// Writes what a colour means, with its right end at `place`, which moves to the left; returns where the
+/// colour goes.
+fn mark(figure: &mut Figure, place: &mut f32, y: f32, text: &str) -> Result<Area, FontError> {
+    figure.text([*place, y + 6.0], Anchor::End, SIZE, text);
+    let x = *place - width_of(text, SIZE)? - 10.0;
+    *place = x - 10.0;
+    Ok(Area { x, y, width: 7.0, height: 7.0 })
+}
+
+/// Fills a square as maps are where nothing was measured.
+fn stripe(figure: &mut Figure, Area { x, y, width: side, .. }: Area) {
+    figure.fill(Area::square(x, y, side), NOT_COVERED[0]);
+    let line = Line { colour: NOT_COVERED[1], width: 1.2 };
+    // Parallel diagonals: of the upper left half, of the whole and of the lower right half.
+    for [from, to] in [[[0.0, 0.5], [0.5, 0.0]], [[0.0, 1.0], [1.0, 0.0]], [[0.5, 1.0], [1.0, 0.5]]]
+    {
+        let points = [from, to].map(|[right, down]| [x + right * side, y + down * side]).into();
+        figure.items.push(Item::Path { points, closed: false, line });
+    }
 }

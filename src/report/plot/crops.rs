@@ -10,11 +10,12 @@ use rayon::prelude::*;
 
 use super::{PlotError, Style};
 use crate::images::ImageFolder;
+use crate::maps::MeanOver;
 use crate::progress::Progress;
 use crate::ranking::{Entry, LayerRanking, Side};
 use crate::report::figure::Pixels;
 use crate::report::numbers::Cells;
-use crate::report::{LayerResults, Tones};
+use crate::report::{LayerResults, MapCoverage, Tones};
 use crate::runs::{MapTarget, PreparedMaps};
 
 /// Of JPEG, of 100.
@@ -128,22 +129,30 @@ impl OwnOverlay<'_> {
         };
         let targets: Vec<MapTarget<'_>> = wanted.iter().zip(&placements).map(target).collect();
         let maps = self.maps.compute(layer.id(), &image.view(), &targets)?;
-        for (map, picture) in maps.iter().zip(pictures) {
-            self.blend(picture, map, style);
+        let deposit = self.maps.deposit();
+        for ((map, placement), picture) in maps.iter().zip(&placements).zip(pictures) {
+            let coverage = MapCoverage::new(placement.rf, deposit, MeanOver::Images, [placement]);
+            self.blend(picture, map, &coverage, style);
         }
         Ok(())
     }
 
     /// Lays a map over what it was made from: the higher its blurred value, the less is seen below.
-    fn blend(&self, picture: &mut RgbImage, map: &Array2<f64>, style: Style) {
-        let cells = self.cells.blurred(&self.cells.of(&map.view()));
-        let values = self.cells.at_every_pixel(&self.cells.grid(&cells).view());
+    fn blend(
+        &self,
+        picture: &mut RgbImage,
+        map: &Array2<f64>,
+        coverage: &MapCoverage,
+        style: Style,
+    ) {
+        let values = self.cells.blurred_grid(&self.cells.of(&map.view(), coverage));
+        let cells = self.cells.of_pixels();
         let largest = values.iter().copied().filter(|v| v.is_finite()).fold(0.0, f64::max);
         if largest == 0.0 {
             return;
         }
         for (x, y, pixel) in picture.enumerate_pixels_mut() {
-            let part = (values[[y as usize, x as usize]] / largest).max(0.0);
+            let part = (values[[cells[y as usize], cells[x as usize]]] / largest).max(0.0);
             *pixel = mixed(*pixel, style.colours.colour(part), MOST_HIDDEN * part);
         }
     }

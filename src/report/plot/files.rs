@@ -226,7 +226,7 @@ fn write_numbers(
         unit,
         side,
         measured,
-        reliability: reliability[side as usize].as_ref().and_then(|values| values[unit]),
+        reliability: reliability[side as usize][unit],
     };
     let rows = units.iter().zip(found).flat_map(|(&unit, found)| {
         Side::BOTH.into_iter().zip(found).map(move |(side, found)| row(unit, side, found))

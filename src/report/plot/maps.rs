@@ -1,7 +1,6 @@
 //! A layer's maps as they are drawn: by the cells of the occluders' grid.
 
 use image::RgbImage;
-use image::imageops::{FilterType, resize};
 use ndarray::Array2;
 use rayon::prelude::*;
 
@@ -12,18 +11,20 @@ use crate::report::{LayerResults, ResultsError, UnitMap};
 
 /// Pixels that a map's picture has at least, so that viewers that smooth pictures leave the edges
 /// of cells sharp.
-const LEAST_PIXELS: u32 = 96;
+const LEAST_PIXELS: usize = 96;
 
 /// The mean map of a unit that was swept.
 #[derive(Clone, Debug)]
 pub enum Map {
     /// Zero everywhere.
     Silent,
+    /// Nothing was measured.
+    NotCovered,
     /// By cells.
     Values {
-        /// `[cells, cells]`; NaN where no occluder was presented.
+        /// `[cells, cells]`; NaN where no image has an occluder.
         values: Array2<f64>,
-        /// The same, blurred by a 30th of the RF.
+        /// The same, blurred by a 30th of the RF; NaN where no image covers the RF.
         blurred: Array2<f64>,
         /// The largest value.
         peak: f64,
@@ -51,10 +52,14 @@ impl LayerMaps {
         units: Vec<usize>,
     ) -> Result<Self, ResultsError> {
         let read = |unit: usize, side| -> Result<Map, ResultsError> {
-            let UnitMap::Values(map) = layer.map(unit, side)? else { return Ok(Map::Silent) };
-            let found = cells.of(&map.view());
-            let peak = found.iter().map(|cell| cell.value).fold(0.0, f64::max);
-            let blurred = cells.grid(&cells.blurred(&found));
+            let (map, coverage) = match layer.map(unit, side)? {
+                UnitMap::Values { map, coverage } => (map, coverage),
+                UnitMap::NotCovered => return Ok(Map::NotCovered),
+                UnitMap::Silent | UnitMap::NotSwept => return Ok(Map::Silent),
+            };
+            let found = cells.of(&map.view(), &coverage);
+            let peak = found.peak().map_or(0.0, |cell| cell.value);
+            let blurred = cells.blurred_grid(&found);
             Ok(Map::Values { values: cells.grid(&found), blurred, peak })
         };
         let both = |&unit: &usize| Ok([read(unit, Side::Top)?, read(unit, Side::Bottom)?]);
@@ -77,13 +82,14 @@ impl LayerMaps {
         &self.maps[place][side as usize]
     }
 
-    /// Whether there are cells in which no occluder was presented.
-    pub fn has_unknown(&self) -> bool {
-        let unknown = |map: &Map| match map {
+    /// Whether there are cells in which no image has an occluder.
+    pub fn has_not_covered(&self) -> bool {
+        let not_covered = |map: &Map| match map {
             Map::Silent => false,
+            Map::NotCovered => true,
             Map::Values { values, .. } => values.iter().any(|value| value.is_nan()),
         };
-        self.maps.iter().flatten().any(unknown)
+        self.maps.iter().flatten().any(not_covered)
     }
 
     /// Whether there are maps of zeros.
@@ -98,21 +104,21 @@ impl LayerMaps {
 
     /// A map in colours up to `largest`, a pixel for each of the RF or several.
     pub fn picture(&self, map: &Map, colours: ColourMap, largest: f64) -> RgbImage {
-        let Map::Values { values, .. } = map else { return RgbImage::new(1, 1) };
-        let small = colours.picture(&self.cells.at_every_pixel(&values.view()).view(), largest);
-        let factor = LEAST_PIXELS.div_ceil(small.width());
-        if factor == 1 {
-            return small;
-        }
-        resize(&small, factor * small.width(), factor * small.height(), FilterType::Nearest)
+        let cells = self.cells.of_pixels();
+        let factor = LEAST_PIXELS.div_ceil(cells.len());
+        let cells: Vec<usize> =
+            cells.into_iter().flat_map(|cell| std::iter::repeat_n(cell, factor)).collect();
+        let nothing = Array2::from_elem((self.cells.count(), self.cells.count()), f64::NAN);
+        let values = if let Map::Values { values, .. } = map { values } else { &nothing };
+        colours.picture(&values.view(), &cells, largest)
     }
 }
 
 impl Map {
-    /// The largest value; 0 of a silent map.
+    /// The largest value; 0 of a map that has none.
     pub const fn peak(&self) -> f64 {
         match self {
-            Self::Silent => 0.0,
+            Self::Silent | Self::NotCovered => 0.0,
             Self::Values { peak, .. } => *peak,
         }
     }

@@ -90,6 +90,10 @@ fn draw_map(figure: &mut Figure, area: Area, map: &Map, maps: &LayerMaps, style:
             let at = [area.x + area.width / 2.0, area.y + area.height / 2.0 + 0.35 * size];
             figure.text(at, Anchor::Middle, size, "silent");
         }
+        Map::NotCovered => {
+            let pixels = maps.picture(map, style.colours, 1.0);
+            figure.picture(area, Pixels::Plain(std::sync::Arc::new(pixels)));
+        }
         Map::Values { peak, .. } => {
             let largest = match style.scale {
                 Scale::Map => *peak,

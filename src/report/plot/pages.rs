@@ -7,7 +7,6 @@ use super::contour::contours;
 use super::ellipse::half_height;
 use super::sheet::title;
 use super::{Crops, FRAME, LayerMaps, Map, Overlay, Style, draw_map, number, quiet};
-use crate::geometry::Deposit;
 use crate::maps::SweepConfiguration;
 use crate::ranking::{Entry, LayerRanking, Side};
 use crate::report::LayerResults;
@@ -114,8 +113,7 @@ impl Row<'_> {
             let y = MARGIN + 19.0 + 9.0 * line as f32;
             quiet(figure, [MARGIN, y], Anchor::Start, 6.5, text);
         }
-        let deposit: Deposit = settings.deposit;
-        draw_bar(figure, [PAGE[0] - MARGIN, MARGIN + 30.0], self.maps, self.style, deposit)?;
+        draw_bar(figure, [PAGE[0] - MARGIN, MARGIN + 30.0], self.maps, self.style)?;
         let count = self.crops.map_or(0, |(.., count)| count);
         let heads = [
             (0, "max map"),

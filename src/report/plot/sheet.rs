@@ -51,7 +51,7 @@ pub fn sheet(
         let below = "below each map: the unit, and the map's peak".into();
         quiet(&mut figure, [MARGIN, MARGIN + 27.0], Anchor::Start, 6.5, below);
     }
-    draw_bar(&mut figure, [WIDTH - MARGIN, MARGIN + 12.0], maps, style, sweep.settings.deposit)?;
+    draw_bar(&mut figure, [WIDTH - MARGIN, MARGIN + 12.0], maps, style)?;
     for (place, unit) in maps.units().iter().enumerate() {
         let x = MARGIN + (place % columns) as f32 * across;
         let y = MARGIN + HEADER + (place / columns) as f32 * down;
@@ -76,11 +76,15 @@ pub(super) fn title(
     maps: &LayerMaps,
 ) {
     let (swept, all) = (maps.units().len(), layer.units());
-    let units = if swept == all { format!("{all}") } else { format!("{swept} of {all}") };
+    let units = match (swept == all, all) {
+        (true, 1) => "1 unit".into(),
+        (true, _) => format!("{all} units"),
+        (false, _) => format!("{swept} of {all} units"),
+    };
     let (short, name) = (layer.name(), &layer.configuration().name);
     let name = if short == name { String::new() } else { format!(" ({name})") };
     let text = format!(
-        "{} {short}{name}, {units} units, receptive field of {} pixels",
+        "{} {short}{name}, {units}, receptive field of {} pixels",
         sweep.model.name,
         layer.rf()
     );

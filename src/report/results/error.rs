@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::error::{ErrorKind, HasKind};
-use crate::files::{FileError, shown};
+use crate::files::{FileError, escaped, read_bytes, shown};
 use crate::geometry::GeometryError;
 use crate::images::ImageError;
 use crate::maps::Manifest;
@@ -32,7 +33,11 @@ pub enum ResultsError {
     #[error(transparent)]
     Geometry(#[from] GeometryError),
     /// A layer whose maps are not there.
-    #[error("{}: there are no maps of `{asked}`; there are those of {known}", shown(folder))]
+    #[error(
+        "{}: there are no maps of `{}`; there are those of {known}",
+        shown(folder),
+        escaped(asked)
+    )]
     UnknownLayer {
         /// The folder.
         folder: PathBuf,
@@ -69,15 +74,29 @@ pub(super) fn not_finished(folder: &Path) -> FileError {
              is, and the command that began it goes on"
         )
     } else if manifest.is_file() {
-        let (format, version) = (Manifest::FORMAT, Manifest::VERSION);
-        return FileError::content(
-            &manifest,
-            format!("not a manifest of finished `{format}` of version {version}; {expected}"),
-        );
+        return FileError::content(&manifest, other_manifest(&manifest, expected));
     } else if RankingManifest::is_there(&folder.join(layout::RANKING)) {
         "holds a ranking and no maps; `occlumap sweep` makes them".into()
     } else {
         format!("holds no results of occlumap (there is no {}); {expected}", Manifest::FILE)
     };
     FileError::content(folder, problem)
+}
+
+/// What a file is that is no manifest of finished maps.
+fn other_manifest(path: &Path, expected: &str) -> String {
+    let (format, version) = (Manifest::FORMAT, Manifest::VERSION);
+    let read = read_bytes(path).ok();
+    let read: Option<Value> = read.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    match read.as_ref().map(|read| (&read["format"], read["version"].as_u64())) {
+        Some((Value::String(found), Some(other)))
+            if found == format && other != u64::from(version) =>
+        {
+            format!(
+                "is of version {other}, and this program reads version {version}; sweep once more \
+                 with --force, or use the program that wrote it"
+            )
+        }
+        _ => format!("not a manifest of finished `{format}` of version {version}; {expected}"),
+    }
 }

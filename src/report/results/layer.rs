@@ -1,15 +1,18 @@
 //! One layer's maps and rankings.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ndarray::Array2;
 
-use super::ResultsError;
+use super::{MapCoverage, ResultsError, checks};
+use crate::error::ParseError;
 use crate::files::FileError;
 use crate::files::npy::{self, F64Parts, Values};
 use crate::geometry::{LayerGeometry, Placement, ReceptiveField};
 use crate::maps::{
-    LayerConfiguration, LayerRecord, Manifest, SweepConfiguration, map_path, reliability_path,
+    LayerConfiguration, LayerRecord, Manifest, MapFrames, SweepParameters, frames_path, map_path,
+    reliability_path,
 };
 use crate::network::{LayerId, Network};
 use crate::ranking::{Entry, Expected, LayerFiles, LayerRanking, Side};
@@ -19,18 +22,25 @@ use crate::ranking::{Entry, Expected, LayerFiles, LayerRanking, Side};
 pub enum UnitMap {
     /// The unit was not asked for: nothing is known of it.
     NotSwept,
+    /// No image has an occluder in the unit's receptive field: nothing was measured.
+    NotCovered,
     /// No occluder changed the response to any image: the map is zero everywhere.
     Silent,
-    /// `[rf, rf]`: every value is finite, and at least one is not zero.
-    Values(Array2<f64>),
+    /// At least one value is not zero.
+    Values {
+        /// `[rf, rf]`; every value is finite.
+        map: Array2<f64>,
+        /// Where there were images and occluders: elsewhere the map's zeros mean nothing.
+        coverage: MapCoverage,
+    },
 }
 
 impl UnitMap {
     /// The map, unless it is silent or not there.
     pub const fn values(&self) -> Option<&Array2<f64>> {
         match self {
-            Self::Values(map) => Some(map),
-            Self::NotSwept | Self::Silent => None,
+            Self::Values { map, .. } => Some(map),
+            Self::NotSwept | Self::NotCovered | Self::Silent => None,
         }
     }
 }
@@ -43,12 +53,15 @@ pub struct LayerResults {
     configuration: LayerConfiguration,
     record: LayerRecord,
     geometry: LayerGeometry,
+    settings: SweepParameters,
     /// The maps of either side.
     maps: [F64Parts; 2],
+    /// Whether their files have been checked against the manifest.
+    checked: Arc<[Mutex<bool>; 2]>,
+    frames: [MapFrames; 2],
     /// The folder of rankings.
     ranking: Option<PathBuf>,
     images: usize,
-    top: usize,
 }
 
 impl LayerResults {
@@ -61,11 +74,24 @@ impl LayerResults {
         ranking: Option<PathBuf>,
     ) -> Result<Self, ResultsError> {
         let name = network.short_name(id);
-        let SweepConfiguration { settings, images, .. } = &manifest.configuration;
-        let mut geometry =
-            LayerGeometry::new(network, id, images.size, settings.grid, settings.every)?;
-        geometry.frame = settings.frame;
-        let shape = [network.channels(id), geometry.projection.size, geometry.projection.size];
+        let wrong = |problem: ParseError| {
+            let file = maps.with_file_name(Manifest::FILE);
+            FileError::content(&file, format!("{problem}; was it edited?"))
+        };
+        let geometry = checks::layer(&manifest.configuration, network, id, (configuration, record))
+            .map_err(wrong)?;
+        let units = network.channels(id);
+        let swept = configuration.swept_units();
+        let read_frames = |side| -> Result<MapFrames, FileError> {
+            let path = frames_path(maps, &name, side);
+            record.check_file(&path)?;
+            MapFrames::read(&path, units, &swept)
+        };
+        let frames = [read_frames(Side::Top)?, read_frames(Side::Bottom)?];
+        let settings = &manifest.configuration.settings;
+        checks::frames(&name, &geometry, settings, (configuration, record), (&swept, &frames))
+            .map_err(wrong)?;
+        let shape = [units, geometry.projection.size, geometry.projection.size];
         let open = |side| -> Result<F64Parts, FileError> {
             let maps = F64Parts::open(&map_path(maps, &name, side))?;
             if maps.shape() != shape {
@@ -82,9 +108,11 @@ impl LayerResults {
             configuration: configuration.clone(),
             record: record.clone(),
             geometry,
+            settings: settings.clone(),
+            checked: Arc::default(),
+            frames,
             ranking,
-            images: images.names.len(),
-            top: settings.top,
+            images: manifest.configuration.images.names.len(),
         })
     }
 
@@ -120,7 +148,7 @@ impl LayerResults {
 
     /// The units that were swept, ascending.
     pub fn swept(&self) -> Vec<usize> {
-        self.configuration.swept.clone().unwrap_or_else(|| (0..self.units()).collect())
+        self.configuration.swept_units()
     }
 
     /// The RF's side length in pixels.
@@ -131,13 +159,18 @@ impl LayerResults {
     /// The mean map of one unit. Only this map is read; threads can read side by side.
     ///
     /// # Errors
-    /// A unit that the layer does not have; a file that cannot be read, or has values that are not
-    /// finite for a unit that was swept.
+    /// A unit that the layer does not have; a file that cannot be read, whose SHA-256 is not the
+    /// manifest's, or that has values that are not finite for a unit that was swept.
     pub fn map(&self, unit: usize, side: Side) -> Result<UnitMap, ResultsError> {
         let file = &self.maps[side as usize];
+        self.check(side)?;
         let values = file.read(unit)?;
         if self.configuration.swept.as_ref().is_some_and(|swept| !swept.contains(&unit)) {
             return Ok(UnitMap::NotSwept);
+        }
+        let coverage = self.coverage(unit, side)?;
+        if !coverage.has_occluders() {
+            return Ok(UnitMap::NotCovered);
         }
         if values.iter().all(|&value| value == 0.0) {
             return Ok(UnitMap::Silent);
@@ -148,8 +181,30 @@ impl LayerResults {
             let problem = format!("[{unit}, {y}, {x}] is {value}; expected a finite number");
             return Err(wrong(problem).into());
         }
-        let map = Array2::from_shape_vec((self.rf(), self.rf()), values);
-        Ok(UnitMap::Values(map.map_err(|error| wrong(error.to_string()))?))
+        let map = Array2::from_shape_vec((self.rf(), self.rf()), values)
+            .map_err(|error| wrong(error.to_string()))?;
+        Ok(UnitMap::Values { map, coverage })
+    }
+
+    /// Where a unit's map has images and occluders.
+    ///
+    /// # Errors
+    /// Occluders that cannot be placed.
+    pub fn coverage(&self, unit: usize, side: Side) -> Result<MapCoverage, ResultsError> {
+        let SweepParameters { deposit, mean_over, .. } = self.settings;
+        let frames = self.frames[side as usize].of(unit);
+        Ok(MapCoverage::of_frames(&self.geometry, deposit, mean_over, frames)?)
+    }
+
+    /// Checks the maps of a side against the manifest's SHA-256, once.
+    fn check(&self, side: Side) -> Result<(), FileError> {
+        let mut checked =
+            self.checked[side as usize].lock().unwrap_or_else(PoisonError::into_inner);
+        if !*checked {
+            self.record.check_file(self.maps[side as usize].path())?;
+            *checked = true;
+        }
+        Ok(())
     }
 
     /// The ranking: for each unit the images that went into its maps, best first; `None` where
@@ -166,28 +221,26 @@ impl LayerResults {
         };
         let mut ranking = LayerFiles::new(folder, &self.name).read(expected)?;
         for unit in &mut ranking {
-            unit.top.truncate(self.top);
-            unit.bottom.truncate(self.top);
+            unit.top.truncate(self.settings.top);
+            unit.bottom.truncate(self.settings.top);
         }
         Ok(Some(ranking))
     }
 
     /// How well each unit's map is repeated by other images: its split-half reliability
-    /// (`docs/formats.md`), `None` for a unit that has none. `None` altogether where an earlier
-    /// build of the program has not told them.
+    /// (`docs/formats.md`), `None` for a unit that has none.
     ///
     /// # Errors
-    /// A file that cannot be read, or holds something else.
-    pub fn reliability(&self, side: Side) -> Result<Option<Vec<Option<f64>>>, ResultsError> {
+    /// A file that cannot be read, whose SHA-256 is not the manifest's, or that holds something
+    /// else.
+    pub fn reliability(&self, side: Side) -> Result<Vec<Option<f64>>, ResultsError> {
         let folder = self.maps[side as usize].path().parent().unwrap_or(Path::new(""));
         let path = reliability_path(folder, &self.name, side);
-        if !path.exists() {
-            return Ok(None);
-        }
+        self.record.check_file(&path)?;
         match npy::read(&path)? {
             Values::F64(values) if values.shape() == [self.units()] => {
                 let known = |value: f64| Some(value).filter(|value| value.is_finite());
-                Ok(Some(values.into_iter().map(known).collect()))
+                Ok(values.into_iter().map(known).collect())
             }
             other => {
                 let (dtype, shape, units) = (other.dtype(), other.shape(), self.units());

@@ -5,6 +5,8 @@
 //! [`LayerResults`] is one layer: the map of one unit at a time, so that memory does not grow with
 //! the network; the ranking; where a ranked position lies on the image. [`Tones`] shows images.
 
+mod checks;
+mod coverage;
 mod error;
 mod layer;
 mod tones;
@@ -20,6 +22,7 @@ use crate::network::Network;
 use crate::ranking::{RankingManifest, digests};
 use crate::runs::layout::{MAPS, RANKING};
 
+pub use coverage::MapCoverage;
 pub use error::ResultsError;
 pub use layer::{LayerResults, UnitMap};
 pub use tones::{OUTSIDE, Tones};
@@ -50,6 +53,10 @@ impl Results {
         else {
             return Err(not_finished(folder).into());
         };
+        checks::settings(&manifest).map_err(|problem| {
+            let problem = format!("{problem}; was it edited?");
+            FileError::content(&folder.join(Manifest::FILE), problem)
+        })?;
         let network = network(folder, &manifest)?;
         let ranking = match ranking {
             Some(given) => Some(given.to_owned()),
@@ -75,7 +82,8 @@ impl Results {
             }
         }
         if layers.len() != manifest.layers.len() {
-            let named: Vec<&str> = manifest.layers.keys().map(String::as_str).collect();
+            let named: Vec<String> =
+                manifest.layers.keys().map(|name| name.escape_debug().to_string()).collect();
             return Err(FileError::content(
                 &folder.join(Manifest::FILE),
                 format!("names layers that its network does not have: {}", named.join(", ")),
@@ -171,7 +179,8 @@ impl Results {
             return Err(FileError::content(folder, why).into());
         }
         let preprocessing = Preprocessing::shown_as(&record.preprocessing).ok_or_else(|| {
-            let problem = format!("`{}` is no preprocessing", record.preprocessing);
+            let shown = record.preprocessing.escape_debug();
+            let problem = format!("`{shown}` is no preprocessing");
             FileError::content(&self.folder.join(Manifest::FILE), problem)
         })?;
         let options = ImageOptions {
@@ -208,7 +217,7 @@ fn network(folder: &Path, manifest: &Manifest) -> Result<Network, ResultsError> 
         let problem = format!(
             "its model, {}, has other layers than it had when the maps were made: their SHA-256 \
              is {}, and the manifest has {}",
-            model.name,
+            model.name.escape_debug(),
             network.digest(),
             model.network_sha256
         );

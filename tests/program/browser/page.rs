@@ -182,6 +182,61 @@ fn a_units_page_tells_all_of_it_and_how_to_compute_it_again() {
     is_well(&mut page);
 }
 
+/// Pixels of a map's canvas that are transparent: what lies below is striped.
+const CLEAR: &str = "(canvas => {
+  const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+  return data.filter((level, at) => at % 4 === 3 && level === 0).length / (data.length / 4);
+})";
+
+#[test]
+fn what_no_image_covers_is_striped_and_said_to_be() {
+    let test = "what_no_image_covers_is_striped_and_said_to_be";
+    let Some(mut page) = Chromium::start(test) else { return };
+    let demo = Demo::reported("");
+    page.open(&demo.page(), "");
+    page.wait_for(DRAWN);
+    assert_eq!(page.evaluate("document.querySelector('#uncovered').hidden"), true);
+
+    let golden = Golden::tiny();
+    let folder = tempfile::tempdir().unwrap();
+    let [images, out] = ["images", "out"].map(|name| folder.path().join(name));
+    std::fs::create_dir(&images).unwrap();
+    for image in ["0.npy", "1.npy", "2.npy", "3.npy"] {
+        std::fs::copy(golden.images.join(image), images.join(image)).unwrap();
+    }
+    run_well(
+        "run --quiet --model {} --weights {} --images {} --layers conv4 --top 4 --out {}",
+        &[&golden.folder.join("model.json"), &golden.weights, &images, &out],
+    );
+    run_well("report {} --quiet", &[&out]);
+    page.look(1280, 900, true);
+    page.open(&out.join("report.html"), "");
+    page.wait_for(DRAWN);
+    assert_eq!(page.evaluate("document.querySelector('#uncovered').hidden"), false);
+    // All images of unit 0 lie at the left border, and 19 of 37 columns have no centre of an occluder of
+    // 3 pixels; those of unit 4
+    // cover everything together.
+    for (unit, expected) in [(0, 19.0 / 37.0), (4, 0.0)] {
+        let canvas = format!("document.querySelector(\".tile[href='#/conv4/{unit}'] canvas\")");
+        let clear = page.evaluate(&format!("{CLEAR}({canvas})")).as_f64().unwrap();
+        assert!((clear - expected).abs() < 0.03, "unit {unit}: {clear}");
+        let background = format!("getComputedStyle({canvas}).backgroundImage");
+        let background = page.evaluate(&background);
+        assert!(background.as_str().unwrap().starts_with("repeating-linear-gradient"));
+    }
+    page.click(".tile[href='#/conv4/0']");
+    page.wait_for("document.querySelector('#unit').innerText.includes('Striped: not covered')");
+    let plate = "document.querySelector('.plate')";
+    page.evaluate(&format!(
+        "(() => {{ const box = {plate}.getBoundingClientRect();
+          {plate}.dispatchEvent(new PointerEvent('pointermove', {{
+            clientX: box.left + 3, clientY: box.top + 3 }})); }})()"
+    ));
+    let readout = page.evaluate("document.querySelector('.readout').value");
+    assert_eq!(readout, "y 0, x 0: not covered");
+    is_well(&mut page);
+}
+
 /// Tiles and figures lie beside each other, inside the window.
 const LAYOUT: &str = "(() => {
   const all = [...document.querySelectorAll('main:not([hidden]) :is(.tile .map, .plate, .pictures svg)')];
@@ -294,9 +349,13 @@ fn names_are_texts_and_units_that_were_not_swept_are_marked() {
     page.open(&path("out/report.html"), "");
     page.wait_for(DRAWN);
     assert_eq!(names(&mut page), ["#/conv1/3"]);
+    let summary = page.evaluate("document.querySelector('#summary').innerText");
+    assert!(summary.as_str().unwrap().starts_with("1 unit of 8 in 1 layer"), "{summary}");
+    assert_eq!(page.evaluate("document.querySelector('#count').value"), "1 of 1 unit");
     page.click("#filters");
     set(&mut page, "state-missing", "on");
     assert_eq!(names(&mut page).len(), 8);
+    assert_eq!(page.evaluate("document.querySelector('#count').value"), "8 of 8 units");
     assert_eq!(page.evaluate("document.querySelectorAll('.tile.missing').length"), 7);
     page.evaluate("location.hash = '#/conv1/3'");
     page.wait_for("document.querySelectorAll('.pictures image').length === 4");

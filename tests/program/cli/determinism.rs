@@ -24,7 +24,7 @@ fn threads_batches_and_memory_do_not_change_a_byte() {
             format!("--threads {threads} --batch {batch} --memory {memory} --out {out}");
         place.succeeds(&format!("run {INPUTS} --top 2 --every 9 --quiet {arguments}"));
         let found = ["maps", "ranking"].map(|folder| tree(&place.path(&out).join(folder)));
-        assert_eq!([found[0].len(), found[1].len()], [16, 10]);
+        assert_eq!([found[0].len(), found[1].len()], [24, 10]);
         match &first {
             None => first = Some(found),
             Some(first) => {

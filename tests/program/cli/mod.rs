@@ -2,9 +2,11 @@
 //! it leaves alone, how it ends.
 
 mod arguments;
+mod coverage;
 mod descriptions;
 mod determinism;
 mod images;
+mod manifests;
 #[cfg(target_os = "linux")]
 mod memory;
 mod outputs;

@@ -29,7 +29,7 @@ fn the_references_rankings_give_the_same_maps() {
     place.succeeds(&format!("{sweep} --out references"));
     place.succeeds(&format!("run {INPUTS} --top 3 --every 9 --out both"));
     let maps = |out: &str| tree(&place.path(out).join("maps"));
-    assert_eq!(maps("own").len(), 16);
+    assert_eq!(maps("own").len(), 24);
     assert!(maps("own") == maps("references"));
     assert!(maps("own") == maps("both"));
     assert!(maps("own") != maps("fewer"));

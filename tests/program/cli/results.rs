@@ -105,8 +105,13 @@ fn what_is_unfinished_damaged_or_something_else_is_refused_with_its_reason() {
         assert!(manifest.contains(from), "{from}");
         place.write("out/manifest.json", manifest.replace(from, to));
     };
-    changed("\"version\": 1", "\"version\": 9");
-    refused("out", &["manifest.json: not a manifest of finished `occlumap maps` of version 1"]);
+    changed("\"version\": 2", "\"version\": 1");
+    refused(
+        "out",
+        &["manifest.json: is of version 1, and this program reads version 2", "--force"],
+    );
+    changed("occlumap maps", "occlumap pictures");
+    refused("out", &["manifest.json: not a manifest of finished `occlumap maps` of version 2"]);
     changed("\"kernel\": 5", "\"kernel\": 7");
     refused("out", &["manifest.json", "has other layers than it had"]);
     changed("\"complete\": true", "\"complete\": false");

@@ -58,7 +58,8 @@ fn a_run_that_is_stopped_keeps_what_is_finished_and_goes_on() {
         let child = start(&place, &format!("{run} --out out"));
         until("finished blocks", || blocks(&place, "maps") >= least);
         stop(child, signal);
-        let files = ["max", "max_reliability", "min", "min_reliability"];
+        let files =
+            ["max", "max_frames", "max_reliability", "min", "min_frames", "min_reliability"];
         assert_eq!(names(&place.path("out/maps")), files.map(|file| format!("conv1_{file}.npy")));
         let left: serde_json::Value = json(&manifest);
         assert_eq!(left["complete"], false);

@@ -32,13 +32,13 @@ fn what_is_asked_for_is_written_and_leaves_the_other_files_as_they_are() {
     place.succeeds(&format!("{RUN} --out plain"));
     place.succeeds(&format!("{RUN} --statistics --moments --out all"));
     let (plain, all) = (maps(&place, "plain"), maps(&place, "all"));
-    let [both, kinds] = [["max", "min"], ["", "_reliability"]];
+    let (both, kinds) = (["max", "min"], ["", "_frames", "_reliability"]);
     let expected = |layers: &[&str], kinds: &[&str]| -> Vec<String> {
         let names = layers.iter().flat_map(|layer| both.map(|side| format!("{layer}_{side}")));
         names.flat_map(|name| kinds.iter().map(move |kind| format!("{name}{kind}.npy"))).collect()
     };
     assert_eq!(names(&plain), expected(&["conv2", "conv4"], &kinds));
-    let kinds = ["", "_counts", "_reliability", "_sem", "_signed", "_squared"];
+    let kinds = ["", "_counts", "_frames", "_reliability", "_sem", "_signed", "_squared"];
     assert_eq!(names(&all), expected(&["conv2", "conv4"], &kinds));
     for (name, content) in &plain {
         assert!(all[name] == *content, "{}", name.display());
@@ -51,7 +51,7 @@ fn what_is_asked_for_is_written_and_leaves_the_other_files_as_they_are() {
     );
     assert_eq!(settings["mean_over"], "images");
     let files = manifest["layers"]["conv4"]["files"].as_object().unwrap();
-    assert_eq!(files.len(), 12);
+    assert_eq!(files.len(), 14);
     for (file, digest) in files {
         let found = occlumap::files::digest_of(&place.path("all/maps").join(file)).unwrap();
         assert_eq!(digest.as_str().unwrap(), found.to_string(), "{file}");
@@ -77,7 +77,7 @@ fn threads_batches_memory_and_shards_do_not_change_a_byte_of_it() {
     let run = format!("{RUN} --repeats 3 --moments --mean-over covering");
     place.succeeds(&format!("{run} --threads 1 --batch 1 --out first"));
     let first = maps(&place, "first");
-    assert_eq!(first.len(), 24);
+    assert_eq!(first.len(), 28);
     for (number, arguments) in
         ["--threads 3 --batch 1000", "--threads 2 --batch 7 --memory 200MiB --block 1"]
             .into_iter()

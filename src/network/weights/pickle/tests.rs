@@ -10,7 +10,7 @@ fn root(bytes: &[u8]) -> Pickle<'_> {
 #[track_caller]
 fn refused(bytes: &[u8], why: &str) {
     let error = parse(bytes).unwrap_err();
-    assert!(error.contains(why) && error.starts_with("its pickle, at byte"), "{error}");
+    assert!(error.0.contains(why) && error.0.starts_with("its pickle, at byte"), "{error}");
 }
 
 #[test]

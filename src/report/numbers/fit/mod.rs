@@ -3,8 +3,9 @@
 //! `f(d) = amplitude · exp(-d · C⁻¹ · d / 2) + offset`, `d` the way from the centre; the widths are
 //! standard deviations, the roots of the eigenvalues of `C`. Standard errors are those of
 //! nonlinear least squares: the covariance of the parameters is `s² (JᵀJ)⁻¹` with the Jacobian `J`
-//! at the minimum and `s²` the sum of squared residuals over the cells less the parameters. They
-//! take residuals for independent, which those of a blurred map are not.
+//! at the minimum and `s²` the sum of squared residuals over the cells less the parameters. Cells
+//! weigh as many occluders as they are the mean of: the variance of a mean falls with their number.
+//! Errors take residuals for independent, which those of a blurred map are not.
 
 mod errors;
 mod problem;
@@ -15,7 +16,7 @@ use thiserror::Error;
 
 use self::errors::errors;
 use self::problem::{Parameters, Problem};
-use super::{Cell, Cells};
+use super::{Cell, CellMap, Cells};
 
 /// A value and its standard error.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,6 +54,10 @@ pub struct Fit {
 /// explain a few hundredths.
 pub const LEAST_EXPLAINED: f64 = 0.1;
 
+/// The least part of a fitted Gaussian's mass in the RF that lies in cells that images cover: of one
+/// whose centre lies on their edge it is about a half.
+pub const LEAST_COVERED: f64 = 0.4;
+
 /// The narrowest fit, in steps of the grid: one that is narrower rests on a single occluder.
 const NARROWEST: f64 = 0.3;
 
@@ -86,25 +91,35 @@ pub enum NoFit {
     /// There is no telling one parameter from another.
     #[error("the map does not determine the parameters")]
     Undetermined,
+    /// Less than [`LEAST_COVERED`] of it lies where there are images.
+    #[error("images cut off too much: {:.0} % of the Gaussian that fits best lies where they cover the receptive field; at least {:.0} % are needed", 100.0 * .0, 100.0 * LEAST_COVERED)]
+    Cut(f64),
     /// It explains less than [`LEAST_EXPLAINED`].
     #[error("the fit explains {:.0} % of the variance, less than {:.0} %", 100.0 * .0, 100.0 * LEAST_EXPLAINED)]
     Unexplained(f64),
 }
 
 /// Fits the cells of a map.
-pub(super) fn fit(cells: &[Cell], grid: &Cells) -> Result<Fit, NoFit> {
+pub(super) fn fit(map: &CellMap, grid: &Cells) -> Result<Fit, NoFit> {
+    let cells = &map.cells;
     if cells.len() <= problem::COUNT {
         return Err(NoFit::TooFew(cells.len()));
     }
-    let mean = cells.iter().map(|cell| cell.value).sum::<f64>() / cells.len() as f64;
-    let deviations: f64 = cells.iter().map(|cell| (cell.value - mean).powi(2)).sum();
+    // Weights of 1 on average.
+    let weights = cells.iter().map(|cell| cell.weight).sum::<f64>() / cells.len() as f64;
+    let sum = |of: &dyn Fn(&Cell) -> f64| -> f64 {
+        cells.iter().map(|cell| cell.weight / weights * of(cell)).sum()
+    };
+    let mean = sum(&|cell| cell.value) / cells.len() as f64;
+    let deviations = sum(&|cell| (cell.value - mean).powi(2));
     // In units of the largest value, so that no map is too faint for the tolerances.
     let unit = cells.iter().fold(0.0, |largest: f64, cell| largest.max(cell.value.abs()));
     if deviations <= cells.len() as f64 * (1e-9 * unit).powi(2) {
         return Err(NoFit::Flat);
     }
-    let scaled: Vec<Cell> =
-        cells.iter().map(|cell| Cell { value: cell.value / unit, ..*cell }).collect();
+    let scale =
+        |cell: &Cell| Cell { value: cell.value / unit, weight: cell.weight / weights, ..*cell };
+    let scaled: Vec<Cell> = cells.iter().map(scale).collect();
     let deviations = deviations / (unit * unit);
 
     // The best minimum of those that are reached.
@@ -124,6 +139,10 @@ pub(super) fn fit(cells: &[Cell], grid: &Cells) -> Result<Fit, NoFit> {
     }
     let (problem, residuals) = best.ok_or(astray)?;
     check(&problem.parameters(), grid)?;
+    let covered = covered(&problem.parameters(), map, grid);
+    if covered < LEAST_COVERED {
+        return Err(NoFit::Cut(covered));
+    }
     let explained = 1.0 - residuals / deviations;
     if explained < LEAST_EXPLAINED {
         return Err(NoFit::Unexplained(explained.max(0.0)));
@@ -174,6 +193,20 @@ fn check(found: &Parameters, grid: &Cells) -> Result<(), NoFit> {
     } else {
         Ok(())
     }
+}
+
+/// The part of a Gaussian's mass in the RF that lies in covered cells.
+fn covered(found: &Parameters, map: &CellMap, grid: &Cells) -> f64 {
+    let profile = found.profile();
+    let (mut inside, mut all) = (0.0, 0.0);
+    for (index, &covered) in map.covered.iter().enumerate() {
+        let [y, x] = [index / grid.count(), index % grid.count()].map(|cell| grid.middle(cell));
+        let value = profile.value(y, x);
+        all += value;
+        inside += if covered { value } else { 0.0 };
+    }
+    // Of one that no cell sees nothing is covered.
+    if all > 0.0 { inside / all } else { 0.0 }
 }
 
 #[cfg(test)]

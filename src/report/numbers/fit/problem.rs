@@ -121,14 +121,19 @@ impl LeastSquaresProblem<f64, Dyn, U7> for Problem<'_> {
     }
 
     fn residuals(&self) -> Option<DVector<f64>> {
-        let residuals = self.cells.iter().map(|cell| self.at.value_and_slopes(cell).0 - cell.value);
+        let residuals = self
+            .cells
+            .iter()
+            .map(|cell| cell.weight.sqrt() * (self.at.value_and_slopes(cell).0 - cell.value));
         let residuals = DVector::from_iterator(self.cells.len(), residuals);
         // A step into the void: the solver takes a shorter one.
         residuals.iter().all(|residual| residual.is_finite()).then_some(residuals)
     }
 
     fn jacobian(&self) -> Option<OMatrix<f64, Dyn, U7>> {
-        let slopes = self.cells.iter().flat_map(|cell| self.at.value_and_slopes(cell).1);
+        let slopes = self.cells.iter().flat_map(|cell| {
+            self.at.value_and_slopes(cell).1.map(|slope| cell.weight.sqrt() * slope)
+        });
         Some(OMatrix::<f64, Dyn, U7>::from_row_iterator(self.cells.len(), slopes))
     }
 }
@@ -156,6 +161,7 @@ mod tests {
                 y: f64::from(i % 7),
                 x: f64::from(i / 7),
                 value: f64::from(i % 5),
+                weight: f64::from(1 + i % 3),
             })
             .collect();
         let profile = Gaussian::oriented((2.5, 3.5), [3.0, 1.5], 70.0);

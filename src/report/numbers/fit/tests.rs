@@ -1,9 +1,10 @@
 use ndarray::Array2;
 use rand_mt::Mt;
 
-use super::super::phantoms::{Phantom, layer, settings};
+use super::super::phantoms::{Phantom, coverage, geometry, layer, settings, uncut};
 use super::super::{Cells, Measured, Numbers, measure};
 use super::*;
+use crate::geometry::{Deposit, Frame, ImageSize};
 use crate::report::UnitMap;
 
 fn numbers(map: &UnitMap, rf: usize, blurred: bool) -> Numbers {
@@ -149,7 +150,8 @@ fn where_there_is_nothing_to_fit_it_is_said() {
     assert!(fit(dip.map(rf)).is_err());
     let mut single = Array2::zeros((rf, rf));
     single[[48, 44]] = 1.0;
-    assert_eq!(fit(UnitMap::Values(single)), Err(NoFit::Narrow));
+    let single = UnitMap::Values { map: single, coverage: uncut(rf) };
+    assert_eq!(fit(single), Err(NoFit::Narrow));
     let outside = Phantom { y: -20.0, x: 45.0, long: 20.0, short: 20.0, ..Phantom::default() };
     assert!(matches!(fit(outside.map(rf)), Err(NoFit::Outside | NoFit::Wide)));
     for seed in 1..=50 {
@@ -161,7 +163,8 @@ fn where_there_is_nothing_to_fit_it_is_said() {
     let small =
         Cells::new(&crate::maps::LayerConfiguration { occluder_size: 5, ..layer(11) }, &settings());
     assert!(small.count() > 2);
-    let few: Vec<Cell> = small.of(&Array2::ones((11, 11)).view())[..7].to_vec();
+    let mut few = small.of(&Array2::ones((11, 11)).view(), &uncut(11));
+    few.cells.truncate(7);
     assert_eq!(super::fit(&few, &small), Err(NoFit::TooFew(7)));
 }
 
@@ -170,4 +173,106 @@ fn silent_and_missing_maps_have_no_numbers() {
     let cells = Cells::new(&layer(11), &settings());
     assert_eq!(measure(&UnitMap::Silent, &cells, false), Measured::Silent);
     assert_eq!(measure(&UnitMap::NotSwept, &cells, true), Measured::NotSwept);
+    assert_eq!(measure(&UnitMap::NotCovered, &cells, true), Measured::NotCovered);
+}
+
+/// The map of a phantom on images of 300 pixels a side with these frames.
+fn cut(rf: usize, phantom: &Phantom, frames: &[Frame], noise: &mut dyn FnMut() -> f64) -> UnitMap {
+    let geometry = geometry(rf, ImageSize::square(300));
+    let mut map = Array2::zeros((rf, rf));
+    for &frame in frames {
+        for occluder in geometry.placement_of(frame).unwrap().occluders {
+            let (rows, columns) = Deposit::Centre.pixels(frame, &occluder, rf);
+            let (y, x) = (rows.start, columns.start);
+            let value = phantom.value(y as f64, x as f64) + noise();
+            map[[y, x]] += value / frames.len() as f64;
+        }
+    }
+    UnitMap::Values { map, coverage: coverage(&geometry, frames) }
+}
+
+#[test]
+fn a_phantom_is_recovered_from_what_images_cover() {
+    let rf = 99;
+    let phantom = Phantom {
+        amplitude: 2.0,
+        y: 45.0,
+        x: 52.0,
+        long: 14.0,
+        short: 10.0,
+        degrees: 20.0,
+        offset: 0.1,
+    };
+    // Three of four images cut at the left, at one place or at several; one not at all.
+    let [same, different] = [[-50; 3], [-50, -37, -61]];
+    for cuts in [same, different] {
+        let mut frames = cuts.map(|x| Frame { y: 40, x }).to_vec();
+        for _ in 0..2 {
+            let Measured::Numbers(found) = measure(
+                &cut(rf, &phantom, &frames, &mut || 0.0),
+                &Cells::new(&layer(rf), &settings()),
+                false,
+            ) else {
+                panic!("numbers");
+            };
+            let fit = found.fit.unwrap();
+            assert!((fit.x.value - phantom.x).abs() < 0.1, "{cuts:?}: {fit:?}");
+            assert!((fit.y.value - phantom.y).abs() < 0.1, "{cuts:?}: {fit:?}");
+            assert!((fit.long.value / phantom.long - 1.0).abs() < 0.01, "{cuts:?}: {fit:?}");
+            assert!((fit.short.value / phantom.short - 1.0).abs() < 0.01, "{cuts:?}: {fit:?}");
+            assert!((fit.amplitude.value - 2.0).abs() < 0.02, "{cuts:?}: {fit:?}");
+            frames.push(Frame { y: 100, x: 100 });
+        }
+    }
+}
+
+#[test]
+fn a_gaussian_of_which_images_cut_off_too_much_is_none() {
+    let rf = 99;
+    let cells = Cells::new(&layer(rf), &settings());
+    let phantom = Phantom { y: 50.0, x: 30.0, long: 12.0, short: 12.0, ..Phantom::default() };
+    let fit = |x: isize| {
+        let map = cut(rf, &phantom, &[Frame { y: 40, x }, Frame { y: 60, x }], &mut || 0.0);
+        match measure(&map, &cells, false) {
+            Measured::Numbers(numbers) => (numbers.fit, numbers.covered),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (half, covered) = fit(-28);
+    assert!((half.unwrap().x.value - 30.0).abs() < 0.1);
+    assert!((covered - 71.0 / 99.0).abs() < 1e-9, "{covered}");
+    let (less, _) = fit(-42);
+    assert!(matches!(less, Err(NoFit::Cut(part)) if part < LEAST_COVERED), "{less:?}");
+    assert!(less.unwrap_err().to_string().starts_with("images cut off too much: "));
+}
+
+/// Cells of many images say more than those of few.
+#[test]
+fn cells_weigh_by_their_occluders() {
+    let rf = 99;
+    let cells = Cells::new(&layer(rf), &settings());
+    let phantom = Phantom { y: 50.0, x: 50.0, long: 13.0, short: 13.0, ..Phantom::default() };
+    // One of sixteen images covers the left.
+    let frames = [vec![Frame { y: 40, x: -45 }; 15], vec![Frame { y: 40, x: 50 }]].concat();
+    let errors: f64 = (1..=40)
+        .map(|seed| {
+            let mut noise = noise(seed);
+            let map = cut(rf, &phantom, &frames, &mut || noise() - 0.5);
+            let Measured::Numbers(numbers) = measure(&map, &cells, false) else {
+                panic!("numbers")
+            };
+            numbers.fit.map_or(9.0, |fit| (fit.x.value - 50.0).powi(2))
+        })
+        .sum();
+    let unweighted: f64 = (1..=40)
+        .map(|seed| {
+            let mut noise = noise(seed);
+            let map = cut(rf, &phantom, &frames, &mut || noise() - 0.5);
+            let UnitMap::Values { map, coverage } = map else { panic!("values") };
+            let mut found = cells.of(&map.view(), &coverage);
+            found.cells.iter_mut().for_each(|cell| cell.weight = 1.0);
+            fit(&found, &cells).map_or(9.0, |fit| (fit.x.value - 50.0).powi(2))
+        })
+        .sum();
+    assert!(errors < 0.8 * unweighted, "{errors} {unweighted}");
 }

@@ -36,8 +36,9 @@ function renderAtlas() {
   if (focused) {
     stop?.focus();
   }
+  const all = view.states.missing ? units : swept;
   document.getElementById("count").value =
-    `${count(shown.length)} of ${plural(units.length, "unit")}`;
+    `${count(shown.length)} of ${plural(all.length, "unit")}`;
 }
 
 function groups(list) {
@@ -65,12 +66,12 @@ function section(layer, list) {
 
 /** What is known of a layer, beside its name, where so many of its units are shown. */
 function layerFacts(layer, amount) {
-  const swept = layer.swept?.length ?? layer.units;
+  const rows = layer.swept?.length ?? layer.units;
   return [
     ...(layer.name === layer.layer ? [] : [layer.name]),
     plural(layer.units, "unit"),
-    ...(swept === layer.units ? [] : [`${count(swept)} swept`]),
-    ...(amount === swept ? [] : [`${count(amount)} shown`]),
+    ...(rows === layer.units ? [] : [`${count(rows)} swept`]),
+    ...(amount === rows ? [] : [`${count(amount)} shown`]),
     ...geometry(layer),
   ];
 }
@@ -111,6 +112,7 @@ function tile(unit, named) {
 const STATES = {
   mapped: "",
   silent: "silent: no occluder changes its response",
+  uncovered: "not covered: no image has an occluder in its receptive field",
   missing: "not swept",
 };
 

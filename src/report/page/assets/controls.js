@@ -25,6 +25,7 @@ function setUpControls() {
     filterRow.hidden = !filterRow.hidden;
     writeControls();
   });
+  document.getElementById("uncovered").hidden = !index.layers.some(({ cells }) => cells.uncovered);
   writeControls();
 }
 
@@ -42,10 +43,12 @@ function chip(value, text) {
 }
 
 function stateFilter() {
-  const missing = units.filter((unit) => unit.row < 0).length;
+  const missing = units.length - swept.length;
+  const uncovered = swept.some((unit) => SIDES.some(({ side }) => state(unit, side) === "uncovered"));
   const boxes = [
     ["mapped", "responding"],
     ["silent", "silent"],
+    ...(uncovered ? [["uncovered", "not covered"]] : []),
     ...(missing > 0 ? [["missing", `not swept (${count(missing)})`]] : []),
   ].map(([key, text]) =>
     element(
@@ -128,7 +131,7 @@ function writeControls() {
 function resetFilters() {
   view.text = "";
   view.layers = new Set();
-  view.states = { mapped: true, silent: true, missing: false };
+  view.states = { ...STATES_SHOWN };
   MEASURES.forEach(({ key }) => (view.ranges[key] = [null, null]));
   writeControls();
   refresh();

@@ -2,7 +2,8 @@
 
 const title = index.run.model;
 const summary = [
-  `${plural(units.length, "unit")} in ${plural(index.layers.length, "layer")}, ` +
+  `${plural(swept.length, "unit")}${swept.length < units.length ? ` of ${count(units.length)}` : ""} ` +
+    `in ${plural(index.layers.length, "layer")}, ` +
     `over the top and bottom ${index.run.settings.top} of ${plural(index.run.image_count, "image")}`,
   index.run.complete ? null : "not all layers that were asked for are there yet",
   index.layers.every(({ verified }) => verified?.passed) ? "verified ✓" : null,

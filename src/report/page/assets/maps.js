@@ -2,17 +2,18 @@
 
 function mapFigure(unit, { side, name }, content, facts) {
   const { rf } = unit.layer;
-  const silent = state(unit, side) === "silent";
+  const known = state(unit, side);
+  const mapped = known === "mapped";
   const canvas = element("canvas", { role: "img", "aria-label": described(unit, side) });
   canvas.width = canvas.height = rf;
   const drawing = shape("svg", { viewBox: `0 0 ${rf} ${rf}`, "aria-hidden": "true" });
-  if (!silent) {
+  if (mapped) {
     paint(canvas, unit, side, content);
     drawing.append(...outline(unit, facts.fit));
   }
-  const plate = element("div", { class: `plate ${silent ? "silent" : ""}` }, canvas, drawing);
+  const plate = element("div", { class: `plate ${known}` }, canvas, drawing);
   const readout = element("output", { class: "readout", "aria-hidden": "true" });
-  if (!silent) {
+  if (mapped) {
     readValues(plate, readout, unit, side, content);
   }
   return element(
@@ -24,12 +25,26 @@ function mapFigure(unit, { side, name }, content, facts) {
       { class: "axes" },
       ticks("rows", rf),
       plate,
-      silent ? null : colourBar(scaleOf(unit, side)),
+      mapped ? colourBar(scaleOf(unit, side)) : null,
       ticks("columns", rf),
     ),
-    silent ? element("p", { class: "remark" }, "Silent: no occluder changes the response.") : null,
+    remark(unit, side, content),
     facts.reason ? element("p", { class: "remark" }, `No Gaussian: ${facts.reason}.`) : null,
   );
+}
+
+/** What a map does not show by itself. */
+function remark(unit, side, content) {
+  const { layer, row } = unit;
+  const area = layer.cells.count ** 2;
+  const cells = content[side].subarray(row * area, (row + 1) * area);
+  const text = {
+    silent: () => "Silent: no occluder changes the response.",
+    uncovered: () => "Not covered: no image has an occluder in the receptive field.",
+    mapped: () =>
+      cells.includes(0) ? "Striped: not covered, since no image has an occluder there." : null,
+  }[state(unit, side)]();
+  return text && element("p", { class: "remark" }, text);
 }
 
 /** Tells the value under the pointer. */
@@ -41,7 +56,8 @@ function readValues(plate, readout, unit, side, content) {
     const box = plate.getBoundingClientRect();
     const y = pixel(event.clientY - box.top, box.height);
     const x = pixel(event.clientX - box.left, box.width);
-    readout.value = `y ${y}, x ${x}: ${number(valueAt(unit, side, content, y, x))}`;
+    const value = valueAt(unit, side, content, y, x);
+    readout.value = `y ${y}, x ${x}: ${value === null ? "not covered" : number(value)}`;
   });
   plate.addEventListener("pointerleave", () => (readout.value = ""));
 }

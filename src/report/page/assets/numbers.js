@@ -20,8 +20,11 @@ function numbers(unit, facts) {
   row("Peak", "", known("peak"));
   row("Peak at y, x", "px", ({ at }) => pixels(at));
   row("Centre of mass y, x", "px", ({ mass }) => pixels(mass));
-  row("Radii of 10, 50, 90 % of the mass", "px", ({ radii }) => pixels(radii));
+  row("Radii of 10, 50, 90 % of the values", "px", ({ radii }) => pixels(radii));
   row("Area at half maximum", "px²", known("area"));
+  row("Part of the receptive field that images cover", "", ({ covered }) =>
+    typeof covered === "number" ? number(covered) : null,
+  );
   row("Split-half reliability", "", known("reliability"));
   const fit = rows.length;
   row("Amplitude", "", fitted("amplitude"));
@@ -61,7 +64,7 @@ function numbers(unit, facts) {
     element(
       "p",
       { class: "remark" },
-      "y runs downward and x to the right, from 0 at the middle of the receptive field’s first pixel. Orientation is that of the long axis, counter-clockwise from the x axis. Values are mean changes of the response.",
+      "y runs downward and x to the right, from 0 at the middle of the receptive field’s first pixel. Orientation is that of the long axis, counter-clockwise from the x axis. Values are mean changes of the response by an occluder, over the images that cover its place.",
     ),
   );
 }

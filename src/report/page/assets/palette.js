@@ -33,15 +33,20 @@ function scaleOf(unit, side) {
   return view.shared ? largestOf(unit.layer) : measure(unit, side, "peak");
 }
 
-/** Draws a unit's map over the whole canvas; `opacity` gives that of a level, both up to 255. */
+/** The part of the peak that a cell's byte stands for; 0 is a cell that no occluder covers. */
+function partOf(byte) {
+  return byte === 0 ? null : (byte - 1) / 254;
+}
+
+/** Draws a unit's map over the whole canvas; `opacity` gives that of a level, both up to 255. Cells
+ * that no occluder covers stay transparent: what lies below is striped. */
 function paint(canvas, unit, side, content, opacity = () => 255) {
   const { layer, row } = unit;
-  const { count, absent } = layer.cells;
+  const { count } = layer.cells;
   const values = content[side];
   const colours = palettes.get(view.palette);
   const factor = measure(unit, side, "peak") / scaleOf(unit, side);
   const cells = cellsOf(layer, canvas.width);
-  const without = new Set(absent);
   const first = row * count * count;
   const context = canvas.getContext("2d");
   const picture = context.createImageData(canvas.width, canvas.height);
@@ -49,11 +54,11 @@ function paint(canvas, unit, side, content, opacity = () => 255) {
   for (let y = 0; y < canvas.height; y++) {
     const line = cells[y] * count;
     for (let x = 0; x < canvas.width; x++, at += 4) {
-      const cell = line + cells[x];
-      if (without.has(cell)) {
+      const part = partOf(values[first + line + cells[x]]);
+      if (part === null) {
         continue;
       }
-      const level = Math.round(values[first + cell] * factor);
+      const level = Math.round(255 * part * factor);
       const colour = 3 * level;
       picture.data[at] = colours[colour];
       picture.data[at + 1] = colours[colour + 1];
@@ -64,12 +69,12 @@ function paint(canvas, unit, side, content, opacity = () => 255) {
   context.putImageData(picture, 0, 0);
 }
 
-/** The value of a map's pixel; null where no occluder was. */
+/** The value of a map's pixel; null where no occluder covers it. */
 function valueAt(unit, side, content, y, x) {
   const { layer, row } = unit;
-  const { count, absent } = layer.cells;
+  const { count } = layer.cells;
   const cells = cellsOf(layer, layer.rf);
   const cell = cells[y] * count + cells[x];
-  const level = content[side][row * count * count + cell] / 255;
-  return absent.includes(cell) ? null : level * measure(unit, side, "peak");
+  const part = partOf(content[side][row * count * count + cell]);
+  return part === null ? null : part * measure(unit, side, "peak");
 }

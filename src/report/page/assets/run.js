@@ -74,7 +74,7 @@ function runFacts(run) {
 /** What there is beside the means. */
 function kept({ statistics, moments }) {
   const files = [statistics && "standard errors, counts", moments && "signed and squared means"];
-  return ["reliabilities", ...files.filter(Boolean)].join(", ");
+  return ["frames, reliabilities", ...files.filter(Boolean)].join(", ");
 }
 
 function facts(rows) {

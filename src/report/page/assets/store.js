@@ -87,10 +87,14 @@ function measure(unit, side, key) {
   return unit.layer[side][key]?.[unit.row] ?? null;
 }
 
-/** `mapped`, `silent` or `missing`. */
+/** Units that were swept. */
+const swept = units.filter((unit) => unit.row >= 0);
+
+/** `mapped`, `silent`, `uncovered` or `missing`. */
 function state(unit, side) {
   if (unit.row < 0) {
     return "missing";
   }
-  return measure(unit, side, "peak") === 0 ? "silent" : "mapped";
+  const peak = measure(unit, side, "peak");
+  return peak === null ? "uncovered" : peak === 0 ? "silent" : "mapped";
 }

@@ -7,19 +7,22 @@ const MEASURES = [
   { key: "radius", name: "Radius of half the mass", unit: "px" },
   { key: "explained", name: "Explained variance", unit: "" },
   { key: "reliability", name: "Split-half reliability", unit: "" },
-].filter(({ key }) => key !== "reliability" || index.layers.some(({ max }) => max.reliability));
+];
+
+/** Of which states units are shown at first. */
+const STATES_SHOWN = { mapped: true, silent: true, uncovered: true, missing: false };
 
 const view = {
   side: "max",
   shared: false,
   palette: index.palettes[0][0],
-  size: units.length <= 100 ? 112 : 72,
+  size: swept.length <= 100 ? 112 : 72,
   layers: new Set(),
   sort: "unit",
   descending: false,
   grouped: true,
   text: "",
-  states: { mapped: true, silent: true, missing: false },
+  states: { ...STATES_SHOWN },
   ranges: Object.fromEntries(MEASURES.map(({ key }) => [key, [null, null]])),
   overlay: true,
   laid: false,

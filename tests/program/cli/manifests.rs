@@ -1,0 +1,199 @@
+//! Folders whose manifest or files were changed: every reader says so, at once, and none believes
+//! them.
+
+use std::time::{Duration, Instant};
+
+use occlumap::maps::Manifest;
+use occlumap::ranking::Side;
+use occlumap::report::Results;
+use occlumap::report::numbers::{Cells, measure};
+use serde_json::{Value, json};
+
+use crate::workplace::{INPUTS, Workplace};
+
+fn swept() -> Workplace {
+    let place = Workplace::new();
+    let run = format!("run {INPUTS} --layers conv1,conv3 --top 2 --units 0-1 --every 9");
+    place.succeeds(&format!("{run} --quiet --out out"));
+    place
+}
+
+fn manifest(place: &Workplace) -> Value {
+    serde_json::from_slice(&place.read("out/manifest.json")).unwrap()
+}
+
+#[test]
+fn changed_files_are_named_with_both_digests_and_the_remedy() {
+    let place = swept();
+    for file in ["conv1_max.npy", "conv1_min_frames.npy", "conv1_max_reliability.npy"] {
+        let name = format!("out/maps/{file}");
+        let whole = place.read(&name);
+        let mut changed = whole.clone();
+        let last = changed.len() - 3;
+        changed[last] ^= 1;
+        place.write(&name, &changed);
+        let expected = manifest(&place)["layers"]["conv1"]["files"][file].clone();
+        let found = occlumap::files::Digest::of(&changed).to_string();
+        let words =
+            [file, &found, expected.as_str().unwrap(), "was changed since the sweep", "restore"];
+        place.refuses("report out", 1, &words);
+        let messages = String::from_utf8(place.run("plot out --out plots").stderr).unwrap();
+        assert!(words.iter().all(|word| messages.contains(word)), "{messages}");
+        let read = Manifest::read(&place.path("out")).unwrap().unwrap();
+        let errors = read.check_files(&place.path("out/maps"), |_| true);
+        assert_eq!(errors.len(), 1);
+        assert!(errors[0].to_string().contains(file), "{}", errors[0]);
+        place.write(&name, &whole);
+    }
+    let read = Manifest::read(&place.path("out")).unwrap().unwrap();
+    let mut seen = 0;
+    let all = |_: &std::path::Path| {
+        seen += 1;
+        true
+    };
+    assert!(read.check_files(&place.path("out/maps"), all).is_empty());
+    // Means, frames and reliabilities of both sides of two layers.
+    assert_eq!(seen, 12);
+    place.remove("out/maps/conv3_min.npy");
+    assert_eq!(read.check_files(&place.path("out/maps"), |_| true).len(), 1);
+    assert!(read.check_files(&place.path("out/maps"), |_| false).is_empty());
+}
+
+#[test]
+fn numbers_that_the_network_and_the_settings_tell_otherwise_are_refused() {
+    let place = swept();
+    let whole = manifest(&place);
+    let cases: [(&str, Value, &str); 22] = [
+        ("/configuration/layers/1/rf", json!(u64::MAX), "conv3.rf is 18446744073709551615"),
+        ("/configuration/layers/1/rf", json!(100_000), "conv3.rf is 100000"),
+        ("/configuration/layers/1/rf", json!(2_000), "conv3.rf is 2000"),
+        ("/configuration/layers/1/units", json!(1), "conv3.units is 1"),
+        ("/configuration/layers/1/occluder_stride", json!(3), "conv3.occluder_stride is 3"),
+        ("/configuration/layers/1/occluder_size", json!(0), "conv3.occluder_size is 0"),
+        ("/configuration/layers/1/swept", json!([1, 0]), "conv3.swept"),
+        ("/configuration/layers/1/swept", json!([0, 70]), "conv3.swept"),
+        ("/configuration/layers/1/swept", json!([]), "conv3.swept"),
+        ("/layers/conv3/presentations", json!(7), "conv3.presentations is 7"),
+        ("/layers/conv3/maps_without_occluders", json!(7), "maps_without_occluders is 7"),
+        ("/layers/conv3/seconds", json!(-1.0), "conv3.seconds is -1"),
+        ("/configuration/layers/1/name", json!("\u{1b}[31m"), "conv3.name is \"\\u{1b}[31m\""),
+        ("/layers/conv3/files", json!({}), "conv3.files has no conv3_max.npy"),
+        ("/configuration/images/size/height", json!(0), "images.size.height is 0"),
+        (
+            "/configuration/images/size/width",
+            json!(1_u64 << 40),
+            "images.size.width is 1099511627776",
+        ),
+        ("/configuration/settings/top", json!(1), "2 frames of unit 0; settings.top is 1"),
+        ("/configuration/settings/every", json!(0), "settings.every is 0"),
+        ("/configuration/settings/every", json!(8), "presentations is"),
+        (
+            "/configuration/settings/repeats",
+            json!(1_u64 << 40),
+            "settings.repeats is 1099511627776",
+        ),
+        ("/configuration/settings/grid/stride", json!({"divisor": 0}), "stride divisor is 0"),
+        ("/about/started_unix", json!(u64::MAX), "started_unix is"),
+    ];
+    for (pointer, value, words) in cases {
+        let mut changed = whole.clone();
+        *changed.pointer_mut(pointer).unwrap() = value;
+        place.write("out/manifest.json", changed.to_string());
+        for command in ["plot out", "report out"] {
+            place.refuses(command, 1, &["out/manifest.json", words]);
+        }
+    }
+}
+
+/// The places of all values in a document.
+fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+    found.push(at.to_owned());
+    match value {
+        Value::Object(fields) => {
+            for (key, field) in fields {
+                let key = key.replace('~', "~0").replace('/', "~1");
+                places(field, &format!("{at}/{key}"), found);
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                places(item, &format!("{at}/{index}"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Opens the folder and measures a unit of each layer, as `plot` and `report` do.
+fn look(place: &Workplace) {
+    let Ok(results) = Results::open(&place.path("out"), None) else { return };
+    for layer in results.layers() {
+        let cells = Cells::new(layer.configuration(), &results.configuration().settings);
+        let unit = layer.swept()[0];
+        for side in Side::BOTH {
+            if let Ok(map) = layer.map(unit, side) {
+                measure(&map, &cells, false);
+            }
+        }
+        let _ = layer.ranking();
+    }
+}
+
+#[test]
+fn no_changed_manifest_makes_a_reader_panic_or_wait() {
+    let place = swept();
+    let whole = manifest(&place);
+    let mut all = Vec::new();
+    places(&whole, "", &mut all);
+    let values = [
+        Value::Null,
+        json!(true),
+        json!(0),
+        json!(1),
+        json!(-1),
+        json!(3),
+        json!(2_000),
+        json!(100_000),
+        json!(1_u64 << 32),
+        json!(i64::MAX),
+        json!(u64::MAX),
+        json!(0.5),
+        json!(1e300),
+        json!(""),
+        json!("../../x"),
+        json!("\u{1b}[2J\n"),
+        json!([]),
+        json!({}),
+        json!([0, 1]),
+        json!({"divisor": u64::MAX}),
+        json!({"pixels": u64::MAX}),
+    ];
+    let mut slowest = Duration::ZERO;
+    let mut try_it = |changes: &[(&String, &Value)]| {
+        let mut changed = whole.clone();
+        for (pointer, value) in changes {
+            if let Some(found) = changed.pointer_mut(pointer) {
+                *found = (*value).clone();
+            }
+        }
+        place.write("out/manifest.json", changed.to_string());
+        let start = Instant::now();
+        look(&place);
+        let elapsed = start.elapsed();
+        assert!(elapsed < Duration::from_secs(2), "{elapsed:?}: {changes:?}");
+        slowest = slowest.max(elapsed);
+    };
+    for pointer in &all {
+        for value in &values {
+            try_it(&[(pointer, value)]);
+        }
+    }
+    // Two at a time, chosen by a counter that is scattered.
+    let pick = |counter: usize, length: usize| counter.wrapping_mul(2_654_435_761) % length;
+    for counter in 0..1_000 {
+        let [one, other] = [counter, counter + 7_919].map(|at| &all[pick(at, all.len())]);
+        let [a, b] = [counter + 31, counter + 104_729].map(|at| &values[pick(at, values.len())]);
+        try_it(&[(one, a), (other, b)]);
+    }
+    println!("{} changes, the slowest {slowest:?}", all.len() * values.len() + 1_000);
+}
