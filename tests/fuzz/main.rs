@@ -33,7 +33,7 @@ const MOST_MEMORY: usize = 1 << 30;
 const LONGEST: Duration = Duration::from_secs(5);
 
 /// After which a reader counts as hanging, also on a machine that has other work.
-const HANGING: Duration = Duration::from_secs(60);
+const HANGING: Duration = Duration::from_mins(1);
 
 /// How long this thread has computed, where the system tells, so that other work of the machine
 /// does not count; else the time.
