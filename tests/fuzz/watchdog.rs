@@ -17,8 +17,8 @@ struct Watched {
 }
 
 impl Watchdog {
-    /// Ends the process, after it kept the input, when one takes twice as long as it may.
-    pub fn start(reader: &'static str, folder: &Path, longest: Duration) -> Self {
+    /// Ends the process, after it kept the input, when one takes so long.
+    pub fn start(reader: &'static str, folder: &Path, hanging: Duration) -> Self {
         let (watched, folder) = (Arc::new(Mutex::<Watched>::default()), folder.to_owned());
         let shared = Arc::clone(&watched);
         thread::spawn(move || {
@@ -28,7 +28,7 @@ impl Watchdog {
                 if watched.over {
                     return;
                 }
-                if watched.since.is_some_and(|since| since.elapsed() > 2 * longest) {
+                if watched.since.is_some_and(|since| since.elapsed() > hanging) {
                     let path = super::keep(&folder, reader, &watched.input);
                     println!("{reader} hangs: {}", path.display());
                     std::process::exit(101);

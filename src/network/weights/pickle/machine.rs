@@ -9,7 +9,7 @@ use crate::error::ParseError;
 
 /// The most values that a pickle may push or remember: far more than the state of any network
 /// and its optimiser, and few enough to fit in some hundred megabytes.
-const MAX_VALUES: usize = 1 << 22;
+const MAX_VALUES: usize = 1 << 21;
 
 /// Reads a pickle of protocol 2 to 5; the error says what is wrong with it and at which byte.
 pub(in super::super) fn parse(bytes: &[u8]) -> Result<Pickle<'_>, ParseError> {
