@@ -2,6 +2,8 @@
 //!
 //! `cargo run --example sweep -- MODEL WEIGHTS IMAGES OUT`
 
+#![allow(clippy::print_stdout, reason = "the map that it reads")]
+
 use std::env::args;
 use std::error::Error;
 use std::path::Path;

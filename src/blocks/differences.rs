@@ -40,13 +40,13 @@ fn collect(place: &str, there: &Value, here: &Value, found: &mut Vec<String>) {
             found.push(format!("  {}: {one} there; {other} here", named(place)));
         }
         _ => {
-            found.push(format!("  {}: {} there; {} here", named(place), shown(there), shown(here)))
+            found.push(format!("  {}: {} there; {} here", named(place), shown(there), shown(here)));
         }
     }
 }
 
 /// What the places of a configuration are called, and the options that set them.
-const NAMES: [(&str, &str); 20] = [
+const NAMES: [(&str, &str); 22] = [
     ("engine", "the engine (--method, --precision, --device)"),
     ("images.names", "the images"),
     ("images.preprocessing", "the preprocessing (--preprocess)"),
@@ -63,8 +63,10 @@ const NAMES: [(&str, &str); 20] = [
     ("settings.frame", "the maps' frames (--frame)"),
     ("settings.grid", "the occluder grid"),
     ("settings.mean_over", "over which images means are taken (--mean-over)"),
+    ("settings.moments", "whether signed and squared means are kept (--moments)"),
     ("settings.noise", "the noise (--seed)"),
     ("settings.repeats", "draws of the noise (--repeats)"),
+    ("settings.statistics", "whether standard errors are kept (--statistics)"),
     ("settings.top", "images a unit (--top)"),
     ("top", "images a unit (--top)"),
 ];

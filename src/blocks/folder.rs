@@ -361,7 +361,7 @@ impl BlockFolder {
     pub(super) fn ensure(&self) -> Result<(), BlockError> {
         let file = self.path.join(CONFIGURATION);
         if file.exists() {
-            return self.check_configuration();
+            return Ok(());
         }
         std::fs::create_dir_all(&self.path).map_err(FileError::write(&self.path))?;
         let mut configuration = AtomicFile::create(&file)?;

@@ -160,6 +160,7 @@ impl BlockFolder {
         R: Serialize + DeserializeOwned,
     {
         for Finished { name, block, claim } in finished {
+            self.check_configuration()?;
             self.ensure()?;
             self.write(&name, block)?;
             drop(claim);

@@ -35,6 +35,11 @@ impl Failure {
         Self::Error(ErrorKind::Internal, message.into())
     }
 
+    /// The same, where the setting that the error is about was given on the command line.
+    pub fn of_setting(error: &impl HasKind) -> Self {
+        Self::Error(ErrorKind::Usage, with_causes(error))
+    }
+
     /// The same, of a command that goes on where it stopped when it is given again.
     pub fn resumable(self) -> Self {
         match self {

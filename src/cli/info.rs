@@ -40,7 +40,8 @@ impl Info {
         let mut larger = false;
         for layer in layers {
             let every = self.occluders.every;
-            let geometry = LayerGeometry::new(&network, layer, image, rule, every)?;
+            let geometry = LayerGeometry::new(&network, layer, image, rule, every)
+                .map_err(|error| Failure::of_setting(&error))?;
             let rf = geometry.projection.size;
             let (size, stride) = rule.size_and_stride(rf)?;
             let (y, x) = (geometry.output.height / 2, geometry.output.width / 2);

@@ -77,11 +77,12 @@ impl Map {
     pub fn execute(self) -> Result<(), Failure> {
         let session = Session::start(&self.running)?;
         for path in std::iter::once(&self.out).chain(&self.responses) {
-            if path.extension().is_none_or(|ending| ending != "npy") {
+            check_file(path, self.force)?;
+            // An array under the name of a picture would be taken for one.
+            if path.extension().is_some_and(|ending| ending != "npy") {
                 let path = path.display();
                 return Err(Failure::usage(format!("{path}: expected a name that ends in .npy")));
             }
-            check_file(path, self.force)?;
         }
         if self.responses.as_ref().is_some_and(|responses| is_same_file(responses, &self.out)) {
             return Err(Failure::usage("--out and --responses name the same file"));

@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 
 use occlumap::files::escaped;
 
+/// Wider cells stick out: a name from a file may be of any length.
+const WIDEST: usize = 200;
+
 /// Rows as a table: the first `left` columns to the left, numbers to the right.
 pub(super) fn table<const N: usize>(rows: &[[String; N]], left: usize) -> String {
     // Names come from files.
     let rows: Vec<[String; N]> =
         rows.iter().map(|row| row.each_ref().map(|cell| escaped(cell).to_string())).collect();
-    // Wider cells stick out: a name from a file may be of any length.
-    const WIDEST: usize = 200;
     let width = |column: usize| {
         rows.iter().map(|row| row[column].chars().count().min(WIDEST)).max().unwrap_or(0)
     };

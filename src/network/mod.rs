@@ -53,8 +53,8 @@ pub enum NetworkError {
         name: String,
     },
     /// A network description that cannot be read.
-    #[error(transparent)]
-    Description(#[from] ParseError),
+    #[error("{}", escaped(&.0.0))]
+    Description(ParseError),
     /// Joined branches that see the image in different steps.
     #[error("layer `{layer}`: {source}")]
     Geometry {

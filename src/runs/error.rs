@@ -33,7 +33,7 @@ pub enum RunError {
     Network(#[from] NetworkError),
     /// The weights.
     #[error(transparent)]
-    Model(#[from] ModelError),
+    Model(Box<ModelError>),
     /// The occluders.
     #[error(transparent)]
     Geometry(#[from] GeometryError),
@@ -55,7 +55,7 @@ pub enum RunError {
         /// The layer's short name.
         layer: String,
         /// What went wrong.
-        source: SweepError,
+        source: Box<SweepError>,
     },
     /// A sweep.
     #[error(transparent)]
@@ -104,12 +104,18 @@ impl RunError {
     /// A [`RunError::Layer`] of a layer, for `map_err`.
     pub(super) fn layer(name: &str) -> impl FnOnce(SweepError) -> Self {
         let layer = name.to_owned();
-        move |source| Self::Layer { layer, source }
+        move |source| Self::Layer { layer, source: Box::new(source) }
     }
 
     /// Whether a folder of blocks was removed meanwhile: by the process that put them together.
     pub(super) const fn is_gone(&self) -> bool {
         matches!(self, Self::Block(BlockError::Gone { .. }))
+    }
+}
+
+impl From<ModelError> for RunError {
+    fn from(error: ModelError) -> Self {
+        Self::Model(Box::new(error))
     }
 }
 
@@ -126,7 +132,8 @@ impl HasKind for RunError {
             Self::Ranking(error) => error.kind(),
             Self::Engine(error) => error.kind(),
             Self::Cuda(error) => error.kind(),
-            Self::Layer { source, .. } | Self::Sweep(source) => source.kind(),
+            Self::Layer { source, .. } => source.kind(),
+            Self::Sweep(error) => error.kind(),
             Self::Parse(_) | Self::Usage(_) => ErrorKind::Usage,
             Self::Output(_) => ErrorKind::Output,
             Self::Incomplete { .. } | Self::NoBlocks(_) | Self::MergeInProgress(_) => {

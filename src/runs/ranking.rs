@@ -225,10 +225,10 @@ impl RankingJob<'_> {
         // When all is ranked, the device's memory is given back.
         let Inputs { model, images, .. } = self.inputs;
         let pools = DevicePools::new(context, self.engines.len(), self.threads)?;
-        let prepare = |(device, engine): (usize, &Box<dyn Engine>)| {
+        let prepare = |(device, engine): (usize, &dyn Engine)| {
             pools.install(device, || engine.prepare(model, layers, images.size()))
         };
-        let engines = self.engines.iter().enumerate().map(prepare);
+        let engines = self.engines.iter().map(AsRef::as_ref).enumerate().map(prepare);
         let engines = engines.collect::<Result<Vec<_>, _>>()?;
         let units = configuration.units();
         let compute = |engine: &dyn Prepared, name: &str| -> Result<_, RunError> {

@@ -128,7 +128,7 @@ fn maps_of_every_method_and_precision_are_those_of_whole_images_in_64_bits() {
             continue;
         }
         let manifest: Value = json(&runs.path(name).join("manifest.json"));
-        assert_eq!(manifest["engine"], name);
+        assert_eq!(manifest["configuration"]["engine"], name);
         let device = manifest["layers"]["conv4"]["devices"][0].as_str().expect("a device");
         assert!(device.starts_with("cuda:0 ("), "{device}");
         let difference = runs.difference(name, "exact");
@@ -286,11 +286,11 @@ fn a_ranking_of_one_device_serves_a_sweep_of_another() {
     let Some(runs) = Runs::new(test) else { return };
     runs.succeeds("rank --top 2 --device cuda --quiet", "out");
     let ranking: Value = json(&runs.path("out/ranking/ranking.json"));
-    assert_eq!(ranking["engine"], "cuda-full");
+    assert_eq!(ranking["configuration"]["layers"][0]["engine"], "cuda-full");
     runs.succeeds(&format!("run --top 2 --device cpu {SOME}"), "out");
     let manifest: Value = json(&runs.path("out/manifest.json"));
     assert_eq!(
-        (&manifest["engine"], &manifest["complete"]),
+        (&manifest["configuration"]["engine"], &manifest["complete"]),
         (&"cpu-incremental".into(), &true.into())
     );
 }
@@ -301,7 +301,9 @@ fn a_gpu_that_can_be_used_is_used_and_one_that_cannot_is_told_of() {
     let Some(gpu) = Gpu::emulated(test) else { return };
     let runs = Runs { gpu, folder: tempfile::tempdir().expect("a folder") };
     let sweep = "run --top 1 --layers conv1 --units 0 --every 5";
-    let engine = |out: &str| json::<Value>(&runs.path(out).join("manifest.json"))["engine"].clone();
+    let engine = |out: &str| {
+        json::<Value>(&runs.path(out).join("manifest.json"))["configuration"]["engine"].clone()
+    };
     for (out, played, expected, note) in [
         ("gpu", None, "cuda-incremental", ""),
         ("turing", Some(("EMULATOR_CAPABILITY", "75")), "cuda-incremental", ""),
@@ -335,7 +337,7 @@ fn a_gpu_that_can_be_used_is_used_and_one_that_cannot_is_told_of() {
         let (well, text) = runs.run(sweep, out, &played);
         assert!(well && engine(out) == expected, "{out}: {text}");
         assert!(
-            text.contains(note) && (note.is_empty() != text.contains("note: ")),
+            text.contains(note) && (note.is_empty() != text.contains("on the CPU: ")),
             "{out}: {text}"
         );
     }

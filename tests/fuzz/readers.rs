@@ -472,9 +472,11 @@ fn blocks() -> Reader {
 /// What blocks hold, behind their checksums: rankings and maps.
 fn payloads() -> Reader {
     let ranking = ranking::block::encode(&[ranked()]);
-    // Two sides of two maps of 3 × 3 pixels, of which two have a value, and a reliability.
+    // Two sides of two maps of 3 × 3 pixels, of which two have a value, a reliability, and the frame
+    // of an image.
     let map = [&[0b0001_0001, 0][..], &1.5_f64.to_le_bytes(), &2.5_f64.to_le_bytes()].concat();
-    let side = [&map[..], &map, &0.5_f64.to_le_bytes()].concat();
+    let frames = [&1_u32.to_le_bytes()[..], &(-3_i32).to_le_bytes(), &5_i32.to_le_bytes()].concat();
+    let side = [&map[..], &map, &0.5_f64.to_le_bytes(), &frames].concat();
     let maps = [&side[..], &side].concat();
     let read = |bytes: &[u8]| {
         let ranking = ranking::block::decode(bytes, &[UNITS]);

@@ -195,7 +195,8 @@ fn run_is_the_mean_of_maps(golden: &Golden, units: &str, top: usize) {
     );
     let manifest: serde_json::Value = json(&out.join("manifest.json"));
     assert_eq!(manifest["complete"], true);
-    for (layer, record) in manifest["layers"].as_object().unwrap() {
+    for record in manifest["configuration"]["layers"].as_array().unwrap() {
+        let layer = record["layer"].as_str().unwrap();
         let ranking = out.join(format!("ranking/{layer}.npy"));
         let ranking = cube(to_i64(occlumap::files::npy::read(&ranking).unwrap()));
         let width = output_width(golden, layer);

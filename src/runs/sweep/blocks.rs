@@ -54,13 +54,18 @@ impl<'a> Workers<'a> {
         let prepare = |number, engine: &dyn Engine| {
             pools.install(number, || engine.prepare(model, layers, images.size()))
         };
-        let worker = |(number, engine): (usize, &Box<dyn Engine>)| -> Result<Worker<'a>, RunError> {
-            let (device, engine) = (engine.device(), prepare(number, &**engine)?);
+        let worker = |(number, engine): (usize, &dyn Engine)| -> Result<Worker<'a>, RunError> {
+            let (device, engine) = (engine.device(), prepare(number, engine)?);
             Ok(Worker { number, device, engine })
         };
         let verifies = run.settings.verify > 0;
         Ok(Self {
-            devices: engines.iter().enumerate().map(worker).collect::<Result<_, _>>()?,
+            devices: engines
+                .iter()
+                .map(AsRef::as_ref)
+                .enumerate()
+                .map(worker)
+                .collect::<Result<_, _>>()?,
             plain: verifies.then(|| prepare(0, &Float64Engine)).transpose()?,
             pools,
         })

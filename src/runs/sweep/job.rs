@@ -165,7 +165,7 @@ impl SweepRun<'_> {
         layers: &[Layer<'_>],
         workers: &Workers<'_>,
     ) -> Result<(), RunError> {
-        self.announce(merge.folder, layers)?;
+        self.announce(merge, layers)?;
         let mut left = Vec::with_capacity(layers.len());
         for (number, layer) in layers.iter().enumerate() {
             let (mine, _) = self.settings.output.share.divide(&layer.names);
@@ -255,7 +255,7 @@ impl SweepRun<'_> {
     }
 
     /// Says how much there is to do, over all layers, and what takes part in nothing.
-    fn announce(&self, folder: &BlockFolder, layers: &[Layer<'_>]) -> Result<(), RunError> {
+    fn announce(&self, merge: &SweepMerge<'_>, layers: &[Layer<'_>]) -> Result<(), RunError> {
         let extent: Extent = layers.iter().map(Layer::extent).sum();
         self.context.note(format!(
             "sweep: {} presentations for {} maps",
@@ -275,10 +275,13 @@ impl SweepRun<'_> {
             self.context
                 .note("note: a standard error needs two images or more; of a single one it is NaN");
         }
-        let done = folder.done()?;
-        if !done.is_empty() {
-            let all: usize = layers.iter().map(|layer| layer.names.len()).sum();
-            let there = done.len();
+        let done = merge.folder.done()?;
+        let missing = layers.iter().flat_map(|layer| &layer.names);
+        let missing = missing.filter(|name| !done.contains(*name)).count();
+        let all: usize =
+            merge.stored.configuration.layers.iter().map(|layer| layer.blocks().len()).sum();
+        let there = all - missing;
+        if there > 0 {
             self.context.note(format!("sweep: {there} of {all} blocks are there already"));
         }
         if !self.settings.output.share.shard.is_whole() {

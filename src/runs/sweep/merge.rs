@@ -125,7 +125,7 @@ impl<'a> SweepMerge<'a> {
         let mut manifest = Manifest::new(configuration.clone(), digest, about);
         // Of a layer whose files are not all there any more everything is written again.
         if let Some(told) = &told {
-            for layer in configuration.layers.iter() {
+            for layer in &configuration.layers {
                 if Self::has_maps(output, told, layer) {
                     let record = told.layers[&layer.layer].clone();
                     manifest.layers.insert(layer.layer.clone(), record);

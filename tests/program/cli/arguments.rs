@@ -16,8 +16,6 @@ const OF_RUN: Cases = &[
     ("--units one", &["`one` is neither a unit nor a range", "such as 0-15,40"]),
     ("--units 0-18446744073709551615", &["conv1 has no unit 8"]),
     ("--units 0-18446744073709551616", &["is neither a unit nor a range"]),
-    ("--top 5", &["the top 5 images", "there are 4", "use --top 4 or fewer"]),
-    ("--top 1000000000000", &["there are 4"]),
     ("--top 0", &["'0' for '--top", "at least 1"]),
     ("--top 2.5", &["'2.5' for '--top", "at least 1"]),
     ("--threads 0", &["'0' for '--threads", "from 1 to 1024"]),

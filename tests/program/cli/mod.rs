@@ -6,6 +6,7 @@ mod coverage;
 mod descriptions;
 mod determinism;
 mod images;
+mod joining;
 mod manifests;
 #[cfg(target_os = "linux")]
 mod memory;

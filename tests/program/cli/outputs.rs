@@ -64,10 +64,11 @@ fn folders_that_cannot_be_written_into_are_refused() {
         place.refuses(&format!("{command} --out tiny.npz --force"), 2, &words);
         place.refuses(&format!("{command} --out tiny.npz/below/it --force"), 2, &words);
     }
-    for command in [RUN, &format!("{rank} --layers conv1,conv2")] {
+    for command in [RUN, &rank] {
+        let command = command.replace("--top 2", "--top 1");
         let words = ["ranked/ranking: holds the results of another job, which differs in"];
-        let layers = "layers: 4 there; 2 here";
-        place.refuses(&format!("{command} --out ranked"), 2, &[words[0], layers, "--force"]);
+        let top = "images a unit (--top): 2 there; 1 here";
+        place.refuses(&format!("{command} --out ranked"), 2, &[words[0], top, "--force"]);
     }
     place.write("full/maps", "mine");
     let words = ["full/maps: is a file; --out needs a folder"];
@@ -89,7 +90,7 @@ fn a_link_that_leads_nowhere_is_not_overwritten() {
     let place = Workplace::new();
     std::os::unix::fs::symlink("nowhere", place.path("link")).unwrap();
     let links = || std::fs::read_link(place.path("link")).unwrap();
-    for (line, word) in [(RUN, "link: is a file"), (MAP, "link: exists")] {
+    for (line, word) in [(RUN, "link: is a link to nowhere"), (MAP, "link: exists")] {
         let output = place.run(&format!("{line} --out link"));
         assert_eq!(output.status.code(), Some(2));
         assert!(String::from_utf8_lossy(&output.stderr).contains(word));

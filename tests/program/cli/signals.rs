@@ -81,11 +81,10 @@ fn a_run_that_is_stopped_keeps_what_is_finished_and_goes_on() {
     let before = place.tree();
     assert!(place.succeeds(&format!("{run} --out out")).contains("out: is complete already"));
     same_trees(&place.tree(), &before, "again");
-    let words = ["settings.noise: philox:0 there; philox:7 here", "--force"];
+    let words = ["the noise (--seed): philox:0 there; philox:7 here", "--force"];
     place.refuses(&format!("{run} --seed 7 --out out"), 2, &words);
-    place.refuses(&format!("{run} --units 0-2 --out out"), 2, &["other layers or units"]);
     let other = run.replace("--top 3", "--top 2");
-    place.refuses(&format!("{other} --out out"), 2, &["top: 3 there; 2 here"]);
+    place.refuses(&format!("{other} --out out"), 2, &["images a unit (--top): 3 there; 2 here"]);
 }
 
 #[test]
@@ -101,7 +100,7 @@ fn a_ranking_that_is_stopped_goes_on() {
     until("finished blocks", || blocks(&place, "ranking") >= 2);
     stop(child, "-TERM");
     assert_eq!(names(&place.path("out/blocks")).iter().filter(|n| n.contains("claim")).count(), 0);
-    let words = ["top: 4 there; 3 here", "--force"];
+    let words = ["images a unit (--top): 4 there; 3 here", "--force"];
     let other = rank.replace("--top 4", "--top 3");
     place.refuses(&format!("{other} --out out"), 2, &[&words[..], &["ranking"]].concat());
     let messages = place.succeeds(&format!("{rank} --out out"));
@@ -124,4 +123,76 @@ fn a_second_interrupt_ends_at_once_and_leaves_nothing_half_written() {
     assert!(!place.path("out/maps/conv4_max.npy").exists());
     place.succeeds(&run);
     assert!(!place.path("out/blocks").exists());
+}
+
+/// A run of a second or so, with leases in its folder.
+fn slow_run(place: &Workplace) -> Child {
+    let run = format!("run {INPUTS} --layers conv4 --top 4 --threads 1 --block 1 --out out");
+    let child = start(place, &run);
+    until("a finished block", || blocks(place, "maps") >= 1);
+    child
+}
+
+#[test]
+fn a_signal_that_was_ignored_from_the_start_stays_ignored() {
+    let place = Workplace::new();
+    let program = crate::common::occlumap().get_program().to_owned();
+    let run = format!("run {INPUTS} --layers conv4 --top 4 --threads 1 --block 1 --out out");
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!("trap '' HUP; exec \"$0\" {run}")).arg(program);
+    let child = shell.current_dir(place.path("")).stderr(Stdio::piped()).spawn().unwrap();
+    until("a finished block", || blocks(&place, "maps") >= 1);
+    send(&child, "-HUP");
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(place.path("out/maps/conv4_max.npy").exists());
+}
+
+#[test]
+fn starting_anew_waits_for_no_living_process_and_a_replaced_one_stops() {
+    let place = Workplace::new();
+    let child = slow_run(&place);
+    send(&child, "-STOP");
+    let run = format!("run {INPUTS} --layers conv4 --top 4 --block 1 --seed 9 --force --out out");
+    let words = ["another process is at work here (process ", "stop it first"];
+    place.refuses(&run, 2, &words);
+    // As a process elsewhere, whose lease has expired in the other's eyes, would find it.
+    let configuration = place.path("out/blocks/maps/configuration.json");
+    let text = std::fs::read_to_string(&configuration).unwrap();
+    std::fs::write(&configuration, text.replace("philox:0", "philox:9")).unwrap();
+    send(&child, "-CONT");
+    let output = child.wait_with_output().unwrap();
+    let messages = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{messages}");
+    assert!(messages.contains("another process has started anew here"), "{messages}");
+    place.succeeds(&run);
+}
+
+#[test]
+fn blocks_of_a_process_that_was_killed_are_not_in_work() {
+    let place = Workplace::new();
+    let mut child = slow_run(&place);
+    send(&child, "-STOP");
+    let status = || {
+        let output = place.run("status out --json");
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()["parts"]["conv4"]
+            .clone()
+    };
+    assert_eq!(status()["in_work"], 1);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(status()["in_work"], 0);
+}
+
+#[test]
+fn a_file_beyond_the_limit_is_an_error() {
+    let place = Workplace::new();
+    let program = crate::common::occlumap().get_program().to_owned();
+    let mut shell = Command::new("sh");
+    let run = format!("run {INPUTS} --layers conv4 --top 4 --statistics --out out");
+    shell.arg("-c").arg(format!("ulimit -f 4; exec \"$0\" {run}")).arg(program);
+    let output = shell.current_dir(place.path("")).output().unwrap();
+    let messages = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{messages}");
+    assert!(messages.contains("cannot be written: File too large"), "{messages}");
 }

@@ -84,6 +84,8 @@ fn names_reach_the_program_as_they_were_given() {
         "--quiet",
         "--threads",
         "4",
+        "--shard",
+        "slurm",
     ];
     let mut expected: Vec<&str> = [&["first", "second", "run"], &given[..]].concat();
     expected.sort_unstable();
@@ -91,7 +93,7 @@ fn names_reach_the_program_as_they_were_given() {
     assert_eq!(found[..3], ["first", "second", "run"]);
     found.sort_unstable();
     assert_eq!(found, expected);
-    assert_eq!(task("rank")[2..4], ["run", "--rank-only"]);
+    assert_eq!(task("rank")[2..6], ["run", "--rank-only", "--shard", "slurm"]);
     assert_eq!(task("merge"), ["first", "second", "merge", out]);
     assert!(!place.path("x").exists());
     let sweep = String::from_utf8(place.read(&format!("{scripts}/sweep.sbatch"))).unwrap();
@@ -140,7 +142,6 @@ fn mistakes_show_before_anything_is_written() {
     for (options, code, word) in [
         ("--layers conv9", 2, "conv9"),
         ("--units 0-99", 2, "has no unit"),
-        ("--top 9", 2, "9"),
         ("--occluder-size 999", 2, "larger"),
         ("--memory 1KiB", 2, "--memory 1"),
         ("--array 16", 2, "for 16 tasks give 0-15"),
@@ -171,7 +172,10 @@ fn mistakes_show_before_anything_is_written() {
     place.refuses(
         &format!("{SLURM} --out out"),
         2,
-        &["top: 3 there; 2 here", "--out; where results are computed, --force starts anew"],
+        &[
+            "images a unit (--top): 3 there; 2 here",
+            "--out; where results are computed, --force starts anew",
+        ],
     );
     place.refuses(
         &format!("{SLURM} --out images"),
@@ -199,10 +203,13 @@ fn another_sweep_in_the_folder_shows_before_anything_is_written() {
         assert_eq!(says(&format!("{slurm} {options}")), says(&format!("{run} {options}")));
     };
     let refuse_all = || {
-        as_run_says("--seed 5", "settings.noise: philox:0 there; philox:5 here");
-        as_run_says("--method direct", "engine: cpu-incremental there; cpu-direct here");
+        as_run_says("--seed 5", "the noise (--seed): philox:0 there; philox:5 here");
+        as_run_says(
+            "--method direct",
+            "the engine (--method, --precision, --device): cpu-incremental there; cpu-direct here",
+        );
         // Those of the tasks, too.
-        let cuda = "engine: cpu-incremental there; cuda-incremental-tf32 here";
+        let cuda = "cpu-incremental there; cuda-incremental-tf32 here";
         for options in ["--gpus 1 --precision tf32", "--sbatch=--gpus=1 --precision tf32"] {
             place.refuses(&format!("{slurm} {options}"), 2, &[cuda]);
         }
@@ -211,14 +218,14 @@ fn another_sweep_in_the_folder_shows_before_anything_is_written() {
     place.succeeds(&format!("{run} --shard 1/2"));
     assert!(place.path("out/blocks/maps").exists());
     refuse_all();
-    as_run_says("--units 0-3", "layers[0].swept: null there; [0,1,2,3] here");
+    as_run_says("--units 0-3", "the layers (--layers), [0].swept: null there; [0,1,2,3] here");
     for options in ["", "--gpus 1", "--device cpu"] {
         place.succeeds(&format!("{slurm} {options}"));
     }
     // Without its ranking, which tasks would make.
     let moved = |from: &str, to: &str| std::fs::rename(place.path(from), place.path(to)).unwrap();
     moved("out/ranking", "kept");
-    let refused = "settings.noise: philox:0 there; philox:5 here";
+    let refused = "the noise (--seed): philox:0 there; philox:5 here";
     place.refuses(&format!("{slurm} --seed 5"), 2, &[refused]);
     place.succeeds(&slurm);
     moved("kept", "out/ranking");
@@ -226,7 +233,6 @@ fn another_sweep_in_the_folder_shows_before_anything_is_written() {
     place.succeeds(&run);
     assert!(!place.path("out/blocks").exists());
     refuse_all();
-    as_run_says("--units 0-3", "holds maps of other layers or units");
     place.succeeds(&slurm);
     moved("out/ranking", "kept");
     place.refuses(&slurm, 2, &["out/manifest.json: tells of maps", "a ranking elsewhere"]);

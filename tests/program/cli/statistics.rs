@@ -44,7 +44,7 @@ fn what_is_asked_for_is_written_and_leaves_the_other_files_as_they_are() {
         assert!(all[name] == *content, "{}", name.display());
     }
     let manifest: serde_json::Value = json(&place.path("all/manifest.json"));
-    let settings = &manifest["settings"];
+    let settings = &manifest["configuration"]["settings"];
     assert_eq!(
         (&settings["repeats"], &settings["statistics"], &settings["moments"]),
         (&1.into(), &true.into(), &true.into())
@@ -60,12 +60,14 @@ fn what_is_asked_for_is_written_and_leaves_the_other_files_as_they_are() {
     place.remove("all/maps/conv4_min_sem.npy");
     place.succeeds(&format!("{RUN} --statistics --moments --out all"));
     same_trees(&maps(&place, "all"), &all, "made again");
-    let words =
-        ["all: holds the results of another job", "settings.moments: true there; false here"];
+    let words = ["all: holds the results of another job", "(--moments): true there; false here"];
     place.refuses(&format!("{RUN} --statistics --out all"), 2, &words);
-    let words = ["all: holds the results of another job", "settings.repeats: 1 there; 2 here"];
+    let words = [
+        "all: holds the results of another job",
+        "draws of the noise (--repeats): 1 there; 2 here",
+    ];
     place.refuses(&format!("{RUN} --repeats 2 --moments --out all"), 2, &words);
-    let words = ["settings.mean_over: images there; covering here"];
+    let words = ["over which images means are taken (--mean-over): images there; covering here"];
     let covering = "--statistics --moments --mean-over covering";
     place.refuses(&format!("{RUN} {covering} --out all"), 2, &words);
     same_trees(&maps(&place, "all"), &all, "left as they were");
