@@ -150,7 +150,8 @@ impl SweepArguments {
             },
             batch: self.batch,
             memory: self.memory.map(|memory| memory.as_u64()),
-            fewer_threads: self.running.threads.is_none(),
+            // Both together are a contradiction where one does not hold the other.
+            fewer_threads: self.running.threads.is_none() || self.memory.is_none(),
             verify: self.verify,
             block: self.block,
             compute: self.compute.settings(),

@@ -75,6 +75,11 @@ impl OutputFolder {
         Ok(Self(path.to_owned()))
     }
 
+    /// Whether maps and the ranking that they were made from are there, of all layers or of some.
+    pub(super) fn has_maps_and_ranking(&self) -> bool {
+        self.0.join(Manifest::FILE).is_file() && RankingManifest::is_there(&self.0.join(RANKING))
+    }
+
     /// Whether any of our commands has left results in a folder.
     fn is_ours(path: &Path) -> bool {
         [RANKING, MAPS].into_iter().any(|kind| BlockFolder::is_there(&layout::blocks(path, kind)))

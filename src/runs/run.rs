@@ -13,6 +13,10 @@ pub fn run(settings: &RunSettings, context: &Context<'_>) -> Result<(), RunError
     let run = SweepRun::open(sweep, &[], context)?;
     let top = run.inputs.at_most(top, context);
     let share = sweep.output.share;
+    if !rank_only && !sweep.output.force && run.output.has_maps_and_ranking() {
+        // A sweep that cannot join the maps that are there is refused before its ranking does.
+        run.check(None, top, &[run.engines()[0].name()])?;
+    }
     // The sweep needs all of the ranking.
     let rest = if rank_only { share.rest } else { Rest::Finish };
     match run.rank(top, Share { rest, ..share })? {

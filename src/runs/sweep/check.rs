@@ -1,7 +1,6 @@
 //! Whether what lies in the output folder is this sweep's, before the machine that sweeps sees it.
 
 use super::SweepRun;
-use super::merge::SweepMerge;
 use crate::blocks::{BlockError, BlockFolder};
 use crate::engine::{Engine, EngineName, ReferenceEngine};
 use crate::maps::{Manifest, StoredSweep, SweepAbout, SweepConfiguration};
@@ -27,6 +26,13 @@ impl SweepRun<'_> {
         let Some(there) = there else { return Ok(()) };
         let engine = if engines.contains(&there) { there } else { engines[0] };
         let mut here = self.stored(engine, ranking, top)?;
+        if let Some(maps) = maps {
+            // Layers and units may join those that are there.
+            let there = blocks.map_or(maps.configuration, |(_, stored)| stored.configuration);
+            let (there, here) = (there.comparable(), here.configuration.comparable());
+            let error = BlockError::between(self.output.path(), &there, &here);
+            return Ok(error.map_or(Ok(()), Err)?);
+        }
         if let Some((_, there)) = &blocks {
             let (there, here) = (&there.configuration, &mut here.configuration);
             if ranking.is_none() {
@@ -36,11 +42,7 @@ impl SweepRun<'_> {
                 return Err(error.into());
             }
         }
-        match maps {
-            Some(_) if ranking.is_some() => SweepMerge::is_complete(&self.output, &here).map(drop),
-            Some(maps) => SweepMerge::check_settings(&self.output, &maps, &here),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     fn stored(

@@ -49,7 +49,10 @@ const OF_RUN: Cases = &[
     ("--mean 0,0,0 --std 1,1,1,1", &["--std has 4 numbers; expected 3: R,G,B"]),
     ("--mean 0,0,0 --std 1,0,1", &["std 0 for channel 1", "above 0"]),
     ("--mean 0,NaN,0 --std 1,1,1", &["mean NaN for channel 1", "finite"]),
-    ("--mean 0,0,0 --std 1,1,1 --preprocess none", &["--preprocess", "cannot be used with"]),
+    (
+        "--mean 0,0,0 --std 1,1,1 --preprocess none",
+        &["go with --preprocess imagenet", "found --preprocess none"],
+    ),
     ("--occluder-size 2 --size-divisor 3", &["--occluder-size", "cannot be used with"]),
     ("--occluder-stride 2 --stride-divisor 3", &["--occluder-stride", "cannot be used with"]),
     ("--occluder-size 0", &["size is 0", "at least 1"]),
