@@ -5,6 +5,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use occlumap::error::{ErrorKind, HasKind};
+use occlumap::files::escaped;
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
@@ -97,18 +98,11 @@ fn with_causes(error: &dyn Error) -> String {
     text
 }
 
-/// A text that comes partly from outside, with control characters escaped, so that no name of a
+/// A text that comes partly from outside, escaped but for its ends of lines, so that no name of a
 /// file or of a layer can rewrite a terminal.
 pub(super) fn printable(text: &str) -> String {
-    let shown = |c: char| c == '\n' || !c.is_control();
-    text.chars().fold(String::new(), |mut text, c| {
-        if shown(c) {
-            text.push(c);
-        } else {
-            text.extend(c.escape_default());
-        }
-        text
-    })
+    let lines: Vec<String> = text.split('\n').map(|line| escaped(line).to_string()).collect();
+    lines.join("\n")
 }
 
 #[cfg(test)]

@@ -19,8 +19,8 @@ pub(super) struct Info {
     network: NetworkArguments,
     #[command(flatten)]
     layers: LayerArguments,
-    /// Size of the images: 227, or HEIGHTxWIDTH
-    #[arg(long, value_name = "SIZE", default_value = "227")]
+    /// Size of the images: 224, to which pictures are cropped by default, or HEIGHTxWIDTH
+    #[arg(long, value_name = "SIZE", default_value = "224")]
     image_size: ImageSize,
     #[command(flatten)]
     occluders: OccluderArguments,

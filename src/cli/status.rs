@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use indicatif::{HumanCount, HumanDuration};
+use occlumap::error::ErrorKind;
 use occlumap::runs::{self, Stage};
 
 use super::arguments::RunningArguments;
@@ -31,6 +32,9 @@ pub(super) struct Status {
     /// As JSON
     #[arg(long)]
     json: bool,
+    /// Also read every finished map, and fail if one has changed since it was written
+    #[arg(long)]
+    check: bool,
 }
 
 impl Status {
@@ -43,7 +47,16 @@ impl Status {
         } else {
             in_words(&status, &self.out)
         };
-        console::print(text.as_bytes())
+        console::print(text.as_bytes())?;
+        if !self.check {
+            return Ok(());
+        }
+        let errors = runs::check_files(&self.out, &session.context())?;
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        match lines.len() {
+            0 => Ok(()),
+            _ => Err(Failure::Error(ErrorKind::Input, lines.join("\n"))),
+        }
     }
 }
 

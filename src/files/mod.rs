@@ -60,7 +60,7 @@ impl FileError {
     /// A [`FileError::Write`] of `path`, for `map_err`.
     pub fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Write { path, source }
+        move |source| Self::Write { path, source: without_temporary_name(source) }
     }
 
     /// Whether the file, or the folder that it should be in, is not there.
@@ -85,6 +85,18 @@ impl HasKind for FileError {
             Self::Read { .. } | Self::Content { .. } => ErrorKind::Input,
             Self::Write { .. } => ErrorKind::Output,
         }
+    }
+}
+
+/// The error without the name of the temporary file that was written, which means nothing to a
+/// user.
+fn without_temporary_name(error: io::Error) -> io::Error {
+    let text = error.to_string();
+    match text.split_once(" at path \"") {
+        Some((what, _)) if error.get_ref().is_some() => {
+            io::Error::new(error.kind(), what.to_owned())
+        }
+        _ => error,
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use super::sweep::in_range;
 use super::{Context, InputSettings, RunError};
 use crate::VERSION;
 use crate::engine::EngineName;
-use crate::files::shown;
+use crate::files::{escaped, shown};
 use crate::images::{ImageFolder, ImageOptions};
 use crate::network::{LayerId, Model, Network};
 use crate::ranking::{
@@ -97,14 +98,10 @@ impl Inputs {
         self.model.network()
     }
 
-    /// Units of each layer.
-    pub fn units(&self) -> Vec<usize> {
-        self.layers.iter().map(|&layer| self.network().channels(layer)).collect()
-    }
-
     /// As many images as there are of those that are asked for; fewer are noted.
-    pub(super) fn at_most(&self, top: usize, context: &Context<'_>) -> usize {
-        at_most(top, self.images.len(), context)
+    pub(super) fn at_most(&self, top: usize, context: &Context<'_>) -> Result<usize, RunError> {
+        in_range("--top", top, usize::MAX)?;
+        Ok(at_most(top, self.images.len(), context))
     }
 
     /// The rankings of all layers in `folder`.
@@ -164,6 +161,6 @@ fn note_ignored(model: &Model, context: &Context<'_>) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let names = ignored[..ignored.len().min(SHOWN)].join(", ");
+    let names = escaped(&ignored[..ignored.len().min(SHOWN)].join(", ")).to_string();
     context.note(format!("note: tensors without use here are ignored: {names}{more}"));
 }

@@ -121,6 +121,7 @@ pub fn map(settings: &MapSettings, context: &Context<'_>) -> Result<UnitMap, Run
         let problem = format!("{name} has no unit {unit}; its units are 0 to {last}");
         return Err(RunError::usage(problem));
     }
+    occlusion.check()?;
     chosen.check_grid(occlusion.grid)?;
     let draws = draws(settings)?;
     let compute = settings.compute.open(context)?;

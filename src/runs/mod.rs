@@ -46,7 +46,7 @@ pub use settings::{
     InputSettings, OcclusionSettings, OutputSettings, RankSettings, RunSettings, SweepSettings,
 };
 pub use share::{Rest, Share};
-pub use status::{PartStatus, Stage, Status, status};
+pub use status::{PartStatus, Stage, Status, check_files, status};
 pub use sweep::{SweepRun, sweep};
 
 use context::DevicePools;

@@ -75,6 +75,24 @@ impl OutputFolder {
         Ok(Self(path.to_owned()))
     }
 
+    /// The manifest of the maps that are there.
+    ///
+    /// # Errors
+    /// A file in its place that is no manifest of this version: what it tells of would be lost.
+    pub(super) fn manifest(&self) -> Result<Option<Manifest>, RunError> {
+        let manifest = Manifest::read(&self.0)?;
+        let path = self.0.join(Manifest::FILE);
+        if manifest.is_none() && is_there(&path) {
+            let (format, version) = (Manifest::FORMAT, Manifest::VERSION);
+            return Err(RunError::usage(format!(
+                "{}: is no manifest of `{format}` of version {version}; choose another --out; where \
+                 results are computed, --force starts anew",
+                path.display()
+            )));
+        }
+        Ok(manifest)
+    }
+
     /// Whether maps and the ranking that they were made from are there, of all layers or of some.
     pub(super) fn has_maps_and_ranking(&self) -> bool {
         self.0.join(Manifest::FILE).is_file() && RankingManifest::is_there(&self.0.join(RANKING))

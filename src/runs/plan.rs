@@ -86,7 +86,7 @@ impl LayerPlan {
 /// As `run`, before it starts.
 pub fn plan(settings: &RunSettings, context: &Context<'_>) -> Result<Plan, RunError> {
     let run = SweepRun::open(&settings.sweep, &[], context)?;
-    let top = run.inputs.at_most(settings.top, context);
+    let top = run.inputs.at_most(settings.top, context)?;
     let rankers = run.compute.devices.rankers(context)?;
     context.pool.install(|| {
         let Inputs { model, layers, images } = &run.inputs;

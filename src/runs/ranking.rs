@@ -54,7 +54,7 @@ pub fn rank(settings: &RankSettings, context: &Context<'_>) -> Result<Option<Ran
     let folder = OutputFolder::check_or_resume(&output.folder, output.force, &[])?;
     let engines = device.open(context)?.rankers(context)?;
     let inputs = Inputs::load(chosen, input, context)?;
-    let top = inputs.at_most(*top, context);
+    let top = inputs.at_most(*top, context)?;
     let (inputs, engines) = (&inputs, &engines[..]);
     let (threads, context) = (context.threads(), *context);
     let job = RankingJob { inputs, engines, top, threads, output: &folder, context };
@@ -157,6 +157,7 @@ impl RankingJob<'_> {
         {
             return Ok(());
         }
+        self.output.manifest()?;
         Err(RunError::usage(format!(
             "{}: tells of maps that were made from a ranking elsewhere, and there is none in {}; choose \
              another --out; where results are computed, --force starts anew",

@@ -11,7 +11,7 @@ use crate::engine::ReferenceEngine;
 pub fn run(settings: &RunSettings, context: &Context<'_>) -> Result<(), RunError> {
     let RunSettings { ref sweep, top, rank_only } = *settings;
     let run = SweepRun::open(sweep, &[], context)?;
-    let top = run.inputs.at_most(top, context);
+    let top = run.inputs.at_most(top, context)?;
     let share = sweep.output.share;
     if !rank_only && !sweep.output.force && run.output.has_maps_and_ranking() {
         // A sweep that cannot join the maps that are there is refused before its ranking does.
@@ -54,7 +54,7 @@ pub fn check(
     sweep.compute = sweep.compute.remote(gpus)?;
     sweep.output.force = false;
     let run = SweepRun::open(&sweep, &[], context)?;
-    let top = run.inputs.at_most(*top, context);
+    let top = run.inputs.at_most(*top, context)?;
     let job = RankingJob {
         inputs: &run.inputs,
         engines: &[Box::new(ReferenceEngine)],

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::layout::{MAPS, RANKING};
-use super::{Context, OutputFolder, RunError};
+use super::{Context, OutputFolder, RunError, Task};
 use crate::blocks::{BlockFolder, BlockState};
 use crate::files::FileError;
 use crate::maps::{BlockRecord, Manifest, StoredSweep};
@@ -75,6 +75,27 @@ struct Done {
 pub fn status(out: &Path, context: &Context<'_>) -> Result<Status, RunError> {
     let output = OutputFolder::find(out)?;
     context.pool.install(|| of_folder(&output))
+}
+
+/// Holds every finished file in an output folder against the manifest's SHA-256; returns what is
+/// wrong with each that differs.
+///
+/// # Errors
+/// A folder without results; the check is cancelled.
+pub fn check_files(out: &Path, context: &Context<'_>) -> Result<Vec<FileError>, RunError> {
+    let output = OutputFolder::find(out)?;
+    let Some(manifest) = Manifest::read(output.path())? else { return Ok(Vec::new()) };
+    let total = manifest.layers.values().map(|layer| layer.files.len() as u64).sum();
+    let (task, progress) = (Task { label: "check", counted: "files", total }, context.progress());
+    let check = || -> Result<_, RunError> {
+        let errors = manifest.check_files(&output.path().join(MAPS), |_| {
+            progress.advance(1);
+            !progress.is_cancelled()
+        });
+        context.check_cancelled()?;
+        Ok(errors)
+    };
+    Ok(context.track(&task, &progress, check)?.0)
 }
 
 fn of_folder(output: &OutputFolder) -> Result<Status, RunError> {

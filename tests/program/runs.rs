@@ -148,6 +148,9 @@ fn errors_tell_what_a_caller_can_do() {
     };
     let layer = |settings: &mut RunSettings| settings.sweep.input.layers = vec!["conv9".into()];
     assert_eq!(kind(&layer).0, ErrorKind::Usage);
+    let nothing = |settings: &mut RunSettings| settings.sweep.occlusion.every = 0;
+    assert_eq!(kind(&nothing).0, ErrorKind::Usage);
+    assert_eq!(kind(&|settings| settings.top = 0).0, ErrorKind::Usage);
     let weights = |settings: &mut RunSettings| settings.sweep.input.weights = "absent".into();
     let (found, message) = kind(&weights);
     assert_eq!(found, ErrorKind::Input);

@@ -3,7 +3,7 @@
 use super::SweepRun;
 use crate::blocks::{BlockError, BlockFolder};
 use crate::engine::{Engine, EngineName, ReferenceEngine};
-use crate::maps::{Manifest, StoredSweep, SweepAbout, SweepConfiguration};
+use crate::maps::{StoredSweep, SweepAbout, SweepConfiguration};
 use crate::ranking::UnitRanking;
 use crate::runs::layout::MAPS;
 use crate::runs::{Inputs, Ranking, RunError};
@@ -20,7 +20,7 @@ impl SweepRun<'_> {
     ) -> Result<(), RunError> {
         let path = self.output.blocks(MAPS);
         let blocks = BlockFolder::find::<SweepConfiguration, SweepAbout>(&path)?;
-        let maps = Manifest::read(self.output.path())?;
+        let maps = self.output.manifest()?;
         let there = blocks.as_ref().map(|(_, stored)| stored.configuration.engine);
         let there = there.or(maps.as_ref().map(|maps| maps.configuration.engine));
         let Some(there) = there else { return Ok(()) };

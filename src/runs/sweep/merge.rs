@@ -59,7 +59,7 @@ impl<'a> SweepMerge<'a> {
         output: &OutputFolder,
         stored: &StoredSweep,
     ) -> Result<Option<Manifest>, RunError> {
-        let Some(there) = Manifest::read(output.path())? else { return Ok(None) };
+        let Some(there) = output.manifest()? else { return Ok(None) };
         Self::check_settings(output, &there, stored)?;
         for layer in &stored.configuration.layers {
             let other = there.configuration.layer(&layer.layer);

@@ -19,6 +19,7 @@ use crate::ranking::{RankingManifest, digests};
 
 pub(super) use self::merge::SweepMerge;
 pub use self::run::SweepRun;
+pub(super) use self::settings::in_range;
 
 /// Sweeps the units of some layers over the images of the rankings in a folder, as [`rank`] or the
 /// reference wrote it: the first `top` of each unit, or all that are ranked.
@@ -69,6 +70,7 @@ fn read_ranking(
     }
     let layers = inputs.read_ranking(folder)?;
     let there = layers.iter().map(|ranking| ranking[0].top.len()).min().unwrap_or(0);
+    in_range("--top", asked.unwrap_or(1), usize::MAX)?;
     let top = asked.map_or(there, |asked| at_most(asked, there, &run.context));
     let known = digests::read(folder, inputs.images.names())?;
     let digests_were_read = known.is_none();

@@ -11,10 +11,16 @@ use crate::runs::{Method, OcclusionSettings, RunError, SweepSettings};
 const MOST_VERIFIED: u64 = 1_000_000;
 
 impl OcclusionSettings {
+    /// Checks the numbers.
+    pub(in crate::runs) fn check(&self) -> Result<(), RunError> {
+        in_range("--every", self.every, usize::MAX)?;
+        in_range("--repeats", self.repeats, Noise::DRAWS)
+    }
+
     /// The noise of each time that an occluder is presented.
     pub fn draws(&self) -> Vec<Noise> {
         let first = Noise::Philox { seed: self.seed, draw: 0 };
-        (0..self.repeats.max(1)).filter_map(|draw| first.draw_after(draw)).collect()
+        (0..self.repeats).filter_map(|draw| first.draw_after(draw)).collect()
     }
 
     /// The parameters of a sweep of the first `top` images of a unit.
@@ -65,6 +71,15 @@ impl OcclusionSettings {
     }
 }
 
+/// Checks that a setting is at least 1 and at most `most`.
+pub(in crate::runs) fn in_range(name: &str, value: usize, most: usize) -> Result<(), RunError> {
+    if (1..=most).contains(&value) {
+        return Ok(());
+    }
+    let most = if most == usize::MAX { String::new() } else { format!(" and at most {most}") };
+    Err(RunError::usage(format!("{name} {value}: expected a whole number of at least 1{most}")))
+}
+
 impl ChosenLayers {
     /// Checks a grid against the RFs of the layers.
     ///
@@ -90,6 +105,9 @@ impl SweepSettings {
     /// Checks the settings against the network; returns the units of each layer.
     pub(super) fn check(&self, chosen: &ChosenLayers) -> Result<Vec<Vec<usize>>, RunError> {
         let ChosenLayers { network, layers } = chosen;
+        self.occlusion.check()?;
+        in_range("--batch", self.batch.unwrap_or(1), usize::MAX)?;
+        in_range("--block", self.block.unwrap_or(1), usize::MAX)?;
         if self.verify > MOST_VERIFIED {
             return Err(RunError::usage(format!(
                 "--verify {}: expected at most {MOST_VERIFIED} presentations of each layer",

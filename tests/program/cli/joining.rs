@@ -122,3 +122,16 @@ fn any_number_of_threads_starts() {
     place.refuses(&format!("{run} --memory 300MiB --threads 300 --out out"), 2, &words);
     place.succeeds(&format!("{run} --shard 1/1000000000 --out share"));
 }
+
+#[test]
+fn a_manifest_that_is_none_is_not_replaced() {
+    let place = Workplace::new();
+    place.succeeds(&format!("rank {INPUTS} --top 2 --layers conv1 --out out"));
+    for wrong in ["no JSON", "{\"format\": \"occlumap maps\", \"version\": 1}"] {
+        place.write("out/manifest.json", wrong);
+        let words =
+            ["out/manifest.json: is no manifest of `occlumap maps` of version 2", "--force"];
+        place.refuses(&format!("run {INPUTS} --top 2 --layers conv1 --out out"), 2, &words);
+        place.refuses(&format!("sweep {INPUTS} --ranking out --layers conv1 --out out"), 2, &words);
+    }
+}

@@ -39,12 +39,14 @@ fn changed_files_are_named_with_both_digests_and_the_remedy() {
         place.refuses("report out", 1, &words);
         let messages = String::from_utf8(place.run("plot out --out plots").stderr).unwrap();
         assert!(words.iter().all(|word| messages.contains(word)), "{messages}");
+        place.refuses("status out --check", 1, &words);
         let read = Manifest::read(&place.path("out")).unwrap().unwrap();
         let errors = read.check_files(&place.path("out/maps"), |_| true);
         assert_eq!(errors.len(), 1);
         assert!(errors[0].to_string().contains(file), "{}", errors[0]);
         place.write(&name, &whole);
     }
+    place.succeeds("status out --check");
     let read = Manifest::read(&place.path("out")).unwrap().unwrap();
     let mut seen = 0;
     let all = |_: &std::path::Path| {
