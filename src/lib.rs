@@ -8,7 +8,8 @@
 //! Modules depend on each other in one direction:
 //!
 //! ```text
-//! files, geometry, noise → blocks, network, images → engine, ranking → sweep → maps, report → demo → cli
+//! error, progress → files, geometry, noise → network, images → engine → ranking, sweep, maps
+//!   → runs → report → demo
 //! ```
 //!
 //! Terms, throughout: an **image** is `f32 [3, height, width]`, `y` downward; a **unit** is a

@@ -24,6 +24,9 @@ use crate::files::{FileError, temporary_in};
 /// What stands between a claim's subject and its number.
 pub(super) const CLAIM: &str = ".claim-";
 
+/// Longer than looking at a claim takes.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// How often a claim's owner shows that it is alive, and how long others wait to see it.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
@@ -168,7 +171,14 @@ impl Claims {
                 if !name.contains(CLAIM) {
                     continue;
                 }
-                match self.look(&path).map_err(FileError::read(&path))? {
+                let look = || self.look(&path).map_err(FileError::read(&path));
+                let mut seen = look()?;
+                if seen == Seen::Alive {
+                    // Another process that looks at a dead one's lease holds its lock for a moment.
+                    std::thread::sleep(LOOK);
+                    seen = look()?;
+                }
+                match seen {
                     Seen::Alive => {
                         let content = std::fs::read(&path).unwrap_or_default();
                         let first = content.split(|&byte| byte == b'\n').next();

@@ -30,9 +30,15 @@ fn collect(place: &str, there: &Value, here: &Value, found: &mut Vec<String>) {
                 collect(&place, &value(one), &value(other), found);
             }
         }
+        (Value::Array(one), Value::Array(other)) if layers(one) != layers(other) => {
+            let (one, other) = (layers(one).join(", "), layers(other).join(", "));
+            found.push(format!("  {}: {one} there; {other} here", named(place)));
+        }
         (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
             for (index, (there, here)) in one.iter().zip(other).enumerate() {
-                collect(&format!("{place}[{index}]"), there, here, found);
+                let name = there.get("layer").and_then(Value::as_str);
+                let index = index.to_string();
+                collect(&format!("{place}[{}]", name.unwrap_or(&index)), there, here, found);
             }
         }
         (Value::Array(one), Value::Array(other)) => {
@@ -43,6 +49,11 @@ fn collect(place: &str, there: &Value, here: &Value, found: &mut Vec<String>) {
             found.push(format!("  {}: {} there; {} here", named(place), shown(there), shown(here)));
         }
     }
+}
+
+/// The names of layers, where `values` are such.
+fn layers(values: &[Value]) -> Vec<&str> {
+    values.iter().filter_map(|value| value.get("layer")?.as_str()).collect()
 }
 
 /// What the places of a configuration are called, and the options that set them.
@@ -77,6 +88,10 @@ fn named(place: &str) -> String {
     let is_part = |part: &str| {
         place.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
     };
+    if let Some(layer) = place.strip_prefix("layers[").and_then(|rest| rest.strip_suffix("].block"))
+    {
+        return format!("units a block of {layer} (--block)");
+    }
     let known = NAMES.iter().filter(|(part, _)| is_part(part)).max_by_key(|(part, _)| part.len());
     match known {
         Some((part, name)) => {
@@ -113,6 +128,13 @@ mod tests {
         assert_eq!(differences(&there, &here), lines);
         assert_eq!(differences(&json!({"a": [1]}), &json!({"a": []})), ["  a: 1 there; 0 here"]);
         assert_eq!(differences(&there, &there), Vec::<String>::new());
+        let layer = |name: &str, block: u8| json!({"layer": name, "block": block});
+        let layers = |of: [Value; 2]| json!({"layers": of});
+        let both = layers([layer("a", 1), layer("b", 1)]);
+        let lines = ["  the layers (--layers): a, b there; a, c here"];
+        assert_eq!(differences(&both, &layers([layer("a", 1), layer("c", 1)])), lines);
+        let lines = ["  units a block of b (--block): 1 there; 2 here"];
+        assert_eq!(differences(&both, &layers([layer("a", 1), layer("b", 2)])), lines);
         let many = |n: u8| json!((0..20).map(|i| i * n).collect::<Vec<u8>>());
         let told = differences(&many(1), &many(2));
         assert_eq!((told.len(), told[MOST].as_str()), (MOST + 1, "  and 11 more"));

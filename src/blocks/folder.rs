@@ -253,19 +253,19 @@ impl BlockFolder {
         let _ = std::fs::remove_dir(blocks);
     }
 
-    /// Removes whatever folder of blocks is at `path`, of any configuration, unless a live process
-    /// works there; `wait` is called while only time can tell.
+    /// Checks that no live process works in the folder of blocks at `path`; `wait` is called while
+    /// only time can tell.
     ///
     /// # Errors
-    /// [`BlockError::InUse`]; files that cannot be removed; what `wait` returns.
-    pub fn start_anew<E: From<BlockError> + From<FileError>>(
+    /// [`BlockError::InUse`]; files that cannot be read; what `wait` returns.
+    pub fn check_unused<E: From<BlockError> + From<FileError>>(
         path: &Path,
         wait: impl FnMut() -> Result<(), E>,
     ) -> Result<(), E> {
-        if let Some(owner) = Claims::new(path, Patience::default()).live_owner(wait)? {
-            return Err(BlockError::InUse { folder: path.to_owned(), owner }.into());
+        match Claims::new(path, Patience::default()).live_owner(wait)? {
+            Some(owner) => Err(BlockError::InUse { folder: path.to_owned(), owner }.into()),
+            None => Ok(()),
         }
-        Ok(Self::discard(path)?)
     }
 
     /// Removes whatever folder of blocks is at `path`, of any configuration. It loses its name

@@ -52,6 +52,13 @@ impl Shard {
         place % self.count == self.index
     }
 
+    /// The shard of blocks that follow `blocks` others: its first follows on the last of those.
+    #[must_use]
+    pub fn after(self, blocks: usize) -> Self {
+        let Self { index, count } = self;
+        Self { index: (index + count - blocks % count) % count, count }
+    }
+
     /// All other blocks of `blocks`, those of the following shard first, so that processes which
     /// help others begin in different places.
     pub fn others(&self, blocks: usize) -> impl Iterator<Item = usize> {
@@ -124,6 +131,9 @@ mod tests {
             assert_eq!(shards[count - 1].to_string(), format!("{count}/{count}"));
             for place in 0..50 {
                 assert_eq!(shards.iter().filter(|shard| shard.has(place)).count(), 1);
+                for shard in &shards {
+                    assert_eq!(shard.after(7).has(place), shard.has(place + 7));
+                }
             }
             for (index, shard) in shards.into_iter().enumerate() {
                 let following = (1..count).map(|step| (index + step) % count).find(|&i| i < 50);

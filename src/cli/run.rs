@@ -26,7 +26,7 @@ pub(super) struct Run {
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one)]
     pub top: usize,
     /// Rank, and do not sweep: `run` without this goes on from there
-    #[arg(long)]
+    #[arg(long, conflicts_with = "verify")]
     pub rank_only: bool,
     #[command(flatten)]
     pub common: SweepArguments,

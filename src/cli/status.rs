@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{HumanCount, HumanDuration};
 use occlumap::error::ErrorKind;
+use occlumap::files::{escaped, shown};
 use occlumap::runs::{self, Stage};
 
 use super::arguments::RunningArguments;
@@ -61,9 +62,10 @@ impl Status {
 }
 
 fn in_words(status: &runs::Status, out: &Path) -> String {
-    let out = out.display();
+    let out = shown(out);
     let (what, counted) = match status.stage {
         Stage::Complete => return format!("{out}: complete\n"),
+        Stage::Ranked => return format!("{out}: the ranking is complete; there are no maps\n"),
         Stage::Stopped => {
             return format!("{out}: not complete; nothing is kept of what is missing\n");
         }
@@ -86,6 +88,7 @@ fn in_words(status: &runs::Status, out: &Path) -> String {
     let mut text = table(&rows, 1);
     // Writing to a string cannot fail.
     for damaged in status.parts.values().flat_map(|part| &part.damaged) {
+        let damaged = escaped(damaged);
         let _ = writeln!(text, "damaged: {damaged}; it will be computed again");
     }
     if let (Some(rate), Some(left)) = (status.rate, status.seconds_left) {

@@ -133,7 +133,7 @@ impl Preprocessing {
     pub(super) fn divided(&self) -> String {
         let (mean, std) = self.constants().unwrap_or_default();
         let numbers =
-            |constants: [f32; 3]| constants.map(|c| format!("{:.4}", c / 255.0)).join(",");
+            |constants: [f32; 3]| constants.map(|c| format!("{:.6}", c / 255.0)).join(",");
         format!("--mean {} --std {}", numbers(mean), numbers(std))
     }
 
@@ -377,7 +377,7 @@ mod tests {
             error.contains("from 0 to 1") && error.contains("divide its numbers by 255"),
             "{error}"
         );
-        let remedy = "--mean 0.4850,0.4580,0.4076 --std 0.0039,0.0039,0.0039";
+        let remedy = "--mean 0.485020,0.457961,0.407608 --std 0.003922,0.003922,0.003922";
         assert!(error.ends_with(remedy), "{error}");
         let std = Preprocessing::Cropped { mean: [0.5; 3], std: [58.4; 3] };
         assert!(std.check_scale().is_err());

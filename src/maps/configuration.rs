@@ -185,14 +185,12 @@ impl SweepConfiguration {
         self.layers.iter().find(|layer| layer.layer == name)
     }
 
-    /// Adds the layers of another sweep that this one does not have, in the order of their names.
-    pub fn add_layers(&mut self, other: &Self) {
-        let more = other.layers.iter().filter(|layer| self.layer(&layer.layer).is_none());
-        let more: Vec<LayerConfiguration> = more.cloned().collect();
-        if !more.is_empty() {
-            self.layers.extend(more);
-            self.layers.sort_by(|one, two| one.layer.cmp(&two.layer));
-        }
+    /// Adds layers of another sweep of the same network, in the network's order.
+    pub fn add_layers<'a>(&mut self, more: impl IntoIterator<Item = &'a LayerConfiguration>) {
+        self.layers.extend(more.into_iter().cloned());
+        let layers = self.model.description["layers"].as_array().cloned().unwrap_or_default();
+        let place = |name: &str| layers.iter().position(|layer| layer["name"] == *name);
+        self.layers.sort_by_key(|layer| place(&layer.name));
     }
 
     /// What tells one sweep's results from another's, whatever the layers and the ranking.

@@ -47,7 +47,9 @@ pub fn merge_ranking<E: From<RankingError>>(
     let mut all = configuration.clone();
     if let Some(there) = there {
         check_images(folder, configuration, &all_digests)?;
-        all.layers.extend(there.layers.clone());
+        let others =
+            there.layers.iter().filter(|there| configuration.layer(&there.layer).is_none());
+        all.layers.extend(others.cloned());
     } else {
         before_writing()?;
         // What the manifest vouches for is there when the manifest is, and nothing older.

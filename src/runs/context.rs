@@ -91,8 +91,17 @@ impl Context<'_> {
     /// # Errors
     /// [`BlockError::InUse`](crate::blocks::BlockError::InUse).
     pub(super) fn start_anew(&self, blocks: &Path) -> Result<(), RunError> {
+        self.check_unused(blocks)?;
+        Ok(BlockFolder::discard(blocks)?)
+    }
+
+    /// Checks that no other process works in a folder of blocks.
+    ///
+    /// # Errors
+    /// [`BlockError::InUse`](crate::blocks::BlockError::InUse).
+    pub(super) fn check_unused(&self, blocks: &Path) -> Result<(), RunError> {
         let mut backoff = Backoff::new(self);
-        BlockFolder::start_anew(blocks, || backoff.wait())
+        BlockFolder::check_unused(blocks, || backoff.wait())
     }
 
     /// # Errors
@@ -142,6 +151,12 @@ impl<'a> DevicePools<'a> {
     /// # Errors
     /// [`RunError::Threads`].
     pub fn new(context: &Context<'a>, devices: usize, threads: usize) -> Result<Self, RunError> {
+        if context.pool.current_thread_index().is_some() {
+            return Err(RunError::usage(
+                "a run is called from a thread of its own pool, which would wait for itself; call \
+                 it from outside",
+            ));
+        }
         let whole = devices <= 1 && threads == context.threads();
         let parts = if whole { 0..0 } else { 0..devices };
         let threads = threads.div_ceil(devices.max(1));

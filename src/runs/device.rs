@@ -83,6 +83,9 @@ impl DeviceChoice {
             Self::Cpu => return Ok(Devices::Cpu),
             Self::Remote => return Ok(Devices::Remote),
             Self::Auto => return Ok(first_gpu(context)),
+            Self::Cuda(indices) if indices.is_empty() => {
+                return Err(RunError::usage("--device: no GPU is named"));
+            }
             Self::Cuda(indices) => indices.iter().copied().map(open).collect(),
             Self::AllCuda => Device::list()?.into_iter().map(|info| open(info.index)).collect(),
         };

@@ -84,9 +84,6 @@ pub enum RunError {
     /// Maps that are not complete, without any blocks.
     #[error("{}: its maps are not complete, and there are no blocks; run again", .0.display())]
     NoBlocks(PathBuf),
-    /// Another process puts the blocks together.
-    #[error("{}: another process is putting its blocks together", .0.display())]
-    MergeInProgress(PathBuf),
     /// Threads cannot be started.
     #[error("cannot start the threads: {0}; use fewer --threads, or raise `ulimit -u`")]
     Threads(#[from] ThreadPoolBuildError),
@@ -136,9 +133,7 @@ impl HasKind for RunError {
             Self::Sweep(error) => error.kind(),
             Self::Parse(_) | Self::Usage(_) => ErrorKind::Usage,
             Self::Output(_) => ErrorKind::Output,
-            Self::Incomplete { .. } | Self::NoBlocks(_) | Self::MergeInProgress(_) => {
-                ErrorKind::Input
-            }
+            Self::Incomplete { .. } | Self::NoBlocks(_) => ErrorKind::Input,
             Self::Threads(_) => ErrorKind::Device,
             Self::NotVerified(_) | Self::Internal(_) => ErrorKind::Internal,
         }

@@ -17,7 +17,7 @@ use crate::progress::{CancelToken, Progress};
 /// A map of one unit on one image.
 #[derive(Clone, Debug)]
 pub struct MapSettings {
-    /// The network and the images; the unit's layer is the first that is named.
+    /// The network and the images; the unit's layer is the only one that is named.
     pub input: InputSettings,
     /// The unit: a channel of the layer, from 0.
     pub unit: usize,
@@ -112,9 +112,11 @@ pub struct MapTarget<'a> {
 pub fn map(settings: &MapSettings, context: &Context<'_>) -> Result<UnitMap, RunError> {
     let MapSettings { input, unit, image, position, occlusion, .. } = settings;
     let (unit, (y, x)) = (*unit, *position);
+    let [name] = &input.layers[..] else {
+        return Err(RunError::usage("--layer: expected one layer"));
+    };
     let chosen = input.choose_layers()?;
     let layer = chosen.layers[0];
-    let name = input.layers.first().cloned().unwrap_or_else(|| chosen.network.short_name(layer));
     let units = chosen.network.channels(layer);
     if unit >= units {
         let last = units - 1;
@@ -145,7 +147,7 @@ pub fn map(settings: &MapSettings, context: &Context<'_>) -> Result<UnitMap, Run
     }
     let (progress, values) = (context.progress(), images.read(image)?);
     let total = (placement.occluders.len() * draws.len()) as u64;
-    let task = Task { label: &name, counted: "presentations", total };
+    let task = Task { label: name, counted: "presentations", total };
     let target = MapTarget { unit, image: image as u32, position: (y, x), placement: &placement };
     let work = || {
         context.pool.install(|| {
@@ -170,8 +172,8 @@ fn draws(settings: &MapSettings) -> Result<Vec<Noise>, RunError> {
     let draw = |draw| {
         noise.draw_after(draw).ok_or_else(|| {
             RunError::usage(format!(
-                "--repeats {repeats}: {noise} has no more draws for the same place; expected \
-                 philox:SEED:DRAW with DRAW + R at most {}",
+                "--repeats {repeats}: {noise} has no further draws for the same place; leave \
+                 --repeats out, or give --noise philox:SEED, which has {}",
                 Noise::DRAWS
             ))
         })

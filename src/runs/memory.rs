@@ -34,11 +34,11 @@ pub(super) struct Demand {
 /// The bytes that are needed, where neither will do.
 pub(super) fn settle(demand: Demand, needs: impl Fn(usize) -> u64) -> Result<Budget, u64> {
     let Demand { threads, fewer_threads, memory, usual, free } = demand;
-    let most = free.map_or(u64::MAX, |free| free / 4 * 3).max(usual);
-    let memory = memory.unwrap_or_else(|| needs(threads).clamp(usual, most));
+    let most = free.map_or(u64::MAX, |free| free / 4 * 3);
+    let memory = memory.unwrap_or_else(|| needs(threads).clamp(usual.min(most), most));
     let fits = |threads: &usize| needs(*threads) <= memory;
     let fewest = if fewer_threads { 1 } else { threads };
-    let threads = (fewest..=threads).rev().find(fits).ok_or_else(|| needs(threads))?;
+    let threads = (fewest..=threads).rev().find(fits).ok_or_else(|| needs(fewest))?;
     Ok(Budget { threads, memory })
 }
 
@@ -60,7 +60,7 @@ pub(super) fn free_memory() -> Option<u64> {
             let folder = format!("/sys/fs/cgroup{group}");
             if let Some(limit) = number(&format!("{folder}/memory.max")) {
                 let used = number(&format!("{folder}/memory.current")).unwrap_or(0);
-                let left = limit.saturating_sub(used);
+                let left = limit.saturating_sub(used.saturating_sub(reclaimable(&folder)));
                 least = Some(least.map_or(left, |least: u64| least.min(left)));
             }
             let Some((parent, _)) = group.rsplit_once('/') else { return least };
@@ -68,8 +68,20 @@ pub(super) fn free_memory() -> Option<u64> {
         }
     };
     // Version 1 of control groups.
-    let of_old_group = || number("/sys/fs/cgroup/memory/memory.limit_in_bytes");
+    let of_old_group = || {
+        let folder = "/sys/fs/cgroup/memory";
+        let limit = number(&format!("{folder}/memory.limit_in_bytes"))?;
+        let used = number(&format!("{folder}/memory.usage_in_bytes"))?;
+        Some(limit.saturating_sub(used.saturating_sub(reclaimable(folder))))
+    };
     [of_machine(), of_groups(), of_old_group()].into_iter().flatten().min()
+}
+
+/// Bytes of a control group that the system takes back when they are needed: files that were read.
+fn reclaimable(folder: &str) -> u64 {
+    let text = fs::read_to_string(format!("{folder}/memory.stat")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("inactive_file "));
+    line.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -96,11 +108,12 @@ mod tests {
         // Three quarters of 8 GiB hold 44 threads.
         assert_eq!(settled(Demand { free: Some(8 * GIB), ..demand(60) }), of(44, 6 * GIB));
         assert_eq!(settled(Demand { free: None, ..demand(900) }), of(900, 113 * GIB));
+        assert_eq!(settled(Demand { free: Some(GIB), ..demand(60) }), of(2, 3 * GIB / 4));
         assert_eq!(settled(Demand { memory: Some(GIB), ..demand(60) }), of(4, GIB));
         // A contradiction.
         let both = Demand { memory: Some(GIB), fewer_threads: false, ..demand(60) };
         assert_eq!(settled(both), Err(8 * GIB));
-        assert_eq!(settled(Demand { memory: Some(1), ..demand(1) }), Err(5 * GIB / 8));
+        assert_eq!(settled(Demand { memory: Some(1), ..demand(9) }), Err(5 * GIB / 8));
     }
 
     #[test]

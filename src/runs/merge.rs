@@ -7,10 +7,11 @@ use serde::de::DeserializeOwned;
 
 use super::layout::{BLOCKS, MAPS, RANKING};
 use super::share::Backoff;
+use super::status::{Stage, without_blocks};
 use super::sweep::SweepMerge;
 use super::{Context, OutputFolder, RunError, ranking};
 use crate::blocks::{BlockError, BlockFolder, Merged, Stored};
-use crate::maps::{Manifest, StoredSweep};
+use crate::maps::StoredSweep;
 use crate::ranking::StoredRanking;
 
 /// Puts the blocks in an output folder together, with those of further output folders of the same
@@ -25,12 +26,13 @@ pub fn merge(out: &Path, from: &[PathBuf], context: &Context<'_>) -> Result<(), 
     let ranked = merge_rankings(&output, &from, context)?;
     let swept = merge_maps(&output, &from, context)?;
     if !ranked && !swept {
-        let complete = Manifest::read(output.path())?.is_none_or(|there| there.complete);
-        if !complete {
-            return Err(RunError::NoBlocks(out.to_owned()));
-        }
+        let what = match without_blocks(&output)? {
+            Stage::Complete => "is",
+            Stage::Ranked => "the ranking is",
+            _ => return Err(RunError::NoBlocks(out.to_owned())),
+        };
         BlockFolder::remove_leftovers(&output.path().join(BLOCKS));
-        context.note(format!("{}: is complete already", out.display()));
+        context.note(format!("{}: {what} complete already", out.display()));
     }
     Ok(())
 }
@@ -47,16 +49,20 @@ fn merge_rankings(
     let stored: StoredRanking = stored;
     let more = find_all(from, RANKING, &own, &stored)?;
     let sources: Vec<&BlockFolder> = std::iter::once(&own).chain(&more).collect();
-    match ranking::merge(output, &sources, &stored.configuration, false)? {
-        Merged::Done(_) => {
-            context.note(format!("wrote {}", output.path().join(RANKING).display()));
-            Ok(true)
-        }
-        Merged::Taken => Err(RunError::MergeInProgress(output.path().to_owned())),
-        Merged::Incomplete(blocks) => {
-            Err(RunError::Incomplete { folder: own.path().to_owned(), blocks })
+    let mut backoff = Backoff::new(context);
+    loop {
+        match ranking::merge(output, &sources, &stored.configuration, false)? {
+            Merged::Done(_) => break,
+            // Another process has put everything together and removed the blocks.
+            Merged::Taken if !BlockFolder::is_there(own.path()) => break,
+            Merged::Taken => backoff.wait()?,
+            Merged::Incomplete(blocks) => {
+                return Err(RunError::Incomplete { folder: own.path().to_owned(), blocks });
+            }
         }
     }
+    context.note(format!("wrote {}", output.path().join(RANKING).display()));
+    Ok(true)
 }
 
 /// Puts the maps' blocks together, where there are some.

@@ -93,9 +93,11 @@ impl OutputFolder {
         Ok(manifest)
     }
 
-    /// Whether maps and the ranking that they were made from are there, of all layers or of some.
+    /// Whether maps, finished or not, and the ranking that they were made from are there.
     pub(super) fn has_maps_and_ranking(&self) -> bool {
-        self.0.join(Manifest::FILE).is_file() && RankingManifest::is_there(&self.0.join(RANKING))
+        let maps =
+            self.0.join(Manifest::FILE).is_file() || BlockFolder::is_there(&self.blocks(MAPS));
+        maps && RankingManifest::is_there(&self.0.join(RANKING))
     }
 
     /// Whether any of our commands has left results in a folder.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::layout::RANKING;
+use super::layout::{MAPS, RANKING};
 use super::share::Backoff;
 use super::{Context, DevicePools, Inputs, OutputFolder, RankSettings, RunError, Share, Task};
 use crate::blocks::{Block, BlockError, BlockFolder, Merged, Stored};
@@ -50,6 +50,7 @@ pub struct Ranking {
 /// Settings, images and weights that cannot be used; what goes wrong in the work.
 pub fn rank(settings: &RankSettings, context: &Context<'_>) -> Result<Option<Ranking>, RunError> {
     let RankSettings { input, top, output, device } = settings;
+    output.check()?;
     let chosen = input.choose_layers()?;
     let folder = OutputFolder::check_or_resume(&output.folder, output.force, &[])?;
     let engines = device.open(context)?.rankers(context)?;
@@ -72,6 +73,8 @@ impl RankingJob<'_> {
         let context = &self.context;
         let path = self.output.blocks(RANKING);
         if force {
+            // Maps that are being made from the ranking that is there would lose it.
+            context.check_unused(&self.output.blocks(MAPS))?;
             context.start_anew(&path)?;
         } else if let Some(there) = self.find(None)? {
             let configuration = self.configuration(&self.inputs.layers);
@@ -117,7 +120,7 @@ impl RankingJob<'_> {
                     }
                 },
             }
-            if let Some(there) = self.find(None)? {
+            if !force && let Some(there) = self.find(None)? {
                 return Ok(Some(there));
             }
             backoff.wait()?;
@@ -315,6 +318,6 @@ fn extended(
     };
     match BlockError::between(&folder, &there.without_layers(), &here.without_layers()) {
         Some(error) => Err(error.into()),
-        None => Ok(Some(there).filter(|_| digests::path(&folder).exists())),
+        None => Ok(Some(there)),
     }
 }

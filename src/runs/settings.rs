@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{ComputeSettings, DeviceChoice, Share};
+use super::{ComputeSettings, DeviceChoice, RunError, Share};
 use crate::geometry::{Deposit, FrameRule, GridRule, ImageSize};
 use crate::images::Preprocessing;
 use crate::maps::MeanOver;
@@ -59,6 +59,17 @@ pub struct OutputSettings {
 }
 
 impl OutputSettings {
+    /// Checks that a process that starts anew does all of the work.
+    pub(super) fn check(&self) -> Result<(), RunError> {
+        if self.force && self.share != Share::WHOLE {
+            return Err(RunError::usage(
+                "--force with --shard: each shard would remove what the others have done; remove \
+                 the folder beforehand",
+            ));
+        }
+        Ok(())
+    }
+
     /// All results, into a folder that may hold some of them already.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into(), force: false, share: Share::WHOLE }

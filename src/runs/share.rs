@@ -114,13 +114,15 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) struct Backoff<'a> {
     context: &'a Context<'a>,
     pause: Duration,
-    /// Since when it waits; `None` once the observer knows.
+    /// When it first waited.
     since: Option<Instant>,
+    /// Whether the observer knows.
+    told: bool,
 }
 
 impl<'a> Backoff<'a> {
-    pub fn new(context: &'a Context<'a>) -> Self {
-        Self { context, pause: PAUSES[0], since: Some(Instant::now()) }
+    pub const fn new(context: &'a Context<'a>) -> Self {
+        Self { context, pause: PAUSES[0], since: None, told: false }
     }
 
     /// Waits for a moment. After some time the observer is told so, once.
@@ -129,10 +131,11 @@ impl<'a> Backoff<'a> {
     /// The run is cancelled.
     pub fn wait(&mut self) -> Result<(), RunError> {
         let start = Instant::now();
+        let since = *self.since.get_or_insert(start);
         while start.elapsed() < self.pause {
             self.context.check_cancelled()?;
-            if self.since.is_some_and(|since| since.elapsed() > PATIENCE) {
-                self.since = None;
+            if !self.told && since.elapsed() > PATIENCE {
+                self.told = true;
                 self.context.note(
                     "waiting for blocks that another process computes, or computed when it was \
                      killed: then they are taken over within three minutes",

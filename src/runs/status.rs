@@ -9,10 +9,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::layout::{MAPS, RANKING};
+use super::sweep::SweepMerge;
 use super::{Context, OutputFolder, RunError, Task};
 use crate::blocks::{BlockFolder, BlockState};
 use crate::files::FileError;
-use crate::maps::{BlockRecord, Manifest, StoredSweep};
+use crate::maps::{BlockRecord, StoredSweep};
 use crate::ranking::{RankingManifest, RankingRecord, StoredRanking};
 
 /// How far the work in an output folder is.
@@ -38,6 +39,8 @@ pub enum Stage {
     Maps,
     /// Nothing: all is there.
     Complete,
+    /// Nothing: the ranking is there, and no maps.
+    Ranked,
     /// Nothing, though not all is there.
     Stopped,
 }
@@ -84,7 +87,7 @@ pub fn status(out: &Path, context: &Context<'_>) -> Result<Status, RunError> {
 /// A folder without results; the check is cancelled.
 pub fn check_files(out: &Path, context: &Context<'_>) -> Result<Vec<FileError>, RunError> {
     let output = OutputFolder::find(out)?;
-    let Some(manifest) = Manifest::read(output.path())? else { return Ok(Vec::new()) };
+    let Some(manifest) = output.manifest()? else { return Ok(Vec::new()) };
     let total = manifest.layers.values().map(|layer| layer.files.len() as u64).sum();
     let (task, progress) = (Task { label: "check", counted: "files", total }, context.progress());
     let check = || -> Result<_, RunError> {
@@ -103,14 +106,13 @@ fn of_folder(output: &OutputFolder) -> Result<Status, RunError> {
         let stored: StoredSweep = stored;
         let mut all = Vec::new();
         let mut parts = BTreeMap::new();
-        let merged = Manifest::read(output.path())?
-            .filter(|manifest| manifest.configuration_sha256 == *folder.digest());
+        let merged = output.manifest()?;
         for layer in &stored.configuration.layers {
             let names: Vec<String> = layer.blocks().into_iter().map(|block| block.name).collect();
             let amount = |record: &BlockRecord| (record.presentations, record.seconds);
             let (part, done) = part(&folder, &names, layer.presentations, amount)?;
-            let is_merged =
-                merged.as_ref().is_some_and(|manifest| manifest.layers.contains_key(&layer.layer));
+            let has_maps = |manifest| SweepMerge::has_maps(output, manifest, layer);
+            let is_merged = merged.as_ref().is_some_and(has_maps);
             let part = if is_merged { part.completed() } else { part };
             all.extend(done);
             parts.insert(layer.layer.clone(), part);
@@ -124,12 +126,24 @@ fn of_folder(output: &OutputFolder) -> Result<Status, RunError> {
         let (part, done) = part(&folder, &configuration.names(), images, amount)?;
         return Ok(Status::new(Stage::Ranking, BTreeMap::from([(RANKING.into(), part)]), &done));
     }
-    let complete = match Manifest::read(output.path())? {
-        Some(manifest) => manifest.complete,
-        None => RankingManifest::is_there(&output.path().join(RANKING)),
+    Ok(Status::new(without_blocks(output)?, BTreeMap::new(), &[]))
+}
+
+/// How far an output folder without blocks is.
+///
+/// # Errors
+/// Files of finished layers that are not there.
+pub(super) fn without_blocks(output: &OutputFolder) -> Result<Stage, RunError> {
+    let maps = output.path().join(MAPS);
+    let Some(manifest) = output.manifest()? else {
+        let ranked = RankingManifest::is_there(&output.path().join(RANKING)) && !maps.exists();
+        return Ok(if ranked { Stage::Ranked } else { Stage::Stopped });
     };
-    let stage = if complete { Stage::Complete } else { Stage::Stopped };
-    Ok(Status::new(stage, BTreeMap::new(), &[]))
+    for name in manifest.layers.values().flat_map(|layer| layer.files.keys()) {
+        let path = maps.join(name);
+        std::fs::metadata(&path).map_err(|source| FileError::Read { path, source })?;
+    }
+    Ok(if manifest.complete { Stage::Complete } else { Stage::Stopped })
 }
 
 /// Looks at every block of `names`, which are of `amount` in all.

@@ -167,7 +167,7 @@ impl SweepRun<'_> {
                 let tolerance = self.compute.tolerance();
                 let found = Verification::of(&sweep, sample, plain, tolerance, progress)
                     .map_err(RunError::layer(&layer.name))?;
-                self.judge(layer, &found)?;
+                self.judge(layer, &found, "None is written")?;
                 Some(VerificationRecord::from(&found))
             }
             None => None,
@@ -183,8 +183,13 @@ impl SweepRun<'_> {
         Ok(Block { record, payload: maps.finish() })
     }
 
-    /// An error where a sample was not found again: the block is not kept.
-    pub(super) fn judge(&self, layer: &Layer<'_>, found: &Verification) -> Result<(), RunError> {
+    /// An error where a sample was not found again, and what has become of the maps.
+    pub(super) fn judge(
+        &self,
+        layer: &Layer<'_>,
+        found: &Verification,
+        outcome: &str,
+    ) -> Result<(), RunError> {
         let Some((sampled, expected)) = &found.beyond else { return Ok(()) };
         let (y, x) = layer.sweep.geometry.position(sampled.entry.position);
         let occluder = sampled.occluder;
@@ -192,7 +197,7 @@ impl SweepRun<'_> {
             "{}: unit {}, image {} ({}), position {y},{x}: the occluder of {} pixels at ({}, {}) \
              changes the response by {}, and in whole images by {expected}; that is not rounding \
              (tolerance {:.0e} of the map's largest difference, {}). Maps of this layer are not to \
-             be trusted, and none is written; please report this",
+             be trusted. {outcome}; please report this",
             layer.name,
             sampled.unit,
             sampled.entry.image,

@@ -1,5 +1,9 @@
 //! Whether what lies in the output folder is this sweep's, before the machine that sweeps sees it.
 
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
 use super::SweepRun;
 use crate::blocks::{BlockError, BlockFolder};
 use crate::engine::{Engine, EngineName, ReferenceEngine};
@@ -27,7 +31,14 @@ impl SweepRun<'_> {
         let engine = if engines.contains(&there) { there } else { engines[0] };
         let mut here = self.stored(engine, ranking, top)?;
         if let Some(maps) = maps {
-            // Layers and units may join those that are there.
+            // Layers and units may join those that are finished.
+            if let Some((_, stored)) = &blocks {
+                let (there, here) = (&stored.configuration, &here.configuration);
+                if here.layers.iter().any(|layer| there.layer(&layer.layer).is_none()) {
+                    let error = BlockError::between(&path, &names(there), &names(here));
+                    return Ok(error.map_or(Ok(()), Err)?);
+                }
+            }
             let there = blocks.map_or(maps.configuration, |(_, stored)| stored.configuration);
             let (there, here) = (there.comparable(), here.configuration.comparable());
             let error = BlockError::between(self.output.path(), &there, &here);
@@ -65,6 +76,12 @@ impl SweepRun<'_> {
         let sweeps = self.layers(&self.units, &draws, &*plain, images, ranking, top)?;
         self.configuration(engine, &sweeps, ranking, top)
     }
+}
+
+/// A configuration's layers alone.
+fn names(of: &SweepConfiguration) -> impl Serialize {
+    let names: Vec<&str> = of.layers.iter().map(|layer| layer.layer.as_str()).collect();
+    BTreeMap::from([("layers", names.join(", "))])
 }
 
 /// Takes over what only a ranking tells.

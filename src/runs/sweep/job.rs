@@ -14,7 +14,7 @@ use crate::maps::{LayerConfiguration, Manifest, StoredSweep};
 use crate::noise::Noise;
 use crate::ranking::LayerRanking;
 use crate::runs::layout::MAPS;
-use crate::runs::share::Backoff;
+use crate::runs::share::{Backoff, Share};
 use crate::runs::text::count;
 use crate::runs::{Ranking, Rest, RunError, Task};
 use crate::sweep::{Extent, LayerSweep};
@@ -39,17 +39,13 @@ impl SweepRun<'_> {
         if force {
             self.context.start_anew(&path)?;
         } else {
-            let there = SweepMerge::extended(output, &stored)?;
-            if let Some(there) = there {
-                stored.configuration.add_layers(&there.configuration);
-            }
+            stored.configuration.add_layers(&SweepMerge::joined(output, &stored)?);
             if SweepMerge::is_complete(output, &stored)? {
                 self.forget_digests();
                 let layers = stored.configuration.layers.iter();
                 let names = layers.flat_map(LayerConfiguration::blocks).map(|block| block.name);
                 output.clear(MAPS, &stored.configuration, &names.collect::<Vec<_>>())?;
-                self.say_complete();
-                return self.verify_finished(&sweeps, &workers);
+                return self.end_complete(&sweeps, &workers);
             }
         }
         let there = if force { None } else { Manifest::read(output.path())? };
@@ -67,8 +63,11 @@ impl SweepRun<'_> {
         // then this folder is a new one.
         if !force && SweepMerge::is_complete(output, &stored)? {
             folder.remove_if_empty();
-            self.say_complete();
-            return self.verify_finished(&sweeps, &workers);
+            return self.end_complete(&sweeps, &workers);
+        }
+        if !force && !SweepMerge::joined(output, &stored)?.is_empty() {
+            folder.remove_if_empty();
+            return self.sweep(ranking, top);
         }
         self.keep_digests(ranking)?;
         let merge = SweepMerge::new(output, &folder, &[], &stored).anew(force);
@@ -108,17 +107,20 @@ impl SweepRun<'_> {
             if let Some(there) = there.configuration.layer(&layer.layer) {
                 let units_there = there.swept_units();
                 let same_units = LayerSweep { units: &units_there, ..*sweep };
-                if ranking_digest(&same_units) != there.ranking_sha256 {
-                    return Err(RunError::usage(format!(
-                        "{}: holds maps of {} that were made from another ranking; choose another \
-                         --out; where results are computed, --force starts anew",
-                        self.output.path().display(),
-                        layer.layer
-                    )));
+                let known = there.units == layer.units
+                    && units_there.iter().all(|&unit| unit < layer.units);
+                if !known || ranking_digest(&same_units) != there.ranking_sha256 {
+                    return Err(SweepMerge::other_ranking(&self.output, &layer.layer));
                 }
                 units.extend(units_there);
                 units.sort_unstable();
                 units.dedup();
+                if units.len() > there.swept_units().len() {
+                    self.context.note(format!(
+                        "{}: the units that are there are computed again, with the others",
+                        layer.layer
+                    ));
+                }
             }
             extended.push(units);
         }
@@ -154,8 +156,17 @@ impl SweepRun<'_> {
         layers.map(sweep).collect()
     }
 
-    fn say_complete(&self) {
+    /// Ends a sweep whose maps are there already.
+    fn end_complete(
+        &self,
+        sweeps: &[LayerSweep<'_>],
+        workers: &Workers<'_>,
+    ) -> Result<(), RunError> {
         self.context.note(format!("{}: is complete already", self.output.path().display()));
+        if self.settings.output.share.is_whole() {
+            self.verify_finished(sweeps, workers)?;
+        }
+        Ok(())
     }
 
     /// Computes what is missing, one block at a time for each device.
@@ -167,12 +178,21 @@ impl SweepRun<'_> {
     ) -> Result<(), RunError> {
         self.announce(merge, layers)?;
         let mut left = Vec::with_capacity(layers.len());
-        for (number, layer) in layers.iter().enumerate() {
-            let (mine, _) = self.settings.output.share.divide(&layer.names);
+        let mut mine_of_all = 0;
+        for (number, (layer, share)) in self.shares(layers).enumerate() {
+            let (mine, _) = share.divide(&layer.names);
+            mine_of_all += mine.len();
             left.push(self.pass(merge.folder, layer, &mine, Taken::Try, workers)?);
-            if self.settings.output.share.is_whole() && left[number].is_empty() {
+            if share.is_whole() && left[number].is_empty() {
                 merge.layers(|of| of.layer == layer.name, &self.context)?;
             }
+        }
+        if mine_of_all == 0 {
+            self.context.note(format!(
+                "note: shard {} has no block: there are fewer than shards; a smaller --block makes \
+                 more",
+                self.settings.output.share.shard
+            ));
         }
         if self.settings.output.share.rest == Rest::Help {
             self.help(merge.folder, layers, workers)?;
@@ -194,6 +214,12 @@ impl SweepRun<'_> {
                 Merged::Taken => backoff.wait()?,
                 Merged::Incomplete(blocks) => {
                     let again: BTreeSet<&String> = blocks.names().collect();
+                    let ours =
+                        |name: &&String| layers.iter().any(|layer| layer.names.contains(*name));
+                    if !again.iter().any(ours) {
+                        let folder = merge.folder.path().to_owned();
+                        return Err(RunError::Incomplete { folder, blocks });
+                    }
                     for (layer, left) in layers.iter().zip(&mut left) {
                         let again = |name: &&String| again.contains(*name);
                         *left = layer.names.iter().filter(again).cloned().collect();
@@ -203,6 +229,20 @@ impl SweepRun<'_> {
         }
         self.context.note(format!("wrote {}", self.output.path().join(MAPS).display()));
         Ok(())
+    }
+
+    /// The process's share of each layer: blocks are dealt over all layers, so that small layers
+    /// do not all go to the first shard.
+    fn shares<'a, 'b>(
+        &self,
+        layers: &'a [Layer<'b>],
+    ) -> impl Iterator<Item = (&'a Layer<'b>, Share)> {
+        let Share { shard, rest } = self.settings.output.share;
+        layers.iter().scan(0, move |blocks, layer| {
+            let share = Share { shard: shard.after(*blocks), rest };
+            *blocks += layer.names.len();
+            Some((layer, share))
+        })
     }
 
     /// Computes what nobody has begun of other shards. What others drop meanwhile is nobody's again.
@@ -215,8 +255,8 @@ impl SweepRun<'_> {
         let mut helped = true;
         while helped {
             helped = false;
-            for layer in layers {
-                let (_, others) = self.settings.output.share.divide(&layer.names);
+            for (layer, share) in self.shares(layers) {
+                let (_, others) = share.divide(&layer.names);
                 let free = folder.free(&others)?;
                 if !free.is_empty() {
                     self.pass(folder, layer, &free, Taken::Leave, workers)?;
@@ -278,8 +318,12 @@ impl SweepRun<'_> {
         let done = merge.folder.done()?;
         let missing = layers.iter().flat_map(|layer| &layer.names);
         let missing = missing.filter(|name| !done.contains(*name)).count();
-        let all: usize =
-            merge.stored.configuration.layers.iter().map(|layer| layer.blocks().len()).sum();
+        let configured = &merge.stored.configuration.layers;
+        let with_blocks = configured.iter().filter(|layer| {
+            layers.iter().any(|ours| ours.name == layer.layer)
+                || layer.blocks().iter().any(|block| done.contains(&block.name))
+        });
+        let all: usize = with_blocks.map(|layer| layer.blocks().len()).sum();
         let there = all - missing;
         if there > 0 {
             self.context.note(format!("sweep: {there} of {all} blocks are there already"));

@@ -47,7 +47,33 @@ impl<'a> SweepMerge<'a> {
     pub fn is_complete(output: &OutputFolder, stored: &StoredSweep) -> Result<bool, RunError> {
         let Some(there) = Self::extended(output, stored)? else { return Ok(false) };
         let mut layers = stored.configuration.layers.iter();
-        Ok(there.complete && layers.all(|layer| Self::has_maps(output, &there, layer)))
+        Ok(layers.all(|layer| Self::has_maps(output, &there, layer)))
+    }
+
+    /// The layers of finished maps in the output folder that `stored` does not have.
+    ///
+    /// # Errors
+    /// Maps of another sweep; a layer of which a file is gone.
+    pub fn joined(
+        output: &OutputFolder,
+        stored: &StoredSweep,
+    ) -> Result<Vec<LayerConfiguration>, RunError> {
+        let Some(there) = Self::extended(output, stored)? else { return Ok(Vec::new()) };
+        let is_finished = |layer: &&LayerConfiguration| {
+            there.layers.contains_key(&layer.layer)
+                && stored.configuration.layer(&layer.layer).is_none()
+        };
+        let joined = there.configuration.layers.iter().filter(is_finished);
+        let joined: Vec<LayerConfiguration> = joined.cloned().collect();
+        match joined.iter().find(|layer| !Self::has_maps(output, &there, layer)) {
+            None => Ok(joined),
+            Some(LayerConfiguration { layer, .. }) => Err(RunError::usage(format!(
+                "{}: a file of {layer} is gone that {} names; sweep {layer} again first, or start \
+                 anew with --force",
+                output.path().join(MAPS).display(),
+                Manifest::FILE
+            ))),
+        }
     }
 
     /// The manifest in the output folder, if there is one: of the same sweep, perhaps of other
@@ -61,19 +87,30 @@ impl<'a> SweepMerge<'a> {
     ) -> Result<Option<Manifest>, RunError> {
         let Some(there) = output.manifest()? else { return Ok(None) };
         Self::check_settings(output, &there, stored)?;
+        if there.configuration.images_sha256 != stored.configuration.images_sha256 {
+            return Err(RunError::usage(format!(
+                "{}: holds maps of other images: files of the same names have changed since; choose \
+                 another --out; where results are computed, --force starts anew",
+                output.path().display()
+            )));
+        }
         for layer in &stored.configuration.layers {
             let other = there.configuration.layer(&layer.layer);
             let same_units = |there: &&LayerConfiguration| there.swept == layer.swept;
             if other.filter(same_units).is_some_and(|other| !other.same_maps(layer)) {
-                return Err(RunError::usage(format!(
-                    "{}: holds maps of {} that were made from another ranking; choose another \
-                     --out; where results are computed, --force starts anew",
-                    output.path().display(),
-                    layer.layer
-                )));
+                return Err(Self::other_ranking(output, &layer.layer));
             }
         }
         Ok(Some(there))
+    }
+
+    /// The error of a layer whose maps are of another ranking.
+    pub fn other_ranking(output: &OutputFolder, layer: &str) -> RunError {
+        RunError::usage(format!(
+            "{}: holds maps of {layer} that were made from another ranking; choose another --out; \
+             where results are computed, --force starts anew",
+            output.path().display()
+        ))
     }
 
     /// Checks that the maps that are there were made from the same network, images and settings.

@@ -3,6 +3,7 @@
 use bytesize::ByteSize;
 
 use crate::engine::{Engine, Float64Engine};
+use crate::files::counted;
 use crate::runs::memory::{Budget, Demand, free_memory, settle};
 use crate::runs::{Compute, Context, Inputs, OutputFolder, RunError, SweepSettings};
 use crate::sweep::MemoryShares;
@@ -28,6 +29,7 @@ impl<'a> SweepRun<'a> {
         context: &Context<'a>,
     ) -> Result<Self, RunError> {
         let SweepSettings { input, output, .. } = settings;
+        output.check()?;
         let chosen = input.choose_layers()?;
         let units = settings.check(&chosen)?;
         let folder = OutputFolder::check_or_resume(&output.folder, output.force, known)?;
@@ -76,13 +78,15 @@ fn shares(
     let shown = |bytes: u64| ByteSize::mib(bytes.div_ceil(1 << 20));
     let name = inputs.network().name();
     let threads = demand.threads;
+    let fewest = if demand.fewer_threads { 1 } else { threads };
     let too_little = |needed: u64| {
         let limit = settings.memory.map_or_else(
             || format!("{} of free memory", ByteSize(demand.free.unwrap_or_default())),
             |memory| format!("--memory {}", ByteSize(memory)),
         );
         RunError::usage(format!(
-            "{limit}: {name} with {threads} threads needs at least {}; give more, or fewer --threads",
+            "{limit}: {name} with {} needs at least {}; give more, or fewer --threads",
+            counted(fewest, "thread"),
             shown(needed)
         ))
     };

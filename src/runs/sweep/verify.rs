@@ -1,11 +1,14 @@
 //! Verifying maps that are finished.
 
+use std::collections::BTreeMap;
+
 use super::SweepRun;
 use super::blocks::{Layer, Workers};
-use crate::engine::{Engine, Float64Engine};
+use crate::files::Digest;
 use crate::maps::{Manifest, VerificationRecord};
+use crate::runs::RunError;
+use crate::runs::layout::MAPS;
 use crate::runs::text::count;
-use crate::runs::{Inputs, RunError, Task};
 use crate::sweep::{LayerSweep, Verification};
 
 impl SweepRun<'_> {
@@ -20,43 +23,47 @@ impl SweepRun<'_> {
         sweeps: &[LayerSweep<'_>],
         workers: &Workers<'_>,
     ) -> Result<(), RunError> {
-        let (Inputs { model, layers, images }, context) = (&self.inputs, &self.context);
-        if self.settings.verify == 0 {
+        let (true, Some(plain)) = (self.settings.verify > 0, workers.plain.as_deref()) else {
             return Ok(());
-        }
-        let Some(mut manifest) = Manifest::read(self.output.path())? else { return Ok(()) };
-        let mut plain = None;
+        };
+        let Some(manifest) = Manifest::read(self.output.path())? else { return Ok(()) };
         for sweep in sweeps {
             let name = self.inputs.network().short_name(sweep.layer);
-            let Some(configured) = manifest.configuration.layer(&name).cloned() else { continue };
-            let Some(record) = manifest.layers.get_mut(&name) else { continue };
+            let Some(configured) = manifest.configuration.layer(&name) else { continue };
+            let Some(record) = manifest.layers.get(&name) else { continue };
             let wanted = self.settings.verify.min(configured.presentations);
             let verified = record.verified.as_ref().map_or(0, |verified| verified.presentations);
             if verified >= wanted {
                 continue;
             }
-            let plain = match &plain {
-                Some(plain) => plain,
-                None => plain.insert(Float64Engine.prepare(model, layers, images.size())?),
+            for file in record.files.keys() {
+                record.check_file(&self.output.path().join(MAPS).join(file))?;
+            }
+            let progress = self.context.progress();
+            let verify = || {
+                let seed = self.settings.occlusion.seed;
+                let sample = sweep.sample(self.settings.verify, seed, &progress)?;
+                Verification::of(sweep, sample, plain, self.compute.tolerance(), &progress)
             };
-            let progress = context.progress();
-            let task = Task { label: &name, counted: "presentations to verify", total: 0 };
-            let verify = || -> Result<Verification, RunError> {
-                let found = workers.install(|| {
-                    let sample = sweep.sample(
-                        self.settings.verify,
-                        self.settings.occlusion.seed,
-                        &progress,
-                    )?;
-                    let tolerance = self.compute.tolerance();
-                    Verification::of(sweep, sample, &**plain, tolerance, &progress)
-                });
-                found.map_err(RunError::layer(&name))
-            };
-            let (found, _) = context.track(&task, &progress, verify)?;
-            self.judge(&Layer::new(*sweep, &configured)?, &found)?;
-            context.note(verified_note(&name, &VerificationRecord::from(&found)));
-            record.verified = Some(VerificationRecord::from(&found));
+            let found = workers.install(verify).map_err(RunError::layer(&name))?;
+            self.record_verification(&name, &record.files, &found)?;
+            self.judge(&Layer::new(*sweep, configured)?, &found, "They stay where they are")?;
+            self.context.note(verified_note(&name, &VerificationRecord::from(&found)));
+        }
+        Ok(())
+    }
+
+    /// Tells in the manifest what verifying a layer has shown, if its maps are the same still:
+    /// another process may have joined others meanwhile.
+    fn record_verification(
+        &self,
+        layer: &str,
+        files: &BTreeMap<String, Digest>,
+        found: &Verification,
+    ) -> Result<(), RunError> {
+        let Some(mut manifest) = Manifest::read(self.output.path())? else { return Ok(()) };
+        if let Some(record) = manifest.layers.get_mut(layer).filter(|there| there.files == *files) {
+            record.verified = Some(found.into());
             manifest.write(self.output.path())?;
         }
         Ok(())

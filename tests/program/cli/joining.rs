@@ -70,6 +70,15 @@ fn maps_that_are_finished_are_verified() {
     // Fewer were verified before.
     let messages = place.succeeds(&format!("{run} --verify 10"));
     assert!(!messages.contains("agree with"), "{messages}");
+    // Of maps that have changed, nothing is said.
+    let file = "out/maps/conv1_max.npy";
+    let mut bytes = place.read(file);
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(place.path(file), bytes).unwrap();
+    place.refuses(&format!("{run} --verify 40"), 1, &[file, "was changed since the sweep"]);
+    std::fs::remove_file(place.path(file)).unwrap();
+    place.refuses("status out", 1, &[file, "cannot be read"]);
+    place.refuses("merge out", 1, &[file, "cannot be read"]);
     place.refuses(&format!("{run} --verify 1000000000"), 2, &["--verify 1000000000", "at most"]);
 }
 
@@ -82,6 +91,9 @@ fn logs_and_hidden_files_do_not_keep_a_run_from_its_folder() {
     }
     place.succeeds(&format!("rank {INPUTS} --top 2 --layers conv1 --out out"));
     assert!(place.path("out/log.txt").exists());
+    let status = place.run("status out");
+    let text = String::from_utf8(status.stdout).unwrap();
+    assert_eq!(text, "out: the ranking is complete; there are no maps\n");
 }
 
 #[test]

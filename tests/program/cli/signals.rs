@@ -185,6 +185,31 @@ fn blocks_of_a_process_that_was_killed_are_not_in_work() {
 }
 
 #[test]
+fn other_layers_join_a_run_that_was_stopped() {
+    let place = Workplace::new();
+    let line = |layers: &str, out: &str| {
+        format!("run {INPUTS} --layers {layers} --top 3 --threads 1 --block 1 --out {out}")
+    };
+    place.succeeds(&line("conv1,conv4", "whole"));
+    for layers in ["conv1", "conv4", "conv2"] {
+        let out = format!("out-{layers}");
+        let child = start(&place, &line("conv1,conv4", &out));
+        until("a finished layer", || place.path(&out).join("manifest.json").exists());
+        stop(child, "-TERM");
+        if layers == "conv2" {
+            let words = "the layers (--layers): conv1, conv4 there; conv2 here";
+            place.refuses(&line(layers, &out), 2, &[words]);
+        } else {
+            place.succeeds(&line(layers, &out));
+        }
+        place.succeeds(&line("conv1,conv4", &out));
+        let maps = |out: &str| tree(&place.path(out).join("maps"));
+        same_trees(&maps(&out), &maps("whole"), layers);
+        assert!(!place.path(&out).join("blocks").exists(), "{layers}");
+    }
+}
+
+#[test]
 fn a_file_beyond_the_limit_is_an_error() {
     let place = Workplace::new();
     let program = crate::common::occlumap().get_program().to_owned();

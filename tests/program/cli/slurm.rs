@@ -218,7 +218,10 @@ fn another_sweep_in_the_folder_shows_before_anything_is_written() {
     place.succeeds(&format!("{run} --shard 1/2"));
     assert!(place.path("out/blocks/maps").exists());
     refuse_all();
-    as_run_says("--units 0-3", "the layers (--layers), [0].swept: null there; [0,1,2,3] here");
+    for line in [&slurm, &run] {
+        let word = "the layers (--layers), [conv4].swept: null there; [0,1,2,3] here";
+        place.refuses(&format!("{line} --units 0-3"), 2, &[word]);
+    }
     for options in ["", "--gpus 1", "--device cpu"] {
         place.succeeds(&format!("{slurm} {options}"));
     }

@@ -213,9 +213,9 @@ fn all_draws_of_a_map_are_told_and_those_that_do_not_exist_are_refused() {
         [4, 5].map(|draw| vector(responses(&format!("--noise philox:3:{draw}"))));
     assert_eq!((all.row(0), all.row(1)), (first.view(), second.view()));
     assert_ne!(first, second);
-    let words = ["--repeats 2: torch:3 has no more draws for the same place"];
+    let words = ["--repeats 2: torch:3 has no further draws for the same place"];
     place.refuses(&format!("{map} --out new.npy --noise torch:3 --repeats 2"), 2, &words);
-    let words = ["philox:3:65535 has no more draws"];
+    let words = ["philox:3:65535 has no further draws"];
     place.refuses(&format!("{map} --out new.npy --noise philox:3:65535 --repeats 2"), 2, &words);
     for repeats in ["0", "65537", "many"] {
         let words = ["--repeats", "expected a whole number from 1 to 65536"];

@@ -148,6 +148,9 @@ pub(super) fn fit(map: &CellMap, grid: &Cells) -> Result<Fit, NoFit> {
         return Err(NoFit::Unexplained(explained.max(0.0)));
     }
     let fit = errors(&problem, residuals).ok_or(NoFit::Undetermined)?;
+    if fit.amplitude.error > fit.amplitude.value {
+        return Err(NoFit::Undetermined);
+    }
     let scale = |estimate: Estimate| Estimate {
         value: estimate.value * unit,
         error: estimate.error * unit,
