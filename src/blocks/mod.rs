@@ -40,8 +40,8 @@ pub enum BlockError {
     File(#[from] FileError),
     /// The folder holds blocks of another job.
     #[error(
-        "{}: holds the results of another job, which differs in\n{}\nchoose another --out; where results \
-         are computed, --force starts anew",
+        "{}: holds the results of another job, which differs in\n{}\nchoose another --out; `run`, \
+         `rank` and `sweep` with --force start anew",
         shown(folder),
         lines(differences)
     )]

@@ -33,8 +33,8 @@ pub(super) struct ModelArguments {
 /// The images and what is done to them.
 #[derive(Debug, Args)]
 pub(super) struct ImageArguments {
-    /// Images: a folder of pictures, or of 0.npy, 1.npy, …; a folder of such folders; a list of
-    /// files (.txt), a path a line; an array of images (.npy)
+    /// Images: a folder of pictures, or of 0.npy, 1.npy, …; a folder of folders of pictures; a
+    /// list of files (.txt), a path a line; an array of images (.npy)
     #[arg(long, value_name = "DIR")]
     pub images: PathBuf,
     /// What is done to pixel values: none, imagenet (torchvision's resize, crop, mean and std),

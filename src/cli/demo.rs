@@ -174,6 +174,8 @@ fn verdict(layers: &[Judged]) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use occlumap::error::ErrorKind;
+
     use super::*;
 
     #[test]
@@ -199,7 +201,8 @@ mod tests {
         std::fs::write(folder.path().join("cat.png"), "").unwrap();
         let failure = check_images(folder.path()).unwrap_err();
         assert!(
-            matches!(&failure, Failure::Arguments(_)) && failure.to_string().contains("cat.png")
+            matches!(&failure, Failure::Error(ErrorKind::Usage, _))
+                && failure.to_string().contains("cat.png")
         );
     }
 

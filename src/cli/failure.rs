@@ -17,8 +17,6 @@ pub(super) const STOPPED: u8 = 130;
 /// Why a command did not end well.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// Arguments that do not go together, which the help explains.
-    Arguments(String),
     /// An error of this kind, with its message.
     Error(ErrorKind, String),
     /// The user stopped it, and what is finished is kept.
@@ -26,9 +24,9 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// A [`Failure::Arguments`].
+    /// Arguments that do not go together.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self::Arguments(message.into())
+        Self::Error(ErrorKind::Usage, message.into())
     }
 
     /// An error that no setting mends.
@@ -52,7 +50,7 @@ impl Failure {
     /// The exit code.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Arguments(_) | Self::Error(ErrorKind::Usage, _) => USAGE,
+            Self::Error(ErrorKind::Usage, _) => USAGE,
             Self::Error(ErrorKind::Stopped, _) => STOPPED,
             Self::Error(
                 ErrorKind::Input | ErrorKind::Output | ErrorKind::Device | ErrorKind::Internal,
@@ -66,9 +64,6 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Arguments(message) => {
-                write!(f, "error: {}\n\nFor more, try `--help`.", printable(message))
-            }
             Self::Error(ErrorKind::Stopped, _) => write!(f, "stopped"),
             Self::Error(_, message) => write!(f, "error: {}", printable(message)),
             Self::Paused => {

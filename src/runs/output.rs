@@ -38,8 +38,8 @@ impl OutputFolder {
                 let name = entry.map_err(FileError::read(path))?.file_name();
                 if !known.iter().any(|known| name == **known) && !is_harmless(path, &name) {
                     return Err(RunError::usage(format!(
-                        "{}: is not empty (it holds {}); choose another --out; where results are \
-                         computed, --force replaces files of the same names",
+                        "{}: is not empty (it holds {}); choose another --out; `run`, `rank` \
+                         and `sweep` with --force replace files of the same names",
                         path.display(),
                         name.display()
                     )));
@@ -85,8 +85,8 @@ impl OutputFolder {
         if manifest.is_none() && is_there(&path) {
             let (format, version) = (Manifest::FORMAT, Manifest::VERSION);
             return Err(RunError::usage(format!(
-                "{}: is no manifest of `{format}` of version {version}; choose another --out; where \
-                 results are computed, --force starts anew",
+                "{}: is no manifest of `{format}` of version {version}; choose another --out; \
+                 `run`, `rank` and `sweep` with --force start anew",
                 path.display()
             )));
         }

@@ -61,7 +61,10 @@ pub fn rank(settings: &RankSettings, context: &Context<'_>) -> Result<Option<Ran
     let job = RankingJob { inputs, engines, top, threads, output: &folder, context };
     let ranking = job.complete(&output.share, output.force)?;
     match &ranking {
-        Some(_) => context.note(format!("wrote {}", folder.path().join(RANKING).display())),
+        Some(Ranking { seconds: Some(_), .. }) => {
+            context.note(format!("wrote {}", folder.path().join(RANKING).display()));
+        }
+        Some(_) => {}
         None => context.note(folder.shard_note(&output.share)),
     }
     Ok(ranking)
@@ -163,7 +166,7 @@ impl RankingJob<'_> {
         self.output.manifest()?;
         Err(RunError::usage(format!(
             "{}: tells of maps that were made from a ranking elsewhere, and there is none in {}; choose \
-             another --out; where results are computed, --force starts anew",
+             another --out; `run`, `rank` and `sweep` with --force start anew",
             maps.display(),
             ranking.display()
         )))

@@ -90,7 +90,7 @@ impl<'a> SweepMerge<'a> {
         if there.configuration.images_sha256 != stored.configuration.images_sha256 {
             return Err(RunError::usage(format!(
                 "{}: holds maps of other images: files of the same names have changed since; choose \
-                 another --out; where results are computed, --force starts anew",
+                 another --out; `run`, `rank` and `sweep` with --force start anew",
                 output.path().display()
             )));
         }

@@ -33,8 +33,13 @@ fn stop(child: Child, signal: &str) {
     assert!(sent.elapsed() < Duration::from_secs(4), "{:?}", sent.elapsed());
 }
 
+/// Starts the program. It would leave alone the signals that the tests themselves are to ignore, as
+/// a job in the background is.
 fn start(place: &Workplace, line: &str) -> Child {
-    place.command(line).stderr(Stdio::piped()).spawn().unwrap()
+    let program = place.command(line);
+    let mut command = Command::new("env");
+    command.arg("--default-signal").arg(program.get_program()).args(program.get_args());
+    command.current_dir(place.path("")).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 fn names(folder: &Path) -> Vec<String> {

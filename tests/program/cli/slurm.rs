@@ -174,13 +174,13 @@ fn mistakes_show_before_anything_is_written() {
         2,
         &[
             "images a unit (--top): 3 there; 2 here",
-            "--out; where results are computed, --force starts anew",
+            "--out; `run`, `rank` and `sweep` with --force start anew",
         ],
     );
     place.refuses(
         &format!("{SLURM} --out images"),
         2,
-        &["is not empty", "--out; where results are computed, --force replaces"],
+        &["is not empty", "--out; `run`, `rank` and `sweep` with --force replace"],
     );
     // Scripts that are there.
     place.succeeds(&format!("{SLURM} --out new"));
