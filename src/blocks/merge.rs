@@ -25,7 +25,7 @@ pub struct Incomplete {
     pub damaged: Vec<(String, Damage)>,
 }
 
-/// A block as [`read_whole`] found it: the record and the decoded payload, or the damage; `None`
+/// A block as `read_whole` found it: the record and the decoded payload, or the damage; `None`
 /// where no folder has it.
 pub type BlockRead<R, T> = Option<Result<(R, T), Damage>>;
 

@@ -125,7 +125,7 @@ impl Plot {
         for (layer, units) in &layers {
             let progress = Progress::new(context.observer.cancel_token());
             let total = plots.count(layer, units, &kinds);
-            let task = Task { label: layer.name(), counted: "pictures", total };
+            let task = Task { label: layer.name(), counted: "maps and images", total };
             let write = || plots.write(layer, units, &kinds, &folder, &progress);
             context.track(&task, &progress, || context.pool.install(write))?;
         }

@@ -74,19 +74,19 @@ impl std::fmt::Debug for Plots<'_> {
 }
 
 impl Plots<'_> {
-    /// Pictures that [`write`](Self::write) counts: maps that are measured, and images.
+    /// What [`write`](Self::write) counts: maps that are measured, and images.
     pub fn count(&self, layer: &LayerResults, units: &[usize], kinds: &[Kind]) -> u64 {
-        let maps = if is_measured(kinds) { units.len() } else { 0 };
+        let maps = usize::from(is_measured(kinds));
         let images = match self.images {
-            Some(_) if kinds.contains(&Kind::Pages) => self.examples * shown(layer, units).len(),
+            Some(_) if kinds.contains(&Kind::Pages) => self.examples,
             _ => 0,
         };
-        (Side::BOTH.len() * (maps + images)) as u64
+        (Side::BOTH.len() * (maps + images) * shown(layer, units).len()) as u64
     }
 
     /// Writes the files of a layer into `folder`, which is there; files of the same names are
     /// replaced. `units` are those to be shown; of those that were not swept it is told in the
-    /// table. `progress` counts pictures.
+    /// table. `progress` counts maps and images.
     ///
     /// # Errors
     /// Maps, rankings or images that cannot be read; files that cannot be written;
@@ -136,6 +136,7 @@ impl Plots<'_> {
         cells: &Cells,
         progress: &Progress<'_>,
     ) -> Result<Vec<[Measured; 2]>, PlotError> {
+        let swept = layer.swept();
         let measured = |unit: usize| -> Result<[Measured; 2], PlotError> {
             if progress.is_cancelled() {
                 return Err(PlotError::Stopped);
@@ -144,7 +145,9 @@ impl Plots<'_> {
                 Ok(measure(&layer.map(unit, side)?, cells, self.blurred))
             };
             let both = [of(Side::Top)?, of(Side::Bottom)?];
-            progress.advance(Side::BOTH.len() as u64);
+            if swept.binary_search(&unit).is_ok() {
+                progress.advance(Side::BOTH.len() as u64);
+            }
             Ok(both)
         };
         units.par_iter().map(|&unit| measured(unit)).collect()

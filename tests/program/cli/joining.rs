@@ -24,6 +24,9 @@ fn layers_and_units_join_those_that_are_there() {
     place.succeeds(&run("--layers conv1 --units 0-3 --out out"));
     place.succeeds(&run("--layers conv4 --out alone"));
     let before = maps(&place, "out", "conv1");
+    // Units that were not swept are not counted.
+    let messages = place.succeeds("plot out --only numbers --out plots");
+    assert!(messages.contains("conv1: 8 maps and images"), "{messages}");
     // A layer.
     place.succeeds(&run("--layers conv4 --out out"));
     same_trees(&maps(&place, "out", "conv1"), &before, "conv1 stays");
