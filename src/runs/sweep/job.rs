@@ -33,9 +33,15 @@ impl SweepRun<'_> {
         let stored = self.configuration(engines[0].name(), &sweeps, ranking, top)?;
         let (path, force) = (output.blocks(MAPS), self.settings.output.force);
         // Units and layers that are there already stay.
-        let units = if force { self.units.clone() } else { self.extended_units(&stored, &sweeps)? };
-        let sweeps = self.layers(&units, &draws, engine, &images, ranking, top)?;
-        let mut stored = self.configuration(engines[0].name(), &sweeps, ranking, top)?;
+        let more = if force { None } else { self.extended_units(&stored, &sweeps)? };
+        let (sweeps, mut stored) = match &more {
+            None => (sweeps, stored),
+            Some(units) => {
+                let sweeps = self.layers(units, &draws, engine, &images, ranking, top)?;
+                let stored = self.configuration(engines[0].name(), &sweeps, ranking, top)?;
+                (sweeps, stored)
+            }
+        };
         if force {
             self.context.start_anew(&path)?;
         } else {
@@ -89,7 +95,8 @@ impl SweepRun<'_> {
         Ok(())
     }
 
-    /// The units of each layer, with those whose maps are in the output folder already.
+    /// The units of each layer, with those whose maps are in the output folder already; `None`
+    /// where there are none but the layers' own.
     ///
     /// # Errors
     /// Maps of another sweep, or from another ranking.
@@ -97,10 +104,8 @@ impl SweepRun<'_> {
         &self,
         stored: &StoredSweep,
         sweeps: &[LayerSweep<'_>],
-    ) -> Result<Vec<Vec<usize>>, RunError> {
-        let Some(there) = SweepMerge::extended(&self.output, stored)? else {
-            return Ok(self.units.clone());
-        };
+    ) -> Result<Option<Vec<Vec<usize>>>, RunError> {
+        let Some(there) = SweepMerge::extended(&self.output, stored)? else { return Ok(None) };
         let mut extended = Vec::with_capacity(sweeps.len());
         for (sweep, layer) in sweeps.iter().zip(&stored.configuration.layers) {
             let mut units = sweep.units.to_vec();
@@ -124,7 +129,7 @@ impl SweepRun<'_> {
             }
             extended.push(units);
         }
-        Ok(extended)
+        Ok((extended != self.units).then_some(extended))
     }
 
     /// The sweeps of all layers.
@@ -179,7 +184,7 @@ impl SweepRun<'_> {
         self.announce(merge, layers)?;
         let mut left = Vec::with_capacity(layers.len());
         let mut mine_of_all = 0;
-        for (number, (layer, share)) in self.shares(layers).enumerate() {
+        for (number, (layer, share)) in self.shares(merge, layers).enumerate() {
             let (mine, _) = share.divide(&layer.names);
             mine_of_all += mine.len();
             left.push(self.pass(merge.folder, layer, &mine, Taken::Try, workers)?);
@@ -195,7 +200,7 @@ impl SweepRun<'_> {
             ));
         }
         if self.settings.output.share.rest == Rest::Help {
-            self.help(merge.folder, layers, workers)?;
+            self.help(merge, layers, workers)?;
         }
         let mut backoff = Backoff::new(&self.context);
         loop {
@@ -231,16 +236,19 @@ impl SweepRun<'_> {
         Ok(())
     }
 
-    /// The process's share of each layer: blocks are dealt over all layers, so that small layers
-    /// do not all go to the first shard.
+    /// The process's share of each layer: blocks are dealt over all layers of the sweep, finished or
+    /// not, so that all shards deal alike, and small layers do not all go to the first.
     fn shares<'a, 'b>(
         &self,
+        merge: &SweepMerge<'a>,
         layers: &'a [Layer<'b>],
     ) -> impl Iterator<Item = (&'a Layer<'b>, Share)> {
         let Share { shard, rest } = self.settings.output.share;
-        layers.iter().scan(0, move |blocks, layer| {
-            let share = Share { shard: shard.after(*blocks), rest };
-            *blocks += layer.names.len();
+        let mut blocks = 0;
+        merge.stored.configuration.layers.iter().filter_map(move |configured| {
+            let share = Share { shard: shard.after(blocks), rest };
+            blocks += configured.blocks().len();
+            let layer = layers.iter().find(|layer| layer.name == configured.layer)?;
             Some((layer, share))
         })
     }
@@ -248,18 +256,18 @@ impl SweepRun<'_> {
     /// Computes what nobody has begun of other shards. What others drop meanwhile is nobody's again.
     fn help(
         &self,
-        folder: &BlockFolder,
+        merge: &SweepMerge<'_>,
         layers: &[Layer<'_>],
         workers: &Workers<'_>,
     ) -> Result<(), RunError> {
         let mut helped = true;
         while helped {
             helped = false;
-            for (layer, share) in self.shares(layers) {
+            for (layer, share) in self.shares(merge, layers) {
                 let (_, others) = share.divide(&layer.names);
-                let free = folder.free(&others)?;
+                let free = merge.folder.free(&others)?;
                 if !free.is_empty() {
-                    self.pass(folder, layer, &free, Taken::Leave, workers)?;
+                    self.pass(merge.folder, layer, &free, Taken::Leave, workers)?;
                     helped = true;
                 }
             }

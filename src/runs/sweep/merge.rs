@@ -108,7 +108,7 @@ impl<'a> SweepMerge<'a> {
     pub fn other_ranking(output: &OutputFolder, layer: &str) -> RunError {
         RunError::usage(format!(
             "{}: holds maps of {layer} that were made from another ranking; choose another --out; \
-             where results are computed, --force starts anew",
+             `run`, `rank` and `sweep` with --force start anew",
             output.path().display()
         ))
     }

@@ -39,7 +39,9 @@ fn any_number_of_shards_gives_the_same_maps() {
         let out = format!("out-{shards}");
         for index in (1..=shards).rev() {
             let line = format!("{SWEEP} --block 1 --shard {index}/{shards} --out {out}");
+            let merged = place.path(&out).join("maps").exists();
             place.succeeds(&line);
+            assert_eq!(place.path(&out).join("maps").exists(), merged);
             assert_eq!(status(&place, &out)["stage"], "maps");
             if index > 1 {
                 let missing = place.run(&format!("merge {out}"));
@@ -63,6 +65,23 @@ fn any_number_of_shards_gives_the_same_maps() {
     place.refuses(&format!("{SWEEP} --shard 1/3 --force --out new"), 2, &["--shard", "--force"]);
     place.refuses("merge images", 1, &["images: holds no results of occlumap"]);
     place.refuses("status images", 1, &["images: holds no results of occlumap"]);
+}
+
+/// A layer that is put together before the last shard begins changes nobody's blocks.
+#[test]
+fn shards_deal_alike_whatever_is_finished_meanwhile() {
+    let place = swept();
+    // 8 blocks of conv1, 6 of conv4.
+    for index in 1..=14 {
+        place.succeeds(&format!("{SWEEP} --block 1 --shard {index}/14 --out out"));
+        let merged = place.run("merge out").status.code();
+        assert_eq!(merged, Some(i32::from(index < 14)), "{index}");
+        assert_eq!(place.path("out/maps/conv1_max.npy").exists(), index >= 8);
+    }
+    same_maps(&place, "out");
+    let sweep = SWEEP.replace(" --quiet", "");
+    let messages = place.succeeds(&format!("{sweep} --block 1 --shard 15/15 --out none"));
+    assert!(messages.contains("shard 15/15 has no block"), "{messages}");
 }
 
 #[test]
