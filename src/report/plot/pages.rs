@@ -93,7 +93,7 @@ impl Row<'_> {
         let size = record.occluder_size;
         title(figure, [MARGIN, MARGIN], self.sweep, self.layer, self.maps);
         let mut about = vec![format!(
-            "maps: mean over {} images; occluders of {size}×{size} pixels in steps of {}",
+            "maps: mean where occluders were, over {} images; occluders of {size}×{size} pixels in steps of {}",
             settings.top, record.occluder_stride
         )];
         if self.fits.iter().flatten().any(Option::is_some) {

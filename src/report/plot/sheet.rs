@@ -45,7 +45,7 @@ pub fn sheet(
         Side::Bottom => format!("the {top} images with the smallest responses"),
     };
     title(&mut figure, [MARGIN, MARGIN], sweep, layer, maps);
-    let about = format!("mean over {images} of each unit");
+    let about = format!("mean where occluders were, over {images}");
     quiet(&mut figure, [MARGIN, MARGIN + 18.0], Anchor::Start, 6.5, about);
     if map >= ROOM {
         let below = "below each map: the unit, and the map's peak".into();
