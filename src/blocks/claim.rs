@@ -172,14 +172,14 @@ impl Claims {
                     continue;
                 }
                 let look = || self.look(&path).map_err(FileError::read(&path));
-                let mut seen = look()?;
-                if seen == Seen::Alive {
-                    // Another process that looks at a dead one's lease holds its lock for a moment.
-                    std::thread::sleep(LOOK);
-                    seen = look()?;
-                }
-                match seen {
+                match look()? {
                     Seen::Alive => {
+                        // Another process that looks at a dead one's lease holds its lock for a
+                        // moment.
+                        std::thread::sleep(LOOK);
+                        if matches!(look()?, Seen::Dead | Seen::Released) {
+                            continue;
+                        }
                         let content = std::fs::read(&path).unwrap_or_default();
                         let first = content.split(|&byte| byte == b'\n').next();
                         let owner = serde_json::from_slice(first.unwrap_or_default());
@@ -251,8 +251,18 @@ impl Claims {
 
     /// Whether a claim's owner is alive.
     fn look(&self, path: &Path) -> io::Result<Seen> {
-        let mut file = match File::options().read(true).write(true).open(path) {
+        let mut options = File::options();
+        let mut file = match options.read(true).write(true).open(path) {
             Ok(file) => file,
+            // In a folder of another user.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+                ) =>
+            {
+                File::open(path)?
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Seen::Released),
             Err(error) => return Err(error),
         };
@@ -402,6 +412,25 @@ mod tests {
         }
         drop(claim);
         assert!(here.claim("a").unwrap().is_some());
+    }
+
+    #[test]
+    fn a_live_owner_elsewhere_is_told_by_its_beat() {
+        let folder = tempfile::tempdir().unwrap();
+        // Slower than the second look at what seems alive.
+        let slow = Patience { beat: 4 * LOOK, silence: 40 * LOOK };
+        let mut there = elsewhere(folder.path());
+        there.patience = slow;
+        let claim = there.claim("a").unwrap().unwrap();
+        let here = Claims::new(folder.path(), slow);
+        let wait = || -> Result<(), FileError> {
+            std::thread::sleep(LOOK);
+            Ok(())
+        };
+        let owner = here.live_owner(wait).unwrap().unwrap();
+        assert!(owner.starts_with(&format!("process {}", std::process::id())), "{owner}");
+        drop(claim);
+        assert_eq!(here.live_owner(wait).unwrap(), None);
     }
 
     #[test]

@@ -53,8 +53,9 @@ pub enum BlockError {
     },
     /// Another process works in the folder.
     #[error(
-        "{}: another process is at work here ({owner}); stop it first, or wait until it is done",
-        folder.display()
+        "{}: another process is at work here ({}); stop it first, or wait until it is done",
+        shown(folder),
+        escaped(owner)
     )]
     InUse {
         /// The folder.
@@ -66,7 +67,7 @@ pub enum BlockError {
     #[error(
         "{}: another process has started anew here (--force), with another configuration; choose \
          another --out",
-        folder.display()
+        shown(folder)
     )]
     Replaced {
         /// The folder.
@@ -76,7 +77,7 @@ pub enum BlockError {
     #[error(
         "{}: no thread can be started to work here: {error}; raise `ulimit -u`, or use fewer \
          --threads",
-        folder.display()
+        shown(folder)
     )]
     Threads {
         /// The folder.

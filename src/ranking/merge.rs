@@ -7,7 +7,7 @@ use super::{
     RankingRecord, block, digests,
 };
 use crate::blocks::{BlockFolder, Incomplete, Merged, read_whole};
-use crate::files::Digest;
+use crate::files::{Digest, FileError};
 
 /// Writes a ranking into `folder` from its blocks, each taken from the first of `sources` that has
 /// it whole. The layers of `there`, the ranking that the folder holds already, stay. Otherwise
@@ -73,7 +73,9 @@ fn check_images(
     digests: &[Digest],
 ) -> Result<(), RankingError> {
     let names = &configuration.images.names;
-    let known = digests::read(folder, names)?.unwrap_or_default();
+    let known = digests::read(folder, names)?.ok_or_else(|| {
+        FileError::content(&digests::path(folder), "is not there; rank again, with --force")
+    })?;
     match names.iter().zip(known.iter().zip(digests)).find(|(_, (known, now))| known != now) {
         None => Ok(()),
         Some((name, (known, now))) => Err(RankingError::MadeForOther {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::SweepRun;
 use crate::blocks::Block;
 use crate::engine::{Engine, Float64Engine, Prepared};
+use crate::geometry::LayerGeometry;
 use crate::maps::{BlockMaps, BlockRecord, BlockUnits, LayerConfiguration, VerificationRecord};
 use crate::progress::Progress;
 use crate::runs::context::DevicePools;
@@ -167,7 +168,7 @@ impl SweepRun<'_> {
                 let tolerance = self.compute.tolerance();
                 let found = Verification::of(&sweep, sample, plain, tolerance, progress)
                     .map_err(RunError::layer(&layer.name))?;
-                self.judge(layer, &found, "None is written")?;
+                self.judge((&layer.name, &sweep.geometry), &found, "None is written")?;
                 Some(VerificationRecord::from(&found))
             }
             None => None,
@@ -186,19 +187,19 @@ impl SweepRun<'_> {
     /// An error where a sample was not found again, and what has become of the maps.
     pub(super) fn judge(
         &self,
-        layer: &Layer<'_>,
+        (layer, geometry): (&str, &LayerGeometry),
         found: &Verification,
         outcome: &str,
     ) -> Result<(), RunError> {
         let Some((sampled, expected)) = &found.beyond else { return Ok(()) };
-        let (y, x) = layer.sweep.geometry.position(sampled.entry.position);
+        let (y, x) = geometry.position(sampled.entry.position);
         let occluder = sampled.occluder;
         Err(RunError::NotVerified(format!(
             "{}: unit {}, image {} ({}), position {y},{x}: the occluder of {} pixels at ({}, {}) \
              changes the response by {}, and in whole images by {expected}; that is not rounding \
              (tolerance {:.0e} of the map's largest difference, {}). Maps of this layer are not to \
              be trusted. {outcome}; please report this",
-            layer.name,
+            layer,
             sampled.unit,
             sampled.entry.image,
             self.inputs.images.names()[sampled.entry.image as usize],

@@ -73,6 +73,9 @@ impl SweepRun<'_> {
         }
         if !force && !SweepMerge::joined(output, &stored)?.is_empty() {
             folder.remove_if_empty();
+            // The memory of devices is for one sweep.
+            drop(workers);
+            drop(engines);
             return self.sweep(ranking, top);
         }
         self.keep_digests(ranking)?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::SweepRun;
-use super::blocks::{Layer, Workers};
+use super::blocks::Workers;
 use crate::files::Digest;
 use crate::maps::{Manifest, VerificationRecord};
 use crate::runs::RunError;
@@ -32,8 +32,9 @@ impl SweepRun<'_> {
             let Some(configured) = manifest.configuration.layer(&name) else { continue };
             let Some(record) = manifest.layers.get(&name) else { continue };
             let wanted = self.settings.verify.min(configured.presentations);
-            let verified = record.verified.as_ref().map_or(0, |verified| verified.presentations);
-            if verified >= wanted {
+            let enough =
+                |verified: &VerificationRecord| verified.passed && verified.presentations >= wanted;
+            if record.verified.as_ref().is_some_and(enough) {
                 continue;
             }
             for file in record.files.keys() {
@@ -47,7 +48,7 @@ impl SweepRun<'_> {
             };
             let found = workers.install(verify).map_err(RunError::layer(&name))?;
             self.record_verification(&name, &record.files, &found)?;
-            self.judge(&Layer::new(*sweep, configured)?, &found, "They stay where they are")?;
+            self.judge((&name, &sweep.geometry), &found, "They stay where they are")?;
             self.context.note(verified_note(&name, &VerificationRecord::from(&found)));
         }
         Ok(())
