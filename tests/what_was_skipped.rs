@@ -14,6 +14,10 @@ fn main() {
     if std::env::args().any(|argument| argument == "--list") {
         return;
     }
+    assert_eq!(summary(""), "no test was skipped");
+    let record = "one\tno nvcc\none\tno nvcc\nother\tno browser\n";
+    let told = "2 tests were skipped, and count as passed: 1: no browser; 1: no nvcc";
+    assert_eq!(summary(record), told);
     let Some(path) = skipped::record() else { return };
     // There is no file where nothing was skipped.
     println!("{}", summary(&fs::read_to_string(&path).unwrap_or_default()));

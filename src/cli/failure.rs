@@ -118,6 +118,14 @@ mod tests {
     }
 
     #[test]
+    fn a_cause_that_is_not_quoted_follows_a_colon() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("not done")]
+        struct Outer(#[source] std::io::Error);
+        assert_eq!(with_causes(&Outer(std::io::Error::other("disk full"))), "not done: disk full");
+    }
+
+    #[test]
     fn the_exit_code_is_a_function_of_the_kind() {
         let code = |kind| Failure::Error(kind, String::new()).exit_code();
         for kind in [ErrorKind::Input, ErrorKind::Output, ErrorKind::Device, ErrorKind::Internal] {

@@ -13,7 +13,7 @@ use super::{Fault, ImageError, Preprocessing, npy};
 use crate::files::{Digest, FileError, npy as npy_file, read_at_most};
 use crate::geometry::ImageSize;
 
-/// The largest file of an image that is read, in bytes; of a batch it is the largest image.
+/// The largest file of an image that is read, in bytes.
 const MOST_BYTES: u64 = 2 << 30;
 
 /// The most images that are supported.

@@ -15,7 +15,7 @@ use thiserror::Error;
 use crate::blocks::BlockError;
 use crate::engine::Extremes;
 use crate::error::{ErrorKind, HasKind};
-use crate::files::{FileError, escaped, shown};
+use crate::files::{Digest, FileError, escaped, shown};
 
 pub use best::Best;
 pub use configuration::{
@@ -117,6 +117,21 @@ impl UnitRanking {
 
 /// The ranking of one layer: an entry a unit.
 pub type LayerRanking = Vec<UnitRanking>;
+
+/// The SHA-256 of what of a layer's ranking is swept: the first `top` images of each of `units`, from
+/// either end, and where.
+pub fn swept_digest(ranking: &[UnitRanking], units: &[usize], top: usize) -> Digest {
+    let mut bytes = Vec::new();
+    for &unit in units {
+        for side in Side::BOTH {
+            for Entry { image, position, .. } in ranking[unit].side(side).iter().take(top) {
+                bytes.extend(image.to_le_bytes());
+                bytes.extend(position.to_le_bytes());
+            }
+        }
+    }
+    Digest::of(&bytes)
+}
 
 /// Collects the best `n` images of every unit of a layer; memory grows with units × `n`, not with
 /// the images seen.

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::common::{Golden, run_well, tree};
 use occlumap::error::{ErrorKind, HasKind};
@@ -39,7 +38,6 @@ struct Recorder {
     notes: Mutex<Vec<String>>,
     tasks: Mutex<Vec<String>>,
     cancel_after: Option<&'static str>,
-    seen: AtomicU64,
 }
 
 impl Observer for Recorder {
@@ -49,10 +47,6 @@ impl Observer for Recorder {
 
     fn note(&self, message: &str) {
         self.notes.lock().unwrap().push(message.into());
-    }
-
-    fn progress(&self, _: &Task<'_>, done: u64) {
-        self.seen.fetch_max(done, Ordering::Relaxed);
     }
 
     fn finished(&self, task: &Task<'_>, _: u64, seconds: Option<f64>) {

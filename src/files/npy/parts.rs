@@ -34,11 +34,11 @@ impl Parts {
         if header.shape.is_empty() {
             return Err(wrong("is a single number; expected an array".into()));
         }
-        let claimed = header.bytes() as u64 + start;
-        if claimed != found {
+        let (claimed, values) = (header.bytes() as u64, found.saturating_sub(start));
+        if claimed != values {
             return Err(wrong(format!(
-                "damaged or cut short: its header (shape {:?}) claims {claimed} bytes, and there \
-                 are {found}",
+                "damaged or cut short: its header (shape {:?}) claims {claimed} bytes of values, \
+                 and there are {values}",
                 header.shape
             )));
         }

@@ -39,11 +39,11 @@ pub struct Report<'a> {
     pub blurred: bool,
     /// Whether pages go into the folder however small they are.
     pub split: bool,
-    /// How maps are computed reproduce.
+    /// The command that computes a unit's maps again.
     pub reproduce: ReproduceCommand<'a>,
 }
 
-/// How maps are computed reproduce.
+/// The command that computes a unit's maps again.
 pub struct ReproduceCommand<'a> {
     /// The command for a unit of a layer: what stands before the unit's number, and what between
     /// that and its second place, the end of a name for the results.

@@ -159,7 +159,6 @@ impl OwnOverlay<'_> {
 }
 
 fn mixed(below: Rgb<u8>, above: [u8; 3], share: f64) -> Rgb<u8> {
-    let share = if share.is_finite() { share } else { 0.0 };
     Rgb([0, 1, 2].map(|channel| {
         let (below, above) = (f64::from(below.0[channel]), f64::from(above[channel]));
         (below * (1.0 - share) + above * share).round() as u8

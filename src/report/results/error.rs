@@ -6,7 +6,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::error::{ErrorKind, HasKind};
-use crate::files::{FileError, escaped, read_bytes, shown};
+use crate::files::{FileError, escaped, read_json_bytes, shown};
 use crate::geometry::GeometryError;
 use crate::images::ImageError;
 use crate::maps::Manifest;
@@ -86,7 +86,7 @@ pub(super) fn not_finished(folder: &Path) -> FileError {
 /// What a file is that is no manifest of finished maps.
 fn other_manifest(path: &Path, expected: &str) -> String {
     let (format, version) = (Manifest::FORMAT, Manifest::VERSION);
-    let read = read_bytes(path).ok();
+    let read = read_json_bytes(path).ok();
     let read: Option<Value> = read.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     match read.as_ref().map(|read| (&read["format"], read["version"].as_u64())) {
         Some((Value::String(found), Some(other)))

@@ -15,7 +15,10 @@ use crate::maps::{
     reliability_path,
 };
 use crate::network::{LayerId, Network};
-use crate::ranking::{Entry, Expected, LayerFiles, LayerRanking, Side};
+use crate::ranking::{Entry, Expected, LayerFiles, LayerRanking, Side, swept_digest};
+
+/// The largest value of a map: sums and squares of it are finite.
+const LARGEST: f64 = 1e100;
 
 /// The mean map of a unit over the images of one side.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +31,7 @@ pub enum UnitMap {
     Silent,
     /// At least one value is not zero.
     Values {
-        /// `[rf, rf]`; every value is finite.
+        /// `[rf, rf]`; no value is negative, or not finite.
         map: Array2<f64>,
         /// Where there were images and occluders: elsewhere the map's zeros mean nothing.
         coverage: MapCoverage,
@@ -160,7 +163,7 @@ impl LayerResults {
     ///
     /// # Errors
     /// A unit that the layer does not have; a file that cannot be read, whose SHA-256 is not the
-    /// manifest's, or that has values that are not finite for a unit that was swept.
+    /// manifest's, or that has values that no mean of differences has for a unit that was swept.
     pub fn map(&self, unit: usize, side: Side) -> Result<UnitMap, ResultsError> {
         let file = &self.maps[side as usize];
         self.check(side)?;
@@ -176,9 +179,10 @@ impl LayerResults {
             return Ok(UnitMap::Silent);
         }
         let wrong = |problem: String| FileError::content(file.path(), problem);
-        if let Some(place) = values.iter().position(|value| !value.is_finite()) {
+        if let Some(place) = values.iter().position(|value| !(0.0..=LARGEST).contains(value)) {
             let (y, x, value) = (place / self.rf(), place % self.rf(), values[place]);
-            let problem = format!("[{unit}, {y}, {x}] is {value}; expected a finite number");
+            let problem =
+                format!("[{unit}, {y}, {x}] is {value}; expected a number of 0 to {LARGEST:e}");
             return Err(wrong(problem).into());
         }
         let map = Array2::from_shape_vec((self.rf(), self.rf()), values)
@@ -223,6 +227,14 @@ impl LayerResults {
         for unit in &mut ranking {
             unit.top.truncate(self.settings.top);
             unit.bottom.truncate(self.settings.top);
+        }
+        let digest = swept_digest(&ranking, &self.swept(), self.settings.top);
+        if digest != self.configuration.ranking_sha256 {
+            let problem = format!(
+                "the maps of {} were made from another ranking; restore the files, or sweep again",
+                self.name
+            );
+            return Err(FileError::content(folder, problem).into());
         }
         Ok(Some(ranking))
     }

@@ -9,7 +9,7 @@ use crate::VERSION;
 use crate::engine::EngineName;
 use crate::files::Digest;
 use crate::maps::{LayerConfiguration, StoredSweep, SweepAbout, SweepConfiguration, units_a_block};
-use crate::ranking::{Entry, RankingError, Side, digests};
+use crate::ranking::{RankingError, Side, digests, swept_digest};
 use crate::runs::layout::BLOCKS;
 use crate::runs::{Ranking, RunError, Task};
 use crate::sweep::{LayerSweep, count_occluders};
@@ -62,7 +62,7 @@ impl SweepRun<'_> {
             occluder_stride,
             // This finds occluders that cannot be placed before the first presentation.
             presentations: sweep.extent()?.presentations,
-            ranking_sha256: ranking_digest(sweep),
+            ranking_sha256: swept_digest(sweep.ranking, sweep.units, sweep.top),
             block: self.settings.block.unwrap_or_else(|| units_a_block(most, rf, planes)),
         })
     }
@@ -107,20 +107,4 @@ impl SweepRun<'_> {
             || (0..images.len()).into_par_iter().map(read).collect::<Result<Vec<_>, _>>();
         Ok(context.track(&task, &progress, || context.pool.install(read_all))?.0)
     }
-}
-
-/// The SHA-256 of what of a ranking is swept: the images of each unit, and where.
-pub(super) fn ranking_digest(sweep: &LayerSweep<'_>) -> Digest {
-    let mut bytes = Vec::new();
-    for &unit in sweep.units {
-        for side in Side::BOTH {
-            for Entry { image, position, .. } in
-                sweep.ranking[unit].side(side).iter().take(sweep.top)
-            {
-                bytes.extend(image.to_le_bytes());
-                bytes.extend(position.to_le_bytes());
-            }
-        }
-    }
-    Digest::of(&bytes)
 }

@@ -5,14 +5,13 @@ use std::collections::BTreeSet;
 
 use super::SweepRun;
 use super::blocks::{Layer, Workers};
-use super::configuration::ranking_digest;
 use super::merge::SweepMerge;
 use crate::blocks::{BlockFolder, Merged, Taken};
 use crate::engine::Prepared;
 use crate::images::ImageFolder;
 use crate::maps::{LayerConfiguration, Manifest, StoredSweep};
 use crate::noise::Noise;
-use crate::ranking::LayerRanking;
+use crate::ranking::{LayerRanking, swept_digest};
 use crate::runs::layout::MAPS;
 use crate::runs::share::{Backoff, Share};
 use crate::runs::text::count;
@@ -114,10 +113,10 @@ impl SweepRun<'_> {
             let mut units = sweep.units.to_vec();
             if let Some(there) = there.configuration.layer(&layer.layer) {
                 let units_there = there.swept_units();
-                let same_units = LayerSweep { units: &units_there, ..*sweep };
                 let known = there.units == layer.units
                     && units_there.iter().all(|&unit| unit < layer.units);
-                if !known || ranking_digest(&same_units) != there.ranking_sha256 {
+                let digest = || swept_digest(sweep.ranking, &units_there, sweep.top);
+                if !known || digest() != there.ranking_sha256 {
                     return Err(SweepMerge::other_ranking(&self.output, &layer.layer));
                 }
                 units.extend(units_there);

@@ -128,6 +128,7 @@ fn sums_in_tables_are_those_of_the_maps_for_every_deposit_grid_and_subsampling()
         place.succeeds(&format!("{run} --quiet --out {out}"));
         place.succeeds(&format!("plot {out} --only numbers --quiet"));
         for layer in ["conv2", "conv4"] {
+            let mut checked = 0;
             let maps = ["max", "min"]
                 .map(|side| cube(floats(&place.path(format!("{out}/maps/{layer}_{side}.npy")))));
             for row in rows(&place, &format!("{out}/plots/{layer}.csv")) {
@@ -140,7 +141,9 @@ fn sums_in_tables_are_those_of_the_maps_for_every_deposit_grid_and_subsampling()
                 let mass = number(&row, "mass");
                 assert!((mass / sum - 1.0).abs() < 1e-6, "{options}: {mass} {sum} {row:?}");
                 assert!(number(&row, "peak") > 0.0 && number(&row, "centre_y") > 0.0);
+                checked += 1;
             }
+            assert!(checked > 0, "{options}: {layer}");
         }
     }
 }

@@ -37,7 +37,10 @@ fn layers_and_units_join_those_that_are_there() {
     let ranked: Value = json(&place.path("out/ranking/ranking.json"));
     assert_eq!(ranked["configuration"]["layers"].as_array().unwrap().len(), 2);
     // Units that are there, fewer, and more.
-    for (units, word) in [("1-2", "is complete already"), ("2-5", "conv1:")] {
+    for (units, word) in [
+        ("1-2", "is complete already"),
+        ("2-5", "conv1: the units that are there are computed again"),
+    ] {
         let messages =
             place.succeeds(&run(&format!("--layers conv1,conv4 --units {units} --out out")));
         assert!(messages.contains(word), "{units}: {messages}");
@@ -97,6 +100,70 @@ fn logs_and_hidden_files_do_not_keep_a_run_from_its_folder() {
     let status = place.run("status out");
     let text = String::from_utf8(status.stdout).unwrap();
     assert_eq!(text, "out: the ranking is complete; there are no maps\n");
+}
+
+#[test]
+fn all_images_do_where_more_are_asked_for() {
+    let place = Workplace::new();
+    place.succeeds(&format!("run {INPUTS} --layers conv1 --top 4 --every 9 --out four"));
+    for (command, out) in [("rank", "ranked"), ("run --every 9", "run")] {
+        let line = format!("{command} {INPUTS} --layers conv1 --top 1000000000000 --out {out}");
+        let messages = place.succeeds(&line);
+        assert!(messages.contains("and there are 4"), "{messages}");
+        let ranking = |out: &str| tree(&place.path(out).join("ranking"));
+        same_trees(&ranking(out), &ranking("four"), command);
+    }
+    same_trees(&maps(&place, "run", "conv1"), &maps(&place, "four", "conv1"), "maps");
+}
+
+#[test]
+fn files_that_are_passed_over_are_told() {
+    let place = Workplace::new();
+    place.write("images/notes.txt", "a note");
+    let messages = place.succeeds(&format!("rank {INPUTS} --top 2 --layers conv1 --out out"));
+    assert!(
+        messages.contains("passed over: 1 file") && messages.contains("notes.txt"),
+        "{messages}"
+    );
+}
+
+/// Opening a pipe to read waits for whoever writes.
+#[cfg(target_os = "linux")]
+#[test]
+fn pipes_are_no_inputs() {
+    let place = Workplace::new();
+    std::fs::create_dir(place.path("pipes")).unwrap();
+    place.copy("images/0.npy", "pipes/0.npy");
+    for pipe in ["pipe.npz", "pipe.json", "pipes/1.npy", "pipe.txt"] {
+        let made = std::process::Command::new("mkfifo").arg(place.path(pipe)).status().unwrap();
+        assert!(made.success());
+    }
+    for (input, pipe) in [
+        ("tiny.npz", "pipe.npz"),
+        ("model.json", "pipe.json"),
+        ("images", "pipes"),
+        ("images", "pipe.txt"),
+    ] {
+        let line = format!("rank {INPUTS} --top 2 --layers conv1 --out out").replace(input, pipe);
+        let mut command = std::process::Command::new("timeout");
+        let program = place.command(&line);
+        command.arg("20").arg(program.get_program()).args(program.get_args());
+        let output = command.current_dir(place.path("")).output().unwrap();
+        let messages = String::from_utf8(output.stderr).unwrap();
+        assert!(matches!(output.status.code(), Some(1 | 2)), "{pipe}: {messages}");
+        assert!(messages.contains("is a named pipe"), "{messages}");
+    }
+}
+
+/// As under a limit of processes, which does not hold for every user.
+#[test]
+fn threads_that_cannot_be_started_are_an_error() {
+    let place = Workplace::new();
+    let mut command = place.command(&format!("rank {INPUTS} --top 2 --layers conv1 --out out"));
+    let output = command.env("RUST_MIN_STACK", (1_u64 << 46).to_string()).output().unwrap();
+    let messages = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{messages}");
+    assert!(messages.contains("thread") && !messages.contains("panicked"), "{messages}");
 }
 
 #[test]

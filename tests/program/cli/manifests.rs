@@ -23,6 +23,24 @@ fn manifest(place: &Workplace) -> Value {
 }
 
 #[test]
+fn maps_are_shown_with_their_own_ranking_alone() {
+    let place = swept();
+    let name = "out/ranking/conv3.npy";
+    let mut ranking = place.read(name);
+    // The header ends with its line; then comes the index of unit 0's first image.
+    let first = ranking.iter().position(|&byte| byte == b'\n').unwrap() + 1;
+    ranking[first] ^= 1;
+    place.write(name, &ranking);
+    let words = ["out/ranking", "conv3 were made from another ranking"];
+    place.refuses("report out", 1, &words);
+    // What was drawn of conv1 before stays.
+    let plotted = place.run("plot out --out plots");
+    let messages = String::from_utf8(plotted.stderr).unwrap();
+    assert_eq!(plotted.status.code(), Some(1), "{messages}");
+    assert!(words.iter().all(|word| messages.contains(word)), "{messages}");
+}
+
+#[test]
 fn changed_files_are_named_with_both_digests_and_the_remedy() {
     let place = swept();
     for file in ["conv1_max.npy", "conv1_min_frames.npy", "conv1_max_reliability.npy"] {
@@ -37,7 +55,9 @@ fn changed_files_are_named_with_both_digests_and_the_remedy() {
         let words =
             [file, &found, expected.as_str().unwrap(), "was changed since the sweep", "restore"];
         place.refuses("report out", 1, &words);
-        let messages = String::from_utf8(place.run("plot out --out plots").stderr).unwrap();
+        let plotted = place.run("plot out --out plots");
+        assert_eq!(plotted.status.code(), Some(1));
+        let messages = String::from_utf8(plotted.stderr).unwrap();
         assert!(words.iter().all(|word| messages.contains(word)), "{messages}");
         place.refuses("status out --check", 1, &words);
         let read = Manifest::read(&place.path("out")).unwrap().unwrap();

@@ -1,5 +1,5 @@
 //! `occlumap report`: what it writes, what it says, and what it refuses. What the page shows and
-//! does is tested in a browser (`tests/browser/`).
+//! does is tested in a browser (`tests/program/browser/`).
 
 use serde_json::Value;
 

@@ -225,4 +225,5 @@ fn a_file_beyond_the_limit_is_an_error() {
     let messages = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{messages}");
     assert!(messages.contains("cannot be written: File too large"), "{messages}");
+    assert_eq!(messages.lines().last().unwrap().matches("out/").count(), 1, "{messages}");
 }

@@ -68,7 +68,7 @@ const PATIENCE: usize = 40;
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 pub enum NoFit {
     /// Not more cells than parameters.
-    #[error("{0} occluders are too few for 7 parameters")]
+    #[error("{0} cells with occluders are too few for 7 parameters")]
     TooFew(usize),
     /// No value differs from the others.
     #[error("the map is the same everywhere")]
