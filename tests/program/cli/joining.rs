@@ -144,7 +144,8 @@ fn pipes_are_no_inputs() {
         ("images", "pipes"),
         ("images", "pipe.txt"),
     ] {
-        let line = format!("rank {INPUTS} --top 2 --layers conv1 --out out").replace(input, pipe);
+        let line = format!("rank {INPUTS} --top 2 --layers conv1 --out out")
+            .replace(&format!(" {input}"), &format!(" {pipe}"));
         let mut command = std::process::Command::new("timeout");
         let program = place.command(&line);
         command.arg("20").arg(program.get_program()).args(program.get_args());
