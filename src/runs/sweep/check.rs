@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::SweepRun;
+use super::merge::SweepMerge;
 use crate::blocks::{BlockError, BlockFolder};
 use crate::engine::{Engine, EngineName, ReferenceEngine};
 use crate::maps::{StoredSweep, SweepAbout, SweepConfiguration};
@@ -33,8 +34,10 @@ impl SweepRun<'_> {
         if let Some(maps) = maps {
             // Layers and units may join those that are finished.
             if let Some((_, stored)) = &blocks {
+                let outlived = SweepMerge::is_outlived(&self.output, &maps, stored);
                 let (there, here) = (&stored.configuration, &here.configuration);
-                if here.layers.iter().any(|layer| there.layer(&layer.layer).is_none()) {
+                if !outlived && here.layers.iter().any(|layer| there.layer(&layer.layer).is_none())
+                {
                     let error = BlockError::between(&path, &names(there), &names(here));
                     return Ok(error.map_or(Ok(()), Err)?);
                 }

@@ -44,6 +44,7 @@ impl SweepRun<'_> {
         if force {
             self.context.start_anew(&path)?;
         } else {
+            SweepMerge::remove_outlived(output)?;
             stored.configuration.add_layers(&SweepMerge::joined(output, &stored)?);
             if SweepMerge::is_complete(output, &stored)? {
                 self.forget_digests();

@@ -136,6 +136,30 @@ impl<'a> SweepMerge<'a> {
             && manifest.layers.get(&layer.layer).is_some_and(there)
     }
 
+    /// Whether all maps of a folder of blocks are there: a process was killed, or is about, to remove
+    /// the blocks.
+    pub fn is_outlived(output: &OutputFolder, there: &Manifest, blocks: &StoredSweep) -> bool {
+        let mut layers = blocks.configuration.layers.iter();
+        layers.all(|layer| Self::has_maps(output, there, layer))
+    }
+
+    /// Removes blocks whose maps are all there.
+    ///
+    /// # Errors
+    /// Files that cannot be read or removed.
+    pub fn remove_outlived(output: &OutputFolder) -> Result<(), RunError> {
+        let found: Option<(BlockFolder, StoredSweep)> = BlockFolder::find(&output.blocks(MAPS))?;
+        let (Some((folder, stored)), Some(there)) = (found, output.manifest()?) else {
+            return Ok(());
+        };
+        if Self::is_outlived(output, &there, &stored)
+            && let Some(_lease) = folder.claim_merge()?
+        {
+            folder.remove()?;
+        }
+        Ok(())
+    }
+
     /// Puts those of the configuration's layers together that are not yet and `wanted`. When all
     /// of the configuration's are, the blocks are removed.
     pub fn layers(

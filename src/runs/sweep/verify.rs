@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use super::SweepRun;
 use super::blocks::Workers;
+use crate::blocks::{BlockError, BlockFolder};
 use crate::files::Digest;
-use crate::maps::{Manifest, VerificationRecord};
+use crate::maps::{Manifest, StoredSweep, VerificationRecord};
 use crate::runs::RunError;
 use crate::runs::layout::MAPS;
+use crate::runs::share::Backoff;
 use crate::runs::text::count;
 use crate::sweep::{LayerSweep, Verification};
 
@@ -62,6 +64,19 @@ impl SweepRun<'_> {
         files: &BTreeMap<String, Digest>,
         found: &Verification,
     ) -> Result<(), RunError> {
+        let found: Option<(BlockFolder, StoredSweep)> =
+            BlockFolder::find(&self.output.blocks(MAPS))?;
+        let mut backoff = Backoff::new(&self.context);
+        // Whoever joins layers meanwhile writes the manifest under this lease.
+        let _lease = loop {
+            match found.as_ref().map(|(folder, _)| folder.claim_merge()) {
+                None | Some(Err(BlockError::Gone { .. })) => break None,
+                Some(lease) => match lease? {
+                    None => backoff.wait()?,
+                    lease => break lease,
+                },
+            }
+        };
         let Some(mut manifest) = Manifest::read(self.output.path())? else { return Ok(()) };
         if let Some(record) = manifest.layers.get_mut(layer).filter(|there| there.files == *files) {
             record.verified = Some(found.into());

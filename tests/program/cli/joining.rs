@@ -56,6 +56,27 @@ fn layers_and_units_join_those_that_are_there() {
     place.succeeds("report out");
 }
 
+/// As a process leaves them that is killed when its maps are finished.
+#[test]
+fn blocks_that_are_left_of_finished_maps_are_in_no_ones_way() {
+    let place = Workplace::new();
+    let run = format!("run {INPUTS} --top 2 --block 4 --every 5 --out out");
+    place.succeeds(&format!("{run} --layers conv1 --shard 1/2"));
+    place.succeeds(&format!("{run} --layers conv1 --shard 2/2"));
+    let blocks = tree(&place.path("out/blocks"));
+    place.succeeds("merge out");
+    for (name, content) in blocks {
+        let name = format!("out/blocks/{}", name.display());
+        match content {
+            None => std::fs::create_dir_all(place.path(&name)).unwrap(),
+            Some(content) => place.write(&name, content),
+        }
+    }
+    place.succeeds(&format!("{run} --layers conv4"));
+    assert_eq!(manifest(&place, "out")["layers"].as_object().unwrap().len(), 2);
+    assert!(!place.path("out/blocks").exists());
+}
+
 #[test]
 fn maps_that_are_finished_are_verified() {
     let place = Workplace::new();
