@@ -64,12 +64,12 @@ impl SweepRun<'_> {
         files: &BTreeMap<String, Digest>,
         found: &Verification,
     ) -> Result<(), RunError> {
-        let found: Option<(BlockFolder, StoredSweep)> =
+        let blocks: Option<(BlockFolder, StoredSweep)> =
             BlockFolder::find(&self.output.blocks(MAPS))?;
         let mut backoff = Backoff::new(&self.context);
         // Whoever joins layers meanwhile writes the manifest under this lease.
         let _lease = loop {
-            match found.as_ref().map(|(folder, _)| folder.claim_merge()) {
+            match blocks.as_ref().map(|(folder, _)| folder.claim_merge()) {
                 None | Some(Err(BlockError::Gone { .. })) => break None,
                 Some(lease) => match lease? {
                     None => backoff.wait()?,
