@@ -14,8 +14,8 @@
 use ndarray::Array4;
 use serde_json::json;
 
-use crate::geometry::Projection;
-use crate::network::IMAGE_CHANNELS;
+use crate::geometry::{AxisProjection, SlidingWindow};
+use crate::network::RGB;
 use crate::report::Gaussian;
 
 const CONV1_KERNEL: usize = 15;
@@ -46,7 +46,7 @@ impl Profile {
 struct First {
     sign: f64,
     /// How much it sees of red, green and blue.
-    colour: [f64; IMAGE_CHANNELS],
+    colour: [f64; RGB],
     profile: Profile,
 }
 
@@ -67,9 +67,9 @@ const TILTED: Profile = Profile { offset: (-1.5, 2.0), widths: [2.2, 1.3], angle
 const ROUND: Profile = Profile { offset: (1.8, -0.8), widths: [1.8, 1.8], angle: 0.0 };
 const NARROW: Profile = Profile { offset: (0.8, -1.6), widths: [2.5, 1.0], angle: 120.0 };
 
-const WARM: [f64; IMAGE_CHANNELS] = [1.0, 0.8, 0.5];
-const GREEN: [f64; IMAGE_CHANNELS] = [0.6, 1.0, -0.7];
-const BLUE: [f64; IMAGE_CHANNELS] = [-0.5, 0.4, 1.0];
+const WARM: [f64; RGB] = [1.0, 0.8, 0.5];
+const GREEN: [f64; RGB] = [0.6, 1.0, -0.7];
+const BLUE: [f64; RGB] = [-0.5, 0.4, 1.0];
 
 const FIRST: [Option<First>; 6] = [
     Some(First { sign: 1.0, colour: WARM, profile: TILTED }),
@@ -112,7 +112,7 @@ pub fn description() -> String {
 /// The weights, by tensor name: `[units, channels, kernel, kernel]`. Each filter's squares sum to
 /// 1, but for the silent ones.
 pub fn weights() -> [(&'static str, Array4<f32>); 2] {
-    let shape = (FIRST.len(), IMAGE_CHANNELS, CONV1_KERNEL, CONV1_KERNEL);
+    let shape = (FIRST.len(), RGB, CONV1_KERNEL, CONV1_KERNEL);
     let conv1 = Array4::from_shape_fn(shape, |(unit, channel, y, x)| {
         FIRST[unit].as_ref().map_or(0.0, |First { sign, colour, profile }| {
             sign * colour[channel] * profile.in_kernel(CONV1_KERNEL).value(y as f64, x as f64)
@@ -161,9 +161,12 @@ pub fn truths() -> [Vec<Option<Gaussian>>; 2] {
 /// A position of the pooled map stands for any of [`POOL`]² neighbours, `CONV1_STRIDE` pixels
 /// apart: on average for their middle, which is the window's, with their variance.
 fn composed(first: &Profile, second: &Profile) -> Gaussian {
-    let pooled = Projection::IMAGE.through(CONV1_KERNEL, CONV1_STRIDE, 0).through(POOL, POOL, 0);
+    let window = |kernel, stride| SlidingWindow { kernel, stride, ..SlidingWindow::SINGLE };
+    let pooled = AxisProjection::IMAGE
+        .through(window(CONV1_KERNEL, CONV1_STRIDE))
+        .through(window(POOL, POOL));
     let step = pooled.step as f64;
-    let field = pooled.through(CONV2_KERNEL, 1, 0).size;
+    let field = pooled.through(window(CONV2_KERNEL, 1)).size;
     let pooling = (POOL.pow(2) as f64 - 1.0) / 12.0 * CONV1_STRIDE.pow(2) as f64;
     let (inner, outer) = (first.in_kernel(CONV1_KERNEL), second.in_kernel(CONV2_KERNEL));
     let middle = (field as f64 - 1.0) / 2.0;
@@ -192,7 +195,7 @@ mod tests {
             assert_eq!(format!("{}.weight", layer.name), name);
             let Convolution { out_channels, kernel, .. } = *convolution;
             let inputs = network.channels_of(layer.inputs[0]);
-            assert_eq!(tensor.shape(), [out_channels, inputs, kernel, kernel]);
+            assert_eq!(tensor.shape(), [out_channels, inputs, kernel.y, kernel.x]);
         }
         assert!(matches!(network.layers()[1].op, Op::Relu));
     }

@@ -9,7 +9,7 @@ use std::f64::consts::TAU;
 use ndarray::Array3;
 
 use crate::geometry::ImageSize;
-use crate::network::IMAGE_CHANNELS;
+use crate::network::RGB;
 use crate::noise::philox4x32_10;
 
 /// Images that [`crate::demo::write()`] makes.
@@ -43,7 +43,7 @@ pub fn image(index: usize, seed: u64) -> Array3<f32> {
         let words = philox4x32_10(counter, [seed as u32, (seed >> 32) as u32]);
         words.map(|word| f64::from(word) / 4_294_967_296.0)
     };
-    let shape = (IMAGE_CHANNELS, SIZE.height, SIZE.width);
+    let shape = (RGB, SIZE.height, SIZE.width);
     let mut image = Array3::from_shape_fn(shape, |(channel, y, x)| {
         let flat = channel * SIZE.area() + y * SIZE.width + x;
         GRAIN * (2.0 * words([(flat / 4) as u32, 0], Stream::Grain)[flat % 4] - 1.0)

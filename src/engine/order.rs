@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::Job;
-use super::plan::{Axis, PlanKey, Planner};
-use crate::geometry::Span;
+use super::plan::{PlanKey, Planner};
+use crate::geometry::{Axis, Span};
 
 /// Jobs on one image, and the positions that they look at.
 #[derive(Debug)]

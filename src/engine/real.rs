@@ -27,6 +27,10 @@ pub(super) trait Real:
     fn is_nan(self) -> bool;
     /// The nearest `f32`.
     fn rounded(self) -> f32;
+    /// The value in 64 bits.
+    fn wide(self) -> f64;
+    /// The nearest value of this type.
+    fn nearest(value: f64) -> Self;
 }
 
 impl Real for f32 {
@@ -48,6 +52,14 @@ impl Real for f32 {
     fn rounded(self) -> f32 {
         self
     }
+
+    fn wide(self) -> f64 {
+        self.into()
+    }
+
+    fn nearest(value: f64) -> Self {
+        value as Self
+    }
 }
 
 impl Real for f64 {
@@ -68,5 +80,13 @@ impl Real for f64 {
 
     fn rounded(self) -> f32 {
         self as f32
+    }
+
+    fn wide(self) -> f64 {
+        self
+    }
+
+    fn nearest(value: f64) -> Self {
+        value
     }
 }

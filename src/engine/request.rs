@@ -5,19 +5,11 @@ use thiserror::Error;
 
 use super::{EngineError, Job};
 use crate::geometry::{ImageSize, Occluder};
-use crate::network::{IMAGE_CHANNELS, LayerId, Network, Op};
+use crate::network::{LayerId, Network};
 
 /// A request that an engine cannot meet.
 #[derive(Debug, Error)]
 pub enum RequestError {
-    /// Units are the channels of convolutions.
-    #[error("layer `{layer}` is a {kind}; an engine is prepared for convolutions")]
-    NotConvolution {
-        /// The layer's name.
-        layer: String,
-        /// What the layer is.
-        kind: &'static str,
-    },
     /// The noise counter gives a coordinate 16 bits.
     #[error("images of {0}; a side can have {most} pixels at most", most = ImageSize::MAX_SIDE)]
     ImageTooLarge(ImageSize),
@@ -71,55 +63,49 @@ pub enum RequestError {
     },
 }
 
-/// Checks that an engine can be prepared for these layers and images.
-pub(super) fn check_layers(
-    network: &Network,
-    layers: &[LayerId],
-    image: ImageSize,
-) -> Result<(), EngineError> {
-    for &id in layers {
-        let layer = network.layer(id);
-        if !matches!(layer.op, Op::Conv(_)) {
-            let (name, kind) = (&layer.name, layer.op.kind());
-            return Err(RequestError::NotConvolution { layer: name.clone(), kind }.into());
-        }
-    }
+/// Checks that an engine can be prepared for these images.
+pub(super) fn check_size(image: ImageSize) -> Result<(), EngineError> {
     if image.height.max(image.width) > ImageSize::MAX_SIDE {
         return Err(RequestError::ImageTooLarge(image).into());
     }
     Ok(())
 }
 
-/// Checks the size of an image.
-pub(super) fn check_image(
-    image: &ArrayView3<'_, f32>,
-    prepared: ImageSize,
-) -> Result<(), EngineError> {
-    let ImageSize { height, width } = prepared;
-    let expected = [IMAGE_CHANNELS, height, width];
-    if image.shape() == expected {
-        return Ok(());
+/// The images that an engine was prepared for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PreparedImages {
+    pub channels: usize,
+    pub size: ImageSize,
+}
+
+impl PreparedImages {
+    /// Checks an image.
+    pub fn check(self, image: &ArrayView3<'_, f32>) -> Result<(), EngineError> {
+        let expected = [self.channels, self.size.height, self.size.width];
+        if image.shape() == expected {
+            return Ok(());
+        }
+        Err(RequestError::Image { found: image.shape().to_vec(), expected }.into())
     }
-    Err(RequestError::Image { found: image.shape().to_vec(), expected }.into())
+
+    /// Checks of each job its image, its unit and position against a layer of `units` units and
+    /// `output` positions, and its occluders against the image.
+    pub fn check_jobs(
+        self,
+        jobs: &[Job<'_>],
+        units: usize,
+        output: ImageSize,
+    ) -> Result<(), EngineError> {
+        jobs.iter().try_for_each(|job| {
+            self.check(&job.image)?;
+            check_job(job, units, output, self.size)
+        })
+    }
 }
 
 /// The error of a layer that an engine was not prepared for.
 pub(super) fn not_prepared(network: &Network, layer: LayerId) -> EngineError {
     RequestError::NotPrepared(network.short_name(layer)).into()
-}
-
-/// Checks of each job the size of its image, its unit and position against a layer of `units` units
-/// and `output` positions, and its occluders against the image.
-pub(super) fn check_jobs(
-    jobs: &[Job<'_>],
-    units: usize,
-    output: ImageSize,
-    image: ImageSize,
-) -> Result<(), EngineError> {
-    jobs.iter().try_for_each(|job| {
-        check_image(&job.image, image)?;
-        check_job(job, units, output, image)
-    })
 }
 
 fn check_job(

@@ -3,8 +3,11 @@
 
 use super::plan::Lineage;
 use super::{EngineError, RequestError};
-use crate::geometry::{ImageSize, Span};
-use crate::network::{Convolution, Filters, LayerId, LocalResponseNorm, Model, Op};
+use crate::geometry::{ImageSize, PerAxis, Span};
+use crate::network::{
+    AveragePool, ChannelNorm, ChannelShuffle, ChannelSlice, Convolution, Filters, Function,
+    LayerId, LocalResponseNorm, Model, Op,
+};
 
 /// What a node of the lineage computes: `P` are a convolution's filters and `U` those of single
 /// units, in the order in which the engine reads them.
@@ -24,13 +27,55 @@ pub(super) enum Step<P, U> {
     Pool {
         rectify: bool,
     },
+    /// The mean of a window of an input of this size.
+    Average(AveragePool, ImageSize),
+    /// A convolution of each channel by itself.
+    Depthwise(DepthwiseFilters),
     Normalise(LocalResponseNorm),
+    NormaliseChannels(ChannelNorm, Filters),
+    /// A factor and a shift for each channel.
+    Scale(Filters),
+    /// A slope for each channel where it is negative.
+    Slope(Vec<f32>),
+    Function(Function),
     /// Dropout.
     Same,
+    /// The input's channels in another order, or some of them: of each output channel the input's.
+    Select(Vec<usize>),
     Add,
+    Multiply,
     Concatenate,
     /// The target's own convolution, of which only single units are computed.
     Respond(U),
+}
+
+impl<P, U> Step<P, U> {
+    /// Whether a change is that of its input at the same positions, worked over in place.
+    pub const fn is_in_place(&self) -> bool {
+        matches!(
+            self,
+            Self::Relu { .. } | Self::Same | Self::Scale(_) | Self::Slope(_) | Self::Function(_)
+        )
+    }
+}
+
+/// The filters of a depthwise convolution.
+#[derive(Debug)]
+pub(super) struct DepthwiseFilters {
+    /// `[ky][kx][channel]`.
+    pub weight: Vec<f32>,
+    /// Of each channel, or empty.
+    pub bias: Vec<f32>,
+}
+
+impl DepthwiseFilters {
+    fn new(filters: &Filters, channels: usize) -> Self {
+        let taps = filters.weight.len() / channels;
+        let weight = (0..taps)
+            .flat_map(|tap| (0..channels).map(move |channel| filters.weight[channel * taps + tap]))
+            .collect();
+        Self { weight, bias: filters.bias.clone() }
+    }
 }
 
 /// A target of the engine.
@@ -45,21 +90,33 @@ pub(super) struct Target<P, U> {
     pub read_once: Vec<bool>,
 }
 
+/// How an engine reads a convolution's filters.
+pub(super) struct Packing<Pack, Units> {
+    /// Reorders those of a convolution.
+    pub convolution: Pack,
+    /// Reorders those of the target's units.
+    pub units: Units,
+    /// Whether depthwise convolutions are steps of their own.
+    pub depthwise: bool,
+}
+
 /// A convolution that leads to a target: its layer, its numbers, its filters and its input
 /// channels.
 pub(super) type Leading<'m> = (LayerId, &'m Convolution, &'m Filters, usize);
 
 impl<P, U> Target<P, U> {
-    /// A target; `pack` reorders the filters of a convolution, `units` those of the target's.
+    /// A target.
     ///
     /// # Errors
-    /// Images too small for one of the layers; what `pack` and `units` return.
+    /// Images too small for one of the layers; those of the packing.
     pub fn new(
         model: &Model,
         layer: LayerId,
         image: ImageSize,
-        mut pack: impl FnMut(Leading<'_>) -> Result<P, EngineError>,
-        mut units: impl FnMut(Leading<'_>) -> Result<U, EngineError>,
+        mut packing: Packing<
+            impl FnMut(Leading<'_>) -> Result<P, EngineError>,
+            impl FnMut(Leading<'_>) -> Result<U, EngineError>,
+        >,
     ) -> Result<Self, EngineError> {
         let network = model.network();
         let lineage = Lineage::new(network, layer, image)?;
@@ -75,36 +132,53 @@ impl<P, U> Target<P, U> {
             };
             let input = node.inputs[0];
             let channels = lineage.nodes()[input].channels;
-            steps.push(match &network.layer(id).op {
+            // A model has numbers for each of its layers that needs some.
+            let filters = || {
+                let name = || network.short_name(id);
+                model.filters(id).ok_or_else(|| EngineError::from(RequestError::NoFilters(name())))
+            };
+            let op = &network.layer(id).op;
+            // Where a change depends on more than the input's change, and where the original
+            // response is computed.
+            kept[place] |= matches!(op, Op::MaxPool(_)) || id == layer;
+            match op {
+                Op::Relu
+                | Op::Prelu
+                | Op::Pointwise(_)
+                | Op::LocalResponseNorm(_)
+                | Op::ChannelNorm(_) => kept[input] = true,
+                Op::Mul => node.inputs.iter().for_each(|&input| kept[input] = true),
+                _ => {}
+            }
+            steps.push(match op {
+                Op::Conv(conv) if id == layer => {
+                    (kept[place], kept[input]) = (false, true);
+                    Step::Respond((packing.units)((id, conv, filters()?, channels))?)
+                }
+                Op::Conv(conv) if packing.depthwise && conv.is_depthwise(channels) => {
+                    Step::Depthwise(DepthwiseFilters::new(filters()?, channels))
+                }
                 Op::Conv(conv) => {
-                    // A model has filters for each of its convolutions.
-                    let Some(filters) = model.filters(id) else {
-                        let name = network.short_name(id);
-                        return Err(RequestError::NoFilters(name).into());
-                    };
-                    let leading = (id, conv, filters, channels);
-                    if id == layer {
-                        // The original response is computed from the layer below.
-                        kept[input] = true;
-                        Step::Respond(units(leading)?)
-                    } else {
-                        Step::Convolve { packed: pack(leading)?, rectify: false }
-                    }
+                    let packed = (packing.convolution)((id, conv, filters()?, channels))?;
+                    Step::Convolve { packed, rectify: false }
                 }
-                Op::Relu => {
-                    kept[input] = true;
-                    Step::Relu { elsewhere: false }
-                }
-                Op::MaxPool(_) => {
-                    kept[place] = true;
-                    Step::Pool { rectify: false }
-                }
-                Op::LocalResponseNorm(norm) => {
-                    kept[input] = true;
-                    Step::Normalise(norm.clone())
-                }
+                Op::Relu => Step::Relu { elsewhere: false },
+                Op::Prelu => Step::Slope(filters()?.weight.clone()),
+                Op::Pointwise(function) => Step::Function(*function),
+                Op::MaxPool(_) => Step::Pool { rectify: false },
+                Op::AvgPool(pool) => Step::Average(pool.clone(), lineage.nodes()[input].size),
+                Op::LocalResponseNorm(norm) => Step::Normalise(norm.clone()),
+                Op::ChannelNorm(norm) => Step::NormaliseChannels(*norm, filters()?.clone()),
+                Op::BatchNorm(_) => Step::Scale(filters()?.clone()),
                 Op::Dropout => Step::Same,
+                &Op::Slice(ChannelSlice { start, end }) => Step::Select((start..end).collect()),
+                &Op::Shuffle(ChannelShuffle { groups }) => {
+                    let each = channels / groups;
+                    let from = |output: usize| output % groups * each + output / groups;
+                    Step::Select((0..channels).map(from).collect())
+                }
                 Op::Add => Step::Add,
+                Op::Mul => Step::Multiply,
                 Op::Concat => Step::Concatenate,
             });
         }
@@ -124,7 +198,7 @@ impl<P, U> Target<P, U> {
             let input = node.inputs[0];
             let joined = self.read_once[input] && matches!(self.steps[input], Step::Relu { .. });
             // A ReLU's own input is kept in any case.
-            if joined && self.lineage.shift(input, 0) == 0 {
+            if joined && self.lineage.shift(input, 0) == PerAxis::both(0) {
                 self.steps[input] = Step::Relu { elsewhere: true };
                 self.steps[place] = Step::Pool { rectify: true };
             } else {
@@ -152,7 +226,13 @@ impl<P, U> Target<P, U> {
         }
     }
 
-    /// The filters of the target's units.
+    /// How many nodes, from the first on, are computed for all of their channels: all but a target
+    /// of which only single units are.
+    pub fn computed(&self) -> usize {
+        self.steps.len() - usize::from(self.unit_filters().is_some())
+    }
+
+    /// The filters of the target's units, where it is a convolution.
     pub fn unit_filters(&self) -> Option<&U> {
         match self.steps.last() {
             Some(Step::Respond(filters)) => Some(filters),

@@ -2,6 +2,7 @@
 //!
 //! Coordinates are pixels of the image, `(y, x)`, `y` downward, from 0.
 
+mod axis;
 mod frame;
 mod grid;
 mod image_size;
@@ -13,13 +14,14 @@ mod span;
 use crate::error::{ErrorKind, HasKind};
 use thiserror::Error;
 
+pub use axis::{Axis, Padding, PerAxis};
 pub use frame::{Deposit, Frame, FrameRule};
 pub use grid::{GridRule, Lattice, Occluder, OccluderSize, OccluderStride, every_nth};
 pub use image_size::ImageSize;
 pub use pixel_box::PixelBox;
 pub use placement::{LayerGeometry, Placement};
-pub use receptive_field::{Projection, ReceptiveField};
-pub use span::{Slide, Span};
+pub use receptive_field::{AxisProjection, Projection, ReceptiveField};
+pub use span::{SlidingWindow, Span};
 
 /// What can be wrong with a geometry.
 #[derive(Debug, Error, PartialEq, Eq)]

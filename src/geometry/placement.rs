@@ -79,6 +79,7 @@ impl LayerGeometry {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geometry::AxisProjection;
 
     #[test]
     fn a_frame_tells_the_placement_under_either_rule() {
@@ -86,7 +87,11 @@ mod tests {
         for (size, image) in [(9, ImageSize::new(16, 13)), (21, ImageSize::new(16, 30))] {
             for frame in [FrameRule::Field, FrameRule::Reference] {
                 let geometry = LayerGeometry {
-                    projection: Projection { step: 2, offset: 1 - size as isize, size },
+                    projection: Projection::square(AxisProjection {
+                        step: 2,
+                        offset: 1 - size as isize,
+                        size,
+                    }),
                     output: ImageSize::new(19, 19),
                     image,
                     rule: GridRule::REFERENCE,

@@ -1,33 +1,33 @@
 //! From a position on a layer's output back to the pixels that can reach it.
 
-use super::{GeometryError, ImageSize, PixelBox};
+use super::{GeometryError, ImageSize, PerAxis, PixelBox, SlidingWindow};
 
-/// How a layer's positions project onto the image: position `p` of an axis sees the pixels
-/// `p * step + offset ..= p * step + offset + size - 1`, the same on both axes.
+/// How positions of one axis project onto the image: position `p` sees the pixels
+/// `p * step + offset ..= p * step + offset + size - 1`.
 ///
 /// This is the closed form of projecting back through every layer,
-/// `[lo * stride - padding, hi * stride - padding + kernel - 1]`.
+/// `[lo * stride - padding, hi * stride - padding + extent - 1]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Projection {
+pub struct AxisProjection {
     /// Pixels between the fields of neighbouring positions.
     pub step: usize,
     /// First pixel that position 0 sees; negative where it lies in the padding.
     pub offset: isize,
-    /// The RF's side length in pixels, `rf`.
+    /// Pixels of the field.
     pub size: usize,
 }
 
-impl Projection {
+impl AxisProjection {
     /// The image itself: each position sees one pixel.
     pub const IMAGE: Self = Self { step: 1, offset: 0, size: 1 };
 
-    /// The projection of a layer that slides a `kernel` with `stride` and `padding` over this one.
+    /// The projection of a layer that slides a window over this one.
     #[must_use]
-    pub const fn through(self, kernel: usize, stride: usize, padding: usize) -> Self {
+    pub const fn through(self, window: SlidingWindow) -> Self {
         Self {
-            step: self.step * stride,
-            offset: self.offset - (padding * self.step) as isize,
-            size: self.size + (kernel - 1) * self.step,
+            step: self.step * window.stride,
+            offset: self.offset - (window.padding * self.step) as isize,
+            size: self.size + (window.extent() - 1) * self.step,
         }
     }
 
@@ -40,13 +40,47 @@ impl Projection {
         let end = (self.offset + self.size as isize).max(other.offset + other.size as isize);
         Ok(Self { step: self.step, offset, size: (end - offset) as usize })
     }
+}
+
+/// How a layer's positions project onto the image.
+///
+/// Fields are squares. Where windows are not, the field is the square around the middle of what a
+/// position sees, its side the longer one: occluders in the rest change nothing, exactly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Projection {
+    /// Pixels between the fields of neighbouring positions.
+    pub step: PerAxis<usize>,
+    /// First row and column of position 0's field; negative where they lie in the padding.
+    pub offset: PerAxis<isize>,
+    /// The RF's side length in pixels, `rf`.
+    pub size: usize,
+}
+
+impl Projection {
+    /// The same projection on both axes.
+    pub const fn square(axis: AxisProjection) -> Self {
+        let AxisProjection { step, offset, size } = axis;
+        Self { step: PerAxis::both(step), offset: PerAxis::both(offset), size }
+    }
 
     /// The field of position `(y, x)`.
     pub const fn field(self, y: usize, x: usize) -> ReceptiveField {
         ReceptiveField {
-            y: (y * self.step) as isize + self.offset,
-            x: (x * self.step) as isize + self.offset,
+            y: (y * self.step.y) as isize + self.offset.y,
+            x: (x * self.step.x) as isize + self.offset.x,
             size: self.size,
+        }
+    }
+}
+
+impl From<PerAxis<AxisProjection>> for Projection {
+    fn from(axes: PerAxis<AxisProjection>) -> Self {
+        let size = axes.y.size.max(axes.x.size);
+        let offset = |axis: AxisProjection| axis.offset - ((size - axis.size) / 2) as isize;
+        Self {
+            step: PerAxis::new(axes.y.step, axes.x.step),
+            offset: PerAxis::new(offset(axes.y), offset(axes.x)),
+            size,
         }
     }
 }
@@ -79,17 +113,21 @@ impl ReceptiveField {
 mod tests {
     use super::*;
 
+    const fn window((kernel, stride, padding): (usize, usize, usize)) -> SlidingWindow {
+        SlidingWindow { kernel, stride, dilation: 1, padding }
+    }
+
     /// AlexNet's convolutions and poolings as (kernel, stride, padding).
     const ALEXNET: [(usize, usize, usize); 7] =
         [(11, 4, 2), (3, 2, 0), (5, 1, 2), (3, 2, 0), (3, 1, 1), (3, 1, 1), (3, 1, 1)];
 
     #[test]
     fn alexnet_has_its_known_fields() {
-        let mut projection = Projection::IMAGE;
+        let mut projection = AxisProjection::IMAGE;
         let sizes: Vec<usize> = ALEXNET
             .iter()
-            .map(|&(kernel, stride, padding)| {
-                projection = projection.through(kernel, stride, padding);
+            .map(|&layer| {
+                projection = projection.through(window(layer));
                 projection.size
             })
             .collect();
@@ -98,7 +136,9 @@ mod tests {
 
     #[test]
     fn the_closed_form_equals_projecting_back_layer_by_layer() {
-        let closed = ALEXNET.iter().fold(Projection::IMAGE, |p, &(k, s, pad)| p.through(k, s, pad));
+        let closed = ALEXNET
+            .iter()
+            .fold(AxisProjection::IMAGE, |projection, &layer| projection.through(window(layer)));
         for position in 0..13 {
             let (lo, hi) = ALEXNET.iter().rev().fold(
                 (position as isize, position as isize),
@@ -107,7 +147,7 @@ mod tests {
                     (lo * stride - padding, hi * stride - padding + kernel as isize - 1)
                 },
             );
-            let field = closed.field(position, 0);
+            let field = Projection::square(closed).field(position, 0);
             assert_eq!((field.y, field.y + field.size as isize - 1), (lo, hi));
         }
     }
@@ -129,10 +169,21 @@ mod tests {
 
     #[test]
     fn joined_branches_see_the_bounding_box() {
-        let narrow = Projection::IMAGE.through(1, 2, 0);
-        let wide = Projection::IMAGE.through(3, 2, 1);
-        assert_eq!(narrow.join(wide), Ok(Projection { step: 2, offset: -1, size: 3 }));
-        let other = Projection::IMAGE.through(3, 1, 1);
+        let narrow = AxisProjection::IMAGE.through(window((1, 2, 0)));
+        let wide = AxisProjection::IMAGE.through(window((3, 2, 1)));
+        assert_eq!(narrow.join(wide), Ok(AxisProjection { step: 2, offset: -1, size: 3 }));
+        let other = AxisProjection::IMAGE.through(window((3, 1, 1)));
         assert_eq!(narrow.join(other), Err(GeometryError::UnequalSteps(2, 1)));
+    }
+
+    #[test]
+    fn a_field_that_is_no_square_lies_in_the_middle_of_one() {
+        let tall = AxisProjection::IMAGE.through(window((7, 1, 3)));
+        let dilated = SlidingWindow { kernel: 3, stride: 2, dilation: 2, padding: 0 };
+        let wide = AxisProjection::IMAGE.through(dilated);
+        assert_eq!((tall.size, wide.size), (7, 5));
+        let projection = Projection::from(PerAxis::new(tall, wide));
+        assert_eq!(projection.field(0, 0), ReceptiveField { y: -3, x: -1, size: 7 });
+        assert_eq!(projection.field(2, 3), ReceptiveField { y: -1, x: 5, size: 7 });
     }
 }

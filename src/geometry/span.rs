@@ -66,49 +66,71 @@ impl Span {
     }
 }
 
-/// A window that slides over an axis: output `o` sees the inputs
-/// `o * stride - padding ..= o * stride - padding + kernel - 1`.
+/// A window that slides over an axis: tap `t` of output `o` sees the input
+/// `o * stride - padding + t * dilation`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Slide {
-    /// Inputs in the window.
+pub struct SlidingWindow {
+    /// Taps of the window.
     pub kernel: usize,
     /// Inputs between the windows of neighbouring outputs.
     pub stride: usize,
+    /// Inputs between neighbouring taps.
+    pub dilation: usize,
     /// How far the first window begins before the first input.
     pub padding: usize,
 }
 
-impl Slide {
+impl SlidingWindow {
     /// What works on each position by itself.
-    pub const SINGLE: Self = Self { kernel: 1, stride: 1, padding: 0 };
+    pub const SINGLE: Self = Self { kernel: 1, stride: 1, dilation: 1, padding: 0 };
+
+    /// Inputs from the first tap to the last.
+    pub const fn extent(self) -> usize {
+        (self.kernel - 1) * self.dilation + 1
+    }
 
     /// The first input that `output` sees; it may lie in the padding.
     pub const fn first_input(self, output: isize) -> isize {
         output * self.stride as isize - self.padding as isize
     }
 
-    /// The inputs, padding included, that some of `outputs` sees.
+    /// The inputs, padding included, from the first that some of `outputs` sees to the last.
     #[must_use]
     pub const fn inputs(self, outputs: Span) -> Span {
         if outputs.is_empty() {
             return outputs;
         }
         let last = self.first_input(outputs.end - 1);
-        Span::new(self.first_input(outputs.start), last + self.kernel as isize)
+        Span::new(self.first_input(outputs.start), last + self.extent() as isize)
     }
 
-    /// The outputs, also such as do not exist, that see some of `inputs`.
+    /// The outputs, also such as do not exist, whose windows reach some of `inputs`. Between the
+    /// taps of a dilated window there may be all of them.
     #[must_use]
     pub const fn outputs(self, inputs: Span) -> Span {
         if inputs.is_empty() {
             return inputs;
         }
         let (stride, padding) = (self.stride as isize, self.padding as isize);
-        // The smallest `o` with `first_input(o) + kernel > start`, the largest with
+        // The smallest `o` with `first_input(o) + extent > start`, the largest with
         // `first_input(o) < end`.
-        let before = inputs.start + padding - self.kernel as isize;
+        let before = inputs.start + padding - self.extent() as isize;
         let last = inputs.end - 1 + padding;
         Span::new(before.div_euclid(stride) + 1, last.div_euclid(stride) + 1)
+    }
+
+    /// The taps of a window whose first input is `first` that see some of `inputs`, as
+    /// `(first tap, number of taps)`; `(0, 0)` where there are none.
+    pub const fn taps(self, first: isize, inputs: Span) -> (usize, usize) {
+        let dilation = self.dilation as isize;
+        let (start, last) = (inputs.start - first, inputs.end - 1 - first);
+        if inputs.is_empty() || last < 0 {
+            return (0, 0);
+        }
+        let tap = if start <= 0 { 0 } else { (start + dilation - 1) / dilation };
+        let end = last / dilation + 1;
+        let end = if end < self.kernel as isize { end } else { self.kernel as isize };
+        if tap < end { (tap as usize, (end - tap) as usize) } else { (0, 0) }
     }
 }
 
@@ -132,24 +154,47 @@ mod tests {
     #[test]
     fn what_a_window_sees_and_what_sees_it_follow_from_its_definition() {
         for (kernel, stride, padding) in [(1, 1, 0), (3, 1, 1), (3, 2, 0), (2, 3, 1), (5, 4, 7)] {
-            let slide = Slide { kernel, stride, padding };
+            let window = SlidingWindow { kernel, stride, dilation: 1, padding };
             let sees = |output: isize, input: isize| {
-                (0..kernel as isize).any(|tap| slide.first_input(output) + tap == input)
+                (0..kernel as isize).any(|tap| window.first_input(output) + tap == input)
             };
             for (start, length) in [(-4, 1), (0, 1), (3, 2), (5, 7)] {
                 let span = Span::new(start, start + length);
                 let members = || span.start..span.end;
                 let outputs = (-40..40).filter(|&o| members().any(|input| sees(o, input)));
                 let found: Vec<isize> = outputs.collect();
-                let expected = slide.outputs(span);
+                let expected = window.outputs(span);
                 assert_eq!(found, (expected.start..expected.end).collect::<Vec<_>>());
-                let inputs = slide.inputs(span);
+                let inputs = window.inputs(span);
                 assert!(sees(span.start, inputs.start) && sees(span.end - 1, inputs.end - 1));
                 assert!(
                     (-90..90)
                         .all(|i| !members().any(|o| sees(o, i))
                             || inputs.covers(Span::new(i, i + 1)))
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn taps_of_dilated_windows_follow_from_their_definition() {
+        for (kernel, dilation) in [(1, 1), (3, 1), (3, 2), (2, 5), (4, 3)] {
+            let window = SlidingWindow { kernel, stride: 2, dilation, padding: 1 };
+            for (first, start, length) in (-9..9)
+                .flat_map(|first| (-3..4).map(move |start| (first, start)))
+                .flat_map(|(first, start)| (0..6).map(move |length| (first, start, length)))
+            {
+                let inputs = Span::new(start, start + length);
+                let seen = |tap: &usize| {
+                    let input = first + (tap * dilation) as isize;
+                    inputs.start <= input && input < inputs.end
+                };
+                let expected: Vec<usize> = (0..kernel).filter(seen).collect();
+                let (tap, taps) = window.taps(first, inputs);
+                assert_eq!((tap..tap + taps).collect::<Vec<_>>(), expected);
+                let output = Span::new(first, first + 1);
+                let outputs = window.outputs(window.inputs(output));
+                assert!(outputs.covers(output));
             }
         }
     }

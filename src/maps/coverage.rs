@@ -101,12 +101,12 @@ impl Coverage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::{GridRule, ImageSize, LayerGeometry, Projection};
+    use crate::geometry::{AxisProjection, GridRule, ImageSize, LayerGeometry, Projection};
 
     /// A layer whose RFs of 9 pixels, 2 apart, are cut at every border of an image of 16 × 13.
     fn geometry() -> LayerGeometry {
         LayerGeometry {
-            projection: Projection { step: 2, offset: -5, size: 9 },
+            projection: Projection::square(AxisProjection { step: 2, offset: -5, size: 9 }),
             output: ImageSize::new(9, 8),
             image: ImageSize::new(16, 13),
             rule: GridRule::REFERENCE,

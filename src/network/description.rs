@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{Input, Layer, LayerId, MAX_LAYERS, Network, NetworkError, Op};
+use super::{Input, Layer, LayerId, MAX_LAYERS, Network, NetworkError, Op, RGB};
 use crate::error::ParseError;
 use crate::files::{FileError, read_at_most};
 
@@ -24,7 +24,14 @@ pub(super) const IMAGE: &str = "image";
 #[serde(deny_unknown_fields)]
 struct Description {
     name: String,
+    /// Of the images.
+    #[serde(default = "rgb")]
+    channels: usize,
     layers: Vec<Map<String, Value>>,
+}
+
+const fn rgb() -> usize {
+    RGB
 }
 
 impl Network {
@@ -56,7 +63,7 @@ impl Network {
     /// # Errors
     /// Text that is no such description, and all of [`Network::new`].
     pub fn from_description(json: &[u8]) -> Result<Self, NetworkError> {
-        let Description { name, layers } =
+        let Description { name, channels, layers } =
             serde_json::from_slice(json).map_err(|error| not_described(&error))?;
         if layers.len() > MAX_LAYERS {
             let problem = format!("{} layers; at most {MAX_LAYERS} are read", layers.len());
@@ -69,7 +76,7 @@ impl Network {
             before.entry(layer.name.clone()).or_insert(LayerId(place));
             named.push(layer);
         }
-        Self::new(name, named)
+        Self::with_channels(name, channels, named)
     }
 
     /// The network as a model description (`docs/formats.md`), from which
@@ -93,7 +100,11 @@ impl Network {
             Value::Object(fields)
         };
         let layers: Value = self.layers().iter().enumerate().map(layer).collect();
-        serde_json::json!({ "name": self.name(), "layers": layers })
+        let mut description = serde_json::json!({ "name": self.name(), "layers": layers });
+        if self.image_channels() != RGB {
+            description["channels"] = self.image_channels().into();
+        }
+        description
     }
 }
 
@@ -140,12 +151,6 @@ fn layer(
             names.iter().map(|asked| find(asked)).collect::<Result<_, _>>()?
         }
     };
-    let more = fields.keys().find(|field| *field != "op").cloned();
-    let op = serde_json::from_value::<Op>(Value::Object(fields))
-        .map_err(|error| wrong(error.to_string()))?;
-    // Of the operations without numbers, serde takes any field.
-    if let (Op::Relu | Op::Dropout | Op::Add | Op::Concat, Some(more)) = (&op, more) {
-        return Err(wrong(format!("unknown field `{more}`: a {} has no numbers", op.kind())));
-    }
+    let op = Op::from_fields(&fields).map_err(|error| wrong(error.0))?;
     Ok(Layer { name, op, inputs })
 }

@@ -5,6 +5,7 @@ mod description;
 mod geometry;
 mod layer;
 mod model;
+mod op;
 mod presets;
 mod random;
 pub mod weights;
@@ -13,21 +14,31 @@ pub mod weights;
 mod tests;
 
 use std::collections::HashMap;
+use std::fmt;
 
 use serde::Serialize;
 use thiserror::Error;
 
 use crate::error::{ErrorKind, HasKind, ParseError};
 use crate::files::{Digest, escaped, needs_escaping};
-use crate::geometry::{GeometryError, ImageSize, Projection, Slide};
+use crate::geometry::{
+    Axis, AxisProjection, GeometryError, ImageSize, Padding, PerAxis, Projection,
+};
 
 pub use configuration::ModelConfiguration;
-pub use layer::{Convolution, Input, Layer, LocalResponseNorm, MAX_CHANNELS, MaxPool, Op};
+pub use layer::{Input, Layer};
 pub use model::{Filters, Model, ModelError};
+pub use op::{
+    AveragePool, BatchNorm, ChannelNorm, ChannelShuffle, ChannelSlice, Convolution, Function,
+    FunctionVisitor, LocalResponseNorm, MAX_CHANNELS, MaxPool, Op, TensorShape, Window,
+};
 pub use presets::PRESETS;
 
-/// Channels of an image, and so of every network's input.
-pub const IMAGE_CHANNELS: usize = 3;
+/// Channels of an image where a network does not say otherwise: red, green and blue.
+pub const RGB: usize = 3;
+
+/// The most channels that an image may have.
+pub const MAX_IMAGE_CHANNELS: usize = 1 << 10;
 
 /// The largest receptive field, and the largest step, in pixels: beyond any image.
 const LARGEST_FIELD: usize = 1 << 20;
@@ -90,7 +101,8 @@ pub enum NetworkError {
     /// Images too small for the network.
     #[error(
         "images of {image} are too small for layer `{layer}`: it gets {input} and its window of \
-         {kernel}×{kernel} (padding {padding}) does not fit; use larger images"
+         {}×{} (padding {padding}) does not fit; use larger images",
+        .kernel.y, .kernel.x
     )]
     NoRoom {
         /// The layer's name.
@@ -99,10 +111,10 @@ pub enum NetworkError {
         image: ImageSize,
         /// What the layer gets.
         input: ImageSize,
-        /// Its window.
-        kernel: usize,
+        /// Its window, from the first tap to the last.
+        kernel: PerAxis<usize>,
         /// Its padding.
-        padding: usize,
+        padding: PaddingText,
     },
 }
 
@@ -135,26 +147,45 @@ pub struct LayerId(pub usize);
 #[derive(Clone, Debug)]
 pub struct Network {
     name: String,
+    image_channels: usize,
     layers: Vec<Layer>,
     channels: Vec<usize>,
-    projections: Vec<Projection>,
+    projections: Vec<PerAxis<AxisProjection>>,
     by_name: HashMap<String, LayerId>,
     /// The convolutions, in order.
     convolutions: Vec<LayerId>,
 }
 
 impl Network {
-    /// A network of these layers, in an order in which each comes after its inputs.
+    /// A network of these layers on images of red, green and blue, in an order in which each layer
+    /// comes after its inputs.
     ///
     /// # Errors
     /// Names that are not unique, inputs that do not come before, numbers that do not work
     /// together, and what is not supported.
     pub fn new(name: impl Into<String>, layers: Vec<Layer>) -> Result<Self, NetworkError> {
+        Self::with_channels(name, RGB, layers)
+    }
+
+    /// As [`Network::new`], on images of `image_channels` channels.
+    ///
+    /// # Errors
+    /// As [`Network::new`]; no channels, or more than [`MAX_IMAGE_CHANNELS`].
+    pub fn with_channels(
+        name: impl Into<String>,
+        image_channels: usize,
+        layers: Vec<Layer>,
+    ) -> Result<Self, NetworkError> {
         let name = name.into();
         if let Some(problem) = name_problem(&name) {
             let name = name_start(&name);
             return Err(NetworkError::Description(ParseError(format!(
                 "network `{name}`: {problem}"
+            ))));
+        }
+        if !(1..=MAX_IMAGE_CHANNELS).contains(&image_channels) {
+            return Err(NetworkError::Description(ParseError(format!(
+                "{name}: images of {image_channels} channels; expected 1 to {MAX_IMAGE_CHANNELS}"
             ))));
         }
         if layers.len() > MAX_LAYERS {
@@ -163,6 +194,7 @@ impl Network {
         }
         let mut network = Self {
             name,
+            image_channels,
             layers: Vec::with_capacity(layers.len()),
             channels: Vec::with_capacity(layers.len()),
             projections: Vec::with_capacity(layers.len()),
@@ -222,21 +254,25 @@ impl Network {
             Ok(channels) => channels,
             Err(found) => return problem(found.0),
         };
-        let mut fields = layer.inputs.iter().map(|&input| match input {
-            Input::Image => Projection::IMAGE,
-            Input::Layer(LayerId(id)) => self.projections[id],
-        });
-        let first = fields.next().unwrap_or(Projection::IMAGE);
-        let joined = fields
-            .try_fold(first, Projection::join)
-            .map_err(|source| NetworkError::Geometry { layer: layer.name.clone(), source })?;
-        let Slide { kernel, stride, padding } = layer.op.window().slide;
-        let projection = joined.through(kernel, stride, padding);
+        let window = layer.op.window();
+        let along = |axis: Axis| {
+            let mut fields = layer.inputs.iter().map(|&input| match input {
+                Input::Image => AxisProjection::IMAGE,
+                Input::Layer(LayerId(id)) => self.projections[id].of(axis),
+            });
+            let first = fields.next().unwrap_or(AxisProjection::IMAGE);
+            let joined = fields.try_fold(first, AxisProjection::join);
+            joined.map(|joined| joined.through(window.axes.of(axis)))
+        };
+        let geometry = |source| NetworkError::Geometry { layer: layer.name.clone(), source };
+        let projection =
+            PerAxis { y: along(Axis::Y).map_err(geometry)?, x: along(Axis::X).map_err(geometry)? };
         // A layer's numbers are below 2^17, so as long as this holds, the next cannot overflow.
-        if projection.step.max(projection.size) > LARGEST_FIELD {
+        let too_large = |axis: &AxisProjection| axis.step.max(axis.size) > LARGEST_FIELD;
+        if let Some(axis) = [projection.y, projection.x].into_iter().find(too_large) {
             return problem(format!(
                 "its receptive field of {} pixels in steps of {} is larger than {LARGEST_FIELD}",
-                projection.size, projection.step
+                axis.size, axis.step
             ));
         }
         let id = LayerId(self.layers.len());
@@ -255,10 +291,15 @@ impl Network {
         &self.name
     }
 
-    /// The SHA-256 of the layers: their names, numbers and inputs.
+    /// The SHA-256 of the layers, their names, numbers and inputs, and of the images' channels,
+    /// unless those are red, green and blue.
     pub fn digest(&self) -> Digest {
         // Layers are plain data, which always serialises.
-        Digest::of(&serde_json::to_vec(&self.layers).unwrap_or_default())
+        let mut bytes = serde_json::to_vec(&self.layers).unwrap_or_default();
+        if self.image_channels != RGB {
+            bytes.extend(self.image_channels.to_string().bytes());
+        }
+        Digest::of(&bytes)
     }
 
     /// The layers in the order of computation.
@@ -279,14 +320,29 @@ impl Network {
     /// Channels of an input.
     pub fn channels_of(&self, input: Input) -> usize {
         match input {
-            Input::Image => IMAGE_CHANNELS,
+            Input::Image => self.image_channels,
             Input::Layer(id) => self.channels(id),
         }
     }
 
+    /// Channels of the images.
+    pub fn image_channels(&self) -> usize {
+        self.image_channels
+    }
+
     /// How a layer's positions project onto the image.
     pub fn projection(&self, id: LayerId) -> Projection {
+        self.projections[id.0].into()
+    }
+
+    /// How a layer's positions project onto each axis of the image, without being made a square.
+    pub fn axis_projections(&self, id: LayerId) -> PerAxis<AxisProjection> {
         self.projections[id.0]
+    }
+
+    /// Channels of a layer's first input.
+    pub fn input_channels(&self, id: LayerId) -> usize {
+        self.layer(id).inputs.first().map_or(self.image_channels, |&input| self.channels_of(input))
     }
 
     /// The convolutions, in order: `conv1`, `conv2`, …
@@ -378,9 +434,18 @@ impl Network {
                 layer: layer.name.clone(),
                 image,
                 input,
-                kernel: window.slide.kernel,
-                padding: window.slide.padding,
+                kernel: PerAxis::from_fn(|axis| window.axes.of(axis).extent()),
+                padding: PaddingText(window.padding()),
             })?;
+            if matches!(layer.op, Op::MaxPool(_)) && window.sees_only_padding(input, output) {
+                return Err(NetworkError::Layer {
+                    layer: layer.name.clone(),
+                    problem: format!(
+                        "on images of {image} it gets {input}, where some of its windows see \
+                         nothing but padding; use larger images"
+                    ),
+                });
+            }
             let channels = self.channels[sizes.len()];
             let values = channels.saturating_mul(output.height).saturating_mul(output.width);
             if values > LARGEST_OUTPUT {
@@ -404,11 +469,26 @@ impl Network {
     pub fn multiply_adds(&self, image: ImageSize, last: LayerId) -> Result<u64, NetworkError> {
         let sizes = self.sizes(image, last)?;
         let counts = self.convolutions().take_while(|&(id, _)| id <= last).map(|(id, conv)| {
-            let inputs = self.channels_of(self.layer(id).inputs[0]) / conv.groups;
+            let inputs = self.input_channels(id) / conv.groups;
             let positions = (sizes[id.0].area() * conv.out_channels) as u64;
-            positions.saturating_mul((inputs * conv.kernel * conv.kernel) as u64)
+            positions.saturating_mul((inputs * conv.taps()) as u64)
         });
         Ok(counts.fold(0, u64::saturating_add))
+    }
+}
+
+/// A padding in messages: one number where all sides are alike.
+#[derive(Clone, Copy, Debug)]
+pub struct PaddingText(pub Padding);
+
+impl fmt::Display for PaddingText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sides @ [first, ..] = self.0.sides();
+        if sides.iter().all(|&side| side == first) {
+            write!(f, "{first}")
+        } else {
+            write!(f, "{sides:?}")
+        }
     }
 }
 

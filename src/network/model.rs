@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::weights::{self, Tensor, WeightsError};
-use super::{LayerId, Network};
+use super::{LayerId, Network, Op, TensorShape};
 use crate::error::{ErrorKind, HasKind};
 use crate::files::{Digest, FileError, digest_of, shown};
 
@@ -54,7 +54,7 @@ pub enum ModelError {
     Filters {
         /// The network's name.
         network: String,
-        /// Values in weight and bias of each convolution that the network needs.
+        /// Values in weight and bias of each layer that needs some.
         expected: Vec<[usize; 2]>,
         /// Values in weight and bias of each that was given.
         found: Vec<[usize; 2]>,
@@ -67,16 +67,18 @@ impl HasKind for ModelError {
     }
 }
 
-/// The filters of one convolution.
+/// The numbers that one layer computes with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Filters {
-    /// `[out_channels, in_channels / groups, kernel, kernel]`, row-major.
+    /// Of a convolution `[out_channels, in_channels / groups, kernel, kernel]`, row-major; of any
+    /// other layer `[channels]`: slopes of negative values, a batch normalisation's factors, a layer
+    /// normalisation's weights.
     pub weight: Vec<f32>,
-    /// `[out_channels]`; empty where the convolution has no bias.
+    /// `[out_channels]`; empty where the layer has none.
     pub bias: Vec<f32>,
 }
 
-/// A network with the filters of its convolutions.
+/// A network with the filters of its convolutions, and the numbers of its other layers.
 #[derive(Clone, Debug)]
 pub struct Model {
     network: Network,
@@ -95,21 +97,22 @@ impl Model {
         let names: Vec<String> = shapes.iter().map(|(_, name, _)| name.clone()).collect();
         let mut tensors = weights::read(path, &names)?;
         let mut filters: BTreeMap<LayerId, Filters> = BTreeMap::new();
-        for (id, tensor, expected) in shapes {
-            let (path, network) = (path.to_owned(), network.name().to_owned());
+        let mut of_layer: Vec<Vec<f32>> = Vec::new();
+        for (place, (id, tensor, expected)) in shapes.iter().enumerate() {
+            let (path, name) = (path.to_owned(), network.name().to_owned());
+            let (tensor, expected) = (tensor.clone(), expected.clone());
             let Some(Tensor { shape: found, data }) = tensors.found.remove(&tensor) else {
-                return Err(ModelError::Missing { path, network, tensor, expected });
+                return Err(ModelError::Missing { path, network: name, tensor, expected });
             };
-            if found != expected {
-                return Err(ModelError::Misshapen { path, network, tensor, expected, found });
+            // A PReLU of one slope has it for all channels.
+            let one_slope = found == [1] && matches!(network.layer(*id).op, Op::Prelu);
+            if found != expected && !one_slope {
+                return Err(ModelError::Misshapen { path, network: name, tensor, expected, found });
             }
-            let filters = filters
-                .entry(id)
-                .or_insert_with(|| Filters { weight: Vec::new(), bias: Vec::new() });
-            if expected.len() == 1 {
-                filters.bias = data;
-            } else {
-                filters.weight = data;
+            of_layer.push(if one_slope { vec![data[0]; expected[0]] } else { data });
+            if shapes.get(place + 1).is_none_or(|(next, ..)| next != id) {
+                let tensors = std::mem::take(&mut of_layer);
+                filters.insert(*id, Filters::of_tensors(&network.layer(*id).op, tensors));
             }
         }
         Ok(Self { network, filters, digest: digest_of(path)?, ignored: tensors.ignored })
@@ -120,19 +123,13 @@ impl Model {
         self.filters.values().map(|filters| filters.weight.len() + filters.bias.len()).sum()
     }
 
-    /// A model of these filters, one for each convolution in order.
+    /// A model of these filters, one for each layer with parameters, in order
+    /// ([`Network::parameters`]).
     ///
     /// # Errors
     /// [`ModelError::Filters`]: not as many, or not as long, as the network needs.
     pub fn new(network: Network, filters: Vec<Filters>) -> Result<Self, ModelError> {
-        let expected: Vec<[usize; 2]> = network
-            .convolutions()
-            .map(|(id, conv)| {
-                let inputs = network.channels_of(network.layer(id).inputs[0]) / conv.groups;
-                let weight = conv.out_channels * inputs * conv.kernel * conv.kernel;
-                [weight, if conv.bias { conv.out_channels } else { 0 }]
-            })
-            .collect();
+        let (ids, expected): (Vec<LayerId>, Vec<[usize; 2]>) = network.parameters().unzip();
         let found: Vec<[usize; 2]> =
             filters.iter().map(|f| [f.weight.len(), f.bias.len()]).collect();
         if found != expected {
@@ -140,8 +137,7 @@ impl Model {
         }
         let bytes = filters.iter().flat_map(|filters| [&filters.weight, &filters.bias]).flatten();
         let bytes: Vec<u8> = bytes.flat_map(|value| value.to_le_bytes()).collect();
-        let ids = network.convolutions().map(|(id, _)| id);
-        let filters = ids.zip(filters).collect();
+        let filters = ids.into_iter().zip(filters).collect();
         Ok(Self { network, filters, digest: Digest::of(&bytes), ignored: Vec::new() })
     }
 
@@ -150,7 +146,7 @@ impl Model {
         &self.network
     }
 
-    /// The filters of a convolution; `None` for any other layer.
+    /// The filters of a convolution, or the numbers of another layer; `None` where it needs none.
     pub fn filters(&self, id: LayerId) -> Option<&Filters> {
         self.filters.get(&id)
     }
@@ -166,16 +162,48 @@ impl Model {
     }
 }
 
-/// Every tensor that the network needs: its convolution, its name and its shape.
+impl Filters {
+    /// From the tensors of a layer, in the order of [`Op::tensors`].
+    fn of_tensors(op: &Op, tensors: Vec<Vec<f32>>) -> Self {
+        if let Op::BatchNorm(norm) = op {
+            let channels = tensors[0].len();
+            let (ones, zeros) = (vec![1.0; channels], vec![0.0; channels]);
+            let of = |which: usize| &tensors[which];
+            let [weight, bias, mean, var] = if norm.affine {
+                [of(0), of(1), of(2), of(3)]
+            } else {
+                [&ones, &zeros, of(0), of(1)]
+            };
+            let (weight, bias) = (0..channels)
+                .map(|c| norm.factor_and_shift([weight[c], bias[c], mean[c], var[c]]).into())
+                .unzip();
+            return Self { weight, bias };
+        }
+        let mut tensors = tensors.into_iter();
+        let mut next = || tensors.next().unwrap_or_default();
+        Self { weight: next(), bias: next() }
+    }
+}
+
+impl Network {
+    /// The layers that compute with numbers of their own, in order, and how many weights and biases
+    /// each has.
+    pub fn parameters(&self) -> impl Iterator<Item = (LayerId, [usize; 2])> {
+        (0..self.layers().len()).map(LayerId).filter_map(|id| {
+            let parameters = self.layer(id).op.parameters(self.input_channels(id))?;
+            Some((id, parameters))
+        })
+    }
+}
+
+/// Every tensor that the network needs: its layer, its name and its shape; those of a layer next to
+/// each other.
 fn tensor_shapes(network: &Network) -> Vec<(LayerId, String, Vec<usize>)> {
     let mut shapes = Vec::new();
-    for (id, conv) in network.convolutions() {
+    for id in (0..network.layers().len()).map(LayerId) {
         let layer = network.layer(id);
-        let inputs = network.channels_of(layer.inputs[0]) / conv.groups;
-        let shape = vec![conv.out_channels, inputs, conv.kernel, conv.kernel];
-        shapes.push((id, format!("{}.weight", layer.name), shape));
-        if conv.bias {
-            shapes.push((id, format!("{}.bias", layer.name), vec![conv.out_channels]));
+        for TensorShape { name, shape } in layer.op.tensors(network.input_channels(id)) {
+            shapes.push((id, format!("{}.{name}", layer.name), shape));
         }
     }
     shapes

@@ -1,7 +1,7 @@
 //! Random weights: the work of an engine does not depend on values, as long as responses depend on
 //! the image.
 
-use super::{Filters, Model, ModelError, Network};
+use super::{Filters, Model, ModelError, Network, Op};
 use crate::noise::TorchStream;
 
 impl Model {
@@ -14,17 +14,19 @@ impl Model {
     pub fn random(network: Network, seed: u32) -> Result<Self, ModelError> {
         let mut stream = TorchStream::new(seed).map(|value| 2.0 * value - 1.0);
         let filters = network
-            .convolutions()
-            .map(|(id, conv)| {
-                let inputs = network.channels_of(network.layer(id).inputs[0]) / conv.groups;
-                let taps = inputs * conv.kernel * conv.kernel;
-                let width = (6.0 / taps as f32).sqrt();
-                let weight = stream.by_ref().take(conv.out_channels * taps);
-                let biases = if conv.bias { conv.out_channels } else { 0 };
-                Filters {
-                    weight: weight.map(|value| value * width).collect(),
-                    bias: vec![0.0; biases],
-                }
+            .parameters()
+            .map(|(id, [weights, biases])| {
+                let weight = match &network.layer(id).op {
+                    Op::Conv(_) => {
+                        let taps = weights / network.channels(id);
+                        let width = (6.0 / taps as f32).sqrt();
+                        stream.by_ref().take(weights).map(|value| value * width).collect()
+                    }
+                    Op::Prelu => vec![0.25; weights],
+                    // Normalisation leaves the spread as it is.
+                    _ => vec![1.0; weights],
+                };
+                Filters { weight, bias: vec![0.0; biases] }
             })
             .collect();
         Self::new(network, filters)

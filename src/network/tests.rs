@@ -69,7 +69,9 @@ fn images_without_room_are_refused_with_the_layer_that_has_none() {
 #[test]
 fn what_is_not_supported_is_an_error_that_names_the_layer() {
     for (field, message) in [
-        (r#""dilation": 2"#, "its dilation is 2; only 1 is supported"),
+        (r#""dilation": 0"#, "its dilation is 0; expected 1"),
+        (r#""dilation": 40000"#, "reaches over 80001 positions"),
+        (r#""stride": [1, 2, 3]"#, "a list of up to 2"),
         (r#""groups": 2"#, "its 2 groups do not divide its 3 input and 6 output channels"),
         (r#""groups": 0"#, "groups do not divide"),
         (r#""stride": 0"#, "its stride is 0; expected 1"),
@@ -83,7 +85,7 @@ fn what_is_not_supported_is_an_error_that_names_the_layer() {
         assert!(error.starts_with("layer `a`: ") && error.contains(message), "{error}");
     }
     for (layer, message) in [
-        (r#"{"name": "b", "op": "batch_norm"}"#, "unknown variant `batch_norm`"),
+        (r#"{"name": "b", "op": "relu", "eps": 1}"#, "a ReLU has no numbers"),
         (r#"{"name": "a", "op": "relu"}"#, "another layer has the same name"),
         (r#"{"name": "image", "op": "relu"}"#, "other than that of the image"),
         (
@@ -91,7 +93,13 @@ fn what_is_not_supported_is_an_error_that_names_the_layer() {
             "at most half",
         ),
         (r#"{"name": "b", "op": "max_pool", "kernel": 0, "stride": 2}"#, "its kernel is 0"),
-        (r#"{"name": "b", "op": "max_pool", "kernel": [3, 5], "stride": 2}"#, "invalid type"),
+        (r#"{"name": "b", "op": "max_pool", "kernel": "3", "stride": 2}"#, "invalid type"),
+        (r#"{"name": "b", "op": "attention"}"#, "unknown op `attention`; expected one of conv,"),
+        (r#"{"name": "b"}"#, "no `op`"),
+        (r#"{"name": "b", "op": "clip", "min": 2, "max": 1}"#, "clips to 2 to 1"),
+        (r#"{"name": "b", "op": "slice", "start": 2, "end": 7}"#, "channels 2 to 7 of 6"),
+        (r#"{"name": "b", "op": "shuffle", "groups": 4}"#, "4 groups do not divide its 6"),
+        (r#"{"name": "b", "op": "mul", "inputs": ["a"]}"#, "two inputs; found 1"),
         (
             r#"{"name": "b", "op": "local_response_norm", "size": 0}"#,
             "expected a size of at least 1",

@@ -9,7 +9,7 @@ use super::{ChosenLayers, ComputeSettings, Context, Method, RunError};
 use crate::VERSION;
 use crate::engine::{Engine, EngineError, EngineName, Prepared};
 use crate::geometry::{GridRule, ImageSize, LayerGeometry};
-use crate::network::{IMAGE_CHANNELS, LayerId, Model};
+use crate::network::{LayerId, Model};
 use crate::noise::TorchStream;
 use crate::sweep::{
     Occluders, Rankings, SweepError, Trial, calibrate, count_multiply_adds, count_occluders,
@@ -141,8 +141,9 @@ pub fn bench(settings: &BenchSettings, context: &Context<'_>) -> Result<BenchRep
     context.pool.install(|| {
         let model = Model::random(network, 0)?;
         let prepared = engine.prepare(&model, &layers, image)?;
-        let images: Vec<Array3<f32>> =
-            (0..IMAGES as u32).map(|seed| noise_image(image, seed)).collect();
+        let images: Vec<Array3<f32>> = (0..IMAGES as u32)
+            .map(|seed| noise_image(model.network().image_channels(), image, seed))
+            .collect();
         let ranking_rate = {
             let prepared = ranker.prepare(&model, &layers, image)?;
             let units: Vec<usize> =
@@ -281,9 +282,9 @@ fn ranking_rate(
 }
 
 /// An image of noise on [-1, 1).
-fn noise_image(size: ImageSize, seed: u32) -> Array3<f32> {
+fn noise_image(channels: usize, size: ImageSize, seed: u32) -> Array3<f32> {
     let mut pixels = TorchStream::new(seed).map(|value| 2.0 * value - 1.0);
-    Array3::from_shape_simple_fn((IMAGE_CHANNELS, size.height, size.width), || {
+    Array3::from_shape_simple_fn((channels, size.height, size.width), || {
         // The stream never ends.
         pixels.next().unwrap_or_default()
     })

@@ -7,9 +7,9 @@ use ndarray::Array3;
 use super::SweepError;
 use super::summed::Slots;
 use crate::engine::deposit::{Summation, SummedImage};
-use crate::engine::plan::{Axis, Lineage, Planner};
+use crate::engine::plan::{Lineage, Planner};
 use crate::engine::{Job, KernelWork, Prepared};
-use crate::geometry::{Deposit, GeometryError, LayerGeometry, Placement, Span};
+use crate::geometry::{Axis, Deposit, GeometryError, LayerGeometry, Placement, Span};
 use crate::images::ImageError;
 use crate::network::{LayerId, Network, NetworkError, Op};
 use crate::noise::{Noise, philox4x32_10};
@@ -113,7 +113,7 @@ pub fn count_multiply_adds(
         .filter(|(node, _)| node.has_taps)
         .map(|(node, groups)| {
             let inputs = lineage.nodes()[node.inputs[0]].channels / groups;
-            node.size.area() * node.channels * inputs * node.slide.kernel.pow(2)
+            node.size.area() * node.channels * inputs * node.window.y.kernel * node.window.x.kernel
         })
         .sum();
     let mean = |sum: u64| sum as f64 / presentations.max(1) as f64;

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::engine::Engine;
 use crate::geometry::ImageSize;
-use crate::network::{IMAGE_CHANNELS, LayerId, Model};
+use crate::network::{LayerId, Model};
 
 /// Too little memory for a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -74,9 +74,9 @@ impl MemoryShares {
         let on_devices = engines.iter().all(|engine| engine.has_kernels());
         let (buffers, original) =
             if on_devices { (0, 0) } else { (BYTES_A_THREAD + plain + original, original) };
-        let thread = buffers + READ_AHEAD * image_bytes(image);
+        let thread = buffers + READ_AHEAD * image_bytes(network.image_channels(), image);
         let fixed = BYTES_OF_THE_PROGRAM + weights + threads * thread;
-        let least = 16 * image_bytes(image) + original;
+        let least = 16 * image_bytes(network.image_channels(), image) + original;
         if total < fixed + least {
             return Err(TooLittleMemory { needed: fixed + least, found: total });
         }
@@ -97,17 +97,17 @@ impl MemoryShares {
         Self { fixed, activations, images, responses }
     }
 
-    /// How many images of a size may be held.
-    pub fn images_at_a_time(&self, image: ImageSize) -> usize {
-        (self.images / image_bytes(image)).max(1)
+    /// How many images of so many channels may be held.
+    pub fn images_at_a_time(&self, channels: usize, image: ImageSize) -> usize {
+        (self.images / image_bytes(channels, image)).max(1)
     }
 }
 
 /// Images that each thread reads ahead.
 const READ_AHEAD: usize = 3;
 
-fn image_bytes(ImageSize { height, width }: ImageSize) -> usize {
-    IMAGE_CHANNELS * height * width * size_of::<f32>()
+fn image_bytes(channels: usize, ImageSize { height, width }: ImageSize) -> usize {
+    channels * height * width * size_of::<f32>()
 }
 
 #[cfg(test)]
@@ -158,12 +158,12 @@ mod tests {
         let TooLittleMemory { needed, found } = of(1 << 20, 2).unwrap_err();
         assert_eq!(found, 1 << 20);
         assert!(of(needed - 1, 2).is_err());
-        assert!(of(needed, 2).unwrap().images_at_a_time(image) >= 1);
+        assert!(of(needed, 2).unwrap().images_at_a_time(3, image) >= 1);
         assert!(of(needed, 3).is_err());
         // On a GPU a batch is to have thousands of maps, each perhaps on an image of its own.
         let on_gpu = among(&[&OnDevice], 2 << 30, 16).unwrap();
         assert_eq!(on_gpu.activations, 0);
-        assert!(on_gpu.images_at_a_time(image) > 1_500);
+        assert!(on_gpu.images_at_a_time(3, image) > 1_500);
         // Verification is the processor's.
         assert_eq!(
             among(&[&CpuEngine::default()], 2 << 30, 2),

@@ -1,7 +1,9 @@
 //! Random networks of every layer kind, for property tests.
 
+use occlumap::geometry::{Padding, PerAxis};
 use occlumap::network::{
-    Convolution, Filters, Input, Layer, LayerId, LocalResponseNorm, MaxPool, Model, Network, Op,
+    AveragePool, BatchNorm, ChannelNorm, ChannelShuffle, ChannelSlice, Convolution, Filters,
+    Function, Input, Layer, LayerId, LocalResponseNorm, MaxPool, Model, Network, Op,
 };
 use occlumap::noise::TorchStream;
 use proptest::prelude::*;
@@ -11,14 +13,20 @@ use proptest::prelude::*;
 pub enum Block {
     /// One layer.
     Plain(Op),
-    /// A 3×3 convolution around which the input is added, or stacked.
+    /// A convolution of each channel by itself.
+    Depthwise(Convolution),
+    /// The first half of the channels.
+    Half,
+    /// Two groups of channels interleaved, where there are two.
+    Shuffle,
+    /// A 3×3 convolution around which the input is added, multiplied, or stacked.
     Branch {
         /// How.
         join: Op,
     },
 }
 
-/// Any piece.
+/// Any piece that every engine computes.
 pub fn block() -> impl Strategy<Value = Block> {
     let conv = (1_usize..4, 1_usize..6, 1_usize..4, 0_usize..3, any::<bool>()).prop_map(
         |(out, kernel, stride, padding, grouped)| {
@@ -29,7 +37,7 @@ pub fn block() -> impl Strategy<Value = Block> {
     );
     let pool = (1_usize..4, 1_usize..4, any::<bool>(), any::<bool>()).prop_map(
         |(kernel, stride, padded, ceil_mode)| {
-            let padding = if padded { kernel / 2 } else { 0 };
+            let padding = Padding::all(if padded { kernel / 2 } else { 0 });
             Block::Plain(Op::MaxPool(MaxPool {
                 padding,
                 ceil_mode,
@@ -49,8 +57,78 @@ pub fn block() -> impl Strategy<Value = Block> {
     ]
 }
 
-/// The network of some blocks, ended by a convolution; `None` where groups do not divide.
-pub fn network(blocks: &[Block], last: Convolution) -> Option<Network> {
+fn pair(values: std::ops::Range<usize>) -> impl Strategy<Value = PerAxis<usize>> {
+    (values.clone(), values).prop_map(|(y, x)| PerAxis::new(y, x))
+}
+
+/// A convolution whose window need be no square.
+pub fn any_convolution(units: usize) -> impl Strategy<Value = Convolution> {
+    let padding = (pair(0..3), pair(0..3)).prop_map(|(before, after)| Padding { before, after });
+    (1..=units, pair(1..5), pair(1..3), pair(1..3), padding, any::<bool>()).prop_map(
+        |(out_channels, kernel, stride, dilation, padding, bias)| Convolution {
+            out_channels,
+            kernel,
+            stride,
+            padding,
+            groups: 1,
+            dilation,
+            bias,
+        },
+    )
+}
+
+/// Any piece that engines on the CPU compute.
+pub fn any_block() -> impl Strategy<Value = Block> {
+    let half = |kernel: PerAxis<usize>, padded: bool| {
+        let half = |length: usize| if padded { length / 2 } else { 0 };
+        Padding::symmetric(PerAxis::new(half(kernel.y), half(kernel.x)))
+    };
+    let max = (pair(1..4), pair(1..3), pair(1..3), any::<[bool; 2]>()).prop_map(
+        move |(kernel, stride, dilation, [padded, ceil_mode])| {
+            let padding = half(kernel, padded);
+            Op::MaxPool(MaxPool { kernel, stride, padding, ceil_mode, dilation })
+        },
+    );
+    let average = (pair(1..4), pair(1..3), any::<[bool; 3]>()).prop_map(
+        move |(kernel, stride, [padded, ceil_mode, count_include_pad])| {
+            let padding = half(kernel, padded);
+            Op::AvgPool(AveragePool { kernel, stride, padding, ceil_mode, count_include_pad })
+        },
+    );
+    let function = prop_oneof![
+        Just(Function::LeakyRelu { negative_slope: 0.1 }),
+        Just(Function::Clip { min: Some(0.0), max: Some(1.5) }),
+        Just(Function::Sigmoid),
+        Just(Function::Tanh),
+        Just(Function::Silu),
+        Just(Function::HardSigmoid { alpha: 0.2, beta: 0.5 }),
+        Just(Function::HardSwish),
+        Just(Function::Elu { alpha: 0.7 }),
+        Just(Function::Selu),
+        Just(Function::Gelu { tanh: false }),
+        Just(Function::Gelu { tanh: true }),
+        Just(Function::Mish),
+    ];
+    prop_oneof![
+        4 => any_convolution(6).prop_map(|conv| Block::Plain(Op::Conv(conv))),
+        2 => any_convolution(1).prop_map(Block::Depthwise),
+        2 => max.prop_map(Block::Plain),
+        2 => average.prop_map(Block::Plain),
+        3 => function.prop_map(|function| Block::Plain(Op::Pointwise(function))),
+        1 => Just(Block::Plain(Op::Relu)),
+        1 => Just(Block::Plain(Op::Prelu)),
+        1 => Just(Block::Plain(Op::BatchNorm(BatchNorm { eps: 1e-5, affine: true }))),
+        1 => Just(Block::Plain(Op::ChannelNorm(ChannelNorm { eps: 1e-3 }))),
+        1 => Just(Block::Half),
+        1 => Just(Block::Shuffle),
+        2 => prop_oneof![Just(Op::Add), Just(Op::Mul), Just(Op::Concat)]
+            .prop_map(|join| Block::Branch { join }),
+    ]
+}
+
+/// The network of some blocks on images of so many channels, ended by `last`; `None` where they do not
+/// fit.
+pub fn network_on(image_channels: usize, blocks: &[Block], last: Op) -> Option<Network> {
     let mut layers: Vec<Layer> = Vec::new();
     let mut add = |op: Op, extra: Option<Input>| {
         let before = match layers.len() {
@@ -61,7 +139,7 @@ pub fn network(blocks: &[Block], last: Convolution) -> Option<Network> {
         layers.push(Layer { name: format!("layer{}", layers.len()), op, inputs });
         before
     };
-    let mut channels = 3;
+    let mut channels = image_channels;
     for block in blocks {
         match block {
             Block::Plain(op) => {
@@ -69,6 +147,19 @@ pub fn network(blocks: &[Block], last: Convolution) -> Option<Network> {
                     channels = conv.out_channels;
                 }
                 add(op.clone(), None);
+            }
+            Block::Depthwise(conv) => {
+                let depthwise =
+                    Convolution { out_channels: channels, groups: channels, ..conv.clone() };
+                add(Op::Conv(depthwise), None);
+            }
+            Block::Half => {
+                channels = channels.div_ceil(2);
+                add(Op::Slice(ChannelSlice { start: 0, end: channels }), None);
+            }
+            Block::Shuffle => {
+                let groups = if channels.is_multiple_of(2) { 2 } else { 1 };
+                add(Op::Shuffle(ChannelShuffle { groups }), None);
             }
             Block::Branch { join } => {
                 let before = add(Op::Conv(Convolution::new(channels, 3, 1, 1)), None);
@@ -79,28 +170,30 @@ pub fn network(blocks: &[Block], last: Convolution) -> Option<Network> {
             }
         }
     }
-    add(Op::Conv(last), None);
-    Network::new("random", layers).ok()
+    add(last, None);
+    Network::with_channels("random", image_channels, layers).ok()
 }
 
 /// Weights around `middle`, up to a half away from it, scaled so that responses neither vanish nor
 /// explode. Around 1 they are all positive: a ReLU stops nothing, and no two effects cancel.
 pub fn model(network: Network, middle: f32, seed: u32) -> Model {
     let mut stream = TorchStream::new(seed).map(|value| middle - 0.5 + value);
+    let mut numbers = |count: usize| stream.by_ref().take(count).collect::<Vec<f32>>();
     let filters = network
-        .convolutions()
-        .map(|(id, conv)| {
-            let inputs = network.channels_of(network.layer(id).inputs[0]) / conv.groups;
-            let taps = inputs * conv.kernel * conv.kernel;
-            // The sum of positive numbers grows with their number, of others with its root.
-            let scale = match middle {
-                0.0 => 3.0 / (taps as f32).sqrt(),
-                _ => 1.0 / taps as f32,
+        .parameters()
+        .map(|(id, [weights, biases])| {
+            let taps = match network.layer(id).op {
+                Op::Conv(_) => weights / network.channels(id),
+                _ => 1,
             };
-            Filters {
-                weight: stream.by_ref().take(conv.out_channels * taps).map(|v| v * scale).collect(),
-                bias: stream.by_ref().take(if conv.bias { conv.out_channels } else { 0 }).collect(),
-            }
+            // The sum of positive numbers grows with their number, of others with its root.
+            let scale = match (taps, middle) {
+                (1, _) => 1.5,
+                (taps, 0.0) => 3.0 / (taps as f32).sqrt(),
+                (taps, _) => 1.0 / taps as f32,
+            };
+            let weight = numbers(weights).into_iter().map(|value| value * scale).collect();
+            Filters { weight, bias: numbers(biases) }
         })
         .collect();
     Model::new(network, filters).expect("filters of the right shapes")

@@ -8,13 +8,13 @@ use occlumap::engine::{Engine, Float64Engine, Job, Presented};
 use occlumap::geometry::{
     GridRule, ImageSize, Lattice, LayerGeometry, Occluder, OccluderSize, OccluderStride, PixelBox,
 };
-use occlumap::network::{Convolution, LayerId, Model, Network};
+use occlumap::network::{Convolution, LayerId, Model, Network, Op};
 use occlumap::noise::{Noise, TorchStream};
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestCaseResult, TestRunner};
 
 use crate::common::Golden;
-use crate::common::networks::{Block, block, model, network};
+use crate::common::networks::{Block, any_block, any_convolution, block, model, network_on};
 
 /// How far an engine may be off.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +34,11 @@ const RESPONSE: f32 = 0.5;
 impl Tolerance {
     /// That of 32-bit arithmetic.
     pub const F32: Self = Self { of_largest: 1e-5, of_response: 2.0 * f32::EPSILON };
+
+    /// That of 32-bit arithmetic where functions are curved and branches are multiplied: each
+    /// difference is a slope at an activation that is rounded to 32 bits, and activations may be
+    /// several times as large as the response.
+    pub const F32_CURVED: Self = Self { of_response: 8.0 * f32::EPSILON, ..Self::F32 };
 
     /// The worst error of a map as a share of what is allowed, and where it is.
     fn worst(self, found: &Presented, plain: &Presented) -> (f32, usize) {
@@ -60,8 +65,14 @@ impl Tolerance {
 
 /// An image of noise.
 pub fn image(size: ImageSize, seed: u32) -> Array3<f32> {
-    let pixels = TorchStream::new(seed).map(|value| 2.0 * value - 1.0).take(3 * size.area());
-    Array3::from_shape_vec((3, size.height, size.width), pixels.collect()).expect("so many pixels")
+    image_of(3, size, seed)
+}
+
+/// An image of noise, of so many channels.
+pub fn image_of(channels: usize, ImageSize { height, width }: ImageSize, seed: u32) -> Array3<f32> {
+    let pixels = TorchStream::new(seed).map(|value| 2.0 * value - 1.0);
+    let pixels = pixels.take(channels * height * width).collect();
+    Array3::from_shape_vec((channels, height, width), pixels).expect("so many pixels")
 }
 
 /// Presents the jobs, all on images of one size.
@@ -85,8 +96,9 @@ pub fn present(
 /// A random network, and what to present to it.
 #[derive(Clone, Debug)]
 struct Problem {
+    channels: usize,
     blocks: Vec<Block>,
-    last: Convolution,
+    last: Op,
     image: ImageSize,
     /// Side length and stride of the occluders.
     occluders: (usize, usize),
@@ -96,16 +108,36 @@ struct Problem {
     seed: u32,
 }
 
+/// One that every engine has to solve.
 fn problem() -> impl Strategy<Value = Problem> {
-    let last = (1_usize..3, 1_usize..4, 1_usize..3, 0_usize..2)
-        .prop_map(|(out, kernel, stride, padding)| Convolution::new(out, kernel, stride, padding));
+    let last = (1_usize..3, 1_usize..4, 1_usize..3, 0_usize..2).prop_map(
+        |(out, kernel, stride, padding)| Op::Conv(Convolution::new(out, kernel, stride, padding)),
+    );
+    problem_of(Just(3), prop::collection::vec(block(), 0..6), last)
+}
+
+/// One that engines on the CPU have to solve: any operation, any target, any number of channels.
+fn any_problem() -> impl Strategy<Value = Problem> {
+    let last = any_block().prop_flat_map(|block| match block {
+        Block::Plain(op) => Just(op).boxed(),
+        _ => any_convolution(4).prop_map(Op::Conv).boxed(),
+    });
+    problem_of(1_usize..6, prop::collection::vec(any_block(), 0..7), last)
+}
+
+fn problem_of(
+    channels: impl Strategy<Value = usize>,
+    blocks: impl Strategy<Value = Vec<Block>>,
+    last: impl Strategy<Value = Op>,
+) -> impl Strategy<Value = Problem> {
     let noise = prop_oneof![
         Just(Noise::Philox { seed: 3, draw: 0 }),
         Just(Noise::Philox { seed: 1 << 40, draw: 7 }),
         Just(Noise::Torch { seed: 5 }),
     ];
     (
-        prop::collection::vec(block(), 0..6),
+        channels,
+        blocks,
         last,
         (5_usize..40, 5_usize..40),
         (1_usize..9, 1_usize..9),
@@ -113,34 +145,55 @@ fn problem() -> impl Strategy<Value = Problem> {
         noise,
         any::<u32>(),
     )
-        .prop_map(|(blocks, last, (height, width), occluders, places, noise, seed)| Problem {
-            blocks,
-            last,
-            image: ImageSize::new(height, width),
-            occluders,
-            places,
-            noise,
-            seed,
-        })
+        .prop_map(
+            |(channels, blocks, last, (height, width), occluders, places, noise, seed)| Problem {
+                channels,
+                blocks,
+                last,
+                image: ImageSize::new(height, width),
+                occluders,
+                places,
+                noise,
+                seed,
+            },
+        )
 }
 
 /// So many random networks give the plain engine's differences, and exactly 0 for an occluder that
 /// cannot reach the unit.
 pub fn random_networks_agree(engine: &dyn Engine, tolerance: Tolerance, cases: u32) {
-    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    agree(&problem(), engine, tolerance, cases);
+}
+
+/// As [`random_networks_agree`], with every operation, on images of any number of channels, up to any
+/// layer.
+pub fn any_random_networks_agree(engine: &dyn Engine, tolerance: Tolerance, cases: u32) {
+    agree(&any_problem(), engine, tolerance, cases);
+}
+
+fn agree(
+    problem: &impl Strategy<Value = Problem>,
+    engine: &dyn Engine,
+    tolerance: Tolerance,
+    cases: u32,
+) {
+    let config = ProptestConfig {
+        cases,
+        failure_persistence: None,
+        max_global_rejects: 10 * cases.max(100),
+        ..ProptestConfig::default()
+    };
     let agrees = |problem: Problem| problem.agrees(engine, tolerance);
-    TestRunner::new(config).run(&problem(), agrees).unwrap_or_else(|error| panic!("{error}"));
+    TestRunner::new(config).run(problem, agrees).unwrap_or_else(|error| panic!("{error}"));
 }
 
 impl Problem {
     fn agrees(&self, engine: &dyn Engine, tolerance: Tolerance) -> TestCaseResult {
         let reject = || TestCaseError::reject("no such network");
-        let network = network(&self.blocks, self.last.clone()).ok_or_else(reject)?;
-        let (layer, last) = network
-            .convolutions()
-            .last()
-            .map(|(id, conv)| (id, conv.clone()))
-            .ok_or_else(reject)?;
+        let network =
+            network_on(self.channels, &self.blocks, self.last.clone()).ok_or_else(reject)?;
+        let layer = LayerId(network.layers().len() - 1);
+        let units = network.channels(layer);
         let ImageSize { height, width } = self.image;
         let (size, step) = self.occluders;
         // Over the whole image: also occluders that cannot reach the unit.
@@ -153,14 +206,15 @@ impl Problem {
             LayerGeometry::new(&network, layer, self.image, rule, 1).map_err(|_| reject())?;
         let whole = PixelBox { y_min: 0, x_min: 0, y_max: height - 1, x_max: width - 1 };
         let occluders = rule.occluders(&whole, height.max(width), self.image).expect("a grid");
-        let images = [image(self.image, self.seed), image(self.image, self.seed.wrapping_add(1))];
+        let images =
+            [0, 1].map(|which| image_of(self.channels, self.image, self.seed.wrapping_add(which)));
         let at = |share: f64, length: usize| ((share * length as f64) as usize).min(length - 1);
         let places = self.places.iter().enumerate();
         let jobs: Vec<Job<'_>> = places
             .map(|(place, &(down, right, second))| Job {
                 image: images[usize::from(second)].view(),
                 image_index: u32::from(second),
-                unit: place % last.out_channels,
+                unit: place % units,
                 position: (at(down, geometry.output.height), at(right, geometry.output.width)),
                 occluders: &occluders,
                 noise: self.noise,
@@ -173,9 +227,11 @@ impl Problem {
             let (share, place) = tolerance.worst(found, plain);
             prop_assert!(
                 share <= 1.0,
-                "{job:?} occluder {place}: {share} of what is allowed, {} {}",
+                "{:?} occluder {place}: {share} of what is allowed, {} {}, largest {}",
+                job.position,
                 found.differences[place],
-                plain.differences[place]
+                plain.differences[place],
+                plain.differences.iter().fold(0.0_f32, |largest, d| largest.max(d.abs()))
             );
             let field = geometry.projection.field(job.position.0, job.position.1);
             let reached = field.clip(self.image);

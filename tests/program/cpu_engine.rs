@@ -14,6 +14,11 @@ fn random_networks_give_the_plain_engines_differences() {
 }
 
 #[test]
+fn any_random_networks_give_the_plain_engines_differences() {
+    suite::any_random_networks_agree(&CpuEngine::default(), Tolerance::F32_CURVED, 400);
+}
+
+#[test]
 fn the_presets_agree_at_every_border() {
     let agrees = |layer, size, every| {
         preset_agrees(&CpuEngine::default(), Tolerance::F32, layer, size, every);

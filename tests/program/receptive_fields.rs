@@ -10,7 +10,7 @@ use occlumap::network::{Convolution, LayerId, Network, Op};
 use occlumap::noise::Noise;
 use proptest::prelude::*;
 
-use crate::common::networks::{Block, block, model, network};
+use crate::common::networks::{Block, block, model, network_on};
 
 /// A perturbation so large that it wins every pooling window that it reaches.
 const PERTURBATION: f32 = 1e6;
@@ -79,7 +79,8 @@ proptest! {
         let normalised = blocks.iter().any(|block| {
             matches!(block, Block::Plain(Op::LocalResponseNorm(_)))
         });
-        let network = network(&blocks, Convolution::new(out, kernel, stride, padding));
+        let last = Op::Conv(Convolution::new(out, kernel, stride, padding));
+        let network = network_on(3, &blocks, last);
         prop_assume!(network.is_some());
         let network = network.unwrap();
         let (layer, _) = network.convolutions().last().unwrap();

@@ -2,14 +2,16 @@
 
 use ndarray::ArrayView3;
 
-use super::normalise::normalised;
+use super::depthwise::{Rectangle, Windows};
+use super::normalise::Normalisation;
+use super::pool::Seen;
 use super::product::{Block, Places, Product, TILE, short_blocks};
 use super::simd::Isa;
 use super::target::{Step, Target};
 use super::weights::Packed;
 use crate::engine::maximum::{larger, positive};
-use crate::engine::plan::Axis;
-use crate::geometry::{Slide, Span};
+use crate::geometry::{Axis, PerAxis, SlidingWindow, Span};
+use crate::network::Filters;
 
 /// Rows of a product whose sums stay in a core's first cache while parts are added.
 const ROWS: usize = 48;
@@ -63,23 +65,29 @@ impl Base {
         let (ys, xs) = (lineage.backward(Axis::Y, y), lineage.backward(Axis::X, x));
         let mut nodes: Vec<Activations> = Vec::with_capacity(ys.len());
         let mut scratch = Padded::default();
-        for (place, node) in lineage.nodes()[..lineage.target()].iter().enumerate() {
+        for (place, node) in lineage.nodes()[..target.computed()].iter().enumerate() {
             let (y, x) = (ys[place], xs[place]);
             let mut output = Activations::new(y, x, node.channels);
             let input = node.inputs.first().map(|&input| &nodes[input]);
             match (&target.steps[place], input) {
                 (Step::Convolve { packed, .. }, Some(input)) => {
-                    scratch.fill(
-                        input,
-                        (ys[node.inputs[0]], xs[node.inputs[0]]),
-                        node.slide,
-                        (y, x),
-                    );
-                    scratch.convolve(packed, node.slide, (y, x), isa, &mut output.values);
+                    let real = (ys[node.inputs[0]], xs[node.inputs[0]]);
+                    scratch.fill(input, real, node.window, (y, x));
+                    scratch.convolve(packed, node.window, (y, x), isa, &mut output.values);
                 }
                 (Step::Pool { .. }, Some(input)) => {
                     let real = (ys[node.inputs[0]], xs[node.inputs[0]]);
-                    pool(input, real, node.slide, (y, x), &mut output);
+                    pool(input, real, node.window, (y, x), &mut output);
+                }
+                (Step::Depthwise(_) | Step::Average(..), Some(input)) => {
+                    let padding = |axis: Axis| -(node.window.of(axis).padding as isize);
+                    let windows = Windows::of(target, place, PerAxis::from_fn(padding));
+                    let (channels, values) = (input.channels, &input.values[..]);
+                    let source = node.inputs[0];
+                    let input = Rectangle { y: ys[source], x: xs[source], channels, values };
+                    if let Some(windows) = windows {
+                        windows.originals(input, y, x, &mut output.values, isa);
+                    }
                 }
                 (step, _) => {
                     let inputs: Vec<&Activations> =
@@ -104,23 +112,28 @@ impl Base {
 
     /// The response of a unit of the target.
     pub fn response(&self, target: &Target, unit: usize, position: (usize, usize)) -> f32 {
-        let Some(filters) = target.unit_filters() else { return f32::NAN };
-        let node = &target.lineage.nodes()[target.lineage.target()];
+        let last = target.lineage.target();
+        let Some(filters) = target.unit_filters() else {
+            let (y, x) = (position.0 as isize, position.1 as isize);
+            return self.nodes[last].at(y, x)[unit];
+        };
+        let node = &target.lineage.nodes()[last];
         let input = node.inputs[0];
         let size = target.lineage.nodes()[input].size;
         let inside = |axis: Axis, position: usize| {
-            node.slide.inputs(Span::at(position)).intersect(Span::whole(axis.of(size)))
+            let window = node.window.of(axis);
+            let first = window.first_input(position as isize);
+            let (tap, taps) = window.taps(first, Span::whole(axis.of(size)));
+            (tap..tap + taps).map(move |tap| (tap, first + (tap * window.dilation) as isize))
         };
-        let (ys, xs) = (inside(Axis::Y, position.0), inside(Axis::X, position.1));
+        let rows = inside(Axis::Y, position.0);
         let (filter, first) = (filters.of(unit), filters.first_input(unit));
-        let corner = (
-            node.slide.first_input(position.0 as isize),
-            node.slide.first_input(position.1 as isize),
-        );
         // One sum a job: no need to save on its precision.
         let mut sum = f64::from(filters.bias(unit));
-        for (y, x) in (ys.start..ys.end).flat_map(|y| (xs.start..xs.end).map(move |x| (y, x))) {
-            let tap = (y - corner.0) as usize * node.slide.kernel + (x - corner.1) as usize;
+        for ((ky, y), (kx, x)) in
+            rows.flat_map(|row| inside(Axis::X, position.1).map(move |column| (row, column)))
+        {
+            let tap = ky * node.window.x.kernel + kx;
             let weights = &filter[tap * filters.inputs..][..filters.inputs];
             let values = &self.nodes[input].at(y, x)[first..];
             for (&weight, &value) in weights.iter().zip(values) {
@@ -152,11 +165,35 @@ fn one_position(
             }
         }
         Step::Same => output.copy_from_slice(input(0)),
-        Step::Normalise(norm) => {
+        Step::Normalise(norm) => normalise(Normalisation::Neighbours(norm), input(0), output),
+        Step::NormaliseChannels(norm, filters) => {
+            normalise(Normalisation::All(norm, filters), input(0), output);
+        }
+        Step::Scale(Filters { weight, bias }) => {
+            let numbers = weight.iter().zip(bias);
+            for ((output, value), (factor, shift)) in output.iter_mut().zip(input(0)).zip(numbers) {
+                *output = value * factor + shift;
+            }
+        }
+        Step::Slope(slopes) => {
+            for ((output, &value), slope) in output.iter_mut().zip(input(0)).zip(slopes) {
+                *output = if value < 0.0 { slope * value } else { value };
+            }
+        }
+        Step::Function(function) => {
+            for (output, &value) in output.iter_mut().zip(input(0)) {
+                *output = function.value(f64::from(value)) as f32;
+            }
+        }
+        Step::Select(from) => {
             let values = input(0);
-            let value = |channel: usize| f64::from(values[channel]);
-            for (channel, output) in output.iter_mut().enumerate() {
-                *output = normalised(norm, values.len(), channel, value) as f32;
+            for (output, &channel) in output.iter_mut().zip(from) {
+                *output = values[channel];
+            }
+        }
+        Step::Multiply => {
+            for ((output, a), b) in output.iter_mut().zip(input(0)).zip(input(1)) {
+                *output = a * b;
             }
         }
         Step::Add => {
@@ -177,7 +214,20 @@ fn one_position(
             }
         }
         // These look at more than one position, or are computed nowhere.
-        Step::Convolve { .. } | Step::Pool { .. } | Step::Respond(_) => {}
+        Step::Convolve { .. }
+        | Step::Pool { .. }
+        | Step::Average(..)
+        | Step::Depthwise(_)
+        | Step::Respond(_) => {}
+    }
+}
+
+fn normalise(norm: Normalisation<'_>, values: &[f32], output: &mut [f32]) {
+    let values: Vec<f64> = values.iter().map(|&value| f64::from(value)).collect();
+    let mut normalised = vec![0.0; values.len()];
+    norm.of(&values, &mut normalised);
+    for (output, value) in output.iter_mut().zip(normalised) {
+        *output = value as f32;
     }
 }
 
@@ -185,7 +235,7 @@ fn one_position(
 fn pool(
     input: &Activations,
     real: (Span, Span),
-    slide: Slide,
+    window: PerAxis<SlidingWindow>,
     (y, x): (Span, Span),
     output: &mut Activations,
 ) {
@@ -193,11 +243,9 @@ fn pool(
     for (y, x) in (y.start..y.end).flat_map(|y| (x.start..x.end).map(move |x| (y, x))) {
         let Some(largest) = outputs.next() else { return };
         largest.fill(f32::NEG_INFINITY);
-        let seen = |position, real| slide.inputs(Span::new(position, position + 1)).intersect(real);
-        let (rows, columns) = (seen(y, real.0), seen(x, real.1));
-        for (y, x) in
-            (rows.start..rows.end).flat_map(|y| (columns.start..columns.end).map(move |x| (y, x)))
-        {
+        let rows = Seen::new(window.y, y, -(window.y.padding as isize), real.0);
+        let columns = Seen::new(window.x, x, -(window.x.padding as isize), real.1);
+        for (y, x) in rows.positions().flat_map(|y| columns.positions().map(move |x| (y, x))) {
             for (largest, &value) in largest.iter_mut().zip(input.at(y, x)) {
                 *largest = larger(*largest, value);
             }
@@ -219,10 +267,10 @@ impl Padded {
         &mut self,
         input: &Activations,
         real: (Span, Span),
-        slide: Slide,
+        window: PerAxis<SlidingWindow>,
         (y, x): (Span, Span),
     ) {
-        let (rows, columns) = (slide.inputs(y), slide.inputs(x));
+        let (rows, columns) = (window.y.inputs(y), window.x.inputs(x));
         (self.width, self.channels) = (columns.len(), input.channels);
         self.values.clear();
         self.values.resize(rows.len() * columns.len() * input.channels, 0.0);
@@ -242,7 +290,7 @@ impl Padded {
     fn convolve(
         &self,
         packed: &Packed,
-        slide: Slide,
+        window: PerAxis<SlidingWindow>,
         (y, x): (Span, Span),
         isa: Isa,
         output: &mut [f32],
@@ -251,14 +299,15 @@ impl Padded {
             return;
         }
         let mut blocks: Vec<Block> = Vec::new();
-        let all = (0, packed.kernel);
-        packed.blocks(all, all, self.width, self.channels, &mut blocks);
+        let all = |axis: Axis| (0, packed.kernel.of(axis));
+        packed.blocks(all(Axis::Y), all(Axis::X), self.width, self.channels, &mut blocks);
         // How differences are rectified depends on these values: they should be as precise as can be.
         let blocks = short_blocks(&blocks);
         let channels = packed.groups * packed.outputs;
         let positions = || (0..y.len()).flat_map(|y| (0..x.len()).map(move |x| (y, x)));
         let rows: Vec<usize> = positions()
-            .map(|(y, x)| (y * slide.stride * self.width + x * slide.stride) * self.channels)
+            .map(|(y, x)| y * window.y.stride * self.width + x * window.x.stride)
+            .map(|position| position * self.channels)
             .collect();
         let places: Vec<usize> = (0..rows.len()).map(|place| place * channels).collect();
         let chunks = rows.chunks(ROWS).zip(places.chunks(ROWS));

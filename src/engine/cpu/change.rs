@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::base::Base;
 use super::target::Target;
 use crate::engine::plan::Plan;
-use crate::geometry::{Occluder, Span};
+use crate::geometry::{Axis, Occluder, Span};
 use crate::noise::Patches;
 
 /// One presentation of a batch that shares a plan.
@@ -38,7 +38,8 @@ impl<'a> Presentation<'a> {
         count: usize,
     ) -> &'a [f32] {
         let origin = &target.lineage.nodes()[node];
-        let (top, left) = (origin.origin(self.position.0), origin.origin(self.position.1));
+        let top = origin.origin(Axis::Y, self.position.0);
+        let left = origin.origin(Axis::X, self.position.1);
         self.base.node(node).row(y + top, x + left, count)
     }
 }

@@ -2,7 +2,9 @@
 
 use super::change::{Batch, Changes};
 use super::convolve::{self, Convolution};
-use super::normalise::normalise;
+use super::depthwise::SumChanges;
+use super::function::{FunctionChange, change_slopes, multiply, scale_changes, select};
+use super::normalise::{Normalisation, normalise};
 use super::occlude::Occlude;
 use super::pointwise::{Relu, add};
 use super::pool::Pool;
@@ -33,7 +35,7 @@ pub(super) fn present(
     let last = target.lineage.target();
     let Scratch { changes, patch, convolve } = scratch;
     changes.resize_with(nodes.len().max(changes.len()), Changes::default);
-    for (place, node) in nodes[..last].iter().enumerate() {
+    for (place, node) in nodes[..target.computed()].iter().enumerate() {
         let from = node.inputs.first().copied().unwrap_or_default();
         let mut output = std::mem::take(&mut changes[place]);
         match &target.steps[place] {
@@ -42,7 +44,7 @@ pub(super) fn present(
                 let convolution = Convolution { target, node: place, packed, rectify, isa };
                 convolution.run(batches, &changes[from], &mut output, convolve);
             }
-            Step::Relu { .. } | Step::Same if target.read_once[from] => {
+            step if step.is_in_place() && target.read_once[from] => {
                 // The window is the input's: nobody else reads more of it.
                 std::mem::swap(&mut output, &mut changes[from]);
             }
@@ -61,6 +63,11 @@ pub(super) fn present(
             Some(filters) if !plan.is_empty() => {
                 let input = changes[nodes[last].inputs[0]].of(which);
                 differences.extend(isa.run(Respond { plan, filters, batch, input }));
+            }
+            None if !plan.is_empty() => {
+                let change = changes[last].of(which);
+                let values = change.values.chunks_exact(change.each());
+                differences.extend(values.zip(batch).map(|(values, one)| values[one.unit]));
             }
             _ => differences.extend(batch.iter().map(|_| 0.0)),
         }
@@ -88,21 +95,47 @@ fn step(
         }
         Step::Normalise(norm) => {
             let (input, output) = (changes[from].of(which), output.of_mut(which));
-            normalise(target, place, norm, batch, input, output);
+            normalise(target, place, Normalisation::Neighbours(norm), batch, input, output);
         }
-        step @ (Step::Relu { .. } | Step::Same) => {
+        Step::NormaliseChannels(norm, filters) => {
+            let (input, output) = (changes[from].of(which), output.of_mut(which));
+            normalise(target, place, Normalisation::All(norm, filters), batch, input, output);
+        }
+        Step::Average(..) | Step::Depthwise(_) => {
+            let (input, output) = (changes[from].of(which), output.of_mut(which));
+            isa.run(SumChanges { target, node: place, batch, input, output });
+        }
+        Step::Select(channels) => {
+            let shift = target.lineage.shift(place, 0);
+            select(channels, shift, changes[from].of(which), output.of_mut(which));
+        }
+        Step::Multiply => {
+            let inputs = &target.lineage.nodes()[place].inputs;
+            let inputs = [changes[inputs[0]].of(which), changes[inputs[1]].of(which)];
+            multiply(target, place, batch, inputs, output.of_mut(which));
+        }
+        step if step.is_in_place() => {
             if !target.read_once[from] {
                 sum(plan, place, false, (which, changes), batch.len(), output);
             }
-            if matches!(step, Step::Relu { elsewhere: false }) {
-                isa.run(Relu { target, node: place, batch, change: output.of_mut(which) });
+            let change = output.of_mut(which);
+            match step {
+                Step::Relu { elsewhere: false } => {
+                    isa.run(Relu { target, node: place, batch, change });
+                }
+                &Step::Function(function) => {
+                    isa.run(FunctionChange { target, node: place, function, batch, change });
+                }
+                Step::Slope(slopes) => change_slopes(target, place, slopes, batch, change),
+                Step::Scale(filters) => scale_changes(&filters.weight, change),
+                _ => {}
             }
         }
         step @ (Step::Add | Step::Concatenate) => {
             let stack = matches!(step, Step::Concatenate);
             sum(plan, place, stack, (which, changes), batch.len(), output);
         }
-        Step::Convolve { .. } | Step::Respond(_) => {}
+        _ => {}
     }
 }
 

@@ -88,10 +88,11 @@ impl Convolution<'_> {
             &|y, x, width, blocks| packed.blocks(y, x, width, channels, blocks),
         );
         let patterns = patterns.each(&originals);
+        clear_untouched(&patterns, packed, output);
         let rows_at_once = packed.kernel_rows_of(WEIGHT_FLOATS);
         for (group, tile) in packed.all_tiles() {
             let (channel, width) = packed.channels(group, tile);
-            for first in (0..packed.kernel).step_by(rows_at_once) {
+            for first in (0..packed.kernel.y).step_by(rows_at_once) {
                 let taps = packed.taps_of_rows(first..first + rows_at_once);
                 for pattern in &patterns {
                     let &Rows { from, to, originals, .. } = pattern;
@@ -134,9 +135,12 @@ impl Convolution<'_> {
             batches,
             which,
             (nonzero.places(), output.places()),
-            &|y, x, width, blocks| sections.blocks(packed.kernel, y, x, width, blocks),
+            &|y, x, width, blocks| {
+                sections.blocks((packed.kernel, packed.dilation), y, x, width, blocks);
+            },
         );
         let patterns = patterns.each(&originals);
+        clear_untouched(&patterns, packed, output);
         let mut next = vec![0; patterns.len()];
         for (group, first, tiles) in packed.runs_of_tiles(tiles_at_once(isa)) {
             let (channel, _) = packed.channels(group, first);
@@ -166,6 +170,17 @@ impl Convolution<'_> {
                 }
             }
             debug_assert!(patterns.iter().zip(&next).all(|(pattern, &next)| pattern.ends(next)));
+        }
+    }
+}
+
+/// Writes the changes of outputs whose taps all lie beside the changed inputs, as may be in a dilated
+/// window: none.
+fn clear_untouched(patterns: &[Rows<'_>], packed: &Packed, output: &mut Changes) {
+    let channels = packed.groups * packed.outputs;
+    for untouched in patterns.iter().filter(|pattern| pattern.ends(0)) {
+        for &place in untouched.to.all() {
+            output.values_mut()[place..place + channels].fill(0.0);
         }
     }
 }

@@ -23,6 +23,8 @@ mod change;
 mod chunk;
 mod compress;
 mod convolve;
+mod depthwise;
+mod function;
 mod minimal;
 mod nonzero;
 mod normalise;
@@ -57,11 +59,11 @@ use self::simd::Isa;
 use self::target::{Target, target};
 use self::weights::Packed;
 use super::order::{Member, OnImage, by_image, in_order_of_plans};
-use super::plan::{Axis, PlanKey, Planner};
-use super::request::{check_jobs, not_prepared};
+use super::plan::{PlanKey, Planner};
+use super::request::{PreparedImages, not_prepared};
 use super::spare::Spare;
 use super::{Engine, EngineError, EngineName, Extremes, Job, Prepared, Presented, ReferenceEngine};
-use crate::geometry::ImageSize;
+use crate::geometry::{Axis, ImageSize};
 use crate::network::{LayerId, Model};
 use crate::parts::parts;
 use crate::progress::Progress;
@@ -96,8 +98,7 @@ impl Engine for CpuEngine {
         let bytes = network.convolutions().filter(|(id, _)| leading[id.0]).map(|(id, conv)| {
             let weights = model.filters(id).map_or(0, |filters| filters.weight.len());
             // For products, for single units, and for forms with fewer multiplications.
-            let transformed =
-                if self.direct { 0 } else { Transformed::bytes(conv.kernel, weights) };
+            let transformed = if self.direct { 0 } else { Transformed::bytes_of(conv, weights) };
             2 * weights * size_of::<f32>() + transformed
         });
         bytes.sum()
@@ -109,7 +110,6 @@ impl Engine for CpuEngine {
         layers: &[LayerId],
         image: ImageSize,
     ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
-        // It also checks the layers.
         let plain = ReferenceEngine.prepare(model, layers, image)?;
         let mut packed: HashMap<LayerId, Arc<Packed>> = HashMap::new();
         let mut targets = HashMap::new();
@@ -236,7 +236,9 @@ impl Prepared for Incremental<'_> {
         };
         let units = self.model.network().channels(layer);
         let output = target.lineage.nodes()[target.lineage.target()].size;
-        check_jobs(jobs, units, output, self.image)?;
+        let channels = self.model.network().image_channels();
+        let images = PreparedImages { channels, size: self.image };
+        images.check_jobs(jobs, units, output)?;
         let images = by_image(jobs);
         let costs: Vec<usize> = images
             .iter()

@@ -11,6 +11,7 @@ use super::compress::Compress;
 use super::product::{Block, TILE};
 use super::simd::{Isa, Kernel, One, Vector, prefetch};
 use super::weights::Packed;
+use crate::geometry::PerAxis;
 
 /// Channels that a section has at most.
 pub(super) const LONGEST: usize = 64;
@@ -48,8 +49,8 @@ impl Sections {
     }
 
     /// The taps of each section of each tap of a kernel, as [`Block::weights`] counts them.
-    pub fn taps(self, kernel: usize) -> impl Iterator<Item = Range<usize>> {
-        (0..kernel * kernel).flat_map(move |tap| {
+    pub fn taps(self, kernel: PerAxis<usize>) -> impl Iterator<Item = Range<usize>> {
+        (0..kernel.y * kernel.x).flat_map(move |tap| {
             let (first, end) = (tap * self.inputs, (tap + 1) * self.inputs);
             (first..end).step_by(self.length).map(move |start| start..end.min(start + self.length))
         })
@@ -59,7 +60,7 @@ impl Sections {
     /// of each tap, whose input is counted in lists.
     pub fn blocks(
         &self,
-        kernel: usize,
+        (kernel, dilation): (PerAxis<usize>, PerAxis<usize>),
         (y, rows): (usize, usize),
         (x, columns): (usize, usize),
         width: usize,
@@ -67,8 +68,9 @@ impl Sections {
     ) {
         for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)))
         {
-            let first = ((y + row) * kernel + x + column) * self.inputs;
-            let position = (row * width + column) * self.lists();
+            let first = ((y + row) * kernel.x + x + column) * self.inputs;
+            let position = row * dilation.y * width + column * dilation.x;
+            let position = position * self.lists();
             blocks.extend((0..self.count).map(|section| Block {
                 input: position + section,
                 weights: first + section * self.length,
@@ -296,11 +298,12 @@ mod tests {
         let sections = Sections::of(2, 5, 3);
         let mut blocks = Vec::new();
         // The taps of the second row of a kernel of 3, from its second column on, on 7 columns.
-        sections.blocks(3, (1, 1), (1, 2), 7, &mut blocks);
+        let kernel = PerAxis::both(3);
+        sections.blocks((kernel, PerAxis::both(1)), (1, 1), (1, 2), 7, &mut blocks);
         let block = |input, weights, length| Block { input, weights, length };
         let expected = [block(0, 20, 3), block(1, 23, 2), block(4, 25, 3), block(5, 28, 2)];
         assert_eq!(blocks, expected);
-        let taps: Vec<_> = sections.taps(3).collect();
+        let taps: Vec<_> = sections.taps(kernel).collect();
         assert_eq!((taps.len(), &taps[8..10]), (18, &[20..23, 23..25][..]));
         assert!(blocks.iter().all(|block| taps.iter().any(|taps| taps.start == block.weights)));
     }

@@ -1,12 +1,12 @@
-//! Local response normalisation of differences.
+//! Normalisation of differences across channels.
 
 use super::change::{Change, Presentation};
 use super::target::Target;
-use crate::network::LocalResponseNorm;
+use crate::network::{ChannelNorm, Filters, LocalResponseNorm};
 
 /// The normalised value of a channel; `value` gives the channels of one position. The formula
 /// stands with [`LocalResponseNorm`].
-pub(super) fn normalised(
+fn normalised(
     norm: &LocalResponseNorm,
     channels: usize,
     channel: usize,
@@ -18,12 +18,44 @@ pub(super) fn normalised(
     value(channel) / (f64::from(norm.k) + weight * sum).powf(f64::from(norm.beta))
 }
 
+/// The normalisation of a position's channels; the formulas stand with the operations.
+#[derive(Clone, Copy)]
+pub(super) enum Normalisation<'a> {
+    Neighbours(&'a LocalResponseNorm),
+    All(&'a ChannelNorm, &'a Filters),
+}
+
+impl Normalisation<'_> {
+    /// Normalises `values` into `output`, a value for each channel.
+    pub fn of(self, values: &[f64], output: &mut [f64]) {
+        match self {
+            Self::Neighbours(norm) => {
+                for (channel, output) in output.iter_mut().enumerate() {
+                    *output = normalised(norm, values.len(), channel, |channel| values[channel]);
+                }
+            }
+            Self::All(norm, filters) => {
+                let count = values.len() as f64;
+                let mean = values.iter().sum::<f64>() / count;
+                let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+                let deviation = (variance / count + f64::from(norm.eps)).sqrt();
+                let numbers = filters.weight.iter().zip(&filters.bias);
+                for ((output, value), (&weight, &bias)) in
+                    output.iter_mut().zip(values).zip(numbers)
+                {
+                    *output = (value - mean) / deviation * f64::from(weight) + f64::from(bias);
+                }
+            }
+        }
+    }
+}
+
 /// Writes the change of the normalised values in the node's window into `output`. In f64: the two
 /// values that are subtracted are nearly equal where the change is small.
 pub(super) fn normalise(
     target: &Target,
     node: usize,
-    norm: &LocalResponseNorm,
+    norm: Normalisation<'_>,
     batch: &[Presentation<'_>],
     input: Change<&[f32]>,
     output: Change<&mut [f32]>,
@@ -36,17 +68,22 @@ pub(super) fn normalise(
     let positions = output.positions();
     let Change { channels, values, .. } = output;
     let outputs = values.chunks_exact_mut(out_each);
+    let mut before: Vec<f64> = Vec::with_capacity(channels);
+    let (mut from, mut to) = (vec![0.0; channels], vec![0.0; channels]);
     for (which, (presentation, outputs)) in batch.iter().zip(outputs).enumerate() {
         for ((y, x), outputs) in positions.clone().zip(outputs.chunks_exact_mut(channels)) {
-            let (y, x) = (y + shift, x + shift);
+            let (y, x) = (y + shift.y, x + shift.x);
             let original = presentation.original(target, source, y, x, 1);
             let changed = &input.values[which * in_each + input.offset(y, x)..][..channels];
-            let before = |channel: usize| f64::from(original[channel]);
-            let after = |channel: usize| before(channel) + f64::from(changed[channel]);
-            for (channel, output) in outputs.iter_mut().enumerate() {
-                let difference = normalised(norm, channels, channel, after)
-                    - normalised(norm, channels, channel, before);
-                *output = difference as f32;
+            before.clear();
+            before.extend(original.iter().map(|&value| f64::from(value)));
+            norm.of(&before, &mut from);
+            for (value, &change) in before.iter_mut().zip(changed) {
+                *value += f64::from(change);
+            }
+            norm.of(&before, &mut to);
+            for (output, (to, from)) in outputs.iter_mut().zip(to.iter().zip(&from)) {
+                *output = (to - from) as f32;
             }
         }
     }

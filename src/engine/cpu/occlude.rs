@@ -3,6 +3,7 @@
 use super::change::{Change, Presentation};
 use super::simd::{Kernel, Vector, prefetch_all};
 use super::target::Target;
+use crate::geometry::Axis;
 
 /// Writes noise minus image into `output`, the image's window. `patch` is scratch.
 pub(super) struct Occlude<'a> {
@@ -35,8 +36,8 @@ impl Kernel for Occlude<'_> {
             presentation.patches.draw(presentation.which, patch);
             let occluder = presentation.occluder;
             let (size, area) = (occluder.size, occluder.size.pow(2));
-            let top = image.origin(presentation.position.0) - occluder.top as isize;
-            let left = image.origin(presentation.position.1) - occluder.left as isize;
+            let top = image.origin(Axis::Y, presentation.position.0) - occluder.top as isize;
+            let left = image.origin(Axis::X, presentation.position.1) - occluder.left as isize;
             let rows = values.chunks_exact_mut(width * channels);
             for (row, y) in rows.zip(output.y.start..output.y.end) {
                 // The window may be a part of the occluder: the rest cannot reach the unit.

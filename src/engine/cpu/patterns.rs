@@ -7,6 +7,7 @@ use super::change::{Batch, Place};
 use super::product::{Block, Originals, Places};
 use super::target::Target;
 use crate::engine::plan::{Plan, TapRun};
+use crate::geometry::PerAxis;
 
 /// Outputs that the same taps meet: their rows, in the lists of rows and of places, and their
 /// blocks.
@@ -99,7 +100,8 @@ impl Patterns {
         (inputs, outputs): (&[Place], &[Place]),
         blocks: Blocks<'_>,
     ) -> Vec<&'a [f32]> {
-        let stride = target.lineage.nodes()[node].slide.stride;
+        let window = target.lineage.nodes()[node].window;
+        let stride = PerAxis::from_fn(|axis| window.of(axis).stride);
         let count = self.count(node, batches, which, inputs, blocks);
         self.rows.resize(count, 0);
         self.places.resize(count, 0);
@@ -108,14 +110,14 @@ impl Patterns {
         for &which in which {
             let Batch { plan, presentations } = &batches[which];
             let (input, output) = (&inputs[which], &outputs[which]);
-            let step = stride * input.channels;
+            let step = stride.x * input.channels;
             for (y, x) in runs(plan, node) {
                 let Some(&pattern) = of_runs.next() else { break };
                 let rows = &mut self.all[pattern].rows;
                 let column = output.x.start + x.output as isize;
                 for (place, presentation) in presentations.iter().enumerate() {
                     for row in 0..y.outputs {
-                        let from = (y.input + row * stride) * input.x.len() + x.input;
+                        let from = (y.input + row * stride.y) * input.x.len() + x.input;
                         let from = input.of(place) + from * input.channels;
                         let line = y.output + row;
                         let to = line * output.x.len() + x.output;

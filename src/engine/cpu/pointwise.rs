@@ -4,6 +4,7 @@ use super::change::{Change, Presentation};
 use super::compress::Compress;
 use super::simd::{Kernel, One, Vector};
 use super::target::Target;
+use crate::geometry::PerAxis;
 
 /// The change of `max(z, 0)` where `z` changes by `δ`.
 ///
@@ -74,7 +75,7 @@ impl Kernel for Relu<'_> {
             (target.lineage.nodes()[node].inputs[0], target.lineage.shift(node, 0));
         for (presentation, values) in batch.iter().zip(change.values.chunks_exact_mut(each)) {
             for (values, y) in values.chunks_exact_mut(row).zip(change.y.start..change.y.end) {
-                let (y, x) = (y + shift, change.x.start + shift);
+                let (y, x) = (y + shift.y, change.x.start + shift.x);
                 let original = presentation.original(target, input, y, x, change.x.len());
                 // SAFETY: `V` is the caller's.
                 unsafe { Rectify { change: values, original }.run::<V>() };
@@ -87,17 +88,17 @@ impl Kernel for Relu<'_> {
 /// on, for `batch` presentations. Position `p` of the output is `p + shift` of the input.
 pub(super) fn add(
     input: Change<&[f32]>,
-    shift: isize,
+    shift: PerAxis<isize>,
     batch: usize,
     channel: usize,
     output: &mut Change<&mut [f32]>,
 ) {
     let (in_each, out_each) = (input.each(), output.each());
-    let ys = input.y.shifted(-shift).intersect(output.y);
-    let xs = input.x.shifted(-shift).intersect(output.x);
+    let ys = input.y.shifted(-shift.y).intersect(output.y);
+    let xs = input.x.shifted(-shift.x).intersect(output.x);
     for which in 0..batch {
         for (y, x) in (ys.start..ys.end).flat_map(|y| (xs.start..xs.end).map(move |x| (y, x))) {
-            let from = which * in_each + input.offset(y + shift, x + shift);
+            let from = which * in_each + input.offset(y + shift.y, x + shift.x);
             let place = which * out_each + output.offset(y, x) + channel;
             let from = &input.values[from..][..input.channels];
             for (sum, value) in output.values[place..].iter_mut().zip(from) {

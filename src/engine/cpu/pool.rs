@@ -4,7 +4,7 @@ use super::change::{Change, Presentation};
 use super::simd::{Four, Kernel, One, Vector, prefetch_all};
 use super::target::Target;
 use crate::engine::plan::Plan;
-use crate::geometry::Span;
+use crate::geometry::{SlidingWindow, Span};
 
 /// Writes the change of every maximum in a node's window into `output`.
 ///
@@ -37,14 +37,11 @@ impl Kernel for Pool<'_> {
         let here = &target.lineage.nodes()[node];
         let source = target.pooled(node);
         let shift = target.lineage.shift(node, 0);
-        let (stride, kernel) = (here.slide.stride as isize, here.slide.kernel as isize);
         let real = (plan.y().reach(node).read, plan.x().reach(node).read);
-        let seen = |output: isize, real: Span| {
-            let first = output * stride + shift;
-            Span::new(first, first + kernel).intersect(real)
-        };
+        let rows_of = |y: isize| Seen::new(here.window.y, y, shift.y, real.0);
+        let columns_of = |x: isize| Seen::new(here.window.x, x, shift.x, real.1);
         let (channels, ys, xs) = (output.channels, output.y, output.x);
-        let columns: Vec<Span> = (xs.start..xs.end).map(|x| seen(x, real.1)).collect();
+        let columns: Vec<Seen> = (xs.start..xs.end).map(columns_of).collect();
         let mut window = Window::default();
         let outputs = output.values.chunks_exact_mut(out_each);
         for (which, (presentation, outputs)) in batch.iter().zip(outputs).enumerate() {
@@ -52,11 +49,11 @@ impl Kernel for Pool<'_> {
             let next = batch.get(which + 1);
             let mut outputs = outputs.chunks_exact_mut(channels);
             for y in ys.start..ys.end {
-                let rows = seen(y, real.0);
+                let rows = rows_of(y);
                 // Original activations lie far away: those of the next presentation are fetched
                 // while this one's are worked on.
                 if let Some(next) = next {
-                    for y in rows.start..rows.end {
+                    for y in rows.positions() {
                         prefetch_all(next.original(target, source, y, real.1.start, real.1.len()));
                     }
                     prefetch_all(next.original(target, node, y, xs.start, xs.len()));
@@ -66,11 +63,12 @@ impl Kernel for Pool<'_> {
                     window.largest = presentation.original(target, node, y, x, 1);
                     window.changed.clear();
                     window.unchanged.clear();
-                    for y in rows.start..rows.end {
+                    for y in rows.positions() {
                         let mut original = presentation
-                            .original(target, source, y, columns.start, columns.len())
-                            .chunks_exact(channels);
-                        for x in columns.start..columns.end {
+                            .original(target, source, y, columns.start, columns.reach())
+                            .chunks_exact(channels)
+                            .step_by(columns.step);
+                        for x in columns.positions() {
                             let Some(original) = original.next() else { break };
                             if input.has(y, x) {
                                 let change = &changed[input.offset(y, x)..][..channels];
@@ -84,6 +82,43 @@ impl Kernel for Pool<'_> {
                     unsafe { window.rises::<V>(rectify, rises) };
                 }
             }
+        }
+    }
+}
+
+/// The inputs that exist, of those that one output sees along one axis.
+#[derive(Clone, Copy)]
+pub(super) struct Seen {
+    /// The first one.
+    pub start: isize,
+    /// How many.
+    pub count: usize,
+    /// From one to the next.
+    pub step: usize,
+}
+
+impl Seen {
+    /// Of `output`, which sees inputs from `output * stride + shift` on, those in `real`.
+    #[inline(always)]
+    pub fn new(window: SlidingWindow, output: isize, shift: isize, real: Span) -> Self {
+        let first = output * window.stride as isize + shift;
+        let (tap, count) = window.taps(first, real);
+        let step = window.dilation;
+        Self { start: first + (tap * step) as isize, count, step }
+    }
+
+    /// Where they are.
+    #[inline(always)]
+    pub fn positions(self) -> impl Iterator<Item = isize> + Clone {
+        (0..self.count).map(move |place| self.start + (place * self.step) as isize)
+    }
+
+    /// Positions from the first to the last one.
+    #[inline(always)]
+    fn reach(self) -> usize {
+        match self.count {
+            0 => 0,
+            count => (count - 1) * self.step + 1,
         }
     }
 }

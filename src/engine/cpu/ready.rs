@@ -6,7 +6,6 @@ use super::base::Base;
 use super::change::Presentation;
 use super::target::Target;
 use crate::engine::{Job, Presented};
-use crate::network::IMAGE_CHANNELS;
 use crate::noise::Patches;
 
 /// What the presentations of a job share, and room for what they do.
@@ -25,11 +24,12 @@ impl<'a, 'j> Ready<'a, 'j> {
     /// A job on the image with the activations `base`.
     pub fn new(job: &'a Job<'j>, base: &'a Base, target: &Target) -> Self {
         let Job { unit, position, image_index, occluders, noise, .. } = *job;
+        let channels = target.lineage.nodes()[0].channels;
         Self {
             job,
             response: base.response(target, unit, position),
             base,
-            patches: noise.patches(image_index, IMAGE_CHANNELS, occluders),
+            patches: noise.patches(image_index, channels, occluders),
             differences: occluders.iter().map(|_| AtomicU32::new(0)).collect(),
         }
     }

@@ -23,7 +23,9 @@ impl Kernel for Respond<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) -> Vec<f32> {
         let Self { plan, filters, batch, input } = self;
-        let blocks = plan.blocks(plan.lineage().target(), 0, 0);
+        let target = plan.lineage().target();
+        let dilation = plan.lineage().nodes()[target].window.x.dilation;
+        let blocks = plan.blocks(target, 0, 0);
         let (each, channels, inputs) = (input.each(), input.channels, filters.inputs);
         let mut differences = Vec::with_capacity(batch.len());
         for (which, presentation) in batch.iter().enumerate() {
@@ -31,13 +33,12 @@ impl Kernel for Respond<'_> {
             let first = which * each + filters.first_input(presentation.unit);
             let mut sums = [0.0_f32; LANES];
             for block in &blocks {
-                // Without groups the taps of a block are one run of both; with groups each is its
-                // own.
-                let (runs, taps) =
-                    if inputs == channels { (1, block.taps) } else { (block.taps, 1) };
+                // The taps of a block are one run of both; with groups or gaps each is its own.
+                let one_run = inputs == channels && dilation == 1;
+                let (runs, taps) = if one_run { (1, block.taps) } else { (block.taps, 1) };
                 for run in 0..runs {
                     let weights = &filter[(block.tap + run) * inputs..][..taps * inputs];
-                    let values = &input.values[first + (block.input + run) * channels..];
+                    let values = &input.values[first + (block.input + run * dilation) * channels..];
                     // SAFETY: `V` is the caller's.
                     unsafe { add_products::<V>(weights, &values[..weights.len()], &mut sums) };
                 }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::weights::{Packed, UnitFilters};
-use crate::engine::{EngineError, target};
+use crate::engine::EngineError;
+use crate::engine::target::{self, Leading, Packing};
 use crate::geometry::ImageSize;
 use crate::network::{Input, LayerId, Model, Network, Op};
 
@@ -22,17 +23,18 @@ pub(super) fn target(
     direct: bool,
     packed: &mut HashMap<LayerId, Arc<Packed>>,
 ) -> Result<Target, EngineError> {
-    Target::new(
-        model,
-        layer,
-        image,
-        |(id, conv, filters, channels)| {
+    let packing = Packing {
+        convolution: |(id, conv, filters, channels): Leading<'_>| {
             let sparse = sparse(model.network(), id);
             let new = || Arc::new(Packed::new(conv, filters, channels, sparse, direct));
             Ok(Arc::clone(packed.entry(id).or_insert_with(new)))
         },
-        |(_, conv, filters, channels)| Ok(UnitFilters::new(conv, filters, channels)),
-    )
+        units: |(_, conv, filters, channels): Leading<'_>| {
+            Ok(UnitFilters::new(conv, filters, channels))
+        },
+        depthwise: true,
+    };
+    Target::new(model, layer, image, packing)
 }
 
 /// Whether many differences that a layer is computed from are zero: those of a ReLU, also behind
@@ -40,10 +42,13 @@ pub(super) fn target(
 fn sparse(network: &Network, layer: LayerId) -> bool {
     network.layer(layer).inputs.iter().all(|input| match input {
         Input::Image => false,
-        Input::Layer(input) => match network.layer(*input).op {
+        Input::Layer(input) => match &network.layer(*input).op {
             Op::Relu => true,
-            Op::MaxPool(_) | Op::Dropout | Op::Concat => sparse(network, *input),
-            Op::Conv(_) | Op::LocalResponseNorm(_) | Op::Add => false,
+            Op::Pointwise(function) => function.is_sparse(),
+            Op::MaxPool(_) | Op::Dropout | Op::Concat | Op::Slice(_) | Op::Shuffle(_) => {
+                sparse(network, *input)
+            }
+            _ => false,
         },
     })
 }

@@ -7,6 +7,7 @@ use bytemuck::{Pod, Zeroable};
 use super::minimal::Transformed;
 use super::nonzero::LONGEST;
 use super::product::{Block, TILE};
+use crate::geometry::PerAxis;
 use crate::network::{Convolution, Filters};
 
 /// The weights of one input channel of a tap. A vector of them never crosses a cache line, which
@@ -31,7 +32,9 @@ pub(super) struct Packed {
     /// Output channels of a group.
     pub outputs: usize,
     pub groups: usize,
-    pub kernel: usize,
+    pub kernel: PerAxis<usize>,
+    /// Inputs between neighbouring taps.
+    pub dilation: PerAxis<usize>,
     /// Whether many of the differences that it is computed from are zero.
     pub sparse: bool,
     transformed: Option<Transformed>,
@@ -48,10 +51,10 @@ impl Packed {
         sparse: bool,
         direct: bool,
     ) -> Self {
-        let Convolution { out_channels, kernel, groups, .. } = *conv;
+        let Convolution { out_channels, kernel, groups, dilation, .. } = *conv;
         let (inputs, outputs) = (channels / groups, out_channels / groups);
         let tiles = outputs.div_ceil(TILE);
-        let taps = kernel * kernel;
+        let taps = conv.taps();
         let rows = groups * tiles * taps * inputs;
         let mut weights = vec![Row::zeroed(); rows + LONGEST];
         let mut bias = vec![[0.0; TILE]; groups * tiles];
@@ -66,8 +69,19 @@ impl Packed {
                 packed[tap * inputs + input].0[lane] = value;
             }
         }
-        let transformed = (!direct).then(|| Transformed::new(kernel, groups, rows * TILE));
-        Self { weights, bias, tiles, inputs, outputs, groups, kernel, sparse, transformed }
+        let transformed = Transformed::of(conv, rows * TILE).filter(|_| !direct);
+        Self {
+            weights,
+            bias,
+            tiles,
+            inputs,
+            outputs,
+            groups,
+            kernel,
+            dilation,
+            sparse,
+            transformed,
+        }
     }
 
     /// The weights at the points of forms with fewer multiplications, if there may be any.
@@ -88,7 +102,7 @@ impl Packed {
 
     /// Floats of a tile's weights.
     pub fn tile_length(&self) -> usize {
-        self.kernel * self.kernel * self.inputs * TILE
+        self.kernel.y * self.kernel.x * self.inputs * TILE
     }
 
     /// The biases of a group's tile.
@@ -104,12 +118,12 @@ impl Packed {
 
     /// How many kernel rows of a tile's weights have at most so many floats; at least one.
     pub fn kernel_rows_of(&self, floats: usize) -> usize {
-        (floats / (self.kernel * self.inputs * TILE)).clamp(1, self.kernel)
+        (floats / (self.kernel.x * self.inputs * TILE)).clamp(1, self.kernel.y)
     }
 
     /// The taps of some kernel rows, as [`Block::weights`] counts them.
     pub fn taps_of_rows(&self, rows: Range<usize>) -> Range<usize> {
-        let row = self.kernel * self.inputs;
+        let row = self.kernel.x * self.inputs;
         rows.start * row..rows.end * row
     }
 
@@ -142,12 +156,13 @@ impl Packed {
         channels: usize,
         blocks: &mut Vec<Block>,
     ) {
-        // Without groups a kernel row is one run; with groups each tap has its own.
-        let (runs, taps) = if self.groups == 1 { (1, columns) } else { (columns, 1) };
+        // A kernel row is one run; with groups or gaps between taps each tap has its own.
+        let one_run = self.groups == 1 && self.dilation.x == 1;
+        let (runs, taps) = if one_run { (1, columns) } else { (columns, 1) };
         for (row, run) in (0..rows).flat_map(|row| (0..runs).map(move |run| (row, run))) {
             blocks.push(Block {
-                input: (row * width + run) * channels,
-                weights: ((y + row) * self.kernel + x + run) * self.inputs,
+                input: (row * self.dilation.y * width + run * self.dilation.x) * channels,
+                weights: ((y + row) * self.kernel.x + x + run) * self.inputs,
                 length: taps * self.inputs,
             });
         }
@@ -168,7 +183,7 @@ pub(super) struct UnitFilters {
 impl UnitFilters {
     /// Reorders the filters of a convolution on `channels` input channels.
     pub fn new(conv: &Convolution, filters: &Filters, channels: usize) -> Self {
-        let (taps, inputs) = (conv.kernel * conv.kernel, channels / conv.groups);
+        let (taps, inputs) = (conv.taps(), channels / conv.groups);
         let mut weights = Vec::with_capacity(filters.weight.len());
         for filter in filters.weight.chunks_exact(inputs * taps) {
             for tap in 0..taps {

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::libraries::Tried;
 use crate::error::{ErrorKind, HasKind};
+use crate::files::escaped;
 
 /// What can go wrong with a GPU.
 #[derive(Debug, Error)]
@@ -62,6 +63,14 @@ pub enum CudaError {
         device: String,
         /// Its compute capability, major and minor.
         capability: (i32, i32),
+    },
+    /// A layer that no kernel computes.
+    #[error("no GPU kernel computes layer `{}`: {what}; use --device cpu", escaped(.layer))]
+    Unsupported {
+        /// The layer's name.
+        layer: String,
+        /// Why.
+        what: String,
     },
     /// Fewer devices than that.
     #[error("there is no GPU {index}; {}", devices(*.count))]

@@ -12,6 +12,7 @@ pub mod kernels;
 pub mod libraries;
 mod precision;
 mod rates;
+mod support;
 mod times;
 mod transfer;
 
@@ -21,3 +22,4 @@ pub use error::version;
 pub use full::CudaFullEngine;
 pub use incremental::CudaEngine;
 pub use precision::Precision;
+pub use support::check_support;

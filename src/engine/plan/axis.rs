@@ -1,7 +1,7 @@
 //! One axis of a plan: per node, the span that an occluder changes and that reaches the position.
 
-use super::{Axis, Lineage};
-use crate::geometry::{Slide, Span};
+use super::Lineage;
+use crate::geometry::{Axis, SlidingWindow, Span};
 
 /// What of one node matters, in its relative coordinates ([`Node::origin`](super::Node::origin)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,22 +25,22 @@ pub struct TapRun {
     /// How many taps do.
     pub taps: usize,
     /// The input that this tap of the first output meets, counted from the start of the input's
-    /// changed span. For the next output it is the convolution's stride further on.
+    /// changed span. For the next output it is the convolution's stride further on, for the next
+    /// tap its dilation.
     pub input: usize,
 }
 
 impl TapRun {
     /// The runs of `outputs`, of which each sees inputs from `output * stride + shift` on, and of
     /// those only `inputs`. An output that sees none of them has no taps.
-    pub fn all(slide: Slide, shift: isize, outputs: Span, inputs: Span) -> Vec<Self> {
+    pub fn all(window: SlidingWindow, shift: isize, outputs: Span, inputs: Span) -> Vec<Self> {
         let mut runs: Vec<Self> = Vec::new();
         for (output, position) in (outputs.start..outputs.end).enumerate() {
-            let first = position * slide.stride as isize + shift;
-            let met = Span::new(first, first + slide.kernel as isize).intersect(inputs);
-            let taps = met.len();
-            let (tap, input) = match taps {
-                0 => (0, 0),
-                _ => ((met.start - first) as usize, (met.start - inputs.start) as usize),
+            let first = position * window.stride as isize + shift;
+            let (tap, taps) = window.taps(first, inputs);
+            let input = match taps {
+                0 => 0,
+                _ => (first + (tap * window.dilation) as isize - inputs.start) as usize,
             };
             match runs.last_mut() {
                 Some(run) if run.tap == tap && run.taps == taps => run.outputs += 1,
@@ -59,8 +59,8 @@ pub struct AxisPlan {
 }
 
 impl AxisPlan {
-    pub(super) fn new(lineage: &Lineage, reaches: Vec<Reach>) -> Self {
-        let runs = (0..reaches.len()).map(|node| tap_runs(lineage, &reaches, node)).collect();
+    pub(super) fn new(lineage: &Lineage, axis: Axis, reaches: Vec<Reach>) -> Self {
+        let runs = (0..reaches.len()).map(|node| tap_runs(lineage, axis, &reaches, node)).collect();
         Self { reaches, runs }
     }
 
@@ -97,7 +97,7 @@ pub(super) fn reaches(
             // Joined branches: the hull of what they change.
             ref inputs => inputs
                 .iter()
-                .map(|&input| node.slide.outputs(changed[input]))
+                .map(|&input| node.window.of(axis).outputs(changed[input]))
                 .fold(Span::EMPTY, Span::hull),
         };
         let here = here.intersect(needed);
@@ -105,22 +105,26 @@ pub(super) fn reaches(
             Some(&input) if node.reads_whole_windows => {
                 let source = &lineage.nodes()[input];
                 let real = Span::whole(axis.of(source.size));
-                node.slide.inputs(here).intersect(real).shifted(-source.origin(position))
+                node.window
+                    .of(axis)
+                    .inputs(here)
+                    .intersect(real)
+                    .shifted(-source.origin(axis, position))
             }
             _ => Span::EMPTY,
         };
         changed.push(here);
-        reaches.push(Reach { changed: here.shifted(-node.origin(position)), read });
+        reaches.push(Reach { changed: here.shifted(-node.origin(axis, position)), read });
     }
     reaches
 }
 
-fn tap_runs(lineage: &Lineage, reaches: &[Reach], place: usize) -> Vec<TapRun> {
+fn tap_runs(lineage: &Lineage, axis: Axis, reaches: &[Reach], place: usize) -> Vec<TapRun> {
     let node = &lineage.nodes()[place];
     let outputs = reaches[place].changed;
     if !node.has_taps || outputs.is_empty() {
         return Vec::new();
     }
     let inputs = reaches[node.inputs[0]].changed;
-    TapRun::all(node.slide, lineage.shift(place, 0), outputs, inputs)
+    TapRun::all(node.window.of(axis), lineage.shift(place, 0).of(axis), outputs, inputs)
 }

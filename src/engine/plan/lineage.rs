@@ -1,26 +1,7 @@
 //! The layers that lead to a target, and what of them can reach one position of it.
 
-use crate::geometry::{ImageSize, Slide, Span};
-use crate::network::{IMAGE_CHANNELS, Input, LayerId, Network, NetworkError, Op};
-
-/// One of the two axes; windows are the same on both, but images need not be square.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Axis {
-    /// Rows, downward.
-    Y,
-    /// Columns.
-    X,
-}
-
-impl Axis {
-    /// A size's extent along this axis.
-    pub const fn of(self, size: ImageSize) -> usize {
-        match self {
-            Self::Y => size.height,
-            Self::X => size.width,
-        }
-    }
-}
+use crate::geometry::{Axis, ImageSize, PerAxis, SlidingWindow, Span};
+use crate::network::{Input, LayerId, Network, NetworkError, Op};
 
 /// The image, or a layer on the way from it to the target.
 #[derive(Clone, Debug)]
@@ -30,7 +11,7 @@ pub struct Node {
     /// The nodes that it is computed from, all of them earlier.
     pub inputs: Vec<usize>,
     /// The window that it slides over its inputs.
-    pub slide: Slide,
+    pub window: PerAxis<SlidingWindow>,
     /// Output channels.
     pub channels: usize,
     /// Output size.
@@ -41,16 +22,23 @@ pub struct Node {
     /// Whether it is a convolution: only the taps that meet changed inputs count.
     pub has_taps: bool,
     /// Positions of this node between neighbouring positions of the target.
-    step: usize,
+    step: PerAxis<usize>,
     /// Where the backward cone of the target's position 0 begins, ignoring that maps end.
-    corner: isize,
+    corner: PerAxis<isize>,
 }
 
 impl Node {
     /// The origin of the relative coordinates of this node for a target position: where that
     /// position's backward cone begins, were the map endless.
-    pub const fn origin(&self, position: usize) -> isize {
-        (position * self.step) as isize + self.corner
+    pub const fn origin(&self, axis: Axis, position: usize) -> isize {
+        (position * self.step.of(axis)) as isize + self.corner.of(axis)
+    }
+}
+
+impl Node {
+    /// The first input that the first position of its backward cone sees.
+    fn first_input(&self) -> PerAxis<isize> {
+        PerAxis::from_fn(|axis| self.window.of(axis).first_input(self.corner.of(axis)))
     }
 }
 
@@ -71,13 +59,13 @@ impl Lineage {
         let mut nodes = vec![Node {
             layer: None,
             inputs: Vec::new(),
-            slide: Slide::SINGLE,
-            channels: IMAGE_CHANNELS,
+            window: PerAxis::both(SlidingWindow::SINGLE),
+            channels: network.image_channels(),
             size: image,
             reads_whole_windows: false,
             has_taps: false,
             step: network.projection(target).step,
-            corner: isize::MAX,
+            corner: PerAxis::both(isize::MAX),
         }];
         let mut place = vec![0; target.0 + 1];
         for id in (0..=target.0).filter(|&id| needed[id]) {
@@ -91,22 +79,25 @@ impl Lineage {
             nodes.push(Node {
                 layer: Some(id),
                 inputs,
-                slide: layer.op.window().slide,
+                window: layer.op.window().axes,
                 channels: network.channels(id),
                 size: sizes[id.0],
                 reads_whole_windows: matches!(layer.op, Op::MaxPool(_)),
                 has_taps: matches!(layer.op, Op::Conv(_)),
                 // Branches that join advance over the image in equal steps: `Network` sees to it.
-                step: network.projection(target).step / network.projection(id).step,
-                corner: isize::MAX,
+                step: PerAxis::from_fn(|axis| {
+                    network.projection(target).step.of(axis) / network.projection(id).step.of(axis)
+                }),
+                corner: PerAxis::both(isize::MAX),
             });
         }
         let last = nodes.len() - 1;
-        nodes[last].corner = 0;
+        nodes[last].corner = PerAxis::both(0);
         for node in (1..nodes.len()).rev() {
-            let first = nodes[node].slide.first_input(nodes[node].corner);
+            let first = nodes[node].first_input();
             for input in nodes[node].inputs.clone() {
-                nodes[input].corner = nodes[input].corner.min(first);
+                let corner = nodes[input].corner;
+                nodes[input].corner = PerAxis::from_fn(|axis| corner.of(axis).min(first.of(axis)));
             }
         }
         Ok(Self { nodes })
@@ -132,7 +123,7 @@ impl Lineage {
         for (place, node) in self.nodes.iter().enumerate().rev() {
             for &input in &node.inputs {
                 let real = Span::whole(axis.of(self.nodes[input].size));
-                let seen = node.slide.inputs(cone[place]).intersect(real);
+                let seen = node.window.of(axis).inputs(cone[place]).intersect(real);
                 cone[input] = cone[input].hull(seen);
             }
         }
@@ -141,9 +132,10 @@ impl Lineage {
 
     /// Of the input `input`, by its place among the node's inputs, what lies between the two
     /// relative origins: output `o` sees inputs from `o * stride + shift` on.
-    pub fn shift(&self, node: usize, input: usize) -> isize {
+    pub fn shift(&self, node: usize, input: usize) -> PerAxis<isize> {
         let source = &self.nodes[self.nodes[node].inputs[input]];
-        self.nodes[node].slide.first_input(self.nodes[node].corner) - source.corner
+        let first = self.nodes[node].first_input();
+        PerAxis::from_fn(|axis| first.of(axis) - source.corner.of(axis))
     }
 }
 
@@ -167,10 +159,10 @@ mod tests {
         // In the corner, less than what lies inside of the endless cone is needed nowhere here.
         let corner = lineage.backward(Axis::Y, Span::at(0));
         for (node, span) in lineage.nodes().iter().zip(&corner) {
-            assert!(span.start == 0 && span.end <= node.origin(0) + 163);
+            assert!(span.start == 0 && span.end <= node.origin(Axis::Y, 0) + 163);
         }
-        assert_eq!(lineage.nodes()[0].origin(6), 30);
-        assert!((1..lineage.nodes().len()).all(|node| lineage.shift(node, 0) == 0));
+        assert_eq!(lineage.nodes()[0].origin(Axis::X, 6), 30);
+        assert!((1..lineage.nodes().len()).all(|node| lineage.shift(node, 0) == PerAxis::both(0)));
     }
 
     #[test]
@@ -193,6 +185,7 @@ mod tests {
         // `a` is read by the sum directly and through the wider window of `b`.
         let cone = lineage.backward(Axis::Y, Span::at(10));
         assert_eq!(cone[1], Span::new(8, 13));
-        assert_eq!((lineage.shift(3, 0), lineage.shift(3, 1), lineage.shift(2, 0)), (2, 0, 0));
+        let shifts = [(3, 0), (3, 1), (2, 0)].map(|(node, input)| lineage.shift(node, input));
+        assert_eq!(shifts, [2, 0, 0].map(PerAxis::both));
     }
 }

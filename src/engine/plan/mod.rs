@@ -24,7 +24,7 @@ mod planner;
 mod tests;
 
 pub use axis::{AxisPlan, Reach, TapRun};
-pub use lineage::{Axis, Lineage, Node};
+pub use lineage::{Lineage, Node};
 pub use planner::{PlanKey, Planner};
 
 use crate::geometry::Span;
@@ -38,10 +38,10 @@ pub struct Plan<'p> {
 }
 
 /// Taps of one kernel row that meet changed inputs at one output position: a contiguous run of
-/// weights in `[ky][kx]` and of changed inputs in `[y][x]`.
+/// weights in `[ky][kx]` and, unless the convolution is dilated, of changed inputs in `[y][x]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TapBlock {
-    /// The first tap, `ky * kernel + kx`.
+    /// The first tap, `ky * kernel.x + kx`.
     pub tap: usize,
     /// The input that it meets, `y * width + x` within the input's window.
     pub input: usize,
@@ -94,13 +94,13 @@ impl<'p> Plan<'p> {
             return Vec::new();
         };
         let (node, input) = (&self.lineage.nodes()[node], self.lineage.nodes()[node].inputs[0]);
-        let stride = node.slide.stride;
+        let window = node.window;
         let width = self.window(input).1.len();
-        let row = rows.input + (y - rows.output) * stride;
-        let column = columns.input + (x - columns.output) * stride;
+        let row = rows.input + (y - rows.output) * window.y.stride;
+        let column = columns.input + (x - columns.output) * window.x.stride;
         let block = |row_tap: usize| TapBlock {
-            tap: (rows.tap + row_tap) * node.slide.kernel + columns.tap,
-            input: (row + row_tap) * width + column,
+            tap: (rows.tap + row_tap) * window.x.kernel + columns.tap,
+            input: (row + row_tap * window.y.dilation) * width + column,
             taps: columns.taps,
         };
         (0..rows.taps).map(block).collect()
@@ -119,8 +119,8 @@ impl<'p> Plan<'p> {
     /// As [`multiply_adds`](Self::multiply_adds), with all taps of every position in the window:
     /// what the two cones alone would leave.
     pub fn multiply_adds_of_window(&self, node: usize, groups: usize) -> u64 {
-        let kernel = self.lineage.nodes()[node].slide.kernel;
-        self.of_taps(node, groups, self.positions(node) * kernel * kernel)
+        let window = self.lineage.nodes()[node].window;
+        self.of_taps(node, groups, self.positions(node) * window.y.kernel * window.x.kernel)
     }
 
     fn of_taps(&self, node: usize, groups: usize, taps: usize) -> u64 {

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::axis::reaches;
-use super::{Axis, AxisPlan, Lineage, Plan, Reach};
-use crate::geometry::{Occluder, Span};
+use super::{AxisPlan, Lineage, Plan, Reach};
+use crate::geometry::{Axis, Occluder, Span};
 
 /// The key of a plan: presentations with equal keys, of whatever images, units and positions, are
 /// the same work up to where it lies on the maps.
@@ -111,7 +111,7 @@ impl AxisPlanner {
             match self.equal.entry(reaches) {
                 std::collections::hash_map::Entry::Occupied(entry) => *entry.get(),
                 std::collections::hash_map::Entry::Vacant(entry) => {
-                    self.plans.push(AxisPlan::new(lineage, entry.key().clone()));
+                    self.plans.push(AxisPlan::new(lineage, self.axis, entry.key().clone()));
                     *entry.insert(next)
                 }
             }

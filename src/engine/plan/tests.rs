@@ -3,15 +3,15 @@
 use ndarray::Array3;
 use proptest::prelude::*;
 
-use super::{Axis, Lineage, Plan, Planner};
+use super::{Lineage, Plan, Planner};
 use crate::engine::reference::forward::{Forward, Scratch};
-use crate::geometry::{GridRule, ImageSize, LayerGeometry, Occluder, Span};
-use crate::network::{Convolution, LayerId, Model, Network, Op};
+use crate::geometry::{Axis, GridRule, ImageSize, LayerGeometry, Occluder, Padding, Span};
+use crate::network::{LayerId, Model, Network, Op, Window};
 
 #[path = "../../../tests/common/networks.rs"]
 mod networks;
 
-use networks::{Block, block, model, network};
+use networks::{Block, any_block, any_convolution, block, model, network_on};
 
 /// A perturbation so large that it wins every pooling window that it reaches.
 const PERTURBATION: f32 = 1e6;
@@ -25,7 +25,8 @@ fn activations(
     raised: Option<&Occluder>,
 ) -> Vec<Vec<f32>> {
     let forward = Forward::new(model, &[target], size).unwrap();
-    let mut image = Array3::zeros((3, size.height, size.width));
+    let channels = model.network().image_channels();
+    let mut image = Array3::zeros((channels, size.height, size.width));
     if let Some(&Occluder { top, left, size, .. }) = raised {
         image.slice_mut(ndarray::s![.., top..top + size, left..left + size]).fill(PERTURBATION);
     }
@@ -43,13 +44,16 @@ fn reaching(lineage: &Lineage, position: (usize, usize)) -> Vec<Vec<bool>> {
         nodes.iter().map(|node| vec![false; node.size.area()]).collect();
     masks[lineage.target()][position.0 * nodes[lineage.target()].size.width + position.1] = true;
     for (place, node) in nodes.iter().enumerate().rev() {
-        let taps = || 0..node.slide.kernel as isize;
+        let window = node.window;
+        let taps = |axis: Axis| {
+            (0..window.of(axis).kernel).map(move |tap| (tap * window.of(axis).dilation) as isize)
+        };
         for at in (0..node.size.area()).filter(|&at| masks[place][at]).collect::<Vec<_>>() {
-            let first = |output: usize| node.slide.first_input(output as isize);
-            let (y, x) = (first(at / node.size.width), first(at % node.size.width));
+            let y = window.y.first_input((at / node.size.width) as isize);
+            let x = window.x.first_input((at % node.size.width) as isize);
             for &input in &node.inputs {
                 let ImageSize { height, width } = nodes[input].size;
-                for (ky, kx) in taps().flat_map(|ky| taps().map(move |kx| (ky, kx))) {
+                for (ky, kx) in taps(Axis::Y).flat_map(|ky| taps(Axis::X).map(move |kx| (ky, kx))) {
                     if (0..height as isize).contains(&(y + ky))
                         && (0..width as isize).contains(&(x + kx))
                     {
@@ -64,6 +68,10 @@ fn reaching(lineage: &Lineage, position: (usize, usize)) -> Vec<Vec<bool>> {
 
 type Positions = Vec<(isize, isize)>;
 
+fn piece() -> impl Strategy<Value = Block> {
+    prop_oneof![2 => block(), 3 => any_block()]
+}
+
 /// The positions of a node that change and count, and those of the plan's window.
 fn found_and_planned(
     plan: &Plan<'_>,
@@ -74,8 +82,8 @@ fn found_and_planned(
 ) -> (Positions, Positions) {
     let here = &plan.lineage().nodes()[node];
     let (y, x) = plan.window(node);
-    let y = y.shifted(here.origin(position.0));
-    let x = x.shifted(here.origin(position.1));
+    let y = y.shifted(here.origin(Axis::Y, position.0));
+    let x = x.shifted(here.origin(Axis::X, position.1));
     let positions = |at: usize| ((at / here.size.width) as isize, (at % here.size.width) as isize);
     let found =
         (0..here.size.area()).filter(|&at| reaching[at] && changed(at)).map(positions).collect();
@@ -90,14 +98,14 @@ proptest! {
 
     #[test]
     fn windows_hold_all_that_changes_and_counts_and_nothing_else_where_it_is_simple(
-        blocks in prop::collection::vec(block(), 0..5),
-        (kernel, stride, padding) in (1_usize..4, 1_usize..3, 0_usize..2),
+        (channels, blocks) in (1_usize..4, prop::collection::vec(piece(), 0..5)),
+        last in any_convolution(2),
         (height, width) in (5_usize..30, 5_usize..30),
         (down, right, top, left) in (0.0..1.0, 0.0..1.0, 0.0..1.0, 0.0..1.0),
         side in 1_usize..6,
         seed in any::<u32>(),
     ) {
-        let network = network(&blocks, Convolution::new(2, kernel, stride, padding));
+        let network = network_on(channels, &blocks, Op::Conv(last.clone()));
         prop_assume!(network.is_some());
         let network = network.unwrap();
         let (target, _) = network.convolutions().last().unwrap();
@@ -118,12 +126,18 @@ proptest! {
 
         // In a chain whose maps end nowhere near, without gaps between windows and without
         // competition, everything in the window changes.
-        let simple = blocks.iter().all(|block| match block {
-            Block::Plain(Op::Conv(conv)) => conv.padding == 0 && conv.stride <= conv.kernel,
-            Block::Plain(Op::MaxPool(pool)) => pool.padding == 0 && !pool.ceil_mode && pool.stride <= pool.kernel,
-            Block::Plain(Op::LocalResponseNorm(_)) | Block::Branch { .. } => false,
-            Block::Plain(_) => true,
-        }) && padding == 0 && stride <= kernel;
+        let closed = |window: Window| {
+            window.padding() == Padding::all(0)
+                && !window.ceil_mode
+                && window.axes.y.dilation.max(window.axes.x.dilation) == 1
+                && window.axes.y.stride <= window.axes.y.kernel
+                && window.axes.x.stride <= window.axes.x.kernel
+        };
+        let simple = closed(last.window()) && blocks.iter().all(|block| match block {
+            Block::Plain(op @ (Op::Conv(_) | Op::MaxPool(_) | Op::AvgPool(_))) => closed(op.window()),
+            Block::Plain(op) => matches!(op, Op::Relu | Op::Dropout),
+            _ => false,
+        });
 
         let model = model(network, 1.0, seed);
         let before = activations(&model, target, size, None);
@@ -187,7 +201,8 @@ fn equal_geometry_shares_a_plan_and_other_alignment_or_clipping_does_not() {
     let mut planner = Planner::new(&lineage);
     let mut key = |y: usize, x: usize, top: isize, left: isize| {
         let image = &lineage.nodes()[0];
-        let place = |position, offset| usize::try_from(image.origin(position) + offset).unwrap();
+        let place =
+            |position, offset| usize::try_from(image.origin(Axis::Y, position) + offset).unwrap();
         let occluder = Occluder { index: 0, top: place(y, top), left: place(x, left), size: 16 };
         planner.key((y, x), &occluder)
     };
@@ -214,12 +229,13 @@ fn blocks_list_every_tap_that_meets_a_change_once() {
         for (place, node) in lineage.nodes().iter().enumerate().filter(|(_, node)| node.has_taps) {
             let input = node.inputs[0];
             let (from, to) = (plan.window(input), plan.window(place));
-            let kernel = node.slide.kernel as isize;
+            let kernel = node.window.y.kernel as isize;
             let mut expected = Vec::new();
             let mut found = Vec::new();
             for (y, x) in (0..to.0.len()).flat_map(|y| (0..to.1.len()).map(move |x| (y, x))) {
-                let first =
-                    |span: Span, at: usize| (span.start + at as isize) * node.slide.stride as isize;
+                let first = |span: Span, at: usize| {
+                    (span.start + at as isize) * node.window.y.stride as isize
+                };
                 for (ky, kx) in (0..kernel).flat_map(|ky| (0..kernel).map(move |kx| (ky, kx))) {
                     let (row, column) =
                         (first(to.0, y) + ky - from.0.start, first(to.1, x) + kx - from.1.start);

@@ -6,7 +6,7 @@ use std::ops::Range;
 use gemm::{Parallelism, gemm};
 
 use crate::engine::real::Real;
-use crate::geometry::ImageSize;
+use crate::geometry::{ImageSize, SlidingWindow};
 use crate::network::{Convolution, Filters};
 
 /// A convolution on an input of one size.
@@ -19,8 +19,8 @@ pub(super) struct Convolve<'a> {
 
 /// [`Filters`] in the engine's arithmetic.
 pub(super) struct RealFilters<'a, T: Real> {
-    weight: Cow<'a, [T]>,
-    bias: Cow<'a, [T]>,
+    pub weight: Cow<'a, [T]>,
+    pub bias: Cow<'a, [T]>,
 }
 
 impl<'a, T: Real> From<&'a Filters> for RealFilters<'a, T> {
@@ -45,11 +45,11 @@ pub(super) fn convolve<T: Real>(
     output: &mut [T],
     columns: &mut Vec<T>,
 ) {
-    let Convolution { out_channels, kernel, groups, .. } = *shape.conv;
+    let Convolution { out_channels, groups, .. } = *shape.conv;
     let area = shape.output.area();
     let inputs = shape.input_channels / groups;
     let units = out_channels / groups;
-    let taps = inputs * kernel * kernel;
+    let taps = inputs * shape.conv.taps();
     for unit in 0..out_channels {
         let bias = filters.bias.get(unit).copied().unwrap_or_default();
         output[unit * area..(unit + 1) * area].fill(bias);
@@ -115,18 +115,21 @@ fn add_product<T: Real>(
 
 /// Writes the columns of some output rows: `[channel, ky, kx][y, x]`, zero in the padding.
 fn im2col<T: Real>(shape: &Convolve<'_>, planes: &[T], rows: Range<usize>, columns: &mut Vec<T>) {
-    let Convolution { kernel, stride, padding, .. } = *shape.conv;
+    let window = shape.conv.window().axes;
+    let SlidingWindow { kernel, stride, dilation, padding } = window.x;
     let (input, width) = (shape.input, shape.output.width);
     columns.clear();
     for plane in planes.chunks_exact(input.area()) {
-        for (ky, kx) in (0..kernel).flat_map(|ky| (0..kernel).map(move |kx| (ky, kx))) {
+        for (ky, kx) in (0..window.y.kernel).flat_map(|ky| (0..kernel).map(move |kx| (ky, kx))) {
+            let (ky, kx) = (ky * window.y.dilation, kx * dilation);
             // Output columns whose tap meets the input; before and after lies padding.
             let begin = padding.saturating_sub(kx).div_ceil(stride).min(width);
             let end =
                 (input.width + padding).saturating_sub(kx).div_ceil(stride).clamp(begin, width);
             for y in rows.clone() {
-                let Some(row) =
-                    (y * stride + ky).checked_sub(padding).filter(|&r| r < input.height)
+                let Some(row) = (y * window.y.stride + ky)
+                    .checked_sub(window.y.padding)
+                    .filter(|&row| row < input.height)
                 else {
                     columns.resize(columns.len() + width, T::default());
                     continue;

@@ -1,13 +1,91 @@
 //! Layers that work on each position by itself.
 
+use super::convolve::RealFilters;
+
 use crate::engine::maximum::positive;
 use crate::engine::real::Real;
-use crate::network::LocalResponseNorm;
+use crate::network::{ChannelNorm, Function, FunctionVisitor, LocalResponseNorm};
 
 /// `max(x, 0)` in place.
 pub(super) fn relu<T: Real>(values: &mut [T]) {
     for value in values {
         *value = positive(*value);
+    }
+}
+
+/// A function of each value, in place.
+pub(super) fn apply<T: Real>(function: Function, values: &mut [T]) {
+    struct Apply<'a, T>(&'a mut [T]);
+
+    impl<T: Real> FunctionVisitor for Apply<'_, T> {
+        type Output = ();
+
+        fn visit(self, function: impl Fn(f64) -> f64 + Copy) {
+            for value in self.0 {
+                *value = T::nearest(function(value.wide()));
+            }
+        }
+    }
+
+    function.visit(Apply(values));
+}
+
+/// Negative values times their channel's slope, in place; values are `[channel, area]`.
+pub(super) fn slope<T: Real>(slopes: &RealFilters<'_, T>, area: usize, values: &mut [T]) {
+    for (plane, &slope) in values.chunks_exact_mut(area).zip(&*slopes.weight) {
+        for value in plane {
+            *value = if *value < T::default() { *value * slope } else { *value };
+        }
+    }
+}
+
+/// Values times their channel's factor plus its shift, in place; values are `[channel, area]`.
+pub(super) fn scale<T: Real>(numbers: &RealFilters<'_, T>, area: usize, values: &mut [T]) {
+    let numbers = numbers.weight.iter().zip(&*numbers.bias);
+    for (plane, (&factor, &shift)) in values.chunks_exact_mut(area).zip(numbers) {
+        for value in plane {
+            *value = *value * factor + shift;
+        }
+    }
+}
+
+/// The product of two inputs of one shape.
+pub(super) fn multiply<T: Real>(one: &[T], other: &[T], output: &mut [T]) {
+    for (product, (&one, &other)) in output.iter_mut().zip(one.iter().zip(other)) {
+        *product = one * other;
+    }
+}
+
+/// The channels of `groups` groups interleaved; values are `[channel, area]`.
+pub(super) fn shuffle<T: Real>(groups: usize, input: &[T], area: usize, output: &mut [T]) {
+    let each = input.len() / area / groups;
+    for (channel, plane) in output.chunks_exact_mut(area).enumerate() {
+        let from = channel % groups * each + channel / groups;
+        plane.copy_from_slice(&input[from * area..(from + 1) * area]);
+    }
+}
+
+/// Layer normalisation of each position's channels; values are `[channel, area]`. The formula stands
+/// with [`ChannelNorm`].
+pub(super) fn normalise_channels<T: Real>(
+    norm: ChannelNorm,
+    numbers: &RealFilters<'_, T>,
+    input: &[T],
+    area: usize,
+    output: &mut [T],
+) {
+    let channels = (input.len() / area) as f64;
+    for position in 0..area {
+        let values = || input[position..].iter().step_by(area).map(|value| value.wide());
+        let mean = values().sum::<f64>() / channels;
+        let variance = values().map(|value| (value - mean).powi(2)).sum::<f64>() / channels;
+        let deviation = (variance + f64::from(norm.eps)).sqrt();
+        let outputs = output[position..].iter_mut().step_by(area).zip(values());
+        let numbers = numbers.weight.iter().zip(&*numbers.bias);
+        for ((output, value), (weight, bias)) in outputs.zip(numbers) {
+            let normalised = (value - mean) / deviation * weight.wide() + bias.wide();
+            *output = T::nearest(normalised);
+        }
     }
 }
 

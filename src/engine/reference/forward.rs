@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use ndarray::ArrayView3;
 
 use super::convolve::{Convolve, RealFilters, convolve};
-use super::elementwise::{add, concatenate, normalise, relu};
-use super::pool::max_pool;
+use super::elementwise::{
+    add, apply, concatenate, multiply, normalise, normalise_channels, relu, scale, shuffle, slope,
+};
+use super::pool::Pooling;
 use super::schedule::{Source, Step, schedule};
 use crate::engine::real::Real;
 use crate::geometry::ImageSize;
-use crate::network::{IMAGE_CHANNELS, Input, LayerId, Model, Network, NetworkError, Op};
+use crate::network::{
+    ChannelShuffle, ChannelSlice, Input, LayerId, Model, Network, NetworkError, Op,
+};
 
 /// A model's layers, ready to run on images of one size.
 pub(in crate::engine) struct Forward<'m, T: Real> {
@@ -24,7 +28,7 @@ pub(in crate::engine) struct Forward<'m, T: Real> {
 /// The buffers of one forward pass; activations are `[channel, y, x]`.
 #[derive(Default)]
 pub(in crate::engine) struct Scratch<T> {
-    /// The image that is presented, `[3, height, width]`.
+    /// The image that is presented, `[channel, y, x]`.
     pub image: Vec<f32>,
     /// The image in the arithmetic of the pass.
     input: Vec<T>,
@@ -118,6 +122,7 @@ impl<'m, T: Real> Forward<'m, T> {
             Input::Image => self.image,
             Input::Layer(id) => self.size(id),
         };
+        let pooling = |input, output| Pooling { input, input_size, output, output_size: size };
         match &layer.op {
             Op::Conv(conv) => {
                 // A model has filters for each of its convolutions: what makes it sees to that.
@@ -131,20 +136,38 @@ impl<'m, T: Real> Forward<'m, T> {
                     convolve(&shape, filters, inputs[0], output, columns);
                 }
             }
-            Op::MaxPool(pool) => max_pool(pool, inputs[0], input_size, output, size),
+            Op::MaxPool(pool) => pooling(inputs[0], output).max(pool),
+            Op::AvgPool(pool) => pooling(inputs[0], output).average(pool),
             Op::LocalResponseNorm(norm) => normalise(norm, inputs[0], size.area(), output),
-            Op::Relu | Op::Dropout => {
-                if !step.in_place {
-                    output.copy_from_slice(inputs[0]);
-                }
-                if layer.op == Op::Relu {
-                    relu(output);
+            Op::ChannelNorm(norm) => {
+                if let Some(numbers) = self.filters.get(&step.layer) {
+                    normalise_channels(*norm, numbers, inputs[0], size.area(), output);
                 }
             }
             Op::Add => add(&inputs, output),
+            Op::Mul => multiply(inputs[0], inputs[1], output),
             Op::Concat => concatenate(&inputs, output),
+            &Op::Slice(ChannelSlice { start, end }) => {
+                output.copy_from_slice(&inputs[0][start * size.area()..end * size.area()]);
+            }
+            &Op::Shuffle(ChannelShuffle { groups }) => {
+                shuffle(groups, inputs[0], size.area(), output);
+            }
+            op @ (Op::Relu | Op::Dropout | Op::Prelu | Op::BatchNorm(_) | Op::Pointwise(_)) => {
+                if !step.in_place {
+                    output.copy_from_slice(inputs[0]);
+                }
+                let area = size.area();
+                match (op, self.filters.get(&step.layer)) {
+                    (Op::Relu, _) => relu(output),
+                    (Op::Pointwise(function), _) => apply(*function, output),
+                    (Op::Prelu, Some(numbers)) => slope(numbers, area, output),
+                    (Op::BatchNorm(_), Some(numbers)) => scale(numbers, area, output),
+                    _ => {}
+                }
+            }
         }
         debug_assert_eq!(output.len(), channels * size.area());
-        debug_assert_eq!(image.len(), IMAGE_CHANNELS * self.image.area());
+        debug_assert_eq!(image.len(), self.network.image_channels() * self.image.area());
     }
 }

@@ -21,11 +21,11 @@ use rayon::prelude::*;
 
 use self::forward::{Forward, Scratch};
 use super::real::Real;
-use super::request::{check_image, check_jobs, check_layers, not_prepared};
+use super::request::{PreparedImages, check_size, not_prepared};
 use super::spare::Spare;
 use super::{Engine, EngineError, EngineName, Extremes, Job, Prepared, Presented};
 use crate::geometry::ImageSize;
-use crate::network::{IMAGE_CHANNELS, LayerId, Model};
+use crate::network::{LayerId, Model};
 use crate::progress::Progress;
 
 /// The plain engine, on all threads of the current rayon pool, in 32-bit arithmetic as PyTorch
@@ -84,9 +84,14 @@ struct Plain<'m, T: Real> {
 
 impl<'m, T: Real> Plain<'m, T> {
     fn new(model: &'m Model, layers: &[LayerId], image: ImageSize) -> Result<Self, EngineError> {
-        check_layers(model.network(), layers, image)?;
+        check_size(image)?;
         let forward = Forward::new(model, layers, image)?;
         Ok(Self { forward, layers: layers.to_vec(), scratch: Spare::default() })
+    }
+
+    fn images(&self) -> PreparedImages {
+        let channels = self.forward.network().image_channels();
+        PreparedImages { channels, size: self.forward.image }
     }
 }
 
@@ -102,7 +107,7 @@ impl<T: Real> Prepared for Plain<'_, T> {
             if progress.is_cancelled() {
                 return Err(EngineError::Stopped);
             }
-            check_image(image, self.forward.image)?;
+            self.images().check(image)?;
             // Ordered, so that of several layers always the same one is told to be at fault.
             let mut found: BTreeMap<LayerId, Vec<Extremes>> = BTreeMap::new();
             self.scratch.with(|scratch| {
@@ -149,10 +154,11 @@ impl<T: Real> Prepared for Plain<'_, T> {
             return Err(not_prepared(self.forward.network(), layer));
         }
         let (units, size) = (self.forward.channels(layer), self.forward.size(layer));
-        check_jobs(jobs, units, size, self.forward.image)?;
+        self.images().check_jobs(jobs, units, size)?;
+        let channels = self.images().channels;
         let patches: Vec<_> = jobs
             .iter()
-            .map(|job| job.noise.patches(job.image_index, IMAGE_CHANNELS, job.occluders))
+            .map(|job| job.noise.patches(job.image_index, channels, job.occluders))
             .collect();
         // Each job's original image first, then its occluded copies.
         let presentations: Vec<(usize, Option<usize>)> = jobs

@@ -1,6 +1,6 @@
 //! Which buffer each layer reads and writes.
 
-use crate::network::{Input, LayerId, Network, Op};
+use crate::network::{Input, LayerId, Network};
 
 /// Where a step finds an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +59,7 @@ pub(in crate::engine) fn schedule(network: &Network, targets: &[LayerId]) -> Vec
             .collect();
         done.sort_unstable();
         done.dedup();
-        let pointwise = matches!(layer.op, Op::Relu | Op::Dropout);
-        let in_place = pointwise && done.len() == 1;
+        let in_place = layer.op.is_pointwise() && done.len() == 1;
         let output = if in_place {
             done[0]
         } else {

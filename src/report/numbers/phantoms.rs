@@ -4,7 +4,8 @@ use ndarray::Array2;
 
 use crate::files::Digest;
 use crate::geometry::{
-    Deposit, Frame, FrameRule, GridRule, ImageSize, LayerGeometry, PixelBox, Projection,
+    AxisProjection, Deposit, Frame, FrameRule, GridRule, ImageSize, LayerGeometry, PixelBox,
+    Projection,
 };
 use crate::maps::{LayerConfiguration, MeanOver, SweepParameters};
 use crate::report::{Gaussian, MapCoverage, UnitMap};
@@ -45,7 +46,7 @@ pub fn settings() -> SweepParameters {
 /// The geometry of such a layer on images of this size, whose RFs begin at every pixel.
 pub fn geometry(rf: usize, image: ImageSize) -> LayerGeometry {
     LayerGeometry {
-        projection: Projection { step: 1, offset: 0, size: rf },
+        projection: Projection::square(AxisProjection { step: 1, offset: 0, size: rf }),
         output: image,
         image,
         rule: GridRule::REFERENCE,

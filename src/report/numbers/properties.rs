@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::phantoms::{layer, settings};
 use super::{CellMap, Cells, Measured, measure};
 use crate::geometry::{
-    Deposit, Frame, FrameRule, GridRule, ImageSize, Lattice, LayerGeometry, OccluderSize,
-    OccluderStride, Placement, Projection,
+    AxisProjection, Deposit, Frame, FrameRule, GridRule, ImageSize, Lattice, LayerGeometry,
+    OccluderSize, OccluderStride, Placement, Projection,
 };
 use crate::maps::{Coverage, ImageMap, LayerConfiguration, MeanOver, Plane, Statistics, Sums};
 use crate::report::{MapCoverage, UnitMap};
@@ -44,7 +44,8 @@ fn case() -> impl Strategy<Value = Case> {
         // RFs from wholly outside of the image to wholly outside at the other side.
         let output = ImageSize::new((height + size) / step + 1, (width + size) / step + 1);
         let frame = if reference { FrameRule::Reference } else { FrameRule::Field };
-        let projection = Projection { step, offset: -(size as isize), size };
+        let projection =
+            Projection::square(AxisProjection { step, offset: -(size as isize), size });
         let inside = |(y, x): (usize, usize)| (y % output.height, x % output.width);
         Case {
             geometry: LayerGeometry { projection, output, image, rule, every, frame },

@@ -27,19 +27,16 @@ impl Form {
     /// is computed from are zero. It depends on the network and the plan alone.
     pub fn of(plan: &Plan<'_>, node: usize, weights: &Transformed, sparse: bool) -> Option<Self> {
         let here = &plan.lineage().nodes()[node];
-        if here.slide.stride != 1 {
-            return None;
-        }
-        let input = here.inputs[0];
-        let axis = |inputs: Span, outputs: Span| Axis {
+        let (input, shift) = (here.inputs[0], plan.lineage().shift(node, 0));
+        let axis = |inputs: Span, outputs: Span, shift: isize| Axis {
             inputs: inputs.len(),
             outputs: outputs.len(),
-            shift: outputs.start + plan.lineage().shift(node, 0) - inputs.start,
-            kernel: here.slide.kernel,
+            shift: outputs.start + shift - inputs.start,
+            kernel: here.window.y.kernel,
         };
         let (inputs, outputs) = (plan.window(input), plan.window(node));
-        let y = weights.axis(axis(inputs.0, outputs.0))?;
-        let x = weights.axis(axis(inputs.1, outputs.1))?;
+        let y = weights.axis(axis(inputs.0, outputs.0, shift.y))?;
+        let x = weights.axis(axis(inputs.1, outputs.1, shift.x))?;
         let form = Self { y, x };
         let (channels, results) = (plan.lineage().nodes()[input].channels, here.channels);
         let taps = plan.y().taps(node) * plan.x().taps(node);

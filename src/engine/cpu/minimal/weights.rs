@@ -5,6 +5,8 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use super::axis::{Axis, AxisForm};
 use super::points::{MOST, Points};
+use crate::geometry::PerAxis;
+use crate::network::Convolution;
 
 /// Bytes that a layer's transformed weights may take together.
 const BYTES: usize = 64 << 20;
@@ -21,16 +23,21 @@ pub(in crate::engine::cpu) struct Transformed {
 }
 
 impl Transformed {
-    /// For a convolution with so many weights. Where memory would be much, one count of points has
-    /// to do.
-    pub fn new(kernel: usize, groups: usize, weights: usize) -> Self {
-        let counts = counts(kernel, weights);
-        let weights = (0..counts.len().pow(2)).map(|_| OnceLock::new()).collect();
-        Self { kernel, groups, counts, weights, axes: RwLock::default() }
+    /// For a convolution with so many weights; none unless its window is a square without gaps, of
+    /// stride 1. Where memory would be much, one count of points has to do.
+    pub fn of(conv: &Convolution, weights: usize) -> Option<Self> {
+        let one = PerAxis::both(1);
+        let kernel = conv.kernel.if_equal()?;
+        (conv.stride == one && conv.dilation == one).then(|| {
+            let counts = counts(kernel, weights);
+            let weights = (0..counts.len().pow(2)).map(|_| OnceLock::new()).collect();
+            Self { kernel, groups: conv.groups, counts, weights, axes: RwLock::default() }
+        })
     }
 
     /// Bytes that those of a convolution with so many weights take, once all are needed.
-    pub fn bytes(kernel: usize, weights: usize) -> usize {
+    pub fn bytes_of(conv: &Convolution, weights: usize) -> usize {
+        let kernel = conv.kernel.if_equal().unwrap_or(0);
         bytes(&counts(kernel, weights), kernel, weights)
     }
 
@@ -104,7 +111,7 @@ fn counts(kernel: usize, weights: usize) -> Vec<usize> {
 /// Of the weights at all pairs of points.
 fn bytes(counts: &[usize], kernel: usize, weights: usize) -> usize {
     let points = counts.iter().sum::<usize>().pow(2);
-    points * (weights / (kernel * kernel)) * size_of::<f32>()
+    points * (weights / (kernel * kernel).max(1)) * size_of::<f32>()
 }
 
 #[cfg(test)]
@@ -116,8 +123,9 @@ mod tests {
         // conv4 and conv2 of AlexNet, a layer of VGG, one without other forms.
         for (kernel, channels) in [(3, 384 * 256), (5, 64 * 192), (3, 512 * 512), (1, 64)] {
             let weights = vec![0.5; channels * kernel * kernel];
-            let transformed = Transformed::new(kernel, 1, weights.len());
-            let said = Transformed::bytes(kernel, weights.len());
+            let conv = Convolution::new(1, kernel, 1, 0);
+            let transformed = Transformed::of(&conv, weights.len()).unwrap();
+            let said = Transformed::bytes_of(&conv, weights.len());
             assert!(said <= BYTES);
             if channels < 64 * 256 {
                 let counts = &transformed.counts;

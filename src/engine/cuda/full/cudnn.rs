@@ -10,6 +10,7 @@ use cudarc::cudnn::result::{self, CudnnError};
 use cudarc::cudnn::sys;
 use cudarc::driver::{CudaContext, CudaSlice, DevicePtr, DevicePtrMut};
 
+use crate::engine::cuda::support::square;
 use crate::engine::cuda::{CudaError, Device, libraries};
 use crate::geometry::ImageSize;
 use crate::network::Convolution;
@@ -109,14 +110,15 @@ impl Convolve {
             lengths: [0; 3],
             workspace: 0,
         };
+        let window = square(conv.window());
         let shapes = [
             [batch, channels, input.height, input.width],
-            [conv.out_channels, channels / conv.groups, conv.kernel, conv.kernel],
+            [conv.out_channels, channels / conv.groups, conv.kernel.y, conv.kernel.x],
             [batch, conv.out_channels, output.height, output.width],
         ];
         made.lengths = shapes.map(|shape| shape.iter().product());
         let [from, filters, to] = shapes.map(|shape| shape.map(|length| length as c_int));
-        let [padding, stride] = [conv.padding, conv.stride].map(|length| length as c_int);
+        let [padding, stride] = [window.padding, window.stride].map(|length| length as c_int);
         let describe = || -> Result<Self, CudnnError> {
             // SAFETY: each descriptor is set right after it was made; `Drop` gives back those
             // that are there, however far this comes.

@@ -21,13 +21,14 @@ use self::batches::{Room, Rooms};
 use self::pass::Pass;
 use self::presenting::Presenting;
 use self::ranking::Ranking;
+use super::support::check_support;
 use super::{CudaError, Device};
-use crate::engine::request::check_layers;
+use crate::engine::request::{PreparedImages, check_size};
 use crate::engine::{
     Begun, Engine, EngineError, EngineName, Extremes, Job, KernelTime, Prepared, Presented,
 };
 use crate::geometry::ImageSize;
-use crate::network::{LayerId, Model};
+use crate::network::{LayerId, Model, RGB};
 use crate::progress::Progress;
 
 /// The full method on a GPU, in 32-bit arithmetic.
@@ -67,7 +68,8 @@ impl Engine for CudaFullEngine {
         layers: &[LayerId],
         image: ImageSize,
     ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
-        check_layers(model.network(), layers, image)?;
+        check_size(image)?;
+        check_support(model.network(), layers)?;
         let sizes = match layers.iter().max() {
             Some(&last) => model.network().sizes(image, last)?,
             None => Vec::new(),
@@ -91,6 +93,10 @@ struct Full<'m> {
 }
 
 impl Full<'_> {
+    fn images(&self) -> PreparedImages {
+        PreparedImages { channels: RGB, size: self.image }
+    }
+
     /// The layers, for batches of `batch` images.
     fn pass(&self, batch: usize) -> Result<Pass, CudaError> {
         let Self { device, model, layers, sizes, .. } = self;

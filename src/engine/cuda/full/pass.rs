@@ -10,9 +10,10 @@ use crate::engine::cuda::kernels::image::join::{Part, join};
 use crate::engine::cuda::kernels::image::normalise::normalise;
 use crate::engine::cuda::kernels::image::pool::pool;
 use crate::engine::cuda::kernels::image::respond::respond;
+use crate::engine::cuda::support::square;
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::reference::schedule::{Source, Step, schedule};
-use crate::geometry::ImageSize;
+use crate::geometry::{ImageSize, SlidingWindow};
 use crate::network::{Convolution, Input, LayerId, LocalResponseNorm, MaxPool, Model, Network, Op};
 
 /// Presentations whose responses are computed at a time, whatever the batch, which has no more: how
@@ -92,8 +93,8 @@ impl By {
         (batch, channels): (usize, usize),
         (input, output): (ImageSize, ImageSize),
     ) -> Result<Self, CudaError> {
-        let Convolution { out_channels, kernel, stride, padding, groups, .. } = *conv;
-        if (kernel, stride, padding, groups) == (1, 1, 0, 1) {
+        let Convolution { out_channels, groups, .. } = *conv;
+        if groups == 1 && square(conv.window()) == SlidingWindow::SINGLE {
             return Ok(Self::Product(Product {
                 rows: out_channels,
                 columns: output.area(),
@@ -160,7 +161,7 @@ impl Pass {
                         channels: inputs,
                         size: between.0,
                         depth: inputs / conv.groups,
-                        kernel: conv.kernel,
+                        kernel: square(conv.window()).kernel,
                     };
                     let (weight, bias) = model
                         .filters(step.layer)
@@ -183,6 +184,11 @@ impl Pass {
                 Op::LocalResponseNorm(norm) => Work::Normalise(norm.clone()),
                 Op::Add => Work::Add,
                 Op::Dropout | Op::Concat => Work::Concat,
+                op => {
+                    let layer = layer.name.clone();
+                    let what = format!("it is a {}", op.kind());
+                    return Err(CudaError::Unsupported { layer, what });
+                }
             };
             stages.push(Stage { step, work, channels, area, inputs });
         }
@@ -266,15 +272,16 @@ impl Pass {
             return Err(shape("as many responses as images are asked for, or fewer"));
         }
         let units_of_a_group = conv.out_channels / conv.groups;
-        let at = |place: usize, padding: usize| (place * conv.stride) as i32 - padding as i32;
+        let window = square(conv.window());
+        let at = |place: usize| window.first_input(place as isize) as i32;
         let mut seen: Vec<Seen> = asked
             .iter()
             .enumerate()
             .map(|(image, &Asked { unit, position: (y, x) })| Seen {
                 image: image as u32,
                 channel: (unit / units_of_a_group * view.depth) as u32,
-                top: at(y, conv.padding),
-                left: at(x, conv.padding),
+                top: at(y),
+                left: at(x),
             })
             .collect();
         // The rest of the matrix shows the first again, which nobody looks at.

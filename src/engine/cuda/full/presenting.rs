@@ -8,9 +8,9 @@ use super::pass::{Asked, BATCH, Pass};
 use crate::engine::cuda::CudaError;
 use crate::engine::cuda::kernels::image::occlude::{Shown, occlude};
 use crate::engine::cuda::transfer::Arriving;
-use crate::engine::request::{check_jobs, not_prepared};
+use crate::engine::request::not_prepared;
 use crate::engine::{EngineError, Job, Presented};
-use crate::network::{IMAGE_CHANNELS, LayerId, Op};
+use crate::network::{LayerId, Op, RGB};
 use crate::noise::{Noise, Patches};
 use crate::progress::Progress;
 
@@ -26,7 +26,7 @@ pub struct Presenting {
 
 impl Room for Presenting {
     fn new(full: &Full<'_>, batch: usize) -> Result<Self, CudaError> {
-        let images = || full.device.allocate(batch * IMAGE_CHANNELS * full.image.area());
+        let images = || full.device.allocate(batch * RGB * full.image.area());
         Ok(Self { pass: full.pass(batch)?, originals: images()?, shown: images()? })
     }
 
@@ -57,7 +57,7 @@ impl Full<'_> {
         wanted: &[Wanted],
     ) -> Result<Option<Arriving<'_, f32>>, CudaError> {
         let Presenting { pass, originals, shown: copies } = room;
-        let pixels = IMAGE_CHANNELS * self.image.area();
+        let pixels = RGB * self.image.area();
         let (mut shown, mut asked, mut noise) = (Vec::new(), Vec::new(), Vec::new());
         let (mut slots, mut values) = (0, Vec::new());
         for (place, &(number, which)) in wanted.iter().enumerate() {
@@ -107,11 +107,9 @@ impl Full<'_> {
             return Err(not_prepared(self.model.network(), layer));
         }
         let units = self.model.network().channels(layer);
-        check_jobs(jobs, units, self.sizes[layer.0], self.image)?;
-        let patches: Vec<Patches<'_>> = jobs
-            .iter()
-            .map(|job| job.noise.patches(job.image_index, IMAGE_CHANNELS, job.occluders))
-            .collect();
+        self.images().check_jobs(jobs, units, self.sizes[layer.0])?;
+        let patches: Vec<Patches<'_>> =
+            jobs.iter().map(|job| job.noise.patches(job.image_index, RGB, job.occluders)).collect();
         // Each job's original image first, then its occluded copies.
         let wanted: Vec<Wanted> = jobs
             .iter()

@@ -9,9 +9,8 @@ use crate::engine::cuda::CudaError;
 use crate::engine::cuda::feed::Feed;
 use crate::engine::cuda::kernels::extremes::extremes;
 use crate::engine::cuda::transfer::Arriving;
-use crate::engine::request::check_image;
 use crate::engine::{Begun, EngineError, Extremes};
-use crate::network::{IMAGE_CHANNELS, LayerId};
+use crate::network::{LayerId, RGB};
 use crate::progress::Progress;
 
 /// Images of a batch, at most: as many as fill a device with images of 227×227 pixels.
@@ -28,7 +27,7 @@ pub struct Ranking {
 impl Room for Ranking {
     fn new(full: &Full<'_>, batch: usize) -> Result<Self, CudaError> {
         let pass = full.pass(batch)?;
-        let feed = Feed::new(&full.device, batch * IMAGE_CHANNELS * full.image.area())?;
+        let feed = Feed::new(&full.device, batch * RGB * full.image.area())?;
         Ok(Self { pass, feed })
     }
 
@@ -37,7 +36,7 @@ impl Room for Ranking {
     }
 
     fn most(full: &Full<'_>) -> usize {
-        let bytes = IMAGE_CHANNELS * full.image.area() * size_of::<f32>();
+        let bytes = RGB * full.image.area() * size_of::<f32>();
         let mut most = MOST;
         while most > 1 && most * bytes > MOST_BYTES {
             most /= 2;
@@ -60,7 +59,7 @@ impl Full<'_> {
         progress: &'e Progress<'_>,
     ) -> Result<Begun<'e>, EngineError> {
         let Some(&last) = self.layers.iter().max() else { return Ok(Box::new(|| Ok(Vec::new()))) };
-        images.iter().try_for_each(|image| check_image(image, self.image))?;
+        images.iter().try_for_each(|image| self.images().check(image))?;
         let mut begun = Vec::new();
         self.in_batches(
             images,

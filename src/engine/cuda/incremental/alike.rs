@@ -11,8 +11,8 @@ use std::collections::hash_map::Entry;
 use super::grid::Grid;
 use crate::engine::Job;
 use crate::engine::cuda::kernels::present::Square;
-use crate::engine::plan::{Axis, PlanKey, Planner};
-use crate::geometry::Occluder;
+use crate::engine::plan::{PlanKey, Planner};
+use crate::geometry::{Axis, Occluder};
 
 /// Jobs sorted by kind.
 #[derive(Debug, Default)]

@@ -50,9 +50,9 @@ pub(super) fn add(
             Step::Relu { elsewhere: false } => ("rectify_change", read + originals + written),
             Step::Normalise(_) => ("normalise_change", 2 * read + written),
             Step::Add | Step::Concatenate => ("join_change", read + written),
-            // What passes its input on has no kernel.
-            Step::Relu { elsewhere: true } | Step::Same => continue,
             Step::Respond(_) => ("respond_change", read + size_of::<f32>()),
+            // What passes its input on has no kernel.
+            _ => continue,
         };
         let multiply_adds = plan.multiply_adds(place, groups[place]);
         work[place].kernel = kernel;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::engine::cuda::kernels::present::Square;
-use crate::engine::plan::Axis;
+use crate::geometry::Axis;
 use crate::geometry::Occluder;
 
 /// Rows or columns of pixels that occluders cover: where they begin, relative to the first

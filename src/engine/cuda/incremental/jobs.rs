@@ -10,7 +10,7 @@ use crate::engine::cuda::kernels::present::{DeviceJob, DeviceJobs};
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::order::OnImage;
 use crate::geometry::Occluder;
-use crate::network::IMAGE_CHANNELS;
+use crate::network::RGB;
 use crate::noise::{Noise, TorchStream};
 
 /// Jobs on the device, and the noise that is not drawn there.
@@ -79,7 +79,7 @@ impl Told {
 
 /// The values of `torch.rand` that some jobs refer to, and where each seed's begin.
 fn streams(jobs: &[Job<'_>], which: &[usize]) -> (BTreeMap<u32, i64>, Vec<f32>) {
-    let values = |occluder: &Occluder| IMAGE_CHANNELS * occluder.size.pow(2);
+    let values = |occluder: &Occluder| RGB * occluder.size.pow(2);
     let end = |occluder: &Occluder| (occluder.index + 1) * values(occluder);
     let mut lengths: BTreeMap<u32, usize> = BTreeMap::new();
     for &job in which {

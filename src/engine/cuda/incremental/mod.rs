@@ -39,14 +39,15 @@ use self::slots::Slots;
 use self::target::{Target, target};
 use super::kernels::tap_product::DeviceFilters;
 use super::{CudaError, Device, Precision};
+use crate::engine::cuda::support::check_support;
 use crate::engine::plan::{Node, PlanKey, Planner};
-use crate::engine::request::{check_jobs, not_prepared};
+use crate::engine::request::{PreparedImages, not_prepared};
 use crate::engine::{
     Engine, EngineError, EngineName, Extremes, Job, Kept, KernelTime, KernelWork, Prepared,
     Presented, Rates, ReferenceEngine,
 };
 use crate::geometry::ImageSize;
-use crate::network::{LayerId, Model, Op};
+use crate::network::{LayerId, Model, Op, RGB};
 
 /// The incremental engine on one GPU.
 #[derive(Clone, Debug)]
@@ -112,7 +113,7 @@ impl Engine for CudaEngine {
         layers: &[LayerId],
         image: ImageSize,
     ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
-        // It also checks the layers.
+        check_support(model.network(), layers)?;
         let plain = ReferenceEngine.prepare(model, layers, image)?;
         self.precision.check_on(self.device.info())?;
         let mut filters: HashMap<LayerId, Arc<DeviceFilters>> = HashMap::new();
@@ -168,7 +169,8 @@ impl Incremental<'_> {
         let (target, slots) = self.target(layer)?;
         let units = self.model.network().channels(layer);
         let output = target.lineage.nodes()[target.lineage.target()].size;
-        check_jobs(jobs, units, output, self.image)?;
+        let images = PreparedImages { channels: RGB, size: self.image };
+        images.check_jobs(jobs, units, output)?;
         Ok(Presenting { engine: self, layer, target, slots, jobs, progress })
     }
 }

@@ -11,10 +11,11 @@ use crate::engine::cuda::kernels::parcel::Table;
 use crate::engine::cuda::kernels::pool::Pool;
 use crate::engine::cuda::kernels::rectify::rectify_original;
 use crate::engine::cuda::kernels::tables::{Origin, Original, Originals, Window, Windows};
+use crate::engine::cuda::support::no_kernel;
 use crate::engine::cuda::{CudaError, Device};
-use crate::engine::plan::{Axis, TapRun};
+use crate::engine::plan::TapRun;
 use crate::engine::target::Step;
-use crate::geometry::Span;
+use crate::geometry::{Axis, Span};
 
 /// An image, and the rows and columns of the target's positions that are looked at.
 pub(super) type Looked<'a> = (ArrayView3<'a, f32>, Span, Span);
@@ -138,8 +139,8 @@ impl Node<'_> {
                 let seen = Node { place: node.inputs[0], ..*self }.windows().0;
                 for ((window, from), cones) in self.windows().0.iter().zip(&seen).zip(self.cones) {
                     let runs = |cone: &[Span]| {
-                        let shift = -(node.slide.padding as isize);
-                        TapRun::all(node.slide, shift, cone[self.place], cone[node.inputs[0]])
+                        let shift = -(node.window.y.padding as isize);
+                        TapRun::all(node.window.y, shift, cone[self.place], cone[node.inputs[0]])
                     };
                     packed.patterns(
                         (&runs(&cones[0]), &runs(&cones[1])),
@@ -157,8 +158,8 @@ impl Node<'_> {
                     input: Origin::default(),
                     output: Origin::default(),
                     channels: node.channels,
-                    slide: node.slide,
-                    shift: -(node.slide.padding as isize),
+                    window: node.window.y,
+                    shift: -(node.window.y.padding as isize),
                     rectify: false,
                     to_scale: 0.0,
                 };
@@ -180,6 +181,7 @@ impl Node<'_> {
                 }
                 Ok(())
             }
+            _ => Err(no_kernel(self.place)),
         }
     }
 }

@@ -6,10 +6,10 @@ use std::mem::MaybeUninit;
 use ndarray::{ArrayView3, ArrayViewMut1, Zip, s};
 
 use crate::engine::cuda::transfer::{Source, WHOLE};
-use crate::network::IMAGE_CHANNELS;
+use crate::network::RGB;
 
 /// Bytes of a pixel.
-const PIXEL: usize = IMAGE_CHANNELS * size_of::<f32>();
+const PIXEL: usize = RGB * size_of::<f32>();
 const _: () = assert!(WHOLE.is_multiple_of(PIXEL));
 
 /// Pixels `[channel][y][x]`, of which the device gets `[y][x][channel]`, 32 bits each.

@@ -8,7 +8,8 @@ use super::slots::Slots;
 use super::wave::Group;
 use crate::engine::cuda::kernels::present::Run;
 use crate::engine::order::counted;
-use crate::engine::plan::{Axis, Planner};
+use crate::engine::plan::Planner;
+use crate::geometry::Axis;
 
 /// Presentations in a wave, at most: each has an entry in a table.
 const WAVE_PRESENTATIONS: usize = 1 << 20;

@@ -16,7 +16,7 @@ use crate::engine::cuda::kernels::products::{largest, to_exponent};
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::target::Step;
 use crate::geometry::{ImageSize, Span};
-use crate::network::IMAGE_CHANNELS;
+use crate::network::RGB;
 use crate::noise::TorchStream;
 
 /// The exponent of the largest value of the image of noise.
@@ -46,8 +46,8 @@ pub(super) fn scale(
     }
     // As occluders have it.
     let noise = TorchStream::new(0).map(|value| 2.0 * value - 1.0);
-    let noise = noise.take(IMAGE_CHANNELS * image.area()).collect();
-    let noise = Array3::from_shape_vec((IMAGE_CHANNELS, image.height, image.width), noise);
+    let noise = noise.take(RGB * image.area()).collect();
+    let noise = Array3::from_shape_vec((RGB, image.height, image.width), noise);
     let noise = noise.map_err(|error| CudaError::Shape {
         kernel: "scale",
         problem: format!("an image of noise: {error}"),

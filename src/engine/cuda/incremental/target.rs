@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::engine::EngineError;
 use crate::engine::cuda::kernels::respond::DeviceUnits;
 use crate::engine::cuda::kernels::tap_product::DeviceFilters;
 use crate::engine::cuda::{Device, Precision};
-use crate::engine::{EngineError, target};
+use crate::engine::target::{self, Leading, Packing};
 use crate::geometry::ImageSize;
 use crate::network::{Input, LayerId, Model, Network, Op};
 
@@ -24,11 +25,8 @@ pub(super) fn target(
     filters: &mut HashMap<LayerId, Arc<DeviceFilters>>,
 ) -> Result<Target, EngineError> {
     let before = convolutions_before(model.network());
-    Target::new(
-        model,
-        layer,
-        image,
-        |(id, conv, weights, channels)| {
+    let packing = Packing {
+        convolution: |(id, conv, weights, channels): Leading<'_>| {
             if let Some(known) = filters.get(&id) {
                 return Ok(Arc::clone(known));
             }
@@ -38,8 +36,12 @@ pub(super) fn target(
             filters.insert(id, Arc::clone(&new));
             Ok(new)
         },
-        |(_, conv, weights, channels)| Ok(DeviceUnits::new(device, conv, weights, channels)?),
-    )
+        units: |(_, conv, weights, channels): Leading<'_>| {
+            Ok(DeviceUnits::new(device, conv, weights, channels)?)
+        },
+        depthwise: false,
+    };
+    Target::new(model, layer, image, packing)
 }
 
 /// Of each layer, how many convolutions are before it on the longest way from the pixels.

@@ -15,6 +15,7 @@ use crate::engine::cuda::kernels::pool::Pool;
 use crate::engine::cuda::kernels::present::{DeviceJobs, Presentations};
 use crate::engine::cuda::kernels::rectify::rectify_change;
 use crate::engine::cuda::kernels::tables::{Change, Origin, Originals, Windows, ensure};
+use crate::engine::cuda::support::no_kernel;
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::plan::Plan;
 use crate::engine::target::Step;
@@ -146,7 +147,7 @@ impl Started<'_> {
                 packed.convolve_changes(device, patterns, presentations, rectify, scales, both)
             }
             Step::Relu { elsewhere: false } => {
-                let numbers = (origin, node.channels, lineage.shift(place, 0));
+                let numbers = (origin, node.channels, lineage.shift(place, 0).y);
                 let (original, from) = (self.original(input)?, self.change(input)?);
                 rectify_change(device, numbers, presentations, original, from, to)
             }
@@ -156,8 +157,8 @@ impl Started<'_> {
                     input: Origin::of(&lineage.nodes()[pooled]),
                     output: Origin::of(node),
                     channels: node.channels,
-                    slide: node.slide,
-                    shift: lineage.shift(place, 0),
+                    window: node.window.y,
+                    shift: lineage.shift(place, 0).y,
                     rectify,
                     to_scale: waves.slots.stored(place),
                 };
@@ -165,7 +166,7 @@ impl Started<'_> {
                 pool.change(device, presentations, originals, self.change(input)?, to)
             }
             Step::Normalise(norm) => {
-                let numbers = (origin, node.channels, lineage.shift(place, 0));
+                let numbers = (origin, node.channels, lineage.shift(place, 0).y);
                 let (original, from) = (self.original(input)?, self.change(input)?);
                 normalise_change(device, norm, numbers, presentations, original, from, to)
             }
@@ -176,7 +177,7 @@ impl Started<'_> {
                 let mut channel = 0;
                 for (which, &input) in node.inputs.iter().enumerate() {
                     let part = lineage.nodes()[input].channels;
-                    let (shift, add) = (lineage.shift(place, which), !stack && which > 0);
+                    let (shift, add) = (lineage.shift(place, which).y, !stack && which > 0);
                     let join = Join { channels: node.channels, part, channel, shift, add };
                     join.change(device, self.change(input)?, (outputs, &mut *to))?;
                     channel += if stack { part } else { 0 };
@@ -184,6 +185,7 @@ impl Started<'_> {
                 Ok(())
             }
             Step::Respond(_) => Ok(()),
+            _ => Err(no_kernel(place)),
         }
     }
 

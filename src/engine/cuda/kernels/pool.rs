@@ -7,7 +7,7 @@ use super::parameters::mirrored;
 use super::present::Presentations;
 use super::tables::{Change, Origin, Originals, Windows, ensure};
 use crate::engine::cuda::{CudaError, Device};
-use crate::geometry::Slide;
+use crate::geometry::SlidingWindow;
 
 mirrored! {
     /// The kernels' numbers.
@@ -33,7 +33,7 @@ pub struct Pool {
     /// Channels of both.
     pub channels: usize,
     /// Its window.
-    pub slide: Slide,
+    pub window: SlidingWindow,
     /// Output `o` sees inputs from `o * stride + shift` on.
     pub shift: isize,
     /// Whether the ReLU before it is joined to it; then what is read is that before the ReLU.
@@ -49,8 +49,8 @@ impl Pool {
             input: self.input,
             output: self.output,
             channels: self.channels as i32,
-            kernel: self.slide.kernel as i32,
-            stride: self.slide.stride as i32,
+            kernel: self.window.kernel as i32,
+            stride: self.window.stride as i32,
             shift: self.shift as i32,
             rectify: i32::from(self.rectify),
             to_scale: self.to_scale,

@@ -6,7 +6,7 @@ use super::parameters::mirrored;
 use super::parcel::Table;
 use super::tables::{Presentation, ensure};
 use crate::engine::cuda::{CudaError, Device};
-use crate::network::IMAGE_CHANNELS;
+use crate::network::RGB;
 
 /// Threads of a block.
 const THREADS: usize = 256;
@@ -122,7 +122,7 @@ impl DeviceJobs {
         let parameters = PresentParameters {
             count: count as u32,
             runs: runs.len() as u32,
-            channels: IMAGE_CHANNELS as u32,
+            channels: RGB as u32,
         };
         let runs = Table::new(device, runs)?;
         let mut table = device.allocate(count)?;

@@ -8,9 +8,10 @@ use super::parameters::mirrored;
 use super::parcel::Table;
 use super::present::{DeviceJob, Presentations};
 use super::tables::{Originals, Pattern, Window, ensure};
+use crate::engine::cuda::support::square;
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::plan::TapRun;
-use crate::geometry::ImageSize;
+use crate::geometry::{ImageSize, SlidingWindow};
 use crate::network::{Convolution, Filters};
 
 /// Presentations that a block computes: one a warp.
@@ -53,7 +54,8 @@ impl DeviceUnits {
         filters: &Filters,
         channels: usize,
     ) -> Result<Self, CudaError> {
-        let (taps, inputs) = (conv.kernel * conv.kernel, channels / conv.groups);
+        let (taps, inputs) = (conv.taps(), channels / conv.groups);
+        let SlidingWindow { kernel, stride, padding, .. } = square(conv.window());
         let mut reordered = Vec::with_capacity(filters.weight.len());
         for filter in filters.weight.chunks_exact(inputs * taps) {
             for tap in 0..taps {
@@ -66,9 +68,9 @@ impl DeviceUnits {
             channels: channels as i32,
             inputs: inputs as i32,
             outputs: (conv.out_channels / conv.groups) as i32,
-            kernel: conv.kernel as i32,
-            stride: conv.stride as i32,
-            padding: conv.padding as i32,
+            kernel: kernel as i32,
+            stride: stride as i32,
+            padding: padding as i32,
             // Of whatever input: known when there is one.
             height: 0,
             width: 0,

@@ -8,6 +8,7 @@ use super::parameters::mirrored;
 use super::parcel::Table;
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::plan::Node;
+use crate::geometry::Axis;
 
 /// Elements of a window that a block of a pointwise kernel works on.
 const ELEMENTS: usize = 1024;
@@ -138,8 +139,9 @@ mirrored! {
 impl Origin {
     /// The origin of a node.
     pub fn of(node: &Node) -> Self {
-        let corner = node.origin(0);
-        Self { step: (node.origin(1) - corner) as i32, corner: corner as i32 }
+        // Windows are squares, so both axes are alike.
+        let corner = node.origin(Axis::Y, 0);
+        Self { step: (node.origin(Axis::Y, 1) - corner) as i32, corner: corner as i32 }
     }
 }
 

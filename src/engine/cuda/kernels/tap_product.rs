@@ -10,9 +10,10 @@ use super::parameters::mirrored;
 use super::present::Presentations;
 use super::products::{ANY, Products, Tile};
 use super::tables::{Origin, Originals, Pattern, Window, ensure};
+use crate::engine::cuda::support::square;
 use crate::engine::cuda::{CudaError, Device, Precision};
 use crate::engine::plan::TapRun;
-use crate::geometry::Slide;
+use crate::geometry::SlidingWindow;
 use crate::network::{Convolution, Filters};
 
 /// Of how many tiles a pattern has to have rows on average, for those that meet the same taps not to
@@ -72,7 +73,7 @@ pub struct DeviceFilters {
     out_channels: usize,
     groups: usize,
     padded: usize,
-    slide: Slide,
+    window: SlidingWindow,
 }
 
 impl DeviceFilters {
@@ -104,13 +105,13 @@ impl DeviceFilters {
         filters: &Filters,
         channels: usize,
     ) -> Result<Self, CudaError> {
-        let &Convolution { out_channels, kernel, stride, padding, groups, .. } = conv;
+        let &Convolution { out_channels, groups, .. } = conv;
         let (inputs, outputs) = (channels / groups, out_channels / groups);
         debug_assert!(
             inputs.is_multiple_of(products.inputs()),
             "{inputs} channels by {products:?}"
         );
-        let (taps, padded) = (kernel * kernel, padded(outputs));
+        let (taps, padded) = (conv.taps(), padded(outputs));
         let mut weights = vec![0.0; groups * taps * inputs * padded];
         for (channel, filter) in filters.weight.chunks_exact(inputs * taps).enumerate() {
             let (group, column) = (channel / outputs, channel % outputs);
@@ -134,7 +135,7 @@ impl DeviceFilters {
             out_channels,
             groups,
             padded,
-            slide: Slide { kernel, stride, padding },
+            window: square(conv.window()),
         })
     }
 
@@ -147,7 +148,7 @@ impl DeviceFilters {
         to: &Window,
         patterns: &mut Vec<Pattern>,
     ) {
-        let stride = self.slide.stride;
+        let stride = self.window.stride;
         let in_row = from.width as usize * self.in_channels;
         let out_row = to.width as usize * self.out_channels;
         for (y, x) in rows.iter().flat_map(|y| columns.iter().map(move |x| (y, x))) {
@@ -185,8 +186,8 @@ impl DeviceFilters {
             inputs: (self.in_channels / self.groups) as i32,
             outputs: (self.out_channels / self.groups) as i32,
             padded: self.padded as i32,
-            kernel: self.slide.kernel as i32,
-            stride: self.slide.stride as i32,
+            kernel: self.window.kernel as i32,
+            stride: self.window.stride as i32,
             rectify: i32::from(rectify),
             from_scale: 1.0,
             to_scale: 0.0,
@@ -258,7 +259,7 @@ impl DeviceFilters {
             let steps = steps.map(|(count, step)| i64::from(count) * i64::from(step));
             first + (i64::from(pattern.count) - 1) * i64::from(each) + steps.iter().sum::<i64>()
         };
-        let column = self.slide.stride * self.in_channels;
+        let column = self.window.stride * self.in_channels;
         let input = last(
             pattern.input,
             pattern.input_each,
@@ -277,7 +278,7 @@ impl DeviceFilters {
                 (0, 0),
             ],
         );
-        let kernel_side = self.slide.kernel as i32;
+        let kernel_side = self.window.kernel as i32;
         let fits = pattern.count > 0
             && pattern.input >= 0
             && pattern.output >= 0

@@ -6,7 +6,7 @@ use ndarray::Array3;
 
 use super::*;
 use crate::engine::Job;
-use crate::engine::target::Target;
+use crate::engine::target::{Leading, Packing, Target};
 use crate::geometry::{GridRule, ImageSize, Occluder, every_nth};
 use crate::network::{Model, Network};
 use crate::noise::Noise;
@@ -35,7 +35,12 @@ fn lists(model: &Model, layer: crate::network::LayerId) -> Vec<((usize, usize), 
 fn every_presentation_is_in_one_wave_among_those_of_its_plan() {
     let model = Model::random(Network::preset("alexnet").unwrap(), 0).unwrap();
     let layer = model.network().convolution("conv3").unwrap();
-    let target = Target::<(), ()>::new(&model, layer, IMAGE, |_| Ok(()), |_| Ok(())).unwrap();
+    let packing = Packing {
+        convolution: |_: Leading<'_>| Ok(()),
+        units: |_: Leading<'_>| Ok(()),
+        depthwise: false,
+    };
+    let target = Target::<(), ()>::new(&model, layer, IMAGE, packing).unwrap();
     let slots = Slots::new(&target);
     let (lists, image) = (lists(&model, layer), Array3::zeros((3, IMAGE.height, IMAGE.width)));
     let jobs: Vec<Job<'_>> = lists

@@ -6,7 +6,7 @@ use super::super::parameters::mirrored;
 use super::{check, grid};
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::{ImageSize, Occluder};
-use crate::network::IMAGE_CHANNELS;
+use crate::network::RGB;
 use crate::noise::Noise;
 
 mirrored! {
@@ -75,12 +75,12 @@ pub fn occlude(
     noise: &[f32],
     copies: &mut CudaSlice<f32>,
 ) -> Result<(), CudaError> {
-    let pixels = IMAGE_CHANNELS * size.area();
+    let pixels = RGB * size.area();
     let count = shown.len() * pixels;
     let slots = shown.iter().map(|shown| shown.slot as usize + 1).max().unwrap_or(0);
     let replayed = shown.iter().map(|shown| {
         let side = (shown.size_draw >> 16) as usize;
-        if shown.replayed < 0 { 0 } else { shown.replayed as usize + IMAGE_CHANNELS * side * side }
+        if shown.replayed < 0 { 0 } else { shown.replayed as usize + RGB * side * side }
     });
     let buffers = [
         ("originals", originals.len(), slots * pixels),
@@ -90,7 +90,7 @@ pub fn occlude(
     check("image_occlude", &buffers)?;
     let parameters = ImageOccludeParameters {
         images: shown.len() as u32,
-        channels: IMAGE_CHANNELS as u32,
+        channels: RGB as u32,
         height: size.height as u32,
         width: size.width as u32,
     };

@@ -4,8 +4,9 @@ use cudarc::driver::{CudaSlice, PushKernelArg};
 
 use super::super::parameters::mirrored;
 use super::{check, grid};
+use crate::engine::cuda::support::square;
 use crate::engine::cuda::{CudaError, Device};
-use crate::geometry::ImageSize;
+use crate::geometry::{ImageSize, SlidingWindow};
 use crate::network::MaxPool;
 
 mirrored! {
@@ -35,6 +36,7 @@ pub fn pool(
     from: &CudaSlice<f32>,
     to: &mut CudaSlice<f32>,
 ) -> Result<(), CudaError> {
+    let SlidingWindow { kernel, stride, padding, .. } = square(pool.window());
     let count = planes * output.area();
     check("image_pool", &[("from", from.len(), planes * input.area()), ("to", to.len(), count)])?;
     let parameters = ImagePoolParameters {
@@ -43,9 +45,9 @@ pub fn pool(
         width: input.width as u32,
         to_height: output.height as u32,
         to_width: output.width as u32,
-        kernel: pool.kernel as u32,
-        stride: pool.stride as u32,
-        padding: pool.padding as u32,
+        kernel: kernel as u32,
+        stride: stride as u32,
+        padding: padding as u32,
     };
     let mut launch = device.stream.launch_builder(&device.kernels.image.pool);
     launch.arg(&parameters).arg(from).arg(to);

@@ -17,7 +17,7 @@ use super::super::tap_product::{DeviceFilters, Patterns, Scales};
 use super::emulator::{Gpu, has_tensor_cores, on_device};
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::plan::TapRun;
-use crate::geometry::{Slide, Span};
+use crate::geometry::{SlidingWindow, Span};
 use crate::network::{Convolution, Filters};
 use crate::noise::TorchStream;
 
@@ -53,7 +53,7 @@ struct Prepared {
 }
 
 impl Pooling {
-    const SLIDE: Slide = Slide { kernel: 3, stride: 2, padding: 0 };
+    const WINDOW: SlidingWindow = SlidingWindow { kernel: 3, stride: 2, dilation: 1, padding: 0 };
     /// Where outputs begin in their buffer: not all presentations begin where the first window does.
     const BEGIN: i64 = 32;
 
@@ -83,7 +83,7 @@ impl Pooling {
 
     fn prepare(&self, device: &Device) -> Prepared {
         let Self { channels, presentations, .. } = *self;
-        let read = Self::SLIDE.inputs(self.outputs).intersect(self.real);
+        let read = Self::WINDOW.inputs(self.outputs).intersect(self.real);
         let from = Self::window(self.changed, presentations);
         let to = Window {
             read_y: read.start as i32,
@@ -103,7 +103,7 @@ impl Pooling {
                 input: Origin::default(),
                 output: Origin::default(),
                 channels,
-                slide: Self::SLIDE,
+                window: Self::WINDOW,
                 shift: 0,
                 rectify: self.rectify,
                 to_scale: 0.0,
@@ -147,8 +147,8 @@ impl Convolving {
         let filters =
             DeviceFilters::multiplied(products, device, &conv, &filters, pooling.channels).unwrap();
         let to = Pooling::window(pooling.outputs, pooling.presentations);
-        let slide = Slide { kernel: 3, stride: 1, padding: 1 };
-        let runs = TapRun::all(slide, -1, pooling.outputs, pooling.outputs);
+        let window = SlidingWindow { kernel: 3, stride: 1, dilation: 1, padding: 1 };
+        let runs = TapRun::all(window, -1, pooling.outputs, pooling.outputs);
         let mut patterns = Vec::new();
         let from = Window { offset: Pooling::BEGIN, ..to };
         filters.patterns((&runs, &runs), &from, &to, &mut patterns);

@@ -7,7 +7,7 @@ use super::super::tables::{Origin, Original, Originals, Presentation, Window, Wi
 use super::emulator::on_device;
 use crate::engine::cuda::Device;
 use crate::geometry::Occluder;
-use crate::network::IMAGE_CHANNELS;
+use crate::network::RGB;
 use crate::noise::{Noise, TorchStream};
 
 const HEIGHT: usize = 40;
@@ -15,18 +15,18 @@ const WIDTH: usize = 37;
 
 /// An image `[y][x][channel]`, all of whose values are different.
 fn image() -> Vec<f32> {
-    (0..HEIGHT * WIDTH * IMAGE_CHANNELS).map(|value| (value as f32).sin()).collect()
+    (0..HEIGHT * WIDTH * RGB).map(|value| (value as f32).sin()).collect()
 }
 
 /// What the device presents, `[y][x][channel]`: the rows and columns `part` of the occluder.
 fn changes(noise: Noise, image_index: u32, occluder: &Occluder, part: [usize; 4]) -> Vec<f32> {
     let device = Device::open(0).unwrap();
-    let (pixels, pitch) = (image(), (WIDTH * IMAGE_CHANNELS) as i64);
+    let (pixels, pitch) = (image(), (WIDTH * RGB) as i64);
     let whole =
         Window { height: HEIGHT as i32, width: WIDTH as i32, count: 1, ..Window::default() };
     let originals = Originals {
         images: Table::new(&device, vec![Original { offset: 0, pitch }]).unwrap(),
-        windows: Windows::new(&device, vec![whole], IMAGE_CHANNELS).unwrap(),
+        windows: Windows::new(&device, vec![whole], RGB).unwrap(),
         values: device.upload(&pixels).unwrap(),
     };
     let [top, left, height, width] = part;
@@ -57,27 +57,19 @@ fn changes(noise: Noise, image_index: u32, occluder: &Occluder, part: [usize; 4]
             presentation.size_draw |= u32::from(draw);
         }
         Noise::Torch { seed } => {
-            let first = occluder.index * IMAGE_CHANNELS * occluder.size.pow(2);
+            let first = occluder.index * RGB * occluder.size.pow(2);
             presentation.stream = 1 + first as i64;
             stream.extend(TorchStream::new(seed).take(2 * first + 3000));
         }
     }
-    let windows = Windows::new(&device, vec![window], IMAGE_CHANNELS).unwrap();
+    let windows = Windows::new(&device, vec![window], RGB).unwrap();
     let presentations = Presentations::of(&device, &[presentation]).unwrap();
     let stream = device.upload(&stream).unwrap();
-    let floats = height * width * IMAGE_CHANNELS;
+    let floats = height * width * RGB;
     // All of it is looked at, what lies before the window too.
     let mut to = device.zeros(32 + floats).unwrap();
-    occlude(
-        &device,
-        (origin, IMAGE_CHANNELS),
-        &windows,
-        &presentations,
-        &originals,
-        &stream,
-        &mut to,
-    )
-    .unwrap();
+    occlude(&device, (origin, RGB), &windows, &presentations, &originals, &stream, &mut to)
+        .unwrap();
     device.download(&to).unwrap().split_off(32)
 }
 
@@ -97,15 +89,15 @@ fn noise_is_the_hosts_to_the_bit() {
             // The whole occluder, and a part of it.
             for part in [[0, 0, size, size], [size / 3, size / 2, size - size / 2, size / 2]] {
                 let found = changes(noise, 9, &occluder, part);
-                let mut occluded = vec![0.0; IMAGE_CHANNELS * area];
+                let mut occluded = vec![0.0; RGB * area];
                 let grid = [occluder];
-                noise.patches(9, IMAGE_CHANNELS, &grid).occlude(0, &mut occluded, WIDTH);
+                noise.patches(9, RGB, &grid).occlude(0, &mut occluded, WIDTH);
                 let [top, left, height, width] = part;
                 let mut expected = Vec::new();
                 for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
                     let pixel = (occluder.top + top + y) * WIDTH + occluder.left + left + x;
-                    expected.extend((0..IMAGE_CHANNELS).map(|channel| {
-                        occluded[channel * area + pixel] - pixels[pixel * IMAGE_CHANNELS + channel]
+                    expected.extend((0..RGB).map(|channel| {
+                        occluded[channel * area + pixel] - pixels[pixel * RGB + channel]
                     }));
                 }
                 let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();

@@ -4,7 +4,7 @@ use super::super::present::{DeviceJob, DeviceJobs, Run, Square};
 use super::super::tables::Presentation;
 use super::emulator::on_device;
 use crate::engine::cuda::Device;
-use crate::network::IMAGE_CHANNELS;
+use crate::network::RGB;
 
 const JOBS: u32 = 90;
 
@@ -36,7 +36,7 @@ fn squares() -> Vec<Square> {
 
 /// By the definition of the fields.
 fn plain(job: &DeviceJob, square: &Square, number: u32) -> Presentation {
-    let values = IMAGE_CHANNELS as i64 * i64::from(square.size) * i64::from(square.size);
+    let values = RGB as i64 * i64::from(square.size) * i64::from(square.size);
     Presentation {
         stream: if job.stream < 0 { -1 } else { job.stream + i64::from(square.index) * values },
         key: job.key,

@@ -10,7 +10,7 @@ use super::super::tap_product::{DeviceFilters, Scales};
 use super::emulator::{has_tensor_cores, on_device};
 use crate::engine::cuda::{Device, Precision};
 use crate::engine::plan::TapRun;
-use crate::geometry::{Slide, Span};
+use crate::geometry::{SlidingWindow, Span};
 use crate::network::{Convolution, Filters};
 use crate::noise::TorchStream;
 
@@ -57,7 +57,7 @@ fn noise(seed: u32, count: usize) -> Vec<f32> {
 
 impl Problem {
     fn filters(&self) -> Filters {
-        let taps = self.conv.kernel.pow(2) * self.channels / self.conv.groups;
+        let taps = self.conv.taps() * self.channels / self.conv.groups;
         let weight = noise(1, self.conv.out_channels * taps);
         Filters { weight, bias: noise(2, self.conv.out_channels) }
     }
@@ -69,7 +69,8 @@ impl Problem {
         (which, y, x, channel): (usize, isize, isize, usize),
         operand: impl Fn(f32) -> f64,
     ) -> (f64, f64) {
-        let Convolution { out_channels, kernel, stride, padding, groups, .. } = self.conv;
+        let Convolution { out_channels, groups, .. } = self.conv;
+        let SlidingWindow { kernel, stride, padding, .. } = window(&self.conv);
         let side = inputs_changed.len();
         let (inputs, outputs) = (self.channels / groups, out_channels / groups);
         let (mut sum, mut size) = (0.0, 0.0);
@@ -123,8 +124,8 @@ impl Problem {
         let weights = self.filters();
         let filters = DeviceFilters::new(device, conv, &weights, *channels, asked).unwrap();
         let of_window = |(changed, (from, to)): (&Changed, (&Window, &Window))| {
-            let begin = -(conv.padding as isize);
-            let runs = TapRun::all(slide(conv), begin, changed.outputs, changed.inputs);
+            let begin = -(window(conv).padding as isize);
+            let runs = TapRun::all(window(conv), begin, changed.outputs, changed.inputs);
             let mut patterns = Vec::new();
             filters.patterns((&runs, &runs), from, to, &mut patterns);
             patterns
@@ -225,9 +226,8 @@ fn halves(values: &[f32]) -> Vec<f32> {
 
 const POINT: Span = Span { start: 0, end: 1 };
 
-fn slide(conv: &Convolution) -> Slide {
-    let &Convolution { kernel, stride, padding, .. } = conv;
-    Slide { kernel, stride, padding }
+fn window(conv: &Convolution) -> SlidingWindow {
+    conv.window().axes.y
 }
 
 fn all_agree(precision: Precision) {
@@ -312,7 +312,7 @@ fn what_fp16_cannot_hold_is_no_number() {
         let weights = Filters { weight: vec![-1.0; 8 * 16], bias: Vec::new() };
         let filters = DeviceFilters::new(&device, &conv, &weights, 16, Precision::Fp16).unwrap();
         let point = Window { height: 1, width: 1, count: 1, ..Window::default() };
-        let (run, mut patterns) = (TapRun::all(slide(&conv), 0, POINT, POINT), Vec::new());
+        let (run, mut patterns) = (TapRun::all(window(&conv), 0, POINT, POINT), Vec::new());
         filters.patterns((&run, &run), &point, &point, &mut patterns);
         let (patterns, items) = filters.together(vec![patterns], &Cohorts::default()).unwrap();
         let patterns = items.send(&patterns, &device).unwrap();

@@ -1,0 +1,182 @@
+//! Changes of functions of single values, of factors and slopes of channels, and of products.
+
+#![allow(clippy::cast_possible_truncation, reason = "changes are found in f64 and kept in f32")]
+
+use super::change::{Change, Presentation};
+use super::compress::Compress;
+use super::simd::Kernel;
+use super::target::Target;
+use crate::geometry::PerAxis;
+use crate::network::{Function, FunctionVisitor};
+
+/// The change of `f(x)` at a node, in place. In f64: the two values that are subtracted are nearly
+/// equal where the change is small.
+pub(super) struct FunctionChange<'a> {
+    pub target: &'a Target,
+    pub node: usize,
+    pub function: Function,
+    pub batch: &'a [Presentation<'a>],
+    pub change: Change<&'a mut [f32]>,
+}
+
+impl Kernel for FunctionChange<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Compress>(self) {
+        let Self { target, node, function, batch, change } = self;
+        each_row(target, node, batch, change, |change, original| {
+            function.visit(ChangeOf { change, original });
+        });
+    }
+}
+
+struct ChangeOf<'a> {
+    change: &'a mut [f32],
+    original: &'a [f32],
+}
+
+impl FunctionVisitor for ChangeOf<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn visit(self, function: impl Fn(f64) -> f64 + Copy) {
+        for (change, &original) in self.change.iter_mut().zip(self.original) {
+            let original = f64::from(original);
+            let changed = original + f64::from(*change);
+            *change = (function(changed) - function(original)) as f32;
+        }
+    }
+}
+
+/// The change of `x` where it is positive, else of `slope * x`, a slope for each channel; in place.
+pub(super) fn change_slopes(
+    target: &Target,
+    node: usize,
+    slopes: &[f32],
+    batch: &[Presentation<'_>],
+    change: Change<&mut [f32]>,
+) {
+    each_row(target, node, batch, change, |change, original| {
+        let originals = original.chunks_exact(slopes.len());
+        for (change, original) in change.chunks_exact_mut(slopes.len()).zip(originals) {
+            for ((change, &original), &slope) in change.iter_mut().zip(original).zip(slopes) {
+                let slope = f64::from(slope);
+                let sloped = |x: f64| if x < 0.0 { slope * x } else { x };
+                let original = f64::from(original);
+                let changed = original + f64::from(*change);
+                *change = (sloped(changed) - sloped(original)) as f32;
+            }
+        }
+    });
+}
+
+/// Multiplies every channel's changes by its factor, in place.
+pub(super) fn scale_changes(factors: &[f32], change: Change<&mut [f32]>) {
+    let each = change.each();
+    if each == 0 {
+        return;
+    }
+    let Change { y, x, channels, values } = change;
+    let floats = y.len() * x.len() * channels;
+    for values in values.chunks_exact_mut(each) {
+        for values in values[..floats].chunks_exact_mut(factors.len()) {
+            for (value, factor) in values.iter_mut().zip(factors) {
+                *value *= factor;
+            }
+        }
+    }
+}
+
+/// Hands over each row of a node's change in each presentation, with the original values of its
+/// input.
+#[inline(always)]
+fn each_row(
+    target: &Target,
+    node: usize,
+    batch: &[Presentation<'_>],
+    change: Change<&mut [f32]>,
+    mut row: impl FnMut(&mut [f32], &[f32]),
+) {
+    let each = change.each();
+    if each == 0 {
+        return;
+    }
+    let Change { y: rows, x: columns, channels, values } = change;
+    let floats = columns.len() * channels;
+    let (input, shift) = (target.lineage.nodes()[node].inputs[0], target.lineage.shift(node, 0));
+    for (presentation, values) in batch.iter().zip(values.chunks_exact_mut(each)) {
+        for (values, y) in values.chunks_exact_mut(floats).zip(rows.start..rows.end) {
+            let (y, x) = (y + shift.y, columns.start + shift.x);
+            row(values, presentation.original(target, input, y, x, columns.len()));
+        }
+    }
+}
+
+/// The change of `a * b` in a node's window, `a * δb + b * δa + δa * δb`.
+pub(super) fn multiply(
+    target: &Target,
+    node: usize,
+    batch: &[Presentation<'_>],
+    inputs: [Change<&[f32]>; 2],
+    output: Change<&mut [f32]>,
+) {
+    let each = output.each();
+    if each == 0 {
+        return;
+    }
+    let positions = output.positions();
+    let Change { channels, values, .. } = output;
+    let sources = &target.lineage.nodes()[node].inputs;
+    let zeros = vec![0.0; channels];
+    for (which, (presentation, outputs)) in
+        batch.iter().zip(values.chunks_exact_mut(each)).enumerate()
+    {
+        for ((y, x), outputs) in positions.clone().zip(outputs.chunks_exact_mut(channels)) {
+            let operand = |place: usize| {
+                let PerAxis { y: down, x: right } = target.lineage.shift(node, place);
+                let (y, x) = (y + down, x + right);
+                let input = &inputs[place];
+                let change = if input.has(y, x) {
+                    &input.values[which * input.each() + input.offset(y, x)..][..channels]
+                } else {
+                    &zeros[..]
+                };
+                (presentation.original(target, sources[place], y, x, 1), change)
+            };
+            let ((a, change_a), (b, change_b)) = (operand(0), operand(1));
+            for (channel, output) in outputs.iter_mut().enumerate() {
+                let (by_a, by_b) = (change_a[channel], change_b[channel]);
+                *output = a[channel] * by_b + (b[channel] + by_b) * by_a;
+            }
+        }
+    }
+}
+
+/// Of each output channel the change of the input's channel `from`.
+pub(super) fn select(
+    from: &[usize],
+    shift: PerAxis<isize>,
+    input: Change<&[f32]>,
+    output: Change<&mut [f32]>,
+) {
+    let (in_each, out_each) = (input.each(), output.each());
+    if out_each == 0 {
+        return;
+    }
+    let positions = output.positions();
+    let Change { values, .. } = output;
+    for (which, outputs) in values.chunks_exact_mut(out_each).enumerate() {
+        for ((y, x), outputs) in positions.clone().zip(outputs.chunks_exact_mut(from.len())) {
+            let (y, x) = (y + shift.y, x + shift.x);
+            if !input.has(y, x) {
+                outputs.fill(0.0);
+                continue;
+            }
+            let values = &input.values[which * in_each + input.offset(y, x)..];
+            for (output, &channel) in outputs.iter_mut().zip(from) {
+                *output = values[channel];
+            }
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! Operations: what a layer computes, and with what numbers.
+
+mod convolution;
+mod function;
+mod normalisation;
+mod pooling;
+mod window;
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::error::ParseError;
+
+pub use convolution::Convolution;
+pub use function::{Function, FunctionVisitor};
+pub use normalisation::{BatchNorm, ChannelNorm, LocalResponseNorm};
+pub use pooling::{AveragePool, MaxPool};
+pub use window::Window;
+
+/// What a layer computes.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum Op {
+    /// A convolution (cross-correlation, as in every framework).
+    Conv(Convolution),
+    /// `max(x, 0)`.
+    Relu,
+    /// `x` where it is positive, else `x` times the channel's slope.
+    Prelu,
+    /// The largest value of a window; padding never wins.
+    MaxPool(MaxPool),
+    /// The mean of a window.
+    AvgPool(AveragePool),
+    /// Local response normalisation across channels.
+    LocalResponseNorm(LocalResponseNorm),
+    /// Batch normalisation with the statistics of training: a factor and a shift for each channel.
+    BatchNorm(BatchNorm),
+    /// Layer normalisation of each position's channels.
+    ChannelNorm(ChannelNorm),
+    /// The identity: at inference dropout does nothing.
+    Dropout,
+    /// The sum of several inputs of one shape.
+    Add,
+    /// The product of two inputs of one shape.
+    Mul,
+    /// Several inputs of one size, stacked along the channels.
+    Concat,
+    /// Some of the input's channels.
+    Slice(ChannelSlice),
+    /// The channels of several groups interleaved: channel `c` of group `g` becomes
+    /// `c * groups + g`.
+    Shuffle(ChannelShuffle),
+    /// A function of each value by itself.
+    #[serde(untagged, skip_deserializing)]
+    Pointwise(Function),
+}
+
+/// The channels `start..end` of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelSlice {
+    /// The first channel.
+    pub start: usize,
+    /// One past the last.
+    pub end: usize,
+}
+
+/// How many groups of channels are interleaved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelShuffle {
+    /// Groups; they divide the channels.
+    pub groups: usize,
+}
+
+/// A tensor of a layer: the end of its name, behind the layer's and a dot, and its shape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorShape {
+    /// Such as `weight`.
+    pub name: &'static str,
+    /// Its dimensions.
+    pub shape: Vec<usize>,
+}
+
+/// The largest number that a layer's description may hold: far beyond any network, and small
+/// enough that no shape arithmetic overflows.
+const LARGEST: usize = 1 << 16;
+
+/// The most channels, and so units, that a layer may have.
+pub const MAX_CHANNELS: usize = LARGEST;
+
+impl Op {
+    /// The operations' names in a description, without those of [`Function::NAMES`].
+    const NAMES: [&'static str; 14] = [
+        "conv",
+        "relu",
+        "prelu",
+        "max_pool",
+        "avg_pool",
+        "local_response_norm",
+        "batch_norm",
+        "channel_norm",
+        "dropout",
+        "add",
+        "mul",
+        "concat",
+        "slice",
+        "shuffle",
+    ];
+
+    /// The kind of layer, for messages.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Conv(_) => "convolution",
+            Self::Relu => "ReLU",
+            Self::Prelu => "PReLU",
+            Self::MaxPool(_) => "max-pooling",
+            Self::AvgPool(_) => "average pooling",
+            Self::LocalResponseNorm(_) => "local response normalisation",
+            Self::BatchNorm(_) => "batch normalisation",
+            Self::ChannelNorm(_) => "layer normalisation",
+            Self::Dropout => "dropout",
+            Self::Add => "sum",
+            Self::Mul => "product",
+            Self::Concat => "concatenation",
+            Self::Slice(_) => "slice of channels",
+            Self::Shuffle(_) => "channel shuffle",
+            Self::Pointwise(function) => function.kind(),
+        }
+    }
+
+    /// The window that it slides over its input: 1×1 for what works on single positions.
+    pub const fn window(&self) -> Window {
+        match self {
+            Self::Conv(conv) => conv.window(),
+            Self::MaxPool(pool) => pool.window(),
+            Self::AvgPool(pool) => pool.window(),
+            _ => Window::SINGLE,
+        }
+    }
+
+    /// Whether each output value is computed from one input value, that of the same channel and
+    /// position.
+    pub const fn is_pointwise(&self) -> bool {
+        matches!(
+            self,
+            Self::Relu | Self::Prelu | Self::Dropout | Self::BatchNorm(_) | Self::Pointwise(_)
+        )
+    }
+
+    /// How many inputs it may have.
+    const fn inputs(&self) -> Range<usize> {
+        match self {
+            Self::Add | Self::Concat => 1..usize::MAX,
+            Self::Mul => 2..3,
+            _ => 1..2,
+        }
+    }
+
+    /// Output channels for these input channels; the error says what does not work.
+    pub(super) fn channels(&self, inputs: &[usize]) -> Result<usize, ParseError> {
+        if !self.inputs().contains(&inputs.len()) {
+            return Err(ParseError(format!(
+                "a {} has {}; found {}",
+                self.kind(),
+                match self {
+                    Self::Add | Self::Concat => "at least one input",
+                    Self::Mul => "two inputs",
+                    _ => "one input",
+                },
+                inputs.len()
+            )));
+        }
+        let first = inputs[0];
+        match self {
+            Self::Conv(conv) => conv.check(first).map(|()| conv.out_channels),
+            Self::MaxPool(pool) => pool.check().map(|()| first),
+            Self::AvgPool(pool) => pool.check().map(|()| first),
+            Self::LocalResponseNorm(norm) => norm.check().map(|()| first),
+            Self::BatchNorm(BatchNorm { eps, .. }) | Self::ChannelNorm(ChannelNorm { eps }) => {
+                normalisation::check_eps(*eps).map(|()| first)
+            }
+            Self::Pointwise(function) => function.check().map(|()| first),
+            Self::Relu | Self::Prelu | Self::Dropout => Ok(first),
+            Self::Add | Self::Mul => match inputs.iter().find(|&&other| other != first) {
+                Some(other) => Err(ParseError(format!(
+                    "it {} {first} channels and {other}",
+                    if matches!(self, Self::Add) { "adds" } else { "multiplies" }
+                ))),
+                None => Ok(first),
+            },
+            Self::Concat => {
+                let channels = inputs.iter().fold(0, |sum: usize, &more| sum.saturating_add(more));
+                if channels > MAX_CHANNELS {
+                    return Err(ParseError(format!(
+                        "it has {channels} channels; at most {MAX_CHANNELS} are read"
+                    )));
+                }
+                Ok(channels)
+            }
+            &Self::Slice(ChannelSlice { start, end }) => {
+                if start >= end || end > first {
+                    return Err(ParseError(format!(
+                        "it takes channels {start} to {end} of {first}; expected some that are there"
+                    )));
+                }
+                Ok(end - start)
+            }
+            &Self::Shuffle(ChannelShuffle { groups }) => {
+                if groups == 0 || !first.is_multiple_of(groups) {
+                    return Err(ParseError(format!(
+                        "its {groups} groups do not divide its {first} channels"
+                    )));
+                }
+                Ok(first)
+            }
+        }
+    }
+
+    /// The tensors that it needs on `inputs` input channels.
+    pub fn tensors(&self, inputs: usize) -> Vec<TensorShape> {
+        let each = |name| TensorShape { name, shape: vec![inputs] };
+        match self {
+            Self::Conv(conv) => conv.tensors(inputs),
+            Self::Prelu => vec![each("weight")],
+            Self::BatchNorm(norm) => {
+                let affine = ["weight", "bias"].into_iter().filter(|_| norm.affine);
+                affine.chain(["running_mean", "running_var"]).map(each).collect()
+            }
+            Self::ChannelNorm(_) => ["weight", "bias"].map(each).to_vec(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// How many weights and biases it computes with on `inputs` input channels; `None` where it
+    /// has none.
+    pub fn parameters(&self, inputs: usize) -> Option<[usize; 2]> {
+        match self {
+            Self::Conv(conv) => {
+                let biases = if conv.bias { conv.out_channels } else { 0 };
+                Some([conv.out_channels * conv.taps() * (inputs / conv.groups), biases])
+            }
+            Self::Prelu => Some([inputs, 0]),
+            Self::BatchNorm(_) | Self::ChannelNorm(_) => Some([inputs, inputs]),
+            _ => None,
+        }
+    }
+
+    /// The operation of a description's `fields`, of which each must be known.
+    pub(super) fn from_fields(fields: &Map<String, Value>) -> Result<Self, ParseError> {
+        let wrong = |error: serde_json::Error| ParseError(error.to_string());
+        let value = || Value::Object(fields.clone());
+        let named = match fields.get("op").and_then(Value::as_str) {
+            Some(named) if Self::NAMES.contains(&named) || Function::NAMES.contains(&named) => {
+                named
+            }
+            Some(other) => {
+                let known = [&Self::NAMES[..], &Function::NAMES[..]].concat().join(", ");
+                return Err(ParseError(format!("unknown op `{other}`; expected one of {known}")));
+            }
+            None => return Err(ParseError("it has no `op`, a text".into())),
+        };
+        let op = if Function::NAMES.contains(&named) {
+            serde_json::from_value(value()).map(Self::Pointwise).map_err(wrong)?
+        } else {
+            serde_json::from_value::<Self>(value()).map_err(wrong)?
+        };
+        // Of operations without numbers, serde takes any field.
+        let known = serde_json::to_value(&op).map_err(wrong)?;
+        let unknown = |(field, _): &(&String, _)| known.get(field.as_str()).is_none();
+        if let Some((field, _)) = fields.iter().find(unknown)
+            && known.as_object().is_some_and(|known| known.len() == 1)
+        {
+            return Err(ParseError(format!(
+                "unknown field `{field}`: a {} has no numbers",
+                op.kind()
+            )));
+        }
+        Ok(op)
+    }
+}
