@@ -151,6 +151,6 @@ fn layer(
             names.iter().map(|asked| find(asked)).collect::<Result<_, _>>()?
         }
     };
-    let op = Op::from_fields(&fields).map_err(|error| wrong(error.0))?;
+    let op = Op::from_fields(fields).map_err(|error| wrong(error.0))?;
     Ok(Layer { name, op, inputs })
 }

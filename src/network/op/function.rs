@@ -1,7 +1,9 @@
 //! Functions of single values.
+#![allow(clippy::inline_always, reason = "only what is inlined gets the caller's vectors")]
 
 use serde::{Deserialize, Serialize};
 
+use super::math::{clip, erf, exp, sigmoid, tanh};
 use crate::error::ParseError;
 
 /// A function of each value by itself; the formulas are PyTorch's.
@@ -75,6 +77,9 @@ const fn default_one() -> f32 {
     1.0
 }
 
+/// `sqrt(2 / π)`.
+const ROOT_OF_2_OVER_PI: f64 = 0.797_884_560_802_865_4;
+
 /// Klambauer et al. 2017, section 2, in the digits of PyTorch.
 const SELU: (f64, f64) = (1.050_700_987_355_480_5, 1.673_263_242_354_377_2);
 
@@ -141,6 +146,7 @@ impl Function {
     }
 
     /// Hands the function over to `visitor`, which is compiled for each.
+    #[inline(always)]
     pub fn visit<V: FunctionVisitor>(self, visitor: V) -> V::Output {
         match self {
             Self::LeakyRelu { negative_slope } => {
@@ -153,7 +159,7 @@ impl Function {
                 visitor.visit(move |x| clip(x, min, max))
             }
             Self::Sigmoid => visitor.visit(sigmoid),
-            Self::Tanh => visitor.visit(f64::tanh),
+            Self::Tanh => visitor.visit(tanh),
             Self::Silu => visitor.visit(|x| x * sigmoid(x)),
             Self::HardSigmoid { alpha, beta } => {
                 let (alpha, beta) = (f64::from(alpha), f64::from(beta));
@@ -166,15 +172,17 @@ impl Function {
             }
             Self::Selu => visitor.visit(|x| SELU.0 * elu(x, SELU.1)),
             Self::Gelu { tanh: false } => {
-                visitor.visit(|x| 0.5 * x * (1.0 + libm::erf(x * std::f64::consts::FRAC_1_SQRT_2)))
+                visitor.visit(|x| 0.5 * x * (1.0 + erf(x * std::f64::consts::FRAC_1_SQRT_2)))
             }
             Self::Gelu { tanh: true } => visitor.visit(|x| {
-                let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x * x * x);
-                0.5 * x * (1.0 + inner.tanh())
+                let inner = ROOT_OF_2_OVER_PI * (x + 0.044_715 * x * x * x);
+                0.5 * x * (1.0 + tanh(inner))
             }),
+            // tanh(log(1 + e)) is (e² + 2e) / (e² + 2e + 2).
             Self::Mish => visitor.visit(|x| {
-                let softplus = if x > 30.0 { x } else { x.exp().ln_1p() };
-                x * softplus.tanh()
+                let e = exp(clip(x, -700.0, 40.0));
+                let ratio = e * (e + 2.0);
+                x * (ratio / (ratio + 2.0))
             }),
         }
     }
@@ -202,18 +210,10 @@ pub trait FunctionVisitor {
     fn visit(self, function: impl Fn(f64) -> f64 + Copy) -> Self::Output;
 }
 
-/// A NaN stays one.
-fn clip(x: f64, min: f64, max: f64) -> f64 {
-    let x = if x < min { min } else { x };
-    if x > max { max } else { x }
-}
-
-fn sigmoid(x: f64) -> f64 {
-    1.0 / (1.0 + (-x).exp())
-}
-
+#[inline(always)]
 fn elu(x: f64, alpha: f64) -> f64 {
-    if x < 0.0 { alpha * x.exp_m1() } else { x }
+    let below = alpha * (exp(x) - 1.0);
+    if x < 0.0 { below } else { x }
 }
 
 #[cfg(test)]

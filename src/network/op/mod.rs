@@ -2,12 +2,14 @@
 
 mod convolution;
 mod function;
+mod math;
 mod normalisation;
 mod pooling;
 mod window;
 
 use std::ops::Range;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -20,7 +22,7 @@ pub use pooling::{AveragePool, MaxPool};
 pub use window::Window;
 
 /// What a layer computes.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum Op {
     /// A convolution (cross-correlation, as in every framework).
@@ -53,7 +55,7 @@ pub enum Op {
     /// `c * groups + g`.
     Shuffle(ChannelShuffle),
     /// A function of each value by itself.
-    #[serde(untagged, skip_deserializing)]
+    #[serde(untagged)]
     Pointwise(Function),
 }
 
@@ -249,35 +251,73 @@ impl Op {
     }
 
     /// The operation of a description's `fields`, of which each must be known.
-    pub(super) fn from_fields(fields: &Map<String, Value>) -> Result<Self, ParseError> {
-        let wrong = |error: serde_json::Error| ParseError(error.to_string());
-        let value = || Value::Object(fields.clone());
-        let named = match fields.get("op").and_then(Value::as_str) {
-            Some(named) if Self::NAMES.contains(&named) || Function::NAMES.contains(&named) => {
-                named
-            }
-            Some(other) => {
-                let known = [&Self::NAMES[..], &Function::NAMES[..]].concat().join(", ");
-                return Err(ParseError(format!("unknown op `{other}`; expected one of {known}")));
-            }
+    pub(super) fn from_fields(mut fields: Map<String, Value>) -> Result<Self, ParseError> {
+        let name = match fields.get("op") {
+            Some(Value::String(name)) => name.clone(),
+            Some(other) => return Err(ParseError(format!("its op is {other}; expected a text"))),
             None => return Err(ParseError("it has no `op`, a text".into())),
         };
-        let op = if Function::NAMES.contains(&named) {
-            serde_json::from_value(value()).map(Self::Pointwise).map_err(wrong)?
-        } else {
-            serde_json::from_value::<Self>(value()).map_err(wrong)?
-        };
-        // Of operations without numbers, serde takes any field.
-        let known = serde_json::to_value(&op).map_err(wrong)?;
-        let unknown = |(field, _): &(&String, _)| known.get(field.as_str()).is_none();
-        if let Some((field, _)) = fields.iter().find(unknown)
-            && known.as_object().is_some_and(|known| known.len() == 1)
-        {
-            return Err(ParseError(format!(
-                "unknown field `{field}`: a {} has no numbers",
-                op.kind()
-            )));
+        if Function::NAMES.contains(&name.as_str()) {
+            return parsed(fields).map(Self::Pointwise);
         }
-        Ok(op)
+        fields.remove("op");
+        let first = fields.keys().next().cloned();
+        let plain = |op: Self| match first {
+            Some(field) => {
+                Err(ParseError(format!("unknown field `{field}`: a {} has no numbers", op.kind())))
+            }
+            None => Ok(op),
+        };
+        match name.as_str() {
+            "conv" => parsed(fields).map(Self::Conv),
+            "relu" => plain(Self::Relu),
+            "prelu" => plain(Self::Prelu),
+            "max_pool" => parsed(fields).map(Self::MaxPool),
+            "avg_pool" => parsed(fields).map(Self::AvgPool),
+            "local_response_norm" => parsed(fields).map(Self::LocalResponseNorm),
+            "batch_norm" => parsed(fields).map(Self::BatchNorm),
+            "channel_norm" => parsed(fields).map(Self::ChannelNorm),
+            "dropout" => plain(Self::Dropout),
+            "add" => plain(Self::Add),
+            "mul" => plain(Self::Mul),
+            "concat" => plain(Self::Concat),
+            "slice" => parsed(fields).map(Self::Slice),
+            "shuffle" => parsed(fields).map(Self::Shuffle),
+            other => {
+                let known = [&Self::NAMES[..], &Function::NAMES[..]].concat().join(", ");
+                Err(ParseError(format!("unknown op `{other}`; expected one of {known}")))
+            }
+        }
+    }
+}
+
+fn parsed<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, ParseError> {
+    serde_json::from_value(Value::Object(fields)).map_err(|error| ParseError(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_an_operation_and_is_written_back() {
+        for name in Op::NAMES.into_iter().chain(Function::NAMES) {
+            let numbers = match name {
+                "conv" => r#""out_channels": 4, "kernel": [3, 1], "padding": [1, 0, 2, 0]"#,
+                "max_pool" | "avg_pool" => r#""kernel": 3, "stride": [2, 1]"#,
+                "local_response_norm" => r#""size": 5"#,
+                "slice" => r#""start": 1, "end": 2"#,
+                "shuffle" => r#""groups": 2"#,
+                _ => "",
+            };
+            let comma = if numbers.is_empty() { "" } else { ", " };
+            let fields = |json: &str| serde_json::from_str::<Map<String, Value>>(json).unwrap();
+            let given = fields(&format!(r#"{{"op": "{name}"{comma}{numbers}}}"#));
+            let op = Op::from_fields(given.clone()).unwrap();
+            let written = serde_json::to_value(&op).unwrap();
+            let written = written.as_object().unwrap();
+            assert!(given.iter().all(|(field, value)| written.get(field) == Some(value)), "{name}");
+            assert_eq!(Op::from_fields(written.clone()).unwrap(), op);
+        }
     }
 }
