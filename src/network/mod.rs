@@ -30,7 +30,7 @@ pub use layer::{Input, Layer};
 pub use model::{Filters, Model, ModelError};
 pub use op::{
     AveragePool, BatchNorm, ChannelNorm, ChannelShuffle, ChannelSlice, Convolution, Function,
-    FunctionVisitor, LocalResponseNorm, MAX_CHANNELS, MaxPool, Op, TensorShape, Window,
+    LANES, Lanes, LocalResponseNorm, MAX_CHANNELS, MaxPool, Op, TensorShape, Window,
 };
 pub use presets::PRESETS;
 

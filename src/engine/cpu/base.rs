@@ -11,7 +11,7 @@ use super::target::{Step, Target};
 use super::weights::Packed;
 use crate::engine::maximum::{larger, positive};
 use crate::geometry::{Axis, PerAxis, SlidingWindow, Span};
-use crate::network::Filters;
+use crate::network::{Filters, LANES};
 
 /// Rows of a product whose sums stay in a core's first cache while parts are added.
 const ROWS: usize = 48;
@@ -181,8 +181,14 @@ fn one_position(
             }
         }
         Step::Function(function) => {
-            for (output, &value) in output.iter_mut().zip(input(0)) {
-                *output = function.value(f64::from(value)) as f32;
+            for (outputs, values) in output.chunks_mut(LANES).zip(input(0).chunks(LANES)) {
+                let mut wide = [0.0; LANES];
+                for (wide, &value) in wide.iter_mut().zip(values) {
+                    *wide = f64::from(value);
+                }
+                for (output, found) in outputs.iter_mut().zip(function.of(wide)) {
+                    *output = found as f32;
+                }
             }
         }
         Step::Select(from) => {

@@ -7,7 +7,7 @@ use super::compress::Compress;
 use super::simd::Kernel;
 use super::target::Target;
 use crate::geometry::PerAxis;
-use crate::network::{Function, FunctionVisitor};
+use crate::network::{Function, LANES};
 
 /// The change of `f(x)` at a node, in place. In f64: the two values that are subtracted are nearly
 /// equal where the change is small.
@@ -25,27 +25,43 @@ impl Kernel for FunctionChange<'_> {
     #[inline(always)]
     unsafe fn run<V: Compress>(self) {
         let Self { target, node, function, batch, change } = self;
-        each_row(target, node, batch, change, |change, original| {
-            function.visit(ChangeOf { change, original });
-        });
+        let each = change.each();
+        if each == 0 {
+            return;
+        }
+        let (source, shift) =
+            (target.lineage.nodes()[node].inputs[0], target.lineage.shift(node, 0));
+        let Change { y: rows, x: columns, channels, values } = change;
+        let floats = columns.len() * channels;
+        for (presentation, values) in batch.iter().zip(values.chunks_exact_mut(each)) {
+            for (change, y) in values.chunks_exact_mut(floats).zip(rows.start..rows.end) {
+                let (y, x) = (y + shift.y, columns.start + shift.x);
+                let original = presentation.original(target, source, y, x, columns.len());
+                let (changes, last) = change.as_chunks_mut::<LANES>();
+                let (originals, last_originals) = original.as_chunks::<LANES>();
+                for (change, original) in changes.iter_mut().zip(originals) {
+                    change_of(function, change, original);
+                }
+                let (mut filled, mut original) = ([0.0; LANES], [0.0; LANES]);
+                filled[..last.len()].copy_from_slice(last);
+                original[..last.len()].copy_from_slice(last_originals);
+                change_of(function, &mut filled, &original);
+                last.copy_from_slice(&filled[..last.len()]);
+            }
+        }
     }
 }
 
-struct ChangeOf<'a> {
-    change: &'a mut [f32],
-    original: &'a [f32],
-}
-
-impl FunctionVisitor for ChangeOf<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn visit(self, function: impl Fn(f64) -> f64 + Copy) {
-        for (change, &original) in self.change.iter_mut().zip(self.original) {
-            let original = f64::from(original);
-            let changed = original + f64::from(*change);
-            *change = (function(changed) - function(original)) as f32;
-        }
+#[inline(always)]
+fn change_of(function: Function, change: &mut [f32; LANES], original: &[f32; LANES]) {
+    let (mut before, mut after) = ([0.0; LANES], [0.0; LANES]);
+    for lane in 0..LANES {
+        before[lane] = f64::from(original[lane]);
+        after[lane] = before[lane] + f64::from(change[lane]);
+    }
+    let (before, after) = (function.of(before), function.of(after));
+    for lane in 0..LANES {
+        change[lane] = (after[lane] - before[lane]) as f32;
     }
 }
 
@@ -57,10 +73,17 @@ pub(super) fn change_slopes(
     batch: &[Presentation<'_>],
     change: Change<&mut [f32]>,
 ) {
-    each_row(target, node, batch, change, |change, original| {
-        let originals = original.chunks_exact(slopes.len());
-        for (change, original) in change.chunks_exact_mut(slopes.len()).zip(originals) {
-            for ((change, &original), &slope) in change.iter_mut().zip(original).zip(slopes) {
+    let each = change.each();
+    if each == 0 {
+        return;
+    }
+    let (source, shift) = (target.lineage.nodes()[node].inputs[0], target.lineage.shift(node, 0));
+    let positions = change.positions();
+    let Change { values, .. } = change;
+    for (presentation, values) in batch.iter().zip(values.chunks_exact_mut(each)) {
+        for ((y, x), changes) in positions.clone().zip(values.chunks_exact_mut(slopes.len())) {
+            let original = presentation.original(target, source, y + shift.y, x + shift.x, 1);
+            for ((change, &original), &slope) in changes.iter_mut().zip(original).zip(slopes) {
                 let slope = f64::from(slope);
                 let sloped = |x: f64| if x < 0.0 { slope * x } else { x };
                 let original = f64::from(original);
@@ -68,7 +91,7 @@ pub(super) fn change_slopes(
                 *change = (sloped(changed) - sloped(original)) as f32;
             }
         }
-    });
+    }
 }
 
 /// Multiplies every channel's changes by its factor, in place.
@@ -84,31 +107,6 @@ pub(super) fn scale_changes(factors: &[f32], change: Change<&mut [f32]>) {
             for (value, factor) in values.iter_mut().zip(factors) {
                 *value *= factor;
             }
-        }
-    }
-}
-
-/// Hands over each row of a node's change in each presentation, with the original values of its
-/// input.
-#[inline(always)]
-fn each_row(
-    target: &Target,
-    node: usize,
-    batch: &[Presentation<'_>],
-    change: Change<&mut [f32]>,
-    mut row: impl FnMut(&mut [f32], &[f32]),
-) {
-    let each = change.each();
-    if each == 0 {
-        return;
-    }
-    let Change { y: rows, x: columns, channels, values } = change;
-    let floats = columns.len() * channels;
-    let (input, shift) = (target.lineage.nodes()[node].inputs[0], target.lineage.shift(node, 0));
-    for (presentation, values) in batch.iter().zip(values.chunks_exact_mut(each)) {
-        for (values, y) in values.chunks_exact_mut(floats).zip(rows.start..rows.end) {
-            let (y, x) = (y + shift.y, columns.start + shift.x);
-            row(values, presentation.original(target, input, y, x, columns.len()));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::change::{Change, Presentation};
 use super::target::Target;
-use crate::network::{ChannelNorm, Filters, LocalResponseNorm};
+use crate::network::{ChannelNorm, Filters, LANES, LocalResponseNorm};
 
 /// The normalised value of a channel; `value` gives the channels of one position. The formula
 /// stands with [`LocalResponseNorm`].
@@ -36,8 +36,8 @@ impl Normalisation<'_> {
             }
             Self::All(norm, filters) => {
                 let count = values.len() as f64;
-                let mean = values.iter().sum::<f64>() / count;
-                let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+                let mean = sum(values, |value| value) / count;
+                let variance = sum(values, |value| (value - mean) * (value - mean));
                 let deviation = (variance / count + f64::from(norm.eps)).sqrt();
                 let numbers = filters.weight.iter().zip(&filters.bias);
                 for ((output, value), (&weight, &bias)) in
@@ -48,6 +48,18 @@ impl Normalisation<'_> {
             }
         }
     }
+}
+
+/// The sum of a term for each value, in partial sums side by side.
+fn sum(values: &[f64], term: impl Fn(f64) -> f64) -> f64 {
+    let (chunks, last) = values.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for chunk in chunks {
+        for (sum, &value) in sums.iter_mut().zip(chunk) {
+            *sum += term(value);
+        }
+    }
+    sums.into_iter().chain(last.iter().map(|&value| term(value))).sum()
 }
 
 /// Writes the change of the normalised values in the node's window into `output`. In f64: the two

@@ -4,7 +4,7 @@ use super::convolve::RealFilters;
 
 use crate::engine::maximum::positive;
 use crate::engine::real::Real;
-use crate::network::{ChannelNorm, Function, FunctionVisitor, LocalResponseNorm};
+use crate::network::{ChannelNorm, Function, LANES, LocalResponseNorm};
 
 /// `max(x, 0)` in place.
 pub(super) fn relu<T: Real>(values: &mut [T]) {
@@ -15,19 +15,15 @@ pub(super) fn relu<T: Real>(values: &mut [T]) {
 
 /// A function of each value, in place.
 pub(super) fn apply<T: Real>(function: Function, values: &mut [T]) {
-    struct Apply<'a, T>(&'a mut [T]);
-
-    impl<T: Real> FunctionVisitor for Apply<'_, T> {
-        type Output = ();
-
-        fn visit(self, function: impl Fn(f64) -> f64 + Copy) {
-            for value in self.0 {
-                *value = T::nearest(function(value.wide()));
-            }
+    for values in values.chunks_mut(LANES) {
+        let mut wide = [0.0; LANES];
+        for (wide, value) in wide.iter_mut().zip(&*values) {
+            *wide = value.wide();
+        }
+        for (value, found) in values.iter_mut().zip(function.of(wide)) {
+            *value = T::nearest(found);
         }
     }
-
-    function.visit(Apply(values));
 }
 
 /// Negative values times their channel's slope, in place; values are `[channel, area]`.
@@ -75,16 +71,26 @@ pub(super) fn normalise_channels<T: Real>(
     output: &mut [T],
 ) {
     let channels = (input.len() / area) as f64;
-    for position in 0..area {
-        let values = || input[position..].iter().step_by(area).map(|value| value.wide());
-        let mean = values().sum::<f64>() / channels;
-        let variance = values().map(|value| (value - mean).powi(2)).sum::<f64>() / channels;
-        let deviation = (variance + f64::from(norm.eps)).sqrt();
-        let outputs = output[position..].iter_mut().step_by(area).zip(values());
-        let numbers = numbers.weight.iter().zip(&*numbers.bias);
-        for ((output, value), (weight, bias)) in outputs.zip(numbers) {
-            let normalised = (value - mean) / deviation * weight.wide() + bias.wide();
-            *output = T::nearest(normalised);
+    // Plane by plane, as the values lie.
+    let (mut means, mut deviations) = (vec![0.0; area], vec![0.0; area]);
+    for plane in input.chunks_exact(area) {
+        for (mean, value) in means.iter_mut().zip(plane) {
+            *mean += value.wide() / channels;
+        }
+    }
+    for plane in input.chunks_exact(area) {
+        for ((deviation, mean), value) in deviations.iter_mut().zip(&means).zip(plane) {
+            *deviation += (value.wide() - mean).powi(2) / channels;
+        }
+    }
+    for deviation in &mut deviations {
+        *deviation = (*deviation + f64::from(norm.eps)).sqrt();
+    }
+    let planes = input.chunks_exact(area).zip(output.chunks_exact_mut(area));
+    for ((input, output), (weight, bias)) in planes.zip(numbers.weight.iter().zip(&*numbers.bias)) {
+        for (position, (value, output)) in input.iter().zip(output).enumerate() {
+            let normalised = (value.wide() - means[position]) / deviations[position];
+            *output = T::nearest(normalised * weight.wide() + bias.wide());
         }
     }
 }

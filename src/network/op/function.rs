@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::math::{clip, erf, exp, sigmoid, tanh};
+use super::math::{LANES, Lanes, clip, each, erf, exp, pairs, sigmoid, tanh};
 use crate::error::ParseError;
 
 /// A function of each value by itself; the formulas are PyTorch's.
@@ -145,75 +145,59 @@ impl Function {
         }
     }
 
-    /// Hands the function over to `visitor`, which is compiled for each.
+    /// The function of each number.
     #[inline(always)]
-    pub fn visit<V: FunctionVisitor>(self, visitor: V) -> V::Output {
+    #[must_use]
+    pub fn of(self, x: Lanes) -> Lanes {
         match self {
             Self::LeakyRelu { negative_slope } => {
                 let slope = f64::from(negative_slope);
-                visitor.visit(move |x| if x < 0.0 { slope * x } else { x })
+                each(x, |x| if x < 0.0 { slope * x } else { x })
             }
             Self::Clip { min, max } => {
                 let min = min.map_or(f64::NEG_INFINITY, f64::from);
                 let max = max.map_or(f64::INFINITY, f64::from);
-                visitor.visit(move |x| clip(x, min, max))
+                each(x, |x| clip(x, min, max))
             }
-            Self::Sigmoid => visitor.visit(sigmoid),
-            Self::Tanh => visitor.visit(tanh),
-            Self::Silu => visitor.visit(|x| x * sigmoid(x)),
+            Self::Sigmoid => sigmoid(x),
+            Self::Tanh => tanh(x),
+            Self::Silu => pairs(x, sigmoid(x), |x, part| x * part),
             Self::HardSigmoid { alpha, beta } => {
                 let (alpha, beta) = (f64::from(alpha), f64::from(beta));
-                visitor.visit(move |x| clip(alpha * x + beta, 0.0, 1.0))
+                each(x, |x| clip(alpha * x + beta, 0.0, 1.0))
             }
-            Self::HardSwish => visitor.visit(|x| x * clip(x / 6.0 + 0.5, 0.0, 1.0)),
-            Self::Elu { alpha } => {
-                let alpha = f64::from(alpha);
-                visitor.visit(move |x| elu(x, alpha))
-            }
-            Self::Selu => visitor.visit(|x| SELU.0 * elu(x, SELU.1)),
+            Self::HardSwish => each(x, |x| x * clip(x / 6.0 + 0.5, 0.0, 1.0)),
+            Self::Elu { alpha } => elu(x, alpha.into()),
+            Self::Selu => each(elu(x, SELU.1), |x| SELU.0 * x),
             Self::Gelu { tanh: false } => {
-                visitor.visit(|x| 0.5 * x * (1.0 + erf(x * std::f64::consts::FRAC_1_SQRT_2)))
+                let part = erf(each(x, |x| x * std::f64::consts::FRAC_1_SQRT_2));
+                pairs(x, part, |x, part| 0.5 * x * (1.0 + part))
             }
-            Self::Gelu { tanh: true } => visitor.visit(|x| {
-                let inner = ROOT_OF_2_OVER_PI * (x + 0.044_715 * x * x * x);
-                0.5 * x * (1.0 + tanh(inner))
-            }),
+            Self::Gelu { tanh: true } => {
+                let inner = each(x, |x| ROOT_OF_2_OVER_PI * (x + 0.044_715 * x * x * x));
+                pairs(x, tanh(inner), |x, part| 0.5 * x * (1.0 + part))
+            }
             // tanh(log(1 + e)) is (e² + 2e) / (e² + 2e + 2).
-            Self::Mish => visitor.visit(|x| {
-                let e = exp(clip(x, -700.0, 40.0));
-                let ratio = e * (e + 2.0);
-                x * (ratio / (ratio + 2.0))
-            }),
-        }
-    }
-
-    /// The function's value.
-    pub fn value(self, x: f64) -> f64 {
-        struct At(f64);
-        impl FunctionVisitor for At {
-            type Output = f64;
-
-            fn visit(self, function: impl Fn(f64) -> f64 + Copy) -> f64 {
-                function(self.0)
+            Self::Mish => {
+                let power = exp(each(x, |x| clip(x, -700.0, 40.0)));
+                pairs(x, power, |x, power| {
+                    let part = power * (power + 2.0);
+                    x * (part / (part + 2.0))
+                })
             }
         }
-        self.visit(At(x))
     }
-}
 
-/// Something to do with a function.
-pub trait FunctionVisitor {
-    /// What it comes to.
-    type Output;
-
-    /// Does it.
-    fn visit(self, function: impl Fn(f64) -> f64 + Copy) -> Self::Output;
+    /// The function of a number.
+    #[must_use]
+    pub fn value(self, x: f64) -> f64 {
+        self.of([x; LANES])[0]
+    }
 }
 
 #[inline(always)]
-fn elu(x: f64, alpha: f64) -> f64 {
-    let below = alpha * (exp(x) - 1.0);
-    if x < 0.0 { below } else { x }
+fn elu(x: Lanes, alpha: f64) -> Lanes {
+    pairs(x, exp(x), |x, power| if x < 0.0 { alpha * (power - 1.0) } else { x })
 }
 
 #[cfg(test)]

@@ -1,8 +1,15 @@
-//! Functions of 64-bit numbers without branches, so that compilers can work on vectors of them; the
-//! same bits on every processor.
+//! Functions of 64-bit numbers without branches, on some numbers at a time, so that compilers turn
+//! them into vectors; the same bits on every processor.
 #![allow(clippy::inline_always, reason = "only what is inlined gets the caller's vectors")]
 
 use std::f64::consts::LOG2_E;
+
+/// How many numbers are worked on together: enough chains of operations to keep a core busy, few
+/// enough to stay in its registers.
+pub const LANES: usize = 16;
+
+/// Numbers that are worked on together.
+pub type Lanes = [f64; LANES];
 
 /// 1.5 * 2^52: what is added to it is rounded to an integer, in the last bits.
 const ROUNDING: f64 = 6_755_399_441_055_744.0;
@@ -29,6 +36,26 @@ const TAYLOR: [f64; 12] = [
     1.0 / 2.0,
 ];
 
+/// One function of each number.
+#[inline(always)]
+pub(super) fn each(x: Lanes, function: impl Fn(f64) -> f64) -> Lanes {
+    let mut result = [0.0; LANES];
+    for (result, x) in result.iter_mut().zip(x) {
+        *result = function(x);
+    }
+    result
+}
+
+/// One function of each pair of numbers.
+#[inline(always)]
+pub(super) fn pairs(x: Lanes, y: Lanes, function: impl Fn(f64, f64) -> f64) -> Lanes {
+    let mut result = [0.0; LANES];
+    for (result, (x, y)) in result.iter_mut().zip(x.into_iter().zip(y)) {
+        *result = function(x, y);
+    }
+    result
+}
+
 /// `min(max(x, low), high)`; a NaN stays one.
 #[inline(always)]
 pub(super) fn clip(x: f64, low: f64, high: f64) -> f64 {
@@ -38,31 +65,34 @@ pub(super) fn clip(x: f64, low: f64, high: f64) -> f64 {
 
 /// The exponential, to a few units in the last place; beyond ±700 that of ±700.
 #[inline(always)]
-pub(super) fn exp(x: f64) -> f64 {
-    let x = clip(x, -700.0, 700.0);
-    let rounded = x * LOG2_E + ROUNDING;
-    let power = rounded - ROUNDING;
-    let rest = x - power * LN_2_HIGH - power * LN_2_LOW;
-    let mut sum = TAYLOR[0];
-    for &factor in &TAYLOR[1..] {
-        sum = sum * rest + factor;
+pub(super) fn exp(x: Lanes) -> Lanes {
+    let x = each(x, |x| clip(x, -700.0, 700.0));
+    let rounded = each(x, |x| x * LOG2_E + ROUNDING);
+    let rest = pairs(x, rounded, |x, rounded| {
+        let power = rounded - ROUNDING;
+        x - power * LN_2_HIGH - power * LN_2_LOW
+    });
+    let mut sum = [TAYLOR[0]; LANES];
+    for factor in TAYLOR[1..].iter().copied().chain([1.0, 1.0]) {
+        sum = pairs(sum, rest, |sum, rest| sum * rest + factor);
     }
-    let mantissa = (sum * rest + 1.0) * rest + 1.0;
-    let exponent = rounded.to_bits().wrapping_sub(ROUNDING.to_bits()).wrapping_add(1023);
-    mantissa * f64::from_bits(exponent << 52)
+    pairs(sum, rounded, |mantissa, rounded| {
+        let exponent = rounded.to_bits().wrapping_sub(ROUNDING.to_bits()).wrapping_add(1023);
+        mantissa * f64::from_bits(exponent << 52)
+    })
 }
 
 /// `1 / (1 + exp(-x))`.
 #[inline(always)]
-pub(super) fn sigmoid(x: f64) -> f64 {
-    1.0 / (1.0 + exp(-x))
+pub(super) fn sigmoid(x: Lanes) -> Lanes {
+    each(exp(each(x, |x| -x)), |small| 1.0 / (1.0 + small))
 }
 
 /// The hyperbolic tangent.
 #[inline(always)]
-pub(super) fn tanh(x: f64) -> f64 {
-    let small = exp(-2.0 * x.abs());
-    ((1.0 - small) / (1.0 + small)).copysign(x)
+pub(super) fn tanh(x: Lanes) -> Lanes {
+    let small = exp(each(x, |x| -2.0 * x.abs()));
+    pairs(small, x, |small, x| ((1.0 - small) / (1.0 + small)).copysign(x))
 }
 
 /// `ln(erfc(z) exp(z²) / t)` with `t = 2 / (2 + z)`, as a series of Chebyshev polynomials of
@@ -100,42 +130,54 @@ const ERROR_SERIES: [f64; 28] = [
 
 /// The error function.
 #[inline(always)]
-pub(super) fn erf(x: f64) -> f64 {
-    let size = x.abs();
-    let ratio = 2.0 / (2.0 + size);
-    let place = 4.0 * ratio - 2.0;
-    let (mut one, mut other) = (0.0, 0.0);
+pub(super) fn erf(x: Lanes) -> Lanes {
+    let ratio = each(x, |x| 2.0 / (2.0 + x.abs()));
+    let place = each(ratio, |ratio| 4.0 * ratio - 2.0);
+    let (mut one, mut other) = ([0.0; LANES], [0.0; LANES]);
     for &factor in ERROR_SERIES[1..].iter().rev() {
-        (one, other) = (place * one - other + factor, one);
+        let next = pairs(pairs(place, one, |place, one| place * one), other, |a, b| a - b + factor);
+        (one, other) = (next, one);
     }
-    let series = 0.5 * (place * one + ERROR_SERIES[0]) - other;
-    (1.0 - ratio * exp(series - size * size)).copysign(x)
+    let series = pairs(
+        pairs(place, one, |place, one| 0.5 * (place * one + ERROR_SERIES[0])),
+        other,
+        |a, b| a - b,
+    );
+    let small = exp(pairs(series, x, |series, x| series - x * x));
+    pairs(pairs(ratio, small, |ratio, small| 1.0 - ratio * small), x, f64::copysign)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn at(function: impl Fn(Lanes) -> Lanes, x: f64) -> f64 {
+        function([x; LANES])[LANES - 1]
+    }
+
     #[test]
     fn the_exponential_is_the_libraries_to_the_last_places() {
         for step in -70_000..=70_000 {
             let x = f64::from(step) * 0.01;
-            assert!((exp(x) / x.exp() - 1.0).abs() < 1e-15, "{x}");
+            assert!((at(exp, x) / x.exp() - 1.0).abs() < 1e-15, "{x}");
         }
-        assert_eq!(exp(0.0), 1.0);
-        assert!(exp(f64::NEG_INFINITY) < 1e-300 && exp(f64::INFINITY) > 1e300);
-        assert!(exp(f64::NAN).is_nan());
+        assert_eq!(at(exp, 0.0), 1.0);
+        assert!(at(exp, f64::NEG_INFINITY) < 1e-300 && at(exp, f64::INFINITY) > 1e300);
+        assert!(at(exp, f64::NAN).is_nan());
     }
 
     #[test]
     fn sigmoid_and_tangent_are_those_of_the_library() {
         for step in -4_000..=4_000 {
             let x = f64::from(step) * 0.01;
-            assert!((tanh(x) - x.tanh()).abs() < 4e-16, "{x}");
-            assert!((sigmoid(x) - 1.0 / (1.0 + (-x).exp())).abs() < 4e-16, "{x}");
+            assert!((at(tanh, x) - x.tanh()).abs() < 4e-16, "{x}");
+            assert!((at(sigmoid, x) - 1.0 / (1.0 + (-x).exp())).abs() < 4e-16, "{x}");
         }
-        assert!(tanh(f64::NAN).is_nan() && sigmoid(f64::NAN).is_nan());
-        assert_eq!((sigmoid(f64::NEG_INFINITY) < 1e-300, sigmoid(f64::INFINITY)), (true, 1.0));
+        assert!(at(tanh, f64::NAN).is_nan() && at(sigmoid, f64::NAN).is_nan());
+        assert_eq!(
+            (at(sigmoid, f64::NEG_INFINITY) < 1e-300, at(sigmoid, f64::INFINITY)),
+            (true, 1.0)
+        );
     }
 
     #[test]
@@ -150,9 +192,9 @@ mod tests {
             (6.0, 1.0),
             (40.0, 1.0),
         ] {
-            assert!((erf(x) - expected).abs() < 4e-16, "{x}: {}", erf(x));
-            assert!((erf(-x) + expected).abs() < 4e-16, "{x}: {}", erf(-x));
+            assert!((at(erf, x) - expected).abs() < 4e-16, "{x}: {}", at(erf, x));
+            assert!((at(erf, -x) + expected).abs() < 4e-16, "{x}: {}", at(erf, -x));
         }
-        assert!(erf(f64::NAN).is_nan());
+        assert!(at(erf, f64::NAN).is_nan());
     }
 }

@@ -16,7 +16,8 @@ use serde_json::{Map, Value};
 use crate::error::ParseError;
 
 pub use convolution::Convolution;
-pub use function::{Function, FunctionVisitor};
+pub use function::Function;
+pub use math::{LANES, Lanes};
 pub use normalisation::{BatchNorm, ChannelNorm, LocalResponseNorm};
 pub use pooling::{AveragePool, MaxPool};
 pub use window::Window;
