@@ -1,21 +1,24 @@
 //! Groups of arguments that several commands share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
 use super::failure::Failure;
 use occlumap::blocks::{Shard, ShardError};
+use occlumap::files::escaped;
 use occlumap::geometry::{GridRule, ImageSize, OccluderSize, OccluderStride};
 use occlumap::images::Preprocessing;
+use occlumap::network::is_onnx;
 use occlumap::noise::Noise;
 use occlumap::runs::{InputSettings, Share};
 
 /// The network.
 #[derive(Debug, Args)]
 pub(super) struct NetworkArguments {
-    /// alexnet, vgg11, vgg13, vgg16, vgg19, or the path of a model description (.json)
+    /// alexnet, vgg11, vgg13, vgg16, vgg19, or the path of an ONNX file (.onnx) or of a model
+    /// description (.json)
     #[arg(long, value_name = "NAME|FILE")]
     pub model: String,
 }
@@ -25,9 +28,24 @@ pub(super) struct NetworkArguments {
 pub(super) struct ModelArguments {
     #[command(flatten)]
     pub network: NetworkArguments,
-    /// Its weights: .safetensors, .npz, or .pth as torch.save writes it
+    /// Its weights: .safetensors, .npz, or .pth as torch.save writes it [default: those in the ONNX
+    /// file]
     #[arg(long, value_name = "FILE")]
-    pub weights: PathBuf,
+    pub weights: Option<PathBuf>,
+}
+
+impl ModelArguments {
+    /// The weight file.
+    pub fn weights(&self) -> Result<PathBuf, Failure> {
+        let model = Path::new(&self.network.model);
+        let inside = || is_onnx(model).then(|| model.to_owned());
+        self.weights.clone().or_else(inside).ok_or_else(|| {
+            Failure::usage(format!(
+                "--weights: expected the weight file of `{}`; only an ONNX file holds its own",
+                escaped(&self.network.model)
+            ))
+        })
+    }
 }
 
 /// The images and what is done to them.
@@ -96,7 +114,8 @@ impl ImageArguments {
 /// The layers.
 #[derive(Debug, Args)]
 pub(super) struct LayerArguments {
-    /// Convolutions, such as conv1,conv3 or features.0 [default: all]
+    /// Layers or modules, such as features.0 or layer1.0, or convolutions by number, such as
+    /// conv1,conv3 [default: all convolutions]
     #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
     pub layers: Vec<String>,
 }
@@ -234,10 +253,10 @@ impl ModelArguments {
         images: ImageArguments,
         layers: Vec<String>,
     ) -> Result<InputSettings, Failure> {
-        let preprocessing = images.preprocessing()?;
+        let (preprocessing, weights) = (images.preprocessing()?, self.weights()?);
         Ok(InputSettings {
             model: self.network.model,
-            weights: self.weights,
+            weights,
             images: images.images,
             preprocessing,
             image_size: images.image_size,

@@ -12,27 +12,40 @@ use occlumap::runs::ChosenLayers;
 /// Show a network's layers, receptive fields and occluders
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Example:
-  occlumap info --model alexnet --image-size 227")]
+Examples:
+  occlumap info --model alexnet --image-size 227
+  occlumap info --model resnet18.onnx --layers layer1.0,layer2.0
+  occlumap info --model resnet18.onnx --json > resnet18.json")]
 pub(super) struct Info {
     #[command(flatten)]
     network: NetworkArguments,
     #[command(flatten)]
     layers: LayerArguments,
-    /// Size of the images: 224, to which pictures are cropped by default, or HEIGHTxWIDTH
-    #[arg(long, value_name = "SIZE", default_value = "224")]
-    image_size: ImageSize,
+    /// Size of the images: 227, or HEIGHTxWIDTH [default: that of the ONNX file, else 224]
+    #[arg(long, value_name = "SIZE")]
+    image_size: Option<ImageSize>,
+    /// Print the network as a model description (.json) instead
+    #[arg(long, conflicts_with_all = ["layers", "image_size"])]
+    json: bool,
     #[command(flatten)]
     occluders: OccluderArguments,
 }
 
+/// The size to which pictures are cropped by default.
+const SIZE: ImageSize = ImageSize::square(224);
+
 impl Info {
     pub fn execute(self) -> Result<(), Failure> {
         let chosen = ChosenLayers::new(&self.network.model, &self.layers.layers)?;
+        if self.json {
+            let text = serde_json::to_string_pretty(&chosen.network.description())
+                .map_err(|error| Failure::failed(error.to_string()))?;
+            return console::print((text + "\n").as_bytes());
+        }
         let rule = self.occluders.rule();
         chosen.check_grid(rule)?;
         let ChosenLayers { network, layers } = chosen;
-        let image = self.image_size;
+        let image = self.image_size.or(network.origin().image_size).unwrap_or(SIZE);
         let mut rows = vec![
             ["layer", "name", "units", "output", "RF", "occluder", "stride", "occluders"]
                 .map(String::from),
@@ -62,6 +75,9 @@ impl Info {
         text += &table(&rows, 2);
         text += "\nRF, occluder and stride in pixels; occluders of the unit in the middle, fewer \
                  where the image cuts the RF.\n";
+        if let Some(note) = network.origin().note(&network) {
+            text += &(note + "\n");
+        }
         if larger {
             text += "An RF larger than the image is cut at every position.\n";
         }

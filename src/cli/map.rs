@@ -30,7 +30,7 @@ pub(super) struct Map {
     model: ModelArguments,
     #[command(flatten)]
     images: ImageArguments,
-    /// The convolution, such as conv3 or features.6
+    /// The layer, such as conv3, features.6 or layer1.0
     #[arg(long)]
     layer: String,
     /// The unit: a channel of the layer, from 0

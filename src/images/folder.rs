@@ -90,6 +90,8 @@ pub struct ImageOptions<'a> {
     /// The size of every image: by default that of the first, and 224×224 for pictures that are
     /// resized. Only those are resized to it; all other images must have it.
     pub size: Option<ImageSize>,
+    /// The size of pictures that are resized, where `size` asks for none: by default 224×224.
+    pub crop: Option<ImageSize>,
     /// Passes over images that cannot be read: damaged ones, of another format, or with values
     /// that are not finite. Every image is read once for that. One that is of another size, or has
     /// values that the preprocessing does not take, remains an error.
@@ -117,7 +119,8 @@ impl ImageFolder {
     /// or the size are out of range; if the first image cannot be read ([`ImageFolder::read`]); if
     /// a name that is asked for is not there.
     pub fn open_with(folder: &Path, options: &ImageOptions<'_>) -> Result<Self, ImageError> {
-        if let Some(size) = options.size {
+        let crop = options.size.or(options.crop);
+        for size in [options.size, crop].into_iter().flatten() {
             check_size(size)?;
         }
         if let Some(preprocessing) = options.preprocessing {
@@ -135,7 +138,7 @@ impl ImageFolder {
             batches: Vec::new(),
             parts: Vec::new(),
             passed_over,
-            format: Format::new(kind, preprocessing, options.size),
+            format: Format::new(kind, preprocessing, crop),
             preprocessing,
             // Known when the first image is read, where none is asked for.
             size: options.size.unwrap_or(ImageSize::square(0)),

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::onnx::{OnnxFile, is_onnx};
 use super::{Input, Layer, LayerId, MAX_LAYERS, Network, NetworkError, Op, RGB};
 use crate::error::ParseError;
 use crate::files::{FileError, read_at_most};
@@ -35,14 +36,17 @@ const fn rgb() -> usize {
 }
 
 impl Network {
-    /// The network that a preset's name or the path of a model description stands for.
+    /// The network that a preset's name, or the path of an ONNX file or of a model description stands
+    /// for.
     ///
     /// # Errors
-    /// Neither a preset nor a readable `.json` file; a description that does not work.
+    /// Neither a preset nor a readable `.onnx` or `.json` file; a network that does not work.
     pub fn named(model: &str) -> Result<Self, NetworkError> {
         let path = Path::new(model);
         if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
             Self::described_in(path)
+        } else if is_onnx(path) {
+            OnnxFile::open(path).map(OnnxFile::into_network)
         } else {
             Self::preset(model)
         }
@@ -99,7 +103,7 @@ impl Network {
             }
             Value::Object(fields)
         };
-        let layers: Value = self.layers().iter().enumerate().map(layer).collect();
+        let layers: Value = self.own_layers().iter().enumerate().map(layer).collect();
         let mut description = serde_json::json!({ "name": self.name(), "layers": layers });
         if self.image_channels() != RGB {
             description["channels"] = self.image_channels().into();

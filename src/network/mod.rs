@@ -5,7 +5,10 @@ mod description;
 mod geometry;
 mod layer;
 mod model;
+mod names;
+mod onnx;
 mod op;
+mod origin;
 mod presets;
 mod random;
 pub mod weights;
@@ -28,11 +31,15 @@ use crate::geometry::{
 pub use configuration::ModelConfiguration;
 pub use layer::{Input, Layer};
 pub use model::{Filters, Model, ModelError};
+pub use onnx::{OnnxError, UnsupportedNode, is_onnx};
 pub use op::{
     AveragePool, BatchNorm, ChannelNorm, ChannelShuffle, ChannelSlice, Convolution, Function,
     LANES, Lanes, LocalResponseNorm, MAX_CHANNELS, MaxPool, Op, TensorShape, Window,
 };
+pub use origin::Origin;
 pub use presets::PRESETS;
+
+use description::IMAGE;
 
 /// Channels of an image where a network does not say otherwise: red, green and blue.
 pub const RGB: usize = 3;
@@ -56,7 +63,8 @@ pub enum NetworkError {
     },
     /// Neither a preset nor the path of a description.
     #[error(
-        "there is no model `{}`; expected {} or the path of a model description (.json)",
+        "there is no model `{}`; expected {}, or the path of an ONNX file (.onnx) or of a model \
+         description (.json)",
         escaped(name), PRESETS.join(", ")
     )]
     UnknownModel {
@@ -66,6 +74,9 @@ pub enum NetworkError {
     /// A network description that cannot be read.
     #[error("{}", escaped(&.0.0))]
     Description(ParseError),
+    /// An ONNX file that cannot be read, or holds no network that can be mapped.
+    #[error(transparent)]
+    Onnx(#[from] OnnxError),
     /// Joined branches that see the image in different steps.
     #[error("layer `{layer}`: {source}")]
     Geometry {
@@ -75,19 +86,34 @@ pub enum NetworkError {
         source: GeometryError,
     },
     /// A layer that the network does not have.
-    #[error("{network} has no layer `{asked}`; its convolutions are {known}")]
+    #[error("{network} has no layer `{asked}`{near}; its convolutions are {known}")]
     UnknownLayer {
         /// The network's name.
         network: String,
         /// The name asked for.
         asked: String,
-        /// The names there are.
+        /// The nearest names, as a message goes on with them.
+        near: String,
+        /// The convolutions there are.
         known: String,
     },
-    /// A layer whose channels are no units.
+    /// A layer of an ONNX file behind a node that is not supported.
     #[error(
-        "layer `{asked}` of {network} is a {kind}; units are the channels of convolutions: {known}"
+        "layer `{asked}` of {network} cannot be mapped: it lies behind, or is, what is not \
+         supported{nodes}; its convolutions before that are {known}"
     )]
+    LeftOut {
+        /// The network's name.
+        network: String,
+        /// The name asked for.
+        asked: String,
+        /// The nodes that are not supported, as a message goes on with them.
+        nodes: String,
+        /// The convolutions there are.
+        known: String,
+    },
+    /// A layer that is no convolution, where one is needed.
+    #[error("layer `{asked}` of {network} is a {kind}; expected a convolution: {known}")]
     NotConvolution {
         /// The network's name.
         network: String,
@@ -122,6 +148,7 @@ impl HasKind for NetworkError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::NoRoom { .. } => ErrorKind::Input,
+            Self::Onnx(error) => error.kind(),
             _ => ErrorKind::Usage,
         }
     }
@@ -132,9 +159,6 @@ pub const MAX_LAYERS: usize = 1 << 14;
 
 /// The longest name of a network or a layer, in bytes.
 const MAX_NAME: usize = 1024;
-
-/// How many names an error tells of.
-const NAMES_SHOWN: usize = 64;
 
 /// The most values that a layer's output may have: 8 GiB of them.
 const LARGEST_OUTPUT: usize = 1 << 31;
@@ -154,6 +178,11 @@ pub struct Network {
     by_name: HashMap<String, LayerId>,
     /// The convolutions, in order.
     convolutions: Vec<LayerId>,
+    /// A name without dots for each of them: `conv1`, `conv2`, …
+    short_names: Vec<String>,
+    /// The layers that stand for the outputs of others, behind all of these ([`Network::units_of`]).
+    taps: Vec<LayerId>,
+    origin: Origin,
 }
 
 impl Network {
@@ -176,6 +205,22 @@ impl Network {
         image_channels: usize,
         layers: Vec<Layer>,
     ) -> Result<Self, NetworkError> {
+        let mut network = Self::empty(name, image_channels)?;
+        if layers.len() > MAX_LAYERS {
+            let problem = format!("it has {} layers; at most {MAX_LAYERS} are read", layers.len());
+            return Err(NetworkError::Description(ParseError(format!(
+                "{}: {problem}",
+                network.name
+            ))));
+        }
+        for layer in layers {
+            network.push(layer)?;
+        }
+        network.finish()
+    }
+
+    /// A network without layers yet.
+    fn empty(name: impl Into<String>, image_channels: usize) -> Result<Self, NetworkError> {
         let name = name.into();
         if let Some(problem) = name_problem(&name) {
             let name = name_start(&name);
@@ -188,51 +233,38 @@ impl Network {
                 "{name}: images of {image_channels} channels; expected 1 to {MAX_IMAGE_CHANNELS}"
             ))));
         }
-        if layers.len() > MAX_LAYERS {
-            let problem = format!("it has {} layers; at most {MAX_LAYERS} are read", layers.len());
-            return Err(NetworkError::Description(ParseError(format!("{name}: {problem}"))));
-        }
-        let mut network = Self {
+        Ok(Self {
             name,
             image_channels,
-            layers: Vec::with_capacity(layers.len()),
-            channels: Vec::with_capacity(layers.len()),
-            projections: Vec::with_capacity(layers.len()),
-            by_name: HashMap::with_capacity(layers.len()),
+            layers: Vec::new(),
+            channels: Vec::new(),
+            projections: Vec::new(),
+            by_name: HashMap::new(),
             convolutions: Vec::new(),
-        };
-        for layer in layers {
-            network.push(layer)?;
-        }
-        if network.convolutions().next().is_none() {
-            let problem = format!("{}: it has no convolution, so no units", network.name);
-            return Err(NetworkError::Description(ParseError(problem)));
-        }
-        network.check_short_names()?;
-        Ok(network)
+            short_names: Vec::new(),
+            taps: Vec::new(),
+            origin: Origin::default(),
+        })
     }
 
-    /// A layer may not have the short name of another: `conv2` must mean one layer.
-    fn check_short_names(&self) -> Result<(), NetworkError> {
-        for (id, _) in self.convolutions() {
-            if let Some(&other) = self.by_name.get(&self.short_name(id))
-                && other != id
-            {
-                let problem = format!(
-                    "that is the short name of convolution `{}`; name it differently",
-                    self.layer(id).name
-                );
-                return Err(NetworkError::Layer { layer: self.layer(other).name.clone(), problem });
-            }
+    /// The network, when it has all layers.
+    fn finish(mut self) -> Result<Self, NetworkError> {
+        if self.convolutions.is_empty() {
+            let problem = format!("{}: it has no convolution, so no units", self.name);
+            return Err(NetworkError::Description(ParseError(problem)));
         }
-        Ok(())
+        self.short_names = names::short_names(&self);
+        Ok(self)
     }
 
     fn push(&mut self, layer: Layer) -> Result<(), NetworkError> {
         let problem = |problem: String| {
             Err(NetworkError::Layer { layer: name_start(&layer.name).to_owned(), problem })
         };
-        if layer.name.is_empty() || layer.name == description::IMAGE {
+        if self.layers.len() >= MAX_LAYERS {
+            return problem(format!("at most {MAX_LAYERS} layers are read"));
+        }
+        if layer.name.is_empty() || layer.name == IMAGE {
             return problem("a layer needs a name, other than that of the image".into());
         }
         if let Some(found) = name_problem(&layer.name) {
@@ -295,11 +327,16 @@ impl Network {
     /// unless those are red, green and blue.
     pub fn digest(&self) -> Digest {
         // Layers are plain data, which always serialises.
-        let mut bytes = serde_json::to_vec(&self.layers).unwrap_or_default();
+        let mut bytes = serde_json::to_vec(self.own_layers()).unwrap_or_default();
         if self.image_channels != RGB {
             bytes.extend(self.image_channels.to_string().bytes());
         }
         Digest::of(&bytes)
+    }
+
+    /// Where the network comes from, and what of it could not be read.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// The layers in the order of computation.
@@ -350,47 +387,6 @@ impl Network {
         self.convolutions.iter().filter_map(|&id| match &self.layer(id).op {
             Op::Conv(convolution) => Some((id, convolution)),
             _ => None,
-        })
-    }
-
-    /// A convolution's short name, `conv1`, `conv2`, …; of another layer, its own name.
-    pub fn short_name(&self, id: LayerId) -> String {
-        match self.convolutions.binary_search(&id) {
-            Ok(position) => format!("conv{}", position + 1),
-            Err(_) => self.layer(id).name.clone(),
-        }
-    }
-
-    /// The convolution called `name`: `conv3`, or the layer's own name such as `features.6`.
-    ///
-    /// # Errors
-    /// [`NetworkError::UnknownLayer`] and [`NetworkError::NotConvolution`].
-    pub fn convolution(&self, name: &str) -> Result<LayerId, NetworkError> {
-        let known = || {
-            let names = self
-                .convolutions()
-                .map(|(id, _)| format!("{} ({})", self.short_name(id), self.layer(id).name));
-            let known = names.take(NAMES_SHOWN).collect::<Vec<_>>().join(", ");
-            match self.convolutions.len().checked_sub(NAMES_SHOWN) {
-                Some(more @ 1..) => format!("{known} and {more} more"),
-                _ => known,
-            }
-        };
-        if let Some((id, _)) = self
-            .convolutions()
-            .find(|&(id, _)| self.layer(id).name == name || self.short_name(id) == name)
-        {
-            return Ok(id);
-        }
-        let (network, asked) = (self.name.clone(), name.to_owned());
-        Err(match self.by_name.get(name) {
-            Some(&id) => NetworkError::NotConvolution {
-                network,
-                asked,
-                kind: self.layer(id).op.kind(),
-                known: known(),
-            },
-            None => NetworkError::UnknownLayer { network, asked, known: known() },
         })
     }
 
@@ -502,6 +498,11 @@ fn name_problem(name: &str) -> Option<String> {
          writing); use letters, digits, dots and underscores"
             .into()
     })
+}
+
+/// Whether a layer or a network can have a name.
+fn usable_name(name: &str) -> bool {
+    !name.is_empty() && name_problem(name).is_none()
 }
 
 /// The beginning of a name, short enough for a message.

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::onnx::{OnnxFile, is_onnx};
 use super::weights::{self, Tensor, WeightsError};
-use super::{LayerId, Network, Op, TensorShape};
+use super::{LayerId, Network, NetworkError, Op, TensorShape};
 use crate::error::{ErrorKind, HasKind};
 use crate::files::{Digest, FileError, digest_of, shown};
 
@@ -49,6 +50,21 @@ pub enum ModelError {
         /// The shape it has.
         found: Vec<usize>,
     },
+    /// An ONNX file that holds another network.
+    #[error(
+        "{}: holds another network than {network}; expected the ONNX file that {network} was read \
+         from, or a weight file",
+        shown(path)
+    )]
+    Other {
+        /// The file.
+        path: PathBuf,
+        /// The network's name.
+        network: String,
+    },
+    /// An ONNX file that cannot be read.
+    #[error(transparent)]
+    Onnx(#[from] NetworkError),
     /// Filters that were given, not read, do not fit the network.
     #[error("{network} needs weights and biases of {expected:?} values; found {found:?}")]
     Filters {
@@ -63,7 +79,10 @@ pub enum ModelError {
 
 impl HasKind for ModelError {
     fn kind(&self) -> ErrorKind {
-        ErrorKind::Input
+        match self {
+            Self::Onnx(error) => error.kind(),
+            _ => ErrorKind::Input,
+        }
     }
 }
 
@@ -88,11 +107,15 @@ pub struct Model {
 }
 
 impl Model {
-    /// Reads the network's weights from `.safetensors`, `.npz` or `.pth`.
+    /// Reads the network's weights from `.safetensors`, `.npz` or `.pth`, or from the ONNX file that
+    /// the network is from.
     ///
     /// # Errors
     /// Files that cannot be read; tensors that are missing, misshapen or not finite.
     pub fn load(network: Network, path: &Path) -> Result<Self, ModelError> {
+        if is_onnx(path) {
+            return Self::load_onnx(network, path);
+        }
         let shapes = tensor_shapes(&network);
         let names: Vec<String> = shapes.iter().map(|(_, name, _)| name.clone()).collect();
         let mut tensors = weights::read(path, &names)?;
@@ -115,7 +138,27 @@ impl Model {
                 filters.insert(*id, Filters::of_tensors(&network.layer(*id).op, tensors));
             }
         }
-        Ok(Self { network, filters, digest: digest_of(path)?, ignored: tensors.ignored })
+        let (digest, ignored) = (digest_of(path)?, tensors.ignored);
+        Ok(Self { network, filters, digest, ignored }.with_taps())
+    }
+
+    fn load_onnx(network: Network, path: &Path) -> Result<Self, ModelError> {
+        let file = OnnxFile::open(path)?;
+        if file.network().digest() != network.digest() {
+            let (path, network) = (path.to_owned(), network.name().to_owned());
+            return Err(ModelError::Other { path, network });
+        }
+        let (filters, digest) = file.filters()?;
+        Ok(Self { network, filters, digest, ignored: Vec::new() }.with_taps())
+    }
+
+    /// The model with the filters of the layers that [`Network::units_of`] added.
+    fn with_taps(mut self) -> Self {
+        for &tap in self.network.taps() {
+            let weight = vec![1.0; self.network.channels(tap)];
+            self.filters.insert(tap, Filters { weight, bias: Vec::new() });
+        }
+        self
     }
 
     /// How many weights and biases there are.
@@ -138,7 +181,8 @@ impl Model {
         let bytes = filters.iter().flat_map(|filters| [&filters.weight, &filters.bias]).flatten();
         let bytes: Vec<u8> = bytes.flat_map(|value| value.to_le_bytes()).collect();
         let filters = ids.into_iter().zip(filters).collect();
-        Ok(Self { network, filters, digest: Digest::of(&bytes), ignored: Vec::new() })
+        let digest = Digest::of(&bytes);
+        Ok(Self { network, filters, digest, ignored: Vec::new() }.with_taps())
     }
 
     /// The network.
@@ -151,7 +195,8 @@ impl Model {
         self.filters.get(&id)
     }
 
-    /// The SHA-256 of the weight file; of filters that were given, of their values.
+    /// The SHA-256 of the weight file, of an ONNX file with those beside it that hold its tensors; of
+    /// filters that were given, of their values.
     pub fn digest(&self) -> &Digest {
         &self.digest
     }
@@ -189,7 +234,7 @@ impl Network {
     /// The layers that compute with numbers of their own, in order, and how many weights and biases
     /// each has.
     pub fn parameters(&self) -> impl Iterator<Item = (LayerId, [usize; 2])> {
-        (0..self.layers().len()).map(LayerId).filter_map(|id| {
+        (0..self.own_layers().len()).map(LayerId).filter_map(|id| {
             let parameters = self.layer(id).op.parameters(self.input_channels(id))?;
             Some((id, parameters))
         })
@@ -200,7 +245,7 @@ impl Network {
 /// each other.
 fn tensor_shapes(network: &Network) -> Vec<(LayerId, String, Vec<usize>)> {
     let mut shapes = Vec::new();
-    for id in (0..network.layers().len()).map(LayerId) {
+    for id in (0..network.own_layers().len()).map(LayerId) {
         let layer = network.layer(id);
         for TensorShape { name, shape } in layer.op.tensors(network.input_channels(id)) {
             shapes.push((id, format!("{}.{name}", layer.name), shape));

@@ -57,6 +57,39 @@ fn layers_are_found_by_either_name() {
 }
 
 #[test]
+fn a_layers_name_wins_over_the_number_of_another() {
+    let other = CONV.replace("\"a\"", "\"conv1\"");
+    let network = described(&format!(r#"{{"name": "t", "layers": [{CONV}, {other}]}}"#)).unwrap();
+    assert_eq!(network.convolution("conv1").unwrap(), LayerId(1));
+    assert_eq!(network.convolution("conv2").unwrap(), LayerId(1));
+    let short: Vec<String> = (0..2).map(|id| network.short_name(LayerId(id))).collect();
+    assert_eq!(short, ["a", "conv1"]);
+}
+
+#[test]
+fn the_channels_of_any_layer_are_units() {
+    let mut network = Network::preset("alexnet").unwrap();
+    let (digest, description) = (network.digest(), network.description());
+    let conv = network.convolution("conv2").unwrap();
+    assert_eq!(network.units_of(conv).unwrap(), conv);
+    let pool = network.named_layer("features.2").unwrap();
+    let units = network.units_of(pool).unwrap();
+    assert_eq!(network.units_of(pool).unwrap(), units);
+    assert_eq!(network.units_of(units).unwrap(), units);
+    assert_eq!(network.tapped(units), pool);
+    assert_eq!(network.short_name(units), "features.2");
+    assert_eq!(network.channels(units), 64);
+    assert_eq!(network.projection(units), network.projection(pool));
+    assert_eq!(network.convolutions().count(), 5);
+    assert_eq!((network.digest(), network.description()), (digest, description));
+    let last = network.named_layer("features").unwrap();
+    assert_eq!(network.layer(last).name, "features.12", "a module is its last layer");
+    let model = Model::random(network, 1).unwrap();
+    assert_eq!(model.filters(units).unwrap().weight, [1.0; 64]);
+    assert_eq!(model.weights(), 2_469_696 + 64);
+}
+
+#[test]
 fn images_without_room_are_refused_with_the_layer_that_has_none() {
     let network = Network::preset("alexnet").unwrap();
     let conv5 = network.convolution("conv5").unwrap();
@@ -109,8 +142,6 @@ fn what_is_not_supported_is_an_error_that_names_the_layer() {
         let error = refused(&format!("{CONV}, {layer}"));
         assert!(error.starts_with("layer `") && error.contains(message), "{error}");
     }
-    let other = CONV.replace("\"a\"", "\"conv1\"");
-    assert!(refused(&format!("{CONV}, {other}")).contains("the short name of convolution `a`"));
     let padded = CONV.replace("6,", "65536,").replace("3}", "1, \"padding\": 65000}");
     let network = described(&format!(r#"{{"name": "t", "layers": [{padded}]}}"#)).unwrap();
     let error = network.sizes(ImageSize::square(8), LayerId(0)).unwrap_err().to_string();

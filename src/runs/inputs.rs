@@ -18,7 +18,7 @@ use crate::ranking::{
 pub struct ChosenLayers {
     /// The network.
     pub network: Network,
-    /// The layers, in the network's order.
+    /// The layers: convolutions in the network's order, then the others ([`Network::units_of`]).
     pub layers: Vec<LayerId>,
 }
 
@@ -44,21 +44,25 @@ impl InputSettings {
 }
 
 impl ChosenLayers {
-    /// The layers called so of a network, by its preset's name or the path of its description; all
-    /// convolutions where none is named.
+    /// The layers called so ([`Network::named_layer`]) of a network, by its preset's name or the path
+    /// of its file; all convolutions where none is named.
     ///
     /// # Errors
     /// A model that is none; layers that it does not have.
     pub fn new(model: &str, names: &[String]) -> Result<Self, RunError> {
-        let network = Network::named(model)?;
+        let mut network = Network::named(model)?;
         let mut layers: Vec<LayerId> = if names.is_empty() {
             network.convolutions().map(|(id, _)| id).collect()
         } else {
-            let named = names.iter().map(|name| network.convolution(name.trim()));
+            let named = names.iter().map(|name| network.named_layer(name.trim()));
             named.collect::<Result<_, _>>()?
         };
         layers.sort_unstable();
         layers.dedup();
+        for layer in &mut layers {
+            *layer = network.units_of(*layer)?;
+        }
+        layers.sort_unstable();
         Ok(Self { network, layers })
     }
 }
@@ -77,6 +81,7 @@ impl Inputs {
         let options = ImageOptions {
             preprocessing: settings.preprocessing,
             size: settings.image_size,
+            crop: network.origin().image_size,
             skip_unreadable: settings.skip_unreadable,
             ..ImageOptions::default()
         };
@@ -87,6 +92,9 @@ impl Inputs {
         }
         for &layer in &layers {
             network.sizes(images.size(), layer)?;
+        }
+        if let Some(note) = network.origin().note(&network) {
+            context.note(note);
         }
         let model = Model::load(network, &settings.weights)?;
         note_ignored(&model, context);

@@ -5,6 +5,7 @@
 pub mod emulator;
 pub mod networks;
 pub mod suite;
+pub mod units;
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -12,6 +12,7 @@ use occlumap::noise::Noise;
 
 use crate::common::emulator::{has_tensor_cores, on_address_sanitizer, on_device};
 use crate::common::suite::{self, Tolerance, Trials, preset_agrees};
+use crate::common::units::maps_of_any_layer_agree;
 
 fn engine(precision: Precision) -> CudaEngine {
     CudaEngine::new(Arc::new(Device::open(0).expect("a device")), precision)
@@ -202,6 +203,13 @@ fn what_fp16_cannot_hold_is_told() {
         let told = present(Precision::Fp16).unwrap_err().to_string();
         let expected = "too large for fp16, where tf32 or bf16 might do; check the preprocessing";
         assert!(told.ends_with(expected), "{told}");
+    });
+}
+
+#[test]
+fn maps_of_any_layer_are_the_plain_engines() {
+    on_device(module_path!(), "maps_of_any_layer_are_the_plain_engines", || {
+        maps_of_any_layer_agree(&engine(Precision::Fp32));
     });
 }
 

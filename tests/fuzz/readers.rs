@@ -11,7 +11,7 @@ use occlumap::files::{Digest, npy};
 use occlumap::geometry::ImageSize;
 use occlumap::images::{ImageConfiguration, ImageFolder, Preprocessing};
 use occlumap::maps::{BlockRecord, Manifest, Payload, SweepAbout, SweepConfiguration};
-use occlumap::network::{ModelConfiguration, Network, weights};
+use occlumap::network::{Model, ModelConfiguration, Network, weights};
 use occlumap::ranking::{
     self, Entry, Expected, LayerFiles, RankedLayer, RankingConfiguration, RankingManifest,
     UnitRanking, digests,
@@ -68,6 +68,7 @@ pub fn all(place: &Path) -> Vec<Reader> {
         pictures(place),
         image_lists(place),
         Reader { large: large_descriptions(), ..descriptions(place) },
+        Reader { large: large_graphs(), ..onnx_files(place) },
         rankings(place),
         ranking_indices(place),
         ranking_responses(place),
@@ -354,6 +355,59 @@ fn descriptions(place: &Path) -> Reader {
         let _ = network.convolution("absent").map_err(message);
         Ok(())
     })
+}
+
+fn onnx_files(place: &Path) -> Reader {
+    let files = ["tiny_resnet.onnx", "tiny_resnet_old.onnx"];
+    let seeds = files.map(|file| plain(repository(&format!("tests/data/onnx/{file}"))));
+    of_file("onnx", place, "net.onnx", seeds.into(), |path| {
+        let mut network = Network::named(&path.to_string_lossy()).map_err(message)?;
+        let _ = (network.description(), network.digest());
+        if let Some(note) = network.origin().note(&network) {
+            Err::<(), _>(note)?;
+        }
+        let _ = network.named_layer("layer1.0").map_err(message);
+        if let Ok(layer) = network.named_layer("layer1") {
+            let units = network.units_of(layer).map_err(message)?;
+            let _ = network.sizes(ImageSize::square(97), units).map_err(message);
+        }
+        Model::load(network, path).map(drop).map_err(message)
+    })
+}
+
+/// A protobuf field that holds bytes.
+fn field(tag: u8, content: &[u8]) -> Vec<u8> {
+    let mut field = vec![tag << 3 | 2];
+    let mut length = content.len();
+    while length >= 0x80 {
+        field.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    field.push(length as u8);
+    [&field, content].concat()
+}
+
+/// Graphs of many nodes, inputs, attributes and tensors that take much more in memory than in the
+/// file.
+fn large_graphs() -> Vec<Vec<u8>> {
+    let many = |tag: u8, content: &[u8]| field(tag, content).repeat(4_000_000);
+    let few = |tag: u8, content: &[u8]| field(tag, content).repeat(60_000);
+    let bytes = vec![1; 8 << 20];
+    [
+        many(1, b""),
+        few(1, &field(5, b"").repeat(60)),
+        field(1, &many(1, b"")),
+        field(1, &field(5, &field(8, &bytes))),
+        field(1, &many(9, b"")),
+        many(5, b""),
+        field(5, &field(1, &bytes)),
+        field(5, &field(7, &bytes)),
+        field(5, &field(5, &bytes)),
+        many(11, b""),
+        few(11, &field(2, &field(1, &field(2, &field(1, b"").repeat(30))))),
+    ]
+    .map(|graph| field(7, &graph))
+    .into()
 }
 
 // Rankings.

@@ -15,6 +15,7 @@ mod demo;
 #[cfg(target_os = "linux")]
 mod faults;
 mod golden;
+mod onnx;
 mod receptive_fields;
 mod runs;
 mod sweep;

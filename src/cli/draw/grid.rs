@@ -31,11 +31,12 @@ Examples:
   occlumap draw grid --box 10,19,20,29 --rf 20 --out grid.png
       the reference's own example")]
 pub(super) struct Grid {
-    /// The network: alexnet, vgg11, vgg13, vgg16, vgg19, or a model description (.json)
+    /// The network: alexnet, vgg11, vgg13, vgg16, vgg19, or the path of an ONNX file (.onnx) or of a
+    /// model description (.json)
     #[arg(long, value_name = "NAME|FILE", requires_all = ["layer", "position"])]
     #[arg(required_unless_present = "pixels")]
     model: Option<String>,
-    /// The convolution, such as conv3 or features.6
+    /// The layer, such as conv3, features.6 or layer1.0
     #[arg(long, requires = "model")]
     layer: Option<String>,
     /// The position on the layer's output: row, column

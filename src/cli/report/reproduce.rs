@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use occlumap::geometry::{GridRule, Lattice, OccluderSize, OccluderStride};
 use occlumap::images::Preprocessing;
 use occlumap::maps::SweepParameters;
-use occlumap::network::Network;
+use occlumap::network::{Network, is_onnx};
 use occlumap::report::results::{LayerResults, Results};
 use occlumap::runs::{ComputeSettings, DeviceChoice};
 
@@ -28,7 +28,9 @@ pub(super) fn command(results: &Results, images: &Path, layer: &LayerResults) ->
     let mut arguments: Vec<OsString> = ["occlumap", "sweep", "--model"].map(Into::into).into();
     arguments.push(model(results).unwrap_or_else(|| DESCRIPTION.into()));
     let mut add = |name: &str, value: OsString| arguments.extend([name.into(), value]);
-    add("--weights", (&about.weights).into());
+    if !is_onnx(Path::new(&about.weights)) {
+        add("--weights", (&about.weights).into());
+    }
     add("--images", images.into());
     for (name, value) in preprocessing(&sweep.images.preprocessing) {
         add(name, value.into());
@@ -82,6 +84,10 @@ fn ranking(results: &Results) -> PathBuf {
 /// How the network is named on the command line, if that is known.
 fn model(results: &Results) -> Option<OsString> {
     let model = &results.configuration().model;
+    let weights = Path::new(&results.manifest().about.weights);
+    if is_onnx(weights) {
+        return Some(weights.into());
+    }
     let same = |network: &Network| network.digest() == model.network_sha256;
     if Network::preset(&model.name).is_ok_and(|preset| same(&preset)) {
         return Some((&model.name).into());

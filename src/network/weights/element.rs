@@ -10,7 +10,7 @@ pub(in super::super) const MAX_ELEMENTS: usize = 1 << 28;
 
 /// An element type that weights are read from; little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Element {
+pub(in super::super) enum Element {
     F16,
     Bf16,
     F32,
@@ -41,7 +41,7 @@ impl Element {
 }
 
 /// The number of elements of a shape, checked against [`MAX_ELEMENTS`].
-pub(super) fn count(shape: &[usize]) -> Result<usize, TensorProblem> {
+pub(in super::super) fn count(shape: &[usize]) -> Result<usize, TensorProblem> {
     shape
         .iter()
         .try_fold(1_usize, |product, &length| product.checked_mul(length))
@@ -54,7 +54,7 @@ pub(super) fn count(shape: &[usize]) -> Result<usize, TensorProblem> {
 }
 
 /// Rounds row-major values to `f32`; one that is not finite then is an error.
-pub(super) fn finite(
+pub(in super::super) fn finite(
     values: impl ExactSizeIterator<Item = f64>,
 ) -> Result<Vec<f32>, TensorProblem> {
     let mut rounded = Vec::with_capacity(values.len());

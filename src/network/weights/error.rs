@@ -112,7 +112,7 @@ impl WeightsError {
 
 /// What is wrong with one tensor, for a reader that knows neither its file nor its name.
 #[derive(Debug)]
-pub(super) enum TensorProblem {
+pub(in super::super) enum TensorProblem {
     Content(String),
     NotFinite { place: usize, value: f64 },
 }

@@ -5,7 +5,7 @@
 
 #[cfg(test)]
 mod allocation;
-mod element;
+pub(super) mod element;
 mod error;
 mod format;
 mod lookup;
@@ -22,7 +22,7 @@ use std::path::Path;
 
 use crate::files::{FileError, open_regular};
 
-use error::TensorProblem;
+pub(super) use error::TensorProblem;
 use format::Format;
 use lookup::{Ambiguous, Lookup};
 

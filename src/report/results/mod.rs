@@ -11,6 +11,7 @@ mod error;
 mod layer;
 mod tones;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use self::error::not_finished;
@@ -18,7 +19,7 @@ use crate::files::{FileError, shown};
 use crate::geometry::ImageSize;
 use crate::images::{ImageError, ImageFolder, ImageOptions, Preprocessing};
 use crate::maps::{Manifest, SweepConfiguration};
-use crate::network::Network;
+use crate::network::{LayerId, Network};
 use crate::ranking::{RankingManifest, digests};
 use crate::runs::layout::{MAPS, RANKING};
 
@@ -57,7 +58,7 @@ impl Results {
             let problem = format!("{problem}; was it edited?");
             FileError::content(&folder.join(Manifest::FILE), problem)
         })?;
-        let network = network(folder, &manifest)?;
+        let mut network = network(folder, &manifest)?;
         let ranking = match ranking {
             Some(given) => Some(given.to_owned()),
             None => Some(folder.join(RANKING)).filter(|inside| RankingManifest::is_there(inside)),
@@ -66,7 +67,7 @@ impl Results {
             check_ranking(ranking, &manifest)?;
         }
         let mut layers = Vec::new();
-        for (id, _) in network.convolutions() {
+        for id in units(&mut network, &manifest) {
             let name = network.short_name(id);
             let configured = manifest.configuration.layers.iter().find(|layer| layer.layer == name);
             if let Some(layer) = configured.zip(manifest.layers.get(&name)) {
@@ -224,6 +225,16 @@ fn network(folder: &Path, manifest: &Manifest) -> Result<Network, ResultsError> 
         return Err(FileError::content(&path, problem).into());
     }
     Ok(network)
+}
+
+/// The layers that were swept, in the network's order.
+fn units(network: &mut Network, manifest: &Manifest) -> Vec<LayerId> {
+    let configured = manifest.configuration.layers.iter();
+    let known = configured.filter_map(|layer| network.layer_of_results(&layer.layer));
+    let known: BTreeSet<LayerId> = known.collect();
+    let units: BTreeSet<LayerId> =
+        known.into_iter().filter_map(|id| network.units_of(id).ok()).collect();
+    units.into_iter().collect()
 }
 
 /// Checks that a folder of rankings is one that the maps can have been made from. Those of the

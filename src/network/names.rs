@@ -1,0 +1,197 @@
+//! The names of layers, as they are asked for and told.
+
+use super::{Convolution, onnx::NodeList};
+use super::{Input, Layer, LayerId, Network, NetworkError, Op, Origin};
+
+/// How many names an error tells of.
+const NAMES_SHOWN: usize = 64;
+
+/// How many of the nearest names an error tells of.
+const NEAR_SHOWN: usize = 3;
+
+/// The place of a convolution that a name such as `conv3` stands for, from 0.
+fn short_place(name: &str) -> Option<usize> {
+    let digits = name.strip_prefix("conv")?;
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
+    if plain { digits.parse::<usize>().ok()?.checked_sub(1) } else { None }
+}
+
+/// A short name for each convolution, `conv1`, `conv2`, …; its own name where another layer or
+/// module is called so.
+pub(super) fn short_names(network: &Network) -> Vec<String> {
+    let name = |(place, &id): (usize, &LayerId)| {
+        let (own, short) = (&network.layer(id).name, format!("conv{}", place + 1));
+        let taken = network.by_path(&short).is_some_and(|other| other != id);
+        if taken || short_place(own).is_some() { own.clone() } else { short }
+    };
+    network.convolutions.iter().enumerate().map(name).collect()
+}
+
+impl Network {
+    /// A convolution's short name, `conv1`, `conv2`, …, or its own where another layer is called so;
+    /// of another layer, its own name.
+    pub fn short_name(&self, id: LayerId) -> String {
+        if let Ok(place) = self.convolutions.binary_search(&id) {
+            return self.short_names[place].clone();
+        }
+        self.layer(self.tapped(id)).name.clone()
+    }
+
+    /// The layer that a name or a module's path stands for: the layer called so, or the last one in
+    /// the module called so, which is the module's output.
+    fn by_path(&self, name: &str) -> Option<LayerId> {
+        if let Some(&id) = self.by_name.get(name) {
+            return Some(id);
+        }
+        let inside =
+            |layer: &Layer| layer.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+        self.own_layers().iter().rposition(inside).map(LayerId)
+    }
+
+    /// The layer called `name`: its own name such as `features.6`, a module's path such as `layer1.0`
+    /// for the module's output, or `conv3` for the third convolution, in this order.
+    ///
+    /// # Errors
+    /// [`NetworkError::UnknownLayer`] and [`NetworkError::LeftOut`].
+    pub fn named_layer(&self, name: &str) -> Result<LayerId, NetworkError> {
+        let path = name.trim_matches('/').replace('/', ".");
+        if !self.by_name.contains_key(&path) {
+            self.check_left_out(&path)?;
+        }
+        let short = || self.convolutions.get(short_place(name)?).copied();
+        self.by_path(&path).or_else(short).ok_or_else(|| NetworkError::UnknownLayer {
+            network: self.name.clone(),
+            asked: name.to_owned(),
+            near: near(name, self.own_layers().iter().map(|layer| layer.name.as_str())),
+            known: self.known(),
+        })
+    }
+
+    /// Checks that no part of a module is among what could not be read.
+    fn check_left_out(&self, path: &str) -> Result<(), NetworkError> {
+        let Origin { left_out, unsupported, .. } = self.origin();
+        let inside = |name: &String| {
+            name.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        if !left_out.iter().any(inside) {
+            return Ok(());
+        }
+        let nodes = match &unsupported[..] {
+            [] => String::new(),
+            nodes => format!(", {}", NodeList(nodes)),
+        };
+        let (network, asked) = (self.name.clone(), path.to_owned());
+        Err(NetworkError::LeftOut { network, asked, nodes, known: self.known() })
+    }
+
+    /// The layer that results are named after, by its [`Network::short_name`].
+    pub fn layer_of_results(&self, name: &str) -> Option<LayerId> {
+        let short = || self.convolutions.get(short_place(name)?).copied();
+        self.by_name.get(name).copied().or_else(short)
+    }
+
+    /// The convolution called `name`: `conv3`, or the layer's own name such as `features.6`.
+    ///
+    /// # Errors
+    /// As [`Network::named_layer`]; [`NetworkError::NotConvolution`].
+    pub fn convolution(&self, name: &str) -> Result<LayerId, NetworkError> {
+        let id = self.named_layer(name)?;
+        if self.convolutions.binary_search(&id).is_ok() {
+            return Ok(id);
+        }
+        let (network, asked, kind) = (self.name.clone(), name.to_owned(), self.layer(id).op.kind());
+        Err(NetworkError::NotConvolution { network, asked, kind, known: self.known() })
+    }
+
+    /// The convolutions' names, as messages list them.
+    fn known(&self) -> String {
+        let name = |&id: &LayerId| match (self.short_name(id), &self.layer(id).name) {
+            (short, own) if short == *own => short,
+            (short, own) => format!("{short} ({own})"),
+        };
+        let names = self.convolutions.iter().take(NAMES_SHOWN).map(name);
+        let known = names.collect::<Vec<_>>().join(", ");
+        match self.convolutions.len().checked_sub(NAMES_SHOWN) {
+            Some(more @ 1..) => format!("{known} and {more} more"),
+            _ => known,
+        }
+    }
+
+    /// The layer whose channels are a layer's units: a convolution itself, and of any other layer
+    /// one that is added behind all layers and hands the channels on, a convolution of one tap of
+    /// weight 1 for each channel. It counts neither in [`Network::convolutions`] nor in the
+    /// [`Network::digest`].
+    ///
+    /// # Errors
+    /// A network of too many layers.
+    pub fn units_of(&mut self, id: LayerId) -> Result<LayerId, NetworkError> {
+        if self.convolutions.binary_search(&id).is_ok() || self.taps.contains(&id) {
+            return Ok(id);
+        }
+        if let Some(tap) = self.taps.iter().find(|&&tap| self.tapped(tap) == id) {
+            return Ok(*tap);
+        }
+        let channels = self.channels(id);
+        let op =
+            Convolution { groups: channels, bias: false, ..Convolution::new(channels, 1, 1, 0) };
+        let name = format!("{}:output", self.layer(id).name);
+        let tap = LayerId(self.layers.len());
+        self.push(Layer { name, op: Op::Conv(op), inputs: vec![Input::Layer(id)] })?;
+        // It was added as a convolution of the network, the last.
+        self.convolutions.pop();
+        self.taps.push(tap);
+        Ok(tap)
+    }
+
+    /// The layer whose output a layer stands for: itself, but of those that
+    /// [`Network::units_of`] added.
+    pub fn tapped(&self, id: LayerId) -> LayerId {
+        match self.layer(id).inputs[..] {
+            [Input::Layer(source)] if self.taps.contains(&id) => source,
+            _ => id,
+        }
+    }
+
+    /// The layers that [`Network::units_of`] added.
+    pub fn taps(&self) -> &[LayerId] {
+        &self.taps
+    }
+
+    /// The layers without those that [`Network::units_of`] added.
+    pub(super) fn own_layers(&self) -> &[Layer] {
+        &self.layers[..self.layers.len() - self.taps.len()]
+    }
+
+    /// Notes where the network comes from.
+    pub(super) fn set_origin(&mut self, origin: Origin) {
+        self.origin = origin;
+    }
+
+    /// Changes a layer's operation to one of the same shape.
+    pub(super) fn set_op(&mut self, id: LayerId, op: Op) {
+        self.layers[id.0].op = op;
+    }
+}
+
+/// The names that are most like one, as a message goes on with them; nothing where none is.
+pub(super) fn near<'a>(asked: &str, names: impl Iterator<Item = &'a str>) -> String {
+    let likeness = |name: &str| {
+        let from_start = asked.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
+        let pairs = asked.bytes().rev().zip(name.bytes().rev());
+        from_start + pairs.take_while(|(a, b)| a == b).count()
+    };
+    let mut best: Vec<(usize, &str)> = Vec::with_capacity(NEAR_SHOWN + 1);
+    for name in names {
+        let place = best.partition_point(|&(likely, _)| likely >= likeness(name));
+        if place < NEAR_SHOWN {
+            best.insert(place, (likeness(name), name));
+            best.truncate(NEAR_SHOWN);
+        }
+    }
+    best.retain(|&(likely, _)| 2 * likely >= asked.len().max(2));
+    if best.is_empty() {
+        return String::new();
+    }
+    let names = best.into_iter().map(|(_, name)| format!("`{name}`")).collect::<Vec<_>>();
+    format!(" (the nearest are {})", names.join(", "))
+}

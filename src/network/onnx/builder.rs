@@ -1,0 +1,365 @@
+//! A network that grows node by node.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::constant::{Constant, Tensors};
+use super::fold::{fold, problem};
+use super::gelu::Gelus;
+use super::messages::NodeProto;
+use super::operations::{is_same, translate};
+use super::recipe::Recipe;
+use crate::error::ParseError;
+use crate::geometry::{ImageSize, Padding};
+use crate::network::{Function, Input, Layer, LayerId, Network, Op};
+
+/// What stands behind a name of the graph.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    /// It does not depend on the image.
+    Constant(Constant),
+    /// As [`Value::Constant`], but node of this index, which makes it, is not computed.
+    Unfolded(usize),
+    /// A layer's output, or the image.
+    Layer(Feature),
+    /// A layer's output with zeros around it.
+    Padded {
+        /// The output.
+        input: Feature,
+        /// How many.
+        padding: Padding,
+    },
+    /// A layer's output as `[1, groups, channels / groups, height, width]`; if `swapped`, with
+    /// groups and channels exchanged.
+    Grouped {
+        /// The output.
+        input: Feature,
+        /// Groups of channels.
+        groups: usize,
+        /// Whether the channels of each group come first.
+        swapped: bool,
+    },
+    /// It depends on the image, and no position of it on a part of the image alone.
+    Pooled,
+    /// It depends on what this node makes, which is not supported.
+    Behind(usize),
+}
+
+/// A layer's output, or the image: `[1, channels, height, width]`, or `[1, height, width, channels]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Feature {
+    pub input: Input,
+    pub channels_last: bool,
+}
+
+/// What became of a node.
+#[derive(Clone, Debug)]
+pub(super) enum Outcome {
+    Done,
+    /// Why it is not supported.
+    Unsupported(String),
+    /// A node before it is not supported.
+    Behind,
+    /// It sees the whole image.
+    Pooled,
+}
+
+/// What is known while nodes are read, in an order in which each comes after its inputs.
+pub(super) struct Builder<'a> {
+    pub nodes: Vec<&'a NodeProto>,
+    /// The layers' names, by node.
+    pub names: Vec<String>,
+    pub network: Network,
+    pub tensors: Tensors,
+    pub recipes: BTreeMap<LayerId, Recipe>,
+    values: HashMap<&'a str, Value>,
+    gelus: Gelus,
+    /// The output sizes of layers, for images of the file's size.
+    sizes: Vec<Option<ImageSize>>,
+    /// How many nodes read a value, under this or another name.
+    readers: HashMap<&'a str, usize>,
+    /// The first name of a value that has several.
+    first_names: HashMap<&'a str, &'a str>,
+}
+
+impl<'a> Builder<'a> {
+    /// A builder that knows the graph's inputs and initialisers, `values`.
+    pub fn new(
+        network: Network,
+        nodes: Vec<&'a NodeProto>,
+        names: Vec<String>,
+        mut tensors: Tensors,
+        values: HashMap<&'a str, Value>,
+    ) -> Self {
+        let mut first_names: HashMap<&str, &str> = HashMap::new();
+        let mut readers = HashMap::new();
+        for node in &nodes {
+            for input in &node.input {
+                let first = first_names.get(input.as_str()).copied().unwrap_or(input);
+                if !is_same(&node.op_type) {
+                    *readers.entry(first).or_insert(0) += 1;
+                } else if let Some(output) = node.output.first() {
+                    first_names.insert(output, first);
+                }
+            }
+        }
+        let gelus = Gelus::of(&nodes, &numbers(&nodes, &values, &mut tensors));
+        let (recipes, sizes) = (BTreeMap::new(), Vec::new());
+        Self { nodes, names, network, tensors, recipes, values, gelus, sizes, readers, first_names }
+    }
+
+    /// Reads the node of this index.
+    ///
+    /// # Errors
+    /// An input that is no value of the graph.
+    pub fn add(&mut self, index: usize) -> Result<Outcome, ParseError> {
+        let node = self.nodes[index];
+        let mut inputs = Vec::with_capacity(node.input.len());
+        for name in node.input.iter().filter(|name| !name.is_empty()) {
+            inputs.push(self.values.get(name.as_str()).ok_or_else(|| {
+                ParseError(format!(
+                    "node `{}`: its input `{name}` is no value of the graph",
+                    self.names[index]
+                ))
+            })?);
+        }
+        let seen = |kind: fn(&Value) -> bool| inputs.iter().any(|value| kind(value));
+        let behind = inputs.iter().find_map(|value| match value {
+            Value::Behind(node) => Some(*node),
+            _ => None,
+        });
+        let pooled = seen(|value| matches!(value, Value::Pooled));
+        let placed = seen(|value| {
+            matches!(value, Value::Layer(_) | Value::Padded { .. } | Value::Grouped { .. })
+        });
+        let (values, outcome) = if self.gelus.inner.contains(&index) {
+            (vec![], Outcome::Done)
+        } else if let Some(x) = self.gelus.inputs.get(&index)
+            && let Some(Value::Layer(input)) = self.values.get(x.as_str())
+        {
+            let input = *input;
+            let gelu = Op::Pointwise(Function::Gelu { tanh: false });
+            translated(self.layer(index, gelu, &[input]).map(|value| vec![value]))
+        } else if let Some(before) = behind {
+            (vec![Value::Behind(before); node.output.len()], Outcome::Behind)
+        } else if pooled && placed {
+            let problem = "it joins what has a place in the image and what the whole image makes, \
+                           so a receptive field would be the image";
+            translated(Err(problem.into()))
+        } else if pooled {
+            (vec![Value::Pooled; node.output.len()], Outcome::Pooled)
+        } else if placed {
+            translated(translate(self, index))
+        } else {
+            let inputs = inputs.iter().map(|&value| match value {
+                Value::Constant(constant) => Some(constant.clone()),
+                _ => None,
+            });
+            let folded = match inputs.collect::<Option<Vec<_>>>() {
+                Some(inputs) => fold(node, &inputs, &mut self.tensors).ok(),
+                None => None,
+            };
+            (vec![folded.map_or(Value::Unfolded(index), Value::Constant)], Outcome::Done)
+        };
+        for (place, output) in node.output.iter().enumerate() {
+            let value = values.get(place).cloned().unwrap_or(Value::Behind(index));
+            self.values.insert(output, value);
+        }
+        Ok(outcome)
+    }
+
+    /// What an input of a node is.
+    pub fn value(&self, node: &NodeProto, which: usize) -> Result<Value, ParseError> {
+        let value = node.input(which).and_then(|name| self.values.get(name));
+        value.cloned().ok_or_else(|| ParseError(format!("it has no input {which}")))
+    }
+
+    /// An input of a node that is a layer's output.
+    pub fn feature(&self, node: &NodeProto, which: usize) -> Result<Feature, ParseError> {
+        match self.value(node, which)? {
+            Value::Layer(feature) => Ok(feature),
+            Value::Padded { .. } => Err(ParseError(format!(
+                "its input {which} is padded, which is supported before convolutions only"
+            ))),
+            Value::Grouped { .. } => Err(ParseError(format!(
+                "its input {which} has its channels in groups, which is supported in a channel \
+                 shuffle only"
+            ))),
+            _ => Err(ParseError(format!("its input {which} does not depend on the image"))),
+        }
+    }
+
+    /// An input of a node that is a layer's output with its channels first.
+    pub fn planar(&self, node: &NodeProto, which: usize) -> Result<Feature, ParseError> {
+        match self.feature(node, which)? {
+            feature if feature.channels_last => {
+                Err("its input has the channels last, and no Transpose before".into())
+            }
+            feature => Ok(feature),
+        }
+    }
+
+    /// The first input of a node, and the zeros around it.
+    pub fn padded(&self, node: &NodeProto) -> Result<(Feature, Padding), ParseError> {
+        match self.value(node, 0)? {
+            Value::Padded { input, padding } if !input.channels_last => Ok((input, padding)),
+            _ => Ok((self.planar(node, 0)?, Padding::all(0))),
+        }
+    }
+
+    /// An input of a node that does not depend on the image.
+    pub fn constant(&self, node: &NodeProto, which: usize) -> Result<Constant, ParseError> {
+        match self.value(node, which)? {
+            Value::Constant(constant) => Ok(constant),
+            Value::Unfolded(maker) => Err(ParseError(format!(
+                "its input {which} is made by node `{}`, {} of constants, which is not computed",
+                self.names[maker], self.nodes[maker].op_type
+            ))),
+            _ => Err(ParseError(format!("its input {which} depends on the image"))),
+        }
+    }
+
+    /// Channels of a layer's output.
+    pub fn channels(&self, feature: Feature) -> usize {
+        self.network.channels_of(feature.input)
+    }
+
+    /// Size of a layer's output, for images of the file's size, where it tells one.
+    pub fn size(&self, feature: Feature) -> Option<ImageSize> {
+        match feature.input {
+            Input::Image => self.network.origin().image_size,
+            Input::Layer(LayerId(id)) => self.sizes[id],
+        }
+    }
+
+    /// Adds a layer, named as its node.
+    pub fn layer(&mut self, index: usize, op: Op, inputs: &[Feature]) -> Result<Value, ParseError> {
+        self.part_of(index, 0, op, inputs)
+    }
+
+    /// Adds one of a node's layers.
+    pub fn part(
+        &mut self,
+        index: usize,
+        part: usize,
+        op: Op,
+        input: Feature,
+    ) -> Result<Value, ParseError> {
+        self.part_of(index, part, op, &[input])
+    }
+
+    fn part_of(
+        &mut self,
+        index: usize,
+        part: usize,
+        op: Op,
+        inputs: &[Feature],
+    ) -> Result<Value, ParseError> {
+        let Some(&first) = inputs.first() else { return Err("it has no input".into()) };
+        let channels_last = first.channels_last;
+        if inputs.iter().any(|input| input.channels_last != channels_last) {
+            return Err("some of its inputs have the channels last, and others first".into());
+        }
+        let mut name = self.names[index].clone();
+        if part > 0 {
+            name = format!("{name}.{part}");
+        }
+        let window = op.window();
+        let begin = format!("layer `{name}`: ");
+        let layer = Layer { name, op, inputs: inputs.iter().map(|input| input.input).collect() };
+        self.network.push(layer).map_err(|error| {
+            let problem = error.to_string();
+            ParseError(problem.strip_prefix(&begin).unwrap_or(&problem).to_owned())
+        })?;
+        self.sizes.push(self.size(first).and_then(|size| window.output_size(size)));
+        let input = Input::Layer(LayerId(self.network.layers().len() - 1));
+        Ok(Value::Layer(Feature { input, channels_last }))
+    }
+
+    /// Adds a layer that computes with numbers.
+    pub fn with_recipe(
+        &mut self,
+        index: usize,
+        op: Op,
+        input: Feature,
+        recipe: Recipe,
+    ) -> Result<Value, ParseError> {
+        let value = self.layer(index, op, &[input])?;
+        if let Value::Layer(Feature { input: Input::Layer(id), .. }) = value {
+            self.recipes.insert(id, recipe);
+        }
+        Ok(value)
+    }
+
+    /// Makes an added constant the bias of the convolution before node `index`, where that has none
+    /// and nothing else reads its output; returns whether it did.
+    pub fn add_bias(&mut self, index: usize, input: Feature, bias: &Constant) -> bool {
+        let Input::Layer(id) = input.input else { return false };
+        let of_input = |name: &&String| matches!(self.values.get(name.as_str()), Some(Value::Layer(found)) if *found == input);
+        let Some(name) = self.nodes[index].input.iter().find(of_input) else { return false };
+        let first = self.first_names.get(name.as_str()).copied().unwrap_or(name);
+        let alone = self.readers.get(first) == Some(&1);
+        let Op::Conv(conv) = self.network.layer(id).op.clone() else { return false };
+        match self.recipes.get_mut(&id).and_then(Recipe::bias) {
+            Some(free @ None) if alone => *free = Some(bias.clone()),
+            _ => return false,
+        }
+        self.network.set_op(id, Op::Conv(crate::network::Convolution { bias: true, ..conv }));
+        true
+    }
+
+    /// Whether a reduction takes height and width together.
+    pub fn reduces_space(&mut self, node: &NodeProto) -> Result<bool, ParseError> {
+        let axes = match (node.ints("axes"), node.input(1)) {
+            (Some(axes), _) => axes.to_vec(),
+            (None, None) => return Ok(true),
+            (None, Some(_)) => {
+                let constant = self.constant(node, 1)?;
+                constant.read_integers(&mut self.tensors).map_err(problem)?
+            }
+        };
+        let has = |axis: i64| axes.contains(&axis) || axes.contains(&(axis - 4));
+        let first = if self.feature(node, 0)?.channels_last { 1 } else { 2 };
+        Ok(has(first) && has(first + 1))
+    }
+}
+
+/// What a node's outputs are, and what became of it.
+fn translated(values: Result<Vec<Value>, ParseError>) -> (Vec<Value>, Outcome) {
+    match values {
+        Ok(values) if matches!(values[..], [Value::Pooled]) => (values, Outcome::Pooled),
+        Ok(values) => (values, Outcome::Done),
+        Err(ParseError(problem)) => (vec![], Outcome::Unsupported(problem)),
+    }
+}
+
+/// The values of the constants of one float.
+fn numbers<'a>(
+    nodes: &[&'a NodeProto],
+    values: &HashMap<&'a str, Value>,
+    tensors: &mut Tensors,
+) -> HashMap<&'a str, f32> {
+    let mut numbers = HashMap::new();
+    for (&name, value) in values {
+        if let Value::Constant(constant) = value
+            && constant.len() == Some(1)
+            && let Ok(tensor) = constant.read(tensors)
+        {
+            numbers.insert(name, tensor.data[0]);
+        }
+    }
+    let is_small = |node: &&&NodeProto| {
+        let tensor = node.attribute("value").and_then(|value| value.t.as_ref());
+        node.op_type == "Constant"
+            && tensor.is_none_or(|tensor| tensor.dims.iter().all(|&l| l == 1))
+    };
+    for node in nodes.iter().filter(is_small) {
+        if let Some(output) = node.output.first()
+            && let Ok(constant) = fold(node, &[], tensors)
+            && constant.len() == Some(1)
+            && let Ok(tensor) = constant.read(tensors)
+        {
+            numbers.insert(output, tensor.data[0]);
+        }
+    }
+    numbers
+}

@@ -1,0 +1,68 @@
+//! What can be wrong with an ONNX file.
+
+use std::fmt::{self, Display, Formatter};
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::error::{ErrorKind, HasKind};
+use crate::files::{FileError, escaped, shown};
+
+/// What can be wrong with an ONNX file.
+#[derive(Debug, Error)]
+pub enum OnnxError {
+    /// It cannot be read, is damaged, or holds what makes no network.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// It has no convolution before what is not supported.
+    #[error("{}: no convolution can be mapped; not supported are {}", shown(path), NodeList(nodes))]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// The nodes.
+        nodes: Vec<UnsupportedNode>,
+    },
+}
+
+impl HasKind for OnnxError {
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Input
+    }
+}
+
+/// A node of an ONNX file that is not supported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnsupportedNode {
+    /// Its name, as a layer's.
+    pub name: String,
+    /// Its operation.
+    pub operation: String,
+    /// What is not supported.
+    pub problem: String,
+}
+
+impl Display for UnsupportedNode {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { name, operation, problem } = self;
+        write!(f, "`{}` ({}: {})", escaped(name), escaped(operation), escaped(problem))
+    }
+}
+
+/// Nodes, as a message lists them.
+pub(in crate::network) struct NodeList<'a>(pub &'a [UnsupportedNode]);
+
+/// How many nodes a message names.
+const SHOWN: usize = 16;
+
+impl Display for NodeList<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for (place, node) in self.0.iter().take(SHOWN).enumerate() {
+            let comma = if place == 0 { "" } else { ", " };
+            write!(f, "{comma}{node}")?;
+        }
+        match self.0.len().checked_sub(SHOWN) {
+            Some(more @ 1..) => write!(f, " and {more} more"),
+            _ => Ok(()),
+        }
+    }
+}

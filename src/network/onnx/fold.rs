@@ -1,0 +1,154 @@
+//! Nodes whose inputs are constants.
+
+use super::constant::{Constant, Tensors};
+use super::messages::{NodeProto, TensorProto};
+use crate::error::ParseError;
+use crate::network::weights::TensorProblem;
+
+/// The most axes of a tensor that is computed.
+const MAX_RANK: usize = 8;
+
+/// What a node computes of constants alone.
+///
+/// # Errors
+/// Operations that are not folded, and numbers that do not work.
+pub(super) fn fold(
+    node: &NodeProto,
+    inputs: &[Constant],
+    tensors: &mut Tensors,
+) -> Result<Constant, ParseError> {
+    match (node.op_type.as_str(), inputs) {
+        ("Constant", []) => constant(node, tensors),
+        ("ConstantOfShape", [shape]) => {
+            let lengths = lengths(&integers(shape, tensors)?)?;
+            let value = match node.attribute("value").and_then(|value| value.t.as_ref()) {
+                None => 0.0,
+                Some(value) => one_value(value, tensors)?,
+            };
+            Ok(Constant::filled(lengths, value))
+        }
+        // Floats are read in any type.
+        ("Identity" | "Cast", [input]) => Ok(input.clone()),
+        ("Reshape", [input, shape]) => {
+            let shape = reshaped(input, &integers(shape, tensors)?)?;
+            into_shape(input, shape)
+        }
+        ("Unsqueeze", [input, ..]) => {
+            let axes = axes(node, inputs, tensors)?;
+            let rank = input.shape.len() + axes.len();
+            let mut axes = from_start(&axes, rank)?;
+            axes.sort_unstable();
+            let mut shape = input.shape.clone();
+            for axis in axes {
+                shape.insert(axis.min(shape.len()), 1);
+            }
+            into_shape(input, shape)
+        }
+        ("Squeeze", [input, ..]) => {
+            let told = node.attribute("axes").is_some() || inputs.len() > 1;
+            let axes = if told { axes(node, inputs, tensors)? } else { Vec::new() };
+            let axes = from_start(&axes, input.shape.len())?;
+            let stays =
+                |&(axis, length): &(usize, usize)| length != 1 || (told && !axes.contains(&axis));
+            let shape = input.shape.iter().copied().enumerate().filter(stays);
+            into_shape(input, shape.map(|(_, length)| length).collect())
+        }
+        (other, _) => Err(ParseError(format!("{other} of constants is not computed"))),
+    }
+}
+
+fn constant(node: &NodeProto, tensors: &mut Tensors) -> Result<Constant, ParseError> {
+    let Some(value) = node.attribute.first() else { return Err("it has no value".into()) };
+    match (value.name.as_str(), &value.t) {
+        ("value", Some(tensor)) => {
+            tensors.stored.push(tensor.clone());
+            Constant::stored(tensors, tensors.stored.len() - 1).map_err(problem)
+        }
+        ("value_float", _) => Ok(Constant::floats(vec![], &[value.f.unwrap_or(0.0)])),
+        ("value_floats", _) => Ok(Constant::floats(vec![value.floats.len()], &value.floats)),
+        ("value_int", _) => Ok(Constant::integers(vec![], &[value.i.unwrap_or(0)])),
+        ("value_ints", _) => Ok(Constant::integers(vec![value.ints.len()], &value.ints)),
+        (other, _) => Err(ParseError(format!("its `{other}` is not read"))),
+    }
+}
+
+fn one_value(tensor: &TensorProto, tensors: &mut Tensors) -> Result<f32, ParseError> {
+    let integers = matches!(tensor.data_type, 6 | 7);
+    let found = if integers {
+        tensor.integers(&mut tensors.external).map(|values| values.first().map(|&v| v as f32))
+    } else {
+        tensor.floats(&mut tensors.external).map(|values| values.data.first().copied())
+    };
+    found.map_err(problem)?.ok_or_else(|| "its value is empty".into())
+}
+
+fn integers(constant: &Constant, tensors: &mut Tensors) -> Result<Vec<i64>, ParseError> {
+    constant.read_integers(tensors).map_err(problem)
+}
+
+/// The axes of a node, in an attribute or an input.
+fn axes(
+    node: &NodeProto,
+    inputs: &[Constant],
+    tensors: &mut Tensors,
+) -> Result<Vec<i64>, ParseError> {
+    match (node.ints("axes"), inputs.get(1)) {
+        (Some(axes), _) => Ok(axes.to_vec()),
+        (None, Some(axes)) => integers(axes, tensors),
+        (None, None) => Err("it has no axes".into()),
+    }
+}
+
+/// Axes of a tensor of `rank` axes, the negative ones counted from its end.
+fn from_start(axes: &[i64], rank: usize) -> Result<Vec<usize>, ParseError> {
+    let problem = || ParseError(format!("its axes do not fit a tensor of {rank} axes"));
+    if rank > MAX_RANK {
+        return Err(problem());
+    }
+    let from_start = |&axis: &i64| {
+        let axis = if axis < 0 { axis.saturating_add(rank as i64) } else { axis };
+        usize::try_from(axis).ok().filter(|&axis| axis < rank).ok_or_else(problem)
+    };
+    axes.iter().map(from_start).collect()
+}
+
+fn lengths(shape: &[i64]) -> Result<Vec<usize>, ParseError> {
+    if shape.len() > MAX_RANK {
+        return Err(ParseError(format!("a shape of {} axes", shape.len())));
+    }
+    let length = |&length: &i64| {
+        usize::try_from(length).map_err(|_| ParseError(format!("a length of {length}")))
+    };
+    shape.iter().map(length).collect()
+}
+
+/// The shape that `Reshape` makes: 0 is the input's length, -1 what is left.
+fn reshaped(input: &Constant, shape: &[i64]) -> Result<Vec<usize>, ParseError> {
+    let copied = shape.iter().enumerate().map(|(axis, &length)| match length {
+        0 => input.shape.get(axis).map_or(0, |&length| length as i64),
+        other => other,
+    });
+    let copied: Vec<i64> = copied.collect();
+    let known: usize = copied
+        .iter()
+        .filter_map(|&length| usize::try_from(length).ok())
+        .fold(1, usize::saturating_mul);
+    let left = input.len().unwrap_or(0).checked_div(known).unwrap_or(0);
+    lengths(&copied.iter().map(|&l| if l == -1 { left as i64 } else { l }).collect::<Vec<_>>())
+}
+
+fn into_shape(input: &Constant, shape: Vec<usize>) -> Result<Constant, ParseError> {
+    input
+        .reshaped(shape)
+        .ok_or_else(|| ParseError(format!("the values of {:?} do not fit its shape", input.shape)))
+}
+
+/// What is wrong with a tensor, as the problem of a node.
+pub(super) fn problem(problem: TensorProblem) -> ParseError {
+    match problem {
+        TensorProblem::Content(problem) => ParseError(problem),
+        TensorProblem::NotFinite { place, value } => {
+            ParseError(format!("element {place} of a tensor is {value:?}; expected finite numbers"))
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Layers' names, as the framework named them.
+
+use std::collections::{HashMap, HashSet};
+
+use super::messages::NodeProto;
+use crate::network::{IMAGE, usable_name};
+
+/// Where PyTorch's newer exporter keeps the modules that a node is in.
+const SCOPES: &str = "pkg.torch.onnx.name_scopes";
+
+/// Endings of the names of weights, in several frameworks.
+const WEIGHTS: [&str; 6] = [".weight", "_w_0", "/kernel:0", "/kernel", "_weight", "_W"];
+
+/// A name for each node.
+///
+/// - A convolution is named as its weight, `layer1.0.conv1.weight`, where that has a module's name.
+/// - Another node is named as the module that it is alone in: `layer1.0.relu`; where the module is
+///   used again, `layer1.0.relu_1` and so on. A node in a module with others has the operation's name
+///   behind the module's: `layer1.0.add`.
+/// - Where nothing is known of modules: by the node's own name, or by its first output's.
+///
+/// `/` becomes `.`. Names are unique, and can be a layer's.
+pub(super) fn of_nodes(nodes: &[&NodeProto]) -> Vec<String> {
+    let paths: Vec<Option<String>> =
+        nodes.iter().map(|node| weight_module(node).or_else(|| module(node))).collect();
+    let modules = Modules::of(nodes, &paths);
+    let mut names = Names::default();
+    nodes
+        .iter()
+        .zip(&paths)
+        .enumerate()
+        .map(|(index, (node, path))| {
+            let name = match path {
+                Some(path) if !path.is_empty() && modules.is_leaf(path) => path.clone(),
+                Some(path) => join(path, &node.op_type.to_lowercase()),
+                None => own_name(node),
+            };
+            let name = name.trim_matches('/').replace('/', ".");
+            let usable = usable_name(&name) && name != IMAGE;
+            if usable { names.unique(&name) } else { names.unique(&format!("node{index}")) }
+        })
+        .collect()
+}
+
+/// Whether a node computes something of the image.
+fn is_computed(node: &NodeProto) -> bool {
+    !matches!(node.op_type.as_str(), "Constant" | "ConstantOfShape")
+}
+
+/// The module of a convolution, by its weight's name.
+fn weight_module(node: &NodeProto) -> Option<String> {
+    let weight = node.input(1).filter(|_| node.op_type == "Conv")?;
+    let module = WEIGHTS.iter().find_map(|ending| weight.strip_suffix(ending))?;
+    // Names such as `onnx::Conv_208` are the exporter's own.
+    (!module.is_empty() && !module.contains("::")).then(|| module.to_owned())
+}
+
+/// The module that a node is in, by what PyTorch's exporters tell: a list of scopes with the
+/// function's name last, or a path with the operation's name last.
+fn module(node: &NodeProto) -> Option<String> {
+    if let Some(entry) = node.metadata_props.iter().find(|entry| entry.key == SCOPES) {
+        let scopes: Vec<&str> = entry.value.split('\'').skip(1).step_by(2).collect();
+        return scopes.iter().rev().nth(1).map(|&module| module.to_owned());
+    }
+    let path = node.name.strip_prefix('/')?;
+    let (scopes, _) = path.rsplit_once('/').unwrap_or(("", path));
+    // A module of a container has the container's name before its own.
+    let mut modules: Vec<&str> = Vec::new();
+    for scope in scopes.split('/').filter(|scope| !scope.is_empty()) {
+        modules
+            .pop_if(|last| scope.strip_prefix(&**last).is_some_and(|rest| rest.starts_with('.')));
+        modules.push(scope);
+    }
+    Some(modules.join("."))
+}
+
+/// A name of a node of which no module is known.
+fn own_name(node: &NodeProto) -> String {
+    let output = node.output.first().map_or("", String::as_str);
+    if node.name.is_empty() { output.to_owned() } else { node.name.clone() }
+}
+
+fn join(module: &str, name: &str) -> String {
+    if module.is_empty() { name.to_owned() } else { format!("{module}.{name}") }
+}
+
+/// What is in each module.
+struct Modules<'a> {
+    /// The kind of operation in it, where there is only one; and whether it has modules in it.
+    found: HashMap<&'a str, (Option<&'a str>, bool)>,
+}
+
+impl<'a> Modules<'a> {
+    fn of(nodes: &[&'a NodeProto], paths: &'a [Option<String>]) -> Self {
+        let mut found: HashMap<&str, (Option<&str>, bool)> = HashMap::new();
+        for (node, path) in nodes.iter().zip(paths).filter(|(node, _)| is_computed(node)) {
+            let Some(path) = path else { continue };
+            let kind = node.op_type.as_str();
+            found
+                .entry(path)
+                .and_modify(|(known, _)| *known = known.filter(|&known| known == kind))
+                .or_insert((Some(kind), false));
+            let mut inner = path.as_str();
+            while let Some((outer, _)) = inner.rsplit_once('.') {
+                let entry = found.entry(outer).or_insert((None, true));
+                if std::mem::replace(&mut entry.1, true) && entry.0.is_none() {
+                    // Its own outer modules are marked already.
+                    break;
+                }
+                inner = outer;
+            }
+        }
+        Self { found }
+    }
+
+    /// Whether a module has nothing in it but uses of one operation.
+    fn is_leaf(&self, path: &str) -> bool {
+        matches!(self.found.get(path), Some((Some(_), false)))
+    }
+}
+
+/// Names that are taken.
+#[derive(Default)]
+struct Names {
+    taken: HashSet<String>,
+    /// How often a name was asked for.
+    uses: HashMap<String, usize>,
+}
+
+impl Names {
+    /// The name, or one with a number behind it.
+    fn unique(&mut self, name: &str) -> String {
+        let uses = self.uses.entry(name.to_owned()).or_insert(0);
+        let mut unique = if *uses == 0 { name.to_owned() } else { format!("{name}_{uses}") };
+        *uses += 1;
+        while !self.taken.insert(unique.clone()) {
+            unique = format!("{name}_{uses}");
+            *uses += 1;
+        }
+        unique
+    }
+}

@@ -1,0 +1,148 @@
+//! Files that are damaged, or made to harm.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::error::{ErrorKind, HasKind};
+
+/// The message, which comes within a second.
+fn refused_at_once(bytes: &[u8]) -> String {
+    let file = File::of_bytes(bytes);
+    let start = Instant::now();
+    let error = file.network().unwrap_err();
+    // Twenty times as long where tests share the processors.
+    assert!(start.elapsed() < Duration::from_secs(20), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Input);
+    error.to_string()
+}
+
+#[test]
+fn a_file_cut_short_anywhere_is_an_error() {
+    let bytes = Graph::new().conv("a", 3, "x", "a").node("Relu", &["a"], "r").bytes();
+    for length in 0..bytes.len() {
+        let file = File::of_bytes(&bytes[..length]);
+        // Where a whole message ends, what is there may still be a network.
+        if let Err(error) = file.network() {
+            assert!(error.to_string().contains("net.onnx: "), "{error}");
+        }
+    }
+    assert!(refused_at_once(&bytes[..bytes.len() / 2]).contains("damaged, cut short"));
+    assert!(refused_at_once(b"").contains("it has no graph"));
+    assert!(refused_at_once(b"PK\x03\x04 and so on").contains("damaged, cut short or no ONNX"));
+}
+
+#[test]
+fn a_graph_in_a_circle_or_with_unknown_values_is_an_error() {
+    let circle =
+        Graph::new().conv("a", 3, "x", "a").node("Add", &["a", "c"], "b").node("Relu", &["b"], "c");
+    let error = refused_at_once(&circle.bytes());
+    assert!(error.contains("the Add that makes `b` is among its own inputs"), "{error}");
+    let unknown = Graph::new().conv("a", 3, "x", "a").node("Add", &["a", "q"], "b");
+    assert!(refused_at_once(&unknown.bytes()).contains("its input `q` is no value of the graph"));
+    let twice = Graph::new().conv("a", 3, "x", "a").node("Relu", &["a"], "a");
+    assert!(refused_at_once(&twice.bytes()).contains("makes the value `a` twice"));
+    let none = Graph::new().node("Relu", &["x"], "r");
+    assert!(refused_at_once(&none.bytes()).contains("it has no convolution"));
+    let axes = Graph::of_image(&[1, 3, 8]).conv("a", 3, "x", "a");
+    assert!(refused_at_once(&axes.bytes()).contains("its input `x` has 3 axes"));
+    let mut two = Graph::new().conv("a", 3, "x", "a").node("Add", &["a", "y"], "b");
+    two.0.input.push(ValueInfoProto { name: "y".into(), ..ValueInfoProto::default() });
+    assert!(refused_at_once(&two.bytes()).contains("its graph has 2 inputs (x, y)"));
+}
+
+#[test]
+fn nodes_may_stand_in_any_order() {
+    let mut graph =
+        Graph::new().conv("a", 3, "x", "a").node("Relu", &["a"], "b").conv("c", 4, "b", "c");
+    graph.0.node.reverse();
+    assert_eq!(names(&graph.network()), ["a", "b", "c"]);
+}
+
+#[test]
+fn a_million_nodes_are_too_many() {
+    // Two bytes each, of which each would take two hundred in memory.
+    let nodes = [0x0a, 0x00].repeat(1_000_000);
+    let graph = [&[0x3a], &varint(nodes.len())[..], &nodes].concat();
+    assert!(refused_at_once(&graph).contains("more than the 65536 nodes"));
+    let mut chain = Graph::new().conv("a", 3, "x", "a");
+    for place in 0..20_000 {
+        let from = if place == 0 { "a".into() } else { format!("r{}", place - 1) };
+        chain = chain.node("Relu", &[&from], &format!("r{place}"));
+    }
+    let network = chain.conv("b", 4, "r19999", "b").network();
+    let note = network.origin().note(&network).unwrap();
+    assert!(note.contains("(Relu: at most 16384 layers are read)"), "{note}");
+}
+
+#[test]
+fn many_small_fields_are_too_many() {
+    let attributes = [0x2a, 0x00].repeat(3_000_000);
+    let node = [&[0x0a], &varint(attributes.len())[..], &attributes].concat();
+    let graph = [&[0x3a], &varint(node.len())[..], &node].concat();
+    assert!(refused_at_once(&graph).contains("more than the 2097152 fields"));
+    let lengths = [0x01].repeat(3_000_000);
+    let tensor = [&[0x0a], &varint(lengths.len())[..], &lengths].concat();
+    let tensor = [&[0x2a], &varint(tensor.len())[..], &tensor].concat();
+    let graph = [&[0x3a], &varint(tensor.len())[..], &tensor].concat();
+    assert!(refused_at_once(&graph).contains("fields"));
+}
+
+fn varint(mut value: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+    bytes
+}
+
+#[test]
+fn a_claim_of_a_huge_tensor_is_not_believed() {
+    let shaped = |shape: &[i64]| {
+        let tensor = floats("a.weight", shape, vec![1.0; 3]);
+        Graph::new().tensor(tensor).node("Conv", &["x", "a.weight"], "a").file()
+    };
+    assert!(shaped(&[4, 3, -1, 1]).refused().contains("has a negative length"));
+    assert!(shaped(&[i64::MAX, 3, 3, 3]).refused().contains("no convolution can be mapped"));
+    assert!(shaped(&[60_000, 3, 1, 1]).unreadable().contains("180000 values; 3 are there"));
+    assert!(shaped(&[60_000, 3, 20_000, 20_000]).refused().contains("more than 268435456 weights"));
+    let filled = Graph::new()
+        .tensor(integers("shape", &[65_536, 3, 30, 30]))
+        .node("ConstantOfShape", &["shape"], "a.weight")
+        .node("Conv", &["x", "a.weight"], "a");
+    let error = filled.file().unreadable();
+    assert!(
+        error
+            .contains("tensor \"a\": with it the convolutions have more than the 67108864 weights"),
+        "{error}"
+    );
+}
+
+#[test]
+fn one_tensor_that_many_convolutions_share_is_no_way_to_fill_the_memory() {
+    let mut graph = Graph::new().floats("w", &[256, 3, 16, 16]);
+    for place in 0..400 {
+        graph = graph.node("Conv", &["x", "w"], &format!("c{place}"));
+    }
+    let error = graph.file().unreadable();
+    assert!(
+        error.contains("tensor \"w\": with it the convolutions have more than the 67108864"),
+        "{error}"
+    );
+}
+
+#[test]
+fn old_files_and_other_operators_are_told() {
+    let graph = Graph::new().conv("a", 3, "x", "a");
+    let old = model(Some(graph.0.clone()), 6).encode_to_vec();
+    assert!(refused_at_once(&old).contains("its operators are of version 6; expected 7 or newer"));
+    let mut other = graph.node("Relu", &["a"], "r").conv("b", 4, "r", "b");
+    other.0.node[1].domain = "com.microsoft".into();
+    let network = other.network();
+    let note = network.origin().note(&network).unwrap();
+    assert!(
+        note.contains("`r` (Relu of com.microsoft: the operation is not one of ONNX's"),
+        "{note}"
+    );
+}

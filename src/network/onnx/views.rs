@@ -1,0 +1,167 @@
+//! Operations that move channels and axes, and compute nothing.
+
+use super::builder::{Builder, Feature, Value};
+use super::fold::problem;
+use super::messages::NodeProto;
+use crate::error::ParseError;
+use crate::geometry::{Padding, PerAxis};
+use crate::network::{ChannelShuffle, ChannelSlice, Op};
+
+/// The axis of the channels of a node's first input.
+fn is_channels(axis: i64, channels_last: bool) -> bool {
+    if channels_last { matches!(axis, 3 | -1) } else { matches!(axis, 1 | -3) }
+}
+
+/// An attribute or, since later versions of the operators, an input, of integers.
+fn list(
+    builder: &mut Builder<'_>,
+    node: &NodeProto,
+    name: &str,
+    which: usize,
+) -> Result<Option<Vec<i64>>, ParseError> {
+    match (node.ints(name), node.input(which)) {
+        (Some(list), _) => Ok(Some(list.to_vec())),
+        (None, Some(_)) => {
+            let constant = builder.constant(node, which)?;
+            constant.read_integers(&mut builder.tensors).map(Some).map_err(problem)
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+pub(super) fn concat(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseError> {
+    let node = builder.nodes[index];
+    let inputs = (0..node.input.len()).map(|which| builder.feature(node, which));
+    let inputs = inputs.collect::<Result<Vec<Feature>, _>>()?;
+    let axis = node.int("axis", 0);
+    if !inputs.iter().all(|input| is_channels(axis, input.channels_last)) {
+        return Err(ParseError(format!("it joins along axis {axis}; expected the channels")));
+    }
+    builder.layer(index, Op::Concat, &inputs)
+}
+
+pub(super) fn split(builder: &mut Builder<'_>, index: usize) -> Result<Vec<Value>, ParseError> {
+    let node = builder.nodes[index];
+    node.check_attributes(&["axis", "split", "num_outputs"])?;
+    let (input, outputs) = (builder.feature(node, 0)?, node.output.len());
+    let channels = builder.channels(input);
+    if !is_channels(node.int("axis", 0), input.channels_last) {
+        return Err("it splits along another axis than the channels".into());
+    }
+    let sizes: Vec<usize> = if let Some(sizes) = list(builder, node, "split", 1)? {
+        sizes.iter().filter_map(|&size| usize::try_from(size).ok()).collect()
+    } else {
+        let each = channels.div_ceil(outputs.max(1));
+        let start = |part: usize| (part * each).min(channels);
+        (0..outputs).map(|part| start(part + 1) - start(part)).collect()
+    };
+    let sum = sizes.iter().fold(0_usize, |sum, &size| sum.saturating_add(size));
+    if sizes.len() != outputs || sum != channels {
+        return Err(ParseError(format!("its parts {sizes:?} are not the {channels} channels")));
+    }
+    let mut start = 0;
+    let part = |(part, size): (usize, usize)| {
+        let slice = ChannelSlice { start, end: start + size };
+        start += size;
+        builder.part(index, part, Op::Slice(slice), input)
+    };
+    sizes.into_iter().enumerate().map(part).collect()
+}
+
+pub(super) fn slice(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseError> {
+    let node = builder.nodes[index];
+    let input = builder.feature(node, 0)?;
+    let channels = builder.channels(input) as i64;
+    let (starts, ends) = (list(builder, node, "starts", 1)?, list(builder, node, "ends", 2)?);
+    let axes = list(builder, node, "axes", 3)?.unwrap_or_else(|| vec![0]);
+    let steps = list(builder, node, "steps", 4)?.unwrap_or_else(|| vec![1]);
+    let (Some(&[start]), Some(&[end]), [axis], [1]) =
+        (starts.as_deref(), ends.as_deref(), &axes[..], &steps[..])
+    else {
+        return Err("it takes more than a run of channels".into());
+    };
+    if !is_channels(*axis, input.channels_last) {
+        return Err("it slices along another axis than the channels".into());
+    }
+    let place = |place: i64| {
+        let place = if place < 0 { place.saturating_add(channels) } else { place };
+        place.clamp(0, channels) as usize
+    };
+    let slice = ChannelSlice { start: place(start), end: place(end) };
+    builder.layer(index, Op::Slice(slice), &[input])
+}
+
+/// Channels in groups, and back: the two ends of a channel shuffle.
+pub(super) fn reshape(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseError> {
+    let node = builder.nodes[index];
+    let shape = list(builder, node, "shape", 1)?.unwrap_or_default();
+    let unsupported = || Err("it is supported as part of a channel shuffle only".into());
+    match (builder.value(node, 0)?, &shape[..]) {
+        (Value::Layer(input), &[_, groups, each, _, _]) if !input.channels_last => {
+            let channels = builder.channels(input);
+            let number = |number: i64| usize::try_from(number).unwrap_or(0);
+            match (number(groups), number(each)) {
+                (groups, each) if groups.checked_mul(each) == Some(channels) => {
+                    Ok(Value::Grouped { input, groups, swapped: false })
+                }
+                _ => unsupported(),
+            }
+        }
+        (Value::Grouped { input, groups, swapped: true }, &[_, channels, _, _])
+            if channels == -1 || channels == builder.channels(input) as i64 =>
+        {
+            builder.layer(index, Op::Shuffle(ChannelShuffle { groups }), &[input])
+        }
+        _ => unsupported(),
+    }
+}
+
+/// Channels first or last, and the middle of a channel shuffle.
+pub(super) fn transpose(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseError> {
+    let node = builder.nodes[index];
+    let order = node.ints("perm").unwrap_or_default();
+    let turned =
+        |input: Feature, channels_last| Ok(Value::Layer(Feature { channels_last, ..input }));
+    match (builder.value(node, 0)?, order) {
+        (Value::Layer(input), [0, 2, 3, 1]) if !input.channels_last => turned(input, true),
+        (Value::Layer(input), [0, 3, 1, 2]) if input.channels_last => turned(input, false),
+        (Value::Grouped { input, groups, swapped: false }, [0, 2, 1, 3, 4]) => {
+            Ok(Value::Grouped { input, groups, swapped: true })
+        }
+        _ => Err(ParseError(format!("this order of axes is not supported: {order:?}"))),
+    }
+}
+
+/// Zeros around a map, for a convolution behind.
+pub(super) fn pad(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseError> {
+    let node = builder.nodes[index];
+    let (input, before) = builder.padded(node)?;
+    let mode = node.text("mode").unwrap_or("constant");
+    if mode != "constant" {
+        return Err(ParseError(format!("its mode is `{mode}`; expected constant")));
+    }
+    let value = match node.input(2) {
+        Some(_) => super::operations::number(builder, node, 2)?,
+        None => node.float("value", 0.0),
+    };
+    if value != 0.0 || node.input(3).is_some() {
+        return Err("it pads with another value than 0, or along named axes".into());
+    }
+    let pads = list(builder, node, "pads", 1)?.unwrap_or_default();
+    let [0, 0, top, left, 0, 0, bottom, right] = pads[..] else {
+        return Err(ParseError(format!(
+            "its pads are {pads:?}; expected those of height and width"
+        )));
+    };
+    let [top, left, bottom, right] = super::window::numbers("pads", &[top, left, bottom, right])?;
+    let padding = Padding { before: PerAxis::new(top, left), after: PerAxis::new(bottom, right) };
+    Ok(Value::Padded { input, padding: sum(before, padding) })
+}
+
+/// Both paddings.
+pub(super) fn sum(one: Padding, other: Padding) -> Padding {
+    let add = |a: PerAxis<usize>, b: PerAxis<usize>| {
+        PerAxis::new(a.y.saturating_add(b.y), a.x.saturating_add(b.x))
+    };
+    Padding { before: add(one.before, other.before), after: add(one.after, other.after) }
+}

@@ -1,0 +1,44 @@
+//! Where a network comes from.
+
+use std::fmt::Write;
+
+use super::Network;
+use super::onnx::{NodeList, UnsupportedNode};
+use crate::geometry::ImageSize;
+
+/// What a network's file tells beside its layers; empty of a preset or a description.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// The images' size.
+    pub image_size: Option<ImageSize>,
+    /// Nodes that are not supported, and that convolutions lie behind: the network ends before them.
+    pub unsupported: Vec<UnsupportedNode>,
+    /// The names of nodes that are not mapped.
+    pub left_out: Vec<String>,
+}
+
+/// How many names a note tells of.
+const NAMES_SHOWN: usize = 4;
+
+impl Origin {
+    /// What has to be said of a network that ends before convolutions of its file; `None` of others.
+    pub fn note(&self, network: &Network) -> Option<String> {
+        if self.unsupported.is_empty() {
+            return None;
+        }
+        let last = network.convolutions().last().map(|(id, _)| network.layer(id).name.clone());
+        let mut note = format!(
+            "note: {} is mapped up to what is not supported: {}; its last convolution is `{}`",
+            network.name(),
+            NodeList(&self.unsupported),
+            last.unwrap_or_default()
+        );
+        let names = self.left_out.iter().take(NAMES_SHOWN).map(String::as_str);
+        let names = names.collect::<Vec<_>>().join(", ");
+        let more = self.left_out.len().saturating_sub(NAMES_SHOWN);
+        let and = if more > 0 { format!(" and {more} more") } else { String::new() };
+        // Writing to a string does not fail.
+        let _ = write!(note, "; not mapped are {}{and}", crate::files::escaped(&names));
+        Some(note)
+    }
+}

@@ -1,0 +1,123 @@
+//! Networks from ONNX files, as PyTorch's exporters write them (`tests/data/onnx/make.py`).
+
+use std::collections::BTreeMap;
+
+use occlumap::engine::{CpuEngine, Engine, Extremes, ReferenceEngine};
+use occlumap::geometry::ImageSize;
+use occlumap::progress::{CancelToken, Progress};
+use serde::Deserialize;
+
+use crate::common::json;
+use crate::common::units::{folder, image, maps_of_any_layer_agree, model};
+use crate::workplace::Workplace;
+
+/// What PyTorch computes on the image: of each channel the largest and the smallest output.
+#[derive(Deserialize)]
+struct Known {
+    max: Vec<f32>,
+    min: Vec<f32>,
+}
+
+fn extremes_are_pytorchs(engine: &dyn Engine, file: &str) {
+    let known: BTreeMap<String, Known> = json(&folder().join("tiny_resnet.json"));
+    let names: Vec<&str> = known.keys().map(String::as_str).collect();
+    let (model, layers) = model(file, &names);
+    let prepared = engine.prepare(&model, &layers, ImageSize::new(41, 37)).unwrap();
+    let (image, cancel) = (image(), CancelToken::default());
+    let found = prepared.extremes(&[image.view()], 0, &Progress::new(&cancel)).unwrap();
+    for ((name, known), found) in known.iter().zip(&found[0]) {
+        assert_eq!(found.len(), known.max.len(), "{name}");
+        for (unit, Extremes { max, min, .. }) in found.iter().enumerate() {
+            for (found, known) in [(max, known.max[unit]), (min, known.min[unit])] {
+                assert!((found - known).abs() < 2e-6, "{file} {name} {unit}: {found} {known}");
+            }
+        }
+    }
+}
+
+#[test]
+fn outputs_of_any_layer_are_pytorchs() {
+    for file in ["tiny_resnet.onnx", "tiny_resnet_old.onnx"] {
+        extremes_are_pytorchs(&ReferenceEngine, file);
+        extremes_are_pytorchs(&CpuEngine::default(), file);
+    }
+}
+
+#[test]
+fn maps_of_any_layer_are_the_plain_engines() {
+    maps_of_any_layer_agree(&CpuEngine::default());
+}
+
+/// A folder with images and the network as `net.onnx`.
+fn workplace() -> Workplace {
+    let place = Workplace::new();
+    place.write("net.onnx", std::fs::read(folder().join("tiny_resnet.onnx")).unwrap());
+    place
+}
+
+#[test]
+fn a_file_is_model_and_weights_of_every_command() {
+    let place = workplace();
+    let inputs = "--model net.onnx --images images";
+    let run = format!("run {inputs} --layers conv1,layer1 --units 0-2 --top 2 --every 5 --out out");
+    place.succeeds(&run);
+    for file in ["conv1_max.npy", "layer1.0.relu_1_min.npy"] {
+        assert!(place.path("out/maps").join(file).is_file(), "{file}");
+    }
+    let first = place.tree();
+    place.succeeds(&run);
+    assert_eq!(place.tree().len(), first.len(), "the same command again finds all done");
+    place.succeeds(&format!("{run} --layers maxpool,conv1,layer1"));
+    assert!(place.path("out/maps/maxpool_max.npy").is_file());
+    assert_eq!(
+        place.read("out/maps/layer1.0.relu_1_min.npy"),
+        first[std::path::Path::new("out/maps/layer1.0.relu_1_min.npy")].clone().unwrap()
+    );
+    place.succeeds("status out");
+    place.succeeds("plot out --examples 1 --overlay own");
+    place.succeeds("report out");
+    place.succeeds(&format!(
+        "map {inputs} --layer layer1.0.add --unit 1 --image 0 --position 3,3 --out map.npy"
+    ));
+    place.succeeds(&format!("plan {inputs} --layers layer1 --top 2"));
+    place.succeeds("bench --model net.onnx --layers layer1 --image-size 61x53 --time 0.1");
+    place.succeeds("draw grid --model net.onnx --layer layer1 --position 1,1 --out grid.svg");
+}
+
+#[test]
+fn a_changed_file_does_not_go_on_with_what_is_there() {
+    let place = workplace();
+    let run = "run --model net.onnx --images images --units 0 --top 1 --every 9 --out out";
+    place.succeeds(run);
+    // A field that no reader knows: the same network, and another file.
+    let bytes = [&place.read("net.onnx")[..], &[0xa0, 0x06, 0x01]].concat();
+    place.write("net.onnx", bytes);
+    place.refuses(run, 2, &["out"]);
+}
+
+#[test]
+fn info_tells_the_files_size_and_prints_a_description() {
+    let place = workplace();
+    let told = |line: &str| String::from_utf8(place.run(line).stdout).unwrap();
+    let table = told("info --model net.onnx --layers layer1,conv2");
+    assert!(table.contains("net on images of 41×37"), "{table}");
+    assert!(table.contains("layer1.0.relu_1") && table.contains("layer1.0.conv1"), "{table}");
+    place.write("net.json", told("info --model net.onnx --json"));
+    let again = told("info --model net.json --layers layer1,conv2 --image-size 41x37");
+    assert_eq!(again, table);
+}
+
+#[test]
+fn files_that_cannot_be_mapped_are_refused_before_anything_is_written() {
+    let place = workplace();
+    let bytes = place.read("net.onnx");
+    place.write("cut.onnx", &bytes[..bytes.len() / 2]);
+    place.write("empty.onnx", "");
+    let run = |model: &str| format!("run --model {model} --images images --top 1 --out out");
+    place.refuses(&run("cut.onnx"), 1, &["cut.onnx: damaged, cut short or no ONNX file"]);
+    place.refuses(&run("empty.onnx"), 1, &["empty.onnx: it has no graph"]);
+    place.refuses(&run("absent.onnx"), 1, &["absent.onnx: cannot be read"]);
+    place.refuses(&run("images"), 2, &["--weights: expected the weight file of `images`"]);
+    let asked = format!("{} --layers fc", run("net.onnx"));
+    place.refuses(&asked, 2, &["layer `fc` of net cannot be mapped"]);
+}
