@@ -10,7 +10,7 @@ use occlumap::blocks::{Shard, ShardError};
 use occlumap::geometry::{GridRule, ImageSize, OccluderSize, OccluderStride};
 use occlumap::images::Preprocessing;
 use occlumap::noise::Noise;
-use occlumap::runs::{InputSettings, Share};
+use occlumap::runs::{InputSettings, ModelSource, Share};
 
 /// The network.
 #[derive(Debug, Args)]
@@ -236,9 +236,8 @@ impl ModelArguments {
     ) -> Result<InputSettings, Failure> {
         let preprocessing = images.preprocessing()?;
         Ok(InputSettings {
-            model: self.network.model,
-            weights: self.weights,
-            images: images.images,
+            model: ModelSource::Files { model: self.network.model, weights: self.weights },
+            images: images.images.into(),
             preprocessing,
             image_size: images.image_size,
             skip_unreadable: images.skip_unreadable,
