@@ -48,7 +48,7 @@ def plot_map(
         index = int(maps.ranking.images(side)[unit, image])
         shift_y, shift_x = (float(first) for first in maps.frames[side][unit, image])
         ax.imshow(maps._maps.image(index))
-        title += f" on {maps._maps.image_names[index]}"
+        title += f"\non {maps._maps.image_names[index]}"
     extent = (left + shift_x, right + shift_x, bottom + shift_y, top + shift_y)
     alpha: Any = None
     if image is not None:

@@ -56,8 +56,11 @@ macro_rules! element_types {
             /// The SHA-256 of the elements in C order, as the bytes of a little-endian file.
             pub fn digest(&self) -> Digest {
                 match self {
-                    $(Self::$variant(array) => {
-                        Digest::of_elements(array.iter().map(|element| element.to_le_bytes()))
+                    $(Self::$variant(array) => match array.as_slice() {
+                        Some(elements) if cfg!(target_endian = "little") => {
+                            Digest::of(bytemuck::cast_slice(elements))
+                        }
+                        _ => Digest::of_elements(array.iter().map(|value| value.to_le_bytes())),
                     })*
                 }
             }

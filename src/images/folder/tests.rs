@@ -496,6 +496,12 @@ fn images_of_a_program_are_those_of_a_batch_that_holds_them() {
         assert_eq!(given.read(index).unwrap(), batch.read(index).unwrap());
         assert_eq!(given.digest(index).unwrap(), batch.digest(index).unwrap());
     }
+    // Whatever the order in memory.
+    let fortran = all.index_axis(Axis(0), 1).t().as_standard_layout().into_owned();
+    let fortran = RawImage::Array(npy_file::Values::U8(fortran.reversed_axes().into_dyn()));
+    let fortran = self::given(vec![fortran], &options).unwrap();
+    assert_eq!(fortran.digest(0).unwrap(), batch.digest(1).unwrap());
+    assert_eq!(fortran.read(0).unwrap(), batch.read(1).unwrap());
     let names = [3, 1].map(|index| format!("images.npy[{index}]"));
     let some = ImageOptions { names: Some(&names), ..options };
     let some = ImageFolder::open_source(
