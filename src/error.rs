@@ -25,6 +25,20 @@ pub trait HasKind: std::error::Error {
     fn kind(&self) -> ErrorKind;
 }
 
+/// An error and its causes. A cause that the message before it quotes is not told twice.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let message = error.to_string();
+        if !text.contains(&message) {
+            text = format!("{text}: {message}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
 /// A text that does not say what it should: what was found, and what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{0}")]
@@ -51,5 +65,30 @@ impl From<&str> for ParseError {
 impl HasKind for ParseError {
     fn kind(&self) -> ErrorKind {
         ErrorKind::Usage
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::files::FileError;
+    use crate::runs::RunError;
+
+    #[test]
+    fn a_quoted_cause_is_told_once() {
+        let full = std::io::Error::other("disk full");
+        let error = RunError::Output(FileError::write(Path::new("out"))(full));
+        let expected = "the output folder cannot be used: out: cannot be written: disk full";
+        assert_eq!(with_causes(&error), expected);
+    }
+
+    #[test]
+    fn a_cause_that_is_not_quoted_follows_a_colon() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("not done")]
+        struct Outer(#[source] std::io::Error);
+        assert_eq!(with_causes(&Outer(std::io::Error::other("disk full"))), "not done: disk full");
     }
 }

@@ -12,7 +12,7 @@ use occlumap::geometry::{GridRule, ImageSize, OccluderSize, OccluderStride};
 use occlumap::images::Preprocessing;
 use occlumap::network::is_onnx;
 use occlumap::noise::Noise;
-use occlumap::runs::{InputSettings, Share};
+use occlumap::runs::{InputSettings, ModelSource, Share};
 
 /// The network.
 #[derive(Debug, Args)]
@@ -255,9 +255,8 @@ impl ModelArguments {
     ) -> Result<InputSettings, Failure> {
         let (preprocessing, weights) = (images.preprocessing()?, self.weights()?);
         Ok(InputSettings {
-            model: self.network.model,
-            weights,
-            images: images.images,
+            model: ModelSource::Files { model: self.network.model, weights },
+            images: images.images.into(),
             preprocessing,
             image_size: images.image_size,
             skip_unreadable: images.skip_unreadable,

@@ -1,10 +1,8 @@
 //! How a command can end other than well, and the exit codes that tell.
 
-use std::error::Error;
 use std::fmt;
-use std::process::ExitCode;
 
-use occlumap::error::{ErrorKind, HasKind};
+use occlumap::error::{ErrorKind, HasKind, with_causes};
 use occlumap::files::escaped;
 
 const FAILED: u8 = 1;
@@ -48,8 +46,8 @@ impl Failure {
     }
 
     /// The exit code.
-    pub fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self {
+    pub fn exit_code(&self) -> u8 {
+        match self {
             Self::Error(ErrorKind::Usage, _) => USAGE,
             Self::Error(ErrorKind::Stopped, _) => STOPPED,
             Self::Error(
@@ -57,7 +55,7 @@ impl Failure {
                 _,
             ) => FAILED,
             Self::Paused => PAUSED,
-        })
+        }
     }
 }
 
@@ -79,20 +77,6 @@ impl<E: HasKind> From<E> for Failure {
     }
 }
 
-/// An error and its causes. A cause that the message before it quotes is not told twice.
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let message = error.to_string();
-        if !text.contains(&message) {
-            text = format!("{text}: {message}");
-        }
-        cause = error.source();
-    }
-    text
-}
-
 /// A text that comes partly from outside, escaped but for its ends of lines, so that no name of a
 /// file or of a layer can rewrite a terminal.
 pub(super) fn printable(text: &str) -> String {
@@ -102,39 +86,18 @@ pub(super) fn printable(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
-    use occlumap::files::FileError;
-    use occlumap::runs::RunError;
-
     use super::*;
-
-    #[test]
-    fn a_quoted_cause_is_told_once() {
-        let full = std::io::Error::other("disk full");
-        let error = RunError::Output(FileError::write(Path::new("out"))(full));
-        let expected = "the output folder cannot be used: out: cannot be written: disk full";
-        assert_eq!(with_causes(&error), expected);
-    }
-
-    #[test]
-    fn a_cause_that_is_not_quoted_follows_a_colon() {
-        #[derive(Debug, thiserror::Error)]
-        #[error("not done")]
-        struct Outer(#[source] std::io::Error);
-        assert_eq!(with_causes(&Outer(std::io::Error::other("disk full"))), "not done: disk full");
-    }
 
     #[test]
     fn the_exit_code_is_a_function_of_the_kind() {
         let code = |kind| Failure::Error(kind, String::new()).exit_code();
         for kind in [ErrorKind::Input, ErrorKind::Output, ErrorKind::Device, ErrorKind::Internal] {
-            assert_eq!(code(kind), ExitCode::from(1), "{kind:?}");
+            assert_eq!(code(kind), 1, "{kind:?}");
         }
-        assert_eq!(code(ErrorKind::Usage), ExitCode::from(2));
-        assert_eq!(code(ErrorKind::Stopped), ExitCode::from(130));
+        assert_eq!(code(ErrorKind::Usage), 2);
+        assert_eq!(code(ErrorKind::Stopped), 130);
         let paused = Failure::Error(ErrorKind::Stopped, String::new()).resumable();
-        assert_eq!(paused.exit_code(), ExitCode::from(75));
+        assert_eq!(paused.exit_code(), 75);
     }
 
     #[test]

@@ -28,7 +28,7 @@ mod sweep;
 mod table;
 mod terminal;
 
-use std::process::ExitCode;
+use std::ffi::OsString;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock};
 
@@ -102,9 +102,10 @@ fn cancel_token() -> CancelToken {
     Arc::clone(&STOP).into()
 }
 
-/// Parses the arguments, runs the command and reports.
-pub fn main() -> ExitCode {
-    let Cli { command } = Cli::parse();
+/// Parses the arguments, of which the first is the program's name, runs the command and reports.
+/// Returns the exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let Cli { command } = Cli::parse_from(arguments);
     let outcome = stop_on_signals().and_then(|()| match command {
         Command::Run(command) => command.execute().map_err(Failure::resumable),
         Command::Rank(command) => command.execute().map_err(Failure::resumable),
@@ -128,7 +129,7 @@ pub fn main() -> ExitCode {
         }
     });
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(failure) => {
             console::say(&failure.to_string());
             failure.exit_code()

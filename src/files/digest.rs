@@ -1,7 +1,7 @@
 //! SHA-256 of files, by which a manifest names what went in.
 
 use std::fmt;
-use std::io::Read;
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,21 @@ impl Digest {
         Self::finish(Sha256::new_with_prefix(bytes))
     }
 
+    /// The digest of the bytes of some elements, which need not follow each other in memory.
+    pub fn of_elements<const SIZE: usize>(elements: impl Iterator<Item = [u8; SIZE]>) -> Self {
+        const PIECE: usize = 1 << 14;
+        let (mut hasher, mut piece) = (Sha256::new(), Vec::with_capacity(PIECE + SIZE));
+        for element in elements {
+            piece.extend(element);
+            if piece.len() >= PIECE {
+                hasher.update(&piece);
+                piece.clear();
+            }
+        }
+        hasher.update(&piece);
+        Self::finish(hasher)
+    }
+
     /// A digest as it is written; `None` if the text is none.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
@@ -38,6 +53,28 @@ impl Digest {
         let digits =
             |byte: &u8| [byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]);
         Self(hasher.finalize().iter().flat_map(digits).map(char::from).collect())
+    }
+}
+
+/// Bytes that are written only to be counted into a digest.
+#[derive(Clone, Debug, Default)]
+pub struct DigestWriter(Sha256);
+
+impl DigestWriter {
+    /// The digest of what was written.
+    pub fn finish(self) -> Digest {
+        Digest::finish(self.0)
+    }
+}
+
+impl Write for DigestWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -115,6 +115,14 @@ pub enum ImageError {
         /// The name asked for.
         name: String,
     },
+    /// The calling program does not give an image.
+    #[error("{}: cannot be read: {}", shown(path), escaped(problem))]
+    Source {
+        /// The image's name.
+        path: PathBuf,
+        /// Why it cannot be read.
+        problem: String,
+    },
     /// One image cannot be used.
     #[error("{}: {fault}", shown(path))]
     Unfit {
@@ -130,7 +138,7 @@ impl ImageError {
     /// Whether the image's file cannot be read, whatever all images should be like.
     pub(super) const fn is_damage(&self) -> bool {
         match self {
-            Self::File(_) => true,
+            Self::File(_) | Self::Source { .. } => true,
             Self::Unfit { fault, .. } => fault.is_damage(),
             _ => false,
         }
@@ -271,6 +279,14 @@ pub enum Fault {
     /// A picture that cannot be decoded.
     #[error("cannot be decoded as a picture: {}; copy the file again, or save it anew", escaped(&.0.to_string()))]
     Decode(#[source] image::ImageError),
+    /// A picture with more or fewer samples than its size says.
+    #[error("it has {found} samples; expected {expected}, red, green and blue of each pixel")]
+    PictureSamples {
+        /// How many there are.
+        found: usize,
+        /// How many there should be.
+        expected: usize,
+    },
     /// A picture on which the decoder gave up in a way of its own.
     #[error("cannot be decoded as a picture: its decoder failed ({}); save it anew", escaped(.0))]
     Decoder(String),

@@ -2,14 +2,16 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ndarray::Array3;
 
-use super::listing::{BATCH_AXES, Kind, Listing, list};
+use super::listing::{BATCH_AXES, Kind, Listing, list, list_files};
 use super::load::{self, Format};
 use super::passed_over::{PassedOver, Reason};
+use super::source::{Read, list_given};
 use super::stream::read_ahead;
-use super::{Fault, ImageError, Preprocessing, npy};
+use super::{Fault, ImageError, ImageReader, ImageSource, Preprocessing, npy};
 use crate::files::{Digest, FileError, npy as npy_file, read_at_most};
 use crate::geometry::ImageSize;
 
@@ -17,7 +19,7 @@ use crate::geometry::ImageSize;
 const MOST_BYTES: u64 = 2 << 30;
 
 /// The most images that are supported.
-const MOST_IMAGES: usize = 1 << 24;
+pub(super) const MOST_IMAGES: usize = 1 << 24;
 
 /// Threads that check whether images can be read, at most.
 const MOST_CHECKERS: usize = 32;
@@ -36,7 +38,7 @@ pub struct Image {
 /// An image, or what is wrong with it.
 pub type ImageRead = Result<Image, ImageError>;
 
-/// Images that have one size: those of a folder, of a list, or of a batch.
+/// Images that have one size: those of a folder, of a list, of a batch, or of the calling program.
 ///
 /// - **Arrays**: floats of 16, 32 or 64 bits, or integers, as `[channels, height, width]`,
 ///   `[height, width, channels]` (1 or 3 channels; the first axis is tried first) or
@@ -51,6 +53,8 @@ pub type ImageRead = Result<Image, ImageError>;
 ///   those in the folders in it count, by their relative names.
 /// - A **list** is a text with the path of an image in each line, from the list's folder on; it
 ///   keeps its order.
+/// - Images **of the calling program** ([`ImageReader`]) are recorded, digests and all, as those of
+///   a batch that holds them.
 /// - One channel becomes three equal ones. All images have one size, and only finite values.
 ///
 /// Nothing is kept of an image once it was read, so a folder can be shared between threads.
@@ -62,7 +66,9 @@ pub struct ImageFolder {
     names: Vec<String>,
     /// The files of batches; none where each image is a file.
     batches: Vec<npy_file::Parts>,
-    /// The part of a batch that each image is, where there are batches.
+    /// What gives the images, where they are the calling program's.
+    reader: Option<Arc<dyn ImageReader>>,
+    /// The part of a batch, or of the reader's images, that each image is; none where each is a file.
     parts: Vec<Part>,
     passed_over: PassedOver,
     format: Format,
@@ -74,7 +80,7 @@ pub struct ImageFolder {
     digests: Option<Vec<Digest>>,
 }
 
-/// An image of a batch.
+/// An image of a batch, or of a reader.
 #[derive(Clone, Copy, Debug)]
 struct Part {
     batch: usize,
@@ -119,6 +125,17 @@ impl ImageFolder {
     /// or the size are out of range; if the first image cannot be read ([`ImageFolder::read`]); if
     /// a name that is asked for is not there.
     pub fn open_with(folder: &Path, options: &ImageOptions<'_>) -> Result<Self, ImageError> {
+        Self::open_source(&folder.into(), options)
+    }
+
+    /// Lists the images of a source, and reads the first.
+    ///
+    /// # Errors
+    /// As [`open_with`](Self::open_with).
+    pub fn open_source(
+        source: &ImageSource,
+        options: &ImageOptions<'_>,
+    ) -> Result<Self, ImageError> {
         let crop = options.size.or(options.crop);
         for size in [options.size, crop].into_iter().flatten() {
             check_size(size)?;
@@ -126,17 +143,26 @@ impl ImageFolder {
         if let Some(preprocessing) = options.preprocessing {
             preprocessing.check()?;
         }
-        let Listing { base, kind, names, passed_over } = list(folder)?;
+        let folder = PathBuf::from(source.label());
+        let mut reader = None;
+        let Listing { base, kind, names, passed_over } = match source {
+            ImageSource::Path(path) => list(path)?,
+            ImageSource::Files(files) => list_files(files)?,
+            ImageSource::Reader(given) => list_given(&**reader.insert(Arc::clone(given)))?,
+        };
         let preprocessing = options.preprocessing.unwrap_or(match kind {
             Kind::Arrays => Preprocessing::None,
             Kind::Pictures => Preprocessing::Imagenet,
         });
         let mut opened = Self {
-            folder: folder.to_owned(),
+            folder,
             base,
+            parts: (reader.iter())
+                .flat_map(|_| (0..names.len()).map(|index| Part { batch: 0, index }))
+                .collect(),
             names,
             batches: Vec::new(),
-            parts: Vec::new(),
+            reader,
             passed_over,
             format: Format::new(kind, preprocessing, crop),
             preprocessing,
@@ -149,7 +175,7 @@ impl ImageFolder {
             },
             digests: None,
         };
-        if kind == Kind::Arrays {
+        if kind == Kind::Arrays && opened.reader.is_none() {
             opened.split_batches()?;
         }
         if opened.len() > MOST_IMAGES {
@@ -332,7 +358,7 @@ impl ImageFolder {
 
     /// The SHA-256 of an image's file; of an image in a batch, of its bytes there.
     pub fn digest(&self, index: usize) -> Result<Digest, ImageError> {
-        Ok(Digest::of(&self.bytes(index)?))
+        Ok(self.read_raw(index)?.digest())
     }
 
     fn read_image(&self, index: usize) -> ImageRead {
@@ -343,8 +369,8 @@ impl ImageFolder {
 
     /// Reads and preprocesses an image of any size.
     fn load(&self, index: usize) -> Result<(Array3<f32>, Digest), ImageError> {
-        let bytes = self.bytes(index)?;
-        let (path, digest) = (self.path(index), Digest::of(&bytes));
+        let read = self.read_raw(index)?;
+        let (path, digest) = (self.path(index), read.digest());
         if let Some(expected) = self.digests.as_ref().map(|digests| &digests[index])
             && digest != *expected
         {
@@ -352,27 +378,32 @@ impl ImageFolder {
             return Err(ImageError::Unfit { path, fault });
         }
         let content = |problem| FileError::content(&path, problem);
-        let values = match (self.format, self.parts.get(index)) {
-            (Format::Array, Some(part)) => {
+        let values = match (read, self.format, self.parts.get(index)) {
+            (Read::Given(image), format, _) => format.given(&path, image, self.preprocessing),
+            (Read::Bytes(bytes), Format::Array, Some(part)) => {
                 load::array(&path, self.batches[part.batch].values(&bytes)?, self.preprocessing)
             }
-            (Format::Array, None) => {
+            (Read::Bytes(bytes), Format::Array, None) => {
                 let values = npy_file::parse(&bytes).map_err(content)?;
                 load::array(&path, values, self.preprocessing)
             }
-            (format, _) => format.picture(&path, &bytes, self.preprocessing),
+            (Read::Bytes(bytes), format, _) => format.decoded(&path, &bytes, self.preprocessing),
         };
         Ok((values?, digest))
     }
 
-    fn bytes(&self, index: usize) -> Result<Vec<u8>, ImageError> {
+    fn read_raw(&self, index: usize) -> Result<Read, ImageError> {
         if index >= self.len() {
             let (folder, count) = (self.folder.clone(), self.len());
             return Err(ImageError::NoSuchImage { folder, index, count });
         }
-        Ok(match self.parts.get(index) {
-            Some(part) => self.batches[part.batch].bytes(part.index)?,
-            None => read_at_most(&self.path(index), MOST_BYTES)?,
+        Ok(match (&self.reader, self.parts.get(index)) {
+            (Some(reader), Some(part)) => {
+                let wrong = |problem| ImageError::Source { path: self.path(index), problem };
+                Read::Given(reader.read(part.index).map_err(wrong)?)
+            }
+            (_, Some(part)) => Read::Bytes(self.batches[part.batch].bytes(part.index)?),
+            (_, None) => Read::Bytes(read_at_most(&self.path(index), MOST_BYTES)?),
         })
     }
 

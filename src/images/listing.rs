@@ -35,6 +35,17 @@ pub(super) struct Listing {
     pub passed_over: PassedOver,
 }
 
+/// Lists files of these paths, in this order, as a list of these lines does.
+pub(super) fn list_files(names: &[String]) -> Result<Listing, ImageError> {
+    let origin = Path::new("the list of images");
+    let is_line =
+        |name: &String| !name.starts_with('#') && name.trim() == name && name.lines().count() == 1;
+    if let Some(name) = names.iter().find(|name| !is_line(name)) {
+        return Err(name_error(origin, name, "cannot stand in a line of a list"));
+    }
+    parse_list(origin, &names.join("\n"), PathBuf::new())
+}
+
 /// Lists the images of `path`: a folder, one image, a batch of them in one `.npy` file, or a text
 /// with the path of an image in each line.
 ///
@@ -151,6 +162,11 @@ fn read_list(path: &Path, base: PathBuf) -> Result<Listing, ImageError> {
     let text = String::from_utf8(bytes).map_err(|_| {
         wrong("is neither an image by its name nor a list of images: not UTF-8 text".into())
     })?;
+    parse_list(path, &text, base)
+}
+
+fn parse_list(path: &Path, text: &str, base: PathBuf) -> Result<Listing, ImageError> {
+    let wrong = |problem: String| ImageError::from(FileError::content(path, problem));
     let mut lines: HashMap<&str, usize> = HashMap::new();
     let mut names = Vec::new();
     let [mut arrays, mut pictures] = [0, 0];

@@ -8,7 +8,7 @@ use super::listing::Kind;
 use super::npy::{self, FromArray};
 use super::picture::{self, Picture};
 use super::resample::resize_and_crop;
-use super::{ImageError, Preprocessing};
+use super::{ImageError, Preprocessing, RawImage};
 use crate::files::npy::Values;
 use crate::geometry::ImageSize;
 
@@ -40,25 +40,54 @@ impl Format {
     }
 
     /// Decodes and preprocesses the picture of a file.
-    pub fn picture(
+    pub fn decoded(
         self,
         path: &Path,
         bytes: &[u8],
         preprocessing: Preprocessing,
     ) -> Result<Array3<f32>, ImageError> {
-        let decoded = match self {
+        let picture = Picture::decode(bytes, self.most_pixels());
+        self.picture(path, &picture.map_err(ImageError::unfit(path))?, preprocessing)
+    }
+
+    /// Preprocesses an image of the calling program.
+    pub fn given(
+        self,
+        path: &Path,
+        image: RawImage,
+        preprocessing: Preprocessing,
+    ) -> Result<Array3<f32>, ImageError> {
+        match image {
+            RawImage::Array(values) => array(path, values, preprocessing),
+            RawImage::Picture { size, rgb } => {
+                let picture = Picture::new(size, rgb, self.most_pixels());
+                self.picture(path, &picture.map_err(ImageError::unfit(path))?, preprocessing)
+            }
+        }
+    }
+
+    fn picture(
+        self,
+        path: &Path,
+        picture: &Picture,
+        preprocessing: Preprocessing,
+    ) -> Result<Array3<f32>, ImageError> {
+        let image = match self {
             Self::CroppedPicture(crop) => {
-                Picture::decode(bytes, picture::MOST_PIXELS).map(|picture| {
-                    let shorter = LEAST_SHORTER_SIDE.max(crop.height).max(crop.width);
-                    resize_and_crop(&picture, shorter, crop).to_array()
-                })
+                let shorter = LEAST_SHORTER_SIDE.max(crop.height).max(crop.width);
+                resize_and_crop(picture, shorter, crop).to_array()
             }
-            Self::Array | Self::Picture => {
-                Picture::decode(bytes, npy::MOST_PIXELS).map(|picture| picture.to_array())
-            }
+            Self::Array | Self::Picture => picture.to_array(),
         };
-        let image = decoded.map(|image| FromArray { image, scaled: true });
-        prepared(path, image.map_err(ImageError::unfit(path))?, preprocessing)
+        prepared(path, FromArray { image, scaled: true }, preprocessing)
+    }
+
+    /// Pixels that a picture may have.
+    const fn most_pixels(self) -> usize {
+        match self {
+            Self::CroppedPicture(_) => picture::MOST_PIXELS,
+            Self::Array | Self::Picture => npy::MOST_PIXELS,
+        }
     }
 }
 

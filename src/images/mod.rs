@@ -1,4 +1,4 @@
-//! Images: `.npy` arrays or pictures, made ready for a network.
+//! Images: arrays or pictures, of files or of the calling program, made ready for a network.
 //!
 //! Every image leaves this module as `f32 [3, height, width]` in C order, all of one size, each
 //! value finite. [`Preprocessing`] says what was done to the values.
@@ -15,6 +15,7 @@ mod passed_over;
 mod picture;
 mod preprocessing;
 mod resample;
+mod source;
 mod stream;
 
 pub use configuration::ImageConfiguration;
@@ -22,3 +23,4 @@ pub use error::{Fault, ImageError};
 pub use folder::{Image, ImageFolder, ImageOptions, ImageRead};
 pub use passed_over::{Passed, PassedOver, Reason};
 pub use preprocessing::{IMAGENET_MEAN, IMAGENET_STD, Preprocessing};
+pub use source::{ImageReader, ImageSource, RawImage};

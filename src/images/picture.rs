@@ -35,6 +35,23 @@ pub(super) struct Picture {
 }
 
 impl Picture {
+    /// A picture of these samples, with at most `most` pixels.
+    pub fn new(size: ImageSize, rgb: Vec<u8>, most: usize) -> Result<Self, Fault> {
+        let ImageSize { height, width } = size;
+        if height == 0 || width == 0 {
+            return Err(Fault::NoPixels);
+        }
+        let pixels = height.saturating_mul(width);
+        if pixels > most || height.max(width) > ImageSize::MAX_SIDE {
+            return Err(Fault::TooLarge);
+        }
+        let (found, expected) = (rgb.len(), 3 * pixels);
+        if found != expected {
+            return Err(Fault::PictureSamples { found, expected });
+        }
+        Ok(Self { size, rgb })
+    }
+
     /// Decodes the bytes of a PNG, JPEG, WebP, BMP, TIFF or GIF file with at most `most` pixels.
     /// The content counts, not the file's name; of several frames the first is taken.
     ///

@@ -1,5 +1,6 @@
 //! A network with its weights.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +10,7 @@ use super::onnx::{OnnxFile, is_onnx};
 use super::weights::{self, Tensor, WeightsError};
 use super::{LayerId, Network, NetworkError, Op, TensorShape};
 use crate::error::{ErrorKind, HasKind};
-use crate::files::{Digest, FileError, digest_of, shown};
+use crate::files::{AtomicFile, Digest, DigestWriter, FileError, digest_of, escaped, shown};
 
 /// What can be wrong with the weights of a network.
 #[derive(Debug, Error)]
@@ -117,29 +118,69 @@ impl Model {
             return Self::load_onnx(network, path);
         }
         let shapes = tensor_shapes(&network);
-        let names: Vec<String> = shapes.iter().map(|(_, name, _)| name.clone()).collect();
-        let mut tensors = weights::read(path, &names)?;
-        let mut filters: BTreeMap<LayerId, Filters> = BTreeMap::new();
-        let mut of_layer: Vec<Vec<f32>> = Vec::new();
-        for (place, (id, tensor, expected)) in shapes.iter().enumerate() {
-            let (path, name) = (path.to_owned(), network.name().to_owned());
-            let (tensor, expected) = (tensor.clone(), expected.clone());
-            let Some(Tensor { shape: found, data }) = tensors.found.remove(&tensor) else {
-                return Err(ModelError::Missing { path, network: name, tensor, expected });
-            };
-            // A PReLU of one slope has it for all channels.
-            let one_slope = found == [1] && matches!(network.layer(*id).op, Op::Prelu);
-            if found != expected && !one_slope {
-                return Err(ModelError::Misshapen { path, network: name, tensor, expected, found });
-            }
-            of_layer.push(if one_slope { vec![data[0]; expected[0]] } else { data });
-            if shapes.get(place + 1).is_none_or(|(next, ..)| next != id) {
-                let tensors = std::mem::take(&mut of_layer);
-                filters.insert(*id, Filters::of_tensors(&network.layer(*id).op, tensors));
-            }
-        }
+        let tensors = weights::read(path, &names(&shapes))?;
+        let filters = filters_of(&network, &shapes, tensors.found, path)?;
         let (digest, ignored) = (digest_of(path)?, tensors.ignored);
         Ok(Self { network, filters, digest, ignored }.with_taps())
+    }
+
+    /// A model of these tensors, which are looked up by name as those of a weight file are.
+    ///
+    /// # Errors
+    /// Tensors that are missing, misshapen or not finite.
+    pub fn of_tensors(
+        network: Network,
+        tensors: Vec<(String, Tensor)>,
+    ) -> Result<Self, ModelError> {
+        let (path, shapes) = (Path::new("the weights"), tensor_shapes(&network));
+        let tensors = weights::of_named(path, tensors, &names(&shapes))?;
+        let filters = filters_of(&network, &shapes, tensors.found, path)?;
+        Self { network, filters, digest: Digest::of(b""), ignored: tensors.ignored }.with_digest()
+    }
+
+    /// The same, with the digest of the file that [`save_weights`](Self::save_weights) writes.
+    fn with_digest(self) -> Result<Self, ModelError> {
+        let mut digest = DigestWriter::default();
+        weights::write(&self.tensors(), &mut digest)
+            .map_err(FileError::write(Path::new("the weights")))?;
+        Ok(Self { digest: digest.finish(), ..self })
+    }
+
+    /// Writes the weights as `.safetensors`.
+    ///
+    /// # Errors
+    /// A file that cannot be written; batch normalisation without a weight and a bias of its own,
+    /// whose factor no statistics tell to the bit.
+    pub fn save_weights(&self, path: &Path) -> Result<(), FileError> {
+        let is_plain = |op: &Op| matches!(op, Op::BatchNorm(norm) if !norm.affine);
+        if let Some(layer) = self.network.layers().iter().find(|layer| is_plain(&layer.op)) {
+            let name = escaped(&layer.name);
+            let problem = format!("{name} is a batch normalisation with `affine` false");
+            return Err(FileError::content(path, problem));
+        }
+        let mut file = AtomicFile::create(path)?;
+        weights::write(&self.tensors(), &mut file).map_err(FileError::write(path))?;
+        file.finish().map(drop)
+    }
+
+    /// The tensors, by name, from which the same filters are read again. A batch normalisation is one
+    /// of the mean 0 and the variance 1.
+    fn tensors(&self) -> BTreeMap<String, (Vec<usize>, Cow<'_, [f32]>)> {
+        let mut tensors = BTreeMap::new();
+        for (&id, Filters { weight, bias }) in &self.filters {
+            let layer = self.network.layer(id);
+            for TensorShape { name, shape } in layer.op.tensors(self.network.input_channels(id)) {
+                let channels = weight.len();
+                let values: Cow<'_, [f32]> = match (name, &layer.op) {
+                    ("running_mean", _) => vec![0.0; channels].into(),
+                    ("running_var", Op::BatchNorm(norm)) => vec![1.0 - norm.eps; channels].into(),
+                    ("bias", _) => bias.into(),
+                    _ => weight.into(),
+                };
+                tensors.insert(format!("{}.{name}", layer.name), (shape, values));
+            }
+        }
+        tensors
     }
 
     fn load_onnx(network: Network, path: &Path) -> Result<Self, ModelError> {
@@ -161,6 +202,12 @@ impl Model {
         self
     }
 
+    /// The model, with the layers that [`Network::units_of`] added to its network.
+    #[must_use]
+    pub fn with_network(&self, network: Network) -> Self {
+        Self { network, ..self.clone() }.with_taps()
+    }
+
     /// How many weights and biases there are.
     pub fn weights(&self) -> usize {
         self.filters.values().map(|filters| filters.weight.len() + filters.bias.len()).sum()
@@ -178,11 +225,9 @@ impl Model {
         if found != expected {
             return Err(ModelError::Filters { network: network.name, expected, found });
         }
-        let bytes = filters.iter().flat_map(|filters| [&filters.weight, &filters.bias]).flatten();
-        let bytes: Vec<u8> = bytes.flat_map(|value| value.to_le_bytes()).collect();
         let filters = ids.into_iter().zip(filters).collect();
-        let digest = Digest::of(&bytes);
-        Ok(Self { network, filters, digest, ignored: Vec::new() }.with_taps())
+        let model = Self { network, filters, digest: Digest::of(b""), ignored: Vec::new() };
+        Ok(model.with_digest()?.with_taps())
     }
 
     /// The network.
@@ -196,7 +241,7 @@ impl Model {
     }
 
     /// The SHA-256 of the weight file, of an ONNX file with those beside it that hold its tensors; of
-    /// filters that were given, of their values.
+    /// weights that were given, of the file that [`save_weights`](Self::save_weights) writes.
     pub fn digest(&self) -> &Digest {
         &self.digest
     }
@@ -239,6 +284,39 @@ impl Network {
             Some((id, parameters))
         })
     }
+}
+
+/// The filters of each layer that needs some, from the tensors of `path`.
+fn filters_of(
+    network: &Network,
+    shapes: &[(LayerId, String, Vec<usize>)],
+    mut tensors: BTreeMap<String, Tensor>,
+    path: &Path,
+) -> Result<BTreeMap<LayerId, Filters>, ModelError> {
+    let mut filters = BTreeMap::new();
+    let mut of_layer: Vec<Vec<f32>> = Vec::new();
+    for (place, (id, tensor, expected)) in shapes.iter().enumerate() {
+        let (path, name) = (path.to_owned(), network.name().to_owned());
+        let (tensor, expected) = (tensor.clone(), expected.clone());
+        let Some(Tensor { shape: found, data }) = tensors.remove(&tensor) else {
+            return Err(ModelError::Missing { path, network: name, tensor, expected });
+        };
+        // A PReLU of one slope has it for all channels.
+        let one_slope = found == [1] && matches!(network.layer(*id).op, Op::Prelu);
+        if found != expected && !one_slope {
+            return Err(ModelError::Misshapen { path, network: name, tensor, expected, found });
+        }
+        of_layer.push(if one_slope { vec![data[0]; expected[0]] } else { data });
+        if shapes.get(place + 1).is_none_or(|(next, ..)| next != id) {
+            let tensors = std::mem::take(&mut of_layer);
+            filters.insert(*id, Filters::of_tensors(&network.layer(*id).op, tensors));
+        }
+    }
+    Ok(filters)
+}
+
+fn names(shapes: &[(LayerId, String, Vec<usize>)]) -> Vec<String> {
+    shapes.iter().map(|(_, name, _)| name.clone()).collect()
 }
 
 /// Every tensor that the network needs: its layer, its name and its shape; those of a layer next to

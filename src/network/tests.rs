@@ -1,3 +1,4 @@
+use super::weights::Tensor;
 use super::*;
 
 fn described(json: &str) -> Result<Network, NetworkError> {
@@ -260,4 +261,45 @@ fn a_text_that_is_no_description_is_told_what_was_expected() {
         let message = described(text).unwrap_err().to_string();
         assert!(words.iter().all(|word| message.contains(word)), "{message}");
     }
+}
+
+#[test]
+fn given_weights_have_the_digest_of_the_file_that_they_are_saved_in() {
+    let network = || {
+        let conv = Op::Conv(Convolution::new(2, 3, 1, 1));
+        Network::new(
+            "small",
+            vec![Layer { name: "a.b".into(), op: conv, inputs: vec![Input::Image] }],
+        )
+        .unwrap()
+    };
+    let tensor = |shape: &[usize]| Tensor {
+        shape: shape.to_vec(),
+        data: (0..shape.iter().product()).map(|value: usize| value as f32).collect(),
+    };
+    let tensors = || {
+        let weight = ("module.a.b.weight".to_owned(), tensor(&[2, 3, 3, 3]));
+        vec![weight, ("module.a.b.bias".into(), tensor(&[2])), ("module.fc".into(), tensor(&[1]))]
+    };
+    let given = Model::of_tensors(network(), tensors()).unwrap();
+    assert_eq!(given.ignored(), ["module.fc"]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weights.safetensors");
+    given.save_weights(&path).unwrap();
+    let read = Model::load(network(), &path).unwrap();
+    assert_eq!(read.digest(), given.digest());
+    assert_eq!(read.filters(LayerId(0)), given.filters(LayerId(0)));
+    let filters = given.filters(LayerId(0)).unwrap().clone();
+    assert_eq!(Model::new(network(), vec![filters]).unwrap().digest(), given.digest());
+
+    let mut wrong = tensors();
+    wrong[0].1.data[4] = f32::NAN;
+    let error = Model::of_tensors(network(), wrong).unwrap_err().to_string();
+    assert!(error.contains("its element 4 is NaN"), "{error}");
+    let mut wrong = tensors();
+    wrong[0].1.data.pop();
+    let error = Model::of_tensors(network(), wrong).unwrap_err().to_string();
+    assert!(error.contains("it has 53 elements"), "{error}");
+    let error = Model::of_tensors(network(), tensors()[1..].to_vec()).unwrap_err().to_string();
+    assert!(error.starts_with("the weights: tensor `a.b.weight`"), "{error}");
 }

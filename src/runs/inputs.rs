@@ -1,12 +1,13 @@
 //! A model, its layers and a folder of images, loaded and checked against each other.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::sweep::in_range;
 use super::{Context, InputSettings, RunError};
 use crate::VERSION;
 use crate::engine::EngineName;
-use crate::files::{escaped, shown};
+use crate::files::escaped;
 use crate::images::{ImageFolder, ImageOptions};
 use crate::network::{LayerId, Model, Network};
 use crate::ranking::{
@@ -26,7 +27,7 @@ pub struct ChosenLayers {
 #[derive(Debug)]
 pub struct Inputs {
     /// The model.
-    pub model: Model,
+    pub model: Arc<Model>,
     /// The layers, in the network's order.
     pub layers: Vec<LayerId>,
     /// The images.
@@ -39,7 +40,7 @@ impl InputSettings {
     /// # Errors
     /// A model that is none; layers that it does not have.
     pub fn choose_layers(&self) -> Result<ChosenLayers, RunError> {
-        ChosenLayers::new(&self.model, &self.layers)
+        ChosenLayers::of(self.model.network()?, &self.layers)
     }
 }
 
@@ -50,7 +51,14 @@ impl ChosenLayers {
     /// # Errors
     /// A model that is none; layers that it does not have.
     pub fn new(model: &str, names: &[String]) -> Result<Self, RunError> {
-        let mut network = Network::named(model)?;
+        Self::of(Network::named(model)?, names)
+    }
+
+    /// The layers called so of a network; all convolutions where none is named.
+    ///
+    /// # Errors
+    /// Layers that it does not have.
+    pub fn of(mut network: Network, names: &[String]) -> Result<Self, RunError> {
         let mut layers: Vec<LayerId> = if names.is_empty() {
             network.convolutions().map(|(id, _)| id).collect()
         } else {
@@ -85,10 +93,11 @@ impl Inputs {
             skip_unreadable: settings.skip_unreadable,
             ..ImageOptions::default()
         };
-        let open = || ImageFolder::open_with(&settings.images, &options);
+        let open = || ImageFolder::open_source(&settings.images, &options);
         let images = context.pool.install(open)?;
         if !images.passed_over().is_empty() {
-            context.note(format!("note: of {}, {}", shown(&settings.images), images.passed_over()));
+            let source = settings.images.label();
+            context.note(format!("note: of {}, {}", escaped(&source), images.passed_over()));
         }
         for &layer in &layers {
             network.sizes(images.size(), layer)?;
@@ -96,7 +105,7 @@ impl Inputs {
         if let Some(note) = network.origin().note(&network) {
             context.note(note);
         }
-        let model = Model::load(network, &settings.weights)?;
+        let model = settings.model.load(network)?;
         note_ignored(&model, context);
         Ok(Self { model, layers, images })
     }

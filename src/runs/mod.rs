@@ -43,7 +43,8 @@ pub use plan::{LayerPlan, Plan, plan};
 pub use ranking::{Ranking, rank};
 pub use run::{Checked, check, run};
 pub use settings::{
-    InputSettings, OcclusionSettings, OutputSettings, RankSettings, RunSettings, SweepSettings,
+    InputSettings, ModelSource, OcclusionSettings, OutputSettings, RankSettings, RunSettings,
+    SweepSettings,
 };
 pub use share::{Rest, Share};
 pub use status::{PartStatus, Stage, Status, check_files, status};

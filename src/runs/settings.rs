@@ -1,22 +1,22 @@
 //! What a caller decides about a run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{ComputeSettings, DeviceChoice, RunError, Share};
 use crate::geometry::{Deposit, FrameRule, GridRule, ImageSize};
-use crate::images::Preprocessing;
+use crate::images::{ImageSource, Preprocessing};
 use crate::maps::MeanOver;
+use crate::network::{Model, ModelError, Network, NetworkError};
 use crate::sweep::UnitSelection;
 
 /// A network with weights, layers of it, and images.
 #[derive(Clone, Debug)]
 pub struct InputSettings {
-    /// The name of a preset, or the path of a model description.
-    pub model: String,
-    /// The weight file.
-    pub weights: PathBuf,
-    /// The folder of images.
-    pub images: PathBuf,
+    /// The network with its weights.
+    pub model: ModelSource,
+    /// The images.
+    pub images: ImageSource,
     /// The images' preprocessing; `None` for that of their kind
     /// ([`ImageFolder::open`](crate::images::ImageFolder::open)).
     pub preprocessing: Option<Preprocessing>,
@@ -29,20 +29,76 @@ pub struct InputSettings {
 }
 
 impl InputSettings {
-    /// All convolutions of a model, on images with the preprocessing of their kind.
+    /// All convolutions of a model of files, on images with the preprocessing of their kind.
     pub fn new(
         model: impl Into<String>,
         weights: impl Into<PathBuf>,
-        images: impl Into<PathBuf>,
+        images: impl Into<ImageSource>,
     ) -> Self {
+        Self::of(ModelSource::Files { model: model.into(), weights: weights.into() }, images.into())
+    }
+
+    /// All convolutions of a model, on images with the preprocessing of their kind.
+    pub const fn of(model: ModelSource, images: ImageSource) -> Self {
         Self {
-            model: model.into(),
-            weights: weights.into(),
-            images: images.into(),
+            model,
+            images,
             preprocessing: None,
             image_size: None,
             skip_unreadable: false,
             layers: Vec::new(),
+        }
+    }
+}
+
+/// Where a network and its weights come from.
+#[derive(Clone, Debug)]
+pub enum ModelSource {
+    /// Files.
+    Files {
+        /// The name of a preset, or the path of a model description.
+        model: String,
+        /// The weight file.
+        weights: PathBuf,
+    },
+    /// A model of the calling program.
+    Given(Arc<Model>),
+}
+
+impl ModelSource {
+    /// The network.
+    ///
+    /// # Errors
+    /// A model that is none.
+    pub fn network(&self) -> Result<Network, NetworkError> {
+        match self {
+            Self::Files { model, .. } => Network::named(model),
+            Self::Given(model) => Ok(model.network().clone()),
+        }
+    }
+
+    /// Gives `network`, which is its own, the weights.
+    pub(super) fn load(&self, network: Network) -> Result<Arc<Model>, ModelError> {
+        match self {
+            Self::Files { weights, .. } => Model::load(network, weights).map(Arc::new),
+            Self::Given(model) if network.taps().is_empty() => Ok(Arc::clone(model)),
+            Self::Given(model) => Ok(Arc::new(model.with_network(network))),
+        }
+    }
+
+    /// The weight file, where there is one.
+    pub fn weights(&self) -> Option<&Path> {
+        match self {
+            Self::Files { weights, .. } => Some(weights),
+            Self::Given(_) => None,
+        }
+    }
+
+    /// The weights, for the manifest: the path of their file, or what stands for it.
+    pub(super) fn weights_label(&self) -> String {
+        match self {
+            Self::Files { weights, .. } => weights.display().to_string(),
+            Self::Given(_) => "in memory".into(),
         }
     }
 }

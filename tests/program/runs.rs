@@ -1,14 +1,19 @@
 //! Runs as a program calls them: without a command line, several in one process.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use crate::common::{Golden, run_well, tree};
+use ndarray::{Array3, Axis};
 use occlumap::error::{ErrorKind, HasKind};
+use occlumap::files::npy::{self, Values};
+use occlumap::images::{ImageFolder, ImageReader, ImageSource, RawImage};
+use occlumap::maps::Manifest;
+use occlumap::network::{Model, Network};
 use occlumap::progress::CancelToken;
 use occlumap::runs::{
-    self, ComputeSettings, Context, DeviceChoice, InputSettings, Observer, OutputSettings,
-    RunSettings, Share, Stage, SweepSettings, Task,
+    self, ComputeSettings, Context, DeviceChoice, InputSettings, ModelSource, Observer,
+    OutputSettings, RunSettings, Share, Stage, SweepSettings, Task,
 };
 use rayon::ThreadPool;
 
@@ -129,6 +134,63 @@ fn shards_of_one_process_are_put_together() {
     assert!(arrays(&out) == arrays(&whole));
 }
 
+/// Images of this process.
+#[derive(Debug)]
+struct Arrays(Vec<Array3<f32>>);
+
+impl ImageReader for Arrays {
+    fn name(&self) -> &'static str {
+        "images.npy"
+    }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn read(&self, index: usize) -> Result<RawImage, String> {
+        Ok(RawImage::Array(Values::F32(self.0[index].clone().into_dyn())))
+    }
+}
+
+#[test]
+fn a_run_on_what_a_process_holds_is_gone_on_with_by_the_program_on_files() {
+    let place = tempfile::tempdir().unwrap();
+    let path = |name: &str| place.path().join(name);
+    let (tiny, pool, out) = (Golden::tiny(), pool(2), path("out"));
+    let folder = ImageFolder::open(&tiny.images, None, None).unwrap();
+    let images: Vec<_> = (0..folder.len()).map(|index| folder.read(index).unwrap()).collect();
+    let views: Vec<_> = images.iter().map(|image| image.view()).collect();
+    npy::write(&path("images.npy"), &ndarray::stack(Axis(0), &views).unwrap()).unwrap();
+    let network = Network::named(&tiny.model).unwrap();
+    let read = Model::load(network.clone(), &tiny.weights).unwrap();
+    let filters = network.convolutions().map(|(id, _)| read.filters(id).unwrap().clone()).collect();
+    let model = Model::new(network, filters).unwrap();
+    model.save_weights(&path("weights.safetensors")).unwrap();
+
+    let mut settings = settings(&out);
+    settings.sweep.input.model = ModelSource::Given(Arc::new(model));
+    settings.sweep.input.images = ImageSource::Reader(Arc::new(Arrays(images)));
+    let recorder = Recorder { cancel_after: Some("conv2"), ..Recorder::default() };
+    let context = Context { observer: &recorder, pool: &pool };
+    assert_eq!(runs::run(&settings, &context).unwrap_err().kind(), ErrorKind::Stopped);
+
+    let (weights, batch, whole) = (path("weights.safetensors"), path("images.npy"), path("whole"));
+    let arguments = format!(
+        "run --model {} --weights {{}} --images {{}} --top 2 --block 2 --device cpu --out {{}}",
+        tiny.model
+    );
+    run_well(&arguments, &[&weights, &batch, &out]);
+    run_well(&arguments, &[&weights, &batch, &whole]);
+    assert!(arrays(&out) == arrays(&whole));
+    let configuration = |out: &Path| Manifest::read(out).unwrap().unwrap().configuration;
+    assert_eq!(configuration(&out), configuration(&whole));
+    let recorder = Recorder::default();
+    let context = Context { observer: &recorder, pool: &pool };
+    runs::run(&settings, &context).unwrap();
+    let notes = recorder.notes.lock().unwrap().join("\n");
+    assert!(notes.contains("is complete already"), "{notes}");
+}
+
 #[test]
 fn errors_tell_what_a_caller_can_do() {
     let place = tempfile::tempdir().unwrap();
@@ -145,7 +207,10 @@ fn errors_tell_what_a_caller_can_do() {
     let nothing = |settings: &mut RunSettings| settings.sweep.occlusion.every = 0;
     assert_eq!(kind(&nothing).0, ErrorKind::Usage);
     assert_eq!(kind(&|settings| settings.top = 0).0, ErrorKind::Usage);
-    let weights = |settings: &mut RunSettings| settings.sweep.input.weights = "absent".into();
+    let weights = |settings: &mut RunSettings| {
+        let absent = ModelSource::Files { model: Golden::tiny().model, weights: "absent".into() };
+        settings.sweep.input.model = absent;
+    };
     let (found, message) = kind(&weights);
     assert_eq!(found, ErrorKind::Input);
     assert!(message.contains("absent: cannot be read"), "{message}");

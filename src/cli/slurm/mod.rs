@@ -103,7 +103,7 @@ impl Slurm {
             processors,
             mebibytes: memory.div_ceil(1 << 20),
             out: &out,
-            needed: vec![input.images.as_path(), input.weights.as_path()],
+            needed: input.images.path().into_iter().chain(input.model.weights()).collect(),
             slurm: &slurm,
             folder: folder.clone(),
             logs: logs.clone(),

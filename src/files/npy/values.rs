@@ -5,6 +5,7 @@ use ndarray::{ArrayD, IxDyn, ShapeBuilder};
 
 use super::header::Header;
 use crate::error::ParseError;
+use crate::files::Digest;
 
 /// Defines [`Dtype`] and [`Values`]: variant, element type, NumPy's name and code of each.
 macro_rules! element_types {
@@ -50,6 +51,18 @@ macro_rules! element_types {
             /// The element type.
             pub fn kind(&self) -> Dtype {
                 match self { $(Self::$variant(_) => Dtype::$variant,)* }
+            }
+
+            /// The SHA-256 of the elements in C order, as the bytes of a little-endian file.
+            pub fn digest(&self) -> Digest {
+                match self {
+                    $(Self::$variant(array) => match array.as_slice() {
+                        Some(elements) if cfg!(target_endian = "little") => {
+                            Digest::of(bytemuck::cast_slice(elements))
+                        }
+                        _ => Digest::of_elements(array.iter().map(|value| value.to_le_bytes())),
+                    })*
+                }
             }
 
             /// The array of a header and the bytes that follow it, as many as it claims.

@@ -1,4 +1,4 @@
-//! Named tensors from weight files: `.safetensors`, `.npz`, and `.pth` or `.pt` of `torch.save`.
+//! Named tensors of the calling program, or from weight files: `.safetensors`, `.npz`, and `.pth` or `.pt` of `torch.save`.
 //!
 //! The files are not trusted. Nothing in them is executed, no length that they claim is allocated
 //! before the bytes for it are there, and tensors that nobody asked for are not read at all.
@@ -8,6 +8,7 @@ mod allocation;
 pub(super) mod element;
 mod error;
 mod format;
+mod given;
 mod lookup;
 mod npz;
 mod pickle;
@@ -28,6 +29,7 @@ use lookup::{Ambiguous, Lookup};
 
 pub(super) use element::MAX_ELEMENTS;
 pub use error::WeightsError;
+pub(super) use safetensors::write;
 
 /// The longest name of a tensor that is read, in bytes.
 const MAX_NAME: usize = 4096;
@@ -83,6 +85,19 @@ pub fn read(path: &Path, wanted: &[String]) -> Result<Tensors, WeightsError> {
         }
         Format::Unknown => Err(WeightsError::UnknownFormat { path: path.to_owned() }),
     }
+}
+
+/// Finds the tensors named `wanted` among tensors of the calling program, as [`read`] does in a file;
+/// `path` stands for the file in messages.
+///
+/// # Errors
+/// As [`read`], but for what is wrong with a file.
+pub fn of_named(
+    path: &Path,
+    tensors: Vec<(String, Tensor)>,
+    wanted: &[String],
+) -> Result<Tensors, WeightsError> {
+    collect(path, given::Given(tensors), wanted)
 }
 
 /// An open weight file of any format. An entry is known by its index in the file's own order.

@@ -1,7 +1,9 @@
 //! `.safetensors`: the length of a JSON header in eight bytes, the header, the tensors' bytes.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use ::safetensors::Dtype;
 use ::safetensors::tensor::{Metadata, TensorInfo};
@@ -91,6 +93,35 @@ impl Source for Safetensors {
         let values = (0..count).map(|place| element.get(&bytes, place).unwrap_or(f64::NAN));
         Ok(Tensor { shape: shape.clone(), data: finite(values)? })
     }
+}
+
+/// Writes tensors, each of a shape and as many values, as a `.safetensors` file.
+///
+/// # Errors
+/// What cannot be written.
+pub fn write(
+    tensors: &BTreeMap<String, (Vec<usize>, Cow<'_, [f32]>)>,
+    file: &mut impl Write,
+) -> io::Result<()> {
+    let mut start = 0;
+    let info = |(name, (shape, values)): (&String, &(Vec<usize>, Cow<'_, [f32]>))| {
+        let stop = start + size_of_val(&**values);
+        let data_offsets = (std::mem::replace(&mut start, stop), stop);
+        (name.clone(), TensorInfo { dtype: Dtype::F32, shape: shape.clone(), data_offsets })
+    };
+    let metadata =
+        Metadata::new(None, tensors.iter().map(info).collect()).map_err(io::Error::other)?;
+    let mut header = serde_json::to_vec(&metadata)?;
+    header.resize(header.len().next_multiple_of(LENGTH_BYTES as usize), b' ');
+    file.write_all(&(header.len() as u64).to_le_bytes())?;
+    file.write_all(&header)?;
+    for (_, values) in tensors.values() {
+        for piece in values.chunks(1 << 12) {
+            let bytes: Vec<u8> = piece.iter().flat_map(|value| value.to_le_bytes()).collect();
+            file.write_all(&bytes)?;
+        }
+    }
+    Ok(())
 }
 
 fn element_of(dtype: Dtype) -> Option<Element> {

@@ -91,7 +91,8 @@ pub struct Row<'a> {
 }
 
 impl Row<'_> {
-    fn fields(&self) -> Vec<String> {
+    /// The row's fields, one for each of [`COLUMNS`]; empty where there is no value.
+    pub fn fields(&self) -> Vec<String> {
         let (status, reason) = match self.measured {
             Measured::NotSwept => ("not_swept", String::new()),
             Measured::NotCovered => ("not_covered", String::new()),

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use self::error::not_finished;
 use crate::files::{FileError, shown};
 use crate::geometry::ImageSize;
-use crate::images::{ImageError, ImageFolder, ImageOptions, Preprocessing};
+use crate::images::{ImageError, ImageFolder, ImageOptions, ImageSource, Preprocessing};
 use crate::maps::{Manifest, SweepConfiguration};
 use crate::network::{LayerId, Network};
 use crate::ranking::{RankingManifest, digests};
@@ -166,7 +166,6 @@ impl Results {
     /// # Errors
     /// A folder that is not there, or that holds other images.
     pub fn images(&self, elsewhere: Option<&Path>) -> Result<ImageFolder, ResultsError> {
-        let record = &self.configuration().images;
         let folder = elsewhere.unwrap_or(Path::new(&self.manifest.about.images));
         if !folder.exists() {
             let why = match elsewhere {
@@ -179,6 +178,16 @@ impl Results {
             };
             return Err(FileError::content(folder, why).into());
         }
+        self.images_of(&folder.into())
+    }
+
+    /// As [`images`](Self::images), from a source that holds them now.
+    ///
+    /// # Errors
+    /// A source that holds other images.
+    pub fn images_of(&self, source: &ImageSource) -> Result<ImageFolder, ResultsError> {
+        let record = &self.configuration().images;
+        let folder = PathBuf::from(source.label());
         let preprocessing = Preprocessing::shown_as(&record.preprocessing).ok_or_else(|| {
             let shown = record.preprocessing.escape_debug();
             let problem = format!("`{shown}` is no preprocessing");
@@ -190,10 +199,10 @@ impl Results {
             names: Some(&record.names),
             ..ImageOptions::default()
         };
-        let images = ImageFolder::open_with(folder, &options).map_err(|error| match error {
+        let images = ImageFolder::open_source(source, &options).map_err(|error| match error {
             ImageError::NoSuchName { name, .. } => {
                 let problem = format!("holds no {name}, from which the maps were made");
-                ResultsError::from(FileError::content(folder, problem))
+                ResultsError::from(FileError::content(&folder, problem))
             }
             error => error.into(),
         })?;

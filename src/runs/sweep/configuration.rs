@@ -38,8 +38,8 @@ impl SweepRun<'_> {
             },
             about: SweepAbout {
                 started_unix: now.as_secs(),
-                weights: settings.input.weights.display().to_string(),
-                images: settings.input.images.display().to_string(),
+                weights: settings.input.model.weights_label(),
+                images: settings.input.images.label(),
                 ranking_seconds: ranking.seconds,
             },
         })

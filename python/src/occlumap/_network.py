@@ -1,0 +1,232 @@
+"""Networks: presets, files, and modules of torch."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Union
+
+import numpy as np
+
+from . import _occlumap
+from ._progress import work
+
+Model = Union["Network", str, "os.PathLike[str]", Any]
+"""A :class:`Network`, a ``torch.nn.Module``, the name of a preset, or the path of a model file."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution of a network.
+
+    Attributes
+    ----------
+    name : str
+        Its name, of a module of torch its path.
+    short_name : str
+        Its name in files, ``conv1``, ``conv2``, …
+    units : int
+        Its channels.
+    rf : int
+        Side length of a unit's receptive field in pixels.
+    """
+
+    name: str
+    short_name: str
+    units: int
+    rf: int
+
+
+class Network:
+    """A network with its weights.
+
+    Parameters
+    ----------
+    model : str or path
+        The name of a preset (``alexnet``, ``vgg11``, ``vgg13``, ``vgg16``, ``vgg19``) or the path of a
+        model description.
+    weights : path or mapping
+        The weight file (``.safetensors``, ``.npz``, ``.pth``), or a state dict: arrays or tensors by
+        name. A prefix of all names, such as ``module.``, is accepted.
+
+    See Also
+    --------
+    Network.from_torch : a ``torch.nn.Module``
+    """
+
+    def __init__(self, model: str | os.PathLike[str], weights: Any) -> None:
+        self._aliases: dict[str, str] = {}
+        self._modules: dict[int, str] = {}
+        self.unsupported: list[str] = []
+        model = os.fspath(model)
+        if isinstance(weights, Mapping):
+            if model not in _occlumap.Network.PRESETS:
+                with open(model, encoding="utf-8") as file:
+                    model = file.read()
+            self._inner = _occlumap.Network.of_arrays(model, _tensors(weights))
+        else:
+            self._inner = _occlumap.Network.of_files(model, os.fspath(weights))
+
+    @classmethod
+    def from_torch(
+        cls,
+        module: Any,
+        image_size: int | tuple[int, int] = 224,
+        *,
+        check: bool = True,
+        name: str | None = None,
+    ) -> Network:
+        """The network that a ``torch.nn.Module`` computes, up to where positions end.
+
+        The module is exported by ``torch.export`` in memory; its weights are copied. Batch norm that
+        directly follows a convolution is folded into it: the responses of such a convolution are those
+        *after* batch norm. Where batch norm scales a unit by a negative number, its top and bottom
+        images have changed places.
+
+        Parameters
+        ----------
+        module : torch.nn.Module
+            In evaluation mode. A module on a GPU or of another precision is copied for the export.
+        image_size : int or (int, int)
+            Height and width of the images that it is exported for.
+        check : bool
+            Whether the exported network is compared with the module on an image of noise.
+        name : str, optional
+            The network's name; by default that of the module's class.
+
+        Raises
+        ------
+        ValueError
+            A module that cannot be exported, in training mode, or whose responses differ.
+        UnsupportedLayer
+            No convolution can be mapped.
+        """
+        from . import _torch
+
+        return _torch.import_module(cls, module, image_size, check=check, name=name)
+
+    @classmethod
+    def _of_arrays(cls, description: str, tensors: Mapping[str, Any]) -> Network:
+        network = cls.__new__(cls)
+        network._aliases, network._modules, network.unsupported = {}, {}, []
+        network._inner = _occlumap.Network.of_arrays(description, _tensors(tensors))
+        return network
+
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        return self._inner.name
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The convolutions, in order."""
+        return [Layer(*layer) for layer in self._inner.layers()]
+
+    def layer_name(self, layer: Any) -> str:
+        """The name of a layer that is given by name, or as a module of torch."""
+        if not isinstance(layer, str):
+            found = self._modules.get(id(layer))
+            if found is None:
+                raise ValueError(f"{type(layer).__name__} is no module of {self.name}")
+            layer = found
+        return self._aliases.get(layer, layer)
+
+    def layer_names(self, layers: str | Iterable[Any] | Any | None) -> list[str]:
+        """The names of layers; all convolutions where ``layers`` is ``None``."""
+        if layers is None:
+            return []
+        if isinstance(layers, str) or not isinstance(layers, Iterable) or id(layers) in self._modules:
+            layers = [layers]
+        names = [self.layer_name(layer) for layer in layers]
+        if not names:
+            raise ValueError("layers is empty; leave it out for all convolutions")
+        return names
+
+    def save(self, description: str | os.PathLike[str], weights: str | os.PathLike[str]) -> None:
+        """Writes the network as files for the command line: ``--model`` and ``--weights``.
+
+        What is computed from these files is the same as from this network, and a folder that one has
+        begun the other can go on with.
+
+        Parameters
+        ----------
+        description : path
+            The model description, a ``.json`` file.
+        weights : path
+            The weights, a ``.safetensors`` file.
+        """
+        self._inner.save(os.fspath(description), os.fspath(weights))
+
+    def extremes(
+        self, images: np.ndarray, layers: Sequence[str] | None = None, threads: int | None = None
+    ) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+        """The largest and the smallest response of every unit, and where they are.
+
+        Parameters
+        ----------
+        images : float32 [n, 3, height, width]
+            Images as the network is shown them.
+        layers : list of str, optional
+            Convolutions; by default all.
+
+        Returns
+        -------
+        dict
+            For each layer ``(max, max_at, min, min_at)``, each ``[n, units]``; positions are
+            ``y * width + x``.
+        """
+        chosen = list(layers) if layers is not None else [layer.name for layer in self.layers]
+        order = [layer.name for layer in self.layers]
+        chosen.sort(key=lambda name: order.index(name) if name in order else -1)
+        images = np.ascontiguousarray(images, dtype=np.float32)
+        found = self._inner.extremes(chosen, images, work(threads, None))
+        return dict(zip(chosen, found))
+
+    def __repr__(self) -> str:
+        layers = self._inner.layers()
+        return f"<occlumap.Network {self.name}: {len(layers)} convolutions>"
+
+
+def _tensors(weights: Mapping[str, Any]) -> list[tuple[str, np.ndarray]]:
+    def array(name: str, value: Any) -> np.ndarray:
+        if hasattr(value, "detach"):
+            value = value.detach().cpu().float().numpy()
+        try:
+            return np.asarray(value, dtype=np.float32)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"the weight `{name}` is no array: {error}") from None
+
+    nested = [name for name in ("state_dict", "model") if isinstance(weights.get(name), Mapping)]
+    if nested:
+        weights = weights[nested[0]]
+    return [(name, array(name, value)) for name, value in weights.items() if hasattr(value, "shape")]
+
+
+def network_of(model: Model, weights: Any, image_size: tuple[int, int] | None) -> Network:
+    """The network of whatever stands for one; of a module, without comparing responses."""
+    if isinstance(model, Network):
+        if weights is not None:
+            raise ValueError("a Network has weights already; leave `weights` out")
+        return model
+    if is_module(model):
+        if weights is not None:
+            raise ValueError("a torch.nn.Module has weights already; load_state_dict gives it others")
+        return Network.from_torch(model, image_size or 224, check=False)
+    if isinstance(model, (bytes, bytearray)):
+        raise ValueError("bytes of an ONNX model are not read; save them as a file")
+    if not isinstance(model, (str, os.PathLike)):
+        raise ValueError(
+            f"model is a {type(model).__name__}; expected a torch.nn.Module, an occlumap.Network, the "
+            "name of a preset or the path of a model description"
+        )
+    if weights is None:
+        raise ValueError(f"the model {os.fspath(model)} needs `weights`: a file, or a state dict")
+    return Network(model, weights)
+
+
+def is_module(model: Any) -> bool:
+    """Whether an object is a module of torch, which is then imported already."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(model, torch.nn.Module)

@@ -1,0 +1,83 @@
+"""What is made of maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import occlumap
+import pytest
+from conftest import Case, command
+
+
+@pytest.fixture
+def maps(case: Case) -> occlumap.Maps:
+    return occlumap.map_units(case.network, case.images, top=3, device="cpu", progress=None)
+
+
+def test_numbers_are_those_of_the_command_line(maps: occlumap.Maps, tmp_path: Path) -> None:
+    numbers = maps["d"].numbers()
+    assert len(numbers["unit"]) == 2 * 5 and set(numbers["side"]) == {"max", "min"}
+    maps.save(tmp_path / "kept")
+    command("plot", tmp_path / "kept", "--examples", 0)
+    lines = (tmp_path / "kept" / "plots" / "conv2.csv").read_text().splitlines()
+    assert lines[0].split(",") == list(numbers)
+    peak = lines[0].split(",").index("peak")
+    found = [float(line.split(",")[peak] or "nan") for line in lines[1:]]
+    np.testing.assert_array_equal(found, numbers["peak"])
+    fits = maps["d"].fits
+    assert list(fits) == list(numbers)
+
+
+def test_cells_are_what_the_map_shows(maps: occlumap.Maps) -> None:
+    layer = maps["a"]
+    cells = layer.cells(2)
+    left, right, bottom, top = cells.extent
+    assert right - left == bottom - top == layer.occluder_stride * len(cells.values)
+    assert np.nanmax(cells.values) > 0
+    with pytest.raises(ValueError, match="no unit 99"):
+        layer.cells(99)
+    with pytest.raises(ValueError, match="side"):
+        layer.cells(0, "top")
+
+
+def test_what_was_not_kept_is_told(maps: occlumap.Maps) -> None:
+    with pytest.raises(ValueError, match="statistics=True"):
+        maps["a"].sem  # noqa: B018
+    with pytest.raises(KeyError, match="there are a, d"):
+        maps["x"]
+    assert maps["a"].ranking.images("min").shape == (6, 3)
+
+
+def test_plots_have_axes_in_pixels(maps: occlumap.Maps, case: Case) -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    ax = maps.plot("d", 1)
+    rf = maps["d"].rf
+    assert ax.get_xlim() == (-0.5, rf - 0.5) and ax.get_ylim() == (rf - 0.5, -0.5)
+    ax = maps.plot("d", 1, "min", image=0, fit=True)
+    assert ax.get_xlim() == (-0.5, 28.5) and ax.get_ylim() == (32.5, -0.5)
+    found = occlumap.map_unit(case.network, case.images, "d", 1, (3, 3))
+    ax = found.plot(image=case.images[0])
+    assert ax.get_xlim() == (-0.5, 28.5)
+    # The cell of the largest change lies on the occluder that made it.
+    changes = np.abs(found.differences[0])
+    _, top, left, size = found.occluders[changes.argmax()]
+    mapped = ax.images[-1]
+    grid, (x0, x1, y1, y0) = mapped.get_array(), mapped.get_extent()
+    y, x = np.unravel_index(np.nanargmax(np.where(np.ma.getmaskarray(grid), -1, grid)), grid.shape)
+    assert y0 + (y + 0.5) * (y1 - y0) / grid.shape[0] == pytest.approx(top + (size - 1) / 2)
+    assert x0 + (x + 0.5) * (x1 - x0) / grid.shape[1] == pytest.approx(left + (size - 1) / 2)
+    plt.close("all")
+
+
+def test_a_report_shows_images_that_are_in_memory(maps: occlumap.Maps, tmp_path: Path) -> None:
+    path = maps.report(tmp_path / "report.html", examples=2)
+    text = path.read_text()
+    assert "data:image" in text and "occlumap.map_units(net, images" in text
+    with pytest.raises(ValueError, match="exists"):
+        maps.report(path)
+    maps.report(path, examples=0, force=True)
+    assert maps.image(0).shape == (33, 29, 3) and maps.image(0).dtype == np.uint8

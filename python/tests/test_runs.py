@@ -1,0 +1,277 @@
+"""Rankings, sweeps and single maps, beside the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import occlumap
+import pytest
+from conftest import Case, arrays, command
+
+COMMON = {"top": 2, "device": "cpu", "progress": None, "threads": 2}
+
+
+def test_maps_are_the_bytes_of_the_command_line(case: Case, tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    maps = occlumap.map_units(
+        case.network, tmp_path / "images.npy", out=ours, statistics=True, moments=True, **COMMON
+    )
+    options = ["--top", 2, "--device", "cpu", "--statistics", "--moments"]
+    command("run", *case.arguments, *options, "--out", theirs)
+    assert arrays(ours) == arrays(theirs)
+    manifests = [json.loads((folder / "manifest.json").read_text()) for folder in (ours, theirs)]
+    assert manifests[0]["configuration"] == manifests[1]["configuration"]
+    opened = occlumap.open(theirs)
+    assert list(opened) == list(maps) == ["a", "d"]
+    assert opened.complete and opened["conv2"].name == "d"
+    for layer in ("a", "d"):
+        one, other = maps[layer], opened[layer]
+        assert one.max.shape == (one.units, one.rf, one.rf) and one.max.dtype == np.float64
+        for name in ("max", "min"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+        np.testing.assert_array_equal(one.sem.max, other.sem["max"])
+        assert one.counts.min.dtype == np.int32 and one.signed.max.shape == one.max.shape
+        assert one.reliability["min"].shape == (one.units,)
+        assert one.frames.max.shape == (one.units, 2, 2)
+        np.testing.assert_array_equal(one.ranking.indices, other.ranking.indices)
+
+
+def test_arrays_in_memory_are_the_batch_that_holds_them(case: Case, tmp_path: Path) -> None:
+    """A folder begun with what is in memory is finished by the command line, and the other way."""
+    model, weights = tmp_path / "saved.json", tmp_path / "saved.safetensors"
+    network = occlumap.Network(case.model, case.tensors)
+    network.save(model, weights)
+    saved = ["--model", model, "--weights", weights, "--images", tmp_path / "images.npy"]
+    options = ["--top", 2, "--device", "cpu"]
+    begun, whole = tmp_path / "begun", tmp_path / "whole"
+    occlumap.map_units(network, case.images, layers="a", out=begun, **COMMON)
+    command("run", *saved, *options, "--out", begun)
+    command("run", *saved, *options, "--out", whole)
+    assert arrays(begun) == arrays(whole)
+    back = tmp_path / "back"
+    command("run", *saved, *options, "--layers", "a", "--out", back)
+    maps = occlumap.map_units(network, case.images, out=back, **COMMON)
+    assert arrays(back) == arrays(whole) and maps.complete
+    other = tmp_path / "other"
+    command("run", *saved, *options, "--layers", "a", "--seed", 1, "--out", other)
+    with pytest.raises(ValueError, match="seed"):
+        occlumap.map_units(network, case.images, out=other, **COMMON)
+
+
+def test_a_temporary_folder_goes_with_its_maps(case: Case, tmp_path: Path) -> None:
+    maps = occlumap.map_units(case.network, case.images, layers="a", **COMMON)
+    folder = maps.folder
+    maps.save(tmp_path / "kept")
+    np.testing.assert_array_equal(occlumap.open(tmp_path / "kept")["a"].max, maps["a"].max)
+    del maps
+    assert not folder.exists()
+
+
+def test_units_are_named_one_by_one_or_layer_by_layer(case: Case) -> None:
+    network = case.network
+    maps = occlumap.map_units(network, case.images, layers="d", units=range(1, 3), **COMMON)
+    assert maps["d"].swept == [1, 2]
+    assert np.isnan(maps["d"].max[0]).all() and np.isfinite(maps["d"].max[1]).all()
+    maps = occlumap.map_units(network, case.images, units={"conv1": [5, 0], "d": 3}, **COMMON)
+    assert {name: layer.swept for name, layer in maps.items()} == {"a": [0, 5], "d": [3]}
+    for units, problem in [([9], "no unit 9"), ([], "empty"), ([-1], "from 0"), ({"x": 1}, "x")]:
+        with pytest.raises(ValueError, match=problem):
+            occlumap.map_units(network, case.images, units=units, **COMMON)
+
+
+def test_a_ranking_is_what_the_sweep_goes_on_from(case: Case, tmp_path: Path) -> None:
+    out, told = tmp_path / "out", []
+    ranking = occlumap.rank(case.network, case.images, top=3, out=out, device="cpu", progress=None)
+    assert list(ranking) == ["a", "d"]
+    found = ranking["conv1"]
+    assert found.indices.shape == (6, 3, 4) and found.responses.shape == (6, 3, 2)
+    assert (np.diff(found.responses[:, :, 0]) <= 0).all()
+    extremes = case.network.extremes(case.images)["a"]
+    np.testing.assert_allclose(found.responses[:, 0, 0], extremes[0].max(axis=0), rtol=1e-5)
+    np.testing.assert_array_equal(found.images("max")[:, 0], extremes[0].argmax(axis=0))
+    options = {**COMMON, "top": 3, "progress": lambda *task: told.append(task)}
+    occlumap.map_units(case.network, case.images, out=out, **options)
+    assert {task for task, _, _ in told} == {"conv1", "conv2"}
+    assert all(0 <= done <= total for _, done, total in told)
+
+
+def test_a_single_map_is_that_of_the_command_line(case: Case, tmp_path: Path) -> None:
+    options = ["--layer", "d", "--unit", 2, "--image", 4, "--position", "3,2", "--device", "cpu"]
+    options += ["--noise", "torch:5", "--out", tmp_path / "map.npy"]
+    command("map", *case.arguments, *options, "--responses", tmp_path / "responses.npy")
+    found = occlumap.map_unit(
+        case.network, case.images, "d", 2, (3, 2), index=4, noise="torch:5", device="cpu"
+    )
+    np.testing.assert_array_equal(found.map, np.load(tmp_path / "map.npy"))
+    np.testing.assert_array_equal(found.differences[0], np.load(tmp_path / "responses.npy"))
+    assert found.image == "images.npy[4]"
+    one = occlumap.map_unit(case.network, case.images[4], "d", 2, (3, 2), noise="torch:5")
+    np.testing.assert_array_equal(one.map, found.map)
+    drawn = occlumap.map_unit(case.network, case.images, "d", 2, (3, 2), repeats=3)
+    assert drawn.differences.shape == (3, len(drawn.occluders))
+
+
+def test_what_is_presented_can_be_had(case: Case) -> None:
+    """The low level adds up to the map."""
+    network, image = case.network, case.images[1]
+    field = occlumap.receptive_field(network, "d", (2, 3), image_size=(33, 29))
+    found = occlumap.map_unit(network, case.images, "d", 0, (2, 3), index=1, noise="philox:7")
+    np.testing.assert_array_equal(field.occluders, found.occluders)
+    assert (field.frame, field.box, field.size) == (found.frame, found.box, len(found.map))
+    presented = occlumap.occlude(image, field.occluders, "philox:7", 1)
+    noise = occlumap.occluder_noise(field.occluders, "philox:7", 1)
+    for (_, top, left, size), one, patch in zip(field.occluders, presented, noise):
+        rows, columns = slice(top, top + size), slice(left, left + size)
+        np.testing.assert_array_equal(one[:, rows, columns], patch)
+        unchanged = one.copy()
+        unchanged[:, rows, columns] = image[:, rows, columns]
+        np.testing.assert_array_equal(unchanged, image)
+    assert noise.min() >= -1 and noise.max() < 1
+    with pytest.raises(ValueError, match="past the image"):
+        occlumap.occlude(image, [[0, 30, 0, 9]])
+    with pytest.raises(ValueError, match="no position"):
+        occlumap.receptive_field(network, "d", (99, 0), image_size=(33, 29))
+    alexnet = occlumap.receptive_field("alexnet", "conv3", image_size=227)
+    assert (alexnet.size, len(alexnet.occluders)) == (99, 529)
+
+
+def test_a_plan_counts_what_a_run_presents(case: Case) -> None:
+    plan = occlumap.plan(case.network, case.images, top=2, device="cpu", threads=2)
+    assert [layer.layer for layer in plan.layers] == ["conv1", "conv2"]
+    assert plan.layers[0].maps == 2 * 2 * 6 and plan.image_size == (33, 29)
+    assert plan.presentations <= sum(layer.most_presentations for layer in plan.layers)
+    assert plan.seconds > 0
+
+
+def test_shards_are_put_together(case: Case, tmp_path: Path) -> None:
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    for shard in ("1/2", "2/2"):
+        occlumap.map_shard(shard, case.network, case.images, out=out, block=2, **COMMON)
+        assert occlumap.status(out)["stage"] == "maps"
+        if shard == "1/2":
+            with pytest.raises(occlumap.InputError, match="missing"):
+                occlumap.merge(out)
+    maps = occlumap.merge(out)
+    occlumap.map_units(case.network, case.images, out=whole, **COMMON)
+    assert arrays(out) == arrays(whole) and maps.complete
+    assert occlumap.check_files(out) == []
+    path = out / "maps" / "conv1_max.npy"
+    path.write_bytes(path.read_bytes()[:-8] + bytes(8))
+    assert "conv1_max.npy" in occlumap.check_files(out)[0]
+    with pytest.raises(occlumap.InputError, match="conv1_max.npy"):
+        occlumap.open(out)["a"].max  # noqa: B018
+
+
+def test_errors_are_told_by_kind(case: Case, tmp_path: Path) -> None:
+    network, images = case.network, case.images
+
+    def error(kind: type[Exception], match: str, **options: object) -> None:
+        given = {"model": network, "images": images, **COMMON, **options}
+        with pytest.raises(kind, match=match):
+            occlumap.map_units(**given)
+
+    error(ValueError, "conv9", layers="conv9")
+    error(ValueError, "--top 0", top=0)
+    error(ValueError, "--every 0", every=0)
+    error(ValueError, "grid", grid="hexagonal")
+    error(ValueError, "both say the same", occluder_size=3, size_divisor=4)
+    error(ValueError, "device|auto", device="gpu")
+    error(ValueError, "threads", threads=0)
+    error(ValueError, "progress", progress="yes")
+    error(ValueError, "needs at least", memory=1)
+    error(TypeError, "colour", colour="blue")
+    error(ValueError, "weights", model="alexnet")
+    error(ValueError, "expected a torch.nn.Module", model=3)
+    error(OSError, "absent", images="absent")
+    error(occlumap.InputError, "absent", model=occlumap.Network(case.model, "absent"))
+    error(ValueError, "NaN", images=np.full_like(images, np.nan))
+    (tmp_path / "file").write_text("")
+    error(ValueError, "is a file", out=tmp_path / "file")
+    with pytest.raises(ValueError, match="a.weight"):
+        occlumap.Network(case.model, {"d.weight": case.tensors["d.weight"]})
+    if not Path("/dev/nvidia0").exists():
+        error(occlumap.DeviceError, "driver|kernels", device="cuda")
+
+
+def test_a_progress_function_can_stop_the_work_and_what_it_raises_is_raised(
+    case: Case, tmp_path: Path
+) -> None:
+    out, whole = tmp_path / "out", tmp_path / "whole"
+
+    def after_ranking(task: str, done: int, total: int) -> bool:
+        return task != "conv1"
+
+    options = {**COMMON, "block": 1, "out": out}
+    with pytest.raises(occlumap.Stopped, match="is kept"):
+        for _ in range(99):
+            # Small work may be done before anybody is asked.
+            occlumap.map_units(case.network, case.images, **{**options, "progress": after_ranking})
+            options["force"] = True
+    options.pop("force", None)
+    occlumap.map_units(case.network, case.images, **options)
+    occlumap.map_units(case.network, case.images, **COMMON, out=whole)
+    assert arrays(out) == arrays(whole)
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        occlumap.map_units(case.network, case.images, **{**COMMON, "progress": broken})
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_an_interrupt_stops_within_seconds_and_the_command_line_goes_on(
+    case: Case, tmp_path: Path
+) -> None:
+    script = textwrap.dedent(
+        """
+        import os, signal, sys, threading, occlumap
+        model, weights, images, out = sys.argv[1:]
+
+        def progress(task, done, total):
+            if task != "ranking" and not progress.sent:
+                progress.sent = True
+                os.kill(os.getpid(), signal.SIGINT)
+
+        progress.sent = False
+        try:
+            occlumap.map_units(
+                occlumap.Network(model, weights), images, out=out, top=6, repeats=300, block=1,
+                device="cpu", threads=1, progress=progress,
+            )
+        except KeyboardInterrupt:
+            print("interrupted", threading.current_thread().name)
+        """
+    )
+    out = tmp_path / "out"
+    paths = [case.model, case.weights, tmp_path / "images.npy", out]
+    program = [sys.executable, "-c", script, *map(str, paths)]
+    found = subprocess.run(program, capture_output=True, text=True, timeout=60)
+    assert found.stdout == "interrupted MainThread\n", found.stderr
+    status = occlumap.status(out)
+    assert status["stage"] == "maps"
+    options = ["--top", 6, "--repeats", 300, "--block", 1, "--device", "cpu"]
+    command("run", *case.arguments, *options, "--out", out)
+    assert occlumap.open(out).complete
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_the_command_keeps_its_exit_codes_and_signals(case: Case, tmp_path: Path) -> None:
+    assert "occlumap" in command("--version").stdout
+    assert "conv9" in command("info", "--model", case.model, "--layers", "conv9", code=2).stderr
+    program = [sys.executable, "-m", "occlumap._command", "run", *case.arguments]
+    options = ["--top", "6", "--repeats", "60000", "--device", "cpu", "--out", str(tmp_path / "out")]
+    with subprocess.Popen([*program, *options], stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        while "presentations for" not in running.stderr.readline():
+            pass
+        running.send_signal(signal.SIGINT)
+        assert "is kept" in running.stderr.read()
+    assert running.returncode == 75
