@@ -133,7 +133,7 @@ pub fn bench(settings: &BenchSettings, context: &Context<'_>) -> Result<BenchRep
     let BenchSettings { image, grid, every, .. } = *settings;
     let geometry = |&layer: &LayerId| LayerGeometry::new(&network, layer, image, grid, every);
     let geometries = layers.iter().map(geometry).collect::<Result<Vec<_>, _>>()?;
-    let compute = settings.compute.open(context)?;
+    let compute = settings.compute.open(&network, &layers, context)?;
     let (engines, rankers) = (compute.engines(None), compute.devices.rankers(context)?);
     let ([engine], [ranker, ..]) = (&engines[..], &rankers[..]) else {
         return Err(RunError::usage("bench measures one device; give --device one GPU"));

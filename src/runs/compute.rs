@@ -7,6 +7,7 @@ use crate::engine::cuda::{self, Device};
 use crate::engine::{
     CpuEngine, CudaEngine, CudaFullEngine, Engine, EngineName, Float64Engine, ReferenceEngine,
 };
+use crate::network::{LayerId, Network};
 
 /// How responses are computed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -166,14 +167,23 @@ impl ComputeSettings {
         Err(RunError::usage(problem))
     }
 
-    /// Opens the devices.
+    /// Opens the devices to compute `layers` of a network.
     ///
     /// # Errors
     /// Settings that do not go together; a GPU that is asked for, or needed, and cannot be used.
-    pub fn open(&self, context: &Context<'_>) -> Result<Compute, RunError> {
+    pub fn open(
+        &self,
+        network: &Network,
+        layers: &[LayerId],
+        context: &Context<'_>,
+    ) -> Result<Compute, RunError> {
         self.check()?;
         let Self { method, precision, ref device } = *self;
-        let devices = if self.only_on_cpu() { Devices::Cpu } else { device.open(context)? };
+        let devices = if self.only_on_cpu() {
+            Devices::Cpu
+        } else {
+            device.open(network, layers, context)?
+        };
         match &devices {
             Devices::Cpu if precision.needs_tensor_cores() => Err(RunError::usage(
                 "--precision tf32, fp16 and bf16 need a GPU, and none can be used; `occlumap \

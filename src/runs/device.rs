@@ -5,9 +5,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::{Context, RunError};
-use crate::engine::cuda::{CudaError, Device, libraries};
+use crate::engine::cuda::{CudaError, Device, check_support, libraries};
 use crate::engine::{CudaFullEngine, Engine, ReferenceEngine};
 use crate::error::ParseError;
+use crate::network::{LayerId, Network};
 
 /// Where the work is done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,12 +73,30 @@ pub enum Devices {
 }
 
 impl DeviceChoice {
-    /// Opens the devices. A GPU that cannot be used is noted where the processor can take its
-    /// place.
+    /// Opens the devices to compute `layers` of a network. A GPU that cannot be used is noted where the
+    /// processor can take its place.
     ///
     /// # Errors
-    /// A GPU that was asked for and cannot be used.
-    pub fn open(&self, context: &Context<'_>) -> Result<Devices, RunError> {
+    /// A GPU that was asked for and cannot be used, or has no kernel for a layer.
+    pub fn open(
+        &self,
+        network: &Network,
+        layers: &[LayerId],
+        context: &Context<'_>,
+    ) -> Result<Devices, RunError> {
+        match (self.open_any(context)?, check_support(network, layers)) {
+            (Devices::Cuda { required: true, .. }, Err(error)) => {
+                Err(RunError::usage(format!("{error}; use --device cpu")))
+            }
+            (Devices::Cuda { .. }, Err(error)) => {
+                context.note(format!("note: computing on the CPU: {error}"));
+                Ok(Devices::Cpu)
+            }
+            (devices, _) => Ok(devices),
+        }
+    }
+
+    fn open_any(&self, context: &Context<'_>) -> Result<Devices, RunError> {
         let open = |index| Device::open(index).map(Arc::new);
         let gpus: Result<Vec<_>, CudaError> = match self {
             Self::Cpu => return Ok(Devices::Cpu),

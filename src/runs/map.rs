@@ -126,7 +126,7 @@ pub fn map(settings: &MapSettings, context: &Context<'_>) -> Result<UnitMap, Run
     occlusion.check()?;
     chosen.check_grid(occlusion.grid)?;
     let draws = draws(settings)?;
-    let compute = settings.compute.open(context)?;
+    let compute = settings.compute.open(&chosen.network, &chosen.layers, context)?;
     let inputs = Inputs::load(chosen, input, context)?;
     let Inputs { model, layers, images } = &inputs;
     let image = image.index_in(images)?;
@@ -251,7 +251,8 @@ impl OwnMaps {
         }
         let first: Noise = sweep.settings.noise.parse()?;
         let draws = (0..sweep.settings.repeats).filter_map(|draw| first.draw_after(draw));
-        let engine = compute.open(context)?.engines(None).swap_remove(0);
+        let layers: Vec<LayerId> = network.convolutions().map(|(id, _)| id).collect();
+        let engine = compute.open(network, &layers, context)?.engines(None).swap_remove(0);
         let deposit = sweep.settings.deposit;
         Ok(Self { model, engine, draws: draws.collect(), deposit })
     }

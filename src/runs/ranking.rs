@@ -53,7 +53,7 @@ pub fn rank(settings: &RankSettings, context: &Context<'_>) -> Result<Option<Ran
     output.check()?;
     let chosen = input.choose_layers()?;
     let folder = OutputFolder::check_or_resume(&output.folder, output.force, &[])?;
-    let engines = device.open(context)?.rankers(context)?;
+    let engines = device.open(&chosen.network, &chosen.layers, context)?.rankers(context)?;
     let inputs = Inputs::load(chosen, input, context)?;
     let top = inputs.at_most(*top, context)?;
     let (inputs, engines) = (&inputs, &engines[..]);

@@ -65,7 +65,7 @@ pub enum CudaError {
         capability: (i32, i32),
     },
     /// A layer that no kernel computes.
-    #[error("no GPU kernel computes layer `{}`: {what}; use --device cpu", escaped(.layer))]
+    #[error("no GPU kernel computes layer `{}`: {what}", escaped(.layer))]
     Unsupported {
         /// The layer's name.
         layer: String,

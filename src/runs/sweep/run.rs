@@ -33,7 +33,7 @@ impl<'a> SweepRun<'a> {
         let chosen = input.choose_layers()?;
         let units = settings.check(&chosen)?;
         let folder = OutputFolder::check_or_resume(&output.folder, output.force, known)?;
-        let compute = settings.compute.open(context)?;
+        let compute = settings.compute.open(&chosen.network, &chosen.layers, context)?;
         let inputs = Inputs::load(chosen, input, context)?;
         settings.occlusion.check_image(&inputs)?;
         let (budget, memory) = shares(settings, &compute, &inputs, context)?;
