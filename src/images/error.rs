@@ -11,6 +11,7 @@ use super::{PassedOver, Preprocessing};
 use crate::error::{ErrorKind, HasKind};
 use crate::files::{Digest, FileError, counted, escaped, shown};
 use crate::geometry::ImageSize;
+use crate::network::RGB;
 
 /// What can be wrong with a folder of images.
 #[derive(Debug, Error)]
@@ -70,6 +71,17 @@ pub enum ImageError {
         missing: usize,
         /// How many `.npy` files there are.
         count: usize,
+    },
+    /// Constants for red, green and blue, and a network that takes other channels.
+    #[error(
+        "preprocessing `{preprocessing}` is for red, green and blue, and the network takes images of \
+         {channels} channels; use `none`, `unit` or `standardize`"
+    )]
+    Channels {
+        /// Channels that the network takes.
+        channels: usize,
+        /// The preprocessing's name.
+        preprocessing: &'static str,
     },
     /// The size asked for is none that an image can have.
     #[error("images of {0} asked for; expected sides from 1 to {max}", max = ImageSize::MAX_SIDE)]
@@ -154,11 +166,21 @@ impl ImageError {
 impl HasKind for ImageError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::SizeAskedFor(_) | Self::Constant { .. } | Self::NoSuchImage { .. } => {
-                ErrorKind::Usage
-            }
+            Self::SizeAskedFor(_)
+            | Self::Constant { .. }
+            | Self::Channels { .. }
+            | Self::NoSuchImage { .. } => ErrorKind::Usage,
             _ => ErrorKind::Input,
         }
+    }
+}
+
+/// The layouts of images of so many channels, for messages.
+fn expected_channels(channels: usize) -> String {
+    match channels {
+        RGB => "1 or 3 channels, or [height, width]".into(),
+        1 => "1 channel, or [height, width]".into(),
+        channels => format!("{channels} channels"),
     }
 }
 
@@ -167,10 +189,22 @@ impl HasKind for ImageError {
 pub enum Fault {
     /// The array has no layout of an image.
     #[error(
-        "its shape is {0:?}; expected [channels, height, width], [height, width, channels] with \
-         1 or 3 channels, or [height, width], each side from 1 to {max}", max = ImageSize::MAX_SIDE
+        "its shape is {shape:?}; expected [channels, height, width] or [height, width, channels] with \
+         {expected}, each side from 1 to {max}",
+        expected = expected_channels(*.channels), max = ImageSize::MAX_SIDE
     )]
-    Shape(Vec<usize>),
+    Shape {
+        /// The shape.
+        shape: Vec<usize>,
+        /// Channels that the network takes.
+        channels: usize,
+    },
+    /// A picture for a network that takes neither colours nor grey.
+    #[error(
+        "a picture has 3 channels, and the network takes {0}; save images of {0} channels as .npy \
+         arrays [{0}, height, width]"
+    )]
+    PictureChannels(usize),
     /// The array has more pixels than are read.
     #[error("its shape {0:?} has more than the {MOST_ARRAY_PIXELS} pixels that are read")]
     Pixels(Vec<usize>),

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use ndarray::Array3;
 
 use super::listing::{BATCH_AXES, Kind, Listing, list, list_files};
-use super::load::{self, Format};
+use super::load::{self, Format, Preparation};
 use super::passed_over::{PassedOver, Reason};
 use super::source::{Read, list_given};
 use super::stream::read_ahead;
 use super::{Fault, ImageError, ImageReader, ImageSource, Preprocessing, npy};
 use crate::files::{Digest, FileError, npy as npy_file, read_at_most};
 use crate::geometry::ImageSize;
+use crate::network::RGB;
 
 /// The largest file of an image that is read, in bytes.
 const MOST_BYTES: u64 = 2 << 30;
@@ -29,7 +30,7 @@ const MOST_CHECKERS: usize = 32;
 pub struct Image {
     /// Its index.
     pub index: usize,
-    /// `[3, height, width]` in C order, preprocessed, every value finite.
+    /// `[channels, height, width]` in C order, preprocessed, every value finite.
     pub values: Array3<f32>,
     /// The SHA-256 of its file.
     pub digest: Digest,
@@ -41,8 +42,8 @@ pub type ImageRead = Result<Image, ImageError>;
 /// Images that have one size: those of a folder, of a list, of a batch, or of the calling program.
 ///
 /// - **Arrays**: floats of 16, 32 or 64 bits, or integers, as `[channels, height, width]`,
-///   `[height, width, channels]` (1 or 3 channels; the first axis is tried first) or
-///   `[height, width]`, in C or Fortran order. `uint8` values become `v / 255` and `uint16` values
+///   `[height, width, channels]` (the channels that the network takes, or one; the first axis is tried
+///   first) or `[height, width]`, in C or Fortran order. `uint8` values become `v / 255` and `uint16` values
 ///   `v / 65535`; other integers must be from 0 to 255, and become `v / 255`. The files of a folder
 ///   are `0.npy`, `1.npy`, …, and their number is their index.
 /// - **Batches**: arrays `[N, …]` of such images, in C order, each image `NAME.npy[0]`, … an image
@@ -55,7 +56,8 @@ pub type ImageRead = Result<Image, ImageError>;
 ///   keeps its order.
 /// - Images **of the calling program** ([`ImageReader`]) are recorded, digests and all, as those of
 ///   a batch that holds them.
-/// - One channel becomes three equal ones. All images have one size, and only finite values.
+/// - One channel becomes three equal ones, where the network takes red, green and blue. Pictures are
+///   grey for a network that takes one channel. All images have one size, and only finite values.
 ///
 /// Nothing is kept of an image once it was read, so a folder can be shared between threads.
 #[derive(Clone, Debug)]
@@ -72,7 +74,7 @@ pub struct ImageFolder {
     parts: Vec<Part>,
     passed_over: PassedOver,
     format: Format,
-    preprocessing: Preprocessing,
+    preparation: Preparation,
     size: ImageSize,
     /// Where `size` comes from, for messages.
     size_origin: &'static str,
@@ -96,6 +98,8 @@ pub struct ImageOptions<'a> {
     /// The size of every image: by default that of the first, and 224×224 for pictures that are
     /// resized. Only those are resized to it; all other images must have it.
     pub size: Option<ImageSize>,
+    /// Channels that the network takes: red, green and blue unless others are told.
+    pub channels: Option<usize>,
     /// The size of pictures that are resized, where `size` asks for none: by default 224×224.
     pub crop: Option<ImageSize>,
     /// Passes over images that cannot be read: damaged ones, of another format, or with values
@@ -140,8 +144,9 @@ impl ImageFolder {
         for size in [options.size, crop].into_iter().flatten() {
             check_size(size)?;
         }
+        let channels = options.channels.unwrap_or(RGB);
         if let Some(preprocessing) = options.preprocessing {
-            preprocessing.check()?;
+            Preparation { channels, preprocessing }.check()?;
         }
         let folder = PathBuf::from(source.label());
         let mut reader = None;
@@ -154,6 +159,8 @@ impl ImageFolder {
             Kind::Arrays => Preprocessing::None,
             Kind::Pictures => Preprocessing::Imagenet,
         });
+        let preparation = Preparation { channels, preprocessing };
+        preparation.check()?;
         let mut opened = Self {
             folder,
             base,
@@ -165,7 +172,7 @@ impl ImageFolder {
             reader,
             passed_over,
             format: Format::new(kind, preprocessing, crop),
-            preprocessing,
+            preparation,
             // Known when the first image is read, where none is asked for.
             size: options.size.unwrap_or(ImageSize::square(0)),
             size_origin: if options.size.is_some() {
@@ -211,7 +218,7 @@ impl ImageFolder {
                 );
                 return Err(FileError::content(&path, problem).into());
             }
-            npy::check_shape(image).map_err(ImageError::unfit(&path))?;
+            npy::check_shape(image, self.preparation.channels).map_err(ImageError::unfit(&path))?;
             if names.len().saturating_add(count) > MOST_IMAGES {
                 let (folder, count) = (path, names.len().saturating_add(count));
                 return Err(ImageError::TooMany { folder, count, max: MOST_IMAGES });
@@ -311,6 +318,11 @@ impl ImageFolder {
         Self { digests: Some(digests), ..self.clone() }
     }
 
+    /// Channels of every image.
+    pub const fn channels(&self) -> usize {
+        self.preparation.channels
+    }
+
     /// Number of images; never 0.
     pub fn len(&self) -> usize {
         self.names.len()
@@ -344,10 +356,10 @@ impl ImageFolder {
 
     /// What is done to the values.
     pub fn preprocessing(&self) -> &Preprocessing {
-        &self.preprocessing
+        &self.preparation.preprocessing
     }
 
-    /// Reads one image: `[3, height, width]` in C order, preprocessed, every value finite.
+    /// Reads one image: `[channels, height, width]` in C order, preprocessed, every value finite.
     ///
     /// # Errors
     /// If there is no such image, or it is damaged, of another size, or has values that are not
@@ -379,15 +391,15 @@ impl ImageFolder {
         }
         let content = |problem| FileError::content(&path, problem);
         let values = match (read, self.format, self.parts.get(index)) {
-            (Read::Given(image), format, _) => format.given(&path, image, self.preprocessing),
+            (Read::Given(image), format, _) => format.given(&path, image, self.preparation),
             (Read::Bytes(bytes), Format::Array, Some(part)) => {
-                load::array(&path, self.batches[part.batch].values(&bytes)?, self.preprocessing)
+                load::array(&path, self.batches[part.batch].values(&bytes)?, self.preparation)
             }
             (Read::Bytes(bytes), Format::Array, None) => {
                 let values = npy_file::parse(&bytes).map_err(content)?;
-                load::array(&path, values, self.preprocessing)
+                load::array(&path, values, self.preparation)
             }
-            (Read::Bytes(bytes), format, _) => format.decoded(&path, &bytes, self.preprocessing),
+            (Read::Bytes(bytes), format, _) => format.decoded(&path, &bytes, self.preparation),
         };
         Ok((values?, digest))
     }

@@ -11,12 +11,46 @@ use super::resample::resize_and_crop;
 use super::{ImageError, Preprocessing, RawImage};
 use crate::files::npy::Values;
 use crate::geometry::ImageSize;
+use crate::network::RGB;
 
 /// The size of a picture that is resized where none is asked for.
 const USUAL_CROP: ImageSize = ImageSize::square(224);
 
 /// The least length of a picture's shorter side before it is cropped.
 const LEAST_SHORTER_SIDE: usize = 256;
+
+/// What a network is to be shown.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Preparation {
+    /// Channels of its images.
+    pub channels: usize,
+    /// What is done to their values.
+    pub preprocessing: Preprocessing,
+}
+
+impl Preparation {
+    /// Checks that the preprocessing goes with the channels.
+    pub fn check(self) -> Result<(), ImageError> {
+        let Self { channels, preprocessing } = self;
+        preprocessing.check()?;
+        if channels != RGB && preprocessing.has_constants() {
+            return Err(ImageError::Channels { channels, preprocessing: preprocessing.name() });
+        }
+        Ok(())
+    }
+
+    fn of(
+        self,
+        path: &Path,
+        FromArray { mut image, scaled }: FromArray,
+    ) -> Result<Array3<f32>, ImageError> {
+        if scaled {
+            self.preprocessing.check_scale().map_err(ImageError::unfit(path))?;
+        }
+        self.preprocessing.apply(&mut image).map_err(ImageError::unfit(path))?;
+        Ok(image)
+    }
+}
 
 /// How a file becomes an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,10 +78,10 @@ impl Format {
         self,
         path: &Path,
         bytes: &[u8],
-        preprocessing: Preprocessing,
+        preparation: Preparation,
     ) -> Result<Array3<f32>, ImageError> {
         let picture = Picture::decode(bytes, self.most_pixels());
-        self.picture(path, &picture.map_err(ImageError::unfit(path))?, preprocessing)
+        self.picture(path, &picture.map_err(ImageError::unfit(path))?, preparation)
     }
 
     /// Preprocesses an image of the calling program.
@@ -55,13 +89,13 @@ impl Format {
         self,
         path: &Path,
         image: RawImage,
-        preprocessing: Preprocessing,
+        preparation: Preparation,
     ) -> Result<Array3<f32>, ImageError> {
         match image {
-            RawImage::Array(values) => array(path, values, preprocessing),
+            RawImage::Array(values) => array(path, values, preparation),
             RawImage::Picture { size, rgb } => {
                 let picture = Picture::new(size, rgb, self.most_pixels());
-                self.picture(path, &picture.map_err(ImageError::unfit(path))?, preprocessing)
+                self.picture(path, &picture.map_err(ImageError::unfit(path))?, preparation)
             }
         }
     }
@@ -70,16 +104,17 @@ impl Format {
         self,
         path: &Path,
         picture: &Picture,
-        preprocessing: Preprocessing,
+        preparation: Preparation,
     ) -> Result<Array3<f32>, ImageError> {
         let image = match self {
             Self::CroppedPicture(crop) => {
                 let shorter = LEAST_SHORTER_SIDE.max(crop.height).max(crop.width);
-                resize_and_crop(picture, shorter, crop).to_array()
+                resize_and_crop(picture, shorter, crop).to_array(preparation.channels)
             }
-            Self::Array | Self::Picture => picture.to_array(),
+            Self::Array | Self::Picture => picture.to_array(preparation.channels),
         };
-        prepared(path, FromArray { image, scaled: true }, preprocessing)
+        let image = image.map_err(ImageError::unfit(path))?;
+        preparation.of(path, FromArray { image, scaled: true })
     }
 
     /// Pixels that a picture may have.
@@ -95,19 +130,8 @@ impl Format {
 pub(super) fn array(
     path: &Path,
     values: Values,
-    preprocessing: Preprocessing,
+    preparation: Preparation,
 ) -> Result<Array3<f32>, ImageError> {
-    prepared(path, npy::image_of(values).map_err(ImageError::unfit(path))?, preprocessing)
-}
-
-fn prepared(
-    path: &Path,
-    FromArray { mut image, scaled }: FromArray,
-    preprocessing: Preprocessing,
-) -> Result<Array3<f32>, ImageError> {
-    if scaled {
-        preprocessing.check_scale().map_err(ImageError::unfit(path))?;
-    }
-    preprocessing.apply(&mut image).map_err(ImageError::unfit(path))?;
-    Ok(image)
+    let image = npy::image_of(values, preparation.channels).map_err(ImageError::unfit(path))?;
+    preparation.of(path, image)
 }

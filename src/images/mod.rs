@@ -1,6 +1,6 @@
 //! Images: arrays or pictures, of files or of the calling program, made ready for a network.
 //!
-//! Every image leaves this module as `f32 [3, height, width]` in C order, all of one size, each
+//! Every image leaves this module as `f32 [channels, height, width]` in C order, all of one size, each
 //! value finite. [`Preprocessing`] says what was done to the values.
 
 mod configuration;

@@ -6,6 +6,7 @@ use ndarray::{Array3, ArrayD, Axis, Ix3};
 use super::Fault;
 use crate::files::npy::Values;
 use crate::geometry::ImageSize;
+use crate::network::RGB;
 
 /// Pixels that an array may have: above it, 3 channels of `f32` take more than 800 MB.
 pub(super) const MOST_PIXELS: usize = 1 << 26;
@@ -13,7 +14,7 @@ pub(super) const MOST_PIXELS: usize = 1 << 26;
 /// An image from an array.
 #[derive(Debug)]
 pub(super) struct FromArray {
-    /// `[3, height, width]` in C order.
+    /// `[channels, height, width]` in C order.
     pub image: Array3<f32>,
     /// Whether the values were integers, and are from 0 to 1 now.
     pub scaled: bool,
@@ -22,30 +23,41 @@ pub(super) struct FromArray {
 /// The array as an image: `uint8` values as `v / 255`, `uint16` as `v / 65535`, other integers,
 /// which must be from 0 to 255, as `v / 255`, floats as they are.
 ///
-/// A 3-D array is `[channels, height, width]` if its first axis is 1 or 3 long, else
-/// `[height, width, channels]` if its last axis is. A 2-D array is `[height, width]`. One channel
-/// becomes three equal ones.
-pub(super) fn image_of(values: Values) -> Result<FromArray, Fault> {
-    check_shape(values.shape())?;
+/// A 3-D array is `[channels, height, width]` if its first axis has the channels that the network takes,
+/// else `[height, width, channels]` if its last axis has. A 2-D array is `[height, width]`. Where the
+/// network takes red, green and blue, one channel becomes three equal ones.
+pub(super) fn image_of(values: Values, channels: usize) -> Result<FromArray, Fault> {
+    check_shape(values.shape(), channels)?;
     let shape = values.shape().to_vec();
     let (values, scaled) = floats(values)?;
-    let image = channels_first(values).ok_or(Fault::Shape(shape))?;
-    Ok(FromArray { image: three_channels(image), scaled })
+    let image = channels_first(values, channels).ok_or(Fault::Shape { shape, channels })?;
+    Ok(FromArray { image: all_channels(image, channels), scaled })
 }
 
 /// Checks that an array of this shape is an image, before anything is read or converted.
-pub(super) fn check_shape(shape: &[usize]) -> Result<(), Fault> {
-    let ([height, width] | [1 | 3, height, width] | [height, width, 1 | 3]) = *shape else {
-        return Err(Fault::Shape(shape.to_vec()));
+pub(super) fn check_shape(shape: &[usize], channels: usize) -> Result<(), Fault> {
+    let unfit = || Fault::Shape { shape: shape.to_vec(), channels };
+    let (height, width) = match *shape {
+        [height, width] if is_image(1, channels) => (height, width),
+        [first, height, width] if is_image(first, channels) => (height, width),
+        [height, width, last] if is_image(last, channels) => (height, width),
+        _ => return Err(unfit()),
     };
     let sides = 1..=ImageSize::MAX_SIDE;
     if !sides.contains(&height) || !sides.contains(&width) {
-        return Err(Fault::Shape(shape.to_vec()));
+        return Err(unfit());
     }
-    if height * width > MOST_PIXELS {
+    // As many values as an RGB image may have.
+    if (height * width).saturating_mul(channels.div_ceil(RGB)) > MOST_PIXELS {
         return Err(Fault::Pixels(shape.to_vec()));
     }
     Ok(())
+}
+
+/// Whether an array of so many channels is an image for a network that takes `channels`: one is also
+/// red, green and blue.
+const fn is_image(found: usize, channels: usize) -> bool {
+    found == channels || found == 1 && channels == RGB
 }
 
 /// The values as floats, and whether they were integers.
@@ -75,23 +87,23 @@ fn floats(values: Values) -> Result<(ArrayD<f32>, bool), Fault> {
 }
 
 /// The array with its axes in the order `[channels, height, width]`, of any memory layout.
-fn channels_first(array: ArrayD<f32>) -> Option<Array3<f32>> {
+fn channels_first(array: ArrayD<f32>, channels: usize) -> Option<Array3<f32>> {
     let array = match *array.shape() {
         [_, _] => array.insert_axis(Axis(0)),
-        [1 | 3, _, _] => array,
-        [_, _, 1 | 3] => array.permuted_axes(vec![2, 0, 1]),
+        [first, _, _] if is_image(first, channels) => array,
+        [_, _, last] if is_image(last, channels) => array.permuted_axes(vec![2, 0, 1]),
         _ => return None,
     };
     array.into_dimensionality::<Ix3>().ok()
 }
 
-fn three_channels(image: Array3<f32>) -> Array3<f32> {
-    let (channels, height, width) = image.dim();
-    if channels == 3 && image.is_standard_layout() {
+fn all_channels(image: Array3<f32>, channels: usize) -> Array3<f32> {
+    let (found, height, width) = image.dim();
+    if found == channels && image.is_standard_layout() {
         return image;
     }
-    Array3::from_shape_fn((3, height, width), |(channel, y, x)| {
-        image[[channel.min(channels - 1), y, x]]
+    Array3::from_shape_fn((channels, height, width), |(channel, y, x)| {
+        image[[channel.min(found - 1), y, x]]
     })
 }
 
@@ -124,7 +136,7 @@ mod tests {
                 (array(&[4, 5, 1], &|i| at(i[2], i[0], i[1])), 1),
                 (array(&[4, 5], &|i| at(0, i[0], i[1])), 1),
             ] {
-                let image = image_of(values).unwrap().image;
+                let image = image_of(values, 3).unwrap().image;
                 assert_eq!(image, expected(channels));
                 assert!(image.is_standard_layout());
             }
@@ -135,7 +147,7 @@ mod tests {
     fn channels_first_wins_where_both_would_do() {
         let values =
             Values::F32(ArrayD::from_shape_fn(IxDyn(&[3, 4, 3]), |i| at(i[0], i[1], i[2])));
-        assert_eq!(image_of(values).unwrap().image.dim(), (3, 4, 3));
+        assert_eq!(image_of(values, 3).unwrap().image.dim(), (3, 4, 3));
     }
 
     #[test]
@@ -154,7 +166,7 @@ mod tests {
             (Values::F32(bytes.mapv(f32::from)), [0.0, 51.0, 255.0], false),
             (Values::F64(bytes.mapv(f64::from)), [0.0, 51.0, 255.0], false),
         ] {
-            let found = image_of(values).unwrap();
+            let found = image_of(values, 3).unwrap();
             assert_eq!(found.image.index_axis(Axis(0), 2).as_slice().unwrap(), expected);
             assert_eq!(found.scaled, scaled);
         }
@@ -162,14 +174,14 @@ mod tests {
 
     #[test]
     fn integers_that_are_no_pixels_are_refused() {
-        let error = |values| image_of(values).unwrap_err().to_string();
+        let error = |values| image_of(values, 3).unwrap_err().to_string();
         let array =
             |values: [i64; 2]| ArrayD::from_shape_vec(IxDyn(&[1, 2]), values.into()).unwrap();
         let words = array([0, 255]).mapv(|v| v as u16);
         assert!(
             error(Values::U16(words)).contains("its highest is 255; if they count from 0 to 255")
         );
-        assert!(image_of(Values::U16(ArrayD::zeros(IxDyn(&[3, 24, 24])))).is_ok());
+        assert!(image_of(Values::U16(ArrayD::zeros(IxDyn(&[3, 24, 24]))), 3).is_ok());
         let message = error(Values::I64(array([-1, 256])));
         assert!(
             message.contains("int64 and its values range from -1 to 256; expected 0 to"),
@@ -189,10 +201,10 @@ mod tests {
             &[0, 5],
             &[1, 1, 65_536],
         ] {
-            let error = image_of(Values::F32(ArrayD::zeros(IxDyn(shape)))).unwrap_err();
+            let error = image_of(Values::F32(ArrayD::zeros(IxDyn(shape))), 3).unwrap_err();
             assert!(error.to_string().contains(&format!("its shape is {shape:?}")), "{error}");
         }
-        let error = check_shape(&[3, 9000, 9000]).unwrap_err().to_string();
+        let error = check_shape(&[3, 9000, 9000], 3).unwrap_err().to_string();
         assert!(error.contains("more than the"), "{error}");
     }
 }

@@ -8,6 +8,7 @@ use ndarray::Array3;
 
 use super::{Fault, decoder, jpeg};
 use crate::geometry::ImageSize;
+use crate::network::RGB;
 
 /// Bytes that a decoder may take.
 const MOST_BYTES: u64 = 512 << 20;
@@ -121,12 +122,24 @@ impl Picture {
         Ok(Self { size, rgb })
     }
 
-    /// The picture as `[3, height, width]`, values `v / 255`.
-    pub fn to_array(&self) -> Array3<f32> {
+    /// The picture as `[channels, height, width]`, values `v / 255`: red, green and blue, or as one
+    /// channel their luminance, as Pillow's `convert("L")` rounds it.
+    pub fn to_array(&self, channels: usize) -> Result<Array3<f32>, Fault> {
         let ImageSize { height, width } = self.size;
-        Array3::from_shape_fn((3, height, width), |(channel, y, x)| {
-            f32::from(self.rgb[(y * width + x) * 3 + channel]) / 255.0
-        })
+        let pixel = |y: usize, x: usize| &self.rgb[(y * width + x) * RGB..][..RGB];
+        let value =
+            |(channel, y, x): (usize, usize, usize)| f32::from(pixel(y, x)[channel]) / 255.0;
+        // ITU-R BT.601, in 65536ths.
+        let grey = |(_, y, x): (usize, usize, usize)| {
+            let weighted = pixel(y, x).iter().zip([19_595, 38_470, 7_471]);
+            let sum: u32 = weighted.map(|(&value, weight)| u32::from(value) * weight).sum();
+            ((sum + 0x8000) >> 16) as f32 / 255.0
+        };
+        match channels {
+            RGB => Ok(Array3::from_shape_fn((RGB, height, width), value)),
+            1 => Ok(Array3::from_shape_fn((1, height, width), grey)),
+            channels => Err(Fault::PictureChannels(channels)),
+        }
     }
 }
 

@@ -76,6 +76,11 @@ impl Preprocessing {
         matches!(self, Self::Imagenet | Self::Cropped { .. })
     }
 
+    /// Whether it has a mean and a standard deviation for each of red, green and blue.
+    pub const fn has_constants(&self) -> bool {
+        matches!(self, Self::Imagenet | Self::Custom { .. } | Self::Cropped { .. })
+    }
+
     /// The mean and the standard deviation of each channel, where these are the preprocessing's
     /// own.
     const fn constants(&self) -> Option<([f32; 3], [f32; 3])> {
@@ -137,7 +142,7 @@ impl Preprocessing {
         format!("--mean {} --std {}", numbers(mean), numbers(std))
     }
 
-    /// Applies the value part to an image `[3, height, width]`, in place. Resizing and cropping,
+    /// Applies the value part to an image `[channels, height, width]`, in place. Resizing and cropping,
     /// where there is any, came before.
     pub(super) fn apply(&self, image: &mut Array3<f32>) -> Result<(), Fault> {
         check_finite(image, "")?;

@@ -89,6 +89,7 @@ impl Inputs {
         let options = ImageOptions {
             preprocessing: settings.preprocessing,
             size: settings.image_size,
+            channels: Some(network.image_channels()),
             crop: network.origin().image_size,
             skip_unreadable: settings.skip_unreadable,
             ..ImageOptions::default()

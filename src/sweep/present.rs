@@ -10,7 +10,6 @@ use super::layer::Target;
 use super::{LayerSweep, SweepError};
 use crate::engine::{EngineError, Job};
 use crate::geometry::Placement;
-use crate::network::RGB;
 use crate::ranking::Entry;
 
 impl LayerSweep<'_> {
@@ -32,7 +31,7 @@ impl LayerSweep<'_> {
         wanted.dedup();
 
         let readers = rayon::current_num_threads();
-        let most_images = self.memory.images_at_a_time(RGB, self.geometry.image);
+        let most_images = self.memory.images_at_a_time(self.images.channels(), self.geometry.image);
         self.images.stream(&wanted, readers, |stream| -> Result<(), SweepError> {
             let mut held: Vec<(u32, Array3<f32>)> = Vec::new();
             for batch in batches(&image_of, self.batch.max(1), most_images) {

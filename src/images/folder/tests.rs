@@ -557,3 +557,38 @@ fn files_are_read_in_the_order_in_which_they_are_named() {
         assert!(ImageFolder::open_source(&source, &ImageOptions::default()).is_err(), "{wrong:?}");
     }
 }
+
+#[test]
+fn images_have_the_channels_that_the_network_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let five = Array3::from_shape_fn((5, 4, 6), |(c, y, x)| (c * 100 + y * 10 + x) as f32);
+    save_array(&folder.path().join("0.npy"), &five);
+    let options = |channels| ImageOptions { channels: Some(channels), ..ImageOptions::default() };
+    let images = ImageFolder::open_with(folder.path(), &options(5)).unwrap();
+    assert_eq!((images.channels(), images.read(0).unwrap()), (5, five));
+    let error = ImageFolder::open_with(folder.path(), &options(4)).unwrap_err().to_string();
+    assert!(error.contains("[5, 4, 6]") && error.contains("with 4 channels"), "{error}");
+    let unit = ImageOptions { preprocessing: Some(Preprocessing::Imagenet), ..options(5) };
+    let error = ImageFolder::open_with(folder.path(), &unit).unwrap_err().to_string();
+    assert!(error.contains("for red, green and blue"), "{error}");
+}
+
+#[test]
+fn pictures_are_grey_for_a_network_of_one_channel() {
+    let folder = tempfile::tempdir().unwrap();
+    // Pillow 12: `Image.fromarray(pixels).convert("L")`.
+    let pixels = [([255, 0, 0], 76), ([0, 255, 0], 150), ([0, 0, 255], 29), ([9, 200, 77], 129)];
+    image::RgbImage::from_fn(4, 1, |x, _| image::Rgb(pixels[x as usize].0))
+        .save(folder.path().join("a.png"))
+        .unwrap();
+    let options = |channels| ImageOptions {
+        channels: Some(channels),
+        preprocessing: Some(Preprocessing::Unit),
+        ..ImageOptions::default()
+    };
+    let images = ImageFolder::open_with(folder.path(), &options(1)).unwrap();
+    let expected = pixels.map(|(_, grey)| 2.0 * (f32::from(grey as u8) / 255.0) - 1.0);
+    assert_eq!(images.read(0).unwrap().into_raw_vec_and_offset().0, expected);
+    let error = ImageFolder::open_with(folder.path(), &options(4)).unwrap_err().to_string();
+    assert!(error.contains("a picture has 3 channels, and the network takes 4"), "{error}");
+}

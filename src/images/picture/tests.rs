@@ -46,7 +46,7 @@ fn png_bytes_come_back_and_scale_to_zero_to_one() {
     let decoded = decode(&png(picture.clone())).unwrap();
     assert_eq!(decoded.size, ImageSize::new(40, 30));
     assert!(decoded.rgb == *picture.as_raw());
-    let array = decoded.to_array();
+    let array = decoded.to_array(3).unwrap();
     assert_eq!(array.dim(), (3, 40, 30));
     assert!(array.is_standard_layout());
     for ((channel, y, x), &value) in array.indexed_iter() {

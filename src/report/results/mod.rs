@@ -196,6 +196,7 @@ impl Results {
         let options = ImageOptions {
             preprocessing: Some(preprocessing),
             size: Some(record.size),
+            channels: Some(self.network.image_channels()),
             names: Some(&record.names),
             ..ImageOptions::default()
         };

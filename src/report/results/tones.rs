@@ -92,7 +92,9 @@ impl Tones {
 
     fn pixel(&self, image: &ArrayView3<'_, f32>, y: usize, x: usize) -> Rgb<u8> {
         Rgb([0, 1, 2].map(|channel| {
-            let shown = image[[channel, y, x]] * self.gain[channel] + self.offset[channel];
+            // Of other channels than red, green and blue the first ones are shown.
+            let stored = channel.min(image.dim().0 - 1);
+            let shown = image[[stored, y, x]] * self.gain[channel] + self.offset[channel];
             (shown.clamp(0.0, 1.0) * 255.0).round() as u8
         }))
     }

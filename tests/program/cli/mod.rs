@@ -10,6 +10,7 @@ mod joining;
 mod manifests;
 #[cfg(target_os = "linux")]
 mod memory;
+mod networks;
 mod outputs;
 mod planning;
 mod plots;
