@@ -175,16 +175,17 @@ impl Request<'_> {
             let problem = format!("has no tensor whose name begins with `{prefix}.`");
             return Err(FileError::content(path, problem).into());
         }
-        let lookup = Lookup::new(wanted, names.iter().map(String::as_str));
+        let plain: Vec<String> = wanted.iter().map(|name| plain_name(name)).collect();
+        let lookup = Lookup::new(&plain, names.iter().map(String::as_str));
         let (mut used, mut found) = (BTreeSet::new(), BTreeMap::new());
         let mut first: Option<(String, String)> = None;
-        for name in wanted {
-            let entry = lookup.find(name).map_err(|Ambiguous { first, second }| {
+        for (name, plain) in wanted.iter().zip(&plain) {
+            let entry = lookup.find(plain).map_err(|Ambiguous { first, second }| {
                 WeightsError::ambiguous(path, name, source.name(first), source.name(second))
             })?;
             let Some(entry) = entry else { continue };
             let own = source.name(entry).to_owned();
-            let prefix = names[entry].strip_suffix(name.as_str()).unwrap_or_default();
+            let prefix = names[entry].strip_suffix(plain.as_str()).unwrap_or_default();
             match &first {
                 None => first = Some((own.clone(), prefix.to_owned())),
                 Some((first, expected)) if prefix != expected => {
