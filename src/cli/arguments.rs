@@ -17,8 +17,9 @@ use occlumap::runs::{InputSettings, ModelSource, Share};
 /// The network.
 #[derive(Debug, Args)]
 pub(super) struct NetworkArguments {
-    /// alexnet, vgg11, vgg13, vgg16, vgg19, or the path of an ONNX file (.onnx) or of a model
-    /// description (.json)
+    /// The path of an ONNX file (.onnx) or of a model description (.json), or alexnet, vgg11, vgg13,
+    /// vgg16, vgg19, vgg11_bn, vgg13_bn, vgg16_bn, vgg19_bn, resnet18, resnet34, resnet50, resnet101,
+    /// resnet152, squeezenet1_0, squeezenet1_1
     #[arg(long, value_name = "NAME|FILE")]
     pub model: String,
 }
@@ -28,10 +29,14 @@ pub(super) struct NetworkArguments {
 pub(super) struct ModelArguments {
     #[command(flatten)]
     pub network: NetworkArguments,
-    /// Its weights: .safetensors, .npz, or .pth as torch.save writes it [default: those in the ONNX
-    /// file]
+    /// Its weights: .safetensors, an index of such files (.index.json), .npz, or .pth as torch.save
+    /// writes it [default: those in the ONNX file]
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
+    /// Take the tensors whose names begin with this, of a file with several copies of the network,
+    /// such as model_ema
+    #[arg(long, value_name = "PREFIX", requires = "weights")]
+    pub weights_prefix: Option<String>,
 }
 
 impl ModelArguments {
@@ -256,6 +261,7 @@ impl ModelArguments {
         let (preprocessing, weights) = (images.preprocessing()?, self.weights()?);
         Ok(InputSettings {
             model: ModelSource::Files { model: self.network.model, weights },
+            weights_prefix: self.weights_prefix,
             images: images.images.into(),
             preprocessing,
             image_size: images.image_size,

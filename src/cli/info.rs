@@ -62,7 +62,7 @@ impl Info {
             larger |= rf > image.height.min(image.width);
             rows.push([
                 network.short_name(layer),
-                network.layer(layer).name.clone(),
+                network.layer(network.tapped(layer)).name.clone(),
                 network.channels(layer).to_string(),
                 geometry.output.to_string(),
                 rf.to_string(),

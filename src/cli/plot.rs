@@ -237,7 +237,8 @@ impl Plot {
             )));
         }
         let (sweep, compute) = (results.configuration(), self.compute.settings());
-        Ok(OwnMaps::open(results.network(), sweep, &path, &compute, context)?)
+        let prefix = results.manifest().about.weights_prefix.as_deref();
+        Ok(OwnMaps::open(results.network(), sweep, (&path, prefix), &compute, context)?)
     }
 }
 

@@ -2,6 +2,7 @@
 //! out.
 
 mod atomic;
+mod beside;
 mod digest;
 mod input;
 mod names;
@@ -17,6 +18,7 @@ use crate::error::{ErrorKind, HasKind};
 
 pub(crate) use atomic::temporary_in;
 pub use atomic::{AtomicFile, remove_leftovers, write_atomically};
+pub use beside::path_beside;
 pub use digest::{Digest, DigestWriter, digest_of};
 pub use input::{MOST_BYTES, open_regular, read_at_most, read_json_bytes};
 pub use names::{counted, escaped, needs_escaping, shown};

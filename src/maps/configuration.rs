@@ -101,6 +101,9 @@ pub struct SweepAbout {
     pub started_unix: u64,
     /// The weight file, as it was named.
     pub weights: String,
+    /// What the names of its tensors begin with, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_prefix: Option<String>,
     /// The folder of images, as it was named.
     pub images: String,
     /// Seconds that ranking took, where that is known.

@@ -4,6 +4,7 @@ mod configuration;
 mod description;
 mod geometry;
 mod layer;
+mod leftover;
 mod model;
 mod names;
 mod onnx;
@@ -11,6 +12,7 @@ mod op;
 mod origin;
 mod presets;
 mod random;
+mod reparametrised;
 pub mod weights;
 
 #[cfg(test)]

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::names::near;
 use super::onnx::{OnnxFile, is_onnx};
-use super::weights::{self, Tensor, WeightsError};
-use super::{LayerId, Network, NetworkError, Op, TensorShape};
+use super::weights::{self, Tensor, Tensors, WeightsError};
+use super::{LayerId, Network, NetworkError, Op, TensorShape, leftover, reparametrised};
 use crate::error::{ErrorKind, HasKind};
 use crate::files::{AtomicFile, Digest, DigestWriter, FileError, digest_of, escaped, shown};
 
@@ -23,7 +24,7 @@ pub enum ModelError {
     File(#[from] FileError),
     /// A tensor that the network needs is not there.
     #[error(
-        "{}: tensor `{tensor}` (shape {expected:?}) of {network} is missing; \
+        "{}: tensor `{tensor}` (shape {expected:?}) of {network} is missing{near}; \
          is this a state dict of {network}?",
         shown(path)
     )]
@@ -36,6 +37,23 @@ pub enum ModelError {
         tensor: String,
         /// The shape it should have.
         expected: Vec<usize>,
+        /// The nearest names in the file, as a message goes on with them.
+        near: String,
+    },
+    /// A tensor that the network has to use, and does not.
+    #[error(
+        "{}: tensor \"{tensor}\" is part of {network}, and no layer of it uses the tensor: maps \
+         would be those of another network; describe its layer (docs/formats.md), or save a file \
+         without it",
+        shown(path)
+    )]
+    Unused {
+        /// The weight file.
+        path: PathBuf,
+        /// The network's name.
+        network: String,
+        /// The tensor, by the file's own name.
+        tensor: String,
     },
     /// A tensor has another shape than the network says.
     #[error("{}: tensor `{tensor}` has shape {found:?}; {network} needs {expected:?}", shown(path))]
@@ -108,19 +126,38 @@ pub struct Model {
 }
 
 impl Model {
-    /// Reads the network's weights from `.safetensors`, `.npz` or `.pth`, or from the ONNX file that
-    /// the network is from.
+    /// Reads the network's weights from `.safetensors`, `.npz` or `.pth`, from an index of
+    /// `.safetensors` files, or from the ONNX file that the network is from.
     ///
     /// # Errors
-    /// Files that cannot be read; tensors that are missing, misshapen or not finite.
+    /// Files that cannot be read; tensors that are missing, misshapen or not finite, or part of the
+    /// network and not used.
     pub fn load(network: Network, path: &Path) -> Result<Self, ModelError> {
+        Self::load_below(network, path, None)
+    }
+
+    /// As [`Model::load`], from tensors whose names begin with `prefix`, where one is given.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn load_below(
+        network: Network,
+        path: &Path,
+        prefix: Option<&str>,
+    ) -> Result<Self, ModelError> {
         if is_onnx(path) {
             return Self::load_onnx(network, path);
         }
         let shapes = tensor_shapes(&network);
-        let tensors = weights::read(path, &names(&shapes))?;
-        let filters = filters_of(&network, &shapes, tensors.found, path)?;
-        let (digest, ignored) = (digest_of(path)?, tensors.ignored);
+        let tensors = read_tensors(&network, path, prefix, &shapes)?;
+        let mut digest = digest_of(path)?;
+        for shard in &tensors.shards {
+            digest = Digest::of(format!("{digest} {}", digest_of(shard)?).as_bytes());
+        }
+        if let Some(prefix) = prefix {
+            digest = Digest::of(format!("{digest} {prefix}").as_bytes());
+        }
+        let (filters, ignored) = filters_of(&network, &shapes, tensors, path)?;
         Ok(Self { network, filters, digest, ignored }.with_taps())
     }
 
@@ -134,8 +171,8 @@ impl Model {
     ) -> Result<Self, ModelError> {
         let (path, shapes) = (Path::new("the weights"), tensor_shapes(&network));
         let tensors = weights::of_named(path, tensors, &names(&shapes))?;
-        let filters = filters_of(&network, &shapes, tensors.found, path)?;
-        Self { network, filters, digest: Digest::of(b""), ignored: tensors.ignored }.with_digest()
+        let (filters, ignored) = filters_of(&network, &shapes, tensors, path)?;
+        Self { network, filters, digest: Digest::of(b""), ignored }.with_digest()
     }
 
     /// The same, with the digest of the file that [`save_weights`](Self::save_weights) writes.
@@ -286,20 +323,23 @@ impl Network {
     }
 }
 
-/// The filters of each layer that needs some, from the tensors of `path`.
+/// The filters of each layer that needs some, from the tensors of `path`, and the names of those that
+/// have no use.
 fn filters_of(
     network: &Network,
     shapes: &[(LayerId, String, Vec<usize>)],
-    mut tensors: BTreeMap<String, Tensor>,
+    mut tensors: Tensors,
     path: &Path,
-) -> Result<BTreeMap<LayerId, Filters>, ModelError> {
+) -> Result<(BTreeMap<LayerId, Filters>, Vec<String>), ModelError> {
     let mut filters = BTreeMap::new();
     let mut of_layer: Vec<Vec<f32>> = Vec::new();
     for (place, (id, tensor, expected)) in shapes.iter().enumerate() {
         let (path, name) = (path.to_owned(), network.name().to_owned());
         let (tensor, expected) = (tensor.clone(), expected.clone());
-        let Some(Tensor { shape: found, data }) = tensors.remove(&tensor) else {
-            return Err(ModelError::Missing { path, network: name, tensor, expected });
+        let Some(Tensor { shape: found, data }) = tensors.found.remove(&tensor) else {
+            let near = near(&tensor, tensors.ignored.iter().map(String::as_str));
+            let near = escaped(&near).to_string();
+            return Err(ModelError::Missing { path, network: name, tensor, expected, near });
         };
         // A PReLU of one slope has it for all channels.
         let one_slope = found == [1] && matches!(network.layer(*id).op, Op::Prelu);
@@ -312,11 +352,47 @@ fn filters_of(
             filters.insert(*id, Filters::of_tensors(&network.layer(*id).op, tensors));
         }
     }
-    Ok(filters)
+    if let Some(tensor) = leftover::first(network, &tensors) {
+        let (path, tensor) = (path.to_owned(), escaped(tensor).to_string());
+        return Err(ModelError::Unused { path, network: network.name.clone(), tensor });
+    }
+    Ok((filters, tensors.ignored))
 }
 
 fn names(shapes: &[(LayerId, String, Vec<usize>)]) -> Vec<String> {
     shapes.iter().map(|(_, name, _)| name.clone()).collect()
+}
+
+/// Reads the tensors of `shapes`; weights that are kept in parts are computed.
+fn read_tensors(
+    network: &Network,
+    path: &Path,
+    prefix: Option<&str>,
+    shapes: &[(LayerId, String, Vec<usize>)],
+) -> Result<Tensors, ModelError> {
+    let mut names = names(shapes);
+    let tensors = weights::read_below(path, prefix, &names)?;
+    let in_parts: Vec<&str> = shapes
+        .iter()
+        .filter(|(id, name, shape)| {
+            let weight = matches!(network.layer(*id).op, Op::Conv(_)) && shape.len() > 1;
+            weight && !tensors.found.contains_key(name)
+        })
+        .map(|(id, ..)| network.layer(*id).name.as_str())
+        .collect();
+    if in_parts.is_empty() {
+        return Ok(tensors);
+    }
+    names.extend(in_parts.iter().flat_map(|layer| reparametrised::names(layer)));
+    let mut tensors = weights::read_below(path, prefix, &names)?;
+    for layer in in_parts {
+        let weight = reparametrised::compute(layer, &mut tensors)
+            .map_err(|problem| reparametrised::problem(path, layer, problem))?;
+        if let Some(weight) = weight {
+            tensors.found.insert(format!("{layer}.weight"), weight);
+        }
+    }
+    Ok(tensors)
 }
 
 /// Every tensor that the network needs: its layer, its name and its shape; those of a layer next to

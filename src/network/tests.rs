@@ -30,6 +30,31 @@ fn presets_have_torchvisions_layout() {
 }
 
 #[test]
+fn residual_presets_have_torchvisions_layout() {
+    // Convolutions, and weights before the classifier, of torchvision 0.29.
+    for (name, convolutions, weights) in [
+        ("resnet18", 20, 11_176_512),
+        ("resnet34", 36, 21_284_672),
+        ("resnet50", 53, 23_508_032),
+        ("vgg11_bn", 8, 9_225_984),
+        ("squeezenet1_0", 26, 1_248_424),
+        ("squeezenet1_1", 26, 1_235_496),
+    ] {
+        let network = Network::preset(name).unwrap();
+        assert_eq!(network.convolutions().count(), convolutions, "{name}");
+        let found: usize = network.parameters().map(|(_, [weight, bias])| weight + bias).sum();
+        assert_eq!(found, weights, "{name}");
+    }
+    assert_eq!(Network::preset("resnet152").unwrap().convolutions().count(), 155);
+    let network = Network::preset("resnet50").unwrap();
+    let name = |asked| network.layer(network.named_layer(asked).unwrap()).name.clone();
+    assert_eq!(name("layer1"), "layer1.2.relu_2");
+    assert_eq!(name("layer3.0"), "layer3.0.relu_2");
+    assert_eq!(name("conv5"), "layer1.0.downsample.0");
+    assert_eq!(network.projection(network.named_layer("layer4").unwrap()).size, 427);
+}
+
+#[test]
 fn alexnet_has_its_known_sizes_and_work() {
     let network = Network::preset("alexnet").unwrap();
     let image = ImageSize::square(227);

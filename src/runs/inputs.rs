@@ -106,7 +106,7 @@ impl Inputs {
         if let Some(note) = network.origin().note(&network) {
             context.note(note);
         }
-        let model = settings.model.load(network)?;
+        let model = settings.model.load(network, settings.weights_prefix.as_deref())?;
         note_ignored(&model, context);
         Ok(Self { model, layers, images })
     }

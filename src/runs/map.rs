@@ -229,18 +229,19 @@ pub struct PreparedMaps<'a> {
 }
 
 impl OwnMaps {
-    /// Reads the weights of a sweep of `network`.
+    /// Reads the weights of a sweep of `network`, from a file, and of it those under a prefix.
     ///
     /// # Errors
     /// Weights that cannot be read, or are not those of the sweep; a device that cannot be used.
     pub fn open(
         network: &Network,
         sweep: &SweepConfiguration,
-        weights: &Path,
+        weights: (&Path, Option<&str>),
         compute: &ComputeSettings,
         context: &Context<'_>,
     ) -> Result<Self, RunError> {
-        let model = Model::load(network.clone(), weights)?;
+        let (weights, prefix) = weights;
+        let model = Model::load_below(network.clone(), weights, prefix)?;
         if *model.digest() != sweep.model.weights_sha256 {
             let (found, expected) = (model.digest(), &sweep.model.weights_sha256);
             let problem = format!(

@@ -15,6 +15,9 @@ use crate::sweep::UnitSelection;
 pub struct InputSettings {
     /// The network with its weights.
     pub model: ModelSource,
+    /// What the names of the tensors begin with, where the weight file has several copies of the
+    /// network.
+    pub weights_prefix: Option<String>,
     /// The images.
     pub images: ImageSource,
     /// The images' preprocessing; `None` for that of their kind
@@ -42,6 +45,7 @@ impl InputSettings {
     pub const fn of(model: ModelSource, images: ImageSource) -> Self {
         Self {
             model,
+            weights_prefix: None,
             images,
             preprocessing: None,
             image_size: None,
@@ -77,10 +81,17 @@ impl ModelSource {
         }
     }
 
-    /// Gives `network`, which is its own, the weights.
-    pub(super) fn load(&self, network: Network) -> Result<Arc<Model>, ModelError> {
+    /// Gives `network`, which is its own, the weights; of a file those below `prefix`, where one is
+    /// given.
+    pub(super) fn load(
+        &self,
+        network: Network,
+        prefix: Option<&str>,
+    ) -> Result<Arc<Model>, ModelError> {
         match self {
-            Self::Files { weights, .. } => Model::load(network, weights).map(Arc::new),
+            Self::Files { weights, .. } => {
+                Model::load_below(network, weights, prefix).map(Arc::new)
+            }
             Self::Given(model) if network.taps().is_empty() => Ok(Arc::clone(model)),
             Self::Given(model) => Ok(Arc::new(model.with_network(network))),
         }

@@ -31,8 +31,8 @@ Examples:
   occlumap draw grid --box 10,19,20,29 --rf 20 --out grid.png
       the reference's own example")]
 pub(super) struct Grid {
-    /// The network: alexnet, vgg11, vgg13, vgg16, vgg19, or the path of an ONNX file (.onnx) or of a
-    /// model description (.json)
+    /// The network: the path of an ONNX file (.onnx) or of a model description (.json), or the name of
+    /// a preset, such as alexnet (`occlumap info --help` names all)
     #[arg(long, value_name = "NAME|FILE", requires_all = ["layer", "position"])]
     #[arg(required_unless_present = "pixels")]
     model: Option<String>,

@@ -31,6 +31,9 @@ pub(super) fn command(results: &Results, images: &Path, layer: &LayerResults) ->
     if !is_onnx(Path::new(&about.weights)) {
         add("--weights", (&about.weights).into());
     }
+    if let Some(prefix) = &about.weights_prefix {
+        add("--weights-prefix", prefix.into());
+    }
     add("--images", images.into());
     for (name, value) in preprocessing(&sweep.images.preprocessing) {
         add(name, value.into());

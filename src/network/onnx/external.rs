@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::messages::{EntryProto, TensorProto};
-use crate::files::{escaped, open_regular, shown};
+use crate::files::{escaped, open_regular, path_beside, shown};
 use crate::network::weights::TensorProblem;
 
 /// The files beside an ONNX file that hold its tensors.
@@ -38,7 +38,7 @@ impl ExternalFiles {
                 files.insert(file);
             }
         }
-        files.into_iter().map(|file| self.path(file)).collect()
+        files.into_iter().map(|file| Ok(path_beside(&self.folder, file)?)).collect()
     }
 
     /// The `length` bytes of a tensor.
@@ -54,7 +54,7 @@ impl ExternalFiles {
                 escaped(file)
             )));
         }
-        let path = self.path(file)?;
+        let path = path_beside(&self.folder, file)?;
         let (mut file, there) =
             open_regular(&path).map_err(|error| TensorProblem::content(error.to_string()))?;
         if offset.checked_add(length as u64).is_none_or(|end| end > there) {
@@ -75,33 +75,6 @@ impl ExternalFiles {
                 Err(TensorProblem::content(format!("{}: cannot be read: {error}", shown(&path))))
             }
         }
-    }
-
-    /// The path of a file in the folder, and in no other.
-    fn path(&self, file: &str) -> Result<PathBuf, TensorProblem> {
-        let leaves = || {
-            TensorProblem::content(format!(
-                "it is said to be in `{}`, which is not in the folder of the ONNX file; only files \
-                 there are read",
-                escaped(file)
-            ))
-        };
-        let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
-        if file.is_empty() || file.contains('\0') || !Path::new(file).components().all(inside) {
-            return Err(leaves());
-        }
-        let path = self.folder.join(file);
-        let real = |path: &Path| {
-            std::fs::canonicalize(path).map_err(|error| {
-                let path = shown(path);
-                TensorProblem::content(format!("{path}: cannot be read: {error}"))
-            })
-        };
-        // A link may lead elsewhere.
-        if !real(&path)?.starts_with(real(&self.folder)?) {
-            return Err(leaves());
-        }
-        Ok(path)
     }
 }
 

@@ -12,14 +12,16 @@ mod given;
 mod lookup;
 mod npz;
 mod pickle;
+mod prefix;
 mod pth;
 mod safetensors;
+mod sharded;
 #[cfg(test)]
 mod tests;
 mod zipped;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::files::{FileError, open_regular};
 
@@ -29,6 +31,7 @@ use lookup::{Ambiguous, Lookup};
 
 pub(super) use element::MAX_ELEMENTS;
 pub use error::WeightsError;
+pub use prefix::plain_name;
 pub(super) use safetensors::write;
 
 /// The longest name of a tensor that is read, in bytes.
@@ -50,34 +53,57 @@ pub struct Tensors {
     pub found: BTreeMap<String, Tensor>,
     /// The file's own names of the tensors that were not asked for, in the file's order.
     pub ignored: Vec<String>,
+    /// What stands before the names asked for in the file's names, those without wrappers
+    /// ([`plain_name`]).
+    pub prefix: String,
+    /// The files beside the one that was read which hold its tensors.
+    pub shards: Vec<PathBuf>,
 }
 
 /// Reads the tensors named `wanted`, such as `features.0.weight`, from a weight file; the content
-/// tells the format, not the file's name.
+/// tells the format, not the file's name, but for an index of shards (`.index.json`).
 ///
 /// A name in the file may carry a prefix that ends in a dot, as wrappers (`module.`) and
-/// checkpoints (`state_dict.`) leave them; nested dicts are joined by dots. The elements may be
-/// float16, bfloat16, float32 or float64; a float64 is rounded.
+/// checkpoints (`state_dict.`) leave them; nested dicts are joined by dots. Of names within names
+/// `module` and `_orig_mod` do not count. The elements may be float16, bfloat16, float32 or
+/// float64; a float64 is rounded.
 ///
 /// # Errors
 /// The file cannot be read, is damaged or of another format; two of its tensors fit one wanted
 /// name; those wanted do not all have the same prefix; or a wanted tensor cannot be read, is not of floats, or has a value that is not finite as
 /// `f32`. A wanted tensor that the file does not have is no error here.
 pub fn read(path: &Path, wanted: &[String]) -> Result<Tensors, WeightsError> {
-    let (mut file, _) = open_regular(path)?;
+    read_below(path, None, wanted)
+}
+
+/// As [`read`], of the tensors whose names begin with `prefix` and a dot, where one is given: of one
+/// of several copies of a network in a file.
+///
+/// # Errors
+/// As [`read`]; no name that begins so.
+pub fn read_below(
+    path: &Path,
+    prefix: Option<&str>,
+    wanted: &[String],
+) -> Result<Tensors, WeightsError> {
+    let request = Request { path, prefix, wanted };
     let content = |problem| FileError::content(path, problem);
+    if sharded::is_index(path) {
+        return request.answer(sharded::Sharded::open(path)?);
+    }
+    let (mut file, _) = open_regular(path)?;
     match format::of(&mut file).map_err(FileError::read(path))? {
         Format::Safetensors => {
-            collect(path, safetensors::Safetensors::open(file).map_err(content)?, wanted)
+            request.answer(safetensors::Safetensors::open(file).map_err(content)?)
         }
         Format::Zip => {
             let zip = zipped::Zipped::open(file).map_err(content)?;
             if pth::is_pth(&zip) {
                 // The tensors borrow the pickle's bytes.
                 let (layout, bytes) = pth::unpack(zip).map_err(content)?;
-                collect(path, pth::Pth::parse(layout, &bytes).map_err(content)?, wanted)
+                request.answer(pth::Pth::parse(layout, &bytes).map_err(content)?)
             } else {
-                collect(path, npz::Npz::new(zip).map_err(content)?, wanted)
+                request.answer(npz::Npz::new(zip).map_err(content)?)
             }
         }
         Format::LegacyTorch { kind, advice } => {
@@ -97,7 +123,7 @@ pub fn of_named(
     tensors: Vec<(String, Tensor)>,
     wanted: &[String],
 ) -> Result<Tensors, WeightsError> {
-    collect(path, given::Given(tensors), wanted)
+    Request { path, prefix: None, wanted }.answer(given::Given(tensors))
 }
 
 /// An open weight file of any format. An entry is known by its index in the file's own order.
@@ -115,48 +141,75 @@ trait Source {
 
     /// Reads an entry.
     fn tensor(&mut self, entry: usize) -> Result<Tensor, TensorProblem>;
+
+    /// The files beside the one that was opened which hold its tensors.
+    fn files(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
 }
 
-fn collect(
-    path: &Path,
-    mut source: impl Source,
-    wanted: &[String],
-) -> Result<Tensors, WeightsError> {
-    let entries = 0..source.len();
-    if let Some(long) = entries.clone().find(|&entry| source.name(entry).len() > MAX_NAME) {
-        let length = source.name(long).len();
-        let problem = format!(
-            "damaged: the name of its tensor {long} has {length} bytes; at most {MAX_NAME} are read"
-        );
-        return Err(FileError::content(path, problem).into());
-    }
-    let lookup = Lookup::new(wanted, entries.clone().map(|entry| source.name(entry)));
-    let mut used = BTreeSet::new();
-    let mut found = BTreeMap::new();
-    let mut first: Option<(String, String)> = None;
-    for name in wanted {
-        let entry = lookup.find(name).map_err(|Ambiguous { first, second }| {
-            WeightsError::ambiguous(path, name, source.name(first), source.name(second))
-        })?;
-        if let Some(entry) = entry {
-            let own = source.name(entry);
-            let prefix = own.strip_suffix(name.as_str()).unwrap_or_default();
+/// Tensors that are asked for.
+struct Request<'a> {
+    path: &'a Path,
+    prefix: Option<&'a str>,
+    wanted: &'a [String],
+}
+
+impl Request<'_> {
+    fn answer(&self, mut source: impl Source) -> Result<Tensors, WeightsError> {
+        let Self { path, wanted, .. } = *self;
+        let entries = 0..source.len();
+        if let Some(long) = entries.clone().find(|&entry| source.name(entry).len() > MAX_NAME) {
+            let length = source.name(long).len();
+            let problem = format!(
+                "damaged: the name of its tensor {long} has {length} bytes; at most {MAX_NAME} are \
+                 read"
+            );
+            return Err(FileError::content(path, problem).into());
+        }
+        let names: Vec<String> =
+            entries.clone().map(|entry| self.plain_name(source.name(entry))).collect();
+        if let Some(prefix) = self.prefix
+            && names.iter().all(String::is_empty)
+        {
+            let problem = format!("has no tensor whose name begins with `{prefix}.`");
+            return Err(FileError::content(path, problem).into());
+        }
+        let plain: Vec<String> = wanted.iter().map(|name| plain_name(name)).collect();
+        let lookup = Lookup::new(&plain, names.iter().map(String::as_str));
+        let (mut used, mut found) = (BTreeSet::new(), BTreeMap::new());
+        let mut first: Option<(String, String)> = None;
+        for (name, plain) in wanted.iter().zip(&plain) {
+            let entry = lookup.find(plain).map_err(|Ambiguous { first, second }| {
+                WeightsError::ambiguous(path, name, source.name(first), source.name(second))
+            })?;
+            let Some(entry) = entry else { continue };
+            let own = source.name(entry).to_owned();
+            let prefix = names[entry].strip_suffix(plain.as_str()).unwrap_or_default();
             match &first {
-                None => first = Some((own.to_owned(), prefix.to_owned())),
+                None => first = Some((own.clone(), prefix.to_owned())),
                 Some((first, expected)) if prefix != expected => {
-                    return Err(WeightsError::mixed(path, first, own));
+                    return Err(WeightsError::mixed(path, first, &own));
                 }
                 Some(_) => {}
             }
-            let own = own.to_owned();
             let tensor = source.tensor(entry).map_err(|problem| problem.of(path, &own))?;
             used.insert(entry);
             found.insert(name.clone(), tensor);
         }
+        let ignored = entries
+            .filter(|entry| !used.contains(entry) && source.is_tensor(*entry))
+            .map(|entry| source.name(entry).to_owned())
+            .collect();
+        let prefix = first.map(|(_, prefix)| prefix).unwrap_or_default();
+        Ok(Tensors { found, ignored, prefix, shards: source.files() })
     }
-    let ignored = entries
-        .filter(|entry| !used.contains(entry) && source.is_tensor(*entry))
-        .map(|entry| source.name(entry).to_owned())
-        .collect();
-    Ok(Tensors { found, ignored })
+
+    /// A name without wrappers; an empty one where it does not begin with the prefix asked for.
+    fn plain_name(&self, name: &str) -> String {
+        let Some(prefix) = self.prefix else { return plain_name(name) };
+        let prefix = prefix.trim_end_matches('.');
+        let below = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.'));
+        below.map(plain_name).unwrap_or_default()
+    }
 }

@@ -82,7 +82,14 @@ impl Source for Safetensors {
             return Err(TensorProblem::content("not in the header"));
         };
         let element = element_of(*dtype).ok_or_else(|| {
-            TensorProblem::content(format!("its dtype is {dtype}; expected F16, BF16, F32 or F64"))
+            let advice = match dtype {
+                Dtype::I8 | Dtype::U8 | Dtype::I32 => "; a quantised network is not read",
+                Dtype::F8_E4M3 | Dtype::F8_E5M2 => "; float8 is not read: save it in float32",
+                _ => "",
+            };
+            TensorProblem::content(format!(
+                "its dtype is {dtype}; expected F16, BF16, F32 or F64{advice}"
+            ))
         })?;
         let count = count(shape)?;
         let mut bytes = vec![0; stop - start];

@@ -86,8 +86,8 @@ pub(super) fn layer(
             "{name}.files has {unknown:?}, which no sweep of it writes"
         )));
     }
-    if configured.name != network.layer(id).name {
-        let expected = &network.layer(id).name;
+    if configured.name != network.layer(network.tapped(id)).name {
+        let expected = &network.layer(network.tapped(id)).name;
         return Err(ParseError(format!(
             "{name}.name is {:?}; the network has {expected:?}",
             configured.name

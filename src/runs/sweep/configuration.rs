@@ -39,6 +39,7 @@ impl SweepRun<'_> {
             about: SweepAbout {
                 started_unix: now.as_secs(),
                 weights: settings.input.model.weights_label(),
+                weights_prefix: settings.input.weights_prefix.clone(),
                 images: settings.input.images.label(),
                 ranking_seconds: ranking.seconds,
             },
@@ -54,7 +55,7 @@ impl SweepRun<'_> {
         let planes = self.settings.occlusion.planes().len();
         Ok(LayerConfiguration {
             layer: network.short_name(layer),
-            name: network.layer(layer).name.clone(),
+            name: network.layer(network.tapped(layer)).name.clone(),
             units,
             swept: (sweep.units.len() < units).then(|| sweep.units.to_vec()),
             rf,

@@ -2,6 +2,7 @@
 //! it leaves alone, how it ends.
 
 mod arguments;
+mod checkpoints;
 mod coverage;
 mod descriptions;
 mod determinism;

@@ -109,14 +109,14 @@ fn tensors_beside_the_file_are_read_and_count_for_its_digest() {
 fn a_tensor_beside_the_file_is_in_its_folder_and_whole() {
     for (tensor, message) in [
         (external("w", "0", "24"), "w: cannot be read"),
-        (external("../w", "0", "24"), "which is not in the folder of the ONNX file"),
-        (external("/etc/passwd", "0", "24"), "which is not in the folder"),
-        (external("", "0", "24"), "which is not in the folder"),
+        (external("../w", "0", "24"), "`../w` is not in the folder of the file that names it"),
+        (external("/etc/passwd", "0", "24"), "is not in the folder"),
+        (external("", "0", "24"), "is not in the folder"),
         (external("there", "0", "20"), "take 24 bytes; 20 are told of in `there`"),
         (external("there", "4", "24"), "24 bytes from byte 4 on lie past the end"),
         (external("there", "18446744073709551615", "24"), "lie past the end"),
         (external("there", "-1", "24"), "its offset is `-1`"),
-        (external("link", "0", "24"), "which is not in the folder"),
+        (external("link", "0", "24"), "is not in the folder"),
         (external("folder", "0", "24"), "is a folder"),
     ] {
         let file = with_weights(tensor).file();

@@ -1,0 +1,34 @@
+//! Files that a file names.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::{escaped, shown};
+use crate::error::ParseError;
+
+/// The path of a file that another one names as beside it: in `folder`, and in no other.
+///
+/// # Errors
+/// A name that leads elsewhere, also by a link; a file that is not there.
+pub fn path_beside(folder: &Path, name: &str) -> Result<PathBuf, ParseError> {
+    let leaves = || {
+        ParseError(format!(
+            "`{}` is not in the folder of the file that names it; only files there are read",
+            escaped(name)
+        ))
+    };
+    let inside = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
+    if name.is_empty() || name.contains('\0') || !Path::new(name).components().all(inside) {
+        return Err(leaves());
+    }
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let path = folder.join(name);
+    let real = |path: &Path| {
+        std::fs::canonicalize(path)
+            .map_err(|error| ParseError(format!("{}: cannot be read: {error}", shown(path))))
+    };
+    // A link may lead elsewhere.
+    if !real(&path)?.starts_with(real(folder)?) {
+        return Err(leaves());
+    }
+    Ok(path)
+}
