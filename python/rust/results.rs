@@ -79,8 +79,8 @@ impl Results {
             told.set_item("units", layer.units())?;
             told.set_item("swept", layer.swept())?;
             told.set_item("rf", layer.rf())?;
-            told.set_item("step", geometry.projection.step)?;
-            told.set_item("offset", geometry.projection.offset)?;
+            let step = geometry.projection.step;
+            told.set_item("step", (step.y, step.x))?;
             told.set_item("output", (geometry.output.height, geometry.output.width))?;
             told.set_item("occluder_size", configuration.occluder_size)?;
             told.set_item("occluder_stride", configuration.occluder_stride)?;

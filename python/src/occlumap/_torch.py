@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.fx import Node
 
-from ._aten import MODULES, OPERATIONS, SAME, Call, Layer, Unsupported
+from ._aten import MODULES, OPERATIONS, SAME, Call, Layer, Unsupported, WholeImage, name_of
 from ._errors import UnsupportedLayer
 from ._network import Network
 from ._progress import log
@@ -124,7 +124,10 @@ class Exported:
         for index, image in enumerate(images):
             expected, output = self.run(image, set(nodes.values()))
             for name in chosen:
-                compare(name, index, expected[nodes[name]], [part[index] for part in found[name]])
+                responses = expected[nodes[name]]
+                if self.walk.has_channels_last(nodes[name]):
+                    responses = np.moveaxis(responses, 2, 0)
+                compare(name, index, responses, [part[index] for part in found[name]])
             self.check_output(image, output)
 
     def run(self, image: np.ndarray, kept: set[Node]) -> tuple[dict[Node, np.ndarray], Any]:
@@ -216,6 +219,8 @@ class Walk:
         self._reasons: dict[Node, str] = {}
         self._behind: dict[Node, set[Node]] = {}
         self._parts: dict[tuple[str, Node], str] = {}
+        self._last: dict[Node, bool] = {}
+        self._padding: dict[Node, tuple[int, ...]] = {}
         tensors = tensors_of(program)
         for node in program.graph_module.graph.nodes:
             if node.op == "placeholder":
@@ -239,6 +244,11 @@ class Walk:
         missing = set().union(*(self._behind.get(source, set()) for source in inputs), set())
         try:
             self._translate(node, path, is_blocked=bool(missing))
+        except WholeImage as why:
+            # Of what is not supported already it is a consequence.
+            if not missing:
+                self._reasons[node] = f"{path or 'the module'}: {name_of(node)}: {why}"
+                missing.add(node)
         except Unsupported as why:
             self._reasons[node] = f"{path or 'the module'}: {name_of(node)}: {why}"
             missing.add(node)
@@ -249,29 +259,52 @@ class Walk:
     def _translate(self, node: Node, path: str, *, is_blocked: bool) -> None:
         """Makes a layer of an operation; of one that is blocked, checks only that it could be one."""
         name, module = name_of(node), self._module(path)
-        if name == "batch_norm":
-            self._fold(node, path, is_blocked=is_blocked)
+        if name == "batch_norm" and self._fold(node, path, is_blocked=is_blocked):
             return
         whole = MODULES.get(type(module))
         if whole is not None:
             if not is_blocked:
                 self._part_of(node, path, whole, module)
             return
-        translation = OPERATIONS.get(name)
+        in_place = name.endswith("_") and not name.startswith("_")
+        translation = OPERATIONS.get(name.rstrip("_") if in_place else name)
         if translation is None:
             raise Unsupported("this operation is not supported")
+        sources = node.all_input_nodes
+        given = [source for source in sources if source not in self._constants]
+        last = {self.has_channels_last(source) for source in given}
+        if len(last) > 1:
+            raise Unsupported("it joins values with the channels at different places")
         arguments = arguments_of(node, self._constants)
-        layer = translation(Call(node, arguments, module))
+        padding = self._padding.get(given[0], (0, 0, 0, 0))
+        call = Call(node, arguments, module, last.pop(), padding)
+        layer = translation(call)
+        self._check_shapes(node, given, name)
         if is_blocked:
             return
+        self._last[node] = call.channels_last != (name == "permute")
+        if name in ("pad", "constant_pad_nd"):
+            self._padding[node] = tuple([*arguments["pad"], 0, 0][:4])
         if layer == SAME:
-            self.labels[node] = self.labels[node.all_input_nodes[0]]
+            self.labels[node] = self.labels[given[0]]
             return
         assert isinstance(layer, Layer)
         label = self._put(node, layer, self._name(path, name.rstrip("_"), module))
-        if name.endswith("_"):
+        if in_place:
             # Whoever uses the input later finds it changed.
-            self.labels[node.all_input_nodes[0]] = label
+            self.labels[given[0]] = label
+
+    def has_channels_last(self, node: Node) -> bool:
+        """Whether a value has its channels last."""
+        return self._last.get(node, False)
+
+    def _check_shapes(self, node: Node, given: list[Node], name: str) -> None:
+        """An error for values without rows and columns, but for steps of a channel shuffle."""
+        steps = ("view", "reshape", "_unsafe_view", "transpose", "contiguous", "clone")
+        for value in [node, *given]:
+            of = value.meta.get("val")
+            if isinstance(of, torch.Tensor) and of.dim() != 4 and name not in steps:
+                raise Unsupported("its values have no rows and columns")
 
     def _part_of(self, node: Node, path: str, whole: Any, module: torch.nn.Module) -> None:
         """Takes a node as a part of a module that becomes one layer."""
@@ -302,16 +335,17 @@ class Walk:
             self.responses[label] = node
         return label
 
-    def _fold(self, node: Node, path: str, *, is_blocked: bool) -> None:
-        """Folds batch norm into the convolution before it."""
+    def _fold(self, node: Node, path: str, *, is_blocked: bool) -> bool:
+        """Folds batch norm into the convolution before it, if it directly follows one."""
         arguments = arguments_of(node, self._constants)
         source = arguments["input"]
         if arguments["training"]:
             raise Unsupported("it is in training mode; call model.eval()")
-        if not is_conv(source) or len(source.users) > 1:
-            raise Unsupported("it does not directly follow a convolution")
+        mean = arguments["running_mean"]
+        if not is_conv(source) or len(source.users) > 1 or not isinstance(mean, torch.Tensor):
+            return False
         if is_blocked:
-            return
+            return True
         label = self.labels[source]
         layer = self._by_name[label]
         double = torch.float64
@@ -328,6 +362,7 @@ class Walk:
         layer.fields["bias"] = True
         self.labels[node], self.responses[label] = label, node
         self.aliases[path] = label
+        return True
 
     def _module(self, path: str) -> torch.nn.Module:
         try:
@@ -442,6 +477,8 @@ def evaluate(node: Node, constants: dict[Node, Any]) -> Any:
 
 def arguments_of(node: Node, constants: dict[Node, Any]) -> dict[str, Any]:
     """The arguments of an operation by the names of its schema."""
+    if name_of(node) == "getitem":
+        return {"self": node.args[0], "index": node.args[1]}
     schema = getattr(node.target, "_schema", None)
     if schema is None:
         raise Unsupported("this operation is not supported")
@@ -472,11 +509,6 @@ def prefixes(path: str) -> list[str]:
     """A path and those of the modules around it."""
     parts = re.sub(r"@\d+", "", path).split(".")
     return [".".join(parts[: end + 1]) for end in range(len(parts))]
-
-
-def name_of(node: Node) -> str:
-    """The name of an operation, without its overload."""
-    return str(node.target).removeprefix("aten.").split(".")[0]
 
 
 def is_conv(node: Node) -> bool:
