@@ -4,6 +4,7 @@ use ndarray::{Array2, Array4, ArrayView2, Axis};
 use numpy::{IntoPyArray, PyArray4, PyReadonlyArray2, PyReadonlyArray3};
 use occlumap::geometry::{ImageSize, LayerGeometry, Occluder, PixelBox, Placement};
 use occlumap::noise::Noise;
+use occlumap::runs::ChosenLayers;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -39,8 +40,8 @@ pub fn receptive_field<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let image = ImageSize::new(image_size.0, image_size.1);
     let found = || -> Result<(LayerGeometry, (usize, usize), Placement), Failure> {
-        let graph = network.graph();
-        let id = graph.convolution(layer)?;
+        let chosen = ChosenLayers::of(network.graph().clone(), &[layer.to_owned()])?;
+        let (graph, id) = (&chosen.network, chosen.layers[0]);
         let geometry = LayerGeometry::new(graph, id, image, grid.rule()?, grid.every)?;
         let output = geometry.output;
         let (y, x) = position.unwrap_or((output.height / 2, output.width / 2));

@@ -75,7 +75,8 @@ impl Results {
             let (configuration, geometry) = (layer.configuration(), layer.geometry());
             let told = PyDict::new(py);
             told.set_item("short_name", layer.name())?;
-            told.set_item("name", &configuration.name)?;
+            let network = self.0.network();
+            told.set_item("name", &network.layer(network.tapped(layer.id())).name)?;
             told.set_item("units", layer.units())?;
             told.set_item("swept", layer.swept())?;
             told.set_item("rf", layer.rf())?;

@@ -39,7 +39,7 @@ impl ImageInput {
             preprocessing: preprocessing(self.preprocess.as_deref(), self.mean_std)?,
             size: self.image_size.map(|(height, width)| ImageSize::new(height, width)),
             skip_unreadable: self.skip_unreadable,
-            names: None,
+            ..ImageOptions::default()
         };
         Ok((source, cause, options))
     }

@@ -109,6 +109,21 @@ def test_responses_are_torchs(small: nn.Module, images: np.ndarray) -> None:
         np.testing.assert_array_equal(largest_at, flat.argmax(axis=2))
 
 
+def test_units_of_any_layer_and_of_modules(small: nn.Module, images: np.ndarray) -> None:
+    maps = occlumap.map_units(small, images, layers=[small.block, "pool"], units=range(2), **COMMON)
+    names = list(maps)
+    assert names == ["pool", "block.relu_1"]
+    assert maps["pool"].rf == occlumap.receptive_field(small, "pool", image_size=(41, 37)).size
+    found = occlumap.map_unit(small, images, "block", 1, (3, 3), index=4)
+    presented = occlumap.occlude(images[4], found.occluders, "philox:0", 4)
+    kept = []
+    small.block.register_forward_hook(lambda *call: kept.append(call[2][:, 1, 3, 3].clone()))
+    with torch.no_grad():
+        small(torch.from_numpy(images[4:5]))
+        small(torch.from_numpy(presented))
+    np.testing.assert_allclose(found.differences[0], (kept[1] - kept[0]).numpy(), atol=2e-5)
+
+
 def test_a_map_is_what_torch_computes_for_each_occluder(small: nn.Module, images: np.ndarray) -> None:
     layer, unit, position = small.block.conv2, 5, (4, 4)
     found = occlumap.map_unit(small, images, layer, unit, position, index=2, noise="philox:3")
@@ -328,7 +343,7 @@ def test_a_difference_to_torch_is_an_error(
 
     def wrong(call: _aten.Call) -> _aten.Layer:
         layer = _aten.max_pool2d(call)
-        layer.fields["padding"] += 1
+        layer.fields["padding"] = [1, 1]
         return layer
 
     monkeypatch.setitem(_aten.OPERATIONS, "max_pool2d", wrong)

@@ -78,7 +78,10 @@ impl ModelSource {
     }
 
     /// Gives `network`, which is its own, the weights.
-    pub(super) fn load(&self, network: Network) -> Result<Arc<Model>, ModelError> {
+    ///
+    /// # Errors
+    /// Weights that cannot be read, or do not go with the network.
+    pub fn load(&self, network: Network) -> Result<Arc<Model>, ModelError> {
         match self {
             Self::Files { weights, .. } => Model::load(network, weights).map(Arc::new),
             Self::Given(model) if network.taps().is_empty() => Ok(Arc::clone(model)),

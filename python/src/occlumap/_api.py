@@ -65,15 +65,15 @@ def map_units(
     model : torch.nn.Module, Network, str or path
         A module in evaluation mode (:meth:`Network.from_torch` tells what becomes of it; its responses
         are compared with torch's on the first images), a :class:`Network`, the name of a preset, or
-        the path of a model description.
+        the path of an ONNX file or of a model description.
     images : array, tensor, list, path, dataset or loader
         An array or a tensor ``[n, channels, height, width]``; a list of paths, of pictures of PIL or of
         arrays; a folder, a list file or an ``.npy`` file, as of the command line's ``--images``; a
         ``Dataset`` or a ``DataLoader`` of torch that does not shuffle. An item may have a label behind
         its image. Images are read as they are needed, in several passes, and never all held.
     layers : str, torch.nn.Module or list of them, optional
-        Convolutions, by the path of their module (``layer2.0.conv1``) or by number (``conv7``); by
-        default all.
+        Layers by the path of their module (``layer2.0.conv1``), modules for their output
+        (``layer2.0``), convolutions by number (``conv7``); by default all convolutions.
     units : int, iterable of int or dict, optional
         Units of each layer, or of each layer by its name; by default all.
     top : int
@@ -249,9 +249,7 @@ def rank(
     _occlumap.rank(
         given, output(options, folder.path), top, compute({}, device), work(threads, progress)
     )
-    short = {layer.name: layer.short_name for layer in network.layers}
-    asked = {name for name in names}
-    chosen = {name: number for name, number in short.items() if not asked or {name, number} & asked}
+    chosen = {layer.name: layer.short_name for layer in network.named_layers(names or None)}
     return Ranking(folder, chosen)
 
 
@@ -341,7 +339,7 @@ def map_unit(
     image : array, picture or path, or images
         One image ``[channels, height, width]``, or images as of :func:`map_units`.
     layer : str or torch.nn.Module
-        The convolution.
+        The layer.
     unit : int
         The unit: a channel of the layer, from 0.
     position : (int, int)
@@ -627,16 +625,12 @@ def _parts(network: Network, names: list[str], units: Units) -> list[tuple[list[
     if not isinstance(units, Mapping):
         return [(names, units_text(units))]
     parts: dict[str | None, list[str]] = {}
-    asked = names or [layer.name for layer in network.layers]
-    given = {network.layer_name(layer): units_text(chosen) for layer, chosen in units.items()}
-    short = {layer.name: layer.short_name for layer in network.layers}
-    for name in asked:
-        found = given.pop(name, given.pop(short.get(name, name), None))
-        if found is None:
-            if names:
-                raise ValueError(f"units has no units of {name}")
-            continue
-        parts.setdefault(found, []).append(name)
+    given = {network.named_layers(layer)[0].name: units_text(chosen) for layer, chosen in units.items()}
+    for layer in network.named_layers(names or None):
+        if layer.name in given:
+            parts.setdefault(given.pop(layer.name), []).append(layer.name)
+        elif names:
+            raise ValueError(f"units has no units of {layer.name}")
     if given:
         raise ValueError(f"units has {', '.join(given)}, which is none of the layers")
     return [(layers, chosen) for chosen, layers in parts.items()]

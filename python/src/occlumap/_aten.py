@@ -37,7 +37,7 @@ class Call:
         The innermost module that it belongs to.
     channels_last : bool
         Whether its input is ``[n, height, width, channels]``.
-    padding : list of int
+    padding : tuple of int
         Zeros around the input, by an operation before: left, right, top, bottom.
     """
 
@@ -45,7 +45,7 @@ class Call:
     arguments: dict[str, Any]
     module: torch.nn.Module
     channels_last: bool = False
-    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    padding: tuple[int, ...] = (0, 0, 0, 0)
 
     def __getitem__(self, name: str) -> Any:
         return self.arguments[name]

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _occlumap
 from ._images import Images
-from ._network import Model, Network, is_module
+from ._network import Model, Network, is_module, network_of
 from ._progress import work
 from ._settings import Preprocess, Size, check_grid_options, grid, image_input, size_of
 
@@ -72,7 +72,7 @@ def receptive_field(
     model : Network, torch.nn.Module or str
         The network, or the name of a preset: weights are not needed.
     layer : str or torch.nn.Module
-        The convolution.
+        The layer.
     position : (int, int), optional
         Row and column on its output; by default the middle.
     image_size : int or (int, int)
@@ -89,12 +89,10 @@ def receptive_field(
     """
     check_grid_options("receptive_field", options)
     size = size_of(image_size) or (224, 224)
-    if isinstance(model, Network):
-        network = model
-    elif is_module(model):
-        network = Network.from_torch(model, size, check=False)
+    if isinstance(model, (Network, bytes)) or is_module(model):
+        network = network_of(model, None, size)
     else:
-        network = Network(model, "")
+        network = Network(model, model if str(model).lower().endswith(".onnx") else "")
     name = network.layer_name(layer)
     found = _occlumap.receptive_field(network._inner, name, position, size, grid(options))
     return ReceptiveField(layer=name, **found)

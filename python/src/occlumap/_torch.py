@@ -51,10 +51,8 @@ def import_for(module: torch.nn.Module, images: np.ndarray, layers: Any) -> tupl
     network = exported.network(Network, None)
     if layers is not None:
         exported.check_layers(network, layers)
-    names = network.layer_names(layers)
-    known = {layer.short_name: layer.name for layer in network.layers}
-    exported.check(network, images, [known.get(name, name) for name in names] or None)
-    return network, names
+    exported.check(network, images, layers)
+    return network, network.layer_names(layers)
 
 
 class Exported:
@@ -95,19 +93,15 @@ class Exported:
         """An error for layers that are asked for and depend on what is not supported."""
         if isinstance(layers, str) or not hasattr(layers, "__iter__"):
             layers = [layers]
-        known = {name for layer in network.layers for name in (layer.name, layer.short_name)}
         paths = {id(part): path for path, part in self.module.named_modules()}
-        blocked = []
-        for layer in layers:
-            path = layer if isinstance(layer, str) else paths.get(id(layer), "")
-            if network._aliases.get(path, path) not in known and path in self.walk.blocked:
-                blocked.append(path)
+        named = [layer if isinstance(layer, str) else paths.get(id(layer), "") for layer in layers]
+        blocked = [path for path in named if path in self.walk.blocked and path not in self.walk.nodes]
         if blocked:
             mappable = [layer.name for layer in network.layers]
             message = message_of(network.name, self.walk.unsupported, mappable, blocked)
             raise UnsupportedLayer(message, self.walk.unsupported, mappable)
 
-    def check(self, network: Network, images: np.ndarray, layers: list[str] | None = None) -> None:
+    def check(self, network: Network, images: np.ndarray, layers: Any = None) -> None:
         """Compares the responses of some layers to some images with torch's.
 
         Raises
@@ -115,15 +109,11 @@ class Exported:
         ValueError
             A response that differs by more than rounding.
         """
-        order = [layer.name for layer in network.layers]
-        chosen = [name for name in order if layers is None or name in layers]
-        if not chosen:
-            return
-        nodes = {name: self.walk.responses[name] for name in chosen}
-        found = network.extremes(images, chosen)
+        found = network.extremes(images, layers)
+        nodes = {name: self.walk.nodes[name] for name in found}
         for index, image in enumerate(images):
             expected, output = self.run(image, set(nodes.values()))
-            for name in chosen:
+            for name in found:
                 responses = expected[nodes[name]]
                 if self.walk.has_channels_last(nodes[name]):
                     responses = np.moveaxis(responses, 2, 0)
@@ -197,8 +187,8 @@ class Walk:
         In the order of computation, with the names of their inputs.
     labels : dict
         Of each node that can be computed the name of its layer, or ``image``.
-    responses : dict
-        Of each convolution the node that has its responses: after batch norm that is folded.
+    nodes : dict
+        Of each layer the node that has its responses: of a convolution after batch norm that is folded.
     aliases : dict
         Of batch norm that is folded the path, and the name of its convolution.
     unsupported : list of str
@@ -211,7 +201,7 @@ class Walk:
         self.module = module
         self.layers: list[tuple[str, Layer, list[str]]] = []
         self.labels: dict[Node, str] = {}
-        self.responses: dict[str, Node] = {}
+        self.nodes: dict[str, Node] = {}
         self.aliases: dict[str, str] = {}
         self.blocked: set[str] = set()
         self._by_name: dict[str, Layer] = {}
@@ -331,8 +321,7 @@ class Walk:
         # Now: an operation in place may change what an input stands for.
         self.layers.append((label, layer, [self.labels[source] for source in layer.inputs]))
         self.labels[node] = label
-        if layer.op == "conv":
-            self.responses[label] = node
+        self.nodes[label] = node
         return label
 
     def _fold(self, node: Node, path: str, *, is_blocked: bool) -> bool:
@@ -360,7 +349,7 @@ class Walk:
         weight = layer.tensors["weight"].to(double) * scale[:, None, None, None]
         layer.tensors = {"weight": weight.float(), "bias": bias.float()}
         layer.fields["bias"] = True
-        self.labels[node], self.responses[label] = label, node
+        self.labels[node], self.nodes[label] = label, node
         self.aliases[path] = label
         return True
 
