@@ -130,10 +130,22 @@ def map_units(
     """
     check_sweep_options("map_units", options)
     folder = Folder(out)
-    source = _run(
-        folder, model, weights, images, preprocess, image_size, layers, units,
-        {**options, "shard": None}, top, seed, device, threads, progress,
-    )  # fmt: skip
+    request = _Request(
+        model=model,
+        weights=weights,
+        images=images,
+        preprocess=preprocess,
+        image_size=image_size,
+        layers=layers,
+        units=units,
+        top=top,
+        seed=seed,
+        device=device,
+        threads=threads,
+        progress=progress,
+        options={**options, "shard": None},
+    )
+    source = _run(folder, request)
     return Maps(folder, images=source)
 
 
@@ -167,35 +179,60 @@ progress, **options
         As of :func:`map_units`, the same in all processes.
     """
     check_sweep_options("map_shard", options)
-    _run(
-        Folder(out), model, weights, images, preprocess, image_size, layers, units,
-        {**options, "shard": shard}, top, seed, device, threads, progress,
-    )  # fmt: skip
+    request = _Request(
+        model=model,
+        weights=weights,
+        images=images,
+        preprocess=preprocess,
+        image_size=image_size,
+        layers=layers,
+        units=units,
+        top=top,
+        seed=seed,
+        device=device,
+        threads=threads,
+        progress=progress,
+        options={**options, "shard": shard},
+    )
+    _run(Folder(out), request)
 
 
-def _run(
-    folder: Folder,
-    model: Model,
-    weights: Any,
-    images: Images,
-    preprocess: Preprocess,
-    image_size: Size,
-    layers: Any,
-    units: Units,
-    options: Mapping[str, Any],
-    top: int,
-    seed: int,
-    device: str,
-    threads: int | None,
-    progress: Progress,
-) -> Any:
+@dataclass(frozen=True)
+class _Request:
+    """The arguments of a sweep."""
+
+    model: Model
+    weights: Any
+    images: Images
+    preprocess: Preprocess
+    image_size: Size
+    layers: Any
+    units: Units
+    top: int
+    seed: int
+    device: str
+    threads: int | None
+    progress: Progress
+    options: Mapping[str, Any]
+
+
+def _run(folder: Folder, request: _Request) -> Any:
     """Ranks and sweeps; returns what the images are read from."""
-    network, names, told = _prepared(model, weights, images, preprocess, image_size, layers, options)
-    parts = _parts(network, names, units)
+    options, threads, progress = request.options, request.threads, request.progress
+    network, names, told = _prepared(
+        request.model,
+        request.weights,
+        request.images,
+        request.preprocess,
+        request.image_size,
+        request.layers,
+        options,
+    )
+    parts = _parts(network, names, request.units)
     settings = {
         "output": output(options, folder.path),
-        "occlusion": occlusion(options, seed),
-        "compute": compute(options, device),
+        "occlusion": occlusion(options, request.seed),
+        "compute": compute(options, request.device),
     }
 
     def part(layers: list[str], units: str | None, output: Mapping[str, Any]) -> dict[str, Any]:
@@ -207,10 +244,10 @@ def _run(
         # The ranking of all layers is made at once, in one pass over the images.
         together = [layer for layers, _ in parts for layer in layers]
         ranked = part(together, None, {**where, "shard": None})
-        _occlumap.run(ranked, top, True, work(threads, progress))
+        _occlumap.run(ranked, request.top, True, work(threads, progress))
         where = {**where, "force": False}
     for chosen, chosen_units in parts:
-        _occlumap.run(part(chosen, chosen_units, where), top, False, work(threads, progress))
+        _occlumap.run(part(chosen, chosen_units, where), request.top, False, work(threads, progress))
     return told["images"]
 
 
