@@ -4,6 +4,7 @@ use ndarray::{Array2, Array4, ArrayView2, Axis};
 use numpy::{IntoPyArray, PyArray4, PyReadonlyArray2, PyReadonlyArray3};
 use occlumap::geometry::{ImageSize, LayerGeometry, Occluder, PixelBox, Placement};
 use occlumap::noise::Noise;
+use occlumap::runs::ChosenLayers;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -39,8 +40,8 @@ pub fn receptive_field<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let image = ImageSize::new(image_size.0, image_size.1);
     let found = || -> Result<(LayerGeometry, (usize, usize), Placement), Failure> {
-        let graph = network.graph();
-        let id = graph.convolution(layer)?;
+        let chosen = ChosenLayers::of(network.graph().clone(), &[layer.to_owned()])?;
+        let (graph, id) = (&chosen.network, chosen.layers[0]);
         let geometry = LayerGeometry::new(graph, id, image, grid.rule()?, grid.every)?;
         let output = geometry.output;
         let (y, x) = position.unwrap_or((output.height / 2, output.width / 2));
@@ -57,8 +58,8 @@ pub fn receptive_field<'py>(
     let (geometry, position, place) = found()?;
     let told = placement(py, &place)?;
     told.set_item("position", position)?;
-    told.set_item("step", geometry.projection.step)?;
-    told.set_item("offset", geometry.projection.offset)?;
+    let step = geometry.projection.step;
+    told.set_item("step", (step.y, step.x))?;
     told.set_item("output", (geometry.output.height, geometry.output.width))?;
     Ok(told)
 }
@@ -100,20 +101,24 @@ pub fn zeros(shape: [usize; 4]) -> Result<Array4<f32>, Failure> {
     Ok(Array4::zeros(shape))
 }
 
-/// The noise of occluders, `float32 [occluders, 3, size, size]`.
+/// The noise of occluders, `float32 [occluders, channels, size, size]`.
 #[pyfunction]
 pub fn noise<'py>(
     py: Python<'py>,
     noise: &str,
     image: u32,
     occluders: PyReadonlyArray2<'py, i64>,
+    channels: usize,
 ) -> PyResult<Bound<'py, PyArray4<f32>>> {
     let noise: Noise = parse_noise(noise)?;
     let occluders = self::occluders(occluders.as_array())?;
+    if channels == 0 {
+        return Err(Failure::usage("channels is 0; expected at least 1").into());
+    }
     let size = occluders.first().map_or(0, |occluder| occluder.size);
-    let mut values = zeros([occluders.len(), 3, size, size])?;
+    let mut values = zeros([occluders.len(), channels, size, size])?;
     py.detach(|| {
-        let patches = noise.patches(image, 3, &occluders);
+        let patches = noise.patches(image, channels, &occluders);
         let mut drawn = Vec::new();
         for (which, mut patch) in values.outer_iter_mut().enumerate() {
             patches.draw(which, &mut drawn);
@@ -123,7 +128,7 @@ pub fn noise<'py>(
     Ok(values.into_pyarray(py))
 }
 
-/// An image `float32 [3, height, width]` as it is presented, `float32 [occluders, 3, height, width]`.
+/// An image `float32 [channels, height, width]` as it is presented, once with each occluder.
 #[pyfunction]
 pub fn occlude<'py>(
     py: Python<'py>,
@@ -139,12 +144,8 @@ pub fn occlude<'py>(
     let is_outside = |occluder: &&Occluder| {
         occluder.top + occluder.size > height || occluder.left + occluder.size > width
     };
-    if channels != 3 {
-        let shape = [channels, height, width];
-        return Err(Failure::usage(format!(
-            "an image of shape {shape:?}; expected [3, height, width]"
-        ))
-        .into());
+    if channels == 0 {
+        return Err(Failure::usage("an image without channels").into());
     }
     if let Some(Occluder { top, left, size, .. }) = occluders.iter().find(is_outside) {
         return Err(Failure::usage(format!(
@@ -153,12 +154,12 @@ pub fn occlude<'py>(
         ))
         .into());
     }
-    let mut presented = zeros([occluders.len(), 3, height, width])?;
+    let mut presented = zeros([occluders.len(), channels, height, width])?;
     for mut image in presented.axis_iter_mut(Axis(0)) {
         image.assign(&pixels);
     }
     py.detach(|| {
-        let patches = noise.patches(image, 3, &occluders);
+        let patches = noise.patches(image, channels, &occluders);
         for (which, mut image) in presented.axis_iter_mut(Axis(0)).enumerate() {
             if let Some(values) = image.as_slice_mut() {
                 patches.occlude(which, values, width);

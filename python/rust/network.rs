@@ -81,12 +81,14 @@ impl Network {
 
     /// Of each convolution its name, its short name, its units and the side length of its RF.
     fn layers(&self) -> Vec<(String, String, usize, usize)> {
-        let layer = |id: LayerId| {
-            let name = self.graph.layer(id).name.clone();
-            let size = self.graph.projection(id).size;
-            (name, self.graph.short_name(id), self.graph.channels(id), size)
-        };
-        self.graph.convolutions().map(|(id, _)| layer(id)).collect()
+        self.graph.convolutions().map(|(id, _)| told(&self.graph, id)).collect()
+    }
+
+    /// Of each layer that is named, or of each convolution, its name, its short name, its units and
+    /// the side length of its RF; in the order in which they are mapped.
+    fn named_layers(&self, layers: Vec<String>) -> PyResult<Vec<(String, String, usize, usize)>> {
+        let chosen = ChosenLayers::of(self.graph.clone(), &layers).map_err(Failure::from)?;
+        Ok(chosen.layers.iter().map(|&id| told(&chosen.network, id)).collect())
     }
 
     /// Writes the network and its weights as files that the command line reads.
@@ -103,7 +105,8 @@ impl Network {
         .map_err(Into::into)
     }
 
-    /// The extremes of all units of some layers, for images `float32 [n, 3, height, width]`.
+    /// The extremes of all units of some layers, for images `float32 [n, 3, height, width]`, in the
+    /// order of `named_layers`.
     fn extremes<'py>(
         &self,
         py: Python<'py>,
@@ -115,10 +118,7 @@ impl Network {
         let found = work.run(py, |context| {
             let (_, _, height, width) = images.dim();
             let ChosenLayers { network, layers } = ChosenLayers::of(self.graph.clone(), &layers)?;
-            let model = match &self.source {
-                ModelSource::Given(model) => Arc::clone(model),
-                ModelSource::Files { weights, .. } => Arc::new(Model::load(network, weights)?),
-            };
+            let model = self.source.load(network, None)?;
             let views: Vec<_> = images.axis_iter(Axis(0)).collect();
             let token = context.observer.cancel_token();
             let progress = occlumap::progress::Progress::new(token);
@@ -131,6 +131,12 @@ impl Network {
         let layers = found.first().map_or(0, Vec::len);
         Ok((0..layers).map(|layer| arrays(py, &found, layer)).collect())
     }
+}
+
+/// A layer's name, short name, units and RF.
+fn told(graph: &Graph, id: LayerId) -> (String, String, usize, usize) {
+    let name = graph.layer(graph.tapped(id)).name.clone();
+    (name, graph.short_name(id), graph.channels(id), graph.projection(id).size)
 }
 
 fn arrays<'py>(py: Python<'py>, found: &[Vec<Vec<Extremes>>], layer: usize) -> LayerExtremes<'py> {

@@ -75,12 +75,13 @@ impl Results {
             let (configuration, geometry) = (layer.configuration(), layer.geometry());
             let told = PyDict::new(py);
             told.set_item("short_name", layer.name())?;
-            told.set_item("name", &configuration.name)?;
+            let network = self.0.network();
+            told.set_item("name", &network.layer(network.tapped(layer.id())).name)?;
             told.set_item("units", layer.units())?;
             told.set_item("swept", layer.swept())?;
             told.set_item("rf", layer.rf())?;
-            told.set_item("step", geometry.projection.step)?;
-            told.set_item("offset", geometry.projection.offset)?;
+            let step = geometry.projection.step;
+            told.set_item("step", (step.y, step.x))?;
             told.set_item("output", (geometry.output.height, geometry.output.width))?;
             told.set_item("occluder_size", configuration.occluder_size)?;
             told.set_item("occluder_stride", configuration.occluder_stride)?;

@@ -142,6 +142,21 @@ def test_what_is_presented_can_be_had(case: Case) -> None:
     assert (alexnet.size, len(alexnet.occluders)) == (99, 529)
 
 
+def test_a_network_of_onnx_comes_from_a_file_or_from_bytes(tmp_path: Path) -> None:
+    path = Path(__file__).parent.parent.parent / "tests/data/onnx/tiny_resnet.onnx"
+    network = occlumap.Network(path)
+    images = np.random.default_rng(0).normal(size=(4, 3, 32, 32)).astype(np.float32)
+    layer = network.layers[1].name
+    options = {**COMMON, "layers": layer, "units": [0, 1]}
+    maps = occlumap.map_units(path, images, **options)
+    np.testing.assert_array_equal(
+        occlumap.map_units(path.read_bytes(), images, **options)[layer].max, maps[layer].max
+    )
+    assert occlumap.receptive_field(path, layer, image_size=32).size == network.layers[1].rf
+    with pytest.raises(ValueError, match="holds its weights"):
+        occlumap.map_units(path.read_bytes(), images, weights={}, **options)
+
+
 def test_a_plan_counts_what_a_run_presents(case: Case) -> None:
     plan = occlumap.plan(case.network, case.images, top=2, device="cpu", threads=2)
     assert [layer.layer for layer in plan.layers] == ["conv1", "conv2"]

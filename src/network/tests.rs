@@ -328,3 +328,34 @@ fn given_weights_have_the_digest_of_the_file_that_they_are_saved_in() {
     let error = Model::of_tensors(network(), tensors()[1..].to_vec()).unwrap_err().to_string();
     assert!(error.starts_with("the weights: tensor `a.b.weight`"), "{error}");
 }
+
+#[test]
+fn the_numbers_of_every_layer_are_read_again_from_the_file_that_they_are_saved_in() {
+    let network = |affine| {
+        described(&format!(
+            r#"{{"name": "t", "layers": [{CONV}, {{"op": "batch_norm", "eps": 0.003, "affine": {affine}}},
+                {{"op": "prelu"}}, {{"op": "channel_norm"}}]}}"#
+        ))
+        .unwrap()
+    };
+    let filters = |network: &Network| -> Vec<Filters> {
+        let values = |count: usize| (0..count).map(|n| 0.1 + (n as f32).sin()).collect();
+        let filters = |(_, [weight, bias]): (_, [usize; 2])| Filters {
+            weight: values(weight),
+            bias: values(bias),
+        };
+        network.parameters().map(filters).collect()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weights.safetensors");
+    let given = Model::new(network(true), filters(&network(true))).unwrap();
+    given.save_weights(&path).unwrap();
+    let read = Model::load(network(true), &path).unwrap();
+    assert_eq!(read.digest(), given.digest());
+    for id in (0..4).map(LayerId) {
+        assert_eq!(read.filters(id), given.filters(id));
+    }
+    let plain = Model::new(network(false), filters(&network(false))).unwrap();
+    let error = plain.save_weights(&path).unwrap_err().to_string();
+    assert!(error.contains("`affine` false"), "{error}");
+}

@@ -83,11 +83,10 @@ impl ModelSource {
 
     /// Gives `network`, which is its own, the weights; of a file those below `prefix`, where one is
     /// given.
-    pub(super) fn load(
-        &self,
-        network: Network,
-        prefix: Option<&str>,
-    ) -> Result<Arc<Model>, ModelError> {
+    ///
+    /// # Errors
+    /// Weights that cannot be read, or do not go with the network.
+    pub fn load(&self, network: Network, prefix: Option<&str>) -> Result<Arc<Model>, ModelError> {
         match self {
             Self::Files { weights, .. } => {
                 Model::load_below(network, weights, prefix).map(Arc::new)

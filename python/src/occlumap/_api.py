@@ -65,15 +65,15 @@ def map_units(
     model : torch.nn.Module, Network, str or path
         A module in evaluation mode (:meth:`Network.from_torch` tells what becomes of it; its responses
         are compared with torch's on the first images), a :class:`Network`, the name of a preset, or
-        the path of a model description.
+        the path of an ONNX file or of a model description.
     images : array, tensor, list, path, dataset or loader
         An array or a tensor ``[n, channels, height, width]``; a list of paths, of pictures of PIL or of
         arrays; a folder, a list file or an ``.npy`` file, as of the command line's ``--images``; a
         ``Dataset`` or a ``DataLoader`` of torch that does not shuffle. An item may have a label behind
         its image. Images are read as they are needed, in several passes, and never all held.
     layers : str, torch.nn.Module or list of them, optional
-        Convolutions, by the path of their module (``layer2.0.conv1``) or by number (``conv7``); by
-        default all.
+        Layers by the path of their module (``layer2.0.conv1``), modules for their output
+        (``layer2.0``), convolutions by number (``conv7``); by default all convolutions.
     units : int, iterable of int or dict, optional
         Units of each layer, or of each layer by its name; by default all.
     top : int
@@ -130,10 +130,22 @@ def map_units(
     """
     check_sweep_options("map_units", options)
     folder = Folder(out)
-    source = _run(
-        folder, model, weights, images, preprocess, image_size, layers, units,
-        {**options, "shard": None}, top, seed, device, threads, progress,
-    )  # fmt: skip
+    request = _Request(
+        model=model,
+        weights=weights,
+        images=images,
+        preprocess=preprocess,
+        image_size=image_size,
+        layers=layers,
+        units=units,
+        top=top,
+        seed=seed,
+        device=device,
+        threads=threads,
+        progress=progress,
+        options={**options, "shard": None},
+    )
+    source = _run(folder, request)
     return Maps(folder, images=source)
 
 
@@ -167,35 +179,60 @@ progress, **options
         As of :func:`map_units`, the same in all processes.
     """
     check_sweep_options("map_shard", options)
-    _run(
-        Folder(out), model, weights, images, preprocess, image_size, layers, units,
-        {**options, "shard": shard}, top, seed, device, threads, progress,
-    )  # fmt: skip
+    request = _Request(
+        model=model,
+        weights=weights,
+        images=images,
+        preprocess=preprocess,
+        image_size=image_size,
+        layers=layers,
+        units=units,
+        top=top,
+        seed=seed,
+        device=device,
+        threads=threads,
+        progress=progress,
+        options={**options, "shard": shard},
+    )
+    _run(Folder(out), request)
 
 
-def _run(
-    folder: Folder,
-    model: Model,
-    weights: Any,
-    images: Images,
-    preprocess: Preprocess,
-    image_size: Size,
-    layers: Any,
-    units: Units,
-    options: Mapping[str, Any],
-    top: int,
-    seed: int,
-    device: str,
-    threads: int | None,
-    progress: Progress,
-) -> Any:
+@dataclass(frozen=True)
+class _Request:
+    """The arguments of a sweep."""
+
+    model: Model
+    weights: Any
+    images: Images
+    preprocess: Preprocess
+    image_size: Size
+    layers: Any
+    units: Units
+    top: int
+    seed: int
+    device: str
+    threads: int | None
+    progress: Progress
+    options: Mapping[str, Any]
+
+
+def _run(folder: Folder, request: _Request) -> Any:
     """Ranks and sweeps; returns what the images are read from."""
-    network, names, told = _prepared(model, weights, images, preprocess, image_size, layers, options)
-    parts = _parts(network, names, units)
+    options, threads, progress = request.options, request.threads, request.progress
+    network, names, told = _prepared(
+        request.model,
+        request.weights,
+        request.images,
+        request.preprocess,
+        request.image_size,
+        request.layers,
+        options,
+    )
+    parts = _parts(network, names, request.units)
     settings = {
         "output": output(options, folder.path),
-        "occlusion": occlusion(options, seed),
-        "compute": compute(options, device),
+        "occlusion": occlusion(options, request.seed),
+        "compute": compute(options, request.device),
     }
 
     def part(layers: list[str], units: str | None, output: Mapping[str, Any]) -> dict[str, Any]:
@@ -207,10 +244,10 @@ def _run(
         # The ranking of all layers is made at once, in one pass over the images.
         together = [layer for layers, _ in parts for layer in layers]
         ranked = part(together, None, {**where, "shard": None})
-        _occlumap.run(ranked, top, True, work(threads, progress))
+        _occlumap.run(ranked, request.top, True, work(threads, progress))
         where = {**where, "force": False}
     for chosen, chosen_units in parts:
-        _occlumap.run(part(chosen, chosen_units, where), top, False, work(threads, progress))
+        _occlumap.run(part(chosen, chosen_units, where), request.top, False, work(threads, progress))
     return told["images"]
 
 
@@ -249,9 +286,7 @@ def rank(
     _occlumap.rank(
         given, output(options, folder.path), top, compute({}, device), work(threads, progress)
     )
-    short = {layer.name: layer.short_name for layer in network.layers}
-    asked = {name for name in names}
-    chosen = {name: number for name, number in short.items() if not asked or {name, number} & asked}
+    chosen = {layer.name: layer.short_name for layer in network.named_layers(names or None)}
     return Ranking(folder, chosen)
 
 
@@ -341,7 +376,7 @@ def map_unit(
     image : array, picture or path, or images
         One image ``[channels, height, width]``, or images as of :func:`map_units`.
     layer : str or torch.nn.Module
-        The convolution.
+        The layer.
     unit : int
         The unit: a channel of the layer, from 0.
     position : (int, int)
@@ -627,16 +662,12 @@ def _parts(network: Network, names: list[str], units: Units) -> list[tuple[list[
     if not isinstance(units, Mapping):
         return [(names, units_text(units))]
     parts: dict[str | None, list[str]] = {}
-    asked = names or [layer.name for layer in network.layers]
-    given = {network.layer_name(layer): units_text(chosen) for layer, chosen in units.items()}
-    short = {layer.name: layer.short_name for layer in network.layers}
-    for name in asked:
-        found = given.pop(name, given.pop(short.get(name, name), None))
-        if found is None:
-            if names:
-                raise ValueError(f"units has no units of {name}")
-            continue
-        parts.setdefault(found, []).append(name)
+    given = {network.named_layers(layer)[0].name: units_text(chosen) for layer, chosen in units.items()}
+    for layer in network.named_layers(names or None):
+        if layer.name in given:
+            parts.setdefault(given.pop(layer.name), []).append(layer.name)
+        elif names:
+            raise ValueError(f"units has no units of {layer.name}")
     if given:
         raise ValueError(f"units has {', '.join(given)}, which is none of the layers")
     return [(layers, chosen) for chosen, layers in parts.items()]

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _occlumap
 from ._images import Images
-from ._network import Model, Network, is_module
+from ._network import Model, Network, is_module, network_of
 from ._progress import work
 from ._settings import Preprocess, Size, check_grid_options, grid, image_input, size_of
 
@@ -28,8 +28,8 @@ class ReceptiveField:
         Height and width of that.
     size : int
         Side length of the RF in pixels.
-    step : int
-        Pixels between the RFs of neighbouring positions.
+    step : (int, int)
+        Pixels between the RFs of neighbouring positions, along rows and along columns.
     frame : (int, int)
         Row and column on the image of the RF's first pixel; negative outside of the image.
     box : (int, int, int, int) or None
@@ -43,7 +43,7 @@ class ReceptiveField:
     position: tuple[int, int]
     output: tuple[int, int]
     size: int
-    step: int
+    step: tuple[int, int]
     frame: tuple[int, int]
     box: tuple[int, int, int, int] | None
     occluders: np.ndarray
@@ -72,7 +72,7 @@ def receptive_field(
     model : Network, torch.nn.Module or str
         The network, or the name of a preset: weights are not needed.
     layer : str or torch.nn.Module
-        The convolution.
+        The layer.
     position : (int, int), optional
         Row and column on its output; by default the middle.
     image_size : int or (int, int)
@@ -89,15 +89,12 @@ def receptive_field(
     """
     check_grid_options("receptive_field", options)
     size = size_of(image_size) or (224, 224)
-    if isinstance(model, Network):
-        network = model
-    elif is_module(model):
-        network = Network.from_torch(model, size, check=False)
+    if isinstance(model, (Network, bytes)) or is_module(model):
+        network = network_of(model, None, size)
     else:
-        network = Network(model, "")
+        network = Network(model, model if str(model).lower().endswith(".onnx") else "")
     name = network.layer_name(layer)
     found = _occlumap.receptive_field(network._inner, name, position, size, grid(options))
-    found.pop("offset")
     return ReceptiveField(layer=name, **found)
 
 
@@ -128,7 +125,13 @@ def load_images(
     return _occlumap.load_images(told, chosen, work(threads, None))[0]
 
 
-def occluder_noise(occluders: np.ndarray, noise: str = "philox:0", image_index: int = 0) -> np.ndarray:
+def occluder_noise(
+    occluders: np.ndarray,
+    noise: str = "philox:0",
+    image_index: int = 0,
+    *,
+    channels: int = 3,
+) -> np.ndarray:
     """What occluders are filled with.
 
     Parameters
@@ -140,13 +143,16 @@ def occluder_noise(occluders: np.ndarray, noise: str = "philox:0", image_index: 
         ``torch.manual_seed(SEED)``, as the reference's scripts consume it.
     image_index : int
         The image's index, on which the noise of Philox depends.
+    channels : int
+        Channels of the images.
 
     Returns
     -------
-    float32 [n, 3, size, size]
+    float32 [n, channels, size, size]
         Uniform on [-1, 1).
     """
-    return _occlumap.noise(noise, image_index, np.ascontiguousarray(occluders, dtype=np.int64))
+    rows = np.ascontiguousarray(occluders, dtype=np.int64)
+    return _occlumap.noise(noise, image_index, rows, channels)
 
 
 def occlude(
@@ -156,14 +162,14 @@ def occlude(
 
     Parameters
     ----------
-    image : float32 [3, height, width]
+    image : float32 [channels, height, width]
         The image as the network is shown it.
     occluders, noise, image_index
         As of :func:`occluder_noise`.
 
     Returns
     -------
-    float32 [n, 3, height, width]
+    float32 [n, channels, height, width]
     """
     pixels = np.ascontiguousarray(image, dtype=np.float32)
     rows = np.ascontiguousarray(occluders, dtype=np.int64)

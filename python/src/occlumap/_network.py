@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Union
 
@@ -14,12 +15,12 @@ from . import _occlumap
 from ._progress import work
 
 Model = Union["Network", str, "os.PathLike[str]", Any]
-"""A :class:`Network`, a ``torch.nn.Module``, the name of a preset, or the path of a model file."""
+"""A :class:`Network`, a ``torch.nn.Module``, a preset, the path of a model file, or bytes of ONNX."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution of a network.
+    """A layer of a network.
 
     Attributes
     ----------
@@ -28,7 +29,7 @@ class Layer:
     short_name : str
         Its name in files, ``conv1``, ``conv2``, …
     units : int
-        Its channels.
+        Its units: its channels.
     rf : int
         Side length of a unit's receptive field in pixels.
     """
@@ -45,22 +46,30 @@ class Network:
     Parameters
     ----------
     model : str or path
-        The name of a preset (``alexnet``, ``vgg11``, ``vgg13``, ``vgg16``, ``vgg19``) or the path of a
-        model description.
-    weights : path or mapping
+        The name of a preset (``alexnet``, ``vgg11``, ``vgg13``, ``vgg16``, ``vgg19``) or the path of an
+        ONNX file or of a model description.
+    weights : path or mapping, optional
         The weight file (``.safetensors``, ``.npz``, ``.pth``), or a state dict: arrays or tensors by
-        name. A prefix of all names, such as ``module.``, is accepted.
+        name. A prefix of all names, such as ``module.``, is accepted. An ONNX file holds its own.
 
     See Also
     --------
     Network.from_torch : a ``torch.nn.Module``
     """
 
-    def __init__(self, model: str | os.PathLike[str], weights: Any) -> None:
+    def __init__(self, model: str | os.PathLike[str], weights: Any = None) -> None:
         self._aliases: dict[str, str] = {}
         self._modules: dict[int, str] = {}
+        self._file: Any = None
         self.unsupported: list[str] = []
         model = os.fspath(model)
+        if weights is None:
+            if not model.lower().endswith(".onnx"):
+                raise ValueError(
+                    f"the model {model} needs `weights`: a file, or a state dict; only an ONNX file "
+                    "holds its own"
+                )
+            weights = model
         if isinstance(weights, Mapping):
             if model not in _occlumap.Network.PRESETS:
                 with open(model, encoding="utf-8") as file:
@@ -108,9 +117,27 @@ class Network:
         return _torch.import_module(cls, module, image_size, check=check, name=name)
 
     @classmethod
+    def from_onnx(cls, content: bytes) -> Network:
+        """The network of an ONNX file's bytes; they are kept in a temporary file with it.
+
+        Parameters
+        ----------
+        content : bytes
+            The file, with its tensors inside.
+        """
+        folder = tempfile.TemporaryDirectory(prefix="occlumap-")
+        path = os.path.join(folder.name, "model.onnx")
+        with open(path, "wb") as file:
+            file.write(content)
+        network = cls(path)
+        network._file = folder
+        return network
+
+    @classmethod
     def _of_arrays(cls, description: str, tensors: Mapping[str, Any]) -> Network:
         network = cls.__new__(cls)
         network._aliases, network._modules, network.unsupported = {}, {}, []
+        network._file = None
         network._inner = _occlumap.Network.of_arrays(description, _tensors(tensors))
         return network
 
@@ -123,6 +150,22 @@ class Network:
     def layers(self) -> list[Layer]:
         """The convolutions, in order."""
         return [Layer(*layer) for layer in self._inner.layers()]
+
+    def named_layers(self, layers: str | Iterable[Any] | Any | None = None) -> list[Layer]:
+        """Layers as they are mapped.
+
+        Parameters
+        ----------
+        layers : str, torch.nn.Module or list of them, optional
+            Layers by name; modules by path, which stand for their output; convolutions by number
+            (``conv3``). By default all convolutions.
+
+        Returns
+        -------
+        list of Layer
+            Convolutions in the network's order, then the others.
+        """
+        return [Layer(*layer) for layer in self._inner.named_layers(self.layer_names(layers))]
 
     def layer_name(self, layer: Any) -> str:
         """The name of a layer that is given by name, or as a module of torch."""
@@ -160,7 +203,7 @@ class Network:
         self._inner.save(os.fspath(description), os.fspath(weights))
 
     def extremes(
-        self, images: np.ndarray, layers: Sequence[str] | None = None, threads: int | None = None
+        self, images: np.ndarray, layers: Any = None, threads: int | None = None
     ) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
         """The largest and the smallest response of every unit, and where they are.
 
@@ -168,8 +211,8 @@ class Network:
         ----------
         images : float32 [n, 3, height, width]
             Images as the network is shown them.
-        layers : list of str, optional
-            Convolutions; by default all.
+        layers : str, torch.nn.Module or list of them, optional
+            As of :meth:`named_layers`.
 
         Returns
         -------
@@ -177,12 +220,10 @@ class Network:
             For each layer ``(max, max_at, min, min_at)``, each ``[n, units]``; positions are
             ``y * width + x``.
         """
-        chosen = list(layers) if layers is not None else [layer.name for layer in self.layers]
-        order = [layer.name for layer in self.layers]
-        chosen.sort(key=lambda name: order.index(name) if name in order else -1)
+        names = self.layer_names(layers)
         images = np.ascontiguousarray(images, dtype=np.float32)
-        found = self._inner.extremes(chosen, images, work(threads, None))
-        return dict(zip(chosen, found))
+        found = self._inner.extremes(names, images, work(threads, None))
+        return {layer.name: values for layer, values in zip(self.named_layers(layers), found)}
 
     def __repr__(self) -> str:
         layers = self._inner.layers()
@@ -215,14 +256,14 @@ def network_of(model: Model, weights: Any, image_size: tuple[int, int] | None) -
             raise ValueError("a torch.nn.Module has weights already; load_state_dict gives it others")
         return Network.from_torch(model, image_size or 224, check=False)
     if isinstance(model, (bytes, bytearray)):
-        raise ValueError("bytes of an ONNX model are not read; save them as a file")
+        if weights is not None:
+            raise ValueError("an ONNX file holds its weights; leave `weights` out")
+        return Network.from_onnx(bytes(model))
     if not isinstance(model, (str, os.PathLike)):
         raise ValueError(
             f"model is a {type(model).__name__}; expected a torch.nn.Module, an occlumap.Network, the "
             "name of a preset or the path of a model description"
         )
-    if weights is None:
-        raise ValueError(f"the model {os.fspath(model)} needs `weights`: a file, or a state dict")
     return Network(model, weights)
 
 

@@ -158,7 +158,7 @@ class LayerMaps:
         Those that were mapped; maps of others are NaN.
     rf : int
         Side length of the receptive field in pixels.
-    step : int
+    step : (int, int)
         Pixels between the RFs of neighbouring positions.
     output : (int, int)
         Height and width of the layer's output.
@@ -173,7 +173,7 @@ class LayerMaps:
         self.units: int = told["units"]
         self.swept: list[int] = told["swept"]
         self.rf: int = told["rf"]
-        self.step: int = told["step"]
+        self.step: tuple[int, int] = told["step"]
         self.output: tuple[int, int] = told["output"]
         self.occluder_size: int = told["occluder_size"]
         self.occluder_stride: int = told["occluder_stride"]

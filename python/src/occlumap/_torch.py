@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.fx import Node
 
-from ._aten import MODULES, OPERATIONS, SAME, Call, Layer, Unsupported
+from ._aten import MODULES, OPERATIONS, SAME, Call, Layer, Unsupported, WholeImage, name_of
 from ._errors import UnsupportedLayer
 from ._network import Network
 from ._progress import log
@@ -51,10 +51,8 @@ def import_for(module: torch.nn.Module, images: np.ndarray, layers: Any) -> tupl
     network = exported.network(Network, None)
     if layers is not None:
         exported.check_layers(network, layers)
-    names = network.layer_names(layers)
-    known = {layer.short_name: layer.name for layer in network.layers}
-    exported.check(network, images, [known.get(name, name) for name in names] or None)
-    return network, names
+    exported.check(network, images, layers)
+    return network, network.layer_names(layers)
 
 
 class Exported:
@@ -95,19 +93,15 @@ class Exported:
         """An error for layers that are asked for and depend on what is not supported."""
         if isinstance(layers, str) or not hasattr(layers, "__iter__"):
             layers = [layers]
-        known = {name for layer in network.layers for name in (layer.name, layer.short_name)}
         paths = {id(part): path for path, part in self.module.named_modules()}
-        blocked = []
-        for layer in layers:
-            path = layer if isinstance(layer, str) else paths.get(id(layer), "")
-            if network._aliases.get(path, path) not in known and path in self.walk.blocked:
-                blocked.append(path)
+        named = [layer if isinstance(layer, str) else paths.get(id(layer), "") for layer in layers]
+        blocked = [path for path in named if path in self.walk.blocked and path not in self.walk.nodes]
         if blocked:
             mappable = [layer.name for layer in network.layers]
             message = message_of(network.name, self.walk.unsupported, mappable, blocked)
             raise UnsupportedLayer(message, self.walk.unsupported, mappable)
 
-    def check(self, network: Network, images: np.ndarray, layers: list[str] | None = None) -> None:
+    def check(self, network: Network, images: np.ndarray, layers: Any = None) -> None:
         """Compares the responses of some layers to some images with torch's.
 
         Raises
@@ -115,16 +109,15 @@ class Exported:
         ValueError
             A response that differs by more than rounding.
         """
-        order = [layer.name for layer in network.layers]
-        chosen = [name for name in order if layers is None or name in layers]
-        if not chosen:
-            return
-        nodes = {name: self.walk.responses[name] for name in chosen}
-        found = network.extremes(images, chosen)
+        found = network.extremes(images, layers)
+        nodes = {name: self.walk.nodes[name] for name in found}
         for index, image in enumerate(images):
             expected, output = self.run(image, set(nodes.values()))
-            for name in chosen:
-                compare(name, index, expected[nodes[name]], [part[index] for part in found[name]])
+            for name in found:
+                responses = expected[nodes[name]]
+                if self.walk.has_channels_last(nodes[name]):
+                    responses = np.moveaxis(responses, 2, 0)
+                compare(name, index, responses, [part[index] for part in found[name]])
             self.check_output(image, output)
 
     def run(self, image: np.ndarray, kept: set[Node]) -> tuple[dict[Node, np.ndarray], Any]:
@@ -194,8 +187,8 @@ class Walk:
         In the order of computation, with the names of their inputs.
     labels : dict
         Of each node that can be computed the name of its layer, or ``image``.
-    responses : dict
-        Of each convolution the node that has its responses: after batch norm that is folded.
+    nodes : dict
+        Of each layer the node that has its responses: of a convolution after batch norm that is folded.
     aliases : dict
         Of batch norm that is folded the path, and the name of its convolution.
     unsupported : list of str
@@ -208,7 +201,7 @@ class Walk:
         self.module = module
         self.layers: list[tuple[str, Layer, list[str]]] = []
         self.labels: dict[Node, str] = {}
-        self.responses: dict[str, Node] = {}
+        self.nodes: dict[str, Node] = {}
         self.aliases: dict[str, str] = {}
         self.blocked: set[str] = set()
         self._by_name: dict[str, Layer] = {}
@@ -216,6 +209,8 @@ class Walk:
         self._reasons: dict[Node, str] = {}
         self._behind: dict[Node, set[Node]] = {}
         self._parts: dict[tuple[str, Node], str] = {}
+        self._last: dict[Node, bool] = {}
+        self._padding: dict[Node, tuple[int, ...]] = {}
         tensors = tensors_of(program)
         for node in program.graph_module.graph.nodes:
             if node.op == "placeholder":
@@ -239,6 +234,11 @@ class Walk:
         missing = set().union(*(self._behind.get(source, set()) for source in inputs), set())
         try:
             self._translate(node, path, is_blocked=bool(missing))
+        except WholeImage as why:
+            # Of what is not supported already it is a consequence.
+            if not missing:
+                self._reasons[node] = f"{path or 'the module'}: {name_of(node)}: {why}"
+                missing.add(node)
         except Unsupported as why:
             self._reasons[node] = f"{path or 'the module'}: {name_of(node)}: {why}"
             missing.add(node)
@@ -249,29 +249,52 @@ class Walk:
     def _translate(self, node: Node, path: str, *, is_blocked: bool) -> None:
         """Makes a layer of an operation; of one that is blocked, checks only that it could be one."""
         name, module = name_of(node), self._module(path)
-        if name == "batch_norm":
-            self._fold(node, path, is_blocked=is_blocked)
+        if name == "batch_norm" and self._fold(node, path, is_blocked=is_blocked):
             return
         whole = MODULES.get(type(module))
         if whole is not None:
             if not is_blocked:
                 self._part_of(node, path, whole, module)
             return
-        translation = OPERATIONS.get(name)
+        in_place = name.endswith("_") and not name.startswith("_")
+        translation = OPERATIONS.get(name.rstrip("_") if in_place else name)
         if translation is None:
             raise Unsupported("this operation is not supported")
+        sources = node.all_input_nodes
+        given = [source for source in sources if source not in self._constants]
+        last = {self.has_channels_last(source) for source in given}
+        if len(last) > 1:
+            raise Unsupported("it joins values with the channels at different places")
         arguments = arguments_of(node, self._constants)
-        layer = translation(Call(node, arguments, module))
+        padding = self._padding.get(given[0], (0, 0, 0, 0))
+        call = Call(node, arguments, module, last.pop(), padding)
+        layer = translation(call)
+        self._check_shapes(node, given, name)
         if is_blocked:
             return
+        self._last[node] = call.channels_last != (name == "permute")
+        if name in ("pad", "constant_pad_nd"):
+            self._padding[node] = tuple([*arguments["pad"], 0, 0][:4])
         if layer == SAME:
-            self.labels[node] = self.labels[node.all_input_nodes[0]]
+            self.labels[node] = self.labels[given[0]]
             return
         assert isinstance(layer, Layer)
         label = self._put(node, layer, self._name(path, name.rstrip("_"), module))
-        if name.endswith("_"):
+        if in_place:
             # Whoever uses the input later finds it changed.
-            self.labels[node.all_input_nodes[0]] = label
+            self.labels[given[0]] = label
+
+    def has_channels_last(self, node: Node) -> bool:
+        """Whether a value has its channels last."""
+        return self._last.get(node, False)
+
+    def _check_shapes(self, node: Node, given: list[Node], name: str) -> None:
+        """An error for values without rows and columns, but for steps of a channel shuffle."""
+        steps = ("view", "reshape", "_unsafe_view", "transpose", "contiguous", "clone")
+        for value in [node, *given]:
+            of = value.meta.get("val")
+            if isinstance(of, torch.Tensor) and of.dim() != 4 and name not in steps:
+                raise Unsupported("its values have no rows and columns")
 
     def _part_of(self, node: Node, path: str, whole: Any, module: torch.nn.Module) -> None:
         """Takes a node as a part of a module that becomes one layer."""
@@ -298,20 +321,20 @@ class Walk:
         # Now: an operation in place may change what an input stands for.
         self.layers.append((label, layer, [self.labels[source] for source in layer.inputs]))
         self.labels[node] = label
-        if layer.op == "conv":
-            self.responses[label] = node
+        self.nodes[label] = node
         return label
 
-    def _fold(self, node: Node, path: str, *, is_blocked: bool) -> None:
-        """Folds batch norm into the convolution before it."""
+    def _fold(self, node: Node, path: str, *, is_blocked: bool) -> bool:
+        """Folds batch norm into the convolution before it, if it directly follows one."""
         arguments = arguments_of(node, self._constants)
         source = arguments["input"]
         if arguments["training"]:
             raise Unsupported("it is in training mode; call model.eval()")
-        if not is_conv(source) or len(source.users) > 1:
-            raise Unsupported("it does not directly follow a convolution")
+        mean = arguments["running_mean"]
+        if not is_conv(source) or len(source.users) > 1 or not isinstance(mean, torch.Tensor):
+            return False
         if is_blocked:
-            return
+            return True
         label = self.labels[source]
         layer = self._by_name[label]
         double = torch.float64
@@ -326,8 +349,9 @@ class Walk:
         weight = layer.tensors["weight"].to(double) * scale[:, None, None, None]
         layer.tensors = {"weight": weight.float(), "bias": bias.float()}
         layer.fields["bias"] = True
-        self.labels[node], self.responses[label] = label, node
+        self.labels[node], self.nodes[label] = label, node
         self.aliases[path] = label
+        return True
 
     def _module(self, path: str) -> torch.nn.Module:
         try:
@@ -442,6 +466,8 @@ def evaluate(node: Node, constants: dict[Node, Any]) -> Any:
 
 def arguments_of(node: Node, constants: dict[Node, Any]) -> dict[str, Any]:
     """The arguments of an operation by the names of its schema."""
+    if name_of(node) == "getitem":
+        return {"self": node.args[0], "index": node.args[1]}
     schema = getattr(node.target, "_schema", None)
     if schema is None:
         raise Unsupported("this operation is not supported")
@@ -472,11 +498,6 @@ def prefixes(path: str) -> list[str]:
     """A path and those of the modules around it."""
     parts = re.sub(r"@\d+", "", path).split(".")
     return [".".join(parts[: end + 1]) for end in range(len(parts))]
-
-
-def name_of(node: Node) -> str:
-    """The name of an operation, without its overload."""
-    return str(node.target).removeprefix("aten.").split(".")[0]
 
 
 def is_conv(node: Node) -> bool:
