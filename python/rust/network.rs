@@ -35,7 +35,7 @@ type LayerExtremes<'py> = (
 impl Network {
     /// Names of the presets.
     #[classattr]
-    const PRESETS: [&'static str; 5] = PRESETS;
+    const PRESETS: [&'static str; PRESETS.len()] = PRESETS;
 
     /// A preset, or a model of a file, with the weights of another.
     #[staticmethod]
