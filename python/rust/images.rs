@@ -111,21 +111,23 @@ impl ImageReader for PythonReader {
     }
 }
 
-/// Some images as a network is shown them, `float32 [n, 3, height, width]`, by default all; and the
-/// names of all there are.
+/// Some images as a network of so many channels is shown them, `float32 [n, channels, height, width]`,
+/// by default all; and the names of all there are.
 #[pyfunction]
 pub fn load_images(
     py: Python<'_>,
     images: ImageInput,
     indices: Option<Vec<usize>>,
+    channels: usize,
     work: Work,
 ) -> PyResult<(Bound<'_, PyArray4<f32>>, Vec<String>)> {
-    let (source, cause, options) = images.source()?;
+    let (source, cause, mut options) = images.source()?;
+    options.channels = Some(channels);
     let loaded = work.run(py, |context| {
         let images = ImageFolder::open_source(&source, &options)?;
         let indices = indices.unwrap_or_else(|| (0..images.len()).collect());
         let ImageSize { height, width } = images.size();
-        let mut loaded = zeros([indices.len(), 3, height, width])?;
+        let mut loaded = zeros([indices.len(), channels, height, width])?;
         images.stream(&indices, context.threads(), |stream| {
             for (image, mut place) in stream.zip(loaded.outer_iter_mut()) {
                 place.assign(&image?.values);

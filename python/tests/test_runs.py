@@ -184,6 +184,21 @@ def test_shards_are_put_together(case: Case, tmp_path: Path) -> None:
         occlumap.open(out)["a"].max  # noqa: B018
 
 
+def test_a_bar_is_shown_with_and_without_tqdm(
+    case: Case, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = {**COMMON, "layers": "a", "progress": True}
+    occlumap.map_units(case.network, case.images, **options)
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    capsys.readouterr()
+    occlumap.map_units(case.network, case.images, **options)
+    assert capsys.readouterr().err == "", "lines are for terminals"
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    occlumap.map_units(case.network, case.images, **options)
+    assert "conv1: " in capsys.readouterr().err
+
+
 def test_errors_are_told_by_kind(case: Case, tmp_path: Path) -> None:
     network, images = case.network, case.images
 

@@ -254,6 +254,21 @@ def test_every_operation_of_the_table_computes_what_torch_does(images: np.ndarra
     assert maps["last"].swept == [0, 4]
 
 
+@pytest.mark.parametrize("channels", [1, 5])
+def test_images_of_other_channels_than_red_green_and_blue(channels: int) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(channels, 4, 5), nn.ReLU(), nn.Conv2d(4, 3, 3)).eval()
+    images = np.random.default_rng(0).normal(size=(4, channels, 20, 24)).astype(np.float32)
+    maps = occlumap.map_units(net, images, layers=["2"], **COMMON)
+    assert maps["2"].max.shape == (3, 7, 7)
+    found = occlumap.map_unit(net, images, "2", 1, (3, 3), index=2)
+    presented = occlumap.occlude(images[2], found.occluders, "philox:0", 2)
+    with torch.no_grad():
+        occluded = net(torch.from_numpy(presented))[:, 1, 3, 3]
+        expected = occluded - net(torch.from_numpy(images[2:3]))[:, 1, 3, 3]
+    np.testing.assert_allclose(found.differences[0], expected.numpy(), atol=2e-5)
+
+
 def test_what_the_table_does_not_take_is_told() -> None:
     convolution = nn.Conv2d(4, 4, 3, padding=1)
 

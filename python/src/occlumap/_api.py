@@ -641,12 +641,13 @@ def _prepared(
     if not is_module(model) or weights is not None:
         network = network_of(model, weights, None)
         return network, network.layer_names(layers), told
-    from ._torch import import_for
+    from ._torch import image_channels, import_for
 
     module: Any = model
-    first, names = _occlumap.load_images(told, [0], work(None, None))
+    channels = image_channels(module)
+    first, names = _occlumap.load_images(told, [0], channels, work(None, None))
     if len(names) > 1:
-        first, _ = _occlumap.load_images(told, list(range(CHECKED)), work(None, None))
+        first, _ = _occlumap.load_images(told, list(range(CHECKED)), channels, work(None, None))
     network, chosen = import_for(module, first, layers)
     if layers is None and network.unsupported:
         log.warning(

@@ -105,6 +105,7 @@ def load_images(
     image_size: Size = None,
     skip_unreadable: bool = False,
     indices: Any = None,
+    channels: int = 3,
     threads: int | None = None,
 ) -> np.ndarray:
     """Images as a network is shown them.
@@ -115,14 +116,16 @@ def load_images(
         As of :func:`occlumap.map_units`.
     indices : sequence of int, optional
         Which images; by default all, which have to fit into memory.
+    channels : int
+        Channels that the network takes.
 
     Returns
     -------
-    float32 [n, 3, height, width]
+    float32 [n, channels, height, width]
     """
     told = image_input(images, preprocess, image_size, {"skip_unreadable": skip_unreadable})
     chosen = None if indices is None else [int(index) for index in indices]
-    return _occlumap.load_images(told, chosen, work(threads, None))[0]
+    return _occlumap.load_images(told, chosen, channels, work(threads, None))[0]
 
 
 def occluder_noise(

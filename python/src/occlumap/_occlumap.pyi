@@ -35,7 +35,10 @@ _Extremes = tuple[NDArray[np.float32], NDArray[np.uint32], NDArray[np.float32], 
 def command(arguments: Sequence[str]) -> int: ...
 def devices() -> list[tuple[int, str, tuple[int, int], int]]: ...
 def load_images(
-    images: dict[str, Any], indices: Sequence[int] | None, work: dict[str, Any]
+    images: dict[str, Any],
+    indices: Sequence[int] | None,
+    channels: int,
+    work: dict[str, Any],
 ) -> tuple[NDArray[np.float32], list[str]]: ...
 def receptive_field(
     network: Network,

@@ -45,12 +45,13 @@ class Bar:
     def __init__(self) -> None:
         self._task: tuple[str, int] | None = None
         self._bar: Any = None
+        self._tqdm: Any = None
         try:
             from tqdm.auto import tqdm
 
-            self._tqdm: Any = tqdm
+            self._tqdm = tqdm
         except ImportError:
-            self._tqdm = None
+            pass
 
     def __call__(self, task: str, counted: str, done: int, total: int) -> None:
         if self._tqdm is None:
@@ -72,3 +73,7 @@ class Bar:
         if self._bar is not None:
             self._bar.close()
         self._bar = None
+
+    def __del__(self) -> None:
+        """Work that failed leaves no bar behind."""
+        self.close()

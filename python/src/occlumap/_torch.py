@@ -17,6 +17,9 @@ from ._errors import UnsupportedLayer
 from ._network import Network
 from ._progress import log
 
+RGB = 3
+"""Channels of pictures."""
+
 TOLERANCE = 1e-4
 """How far responses may differ from torch's, as a part of the layer's largest."""
 
@@ -34,7 +37,8 @@ def import_module(
     network = exported.network(cls, name)
     if check:
         height, width = exported.image_size
-        noise = np.random.default_rng(0).standard_normal((1, 3, height, width), dtype=np.float32)
+        shape = (1, exported.channels, height, width)
+        noise = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
         exported.check(network, noise)
     return network
 
@@ -64,8 +68,9 @@ class Exported:
         size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
         self.image_size: tuple[int, int] = (int(size[0]), int(size[1]))
         check_mode(module)
+        self.channels = image_channels(module)
         self.copy = plain_copy(module)
-        self.program = export(self.copy, self.image_size)
+        self.program = export(self.copy, self.channels, self.image_size)
         self.graph = self.program.graph_module.graph
         self.walk = Walk(self.copy, self.program)
 
@@ -81,7 +86,10 @@ class Exported:
             layers.append({"name": label, "op": layer.op, **layer.fields, "inputs": inputs})
             for tensor, values in layer.tensors.items():
                 tensors[f"{label}.{tensor}"] = values
-        description = {"name": name or type(self.module).__name__.lower(), "layers": layers}
+        title = name or type(self.module).__name__.lower()
+        description: dict[str, Any] = {"name": title, "layers": layers}
+        if self.channels != RGB:
+            description["channels"] = self.channels
         network = cls._of_arrays(json.dumps(description), tensors)
         network._aliases.update(walk.aliases)
         # Of a compiled or a wrapped module the names are those of the module inside.
@@ -427,9 +435,17 @@ def plain_copy(module: torch.nn.Module) -> torch.nn.Module:
     return copied.to("cpu", torch.float32)
 
 
-def export(module: torch.nn.Module, image_size: tuple[int, int]) -> Any:
+def image_channels(module: torch.nn.Module) -> int:
+    """The channels of the images that a module takes: those of its first convolution."""
+    for part in module.modules():
+        if isinstance(part, torch.nn.Conv2d):
+            return part.in_channels
+    return RGB
+
+
+def export(module: torch.nn.Module, channels: int, image_size: tuple[int, int]) -> Any:
     """Exports a module for images of a size."""
-    image = torch.zeros(1, 3, *image_size)
+    image = torch.zeros(1, channels, *image_size)
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
@@ -439,7 +455,7 @@ def export(module: torch.nn.Module, image_size: tuple[int, int]) -> Any:
         raise ValueError(
             f"torch.export cannot export {type(module).__name__} for images of "
             f"{image_size[0]}×{image_size[1]}: {reason[0] if reason else type(error).__name__}; the "
-            "module has to take one batch of images [n, 3, height, width], without branches that "
+            "module has to take one batch of images [n, channels, height, width], without branches that "
             "depend on values. Give the part of the model that does, such as model.features, or save "
             "its convolutions as a model description"
         ) from error
