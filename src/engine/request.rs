@@ -5,11 +5,20 @@ use thiserror::Error;
 
 use super::{EngineError, Job};
 use crate::geometry::{ImageSize, Occluder};
-use crate::network::{LayerId, Network};
+use crate::network::{LayerId, Network, Op};
 
 /// A request that an engine cannot meet.
 #[derive(Debug, Error)]
 pub enum RequestError {
+    /// Units are the channels of convolutions; those of other layers are the channels of
+    /// [`Network::units_of`].
+    #[error("layer `{layer}` is a {kind}; an engine is prepared for convolutions")]
+    NotConvolution {
+        /// The layer's name.
+        layer: String,
+        /// What the layer is.
+        kind: &'static str,
+    },
     /// The noise counter gives a coordinate 16 bits.
     #[error("images of {0}; a side can have {most} pixels at most", most = ImageSize::MAX_SIDE)]
     ImageTooLarge(ImageSize),
@@ -63,8 +72,19 @@ pub enum RequestError {
     },
 }
 
-/// Checks that an engine can be prepared for these images.
-pub(super) fn check_size(image: ImageSize) -> Result<(), EngineError> {
+/// Checks that an engine can be prepared for these layers and images.
+pub(super) fn check_layers(
+    network: &Network,
+    layers: &[LayerId],
+    image: ImageSize,
+) -> Result<(), EngineError> {
+    for &id in layers {
+        let layer = network.layer(id);
+        if !matches!(layer.op, Op::Conv(_)) {
+            let (layer, kind) = (layer.name.clone(), layer.op.kind());
+            return Err(RequestError::NotConvolution { layer, kind }.into());
+        }
+    }
     if image.height.max(image.width) > ImageSize::MAX_SIDE {
         return Err(RequestError::ImageTooLarge(image).into());
     }

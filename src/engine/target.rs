@@ -138,9 +138,8 @@ impl<P, U> Target<P, U> {
                 model.filters(id).ok_or_else(|| EngineError::from(RequestError::NoFilters(name())))
             };
             let op = &network.layer(id).op;
-            // Where a change depends on more than the input's change, and where the original
-            // response is computed.
-            kept[place] |= matches!(op, Op::MaxPool(_)) || id == layer;
+            // Where a change depends on more than the input's change.
+            kept[place] |= matches!(op, Op::MaxPool(_));
             match op {
                 Op::Relu
                 | Op::Prelu
@@ -152,7 +151,8 @@ impl<P, U> Target<P, U> {
             }
             steps.push(match op {
                 Op::Conv(conv) if id == layer => {
-                    (kept[place], kept[input]) = (false, true);
+                    // The original response is computed from the layer below.
+                    kept[input] = true;
                     Step::Respond((packing.units)((id, conv, filters()?, channels))?)
                 }
                 Op::Conv(conv) if packing.depthwise && conv.is_depthwise(channels) => {
@@ -226,13 +226,7 @@ impl<P, U> Target<P, U> {
         }
     }
 
-    /// How many nodes, from the first on, are computed for all of their channels: all but a target
-    /// of which only single units are.
-    pub fn computed(&self) -> usize {
-        self.steps.len() - usize::from(self.unit_filters().is_some())
-    }
-
-    /// The filters of the target's units, where it is a convolution.
+    /// The filters of the target's units.
     pub fn unit_filters(&self) -> Option<&U> {
         match self.steps.last() {
             Some(Step::Respond(filters)) => Some(filters),

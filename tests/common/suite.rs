@@ -190,9 +190,10 @@ fn agree(
 impl Problem {
     fn agrees(&self, engine: &dyn Engine, tolerance: Tolerance) -> TestCaseResult {
         let reject = || TestCaseError::reject("no such network");
-        let network =
+        let mut network =
             network_on(self.channels, &self.blocks, self.last.clone()).ok_or_else(reject)?;
-        let layer = LayerId(network.layers().len() - 1);
+        let last = LayerId(network.layers().len() - 1);
+        let layer = network.units_of(last).map_err(|_| reject())?;
         let units = network.channels(layer);
         let ImageSize { height, width } = self.image;
         let (size, step) = self.occluders;

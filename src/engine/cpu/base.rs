@@ -65,7 +65,7 @@ impl Base {
         let (ys, xs) = (lineage.backward(Axis::Y, y), lineage.backward(Axis::X, x));
         let mut nodes: Vec<Activations> = Vec::with_capacity(ys.len());
         let mut scratch = Padded::default();
-        for (place, node) in lineage.nodes()[..target.computed()].iter().enumerate() {
+        for (place, node) in lineage.nodes()[..lineage.target()].iter().enumerate() {
             let (y, x) = (ys[place], xs[place]);
             let mut output = Activations::new(y, x, node.channels);
             let input = node.inputs.first().map(|&input| &nodes[input]);
@@ -112,12 +112,8 @@ impl Base {
 
     /// The response of a unit of the target.
     pub fn response(&self, target: &Target, unit: usize, position: (usize, usize)) -> f32 {
-        let last = target.lineage.target();
-        let Some(filters) = target.unit_filters() else {
-            let (y, x) = (position.0 as isize, position.1 as isize);
-            return self.nodes[last].at(y, x)[unit];
-        };
-        let node = &target.lineage.nodes()[last];
+        let Some(filters) = target.unit_filters() else { return f32::NAN };
+        let node = &target.lineage.nodes()[target.lineage.target()];
         let input = node.inputs[0];
         let size = target.lineage.nodes()[input].size;
         let inside = |axis: Axis, position: usize| {

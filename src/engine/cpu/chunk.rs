@@ -35,7 +35,7 @@ pub(super) fn present(
     let last = target.lineage.target();
     let Scratch { changes, patch, convolve } = scratch;
     changes.resize_with(nodes.len().max(changes.len()), Changes::default);
-    for (place, node) in nodes[..target.computed()].iter().enumerate() {
+    for (place, node) in nodes[..last].iter().enumerate() {
         let from = node.inputs.first().copied().unwrap_or_default();
         let mut output = std::mem::take(&mut changes[place]);
         match &target.steps[place] {
@@ -63,11 +63,6 @@ pub(super) fn present(
             Some(filters) if !plan.is_empty() => {
                 let input = changes[nodes[last].inputs[0]].of(which);
                 differences.extend(isa.run(Respond { plan, filters, batch, input }));
-            }
-            None if !plan.is_empty() => {
-                let change = changes[last].of(which);
-                let values = change.values.chunks_exact(change.each());
-                differences.extend(values.zip(batch).map(|(values, one)| values[one.unit]));
             }
             _ => differences.extend(batch.iter().map(|_| 0.0)),
         }

@@ -40,13 +40,6 @@ pub fn check_support(network: &Network, layers: &[LayerId]) -> Result<(), CudaEr
             _ => return unsupported(id, format!("it is a {}", op.kind())),
         }
     }
-    for &id in layers {
-        let op = &network.layer(id).op;
-        if !matches!(op, Op::Conv(_)) {
-            let what = format!("it is a {}; a GPU maps the units of convolutions", op.kind());
-            return unsupported(id, what);
-        }
-    }
     Ok(())
 }
 
@@ -71,7 +64,6 @@ mod tests {
             Err(error) => error.to_string(),
         };
         assert_eq!(problem(0), "");
-        assert!(problem(1).contains("layer `r`: it is a ReLU"), "{}", problem(1));
         assert!(problem(2).contains("layer `b`: its window is no square"), "{}", problem(2));
         assert!(problem(4).contains("layer `b`"), "{}", problem(4));
     }

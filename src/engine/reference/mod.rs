@@ -21,7 +21,7 @@ use rayon::prelude::*;
 
 use self::forward::{Forward, Scratch};
 use super::real::Real;
-use super::request::{PreparedImages, check_size, not_prepared};
+use super::request::{PreparedImages, check_layers, not_prepared};
 use super::spare::Spare;
 use super::{Engine, EngineError, EngineName, Extremes, Job, Prepared, Presented};
 use crate::geometry::ImageSize;
@@ -84,7 +84,7 @@ struct Plain<'m, T: Real> {
 
 impl<'m, T: Real> Plain<'m, T> {
     fn new(model: &'m Model, layers: &[LayerId], image: ImageSize) -> Result<Self, EngineError> {
-        check_size(image)?;
+        check_layers(model.network(), layers, image)?;
         let forward = Forward::new(model, layers, image)?;
         Ok(Self { forward, layers: layers.to_vec(), scratch: Spare::default() })
     }

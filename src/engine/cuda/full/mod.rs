@@ -23,7 +23,7 @@ use self::presenting::Presenting;
 use self::ranking::Ranking;
 use super::support::check_support;
 use super::{CudaError, Device};
-use crate::engine::request::{PreparedImages, check_size};
+use crate::engine::request::{PreparedImages, check_layers};
 use crate::engine::{
     Begun, Engine, EngineError, EngineName, Extremes, Job, KernelTime, Prepared, Presented,
 };
@@ -68,7 +68,7 @@ impl Engine for CudaFullEngine {
         layers: &[LayerId],
         image: ImageSize,
     ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
-        check_size(image)?;
+        check_layers(model.network(), layers, image)?;
         check_support(model.network(), layers)?;
         let sizes = match layers.iter().max() {
             Some(&last) => model.network().sizes(image, last)?,
