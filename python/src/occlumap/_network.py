@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any, ClassVar, Union
 
 import numpy as np
 
@@ -46,8 +46,8 @@ class Network:
     Parameters
     ----------
     model : str or path
-        The name of a preset (``alexnet``, ``vgg11``, ``vgg13``, ``vgg16``, ``vgg19``) or the path of an
-        ONNX file or of a model description.
+        The name of a preset, one of :data:`Network.PRESETS`, or the path of an ONNX file or of a model
+        description.
     weights : path or mapping, optional
         The weight file (``.safetensors``, ``.npz``, ``.pth``), or a state dict: arrays or tensors by
         name. A prefix of all names, such as ``module.``, is accepted. An ONNX file holds its own.
@@ -56,6 +56,8 @@ class Network:
     --------
     Network.from_torch : a ``torch.nn.Module``
     """
+
+    PRESETS: ClassVar[tuple[str, ...]] = tuple(_occlumap.Network.PRESETS)
 
     def __init__(self, model: str | os.PathLike[str], weights: Any = None) -> None:
         self._aliases: dict[str, str] = {}
@@ -71,7 +73,7 @@ class Network:
                 )
             weights = model
         if isinstance(weights, Mapping):
-            if model not in _occlumap.Network.PRESETS:
+            if model not in self.PRESETS:
                 with open(model, encoding="utf-8") as file:
                     model = file.read()
             self._inner = _occlumap.Network.of_arrays(model, _tensors(weights))
