@@ -1,10 +1,15 @@
 //! Networks known by name, in torchvision's layout.
 
+mod densenet;
+mod mobilenet;
+
+use self::densenet::densenet;
+use self::mobilenet::mobilenet_v2;
 use super::{BatchNorm, Convolution, Input, Layer, LayerId, MaxPool, Network, NetworkError, Op};
 use crate::geometry::Padding;
 
 /// Names of the presets.
-pub const PRESETS: [&str; 16] = [
+pub const PRESETS: [&str; 21] = [
     "alexnet",
     "vgg11",
     "vgg13",
@@ -21,6 +26,11 @@ pub const PRESETS: [&str; 16] = [
     "resnet152",
     "squeezenet1_0",
     "squeezenet1_1",
+    "mobilenet_v2",
+    "densenet121",
+    "densenet161",
+    "densenet169",
+    "densenet201",
 ];
 
 impl Network {
@@ -43,6 +53,11 @@ impl Network {
             "resnet152" => resnet(Block::Bottleneck, [3, 8, 36, 3]),
             "squeezenet1_0" => squeezenet(Convolution::new(96, 7, 2, 0), [3, 7]),
             "squeezenet1_1" => squeezenet(Convolution::new(64, 3, 2, 0), [2, 4]),
+            "mobilenet_v2" => mobilenet_v2(),
+            "densenet121" => densenet(32, 64, [6, 12, 24, 16]),
+            "densenet161" => densenet(48, 96, [6, 12, 36, 24]),
+            "densenet169" => densenet(32, 64, [6, 12, 32, 32]),
+            "densenet201" => densenet(32, 64, [6, 12, 48, 32]),
             _ => {
                 return Err(NetworkError::UnknownModel { name: name.into() });
             }
@@ -113,8 +128,18 @@ impl Layers {
     /// A convolution and its batch normalisation.
     fn normalised(&mut self, [conv, norm]: [String; 2], op: Convolution, input: Input) -> Input {
         let output = self.add(conv, Op::Conv(op), &[input]);
-        self.add(norm, Op::BatchNorm(BatchNorm { eps: 1e-5, affine: true }), &[output])
+        self.norm(norm, output)
     }
+
+    /// A batch normalisation.
+    fn norm(&mut self, name: String, input: Input) -> Input {
+        self.add(name, Op::BatchNorm(BatchNorm { eps: 1e-5, affine: true }), &[input])
+    }
+}
+
+/// A convolution without a bias.
+const fn plain(outputs: usize, kernel: usize, stride: usize, padding: usize) -> Convolution {
+    Convolution { bias: false, ..Convolution::new(outputs, kernel, stride, padding) }
 }
 
 /// A residual block.
@@ -130,10 +155,6 @@ enum Block {
 /// of a bottleneck is in its 3×3 convolution.
 fn resnet(block: Block, stages: [usize; 4]) -> Vec<Layer> {
     let mut layers = Layers::default();
-    let plain = |outputs, kernel, stride, padding| Convolution {
-        bias: false,
-        ..Convolution::new(outputs, kernel, stride, padding)
-    };
     let stem = plain(64, 7, 2, 3);
     let output = layers.normalised(["conv1".into(), "bn1".into()], stem, Input::Image);
     let output = layers.add("relu", Op::Relu, &[output]);

@@ -39,6 +39,11 @@ fn residual_presets_have_torchvisions_layout() {
         ("vgg11_bn", 8, 9_225_984),
         ("squeezenet1_0", 26, 1_248_424),
         ("squeezenet1_1", 26, 1_235_496),
+        ("mobilenet_v2", 52, 2_223_872),
+        ("densenet121", 120, 6_953_856),
+        ("densenet161", 160, 26_472_000),
+        ("densenet169", 168, 12_484_480),
+        ("densenet201", 200, 18_092_928),
     ] {
         let network = Network::preset(name).unwrap();
         assert_eq!(network.convolutions().count(), convolutions, "{name}");
