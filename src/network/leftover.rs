@@ -1,6 +1,6 @@
 //! Tensors of a weight file that a network does not use, and should.
 
-use super::weights::{Tensors, plain_name};
+use super::weights::Tensors;
 use super::{Input, LayerId, Network, Op};
 
 /// Counters, which no output depends on.
@@ -11,8 +11,7 @@ const COUNTERS: [&str; 1] = ["num_batches_tracked"];
 /// a classifier, is no part of it.
 pub(super) fn first<'t>(network: &Network, tensors: &'t Tensors) -> Option<&'t str> {
     let read = read_by_others(network);
-    let belongs = |name: &&String| {
-        let plain = plain_name(name);
+    let belongs = |(_, plain): &(&String, &String)| {
         let Some(own) = plain.strip_prefix(&tensors.prefix) else { return false };
         let Some((module, tensor)) = own.rsplit_once('.') else { return false };
         if COUNTERS.contains(&tensor) {
@@ -21,7 +20,8 @@ pub(super) fn first<'t>(network: &Network, tensors: &'t Tensors) -> Option<&'t s
         network.by_name.contains_key(module)
             || (tensor.starts_with("running_") && is_among(network, &read, module))
     };
-    tensors.ignored.iter().find(belongs).map(String::as_str)
+    let mut ignored = tensors.ignored.iter().zip(&tensors.ignored_plain);
+    ignored.find(belongs).map(|(name, _)| name.as_str())
 }
 
 /// Of each layer, whether another one reads it.
@@ -37,20 +37,36 @@ fn read_by_others(network: &Network) -> Vec<bool> {
     read
 }
 
-/// Whether a module stands among a network's layers: beside a convolution that others read and, where
-/// modules are numbered, before the last of them.
+/// Whether a normalisation stands among a network's layers: behind a convolution that others read. That
+/// is the one of the same number beside it, as `conv2` of `bn2`; where modules are numbered, any before
+/// the last layer; where the name has no number, any beside it.
 fn is_among(network: &Network, read: &[bool], module: &str) -> bool {
-    let split = |name: &'_ str| -> (String, String) {
-        let (parent, own) = name.rsplit_once('.').unwrap_or(("", name));
-        (parent.to_owned(), own.to_owned())
-    };
     let (parent, own) = split(module);
-    let beside = |layer: &&super::Layer| split(&layer.name).0 == parent;
-    let read_convolution = network.own_layers().iter().zip(read).any(|(layer, &read)| {
-        read && matches!(layer.op, Op::Conv(_)) && split(&layer.name).0 == parent
-    });
-    let Ok(place) = own.parse::<usize>() else { return read_convolution };
-    let places = network.own_layers().iter().filter(beside);
-    let last = places.filter_map(|layer| split(&layer.name).1.parse::<usize>().ok()).max();
-    read_convolution && last.is_some_and(|last| place < last)
+    let beside =
+        || network.own_layers().iter().zip(read).filter(|(l, _)| split(&l.name).0 == parent);
+    let is_read = |own: Option<&str>| {
+        let number = own.map(trailing_number);
+        beside().any(|(layer, &read)| {
+            let same = number.is_none_or(|number| number == trailing_number(split(&layer.name).1));
+            read && same && matches!(layer.op, Op::Conv(_))
+        })
+    };
+    match (own.parse::<usize>(), trailing_number(own)) {
+        (Ok(place), _) => {
+            let places = beside().filter_map(|(layer, _)| split(&layer.name).1.parse().ok());
+            is_read(None) && places.max().is_some_and(|last: usize| place < last)
+        }
+        (Err(_), "") => is_read(None),
+        (Err(_), _) => is_read(Some(own)),
+    }
+}
+
+/// A module's parent and its own name.
+fn split(name: &str) -> (&str, &str) {
+    name.rsplit_once('.').unwrap_or(("", name))
+}
+
+/// The digits at the end of a name.
+fn trailing_number(name: &str) -> &str {
+    &name[name.trim_end_matches(|c: char| c.is_ascii_digit()).len()..]
 }

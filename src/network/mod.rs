@@ -255,7 +255,7 @@ impl Network {
             let problem = format!("{}: it has no convolution, so no units", self.name);
             return Err(NetworkError::Description(ParseError(problem)));
         }
-        self.short_names = names::short_names(&self);
+        self.short_names = names::short_names(&self)?;
         Ok(self)
     }
 
@@ -408,14 +408,33 @@ impl Network {
         leads
     }
 
-    /// Output sizes of all layers up to and with `last`, for images of this size.
+    /// Output sizes of the layers that lead to `target`, itself included, for images of this size; of
+    /// the other layers before it 0×0.
     ///
     /// # Errors
     /// [`NetworkError::NoRoom`] where a window does not fit, [`NetworkError::Layer`] where joined
     /// branches have different sizes.
-    pub fn sizes(&self, image: ImageSize, last: LayerId) -> Result<Vec<ImageSize>, NetworkError> {
-        let mut sizes: Vec<ImageSize> = Vec::with_capacity(last.0 + 1);
-        for layer in &self.layers[..=last.0] {
+    pub fn sizes(&self, image: ImageSize, target: LayerId) -> Result<Vec<ImageSize>, NetworkError> {
+        self.sizes_for(image, &[target])
+    }
+
+    /// As [`Network::sizes`], for several targets.
+    ///
+    /// # Errors
+    /// As [`Network::sizes`].
+    pub fn sizes_for(
+        &self,
+        image: ImageSize,
+        targets: &[LayerId],
+    ) -> Result<Vec<ImageSize>, NetworkError> {
+        let leads = self.leading_to(targets);
+        let count = targets.iter().max().map_or(0, |last| last.0 + 1);
+        let mut sizes: Vec<ImageSize> = Vec::with_capacity(count);
+        for (layer, leads) in self.layers[..count].iter().zip(leads) {
+            if !leads {
+                sizes.push(ImageSize::new(0, 0));
+                continue;
+            }
             let mut inputs = layer.inputs.iter().map(|input| match input {
                 Input::Image => image,
                 Input::Layer(LayerId(id)) => sizes[*id],
@@ -435,15 +454,6 @@ impl Network {
                 kernel: PerAxis::from_fn(|axis| window.axes.of(axis).extent()),
                 padding: PaddingText(window.padding()),
             })?;
-            if matches!(layer.op, Op::MaxPool(_)) && window.sees_only_padding(input, output) {
-                return Err(NetworkError::Layer {
-                    layer: layer.name.clone(),
-                    problem: format!(
-                        "on images of {image} it gets {input}, where some of its windows see \
-                         nothing but padding; use larger images"
-                    ),
-                });
-            }
             let channels = self.channels[sizes.len()];
             let values = channels.saturating_mul(output.height).saturating_mul(output.width);
             if values > LARGEST_OUTPUT {
@@ -455,18 +465,28 @@ impl Network {
                     ),
                 });
             }
+            if matches!(layer.op, Op::MaxPool(_)) && window.sees_only_padding(input, output) {
+                return Err(NetworkError::Layer {
+                    layer: layer.name.clone(),
+                    problem: format!(
+                        "on images of {image} it gets {input}, where some of its windows see \
+                         nothing but padding; use larger images"
+                    ),
+                });
+            }
             sizes.push(output);
         }
         Ok(sizes)
     }
 
-    /// Multiply-adds of one forward pass up to and with `last`.
+    /// Multiply-adds of one forward pass of the layers that lead to `last`, itself included.
     ///
     /// # Errors
     /// As [`Network::sizes`].
     pub fn multiply_adds(&self, image: ImageSize, last: LayerId) -> Result<u64, NetworkError> {
         let sizes = self.sizes(image, last)?;
-        let counts = self.convolutions().take_while(|&(id, _)| id <= last).map(|(id, conv)| {
+        let leads = self.leading_to(&[last]);
+        let counts = self.convolutions().filter(|&(id, _)| leads[id.0]).map(|(id, conv)| {
             let inputs = self.input_channels(id) / conv.groups;
             let positions = (sizes[id.0].area() * conv.out_channels) as u64;
             positions.saturating_mul((inputs * conv.taps()) as u64)

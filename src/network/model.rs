@@ -40,6 +40,26 @@ pub enum ModelError {
         /// The nearest names in the file, as a message goes on with them.
         near: String,
     },
+    /// A batch normalisation whose factor is no number.
+    #[error(
+        "{}: `{layer}.running_var` of {network}, or another of the layer's tensors, gives a factor or a \
+         shift that is not finite; expected variances above 0",
+        shown(path)
+    )]
+    Statistics {
+        /// The weight file.
+        path: PathBuf,
+        /// The network's name.
+        network: String,
+        /// The layer's name.
+        layer: String,
+    },
+    /// A prefix for the tensors of an ONNX file, which belong to its nodes.
+    #[error("{}: --weights-prefix is for weight files; an ONNX file has one set", shown(path))]
+    Prefix {
+        /// The ONNX file.
+        path: PathBuf,
+    },
     /// A tensor that the network has to use, and does not.
     #[error(
         "{}: tensor \"{tensor}\" is part of {network}, and no layer of it uses the tensor: maps \
@@ -100,6 +120,7 @@ impl HasKind for ModelError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Onnx(error) => error.kind(),
+            Self::Prefix { .. } => ErrorKind::Usage,
             _ => ErrorKind::Input,
         }
     }
@@ -145,8 +166,12 @@ impl Model {
         path: &Path,
         prefix: Option<&str>,
     ) -> Result<Self, ModelError> {
+        let prefix = prefix.map(|prefix| prefix.trim_end_matches('.'));
         if is_onnx(path) {
-            return Self::load_onnx(network, path);
+            return match prefix {
+                None => Self::load_onnx(network, path),
+                Some(_) => Err(ModelError::Prefix { path: path.to_owned() }),
+            };
         }
         let shapes = tensor_shapes(&network);
         let tensors = read_tensors(&network, path, prefix, &shapes)?;
@@ -201,7 +226,8 @@ impl Model {
     }
 
     /// The tensors, by name, from which the same filters are read again. A batch normalisation is one
-    /// of the mean 0 and the variance 1.
+    /// of the mean 0 and the variance 1; one without a weight and a bias of its own has its factor and
+    /// its shift in their places, for the digest alone.
     fn tensors(&self) -> BTreeMap<String, (Vec<usize>, Cow<'_, [f32]>)> {
         let mut tensors = BTreeMap::new();
         for (&id, Filters { weight, bias }) in &self.filters {
@@ -209,6 +235,8 @@ impl Model {
             for TensorShape { name, shape } in layer.op.tensors(self.network.input_channels(id)) {
                 let channels = weight.len();
                 let values: Cow<'_, [f32]> = match (name, &layer.op) {
+                    ("running_mean", Op::BatchNorm(norm)) if !norm.affine => bias.into(),
+                    ("running_var", Op::BatchNorm(norm)) if !norm.affine => weight.into(),
                     ("running_mean", _) => vec![0.0; channels].into(),
                     ("running_var", Op::BatchNorm(norm)) => vec![1.0 - norm.eps; channels].into(),
                     ("bias", _) => bias.into(),
@@ -349,7 +377,12 @@ fn filters_of(
         of_layer.push(if one_slope { vec![data[0]; expected[0]] } else { data });
         if shapes.get(place + 1).is_none_or(|(next, ..)| next != id) {
             let tensors = std::mem::take(&mut of_layer);
-            filters.insert(*id, Filters::of_tensors(&network.layer(*id).op, tensors));
+            let numbers = Filters::of_tensors(&network.layer(*id).op, tensors);
+            if !numbers.weight.iter().chain(&numbers.bias).all(|number| number.is_finite()) {
+                let layer = escaped(&network.layer(*id).name).to_string();
+                return Err(ModelError::Statistics { path, network: name, layer });
+            }
+            filters.insert(*id, numbers);
         }
     }
     if let Some(tensor) = leftover::first(network, &tensors) {

@@ -1,7 +1,7 @@
 //! The names of layers, as they are asked for and told.
 
 use super::{Convolution, onnx::NodeList};
-use super::{Input, Layer, LayerId, Network, NetworkError, Op, Origin};
+use super::{Input, Layer, LayerId, Network, NetworkError, Op, Origin, name_start};
 
 /// How many names an error tells of.
 const NAMES_SHOWN: usize = 64;
@@ -18,13 +18,36 @@ fn short_place(name: &str) -> Option<usize> {
 
 /// A short name for each convolution, `conv1`, `conv2`, …; its own name where another layer or
 /// module is called so.
-pub(super) fn short_names(network: &Network) -> Vec<String> {
+///
+/// # Errors
+/// An own name that cannot be that of a file.
+pub(super) fn short_names(network: &Network) -> Result<Vec<String>, NetworkError> {
     let name = |(place, &id): (usize, &LayerId)| {
         let (own, short) = (&network.layer(id).name, format!("conv{}", place + 1));
         let taken = network.by_path(&short).is_some_and(|other| other != id);
-        if taken || short_place(own).is_some() { own.clone() } else { short }
+        if taken || short_place(own).is_some() {
+            check_file_name(own).map(|()| own.clone())
+        } else {
+            Ok(short)
+        }
     };
     network.convolutions.iter().enumerate().map(name).collect()
+}
+
+/// The longest name of a layer that files are named after, in bytes: a file's name has at most 255.
+const MAX_FILE_NAME: usize = 200;
+
+/// Checks that files of results can be named after a layer.
+fn check_file_name(name: &str) -> Result<(), NetworkError> {
+    let one_part = !name.contains(['/', '\\']) && !matches!(name, "." | "..");
+    if one_part && name.len() <= MAX_FILE_NAME {
+        return Ok(());
+    }
+    let problem = format!(
+        "files of results would be named after it; expected at most {MAX_FILE_NAME} bytes, without \
+         `/` and `\\`: give the layer another name"
+    );
+    Err(NetworkError::Layer { layer: name_start(name).to_owned(), problem })
 }
 
 impl Network {
@@ -54,6 +77,9 @@ impl Network {
     /// # Errors
     /// [`NetworkError::UnknownLayer`] and [`NetworkError::LeftOut`].
     pub fn named_layer(&self, name: &str) -> Result<LayerId, NetworkError> {
+        if let Some(&id) = self.by_name.get(name) {
+            return Ok(id);
+        }
         let path = name.trim_matches('/').replace('/', ".");
         if !self.by_name.contains_key(&path) {
             self.check_left_out(&path)?;
@@ -123,7 +149,7 @@ impl Network {
     /// [`Network::digest`].
     ///
     /// # Errors
-    /// A network of too many layers.
+    /// A layer after whose name no files can be named.
     pub fn units_of(&mut self, id: LayerId) -> Result<LayerId, NetworkError> {
         if self.convolutions.binary_search(&id).is_ok() || self.taps.contains(&id) {
             return Ok(id);
@@ -131,14 +157,16 @@ impl Network {
         if let Some(tap) = self.taps.iter().find(|&&tap| self.tapped(tap) == id) {
             return Ok(*tap);
         }
+        check_file_name(&self.layer(id).name)?;
         let channels = self.channels(id);
         let op =
             Convolution { groups: channels, bias: false, ..Convolution::new(channels, 1, 1, 0) };
         let name = format!("{}:output", self.layer(id).name);
         let tap = LayerId(self.layers.len());
-        self.push(Layer { name, op: Op::Conv(op), inputs: vec![Input::Layer(id)] })?;
-        // It was added as a convolution of the network, the last.
-        self.convolutions.pop();
+        // No layer of the network reads it, or is called so: it is none of them.
+        self.projections.push(self.projections[id.0]);
+        self.channels.push(channels);
+        self.layers.push(Layer { name, op: Op::Conv(op), inputs: vec![Input::Layer(id)] });
         self.taps.push(tap);
         Ok(tap)
     }

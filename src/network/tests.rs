@@ -161,6 +161,12 @@ fn what_is_not_supported_is_an_error_that_names_the_layer() {
         (r#"{"name": "b", "op": "attention"}"#, "unknown op `attention`; expected one of conv,"),
         (r#"{"name": "b"}"#, "no `op`"),
         (r#"{"name": "b", "op": "clip", "min": 2, "max": 1}"#, "clips to 2 to 1"),
+        (
+            r#"{"name": "b", "op": "silu", "beta": 2}"#,
+            "unknown field `beta`: a SiLU has no numbers",
+        ),
+        (r#"{"name": "b", "op": "elu", "beta": 2}"#, "unknown field `beta`"),
+        (r#"{"name": "b", "op": "batch_norm", "eps": 2}"#, "its eps is 2"),
         (r#"{"name": "b", "op": "slice", "start": 2, "end": 7}"#, "channels 2 to 7 of 6"),
         (r#"{"name": "b", "op": "shuffle", "groups": 4}"#, "4 groups do not divide its 6"),
         (r#"{"name": "b", "op": "mul", "inputs": ["a"]}"#, "two inputs; found 1"),
@@ -363,4 +369,52 @@ fn the_numbers_of_every_layer_are_read_again_from_the_file_that_they_are_saved_i
     let plain = Model::new(network(false), filters(&network(false))).unwrap();
     let error = plain.save_weights(&path).unwrap_err().to_string();
     assert!(error.contains("`affine` false"), "{error}");
+}
+
+#[test]
+fn files_are_not_named_after_layers_that_lead_elsewhere() {
+    // The second convolution cannot be called `conv2`, and its own name is a path.
+    let error = refused(&format!(
+        r#"{CONV}, {{"name": "../../evil", "op": "conv", "out_channels": 2, "kernel": 1}},
+        {{"name": "conv2", "op": "relu"}}"#
+    ));
+    assert!(error.contains("`../../evil`") && error.contains("files of results"), "{error}");
+    let layers = format!(r#"{CONV}, {{"name": "../r", "op": "relu"}}"#);
+    let mut network = described(&format!(r#"{{"name": "t", "layers": [{layers}]}}"#)).unwrap();
+    let relu = network.named_layer("../r").unwrap();
+    assert!(network.units_of(relu).unwrap_err().to_string().contains("files of results"));
+    let long = "r".repeat(300);
+    let layers = format!(r#"{CONV}, {{"name": "{long}", "op": "relu"}}"#);
+    let mut network = described(&format!(r#"{{"name": "t", "layers": [{layers}]}}"#)).unwrap();
+    let relu = network.named_layer(&long).unwrap();
+    assert!(network.units_of(relu).is_err());
+}
+
+#[test]
+fn a_unit_needs_room_in_the_layers_before_it_alone() {
+    let mut network = Network::preset("alexnet").unwrap();
+    let relu = network.named_layer("features.1").unwrap();
+    let units = network.units_of(relu).unwrap();
+    let sizes = network.sizes(ImageSize::square(30), units).unwrap();
+    assert_eq!(sizes[units.0], ImageSize::square(6));
+    let both = [network.convolution("conv1").unwrap(), units];
+    assert_eq!(network.sizes_for(ImageSize::square(30), &both).unwrap()[0], ImageSize::square(6));
+    let last = network.convolution("conv5").unwrap();
+    assert!(network.sizes(ImageSize::square(30), last).is_err());
+}
+
+#[test]
+fn models_that_differ_in_statistics_alone_have_other_digests() {
+    let network = || {
+        let layers = format!(r#"{CONV}, {{"name": "b", "op": "batch_norm", "affine": false}}"#);
+        described(&format!(r#"{{"name": "t", "layers": [{layers}]}}"#)).unwrap()
+    };
+    let model = |factor: f32, shift: f32| {
+        let filters = Filters { weight: vec![0.5; 162], bias: vec![0.0; 6] };
+        let norm = Filters { weight: vec![factor; 6], bias: vec![shift; 6] };
+        Model::new(network(), vec![filters, norm]).unwrap().digest().clone()
+    };
+    assert_eq!(model(1.0, 0.0), model(1.0, 0.0));
+    assert_ne!(model(1.0, 0.0), model(2.0, 0.0));
+    assert_ne!(model(1.0, 0.0), model(1.0, 0.5));
 }

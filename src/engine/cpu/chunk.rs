@@ -109,7 +109,11 @@ fn step(
             let inputs = [changes[inputs[0]].of(which), changes[inputs[1]].of(which)];
             multiply(target, place, batch, inputs, output.of_mut(which));
         }
-        step if step.is_in_place() => {
+        step @ (Step::Relu { .. }
+        | Step::Same
+        | Step::Scale(_)
+        | Step::Slope(_)
+        | Step::Function(_)) => {
             if !target.read_once[from] {
                 sum(plan, place, false, (which, changes), batch.len(), output);
             }
@@ -130,7 +134,7 @@ fn step(
             let stack = matches!(step, Step::Concatenate);
             sum(plan, place, stack, (which, changes), batch.len(), output);
         }
-        _ => {}
+        Step::Convolve { .. } | Step::Respond(_) => {}
     }
 }
 

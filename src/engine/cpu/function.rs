@@ -167,10 +167,6 @@ pub(super) fn select(
     for (which, outputs) in values.chunks_exact_mut(out_each).enumerate() {
         for ((y, x), outputs) in positions.clone().zip(outputs.chunks_exact_mut(from.len())) {
             let (y, x) = (y + shift.y, x + shift.x);
-            if !input.has(y, x) {
-                outputs.fill(0.0);
-                continue;
-            }
             let values = &input.values[which * in_each + input.offset(y, x)..];
             for (output, &channel) in outputs.iter_mut().zip(from) {
                 *output = values[channel];

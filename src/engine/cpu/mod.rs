@@ -56,7 +56,7 @@ use self::chunk::{Scratch, present};
 use self::minimal::Transformed;
 use self::ready::Ready;
 use self::simd::Isa;
-use self::target::{Target, target};
+use self::target::{Target, sparse, target};
 use self::weights::Packed;
 use super::order::{Member, OnImage, by_image, in_order_of_plans};
 use super::plan::{PlanKey, Planner};
@@ -111,10 +111,12 @@ impl Engine for CpuEngine {
         image: ImageSize,
     ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
         let plain = ReferenceEngine.prepare(model, layers, image)?;
+        let sparse = sparse(model.network());
         let mut packed: HashMap<LayerId, Arc<Packed>> = HashMap::new();
         let mut targets = HashMap::new();
         for &layer in layers {
-            targets.insert(layer, target(model, layer, image, self.direct, &mut packed)?);
+            let known = (&sparse[..], &mut packed);
+            targets.insert(layer, target(model, layer, image, self.direct, known)?);
         }
         Ok(Box::new(Incremental {
             model,

@@ -54,7 +54,7 @@ impl<'m, T: Real> Forward<'m, T> {
     ) -> Result<Self, NetworkError> {
         let network = model.network();
         let sizes = match targets.iter().max() {
-            Some(&last) => network.sizes(image, last)?,
+            Some(_) => network.sizes_for(image, targets)?,
             None => Vec::new(),
         };
         let steps = schedule(network, targets);

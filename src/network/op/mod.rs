@@ -259,7 +259,16 @@ impl Op {
             None => return Err(ParseError("it has no `op`, a text".into())),
         };
         if Function::NAMES.contains(&name.as_str()) {
-            return parsed(fields).map(Self::Pointwise);
+            let given: Vec<String> = fields.keys().cloned().collect();
+            let function: Function = parsed(fields)?;
+            // serde takes any field of a variant without fields.
+            let without = matches!(serde_json::to_value(function), Ok(Value::Object(known)) if known.len() == 1);
+            return match given.iter().find(|field| without && *field != "op") {
+                Some(field) if !matches!(function, Function::Clip { .. }) => Err(ParseError(
+                    format!("unknown field `{field}`: a {} has no numbers", function.kind()),
+                )),
+                _ => Ok(Self::Pointwise(function)),
+            };
         }
         fields.remove("op");
         let first = fields.keys().next().cloned();

@@ -102,8 +102,8 @@ impl ChannelNorm {
 }
 
 pub(super) fn check_eps(eps: f32) -> Result<(), ParseError> {
-    if eps.is_finite() && eps >= 0.0 {
+    if (0.0..=1.0).contains(&eps) {
         return Ok(());
     }
-    Err(ParseError(format!("its eps is {eps}; expected a number that is not negative")))
+    Err(ParseError(format!("its eps is {eps}; expected a number from 0 to 1")))
 }

@@ -76,9 +76,16 @@ impl Window {
     /// Whether some of the window's `output` positions see none of `input`: where taps lie far apart.
     pub fn sees_only_padding(&self, input: ImageSize, output: ImageSize) -> bool {
         Axis::BOTH.into_iter().any(|axis| {
-            let (window, inputs) = (self.axes.of(axis), Span::whole(axis.of(input)));
-            let sees = |place: usize| window.taps(window.first_input(place as isize), inputs).1 > 0;
-            !(0..axis.of(output)).all(sees)
+            let (window, length) = (self.axes.of(axis), axis.of(input));
+            let sees = |place: usize| {
+                window.taps(window.first_input(place as isize), Span::whole(length)).1 > 0
+            };
+            let outputs = axis.of(output);
+            // Taps that are no further apart than the input is long pass over none of it.
+            if window.dilation <= length {
+                return outputs > 0 && !(sees(0) && sees(outputs - 1));
+            }
+            !(0..outputs).all(sees)
         })
     }
 

@@ -20,7 +20,7 @@ mod sharded;
 mod tests;
 mod zipped;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use crate::files::{FileError, open_regular};
@@ -53,6 +53,9 @@ pub struct Tensors {
     pub found: BTreeMap<String, Tensor>,
     /// The file's own names of the tensors that were not asked for, in the file's order.
     pub ignored: Vec<String>,
+    /// The same names as they are looked up: without wrappers and without the prefix asked for; empty
+    /// where they do not begin with it.
+    pub ignored_plain: Vec<String>,
     /// What stands before the names asked for in the file's names, those without wrappers
     /// ([`plain_name`]).
     pub prefix: String,
@@ -70,8 +73,8 @@ pub struct Tensors {
 ///
 /// # Errors
 /// The file cannot be read, is damaged or of another format; two of its tensors fit one wanted
-/// name; those wanted do not all have the same prefix; or a wanted tensor cannot be read, is not of floats, or has a value that is not finite as
-/// `f32`. A wanted tensor that the file does not have is no error here.
+/// name; those wanted do not all have the same prefix; or a wanted tensor cannot be read, is not of
+/// floats, or has a value that is not finite as `f32`. A wanted tensor that the file does not have is no error here.
 pub fn read(path: &Path, wanted: &[String]) -> Result<Tensors, WeightsError> {
     read_below(path, None, wanted)
 }
@@ -176,14 +179,22 @@ impl Request<'_> {
             return Err(FileError::content(path, problem).into());
         }
         let plain: Vec<String> = wanted.iter().map(|name| plain_name(name)).collect();
+        // A name as it is wins over one with wrappers.
+        let exact: HashMap<String, usize> = match self.prefix {
+            None => entries.clone().map(|entry| (source.name(entry).to_owned(), entry)).collect(),
+            Some(_) => HashMap::new(),
+        };
         let lookup = Lookup::new(&plain, names.iter().map(String::as_str));
         let (mut used, mut found) = (BTreeSet::new(), BTreeMap::new());
         let mut first: Option<(String, String)> = None;
         for (name, plain) in wanted.iter().zip(&plain) {
-            let entry = lookup.find(plain).map_err(|Ambiguous { first, second }| {
-                WeightsError::ambiguous(path, name, source.name(first), source.name(second))
-            })?;
-            let Some(entry) = entry else { continue };
+            let entry = match exact.get(name) {
+                Some(&entry) => Some(entry),
+                None => lookup.find(plain).map_err(|Ambiguous { first, second }| {
+                    WeightsError::ambiguous(path, name, source.name(first), source.name(second))
+                })?,
+            };
+            let Some(entry) = entry.filter(|entry| !used.contains(entry)) else { continue };
             let own = source.name(entry).to_owned();
             let prefix = names[entry].strip_suffix(plain.as_str()).unwrap_or_default();
             match &first {
@@ -197,12 +208,12 @@ impl Request<'_> {
             used.insert(entry);
             found.insert(name.clone(), tensor);
         }
-        let ignored = entries
+        let (ignored, ignored_plain) = entries
             .filter(|entry| !used.contains(entry) && source.is_tensor(*entry))
-            .map(|entry| source.name(entry).to_owned())
-            .collect();
+            .map(|entry| (source.name(entry).to_owned(), names[entry].clone()))
+            .unzip();
         let prefix = first.map(|(_, prefix)| prefix).unwrap_or_default();
-        Ok(Tensors { found, ignored, prefix, shards: source.files() })
+        Ok(Tensors { found, ignored, ignored_plain, prefix, shards: source.files() })
     }
 
     /// A name without wrappers; an empty one where it does not begin with the prefix asked for.

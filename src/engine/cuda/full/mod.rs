@@ -71,7 +71,7 @@ impl Engine for CudaFullEngine {
         check_layers(model.network(), layers, image)?;
         check_support(model.network(), layers)?;
         let sizes = match layers.iter().max() {
-            Some(&last) => model.network().sizes(image, last)?,
+            Some(_) => model.network().sizes_for(image, layers)?,
             None => Vec::new(),
         };
         let (device, layers) = (Arc::clone(&self.device), layers.to_vec());
