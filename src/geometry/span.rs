@@ -81,7 +81,7 @@ pub struct SlidingWindow {
 }
 
 impl SlidingWindow {
-    /// What works on each position by itself.
+    /// The window of one position.
     pub const SINGLE: Self = Self { kernel: 1, stride: 1, dilation: 1, padding: 0 };
 
     /// Inputs from the first tap to the last.

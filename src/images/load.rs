@@ -19,12 +19,12 @@ const USUAL_CROP: ImageSize = ImageSize::square(224);
 /// The least length of a picture's shorter side before it is cropped.
 const LEAST_SHORTER_SIDE: usize = 256;
 
-/// What a network is to be shown.
+/// Preparation of images for a network.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Preparation {
     /// Channels of its images.
     pub channels: usize,
-    /// What is done to their values.
+    /// Changes to their values.
     pub preprocessing: Preprocessing,
 }
 

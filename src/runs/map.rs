@@ -252,7 +252,11 @@ impl OwnMaps {
         }
         let first: Noise = sweep.settings.noise.parse()?;
         let draws = (0..sweep.settings.repeats).filter_map(|draw| first.draw_after(draw));
-        let layers: Vec<LayerId> = network.convolutions().map(|(id, _)| id).collect();
+        let layers: Vec<LayerId> = sweep
+            .layers
+            .iter()
+            .filter_map(|known| network.layer_of_results(&known.layer))
+            .collect();
         let engine = compute.open(network, &layers, context)?.engines(None).swap_remove(0);
         let deposit = sweep.settings.deposit;
         Ok(Self { model, engine, draws: draws.collect(), deposit })

@@ -17,7 +17,7 @@ pub(super) struct Rectangle<'a> {
     pub values: &'a [f32],
 }
 
-/// What is summed, and by what the sum is multiplied.
+/// Weights of the sum.
 #[derive(Clone, Copy)]
 enum Weights<'a> {
     Filters(&'a DepthwiseFilters),

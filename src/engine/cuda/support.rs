@@ -1,4 +1,4 @@
-//! What the kernels can compute.
+//! Operations that have a kernel.
 
 use super::CudaError;
 use crate::geometry::SlidingWindow;

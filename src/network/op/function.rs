@@ -132,7 +132,7 @@ impl Function {
                 // Also where one is no number.
                 if !matches!(least.partial_cmp(&most), Some(o) if o.is_le()) {
                     return Err(ParseError(format!(
-                        "it clips to {least} to {most}; expected a least value below the largest"
+                        "it clips to {least} to {most}; expected a least value that is not above the largest"
                     )));
                 }
                 return Ok(());
@@ -140,7 +140,9 @@ impl Function {
             _ => return Ok(()),
         };
         match numbers.iter().find(|number| !number.is_finite()) {
-            Some(number) => Err(ParseError(format!("{number}; expected finite numbers"))),
+            Some(number) => {
+                Err(ParseError(format!("one of its numbers is {number}; expected finite numbers")))
+            }
             None => Ok(()),
         }
     }

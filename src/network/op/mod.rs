@@ -206,7 +206,8 @@ impl Op {
             &Self::Slice(ChannelSlice { start, end }) => {
                 if start >= end || end > first {
                     return Err(ParseError(format!(
-                        "it takes channels {start} to {end} of {first}; expected some that are there"
+                        "it takes channels {start} to {end} of {first}; expected start below end, and end \
+                         at most {first}"
                     )));
                 }
                 Ok(end - start)

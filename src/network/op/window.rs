@@ -24,7 +24,7 @@ pub(super) const fn yes() -> bool {
 }
 
 impl Window {
-    /// What works on each position by itself.
+    /// The window of one position.
     pub const SINGLE: Self = Self {
         axes: PerAxis::both(SlidingWindow::SINGLE),
         padding_after: PerAxis::both(0),

@@ -83,6 +83,71 @@ fn one_of_several_copies_is_chosen_by_its_prefix() {
 }
 
 #[test]
+fn a_copy_beside_the_main_one_is_no_part_of_it() {
+    let place = Workplace::new();
+    let (tensors, expected) = (tiny(&place), map(&place, "tiny.safetensors"));
+    let mut copies = tensors.clone();
+    for (_, data) in copies.values_mut() {
+        data.fill(0);
+    }
+    copies.extend(renamed(&tensors, |name| format!("model_ema.{name}")));
+    write(&place, "copies.safetensors", &copies);
+    assert_eq!(map(&place, "copies.safetensors --weights-prefix model_ema"), expected);
+    // The same tensors, however the prefix ends.
+    let run = "run --model model.json --weights copies.safetensors --images images --layers conv4 \
+               --units 0 --top 1 --every 9 --out out --weights-prefix";
+    place.succeeds(&format!("{run} model_ema"));
+    place.succeeds(&format!("{run} model_ema."));
+}
+
+#[test]
+fn a_name_as_it_is_wins_and_no_tensor_is_that_of_two_layers() {
+    let place = Workplace::new();
+    let layer = |name: &str| {
+        format!(
+            r#"{{"name": "{name}", "op": "conv", "out_channels": 3, "kernel": 1, "bias": false}}"#
+        )
+    };
+    let layers = [layer("c"), layer("module.c")].join(", ");
+    place.write("two.json", format!(r#"{{"name": "two", "layers": [{layers}]}}"#));
+    let weight = (vec![3, 3, 1, 1], floats(&[0.5; 9]));
+    let one = Tensors::from([("c.weight".to_owned(), weight.clone())]);
+    write(&place, "one.safetensors", &one);
+    let run = "run --model two.json --images images --top 1 --every 9";
+    place.refuses(&format!("{run} --weights one.safetensors --out a"), 1, &["`module.c.weight`"]);
+    let both = [("c.weight", weight.clone()), ("module.c.weight", weight)];
+    let both = both.map(|(name, weight)| (name.to_owned(), weight));
+    write(&place, "both.safetensors", &Tensors::from(both));
+    place.succeeds(&format!("{run} --weights both.safetensors --out b"));
+}
+
+#[test]
+fn a_normalisation_behind_the_last_layer_is_no_part_of_the_network() {
+    let place = Workplace::new();
+    let layers = r#"{"name": "l.conv1", "op": "conv", "out_channels": 3, "kernel": 1, "bias": false},
+        {"name": "l.relu", "op": "relu"},
+        {"name": "l.conv2", "op": "conv", "out_channels": 3, "kernel": 1, "bias": false}"#;
+    place.write("cut.json", format!(r#"{{"name": "cut", "layers": [{layers}]}}"#));
+    let weight = (vec![3, 3, 1, 1], floats(&[0.5; 9]));
+    let named = |names: &[&str]| {
+        let mut tensors = Tensors::new();
+        for name in ["l.conv1.weight", "l.conv2.weight"] {
+            tensors.insert(name.to_owned(), weight.clone());
+        }
+        for name in names {
+            tensors.insert((*name).to_owned(), (vec![3], floats(&[1.0; 3])));
+        }
+        tensors
+    };
+    let run = "run --model cut.json --images images --top 1 --every 9";
+    write(&place, "behind.safetensors", &named(&["l.bn2.running_mean", "l.bn2.running_var"]));
+    place.succeeds(&format!("{run} --weights behind.safetensors --out a"));
+    write(&place, "among.safetensors", &named(&["l.bn1.running_mean", "l.bn1.running_var"]));
+    let words = &["\"l.bn1.running_mean\""];
+    place.refuses(&format!("{run} --weights among.safetensors --out b"), 1, words);
+}
+
+#[test]
 fn an_index_names_the_files_of_its_tensors() {
     let place = Workplace::new();
     let (tensors, expected) = (tiny(&place), map(&place, "tiny.safetensors"));
