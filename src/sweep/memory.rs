@@ -3,8 +3,8 @@
 use thiserror::Error;
 
 use crate::engine::Engine;
-use crate::geometry::ImageSize;
-use crate::network::{LayerId, Model};
+use crate::geometry::{Axis, ImageSize};
+use crate::network::{LayerId, Model, Network};
 
 /// Too little memory for a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -68,7 +68,9 @@ impl MemoryShares {
                 });
             together = together.max(floats.sum());
         }
-        let plain = 3 * (size_of::<f32>() + size_of::<f64>()) * largest;
+        // Taps that lie far apart need padding beyond all activations.
+        let padded = padded_floats(network, layers, image).saturating_sub(largest);
+        let plain = 3 * (size_of::<f32>() + size_of::<f64>()) * largest + padded * size_of::<f32>();
         let original = size_of::<f32>() * together;
         // What computes on devices holds all that in their memory.
         let on_devices = engines.iter().all(|engine| engine.has_kernels());
@@ -101,6 +103,23 @@ impl MemoryShares {
     pub fn images_at_a_time(&self, channels: usize, image: ImageSize) -> usize {
         (self.images / image_bytes(channels, image)).max(1)
     }
+}
+
+/// Values of the largest input of a convolution that leads to one of `layers`, with its padding.
+fn padded_floats(network: &Network, layers: &[LayerId], image: ImageSize) -> usize {
+    let leading = network.leading_to(layers);
+    let sizes = network.sizes_for(image, layers).unwrap_or_default();
+    let padded = network.convolutions().filter(|(id, _)| leading[id.0]).map(|(id, conv)| {
+        let along = |axis: Axis| {
+            let window = conv.window().axes.of(axis);
+            let outputs = sizes.get(id.0).map_or(0, |&size| axis.of(size));
+            outputs.saturating_sub(1) * window.stride + window.extent()
+        };
+        let area = along(Axis::Y).saturating_mul(along(Axis::X));
+        area.saturating_mul(network.input_channels(id))
+    });
+    // Far beyond any machine, and small enough to be added up.
+    padded.max().unwrap_or(0).min(1 << 50)
 }
 
 /// Images that each thread reads ahead.
@@ -169,5 +188,27 @@ mod tests {
             among(&[&CpuEngine::default()], 2 << 30, 2),
             among(&[&OnDevice, &CpuEngine::default()], 2 << 30, 2)
         );
+    }
+
+    #[test]
+    fn padding_between_taps_that_lie_far_apart_counts() {
+        let network = |dilation: usize| {
+            let json = format!(
+                r#"{{"name": "far", "layers": [
+                    {{"op": "conv", "out_channels": 2, "kernel": 2, "dilation": {dilation},
+                      "padding": {padding}}},
+                    {{"op": "conv", "out_channels": 2, "kernel": 1}}
+                ]}}"#,
+                padding = dilation.div_ceil(2)
+            );
+            Network::from_description(json.as_bytes()).unwrap()
+        };
+        let needed = |dilation| {
+            let model = Model::random(network(dilation), 0).unwrap();
+            let engines: [&dyn Engine; 1] = [&CpuEngine::default()];
+            let image = ImageSize::square(8);
+            MemoryShares::of(1, &engines, &model, &[LayerId(1)], image, 1).unwrap_err().needed
+        };
+        assert!(needed(65_535) > needed(1) + (3 * 65_535_usize.pow(2) * 4));
     }
 }
