@@ -29,7 +29,7 @@ impl Origin {
         (found != size).then(|| {
             format!(
                 "the images are {found}, and the padding of layer `{}` (auto_pad) is that for images \
-                 of {size}; use --image-size {}x{}, or export the network for images of {found} or \
+                 of {size}; give such images (--image-size {}x{}), or export the network for images of {found} or \
                  with explicit pads",
                 crate::files::escaped(layer),
                 size.height,

@@ -27,7 +27,7 @@ fn images_of_another_size_are_refused_where_the_padding_depends_on_it() {
     let error = error.to_string();
     for part in [
         "the images are 23×23, and the padding of layer `a` (auto_pad) is that for images of 24×24",
-        "use --image-size 24x24, or export",
+        "give such images (--image-size 24x24), or export",
     ] {
         assert!(error.contains(part), "{error}");
     }
