@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::constant::{Constant, Tensors};
 use super::error::shown_text;
 use super::fold::{fold, problem};
-use super::gelu::{Gelus, gelu};
+use super::gelu::{Gelus, gelu, numbers};
 use super::messages::NodeProto;
 use super::names::Names;
 use super::operations::{is_same, translate};
@@ -367,36 +367,4 @@ pub(super) fn translated(values: Result<Vec<Value>, ParseError>) -> (Vec<Value>,
         Ok(values) => (values, Outcome::Done),
         Err(ParseError(problem)) => (vec![], Outcome::Unsupported(problem)),
     }
-}
-
-/// The values of the constants of one float.
-fn numbers<'a>(
-    nodes: &[&'a NodeProto],
-    values: &HashMap<&'a str, Value>,
-    tensors: &mut Tensors,
-) -> HashMap<&'a str, f32> {
-    let mut numbers = HashMap::new();
-    for (&name, value) in values {
-        if let Value::Constant(constant) = value
-            && constant.len() == Some(1)
-            && let Ok(tensor) = constant.read(tensors)
-        {
-            numbers.insert(name, tensor.data[0]);
-        }
-    }
-    let is_small = |node: &&&NodeProto| {
-        let tensor = node.attribute("value").and_then(|value| value.t.as_ref());
-        node.op_type == "Constant"
-            && tensor.is_none_or(|tensor| tensor.dims.iter().all(|&l| l == 1))
-    };
-    for node in nodes.iter().filter(is_small) {
-        if let Some(output) = node.output.first()
-            && let Ok(constant) = fold(node, &[], tensors)
-            && constant.len() == Some(1)
-            && let Ok(tensor) = constant.read(tensors)
-        {
-            numbers.insert(output, tensor.data[0]);
-        }
-    }
-    numbers
 }

@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::builder::{Builder, Outcome, Value, translated};
+use super::constant::Tensors;
+use super::fold::fold;
 use super::is_standard;
 use super::messages::NodeProto;
 use crate::network::{Function, Op};
@@ -67,6 +69,38 @@ impl Gelus {
         }
         found
     }
+}
+
+/// The values of the constants of one float.
+pub(super) fn numbers<'a>(
+    nodes: &[&'a NodeProto],
+    values: &HashMap<&'a str, Value>,
+    tensors: &mut Tensors,
+) -> HashMap<&'a str, f32> {
+    let mut numbers = HashMap::new();
+    for (&name, value) in values {
+        if let Value::Constant(constant) = value
+            && constant.len() == Some(1)
+            && let Ok(tensor) = constant.read(tensors)
+        {
+            numbers.insert(name, tensor.data[0]);
+        }
+    }
+    let is_small = |node: &&&NodeProto| {
+        let tensor = node.attribute("value").and_then(|value| value.t.as_ref());
+        node.op_type == "Constant"
+            && tensor.is_none_or(|tensor| tensor.dims.iter().all(|&l| l == 1))
+    };
+    for node in nodes.iter().filter(is_small) {
+        if let Some(output) = node.output.first()
+            && let Ok(constant) = fold(node, &[], tensors)
+            && constant.len() == Some(1)
+            && let Ok(tensor) = constant.read(tensors)
+        {
+            numbers.insert(output, tensor.data[0]);
+        }
+    }
+    numbers
 }
 
 /// What the outputs of a GELU's last node are, and what became of it; `x` is what it is of.
