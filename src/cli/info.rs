@@ -44,8 +44,10 @@ impl Info {
         }
         let rule = self.occluders.rule();
         chosen.check_grid(rule)?;
+        let of_file = chosen.network.origin().image_size;
+        let image = self.image_size.or(of_file).unwrap_or(SIZE);
+        chosen.check_size(image)?;
         let ChosenLayers { network, layers } = chosen;
-        let image = self.image_size.or(network.origin().image_size).unwrap_or(SIZE);
         let mut rows = vec![
             ["layer", "name", "units", "output", "RF", "occluder", "stride", "occluders"]
                 .map(String::from),

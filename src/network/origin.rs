@@ -11,6 +11,8 @@ use crate::geometry::ImageSize;
 pub struct Origin {
     /// The images' size.
     pub image_size: Option<ImageSize>,
+    /// The first layer whose padding, `auto_pad`, is right for images of that size alone.
+    pub sized_layer: Option<String>,
     /// Nodes that are not supported, and that convolutions lie behind: the network ends before them.
     pub unsupported: Vec<UnsupportedNode>,
     /// The names of nodes that are not mapped.
@@ -21,6 +23,21 @@ pub struct Origin {
 const NAMES_SHOWN: usize = 4;
 
 impl Origin {
+    /// What is wrong with images of a size, and what to do; `None` of a size that will do.
+    pub fn size_problem(&self, found: ImageSize) -> Option<String> {
+        let (layer, size) = (self.sized_layer.as_ref()?, self.image_size?);
+        (found != size).then(|| {
+            format!(
+                "the images are {found}, and the padding of layer `{}` (auto_pad) is that for images \
+                 of {size}; give such images (--image-size {}x{}), or export the network for images of {found} or \
+                 with explicit pads",
+                crate::files::escaped(layer),
+                size.height,
+                size.width
+            )
+        })
+    }
+
     /// What has to be said of a network that ends before convolutions of its file; `None` of others.
     pub fn note(&self, network: &Network) -> Option<String> {
         if self.unsupported.is_empty() {

@@ -121,3 +121,53 @@ fn files_that_cannot_be_mapped_are_refused_before_anything_is_written() {
     let asked = format!("{} --layers fc", run("net.onnx"));
     place.refuses(&asked, 2, &["layer `fc` of net cannot be mapped"]);
 }
+
+/// A field of bytes of a protobuf message.
+fn field(tag: usize, content: &[u8]) -> Vec<u8> {
+    let length = [content.len() as u8 & 0x7f | 0x80, (content.len() >> 7) as u8];
+    [&[(tag << 3 | 2) as u8], &length[..], content].concat()
+}
+
+/// A field of a small number.
+fn number(tag: usize, number: u8) -> Vec<u8> {
+    vec![(tag << 3) as u8, number]
+}
+
+/// A convolution of stride 2 with `auto_pad`, for images of this size.
+fn padded_network(height: u8, width: u8) -> Vec<u8> {
+    let strides = [field(1, b"strides"), field(8, &[2, 2])].concat();
+    let auto_pad = [field(1, b"auto_pad"), field(4, b"SAME_UPPER")].concat();
+    let node = [
+        [field(1, b"x"), field(1, b"c.weight"), field(2, b"c"), field(4, b"Conv")].concat(),
+        [field(5, &strides), field(5, &auto_pad)].concat(),
+    ]
+    .concat();
+    let bytes: Vec<u8> = (0..27).flat_map(|weight| (weight as f32 - 13.0).to_le_bytes()).collect();
+    let weight =
+        [field(1, &[1, 3, 3, 3]), number(2, 1), field(8, b"c.weight"), field(9, &bytes)].concat();
+    let shape: Vec<u8> =
+        [1, 3, height, width].iter().flat_map(|&n| field(1, &number(1, n))).collect();
+    let tensor_type = [number(1, 1), field(2, &shape)].concat();
+    let input = [field(1, b"x"), field(2, &field(1, &tensor_type))].concat();
+    let graph = [field(1, &node), field(5, &weight), field(11, &input)].concat();
+    [number(1, 8), field(7, &graph), field(8, &number(2, 20))].concat()
+}
+
+#[test]
+fn images_of_another_size_than_auto_pad_is_for_are_refused() {
+    let place = Workplace::new();
+    place.write("net.onnx", padded_network(24, 24));
+    let words =
+        ["the padding of layer `c` (auto_pad) is that for images of 24×24", "--image-size 24x24"];
+    for line in [
+        "run --model net.onnx --images images --top 1 --out out",
+        "info --model net.onnx --image-size 23",
+        "draw grid --model net.onnx --layer c --position 1,1 --image-size 23 --out grid.svg",
+    ] {
+        place.refuses(line, 2, &words);
+    }
+    let told = place.run("info --model net.onnx");
+    assert!(String::from_utf8_lossy(&told.stdout).contains("12×12"));
+    place.write("net.onnx", padded_network(61, 53));
+    place.succeeds("plan --model net.onnx --images images --top 1");
+}

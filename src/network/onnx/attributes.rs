@@ -1,5 +1,6 @@
 //! Attributes of a node.
 
+use super::error::shown_text;
 use super::messages::{AttributeProto, NodeProto};
 use crate::error::ParseError;
 
@@ -8,7 +9,8 @@ impl NodeProto {
     pub fn check_attributes(&self, known: &[&str]) -> Result<(), ParseError> {
         match self.attribute.iter().find(|other| !known.contains(&other.name.as_str())) {
             Some(other) => {
-                Err(ParseError(format!("its attribute `{}` is not supported", other.name)))
+                let name = shown_text(&other.name);
+                Err(ParseError(format!("its attribute `{name}` is not supported")))
             }
             None => Ok(()),
         }

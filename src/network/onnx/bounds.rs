@@ -4,6 +4,7 @@
 use prost::bytes::{Buf, Bytes};
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
+use super::tensor::is_float;
 use crate::error::ParseError;
 
 /// The most nodes of a graph: several times those of the largest networks.
@@ -65,6 +66,8 @@ fn count(message: Message, mut bytes: Bytes, counted: &mut Counted) -> Result<()
     let damaged = |error: &dyn std::fmt::Display| {
         ParseError(format!("damaged, cut short or no ONNX file: {error}"))
     };
+    // The type of a tensor, and the bytes of its list of small integers.
+    let (mut data_type, mut small) = (0, 0);
     while bytes.has_remaining() {
         let (tag, wire_type) = decode_key(&mut bytes).map_err(|error| damaged(&error))?;
         counted.fields += 1;
@@ -80,12 +83,20 @@ fn count(message: Message, mut bytes: Bytes, counted: &mut Counted) -> Result<()
                 counted.fields += content.len();
             }
             counted.nodes += usize::from(matches!((message, tag), (Message::Graph, 1)));
+            if matches!((message, tag), (Message::Tensor, 5)) {
+                small += content.len();
+            }
             if let Some(inner) = message.field(tag) {
                 count(inner, content, counted)?;
             }
+        } else if matches!((message, tag, wire_type), (Message::Tensor, 2, WireType::Varint)) {
+            data_type = decode_varint(&mut bytes).map_err(|error| damaged(&error))?;
         } else {
             skip_field(wire_type, tag, &mut bytes, DecodeContext::default())
                 .map_err(|error| damaged(&error))?;
+        }
+        if !bytes.has_remaining() && !is_float(data_type as i64) {
+            counted.fields += small;
         }
         if counted.nodes > MAX_NODES {
             return Err(ParseError(format!(

@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::constant::{Constant, Tensors};
+use super::error::shown_text;
 use super::fold::{fold, problem};
-use super::gelu::Gelus;
+use super::gelu::{Gelus, gelu, numbers};
 use super::messages::NodeProto;
+use super::names::Names;
 use super::operations::{is_same, translate};
 use super::recipe::Recipe;
+use super::window::NodeWindow;
 use crate::error::ParseError;
-use crate::geometry::{ImageSize, Padding};
-use crate::network::{Function, Input, Layer, LayerId, Network, Op};
+use crate::geometry::{ImageSize, Padding, PerAxis};
+use crate::network::{Input, Layer, LayerId, Network, Op};
 
 /// What stands behind a name of the graph.
 #[derive(Clone, Debug)]
@@ -66,8 +69,7 @@ pub(super) enum Outcome {
 /// What is known while nodes are read, in an order in which each comes after its inputs.
 pub(super) struct Builder<'a> {
     pub nodes: Vec<&'a NodeProto>,
-    /// The layers' names, by node.
-    pub names: Vec<String>,
+    pub names: Names,
     pub network: Network,
     pub tensors: Tensors,
     pub recipes: BTreeMap<LayerId, Recipe>,
@@ -75,6 +77,8 @@ pub(super) struct Builder<'a> {
     gelus: Gelus,
     /// The output sizes of layers, for images of the file's size.
     sizes: Vec<Option<ImageSize>>,
+    /// Nodes whose padding is that for images of the file's size alone.
+    pub sized: Vec<usize>,
     /// How many nodes read a value, under this or another name.
     readers: HashMap<&'a str, usize>,
     /// The first name of a value that has several.
@@ -86,7 +90,7 @@ impl<'a> Builder<'a> {
     pub fn new(
         network: Network,
         nodes: Vec<&'a NodeProto>,
-        names: Vec<String>,
+        names: Names,
         mut tensors: Tensors,
         values: HashMap<&'a str, Value>,
     ) -> Self {
@@ -95,7 +99,7 @@ impl<'a> Builder<'a> {
         for node in &nodes {
             for input in &node.input {
                 let first = first_names.get(input.as_str()).copied().unwrap_or(input);
-                if !is_same(&node.op_type) {
+                if !is_same(node) {
                     *readers.entry(first).or_insert(0) += 1;
                 } else if let Some(output) = node.output.first() {
                     first_names.insert(output, first);
@@ -103,8 +107,19 @@ impl<'a> Builder<'a> {
             }
         }
         let gelus = Gelus::of(&nodes, &numbers(&nodes, &values, &mut tensors));
-        let (recipes, sizes) = (BTreeMap::new(), Vec::new());
-        Self { nodes, names, network, tensors, recipes, values, gelus, sizes, readers, first_names }
+        Self {
+            nodes,
+            names,
+            network,
+            tensors,
+            recipes: BTreeMap::new(),
+            values,
+            gelus,
+            sizes: Vec::new(),
+            sized: Vec::new(),
+            readers,
+            first_names,
+        }
     }
 
     /// Reads the node of this index.
@@ -118,7 +133,7 @@ impl<'a> Builder<'a> {
             inputs.push(self.values.get(name.as_str()).ok_or_else(|| {
                 ParseError(format!(
                     "node `{}`: its input `{name}` is no value of the graph",
-                    self.names[index]
+                    self.names.of(index)
                 ))
             })?);
         }
@@ -134,11 +149,9 @@ impl<'a> Builder<'a> {
         let (values, outcome) = if self.gelus.inner.contains(&index) {
             (vec![], Outcome::Done)
         } else if let Some(x) = self.gelus.inputs.get(&index)
-            && let Some(Value::Layer(input)) = self.values.get(x.as_str())
+            && let Some(x) = self.values.get(x.as_str()).cloned()
         {
-            let input = *input;
-            let gelu = Op::Pointwise(Function::Gelu { tanh: false });
-            translated(self.layer(index, gelu, &[input]).map(|value| vec![value]))
+            gelu(self, index, &x)
         } else if let Some(before) = behind {
             (vec![Value::Behind(before); node.output.len()], Outcome::Behind)
         } else if pooled && placed {
@@ -184,6 +197,7 @@ impl<'a> Builder<'a> {
                 "its input {which} has its channels in groups, which is supported in a channel \
                  shuffle only"
             ))),
+            Value::Unfolded(maker) => Err(self.not_computed(which, maker)),
             _ => Err(ParseError(format!("its input {which} does not depend on the image"))),
         }
     }
@@ -210,12 +224,32 @@ impl<'a> Builder<'a> {
     pub fn constant(&self, node: &NodeProto, which: usize) -> Result<Constant, ParseError> {
         match self.value(node, which)? {
             Value::Constant(constant) => Ok(constant),
-            Value::Unfolded(maker) => Err(ParseError(format!(
-                "its input {which} is made by node `{}`, {} of constants, which is not computed",
-                self.names[maker], self.nodes[maker].op_type
-            ))),
+            Value::Unfolded(maker) => Err(self.not_computed(which, maker)),
             _ => Err(ParseError(format!("its input {which} depends on the image"))),
         }
+    }
+
+    /// The problem of a node's input that node `maker` makes of constants.
+    fn not_computed(&self, which: usize, maker: usize) -> ParseError {
+        ParseError(format!(
+            "its input {which} is made by node `{}`, {} of constants, which is not computed",
+            self.names.of(maker),
+            shown_text(&self.nodes[maker].op_type)
+        ))
+    }
+
+    /// The window of a node, whose input has size `input`.
+    pub fn window(
+        &mut self,
+        index: usize,
+        kernel: Option<PerAxis<usize>>,
+        input: Option<ImageSize>,
+    ) -> Result<NodeWindow, ParseError> {
+        let window = NodeWindow::of(self.nodes[index], kernel, input)?;
+        if window.fits_one_size {
+            self.sized.push(index);
+        }
+        Ok(window)
     }
 
     /// Channels of a layer's output.
@@ -259,10 +293,7 @@ impl<'a> Builder<'a> {
         if inputs.iter().any(|input| input.channels_last != channels_last) {
             return Err("some of its inputs have the channels last, and others first".into());
         }
-        let mut name = self.names[index].clone();
-        if part > 0 {
-            name = format!("{name}.{part}");
-        }
+        let name = self.names.of_part(index, part);
         let window = op.window();
         let begin = format!("layer `{name}`: ");
         let layer = Layer { name, op, inputs: inputs.iter().map(|input| input.input).collect() };
@@ -311,12 +342,18 @@ impl<'a> Builder<'a> {
     pub fn reduces_space(&mut self, node: &NodeProto) -> Result<bool, ParseError> {
         let axes = match (node.ints("axes"), node.input(1)) {
             (Some(axes), _) => axes.to_vec(),
-            (None, None) => return Ok(true),
+            (None, None) => Vec::new(),
             (None, Some(_)) => {
                 let constant = self.constant(node, 1)?;
                 constant.read_integers(&mut self.tensors).map_err(problem)?
             }
         };
+        if axes.is_empty() {
+            return match node.int("noop_with_empty_axes", 0) {
+                0 => Ok(true),
+                _ => Err("it has noop_with_empty_axes and no axes, which is not supported".into()),
+            };
+        }
         let has = |axis: i64| axes.contains(&axis) || axes.contains(&(axis - 4));
         let first = if self.feature(node, 0)?.channels_last { 1 } else { 2 };
         Ok(has(first) && has(first + 1))
@@ -324,42 +361,10 @@ impl<'a> Builder<'a> {
 }
 
 /// What a node's outputs are, and what became of it.
-fn translated(values: Result<Vec<Value>, ParseError>) -> (Vec<Value>, Outcome) {
+pub(super) fn translated(values: Result<Vec<Value>, ParseError>) -> (Vec<Value>, Outcome) {
     match values {
         Ok(values) if matches!(values[..], [Value::Pooled]) => (values, Outcome::Pooled),
         Ok(values) => (values, Outcome::Done),
         Err(ParseError(problem)) => (vec![], Outcome::Unsupported(problem)),
     }
-}
-
-/// The values of the constants of one float.
-fn numbers<'a>(
-    nodes: &[&'a NodeProto],
-    values: &HashMap<&'a str, Value>,
-    tensors: &mut Tensors,
-) -> HashMap<&'a str, f32> {
-    let mut numbers = HashMap::new();
-    for (&name, value) in values {
-        if let Value::Constant(constant) = value
-            && constant.len() == Some(1)
-            && let Ok(tensor) = constant.read(tensors)
-        {
-            numbers.insert(name, tensor.data[0]);
-        }
-    }
-    let is_small = |node: &&&NodeProto| {
-        let tensor = node.attribute("value").and_then(|value| value.t.as_ref());
-        node.op_type == "Constant"
-            && tensor.is_none_or(|tensor| tensor.dims.iter().all(|&l| l == 1))
-    };
-    for node in nodes.iter().filter(is_small) {
-        if let Some(output) = node.output.first()
-            && let Ok(constant) = fold(node, &[], tensors)
-            && constant.len() == Some(1)
-            && let Ok(tensor) = constant.read(tensors)
-        {
-            numbers.insert(output, tensor.data[0]);
-        }
-    }
-    numbers
 }

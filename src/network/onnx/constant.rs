@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::external::ExternalFiles;
 use super::messages::TensorProto;
+use super::tensor::check_few;
 use crate::network::weights::{MAX_ELEMENTS, Tensor, TensorProblem};
 
 /// The most values of a tensor that one number stands for in the file.
@@ -111,7 +112,10 @@ impl Constant {
                 let Tensors { stored, external } = tensors;
                 stored[*index].integers(external)
             }
-            Values::Integers(values) => Ok(values.to_vec()),
+            Values::Integers(values) => {
+                check_few(values.len())?;
+                Ok(values.to_vec())
+            }
             _ => Err(TensorProblem::content("its values are floats; expected integers")),
         }
     }

@@ -51,6 +51,25 @@ impl Display for UnsupportedNode {
 /// Nodes, as a message lists them.
 pub(in crate::network) struct NodeList<'a>(pub &'a [UnsupportedNode]);
 
+/// The most numbers of a list, and the most characters of a text, that a node's message quotes: many
+/// nodes can share one list.
+const QUOTED: (usize, usize) = (8, 64);
+
+/// A list of numbers, as a node's message quotes it.
+pub(super) fn shown_list<T: fmt::Debug>(list: &[T]) -> String {
+    match list.get(..QUOTED.0) {
+        Some(begin) if list.len() > QUOTED.0 => {
+            format!("{begin:?} and {} more", list.len() - QUOTED.0)
+        }
+        _ => format!("{list:?}"),
+    }
+}
+
+/// The beginning of a text, as a node's message quotes it.
+pub(super) fn shown_text(text: &str) -> &str {
+    text.char_indices().nth(QUOTED.1).map_or(text, |(end, _)| &text[..end])
+}
+
 /// How many nodes a message names.
 const SHOWN: usize = 16;
 

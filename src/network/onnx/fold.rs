@@ -1,12 +1,11 @@
 //! Nodes whose inputs are constants.
 
 use super::constant::{Constant, Tensors};
+use super::is_standard;
 use super::messages::{NodeProto, TensorProto};
+use super::tensor::{MAX_RANK, is_float, type_name};
 use crate::error::ParseError;
 use crate::network::weights::TensorProblem;
-
-/// The most axes of a tensor that is computed.
-const MAX_RANK: usize = 8;
 
 /// What a node computes of constants alone.
 ///
@@ -17,6 +16,9 @@ pub(super) fn fold(
     inputs: &[Constant],
     tensors: &mut Tensors,
 ) -> Result<Constant, ParseError> {
+    if !is_standard(&node.domain) {
+        return Err("the operation is not one of ONNX's own".into());
+    }
     match (node.op_type.as_str(), inputs) {
         ("Constant", []) => constant(node, tensors),
         ("ConstantOfShape", [shape]) => {
@@ -27,8 +29,8 @@ pub(super) fn fold(
             };
             Ok(Constant::filled(lengths, value))
         }
-        // Floats are read in any type.
-        ("Identity" | "Cast", [input]) => Ok(input.clone()),
+        ("Identity", [input]) => Ok(input.clone()),
+        ("Cast", [input]) => cast(input, node.int("to", 0), tensors),
         ("Reshape", [input, shape]) => {
             let shape = reshaped(input, &integers(shape, tensors)?)?;
             into_shape(input, shape)
@@ -55,6 +57,16 @@ pub(super) fn fold(
         }
         (other, _) => Err(ParseError(format!("{other} of constants is not computed"))),
     }
+}
+
+/// A constant in another type: floats are read in any type of floats, integers in any that holds them.
+fn cast(input: &Constant, to: i64, tensors: &mut Tensors) -> Result<Constant, ParseError> {
+    let fits = match to {
+        6 => integers(input, tensors)?.iter().all(|&value| i32::try_from(value).is_ok()),
+        7 => integers(input, tensors).is_ok(),
+        _ => is_float(to),
+    };
+    if fits { Ok(input.clone()) } else { Err(ParseError(format!("a cast to {}", type_name(to)))) }
 }
 
 fn constant(node: &NodeProto, tensors: &mut Tensors) -> Result<Constant, ParseError> {

@@ -61,6 +61,9 @@ fn clip(builder: &mut Builder<'_>, node: &NodeProto) -> Result<Function, ParseEr
         (None, None) => Ok(None),
     };
     let (min, max) = (bound("min", 1)?, bound("max", 2)?);
+    if [min, max].into_iter().flatten().any(f32::is_nan) {
+        return Err("a bound of it is NaN; expected a number".into());
+    }
     // The largest and the least number are no bounds.
     let is_bound = |bound: &f32| bound.abs() < f32::MAX;
     Ok(Function::Clip { min: min.filter(is_bound), max: max.filter(is_bound) })

@@ -2,7 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::builder::{Builder, Outcome, Value, translated};
+use super::constant::Tensors;
+use super::fold::fold;
+use super::is_standard;
 use super::messages::NodeProto;
+use crate::network::{Function, Op};
 
 /// The parts of a GELU by its error function: `x / √2`, `erf`, `+ 1`, `* x` and `* 0.5`.
 #[derive(Debug, Default)]
@@ -25,12 +30,15 @@ impl Gelus {
             }
         }
         let mut found = Self::default();
+        let is = |index: usize, op_type: &str| {
+            nodes[index].op_type == op_type && is_standard(&nodes[index].domain)
+        };
         // The one node that reads a node's output, where it is of this operation.
         let next = |index: usize, op_type: &str| {
             let [reader] = readers.get(nodes[index].output.first()?.as_str())?[..] else {
                 return None;
             };
-            (nodes[reader].op_type == op_type).then_some(reader)
+            is(reader, op_type).then_some(reader)
         };
         let has_number = |index: usize, expected: f32| {
             let close = |name: &String| {
@@ -40,15 +48,12 @@ impl Gelus {
             };
             nodes[index].input.len() == 2 && nodes[index].input.iter().any(close)
         };
-        for erf in (0..nodes.len()).filter(|&index| nodes[index].op_type == "Erf") {
+        for erf in (0..nodes.len()).filter(|&index| is(index, "Erf")) {
             let find = || {
                 let scaled = *makers.get(nodes[erf].input(0)?)?;
                 let root = std::f32::consts::SQRT_2;
-                let scales = match nodes[scaled].op_type.as_str() {
-                    "Div" => has_number(scaled, root),
-                    "Mul" => has_number(scaled, 1.0 / root),
-                    _ => false,
-                };
+                let scales = (is(scaled, "Div") && has_number(scaled, root))
+                    || (is(scaled, "Mul") && has_number(scaled, 1.0 / root));
                 let alone = next(scaled, "Erf") == Some(erf);
                 let x = nodes[scaled].input(0).filter(|_| scales && alone)?;
                 let sum = next(erf, "Add").filter(|&sum| has_number(sum, 1.0))?;
@@ -63,5 +68,58 @@ impl Gelus {
             }
         }
         found
+    }
+}
+
+/// The values of the constants of one float.
+pub(super) fn numbers<'a>(
+    nodes: &[&'a NodeProto],
+    values: &HashMap<&'a str, Value>,
+    tensors: &mut Tensors,
+) -> HashMap<&'a str, f32> {
+    let mut numbers = HashMap::new();
+    for (&name, value) in values {
+        if let Value::Constant(constant) = value
+            && constant.len() == Some(1)
+            && let Ok(tensor) = constant.read(tensors)
+        {
+            numbers.insert(name, tensor.data[0]);
+        }
+    }
+    let is_small = |node: &&&NodeProto| {
+        let tensor = node.attribute("value").and_then(|value| value.t.as_ref());
+        node.op_type == "Constant"
+            && tensor.is_none_or(|tensor| tensor.dims.iter().all(|&l| l == 1))
+    };
+    for node in nodes.iter().filter(is_small) {
+        if let Some(output) = node.output.first()
+            && let Ok(constant) = fold(node, &[], tensors)
+            && constant.len() == Some(1)
+            && let Ok(tensor) = constant.read(tensors)
+        {
+            numbers.insert(output, tensor.data[0]);
+        }
+    }
+    numbers
+}
+
+/// What the outputs of a GELU's last node are, and what became of it; `x` is what it is of.
+pub(super) fn gelu(builder: &mut Builder<'_>, index: usize, x: &Value) -> (Vec<Value>, Outcome) {
+    let outputs = builder.nodes[index].output.len();
+    match *x {
+        Value::Layer(input) => {
+            let op = Op::Pointwise(Function::Gelu { tanh: false });
+            translated(builder.layer(index, op, &[input]).map(|value| vec![value]))
+        }
+        Value::Padded { .. } | Value::Grouped { .. } => {
+            let problem = "its input, of which it is the GELU, is padded or has its channels in \
+                           groups, which is not supported";
+            translated(Err(problem.into()))
+        }
+        Value::Pooled => (vec![Value::Pooled; outputs], Outcome::Pooled),
+        Value::Behind(before) => (vec![Value::Behind(before); outputs], Outcome::Behind),
+        Value::Constant(_) | Value::Unfolded(_) => {
+            (vec![Value::Unfolded(index); outputs], Outcome::Done)
+        }
     }
 }

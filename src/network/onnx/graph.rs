@@ -4,13 +4,14 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use super::messages::{GraphProto, NodeProto, ValueInfoProto};
+use super::tensor::{is_float, type_name};
 use crate::error::ParseError;
 use crate::geometry::ImageSize;
 
 /// The input that the image goes into.
 #[derive(Debug)]
-pub(super) struct ImageInput<'a> {
-    pub name: &'a str,
+pub(super) struct ImageInput {
+    pub name: String,
     /// Whether it is `[n, height, width, channels]`.
     pub channels_last: bool,
     /// Its channels, where the file tells them.
@@ -68,8 +69,8 @@ pub(super) fn in_order(nodes: &[NodeProto]) -> Result<Vec<&NodeProto>, ParseErro
 /// The one input that the image goes into.
 ///
 /// # Errors
-/// None, or several; other than four axes.
-pub(super) fn image_input(graph: &GraphProto) -> Result<ImageInput<'_>, ParseError> {
+/// None, or several; another type than floats; other than four axes.
+pub(super) fn image_input(graph: &GraphProto) -> Result<ImageInput, ParseError> {
     // Until version 4 of the format initialisers are inputs too.
     let known: HashSet<&str> = graph.initializer.iter().map(|tensor| &tensor.name[..]).collect();
     let read: HashSet<&str> =
@@ -87,7 +88,19 @@ pub(super) fn image_input(graph: &GraphProto) -> Result<ImageInput<'_>, ParseErr
             names.join(", ")
         )));
     };
-    let shape = input.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref()?.shape.as_ref());
+    let tensor = input.r#type.as_ref().and_then(|kind| kind.tensor_type.as_ref());
+    if let Some(found) = tensor.map(|tensor| tensor.elem_type.into())
+        && found != 0
+        && !is_float(found)
+    {
+        return Err(ParseError(format!(
+            "its input `{}` is of type {}; expected float16, bfloat16, float32 or float64: export \
+             the network with an input of floats",
+            input.name,
+            type_name(found)
+        )));
+    }
+    let shape = tensor.and_then(|tensor| tensor.shape.as_ref());
     let lengths: Option<Vec<Option<usize>>> = shape.map(|shape| {
         let length = |length: i64| usize::try_from(length).ok().filter(|&length| length > 0);
         shape.dim.iter().map(|axis| axis.dim_value.and_then(length)).collect()
@@ -105,5 +118,5 @@ pub(super) fn image_input(graph: &GraphProto) -> Result<ImageInput<'_>, ParseErr
     };
     let (channels, height, width) = if channels_last { (c, a, b) } else { (a, b, c) };
     let size = height.zip(width).map(|(height, width)| ImageSize::new(height, width));
-    Ok(ImageInput { name, channels_last, channels, size })
+    Ok(ImageInput { name: name.to_owned(), channels_last, channels, size })
 }

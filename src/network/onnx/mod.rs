@@ -35,6 +35,7 @@ use self::constant::{Constant, Tensors};
 use self::external::ExternalFiles;
 use self::graph::{image_input, in_order};
 use self::messages::{GraphProto, ModelProto, NodeProto};
+use self::names::Names;
 use self::recipe::Recipe;
 use super::weights::WeightsError;
 use super::{Filters, Input, LayerId, Network, NetworkError, Op, Origin, RGB, usable_name};
@@ -74,26 +75,30 @@ impl OnnxFile {
     pub fn open(path: &Path) -> Result<Self, NetworkError> {
         let content = |ParseError(problem)| OnnxError::File(FileError::content(path, problem));
         let bytes = Bytes::from(read_at_most(path, MAX_BYTES).map_err(OnnxError::File)?);
-        let graph = decode(bytes).map_err(content)?;
-        let order = in_order(&graph.node).map_err(content)?;
+        let mut graph = decode(bytes).map_err(content)?;
         let input = image_input(&graph).map_err(content)?;
-        let tensors =
-            Tensors { stored: graph.initializer.clone(), external: ExternalFiles::beside(path) };
+        let stored = std::mem::take(&mut graph.initializer);
+        let order = in_order(&graph.node).map_err(content)?;
+        let stored_names: Vec<String> = stored.iter().map(|tensor| tensor.name.clone()).collect();
+        let tensors = Tensors { stored, external: ExternalFiles::beside(path) };
         let mut values = HashMap::new();
         let image = Feature { input: Input::Image, channels_last: input.channels_last };
-        values.insert(input.name, Value::Layer(image));
-        for (index, tensor) in graph.initializer.iter().enumerate() {
+        values.insert(&input.name[..], Value::Layer(image));
+        for (index, name) in stored_names.iter().enumerate() {
             let constant = Constant::stored(&tensors, index)
                 .map_err(|problem| content(fold::problem(problem)))?;
-            values.insert(&tensor.name, Value::Constant(constant));
+            values.insert(name, Value::Constant(constant));
         }
-        let names = names::of_nodes(&order);
+        let names = Names::new(&order);
         let mut network = Network::empty(name_of(path), input.channels.unwrap_or(RGB))?;
         network.set_origin(Origin { image_size: input.size, ..Origin::default() });
         let mut builder = Builder::new(network, order, names, tensors, values);
         let outcomes = (0..builder.nodes.len()).map(|index| builder.add(index));
         let outcomes = outcomes.collect::<Result<Vec<_>, _>>().map_err(content)?;
         let (unsupported, behind) = left_out(&builder, &outcomes);
+        let done = |&&index: &&usize| matches!(outcomes[index], Outcome::Done);
+        let sized_layer = builder.sized.iter().find(done).map(|&index| builder.names.of(index));
+        let sized_layer = sized_layer.map(str::to_owned);
         let Builder { mut network, recipes, tensors, .. } = builder;
         if !network.layers().iter().any(|layer| matches!(layer.op, Op::Conv(_))) {
             return Err(if unsupported.is_empty() {
@@ -102,7 +107,12 @@ impl OnnxFile {
                 OnnxError::Unsupported { path: path.to_owned(), nodes: unsupported }.into()
             });
         }
-        network.set_origin(Origin { image_size: input.size, unsupported, left_out: behind });
+        network.set_origin(Origin {
+            image_size: input.size,
+            sized_layer,
+            unsupported,
+            left_out: behind,
+        });
         let network = network.finish()?;
         Ok(Self { path: path.to_owned(), network, recipes, tensors })
     }
@@ -215,17 +225,17 @@ fn left_out(builder: &Builder<'_>, outcomes: &[Outcome]) -> (Vec<UnsupportedNode
     }
     let (mut unsupported, mut behind) = (Vec::new(), Vec::new());
     for (index, outcome) in outcomes.iter().enumerate() {
-        let name = &builder.names[index];
+        let name = builder.names.of(index);
         match outcome {
             Outcome::Done => continue,
             Outcome::Unsupported(problem) if leads[index] => unsupported.push(UnsupportedNode {
-                name: name.clone(),
+                name: name.to_owned(),
                 operation: operation(builder.nodes[index]),
                 problem: problem.clone(),
             }),
             _ => {}
         }
-        behind.push(name.clone());
+        behind.push(name.to_owned());
     }
     (unsupported, behind)
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::messages::NodeProto;
-use crate::network::{IMAGE, usable_name};
+use crate::network::{IMAGE, MAX_NAME, usable_name};
 
 /// Where PyTorch's newer exporter keeps the modules that a node is in.
 const SCOPES: &str = "pkg.torch.onnx.name_scopes";
@@ -11,7 +11,7 @@ const SCOPES: &str = "pkg.torch.onnx.name_scopes";
 /// Endings of the names of weights, in several frameworks.
 const WEIGHTS: [&str; 6] = [".weight", "_w_0", "/kernel:0", "/kernel", "_weight", "_W"];
 
-/// A name for each node.
+/// The name that each node would have alone.
 ///
 /// - A convolution is named as its weight, `layer1.0.conv1.weight`, where that has a module's name.
 /// - Another node is named as the module that it is alone in: `layer1.0.relu`; where the module is
@@ -19,12 +19,14 @@ const WEIGHTS: [&str; 6] = [".weight", "_w_0", "/kernel:0", "/kernel", "_weight"
 ///   behind the module's: `layer1.0.add`.
 /// - Where nothing is known of modules: by the node's own name, or by its first output's.
 ///
-/// `/` becomes `.`. Names are unique, and can be a layer's.
-pub(super) fn of_nodes(nodes: &[&NodeProto]) -> Vec<String> {
-    let paths: Vec<Option<String>> =
-        nodes.iter().map(|node| weight_module(node).or_else(|| module(node))).collect();
+/// `/` becomes `.`. Each can be a layer's.
+fn wanted(nodes: &[&NodeProto]) -> Vec<String> {
+    let path = |node: &&NodeProto| {
+        // No name is so long; each of its parts would be looked at.
+        weight_module(node).or_else(|| module(node)).filter(|path| path.len() <= MAX_NAME)
+    };
+    let paths: Vec<Option<String>> = nodes.iter().map(path).collect();
     let modules = Modules::of(nodes, &paths);
-    let mut names = Names::default();
     nodes
         .iter()
         .zip(&paths)
@@ -37,7 +39,7 @@ pub(super) fn of_nodes(nodes: &[&NodeProto]) -> Vec<String> {
             };
             let name = name.trim_matches('/').replace('/', ".");
             let usable = usable_name(&name) && name != IMAGE;
-            if usable { names.unique(&name) } else { names.unique(&format!("node{index}")) }
+            if usable { name } else { format!("node{index}") }
         })
         .collect()
 }
@@ -102,8 +104,8 @@ impl<'a> Modules<'a> {
                 .or_insert((Some(kind), false));
             let mut inner = path.as_str();
             while let Some((outer, _)) = inner.rsplit_once('.') {
-                let entry = found.entry(outer).or_insert((None, true));
-                if std::mem::replace(&mut entry.1, true) && entry.0.is_none() {
+                let (_, has_modules) = found.entry(outer).or_insert((None, false));
+                if std::mem::replace(has_modules, true) {
                     // Its own outer modules are marked already.
                     break;
                 }
@@ -119,24 +121,50 @@ impl<'a> Modules<'a> {
     }
 }
 
-/// Names that are taken.
-#[derive(Default)]
-struct Names {
+/// A name for each node, by its index; all of them different.
+pub(super) struct Names {
+    of_nodes: Vec<String>,
     taken: HashSet<String>,
-    /// How often a name was asked for.
-    uses: HashMap<String, usize>,
+    /// The last number behind a name.
+    numbers: HashMap<String, usize>,
 }
 
 impl Names {
-    /// The name, or one with a number behind it.
-    fn unique(&mut self, name: &str) -> String {
-        let uses = self.uses.entry(name.to_owned()).or_insert(0);
-        let mut unique = if *uses == 0 { name.to_owned() } else { format!("{name}_{uses}") };
-        *uses += 1;
-        while !self.taken.insert(unique.clone()) {
-            unique = format!("{name}_{uses}");
-            *uses += 1;
+    /// The names of nodes. The first that would have a name has it; others have a number behind it.
+    pub fn new(nodes: &[&NodeProto]) -> Self {
+        let of_nodes = wanted(nodes);
+        let mut taken = HashSet::new();
+        let first: Vec<bool> = of_nodes.iter().map(|name| taken.insert(name.clone())).collect();
+        let mut names = Self { of_nodes, taken, numbers: HashMap::new() };
+        for index in (0..first.len()).filter(|&index| !first[index]) {
+            names.of_nodes[index] = names.unique(names.of_nodes[index].clone());
         }
-        unique
+        names
+    }
+
+    /// The name of a node.
+    pub fn of(&self, node: usize) -> &str {
+        &self.of_nodes[node]
+    }
+
+    /// A name of a layer of a node that becomes several; asked for once for each.
+    pub fn of_part(&mut self, node: usize, part: usize) -> String {
+        let name = self.of(node);
+        if part == 0 { name.to_owned() } else { self.unique(format!("{name}.{part}")) }
+    }
+
+    /// The name, or where it is taken one with a number behind it.
+    fn unique(&mut self, name: String) -> String {
+        if self.taken.insert(name.clone()) {
+            return name;
+        }
+        let number = self.numbers.entry(name.clone()).or_insert(0);
+        loop {
+            *number += 1;
+            let unique = format!("{name}_{number}");
+            if self.taken.insert(unique.clone()) {
+                return unique;
+            }
+        }
     }
 }

@@ -4,17 +4,23 @@ use super::builder::{Builder, Feature, Value};
 use super::constant::Constant;
 use super::messages::NodeProto;
 use super::recipe::{Affine, Recipe, is_per_channel};
+use super::tensor::{is_float, type_name};
 use super::window::{self, NodeWindow};
 use super::{functions, is_standard, views};
 use crate::error::ParseError;
-use crate::geometry::PerAxis;
+use crate::geometry::{ImageSize, Padding, PerAxis};
 use crate::network::{
     AveragePool, BatchNorm, ChannelNorm, Convolution, Function, LocalResponseNorm, MaxPool, Op,
 };
 
 /// Whether a node hands its first input on as it is.
-pub(super) fn is_same(op_type: &str) -> bool {
-    matches!(op_type, "Identity" | "Dropout" | "Cast")
+pub(super) fn is_same(node: &NodeProto) -> bool {
+    let same = match node.op_type.as_str() {
+        "Identity" | "Dropout" => true,
+        "Cast" => is_float(node.int("to", 0)),
+        _ => false,
+    };
+    same && is_standard(&node.domain)
 }
 
 /// What each output of a node is, made of the image: one layer, mostly.
@@ -43,7 +49,11 @@ pub(super) fn translate(builder: &mut Builder<'_>, index: usize) -> Result<Vec<V
         "Reshape" => views::reshape(builder, index),
         "Transpose" => views::transpose(builder, index),
         "Pad" => views::pad(builder, index),
-        same if is_same(same) => builder.value(node, 0),
+        _ if is_same(node) => builder.value(node, 0),
+        "Cast" => Err(ParseError(format!(
+            "it casts to type {}; expected float16, bfloat16, float32 or float64",
+            type_name(node.int("to", 0))
+        ))),
         "GlobalAveragePool" | "GlobalMaxPool" | "GlobalLpPool" => Ok(Value::Pooled),
         "ReduceMean" | "ReduceMax" | "ReduceSum" if builder.reduces_space(node)? => {
             Ok(Value::Pooled)
@@ -92,9 +102,9 @@ fn convolution(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseEr
         return Err(ParseError(format!("it slides along {axes} axes; expected height and width")));
     };
     let kernel = PerAxis::new(height, width);
-    let size = builder.size(input);
+    let size = builder.size(input).map(|size| padded_size(size, padded));
     let NodeWindow { kernel, stride, padding, dilation, .. } =
-        NodeWindow::of(node, Some(kernel), size)?;
+        builder.window(index, Some(kernel), size)?;
     let groups = usize::try_from(node.int("group", 1)).unwrap_or(0);
     let found = builder.channels(input);
     if groups.checked_mul(inputs) != Some(found) {
@@ -111,6 +121,15 @@ fn convolution(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseEr
     let op =
         Convolution { out_channels, kernel, stride, padding, groups, dilation, bias: bias_there };
     builder.with_recipe(index, Op::Conv(op), input, Recipe::Convolution { weight, bias })
+}
+
+/// The size of a map with zeros around it.
+fn padded_size(size: ImageSize, padding: Padding) -> ImageSize {
+    let Padding { before, after } = padding;
+    ImageSize::new(
+        size.height.saturating_add(before.y).saturating_add(after.y),
+        size.width.saturating_add(before.x).saturating_add(after.x),
+    )
 }
 
 /// A matrix on each position's channels, where those are last.
@@ -215,8 +234,8 @@ fn with_affine(
 fn max_pool(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseError> {
     let node = builder.nodes[index];
     let input = builder.planar(node, 0)?;
-    let NodeWindow { kernel, stride, padding, dilation, ceil_mode } =
-        NodeWindow::of(node, None, builder.size(input))?;
+    let NodeWindow { kernel, stride, padding, dilation, ceil_mode, .. } =
+        builder.window(index, None, builder.size(input))?;
     let op = Op::MaxPool(MaxPool { kernel, stride, padding, ceil_mode, dilation });
     one_input(builder, index, op, &[&window::ATTRIBUTES[..], &["storage_order"]].concat())
 }
@@ -224,8 +243,8 @@ fn max_pool(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseError
 fn average_pool(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseError> {
     let node = builder.nodes[index];
     let input = builder.planar(node, 0)?;
-    let NodeWindow { kernel, stride, padding, dilation, ceil_mode } =
-        NodeWindow::of(node, None, builder.size(input))?;
+    let NodeWindow { kernel, stride, padding, dilation, ceil_mode, .. } =
+        builder.window(index, None, builder.size(input))?;
     if dilation != PerAxis::both(1) {
         return Err("its dilation is not supported".into());
     }

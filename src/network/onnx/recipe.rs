@@ -4,6 +4,7 @@ use super::constant::{Constant, Tensors};
 use super::fold::problem;
 use crate::error::ParseError;
 use crate::network::Filters;
+use crate::network::weights::TensorProblem;
 
 /// What a layer's numbers are made of.
 #[derive(Clone, Debug)]
@@ -123,13 +124,25 @@ pub(super) fn is_per_channel(value: &Constant, channels: usize, channels_last: b
     value.shape.len() <= 4 && (rest.is_empty() || each)
 }
 
+/// The values of a constant; all of them finite, those of a node's attribute too.
+fn values(constant: &Constant, tensors: &mut Tensors) -> Result<Vec<f32>, ParseError> {
+    let values = constant.read(tensors).map_err(problem)?.data;
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(place) => {
+            let value = values[place].into();
+            Err(problem(TensorProblem::NotFinite { place, value }))
+        }
+        None => Ok(values),
+    }
+}
+
 /// A value for each channel.
 fn each(
     constant: &Constant,
     channels: usize,
     tensors: &mut Tensors,
 ) -> Result<Vec<f32>, ParseError> {
-    let values = constant.read(tensors).map_err(problem)?.data;
+    let values = values(constant, tensors)?;
     Ok(if values.len() == 1 { vec![values[0]; channels] } else { values })
 }
 
@@ -165,9 +178,7 @@ impl Recipe {
     /// # Errors
     /// Tensors that cannot be read, or are not of finite floats.
     pub fn filters(&self, channels: usize, tensors: &mut Tensors) -> Result<Filters, ParseError> {
-        let mut read = |constant: &Constant| -> Result<Vec<f32>, ParseError> {
-            Ok(constant.read(tensors).map_err(problem)?.data)
-        };
+        let mut read = |constant: &Constant| values(constant, tensors);
         match self {
             Self::Convolution { weight, bias } => {
                 let bias = bias.as_ref().map(&mut read).transpose()?;

@@ -10,6 +10,9 @@ use crate::network::weights::{Tensor, TensorProblem};
 /// The most integers of a tensor: those of shapes and axes.
 const MAX_INTEGERS: usize = 1 << 10;
 
+/// The most axes of a tensor.
+pub(super) const MAX_RANK: usize = 8;
+
 /// Element types of `onnx.proto`, by number from 0.
 const TYPES: [&str; 24] = [
     "undefined",
@@ -38,9 +41,34 @@ const TYPES: [&str; 24] = [
     "float4e2m1",
 ];
 
+/// The name of an element type.
+pub(super) fn type_name(number: i64) -> String {
+    let known = usize::try_from(number).ok().and_then(|number| TYPES.get(number));
+    known.map_or_else(|| format!("of unknown number {number}"), |&name| name.into())
+}
+
+/// Whether an element type is one of the floats that are read.
+pub(super) const fn is_float(number: i64) -> bool {
+    matches!(number, 1 | 10 | 11 | 16)
+}
+
+/// Checks that integers are few enough to be read.
+pub(super) fn check_few(count: usize) -> Result<(), TensorProblem> {
+    if count > MAX_INTEGERS {
+        let problem = format!("it has {count} integers; at most {MAX_INTEGERS} are read");
+        return Err(TensorProblem::content(problem));
+    }
+    Ok(())
+}
+
 impl TensorProto {
     /// The length of each axis.
     pub fn shape(&self) -> Result<Vec<usize>, TensorProblem> {
+        let rank = self.dims.len();
+        if rank > MAX_RANK {
+            let problem = format!("it has {rank} axes; at most {MAX_RANK} are read");
+            return Err(TensorProblem::content(problem));
+        }
         let length = |&length: &i64| {
             usize::try_from(length).map_err(|_| {
                 TensorProblem::content(format!("its shape {:?} has a negative length", self.dims))
@@ -51,8 +79,7 @@ impl TensorProto {
 
     /// The element type's name.
     pub fn type_name(&self) -> String {
-        let known = usize::try_from(self.data_type).ok().and_then(|number| TYPES.get(number));
-        known.map_or_else(|| format!("of unknown number {}", self.data_type), |&name| name.into())
+        type_name(self.data_type.into())
     }
 
     /// Its values, rounded to `f32`; all of them finite.
@@ -108,10 +135,7 @@ impl TensorProto {
             }
         };
         let count = count(&self.shape()?)?;
-        if count > MAX_INTEGERS {
-            let problem = format!("it has {count} integers; at most {MAX_INTEGERS} are read");
-            return Err(TensorProblem::content(problem));
-        }
+        check_few(count)?;
         if let Some(bytes) = self.bytes(external, count * size)? {
             let value = |bytes: &[u8]| match *bytes {
                 [a, b, c, d] => i64::from(i32::from_le_bytes([a, b, c, d])),

@@ -1,8 +1,10 @@
 //! Tests on files that are made here, message by message.
 
+mod ends;
 mod graphs;
 mod hostile;
 mod naming;
+mod sizes;
 mod tensors;
 
 use std::path::PathBuf;
@@ -129,6 +131,34 @@ impl Graph {
 
     fn network(&self) -> Network {
         self.file().network().unwrap()
+    }
+
+    /// What is said of a network that ends before a convolution of its file; empty of others.
+    fn note(&self) -> String {
+        let network = self.network();
+        network.origin().note(&network).unwrap_or_default()
+    }
+
+    /// The constants of a GELU that is written by its error function.
+    fn gelu_numbers(self) -> Self {
+        let number = |name, value| floats(name, &[], vec![value]);
+        let graph = self.tensor(number("root", 2.0_f32.sqrt()));
+        graph.tensor(number("one", 1.0)).tensor(number("half", 0.5))
+    }
+
+    /// Adds such a GELU, of the value `of`.
+    fn gelu(self, of: &str, output: &str) -> Self {
+        self.node("Div", &[of, "root"], "scaled")
+            .node("Erf", &["scaled"], "erf")
+            .node("Add", &["erf", "one"], "sum")
+            .node("Mul", &[of, "sum"], "product")
+            .node("Mul", &["product", "half"], output)
+    }
+
+    /// Puts the last node into another set of operators.
+    fn of_domain(mut self, domain: &str) -> Self {
+        self.0.node.last_mut().unwrap().domain = domain.into();
+        self
     }
 }
 

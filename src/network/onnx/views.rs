@@ -1,6 +1,7 @@
 //! Operations that move channels and axes, and compute nothing.
 
 use super::builder::{Builder, Feature, Value};
+use super::error::shown_list;
 use super::fold::problem;
 use super::messages::NodeProto;
 use crate::error::ParseError;
@@ -57,7 +58,10 @@ pub(super) fn split(builder: &mut Builder<'_>, index: usize) -> Result<Vec<Value
     };
     let sum = sizes.iter().fold(0_usize, |sum, &size| sum.saturating_add(size));
     if sizes.len() != outputs || sum != channels {
-        return Err(ParseError(format!("its parts {sizes:?} are not the {channels} channels")));
+        return Err(ParseError(format!(
+            "its parts {} are not the {channels} channels",
+            shown_list(&sizes)
+        )));
     }
     let mut start = 0;
     let part = |(part, size): (usize, usize)| {
@@ -128,7 +132,7 @@ pub(super) fn transpose(builder: &mut Builder<'_>, index: usize) -> Result<Value
         (Value::Grouped { input, groups, swapped: false }, [0, 2, 1, 3, 4]) => {
             Ok(Value::Grouped { input, groups, swapped: true })
         }
-        _ => Err(ParseError(format!("this order of axes is not supported: {order:?}"))),
+        _ => Err(ParseError(format!("this order of axes is not supported: {}", shown_list(order)))),
     }
 }
 
@@ -150,7 +154,8 @@ pub(super) fn pad(builder: &mut Builder<'_>, index: usize) -> Result<Value, Pars
     let pads = list(builder, node, "pads", 1)?.unwrap_or_default();
     let [0, 0, top, left, 0, 0, bottom, right] = pads[..] else {
         return Err(ParseError(format!(
-            "its pads are {pads:?}; expected those of height and width"
+            "its pads are {}; expected those of height and width",
+            shown_list(&pads)
         )));
     };
     let [top, left, bottom, right] = super::window::numbers("pads", &[top, left, bottom, right])?;

@@ -1,5 +1,6 @@
 //! The windows of convolutions and poolings, as ONNX tells them.
 
+use super::error::shown_list;
 use super::messages::NodeProto;
 use crate::error::ParseError;
 use crate::geometry::{Axis, ImageSize, Padding, PerAxis};
@@ -12,6 +13,8 @@ pub(super) struct NodeWindow {
     pub padding: Padding,
     pub dilation: PerAxis<usize>,
     pub ceil_mode: bool,
+    /// Whether the padding fits an input of one size alone.
+    pub fits_one_size: bool,
 }
 
 /// The attributes that [`NodeWindow::of`] reads.
@@ -47,8 +50,10 @@ impl NodeWindow {
         let or_one = |name: &str| node.ints(name).map_or(Ok(PerAxis::both(1)), |l| both(name, l));
         let (stride, dilation) = (or_one("strides")?, or_one("dilations")?);
         let ceil_mode = node.int("ceil_mode", 0) != 0;
-        let window = Self { kernel, stride, padding: Padding::all(0), dilation, ceil_mode };
-        let padding = match node.text("auto_pad").unwrap_or("NOTSET") {
+        let (padding, fits_one_size) = (Padding::all(0), false);
+        let window = Self { kernel, stride, padding, dilation, ceil_mode, fits_one_size };
+        let auto_pad = node.text("auto_pad").unwrap_or("NOTSET");
+        let padding = match auto_pad {
             "NOTSET" | "" => match node.ints("pads") {
                 None => Padding::all(0),
                 Some(pads) => {
@@ -65,15 +70,21 @@ impl NodeWindow {
             }
             other => return Err(ParseError(format!("its auto_pad is `{other}`"))),
         };
-        Ok(Self { padding, ..window })
+        let fits_one_size = auto_pad.starts_with("SAME")
+            && [Axis::Y, Axis::X].iter().any(|&a| window.stride.of(a) > 1 && window.extent(a) > 1);
+        Ok(Self { padding, fits_one_size, ..window })
+    }
+
+    /// Input positions from the first tap to the last.
+    fn extent(self, axis: Axis) -> usize {
+        self.kernel.of(axis).saturating_sub(1) * self.dilation.of(axis) + 1
     }
 
     /// Padding with which the output has as many positions as there are strides in the input; the odd
     /// one comes after.
     fn same(self, input: Option<ImageSize>) -> Result<Padding, ParseError> {
         let along = |axis: Axis| {
-            let (stride, kernel) = (self.stride.of(axis), self.kernel.of(axis));
-            let extent = kernel.saturating_sub(1) * self.dilation.of(axis) + 1;
+            let (stride, extent) = (self.stride.of(axis), self.extent(axis));
             let length = match input {
                 Some(input) => axis.of(input),
                 // Any length will do.
@@ -107,7 +118,7 @@ pub(super) fn numbers<const N: usize>(name: &str, list: &[i64]) -> Result<[usize
     let number = |&number: &i64| usize::try_from(number).ok().filter(|&number| number <= LARGEST);
     let found: Option<Vec<usize>> = list.iter().map(number).collect();
     found.and_then(|found| found.try_into().ok()).ok_or_else(|| {
-        let shown = &list[..list.len().min(8)];
-        ParseError(format!("its {name} is {shown:?}; expected {N} numbers, none negative"))
+        let list = shown_list(list);
+        ParseError(format!("its {name} is {list}; expected {N} numbers, none negative"))
     })
 }

@@ -146,3 +146,51 @@ fn old_files_and_other_operators_are_told() {
         "{note}"
     );
 }
+
+#[test]
+fn a_name_of_a_million_parts_is_none() {
+    let start = Instant::now();
+    let path = "a.".repeat(1_000_000);
+    let graph = Graph::new().conv("a", 3, "x", "a").node("Relu", &["a"], "r");
+    let network = graph.called(&format!("/{path}/Relu")).network();
+    assert_eq!(names(&network), ["a", "node1"]);
+    assert!(start.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn a_tensor_has_few_axes() {
+    let graph = Graph::new().floats("w", &[1; 9]).conv("a", 3, "x", "a");
+    let error = refused_at_once(&graph.bytes());
+    assert!(error.contains("it has 9 axes; at most 8 are read"), "{error}");
+    assert!(Graph::new().floats("w", &[1; 8]).conv("a", 3, "x", "a").file().network().is_ok());
+}
+
+#[test]
+fn lists_of_small_integers_are_bounded_and_those_of_halves_are_not() {
+    let of_type = |data_type| {
+        let values = vec![1; 3_000_000];
+        let dims = vec![values.len() as i64];
+        let tensor = TensorProto { name: "list".into(), dims, data_type, ..TensorProto::default() };
+        Graph::new().tensor(TensorProto { int32_data: values, ..tensor }).conv("a", 3, "x", "a")
+    };
+    assert!(refused_at_once(&of_type(3).bytes()).contains("more than the 2097152 fields"));
+    assert_eq!(names(&of_type(10).network()), ["a"]);
+}
+
+#[test]
+fn a_message_quotes_the_beginning_of_what_nodes_share() {
+    let split = |count| {
+        let value = AttributeProto { name: "value_ints".into(), ..ints("", &vec![1; count]) };
+        let graph = Graph::new().conv("a", 3, "x", "a").with("Constant", &[], "sizes", &[value]);
+        let graph = graph.with("Split", &["a", "sizes"], "s", &[int("axis", 1)]);
+        graph.conv("b", 4, "s", "b").note()
+    };
+    let note = split(1000);
+    assert!(note.contains("its parts [1, 1, 1, 1, 1, 1, 1, 1] and 992 more are not"), "{note}");
+    assert!(split(2000).contains("it has 2000 integers; at most 1024 are read"));
+    let operation = "Long".repeat(100_000);
+    let graph = Graph::new().floats("w", &[4, 3, 3, 3]).node(&operation, &["w"], "v");
+    let network = graph.conv("a", 3, "x", "a").node("Conv", &["x", "v"], "b").network();
+    let problem = &network.origin().unsupported[0].problem;
+    assert!(problem.contains("LongLong") && problem.len() < 200, "{problem}");
+}

@@ -117,3 +117,38 @@ fn a_module_is_its_last_layer_and_wins_over_a_number() {
     let error = network.named_layer("block.convv").unwrap_err().to_string();
     assert!(error.contains("no layer `block.convv` (the nearest are `block.conv`"), "{error}");
 }
+
+#[test]
+fn a_module_of_modules_is_no_leaf_however_deep_they_are() {
+    let function = |graph: Graph, from: &str, output: &str| {
+        graph.node("Relu", &[from], output).in_scopes("['', 'net', 'relu']")
+    };
+    let graph = function(Graph::new().conv("net.c1.conv", 3, "x", "a"), "a", "b");
+    let graph = function(graph.conv("net.c2.conv", 4, "b", "c"), "c", "d");
+    let network = graph.conv("net.c3.conv", 4, "d", "e").network();
+    assert_eq!(
+        names(&network),
+        ["net.c1.conv", "net.relu", "net.c2.conv", "net.relu_1", "net.c3.conv"]
+    );
+    assert_eq!(id(&network, "net"), LayerId(4));
+}
+
+#[test]
+fn a_number_behind_a_name_is_never_anothers_name() {
+    let graph = Graph::new()
+        .conv("a", 3, "x", "a")
+        .node("Relu", &["a"], "b")
+        .called("relu")
+        .node("Relu", &["b"], "c")
+        .called("relu")
+        .node("Relu", &["c"], "d")
+        .called("relu_1");
+    assert_eq!(names(&graph.network()), ["a", "relu", "relu_2", "relu_1"]);
+    let mut graph = Graph::new()
+        .conv("a", 3, "x", "a")
+        .with("Split", &["a"], "first", &[int("axis", 1)])
+        .called("chunk");
+    graph.0.node.last_mut().unwrap().output.push("second".into());
+    let graph = graph.node("Relu", &["second"], "r").called("chunk.1").conv("b", 2, "r", "b");
+    assert_eq!(names(&graph.network()), ["a", "chunk", "chunk.1_1", "chunk.1", "b"]);
+}

@@ -234,6 +234,20 @@ fn constants_are_computed() {
 }
 
 #[test]
+fn constants_of_attributes_are_finite() {
+    let value = AttributeProto {
+        name: "value_floats".into(),
+        floats: vec![0.5, f32::INFINITY],
+        ..AttributeProto::default()
+    };
+    let graph = with_weights(floats("a.weight", &[2, 3, 1, 1], VALUES.to_vec()));
+    let mut graph = graph.with("Constant", &[], "bias", &[value]);
+    graph.0.node[0].input.push("bias".into());
+    let error = graph.file().unreadable();
+    assert!(error.contains("element 1 of a tensor is inf; expected finite numbers"), "{error}");
+}
+
+#[test]
 fn an_onnx_file_of_another_network_is_no_weight_file() {
     let file = Graph::new().conv("a", 3, "x", "a").file();
     let error = Model::load(Network::preset("alexnet").unwrap(), &file.path).unwrap_err();
