@@ -3,7 +3,7 @@
 use super::weights::Tensors;
 use super::{Input, LayerId, Network, Op};
 
-/// Counters, which no output depends on.
+/// Names of counters.
 const COUNTERS: [&str; 1] = ["num_batches_tracked"];
 
 /// The first tensor of a file that is part of the network and is not used: one of a layer's own, or
@@ -14,7 +14,7 @@ pub(super) fn first<'t>(network: &Network, tensors: &'t Tensors) -> Option<&'t s
     let belongs = |(_, plain): &(&String, &String)| {
         let Some(own) = plain.strip_prefix(&tensors.prefix) else { return false };
         let Some((module, tensor)) = own.rsplit_once('.') else { return false };
-        if COUNTERS.contains(&tensor) {
+        if is_counter(plain) {
             return false;
         }
         network.by_name.contains_key(module)
@@ -22,6 +22,11 @@ pub(super) fn first<'t>(network: &Network, tensors: &'t Tensors) -> Option<&'t s
     };
     let mut ignored = tensors.ignored.iter().zip(&tensors.ignored_plain);
     ignored.find(belongs).map(|(name, _)| name.as_str())
+}
+
+/// Whether a tensor is a counter, which no output depends on.
+pub(super) fn is_counter(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, tensor)| COUNTERS.contains(&tensor))
 }
 
 /// Of each layer, whether another one reads it.

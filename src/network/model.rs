@@ -389,6 +389,7 @@ fn filters_of(
         let (path, tensor) = (path.to_owned(), escaped(tensor).to_string());
         return Err(ModelError::Unused { path, network: network.name.clone(), tensor });
     }
+    tensors.ignored.retain(|name| !leftover::is_counter(name));
     Ok((filters, tensors.ignored))
 }
 
