@@ -46,7 +46,6 @@ impl Info {
         chosen.check_grid(rule)?;
         let of_file = chosen.network.origin().image_size;
         let image = self.image_size.or(of_file).unwrap_or(SIZE);
-        chosen.check_size(image)?;
         let ChosenLayers { network, layers } = chosen;
         let mut rows = vec![
             ["layer", "name", "units", "output", "RF", "occluder", "stride", "occluders"]

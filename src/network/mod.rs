@@ -126,6 +126,9 @@ pub enum NetworkError {
         /// The convolutions there are.
         known: String,
     },
+    /// Images of another size than that for which a file's padding is right.
+    #[error("{0}")]
+    OtherSize(String),
     /// Images too small for the network.
     #[error(
         "images of {image} are too small for layer `{layer}`: it gets {input} and its window of \
@@ -413,7 +416,7 @@ impl Network {
     ///
     /// # Errors
     /// [`NetworkError::NoRoom`] where a window does not fit, [`NetworkError::Layer`] where joined
-    /// branches have different sizes.
+    /// branches have different sizes, [`NetworkError::OtherSize`].
     pub fn sizes(&self, image: ImageSize, target: LayerId) -> Result<Vec<ImageSize>, NetworkError> {
         self.sizes_for(image, &[target])
     }
@@ -427,6 +430,9 @@ impl Network {
         image: ImageSize,
         targets: &[LayerId],
     ) -> Result<Vec<ImageSize>, NetworkError> {
+        if let Some(problem) = self.origin.size_problem(image) {
+            return Err(NetworkError::OtherSize(problem));
+        }
         let leads = self.leading_to(targets);
         let count = targets.iter().max().map_or(0, |last| last.0 + 1);
         let mut sizes: Vec<ImageSize> = Vec::with_capacity(count);

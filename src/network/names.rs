@@ -1,5 +1,7 @@
 //! The names of layers, as they are asked for and told.
 
+use std::collections::HashMap;
+
 use super::{Convolution, onnx::NodeList};
 use super::{Input, Layer, LayerId, Network, NetworkError, Op, Origin, name_start};
 
@@ -22,9 +24,15 @@ fn short_place(name: &str) -> Option<usize> {
 /// # Errors
 /// An own name that cannot be that of a file.
 pub(super) fn short_names(network: &Network) -> Result<Vec<String>, NetworkError> {
+    // The last layer of each outermost module, which is what its path stands for.
+    let layers = network.own_layers().iter().enumerate();
+    let modules =
+        layers.filter_map(|(id, layer)| Some((layer.name.split_once('.')?.0, LayerId(id))));
+    let modules: HashMap<&str, LayerId> = modules.collect();
     let name = |(place, &id): (usize, &LayerId)| {
         let (own, short) = (&network.layer(id).name, format!("conv{}", place + 1));
-        let taken = network.by_path(&short).is_some_and(|other| other != id);
+        let called = network.by_name.get(&short).or_else(|| modules.get(short.as_str()));
+        let taken = called.is_some_and(|&other| other != id);
         if taken || short_place(own).is_some() {
             check_file_name(own).map(|()| own.clone())
         } else {

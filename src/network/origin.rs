@@ -23,14 +23,14 @@ pub struct Origin {
 const NAMES_SHOWN: usize = 4;
 
 impl Origin {
-    /// What is wrong with images of a size, and what to do; `None` of a size that will do.
-    pub fn size_problem(&self, found: ImageSize) -> Option<String> {
+    /// The problem of images of a size, and the remedy; `None` of a size that will do.
+    pub(super) fn size_problem(&self, found: ImageSize) -> Option<String> {
         let (layer, size) = (self.sized_layer.as_ref()?, self.image_size?);
         (found != size).then(|| {
             format!(
                 "the images are {found}, and the padding of layer `{}` (auto_pad) is that for images \
-                 of {size}; give such images (--image-size {}x{}), or export the network for images of {found} or \
-                 with explicit pads",
+                 of {size}; give such images (--image-size {}x{}), or export the network for images of \
+                 {found} or with explicit pads",
                 crate::files::escaped(layer),
                 size.height,
                 size.width

@@ -8,7 +8,6 @@ use super::{Context, InputSettings, RunError};
 use crate::VERSION;
 use crate::engine::EngineName;
 use crate::files::escaped;
-use crate::geometry::ImageSize;
 use crate::images::{ImageFolder, ImageOptions};
 use crate::network::{LayerId, Model, Network};
 use crate::ranking::{
@@ -74,18 +73,6 @@ impl ChosenLayers {
         layers.sort_unstable();
         Ok(Self { network, layers })
     }
-
-    /// Checks that the network's padding fits images of a size.
-    ///
-    /// # Errors
-    /// A network from a file whose padding is that for images of another size.
-    pub fn check_size(&self, images: ImageSize) -> Result<(), RunError> {
-        check_size(&self.network, images)
-    }
-}
-
-fn check_size(network: &Network, images: ImageSize) -> Result<(), RunError> {
-    network.origin().size_problem(images).map_or(Ok(()), |problem| Err(RunError::Usage(problem)))
 }
 
 impl Inputs {
@@ -113,7 +100,6 @@ impl Inputs {
             let source = settings.images.label();
             context.note(format!("note: of {}, {}", escaped(&source), images.passed_over()));
         }
-        check_size(&network, images.size())?;
         for &layer in &layers {
             network.sizes(images.size(), layer)?;
         }

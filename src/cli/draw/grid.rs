@@ -110,7 +110,6 @@ impl Grid {
         let chosen = ChosenLayers::new(model, &[name.into()])?;
         let rule = self.occluders.rule();
         chosen.check_grid(rule)?;
-        chosen.check_size(size)?;
         let (network, layer) = (&chosen.network, chosen.layers[0]);
         let geometry = LayerGeometry::new(network, layer, size, rule, self.occluders.every)?;
         let output = geometry.output;

@@ -42,6 +42,9 @@ impl Kernel for FunctionChange<'_> {
                 for (change, original) in changes.iter_mut().zip(originals) {
                     change_of(function, change, original);
                 }
+                if last.is_empty() {
+                    continue;
+                }
                 let (mut filled, mut original) = ([0.0; LANES], [0.0; LANES]);
                 filled[..last.len()].copy_from_slice(last);
                 original[..last.len()].copy_from_slice(last_originals);

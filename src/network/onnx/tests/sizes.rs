@@ -4,7 +4,6 @@ use super::*;
 use crate::error::{ErrorKind, HasKind};
 use crate::geometry::ImageSize;
 use crate::network::{Network, Op};
-use crate::runs::ChosenLayers;
 
 /// A convolution of 3 channels, `kernel`² taps and this stride, of the value `from`.
 fn same(graph: Graph, from: &str, kernel: i64, stride: i64) -> Graph {
@@ -21,8 +20,9 @@ fn images_of_another_size_are_refused_where_the_padding_depends_on_it() {
     let graph = same(image(), "x", 3, 2);
     let network = graph.network();
     assert!(network.origin().size_problem(ImageSize::square(24)).is_none());
-    let chosen = ChosenLayers::of(network, &[]).unwrap();
-    let error = chosen.check_size(ImageSize::square(23)).unwrap_err();
+    let (first, _) = network.convolutions().next().unwrap();
+    assert!(network.sizes(ImageSize::square(24), first).is_ok());
+    let error = network.sizes(ImageSize::square(23), first).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
     let error = error.to_string();
     for part in [
