@@ -213,9 +213,9 @@ impl Compute {
         }
     }
 
-    /// What is rounding in a difference, as a part of the largest difference of its map.
-    pub fn tolerance(&self) -> f64 {
-        self.precision.on_gpu().tolerance()
+    /// The largest error of a difference that is rounding, as a part of the largest difference of its map.
+    pub fn tolerance(&self, network: &Network, layer: LayerId) -> f64 {
+        self.precision.on_gpu().limits_of(network, layer).largest
     }
 
     fn on_cpu(&self, activations: Option<usize>) -> Box<dyn Engine> {
