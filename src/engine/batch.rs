@@ -68,8 +68,8 @@ pub struct PlacedJob<'a> {
 
 impl<'a> Batch<'a> {
     /// Adds an image; returns its index.
-    pub fn add_image(&mut self, values: ArrayView3<'a, f32>, index: u32) -> usize {
-        self.images.push(BatchImage { values, index });
+    pub fn add_image(&mut self, values: &ArrayView3<'a, f32>, index: u32) -> usize {
+        self.images.push(BatchImage { values: *values, index });
         self.images.len() - 1
     }
 
@@ -98,6 +98,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Some of the jobs.
+    #[must_use]
     pub fn part(&self, jobs: Range<usize>) -> Self {
         let Self { images, placements, .. } = self.clone();
         Self { images, placements, jobs: self.jobs[jobs].to_vec() }
@@ -111,7 +112,7 @@ impl<'a> FromIterator<PlacedJob<'a>> for Batch<'a> {
         for PlacedJob { image, image_index, unit, position, occluders, noise } in jobs {
             let same = |known: &BatchImage<'_>| known.index == image_index && known.values == image;
             let known = batch.images.iter().position(same);
-            let image = known.unwrap_or_else(|| batch.add_image(image, image_index));
+            let image = known.unwrap_or_else(|| batch.add_image(&image, image_index));
             let same = |known: &BatchPlacement<'_>| {
                 (known.position, known.occluders) == (position, occluders)
             };

@@ -195,7 +195,7 @@ fn present(
     for target in targets {
         // Of one image; its index may be given twice.
         let known = batch.images.iter().position(|known| known.index == target.image);
-        let image = known.unwrap_or_else(|| batch.add_image(*image, target.image));
+        let image = known.unwrap_or_else(|| batch.add_image(image, target.image));
         let placement = batch.add_placement(target.position, &target.placement.occluders);
         let job = |&noise| Job { image, placement, unit: target.unit, noise };
         batch.jobs.extend(draws.iter().map(job));

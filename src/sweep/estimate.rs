@@ -134,7 +134,7 @@ pub fn count_work(
 ) -> Result<Vec<KernelWork>, SweepError> {
     let places = places(geometry, count)?;
     let mut batch = Batch::default();
-    let (image, noise) = (batch.add_image(image.view(), 0), Noise::Philox { seed: 0, draw: 0 });
+    let (image, noise) = (batch.add_image(&image.view(), 0), Noise::Philox { seed: 0, draw: 0 });
     for (position, placement) in &places {
         let placement = batch.add_placement(*position, &placement.occluders);
         batch.jobs.push(Job { image, placement, unit: 0, noise });
@@ -238,7 +238,7 @@ pub fn try_out(
     let places = places(geometry, maps)?;
     let mut batch = Batch::default();
     for (index, image) in (0..).zip(images) {
-        batch.add_image(image.view(), index);
+        batch.add_image(&image.view(), index);
     }
     for (map, (position, placement)) in places.iter().enumerate() {
         let placement = batch.add_placement(*position, &placement.occluders);

@@ -68,7 +68,7 @@ impl LayerSweep<'_> {
         }
         let mut batch = Batch::default();
         for (index, image) in images {
-            batch.add_image(image.view(), *index);
+            batch.add_image(&image.view(), *index);
         }
         let mut placement_of = HashMap::new();
         for (&position, placement) in &placements {

@@ -74,13 +74,9 @@ impl Alike {
         let mut kinds = vec![None; batch.placements.len()];
         for job in which {
             let placement = batch.jobs[job].placement;
-            let kind = match kinds[placement] {
-                Some(kind) => kind,
-                None => {
-                    let kind = alike.kind(&batch.placements[placement], planner, &mut known);
-                    *kinds[placement].insert(kind)
-                }
-            };
+            let kind = *kinds[placement].get_or_insert_with(|| {
+                alike.kind(&batch.placements[placement], planner, &mut known)
+            });
             alike.kinds[kind].jobs.push(job);
         }
         alike
