@@ -171,14 +171,13 @@ impl<'a> Compiler<'a> {
     fn compile_one(&self, source: &Path, fatbin: &Path) -> Result<(), String> {
         // It gets its name when it is whole.
         let partial = fatbin.with_extension(format!("{}.partial", std::process::id()));
-        let done = match self.ptxas {
-            Some(ptxas) => ptxas.compile(self.nvcc, &self.targets, source, &partial),
-            None => {
-                let mut compile = Command::new(&self.nvcc.path);
-                compile.args(FLAGS).arg("--fatbin");
-                compile.args(self.targets.iter().map(|target| target.of_nvcc()));
-                run(compile.arg(source).arg("-o").arg(&partial))
-            }
+        let done = if let Some(ptxas) = self.ptxas {
+            ptxas.compile(self.nvcc, &self.targets, source, &partial)
+        } else {
+            let mut compile = Command::new(&self.nvcc.path);
+            compile.args(FLAGS).arg("--fatbin");
+            compile.args(self.targets.iter().map(|target| target.of_nvcc()));
+            run(compile.arg(source).arg("-o").arg(&partial))
         };
         done.map_err(|problem| format!("{}: {problem}", source.display()))?;
         fs::rename(&partial, fatbin).map_err(|error| format!("{}: {error}", fatbin.display()))

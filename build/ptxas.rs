@@ -31,15 +31,14 @@ impl Ptxas {
         if nvcc.version.0 <= 12 || !fatbinary.is_file() {
             return None;
         }
-        let candidates: Vec<PathBuf> = match variable("PTXAS") {
-            Some(named) => vec![named],
-            None => {
-                let packages = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(variable);
-                let packages = packages.flat_map(|prefix| site_packages(&prefix));
-                let in_packages = packages.map(|folder| folder.join("nvidia"));
-                let folders = installed(out).chain(in_packages);
-                folders.map(|folder| folder.join("cuda_nvcc/bin/ptxas")).collect()
-            }
+        let candidates = if let Some(named) = variable("PTXAS") {
+            vec![named]
+        } else {
+            let packages = ["VIRTUAL_ENV", "CONDA_PREFIX"].into_iter().filter_map(variable);
+            let packages = packages.flat_map(|prefix| site_packages(&prefix));
+            let in_packages = packages.map(|folder| folder.join("nvidia"));
+            let folders = installed(out).chain(in_packages);
+            folders.map(|folder| folder.join("cuda_nvcc/bin/ptxas")).collect()
         };
         candidates.into_iter().find_map(|path| {
             let (version, release) = version(&path).ok()?;

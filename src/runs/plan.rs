@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use ndarray::ArrayView3;
 
 use super::{Context, Inputs, RunError, RunSettings, SweepRun};
-use crate::engine::Prepared;
+use crate::engine::{EngineError, Presenter, Ranker};
 use crate::geometry::ImageSize;
 use crate::maps::Plane;
 use crate::network::LayerId;
+use crate::program::{self, Program};
 use crate::sweep::{
     MultiplyAdds, Occluders, activation_bytes, calibrate, count_multiply_adds, count_occluders,
 };
@@ -91,7 +92,7 @@ pub fn plan(settings: &RunSettings, context: &Context<'_>) -> Result<Plan, RunEr
     context.pool.install(|| {
         let Inputs { model, layers, images } = &run.inputs;
         let (reading, ranking) = {
-            let ranker = rankers[0].prepare(model, layers, images.size())?;
+            let ranker = rankers[0].ranker(model, layers, images.size())?;
             rank_some(&run, &*ranker)?
         };
         let engines = run.engines();
@@ -118,9 +119,27 @@ pub fn plan(settings: &RunSettings, context: &Context<'_>) -> Result<Plan, RunEr
     })
 }
 
+/// The program of each layer that [`run`](super::run()) would sweep, with the layer's short name.
+///
+/// # Errors
+/// As `run`, before it starts.
+pub fn programs(
+    settings: &RunSettings,
+    context: &Context<'_>,
+) -> Result<Vec<(String, Vec<program::Row>)>, RunError> {
+    let run = SweepRun::open(&settings.sweep, &[], context)?;
+    let Inputs { model, layers, images } = &run.inputs;
+    let network = model.network();
+    let rows = |&layer: &LayerId| {
+        let program = Program::new(network, layer, images.size()).map_err(EngineError::from)?;
+        Ok((network.short_name(layer), program.rows(network)))
+    };
+    layers.iter().map(rows).collect()
+}
+
 /// Ranks some images, and returns the seconds that one takes to read, on all threads together,
 /// and to read and rank.
-fn rank_some(run: &SweepRun<'_>, engine: &dyn Prepared) -> Result<(f64, f64), RunError> {
+fn rank_some(run: &SweepRun<'_>, engine: &dyn Ranker) -> Result<(f64, f64), RunError> {
     let (images, threads) = (&run.inputs.images, run.context.threads());
     let some: Vec<usize> = (0..images.len().min(engine.images_at_a_time(threads))).collect();
     let start = Instant::now();
@@ -137,7 +156,7 @@ fn rank_some(run: &SweepRun<'_>, engine: &dyn Prepared) -> Result<(f64, f64), Ru
 
 fn plan_layer(
     run: &SweepRun<'_>,
-    engine: &dyn Prepared,
+    engine: &dyn Presenter,
     layer: LayerId,
     swept: usize,
     top: usize,

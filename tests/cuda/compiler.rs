@@ -45,8 +45,8 @@ fn kernels_compile_for_every_architecture() {
     let (kept, nvcc, ptxas) = project();
     let compiler = Compiler::new(&nvcc, ptxas.as_ref(), Architectures::All, &kept).unwrap();
     let compiled = compile_all(&compiler);
-    let list: String = compiled.iter().map(|path| format!("{}\n", path.display())).collect();
-    fs::write(kept.join("list"), list).unwrap();
+    let list: Vec<_> = compiled.iter().map(|path| path.display().to_string()).collect();
+    fs::write(kept.join("list"), list.join("\n")).unwrap();
 }
 
 /// What another machine may have: no assembler of CUDA 12.

@@ -7,9 +7,8 @@
 
 mod convolve;
 mod elementwise;
-pub(super) mod forward;
+pub(crate) mod forward;
 mod pool;
-pub(super) mod schedule;
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +22,10 @@ use self::forward::{Forward, Scratch};
 use super::real::Real;
 use super::request::{PreparedImages, check_layers, not_prepared};
 use super::spare::Spare;
-use super::{Engine, EngineError, EngineName, Extremes, Job, Prepared, Presented};
+use super::{
+    Batch, Engine, EngineError, EngineName, Extremes, PlacedJob, Presented, Presenter, Ranker,
+    RankingEngine,
+};
 use crate::geometry::ImageSize;
 use crate::network::{LayerId, Model};
 use crate::progress::Progress;
@@ -52,7 +54,18 @@ impl Engine for ReferenceEngine {
         model: &'m Model,
         layers: &[LayerId],
         image: ImageSize,
-    ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
+    ) -> Result<Box<dyn Presenter + 'm>, EngineError> {
+        Ok(Box::new(Plain::<f32>::new(model, layers, image)?))
+    }
+}
+
+impl RankingEngine for ReferenceEngine {
+    fn ranker<'m>(
+        &self,
+        model: &'m Model,
+        layers: &[LayerId],
+        image: ImageSize,
+    ) -> Result<Box<dyn Ranker + 'm>, EngineError> {
         Ok(Box::new(Plain::<f32>::new(model, layers, image)?))
     }
 }
@@ -71,7 +84,7 @@ impl Engine for Float64Engine {
         model: &'m Model,
         layers: &[LayerId],
         image: ImageSize,
-    ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
+    ) -> Result<Box<dyn Presenter + 'm>, EngineError> {
         Ok(Box::new(Plain::<f64>::new(model, layers, image)?))
     }
 }
@@ -95,7 +108,7 @@ impl<'m, T: Real> Plain<'m, T> {
     }
 }
 
-impl<T: Real> Prepared for Plain<'_, T> {
+impl<T: Real> Ranker for Plain<'_, T> {
     fn extremes(
         &self,
         images: &[ArrayView3<'_, f32>],
@@ -143,18 +156,21 @@ impl<T: Real> Prepared for Plain<'_, T> {
         // Of several faults that of the first image; in parallel, collecting would take any.
         outcomes.into_iter().collect()
     }
+}
 
+impl<T: Real> Presenter for Plain<'_, T> {
     fn present(
         &self,
         layer: LayerId,
-        jobs: &[Job<'_>],
+        batch: &Batch<'_>,
         progress: &Progress<'_>,
     ) -> Result<Vec<Presented>, EngineError> {
         if !self.layers.contains(&layer) {
             return Err(not_prepared(self.forward.network(), layer));
         }
         let (units, size) = (self.forward.channels(layer), self.forward.size(layer));
-        self.images().check_jobs(jobs, units, size)?;
+        self.images().check_jobs(batch, units, size)?;
+        let jobs: Vec<PlacedJob<'_>> = batch.placed().collect();
         let channels = self.images().channels;
         let patches: Vec<_> = jobs
             .iter()
@@ -164,7 +180,7 @@ impl<T: Real> Prepared for Plain<'_, T> {
         let presentations: Vec<(usize, Option<usize>)> = jobs
             .iter()
             .enumerate()
-            .flat_map(|(job, Job { occluders, .. })| {
+            .flat_map(|(job, PlacedJob { occluders, .. })| {
                 let occluded = (0..occluders.len()).map(Some);
                 std::iter::once(None).chain(occluded).map(move |which| (job, which))
             })
