@@ -129,7 +129,7 @@ impl OutputFolder {
         {
             if !names.iter().all(|name| done.contains(name)) {
                 folder.remove_if_empty();
-            } else if let Ok(Some(_lease)) = folder.claim_merge() {
+            } else if let Ok(Some(_lease)) = folder.lease_merge() {
                 if kind == MAPS {
                     // Of the manifest, which is written under this lease alone.
                     remove_leftovers(&self.0)?;

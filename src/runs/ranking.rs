@@ -272,7 +272,7 @@ pub(super) fn merge(
     force: bool,
 ) -> Result<Merged<Option<f64>>, RunError> {
     let own = sources[0];
-    let lease = match own.claim_merge() {
+    let lease = match own.lease_merge() {
         Err(BlockError::Gone { .. }) => None,
         lease => lease?,
     };

@@ -165,8 +165,8 @@ where
     let states = folder.states()?;
     let look = |name: &String| -> Result<Found, RunError> {
         match states.get(name) {
-            Some(BlockState::Claimed) if folder.is_in_work(name)? => Ok(Found::InWork),
-            None | Some(BlockState::Claimed) => Ok(Found::Missing),
+            Some(BlockState::Leased) if folder.is_in_work(name)? => Ok(Found::InWork),
+            None | Some(BlockState::Leased) => Ok(Found::Missing),
             Some(BlockState::Done) => {
                 let path = folder.block(name);
                 let metadata = std::fs::metadata(&path).map_err(FileError::read(&path))?;

@@ -153,7 +153,7 @@ impl<'a> SweepMerge<'a> {
             return Ok(());
         };
         if Self::is_outlived(output, &there, &stored)
-            && let Some(_lease) = folder.claim_merge()?
+            && let Some(_lease) = folder.lease_merge()?
         {
             folder.remove()?;
         }
@@ -168,7 +168,7 @@ impl<'a> SweepMerge<'a> {
         context: &Context<'_>,
     ) -> Result<Merged<()>, RunError> {
         let Self { output, folder, more, stored, .. } = *self;
-        let lease = match folder.claim_merge() {
+        let lease = match folder.lease_merge() {
             // Another process has put everything together and removed the blocks.
             Err(BlockError::Gone { .. }) if Self::is_complete(output, stored)? => {
                 return Ok(Merged::Done(()));

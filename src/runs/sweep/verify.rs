@@ -69,7 +69,7 @@ impl SweepRun<'_> {
         let mut backoff = Backoff::new(&self.context);
         // Whoever joins layers meanwhile writes the manifest under this lease.
         let _lease = loop {
-            match blocks.as_ref().map(|(folder, _)| folder.claim_merge()) {
+            match blocks.as_ref().map(|(folder, _)| folder.lease_merge()) {
                 None | Some(Err(BlockError::Gone { .. })) => break None,
                 Some(lease) => match lease? {
                     None => backoff.wait()?,

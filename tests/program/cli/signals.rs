@@ -71,7 +71,7 @@ fn a_run_that_is_stopped_keeps_what_is_finished_and_goes_on() {
         let left: serde_json::Value = json(&manifest);
         assert_eq!(left["complete"], false);
         assert_eq!(left["layers"].as_object().unwrap().len(), 1);
-        assert!(!names(&place.path("out/blocks/maps")).iter().any(|name| name.contains("claim")));
+        assert!(!names(&place.path("out/blocks/maps")).iter().any(|name| name.contains("lease")));
     }
     let kept = blocks(&place, "maps");
     let messages = place.succeeds(&format!("{run} --out out"));
@@ -106,7 +106,7 @@ fn a_ranking_that_is_stopped_goes_on() {
     let child = start(&place, &format!("{rank} --threads 1 --out out"));
     until("finished blocks", || blocks(&place, "ranking") >= 2);
     stop(child, "-TERM");
-    assert_eq!(names(&place.path("out/blocks")).iter().filter(|n| n.contains("claim")).count(), 0);
+    assert_eq!(names(&place.path("out/blocks")).iter().filter(|n| n.contains("lease")).count(), 0);
     let words = ["images a unit (--top): 4 there; 3 here", "--force"];
     let other = rank.replace("--top 4", "--top 3");
     place.refuses(&format!("{other} --out out"), 2, &[&words[..], &["ranking"]].concat());
