@@ -1,7 +1,7 @@
 //! The step that computes each node of a subgraph.
 
 use super::Subgraph;
-use crate::geometry::ImageSize;
+use crate::geometry::{ImageSize, PerAxis};
 use crate::network::{
     AveragePool, ChannelNorm, ChannelShuffle, ChannelSlice, Function, LayerId, LocalResponseNorm,
     Network, Op,
@@ -136,7 +136,7 @@ pub(super) fn fuse_relus(subgraph: &Subgraph, read_once: &[bool], steps: &mut [S
         let Step::MaxPool { .. } = steps[place] else { continue };
         let input = node.inputs[0];
         let is_relu = matches!(steps[input], Step::Relu { .. });
-        if read_once[input] && is_relu && subgraph.shift(input, 0) == Default::default() {
+        if read_once[input] && is_relu && subgraph.shift(input, 0) == PerAxis::default() {
             steps[input] = Step::Relu { elsewhere: true };
             steps[place] = Step::MaxPool { rectify: true };
         }

@@ -1,6 +1,6 @@
 //! Some presentations, those of each plan together, from the occluders to the responses.
 
-use super::change::{Batch, Changes};
+use super::change::{Changes, SamePlan};
 use super::convolve::{self, Convolution};
 use super::depthwise::SumChanges;
 use super::function::{FunctionChange, change_slopes, multiply, scale_changes, select};
@@ -27,7 +27,7 @@ pub(super) struct Scratch {
 /// What a presentation's difference is does not depend on the others, to the bit.
 pub(super) fn present(
     program: &Program,
-    batches: &[Batch<'_>],
+    batches: &[SamePlan<'_>],
     scratch: &mut Scratch,
     isa: Isa,
 ) -> Vec<f32> {
@@ -58,7 +58,7 @@ pub(super) fn present(
         changes[place] = output;
     }
     let mut differences = Vec::new();
-    for (which, Batch { plan, presentations: batch }) in batches.iter().enumerate() {
+    for (which, SamePlan { plan, presentations: batch }) in batches.iter().enumerate() {
         if plan.is_empty() {
             differences.extend(batch.iter().map(|_| 0.0));
         } else {
@@ -73,7 +73,7 @@ pub(super) fn present(
 fn step(
     program: &Program,
     place: usize,
-    (which, Batch { plan, presentations: batch }): (usize, &Batch<'_>),
+    (which, SamePlan { plan, presentations: batch }): (usize, &SamePlan<'_>),
     changes: &[Changes],
     (output, patch): (&mut Changes, &mut Vec<f32>),
     isa: Isa,

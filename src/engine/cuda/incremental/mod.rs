@@ -41,7 +41,7 @@ use super::{CudaError, Device, Precision};
 use crate::engine::cuda::support::check_support;
 use crate::engine::request::{PreparedImages, not_prepared};
 use crate::engine::{
-    Engine, EngineError, EngineName, Extremes, Job, Kept, KernelTime, KernelWork, Prepared,
+    Batch, Engine, EngineError, EngineName, Extremes, Kept, KernelTime, KernelWork, Prepared,
     Presented, Rates, ReferenceEngine,
 };
 use crate::geometry::ImageSize;
@@ -163,15 +163,15 @@ impl Incremental<'_> {
     fn presenting<'a, 'j>(
         &'a self,
         layer: LayerId,
-        jobs: &'a [Job<'j>],
+        batch: &'a Batch<'j>,
         progress: &'a Progress<'a>,
     ) -> Result<Presenting<'a, 'j>, EngineError> {
         let (program, storage) = self.program(layer)?;
         let units = self.model.network().channels(layer);
         let output = program.subgraph.nodes()[program.subgraph.target()].size;
         let images = PreparedImages { channels: RGB, size: self.image };
-        images.check_jobs(jobs, units, output)?;
-        Ok(Presenting { engine: self, layer, program, storage, jobs, progress })
+        images.check_jobs(batch, units, output)?;
+        Ok(Presenting { engine: self, layer, program, storage, batch, progress })
     }
 }
 
@@ -194,19 +194,19 @@ impl Prepared for Incremental<'_> {
     fn present(
         &self,
         layer: LayerId,
-        jobs: &[Job<'_>],
+        batch: &Batch<'_>,
         progress: &Progress<'_>,
     ) -> Result<Vec<Presented>, EngineError> {
-        KeptDifferences::presented(self, layer, jobs, progress)
+        KeptDifferences::presented(self, layer, batch, progress)
     }
 
-    fn work(&self, layer: LayerId, jobs: &[Job<'_>]) -> Result<Vec<KernelWork>, EngineError> {
+    fn work(&self, layer: LayerId, batch: &Batch<'_>) -> Result<Vec<KernelWork>, EngineError> {
         let cancel = CancelToken::default();
         let progress = Progress::new(&cancel);
-        let Presenting { program, storage, .. } = self.presenting(layer, jobs, &progress)?;
+        let Presenting { program, storage, .. } = self.presenting(layer, batch, &progress)?;
         let mut planner = Planner::new(&program.subgraph);
         let mut counts: HashMap<PlanKey, usize> = HashMap::new();
-        for job in jobs {
+        for job in batch.placed() {
             for occluder in job.occluders {
                 *counts.entry(planner.key(job.position, occluder)).or_default() += 1;
             }
