@@ -49,8 +49,8 @@ impl Shard {
     /// Whether the shard has the block with this index. Neighbouring blocks are in different
     /// shards, because blocks of one layer take similar times and blocks of different layers do
     /// not.
-    pub fn has(&self, place: usize) -> bool {
-        place % self.count == self.index
+    pub fn has(&self, block: usize) -> bool {
+        block % self.count == self.index
     }
 
     /// The shard of a layer whose blocks follow `blocks` others: the division continues across
@@ -131,10 +131,10 @@ mod tests {
             let shards: Vec<Shard> =
                 (1..=count).map(|index| format!("{index}/{count}").parse().unwrap()).collect();
             assert_eq!(shards[count - 1].to_string(), format!("{count}/{count}"));
-            for place in 0..50 {
-                assert_eq!(shards.iter().filter(|shard| shard.has(place)).count(), 1);
+            for block in 0..50 {
+                assert_eq!(shards.iter().filter(|shard| shard.has(block)).count(), 1);
                 for shard in &shards {
-                    assert_eq!(shard.after(7).has(place), shard.has(place + 7));
+                    assert_eq!(shard.after(7).has(block), shard.has(block + 7));
                 }
             }
             for (index, shard) in shards.into_iter().enumerate() {
@@ -142,7 +142,7 @@ mod tests {
                 assert_eq!(shard.others(50).next(), following);
                 let mut others: Vec<usize> = shard.others(50).collect();
                 others.sort_unstable();
-                assert!(others.into_iter().eq((0..50).filter(|&place| !shard.has(place))));
+                assert!(others.into_iter().eq((0..50).filter(|&block| !shard.has(block))));
             }
         }
     }

@@ -194,8 +194,8 @@ mod tests {
 
     #[test]
     fn each_block_is_computed_once_by_whoever_shares_the_folder() {
-        let place = tempfile::tempdir().unwrap();
-        let path = place.path().join("blocks/maps");
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("blocks/maps");
         let count = AtomicUsize::new(0);
         thread::scope(|scope| {
             for _ in 0..4 {
@@ -220,13 +220,13 @@ mod tests {
         // Blocks and the configuration; no lease and no temporary file.
         assert_eq!(std::fs::read_dir(&path).unwrap().count(), 41);
         folder.remove().unwrap();
-        assert!(!place.path().join("blocks").exists());
+        assert!(!root.path().join("blocks").exists());
     }
 
     #[test]
     fn what_is_finished_before_a_failure_is_kept_and_its_lease_is_released() {
-        let place = tempfile::tempdir().unwrap();
-        let folder = BlockFolder::open(&place.path().join("blocks/maps"), &CONFIGURATION).unwrap();
+        let root = tempfile::tempdir().unwrap();
+        let folder = BlockFolder::open(&root.path().join("blocks/maps"), &CONFIGURATION).unwrap();
         let some = AtomicUsize::new(0);
         let compute = |name: &str| {
             if some.fetch_add(1, Ordering::SeqCst) < 4 {
@@ -250,8 +250,8 @@ mod tests {
 
     #[test]
     fn workers_take_blocks_from_one_queue_until_one_fails() {
-        let place = tempfile::tempdir().unwrap();
-        let folder = BlockFolder::open(&place.path().join("blocks/maps"), &CONFIGURATION).unwrap();
+        let root = tempfile::tempdir().unwrap();
+        let folder = BlockFolder::open(&root.path().join("blocks/maps"), &CONFIGURATION).unwrap();
         // Each worker waits in its first block for the other two.
         let (meeting, counts) = (Barrier::new(3), [const { AtomicUsize::new(0) }; 3]);
         let worker = |count| {
@@ -270,7 +270,7 @@ mod tests {
 
         // The current blocks of the others are kept, and no further block is taken.
         folder.remove().unwrap();
-        let folder = BlockFolder::open(&place.path().join("blocks/maps"), &CONFIGURATION).unwrap();
+        let folder = BlockFolder::open(&root.path().join("blocks/maps"), &CONFIGURATION).unwrap();
         let failing = |fails| {
             move |name: &str| {
                 if fails {
@@ -288,8 +288,8 @@ mod tests {
 
     #[test]
     fn another_configuration_is_refused_and_told() {
-        let place = tempfile::tempdir().unwrap();
-        let path = place.path().join("out/blocks/maps");
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("out/blocks/maps");
         let folder = BlockFolder::open(&path, &CONFIGURATION).unwrap();
         let other = Stored { configuration: "another job", about: () };
         let error = BlockFolder::open(&path, &other).unwrap_err().to_string();
@@ -297,7 +297,7 @@ mod tests {
         let (found, stored) = BlockFolder::find::<String, ()>(&path).unwrap().unwrap();
         assert_eq!((found.digest(), stored.configuration.as_str()), (folder.digest(), "a job"));
         folder.remove_if_empty();
-        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
         assert!(BlockFolder::find::<String, ()>(&path).unwrap().is_none());
     }
 }

@@ -119,11 +119,11 @@ fn report(plan: &runs::Plan) -> String {
 fn listing(name: &str, program: &[Row]) -> String {
     let heads = ["", "layer", "step", "inputs", "output", "cone", "buffer", "baseline"];
     let mut rows = vec![heads.map(String::from)];
-    for (place, row) in program.iter().enumerate() {
+    for (index, row) in program.iter().enumerate() {
         let [channels, height, width] = row.output;
         let inputs: Vec<String> = row.inputs.iter().map(usize::to_string).collect();
         rows.push([
-            place.to_string(),
+            index.to_string(),
             row.layer.clone(),
             row.step.clone(),
             inputs.join(" "),

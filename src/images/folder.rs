@@ -436,7 +436,7 @@ impl ImageFolder {
         readers: usize,
         consume: impl FnOnce(&mut dyn Iterator<Item = ImageRead>) -> R,
     ) -> R {
-        read_ahead(indices.len(), readers, |place| self.read_image(indices[place]), consume)
+        read_ahead(indices.len(), readers, |item| self.read_image(indices[item]), consume)
     }
 
     fn check_size_of(&self, image: &Array3<f32>, index: usize) -> Result<(), ImageError> {

@@ -30,9 +30,9 @@ pub(super) fn is_whole(bytes: &[u8]) -> bool {
 
 /// The next marker's code, and the bytes after it. A 0xFF before 0x00 is data, before 0xFF filling.
 fn next_marker(bytes: &[u8]) -> Option<(u8, &[u8])> {
-    let place =
+    let at =
         bytes.windows(2).position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0x00 | 0xFF))?;
-    Some((bytes[place + 1], &bytes[place + 2..]))
+    Some((bytes[at + 1], &bytes[at + 2..]))
 }
 
 #[cfg(test)]

@@ -75,8 +75,8 @@ fn weigh(input: usize, output: usize, wanted: Range<usize>) -> Vec<Taps> {
     let scale = input as f64 / output as f64;
     let support = scale.max(1.0);
     wanted
-        .map(|place| {
-            let centre = (place as f64 + 0.5) * scale;
+        .map(|output| {
+            let centre = (output as f64 + 0.5) * scale;
             // `as` truncates towards zero and saturates below, as is needed at the edges.
             let first = (centre - support + 0.5) as usize;
             let end = ((centre + support + 0.5) as usize).min(input);
@@ -132,8 +132,8 @@ mod tests {
     /// A picture without any symmetry that a transposed axis or channel could hide in.
     fn picture(height: usize, width: usize) -> Picture {
         let rgb = (0..height * width * 3)
-            .map(|place| {
-                let (y, x, channel) = (place / 3 / width, place / 3 % width, place % 3);
+            .map(|index| {
+                let (y, x, channel) = (index / 3 / width, index / 3 % width, index % 3);
                 (y * y * 3 + x * x * 5 + y * x * 7 + (channel + 1) * (y * 11 + x * 29)) as u8
             })
             .collect();

@@ -26,11 +26,11 @@ pub(super) fn read_ahead<T: Send, R>(
             // The system may grant fewer threads; their share is then read on this one.
             .map(|reader| start(scope, (reader..count).step_by(readers), &read).ok())
             .collect();
-        let mut items = (0..count).map_while(|place| {
-            match queues.get(place % readers.max(1)).and_then(Option::as_ref) {
+        let mut items = (0..count).map_while(|item| {
+            match queues.get(item % readers.max(1)).and_then(Option::as_ref) {
                 // An end before time means that the reader panicked; the scope passes that on.
                 Some(queue) => queue.recv().ok(),
-                None => Some(read(place)),
+                None => Some(read(item)),
             }
         });
         // The queues are dropped on the way out, which is what stops the readers.
@@ -38,16 +38,16 @@ pub(super) fn read_ahead<T: Send, R>(
     })
 }
 
-/// Starts a reader of `places`.
+/// Starts a reader of `assigned`.
 fn start<'scope, T: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
-    places: impl Iterator<Item = usize> + Send + 'scope,
+    assigned: impl Iterator<Item = usize> + Send + 'scope,
     read: &'scope (impl Fn(usize) -> T + Sync),
 ) -> io::Result<Receiver<T>> {
     let (sender, receiver) = sync_channel(AHEAD);
     let reader = move || {
-        for place in places {
-            if sender.send(read(place)).is_err() {
+        for item in assigned {
+            if sender.send(read(item)).is_err() {
                 return;
             }
         }
@@ -66,10 +66,10 @@ mod tests {
     #[test]
     fn order_is_kept_for_any_number_of_readers() {
         for readers in [0, 1, 2, 3, 7, 50] {
-            let read = |place: usize| {
+            let read = |item: usize| {
                 // Later items come sooner, as far as threads allow.
-                thread::sleep(Duration::from_micros(((40 - place) % 7) as u64 * 100));
-                place
+                thread::sleep(Duration::from_micros(((40 - item) % 7) as u64 * 100));
+                item
             };
             let taken = read_ahead(40, readers, read, |items| items.collect::<Vec<_>>());
             assert_eq!(taken, (0..40).collect::<Vec<_>>(), "{readers} readers");
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn nothing_to_read_is_an_empty_iterator() {
-        assert_eq!(read_ahead(0, 4, |place| place, |items| items.count()), 0);
+        assert_eq!(read_ahead(0, 4, |item| item, |items| items.count()), 0);
     }
 
     #[test]
@@ -101,9 +101,9 @@ mod tests {
     #[test]
     fn readers_stop_when_the_consumer_does() {
         let started = AtomicUsize::new(0);
-        let read = |place| {
+        let read = |item| {
             started.fetch_add(1, Ordering::SeqCst);
-            place
+            item
         };
         let sum = read_ahead(1_000_000, 4, read, |items| items.take(5).sum::<usize>());
         assert_eq!(sum, 10);
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn an_error_comes_at_its_place_and_reading_goes_on() {
-        let read = |place| if place == 3 { Err(place) } else { Ok(place) };
+        let read = |item| if item == 3 { Err(item) } else { Ok(item) };
         let taken = read_ahead(6, 2, read, |items| items.collect::<Vec<_>>());
         assert_eq!(taken, [Ok(0), Ok(1), Ok(2), Err(3), Ok(4), Ok(5)]);
     }

@@ -90,14 +90,14 @@ impl Patches<'_> {
     pub fn occlude(&self, which: usize, image: &mut [f32], width: usize) {
         let occluder = &self.occluders[which];
         let (size, area) = (occluder.size, image.len() / self.channels);
-        let place = |element: usize| {
+        let offset = |element: usize| {
             let (channel, within) = (element / (size * size), element % (size * size));
             let (row, column) = (within / size, within % size);
             channel * area + (occluder.top + row) * width + occluder.left + column
         };
         self.runs(which, |first, values| {
             for (element, &value) in (first..).zip(values) {
-                image[place(element)] = value;
+                image[offset(element)] = value;
             }
         });
     }
@@ -210,8 +210,8 @@ mod tests {
         let square = occluder(0, 3, 5, 7);
         for noise in [Noise::Philox { seed: 1, draw: 0 }, Noise::Torch { seed: 1 }] {
             let pixels = presented(noise, 0, &[square], 0);
-            for (place, &value) in pixels.iter().enumerate() {
-                let (y, x) = (place / WIDTH % 12, place % WIDTH);
+            for (offset, &value) in pixels.iter().enumerate() {
+                let (y, x) = (offset / WIDTH % 12, offset % WIDTH);
                 if square.pixels().contains(y, x) {
                     assert!((-1.0..1.0).contains(&value), "{noise} ({y}, {x}): {value}");
                 } else {

@@ -27,7 +27,7 @@ pub(super) struct Occluder {
     #[arg(long, value_name = "N")]
     image: usize,
     /// The occluder's upper left pixel: row, column
-    #[arg(long, value_name = "Y,X", value_parser = place)]
+    #[arg(long, value_name = "Y,X", value_parser = pixel)]
     at: [usize; 2],
     /// Side length of the occluder in pixels
     #[arg(long, value_name = "PIXELS", value_parser = at_least_one)]
@@ -66,6 +66,6 @@ impl Occluder {
     }
 }
 
-fn place(text: &str) -> Result<[usize; 2], String> {
+fn pixel(text: &str) -> Result<[usize; 2], String> {
     numbers(text).ok_or_else(|| "expected row,column, such as 90,110".into())
 }
