@@ -20,21 +20,21 @@ pub struct ComputeSettings {
     pub device: DeviceChoice,
 }
 
-/// How occluded images are presented
+/// Method of presenting occluded images
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Method {
-    /// Only what an occluder changes, and only as far as the unit depends on it
+    /// Only what an occluder changes, as far as the unit depends on it
     #[default]
     Incremental,
-    /// As incremental on the CPU, without forms that need fewer multiplications: slower, rounds
-    /// less, takes less memory. On a GPU incremental is this already
+    /// As incremental on the CPU, without Winograd forms: slower, rounds less, takes less memory.
+    /// On a GPU, the same as incremental
     Direct,
-    /// Every occluded image whole, by the book
+    /// Whole occluded images, by the book
     Full,
 }
 
-/// Arithmetic of products; sums have at least 32 bits in each
+/// Arithmetic of products; sums have at least 32 bits
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Precision {
@@ -42,13 +42,13 @@ pub enum Precision {
     #[default]
     #[cfg_attr(feature = "cli", value(alias = "f32"))]
     Fp32,
-    /// 19 bits, on the tensor cores of a GPU: with --method incremental
+    /// 19 bits, on the tensor cores of a GPU, with --method incremental
     Tf32,
-    /// 16 bits that round as tf32's 19 do, likewise; fails where a value is too large for them
+    /// 16 bits with the rounding of tf32, likewise; fails if a value is too large for 16 bits
     Fp16,
     /// 16 bits in every other convolution and 19 in the rest, likewise
     Bf16,
-    /// 64-bit floats, to tell how much the others round: with --method full, on the CPU
+    /// 64-bit floats, as a yardstick for the others; with --method full, on the CPU
     #[cfg_attr(feature = "cli", value(alias = "f64"))]
     Fp64,
 }

@@ -1,4 +1,4 @@
-//! `occlumap slurm`: a run, as jobs of a cluster.
+//! `occlumap slurm`: a run as jobs of a cluster.
 
 mod arguments;
 mod array;
@@ -22,13 +22,13 @@ use super::failure::Failure;
 use super::run::Run;
 use super::terminal::Session;
 
-/// Write, and submit, the jobs that do a `run` on a Slurm cluster
+/// Write, and submit, Slurm jobs that do a `run`
 ///
-/// Takes the options of `run`, and checks them as `run` does before it starts. Writes rank.sbatch,
-/// an array of tasks that share the ranking; sweep.sbatch, an array that shares the sweep when the
-/// ranking is done; merge.sbatch, which puts their maps together when all have ended; and submit.sh,
-/// which submits the three. A task whose time is nearly up, or that is preempted, saves what is
-/// finished and goes back into the queue. Submitting again does what is missing, and no more.
+/// Takes the options of `run` and checks them as `run` does before it starts. Writes rank.sbatch,
+/// an array of tasks that share the ranking; sweep.sbatch, an array that shares the sweep;
+/// merge.sbatch, which puts the maps together; and submit.sh, which submits the three. A task whose
+/// time is nearly up, or that is preempted, saves finished work and is requeued. Submitting again
+/// does what is missing.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -45,7 +45,7 @@ pub(super) struct Slurm {
     slurm: SlurmArguments,
 }
 
-/// Processors of a task, where nothing is said of them or of threads.
+/// Default number of processors per task.
 const PROCESSORS: usize = 4;
 
 impl Slurm {
@@ -126,7 +126,7 @@ impl Slurm {
     }
 }
 
-/// Checks that tasks have the GPUs that the run is to use, and the other way round.
+/// Checks that tasks have the GPUs that the run uses, and the other way round.
 fn check_device(run: &Run, slurm: &SlurmArguments) -> Result<(), Failure> {
     let problem = match (&run.common.compute.device.device, &slurm.gpus) {
         (DeviceChoice::Cpu, Some(_)) => {
@@ -160,7 +160,8 @@ fn beside(out: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
-/// Checks that folders can be made, outside of the results, and that Slurm takes the logs' name.
+/// Checks that the folders can be made outside the results, and that Slurm accepts the name of the
+/// logs.
 fn check_folders(scripts: &Path, logs: &Path, out: &Path) -> Result<(), Failure> {
     let absolute = |path: &Path| std::path::absolute(path).map_err(FileError::read(path));
     let out_path = absolute(out)?;
@@ -212,7 +213,7 @@ fn check_sbatch() -> Result<(), Failure> {
     })
 }
 
-/// Runs the script that submits all parts; it tells which jobs they are.
+/// Runs the script that submits all parts and prints the jobs.
 fn submit_all(script: &Path) -> Result<(), Failure> {
     let status = Command::new("bash").arg(script).status();
     let status =
