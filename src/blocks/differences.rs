@@ -136,7 +136,7 @@ mod tests {
         let lines = ["  units a block of b (--block): 1 there; 2 here"];
         assert_eq!(differences(&both, &layers([layer("a", 1), layer("b", 2)])), lines);
         let many = |n: u8| json!((0..20).map(|i| i * n).collect::<Vec<u8>>());
-        let told = differences(&many(1), &many(2));
-        assert_eq!((told.len(), told[MOST].as_str()), (MOST + 1, "  and 11 more"));
+        let lines = differences(&many(1), &many(2));
+        assert_eq!((lines.len(), lines[MOST].as_str()), (MOST + 1, "  and 11 more"));
     }
 }

@@ -86,7 +86,7 @@ pub enum BlockError {
         error: std::io::Error,
     },
     /// The folder was removed by another process.
-    #[error("{}: was removed while it was worked in; run again", shown(folder))]
+    #[error("{}: was removed by another process during the work; run again", shown(folder))]
     Gone {
         /// The folder.
         folder: PathBuf,

@@ -67,7 +67,9 @@ impl Devices {
         console::print(text.as_bytes())?;
         match missing {
             0 => Ok(()),
-            _ => Err(Failure::failed(format!("{missing} of these cannot be used; each says why"))),
+            _ => Err(Failure::failed(format!(
+                "{missing} of these cannot be used, for the reasons above"
+            ))),
         }
     }
 }

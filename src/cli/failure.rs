@@ -65,7 +65,7 @@ impl fmt::Display for Failure {
             Self::Error(ErrorKind::Stopped, _) => write!(f, "stopped"),
             Self::Error(_, message) => write!(f, "error: {}", printable(message)),
             Self::Paused => {
-                write!(f, "stopped; what is finished is kept, and the same command goes on")
+                write!(f, "stopped: finished work is kept, and the same command continues")
             }
         }
     }

@@ -163,8 +163,8 @@ impl Plot {
             let swept = layer.swept();
             if !units.iter().any(|unit| swept.contains(unit)) {
                 return Err(Failure::usage(format!(
-                    "none of the units asked for was swept of {name}; {} were, the first of them \
-                     unit {}",
+                    "none of the requested units of {name} was swept; {} units were, from unit {} \
+                     on",
                     swept.len(),
                     swept.first().copied().unwrap_or_default()
                 )));
@@ -224,13 +224,13 @@ impl Plot {
         }
     }
 
-    /// What maps of single images are computed with.
+    /// The engine and weights of maps of single images.
     fn own(&self, results: &Results, context: &Context<'_>) -> Result<OwnMaps, Failure> {
         let named = &results.manifest().about.weights;
         let path = self.weights.clone().unwrap_or_else(|| named.into());
         if self.weights.is_none() && !path.is_file() {
             return Err(Failure::usage(format!(
-                "{}: there is no such file, and the manifest names it as that of the weights; give \
+                "{}: no such file; the manifest names it as the weight file; give \
                  the file where it is now as --weights",
                 path.display()
             )));
@@ -241,7 +241,7 @@ impl Plot {
     }
 }
 
-/// What the columns of the tables mean.
+/// The file that explains the columns of the tables.
 const COLUMNS: &str = "columns.csv";
 
 /// More do not fit on a page and stay readable.

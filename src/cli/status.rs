@@ -67,7 +67,7 @@ fn in_words(status: &runs::Status, out: &Path) -> String {
         Stage::Complete => return format!("{out}: complete\n"),
         Stage::Ranked => return format!("{out}: the ranking is complete; there are no maps\n"),
         Stage::Stopped => {
-            return format!("{out}: not complete; nothing is kept of what is missing\n");
+            return format!("{out}: incomplete; nothing of the missing part is kept\n");
         }
         Stage::Ranking => ("", "images"),
         Stage::Maps => ("layer", "presentations"),

@@ -84,7 +84,7 @@ pub enum ImageError {
         preprocessing: &'static str,
     },
     /// A requested size that no image can have.
-    #[error("images of {0} asked for; expected sides from 1 to {max}", max = ImageSize::MAX_SIDE)]
+    #[error("images of {0} requested; expected sides from 1 to {max}", max = ImageSize::MAX_SIDE)]
     SizeAskedFor(ImageSize),
     /// Unusable constants of [`Preprocessing::Custom`](super::Preprocessing::Custom).
     #[error(
@@ -110,7 +110,7 @@ pub enum ImageError {
         max: usize,
     },
     /// A requested image that does not exist.
-    #[error("{}: image {index} asked for; the folder has {count}, counted from 0", shown(folder))]
+    #[error("{}: image {index} requested; the folder has {count}, counted from 0", shown(folder))]
     NoSuchImage {
         /// The folder.
         folder: PathBuf,
@@ -344,7 +344,7 @@ impl Fault {
     }
 }
 
-/// What is passed over, in brackets; empty if nothing is.
+/// The skipped files in brackets; empty if there are none.
 fn in_brackets(passed_over: &PassedOver) -> String {
     if passed_over.is_empty() { String::new() } else { format!(" ({passed_over})") }
 }

@@ -176,7 +176,7 @@ impl ImageFolder {
             // Set when the first image is read, unless it is given.
             size: options.size.unwrap_or(ImageSize::square(0)),
             size_origin: if options.size.is_some() {
-                "the size asked for"
+                "the requested size"
             } else {
                 "the size of the folder's first image"
             },

@@ -73,10 +73,7 @@ impl MapFrames {
 }
 
 fn wrong(path: &Path, dtype: &str, shape: &[usize], units: usize) -> FileError {
-    FileError::content(
-        path,
-        format!("holds {dtype} {shape:?}; expected int32 [{units}, images, 2]"),
-    )
+    FileError::content(path, format!("has {dtype} {shape:?}; expected int32 [{units}, images, 2]"))
 }
 
 #[cfg(test)]

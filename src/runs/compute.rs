@@ -146,7 +146,7 @@ impl ComputeSettings {
         let tensor_cores = precision.needs_tensor_cores();
         let problem = match device {
             _ if precision == Precision::Fp64 && method != Method::Full => {
-                "--precision fp64 goes with --method full; the other methods have fp32, and on a \
+                "--precision fp64 needs --method full; the other methods have fp32, and on a \
                  GPU tf32, fp16 and bf16"
             }
             _ if tensor_cores && method != Method::Incremental => {
@@ -157,10 +157,10 @@ impl ComputeSettings {
                 "--precision tf32, fp16 and bf16 need a GPU; the CPU has fp32"
             }
             DeviceChoice::Cuda(_) | DeviceChoice::AllCuda if precision == Precision::Fp64 => {
-                "--precision fp64 is the CPU's; leave --device out, or give --device cpu"
+                "--precision fp64 needs the CPU; give --device cpu, or no --device"
             }
             DeviceChoice::Cuda(_) | DeviceChoice::AllCuda if method == Method::Direct => {
-                "--method direct is the CPU's: on a GPU --method incremental computes tap by tap \
+                "--method direct needs the CPU: on a GPU --method incremental computes tap by tap \
                  already"
             }
             _ => return Ok(()),

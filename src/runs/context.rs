@@ -1,4 +1,4 @@
-//! What a run shares with its caller: notes, progress, cancellation, threads.
+//! The connection of a run with its caller: notes, progress, cancellation, threads.
 
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -52,7 +52,7 @@ impl Observer for CancelToken {
     }
 }
 
-/// What a run shares with its caller.
+/// The caller of a run.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     /// Receiver of notes and progress; may cancel.

@@ -163,7 +163,7 @@ impl Inputs {
 /// `top`, or the number of images if that is smaller, with a note.
 pub(super) fn at_most(top: usize, there: usize, context: &Context<'_>) -> usize {
     if top > there {
-        context.note(format!("note: the top {top} images are asked for, and there are {there}"));
+        context.note(format!("note: {top} top images requested; there are {there}"));
     }
     top.min(there)
 }
@@ -180,5 +180,5 @@ fn note_ignored(model: &Model, context: &Context<'_>) {
         more => format!(" and {more} more"),
     };
     let names = escaped(&ignored[..ignored.len().min(SHOWN)].join(", ")).to_string();
-    context.note(format!("note: tensors without use here are ignored: {names}{more}"));
+    context.note(format!("note: unused tensors: {names}{more}"));
 }

@@ -32,7 +32,7 @@ pub fn merge(out: &Path, from: &[PathBuf], context: &Context<'_>) -> Result<(), 
             _ => return Err(RunError::NoBlocks(out.to_owned())),
         };
         BlockFolder::remove_leftovers(&output.path().join(BLOCKS));
-        context.note(format!("{}: {what} complete already", out.display()));
+        context.note(format!("{}: {what} already complete", out.display()));
     }
     Ok(())
 }

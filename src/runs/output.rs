@@ -85,7 +85,7 @@ impl OutputFolder {
         if manifest.is_none() && is_there(&path) {
             let (format, version) = (Manifest::FORMAT, Manifest::VERSION);
             return Err(RunError::usage(format!(
-                "{}: is no manifest of `{format}` of version {version}; choose another --out; \
+                "{}: is not a manifest of `{format}`, version {version}; choose another --out; \
                  `run`, `rank` and `sweep` with --force start anew",
                 path.display()
             )));

@@ -82,7 +82,7 @@ impl RankingJob<'_> {
         } else if let Some(there) = self.find(None)? {
             let configuration = self.configuration(&self.inputs.layers);
             self.output.clear(RANKING, &configuration, &configuration.names())?;
-            context.note("ranking: is there already");
+            context.note("ranking: already complete");
             return Ok(Some(there));
         } else {
             self.check_maps()?;
@@ -165,8 +165,7 @@ impl RankingJob<'_> {
         }
         self.output.manifest()?;
         Err(RunError::usage(format!(
-            "{}: tells of maps that were made from a ranking elsewhere, and there is none in {}; choose \
-             another --out; `run`, `rank` and `sweep` with --force start anew",
+            "{}: lists maps of a ranking that is not in {}; choose another --out; `run`, `rank` and `sweep` with --force start anew",
             maps.display(),
             ranking.display()
         )))
@@ -224,7 +223,7 @@ impl RankingJob<'_> {
         };
         if !done.is_empty() {
             let (there, all) = (done.len(), names.len());
-            context.note(format!("ranking: {there} of {all} blocks are there already"));
+            context.note(format!("ranking: {there} of {all} blocks already done"));
         }
         let total = blocks.iter().map(left).sum();
         let (task, progress) =

@@ -67,12 +67,14 @@ pub(super) fn note(results: &Results, images: &Path) -> Option<String> {
     let described = model(results).is_none().then(|| {
         format!("{DESCRIPTION} is what manifest.json holds as `description` of its `model`.")
     });
-    let unranked = results.ranking_folder().is_none().then(|| {
-        format!("In the place of {RANKING} goes the folder of the rankings that were swept.")
-    });
+    let unranked = results
+        .ranking_folder()
+        .is_none()
+        .then(|| format!("Replace {RANKING} by the folder of the swept rankings."));
     let weights = Path::new(&results.manifest().about.weights);
     let relative = [weights, images].iter().any(|path| path.is_relative()).then(|| {
-        "Paths are as they were given: relative ones begin where the sweep was started.".to_owned()
+        "Paths are as given: relative paths start in the folder in which the sweep was started."
+            .to_owned()
     });
     let notes: Vec<String> = [described, unranked, relative].into_iter().flatten().collect();
     (!notes.is_empty()).then(|| notes.join(" "))

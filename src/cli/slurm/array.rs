@@ -39,7 +39,7 @@ impl FromStr for Array {
         if let Ok(number) = text.parse::<usize>() {
             let last = number.saturating_sub(1);
             return Err(format!(
-                "is one task, of number {number}, to sbatch; for {number} tasks give 0-{last}"
+                "is read by sbatch as one task with number {number}; for {number} tasks, give 0-{last}"
             ));
         }
         let (tasks, at_a_time) = match text.split_once('%') {

@@ -53,7 +53,7 @@ impl Slurm {
         let Self { line: RunLine { run, options }, slurm } = self;
         if run.common.shard.shard.is_some() {
             return Err(Failure::usage(
-                "--shard: the tasks of an array take their shards by themselves; leave it out",
+                "--shard: tasks of an array find their own shards; leave it out",
             ));
         }
         let force = run.common.force;
@@ -61,8 +61,8 @@ impl Slurm {
         let folder = slurm.scripts.clone().map_or_else(|| beside(&out), Ok)?;
         let logs = slurm.logs.clone().unwrap_or_else(|| folder.join("logs"));
         let all = [Part::Rank, Part::Sweep, Part::Merge];
-        let wanted = |part: &Part| *part != Part::Sweep || !rank_only;
-        let parts: Vec<Part> = all.into_iter().filter(wanted).collect();
+        let is_needed = |part: &Part| *part != Part::Sweep || !rank_only;
+        let parts: Vec<Part> = all.into_iter().filter(is_needed).collect();
         check_folders(&folder, &logs, &out)?;
         let mut names: Vec<String> =
             parts.iter().map(|part| format!("{}.sbatch", part.name())).collect();
@@ -154,7 +154,7 @@ fn beside(out: &Path) -> Result<PathBuf, Failure> {
             Ok(out.with_file_name(name))
         }
         _ => Err(Failure::usage(format!(
-            "{}: has no name that a folder of scripts could be called after; give --scripts",
+            "{}: has no name to derive the folder of scripts from; give --scripts",
             out.display()
         ))),
     }

@@ -125,7 +125,7 @@ impl SweepRun<'_> {
                 units.dedup();
                 if units.len() > there.swept_units().len() {
                     self.context.note(format!(
-                        "{}: the units that are there are computed again, with the others",
+                        "{}: existing units are computed again, with the new ones",
                         layer.layer
                     ));
                 }
@@ -170,7 +170,7 @@ impl SweepRun<'_> {
         sweeps: &[LayerSweep<'_>],
         workers: &Workers<'_>,
     ) -> Result<(), RunError> {
-        self.context.note(format!("{}: is complete already", self.output.path().display()));
+        self.context.note(format!("{}: already complete", self.output.path().display()));
         if self.settings.output.share.is_whole() {
             self.verify_finished(sweeps, workers)?;
         }
@@ -197,8 +197,8 @@ impl SweepRun<'_> {
         }
         if mine_of_all == 0 {
             self.context.note(format!(
-                "note: shard {} has no block: there are fewer than shards; a smaller --block makes \
-                 more",
+                "note: shard {} has no block: there are fewer blocks than shards; a smaller --block \
+                 makes more",
                 self.settings.output.share.shard
             ));
         }
@@ -337,7 +337,7 @@ impl SweepRun<'_> {
         let all: usize = with_blocks.map(|layer| layer.blocks().len()).sum();
         let there = all - missing;
         if there > 0 {
-            self.context.note(format!("sweep: {there} of {all} blocks are there already"));
+            self.context.note(format!("sweep: {there} of {all} blocks already done"));
         }
         if !self.settings.output.share.shard.is_whole() {
             self.context.note(format!("sweep: shard {}", self.settings.output.share.shard));
