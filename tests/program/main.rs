@@ -19,3 +19,4 @@ mod onnx;
 mod receptive_fields;
 mod runs;
 mod sweep;
+mod words;

@@ -20,7 +20,7 @@ fn kind_of(pattern: &Pattern) -> Kind {
 
 /// Something of each kind, in the order in which kinds appeared. There are a few hundred, and they are
 /// looked up for every pattern of a wave: with the standard library's maps the host took longer
-/// (`docs/performance.md`, "The host").
+/// (`docs/design/tensor-cores.md`).
 struct Kinds<T> {
     slots: Vec<Vec<usize>>,
     found: Vec<(Kind, T)>,

@@ -5,7 +5,7 @@
 //! through them so would read from memory, for each plan, all original activations that the plan before
 //! had read already, and, for each pattern, the changes that another had. There are more of these than
 //! the second cache holds. So a wave's jobs are cut into cohorts, and blocks work on all plans and
-//! patterns of a cohort before those of the next (`docs/performance.md`, "What stays in the cache").
+//! patterns of a cohort before those of the next (`docs/design/cuda-engine.md`).
 
 use super::present::Run;
 
