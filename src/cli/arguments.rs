@@ -10,7 +10,7 @@ use occlumap::blocks::{Shard, ShardError};
 use occlumap::files::escaped;
 use occlumap::geometry::{GridRule, ImageSize, OccluderSize, OccluderStride};
 use occlumap::images::Preprocessing;
-use occlumap::network::is_onnx;
+use occlumap::network::{Response, is_onnx};
 use occlumap::noise::Noise;
 use occlumap::runs::{InputSettings, ModelSource, Share};
 
@@ -29,7 +29,7 @@ pub(super) struct NetworkArguments {
 pub(super) struct ModelArguments {
     #[command(flatten)]
     pub network: NetworkArguments,
-    /// Its weights: .safetensors, an index of such files (.index.json), .npz, or .pth as torch.save
+    /// Its weights: .safetensors, an index of such files (.index.json), .npz, .caffemodel, or .pth as torch.save
     /// writes it [default: those in the ONNX file]
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
@@ -123,6 +123,32 @@ pub(super) struct LayerArguments {
     /// conv1,conv3 [default: all convolutions]
     #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
     pub layers: Vec<String>,
+    /// Where the responses of a convolution's units are taken: from itself, or from the batch
+    /// normalisation behind it
+    #[arg(long, value_enum, default_value_t = ResponseName::Conv)]
+    pub response: ResponseName,
+}
+
+/// The names of [`Response`].
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum ResponseName {
+    Conv,
+    Bn,
+}
+
+impl LayerArguments {
+    /// These layers, with responses of convolutions from themselves.
+    pub const fn of(layers: Vec<String>) -> Self {
+        Self { layers, response: ResponseName::Conv }
+    }
+
+    /// The choice of these arguments.
+    pub const fn response(&self) -> Response {
+        match self.response {
+            ResponseName::Conv => Response::Conv,
+            ResponseName::Bn => Response::Bn,
+        }
+    }
 }
 
 /// Where occluders go, and where their effect is added.
@@ -256,7 +282,7 @@ impl ModelArguments {
     pub fn input(
         self,
         images: ImageArguments,
-        layers: Vec<String>,
+        layers: LayerArguments,
     ) -> Result<InputSettings, Failure> {
         let (preprocessing, weights) = (images.preprocessing()?, self.weights()?);
         Ok(InputSettings {
@@ -266,7 +292,8 @@ impl ModelArguments {
             preprocessing,
             image_size: images.image_size,
             skip_unreadable: images.skip_unreadable,
-            layers,
+            response: layers.response(),
+            layers: layers.layers,
         })
     }
 }

@@ -169,7 +169,7 @@ impl<P, U> Target<P, U> {
                 Op::AvgPool(pool) => Step::Average(pool.clone(), lineage.nodes()[input].size),
                 Op::LocalResponseNorm(norm) => Step::Normalise(norm.clone()),
                 Op::ChannelNorm(norm) => Step::NormaliseChannels(*norm, filters()?.clone()),
-                Op::BatchNorm(_) => Step::Scale(filters()?.clone()),
+                Op::BatchNorm(_) | Op::Scale(_) => Step::Scale(filters()?.clone()),
                 Op::Dropout => Step::Same,
                 &Op::Slice(ChannelSlice { start, end }) => Step::Select((start..end).collect()),
                 &Op::Shuffle(ChannelShuffle { groups }) => {

@@ -9,7 +9,7 @@ use super::{ChosenLayers, ComputeSettings, Context, Method, RunError};
 use crate::VERSION;
 use crate::engine::{Engine, EngineError, EngineName, Prepared};
 use crate::geometry::{GridRule, ImageSize, LayerGeometry};
-use crate::network::{LayerId, Model};
+use crate::network::{LayerId, Model, Network, Response};
 use crate::noise::TorchStream;
 use crate::sweep::{
     Occluders, Rankings, SweepError, Trial, calibrate, count_multiply_adds, count_occluders,
@@ -21,8 +21,10 @@ use crate::sweep::{
 pub struct BenchSettings {
     /// The name of a preset, or the path of a model description.
     pub model: String,
-    /// Convolutions by name; all where none is named.
+    /// Layers by name; all convolutions where none is named.
     pub layers: Vec<String>,
+    /// From where the responses of convolutions are taken.
+    pub response: Response,
     /// The size of the images.
     pub image: ImageSize,
     /// Images a unit, from either end of its ranking, for the time of all units.
@@ -127,7 +129,8 @@ pub struct KernelBench {
 /// # Errors
 /// Settings that cannot be used; what the engine cannot do.
 pub fn bench(settings: &BenchSettings, context: &Context<'_>) -> Result<BenchReport, RunError> {
-    let chosen = ChosenLayers::new(&settings.model, &settings.layers)?;
+    let network = Network::named(&settings.model)?;
+    let chosen = ChosenLayers::responding(network, &settings.layers, settings.response)?;
     chosen.check_grid(settings.grid)?;
     let ChosenLayers { network, layers } = chosen;
     let BenchSettings { image, grid, every, .. } = *settings;

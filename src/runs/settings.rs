@@ -7,7 +7,7 @@ use super::{ComputeSettings, DeviceChoice, RunError, Share};
 use crate::geometry::{Deposit, FrameRule, GridRule, ImageSize};
 use crate::images::{ImageSource, Preprocessing};
 use crate::maps::MeanOver;
-use crate::network::{Model, ModelError, Network, NetworkError};
+use crate::network::{Model, ModelError, Network, NetworkError, Response};
 use crate::sweep::UnitSelection;
 
 /// A network with weights, layers of it, and images.
@@ -27,8 +27,10 @@ pub struct InputSettings {
     pub image_size: Option<ImageSize>,
     /// Whether images that cannot be read are passed over.
     pub skip_unreadable: bool,
-    /// Convolutions by name; all where none is named.
+    /// Layers by name; all convolutions where none is named.
     pub layers: Vec<String>,
+    /// From where the responses of convolutions are taken.
+    pub response: Response,
 }
 
 impl InputSettings {
@@ -51,6 +53,7 @@ impl InputSettings {
             image_size: None,
             skip_unreadable: false,
             layers: Vec::new(),
+            response: Response::Conv,
         }
     }
 }
