@@ -16,9 +16,9 @@ use std::time::Instant;
 
 use common::{Asked, IMAGE, Jobs, preset};
 use gemm::Products;
-use occlumap::engine::plan::{Lineage, Planner};
 use occlumap::engine::{CpuEngine, Engine, Job};
 use occlumap::network::{LayerId, Network};
+use occlumap::program::{Planner, Subgraph};
 
 /// Jobs handed over at a time. Their grids are presented whole: the original images' activations
 /// are computed once a job, and should weigh what they weigh in a sweep.
@@ -76,14 +76,14 @@ fn main() {
 
 /// Multiply-adds that meet a difference.
 fn multiply_adds(network: &Network, layer: LayerId, jobs: &[Job<'_>]) -> u64 {
-    let lineage = Lineage::new(network, layer, IMAGE).expect("room");
-    let mut planner = Planner::new(&lineage);
+    let subgraph = Subgraph::new(network, layer, IMAGE).expect("room");
+    let mut planner = Planner::new(&subgraph);
     let mut sum = 0;
     for job in jobs {
         for occluder in job.occluders {
             let key = planner.key(job.position, occluder);
             let plan = planner.plan(key);
-            sum += (0..lineage.nodes().len()).map(|node| plan.multiply_adds(node, 1)).sum::<u64>();
+            sum += (0..subgraph.nodes().len()).map(|node| plan.multiply_adds(node, 1)).sum::<u64>();
         }
     }
     sum

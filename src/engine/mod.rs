@@ -9,12 +9,10 @@ pub mod deposit;
 mod maximum;
 mod name;
 mod order;
-pub mod plan;
 mod real;
 pub mod reference;
 mod request;
 mod spare;
-mod target;
 
 use ndarray::ArrayView3;
 use thiserror::Error;
@@ -25,6 +23,7 @@ use crate::error::{ErrorKind, HasKind};
 use crate::geometry::{ImageSize, Occluder};
 use crate::network::{LayerId, Model, Network, NetworkError};
 use crate::noise::Noise;
+use crate::program::MissingFilters;
 use crate::progress::Progress;
 
 pub use cpu::CpuEngine;
@@ -45,6 +44,9 @@ pub enum EngineError {
     /// A request that does not fit what was prepared.
     #[error(transparent)]
     Request(#[from] RequestError),
+    /// A layer without numbers.
+    #[error(transparent)]
+    Filters(#[from] MissingFilters),
     /// A response that is no number.
     #[error(
         "unit {unit} of `{layer}` responds with {value} to image {image}: the weights or the \
@@ -72,7 +74,7 @@ impl HasKind for EngineError {
         match self {
             Self::Network(error) => error.kind(),
             Self::Cuda(error) => error.kind(),
-            Self::Request(_) => ErrorKind::Internal,
+            Self::Request(_) | Self::Filters(_) => ErrorKind::Internal,
             Self::NotFinite { .. } => ErrorKind::Input,
             Self::Stopped => ErrorKind::Stopped,
         }

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::Job;
-use super::plan::{PlanKey, Planner};
 use crate::geometry::{Axis, Span};
+use crate::program::{PlanKey, Planner};
 
 /// Jobs on one image, and the positions that they look at.
 #[derive(Debug)]
@@ -107,10 +107,10 @@ mod tests {
     use ndarray::Array3;
 
     use super::*;
-    use crate::engine::plan::Lineage;
     use crate::geometry::{GridRule, ImageSize, LayerGeometry, Occluder};
     use crate::network::Network;
     use crate::noise::Noise;
+    use crate::program::Subgraph;
 
     #[test]
     fn presentations_are_in_the_order_of_the_plans_that_they_would_be_given_one_by_one() {
@@ -136,8 +136,8 @@ mod tests {
                 noise: Noise::Philox { seed: 0, draw: 0 },
             })
             .collect();
-        let lineage = Lineage::new(&network, layer, size).unwrap();
-        let mut planner = Planner::new(&lineage);
+        let subgraph = Subgraph::new(&network, layer, size).unwrap();
+        let mut planner = Planner::new(&subgraph);
         let found = in_order_of_plans(jobs.iter(), &mut planner);
         let mut expected = Vec::new();
         for (place, job) in (0..).zip(&jobs) {

@@ -33,9 +33,6 @@ pub enum RequestError {
     /// A layer that the engine was not prepared for.
     #[error("layer `{0}` was not prepared")]
     NotPrepared(String),
-    /// A convolution without weights.
-    #[error("{0} has no filters")]
-    NoFilters(String),
     /// A unit or a position that the layer does not have.
     #[error(
         "unit {unit} at position ({}, {}); the layer has {units} units of {output} positions",

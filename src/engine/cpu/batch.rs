@@ -1,7 +1,7 @@
 //! Which presentations are computed together.
 
 use crate::engine::order::Member;
-use crate::engine::plan::{Plan, PlanKey, Planner};
+use crate::program::{Plan, PlanKey, Planner};
 
 /// Presentations that share a plan, which begin with its key.
 pub(super) type Group<'a> = &'a [(PlanKey, Member)];
@@ -49,7 +49,7 @@ pub(super) fn chunks<'a>(
 
 /// Floats of a plan's largest window.
 fn largest_window(plan: &Plan<'_>) -> usize {
-    let nodes = plan.lineage().nodes().iter().enumerate();
+    let nodes = plan.subgraph().nodes().iter().enumerate();
     nodes.map(|(place, node)| plan.positions(place) * node.channels).max().unwrap_or(0)
 }
 
@@ -60,10 +60,10 @@ mod tests {
     use super::*;
     use crate::engine::Job;
     use crate::engine::order::in_order_of_plans;
-    use crate::engine::plan::Lineage;
     use crate::geometry::{GridRule, ImageSize, LayerGeometry};
     use crate::network::Network;
     use crate::noise::Noise;
+    use crate::program::Subgraph;
 
     #[test]
     fn every_thread_has_several_chunks_and_none_is_too_large() {
@@ -80,8 +80,8 @@ mod tests {
             occluders: &occluders,
             noise: Noise::Philox { seed: 0, draw: 0 },
         };
-        let lineage = Lineage::new(&network, layer, size).unwrap();
-        let mut planner = Planner::new(&lineage);
+        let subgraph = Subgraph::new(&network, layer, size).unwrap();
+        let mut planner = Planner::new(&subgraph);
         let ordered = in_order_of_plans([&job; 8].into_iter(), &mut planner);
         for threads in [1, 2, 12, ordered.len()] {
             let chunks = chunks(&ordered, &planner, threads);

@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use super::base::Base;
-use super::target::Target;
-use crate::engine::plan::Plan;
+use super::program::Program;
 use crate::geometry::{Axis, Occluder, Span};
 use crate::noise::Patches;
+use crate::program::Plan;
 
 /// One presentation of a batch that shares a plan.
 #[derive(Clone, Copy, Debug)]
@@ -31,13 +31,13 @@ impl<'a> Presentation<'a> {
     #[inline(always)]
     pub fn original(
         &self,
-        target: &Target,
+        program: &Program,
         node: usize,
         y: isize,
         x: isize,
         count: usize,
     ) -> &'a [f32] {
-        let origin = &target.lineage.nodes()[node];
+        let origin = &program.subgraph.nodes()[node];
         let top = origin.origin(Axis::Y, self.position.0);
         let left = origin.origin(Axis::X, self.position.1);
         self.base.node(node).row(y + top, x + left, count)
@@ -86,7 +86,7 @@ impl Changes {
         for Batch { plan, presentations } in batches {
             let (y, x) =
                 if plan.is_empty() { (Span::EMPTY, Span::EMPTY) } else { plan.window(node) };
-            let channels = plan.lineage().nodes()[node].channels;
+            let channels = plan.subgraph().nodes()[node].channels;
             let mut change = Change { y, x, channels, values: first..first };
             first += presentations.len() * change.each();
             change.values.end = first;

@@ -5,9 +5,9 @@ use super::minimal::{self, Form, Minimal};
 use super::nonzero::{Nonzero, Sections};
 use super::patterns::{Patterns, Rows};
 use super::product::{Product, TILE};
+use super::program::Program;
 use super::simd::Isa;
 use super::sparse::{SparseProduct, channels_at_once, tiles_at_once};
-use super::target::Target;
 use super::weights::Packed;
 
 /// Floats of a tile's weights that are gone through for all rows before the next: they should stay
@@ -25,7 +25,7 @@ pub(super) struct Scratch {
 /// A convolution of differences, and the ReLU behind it if that is joined to it.
 #[derive(Clone, Copy)]
 pub(super) struct Convolution<'a> {
-    pub target: &'a Target,
+    pub program: &'a Program,
     pub node: usize,
     pub packed: &'a Packed,
     /// Whether the ReLU is joined to it.
@@ -78,10 +78,10 @@ impl Convolution<'_> {
         output: &mut Changes,
         patterns: &mut Patterns,
     ) {
-        let Self { target, node, packed, rectify, isa } = self;
+        let Self { program, node, packed, rectify, isa } = self;
         let channels = packed.groups * packed.inputs;
         let originals = patterns.collect(
-            (target, node, rectify),
+            (program, node, rectify),
             batches,
             which,
             (input.places(), output.places()),
@@ -127,11 +127,11 @@ impl Convolution<'_> {
         output: &mut Changes,
         Scratch { patterns, nonzero, .. }: &mut Scratch,
     ) {
-        let Self { target, node, packed, rectify, isa } = self;
+        let Self { program, node, packed, rectify, isa } = self;
         let sections = Sections::new(packed, channels_at_once(isa));
         nonzero.collect(input, which, sections, isa);
         let originals = patterns.collect(
-            (target, node, rectify),
+            (program, node, rectify),
             batches,
             which,
             (nonzero.places(), output.places()),

@@ -1,7 +1,7 @@
 //! The incremental engine: only what an occluder changes, and only as far as the unit depends on
 //! it.
 //!
-//! [`plan`](super::plan) says which windows and taps those are. The engine computes the original
+//! A [`program`](crate::program) says which windows and taps those are. The engine computes the original
 //! image's activations once for all jobs of an image (`base`), then sends *differences* through
 //! the network (`change`), for all presentations that share a plan together (`batch`).
 //!
@@ -33,18 +33,17 @@ mod patterns;
 mod pointwise;
 mod pool;
 mod product;
+mod program;
 mod ready;
 mod respond;
 mod simd;
 mod sparse;
-mod target;
 mod weights;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use ndarray::ArrayView3;
 use rayon::prelude::*;
@@ -54,18 +53,17 @@ use self::batch::{Group, chunks};
 use self::change::Batch;
 use self::chunk::{Scratch, present};
 use self::minimal::Transformed;
+use self::program::{Program, Shared, sparse};
 use self::ready::Ready;
 use self::simd::Isa;
-use self::target::{Target, sparse, target};
-use self::weights::Packed;
 use super::order::{Member, OnImage, by_image, in_order_of_plans};
-use super::plan::{PlanKey, Planner};
 use super::request::{PreparedImages, not_prepared};
 use super::spare::Spare;
 use super::{Engine, EngineError, EngineName, Extremes, Job, Prepared, Presented, ReferenceEngine};
 use crate::geometry::{Axis, ImageSize};
 use crate::network::{LayerId, Model};
 use crate::parts::parts;
+use crate::program::{PlanKey, Planner};
 use crate::progress::Progress;
 
 /// The incremental engine, on all threads of the current rayon pool.
@@ -112,17 +110,16 @@ impl Engine for CpuEngine {
     ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
         let plain = ReferenceEngine.prepare(model, layers, image)?;
         let sparse = sparse(model.network());
-        let mut packed: HashMap<LayerId, Arc<Packed>> = HashMap::new();
-        let mut targets = HashMap::new();
-        for &layer in layers {
-            let known = (&sparse[..], &mut packed);
-            targets.insert(layer, target(model, layer, image, self.direct, known)?);
-        }
+        let mut shared = Shared { sparse: &sparse, direct: self.direct, packed: HashMap::new() };
+        let programs = layers
+            .iter()
+            .map(|&layer| Ok((layer, shared.program(model, layer, image)?)))
+            .collect::<Result<_, EngineError>>()?;
         Ok(Box::new(Incremental {
             model,
             image,
             plain,
-            targets,
+            programs,
             isa: Isa::detect(),
             base_bytes: self.base_bytes,
             scratch: Spare::default(),
@@ -135,7 +132,7 @@ struct Incremental<'m> {
     image: ImageSize,
     /// Ranking looks at every position of every unit: there is nothing to leave out.
     plain: Box<dyn Prepared + 'm>,
-    targets: HashMap<LayerId, Target>,
+    programs: HashMap<LayerId, Program>,
     isa: Isa,
     base_bytes: usize,
     scratch: Spare<Scratch>,
@@ -154,7 +151,7 @@ impl Incremental<'_> {
     /// Presents the jobs on some images, whose activations are held meanwhile.
     fn present_on(
         &self,
-        (layer, target): (LayerId, &Target),
+        (layer, program): (LayerId, &Program),
         images: &[OnImage],
         jobs: &[Job<'_>],
         presented: &mut [Presented],
@@ -165,7 +162,7 @@ impl Incremental<'_> {
                 return Err(EngineError::Stopped);
             }
             let image = &jobs[on_image.jobs[0]].image;
-            Ok(Base::new(target, image, on_image.y, on_image.x, self.isa))
+            Ok(Base::new(program, image, on_image.y, on_image.x, self.isa))
         };
         let bases: Vec<Base> =
             images.par_iter().with_max_len(1).map(compute).collect::<Result<_, _>>()?;
@@ -175,14 +172,14 @@ impl Incremental<'_> {
             .flat_map(|(on_image, base)| on_image.jobs.iter().map(move |&job| (job, base)))
             .collect();
         let ready = |&(job, base): &(usize, _)| {
-            let ready = Ready::new(&jobs[job], base, target);
+            let ready = Ready::new(&jobs[job], base, program);
             self.finite(layer, ready.job, ready.response).map(|()| ready)
         };
         // Of several errors the first is returned, whichever a thread meets first.
         let ready: Vec<Result<_, EngineError>> = held.par_iter().map(ready).collect();
         let ready: Vec<Ready<'_, '_>> = ready.into_iter().collect::<Result<_, _>>()?;
 
-        let mut planner = Planner::new(&target.lineage);
+        let mut planner = Planner::new(&program.subgraph);
         let ordered = in_order_of_plans(ready.iter().map(|ready| ready.job), &mut planner);
         let chunks = chunks(&ordered, &planner, rayon::current_num_threads());
         let compute = |chunk: &Vec<Group<'_>>| {
@@ -198,7 +195,7 @@ impl Incremental<'_> {
             };
             let batches: Vec<Batch<'_>> = chunk.iter().map(batch).collect();
             let differences =
-                self.scratch.with(|scratch| present(target, &batches, scratch, self.isa));
+                self.scratch.with(|scratch| present(program, &batches, scratch, self.isa));
             progress.advance(differences.len() as u64);
             for (&(_, member), difference) in chunk.iter().copied().flatten().zip(differences) {
                 let ready = &ready[member.job as usize];
@@ -233,11 +230,11 @@ impl Prepared for Incremental<'_> {
         jobs: &[Job<'_>],
         progress: &Progress<'_>,
     ) -> Result<Vec<Presented>, EngineError> {
-        let Some(target) = self.targets.get(&layer) else {
+        let Some(program) = self.programs.get(&layer) else {
             return Err(not_prepared(self.model.network(), layer));
         };
         let units = self.model.network().channels(layer);
-        let output = target.lineage.nodes()[target.lineage.target()].size;
+        let output = program.subgraph.nodes()[program.subgraph.target()].size;
         let channels = self.model.network().image_channels();
         let images = PreparedImages { channels, size: self.image };
         images.check_jobs(jobs, units, output)?;
@@ -245,15 +242,15 @@ impl Prepared for Incremental<'_> {
         let costs: Vec<usize> = images
             .iter()
             .map(|on_image| {
-                let y = target.lineage.backward(Axis::Y, on_image.y);
-                let x = target.lineage.backward(Axis::X, on_image.x);
-                target.kept_floats(&y, &x) * size_of::<f32>()
+                let y = program.subgraph.backward(Axis::Y, on_image.y);
+                let x = program.subgraph.backward(Axis::X, on_image.x);
+                program.kept_floats(&y, &x) * size_of::<f32>()
             })
             .collect();
         let nothing = Presented { response: 0.0, differences: Vec::new() };
         let mut presented = vec![nothing; jobs.len()];
         for part in parts(&costs, self.base_bytes) {
-            self.present_on((layer, target), &images[part], jobs, &mut presented, progress)?;
+            self.present_on((layer, program), &images[part], jobs, &mut presented, progress)?;
         }
         Ok(presented)
     }

@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use super::change::{Batch, Place};
 use super::product::{Block, Originals, Places};
-use super::target::Target;
-use crate::engine::plan::{Plan, TapRun};
+use super::program::Program;
 use crate::geometry::PerAxis;
+use crate::program::{Plan, TapRun};
 
 /// Outputs that the same taps meet: their rows, in the lists of rows and of places, and their
 /// blocks.
@@ -94,13 +94,13 @@ impl Patterns {
     /// its position.
     pub fn collect<'a>(
         &mut self,
-        (target, node, rectify): (&Target, usize, bool),
+        (program, node, rectify): (&Program, usize, bool),
         batches: &[Batch<'a>],
         which: &[usize],
         (inputs, outputs): (&[Place], &[Place]),
         blocks: Blocks<'_>,
     ) -> Vec<&'a [f32]> {
-        let window = target.lineage.nodes()[node].window;
+        let window = program.subgraph.nodes()[node].window;
         let stride = PerAxis::from_fn(|axis| window.of(axis).stride);
         let count = self.count(node, batches, which, inputs, blocks);
         self.rows.resize(count, 0);
@@ -132,7 +132,7 @@ impl Patterns {
                         }
                         if rectify {
                             let line = output.y.start + line as isize;
-                            let row = presentation.original(target, node, line, column, x.outputs);
+                            let row = presentation.original(program, node, line, column, x.outputs);
                             for (to, original) in
                                 originals[here].iter_mut().zip(row.chunks_exact(output.channels))
                             {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::base::Base;
 use super::change::Presentation;
-use super::target::Target;
+use super::program::Program;
 use crate::engine::{Job, Presented};
 use crate::noise::Patches;
 
@@ -22,12 +22,12 @@ pub(super) struct Ready<'a, 'j> {
 
 impl<'a, 'j> Ready<'a, 'j> {
     /// A job on the image with the activations `base`.
-    pub fn new(job: &'a Job<'j>, base: &'a Base, target: &Target) -> Self {
+    pub fn new(job: &'a Job<'j>, base: &'a Base, program: &Program) -> Self {
         let Job { unit, position, image_index, occluders, noise, .. } = *job;
-        let channels = target.lineage.nodes()[0].channels;
+        let channels = program.subgraph.nodes()[0].channels;
         Self {
             job,
-            response: base.response(target, unit, position),
+            response: base.response(program, unit, position),
             base,
             patches: noise.patches(image_index, channels, occluders),
             differences: occluders.iter().map(|_| AtomicU32::new(0)).collect(),

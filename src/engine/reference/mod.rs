@@ -7,9 +7,8 @@
 
 mod convolve;
 mod elementwise;
-pub(super) mod forward;
+pub(crate) mod forward;
 mod pool;
-pub(super) mod schedule;
 
 #[cfg(test)]
 mod tests;

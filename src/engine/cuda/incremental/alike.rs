@@ -11,8 +11,8 @@ use std::collections::hash_map::Entry;
 use super::grid::Grid;
 use crate::engine::Job;
 use crate::engine::cuda::kernels::present::Square;
-use crate::engine::plan::{PlanKey, Planner};
 use crate::geometry::{Axis, Occluder};
+use crate::program::{PlanKey, Planner};
 
 /// Jobs sorted by kind.
 #[derive(Debug, Default)]
