@@ -8,7 +8,7 @@
 //! Modules depend on each other in one direction:
 //!
 //! ```text
-//! error, progress → files, geometry, noise → network, images → engine → ranking, sweep, maps
+//! error, progress → files, geometry, noise → analysis, network, images → engine → ranking, sweep, maps
 //!   → runs → report → demo
 //! ```
 //!
@@ -21,6 +21,7 @@
 #[cfg(test)]
 extern crate self as occlumap;
 
+pub mod analysis;
 pub mod blocks;
 pub mod demo;
 pub mod engine;
