@@ -60,10 +60,10 @@ fn measure(asked: &[String]) {
         let prepared = engine.prepare(&model, &[id], IMAGE).expect("room");
         for (positions, maps, images) in CASES {
             let jobs = Jobs::sharing(&model, id, (maps, images), positions == "scattered", 1);
-            let list = jobs.list();
+            let batch = jobs.batch();
             let presentations = jobs.presentations();
             let mut firsts = vec![0];
-            firsts.extend(list.iter().scan(0, |next, job| {
+            firsts.extend(batch.placed().scan(0, |next, job| {
                 *next += job.occluders.len();
                 Some(*next)
             }));
@@ -75,7 +75,7 @@ fn measure(asked: &[String]) {
             let mut nanoseconds: Vec<f64> = (0..REPETITIONS)
                 .map(|_| {
                     let start = Instant::now();
-                    kept.present(&list, &firsts, &progress).expect("zeros");
+                    kept.present(&batch, &firsts, &progress).expect("zeros");
                     1e9 * start.elapsed().as_secs_f64() / presentations as f64
                 })
                 .collect();

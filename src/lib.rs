@@ -8,7 +8,8 @@
 //! Modules depend on each other in one direction:
 //!
 //! ```text
-//! error, progress → files, geometry, noise → analysis, network, images → engine → ranking, sweep, maps
+//! error, progress → files, geometry, noise → analysis, network, images → program → engine
+//!   → ranking, sweep, maps
 //!   → runs → report → demo
 //! ```
 //!
@@ -33,6 +34,7 @@ pub mod maps;
 pub mod network;
 pub mod noise;
 mod parts;
+pub mod program;
 pub mod progress;
 pub mod ranking;
 pub mod report;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::Args;
 use indicatif::{HumanCount, HumanDuration};
+use occlumap::program::Row;
 use occlumap::runs::{self, LayerPlan, RunSettings};
 use occlumap::sweep::MultiplyAdds;
 
@@ -25,11 +26,16 @@ use super::terminal::Session;
 #[command(mut_arg("out", |out| out.required(false)))]
 #[command(after_help = "\
 Example:
-  occlumap plan --model alexnet --weights alexnet.safetensors --images photos/")]
+  occlumap plan --model alexnet --weights alexnet.safetensors --images photos/
+  occlumap plan --model net.onnx --images photos/ --layers conv9 --program")]
 pub(super) struct Plan {
     /// Images a unit, from either end of its ranking
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one)]
     top: usize,
+    /// Print the steps that lead to each layer instead: what an engine computes, and where its
+    /// deltas are held
+    #[arg(long)]
+    program: bool,
     #[command(flatten)]
     common: SweepArguments,
 }
@@ -42,6 +48,12 @@ impl Plan {
         let session = Session::start(&self.common.running)?;
         let sweep = self.common.settings()?;
         let settings = RunSettings { sweep, top: self.top, rank_only: false };
+        if self.program {
+            let programs = runs::programs(&settings, &session.context())?;
+            let listings: Vec<String> =
+                programs.iter().map(|(name, rows)| listing(name, rows)).collect();
+            return console::print(listings.join("\n").as_bytes());
+        }
         let plan = runs::plan(&settings, &session.context())?;
         console::print(report(&plan).as_bytes())
     }
@@ -101,6 +113,27 @@ fn report(plan: &runs::Plan) -> String {
         ByteSize(plan.memory as u64),
         ByteSize(plan.memory_limit),
     )
+}
+
+/// The program of a layer as a table.
+fn listing(name: &str, program: &[Row]) -> String {
+    let heads = ["", "layer", "step", "inputs", "output", "cone", "buffer", "baseline"];
+    let mut rows = vec![heads.map(String::from)];
+    for (place, row) in program.iter().enumerate() {
+        let [channels, height, width] = row.output;
+        let inputs: Vec<String> = row.inputs.iter().map(usize::to_string).collect();
+        rows.push([
+            place.to_string(),
+            row.layer.clone(),
+            row.step.clone(),
+            inputs.join(" "),
+            format!("{channels}×{height}×{width}"),
+            format!("{}×{}", row.cone[0], row.cone[1]),
+            row.buffer.map_or(String::new(), |buffer| buffer.to_string()),
+            if row.kept { "kept".into() } else { String::new() },
+        ]);
+    }
+    format!("{name}\n\n{}", table(&rows, 3))
 }
 
 /// Seconds in words.

@@ -3,18 +3,17 @@
 //! An engine knows no files. It is prepared once for a model, some of its layers and an image
 //! size, where every error of shape shows; then it runs batches of images and of jobs.
 
+mod batch;
 pub mod cpu;
 pub mod cuda;
 pub mod deposit;
 mod maximum;
 mod name;
 mod order;
-pub mod plan;
 mod real;
 pub mod reference;
 mod request;
 mod spare;
-mod target;
 
 use ndarray::ArrayView3;
 use thiserror::Error;
@@ -22,11 +21,12 @@ use thiserror::Error;
 use self::cuda::CudaError;
 use self::deposit::{MapSums, Summation};
 use crate::error::{ErrorKind, HasKind};
-use crate::geometry::{ImageSize, Occluder};
+use crate::geometry::ImageSize;
 use crate::network::{LayerId, Model, Network, NetworkError};
-use crate::noise::Noise;
+use crate::program::MissingFilters;
 use crate::progress::Progress;
 
+pub use batch::{Batch, BatchImage, BatchPlacement, Job, PlacedJob};
 pub use cpu::CpuEngine;
 pub use cuda::{CudaEngine, CudaFullEngine};
 pub use name::EngineName;
@@ -45,6 +45,9 @@ pub enum EngineError {
     /// A request that does not fit what was prepared.
     #[error(transparent)]
     Request(#[from] RequestError),
+    /// A layer without numbers.
+    #[error(transparent)]
+    Filters(#[from] MissingFilters),
     /// A response that is no number.
     #[error(
         "unit {unit} of `{layer}` responds with {value} to image {image}: the weights or the \
@@ -72,7 +75,7 @@ impl HasKind for EngineError {
         match self {
             Self::Network(error) => error.kind(),
             Self::Cuda(error) => error.kind(),
-            Self::Request(_) => ErrorKind::Internal,
+            Self::Request(_) | Self::Filters(_) => ErrorKind::Internal,
             Self::NotFinite { .. } => ErrorKind::Input,
             Self::Stopped => ErrorKind::Stopped,
         }
@@ -94,23 +97,6 @@ impl EngineError {
         let (layer, arithmetic) = (network.short_name(layer), ARITHMETIC);
         Self::NotFinite { layer, unit, image, value, arithmetic }
     }
-}
-
-/// One map to compute: an image, a unit's position on the layer's output, and the occluders.
-#[derive(Clone, Copy, Debug)]
-pub struct Job<'a> {
-    /// The image, `[3, height, width]` in C order.
-    pub image: ArrayView3<'a, f32>,
-    /// The image's index, by which its noise is drawn.
-    pub image_index: u32,
-    /// The unit: a channel of the layer.
-    pub unit: usize,
-    /// The position `(y, x)` on the layer's output.
-    pub position: (usize, usize),
-    /// The occluders to present, each inside the image.
-    pub occluders: &'a [Occluder],
-    /// What the occluders are filled with.
-    pub noise: Noise,
 }
 
 /// The outcome of a job.
@@ -279,7 +265,7 @@ pub trait Prepared: Send + Sync {
     fn present(
         &self,
         layer: LayerId,
-        jobs: &[Job<'_>],
+        batch: &Batch<'_>,
         progress: &Progress<'_>,
     ) -> Result<Vec<Presented>, EngineError>;
 
@@ -288,8 +274,8 @@ pub trait Prepared: Send + Sync {
     ///
     /// # Errors
     /// A job that does not fit the layer or the image.
-    fn work(&self, layer: LayerId, jobs: &[Job<'_>]) -> Result<Vec<KernelWork>, EngineError> {
-        let _ = (layer, jobs);
+    fn work(&self, layer: LayerId, batch: &Batch<'_>) -> Result<Vec<KernelWork>, EngineError> {
+        let _ = (layer, batch);
         Ok(Vec::new())
     }
 
@@ -324,7 +310,7 @@ pub trait Kept {
     /// there is no room.
     fn present(
         &mut self,
-        jobs: &[Job<'_>],
+        batch: &Batch<'_>,
         firsts: &[usize],
         progress: &Progress<'_>,
     ) -> Result<Vec<f32>, EngineError>;

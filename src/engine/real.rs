@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::ops::{Add, AddAssign, Div, Mul, Sub};
 
 /// `f32` or `f64`.
-pub(super) trait Real:
+pub(crate) trait Real:
     Copy
     + PartialOrd
     + Default

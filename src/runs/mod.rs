@@ -39,7 +39,7 @@ pub use inputs::{ChosenLayers, Inputs};
 pub use map::{ImageChoice, MapSettings, MapTarget, OwnMaps, PreparedMaps, UnitMap, map};
 pub use merge::merge;
 pub use output::{OutputFolder, check_file, is_same_file};
-pub use plan::{LayerPlan, Plan, plan};
+pub use plan::{LayerPlan, Plan, plan, programs};
 pub use ranking::{Ranking, rank};
 pub use run::{Checked, check, run};
 pub use settings::{

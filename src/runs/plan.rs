@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use ndarray::ArrayView3;
 
 use super::{Context, Inputs, RunError, RunSettings, SweepRun};
-use crate::engine::Prepared;
+use crate::engine::{EngineError, Prepared};
 use crate::geometry::ImageSize;
 use crate::maps::Plane;
 use crate::network::LayerId;
+use crate::program::{self, Program};
 use crate::sweep::{
     MultiplyAdds, Occluders, activation_bytes, calibrate, count_multiply_adds, count_occluders,
 };
@@ -116,6 +117,24 @@ pub fn plan(settings: &RunSettings, context: &Context<'_>) -> Result<Plan, RunEr
             memory_limit: run.budget.memory,
         })
     })
+}
+
+/// The program of each layer that [`run`](super::run()) would sweep, with the layer's short name.
+///
+/// # Errors
+/// As `run`, before it starts.
+pub fn programs(
+    settings: &RunSettings,
+    context: &Context<'_>,
+) -> Result<Vec<(String, Vec<program::Row>)>, RunError> {
+    let run = SweepRun::open(&settings.sweep, &[], context)?;
+    let Inputs { model, layers, images } = &run.inputs;
+    let network = model.network();
+    let rows = |&layer: &LayerId| {
+        let program = Program::new(network, layer, images.size()).map_err(EngineError::from)?;
+        Ok((network.short_name(layer), program.rows(network)))
+    };
+    layers.iter().map(rows).collect()
 }
 
 /// Ranks some images, and returns the seconds that one takes to read, on all threads together,

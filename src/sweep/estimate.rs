@@ -7,12 +7,12 @@ use ndarray::Array3;
 use super::SweepError;
 use super::summed::Slots;
 use crate::engine::deposit::{Summation, SummedImage};
-use crate::engine::plan::{Lineage, Planner};
-use crate::engine::{Job, KernelWork, Prepared};
+use crate::engine::{Batch, Job, KernelWork, Prepared};
 use crate::geometry::{Axis, Deposit, GeometryError, LayerGeometry, Placement, Span};
 use crate::images::ImageError;
 use crate::network::{LayerId, Network, NetworkError, Op};
 use crate::noise::{Noise, philox4x32_10};
+use crate::program::{Planner, Subgraph};
 use crate::progress::Progress;
 
 /// Multiply-adds of a presentation to one layer, on average.
@@ -84,8 +84,8 @@ pub fn count_multiply_adds(
     geometry: &LayerGeometry,
     count: usize,
 ) -> Result<MultiplyAdds, SweepError> {
-    let lineage = Lineage::new(network, layer, geometry.image)?;
-    let groups: Vec<usize> = lineage
+    let subgraph = Subgraph::new(network, layer, geometry.image)?;
+    let groups: Vec<usize> = subgraph
         .nodes()
         .iter()
         .map(|node| match node.layer.map(|id| &network.layer(id).op) {
@@ -93,7 +93,7 @@ pub fn count_multiply_adds(
             _ => 1,
         })
         .collect();
-    let mut planner = Planner::new(&lineage);
+    let mut planner = Planner::new(&subgraph);
     let (mut presentations, mut windows, mut taps) = (0_u64, 0_u64, 0_u64);
     for (y, x) in Positions::new(*geometry).take(count) {
         for occluder in geometry.placement(y, x)?.occluders {
@@ -106,13 +106,13 @@ pub fn count_multiply_adds(
             presentations += 1;
         }
     }
-    let full: usize = lineage
+    let full: usize = subgraph
         .nodes()
         .iter()
         .zip(&groups)
         .filter(|(node, _)| node.has_taps)
         .map(|(node, groups)| {
-            let inputs = lineage.nodes()[node.inputs[0]].channels / groups;
+            let inputs = subgraph.nodes()[node.inputs[0]].channels / groups;
             node.size.area() * node.channels * inputs * node.window.y.kernel * node.window.x.kernel
         })
         .sum();
@@ -133,18 +133,13 @@ pub fn count_work(
     count: usize,
 ) -> Result<Vec<KernelWork>, SweepError> {
     let places = places(geometry, count)?;
-    let jobs: Vec<Job<'_>> = places
-        .iter()
-        .map(|(position, placement)| Job {
-            image: image.view(),
-            image_index: 0,
-            unit: 0,
-            position: *position,
-            occluders: &placement.occluders,
-            noise: Noise::Philox { seed: 0, draw: 0 },
-        })
-        .collect();
-    Ok(engine.work(layer, &jobs)?)
+    let mut batch = Batch::default();
+    let (image, noise) = (batch.add_image(&image.view(), 0), Noise::Philox { seed: 0, draw: 0 });
+    for (position, placement) in &places {
+        let placement = batch.add_placement(*position, &placement.occluders);
+        batch.jobs.push(Job { image, placement, unit: 0, noise });
+    }
+    Ok(engine.work(layer, &batch)?)
 }
 
 /// A position, and where its occluders go.
@@ -165,11 +160,11 @@ pub fn activation_bytes(
     layer: LayerId,
     geometry: &LayerGeometry,
 ) -> Result<usize, NetworkError> {
-    let lineage = Lineage::new(network, layer, geometry.image)?;
+    let subgraph = Subgraph::new(network, layer, geometry.image)?;
     let middle = (geometry.output.height / 2, geometry.output.width / 2);
-    let y = lineage.backward(Axis::Y, Span::at(middle.0));
-    let x = lineage.backward(Axis::X, Span::at(middle.1));
-    let nodes = lineage.nodes().iter().zip(y.iter().zip(&x));
+    let y = subgraph.backward(Axis::Y, Span::at(middle.0));
+    let x = subgraph.backward(Axis::X, Span::at(middle.1));
+    let nodes = subgraph.nodes().iter().zip(y.iter().zip(&x));
     let floats: usize = nodes.map(|(node, (y, x))| y.len() * x.len() * node.channels).sum();
     Ok(floats * size_of::<f32>())
 }
@@ -241,19 +236,16 @@ pub fn try_out(
     progress: &Progress<'_>,
 ) -> Result<Trial, SweepError> {
     let places = places(geometry, maps)?;
-    let jobs: Vec<Job<'_>> = places
-        .iter()
-        .enumerate()
-        .map(|(map, (position, placement))| Job {
-            image: images[map % images.len()].view(),
-            image_index: (map % images.len()) as u32,
-            unit: map % units,
-            position: *position,
-            occluders: &placement.occluders,
-            noise: Noise::Philox { seed: 0, draw: 0 },
-        })
-        .collect();
-    let presentations: usize = jobs.iter().map(|job| job.occluders.len()).sum();
+    let mut batch = Batch::default();
+    for (index, image) in (0..).zip(images) {
+        batch.add_image(&image.view(), index);
+    }
+    for (map, (position, placement)) in places.iter().enumerate() {
+        let placement = batch.add_placement(*position, &placement.occluders);
+        let (image, unit) = (map % images.len(), map % units);
+        batch.jobs.push(Job { image, placement, unit, noise: Noise::Philox { seed: 0, draw: 0 } });
+    }
+    let presentations = batch.presentations();
     let mut kept = engine.keep(layer, presentations)?;
     let (firsts, summation) = summation(&places);
     let (start, mut times) = (Instant::now(), 0);
@@ -261,10 +253,10 @@ pub fn try_out(
         match &mut kept {
             Some(kept) => {
                 kept.clear()?;
-                kept.present(&jobs, &firsts, progress)?;
+                kept.present(&batch, &firsts, progress)?;
                 kept.sum(&summation)?;
             }
-            None => drop(engine.present(layer, &jobs, progress)?),
+            None => drop(engine.present(layer, &batch, progress)?),
         }
         times += 1;
     }

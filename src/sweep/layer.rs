@@ -180,8 +180,8 @@ impl LayerSweep<'_> {
     ) -> Result<Vec<Presented>, SweepError> {
         let nothing = Presented { response: 0.0, differences: Vec::new() };
         let mut presented = vec![nothing; targets.len() * self.draws.len()];
-        self.in_batches(targets, |places, jobs| {
-            let outcomes = self.engine.present(self.layer, jobs, progress)?;
+        self.in_batches(targets, |places, batch| {
+            let outcomes = self.engine.present(self.layer, batch, progress)?;
             let responses = outcomes.iter().map(|outcome| outcome.response).collect();
             for (&place, outcome) in places.iter().zip(outcomes) {
                 presented[place] = outcome;

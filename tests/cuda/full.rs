@@ -7,7 +7,8 @@ use ndarray::Array3;
 use occlumap::engine::cuda::Device;
 use occlumap::engine::deposit::{Deposits, Summation, SummedImage};
 use occlumap::engine::{
-    Begun, CudaFullEngine, Engine, EngineError, Extremes, Job, Prepared, Presented, ReferenceEngine,
+    Begun, CudaFullEngine, Engine, EngineError, Extremes, PlacedJob, Prepared, Presented,
+    ReferenceEngine,
 };
 use occlumap::geometry::{ImageSize, Occluder};
 use occlumap::network::{LayerId, Model, Network};
@@ -92,7 +93,7 @@ pub fn present(engine: &dyn Engine, which: (&Golden, usize), at_a_time: usize) -
 fn on_jobs<T>(
     engine: &dyn Engine,
     (golden, from_end): (&Golden, usize),
-    body: impl FnOnce(&dyn Prepared, LayerId, &[Job<'_>], &Progress<'_>) -> Result<T, EngineError>,
+    body: impl FnOnce(&dyn Prepared, LayerId, &[PlacedJob<'_>], &Progress<'_>) -> Result<T, EngineError>,
 ) -> Result<T, EngineError> {
     let (model, layers) = prepared(golden);
     let layer = layers[layers.len() - 1 - from_end];
@@ -107,8 +108,8 @@ fn on_jobs<T>(
         })
         .chain([Occluder { index: 11, top: 30, left: 37, size: 10 }])
         .collect();
-    let jobs: Vec<Job<'_>> = (0..7)
-        .map(|job| Job {
+    let jobs: Vec<PlacedJob<'_>> = (0..7)
+        .map(|job| PlacedJob {
             image: images[job / 2 % 2].view(),
             image_index: (job / 2 % 2) as u32,
             unit: job % model.network().channels(layer),
@@ -136,7 +137,8 @@ pub fn try_to_present(
     on_jobs(engine, which, |prepared, layer, jobs, progress| {
         let mut presented = Vec::new();
         for some in jobs.chunks(at_a_time) {
-            presented.extend(prepared.present(layer, some, progress)?);
+            let batch = some.iter().copied().collect();
+            presented.extend(prepared.present(layer, &batch, progress)?);
         }
         Ok(presented)
     })
@@ -149,12 +151,13 @@ pub fn try_to_sum(
     which: (&Golden, usize),
 ) -> Result<Option<Vec<f64>>, EngineError> {
     on_jobs(engine, which, |prepared, layer, jobs, progress| {
+        let jobs = jobs.iter().copied().collect();
         let Some(mut kept) = prepared.keep(layer, 7 * 12)? else {
-            prepared.present(layer, jobs, progress)?;
+            prepared.present(layer, &jobs, progress)?;
             return Ok(None);
         };
         let firsts: Vec<usize> = (0..7).map(|job| 12 * job).collect();
-        kept.present(jobs, &firsts, progress)?;
+        kept.present(&jobs, &firsts, progress)?;
         let image = |&differences: &usize| SummedImage { deposits: 0, differences, occluders: 12 };
         let sums = kept.sum(&Summation {
             slots: 12,

@@ -5,7 +5,7 @@ use occlumap::progress::{CancelToken, Progress};
 use ndarray::ArrayView3;
 use occlumap::engine::cuda::Precision;
 use occlumap::engine::{
-    CpuEngine, Engine, EngineError, Extremes, Float64Engine, Job, Prepared, Presented,
+    Batch, CpuEngine, Engine, EngineError, Extremes, Float64Engine, Prepared, Presented,
 };
 use occlumap::geometry::{GridRule, LayerGeometry};
 use occlumap::images::ImageFolder;
@@ -149,11 +149,11 @@ impl Prepared for Wrong<'_> {
     fn present(
         &self,
         layer: LayerId,
-        jobs: &[Job<'_>],
+        batch: &Batch<'_>,
         progress: &Progress<'_>,
     ) -> Result<Vec<Presented>, EngineError> {
-        let mut presented = self.engine.present(layer, jobs, progress)?;
-        for (job, presented) in jobs.iter().zip(&mut presented) {
+        let mut presented = self.engine.present(layer, batch, progress)?;
+        for (job, presented) in batch.jobs.iter().zip(&mut presented) {
             if job.unit == self.unit {
                 presented.differences.iter_mut().for_each(|difference| *difference *= self.factor);
             }

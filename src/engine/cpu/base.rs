@@ -6,8 +6,8 @@ use super::depthwise::{Rectangle, Windows};
 use super::normalise::Normalisation;
 use super::pool::Seen;
 use super::product::{Block, Places, Product, TILE, short_blocks};
+use super::program::{Program, Step};
 use super::simd::Isa;
-use super::target::{Step, Target};
 use super::weights::Packed;
 use crate::engine::maximum::{larger, positive};
 use crate::geometry::{Axis, PerAxis, SlidingWindow, Span};
@@ -60,28 +60,28 @@ impl Base {
     }
 
     /// Computes what the positions `y` × `x` of the target depend on.
-    pub fn new(target: &Target, image: &ArrayView3<'_, f32>, y: Span, x: Span, isa: Isa) -> Self {
-        let lineage = &target.lineage;
-        let (ys, xs) = (lineage.backward(Axis::Y, y), lineage.backward(Axis::X, x));
+    pub fn new(program: &Program, image: &ArrayView3<'_, f32>, y: Span, x: Span, isa: Isa) -> Self {
+        let subgraph = &program.subgraph;
+        let (ys, xs) = (subgraph.backward(Axis::Y, y), subgraph.backward(Axis::X, x));
         let mut nodes: Vec<Activations> = Vec::with_capacity(ys.len());
         let mut scratch = Padded::default();
-        for (place, node) in lineage.nodes()[..lineage.target()].iter().enumerate() {
+        for (place, node) in subgraph.nodes()[..subgraph.target()].iter().enumerate() {
             let (y, x) = (ys[place], xs[place]);
             let mut output = Activations::new(y, x, node.channels);
             let input = node.inputs.first().map(|&input| &nodes[input]);
-            match (&target.steps[place], input) {
-                (Step::Convolve { packed, .. }, Some(input)) => {
+            match (&program.steps[place], input) {
+                (Step::Convolve { filters: packed, .. }, Some(input)) => {
                     let real = (ys[node.inputs[0]], xs[node.inputs[0]]);
                     scratch.fill(input, real, node.window, (y, x));
                     scratch.convolve(packed, node.window, (y, x), isa, &mut output.values);
                 }
-                (Step::Pool { .. }, Some(input)) => {
+                (Step::MaxPool { .. }, Some(input)) => {
                     let real = (ys[node.inputs[0]], xs[node.inputs[0]]);
                     pool(input, real, node.window, (y, x), &mut output);
                 }
-                (Step::Depthwise(_) | Step::Average(..), Some(input)) => {
+                (Step::Depthwise(_) | Step::AveragePool(..), Some(input)) => {
                     let padding = |axis: Axis| -(node.window.of(axis).padding as isize);
-                    let windows = Windows::of(target, place, PerAxis::from_fn(padding));
+                    let windows = Windows::of(program, place, PerAxis::from_fn(padding));
                     let (channels, values) = (input.channels, &input.values[..]);
                     let source = node.inputs[0];
                     let input = Rectangle { y: ys[source], x: xs[source], channels, values };
@@ -102,7 +102,7 @@ impl Base {
             }
             nodes.push(output);
         }
-        for (node, &kept) in nodes.iter_mut().zip(&target.kept) {
+        for (node, &kept) in nodes.iter_mut().zip(&program.kept) {
             if !kept {
                 *node = Activations::default();
             }
@@ -111,11 +111,11 @@ impl Base {
     }
 
     /// The response of a unit of the target.
-    pub fn response(&self, target: &Target, unit: usize, position: (usize, usize)) -> f32 {
-        let Some(filters) = target.unit_filters() else { return f32::NAN };
-        let node = &target.lineage.nodes()[target.lineage.target()];
+    pub fn response(&self, program: &Program, unit: usize, position: (usize, usize)) -> f32 {
+        let filters = &program.units;
+        let node = &program.subgraph.nodes()[program.subgraph.target()];
         let input = node.inputs[0];
-        let size = target.lineage.nodes()[input].size;
+        let size = program.subgraph.nodes()[input].size;
         let inside = |axis: Axis, position: usize| {
             let window = node.window.of(axis);
             let first = window.first_input(position as isize);
@@ -160,7 +160,7 @@ fn one_position(
                 *output = positive(*value);
             }
         }
-        Step::Same => output.copy_from_slice(input(0)),
+        Step::Copy => output.copy_from_slice(input(0)),
         Step::Normalise(norm) => normalise(Normalisation::Neighbours(norm), input(0), output),
         Step::NormaliseChannels(norm, filters) => {
             normalise(Normalisation::All(norm, filters), input(0), output);
@@ -171,7 +171,7 @@ fn one_position(
                 *output = value * factor + shift;
             }
         }
-        Step::Slope(slopes) => {
+        Step::Slope(Filters { weight: slopes, .. }) => {
             for ((output, &value), slope) in output.iter_mut().zip(input(0)).zip(slopes) {
                 *output = if value < 0.0 { slope * value } else { value };
             }
@@ -217,10 +217,10 @@ fn one_position(
         }
         // These look at more than one position, or are computed nowhere.
         Step::Convolve { .. }
-        | Step::Pool { .. }
-        | Step::Average(..)
+        | Step::MaxPool { .. }
+        | Step::AveragePool(..)
         | Step::Depthwise(_)
-        | Step::Respond(_) => {}
+        | Step::Respond => {}
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which presentations are computed together.
 
 use crate::engine::order::Member;
-use crate::engine::plan::{Plan, PlanKey, Planner};
+use crate::program::{Plan, PlanKey, Planner};
 
 /// Presentations that share a plan, which begin with its key.
 pub(super) type Group<'a> = &'a [(PlanKey, Member)];
@@ -49,7 +49,7 @@ pub(super) fn chunks<'a>(
 
 /// Floats of a plan's largest window.
 fn largest_window(plan: &Plan<'_>) -> usize {
-    let nodes = plan.lineage().nodes().iter().enumerate();
+    let nodes = plan.subgraph().nodes().iter().enumerate();
     nodes.map(|(place, node)| plan.positions(place) * node.channels).max().unwrap_or(0)
 }
 
@@ -58,12 +58,12 @@ mod tests {
     use ndarray::Array3;
 
     use super::*;
-    use crate::engine::Job;
+    use crate::engine::PlacedJob;
     use crate::engine::order::in_order_of_plans;
-    use crate::engine::plan::Lineage;
     use crate::geometry::{GridRule, ImageSize, LayerGeometry};
     use crate::network::Network;
     use crate::noise::Noise;
+    use crate::program::Subgraph;
 
     #[test]
     fn every_thread_has_several_chunks_and_none_is_too_large() {
@@ -72,7 +72,7 @@ mod tests {
         let geometry = LayerGeometry::new(&network, layer, size, GridRule::REFERENCE, 1).unwrap();
         let image = Array3::zeros((3, size.height, size.width));
         let occluders = geometry.placement(6, 6).unwrap().occluders;
-        let job = Job {
+        let job = PlacedJob {
             image: image.view(),
             image_index: 0,
             unit: 0,
@@ -80,9 +80,9 @@ mod tests {
             occluders: &occluders,
             noise: Noise::Philox { seed: 0, draw: 0 },
         };
-        let lineage = Lineage::new(&network, layer, size).unwrap();
-        let mut planner = Planner::new(&lineage);
-        let ordered = in_order_of_plans([&job; 8].into_iter(), &mut planner);
+        let subgraph = Subgraph::new(&network, layer, size).unwrap();
+        let mut planner = Planner::new(&subgraph);
+        let ordered = in_order_of_plans(&[job; 8].into_iter().collect(), 0..8, &mut planner);
         for threads in [1, 2, 12, ordered.len()] {
             let chunks = chunks(&ordered, &planner, threads);
             let again: Vec<(PlanKey, Member)> =

@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use super::base::Base;
-use super::target::Target;
-use crate::engine::plan::Plan;
+use super::program::Program;
 use crate::geometry::{Axis, Occluder, Span};
 use crate::noise::Patches;
+use crate::program::Plan;
 
 /// One presentation of a batch that shares a plan.
 #[derive(Clone, Copy, Debug)]
@@ -31,13 +31,13 @@ impl<'a> Presentation<'a> {
     #[inline(always)]
     pub fn original(
         &self,
-        target: &Target,
+        program: &Program,
         node: usize,
         y: isize,
         x: isize,
         count: usize,
     ) -> &'a [f32] {
-        let origin = &target.lineage.nodes()[node];
+        let origin = &program.subgraph.nodes()[node];
         let top = origin.origin(Axis::Y, self.position.0);
         let left = origin.origin(Axis::X, self.position.1);
         self.base.node(node).row(y + top, x + left, count)
@@ -46,7 +46,7 @@ impl<'a> Presentation<'a> {
 
 /// Presentations that share a plan.
 #[derive(Debug)]
-pub(super) struct Batch<'a> {
+pub(super) struct SamePlan<'a> {
     pub plan: Plan<'a>,
     pub presentations: Vec<Presentation<'a>>,
 }
@@ -80,13 +80,13 @@ pub(super) struct Changes {
 impl Changes {
     /// Takes the shape of a node's windows; those of empty plans are empty. Values are whatever
     /// they were.
-    pub fn shape(&mut self, batches: &[Batch<'_>], node: usize) {
+    pub fn shape(&mut self, batches: &[SamePlan<'_>], node: usize) {
         self.batches.clear();
         let mut first = 0;
-        for Batch { plan, presentations } in batches {
+        for SamePlan { plan, presentations } in batches {
             let (y, x) =
                 if plan.is_empty() { (Span::EMPTY, Span::EMPTY) } else { plan.window(node) };
-            let channels = plan.lineage().nodes()[node].channels;
+            let channels = plan.subgraph().nodes()[node].channels;
             let mut change = Change { y, x, channels, values: first..first };
             first += presentations.len() * change.each();
             change.values.end = first;

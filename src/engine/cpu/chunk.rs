@@ -1,6 +1,6 @@
 //! Some presentations, those of each plan together, from the occluders to the responses.
 
-use super::change::{Batch, Changes};
+use super::change::{Changes, SamePlan};
 use super::convolve::{self, Convolution};
 use super::depthwise::SumChanges;
 use super::function::{FunctionChange, change_slopes, multiply, scale_changes, select};
@@ -8,10 +8,10 @@ use super::normalise::{Normalisation, normalise};
 use super::occlude::Occlude;
 use super::pointwise::{Relu, add};
 use super::pool::Pool;
+use super::program::{Program, Step};
 use super::respond::Respond;
 use super::simd::Isa;
-use super::target::{Step, Target};
-use crate::engine::plan::Plan;
+use crate::program::Plan;
 
 /// A thread's buffers.
 #[derive(Debug, Default)]
@@ -26,25 +26,25 @@ pub(super) struct Scratch {
 ///
 /// What a presentation's difference is does not depend on the others, to the bit.
 pub(super) fn present(
-    target: &Target,
-    batches: &[Batch<'_>],
+    program: &Program,
+    batches: &[SamePlan<'_>],
     scratch: &mut Scratch,
     isa: Isa,
 ) -> Vec<f32> {
-    let nodes = target.lineage.nodes();
-    let last = target.lineage.target();
+    let nodes = program.subgraph.nodes();
+    let last = program.subgraph.target();
     let Scratch { changes, patch, convolve } = scratch;
     changes.resize_with(nodes.len().max(changes.len()), Changes::default);
     for (place, node) in nodes[..last].iter().enumerate() {
         let from = node.inputs.first().copied().unwrap_or_default();
         let mut output = std::mem::take(&mut changes[place]);
-        match &target.steps[place] {
-            &Step::Convolve { ref packed, rectify } => {
+        match &program.steps[place] {
+            &Step::Convolve { filters: ref packed, rectify } => {
                 output.shape(batches, place);
-                let convolution = Convolution { target, node: place, packed, rectify, isa };
+                let convolution = Convolution { program, node: place, packed, rectify, isa };
                 convolution.run(batches, &changes[from], &mut output, convolve);
             }
-            step if step.is_in_place() && target.read_once[from] => {
+            step if step.is_in_place() && program.read_once[from] => {
                 // The window is the input's: nobody else reads more of it.
                 std::mem::swap(&mut output, &mut changes[from]);
             }
@@ -52,19 +52,18 @@ pub(super) fn present(
         }
         for (which, batch) in batches.iter().enumerate() {
             if !batch.plan.is_empty() {
-                step(target, place, (which, batch), changes, (&mut output, patch), isa);
+                step(program, place, (which, batch), changes, (&mut output, patch), isa);
             }
         }
         changes[place] = output;
     }
     let mut differences = Vec::new();
-    for (which, Batch { plan, presentations: batch }) in batches.iter().enumerate() {
-        match target.unit_filters() {
-            Some(filters) if !plan.is_empty() => {
-                let input = changes[nodes[last].inputs[0]].of(which);
-                differences.extend(isa.run(Respond { plan, filters, batch, input }));
-            }
-            _ => differences.extend(batch.iter().map(|_| 0.0)),
+    for (which, SamePlan { plan, presentations: batch }) in batches.iter().enumerate() {
+        if plan.is_empty() {
+            differences.extend(batch.iter().map(|_| 0.0));
+        } else {
+            let (filters, input) = (&program.units, changes[nodes[last].inputs[0]].of(which));
+            differences.extend(isa.run(Respond { plan, filters, batch, input }));
         }
     }
     differences
@@ -72,60 +71,60 @@ pub(super) fn present(
 
 /// A step of one batch, that with the place `which`, unless it is a convolution.
 fn step(
-    target: &Target,
+    program: &Program,
     place: usize,
-    (which, Batch { plan, presentations: batch }): (usize, &Batch<'_>),
+    (which, SamePlan { plan, presentations: batch }): (usize, &SamePlan<'_>),
     changes: &[Changes],
     (output, patch): (&mut Changes, &mut Vec<f32>),
     isa: Isa,
 ) {
-    let from = target.lineage.nodes()[place].inputs.first().copied().unwrap_or_default();
-    match &target.steps[place] {
+    let from = program.subgraph.nodes()[place].inputs.first().copied().unwrap_or_default();
+    match &program.steps[place] {
         Step::Image => {
-            isa.run(Occlude { target, batch, patch, output: output.of_mut(which) });
+            isa.run(Occlude { program, batch, patch, output: output.of_mut(which) });
         }
-        &Step::Pool { rectify } => {
+        &Step::MaxPool { rectify } => {
             let (input, output) = (changes[from].of(which), output.of_mut(which));
-            isa.run(Pool { target, plan, node: place, rectify, batch, input, output });
+            isa.run(Pool { program, plan, node: place, rectify, batch, input, output });
         }
         Step::Normalise(norm) => {
             let (input, output) = (changes[from].of(which), output.of_mut(which));
-            normalise(target, place, Normalisation::Neighbours(norm), batch, input, output);
+            normalise(program, place, Normalisation::Neighbours(norm), batch, input, output);
         }
         Step::NormaliseChannels(norm, filters) => {
             let (input, output) = (changes[from].of(which), output.of_mut(which));
-            normalise(target, place, Normalisation::All(norm, filters), batch, input, output);
+            normalise(program, place, Normalisation::All(norm, filters), batch, input, output);
         }
-        Step::Average(..) | Step::Depthwise(_) => {
+        Step::AveragePool(..) | Step::Depthwise(_) => {
             let (input, output) = (changes[from].of(which), output.of_mut(which));
-            isa.run(SumChanges { target, node: place, batch, input, output });
+            isa.run(SumChanges { program, node: place, batch, input, output });
         }
         Step::Select(channels) => {
-            let shift = target.lineage.shift(place, 0);
+            let shift = program.subgraph.shift(place, 0);
             select(channels, shift, changes[from].of(which), output.of_mut(which));
         }
         Step::Multiply => {
-            let inputs = &target.lineage.nodes()[place].inputs;
+            let inputs = &program.subgraph.nodes()[place].inputs;
             let inputs = [changes[inputs[0]].of(which), changes[inputs[1]].of(which)];
-            multiply(target, place, batch, inputs, output.of_mut(which));
+            multiply(program, place, batch, inputs, output.of_mut(which));
         }
         step @ (Step::Relu { .. }
-        | Step::Same
+        | Step::Copy
         | Step::Scale(_)
         | Step::Slope(_)
         | Step::Function(_)) => {
-            if !target.read_once[from] {
+            if !program.read_once[from] {
                 sum(plan, place, false, (which, changes), batch.len(), output);
             }
             let change = output.of_mut(which);
             match step {
                 Step::Relu { elsewhere: false } => {
-                    isa.run(Relu { target, node: place, batch, change });
+                    isa.run(Relu { program, node: place, batch, change });
                 }
                 &Step::Function(function) => {
-                    isa.run(FunctionChange { target, node: place, function, batch, change });
+                    isa.run(FunctionChange { program, node: place, function, batch, change });
                 }
-                Step::Slope(slopes) => change_slopes(target, place, slopes, batch, change),
+                Step::Slope(slopes) => change_slopes(program, place, &slopes.weight, batch, change),
                 Step::Scale(filters) => scale_changes(&filters.weight, change),
                 _ => {}
             }
@@ -134,7 +133,7 @@ fn step(
             let stack = matches!(step, Step::Concatenate);
             sum(plan, place, stack, (which, changes), batch.len(), output);
         }
-        Step::Convolve { .. } | Step::Respond(_) => {}
+        Step::Convolve { .. } | Step::Respond => {}
     }
 }
 
@@ -149,11 +148,11 @@ fn sum(
 ) {
     let mut output = output.of_mut(which);
     output.values.fill(0.0);
-    let (lineage, mut channel) = (plan.lineage(), 0);
-    for (place, &input) in lineage.nodes()[node].inputs.iter().enumerate() {
-        add(changes[input].of(which), lineage.shift(node, place), batch, channel, &mut output);
+    let (subgraph, mut channel) = (plan.subgraph(), 0);
+    for (place, &input) in subgraph.nodes()[node].inputs.iter().enumerate() {
+        add(changes[input].of(which), subgraph.shift(node, place), batch, channel, &mut output);
         if stack {
-            channel += lineage.nodes()[input].channels;
+            channel += subgraph.nodes()[input].channels;
         }
     }
 }

@@ -1,13 +1,13 @@
 //! A convolution of differences: only the taps that meet one.
 
-use super::change::{Batch, Changes};
+use super::change::{Changes, SamePlan};
 use super::minimal::{self, Form, Minimal};
 use super::nonzero::{Nonzero, Sections};
 use super::patterns::{Patterns, Rows};
 use super::product::{Product, TILE};
+use super::program::Program;
 use super::simd::Isa;
 use super::sparse::{SparseProduct, channels_at_once, tiles_at_once};
-use super::target::Target;
 use super::weights::Packed;
 
 /// Floats of a tile's weights that are gone through for all rows before the next: they should stay
@@ -25,7 +25,7 @@ pub(super) struct Scratch {
 /// A convolution of differences, and the ReLU behind it if that is joined to it.
 #[derive(Clone, Copy)]
 pub(super) struct Convolution<'a> {
-    pub target: &'a Target,
+    pub program: &'a Program,
     pub node: usize,
     pub packed: &'a Packed,
     /// Whether the ReLU is joined to it.
@@ -38,12 +38,12 @@ impl Convolution<'_> {
     /// multiply by the same weights together. `output` is shaped.
     pub fn run(
         self,
-        batches: &[Batch<'_>],
+        batches: &[SamePlan<'_>],
         input: &Changes,
         output: &mut Changes,
         scratch: &mut Scratch,
     ) {
-        let form = |Batch { plan, .. }: &Batch<'_>| {
+        let form = |SamePlan { plan, .. }: &SamePlan<'_>| {
             let weights = self.packed.transformed().filter(|_| !plan.is_empty());
             weights.and_then(|weights| Form::of(plan, self.node, weights, self.packed.sparse))
         };
@@ -72,16 +72,16 @@ impl Convolution<'_> {
     /// Computes those of the batches with the places `which` tap by tap.
     fn run_dense(
         self,
-        batches: &[Batch<'_>],
+        batches: &[SamePlan<'_>],
         which: &[usize],
         input: &Changes,
         output: &mut Changes,
         patterns: &mut Patterns,
     ) {
-        let Self { target, node, packed, rectify, isa } = self;
+        let Self { program, node, packed, rectify, isa } = self;
         let channels = packed.groups * packed.inputs;
         let originals = patterns.collect(
-            (target, node, rectify),
+            (program, node, rectify),
             batches,
             which,
             (input.places(), output.places()),
@@ -121,17 +121,17 @@ impl Convolution<'_> {
     /// As [`run_dense`](Self::run_dense), without the differences that are zero.
     fn run_sparse(
         self,
-        batches: &[Batch<'_>],
+        batches: &[SamePlan<'_>],
         which: &[usize],
         input: &Changes,
         output: &mut Changes,
         Scratch { patterns, nonzero, .. }: &mut Scratch,
     ) {
-        let Self { target, node, packed, rectify, isa } = self;
+        let Self { program, node, packed, rectify, isa } = self;
         let sections = Sections::new(packed, channels_at_once(isa));
         nonzero.collect(input, which, sections, isa);
         let originals = patterns.collect(
-            (target, node, rectify),
+            (program, node, rectify),
             batches,
             which,
             (nonzero.places(), output.places()),

@@ -2,11 +2,11 @@
 
 use super::change::{Change, Presentation};
 use super::compress::Compress;
+use super::program::{Program, Step};
 use super::simd::{Four, Isa, Kernel, One, Vector, prefetch_all};
-use super::target::{Step, Target};
-use crate::engine::target::DepthwiseFilters;
 use crate::geometry::{Axis, ImageSize, PerAxis, SlidingWindow, Span};
 use crate::network::AveragePool;
+use crate::network::Filters;
 
 /// A rectangle of positions of one image, `[y][x][channel]`.
 #[derive(Clone, Copy)]
@@ -20,7 +20,7 @@ pub(super) struct Rectangle<'a> {
 /// Weights of the sum.
 #[derive(Clone, Copy)]
 enum Weights<'a> {
-    Filters(&'a DepthwiseFilters),
+    Filters(&'a Filters),
     Mean(&'a AveragePool, ImageSize),
 }
 
@@ -35,14 +35,14 @@ pub(super) struct Windows<'a> {
 
 impl<'a> Windows<'a> {
     /// Those of a node; `None` if it sums no windows. `shift` as in
-    /// [`Lineage::shift`](crate::engine::plan::Lineage::shift).
-    pub fn of(target: &'a Target, node: usize, shift: PerAxis<isize>) -> Option<Self> {
-        let weights = match &target.steps[node] {
+    /// [`Subgraph::shift`](crate::program::Subgraph::shift).
+    pub fn of(program: &'a Program, node: usize, shift: PerAxis<isize>) -> Option<Self> {
+        let weights = match &program.steps[node] {
             Step::Depthwise(filters) => Weights::Filters(filters),
-            Step::Average(pool, input) => Weights::Mean(pool, *input),
+            Step::AveragePool(pool, input) => Weights::Mean(pool, *input),
             _ => return None,
         };
-        Some(Self { weights, window: target.lineage.nodes()[node].window, shift })
+        Some(Self { weights, window: program.subgraph.nodes()[node].window, shift })
     }
 
     /// The original image's outputs `y` × `x` from those of `input`.
@@ -196,7 +196,7 @@ impl Kernel for Originals<'_> {
 
 /// The change of a node that sums channel by channel: of the taps that meet a change.
 pub(super) struct SumChanges<'a> {
-    pub target: &'a Target,
+    pub program: &'a Program,
     pub node: usize,
     pub batch: &'a [Presentation<'a>],
     pub input: Change<&'a [f32]>,
@@ -208,13 +208,13 @@ impl Kernel for SumChanges<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Compress>(self) {
-        let Self { target, node, batch, input, output } = self;
+        let Self { program, node, batch, input, output } = self;
         let (in_each, out_each) = (input.each(), output.each());
-        let shift = target.lineage.shift(node, 0);
-        let Some(windows) = Windows::of(target, node, shift).filter(|_| out_each > 0) else {
+        let shift = program.subgraph.shift(node, 0);
+        let Some(windows) = Windows::of(program, node, shift).filter(|_| out_each > 0) else {
             return;
         };
-        let here = &target.lineage.nodes()[node];
+        let here = &program.subgraph.nodes()[node];
         let Change { y, x, channels, .. } = input;
         let mut taps = Vec::new();
         let outputs = output.values.chunks_exact_mut(out_each);

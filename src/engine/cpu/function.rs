@@ -4,15 +4,15 @@
 
 use super::change::{Change, Presentation};
 use super::compress::Compress;
+use super::program::Program;
 use super::simd::Kernel;
-use super::target::Target;
 use crate::geometry::PerAxis;
 use crate::network::{Function, LANES};
 
 /// The change of `f(x)` at a node, in place. In f64: the two values that are subtracted are nearly
 /// equal where the change is small.
 pub(super) struct FunctionChange<'a> {
-    pub target: &'a Target,
+    pub program: &'a Program,
     pub node: usize,
     pub function: Function,
     pub batch: &'a [Presentation<'a>],
@@ -24,19 +24,19 @@ impl Kernel for FunctionChange<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Compress>(self) {
-        let Self { target, node, function, batch, change } = self;
+        let Self { program, node, function, batch, change } = self;
         let each = change.each();
         if each == 0 {
             return;
         }
         let (source, shift) =
-            (target.lineage.nodes()[node].inputs[0], target.lineage.shift(node, 0));
+            (program.subgraph.nodes()[node].inputs[0], program.subgraph.shift(node, 0));
         let Change { y: rows, x: columns, channels, values } = change;
         let floats = columns.len() * channels;
         for (presentation, values) in batch.iter().zip(values.chunks_exact_mut(each)) {
             for (change, y) in values.chunks_exact_mut(floats).zip(rows.start..rows.end) {
                 let (y, x) = (y + shift.y, columns.start + shift.x);
-                let original = presentation.original(target, source, y, x, columns.len());
+                let original = presentation.original(program, source, y, x, columns.len());
                 let (changes, last) = change.as_chunks_mut::<LANES>();
                 let (originals, last_originals) = original.as_chunks::<LANES>();
                 for (change, original) in changes.iter_mut().zip(originals) {
@@ -70,7 +70,7 @@ fn change_of(function: Function, change: &mut [f32; LANES], original: &[f32; LAN
 
 /// The change of `x` where it is positive, else of `slope * x`, a slope for each channel; in place.
 pub(super) fn change_slopes(
-    target: &Target,
+    program: &Program,
     node: usize,
     slopes: &[f32],
     batch: &[Presentation<'_>],
@@ -80,12 +80,13 @@ pub(super) fn change_slopes(
     if each == 0 {
         return;
     }
-    let (source, shift) = (target.lineage.nodes()[node].inputs[0], target.lineage.shift(node, 0));
+    let (source, shift) =
+        (program.subgraph.nodes()[node].inputs[0], program.subgraph.shift(node, 0));
     let positions = change.positions();
     let Change { values, .. } = change;
     for (presentation, values) in batch.iter().zip(values.chunks_exact_mut(each)) {
         for ((y, x), changes) in positions.clone().zip(values.chunks_exact_mut(slopes.len())) {
-            let original = presentation.original(target, source, y + shift.y, x + shift.x, 1);
+            let original = presentation.original(program, source, y + shift.y, x + shift.x, 1);
             for ((change, &original), &slope) in changes.iter_mut().zip(original).zip(slopes) {
                 let slope = f64::from(slope);
                 let sloped = |x: f64| if x < 0.0 { slope * x } else { x };
@@ -116,7 +117,7 @@ pub(super) fn scale_changes(factors: &[f32], change: Change<&mut [f32]>) {
 
 /// The change of `a * b` in a node's window, `a * δb + b * δa + δa * δb`.
 pub(super) fn multiply(
-    target: &Target,
+    program: &Program,
     node: usize,
     batch: &[Presentation<'_>],
     inputs: [Change<&[f32]>; 2],
@@ -128,14 +129,14 @@ pub(super) fn multiply(
     }
     let positions = output.positions();
     let Change { channels, values, .. } = output;
-    let sources = &target.lineage.nodes()[node].inputs;
+    let sources = &program.subgraph.nodes()[node].inputs;
     let zeros = vec![0.0; channels];
     for (which, (presentation, outputs)) in
         batch.iter().zip(values.chunks_exact_mut(each)).enumerate()
     {
         for ((y, x), outputs) in positions.clone().zip(outputs.chunks_exact_mut(channels)) {
             let operand = |place: usize| {
-                let PerAxis { y: down, x: right } = target.lineage.shift(node, place);
+                let PerAxis { y: down, x: right } = program.subgraph.shift(node, place);
                 let (y, x) = (y + down, x + right);
                 let input = &inputs[place];
                 let change = if input.has(y, x) {
@@ -143,7 +144,7 @@ pub(super) fn multiply(
                 } else {
                     &zeros[..]
                 };
-                (presentation.original(target, sources[place], y, x, 1), change)
+                (presentation.original(program, sources[place], y, x, 1), change)
             };
             let ((a, change_a), (b, change_b)) = (operand(0), operand(1));
             for (channel, output) in outputs.iter_mut().enumerate() {

@@ -1,7 +1,7 @@
 //! The incremental engine: only what an occluder changes, and only as far as the unit depends on
 //! it.
 //!
-//! [`plan`](super::plan) says which windows and taps those are. The engine computes the original
+//! A [`program`](crate::program) says which windows and taps those are. The engine computes the original
 //! image's activations once for all jobs of an image (`base`), then sends *differences* through
 //! the network (`change`), for all presentations that share a plan together (`batch`).
 //!
@@ -33,39 +33,40 @@ mod patterns;
 mod pointwise;
 mod pool;
 mod product;
+mod program;
 mod ready;
 mod respond;
 mod simd;
 mod sparse;
-mod target;
 mod weights;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use ndarray::ArrayView3;
 use rayon::prelude::*;
 
 use self::base::Base;
 use self::batch::{Group, chunks};
-use self::change::Batch;
+use self::change::SamePlan;
 use self::chunk::{Scratch, present};
 use self::minimal::Transformed;
+use self::program::{Program, Shared, sparse};
 use self::ready::Ready;
 use self::simd::Isa;
-use self::target::{Target, sparse, target};
-use self::weights::Packed;
 use super::order::{Member, OnImage, by_image, in_order_of_plans};
-use super::plan::{PlanKey, Planner};
 use super::request::{PreparedImages, not_prepared};
 use super::spare::Spare;
-use super::{Engine, EngineError, EngineName, Extremes, Job, Prepared, Presented, ReferenceEngine};
+use super::{
+    Batch, Engine, EngineError, EngineName, Extremes, PlacedJob, Prepared, Presented,
+    ReferenceEngine,
+};
 use crate::geometry::{Axis, ImageSize};
 use crate::network::{LayerId, Model};
 use crate::parts::parts;
+use crate::program::{PlanKey, Planner};
 use crate::progress::Progress;
 
 /// The incremental engine, on all threads of the current rayon pool.
@@ -112,17 +113,16 @@ impl Engine for CpuEngine {
     ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
         let plain = ReferenceEngine.prepare(model, layers, image)?;
         let sparse = sparse(model.network());
-        let mut packed: HashMap<LayerId, Arc<Packed>> = HashMap::new();
-        let mut targets = HashMap::new();
-        for &layer in layers {
-            let known = (&sparse[..], &mut packed);
-            targets.insert(layer, target(model, layer, image, self.direct, known)?);
-        }
+        let mut shared = Shared { sparse: &sparse, direct: self.direct, packed: HashMap::new() };
+        let programs = layers
+            .iter()
+            .map(|&layer| Ok((layer, shared.program(model, layer, image)?)))
+            .collect::<Result<_, EngineError>>()?;
         Ok(Box::new(Incremental {
             model,
             image,
             plain,
-            targets,
+            programs,
             isa: Isa::detect(),
             base_bytes: self.base_bytes,
             scratch: Spare::default(),
@@ -135,7 +135,7 @@ struct Incremental<'m> {
     image: ImageSize,
     /// Ranking looks at every position of every unit: there is nothing to leave out.
     plain: Box<dyn Prepared + 'm>,
-    targets: HashMap<LayerId, Target>,
+    programs: HashMap<LayerId, Program>,
     isa: Isa,
     base_bytes: usize,
     scratch: Spare<Scratch>,
@@ -143,7 +143,7 @@ struct Incremental<'m> {
 
 impl Incremental<'_> {
     /// Checks a response.
-    fn finite(&self, layer: LayerId, job: &Job<'_>, value: f32) -> Result<(), EngineError> {
+    fn finite(&self, layer: LayerId, job: &PlacedJob<'_>, value: f32) -> Result<(), EngineError> {
         if value.is_finite() {
             return Ok(());
         }
@@ -154,9 +154,9 @@ impl Incremental<'_> {
     /// Presents the jobs on some images, whose activations are held meanwhile.
     fn present_on(
         &self,
-        (layer, target): (LayerId, &Target),
+        (layer, program): (LayerId, &Program),
         images: &[OnImage],
-        jobs: &[Job<'_>],
+        jobs: &Batch<'_>,
         presented: &mut [Presented],
         progress: &Progress<'_>,
     ) -> Result<(), EngineError> {
@@ -164,8 +164,8 @@ impl Incremental<'_> {
             if progress.is_cancelled() {
                 return Err(EngineError::Stopped);
             }
-            let image = &jobs[on_image.jobs[0]].image;
-            Ok(Base::new(target, image, on_image.y, on_image.x, self.isa))
+            let image = &jobs.images[on_image.image].values;
+            Ok(Base::new(program, image, on_image.y, on_image.x, self.isa))
         };
         let bases: Vec<Base> =
             images.par_iter().with_max_len(1).map(compute).collect::<Result<_, _>>()?;
@@ -175,15 +175,16 @@ impl Incremental<'_> {
             .flat_map(|(on_image, base)| on_image.jobs.iter().map(move |&job| (job, base)))
             .collect();
         let ready = |&(job, base): &(usize, _)| {
-            let ready = Ready::new(&jobs[job], base, target);
-            self.finite(layer, ready.job, ready.response).map(|()| ready)
+            let ready = Ready::new(jobs.job(job), base, program);
+            self.finite(layer, &ready.job, ready.response).map(|()| ready)
         };
         // Of several errors the first is returned, whichever a thread meets first.
         let ready: Vec<Result<_, EngineError>> = held.par_iter().map(ready).collect();
         let ready: Vec<Ready<'_, '_>> = ready.into_iter().collect::<Result<_, _>>()?;
 
-        let mut planner = Planner::new(&target.lineage);
-        let ordered = in_order_of_plans(ready.iter().map(|ready| ready.job), &mut planner);
+        let mut planner = Planner::new(&program.subgraph);
+        let numbers = held.iter().map(|&(job, _)| job);
+        let ordered = in_order_of_plans(jobs, numbers, &mut planner);
         let chunks = chunks(&ordered, &planner, rayon::current_num_threads());
         let compute = |chunk: &Vec<Group<'_>>| {
             if progress.is_cancelled() {
@@ -194,15 +195,15 @@ impl Incremental<'_> {
             };
             let batch = |group: &Group<'_>| {
                 let presentations = group.iter().map(presentation).collect();
-                Batch { plan: planner.plan(group[0].0), presentations }
+                SamePlan { plan: planner.plan(group[0].0), presentations }
             };
-            let batches: Vec<Batch<'_>> = chunk.iter().map(batch).collect();
+            let batches: Vec<SamePlan<'_>> = chunk.iter().map(batch).collect();
             let differences =
-                self.scratch.with(|scratch| present(target, &batches, scratch, self.isa));
+                self.scratch.with(|scratch| present(program, &batches, scratch, self.isa));
             progress.advance(differences.len() as u64);
             for (&(_, member), difference) in chunk.iter().copied().flatten().zip(differences) {
                 let ready = &ready[member.job as usize];
-                self.finite(layer, ready.job, ready.response + difference)?;
+                self.finite(layer, &ready.job, ready.response + difference)?;
                 ready.put(member.occluder as usize, difference);
             }
             Ok(())
@@ -230,30 +231,30 @@ impl Prepared for Incremental<'_> {
     fn present(
         &self,
         layer: LayerId,
-        jobs: &[Job<'_>],
+        batch: &Batch<'_>,
         progress: &Progress<'_>,
     ) -> Result<Vec<Presented>, EngineError> {
-        let Some(target) = self.targets.get(&layer) else {
+        let Some(program) = self.programs.get(&layer) else {
             return Err(not_prepared(self.model.network(), layer));
         };
         let units = self.model.network().channels(layer);
-        let output = target.lineage.nodes()[target.lineage.target()].size;
+        let output = program.subgraph.nodes()[program.subgraph.target()].size;
         let channels = self.model.network().image_channels();
         let images = PreparedImages { channels, size: self.image };
-        images.check_jobs(jobs, units, output)?;
-        let images = by_image(jobs);
+        images.check_jobs(batch, units, output)?;
+        let images = by_image(batch);
         let costs: Vec<usize> = images
             .iter()
             .map(|on_image| {
-                let y = target.lineage.backward(Axis::Y, on_image.y);
-                let x = target.lineage.backward(Axis::X, on_image.x);
-                target.kept_floats(&y, &x) * size_of::<f32>()
+                let y = program.subgraph.backward(Axis::Y, on_image.y);
+                let x = program.subgraph.backward(Axis::X, on_image.x);
+                program.kept_floats(&y, &x) * size_of::<f32>()
             })
             .collect();
         let nothing = Presented { response: 0.0, differences: Vec::new() };
-        let mut presented = vec![nothing; jobs.len()];
+        let mut presented = vec![nothing; batch.jobs.len()];
         for part in parts(&costs, self.base_bytes) {
-            self.present_on((layer, target), &images[part], jobs, &mut presented, progress)?;
+            self.present_on((layer, program), &images[part], batch, &mut presented, progress)?;
         }
         Ok(presented)
     }

@@ -1,7 +1,7 @@
 //! Normalisation of differences across channels.
 
 use super::change::{Change, Presentation};
-use super::target::Target;
+use super::program::Program;
 use crate::network::{ChannelNorm, Filters, LANES, LocalResponseNorm};
 
 /// The normalised value of a channel; `value` gives the channels of one position. The formula
@@ -65,7 +65,7 @@ fn sum(values: &[f64], term: impl Fn(f64) -> f64) -> f64 {
 /// Writes the change of the normalised values in the node's window into `output`. In f64: the two
 /// values that are subtracted are nearly equal where the change is small.
 pub(super) fn normalise(
-    target: &Target,
+    program: &Program,
     node: usize,
     norm: Normalisation<'_>,
     batch: &[Presentation<'_>],
@@ -76,7 +76,8 @@ pub(super) fn normalise(
     if out_each == 0 {
         return;
     }
-    let (source, shift) = (target.lineage.nodes()[node].inputs[0], target.lineage.shift(node, 0));
+    let (source, shift) =
+        (program.subgraph.nodes()[node].inputs[0], program.subgraph.shift(node, 0));
     let positions = output.positions();
     let Change { channels, values, .. } = output;
     let outputs = values.chunks_exact_mut(out_each);
@@ -85,7 +86,7 @@ pub(super) fn normalise(
     for (which, (presentation, outputs)) in batch.iter().zip(outputs).enumerate() {
         for ((y, x), outputs) in positions.clone().zip(outputs.chunks_exact_mut(channels)) {
             let (y, x) = (y + shift.y, x + shift.x);
-            let original = presentation.original(target, source, y, x, 1);
+            let original = presentation.original(program, source, y, x, 1);
             let changed = &input.values[which * in_each + input.offset(y, x)..][..channels];
             before.clear();
             before.extend(original.iter().map(|&value| f64::from(value)));

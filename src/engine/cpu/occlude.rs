@@ -1,13 +1,13 @@
 //! The first change: noise instead of the image.
 
 use super::change::{Change, Presentation};
+use super::program::Program;
 use super::simd::{Kernel, Vector, prefetch_all};
-use super::target::Target;
 use crate::geometry::Axis;
 
 /// Writes noise minus image into `output`, the image's window. `patch` is scratch.
 pub(super) struct Occlude<'a> {
-    pub target: &'a Target,
+    pub program: &'a Program,
     pub batch: &'a [Presentation<'a>],
     pub patch: &'a mut Vec<f32>,
     pub output: Change<&'a mut [f32]>,
@@ -19,18 +19,18 @@ impl Kernel for Occlude<'_> {
     /// Vectors are the compiler's: drawing the noise is what takes the time.
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let Self { target, batch, patch, output } = self;
+        let Self { program, batch, patch, output } = self;
         let (each, channels) = (output.each(), output.channels);
         if each == 0 {
             return;
         }
-        let image = &target.lineage.nodes()[0];
+        let image = &program.subgraph.nodes()[0];
         let width = output.x.len();
         for (which, values) in output.values.chunks_exact_mut(each).enumerate() {
             let presentation = &batch[which];
             if let Some(next) = batch.get(which + 1) {
                 for y in output.y.start..output.y.end {
-                    prefetch_all(next.original(target, 0, y, output.x.start, width));
+                    prefetch_all(next.original(program, 0, y, output.x.start, width));
                 }
             }
             presentation.patches.draw(presentation.which, patch);
@@ -42,7 +42,7 @@ impl Kernel for Occlude<'_> {
             for (row, y) in rows.zip(output.y.start..output.y.end) {
                 // The window may be a part of the occluder: the rest cannot reach the unit.
                 let first = (y + top) as usize * size + (output.x.start + left) as usize;
-                let original = presentation.original(target, 0, y, output.x.start, width);
+                let original = presentation.original(program, 0, y, output.x.start, width);
                 for channel in 0..channels {
                     let noise = &patch[channel * area + first..][..width];
                     let row = row[channel..].iter_mut().step_by(channels);

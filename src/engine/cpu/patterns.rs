@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::change::{Batch, Place};
+use super::change::{Place, SamePlan};
 use super::product::{Block, Originals, Places};
-use super::target::Target;
-use crate::engine::plan::{Plan, TapRun};
+use super::program::Program;
 use crate::geometry::PerAxis;
+use crate::program::{Plan, TapRun};
 
 /// Outputs that the same taps meet: their rows, in the lists of rows and of places, and their
 /// blocks.
@@ -94,13 +94,13 @@ impl Patterns {
     /// its position.
     pub fn collect<'a>(
         &mut self,
-        (target, node, rectify): (&Target, usize, bool),
-        batches: &[Batch<'a>],
+        (program, node, rectify): (&Program, usize, bool),
+        batches: &[SamePlan<'a>],
         which: &[usize],
         (inputs, outputs): (&[Place], &[Place]),
         blocks: Blocks<'_>,
     ) -> Vec<&'a [f32]> {
-        let window = target.lineage.nodes()[node].window;
+        let window = program.subgraph.nodes()[node].window;
         let stride = PerAxis::from_fn(|axis| window.of(axis).stride);
         let count = self.count(node, batches, which, inputs, blocks);
         self.rows.resize(count, 0);
@@ -108,7 +108,7 @@ impl Patterns {
         let mut originals: Vec<&[f32]> = vec![&[]; if rectify { count } else { 0 }];
         let mut of_runs = self.of_runs.iter();
         for &which in which {
-            let Batch { plan, presentations } = &batches[which];
+            let SamePlan { plan, presentations } = &batches[which];
             let (input, output) = (&inputs[which], &outputs[which]);
             let step = stride.x * input.channels;
             for (y, x) in runs(plan, node) {
@@ -132,7 +132,7 @@ impl Patterns {
                         }
                         if rectify {
                             let line = output.y.start + line as isize;
-                            let row = presentation.original(target, node, line, column, x.outputs);
+                            let row = presentation.original(program, node, line, column, x.outputs);
                             for (to, original) in
                                 originals[here].iter_mut().zip(row.chunks_exact(output.channels))
                             {
@@ -151,7 +151,7 @@ impl Patterns {
     fn count(
         &mut self,
         node: usize,
-        batches: &[Batch<'_>],
+        batches: &[SamePlan<'_>],
         which: &[usize],
         inputs: &[Place],
         append: Blocks<'_>,
@@ -162,7 +162,7 @@ impl Patterns {
         known.clear();
         of_runs.clear();
         for &which in which {
-            let Batch { plan, presentations } = &batches[which];
+            let SamePlan { plan, presentations } = &batches[which];
             let width = inputs[which].x.len();
             for (y, x) in runs(plan, node) {
                 let taps = ([y.tap, y.taps], [x.tap, x.taps], width);

@@ -2,8 +2,8 @@
 
 use super::change::{Change, Presentation};
 use super::compress::Compress;
+use super::program::Program;
 use super::simd::{Kernel, One, Vector};
-use super::target::Target;
 use crate::geometry::PerAxis;
 
 /// The change of `max(z, 0)` where `z` changes by `δ`.
@@ -54,7 +54,7 @@ impl Kernel for Rectify<'_> {
 
 /// The change of `max(z, 0)` at a node, in place; `z` are the original values of its input.
 pub(super) struct Relu<'a> {
-    pub target: &'a Target,
+    pub program: &'a Program,
     pub node: usize,
     pub batch: &'a [Presentation<'a>],
     pub change: Change<&'a mut [f32]>,
@@ -65,18 +65,18 @@ impl Kernel for Relu<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Compress>(self) {
-        let Self { target, node, batch, change } = self;
+        let Self { program, node, batch, change } = self;
         let each = change.each();
         if each == 0 {
             return;
         }
         let row = change.x.len() * change.channels;
         let (input, shift) =
-            (target.lineage.nodes()[node].inputs[0], target.lineage.shift(node, 0));
+            (program.subgraph.nodes()[node].inputs[0], program.subgraph.shift(node, 0));
         for (presentation, values) in batch.iter().zip(change.values.chunks_exact_mut(each)) {
             for (values, y) in values.chunks_exact_mut(row).zip(change.y.start..change.y.end) {
                 let (y, x) = (y + shift.y, change.x.start + shift.x);
-                let original = presentation.original(target, input, y, x, change.x.len());
+                let original = presentation.original(program, input, y, x, change.x.len());
                 // SAFETY: `V` is the caller's.
                 unsafe { Rectify { change: values, original }.run::<V>() };
             }

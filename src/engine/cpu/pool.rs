@@ -1,10 +1,10 @@
 //! Max-pooling of differences.
 
 use super::change::{Change, Presentation};
+use super::program::Program;
 use super::simd::{Four, Kernel, One, Vector, prefetch_all};
-use super::target::Target;
-use crate::engine::plan::Plan;
 use crate::geometry::{SlidingWindow, Span};
+use crate::program::Plan;
 
 /// Writes the change of every maximum in a node's window into `output`.
 ///
@@ -14,7 +14,7 @@ use crate::geometry::{SlidingWindow, Span};
 /// Where a ReLU stands before the pooling, `a` and `δ` may be those of its input: the maximum of
 /// rectified values is the rectified maximum, so `-p` joins the maximum, and the ReLU is saved.
 pub(super) struct Pool<'a> {
-    pub target: &'a Target,
+    pub program: &'a Program,
     pub plan: &'a Plan<'a>,
     pub node: usize,
     /// Whether `input` is the change before the ReLU that the pooling reads.
@@ -29,14 +29,14 @@ impl Kernel for Pool<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Vector>(self) {
-        let Self { target, plan, node, rectify, batch, input, output } = self;
+        let Self { program, plan, node, rectify, batch, input, output } = self;
         let (in_each, out_each) = (input.each(), output.each());
         if out_each == 0 {
             return;
         }
-        let here = &target.lineage.nodes()[node];
-        let source = target.pooled(node);
-        let shift = target.lineage.shift(node, 0);
+        let here = &program.subgraph.nodes()[node];
+        let source = program.pooled(node);
+        let shift = program.subgraph.shift(node, 0);
         let real = (plan.y().reach(node).read, plan.x().reach(node).read);
         let rows_of = |y: isize| Seen::new(here.window.y, y, shift.y, real.0);
         let columns_of = |x: isize| Seen::new(here.window.x, x, shift.x, real.1);
@@ -54,18 +54,18 @@ impl Kernel for Pool<'_> {
                 // while this one's are worked on.
                 if let Some(next) = next {
                     for y in rows.positions() {
-                        prefetch_all(next.original(target, source, y, real.1.start, real.1.len()));
+                        prefetch_all(next.original(program, source, y, real.1.start, real.1.len()));
                     }
-                    prefetch_all(next.original(target, node, y, xs.start, xs.len()));
+                    prefetch_all(next.original(program, node, y, xs.start, xs.len()));
                 }
                 for (columns, x) in columns.iter().zip(xs.start..xs.end) {
                     let Some(rises) = outputs.next() else { return };
-                    window.largest = presentation.original(target, node, y, x, 1);
+                    window.largest = presentation.original(program, node, y, x, 1);
                     window.changed.clear();
                     window.unchanged.clear();
                     for y in rows.positions() {
                         let mut original = presentation
-                            .original(target, source, y, columns.start, columns.reach())
+                            .original(program, source, y, columns.start, columns.reach())
                             .chunks_exact(channels)
                             .step_by(columns.step);
                         for x in columns.positions() {

@@ -3,7 +3,7 @@
 use super::change::{Change, Presentation};
 use super::simd::{Kernel, Vector};
 use super::weights::UnitFilters;
-use crate::engine::plan::Plan;
+use crate::program::Plan;
 
 /// Sums that run side by side in a dot product. Their number is part of the result's bits.
 const LANES: usize = 32;
@@ -23,9 +23,9 @@ impl Kernel for Respond<'_> {
     #[inline(always)]
     unsafe fn run<V: Vector>(self) -> Vec<f32> {
         let Self { plan, filters, batch, input } = self;
-        let target = plan.lineage().target();
-        let dilation = plan.lineage().nodes()[target].window.x.dilation;
-        let blocks = plan.blocks(target, 0, 0);
+        let program = plan.subgraph().target();
+        let dilation = plan.subgraph().nodes()[program].window.x.dilation;
+        let blocks = plan.blocks(program, 0, 0);
         let (each, channels, inputs) = (input.each(), input.channels, filters.inputs);
         let mut differences = Vec::with_capacity(batch.len());
         for (which, presentation) in batch.iter().enumerate() {

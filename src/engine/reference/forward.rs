@@ -9,25 +9,25 @@ use super::elementwise::{
     add, apply, concatenate, multiply, normalise, normalise_channels, relu, scale, shuffle, slope,
 };
 use super::pool::Pooling;
-use super::schedule::{Source, Step, schedule};
 use crate::engine::real::Real;
 use crate::geometry::ImageSize;
 use crate::network::{
     ChannelShuffle, ChannelSlice, Input, LayerId, Model, Network, NetworkError, Op,
 };
+use crate::program::pass::{PassStep, Source, schedule};
 
 /// A model's layers, ready to run on images of one size.
-pub(in crate::engine) struct Forward<'m, T: Real> {
+pub(crate) struct Forward<'m, T: Real> {
     pub image: ImageSize,
     network: &'m Network,
     filters: BTreeMap<LayerId, RealFilters<'m, T>>,
     sizes: Vec<ImageSize>,
-    steps: Vec<Step>,
+    steps: Vec<PassStep>,
 }
 
 /// The buffers of one forward pass; activations are `[channel, y, x]`.
 #[derive(Default)]
-pub(in crate::engine) struct Scratch<T> {
+pub(crate) struct Scratch<T> {
     /// The image that is presented, `[channel, y, x]`.
     pub image: Vec<f32>,
     /// The image in the arithmetic of the pass.
@@ -99,7 +99,7 @@ impl<'m, T: Real> Forward<'m, T> {
 
     fn step(
         &self,
-        step: &Step,
+        step: &PassStep,
         image: &[T],
         buffers: &[Vec<T>],
         columns: &mut Vec<T>,

@@ -7,9 +7,8 @@
 
 mod convolve;
 mod elementwise;
-pub(super) mod forward;
+pub(crate) mod forward;
 mod pool;
-pub(super) mod schedule;
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +22,7 @@ use self::forward::{Forward, Scratch};
 use super::real::Real;
 use super::request::{PreparedImages, check_layers, not_prepared};
 use super::spare::Spare;
-use super::{Engine, EngineError, EngineName, Extremes, Job, Prepared, Presented};
+use super::{Batch, Engine, EngineError, EngineName, Extremes, PlacedJob, Prepared, Presented};
 use crate::geometry::ImageSize;
 use crate::network::{LayerId, Model};
 use crate::progress::Progress;
@@ -147,14 +146,15 @@ impl<T: Real> Prepared for Plain<'_, T> {
     fn present(
         &self,
         layer: LayerId,
-        jobs: &[Job<'_>],
+        batch: &Batch<'_>,
         progress: &Progress<'_>,
     ) -> Result<Vec<Presented>, EngineError> {
         if !self.layers.contains(&layer) {
             return Err(not_prepared(self.forward.network(), layer));
         }
         let (units, size) = (self.forward.channels(layer), self.forward.size(layer));
-        self.images().check_jobs(jobs, units, size)?;
+        self.images().check_jobs(batch, units, size)?;
+        let jobs: Vec<PlacedJob<'_>> = batch.placed().collect();
         let channels = self.images().channels;
         let patches: Vec<_> = jobs
             .iter()
@@ -164,7 +164,7 @@ impl<T: Real> Prepared for Plain<'_, T> {
         let presentations: Vec<(usize, Option<usize>)> = jobs
             .iter()
             .enumerate()
-            .flat_map(|(job, Job { occluders, .. })| {
+            .flat_map(|(job, PlacedJob { occluders, .. })| {
                 let occluded = (0..occluders.len()).map(Some);
                 std::iter::once(None).chain(occluded).map(move |which| (job, which))
             })

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::axis::{Axis, AxisForm, Tile};
 use super::weights::Transformed;
-use crate::engine::plan::Plan;
 use crate::geometry::Span;
+use crate::program::Plan;
 
 /// What a term of a transform costs, in multiply-adds of a product: its operands come from memory,
 /// one by one.
@@ -26,8 +26,8 @@ impl Form {
     /// The form for a node of a plan, if it is worth it; `sparse` if many of the differences that it
     /// is computed from are zero. It depends on the network and the plan alone.
     pub fn of(plan: &Plan<'_>, node: usize, weights: &Transformed, sparse: bool) -> Option<Self> {
-        let here = &plan.lineage().nodes()[node];
-        let (input, shift) = (here.inputs[0], plan.lineage().shift(node, 0));
+        let here = &plan.subgraph().nodes()[node];
+        let (input, shift) = (here.inputs[0], plan.subgraph().shift(node, 0));
         let axis = |inputs: Span, outputs: Span, shift: isize| Axis {
             inputs: inputs.len(),
             outputs: outputs.len(),
@@ -38,7 +38,7 @@ impl Form {
         let y = weights.axis(axis(inputs.0, outputs.0, shift.y))?;
         let x = weights.axis(axis(inputs.1, outputs.1, shift.x))?;
         let form = Self { y, x };
-        let (channels, results) = (plan.lineage().nodes()[input].channels, here.channels);
+        let (channels, results) = (plan.subgraph().nodes()[input].channels, here.channels);
         let taps = plan.y().taps(node) * plan.x().taps(node);
         let products = form.y.multiplications() * form.x.multiplications();
         let group = channels / weights.groups();

@@ -160,7 +160,7 @@ impl Kernel for Results<'_, '_> {
 
     #[inline(always)]
     unsafe fn run<V: Compress>(self) {
-        let Self { convolution: Convolution { target, node, rectify: relu, .. }, .. } = self;
+        let Self { convolution: Convolution { program, node, rectify: relu, .. }, .. } = self;
         let Self { minimal: Minimal { form, batch, output, .. }, each, input, line, .. } = self;
         let (channels, out_each) = (output.channels, output.each());
         let (ys, xs) = (output.y, output.x);
@@ -168,7 +168,7 @@ impl Kernel for Results<'_, '_> {
         let mut ahead = input.chunks_exact(each).skip(1);
         let originals = |which: usize| {
             let presentation = batch.get(which).filter(|_| relu)?;
-            let row = move |y| presentation.original(target, node, y, xs.start, xs.len());
+            let row = move |y| presentation.original(program, node, y, xs.start, xs.len());
             Some((ys.start..ys.end).map(row))
         };
         let mut rectify: Vec<&[f32]> = Vec::new();

@@ -25,7 +25,7 @@ use super::support::check_support;
 use super::{CudaError, Device};
 use crate::engine::request::{PreparedImages, check_layers};
 use crate::engine::{
-    Begun, Engine, EngineError, EngineName, Extremes, Job, KernelTime, Prepared, Presented,
+    Batch, Begun, Engine, EngineError, EngineName, Extremes, KernelTime, Prepared, Presented,
 };
 use crate::geometry::ImageSize;
 use crate::network::{LayerId, Model, RGB};
@@ -135,9 +135,9 @@ impl Prepared for Full<'_> {
     fn present(
         &self,
         layer: LayerId,
-        jobs: &[Job<'_>],
+        batch: &Batch<'_>,
         progress: &Progress<'_>,
     ) -> Result<Vec<Presented>, EngineError> {
-        self.respond_to_all(layer, jobs, progress)
+        self.respond_to_all(layer, batch, progress)
     }
 }

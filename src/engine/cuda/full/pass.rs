@@ -12,9 +12,9 @@ use crate::engine::cuda::kernels::image::pool::pool;
 use crate::engine::cuda::kernels::image::respond::respond;
 use crate::engine::cuda::support::square;
 use crate::engine::cuda::{CudaError, Device};
-use crate::engine::reference::schedule::{Source, Step, schedule};
 use crate::geometry::{ImageSize, SlidingWindow};
 use crate::network::{Convolution, Input, LayerId, LocalResponseNorm, MaxPool, Model, Network, Op};
+use crate::program::pass::{PassStep, Source, schedule};
 
 /// Presentations whose responses are computed at a time, whatever the batch, which has no more: how
 /// cuBLAS adds up may depend on a matrix's shape.
@@ -48,7 +48,7 @@ pub struct Asked {
 
 /// One layer's turn.
 struct Stage {
-    step: Step,
+    step: PassStep,
     work: Work,
     /// Channels and positions of its output.
     channels: usize,

@@ -3,11 +3,11 @@
 
 use half::f16;
 
-use super::slots::Slots;
-use super::target::Target;
+use super::program::Program;
+use super::storage::Storage;
 use crate::engine::KernelWork;
-use crate::engine::plan::Plan;
-use crate::engine::target::Step;
+use crate::program::Plan;
+use crate::program::Step;
 
 /// Adds what is done for some presentations of a plan to the work of each node; `groups` are those
 /// of the nodes that are convolutions.
@@ -17,25 +17,26 @@ use crate::engine::target::Step;
 /// presentation and are left out.
 pub(super) fn add(
     work: &mut [KernelWork],
-    (target, slots, groups): (&Target, &Slots, &[usize]),
+    (program, storage, groups): (&Program, &Storage, &[usize]),
     (plan, presentations): (&Plan<'_>, f64),
 ) {
-    let nodes = target.lineage.nodes();
+    let nodes = program.subgraph.nodes();
     let changes = |place: usize| plan.positions(place) * nodes[place].channels;
-    let size =
-        |place: usize| if slots.stored(place) == 0.0 { size_of::<f32>() } else { size_of::<f16>() };
+    let size = |place: usize| {
+        if storage.scale(place) == 0.0 { size_of::<f32>() } else { size_of::<f16>() }
+    };
     let stored = |place: usize| changes(place) * size(place);
     for (place, node) in nodes.iter().enumerate() {
         let read: usize = node.inputs.iter().map(|&input| stored(input)).sum();
         let (written, originals) = (stored(place), changes(place) * size_of::<f32>());
-        let (kernel, bytes) = match &target.steps[place] {
+        let (kernel, bytes) = match &program.steps[place] {
             Step::Image => ("occlude", written + originals),
-            Step::Convolve { packed, rectify } => {
+            Step::Convolve { filters: packed, rectify } => {
                 let originals = if *rectify { originals } else { 0 };
-                let halves = slots.stored(node.inputs[0]) != 0.0;
+                let halves = storage.scale(node.inputs[0]) != 0.0;
                 (packed.kernel(halves), read + written + originals)
             }
-            Step::Pool { .. } => {
+            Step::MaxPool { .. } => {
                 let seen = plan.y().reach(place).read.len() * plan.x().reach(place).read.len();
                 let seen = seen * node.channels * size_of::<f32>();
                 (
@@ -50,7 +51,7 @@ pub(super) fn add(
             Step::Relu { elsewhere: false } => ("rectify_change", read + originals + written),
             Step::Normalise(_) => ("normalise_change", 2 * read + written),
             Step::Add | Step::Concatenate => ("join_change", read + written),
-            Step::Respond(_) => ("respond_change", read + size_of::<f32>()),
+            Step::Respond => ("respond_change", read + size_of::<f32>()),
             // What passes its input on has no kernel.
             _ => continue,
         };

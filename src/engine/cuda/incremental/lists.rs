@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 
 use super::originals::window;
-use super::slots::{Slots, aligned};
-use super::target::Target;
+use super::program::Program;
+use super::storage::{Storage, aligned};
 use super::wave::Group;
 use crate::engine::cuda::kernels::blocks::Items;
 use crate::engine::cuda::kernels::cohorts::Cohorts;
@@ -12,8 +12,8 @@ use crate::engine::cuda::kernels::parcel::Parcel;
 use crate::engine::cuda::kernels::tables::{Pattern, Window, Windows};
 use crate::engine::cuda::kernels::tap_product::Patterns;
 use crate::engine::cuda::{CudaError, Device};
-use crate::engine::plan::TapRun;
-use crate::engine::target::Step;
+use crate::program::Step;
+use crate::program::TapRun;
 
 /// Groups that a thread makes the entries of at a time: those of a list.
 const GROUPS: usize = 64;
@@ -35,12 +35,12 @@ impl Tables {
     /// A window of more elements than can be counted; [`CudaError::Driver`], out of memory too.
     pub fn new(
         device: &Device,
-        target: &Target,
-        slots: &Slots,
+        program: &Program,
+        storage: &Storage,
         groups: &[Group<'_>],
         cohorts: &Cohorts,
     ) -> Result<Self, CudaError> {
-        let making = Making { target, slots, groups, cohorts };
+        let making = Making { program, storage, groups, cohorts };
         // All of it by the threads that work anyway: this one would have to be woken in between.
         let (windows, nodes) = rayon::scope(|_| making.lists())?;
         let bytes = nodes.iter().zip(&windows).map(|(node, windows)| {
@@ -49,7 +49,7 @@ impl Tables {
         let mut parcel = Parcel::new(device, bytes.sum())?;
         let mut tables = Self { windows: Vec::new(), patterns: Vec::new() };
         for (place, (node, windows)) in nodes.iter().zip(&windows).enumerate() {
-            let channels = target.lineage.nodes()[place].channels;
+            let channels = program.subgraph.nodes()[place].channels;
             let blocks = node.of_windows.pack(windows, &mut parcel)?;
             let own = making.has_own(place);
             tables.windows.push(own.then(|| Windows::of(blocks, channels)));
@@ -72,8 +72,8 @@ struct OfNode {
 }
 
 struct Making<'a> {
-    target: &'a Target,
-    slots: &'a Slots,
+    program: &'a Program,
+    storage: &'a Storage,
     groups: &'a [Group<'a>],
     cohorts: &'a Cohorts,
 }
@@ -81,19 +81,19 @@ struct Making<'a> {
 impl Making<'_> {
     /// Whether a node has windows of its own.
     fn has_own(&self, place: usize) -> bool {
-        place < self.target.lineage.target() && self.slots.shown[place] == place
+        place < self.program.subgraph.target() && self.storage.buffers.source[place] == place
     }
 
     fn has_patterns(&self, place: usize) -> bool {
-        matches!(self.target.steps[place], Step::Convolve { .. } | Step::Respond(_))
+        matches!(self.program.steps[place], Step::Convolve { .. } | Step::Respond)
     }
 
     /// The windows of every node, and what is made of them.
     fn lists(&self) -> Result<(Vec<Lists<Window>>, Vec<OfNode>), CudaError> {
-        let nodes = self.target.lineage.nodes().len();
+        let nodes = self.program.subgraph.nodes().len();
         let windows: Vec<_> = (0..nodes).into_par_iter().map(|place| self.windows(place)).collect();
         let of_node = |place: usize| {
-            let channels = self.target.lineage.nodes()[place].channels;
+            let channels = self.program.subgraph.nodes()[place].channels;
             let pointwise = !self.has_patterns(place);
             let (of_windows, patterns) = rayon::join(
                 || Windows::items(&windows[place], channels, pointwise, self.cohorts),
@@ -111,7 +111,7 @@ impl Making<'_> {
         if !self.has_own(place) {
             return Vec::new();
         }
-        let channels = self.target.lineage.nodes()[place].channels;
+        let channels = self.program.subgraph.nodes()[place].channels;
         let (mut first, mut offset) = (0, 0);
         let mut window = |(plan, count): &Group<'_>| {
             let read = (plan.y().reach(place).read, plan.x().reach(place).read);
@@ -134,11 +134,11 @@ impl Making<'_> {
         place: usize,
         windows: &[Lists<Window>],
     ) -> Result<(Lists<Pattern>, Items), CudaError> {
-        let input = self.target.lineage.nodes()[place].inputs.first();
-        let from = input.map_or(&[][..], |&input| &windows[self.slots.shown[input]]);
+        let input = self.program.subgraph.nodes()[place].inputs.first();
+        let from = input.map_or(&[][..], |&input| &windows[self.storage.buffers.source[input]]);
         let to = &windows[place];
-        match &self.target.steps[place] {
-            Step::Convolve { packed, .. } => {
+        match &self.program.steps[place] {
+            Step::Convolve { filters: packed, .. } => {
                 let patterns = self.each(place, |patterns, runs, (list, number)| {
                     let to = &to[list][number];
                     if !to.is_empty() {
@@ -147,7 +147,8 @@ impl Making<'_> {
                 });
                 Ok(packed.together(patterns, self.cohorts)?)
             }
-            Step::Respond(units) => {
+            Step::Respond => {
+                let units = &self.program.units;
                 let patterns = self.each(place, |patterns, (rows, columns), (list, number)| {
                     let from = &from[list][number];
                     let of_unit = |runs| units.pattern(runs, from, (from.first, from.count));

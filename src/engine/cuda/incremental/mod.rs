@@ -1,7 +1,7 @@
 //! The incremental engine on a GPU: only what an occluder changes, and only as far as the unit
 //! depends on it.
 //!
-//! It is the CPU's incremental engine with other hands: the same plans ([`plan`](super::super::plan)),
+//! It is the CPU's incremental engine with other hands: the same plans ([`plan`](crate::program)),
 //! the same steps, the same layout with channels innermost. The original images' activations are
 //! computed once for all jobs on an image and stay on the device (`originals`); the presentations
 //! of all jobs are sorted by plan (`alike`, `runs`) and cut into waves that fit into its memory
@@ -20,10 +20,10 @@ mod lists;
 mod originals;
 mod pixels;
 mod presenting;
+mod program;
 mod runs;
 mod scales;
-mod slots;
-mod target;
+mod storage;
 mod wave;
 
 use crate::progress::{CancelToken, Progress};
@@ -34,20 +34,19 @@ use ndarray::ArrayView3;
 
 use self::kept::KeptDifferences;
 use self::presenting::Presenting;
+use self::program::{Program, Shared};
 use self::scales::scale;
-use self::slots::Slots;
-use self::target::{Target, target};
-use super::kernels::tap_product::DeviceFilters;
+use self::storage::Storage;
 use super::{CudaError, Device, Precision};
 use crate::engine::cuda::support::check_support;
-use crate::engine::plan::{Node, PlanKey, Planner};
 use crate::engine::request::{PreparedImages, not_prepared};
 use crate::engine::{
-    Engine, EngineError, EngineName, Extremes, Job, Kept, KernelTime, KernelWork, Prepared,
+    Batch, Engine, EngineError, EngineName, Extremes, Kept, KernelTime, KernelWork, Prepared,
     Presented, Rates, ReferenceEngine,
 };
 use crate::geometry::ImageSize;
 use crate::network::{LayerId, Model, Op, RGB};
+use crate::program::{Node, PlanKey, Planner};
 
 /// The incremental engine on one GPU.
 #[derive(Clone, Debug)]
@@ -116,15 +115,16 @@ impl Engine for CudaEngine {
         check_support(model.network(), layers)?;
         let plain = ReferenceEngine.prepare(model, layers, image)?;
         self.precision.check_on(self.device.info())?;
-        let mut filters: HashMap<LayerId, Arc<DeviceFilters>> = HashMap::new();
-        let mut targets = HashMap::new();
+        let Self { ref device, precision, .. } = *self;
+        let mut shared = Shared { device, precision, filters: HashMap::new() };
+        let mut programs = HashMap::new();
         for &layer in layers {
-            let target = target(&self.device, model, layer, image, self.precision, &mut filters)?;
-            let mut slots = Slots::new(&target);
-            scale(&self.device, &target, image, &mut slots)?;
-            targets.insert(layer, (target, slots));
+            let program = shared.program(model, layer, image)?;
+            let mut storage = Storage::new(&program);
+            scale(&self.device, &program, image, &mut storage)?;
+            programs.insert(layer, (program, storage));
         }
-        Ok(Box::new(Incremental { model, image, plain, targets, engine: self.clone() }))
+        Ok(Box::new(Incremental { model, image, plain, programs, engine: self.clone() }))
     }
 }
 
@@ -133,7 +133,7 @@ struct Incremental<'m> {
     image: ImageSize,
     /// Ranking looks at every position of every unit: there is nothing to leave out.
     plain: Box<dyn Prepared + 'm>,
-    targets: HashMap<LayerId, (Target, Slots)>,
+    programs: HashMap<LayerId, (Program, Storage)>,
     engine: CudaEngine,
 }
 
@@ -154,8 +154,8 @@ impl Incremental<'_> {
         }
     }
 
-    fn target(&self, layer: LayerId) -> Result<(&Target, &Slots), EngineError> {
-        let found = self.targets.get(&layer).map(|(target, slots)| (target, slots));
+    fn program(&self, layer: LayerId) -> Result<(&Program, &Storage), EngineError> {
+        let found = self.programs.get(&layer).map(|(program, storage)| (program, storage));
         found.ok_or_else(|| not_prepared(self.model.network(), layer))
     }
 
@@ -163,15 +163,15 @@ impl Incremental<'_> {
     fn presenting<'a, 'j>(
         &'a self,
         layer: LayerId,
-        jobs: &'a [Job<'j>],
+        batch: &'a Batch<'j>,
         progress: &'a Progress<'a>,
     ) -> Result<Presenting<'a, 'j>, EngineError> {
-        let (target, slots) = self.target(layer)?;
+        let (program, storage) = self.program(layer)?;
         let units = self.model.network().channels(layer);
-        let output = target.lineage.nodes()[target.lineage.target()].size;
+        let output = program.subgraph.nodes()[program.subgraph.target()].size;
         let images = PreparedImages { channels: RGB, size: self.image };
-        images.check_jobs(jobs, units, output)?;
-        Ok(Presenting { engine: self, layer, target, slots, jobs, progress })
+        images.check_jobs(batch, units, output)?;
+        Ok(Presenting { engine: self, layer, program, storage, batch, progress })
     }
 }
 
@@ -194,19 +194,19 @@ impl Prepared for Incremental<'_> {
     fn present(
         &self,
         layer: LayerId,
-        jobs: &[Job<'_>],
+        batch: &Batch<'_>,
         progress: &Progress<'_>,
     ) -> Result<Vec<Presented>, EngineError> {
-        KeptDifferences::presented(self, layer, jobs, progress)
+        KeptDifferences::presented(self, layer, batch, progress)
     }
 
-    fn work(&self, layer: LayerId, jobs: &[Job<'_>]) -> Result<Vec<KernelWork>, EngineError> {
+    fn work(&self, layer: LayerId, batch: &Batch<'_>) -> Result<Vec<KernelWork>, EngineError> {
         let cancel = CancelToken::default();
         let progress = Progress::new(&cancel);
-        let Presenting { target, slots, .. } = self.presenting(layer, jobs, &progress)?;
-        let mut planner = Planner::new(&target.lineage);
+        let Presenting { program, storage, .. } = self.presenting(layer, batch, &progress)?;
+        let mut planner = Planner::new(&program.subgraph);
         let mut counts: HashMap<PlanKey, usize> = HashMap::new();
-        for job in jobs {
+        for job in batch.placed() {
             for occluder in job.occluders {
                 *counts.entry(planner.key(job.position, occluder)).or_default() += 1;
             }
@@ -217,7 +217,7 @@ impl Prepared for Incremental<'_> {
             Some(Op::Conv(conv)) => conv.groups,
             _ => 1,
         };
-        let nodes = target.lineage.nodes();
+        let nodes = program.subgraph.nodes();
         let groups: Vec<usize> = nodes.iter().map(groups).collect();
         let mut work = vec![KernelWork::default(); nodes.len()];
         // In an order that does not change, so that sums do not.
@@ -226,7 +226,7 @@ impl Prepared for Incremental<'_> {
             let plan = planner.plan(key);
             if !plan.is_empty() {
                 let share = count as f64 / all;
-                count::add(&mut work, (target, slots, &groups), (&plan, share));
+                count::add(&mut work, (program, storage, &groups), (&plan, share));
             }
         }
         work.retain(|work| !work.kernel.is_empty());
@@ -238,7 +238,7 @@ impl Prepared for Incremental<'_> {
         layer: LayerId,
         differences: usize,
     ) -> Result<Option<Box<dyn Kept + '_>>, EngineError> {
-        self.target(layer)?;
+        self.program(layer)?;
         Ok(KeptDifferences::new(self, layer, differences)?.map(|kept| Box::new(kept) as _))
     }
 }

@@ -4,7 +4,7 @@ use cudarc::driver::CudaSlice;
 use ndarray::{ArrayView3, s};
 
 use super::pixels::Pixels;
-use super::target::Target;
+use super::program::Program;
 use crate::engine::cuda::kernels::join::Join;
 use crate::engine::cuda::kernels::normalise::normalise_original;
 use crate::engine::cuda::kernels::parcel::Table;
@@ -13,9 +13,9 @@ use crate::engine::cuda::kernels::rectify::rectify_original;
 use crate::engine::cuda::kernels::tables::{Origin, Original, Originals, Window, Windows};
 use crate::engine::cuda::support::no_kernel;
 use crate::engine::cuda::{CudaError, Device};
-use crate::engine::plan::TapRun;
-use crate::engine::target::Step;
 use crate::geometry::{Axis, Span};
+use crate::program::Step;
+use crate::program::TapRun;
 
 /// An image, and the rows and columns of the target's positions that are looked at.
 pub(super) type Looked<'a> = (ArrayView3<'a, f32>, Span, Span);
@@ -23,36 +23,36 @@ pub(super) type Looked<'a> = (ArrayView3<'a, f32>, Span, Span);
 /// Computes what those positions depend on: for each node the target keeps, its originals.
 pub(super) fn originals(
     device: &Device,
-    target: &Target,
+    program: &Program,
     images: &[Looked<'_>],
 ) -> Result<Vec<Option<Originals>>, CudaError> {
-    each_original(device, target, images, |_, _| Ok(()))
+    each_original(device, program, images, |_, _| Ok(()))
 }
 
 /// The same; `look` is shown the originals of each node, also of those that are not kept.
 pub(super) fn each_original(
     device: &Device,
-    target: &Target,
+    program: &Program,
     images: &[Looked<'_>],
     mut look: impl FnMut(usize, &Originals) -> Result<(), CudaError>,
 ) -> Result<Vec<Option<Originals>>, CudaError> {
-    let lineage = &target.lineage;
+    let subgraph = &program.subgraph;
     let cones: Vec<[Vec<Span>; 2]> = images
         .iter()
-        .map(|&(_, y, x)| [lineage.backward(Axis::Y, y), lineage.backward(Axis::X, x)])
+        .map(|&(_, y, x)| [subgraph.backward(Axis::Y, y), subgraph.backward(Axis::X, x)])
         .collect();
-    let mut last_read = vec![0; lineage.nodes().len()];
-    for (place, node) in lineage.nodes().iter().enumerate() {
+    let mut last_read = vec![0; subgraph.nodes().len()];
+    for (place, node) in subgraph.nodes().iter().enumerate() {
         node.inputs.iter().for_each(|&input| last_read[input] = place);
     }
-    let mut nodes: Vec<Option<Originals>> = Vec::with_capacity(lineage.nodes().len());
-    for place in 0..lineage.target() {
-        let node = Node { device, target, cones: &cones, place, before: &nodes };
+    let mut nodes: Vec<Option<Originals>> = Vec::with_capacity(subgraph.nodes().len());
+    for place in 0..subgraph.target() {
+        let node = Node { device, program, cones: &cones, place, before: &nodes };
         let computed = node.compute(images)?;
         look(place, &computed)?;
         nodes.push(Some(computed));
         for (earlier, node) in nodes.iter_mut().enumerate() {
-            if last_read[earlier] <= place && !target.kept[earlier] {
+            if last_read[earlier] <= place && !program.kept[earlier] {
                 *node = None;
             }
         }
@@ -63,7 +63,7 @@ pub(super) fn each_original(
 /// One node's work.
 struct Node<'a> {
     device: &'a Device,
-    target: &'a Target,
+    program: &'a Program,
     /// Of each image, the rows and the columns of every node.
     cones: &'a [[Vec<Span>; 2]],
     place: usize,
@@ -73,7 +73,7 @@ struct Node<'a> {
 
 impl Node<'_> {
     fn compute(&self, images: &[Looked<'_>]) -> Result<Originals, CudaError> {
-        let node = &self.target.lineage.nodes()[self.place];
+        let node = &self.program.subgraph.nodes()[self.place];
         let (windows, places, floats) = self.windows();
         let table = Table::new(self.device, places)?;
         let windows = Windows::new(self.device, windows, node.channels)?;
@@ -88,7 +88,7 @@ impl Node<'_> {
 
     /// The window of each image, where its map would begin, and how many floats they take.
     fn windows(&self) -> (Vec<Window>, Vec<Original>, usize) {
-        let nodes = self.target.lineage.nodes();
+        let nodes = self.program.subgraph.nodes();
         let channels = nodes[self.place].channels;
         let (mut windows, mut places, mut offset) = (Vec::new(), Vec::new(), 0);
         for (image, [ys, xs]) in self.cones.iter().enumerate() {
@@ -120,7 +120,7 @@ impl Node<'_> {
     }
 
     fn input(&self, which: usize) -> Result<&Originals, CudaError> {
-        let input = self.target.lineage.nodes()[self.place].inputs.get(which);
+        let input = self.program.subgraph.nodes()[self.place].inputs.get(which);
         let found = input.and_then(|&input| self.before[input].as_ref());
         found.ok_or_else(|| CudaError::Shape {
             kernel: "originals",
@@ -129,12 +129,12 @@ impl Node<'_> {
     }
 
     fn fill(&self, windows: &Windows, values: &mut CudaSlice<f32>) -> Result<(), CudaError> {
-        let nodes = self.target.lineage.nodes();
+        let nodes = self.program.subgraph.nodes();
         let (node, device) = (&nodes[self.place], self.device);
         let to = (windows, values);
-        match &self.target.steps[self.place] {
-            Step::Image | Step::Respond(_) => Ok(()),
-            Step::Convolve { packed, .. } => {
+        match &self.program.steps[self.place] {
+            Step::Image | Step::Respond => Ok(()),
+            Step::Convolve { filters: packed, .. } => {
                 let (input, mut patterns) = (self.input(0)?, Vec::new());
                 let seen = Node { place: node.inputs[0], ..*self }.windows().0;
                 for ((window, from), cones) in self.windows().0.iter().zip(&seen).zip(self.cones) {
@@ -153,7 +153,7 @@ impl Node<'_> {
                 packed.convolve_originals(device, &patterns, &input.values, to.1)
             }
             Step::Relu { .. } => rectify_original(device, node.channels, self.input(0)?, to),
-            Step::Pool { .. } => {
+            Step::MaxPool { .. } => {
                 let pool = Pool {
                     input: Origin::default(),
                     output: Origin::default(),
@@ -168,7 +168,7 @@ impl Node<'_> {
             Step::Normalise(norm) => {
                 normalise_original(device, norm, node.channels, self.input(0)?, to)
             }
-            step @ (Step::Same | Step::Add | Step::Concatenate) => {
+            step @ (Step::Copy | Step::Add | Step::Concatenate) => {
                 let (windows, values) = to;
                 let stack = matches!(step, Step::Concatenate);
                 let mut channel = 0;

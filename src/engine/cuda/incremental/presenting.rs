@@ -6,19 +6,19 @@ use super::Incremental;
 use super::alike::Alike;
 use super::jobs::Told;
 use super::originals::{Looked, originals};
+use super::program::Program;
 use super::runs::{Place, Runs};
-use super::slots::Slots;
-use super::target::Target;
+use super::storage::Storage;
 use super::wave::{Buffers, Waves};
 use crate::engine::cuda::kernels::tables::Originals;
 use crate::engine::cuda::transfer::Arriving;
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::order::{OnImage, by_image};
-use crate::engine::plan::Planner;
-use crate::engine::{EngineError, Job};
+use crate::engine::{Batch, EngineError, PlacedJob};
 use crate::geometry::Axis;
 use crate::network::LayerId;
 use crate::parts::parts;
+use crate::program::Planner;
 use crate::progress::Progress;
 
 /// More than this for the changes of one wave gains nothing: the device has long been full.
@@ -39,9 +39,9 @@ pub(super) struct Goal<'a> {
 pub(super) struct Presenting<'a, 'j> {
     pub engine: &'a Incremental<'a>,
     pub layer: LayerId,
-    pub target: &'a Target,
-    pub slots: &'a Slots,
-    pub jobs: &'a [Job<'j>],
+    pub program: &'a Program,
+    pub storage: &'a Storage,
+    pub batch: &'a Batch<'j>,
     pub progress: &'a Progress<'a>,
 }
 
@@ -68,9 +68,9 @@ impl<'a> Presenting<'a, '_> {
 
     /// Presents all jobs.
     pub fn all(&self, goal: &mut Goal<'_>) -> Result<(), EngineError> {
-        let images = by_image(self.jobs);
+        let images = by_image(self.batch);
         let costs: Vec<usize> =
-            images.iter().map(|on_image| original_bytes(self.target, on_image)).collect();
+            images.iter().map(|on_image| original_bytes(self.program, on_image)).collect();
         // The other half is for changes.
         for part in parts(&costs, self.engine.memory()? / 2) {
             self.in_parts(&images[part], goal)?;
@@ -81,10 +81,12 @@ impl<'a> Presenting<'a, '_> {
     /// Presents the jobs on some images; where the device's memory is too small for all of them at
     /// a time, in halves.
     fn in_parts(&self, images: &[OnImage], goal: &mut Goal<'_>) -> Result<(), EngineError> {
-        let Self { target, jobs, .. } = *self;
+        let Self { program, batch, .. } = *self;
         let looked: Vec<Looked<'_>> = images
             .iter()
-            .map(|on_image| (jobs[on_image.jobs[0]].image.reborrow(), on_image.y, on_image.x))
+            .map(|on_image| {
+                (batch.images[on_image.image].values.reborrow(), on_image.y, on_image.x)
+            })
             .collect();
         match self.begin(images, &looked, goal.firsts) {
             Ok(begun) => self.on(begun, goal),
@@ -94,7 +96,7 @@ impl<'a> Presenting<'a, '_> {
                 self.in_parts(others, goal)
             }
             Err(error) => {
-                let wanted = images.iter().map(|on_image| original_bytes(target, on_image));
+                let wanted = images.iter().map(|on_image| original_bytes(program, on_image));
                 Err(self.too_large(error, wanted.sum()))
             }
         }
@@ -107,11 +109,11 @@ impl<'a> Presenting<'a, '_> {
         looked: &[Looked<'_>],
         firsts: &[usize],
     ) -> Result<Begun<'a>, CudaError> {
-        let originals = originals(self.device(), self.target, looked)?;
-        let mut planner = Planner::new(&self.target.lineage);
+        let originals = originals(self.device(), self.program, looked)?;
+        let mut planner = Planner::new(&self.program.subgraph);
         let which = images.iter().flat_map(|on_image| on_image.jobs.iter().copied());
-        let mut alike = Alike::new(self.jobs, which, &mut planner);
-        let told = Told::new(self.device(), images, (self.jobs, firsts), &mut alike)?;
+        let mut alike = Alike::new(self.batch, which, &mut planner);
+        let told = Told::new(self.device(), images, (self.batch, firsts), &mut alike)?;
         let responses = self.respond(&originals, &told)?;
         let runs = Runs::new(&alike, &planner);
         Ok(Begun { originals, planner, runs, told, responses })
@@ -119,12 +121,12 @@ impl<'a> Presenting<'a, '_> {
 
     /// Presents the jobs on some images whose activations are there.
     fn on(&self, begun: Begun<'_>, goal: &mut Goal<'_>) -> Result<(), EngineError> {
-        let Self { target, slots, progress, .. } = *self;
+        let Self { program, storage, progress, .. } = *self;
         let device = self.device();
         let Begun { originals, planner, runs, told, mut responses } = begun;
         progress.advance(runs.without_effect as u64);
         let originals = &*originals;
-        let waves = Waves { device, target, slots, originals, stream: &told.stream };
+        let waves = Waves { device, program, storage, originals, stream: &told.stream };
 
         let mut bytes = self.engine.memory()?.min(WAVE_BYTES);
         let (mut place, mut buffers) = (Place::default(), Buffers::default());
@@ -133,7 +135,7 @@ impl<'a> Presenting<'a, '_> {
             if progress.is_cancelled() {
                 return Err(EngineError::Stopped);
             }
-            let (wave, end) = runs.wave(&planner, slots, place, bytes / size_of::<f32>());
+            let (wave, end) = runs.wave(&planner, storage, place, bytes / size_of::<f32>());
             let (count, floats) = (wave.count, wave.floats.iter().sum::<usize>());
             let started = match waves.start(wave, &told.jobs, &mut buffers, goal.differences) {
                 Ok(()) => {
@@ -166,12 +168,10 @@ impl<'a> Presenting<'a, '_> {
         originals: &[Option<Originals>],
         told: &Told,
     ) -> Result<Responses<'a>, CudaError> {
-        let nodes = self.target.lineage.nodes();
-        let input = nodes[self.target.lineage.target()].inputs[0];
-        let (Some(units), Some(original)) = (self.target.unit_filters(), &originals[input]) else {
-            return Ok(None);
-        };
-        let device = self.device();
+        let nodes = self.program.subgraph.nodes();
+        let input = nodes[self.program.subgraph.target()].inputs[0];
+        let Some(original) = &originals[input] else { return Ok(None) };
+        let (device, units) = (self.device(), &self.program.units);
         let found = units.respond_original(device, &told.jobs.jobs, original, nodes[input].size)?;
         Ok(Some(device.fetch(&found)?))
     }
@@ -186,10 +186,10 @@ impl<'a> Presenting<'a, '_> {
         let Some(found) = responses else { return Ok(()) };
         for (&job, response) in which.iter().zip(found.wait()?) {
             if !response.is_finite() {
-                let (network, Job { image_index, unit, .. }) =
-                    (self.engine.model.network(), &self.jobs[job]);
-                let image = *image_index as usize;
-                return Err(EngineError::not_finite(network, self.layer, *unit, image, response));
+                let network = self.engine.model.network();
+                let PlacedJob { image_index, unit, .. } = self.batch.job(job);
+                let image = image_index as usize;
+                return Err(EngineError::not_finite(network, self.layer, unit, image, response));
             }
             goal.responses[job] = response;
         }
@@ -204,10 +204,10 @@ impl<'a> Presenting<'a, '_> {
 
 /// Bytes of the original activations for the jobs on an image. Until it is known what is kept,
 /// everything is.
-fn original_bytes(target: &Target, on_image: &OnImage) -> usize {
-    let y = target.lineage.backward(Axis::Y, on_image.y);
-    let x = target.lineage.backward(Axis::X, on_image.x);
-    let nodes = target.lineage.nodes().iter().zip(y.iter().zip(&x));
+fn original_bytes(program: &Program, on_image: &OnImage) -> usize {
+    let y = program.subgraph.backward(Axis::Y, on_image.y);
+    let x = program.subgraph.backward(Axis::X, on_image.x);
+    let nodes = program.subgraph.nodes().iter().zip(y.iter().zip(&x));
     let floats = nodes.map(|(node, (y, x))| y.len() * x.len() * node.channels);
     floats.sum::<usize>() * size_of::<f32>()
 }

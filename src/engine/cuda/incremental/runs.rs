@@ -4,12 +4,12 @@
 //! whose jobs are neighbours in the table of jobs. The device writes them out.
 
 use super::alike::{Alike, OfKind};
-use super::slots::Slots;
+use super::storage::Storage;
 use super::wave::Group;
 use crate::engine::cuda::kernels::present::Run;
 use crate::engine::order::counted;
-use crate::engine::plan::Planner;
 use crate::geometry::Axis;
+use crate::program::Planner;
 
 /// Presentations in a wave, at most: each has an entry in a table.
 const WAVE_PRESENTATIONS: usize = 1 << 20;
@@ -54,10 +54,10 @@ impl Runs {
             jobs.push((first, kind.jobs.len()));
             first += kind.jobs.len();
         }
-        let target = planner.lineage().target();
+        let program = planner.subgraph().target();
         let empty = [Axis::Y, Axis::X].map(|axis| -> Vec<bool> {
             let plans = planner.along(axis).iter();
-            plans.map(|plan| plan.reach(target).changed.is_empty()).collect()
+            plans.map(|plan| plan.reach(program).changed.is_empty()).collect()
         });
         let mut without_effect = 0;
         let mut runs = Vec::new();
@@ -83,18 +83,18 @@ impl Runs {
     pub fn wave<'p>(
         &self,
         planner: &'p Planner<'_>,
-        slots: &Slots,
+        storage: &Storage,
         begin: Place,
         floats: usize,
     ) -> (Wave<'p>, Place) {
-        let mut wave = Wave { floats: vec![0; slots.count], ..Wave::default() };
+        let mut wave = Wave { floats: vec![0; storage.buffers.count], ..Wave::default() };
         let mut of_group = wave.floats.clone();
         let (mut place, mut left) = (begin, floats);
         while let Some(first) = self.ordered.get(place.run) {
             let same = self.ordered[place.run..].iter().take_while(|run| run.key == first.key);
             let all = same.map(|run| self.jobs[run.kind as usize].1).sum::<usize>() - place.after;
             let plan = planner.plan(first.key);
-            let mut fits = |count| slots.floats(&plan, count, &mut of_group) <= left;
+            let mut fits = |count| storage.floats(&plan, count, &mut of_group) <= left;
             let most = all.min(WAVE_PRESENTATIONS - wave.count);
             let count = if fits(most) { most } else { largest(most, fits) };
             // A wave has one presentation, whatever it takes.
@@ -102,7 +102,7 @@ impl Runs {
             if count == 0 {
                 break;
             }
-            left -= slots.floats(&plan, count, &mut of_group).min(left);
+            left -= storage.floats(&plan, count, &mut of_group).min(left);
             wave.floats.iter_mut().zip(&of_group).for_each(|(sum, floats)| *sum += floats);
             wave.groups.push((plan, count));
             place = self.take(place, count, &mut wave);

@@ -10,14 +10,14 @@
 use ndarray::Array3;
 
 use super::originals::{Looked, each_original};
-use super::slots::Slots;
-use super::target::Target;
+use super::program::Program;
+use super::storage::Storage;
 use crate::engine::cuda::kernels::products::{largest, to_exponent};
 use crate::engine::cuda::{CudaError, Device};
-use crate::engine::target::Step;
 use crate::geometry::{ImageSize, Span};
 use crate::network::RGB;
 use crate::noise::TorchStream;
+use crate::program::Step;
 
 /// The exponent of the largest value of the image of noise.
 const LARGEST: i32 = 3;
@@ -28,14 +28,14 @@ const LARGEST: i32 = 3;
 /// [`CudaError::Driver`], out of memory too.
 pub(super) fn scale(
     device: &Device,
-    target: &Target,
+    program: &Program,
     image: ImageSize,
-    slots: &mut Slots,
+    storage: &mut Storage,
 ) -> Result<(), CudaError> {
-    let nodes = target.lineage.nodes();
+    let nodes = program.subgraph.nodes();
     let by_halves = |node: usize| {
-        let step = &target.steps[node];
-        matches!(step, Step::Convolve { packed, .. } if packed.multiplies_halves())
+        let step = &program.steps[node];
+        matches!(step, Step::Convolve { filters: packed, .. } if packed.multiplies_halves())
     };
     let read: Vec<usize> = (0..nodes.len())
         .filter(|&node| by_halves(node))
@@ -52,25 +52,25 @@ pub(super) fn scale(
         kernel: "scale",
         problem: format!("an image of noise: {error}"),
     })?;
-    let size = nodes[target.lineage.target()].size;
+    let size = nodes[program.subgraph.target()].size;
     let whole = [size.height, size.width].map(|length| Span::new(0, length as isize));
     let looked: Looked<'_> = (noise.view(), whole[0], whole[1]);
-    each_original(device, target, &[looked], |node, originals| {
+    each_original(device, program, &[looked], |node, originals| {
         if read.contains(&node) {
             let largest = largest(&device.download(&originals.values)?);
-            slots.scales[slots.shown[node]] = to_exponent(largest, LARGEST);
+            storage.scales[storage.buffers.source[node]] = to_exponent(largest, LARGEST);
         }
         Ok(())
     })?;
-    for node in (0..nodes.len()).filter(|&node| slots.shown[node] == node) {
+    for node in (0..nodes.len()).filter(|&node| storage.buffers.source[node] == node) {
         // Nodes that only pass it on do not read it.
         let reads = |&place: &usize| {
-            slots.shown[place] != node
-                && nodes[place].inputs.iter().any(|&input| slots.shown[input] == node)
+            storage.buffers.source[place] != node
+                && nodes[place].inputs.iter().any(|&input| storage.buffers.source[input] == node)
         };
-        let writes = matches!(target.steps[node], Step::Convolve { .. } | Step::Pool { .. });
+        let writes = matches!(program.steps[node], Step::Convolve { .. } | Step::MaxPool { .. });
         let read = (0..nodes.len()).filter(reads).all(by_halves);
-        slots.halves[node] = writes && read;
+        storage.halves[node] = writes && read;
     }
     Ok(())
 }

@@ -4,9 +4,9 @@
 use cudarc::driver::CudaSlice;
 
 use super::lists::Tables;
+use super::program::Program;
 use super::runs::Wave;
-use super::slots::Slots;
-use super::target::Target;
+use super::storage::Storage;
 use crate::engine::cuda::kernels::cohorts::Cohorts;
 use crate::engine::cuda::kernels::join::Join;
 use crate::engine::cuda::kernels::normalise::normalise_change;
@@ -17,14 +17,14 @@ use crate::engine::cuda::kernels::rectify::rectify_change;
 use crate::engine::cuda::kernels::tables::{Change, Origin, Originals, Windows, ensure};
 use crate::engine::cuda::support::no_kernel;
 use crate::engine::cuda::{CudaError, Device};
-use crate::engine::plan::Plan;
-use crate::engine::target::Step;
+use crate::program::Plan;
+use crate::program::Step;
 
 /// What all waves of a target on some images share.
 pub(super) struct Waves<'a> {
     pub device: &'a Device,
-    pub target: &'a Target,
-    pub slots: &'a Slots,
+    pub program: &'a Program,
+    pub storage: &'a Storage,
     /// Of each node that is kept, the originals of the images.
     pub originals: &'a [Option<Originals>],
     /// The values of `torch.rand` that presentations refer to.
@@ -34,7 +34,7 @@ pub(super) struct Waves<'a> {
 /// Presentations of one plan, which is not empty: the plan, and how many.
 pub(super) type Group<'p> = (Plan<'p>, usize);
 
-/// The buffers of all slots; they stay from one wave to the next.
+/// The buffers of all storage; they stay from one wave to the next.
 #[derive(Debug, Default)]
 pub(super) struct Buffers(Vec<Option<CudaSlice<f32>>>);
 
@@ -79,16 +79,16 @@ impl Waves<'_> {
         buffers: &mut Buffers,
         differences: &mut CudaSlice<f32>,
     ) -> Result<(), CudaError> {
-        let (device, lineage) = (self.device, &self.target.lineage);
+        let (device, subgraph) = (self.device, &self.program.subgraph);
         let Wave { groups, runs, count, floats } = wave;
         let groups = &groups;
         buffers.reserve(device, &floats)?;
         let cohorts = Cohorts::new(&runs, count);
         let presentations = jobs.present(device, runs, count)?;
-        let tables = Tables::new(device, self.target, self.slots, groups, &cohorts)?;
-        for place in 0..lineage.target() {
+        let tables = Tables::new(device, self.program, self.storage, groups, &cohorts)?;
+        for place in 0..subgraph.target() {
             if let Some(here) = &tables.windows[place] {
-                let slot = self.slots.of(place);
+                let slot = self.storage.buffers.of(place);
                 let mut to = buffers.take(slot)?;
                 let wave = Started {
                     waves: self,
@@ -101,15 +101,11 @@ impl Waves<'_> {
                 done?;
             }
         }
-        let (last, target) = (lineage.target(), self.target);
-        let input = lineage.nodes()[last].inputs[0];
-        match (target.unit_filters(), &tables.patterns[last]) {
-            (Some(units), Some(patterns)) => {
-                let from = buffers.get(self.slots.of(input))?;
-                units.respond_change(device, patterns, &presentations, from, differences)
-            }
-            _ => Ok(()),
-        }
+        let (last, program) = (subgraph.target(), self.program);
+        let input = subgraph.nodes()[last].inputs[0];
+        let Some(patterns) = &tables.patterns[last] else { return Ok(()) };
+        let from = buffers.get(self.storage.buffers.of(input))?;
+        program.units.respond_change(device, patterns, &presentations, from, differences)
     }
 }
 
@@ -125,73 +121,73 @@ impl Started<'_> {
     /// Starts what one node computes.
     fn step(&self, place: usize, to: (&Windows, &mut CudaSlice<f32>)) -> Result<(), CudaError> {
         let Self { waves, presentations, .. } = *self;
-        let Waves { device, target, .. } = *waves;
-        let lineage = &target.lineage;
-        let node = &lineage.nodes()[place];
+        let Waves { device, program, .. } = *waves;
+        let subgraph = &program.subgraph;
+        let node = &subgraph.nodes()[place];
         let input = node.inputs.first().copied().unwrap_or_default();
-        let origin = Origin::of(&lineage.nodes()[input]);
-        match &target.steps[place] {
+        let origin = Origin::of(&subgraph.nodes()[input]);
+        match &program.steps[place] {
             Step::Image => {
                 let (windows, to) = to;
                 let image = (Origin::of(node), node.channels);
                 let original = self.original(place)?;
                 occlude(device, image, windows, presentations, original, waves.stream, to)
             }
-            Step::Convolve { packed, rectify } => {
+            Step::Convolve { filters: packed, rectify } => {
                 let from = self.stored(input)?;
                 let patterns = self.tables.patterns[place].as_ref().ok_or_else(no_buffer)?;
                 let original = rectify.then(|| self.original(place)).transpose()?;
                 let rectify = original.map(|original| (Origin::of(node), original));
-                let scales = waves.slots.of_convolution(input, place);
+                let scales = waves.storage.of_convolution(input, place);
                 let both = (from.values, to.1);
                 packed.convolve_changes(device, patterns, presentations, rectify, scales, both)
             }
             Step::Relu { elsewhere: false } => {
-                let numbers = (origin, node.channels, lineage.shift(place, 0).y);
+                let numbers = (origin, node.channels, subgraph.shift(place, 0).y);
                 let (original, from) = (self.original(input)?, self.change(input)?);
                 rectify_change(device, numbers, presentations, original, from, to)
             }
-            &Step::Pool { rectify } => {
-                let pooled = target.pooled(place);
+            &Step::MaxPool { rectify } => {
+                let pooled = program.pooled(place);
                 let pool = Pool {
-                    input: Origin::of(&lineage.nodes()[pooled]),
+                    input: Origin::of(&subgraph.nodes()[pooled]),
                     output: Origin::of(node),
                     channels: node.channels,
                     window: node.window.y,
-                    shift: lineage.shift(place, 0).y,
+                    shift: subgraph.shift(place, 0).y,
                     rectify,
-                    to_scale: waves.slots.stored(place),
+                    to_scale: waves.storage.scale(place),
                 };
                 let originals = (self.original(pooled)?, self.original(place)?);
                 pool.change(device, presentations, originals, self.change(input)?, to)
             }
             Step::Normalise(norm) => {
-                let numbers = (origin, node.channels, lineage.shift(place, 0).y);
+                let numbers = (origin, node.channels, subgraph.shift(place, 0).y);
                 let (original, from) = (self.original(input)?, self.change(input)?);
                 normalise_change(device, norm, numbers, presentations, original, from, to)
             }
             step
-            @ (Step::Relu { elsewhere: true } | Step::Same | Step::Add | Step::Concatenate) => {
+            @ (Step::Relu { elsewhere: true } | Step::Copy | Step::Add | Step::Concatenate) => {
                 let (outputs, to) = to;
                 let stack = matches!(step, Step::Concatenate);
                 let mut channel = 0;
                 for (which, &input) in node.inputs.iter().enumerate() {
-                    let part = lineage.nodes()[input].channels;
-                    let (shift, add) = (lineage.shift(place, which).y, !stack && which > 0);
+                    let part = subgraph.nodes()[input].channels;
+                    let (shift, add) = (subgraph.shift(place, which).y, !stack && which > 0);
                     let join = Join { channels: node.channels, part, channel, shift, add };
                     join.change(device, self.change(input)?, (outputs, &mut *to))?;
                     channel += if stack { part } else { 0 };
                 }
                 Ok(())
             }
-            Step::Respond(_) => Ok(()),
+            Step::Respond => Ok(()),
             _ => Err(no_kernel(place)),
         }
     }
 
     /// The changes of a node, in 32 bits.
     fn change(&self, node: usize) -> Result<Change<'_>, CudaError> {
-        ensure(self.waves.slots.stored(node) == 0.0, "wave", || {
+        ensure(self.waves.storage.scale(node) == 0.0, "wave", || {
             format!("the changes of node {node} are in fp16")
         })?;
         self.stored(node)
@@ -199,10 +195,10 @@ impl Started<'_> {
 
     /// The changes of a node, as they are.
     fn stored(&self, node: usize) -> Result<Change<'_>, CudaError> {
-        let shown = self.waves.slots.shown[node];
+        let shown = self.waves.storage.buffers.source[node];
         let windows =
             self.tables.windows.get(shown).and_then(Option::as_ref).ok_or_else(no_buffer)?;
-        Ok(Change { windows, values: self.buffers.get(self.waves.slots.of(shown))? })
+        Ok(Change { windows, values: self.buffers.get(self.waves.storage.buffers.of(shown))? })
     }
 
     /// The originals of a node.

@@ -10,9 +10,9 @@ use super::present::{DeviceJob, Presentations};
 use super::tables::{Originals, Pattern, Window, ensure};
 use crate::engine::cuda::support::square;
 use crate::engine::cuda::{CudaError, Device};
-use crate::engine::plan::TapRun;
 use crate::geometry::{ImageSize, SlidingWindow};
 use crate::network::{Convolution, Filters};
+use crate::program::TapRun;
 
 /// Presentations that a block computes: one a warp.
 const WARPS: usize = 8;

@@ -7,8 +7,8 @@ use super::cohorts::Cohorts;
 use super::parameters::mirrored;
 use super::parcel::Table;
 use crate::engine::cuda::{CudaError, Device};
-use crate::engine::plan::Node;
 use crate::geometry::Axis;
+use crate::program::Node;
 
 /// Elements of a window that a block of a pointwise kernel works on.
 const ELEMENTS: usize = 1024;

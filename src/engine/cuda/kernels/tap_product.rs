@@ -12,9 +12,9 @@ use super::products::{ANY, Products, Tile};
 use super::tables::{Origin, Originals, Pattern, Window, ensure};
 use crate::engine::cuda::support::square;
 use crate::engine::cuda::{CudaError, Device, Precision};
-use crate::engine::plan::TapRun;
 use crate::geometry::SlidingWindow;
 use crate::network::{Convolution, Filters};
+use crate::program::TapRun;
 
 /// Of how many tiles a pattern has to have rows on average, for those that meet the same taps not to
 /// share tiles: half a tile of each is empty then, 3 %.

@@ -16,10 +16,10 @@ use super::super::tables::{Change, Origin, Original, Originals, Presentation, Wi
 use super::super::tap_product::{DeviceFilters, Patterns, Scales};
 use super::emulator::{Gpu, has_tensor_cores, on_device};
 use crate::engine::cuda::{CudaError, Device};
-use crate::engine::plan::TapRun;
 use crate::geometry::{SlidingWindow, Span};
 use crate::network::{Convolution, Filters};
 use crate::noise::TorchStream;
+use crate::program::TapRun;
 
 /// A kernel of `kernels/lab/FILE.cu`.
 fn variant(device: &Device, file: &str, kernel: &str) -> CudaFunction {

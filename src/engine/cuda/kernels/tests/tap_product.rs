@@ -9,10 +9,10 @@ use super::super::tables::{Origin, Original, Originals, Presentation, Window, Wi
 use super::super::tap_product::{DeviceFilters, Scales};
 use super::emulator::{has_tensor_cores, on_device};
 use crate::engine::cuda::{Device, Precision};
-use crate::engine::plan::TapRun;
 use crate::geometry::{SlidingWindow, Span};
 use crate::network::{Convolution, Filters};
 use crate::noise::TorchStream;
+use crate::program::TapRun;
 
 /// By what changes in fp16 are multiplied.
 const SCALE: f32 = 16.0;

@@ -1,27 +1,33 @@
-//! Which buffer each layer reads and writes.
+//! A pass of whole images through the layers that lead to some targets: which buffer each layer
+//! reads and writes.
 
 use crate::network::{Input, LayerId, Network};
 
 /// Where a step finds an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::engine) enum Source {
+pub enum Source {
+    /// The image.
     Image,
+    /// A buffer.
     Buffer(usize),
 }
 
 /// One layer's turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::engine) struct Step {
+pub struct PassStep {
+    /// The layer.
     pub layer: LayerId,
+    /// Its inputs.
     pub inputs: Vec<Source>,
     /// The buffer it writes; where `in_place`, the one that it reads.
     pub output: usize,
+    /// Whether it writes over its input.
     pub in_place: bool,
 }
 
 /// The steps that lead to `targets`, and nothing else. A buffer is used again as soon as its
 /// last reader is done: VGG's 26 activations need two buffers.
-pub(in crate::engine) fn schedule(network: &Network, targets: &[LayerId]) -> Vec<Step> {
+pub fn schedule(network: &Network, targets: &[LayerId]) -> Vec<PassStep> {
     let layers = network.layers();
     let needed = network.leading_to(targets);
     // 0 for what nobody reads: the first layer reads the image.
@@ -76,7 +82,7 @@ pub(in crate::engine) fn schedule(network: &Network, targets: &[LayerId]) -> Vec
         if last_reader[id] == 0 {
             free.push(output);
         }
-        steps.push(Step { layer: LayerId(id), inputs, output, in_place });
+        steps.push(PassStep { layer: LayerId(id), inputs, output, in_place });
     }
     steps
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::axis::reaches;
-use super::{AxisPlan, Lineage, Plan, Reach};
+use super::{AxisPlan, Plan, Reach, Subgraph};
 use crate::geometry::{Axis, Occluder, Span};
 
 /// The key of a plan: presentations with equal keys, of whatever images, units and positions, are
@@ -23,20 +23,20 @@ pub struct PlanKey {
 /// all, cut the same windows at the same place.
 #[derive(Debug)]
 pub struct Planner<'l> {
-    lineage: &'l Lineage,
+    subgraph: &'l Subgraph,
     y: AxisPlanner,
     x: AxisPlanner,
 }
 
 impl<'l> Planner<'l> {
     /// A planner without plans yet.
-    pub fn new(lineage: &'l Lineage) -> Self {
-        Self { lineage, y: AxisPlanner::new(Axis::Y), x: AxisPlanner::new(Axis::X) }
+    pub fn new(subgraph: &'l Subgraph) -> Self {
+        Self { subgraph, y: AxisPlanner::new(Axis::Y), x: AxisPlanner::new(Axis::X) }
     }
 
     /// The layers that plans are about.
-    pub fn lineage(&self) -> &'l Lineage {
-        self.lineage
+    pub fn subgraph(&self) -> &'l Subgraph {
+        self.subgraph
     }
 
     /// The key of the plan for an occluder in front of the unit at `position`, `(y, x)`.
@@ -52,8 +52,8 @@ impl<'l> Planner<'l> {
     /// front of a unit at `position` of it. Keys count from 0.
     pub fn key_along(&mut self, axis: Axis, position: usize, first: usize, size: usize) -> u32 {
         match axis {
-            Axis::Y => self.y.key(self.lineage, position, first, size),
-            Axis::X => self.x.key(self.lineage, position, first, size),
+            Axis::Y => self.y.key(self.subgraph, position, first, size),
+            Axis::X => self.x.key(self.subgraph, position, first, size),
         }
     }
 
@@ -68,7 +68,7 @@ impl<'l> Planner<'l> {
     /// The plan of a key that this planner gave.
     pub fn plan(&self, key: PlanKey) -> Plan<'_> {
         Plan {
-            lineage: self.lineage,
+            subgraph: self.subgraph,
             y: &self.y.plans[key.y as usize],
             x: &self.x.plans[key.x as usize],
         }
@@ -99,19 +99,19 @@ impl AxisPlanner {
         }
     }
 
-    fn key(&mut self, lineage: &Lineage, position: usize, first: usize, size: usize) -> u32 {
+    fn key(&mut self, subgraph: &Subgraph, position: usize, first: usize, size: usize) -> u32 {
         *self.known.entry((position, first, size)).or_insert_with(|| {
             let cone = self
                 .cones
                 .entry(position)
-                .or_insert_with(|| lineage.backward(self.axis, Span::at(position)));
+                .or_insert_with(|| subgraph.backward(self.axis, Span::at(position)));
             let occluded = Span::new(first as isize, (first + size) as isize);
-            let reaches = reaches(lineage, self.axis, cone, position, occluded);
+            let reaches = reaches(subgraph, self.axis, cone, position, occluded);
             let next = self.plans.len() as u32;
             match self.equal.entry(reaches) {
                 std::collections::hash_map::Entry::Occupied(entry) => *entry.get(),
                 std::collections::hash_map::Entry::Vacant(entry) => {
-                    self.plans.push(AxisPlan::new(lineage, self.axis, entry.key().clone()));
+                    self.plans.push(AxisPlan::new(subgraph, self.axis, entry.key().clone()));
                     *entry.insert(next)
                 }
             }

@@ -1,40 +1,14 @@
-//! Which part of a network's activations an occluder changes *and* a unit depends on: host
-//! geometry, integers only, the same for every engine.
-//!
-//! A presentation asks for the change of one unit at one position when a small square of the
-//! image changes. At each layer that is the work of a *window*: the positions inside the unit's
-//! backward cone (those that can reach it) and inside the occluder's forward cone (those that it
-//! can change). Outside of the window every activation is the original image's, or does not
-//! matter. Within it only differences travel, so a convolution needs only the *taps* that meet a
-//! changed input: a plan lists them as blocks, [`Plan::blocks`].
-//!
-//! Everything here is separable: a window is a [`Span`] of rows times a span of columns, and so
-//! are the taps. An [`AxisPlan`] therefore serves all presentations that agree in one axis, and a
-//! [`Plan`] is two of them. Where branches join, their windows' bounding box is taken.
-//!
-//! Spans are relative to the unit's own backward cone ([`Node::origin`]), so that plans of
-//! different positions compare equal, and what they are equal in is batched together
-//! ([`PlanKey`]).
+//! The work of a presentation.
 
-mod axis;
-mod lineage;
-mod planner;
-
-#[cfg(test)]
-mod tests;
-
-pub use axis::{AxisPlan, Reach, TapRun};
-pub use lineage::{Lineage, Node};
-pub use planner::{PlanKey, Planner};
-
+use super::{AxisPlan, Subgraph};
 use crate::geometry::Span;
 
 /// The work of a presentation.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan<'p> {
-    lineage: &'p Lineage,
-    y: &'p AxisPlan,
-    x: &'p AxisPlan,
+    pub(super) subgraph: &'p Subgraph,
+    pub(super) y: &'p AxisPlan,
+    pub(super) x: &'p AxisPlan,
 }
 
 /// Taps of one kernel row that meet changed inputs at one output position: a contiguous run of
@@ -51,8 +25,8 @@ pub struct TapBlock {
 
 impl<'p> Plan<'p> {
     /// The layers that the plan is about.
-    pub fn lineage(&self) -> &'p Lineage {
-        self.lineage
+    pub fn subgraph(&self) -> &'p Subgraph {
+        self.subgraph
     }
 
     /// The plan's rows.
@@ -67,7 +41,7 @@ impl<'p> Plan<'p> {
 
     /// Whether the occluder cannot reach the unit: the difference is exactly 0.
     pub fn is_empty(&self) -> bool {
-        self.positions(self.lineage.target()) == 0
+        self.positions(self.subgraph.target()) == 0
     }
 
     /// Rows and columns of a node's window; `(0, 0)` where it is empty.
@@ -93,7 +67,7 @@ impl<'p> Plan<'p> {
         let (Some(rows), Some(columns)) = (run(self.y, y), run(self.x, x)) else {
             return Vec::new();
         };
-        let (node, input) = (&self.lineage.nodes()[node], self.lineage.nodes()[node].inputs[0]);
+        let (node, input) = (&self.subgraph.nodes()[node], self.subgraph.nodes()[node].inputs[0]);
         let window = node.window;
         let width = self.window(input).1.len();
         let row = rows.input + (y - rows.output) * window.y.stride;
@@ -119,17 +93,17 @@ impl<'p> Plan<'p> {
     /// As [`multiply_adds`](Self::multiply_adds), with all taps of every position in the window:
     /// what the two cones alone would leave.
     pub fn multiply_adds_of_window(&self, node: usize, groups: usize) -> u64 {
-        let window = self.lineage.nodes()[node].window;
+        let window = self.subgraph.nodes()[node].window;
         self.of_taps(node, groups, self.positions(node) * window.y.kernel * window.x.kernel)
     }
 
     fn of_taps(&self, node: usize, groups: usize, taps: usize) -> u64 {
-        let here = &self.lineage.nodes()[node];
+        let here = &self.subgraph.nodes()[node];
         if !here.has_taps {
             return 0;
         }
-        let inputs = self.lineage.nodes()[here.inputs[0]].channels / groups;
-        let outputs = if node == self.lineage.target() { 1 } else { here.channels };
+        let inputs = self.subgraph.nodes()[here.inputs[0]].channels / groups;
+        let outputs = if node == self.subgraph.target() { 1 } else { here.channels };
         (taps * inputs * outputs) as u64
     }
 }

@@ -3,12 +3,12 @@
 use ndarray::Array3;
 use proptest::prelude::*;
 
-use super::{Lineage, Plan, Planner};
+use super::{Plan, Planner, Subgraph};
 use crate::engine::reference::forward::{Forward, Scratch};
 use crate::geometry::{Axis, GridRule, ImageSize, LayerGeometry, Occluder, Padding, Span};
 use crate::network::{LayerId, Model, Network, Op, Window};
 
-#[path = "../../../tests/common/networks.rs"]
+#[path = "../../tests/common/networks.rs"]
 mod networks;
 
 use networks::{Block, any_block, any_convolution, block, model, network_on};
@@ -38,11 +38,11 @@ fn activations(
 }
 
 /// Positions of each node that a target's position depends on, by the definition of the windows.
-fn reaching(lineage: &Lineage, position: (usize, usize)) -> Vec<Vec<bool>> {
-    let nodes = lineage.nodes();
+fn reaching(subgraph: &Subgraph, position: (usize, usize)) -> Vec<Vec<bool>> {
+    let nodes = subgraph.nodes();
     let mut masks: Vec<Vec<bool>> =
         nodes.iter().map(|node| vec![false; node.size.area()]).collect();
-    masks[lineage.target()][position.0 * nodes[lineage.target()].size.width + position.1] = true;
+    masks[subgraph.target()][position.0 * nodes[subgraph.target()].size.width + position.1] = true;
     for (place, node) in nodes.iter().enumerate().rev() {
         let window = node.window;
         let taps = |axis: Axis| {
@@ -80,7 +80,7 @@ fn found_and_planned(
     changed: impl Fn(usize) -> bool,
     reaching: &[bool],
 ) -> (Positions, Positions) {
-    let here = &plan.lineage().nodes()[node];
+    let here = &plan.subgraph().nodes()[node];
     let (y, x) = plan.window(node);
     let y = y.shifted(here.origin(Axis::Y, position.0));
     let x = x.shifted(here.origin(Axis::X, position.1));
@@ -110,17 +110,17 @@ proptest! {
         let network = network.unwrap();
         let (target, _) = network.convolutions().last().unwrap();
         let size = ImageSize::new(height, width);
-        let lineage = Lineage::new(&network, target, size);
-        prop_assume!(lineage.is_ok());
-        let lineage = lineage.unwrap();
-        let output = lineage.nodes()[lineage.target()].size;
+        let subgraph = Subgraph::new(&network, target, size);
+        prop_assume!(subgraph.is_ok());
+        let subgraph = subgraph.unwrap();
+        let output = subgraph.nodes()[subgraph.target()].size;
         let at = |share: f64, length: usize| (share * length as f64) as usize;
         let position = (at(down, output.height), at(right, output.width));
         let side = side.min(height).min(width);
         let occluder = Occluder {
             index: 0, top: at(top, height - side + 1), left: at(left, width - side + 1), size: side,
         };
-        let mut planner = Planner::new(&lineage);
+        let mut planner = Planner::new(&subgraph);
         let key = planner.key(position, &occluder);
         let plan = planner.plan(key);
 
@@ -142,9 +142,9 @@ proptest! {
         let model = model(network, 1.0, seed);
         let before = activations(&model, target, size, None);
         let after = activations(&model, target, size, Some(&occluder));
-        let masks = reaching(&lineage, position);
-        for node in 1..lineage.nodes().len() {
-            let area = lineage.nodes()[node].size.area();
+        let masks = reaching(&subgraph, position);
+        for node in 1..subgraph.nodes().len() {
+            let area = subgraph.nodes()[node].size.area();
             // Every layer leads to the target in these networks.
             let changed = |at: usize| {
                 let channels = before[node - 1].len() / area;
@@ -175,13 +175,13 @@ fn alexnets_counts_are_the_known_ones() {
         let target = network.convolution(name).unwrap();
         let geometry = LayerGeometry::new(&network, target, size, GridRule::REFERENCE, 1).unwrap();
         let occluders = geometry.placement(position, position).unwrap().occluders;
-        let lineage = Lineage::new(&network, target, size).unwrap();
-        let mut planner = Planner::new(&lineage);
+        let subgraph = Subgraph::new(&network, target, size).unwrap();
+        let mut planner = Planner::new(&subgraph);
         let (mut with_cones, mut with_taps) = (0, 0);
         for occluder in &occluders {
             let key = planner.key((position, position), occluder);
             let plan = planner.plan(key);
-            for node in 0..lineage.nodes().len() {
+            for node in 0..subgraph.nodes().len() {
                 with_taps += plan.multiply_adds(node, 1);
                 with_cones += plan.multiply_adds_of_window(node, 1);
             }
@@ -197,10 +197,10 @@ fn alexnets_counts_are_the_known_ones() {
 fn equal_geometry_shares_a_plan_and_other_alignment_or_clipping_does_not() {
     let network = Network::preset("alexnet").unwrap();
     let conv5 = network.convolution("conv5").unwrap();
-    let lineage = Lineage::new(&network, conv5, ImageSize::square(227)).unwrap();
-    let mut planner = Planner::new(&lineage);
+    let subgraph = Subgraph::new(&network, conv5, ImageSize::square(227)).unwrap();
+    let mut planner = Planner::new(&subgraph);
     let mut key = |y: usize, x: usize, top: isize, left: isize| {
-        let image = &lineage.nodes()[0];
+        let image = &subgraph.nodes()[0];
         let place =
             |position, offset| usize::try_from(image.origin(Axis::Y, position) + offset).unwrap();
         let occluder = Occluder { index: 0, top: place(y, top), left: place(x, left), size: 16 };
@@ -221,12 +221,12 @@ fn equal_geometry_shares_a_plan_and_other_alignment_or_clipping_does_not() {
 fn blocks_list_every_tap_that_meets_a_change_once() {
     let network = Network::preset("alexnet").unwrap();
     let conv4 = network.convolution("conv4").unwrap();
-    let lineage = Lineage::new(&network, conv4, ImageSize::new(227, 200)).unwrap();
-    let mut planner = Planner::new(&lineage);
+    let subgraph = Subgraph::new(&network, conv4, ImageSize::new(227, 200)).unwrap();
+    let mut planner = Planner::new(&subgraph);
     for (top, left) in [(0, 0), (100, 60), (214, 187)] {
         let key = planner.key((6, 5), &Occluder { index: 0, top, left, size: 13 });
         let plan = planner.plan(key);
-        for (place, node) in lineage.nodes().iter().enumerate().filter(|(_, node)| node.has_taps) {
+        for (place, node) in subgraph.nodes().iter().enumerate().filter(|(_, node)| node.has_taps) {
             let input = node.inputs[0];
             let (from, to) = (plan.window(input), plan.window(place));
             let kernel = node.window.y.kernel as isize;
@@ -257,8 +257,8 @@ fn blocks_list_every_tap_that_meets_a_change_once() {
                 }
             }
             assert_eq!(found, expected, "node {place}");
-            let inputs = lineage.nodes()[input].channels as u64;
-            let units = if place == lineage.target() { 1 } else { node.channels as u64 };
+            let inputs = subgraph.nodes()[input].channels as u64;
+            let units = if place == subgraph.target() { 1 } else { node.channels as u64 };
             assert_eq!(plan.multiply_adds(place, 1), found.len() as u64 * inputs * units);
         }
     }
@@ -268,9 +268,9 @@ fn blocks_list_every_tap_that_meets_a_change_once() {
 fn an_occluder_outside_of_the_field_has_an_empty_plan() {
     let network = Network::preset("alexnet").unwrap();
     let conv3 = network.convolution("conv3").unwrap();
-    let lineage = Lineage::new(&network, conv3, ImageSize::square(227)).unwrap();
-    let first = lineage.backward(Axis::Y, Span::at(6))[0].start as usize;
-    let mut planner = Planner::new(&lineage);
+    let subgraph = Subgraph::new(&network, conv3, ImageSize::square(227)).unwrap();
+    let first = subgraph.backward(Axis::Y, Span::at(6))[0].start as usize;
+    let mut planner = Planner::new(&subgraph);
     let mut empty = |top: usize| {
         let key = planner.key((6, 6), &Occluder { index: 0, top, left: 100, size: 9 });
         planner.plan(key).is_empty()

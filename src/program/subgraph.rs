@@ -44,12 +44,12 @@ impl Node {
 
 /// The layers that lead to a target, each after its inputs, the image first and the target last.
 #[derive(Clone, Debug)]
-pub struct Lineage {
+pub struct Subgraph {
     nodes: Vec<Node>,
 }
 
-impl Lineage {
-    /// The lineage of a layer, for images of one size.
+impl Subgraph {
+    /// The subgraph of a layer, for images of one size.
     ///
     /// # Errors
     /// Images too small for one of the layers.
@@ -147,9 +147,9 @@ mod tests {
     fn alexnets_cone_is_the_known_one() {
         let network = Network::preset("alexnet").unwrap();
         let conv5 = network.convolution("conv5").unwrap();
-        let lineage = Lineage::new(&network, conv5, ImageSize::square(227)).unwrap();
+        let subgraph = Subgraph::new(&network, conv5, ImageSize::square(227)).unwrap();
         let sides = |positions| {
-            let cone = lineage.backward(Axis::X, positions);
+            let cone = subgraph.backward(Axis::X, positions);
             cone.into_iter().map(Span::len).collect::<Vec<_>>()
         };
         // image, conv1, relu, pool, conv2, relu, pool, conv3, relu, conv4, relu, conv5
@@ -157,12 +157,14 @@ mod tests {
         // The first pooling leaves out the last of 56 rows, and with it the last pixels.
         assert_eq!(sides(Span::whole(13)), [225, 55, 55, 27, 27, 27, 13, 13, 13, 13, 13, 13]);
         // In the corner, less than what lies inside of the endless cone is needed nowhere here.
-        let corner = lineage.backward(Axis::Y, Span::at(0));
-        for (node, span) in lineage.nodes().iter().zip(&corner) {
+        let corner = subgraph.backward(Axis::Y, Span::at(0));
+        for (node, span) in subgraph.nodes().iter().zip(&corner) {
             assert!(span.start == 0 && span.end <= node.origin(Axis::Y, 0) + 163);
         }
-        assert_eq!(lineage.nodes()[0].origin(Axis::X, 6), 30);
-        assert!((1..lineage.nodes().len()).all(|node| lineage.shift(node, 0) == PerAxis::both(0)));
+        assert_eq!(subgraph.nodes()[0].origin(Axis::X, 6), 30);
+        assert!(
+            (1..subgraph.nodes().len()).all(|node| subgraph.shift(node, 0) == PerAxis::both(0))
+        );
     }
 
     #[test]
@@ -179,13 +181,13 @@ mod tests {
         )
         .unwrap();
         let target = network.convolution("c").unwrap();
-        let lineage = Lineage::new(&network, target, ImageSize::new(20, 30)).unwrap();
-        let layers: Vec<_> = lineage.nodes().iter().map(|node| node.layer).collect();
+        let subgraph = Subgraph::new(&network, target, ImageSize::new(20, 30)).unwrap();
+        let layers: Vec<_> = subgraph.nodes().iter().map(|node| node.layer).collect();
         assert_eq!(layers, [None, Some(0), Some(2), Some(3), Some(4)].map(|id| id.map(LayerId)));
         // `a` is read by the sum directly and through the wider window of `b`.
-        let cone = lineage.backward(Axis::Y, Span::at(10));
+        let cone = subgraph.backward(Axis::Y, Span::at(10));
         assert_eq!(cone[1], Span::new(8, 13));
-        let shifts = [(3, 0), (3, 1), (2, 0)].map(|(node, input)| lineage.shift(node, input));
+        let shifts = [(3, 0), (3, 1), (2, 0)].map(|(node, input)| subgraph.shift(node, input));
         assert_eq!(shifts, [2, 0, 0].map(PerAxis::both));
     }
 }

@@ -1,40 +1,50 @@
-//! A layer that the engine was prepared for.
+//! The program of a layer with its weights as this engine reads them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::weights::{Packed, UnitFilters};
 use crate::engine::EngineError;
-use crate::engine::target::{self, Leading, Packing};
 use crate::geometry::ImageSize;
-use crate::network::{Input, Layer, LayerId, Model, Network, Op};
+use crate::network::{Filters, Input, Layer, LayerId, Model, Network, Op};
+use crate::program::{self, ConvolutionFilters, Packing};
 
-/// A target with its filters in the order in which this engine reads them.
-pub(super) type Target = target::Target<Arc<Packed>, UnitFilters>;
-/// What a node of its lineage computes.
-pub(super) type Step = target::Step<Arc<Packed>, UnitFilters>;
+/// The program of a layer.
+pub(super) type Program = program::Program<Arc<Packed>, Filters, UnitFilters>;
+/// What a node computes.
+pub(super) type Step = program::Step<Arc<Packed>, Filters>;
 
-/// A target; `packed` has the filters that other targets already needed, `sparse` is that of all
-/// layers, `direct` is as in [`Packed::new`].
-pub(super) fn target(
-    model: &Model,
-    layer: LayerId,
-    image: ImageSize,
-    direct: bool,
-    (sparse, packed): (&[bool], &mut HashMap<LayerId, Arc<Packed>>),
-) -> Result<Target, EngineError> {
-    let packing = Packing {
-        convolution: |(id, conv, filters, channels): Leading<'_>| {
-            let sparse = reads_sparse(model.network().layer(id), sparse);
-            let new = || Arc::new(Packed::new(conv, filters, channels, sparse, direct));
-            Ok(Arc::clone(packed.entry(id).or_insert_with(new)))
-        },
-        units: |(_, conv, filters, channels): Leading<'_>| {
-            Ok(UnitFilters::new(conv, filters, channels))
-        },
-        depthwise: true,
-    };
-    Target::new(model, layer, image, packing)
+/// What the programs of several layers share.
+pub(super) struct Shared<'a> {
+    /// Of all layers, as [`sparse`] says.
+    pub sparse: &'a [bool],
+    /// As in [`Packed::new`].
+    pub direct: bool,
+    /// The filters that other programs already needed.
+    pub packed: HashMap<LayerId, Arc<Packed>>,
+}
+
+impl Shared<'_> {
+    /// The program of a layer.
+    pub fn program(
+        &mut self,
+        model: &Model,
+        layer: LayerId,
+        image: ImageSize,
+    ) -> Result<Program, EngineError> {
+        let packing = Packing {
+            convolution: |ConvolutionFilters { layer, conv, filters, inputs }| {
+                let sparse = reads_sparse(model.network().layer(layer), self.sparse);
+                let new = || Arc::new(Packed::new(conv, filters, inputs, sparse, self.direct));
+                Ok(Arc::clone(self.packed.entry(layer).or_insert_with(new)))
+            },
+            numbers: Ok,
+            units: |ConvolutionFilters { conv, filters, inputs, .. }| {
+                Ok(UnitFilters::new(conv, filters, inputs))
+            },
+        };
+        program::Program::new(model.network(), layer, image)?.with_weights(model, packing)
+    }
 }
 
 /// Of each layer, whether many of its differences are zero: of a ReLU, also behind poolings.

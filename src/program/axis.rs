@@ -1,6 +1,6 @@
 //! One axis of a plan: per node, the span that an occluder changes and that reaches the position.
 
-use super::Lineage;
+use super::Subgraph;
 use crate::geometry::{Axis, SlidingWindow, Span};
 
 /// What of one node matters, in its relative coordinates ([`Node::origin`](super::Node::origin)).
@@ -59,8 +59,9 @@ pub struct AxisPlan {
 }
 
 impl AxisPlan {
-    pub(super) fn new(lineage: &Lineage, axis: Axis, reaches: Vec<Reach>) -> Self {
-        let runs = (0..reaches.len()).map(|node| tap_runs(lineage, axis, &reaches, node)).collect();
+    pub(super) fn new(subgraph: &Subgraph, axis: Axis, reaches: Vec<Reach>) -> Self {
+        let runs =
+            (0..reaches.len()).map(|node| tap_runs(subgraph, axis, &reaches, node)).collect();
         Self { reaches, runs }
     }
 
@@ -83,7 +84,7 @@ impl AxisPlan {
 /// The forward cone of `occluded`, a span of the image, inside the backward cone `cone` of a
 /// target position.
 pub(super) fn reaches(
-    lineage: &Lineage,
+    subgraph: &Subgraph,
     axis: Axis,
     cone: &[Span],
     position: usize,
@@ -91,7 +92,7 @@ pub(super) fn reaches(
 ) -> Vec<Reach> {
     let mut changed: Vec<Span> = Vec::with_capacity(cone.len());
     let mut reaches = Vec::with_capacity(cone.len());
-    for (node, &needed) in lineage.nodes().iter().zip(cone) {
+    for (node, &needed) in subgraph.nodes().iter().zip(cone) {
         let here = match node.inputs[..] {
             [] => occluded,
             // Joined branches: the hull of what they change.
@@ -103,7 +104,7 @@ pub(super) fn reaches(
         let here = here.intersect(needed);
         let read = match node.inputs.first() {
             Some(&input) if node.reads_whole_windows => {
-                let source = &lineage.nodes()[input];
+                let source = &subgraph.nodes()[input];
                 let real = Span::whole(axis.of(source.size));
                 node.window
                     .of(axis)
@@ -119,12 +120,12 @@ pub(super) fn reaches(
     reaches
 }
 
-fn tap_runs(lineage: &Lineage, axis: Axis, reaches: &[Reach], place: usize) -> Vec<TapRun> {
-    let node = &lineage.nodes()[place];
+fn tap_runs(subgraph: &Subgraph, axis: Axis, reaches: &[Reach], place: usize) -> Vec<TapRun> {
+    let node = &subgraph.nodes()[place];
     let outputs = reaches[place].changed;
     if !node.has_taps || outputs.is_empty() {
         return Vec::new();
     }
     let inputs = reaches[node.inputs[0]].changed;
-    TapRun::all(node.window.of(axis), lineage.shift(place, 0).of(axis), outputs, inputs)
+    TapRun::all(node.window.of(axis), subgraph.shift(place, 0).of(axis), outputs, inputs)
 }

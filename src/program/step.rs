@@ -1,0 +1,152 @@
+//! The step that computes each node of a subgraph.
+
+use super::Subgraph;
+use crate::geometry::{ImageSize, PerAxis};
+use crate::network::{
+    AveragePool, ChannelNorm, ChannelShuffle, ChannelSlice, Function, LayerId, LocalResponseNorm,
+    Network, Op,
+};
+
+/// What a node computes. `F` are the filters of a convolution and `N` the numbers of another layer,
+/// in the order in which an engine reads them; nothing in a program without weights.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step<F = (), N = ()> {
+    /// The image.
+    Image,
+    /// A convolution and, if `rectify`, the ReLU behind it.
+    Convolve {
+        /// Its filters.
+        filters: F,
+        /// Whether the ReLU is included.
+        rectify: bool,
+    },
+    /// A convolution of each channel by itself; filters `[ky][kx][channel]`.
+    Depthwise(N),
+    /// A ReLU; `elsewhere` if a neighbour computes it: the convolution before it or the pooling
+    /// behind it.
+    Relu {
+        /// Whether a neighbour computes it.
+        elsewhere: bool,
+    },
+    /// A maximum pooling and, if `rectify`, the ReLU before it.
+    MaxPool {
+        /// Whether the ReLU is included.
+        rectify: bool,
+    },
+    /// The mean of a window of an input of this size.
+    AveragePool(AveragePool, ImageSize),
+    /// Local response normalisation.
+    Normalise(LocalResponseNorm),
+    /// Normalisation over all channels of a position.
+    NormaliseChannels(ChannelNorm, N),
+    /// A factor and a shift a channel.
+    Scale(N),
+    /// A slope a channel, for negative values.
+    Slope(N),
+    /// A function of each value.
+    Function(Function),
+    /// A copy of the input.
+    Copy,
+    /// Channels of the input: of each output channel the input's.
+    Select(Vec<usize>),
+    /// The sum of the inputs.
+    Add,
+    /// The product of two inputs.
+    Multiply,
+    /// The inputs' channels, one input after the other.
+    Concatenate,
+    /// The target's convolution, of which only single units are computed.
+    Respond,
+}
+
+/// Which activations of the original image a step reads while an occluder is presented.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct BaselineReads {
+    /// Those of its inputs.
+    pub inputs: bool,
+    /// Its own.
+    pub own: bool,
+}
+
+impl Step {
+    /// The step of a layer whose input has so many channels; `target` is the layer of the units.
+    pub(super) fn of(
+        network: &Network,
+        layer: LayerId,
+        target: LayerId,
+        (channels, size): (usize, ImageSize),
+    ) -> Self {
+        match &network.layer(layer).op {
+            Op::Conv(_) if layer == target => Self::Respond,
+            Op::Conv(conv) if conv.is_depthwise(channels) => Self::Depthwise(()),
+            Op::Conv(_) => Self::Convolve { filters: (), rectify: false },
+            Op::Relu => Self::Relu { elsewhere: false },
+            Op::Prelu => Self::Slope(()),
+            Op::Pointwise(function) => Self::Function(*function),
+            Op::MaxPool(_) => Self::MaxPool { rectify: false },
+            Op::AvgPool(pool) => Self::AveragePool(pool.clone(), size),
+            Op::LocalResponseNorm(norm) => Self::Normalise(norm.clone()),
+            Op::ChannelNorm(norm) => Self::NormaliseChannels(*norm, ()),
+            Op::BatchNorm(_) => Self::Scale(()),
+            Op::Dropout => Self::Copy,
+            &Op::Slice(ChannelSlice { start, end }) => Self::Select((start..end).collect()),
+            &Op::Shuffle(ChannelShuffle { groups }) => {
+                let each = channels / groups;
+                let from = |output: usize| output % groups * each + output / groups;
+                Self::Select((0..channels).map(from).collect())
+            }
+            Op::Add => Self::Add,
+            Op::Mul => Self::Multiply,
+            Op::Concat => Self::Concatenate,
+        }
+    }
+}
+
+impl<F, N> Step<F, N> {
+    /// Whether a delta is that of its input at the same positions, computed in place.
+    pub const fn is_in_place(&self) -> bool {
+        matches!(
+            self,
+            Self::Relu { .. } | Self::Copy | Self::Scale(_) | Self::Slope(_) | Self::Function(_)
+        )
+    }
+
+    /// The activations of the original image that it reads.
+    pub(super) const fn baseline_reads(&self) -> BaselineReads {
+        BaselineReads {
+            inputs: matches!(
+                self,
+                Self::Relu { .. }
+                    | Self::Slope(_)
+                    | Self::Function(_)
+                    | Self::Normalise(_)
+                    | Self::NormaliseChannels(..)
+                    | Self::Multiply
+                    | Self::Respond
+            ),
+            own: matches!(self, Self::Image | Self::MaxPool { .. }),
+        }
+    }
+}
+
+/// Has each ReLU computed by a neighbour that has its values at hand, where there is one.
+pub(super) fn fuse_relus(subgraph: &Subgraph, read_once: &[bool], steps: &mut [Step]) {
+    let nodes = subgraph.nodes();
+    for (place, node) in nodes.iter().enumerate() {
+        let Step::MaxPool { .. } = steps[place] else { continue };
+        let input = node.inputs[0];
+        let is_relu = matches!(steps[input], Step::Relu { .. });
+        if read_once[input] && is_relu && subgraph.shift(input, 0) == PerAxis::default() {
+            steps[input] = Step::Relu { elsewhere: true };
+            steps[place] = Step::MaxPool { rectify: true };
+        }
+    }
+    for (place, node) in nodes.iter().enumerate() {
+        let Step::Relu { elsewhere: false } = steps[place] else { continue };
+        let input = node.inputs[0];
+        if let (true, Step::Convolve { rectify, .. }) = (read_once[input], &mut steps[input]) {
+            *rectify = true;
+            steps[place] = Step::Relu { elsewhere: true };
+        }
+    }
+}
