@@ -5,7 +5,7 @@ use std::path::Path;
 use ndarray::{Array2, ArrayView3};
 
 use super::{ComputeSettings, Context, InputSettings, Inputs, OcclusionSettings, RunError, Task};
-use crate::engine::{Batch, Engine, EngineError, Job, Prepared, Presented};
+use crate::engine::{Batch, Engine, EngineError, Job, Presented, Presenter};
 use crate::files::FileError;
 use crate::geometry::{Deposit, ImageSize, Placement};
 use crate::images::ImageFolder;
@@ -184,7 +184,7 @@ fn draws(settings: &MapSettings) -> Result<Vec<Noise>, RunError> {
 /// Presents all occluders of some targets on one image; returns the results of each target in each
 /// draw.
 fn present(
-    engine: &dyn Prepared,
+    engine: &dyn Presenter,
     layer: LayerId,
     image: &ArrayView3<'_, f32>,
     targets: &[MapTarget<'_>],
@@ -222,7 +222,7 @@ pub struct OwnMaps {
 /// [`OwnMaps`] with an engine prepared for some layers.
 pub struct PreparedMaps<'a> {
     own: &'a OwnMaps,
-    engine: Box<dyn Prepared + 'a>,
+    engine: Box<dyn Presenter + 'a>,
     cancel: &'a CancelToken,
 }
 

@@ -7,7 +7,7 @@ use ndarray::Array3;
 
 use super::layer::Target;
 use super::{Finished, LayerSweep, SweepError};
-use crate::engine::{Batch, PlacedJob, Prepared, Presented};
+use crate::engine::{Batch, PlacedJob, Presented, Presenter};
 use crate::geometry::Occluder;
 use crate::noise::philox4x32_10;
 use crate::progress::Progress;
@@ -156,7 +156,7 @@ impl Verification {
     pub fn of(
         sweep: &LayerSweep<'_>,
         mut sample: Sample,
-        plain: &dyn Prepared,
+        plain: &dyn Presenter,
         tolerance: f64,
         progress: &Progress<'_>,
     ) -> Result<Self, SweepError> {

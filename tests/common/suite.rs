@@ -40,6 +40,10 @@ impl Tolerance {
     /// several times as large as the response.
     pub const F32_CURVED: Self = Self { of_response: 8.0 * f32::EPSILON, ..Self::F32 };
 
+    /// That of 32-bit arithmetic where a difference is that of two responses, each of which is rounded
+    /// layer by layer.
+    pub const F32_RESPONSES: Self = Self { of_largest: 1e-5, of_response: 64.0 * f32::EPSILON };
+
     /// The worst error of a map as a share of what is allowed, and where it is.
     fn worst(self, found: &Presented, plain: &Presented) -> (f32, usize) {
         assert_eq!(found.differences.len(), plain.differences.len());

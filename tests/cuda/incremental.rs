@@ -26,6 +26,14 @@ fn random_networks_give_the_plain_engines_differences() {
 }
 
 #[test]
+fn any_random_networks_give_the_plain_engines_differences() {
+    on_device(module_path!(), "any_random_networks_give_the_plain_engines_differences", || {
+        let engine = engine(Precision::Fp32);
+        suite::any_random_networks_agree(&engine, Tolerance::F32_CURVED, 40);
+    });
+}
+
+#[test]
 fn the_presets_agree_at_every_border() {
     on_device(module_path!(), "the_presets_agree_at_every_border", || {
         let engine = engine(Precision::Fp32);

@@ -99,9 +99,9 @@ fn step(
             let (input, output) = (changes[from].of(which), output.of_mut(which));
             isa.run(SumChanges { program, node: place, batch, input, output });
         }
-        Step::Select(channels) => {
+        &Step::Select(selection) => {
             let shift = program.subgraph.shift(place, 0);
-            select(channels, shift, changes[from].of(which), output.of_mut(which));
+            select(selection, shift, changes[from].of(which), output.of_mut(which));
         }
         Step::Multiply => {
             let inputs = &program.subgraph.nodes()[place].inputs;

@@ -45,7 +45,6 @@ mod tests;
 
 use std::collections::HashMap;
 
-use ndarray::ArrayView3;
 use rayon::prelude::*;
 
 use self::base::Base;
@@ -57,12 +56,9 @@ use self::program::{Program, Shared, sparse};
 use self::ready::Ready;
 use self::simd::Isa;
 use super::order::{Member, OnImage, by_image, in_order_of_plans};
-use super::request::{PreparedImages, not_prepared};
+use super::request::{PreparedImages, check_layers, not_prepared};
 use super::spare::Spare;
-use super::{
-    Batch, Engine, EngineError, EngineName, Extremes, PlacedJob, Prepared, Presented,
-    ReferenceEngine,
-};
+use super::{Batch, Engine, EngineError, EngineName, PlacedJob, Presented, Presenter};
 use crate::geometry::{Axis, ImageSize};
 use crate::network::{LayerId, Model};
 use crate::parts::parts;
@@ -110,8 +106,8 @@ impl Engine for CpuEngine {
         model: &'m Model,
         layers: &[LayerId],
         image: ImageSize,
-    ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
-        let plain = ReferenceEngine.prepare(model, layers, image)?;
+    ) -> Result<Box<dyn Presenter + 'm>, EngineError> {
+        check_layers(model.network(), layers, image)?;
         let sparse = sparse(model.network());
         let mut shared = Shared { sparse: &sparse, direct: self.direct, packed: HashMap::new() };
         let programs = layers
@@ -121,7 +117,6 @@ impl Engine for CpuEngine {
         Ok(Box::new(Incremental {
             model,
             image,
-            plain,
             programs,
             isa: Isa::detect(),
             base_bytes: self.base_bytes,
@@ -133,8 +128,6 @@ impl Engine for CpuEngine {
 struct Incremental<'m> {
     model: &'m Model,
     image: ImageSize,
-    /// Ranking looks at every position of every unit: there is nothing to leave out.
-    plain: Box<dyn Prepared + 'm>,
     programs: HashMap<LayerId, Program>,
     isa: Isa,
     base_bytes: usize,
@@ -218,16 +211,7 @@ impl Incremental<'_> {
     }
 }
 
-impl Prepared for Incremental<'_> {
-    fn extremes(
-        &self,
-        images: &[ArrayView3<'_, f32>],
-        first: usize,
-        progress: &Progress<'_>,
-    ) -> Result<Vec<Vec<Vec<Extremes>>>, EngineError> {
-        self.plain.extremes(images, first, progress)
-    }
-
+impl Presenter for Incremental<'_> {
     fn present(
         &self,
         layer: LayerId,

@@ -22,7 +22,10 @@ use self::forward::{Forward, Scratch};
 use super::real::Real;
 use super::request::{PreparedImages, check_layers, not_prepared};
 use super::spare::Spare;
-use super::{Batch, Engine, EngineError, EngineName, Extremes, PlacedJob, Prepared, Presented};
+use super::{
+    Batch, Engine, EngineError, EngineName, Extremes, PlacedJob, Presented, Presenter, Ranker,
+    RankingEngine,
+};
 use crate::geometry::ImageSize;
 use crate::network::{LayerId, Model};
 use crate::progress::Progress;
@@ -51,7 +54,18 @@ impl Engine for ReferenceEngine {
         model: &'m Model,
         layers: &[LayerId],
         image: ImageSize,
-    ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
+    ) -> Result<Box<dyn Presenter + 'm>, EngineError> {
+        Ok(Box::new(Plain::<f32>::new(model, layers, image)?))
+    }
+}
+
+impl RankingEngine for ReferenceEngine {
+    fn ranker<'m>(
+        &self,
+        model: &'m Model,
+        layers: &[LayerId],
+        image: ImageSize,
+    ) -> Result<Box<dyn Ranker + 'm>, EngineError> {
         Ok(Box::new(Plain::<f32>::new(model, layers, image)?))
     }
 }
@@ -70,7 +84,7 @@ impl Engine for Float64Engine {
         model: &'m Model,
         layers: &[LayerId],
         image: ImageSize,
-    ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
+    ) -> Result<Box<dyn Presenter + 'm>, EngineError> {
         Ok(Box::new(Plain::<f64>::new(model, layers, image)?))
     }
 }
@@ -94,7 +108,7 @@ impl<'m, T: Real> Plain<'m, T> {
     }
 }
 
-impl<T: Real> Prepared for Plain<'_, T> {
+impl<T: Real> Ranker for Plain<'_, T> {
     fn extremes(
         &self,
         images: &[ArrayView3<'_, f32>],
@@ -142,7 +156,9 @@ impl<T: Real> Prepared for Plain<'_, T> {
         // Of several faults that of the first image; in parallel, collecting would take any.
         outcomes.into_iter().collect()
     }
+}
 
+impl<T: Real> Presenter for Plain<'_, T> {
     fn present(
         &self,
         layer: LayerId,
