@@ -51,7 +51,7 @@
 //! A module uses modules to its left, never to its right:
 //!
 //! ```text
-//! error, progress → files, geometry, noise → blocks, network, images → program → engine
+//! error, progress → files, geometry, noise → analysis, blocks, network, images → program → engine
 //!   → ranking, sweep, maps → runs → report → demo
 //! ```
 //!
@@ -66,6 +66,7 @@
 #[cfg(test)]
 extern crate self as occlumap;
 
+pub mod analysis;
 pub mod blocks;
 pub mod demo;
 pub mod engine;

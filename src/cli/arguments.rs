@@ -10,7 +10,7 @@ use occlumap::blocks::{Shard, ShardError};
 use occlumap::files::escaped;
 use occlumap::geometry::{GridRule, ImageSize, OccluderSize, OccluderStride};
 use occlumap::images::Preprocessing;
-use occlumap::network::{PRESETS, is_onnx};
+use occlumap::network::{PRESETS, Response, is_onnx};
 use occlumap::noise::Noise;
 use occlumap::runs::{InputSettings, ModelSource, Share};
 
@@ -35,7 +35,7 @@ pub(super) struct NetworkArguments {
 pub(super) struct ModelArguments {
     #[command(flatten)]
     pub network: NetworkArguments,
-    /// Weights: .safetensors, an index of such files (.index.json), .npz, or .pth as written by
+    /// Weights: .safetensors, an index of such files (.index.json), .npz, .caffemodel, or .pth as written by
     /// torch.save [default: those in the ONNX file]
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
@@ -129,6 +129,32 @@ pub(super) struct LayerArguments {
     /// conv1,conv3 [default: all convolutions]
     #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
     pub layers: Vec<String>,
+    /// Where the responses of a convolution's units are taken: from itself, or from the batch
+    /// normalisation behind it
+    #[arg(long, value_enum, default_value_t = ResponseName::Conv)]
+    pub response: ResponseName,
+}
+
+/// The names of [`Response`].
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum ResponseName {
+    Conv,
+    Bn,
+}
+
+impl LayerArguments {
+    /// These layers, with responses of convolutions from themselves.
+    pub const fn of(layers: Vec<String>) -> Self {
+        Self { layers, response: ResponseName::Conv }
+    }
+
+    /// The choice of these arguments.
+    pub const fn response(&self) -> Response {
+        match self.response {
+            ResponseName::Conv => Response::Conv,
+            ResponseName::Bn => Response::Bn,
+        }
+    }
 }
 
 /// Occluders, and the part of the map to which their effect is added.
@@ -262,7 +288,7 @@ impl ModelArguments {
     pub fn input(
         self,
         images: ImageArguments,
-        layers: Vec<String>,
+        layers: LayerArguments,
     ) -> Result<InputSettings, Failure> {
         let (preprocessing, weights) = (images.preprocessing()?, self.weights()?);
         Ok(InputSettings {
@@ -272,7 +298,8 @@ impl ModelArguments {
             preprocessing,
             image_size: images.image_size,
             skip_unreadable: images.skip_unreadable,
-            layers,
+            response: layers.response(),
+            layers: layers.layers,
         })
     }
 }

@@ -115,6 +115,8 @@ fn repeat_arguments(out: &Path, seed: u64) -> Vec<OsString> {
         option("--images", out.join(IMAGES).as_os_str()),
         option("--top", &number(TOP.to_string())),
         option("--seed", &number(seed.to_string())),
+        // A padded layer's unit at the border sees a part of its field alone.
+        option("--mean-over", OsStr::new("covering")),
         option("--out", out.as_os_str()),
     ];
     options.into_iter().flatten().chain(["--force".into()]).collect()
@@ -182,7 +184,7 @@ mod tests {
         let arguments = repeat_arguments(Path::new("my demo's"), 7);
         assert_eq!(
             shell(&arguments),
-            r"--model 'my demo'\''s/model.json' --weights 'my demo'\''s/weights.safetensors' --images 'my demo'\''s/images' --top 8 --seed 7 --out 'my demo'\''s' --force"
+            r"--model 'my demo'\''s/model.json' --weights 'my demo'\''s/weights.safetensors' --images 'my demo'\''s/images' --top 8 --seed 7 --mean-over covering --out 'my demo'\''s' --force"
         );
         assert!(Repeat::try_parse_from(&arguments).is_ok());
         let running = RunningArguments { threads: Some(2), quiet: true };

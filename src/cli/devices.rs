@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::console;
 use super::failure::Failure;
-use occlumap::engine::cuda::kernels::embedded;
+use occlumap::engine::cuda::embedded;
 use occlumap::engine::cuda::libraries::Found;
 use occlumap::engine::cuda::{CudaError, Device, libraries, version};
 

@@ -10,7 +10,7 @@ use occlumap::noise::Noise;
 use occlumap::runs::{self, MapSettings, OcclusionSettings, check_file, is_same_file};
 
 use super::arguments::{
-    ImageArguments, ModelArguments, OccluderArguments, RunningArguments, repeats,
+    ImageArguments, LayerArguments, ModelArguments, OccluderArguments, RunningArguments, repeats,
 };
 use super::compute::ComputeArguments;
 use super::failure::Failure;
@@ -87,7 +87,7 @@ impl Map {
         }
         let (unit, repeats) = (self.unit, self.repeats);
         let settings = MapSettings {
-            input: self.model.input(self.images, vec![self.layer])?,
+            input: self.model.input(self.images, LayerArguments::of(vec![self.layer]))?,
             unit,
             image: self.image.as_str().into(),
             position: self.position,

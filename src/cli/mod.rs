@@ -6,9 +6,11 @@
 
 mod arguments;
 mod bench;
+mod compare;
 mod compute;
 mod console;
 mod demo;
+mod derive;
 mod devices;
 mod draw;
 mod failure;
@@ -24,6 +26,7 @@ mod shell;
 mod signals;
 mod slurm;
 mod status;
+mod summary;
 mod sweep;
 mod table;
 mod terminal;
@@ -79,6 +82,9 @@ enum Command {
     Map(map::Map),
     Plot(plot::Plot),
     Report(report::Report),
+    Compare(compare::Compare),
+    Summary(summary::Summary),
+    Derive(derive::Derive),
     Draw(draw::Draw),
     Info(info::Info),
     Demo(demo::Demo),
@@ -117,6 +123,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Map(command) => command.execute(),
         Command::Plot(command) => command.execute(),
         Command::Report(command) => command.execute(),
+        Command::Compare(command) => command.execute(),
+        Command::Summary(command) => command.execute(),
+        Command::Derive(command) => command.execute(),
         Command::Draw(command) => command.execute(),
         Command::Info(command) => command.execute(),
         Command::Demo(command) => command.execute(),

@@ -50,7 +50,7 @@ impl Rank {
         let session = Session::start(&self.running)?;
         let share = self.shard.share()?;
         let settings = RankSettings {
-            input: self.model.input(self.images, self.layers.layers)?,
+            input: self.model.input(self.images, self.layers)?,
             top: self.top,
             output: OutputSettings { folder: self.out, force: self.force, share },
             device: self.device.device,

@@ -131,7 +131,7 @@ impl SweepArguments {
         let share = self.shard.share()?;
         let StatisticsArguments { repeats, statistics, moments, mean_over } = self.statistics;
         Ok(SweepSettings {
-            input: self.model.input(self.images, self.layers.layers)?,
+            input: self.model.input(self.images, self.layers)?,
             units: self.units.unwrap_or_default(),
             output: OutputSettings {
                 folder: self.out.unwrap_or_default(),

@@ -1,6 +1,7 @@
 //! Statistics of a unit's maps, from sums over images.
 
 use super::{Coverage, MeanOver, Plane, Sums};
+use crate::analysis::{Observation, pearson};
 
 /// The complete sums of one end of a unit's ranking, with their coverage.
 #[derive(Clone, Copy, Debug)]
@@ -75,44 +76,19 @@ impl<'a> Statistics<'a> {
     pub fn reliability(&self) -> f64 {
         let [first, second] = [0, 1].map(|half| self.coverage.occluders[half].counts());
         let Sums { absolute, alternate, .. } = self.sums;
-        let mut pixels = Vec::new();
-        for (pixel, (&in_first, &in_second)) in first.iter().zip(&second).enumerate() {
+        let mut pixels: Vec<Observation> = Vec::new();
+        for (place, (&in_first, &in_second)) in first.iter().zip(&second).enumerate() {
             if in_first > 0 && in_second > 0 {
                 let (in_first, in_second) = (f64::from(in_first), f64::from(in_second));
-                let one = alternate[pixel] / in_first;
-                let other = (absolute[pixel] - alternate[pixel]) / in_second;
-                pixels.push((in_first + in_second, one, other));
+                let one = alternate[place] / in_first;
+                let other = (absolute[place] - alternate[place]) / in_second;
+                pixels.push(Observation { weight: in_first + in_second, one, other });
             }
         }
-        let r = correlation(&pixels);
+        let r = pearson(pixels.iter().copied());
         2.0 * r / (1.0 + r.abs())
     }
 }
-
-/// Pearson's `r` of weighted pairs, `(weight, one, other)`; NaN if either is constant up to
-/// rounding.
-fn correlation(pairs: &[(f64, f64, f64)]) -> f64 {
-    let weights: f64 = pairs.iter().map(|(weight, ..)| weight).sum();
-    let mean = |of: fn(&(f64, f64, f64)) -> f64| {
-        pairs.iter().map(|pair| pair.0 * of(pair)).sum::<f64>() / weights
-    };
-    let (one, other) = (mean(|pair| pair.1), mean(|pair| pair.2));
-    let (mut both, mut ones, mut others) = (0.0, 0.0, 0.0);
-    for &(weight, a, b) in pairs {
-        let (a, b) = (a - one, b - other);
-        both += weight * a * b;
-        ones += weight * a * a;
-        others += weight * b * b;
-    }
-    let constant = |squares: f64, mean: f64| squares <= weights * (ROUNDING * mean).powi(2);
-    if pairs.is_empty() || constant(ones, one) || constant(others, other) {
-        return f64::NAN;
-    }
-    (both / (ones.sqrt() * others.sqrt())).clamp(-1.0, 1.0)
-}
-
-/// Relative rounding of sums of some hundred values.
-const ROUNDING: f64 = 1e-12;
 
 #[cfg(test)]
 mod tests {

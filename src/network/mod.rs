@@ -13,6 +13,7 @@ mod origin;
 mod presets;
 mod random;
 mod reparametrised;
+mod response;
 pub mod weights;
 
 #[cfg(test)]
@@ -35,11 +36,12 @@ pub use layer::{Input, Layer};
 pub use model::{Filters, Model, ModelError};
 pub use onnx::{OnnxError, UnsupportedNode, is_onnx};
 pub use op::{
-    AveragePool, BatchNorm, ChannelNorm, ChannelShuffle, ChannelSlice, Convolution, Function,
-    LANES, Lanes, LocalResponseNorm, MAX_CHANNELS, MaxPool, Op, TensorShape, Window,
+    AveragePool, BatchNorm, ChannelNorm, ChannelScale, ChannelShuffle, ChannelSlice, Convolution,
+    Function, LANES, Lanes, LocalResponseNorm, MAX_CHANNELS, MaxPool, Op, TensorShape, Window,
 };
 pub use origin::Origin;
 pub use presets::PRESETS;
+pub use response::Response;
 
 use description::IMAGE;
 
@@ -125,6 +127,15 @@ pub enum NetworkError {
         kind: &'static str,
         /// The convolutions there are.
         known: String,
+    },
+    /// Responses of batch normalisations where there are none.
+    #[error(
+        "no batch normalisation of {network} reads one of the layers asked for; in an ONNX file it is a part of \
+         the convolution, whose response is the one behind it: leave out --response bn"
+    )]
+    NoBatchNorm {
+        /// The network's name.
+        network: String,
     },
     /// Images of another size than that for which a file's padding is right.
     #[error("{0}")]

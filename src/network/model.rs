@@ -9,7 +9,9 @@ use thiserror::Error;
 use super::names::near;
 use super::onnx::{OnnxFile, is_onnx};
 use super::weights::{self, Tensor, Tensors, WeightsError};
-use super::{LayerId, Network, NetworkError, Op, TensorShape, leftover, reparametrised};
+use super::{
+    ChannelScale, LayerId, Network, NetworkError, Op, TensorShape, leftover, reparametrised,
+};
 use crate::error::{ErrorKind, HasKind};
 use crate::files::{AtomicFile, Digest, DigestWriter, FileError, digest_of, escaped, shown};
 
@@ -197,7 +199,7 @@ impl Model {
         let (path, shapes) = (Path::new("the weights"), tensor_shapes(&network));
         let tensors = weights::of_named(path, tensors, &names(&shapes))?;
         let (filters, ignored) = filters_of(&network, &shapes, tensors, path)?;
-        Self { network, filters, digest: Digest::of(b""), ignored }.with_digest()
+        Ok(Self { network, filters, digest: Digest::of(b""), ignored }.with_digest()?.with_taps())
     }
 
     /// The same, with the digest of the file that [`save_weights`](Self::save_weights) writes.
@@ -258,11 +260,18 @@ impl Model {
         Ok(Self { network, filters, digest, ignored: Vec::new() }.with_taps())
     }
 
-    /// The model with the filters of the layers that [`Network::units_of`] added.
+    /// The model with the numbers that no weight file holds: those of the layers that
+    /// [`Network::units_of`] added, and those that the network itself tells.
     fn with_taps(mut self) -> Self {
         for &tap in self.network.taps() {
             let weight = vec![1.0; self.network.channels(tap)];
             self.filters.insert(tap, Filters { weight, bias: Vec::new() });
+        }
+        for (id, layer) in self.network.layers().iter().enumerate() {
+            if let Op::Scale(ChannelScale { factors, shifts }) = &layer.op {
+                let numbers = Filters { weight: factors.clone(), bias: shifts.clone() };
+                self.filters.insert(LayerId(id), numbers);
+            }
         }
         self
     }

@@ -44,6 +44,10 @@ fn residual_presets_have_torchvisions_layout() {
         ("densenet161", 160, 26_472_000),
         ("densenet169", 168, 12_484_480),
         ("densenet201", 200, 18_092_928),
+        ("googlenet", 57, 5_599_904),
+        // Caffe's, by hand.
+        ("caffe-alexnet", 5, 2_334_080),
+        ("places-alexnet", 5, 2_334_080),
     ] {
         let network = Network::preset(name).unwrap();
         assert_eq!(network.convolutions().count(), convolutions, "{name}");
@@ -57,6 +61,55 @@ fn residual_presets_have_torchvisions_layout() {
     assert_eq!(name("layer3.0"), "layer3.0.relu_2");
     assert_eq!(name("conv5"), "layer1.0.downsample.0");
     assert_eq!(network.projection(network.named_layer("layer4").unwrap()).size, 427);
+}
+
+#[test]
+fn caffes_networks_differ_in_what_comes_first() {
+    let kinds = |preset: &str| -> Vec<&str> {
+        let network = Network::preset(preset).unwrap();
+        let behind = network.layers()[2..4].iter().map(|layer| layer.op.kind());
+        behind.collect()
+    };
+    assert_eq!(kinds("caffe-alexnet"), ["local response normalisation", "max-pooling"]);
+    assert_eq!(kinds("caffenet"), ["max-pooling", "local response normalisation"]);
+    assert_eq!(kinds("places-alexnet"), kinds("caffenet"));
+    // The RF and the step of conv5 are those of Zhou et al.'s tables for Caffe's AlexNet.
+    let network = Network::preset("places-alexnet").unwrap();
+    let conv5 = network.projection(network.convolution("conv5").unwrap());
+    assert_eq!((conv5.size, conv5.step), (163, PerAxis::both(16)));
+}
+
+#[test]
+fn responses_are_taken_from_the_layer_that_is_asked_for() {
+    let network = Network::preset("densenet121").unwrap();
+    let behind = |name: &str, response| {
+        let id = network.responding(network.named_layer(name).unwrap(), response);
+        network.layer(id).name.clone()
+    };
+    assert_eq!(behind("conv1", Response::Conv), "features.conv0");
+    assert_eq!(behind("conv1", Response::Bn), "features.norm0");
+    // Its output is read by a concatenation.
+    let second = "features.denseblock1.denselayer1.conv2";
+    assert_eq!(behind(second, Response::Bn), second);
+    assert_eq!(behind("features.norm0", Response::Bn), "features.norm0");
+    assert!(network.folding_note().is_none());
+}
+
+#[test]
+fn numbers_that_a_network_tells_are_part_of_its_model() {
+    let network = Network::preset("googlenet").unwrap();
+    assert_eq!(network.convolution("conv1.conv").unwrap(), LayerId(1));
+    let model = Model::random(network, 3).unwrap();
+    let numbers = model.filters(LayerId(0)).unwrap();
+    assert_eq!((numbers.weight[1], numbers.bias[2]), (0.448, -0.188));
+    let scaling = r#"{"name": "n", "channels": 1, "layers": [
+        {"name": "s", "op": "scale", "factors": [2, 1], "shifts": [0]},
+        {"name": "c", "op": "conv", "out_channels": 1, "kernel": 1}]}"#;
+    let error = Network::from_description(scaling.as_bytes()).unwrap_err().to_string();
+    assert!(
+        error.contains("its 2 factors and 1 shifts are not one for each of 1 channels"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -91,7 +144,7 @@ fn layers_are_found_by_either_name() {
 fn a_layers_name_wins_over_the_number_of_another() {
     let other = CONV.replace("\"a\"", "\"conv1\"");
     let network = described(&format!(r#"{{"name": "t", "layers": [{CONV}, {other}]}}"#)).unwrap();
-    assert_eq!(network.convolution("conv1").unwrap(), LayerId(1));
+    assert_eq!(network.convolution("conv1.conv").unwrap(), LayerId(1));
     assert_eq!(network.convolution("conv2").unwrap(), LayerId(1));
     let short: Vec<String> = (0..2).map(|id| network.short_name(LayerId(id))).collect();
     assert_eq!(short, ["a", "conv1"]);

@@ -115,7 +115,7 @@ impl Step {
             Op::AvgPool(pool) => Self::AveragePool(pool.clone(), size),
             Op::LocalResponseNorm(norm) => Self::Normalise(norm.clone()),
             Op::ChannelNorm(norm) => Self::NormaliseChannels(*norm, ()),
-            Op::BatchNorm(_) => Self::Scale(()),
+            Op::BatchNorm(_) | Op::Scale(_) => Self::Scale(()),
             Op::Dropout => Self::Copy,
             &Op::Slice(ChannelSlice { start, end }) => {
                 Self::Select(Selection { start, groups: 1, each: end - start })

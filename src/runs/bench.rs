@@ -9,7 +9,7 @@ use super::{ChosenLayers, ComputeSettings, Context, Method, RunError};
 use crate::VERSION;
 use crate::engine::{Engine, EngineError, EngineName, Presenter, Profiler};
 use crate::geometry::{GridRule, ImageSize, LayerGeometry};
-use crate::network::{LayerId, Model};
+use crate::network::{LayerId, Model, Network, Response};
 use crate::noise::TorchStream;
 use crate::sweep::{
     Occluders, Rankings, SweepError, Trial, calibrate, count_multiply_adds, count_occluders,
@@ -23,6 +23,8 @@ pub struct BenchSettings {
     pub model: String,
     /// Convolutions by name; empty for all.
     pub layers: Vec<String>,
+    /// From where the responses of convolutions are taken.
+    pub response: Response,
     /// The size of the images.
     pub image: ImageSize,
     /// Images per unit, from either end of its ranking, for the time of all units.
@@ -127,7 +129,8 @@ pub struct KernelBench {
 /// # Errors
 /// Unusable settings; errors of the engine.
 pub fn bench(settings: &BenchSettings, context: &Context<'_>) -> Result<BenchReport, RunError> {
-    let chosen = ChosenLayers::new(&settings.model, &settings.layers)?;
+    let network = Network::named(&settings.model)?;
+    let chosen = ChosenLayers::responding(network, &settings.layers, settings.response)?;
     chosen.check_grid(settings.grid)?;
     let ChosenLayers { network, layers } = chosen;
     let BenchSettings { image, grid, every, .. } = *settings;

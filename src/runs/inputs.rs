@@ -9,7 +9,7 @@ use crate::VERSION;
 use crate::engine::EngineName;
 use crate::files::escaped;
 use crate::images::{ImageFolder, ImageOptions};
-use crate::network::{LayerId, Model, Network};
+use crate::network::{LayerId, Model, Network, NetworkError, Response};
 use crate::ranking::{
     Expected, LayerFiles, LayerRanking, RankedLayer, RankingConfiguration, images_a_block,
 };
@@ -40,7 +40,7 @@ impl InputSettings {
     /// # Errors
     /// An invalid model; layers that do not exist.
     pub fn choose_layers(&self) -> Result<ChosenLayers, RunError> {
-        ChosenLayers::of(self.model.network()?, &self.layers)
+        ChosenLayers::responding(self.model.network()?, &self.layers, self.response)
     }
 }
 
@@ -58,13 +58,33 @@ impl ChosenLayers {
     ///
     /// # Errors
     /// Layers that do not exist.
-    pub fn of(mut network: Network, names: &[String]) -> Result<Self, RunError> {
+    pub fn of(network: Network, names: &[String]) -> Result<Self, RunError> {
+        Self::responding(network, names, Response::Conv)
+    }
+
+    /// As [`ChosenLayers::of`], with the layers from which responses of convolutions are taken
+    /// ([`Network::responding`]).
+    ///
+    /// # Errors
+    /// As [`ChosenLayers::of`]; responses of batch normalisations where no convolution has one.
+    pub fn responding(
+        mut network: Network,
+        names: &[String],
+        response: Response,
+    ) -> Result<Self, RunError> {
         let mut layers: Vec<LayerId> = if names.is_empty() {
             network.convolutions().map(|(id, _)| id).collect()
         } else {
             let named = names.iter().map(|name| network.named_layer(name.trim()));
             named.collect::<Result<_, _>>()?
         };
+        let named = layers.clone();
+        for layer in &mut layers {
+            *layer = network.responding(*layer, response);
+        }
+        if response == Response::Bn && layers == named {
+            return Err(NetworkError::NoBatchNorm { network: network.name().to_owned() }.into());
+        }
         layers.sort_unstable();
         layers.dedup();
         for layer in &mut layers {

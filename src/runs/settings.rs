@@ -7,7 +7,7 @@ use super::{ComputeSettings, DeviceChoice, RunError, Share};
 use crate::geometry::{Deposit, FrameRule, GridRule, ImageSize};
 use crate::images::{ImageSource, Preprocessing};
 use crate::maps::MeanOver;
-use crate::network::{Model, ModelError, Network, NetworkError};
+use crate::network::{Model, ModelError, Network, NetworkError, Response};
 use crate::sweep::UnitSelection;
 
 /// A network with weights, its layers, and images.
@@ -28,6 +28,8 @@ pub struct InputSettings {
     pub skip_unreadable: bool,
     /// Layers by name; empty for all convolutions.
     pub layers: Vec<String>,
+    /// From where the responses of convolutions are taken.
+    pub response: Response,
 }
 
 impl InputSettings {
@@ -50,6 +52,7 @@ impl InputSettings {
             image_size: None,
             skip_unreadable: false,
             layers: Vec::new(),
+            response: Response::Conv,
         }
     }
 }

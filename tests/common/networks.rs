@@ -45,7 +45,7 @@ pub fn block() -> impl Strategy<Value = Block> {
             }))
         },
     );
-    let norm = LocalResponseNorm { size: 3, alpha: 0.1, beta: 0.75, k: 1.0 };
+    let norm = LocalResponseNorm { alpha: 0.1, ..LocalResponseNorm::over(3) };
     prop_oneof![
         4 => conv,
         3 => pool,

@@ -7,6 +7,7 @@
 mod common;
 mod workplace;
 
+mod analysis;
 #[cfg(unix)]
 mod browser;
 mod cli;

@@ -153,7 +153,12 @@ impl<'m, T: Real> Forward<'m, T> {
             &Op::Shuffle(ChannelShuffle { groups }) => {
                 shuffle(groups, inputs[0], size.area(), output);
             }
-            op @ (Op::Relu | Op::Dropout | Op::Prelu | Op::BatchNorm(_) | Op::Pointwise(_)) => {
+            op @ (Op::Relu
+            | Op::Dropout
+            | Op::Prelu
+            | Op::BatchNorm(_)
+            | Op::Scale(_)
+            | Op::Pointwise(_)) => {
                 if !step.in_place {
                     output.copy_from_slice(inputs[0]);
                 }
@@ -162,7 +167,9 @@ impl<'m, T: Real> Forward<'m, T> {
                     (Op::Relu, _) => relu(output),
                     (Op::Pointwise(function), _) => apply(*function, output),
                     (Op::Prelu, Some(numbers)) => slope(numbers, area, output),
-                    (Op::BatchNorm(_), Some(numbers)) => scale(numbers, area, output),
+                    (Op::BatchNorm(_) | Op::Scale(_), Some(numbers)) => {
+                        scale(numbers, area, output)
+                    }
                     _ => {}
                 }
             }

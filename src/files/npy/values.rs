@@ -116,6 +116,23 @@ impl Values {
         }
     }
 
+    /// The elements as `f64`, in C order; integers beyond 2⁵³ are rounded.
+    pub fn to_f64(&self) -> Vec<f64> {
+        match self {
+            Self::F16(array) => array.iter().map(|value| value.to_f64()).collect(),
+            Self::F32(array) => array.iter().map(|&value| value.into()).collect(),
+            Self::F64(array) => array.iter().copied().collect(),
+            Self::U8(array) => array.iter().map(|&value| value.into()).collect(),
+            Self::U16(array) => array.iter().map(|&value| value.into()).collect(),
+            Self::U32(array) => array.iter().map(|&value| value.into()).collect(),
+            Self::U64(array) => array.iter().map(|&value| value as f64).collect(),
+            Self::I8(array) => array.iter().map(|&value| value.into()).collect(),
+            Self::I16(array) => array.iter().map(|&value| value.into()).collect(),
+            Self::I32(array) => array.iter().map(|&value| value.into()).collect(),
+            Self::I64(array) => array.iter().map(|&value| value as f64).collect(),
+        }
+    }
+
     /// The elements as `i64`; `None` unless they are integers. A `uint64` above the largest `i64`
     /// becomes the largest `i64`.
     pub fn into_i64(self) -> Option<ArrayD<i64>> {
@@ -158,6 +175,7 @@ mod tests {
             let read = Values::decode(&header(false), &little).unwrap();
             assert_eq!(Values::decode(&header(true), &big).unwrap(), read);
             assert_eq!((read.dtype(), read.shape()), (dtype.name(), &[2][..]));
+            assert_eq!(read.to_f64(), [1.0, 2.0]);
             match (read.clone().into_f32(), read.into_i64()) {
                 (Some(floats), None) => assert_eq!(floats.as_slice(), Some(&[1.0, 2.0][..])),
                 (None, Some(integers)) => assert_eq!(integers.as_slice(), Some(&[1, 2][..])),

@@ -267,7 +267,7 @@ impl<'a> Builder<'a> {
 
     /// Adds a layer, named as its node.
     pub fn layer(&mut self, index: usize, op: Op, inputs: &[Feature]) -> Result<Value, ParseError> {
-        self.part_of(index, 0, op, inputs)
+        self.part_of(index, 0, op, inputs).map(Value::Layer)
     }
 
     /// Adds one of a node's layers.
@@ -277,7 +277,7 @@ impl<'a> Builder<'a> {
         part: usize,
         op: Op,
         input: Feature,
-    ) -> Result<Value, ParseError> {
+    ) -> Result<Feature, ParseError> {
         self.part_of(index, part, op, &[input])
     }
 
@@ -287,7 +287,7 @@ impl<'a> Builder<'a> {
         part: usize,
         op: Op,
         inputs: &[Feature],
-    ) -> Result<Value, ParseError> {
+    ) -> Result<Feature, ParseError> {
         let Some(&first) = inputs.first() else { return Err("it has no input".into()) };
         let channels_last = first.channels_last;
         if inputs.iter().any(|input| input.channels_last != channels_last) {
@@ -303,7 +303,7 @@ impl<'a> Builder<'a> {
         })?;
         self.sizes.push(self.size(first).and_then(|size| window.output_size(size)));
         let input = Input::Layer(LayerId(self.network.layers().len() - 1));
-        Ok(Value::Layer(Feature { input, channels_last }))
+        Ok(Feature { input, channels_last })
     }
 
     /// Adds a layer that computes with numbers.
@@ -314,11 +314,23 @@ impl<'a> Builder<'a> {
         input: Feature,
         recipe: Recipe,
     ) -> Result<Value, ParseError> {
-        let value = self.layer(index, op, &[input])?;
-        if let Value::Layer(Feature { input: Input::Layer(id), .. }) = value {
+        self.part_with_recipe(index, 0, op, input, recipe).map(Value::Layer)
+    }
+
+    /// Adds one of a node's layers, which computes with numbers.
+    pub fn part_with_recipe(
+        &mut self,
+        index: usize,
+        part: usize,
+        op: Op,
+        input: Feature,
+        recipe: Recipe,
+    ) -> Result<Feature, ParseError> {
+        let feature = self.part(index, part, op, input)?;
+        if let Input::Layer(id) = feature.input {
             self.recipes.insert(id, recipe);
         }
-        Ok(value)
+        Ok(feature)
     }
 
     /// Makes an added constant the bias of the convolution before node `index`, where that has none

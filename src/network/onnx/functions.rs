@@ -43,6 +43,8 @@ pub(super) fn of(
             (Function::Gelu { tanh }, &["approximate"])
         }
         "Mish" => (Function::Mish, &[]),
+        "Reciprocal" => (Function::Reciprocal, &[]),
+        "Sqrt" => (Function::Sqrt, &[]),
         "Swish" => {
             if node.float("alpha", 1.0) != 1.0 {
                 return Err("its alpha is not 1".into());

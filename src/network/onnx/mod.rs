@@ -3,6 +3,7 @@
 //! The file is not trusted: what it claims is checked before it is believed, nothing outside of its
 //! folder is read, and what it makes the program allocate is bounded by its own length.
 
+mod arithmetic;
 mod attributes;
 mod bounds;
 mod builder;
@@ -75,12 +76,13 @@ impl OnnxFile {
     pub fn open(path: &Path) -> Result<Self, NetworkError> {
         let content = |ParseError(problem)| OnnxError::File(FileError::content(path, problem));
         let bytes = Bytes::from(read_at_most(path, MAX_BYTES).map_err(OnnxError::File)?);
+        let length = bytes.len();
         let mut graph = decode(bytes).map_err(content)?;
         let input = image_input(&graph).map_err(content)?;
         let stored = std::mem::take(&mut graph.initializer);
         let order = in_order(&graph.node).map_err(content)?;
         let stored_names: Vec<String> = stored.iter().map(|tensor| tensor.name.clone()).collect();
-        let tensors = Tensors { stored, external: ExternalFiles::beside(path) };
+        let tensors = Tensors::new(stored, ExternalFiles::beside(path), length);
         let mut values = HashMap::new();
         let image = Feature { input: Input::Image, channels_last: input.channels_last };
         values.insert(&input.name[..], Value::Layer(image));
@@ -107,11 +109,13 @@ impl OnnxFile {
                 OnnxError::Unsupported { path: path.to_owned(), nodes: unsupported }.into()
             });
         }
+        let has_norms = network.layers().iter().any(|layer| matches!(layer.op, Op::BatchNorm(_)));
         network.set_origin(Origin {
             image_size: input.size,
             sized_layer,
             unsupported,
             left_out: behind,
+            may_be_folded: !has_norms,
         });
         let network = network.finish()?;
         Ok(Self { path: path.to_owned(), network, recipes, tensors })

@@ -1,5 +1,6 @@
 //! Tests on files that are made here, message by message.
 
+mod arithmetic;
 mod ends;
 mod graphs;
 mod hostile;

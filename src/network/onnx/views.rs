@@ -67,7 +67,7 @@ pub(super) fn split(builder: &mut Builder<'_>, index: usize) -> Result<Vec<Value
     let part = |(part, size): (usize, usize)| {
         let slice = ChannelSlice { start, end: start + size };
         start += size;
-        builder.part(index, part, Op::Slice(slice), input)
+        builder.part(index, part, Op::Slice(slice), input).map(Value::Layer)
     };
     sizes.into_iter().enumerate().map(part).collect()
 }

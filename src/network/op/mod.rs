@@ -18,7 +18,7 @@ use crate::error::ParseError;
 pub use convolution::Convolution;
 pub use function::Function;
 pub use math::{LANES, Lanes};
-pub use normalisation::{BatchNorm, ChannelNorm, LocalResponseNorm};
+pub use normalisation::{BatchNorm, ChannelNorm, ChannelScale, LocalResponseNorm};
 pub use pooling::{AveragePool, MaxPool};
 pub use window::Window;
 
@@ -40,6 +40,8 @@ pub enum Op {
     LocalResponseNorm(LocalResponseNorm),
     /// Batch normalisation with the statistics of training: a factor and a shift for each channel.
     BatchNorm(BatchNorm),
+    /// A factor and a shift for each channel, which the network tells.
+    Scale(ChannelScale),
     /// Layer normalisation of each position's channels.
     ChannelNorm(ChannelNorm),
     /// The identity: at inference dropout does nothing.
@@ -96,7 +98,7 @@ pub const MAX_CHANNELS: usize = LARGEST;
 
 impl Op {
     /// The operations' names in a description, without those of [`Function::NAMES`].
-    const NAMES: [&'static str; 14] = [
+    const NAMES: [&'static str; 15] = [
         "conv",
         "relu",
         "prelu",
@@ -104,6 +106,7 @@ impl Op {
         "avg_pool",
         "local_response_norm",
         "batch_norm",
+        "scale",
         "channel_norm",
         "dropout",
         "add",
@@ -123,6 +126,7 @@ impl Op {
             Self::AvgPool(_) => "average pooling",
             Self::LocalResponseNorm(_) => "local response normalisation",
             Self::BatchNorm(_) => "batch normalisation",
+            Self::Scale(_) => "scaling of channels",
             Self::ChannelNorm(_) => "layer normalisation",
             Self::Dropout => "dropout",
             Self::Add => "sum",
@@ -149,7 +153,12 @@ impl Op {
     pub const fn is_pointwise(&self) -> bool {
         matches!(
             self,
-            Self::Relu | Self::Prelu | Self::Dropout | Self::BatchNorm(_) | Self::Pointwise(_)
+            Self::Relu
+                | Self::Prelu
+                | Self::Dropout
+                | Self::BatchNorm(_)
+                | Self::Scale(_)
+                | Self::Pointwise(_)
         )
     }
 
@@ -185,6 +194,7 @@ impl Op {
             Self::BatchNorm(BatchNorm { eps, .. }) | Self::ChannelNorm(ChannelNorm { eps }) => {
                 normalisation::check_eps(*eps).map(|()| first)
             }
+            Self::Scale(scale) => scale.check(first).map(|()| first),
             Self::Pointwise(function) => function.check().map(|()| first),
             Self::Relu | Self::Prelu | Self::Dropout => Ok(first),
             Self::Add | Self::Mul => match inputs.iter().find(|&&other| other != first) {
@@ -287,6 +297,7 @@ impl Op {
             "avg_pool" => parsed(fields).map(Self::AvgPool),
             "local_response_norm" => parsed(fields).map(Self::LocalResponseNorm),
             "batch_norm" => parsed(fields).map(Self::BatchNorm),
+            "scale" => parsed(fields).map(Self::Scale),
             "channel_norm" => parsed(fields).map(Self::ChannelNorm),
             "dropout" => plain(Self::Dropout),
             "add" => plain(Self::Add),
@@ -319,6 +330,7 @@ mod tests {
                 "local_response_norm" => r#""size": 5"#,
                 "slice" => r#""start": 1, "end": 2"#,
                 "shuffle" => r#""groups": 2"#,
+                "scale" => r#""factors": [1.5], "shifts": [-0.25]"#,
                 _ => "",
             };
             let comma = if numbers.is_empty() { "" } else { ", " };

@@ -12,7 +12,7 @@
 mod cells;
 mod fit;
 #[cfg(test)]
-pub(super) mod phantoms;
+pub(in crate::report) mod phantoms;
 #[cfg(test)]
 mod properties;
 mod spread;

@@ -2,7 +2,7 @@
 
 use cudarc::driver::{CudaSlice, DeviceRepr, LaunchConfig, PushKernelArg};
 
-use super::parameters::mirrored;
+use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::Extremes;
 use crate::engine::cuda::{CudaError, Device};
 
@@ -60,7 +60,7 @@ const _: () = assert!(std::mem::offset_of!(Extremes, min_at) == 12);
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
     use super::*;
 
     #[test]

@@ -1,6 +1,6 @@
 //! `kernels/functions.cuh`: functions of single values.
 
-use super::parameters::mirrored;
+use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::network::Function;
 
 mirrored! {
@@ -49,7 +49,7 @@ impl FunctionParameters {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
     use super::*;
 
     #[test]

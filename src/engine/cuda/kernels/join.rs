@@ -1,8 +1,8 @@
 //! `kernels/join.cu`: branches added up or stacked, and channels in another order.
 
 use super::node::{NodeGeometry, NodeKernel};
-use super::parameters::mirrored;
-use super::tables::Axes;
+use crate::engine::cuda::tables::mirrored::mirrored;
+use crate::engine::cuda::tables::layout::Axes;
 use crate::engine::cuda::{CudaError, Device};
 use crate::program::Selection;
 
@@ -78,7 +78,7 @@ impl Join {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
     use super::*;
 
     #[test]

@@ -3,9 +3,9 @@
 use cudarc::driver::{CudaSlice, PushKernelArg};
 
 use super::node::NodeGeometry;
-use super::parameters::mirrored;
+use crate::engine::cuda::tables::mirrored::mirrored;
 use super::present::Presentations;
-use super::tables::{Axes, Change, Origin, Originals, Windows};
+use crate::engine::cuda::tables::layout::{Axes, Change, Origin, Originals, Windows};
 use crate::engine::cuda::{CudaError, Device};
 
 mirrored! {
@@ -104,7 +104,7 @@ impl Multiply {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
     use super::*;
 
     #[test]

@@ -1,8 +1,8 @@
 //! `kernels/normalise.cu`: normalisation across channels.
 
 use super::node::{DeviceNumbers, NodeGeometry, NodeKernel};
-use super::parameters::mirrored;
-use super::tables::{Axes, Origin};
+use crate::engine::cuda::tables::mirrored::mirrored;
+use crate::engine::cuda::tables::layout::{Axes, Origin};
 use crate::engine::cuda::Device;
 use crate::network::{ChannelNorm, LocalResponseNorm};
 
@@ -58,7 +58,7 @@ pub fn normalise<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
     use super::*;
 
     #[test]

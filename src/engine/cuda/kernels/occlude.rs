@@ -2,9 +2,9 @@
 
 use cudarc::driver::{CudaSlice, PushKernelArg};
 
-use super::parameters::mirrored;
+use crate::engine::cuda::tables::mirrored::mirrored;
 use super::present::Presentations;
-use super::tables::{Origin, Originals, Windows};
+use crate::engine::cuda::tables::layout::{Origin, Originals, Windows};
 use crate::engine::cuda::{CudaError, Device};
 
 mirrored! {
@@ -45,7 +45,7 @@ pub fn occlude(
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
     use super::*;
 
     #[test]

@@ -2,8 +2,8 @@
 
 use super::function::FunctionParameters;
 use super::node::{DeviceNumbers, NodeGeometry, NodeKernel};
-use super::parameters::mirrored;
-use super::tables::{Axes, Origin};
+use crate::engine::cuda::tables::mirrored::mirrored;
+use crate::engine::cuda::tables::layout::{Axes, Origin};
 use crate::engine::cuda::Device;
 
 mirrored! {
@@ -43,7 +43,7 @@ pub fn pointwise<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
     use super::*;
 
     #[test]

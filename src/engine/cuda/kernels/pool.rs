@@ -4,9 +4,10 @@ use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr, PushKernelArg};
 use half::f16;
 
 use super::node::NodeGeometry;
-use super::parameters::mirrored;
+use crate::engine::cuda::tables::mirrored::mirrored;
 use super::present::Presentations;
-use super::tables::{Change, Origin, Originals, Stencil, Windows, ensure};
+use crate::engine::cuda::tables::layout::{Change, Origin, Originals, Stencil, Windows};
+use crate::engine::cuda::shape::ensure;
 use crate::engine::cuda::{CudaError, Device};
 
 mirrored! {
@@ -133,7 +134,7 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
     use super::*;
 
     #[test]

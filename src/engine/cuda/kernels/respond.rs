@@ -2,13 +2,15 @@
 
 use cudarc::driver::{CudaSlice, LaunchConfig, PushKernelArg};
 
-use super::blocks::{Blocks, Extent, Items};
-use super::cohorts::Cohorts;
+use crate::engine::cuda::tables::blocks::{Blocks, Extent, Items};
+use crate::engine::cuda::tables::cohorts::Cohorts;
 use super::node::NodeGeometry;
-use super::parameters::mirrored;
-use super::parcel::Table;
-use super::present::{DeviceJob, Presentations};
-use super::tables::{Axes, Originals, Pattern, Stencil, Window, ensure};
+use crate::engine::cuda::tables::mirrored::mirrored;
+use crate::engine::cuda::tables::parcel::Table;
+use super::present::Presentations;
+use crate::engine::cuda::tables::layout::DeviceJob;
+use crate::engine::cuda::tables::layout::{Axes, Originals, Pattern, Stencil, Window};
+use crate::engine::cuda::shape::ensure;
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::ImageSize;
 use crate::network::{Convolution, Filters};
@@ -187,7 +189,7 @@ impl DeviceUnits {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
     use super::*;
 
     #[test]

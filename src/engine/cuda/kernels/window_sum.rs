@@ -1,8 +1,8 @@
 //! `kernels/window_sum.cu`: depthwise convolution and average pooling.
 
 use super::node::{DeviceNumbers, NodeGeometry, NodeKernel};
-use super::parameters::mirrored;
-use super::tables::{Axes, Origin, Stencil};
+use crate::engine::cuda::tables::mirrored::mirrored;
+use crate::engine::cuda::tables::layout::{Axes, Origin, Stencil};
 use crate::engine::cuda::Device;
 use crate::geometry::{Axis, ImageSize, PerAxis};
 use crate::network::AveragePool;
@@ -56,7 +56,7 @@ pub fn window_sum<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
     use super::*;
 
     #[test]

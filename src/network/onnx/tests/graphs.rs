@@ -58,7 +58,11 @@ fn every_operation_becomes_its_layer_with_its_numbers() {
         &Op::Conv(Convolution::new(6, 5, 2, 2)),
         &Op::Relu,
         &Op::MaxPool(MaxPool { padding: Padding::all(1), ..MaxPool::new(3, 2) }),
-        &Op::LocalResponseNorm(LocalResponseNorm { size: 5, alpha: 0.1, beta: 0.75, k: 2.0 }),
+        &Op::LocalResponseNorm(LocalResponseNorm {
+            alpha: 0.1,
+            k: 2.0,
+            ..LocalResponseNorm::over(5)
+        }),
         &Op::Conv(Convolution { groups: 3, ..conv(6, 3, 1, 1) }),
         &Op::Add,
         &Op::Concat,

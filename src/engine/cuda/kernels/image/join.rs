@@ -2,7 +2,7 @@
 
 use cudarc::driver::{CudaSlice, PushKernelArg};
 
-use super::super::parameters::mirrored;
+use crate::engine::cuda::tables::mirrored::mirrored;
 use super::{check, grid};
 use crate::engine::cuda::{CudaError, Device};
 use crate::program::Selection;

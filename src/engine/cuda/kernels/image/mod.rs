@@ -59,7 +59,7 @@ fn check(kernel: &'static str, buffers: &[(&str, usize, usize)]) -> Result<(), C
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
     use super::*;
 
     #[test]

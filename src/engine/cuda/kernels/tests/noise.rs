@@ -1,9 +1,9 @@
 //! The device's noise is the host's, to the bit.
 
 use super::super::occlude::occlude;
-use super::super::parcel::Table;
+use crate::engine::cuda::tables::parcel::Table;
 use super::super::present::Presentations;
-use super::super::tables::{Axes, Origin, Original, Originals, Presentation, Window, Windows};
+use crate::engine::cuda::tables::layout::{Axes, Origin, Original, Originals, Presentation, Window, Windows};
 use super::emulator::on_device;
 use crate::engine::cuda::Device;
 use crate::geometry::Occluder;

@@ -1,7 +1,8 @@
 //! Presentations that the device writes out, against the host's own.
 
-use super::super::present::{DeviceJob, DeviceJobs, Run, Square};
-use super::super::tables::Presentation;
+use super::super::present::DeviceJobs;
+use crate::engine::cuda::tables::layout::{DeviceJob, Run, Square};
+use crate::engine::cuda::tables::layout::Presentation;
 use super::emulator::on_device;
 use crate::engine::cuda::Device;
 use crate::network::RGB;

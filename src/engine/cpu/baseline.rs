@@ -2,6 +2,7 @@
 
 use ndarray::ArrayView3;
 
+use super::activations::{Activations, Baseline};
 use super::depthwise::{Rectangle, Windows};
 use super::normalise::Normalisation;
 use super::pool::Seen;
@@ -16,49 +17,7 @@ use crate::network::{Filters, LANES};
 /// Rows of a product whose sums stay in a core's first cache while parts are added.
 const ROWS: usize = 48;
 
-/// Activations of a rectangle of positions, `[y][x][channel]`.
-#[derive(Debug, Default)]
-pub(super) struct Activations {
-    y: isize,
-    x: isize,
-    width: usize,
-    channels: usize,
-    values: Vec<f32>,
-}
-
-impl Activations {
-    fn new(y: Span, x: Span, channels: usize) -> Self {
-        let values = vec![0.0; y.len() * x.len() * channels];
-        Self { y: y.start, x: x.start, width: x.len(), channels, values }
-    }
-
-    /// The channels of `count` positions of row `y`, from column `x` on.
-    pub fn row(&self, y: isize, x: isize, count: usize) -> &[f32] {
-        let place = (y - self.y) as usize * self.width + (x - self.x) as usize;
-        &self.values[place * self.channels..][..count * self.channels]
-    }
-
-    /// The channels of a position.
-    pub fn at(&self, y: isize, x: isize) -> &[f32] {
-        self.row(y, x, 1)
-    }
-}
-
-/// The activations of one image, computed once for all its jobs.
-///
-/// Each value's bits depend on the image and the network alone: convolutions are tap products
-/// ([`Product`]) over zero-padded windows, so it does not matter which window was asked for.
-#[derive(Debug)]
-pub(super) struct Base {
-    nodes: Vec<Activations>,
-}
-
-impl Base {
-    /// The activations of a node that the target keeps.
-    pub fn node(&self, node: usize) -> &Activations {
-        &self.nodes[node]
-    }
-
+impl Baseline {
     /// Computes what the positions `y` × `x` of the target depend on.
     pub fn new(program: &Program, image: &ArrayView3<'_, f32>, y: Span, x: Span, isa: Isa) -> Self {
         let subgraph = &program.subgraph;

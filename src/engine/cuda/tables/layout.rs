@@ -2,10 +2,10 @@
 
 use cudarc::driver::{CudaSlice, LaunchConfig};
 
-use super::blocks::{Blocks, Extent, Items};
-use super::cohorts::Cohorts;
-use super::parameters::mirrored;
-use super::parcel::Table;
+use crate::engine::cuda::tables::blocks::{Blocks, Extent, Items};
+use crate::engine::cuda::tables::cohorts::Cohorts;
+use crate::engine::cuda::tables::mirrored::mirrored;
+use crate::engine::cuda::tables::parcel::Table;
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::{Axis, ImageSize, PerAxis, SlidingWindow};
 use crate::program::Node;
@@ -38,6 +38,58 @@ mirrored! {
         pub x: i32,
         /// Place of its difference.
         pub difference: u32,
+    }
+
+    /// One unit at one position of one image: what its presentations have in common.
+    pub struct DeviceJob {
+        /// Torch's noise: where its stream begins; else -1.
+        pub stream: i64,
+        /// Philox's key: the seed, low word first.
+        pub key: [u32; 2],
+        /// The image's index in its folder, which Philox counts.
+        pub image_index: u32,
+        /// Which draw of the noise.
+        pub draw: u32,
+        /// Place of the image among the originals.
+        pub image: u32,
+        /// The unit.
+        pub unit: u32,
+        /// Its row on the target's output.
+        pub y: i32,
+        /// Its column.
+        pub x: i32,
+        /// The row of pixels that the squares of its grid are relative to.
+        pub top: i32,
+        /// The column.
+        pub left: i32,
+        /// Place of the difference of its first occluder.
+        pub difference: u32,
+        /// Nothing.
+        pub reserved: u32,
+    }
+
+    /// An occluder of a grid.
+    pub struct Square {
+        /// Its first row, relative to a job's.
+        pub top: i32,
+        /// Its first column, likewise.
+        pub left: i32,
+        /// Its side.
+        pub size: u32,
+        /// Its place in the grid's order, by which torch's noise is found.
+        pub index: u32,
+    }
+
+    /// The same occluder in front of neighbouring jobs: presentations up to the next run's first.
+    pub struct Run {
+        /// The first presentation.
+        pub first: u32,
+        /// Its job.
+        pub job: u32,
+        /// Its occluder, among the squares of all grids.
+        pub square: u32,
+        /// The same within its job.
+        pub number: u32,
     }
 
     /// A node's activations of one original image: `(y, x)` of the map is at
@@ -327,18 +379,9 @@ pub struct Originals {
     pub values: CudaSlice<f32>,
 }
 
-/// An error of shape unless `fits`.
-pub(in crate::engine::cuda) fn ensure(
-    fits: bool,
-    kernel: &'static str,
-    problem: impl FnOnce() -> String,
-) -> Result<(), CudaError> {
-    if fits { Ok(()) } else { Err(CudaError::Shape { kernel, problem: problem() }) }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
     use super::*;
 
     #[test]
@@ -350,6 +393,10 @@ mod tests {
         Pattern::check(source);
         Item::check(source);
         Origin::check(source);
+        let jobs = include_str!("../../../../kernels/jobs.cuh");
+        DeviceJob::check(jobs);
+        Square::check(jobs);
+        Run::check(jobs);
         let stencil = include_str!("../../../../kernels/stencil.cuh");
         Axes::check(stencil);
         Stencil::check(stencil);

@@ -24,7 +24,7 @@ macro_rules! mirrored {
             unsafe impl cudarc::driver::DeviceRepr for $name {}
 
             #[cfg(test)]
-            impl $crate::engine::cuda::kernels::parameters::Mirrored for $name {
+            impl $crate::engine::cuda::tables::mirrored::Mirrored for $name {
                 fn assertions() -> Vec<String> {
                     let name = stringify!($name);
                     let size = size_of::<$name>();

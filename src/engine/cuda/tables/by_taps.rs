@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-use super::tables::Pattern;
+use crate::engine::cuda::tables::layout::Pattern;
 
 /// How many patterns a list that is returned has at least, but for the last.
 const EACH: usize = 1024;

@@ -7,7 +7,7 @@
 //! the second cache holds. So a wave's jobs are cut into cohorts, and blocks work on all plans and
 //! patterns of a cohort before those of the next (`docs/design/cuda-engine.md`).
 
-use super::present::Run;
+use crate::engine::cuda::tables::layout::Run;
 
 /// Jobs of a cohort. What a kernel reads and writes for one plan in front of so many images is 10 MB at
 /// most on AlexNet, so that it is in the cache when the next plan needs the same.

@@ -3,9 +3,9 @@
 use cudarc::driver::{DeviceRepr, LaunchConfig};
 use rayon::prelude::*;
 
-use super::cohorts::Cohorts;
-use super::parcel::{Parcel, Table, packed};
-use super::tables::Item;
+use crate::engine::cuda::tables::cohorts::Cohorts;
+use crate::engine::cuda::tables::parcel::{Parcel, Table, packed};
+use crate::engine::cuda::tables::layout::Item;
 use crate::engine::cuda::{CudaError, Device};
 
 /// Windows or patterns on the device, and what each block of a kernel works on.
@@ -159,8 +159,8 @@ fn largest(some: [i64; 2], others: [i64; 2]) -> [i64; 2] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cohorts::JOBS;
-    use super::super::present::Run;
+    use crate::engine::cuda::tables::cohorts::JOBS;
+    use crate::engine::cuda::tables::layout::Run;
     use super::*;
     use crate::noise::TorchStream;
 
