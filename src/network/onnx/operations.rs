@@ -260,7 +260,9 @@ fn power(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseError> {
         0.5 => Function::Sqrt,
         -1.0 => Function::Reciprocal,
         _ => {
-            return Err(ParseError(format!("its exponent is {exponent}; expected 2, 1/2, 1 or -1")));
+            return Err(ParseError(format!(
+                "its exponent is {exponent}; expected 2, 1/2, 1 or -1"
+            )));
         }
     };
     builder.layer(index, Op::Pointwise(function), &[input])

@@ -49,8 +49,8 @@ impl FunctionParameters {
 
 #[cfg(test)]
 mod tests {
-    use crate::engine::cuda::tables::mirrored::Mirrored;
     use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
 
     #[test]
     fn the_kernels_struct_is_this() {

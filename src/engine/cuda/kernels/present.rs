@@ -2,10 +2,10 @@
 
 use cudarc::driver::{CudaSlice, LaunchConfig, PushKernelArg};
 
+use crate::engine::cuda::shape::ensure;
+use crate::engine::cuda::tables::layout::Presentation;
 use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::tables::parcel::Table;
-use crate::engine::cuda::tables::layout::Presentation;
-use crate::engine::cuda::shape::ensure;
 use crate::engine::cuda::{CudaError, Device};
 
 /// Threads of a block.
@@ -122,8 +122,8 @@ impl Presentations {
 
 #[cfg(test)]
 mod tests {
-    use crate::engine::cuda::tables::mirrored::Mirrored;
     use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
 
     #[test]
     fn the_kernels_struct_is_this() {

@@ -2,15 +2,15 @@
 
 use cudarc::driver::{CudaSlice, LaunchConfig, PushKernelArg};
 
+use super::node::NodeGeometry;
+use super::present::Presentations;
+use crate::engine::cuda::shape::ensure;
 use crate::engine::cuda::tables::blocks::{Blocks, Extent, Items};
 use crate::engine::cuda::tables::cohorts::Cohorts;
-use super::node::NodeGeometry;
-use crate::engine::cuda::tables::mirrored::mirrored;
-use crate::engine::cuda::tables::parcel::Table;
-use super::present::Presentations;
 use crate::engine::cuda::tables::layout::DeviceJob;
 use crate::engine::cuda::tables::layout::{Axes, Originals, Pattern, Stencil, Window};
-use crate::engine::cuda::shape::ensure;
+use crate::engine::cuda::tables::mirrored::mirrored;
+use crate::engine::cuda::tables::parcel::Table;
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::ImageSize;
 use crate::network::{Convolution, Filters};
@@ -189,8 +189,8 @@ impl DeviceUnits {
 
 #[cfg(test)]
 mod tests {
-    use crate::engine::cuda::tables::mirrored::Mirrored;
     use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
 
     #[test]
     fn the_kernels_struct_is_this() {

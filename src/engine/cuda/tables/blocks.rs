@@ -4,8 +4,8 @@ use cudarc::driver::{DeviceRepr, LaunchConfig};
 use rayon::prelude::*;
 
 use crate::engine::cuda::tables::cohorts::Cohorts;
-use crate::engine::cuda::tables::parcel::{Parcel, Table, packed};
 use crate::engine::cuda::tables::layout::Item;
+use crate::engine::cuda::tables::parcel::{Parcel, Table, packed};
 use crate::engine::cuda::{CudaError, Device};
 
 /// Windows or patterns on the device, and what each block of a kernel works on.
@@ -159,9 +159,9 @@ fn largest(some: [i64; 2], others: [i64; 2]) -> [i64; 2] {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::engine::cuda::tables::cohorts::JOBS;
     use crate::engine::cuda::tables::layout::Run;
-    use super::*;
     use crate::noise::TorchStream;
 
     /// Two plans in front of the same 150 jobs, of 10 elements a presentation.

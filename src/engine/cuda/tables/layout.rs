@@ -381,8 +381,8 @@ pub struct Originals {
 
 #[cfg(test)]
 mod tests {
-    use crate::engine::cuda::tables::mirrored::Mirrored;
     use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
 
     #[test]
     fn the_kernels_structs_are_these() {
