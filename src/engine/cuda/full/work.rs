@@ -78,7 +78,7 @@ impl LayerOf<'_> {
             Op::Conv(conv) => return self.convolve(device, cudnn, conv),
             Op::Relu => Work::Rectify,
             Op::Prelu => return function(FunctionParameters::SLOPE),
-            Op::BatchNorm(_) => return function(FunctionParameters::SCALE),
+            Op::BatchNorm(_) | Op::Scale(_) => return function(FunctionParameters::SCALE),
             Op::Pointwise(kind) => return function(FunctionParameters::new(*kind)),
             Op::Dropout if self.in_place => Work::Nothing,
             Op::MaxPool(pool) => Work::MaxPool(pool.window().axes, sizes),

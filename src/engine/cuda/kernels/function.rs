@@ -43,6 +43,8 @@ impl FunctionParameters {
             Function::Gelu { tanh: false } => Self::of_kind(10),
             Function::Gelu { tanh: true } => Self::of_kind(11),
             Function::Mish => Self::of_kind(12),
+            Function::Reciprocal => Self::of_kind(15),
+            Function::Sqrt => Self::of_kind(16),
         }
     }
 }

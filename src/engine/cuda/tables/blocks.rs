@@ -142,7 +142,11 @@ impl Items {
 
 impl<T> Blocks<T> {
     /// So many blocks of `threads` for each item; `None` where there is nothing to do.
-    pub(super) fn grid(&self, blocks: usize, threads: u32) -> Option<LaunchConfig> {
+    pub(in crate::engine::cuda) fn grid(
+        &self,
+        blocks: usize,
+        threads: u32,
+    ) -> Option<LaunchConfig> {
         let count = (self.items.length() * blocks) as u32;
         let config = LaunchConfig {
             grid_dim: (count, 1, 1),

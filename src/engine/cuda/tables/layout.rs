@@ -2,6 +2,7 @@
 
 use cudarc::driver::{CudaSlice, LaunchConfig};
 
+use crate::engine::cuda::shape::ensure;
 use crate::engine::cuda::tables::blocks::{Blocks, Extent, Items};
 use crate::engine::cuda::tables::cohorts::Cohorts;
 use crate::engine::cuda::tables::mirrored::mirrored;
@@ -317,12 +318,12 @@ impl Windows {
     }
 
     /// How a pointwise kernel is launched on them; `None` where there is nothing to do.
-    pub(super) fn grid(&self) -> Option<LaunchConfig> {
+    pub(in crate::engine::cuda) fn grid(&self) -> Option<LaunchConfig> {
         self.blocks.grid(1, THREADS)
     }
 
     /// Checks that `values` are as many as the windows take, of so many channels.
-    pub(super) fn check<T>(
+    pub(in crate::engine::cuda) fn check<T>(
         &self,
         kernel: &'static str,
         channels: usize,
@@ -332,7 +333,7 @@ impl Windows {
     }
 
     /// The same of so many values.
-    pub(super) fn check_length(
+    pub(in crate::engine::cuda) fn check_length(
         &self,
         kernel: &'static str,
         channels: usize,
@@ -360,7 +361,11 @@ pub struct Change<'a> {
 
 impl Change<'_> {
     /// As [`Windows::check`].
-    pub(super) fn check(&self, kernel: &'static str, channels: usize) -> Result<(), CudaError> {
+    pub(in crate::engine::cuda) fn check(
+        &self,
+        kernel: &'static str,
+        channels: usize,
+    ) -> Result<(), CudaError> {
         self.windows.check(kernel, channels, self.values)
     }
 }

@@ -43,11 +43,11 @@ macro_rules! mirrored {
     };
 }
 
-pub(super) use mirrored;
+pub(in crate::engine::cuda) use mirrored;
 
 /// A struct that a kernel's source asserts the layout of.
 #[cfg(test)]
-pub(super) trait Mirrored {
+pub(in crate::engine::cuda) trait Mirrored {
     /// The lines that must stand in the source.
     fn assertions() -> Vec<String>;
 
