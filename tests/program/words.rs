@@ -23,9 +23,9 @@ fn has_word(line: &str, word: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     line.match_indices(word).any(|(start, _)| {
         let (before, after) = (&line[..start], &line[start + word.len()..]);
-        let goes_on_before = before.ends_with(is_part) && word.starts_with(is_part);
-        let goes_on_behind = after.starts_with(is_part) && word.ends_with(is_part);
-        !goes_on_before && !goes_on_behind
+        let joined = before.ends_with(is_part) && word.starts_with(is_part)
+            || after.starts_with(is_part) && word.ends_with(is_part);
+        !joined
     })
 }
 

@@ -33,6 +33,7 @@ const fn missing(op: &Op) -> Option<String> {
         | Op::Prelu
         | Op::Pointwise(_)
         | Op::BatchNorm(_)
+        | Op::Scale(_)
         | Op::LocalResponseNorm(_)
         | Op::ChannelNorm(_)
         | Op::Dropout
