@@ -129,8 +129,7 @@ pub(super) struct LayerArguments {
     /// conv1,conv3 [default: all convolutions]
     #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
     pub layers: Vec<String>,
-    /// Where the responses of a convolution's units are taken: from itself, or from the batch
-    /// normalisation behind it
+    /// Responses of a convolution's units: its own, or those of the batch normalisation behind it
     #[arg(long, value_enum, default_value_t = ResponseName::Conv)]
     pub response: ResponseName,
 }
