@@ -59,9 +59,12 @@ use self::simd::Isa;
 use super::order::{Member, OnImage, by_image, in_order_of_plans};
 use super::request::{PreparedImages, not_prepared};
 use super::spare::Spare;
-use super::{Engine, EngineError, EngineName, Extremes, Job, Prepared, Presented, ReferenceEngine};
+use super::{
+    Engine, EngineError, EngineName, Extremes, Float64Engine, Job, Prepared, Presented,
+    ReferenceEngine,
+};
 use crate::geometry::{Axis, ImageSize};
-use crate::network::{LayerId, Model};
+use crate::network::{LayerId, MapContext, Model, Network};
 use crate::parts::parts;
 use crate::program::{PlanKey, Planner};
 use crate::progress::Progress;
@@ -99,7 +102,8 @@ impl Engine for CpuEngine {
             let transformed = if self.direct { 0 } else { Transformed::bytes_of(conv, weights) };
             2 * weights * size_of::<f32>() + transformed
         });
-        bytes.sum()
+        let whole = layers.iter().any(|&layer| is_presented_whole(network, layer));
+        bytes.sum::<usize>() + if whole { Float64Engine.weight_bytes(model, layers) } else { 0 }
     }
 
     fn prepare<'m>(
@@ -111,14 +115,22 @@ impl Engine for CpuEngine {
         let plain = ReferenceEngine.prepare(model, layers, image)?;
         let sparse = sparse(model.network());
         let mut shared = Shared { sparse: &sparse, direct: self.direct, packed: HashMap::new() };
+        let is_whole = |layer: &LayerId| is_presented_whole(model.network(), *layer);
+        let (whole, layers): (Vec<LayerId>, Vec<LayerId>) =
+            layers.iter().partition(|&l| is_whole(l));
+        let whole = match &whole[..] {
+            [] => None,
+            whole => Some(Float64Engine.prepare(model, whole, image)?),
+        };
         let programs = layers
-            .iter()
-            .map(|&layer| Ok((layer, shared.program(model, layer, image)?)))
+            .into_iter()
+            .map(|layer| Ok((layer, shared.program(model, layer, image)?)))
             .collect::<Result<_, EngineError>>()?;
         Ok(Box::new(Incremental {
             model,
             image,
             plain,
+            whole,
             programs,
             isa: Isa::detect(),
             base_bytes: self.base_bytes,
@@ -127,11 +139,20 @@ impl Engine for CpuEngine {
     }
 }
 
+/// Whether presentations of a layer take whole passes: behind a gate that is computed from the occluded
+/// image, every position of the map changes.
+pub fn is_presented_whole(network: &Network, layer: LayerId) -> bool {
+    network.context() == MapContext::Exact && !network.gates_before(&[layer]).is_empty()
+}
+
 struct Incremental<'m> {
     model: &'m Model,
     image: ImageSize,
     /// Ranking looks at every position of every unit: there is nothing to leave out.
     plain: Box<dyn Prepared + 'm>,
+    /// What lies behind gates that change with the image, whole and in 64 bits: small differences of whole
+    /// passes would be rounded too much in 32.
+    whole: Option<Box<dyn Prepared + 'm>>,
     programs: HashMap<LayerId, Program>,
     isa: Isa,
     base_bytes: usize,
@@ -231,7 +252,10 @@ impl Prepared for Incremental<'_> {
         progress: &Progress<'_>,
     ) -> Result<Vec<Presented>, EngineError> {
         let Some(program) = self.programs.get(&layer) else {
-            return Err(not_prepared(self.model.network(), layer));
+            return match &self.whole {
+                Some(whole) => whole.present(layer, jobs, progress),
+                None => Err(not_prepared(self.model.network(), layer)),
+            };
         };
         let units = self.model.network().channels(layer);
         let output = program.subgraph.nodes()[program.subgraph.target()].size;
@@ -242,8 +266,8 @@ impl Prepared for Incremental<'_> {
         let costs: Vec<usize> = images
             .iter()
             .map(|on_image| {
-                let y = program.subgraph.backward(Axis::Y, on_image.y);
-                let x = program.subgraph.backward(Axis::X, on_image.x);
+                let y = program.subgraph.baseline(Axis::Y, on_image.y);
+                let x = program.subgraph.baseline(Axis::X, on_image.x);
                 program.kept_floats(&y, &x) * size_of::<f32>()
             })
             .collect();
