@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use common::{Asked, IMAGE, Jobs, preset};
 use gemm::Products;
-use occlumap::engine::{CpuEngine, Engine, Job};
+use occlumap::engine::{Batch, CpuEngine, Engine};
 use occlumap::network::{LayerId, Network};
 use occlumap::program::{Planner, Subgraph};
 
@@ -42,8 +42,8 @@ fn main() {
             }
             let id: LayerId = model.network().convolution(layer).expect("a layer");
             let jobs = Jobs::new(&model, id, count, positions == "scattered", 1);
-            let list = jobs.list();
-            let counted = multiply_adds(model.network(), id, &list) as f64;
+            let batch = jobs.batch();
+            let counted = multiply_adds(model.network(), id, &batch) as f64;
             for (form, direct) in [("direct", true), ("minimal", false)] {
                 if !asked.wants(form, &["direct", "minimal"]) {
                     continue;
@@ -56,7 +56,7 @@ fn main() {
                 for _ in 0..REPETITIONS {
                     peak = peak.max(gemm_rate());
                     best = best.min(Seconds::of(|| {
-                        engine.present(id, &list, &progress).expect("finite responses");
+                        engine.present(id, &batch, &progress).expect("finite responses");
                     }));
                 }
                 let presentations = jobs.presentations() as f64;
@@ -75,11 +75,11 @@ fn main() {
 }
 
 /// Multiply-adds that meet a difference.
-fn multiply_adds(network: &Network, layer: LayerId, jobs: &[Job<'_>]) -> u64 {
+fn multiply_adds(network: &Network, layer: LayerId, batch: &Batch<'_>) -> u64 {
     let subgraph = Subgraph::new(network, layer, IMAGE).expect("room");
     let mut planner = Planner::new(&subgraph);
     let mut sum = 0;
-    for job in jobs {
+    for job in batch.placed() {
         for occluder in job.occluders {
             let key = planner.key(job.position, occluder);
             let plan = planner.plan(key);

@@ -23,12 +23,12 @@ fn present(bencher: Bencher<'_, '_>, engine: &dyn Engine, layer: &str, count: us
     let id: LayerId = model.network().convolution(layer).expect("a layer");
     let prepared = engine.prepare(&model, &[id], IMAGE).expect("room for the network");
     let jobs = Jobs::new(&model, id, count, false, every);
-    let list = jobs.list();
+    let batch = jobs.batch();
     let cancel = CancelToken::default();
     let progress = Progress::new(&cancel);
     bencher
         .counter(ItemsCount::new(jobs.presentations()))
-        .bench_local(|| prepared.present(id, &list, &progress));
+        .bench_local(|| prepared.present(id, &batch, &progress));
 }
 
 #[divan::bench(args = ["conv1", "conv2", "conv3", "conv4", "conv5"], sample_count = 5, sample_size = 1)]

@@ -36,7 +36,7 @@ fn main() {
         }
         let id = model.network().convolution(layer).expect("a layer");
         let jobs = Jobs::new(&model, id, count, true, 1);
-        let list = jobs.list();
+        let batch = jobs.batch();
         for (form, direct) in [("direct", true), ("minimal", false)] {
             if !asked.wants(form, &["direct", "minimal"]) {
                 continue;
@@ -45,7 +45,7 @@ fn main() {
             let engine = engine.prepare(&model, &[id], IMAGE).expect("room");
             let cancel = CancelToken::default();
             let present = || {
-                engine.present(id, &list, &Progress::new(&cancel)).expect("finite responses");
+                engine.present(id, &batch, &Progress::new(&cancel)).expect("finite responses");
             };
             let round = || {
                 let times = [&one, &all].map(|pool| seconds(pool, present));

@@ -137,7 +137,7 @@ struct FragmentProduct {
         if (first + warp_column() >= p.outputs) {
             return nullptr;
         }
-        const int each = p.kernel * p.kernel * p.inputs / VALUES * WARP_COLUMNS;
+        const int each = p.kernel.y * p.kernel.x * p.inputs / VALUES * WARP_COLUMNS;
         const int parts = (p.outputs + WARP_COLUMNS - 1) / WARP_COLUMNS;
         const int64_t place = group * parts + (first + warp_column()) / WARP_COLUMNS;
         return weights + place * each + threadIdx.x % 32 * 4;

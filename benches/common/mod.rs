@@ -2,7 +2,7 @@
 //! The work does not depend on values, except that a response must depend on the image.
 
 use ndarray::Array3;
-use occlumap::engine::Job;
+use occlumap::engine::{Batch, PlacedJob};
 use occlumap::geometry::{GridRule, ImageSize, LayerGeometry, Placement};
 use occlumap::network::{LayerId, Model, Network};
 use occlumap::noise::{Noise, TorchStream};
@@ -82,10 +82,10 @@ impl Jobs {
     }
 
     /// The jobs.
-    pub fn list(&self) -> Vec<Job<'_>> {
+    pub fn batch(&self) -> Batch<'_> {
         let images = self.images.iter().enumerate().cycle();
         let jobs = self.places.iter().zip(images).enumerate();
-        jobs.map(|(job, ((position, placement), (index, image)))| Job {
+        jobs.map(|(job, ((position, placement), (index, image)))| PlacedJob {
             image: image.view(),
             image_index: index as u32,
             unit: job * 7 % self.units,

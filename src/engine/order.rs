@@ -1,15 +1,15 @@
 //! Jobs sorted by what they share: an image, or a plan.
 
-use std::collections::HashMap;
-
-use super::Job;
-use crate::geometry::{Axis, Span};
+use super::{Batch, BatchPlacement};
+use crate::geometry::{Axis, Occluder, Span};
 use crate::program::{PlanKey, Planner};
 
 /// Jobs on one image, and the positions that they look at.
 #[derive(Debug)]
 pub(super) struct OnImage {
-    /// The jobs, by their place in the list.
+    /// The image, an index into [`Batch::images`].
+    pub image: usize,
+    /// The jobs, by their numbers in the batch.
     pub jobs: Vec<usize>,
     /// Rows from the first to the last position.
     pub y: Span,
@@ -17,19 +17,19 @@ pub(super) struct OnImage {
     pub x: Span,
 }
 
-/// Sorts jobs by the image that they look at, in the order in which images first appear.
-pub(super) fn by_image(jobs: &[Job<'_>]) -> Vec<OnImage> {
-    // The same array is the same image; equal arrays in different places are just computed twice.
-    let mut places: HashMap<(*const f32, [isize; 3]), usize> = HashMap::new();
+/// Sorts the jobs of a batch by their image, in the order in which images first appear.
+pub(super) fn by_image(batch: &Batch<'_>) -> Vec<OnImage> {
+    let mut number_of = vec![None; batch.images.len()];
     let mut images: Vec<OnImage> = Vec::new();
-    for (job, Job { image, position, .. }) in jobs.iter().enumerate() {
-        let strides = [0, 1, 2].map(|axis| image.strides()[axis]);
-        let place = *places.entry((image.as_ptr(), strides)).or_insert_with(|| {
-            images.push(OnImage { jobs: Vec::new(), y: Span::EMPTY, x: Span::EMPTY });
+    for (number, job) in batch.jobs.iter().enumerate() {
+        let position = batch.placements[job.placement].position;
+        let on_image = *number_of[job.image].get_or_insert_with(|| {
+            let (jobs, y, x) = (Vec::new(), Span::EMPTY, Span::EMPTY);
+            images.push(OnImage { image: job.image, jobs, y, x });
             images.len() - 1
         });
-        let on_image = &mut images[place];
-        on_image.jobs.push(job);
+        let on_image = &mut images[on_image];
+        on_image.jobs.push(number);
         on_image.y = on_image.y.hull(Span::at(position.0));
         on_image.x = on_image.x.hull(Span::at(position.1));
     }
@@ -43,45 +43,58 @@ pub(super) struct Member {
     pub occluder: u32,
 }
 
-/// All presentations of some jobs in the order in which they are computed: those that share a plan
-/// next to each other, the plans in the order of their keys.
-pub(super) fn in_order_of_plans<'a, 'j: 'a>(
-    jobs: impl Iterator<Item = &'a Job<'j>>,
+/// All presentations of some jobs of a batch in the order in which they are computed: those that
+/// share a plan next to each other, the plans in the order of their keys. [`Member::job`] counts
+/// `jobs`.
+pub(super) fn in_order_of_plans(
+    batch: &Batch<'_>,
+    jobs: impl Iterator<Item = usize>,
     planner: &mut Planner<'_>,
 ) -> Vec<(PlanKey, Member)> {
+    let mut keys: Vec<Option<Vec<PlanKey>>> = vec![None; batch.placements.len()];
     let mut members: Vec<(PlanKey, Member)> = Vec::new();
-    // Grids are rows of squares: a row has one plan along it, and the columns of the row before.
-    let mut columns: Vec<((usize, usize), u32)> = Vec::new();
-    for (place, job) in (0..).zip(jobs) {
-        let (mut row, mut column) = (None, 0);
-        columns.clear();
-        for (occluder, square) in (0..).zip(job.occluders) {
-            let y = match row {
-                Some((top, size, y)) if (top, size) == (square.top, square.size) => y,
-                _ => {
-                    column = 0;
-                    let y = planner.key_along(Axis::Y, job.position.0, square.top, square.size);
-                    row = Some((square.top, square.size, y));
-                    y
-                }
-            };
-            let along = (square.left, square.size);
-            let x = match columns.get(column) {
-                Some(&(known, x)) if known == along => x,
-                _ => {
-                    let x = planner.key_along(Axis::X, job.position.1, square.left, square.size);
-                    columns.truncate(column);
-                    columns.push((along, x));
-                    x
-                }
-            };
-            column += 1;
-            members.push((PlanKey { y, x }, Member { job: place, occluder }));
-        }
+    for (job, number) in (0..).zip(jobs) {
+        let placement = batch.jobs[number].placement;
+        let keys =
+            keys[placement].get_or_insert_with(|| keys_of(&batch.placements[placement], planner));
+        let member = |(occluder, &key)| (key, Member { job, occluder });
+        members.extend((0..).zip(&*keys).map(member));
     }
     let plans = |axis| planner.along(axis).len();
     let members = counted(&members, plans(Axis::X), |(key, _)| key.x as usize);
     counted(&members, plans(Axis::Y), |(key, _)| key.y as usize)
+}
+
+/// The key of each occluder's plan.
+fn keys_of(placement: &BatchPlacement<'_>, planner: &mut Planner<'_>) -> Vec<PlanKey> {
+    let (y, x) = placement.position;
+    // Grids are rows of squares: a row has one plan along it, and the columns of the row before.
+    let mut columns: Vec<((usize, usize), u32)> = Vec::new();
+    let (mut row, mut column) = (None, 0);
+    let mut key = |square: &Occluder| {
+        let along_row = match row {
+            Some((top, size, key)) if (top, size) == (square.top, square.size) => key,
+            _ => {
+                column = 0;
+                let key = planner.key_along(Axis::Y, y, square.top, square.size);
+                row = Some((square.top, square.size, key));
+                key
+            }
+        };
+        let span = (square.left, square.size);
+        let along_column = match columns.get(column) {
+            Some(&(known, key)) if known == span => key,
+            _ => {
+                let key = planner.key_along(Axis::X, x, square.left, square.size);
+                columns.truncate(column);
+                columns.push((span, key));
+                key
+            }
+        };
+        column += 1;
+        PlanKey { y: along_row, x: along_column }
+    };
+    placement.occluders.iter().map(&mut key).collect()
 }
 
 /// Things in the order of `key`, which is below `keys`; equal ones stay in their order.
@@ -107,6 +120,7 @@ mod tests {
     use ndarray::Array3;
 
     use super::*;
+    use crate::engine::PlacedJob;
     use crate::geometry::{GridRule, ImageSize, LayerGeometry, Occluder};
     use crate::network::Network;
     use crate::noise::Noise;
@@ -125,9 +139,9 @@ mod tests {
         grids[1].1 = grids[1].1.iter().copied().step_by(7).collect();
         grids[2].1.reverse();
         grids[3].1.clear();
-        let jobs: Vec<Job<'_>> = grids
+        let batch: Batch<'_> = grids
             .iter()
-            .map(|(position, occluders)| Job {
+            .map(|(position, occluders)| PlacedJob {
                 image: image.view(),
                 image_index: 0,
                 unit: 0,
@@ -138,9 +152,9 @@ mod tests {
             .collect();
         let subgraph = Subgraph::new(&network, layer, size).unwrap();
         let mut planner = Planner::new(&subgraph);
-        let found = in_order_of_plans(jobs.iter(), &mut planner);
+        let found = in_order_of_plans(&batch, 0..batch.jobs.len(), &mut planner);
         let mut expected = Vec::new();
-        for (place, job) in (0..).zip(&jobs) {
+        for (place, job) in (0..).zip(batch.placed()) {
             for (occluder, square) in (0..).zip(job.occluders) {
                 expected.push((planner.key(job.position, square), Member { job: place, occluder }));
             }

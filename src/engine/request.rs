@@ -3,7 +3,7 @@
 use ndarray::ArrayView3;
 use thiserror::Error;
 
-use super::{EngineError, Job};
+use super::{Batch, EngineError, PlacedJob};
 use crate::geometry::{ImageSize, Occluder};
 use crate::network::{LayerId, Network, Op};
 
@@ -105,18 +105,16 @@ impl PreparedImages {
         Err(RequestError::Image { found: image.shape().to_vec(), expected }.into())
     }
 
-    /// Checks of each job its image, its unit and position against a layer of `units` units and
+    /// Checks the images of a batch, and of each job its unit and position against a layer of `units` units and
     /// `output` positions, and its occluders against the image.
     pub fn check_jobs(
         self,
-        jobs: &[Job<'_>],
+        batch: &Batch<'_>,
         units: usize,
         output: ImageSize,
     ) -> Result<(), EngineError> {
-        jobs.iter().try_for_each(|job| {
-            self.check(&job.image)?;
-            check_job(job, units, output, self.size)
-        })
+        batch.images.iter().try_for_each(|image| self.check(&image.values))?;
+        batch.placed().try_for_each(|job| check_job(&job, units, output, self.size))
     }
 }
 
@@ -126,12 +124,12 @@ pub(super) fn not_prepared(network: &Network, layer: LayerId) -> EngineError {
 }
 
 fn check_job(
-    job: &Job<'_>,
+    job: &PlacedJob<'_>,
     units: usize,
     output: ImageSize,
     image: ImageSize,
 ) -> Result<(), EngineError> {
-    let Job { unit, position, .. } = *job;
+    let PlacedJob { unit, position, .. } = *job;
     if unit >= units || position.0 >= output.height || position.1 >= output.width {
         return Err(RequestError::Unit { unit, position, units, output }.into());
     }

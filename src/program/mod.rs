@@ -35,7 +35,7 @@ pub use buffers::Buffers;
 pub use listing::Row;
 pub use plan::{Plan, TapBlock};
 pub use planner::{PlanKey, Planner};
-pub use step::Step;
+pub use step::{Selection, Step};
 pub use subgraph::{Node, Subgraph};
 pub use weights::{ConvolutionFilters, MissingFilters, Packing};
 

@@ -1,7 +1,7 @@
 //! The step that computes each node of a subgraph.
 
 use super::Subgraph;
-use crate::geometry::ImageSize;
+use crate::geometry::{ImageSize, PerAxis};
 use crate::network::{
     AveragePool, ChannelNorm, ChannelShuffle, ChannelSlice, Function, GateJoin, LayerId,
     LocalResponseNorm, Network, Op,
@@ -47,8 +47,8 @@ pub enum Step<F = (), N = ()> {
     Function(Function),
     /// A copy of the input.
     Copy,
-    /// Channels of the input: of each output channel the input's.
-    Select(Vec<usize>),
+    /// Some channels of the input, or all in another order.
+    Select(Selection),
     /// The sum of the inputs.
     Add,
     /// The product of two inputs.
@@ -61,6 +61,34 @@ pub enum Step<F = (), N = ()> {
     Concatenate,
     /// The target's convolution, of which only single units are computed.
     Respond,
+}
+
+/// Channels of an input: output channel `o` is the input's `start + o % groups * each + o / groups`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// The first channel.
+    pub start: usize,
+    /// Groups that take turns.
+    pub groups: usize,
+    /// Channels of a group.
+    pub each: usize,
+}
+
+impl Selection {
+    /// The first channels in their order.
+    pub const fn all(channels: usize) -> Self {
+        Self { start: 0, groups: 1, each: channels }
+    }
+
+    /// How many channels there are.
+    pub const fn channels(self) -> usize {
+        self.groups * self.each
+    }
+
+    /// The input's channel of an output channel.
+    pub const fn input(self, output: usize) -> usize {
+        self.start + output % self.groups * self.each + output / self.groups
+    }
 }
 
 /// Which activations of the original image a step reads while an occluder is presented.
@@ -95,11 +123,11 @@ impl Step {
             Op::ChannelNorm(norm) => Self::NormaliseChannels(*norm, ()),
             Op::BatchNorm(_) | Op::Scale(_) => Self::Scale(()),
             Op::Dropout => Self::Copy,
-            &Op::Slice(ChannelSlice { start, end }) => Self::Select((start..end).collect()),
+            &Op::Slice(ChannelSlice { start, end }) => {
+                Self::Select(Selection { start, groups: 1, each: end - start })
+            }
             &Op::Shuffle(ChannelShuffle { groups }) => {
-                let each = channels / groups;
-                let from = |output: usize| output % groups * each + output / groups;
-                Self::Select((0..channels).map(from).collect())
+                Self::Select(Selection { start: 0, groups, each: channels / groups })
             }
             Op::Add => Self::Add,
             Op::Mul => Self::Multiply,
@@ -117,6 +145,11 @@ impl<F, N> Step<F, N> {
             self,
             Self::Relu { .. } | Self::Copy | Self::Scale(_) | Self::Slope(_) | Self::Function(_)
         )
+    }
+
+    /// Whether it reads its inputs' activations of the original image.
+    pub const fn reads_inputs(&self) -> bool {
+        self.baseline_reads().inputs
     }
 
     /// The activations of the original image that it reads.
@@ -145,7 +178,7 @@ pub(super) fn fuse_relus(subgraph: &Subgraph, read_once: &[bool], steps: &mut [S
         let Step::MaxPool { .. } = steps[place] else { continue };
         let input = node.inputs[0];
         let is_relu = matches!(steps[input], Step::Relu { .. });
-        if read_once[input] && is_relu && subgraph.shift(input, 0) == Default::default() {
+        if read_once[input] && is_relu && subgraph.shift(input, 0) == PerAxis::default() {
             steps[input] = Step::Relu { elsewhere: true };
             steps[place] = Step::MaxPool { rectify: true };
         }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{ChosenLayers, ComputeSettings, Context, Method, RunError};
 use crate::VERSION;
-use crate::engine::{Engine, EngineError, EngineName, Prepared};
+use crate::engine::{Engine, EngineError, EngineName, Presenter, Profiler};
 use crate::geometry::{GridRule, ImageSize, LayerGeometry};
 use crate::network::{LayerId, Model, Network, Response};
 use crate::noise::TorchStream;
@@ -148,7 +148,7 @@ pub fn bench(settings: &BenchSettings, context: &Context<'_>) -> Result<BenchRep
             .map(|seed| noise_image(model.network().image_channels(), image, seed))
             .collect();
         let ranking_rate = {
-            let prepared = ranker.prepare(&model, &layers, image)?;
+            let prepared = ranker.ranker(&model, &layers, image)?;
             let units: Vec<usize> =
                 layers.iter().map(|&layer| model.network().channels(layer)).collect();
             let progress = context.progress();
@@ -191,7 +191,7 @@ struct BenchRun<'a> {
     settings: &'a BenchSettings,
     context: &'a Context<'a>,
     engine: &'a dyn Engine,
-    prepared: &'a dyn Prepared,
+    prepared: &'a dyn Presenter,
     model: &'a Model,
     images: &'a [Array3<f32>],
 }
@@ -222,7 +222,10 @@ impl BenchRun<'_> {
             }
         };
         // Only where there is something to be told.
-        let kernels = if engine.has_kernels() { engine.time_kernels(&mut again)? } else { vec![] };
+        let kernels = match engine.profiler() {
+            Some(profiler) => profiler.time_kernels(&mut again)?,
+            None => vec![],
+        };
         failed?;
         let kernels = kernels.into_iter().map(|time| KernelBench {
             kernel: time.name,
@@ -232,7 +235,7 @@ impl BenchRun<'_> {
         });
         let Occluders { mean, .. } = count_occluders(geometry)?;
         let counted = count_multiply_adds(network, layer, geometry, POSITIONS)?;
-        let floor = match engine.rates() {
+        let floor = match engine.profiler().and_then(Profiler::rates) {
             Some(rates) => {
                 let work = count_work(prepared, layer, geometry, &images[0], POSITIONS)?;
                 let microseconds = 1e6 * work.iter().map(|work| work.floor(rates)).sum::<f64>();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Context, RunError};
 use crate::engine::cuda::{CudaError, Device, check_support, libraries};
-use crate::engine::{CudaFullEngine, Engine, ReferenceEngine};
+use crate::engine::{CudaFullEngine, RankingEngine, ReferenceEngine};
 use crate::error::ParseError;
 use crate::network::{LayerId, Network};
 
@@ -142,11 +142,11 @@ impl Devices {
     ///
     /// # Errors
     /// cuBLAS or cuDNN is missing.
-    pub fn rankers(&self, context: &Context<'_>) -> Result<Vec<Box<dyn Engine>>, RunError> {
+    pub fn rankers(&self, context: &Context<'_>) -> Result<Vec<Box<dyn RankingEngine>>, RunError> {
         let Self::Cuda { gpus, required } = self else {
             return Ok(vec![Box::new(ReferenceEngine)]);
         };
-        let ranker = |device: &Arc<Device>| -> Box<dyn Engine> {
+        let ranker = |device: &Arc<Device>| -> Box<dyn RankingEngine> {
             Box::new(CudaFullEngine { device: Arc::clone(device) })
         };
         match libraries::cublas().and_then(|_| libraries::cudnn()) {

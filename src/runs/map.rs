@@ -5,7 +5,7 @@ use std::path::Path;
 use ndarray::{Array2, ArrayView3};
 
 use super::{ComputeSettings, Context, InputSettings, Inputs, OcclusionSettings, RunError, Task};
-use crate::engine::{Engine, EngineError, Job, Prepared, Presented};
+use crate::engine::{Batch, Engine, EngineError, Job, Presented, Presenter};
 use crate::files::FileError;
 use crate::geometry::{Deposit, ImageSize, Placement};
 use crate::images::ImageFolder;
@@ -184,25 +184,23 @@ fn draws(settings: &MapSettings) -> Result<Vec<Noise>, RunError> {
 /// Presents all occluders of some targets on one image; returns what each target's did in each
 /// draw of the noise.
 fn present(
-    engine: &dyn Prepared,
+    engine: &dyn Presenter,
     layer: LayerId,
     image: &ArrayView3<'_, f32>,
     targets: &[MapTarget<'_>],
     draws: &[Noise],
     progress: &Progress<'_>,
 ) -> Result<Vec<Presented>, EngineError> {
-    let mut jobs = Vec::with_capacity(targets.len() * draws.len());
+    let mut batch = Batch::default();
     for target in targets {
-        jobs.extend(draws.iter().map(|&noise| Job {
-            image: *image,
-            image_index: target.image,
-            unit: target.unit,
-            position: target.position,
-            occluders: &target.placement.occluders,
-            noise,
-        }));
+        // Of one image; its index may be given twice.
+        let known = batch.images.iter().position(|known| known.index == target.image);
+        let image = known.unwrap_or_else(|| batch.add_image(image, target.image));
+        let placement = batch.add_placement(target.position, &target.placement.occluders);
+        let job = |&noise| Job { image, placement, unit: target.unit, noise };
+        batch.jobs.extend(draws.iter().map(job));
     }
-    engine.present(layer, &jobs, progress)
+    engine.present(layer, &batch, progress)
 }
 
 /// The map of one target: the mean over the draws of the noise.
@@ -224,7 +222,7 @@ pub struct OwnMaps {
 /// [`OwnMaps`] with the engine prepared for some layers.
 pub struct PreparedMaps<'a> {
     own: &'a OwnMaps,
-    engine: Box<dyn Prepared + 'a>,
+    engine: Box<dyn Presenter + 'a>,
     cancel: &'a CancelToken,
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ndarray::ArrayView3;
 
 use super::{Context, Inputs, RunError, RunSettings, SweepRun};
-use crate::engine::{EngineError, Prepared};
+use crate::engine::{EngineError, Presenter, Ranker};
 use crate::geometry::ImageSize;
 use crate::maps::Plane;
 use crate::network::LayerId;
@@ -92,7 +92,7 @@ pub fn plan(settings: &RunSettings, context: &Context<'_>) -> Result<Plan, RunEr
     context.pool.install(|| {
         let Inputs { model, layers, images } = &run.inputs;
         let (reading, ranking) = {
-            let ranker = rankers[0].prepare(model, layers, images.size())?;
+            let ranker = rankers[0].ranker(model, layers, images.size())?;
             rank_some(&run, &*ranker)?
         };
         let engines = run.engines();
@@ -139,7 +139,7 @@ pub fn programs(
 
 /// Ranks some images, and returns the seconds that one takes to read, on all threads together,
 /// and to read and rank.
-fn rank_some(run: &SweepRun<'_>, engine: &dyn Prepared) -> Result<(f64, f64), RunError> {
+fn rank_some(run: &SweepRun<'_>, engine: &dyn Ranker) -> Result<(f64, f64), RunError> {
     let (images, threads) = (&run.inputs.images, run.context.threads());
     let some: Vec<usize> = (0..images.len().min(engine.images_at_a_time(threads))).collect();
     let start = Instant::now();
@@ -156,7 +156,7 @@ fn rank_some(run: &SweepRun<'_>, engine: &dyn Prepared) -> Result<(f64, f64), Ru
 
 fn plan_layer(
     run: &SweepRun<'_>,
-    engine: &dyn Prepared,
+    engine: &dyn Presenter,
     layer: LayerId,
     swept: usize,
     top: usize,

@@ -6,7 +6,7 @@ use super::layout::{MAPS, RANKING};
 use super::share::Backoff;
 use super::{Context, DevicePools, Inputs, OutputFolder, RankSettings, RunError, Share, Task};
 use crate::blocks::{Block, BlockError, BlockFolder, Merged, Stored};
-use crate::engine::{Engine, Prepared};
+use crate::engine::{Ranker, RankingEngine};
 use crate::files::{Digest, FileError, remove_leftovers};
 use crate::maps::Manifest;
 use crate::network::LayerId;
@@ -20,7 +20,7 @@ use crate::sweep::{self, Ranked};
 pub(super) struct RankingJob<'a> {
     pub inputs: &'a Inputs,
     /// The engines, one a device, that rank what is not ranked yet.
-    pub engines: &'a [Box<dyn Engine>],
+    pub engines: &'a [Box<dyn RankingEngine>],
     /// Images a unit, from either end.
     pub top: usize,
     pub threads: usize,
@@ -232,13 +232,13 @@ impl RankingJob<'_> {
         // When all is ranked, the device's memory is given back.
         let Inputs { model, images, .. } = self.inputs;
         let pools = DevicePools::new(context, self.engines.len(), self.threads)?;
-        let prepare = |(device, engine): (usize, &dyn Engine)| {
-            pools.install(device, || engine.prepare(model, layers, images.size()))
+        let prepare = |(device, engine): (usize, &dyn RankingEngine)| {
+            pools.install(device, || engine.ranker(model, layers, images.size()))
         };
         let engines = self.engines.iter().map(AsRef::as_ref).enumerate().map(prepare);
         let engines = engines.collect::<Result<Vec<_>, _>>()?;
         let units = configuration.units();
-        let compute = |engine: &dyn Prepared, name: &str| -> Result<_, RunError> {
+        let compute = |engine: &dyn Ranker, name: &str| -> Result<_, RunError> {
             context.check_cancelled()?;
             let range = blocks.iter().find(|block| block.name == name);
             let range = range.map(|block| block.images.clone()).unwrap_or_default();

@@ -7,7 +7,7 @@ use ndarray::Array3;
 use super::SweepError;
 use super::summed::Slots;
 use crate::engine::deposit::{Summation, SummedImage};
-use crate::engine::{Job, KernelWork, Prepared};
+use crate::engine::{Batch, Job, KernelWork, Presenter};
 use crate::geometry::{Axis, Deposit, GeometryError, LayerGeometry, Placement, Span};
 use crate::images::ImageError;
 use crate::network::{LayerId, Network, NetworkError, Op};
@@ -126,25 +126,20 @@ pub fn count_multiply_adds(
 /// # Errors
 /// Occluders that cannot be placed; what the engine says.
 pub fn count_work(
-    engine: &dyn Prepared,
+    engine: &dyn Presenter,
     layer: LayerId,
     geometry: &LayerGeometry,
     image: &Array3<f32>,
     count: usize,
 ) -> Result<Vec<KernelWork>, SweepError> {
     let places = places(geometry, count)?;
-    let jobs: Vec<Job<'_>> = places
-        .iter()
-        .map(|(position, placement)| Job {
-            image: image.view(),
-            image_index: 0,
-            unit: 0,
-            position: *position,
-            occluders: &placement.occluders,
-            noise: Noise::Philox { seed: 0, draw: 0 },
-        })
-        .collect();
-    Ok(engine.work(layer, &jobs)?)
+    let mut batch = Batch::default();
+    let (image, noise) = (batch.add_image(&image.view(), 0), Noise::Philox { seed: 0, draw: 0 });
+    for (position, placement) in &places {
+        let placement = batch.add_placement(*position, &placement.occluders);
+        batch.jobs.push(Job { image, placement, unit: 0, noise });
+    }
+    Ok(engine.work(layer, &batch)?)
 }
 
 /// A position, and where its occluders go.
@@ -200,7 +195,7 @@ impl Trial {
 /// # Errors
 /// Images that cannot be read, as `images` says; otherwise as [`try_out`].
 pub fn calibrate(
-    engine: &dyn Prepared,
+    engine: &dyn Presenter,
     layer: (LayerId, usize),
     geometry: &LayerGeometry,
     images: &mut dyn Iterator<Item = Result<Array3<f32>, ImageError>>,
@@ -233,7 +228,7 @@ pub fn calibrate(
 /// Responses that are not finite; occluders that cannot be placed;
 /// [`EngineError::Stopped`](crate::engine::EngineError::Stopped).
 pub fn try_out(
-    engine: &dyn Prepared,
+    engine: &dyn Presenter,
     (layer, units): (LayerId, usize),
     geometry: &LayerGeometry,
     images: &[Array3<f32>],
@@ -241,19 +236,16 @@ pub fn try_out(
     progress: &Progress<'_>,
 ) -> Result<Trial, SweepError> {
     let places = places(geometry, maps)?;
-    let jobs: Vec<Job<'_>> = places
-        .iter()
-        .enumerate()
-        .map(|(map, (position, placement))| Job {
-            image: images[map % images.len()].view(),
-            image_index: (map % images.len()) as u32,
-            unit: map % units,
-            position: *position,
-            occluders: &placement.occluders,
-            noise: Noise::Philox { seed: 0, draw: 0 },
-        })
-        .collect();
-    let presentations: usize = jobs.iter().map(|job| job.occluders.len()).sum();
+    let mut batch = Batch::default();
+    for (index, image) in (0..).zip(images) {
+        batch.add_image(&image.view(), index);
+    }
+    for (map, (position, placement)) in places.iter().enumerate() {
+        let placement = batch.add_placement(*position, &placement.occluders);
+        let (image, unit) = (map % images.len(), map % units);
+        batch.jobs.push(Job { image, placement, unit, noise: Noise::Philox { seed: 0, draw: 0 } });
+    }
+    let presentations = batch.presentations();
     let mut kept = engine.keep(layer, presentations)?;
     let (firsts, summation) = summation(&places);
     let (start, mut times) = (Instant::now(), 0);
@@ -261,10 +253,10 @@ pub fn try_out(
         match &mut kept {
             Some(kept) => {
                 kept.clear()?;
-                kept.present(&jobs, &firsts, progress)?;
+                kept.present(&batch, &firsts, progress)?;
                 kept.sum(&summation)?;
             }
-            None => drop(engine.present(layer, &jobs, progress)?),
+            None => drop(engine.present(layer, &batch, progress)?),
         }
         times += 1;
     }

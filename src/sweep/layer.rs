@@ -6,7 +6,7 @@ use std::iter::Sum;
 use std::ops::Range;
 
 use super::{MemoryShares, SweepError};
-use crate::engine::{Prepared, Presented};
+use crate::engine::{Presented, Presenter};
 use crate::geometry::{GeometryError, LayerGeometry, Placement};
 use crate::images::ImageFolder;
 use crate::network::LayerId;
@@ -19,7 +19,7 @@ use crate::ranking::{Entry, LayerRanking, Side};
 #[derive(Clone, Copy)]
 pub struct LayerSweep<'a> {
     /// The engine, prepared for the layer.
-    pub engine: &'a dyn Prepared,
+    pub engine: &'a dyn Presenter,
     /// The layer.
     pub layer: LayerId,
     /// Where its occluders go.
@@ -180,8 +180,8 @@ impl LayerSweep<'_> {
     ) -> Result<Vec<Presented>, SweepError> {
         let nothing = Presented { response: 0.0, differences: Vec::new() };
         let mut presented = vec![nothing; targets.len() * self.draws.len()];
-        self.in_batches(targets, |places, jobs| {
-            let outcomes = self.engine.present(self.layer, jobs, progress)?;
+        self.in_batches(targets, |places, batch| {
+            let outcomes = self.engine.present(self.layer, batch, progress)?;
             let responses = outcomes.iter().map(|outcome| outcome.response).collect();
             for (&place, outcome) in places.iter().zip(outcomes) {
                 presented[place] = outcome;

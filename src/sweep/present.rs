@@ -1,14 +1,14 @@
 //! Handing the maps of a sweep to an engine, image by image.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry::Vacant;
+use std::collections::btree_map::Entry::Vacant;
+use std::collections::{BTreeMap, HashMap};
 
 use ndarray::Array3;
 
 use super::batches::batches;
 use super::layer::Target;
 use super::{LayerSweep, SweepError};
-use crate::engine::{EngineError, Job};
+use crate::engine::{Batch, EngineError, Job};
 use crate::geometry::Placement;
 use crate::ranking::Entry;
 
@@ -20,7 +20,7 @@ impl LayerSweep<'_> {
     pub(super) fn in_batches(
         &self,
         targets: &[Target],
-        mut present: impl FnMut(&[usize], &[Job<'_>]) -> Result<Vec<f32>, EngineError>,
+        mut present: impl FnMut(&[usize], &Batch<'_>) -> Result<Vec<f32>, EngineError>,
     ) -> Result<(), SweepError> {
         let repeats = self.draws.len();
         let image = |place: usize| targets[place / repeats].entry.image;
@@ -55,33 +55,37 @@ impl LayerSweep<'_> {
         targets: &[Target],
         places: &[usize],
         images: &[(u32, Array3<f32>)],
-        present: &mut impl FnMut(&[usize], &[Job<'_>]) -> Result<Vec<f32>, EngineError>,
+        present: &mut impl FnMut(&[usize], &Batch<'_>) -> Result<Vec<f32>, EngineError>,
     ) -> Result<(), SweepError> {
         let repeats = self.draws.len();
-        let batch = || places.iter().map(|&place| (&targets[place / repeats], place % repeats));
-        // Jobs at one position share their occluders, which engines take advantage of.
-        let mut placements: HashMap<u32, Placement> = HashMap::new();
-        for (target, _) in batch() {
+        let targets_and_draws =
+            || places.iter().map(|&place| (&targets[place / repeats], place % repeats));
+        let mut placements: BTreeMap<u32, Placement> = BTreeMap::new();
+        for (target, _) in targets_and_draws() {
             if let Vacant(new) = placements.entry(target.entry.position) {
                 new.insert(self.placement(target)?);
             }
         }
-        let jobs: Vec<Job<'_>> = batch()
-            .map(|(target, draw)| {
-                let Entry { image, position, .. } = target.entry;
-                let place = images.partition_point(|&(index, _)| index < image);
-                Job {
-                    image: images[place].1.view(),
-                    image_index: image,
-                    unit: target.unit,
-                    position: self.geometry.position(position),
-                    occluders: &placements[&position].occluders,
-                    noise: self.draws[draw],
-                }
-            })
-            .collect();
-        let responses = present(places, &jobs)?;
-        for ((target, _), response) in batch().zip(responses) {
+        let mut batch = Batch::default();
+        for (index, image) in images {
+            batch.add_image(&image.view(), *index);
+        }
+        let mut placement_of = HashMap::new();
+        for (&position, placement) in &placements {
+            let at = self.geometry.position(position);
+            placement_of.insert(position, batch.add_placement(at, &placement.occluders));
+        }
+        for (target, draw) in targets_and_draws() {
+            let Entry { image, position, .. } = target.entry;
+            batch.jobs.push(Job {
+                image: images.partition_point(|&(index, _)| index < image),
+                placement: placement_of[&position],
+                unit: target.unit,
+                noise: self.draws[draw],
+            });
+        }
+        let responses = present(places, &batch)?;
+        for ((target, _), response) in targets_and_draws().zip(responses) {
             self.check_response(target, response)?;
         }
         Ok(())

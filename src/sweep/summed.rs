@@ -97,9 +97,9 @@ impl LayerSweep<'_> {
                 summation.maps.push(map.iter().map(image).collect());
             }
             kept.clear().map_err(SweepError::from)?;
-            self.in_batches(targets, |places, jobs| {
+            self.in_batches(targets, |places, batch| {
                 let firsts: Vec<usize> = places.iter().map(|&place| firsts[place]).collect();
-                kept.present(jobs, &firsts, progress)
+                kept.present(batch, &firsts, progress)
             })?;
             let sums = kept.sum(&summation).map_err(SweepError::from)?;
             for (map, sums) in maps.iter().zip(&sums) {

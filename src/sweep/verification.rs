@@ -7,7 +7,7 @@ use ndarray::Array3;
 
 use super::layer::Target;
 use super::{Finished, LayerSweep, SweepError};
-use crate::engine::{Job, Prepared, Presented};
+use crate::engine::{Batch, PlacedJob, Presented, Presenter};
 use crate::geometry::Occluder;
 use crate::noise::philox4x32_10;
 use crate::progress::Progress;
@@ -156,7 +156,7 @@ impl Verification {
     pub fn of(
         sweep: &LayerSweep<'_>,
         mut sample: Sample,
-        plain: &dyn Prepared,
+        plain: &dyn Presenter,
         tolerance: f64,
         progress: &Progress<'_>,
     ) -> Result<Self, SweepError> {
@@ -170,10 +170,10 @@ impl Verification {
                 .iter()
                 .map(|sampled| sweep.images.read(sampled.entry.image as usize))
                 .collect::<Result<_, _>>()?;
-            let jobs: Vec<Job<'_>> = some
+            let batch: Batch<'_> = some
                 .iter()
                 .zip(&images)
-                .map(|(sampled, image)| Job {
+                .map(|(sampled, image)| PlacedJob {
                     image: image.view(),
                     image_index: sampled.entry.image,
                     unit: sampled.unit,
@@ -183,7 +183,7 @@ impl Verification {
                 })
                 .collect();
             for (sampled, presented) in
-                some.iter().zip(plain.present(sweep.layer, &jobs, progress)?)
+                some.iter().zip(plain.present(sweep.layer, &batch, progress)?)
             {
                 let expected = presented.differences[0];
                 let error = (f64::from(sampled.difference) - f64::from(expected)).abs();

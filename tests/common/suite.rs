@@ -4,7 +4,7 @@
 use occlumap::progress::{CancelToken, Progress};
 
 use ndarray::Array3;
-use occlumap::engine::{Engine, Float64Engine, Job, Presented, is_presented_whole};
+use occlumap::engine::{Engine, Float64Engine, PlacedJob, Presented, is_presented_whole};
 use occlumap::geometry::{
     GridRule, ImageSize, Lattice, LayerGeometry, Occluder, OccluderSize, OccluderStride, PixelBox,
 };
@@ -39,6 +39,10 @@ impl Tolerance {
     /// difference is a slope at an activation that is rounded to 32 bits, and activations may be
     /// several times as large as the response.
     pub const F32_CURVED: Self = Self { of_response: 8.0 * f32::EPSILON, ..Self::F32 };
+
+    /// That of 32-bit arithmetic where a difference is that of two responses, each of which is rounded
+    /// layer by layer.
+    pub const F32_RESPONSES: Self = Self { of_largest: 1e-5, of_response: 64.0 * f32::EPSILON };
 
     /// The worst error of a map as a share of what is allowed, and where it is.
     fn worst(self, found: &Presented, plain: &Presented) -> (f32, usize) {
@@ -80,14 +84,15 @@ pub fn present(
     engine: &dyn Engine,
     model: &Model,
     layer: LayerId,
-    jobs: &[Job<'_>],
+    jobs: &[PlacedJob<'_>],
 ) -> Vec<Presented> {
     let shape = jobs[0].image.shape();
     let size = ImageSize::new(shape[1], shape[2]);
     let cancel = CancelToken::default();
     let progress = Progress::new(&cancel);
     let presented = engine.prepare(model, &[layer], size).expect("room");
-    let presented = presented.present(layer, jobs, &progress).expect("finite responses");
+    let batch = jobs.iter().copied().collect();
+    let presented = presented.present(layer, &batch, &progress).expect("finite responses");
     let all: usize = jobs.iter().map(|job| job.occluders.len()).sum();
     assert_eq!(progress.done(), all as u64);
     presented
@@ -215,8 +220,8 @@ impl Problem {
             [0, 1].map(|which| image_of(self.channels, self.image, self.seed.wrapping_add(which)));
         let at = |share: f64, length: usize| ((share * length as f64) as usize).min(length - 1);
         let places = self.places.iter().enumerate();
-        let jobs: Vec<Job<'_>> = places
-            .map(|(place, &(down, right, second))| Job {
+        let jobs: Vec<PlacedJob<'_>> = places
+            .map(|(place, &(down, right, second))| PlacedJob {
                 image: images[usize::from(second)].view(),
                 image_index: u32::from(second),
                 unit: place % units,
@@ -289,11 +294,11 @@ pub fn network_agrees(
     let places: Vec<_> = corners(geometry.output).collect();
     let placements: Vec<_> =
         places.iter().map(|&(y, x)| geometry.placement(y, x).expect("room")).collect();
-    let jobs: Vec<Job<'_>> = places
+    let jobs: Vec<PlacedJob<'_>> = places
         .iter()
         .zip(&placements)
         .enumerate()
-        .map(|(unit, (&position, placement))| Job {
+        .map(|(unit, (&position, placement))| PlacedJob {
             image: image.view(),
             image_index: 0,
             unit: 5 * unit,
@@ -362,10 +367,10 @@ pub fn bits_of_layers_depend_on_nothing_else(
                 (position, geometry.placement(position.0, position.1).unwrap())
             })
             .collect();
-        let jobs: Vec<Job<'_>> = placements
+        let jobs: Vec<PlacedJob<'_>> = placements
             .iter()
             .enumerate()
-            .map(|(job, (position, placement))| Job {
+            .map(|(job, (position, placement))| PlacedJob {
                 image: images[job * job % 5].view(),
                 image_index: (job * job % 5) as u32,
                 unit: job % network.channels(layer),
@@ -387,7 +392,7 @@ pub fn bits_of_layers_depend_on_nothing_else(
                 }
             });
         }
-        let backwards: Vec<Job<'_>> = jobs.iter().rev().copied().collect();
+        let backwards: Vec<PlacedJob<'_>> = jobs.iter().rev().copied().collect();
         let mut found = present(engines[0], &model, layer, &backwards);
         found.reverse();
         assert_eq!(bits(&found), expected, "{name}, in reverse");
@@ -407,7 +412,7 @@ pub fn a_subsampled_grid_gives_the_same_bits(engine: &dyn Engine) {
     let model = model(network, 0.0, 4);
     let image = image(size, 1);
     let occluders = geometry.placement(5, 0).unwrap().occluders;
-    let job = |occluders| Job {
+    let job = |occluders| PlacedJob {
         image: image.view(),
         image_index: 0,
         unit: 100,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ndarray::Array3;
-use occlumap::engine::{Engine, Float64Engine, Job, Presented};
+use occlumap::engine::{Engine, Float64Engine, PlacedJob, Presented};
 use occlumap::geometry::{GridRule, ImageSize, LayerGeometry};
 use occlumap::network::{LayerId, Model, Network};
 use occlumap::noise::Noise;
@@ -45,7 +45,7 @@ pub fn maps_of_any_layer_agree(engine: &dyn Engine) {
         let placed: Vec<_> = corners(geometry.output)
             .map(|(y, x)| ((y, x), geometry.placement(y, x).expect("inside")))
             .collect();
-        let jobs = placed.iter().enumerate().map(|(unit, (position, placement))| Job {
+        let jobs = placed.iter().enumerate().map(|(unit, (position, placement))| PlacedJob {
             image: image.view(),
             image_index: 0,
             unit: unit % model.network().channels(layer),
@@ -53,7 +53,7 @@ pub fn maps_of_any_layer_agree(engine: &dyn Engine) {
             occluders: &placement.occluders,
             noise: Noise::Philox { seed: 1, draw: 0 },
         });
-        let jobs: Vec<Job<'_>> = jobs.collect();
+        let jobs: Vec<PlacedJob<'_>> = jobs.collect();
         let found = present(engine, &model, layer, &jobs);
         let plain = present(&Float64Engine, &model, layer, &jobs);
         let mut changed = 0;

@@ -52,31 +52,6 @@ fn every_failure_says_what_to_do() {
 }
 
 #[test]
-fn what_no_kernel_computes_goes_to_the_cpu_unless_a_gpu_is_asked_for() {
-    let test = "what_no_kernel_computes_goes_to_the_cpu_unless_a_gpu_is_asked_for";
-    let Some(gpu) = Gpu::emulated(test) else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let model = folder.path().join("model.json");
-    let json = r#"{"name": "small", "layers": [
-        {"op": "conv", "out_channels": 2, "kernel": 3},
-        {"name": "s", "op": "sigmoid"},
-        {"op": "conv", "out_channels": 2, "kernel": 1}
-    ]}"#;
-    std::fs::write(&model, json).unwrap();
-    let bench = |device: &str| {
-        let mut command = occlumap();
-        command.args(["bench", "--time", "0.01", "--image-size", "20", "--device", device]);
-        let output = gpu.lend(command.arg("--model").arg(&model)).output().unwrap();
-        told(&output)
-    };
-    let auto = bench("auto");
-    let expected = "computing on the CPU: no GPU kernel computes layer `s`: it is a sigmoid";
-    assert!(auto.contains("exit status: 0") && auto.contains(expected), "{auto}");
-    let cuda = bench("cuda");
-    assert!(cuda.contains("exit status: 2") && cuda.contains("use --device cpu"), "{cuda}");
-}
-
-#[test]
 fn a_machine_without_a_driver_is_told_every_place_that_was_tried() {
     if Gpu::is_real() {
         return;

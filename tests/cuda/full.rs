@@ -7,7 +7,8 @@ use ndarray::Array3;
 use occlumap::engine::cuda::Device;
 use occlumap::engine::deposit::{Deposits, Summation, SummedImage};
 use occlumap::engine::{
-    Begun, CudaFullEngine, Engine, EngineError, Extremes, Job, Prepared, Presented, ReferenceEngine,
+    CudaFullEngine, Engine, EngineError, Extremes, PendingExtremes, PlacedJob, Presented,
+    Presenter, RankingEngine, ReferenceEngine,
 };
 use occlumap::geometry::{ImageSize, Occluder};
 use occlumap::network::{LayerId, Model, Network};
@@ -16,6 +17,7 @@ use occlumap::noise::{Noise, TorchStream};
 use crate::common::Golden;
 use crate::common::emulator::{Gpu, on_address_sanitizer, on_device};
 use crate::common::networks::model;
+use crate::common::suite::{self, Tolerance};
 
 const SIZE: ImageSize = ImageSize { height: 40, width: 47 };
 
@@ -45,7 +47,7 @@ pub fn engine() -> CudaFullEngine {
 
 /// The extremes of so many images: `[image][layer][unit]`.
 pub fn extremes(
-    engine: &dyn Engine,
+    engine: &dyn RankingEngine,
     golden: &Golden,
     count: u32,
     at_a_time: usize,
@@ -56,17 +58,17 @@ pub fn extremes(
 /// The same, where the device may fail. It begins with some images before those before are waited
 /// for, as a ranking does.
 pub fn try_to_rank(
-    engine: &dyn Engine,
+    engine: &dyn RankingEngine,
     golden: &Golden,
     count: u32,
     at_a_time: usize,
 ) -> Result<Vec<Vec<Vec<Extremes>>>, EngineError> {
     let (model, layers) = prepared(golden);
-    let prepared = engine.prepare(&model, &layers, SIZE)?;
+    let prepared = engine.ranker(&model, &layers, SIZE)?;
     let cancel = CancelToken::default();
     let progress = Progress::new(&cancel);
     let images = images(count);
-    let (mut begun, mut found): (Option<Begun<'_>>, _) = (None, Vec::new());
+    let (mut begun, mut found): (Option<PendingExtremes<'_>>, _) = (None, Vec::new());
     for (place, some) in images.chunks(at_a_time).enumerate() {
         // Gone as soon as they are no longer needed.
         let some = some.to_vec();
@@ -92,7 +94,12 @@ pub fn present(engine: &dyn Engine, which: (&Golden, usize), at_a_time: usize) -
 fn on_jobs<T>(
     engine: &dyn Engine,
     (golden, from_end): (&Golden, usize),
-    body: impl FnOnce(&dyn Prepared, LayerId, &[Job<'_>], &Progress<'_>) -> Result<T, EngineError>,
+    body: impl FnOnce(
+        &dyn Presenter,
+        LayerId,
+        &[PlacedJob<'_>],
+        &Progress<'_>,
+    ) -> Result<T, EngineError>,
 ) -> Result<T, EngineError> {
     let (model, layers) = prepared(golden);
     let layer = layers[layers.len() - 1 - from_end];
@@ -107,8 +114,8 @@ fn on_jobs<T>(
         })
         .chain([Occluder { index: 11, top: 30, left: 37, size: 10 }])
         .collect();
-    let jobs: Vec<Job<'_>> = (0..7)
-        .map(|job| Job {
+    let jobs: Vec<PlacedJob<'_>> = (0..7)
+        .map(|job| PlacedJob {
             image: images[job / 2 % 2].view(),
             image_index: (job / 2 % 2) as u32,
             unit: job % model.network().channels(layer),
@@ -136,7 +143,8 @@ pub fn try_to_present(
     on_jobs(engine, which, |prepared, layer, jobs, progress| {
         let mut presented = Vec::new();
         for some in jobs.chunks(at_a_time) {
-            presented.extend(prepared.present(layer, some, progress)?);
+            let batch = some.iter().copied().collect();
+            presented.extend(prepared.present(layer, &batch, progress)?);
         }
         Ok(presented)
     })
@@ -149,12 +157,13 @@ pub fn try_to_sum(
     which: (&Golden, usize),
 ) -> Result<Option<Vec<f64>>, EngineError> {
     on_jobs(engine, which, |prepared, layer, jobs, progress| {
+        let jobs = jobs.iter().copied().collect();
         let Some(mut kept) = prepared.keep(layer, 7 * 12)? else {
-            prepared.present(layer, jobs, progress)?;
+            prepared.present(layer, &jobs, progress)?;
             return Ok(None);
         };
         let firsts: Vec<usize> = (0..7).map(|job| 12 * job).collect();
-        kept.present(jobs, &firsts, progress)?;
+        kept.present(&jobs, &firsts, progress)?;
         let image = |&differences: &usize| SummedImage { deposits: 0, differences, occluders: 12 };
         let sums = kept.sum(&Summation {
             slots: 12,
@@ -189,6 +198,13 @@ fn extremes_are_the_plain_engines() {
             let others = extremes(&engine(), &golden, images, others);
             assert_eq!(found, others, "the same bytes for any batch");
         }
+    });
+}
+
+#[test]
+fn any_random_networks_give_the_plain_engines_differences() {
+    on_device(module_path!(), "any_random_networks_give_the_plain_engines_differences", || {
+        suite::any_random_networks_agree(&engine(), Tolerance::F32_RESPONSES, 20);
     });
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ndarray::{Array3, Ix3};
 use occlumap::engine::cuda::{CudaEngine, CudaFullEngine, Device, Precision};
-use occlumap::engine::{CpuEngine, Engine, Job};
+use occlumap::engine::{CpuEngine, Engine, PlacedJob};
 use occlumap::geometry::{GridRule, ImageSize, LayerGeometry, Occluder};
 use occlumap::network::{Model, Network};
 use occlumap::noise::Noise;
@@ -79,7 +79,7 @@ fn agrees(
         assert_eq!(occluders.len(), expected.len());
         let which = some(&occluders, &expected, every);
         let shown: Vec<Occluder> = which.iter().map(|&which| occluders[which]).collect();
-        let job = Job {
+        let job = PlacedJob {
             image: image.view(),
             image_index: key.image as u32,
             unit: key.unit,
@@ -90,7 +90,11 @@ fn agrees(
         let present = |engine: &dyn Engine| {
             let cancel = CancelToken::default();
             let prepared = engine.prepare(&model, &[layer], size).unwrap();
-            prepared.present(layer, &[job], &Progress::new(&cancel)).unwrap().remove(0).differences
+            prepared
+                .present(layer, &[job].into_iter().collect(), &Progress::new(&cancel))
+                .unwrap()
+                .remove(0)
+                .differences
         };
         // The form of the CPU's that rounds least: its default is off by up to 8e-6 itself.
         let direct = CpuEngine { direct: true, ..CpuEngine::default() };

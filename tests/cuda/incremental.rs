@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ndarray::Array3;
 use occlumap::engine::cuda::{CudaEngine, Device, Precision};
-use occlumap::engine::{Engine, Job, KernelWork};
+use occlumap::engine::{Engine, KernelWork, PlacedJob};
 use occlumap::geometry::{GridRule, ImageSize, LayerGeometry};
 use occlumap::network::{LayerId, Model, Network};
 use occlumap::noise::Noise;
@@ -22,6 +22,14 @@ fn engine(precision: Precision) -> CudaEngine {
 fn random_networks_give_the_plain_engines_differences() {
     on_device(module_path!(), "random_networks_give_the_plain_engines_differences", || {
         suite::random_networks_agree(&engine(Precision::Fp32), Tolerance::F32, 25);
+    });
+}
+
+#[test]
+fn any_random_networks_give_the_plain_engines_differences() {
+    on_device(module_path!(), "any_random_networks_give_the_plain_engines_differences", || {
+        let engine = engine(Precision::Fp32);
+        suite::any_random_networks_agree(&engine, Tolerance::F32_CURVED, 40);
     });
 }
 
@@ -105,7 +113,7 @@ fn in_the_middle<T>(
     (model, layer): (&Model, LayerId),
     image: &Array3<f32>,
     every: usize,
-    work: impl FnOnce(Job<'_>) -> T,
+    work: impl FnOnce(PlacedJob<'_>) -> T,
 ) -> T {
     let (_, height, width) = image.dim();
     let size = ImageSize::new(height, width);
@@ -113,7 +121,7 @@ fn in_the_middle<T>(
         LayerGeometry::new(model.network(), layer, size, GridRule::REFERENCE, every).unwrap();
     let position = (geometry.output.height / 2, geometry.output.width / 2);
     let placement = geometry.placement(position.0, position.1).unwrap();
-    work(Job {
+    work(PlacedJob {
         image: image.view(),
         image_index: 0,
         unit: 0,
@@ -132,7 +140,11 @@ fn products(
     let model = Model::random(network, 0).unwrap();
     let layer = model.network().convolution(layer).unwrap();
     let work = in_the_middle((&model, layer), &suite::image(size, 0), 1, |job| {
-        engine.prepare(&model, &[layer], size).unwrap().work(layer, &[job]).unwrap()
+        engine
+            .prepare(&model, &[layer], size)
+            .unwrap()
+            .work(layer, &[job].into_iter().collect())
+            .unwrap()
     });
     work.iter().map(|work| work.kernel).filter(|kernel| kernel.contains("product")).collect()
 }
@@ -196,7 +208,7 @@ fn what_fp16_cannot_hold_is_told() {
             let (engine, cancel) = (engine(precision), CancelToken::default());
             let prepared = engine.prepare(&model, &[layer], size).unwrap();
             in_the_middle((&model, layer), &image, 20, |job| {
-                prepared.present(layer, &[job], &Progress::new(&cancel))
+                prepared.present(layer, &[job].into_iter().collect(), &Progress::new(&cancel))
             })
         };
         assert!(present(Precision::Tf32).is_ok());
@@ -252,7 +264,7 @@ fn kernels_have_to_do_what_the_documentation_says() {
             for (precision, bytes) in [(Precision::Tf32, bytes), (Precision::Fp16, in_fp16)] {
                 let work = in_the_middle((&model, id), &image, 1, |job| {
                     let prepared = engine(precision).prepare(&model, &[id], size).unwrap();
-                    prepared.work(id, &[job]).unwrap()
+                    prepared.work(id, &[job].into_iter().collect()).unwrap()
                 });
                 let sum = |of: fn(&KernelWork) -> f64| work.iter().map(of).sum::<f64>();
                 let found = [

@@ -1,6 +1,6 @@
 //! The incremental CPU engine.
 
-use occlumap::engine::{CpuEngine, Job};
+use occlumap::engine::{CpuEngine, PlacedJob};
 use occlumap::geometry::{GridRule, ImageSize, LayerGeometry};
 use occlumap::network::Network;
 use occlumap::noise::Noise;
@@ -52,7 +52,7 @@ fn forms_agree(network: Network, layer: &str, size: ImageSize, every: usize) {
     let image = image(size, 9);
     let at = |(y, x)| ((y, x), geometry.placement(y, x).expect("room"));
     let places: Vec<_> = corners(geometry.output).map(at).collect();
-    let jobs = places.iter().enumerate().map(|(unit, (position, placement))| Job {
+    let jobs = places.iter().enumerate().map(|(unit, (position, placement))| PlacedJob {
         image: image.view(),
         image_index: 0,
         unit: 7 * unit % units,
@@ -60,7 +60,7 @@ fn forms_agree(network: Network, layer: &str, size: ImageSize, every: usize) {
         occluders: &placement.occluders,
         noise: Noise::Philox { seed: 0, draw: 0 },
     });
-    let jobs: Vec<Job<'_>> = jobs.collect();
+    let jobs: Vec<PlacedJob<'_>> = jobs.collect();
     let direct = CpuEngine { direct: true, ..CpuEngine::default() };
     let direct = present(&direct, &model, id, &jobs);
     let fewest = present(&CpuEngine::default(), &model, id, &jobs);

@@ -4,7 +4,7 @@
 use occlumap::progress::{CancelToken, Progress};
 
 use ndarray::Array3;
-use occlumap::engine::{Engine, Job, Prepared, ReferenceEngine};
+use occlumap::engine::{Engine, PlacedJob, Presenter, ReferenceEngine};
 use occlumap::geometry::{GridRule, ImageSize, LayerGeometry, PixelBox};
 use occlumap::network::{Convolution, LayerId, Network, Op};
 use occlumap::noise::Noise;
@@ -17,7 +17,7 @@ const PERTURBATION: f32 = 1e6;
 
 /// The response of unit 0 at a position to a zero image with some pixel raised.
 struct Probe<'a> {
-    engine: &'a dyn Prepared,
+    engine: &'a dyn Presenter,
     layer: LayerId,
     size: ImageSize,
     position: (usize, usize),
@@ -29,7 +29,7 @@ impl Probe<'_> {
         if let Some((y, x)) = pixel {
             image.slice_mut(ndarray::s![.., y, x]).fill(PERTURBATION);
         }
-        let job = Job {
+        let job = PlacedJob {
             image: image.view(),
             image_index: 0,
             unit: 0,
@@ -38,7 +38,10 @@ impl Probe<'_> {
             noise: Noise::Philox { seed: 0, draw: 0 },
         };
         let cancel = CancelToken::default();
-        self.engine.present(self.layer, &[job], &Progress::new(&cancel)).unwrap()[0].response
+        self.engine
+            .present(self.layer, &[job].into_iter().collect(), &Progress::new(&cancel))
+            .unwrap()[0]
+            .response
     }
 
     /// The bounding box of the pixels that change the response, to the bit.

@@ -188,10 +188,10 @@ fn one_position(
                 }
             }
         }
-        Step::Select(from) => {
+        Step::Select(selection) => {
             let values = input(0);
-            for (output, &channel) in output.iter_mut().zip(from) {
-                *output = values[channel];
+            for (channel, output) in output.iter_mut().enumerate() {
+                *output = values[selection.input(channel)];
             }
         }
         Step::Multiply => {

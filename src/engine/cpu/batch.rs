@@ -58,7 +58,7 @@ mod tests {
     use ndarray::Array3;
 
     use super::*;
-    use crate::engine::Job;
+    use crate::engine::PlacedJob;
     use crate::engine::order::in_order_of_plans;
     use crate::geometry::{GridRule, ImageSize, LayerGeometry};
     use crate::network::Network;
@@ -72,7 +72,7 @@ mod tests {
         let geometry = LayerGeometry::new(&network, layer, size, GridRule::REFERENCE, 1).unwrap();
         let image = Array3::zeros((3, size.height, size.width));
         let occluders = geometry.placement(6, 6).unwrap().occluders;
-        let job = Job {
+        let job = PlacedJob {
             image: image.view(),
             image_index: 0,
             unit: 0,
@@ -82,7 +82,7 @@ mod tests {
         };
         let subgraph = Subgraph::new(&network, layer, size).unwrap();
         let mut planner = Planner::new(&subgraph);
-        let ordered = in_order_of_plans([&job; 8].into_iter(), &mut planner);
+        let ordered = in_order_of_plans(&[job; 8].into_iter().collect(), 0..8, &mut planner);
         for threads in [1, 2, 12, ordered.len()] {
             let chunks = chunks(&ordered, &planner, threads);
             let again: Vec<(PlanKey, Member)> =

@@ -46,7 +46,7 @@ impl<'a> Presentation<'a> {
 
 /// Presentations that share a plan.
 #[derive(Debug)]
-pub(super) struct Batch<'a> {
+pub(super) struct SamePlan<'a> {
     pub plan: Plan<'a>,
     pub presentations: Vec<Presentation<'a>>,
 }
@@ -80,10 +80,10 @@ pub(super) struct Changes {
 impl Changes {
     /// Takes the shape of a node's windows; those of empty plans are empty. Values are whatever
     /// they were.
-    pub fn shape(&mut self, batches: &[Batch<'_>], node: usize) {
+    pub fn shape(&mut self, batches: &[SamePlan<'_>], node: usize) {
         self.batches.clear();
         let mut first = 0;
-        for Batch { plan, presentations } in batches {
+        for SamePlan { plan, presentations } in batches {
             let (y, x) =
                 if plan.is_empty() { (Span::EMPTY, Span::EMPTY) } else { plan.window(node) };
             let channels = plan.subgraph().nodes()[node].channels;

@@ -1,6 +1,6 @@
 //! Some presentations, those of each plan together, from the occluders to the responses.
 
-use super::change::{Batch, Changes};
+use super::change::{Changes, SamePlan};
 use super::convolve::{self, Convolution};
 use super::depthwise::SumChanges;
 use super::function::{FunctionChange, change_slopes, gate, multiply, scale_changes, select};
@@ -28,7 +28,7 @@ pub(super) struct Scratch {
 /// What a presentation's difference is does not depend on the others, to the bit.
 pub(super) fn present(
     program: &Program,
-    batches: &[Batch<'_>],
+    batches: &[SamePlan<'_>],
     scratch: &mut Scratch,
     isa: Isa,
 ) -> Vec<f32> {
@@ -59,7 +59,7 @@ pub(super) fn present(
         changes[place] = output;
     }
     let mut differences = Vec::new();
-    for (which, Batch { plan, presentations: batch }) in batches.iter().enumerate() {
+    for (which, SamePlan { plan, presentations: batch }) in batches.iter().enumerate() {
         if plan.is_empty() {
             differences.extend(batch.iter().map(|_| 0.0));
         } else {
@@ -74,7 +74,7 @@ pub(super) fn present(
 fn step(
     program: &Program,
     place: usize,
-    (which, Batch { plan, presentations: batch }): (usize, &Batch<'_>),
+    (which, SamePlan { plan, presentations: batch }): (usize, &SamePlan<'_>),
     changes: &[Changes],
     (output, patch): (&mut Changes, &mut Vec<f32>),
     isa: Isa,
@@ -100,9 +100,9 @@ fn step(
             let (input, output) = (changes[from].of(which), output.of_mut(which));
             isa.run(SumChanges { program, node: place, batch, input, output });
         }
-        Step::Select(channels) => {
+        &Step::Select(selection) => {
             let shift = program.subgraph.shift(place, 0);
-            select(channels, shift, changes[from].of(which), output.of_mut(which));
+            select(selection, shift, changes[from].of(which), output.of_mut(which));
         }
         Step::Multiply => {
             let inputs = &program.subgraph.nodes()[place].inputs;

@@ -1,6 +1,6 @@
 //! A convolution of differences: only the taps that meet one.
 
-use super::change::{Batch, Changes};
+use super::change::{Changes, SamePlan};
 use super::minimal::{self, Form, Minimal};
 use super::nonzero::{Nonzero, Sections};
 use super::patterns::{Patterns, Rows};
@@ -38,12 +38,12 @@ impl Convolution<'_> {
     /// multiply by the same weights together. `output` is shaped.
     pub fn run(
         self,
-        batches: &[Batch<'_>],
+        batches: &[SamePlan<'_>],
         input: &Changes,
         output: &mut Changes,
         scratch: &mut Scratch,
     ) {
-        let form = |Batch { plan, .. }: &Batch<'_>| {
+        let form = |SamePlan { plan, .. }: &SamePlan<'_>| {
             let weights = self.packed.transformed().filter(|_| !plan.is_empty());
             weights.and_then(|weights| Form::of(plan, self.node, weights, self.packed.sparse))
         };
@@ -72,7 +72,7 @@ impl Convolution<'_> {
     /// Computes those of the batches with the places `which` tap by tap.
     fn run_dense(
         self,
-        batches: &[Batch<'_>],
+        batches: &[SamePlan<'_>],
         which: &[usize],
         input: &Changes,
         output: &mut Changes,
@@ -121,7 +121,7 @@ impl Convolution<'_> {
     /// As [`run_dense`](Self::run_dense), without the differences that are zero.
     fn run_sparse(
         self,
-        batches: &[Batch<'_>],
+        batches: &[SamePlan<'_>],
         which: &[usize],
         input: &Changes,
         output: &mut Changes,

@@ -8,6 +8,7 @@ use super::program::Program;
 use super::simd::Kernel;
 use crate::geometry::PerAxis;
 use crate::network::{Function, LANES};
+use crate::program::Selection;
 
 /// The change of `f(x)` at a node, in place. In f64: the two values that are subtracted are nearly
 /// equal where the change is small.
@@ -179,9 +180,9 @@ pub(super) fn multiply(
     }
 }
 
-/// Of each output channel the change of the input's channel `from`.
+/// Of each output channel the change of the input's channel that is selected.
 pub(super) fn select(
-    from: &[usize],
+    selection: Selection,
     shift: PerAxis<isize>,
     input: Change<&[f32]>,
     output: Change<&mut [f32]>,
@@ -191,13 +192,13 @@ pub(super) fn select(
         return;
     }
     let positions = output.positions();
-    let Change { values, .. } = output;
+    let Change { channels, values, .. } = output;
     for (which, outputs) in values.chunks_exact_mut(out_each).enumerate() {
-        for ((y, x), outputs) in positions.clone().zip(outputs.chunks_exact_mut(from.len())) {
+        for ((y, x), outputs) in positions.clone().zip(outputs.chunks_exact_mut(channels)) {
             let (y, x) = (y + shift.y, x + shift.x);
             let values = &input.values[which * in_each + input.offset(y, x)..];
-            for (output, &channel) in outputs.iter_mut().zip(from) {
-                *output = values[channel];
+            for (channel, output) in outputs.iter_mut().enumerate() {
+                *output = values[selection.input(channel)];
             }
         }
     }

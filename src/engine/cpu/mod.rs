@@ -45,23 +45,21 @@ mod tests;
 
 use std::collections::HashMap;
 
-use ndarray::ArrayView3;
 use rayon::prelude::*;
 
 use self::base::Base;
 use self::batch::{Group, chunks};
-use self::change::Batch;
+use self::change::SamePlan;
 use self::chunk::{Scratch, present};
 use self::minimal::Transformed;
 use self::program::{Program, Shared, sparse};
 use self::ready::Ready;
 use self::simd::Isa;
 use super::order::{Member, OnImage, by_image, in_order_of_plans};
-use super::request::{PreparedImages, not_prepared};
+use super::request::{PreparedImages, check_layers, not_prepared};
 use super::spare::Spare;
 use super::{
-    Engine, EngineError, EngineName, Extremes, Float64Engine, Job, Prepared, Presented,
-    ReferenceEngine,
+    Batch, Engine, EngineError, EngineName, Float64Engine, PlacedJob, Presented, Presenter,
 };
 use crate::geometry::{Axis, ImageSize};
 use crate::network::{LayerId, MapContext, Model, Network};
@@ -111,8 +109,8 @@ impl Engine for CpuEngine {
         model: &'m Model,
         layers: &[LayerId],
         image: ImageSize,
-    ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
-        let plain = ReferenceEngine.prepare(model, layers, image)?;
+    ) -> Result<Box<dyn Presenter + 'm>, EngineError> {
+        check_layers(model.network(), layers, image)?;
         let sparse = sparse(model.network());
         let mut shared = Shared { sparse: &sparse, direct: self.direct, packed: HashMap::new() };
         let is_whole = |layer: &LayerId| is_presented_whole(model.network(), *layer);
@@ -129,7 +127,6 @@ impl Engine for CpuEngine {
         Ok(Box::new(Incremental {
             model,
             image,
-            plain,
             whole,
             programs,
             isa: Isa::detect(),
@@ -148,11 +145,9 @@ pub fn is_presented_whole(network: &Network, layer: LayerId) -> bool {
 struct Incremental<'m> {
     model: &'m Model,
     image: ImageSize,
-    /// Ranking looks at every position of every unit: there is nothing to leave out.
-    plain: Box<dyn Prepared + 'm>,
     /// What lies behind gates that change with the image, whole and in 64 bits: small differences of whole
     /// passes would be rounded too much in 32.
-    whole: Option<Box<dyn Prepared + 'm>>,
+    whole: Option<Box<dyn Presenter + 'm>>,
     programs: HashMap<LayerId, Program>,
     isa: Isa,
     base_bytes: usize,
@@ -161,7 +156,7 @@ struct Incremental<'m> {
 
 impl Incremental<'_> {
     /// Checks a response.
-    fn finite(&self, layer: LayerId, job: &Job<'_>, value: f32) -> Result<(), EngineError> {
+    fn finite(&self, layer: LayerId, job: &PlacedJob<'_>, value: f32) -> Result<(), EngineError> {
         if value.is_finite() {
             return Ok(());
         }
@@ -174,7 +169,7 @@ impl Incremental<'_> {
         &self,
         (layer, program): (LayerId, &Program),
         images: &[OnImage],
-        jobs: &[Job<'_>],
+        jobs: &Batch<'_>,
         presented: &mut [Presented],
         progress: &Progress<'_>,
     ) -> Result<(), EngineError> {
@@ -182,7 +177,7 @@ impl Incremental<'_> {
             if progress.is_cancelled() {
                 return Err(EngineError::Stopped);
             }
-            let image = &jobs[on_image.jobs[0]].image;
+            let image = &jobs.images[on_image.image].values;
             Ok(Base::new(program, image, on_image.y, on_image.x, self.isa))
         };
         let bases: Vec<Base> =
@@ -193,15 +188,16 @@ impl Incremental<'_> {
             .flat_map(|(on_image, base)| on_image.jobs.iter().map(move |&job| (job, base)))
             .collect();
         let ready = |&(job, base): &(usize, _)| {
-            let ready = Ready::new(&jobs[job], base, program);
-            self.finite(layer, ready.job, ready.response).map(|()| ready)
+            let ready = Ready::new(jobs.job(job), base, program);
+            self.finite(layer, &ready.job, ready.response).map(|()| ready)
         };
         // Of several errors the first is returned, whichever a thread meets first.
         let ready: Vec<Result<_, EngineError>> = held.par_iter().map(ready).collect();
         let ready: Vec<Ready<'_, '_>> = ready.into_iter().collect::<Result<_, _>>()?;
 
         let mut planner = Planner::new(&program.subgraph);
-        let ordered = in_order_of_plans(ready.iter().map(|ready| ready.job), &mut planner);
+        let numbers = held.iter().map(|&(job, _)| job);
+        let ordered = in_order_of_plans(jobs, numbers, &mut planner);
         let chunks = chunks(&ordered, &planner, rayon::current_num_threads());
         let compute = |chunk: &Vec<Group<'_>>| {
             if progress.is_cancelled() {
@@ -212,15 +208,15 @@ impl Incremental<'_> {
             };
             let batch = |group: &Group<'_>| {
                 let presentations = group.iter().map(presentation).collect();
-                Batch { plan: planner.plan(group[0].0), presentations }
+                SamePlan { plan: planner.plan(group[0].0), presentations }
             };
-            let batches: Vec<Batch<'_>> = chunk.iter().map(batch).collect();
+            let batches: Vec<SamePlan<'_>> = chunk.iter().map(batch).collect();
             let differences =
                 self.scratch.with(|scratch| present(program, &batches, scratch, self.isa));
             progress.advance(differences.len() as u64);
             for (&(_, member), difference) in chunk.iter().copied().flatten().zip(differences) {
                 let ready = &ready[member.job as usize];
-                self.finite(layer, ready.job, ready.response + difference)?;
+                self.finite(layer, &ready.job, ready.response + difference)?;
                 ready.put(member.occluder as usize, difference);
             }
             Ok(())
@@ -235,25 +231,16 @@ impl Incremental<'_> {
     }
 }
 
-impl Prepared for Incremental<'_> {
-    fn extremes(
-        &self,
-        images: &[ArrayView3<'_, f32>],
-        first: usize,
-        progress: &Progress<'_>,
-    ) -> Result<Vec<Vec<Vec<Extremes>>>, EngineError> {
-        self.plain.extremes(images, first, progress)
-    }
-
+impl Presenter for Incremental<'_> {
     fn present(
         &self,
         layer: LayerId,
-        jobs: &[Job<'_>],
+        batch: &Batch<'_>,
         progress: &Progress<'_>,
     ) -> Result<Vec<Presented>, EngineError> {
         let Some(program) = self.programs.get(&layer) else {
             return match &self.whole {
-                Some(whole) => whole.present(layer, jobs, progress),
+                Some(whole) => whole.present(layer, batch, progress),
                 None => Err(not_prepared(self.model.network(), layer)),
             };
         };
@@ -261,8 +248,8 @@ impl Prepared for Incremental<'_> {
         let output = program.subgraph.nodes()[program.subgraph.target()].size;
         let channels = self.model.network().image_channels();
         let images = PreparedImages { channels, size: self.image };
-        images.check_jobs(jobs, units, output)?;
-        let images = by_image(jobs);
+        images.check_jobs(batch, units, output)?;
+        let images = by_image(batch);
         let costs: Vec<usize> = images
             .iter()
             .map(|on_image| {
@@ -272,9 +259,9 @@ impl Prepared for Incremental<'_> {
             })
             .collect();
         let nothing = Presented { response: 0.0, differences: Vec::new() };
-        let mut presented = vec![nothing; jobs.len()];
+        let mut presented = vec![nothing; batch.jobs.len()];
         for part in parts(&costs, self.base_bytes) {
-            self.present_on((layer, program), &images[part], jobs, &mut presented, progress)?;
+            self.present_on((layer, program), &images[part], batch, &mut presented, progress)?;
         }
         Ok(presented)
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::change::{Batch, Place};
+use super::change::{Place, SamePlan};
 use super::product::{Block, Originals, Places};
 use super::program::Program;
 use crate::geometry::PerAxis;
@@ -95,7 +95,7 @@ impl Patterns {
     pub fn collect<'a>(
         &mut self,
         (program, node, rectify): (&Program, usize, bool),
-        batches: &[Batch<'a>],
+        batches: &[SamePlan<'a>],
         which: &[usize],
         (inputs, outputs): (&[Place], &[Place]),
         blocks: Blocks<'_>,
@@ -108,7 +108,7 @@ impl Patterns {
         let mut originals: Vec<&[f32]> = vec![&[]; if rectify { count } else { 0 }];
         let mut of_runs = self.of_runs.iter();
         for &which in which {
-            let Batch { plan, presentations } = &batches[which];
+            let SamePlan { plan, presentations } = &batches[which];
             let (input, output) = (&inputs[which], &outputs[which]);
             let step = stride.x * input.channels;
             for (y, x) in runs(plan, node) {
@@ -151,7 +151,7 @@ impl Patterns {
     fn count(
         &mut self,
         node: usize,
-        batches: &[Batch<'_>],
+        batches: &[SamePlan<'_>],
         which: &[usize],
         inputs: &[Place],
         append: Blocks<'_>,
@@ -162,7 +162,7 @@ impl Patterns {
         known.clear();
         of_runs.clear();
         for &which in which {
-            let Batch { plan, presentations } = &batches[which];
+            let SamePlan { plan, presentations } = &batches[which];
             let width = inputs[which].x.len();
             for (y, x) in runs(plan, node) {
                 let taps = ([y.tap, y.taps], [x.tap, x.taps], width);

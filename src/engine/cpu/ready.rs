@@ -5,25 +5,25 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::base::Base;
 use super::change::Presentation;
 use super::program::Program;
-use crate::engine::{Job, Presented};
+use crate::engine::{PlacedJob, Presented};
 use crate::noise::Patches;
 
 /// What the presentations of a job share, and room for what they do.
 #[derive(Debug)]
 pub(super) struct Ready<'a, 'j> {
-    pub job: &'a Job<'j>,
+    pub job: PlacedJob<'j>,
     /// The response to the original image.
     pub response: f32,
     base: &'a Base,
-    patches: Patches<'a>,
+    patches: Patches<'j>,
     /// Bits of the differences, an occluder each: they are found by several threads.
     differences: Vec<AtomicU32>,
 }
 
 impl<'a, 'j> Ready<'a, 'j> {
     /// A job on the image with the activations `base`.
-    pub fn new(job: &'a Job<'j>, base: &'a Base, program: &Program) -> Self {
-        let Job { unit, position, image_index, occluders, noise, .. } = *job;
+    pub fn new(job: PlacedJob<'j>, base: &'a Base, program: &Program) -> Self {
+        let PlacedJob { unit, position, image_index, occluders, noise, .. } = job;
         let channels = program.subgraph.nodes()[0].channels;
         Self {
             job,
@@ -36,7 +36,7 @@ impl<'a, 'j> Ready<'a, 'j> {
 
     /// The presentation of one of the job's occluders.
     pub fn presentation(&self, which: usize) -> Presentation<'_> {
-        let Job { unit, position, occluders, .. } = *self.job;
+        let PlacedJob { unit, position, occluders, .. } = self.job;
         let (base, patches) = (self.base, &self.patches);
         Presentation { base, unit, position, occluder: &occluders[which], patches, which }
     }

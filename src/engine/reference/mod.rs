@@ -23,7 +23,10 @@ use self::forward::{Forward, Gates, Scratch};
 use super::real::Real;
 use super::request::{PreparedImages, check_layers, not_prepared};
 use super::spare::Spare;
-use super::{Engine, EngineError, EngineName, Extremes, Job, Prepared, Presented};
+use super::{
+    Batch, BatchImage, Engine, EngineError, EngineName, Extremes, PlacedJob, Presented, Presenter,
+    Ranker, RankingEngine,
+};
 use crate::geometry::ImageSize;
 use crate::network::{LayerId, MapContext, Model};
 use crate::progress::Progress;
@@ -52,7 +55,18 @@ impl Engine for ReferenceEngine {
         model: &'m Model,
         layers: &[LayerId],
         image: ImageSize,
-    ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
+    ) -> Result<Box<dyn Presenter + 'm>, EngineError> {
+        Ok(Box::new(Plain::<f32>::new(model, layers, image)?))
+    }
+}
+
+impl RankingEngine for ReferenceEngine {
+    fn ranker<'m>(
+        &self,
+        model: &'m Model,
+        layers: &[LayerId],
+        image: ImageSize,
+    ) -> Result<Box<dyn Ranker + 'm>, EngineError> {
         Ok(Box::new(Plain::<f32>::new(model, layers, image)?))
     }
 }
@@ -71,7 +85,7 @@ impl Engine for Float64Engine {
         model: &'m Model,
         layers: &[LayerId],
         image: ImageSize,
-    ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
+    ) -> Result<Box<dyn Presenter + 'm>, EngineError> {
         Ok(Box::new(Plain::<f64>::new(model, layers, image)?))
     }
 }
@@ -89,18 +103,18 @@ impl<'m, T: Real> Plain<'m, T> {
         Ok(Self { forward, layers: layers.to_vec(), scratch: Spare::default() })
     }
 
-    /// The gates of each job's original image, where they keep their values; nothing where they do not.
-    fn frozen_gates(&self, layer: LayerId, jobs: &[Job<'_>]) -> Vec<Arc<Gates<T>>> {
+    /// The gates of each original image, where they keep their values; nothing where they do not.
+    fn frozen_gates(&self, layer: LayerId, images: &[BatchImage<'_>]) -> Vec<Arc<Gates<T>>> {
         let network = self.forward.network();
         let read = network.gates_before(&[layer]);
         let Some(&last) = read.iter().max() else { return Vec::new() };
         if network.context() == MapContext::Exact {
             return Vec::new();
         }
-        let of_job = |job: &Job<'_>| {
+        let of_image = |image: &BatchImage<'_>| {
             let mut gates = Gates::new();
             self.scratch.with(|scratch| {
-                scratch.set_image(&job.image);
+                scratch.set_image(&image.values);
                 self.forward.run(scratch, last, |id, output| {
                     if read.contains(&id) {
                         gates.insert(id, output.to_vec());
@@ -109,7 +123,7 @@ impl<'m, T: Real> Plain<'m, T> {
             });
             Arc::new(gates)
         };
-        jobs.par_iter().with_max_len(1).map(of_job).collect()
+        images.par_iter().with_max_len(1).map(of_image).collect()
     }
 
     fn images(&self) -> PreparedImages {
@@ -118,7 +132,7 @@ impl<'m, T: Real> Plain<'m, T> {
     }
 }
 
-impl<T: Real> Prepared for Plain<'_, T> {
+impl<T: Real> Ranker for Plain<'_, T> {
     fn extremes(
         &self,
         images: &[ArrayView3<'_, f32>],
@@ -166,29 +180,32 @@ impl<T: Real> Prepared for Plain<'_, T> {
         // Of several faults that of the first image; in parallel, collecting would take any.
         outcomes.into_iter().collect()
     }
+}
 
+impl<T: Real> Presenter for Plain<'_, T> {
     fn present(
         &self,
         layer: LayerId,
-        jobs: &[Job<'_>],
+        batch: &Batch<'_>,
         progress: &Progress<'_>,
     ) -> Result<Vec<Presented>, EngineError> {
         if !self.layers.contains(&layer) {
             return Err(not_prepared(self.forward.network(), layer));
         }
         let (units, size) = (self.forward.channels(layer), self.forward.size(layer));
-        self.images().check_jobs(jobs, units, size)?;
+        self.images().check_jobs(batch, units, size)?;
+        let jobs: Vec<PlacedJob<'_>> = batch.placed().collect();
         let channels = self.images().channels;
         let patches: Vec<_> = jobs
             .iter()
             .map(|job| job.noise.patches(job.image_index, channels, job.occluders))
             .collect();
-        let gates = self.frozen_gates(layer, jobs);
+        let gates = self.frozen_gates(layer, &batch.images);
         // Each job's original image first, then its occluded copies.
         let presentations: Vec<(usize, Option<usize>)> = jobs
             .iter()
             .enumerate()
-            .flat_map(|(job, Job { occluders, .. })| {
+            .flat_map(|(job, PlacedJob { occluders, .. })| {
                 let occluded = (0..occluders.len()).map(Some);
                 std::iter::once(None).chain(occluded).map(move |which| (job, which))
             })
@@ -199,7 +216,7 @@ impl<T: Real> Prepared for Plain<'_, T> {
             }
             let job = &jobs[place];
             let response = self.scratch.with(|scratch| {
-                scratch.frozen = gates.get(place).cloned();
+                scratch.frozen = gates.get(batch.jobs[place].image).cloned();
                 scratch.set_image(&job.image);
                 if let Some(which) = which {
                     patches[place].occlude(which, &mut scratch.image, self.forward.image.width);

@@ -157,7 +157,7 @@ fn extremes_are_at_the_first_of_equal_positions_and_show_a_nan() {
 
 #[test]
 fn requests_that_do_not_fit_are_errors() {
-    use crate::engine::{Engine, EngineError, Job, ReferenceEngine};
+    use crate::engine::{Engine, EngineError, PlacedJob, RankingEngine, ReferenceEngine};
     use crate::geometry::Occluder;
     use crate::network::{LayerId, Model, Network};
     use crate::noise::Noise;
@@ -183,7 +183,7 @@ fn requests_that_do_not_fit_are_errors() {
     let image = Array3::zeros((3, 8, 8));
     let small = Array3::zeros((3, 8, 7));
     let occluder = Occluder { index: 0, top: 6, left: 0, size: 2 };
-    let job = Job {
+    let job = PlacedJob {
         image: image.view(),
         image_index: 0,
         unit: 1,
@@ -193,24 +193,33 @@ fn requests_that_do_not_fit_are_errors() {
     };
     let cancel = CancelToken::default();
     let progress = Progress::new(&cancel);
-    let refused = |job: Job<'_>| {
-        matches!(engine.present(LayerId(0), &[job], &progress), Err(EngineError::Request(_)))
+    let refused = |job: PlacedJob<'_>| {
+        matches!(
+            engine.present(LayerId(0), &[job].into_iter().collect(), &progress),
+            Err(EngineError::Request(_))
+        )
     };
     assert!(!refused(job));
-    assert!(refused(Job { unit: 2, ..job }));
-    assert!(refused(Job { position: (6, 0), ..job }));
-    assert!(refused(Job { image: small.view(), ..job }));
-    assert!(refused(Job { occluders: &[Occluder { top: 7, ..occluder }], ..job }));
+    assert!(refused(PlacedJob { unit: 2, ..job }));
+    assert!(refused(PlacedJob { position: (6, 0), ..job }));
+    assert!(refused(PlacedJob { image: small.view(), ..job }));
+    assert!(refused(PlacedJob { occluders: &[Occluder { top: 7, ..occluder }], ..job }));
     assert_eq!(progress.done(), 1);
 
     cancel.cancel();
-    assert!(matches!(engine.present(LayerId(0), &[job], &progress), Err(EngineError::Stopped)));
-    assert!(matches!(engine.extremes(&[image.view()], 0, &progress), Err(EngineError::Stopped)));
+    assert!(matches!(
+        engine.present(LayerId(0), &[job].into_iter().collect(), &progress),
+        Err(EngineError::Stopped)
+    ));
+    let ranker = ReferenceEngine.ranker(&model, &[LayerId(0)], size).unwrap();
+    assert!(matches!(ranker.extremes(&[image.view()], 0, &progress), Err(EngineError::Stopped)));
 }
 
 #[test]
 fn a_response_that_is_no_number_shows_through_every_layer_after_it() {
-    use crate::engine::{CpuEngine, Engine, EngineError, Job, ReferenceEngine};
+    use crate::engine::{
+        CpuEngine, Engine, EngineError, PlacedJob, RankingEngine, ReferenceEngine,
+    };
     use crate::geometry::Occluder;
     use crate::network::{Model, Network};
     use crate::noise::Noise;
@@ -233,7 +242,7 @@ fn a_response_that_is_no_number_shows_through_every_layer_after_it() {
     let last = model.network().convolution("c").unwrap();
     let image = Array3::from_elem((3, 4, 4), 1.0);
     let cancel = CancelToken::default();
-    let job = Job {
+    let job = PlacedJob {
         image: image.view(),
         image_index: 7,
         unit: 0,
@@ -241,11 +250,13 @@ fn a_response_that_is_no_number_shows_through_every_layer_after_it() {
         occluders: &[Occluder { index: 0, top: 0, left: 0, size: 1 }],
         noise: Noise::Philox { seed: 0, draw: 0 },
     };
+    let ranker = ReferenceEngine.ranker(&model, &[last], size).unwrap();
+    let ranked = ranker.extremes(&[image.view()], 7, &Progress::new(&cancel));
+    assert!(matches!(ranked, Err(EngineError::NotFinite { image: 7, .. })));
     for engine in [&ReferenceEngine as &dyn Engine, &CpuEngine::default()] {
         let prepared = engine.prepare(&model, &[last], size).unwrap();
-        let ranked = prepared.extremes(&[image.view()], 7, &Progress::new(&cancel));
-        assert!(matches!(ranked, Err(EngineError::NotFinite { image: 7, .. })));
-        let presented = prepared.present(last, &[job], &Progress::new(&cancel));
+        let presented =
+            prepared.present(last, &[job].into_iter().collect(), &Progress::new(&cancel));
         assert!(matches!(presented, Err(EngineError::NotFinite { image: 7, .. })));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::SweepRun;
 use crate::blocks::Block;
-use crate::engine::{Engine, Float64Engine, Prepared};
+use crate::engine::{Engine, Float64Engine, Presenter};
 use crate::geometry::LayerGeometry;
 use crate::maps::{BlockMaps, BlockRecord, BlockUnits, LayerConfiguration, VerificationRecord};
 use crate::progress::Progress;
@@ -36,14 +36,14 @@ pub(super) struct Worker<'a> {
     number: usize,
     /// The device's name, for the manifest.
     device: String,
-    pub engine: Box<dyn Prepared + 'a>,
+    pub engine: Box<dyn Presenter + 'a>,
 }
 
 /// Who computes a sweep's blocks.
 pub(super) struct Workers<'a> {
     pub devices: Vec<Worker<'a>>,
     /// What verifies, if anything is to be verified.
-    pub plain: Option<Box<dyn Prepared + 'a>>,
+    pub plain: Option<Box<dyn Presenter + 'a>>,
     pools: DevicePools<'a>,
 }
 
@@ -125,7 +125,7 @@ impl SweepRun<'_> {
     fn compute_block(
         &self,
         worker: &Worker<'_>,
-        plain: Option<&dyn Prepared>,
+        plain: Option<&dyn Presenter>,
         layer: &Layer<'_>,
         block: &str,
         progress: &Progress<'_>,

@@ -7,7 +7,7 @@ use super::SweepRun;
 use super::blocks::{Layer, Workers};
 use super::merge::SweepMerge;
 use crate::blocks::{BlockFolder, Merged, Taken};
-use crate::engine::Prepared;
+use crate::engine::Presenter;
 use crate::images::ImageFolder;
 use crate::maps::{LayerConfiguration, Manifest, StoredSweep};
 use crate::noise::Noise;
@@ -140,7 +140,7 @@ impl SweepRun<'_> {
         &'a self,
         units: &'a [Vec<usize>],
         draws: &'a [Noise],
-        engine: &'a dyn Prepared,
+        engine: &'a dyn Presenter,
         images: &'a ImageFolder,
         ranking: &'a Ranking,
         top: usize,

@@ -9,8 +9,8 @@ use crate::engine::cuda::CudaError;
 use crate::engine::cuda::kernels::image::occlude::{Shown, occlude};
 use crate::engine::cuda::transfer::Arriving;
 use crate::engine::request::not_prepared;
-use crate::engine::{EngineError, Job, Presented};
-use crate::network::{LayerId, Op, RGB};
+use crate::engine::{Batch, EngineError, PlacedJob, Presented};
+use crate::network::{LayerId, Op};
 use crate::noise::{Noise, Patches};
 use crate::progress::Progress;
 
@@ -26,7 +26,7 @@ pub struct Presenting {
 
 impl Room for Presenting {
     fn new(full: &Full<'_>, batch: usize) -> Result<Self, CudaError> {
-        let images = || full.device.allocate(batch * RGB * full.image.area());
+        let images = || full.device.allocate(batch * full.pixels());
         Ok(Self { pass: full.pass(batch)?, originals: images()?, shown: images()? })
     }
 
@@ -52,22 +52,19 @@ impl Full<'_> {
     fn respond(
         &self,
         room: &mut Presenting,
-        (layer, jobs): (LayerId, &[Job<'_>]),
+        (layer, jobs): (LayerId, &Batch<'_>),
         patches: &[Patches<'_>],
         wanted: &[Wanted],
     ) -> Result<Option<Arriving<'_, f32>>, CudaError> {
         let Presenting { pass, originals, shown: copies } = room;
-        let pixels = RGB * self.image.area();
+        let pixels = self.pixels();
         let (mut shown, mut asked, mut noise) = (Vec::new(), Vec::new(), Vec::new());
         let (mut slots, mut values) = (0, Vec::new());
         for (place, &(number, which)) in wanted.iter().enumerate() {
-            let job = &jobs[number];
+            let job = jobs.job(number);
             // A job's responses stand next to each other, and often those of one image.
-            let same = place > 0 && {
-                let before = &jobs[wanted[place - 1].0];
-                before.image.as_ptr() == job.image.as_ptr()
-                    && before.image.strides() == job.image.strides()
-            };
+            let image = |place: usize| jobs.jobs[wanted[place].0].image;
+            let same = place > 0 && image(place - 1) == image(place);
             if !same {
                 let mut slot = originals.slice_mut(slots * pixels..(slots + 1) * pixels);
                 self.device.copy_images(&[job.image.view()], &mut slot)?;
@@ -90,26 +87,29 @@ impl Full<'_> {
         }
         // The rest of the batch shows anything, which nobody looks at.
         shown.resize(pass.batch, Shown::original(0));
-        occlude(&self.device, self.image, &shown, originals, &noise, copies)?;
+        occlude(&self.device, (self.channels(), self.image), &shown, originals, &noise, copies)?;
         let Op::Conv(conv) = &self.model.network().layer(layer).op else { return Ok(None) };
         let responses = pass.respond(&self.device, copies, (layer, conv), &asked)?;
         Ok(Some(self.device.fetch(&responses)?))
     }
 
-    /// As [`Prepared::present`](crate::engine::Prepared::present).
+    /// As [`Presenter::present`](crate::engine::Presenter::present).
     pub fn respond_to_all(
         &self,
         layer: LayerId,
-        jobs: &[Job<'_>],
+        batch: &Batch<'_>,
         progress: &Progress<'_>,
     ) -> Result<Vec<Presented>, EngineError> {
         if !self.layers.contains(&layer) {
             return Err(not_prepared(self.model.network(), layer));
         }
         let units = self.model.network().channels(layer);
-        self.images().check_jobs(jobs, units, self.sizes[layer.0])?;
-        let patches: Vec<Patches<'_>> =
-            jobs.iter().map(|job| job.noise.patches(job.image_index, RGB, job.occluders)).collect();
+        self.images().check_jobs(batch, units, self.sizes[layer.0])?;
+        let jobs: Vec<PlacedJob<'_>> = batch.placed().collect();
+        let patches: Vec<Patches<'_>> = jobs
+            .iter()
+            .map(|job| job.noise.patches(job.image_index, self.channels(), job.occluders))
+            .collect();
         // Each job's original image first, then its occluded copies.
         let wanted: Vec<Wanted> = jobs
             .iter()
@@ -124,7 +124,7 @@ impl Full<'_> {
             let responses = arriving.map_or(Ok(Vec::new()), Arriving::wait)?;
             for (&(number, which), response) in batch.iter().zip(responses) {
                 if !response.is_finite() {
-                    let Job { unit, image_index, .. } = jobs[number];
+                    let PlacedJob { unit, image_index, .. } = jobs[number];
                     return Err(self.not_finite(layer, unit, image_index as usize, response));
                 }
                 match (which, presented.last_mut()) {
@@ -135,8 +135,8 @@ impl Full<'_> {
             progress.advance(batch.iter().filter(|(_, which)| which.is_some()).count() as u64);
             Ok(())
         };
-        let respond = |room: &mut Presenting, batch: &[Wanted]| {
-            self.respond(room, (layer, jobs), &patches, batch)
+        let respond = |room: &mut Presenting, some: &[Wanted]| {
+            self.respond(room, (layer, batch), &patches, some)
         };
         self.in_batches(&wanted, progress, respond, take)?;
         Ok(presented)

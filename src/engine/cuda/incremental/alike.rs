@@ -9,9 +9,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::grid::Grid;
-use crate::engine::Job;
 use crate::engine::cuda::kernels::present::Square;
-use crate::geometry::{Axis, Occluder};
+use crate::engine::{Batch, BatchPlacement};
+use crate::geometry::Axis;
 use crate::program::{PlanKey, Planner};
 
 /// Jobs sorted by kind.
@@ -53,8 +53,6 @@ pub(super) struct OfKind {
 /// What was found out already.
 #[derive(Default)]
 struct Known {
-    /// Kinds by the position and the list of occluders, which jobs at one position may share.
-    kinds: HashMap<((usize, usize), *const Occluder, usize), usize>,
     /// Grids by what is seen of them at first sight.
     grids: HashMap<[i64; 4], Vec<usize>>,
     /// Plans by the axis, the grid, the position and the pixel that the grid begins at.
@@ -68,33 +66,26 @@ struct Known {
 impl Alike {
     /// Sorts `which` of the jobs.
     pub fn new(
-        jobs: &[Job<'_>],
+        batch: &Batch<'_>,
         which: impl Iterator<Item = usize>,
         planner: &mut Planner<'_>,
     ) -> Self {
         let (mut alike, mut known) = (Self::default(), Known::default());
+        let mut kinds = vec![None; batch.placements.len()];
         for job in which {
-            let Job { position, occluders, .. } = jobs[job];
-            // The same memory holds the same occluders for as long as the jobs are here.
-            let kind = match known.kinds.entry((position, occluders.as_ptr(), occluders.len())) {
-                Entry::Occupied(kind) => *kind.get(),
-                Entry::Vacant(_) => {
-                    let kind = alike.kind(position, occluders, planner, &mut known);
-                    let list = (position, occluders.as_ptr(), occluders.len());
-                    known.kinds.insert(list, kind);
-                    kind
-                }
-            };
+            let placement = batch.jobs[job].placement;
+            let kind = *kinds[placement].get_or_insert_with(|| {
+                alike.kind(&batch.placements[placement], planner, &mut known)
+            });
             alike.kinds[kind].jobs.push(job);
         }
         alike
     }
 
-    /// The kind of a job.
+    /// The kind of the jobs with a placement.
     fn kind(
         &mut self,
-        position: (usize, usize),
-        occluders: &[Occluder],
+        &BatchPlacement { position, occluders }: &BatchPlacement<'_>,
         planner: &mut Planner<'_>,
         known: &mut Known,
     ) -> usize {

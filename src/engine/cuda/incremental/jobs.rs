@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use cudarc::driver::CudaSlice;
 
 use super::alike::Alike;
-use crate::engine::Job;
 use crate::engine::cuda::kernels::present::{DeviceJob, DeviceJobs};
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::order::OnImage;
+use crate::engine::{Batch, PlacedJob};
 use crate::geometry::Occluder;
-use crate::network::RGB;
 use crate::noise::{Noise, TorchStream};
 
 /// Jobs on the device, and the noise that is not drawn there.
@@ -33,18 +32,19 @@ impl Told {
     pub fn new(
         device: &Device,
         images: &[OnImage],
-        (jobs, firsts): (&[Job<'_>], &[usize]),
+        (batch, firsts): (&Batch<'_>, &[usize]),
         alike: &mut Alike,
     ) -> Result<Self, CudaError> {
-        let mut image_of = vec![0; jobs.len()];
-        for (place, on_image) in images.iter().enumerate() {
-            on_image.jobs.iter().for_each(|&job| image_of[job] = place as u32);
+        let channels = batch.images.first().map_or(1, |image| image.values.dim().0);
+        let mut number_of = vec![0; batch.images.len()];
+        for (number, on_image) in images.iter().enumerate() {
+            number_of[on_image.image] = number as u32;
         }
         let which: Vec<usize> = alike.kinds.iter().flat_map(|kind| &kind.jobs).copied().collect();
-        let (begins, stream) = streams(jobs, &which);
+        let (begins, stream) = streams(batch, &which, channels);
         let mut end = 0;
         let tell = |&job: &usize| {
-            let Job { image_index, unit, position, noise, occluders, .. } = jobs[job];
+            let PlacedJob { image_index, unit, position, noise, occluders, .. } = batch.job(job);
             end = end.max(firsts[job] + occluders.len());
             let (key, draw, stream) = match noise {
                 Noise::Philox { seed, draw } => {
@@ -60,7 +60,7 @@ impl Told {
                 key,
                 image_index,
                 draw,
-                image: image_of[job],
+                image: number_of[batch.jobs[job].image],
                 unit: unit as u32,
                 y: position.0 as i32,
                 x: position.1 as i32,
@@ -73,19 +73,20 @@ impl Told {
         let told = which.iter().map(tell).collect();
         let squares = std::mem::take(&mut alike.squares);
         let stream = device.upload(&stream)?;
-        Ok(Self { jobs: DeviceJobs::new(device, told, squares, end)?, which, stream })
+        Ok(Self { jobs: DeviceJobs::new(device, told, squares, (end, channels))?, which, stream })
     }
 }
 
 /// The values of `torch.rand` that some jobs refer to, and where each seed's begin.
-fn streams(jobs: &[Job<'_>], which: &[usize]) -> (BTreeMap<u32, i64>, Vec<f32>) {
-    let values = |occluder: &Occluder| RGB * occluder.size.pow(2);
+fn streams(batch: &Batch<'_>, which: &[usize], channels: usize) -> (BTreeMap<u32, i64>, Vec<f32>) {
+    let values = |occluder: &Occluder| channels * occluder.size.pow(2);
     let end = |occluder: &Occluder| (occluder.index + 1) * values(occluder);
     let mut lengths: BTreeMap<u32, usize> = BTreeMap::new();
     for &job in which {
-        if let Noise::Torch { seed } = jobs[job].noise {
+        let PlacedJob { noise, occluders, .. } = batch.job(job);
+        if let Noise::Torch { seed } = noise {
             let length = lengths.entry(seed).or_default();
-            *length = jobs[job].occluders.iter().map(end).fold(*length, usize::max);
+            *length = occluders.iter().map(end).fold(*length, usize::max);
         }
     }
     let (mut begins, mut stream) = (BTreeMap::new(), Vec::new());

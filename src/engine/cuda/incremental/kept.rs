@@ -9,7 +9,7 @@ use super::presenting::Goal;
 use crate::engine::cuda::CudaError;
 use crate::engine::cuda::kernels::deposit::deposit;
 use crate::engine::deposit::{MapSums, Summation, SummedImage};
-use crate::engine::{EngineError, Job, Kept, Presented, RequestError};
+use crate::engine::{Batch, EngineError, Kept, PlacedJob, Presented, RequestError};
 use crate::network::LayerId;
 use crate::progress::Progress;
 
@@ -81,35 +81,36 @@ impl KeptDifferences<'_> {
     /// time, in halves.
     ///
     /// # Errors
-    /// As [`Prepared::present`](crate::engine::Prepared::present).
+    /// As [`Presenter::present`](crate::engine::Presenter::present).
     pub fn presented(
         engine: &Incremental<'_>,
         layer: LayerId,
-        jobs: &[Job<'_>],
+        batch: &Batch<'_>,
         progress: &Progress<'_>,
     ) -> Result<Vec<Presented>, EngineError> {
-        let (mut firsts, mut length) = (Vec::with_capacity(jobs.len()), 0);
-        for job in jobs {
+        let (mut firsts, mut length) = (Vec::with_capacity(batch.jobs.len()), 0);
+        for job in batch.placed() {
             firsts.push(length);
             length += job.occluders.len();
         }
         let Some(mut kept) = KeptDifferences::new(engine, layer, length)? else {
-            if jobs.len() < 2 {
+            let jobs = batch.jobs.len();
+            if jobs < 2 {
                 return Err(engine.too_large(length * size_of::<f32>()));
             }
-            let (some, others) = jobs.split_at(jobs.len() / 2);
-            let mut presented = Self::presented(engine, layer, some, progress)?;
-            presented.extend(Self::presented(engine, layer, others, progress)?);
+            let mut presented = Self::presented(engine, layer, &batch.part(0..jobs / 2), progress)?;
+            let others = batch.part(jobs / 2..jobs);
+            presented.extend(Self::presented(engine, layer, &others, progress)?);
             return Ok(presented);
         };
-        let responses = kept.present(jobs, &firsts, progress)?;
+        let responses = kept.present(batch, &firsts, progress)?;
         let all = engine.engine.device.download(&kept.differences)?;
         kept.check(&all)?;
-        let of_job = |((&first, job), response): ((&usize, &Job<'_>), f32)| {
+        let of_job = |((&first, job), response): ((&usize, PlacedJob<'_>), f32)| {
             let differences = all[first..first + job.occluders.len()].to_vec();
             Presented { response, differences }
         };
-        Ok(firsts.iter().zip(jobs).zip(responses).map(of_job).collect())
+        Ok(firsts.iter().zip(batch.placed()).zip(responses).map(of_job).collect())
     }
 
     /// The first difference that is not finite, in the order of their presentation.
@@ -139,26 +140,27 @@ impl Kept for KeptDifferences<'_> {
 
     fn present(
         &mut self,
-        jobs: &[Job<'_>],
+        batch: &Batch<'_>,
         firsts: &[usize],
         progress: &Progress<'_>,
     ) -> Result<Vec<f32>, EngineError> {
-        let presenting = self.engine.presenting(self.layer, jobs, progress)?;
-        let fits = |(job, first): (&Job<'_>, &usize)| first + job.occluders.len() <= self.length;
-        if firsts.len() != jobs.len() || !jobs.iter().zip(firsts).all(fits) {
-            let wanted = jobs.iter().map(|job| job.occluders.len()).sum();
+        let presenting = self.engine.presenting(self.layer, batch, progress)?;
+        let fits =
+            |(job, first): (PlacedJob<'_>, &usize)| first + job.occluders.len() <= self.length;
+        if firsts.len() != batch.jobs.len() || !batch.placed().zip(firsts).all(fits) {
+            let wanted = batch.presentations();
             return Err(RequestError::Room { wanted, room: self.length }.into());
         }
-        let mut responses = vec![0.0; jobs.len()];
+        let mut responses = vec![0.0; batch.jobs.len()];
         let differences = &mut self.differences;
         presenting.all(&mut Goal { differences, firsts, responses: &mut responses })?;
-        let whose = |((job, &first), &response): ((&Job<'_>, &usize), &f32)| Whose {
+        let whose = |((job, &first), &response): ((PlacedJob<'_>, &usize), &f32)| Whose {
             differences: first..first + job.occluders.len(),
             response,
             unit: job.unit,
             image: job.image_index as usize,
         };
-        self.jobs.extend(jobs.iter().zip(firsts).zip(&responses).map(whose));
+        self.jobs.extend(batch.placed().zip(firsts).zip(&responses).map(whose));
         Ok(responses)
     }
 

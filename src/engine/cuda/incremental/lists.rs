@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::originals::window;
-use super::program::Program;
+use super::program::{Program, Step};
 use super::storage::{Storage, aligned};
 use super::wave::Group;
 use crate::engine::cuda::kernels::blocks::Items;
@@ -12,7 +12,6 @@ use crate::engine::cuda::kernels::parcel::Parcel;
 use crate::engine::cuda::kernels::tables::{Pattern, Window, Windows};
 use crate::engine::cuda::kernels::tap_product::Patterns;
 use crate::engine::cuda::{CudaError, Device};
-use crate::program::Step;
 use crate::program::TapRun;
 
 /// Groups that a thread makes the entries of at a time: those of a list.

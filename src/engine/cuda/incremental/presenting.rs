@@ -14,7 +14,7 @@ use crate::engine::cuda::kernels::tables::Originals;
 use crate::engine::cuda::transfer::Arriving;
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::order::{OnImage, by_image};
-use crate::engine::{EngineError, Job};
+use crate::engine::{Batch, EngineError, PlacedJob};
 use crate::geometry::Axis;
 use crate::network::LayerId;
 use crate::parts::parts;
@@ -41,7 +41,7 @@ pub(super) struct Presenting<'a, 'j> {
     pub layer: LayerId,
     pub program: &'a Program,
     pub storage: &'a Storage,
-    pub jobs: &'a [Job<'j>],
+    pub batch: &'a Batch<'j>,
     pub progress: &'a Progress<'a>,
 }
 
@@ -68,7 +68,7 @@ impl<'a> Presenting<'a, '_> {
 
     /// Presents all jobs.
     pub fn all(&self, goal: &mut Goal<'_>) -> Result<(), EngineError> {
-        let images = by_image(self.jobs);
+        let images = by_image(self.batch);
         let costs: Vec<usize> =
             images.iter().map(|on_image| original_bytes(self.program, on_image)).collect();
         // The other half is for changes.
@@ -81,10 +81,12 @@ impl<'a> Presenting<'a, '_> {
     /// Presents the jobs on some images; where the device's memory is too small for all of them at
     /// a time, in halves.
     fn in_parts(&self, images: &[OnImage], goal: &mut Goal<'_>) -> Result<(), EngineError> {
-        let Self { program, jobs, .. } = *self;
+        let Self { program, batch, .. } = *self;
         let looked: Vec<Looked<'_>> = images
             .iter()
-            .map(|on_image| (jobs[on_image.jobs[0]].image.reborrow(), on_image.y, on_image.x))
+            .map(|on_image| {
+                (batch.images[on_image.image].values.reborrow(), on_image.y, on_image.x)
+            })
             .collect();
         match self.begin(images, &looked, goal.firsts) {
             Ok(begun) => self.on(begun, goal),
@@ -110,8 +112,8 @@ impl<'a> Presenting<'a, '_> {
         let originals = originals(self.device(), self.program, looked)?;
         let mut planner = Planner::new(&self.program.subgraph);
         let which = images.iter().flat_map(|on_image| on_image.jobs.iter().copied());
-        let mut alike = Alike::new(self.jobs, which, &mut planner);
-        let told = Told::new(self.device(), images, (self.jobs, firsts), &mut alike)?;
+        let mut alike = Alike::new(self.batch, which, &mut planner);
+        let told = Told::new(self.device(), images, (self.batch, firsts), &mut alike)?;
         let responses = self.respond(&originals, &told)?;
         let runs = Runs::new(&alike, &planner);
         Ok(Begun { originals, planner, runs, told, responses })
@@ -184,10 +186,10 @@ impl<'a> Presenting<'a, '_> {
         let Some(found) = responses else { return Ok(()) };
         for (&job, response) in which.iter().zip(found.wait()?) {
             if !response.is_finite() {
-                let (network, Job { image_index, unit, .. }) =
-                    (self.engine.model.network(), &self.jobs[job]);
-                let image = *image_index as usize;
-                return Err(EngineError::not_finite(network, self.layer, *unit, image, response));
+                let network = self.engine.model.network();
+                let PlacedJob { image_index, unit, .. } = self.batch.job(job);
+                let image = image_index as usize;
+                return Err(EngineError::not_finite(network, self.layer, unit, image, response));
             }
             goal.responses[job] = response;
         }

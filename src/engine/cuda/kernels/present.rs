@@ -6,7 +6,6 @@ use super::parameters::mirrored;
 use super::parcel::Table;
 use super::tables::{Presentation, ensure};
 use crate::engine::cuda::{CudaError, Device};
-use crate::network::RGB;
 
 /// Threads of a block.
 const THREADS: usize = 256;
@@ -80,11 +79,13 @@ pub struct DeviceJobs {
     squares: Table<Square>,
     /// One past the last place of a difference.
     end: usize,
+    /// Channels of an image.
+    channels: usize,
 }
 
 impl DeviceJobs {
     /// Copies jobs to the device, and the squares of their grids; their differences end before
-    /// `end`.
+    /// `end`, and images have so many channels.
     ///
     /// # Errors
     /// [`CudaError::Driver`].
@@ -92,9 +93,10 @@ impl DeviceJobs {
         device: &Device,
         jobs: Vec<DeviceJob>,
         squares: Vec<Square>,
-        end: usize,
+        (end, channels): (usize, usize),
     ) -> Result<Self, CudaError> {
-        Ok(Self { jobs: Table::new(device, jobs)?, squares: Table::new(device, squares)?, end })
+        let (jobs, squares) = (Table::new(device, jobs)?, Table::new(device, squares)?);
+        Ok(Self { jobs, squares, end, channels })
     }
 
     /// Writes out `count` presentations.
@@ -122,7 +124,7 @@ impl DeviceJobs {
         let parameters = PresentParameters {
             count: count as u32,
             runs: runs.len() as u32,
-            channels: RGB as u32,
+            channels: self.channels as u32,
         };
         let runs = Table::new(device, runs)?;
         let mut table = device.allocate(count)?;

@@ -7,7 +7,7 @@ use super::cohorts::Cohorts;
 use super::parameters::mirrored;
 use super::parcel::Table;
 use crate::engine::cuda::{CudaError, Device};
-use crate::geometry::Axis;
+use crate::geometry::{Axis, ImageSize, PerAxis, SlidingWindow};
 use crate::program::Node;
 
 /// Elements of a window that a block of a pointwise kernel works on.
@@ -62,7 +62,7 @@ mirrored! {
         pub height: i32,
         /// Columns.
         pub width: i32,
-        /// Of a pooling: first row of its inputs that exist.
+        /// Of a pooling or a sum over windows: first row of its inputs that exist.
         pub read_y: i32,
         /// First column.
         pub read_x: i32,
@@ -126,22 +126,78 @@ mirrored! {
         pub first: u32,
     }
 
+    /// A number for each axis.
+    pub struct Axes {
+        /// Rows.
+        pub y: i32,
+        /// Columns.
+        pub x: i32,
+    }
+
     /// Where a node's relative coordinates begin for a position of the target:
     /// `position * step + corner`.
     pub struct Origin {
         /// Positions of the node between neighbouring positions of the target.
-        pub step: i32,
+        pub step: Axes,
         /// Where they begin for position 0.
-        pub corner: i32,
+        pub corner: Axes,
+    }
+
+    /// A window that slides over a node's input: tap `t` of output `o` is input
+    /// `o * stride + shift + t * dilation`.
+    pub struct Stencil {
+        /// Taps.
+        pub kernel: Axes,
+        /// Step between outputs.
+        pub stride: Axes,
+        /// Step between taps.
+        pub dilation: Axes,
+        /// The first tap of output 0.
+        pub shift: Axes,
+    }
+}
+
+impl Axes {
+    /// These numbers.
+    pub fn of(numbers: PerAxis<isize>) -> Self {
+        Self { y: numbers.y as i32, x: numbers.x as i32 }
+    }
+}
+
+impl From<ImageSize> for Axes {
+    fn from(size: ImageSize) -> Self {
+        Self { y: size.height as i32, x: size.width as i32 }
     }
 }
 
 impl Origin {
     /// The origin of a node.
     pub fn of(node: &Node) -> Self {
-        // Windows are squares, so both axes are alike.
-        let corner = node.origin(Axis::Y, 0);
-        Self { step: (node.origin(Axis::Y, 1) - corner) as i32, corner: corner as i32 }
+        let at = |position| PerAxis::from_fn(|axis| node.origin(axis, position));
+        let (corner, next) = (at(0), at(1));
+        let step = PerAxis::from_fn(|axis| next.of(axis) - corner.of(axis));
+        Self { step: Axes::of(step), corner: Axes::of(corner) }
+    }
+}
+
+impl Stencil {
+    /// A window on a whole map.
+    pub fn of_map(window: PerAxis<SlidingWindow>) -> Self {
+        let shift = PerAxis::from_fn(|axis: Axis| -(window.of(axis).padding as isize));
+        Self::new(window, shift)
+    }
+
+    /// A window whose output `o` sees inputs from `o * stride + shift` on.
+    pub fn new(window: PerAxis<SlidingWindow>, shift: PerAxis<isize>) -> Self {
+        let of = |number: fn(SlidingWindow) -> usize| {
+            Axes::of(PerAxis::from_fn(|axis| number(window.of(axis)) as isize))
+        };
+        Self {
+            kernel: of(|window| window.kernel),
+            stride: of(|window| window.stride),
+            dilation: of(|window| window.dilation),
+            shift: Axes::of(shift),
+        }
     }
 }
 
@@ -294,6 +350,9 @@ mod tests {
         Pattern::check(source);
         Item::check(source);
         Origin::check(source);
+        let stencil = include_str!("../../../../kernels/stencil.cuh");
+        Axes::check(stencil);
+        Stencil::check(stencil);
         for constant in [("ELEMENTS", ELEMENTS), ("THREADS", THREADS as usize)] {
             let line = format!("constexpr int {} = {};", constant.0, constant.1);
             assert!(source.contains(&line), "{line}");

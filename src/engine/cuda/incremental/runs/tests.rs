@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ndarray::Array3;
 
 use super::*;
-use crate::engine::Job;
+use crate::engine::{Batch, PlacedJob};
 use crate::geometry::{GridRule, ImageSize, Occluder, every_nth};
 use crate::network::{Model, Network};
 use crate::noise::Noise;
@@ -38,10 +38,10 @@ fn every_presentation_is_in_one_wave_among_those_of_its_plan() {
     let program = Program::new(model.network(), layer, IMAGE).unwrap();
     let storage = Storage::new(&program);
     let (lists, image) = (lists(&model, layer), Array3::zeros((3, IMAGE.height, IMAGE.width)));
-    let jobs: Vec<Job<'_>> = lists
+    let batch: Batch<'_> = lists
         .iter()
         .chain(&lists[1..3])
-        .map(|(position, occluders)| Job {
+        .map(|(position, occluders)| PlacedJob {
             image: image.view(),
             image_index: 0,
             unit: 0,
@@ -51,7 +51,7 @@ fn every_presentation_is_in_one_wave_among_those_of_its_plan() {
         })
         .collect();
     let mut planner = Planner::new(&program.subgraph);
-    let alike = Alike::new(&jobs, 0..jobs.len(), &mut planner);
+    let alike = Alike::new(&batch, 0..batch.jobs.len(), &mut planner);
     // (3, 3), (3, 4) and (4, 3) lie far enough from the borders to be alike.
     assert!(alike.kinds.iter().any(|kind| kind.jobs.len() >= 4), "{:?}", alike.kinds);
     let runs = Runs::new(&alike, &planner);
@@ -69,7 +69,7 @@ fn every_presentation_is_in_one_wave_among_those_of_its_plan() {
             for (number, plan) in plans.enumerate() {
                 let run = wave.runs.iter().rfind(|run| run.first as usize <= number).unwrap();
                 let job = order[run.job as usize + number - run.first as usize];
-                let Job { position, occluders, .. } = jobs[job];
+                let PlacedJob { position, occluders, .. } = batch.job(job);
                 let occluder = &occluders[run.number as usize];
                 let square = alike.squares[run.square as usize];
                 let top = occluders[0].top as i32 + square.top;
@@ -89,9 +89,9 @@ fn every_presentation_is_in_one_wave_among_those_of_its_plan() {
             (place, waves) = (end, waves + 1);
         }
         let mut without_effect = 0;
-        for (job, Job { position, occluders, .. }) in jobs.iter().enumerate() {
+        for (job, PlacedJob { position, occluders, .. }) in batch.placed().enumerate() {
             for (number, occluder) in occluders.iter().enumerate() {
-                let key = alone.key(*position, occluder);
+                let key = alone.key(position, occluder);
                 let empty = alone.plan(key).is_empty();
                 without_effect += usize::from(empty);
                 assert_eq!(empty, !seen.contains(&(job, number)), "{job} {occluder:?}");

@@ -1,0 +1,125 @@
+//! Jobs that are presented together, and what they share.
+
+use std::ops::Range;
+
+use ndarray::ArrayView3;
+
+use crate::geometry::Occluder;
+use crate::noise::Noise;
+
+/// Jobs that are presented together, with the images and placements that they share.
+#[derive(Clone, Debug, Default)]
+pub struct Batch<'a> {
+    /// The images.
+    pub images: Vec<BatchImage<'a>>,
+    /// The placements of occluders.
+    pub placements: Vec<BatchPlacement<'a>>,
+    /// The jobs.
+    pub jobs: Vec<Job>,
+}
+
+/// An image of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchImage<'a> {
+    /// Its values, `[channel, height, width]`.
+    pub values: ArrayView3<'a, f32>,
+    /// Its index in the image folder, by which its noise is drawn.
+    pub index: u32,
+}
+
+/// Occluders in front of one position of the layer.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchPlacement<'a> {
+    /// The position `(y, x)` on the layer's output.
+    pub position: (usize, usize),
+    /// The occluders to present, each inside the image.
+    pub occluders: &'a [Occluder],
+}
+
+/// One map to compute: an image, a unit at a position of the layer's output, and the occluders.
+#[derive(Clone, Copy, Debug)]
+pub struct Job {
+    /// The image, an index into [`Batch::images`].
+    pub image: usize,
+    /// The position and the occluders, an index into [`Batch::placements`].
+    pub placement: usize,
+    /// The unit: a channel of the layer.
+    pub unit: usize,
+    /// What the occluders are filled with.
+    pub noise: Noise,
+}
+
+/// A job with its image and placement.
+#[derive(Clone, Copy, Debug)]
+pub struct PlacedJob<'a> {
+    /// The image, `[channel, height, width]`.
+    pub image: ArrayView3<'a, f32>,
+    /// The image's index in the image folder, by which its noise is drawn.
+    pub image_index: u32,
+    /// The unit.
+    pub unit: usize,
+    /// The position `(y, x)` on the layer's output.
+    pub position: (usize, usize),
+    /// The occluders to present, each inside the image.
+    pub occluders: &'a [Occluder],
+    /// What the occluders are filled with.
+    pub noise: Noise,
+}
+
+impl<'a> Batch<'a> {
+    /// Adds an image; returns its index.
+    pub fn add_image(&mut self, values: &ArrayView3<'a, f32>, index: u32) -> usize {
+        self.images.push(BatchImage { values: *values, index });
+        self.images.len() - 1
+    }
+
+    /// Adds a placement; returns its index.
+    pub fn add_placement(&mut self, position: (usize, usize), occluders: &'a [Occluder]) -> usize {
+        self.placements.push(BatchPlacement { position, occluders });
+        self.placements.len() - 1
+    }
+
+    /// A job with its image and placement.
+    pub fn job(&self, number: usize) -> PlacedJob<'a> {
+        let Job { image, placement, unit, noise } = self.jobs[number];
+        let BatchImage { values, index } = self.images[image];
+        let BatchPlacement { position, occluders } = self.placements[placement];
+        PlacedJob { image: values, image_index: index, unit, position, occluders, noise }
+    }
+
+    /// All jobs with their images and placements.
+    pub fn placed(&self) -> impl ExactSizeIterator<Item = PlacedJob<'a>> {
+        (0..self.jobs.len()).map(|number| self.job(number))
+    }
+
+    /// The occluders of all jobs together.
+    pub fn presentations(&self) -> usize {
+        self.jobs.iter().map(|job| self.placements[job.placement].occluders.len()).sum()
+    }
+
+    /// Some of the jobs.
+    #[must_use]
+    pub fn part(&self, jobs: Range<usize>) -> Self {
+        let Self { images, placements, .. } = self.clone();
+        Self { images, placements, jobs: self.jobs[jobs].to_vec() }
+    }
+}
+
+/// A batch of jobs in which equal images and equal placements are the same.
+impl<'a> FromIterator<PlacedJob<'a>> for Batch<'a> {
+    fn from_iter<I: IntoIterator<Item = PlacedJob<'a>>>(jobs: I) -> Self {
+        let mut batch = Self::default();
+        for PlacedJob { image, image_index, unit, position, occluders, noise } in jobs {
+            let same = |known: &BatchImage<'_>| known.index == image_index && known.values == image;
+            let known = batch.images.iter().position(same);
+            let image = known.unwrap_or_else(|| batch.add_image(&image, image_index));
+            let same = |known: &BatchPlacement<'_>| {
+                (known.position, known.occluders) == (position, occluders)
+            };
+            let known = batch.placements.iter().position(same);
+            let placement = known.unwrap_or_else(|| batch.add_placement(position, occluders));
+            batch.jobs.push(Job { image, placement, unit, noise });
+        }
+        batch
+    }
+}
