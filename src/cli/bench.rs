@@ -58,7 +58,7 @@ impl Bench {
         let session = Session::start(&self.running)?;
         let settings = BenchSettings {
             model: self.network.model,
-            response: self.layers.response(),
+            response: self.layers.response,
             layers: self.layers.layers,
             image: self.image_size,
             top: self.top,

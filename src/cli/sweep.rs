@@ -6,7 +6,8 @@ use bytesize::ByteSize;
 use clap::Args;
 use occlumap::geometry::{Deposit, FrameRule};
 use occlumap::maps::MeanOver;
-use occlumap::runs::{self, OcclusionSettings, OutputSettings, SweepSettings};
+use occlumap::network::MapContext;
+use occlumap::runs::{self, InputSettings, OcclusionSettings, OutputSettings, SweepSettings};
 use occlumap::sweep::UnitSelection;
 
 use super::arguments::{
@@ -56,6 +57,11 @@ pub(super) struct SweepArguments {
     pub images: ImageArguments,
     #[command(flatten)]
     pub layers: LayerArguments,
+    /// What becomes of gates that are made of the whole map (squeeze and excitation) while an occluder
+    /// is presented: computed from the occluded image, or kept as on the original image, which is many
+    /// times as fast
+    #[arg(long, value_enum, default_value_t)]
+    pub context: MapContext,
     /// Units of each layer, such as 0-15,40 [default: all]
     #[arg(long, value_name = "UNITS")]
     pub units: Option<UnitSelection>,
@@ -131,7 +137,10 @@ impl SweepArguments {
         let share = self.shard.share()?;
         let StatisticsArguments { repeats, statistics, moments, mean_over } = self.statistics;
         Ok(SweepSettings {
-            input: self.model.input(self.images, self.layers)?,
+            input: InputSettings {
+                context: self.context,
+                ..self.model.input(self.images, self.layers)?
+            },
             units: self.units.unwrap_or_default(),
             output: OutputSettings {
                 folder: self.out.unwrap_or_default(),

@@ -11,7 +11,7 @@ use crate::engine::EngineName;
 use crate::files::Digest;
 use crate::geometry::{Deposit, FrameRule, GridRule};
 use crate::images::ImageConfiguration;
-use crate::network::{MAX_CHANNELS, ModelConfiguration};
+use crate::network::{MAX_CHANNELS, MapContext, ModelConfiguration};
 
 /// The contents of a sweep's folder of blocks, beside the blocks.
 pub type StoredSweep = Stored<SweepConfiguration, SweepAbout>;
@@ -59,6 +59,9 @@ pub struct SweepParameters {
     pub statistics: bool,
     /// Whether means of signed and of squared differences are stored.
     pub moments: bool,
+    /// What became of gates while an occluder was presented; not told of networks without gates.
+    #[serde(default, skip_serializing_if = "MapContext::is_exact")]
+    pub context: MapContext,
 }
 
 impl SweepParameters {
