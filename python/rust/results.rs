@@ -20,7 +20,7 @@ use crate::work::Work;
 
 /// A folder of maps.
 #[pyclass(frozen, module = "occlumap._occlumap")]
-pub struct Results(Opened);
+pub struct Results(pub Opened);
 
 /// Cells of a map: values `[count, count]`, the first pixel, the step, and how far a cell's mark lies
 /// up and left of what it stands for.
