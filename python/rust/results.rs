@@ -101,6 +101,7 @@ impl Results {
             "sem" => Plane::StandardError.path(&folder, layer.name(), side),
             "counts" => Plane::Counts.path(&folder, layer.name(), side),
             "signed" => Plane::Signed.path(&folder, layer.name(), side),
+            "curve" => Plane::ReliabilityCurve.path(&folder, layer.name(), side),
             "squared" => Plane::Squared.path(&folder, layer.name(), side),
             other => return Err(Failure::usage(format!("nothing is called `{other}`")).into()),
         };

@@ -15,7 +15,9 @@ def maps(case: Case) -> occlumap.Maps:
     return occlumap.map_units(case.network, case.images, top=3, device="cpu", progress=None)
 
 
-def test_a_comparison_is_that_of_the_command_line(maps: occlumap.Maps, case: Case, tmp_path: Path) -> None:
+def test_a_comparison_is_that_of_the_command_line(
+    maps: occlumap.Maps, case: Case, tmp_path: Path
+) -> None:
     other = occlumap.map_units(case.network, case.images, top=3, seed=1, device="cpu", progress=None)
     found = occlumap.compare(maps, other, shuffles=19, progress=None, out=tmp_path / "files")
     assert len(found.units["unit"]) == 2 * (6 + 5) and set(found.units["sides"]) == {"max", "min"}

@@ -57,7 +57,7 @@ fn layers(values: &[Value]) -> Vec<&str> {
 }
 
 /// What the places of a configuration are called, and the options that set them.
-const NAMES: [(&str, &str); 22] = [
+const NAMES: [(&str, &str); 23] = [
     ("engine", "the engine (--method, --precision, --device)"),
     ("images.names", "the images"),
     ("images.preprocessing", "the preprocessing (--preprocess)"),
@@ -76,6 +76,10 @@ const NAMES: [(&str, &str); 22] = [
     ("settings.mean_over", "over which images means are taken (--mean-over)"),
     ("settings.moments", "whether signed and squared means are kept (--moments)"),
     ("settings.noise", "the noise (--seed)"),
+    (
+        "settings.reliability_curve",
+        "whether reliabilities of fewer images are kept (--reliability-curve)",
+    ),
     ("settings.repeats", "draws of the noise (--repeats)"),
     ("settings.statistics", "whether standard errors are kept (--statistics)"),
     ("settings.top", "images a unit (--top)"),

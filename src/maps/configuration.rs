@@ -59,12 +59,15 @@ pub struct SweepParameters {
     pub statistics: bool,
     /// Whether means of signed and of squared differences are kept.
     pub moments: bool,
+    /// Whether reliabilities of the first 2, 4, 8, … images are kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reliability_curve: bool,
 }
 
 impl SweepParameters {
     /// What is kept of each pixel.
     pub fn planes(&self) -> Vec<Plane> {
-        Plane::of(self.statistics, self.moments)
+        Plane::of(self.statistics, self.moments, self.reliability_curve)
     }
 }
 

@@ -1,13 +1,14 @@
 //! The payload of a block of maps.
 //!
 //! Unit by unit, the top images' part before the bottom images'. A part is the sweep's
-//! [planes](Plane), one after the other, then the split-half reliability, an `f64`, then the number
+//! [planes](Plane), one after the other (the last may be a [curve](CURVE) of as many values), then the split-half reliability, an `f64`, then the number
 //! of images, a `u32`, and of each its frame, row and column, two `i32`. Of a plane, a
 //! bit for each pixel, row by row, the lowest of a byte first, which says whether its value is
 //! there; then the values that are. The rest are zeros: with occluders on a grid, and only their
 //! centres marked, most pixels are. All values are little-endian `f64`; those of
 //! [`Plane::Counts`] are the counts' [corners](super::Rectangles::corners).
 
+use super::{CURVE, Plane};
 use crate::geometry::Frame;
 
 /// Appends a plane.
@@ -36,7 +37,7 @@ pub(super) fn put_frames(frames: &[Frame], payload: &mut Vec<u8>) {
 /// What a payload tells about the maps of one end of a unit's ranking.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SideMaps {
-    /// The sweep's [planes](super::Plane), each `[rf, rf]` row by row.
+    /// The sweep's [planes](super::Plane), each of its [shape](super::Plane::shape), row by row.
     pub planes: Vec<Vec<f64>>,
     /// The split-half reliability.
     pub reliability: f64,
@@ -48,15 +49,23 @@ pub struct SideMaps {
 #[derive(Debug)]
 pub struct Payload<'a> {
     rf: usize,
-    /// How many planes a part has.
+    /// Planes of a value a pixel.
     planes: usize,
+    /// Whether a reliability curve follows them.
+    curve: bool,
     rest: &'a [u8],
 }
 
 impl<'a> Payload<'a> {
     /// The payload of a block of units with an RF of `rf` pixels, with so many planes.
     pub fn new(rf: usize, planes: usize, payload: &'a [u8]) -> Self {
-        Self { rf, planes, rest: payload }
+        Self { rf, planes, curve: false, rest: payload }
+    }
+
+    /// The payload of a block that holds `planes`.
+    pub fn of(rf: usize, planes: &[Plane], payload: &'a [u8]) -> Self {
+        let curve = planes.contains(&Plane::ReliabilityCurve);
+        Self { curve, ..Self::new(rf, planes.len() - usize::from(curve), payload) }
     }
 
     /// The next unit's maps for each of [`Side::BOTH`](crate::ranking::Side::BOTH); `None` where
@@ -72,12 +81,16 @@ impl<'a> Payload<'a> {
     }
 
     fn side(&mut self) -> Option<SideMaps> {
-        let planes = (0..self.planes).map(|_| self.plane()).collect::<Option<_>>()?;
+        let area = self.rf * self.rf;
+        let mut planes: Vec<_> =
+            (0..self.planes).map(|_| self.plane(area)).collect::<Option<_>>()?;
+        if self.curve {
+            planes.push(self.plane(CURVE)?);
+        }
         Some(SideMaps { planes, reliability: self.value()?, frames: self.frames()? })
     }
 
-    fn plane(&mut self) -> Option<Vec<f64>> {
-        let area = self.rf * self.rf;
+    fn plane(&mut self, area: usize) -> Option<Vec<f64>> {
         let (bits, rest) = self.rest.split_at_checked(area.div_ceil(8))?;
         self.rest = rest;
         let there = |place: usize| bits[place / 8] >> (place % 8) & 1 != 0;

@@ -183,6 +183,9 @@ pub struct OcclusionSettings {
     pub statistics: bool,
     /// Whether means of signed and of squared differences are kept.
     pub moments: bool,
+    /// Whether reliabilities of the first 2, 4, 8, … images are kept. Each image is added on the host
+    /// then.
+    pub reliability_curve: bool,
 }
 
 impl Default for OcclusionSettings {
@@ -197,6 +200,7 @@ impl Default for OcclusionSettings {
             mean_over: MeanOver::default(),
             statistics: false,
             moments: false,
+            reliability_curve: false,
         }
     }
 }

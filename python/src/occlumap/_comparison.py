@@ -12,9 +12,9 @@ import numpy as np
 from . import _occlumap
 from ._progress import Progress, work
 from ._results import Folder, Maps
-from ._settings import Units, units_text
+from ._settings import units_text
 
-MapSet = Union[Maps, str, os.PathLike, np.ndarray]
+MapSet = Union[Maps, str, "os.PathLike[str]", np.ndarray]
 """Maps, the folder of such, or an array ``[units, height, width]`` of another method."""
 
 _TEXTS = ("layer", "sides", "status", "measure")
@@ -52,7 +52,7 @@ def compare(
     b: MapSet | None = None,
     *,
     layers: str | Iterable[str] | None = None,
-    units: Units = None,
+    units: int | Iterable[int] | None = None,
     sides: str | Iterable[str] | None = None,
     blurs: Sequence[float] | None = None,
     region: str | float = "half",
@@ -112,14 +112,12 @@ def compare(
     }
     if b is None and isinstance(a, np.ndarray):
         raise ValueError("a is an array; expected a second set of maps")
-    sets = [_set_of(a), None if b is None else _set_of(b)]
+    one, other = _set_of(a), None if b is None else _set_of(b)
     path = None if out is None else os.fspath(out)
-    found = _occlumap.compare(*sets, options, path, force, work(threads, progress))
+    found = _occlumap.compare(one, other, options, path, force, work(threads, progress))
     (columns, rows), (layer_columns, layer_rows), left_out = found
     meanings = {name: meaning for name, _, meaning in (*columns, *layer_columns)}
-    return Comparison(
-        _table(columns, rows), _table(layer_columns, layer_rows), list(left_out), meanings
-    )
+    return Comparison(_table(columns, rows), _table(layer_columns, layer_rows), list(left_out), meanings)
 
 
 def _set_of(given: MapSet) -> Any:
@@ -142,6 +140,5 @@ def _table(columns: Any, rows: list[list[str]]) -> dict[str, np.ndarray]:
         return np.array([float(field) if field else np.nan for field in fields])
 
     return {
-        name: values(name, [row[place] for row in rows])
-        for place, (name, _, _) in enumerate(columns)
+        name: values(name, [row[place] for row in rows]) for place, (name, _, _) in enumerate(columns)
     }

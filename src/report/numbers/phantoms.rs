@@ -40,6 +40,7 @@ pub fn settings() -> SweepParameters {
         mean_over: MeanOver::Images,
         statistics: false,
         moments: false,
+        reliability_curve: false,
     }
 }
 

@@ -36,6 +36,7 @@ impl OcclusionSettings {
             mean_over: self.mean_over,
             statistics: self.statistics || self.repeats > 1,
             moments: self.moments,
+            reliability_curve: self.reliability_curve,
         }
     }
 
