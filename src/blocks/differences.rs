@@ -77,6 +77,10 @@ const NAMES: [(&str, &str); 23] = [
     ("settings.mean_over", "over which images means are taken (--mean-over)"),
     ("settings.moments", "whether signed and squared means are kept (--moments)"),
     ("settings.noise", "the noise (--seed)"),
+    (
+        "settings.reliability_curve",
+        "whether reliabilities of fewer images are kept (--reliability-curve)",
+    ),
     ("settings.repeats", "draws of the noise (--repeats)"),
     ("settings.statistics", "whether standard errors are kept (--statistics)"),
     ("settings.top", "images a unit (--top)"),

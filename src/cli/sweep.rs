@@ -126,6 +126,10 @@ pub(super) struct StatisticsArguments {
     /// conv1_max_squared.npy)
     #[arg(long)]
     pub moments: bool,
+    /// Also write the split-half reliability of each map's first 2, 4, 8, … images
+    /// (conv1_max_reliability_curve.npy): how many images are enough
+    #[arg(long)]
+    pub reliability_curve: bool,
     /// Images over which the mean of a pixel is taken
     #[arg(long, value_enum, default_value_t)]
     pub mean_over: MeanOver,
@@ -135,7 +139,8 @@ impl SweepArguments {
     /// The settings of these arguments.
     pub fn settings(self) -> Result<SweepSettings, Failure> {
         let share = self.shard.share()?;
-        let StatisticsArguments { repeats, statistics, moments, mean_over } = self.statistics;
+        let StatisticsArguments { repeats, statistics, moments, reliability_curve, mean_over } =
+            self.statistics;
         Ok(SweepSettings {
             input: InputSettings {
                 context: self.context,
@@ -157,6 +162,7 @@ impl SweepArguments {
                 mean_over,
                 statistics,
                 moments,
+                reliability_curve,
             },
             batch: self.batch,
             memory: self.memory.map(|memory| memory.as_u64()),

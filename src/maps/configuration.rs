@@ -62,12 +62,15 @@ pub struct SweepParameters {
     /// What became of gates while an occluder was presented; not told of networks without gates.
     #[serde(default, skip_serializing_if = "MapContext::is_exact")]
     pub context: MapContext,
+    /// Whether reliabilities of the first 2, 4, 8, … images are kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reliability_curve: bool,
 }
 
 impl SweepParameters {
     /// The planes stored for each map.
     pub fn planes(&self) -> Vec<Plane> {
-        Plane::of(self.statistics, self.moments)
+        Plane::of(self.statistics, self.moments, self.reliability_curve)
     }
 }
 

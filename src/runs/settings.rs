@@ -188,6 +188,9 @@ pub struct OcclusionSettings {
     pub statistics: bool,
     /// Whether means of signed and of squared differences are stored.
     pub moments: bool,
+    /// Whether reliabilities of the first 2, 4, 8, … images are kept. Each image is added on the host
+    /// then.
+    pub reliability_curve: bool,
 }
 
 impl Default for OcclusionSettings {
@@ -202,6 +205,7 @@ impl Default for OcclusionSettings {
             mean_over: MeanOver::default(),
             statistics: false,
             moments: false,
+            reliability_curve: false,
         }
     }
 }

@@ -58,6 +58,9 @@ pub(super) fn command(results: &Results, images: &Path, layer: &LayerResults) ->
     if settings.moments {
         arguments.push("--moments".into());
     }
+    if settings.reliability_curve {
+        arguments.push("--reliability-curve".into());
+    }
     let before = shell(&arguments) + " --units ";
     [before, format!(" --out {}-", layer.name())]
 }

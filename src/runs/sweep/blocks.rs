@@ -146,6 +146,7 @@ impl SweepRun<'_> {
             Sample::new(verify, all, occlusion.seed).within(*before..before + extent.presentations);
         // Verified differences must be on the host.
         let summed = verify == 0
+            && !maps.needs_images()
             && sweep
                 .run_summed((occlusion.deposit, maps.moments()), progress, |summed| {
                     maps.add_summed(&summed);

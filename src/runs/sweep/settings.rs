@@ -37,6 +37,7 @@ impl OcclusionSettings {
             statistics: self.statistics || self.repeats > 1,
             moments: self.moments,
             context: MapContext::Exact,
+            reliability_curve: self.reliability_curve,
         }
     }
 
