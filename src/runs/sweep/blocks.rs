@@ -166,7 +166,7 @@ impl SweepRun<'_> {
         }
         let verified = match plain {
             Some(plain) => {
-                let tolerance = self.compute.tolerance();
+                let tolerance = self.compute.tolerance(self.inputs.network(), sweep.layer);
                 let found = Verification::of(&sweep, sample, plain, tolerance, progress)
                     .map_err(RunError::layer(&layer.name))?;
                 self.judge((&layer.name, &sweep.geometry), &found, "None is written")?;
