@@ -22,6 +22,8 @@ enum class FunctionKind : int32_t {
     MISH = 12,
     SCALE = 13,        // a factor and a shift a channel
     SLOPE = 14,        // a slope a channel, for negative values
+    RECIPROCAL = 15,
+    SQRT = 16,         // 0 of negative values
 };
 
 struct FunctionParameters {
@@ -81,6 +83,10 @@ __device__ __forceinline__ double function_of(const FunctionParameters& p, doubl
             const double part = power * (power + 2.0);
             return x * (part / (part + 2.0));
         }
+        case FunctionKind::RECIPROCAL:
+            return 1.0 / x;
+        case FunctionKind::SQRT:
+            return x < 0.0 ? 0.0 : sqrt(x);
         case FunctionKind::SCALE:
             return x * weight + bias;
         case FunctionKind::SLOPE:

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use occlumap::engine::cuda::kernels::embedded;
+use occlumap::engine::cuda::embedded;
 use occlumap::engine::cuda::{Device, Precision};
 
 pub use self::skipped::say_skipped;

@@ -245,7 +245,7 @@ fn waves_stay_in_their_memory() {
     });
 }
 
-/// The sums of the table in `docs/performance.md`: MFLOP and kB of a presentation, and what fp16 saves.
+/// The sums of the table in `docs/design/tensor-cores.md`: MFLOP and kB of a presentation, and what fp16 saves.
 #[test]
 fn kernels_have_to_do_what_the_documentation_says() {
     const TEST: &str = "kernels_have_to_do_what_the_documentation_says";

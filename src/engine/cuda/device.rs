@@ -11,10 +11,10 @@ use cudarc::driver::{
 use ndarray::ArrayView3;
 
 use super::error::Call;
-use super::kernels::{Kernels, embedded};
+use super::loaded::Kernels;
 use super::times::{TIMED, Times};
 use super::transfer::{Arriving, Part, Returns, Source, Staging, bytes};
-use super::{CudaError, libraries};
+use super::{CudaError, embedded, libraries};
 use crate::engine::KernelTime;
 
 /// What a GPU tells of itself.

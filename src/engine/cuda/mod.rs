@@ -4,15 +4,19 @@
 //! without a GPU; whatever is missing is a [`CudaError`] that says what to do.
 
 mod device;
+pub mod embedded;
 mod error;
 mod feed;
 mod full;
 mod incremental;
 pub mod kernels;
 pub mod libraries;
+mod loaded;
 mod precision;
 mod rates;
+mod shape;
 mod support;
+mod tables;
 mod times;
 mod transfer;
 

@@ -46,7 +46,7 @@ impl Precision {
     /// all layers behind it inherit what it rounds, and it has a thirtieth of the products of AlexNet's
     /// conv5. With bf16 so has every other behind it: what each rounds adds up, and with all of them in
     /// bf16 one of AlexNet's goldens is off by more than a hundredth of its largest value
-    /// (`docs/performance.md`, "Rounding on tensor cores").
+    /// (`docs/design/precision.md`).
     pub(super) const fn behind(self, convolutions: usize) -> Self {
         match self {
             Self::Tf32 | Self::Fp16 if convolutions == 0 => Self::Fp32,

@@ -130,7 +130,7 @@ fn pooling_is_the_maximum_of_what_lies_inside_and_counts_windows_as_pytorch_does
 
 #[test]
 fn normalisation_equals_its_formula() {
-    let norm = LocalResponseNorm { size: 4, alpha: 0.5, beta: 0.75, k: 2.0 };
+    let norm = LocalResponseNorm { alpha: 0.5, k: 2.0, ..LocalResponseNorm::over(4) };
     let input = values(1, 7 * 2);
     let mut found = vec![0.0; 14];
     normalise(&norm, &input, 2, &mut found);

@@ -8,10 +8,10 @@ use super::pixels::Pixels;
 use super::program::{Program, Step};
 use crate::engine::cuda::kernels::multiply::Multiply;
 use crate::engine::cuda::kernels::node::NodeGeometry;
-use crate::engine::cuda::kernels::parcel::Table;
 use crate::engine::cuda::kernels::pool::Pool;
-use crate::engine::cuda::kernels::tables::{Original, Originals, Window, Windows};
 use crate::engine::cuda::support::no_kernel;
+use crate::engine::cuda::tables::layout::{Original, Originals, Window, Windows};
+use crate::engine::cuda::tables::parcel::Table;
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::{Axis, Span};
 use crate::program::TapRun;
@@ -38,7 +38,7 @@ pub(super) fn each_original(
     let subgraph = &program.subgraph;
     let cones: Vec<[Vec<Span>; 2]> = images
         .iter()
-        .map(|&(_, y, x)| [subgraph.backward(Axis::Y, y), subgraph.backward(Axis::X, x)])
+        .map(|&(_, y, x)| [subgraph.baseline(Axis::Y, y), subgraph.baseline(Axis::X, x)])
         .collect();
     let mut last_read = vec![0; subgraph.nodes().len()];
     for (place, node) in subgraph.nodes().iter().enumerate() {

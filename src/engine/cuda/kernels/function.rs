@@ -1,6 +1,6 @@
 //! `kernels/functions.cuh`: functions of single values.
 
-use super::parameters::mirrored;
+use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::network::Function;
 
 mirrored! {
@@ -43,14 +43,16 @@ impl FunctionParameters {
             Function::Gelu { tanh: false } => Self::of_kind(10),
             Function::Gelu { tanh: true } => Self::of_kind(11),
             Function::Mish => Self::of_kind(12),
+            Function::Reciprocal => Self::of_kind(15),
+            Function::Sqrt => Self::of_kind(16),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
     use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
 
     #[test]
     fn the_kernels_struct_is_this() {

@@ -1,9 +1,9 @@
 //! `kernels/normalise.cu`: normalisation across channels.
 
 use super::node::{DeviceNumbers, NodeGeometry, NodeKernel};
-use super::parameters::mirrored;
-use super::tables::{Axes, Origin};
 use crate::engine::cuda::Device;
+use crate::engine::cuda::tables::layout::{Axes, Origin};
+use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::network::{ChannelNorm, LocalResponseNorm};
 
 mirrored! {
@@ -58,8 +58,8 @@ pub fn normalise<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
     use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
 
     #[test]
     fn the_kernels_struct_is_this() {

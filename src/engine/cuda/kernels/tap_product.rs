@@ -3,13 +3,14 @@
 use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr, LaunchConfig, PushKernelArg};
 use half::f16;
 
-use super::blocks::{Blocks, Extent, Items};
-use super::by_taps::{by_taps, rise};
-use super::cohorts::Cohorts;
-use super::parameters::mirrored;
 use super::present::Presentations;
 use super::products::{ANY, Products, Tile};
-use super::tables::{Axes, Origin, Originals, Pattern, Window, ensure};
+use crate::engine::cuda::shape::ensure;
+use crate::engine::cuda::tables::blocks::{Blocks, Extent, Items};
+use crate::engine::cuda::tables::by_taps::{by_taps, rise};
+use crate::engine::cuda::tables::cohorts::Cohorts;
+use crate::engine::cuda::tables::layout::{Axes, Origin, Originals, Pattern, Window};
+use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device, Precision};
 use crate::geometry::{PerAxis, SlidingWindow};
 use crate::network::{Convolution, Filters};
@@ -447,9 +448,9 @@ fn padded(outputs: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
     use super::super::products::FRAGMENTS;
     use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
 
     #[test]
     fn the_kernels_struct_is_this() {
