@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::description::IMAGE;
 use super::{
-    Input, LARGEST_FIELD, Layer, LayerId, MAX_IMAGE_CHANNELS, MAX_LAYERS, MAX_NAME, MapContext,
-    Network, NetworkError, Op, Origin, RGB, names,
+    Input, KeptFile, LARGEST_FIELD, Layer, LayerId, MAX_IMAGE_CHANNELS, MAX_LAYERS, MAX_NAME,
+    MapContext, Network, NetworkError, Op, Origin, RGB, names,
 };
 use crate::error::ParseError;
 use crate::files::needs_escaping;
@@ -75,6 +75,7 @@ impl Network {
             taps: Vec::new(),
             origin: Origin::default(),
             context: MapContext::Exact,
+            onnx_file: KeptFile::default(),
         })
     }
 
