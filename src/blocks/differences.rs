@@ -57,7 +57,7 @@ fn layers(values: &[Value]) -> Vec<&str> {
 }
 
 /// Fields of a configuration in words, with the options that set them.
-const NAMES: [(&str, &str); 22] = [
+const NAMES: [(&str, &str); 23] = [
     ("engine", "the engine (--method, --precision, --device)"),
     ("images.names", "the images"),
     ("images.preprocessing", "the preprocessing (--preprocess)"),
@@ -69,6 +69,7 @@ const NAMES: [(&str, &str); 22] = [
     ("model.network_sha256", "the network's layers, by their SHA-256"),
     ("model.weights_sha256", "the weights, by their SHA-256"),
     ("program", "the version of the program"),
+    ("settings.context", "what becomes of gates (--context)"),
     ("settings.deposit", "where discrepancies are added (--deposit)"),
     ("settings.every", "how many occluders are presented (--every)"),
     ("settings.frame", "the maps' frames (--frame)"),
@@ -76,6 +77,10 @@ const NAMES: [(&str, &str); 22] = [
     ("settings.mean_over", "over which images means are taken (--mean-over)"),
     ("settings.moments", "whether signed and squared means are kept (--moments)"),
     ("settings.noise", "the noise (--seed)"),
+    (
+        "settings.reliability_curve",
+        "whether reliabilities of fewer images are kept (--reliability-curve)",
+    ),
     ("settings.repeats", "draws of the noise (--repeats)"),
     ("settings.statistics", "whether standard errors are kept (--statistics)"),
     ("settings.top", "images a unit (--top)"),

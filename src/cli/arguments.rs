@@ -10,7 +10,7 @@ use occlumap::blocks::{Shard, ShardError};
 use occlumap::files::escaped;
 use occlumap::geometry::{GridRule, ImageSize, OccluderSize, OccluderStride};
 use occlumap::images::Preprocessing;
-use occlumap::network::{PRESETS, Response, is_onnx};
+use occlumap::network::{MapContext, PRESETS, Response, is_onnx};
 use occlumap::noise::Noise;
 use occlumap::runs::{InputSettings, ModelSource, Share};
 
@@ -130,29 +130,14 @@ pub(super) struct LayerArguments {
     #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
     pub layers: Vec<String>,
     /// Responses of a convolution's units: its own, or those of the batch normalisation behind it
-    #[arg(long, value_enum, default_value_t = ResponseName::Conv)]
-    pub response: ResponseName,
-}
-
-/// The names of [`Response`].
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum ResponseName {
-    Conv,
-    Bn,
+    #[arg(long, value_enum, default_value_t)]
+    pub response: Response,
 }
 
 impl LayerArguments {
     /// These layers, with responses of convolutions from themselves.
     pub const fn of(layers: Vec<String>) -> Self {
-        Self { layers, response: ResponseName::Conv }
-    }
-
-    /// The choice of these arguments.
-    pub const fn response(&self) -> Response {
-        match self.response {
-            ResponseName::Conv => Response::Conv,
-            ResponseName::Bn => Response::Bn,
-        }
+        Self { layers, response: Response::Conv }
     }
 }
 
@@ -297,7 +282,8 @@ impl ModelArguments {
             preprocessing,
             image_size: images.image_size,
             skip_unreadable: images.skip_unreadable,
-            response: layers.response(),
+            response: layers.response,
+            context: MapContext::Exact,
             layers: layers.layers,
         })
     }

@@ -58,7 +58,7 @@ impl Bench {
         let session = Session::start(&self.running)?;
         let settings = BenchSettings {
             model: self.network.model,
-            response: self.layers.response(),
+            response: self.layers.response,
             layers: self.layers.layers,
             image: self.image_size,
             top: self.top,
@@ -106,8 +106,10 @@ fn report(bench: &BenchReport, top: usize) -> String {
         count(bench.presentations),
         bench.seconds / 3600.0,
     );
-    let mut rows =
-        vec![["layer", "kernel", "starts", "µs a presentation", "of all"].map(String::from)];
+    let mut rows = vec![
+        ["layer", "kernel", "starts", "µs a presentation", "of all", "GB/s", "GFLOP/s"]
+            .map(String::from),
+    ];
     for layer in &bench.layers {
         let all = 1e6 / layer.rate;
         rows.extend(layer.kernels.iter().map(|kernel| {
@@ -117,11 +119,18 @@ fn report(bench: &BenchReport, top: usize) -> String {
                 kernel.starts.to_string(),
                 format!("{:.4}", kernel.microseconds),
                 format!("{:.1} %", 100.0 * kernel.microseconds / all),
+                format!("{:.1}", 1e-3 * kernel.bytes / kernel.microseconds),
+                format!("{:.1}", 1e-3 * kernel.operations / kernel.microseconds),
             ]
         }));
     }
     if rows.len() > 1 {
-        text.extend(["\n", &table(&rows, 2), "\nof all: of the time of a presentation\n"]);
+        text.extend([
+            "\n",
+            &table(&rows, 2),
+            "\nof all: of the time of a presentation; a second: what \
+                     has to be moved and multiplied, each once\n",
+        ]);
     }
     let mut rows =
         vec![["layer", "MFLOP", "kB", "floor, µs", "of a presentation"].map(String::from)];

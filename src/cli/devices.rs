@@ -9,7 +9,7 @@ use super::console;
 use super::failure::Failure;
 use occlumap::engine::cuda::embedded;
 use occlumap::engine::cuda::libraries::Found;
-use occlumap::engine::cuda::{CudaError, Device, libraries, version};
+use occlumap::engine::cuda::{CudaError, Device, driver_for, libraries, version};
 
 /// List the GPUs of this machine, and whether they can be used
 ///
@@ -37,7 +37,9 @@ impl Devices {
         };
         tell(
             "kernels",
-            embedded::compiler().map(|built| format!("built with CUDA {}", version(built))),
+            embedded::compiler().map(|built| {
+                format!("built with CUDA {}, for driver {}", version(built), driver_for(built))
+            }),
         );
         tell(
             "driver",
@@ -74,9 +76,10 @@ impl Devices {
     }
 }
 
-/// Path and version of a library.
+/// Path and version of a library, and the driver that it needs.
 fn library(found: &Found) -> String {
-    let Found { path, version } = found;
+    let Found { path, version, cuda } = found;
     let (major, minor, patch) = (version / 10_000, version % 10_000 / 100, version % 100);
-    format!("{}, {major}.{minor}.{patch}", path.display())
+    let (path, of, driver) = (path.display(), cuda / 1000, driver_for(*cuda));
+    format!("{path}, {major}.{minor}.{patch} of CUDA {of}, for driver {driver}")
 }

@@ -40,7 +40,7 @@ impl Info {
         let chosen = ChosenLayers::responding(
             Network::named(&self.network.model)?,
             &self.layers.layers,
-            self.layers.response(),
+            self.layers.response,
         )?;
         if self.json {
             let text = serde_json::to_string_pretty(&chosen.network.description())

@@ -6,8 +6,11 @@ use clap::Args;
 use ndarray::ArrayD;
 use occlumap::files::npy;
 use occlumap::geometry::{Deposit, FrameRule};
+use occlumap::network::MapContext;
 use occlumap::noise::Noise;
-use occlumap::runs::{self, MapSettings, OcclusionSettings, check_file, is_same_file};
+use occlumap::runs::{
+    self, InputSettings, MapSettings, OcclusionSettings, check_file, is_same_file,
+};
 
 use super::arguments::{
     ImageArguments, LayerArguments, ModelArguments, OccluderArguments, RunningArguments, repeats,
@@ -55,6 +58,9 @@ pub(super) struct Map {
     /// Position of the map on the image
     #[arg(long, value_enum, default_value_t, help_heading = "Occluders")]
     frame: FrameRule,
+    /// Gates that the whole map makes: computed from each occluded image, or kept as on the original
+    #[arg(long, value_enum, default_value_t)]
+    context: MapContext,
     /// File of the map (.npy)
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -87,7 +93,10 @@ impl Map {
         }
         let (unit, repeats) = (self.unit, self.repeats);
         let settings = MapSettings {
-            input: self.model.input(self.images, LayerArguments::of(vec![self.layer]))?,
+            input: InputSettings {
+                context: self.context,
+                ..self.model.input(self.images, LayerArguments::of(vec![self.layer]))?
+            },
             unit,
             image: self.image.as_str().into(),
             position: self.position,

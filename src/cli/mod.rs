@@ -17,6 +17,7 @@ mod failure;
 mod info;
 mod map;
 mod merge;
+mod models;
 mod plan;
 mod plot;
 mod rank;
@@ -85,6 +86,7 @@ enum Command {
     Compare(compare::Compare),
     Summary(summary::Summary),
     Derive(derive::Derive),
+    Models(models::Models),
     Draw(draw::Draw),
     Info(info::Info),
     Demo(demo::Demo),
@@ -126,6 +128,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Compare(command) => command.execute(),
         Command::Summary(command) => command.execute(),
         Command::Derive(command) => command.execute(),
+        Command::Models(command) => command.execute(),
         Command::Draw(command) => command.execute(),
         Command::Info(command) => command.execute(),
         Command::Demo(command) => command.execute(),

@@ -6,7 +6,8 @@ use bytesize::ByteSize;
 use clap::Args;
 use occlumap::geometry::{Deposit, FrameRule};
 use occlumap::maps::MeanOver;
-use occlumap::runs::{self, OcclusionSettings, OutputSettings, SweepSettings};
+use occlumap::network::MapContext;
+use occlumap::runs::{self, InputSettings, OcclusionSettings, OutputSettings, SweepSettings};
 use occlumap::sweep::UnitSelection;
 
 use super::arguments::{
@@ -56,6 +57,11 @@ pub(super) struct SweepArguments {
     pub images: ImageArguments,
     #[command(flatten)]
     pub layers: LayerArguments,
+    /// What becomes of gates that are made of the whole map (squeeze and excitation) while an occluder
+    /// is presented: computed from the occluded image, or kept as on the original image, which is many
+    /// times as fast
+    #[arg(long, value_enum, default_value_t)]
+    pub context: MapContext,
     /// Units of each layer, such as 0-15,40 [default: all]
     #[arg(long, value_name = "UNITS")]
     pub units: Option<UnitSelection>,
@@ -120,6 +126,10 @@ pub(super) struct StatisticsArguments {
     /// conv1_max_squared.npy)
     #[arg(long)]
     pub moments: bool,
+    /// Also write the split-half reliability of each map's first 2, 4, 8, … images
+    /// (conv1_max_reliability_curve.npy): how many images are enough
+    #[arg(long)]
+    pub reliability_curve: bool,
     /// Images over which the mean of a pixel is taken
     #[arg(long, value_enum, default_value_t)]
     pub mean_over: MeanOver,
@@ -129,9 +139,13 @@ impl SweepArguments {
     /// The settings of these arguments.
     pub fn settings(self) -> Result<SweepSettings, Failure> {
         let share = self.shard.share()?;
-        let StatisticsArguments { repeats, statistics, moments, mean_over } = self.statistics;
+        let StatisticsArguments { repeats, statistics, moments, reliability_curve, mean_over } =
+            self.statistics;
         Ok(SweepSettings {
-            input: self.model.input(self.images, self.layers)?,
+            input: InputSettings {
+                context: self.context,
+                ..self.model.input(self.images, self.layers)?
+            },
             units: self.units.unwrap_or_default(),
             output: OutputSettings {
                 folder: self.out.unwrap_or_default(),
@@ -148,6 +162,7 @@ impl SweepArguments {
                 mean_over,
                 statistics,
                 moments,
+                reliability_curve,
             },
             batch: self.batch,
             memory: self.memory.map(|memory| memory.as_u64()),

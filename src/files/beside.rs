@@ -26,9 +26,14 @@ pub fn path_beside(folder: &Path, name: &str) -> Result<PathBuf, ParseError> {
         std::fs::canonicalize(path)
             .map_err(|error| ParseError(format!("{}: cannot be read: {error}", shown(path))))
     };
-    // A link may lead elsewhere.
-    if !real(&path)?.starts_with(real(folder)?) {
-        return Err(leaves());
+    let found = real(&path)?;
+    if !found.starts_with(real(folder)?) {
+        return Err(ParseError(format!(
+            "`{}` is a link to {}, out of the folder of the file that names it, as in a cache of Hugging Face; \
+             only files there are read: copy them into one folder, with `cp -L`",
+            escaped(name),
+            shown(&found)
+        )));
     }
     Ok(path)
 }

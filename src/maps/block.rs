@@ -1,6 +1,6 @@
 //! The maps of a block's units, summed image by image.
 
-use super::{Coverage, ImageMap, MeanOver, Plane, Statistics, Sums, payload};
+use super::{CURVE, Coverage, ImageMap, MeanOver, Plane, Statistics, Sums, payload};
 use crate::geometry::{Deposit, Frame, Placement};
 use crate::ranking::Side;
 use crate::sweep::Summed;
@@ -32,11 +32,14 @@ struct SideSums {
     sums: Sums,
     coverage: Coverage,
     frames: Vec<Frame>,
+    /// The reliability of the first 2, 4, 8, … images.
+    curve: Vec<f64>,
 }
 
 impl SideSums {
     fn new(rf: usize, moments: bool) -> Self {
-        Self { sums: Sums::new(rf, moments), coverage: Coverage::new(rf), frames: Vec::new() }
+        let (sums, coverage) = (Sums::new(rf, moments), Coverage::new(rf));
+        Self { sums, coverage, frames: Vec::new(), curve: Vec::new() }
     }
 
     /// Adds an image's placement.
@@ -53,6 +56,11 @@ impl BlockMaps {
         Self { rf, deposit, over, planes, image, unit: None, payload }
     }
 
+    /// Whether each image has to be added by itself ([`add`](Self::add)).
+    pub fn needs_images(&self) -> bool {
+        self.planes.contains(&Plane::ReliabilityCurve)
+    }
+
     /// Whether sums of signed and of squared differences are needed.
     pub fn moments(&self) -> bool {
         self.planes.contains(&Plane::Signed) || self.planes.contains(&Plane::Squared)
@@ -63,10 +71,16 @@ impl BlockMaps {
     pub fn add(&mut self, unit: usize, side: Side, placement: &Placement, draws: &[&[f32]]) {
         self.begin(unit);
         self.image.set(self.deposit, placement, draws);
+        let (over, curve) = (self.over, self.needs_images());
         if let Some(Unit { sides, .. }) = &mut self.unit {
             let side = &mut sides[side as usize];
             side.sums.add(&self.image);
             side.add_placement(self.deposit, placement);
+            let images = side.sums.images;
+            if curve && images > 1 && images.is_power_of_two() && side.curve.len() < CURVE {
+                let statistics = Statistics::new(&side.sums, &side.coverage, over);
+                side.curve.push(statistics.reliability());
+            }
         }
     }
 
@@ -101,10 +115,15 @@ impl BlockMaps {
 
     fn finish_unit(&mut self) {
         let Some(Unit { sides, .. }) = self.unit.take() else { return };
-        for SideSums { sums, coverage, frames } in &sides {
+        for SideSums { sums, coverage, frames, curve } in &sides {
             let statistics = Statistics::new(sums, coverage, self.over);
             for &plane in &self.planes {
-                payload::put_plane(&statistics.plane(plane), &mut self.payload);
+                let mut values = statistics.plane(plane);
+                if plane == Plane::ReliabilityCurve {
+                    values.clone_from(curve);
+                    values.resize(CURVE, f64::NAN);
+                }
+                payload::put_plane(&values, &mut self.payload);
             }
             payload::put_value(statistics.reliability(), &mut self.payload);
             payload::put_frames(frames, &mut self.payload);

@@ -11,7 +11,7 @@ use crate::engine::EngineName;
 use crate::files::Digest;
 use crate::geometry::{Deposit, FrameRule, GridRule};
 use crate::images::ImageConfiguration;
-use crate::network::{MAX_CHANNELS, ModelConfiguration};
+use crate::network::{MAX_CHANNELS, MapContext, ModelConfiguration};
 
 /// The contents of a sweep's folder of blocks, beside the blocks.
 pub type StoredSweep = Stored<SweepConfiguration, SweepAbout>;
@@ -59,12 +59,18 @@ pub struct SweepParameters {
     pub statistics: bool,
     /// Whether means of signed and of squared differences are stored.
     pub moments: bool,
+    /// What became of gates while an occluder was presented; not told of networks without gates.
+    #[serde(default, skip_serializing_if = "MapContext::is_exact")]
+    pub context: MapContext,
+    /// Whether reliabilities of the first 2, 4, 8, … images are kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reliability_curve: bool,
 }
 
 impl SweepParameters {
     /// The planes stored for each map.
     pub fn planes(&self) -> Vec<Plane> {
-        Plane::of(self.statistics, self.moments)
+        Plane::of(self.statistics, self.moments, self.reliability_curve)
     }
 }
 

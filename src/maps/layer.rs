@@ -24,6 +24,8 @@ pub struct LayerMaps {
 struct SideFiles {
     rf: usize,
     planes: Vec<PlaneFile>,
+    /// Values of a unit in each.
+    lengths: Vec<usize>,
     reliability: Writer<f64>,
     /// Written last: the number of images is known only then.
     frames: MapFrames,
@@ -46,19 +48,22 @@ impl LayerMaps {
         rf: usize,
         planes: &[Plane],
     ) -> Result<Self, FileError> {
-        let shape = [units, rf, rf];
         let side = |side| -> Result<SideFiles, FileError> {
             let plane = |plane: &Plane| {
                 let path = plane.path(folder, layer, side);
+                let shape = [&[units], &plane.shape(rf)[..]].concat();
                 Ok(match plane {
                     Plane::Counts => PlaneFile::Counts(Writer::create(&path, &shape)?),
                     _ => PlaneFile::Values(Writer::create(&path, &shape)?),
                 })
             };
+            let lengths: Vec<usize> =
+                planes.iter().map(|plane| plane.shape(rf).iter().product()).collect();
             let planes = planes.iter().map(plane).collect::<Result<_, FileError>>()?;
             let reliability = Writer::create(&reliability_path(folder, layer, side), &[units])?;
             let frames_path = frames_path(folder, layer, side);
-            Ok(SideFiles { rf, planes, reliability, frames: MapFrames::default(), frames_path })
+            let frames = MapFrames::default();
+            Ok(SideFiles { rf, planes, lengths, reliability, frames, frames_path })
         };
         Ok(Self { sides: [side(Side::Top)?, side(Side::Bottom)?], units, unit: 0 })
     }
@@ -119,8 +124,8 @@ impl SideFiles {
     }
 
     fn leave_out(&mut self, units: usize) -> Result<(), FileError> {
-        let pixels = units * self.rf * self.rf;
-        for file in &mut self.planes {
+        for (file, length) in self.planes.iter_mut().zip(&self.lengths) {
+            let pixels = units * length;
             match file {
                 PlaneFile::Values(file) => file.extend(std::iter::repeat_n(f64::NAN, pixels))?,
                 PlaneFile::Counts(file) => file.extend(std::iter::repeat_n(0, pixels))?,

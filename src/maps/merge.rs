@@ -23,7 +23,7 @@ pub fn merge_layer(
     let mut records: Vec<BlockRecord> = Vec::new();
     for BlockUnits { name, units } in layer.blocks() {
         let decode = |_: &BlockRecord, bytes: Vec<u8>| {
-            let mut payload = Payload::new(layer.rf, planes.len(), &bytes);
+            let mut payload = Payload::of(layer.rf, planes, &bytes);
             let whole = units.iter().all(|_| payload.unit().is_some()) && payload.is_empty();
             whole.then_some(bytes)
         };
@@ -31,7 +31,7 @@ pub fn merge_layer(
         let Some((record, bytes)) = incomplete.take(name, read) else { continue };
         // After a missing or damaged block the others are only checked.
         if incomplete.is_empty() {
-            let mut payload = Payload::new(layer.rf, planes.len(), &bytes);
+            let mut payload = Payload::of(layer.rf, planes, &bytes);
             for &unit in &units {
                 if let Some(unit_maps) = payload.unit() {
                     maps.write(unit, &unit_maps)?;

@@ -26,6 +26,6 @@ pub use layer::LayerMaps;
 pub use manifest::{LayerRecord, Manifest, VerificationRecord};
 pub use merge::merge_layer;
 pub use payload::{Payload, SideMaps};
-pub use plane::{MeanOver, Plane, map_path, reliability_path};
+pub use plane::{CURVE, MeanOver, Plane, map_path, reliability_path};
 pub use statistics::Statistics;
 pub use sums::Sums;

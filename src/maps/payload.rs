@@ -1,12 +1,13 @@
 //! The payload of a block of maps.
 //!
 //! Unit by unit, the part of the top images before that of the bottom images. A part is the sweep's
-//! [planes](Plane), the split-half reliability (`f64`), the number of images (`u32`), and a frame
+//! [planes](Plane), the last of them perhaps a [curve](CURVE), the split-half reliability (`f64`), the number of images (`u32`), and a frame
 //! per image, row and column (two `i32`). A plane is a bit per pixel, row by row, the lowest of a
 //! byte first, that says whether a value follows; then the values. All other pixels are zero: with
 //! the centre deposit, most are. All values are little-endian `f64`; those of [`Plane::Counts`] are
 //! the counts' [corners](super::Rectangles::corners).
 
+use super::{CURVE, Plane};
 use crate::geometry::Frame;
 
 /// Appends a plane.
@@ -35,7 +36,7 @@ pub(super) fn put_frames(frames: &[Frame], payload: &mut Vec<u8>) {
 /// The maps of one end of a unit's ranking.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SideMaps {
-    /// The sweep's [planes](super::Plane), each `[rf, rf]` row by row.
+    /// The sweep's [planes](super::Plane), each of its [shape](super::Plane::shape), row by row.
     pub planes: Vec<Vec<f64>>,
     /// The split-half reliability.
     pub reliability: f64,
@@ -47,15 +48,23 @@ pub struct SideMaps {
 #[derive(Debug)]
 pub struct Payload<'a> {
     rf: usize,
-    /// Number of planes in a part.
+    /// Number of planes in a part, without a curve.
     planes: usize,
+    /// Whether a reliability curve follows them.
+    curve: bool,
     rest: &'a [u8],
 }
 
 impl<'a> Payload<'a> {
     /// The payload of a block of units with an RF of `rf` pixels and `planes` planes.
     pub fn new(rf: usize, planes: usize, payload: &'a [u8]) -> Self {
-        Self { rf, planes, rest: payload }
+        Self { rf, planes, curve: false, rest: payload }
+    }
+
+    /// The payload of a block that holds `planes`.
+    pub fn of(rf: usize, planes: &[Plane], payload: &'a [u8]) -> Self {
+        let curve = planes.contains(&Plane::ReliabilityCurve);
+        Self { curve, ..Self::new(rf, planes.len() - usize::from(curve), payload) }
     }
 
     /// The next unit's maps for each of [`Side::BOTH`](crate::ranking::Side::BOTH); `None` at the
@@ -71,12 +80,16 @@ impl<'a> Payload<'a> {
     }
 
     fn side(&mut self) -> Option<SideMaps> {
-        let planes = (0..self.planes).map(|_| self.plane()).collect::<Option<_>>()?;
+        let area = self.rf * self.rf;
+        let mut planes: Vec<_> =
+            (0..self.planes).map(|_| self.plane(area)).collect::<Option<_>>()?;
+        if self.curve {
+            planes.push(self.plane(CURVE)?);
+        }
         Some(SideMaps { planes, reliability: self.value()?, frames: self.frames()? })
     }
 
-    fn plane(&mut self) -> Option<Vec<f64>> {
-        let area = self.rf * self.rf;
+    fn plane(&mut self, area: usize) -> Option<Vec<f64>> {
         let (bits, rest) = self.rest.split_at_checked(area.div_ceil(8))?;
         self.rest = rest;
         let there = |index: usize| bits[index / 8] >> (index % 8) & 1 != 0;

@@ -19,7 +19,13 @@ pub enum Plane {
     Signed,
     /// The mean of the squared differences.
     Squared,
+    /// The split-half reliability of the first 2, 4, 8, … images: [`CURVE`] numbers a unit, not one a
+    /// pixel. Always the last.
+    ReliabilityCurve,
 }
+
+/// Numbers of a reliability curve: of the first 2, 4, …, 65,536 images; NaN where there are fewer.
+pub const CURVE: usize = 16;
 
 /// The images over which the mean of a pixel is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +41,7 @@ pub enum MeanOver {
 
 impl Plane {
     /// The planes of a sweep, in order.
-    pub fn of(statistics: bool, moments: bool) -> Vec<Self> {
+    pub fn of(statistics: bool, moments: bool, reliability_curve: bool) -> Vec<Self> {
         let mut planes = vec![Self::Mean];
         if statistics {
             planes.extend([Self::StandardError, Self::Counts]);
@@ -43,14 +49,28 @@ impl Plane {
         if moments {
             planes.extend([Self::Signed, Self::Squared]);
         }
+        if reliability_curve {
+            planes.push(Self::ReliabilityCurve);
+        }
         planes
     }
 
-    /// Bytes of a pixel in the file: `float64`, or `int32` for counts.
+    /// Bytes of a pixel in the file: `float64`, or `int32` for counts; 0 for a curve.
     pub const fn bytes(self) -> usize {
         match self {
             Self::Counts => size_of::<i32>(),
+            Self::ReliabilityCurve => 0,
             Self::Mean | Self::StandardError | Self::Signed | Self::Squared => size_of::<f64>(),
+        }
+    }
+
+    /// The shape of a unit's numbers, of maps of `rf` × `rf` pixels.
+    pub fn shape(self, rf: usize) -> Vec<usize> {
+        match self {
+            Self::ReliabilityCurve => vec![CURVE],
+            Self::Mean | Self::StandardError | Self::Counts | Self::Signed | Self::Squared => {
+                vec![rf, rf]
+            }
         }
     }
 
@@ -63,6 +83,7 @@ impl Plane {
             Self::Counts => folder.join(format!("{layer}_{side}_counts.npy")),
             Self::Signed => folder.join(format!("{layer}_{side}_signed.npy")),
             Self::Squared => folder.join(format!("{layer}_{side}_squared.npy")),
+            Self::ReliabilityCurve => folder.join(format!("{layer}_{side}_reliability_curve.npy")),
         }
     }
 }

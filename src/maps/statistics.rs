@@ -18,7 +18,8 @@ impl<'a> Statistics<'a> {
     }
 
     /// A plane, `[rf, rf]` row by row; of [`Plane::Counts`] the
-    /// [corners](super::Rectangles::corners), which are zero almost everywhere.
+    /// [corners](super::Rectangles::corners), which are zero almost everywhere. Nothing of
+    /// [`Plane::ReliabilityCurve`], which is made while images are added.
     pub fn plane(&self, plane: Plane) -> Vec<f64> {
         match plane {
             Plane::Mean => self.mean(&self.sums.absolute),
@@ -28,6 +29,7 @@ impl<'a> Statistics<'a> {
             }
             Plane::Signed => self.mean(&self.sums.signed),
             Plane::Squared => self.mean(&self.sums.squared),
+            Plane::ReliabilityCurve => Vec::new(),
         }
     }
 

@@ -4,6 +4,7 @@ use super::{Input, LayerId, Network, Op};
 
 /// From where the responses of a convolution's units are taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Response {
     /// From the convolution itself, before any batch normalisation.
     #[default]

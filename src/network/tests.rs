@@ -1,5 +1,6 @@
 use super::weights::Tensor;
 use super::*;
+use crate::geometry::ImageSize;
 
 fn described(json: &str) -> Result<Network, NetworkError> {
     Network::from_description(json.as_bytes())
@@ -61,6 +62,40 @@ fn residual_presets_have_torchvisions_layout() {
     assert_eq!(name("layer3.0"), "layer3.0.relu_2");
     assert_eq!(name("conv5"), "layer1.0.downsample.0");
     assert_eq!(network.projection(network.named_layer("layer4").unwrap()).size, 427);
+}
+
+#[test]
+fn gates_join_a_map_with_what_the_whole_map_makes_and_nothing_else_does() {
+    let pool = r#"{"name": "g", "op": "global_avg_pool", "inputs": ["a"]}"#;
+    let network = |join: &str| format!("{CONV}, {pool}, {join}");
+    let good = r#"{"name": "m", "op": "gate", "inputs": ["a", "g"]}"#;
+    let built = described(&format!(r#"{{"name": "t", "layers": [{}]}}"#, network(good))).unwrap();
+    assert_eq!(
+        built.sizes(ImageSize::new(7, 9), LayerId(2)).unwrap()[1..],
+        [ImageSize::square(1), ImageSize::new(5, 7)]
+    );
+    assert_eq!(
+        Network::from_description(built.description().to_string().as_bytes()).unwrap().digest(),
+        built.digest()
+    );
+    let add = refused(&network(r#"{"name": "m", "op": "add", "inputs": ["a", "g"]}"#));
+    assert!(add.contains("with what the whole map makes; expected a gate"), "{add}");
+    for inputs in [r#"["g", "a"]"#, r#"["a", "a"]"#, r#"["g", "g"]"#] {
+        let message =
+            refused(&network(&format!(r#"{{"name": "m", "op": "gate", "inputs": {inputs}}}"#)));
+        assert!(message.contains("its first input has to have a place in the image"), "{message}");
+    }
+}
+
+/// `f32` numbers are written as the `f64` nearest to them, and must be read as those: what a folder holds is
+/// compared with what a run has.
+#[test]
+fn a_description_is_the_same_after_it_was_written_and_read() {
+    let norm = r#"{"name": "n", "op": "batch_norm", "eps": 0.000010000000656873453}"#;
+    let network = described(&format!(r#"{{"name": "t", "layers": [{CONV}, {norm}]}}"#)).unwrap();
+    let described = network.description();
+    let read: serde_json::Value = serde_json::from_str(&described.to_string()).unwrap();
+    assert_eq!(read, described);
 }
 
 #[test]
@@ -144,7 +179,7 @@ fn layers_are_found_by_either_name() {
 fn a_layers_name_wins_over_the_number_of_another() {
     let other = CONV.replace("\"a\"", "\"conv1\"");
     let network = described(&format!(r#"{{"name": "t", "layers": [{CONV}, {other}]}}"#)).unwrap();
-    assert_eq!(network.convolution("conv1.conv").unwrap(), LayerId(1));
+    assert_eq!(network.convolution("conv1").unwrap(), LayerId(1));
     assert_eq!(network.convolution("conv2").unwrap(), LayerId(1));
     let short: Vec<String> = (0..2).map(|id| network.short_name(LayerId(id))).collect();
     assert_eq!(short, ["a", "conv1"]);

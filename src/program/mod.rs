@@ -93,6 +93,9 @@ impl Program {
             if reads.inputs {
                 node.inputs.iter().for_each(|&input| self.kept[input] = true);
             }
+            if let (true, Some(&second)) = (reads.second, node.inputs.get(1)) {
+                self.kept[second] = true;
+            }
             if matches!(self.steps[place], Step::MaxPool { .. }) {
                 let pooled = self.pooled(place);
                 self.kept[pooled] = true;

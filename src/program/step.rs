@@ -3,8 +3,8 @@
 use super::Subgraph;
 use crate::geometry::{ImageSize, PerAxis};
 use crate::network::{
-    AveragePool, ChannelNorm, ChannelShuffle, ChannelSlice, Function, LayerId, LocalResponseNorm,
-    Network, Op,
+    AveragePool, ChannelNorm, ChannelShuffle, ChannelSlice, Function, GateJoin, LayerId,
+    LocalResponseNorm, Network, Op,
 };
 
 /// What a node computes. `F` are the filters of a convolution and `N` the numbers of another layer,
@@ -53,6 +53,10 @@ pub enum Step<F = (), N = ()> {
     Add,
     /// The product of two inputs.
     Multiply,
+    /// The mean of each channel's whole map.
+    GlobalMean,
+    /// The first input joined with the second's one position.
+    Gate(GateJoin),
     /// The inputs' channels, one input after the other.
     Concatenate,
     /// The target's convolution, of which only single units are computed.
@@ -94,6 +98,8 @@ pub(super) struct BaselineReads {
     pub inputs: bool,
     /// Its own.
     pub own: bool,
+    /// Those of its second input alone.
+    pub second: bool,
 }
 
 impl Step {
@@ -125,6 +131,8 @@ impl Step {
             }
             Op::Add => Self::Add,
             Op::Mul => Self::Multiply,
+            Op::GlobalAvgPool => Self::GlobalMean,
+            Op::Gate(gate) => Self::Gate(gate.join),
             Op::Concat => Self::Concatenate,
         }
     }
@@ -158,6 +166,7 @@ impl<F, N> Step<F, N> {
                     | Self::Respond
             ),
             own: matches!(self, Self::Image | Self::MaxPool { .. }),
+            second: matches!(self, Self::Gate(GateJoin::Mul)),
         }
     }
 }

@@ -94,6 +94,8 @@ impl Program {
                 Step::Select(channels) => Step::Select(channels),
                 Step::Add => Step::Add,
                 Step::Multiply => Step::Multiply,
+                Step::GlobalMean => Step::GlobalMean,
+                Step::Gate(join) => Step::Gate(join),
                 Step::Concatenate => Step::Concatenate,
                 Step::Respond => Step::Respond,
             });

@@ -8,6 +8,7 @@ mod csv;
 pub mod derived;
 pub mod drawing;
 pub mod figure;
+pub mod models;
 pub mod numbers;
 pub mod page;
 pub mod plot;

@@ -122,6 +122,10 @@ pub struct KernelBench {
     pub seconds: f64,
     /// Microseconds per presentation.
     pub microseconds: f64,
+    /// Bytes that it has to move for a presentation; 0 where they are not counted.
+    pub bytes: f64,
+    /// Operations of products that it has to do for a presentation; 0 likewise.
+    pub operations: f64,
 }
 
 /// Measures the rate of presentations, with random weights and images.
@@ -227,17 +231,25 @@ impl BenchRun<'_> {
             None => vec![],
         };
         failed?;
-        let kernels = kernels.into_iter().map(|time| KernelBench {
-            kernel: time.name,
-            starts: time.starts,
-            seconds: time.seconds,
-            microseconds: 1e6 * time.seconds * times as f64 / presentations as f64,
+        let work = match engine.profiler() {
+            Some(_) => count_work(prepared, layer, geometry, &images[0], POSITIONS)?,
+            None => vec![],
+        };
+        let kernels = kernels.into_iter().map(|time| {
+            let same = || work.iter().filter(|work| work.kernel == time.name);
+            KernelBench {
+                kernel: time.name,
+                starts: time.starts,
+                seconds: time.seconds,
+                microseconds: 1e6 * time.seconds * times as f64 / presentations as f64,
+                bytes: same().map(|work| work.bytes).sum(),
+                operations: same().map(|work| work.operations).sum(),
+            }
         });
         let Occluders { mean, .. } = count_occluders(geometry)?;
         let counted = count_multiply_adds(network, layer, geometry, POSITIONS)?;
         let floor = match engine.profiler().and_then(Profiler::rates) {
             Some(rates) => {
-                let work = count_work(prepared, layer, geometry, &images[0], POSITIONS)?;
                 let microseconds = 1e6 * work.iter().map(|work| work.floor(rates)).sum::<f64>();
                 (!work.is_empty()).then(|| Floor {
                     bytes: work.iter().map(|work| work.bytes).sum(),

@@ -214,9 +214,9 @@ impl Compute {
         }
     }
 
-    /// Limit of rounding errors, as a part of the largest difference of a map.
-    pub fn tolerance(&self) -> f64 {
-        self.precision.on_gpu().tolerance()
+    /// Limit of rounding errors of a layer, as a part of the largest difference of a map.
+    pub fn tolerance(&self, network: &Network, layer: LayerId) -> f64 {
+        self.precision.on_gpu().limits_of(network, layer).largest
     }
 
     fn on_cpu(&self, activations: Option<usize>) -> Box<dyn Engine> {

@@ -40,7 +40,8 @@ impl InputSettings {
     /// # Errors
     /// An invalid model; layers that do not exist.
     pub fn choose_layers(&self) -> Result<ChosenLayers, RunError> {
-        ChosenLayers::responding(self.model.network()?, &self.layers, self.response)
+        let network = self.model.network()?.with_context(self.context);
+        ChosenLayers::responding(network, &self.layers, self.response)
     }
 }
 

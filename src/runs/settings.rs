@@ -7,7 +7,7 @@ use super::{ComputeSettings, DeviceChoice, RunError, Share};
 use crate::geometry::{Deposit, FrameRule, GridRule, ImageSize};
 use crate::images::{ImageSource, Preprocessing};
 use crate::maps::MeanOver;
-use crate::network::{Model, ModelError, Network, NetworkError, Response};
+use crate::network::{MapContext, Model, ModelError, Network, NetworkError, Response};
 use crate::sweep::UnitSelection;
 
 /// A network with weights, its layers, and images.
@@ -30,6 +30,8 @@ pub struct InputSettings {
     pub layers: Vec<String>,
     /// From where the responses of convolutions are taken.
     pub response: Response,
+    /// What becomes of gates while an occluder is presented.
+    pub context: MapContext,
 }
 
 impl InputSettings {
@@ -53,6 +55,7 @@ impl InputSettings {
             skip_unreadable: false,
             layers: Vec::new(),
             response: Response::Conv,
+            context: MapContext::Exact,
         }
     }
 }
@@ -185,6 +188,9 @@ pub struct OcclusionSettings {
     pub statistics: bool,
     /// Whether means of signed and of squared differences are stored.
     pub moments: bool,
+    /// Whether reliabilities of the first 2, 4, 8, … images are kept. Each image is added on the host
+    /// then.
+    pub reliability_curve: bool,
 }
 
 impl Default for OcclusionSettings {
@@ -199,6 +205,7 @@ impl Default for OcclusionSettings {
             mean_over: MeanOver::default(),
             statistics: false,
             moments: false,
+            reliability_curve: false,
         }
     }
 }

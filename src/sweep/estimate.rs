@@ -162,8 +162,8 @@ pub fn activation_bytes(
 ) -> Result<usize, NetworkError> {
     let subgraph = Subgraph::new(network, layer, geometry.image)?;
     let middle = (geometry.output.height / 2, geometry.output.width / 2);
-    let y = subgraph.backward(Axis::Y, Span::at(middle.0));
-    let x = subgraph.backward(Axis::X, Span::at(middle.1));
+    let y = subgraph.baseline(Axis::Y, Span::at(middle.0));
+    let x = subgraph.baseline(Axis::X, Span::at(middle.1));
     let nodes = subgraph.nodes().iter().zip(y.iter().zip(&x));
     let floats: usize = nodes.map(|(node, (y, x))| y.len() * x.len() * node.channels).sum();
     Ok(floats * size_of::<f32>())

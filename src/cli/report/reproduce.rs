@@ -58,6 +58,9 @@ pub(super) fn command(results: &Results, images: &Path, layer: &LayerResults) ->
     if settings.moments {
         arguments.push("--moments".into());
     }
+    if settings.reliability_curve {
+        arguments.push("--reliability-curve".into());
+    }
     let before = shell(&arguments) + " --units ";
     [before, format!(" --out {}-", layer.name())]
 }
@@ -146,13 +149,14 @@ fn occluders(rule: &GridRule) -> Vec<(&'static str, String)> {
 
 /// Options of presentations and maps that differ from the defaults.
 fn counted(settings: &SweepParameters) -> Vec<(&'static str, String)> {
-    let SweepParameters { every, repeats, deposit, frame, mean_over, .. } = *settings;
+    let SweepParameters { every, repeats, deposit, frame, mean_over, context, .. } = *settings;
     let options = [
         (every != 1).then(|| ("--every", every.to_string())),
         (repeats != 1).then(|| ("--repeats", repeats.to_string())),
         option("--deposit", deposit),
         option("--frame", frame),
         option("--mean-over", mean_over),
+        option("--context", context),
     ];
     options.into_iter().flatten().collect()
 }

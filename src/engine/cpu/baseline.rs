@@ -12,7 +12,7 @@ use super::simd::Isa;
 use super::weights::Packed;
 use crate::engine::maximum::{larger, positive};
 use crate::geometry::{Axis, PerAxis, SlidingWindow, Span};
-use crate::network::{Filters, LANES};
+use crate::network::{Filters, GateJoin, LANES};
 
 /// Rows of a product whose sums stay in a core's first cache while parts are added.
 const ROWS: usize = 48;
@@ -21,7 +21,7 @@ impl Baseline {
     /// Computes what the positions `y` × `x` of the target depend on.
     pub fn new(program: &Program, image: &ArrayView3<'_, f32>, y: Span, x: Span, isa: Isa) -> Self {
         let subgraph = &program.subgraph;
-        let (ys, xs) = (subgraph.backward(Axis::Y, y), subgraph.backward(Axis::X, x));
+        let (ys, xs) = (subgraph.baseline(Axis::Y, y), subgraph.baseline(Axis::X, x));
         let mut nodes: Vec<Activations> = Vec::with_capacity(ys.len());
         let mut scratch = Padded::default();
         for (place, node) in subgraph.nodes()[..subgraph.target()].iter().enumerate() {
@@ -48,6 +48,7 @@ impl Baseline {
                         windows.originals(input, y, x, &mut output.values, isa);
                     }
                 }
+                (Step::GlobalMean, Some(input)) => mean(input, &mut output.values),
                 (step, _) => {
                     let inputs: Vec<&Activations> =
                         node.inputs.iter().map(|&input| &nodes[input]).collect();
@@ -157,6 +158,15 @@ fn one_position(
                 *output = a * b;
             }
         }
+        Step::Gate(join) => {
+            let gates = inputs[1].values.iter();
+            for ((output, value), gate) in output.iter_mut().zip(input(0)).zip(gates) {
+                *output = match join {
+                    GateJoin::Mul => value * gate,
+                    GateJoin::Add => value + gate,
+                };
+            }
+        }
         Step::Add => {
             output.copy_from_slice(input(0));
             for which in 1..inputs.len() {
@@ -176,10 +186,26 @@ fn one_position(
         }
         // These look at more than one position, or are computed nowhere.
         Step::Convolve { .. }
+        | Step::GlobalMean
         | Step::MaxPool { .. }
         | Step::AveragePool(..)
         | Step::Depthwise(_)
         | Step::Respond => {}
+    }
+}
+
+/// The mean of each channel over all positions of a map, of one at least.
+fn mean(input: &Activations, output: &mut [f32]) {
+    let positions = input.values.chunks_exact(output.len().max(1));
+    let count = positions.len() as f64;
+    let mut sums = vec![0.0; output.len()];
+    for values in positions {
+        for (sum, &value) in sums.iter_mut().zip(values) {
+            *sum += f64::from(value);
+        }
+    }
+    for (output, sum) in output.iter_mut().zip(sums) {
+        *output = (sum / count) as f32;
     }
 }
 

@@ -59,9 +59,11 @@ use self::simd::Isa;
 use super::order::{Member, OnImage, by_image, in_order_of_plans};
 use super::request::{PreparedImages, check_layers, not_prepared};
 use super::spare::Spare;
-use super::{Batch, Engine, EngineError, EngineName, PlacedJob, Presented, Presenter};
+use super::{
+    Batch, Engine, EngineError, EngineName, Float64Engine, PlacedJob, Presented, Presenter,
+};
 use crate::geometry::{Axis, ImageSize};
-use crate::network::{LayerId, Model};
+use crate::network::{LayerId, MapContext, Model, Network};
 use crate::parts::parts;
 use crate::program::{PlanKey, Planner};
 use crate::progress::Progress;
@@ -99,7 +101,8 @@ impl Engine for CpuEngine {
             let transformed = if self.direct { 0 } else { Transformed::bytes_of(conv, weights) };
             2 * weights * size_of::<f32>() + transformed
         });
-        bytes.sum()
+        let whole = layers.iter().any(|&layer| is_presented_whole(network, layer));
+        bytes.sum::<usize>() + if whole { Float64Engine.weight_bytes(model, layers) } else { 0 }
     }
 
     fn prepare<'m>(
@@ -111,13 +114,21 @@ impl Engine for CpuEngine {
         check_layers(model.network(), layers, image)?;
         let sparse = sparse(model.network());
         let mut shared = Shared { sparse: &sparse, direct: self.direct, packed: HashMap::new() };
+        let is_whole = |layer: &LayerId| is_presented_whole(model.network(), *layer);
+        let (whole, layers): (Vec<LayerId>, Vec<LayerId>) =
+            layers.iter().partition(|&l| is_whole(l));
+        let whole = match &whole[..] {
+            [] => None,
+            whole => Some(Float64Engine.prepare(model, whole, image)?),
+        };
         let programs = layers
-            .iter()
-            .map(|&layer| Ok((layer, shared.program(model, layer, image)?)))
+            .into_iter()
+            .map(|layer| Ok((layer, shared.program(model, layer, image)?)))
             .collect::<Result<_, EngineError>>()?;
         Ok(Box::new(Incremental {
             model,
             image,
+            whole,
             programs,
             isa: Isa::detect(),
             base_bytes: self.base_bytes,
@@ -126,9 +137,18 @@ impl Engine for CpuEngine {
     }
 }
 
+/// Whether presentations of a layer take whole passes: behind a gate that is computed from the occluded
+/// image, every position of the map changes.
+pub fn is_presented_whole(network: &Network, layer: LayerId) -> bool {
+    network.context() == MapContext::Exact && !network.gates_before(&[layer]).is_empty()
+}
+
 struct Incremental<'m> {
     model: &'m Model,
     image: ImageSize,
+    /// What lies behind gates that change with the image, whole and in 64 bits: small differences of whole
+    /// passes would be rounded too much in 32.
+    whole: Option<Box<dyn Presenter + 'm>>,
     programs: HashMap<LayerId, Program>,
     isa: Isa,
     base_bytes: usize,
@@ -220,7 +240,10 @@ impl Presenter for Incremental<'_> {
         progress: &Progress<'_>,
     ) -> Result<Vec<Presented>, EngineError> {
         let Some(program) = self.programs.get(&layer) else {
-            return Err(not_prepared(self.model.network(), layer));
+            return match &self.whole {
+                Some(whole) => whole.present(layer, batch, progress),
+                None => Err(not_prepared(self.model.network(), layer)),
+            };
         };
         let units = self.model.network().channels(layer);
         let output = program.subgraph.nodes()[program.subgraph.target()].size;
@@ -231,8 +254,8 @@ impl Presenter for Incremental<'_> {
         let costs: Vec<usize> = images
             .iter()
             .map(|on_image| {
-                let y = program.subgraph.backward(Axis::Y, on_image.y);
-                let x = program.subgraph.backward(Axis::X, on_image.x);
+                let y = program.subgraph.baseline(Axis::Y, on_image.y);
+                let x = program.subgraph.baseline(Axis::X, on_image.x);
                 program.kept_floats(&y, &x) * size_of::<f32>()
             })
             .collect();

@@ -22,8 +22,8 @@ mod transfer;
 
 pub use device::{Device, DeviceInfo};
 pub use error::CudaError;
-pub use error::version;
+pub use error::{driver_for, version};
 pub use full::CudaFullEngine;
 pub use incremental::CudaEngine;
-pub use precision::Precision;
+pub use precision::{Limits, Precision, convolutions_before};
 pub use support::check_support;

@@ -14,20 +14,21 @@ mod pool;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ndarray::ArrayView3;
 use rayon::prelude::*;
 
-use self::forward::{Forward, Scratch};
+use self::forward::{Forward, Gates, Scratch};
 use super::real::Real;
 use super::request::{PreparedImages, check_layers, not_prepared};
 use super::spare::Spare;
 use super::{
-    Batch, Engine, EngineError, EngineName, Extremes, PlacedJob, Presented, Presenter, Ranker,
-    RankingEngine,
+    Batch, BatchImage, Engine, EngineError, EngineName, Extremes, PlacedJob, Presented, Presenter,
+    Ranker, RankingEngine,
 };
 use crate::geometry::ImageSize;
-use crate::network::{LayerId, Model};
+use crate::network::{LayerId, MapContext, Model};
 use crate::progress::Progress;
 
 /// The plain engine, on all threads of the current rayon pool, in 32-bit arithmetic as PyTorch
@@ -100,6 +101,29 @@ impl<'m, T: Real> Plain<'m, T> {
         check_layers(model.network(), layers, image)?;
         let forward = Forward::new(model, layers, image)?;
         Ok(Self { forward, layers: layers.to_vec(), scratch: Spare::default() })
+    }
+
+    /// The gates of each original image, where they keep their values; nothing where they do not.
+    fn frozen_gates(&self, layer: LayerId, images: &[BatchImage<'_>]) -> Vec<Arc<Gates<T>>> {
+        let network = self.forward.network();
+        let read = network.gates_before(&[layer]);
+        let Some(&last) = read.iter().max() else { return Vec::new() };
+        if network.context() == MapContext::Exact {
+            return Vec::new();
+        }
+        let of_image = |image: &BatchImage<'_>| {
+            let mut gates = Gates::new();
+            self.scratch.with(|scratch| {
+                scratch.set_image(&image.values);
+                self.forward.run(scratch, last, |id, output| {
+                    if read.contains(&id) {
+                        gates.insert(id, output.to_vec());
+                    }
+                });
+            });
+            Arc::new(gates)
+        };
+        images.par_iter().with_max_len(1).map(of_image).collect()
     }
 
     fn images(&self) -> PreparedImages {
@@ -176,6 +200,7 @@ impl<T: Real> Presenter for Plain<'_, T> {
             .iter()
             .map(|job| job.noise.patches(job.image_index, channels, job.occluders))
             .collect();
+        let gates = self.frozen_gates(layer, &batch.images);
         // Each job's original image first, then its occluded copies.
         let presentations: Vec<(usize, Option<usize>)> = jobs
             .iter()
@@ -191,6 +216,7 @@ impl<T: Real> Presenter for Plain<'_, T> {
             }
             let job = &jobs[place];
             let response = self.scratch.with(|scratch| {
+                scratch.frozen = gates.get(batch.jobs[place].image).cloned();
                 scratch.set_image(&job.image);
                 if let Some(which) = which {
                     patches[place].occlude(which, &mut scratch.image, self.forward.image.width);
@@ -203,6 +229,7 @@ impl<T: Real> Presenter for Plain<'_, T> {
                         response = output[flat];
                     }
                 });
+                scratch.frozen = None;
                 response
             });
             if response.rounded().is_finite() {

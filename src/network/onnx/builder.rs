@@ -5,66 +5,17 @@ use std::collections::{BTreeMap, HashMap};
 use super::constant::{Constant, Tensors};
 use super::error::shown_text;
 use super::fold::{fold, problem};
+use super::gate::gate;
 use super::gelu::{Gelus, gelu, numbers};
 use super::messages::NodeProto;
 use super::names::Names;
 use super::operations::{is_same, translate};
 use super::recipe::Recipe;
+use super::value::{Feature, Outcome, Value};
 use super::window::NodeWindow;
 use crate::error::ParseError;
 use crate::geometry::{ImageSize, Padding, PerAxis};
 use crate::network::{Input, Layer, LayerId, Network, Op};
-
-/// What stands behind a name of the graph.
-#[derive(Clone, Debug)]
-pub(super) enum Value {
-    /// It does not depend on the image.
-    Constant(Constant),
-    /// As [`Value::Constant`], but node of this index, which makes it, is not computed.
-    Unfolded(usize),
-    /// A layer's output, or the image.
-    Layer(Feature),
-    /// A layer's output with zeros around it.
-    Padded {
-        /// The output.
-        input: Feature,
-        /// How many.
-        padding: Padding,
-    },
-    /// A layer's output as `[1, groups, channels / groups, height, width]`; if `swapped`, with
-    /// groups and channels exchanged.
-    Grouped {
-        /// The output.
-        input: Feature,
-        /// Groups of channels.
-        groups: usize,
-        /// Whether the channels of each group come first.
-        swapped: bool,
-    },
-    /// It depends on the image, and no position of it on a part of the image alone.
-    Pooled,
-    /// It depends on what this node makes, which is not supported.
-    Behind(usize),
-}
-
-/// A layer's output, or the image: `[1, channels, height, width]`, or `[1, height, width, channels]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Feature {
-    pub input: Input,
-    pub channels_last: bool,
-}
-
-/// What became of a node.
-#[derive(Clone, Debug)]
-pub(super) enum Outcome {
-    Done,
-    /// Why it is not supported.
-    Unsupported(String),
-    /// A node before it is not supported.
-    Behind,
-    /// It sees the whole image.
-    Pooled,
-}
 
 /// What is known while nodes are read, in an order in which each comes after its inputs.
 pub(super) struct Builder<'a> {
@@ -73,12 +24,16 @@ pub(super) struct Builder<'a> {
     pub network: Network,
     pub tensors: Tensors,
     pub recipes: BTreeMap<LayerId, Recipe>,
-    values: HashMap<&'a str, Value>,
-    gelus: Gelus,
+    pub values: HashMap<&'a str, Value>,
+    pub gelus: Gelus,
     /// The output sizes of layers, for images of the file's size.
     sizes: Vec<Option<ImageSize>>,
     /// Nodes whose padding is that for images of the file's size alone.
     pub sized: Vec<usize>,
+    /// The node that makes each value.
+    pub makers: HashMap<&'a str, usize>,
+    /// Nodes that made what the whole image makes, before it was known that a gate reads it.
+    pub of_gates: Vec<usize>,
     /// How many nodes read a value, under this or another name.
     readers: HashMap<&'a str, usize>,
     /// The first name of a value that has several.
@@ -95,8 +50,9 @@ impl<'a> Builder<'a> {
         values: HashMap<&'a str, Value>,
     ) -> Self {
         let mut first_names: HashMap<&str, &str> = HashMap::new();
-        let mut readers = HashMap::new();
-        for node in &nodes {
+        let (mut readers, mut makers) = (HashMap::new(), HashMap::new());
+        for (index, node) in nodes.iter().enumerate() {
+            makers.extend(node.output.iter().map(|output| (output.as_str(), index)));
             for input in &node.input {
                 let first = first_names.get(input.as_str()).copied().unwrap_or(input);
                 if !is_same(node) {
@@ -117,6 +73,8 @@ impl<'a> Builder<'a> {
             gelus,
             sizes: Vec::new(),
             sized: Vec::new(),
+            makers,
+            of_gates: Vec::new(),
             readers,
             first_names,
         }
@@ -154,6 +112,8 @@ impl<'a> Builder<'a> {
             gelu(self, index, &x)
         } else if let Some(before) = behind {
             (vec![Value::Behind(before); node.output.len()], Outcome::Behind)
+        } else if pooled && placed && matches!(node.op_type.as_str(), "Mul" | "Add") {
+            translated(gate(self, index).map(|value| vec![value]))
         } else if pooled && placed {
             let problem = "it joins what has a place in the image and what the whole image makes, \
                            so a receptive field would be the image";
@@ -352,14 +312,7 @@ impl<'a> Builder<'a> {
 
     /// Whether a reduction takes height and width together.
     pub fn reduces_space(&mut self, node: &NodeProto) -> Result<bool, ParseError> {
-        let axes = match (node.ints("axes"), node.input(1)) {
-            (Some(axes), _) => axes.to_vec(),
-            (None, None) => Vec::new(),
-            (None, Some(_)) => {
-                let constant = self.constant(node, 1)?;
-                constant.read_integers(&mut self.tensors).map_err(problem)?
-            }
-        };
+        let axes = self.reduced_axes(node)?;
         if axes.is_empty() {
             return match node.int("noop_with_empty_axes", 0) {
                 0 => Ok(true),
@@ -369,6 +322,23 @@ impl<'a> Builder<'a> {
         let has = |axis: i64| axes.contains(&axis) || axes.contains(&(axis - 4));
         let first = if self.feature(node, 0)?.channels_last { 1 } else { 2 };
         Ok(has(first) && has(first + 1))
+    }
+
+    /// Whether a reduction takes height and width together, and nothing else.
+    pub fn reduces_only_space(&mut self, node: &NodeProto) -> Result<bool, ParseError> {
+        let axes = self.reduced_axes(node)?;
+        Ok(axes.len() == 2 && self.reduces_space(node)?)
+    }
+
+    fn reduced_axes(&mut self, node: &NodeProto) -> Result<Vec<i64>, ParseError> {
+        Ok(match (node.ints("axes"), node.input(1)) {
+            (Some(axes), _) => axes.to_vec(),
+            (None, None) => Vec::new(),
+            (None, Some(_)) => {
+                let constant = self.constant(node, 1)?;
+                constant.read_integers(&mut self.tensors).map_err(problem)?
+            }
+        })
     }
 }
 

@@ -1,8 +1,9 @@
 //! Functions of single values.
 
-use super::builder::{Builder, Feature};
+use super::builder::Builder;
 use super::messages::NodeProto;
 use super::operations::number;
+use super::value::Feature;
 use crate::error::ParseError;
 use crate::network::{Function, Input, Op};
 

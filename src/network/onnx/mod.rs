@@ -12,6 +12,7 @@ mod error;
 mod external;
 mod fold;
 mod functions;
+mod gate;
 mod gelu;
 mod graph;
 mod messages;
@@ -21,6 +22,7 @@ mod recipe;
 mod tensor;
 #[cfg(test)]
 mod tests;
+mod value;
 mod views;
 mod window;
 
@@ -31,13 +33,14 @@ use prost::Message;
 use prost::bytes::Bytes;
 
 use self::bounds::check;
-use self::builder::{Builder, Feature, Outcome, Value};
+use self::builder::Builder;
 use self::constant::{Constant, Tensors};
 use self::external::ExternalFiles;
 use self::graph::{image_input, in_order};
 use self::messages::{GraphProto, ModelProto, NodeProto};
 use self::names::Names;
 use self::recipe::Recipe;
+use self::value::{Feature, Outcome, Value};
 use super::weights::WeightsError;
 use super::{Filters, Input, LayerId, Network, NetworkError, Op, Origin, RGB, usable_name};
 use crate::error::ParseError;
@@ -96,7 +99,10 @@ impl OnnxFile {
         network.set_origin(Origin { image_size: input.size, ..Origin::default() });
         let mut builder = Builder::new(network, order, names, tensors, values);
         let outcomes = (0..builder.nodes.len()).map(|index| builder.add(index));
-        let outcomes = outcomes.collect::<Result<Vec<_>, _>>().map_err(content)?;
+        let mut outcomes = outcomes.collect::<Result<Vec<_>, _>>().map_err(content)?;
+        for &index in &builder.of_gates {
+            outcomes[index] = Outcome::Done;
+        }
         let (unsupported, behind) = left_out(&builder, &outcomes);
         let done = |&&index: &&usize| matches!(outcomes[index], Outcome::Done);
         let sized_layer = builder.sized.iter().find(done).map(|&index| builder.names.of(index));

@@ -1,10 +1,11 @@
 //! The operations that are read: what each node becomes.
 
-use super::builder::{Builder, Feature, Value};
+use super::builder::Builder;
 use super::constant::Constant;
 use super::messages::NodeProto;
 use super::recipe::{Affine, Recipe, is_per_channel};
 use super::tensor::{is_float, type_name};
+use super::value::{Feature, Value};
 use super::window::{self, NodeWindow};
 use super::{functions, is_standard, views};
 use crate::error::ParseError;
@@ -270,7 +271,7 @@ fn power(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseError> {
 
 /// A factor and a shift for each channel: of a convolution without a bias the bias, else a batch
 /// normalisation.
-fn with_affine(
+pub(super) fn with_affine(
     builder: &mut Builder<'_>,
     index: usize,
     input: Feature,

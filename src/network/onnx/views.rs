@@ -1,9 +1,10 @@
 //! Operations that move channels and axes, and compute nothing.
 
-use super::builder::{Builder, Feature, Value};
+use super::builder::Builder;
 use super::error::shown_list;
 use super::fold::problem;
 use super::messages::NodeProto;
+use super::value::{Feature, Value};
 use crate::error::ParseError;
 use crate::geometry::{Padding, PerAxis};
 use crate::network::{ChannelShuffle, ChannelSlice, Op};

@@ -2,6 +2,7 @@
 
 mod convolution;
 mod function;
+mod gate;
 mod math;
 mod normalisation;
 mod pooling;
@@ -17,6 +18,7 @@ use crate::error::ParseError;
 
 pub use convolution::Convolution;
 pub use function::Function;
+pub use gate::{Gate, GateJoin};
 pub use math::{LANES, Lanes};
 pub use normalisation::{BatchNorm, ChannelNorm, ChannelScale, LocalResponseNorm};
 pub use pooling::{AveragePool, MaxPool};
@@ -50,6 +52,10 @@ pub enum Op {
     Add,
     /// The product of two inputs of one shape.
     Mul,
+    /// The mean of each channel's whole map: one position, which has no place in the image.
+    GlobalAvgPool,
+    /// An input joined at each position with one number for each channel, of the whole map.
+    Gate(Gate),
     /// Several inputs of one size, stacked along the channels.
     Concat,
     /// Some of the input's channels.
@@ -98,7 +104,7 @@ pub const MAX_CHANNELS: usize = LARGEST;
 
 impl Op {
     /// The operations' names in a description, without those of [`Function::NAMES`].
-    const NAMES: [&'static str; 15] = [
+    const NAMES: [&'static str; 17] = [
         "conv",
         "relu",
         "prelu",
@@ -111,6 +117,8 @@ impl Op {
         "dropout",
         "add",
         "mul",
+        "global_avg_pool",
+        "gate",
         "concat",
         "slice",
         "shuffle",
@@ -131,6 +139,8 @@ impl Op {
             Self::Dropout => "dropout",
             Self::Add => "sum",
             Self::Mul => "product",
+            Self::GlobalAvgPool => "global average pooling",
+            Self::Gate(_) => "gate",
             Self::Concat => "concatenation",
             Self::Slice(_) => "slice of channels",
             Self::Shuffle(_) => "channel shuffle",
@@ -166,7 +176,7 @@ impl Op {
     const fn inputs(&self) -> Range<usize> {
         match self {
             Self::Add | Self::Concat => 1..usize::MAX,
-            Self::Mul => 2..3,
+            Self::Mul | Self::Gate(_) => 2..3,
             _ => 1..2,
         }
     }
@@ -179,7 +189,7 @@ impl Op {
                 self.kind(),
                 match self {
                     Self::Add | Self::Concat => "at least one input",
-                    Self::Mul => "two inputs",
+                    Self::Mul | Self::Gate(_) => "two inputs",
                     _ => "one input",
                 },
                 inputs.len()
@@ -196,14 +206,16 @@ impl Op {
             }
             Self::Scale(scale) => scale.check(first).map(|()| first),
             Self::Pointwise(function) => function.check().map(|()| first),
-            Self::Relu | Self::Prelu | Self::Dropout => Ok(first),
-            Self::Add | Self::Mul => match inputs.iter().find(|&&other| other != first) {
-                Some(other) => Err(ParseError(format!(
-                    "it {} {first} channels and {other}",
-                    if matches!(self, Self::Add) { "adds" } else { "multiplies" }
-                ))),
-                None => Ok(first),
-            },
+            Self::Relu | Self::Prelu | Self::Dropout | Self::GlobalAvgPool => Ok(first),
+            Self::Add | Self::Mul | Self::Gate(_) => {
+                match inputs.iter().find(|&&other| other != first) {
+                    Some(other) => Err(ParseError(format!(
+                        "it {} {first} channels and {other}",
+                        if matches!(self, Self::Add) { "adds" } else { "multiplies" }
+                    ))),
+                    None => Ok(first),
+                }
+            }
             Self::Concat => {
                 let channels = inputs.iter().fold(0, |sum: usize, &more| sum.saturating_add(more));
                 if channels > MAX_CHANNELS {
@@ -302,6 +314,8 @@ impl Op {
             "dropout" => plain(Self::Dropout),
             "add" => plain(Self::Add),
             "mul" => plain(Self::Mul),
+            "global_avg_pool" => plain(Self::GlobalAvgPool),
+            "gate" => parsed(fields).map(Self::Gate),
             "concat" => plain(Self::Concat),
             "slice" => parsed(fields).map(Self::Slice),
             "shuffle" => parsed(fields).map(Self::Shuffle),

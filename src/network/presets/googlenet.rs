@@ -7,10 +7,10 @@ use crate::network::{BatchNorm, ChannelScale, Convolution, Input, Layer, MaxPool
 /// What torchvision's pretrained network does to images first (`transform_input`): from its usual mean
 /// and deviation of each channel to 1/2 and 1/2.
 fn transform() -> ChannelScale {
-    let (means, deviations) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+    let (means, deviations) = ([0.485_f64, 0.456, 0.406], [0.229_f64, 0.224, 0.225]);
     ChannelScale {
-        factors: deviations.map(|deviation| deviation / 0.5).to_vec(),
-        shifts: means.map(|mean| (mean - 0.5) / 0.5).to_vec(),
+        factors: deviations.map(|deviation| (deviation / 0.5) as f32).to_vec(),
+        shifts: means.map(|mean| ((mean - 0.5) / 0.5) as f32).to_vec(),
     }
 }
 

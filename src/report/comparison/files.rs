@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::page::page;
-use super::{Comparison, ComparisonError, ComparisonRecord, LAYER_COLUMNS, figures, tables};
+use super::{Comparison, ComparisonError, ComparisonRecord, Table, figures};
 use crate::files::{write_atomically, write_json, write_text};
 use crate::report::csv::write_csv;
 use crate::report::figure::{INCH, to_pdf};
@@ -45,22 +45,15 @@ pub fn write(
     let bytes = to_pdf(title, &figures)?;
     write_atomically(&named(0, "pdf"), |file| file.write_all(&bytes))?;
 
-    let columns = tables::columns(&comparison.settings.pairs.blurs);
-    let header: Vec<String> = columns.iter().map(|[name, ..]| name.clone()).collect();
-    let rows = std::iter::once(header).chain(tables::rows(comparison));
-    write_csv(&folder.join("units.csv"), rows)?;
-    let header = LAYER_COLUMNS.map(|(name, ..)| name.to_owned()).to_vec();
-    let rows = std::iter::once(header).chain(tables::layer_rows(comparison));
-    write_csv(&folder.join("layers.csv"), rows)?;
-    let of_file =
-        |file: &str, [name, unit, meaning]: [String; 3]| vec![file.to_owned(), name, unit, meaning];
-    let of_units = columns.into_iter().map(|column| of_file("units.csv", column));
-    let of_layers = LAYER_COLUMNS.into_iter().map(|(name, unit, meaning)| {
-        of_file("layers.csv", [name, unit, meaning].map(String::from))
-    });
-    let header = ["file", "column", "unit", "meaning"].map(String::from).to_vec();
-    let rows = std::iter::once(header).chain(of_units).chain(of_layers);
-    write_csv(&folder.join("columns.csv"), rows)?;
+    let tables = [("units.csv", comparison.unit_table()), ("layers.csv", comparison.layer_table())];
+    let mut columns = vec![["file", "column", "unit", "meaning"].map(String::from).to_vec()];
+    for (file, Table { columns: of_file, rows }) in tables {
+        let header: Vec<String> = of_file.iter().map(|[name, ..]| name.clone()).collect();
+        write_csv(&folder.join(file), std::iter::once(header).chain(rows))?;
+        let named = |column: [String; 3]| [&[file.to_owned()], &column[..]].concat();
+        columns.extend(of_file.into_iter().map(named));
+    }
+    write_csv(&folder.join("columns.csv"), columns.into_iter())?;
     write_json(&folder.join("comparison.json"), &ComparisonRecord::from(comparison))?;
     // Last: whoever finds the page finds all that it names.
     Ok(write_text(&folder.join("comparison.html"), &page(comparison, &figures))?)

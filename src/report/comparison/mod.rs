@@ -27,7 +27,7 @@ pub use layer::{Example, LayerComparison, UnitComparison};
 pub use maps::{Absent, MapSet};
 pub use record::{ComparisonRecord, SetRecord};
 pub use settings::{ComparisonSettings, MapSide, SidePair};
-pub use tables::{COLUMNS, LAYER_COLUMNS};
+pub use tables::Table;
 
 /// Two sets of maps, compared.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use crate::report::csv::number;
 
 /// The columns of `units.csv` but for the correlations, which come after `status`: name, unit and
 /// meaning.
-pub const COLUMNS: [(&str, &str, &str); 12] = [
+const COLUMNS: [(&str, &str, &str); 12] = [
     ("layer", "", "name of the layer"),
     ("sides", "", "max, min or composite of both sets, or of A and of B; empty for arrays"),
     ("unit", "", "the unit, from 0"),
@@ -37,7 +37,7 @@ const CEILING: (&str, &str, &str) = (
 );
 
 /// The columns of `layers.csv`.
-pub const LAYER_COLUMNS: [(&str, &str, &str); 18] = [
+const LAYER_COLUMNS: [(&str, &str, &str); 18] = [
     ("layer", "", "name of the layer"),
     ("sides", "", "max, min or composite of both sets, or of A and of B; empty for arrays"),
     ("measure", "", "r, overlap, centre_distance, area_ratio or turn (its size)"),
@@ -62,8 +62,32 @@ pub const LAYER_COLUMNS: [(&str, &str, &str); 18] = [
     ),
 ];
 
+/// A table: name, unit and meaning of each column, and the rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// The columns.
+    pub columns: Vec<[String; 3]>,
+    /// The rows, a field for each column; empty where there is no value.
+    pub rows: Vec<Vec<String>>,
+}
+
+impl Comparison {
+    /// A row a unit: `units.csv`.
+    pub fn unit_table(&self) -> Table {
+        let columns = columns(&self.settings.pairs.blurs);
+        Table { columns, rows: rows(self).collect() }
+    }
+
+    /// A row a layer and measure: `layers.csv`.
+    pub fn layer_table(&self) -> Table {
+        let columns =
+            LAYER_COLUMNS.map(|(name, unit, meaning)| [name, unit, meaning].map(String::from));
+        Table { columns: columns.into(), rows: layer_rows(self).collect() }
+    }
+}
+
 /// The columns of `units.csv`.
-pub(super) fn columns(blurs: &[f64]) -> Vec<[String; 3]> {
+fn columns(blurs: &[f64]) -> Vec<[String; 3]> {
     let text =
         |(name, unit, meaning): &(&str, &str, &str)| [name, unit, meaning].map(|&s| s.into());
     let r = |&blur: &f64| {
@@ -96,7 +120,7 @@ pub(super) fn fraction(blur: f64) -> String {
 }
 
 /// The rows of `units.csv`.
-pub(super) fn rows(comparison: &Comparison) -> impl Iterator<Item = Vec<String>> + '_ {
+fn rows(comparison: &Comparison) -> impl Iterator<Item = Vec<String>> + '_ {
     let blurs = comparison.settings.pairs.blurs.len();
     comparison
         .layers
@@ -126,7 +150,7 @@ fn row(layer: &LayerComparison, unit: &UnitComparison, blurs: usize) -> Vec<Stri
 }
 
 /// The rows of `layers.csv`.
-pub(super) fn layer_rows(comparison: &Comparison) -> impl Iterator<Item = Vec<String>> + '_ {
+fn layer_rows(comparison: &Comparison) -> impl Iterator<Item = Vec<String>> + '_ {
     comparison.layers.iter().flat_map(move |layer| {
         layer.summaries.iter().map(move |summary| layer_row(comparison, layer, summary))
     })

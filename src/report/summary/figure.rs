@@ -1,8 +1,11 @@
 //! The summary of some networks on a page: a chart a measure, layers along it.
 
-use super::{BINS, LayerSummary, Summary};
+use std::collections::BTreeSet;
+
+use super::{BINS, LayerSummary, Summary, TARGET};
 use crate::analysis::Distribution;
 use crate::report::chart::{Axis, Chart, Pen, SIZE, dot, label};
+use crate::report::colours::ColourMap;
 use crate::report::figure::{Anchor, Area, Colour, Figure, FontError, Item, Line, width_of};
 
 /// The width of the page, in points: that of text.
@@ -35,7 +38,7 @@ struct Series<'a> {
 /// [`FontError`].
 pub fn figure(summary: &Summary) -> Result<Figure, FontError> {
     let series = series(summary);
-    let height = HEADER + 3.0 * (CHART_HEIGHT + DOWN);
+    let height = HEADER + 4.0 * (CHART_HEIGHT + DOWN);
     let mut figure = Figure::new(WIDTH, height);
     figure.fill(Area { x: 0.0, y: 0.0, width: WIDTH, height }, [255; 3]);
     let title = "Receptive fields over depth: medians and quartiles over units";
@@ -90,6 +93,8 @@ pub fn figure(summary: &Summary) -> Result<Figure, FontError> {
         "explained variance of the Gaussian",
         |_| share.clone(),
     );
+    reliability(&mut figure, place(0, 3), &series[0])?;
+    needed(&mut figure, place(1, 3), &series);
     Ok(figure)
 }
 
@@ -214,5 +219,55 @@ fn orientations(figure: &mut Figure, area: Area, series: &[Series<'_>]) {
                 figure.fill(bar, series.colour);
             }
         }
+    }
+}
+
+/// Reliability by the number of images, a line a layer: light ones are deep.
+fn reliability(figure: &mut Figure, area: Area, series: &Series<'_>) -> Result<(), FontError> {
+    let title = format!("split-half reliability by images, a line a layer: {}", series.name);
+    label(figure, [area.x, area.y - 5.0], Anchor::Start, title);
+    let counts: BTreeSet<usize> =
+        series.layers.iter().flat_map(|layer| &layer.reliability.curve).map(|(n, _)| *n).collect();
+    let counts: Vec<usize> = counts.into_iter().collect();
+    let names = counts.iter().map(ToString::to_string);
+    let chart = Chart { area, x: Axis::named(names), y: Axis::round(0.0, 1.0, 5) };
+    chart.draw(figure);
+    let layers = series.layers.len();
+    let mut x = area.x + 4.0;
+    for (at, layer) in series.layers.iter().enumerate() {
+        let part = 0.85 * at as f64 / (layers.max(2) - 1) as f64;
+        let pen = Pen { colour: ColourMap::Viridis.colour(part), width: 1.0, aside: 0.0 };
+        let of = |count: &usize| {
+            let found = layer.reliability.curve.iter().find(|(images, _)| images == count);
+            found.and_then(|(_, found)| *found)
+        };
+        chart.medians(figure, &counts.iter().map(of).collect::<Vec<_>>(), pen);
+        let width = width_of(&layer.layer, SIZE)?;
+        if x + 8.0 + width < area.x + area.width {
+            let y = area.y + area.height - 4.0;
+            figure.fill(Area { x, y: y - 3.6, width: 6.0, height: 3.0 }, pen.colour);
+            label(figure, [x + 8.0, y], Anchor::Start, layer.layer.clone());
+            x += 16.0 + width;
+        }
+    }
+    Ok(())
+}
+
+/// The images that reach the target.
+fn needed(figure: &mut Figure, area: Area, series: &[Series<'_>]) {
+    let title = format!("images for a reliability of {TARGET}, by Spearman and Brown's formula");
+    label(figure, [area.x, area.y - 5.0], Anchor::Start, title);
+    let of = |series: &Series<'_>| -> Vec<Option<Distribution>> {
+        series.layers.iter().map(|layer| layer.reliability.needed).collect()
+    };
+    let values: Vec<_> = series.iter().map(of).collect();
+    let highest = values.iter().flatten().flatten();
+    let highest = highest.fold(0.0, |highest: f64, found| highest.max(found.quantiles[3]));
+    let chart = Chart { area, x: depth(series), y: Axis::up_to(highest, 4) };
+    chart.draw(figure);
+    let count = series.len();
+    for (place, (values, series)) in values.iter().zip(series).enumerate() {
+        let aside = aside(place, count);
+        chart.medians(figure, values, Pen { colour: series.colour, width: 1.0, aside });
     }
 }

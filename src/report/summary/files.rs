@@ -4,18 +4,20 @@ use std::io::Write as _;
 use std::path::Path;
 
 use super::{BINS, LayerSummary, MEASURES, Summary, SummaryError, figure};
+use crate::analysis::Distribution;
 use crate::files::{write_atomically, write_text};
 use crate::report::csv::{number, write_csv};
 use crate::report::figure::{INCH, to_pdf};
 use crate::report::write_png;
 
 /// The files.
-pub const FILES: [&str; 6] = [
+pub const FILES: [&str; 7] = [
     "summary.pdf",
     "summary.svg",
     "summary.png",
     "summary.csv",
     "orientations.csv",
+    "reliability.csv",
     "summary_columns.csv",
 ];
 
@@ -40,12 +42,8 @@ pub fn write(summary: &Summary, folder: &Path, resolution: f32) -> Result<(), Su
     let rows = layers(summary).flat_map(|(front, layer)| {
         MEASURES.iter().zip(&layer.measures).map(move |(measure, found)| {
             let mut fields = front.clone();
-            fields.extend([
-                measure.name.to_owned(),
-                found.map_or(0, |found| found.count).to_string(),
-            ]);
-            let values = found.map(|found| [&[found.mean], &found.quantiles[..]].concat());
-            fields.extend(values.unwrap_or_else(|| vec![f64::NAN; 6]).into_iter().map(number));
+            fields.push(measure.name.to_owned());
+            fields.extend(numbers(*found));
             fields
         })
     });
@@ -60,12 +58,34 @@ pub fn write(summary: &Summary, folder: &Path, resolution: f32) -> Result<(), Su
     });
     let names = [&COLUMNS[..7], &["angle", "count"]].concat();
     write_csv(&folder.join("orientations.csv"), std::iter::once(header(&names)).chain(rows))?;
+    let rows = layers(summary).flat_map(|(front, layer)| {
+        let curve = layer.reliability.curve.iter();
+        let mut lines: Vec<(&str, String, Option<Distribution>)> =
+            curve.map(|(images, found)| ("reliability", images.to_string(), *found)).collect();
+        lines.push(("images_for_0.95", String::new(), layer.reliability.needed));
+        lines.into_iter().map(move |(measure, images, found)| {
+            let mut fields = front.clone();
+            fields.extend([measure.to_owned(), images]);
+            fields.extend(numbers(found));
+            fields
+        })
+    });
+    let names = [&COLUMNS[..7], &["measure", "images"], &COLUMNS[8..]].concat();
+    write_csv(&folder.join("reliability.csv"), std::iter::once(header(&names)).chain(rows))?;
     let rows = MEASURES
         .iter()
         .map(|measure| [measure.name, measure.unit, measure.meaning].map(String::from).to_vec());
     let rows = std::iter::once(header(&["measure", "unit", "meaning"])).chain(rows);
     write_csv(&folder.join("summary_columns.csv"), rows)?;
     Ok(())
+}
+
+/// Count, mean and quantiles.
+fn numbers(found: Option<Distribution>) -> Vec<String> {
+    let count = found.map_or(0, |found| found.count).to_string();
+    let values = found.map(|found| [&[found.mean], &found.quantiles[..]].concat());
+    let values = values.unwrap_or_else(|| vec![f64::NAN; 6]);
+    std::iter::once(count).chain(values.into_iter().map(number)).collect()
 }
 
 /// Each layer and side, with the fields that name it.

@@ -5,6 +5,7 @@ mod error;
 mod figure;
 mod files;
 mod measures;
+mod reliability;
 
 use rayon::prelude::*;
 
@@ -18,6 +19,7 @@ pub use error::SummaryError;
 pub use figure::figure;
 pub use files::{FILES, write};
 pub use measures::{BINS, MEASURES, SizeMeasure};
+pub use reliability::{Reliability, TARGET, images_for};
 
 /// The layers of some networks, in the order of their depth.
 #[derive(Clone, Debug)]
@@ -54,6 +56,8 @@ pub struct LayerSummary {
     pub measures: [Option<Distribution>; MEASURES.len()],
     /// Units by the angle of the long axis, in [`BINS`] bins from 0 to 180 degrees.
     pub orientations: [usize; BINS],
+    /// How reliable the maps are, by how many images.
+    pub reliability: Reliability,
 }
 
 /// Units whose maps [`summarise`] measures.
@@ -100,14 +104,23 @@ fn of_layer(
     };
     let measured: Vec<[Measured; 2]> =
         layer.swept().par_iter().map(measured).collect::<Result<_, _>>()?;
-    Ok(Side::BOTH.map(|side| {
+    let of_side = |side: Side| -> Result<LayerSummary, SummaryError> {
         let of_side: Vec<&Measured> = measured.iter().map(|both| &both[side as usize]).collect();
-        LayerSummary::new(layer, side, &cells, &of_side)
-    }))
+        let top = results.configuration().settings.top;
+        let reliability = Reliability::of(layer, side, top)?;
+        Ok(LayerSummary::new(layer, side, &cells, &of_side, reliability))
+    };
+    Ok([of_side(Side::Top)?, of_side(Side::Bottom)?])
 }
 
 impl LayerSummary {
-    fn new(layer: &LayerResults, side: Side, cells: &Cells, measured: &[&Measured]) -> Self {
+    fn new(
+        layer: &LayerResults,
+        side: Side,
+        cells: &Cells,
+        measured: &[&Measured],
+        reliability: Reliability,
+    ) -> Self {
         let numbers: Vec<_> = measured
             .iter()
             .filter_map(|found| match found {
@@ -133,6 +146,7 @@ impl LayerSummary {
             fitted: numbers.iter().filter(|numbers| numbers.fit.is_ok()).count(),
             measures: MEASURES.each_ref().map(of),
             orientations,
+            reliability,
         }
     }
 

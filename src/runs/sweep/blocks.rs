@@ -146,6 +146,7 @@ impl SweepRun<'_> {
             Sample::new(verify, all, occlusion.seed).within(*before..before + extent.presentations);
         // Verified differences must be on the host.
         let summed = verify == 0
+            && !maps.needs_images()
             && sweep
                 .run_summed((occlusion.deposit, maps.moments()), progress, |summed| {
                     maps.add_summed(&summed);
@@ -165,7 +166,7 @@ impl SweepRun<'_> {
         }
         let verified = match plain {
             Some(plain) => {
-                let tolerance = self.compute.tolerance();
+                let tolerance = self.compute.tolerance(self.inputs.network(), sweep.layer);
                 let found = Verification::of(&sweep, sample, plain, tolerance, progress)
                     .map_err(RunError::layer(&layer.name))?;
                 self.judge((&layer.name, &sweep.geometry), &found, "None is written")?;

@@ -8,7 +8,9 @@ use super::SweepRun;
 use crate::VERSION;
 use crate::engine::EngineName;
 use crate::files::Digest;
-use crate::maps::{LayerConfiguration, StoredSweep, SweepAbout, SweepConfiguration, units_a_block};
+use crate::maps::{
+    LayerConfiguration, StoredSweep, SweepAbout, SweepConfiguration, SweepParameters, units_a_block,
+};
 use crate::ranking::{RankingError, Side, digests, swept_digest};
 use crate::runs::layout::BLOCKS;
 use crate::runs::{Ranking, RunError, Task};
@@ -33,7 +35,10 @@ impl SweepRun<'_> {
                 model: inputs.model.configuration(),
                 images: inputs.images.configuration(),
                 images_sha256: digests::digest(inputs.images.names(), &ranking.digests),
-                settings: settings.occlusion.parameters(top),
+                settings: SweepParameters {
+                    context: inputs.network().context(),
+                    ..settings.occlusion.parameters(top)
+                },
                 layers: layers.collect::<Result<_, _>>()?,
             },
             about: SweepAbout {

@@ -2,8 +2,8 @@
 
 use bytesize::ByteSize;
 
-use crate::engine::{Engine, Float64Engine};
-use crate::files::counted;
+use crate::engine::{Engine, Float64Engine, is_presented_whole};
+use crate::files::{counted, escaped};
 use crate::runs::memory::{Budget, Demand, free_memory, settle};
 use crate::runs::{Compute, Context, Inputs, OutputFolder, RunError, SweepSettings};
 use crate::sweep::MemoryShares;
@@ -37,6 +37,7 @@ impl<'a> SweepRun<'a> {
         let inputs = Inputs::load(chosen, input, context)?;
         settings.occlusion.check_image(&inputs)?;
         let (budget, memory) = shares(settings, &compute, &inputs, context)?;
+        note_whole_passes(&inputs, context);
         let context = *context;
         Ok(Self { settings, units, compute, output: folder, inputs, budget, memory, context })
     }
@@ -44,6 +45,22 @@ impl<'a> SweepRun<'a> {
     /// The engines, one per device.
     pub(in crate::runs) fn engines(&self) -> Vec<Box<dyn Engine>> {
         self.compute.engines(Some(self.memory.activations))
+    }
+}
+
+/// Notes the layers whose presentations take whole passes.
+fn note_whole_passes(inputs: &Inputs, context: &Context<'_>) {
+    let network = inputs.network();
+    let mut whole = inputs.layers.iter().filter(|&&layer| is_presented_whole(network, layer));
+    if let Some(&first) = whole.next() {
+        let more = whole.count();
+        let and = if more > 0 { format!(" and {more} more layers") } else { String::new() };
+        context.note(format!(
+            "note: {}{and} lie behind gates that the whole map makes, which are computed from each occluded \
+             image: every presentation takes a whole pass; --context frozen keeps them as on the original \
+             image",
+            escaped(&network.short_name(first))
+        ));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::geometry::{GeometryError, GridRule, Lattice, LayerGeometry, Projection};
 use crate::maps::{Plane, SweepParameters};
-use crate::network::{LayerId, NetworkError};
+use crate::network::{LayerId, MapContext, NetworkError};
 use crate::noise::Noise;
 use crate::runs::inputs::{ChosenLayers, Inputs};
 use crate::runs::{Method, OcclusionSettings, RunError, SweepSettings};
@@ -23,7 +23,7 @@ impl OcclusionSettings {
         (0..self.repeats).filter_map(|draw| first.draw_after(draw)).collect()
     }
 
-    /// The parameters of a sweep of the first `top` images of each unit.
+    /// The parameters of a sweep of the first `top` images of each unit, by a network without gates.
     pub(super) fn parameters(&self, top: usize) -> SweepParameters {
         SweepParameters {
             top,
@@ -36,6 +36,8 @@ impl OcclusionSettings {
             mean_over: self.mean_over,
             statistics: self.statistics || self.repeats > 1,
             moments: self.moments,
+            context: MapContext::Exact,
+            reliability_curve: self.reliability_curve,
         }
     }
 

@@ -46,7 +46,8 @@ impl SweepRun<'_> {
             let verify = || {
                 let seed = self.settings.occlusion.seed;
                 let sample = sweep.sample(self.settings.verify, seed, &progress)?;
-                Verification::of(sweep, sample, plain, self.compute.tolerance(), &progress)
+                let tolerance = self.compute.tolerance(self.inputs.network(), sweep.layer);
+                Verification::of(sweep, sample, plain, tolerance, &progress)
             };
             let found = workers.install(verify).map_err(RunError::layer(&name))?;
             self.record_verification(&name, &record.files, &found)?;

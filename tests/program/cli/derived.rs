@@ -70,6 +70,27 @@ fn derived_maps_are_those_of_their_definitions() {
 }
 
 #[test]
+fn each_map_has_a_shape_or_none() {
+    let place = Workplace::new();
+    place.succeeds(&format!("run {INPUTS} --layers conv2 --units 0-5 --top 4 --out out"));
+    let messages = place.succeeds("models out");
+    assert!(messages.contains("wrote models"), "{messages}");
+    let found = rows(&place, "models/models.csv");
+    assert_eq!(found.len(), 2 * 6);
+    for row in found.iter().filter(|row| row["status"] == "ok") {
+        let criterion = |shape: &str| row[&format!("aicc_{shape}")].parse::<f64>().ok();
+        let best = criterion(&row["shape"]).unwrap();
+        let all = ["gaussian", "dog", "gabor"].into_iter().filter_map(criterion);
+        assert!(all.into_iter().all(|other| best <= other), "{row:?}");
+        assert_eq!(!row["wavelength"].is_empty(), row["shape"] == "gabor");
+        assert!(!row["long_se"].is_empty() && !row["explained_variance"].is_empty());
+    }
+    let columns = rows(&place, "models/models_columns.csv");
+    assert_eq!(columns.len(), found[0].len());
+    place.refuses("models out", 2, &["models.csv: exists", "--force"]);
+}
+
+#[test]
 fn what_the_sweep_did_not_keep_is_told() {
     let place = Workplace::new();
     place.succeeds(&format!("run {INPUTS} --layers conv1 --units 0 --top 2 --every 3 --out out"));
@@ -100,6 +121,8 @@ fn a_summary_has_a_row_for_each_measure_of_each_layer() {
     assert!((0.05..1.2).contains(&median), "{share:?}");
     assert_eq!(rows(&place, "summary/orientations.csv").len(), 3 * 2 * 12);
     assert_eq!(rows(&place, "summary/summary_columns.csv").len(), 12);
+    // Of all images, and how many reach 0.95.
+    assert_eq!(rows(&place, "summary/reliability.csv").len(), 3 * 2 * 2);
     assert!(place.read("summary/summary.pdf").starts_with(b"%PDF-1.7"));
     place.refuses("summary out", 2, &["summary.pdf: exists", "--force"]);
     place.refuses("summary out --names a,b --out c", 2, &["2 for 1 folders"]);

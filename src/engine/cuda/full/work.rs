@@ -10,6 +10,7 @@ use crate::engine::cuda::kernels::image::gather::View;
 use crate::engine::cuda::kernels::image::normalise::ImageNormaliseParameters;
 use crate::engine::cuda::kernels::image::window_sum::ImageWindowSumParameters;
 use crate::engine::cuda::kernels::node::DeviceNumbers;
+use crate::engine::cuda::support::no_kernel;
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::{Axis, PerAxis, SlidingWindow};
 use crate::network::{ChannelShuffle, ChannelSlice, Convolution, Filters, Op, Window};
@@ -101,6 +102,7 @@ impl LayerOf<'_> {
             &Op::Shuffle(ChannelShuffle { groups }) => {
                 Work::Select(Selection { start: 0, groups, each: inputs / groups })
             }
+            Op::GlobalAvgPool | Op::Gate(_) => return Err(no_kernel(0)),
         })
     }
 

@@ -38,7 +38,7 @@ pub(super) fn each_original(
     let subgraph = &program.subgraph;
     let cones: Vec<[Vec<Span>; 2]> = images
         .iter()
-        .map(|&(_, y, x)| [subgraph.backward(Axis::Y, y), subgraph.backward(Axis::X, x)])
+        .map(|&(_, y, x)| [subgraph.baseline(Axis::Y, y), subgraph.baseline(Axis::X, x)])
         .collect();
     let mut last_read = vec![0; subgraph.nodes().len()];
     for (place, node) in subgraph.nodes().iter().enumerate() {

@@ -129,12 +129,12 @@ fn what_mixes_the_whole_map_ends_the_network() {
         .node("GlobalAveragePool", &["a"], "g")
         .conv("gate", 4, "g", "h")
         .node("Sigmoid", &["h"], "i")
-        .node("Mul", &["a", "i"], "m")
+        .node("Div", &["a", "i"], "m")
         .conv("b", 4, "m", "b");
     let network = graph.network();
     assert_eq!(names(&network), ["a"]);
     let note = network.origin().note(&network).unwrap();
-    assert!(note.contains("`m` (Mul: it joins what has a place in the image"), "{note}");
+    assert!(note.contains("`m` (Div: it joins what has a place in the image"), "{note}");
     assert!(!note.contains("Sigmoid"), "{note}");
 }
 
