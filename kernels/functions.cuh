@@ -91,10 +91,6 @@ __device__ __forceinline__ double function_of(const FunctionParameters& p, doubl
             return x * weight + bias;
         case FunctionKind::SLOPE:
             return x < 0.0 ? weight * x : x;
-        case FunctionKind::RECIPROCAL:
-            return 1.0 / x;
-        case FunctionKind::SQRT:
-            return x < 0.0 ? 0.0 : sqrt(x);
     }
     return x;
 }

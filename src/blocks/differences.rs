@@ -57,7 +57,7 @@ fn layers(values: &[Value]) -> Vec<&str> {
 }
 
 /// Fields of a configuration in words, with the options that set them.
-const NAMES: [(&str, &str); 23] = [
+const NAMES: [(&str, &str); 24] = [
     ("engine", "the engine (--method, --precision, --device)"),
     ("images.names", "the images"),
     ("images.preprocessing", "the preprocessing (--preprocess)"),

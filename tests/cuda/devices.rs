@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use occlumap::engine::cuda::kernels::embedded;
+use occlumap::engine::cuda::embedded;
 use occlumap::engine::cuda::version;
 
 use crate::common::emulator::{CUDA_12, Gpu, say_skipped, told};

@@ -24,7 +24,8 @@ fn branches_are_subtracted_and_divided() {
     assert_eq!((&negative.weight[..], &negative.bias[..]), (&[-1.0; 4][..], &[0.0; 4][..]));
     assert_eq!(network.layers()[3].inputs, [1, 2].map(|id| Input::Layer(LayerId(id))));
 
-    let (ops, network) = behind(&start().node("Sigmoid", &["a"], "s").node("Div", &["a", "s"], "d"));
+    let (ops, network) =
+        behind(&start().node("Sigmoid", &["a"], "s").node("Div", &["a", "s"], "d"));
     let reciprocal = Op::Pointwise(Function::Reciprocal);
     assert_eq!(ops, [Op::Pointwise(Function::Sigmoid), reciprocal.clone(), Op::Mul]);
     assert_eq!(network.layers()[3].inputs, [0, 2].map(|id| Input::Layer(LayerId(id))));
