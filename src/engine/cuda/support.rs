@@ -42,7 +42,7 @@ fn missing(op: &Op) -> Option<String> {
         | Op::Concat
         | Op::Slice(_)
         | Op::Shuffle(_) => None,
-        Op::GlobalAvgPool | Op::Gate(_) => {
+        Op::GlobalAvgPool | Op::GroupNorm(_) | Op::Gate(_) => {
             Some(format!("it is a {}, which the whole map makes", op.kind()))
         }
     }
