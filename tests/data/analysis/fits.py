@@ -56,7 +56,7 @@ def fitted(model, values, guess):
     shown = [0, 1, 2, 6, *range(7, len(at))]
     return {
         "residuals": residuals,
-        "criterion": float(n * np.log(residuals / n) + 2 * k + 2 * k * (k + 1) / (n - k - 1)),
+        "criterion": float(n * np.log(residuals / n) + k * np.log(n)),
         "own": [[float(at[i]), float(errors[i])] for i in shown],
     }
 
