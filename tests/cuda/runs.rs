@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use occlumap::engine::cuda::Precision;
-use occlumap::engine::cuda::kernels::embedded;
+use occlumap::engine::cuda::embedded;
 use serde_json::Value;
 use tempfile::TempDir;
 
