@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// What was compiled.
 pub struct Built {
-    /// The compiler's version, major and minor.
+    /// The version of CUDA whose machine code it is, major and minor.
     pub version: (u32, u32),
     /// The kernels of the program, by their files' names.
     pub kernels: Vec<String>,
@@ -14,7 +14,7 @@ pub struct Built {
     pub lab: Vec<String>,
 }
 
-/// Writes `out/kernels.rs`, which `src/engine/cuda/kernels/embedded.rs` includes.
+/// Writes `out/kernels.rs`, which `src/engine/cuda/embedded.rs` includes.
 pub fn write_table(built: &Result<Built, String>, out: &Path) -> Result<(), Box<dyn Error>> {
     let mut text = String::new();
     let (mut kernels, mut lab) = (String::new(), String::new());

@@ -23,7 +23,7 @@ enum class FunctionKind : int32_t {
     SCALE = 13,        // a factor and a shift a channel
     SLOPE = 14,        // a slope a channel, for negative values
     RECIPROCAL = 15,
-    SQRT = 16,         // of negative values 0
+    SQRT = 16,         // 0 of negative values
 };
 
 struct FunctionParameters {
@@ -83,14 +83,14 @@ __device__ __forceinline__ double function_of(const FunctionParameters& p, doubl
             const double part = power * (power + 2.0);
             return x * (part / (part + 2.0));
         }
-        case FunctionKind::SCALE:
-            return x * weight + bias;
-        case FunctionKind::SLOPE:
-            return x < 0.0 ? weight * x : x;
         case FunctionKind::RECIPROCAL:
             return 1.0 / x;
         case FunctionKind::SQRT:
             return x < 0.0 ? 0.0 : sqrt(x);
+        case FunctionKind::SCALE:
+            return x * weight + bias;
+        case FunctionKind::SLOPE:
+            return x < 0.0 ? weight * x : x;
     }
     return x;
 }

@@ -7,6 +7,7 @@
 #[path = "../../src/cli/mod.rs"]
 mod cli;
 mod command;
+mod comparison;
 mod error;
 mod geometry;
 mod images;
@@ -23,6 +24,8 @@ use pyo3::prelude::*;
 mod _occlumap {
     #[pymodule_export]
     use super::command::{command, devices};
+    #[pymodule_export]
+    use super::comparison::compare;
     #[pymodule_export]
     use super::geometry::{noise, occlude, receptive_field};
     #[pymodule_export]

@@ -20,7 +20,7 @@ use crate::work::Work;
 
 /// A folder of maps.
 #[pyclass(frozen, module = "occlumap._occlumap")]
-pub struct Results(Opened);
+pub struct Results(pub Opened);
 
 /// Cells of a map: values `[count, count]`, the first pixel, the step, and how far a cell's mark lies
 /// up and left of what it stands for.
@@ -101,6 +101,7 @@ impl Results {
             "sem" => Plane::StandardError.path(&folder, layer.name(), side),
             "counts" => Plane::Counts.path(&folder, layer.name(), side),
             "signed" => Plane::Signed.path(&folder, layer.name(), side),
+            "curve" => Plane::ReliabilityCurve.path(&folder, layer.name(), side),
             "squared" => Plane::Squared.path(&folder, layer.name(), side),
             other => return Err(Failure::usage(format!("nothing is called `{other}`")).into()),
         };

@@ -181,6 +181,8 @@ pub struct Occlusion {
     statistics: bool,
     #[pyo3(item)]
     moments: bool,
+    #[pyo3(item)]
+    reliability_curve: bool,
 }
 
 impl Occlusion {
@@ -196,6 +198,7 @@ impl Occlusion {
             mean_over: named("mean_over", &self.mean_over)?,
             statistics: self.statistics,
             moments: self.moments,
+            reliability_curve: self.reliability_curve,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! `occlumap demo`: the whole job on a network whose receptive fields are known.
+//! `occlumap demo`: the whole job on a network with known receptive fields.
 
 mod table;
 
@@ -22,18 +22,18 @@ use occlumap::runs::layout::MAPS;
 /// Do the whole job on a built-in network with known receptive fields
 ///
 /// Writes a small network, its weights and its images into OUT, does what `run` does, measures
-/// every map, and prints centre, widths and angle beside those that were built into the network.
-/// Exits with 1 if one disagrees. OUT/contact_sheet.png shows the maps, a row a layer, with a
-/// line where the true field falls to half its maximum.
+/// every map, and prints its centre, widths and angle beside the true ones. Exits with 1 if one
+/// disagrees. OUT/contact_sheet.png shows the maps, a row per layer, with a line where the true
+/// field falls to half its maximum.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   occlumap demo --out demo")]
 pub(super) struct Demo {
-    /// Folder for everything
+    /// Folder of all files
     #[arg(long, value_name = "DIR", default_value = "occlumap-demo")]
     out: PathBuf,
-    /// Replace files of the same names
+    /// Replace existing files
     #[arg(long)]
     force: bool,
     /// Seed of the images and of the noise
@@ -43,16 +43,16 @@ pub(super) struct Demo {
     running: RunningArguments,
 }
 
-/// Images a unit, from either end of its ranking.
+/// Images per unit, from either end of its ranking.
 const TOP: usize = 8;
 
 /// The contact sheet's file name.
 const SHEET: &str = "contact_sheet.png";
 
-/// Least side of a map on the contact sheet, in pixels: nine times the first layer's RF.
+/// Minimum side of a map on the contact sheet, in pixels: nine times the first layer's RF.
 const PANEL: usize = 135;
 
-/// The command `run`, parsed from the very arguments that are printed at the end.
+/// The command `run`, parsed from the arguments that are printed at the end.
 #[derive(Parser)]
 #[command(no_binary_name = true)]
 struct Repeat {
@@ -87,8 +87,7 @@ impl Demo {
     }
 }
 
-/// Checks that the images' folder, if it is there, holds no images but ours: others would take
-/// part.
+/// Checks that the folder of images, if it exists, has no other images: they would take part.
 fn check_images(folder: &Path) -> Result<(), Failure> {
     if !folder.is_dir() {
         return Ok(());
@@ -123,7 +122,7 @@ fn repeat_arguments(out: &Path, seed: u64) -> Vec<OsString> {
     options.into_iter().flatten().chain(["--force".into()]).collect()
 }
 
-/// What only says how the work is done and shown: it does not change the result.
+/// Options that do not change the result.
 fn running_arguments(running: &RunningArguments) -> Vec<OsString> {
     let mut arguments = Vec::new();
     if let Some(threads) = running.threads {
@@ -135,7 +134,7 @@ fn running_arguments(running: &RunningArguments) -> Vec<OsString> {
     arguments
 }
 
-/// The contact sheet: a row a layer.
+/// The contact sheet: a row per layer.
 fn draw(layers: &[Judged]) -> image::RgbImage {
     let rows: Vec<_> = layers.iter().map(panels).collect();
     contact_sheet(&rows, PANEL)
@@ -151,7 +150,7 @@ fn panels(layer: &Judged) -> Vec<Panel<'_>> {
     layer.maps.outer_iter().zip(&layer.units).map(panel).collect()
 }
 
-/// An error that names what disagrees, if anything does.
+/// An error that names every disagreement, if there is one.
 fn verdict(layers: &[Judged]) -> Result<(), Failure> {
     let all = || {
         layers.iter().flat_map(|layer| {

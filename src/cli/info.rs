@@ -1,4 +1,4 @@
-//! `occlumap info`: what a network's units see, and what a sweep would present.
+//! `occlumap info`: layers, receptive fields and occluders of a network.
 
 use clap::Args;
 
@@ -32,7 +32,7 @@ pub(super) struct Info {
     occluders: OccluderArguments,
 }
 
-/// The size to which pictures are cropped by default.
+/// Default size of cropped pictures.
 const SIZE: ImageSize = ImageSize::square(224);
 
 impl Info {

@@ -1,14 +1,14 @@
-//! Files that a file names.
+//! Files that another file refers to.
 
 use std::path::{Component, Path, PathBuf};
 
 use super::{escaped, shown};
 use crate::error::ParseError;
 
-/// The path of a file that another one names as beside it: in `folder`, and in no other.
+/// The path of a file that another file refers to: in `folder`, and in no other folder.
 ///
 /// # Errors
-/// A name that leads elsewhere, also by a link; a file that is not there.
+/// A name that leads elsewhere, directly or by a link; a missing file.
 pub fn path_beside(folder: &Path, name: &str) -> Result<PathBuf, ParseError> {
     let leaves = || {
         ParseError(format!(

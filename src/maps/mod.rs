@@ -1,4 +1,4 @@
-//! Discrepancy maps: summed, averaged, kept in blocks, and written.
+//! Discrepancy maps: sums, means, blocks and files.
 
 mod block;
 mod check;
@@ -26,6 +26,6 @@ pub use layer::LayerMaps;
 pub use manifest::{LayerRecord, Manifest, VerificationRecord};
 pub use merge::merge_layer;
 pub use payload::{Payload, SideMaps};
-pub use plane::{MeanOver, Plane, map_path, reliability_path};
+pub use plane::{CURVE, MeanOver, Plane, map_path, reliability_path};
 pub use statistics::Statistics;
 pub use sums::Sums;

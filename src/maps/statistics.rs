@@ -1,8 +1,9 @@
-//! From sums over images to what is told about a unit's maps.
+//! Statistics of a unit's maps, from sums over images.
 
 use super::{Coverage, MeanOver, Plane, Sums};
+use crate::analysis::{Observation, pearson};
 
-/// The sums of one end of a unit's ranking, complete, beside how often each pixel was looked at.
+/// The complete sums of one end of a unit's ranking, with their coverage.
 #[derive(Clone, Copy, Debug)]
 pub struct Statistics<'a> {
     sums: &'a Sums,
@@ -11,13 +12,14 @@ pub struct Statistics<'a> {
 }
 
 impl<'a> Statistics<'a> {
-    /// What can be told of these; means are taken `over` so many images.
+    /// The statistics; means are taken `over` these images.
     pub const fn new(sums: &'a Sums, coverage: &'a Coverage, over: MeanOver) -> Self {
         Self { sums, coverage, over }
     }
 
     /// A plane, `[rf, rf]` row by row; of [`Plane::Counts`] the
-    /// [corners](super::Rectangles::corners), which are zero almost everywhere.
+    /// [corners](super::Rectangles::corners), which are zero almost everywhere. Nothing of
+    /// [`Plane::ReliabilityCurve`], which is made while images are added.
     pub fn plane(&self, plane: Plane) -> Vec<f64> {
         match plane {
             Plane::Mean => self.mean(&self.sums.absolute),
@@ -27,6 +29,7 @@ impl<'a> Statistics<'a> {
             }
             Plane::Signed => self.mean(&self.sums.signed),
             Plane::Squared => self.mean(&self.sums.squared),
+            Plane::ReliabilityCurve => Vec::new(),
         }
     }
 
@@ -42,10 +45,9 @@ impl<'a> Statistics<'a> {
         }
     }
 
-    /// The standard error of the mean over `n` images whose values at a pixel are `m`,
-    /// `√((Σm² - (Σm)²/n) / (n - 1) / n)`; NaN for fewer than two. Images are independent draws of
-    /// what drives the unit; the repeats of one image are not, so they only make its `m` less
-    /// noisy.
+    /// The standard error of the mean over `n` images with values `m` at a pixel, `√((Σm² -
+    /// (Σm)²/n) / (n - 1) / n)`; NaN for fewer than two images. Images count as independent
+    /// samples; repeats on one image do not, they only make its `m` less noisy.
     fn standard_error(&self) -> Vec<f64> {
         let error = |sum: f64, squares: f64, n: f64| {
             if n < 2.0 {
@@ -67,55 +69,28 @@ impl<'a> Statistics<'a> {
         }
     }
 
-    /// The split-half reliability: how well the map of every second image agrees with that of the
-    /// others, as Pearson's `r`, stepped up to the length of the whole by Spearman and Brown's
-    /// formula, `2r / (1 + |r|)`.
+    /// The split-half reliability: Pearson's `r` between the maps of the odd and of the even
+    /// images, extrapolated to all images by the formula of Spearman and Brown, `2r / (1 + |r|)`.
     ///
-    /// It is taken over the pixels where both halves had occluders. A pixel's value is the mean
-    /// over the occluders that were there, since how many they are is the same pattern in both
-    /// halves and says nothing about the unit; it weighs as much as it had occluders. NaN where
-    /// there is nothing to compare: no such pixels, or a half that is the same everywhere.
+    /// Taken over the pixels where both halves had occluders. The value of a pixel is the mean over
+    /// its occluders, because their number is the same pattern in both halves and would look like
+    /// agreement; its weight is their number. NaN without such pixels, or if a half is constant.
     pub fn reliability(&self) -> f64 {
         let [first, second] = [0, 1].map(|half| self.coverage.occluders[half].counts());
         let Sums { absolute, alternate, .. } = self.sums;
-        let mut pixels = Vec::new();
+        let mut pixels: Vec<Observation> = Vec::new();
         for (place, (&in_first, &in_second)) in first.iter().zip(&second).enumerate() {
             if in_first > 0 && in_second > 0 {
                 let (in_first, in_second) = (f64::from(in_first), f64::from(in_second));
                 let one = alternate[place] / in_first;
                 let other = (absolute[place] - alternate[place]) / in_second;
-                pixels.push((in_first + in_second, one, other));
+                pixels.push(Observation { weight: in_first + in_second, one, other });
             }
         }
-        let r = correlation(&pixels);
+        let r = pearson(pixels.iter().copied());
         2.0 * r / (1.0 + r.abs())
     }
 }
-
-/// Pearson's `r` of pairs with weights, `(weight, one, other)`; NaN where either is constant but for
-/// rounding.
-fn correlation(pairs: &[(f64, f64, f64)]) -> f64 {
-    let weights: f64 = pairs.iter().map(|(weight, ..)| weight).sum();
-    let mean = |of: fn(&(f64, f64, f64)) -> f64| {
-        pairs.iter().map(|pair| pair.0 * of(pair)).sum::<f64>() / weights
-    };
-    let (one, other) = (mean(|pair| pair.1), mean(|pair| pair.2));
-    let (mut both, mut ones, mut others) = (0.0, 0.0, 0.0);
-    for &(weight, a, b) in pairs {
-        let (a, b) = (a - one, b - other);
-        both += weight * a * b;
-        ones += weight * a * a;
-        others += weight * b * b;
-    }
-    let constant = |squares: f64, mean: f64| squares <= weights * (ROUNDING * mean).powi(2);
-    if pairs.is_empty() || constant(ones, one) || constant(others, other) {
-        return f64::NAN;
-    }
-    (both / (ones.sqrt() * others.sqrt())).clamp(-1.0, 1.0)
-}
-
-/// Relative rounding of sums of some hundred values.
-const ROUNDING: f64 = 1e-12;
 
 #[cfg(test)]
 mod tests {
@@ -124,11 +99,11 @@ mod tests {
     use crate::maps::ImageMap;
     use crate::noise::philox4x32_10;
 
-    /// An image whose RF of `side` pixels has an occluder of a pixel on each of the columns from
-    /// `first` on; those before lie outside of the image.
+    /// An image whose RF of `side` pixels has one-pixel occluders on the columns from `first` on;
+    /// earlier columns lie outside the image.
     fn placement(side: usize, first: usize) -> Placement {
-        let occluder = |(index, place): (usize, usize)| {
-            let (top, left) = (place / (side - first), place % (side - first));
+        let occluder = |(index, cell): (usize, usize)| {
+            let (top, left) = (cell / (side - first), cell % (side - first));
             Occluder { index, top, left, size: 1 }
         };
         Placement {
@@ -151,7 +126,7 @@ mod tests {
         (sums, coverage)
     }
 
-    /// Three images of 2 × 2 pixels, of which the second covers the right column alone.
+    /// Three images of 2 × 2 pixels; the second covers the right column alone.
     fn three() -> (Sums, Coverage) {
         sums(
             2,
@@ -226,8 +201,8 @@ mod tests {
 
     /// `count` values in [0, 1), different for each `image`.
     fn noise(image: u32, count: usize) -> Vec<f32> {
-        let word = |place| philox4x32_10([place as u32, image, 0, 0], [1, 2])[0];
-        (0..count).map(|place| word(place) as f32 * 2.0_f32.powi(-32)).collect()
+        let word = |pixel| philox4x32_10([pixel as u32, image, 0, 0], [1, 2])[0];
+        (0..count).map(|pixel| word(pixel) as f32 * 2.0_f32.powi(-32)).collect()
     }
 
     #[test]
@@ -248,7 +223,7 @@ mod tests {
         }
         let pattern = |image: u32| -> Vec<f32> {
             let noise = noise(image, side * side).into_iter().enumerate();
-            noise.map(|(place, noise)| (place % side) as f32 + noise).collect()
+            noise.map(|(pixel, noise)| (pixel % side) as f32 + noise).collect()
         };
         let repeated: Vec<_> = (0..40).map(|image| (0, pattern(image))).collect();
         let found = reliability(side, &repeated);

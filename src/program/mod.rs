@@ -1,4 +1,4 @@
-//! A network, lowered once for every engine: the steps that lead to a layer, what each of them
+//! A network, lowered once for all incremental engines: the steps that lead to a layer, what each of them
 //! reads, and which part of the activations an occluder changes *and* a unit depends on. Host
 //! geometry, integers only; no engine.
 //!
@@ -9,7 +9,7 @@
 //! Within it only deltas travel, so a convolution needs only the *taps* that meet a changed input.
 //! A [`Plan`] lists them as blocks, [`Plan::blocks`].
 //!
-//! Windows are separable: a [`Span`](crate::geometry::Span) of rows times a span of columns, and so
+//! Windows are separable: a [`Span`] of rows times a span of columns, and so
 //! are the taps. An [`AxisPlan`] therefore serves all presentations that agree in one axis, and a
 //! [`Plan`] is two of them. Where branches join, their windows' bounding box is taken.
 //!

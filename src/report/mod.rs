@@ -1,15 +1,21 @@
 //! What maps say, in numbers and pictures.
 
+mod chart;
 pub mod colours;
+pub mod comparison;
 mod contact_sheet;
+mod csv;
+pub mod derived;
 pub mod drawing;
 pub mod figure;
-mod gaussian;
+pub mod models;
 pub mod numbers;
 pub mod page;
 pub mod plot;
 pub mod results;
+pub mod sizes;
+pub mod summary;
 
+pub use crate::analysis::Gaussian;
 pub use contact_sheet::{Panel, contact_sheet, write_png};
-pub use gaussian::Gaussian;
 pub use results::{LayerResults, MapCoverage, Results, ResultsError, Tones, UnitMap};

@@ -149,7 +149,7 @@ impl Verification {
     const OF_RESPONSE: f64 = 1e-6;
 
     /// Presents a sample of `sweep` again through `plain`; `tolerance` is what the precision of the
-    /// sweep's engine allows ([`Precision::tolerance`](crate::engine::cuda::Precision::tolerance)).
+    /// sweep's engine allows ([`Precision::limits`](crate::engine::cuda::Precision::limits)).
     ///
     /// # Errors
     /// As [`LayerSweep::run`].

@@ -92,7 +92,7 @@ pub fn any_convolution(units: usize) -> impl Strategy<Value = Convolution> {
     )
 }
 
-/// Any piece that engines on the CPU compute.
+/// Any piece; gates are computed on the CPU alone.
 pub fn any_block() -> impl Strategy<Value = Block> {
     let half = |kernel: PerAxis<usize>, [before, after]: [bool; 2]| {
         let half = |padded: bool, length: usize| if padded { length / 2 } else { 0 };
@@ -111,6 +111,8 @@ pub fn any_block() -> impl Strategy<Value = Block> {
             Op::AvgPool(AveragePool { kernel, stride, padding, ceil_mode, count_include_pad })
         },
     );
+    let even_norm =
+        LocalResponseNorm { alpha: 0.1, further_after: true, ..LocalResponseNorm::over(4) };
     let function = prop_oneof![
         Just(Function::LeakyRelu { negative_slope: 0.1 }),
         Just(Function::Clip { min: Some(0.0), max: Some(1.5) }),
@@ -136,6 +138,7 @@ pub fn any_block() -> impl Strategy<Value = Block> {
         3 => function.prop_map(|function| Block::Plain(Op::Pointwise(function))),
         1 => Just(Block::Plain(Op::Relu)),
         1 => Just(Block::Plain(Op::Prelu)),
+        1 => Just(Block::Plain(Op::LocalResponseNorm(even_norm))),
         1 => any::<bool>().prop_map(|affine| {
             Block::Plain(Op::BatchNorm(BatchNorm { eps: 1e-5, affine }))
         }),

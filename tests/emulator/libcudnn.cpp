@@ -30,6 +30,7 @@ size_t workspace_of(const Tensor& from) { return 64 + size_t(from.c); }
 
 extern "C" {
 
+size_t cudnnGetCudartVersion() { return CUDA * 1000; }
 size_t cudnnGetVersion() { return size_t(played("EMULATOR_CUDNN", 91000)); }
 Status cudnnCreate(Handle** handle) {
     if (!Handle::current()) return NOT_INITIALIZED;

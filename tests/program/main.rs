@@ -7,6 +7,7 @@
 mod common;
 mod workplace;
 
+mod analysis;
 #[cfg(unix)]
 mod browser;
 mod cli;
@@ -19,3 +20,4 @@ mod onnx;
 mod receptive_fields;
 mod runs;
 mod sweep;
+mod words;

@@ -163,15 +163,15 @@ fn a_verification_finds_differences_that_are_wrong_and_no_others() {
         (1.0 + 1e-6, Precision::Fp32, true),
         (1.0005, Precision::Fp32, false),
         (f32::NAN, Precision::Fp32, false),
-        (1.0005, Precision::Tf32, true),
-        (1.005, Precision::Tf32, false),
-        (1.0005, Precision::Fp16, true),
-        (1.005, Precision::Fp16, false),
-        (1.005, Precision::Bf16, true),
-        (1.05, Precision::Bf16, false),
+        (1.001, Precision::Tf32, true),
+        (1.01, Precision::Tf32, false),
+        (1.001, Precision::Fp16, true),
+        (1.01, Precision::Fp16, false),
+        (1.01, Precision::Bf16, true),
+        (1.1, Precision::Bf16, false),
         (f32::NAN, Precision::Bf16, false),
     ] {
-        let tolerance = precision.tolerance();
+        let tolerance = precision.limits(3).largest;
         let engine = Wrong { engine: tiny.engine(&CpuEngine::default()), unit: 3, factor };
         let sweep = tiny.sweep(&engine, &[1, 3]);
         let (_, sample) = swept(&sweep, 40);

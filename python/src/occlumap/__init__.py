@@ -26,6 +26,7 @@ from ._api import (
     rank,
     status,
 )
+from ._comparison import Comparison, compare
 from ._errors import DeviceError, InputError, Stopped, UnsupportedLayer
 from ._geometry import (
     ReceptiveField,
@@ -41,6 +42,7 @@ from ._settings import SweepOptions
 
 __all__ = [
     "Cells",
+    "Comparison",
     "Device",
     "DeviceError",
     "InputError",
@@ -60,6 +62,7 @@ __all__ = [
     "UnsupportedLayer",
     "__version__",
     "check_files",
+    "compare",
     "devices",
     "load_images",
     "map_shard",

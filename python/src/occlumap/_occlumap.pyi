@@ -13,6 +13,7 @@ __all__ = [
     "__version__",
     "check_files",
     "command",
+    "compare",
     "devices",
     "load_images",
     "map_unit",
@@ -30,9 +31,18 @@ __all__ = [
 __version__: str
 
 _Path = str | PathLike[str]
+_Columns = tuple[list[list[str]], list[list[str]]]
 _Extremes = tuple[NDArray[np.float32], NDArray[np.uint32], NDArray[np.float32], NDArray[np.uint32]]
 
 def command(arguments: Sequence[str]) -> int: ...
+def compare(
+    one: Any,
+    other: Any,
+    options: dict[str, Any],
+    out: _Path | None,
+    force: bool,
+    work: dict[str, Any],
+) -> tuple[_Columns, _Columns, list[tuple[str, str]]]: ...
 def devices() -> list[tuple[int, str, tuple[int, int], int]]: ...
 def load_images(
     images: dict[str, Any],

@@ -184,7 +184,7 @@ class LayerMaps:
         return np.load(path, mmap_mode="r")
 
     def _both(self, what: str, option: str | None = None) -> Sides:
-        if option and not self._maps.settings[option]:
+        if option and not self._maps.settings.get(option, False):
             raise ValueError(f"{self.name}: this was not kept; map the units with {option}=True")
         return Sides(*(self._load(side, what) for side in SIDES))
 
@@ -222,6 +222,13 @@ class LayerMaps:
     def reliability(self) -> Sides:
         """How well other images repeat each map, float64 ``[units]``."""
         return self._both("reliability")
+
+    @property
+    def reliability_curve(self) -> Sides:
+        """Reliability of the first 2, 4, 8, … images, float64 ``[units, 16]``, NaN where there are fewer;
+        of maps with ``reliability_curve=True``.
+        """
+        return self._both("curve", "reliability_curve")
 
     @property
     def frames(self) -> Sides:

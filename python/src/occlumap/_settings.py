@@ -43,6 +43,8 @@ class SweepOptions(TypedDict, total=False):
         Whether standard errors and counts are kept (``sem``, ``counts``).
     moments : bool
         Whether signed and squared differences are kept (``signed``, ``squared``).
+    reliability_curve : bool
+        Whether reliabilities of the first 2, 4, 8, … images are kept (``reliability_curve``).
     method : {"incremental", "direct", "full"}
         How occluded images are presented.
     precision : {"fp32", "tf32", "fp16", "bf16", "fp64"}
@@ -73,6 +75,7 @@ class SweepOptions(TypedDict, total=False):
     mean_over: str
     statistics: bool
     moments: bool
+    reliability_curve: bool
     method: str
     precision: str
     verify: int
@@ -99,6 +102,7 @@ _OCCLUSION: dict[str, Any] = {
     "mean_over": "images",
     "statistics": False,
     "moments": False,
+    "reliability_curve": False,
 }
 _COMPUTE: dict[str, Any] = {"method": "incremental", "precision": "fp32"}
 _SWEEP: dict[str, Any] = {"verify": 0, "batch": None, "memory": None, "block": None}
@@ -129,7 +133,7 @@ def check_map_options(function: str, options: Mapping[str, Any]) -> None:
     check_options(function, options, known, _COMPUTE, _INPUT)
 
 
-_OF_SWEEPS = ("mean_over", "statistics", "moments")
+_OF_SWEEPS = ("mean_over", "statistics", "moments", "reliability_curve")
 
 
 def grid(options: Mapping[str, Any]) -> dict[str, Any]:

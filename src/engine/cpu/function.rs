@@ -131,7 +131,7 @@ pub(super) fn gate(
     let Change { y, x, channels, values } = change;
     let floats = y.len() * x.len() * channels;
     for (presentation, values) in batch.iter().zip(values.chunks_exact_mut(each)) {
-        let gates = presentation.base.node(gate).at(0, 0);
+        let gates = presentation.baseline.node(gate).at(0, 0);
         for values in values[..floats].chunks_exact_mut(channels) {
             for (value, gate) in values.iter_mut().zip(gates) {
                 *value *= gate;

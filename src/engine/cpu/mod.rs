@@ -2,7 +2,7 @@
 //! it.
 //!
 //! A [`program`](crate::program) says which windows and taps those are. The engine computes the original
-//! image's activations once for all jobs of an image (`base`), then sends *differences* through
+//! image's activations once for all jobs of an image (`baseline`), then sends *differences* through
 //! the network (`change`), for all presentations that share a plan together (`batch`).
 //!
 //! Activations lie with their channels innermost, `[presentation][y][x][channel]`, so that the
@@ -17,7 +17,8 @@
     reason = "only what is inlined into `Isa::run` or a tile function gets their instructions"
 )]
 
-mod base;
+mod activations;
+mod baseline;
 mod batch;
 mod change;
 mod chunk;
@@ -47,7 +48,7 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use self::base::Base;
+use self::activations::Baseline;
 use self::batch::{Group, chunks};
 use self::change::SamePlan;
 use self::chunk::{Scratch, present};
@@ -178,17 +179,17 @@ impl Incremental<'_> {
                 return Err(EngineError::Stopped);
             }
             let image = &jobs.images[on_image.image].values;
-            Ok(Base::new(program, image, on_image.y, on_image.x, self.isa))
+            Ok(Baseline::new(program, image, on_image.y, on_image.x, self.isa))
         };
-        let bases: Vec<Base> =
+        let baselines: Vec<Baseline> =
             images.par_iter().with_max_len(1).map(compute).collect::<Result<_, _>>()?;
-        let held: Vec<(usize, &Base)> = images
+        let held: Vec<(usize, &Baseline)> = images
             .iter()
-            .zip(&bases)
-            .flat_map(|(on_image, base)| on_image.jobs.iter().map(move |&job| (job, base)))
+            .zip(&baselines)
+            .flat_map(|(on_image, baseline)| on_image.jobs.iter().map(move |&job| (job, baseline)))
             .collect();
-        let ready = |&(job, base): &(usize, _)| {
-            let ready = Ready::new(jobs.job(job), base, program);
+        let ready = |&(job, baseline): &(usize, _)| {
+            let ready = Ready::new(jobs.job(job), baseline, program);
             self.finite(layer, &ready.job, ready.response).map(|()| ready)
         };
         // Of several errors the first is returned, whichever a thread meets first.

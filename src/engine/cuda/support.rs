@@ -26,9 +26,6 @@ pub fn check_support(network: &Network, layers: &[LayerId]) -> Result<(), CudaEr
 /// What no kernel computes of an operation.
 fn missing(op: &Op) -> Option<String> {
     match op {
-        Op::LocalResponseNorm(norm) if norm.further_after => {
-            Some("it normalises over an even number of channels, the further one after".into())
-        }
         Op::Conv(_)
         | Op::MaxPool(_)
         | Op::AvgPool(_)

@@ -189,7 +189,7 @@ impl<'m, T: Real> Forward<'m, T> {
                     (Op::Pointwise(function), _) => apply(*function, output),
                     (Op::Prelu, Some(numbers)) => slope(numbers, area, output),
                     (Op::BatchNorm(_) | Op::Scale(_), Some(numbers)) => {
-                        scale(numbers, area, output)
+                        scale(numbers, area, output);
                     }
                     _ => {}
                 }

@@ -8,7 +8,7 @@ use crate::network::{Convolution, Input, Layer, LocalResponseNorm, MaxPool, Op};
 pub(super) enum First {
     /// The normalisation, as in Krizhevsky et al. 2012 (`bvlc_alexnet`).
     Norm,
-    /// The pooling (`bvlc_reference_caffenet`, and the AlexNets of Places205 and Places365: Zhou et al. 2014
+    /// The pooling (`bvlc_reference_caffenet`, and the `AlexNet`s of Places205 and Places365: Zhou et al. 2014
     /// and 2018).
     Pool,
 }

@@ -209,7 +209,7 @@ impl Source for CaffeModel {
                 TensorProblem::NotFinite { place, value } => {
                     TensorProblem::NotFinite { place: place + values.len(), value }
                 }
-                other => other,
+                other @ TensorProblem::Content(_) => other,
             })?);
         }
         let shape = if *index == 1 { vec![expected] } else { shape };

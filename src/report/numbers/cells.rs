@@ -8,6 +8,7 @@
 
 use ndarray::{Array2, ArrayView2};
 
+use crate::analysis::{Field, Raster, Sample, Ticks};
 use crate::geometry::{Deposit, Lattice};
 use crate::maps::{LayerConfiguration, SweepParameters};
 use crate::report::MapCoverage;
@@ -42,16 +43,20 @@ pub struct CellMap {
     pub images: usize,
 }
 
-/// The least weight of a peak, as a part of the map's largest: a mean of a few occluders is large by
-/// chance.
+/// The least weight of a cell that counts by itself, as a part of the map's largest: a mean of a few
+/// occluders is large by chance.
 const LEAST_WEIGHT: f64 = 0.1;
 
 impl CellMap {
-    /// The cell with the largest value, of those with enough occluders for a peak.
+    /// The cell with the largest value, of those with enough occluders.
     pub fn peak(&self) -> Option<Cell> {
+        self.supported().reduce(|a, b| if b.value > a.value { b } else { a })
+    }
+
+    /// The cells with enough occluders: at least a tenth of those of the fullest cell.
+    pub fn supported(&self) -> impl Iterator<Item = Cell> + '_ {
         let most = self.cells.iter().fold(0.0, |most: f64, cell| most.max(cell.weight));
-        let enough = self.cells.iter().copied().filter(|cell| cell.weight >= LEAST_WEIGHT * most);
-        enough.reduce(|a, b| if b.value > a.value { b } else { a })
+        self.cells.iter().copied().filter(move |cell| cell.weight >= LEAST_WEIGHT * most)
     }
 }
 
@@ -139,6 +144,46 @@ impl Cells {
         };
         let cells = (0..area).filter(|&index| weights[index] > 0.0).map(cell).collect();
         CellMap { cells, covered, images: coverage.images() }
+    }
+
+    /// The cells' places: their middles, in pixels that were occluded, and their length.
+    pub fn raster(&self) -> Raster {
+        let first = self.middle(0) + self.shift;
+        Raster::both(Ticks { first, step: self.step as f64, count: self.count })
+    }
+
+    /// A map's [supported](CellMap::supported) cells.
+    pub fn field(&self, map: &CellMap) -> Field {
+        let mut values = vec![f64::NAN; self.count * self.count];
+        for cell in map.supported() {
+            values[cell.place[0] * self.count + cell.place[1]] = cell.value;
+        }
+        Field::new(self.raster(), values)
+    }
+
+    /// The values over images in each cell, row by row, of a map `[rf, rf]` and the standard errors of its
+    /// pixels: each occluder of each image is a value. `None` in a cell without any. Occluders must
+    /// be deposited at their centres.
+    pub fn samples(
+        &self,
+        map: &ArrayView2<'_, f64>,
+        errors: &[f64],
+        coverage: &MapCoverage,
+    ) -> Vec<Option<Sample>> {
+        let area = self.count * self.count;
+        let (mut counts, mut sums, mut squares) =
+            (vec![0.0; area], vec![0.0; area], vec![0.0; area]);
+        for (pixel, (((y, x), &mean), &error)) in map.indexed_iter().zip(errors).enumerate() {
+            let cell = self.cell_of(y) * self.count + self.cell_of(x);
+            let n = coverage.averaged(pixel) as f64;
+            counts[cell] += coverage.occluders(pixel) as f64;
+            sums[cell] += n * mean;
+            // The variance of the pixel's n values is n times that of their mean.
+            let deviations = if n < 2.0 { 0.0 } else { error * error * n * (n - 1.0) };
+            squares[cell] += deviations + n * mean * mean;
+        }
+        let sample = |cell: usize| Sample::of_sums(counts[cell], sums[cell], squares[cell]);
+        (0..area).map(|cell| (counts[cell] > 0.0).then(|| sample(cell))).collect()
     }
 
     /// The values of a map's cells, `[count, count]`; NaN where nothing was measured.
@@ -303,6 +348,33 @@ mod tests {
         assert_eq!(of([9, 10]), both);
         assert_eq!(of([1, 2]), Cell { place: [1, 2], y: 8.0, x: 12.0, value: 5.0, weight: 1.0 });
         assert_eq!((found.images, found.cells.len()), (2, 23 * 23));
+    }
+
+    #[test]
+    fn a_cells_sample_is_that_of_its_images_however_they_are_cut() {
+        let cells = Cells::new(&layer(99), &settings());
+        let image = ImageSize::square(300);
+        // Three whole RFs and two that are cut, with centres elsewhere in the same cell.
+        let frames = [(50, 60), (-29, -29), (70, 80), (-29, -29), (90, 90)];
+        let frames = frames.map(|(y, x)| Frame { y, x });
+        let coverage = coverage(&geometry(99, image), &frames);
+        let (whole, cut) = ([2.0, 5.0, 3.0], [7.0, 4.0]);
+        let n = 5.0;
+        let (mut map, mut errors) = (Array2::zeros((99, 99)), vec![0.0; 99 * 99]);
+        for ((y, x), values) in [((40, 44), &whole[..]), ((41, 45), &cut[..])] {
+            let sum: f64 = values.iter().sum();
+            let squares: f64 = values.iter().map(|value| value * value).sum();
+            map[[y, x]] = sum / n;
+            errors[99 * y + x] = ((squares - sum * sum / n) / (n - 1.0) / n).sqrt();
+        }
+        let found = cells.samples(&map.view(), &errors, &coverage);
+        let sample = found[9 * cells.count() + 10].unwrap();
+        let all = [whole.as_slice(), &cut].concat();
+        let mean = all.iter().sum::<f64>() / n;
+        let variance = all.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
+        assert_eq!(sample.count, n);
+        assert!((sample.mean - mean).abs() < 1e-12, "{sample:?}");
+        assert!((sample.error - (variance / n).sqrt()).abs() < 1e-12, "{sample:?}");
     }
 
     #[test]

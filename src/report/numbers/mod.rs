@@ -12,14 +12,14 @@
 mod cells;
 mod fit;
 #[cfg(test)]
-pub(super) mod phantoms;
+pub(in crate::report) mod phantoms;
 #[cfg(test)]
 mod properties;
 mod spread;
 mod table;
 
 pub use cells::{Cell, CellMap, Cells};
-pub use fit::{Estimate, Fit, LEAST_COVERED, LEAST_EXPLAINED, NoFit};
+pub use fit::{Estimate, Fit, LEAST_COVERED, LEAST_EXPLAINED, ModelFit, Models, NoFit, Shape};
 pub use table::{COLUMNS, Row, write_columns, write_table};
 
 use super::results::UnitMap;

@@ -42,6 +42,7 @@ pub fn settings() -> SweepParameters {
         context: MapContext::Exact,
         statistics: false,
         moments: false,
+        reliability_curve: false,
     }
 }
 

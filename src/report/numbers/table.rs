@@ -1,11 +1,11 @@
 //! Numbers as a table: a row a unit and side.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use super::{Estimate, Measured, NoFit};
-use crate::files::{FileError, write_atomically};
+use crate::files::FileError;
 use crate::ranking::Side;
+use crate::report::csv::{number, write_csv};
 
 /// The columns: name, unit and meaning.
 pub const COLUMNS: [(&str, &str, &str); 32] = [
@@ -138,17 +138,6 @@ impl Row<'_> {
     }
 }
 
-/// Seven digits: the maps themselves are sums of 32-bit differences.
-fn number(value: f64) -> String {
-    let exact = format!("{value:.6e}");
-    let rounded = exact.parse().unwrap_or(value);
-    if rounded == 0.0 || (1e-4..1e9).contains(&rounded.abs()) {
-        rounded.to_string()
-    } else {
-        format!("{rounded:e}")
-    }
-}
-
 /// Writes the table as CSV, atomically: a line of column names, then the rows. Fields without a
 /// value are empty.
 pub fn write_table<'a>(
@@ -166,35 +155,12 @@ pub fn write_columns(path: &Path) -> Result<(), FileError> {
     write_csv(path, std::iter::once(header).chain(COLUMNS).map(|columns| line(columns).to_vec()))
 }
 
-fn write_csv(path: &Path, lines: impl Iterator<Item = Vec<String>>) -> Result<(), FileError> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let wrong = |error: String| FileError::content(path, error);
-    for line in lines {
-        writer.write_record(line).map_err(|error| wrong(error.to_string()))?;
-    }
-    let bytes = writer.into_inner().map_err(|error| wrong(error.to_string()))?;
-    write_atomically(path, |file| file.write_all(&bytes))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::phantoms::{Phantom, layer, settings};
     use super::super::{Cells, measure};
     use super::*;
     use crate::report::UnitMap;
-
-    #[test]
-    fn numbers_have_seven_digits_at_any_size() {
-        for (value, expected) in [
-            (0.0, "0"),
-            (4.0, "4"),
-            (-12.345_678_9, "-12.34568"),
-            (1.0e-15 / 3.0, "3.333333e-16"),
-            (2.5e12, "2.5e12"),
-        ] {
-            assert_eq!(number(value), expected);
-        }
-    }
 
     #[test]
     fn every_row_has_every_column_and_nothing_stands_where_there_is_nothing() {

@@ -67,13 +67,17 @@ impl MapCoverage {
         self.occluders[pixel] as usize
     }
 
-    /// The sum over images at a pixel whose mean is `value`.
-    pub fn sum(&self, pixel: usize, value: f64) -> f64 {
-        let images = match self.over {
+    /// How many images a pixel's value is the mean of.
+    pub fn averaged(&self, pixel: usize) -> usize {
+        match self.over {
             MeanOver::Images => self.images,
             MeanOver::Covering => self.covering(pixel),
-        };
-        value * images as f64
+        }
+    }
+
+    /// The sum over images at a pixel whose mean is `value`.
+    pub fn sum(&self, pixel: usize, value: f64) -> f64 {
+        value * self.averaged(pixel) as f64
     }
 
     /// Whether any occluder is deposited on the map.

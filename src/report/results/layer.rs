@@ -11,8 +11,8 @@ use crate::files::FileError;
 use crate::files::npy::{self, F64Parts, Values};
 use crate::geometry::{LayerGeometry, Placement, ReceptiveField};
 use crate::maps::{
-    LayerConfiguration, LayerRecord, Manifest, MapFrames, SweepParameters, frames_path, map_path,
-    reliability_path,
+    CURVE, LayerConfiguration, LayerRecord, Manifest, MapFrames, Plane, SweepParameters,
+    frames_path, map_path, reliability_path,
 };
 use crate::network::{LayerId, Network};
 use crate::ranking::{Entry, Expected, LayerFiles, LayerRanking, Side, swept_digest};
@@ -188,6 +188,50 @@ impl LayerResults {
         let map = Array2::from_shape_vec((self.rf(), self.rf()), values)
             .map_err(|error| wrong(error.to_string()))?;
         Ok(UnitMap::Values { map, coverage })
+    }
+
+    /// What else was kept of each pixel of a side's maps, `[units, rf, rf]`, one unit read at a time;
+    /// `None` where the sweep did not keep it.
+    ///
+    /// # Errors
+    /// A file that cannot be read, whose SHA-256 is not the manifest's, or of another shape.
+    pub fn plane(&self, plane: Plane, side: Side) -> Result<Option<F64Parts>, ResultsError> {
+        if !self.settings.planes().contains(&plane) {
+            return Ok(None);
+        }
+        let folder = self.maps[side as usize].path().parent().unwrap_or(Path::new(""));
+        let path = plane.path(folder, &self.name, side);
+        self.record.check_file(&path)?;
+        let file = F64Parts::open(&path)?;
+        let (found, expected) = (file.shape(), self.maps[side as usize].shape());
+        if found != expected {
+            let problem = format!("its shape is {found:?}; expected {expected:?}");
+            return Err(FileError::content(&path, problem).into());
+        }
+        Ok(Some(file))
+    }
+
+    /// Each unit's reliability by the first 2, 4, 8, … images of its ranking, `[units, CURVE]`, NaN where
+    /// there are fewer or nothing can be compared; `None` where the sweep did not keep it.
+    ///
+    /// # Errors
+    /// A file that cannot be read, whose SHA-256 is not the manifest's, or that holds something else.
+    pub fn reliability_curve(&self, side: Side) -> Result<Option<Array2<f64>>, ResultsError> {
+        if !self.settings.reliability_curve {
+            return Ok(None);
+        }
+        let folder = self.maps[side as usize].path().parent().unwrap_or(Path::new(""));
+        let path = Plane::ReliabilityCurve.path(folder, &self.name, side);
+        self.record.check_file(&path)?;
+        let values = npy::read(&path)?;
+        let (dtype, found) = (values.dtype(), values.shape().to_vec());
+        let expected = [self.units(), CURVE];
+        let array = match values {
+            Values::F64(array) if found == expected => array.into_dimensionality().ok(),
+            _ => None,
+        };
+        let problem = || format!("holds {dtype} {found:?}; expected float64 {expected:?}");
+        Ok(Some(array.ok_or_else(|| FileError::content(&path, problem()))?))
     }
 
     /// Where a unit's map has images and occluders.

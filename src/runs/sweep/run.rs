@@ -1,4 +1,4 @@
-//! Everything that a sweep needs, opened and checked before any work starts.
+//! The inputs of a sweep, opened and checked before any work starts.
 
 use bytesize::ByteSize;
 
@@ -8,7 +8,7 @@ use crate::runs::memory::{Budget, Demand, free_memory, settle};
 use crate::runs::{Compute, Context, Inputs, OutputFolder, RunError, SweepSettings};
 use crate::sweep::MemoryShares;
 
-/// A sweep that can begin.
+/// A sweep that is ready to start.
 pub struct SweepRun<'a> {
     pub(in crate::runs) settings: &'a SweepSettings,
     /// Units of each layer.
@@ -22,7 +22,7 @@ pub struct SweepRun<'a> {
 }
 
 impl<'a> SweepRun<'a> {
-    /// Opens what the settings name; `known` may be in the output folder already.
+    /// Opens the inputs; `known` may be in the output folder already.
     pub(in crate::runs) fn open(
         settings: &'a SweepSettings,
         known: &[&str],
@@ -42,13 +42,13 @@ impl<'a> SweepRun<'a> {
         Ok(Self { settings, units, compute, output: folder, inputs, budget, memory, context })
     }
 
-    /// The engines, one a device.
+    /// The engines, one per device.
     pub(in crate::runs) fn engines(&self) -> Vec<Box<dyn Engine>> {
         self.compute.engines(Some(self.memory.activations))
     }
 }
 
-/// Says of which layers each presentation takes a whole pass.
+/// Notes the layers whose presentations take whole passes.
 fn note_whole_passes(inputs: &Inputs, context: &Context<'_>) {
     let network = inputs.network();
     let mut whole = inputs.layers.iter().filter(|&&layer| is_presented_whole(network, layer));
@@ -64,8 +64,8 @@ fn note_whole_passes(inputs: &Inputs, context: &Context<'_>) {
     }
 }
 
-/// Threads and memory of a sweep, and how the memory is shared out: what each device's share of
-/// the work may hold.
+/// Threads and memory of a sweep, and the division of the memory: the limits of each device's share
+/// of the work.
 fn shares(
     settings: &SweepSettings,
     compute: &Compute,
@@ -91,7 +91,7 @@ fn shares(
         free: free_memory(),
     };
     let needs = |threads| of(0, threads).map_or_else(|error| error.needed as u64, |_| 0);
-    // Rounded up to what can be typed.
+    // Rounded up to a value that can be typed.
     let shown = |bytes: u64| ByteSize::mib(bytes.div_ceil(1 << 20));
     let name = inputs.network().name();
     let threads = demand.threads;

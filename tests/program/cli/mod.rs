@@ -3,7 +3,9 @@
 
 mod arguments;
 mod checkpoints;
+mod comparisons;
 mod coverage;
+mod derived;
 mod descriptions;
 mod determinism;
 mod images;

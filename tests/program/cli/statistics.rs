@@ -222,3 +222,43 @@ fn all_draws_of_a_map_are_told_and_those_that_do_not_exist_are_refused() {
         place.refuses(&format!("{RUN} --out new --repeats {repeats}"), 2, &words);
     }
 }
+
+#[test]
+fn a_reliability_curve_is_that_of_sweeps_of_fewer_images() {
+    let place = Workplace::new();
+    let run = |options: &str| {
+        place.succeeds(&format!("run {INPUTS} --layers conv2,conv4 --units 0-3 {options} --quiet"));
+    };
+    run("--top 4 --reliability-curve --out out");
+    run("--top 4 --reliability-curve --block 2 --threads 1 --out other");
+    run("--top 2 --out two");
+    let read = |name: &str| floats(&place.path(name)).into_raw_vec_and_offset().0;
+    for map in ["conv2_max", "conv2_min", "conv4_max"] {
+        let curve = read(&format!("out/maps/{map}_reliability_curve.npy"));
+        let units = curve.len() / 16;
+        let two = read(&format!("two/maps/{map}_reliability.npy"));
+        let four = read(&format!("out/maps/{map}_reliability.npy"));
+        for unit in 0..units {
+            let found = &curve[16 * unit..16 * (unit + 1)];
+            assert_eq!(found[0].to_bits(), two[unit].to_bits(), "{map} {unit}");
+            assert_eq!(found[1].to_bits(), four[unit].to_bits(), "{map} {unit}");
+            assert!(found[2..].iter().all(|value| value.is_nan()));
+            assert!(unit < 4 || found[0].is_nan());
+        }
+        assert!(curve.iter().any(|value| value.is_finite()));
+        let name = format!("maps/{map}_reliability_curve.npy");
+        assert!(place.read(&format!("out/{name}")) == place.read(&format!("other/{name}")));
+    }
+    // Maps are those of a sweep without a curve, and what reads results reads these.
+    run("--top 4 --out plain");
+    assert!(place.read("out/maps/conv4_max.npy") == place.read("plain/maps/conv4_max.npy"));
+    place.refuses(
+        &format!("run {INPUTS} --layers conv2,conv4 --units 0-3 --top 4 --out out"),
+        2,
+        &["--reliability-curve"],
+    );
+    place.succeeds("summary out --resolution 72");
+    let table = String::from_utf8(place.read("summary/reliability.csv")).unwrap();
+    assert!(table.contains(",reliability,2,") && table.contains(",images_for_0.95,,"), "{table}");
+    place.succeeds("report out --quiet");
+}

@@ -1,4 +1,4 @@
-//! What kernels have to do for a presentation, counted from its plan: `docs/performance.md` has the
+//! What kernels have to do for a presentation, counted from its plan: `docs/design/tensor-cores.md` has the
 //! budget of AlexNet.
 
 use half::f16;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use cudarc::driver::CudaSlice;
 
 use super::alike::Alike;
-use crate::engine::cuda::kernels::present::{DeviceJob, DeviceJobs};
+use crate::engine::cuda::kernels::present::DeviceJobs;
+use crate::engine::cuda::tables::layout::DeviceJob;
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::order::OnImage;
 use crate::engine::{Batch, PlacedJob};

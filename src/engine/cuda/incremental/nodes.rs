@@ -6,8 +6,8 @@ use crate::engine::cuda::kernels::join::Join;
 use crate::engine::cuda::kernels::node::{NodeGeometry, NodeLaunch};
 use crate::engine::cuda::kernels::normalise::{NormaliseParameters, normalise};
 use crate::engine::cuda::kernels::pointwise::pointwise;
-use crate::engine::cuda::kernels::tables::Origin;
 use crate::engine::cuda::kernels::window_sum::{WindowSumParameters, window_sum};
+use crate::engine::cuda::tables::layout::Origin;
 use crate::engine::cuda::{CudaError, Device};
 use crate::program::Selection;
 

@@ -8,10 +8,10 @@ use super::pixels::Pixels;
 use super::program::{Program, Step};
 use crate::engine::cuda::kernels::multiply::Multiply;
 use crate::engine::cuda::kernels::node::NodeGeometry;
-use crate::engine::cuda::kernels::parcel::Table;
 use crate::engine::cuda::kernels::pool::Pool;
-use crate::engine::cuda::kernels::tables::{Original, Originals, Window, Windows};
 use crate::engine::cuda::support::no_kernel;
+use crate::engine::cuda::tables::layout::{Original, Originals, Window, Windows};
+use crate::engine::cuda::tables::parcel::Table;
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::{Axis, Span};
 use crate::program::TapRun;
@@ -40,10 +40,7 @@ pub(super) fn each_original(
         .iter()
         .map(|&(_, y, x)| [subgraph.baseline(Axis::Y, y), subgraph.baseline(Axis::X, x)])
         .collect();
-    let mut last_read = vec![0; subgraph.nodes().len()];
-    for (place, node) in subgraph.nodes().iter().enumerate() {
-        node.inputs.iter().for_each(|&input| last_read[input] = place);
-    }
+    let last_read = program.last_reads();
     let mut nodes: Vec<Option<Originals>> = Vec::with_capacity(subgraph.nodes().len());
     for place in 0..subgraph.target() {
         let node = Node { device, program, cones: &cones, place, before: &nodes };

@@ -10,7 +10,7 @@ use super::program::Program;
 use super::runs::{Place, Runs};
 use super::storage::Storage;
 use super::wave::{Buffers, Waves};
-use crate::engine::cuda::kernels::tables::Originals;
+use crate::engine::cuda::tables::layout::Originals;
 use crate::engine::cuda::transfer::Arriving;
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::order::{OnImage, by_image};

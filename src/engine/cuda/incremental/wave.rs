@@ -8,14 +8,15 @@ use super::nodes::{geometry_of_deltas, join, kernel};
 use super::program::{Program, Step};
 use super::runs::Wave;
 use super::storage::Storage;
-use crate::engine::cuda::kernels::cohorts::Cohorts;
 use crate::engine::cuda::kernels::multiply::Multiply;
 use crate::engine::cuda::kernels::node::NodeGeometry;
 use crate::engine::cuda::kernels::occlude::occlude;
 use crate::engine::cuda::kernels::pool::Pool;
 use crate::engine::cuda::kernels::present::{DeviceJobs, Presentations};
-use crate::engine::cuda::kernels::tables::{Change, Origin, Originals, Windows, ensure};
+use crate::engine::cuda::shape::ensure;
 use crate::engine::cuda::support::no_kernel;
+use crate::engine::cuda::tables::cohorts::Cohorts;
+use crate::engine::cuda::tables::layout::{Change, Origin, Originals, Windows};
 use crate::engine::cuda::{CudaError, Device};
 use crate::program::Plan;
 

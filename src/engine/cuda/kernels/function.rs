@@ -1,6 +1,6 @@
 //! `kernels/functions.cuh`: functions of single values.
 
-use super::parameters::mirrored;
+use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::network::Function;
 
 mirrored! {
@@ -51,8 +51,8 @@ impl FunctionParameters {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
     use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
 
     #[test]
     fn the_kernels_struct_is_this() {

@@ -1,8 +1,8 @@
 //! `kernels/join.cu`: branches added up or stacked, and channels in another order.
 
 use super::node::{NodeGeometry, NodeKernel};
-use super::parameters::mirrored;
-use super::tables::Axes;
+use crate::engine::cuda::tables::layout::Axes;
+use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
 use crate::program::Selection;
 
@@ -78,8 +78,8 @@ impl Join {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
     use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
 
     #[test]
     fn the_kernels_struct_is_this() {

@@ -3,9 +3,9 @@
 use cudarc::driver::{CudaSlice, PushKernelArg};
 
 use super::node::NodeGeometry;
-use super::parameters::mirrored;
 use super::present::Presentations;
-use super::tables::{Axes, Change, Origin, Originals, Windows};
+use crate::engine::cuda::tables::layout::{Axes, Change, Origin, Originals, Windows};
+use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
 
 mirrored! {
@@ -104,8 +104,8 @@ impl Multiply {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
     use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
 
     #[test]
     fn the_kernels_struct_is_this() {

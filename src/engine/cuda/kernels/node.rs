@@ -3,7 +3,7 @@
 use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr, LaunchArgs, PushKernelArg};
 
 use super::present::Presentations;
-use super::tables::{Axes, Change, Origin, Originals, Windows};
+use crate::engine::cuda::tables::layout::{Axes, Change, Origin, Originals, Windows};
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::{Axis, PerAxis, SlidingWindow};
 use crate::network::Filters;

@@ -1,9 +1,9 @@
 //! `kernels/normalise.cu`: normalisation across channels.
 
 use super::node::{DeviceNumbers, NodeGeometry, NodeKernel};
-use super::parameters::mirrored;
-use super::tables::{Axes, Origin};
 use crate::engine::cuda::Device;
+use crate::engine::cuda::tables::layout::{Axes, Origin};
+use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::network::{ChannelNorm, LocalResponseNorm};
 
 mirrored! {
@@ -15,25 +15,29 @@ mirrored! {
         origin: Origin,
         shift: Axes,
         channels: i32,
-        size: i32,
+        before: i32,
+        after: i32,
+        all: i32,
     }
 }
 
 impl NormaliseParameters {
     /// Those of a normalisation by neighbouring channels.
     pub fn neighbours(norm: &LocalResponseNorm) -> Self {
+        let [before, after] = norm.reach();
         Self {
             factor: f64::from(norm.alpha) / norm.size as f64,
             beta: f64::from(norm.beta),
             k: f64::from(norm.k),
-            size: norm.size as i32,
+            before: before as i32,
+            after: after as i32,
             ..Self::default()
         }
     }
 
     /// Those of a normalisation by all channels.
     pub fn all(norm: ChannelNorm) -> Self {
-        Self { k: f64::from(norm.eps), ..Self::default() }
+        Self { k: f64::from(norm.eps), all: 1, ..Self::default() }
     }
 }
 
@@ -58,8 +62,8 @@ pub fn normalise<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
     use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
 
     #[test]
     fn the_kernels_struct_is_this() {

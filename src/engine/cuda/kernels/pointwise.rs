@@ -2,9 +2,9 @@
 
 use super::function::FunctionParameters;
 use super::node::{DeviceNumbers, NodeGeometry, NodeKernel};
-use super::parameters::mirrored;
-use super::tables::{Axes, Origin};
 use crate::engine::cuda::Device;
+use crate::engine::cuda::tables::layout::{Axes, Origin};
+use crate::engine::cuda::tables::mirrored::mirrored;
 
 mirrored! {
     /// The kernels' numbers.
@@ -43,8 +43,8 @@ pub fn pointwise<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
     use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
 
     #[test]
     fn the_kernels_struct_is_this() {

@@ -4,9 +4,10 @@ use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr, PushKernelArg};
 use half::f16;
 
 use super::node::NodeGeometry;
-use super::parameters::mirrored;
 use super::present::Presentations;
-use super::tables::{Change, Origin, Originals, Stencil, Windows, ensure};
+use crate::engine::cuda::shape::ensure;
+use crate::engine::cuda::tables::layout::{Change, Origin, Originals, Stencil, Windows};
+use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
 
 mirrored! {
@@ -133,8 +134,8 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
     use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
 
     #[test]
     fn the_kernels_struct_is_this() {

@@ -2,13 +2,15 @@
 
 use cudarc::driver::{CudaSlice, LaunchConfig, PushKernelArg};
 
-use super::blocks::{Blocks, Extent, Items};
-use super::cohorts::Cohorts;
 use super::node::NodeGeometry;
-use super::parameters::mirrored;
-use super::parcel::Table;
-use super::present::{DeviceJob, Presentations};
-use super::tables::{Axes, Originals, Pattern, Stencil, Window, ensure};
+use super::present::Presentations;
+use crate::engine::cuda::shape::ensure;
+use crate::engine::cuda::tables::blocks::{Blocks, Extent, Items};
+use crate::engine::cuda::tables::cohorts::Cohorts;
+use crate::engine::cuda::tables::layout::DeviceJob;
+use crate::engine::cuda::tables::layout::{Axes, Originals, Pattern, Stencil, Window};
+use crate::engine::cuda::tables::mirrored::mirrored;
+use crate::engine::cuda::tables::parcel::Table;
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::ImageSize;
 use crate::network::{Convolution, Filters};
@@ -187,8 +189,8 @@ impl DeviceUnits {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
     use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
 
     #[test]
     fn the_kernels_struct_is_this() {

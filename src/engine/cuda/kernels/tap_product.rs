@@ -3,13 +3,14 @@
 use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr, LaunchConfig, PushKernelArg};
 use half::f16;
 
-use super::blocks::{Blocks, Extent, Items};
-use super::by_taps::{by_taps, rise};
-use super::cohorts::Cohorts;
-use super::parameters::mirrored;
 use super::present::Presentations;
 use super::products::{ANY, Products, Tile};
-use super::tables::{Axes, Origin, Originals, Pattern, Window, ensure};
+use crate::engine::cuda::shape::ensure;
+use crate::engine::cuda::tables::blocks::{Blocks, Extent, Items};
+use crate::engine::cuda::tables::by_taps::{by_taps, rise};
+use crate::engine::cuda::tables::cohorts::Cohorts;
+use crate::engine::cuda::tables::layout::{Axes, Origin, Originals, Pattern, Window};
+use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device, Precision};
 use crate::geometry::{PerAxis, SlidingWindow};
 use crate::network::{Convolution, Filters};
@@ -48,7 +49,8 @@ mirrored! {
         padded: i32,
         kernel: Axes,
         stride: i32,
-        dilation: i32,
+        tap_column: i32,
+        whole: i32,
         rectify: i32,
         from_scale: f32,
         to_scale: f32,
@@ -187,7 +189,8 @@ impl DeviceFilters {
             padded: self.padded as i32,
             kernel: Axes::of(PerAxis::from_fn(|axis| self.window.of(axis).kernel as isize)),
             stride: self.window.x.stride as i32,
-            dilation: self.window.x.dilation as i32,
+            tap_column: (self.window.x.dilation * self.in_channels) as i32,
+            whole: i32::from(self.groups == 1 && self.window.x.dilation == 1),
             rectify: i32::from(rectify),
             from_scale: 1.0,
             to_scale: 0.0,
@@ -447,9 +450,9 @@ fn padded(outputs: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
     use super::super::products::FRAGMENTS;
     use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
 
     #[test]
     fn the_kernels_struct_is_this() {

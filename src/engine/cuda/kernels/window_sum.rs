@@ -1,9 +1,9 @@
 //! `kernels/window_sum.cu`: depthwise convolution and average pooling.
 
 use super::node::{DeviceNumbers, NodeGeometry, NodeKernel};
-use super::parameters::mirrored;
-use super::tables::{Axes, Origin, Stencil};
 use crate::engine::cuda::Device;
+use crate::engine::cuda::tables::layout::{Axes, Origin, Stencil};
+use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::geometry::{Axis, ImageSize, PerAxis};
 use crate::network::AveragePool;
 
@@ -56,8 +56,8 @@ pub fn window_sum<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
     use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
 
     #[test]
     fn the_kernels_struct_is_this() {

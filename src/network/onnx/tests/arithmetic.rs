@@ -4,7 +4,7 @@ use super::*;
 use crate::network::{Function, Input, LocalResponseNorm, Op};
 
 /// The layers behind `a`, a convolution of the image, and the model's file.
-fn behind(graph: Graph) -> (Vec<Op>, Network) {
+fn behind(graph: &Graph) -> (Vec<Op>, Network) {
     let network = graph.network();
     (network.layers().iter().skip(1).map(|layer| layer.op.clone()).collect(), network)
 }
@@ -24,7 +24,8 @@ fn branches_are_subtracted_and_divided() {
     assert_eq!((&negative.weight[..], &negative.bias[..]), (&[-1.0; 4][..], &[0.0; 4][..]));
     assert_eq!(network.layers()[3].inputs, [1, 2].map(|id| Input::Layer(LayerId(id))));
 
-    let (ops, network) = behind(start().node("Sigmoid", &["a"], "s").node("Div", &["a", "s"], "d"));
+    let (ops, network) =
+        behind(&start().node("Sigmoid", &["a"], "s").node("Div", &["a", "s"], "d"));
     let reciprocal = Op::Pointwise(Function::Reciprocal);
     assert_eq!(ops, [Op::Pointwise(Function::Sigmoid), reciprocal.clone(), Op::Mul]);
     assert_eq!(network.layers()[3].inputs, [0, 2].map(|id| Input::Layer(LayerId(id))));
@@ -39,7 +40,7 @@ fn branches_are_subtracted_and_divided() {
 fn powers_roots_and_signs_are_read() {
     let power = |exponent: f32| {
         let graph = start().tensor(floats("e", &[], vec![exponent]));
-        behind(graph.node("Pow", &["a", "e"], "p").conv("b", 4, "p", "b")).0[0].clone()
+        behind(&graph.node("Pow", &["a", "e"], "p").conv("b", 4, "p", "b")).0[0].clone()
     };
     assert_eq!(power(2.0), Op::Mul);
     assert_eq!(power(0.5), Op::Pointwise(Function::Sqrt));
@@ -55,7 +56,7 @@ fn powers_roots_and_signs_are_read() {
 
 #[test]
 fn normalisation_over_an_even_number_of_channels_takes_the_further_one_after() {
-    let (ops, _) = behind(start().with("LRN", &["a"], "n", &[int("size", 2)]));
+    let (ops, _) = behind(&start().with("LRN", &["a"], "n", &[int("size", 2)]));
     let Op::LocalResponseNorm(norm) = &ops[0] else { panic!("{ops:?}") };
     assert_eq!(*norm, LocalResponseNorm { further_after: true, ..LocalResponseNorm::over(2) });
     assert_eq!([norm.neighbours(0, 4), norm.neighbours(3, 4)], [0..=1, 3..=3]);

@@ -12,8 +12,12 @@ const ROUND: f64 = 1.0 + 1e-6;
 /// The estimates at the minimum, where the squared residuals sum to `residuals`; `None` where the
 /// parameters cannot be told from each other. Explained variance is left to the caller.
 pub(super) fn errors(problem: &Problem<'_>, residuals: f64) -> Option<Fit> {
-    let covariance = covariance(problem, residuals)?;
-    let at = problem.parameters();
+    estimates(&problem.parameters(), &covariance(problem, residuals)?)
+}
+
+/// The estimates of these parameters, of which the covariance is known; `None` where one is not finite.
+/// Explained variance is left to the caller.
+pub(super) fn estimates(at: &Parameters, covariance: &SMatrix<f64, COUNT, COUNT>) -> Option<Fit> {
     let profile = at.profile();
     let by = |slopes: &SVector<f64, COUNT>| slopes.dot(&(covariance * slopes)).max(0.0).sqrt();
     let own = |index: usize, value: f64| Estimate {
@@ -21,7 +25,7 @@ pub(super) fn errors(problem: &Problem<'_>, residuals: f64) -> Option<Fit> {
         error: covariance[(index, index)].max(0.0).sqrt(),
     };
     let [long, short] = profile.widths();
-    let shape = ShapeSlopes::at(&at, [long, short], profile.angle());
+    let shape = ShapeSlopes::at(at, [long, short], profile.angle());
     let angle = (long > ROUND * short)
         .then(|| Estimate { value: profile.angle(), error: by(&shape.angle).to_degrees() })
         .filter(|angle| angle.error <= 90.0);

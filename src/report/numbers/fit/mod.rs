@@ -8,11 +8,14 @@
 //! Errors take residuals for independent, which those of a blurred map are not.
 
 mod errors;
+mod models;
 mod problem;
 mod start;
 
 use levenberg_marquardt::{LevenbergMarquardt, TerminationReason};
 use thiserror::Error;
+
+pub use self::models::{ModelFit, Models, Shape};
 
 use self::errors::errors;
 use self::problem::{Parameters, Problem};

@@ -4,8 +4,8 @@ use cudarc::driver::{CudaSlice, PushKernelArg};
 
 use super::super::function::FunctionParameters;
 use super::super::node::{DeviceNumbers, push_numbers};
-use super::super::parameters::mirrored;
 use super::{check, grid};
+use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
 
 mirrored! {

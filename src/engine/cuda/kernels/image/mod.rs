@@ -59,8 +59,8 @@ fn check(kernel: &'static str, buffers: &[(&str, usize, usize)]) -> Result<(), C
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
     use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
 
     #[test]
     fn the_kernels_structs_are_these() {

@@ -2,9 +2,9 @@
 
 use cudarc::driver::{CudaSlice, PushKernelArg};
 
-use super::super::parameters::mirrored;
-use super::super::tables::{Axes, Stencil};
 use super::{Sizes, check, grid};
+use crate::engine::cuda::tables::layout::{Axes, Stencil};
+use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::{PerAxis, SlidingWindow};
 

@@ -6,16 +6,18 @@ use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr};
 use cudarc::nvrtc::Ptx;
 use half::f16;
 
-use super::super::cohorts::Cohorts;
-use super::super::embedded;
 use super::super::node::NodeGeometry;
-use super::super::parcel::Table;
 use super::super::pool::Pool;
 use super::super::present::Presentations;
 use super::super::products::Products;
-use super::super::tables::{Change, Original, Originals, Presentation, Window, Windows};
 use super::super::tap_product::{DeviceFilters, Patterns, Scales};
 use super::emulator::{Gpu, has_tensor_cores, on_device};
+use crate::engine::cuda::embedded;
+use crate::engine::cuda::tables::cohorts::Cohorts;
+use crate::engine::cuda::tables::layout::{
+    Change, Original, Originals, Presentation, Window, Windows,
+};
+use crate::engine::cuda::tables::parcel::Table;
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::{PerAxis, SlidingWindow, Span};
 use crate::network::{Convolution, Filters};

@@ -1,11 +1,13 @@
 //! The device's noise is the host's, to the bit.
 
 use super::super::occlude::occlude;
-use super::super::parcel::Table;
 use super::super::present::Presentations;
-use super::super::tables::{Axes, Origin, Original, Originals, Presentation, Window, Windows};
 use super::emulator::on_device;
 use crate::engine::cuda::Device;
+use crate::engine::cuda::tables::layout::{
+    Axes, Origin, Original, Originals, Presentation, Window, Windows,
+};
+use crate::engine::cuda::tables::parcel::Table;
 use crate::geometry::Occluder;
 use crate::network::RGB;
 use crate::noise::{Noise, TorchStream};

@@ -1,9 +1,10 @@
 //! Presentations that the device writes out, against the host's own.
 
-use super::super::present::{DeviceJob, DeviceJobs, Run, Square};
-use super::super::tables::Presentation;
+use super::super::present::DeviceJobs;
 use super::emulator::on_device;
 use crate::engine::cuda::Device;
+use crate::engine::cuda::tables::layout::Presentation;
+use crate::engine::cuda::tables::layout::{DeviceJob, Run, Square};
 use crate::network::RGB;
 
 const JOBS: u32 = 90;

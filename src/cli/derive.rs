@@ -1,0 +1,102 @@
+//! `occlumap derive`: maps that are made of finished maps.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use occlumap::progress::Progress;
+use occlumap::report::Results;
+use occlumap::report::derived::{
+    Derivation, DerivedError, DerivedKind, write_columns, write_floors,
+};
+use occlumap::runs::Task;
+
+use super::arguments::RunningArguments;
+use super::failure::Failure;
+use super::outputs::check_outputs;
+use super::terminal::Session;
+
+const FLOORS: &str = "floors.csv";
+const COLUMNS: &str = "floors_columns.csv";
+
+/// Derive composite, normalised and tested maps from finished maps
+///
+/// Writes arrays, float64 [units, rf, rf]; each pixel has the value of its cell, or NaN if it was
+/// not measured. conv1_composite.npy: top and bottom maps together, each divided by its sum.
+/// conv1_max_relative.npy: divided by the mean size of the responses. conv1_max_floor.npy: divided
+/// by the map's noise floor. conv1_max_exceeds.npy: 1 if the map exceeds its floor at a false
+/// discovery rate, otherwise 0. floors.csv has the floor of each map, and the part of it that
+/// exceeds the floor.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  occlumap derive out/
+      all that the sweep has kept enough for, in derived/
+  occlumap derive out/ --layers conv3 --only exceeds --fdr 0.01 --out tested/
+      where units of conv3 respond")]
+pub(super) struct Derive {
+    /// Output folder of a `run` or `sweep`
+    #[arg(value_name = "OUT")]
+    results: PathBuf,
+    /// Folder of the files
+    #[arg(long, value_name = "DIR", default_value = "derived")]
+    out: PathBuf,
+    /// Layers, such as conv1,conv3 [default: all with maps]
+    #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
+    layers: Vec<String>,
+    /// Kinds of maps [default: all that the sweep's files allow]
+    #[arg(long, value_enum, value_name = "KINDS", value_delimiter = ',')]
+    only: Vec<DerivedKind>,
+    /// False discovery rate of cells that exceed the floor
+    #[arg(long, value_name = "RATE", default_value_t = 0.05)]
+    fdr: f64,
+    /// Replace existing files
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    running: RunningArguments,
+}
+
+impl Derive {
+    pub fn execute(self) -> Result<(), Failure> {
+        let session = Session::start(&self.running)?;
+        let results = Results::open(&self.results, None)?;
+        let layers = results.layers_named(&self.layers)?;
+        let mut kinds =
+            if self.only.is_empty() { DerivedKind::ALL.to_vec() } else { self.only.clone() };
+        for layer in &layers {
+            // One by one: a kind that was not requested by name is left out if it is not possible.
+            for kind in kinds.clone() {
+                let alone = Derivation { results: &results, kinds: &[kind], rate: self.fdr };
+                match alone.check(layer) {
+                    Err(error)
+                        if self.only.is_empty() && !matches!(error, DerivedError::Rate(_)) =>
+                    {
+                        session.say(format!("note: no maps of kind {}: {error}", kind.name()));
+                        kinds.retain(|other| *other != kind);
+                    }
+                    checked => checked?,
+                }
+            }
+        }
+        let maps =
+            layers.iter().flat_map(|layer| kinds.iter().flat_map(|kind| kind.files(layer.name())));
+        let files = maps.chain([FLOORS, COLUMNS].map(String::from));
+        let output = check_outputs(&self.out, files, self.force)?;
+        let folder = output.create("")?;
+        let context = session.context();
+        let derivation = Derivation { results: &results, kinds: &kinds, rate: self.fdr };
+        let mut floors = Vec::new();
+        for layer in layers {
+            let progress = Progress::new(context.observer.cancel_token());
+            let total = layer.swept().len() as u64;
+            let task = Task { label: layer.name(), counted: "units", total };
+            let write = || context.pool.install(|| derivation.write(layer, &folder, &progress));
+            let (found, _) = context.track(&task, &progress, write)?;
+            floors.push((layer.name().to_owned(), found));
+        }
+        write_floors(&folder.join(FLOORS), &floors)?;
+        write_columns(&folder.join(COLUMNS))?;
+        session.say(format!("wrote {}", folder.display()));
+        Ok(())
+    }
+}

@@ -1,0 +1,56 @@
+//! `occlumap models`: which shape each map has.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use occlumap::progress::Progress;
+use occlumap::report::Results;
+use occlumap::report::models::{FILES, count, write};
+use occlumap::runs::Task;
+
+use super::arguments::RunningArguments;
+use super::failure::Failure;
+use super::outputs::check_outputs;
+use super::terminal::Session;
+
+/// Fit a Gaussian, a difference of Gaussians and a Gabor to each map
+///
+/// Writes models.csv: of each map the shape with the smallest information criterion (BIC), the criteria
+/// of all three, and the parameters of that shape, each with its standard error.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  occlumap models out/ --layers conv1,conv2")]
+pub(super) struct Models {
+    /// The output folder of a `run` or `sweep`
+    #[arg(value_name = "OUT")]
+    results: PathBuf,
+    /// Folder for the files
+    #[arg(long, value_name = "DIR", default_value = "models")]
+    out: PathBuf,
+    /// Layers, such as conv1,conv3 [default: all that are there]
+    #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
+    layers: Vec<String>,
+    /// Replace files of the same names
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    running: RunningArguments,
+}
+
+impl Models {
+    pub fn execute(self) -> Result<(), Failure> {
+        let session = Session::start(&self.running)?;
+        let results = Results::open(&self.results, None)?;
+        let layers = results.layers_named(&self.layers)?;
+        let output = check_outputs(&self.out, FILES, self.force)?;
+        let context = session.context();
+        let progress = Progress::new(context.observer.cancel_token());
+        let task = Task { label: "models", counted: "units", total: count(&layers) };
+        let folder = output.create("")?;
+        let work = || context.pool.install(|| write(&results, &layers, &folder, &progress));
+        context.track(&task, &progress, work)?;
+        session.say(format!("wrote {}", folder.display()));
+        Ok(())
+    }
+}

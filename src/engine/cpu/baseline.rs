@@ -1,0 +1,350 @@
+//! The original image's activations, where some positions of a target depend on them.
+
+use ndarray::ArrayView3;
+
+use super::activations::{Activations, Baseline};
+use super::depthwise::{Rectangle, Windows};
+use super::normalise::Normalisation;
+use super::pool::Seen;
+use super::product::{Block, Places, Product, TILE, short_blocks};
+use super::program::{Program, Step};
+use super::simd::Isa;
+use super::weights::Packed;
+use crate::engine::maximum::{larger, positive};
+use crate::geometry::{Axis, PerAxis, SlidingWindow, Span};
+use crate::network::{Filters, GateJoin, GroupNorm, LANES};
+
+/// Rows of a product whose sums stay in a core's first cache while parts are added.
+const ROWS: usize = 48;
+
+impl Baseline {
+    /// Computes what the positions `y` × `x` of the target depend on.
+    pub fn new(program: &Program, image: &ArrayView3<'_, f32>, y: Span, x: Span, isa: Isa) -> Self {
+        let subgraph = &program.subgraph;
+        let (ys, xs) = (subgraph.baseline(Axis::Y, y), subgraph.baseline(Axis::X, x));
+        let mut nodes: Vec<Activations> = Vec::with_capacity(ys.len());
+        let mut scratch = Padded::default();
+        for (place, node) in subgraph.nodes()[..subgraph.target()].iter().enumerate() {
+            let (y, x) = (ys[place], xs[place]);
+            let mut output = Activations::new(y, x, node.channels);
+            let input = node.inputs.first().map(|&input| &nodes[input]);
+            match (&program.steps[place], input) {
+                (Step::Convolve { filters: packed, .. }, Some(input)) => {
+                    let real = (ys[node.inputs[0]], xs[node.inputs[0]]);
+                    scratch.fill(input, real, node.window, (y, x));
+                    scratch.convolve(packed, node.window, (y, x), isa, &mut output.values);
+                }
+                (Step::MaxPool { .. }, Some(input)) => {
+                    let real = (ys[node.inputs[0]], xs[node.inputs[0]]);
+                    pool(input, real, node.window, (y, x), &mut output);
+                }
+                (Step::Depthwise(_) | Step::AveragePool(..), Some(input)) => {
+                    let padding = |axis: Axis| -(node.window.of(axis).padding as isize);
+                    let windows = Windows::of(program, place, PerAxis::from_fn(padding));
+                    let (channels, values) = (input.channels, &input.values[..]);
+                    let source = node.inputs[0];
+                    let input = Rectangle { y: ys[source], x: xs[source], channels, values };
+                    if let Some(windows) = windows {
+                        windows.originals(input, y, x, &mut output.values, isa);
+                    }
+                }
+                (Step::GlobalMean, Some(input)) => mean(input, &mut output.values),
+                (Step::GroupNorm(norm, numbers), Some(input)) => {
+                    group_norm(*norm, numbers, input, &mut output.values);
+                }
+                (step, _) => {
+                    let inputs: Vec<&Activations> =
+                        node.inputs.iter().map(|&input| &nodes[input]).collect();
+                    let places =
+                        (y.start..y.end).flat_map(|y| (x.start..x.end).map(move |x| (y, x)));
+                    let outputs = output.values.chunks_exact_mut(node.channels);
+                    for (output, (y, x)) in outputs.zip(places) {
+                        one_position(step, image, &inputs, (y, x), output);
+                    }
+                }
+            }
+            nodes.push(output);
+        }
+        for (node, &kept) in nodes.iter_mut().zip(&program.kept) {
+            if !kept {
+                *node = Activations::default();
+            }
+        }
+        Self { nodes }
+    }
+
+    /// The response of a unit of the target.
+    pub fn response(&self, program: &Program, unit: usize, position: (usize, usize)) -> f32 {
+        let filters = &program.units;
+        let node = &program.subgraph.nodes()[program.subgraph.target()];
+        let input = node.inputs[0];
+        let size = program.subgraph.nodes()[input].size;
+        let inside = |axis: Axis, position: usize| {
+            let window = node.window.of(axis);
+            let first = window.first_input(position as isize);
+            let (tap, taps) = window.taps(first, Span::whole(axis.of(size)));
+            (tap..tap + taps).map(move |tap| (tap, first + (tap * window.dilation) as isize))
+        };
+        let rows = inside(Axis::Y, position.0);
+        let (filter, first) = (filters.of(unit), filters.first_input(unit));
+        // One sum a job: no need to save on its precision.
+        let mut sum = f64::from(filters.bias(unit));
+        for ((ky, y), (kx, x)) in
+            rows.flat_map(|row| inside(Axis::X, position.1).map(move |column| (row, column)))
+        {
+            let tap = ky * node.window.x.kernel + kx;
+            let weights = &filter[tap * filters.inputs..][..filters.inputs];
+            let values = &self.nodes[input].at(y, x)[first..];
+            for (&weight, &value) in weights.iter().zip(values) {
+                sum += f64::from(weight) * f64::from(value);
+            }
+        }
+        sum as f32
+    }
+}
+
+/// Layers that work on each position by itself, at `(y, x)`.
+fn one_position(
+    step: &Step,
+    image: &ArrayView3<'_, f32>,
+    inputs: &[&Activations],
+    (y, x): (isize, isize),
+    output: &mut [f32],
+) {
+    let input = |which: usize| inputs[which].at(y, x);
+    match step {
+        Step::Image => {
+            for (channel, value) in output.iter_mut().enumerate() {
+                *value = image[[channel, y as usize, x as usize]];
+            }
+        }
+        Step::Relu { .. } => {
+            for (output, value) in output.iter_mut().zip(input(0)) {
+                *output = positive(*value);
+            }
+        }
+        Step::Copy => output.copy_from_slice(input(0)),
+        Step::Normalise(norm) => normalise(Normalisation::Neighbours(norm), input(0), output),
+        Step::NormaliseChannels(norm, filters) => {
+            normalise(Normalisation::All(norm, filters), input(0), output);
+        }
+        Step::Scale(Filters { weight, bias }) => {
+            let numbers = weight.iter().zip(bias);
+            for ((output, value), (factor, shift)) in output.iter_mut().zip(input(0)).zip(numbers) {
+                *output = value * factor + shift;
+            }
+        }
+        Step::Slope(Filters { weight: slopes, .. }) => {
+            for ((output, &value), slope) in output.iter_mut().zip(input(0)).zip(slopes) {
+                *output = if value < 0.0 { slope * value } else { value };
+            }
+        }
+        Step::Function(function) => {
+            for (outputs, values) in output.chunks_mut(LANES).zip(input(0).chunks(LANES)) {
+                let mut wide = [0.0; LANES];
+                for (wide, &value) in wide.iter_mut().zip(values) {
+                    *wide = f64::from(value);
+                }
+                for (output, found) in outputs.iter_mut().zip(function.of(wide)) {
+                    *output = found as f32;
+                }
+            }
+        }
+        Step::Select(selection) => {
+            let values = input(0);
+            for (channel, output) in output.iter_mut().enumerate() {
+                *output = values[selection.input(channel)];
+            }
+        }
+        Step::Multiply => {
+            for ((output, a), b) in output.iter_mut().zip(input(0)).zip(input(1)) {
+                *output = a * b;
+            }
+        }
+        Step::Gate(join) => {
+            let gates = inputs[1].values.iter();
+            for ((output, value), gate) in output.iter_mut().zip(input(0)).zip(gates) {
+                *output = match join {
+                    GateJoin::Mul => value * gate,
+                    GateJoin::Add => value + gate,
+                };
+            }
+        }
+        Step::Add => {
+            output.copy_from_slice(input(0));
+            for which in 1..inputs.len() {
+                for (sum, value) in output.iter_mut().zip(input(which)) {
+                    *sum += value;
+                }
+            }
+        }
+        Step::Concatenate => {
+            let mut rest = output;
+            for which in 0..inputs.len() {
+                let values = input(which);
+                let (part, others) = rest.split_at_mut(values.len());
+                part.copy_from_slice(values);
+                rest = others;
+            }
+        }
+        // These look at more than one position, or are computed nowhere.
+        Step::Convolve { .. }
+        | Step::GlobalMean
+        | Step::GroupNorm(..)
+        | Step::MaxPool { .. }
+        | Step::AveragePool(..)
+        | Step::Depthwise(_)
+        | Step::Respond => {}
+    }
+}
+
+/// The mean of each channel over all positions of a map, of one at least.
+fn mean(input: &Activations, output: &mut [f32]) {
+    let positions = input.values.chunks_exact(output.len().max(1));
+    let count = positions.len() as f64;
+    let mut sums = vec![0.0; output.len()];
+    for values in positions {
+        for (sum, &value) in sums.iter_mut().zip(values) {
+            *sum += f64::from(value);
+        }
+    }
+    for (output, sum) in output.iter_mut().zip(sums) {
+        *output = (sum / count) as f32;
+    }
+}
+
+/// The numbers of a normalisation of groups of channels, for a whole map.
+fn group_norm(norm: GroupNorm, numbers: &Filters, input: &Activations, output: &mut [f32]) {
+    let channels = output.len();
+    let each = channels / norm.groups;
+    let count = (input.values.len() / norm.groups).max(1) as f64;
+    let values = || input.values.iter().enumerate();
+    let (mut means, mut variances) = (vec![0.0; norm.groups], vec![0.0; norm.groups]);
+    for (place, &value) in values() {
+        means[place % channels / each] += f64::from(value) / count;
+    }
+    for (place, &value) in values() {
+        let group = place % channels / each;
+        variances[group] += (f64::from(value) - means[group]).powi(2) / count;
+    }
+    for (channel, output) in output.iter_mut().enumerate() {
+        let of_channel = [&numbers.weight, &numbers.bias].map(|list| f64::from(list[channel]));
+        let group = channel / each;
+        *output = norm.number(means[group], variances[group], of_channel) as f32;
+    }
+}
+
+fn normalise(norm: Normalisation<'_>, values: &[f32], output: &mut [f32]) {
+    let values: Vec<f64> = values.iter().map(|&value| f64::from(value)).collect();
+    let mut normalised = vec![0.0; values.len()];
+    norm.of(&values, &mut normalised);
+    for (output, value) in output.iter_mut().zip(normalised) {
+        *output = value as f32;
+    }
+}
+
+/// Max-pooling of the inputs that exist, `real`.
+fn pool(
+    input: &Activations,
+    real: (Span, Span),
+    window: PerAxis<SlidingWindow>,
+    (y, x): (Span, Span),
+    output: &mut Activations,
+) {
+    let mut outputs = output.values.chunks_exact_mut(input.channels);
+    for (y, x) in (y.start..y.end).flat_map(|y| (x.start..x.end).map(move |x| (y, x))) {
+        let Some(largest) = outputs.next() else { return };
+        largest.fill(f32::NEG_INFINITY);
+        let rows = Seen::new(window.y, y, -(window.y.padding as isize), real.0);
+        let columns = Seen::new(window.x, x, -(window.x.padding as isize), real.1);
+        for (y, x) in rows.positions().flat_map(|y| columns.positions().map(move |x| (y, x))) {
+            for (largest, &value) in largest.iter_mut().zip(input.at(y, x)) {
+                *largest = larger(*largest, value);
+            }
+        }
+    }
+}
+
+/// A window with its padding written out.
+#[derive(Debug, Default)]
+struct Padded {
+    width: usize,
+    channels: usize,
+    values: Vec<f32>,
+}
+
+impl Padded {
+    /// Copies what the outputs `y` × `x` see of `input`, which has the positions `real`.
+    fn fill(
+        &mut self,
+        input: &Activations,
+        real: (Span, Span),
+        window: PerAxis<SlidingWindow>,
+        (y, x): (Span, Span),
+    ) {
+        let (rows, columns) = (window.y.inputs(y), window.x.inputs(x));
+        (self.width, self.channels) = (columns.len(), input.channels);
+        self.values.clear();
+        self.values.resize(rows.len() * columns.len() * input.channels, 0.0);
+        let inside = (rows.intersect(real.0), columns.intersect(real.1));
+        if inside.1.is_empty() {
+            return;
+        }
+        for row in inside.0.start..inside.0.end {
+            let source = input.row(row, inside.1.start, inside.1.len());
+            let place = (row - rows.start) as usize * self.width
+                + (inside.1.start - columns.start) as usize;
+            self.values[place * self.channels..][..source.len()].copy_from_slice(source);
+        }
+    }
+
+    /// Convolves the window into `output`, `[y][x][channel]`.
+    fn convolve(
+        &self,
+        packed: &Packed,
+        window: PerAxis<SlidingWindow>,
+        (y, x): (Span, Span),
+        isa: Isa,
+        output: &mut [f32],
+    ) {
+        if y.is_empty() || x.is_empty() {
+            return;
+        }
+        let mut blocks: Vec<Block> = Vec::new();
+        let all = |axis: Axis| (0, packed.kernel.of(axis));
+        packed.blocks(all(Axis::Y), all(Axis::X), self.width, self.channels, &mut blocks);
+        // How differences are rectified depends on these values: they should be as precise as can be.
+        let blocks = short_blocks(&blocks);
+        let channels = packed.groups * packed.outputs;
+        let positions = || (0..y.len()).flat_map(|y| (0..x.len()).map(move |x| (y, x)));
+        let rows: Vec<usize> = positions()
+            .map(|(y, x)| y * window.y.stride * self.width + x * window.x.stride)
+            .map(|position| position * self.channels)
+            .collect();
+        let places: Vec<usize> = (0..rows.len()).map(|place| place * channels).collect();
+        let chunks = rows.chunks(ROWS).zip(places.chunks(ROWS));
+        let chunks: Vec<(Places<'_>, Places<'_>)> =
+            chunks.map(|(rows, places)| (Places::new(rows), Places::new(places))).collect();
+        for (group, tile) in packed.all_tiles() {
+            let (first, width) = packed.channels(group, tile);
+            for &(rows, places) in &chunks {
+                for (part, block) in blocks.iter().enumerate() {
+                    let start = if part == 0 { packed.bias(group, tile) } else { &[0.0; TILE] };
+                    let product = Product {
+                        input: &self.values[group * packed.inputs..],
+                        rows,
+                        blocks: std::slice::from_ref(block),
+                        weights: packed.tile(group, tile),
+                        start,
+                        places,
+                        width,
+                        add: part > 0,
+                        ahead: &[],
+                        rectify: None,
+                    };
+                    product.run(isa, &mut output[first..]);
+                }
+            }
+        }
+    }
+}

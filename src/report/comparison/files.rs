@@ -1,0 +1,60 @@
+//! The files of a comparison.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::page::page;
+use super::{Comparison, ComparisonError, ComparisonRecord, Table, figures};
+use crate::files::{write_atomically, write_json, write_text};
+use crate::report::csv::write_csv;
+use crate::report::figure::{INCH, to_pdf};
+use crate::report::write_png;
+
+/// The files that are always written; a figure of several pages has more, `comparison-2.png`, ….
+pub const FILES: [&str; 8] = [
+    "comparison.html",
+    "comparison.json",
+    "comparison.pdf",
+    "comparison.png",
+    "comparison.svg",
+    "units.csv",
+    "layers.csv",
+    "columns.csv",
+];
+
+/// Writes the files of a comparison into `folder`, which is there; files of the same names are
+/// replaced. `resolution` is that of the PNGs, in pixels an inch.
+///
+/// # Errors
+/// Files that cannot be written.
+pub fn write(
+    comparison: &Comparison,
+    folder: &Path,
+    resolution: f32,
+) -> Result<(), ComparisonError> {
+    let figures = figures(comparison)?;
+    let named = |number: usize, ending: &str| -> PathBuf {
+        let number = if number == 0 { String::new() } else { format!("-{}", number + 1) };
+        folder.join(format!("comparison{number}.{ending}"))
+    };
+    for (number, figure) in figures.iter().enumerate() {
+        write_text(&named(number, "svg"), &figure.to_svg())?;
+        write_png(&named(number, "png"), &figure.to_picture(resolution / INCH)?)?;
+    }
+    let title = "Comparison of maps";
+    let bytes = to_pdf(title, &figures)?;
+    write_atomically(&named(0, "pdf"), |file| file.write_all(&bytes))?;
+
+    let tables = [("units.csv", comparison.unit_table()), ("layers.csv", comparison.layer_table())];
+    let mut columns = vec![["file", "column", "unit", "meaning"].map(String::from).to_vec()];
+    for (file, Table { columns: of_file, rows }) in tables {
+        let header: Vec<String> = of_file.iter().map(|[name, ..]| name.clone()).collect();
+        write_csv(&folder.join(file), std::iter::once(header).chain(rows))?;
+        let named = |column: [String; 3]| [&[file.to_owned()], &column[..]].concat();
+        columns.extend(of_file.into_iter().map(named));
+    }
+    write_csv(&folder.join("columns.csv"), columns.into_iter())?;
+    write_json(&folder.join("comparison.json"), &ComparisonRecord::from(comparison))?;
+    // Last: whoever finds the page finds all that it names.
+    Ok(write_text(&folder.join("comparison.html"), &page(comparison, &figures))?)
+}

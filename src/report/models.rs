@@ -1,0 +1,157 @@
+//! The shapes of maps as a table.
+
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use crate::progress::Progress;
+use crate::ranking::Side;
+use crate::report::csv::{number, write_csv};
+use crate::report::numbers::{Cells, Estimate, ModelFit, Models, Shape};
+use crate::report::results::{LayerResults, Results, UnitMap};
+use crate::report::summary::SummaryError;
+
+/// The files.
+pub const FILES: [&str; 2] = ["models.csv", "models_columns.csv"];
+
+/// The columns before the parameters.
+const COLUMNS: [(&str, &str, &str); 9] = [
+    ("layer", "", "short name of the layer"),
+    ("unit", "", "the unit, from 0"),
+    ("side", "", "max: mean map over the top images; min: over the bottom images"),
+    ("status", "", "ok; no_fit: none of the shapes fits; silent; not_covered"),
+    (
+        "shape",
+        "",
+        "gaussian, dog (difference of Gaussians) or gabor: the one with the smallest criterion",
+    ),
+    (
+        "bic_gaussian",
+        "",
+        "Bayesian information criterion of the Gaussian; empty where it does not fit",
+    ),
+    ("bic_dog", "", "of the difference of Gaussians"),
+    ("bic_gabor", "", "of the Gabor"),
+    ("explained_variance", "", "explained variance of the shape"),
+];
+
+/// The Gaussian's parameters, which all shapes have.
+const BASE: [(&str, &str, &str); 7] = [
+    (
+        "amplitude",
+        "response",
+        "height of the Gaussian: of a difference the first, of a Gabor that under the grating",
+    ),
+    ("y", "pixels", "row of the centre"),
+    ("x", "pixels", "column of the centre"),
+    ("long", "pixels", "standard deviation along the long axis"),
+    ("short", "pixels", "along the short axis"),
+    (
+        "angle",
+        "degrees",
+        "angle of the long axis, 0 to 180, counter-clockwise from the right as the map is drawn",
+    ),
+    ("offset", "response", "what the shape stands on"),
+];
+
+/// Units whose maps are fitted.
+pub fn count(layers: &[&LayerResults]) -> u64 {
+    layers.iter().map(|layer| layer.swept().len() as u64).sum()
+}
+
+/// Fits the maps of some layers and writes the table into `folder`, which is there; files of the same
+/// names are replaced. `progress` counts units.
+///
+/// # Errors
+/// Maps that cannot be read; files that cannot be written; [`SummaryError::Stopped`].
+pub fn write(
+    results: &Results,
+    layers: &[&LayerResults],
+    folder: &Path,
+    progress: &Progress<'_>,
+) -> Result<(), SummaryError> {
+    let mut rows = vec![columns().into_iter().map(|[name, ..]| name).collect()];
+    for layer in layers {
+        let cells = Cells::new(layer.configuration(), &results.configuration().settings);
+        let of_unit = |&unit: &usize| -> Result<[Vec<String>; 2], SummaryError> {
+            if progress.is_cancelled() {
+                return Err(SummaryError::Stopped);
+            }
+            let both =
+                [row(layer, &cells, unit, Side::Top)?, row(layer, &cells, unit, Side::Bottom)?];
+            progress.advance(1);
+            Ok(both)
+        };
+        let found: Vec<_> = layer.swept().par_iter().map(of_unit).collect::<Result<_, _>>()?;
+        rows.extend(found.into_iter().flatten());
+    }
+    write_csv(&folder.join(FILES[0]), rows.into_iter())?;
+    let header = ["column", "unit", "meaning"].map(String::from).to_vec();
+    let lines = columns().into_iter().map(|column| column.to_vec());
+    write_csv(&folder.join(FILES[1]), std::iter::once(header).chain(lines))?;
+    Ok(())
+}
+
+/// All columns: name, unit and meaning.
+fn columns() -> Vec<[String; 3]> {
+    let text =
+        |(name, unit, meaning): &(&str, &str, &str)| [name, unit, meaning].map(|&s| s.into());
+    let own = Shape::ALL.into_iter().flat_map(|shape| {
+        shape.own().iter().map(move |(name, unit, meaning)| {
+            (*name, *unit, format!("{meaning} ({})", shape.name()))
+        })
+    });
+    let base = BASE.iter().map(|(name, unit, meaning)| (*name, *unit, (*meaning).to_owned()));
+    let estimates = base.chain(own).flat_map(|(name, unit, meaning)| {
+        let error = [format!("{name}_se"), unit.to_owned(), "its standard error".to_owned()];
+        [[name.to_owned(), unit.to_owned(), meaning], error]
+    });
+    COLUMNS.iter().map(text).chain(estimates).collect()
+}
+
+fn row(
+    layer: &LayerResults,
+    cells: &Cells,
+    unit: usize,
+    side: Side,
+) -> Result<Vec<String>, SummaryError> {
+    let mut fields = vec![layer.name().to_owned(), unit.to_string(), side.name().to_owned()];
+    let width = columns().len();
+    let status = match layer.map(unit, side)? {
+        UnitMap::Values { map, coverage } => {
+            let models = Models::of(&cells.of(&map.view(), &coverage), cells);
+            let criteria = models.fits.iter().map(|fit| {
+                fit.as_ref().map_or_else(|_| String::new(), |fit| number(fit.criterion))
+            });
+            match models.best() {
+                Some(best) => {
+                    fields.extend(["ok", best.shape.name()].map(String::from));
+                    fields.extend(criteria);
+                    fields.push(number(best.fit.explained_variance));
+                    fields.extend(parameters(best));
+                    return Ok(fields);
+                }
+                None => "no_fit",
+            }
+        }
+        UnitMap::Silent => "silent",
+        UnitMap::NotCovered | UnitMap::NotSwept => "not_covered",
+    };
+    fields.push(status.to_owned());
+    fields.resize(width, String::new());
+    Ok(fields)
+}
+
+fn parameters(best: &ModelFit) -> Vec<String> {
+    let fit = &best.fit;
+    let base = [fit.amplitude, fit.y, fit.x, fit.long, fit.short].map(Some);
+    let base = base.into_iter().chain([fit.angle, Some(fit.offset)]);
+    let own = Shape::ALL.into_iter().flat_map(|shape| {
+        let found = if shape == best.shape { &best.own[..] } else { &[] };
+        (0..shape.own().len()).map(move |place| found.get(place).copied())
+    });
+    let both = |estimate: Option<Estimate>| {
+        estimate.map_or_else(Default::default, |found| [number(found.value), number(found.error)])
+    };
+    base.chain(own).flat_map(both).collect()
+}

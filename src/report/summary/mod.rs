@@ -1,0 +1,158 @@
+//! What receptive fields do over the depth of a network: how large they are beside what the geometry
+//! allows, where they lie, how long and which way they point.
+
+mod error;
+mod figure;
+mod files;
+mod measures;
+mod reliability;
+
+use rayon::prelude::*;
+
+use crate::analysis::Distribution;
+use crate::progress::Progress;
+use crate::ranking::Side;
+use crate::report::numbers::{Cells, Measured, measure};
+use crate::report::results::{LayerResults, Results};
+
+pub use error::SummaryError;
+pub use figure::figure;
+pub use files::{FILES, write};
+pub use measures::{BINS, MEASURES, SizeMeasure};
+pub use reliability::{Reliability, TARGET, images_for};
+
+/// The layers of some networks, in the order of their depth.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// One for each folder.
+    pub networks: Vec<NetworkSummary>,
+}
+
+/// The layers of a network.
+#[derive(Clone, Debug)]
+pub struct NetworkSummary {
+    /// What it is called.
+    pub name: String,
+    /// Each layer, the maps of its top images and then those of its bottom images.
+    pub layers: Vec<[LayerSummary; 2]>,
+}
+
+/// The maps of one side of a layer's units.
+#[derive(Clone, Debug)]
+pub struct LayerSummary {
+    /// The layer's short name.
+    pub layer: String,
+    /// The side.
+    pub side: Side,
+    /// The theoretical RF's side length in pixels.
+    pub rf: usize,
+    /// Units that were swept.
+    pub units: usize,
+    /// Units with a map that is not zero everywhere.
+    pub mapped: usize,
+    /// Units with a Gaussian that fits.
+    pub fitted: usize,
+    /// The distribution of each of [`MEASURES`].
+    pub measures: [Option<Distribution>; MEASURES.len()],
+    /// Units by the angle of the long axis, in [`BINS`] bins from 0 to 180 degrees.
+    pub orientations: [usize; BINS],
+    /// How reliable the maps are, by how many images.
+    pub reliability: Reliability,
+}
+
+/// Units whose maps [`summarise`] measures.
+pub fn count(folders: &[(String, &Results)]) -> u64 {
+    let layers = folders.iter().flat_map(|(_, results)| results.layers());
+    layers.map(|layer| layer.swept().len() as u64).sum()
+}
+
+/// Measures the maps of some folders, each with the name of its network. `blurred` as in [`measure`];
+/// `progress` counts units.
+///
+/// # Errors
+/// Maps that cannot be read; [`SummaryError::Stopped`].
+pub fn summarise(
+    folders: &[(String, &Results)],
+    blurred: bool,
+    progress: &Progress<'_>,
+) -> Result<Summary, SummaryError> {
+    let network = |(name, results): &(String, &Results)| -> Result<NetworkSummary, SummaryError> {
+        let layers =
+            results.layers().iter().map(|layer| of_layer(results, layer, blurred, progress));
+        Ok(NetworkSummary { name: name.clone(), layers: layers.collect::<Result<_, _>>()? })
+    };
+    Ok(Summary { networks: folders.iter().map(network).collect::<Result<_, _>>()? })
+}
+
+fn of_layer(
+    results: &Results,
+    layer: &LayerResults,
+    blurred: bool,
+    progress: &Progress<'_>,
+) -> Result<[LayerSummary; 2], SummaryError> {
+    let cells = Cells::new(layer.configuration(), &results.configuration().settings);
+    let measured = |&unit: &usize| -> Result<[Measured; 2], SummaryError> {
+        if progress.is_cancelled() {
+            return Err(SummaryError::Stopped);
+        }
+        let of = |side| -> Result<Measured, SummaryError> {
+            Ok(measure(&layer.map(unit, side)?, &cells, blurred))
+        };
+        let both = [of(Side::Top)?, of(Side::Bottom)?];
+        progress.advance(1);
+        Ok(both)
+    };
+    let measured: Vec<[Measured; 2]> =
+        layer.swept().par_iter().map(measured).collect::<Result<_, _>>()?;
+    let of_side = |side: Side| -> Result<LayerSummary, SummaryError> {
+        let of_side: Vec<&Measured> = measured.iter().map(|both| &both[side as usize]).collect();
+        let top = results.configuration().settings.top;
+        let reliability = Reliability::of(layer, side, top)?;
+        Ok(LayerSummary::new(layer, side, &cells, &of_side, reliability))
+    };
+    Ok([of_side(Side::Top)?, of_side(Side::Bottom)?])
+}
+
+impl LayerSummary {
+    fn new(
+        layer: &LayerResults,
+        side: Side,
+        cells: &Cells,
+        measured: &[&Measured],
+        reliability: Reliability,
+    ) -> Self {
+        let numbers: Vec<_> = measured
+            .iter()
+            .filter_map(|found| match found {
+                Measured::Numbers(numbers) => Some(numbers),
+                _ => None,
+            })
+            .collect();
+        let of = |of: &SizeMeasure| {
+            Distribution::of(numbers.iter().map(|numbers| (of.value)(numbers, cells)))
+        };
+        let mut orientations = [0; BINS];
+        for numbers in &numbers {
+            if let Some(bin) = measures::bin(numbers) {
+                orientations[bin] += 1;
+            }
+        }
+        Self {
+            layer: layer.name().to_owned(),
+            side,
+            rf: layer.rf(),
+            units: measured.len(),
+            mapped: numbers.len(),
+            fitted: numbers.iter().filter(|numbers| numbers.fit.is_ok()).count(),
+            measures: MEASURES.each_ref().map(of),
+            orientations,
+            reliability,
+        }
+    }
+
+    /// The distribution of a measure, by name.
+    pub fn measure(&self, name: &str) -> Option<Distribution> {
+        let place = MEASURES.iter().position(|measure| measure.name == name)?;
+        self.measures[place]
+    }
+}
