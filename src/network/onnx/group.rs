@@ -12,27 +12,21 @@ pub(super) fn instance_norm(builder: &mut Builder<'_>, index: usize) -> Result<V
     let node = builder.nodes[index];
     node.check_attributes(&["epsilon"])?;
     let eps = node.float("epsilon", 1e-5);
-    match builder.value(node, 0)? {
-        Value::Bundled { input, groups } => {
-            for (which, expected) in [(1, 1.0), (2, 0.0)] {
-                let numbers = builder.constant(node, which)?;
-                if !is_all(&numbers, expected, &mut builder.tensors)? {
-                    return Err(
-                        "it has a factor or a shift for each group, not for each channel".into()
-                    );
-                }
-            }
-            let norm = Normalisation { groups, eps, recipe: Recipe::Ones };
-            let input = norm.add(builder, index, input)?;
-            Ok(Value::Bundled { input, groups })
-        }
-        _ => {
-            let input = builder.planar(node, 0)?;
-            let recipe = numbers(builder, index, input)?;
-            let groups = builder.channels(input);
-            Normalisation { groups, eps, recipe }.add(builder, index, input).map(Value::Layer)
+    let Value::Bundled { input, groups } = builder.value(node, 0)? else {
+        let input = builder.planar(node, 0)?;
+        let recipe = numbers(builder, index, input)?;
+        let groups = builder.channels(input);
+        return Normalisation { groups, eps, recipe }.add(builder, index, input).map(Value::Layer);
+    };
+    for (which, expected) in [(1, 1.0), (2, 0.0)] {
+        let numbers = builder.constant(node, which)?;
+        if !is_all(&numbers, expected, &mut builder.tensors)? {
+            return Err("it has a factor or a shift for each group, not for each channel".into());
         }
     }
+    let norm = Normalisation { groups, eps, recipe: Recipe::Ones };
+    let input = norm.add(builder, index, input)?;
+    Ok(Value::Bundled { input, groups })
 }
 
 /// `GroupNormalization`, with a factor and a shift for each channel.
