@@ -91,7 +91,7 @@ fn steps_between_tensor_cores_agree_within_their_precision() {
         {"name": "mean", "op": "avg_pool", "kernel": 2, "stride": 2},
         {"name": "e", "op": "conv", "out_channels": 16, "kernel": 3, "dilation": 2},
         {"name": "e_relu", "op": "relu"},
-        {"name": "f", "op": "conv", "out_channels": 4, "kernel": 1}
+        {"name": "f", "op": "conv", "out_channels": 64, "kernel": 1}
     ]}"#;
     on_device(module_path!(), TEST, || {
         let network = || Network::from_description(NETWORK.as_bytes()).expect("a network");
