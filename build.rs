@@ -7,6 +7,8 @@ mod compile;
 mod embed;
 #[path = "build/nvcc.rs"]
 mod nvcc;
+#[path = "build/ptxas.rs"]
+mod ptxas;
 
 use std::env;
 use std::error::Error;
@@ -14,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use compile::{Architectures, Compiler, stem};
 use nvcc::Search;
+use ptxas::Ptxas;
 
 /// Set to 1 where CUDA must be there: then a missing compiler fails the build.
 const REQUIRE: &str = "OCCLUMAP_REQUIRE_CUDA";
@@ -30,11 +33,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let kernels = match search.find() {
         Ok(nvcc) => {
             println!("cargo::rerun-if-changed={}", nvcc.path.display());
+            Ptxas::watch();
+            let ptxas = Ptxas::find(&nvcc, &out);
             let kernels = compile::sources(Path::new("kernels"))?;
             let lab = compile::sources(Path::new("kernels/lab"))?;
-            compile(&nvcc, &[&kernels[..], &lab].concat(), &out)?;
+            compile(&nvcc, ptxas.as_ref(), &[&kernels[..], &lab].concat(), &out)?;
             let names = |sources: &[PathBuf]| sources.iter().map(|source| stem(source)).collect();
-            Ok(embed::Built { version: nvcc.version, kernels: names(&kernels), lab: names(&lab) })
+            let version = ptxas.map_or(nvcc.version, |ptxas| ptxas.version);
+            Ok(embed::Built { version, kernels: names(&kernels), lab: names(&lab) })
         }
         Err(tried) => {
             Search::watch_more();
@@ -55,14 +61,19 @@ fn is_set(name: &str) -> bool {
 }
 
 /// Compiles each source into `out/NAME.fatbin`.
-fn compile(nvcc: &nvcc::Nvcc, sources: &[PathBuf], out: &Path) -> Result<(), Box<dyn Error>> {
+fn compile(
+    nvcc: &nvcc::Nvcc,
+    ptxas: Option<&Ptxas>,
+    sources: &[PathBuf],
+    out: &Path,
+) -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-env-changed={ALL}");
     let release = env::var_os("PROFILE").is_some_and(|profile| profile == "release");
     let all = release || is_set(ALL);
     let architectures = if all { Architectures::All } else { Architectures::Few };
     let kept = compile::kept_beside(out).ok_or("OUT_DIR is not in a target folder")?;
     let compiled =
-        Compiler::new(nvcc, architectures, &kept)?.compile(sources, Path::new("kernels"))?;
+        Compiler::new(nvcc, ptxas, architectures, &kept)?.compile(sources, Path::new("kernels"))?;
     for (source, fatbin) in sources.iter().zip(compiled) {
         std::fs::copy(fatbin, out.join(stem(source)).with_extension("fatbin"))?;
     }

@@ -19,7 +19,7 @@ use std::time::Instant;
 use common::{IMAGE, Jobs, image, preset};
 use emulator::{Gpu, is_inside, told};
 use occlumap::engine::cuda::{CudaEngine, CudaFullEngine, Device, Precision};
-use occlumap::engine::{Begun, Engine};
+use occlumap::engine::{Engine, PendingExtremes, RankingEngine};
 use occlumap::network::Model;
 
 /// Jobs handed over at a time, and images that they share.
@@ -93,7 +93,7 @@ fn measure(asked: &[String]) {
 fn rank(model: &Model, device: &Arc<Device>) {
     let layers: Vec<_> = model.network().convolutions().map(|(id, _)| id).collect();
     let engine = CudaFullEngine { device: Arc::clone(device) };
-    let prepared = engine.prepare(model, &layers, IMAGE).expect("room");
+    let prepared = engine.ranker(model, &layers, IMAGE).expect("room");
     let images: Vec<_> = (0..IMAGES).map(|seed| image(seed as u32)).collect();
     let views: Vec<_> = images.iter().map(|image| image.view()).collect();
     let cancel = CancelToken::default();
@@ -102,7 +102,7 @@ fn rank(model: &Model, device: &Arc<Device>) {
         .map(|_| {
             let start = Instant::now();
             // As a ranking does: what is begun is waited for when the next is.
-            let mut begun: Option<Begun<'_>> = None;
+            let mut begun: Option<PendingExtremes<'_>> = None;
             for views in views.chunks(prepared.images_at_a_time(rayon::current_num_threads())) {
                 let next = prepared.begin_extremes(views, 0, &progress).expect("a device");
                 if let Some(before) = begun.replace(next) {

@@ -1,7 +1,7 @@
 //! Presentations a second of each of AlexNet's convolutions, 227×227, by both engines.
 //!
 //! `cargo bench --bench presentations` runs on all cores; `RAYON_NUM_THREADS=1` on one.
-//! `docs/performance.md` has figures, beside PyTorch's.
+//! `docs/performance.md` has figures; `docs/benchmarks.md` has PyTorch's.
 
 mod common;
 

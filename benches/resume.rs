@@ -78,7 +78,7 @@ fn checkpoints(place: &Path) {
     }
 }
 
-/// Seconds of a block's claim and files, without a computation beside which they are written.
+/// Seconds of a block's lease and files, without a computation beside which they are written.
 fn checkpoint(place: &Path) -> f64 {
     let stored = Stored { configuration: "none", about: () };
     let folder = BlockFolder::open(&place.join("blocks"), &stored).unwrap();

@@ -9,6 +9,7 @@ use std::process::Command;
 use std::sync::Mutex;
 
 use super::nvcc::Nvcc;
+use super::ptxas::Ptxas;
 
 /// Compute capabilities that releases have machine code for, as far as the compiler knows them: Turing,
 /// Ampere, Ampere and Ada for desktops, Hopper, Blackwell and Blackwell for desktops.
@@ -20,7 +21,7 @@ const PORTABLE: u32 = 90;
 
 /// No fast-math: a difference must be the same number on every device, up to the order of sums. Line
 /// numbers cost no time and tell profilers and sanitizers where they are.
-const FLAGS: [&str; 4] = ["--fatbin", "-std=c++17", "-O3", "-lineinfo"];
+pub const FLAGS: [&str; 3] = ["-std=c++17", "-O3", "-lineinfo"];
 
 /// Which devices kernels are compiled for.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +31,29 @@ pub enum Architectures {
     /// Machine code for Turing alone, and PTX that drivers compile for every newer device: a tenth of
     /// the work.
     Few,
+}
+
+/// What is made of a source, for a compute capability such as 90.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    /// For devices of that one, and of the same major and a higher minor.
+    MachineCode(u32),
+    /// For drivers to compile, for devices of that one and higher.
+    Ptx(u32),
+}
+
+impl Target {
+    pub fn number(self) -> u32 {
+        match self {
+            Self::MachineCode(number) | Self::Ptx(number) => number,
+        }
+    }
+
+    fn of_nvcc(self) -> String {
+        let number = self.number();
+        let kind = if matches!(self, Self::Ptx(_)) { "compute" } else { "sm" };
+        format!("-gencode=arch=compute_{number},code={kind}_{number}")
+    }
 }
 
 /// The kernels' files of a folder, by name.
@@ -61,8 +85,9 @@ pub fn kept_beside(out: &Path) -> Option<PathBuf> {
 /// Compiles kernels that are not compiled already.
 pub struct Compiler<'a> {
     nvcc: &'a Nvcc,
-    /// `-gencode` arguments.
-    targets: Vec<String>,
+    /// What makes the machine code, if not nvcc.
+    ptxas: Option<&'a Ptxas>,
+    targets: Vec<Target>,
     /// The folder of what was compiled, by the digest of all that it depends on.
     kept: &'a Path,
 }
@@ -70,15 +95,16 @@ pub struct Compiler<'a> {
 impl<'a> Compiler<'a> {
     pub fn new(
         nvcc: &'a Nvcc,
+        ptxas: Option<&'a Ptxas>,
         architectures: Architectures,
         kept: &'a Path,
     ) -> Result<Self, Box<dyn Error>> {
         let targets = match architectures {
             Architectures::All => all_targets(nvcc)?,
-            Architectures::Few => vec![machine_code(75), ptx(80)],
+            Architectures::Few => vec![Target::MachineCode(75), Target::Ptx(80)],
         };
         fs::create_dir_all(kept).map_err(|error| format!("{}: {error}", kept.display()))?;
-        Ok(Self { nvcc, targets, kept })
+        Ok(Self { nvcc, ptxas, targets, kept })
     }
 
     /// The compiled file of each source, on all cores; `headers` is the folder of what they include.
@@ -106,7 +132,8 @@ impl<'a> Compiler<'a> {
 
     fn digest(&self, source: &str, headers: &[String]) -> u64 {
         let mut hasher = DefaultHasher::new();
-        (FLAGS, &self.targets, &self.nvcc.release, source, headers).hash(&mut hasher);
+        let assembler = self.ptxas.map(|ptxas| &ptxas.release);
+        (FLAGS, &self.targets, &self.nvcc.release, assembler, source, headers).hash(&mut hasher);
         hasher.finish()
     }
 
@@ -144,28 +171,41 @@ impl<'a> Compiler<'a> {
     fn compile_one(&self, source: &Path, fatbin: &Path) -> Result<(), String> {
         // It gets its name when it is whole.
         let partial = fatbin.with_extension(format!("{}.partial", std::process::id()));
-        let output = Command::new(&self.nvcc.path)
-            .args(FLAGS)
-            .args(&self.targets)
-            .arg(source)
-            .arg("-o")
-            .arg(&partial)
-            .output()
-            .map_err(|error| format!("{}: {error}", self.nvcc.path.display()))?;
-        let messages = [output.stdout, output.stderr].concat();
-        let messages = String::from_utf8_lossy(&messages);
-        if !output.status.success() {
-            return Err(format!("{}: {}\n{messages}", source.display(), output.status));
-        }
-        for line in messages.lines().filter(|line| !line.trim().is_empty()) {
-            println!("cargo::warning={line}");
-        }
+        let done = if let Some(ptxas) = self.ptxas {
+            ptxas.compile(self.nvcc, &self.targets, source, &partial)
+        } else {
+            let mut compile = Command::new(&self.nvcc.path);
+            compile.args(FLAGS).arg("--fatbin");
+            compile.args(self.targets.iter().map(|target| target.of_nvcc()));
+            run(compile.arg(source).arg("-o").arg(&partial))
+        };
+        done.map_err(|problem| format!("{}: {problem}", source.display()))?;
         fs::rename(&partial, fatbin).map_err(|error| format!("{}: {error}", fatbin.display()))
     }
 }
 
+/// Runs a tool of the compiler, and passes its warnings on.
+pub fn run(command: &mut Command) -> Result<(), String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().map_err(|error| format!("{program}: {error}"))?;
+    let messages = [output.stdout, output.stderr].concat();
+    let messages = String::from_utf8_lossy(&messages);
+    if !output.status.success() {
+        return Err(format!("{program}: {}\n{messages}", output.status));
+    }
+    for line in messages.lines().filter(|line| !line.trim().is_empty()) {
+        println!("cargo::warning={line}");
+    }
+    Ok(())
+}
+
+/// The text of a file.
+pub fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
 /// The architectures that both we and the compiler know.
-fn all_targets(nvcc: &Nvcc) -> Result<Vec<String>, Box<dyn Error>> {
+fn all_targets(nvcc: &Nvcc) -> Result<Vec<Target>, Box<dyn Error>> {
     let output = Command::new(&nvcc.path).arg("--list-gpu-arch").output()?;
     let listed = String::from_utf8_lossy(&output.stdout);
     let known: BTreeSet<u32> = listed
@@ -178,14 +218,6 @@ fn all_targets(nvcc: &Nvcc) -> Result<Vec<String>, Box<dyn Error>> {
         *common.last().ok_or("this nvcc knows none of the architectures that we build for")?;
     let portable: BTreeSet<u32> =
         common.iter().copied().filter(|&target| target == PORTABLE).chain([newest]).collect();
-    let targets = common.iter().map(|&target| machine_code(target));
-    Ok(targets.chain(portable.into_iter().map(ptx)).collect())
-}
-
-fn machine_code(target: u32) -> String {
-    format!("-gencode=arch=compute_{target},code=sm_{target}")
-}
-
-fn ptx(target: u32) -> String {
-    format!("-gencode=arch=compute_{target},code=compute_{target}")
+    let targets = common.iter().map(|&target| Target::MachineCode(target));
+    Ok(targets.chain(portable.into_iter().map(Target::Ptx)).collect())
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// What was compiled.
 pub struct Built {
-    /// The compiler's version, major and minor.
+    /// The version of CUDA whose machine code it is, major and minor.
     pub version: (u32, u32),
     /// The kernels of the program, by their files' names.
     pub kernels: Vec<String>,

@@ -39,9 +39,8 @@ impl Search {
         if let Some(nvcc) = variable("NVCC") {
             candidates.push(("NVCC".into(), nvcc));
         } else {
-            for folder in out.ancestors().filter(|folder| folder.join("cuda/nvidia").is_dir()) {
-                let found = folder.join("cuda/nvidia/cu13/bin/nvcc");
-                candidates.push(("scripts/install-nvcc".into(), found));
+            for folder in installed(out) {
+                candidates.push(("scripts/install-nvcc".into(), folder.join("cu13/bin/nvcc")));
             }
             for name in ["CUDA_HOME", "CUDA_PATH"] {
                 if let Some(home) = variable(name) {
@@ -107,13 +106,18 @@ impl Search {
     }
 }
 
+/// The folders in which `scripts/install-nvcc` has installed, for an `out` in the target folder.
+pub fn installed(out: &Path) -> impl Iterator<Item = PathBuf> {
+    out.ancestors().map(|folder| folder.join("cuda/nvidia")).filter(|folder| folder.is_dir())
+}
+
 /// A variable that is set and not empty.
-fn variable(name: &str) -> Option<PathBuf> {
+pub fn variable(name: &str) -> Option<PathBuf> {
     env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// The folders of Python packages of an environment.
-fn site_packages(prefix: &Path) -> Vec<PathBuf> {
+pub fn site_packages(prefix: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(prefix.join("lib")).into_iter().flatten().flatten();
     let is_python = |name: &OsStr| name.to_string_lossy().starts_with("python3");
     entries
@@ -123,7 +127,7 @@ fn site_packages(prefix: &Path) -> Vec<PathBuf> {
 }
 
 /// The version that a compiler tells, and the text of it: `…release 13.0, V13.0.88`.
-fn version(nvcc: &Path) -> Result<((u32, u32), String), String> {
+pub fn version(nvcc: &Path) -> Result<((u32, u32), String), String> {
     if !nvcc.is_file() {
         return Err("is not there".into());
     }

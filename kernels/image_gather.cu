@@ -3,8 +3,9 @@
 //
 // seen     [count]
 // values   [image][channels][height][width]: the layer's input
-// patches  [count][depth][kernel][kernel]
+// patches  [count][depth][kernel.y][kernel.x]
 #include "image.cuh"
+#include "stencil.cuh"
 
 struct ImageGatherParameters {
     uint32_t count;
@@ -12,39 +13,41 @@ struct ImageGatherParameters {
     uint32_t height;
     uint32_t width;
     uint32_t depth;
-    uint32_t kernel;
+    Axes kernel;
+    Axes dilation;
 };
-static_assert(sizeof(ImageGatherParameters) == 24);
+static_assert(sizeof(ImageGatherParameters) == 36);
 static_assert(offsetof(ImageGatherParameters, count) == 0);
 static_assert(offsetof(ImageGatherParameters, channels) == 4);
 static_assert(offsetof(ImageGatherParameters, height) == 8);
 static_assert(offsetof(ImageGatherParameters, width) == 12);
 static_assert(offsetof(ImageGatherParameters, depth) == 16);
 static_assert(offsetof(ImageGatherParameters, kernel) == 20);
+static_assert(offsetof(ImageGatherParameters, dilation) == 28);
 
 // One unit's view of one image.
-struct Seen {
+struct Sight {
     uint32_t image;
     uint32_t channel;  // the first of its group
     int32_t top;       // of the first tap; outside of the map where there is padding
     int32_t left;
 };
-static_assert(sizeof(Seen) == 16);
-static_assert(offsetof(Seen, image) == 0);
-static_assert(offsetof(Seen, channel) == 4);
-static_assert(offsetof(Seen, top) == 8);
-static_assert(offsetof(Seen, left) == 12);
+static_assert(sizeof(Sight) == 16);
+static_assert(offsetof(Sight, image) == 0);
+static_assert(offsetof(Sight, channel) == 4);
+static_assert(offsetof(Sight, top) == 8);
+static_assert(offsetof(Sight, left) == 12);
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-    image_gather(ImageGatherParameters p, const Seen* __restrict__ seen, const float* __restrict__ values,
+    image_gather(ImageGatherParameters p, const Sight* __restrict__ seen, const float* __restrict__ values,
                  float* __restrict__ patches) {
-    const uint32_t taps = p.kernel * p.kernel;
+    const uint32_t taps = p.kernel.y * p.kernel.x;
     each(size_t(p.count) * p.depth * taps, [&](size_t i) {
-        const Seen& place = seen[i / (size_t(p.depth) * taps)];
+        const Sight& place = seen[i / (size_t(p.depth) * taps)];
         const uint32_t channel = place.channel + uint32_t(i / taps % p.depth);
         const uint32_t tap = uint32_t(i % taps);
-        const int32_t y = place.top + int32_t(tap / p.kernel);
-        const int32_t x = place.left + int32_t(tap % p.kernel);
+        const int32_t y = place.top + int32_t(tap) / p.kernel.x * p.dilation.y;
+        const int32_t x = place.left + int32_t(tap) % p.kernel.x * p.dilation.x;
         const bool inside = y >= 0 && y < int32_t(p.height) && x >= 0 && x < int32_t(p.width);
         const size_t plane = size_t(place.image) * p.channels + channel;
         patches[i] = inside ? values[(plane * p.height + y) * p.width + x] : 0.0f;

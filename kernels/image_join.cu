@@ -1,27 +1,41 @@
-// One input of a join: added to what is there, or put at its place among the channels.
+// One input of a join: added to what is there, or put at its place among the channels; channels of
+// an input in another order.
 //
-// from  [image][values]
+// from  [image][from_values]; of it `values`, with channel c from the input's channel
+//       `start + c % groups * each + c / groups`
 // to    [image][to_values], from `first` on
 #include "image.cuh"
 
 struct ImageJoinParameters {
     uint32_t images;
+    uint32_t from_values;
     uint32_t values;
     uint32_t to_values;
     uint32_t first;
+    uint32_t area;
+    uint32_t start, groups, each;
     uint32_t added;
 };
-static_assert(sizeof(ImageJoinParameters) == 20);
+static_assert(sizeof(ImageJoinParameters) == 40);
 static_assert(offsetof(ImageJoinParameters, images) == 0);
-static_assert(offsetof(ImageJoinParameters, values) == 4);
-static_assert(offsetof(ImageJoinParameters, to_values) == 8);
-static_assert(offsetof(ImageJoinParameters, first) == 12);
-static_assert(offsetof(ImageJoinParameters, added) == 16);
+static_assert(offsetof(ImageJoinParameters, from_values) == 4);
+static_assert(offsetof(ImageJoinParameters, values) == 8);
+static_assert(offsetof(ImageJoinParameters, to_values) == 12);
+static_assert(offsetof(ImageJoinParameters, first) == 16);
+static_assert(offsetof(ImageJoinParameters, area) == 20);
+static_assert(offsetof(ImageJoinParameters, start) == 24);
+static_assert(offsetof(ImageJoinParameters, groups) == 28);
+static_assert(offsetof(ImageJoinParameters, each) == 32);
+static_assert(offsetof(ImageJoinParameters, added) == 36);
 
 extern "C" __global__ void __launch_bounds__(THREADS)
     image_join(ImageJoinParameters p, const float* __restrict__ from, float* __restrict__ to) {
     each(size_t(p.images) * p.values, [&](size_t i) {
-        const size_t place = i / p.values * p.to_values + p.first + i % p.values;
-        to[place] = p.added ? to[place] + from[i] : from[i];
+        const size_t image = i / p.values;
+        const uint32_t channel = uint32_t(i % p.values) / p.area;
+        const uint32_t input = p.start + channel % p.groups * p.each + channel / p.groups;
+        const size_t place = image * p.to_values + p.first + i % p.values;
+        const float value = from[image * p.from_values + size_t(input) * p.area + i % p.area];
+        to[place] = p.added ? to[place] + value : value;
     });
 }

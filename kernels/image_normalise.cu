@@ -1,6 +1,8 @@
-// Local response normalisation: x / (k + weight * sum of x² over neighbouring channels)^beta.
+// Local response normalisation: x / (k + factor * sum of x² over neighbouring channels)^beta; or of
+// all channels: (x - mean) / sqrt(variance + k) * weight + bias.
 //
-// from, to  [image][channel][area]; channels c - before ..= c + after are neighbours of c
+// from, to      [image][channel][area]; channels c - before ..= c + after are neighbours of c
+// weight, bias  a number a channel, of all
 #include "image.cuh"
 
 struct ImageNormaliseParameters {
@@ -9,29 +11,46 @@ struct ImageNormaliseParameters {
     uint32_t area;
     uint32_t before;
     uint32_t after;
-    float weight;
+    float factor;
     float beta;
     float k;
+    uint32_t all;
 };
-static_assert(sizeof(ImageNormaliseParameters) == 32);
+static_assert(sizeof(ImageNormaliseParameters) == 36);
 static_assert(offsetof(ImageNormaliseParameters, images) == 0);
 static_assert(offsetof(ImageNormaliseParameters, channels) == 4);
 static_assert(offsetof(ImageNormaliseParameters, area) == 8);
 static_assert(offsetof(ImageNormaliseParameters, before) == 12);
 static_assert(offsetof(ImageNormaliseParameters, after) == 16);
-static_assert(offsetof(ImageNormaliseParameters, weight) == 20);
+static_assert(offsetof(ImageNormaliseParameters, factor) == 20);
 static_assert(offsetof(ImageNormaliseParameters, beta) == 24);
 static_assert(offsetof(ImageNormaliseParameters, k) == 28);
+static_assert(offsetof(ImageNormaliseParameters, all) == 32);
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-    image_normalise(ImageNormaliseParameters p, const float* __restrict__ from, float* __restrict__ to) {
+    image_normalise(ImageNormaliseParameters p, const float* __restrict__ weight,
+                    const float* __restrict__ bias, const float* __restrict__ from,
+                    float* __restrict__ to) {
     each(size_t(p.images) * p.channels * p.area, [&](size_t i) {
         const uint32_t channel = uint32_t(i / p.area % p.channels);
+        if (p.all) {
+            const float* values = from + i - size_t(channel) * p.area;
+            double mean = 0.0, variance = 0.0;
+            for (uint32_t c = 0; c < p.channels; c++) mean += values[size_t(c) * p.area];
+            mean /= p.channels;
+            for (uint32_t c = 0; c < p.channels; c++) {
+                const double rest = values[size_t(c) * p.area] - mean;
+                variance += rest * rest;
+            }
+            to[i] = float((from[i] - mean) / sqrt(variance / p.channels + p.k) * weight[channel] +
+                          bias[channel]);
+            return;
+        }
         const uint32_t first = channel - min(channel, p.before);
         const uint32_t last = min(channel + p.after, p.channels - 1);
         const float* neighbour = from + i - size_t(channel - first) * p.area;
         float sum = 0.0f;
         for (uint32_t c = first; c <= last; c++, neighbour += p.area) sum += *neighbour * *neighbour;
-        to[i] = from[i] / powf(p.k + p.weight * sum, p.beta);
+        to[i] = from[i] / powf(p.k + p.factor * sum, p.beta);
     });
 }

@@ -1,45 +1,38 @@
 // Max-pooling.
 //
-// from  [plane][height][width]: a plane is one channel of one image
-// to    [plane][to_height][to_width]
+// from  [plane][size.y][size.x]: a plane is one channel of one image
+// to    [plane][to_size.y][to_size.x]
 //
 // Padding never wins: a window is cut at the border. A NaN wins and stays, so that it shows.
 #include "image.cuh"
+#include "stencil.cuh"
 
 struct ImagePoolParameters {
+    Stencil window;
+    Axes size;
+    Axes to_size;
     uint32_t planes;
-    uint32_t height;
-    uint32_t width;
-    uint32_t to_height;
-    uint32_t to_width;
-    uint32_t kernel;
-    uint32_t stride;
-    uint32_t padding;
+    uint32_t reserved;
 };
-static_assert(sizeof(ImagePoolParameters) == 32);
-static_assert(offsetof(ImagePoolParameters, planes) == 0);
-static_assert(offsetof(ImagePoolParameters, height) == 4);
-static_assert(offsetof(ImagePoolParameters, width) == 8);
-static_assert(offsetof(ImagePoolParameters, to_height) == 12);
-static_assert(offsetof(ImagePoolParameters, to_width) == 16);
-static_assert(offsetof(ImagePoolParameters, kernel) == 20);
-static_assert(offsetof(ImagePoolParameters, stride) == 24);
-static_assert(offsetof(ImagePoolParameters, padding) == 28);
+static_assert(sizeof(ImagePoolParameters) == 56);
+static_assert(offsetof(ImagePoolParameters, window) == 0);
+static_assert(offsetof(ImagePoolParameters, size) == 32);
+static_assert(offsetof(ImagePoolParameters, to_size) == 40);
+static_assert(offsetof(ImagePoolParameters, planes) == 48);
+static_assert(offsetof(ImagePoolParameters, reserved) == 52);
 
 extern "C" __global__ void __launch_bounds__(THREADS)
     image_pool(ImagePoolParameters p, const float* __restrict__ from, float* __restrict__ to) {
-    const uint32_t area = p.to_height * p.to_width;
+    const uint32_t area = p.to_size.y * p.to_size.x;
     each(size_t(p.planes) * area, [&](size_t i) {
-        const float* plane = from + i / area * p.height * p.width;
-        const uint32_t place = uint32_t(i % area);
-        const int top = int(place / p.to_width * p.stride) - int(p.padding);
-        const int left = int(place % p.to_width * p.stride) - int(p.padding);
-        const int bottom = min(top + int(p.kernel), int(p.height));
-        const int right = min(left + int(p.kernel), int(p.width));
+        const float* plane = from + i / area * (size_t(p.size.y) * p.size.x);
+        const int place = int(i % area);
+        const Seen rows = seen_rows(p.window, place / p.to_size.x, 0, p.size.y);
+        const Seen columns = seen_columns(p.window, place % p.to_size.x, 0, p.size.x);
         float largest = -INFINITY;
-        for (int y = max(top, 0); y < bottom; y++) {
-            for (int x = max(left, 0); x < right; x++) {
-                const float value = plane[y * p.width + x];
+        for (int y = rows.begin; y < rows.end; y += rows.step) {
+            for (int x = columns.begin; x < columns.end; x += columns.step) {
+                const float value = plane[size_t(y) * p.size.x + x];
                 if (value > largest || value != value) largest = value;
             }
         }

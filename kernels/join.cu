@@ -1,28 +1,39 @@
-// Branches joined: one input of a sum or of a concatenation. The first to be joined is written, so
-// nothing need be cleared before; the others are added.
+// Branches joined: one input of a sum or of a concatenation, or channels of an input in another
+// order. The first to be joined is written, so nothing need be cleared before; the others are added.
 #include "tables.cuh"
 
+// Output channel `channel + i`, for i below `part`, is the input's channel
+// `start + i % groups * each + i / groups`.
 struct JoinParameters {
     int32_t channels;  // of the output
-    int32_t part;      // of the input: those of the output from `channel` on
+    int32_t inputs;    // of the input
     int32_t channel;
-    int32_t shift;     // output (y, x) is the input's (y + shift, x + shift)
+    int32_t part;
+    int32_t start, groups, each;
     int32_t add;       // whether to add to what is there
-    int32_t reserved;
+    Axes shift;        // output (y, x) is the input's (y + shift.y, x + shift.x)
 };
-static_assert(sizeof(JoinParameters) == 24);
+static_assert(sizeof(JoinParameters) == 40);
 static_assert(offsetof(JoinParameters, channels) == 0);
-static_assert(offsetof(JoinParameters, part) == 4);
+static_assert(offsetof(JoinParameters, inputs) == 4);
 static_assert(offsetof(JoinParameters, channel) == 8);
-static_assert(offsetof(JoinParameters, shift) == 12);
-static_assert(offsetof(JoinParameters, add) == 16);
-static_assert(offsetof(JoinParameters, reserved) == 20);
+static_assert(offsetof(JoinParameters, part) == 12);
+static_assert(offsetof(JoinParameters, start) == 16);
+static_assert(offsetof(JoinParameters, groups) == 20);
+static_assert(offsetof(JoinParameters, each) == 24);
+static_assert(offsetof(JoinParameters, add) == 28);
+static_assert(offsetof(JoinParameters, shift) == 32);
 
-// Joins changes. outputs, to: the node's windows and changes; inputs, from: those of the branch.
-// Outside of the input's window its changes are zero.
+__device__ __forceinline__ int selected(const JoinParameters& p, int channel) {
+    return p.start + channel % p.groups * p.each + channel / p.groups;
+}
+
+// Joins deltas. outputs, to: the node's windows and deltas; inputs, from: those of the branch.
+// Outside of the input's window its deltas are zero.
 extern "C" __global__ void __launch_bounds__(THREADS)
     join_change(JoinParameters p, const Item* __restrict__ items,
                 const Window* __restrict__ outputs, const Window* __restrict__ inputs,
+                const Presentation*, const Original*, const float*, const float*, const float*,
                 const float* __restrict__ from, float* __restrict__ to) {
     const Item item = items[blockIdx.x];
     const Window input = inputs[item.of];
@@ -31,10 +42,11 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         if (channel < 0 || channel >= p.part) {
             return;
         }
-        const int y = element.y + p.shift, x = element.x + p.shift;
+        const int y = element.y + p.shift.y, x = element.x + p.shift.x;
         float value = 0.0f;
         if (has(input, y, x)) {
-            value = from[channels_at(input, element.presentation, y, x, p.part) + channel];
+            value = from[channels_at(input, element.presentation, y, x, p.inputs) +
+                         selected(p, channel)];
         }
         to[element.place] = p.add ? to[element.place] + value : value;
     });
@@ -45,7 +57,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 extern "C" __global__ void __launch_bounds__(THREADS)
     join_original(JoinParameters p, const Item* __restrict__ items,
                   const Window* __restrict__ outputs, const Original* __restrict__ inputs,
-                  const float* __restrict__ from, float* __restrict__ to) {
+                  const float*, const float*, const float* __restrict__ from,
+                  float* __restrict__ to) {
     const Item item = items[blockIdx.x];
     const Original input = inputs[item.of];
     each_element(outputs[item.of], item.first, p.channels, [&](const Element& element) {
@@ -53,7 +66,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         if (channel < 0 || channel >= p.part) {
             return;
         }
-        const float value = from[channels_at(input, element.y, element.x, p.part) + channel];
+        const float value =
+            from[channels_at(input, element.y, element.x, p.inputs) + selected(p, channel)];
         to[element.place] = p.add ? to[element.place] + value : value;
     });
 }

@@ -9,10 +9,10 @@ struct OccludeParameters {
     int32_t channels;
     int32_t reserved;
 };
-static_assert(sizeof(OccludeParameters) == 16);
+static_assert(sizeof(OccludeParameters) == 24);
 static_assert(offsetof(OccludeParameters, origin) == 0);
-static_assert(offsetof(OccludeParameters, channels) == 8);
-static_assert(offsetof(OccludeParameters, reserved) == 12);
+static_assert(offsetof(OccludeParameters, channels) == 16);
+static_assert(offsetof(OccludeParameters, reserved) == 20);
 
 extern "C" __global__ void __launch_bounds__(THREADS)
     occlude(OccludeParameters p, const Item* __restrict__ items,
@@ -26,8 +26,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         const uint32_t size = presentation.size_draw >> 16;
         const int top = presentation.corner >> 16, left = presentation.corner & 0xFFFF;
         const Origin origin = p.origin;
-        const int y = element.y + presentation.y * origin.step + origin.corner - top;
-        const int x = element.x + presentation.x * origin.step + origin.corner - left;
+        const int y = element.y + presentation.y * origin.step.y + origin.corner.y - top;
+        const int x = element.x + presentation.x * origin.step.x + origin.corner.x - left;
         const uint32_t within = (element.channel * size + y) * size + x;
         const int64_t pixel = channels_at(originals, presentation, origin, element.y, element.x,
                                           p.channels);

@@ -24,13 +24,13 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         const float largest = pooled[channels_at(pooled_originals, presentation, p.output,
                                                  element.y, element.x, channels) +
                                      element.channel];
-        const Seen rows = seen(element.y * p.stride + p.shift, p.kernel,
-                               output.read_y, output.read_height);
-        const Seen columns = seen(element.x * p.stride + p.shift, p.kernel,
-                                  output.read_x, output.read_width);
+        const Seen rows =
+            seen_rows(p.window, element.y, output.read_y, output.read_height);
+        const Seen columns =
+            seen_columns(p.window, element.x, output.read_x, output.read_width);
         float rise = p.rectify ? 0.0f - largest : -INFINITY;
-        for (int y = rows.begin; y < rows.end; y++) {
-            for (int x = columns.begin; x < columns.end; x++) {
+        for (int y = rows.begin; y < rows.end; y += rows.step) {
+            for (int x = columns.begin; x < columns.end; x += columns.step) {
                 const int64_t place =
                     channels_at(originals, presentation, p.input, y, x, channels);
                 float value = activations[place + element.channel] - largest;
@@ -74,13 +74,13 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     const Window output = outputs[item.of];
     const Original input = inputs[item.of];
     each_element(output, item.first, p.channels, [&](const Element& element) {
-        const Seen rows = seen(element.y * p.stride + p.shift, p.kernel,
-                               output.read_y, output.read_height);
-        const Seen columns = seen(element.x * p.stride + p.shift, p.kernel,
-                                  output.read_x, output.read_width);
+        const Seen rows =
+            seen_rows(p.window, element.y, output.read_y, output.read_height);
+        const Seen columns =
+            seen_columns(p.window, element.x, output.read_x, output.read_width);
         float largest = -INFINITY;
-        for (int y = rows.begin; y < rows.end; y++) {
-            for (int x = columns.begin; x < columns.end; x++) {
+        for (int y = rows.begin; y < rows.end; y += rows.step) {
+            for (int x = columns.begin; x < columns.end; x += columns.step) {
                 const int64_t place = channels_at(input, y, x, p.channels);
                 largest = larger(largest, from[place + element.channel]);
             }

@@ -8,34 +8,22 @@
 #include <cmath>
 
 struct PoolParameters {
-    Origin input;   // origin of the node whose originals are read
-    Origin output;  // origin of the pooling
+    Origin input;     // origin of the node whose originals are read
+    Origin output;    // origin of the pooling
+    Stencil window;
     int32_t channels;
-    int32_t kernel;
-    int32_t stride;
-    int32_t shift;    // output o sees inputs from o * stride + shift on
     int32_t rectify;  // whether the ReLU before it is joined to it
     float to_scale;   // of four channels that are written in fp16; 0: all are in 32 bits
+    int32_t reserved;
 };
-static_assert(sizeof(PoolParameters) == 40);
+static_assert(sizeof(PoolParameters) == 80);
 static_assert(offsetof(PoolParameters, input) == 0);
-static_assert(offsetof(PoolParameters, output) == 8);
-static_assert(offsetof(PoolParameters, channels) == 16);
-static_assert(offsetof(PoolParameters, kernel) == 20);
-static_assert(offsetof(PoolParameters, stride) == 24);
-static_assert(offsetof(PoolParameters, shift) == 28);
-static_assert(offsetof(PoolParameters, rectify) == 32);
-static_assert(offsetof(PoolParameters, to_scale) == 36);
-
-// The part of a window that exists: from `first` on, `kernel` long, within `real`.
-struct Seen {
-    int begin, end;
-};
-
-__device__ __forceinline__ Seen seen(int first, int kernel, int real, int length) {
-    const int end = first + kernel, last = real + length;
-    return {first > real ? first : real, end < last ? end : last};
-}
+static_assert(offsetof(PoolParameters, output) == 16);
+static_assert(offsetof(PoolParameters, window) == 32);
+static_assert(offsetof(PoolParameters, channels) == 64);
+static_assert(offsetof(PoolParameters, rectify) == 68);
+static_assert(offsetof(PoolParameters, to_scale) == 72);
+static_assert(offsetof(PoolParameters, reserved) == 76);
 
 // The changes of four neighbouring channels of every maximum, as `pool_change` computes one: the same
 // values in the same order, so the same bits. Where a value lies is found out once for the four, and
@@ -58,23 +46,21 @@ __device__ __forceinline__ void pool_four_channels(
     const Presentation& presentation = presentations[output.first + which];
     const Four largest = *reinterpret_cast<const Four*>(
         pooled + channels_at(pooled_originals, presentation, p.output, y, x, channels) + channel);
-    const Seen rows =
-        seen(y * p.stride + p.shift, p.kernel, output.read_y, output.read_height);
-    const Seen columns =
-        seen(x * p.stride + p.shift, p.kernel, output.read_x, output.read_width);
+    const Seen rows = seen_rows(p.window, y, output.read_y, output.read_height);
+    const Seen columns = seen_columns(p.window, x, output.read_x, output.read_width);
     const float* original =
         activations + channel +
         channels_at(originals, presentation, p.input, rows.begin, columns.begin, channels);
-    const int64_t pitch = originals[presentation.image].pitch;
+    const int64_t pitch = originals[presentation.image].pitch * rows.step;
     Four rise;
 #pragma unroll
     for (int i = 0; i < 4; i++) {
         rise.value[i] = p.rectify ? 0.0f - largest.value[i] : -INFINITY;
     }
-    for (int at_y = rows.begin; at_y < rows.end; at_y++, original += pitch) {
+    for (int at_y = rows.begin; at_y < rows.end; at_y += rows.step, original += pitch) {
         const float* change =
             from + channel + channels_at(input, which, at_y, columns.begin, channels);
-        for (int at_x = columns.begin; at_x < columns.end; at_x++) {
+        for (int at_x = columns.begin; at_x < columns.end; at_x += columns.step) {
             const uint32_t along = (at_x - columns.begin) * channels;
             Four value = *reinterpret_cast<const Four*>(original + along);
             Four changed = {};

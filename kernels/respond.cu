@@ -6,20 +6,24 @@ struct RespondParameters {
     int32_t channels;  // of the input
     int32_t inputs;    // of a group
     int32_t outputs;   // of a group
-    int32_t kernel;
-    int32_t stride;
-    int32_t padding;
-    int32_t height, width;  // of the input
+    int32_t reserved;
+    Stencil window;    // in the input's own coordinates
+    Axes size;         // of the input
 };
-static_assert(sizeof(RespondParameters) == 32);
+static_assert(sizeof(RespondParameters) == 56);
 static_assert(offsetof(RespondParameters, channels) == 0);
 static_assert(offsetof(RespondParameters, inputs) == 4);
 static_assert(offsetof(RespondParameters, outputs) == 8);
-static_assert(offsetof(RespondParameters, kernel) == 12);
-static_assert(offsetof(RespondParameters, stride) == 16);
-static_assert(offsetof(RespondParameters, padding) == 20);
-static_assert(offsetof(RespondParameters, height) == 24);
-static_assert(offsetof(RespondParameters, width) == 28);
+static_assert(offsetof(RespondParameters, reserved) == 12);
+static_assert(offsetof(RespondParameters, window) == 16);
+static_assert(offsetof(RespondParameters, size) == 48);
+
+// The filter of a unit.
+__device__ __forceinline__ const float* filter_of(const RespondParameters& p, const float* filters,
+                                                  uint32_t unit) {
+    const Axes& kernel = p.window.kernel;
+    return filters + static_cast<int64_t>(unit) * kernel.y * kernel.x * p.inputs;
+}
 
 // The warps of a block, each of which computes one sum.
 constexpr int WARPS = THREADS / 32;
@@ -54,17 +58,16 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     }
     const Presentation& presentation = presentations[pattern.first + which];
     const uint32_t unit = presentation.unit;
-    const float* filter =
-        filters + static_cast<int64_t>(unit) * p.kernel * p.kernel * p.inputs;
+    const float* filter = filter_of(p, filters, unit);
     const float* changes = from + pattern.input + static_cast<int64_t>(which) * pattern.input_each +
                            unit / p.outputs * p.inputs;
     float sum = 0.0f;
     for (int tap_y = 0; tap_y < pattern.taps_y; tap_y++) {
         for (int tap_x = 0; tap_x < pattern.taps_x; tap_x++) {
-            const int tap = (pattern.tap_y + tap_y) * p.kernel + pattern.tap_x + tap_x;
+            const int tap = (pattern.tap_y + tap_y) * p.window.kernel.x + pattern.tap_x + tap_x;
             const float* weights = filter + tap * p.inputs;
             const float* values = changes + static_cast<int64_t>(tap_y) * pattern.input_tap_row +
-                                  tap_x * p.channels;
+                                  tap_x * p.window.dilation.x * p.channels;
             for (int channel = lane; channel < p.inputs; channel += 32) {
                 sum += weights[channel] * values[channel];
             }
@@ -90,18 +93,18 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     }
     const DeviceJob job = jobs[which];
     const Original original = originals[job.image];
-    const float* filter =
-        filters + static_cast<int64_t>(job.unit) * p.kernel * p.kernel * p.inputs;
+    const float* filter = filter_of(p, filters, job.unit);
+    const Stencil& window = p.window;
     const int first = job.unit / p.outputs * p.inputs;
     double sum = 0.0;
-    for (int tap_y = 0; tap_y < p.kernel; tap_y++) {
-        for (int tap_x = 0; tap_x < p.kernel; tap_x++) {
-            const int y = job.y * p.stride - p.padding + tap_y;
-            const int x = job.x * p.stride - p.padding + tap_x;
-            if (y < 0 || y >= p.height || x < 0 || x >= p.width) {
+    for (int tap_y = 0; tap_y < window.kernel.y; tap_y++) {
+        for (int tap_x = 0; tap_x < window.kernel.x; tap_x++) {
+            const int y = job.y * window.stride.y + window.shift.y + tap_y * window.dilation.y;
+            const int x = job.x * window.stride.x + window.shift.x + tap_x * window.dilation.x;
+            if (y < 0 || y >= p.size.y || x < 0 || x >= p.size.x) {
                 continue;
             }
-            const float* weights = filter + (tap_y * p.kernel + tap_x) * p.inputs;
+            const float* weights = filter + (tap_y * window.kernel.x + tap_x) * p.inputs;
             const float* values =
                 activations + channels_at(original, y, x, p.channels) + first;
             for (int channel = lane; channel < p.inputs; channel += 32) {

@@ -6,7 +6,7 @@
 // Windows of original activations are in the map's own coordinates.
 #pragma once
 
-#include "device.cuh"
+#include "stencil.cuh"
 
 // Elements of a window that a block of a pointwise kernel works on, and its threads.
 constexpr int ELEMENTS = 1024;
@@ -51,7 +51,7 @@ static_assert(offsetof(Original, pitch) == 8);
 struct Window {
     int64_t offset;
     int32_t y, x, height, width;
-    // Of a pooling: its inputs that exist.
+    // Of a pooling or a sum over windows: its inputs that exist.
     int32_t read_y, read_x, read_height, read_width;
     uint32_t first, count;  // presentations
 };
@@ -116,14 +116,14 @@ static_assert(offsetof(Item, of) == 0);
 static_assert(offsetof(Item, first) == 4);
 
 // Where a node's relative coordinates begin for a position of the target: `position * step +
-// corner`, the same on both axes.
+// corner`.
 struct Origin {
-    int32_t step;
-    int32_t corner;
+    Axes step;
+    Axes corner;
 };
-static_assert(sizeof(Origin) == 8);
+static_assert(sizeof(Origin) == 16);
 static_assert(offsetof(Origin, step) == 0);
-static_assert(offsetof(Origin, corner) == 4);
+static_assert(offsetof(Origin, corner) == 8);
 
 // Where the channels of position (y, x) of the map begin.
 __device__ __forceinline__ int64_t channels_at(const Original& original, int y, int x,
@@ -136,8 +136,8 @@ __device__ __forceinline__ int64_t channels_at(const Original* originals,
                                                const Presentation& presentation, Origin origin,
                                                int y, int x, int channels) {
     return channels_at(originals[presentation.image],
-                       y + presentation.y * origin.step + origin.corner,
-                       x + presentation.x * origin.step + origin.corner, channels);
+                       y + presentation.y * origin.step.y + origin.corner.y,
+                       x + presentation.x * origin.step.x + origin.corner.x, channels);
 }
 
 // The same for position (y, x) of a window and one of its presentations, counted within it.

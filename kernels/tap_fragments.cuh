@@ -1,7 +1,7 @@
 // The tap product on tensor cores, of groups whose channels are whole fragments: 8 words of K. A
 // block computes 128 rows × 128 columns, each of its eight warps 64 × 32.
 //
-// Tensor cores wait for operands, not the other way round (docs/performance.md), so these are read as
+// Tensor cores wait for operands, not the other way round (docs/design/tensor-cores.md), so these are read as
 // seldom and by as few instructions as can be. Weights lie as lanes hold them, rounded, and go from
 // memory into registers. Changes in 32 bits are rounded on their way into shared memory, of which one half is
 // filled while the other is read.
@@ -137,7 +137,7 @@ struct FragmentProduct {
         if (first + warp_column() >= p.outputs) {
             return nullptr;
         }
-        const int each = p.kernel * p.kernel * p.inputs / VALUES * WARP_COLUMNS;
+        const int each = p.kernel.y * p.kernel.x * p.inputs / VALUES * WARP_COLUMNS;
         const int parts = (p.outputs + WARP_COLUMNS - 1) / WARP_COLUMNS;
         const int64_t place = group * parts + (first + warp_column()) / WARP_COLUMNS;
         return weights + place * each + threadIdx.x % 32 * 4;

@@ -19,26 +19,28 @@ struct TapProductParameters {
     int32_t inputs;        // of a group
     int32_t outputs;       // of a group
     int32_t padded;        // outputs of a group as weights that are no fragments have them
-    int32_t kernel;
-    int32_t stride;
+    Axes kernel;
+    int32_t stride;        // from one output of a row to the next
+    int32_t dilation;      // from one tap of a row to the next
     int32_t rectify;       // whether the ReLU behind it is joined to it
     float from_scale;      // of changes that are rounded to fp16 when they are read
     float to_scale;        // of those that are written in fp16; 0: they are written in 32 bits
     float unit;            // what a sum of 1 is of operands that are scaled: a power of two
 };
-static_assert(sizeof(TapProductParameters) == 52);
+static_assert(sizeof(TapProductParameters) == 68);
 static_assert(offsetof(TapProductParameters, origin) == 0);
-static_assert(offsetof(TapProductParameters, in_channels) == 8);
-static_assert(offsetof(TapProductParameters, out_channels) == 12);
-static_assert(offsetof(TapProductParameters, inputs) == 16);
-static_assert(offsetof(TapProductParameters, outputs) == 20);
-static_assert(offsetof(TapProductParameters, padded) == 24);
-static_assert(offsetof(TapProductParameters, kernel) == 28);
-static_assert(offsetof(TapProductParameters, stride) == 32);
-static_assert(offsetof(TapProductParameters, rectify) == 36);
-static_assert(offsetof(TapProductParameters, from_scale) == 40);
-static_assert(offsetof(TapProductParameters, to_scale) == 44);
-static_assert(offsetof(TapProductParameters, unit) == 48);
+static_assert(offsetof(TapProductParameters, in_channels) == 16);
+static_assert(offsetof(TapProductParameters, out_channels) == 20);
+static_assert(offsetof(TapProductParameters, inputs) == 24);
+static_assert(offsetof(TapProductParameters, outputs) == 28);
+static_assert(offsetof(TapProductParameters, padded) == 32);
+static_assert(offsetof(TapProductParameters, kernel) == 36);
+static_assert(offsetof(TapProductParameters, stride) == 44);
+static_assert(offsetof(TapProductParameters, dilation) == 48);
+static_assert(offsetof(TapProductParameters, rectify) == 52);
+static_assert(offsetof(TapProductParameters, from_scale) == 56);
+static_assert(offsetof(TapProductParameters, to_scale) == 60);
+static_assert(offsetof(TapProductParameters, unit) == 64);
 
 // Where a walk over K stands.
 struct Walk {
@@ -47,12 +49,13 @@ struct Walk {
     int k = 0;        // within the run
 };
 
-// The taps that the outputs of a pattern meet, as runs of K. Without groups a row of taps is one.
+// The taps that the outputs of a pattern meet, as runs of K. Without groups and dilation a row of
+// taps is one.
 struct Taps {
     const TapProductParameters& p;
     const Pattern& pattern;
 
-    __device__ __forceinline__ bool whole() const { return p.inputs == p.in_channels; }
+    __device__ __forceinline__ bool whole() const { return p.inputs == p.in_channels && p.dilation == 1; }
     __device__ __forceinline__ int runs() const { return whole() ? 1 : pattern.taps_x; }
     __device__ __forceinline__ int length() const {
         return whole() ? pattern.taps_x * p.inputs : p.inputs;
@@ -77,12 +80,12 @@ struct Taps {
     // Where the walk stands among the inputs of a row, in floats.
     __device__ __forceinline__ int64_t input(const Walk& walk) const {
         return static_cast<int64_t>(walk.tap_row) * pattern.input_tap_row +
-               walk.run * p.in_channels + walk.k;
+               walk.run * p.dilation * p.in_channels + walk.k;
     }
 
     // The same among the weights of a column, which are of all taps.
     __device__ __forceinline__ int weight(const Walk& walk) const {
-        const int tap = (pattern.tap_y + walk.tap_row) * p.kernel + pattern.tap_x + walk.run;
+        const int tap = (pattern.tap_y + walk.tap_row) * p.kernel.x + pattern.tap_x + walk.run;
         return tap * p.inputs + walk.k;
     }
 };
@@ -112,7 +115,7 @@ struct TapProduct {
     static __device__ __forceinline__ const float* weights_of(const TapProductParameters& p,
                                                               const float* weights, int group,
                                                               int first) {
-        const int64_t each = static_cast<int64_t>(p.kernel) * p.kernel * p.inputs;
+        const int64_t each = static_cast<int64_t>(p.kernel.y) * p.kernel.x * p.inputs;
         return weights + group * each * p.padded + first;
     }
 

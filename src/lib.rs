@@ -5,18 +5,62 @@
 //! unit's response changes, summed at each patch's centre, is its *discrepancy map*
 //! (Zhou et al. 2015, [arXiv 1412.6856](https://arxiv.org/abs/1412.6856), section 3.2).
 //!
-//! Modules depend on each other in one direction:
+//! # A sweep in code
 //!
-//! ```text
-//! error, progress → files, geometry, noise → analysis, network, images → program → engine
-//!   → ranking, sweep, maps
-//!   → runs → report → demo
+//! [`runs`] does what the command line does, from plain settings. A [`runs::Context`] brings the
+//! threads and an observer, which receives notes and progress and can stop the run:
+//!
+//! ```no_run
+//! use std::path::Path;
+//!
+//! use occlumap::progress::CancelToken;
+//! use occlumap::ranking::Side;
+//! use occlumap::report::{Results, UnitMap};
+//! use occlumap::runs::{self, Context, InputSettings, OutputSettings, RankSettings, SweepSettings};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (observer, pool) = (CancelToken::default(), runs::thread_pool(None)?);
+//! let context = Context { observer: &observer, pool: &pool };
+//!
+//! // 1. The network, its weights, the images, and the layers whose units are mapped.
+//! let mut input = InputSettings::new("alexnet", "alexnet.safetensors", "photos/");
+//! input.layers = vec!["conv3".into()];
+//! let output = OutputSettings::new("out/");
+//!
+//! // 2. The 50 best and the 50 worst images of each unit, into `out/ranking/`.
+//! runs::rank(&RankSettings::new(input.clone(), 50, output.clone()), &context)?;
+//!
+//! // 3. The maps, into `out/maps/`. After a kill the same calls continue.
+//! runs::sweep(&SweepSettings::new(input, output), Path::new("out/ranking"), None, &context)?;
+//!
+//! // 4. The mean map of unit 7 over its top images, float64 [rf, rf].
+//! let results = Results::open(Path::new("out/"), None)?;
+//! if let UnitMap::Values { map, .. } = results.layers()[0].map(7, Side::Top)? {
+//!     println!("{}", map.sum());
+//! }
+//! # Ok(())
+//! # }
 //! ```
 //!
-//! Terms, throughout: an **image** is `f32 [3, height, width]`, `y` downward; a **unit** is a
-//! channel of a convolution layer; a **position** is `(y, x)` on that layer's output; the
-//! **response** is the convolution's output there, bias added, before any ReLU; a
-//! **presentation** is one forward pass of one occluded image.
+//! `examples/sweep.rs` runs in the tests: two shards, merged. Below [`runs`], an
+//! [`engine::Engine`] computes response differences, [`maps`] adds them up, and [`report`] measures
+//! and draws finished maps. [`geometry`] and [`noise`] define the presentations.
+//!
+//! # Modules
+//!
+//! A module uses modules to its left, never to its right:
+//!
+//! ```text
+//! error, progress → files, geometry, noise → analysis, blocks, network, images → program → engine
+//!   → ranking, sweep, maps → runs → report → demo
+//! ```
+//!
+//! # Terms
+//!
+//! An **image** is `f32 [channels, height, width]`, `y` downward. A **unit** is a channel of a
+//! layer. A **position** is `(y, x)` on that layer's output. The **response** is the layer's output
+//! there; of a convolution with the bias, before any ReLU. A **presentation** is one occluded image
+//! shown to the network. `docs/design/glossary.md` has the rest.
 
 // Tests inside the library share their random networks with those in `tests/`.
 #[cfg(test)]

@@ -1,13 +1,20 @@
 """The tables of a comparison, for docs/benchmarks.md.
 
-Of one benchmark.json the tables that compare.py writes; of two, first the earlier, how far apart
-their ratios are, and whose rates changed.
+Of one benchmark.json the tables that compare.py writes; of two, the earlier first, the differences
+of their ratios and of their rates. With --write FILE the table in that document is generated anew
+from the newest result, with --check FILE the table has to be the one that --write would write.
 """
 
 import argparse
 import json
+import re
 import statistics
+import sys
 from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+#: The table of a document: a comment with the result's file, the table, a comment.
+TABLE = re.compile(r"(<!-- table of \S*/)(\S+\.json)(: .*? -->\n).*?(<!-- end of table -->)", re.S)
 
 OURS = ("occlumap --method direct", "occlumap", "occlumap --precision tf32",
         "occlumap --precision fp16", "occlumap --precision bf16")
@@ -132,11 +139,37 @@ def spread(values):
     return f" (±{(max(values) - min(values)) / 2 / statistics.median(values):.0%})"
 
 
+def newest():
+    """The newest result that covers all of AlexNet: of one date, the last by name."""
+    results = {path: json.loads(path.read_text()) for path in RESULTS.glob("alexnet-*.json")}
+    whole = {path: found for path, found in results.items() if len(found["setting"]["network"]) == 5}
+    return max(whole, key=lambda path: (whole[path]["setting"]["date"], path.stem))
+
+
+def document(text, path):
+    """The document with the table of the result at `path`."""
+    found = json.loads(path.read_text())
+    table = rate_table(found["rates"], found["setting"]["network"])
+    if not TABLE.search(text):
+        raise SystemExit("error: no `<!-- table of FILE: … -->` … `<!-- end of table -->`")
+    return TABLE.sub(lambda m: f"{m[1]}{path.name}{m[3]}{table}\n{m[4]}", text)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("results", nargs="+", type=Path, help="benchmark.json, one or two")
-    results = [json.loads(path.read_text()) for path in parser.parse_args().results]
-    if len(results) == 1:
+    parser.add_argument("results", nargs="*", type=Path, help="benchmark.json, one or two")
+    parser.add_argument("--write", type=Path, help="generate this document's table anew")
+    parser.add_argument("--check", type=Path, help="fail unless this document's table is current")
+    given = parser.parse_args()
+    results = [json.loads(path.read_text()) for path in given.results]
+    if given.write:
+        given.write.write_text(document(given.write.read_text(), newest()))
+    elif given.check:
+        text = given.check.read_text()
+        if document(text, newest()) != text:
+            sys.exit(f"error: {given.check}: its table is not that of {newest().name}; "
+                     f"run {Path(__file__).name} --write {given.check}")
+    elif len(results) == 1:
         result = results[0]
         print(tables(result["setting"], result["rates"], result["map_errors"]))
     elif len(results) == 2:

@@ -1,4 +1,4 @@
-//! System calls of a block, of a claim that another process has, and of a list of the folder.
+//! System calls of a block, of a lease that another process has, and of a list of the folder.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,12 +18,12 @@ const CALLS: &str = "openat,stat,newfstatat,statx,access,rename,renameat,renamea
 pub struct Costs {
     /// Claiming, computing, writing and releasing a block.
     pub block: f64,
-    /// Trying to claim what another process has.
+    /// A failed attempt to get a lease.
     pub taken: f64,
     /// Listing a folder, per entry.
     pub entry: f64,
-    /// A beat.
-    pub beat: f64,
+    /// Calls of a heartbeat.
+    pub heartbeat: f64,
 }
 
 /// What is counted: `blocks` of it, in a process of its own.
@@ -34,13 +34,13 @@ pub fn child(what: &str, blocks: usize, folder: &Path) {
         "block" => drop(folder.pass(&names, Taken::Try, &[compute]).unwrap()),
         "taken" => {
             let other = open(folder.path());
-            let claims: Vec<_> = names.iter().map(|name| other.claim(name).unwrap()).collect();
+            let leases: Vec<_> = names.iter().map(|name| other.lease(name).unwrap()).collect();
             assert_eq!(folder.pass(&names, Taken::Try, &[compute]).unwrap().len(), blocks);
-            claims.into_iter().for_each(std::mem::forget);
+            leases.into_iter().for_each(std::mem::forget);
         }
-        "claim" => {
-            let claims: Vec<_> = names.iter().map(|name| folder.claim(name).unwrap()).collect();
-            claims.into_iter().for_each(std::mem::forget);
+        "lease" => {
+            let leases: Vec<_> = names.iter().map(|name| folder.lease(name).unwrap()).collect();
+            leases.into_iter().for_each(std::mem::forget);
         }
         _ => drop(folder.done().unwrap()),
     }
@@ -62,16 +62,16 @@ pub fn count() -> Costs {
         let one = |(name, each): (&String, &f64)| format!("{name} {each:.1}");
         calls.iter().map(one).collect::<Vec<_>>().join(", ")
     };
-    let (block, claim, taken) = (difference("block"), difference("claim"), difference("taken"));
+    let (block, lease, taken) = (difference("block"), difference("lease"), difference("taken"));
     println!("a block                 {:5.1}   {}", sum(&block), shown(&block));
-    println!("of these, its claim     {:5.1}   {}", sum(&claim), shown(&claim));
-    let taken = sum(&taken) - sum(&claim);
-    println!("a claim that is taken   {taken:5.1}");
+    println!("of these, its lease     {:5.1}   {}", sum(&lease), shown(&lease));
+    let taken = sum(&taken) - sum(&lease);
+    println!("a lease that is taken   {taken:5.1}");
     // A list is read in buffers of 32 KiB, on the way from a server in pieces of about as much.
     let entry = 1.0 / 500.0;
     // The file is read and written; its lock and its handle stay.
-    let beat = 4.0;
-    Costs { block: sum(&block), taken, entry, beat }
+    let heartbeat = 4.0;
+    Costs { block: sum(&block), taken, entry, heartbeat }
 }
 
 /// The calls of a process that does `what` with so many blocks.

@@ -50,7 +50,7 @@ fn block() -> Block<String> {
     Block { record: "a block".into(), payload: vec![7; 4096] }
 }
 
-/// All tasks at once, as threads: each with claims of its own, as if it were a process.
+/// All tasks at once, as threads: each with leases of its own, as if it were a process.
 fn together() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("blocks/maps");

@@ -1,6 +1,6 @@
 //! A discrete simulation of a sweep's scheduling. Tasks do what the program's do: the blocks of
 //! their own shard, then what nobody has begun, then they wait for what others have in hand of their
-//! shard; they list the folder when their list is 20 s old, or 1 s once it was wrong, and take a claim
+//! shard; they list the folder when their list is 20 s old, or 1 s once it was wrong, and take a lease
 //! for dead that they have seen silent for three minutes.
 
 use std::cmp::Reverse;
@@ -14,7 +14,7 @@ use crate::{BLOCKS, TASKS};
 
 const LIST_AGE: f64 = 20.0;
 const WRONG_LIST_AGE: f64 = 1.0;
-const BEAT: f64 = 20.0;
+const HEARTBEAT: f64 = 20.0;
 const SILENCE: f64 = 180.0;
 const PAUSES: [f64; 2] = [0.5, 16.0];
 
@@ -30,7 +30,7 @@ const RETURNS: f64 = 0.9;
 enum State {
     Free,
     /// By a task, in one of its lives.
-    Claimed(usize, u32),
+    Leased(usize, u32),
     Done,
 }
 
@@ -77,9 +77,9 @@ struct Simulation<'a> {
     queue: BinaryHeap<Reverse<(u64, usize)>>,
     events: Vec<Event>,
     drawn: u32,
-    /// System calls and claims, a minute.
+    /// System calls and leases, a minute.
     calls: Vec<f64>,
-    claims: Vec<f64>,
+    leases: Vec<f64>,
     computed: usize,
     deaths: usize,
     last: f64,
@@ -111,7 +111,7 @@ pub fn run(mean: f64, costs: &Costs) {
         events: Vec::new(),
         drawn: 0,
         calls: Vec::new(),
-        claims: Vec::new(),
+        leases: Vec::new(),
         computed: 0,
         deaths: 0,
         last: 0.0,
@@ -126,19 +126,19 @@ pub fn run(mean: f64, costs: &Costs) {
     while let Some(Reverse((time, event))) = simulation.queue.pop() {
         simulation.happens(time as f64 / 1e6, simulation.events[event]);
     }
-    let Simulation { calls, claims, computed, deaths, last, blocks, .. } = simulation;
+    let Simulation { calls, leases, computed, deaths, last, blocks, .. } = simulation;
     let left = blocks.iter().filter(|state| **state != State::Done).count();
     let most = |of: &[f64]| of.iter().copied().fold(0.0, f64::max) / 60.0;
     println!(
         "\nsimulated: {BLOCKS} blocks of {mean} s, {TASKS} tasks, {deaths} deaths: {:.1} minutes, \
          of which {:.1} with all tasks from the beginning; {computed} blocks computed, {left} left \
          for another submission\n\
-         claims: {:.1} a second on average, {:.1} in the busiest minute\n\
+         leases: {:.1} a second on average, {:.1} in the busiest minute\n\
          calls: {:.0} a second on average, {:.0} in the busiest minute",
         last / 60.0,
         ideal / 60.0,
-        claims.iter().sum::<f64>() / last,
-        most(&claims),
+        leases.iter().sum::<f64>() / last,
+        most(&leases),
         calls.iter().sum::<f64>() / last,
         most(&calls),
     );
@@ -156,9 +156,9 @@ impl Simulation<'_> {
         self.events.push(event);
     }
 
-    fn count(&mut self, time: f64, calls: f64, claims: f64) {
+    fn count(&mut self, time: f64, calls: f64, leases: f64) {
         let minute = (time / 60.0) as usize;
-        for (counts, count) in [(&mut self.calls, calls), (&mut self.claims, claims)] {
+        for (counts, count) in [(&mut self.calls, calls), (&mut self.leases, leases)] {
             counts.resize(counts.len().max(minute + 1), 0.0);
             counts[minute] += count;
         }
@@ -197,7 +197,11 @@ impl Simulation<'_> {
                     self.computed += 1;
                     self.last = time;
                     let took = self.mean;
-                    self.count(time, self.costs.block + self.costs.beat * took / BEAT, 1.0);
+                    self.count(
+                        time,
+                        self.costs.block + self.costs.heartbeat * took / HEARTBEAT,
+                        1.0,
+                    );
                 }
                 self.step(task, life, time);
             }
@@ -264,7 +268,7 @@ impl Simulation<'_> {
             if seen == State::Done || (helps && seen != State::Free) {
                 continue;
             }
-            if self.claim(task, life, block, time) {
+            if self.lease(task, life, block, time) {
                 let took = self.mean * (0.5 + self.draw());
                 self.at(time + took, Event::Step(task, life, Some(block)));
                 return;
@@ -275,16 +279,16 @@ impl Simulation<'_> {
         }
     }
 
-    /// Tries to claim a block, for which there is something to do if it can be had.
-    fn claim(&mut self, task: usize, life: u32, block: usize, time: f64) -> bool {
+    /// Tries to get a lease on a block, for which there is something to do if it can be had.
+    fn lease(&mut self, task: usize, life: u32, block: usize, time: f64) -> bool {
         match self.blocks[block] {
             State::Free => {}
-            // Claimed, and then seen to be there.
+            // Leased, and then seen to be there.
             State::Done => {
                 self.count(time, self.costs.block / 2.0, 1.0);
                 return false;
             }
-            State::Claimed(owner, of) => {
+            State::Leased(owner, of) => {
                 self.count(time, self.costs.taken, 0.0);
                 let alive = self.tasks[owner].alive && self.tasks[owner].life == of;
                 let this = &mut self.tasks[task];
@@ -301,7 +305,7 @@ impl Simulation<'_> {
                 }
             }
         }
-        self.blocks[block] = State::Claimed(task, life);
+        self.blocks[block] = State::Leased(task, life);
         true
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ndarray::{Array2, Axis};
 use numpy::{IntoPyArray, PyArray2, PyReadonlyArray4, PyReadonlyArrayDyn, PyUntypedArrayMethods};
-use occlumap::engine::{Engine, Extremes, ReferenceEngine};
+use occlumap::engine::{Extremes, RankingEngine, ReferenceEngine};
 use occlumap::files::write_text;
 use occlumap::geometry::ImageSize;
 use occlumap::network::weights::Tensor;
@@ -124,7 +124,7 @@ impl Network {
             let progress = occlumap::progress::Progress::new(token);
             context.pool.install(|| {
                 let size = ImageSize::new(height, width);
-                let engine = ReferenceEngine.prepare(&model, &layers, size)?;
+                let engine = ReferenceEngine.ranker(&model, &layers, size)?;
                 Ok(engine.extremes(&views, 0, &progress)?)
             })
         })?;

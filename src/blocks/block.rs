@@ -4,12 +4,12 @@
 //! 16 bytes   "occlumap block\0" and the version of the format, 2
 //! 8          length of the header, little-endian
 //! 8          length of the payload
-//!            header: JSON, the job's configuration by its SHA-256, the block's name, its record
+// header: JSON with the SHA-256 of the configuration, the block's name, its record
 //!            payload
 //! 64         SHA-256 of all before, as hexadecimal digits
 //! ```
 //!
-//! Whatever byte is damaged, the file's length, its beginning or its digest tells.
+//! The length, the header or the digest reveals any damaged byte.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -18,48 +18,48 @@ use thiserror::Error;
 use crate::files::{Digest, escaped};
 
 const MAGIC: &[u8; 16] = b"occlumap block\0\x02";
-/// The magic and the two lengths.
+/// Bytes of the magic and the two lengths.
 const FIXED: usize = 32;
-/// The digest.
+/// Bytes of the digest.
 const TRAILER: usize = 64;
 
-/// What can be wrong with a block's file.
+/// Damage of a block's file.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Damage {
-    /// The file does not begin as a block does.
+    /// The file does not begin like a block.
     #[error("is not a block of this version's format")]
     NoBlock,
-    /// The file is longer or shorter than it says.
+    /// The file is longer or shorter than its header says.
     #[error("is damaged: {found} bytes long; expected {expected}")]
     Length {
-        /// As it is.
+        /// Actual length in bytes.
         found: usize,
-        /// As it says.
+        /// Length by the header, in bytes.
         expected: usize,
     },
-    /// The digest is another.
+    /// The digest does not match.
     #[error("is damaged: its content has another digest than was written")]
     Digest,
-    /// The content does not mean anything.
+    /// The content cannot be decoded.
     #[error("is damaged: {}", escaped(.0))]
     Content(String),
-    /// A whole block, of another job or by another name.
+    /// An intact block of another configuration, or with another name.
     #[error(
         "belongs elsewhere: it is `{}` of configuration {}",
         escaped(name), escaped(&configuration.to_string())
     )]
     Foreign {
-        /// The block's name.
+        /// The name in the block.
         name: String,
-        /// Its job's configuration.
+        /// The configuration in the block.
         configuration: Digest,
     },
 }
 
-/// A block: what is told about it, and its content.
+/// A block: a record of the work, and its content.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Block<R> {
-    /// What is told about the work.
+    /// Record of the work.
     pub record: R,
     /// The content.
     pub payload: Vec<u8>,
@@ -73,10 +73,10 @@ struct Header<R> {
 }
 
 impl<R: Serialize + DeserializeOwned> Block<R> {
-    /// The bytes of the file.
+    /// Encodes the file.
     ///
     /// # Errors
-    /// A record that cannot be written as JSON.
+    /// A record that cannot be serialised.
     pub fn encode(self, name: &str, configuration: &Digest) -> Result<Vec<u8>, serde_json::Error> {
         let Self { record, payload } = self;
         let header = Header { configuration: configuration.clone(), name: name.into(), record };
@@ -88,10 +88,10 @@ impl<R: Serialize + DeserializeOwned> Block<R> {
         Ok(bytes)
     }
 
-    /// Reads the bytes of the file of the block `name`.
+    /// Decodes the file of the block `name`.
     ///
     /// # Errors
-    /// Anything but a whole block of that name and configuration.
+    /// Anything but an intact block of that name and configuration.
     pub fn decode(bytes: &[u8], name: &str, configuration: &Digest) -> Result<Self, Damage> {
         let Some((magic, rest)) = bytes.split_first_chunk() else {
             return Err(Damage::Length { found: bytes.len(), expected: FIXED + TRAILER });

@@ -1,11 +1,11 @@
-//! What differs between two configurations, for people.
+//! Differences between two configurations, in words.
 
 use serde_json::Value;
 
-/// So many are told; the rest is counted.
+/// Limit of listed differences; the rest is counted.
 const MOST: usize = 8;
 
-/// A line for each difference of `there` and `here`: where in the configuration, and both values.
+/// A line for each difference of `there` and `here`: the field, and both values.
 pub(super) fn differences(there: &Value, here: &Value) -> Vec<String> {
     let mut found = Vec::new();
     collect("", there, here, &mut found);
@@ -17,47 +17,47 @@ pub(super) fn differences(there: &Value, here: &Value) -> Vec<String> {
     found
 }
 
-fn collect(place: &str, there: &Value, here: &Value, found: &mut Vec<String>) {
+fn collect(field: &str, there: &Value, here: &Value, found: &mut Vec<String>) {
     match (there, here) {
         _ if there == here => {}
         (Value::Object(one), Value::Object(other)) => {
             let added = other.keys().filter(|key| !one.contains_key(*key));
             for key in one.keys().chain(added) {
-                let place = if place.is_empty() { key.clone() } else { format!("{place}.{key}") };
+                let field = if field.is_empty() { key.clone() } else { format!("{field}.{key}") };
                 let value = |map: &serde_json::Map<String, Value>| {
                     map.get(key).cloned().unwrap_or(Value::Null)
                 };
-                collect(&place, &value(one), &value(other), found);
+                collect(&field, &value(one), &value(other), found);
             }
         }
         (Value::Array(one), Value::Array(other)) if layers(one) != layers(other) => {
             let (one, other) = (layers(one).join(", "), layers(other).join(", "));
-            found.push(format!("  {}: {one} there; {other} here", named(place)));
+            found.push(format!("  {}: {one} there; {other} here", named(field)));
         }
         (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
             for (index, (there, here)) in one.iter().zip(other).enumerate() {
                 let name = there.get("layer").and_then(Value::as_str);
                 let index = index.to_string();
-                collect(&format!("{place}[{}]", name.unwrap_or(&index)), there, here, found);
+                collect(&format!("{field}[{}]", name.unwrap_or(&index)), there, here, found);
             }
         }
         (Value::Array(one), Value::Array(other)) => {
             let (one, other) = (one.len(), other.len());
-            found.push(format!("  {}: {one} there; {other} here", named(place)));
+            found.push(format!("  {}: {one} there; {other} here", named(field)));
         }
         _ => {
-            found.push(format!("  {}: {} there; {} here", named(place), shown(there), shown(here)));
+            found.push(format!("  {}: {} there; {} here", named(field), shown(there), shown(here)));
         }
     }
 }
 
-/// The names of layers, where `values` are such.
+/// The names of layers, if `values` are layers.
 fn layers(values: &[Value]) -> Vec<&str> {
     values.iter().filter_map(|value| value.get("layer")?.as_str()).collect()
 }
 
-/// What the places of a configuration are called, and the options that set them.
-const NAMES: [(&str, &str); 23] = [
+/// Fields of a configuration in words, with the options that set them.
+const NAMES: [(&str, &str); 24] = [
     ("engine", "the engine (--method, --precision, --device)"),
     ("images.names", "the images"),
     ("images.preprocessing", "the preprocessing (--preprocess)"),
@@ -69,6 +69,7 @@ const NAMES: [(&str, &str); 23] = [
     ("model.network_sha256", "the network's layers, by their SHA-256"),
     ("model.weights_sha256", "the weights, by their SHA-256"),
     ("program", "the version of the program"),
+    ("settings.context", "what becomes of gates (--context)"),
     ("settings.deposit", "where discrepancies are added (--deposit)"),
     ("settings.every", "how many occluders are presented (--every)"),
     ("settings.frame", "the maps' frames (--frame)"),
@@ -86,23 +87,23 @@ const NAMES: [(&str, &str); 23] = [
     ("top", "images a unit (--top)"),
 ];
 
-/// A place of a configuration in words, where it has a name: that of the longest part of the
-/// place, with the rest behind it.
-fn named(place: &str) -> String {
+/// A field of a configuration in words, if it has a name: that of the longest known prefix,
+/// followed by the rest.
+fn named(field: &str) -> String {
     let is_part = |part: &str| {
-        place.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        field.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
     };
-    if let Some(layer) = place.strip_prefix("layers[").and_then(|rest| rest.strip_suffix("].block"))
+    if let Some(layer) = field.strip_prefix("layers[").and_then(|rest| rest.strip_suffix("].block"))
     {
         return format!("units a block of {layer} (--block)");
     }
     let known = NAMES.iter().filter(|(part, _)| is_part(part)).max_by_key(|(part, _)| part.len());
     match known {
         Some((part, name)) => {
-            let rest = place[part.len()..].trim_start_matches('.');
+            let rest = field[part.len()..].trim_start_matches('.');
             if rest.is_empty() { (*name).into() } else { format!("{name}, {rest}") }
         }
-        None => place.into(),
+        None => field.into(),
     }
 }
 
@@ -140,7 +141,7 @@ mod tests {
         let lines = ["  units a block of b (--block): 1 there; 2 here"];
         assert_eq!(differences(&both, &layers([layer("a", 1), layer("b", 2)])), lines);
         let many = |n: u8| json!((0..20).map(|i| i * n).collect::<Vec<u8>>());
-        let told = differences(&many(1), &many(2));
-        assert_eq!((told.len(), told[MOST].as_str()), (MOST + 1, "  and 11 more"));
+        let lines = differences(&many(1), &many(2));
+        assert_eq!((lines.len(), lines[MOST].as_str()), (MOST + 1, "  and 11 more"));
     }
 }

@@ -1,4 +1,4 @@
-//! A folder of blocks of one configuration.
+//! The folder of the blocks of one configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Write};
@@ -7,62 +7,60 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::claim::CLAIM;
 use super::differences::differences;
-use super::{Block, BlockError, Claim, Claims, Damage, Patience};
+use super::lease::LEASE;
+use super::{Block, BlockError, Damage, Lease, LeaseTimeouts, Leases};
 use crate::files::{
     AtomicFile, Digest, FileError, read_bytes, read_json_bytes, remove_leftovers, write_atomically,
 };
 
 const CONFIGURATION: &str = "configuration.json";
 const BLOCK: &str = ".block";
-/// A damaged block is kept by this name until all are done, for whoever wants to know what
-/// happened to it.
+/// Suffix of a damaged block, which is kept for inspection until all blocks are done.
 const DAMAGED: &str = ".damaged";
 
-/// What stands between the name of a folder that is being removed and the process that does it.
+/// Separator between the name of a folder that is being removed and the number of the process.
 const REMOVED: &str = ".removed-";
 
-/// The claim on putting the blocks together.
+/// Name of the lease on merging.
 const MERGE: &str = "merge";
 
-/// What a folder of blocks keeps about its job.
+/// Contents of the configuration's file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Stored<C, A> {
-    /// Everything that the blocks' bytes depend on, and how they are cut.
+    /// Everything that determines the blocks' bytes, and the cut into blocks.
     pub configuration: C,
-    /// What else is told about the job; it may differ from process to process, and the first one
-    /// writes it.
+    /// Other facts about the job, which may differ from process to process; written by the first.
     pub about: A,
 }
 
-/// A folder that a job has left, and what it keeps about the job.
+/// An existing folder and its configuration.
 pub type Found<C, A> = (BlockFolder, Stored<C, A>);
 
-/// A folder of blocks of one configuration.
+/// The folder of the blocks of one configuration.
 #[derive(Debug)]
 pub struct BlockFolder {
     path: PathBuf,
     digest: Digest,
-    /// The content of the configuration's file.
+    /// Content of the configuration's file.
     text: Vec<u8>,
-    claims: Claims,
+    leases: Leases,
 }
 
-/// What there is of a block.
+/// State of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlockState {
-    /// Its file is there.
+    /// Its file exists.
     Done,
-    /// Claimed by a process, alive or dead.
-    Claimed,
+    /// A process has a lease on it; the process may be dead.
+    Leased,
 }
 
 impl BlockFolder {
-    /// Opens the folder for a job, and creates it where it is not there.
+    /// Opens the folder for a job; creates it if it does not exist.
     ///
     /// # Errors
-    /// [`BlockError::OtherConfiguration`], and files that cannot be read or written.
+    /// [`BlockError::OtherConfiguration`]; files that cannot be read or written.
     pub fn open<C, A>(path: &Path, stored: &Stored<C, A>) -> Result<Self, BlockError>
     where
         C: Serialize,
@@ -76,7 +74,7 @@ impl BlockFolder {
             path: path.to_owned(),
             digest,
             text,
-            claims: Claims::new(path, Patience::default()),
+            leases: Leases::new(path, LeaseTimeouts::default()),
         };
         let found = folder.settle()?;
         let here = serde_json::to_value(stored).map_err(json)?;
@@ -88,7 +86,7 @@ impl BlockFolder {
         Ok(folder)
     }
 
-    /// Opens a folder that a job has left, by what it keeps about it; `None` where there is none.
+    /// Opens an existing folder with the configuration in it; `None` if there is no folder.
     ///
     /// # Errors
     /// A configuration that cannot be read.
@@ -109,12 +107,12 @@ impl BlockFolder {
             path: path.to_owned(),
             digest: Self::digest_of(&stored.configuration)?,
             text: serde_json::to_vec_pretty(&stored).map_err(content)?,
-            claims: Claims::new(path, Patience::default()),
+            leases: Leases::new(path, LeaseTimeouts::default()),
         };
         Ok(Some((folder, stored)))
     }
 
-    /// Whether a job has left a folder of blocks at `path`.
+    /// Whether a folder of blocks exists at `path`.
     pub fn is_there(path: &Path) -> bool {
         path.join(CONFIGURATION).exists()
     }
@@ -137,7 +135,7 @@ impl BlockFolder {
         &self.digest
     }
 
-    /// What there is of which blocks, by name; read from the folder's list alone.
+    /// The states of all blocks by name, from the folder's list alone.
     pub fn states(&self) -> Result<BTreeMap<String, BlockState>, BlockError> {
         let mut states = BTreeMap::new();
         let entries = match std::fs::read_dir(&self.path) {
@@ -151,54 +149,54 @@ impl BlockFolder {
             let name = name.to_string_lossy();
             if let Some(block) = name.strip_suffix(BLOCK) {
                 states.insert(block.to_owned(), BlockState::Done);
-            } else if let Some((block, _)) = name.split_once(CLAIM) {
-                states.entry(block.to_owned()).or_insert(BlockState::Claimed);
+            } else if let Some((block, _)) = name.split_once(LEASE) {
+                states.entry(block.to_owned()).or_insert(BlockState::Leased);
             }
         }
         Ok(states)
     }
 
-    /// The names of the blocks whose files are there.
+    /// The names of finished blocks.
     pub fn done(&self) -> Result<BTreeSet<String>, BlockError> {
         let done = |(name, state)| (state == BlockState::Done).then_some(name);
         Ok(self.states()?.into_iter().filter_map(done).collect())
     }
 
-    /// Those of `names` that are neither done nor claimed, in their order.
+    /// The blocks of `names` that are neither finished nor leased, in their order.
     pub fn free(&self, names: &[String]) -> Result<Vec<String>, BlockError> {
         let states = self.states()?;
         Ok(names.iter().filter(|name| !states.contains_key(*name)).cloned().collect())
     }
 
-    /// Whether a block's file is there.
+    /// Whether the block's file exists.
     pub fn has(&self, name: &str) -> bool {
         self.block(name).exists()
     }
 
-    /// Claims a block, or anything else that one process should do; `None` where another has it.
-    pub fn claim(&self, name: &str) -> Result<Option<Claim>, BlockError> {
-        match self.claims.claim(name) {
+    /// Acquires a lease on a block or on any other name; `None` if another process has it.
+    pub fn lease(&self, name: &str) -> Result<Option<Lease>, BlockError> {
+        match self.leases.acquire(name) {
             Err(FileError::Write { source, .. }) if source.kind() == ErrorKind::NotFound => {
                 Err(BlockError::Gone { folder: self.path.clone() })
             }
-            claimed => Ok(claimed?),
+            lease => Ok(lease?),
         }
     }
 
-    /// Whether the process that has claimed a block may be alive.
+    /// Whether the owner of a block's lease may be alive.
     ///
     /// # Errors
     /// Files that cannot be read.
     pub fn is_in_work(&self, name: &str) -> Result<bool, BlockError> {
-        Ok(self.claims.is_claimed(name)?)
+        Ok(self.leases.is_leased(name)?)
     }
 
-    /// Claims putting the blocks together; `None` where another process does it.
-    pub fn claim_merge(&self) -> Result<Option<Claim>, BlockError> {
-        self.claim(MERGE)
+    /// Acquires the lease on merging; `None` if another process has it.
+    pub fn lease_merge(&self) -> Result<Option<Lease>, BlockError> {
+        self.lease(MERGE)
     }
 
-    /// Writes a block's file.
+    /// Writes the file of a block.
     pub fn write<R>(&self, name: &str, block: Block<R>) -> Result<(), BlockError>
     where
         R: Serialize + DeserializeOwned,
@@ -209,7 +207,7 @@ impl BlockFolder {
         Ok(write_atomically(&path, |file| file.write_all(&bytes))?)
     }
 
-    /// Reads a block's file; the inner error is its damage.
+    /// Reads the file of a block; the inner error is its damage.
     pub fn read<R>(&self, name: &str) -> Result<Result<Block<R>, Damage>, BlockError>
     where
         R: Serialize + DeserializeOwned,
@@ -217,7 +215,7 @@ impl BlockFolder {
         Ok(Block::decode(&read_bytes(&self.block(name))?, name, &self.digest))
     }
 
-    /// Renames a damaged block's file, so that the block counts as missing.
+    /// Renames the file of a damaged block, so that the block counts as missing.
     pub fn set_aside(&self, name: &str) -> Result<(), BlockError> {
         let path = self.block(name);
         match std::fs::rename(&path, path.with_extension(&DAMAGED[1..])) {
@@ -228,24 +226,24 @@ impl BlockFolder {
         }
     }
 
-    /// The file of a block.
+    /// Path of a block's file.
     pub fn block(&self, name: &str) -> PathBuf {
         self.path.join(format!("{name}{BLOCK}"))
     }
 
-    /// Removes the folder with all that is in it, and the folder around it if that is then empty.
+    /// Removes the folder and its contents, and then the parent folder if it is empty.
     pub fn remove(&self) -> Result<(), BlockError> {
         Self::discard(&self.path)
     }
 
-    /// Removes what processes that were killed have left in the folder around those of blocks,
-    /// `blocks`, when all blocks in it are put together: folders that they were removing, and
-    /// temporary files. Then `blocks` itself, if it is empty.
+    /// Removes what killed processes left in the parent folder, `blocks`, once all blocks are
+    /// merged: folders that they were removing, and temporary files. Then removes `blocks` itself
+    /// if it is empty.
     pub fn remove_leftovers(blocks: &Path) {
         let Ok(entries) = std::fs::read_dir(blocks) else { return };
         for entry in entries.flatten() {
             if entry.file_name().to_string_lossy().contains(REMOVED) {
-                // Another process may be at it; what stays the next one will see.
+                // Another process may be removing the same; the next process sees what stays.
                 let _ = std::fs::remove_dir_all(entry.path());
             }
         }
@@ -253,23 +251,23 @@ impl BlockFolder {
         let _ = std::fs::remove_dir(blocks);
     }
 
-    /// Checks that no live process works in the folder of blocks at `path`; `wait` is called while
-    /// only time can tell.
+    /// Checks that no live process works in the folder at `path`. `wait` is called while only a
+    /// heartbeat can decide.
     ///
     /// # Errors
-    /// [`BlockError::InUse`]; files that cannot be read; what `wait` returns.
+    /// [`BlockError::InUse`]; files that cannot be read; errors of `wait`.
     pub fn check_unused<E: From<BlockError> + From<FileError>>(
         path: &Path,
         wait: impl FnMut() -> Result<(), E>,
     ) -> Result<(), E> {
-        match Claims::new(path, Patience::default()).live_owner(wait)? {
+        match Leases::new(path, LeaseTimeouts::default()).live_owner(wait)? {
             Some(owner) => Err(BlockError::InUse { folder: path.to_owned(), owner }.into()),
             None => Ok(()),
         }
     }
 
-    /// Removes whatever folder of blocks is at `path`, of any configuration. It loses its name
-    /// first, all at once: whoever still works in it finds it gone, and no block missing.
+    /// Removes the folder at `path`, of any configuration. It is renamed first, atomically: a
+    /// process that still works in it finds no folder, rather than a folder with missing blocks.
     pub fn discard(path: &Path) -> Result<(), BlockError> {
         let failed = |error| BlockError::from(FileError::write(path)(error));
         let mut number = 0;
@@ -278,7 +276,7 @@ impl BlockFolder {
             let aside = path.with_extension(format!("{}{process}-{number}", &REMOVED[1..]));
             match std::fs::rename(path, &aside) {
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-                // A process of the same number, dead or elsewhere, has used the name.
+                // The name was used by a process with the same number, dead or on another machine.
                 Err(error)
                     if matches!(
                         error.kind(),
@@ -291,29 +289,28 @@ impl BlockFolder {
             }
         };
         match std::fs::remove_dir_all(&aside) {
-            // Another process has taken it for the leftovers of a dead one.
+            // Another process has removed it as a leftover.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             removed => removed.map_err(failed)?,
         }
         if let Some(parent) = path.parent() {
-            // Not empty where there are blocks of the other kind.
+            // Not empty if there are blocks of the other kind.
             let _ = std::fs::remove_dir(parent);
         }
         Ok(())
     }
 
-    /// Removes the folder again if nothing was put into it, and the folders around it that are
-    /// empty then. Others that have just begun write the configuration once more.
+    /// Removes the folder if it holds no blocks, and parent folders that are then empty. Other
+    /// processes that have just started write the configuration once more.
     pub fn remove_if_empty(self) {
-        let Self { path, claims, .. } = self;
-        drop(claims);
+        let Self { path, leases, .. } = self;
+        drop(leases);
         let names = || -> std::io::Result<Vec<_>> {
             std::fs::read_dir(&path)?.map(|entry| entry.map(|entry| entry.file_name())).collect()
         };
         if names().is_ok_and(|names| names.iter().all(|name| name == CONFIGURATION)) {
             let _ = std::fs::remove_file(path.join(CONFIGURATION));
-            // The folder of blocks, the folder of both kinds of them, and the output folder; none
-            // goes that is not empty.
+            // The folder of blocks, its parent and the output folder, as long as they are empty.
             for folder in path.ancestors().take(3) {
                 if folder.as_os_str().is_empty() || std::fs::remove_dir(folder).is_err() {
                     break;
@@ -322,8 +319,8 @@ impl BlockFolder {
         }
     }
 
-    /// Writes the configuration where it is missing, and reads what is there. Meanwhile another
-    /// process may remove the folder as an [empty](Self::remove_if_empty) one.
+    /// Writes the configuration if it is missing, and reads it. Another process may meanwhile
+    /// remove the folder as an [empty](Self::remove_if_empty) one.
     fn settle(&self) -> Result<serde_json::Value, BlockError> {
         let file = self.path.join(CONFIGURATION);
         let mut attempts = 16;
@@ -336,8 +333,8 @@ impl BlockFolder {
         }
     }
 
-    /// Checks that the folder is still of this configuration: another process may have started
-    /// anew in it.
+    /// Checks that the folder still has this configuration: another process may have started anew
+    /// in it.
     ///
     /// # Errors
     /// [`BlockError::Replaced`].
@@ -347,7 +344,7 @@ impl BlockFolder {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             text => text.map_err(FileError::read(&file))?,
         };
-        // What else is told about the job may differ from process to process.
+        // Facts beside the configuration may differ from process to process.
         let configuration = |text: &[u8]| -> Option<serde_json::Value> {
             serde_json::from_slice::<serde_json::Value>(text).ok()?.get("configuration").cloned()
         };
@@ -357,7 +354,7 @@ impl BlockFolder {
         Err(BlockError::Replaced { folder: self.path.clone() })
     }
 
-    /// Writes the configuration where it is missing.
+    /// Writes the configuration if it is missing.
     pub(super) fn ensure(&self) -> Result<(), BlockError> {
         let file = self.path.join(CONFIGURATION);
         if file.exists() {

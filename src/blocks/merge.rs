@@ -1,52 +1,52 @@
-//! Reading blocks to put them together.
+//! Reading blocks in order to merge them.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Block, BlockError, BlockFolder, Damage};
 
-/// What has become of blocks that were to be put together.
+/// Outcome of a merge.
 #[derive(Debug)]
 pub enum Merged<T> {
-    /// All were there.
+    /// All blocks were there.
     Done(T),
-    /// Another process puts them together.
+    /// Another process is merging.
     Taken,
-    /// Some are missing or damaged.
+    /// Blocks are missing or damaged.
     Incomplete(Incomplete),
 }
 
-/// Blocks that are not there, and damaged ones.
+/// Missing and damaged blocks.
 #[derive(Debug, Default)]
 pub struct Incomplete {
-    /// The names of those that are not there.
+    /// The names of missing blocks.
     pub missing: Vec<String>,
-    /// The names of those that are damaged, each with its damage.
+    /// The names of damaged blocks, each with its damage.
     pub damaged: Vec<(String, Damage)>,
 }
 
-/// A block as `read_whole` found it: the record and the decoded payload, or the damage; `None`
-/// where no folder has it.
+/// The result of `read_whole`: the record and the decoded payload, or the damage; `None` if no
+/// folder has the block.
 pub type BlockRead<R, T> = Option<Result<(R, T), Damage>>;
 
 impl Incomplete {
-    /// Whether all blocks were there.
+    /// Whether no block is missing or damaged.
     pub fn is_empty(&self) -> bool {
         self.missing.is_empty() && self.damaged.is_empty()
     }
 
-    /// The names of all.
+    /// The names of all missing and damaged blocks.
     pub fn names(&self) -> impl Iterator<Item = &String> {
         self.missing.iter().chain(self.damaged.iter().map(|(name, _)| name))
     }
 
-    /// Adds those of `other`.
+    /// Adds the blocks of `other`.
     pub fn extend(&mut self, other: Self) {
         self.missing.extend(other.missing);
         self.damaged.extend(other.damaged);
     }
 
-    /// The content of a block that was read; one without is noted under its name.
+    /// The content of a block; notes the name of a missing or damaged one.
     pub(crate) fn take<R, T>(&mut self, name: String, read: BlockRead<R, T>) -> Option<(R, T)> {
         match read {
             None => self.missing.push(name),
@@ -57,8 +57,8 @@ impl Incomplete {
     }
 }
 
-/// Reads a block from the first of `sources` that has it whole; `decode` returns `None` for a
-/// payload that is not this block's.
+/// Reads a block from the first of `sources` that has it intact. `decode` returns `None` for the
+/// payload of another block.
 ///
 /// # Errors
 /// A file that cannot be read.

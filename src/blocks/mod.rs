@@ -1,23 +1,23 @@
-//! Work that is cut into blocks, each of which is computed once and kept in a file of its own.
+//! Work that is cut into blocks: each is computed once and kept in a file.
 //!
-//! A long job names its blocks by its configuration alone, so any process with the same
-//! configuration finds what is done and goes on with the rest. Processes that share a folder
-//! *claim* blocks, so that no two live ones compute the same. A block that is computed twice all
-//! the same, after a claim was wrongly taken for dead, costs time and nothing else: both are the
-//! same bytes. `docs/cluster.md` tells why all of this holds on shared file systems.
+//! The configuration alone determines the names of the blocks, so any process with the same
+//! configuration finds the finished blocks and continues with the rest. Processes that share a
+//! folder acquire *leases* on blocks, so no two live processes compute the same block. A block that
+//! is computed twice, after a lease was wrongly taken over, costs time only: both copies have the
+//! same bytes. `docs/cluster.md` explains why this holds on shared file systems.
 
 mod block;
-mod claim;
 mod differences;
 mod folder;
+mod lease;
 mod merge;
 mod owner;
 mod shard;
 mod work;
 
 pub use block::{Block, Damage};
-pub use claim::{Claim, Claims, Patience};
 pub use folder::{BlockFolder, BlockState, Found, Stored};
+pub use lease::{Lease, LeaseTimeouts, Leases};
 pub(crate) use merge::read_whole;
 pub use merge::{BlockRead, Incomplete, Merged};
 pub use shard::{Shard, ShardError};
@@ -32,10 +32,10 @@ use thiserror::Error;
 use crate::error::{ErrorKind, HasKind};
 use crate::files::{FileError, escaped, shown};
 
-/// What can go wrong with a folder of blocks.
+/// Errors of a folder of blocks.
 #[derive(Debug, Error)]
 pub enum BlockError {
-    /// A file cannot be read or written, or is not what it should be.
+    /// A file that cannot be read or written, or has wrong content.
     #[error(transparent)]
     File(#[from] FileError),
     /// The folder holds blocks of another job.
@@ -48,7 +48,7 @@ pub enum BlockError {
     OtherConfiguration {
         /// The folder.
         folder: PathBuf,
-        /// A line for each difference: what, there, and here.
+        /// A line for each difference: the field, its value there, its value here.
         differences: Vec<String>,
     },
     /// Another process works in the folder.
@@ -63,7 +63,7 @@ pub enum BlockError {
         /// The process, and the machine that it runs on.
         owner: String,
     },
-    /// Another process has started anew in the folder, with another configuration.
+    /// Another process started anew in the folder, with another configuration.
     #[error(
         "{}: another process has started anew here (--force), with another configuration; choose \
          another --out",
@@ -82,11 +82,11 @@ pub enum BlockError {
     Threads {
         /// The folder.
         folder: PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: std::io::Error,
     },
-    /// The folder was there, and is no more.
-    #[error("{}: was removed while it was worked in; run again", shown(folder))]
+    /// The folder was removed by another process.
+    #[error("{}: was removed by another process during the work; run again", shown(folder))]
     Gone {
         /// The folder.
         folder: PathBuf,

@@ -1,25 +1,25 @@
-//! Who claims a block.
+//! The owner of a lease.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// A process that claims blocks, as it stands in its claims.
+/// A process, as its leases name it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Owner {
-    /// The machine's name, for people.
+    /// Name of the machine, for messages.
     pub host: String,
-    /// The process, as the machine numbers it.
+    /// Process number on that machine.
     pub process: u32,
-    /// The machine and its start, where it tells: processes with the same one run on one kernel,
-    /// which knows who of them is alive.
+    /// Identifier of the machine's kernel since its boot, if the system provides one. Processes
+    /// with equal identifiers can ask one kernel which of them are alive.
     pub boot: Option<String>,
-    /// Tells processes apart that are otherwise alike.
+    /// Random number that distinguishes otherwise equal processes.
     pub nonce: u64,
 }
 
 impl Owner {
-    /// This process.
+    /// The current process.
     pub fn this_process() -> Self {
         let line = |path: &str| {
             let text = std::fs::read_to_string(path).ok()?;

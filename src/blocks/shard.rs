@@ -1,4 +1,4 @@
-//! Which blocks are whose.
+//! Shards: the division of blocks among processes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,14 +7,14 @@ use thiserror::Error;
 
 use crate::error::{ErrorKind, HasKind};
 
-/// A part of the blocks: every `count`-th, from the `index`-th.
+/// A shard: every `count`-th block, from the `index`-th.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
     index: usize,
     count: usize,
 }
 
-/// What is no shard.
+/// An invalid shard.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ShardError {
     /// Not of the form `3/16`.
@@ -26,13 +26,13 @@ pub enum ShardError {
          give --shard"
     )]
     Array {
-        /// The task.
+        /// The task's number.
         id: usize,
-        /// The first task.
+        /// The first task's number.
         min: usize,
-        /// The last task.
+        /// The last task's number.
         max: usize,
-        /// From task to task.
+        /// The step of task numbers.
         step: usize,
     },
 }
@@ -41,26 +41,28 @@ impl Shard {
     /// All blocks.
     pub const WHOLE: Self = Self { index: 0, count: 1 };
 
-    /// Whether it is all blocks.
+    /// Whether the shard has all blocks.
     pub fn is_whole(&self) -> bool {
         self.count == 1
     }
 
-    /// Whether block `place` is in the shard. Neighbours go to different shards: blocks of a layer
-    /// take about as long as each other, those of different layers do not.
-    pub fn has(&self, place: usize) -> bool {
-        place % self.count == self.index
+    /// Whether the shard has the block with this index. Neighbouring blocks are in different
+    /// shards, because blocks of one layer take similar times and blocks of different layers do
+    /// not.
+    pub fn has(&self, block: usize) -> bool {
+        block % self.count == self.index
     }
 
-    /// The shard of blocks that follow `blocks` others: its first follows on the last of those.
+    /// The shard of a layer whose blocks follow `blocks` others: the division continues across
+    /// layers.
     #[must_use]
     pub fn after(self, blocks: usize) -> Self {
         let Self { index, count } = self;
         Self { index: (index + count - blocks % count) % count, count }
     }
 
-    /// All other blocks of `blocks`, those of the following shard first, so that processes which
-    /// help others begin in different places.
+    /// The other blocks of `blocks`, those of the following shard first, so that helping processes
+    /// start in different places.
     pub fn others(&self, blocks: usize) -> impl Iterator<Item = usize> {
         let Self { index, count } = *self;
         // A shard beyond the last block is empty.
@@ -68,11 +70,11 @@ impl Shard {
         after.chain(before).flat_map(move |first| (first..blocks).step_by(count))
     }
 
-    /// The shard of a task of a Slurm array, by `variable`, which looks up environment variables;
-    /// `None` outside of one.
+    /// The shard of a task of a Slurm array; `None` outside an array. `variable` looks up
+    /// environment variables.
     ///
     /// # Errors
-    /// A task that is not in its array.
+    /// A task number outside its array.
     pub fn of_slurm(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Self>, ShardError> {
         let number = |name: &str| variable(&format!("SLURM_ARRAY_TASK_{name}"))?.parse().ok();
         let Some(id) = number("ID") else { return Ok(None) };
@@ -81,8 +83,8 @@ impl Shard {
         if step == 0 || id < min || id > max {
             return Err(ShardError::Array { id, min, max, step });
         }
-        // Of an irregular list such as 1,5,7 the step is 1: shards without a task are left to be
-        // taken by the others.
+        // In an irregular list such as 1,5,7 the step is 1: shards without a task are left to other
+        // tasks.
         Ok(Some(Self { index: (id - min) / step, count: (max - min) / step + 1 }))
     }
 }
@@ -129,10 +131,10 @@ mod tests {
             let shards: Vec<Shard> =
                 (1..=count).map(|index| format!("{index}/{count}").parse().unwrap()).collect();
             assert_eq!(shards[count - 1].to_string(), format!("{count}/{count}"));
-            for place in 0..50 {
-                assert_eq!(shards.iter().filter(|shard| shard.has(place)).count(), 1);
+            for block in 0..50 {
+                assert_eq!(shards.iter().filter(|shard| shard.has(block)).count(), 1);
                 for shard in &shards {
-                    assert_eq!(shard.after(7).has(place), shard.has(place + 7));
+                    assert_eq!(shard.after(7).has(block), shard.has(block + 7));
                 }
             }
             for (index, shard) in shards.into_iter().enumerate() {
@@ -140,7 +142,7 @@ mod tests {
                 assert_eq!(shard.others(50).next(), following);
                 let mut others: Vec<usize> = shard.others(50).collect();
                 others.sort_unstable();
-                assert!(others.into_iter().eq((0..50).filter(|&place| !shard.has(place))));
+                assert!(others.into_iter().eq((0..50).filter(|&block| !shard.has(block))));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Doing the blocks that are not done.
+//! Computing the blocks that are not finished.
 
 use std::collections::BTreeMap;
 use std::slice;
@@ -10,41 +10,41 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Block, BlockError, BlockFolder, BlockState, Claim};
+use super::{Block, BlockError, BlockFolder, BlockState, Lease};
 
 /// Which blocks a pass tries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// Those that somebody has claimed, too: the owner may be dead.
+    /// Also leased ones: the owner may be dead.
     Try,
-    /// Only those that nobody has claimed, by the folder's list.
+    /// Only blocks without a lease, by the folder's list.
     Leave,
 }
 
-/// How old the folder's list may be: trying to claim what others have done, or have in hand, costs
-/// a file server more than the list.
+/// Limit of the age of the folder's list: a failed attempt to get a lease costs a file server more
+/// than the list.
 const LIST_AGE: Duration = Duration::from_secs(20);
-/// The same of a list that took a block for free which was not.
+/// Limit of the age of a list that proved wrong.
 const WRONG_LIST_AGE: Duration = Duration::from_secs(1);
 
-/// The blocks of a pass that are still to be had.
+/// Blocks of a pass that are not yet taken.
 struct Queue<'a> {
     folder: &'a BlockFolder,
     names: slice::Iter<'a, String>,
     taken: Taken,
     states: BTreeMap<String, BlockState>,
     listed: Instant,
-    /// How old the list may be.
+    /// Limit of the list's age.
     most: Duration,
-    /// Those that another process has.
+    /// Blocks of other processes.
     others: Vec<String>,
 }
 
-/// A block on its way into its file.
+/// A finished block that is not yet written.
 struct Finished<R> {
     name: String,
     block: Block<R>,
-    claim: Claim,
+    lease: Lease,
 }
 
 impl<'a> Queue<'a> {
@@ -54,19 +54,19 @@ impl<'a> Queue<'a> {
         Ok(Self { folder, names, taken, states, listed, most, others: Vec::new() })
     }
 
-    /// The next block that is to be computed, claimed.
-    fn next(&mut self) -> Result<Option<(&'a str, Claim)>, BlockError> {
+    /// The next block to compute, with its lease.
+    fn next(&mut self) -> Result<Option<(&'a str, Lease)>, BlockError> {
         for name in self.names.by_ref() {
             if self.listed.elapsed() > self.most {
                 (self.states, self.listed) = (self.folder.states()?, Instant::now());
                 self.most = LIST_AGE;
             }
-            let claim = match self.states.get(name) {
+            let lease = match self.states.get(name) {
                 Some(BlockState::Done) => continue,
-                Some(BlockState::Claimed) if self.taken == Taken::Leave => None,
-                _ => self.folder.claim(name)?,
+                Some(BlockState::Leased) if self.taken == Taken::Leave => None,
+                _ => self.folder.lease(name)?,
             };
-            match claim {
+            match lease {
                 None => {
                     if !self.states.contains_key(name) {
                         self.most = WRONG_LIST_AGE;
@@ -74,28 +74,28 @@ impl<'a> Queue<'a> {
                     self.others.push(name.clone());
                 }
                 Some(_) if self.folder.has(name) => self.most = WRONG_LIST_AGE,
-                Some(claim) => return Ok(Some((name, claim))),
+                Some(lease) => return Ok(Some((name, lease))),
             }
         }
         Ok(None)
     }
 
-    /// Leaves nothing to be had.
+    /// Empties the queue.
     fn close(&mut self) {
         self.names = [].iter();
     }
 }
 
 impl BlockFolder {
-    /// Goes over `names` once, in order, computes the blocks that are neither done nor another
-    /// live process's, and returns those that are another's.
+    /// Goes over `names` once, in order; computes the blocks that are neither finished nor leased
+    /// by a live process, and returns the names of leased ones.
     ///
-    /// Each of `workers` computes a block at a time, in a thread of its own. A block's file is
-    /// written by another thread meanwhile; the claim is kept until the file is there. When a
-    /// worker fails, the others finish what they have in hand, and all that is finished is written.
+    /// Each of `workers` computes one block at a time, in a thread of its own. Another thread
+    /// writes the files; a lease is kept until the file exists. When a worker fails, the others
+    /// finish their current blocks, and every finished block is written.
     ///
     /// # Errors
-    /// What a worker returns; files that cannot be written.
+    /// Errors of workers; files that cannot be written.
     pub fn pass<R, E, W>(
         &self,
         names: &[String],
@@ -110,7 +110,7 @@ impl BlockFolder {
         let queue = Mutex::new(Queue::new(self, names, taken)?);
         let locked = || queue.lock().unwrap_or_else(PoisonError::into_inner);
         thread::scope(|scope| {
-            // Nothing waits in between: what is finished is in the writer's hands or in ours.
+            // No queue in between: a finished block is in the hands of the writer or of a worker.
             let (sender, receiver) = sync_channel(0);
             let failed = |error| BlockError::Threads { folder: self.path().to_owned(), error };
             let spawn_named = |name: &str| thread::Builder::new().name(name.into());
@@ -119,10 +119,10 @@ impl BlockFolder {
                 .map_err(failed)?;
             let compute_all = |worker: &W, sender: SyncSender<Finished<R>>| -> Result<(), E> {
                 let next = || locked().next();
-                while let Some((name, claim)) = next()? {
+                while let Some((name, lease)) = next()? {
                     let block = worker(name)?;
-                    if sender.send(Finished { name: name.into(), block, claim }).is_err() {
-                        // The writer has failed, and tells why.
+                    if sender.send(Finished { name: name.into(), block, lease }).is_err() {
+                        // The writer has failed and returns the error.
                         break;
                     }
                 }
@@ -154,22 +154,22 @@ impl BlockFolder {
         Ok(queue.into_inner().unwrap_or_else(PoisonError::into_inner).others)
     }
 
-    /// Writes blocks as they come, and releases their claims.
+    /// Writes blocks as they arrive and releases their leases.
     fn write_all<R>(&self, finished: Receiver<Finished<R>>) -> Result<(), BlockError>
     where
         R: Serialize + DeserializeOwned,
     {
-        for Finished { name, block, claim } in finished {
+        for Finished { name, block, lease } in finished {
             self.check_configuration()?;
             self.ensure()?;
             self.write(&name, block)?;
-            drop(claim);
+            drop(lease);
         }
         Ok(())
     }
 }
 
-/// What a thread returned; its panic is ours.
+/// The result of a thread; its panic continues here.
 fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
@@ -194,8 +194,8 @@ mod tests {
 
     #[test]
     fn each_block_is_computed_once_by_whoever_shares_the_folder() {
-        let place = tempfile::tempdir().unwrap();
-        let path = place.path().join("blocks/maps");
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("blocks/maps");
         let count = AtomicUsize::new(0);
         thread::scope(|scope| {
             for _ in 0..4 {
@@ -217,16 +217,16 @@ mod tests {
         for name in names() {
             assert_eq!(folder.read::<String>(&name).unwrap(), Ok(computed(&name)));
         }
-        // Blocks and the configuration: no claim and nothing temporary is left.
+        // Blocks and the configuration; no lease and no temporary file.
         assert_eq!(std::fs::read_dir(&path).unwrap().count(), 41);
         folder.remove().unwrap();
-        assert!(!place.path().join("blocks").exists());
+        assert!(!root.path().join("blocks").exists());
     }
 
     #[test]
-    fn what_is_finished_before_a_failure_is_kept_and_its_claim_is_released() {
-        let place = tempfile::tempdir().unwrap();
-        let folder = BlockFolder::open(&place.path().join("blocks/maps"), &CONFIGURATION).unwrap();
+    fn what_is_finished_before_a_failure_is_kept_and_its_lease_is_released() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = BlockFolder::open(&root.path().join("blocks/maps"), &CONFIGURATION).unwrap();
         let some = AtomicUsize::new(0);
         let compute = |name: &str| {
             if some.fetch_add(1, Ordering::SeqCst) < 4 {
@@ -239,20 +239,20 @@ mod tests {
         assert!(matches!(outcome, Err(BlockError::Gone { .. })));
         assert_eq!(folder.done().unwrap().into_iter().collect::<Vec<_>>(), names()[..4]);
         assert_eq!(folder.states().unwrap().len(), 4);
-        let claim = folder.claim("block-7").unwrap().unwrap();
+        let lease = folder.lease("block-7").unwrap().unwrap();
         let compute = |name: &str| Ok::<_, BlockError>(computed(name));
         let left = folder.pass(&names(), Taken::Leave, &[compute]);
         assert_eq!(left.unwrap(), ["block-7"]);
-        drop(claim);
+        drop(lease);
         folder.set_aside("block-3").unwrap();
         assert_eq!(folder.done().unwrap().len(), 38);
     }
 
     #[test]
     fn workers_take_blocks_from_one_queue_until_one_fails() {
-        let place = tempfile::tempdir().unwrap();
-        let folder = BlockFolder::open(&place.path().join("blocks/maps"), &CONFIGURATION).unwrap();
-        // Each waits in its first block for the other two.
+        let root = tempfile::tempdir().unwrap();
+        let folder = BlockFolder::open(&root.path().join("blocks/maps"), &CONFIGURATION).unwrap();
+        // Each worker waits in its first block for the other two.
         let (meeting, counts) = (Barrier::new(3), [const { AtomicUsize::new(0) }; 3]);
         let worker = |count| {
             let meeting = &meeting;
@@ -268,9 +268,9 @@ mod tests {
         assert_eq!(folder.done().unwrap().len(), 40);
         assert_eq!(counts.map(AtomicUsize::into_inner).into_iter().sum::<usize>(), 40);
 
-        // What the others have in hand when one fails is kept, and they take no more.
+        // The current blocks of the others are kept, and no further block is taken.
         folder.remove().unwrap();
-        let folder = BlockFolder::open(&place.path().join("blocks/maps"), &CONFIGURATION).unwrap();
+        let folder = BlockFolder::open(&root.path().join("blocks/maps"), &CONFIGURATION).unwrap();
         let failing = |fails| {
             move |name: &str| {
                 if fails {
@@ -288,8 +288,8 @@ mod tests {
 
     #[test]
     fn another_configuration_is_refused_and_told() {
-        let place = tempfile::tempdir().unwrap();
-        let path = place.path().join("out/blocks/maps");
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("out/blocks/maps");
         let folder = BlockFolder::open(&path, &CONFIGURATION).unwrap();
         let other = Stored { configuration: "another job", about: () };
         let error = BlockFolder::open(&path, &other).unwrap_err().to_string();
@@ -297,7 +297,7 @@ mod tests {
         let (found, stored) = BlockFolder::find::<String, ()>(&path).unwrap().unwrap();
         assert_eq!((found.digest(), stored.configuration.as_str()), (folder.digest(), "a job"));
         folder.remove_if_empty();
-        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
         assert!(BlockFolder::find::<String, ()>(&path).unwrap().is_none());
     }
 }

@@ -10,17 +10,23 @@ use occlumap::blocks::{Shard, ShardError};
 use occlumap::files::escaped;
 use occlumap::geometry::{GridRule, ImageSize, OccluderSize, OccluderStride};
 use occlumap::images::Preprocessing;
-use occlumap::network::is_onnx;
+use occlumap::network::{MapContext, PRESETS, Response, is_onnx};
 use occlumap::noise::Noise;
 use occlumap::runs::{InputSettings, ModelSource, Share};
+
+/// Help of `--model`, with all presets.
+fn model_help() -> String {
+    format!(
+        "Path of an ONNX file (.onnx) or of a model description (.json), or a preset: {}",
+        PRESETS.join(", ")
+    )
+}
 
 /// The network.
 #[derive(Debug, Args)]
 pub(super) struct NetworkArguments {
-    /// The path of an ONNX file (.onnx) or of a model description (.json), or alexnet, vgg11, vgg13,
-    /// vgg16, vgg19, vgg11_bn, vgg13_bn, vgg16_bn, vgg19_bn, resnet18, resnet34, resnet50, resnet101,
-    /// resnet152, squeezenet1_0, squeezenet1_1
-    #[arg(long, value_name = "NAME|FILE")]
+    /// The path of an ONNX file or of a model description, or the name of a preset.
+    #[arg(long, value_name = "NAME|FILE", help = model_help())]
     pub model: String,
 }
 
@@ -29,12 +35,12 @@ pub(super) struct NetworkArguments {
 pub(super) struct ModelArguments {
     #[command(flatten)]
     pub network: NetworkArguments,
-    /// Its weights: .safetensors, an index of such files (.index.json), .npz, or .pth as torch.save
-    /// writes it [default: those in the ONNX file]
+    /// Weights: .safetensors, an index of such files (.index.json), .npz, .caffemodel, or .pth as written by
+    /// torch.save [default: those in the ONNX file]
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
-    /// Take the tensors whose names begin with this, of a file with several copies of the network,
-    /// such as model_ema
+    /// Use the tensors whose names begin with this prefix, such as model_ema, in a file with
+    /// several copies of the network
     #[arg(long, value_name = "PREFIX", requires = "weights")]
     pub weights_prefix: Option<String>,
 }
@@ -53,20 +59,20 @@ impl ModelArguments {
     }
 }
 
-/// The images and what is done to them.
+/// The images and their preprocessing.
 #[derive(Debug, Args)]
 pub(super) struct ImageArguments {
-    /// Images: a folder of pictures, or of 0.npy, 1.npy, …; a folder of folders of pictures; a
-    /// list of files (.txt), a path a line; an array of images (.npy)
+    /// Images: a folder of pictures, or of 0.npy, 1.npy, …; a folder of folders of pictures; a list
+    /// of files (.txt), one path per line; an array of images (.npy)
     #[arg(long, value_name = "DIR")]
     pub images: PathBuf,
-    /// What is done to pixel values: none, imagenet (torchvision's resize, crop, mean and std),
+    /// Preprocessing of pixel values: none, imagenet (torchvision's resize, crop, mean and std),
     /// unit (0 to 1 becomes -1 to 1) or standardize (each image minus its mean, over its std)
     /// [default: none for .npy, imagenet for pictures]
     #[arg(long, value_name = "NAME")]
     pub preprocess: Option<Preprocessing>,
-    /// Subtract these means, red, green, blue, from pixel values in [0, 1]; with --preprocess
-    /// imagenet after its resize and crop
+    /// Means of red, green and blue to subtract from pixel values in [0, 1]; with --preprocess
+    /// imagenet, after its resize and crop
     #[arg(
         long,
         value_name = "R,G,B",
@@ -76,20 +82,20 @@ pub(super) struct ImageArguments {
     )]
     #[arg(requires = "std")]
     pub mean: Vec<f32>,
-    /// Then divide by these
+    /// Standard deviations of red, green and blue to divide by
     #[arg(long, value_name = "R,G,B", value_delimiter = ',', num_args = 1, requires = "mean")]
     pub std: Vec<f32>,
-    /// Size of the images: 227, or HEIGHTxWIDTH; imagenet crops to it, the others check it
-    /// [default: that of the first image; 224 for imagenet]
+    /// Size of the images: 227, or HEIGHTxWIDTH. imagenet crops to it; otherwise the images must
+    /// have it [default: that of the first image; 224 for imagenet]
     #[arg(long, value_name = "SIZE")]
     pub image_size: Option<ImageSize>,
-    /// Leave out images that cannot be read, and say how many; all are read once for that
+    /// Skip images that cannot be read, and say how many; every image is read once for that
     #[arg(long)]
     pub skip_unreadable: bool,
 }
 
 impl ImageArguments {
-    /// The preprocessing asked for.
+    /// The requested preprocessing.
     pub fn preprocessing(&self) -> Result<Option<Preprocessing>, Failure> {
         let three = |name: &str, values: &[f32]| {
             <[f32; 3]>::try_from(values).map_err(|_| {
@@ -123,28 +129,38 @@ pub(super) struct LayerArguments {
     /// conv1,conv3 [default: all convolutions]
     #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
     pub layers: Vec<String>,
+    /// Responses of a convolution's units: its own, or those of the batch normalisation behind it
+    #[arg(long, value_enum, default_value_t)]
+    pub response: Response,
 }
 
-/// Where occluders go, and where their effect is added.
+impl LayerArguments {
+    /// These layers, with responses of convolutions from themselves.
+    pub const fn of(layers: Vec<String>) -> Self {
+        Self { layers, response: Response::Conv }
+    }
+}
+
+/// Occluders, and the part of the map to which their effect is added.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Occluders")]
 pub(super) struct OccluderArguments {
-    /// How occluders are laid out
+    /// Grid of occluders
     #[arg(long, value_enum, default_value_t = GridName::Reference)]
     pub grid: GridName,
-    /// Side length of an occluder in pixels [reference: RF / 10; zhou: 11]
+    /// Side of an occluder in pixels [reference: RF / 10; zhou: 11]
     #[arg(long, value_name = "PIXELS", conflicts_with = "size_divisor")]
     pub occluder_size: Option<usize>,
-    /// Pixels between occluders [reference: size / 2; zhou: 3]
+    /// Distance between occluders in pixels [reference: size / 2; zhou: 3]
     #[arg(long, value_name = "PIXELS", conflicts_with = "stride_divisor")]
     pub occluder_stride: Option<usize>,
-    /// Side length of an occluder as a part of the RF
+    /// Side of an occluder: the RF divided by N
     #[arg(long, value_name = "N")]
     pub size_divisor: Option<usize>,
-    /// Distance of occluders as a part of their size
+    /// Distance between occluders: their size divided by N
     #[arg(long, value_name = "N")]
     pub stride_divisor: Option<usize>,
-    /// Present only every N-th occluder of the grid
+    /// Present every N-th occluder of the grid only
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     pub every: usize,
 }
@@ -158,7 +174,7 @@ pub(super) enum GridName {
 }
 
 impl OccluderArguments {
-    /// The rule asked for.
+    /// The requested rule.
     pub fn rule(&self) -> GridRule {
         let preset = match self.grid {
             GridName::Reference => GridRule::REFERENCE,
@@ -176,19 +192,19 @@ impl OccluderArguments {
     }
 }
 
-/// How the work is done and shown.
+/// Threads and messages.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Running")]
 pub(super) struct RunningArguments {
-    /// Threads [default: all cores]
+    /// Number of threads [default: all cores]
     #[arg(long, value_name = "T", value_parser = threads)]
     pub threads: Option<usize>,
-    /// Say nothing but errors
+    /// Print errors only
     #[arg(long, short)]
     pub quiet: bool,
 }
 
-/// A number of at least 1.
+/// Parses a number of at least 1.
 pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err("expected a whole number of at least 1".into()),
@@ -196,7 +212,7 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Far beyond what helps anywhere; many more take minutes to start, or bring the machine down.
+/// Far more than useful; many more take minutes to start or bring the machine down.
 const MOST_THREADS: usize = 1024;
 
 fn threads(text: &str) -> Result<usize, String> {
@@ -206,7 +222,7 @@ fn threads(text: &str) -> Result<usize, String> {
     }
 }
 
-/// How often occluders can be presented.
+/// Parses a number of draws.
 pub(super) fn repeats(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number @ 1..=Noise::DRAWS) => Ok(number),
@@ -214,18 +230,18 @@ pub(super) fn repeats(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Which part of the work is this process's.
+/// The process's share of the work.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Running")]
 pub(super) struct ShardArguments {
-    /// Do only the I-th of N parts, and no more: several processes, on as many machines as you
-    /// like, do the parts, then `occlumap merge` puts them together. `slurm` in a task of a Slurm
-    /// array: the task's part, then what other tasks have not begun [default: everything]
+    /// Do the I-th of N parts only: several processes, on any number of machines, do the parts, and
+    /// `occlumap merge` puts them together. `slurm`, in a task of a Slurm array: the task's part,
+    /// then what no task has begun [default: everything]
     #[arg(long, value_name = "I/N|slurm", conflicts_with = "force")]
     pub shard: Option<ShardChoice>,
 }
 
-/// What `--shard` names.
+/// The value of `--shard`.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ShardChoice {
     Shard(Shard),
@@ -256,7 +272,7 @@ impl ModelArguments {
     pub fn input(
         self,
         images: ImageArguments,
-        layers: Vec<String>,
+        layers: LayerArguments,
     ) -> Result<InputSettings, Failure> {
         let (preprocessing, weights) = (images.preprocessing()?, self.weights()?);
         Ok(InputSettings {
@@ -266,7 +282,9 @@ impl ModelArguments {
             preprocessing,
             image_size: images.image_size,
             skip_unreadable: images.skip_unreadable,
-            layers,
+            response: layers.response,
+            context: MapContext::Exact,
+            layers: layers.layers,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! `occlumap bench`: how fast this machine is, without weights or images.
+//! `occlumap bench`: the speed of this machine, without weights or images.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,12 +18,12 @@ use super::failure::Failure;
 use super::table::table;
 use super::terminal::Session;
 
-/// Measure how fast this machine presents occluders
+/// Measure how many occluders per second this machine presents
 ///
-/// With random weights and random images, which are made in memory: the time does not depend on
-/// them. Of each layer, presentations a second at random positions, original images included, and
-/// how long all units of all layers would take at that rate. On a GPU also the time of each kernel,
-/// from a second run, since taking it costs time itself.
+/// Uses random weights and random images in memory; the time hardly depends on them. Prints
+/// presentations per second of each layer at random positions, including the original images, and
+/// the time of all units of all layers at that rate. On a GPU, also prints the time of each kernel,
+/// from a second run, because measuring it takes time itself.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -36,13 +36,13 @@ pub(super) struct Bench {
     /// Size of the images: 227, or HEIGHTxWIDTH
     #[arg(long, value_name = "SIZE", default_value = "227")]
     image_size: ImageSize,
-    /// Images a unit, from either end of its ranking, for the time of all units
+    /// Images per unit, from either end of its ranking, for the time of all units
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one)]
     top: usize,
-    /// Measure each layer, and ranking, for about so long
+    /// Seconds of measuring each layer, and ranking
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
     time: Duration,
-    /// Write all figures to this file too
+    /// Also write all figures to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     #[command(flatten)]
@@ -58,6 +58,7 @@ impl Bench {
         let session = Session::start(&self.running)?;
         let settings = BenchSettings {
             model: self.network.model,
+            response: self.layers.response,
             layers: self.layers.layers,
             image: self.image_size,
             top: self.top,
@@ -105,8 +106,10 @@ fn report(bench: &BenchReport, top: usize) -> String {
         count(bench.presentations),
         bench.seconds / 3600.0,
     );
-    let mut rows =
-        vec![["layer", "kernel", "starts", "µs a presentation", "of all"].map(String::from)];
+    let mut rows = vec![
+        ["layer", "kernel", "starts", "µs a presentation", "of all", "GB/s", "GFLOP/s"]
+            .map(String::from),
+    ];
     for layer in &bench.layers {
         let all = 1e6 / layer.rate;
         rows.extend(layer.kernels.iter().map(|kernel| {
@@ -116,11 +119,18 @@ fn report(bench: &BenchReport, top: usize) -> String {
                 kernel.starts.to_string(),
                 format!("{:.4}", kernel.microseconds),
                 format!("{:.1} %", 100.0 * kernel.microseconds / all),
+                format!("{:.1}", 1e-3 * kernel.bytes / kernel.microseconds),
+                format!("{:.1}", 1e-3 * kernel.operations / kernel.microseconds),
             ]
         }));
     }
     if rows.len() > 1 {
-        text.extend(["\n", &table(&rows, 2), "\nof all: of the time of a presentation\n"]);
+        text.extend([
+            "\n",
+            &table(&rows, 2),
+            "\nof all: of the time of a presentation; a second: what \
+                     has to be moved and multiplied, each once\n",
+        ]);
     }
     let mut rows =
         vec![["layer", "MFLOP", "kB", "floor, µs", "of a presentation"].map(String::from)];

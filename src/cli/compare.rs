@@ -21,12 +21,12 @@ use super::terminal::Session;
 
 /// Compare two sets of maps, unit by unit
 ///
-/// A and B are output folders, or arrays (.npy) of maps, [units, height, width]; without B the maps of
-/// A's top images are compared with those of its bottom images. Layers are matched by name, units by
-/// number. Writes into --out: units.csv, of each unit Pearson's r after each blur, the overlap of the
-/// maps' regions, the distance of their centres, the ratio of their areas and the angle between them;
-/// layers.csv, the distributions of these, beside those of other units' maps; a figure (PDF, SVG, PNG);
-/// comparison.html, a page with all of it.
+/// A and B are output folders, or arrays (.npy) of maps, [units, height, width]; without B, maps of
+/// A's top images are compared with those of its bottom images. Layers are matched by name, units
+/// by number. Writes into --out: units.csv, with Pearson's r after each blur, the overlap of the
+/// maps' regions, the distance of their centres, the ratio of their areas and the angle between
+/// them; layers.csv, with the distributions of these numbers and of those of other units' maps; a
+/// figure (PDF, SVG, PNG); comparison.html, a page with everything.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -37,13 +37,13 @@ Examples:
   occlumap compare out/ guided.npy --layers conv3 --sides composite --out guided/
       both sides together against another method's maps of one layer")]
 pub(super) struct Compare {
-    /// An output folder of a `run` or `sweep`, or an array of maps (.npy)
+    /// Output folder of a `run` or `sweep`, or an array of maps (.npy)
     #[arg(value_name = "A")]
     one: PathBuf,
-    /// Another [default: A, its top images against its bottom images]
+    /// The other set [default: A, its top images against its bottom images]
     #[arg(value_name = "B")]
     other: Option<PathBuf>,
-    /// Folder for the files
+    /// Folder of the files
     #[arg(long, value_name = "DIR", default_value = "comparison")]
     out: PathBuf,
     /// Layers, such as conv1,conv3 [default: all that both have]
@@ -52,22 +52,22 @@ pub(super) struct Compare {
     /// Units of each layer, such as 0-15,40 [default: all that both have]
     #[arg(long, value_name = "UNITS")]
     units: Option<UnitSelection>,
-    /// Which maps: max (top images), min (bottom images), composite (both, each divided by its sum);
-    /// max:min for one side of A and another of B [default: max,min; of one folder max:min]
+    /// Maps to compare: max (top images), min (bottom images), composite (both, each divided by its
+    /// sum); max:min for one side of A and another of B [default: max,min; of one folder max:min]
     #[arg(long, value_name = "SIDES", value_delimiter = ',')]
     sides: Vec<SidePair>,
-    /// Replace files of the same names
+    /// Replace existing files
     #[arg(long)]
     force: bool,
     /// Standard deviations of the blurs before correlations, as parts of the receptive field, ascending
     #[arg(long, value_name = "PARTS", value_delimiter = ',', value_parser = part, help_heading = "Measures")]
     #[arg(default_value = "0,1/120,1/60,1/30,1/15,1/8,1/4,1/2")]
     blurs: Vec<f64>,
-    /// What belongs to a region: `half`, at least half of the largest value, or a share of the mass,
-    /// such as 0.5
+    /// Region of a map: `half`, at least half of the largest value, or a share of the mass, such as
+    /// 0.5
     #[arg(long, value_name = "EXTENT", default_value = "half", value_parser = extent, help_heading = "Measures")]
     region: Extent,
-    /// The blur before regions are looked for, as a part of the receptive field
+    /// Blur before regions are found, as a part of the receptive field
     #[arg(long, value_name = "PART", default_value = "1/30", value_parser = part, help_heading = "Measures")]
     region_blur: f64,
     /// Shuffles of the units for the baseline; 0 for none
@@ -76,11 +76,11 @@ pub(super) struct Compare {
     /// Seed of the shuffles
     #[arg(long, value_name = "SEED", default_value_t = 0, help_heading = "Measures")]
     seed: u64,
-    /// Pairs of maps to show on the page, of each layer: the least alike, and as many of the most alike
+    /// Pairs of maps on the page, per layer: the least alike, and as many of the most alike
     #[arg(long, value_name = "N", default_value_t = 6, help_heading = "Style")]
     #[arg(value_parser = clap::value_parser!(u16).range(0..=64))]
     examples: u16,
-    /// Pixels an inch of the PNG, which is 7.5 inches wide
+    /// Resolution of the PNG in pixels per inch; it is 7.5 inches wide
     #[arg(long, value_name = "DPI", default_value_t = 200, help_heading = "Style")]
     #[arg(value_parser = clap::value_parser!(u32).range(72..=1200))]
     resolution: u32,

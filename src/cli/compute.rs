@@ -1,14 +1,14 @@
-//! How and where responses are computed.
+//! Method, precision and device.
 
 use clap::Args;
 use occlumap::runs::{ComputeSettings, DeviceChoice, Method, Precision};
 
-/// Where the work is done.
+/// The device.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Running")]
 pub(super) struct DeviceArguments {
-    /// Where to compute: cpu; cuda or cuda:N, a GPU that `occlumap devices` shows; several, as
-    /// cuda:0,cuda:1, or cuda:all; auto, the first GPU that can be used, or else the CPU
+    /// Device: cpu; cuda or cuda:N, a GPU listed by `occlumap devices`; several GPUs, as
+    /// cuda:0,cuda:1 or cuda:all; auto, the first usable GPU, otherwise the CPU
     #[arg(
         long,
         value_name = "auto|cpu|cuda[:N|:all]",
@@ -18,14 +18,14 @@ pub(super) struct DeviceArguments {
     pub device: DeviceChoice,
 }
 
-/// How responses are computed.
+/// Method, precision and device.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Running")]
 pub(super) struct ComputeArguments {
-    /// How occluded images are presented
+    /// Method of presenting occluded images
     #[arg(long, value_enum, default_value_t)]
     pub method: Method,
-    /// Arithmetic of products; sums have at least 32 bits in each
+    /// Arithmetic of products; sums have at least 32 bits
     #[arg(long, value_enum, default_value_t)]
     pub precision: Precision,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `occlumap demo`: the whole job on a network whose receptive fields are known.
+//! `occlumap demo`: the whole job on a network with known receptive fields.
 
 mod table;
 
@@ -22,18 +22,18 @@ use occlumap::runs::layout::MAPS;
 /// Do the whole job on a built-in network with known receptive fields
 ///
 /// Writes a small network, its weights and its images into OUT, does what `run` does, measures
-/// every map, and prints centre, widths and angle beside those that were built into the network.
-/// Exits with 1 if one disagrees. OUT/contact_sheet.png shows the maps, a row a layer, with a
-/// line where the true field falls to half its maximum.
+/// every map, and prints its centre, widths and angle beside the true ones. Exits with 1 if one
+/// disagrees. OUT/contact_sheet.png shows the maps, a row per layer, with a line where the true
+/// field falls to half its maximum.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   occlumap demo --out demo")]
 pub(super) struct Demo {
-    /// Folder for everything
+    /// Folder of all files
     #[arg(long, value_name = "DIR", default_value = "occlumap-demo")]
     out: PathBuf,
-    /// Replace files of the same names
+    /// Replace existing files
     #[arg(long)]
     force: bool,
     /// Seed of the images and of the noise
@@ -43,16 +43,16 @@ pub(super) struct Demo {
     running: RunningArguments,
 }
 
-/// Images a unit, from either end of its ranking.
+/// Images per unit, from either end of its ranking.
 const TOP: usize = 8;
 
 /// The contact sheet's file name.
 const SHEET: &str = "contact_sheet.png";
 
-/// Least side of a map on the contact sheet, in pixels: nine times the first layer's RF.
+/// Minimum side of a map on the contact sheet, in pixels: nine times the first layer's RF.
 const PANEL: usize = 135;
 
-/// The command `run`, parsed from the very arguments that are printed at the end.
+/// The command `run`, parsed from the arguments that are printed at the end.
 #[derive(Parser)]
 #[command(no_binary_name = true)]
 struct Repeat {
@@ -87,8 +87,7 @@ impl Demo {
     }
 }
 
-/// Checks that the images' folder, if it is there, holds no images but ours: others would take
-/// part.
+/// Checks that the folder of images, if it exists, has no other images: they would take part.
 fn check_images(folder: &Path) -> Result<(), Failure> {
     if !folder.is_dir() {
         return Ok(());
@@ -116,12 +115,14 @@ fn repeat_arguments(out: &Path, seed: u64) -> Vec<OsString> {
         option("--images", out.join(IMAGES).as_os_str()),
         option("--top", &number(TOP.to_string())),
         option("--seed", &number(seed.to_string())),
+        // A padded layer's unit at the border sees a part of its field alone.
+        option("--mean-over", OsStr::new("covering")),
         option("--out", out.as_os_str()),
     ];
     options.into_iter().flatten().chain(["--force".into()]).collect()
 }
 
-/// What only says how the work is done and shown: it does not change the result.
+/// Options that do not change the result.
 fn running_arguments(running: &RunningArguments) -> Vec<OsString> {
     let mut arguments = Vec::new();
     if let Some(threads) = running.threads {
@@ -133,7 +134,7 @@ fn running_arguments(running: &RunningArguments) -> Vec<OsString> {
     arguments
 }
 
-/// The contact sheet: a row a layer.
+/// The contact sheet: a row per layer.
 fn draw(layers: &[Judged]) -> image::RgbImage {
     let rows: Vec<_> = layers.iter().map(panels).collect();
     contact_sheet(&rows, PANEL)
@@ -149,7 +150,7 @@ fn panels(layer: &Judged) -> Vec<Panel<'_>> {
     layer.maps.outer_iter().zip(&layer.units).map(panel).collect()
 }
 
-/// An error that names what disagrees, if anything does.
+/// An error that names every disagreement, if there is one.
 fn verdict(layers: &[Judged]) -> Result<(), Failure> {
     let all = || {
         layers.iter().flat_map(|layer| {
@@ -183,7 +184,7 @@ mod tests {
         let arguments = repeat_arguments(Path::new("my demo's"), 7);
         assert_eq!(
             shell(&arguments),
-            r"--model 'my demo'\''s/model.json' --weights 'my demo'\''s/weights.safetensors' --images 'my demo'\''s/images' --top 8 --seed 7 --out 'my demo'\''s' --force"
+            r"--model 'my demo'\''s/model.json' --weights 'my demo'\''s/weights.safetensors' --images 'my demo'\''s/images' --top 8 --seed 7 --mean-over covering --out 'my demo'\''s' --force"
         );
         assert!(Repeat::try_parse_from(&arguments).is_ok());
         let running = RunningArguments { threads: Some(2), quiet: true };

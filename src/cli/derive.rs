@@ -18,13 +18,14 @@ use super::terminal::Session;
 const FLOORS: &str = "floors.csv";
 const COLUMNS: &str = "floors_columns.csv";
 
-/// Make composite, normalised and tested maps of finished maps
+/// Derive composite, normalised and tested maps from finished maps
 ///
-/// Writes arrays, float64 [units, rf, rf], with the value of its cell at each pixel and NaN where
-/// nothing was measured: conv1_composite.npy, top and bottom maps together, each divided by its sum;
-/// conv1_max_relative.npy, divided by the mean size of the responses; conv1_max_floor.npy, divided by the
-/// map's noise floor; conv1_max_exceeds.npy, 1 where the map exceeds its floor at a false discovery rate,
-/// 0 where it does not. floors.csv has each map's floor and how much of it exceeds it.
+/// Writes arrays, float64 [units, rf, rf]; each pixel has the value of its cell, or NaN if it was
+/// not measured. conv1_composite.npy: top and bottom maps together, each divided by its sum.
+/// conv1_max_relative.npy: divided by the mean size of the responses. conv1_max_floor.npy: divided
+/// by the map's noise floor. conv1_max_exceeds.npy: 1 if the map exceeds its floor at a false
+/// discovery rate, otherwise 0. floors.csv has the floor of each map, and the part of it that
+/// exceeds the floor.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -33,22 +34,22 @@ Examples:
   occlumap derive out/ --layers conv3 --only exceeds --fdr 0.01 --out tested/
       where units of conv3 respond")]
 pub(super) struct Derive {
-    /// The output folder of a `run` or `sweep`
+    /// Output folder of a `run` or `sweep`
     #[arg(value_name = "OUT")]
     results: PathBuf,
-    /// Folder for the files
+    /// Folder of the files
     #[arg(long, value_name = "DIR", default_value = "derived")]
     out: PathBuf,
-    /// Layers, such as conv1,conv3 [default: all that are there]
+    /// Layers, such as conv1,conv3 [default: all with maps]
     #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
     layers: Vec<String>,
-    /// Which maps to make [default: all that the sweep has kept enough for]
+    /// Kinds of maps [default: all that the sweep's files allow]
     #[arg(long, value_enum, value_name = "KINDS", value_delimiter = ',')]
     only: Vec<DerivedKind>,
     /// False discovery rate of cells that exceed the floor
     #[arg(long, value_name = "RATE", default_value_t = 0.05)]
     fdr: f64,
-    /// Replace files of the same names
+    /// Replace existing files
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -63,7 +64,7 @@ impl Derive {
         let mut kinds =
             if self.only.is_empty() { DerivedKind::ALL.to_vec() } else { self.only.clone() };
         for layer in &layers {
-            // One by one: each that was not asked for by name is left out where it cannot be made.
+            // One by one: a kind that was not requested by name is left out if it is not possible.
             for kind in kinds.clone() {
                 let alone = Derivation { results: &results, kinds: &[kind], rate: self.fdr };
                 match alone.check(layer) {

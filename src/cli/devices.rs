@@ -1,4 +1,4 @@
-//! `occlumap devices`: the GPUs, and what using them needs.
+//! `occlumap devices`: GPUs and their libraries.
 
 use std::fmt::Write as _;
 
@@ -7,15 +7,15 @@ use clap::Args;
 
 use super::console;
 use super::failure::Failure;
-use occlumap::engine::cuda::kernels::embedded;
+use occlumap::engine::cuda::embedded;
 use occlumap::engine::cuda::libraries::Found;
-use occlumap::engine::cuda::{CudaError, Device, libraries, version};
+use occlumap::engine::cuda::{CudaError, Device, driver_for, libraries, version};
 
-/// Show the GPUs of this machine, and whether they can be used
+/// List the GPUs of this machine, and whether they can be used
 ///
-/// Looks for the driver, opens each GPU and loads the kernels, and looks for cuBLAS and cuDNN, which
-/// --method full needs; says of each
-/// what is there, or what is missing and how to get it. Exit code 1 where something is.
+/// Looks for the driver, opens each GPU, loads the kernels, and looks for cuBLAS and cuDNN, which
+/// --method full needs. Prints what was found, or what is missing and how to get it. Exits with 1
+/// if something is missing.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -37,7 +37,9 @@ impl Devices {
         };
         tell(
             "kernels",
-            embedded::compiler().map(|built| format!("built with CUDA {}", version(built))),
+            embedded::compiler().map(|built| {
+                format!("built with CUDA {}, for driver {}", version(built), driver_for(built))
+            }),
         );
         tell(
             "driver",
@@ -46,7 +48,7 @@ impl Devices {
             }),
         );
         match Device::list() {
-            // Told of already.
+            // Already reported.
             Err(CudaError::NoDriver { .. }) => (),
             Err(error) => tell("GPUs", Err(error)),
             Ok(devices) => {
@@ -67,14 +69,17 @@ impl Devices {
         console::print(text.as_bytes())?;
         match missing {
             0 => Ok(()),
-            _ => Err(Failure::failed(format!("{missing} of these cannot be used; each says why"))),
+            _ => Err(Failure::failed(format!(
+                "{missing} of these cannot be used, for the reasons above"
+            ))),
         }
     }
 }
 
-/// Where a library of NVIDIA's is, and its version.
+/// Path and version of a library, and the driver that it needs.
 fn library(found: &Found) -> String {
-    let Found { path, version } = found;
+    let Found { path, version, cuda } = found;
     let (major, minor, patch) = (version / 10_000, version % 10_000 / 100, version % 100);
-    format!("{}, {major}.{minor}.{patch}", path.display())
+    let (path, of, driver) = (path.display(), cuda / 1000, driver_for(*cuda));
+    format!("{path}, {major}.{minor}.{patch} of CUDA {of}, for driver {driver}")
 }

@@ -1,4 +1,4 @@
-//! `occlumap draw`: the two drawings that explain the method.
+//! `occlumap draw`: two drawings that explain the method.
 
 mod grid;
 mod occluder;
@@ -36,23 +36,23 @@ impl Draw {
     }
 }
 
-/// Where a drawing goes.
+/// Output of a drawing.
 #[derive(Debug, Args)]
 struct DrawingArguments {
-    /// The drawing's file: .png or .svg
+    /// File of the drawing: .png or .svg
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Pixels an inch of a .png, which is about 5 inches wide
+    /// Resolution of a .png in pixels per inch; it is about 5 inches wide
     #[arg(long, value_name = "DPI", default_value_t = 200)]
     #[arg(value_parser = clap::value_parser!(u32).range(36..=1200))]
     resolution: u32,
-    /// Replace a file that exists
+    /// Replace an existing file
     #[arg(long)]
     force: bool,
 }
 
 impl DrawingArguments {
-    /// Checks where the drawing goes, before any work.
+    /// Checks the output before any work.
     fn check(&self) -> Result<(), Failure> {
         if !self.is_svg() && !self.ends_with("png") {
             let out = self.out.display();
@@ -81,7 +81,7 @@ impl DrawingArguments {
     }
 }
 
-/// So many numbers with commas between them.
+/// Parses N numbers separated by commas.
 fn numbers<const N: usize>(text: &str) -> Option<[usize; N]> {
     let parsed: Vec<usize> =
         text.split(',').map(|part| usize::from_str(part.trim()).ok()).collect::<Option<_>>()?;

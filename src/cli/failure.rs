@@ -1,4 +1,4 @@
-//! How a command can end other than well, and the exit codes that tell.
+//! Failures of commands, and their exit codes.
 
 use std::fmt;
 
@@ -7,37 +7,37 @@ use occlumap::files::escaped;
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
-/// EX_TEMPFAIL of `sysexits.h`: what is done is kept, the same command goes on from there.
+/// EX_TEMPFAIL of `sysexits.h`: finished work is kept, and the same command continues.
 const PAUSED: u8 = 75;
 /// 128 + SIGINT, as shells expect.
 pub(super) const STOPPED: u8 = 130;
 
-/// Why a command did not end well.
+/// Failure of a command.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// An error of this kind, with its message.
     Error(ErrorKind, String),
-    /// The user stopped it, and what is finished is kept.
+    /// Stopped by the user; finished work is kept.
     Paused,
 }
 
 impl Failure {
-    /// Arguments that do not go together.
+    /// Contradictory arguments.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::Error(ErrorKind::Usage, message.into())
     }
 
-    /// An error that no setting mends.
+    /// An error that no setting can mend.
     pub fn failed(message: impl Into<String>) -> Self {
         Self::Error(ErrorKind::Internal, message.into())
     }
 
-    /// The same, where the setting that the error is about was given on the command line.
+    /// An error of a setting on the command line.
     pub fn of_setting(error: &impl HasKind) -> Self {
         Self::Error(ErrorKind::Usage, with_causes(error))
     }
 
-    /// The same, of a command that goes on where it stopped when it is given again.
+    /// The failure of a command that continues when it is given again.
     pub fn resumable(self) -> Self {
         match self {
             Self::Error(ErrorKind::Stopped, _) => Self::Paused,
@@ -65,7 +65,7 @@ impl fmt::Display for Failure {
             Self::Error(ErrorKind::Stopped, _) => write!(f, "stopped"),
             Self::Error(_, message) => write!(f, "error: {}", printable(message)),
             Self::Paused => {
-                write!(f, "stopped; what is finished is kept, and the same command goes on")
+                write!(f, "stopped: finished work is kept, and the same command continues")
             }
         }
     }
@@ -77,8 +77,8 @@ impl<E: HasKind> From<E> for Failure {
     }
 }
 
-/// A text that comes partly from outside, escaped but for its ends of lines, so that no name of a
-/// file or of a layer can rewrite a terminal.
+/// A text with foreign parts, escaped except for its line ends: no name of a file or a layer can
+/// rewrite a terminal.
 pub(super) fn printable(text: &str) -> String {
     let lines: Vec<String> = text.split('\n').map(|line| escaped(line).to_string()).collect();
     lines.join("\n")

@@ -1,4 +1,4 @@
-//! `occlumap info`: what a network's units see, and what a sweep would present.
+//! `occlumap info`: layers, receptive fields and occluders of a network.
 
 use clap::Args;
 
@@ -7,6 +7,7 @@ use super::console;
 use super::failure::Failure;
 use super::table::table;
 use occlumap::geometry::{ImageSize, LayerGeometry};
+use occlumap::network::Network;
 use occlumap::runs::ChosenLayers;
 
 /// Show a network's layers, receptive fields and occluders
@@ -31,12 +32,16 @@ pub(super) struct Info {
     occluders: OccluderArguments,
 }
 
-/// The size to which pictures are cropped by default.
+/// Default size of cropped pictures.
 const SIZE: ImageSize = ImageSize::square(224);
 
 impl Info {
     pub fn execute(self) -> Result<(), Failure> {
-        let chosen = ChosenLayers::new(&self.network.model, &self.layers.layers)?;
+        let chosen = ChosenLayers::responding(
+            Network::named(&self.network.model)?,
+            &self.layers.layers,
+            self.layers.response,
+        )?;
         if self.json {
             let text = serde_json::to_string_pretty(&chosen.network.description())
                 .map_err(|error| Failure::failed(error.to_string()))?;
@@ -77,6 +82,9 @@ impl Info {
         text += "\nRF, occluder and stride in pixels; occluders of the unit in the middle, fewer \
                  where the image cuts the RF.\n";
         if let Some(note) = network.origin().note(&network) {
+            text += &(note + "\n");
+        }
+        if let Some(note) = network.folding_note() {
             text += &(note + "\n");
         }
         if larger {

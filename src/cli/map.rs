@@ -6,11 +6,14 @@ use clap::Args;
 use ndarray::ArrayD;
 use occlumap::files::npy;
 use occlumap::geometry::{Deposit, FrameRule};
+use occlumap::network::MapContext;
 use occlumap::noise::Noise;
-use occlumap::runs::{self, MapSettings, OcclusionSettings, check_file, is_same_file};
+use occlumap::runs::{
+    self, InputSettings, MapSettings, OcclusionSettings, check_file, is_same_file,
+};
 
 use super::arguments::{
-    ImageArguments, ModelArguments, OccluderArguments, RunningArguments, repeats,
+    ImageArguments, LayerArguments, ModelArguments, OccluderArguments, RunningArguments, repeats,
 };
 use super::compute::ComputeArguments;
 use super::failure::Failure;
@@ -18,8 +21,7 @@ use super::terminal::Session;
 
 /// Compute one map: one unit, one image, one position
 ///
-/// Writes float64 [RF, RF]: for every occluder, how much it changes the response, added where it
-/// was.
+/// Writes float64 [RF, RF]: the change of the response by each occluder, at its position.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -30,41 +32,43 @@ pub(super) struct Map {
     model: ModelArguments,
     #[command(flatten)]
     images: ImageArguments,
-    /// The layer, such as conv3, features.6 or layer1.0
+    /// Layer, such as conv3, features.6 or layer1.0
     #[arg(long)]
     layer: String,
-    /// The unit: a channel of the layer, from 0
+    /// Unit: a channel of the layer, from 0
     #[arg(long, value_name = "N")]
     unit: usize,
-    /// The image's index, from 0, or its file name
+    /// Index of the image, from 0, or its file name
     #[arg(long, value_name = "N|NAME")]
     image: String,
-    /// The position on the layer's output: row, column
+    /// Position on the layer's output: row, column
     #[arg(long, value_name = "Y,X", value_parser = position)]
     position: (usize, usize),
-    /// What occluders are filled with: philox:SEED, or torch:SEED to replay torch.rand
+    /// Noise of the occluders: philox:SEED, or torch:SEED to replay torch.rand
     #[arg(long, default_value_t = Noise::Philox { seed: 0, draw: 0 }, help_heading = "Occluders")]
     noise: Noise,
-    /// Present each occluder R times, each time with the next draw of philox noise, and take the
-    /// mean
+    /// Present each occluder R times, with the next draws of philox noise, and take the mean
     #[arg(long, value_name = "R", default_value_t = 1, value_parser = repeats, help_heading = "Occluders")]
     repeats: usize,
     #[command(flatten)]
     occluders: OccluderArguments,
-    /// Where an occluder's effect is added to the map
+    /// Part of the map to which an occluder's effect is added
     #[arg(long, value_enum, default_value_t, help_heading = "Occluders")]
     deposit: Deposit,
-    /// Which pixel of the image is the map's first
+    /// Position of the map on the image
     #[arg(long, value_enum, default_value_t, help_heading = "Occluders")]
     frame: FrameRule,
-    /// The map's file (.npy)
+    /// Gates that the whole map makes: computed from each occluded image, or kept as on the original
+    #[arg(long, value_enum, default_value_t)]
+    context: MapContext,
+    /// File of the map (.npy)
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// Also write the signed differences in grid order, float32 [occluders], or [R, occluders] with
     /// --repeats (.npy)
     #[arg(long, value_name = "FILE")]
     responses: Option<PathBuf>,
-    /// Replace files that exist
+    /// Replace existing files
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -78,7 +82,7 @@ impl Map {
         let session = Session::start(&self.running)?;
         for path in std::iter::once(&self.out).chain(&self.responses) {
             check_file(path, self.force)?;
-            // An array under the name of a picture would be taken for one.
+            // An array with a picture's ending would be taken for a picture.
             if path.extension().is_some_and(|ending| ending != "npy") {
                 let path = path.display();
                 return Err(Failure::usage(format!("{path}: expected a name that ends in .npy")));
@@ -89,7 +93,10 @@ impl Map {
         }
         let (unit, repeats) = (self.unit, self.repeats);
         let settings = MapSettings {
-            input: self.model.input(self.images, vec![self.layer])?,
+            input: InputSettings {
+                context: self.context,
+                ..self.model.input(self.images, LayerArguments::of(vec![self.layer]))?
+            },
             unit,
             image: self.image.as_str().into(),
             position: self.position,

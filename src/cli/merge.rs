@@ -1,4 +1,4 @@
-//! `occlumap merge`: blocks become results.
+//! `occlumap merge`: from blocks to results.
 
 use std::path::PathBuf;
 
@@ -9,24 +9,24 @@ use super::arguments::RunningArguments;
 use super::failure::Failure;
 use super::terminal::Session;
 
-/// Put together what shards have computed
+/// Put the work of shards together
 ///
-/// Checks that every block is there and whole, writes the ranking, or the maps and manifest.json,
-/// and removes the blocks. Otherwise it lists what is missing and exits with 1. One block is held
-/// at a time, whatever the number of units.
+/// Checks every block, writes the ranking, or the maps and manifest.json, and removes the blocks.
+/// If blocks are missing or damaged, lists them and exits with 1. Holds one block at a time, for
+/// any number of units.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   occlumap merge out/
   occlumap merge out/ --from other-machine/out/")]
 pub(super) struct Merge {
-    /// The output folder of the shards
+    /// Output folder of the shards
     #[arg(value_name = "OUT")]
     out: PathBuf,
-    /// Output folders of further shards, of the same configuration: their blocks are read, and stay
+    /// Output folders of further shards of the same configuration; their blocks are read and stay
     #[arg(long, value_name = "DIR")]
     from: Vec<PathBuf>,
-    /// Say nothing but errors
+    /// Print errors only
     #[arg(long, short)]
     quiet: bool,
 }

@@ -47,10 +47,10 @@ use self::failure::Failure;
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    failed: an image, a weight file or a ranking is not usable, or could not be written
-  2    wrong usage: an argument is not usable, or would overwrite something without --force
-  75   stopped by a signal; what is finished is kept, and the same command goes on
-  130  stopped where nothing is kept, or at once by a second Ctrl-C";
+  1    failed: a file cannot be used or written, or a verification failed
+  2    wrong usage: an argument cannot be used, or a file would be overwritten without --force
+  75   stopped by a signal: finished work is kept, and the same command continues
+  130  stopped with nothing to keep, or by a second Ctrl-C";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -61,9 +61,9 @@ Examples:
   occlumap run --model alexnet --weights alexnet.safetensors --images photos/ --out maps/
       the maps of every unit of every convolution
   occlumap plot maps/
-      pictures and numbers of all of them
+      figures and numbers of all maps
   occlumap plan --model alexnet --weights alexnet.safetensors --images photos/ --out maps/
-      how long that would take, and how much room";
+      time, memory and disk of the run above";
 
 /// Maps the receptive field of every unit of a convolutional network with noise occluders.
 #[derive(Debug, Parser)]
@@ -113,8 +113,8 @@ fn cancel_token() -> CancelToken {
     Arc::clone(&STOP).into()
 }
 
-/// Parses the arguments, of which the first is the program's name, runs the command and reports.
-/// Returns the exit code.
+/// Parses the arguments, beginning with the program's name, runs the command and reports. Returns
+/// the exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let Cli { command } = Cli::parse_from(arguments);
     let outcome = stop_on_signals().and_then(|()| match command {
@@ -153,17 +153,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
-/// Signals cancel the work; a second Ctrl-C ends the process at once. A signal that the process was
-/// started to ignore, as `nohup` does with SIGHUP, stays ignored.
+/// Makes signals cancel the work; a second Ctrl-C ends the process at once. A signal that was
+/// ignored at the start, as SIGHUP under `nohup`, stays ignored.
 fn stop_on_signals() -> Result<(), Failure> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     use signal_hook::flag::{register, register_conditional_shutdown};
     let register_all = || -> std::io::Result<()> {
         if !signals::is_ignored(SIGINT) {
-            // The first: it is asked before the flag is set.
+            // Registered first: it checks the flag before the flag is set.
             register_conditional_shutdown(SIGINT, i32::from(failure::STOPPED), Arc::clone(&STOP))?;
         }
-        // SIGHUP: a terminal that is gone. SIGUSR1: clusters send it before a job's time is up.
+        // SIGHUP: the terminal is gone. SIGUSR1: clusters send it before a job's time is up.
         #[cfg(unix)]
         let all = [SIGINT, SIGTERM, signal_hook::consts::SIGHUP, signal_hook::consts::SIGUSR1];
         #[cfg(not(unix))]

@@ -1,4 +1,4 @@
-//! `occlumap plan`: what a run will take, before anything runs.
+//! `occlumap plan`: the cost of a run, before it runs.
 
 use std::time::Duration;
 
@@ -16,12 +16,11 @@ use super::sweep::SweepArguments;
 use super::table::table;
 use super::terminal::Session;
 
-/// Tell what `run` would take with the same options: presentations, multiply-adds, time, memory
-/// and disk
+/// Estimate what `run` would take: presentations, multiply-adds, time, memory and disk
 ///
-/// Checks everything that `run` checks before it starts, and measures for about a second a layer.
-/// Writes nothing. Where on a layer an image drives a unit is known only when the images are
-/// ranked: positions are taken to be spread evenly.
+/// Takes the options of `run` and checks everything that `run` checks before it starts; measures
+/// for about a second per layer; writes nothing. The position at which an image drives a unit is
+/// known only after ranking, so positions are assumed to be spread evenly.
 #[derive(Debug, Args)]
 #[command(mut_arg("out", |out| out.required(false)))]
 #[command(after_help = "\
@@ -29,11 +28,10 @@ Example:
   occlumap plan --model alexnet --weights alexnet.safetensors --images photos/
   occlumap plan --model net.onnx --images photos/ --layers conv9 --program")]
 pub(super) struct Plan {
-    /// Images a unit, from either end of its ranking
+    /// Images per unit, from either end of its ranking
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one)]
     top: usize,
-    /// Print the steps that lead to each layer instead: what an engine computes, and where its
-    /// deltas are held
+    /// Print the steps that lead to each layer instead, with their buffers and kept baselines
     #[arg(long)]
     program: bool,
     #[command(flatten)]
@@ -42,7 +40,7 @@ pub(super) struct Plan {
 
 impl Plan {
     pub fn execute(mut self) -> Result<(), Failure> {
-        // Nothing is written: a folder that is not named is not checked either.
+        // Nothing is written, so a folder is only checked if it is named.
         let nowhere = tempfile::tempdir().map_err(|error| Failure::failed(error.to_string()))?;
         self.common.out.get_or_insert_with(|| nowhere.path().join("out"));
         let session = Session::start(&self.common.running)?;
@@ -119,11 +117,11 @@ fn report(plan: &runs::Plan) -> String {
 fn listing(name: &str, program: &[Row]) -> String {
     let heads = ["", "layer", "step", "inputs", "output", "cone", "buffer", "baseline"];
     let mut rows = vec![heads.map(String::from)];
-    for (place, row) in program.iter().enumerate() {
+    for (index, row) in program.iter().enumerate() {
         let [channels, height, width] = row.output;
         let inputs: Vec<String> = row.inputs.iter().map(usize::to_string).collect();
         rows.push([
-            place.to_string(),
+            index.to_string(),
             row.layer.clone(),
             row.step.clone(),
             inputs.join(" "),

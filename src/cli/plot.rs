@@ -1,4 +1,4 @@
-//! `occlumap plot`: pictures and numbers of finished maps.
+//! `occlumap plot`: figures and numbers of finished maps.
 
 use std::path::{Path, PathBuf};
 
@@ -18,12 +18,12 @@ use super::compute::ComputeArguments;
 use super::failure::Failure;
 use super::terminal::Session;
 
-/// Draw all maps, and tell their numbers
+/// Draw all maps, and write their numbers
 ///
 /// Writes into OUT/plots, for each layer: conv1_max.png and conv1_min.png, sheets with the maps of
-/// all units; conv1.pdf, pages with a row a unit: its maps, and its images cut to the receptive
-/// field; conv1.csv, of each map the peak, centre of mass, radii, area at half the peak and the
-/// elliptical Gaussian that fits best. What the columns mean is in columns.csv.
+/// all units; conv1.pdf, pages with a row per unit: its maps, and its images cut to the receptive
+/// field; conv1.csv: peak, centre of mass, radii, area at half the peak and fitted elliptical
+/// Gaussian of each map. columns.csv explains the columns.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -34,52 +34,51 @@ Examples:
   occlumap plot out/ --layers conv5 --units 7 --only pages --overlay own --out unit7/
       the images of one unit, each with its own map over it, computed once more")]
 pub(super) struct Plot {
-    /// The output folder of a `run` or `sweep`
+    /// Output folder of a `run` or `sweep`
     #[arg(value_name = "OUT")]
     results: PathBuf,
-    /// Folder for the files [default: OUT/plots]
+    /// Folder of the files [default: OUT/plots]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Layers, such as conv1,conv3 [default: all that are there]
+    /// Layers, such as conv1,conv3 [default: all with maps]
     #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
     layers: Vec<String>,
     /// Units of each layer, such as 0-15,40 [default: all]
     #[arg(long, value_name = "UNITS")]
     units: Option<UnitSelection>,
-    /// Which files to write [default: all]
+    /// Kinds of files [default: all]
     #[arg(long, value_enum, value_name = "KINDS", value_delimiter = ',')]
     only: Vec<Kind>,
-    /// Replace files of the same names
+    /// Replace existing files
     #[arg(long)]
     force: bool,
     /// Colours of a map's values, from 0 to the largest
     #[arg(long, visible_alias = "colors", value_enum, default_value_t, help_heading = "Style")]
     colours: ColourMap,
-    /// What the largest value of the colours is
+    /// Value of the last colour
     #[arg(long, value_enum, default_value_t, help_heading = "Style")]
     scale: Scale,
-    /// Pixels an inch of the sheets, which are 7.5 inches wide
+    /// Resolution of the sheets in pixels per inch; they are 7.5 inches wide
     #[arg(long, value_name = "DPI", default_value_t = 200, help_heading = "Style")]
     #[arg(value_parser = clap::value_parser!(u32).range(72..=1200))]
     resolution: u32,
-    /// Blur each map by a Gaussian of a thirtieth of the RF before a Gaussian is fitted; the
-    /// widths contain the blur
+    /// Blur each map by a Gaussian of a thirtieth of the RF before the fit; widths include the blur
     #[arg(long, help_heading = "Numbers")]
     blur: bool,
     /// Images of each unit, from either end of its ranking; 0 for none
     #[arg(long, value_name = "N", default_value_t = 4, help_heading = "Images")]
     #[arg(value_parser = examples)]
     examples: usize,
-    /// What lies over them
+    /// Overlay of the images
     #[arg(long, value_enum, default_value_t, help_heading = "Images")]
     overlay: Overlay,
-    /// Folder of the images, where it is not where it was
+    /// Folder of the images, if it has moved
     #[arg(long, value_name = "DIR", help_heading = "Images")]
     images: Option<PathBuf>,
     /// Folder of the rankings [default: OUT/ranking]
     #[arg(long, value_name = "DIR", help_heading = "Images")]
     ranking: Option<PathBuf>,
-    /// The weights, where they are not where they were: for --overlay own
+    /// Weights for --overlay own, if the file has moved
     #[arg(long, value_name = "FILE", help_heading = "Images")]
     weights: Option<PathBuf>,
     #[command(flatten)]
@@ -164,8 +163,8 @@ impl Plot {
             let swept = layer.swept();
             if !units.iter().any(|unit| swept.contains(unit)) {
                 return Err(Failure::usage(format!(
-                    "none of the units asked for was swept of {name}; {} were, the first of them \
-                     unit {}",
+                    "none of the requested units of {name} was swept; {} units were, from unit {} \
+                     on",
                     swept.len(),
                     swept.first().copied().unwrap_or_default()
                 )));
@@ -225,13 +224,13 @@ impl Plot {
         }
     }
 
-    /// What maps of single images are computed with.
+    /// The engine and weights of maps of single images.
     fn own(&self, results: &Results, context: &Context<'_>) -> Result<OwnMaps, Failure> {
         let named = &results.manifest().about.weights;
         let path = self.weights.clone().unwrap_or_else(|| named.into());
         if self.weights.is_none() && !path.is_file() {
             return Err(Failure::usage(format!(
-                "{}: there is no such file, and the manifest names it as that of the weights; give \
+                "{}: no such file; the manifest names it as the weight file; give \
                  the file where it is now as --weights",
                 path.display()
             )));
@@ -242,7 +241,7 @@ impl Plot {
     }
 }
 
-/// What the columns of the tables mean.
+/// The file that explains the columns of the tables.
 const COLUMNS: &str = "columns.csv";
 
 /// More do not fit on a page and stay readable.

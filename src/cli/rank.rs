@@ -1,4 +1,4 @@
-//! `occlumap rank`: which images drive each unit most and least.
+//! `occlumap rank`: the images that drive each unit most and least.
 
 use std::path::PathBuf;
 
@@ -15,8 +15,8 @@ use super::terminal::Session;
 /// Rank the images for every unit of the layers
 ///
 /// Writes OUT/ranking/conv1.npy, … (int64 [units, N, 4]: image and position of the largest, image
-/// and position of the smallest response, best first), the responses beside them, and
-/// ranking.json. A ranking that was stopped goes on where it was.
+/// and position of the smallest response, best first), the responses beside them, and ranking.json.
+/// A ranking that was stopped or killed continues when the same command is given again.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -28,13 +28,13 @@ pub(super) struct Rank {
     images: ImageArguments,
     #[command(flatten)]
     layers: LayerArguments,
-    /// Images a unit, from either end
+    /// Images per unit, from either end
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one)]
     top: usize,
-    /// Folder for the results
+    /// Folder of the results
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Start anew, and replace files of the same names
+    /// Start anew and replace existing files
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -50,7 +50,7 @@ impl Rank {
         let session = Session::start(&self.running)?;
         let share = self.shard.share()?;
         let settings = RankSettings {
-            input: self.model.input(self.images, self.layers.layers)?,
+            input: self.model.input(self.images, self.layers)?,
             top: self.top,
             output: OutputSettings { folder: self.out, force: self.force, share },
             device: self.device.device,

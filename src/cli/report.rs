@@ -1,4 +1,4 @@
-//! `occlumap report`: one page to see all maps with.
+//! `occlumap report`: one page with all maps.
 
 mod reproduce;
 
@@ -17,42 +17,40 @@ use super::arguments::RunningArguments;
 use super::failure::Failure;
 use super::terminal::Session;
 
-/// Make a page to see all maps with, in a browser
+/// Make one HTML page with all maps, for a browser
 ///
 /// Writes OUT/report.html: the maps of every unit, to sort and filter by peak, size and quality;
-/// of each unit its maps, the Gaussian that fits best, its numbers, its images with the receptive
-/// field drawn in, and the command that computes it again; the run's settings and whether it was
-/// verified. It opens from a folder and needs nothing else, but for the folder OUT/report-data,
-/// which large reports have beside them.
+/// for each unit its maps, fitted Gaussian, numbers, images with the receptive field, and the
+/// command that computes it again; the run's settings and verification. The page opens from a
+/// folder and needs nothing else, except for the folder OUT/report-data beside a large report.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   occlumap report out/
   occlumap report out/ --images /scratch/photos --examples 9 --force")]
 pub(super) struct Report {
-    /// The output folder of a `run` or `sweep`
+    /// Output folder of a `run` or `sweep`
     #[arg(value_name = "OUT")]
     out: PathBuf,
-    /// The report's file (.html) [default: OUT/report.html]
+    /// File of the report (.html) [default: OUT/report.html]
     #[arg(long = "out", value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Folder of the images, where it is not where it was
+    /// Folder of the images, if it has moved
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
     /// Folder of the rankings [default: OUT/ranking]
     #[arg(long, value_name = "DIR")]
     ranking: Option<PathBuf>,
-    /// Images to show of each unit, from either end of its ranking; 0 for none
+    /// Images of each unit, from either end of its ranking; 0 for none
     #[arg(long, value_name = "N", default_value_t = 6)]
     examples: usize,
-    /// Blur each map by a Gaussian of a thirtieth of the RF before a Gaussian is fitted; the
-    /// widths contain the blur
+    /// Blur each map by a Gaussian of a thirtieth of the RF before the fit; widths include the blur
     #[arg(long)]
     blur: bool,
-    /// Keep maps and images in the folder beside the report, however small they are
+    /// Keep maps and images in the folder beside the report, also if they are small
     #[arg(long)]
     split: bool,
-    /// Replace a report that is there
+    /// Replace an existing report
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -104,7 +102,7 @@ impl Report {
         Ok(())
     }
 
-    /// Checks where the report goes, before any work.
+    /// Checks the output before any work.
     fn check(&self, file: &Path) -> Result<(), Failure> {
         if file.extension().is_none_or(|ending| ending != "html") {
             let file = file.display();
@@ -119,7 +117,7 @@ impl Report {
         Ok(())
     }
 
-    /// The images, or why the report goes without them.
+    /// The images, or the reason for a report without images.
     fn open_images(&self, results: &Results) -> Result<Result<ImageFolder, String>, Failure> {
         if self.examples == 0 {
             return Ok(Err("none were asked for".into()));

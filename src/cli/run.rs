@@ -1,4 +1,4 @@
-//! `occlumap run`: rank, then sweep.
+//! `occlumap run`: ranking, then sweeping.
 
 use clap::Args;
 use occlumap::runs::{self, RunSettings};
@@ -10,10 +10,10 @@ use super::terminal::Session;
 
 /// Rank the images, then sweep the units: the whole job
 ///
-/// Writes OUT/ranking/conv1.npy, … (which images drive each unit most and least, and where),
-/// OUT/maps/conv1_max.npy and conv1_min.npy, … (float64 [units, RF, RF]: mean discrepancy maps
-/// over the top and the bottom images; units that were not asked for are NaN), and
-/// OUT/manifest.json. A run that was stopped, or killed, goes on where it was when it is given
+/// Writes OUT/ranking/conv1.npy, … (the images that drive each unit most and least, and the
+/// positions), OUT/maps/conv1_max.npy and conv1_min.npy, … (float64 [units, RF, RF]: mean
+/// discrepancy maps over the top and the bottom images; NaN for units that were not requested), and
+/// OUT/manifest.json. A run that was stopped or killed continues when the same command is given
 /// again.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -22,10 +22,10 @@ Examples:
   occlumap run --model vgg16 --weights vgg16.pth --images photos/ --out out/ \\
       --layers conv1,conv3 --units 0-15,40 --top 20 --seed 7")]
 pub(super) struct Run {
-    /// Images a unit, from either end of its ranking
+    /// Images per unit, from either end of its ranking
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one)]
     pub top: usize,
-    /// Rank, and do not sweep: `run` without this goes on from there
+    /// Stop after the ranking; `run` without this option continues from there
     #[arg(long, conflicts_with = "verify")]
     pub rank_only: bool,
     #[command(flatten)]

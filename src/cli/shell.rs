@@ -1,8 +1,8 @@
-//! Commands as one would type them.
+//! Commands as typed in a shell.
 
 use std::ffi::OsStr;
 
-/// Arguments in a line for a shell, quoted where they must be.
+/// Arguments in one line, quoted for a shell where necessary.
 pub(super) fn shell<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_./,:=+@%".contains(c);
     let quoted = arguments.into_iter().map(|argument| {

@@ -1,12 +1,12 @@
-//! Signals that the process was started to ignore, and one that it ignores itself.
+//! Signals that are ignored.
 
 /// Whether a signal is ignored.
 #[cfg(unix)]
 pub(super) fn is_ignored(signal: i32) -> bool {
     let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: a null action asks for the current one, which is written to memory of its type.
+    // SAFETY: a null action only reads the current one into memory of its type.
     let found = unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) };
-    // SAFETY: all zeros are a valid `sigaction`, and the call wrote a whole one if it succeeded.
+    // SAFETY: all zeros are a valid `sigaction`, and a successful call writes a whole one.
     found == 0 && unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
 }
 
@@ -16,7 +16,7 @@ pub(super) fn is_ignored(_: i32) -> bool {
     false
 }
 
-/// Ignores SIGXFSZ, so that a file beyond `ulimit -f` is an error that can be told.
+/// Ignores SIGXFSZ, so that writing beyond `ulimit -f` is an ordinary error.
 pub(super) fn ignore_file_size_signal() {
     // SAFETY: ignoring a signal runs no code of ours.
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! `occlumap status`: how far the work in an output folder is.
+//! `occlumap status`: progress of the work in an output folder.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,24 +16,24 @@ use super::failure::Failure;
 use super::table::table;
 use super::terminal::Session;
 
-/// Tell how far the work in an output folder is
+/// Show the progress of the work in an output folder
 ///
-/// Reads every block, so that damaged ones show: done, in work, missing, damaged, the rate of all
-/// processes together, and the time left at that rate. A block of a process that was killed on this
-/// machine is missing; on another machine it is in work until another process takes it over.
+/// Reads every block, so damaged ones are found. Prints blocks done, in work, missing and damaged,
+/// the rate of all processes together, and the time left. The block of a process that was killed on
+/// this machine is missing; on another machine it is in work until it is taken over.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   occlumap status out/
   occlumap status out/ --json")]
 pub(super) struct Status {
-    /// The output folder
+    /// Output folder
     #[arg(value_name = "OUT")]
     out: PathBuf,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Also read every finished map, and fail if one has changed since it was written
+    /// Also read every finished file, and fail if one has changed since it was written
     #[arg(long)]
     check: bool,
 }
@@ -67,7 +67,7 @@ fn in_words(status: &runs::Status, out: &Path) -> String {
         Stage::Complete => return format!("{out}: complete\n"),
         Stage::Ranked => return format!("{out}: the ranking is complete; there are no maps\n"),
         Stage::Stopped => {
-            return format!("{out}: not complete; nothing is kept of what is missing\n");
+            return format!("{out}: incomplete; nothing of the missing part is kept\n");
         }
         Stage::Ranking => ("", "images"),
         Stage::Maps => ("layer", "presentations"),

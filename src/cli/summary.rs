@@ -15,9 +15,10 @@ use super::terminal::Session;
 
 /// Summarise receptive fields over the depth of networks
 ///
-/// Writes a figure (PDF, SVG, PNG) and its numbers: of each layer the effective size beside the
-/// theoretical receptive field, the distance of centres from its middle, aspect and orientation of the
-/// Gaussians that fit best; medians and quartiles over units. Several folders are drawn side by side.
+/// Writes a figure (PDF, SVG, PNG) and its numbers: for each layer the effective size and the
+/// theoretical receptive field, the distance of the centres from the middle, and aspect and
+/// orientation of the fitted Gaussians; medians and quartiles over units. Several folders are drawn
+/// side by side.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -32,17 +33,16 @@ pub(super) struct Summary {
     /// Names of the networks, in the order of the folders [default: those of the models]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     names: Vec<String>,
-    /// Folder for the files
+    /// Folder of the files
     #[arg(long, value_name = "DIR", default_value = "summary")]
     out: PathBuf,
-    /// Replace files of the same names
+    /// Replace existing files
     #[arg(long)]
     force: bool,
-    /// Blur each map by a Gaussian of a thirtieth of the RF before a Gaussian is fitted; the
-    /// widths contain the blur
+    /// Blur each map by a Gaussian of a thirtieth of the RF before the fit; widths include the blur
     #[arg(long)]
     blur: bool,
-    /// Pixels an inch of the PNG, which is 7.5 inches wide
+    /// Resolution of the PNG in pixels per inch; it is 7.5 inches wide
     #[arg(long, value_name = "DPI", default_value_t = 200)]
     #[arg(value_parser = clap::value_parser!(u32).range(72..=1200))]
     resolution: u32,

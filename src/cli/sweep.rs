@@ -6,7 +6,8 @@ use bytesize::ByteSize;
 use clap::Args;
 use occlumap::geometry::{Deposit, FrameRule};
 use occlumap::maps::MeanOver;
-use occlumap::runs::{self, OcclusionSettings, OutputSettings, SweepSettings};
+use occlumap::network::MapContext;
+use occlumap::runs::{self, InputSettings, OcclusionSettings, OutputSettings, SweepSettings};
 use occlumap::sweep::UnitSelection;
 
 use super::arguments::{
@@ -20,8 +21,8 @@ use super::terminal::Session;
 /// Sweep the units over their ranked images
 ///
 /// Writes OUT/maps/conv1_max.npy and conv1_min.npy, … (float64 [units, RF, RF]: mean discrepancy
-/// maps over the top and the bottom images; units that were not asked for are NaN), and
-/// OUT/manifest.json. A sweep that was stopped, or killed, goes on where it was when it is given
+/// maps over the top and the bottom images; NaN for units that were not requested), and
+/// OUT/manifest.json. A sweep that was stopped or killed continues when the same command is given
 /// again.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -29,10 +30,10 @@ Example:
   occlumap sweep --ranking out/ranking --model alexnet --weights alexnet.safetensors \\
       --images photos/ --layers conv3 --units 0-15,40 --out out/")]
 pub(super) struct Sweep {
-    /// The --out of `rank`, or a folder of conv1.npy, … as the reference wrote it
+    /// Output folder of `rank`, or a folder of conv1.npy, … written by the reference
     #[arg(long, value_name = "DIR")]
     ranking: PathBuf,
-    /// Images a unit, from either end [default: all that are ranked]
+    /// Images per unit, from either end [default: all ranked images]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     top: Option<usize>,
     #[command(flatten)]
@@ -47,7 +48,7 @@ impl Sweep {
     }
 }
 
-/// What `sweep`, `run` and `plan` share.
+/// Arguments of `sweep`, `run` and `plan`.
 #[derive(Debug, Args)]
 pub(super) struct SweepArguments {
     #[command(flatten)]
@@ -56,22 +57,27 @@ pub(super) struct SweepArguments {
     pub images: ImageArguments,
     #[command(flatten)]
     pub layers: LayerArguments,
+    /// What becomes of gates that are made of the whole map (squeeze and excitation) while an occluder
+    /// is presented: computed from the occluded image, or kept as on the original image, which is many
+    /// times as fast
+    #[arg(long, value_enum, default_value_t)]
+    pub context: MapContext,
     /// Units of each layer, such as 0-15,40 [default: all]
     #[arg(long, value_name = "UNITS")]
     pub units: Option<UnitSelection>,
-    /// Folder for the results
+    /// Folder of the results
     #[arg(long, value_name = "DIR", required = true)]
     pub out: Option<PathBuf>,
-    /// Start anew, and replace files of the same names, each as a whole; maps of layers that this
-    /// run does not sweep stay, and the new manifest does not list them
+    /// Start anew and replace existing files. Maps of layers that this run does not sweep stay, but
+    /// the new manifest does not list them
     #[arg(long)]
     pub force: bool,
     #[command(flatten)]
     pub occluders: OccluderArguments,
-    /// Where an occluder's effect is added to the map
+    /// Part of the map to which an occluder's effect is added
     #[arg(long, value_enum, default_value_t, help_heading = "Occluders")]
     pub deposit: Deposit,
-    /// Which pixel of the image is the map's first
+    /// Position of the map on the image
     #[arg(long, value_enum, default_value_t, help_heading = "Occluders")]
     pub frame: FrameRule,
     /// Seed of the noise
@@ -79,20 +85,21 @@ pub(super) struct SweepArguments {
     pub seed: u64,
     #[command(flatten)]
     pub statistics: StatisticsArguments,
-    /// Maps computed together: more share more work, and need more memory; the result does not
-    /// depend on it [default: 256; by the incremental method on a GPU 4096]
+    /// Maps computed together: more maps share more work and need more memory. The result does not
+    /// depend on it [default: 256; 4096 by the incremental method on a GPU]
     #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Running")]
     pub batch: Option<usize>,
-    /// Memory to use at most, such as 500MiB or 4GiB; the result does not depend on it [default:
-    /// 2 GiB, or what the threads need where the machine has it]
+    /// Limit of memory, such as 500MiB or 4GiB. The result does not depend on it [default: 2 GiB,
+    /// or what the threads need if the machine has it]
     #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Running")]
     pub memory: Option<ByteSize>,
-    /// Present K random presentations of each layer again, each image whole and in 64-bit
-    /// arithmetic, and fail if a difference is not the same up to the rounding of --precision
+    /// Verify K random presentations of each layer: present them again, as whole images in 64 bits,
+    /// and fail if a difference exceeds the rounding of --precision
     #[arg(long, value_name = "K", default_value_t = 0, help_heading = "Running")]
     pub verify: u64,
-    /// Units computed together and kept in one file until all are done: few lose less when a
-    /// process is killed, many cost less [default: about two million presentations]
+    /// Units per block. A block is computed together and kept in one file until the layer is
+    /// complete: small blocks lose less when a process is killed, large ones cost less [default:
+    /// about two million presentations]
     #[arg(long, value_name = "UNITS", value_parser = at_least_one, help_heading = "Running")]
     pub block: Option<usize>,
     #[command(flatten)]
@@ -103,16 +110,16 @@ pub(super) struct SweepArguments {
     pub running: RunningArguments,
 }
 
-/// How sure maps are, and what else is summed.
+/// Statistics of maps.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Statistics")]
 pub(super) struct StatisticsArguments {
-    /// Present each occluder R times, each time with other noise, and take the mean: R times the
-    /// work for less noise in the maps; asks for --statistics
+    /// Present each occluder R times with different noise and take the mean: R times the work, less
+    /// noise. Implies --statistics
     #[arg(long, value_name = "R", default_value_t = 1, value_parser = repeats)]
     pub repeats: usize,
-    /// Also write, pixel by pixel, the standard error of the mean over images (conv1_max_sem.npy)
-    /// and the number of images whose receptive field covers the pixel (conv1_max_counts.npy)
+    /// Also write, per pixel, the standard error of the mean over images (conv1_max_sem.npy) and
+    /// the number of images that cover the pixel (conv1_max_counts.npy)
     #[arg(long)]
     pub statistics: bool,
     /// Also write the means of the signed and of the squared differences (conv1_max_signed.npy,
@@ -123,7 +130,7 @@ pub(super) struct StatisticsArguments {
     /// (conv1_max_reliability_curve.npy): how many images are enough
     #[arg(long)]
     pub reliability_curve: bool,
-    /// Over which images the mean of a pixel is taken
+    /// Images over which the mean of a pixel is taken
     #[arg(long, value_enum, default_value_t)]
     pub mean_over: MeanOver,
 }
@@ -135,7 +142,10 @@ impl SweepArguments {
         let StatisticsArguments { repeats, statistics, moments, reliability_curve, mean_over } =
             self.statistics;
         Ok(SweepSettings {
-            input: self.model.input(self.images, self.layers.layers)?,
+            input: InputSettings {
+                context: self.context,
+                ..self.model.input(self.images, self.layers)?
+            },
             units: self.units.unwrap_or_default(),
             output: OutputSettings {
                 folder: self.out.unwrap_or_default(),
@@ -156,7 +166,7 @@ impl SweepArguments {
             },
             batch: self.batch,
             memory: self.memory.map(|memory| memory.as_u64()),
-            // Both together are a contradiction where one does not hold the other.
+            // Requesting both leaves no way out if the memory is too small.
             fewer_threads: self.running.threads.is_none() || self.memory.is_none(),
             verify: self.verify,
             block: self.block,

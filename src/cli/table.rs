@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use occlumap::files::escaped;
 
-/// Wider cells stick out: a name from a file may be of any length.
+/// Limit of a column's width; wider cells stick out. A name from a file may have any length.
 const WIDEST: usize = 200;
 
-/// Rows as a table: the first `left` columns to the left, numbers to the right.
+/// Rows as a table: the first `left` columns are left-aligned, the others right-aligned.
 pub(super) fn table<const N: usize>(rows: &[[String; N]], left: usize) -> String {
     // Names come from files.
     let rows: Vec<[String; N]> =

@@ -1,5 +1,4 @@
-//! What a run tells on the way: a bar on a terminal, a line now and then in a log, nothing if
-//! quiet.
+//! Progress of a run: a bar on a terminal, lines in a log, nothing with `--quiet`.
 
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
@@ -16,25 +15,25 @@ use super::{cancel_token, console};
 
 const LINE_INTERVAL: Duration = Duration::from_secs(30);
 
-/// A command at work: its threads, and who hears of it.
+/// A command at work: threads and observer.
 pub(super) struct Session {
     terminal: Terminal,
     pool: ThreadPool,
 }
 
-/// Tells of a run on standard error.
+/// An observer that writes to standard error.
 pub(super) struct Terminal {
     quiet: bool,
     cancel: CancelToken,
-    shown: Mutex<Option<Shown>>,
+    active: Mutex<Option<ActiveTask>>,
 }
 
-/// A task that is shown.
-struct Shown {
+/// The task on display.
+struct ActiveTask {
     start: Instant,
-    /// On a terminal.
+    /// Progress bar, on a terminal.
     bar: Option<ProgressBar>,
-    /// When a line was last written.
+    /// Time of the last line.
     line: Instant,
 }
 
@@ -48,7 +47,7 @@ impl Session {
         Context { observer: &self.terminal, pool: &self.pool }
     }
 
-    /// Says something on standard error.
+    /// Writes a line to standard error.
     pub fn say(&self, message: impl AsRef<str>) {
         self.terminal.note(message.as_ref());
     }
@@ -56,11 +55,11 @@ impl Session {
 
 impl Terminal {
     fn new(quiet: bool) -> Self {
-        Self { quiet, cancel: cancel_token(), shown: Mutex::default() }
+        Self { quiet, cancel: cancel_token(), active: Mutex::default() }
     }
 
-    fn shown(&self) -> std::sync::MutexGuard<'_, Option<Shown>> {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    fn active(&self) -> std::sync::MutexGuard<'_, Option<ActiveTask>> {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -79,23 +78,23 @@ impl Observer for Terminal {
         if self.quiet {
             return;
         }
-        let mut shown = self.shown();
-        let shown = shown.get_or_insert_with(|| {
+        let mut active = self.active();
+        let active = active.get_or_insert_with(|| {
             let bar = std::io::stderr().is_terminal().then(|| bar(task));
-            Shown { start: Instant::now(), bar, line: Instant::now() }
+            ActiveTask { start: Instant::now(), bar, line: Instant::now() }
         });
-        match &shown.bar {
+        match &active.bar {
             Some(bar) => bar.set_position(done),
-            None if shown.line.elapsed() >= LINE_INTERVAL => {
-                shown.line = Instant::now();
-                console::say(&line(task, done, shown.start.elapsed()));
+            None if active.line.elapsed() >= LINE_INTERVAL => {
+                active.line = Instant::now();
+                console::say(&line(task, done, active.start.elapsed()));
             }
             None => {}
         }
     }
 
     fn finished(&self, task: &Task<'_>, done: u64, seconds: Option<f64>) {
-        if let Some(Shown { bar: Some(bar), .. }) = self.shown().take() {
+        if let Some(ActiveTask { bar: Some(bar), .. }) = self.active().take() {
             bar.finish_and_clear();
         }
         if let Some(seconds) = seconds {
@@ -122,7 +121,7 @@ fn bar(task: &Task<'_>) -> ProgressBar {
     bar.with_prefix(printable(task.label)).with_message(task.counted.to_owned())
 }
 
-/// A line for a log: how many of how many, the rate, and the time left.
+/// A line for a log: items done, total, rate, time left.
 fn line(task: &Task<'_>, done: u64, elapsed: Duration) -> String {
     let rate = done as f64 / elapsed.as_secs_f64().max(1e-9);
     let left = if done == 0 {

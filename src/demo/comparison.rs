@@ -87,7 +87,7 @@ mod tests {
 
     /// The true field and an ideal map of every unit that is not silent.
     fn ideal() -> Vec<(Gaussian, Array2<f64>)> {
-        let layers = phantom::truths().into_iter().zip([15, 41]);
+        let layers = phantom::truths().into_iter().zip([15, 41, 33, 33]);
         let units = layers.flat_map(|(truths, side)| {
             truths.into_iter().flatten().map(move |truth| (truth, drawn(&truth, side)))
         });
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn ideal_maps_agree() {
-        assert_eq!(ideal().len(), 10);
+        assert_eq!(ideal().len(), 16);
         for (truth, map) in ideal() {
             let comparison = compare(truth, &map);
             assert!(comparison.agrees(), "{comparison:?}");

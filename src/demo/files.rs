@@ -37,10 +37,11 @@ pub fn write(folder: &Path, seed: u64) -> Result<(), FileError> {
 }
 
 fn write_weights(path: &Path) -> Result<(), FileError> {
-    let tensors = phantom::weights().map(|(name, tensor)| {
+    let tensors = phantom::weights().into_iter().map(|(name, tensor)| {
         let bytes: Vec<u8> = tensor.iter().flat_map(|value| value.to_le_bytes()).collect();
         (name, tensor.shape().to_vec(), bytes)
     });
+    let tensors: Vec<_> = tensors.collect();
     let views = tensors.iter().map(|(name, shape, bytes)| {
         TensorView::new(Dtype::F32, shape.clone(), bytes).map(|view| (*name, view))
     });

@@ -12,6 +12,7 @@
 //! ([`crate::report::Gaussian::without_occluder`]). A map is what the program measures and `w` is
 //! what was chosen: nothing of the one is used to make the other.
 
+mod block;
 mod comparison;
 mod files;
 pub mod phantom;

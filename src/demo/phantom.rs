@@ -1,4 +1,5 @@
-//! The network whose receptive fields are known: a retina of two layers.
+//! The network whose receptive fields are known: a retina of two layers, and a residual block
+//! ([`block`](super::block)) beside the second.
 //!
 //! - `conv1`, 15×15 in steps of 2: each filter a Gaussian profile. Two come in pairs, ON and OFF:
 //!   the second is the first with its sign turned.
@@ -9,11 +10,12 @@
 //!   Gaussian too: offsets add up, and so do covariances.
 //! - The last unit of each layer is silent: all its weights are zero.
 //!
-//! No layer pads its input, so no field is cut off by the image's border.
+//! No layer but the block's pads its input, so no other field is cut off by the image's border.
 
-use ndarray::Array4;
-use serde_json::json;
+use ndarray::{Array4, ArrayD, ArrayViewMut3};
+use serde_json::{Value, json};
 
+use super::block;
 use crate::geometry::{AxisProjection, SlidingWindow};
 use crate::network::RGB;
 use crate::report::Gaussian;
@@ -24,13 +26,13 @@ const POOL: usize = 2;
 const CONV2_KERNEL: usize = 7;
 
 /// A profile inside a kernel, in taps.
-struct Profile {
+pub(super) struct Profile {
     /// Of its centre from the kernel's, (y, x).
-    offset: (f64, f64),
+    pub offset: (f64, f64),
     /// Standard deviations along the long and the short axis.
-    widths: [f64; 2],
+    pub widths: [f64; 2],
     /// Of the long axis, in degrees.
-    angle: f64,
+    pub angle: f64,
 }
 
 impl Profile {
@@ -43,11 +45,11 @@ impl Profile {
 }
 
 /// A unit of `conv1`.
-struct First {
+pub(super) struct First {
     sign: f64,
     /// How much it sees of red, green and blue.
     colour: [f64; RGB],
-    profile: Profile,
+    pub profile: Profile,
 }
 
 /// A unit of `conv2`.
@@ -71,7 +73,7 @@ const WARM: [f64; RGB] = [1.0, 0.8, 0.5];
 const GREEN: [f64; RGB] = [0.6, 1.0, -0.7];
 const BLUE: [f64; RGB] = [-0.5, 0.4, 1.0];
 
-const FIRST: [Option<First>; 6] = [
+pub(super) const FIRST: [Option<First>; 6] = [
     Some(First { sign: 1.0, colour: WARM, profile: TILTED }),
     Some(First { sign: -1.0, colour: WARM, profile: TILTED }),
     Some(First { sign: 1.0, colour: GREEN, profile: ROUND }),
@@ -91,50 +93,63 @@ const SECOND: [Option<Second>; 6] = [
 
 /// The network as a model description.
 pub fn description() -> String {
-    let description = json!({
-        "name": "phantom",
-        "layers": [
-            {
-                "name": "conv1", "op": "conv", "out_channels": FIRST.len(),
-                "kernel": CONV1_KERNEL, "stride": CONV1_STRIDE, "bias": false,
-            },
-            { "name": "relu1", "op": "relu" },
-            { "name": "pool1", "op": "max_pool", "kernel": POOL, "stride": POOL },
-            {
-                "name": "conv2", "op": "conv", "out_channels": SECOND.len(),
-                "kernel": CONV2_KERNEL, "bias": false,
-            },
-        ],
-    });
+    let retina = [
+        json!({
+            "name": "conv1", "op": "conv", "out_channels": FIRST.len(),
+            "kernel": CONV1_KERNEL, "stride": CONV1_STRIDE, "bias": false,
+        }),
+        json!({ "name": "relu1", "op": "relu" }),
+        json!({ "name": "pool1", "op": "max_pool", "kernel": POOL, "stride": POOL }),
+        json!({
+            "name": "conv2", "op": "conv", "out_channels": SECOND.len(),
+            "kernel": CONV2_KERNEL, "bias": false,
+        }),
+    ];
+    let layers: Vec<Value> = retina.into_iter().chain(block::layers()).collect();
+    let description = json!({ "name": "phantom", "layers": layers });
     format!("{description:#}\n")
 }
 
-/// The weights, by tensor name: `[units, channels, kernel, kernel]`. Each filter's squares sum to
-/// 1, but for the silent ones.
-pub fn weights() -> [(&'static str, Array4<f32>); 2] {
+/// The tensors by name, those of convolutions first and in order: `[units, channels, kernel, kernel]`.
+/// Each filter's squares sum to 1, but for the silent ones.
+pub fn weights() -> Vec<(&'static str, ArrayD<f32>)> {
+    let retina = retina().map(|(name, filters)| (name, filters.into_dyn()));
+    retina.into_iter().chain(block::weights()).collect()
+}
+
+fn retina() -> [(&'static str, Array4<f32>); 2] {
     let shape = (FIRST.len(), RGB, CONV1_KERNEL, CONV1_KERNEL);
     let conv1 = Array4::from_shape_fn(shape, |(unit, channel, y, x)| {
         FIRST[unit].as_ref().map_or(0.0, |First { sign, colour, profile }| {
             sign * colour[channel] * profile.in_kernel(CONV1_KERNEL).value(y as f64, x as f64)
         })
     });
-    let shape = (SECOND.len(), FIRST.len(), CONV2_KERNEL, CONV2_KERNEL);
-    let conv2 = Array4::from_shape_fn(shape, |(unit, channel, y, x)| {
-        SECOND[unit].as_ref().map_or(0.0, |Second { pair, profile }| {
-            let value = profile.in_kernel(CONV2_KERNEL).value(y as f64, x as f64);
-            if channel == *pair {
-                value
-            } else if channel == pair + 1 {
-                -value
-            } else {
-                0.0
-            }
-        })
-    });
+    let mut conv2 = Array4::zeros((SECOND.len(), FIRST.len(), CONV2_KERNEL, CONV2_KERNEL));
+    for (unit, filter) in SECOND.iter().zip(conv2.outer_iter_mut()) {
+        if let Some(Second { pair, profile }) = unit {
+            filters_of_pair(profile, *pair, 1.0, filter);
+        }
+    }
     [("conv1.weight", normalized(conv1)), ("conv2.weight", normalized(conv2))]
 }
 
-fn normalized(mut filters: Array4<f64>) -> Array4<f32> {
+/// Writes a profile into the channel ON of a filter `[channel, y, x]`, and its negative into OFF.
+pub(super) fn filters_of_pair(
+    profile: &Profile,
+    pair: usize,
+    sign: f64,
+    mut filter: ArrayViewMut3<'_, f64>,
+) {
+    let profile = profile.in_kernel(filter.len_of(ndarray::Axis(1)));
+    for (channel, sign) in [(pair, sign), (pair + 1, -sign)] {
+        let mut taps = filter.index_axis_mut(ndarray::Axis(0), channel);
+        for ((y, x), tap) in taps.indexed_iter_mut() {
+            *tap = sign * profile.value(y as f64, x as f64);
+        }
+    }
+}
+
+pub(super) fn normalized(mut filters: Array4<f64>) -> Array4<f32> {
     for mut filter in filters.outer_iter_mut() {
         let norm = filter.iter().map(|value| value * value).sum::<f64>().sqrt();
         if norm > 0.0 {
@@ -144,31 +159,32 @@ fn normalized(mut filters: Array4<f64>) -> Array4<f32> {
     filters.mapv(|value| value as f32)
 }
 
-/// The field of every unit of `conv1` and of `conv2`, in pixels of its map; `None` for the silent
-/// units.
-pub fn truths() -> [Vec<Option<Gaussian>>; 2] {
+/// The field of every unit of each convolution, in pixels of its map; `None` for the silent units.
+pub fn truths() -> [Vec<Option<Gaussian>>; 4] {
     let first = |unit: &First| unit.profile.in_kernel(CONV1_KERNEL);
     let conv1 = FIRST.iter().map(|unit| unit.as_ref().map(first)).collect();
     let conv2 = SECOND.iter().map(|unit| {
         let unit = unit.as_ref()?;
-        Some(composed(&FIRST[unit.pair].as_ref()?.profile, &unit.profile))
+        Some(composed(&FIRST[unit.pair].as_ref()?.profile, &unit.profile, CONV2_KERNEL))
     });
-    [conv1, conv2.collect()]
+    let [block, readout] = block::truths();
+    [conv1, conv2.collect(), block, readout]
 }
 
-/// The field of `second` over a map that `first` made and that was pooled.
+/// The field of `second`, in a kernel of so many taps a side, over a map that `first` made and that was
+/// pooled.
 ///
 /// A position of the pooled map stands for any of [`POOL`]² neighbours, `CONV1_STRIDE` pixels
 /// apart: on average for their middle, which is the window's, with their variance.
-fn composed(first: &Profile, second: &Profile) -> Gaussian {
+pub(super) fn composed(first: &Profile, second: &Profile, kernel: usize) -> Gaussian {
     let window = |kernel, stride| SlidingWindow { kernel, stride, ..SlidingWindow::SINGLE };
     let pooled = AxisProjection::IMAGE
         .through(window(CONV1_KERNEL, CONV1_STRIDE))
         .through(window(POOL, POOL));
     let step = pooled.step as f64;
-    let field = pooled.through(window(CONV2_KERNEL, 1)).size;
+    let field = pooled.through(window(kernel, 1)).size;
     let pooling = (POOL.pow(2) as f64 - 1.0) / 12.0 * CONV1_STRIDE.pow(2) as f64;
-    let (inner, outer) = (first.in_kernel(CONV1_KERNEL), second.in_kernel(CONV2_KERNEL));
+    let (inner, outer) = (first.in_kernel(CONV1_KERNEL), second.in_kernel(kernel));
     let middle = (field as f64 - 1.0) / 2.0;
     Gaussian {
         y: middle + first.offset.0 + step * second.offset.0,
@@ -189,7 +205,7 @@ mod tests {
         let network = Network::from_description(description().as_bytes()).unwrap();
         let fields: Vec<usize> =
             network.convolutions().map(|(id, _)| network.projection(id).size).collect();
-        assert_eq!(fields, [15, 41]);
+        assert_eq!(fields, [15, 41, 33, 33]);
         for ((id, convolution), (name, tensor)) in network.convolutions().zip(weights()) {
             let layer = network.layer(id);
             assert_eq!(format!("{}.weight", layer.name), name);
@@ -202,7 +218,7 @@ mod tests {
 
     #[test]
     fn off_is_on_with_its_sign_turned_and_the_silent_are_zero() {
-        let [(_, conv1), (_, conv2)] = weights();
+        let [(_, conv1), (_, conv2)] = retina();
         let unit = |unit| conv1.index_axis(ndarray::Axis(0), unit).to_owned();
         for second in SECOND.iter().flatten() {
             assert_eq!(unit(second.pair), -unit(second.pair + 1));
@@ -227,13 +243,14 @@ mod tests {
         };
         FIRST.iter().flatten().for_each(|unit| inside(&unit.profile, CONV1_KERNEL));
         SECOND.iter().flatten().for_each(|unit| inside(&unit.profile, CONV2_KERNEL));
+        block::profiles().for_each(|profile| inside(profile, block::KERNEL));
     }
 
     /// The field of each `conv2` unit from the weights themselves, with pooling as a mean.
     #[test]
     fn the_composed_field_is_that_of_the_composed_weights() {
-        let [(_, conv1), (_, conv2)] = weights();
-        let [_, truths] = truths();
+        let [(_, conv1), (_, conv2)] = retina();
+        let [_, truths, ..] = truths();
         for (unit, truth) in truths.iter().enumerate() {
             let Some(truth) = truth else { continue };
             let mut map = ndarray::Array2::<f64>::zeros((41, 41));

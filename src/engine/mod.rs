@@ -27,7 +27,7 @@ use crate::program::MissingFilters;
 use crate::progress::Progress;
 
 pub use batch::{Batch, BatchImage, BatchPlacement, Job, PlacedJob};
-pub use cpu::CpuEngine;
+pub use cpu::{CpuEngine, is_presented_whole};
 pub use cuda::{CudaEngine, CudaFullEngine};
 pub use name::EngineName;
 pub use reference::{Float64Engine, ReferenceEngine};
@@ -171,25 +171,8 @@ pub trait Engine: Sync {
         "cpu".into()
     }
 
-    /// Whether it runs kernels on a device, which [`Engine::time_kernels`] can tell the times of.
-    fn has_kernels(&self) -> bool {
-        false
-    }
-
-    /// Runs `work`, and tells how long each kernel took that it started on the engine's device.
-    ///
-    /// # Errors
-    /// Those of `work`; a device that does not tell the time.
-    fn time_kernels(
-        &self,
-        work: &mut dyn FnMut() -> Result<(), EngineError>,
-    ) -> Result<Vec<KernelTime>, EngineError> {
-        work()?;
-        Ok(Vec::new())
-    }
-
-    /// What the engine's device can do at most, where its maker's figures are known.
-    fn rates(&self) -> Option<Rates> {
+    /// What measures the engine's kernels, where it runs kernels on a device.
+    fn profiler(&self) -> Option<&dyn Profiler> {
         None
     }
 
@@ -207,26 +190,35 @@ pub trait Engine: Sync {
         model: &'m Model,
         layers: &[LayerId],
         image: ImageSize,
-    ) -> Result<Box<dyn Prepared + 'm>, EngineError>;
+    ) -> Result<Box<dyn Presenter + 'm>, EngineError>;
 }
 
-/// The extremes that an engine has begun with, for when they are wanted.
-pub type Begun<'e> = Box<dyn FnOnce() -> Result<Vec<Vec<Vec<Extremes>>>, EngineError> + 'e>;
+/// A way to find where units respond most and least.
+pub trait RankingEngine: Engine {
+    /// Prepares the engine to rank images of size `image` by the units of `layers`, convolutions all.
+    ///
+    /// # Errors
+    /// Images too small for one of the layers; a layer that is no convolution.
+    fn ranker<'m>(
+        &self,
+        model: &'m Model,
+        layers: &[LayerId],
+        image: ImageSize,
+    ) -> Result<Box<dyn Ranker + 'm>, EngineError>;
+}
 
-/// An engine prepared for a model, layers and an image size.
+/// Extremes that are computed, or about to be: `[image][layer][unit]`.
+pub type PendingExtremes<'e> =
+    Box<dyn FnOnce() -> Result<Vec<Vec<Vec<Extremes>>>, EngineError> + 'e>;
+
+/// An engine prepared to rank images.
 ///
 /// Results are the same bytes for any number of threads and any division into batches.
-pub trait Prepared: Send + Sync {
-    /// How many images [`Prepared::extremes`] had best be given at a time, where `threads` threads
-    /// read them: enough that nobody waits long for others at the end, few enough to hold.
+pub trait Ranker: Send + Sync {
+    /// Preferred number of images of a call, where `threads` threads read them: enough that no
+    /// thread waits long for others at the end, few enough to hold.
     fn images_at_a_time(&self, threads: usize) -> usize {
         4 * threads
-    }
-
-    /// How many jobs [`Prepared::present`] and [`Kept::present`] had best be given at a time: enough
-    /// that many presentations share a plan, few enough to hold.
-    fn maps_at_a_time(&self) -> usize {
-        256
     }
 
     /// The extremes of every unit: `[image][layer][unit]`, layers in the order in which they were
@@ -241,20 +233,45 @@ pub trait Prepared: Send + Sync {
         progress: &Progress<'_>,
     ) -> Result<Vec<Vec<Vec<Extremes>>>, EngineError>;
 
-    /// Begins with what [`Prepared::extremes`] tells, and does not wait for it where a device is at
-    /// work: whoever begins with the next images before calling what this returns keeps it busy. The
-    /// images are no longer needed then.
+    /// Starts [`Ranker::extremes`] without waiting for a device: a caller that starts the next images
+    /// before it calls the result keeps the device busy. The images are no longer needed then.
     ///
     /// # Errors
-    /// As [`Prepared::extremes`], now or when it is called.
+    /// As [`Ranker::extremes`], now or when the result is called.
     fn begin_extremes<'e>(
         &'e self,
         images: &[ArrayView3<'_, f32>],
         first: usize,
         progress: &'e Progress<'_>,
-    ) -> Result<Begun<'e>, EngineError> {
+    ) -> Result<PendingExtremes<'e>, EngineError> {
         let found = self.extremes(images, first, progress)?;
         Ok(Box::new(|| Ok(found)))
+    }
+}
+
+/// Measures the kernels of an engine's device.
+pub trait Profiler {
+    /// Runs `work`, and returns the time of each kernel that it started on the device.
+    ///
+    /// # Errors
+    /// Those of `work`; a device without a clock.
+    fn time_kernels(
+        &self,
+        work: &mut dyn FnMut() -> Result<(), EngineError>,
+    ) -> Result<Vec<KernelTime>, EngineError>;
+
+    /// Peak rates of the device, where its maker's figures are known.
+    fn rates(&self) -> Option<Rates>;
+}
+
+/// An engine prepared to present occluded images.
+///
+/// Results are the same bytes for any number of threads and any division into batches.
+pub trait Presenter: Send + Sync {
+    /// Preferred number of jobs of a batch: enough that many presentations share a plan, few enough
+    /// to hold.
+    fn maps_at_a_time(&self) -> usize {
+        256
     }
 
     /// Presents every occluder of every job to `layer`, one of those prepared.
@@ -269,8 +286,8 @@ pub trait Prepared: Send + Sync {
         progress: &Progress<'_>,
     ) -> Result<Vec<Presented>, EngineError>;
 
-    /// What each kernel has to do for a presentation, the mean of all presentations of some jobs;
-    /// nothing where there are no kernels.
+    /// The work of each kernel for a presentation, the mean of all presentations of a batch; empty
+    /// without kernels.
     ///
     /// # Errors
     /// A job that does not fit the layer or the image.
@@ -279,8 +296,8 @@ pub trait Prepared: Send + Sync {
         Ok(Vec::new())
     }
 
-    /// Room for so many differences of presentations to `layer` where the engine computes them, to
-    /// be summed there; `None` where there is none: then [`Prepared::present`] hands them over.
+    /// Room for so many differences of presentations to `layer` on the device that computes them, to
+    /// be summed there; `None` where there is none: then [`Presenter::present`] hands them over.
     ///
     /// # Errors
     /// A layer that was not prepared; a device that fails.
@@ -306,7 +323,7 @@ pub trait Kept {
     /// occluders, to where `firsts` says. Returns the jobs' responses to the original images.
     ///
     /// # Errors
-    /// As [`Prepared::present`], but for differences that are not finite; differences for which
+    /// As [`Presenter::present`], but for differences that are not finite; differences for which
     /// there is no room.
     fn present(
         &mut self,

@@ -1,4 +1,4 @@
-//! Writing a file so that it is there whole or not at all.
+//! Atomic writing: a file is complete or absent.
 
 use std::fs::{File, Permissions};
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -9,22 +9,22 @@ use tempfile::{NamedTempFile, PersistError};
 
 use super::{Digest, FileError};
 
-/// What names of temporary files begin and end with.
+/// Prefix and suffix of the names of temporary files.
 const TEMPORARY: [&str; 2] = [".occlumap-", ".tmp"];
 
-/// A new file in `folder` that is deleted unless it gets a name of its own.
+/// A new temporary file in `folder`, deleted unless it is renamed.
 pub fn temporary_in(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(TEMPORARY[0]).suffix(TEMPORARY[1]);
-    // A temporary file is private by default; a result is as readable as the umask says.
+    // Temporary files are private by default; results are as readable as the umask allows.
     #[cfg(unix)]
     builder.permissions(<Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666));
     builder.tempfile_in(folder)
 }
 
-/// A file that is being written: a temporary one beside `path`, which is renamed to it when it
-/// is finished, and deleted if it never is. A reader sees the old file or the new one, never a
-/// part; after an error or a crash the old one is still there.
+/// A file in the making: a temporary file beside `path`, renamed to `path` when it is finished and
+/// deleted otherwise. A reader sees the old file or the new one, never a part; after an error or a
+/// crash the old file is still there.
 #[derive(Debug)]
 pub struct AtomicFile {
     path: PathBuf,
@@ -33,7 +33,7 @@ pub struct AtomicFile {
 }
 
 impl AtomicFile {
-    /// Begins to write `path`.
+    /// Starts writing `path`.
     pub fn create(path: &Path) -> Result<Self, FileError> {
         let temporary = temporary_in(folder_of(path)).map_err(FileError::write(path))?;
         let writer = BufWriter::with_capacity(1 << 20, temporary);
@@ -45,13 +45,13 @@ impl AtomicFile {
         &self.path
     }
 
-    /// Flushes the file to the disk and gives it its name; returns the digest of its content.
+    /// Flushes the file to the disk and renames it; returns the digest of the content.
     pub fn finish(self) -> Result<Digest, FileError> {
         self.persist(|temporary, path| temporary.persist(path).map(drop))
     }
 
-    /// As [`finish`](Self::finish), unless there is a file of that name by now: that one stays, and
-    /// this one is deleted.
+    /// As [`finish`](Self::finish), unless `path` exists by now: the existing file stays, and the
+    /// new one is deleted.
     pub fn finish_unless_there(self) -> Result<(), FileError> {
         let rename = |temporary: NamedTempFile, path: &Path| match temporary.persist_noclobber(path)
         {
@@ -70,8 +70,8 @@ impl AtomicFile {
             let temporary = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
             temporary.as_file().sync_all()?;
             rename(temporary, &path).map_err(|failed| failed.error)?;
-            // The rename itself is safe only once the folder is on the disk too. Some file
-            // systems refuse to sync a folder; the file is whole all the same.
+            // A rename is durable only once the folder is flushed too. Some file systems cannot
+            // flush a folder; the file is complete all the same.
             if let Ok(folder) = File::open(folder_of(&path)) {
                 let _ = folder.sync_all();
             }
@@ -101,8 +101,8 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Deletes the temporary files that writers which were killed have left in a folder. Nobody else
-/// may be writing there.
+/// Deletes the temporary files that killed writers left in a folder. No other process may be
+/// writing there.
 pub fn remove_leftovers(folder: &Path) -> Result<(), FileError> {
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -119,7 +119,7 @@ pub fn remove_leftovers(folder: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
-/// Writes `path` through `fill`, as an [`AtomicFile`].
+/// Writes `path` atomically through `fill`.
 pub fn write_atomically(
     path: &Path,
     fill: impl FnOnce(&mut AtomicFile) -> io::Result<()>,

@@ -1,14 +1,14 @@
-//! Files that a file names.
+//! Files that another file refers to.
 
 use std::path::{Component, Path, PathBuf};
 
 use super::{escaped, shown};
 use crate::error::ParseError;
 
-/// The path of a file that another one names as beside it: in `folder`, and in no other.
+/// The path of a file that another file refers to: in `folder`, and in no other folder.
 ///
 /// # Errors
-/// A name that leads elsewhere, also by a link; a file that is not there.
+/// A name that leads elsewhere, directly or by a link; a missing file.
 pub fn path_beside(folder: &Path, name: &str) -> Result<PathBuf, ParseError> {
     let leaves = || {
         ParseError(format!(
@@ -26,9 +26,14 @@ pub fn path_beside(folder: &Path, name: &str) -> Result<PathBuf, ParseError> {
         std::fs::canonicalize(path)
             .map_err(|error| ParseError(format!("{}: cannot be read: {error}", shown(path))))
     };
-    // A link may lead elsewhere.
-    if !real(&path)?.starts_with(real(folder)?) {
-        return Err(leaves());
+    let found = real(&path)?;
+    if !found.starts_with(real(folder)?) {
+        return Err(ParseError(format!(
+            "`{}` is a link to {}, out of the folder of the file that names it, as in a cache of Hugging Face; \
+             only files there are read: copy them into one folder, with `cp -L`",
+            escaped(name),
+            shown(&found)
+        )));
     }
     Ok(path)
 }

@@ -1,4 +1,4 @@
-//! SHA-256 of files, by which a manifest names what went in.
+//! SHA-256 of files, recorded in manifests.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -28,7 +28,7 @@ impl Digest {
         Self::finish(Sha256::new_with_prefix(bytes))
     }
 
-    /// The digest of the bytes of some elements, which need not follow each other in memory.
+    /// The digest of the bytes of some elements, which need not be contiguous in memory.
     pub fn of_elements<const SIZE: usize>(elements: impl Iterator<Item = [u8; SIZE]>) -> Self {
         const PIECE: usize = 1 << 14;
         let (mut hasher, mut piece) = (Sha256::new(), Vec::with_capacity(PIECE + SIZE));
@@ -43,7 +43,7 @@ impl Digest {
         Self::finish(hasher)
     }
 
-    /// A digest as it is written; `None` if the text is none.
+    /// Parses 64 hexadecimal digits; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         (text.len() == 64 && text.bytes().all(digits)).then(|| Self(text.into()))
@@ -56,12 +56,12 @@ impl Digest {
     }
 }
 
-/// Bytes that are written only to be counted into a digest.
+/// A writer that only computes a digest of the bytes.
 #[derive(Clone, Debug, Default)]
 pub struct DigestWriter(Sha256);
 
 impl DigestWriter {
-    /// The digest of what was written.
+    /// The digest of the bytes written.
     pub fn finish(self) -> Digest {
         Digest::finish(self.0)
     }

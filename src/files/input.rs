@@ -1,4 +1,4 @@
-//! Reading files that somebody else made: regular ones, of a bounded size.
+//! Reading files of unknown origin: regular files of a bounded size.
 
 use std::fs::{File, Metadata};
 use std::io::Read;
@@ -6,10 +6,10 @@ use std::path::Path;
 
 use super::FileError;
 
-/// The largest file that is read whole where the reader names no smaller limit, in bytes.
+/// Default limit of files that are read whole, in bytes.
 pub const MOST_BYTES: u64 = 4 << 30;
 
-/// The largest JSON text that is read, in bytes: parsed, it may take some sixteen times as much.
+/// Limit of JSON texts, in bytes. A parsed text may take sixteen times as much memory.
 const MOST_JSON_BYTES: u64 = 64 << 20;
 
 /// The bytes of a JSON text.
@@ -23,10 +23,10 @@ pub fn read_json_bytes(path: &Path) -> Result<Vec<u8>, FileError> {
 /// Opens a file for reading, with its length in bytes.
 ///
 /// # Errors
-/// A file that cannot be opened, or that is no regular file: reading a pipe or a device may wait
-/// or go on for ever.
+/// A file that cannot be opened, or is not a regular file: reading a pipe or a device may never
+/// end.
 pub fn open_regular(path: &Path) -> Result<(File, u64), FileError> {
-    // Opening a pipe waits for its writer, so the kind is looked up before.
+    // Opening a pipe blocks until it has a writer, so the kind is checked first.
     let metadata = std::fs::metadata(path).map_err(FileError::read(path))?;
     if let Some(kind) = special_kind(&metadata) {
         return Err(FileError::content(path, format!("is {kind}; expected a regular file")));
@@ -49,7 +49,7 @@ pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
         return Err(too_long(length.to_string()));
     }
     let mut bytes = Vec::with_capacity(length as usize);
-    // The length is not believed: files of `/proc` have none, others grow.
+    // The length is not trusted: files in `/proc` report 0, and files may grow.
     file.take(most + 1).read_to_end(&mut bytes).map_err(FileError::read(path))?;
     if bytes.len() as u64 > most {
         return Err(too_long(format!("more than {most}")));
@@ -57,7 +57,7 @@ pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>, FileError> {
     Ok(bytes)
 }
 
-/// What a file is that is not regular, in words.
+/// The kind of a file that is not regular, in words.
 fn special_kind(metadata: &Metadata) -> Option<&'static str> {
     #[cfg(unix)]
     {
@@ -114,7 +114,7 @@ mod tests {
         // Its length is 0 by its metadata.
         let error = read_at_most(Path::new("/proc/self/maps"), 10).unwrap_err().to_string();
         assert!(error.contains("more than 10 bytes; at most 10"), "{error}");
-        // A file of 2^43 bytes that takes none on the disk.
+        // A sparse file of 2^43 bytes.
         let endless = folder.path().join("endless");
         File::create(&endless).unwrap().set_len(1 << 43).unwrap();
         let error = read_at_most(&endless, MOST_BYTES).unwrap_err().to_string();

@@ -1,5 +1,4 @@
-//! Files as every other module reads and writes them: checked on the way in, atomic on the way
-//! out.
+//! Files as every other module reads and writes them: checked when read, atomic when written.
 
 mod atomic;
 mod beside;
@@ -23,31 +22,31 @@ pub use digest::{Digest, DigestWriter, digest_of};
 pub use input::{MOST_BYTES, open_regular, read_at_most, read_json_bytes};
 pub use names::{counted, escaped, needs_escaping, shown};
 
-/// What can be wrong with a file.
+/// Errors of files.
 #[derive(Debug, Error)]
 pub enum FileError {
-    /// The file is not there, or not readable.
+    /// The file does not exist or cannot be read.
     #[error("{}: cannot be read: {source}", shown(path))]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The file, or its folder, cannot be written.
+    /// The file or its folder cannot be written.
     #[error("{}: cannot be written: {source}", shown(path))]
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The file's content is not what it should be.
+    /// The content is not as expected.
     #[error("{}: {}", shown(path), escaped(problem))]
     Content {
         /// The file.
         path: PathBuf,
-        /// What was found, what was expected, and where it helps, what to do.
+        /// Found, expected and, where it helps, the remedy.
         problem: String,
     },
 }
@@ -65,7 +64,7 @@ impl FileError {
         move |source| Self::Write { path, source: without_temporary_name(source) }
     }
 
-    /// Whether the file, or the folder that it should be in, is not there.
+    /// Whether the file, or its folder, does not exist.
     pub fn is_not_found(&self) -> bool {
         match self {
             Self::Read { source, .. } | Self::Write { source, .. } => {
@@ -90,8 +89,7 @@ impl HasKind for FileError {
     }
 }
 
-/// The error without the name of the temporary file that was written, which means nothing to a
-/// user.
+/// The error without the name of the temporary file, which means nothing to a user.
 fn without_temporary_name(error: io::Error) -> io::Error {
     let text = error.to_string();
     match text.split_once(" at path \"") {
@@ -119,7 +117,7 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), FileError> 
     write_text(path, &(text + "\n"))
 }
 
-/// Removes a file, where there is one.
+/// Removes a file if it exists.
 pub fn remove_file(path: &Path) -> Result<(), FileError> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::write(path)(error)),

@@ -1,10 +1,11 @@
-//! Names that come from files and folders, as they are shown.
+//! Display of names from files and folders.
 
 use std::fmt::{self, Display, Formatter};
 use std::path::Path;
 
-/// A text in which no character can move a cursor, change a colour, break a line or turn the
-/// direction of writing: such characters are shown as `\n`, `\u{1b}`.
+/// A text in which no character can move the cursor, change a colour, break a line or change the
+/// direction of writing: such characters are escaped, as `
+/// ` or `\u{1b}`.
 pub fn escaped(text: &str) -> impl Display + '_ {
     Escaped(text)
 }
@@ -14,12 +15,12 @@ pub fn shown(path: &Path) -> String {
     escaped(&path.to_string_lossy()).to_string()
 }
 
-/// A number of things, such as `1 image` and `2 images`.
+/// A count with its noun: `1 image`, `2 images`.
 pub fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Whether a text has a character that [`escaped`] replaces.
+/// Whether [`escaped`] would replace a character.
 pub fn needs_escaping(text: &str) -> bool {
     text.contains(is_active)
 }

@@ -1,4 +1,4 @@
-//! The two axes of an image, and what there is one of for each.
+//! The two axes of an image, and pairs of values for them.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

@@ -1,4 +1,4 @@
-//! Where an occluder's discrepancy lands on the map.
+//! The position of a map on its image, and of discrepancies on the map.
 
 use std::ops::Range;
 
@@ -6,28 +6,28 @@ use serde::{Deserialize, Serialize};
 
 use super::{Occluder, PixelBox, ReceptiveField};
 
-/// The map's place on the image: map pixel `(0, 0)` is image pixel `(y, x)`, and the map is as
+/// The position of a map on its image: map pixel `(0, 0)` is image pixel `(y, x)`. The map is as
 /// large as the RF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Frame {
-    /// Image row of the map's first row; negative where the RF begins above the image.
+    /// Image row of the map's first row; negative if the RF begins above the image.
     pub y: isize,
-    /// Image column of the map's first column; negative where the RF begins left of the image.
+    /// Image column of the map's first column; negative if the RF begins left of the image.
     pub x: isize,
 }
 
 impl Frame {
     /// The frame of an RF: its own corner.
     ///
-    /// It equals [`Frame::of_box`] of the RF's box, except where an RF larger than the image covers
-    /// an axis of it from end to end: there the box no longer tells where the RF began, and the
+    /// Equal to [`Frame::of_box`] of the RF's box, unless an RF larger than the image covers an
+    /// axis from end to end: the box then no longer determines where the RF begins, and the
     /// reference's formula shifts the map.
     pub const fn of_field(field: ReceptiveField) -> Self {
         Self { y: field.y, x: field.x }
     }
 
     /// The reference's frame for a box (`add_discrepancy_maps`): per axis the box's first pixel,
-    /// or `length - rf` where that is 0, as when the RF was cut off at the low side.
+    /// or `length - rf` if that is 0, as for an RF that is cut at the low side.
     pub fn of_box(pixels: &PixelBox, rf: usize) -> Self {
         let axis = |min: usize, length: usize| match min {
             0 => length as isize - rf as isize,
@@ -36,8 +36,8 @@ impl Frame {
         Self { y: axis(pixels.y_min, pixels.height()), x: axis(pixels.x_min, pixels.width()) }
     }
 
-    /// A rectangle of the image, its rows and its columns, as a rectangle of the map of `rf` × `rf`
-    /// pixels, cut where it leaves the map.
+    /// Converts rows and columns of the image to rows and columns of a map of `rf` × `rf` pixels,
+    /// clipped to the map.
     pub fn onto_map(
         self,
         rows: Range<usize>,
@@ -53,8 +53,8 @@ impl Frame {
     }
 }
 
-/// How a map's frame is found: by [`Frame::of_field`], so that maps of one unit always lie on each
-/// other, or by [`Frame::of_box`].
+/// The rule for a map's frame: [`Frame::of_field`], which aligns all maps of a unit, or
+/// [`Frame::of_box`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "snake_case")]
@@ -66,7 +66,7 @@ pub enum FrameRule {
     Reference,
 }
 
-/// What part of the map an occluder's discrepancy is added to.
+/// The part of the map to which an occluder's discrepancy is added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "snake_case")]
@@ -79,9 +79,9 @@ pub enum Deposit {
 }
 
 impl Deposit {
-    /// The pixels of a map of `rf` × `rf` pixels, its rows and its columns, that the discrepancy of
-    /// `occluder` is added to. What lies outside the map (an occluder that only touches the RF's
-    /// edge) is left out: then there are fewer, or none.
+    /// The rows and columns of a map of `rf` × `rf` pixels to which the discrepancy of `occluder`
+    /// is added. Pixels outside the map (of an occluder that only touches the RF's edge) are left
+    /// out; the ranges may be empty.
     pub fn pixels(
         self,
         frame: Frame,

@@ -1,4 +1,4 @@
-//! Where occluders are placed.
+//! Grids of occluders.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use super::{GeometryError, ImageSize, PixelBox};
 /// A square of the image that is replaced by noise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Occluder {
-    /// Its place in the grid's order, from 0; kept when the grid is subsampled.
+    /// Index in the grid, from 0; kept when the grid is subsampled.
     pub index: usize,
     /// Topmost row.
     pub top: usize,
@@ -49,14 +49,14 @@ pub enum OccluderStride {
     Pixels(usize),
 }
 
-/// What the grid is anchored to.
+/// The anchor of the grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Lattice {
-    /// The box: the first occluder sits in its corner, and none begins past its end.
+    /// The box: the first occluder is in its corner, and none begins past its end.
     Box,
-    /// The image: a dense grid over the whole of it, of which those that touch the box are
-    /// presented. The others change nothing, exactly.
+    /// The image: a dense grid over the whole image. Occluders that touch the box are presented;
+    /// the others change nothing, exactly.
     Image,
 }
 
@@ -67,7 +67,7 @@ pub struct GridRule {
     pub size: OccluderSize,
     /// Distance between neighbours.
     pub stride: OccluderStride,
-    /// What the grid is anchored to.
+    /// The anchor of the grid.
     pub lattice: Lattice,
 }
 
@@ -148,8 +148,8 @@ impl GridRule {
     }
 }
 
-/// Every `nth` occluder of a grid, from the first. Each keeps its index, its place and its noise,
-/// so a subsampled map is a part of the full one.
+/// Every `nth` occluder of a grid, from the first. Each keeps its index, its position and its
+/// noise, so a subsampled map is a part of the full map.
 #[must_use]
 pub fn every_nth(occluders: Vec<Occluder>, nth: usize) -> Vec<Occluder> {
     occluders.into_iter().step_by(nth.max(1)).collect()

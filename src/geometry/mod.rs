@@ -23,7 +23,7 @@ pub use placement::{LayerGeometry, Placement};
 pub use receptive_field::{AxisProjection, Projection, ReceptiveField};
 pub use span::{SlidingWindow, Span};
 
-/// What can be wrong with a geometry.
+/// Errors of geometry.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum GeometryError {
     /// The box is not one that an RF of this size can have.
@@ -43,7 +43,7 @@ pub enum GeometryError {
         /// Which number.
         what: &'static str,
     },
-    /// An occluder that no place in the image can hold.
+    /// An occluder larger than the image.
     #[error(
         "an occluder of {size}×{size} pixels does not fit into an image of {image}; \
          use a smaller occluder or larger images"

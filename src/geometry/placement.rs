@@ -1,4 +1,4 @@
-//! Where a layer's occluders go, for each of its positions.
+//! The occluders of a layer's positions.
 
 use super::{
     Frame, FrameRule, GeometryError, GridRule, ImageSize, Occluder, PixelBox, Projection,
@@ -14,22 +14,22 @@ pub struct LayerGeometry {
     pub output: ImageSize,
     /// The image's size.
     pub image: ImageSize,
-    /// How occluders are laid out.
+    /// The rule for grids.
     pub rule: GridRule,
-    /// Every so many-th occluder of the grid is presented; 1 for all.
+    /// Every N-th occluder of the grid is presented; 1 for all.
     pub every: usize,
-    /// How a map's frame is found; [`FrameRule::Field`] unless it is changed.
+    /// The rule for frames; [`FrameRule::Field`] by default.
     pub frame: FrameRule,
 }
 
-/// Where the occluders of one map go.
+/// The occluders of one map.
 #[derive(Clone, Debug)]
 pub struct Placement {
     /// The RF's side length.
     pub rf: usize,
-    /// The part of the RF inside the image; `None` where all of it lies in the padding.
+    /// The part of the RF inside the image; `None` if the whole RF lies in the padding.
     pub pixels: Option<PixelBox>,
-    /// The map's place on the image.
+    /// The position of the map on the image.
     pub frame: Frame,
     /// The occluders, in grid order.
     pub occluders: Vec<Occluder>,
@@ -41,11 +41,10 @@ impl LayerGeometry {
         (flat as usize / self.output.width, flat as usize % self.output.width)
     }
 
-    /// Where the occluders of position `(y, x)` go. An RF that lies wholly in the padding has
-    /// none.
+    /// The occluders of position `(y, x)`. An RF that lies wholly in the padding has none.
     ///
     /// # Errors
-    /// A rule that cannot be met.
+    /// A rule that cannot be satisfied.
     pub fn placement(&self, y: usize, x: usize) -> Result<Placement, GeometryError> {
         let field = self.projection.field(y, x);
         let pixels = field.clip(self.image);
@@ -56,8 +55,8 @@ impl LayerGeometry {
         self.placed(frame, pixels)
     }
 
-    /// The placement whose map has this frame. The box follows from it under either rule: the two
-    /// differ only on an axis that the RF covers from end to end.
+    /// The placement of a map with this frame. The frame determines the box under either rule: the
+    /// rules differ only on an axis that the RF covers from end to end.
     ///
     /// # Errors
     /// As [`placement`](Self::placement).
@@ -83,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_frame_tells_the_placement_under_either_rule() {
-        // RFs inside of the image, cut at every border, and larger than the image.
+        // RFs inside the image, cut at every border, and larger than the image.
         for (size, image) in [(9, ImageSize::new(16, 13)), (21, ImageSize::new(16, 30))] {
             for frame in [FrameRule::Field, FrameRule::Reference] {
                 let geometry = LayerGeometry {

@@ -1,4 +1,4 @@
-//! From a position on a layer's output back to the pixels that can reach it.
+//! Projection of a layer's positions back to the pixels that can reach them.
 
 use super::{GeometryError, ImageSize, PerAxis, PixelBox, SlidingWindow};
 
@@ -11,14 +11,14 @@ use super::{GeometryError, ImageSize, PerAxis, PixelBox, SlidingWindow};
 pub struct AxisProjection {
     /// Pixels between the fields of neighbouring positions.
     pub step: usize,
-    /// First pixel that position 0 sees; negative where it lies in the padding.
+    /// First pixel of position 0's field; negative if it lies in the padding.
     pub offset: isize,
     /// Pixels of the field.
     pub size: usize,
 }
 
 impl AxisProjection {
-    /// The image itself: each position sees one pixel.
+    /// The image itself: each position is one pixel.
     pub const IMAGE: Self = Self { step: 1, offset: 0, size: 1 };
 
     /// The projection of a layer that slides a window over this one.
@@ -44,13 +44,13 @@ impl AxisProjection {
 
 /// How a layer's positions project onto the image.
 ///
-/// Fields are squares. Where windows are not, the field is the square around the middle of what a
-/// position sees, its side the longer one: occluders in the rest change nothing, exactly.
+/// Fields are squares. A field of another shape becomes the square around its middle, as long as
+/// its longer side: occluders in the rest change nothing, exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Projection {
     /// Pixels between the fields of neighbouring positions.
     pub step: PerAxis<usize>,
-    /// First row and column of position 0's field; negative where they lie in the padding.
+    /// First row and column of position 0's field; negative in the padding.
     pub offset: PerAxis<isize>,
     /// The RF's side length in pixels, `rf`.
     pub size: usize,
@@ -97,7 +97,7 @@ pub struct ReceptiveField {
 }
 
 impl ReceptiveField {
-    /// The part of the field inside the image; `None` where the whole of it lies in the padding.
+    /// The part of the field inside the image; `None` if the whole field lies in the padding.
     pub fn clip(self, image: ImageSize) -> Option<PixelBox> {
         let axis = |first: isize, length: usize| {
             let last = (first + self.size as isize - 1).min(length as isize - 1);

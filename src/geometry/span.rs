@@ -33,7 +33,7 @@ impl Span {
         (self.end - self.start) as usize
     }
 
-    /// Whether there is no position.
+    /// Whether the span has no position.
     pub const fn is_empty(self) -> bool {
         self.start == self.end
     }
@@ -54,13 +54,13 @@ impl Span {
         }
     }
 
-    /// The same positions, `by` further on.
+    /// The same positions, moved by `by`.
     #[must_use]
     pub const fn shifted(self, by: isize) -> Self {
         if self.is_empty() { self } else { Self::new(self.start + by, self.end + by) }
     }
 
-    /// Whether every position of `other` is one of these.
+    /// Whether the span contains every position of `other`.
     pub fn covers(self, other: Self) -> bool {
         self.intersect(other) == other
     }
@@ -76,7 +76,7 @@ pub struct SlidingWindow {
     pub stride: usize,
     /// Inputs between neighbouring taps.
     pub dilation: usize,
-    /// How far the first window begins before the first input.
+    /// Padding before the first input.
     pub padding: usize,
 }
 
@@ -89,12 +89,12 @@ impl SlidingWindow {
         (self.kernel - 1) * self.dilation + 1
     }
 
-    /// The first input that `output` sees; it may lie in the padding.
+    /// The first input of `output`; it may lie in the padding.
     pub const fn first_input(self, output: isize) -> isize {
         output * self.stride as isize - self.padding as isize
     }
 
-    /// The inputs, padding included, from the first that some of `outputs` sees to the last.
+    /// The inputs, padding included, from the first to the last input of `outputs`.
     #[must_use]
     pub const fn inputs(self, outputs: Span) -> Span {
         if outputs.is_empty() {
@@ -104,8 +104,8 @@ impl SlidingWindow {
         Span::new(self.first_input(outputs.start), last + self.extent() as isize)
     }
 
-    /// The outputs, also such as do not exist, whose windows reach some of `inputs`. Between the
-    /// taps of a dilated window there may be all of them.
+    /// The outputs whose windows reach some of `inputs`, including outputs that do not exist. A
+    /// dilated window counts as reaching everything between its taps.
     #[must_use]
     pub const fn outputs(self, inputs: Span) -> Span {
         if inputs.is_empty() {
@@ -119,8 +119,8 @@ impl SlidingWindow {
         Span::new(before.div_euclid(stride) + 1, last.div_euclid(stride) + 1)
     }
 
-    /// The taps of a window whose first input is `first` that see some of `inputs`, as
-    /// `(first tap, number of taps)`; `(0, 0)` where there are none.
+    /// The taps that meet `inputs`, of a window whose first input is `first`, as `(first tap,
+    /// number of taps)`; `(0, 0)` if there are none.
     pub const fn taps(self, first: isize, inputs: Span) -> (usize, usize) {
         let dilation = self.dilation as isize;
         let (start, last) = (inputs.start - first, inputs.end - 1 - first);

@@ -1,11 +1,11 @@
-//! A folder of images, as configurations of jobs have it.
+//! The images in the configuration of a job.
 
 use serde::{Deserialize, Serialize};
 
 use super::ImageFolder;
 use crate::geometry::ImageSize;
 
-/// A folder of images, as configurations of jobs have it: all that results depend on, but for the
+/// The images in the configuration of a job: everything that results depend on, except for the
 /// content of the files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ImageConfiguration {
@@ -18,7 +18,7 @@ pub struct ImageConfiguration {
 }
 
 impl ImageFolder {
-    /// The folder in a configuration.
+    /// The configuration of these images.
     pub fn configuration(&self) -> ImageConfiguration {
         ImageConfiguration {
             size: self.size(),

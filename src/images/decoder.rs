@@ -1,4 +1,4 @@
-//! Calls of decoders of other crates, whose panics become errors.
+//! Calls of other crates' decoders, with panics turned into errors.
 
 use crate::error::ParseError;
 use std::any::Any;
@@ -7,11 +7,11 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
 thread_local! {
-    /// Whether this thread is inside of [`caught`].
+    /// Whether this thread is inside [`caught`].
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Calls a decoder; the error is the message with which it panicked, which is not printed.
+/// Calls a decoder. A panic is not printed; its message is the error.
 pub(super) fn caught<T>(decode: impl FnOnce() -> T) -> Result<T, ParseError> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
@@ -23,7 +23,7 @@ pub(super) fn caught<T>(decode: impl FnOnce() -> T) -> Result<T, ParseError> {
         }));
     });
     INSIDE.set(true);
-    // What a decoder has half done is dropped with it.
+    // A decoder's unfinished state is dropped with it.
     let decoded = panic::catch_unwind(AssertUnwindSafe(decode));
     INSIDE.set(false);
     decoded.map_err(|panic| ParseError(message(&*panic)))

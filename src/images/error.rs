@@ -1,4 +1,4 @@
-//! What can be wrong with a folder of images, and with one image.
+//! Errors of a folder of images, and of one image.
 
 use std::path::{Path, PathBuf};
 
@@ -13,13 +13,13 @@ use crate::files::{Digest, FileError, counted, escaped, shown};
 use crate::geometry::ImageSize;
 use crate::network::RGB;
 
-/// What can be wrong with a folder of images.
+/// Errors of a folder of images.
 #[derive(Debug, Error)]
 pub enum ImageError {
     /// A file or the folder cannot be read, or a `.npy` file is damaged.
     #[error(transparent)]
     File(#[from] FileError),
-    /// There is no image in the folder.
+    /// A folder without images.
     #[error(
         "{}: no images found; expected 0.npy, 1.npy, … or pictures, ending in {}{}",
         shown(folder),
@@ -29,10 +29,10 @@ pub enum ImageError {
     NoImages {
         /// The folder.
         folder: PathBuf,
-        /// What is there instead.
+        /// Other contents of the folder.
         passed_over: PassedOver,
     },
-    /// Both arrays and pictures are in the folder, so which of them are the images is unclear.
+    /// A folder with both arrays and pictures: which of them are the images is unclear.
     #[error(
         "{}: both kinds of images found, {} and {}; move one kind to a folder of its own",
         shown(folder), counted(*arrays, ".npy file"), counted(*pictures, "picture")
@@ -45,7 +45,7 @@ pub enum ImageError {
         /// Number of pictures.
         pictures: usize,
     },
-    /// A file's name is not one that an image can have.
+    /// A file name that no image can have.
     #[error(
         "{}: the file name `{}` {problem}; rename the file or move it away",
         shown(folder),
@@ -56,10 +56,10 @@ pub enum ImageError {
         folder: PathBuf,
         /// The name.
         name: String,
-        /// What is wrong with it.
+        /// Fault of the name.
         problem: &'static str,
     },
-    /// The numbers of the `.npy` files have a gap.
+    /// A gap in the numbers of the `.npy` files.
     #[error(
         "{}: {missing}.npy is missing: expected the {} to be 0.npy to {}.npy, without gaps",
         shown(folder), counted(*count, ".npy file"), count - 1
@@ -67,87 +67,87 @@ pub enum ImageError {
     Gap {
         /// The folder.
         folder: PathBuf,
-        /// The first number that is missing.
+        /// The first missing number.
         missing: usize,
-        /// How many `.npy` files there are.
+        /// Number of `.npy` files.
         count: usize,
     },
-    /// Constants for red, green and blue, and a network that takes other channels.
+    /// Constants for red, green and blue, for a network with other channels.
     #[error(
         "preprocessing `{preprocessing}` is for red, green and blue, and the network takes images of \
          {channels} channels; use `none`, `unit` or `standardize`"
     )]
     Channels {
-        /// Channels that the network takes.
+        /// Channels of the network.
         channels: usize,
-        /// The preprocessing's name.
+        /// Name of the preprocessing.
         preprocessing: &'static str,
     },
-    /// The size asked for is none that an image can have.
-    #[error("images of {0} asked for; expected sides from 1 to {max}", max = ImageSize::MAX_SIDE)]
+    /// A requested size that no image can have.
+    #[error("images of {0} requested; expected sides from 1 to {max}", max = ImageSize::MAX_SIDE)]
     SizeAskedFor(ImageSize),
-    /// The constants of [`Preprocessing::Custom`](super::Preprocessing::Custom) cannot be used.
+    /// Unusable constants of [`Preprocessing::Custom`](super::Preprocessing::Custom).
     #[error(
         "preprocessing has {constant} {value} for channel {channel}; expected a finite mean, and \
          a finite standard deviation above 0"
     )]
     Constant {
-        /// Which constant: `mean` or `std`.
+        /// The constant: `mean` or `std`.
         constant: &'static str,
-        /// Its value.
+        /// The value.
         value: f32,
         /// The channel, from 0.
         channel: usize,
     },
-    /// More images than are supported.
+    /// More images than supported.
     #[error("{}: {count} images; at most {max} are supported", shown(folder))]
     TooMany {
         /// The folder or file.
         folder: PathBuf,
-        /// How many there are.
+        /// Number of images.
         count: usize,
-        /// The most that are supported.
+        /// Largest supported number.
         max: usize,
     },
-    /// An image was asked for that is not there.
-    #[error("{}: image {index} asked for; the folder has {count}, counted from 0", shown(folder))]
+    /// A requested image that does not exist.
+    #[error("{}: image {index} requested; the folder has {count}, counted from 0", shown(folder))]
     NoSuchImage {
         /// The folder.
         folder: PathBuf,
-        /// The index asked for.
+        /// The requested index.
         index: usize,
-        /// How many images there are.
+        /// Number of images.
         count: usize,
     },
-    /// An image was asked for by a name that is not there.
+    /// A requested name that does not exist.
     #[error("{}: there is no image {}", shown(folder), escaped(name))]
     NoSuchName {
         /// The folder.
         folder: PathBuf,
-        /// The name asked for.
+        /// The requested name.
         name: String,
     },
-    /// The calling program does not give an image.
+    /// An image that the calling program cannot provide.
     #[error("{}: cannot be read: {}", shown(path), escaped(problem))]
     Source {
-        /// The image's name.
+        /// Name of the image.
         path: PathBuf,
-        /// Why it cannot be read.
+        /// The program's error.
         problem: String,
     },
-    /// One image cannot be used.
+    /// An unusable image.
     #[error("{}: {fault}", shown(path))]
     Unfit {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Fault of the image.
         #[source]
         fault: Fault,
     },
 }
 
 impl ImageError {
-    /// Whether the image's file cannot be read, whatever all images should be like.
+    /// Whether the file itself is unreadable, rather than unlike the other images.
     pub(super) const fn is_damage(&self) -> bool {
         match self {
             Self::File(_) | Self::Source { .. } => true,
@@ -175,7 +175,7 @@ impl HasKind for ImageError {
     }
 }
 
-/// The layouts of images of so many channels, for messages.
+/// The accepted layouts of arrays, for messages.
 fn expected_channels(channels: usize) -> String {
     match channels {
         RGB => "1 or 3 channels, or [height, width]".into(),
@@ -184,10 +184,10 @@ fn expected_channels(channels: usize) -> String {
     }
 }
 
-/// What can be wrong with one image. The file's name is with the [`ImageError`] around it.
+/// Faults of one image. The surrounding [`ImageError`] names the file.
 #[derive(Debug, Error)]
 pub enum Fault {
-    /// The array has no layout of an image.
+    /// An array that has no layout of an image.
     #[error(
         "its shape is {shape:?}; expected [channels, height, width] or [height, width, channels] with \
          {expected}, each side from 1 to {max}",
@@ -196,25 +196,25 @@ pub enum Fault {
     Shape {
         /// The shape.
         shape: Vec<usize>,
-        /// Channels that the network takes.
+        /// Channels of the network.
         channels: usize,
     },
-    /// A picture for a network that takes neither colours nor grey.
+    /// A picture for a network with neither three channels nor one.
     #[error(
         "a picture has 3 channels, and the network takes {0}; save images of {0} channels as .npy \
          arrays [{0}, height, width]"
     )]
     PictureChannels(usize),
-    /// The array has more pixels than are read.
+    /// An array with more pixels than are read.
     #[error("its shape {0:?} has more than the {MOST_ARRAY_PIXELS} pixels that are read")]
     Pixels(Vec<usize>),
-    /// Values of a `uint16` array that use 8 of its 16 bits.
+    /// A `uint16` array whose values use 8 of its 16 bits.
     #[error(
         "its dtype is uint16, whose values count from 0 to 65535, and its highest is {0}; if they \
          count from 0 to 255, save them with astype(numpy.uint8), else as floats"
     )]
     Depth(i64),
-    /// Values of an array of other integers that are not those of 8 bits.
+    /// An array of other integers whose values are not from 0 to 255.
     #[error(
         "its dtype is {dtype} and its values range from {lowest} to {highest}; expected 0 to 255; \
          save other values as floats, or as uint16 for 0 to 65535"
@@ -227,14 +227,14 @@ pub enum Fault {
         /// The highest value.
         highest: i64,
     },
-    /// Constants for values from 0 to 255, of an image whose values are from 0 to 1.
+    /// Constants for values from 0 to 255, for an image with values from 0 to 1.
     #[error(
         "values of pictures and of integer arrays are from 0 to 1, and preprocessing `{}` is for \
          0 to 255; divide its numbers by 255: {}",
         .0, .0.divided()
     )]
     Constants(Preprocessing),
-    /// A value is NaN or infinite.
+    /// A NaN or infinite value.
     #[error(
         "its value at channel {channel}, y {y}, x {x} is {value}{when}; expected finite numbers"
     )]
@@ -250,7 +250,7 @@ pub enum Fault {
         /// Empty, or ` after preprocessing`.
         when: &'static str,
     },
-    /// The preprocessing expects values in [0, 1].
+    /// Values outside [0, 1], for a preprocessing that expects them inside.
     #[error(
         "its values range from {lowest} to {highest}; preprocessing `{preprocessing}` expects \
          [0, 1]: rescale them, or use `none` if they already are what the network expects"
@@ -260,22 +260,22 @@ pub enum Fault {
         lowest: f32,
         /// The highest value.
         highest: f32,
-        /// The preprocessing's name.
+        /// Name of the preprocessing.
         preprocessing: &'static str,
     },
-    /// The image is not of the size that all images have.
+    /// An image of another size than the others.
     #[error("it has {found} pixels; expected {expected}, {origin}; {advice}")]
     Size {
-        /// The size that it has.
+        /// Size of the image.
         found: ImageSize,
-        /// The size that it should have.
+        /// Expected size.
         expected: ImageSize,
-        /// Where that size comes from.
+        /// Origin of the expected size.
         origin: &'static str,
-        /// What to do.
+        /// Remedy.
         advice: &'static str,
     },
-    /// The file is not what it was when the images were ranked.
+    /// A file that has changed since the images were ranked.
     #[error(
         "it has changed since the images were ranked: its SHA-256 was {expected}, and is {found}; \
          put back what it was, or rank again"
@@ -283,27 +283,27 @@ pub enum Fault {
     Changed {
         /// The file's digest.
         found: Digest,
-        /// What it was.
+        /// The digest at the time of the ranking.
         expected: Digest,
     },
-    /// The file is empty.
+    /// An empty file.
     #[error("the file is empty; expected a picture")]
     Empty,
-    /// The content is of another format, whatever the file's name says.
+    /// Content of another format, whatever the file's name says.
     #[error("its content is none of PNG, JPEG, WebP, BMP, TIFF and GIF; convert it to one of them")]
     Format,
     /// A picture without width or height.
     #[error("its header claims a picture without pixels; copy the file again, or save it anew")]
     NoPixels,
-    /// The samples of a picture are of no kind that is read.
+    /// Samples of an unsupported type.
     #[error(
         "its samples are not of 8 or 16 bits; convert it, to PNG for example, or save an array"
     )]
     Samples,
-    /// A JPEG without its end.
+    /// A JPEG without its end marker.
     #[error("cut short: the JPEG's end marker is missing; copy the file again")]
     CutShort,
-    /// The picture claims to be larger than what is accepted.
+    /// A picture that claims to be larger than is accepted.
     #[error(
         "its header claims a picture too large to read (more than {max} pixels a side, \
          {MOST_PIXELS} in all, or 512 MiB); it is damaged, or should be scaled down first",
@@ -313,21 +313,21 @@ pub enum Fault {
     /// A picture that cannot be decoded.
     #[error("cannot be decoded as a picture: {}; copy the file again, or save it anew", escaped(&.0.to_string()))]
     Decode(#[source] image::ImageError),
-    /// A picture with more or fewer samples than its size says.
+    /// A picture with another number of samples than its size implies.
     #[error("it has {found} samples; expected {expected}, red, green and blue of each pixel")]
     PictureSamples {
-        /// How many there are.
+        /// Number of samples.
         found: usize,
-        /// How many there should be.
+        /// Expected number.
         expected: usize,
     },
-    /// A picture on which the decoder gave up in a way of its own.
+    /// A panic of the decoder.
     #[error("cannot be decoded as a picture: its decoder failed ({}); save it anew", escaped(.0))]
     Decoder(String),
 }
 
 impl Fault {
-    /// Whether the file is damaged, or is no image, whatever all images should be like.
+    /// Whether the file is damaged or no image at all, rather than unlike the other images.
     pub(super) const fn is_damage(&self) -> bool {
         matches!(
             self,
@@ -344,7 +344,7 @@ impl Fault {
     }
 }
 
-/// What is passed over, in brackets, where anything is.
+/// The skipped files in brackets; empty if there are none.
 fn in_brackets(passed_over: &PassedOver) -> String {
     if passed_over.is_empty() { String::new() } else { format!(" ({passed_over})") }
 }

@@ -1,4 +1,4 @@
-//! Images of a folder, read one by one or ahead.
+//! Images of a folder, read singly or as a stream.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -16,103 +16,103 @@ use crate::files::{Digest, FileError, npy as npy_file, read_at_most};
 use crate::geometry::ImageSize;
 use crate::network::RGB;
 
-/// The largest file of an image that is read, in bytes.
+/// Limit of an image's file, in bytes.
 const MOST_BYTES: u64 = 2 << 30;
 
-/// The most images that are supported.
+/// Limit of the number of images.
 pub(super) const MOST_IMAGES: usize = 1 << 24;
 
-/// Threads that check whether images can be read, at most.
+/// Limit of threads that check whether images can be read.
 const MOST_CHECKERS: usize = 32;
 
-/// One image as it comes from [`ImageFolder::stream`].
+/// An image of [`ImageFolder::stream`].
 #[derive(Clone, Debug)]
 pub struct Image {
-    /// Its index.
+    /// Index of the image.
     pub index: usize,
     /// `[channels, height, width]` in C order, preprocessed, every value finite.
     pub values: Array3<f32>,
-    /// The SHA-256 of its file.
+    /// The SHA-256 of the file.
     pub digest: Digest,
 }
 
-/// An image, or what is wrong with it.
+/// An image or its error.
 pub type ImageRead = Result<Image, ImageError>;
 
-/// Images that have one size: those of a folder, of a list, of a batch, or of the calling program.
+/// Images of one size: of a folder, a list, a batch or the calling program.
 ///
 /// - **Arrays**: floats of 16, 32 or 64 bits, or integers, as `[channels, height, width]`,
-///   `[height, width, channels]` (the channels that the network takes, or one; the first axis is tried
-///   first) or `[height, width]`, in C or Fortran order. `uint8` values become `v / 255` and `uint16` values
-///   `v / 65535`; other integers must be from 0 to 255, and become `v / 255`. The files of a folder
-///   are `0.npy`, `1.npy`, …, and their number is their index.
-/// - **Batches**: arrays `[N, …]` of such images, in C order, each image `NAME.npy[0]`, … an image
-///   of its own. One is read at a time. Several files come in the bytewise order of their names.
-/// - **Pictures**: PNG, JPEG, WebP, BMP, TIFF and GIF (the first frame), recognized by their
-///   content, decoded as Pillow's `convert("RGB")` does, without EXIF rotation. Their index is
-///   their position in the bytewise order of their names; where the folder itself holds none,
-///   those in the folders in it count, by their relative names.
-/// - A **list** is a text with the path of an image in each line, from the list's folder on; it
+///   `[height, width, channels]` (the network's channels, or one; the first axis is tried first) or
+///   `[height, width]`, in C or Fortran order. `uint8` values become `v / 255` and `uint16` values
+///   `v / 65535`; other integers must be from 0 to 255 and become `v / 255`. The files of a folder
+///   are `0.npy`, `1.npy`, …; their number is their index.
+/// - **Batches**: arrays `[N, …]` of such images, in C order; each image is `NAME.npy[0]`, …. One
+///   is read at a time. Several files are in the bytewise order of their names.
+/// - **Pictures**: PNG, JPEG, WebP, BMP, TIFF and GIF (the first frame), recognised by content,
+///   decoded like Pillow's `convert("RGB")`, without EXIF rotation. Their index is their position
+///   in the bytewise order of their names; if the folder has no pictures, those in its subfolders
+///   count, by relative names.
+/// - A **list** is a text with the path of an image per line, relative to the list's folder; it
 ///   keeps its order.
-/// - Images **of the calling program** ([`ImageReader`]) are recorded, digests and all, as those of
-///   a batch that holds them.
-/// - One channel becomes three equal ones, where the network takes red, green and blue. Pictures are
-///   grey for a network that takes one channel. All images have one size, and only finite values.
+/// - Images **of the calling program** ([`ImageReader`]) are recorded, digests included, as those
+///   of a batch.
+/// - One channel becomes three equal ones for a network on red, green and blue. Pictures become
+///   grey for a network with one channel. All images have one size and finite values.
 ///
-/// Nothing is kept of an image once it was read, so a folder can be shared between threads.
+/// Images are not kept after reading, so a folder can be shared between threads.
 #[derive(Clone, Debug)]
 pub struct ImageFolder {
     folder: PathBuf,
-    /// The folder that `names` start from.
+    /// The folder to which `names` are relative.
     base: PathBuf,
     names: Vec<String>,
-    /// The files of batches; none where each image is a file.
+    /// The files of batches; empty if each image is a file.
     batches: Vec<npy_file::Parts>,
-    /// What gives the images, where they are the calling program's.
+    /// The calling program's reader, if it provides the images.
     reader: Option<Arc<dyn ImageReader>>,
-    /// The part of a batch, or of the reader's images, that each image is; none where each is a file.
+    /// The part of a batch, or of the reader's images, for each image; empty if each image is a
+    /// file.
     parts: Vec<Part>,
     passed_over: PassedOver,
     format: Format,
     preparation: Preparation,
     size: ImageSize,
-    /// Where `size` comes from, for messages.
+    /// Origin of `size`, for messages.
     size_origin: &'static str,
-    /// What the files must hold, where that is known.
+    /// Expected digests of the files, if known.
     digests: Option<Vec<Digest>>,
 }
 
-/// An image of a batch, or of a reader.
+/// An image of a batch or of a reader.
 #[derive(Clone, Copy, Debug)]
 struct Part {
     batch: usize,
     index: usize,
 }
 
-/// How a folder of images is opened.
+/// Options for opening a folder of images.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ImageOptions<'a> {
-    /// What is done to the values: by default [`Preprocessing::None`] for arrays and
+    /// Preprocessing of the values: by default [`Preprocessing::None`] for arrays and
     /// [`Preprocessing::Imagenet`] for pictures.
     pub preprocessing: Option<Preprocessing>,
-    /// The size of every image: by default that of the first, and 224×224 for pictures that are
-    /// resized. Only those are resized to it; all other images must have it.
+    /// Size of every image: by default that of the first, or 224×224 for pictures that are resized.
+    /// Only those are resized; other images must have the size.
     pub size: Option<ImageSize>,
-    /// Channels that the network takes: red, green and blue unless others are told.
+    /// Channels of the network; 3 by default.
     pub channels: Option<usize>,
-    /// The size of pictures that are resized, where `size` asks for none: by default 224×224.
+    /// Size of resized pictures if `size` is not given: by default 224×224.
     pub crop: Option<ImageSize>,
-    /// Passes over images that cannot be read: damaged ones, of another format, or with values
-    /// that are not finite. Every image is read once for that. One that is of another size, or has
-    /// values that the preprocessing does not take, remains an error.
+    /// Skips unreadable images: damaged ones, other formats, values that are not finite. Every
+    /// image is read once for that. An image of another size, or with values that the preprocessing
+    /// rejects, is still an error.
     pub skip_unreadable: bool,
-    /// Takes the images of these names, in this order, and leaves the others out.
+    /// Selects the images with these names, in this order.
     pub names: Option<&'a [String]>,
 }
 
 impl ImageFolder {
-    /// Opens a folder, a list or a batch with these options alone, as
-    /// [`open_with`](Self::open_with).
+    /// Opens a folder, a list or a batch with these options, as [`open_with`](Self::open_with).
     pub fn open(
         folder: &Path,
         preprocessing: Option<Preprocessing>,
@@ -124,10 +124,10 @@ impl ImageFolder {
     /// Lists the images of a folder, a list or a batch, and reads the first.
     ///
     /// # Errors
-    /// If the folder cannot be read, holds no images, both kinds of them, or `.npy` files that
-    /// are neither numbered from 0 without gaps nor batches; if the constants of the preprocessing
-    /// or the size are out of range; if the first image cannot be read ([`ImageFolder::read`]); if
-    /// a name that is asked for is not there.
+    /// A folder that cannot be read, holds no images, both kinds of images, or `.npy` files that
+    /// are neither numbered from 0 without gaps nor batches; constants or a size out of range; a
+    /// first image that cannot be read ([`ImageFolder::read`]); a requested name that does not
+    /// exist.
     pub fn open_with(folder: &Path, options: &ImageOptions<'_>) -> Result<Self, ImageError> {
         Self::open_source(&folder.into(), options)
     }
@@ -173,10 +173,10 @@ impl ImageFolder {
             passed_over,
             format: Format::new(kind, preprocessing, crop),
             preparation,
-            // Known when the first image is read, where none is asked for.
+            // Set when the first image is read, unless it is given.
             size: options.size.unwrap_or(ImageSize::square(0)),
             size_origin: if options.size.is_some() {
-                "the size asked for"
+                "the requested size"
             } else {
                 "the size of the folder's first image"
             },
@@ -199,9 +199,9 @@ impl ImageFolder {
         Ok(opened)
     }
 
-    /// Makes an image of each part of the files, where they are batches.
+    /// Splits the files into images if they are batches.
     fn split_batches(&mut self) -> Result<(), ImageError> {
-        // A first file that cannot be read is complained about when it is read as an image.
+        // An unreadable first file is reported when it is read as an image.
         if !matches!(npy_file::axes(&self.base.join(&self.names[0])), Ok(BATCH_AXES)) {
             return Ok(());
         }
@@ -236,7 +236,7 @@ impl ImageFolder {
         Ok(())
     }
 
-    /// Keeps the images of these names, in this order.
+    /// Selects the images with these names, in this order.
     fn select(&mut self, names: &[String]) -> Result<(), ImageError> {
         let known: HashMap<&str, usize> =
             self.names.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
@@ -255,7 +255,7 @@ impl ImageFolder {
         Ok(())
     }
 
-    /// Keeps the images of these indices, in this order.
+    /// Selects the images with these indices, in this order.
     fn keep(&mut self, indices: &[usize]) {
         self.names = indices.iter().map(|&index| self.names[index].clone()).collect();
         if !self.parts.is_empty() {
@@ -263,8 +263,7 @@ impl ImageFolder {
         }
     }
 
-    /// Reads the first image, or the first that can be read, and takes its size where none is
-    /// asked for.
+    /// Reads the first image, or the first readable one, and takes its size unless one is given.
     fn read_first(&mut self, options: &ImageOptions<'_>) -> Result<(), ImageError> {
         let mut failed = None;
         for index in 0..self.len() {
@@ -287,7 +286,7 @@ impl ImageFolder {
         }))
     }
 
-    /// Reads every image, and passes over those that cannot be read.
+    /// Reads every image and skips unreadable ones.
     fn skip_unreadable(&mut self) -> Result<(), ImageError> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let all: Vec<usize> = (0..self.len()).collect();
@@ -310,8 +309,7 @@ impl ImageFolder {
         Ok(())
     }
 
-    /// The same folder, of which every file that is read must have its digest of these, one for
-    /// each image.
+    /// The same folder with an expected digest per image: a file with another digest is an error.
     #[must_use]
     pub fn with_digests(&self, digests: Vec<Digest>) -> Self {
         debug_assert_eq!(digests.len(), self.len(), "one for each image");
@@ -333,18 +331,18 @@ impl ImageFolder {
         self.names.is_empty()
     }
 
-    /// The folder, list or batch, as it was given.
+    /// The folder, list or batch, as given.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The images' names, in order: file names from the folder on, with the index of an image in
-    /// its batch, such as `batch.npy[3]`.
+    /// The images' names, in order: relative file names, followed by the index within a batch, such
+    /// as `batch.npy[3]`.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// What of the folder is not among the images.
+    /// Files of the folder that are not images.
     pub fn passed_over(&self) -> &PassedOver {
         &self.passed_over
     }
@@ -354,7 +352,7 @@ impl ImageFolder {
         self.size
     }
 
-    /// What is done to the values.
+    /// The preprocessing of the values.
     pub fn preprocessing(&self) -> &Preprocessing {
         &self.preparation.preprocessing
     }
@@ -362,13 +360,13 @@ impl ImageFolder {
     /// Reads one image: `[channels, height, width]` in C order, preprocessed, every value finite.
     ///
     /// # Errors
-    /// If there is no such image, or it is damaged, of another size, or has values that are not
-    /// finite or that the preprocessing does not take; if it is not the file that it was.
+    /// An index out of range; an image that is damaged, of another size, has values that are not
+    /// finite or that the preprocessing rejects, or has changed.
     pub fn read(&self, index: usize) -> Result<Array3<f32>, ImageError> {
         self.read_image(index).map(|image| image.values)
     }
 
-    /// The SHA-256 of an image's file; of an image in a batch, of its bytes there.
+    /// The SHA-256 of an image's file, or of its bytes within a batch.
     pub fn digest(&self, index: usize) -> Result<Digest, ImageError> {
         Ok(self.read_raw(index)?.digest())
     }
@@ -379,7 +377,7 @@ impl ImageFolder {
         Ok(Image { index, values, digest })
     }
 
-    /// Reads and preprocesses an image of any size.
+    /// Reads and preprocesses an image, of any size.
     fn load(&self, index: usize) -> Result<(Array3<f32>, Digest), ImageError> {
         let read = self.read_raw(index)?;
         let (path, digest) = (self.path(index), read.digest());
@@ -419,24 +417,24 @@ impl ImageFolder {
         })
     }
 
-    /// An image's file; of an image in a batch, its file and its index.
+    /// The file of an image; within a batch, the file and the index.
     fn path(&self, index: usize) -> PathBuf {
         self.base.join(&self.names[index])
     }
 
     /// Reads the images of `indices`, in that order, ahead on `readers` threads, while `consume`
-    /// runs on this one. Each reader holds at most three images; with 0 readers, images are read
-    /// as they are taken.
+    /// runs on the current thread. Each reader holds at most three images. With 0 readers, images
+    /// are read when they are taken.
     ///
-    /// An error comes at its image's place, and reading goes on behind it. When `consume` returns
-    /// early, the readers stop after the image in hand.
+    /// An error takes the position of its image, and reading continues behind it. When `consume`
+    /// returns early, the readers stop after their current image.
     pub fn stream<R>(
         &self,
         indices: &[usize],
         readers: usize,
         consume: impl FnOnce(&mut dyn Iterator<Item = ImageRead>) -> R,
     ) -> R {
-        read_ahead(indices.len(), readers, |place| self.read_image(indices[place]), consume)
+        read_ahead(indices.len(), readers, |item| self.read_image(indices[item]), consume)
     }
 
     fn check_size_of(&self, image: &Array3<f32>, index: usize) -> Result<(), ImageError> {

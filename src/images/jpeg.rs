@@ -1,12 +1,12 @@
-//! Whether a JPEG is whole.
+//! Completeness of JPEG files.
 //!
-//! The decoder fills what is missing with grey and reports success; a network would then be shown
-//! an image that nobody took. So the end marker is looked for first.
+//! The decoder fills a missing end with grey and reports success, which would present an image that
+//! nobody took. The end marker is therefore looked for first.
 
 const END_OF_IMAGE: u8 = 0xD9;
 
-/// Whether the JPEG's end marker follows its last scan. Bytes after the end marker are allowed;
-/// an end marker inside a segment (an embedded thumbnail's, say) doesn't count.
+/// Whether the end marker follows the last scan. Bytes after the end marker are allowed; an end
+/// marker inside a segment, such as a thumbnail's, does not count.
 pub(super) fn is_whole(bytes: &[u8]) -> bool {
     let mut rest = bytes;
     while let Some((marker, after)) = next_marker(rest) {
@@ -14,8 +14,8 @@ pub(super) fn is_whole(bytes: &[u8]) -> bool {
             END_OF_IMAGE => return true,
             // Start of image, restarts and TEM have no content.
             0x01 | 0xD0..=0xD8 => after,
-            // A segment, its length counted from the length's own two bytes. The compressed data
-            // behind a scan's header need no length: they hold no marker but restarts.
+            // A segment, with a length that includes its own two bytes. The compressed data behind
+            // a scan's header need no length: their only markers are restarts.
             _ => match *after {
                 [high, low, ..] => {
                     let length = usize::from(u16::from_be_bytes([high, low]));
@@ -28,11 +28,12 @@ pub(super) fn is_whole(bytes: &[u8]) -> bool {
     false
 }
 
-/// The next marker's code, and the bytes after it. A 0xFF before 0x00 is data, before 0xFF filling.
+/// The code of the next marker, and the bytes after it. A 0xFF before 0x00 is data, before 0xFF
+/// padding.
 fn next_marker(bytes: &[u8]) -> Option<(u8, &[u8])> {
-    let place =
+    let at =
         bytes.windows(2).position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0x00 | 0xFF))?;
-    Some((bytes[place + 1], &bytes[place + 2..]))
+    Some((bytes[at + 1], &bytes[at + 2..]))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Which files are the images, and in what order.
+//! The files that are images, and their order.
 
 use std::collections::HashMap;
 use std::fs::DirEntry;
@@ -17,25 +17,25 @@ pub(super) enum Kind {
     Pictures,
 }
 
-/// What the names of pictures end in, in any case.
+/// Endings of pictures, in any case.
 const PICTURES: [&str; 11] =
     ["png", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "dib", "tif", "tiff", "gif"];
 
-/// The longest list of images that is read, in bytes.
+/// Limit of a list of images, in bytes.
 const MOST_LIST_BYTES: u64 = 256 << 20;
 
-/// The images that a path stands for.
+/// The images of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Listing {
-    /// The folder that the names start from.
+    /// The folder to which names are relative.
     pub base: PathBuf,
     pub kind: Kind,
-    /// At least one, in the order of their indices, with `/` between folders.
+    /// At least one, in the order of the indices, with `/` between folders.
     pub names: Vec<String>,
     pub passed_over: PassedOver,
 }
 
-/// Lists files of these paths, in this order, as a list of these lines does.
+/// Lists files with these paths, in this order, like a list of these lines.
 pub(super) fn list_files(names: &[String]) -> Result<Listing, ImageError> {
     let origin = Path::new("the list of images");
     let is_line =
@@ -46,12 +46,12 @@ pub(super) fn list_files(names: &[String]) -> Result<Listing, ImageError> {
     parse_list(origin, &names.join("\n"), PathBuf::new())
 }
 
-/// Lists the images of `path`: a folder, one image, a batch of them in one `.npy` file, or a text
-/// with the path of an image in each line.
+/// Lists the images of `path`: a folder, one image, a batch in one `.npy` file, or a text with the
+/// path of an image per line.
 ///
-/// Of a folder, these are its `.npy` files by their number, or its pictures by the bytes of their
-/// names; where it has neither, the pictures of all folders in it, by the bytes of their names from
-/// the folder on. A list keeps its order.
+/// In a folder these are its `.npy` files by number, or its pictures in the bytewise order of their
+/// names; if it has neither, the pictures of all subfolders in the bytewise order of their relative
+/// names. A list keeps its order.
 pub(super) fn list(path: &Path) -> Result<Listing, ImageError> {
     if !path.exists() || path.is_dir() {
         return list_folder(path);
@@ -90,12 +90,12 @@ fn list_folder(folder: &Path) -> Result<Listing, ImageError> {
     Ok(Listing { base: folder.to_owned(), kind, names, passed_over })
 }
 
-/// What is found in a folder, and in the folders in it. Names start from the folder.
+/// The contents of a folder and its subfolders, with relative names.
 struct Walk<'a> {
     folder: &'a Path,
     arrays: Vec<String>,
     pictures: Vec<String>,
-    /// Folders that were not entered yet.
+    /// Folders not yet entered.
     folders: Vec<String>,
     passed_over: PassedOver,
 }
@@ -106,7 +106,7 @@ impl<'a> Walk<'a> {
         Self { folder, arrays, pictures, folders, passed_over: PassedOver::default() }
     }
 
-    /// Sorts what a folder holds, itself only.
+    /// Sorts the entries of one folder.
     fn enter(&mut self, below: &str) -> Result<(), ImageError> {
         let path = if below.is_empty() { self.folder.to_owned() } else { self.folder.join(below) };
         for entry in path.read_dir().map_err(FileError::read(&path))? {
@@ -138,7 +138,8 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Enters folders and the folders in them. `around` are those that they lie in, without links.
+    /// Enters folders and their subfolders. `around` are the folders around them, with links
+    /// resolved.
     fn enter_all(&mut self, folders: Vec<String>, around: &[PathBuf]) -> Result<(), ImageError> {
         for name in folders {
             let path = self.folder.join(&name);
@@ -155,7 +156,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Reads a list of images: a path in each line, from the folder of the list on.
+/// Reads a list of images: a path per line, relative to the list's folder.
 fn read_list(path: &Path, base: PathBuf) -> Result<Listing, ImageError> {
     let wrong = |problem: String| ImageError::from(FileError::content(path, problem));
     let bytes = read_at_most(path, MOST_LIST_BYTES)?;
@@ -200,7 +201,7 @@ fn parse_list(path: &Path, text: &str, base: PathBuf) -> Result<Listing, ImageEr
     Ok(Listing { base, kind, names, passed_over: PassedOver::default() })
 }
 
-/// The kind of image that a file is by its name, if any.
+/// The kind of image by the name's ending, if any.
 fn kind_by_ending(name: &Path) -> Option<Kind> {
     let ending = name.extension()?.to_str()?.to_ascii_lowercase();
     match ending.as_str() {
@@ -215,8 +216,8 @@ pub(super) fn endings() -> String {
     PICTURES.map(|ending| format!(".{ending}")).join(", ")
 }
 
-/// Whether an entry is a folder. A link counts as what it leads to; one that leads nowhere is
-/// kept, to be complained about.
+/// Whether an entry is a folder. A link counts as its target; a dangling link is kept, to be
+/// reported.
 fn leads_to_folder(entry: &DirEntry) -> bool {
     match entry.file_type() {
         Ok(kind) if kind.is_symlink() => entry.path().is_dir(),
@@ -225,10 +226,9 @@ fn leads_to_folder(entry: &DirEntry) -> bool {
     }
 }
 
-/// The order of arrays: by number where they are `0.npy`, `1.npy`, …; by the bytes of their names
-/// where they are batches.
+/// The order of arrays: by number for `0.npy`, `1.npy`, …; by the bytes of their names for batches.
 fn ordered(folder: &Path, mut names: Vec<String>) -> Result<Vec<String>, ImageError> {
-    // By bytes first, so that it doesn't depend on the file system which name is complained about.
+    // By bytes first, so that the reported name does not depend on the file system.
     names.sort_unstable();
     numbered(folder, &names).or_else(|error| match npy::axes(&folder.join(&names[0])) {
         Ok(BATCH_AXES) => Ok(names),

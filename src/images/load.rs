@@ -1,4 +1,4 @@
-//! From the bytes of one image to what a network is shown.
+//! From the bytes of an image to the network's input.
 
 use std::path::Path;
 
@@ -13,23 +13,23 @@ use crate::files::npy::Values;
 use crate::geometry::ImageSize;
 use crate::network::RGB;
 
-/// The size of a picture that is resized where none is asked for.
+/// Default size of resized pictures.
 const USUAL_CROP: ImageSize = ImageSize::square(224);
 
-/// The least length of a picture's shorter side before it is cropped.
+/// Minimum of a picture's shorter side before cropping.
 const LEAST_SHORTER_SIDE: usize = 256;
 
 /// Preparation of images for a network.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Preparation {
-    /// Channels of its images.
+    /// Channels of the network.
     pub channels: usize,
-    /// Changes to their values.
+    /// Preprocessing of the values.
     pub preprocessing: Preprocessing,
 }
 
 impl Preparation {
-    /// Checks that the preprocessing goes with the channels.
+    /// Checks that the preprocessing suits the channels.
     pub fn check(self) -> Result<(), ImageError> {
         let Self { channels, preprocessing } = self;
         preprocessing.check()?;
@@ -52,17 +52,17 @@ impl Preparation {
     }
 }
 
-/// How a file becomes an array.
+/// Conversion of a file to an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     Array,
     Picture,
-    /// A picture that is resized and cropped to this size.
+    /// A picture, resized and cropped to this size.
     CroppedPicture(ImageSize),
 }
 
 impl Format {
-    /// The format of images of a kind, of which a size may be asked for.
+    /// The format of images of a kind, for a requested size.
     pub fn new(kind: Kind, preprocessing: Preprocessing, size: Option<ImageSize>) -> Self {
         match kind {
             Kind::Arrays => Self::Array,
@@ -73,7 +73,7 @@ impl Format {
         }
     }
 
-    /// Decodes and preprocesses the picture of a file.
+    /// Decodes and preprocesses the picture in a file.
     pub fn decoded(
         self,
         path: &Path,
@@ -117,7 +117,7 @@ impl Format {
         preparation.of(path, FromArray { image, scaled: true })
     }
 
-    /// Pixels that a picture may have.
+    /// Limit of a picture's pixels.
     const fn most_pixels(self) -> usize {
         match self {
             Self::CroppedPicture(_) => picture::MOST_PIXELS,

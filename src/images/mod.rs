@@ -1,7 +1,7 @@
-//! Images: arrays or pictures, of files or of the calling program, made ready for a network.
+//! Images: arrays or pictures, from files or from the calling program, prepared for a network.
 //!
-//! Every image leaves this module as `f32 [channels, height, width]` in C order, all of one size, each
-//! value finite. [`Preprocessing`] says what was done to the values.
+//! Every image leaves this module as `f32 [channels, height, width]` in C order, all of one size,
+//! with finite values. [`Preprocessing`] describes the values.
 
 mod configuration;
 mod decoder;

@@ -1,4 +1,4 @@
-//! An image from an array of a `.npy` file.
+//! Images from the arrays of `.npy` files.
 
 use half::f16;
 use ndarray::{Array3, ArrayD, Axis, Ix3};
@@ -8,7 +8,7 @@ use crate::files::npy::Values;
 use crate::geometry::ImageSize;
 use crate::network::RGB;
 
-/// Pixels that an array may have: above it, 3 channels of `f32` take more than 800 MB.
+/// Limit of an array's pixels: above it, 3 channels of `f32` take more than 800 MB.
 pub(super) const MOST_PIXELS: usize = 1 << 26;
 
 /// An image from an array.
@@ -16,16 +16,16 @@ pub(super) const MOST_PIXELS: usize = 1 << 26;
 pub(super) struct FromArray {
     /// `[channels, height, width]` in C order.
     pub image: Array3<f32>,
-    /// Whether the values were integers, and are from 0 to 1 now.
+    /// Whether the values were integers and are now from 0 to 1.
     pub scaled: bool,
 }
 
-/// The array as an image: `uint8` values as `v / 255`, `uint16` as `v / 65535`, other integers,
-/// which must be from 0 to 255, as `v / 255`, floats as they are.
+/// The array as an image: `uint8` values as `v / 255`, `uint16` as `v / 65535`, other integers
+/// (from 0 to 255) as `v / 255`, floats unchanged.
 ///
-/// A 3-D array is `[channels, height, width]` if its first axis has the channels that the network takes,
-/// else `[height, width, channels]` if its last axis has. A 2-D array is `[height, width]`. Where the
-/// network takes red, green and blue, one channel becomes three equal ones.
+/// A 3-D array is `[channels, height, width]` if its first axis has the network's channels, else
+/// `[height, width, channels]` if its last axis has them. A 2-D array is `[height, width]`. One
+/// channel becomes three equal ones for a network on red, green and blue.
 pub(super) fn image_of(values: Values, channels: usize) -> Result<FromArray, Fault> {
     check_shape(values.shape(), channels)?;
     let shape = values.shape().to_vec();
@@ -34,7 +34,7 @@ pub(super) fn image_of(values: Values, channels: usize) -> Result<FromArray, Fau
     Ok(FromArray { image: all_channels(image, channels), scaled })
 }
 
-/// Checks that an array of this shape is an image, before anything is read or converted.
+/// Checks that an array of this shape is an image, before it is read or converted.
 pub(super) fn check_shape(shape: &[usize], channels: usize) -> Result<(), Fault> {
     let unfit = || Fault::Shape { shape: shape.to_vec(), channels };
     let (height, width) = match *shape {
@@ -47,15 +47,15 @@ pub(super) fn check_shape(shape: &[usize], channels: usize) -> Result<(), Fault>
     if !sides.contains(&height) || !sides.contains(&width) {
         return Err(unfit());
     }
-    // As many values as an RGB image may have.
+    // As many values as the largest RGB image.
     if (height * width).saturating_mul(channels.div_ceil(RGB)) > MOST_PIXELS {
         return Err(Fault::Pixels(shape.to_vec()));
     }
     Ok(())
 }
 
-/// Whether an array of so many channels is an image for a network that takes `channels`: one is also
-/// red, green and blue.
+/// Whether an array with `found` channels suits a network with `channels`: one channel also serves
+/// as red, green and blue.
 const fn is_image(found: usize, channels: usize) -> bool {
     found == channels || found == 1 && channels == RGB
 }
@@ -75,7 +75,7 @@ fn floats(values: Values) -> Result<(ArrayD<f32>, bool), Fault> {
         Values::F16(array) => return Ok((array.mapv(f16::to_f32), false)),
         Values::F32(array) => return Ok((array, false)),
         Values::F64(array) => return Ok((array.mapv(|v| v as f32), false)),
-        // All others are integers.
+        // All other types are integers.
         other => other.into_i64().unwrap_or_default(),
     };
     let lowest = integers.iter().copied().min().unwrap_or(0);
@@ -113,7 +113,7 @@ mod tests {
 
     use super::*;
 
-    /// A value that names its place.
+    /// A value that encodes its position.
     fn at(c: usize, y: usize, x: usize) -> f32 {
         (c * 100 + y * 10 + x) as f32
     }

@@ -1,29 +1,29 @@
-//! Files of a folder that are not among its images.
+//! Files of a folder that are not images.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::files::escaped;
 
-/// Why a file, or a folder in the folder of images, is passed over.
+/// Why a file or folder is passed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// Its name does not end as that of an image.
+    /// Its name does not have an image's ending.
     Ending,
     /// Its name begins with a dot.
     Hidden,
-    /// A folder beside images: folders are looked into only where there are none.
+    /// A subfolder beside images: subfolders are read only if there are no images.
     Folder,
-    /// A link to a folder that it lies in.
+    /// A link to a folder around it.
     Loop,
-    /// An array in a folder below: arrays are read from the folder itself.
+    /// An array in a subfolder: arrays are read from the folder itself.
     ArrayBelow,
-    /// It cannot be read, and such files are to be skipped.
+    /// It cannot be read, and `--skip-unreadable` was given.
     Unreadable,
 }
 
 impl Reason {
-    /// The reason for one, and for several.
+    /// The reason, for one file and for several.
     const fn words(self) -> [&'static str; 2] {
         match self {
             Self::Ending => ["file without an image's ending", "files without an image's ending"],
@@ -36,22 +36,22 @@ impl Reason {
     }
 }
 
-/// What is passed over for one reason.
+/// Files passed over for one reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Passed {
     /// Number of files or folders.
     pub count: usize,
-    /// The first of them in the order of names; of one that cannot be read, the error.
+    /// The first by name, or the error of an unreadable one.
     pub example: String,
 }
 
-/// The files of a folder that are not among its images, by reason. Shown as one line, such as
-/// `passed over: 2 files without an image's ending (labels.txt, …); 1 hidden file (.DS_Store)`.
+/// The files of a folder that are not images, by reason. Displayed as one line, such as `passed
+/// over: 2 files without an image's ending (labels.txt, …); 1 hidden file (.DS_Store)`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PassedOver(BTreeMap<Reason, Passed>);
 
 impl PassedOver {
-    /// Counts one more.
+    /// Counts one more file.
     pub(super) fn add(&mut self, reason: Reason, example: impl Into<String>) {
         let example = example.into();
         match self.0.get_mut(&reason) {
@@ -60,7 +60,7 @@ impl PassedOver {
             }
             Some(passed) => {
                 passed.count += 1;
-                // The order of a folder's list differs from one file system to the next.
+                // The order of a folder's list depends on the file system.
                 if reason != Reason::Unreadable && example < passed.example {
                     passed.example = example;
                 }
@@ -73,12 +73,12 @@ impl PassedOver {
         self.0.is_empty()
     }
 
-    /// Number of files and folders that are passed over, for whatever reason.
+    /// Number of files and folders passed over.
     pub fn count(&self) -> usize {
         self.0.values().map(|passed| passed.count).sum()
     }
 
-    /// What is passed over for each reason.
+    /// Files passed over, by reason.
     pub fn reasons(&self) -> impl Iterator<Item = (Reason, &Passed)> {
         self.0.iter().map(|(&reason, passed)| (reason, passed))
     }

@@ -10,14 +10,13 @@ use super::{Fault, decoder, jpeg};
 use crate::geometry::ImageSize;
 use crate::network::RGB;
 
-/// Bytes that a decoder may take.
+/// Memory limit of a decoder, in bytes.
 const MOST_BYTES: u64 = 512 << 20;
 
-/// Pixels that a picture may have, as many as take [`MOST_BYTES`] in RGB; Pillow too refuses to
-/// go on there.
+/// Limit of a picture's pixels: [`MOST_BYTES`] in RGB, which is also Pillow's limit.
 pub(super) const MOST_PIXELS: usize = MOST_BYTES as usize / 3;
 
-/// The formats that are read.
+/// The supported formats.
 const FORMATS: [ImageFormat; 6] = [
     ImageFormat::Png,
     ImageFormat::Jpeg,
@@ -36,7 +35,7 @@ pub(super) struct Picture {
 }
 
 impl Picture {
-    /// A picture of these samples, with at most `most` pixels.
+    /// A picture with these samples and at most `most` pixels.
     pub fn new(size: ImageSize, rgb: Vec<u8>, most: usize) -> Result<Self, Fault> {
         let ImageSize { height, width } = size;
         if height == 0 || width == 0 {
@@ -53,16 +52,16 @@ impl Picture {
         Ok(Self { size, rgb })
     }
 
-    /// Decodes the bytes of a PNG, JPEG, WebP, BMP, TIFF or GIF file with at most `most` pixels.
-    /// The content counts, not the file's name; of several frames the first is taken.
+    /// Decodes a PNG, JPEG, WebP, BMP, TIFF or GIF file with at most `most` pixels. The format is
+    /// recognised by content; of several frames the first is taken.
     ///
     /// As in Pillow's `convert("RGB")`: grey becomes three equal channels, alpha is dropped (not
-    /// blended), a palette is looked up, and 16-bit colours keep their high byte. 16-bit grey
-    /// keeps its high byte too; Pillow clips it at 255, which leaves little but white. No colour
-    /// profile and no EXIF rotation is applied, as torchvision's loader applies none.
+    /// blended), a palette is looked up, and 16-bit colours keep their high byte. 16-bit grey keeps
+    /// its high byte too; Pillow clips it at 255, which leaves little but white. Colour profiles
+    /// and EXIF rotation are ignored, as in torchvision's loader.
     ///
-    /// PNG pixels are exact. JPEG pixels can be a few levels off Pillow's where colours are
-    /// subsampled, since decoders are free in how they interpolate.
+    /// PNG pixels are exact. JPEG pixels may differ from Pillow's by a few levels where colours are
+    /// subsampled, because decoders interpolate differently.
     pub fn decode(bytes: &[u8], most: usize) -> Result<Self, Fault> {
         if bytes.is_empty() {
             return Err(Fault::Empty);
@@ -122,8 +121,8 @@ impl Picture {
         Ok(Self { size, rgb })
     }
 
-    /// The picture as `[channels, height, width]`, values `v / 255`: red, green and blue, or as one
-    /// channel their luminance, as Pillow's `convert("L")` rounds it.
+    /// The picture as `[channels, height, width]`, values `v / 255`: red, green and blue, or one
+    /// channel of luminance, rounded like Pillow's `convert("L")`.
     pub fn to_array(&self, channels: usize) -> Result<Array3<f32>, Fault> {
         let ImageSize { height, width } = self.size;
         let pixel = |y: usize, x: usize| &self.rgb[(y * width + x) * RGB..][..RGB];

@@ -1,4 +1,4 @@
-//! What is done to an image's values before the network sees them.
+//! Preprocessing of an image's values.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,30 +14,29 @@ pub const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 /// Standard deviation of each channel of `ImageNet`, for values in [0, 1].
 pub const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
 
-/// What is done to an image's values.
+/// Preprocessing of an image's values.
 ///
-/// Values of 8-bit sources (pictures, and `uint8` arrays) become `v / 255`, in [0, 1], before
-/// anything else, always. Floating-point values are taken as they are.
+/// Values of 8-bit sources (pictures and `uint8` arrays) always become `v / 255` first.
+/// Floating-point values are taken as they are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Preprocessing {
-    /// Nothing more. The default for `.npy` arrays, which come as the network expects them.
+    /// No change. The default for `.npy` arrays, which already are the network's input.
     None,
-    /// What torchvision's classifiers were trained with. The default for pictures.
+    /// The preprocessing of torchvision's classifiers. The default for pictures.
     ///
-    /// - A picture is resized so that its shorter side is `max(256, height, width)` of the size
-    ///   wanted, with Pillow's antialiased bilinear filter, byte for byte; the longer side is
-    ///   `side * longer / shorter`, rounded down. The size wanted is then cut out of its centre
-    ///   (half a pixel rounds to even, as in torchvision's `CenterCrop`). The size wanted is
-    ///   224×224 where none is given.
+    /// - A picture is resized so that its shorter side is `max(256, height, width)` of the target
+    ///   size, with Pillow's antialiased bilinear filter, byte for byte; the longer side is `side *
+    ///   longer / shorter`, rounded down. The target size, by default 224×224, is cut out of the
+    ///   centre (half a pixel rounds to even, as in torchvision's `CenterCrop`).
     /// - Then `(v - mean) / std` per channel, with [`IMAGENET_MEAN`] and [`IMAGENET_STD`].
     ///
-    /// A `.npy` array is never resized nor cropped: only the second step is done, and a value
+    /// A `.npy` array is never resized or cropped: only the second step applies, and a value
     /// outside [0, 1] is an error.
     Imagenet,
     /// Values in [0, 1] become `2v - 1`, in [-1, 1]. A value outside [0, 1] is an error.
     Unit,
-    /// Each image minus its own mean, over its own population standard deviation, both taken
-    /// over all pixels and channels. An image of one constant value becomes all zeros.
+    /// Each image minus its mean, over its population standard deviation, both over all pixels and
+    /// channels. A constant image becomes zeros.
     Standardize,
     /// `(v - mean) / std` per channel (red, green, blue).
     Custom {
@@ -46,7 +45,7 @@ pub enum Preprocessing {
         /// Standard deviation of each channel; finite and above 0.
         std: [f32; 3],
     },
-    /// As [`Preprocessing::Imagenet`], with these constants: pictures are resized and cropped.
+    /// As [`Preprocessing::Imagenet`], with these constants.
     Cropped {
         /// Mean of each channel; finite.
         mean: [f32; 3],
@@ -56,7 +55,7 @@ pub enum Preprocessing {
 }
 
 impl Preprocessing {
-    /// The preprocessings that can be chosen by name; the others need numbers.
+    /// The preprocessings with a name; the others need numbers.
     pub const NAMED: [Self; 4] = [Self::None, Self::Imagenet, Self::Unit, Self::Standardize];
 
     /// The name: `none`, `imagenet`, `unit`, `standardize`, `custom` or `cropped`.
@@ -71,18 +70,17 @@ impl Preprocessing {
         }
     }
 
-    /// Whether pictures are resized and cropped to the size wanted.
+    /// Whether pictures are resized and cropped.
     pub const fn resizes(&self) -> bool {
         matches!(self, Self::Imagenet | Self::Cropped { .. })
     }
 
-    /// Whether it has a mean and a standard deviation for each of red, green and blue.
+    /// Whether there is a mean and a standard deviation per channel.
     pub const fn has_constants(&self) -> bool {
         matches!(self, Self::Imagenet | Self::Custom { .. } | Self::Cropped { .. })
     }
 
-    /// The mean and the standard deviation of each channel, where these are the preprocessing's
-    /// own.
+    /// The preprocessing's own mean and standard deviation of each channel, if it has them.
     const fn constants(&self) -> Option<([f32; 3], [f32; 3])> {
         match self {
             Self::Custom { mean, std } | Self::Cropped { mean, std } => Some((*mean, *std)),
@@ -90,8 +88,7 @@ impl Preprocessing {
         }
     }
 
-    /// The preprocessing that was shown as `text`, by [`Display`](fmt::Display); `None` if none
-    /// was.
+    /// Parses a displayed preprocessing ([`Display`](fmt::Display)); `None` for any other text.
     pub fn shown_as(text: &str) -> Option<Self> {
         let Some((name, constants)) = text.split_once(" (mean ") else { return text.parse().ok() };
         let (mean, std) = constants.strip_suffix(')')?.split_once(", std ")?;
@@ -104,7 +101,7 @@ impl Preprocessing {
         }
     }
 
-    /// Checks the preprocessing's own constants, where it has any.
+    /// Checks the preprocessing's own constants, if it has any.
     ///
     /// # Errors
     /// [`ImageError::Constant`].
@@ -123,8 +120,8 @@ impl Preprocessing {
         Ok(())
     }
 
-    /// Checks that own constants are for values from 0 to 1, as those of pictures and of integer
-    /// arrays are.
+    /// Checks that own constants are for values from 0 to 1, the range of pictures and of integer
+    /// arrays.
     ///
     /// # Errors
     /// [`Fault::Constants`], of constants for values from 0 to 255.
@@ -134,7 +131,7 @@ impl Preprocessing {
         if mean || std { Err(Fault::Constants(*self)) } else { Ok(()) }
     }
 
-    /// The arguments of the same constants for values from 0 to 1 in the place of 0 to 255.
+    /// Arguments that give the same constants for values from 0 to 1 instead of 0 to 255.
     pub(super) fn divided(&self) -> String {
         let (mean, std) = self.constants().unwrap_or_default();
         let numbers =
@@ -142,8 +139,8 @@ impl Preprocessing {
         format!("--mean {} --std {}", numbers(mean), numbers(std))
     }
 
-    /// Applies the value part to an image `[channels, height, width]`, in place. Resizing and cropping,
-    /// where there is any, came before.
+    /// Preprocesses the values of an image `[channels, height, width]`, which is already resized
+    /// and cropped.
     pub(super) fn apply(&self, image: &mut Array3<f32>) -> Result<(), Fault> {
         check_finite(image, "")?;
         match self {
@@ -159,7 +156,7 @@ impl Preprocessing {
             Self::Standardize => standardize(image),
             Self::Custom { mean, std } | Self::Cropped { mean, std } => {
                 normalize(image, mean, std);
-                // A large value over a small deviation can overflow.
+                // A large value over a small deviation may overflow.
                 check_finite(image, " after preprocessing")?;
             }
         }
@@ -200,7 +197,7 @@ impl FromStr for Preprocessing {
 
 fn check_finite(image: &Array3<f32>, when: &'static str) -> Result<(), Fault> {
     let not_finite = |value: &f32| !value.is_finite();
-    // The plain scan is fast; the place is looked for only once there is one.
+    // The plain scan is fast; the position is searched only if there is a value to report.
     if !image.iter().any(not_finite) {
         return Ok(());
     }
@@ -229,7 +226,7 @@ fn standardize(image: &mut Array3<f32>) {
         image.fill(0.0);
         return;
     }
-    // In f64, so that neither the sum over many pixels nor the square of a large value loses.
+    // In f64: neither a sum over many pixels nor the square of a large value loses precision.
     let count = image.len() as f64;
     let mean = image.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
     let variance = image.iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / count;

@@ -1,30 +1,30 @@
-//! Resizing and centre-cropping of 8-bit pictures, equal to torchvision's on Pillow images in
-//! every bit.
+//! Resizing and centre-cropping of 8-bit pictures, equal to torchvision's on Pillow images in every
+//! bit.
 //!
-//! Pillow resamples rows, then columns, keeps 8 bits in between, and weighs with integers: weights
-//! are computed in `f64`, normalized to a sum of 1, and rounded to multiples of 2^-22. All of that
-//! shows in the last bit of a pixel, so it is done likewise here. Pillow 13 takes columns first
-//! where a picture more than about twice as high as wide is shrunk, which can change a value by one
-//! level of 255; this follows the releases before it.
+//! Pillow resamples rows, then columns, keeps 8 bits in between, and uses integer weights, computed
+//! in `f64`, normalised to a sum of 1 and rounded to multiples of 2^-22. Each step shows in the
+//! last bit of a pixel, so each is reproduced here. Pillow 13 resamples columns first when it
+//! shrinks a picture more than about twice as high as wide, which can change a value by one level
+//! of 255; this module follows the releases before it.
 //!
-//! Only the pixels inside the crop are computed, so a long and narrow picture costs no memory.
+//! Only pixels inside the crop are computed, so a long and narrow picture costs no memory.
 
 use std::ops::Range;
 
 use super::picture::Picture;
 use crate::geometry::ImageSize;
 
-/// Bits of a weight's fraction: what 32 bits leave beside an 8-bit value and two bits of headroom.
+/// Bits of a weight's fraction: 32 bits minus an 8-bit value and two bits of headroom.
 const WEIGHT_BITS: u32 = 32 - 8 - 2;
 
-/// Resizes so that the shorter side becomes `shorter`, which is at least either side of `crop`,
-/// and cuts `crop` out of the centre.
+/// Resizes so that the shorter side becomes `shorter`, at least either side of `crop`, and cuts
+/// `crop` out of the centre.
 pub(super) fn resize_and_crop(picture: &Picture, shorter: usize, crop: ImageSize) -> Picture {
     let resized = resized_size(picture.size, shorter);
     let rows = weigh(picture.size.height, resized.height, centred(resized.height, crop.height));
     let columns = weigh(picture.size.width, resized.width, centred(resized.width, crop.width));
 
-    // Only the input rows that the crop needs are resampled.
+    // Only the input rows of the crop are resampled.
     let first_row = rows.iter().map(|taps| taps.first).min().unwrap_or(0);
     let end_row = rows.iter().map(Taps::end).max().unwrap_or(0);
     let mut narrowed = Vec::with_capacity((end_row - first_row) * crop.width * 3);
@@ -57,7 +57,7 @@ fn centred(length: usize, crop: usize) -> Range<usize> {
     start..start + crop
 }
 
-/// The input pixels `first..`, and what each contributes to one output pixel.
+/// Input pixels from `first` on, and the weight of each for one output pixel.
 struct Taps {
     first: usize,
     weights: Vec<i32>,
@@ -69,15 +69,15 @@ impl Taps {
     }
 }
 
-/// The taps of the output pixels `wanted` when `input` pixels become `output`, for a triangle
-/// filter that is as wide as the scale when shrinking (antialiased), and one pixel when enlarging.
-fn weigh(input: usize, output: usize, wanted: Range<usize>) -> Vec<Taps> {
+/// The taps of the output pixels in `range` when `input` pixels become `output`: a triangle filter,
+/// as wide as the scale when shrinking (antialiased), and one pixel when enlarging.
+fn weigh(input: usize, output: usize, range: Range<usize>) -> Vec<Taps> {
     let scale = input as f64 / output as f64;
     let support = scale.max(1.0);
-    wanted
-        .map(|place| {
-            let centre = (place as f64 + 0.5) * scale;
-            // `as` truncates towards zero and saturates below, as is needed at the edges.
+    range
+        .map(|output| {
+            let centre = (output as f64 + 0.5) * scale;
+            // `as` truncates towards zero and saturates below, as the edges need.
             let first = (centre - support + 0.5) as usize;
             let end = ((centre + support + 0.5) as usize).min(input);
             let triangle: Vec<f64> = (first..end)
@@ -117,7 +117,7 @@ fn blend(values: &[u8], row_len: usize, first: usize, weights: &[i32], out: &mut
     out.extend(sums.into_iter().map(to_byte));
 }
 
-/// Sums start at one half, so that dropping the fraction rounds.
+/// Sums start at one half, so dropping the fraction rounds.
 const HALF: i32 = 1 << (WEIGHT_BITS - 1);
 
 fn to_byte(sum: i32) -> u8 {
@@ -129,11 +129,11 @@ mod tests {
     use super::*;
     use crate::files::Digest;
 
-    /// A picture without any symmetry that a transposed axis or channel could hide in.
+    /// A picture without symmetry, which would hide a transposed axis or channel.
     fn picture(height: usize, width: usize) -> Picture {
         let rgb = (0..height * width * 3)
-            .map(|place| {
-                let (y, x, channel) = (place / 3 / width, place / 3 % width, place % 3);
+            .map(|index| {
+                let (y, x, channel) = (index / 3 / width, index / 3 % width, index % 3);
                 (y * y * 3 + x * x * 5 + y * x * 7 + (channel + 1) * (y * 11 + x * 29)) as u8
             })
             .collect();
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn the_longest_picture_costs_no_more_than_its_crop() {
-        // Resized as a whole, this would be 256 × 16,776,960 pixels.
+        // Resized as a whole, this picture would have 256 × 16,776,960 pixels.
         let cropped = resize_and_crop(&picture(1, 65_535), 256, ImageSize::square(224));
         assert_eq!(cropped.rgb.len(), 224 * 224 * 3);
     }

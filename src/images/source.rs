@@ -1,4 +1,4 @@
-//! Where images come from: files, or the program that calls the library.
+//! Sources of images: files, or the calling program.
 
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
@@ -11,50 +11,50 @@ use crate::files::Digest;
 use crate::files::npy::Values;
 use crate::geometry::ImageSize;
 
-/// Where images come from.
+/// A source of images.
 #[derive(Clone, Debug)]
 pub enum ImageSource {
     /// A folder, a list or a batch.
     Path(PathBuf),
-    /// Files of these paths, in this order: what a list of these lines stands for.
+    /// Files with these paths, in this order: a list in memory.
     Files(Vec<String>),
     /// Images of the calling program.
     Reader(Arc<dyn ImageReader>),
 }
 
-/// Images of the calling program: in memory, or made as they are needed.
+/// Images of the calling program, in memory or made on demand.
 ///
-/// One image is asked for at a time, by any of several threads, and again in each pass; it must be
-/// the same each time. Its SHA-256 is checked like that of a file.
+/// Images are read one at a time, by any of several threads, and once per pass; an image must be
+/// equal each time. Its SHA-256 is checked like that of a file.
 pub trait ImageReader: Debug + Send + Sync {
-    /// The name of the images together; image `i` is recorded as `NAME[i]`, as an image of the
-    /// batch `NAME` is.
+    /// Common name of the images; image `i` is recorded as `NAME[i]`, like an image of the batch
+    /// `NAME`.
     fn name(&self) -> &str;
 
     /// Number of images.
     fn len(&self) -> usize;
 
-    /// Whether there is none.
+    /// Whether there are no images.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether the images are pictures, which a preprocessing may resize, and no arrays.
+    /// Whether the images are pictures, which a preprocessing may resize, rather than arrays.
     fn has_pictures(&self) -> bool {
         false
     }
 
-    /// One image, of an index below [`len`](Self::len).
+    /// The image with an index below [`len`](Self::len).
     ///
     /// # Errors
-    /// Why there is none.
+    /// Why there is no image.
     fn read(&self, index: usize) -> Result<RawImage, String>;
 }
 
-/// An image before its preprocessing.
+/// An image before preprocessing.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RawImage {
-    /// An array, as of a `.npy` file.
+    /// An array, as in a `.npy` file.
     Array(Values),
     /// An 8-bit RGB picture.
     Picture {
@@ -66,7 +66,7 @@ pub enum RawImage {
 }
 
 impl ImageSource {
-    /// The path, where it is one.
+    /// The path, if the source is one.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Path(path) => Some(path),
@@ -74,7 +74,7 @@ impl ImageSource {
         }
     }
 
-    /// The source in a word, for the manifest: its path, or the name of the images together.
+    /// The source in the manifest: its path, or the common name of the images.
     pub fn label(&self) -> String {
         match self {
             Self::Path(path) => path.display().to_string(),
@@ -90,16 +90,16 @@ impl<P: Into<PathBuf>> From<P> for ImageSource {
     }
 }
 
-/// An image as it is read.
+/// An image as read.
 pub(super) enum Read {
     /// The bytes of its file, or of its part of a batch.
     Bytes(Vec<u8>),
-    /// As the calling program gives it.
+    /// As given by the calling program.
     Given(RawImage),
 }
 
 impl Read {
-    /// The SHA-256 of the bytes that stand for the image in a file.
+    /// The SHA-256 of the bytes that represent the image in a file.
     pub fn digest(&self) -> Digest {
         match self {
             Self::Bytes(bytes) | Self::Given(RawImage::Picture { rgb: bytes, .. }) => {
@@ -110,7 +110,7 @@ impl Read {
     }
 }
 
-/// The images of the calling program.
+/// Lists the images of the calling program.
 pub(super) fn list_given(reader: &dyn ImageReader) -> Result<Listing, ImageError> {
     let (name, count) = (reader.name(), reader.len());
     let (folder, passed_over) = (PathBuf::from(name), PassedOver::default());

@@ -1,19 +1,18 @@
-//! Reading ahead: several threads read, the consumer gets everything in order.
+//! Reading ahead: several threads read, the consumer receives results in order.
 
 use std::io;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, Scope};
 
-/// Items that wait for the consumer, per reader. With the one in hand, a reader holds at most one
-/// more than this.
+/// Results that wait for the consumer, per reader, beside the one being read.
 const AHEAD: usize = 2;
 
 /// Calls `read(0)`, `read(1)`, … `read(count - 1)` on `readers` threads, and `consume` on this one
 /// with an iterator over the results, in order.
 ///
-/// Reader `r` of `R` reads `r`, `r + R`, … into a short queue of its own, so the order is kept
-/// without sorting and at most `(AHEAD + 1) * readers` results are held. When `consume` returns,
-/// the readers stop after the item in hand. With no readers, items are read as they are taken.
+/// Reader `r` of `R` reads `r`, `r + R`, … into a short queue of its own, which keeps the order
+/// without sorting; at most `(AHEAD + 1) * readers` results are held. When `consume` returns, the
+/// readers stop after their current item. With no readers, items are read when they are taken.
 pub(super) fn read_ahead<T: Send, R>(
     count: usize,
     readers: usize,
@@ -23,31 +22,31 @@ pub(super) fn read_ahead<T: Send, R>(
     let readers = readers.min(count);
     thread::scope(|scope| {
         let queues: Vec<Option<Receiver<T>>> = (0..readers)
-            // The system may grant fewer threads; their share is then read on this one.
+            // The system may grant fewer threads; their items are read on the current thread.
             .map(|reader| start(scope, (reader..count).step_by(readers), &read).ok())
             .collect();
-        let mut items = (0..count).map_while(|place| {
-            match queues.get(place % readers.max(1)).and_then(Option::as_ref) {
-                // An end before time means that the reader panicked; the scope passes that on.
+        let mut items = (0..count).map_while(|item| {
+            match queues.get(item % readers.max(1)).and_then(Option::as_ref) {
+                // An early end means that the reader panicked; the scope passes the panic on.
                 Some(queue) => queue.recv().ok(),
-                None => Some(read(place)),
+                None => Some(read(item)),
             }
         });
-        // The queues are dropped on the way out, which is what stops the readers.
+        // Dropping the queues stops the readers.
         consume(&mut items)
     })
 }
 
-/// Starts a reader of `places`.
+/// Starts a reader of the items `assigned`.
 fn start<'scope, T: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
-    places: impl Iterator<Item = usize> + Send + 'scope,
+    assigned: impl Iterator<Item = usize> + Send + 'scope,
     read: &'scope (impl Fn(usize) -> T + Sync),
 ) -> io::Result<Receiver<T>> {
     let (sender, receiver) = sync_channel(AHEAD);
     let reader = move || {
-        for place in places {
-            if sender.send(read(place)).is_err() {
+        for item in assigned {
+            if sender.send(read(item)).is_err() {
                 return;
             }
         }
@@ -66,10 +65,10 @@ mod tests {
     #[test]
     fn order_is_kept_for_any_number_of_readers() {
         for readers in [0, 1, 2, 3, 7, 50] {
-            let read = |place: usize| {
-                // Later items come sooner, as far as threads allow.
-                thread::sleep(Duration::from_micros(((40 - place) % 7) as u64 * 100));
-                place
+            let read = |item: usize| {
+                // Later items arrive earlier, as far as threads allow.
+                thread::sleep(Duration::from_micros(((40 - item) % 7) as u64 * 100));
+                item
             };
             let taken = read_ahead(40, readers, read, |items| items.collect::<Vec<_>>());
             assert_eq!(taken, (0..40).collect::<Vec<_>>(), "{readers} readers");
@@ -78,7 +77,7 @@ mod tests {
 
     #[test]
     fn nothing_to_read_is_an_empty_iterator() {
-        assert_eq!(read_ahead(0, 4, |place| place, |items| items.count()), 0);
+        assert_eq!(read_ahead(0, 4, |item| item, |items| items.count()), 0);
     }
 
     #[test]
@@ -101,9 +100,9 @@ mod tests {
     #[test]
     fn readers_stop_when_the_consumer_does() {
         let started = AtomicUsize::new(0);
-        let read = |place| {
+        let read = |item| {
             started.fetch_add(1, Ordering::SeqCst);
-            place
+            item
         };
         let sum = read_ahead(1_000_000, 4, read, |items| items.take(5).sum::<usize>());
         assert_eq!(sum, 10);
@@ -112,7 +111,7 @@ mod tests {
 
     #[test]
     fn an_error_comes_at_its_place_and_reading_goes_on() {
-        let read = |place| if place == 3 { Err(place) } else { Ok(place) };
+        let read = |item| if item == 3 { Err(item) } else { Ok(item) };
         let taken = read_ahead(6, 2, read, |items| items.collect::<Vec<_>>());
         assert_eq!(taken, [Ok(0), Ok(1), Ok(2), Err(3), Ok(4), Ok(5)]);
     }

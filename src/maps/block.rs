@@ -1,29 +1,29 @@
-//! Adding up the maps of a block's units.
+//! The maps of a block's units, summed image by image.
 
 use super::{CURVE, Coverage, ImageMap, MeanOver, Plane, Statistics, Sums, payload};
 use crate::geometry::{Deposit, Frame, Placement};
 use crate::ranking::Side;
 use crate::sweep::Summed;
 
-/// Takes the differences of some units, one image after the other, and keeps what is told about
-/// their maps.
+/// Adds up the differences of units, one image after the other, and encodes the results of each
+/// unit.
 #[derive(Debug)]
 pub struct BlockMaps {
     rf: usize,
     deposit: Deposit,
     over: MeanOver,
     planes: Vec<Plane>,
-    /// The image in hand.
+    /// Map of the current image.
     image: ImageMap,
     unit: Option<Unit>,
     payload: Vec<u8>,
 }
 
-/// The unit in hand.
+/// The current unit.
 #[derive(Debug)]
 struct Unit {
     unit: usize,
-    /// What is summed of each of [`Side::BOTH`].
+    /// The sums for each of [`Side::BOTH`].
     sides: [SideSums; 2],
 }
 
@@ -43,14 +43,14 @@ impl SideSums {
     }
 
     /// Adds an image's placement.
-    fn place(&mut self, deposit: Deposit, placement: &Placement) {
+    fn add_placement(&mut self, deposit: Deposit, placement: &Placement) {
         self.coverage.add(deposit, placement);
         self.frames.push(placement.frame);
     }
 }
 
 impl BlockMaps {
-    /// No maps yet, of units with an RF of `rf` pixels.
+    /// An empty block of units with an RF of `rf` pixels.
     pub fn new(rf: usize, deposit: Deposit, over: MeanOver, planes: Vec<Plane>) -> Self {
         let (image, payload) = (ImageMap::new(rf), Vec::new());
         Self { rf, deposit, over, planes, image, unit: None, payload }
@@ -66,8 +66,8 @@ impl BlockMaps {
         self.planes.contains(&Plane::Signed) || self.planes.contains(&Plane::Squared)
     }
 
-    /// Adds the differences `draws`, each of one draw of the noise, on one of a unit's images.
-    /// Units come one after the other, and the images of each side in the order of the ranking.
+    /// Adds the differences `draws` (one slice per draw of the noise) on one image of a unit. Units
+    /// come one after the other, and the images of each side in the order of the ranking.
     pub fn add(&mut self, unit: usize, side: Side, placement: &Placement, draws: &[&[f32]]) {
         self.begin(unit);
         self.image.set(self.deposit, placement, draws);
@@ -75,7 +75,7 @@ impl BlockMaps {
         if let Some(Unit { sides, .. }) = &mut self.unit {
             let side = &mut sides[side as usize];
             side.sums.add(&self.image);
-            side.place(self.deposit, placement);
+            side.add_placement(self.deposit, placement);
             let images = side.sums.images;
             if curve && images > 1 && images.is_power_of_two() && side.curve.len() < CURVE {
                 let statistics = Statistics::new(&side.sums, &side.coverage, over);
@@ -84,7 +84,7 @@ impl BlockMaps {
         }
     }
 
-    /// Adds all images of one side of a unit, summed already. Units come one after the other.
+    /// Adds all images of one side of a unit, already summed. Units come one after the other.
     pub fn add_summed(&mut self, summed: &Summed<'_>) {
         self.begin(summed.unit);
         let (rf, moments) = (self.rf, self.moments());
@@ -92,12 +92,12 @@ impl BlockMaps {
             let side = &mut sides[summed.side as usize];
             side.sums = Sums::of(rf, moments, summed);
             for placement in summed.placements {
-                side.place(self.deposit, placement);
+                side.add_placement(self.deposit, placement);
             }
         }
     }
 
-    /// Takes a unit in hand.
+    /// Finishes the current unit and starts another.
     fn begin(&mut self, unit: usize) {
         if self.unit.as_ref().is_some_and(|current| current.unit == unit) {
             return;

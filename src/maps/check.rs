@@ -1,4 +1,4 @@
-//! Finished files, checked against the manifest's SHA-256.
+//! Finished files, checked against the SHA-256 in the manifest.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -21,10 +21,10 @@ impl SweepParameters {
 }
 
 impl LayerRecord {
-    /// Checks the content of a file of the layer's, which lies in the folder of maps.
+    /// Checks the content of a file of this layer in the folder of maps.
     ///
     /// # Errors
-    /// A file that cannot be read, or whose SHA-256 is not the manifest's.
+    /// A file that cannot be read, or has another SHA-256 than in the manifest.
     pub fn check_file(&self, path: &Path) -> Result<(), FileError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let Some(expected) = self.files.get(&*name) else {
@@ -49,8 +49,8 @@ impl LayerRecord {
 }
 
 impl Manifest {
-    /// Checks every file of every finished layer in `maps`, the folder of maps; returns what is
-    /// wrong, a line a file. `next` is told each file before it is read, and ends the check by
+    /// Checks every file of every finished layer in the folder `maps`; returns an error per damaged
+    /// file. `next` is called with each file before it is read and ends the check by returning
     /// `false`.
     pub fn check_files(&self, maps: &Path, mut next: impl FnMut(&Path) -> bool) -> Vec<FileError> {
         let mut errors = Vec::new();

@@ -1,4 +1,4 @@
-//! What a sweep's blocks depend on, and how it is cut into them.
+//! The configuration of a sweep, and its cut into blocks.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -11,16 +11,16 @@ use crate::engine::EngineName;
 use crate::files::Digest;
 use crate::geometry::{Deposit, FrameRule, GridRule};
 use crate::images::ImageConfiguration;
-use crate::network::{MAX_CHANNELS, ModelConfiguration};
+use crate::network::{MAX_CHANNELS, MapContext, ModelConfiguration};
 
-/// What a sweep keeps beside its blocks.
+/// The contents of a sweep's folder of blocks, beside the blocks.
 pub type StoredSweep = Stored<SweepConfiguration, SweepAbout>;
 
-/// Everything that the bytes of a sweep's maps depend on, and how it is cut into blocks. Not how
-/// it is computed: threads, memory, batches and shards change nothing.
+/// Everything that determines the bytes of a sweep's maps, and the cut into blocks. Threads,
+/// memory, batches and shards change nothing and are absent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SweepConfiguration {
-    /// The program's version: another may round differently.
+    /// Version of the program: versions may round differently.
     pub program: String,
     /// The engine that presents the images.
     pub engine: EngineName,
@@ -28,44 +28,47 @@ pub struct SweepConfiguration {
     pub model: ModelConfiguration,
     /// The images.
     pub images: ImageConfiguration,
-    /// SHA-256 of the SHA-256 of all their files.
+    /// SHA-256 of the SHA-256 of all image files.
     pub images_sha256: Digest,
-    /// What was asked for.
+    /// The parameters of the sweep.
     pub settings: SweepParameters,
     /// The layers.
     pub layers: Vec<LayerConfiguration>,
 }
 
-/// The parameters of a sweep: what decides the values of its maps, whatever the layer.
+/// The parameters of a sweep, equal for all layers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SweepParameters {
-    /// Images a unit, at either end of the ranking.
+    /// Images per unit, at either end of the ranking.
     pub top: usize,
     /// The noise, `philox:SEED`.
     pub noise: String,
     /// The occluder grid.
     pub grid: GridRule,
-    /// Every so many-th occluder of the grid is presented.
+    /// Every N-th occluder of the grid is presented.
     pub every: usize,
-    /// The rule by which the maps' frames are found.
+    /// The rule for the maps' frames.
     pub frame: FrameRule,
-    /// Where discrepancies are added.
+    /// The part of a map to which a discrepancy is added.
     pub deposit: Deposit,
-    /// Draws of the noise for each occluder.
+    /// Draws of the noise per occluder.
     pub repeats: usize,
-    /// Over which images a pixel's mean is taken.
+    /// The images over which the mean of a pixel is taken.
     pub mean_over: MeanOver,
-    /// Whether standard errors and counts are kept.
+    /// Whether standard errors and counts are stored.
     pub statistics: bool,
-    /// Whether means of signed and of squared differences are kept.
+    /// Whether means of signed and of squared differences are stored.
     pub moments: bool,
+    /// What became of gates while an occluder was presented; not told of networks without gates.
+    #[serde(default, skip_serializing_if = "MapContext::is_exact")]
+    pub context: MapContext,
     /// Whether reliabilities of the first 2, 4, 8, … images are kept.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reliability_curve: bool,
 }
 
 impl SweepParameters {
-    /// What is kept of each pixel.
+    /// The planes stored for each map.
     pub fn planes(&self) -> Vec<Plane> {
         Plane::of(self.statistics, self.moments, self.reliability_curve)
     }
@@ -76,12 +79,12 @@ impl SweepParameters {
 pub struct LayerConfiguration {
     /// The layer's short name.
     pub layer: String,
-    /// The framework's name of it.
+    /// The framework's name of the layer.
     pub name: String,
-    /// Its units.
+    /// Number of units.
     #[serde(deserialize_with = "units")]
     pub units: usize,
-    /// The units to sweep, ascending; `null` where it is all.
+    /// The swept units, ascending; `null` for all.
     pub swept: Option<Vec<usize>>,
     /// The RF's side length in pixels.
     pub rf: usize,
@@ -89,48 +92,48 @@ pub struct LayerConfiguration {
     pub occluder_size: usize,
     /// Pixels between neighbouring occluders.
     pub occluder_stride: usize,
-    /// Presentations.
+    /// Number of presentations.
     pub presentations: u64,
-    /// SHA-256 of what of the ranking is swept.
+    /// SHA-256 of the swept part of the ranking.
     pub ranking_sha256: Digest,
-    /// Units a block.
+    /// Units per block.
     pub block: usize,
 }
 
-/// What else is told about a sweep, by the process that began it.
+/// Facts about a sweep that change no byte, written by the process that started it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SweepAbout {
-    /// When it began, in seconds since 1970-01-01 UTC.
+    /// Start, in seconds since 1970-01-01 UTC.
     pub started_unix: u64,
-    /// The weight file, as it was named.
+    /// The weight file, as given.
     pub weights: String,
-    /// What the names of its tensors begin with, where that was asked for.
+    /// Prefix of the tensors' names, if one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights_prefix: Option<String>,
-    /// The folder of images, as it was named.
+    /// The folder of images, as given.
     pub images: String,
-    /// Seconds that ranking took, where that is known.
+    /// Seconds of the ranking, if known.
     pub ranking_seconds: Option<f64>,
 }
 
-/// What is told about a block.
+/// The record of a block.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BlockRecord {
-    /// Presentations.
+    /// Number of presentations.
     pub presentations: u64,
-    /// Maps that no occluder went into.
+    /// Maps without any occluder.
     pub maps_without_occluders: u64,
-    /// Seconds that it took.
+    /// Seconds of computation.
     pub seconds: f64,
-    /// On so many threads.
+    /// Number of threads.
     pub threads: usize,
-    /// On which device: `cpu`, or a GPU's number and name.
+    /// The device: `cpu`, or number and name of a GPU.
     pub device: String,
-    /// What presenting some of it again showed; `null` where that was not asked for.
+    /// Outcome of the verification; `null` without one.
     pub verified: Option<VerificationRecord>,
 }
 
-/// Units that are computed together and kept in one file.
+/// Units that are computed together and stored in one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockUnits {
     /// The block's name: the layer, the first and the last unit, such as `conv3-0-12`.
@@ -139,21 +142,20 @@ pub struct BlockUnits {
     pub units: Vec<usize>,
 }
 
-/// Presentations of a block, about: some minutes' work for two cores, a moment's for a GPU. Work
-/// in hand when a process is killed is lost; a block's file costs about as much as a few thousand
-/// presentations.
+/// Presentations of a block, roughly: some minutes on two cores, a moment on a GPU. A killed
+/// process loses its current block; writing a block costs as much as a few thousand presentations.
 const PRESENTATIONS: u64 = 2_000_000;
-/// The most that a block's maps may take, in bytes.
+/// Limit of a block's maps, in bytes.
 const BYTES: u64 = 64 << 20;
 
-/// How many units a block has where nothing else is asked for; by `presentations` of a unit at
-/// most, and `planes` of `rf` × `rf` pixels.
+/// Default number of units per block, for units of at most `presentations` each and `planes` planes
+/// of `rf` × `rf` pixels.
 pub fn units_a_block(presentations: u64, rf: usize, planes: usize) -> usize {
     let bytes = 2 * (planes * rf * rf * size_of::<f64>()) as u64;
     (PRESENTATIONS / presentations.max(1)).min(BYTES / bytes.max(1)).max(1) as usize
 }
 
-/// Reads a layer's number of units: no more than a network can have.
+/// Reads a layer's number of units, limited to what a network can have.
 fn units<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     let units = usize::deserialize(deserializer)?;
     if units > MAX_CHANNELS {
@@ -164,12 +166,12 @@ fn units<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> 
 }
 
 impl LayerConfiguration {
-    /// Whether the maps are the same: all but how they are cut into blocks.
+    /// Whether the maps are equal: everything but the cut into blocks.
     pub fn same_maps(&self, other: &Self) -> bool {
         Self { block: self.block, ..other.clone() } == *self
     }
 
-    /// The units that are swept, ascending.
+    /// The swept units, ascending.
     pub fn swept_units(&self) -> Vec<usize> {
         self.swept.clone().unwrap_or_else(|| (0..self.units).collect())
     }
@@ -186,7 +188,7 @@ impl LayerConfiguration {
 }
 
 impl SweepConfiguration {
-    /// The layer of a short name.
+    /// The layer with this short name.
     pub fn layer(&self, name: &str) -> Option<&LayerConfiguration> {
         self.layers.iter().find(|layer| layer.layer == name)
     }
@@ -195,11 +197,12 @@ impl SweepConfiguration {
     pub fn add_layers<'a>(&mut self, more: impl IntoIterator<Item = &'a LayerConfiguration>) {
         self.layers.extend(more.into_iter().cloned());
         let layers = self.model.description["layers"].as_array().cloned().unwrap_or_default();
-        let place = |name: &str| layers.iter().position(|layer| layer["name"] == *name);
-        self.layers.sort_by_key(|layer| place(&layer.name));
+        let index = |name: &str| layers.iter().position(|layer| layer["name"] == *name);
+        self.layers.sort_by_key(|layer| index(&layer.name));
     }
 
-    /// What tells one sweep's results from another's, whatever the layers and the ranking.
+    /// The part of the configuration that must agree between sweeps in one folder: all but the
+    /// layers and the ranking.
     pub fn comparable(&self) -> impl Serialize + use<> {
         #[derive(Serialize)]
         struct Comparable {
@@ -210,7 +213,7 @@ impl SweepConfiguration {
             settings: SweepParameters,
         }
         let Self { program, engine, model, images, settings, .. } = self.clone();
-        // The network's digest tells its layers already.
+        // The network's digest already covers its layers.
         let model = ModelConfiguration { description: Value::Null, ..model };
         Comparable { program, engine, model, images, settings }
     }

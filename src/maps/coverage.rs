@@ -1,13 +1,13 @@
-//! How often each pixel of a map was looked at.
+//! Coverage: the number of images and occluders at each pixel of a map.
 
 use std::ops::Range;
 
 use crate::geometry::{Deposit, Placement};
 
-/// Counts, for each pixel of a map of `rf` × `rf`, how many of some rectangles cover it.
+/// Counts, for each pixel of a map of `rf` × `rf` pixels, the rectangles that cover it.
 ///
-/// Only what changes from a pixel to the next is kept, at the rectangles' corners, so a rectangle
-/// of any size takes four additions.
+/// Only differences between neighbouring pixels are stored, at the rectangles' corners, so a
+/// rectangle of any size costs four additions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rectangles {
     rf: usize,
@@ -15,23 +15,23 @@ pub struct Rectangles {
 }
 
 impl Rectangles {
-    /// None yet.
+    /// No rectangles.
     pub fn new(rf: usize) -> Self {
         Self { rf, corners: vec![0; rf * rf] }
     }
 
-    /// Those whose [`corners`](Self::corners) these are.
+    /// The counts with these [`corners`](Self::corners).
     pub fn from_corners(rf: usize, corners: Vec<i32>) -> Self {
         Self { rf, corners }
     }
 
-    /// What changes from a pixel to the next, `[rf, rf]` row by row: summed along rows and then
-    /// along columns it gives the counts. Zero almost everywhere.
+    /// Differences between neighbouring pixels, `[rf, rf]` row by row: summed along rows and then
+    /// along columns they are the counts. Almost all are zero.
     pub fn corners(&self) -> &[i32] {
         &self.corners
     }
 
-    /// Counts one more.
+    /// Adds a rectangle.
     fn add(&mut self, rows: Range<usize>, columns: Range<usize>) {
         if rows.is_empty() || columns.is_empty() {
             return;
@@ -45,7 +45,7 @@ impl Rectangles {
         }
     }
 
-    /// How many cover each pixel, row by row.
+    /// The number of rectangles at each pixel, row by row.
     pub fn counts(&self) -> Vec<i32> {
         let mut counts = self.corners.clone();
         for row in counts.chunks_mut(self.rf.max(1)) {
@@ -55,27 +55,27 @@ impl Rectangles {
                 *count = sum;
             }
         }
-        for place in self.rf..counts.len() {
-            counts[place] += counts[place - self.rf];
+        for index in self.rf..counts.len() {
+            counts[index] += counts[index - self.rf];
         }
         counts
     }
 }
 
-/// How often the pixels of a unit's maps were looked at by the images of one end of its ranking.
-/// It depends on where the RFs lie, not on any response.
+/// Coverage of a unit's maps by the images of one end of its ranking. It depends on the positions
+/// of the RFs, not on responses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Coverage {
-    /// How many images were added.
+    /// Number of images added.
     added: usize,
-    /// The images' boxes: the parts of their RFs that lie inside the image.
+    /// The images' boxes.
     pub images: Rectangles,
-    /// The occluders' deposits: of the first, the third, the fifth … image, and of the others.
+    /// The occluders' deposits on the first, third, fifth, … image, and on the others.
     pub occluders: [Rectangles; 2],
 }
 
 impl Coverage {
-    /// No images yet, of maps of `rf` × `rf` pixels.
+    /// No images, for maps of `rf` × `rf` pixels.
     pub fn new(rf: usize) -> Self {
         let none = || Rectangles::new(rf);
         Self { added: 0, images: none(), occluders: [none(), none()] }
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
     use crate::geometry::{AxisProjection, GridRule, ImageSize, LayerGeometry, Projection};
 
-    /// A layer whose RFs of 9 pixels, 2 apart, are cut at every border of an image of 16 × 13.
+    /// A layer with RFs of 9 pixels, 2 apart, cut at every border of an image of 16 × 13.
     fn geometry() -> LayerGeometry {
         LayerGeometry {
             projection: Projection::square(AxisProjection { step: 2, offset: -5, size: 9 }),
@@ -125,8 +125,8 @@ mod tests {
                 let placement = geometry.placement(y, x).unwrap();
                 coverage.add(Deposit::Centre, &placement);
                 // Pixel (i, j) of the map is pixel (2y - 5 + i, 2x - 5 + j) of the image.
-                for (place, count) in expected.iter_mut().enumerate() {
-                    let (i, j) = (place / rf, place % rf);
+                for (index, count) in expected.iter_mut().enumerate() {
+                    let (i, j) = (index / rf, index % rf);
                     let inside = |at: usize, length: usize| (5..length + 5).contains(&at);
                     *count += i32::from(inside(2 * y + i, 16) && inside(2 * x + j, 13));
                 }

@@ -1,4 +1,4 @@
-//! Where the images of a unit's maps lie under them.
+//! The frames of the maps of each unit.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::files::{Digest, FileError};
 use crate::geometry::Frame;
 use crate::ranking::Side;
 
-/// Row and column of a unit that was not swept: a frame outside of every image.
+/// Row and column of a unit that was not swept: a frame outside every image.
 const OUTSIDE: i32 = i32::MAX;
 
 /// Path of the frames of a layer's maps in `folder`: `conv3_max_frames.npy`.
@@ -18,8 +18,8 @@ pub fn frames_path(folder: &Path, layer: &str, side: Side) -> PathBuf {
     folder.join(format!("{layer}_{}_frames.npy", side.name()))
 }
 
-/// The frames of one side's maps: of each unit those of its images, in the order of the ranking.
-/// With the grid they tell which pixels of the maps any image covers, and where occluders were.
+/// The frames of one side's maps: for each unit those of its images, in the order of the ranking.
+/// With the grid they determine which pixels are covered by an image, and where occluders were.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MapFrames(BTreeMap<usize, Vec<Frame>>);
 
@@ -29,7 +29,7 @@ impl MapFrames {
         self.0.insert(unit, frames);
     }
 
-    /// The frames of a unit, one an image; none of a unit that was not swept.
+    /// The frames of a unit, one per image; empty for a unit that was not swept.
     pub fn of(&self, unit: usize) -> &[Frame] {
         self.0.get(&unit).map_or(&[], Vec::as_slice)
     }
@@ -46,10 +46,10 @@ impl MapFrames {
         file.finish()
     }
 
-    /// Reads a file of `units` units, of which `swept` are told.
+    /// Reads a file of `units` units, of which those in `swept` have frames.
     ///
     /// # Errors
-    /// A file that cannot be read, or holds something else.
+    /// A file that cannot be read, or has other content.
     pub fn read(path: &Path, units: usize, swept: &[usize]) -> Result<Self, FileError> {
         let values = npy::read(path)?;
         let (dtype, shape) = (values.dtype(), values.shape().to_vec());
@@ -73,10 +73,7 @@ impl MapFrames {
 }
 
 fn wrong(path: &Path, dtype: &str, shape: &[usize], units: usize) -> FileError {
-    FileError::content(
-        path,
-        format!("holds {dtype} {shape:?}; expected int32 [{units}, images, 2]"),
-    )
+    FileError::content(path, format!("has {dtype} {shape:?}; expected int32 [{units}, images, 2]"))
 }
 
 #[cfg(test)]

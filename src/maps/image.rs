@@ -4,58 +4,58 @@ use ndarray::Array2;
 
 use crate::geometry::{Deposit, Placement};
 
-/// What a pixel of one image's map holds: sums over the occluders that are deposited there.
+/// A pixel of one image's map: sums over the occluders that are deposited there.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Pixel {
-    /// Of the sizes of their differences.
+    /// Sum of absolute differences.
     pub absolute: f64,
-    /// Of their differences.
+    /// Sum of differences.
     pub signed: f64,
-    /// Of the squares of their differences.
+    /// Sum of squared differences.
     pub squared: f64,
 }
 
-/// The discrepancy map `[rf, rf]` of one image, of which only the pixels where occluders are
-/// deposited are kept and looked at: with the centre deposit, one an occluder.
+/// The discrepancy map `[rf, rf]` of one image. Only the pixels with a deposit are stored and
+/// visited: with the centre deposit, one per occluder.
 ///
-/// An occluder that is presented `R` times, each time with other noise, counts by its mean: of its
-/// differences `d`, draw by draw,
+/// An occluder that is presented `R` times, with different noise, counts with its mean. Of its
+/// differences `d`, draw by draw:
 ///
 /// ```text
 /// absolute = (0 + |d_0| + |d_1| + …) / R    signed = (0 + d_0 + …) / R    squared = (0 + d_0² + …) / R
 /// ```
 ///
-/// and a pixel sums those of its occluders, from 0, in grid order. All in 64 bits, each operation
-/// rounded by itself; none is fused.
+/// A pixel sums those of its occluders, from 0, in the order of the grid. Everything is in 64 bits,
+/// each operation rounded by itself; none is fused.
 #[derive(Clone, Debug)]
 pub struct ImageMap {
     rf: usize,
-    /// Row by row; those that are not in `places` are zeros.
+    /// Row by row; pixels not in `deposited` are zero.
     pixels: Vec<Pixel>,
-    /// Where occluders are deposited, each pixel once.
-    places: Vec<usize>,
-    /// Whether a pixel is in `places`.
+    /// The pixels with a deposit, each once.
+    deposited: Vec<usize>,
+    /// Whether a pixel is in `deposited`.
     there: Vec<bool>,
 }
 
 impl ImageMap {
-    /// No occluders yet, on a map of `rf` × `rf` pixels.
+    /// No occluders, on a map of `rf` × `rf` pixels.
     pub fn new(rf: usize) -> Self {
         let area = rf * rf;
         Self {
             rf,
             pixels: vec![Pixel::default(); area],
-            places: Vec::new(),
+            deposited: Vec::new(),
             there: vec![false; area],
         }
     }
 
-    /// Makes it the map of another image: that of the differences `draws`, each of one draw of the
-    /// noise, of the occluders of `placement`.
+    /// Replaces the map by that of another image: the differences `draws` (one slice per draw of
+    /// the noise) of the occluders of `placement`.
     pub fn set(&mut self, deposit: Deposit, placement: &Placement, draws: &[&[f32]]) {
-        for place in self.places.drain(..) {
-            self.pixels[place] = Pixel::default();
-            self.there[place] = false;
+        for index in self.deposited.drain(..) {
+            self.pixels[index] = Pixel::default();
+            self.there[index] = false;
         }
         let repeats = draws.len() as f64;
         for (which, occluder) in placement.occluders.iter().enumerate() {
@@ -71,26 +71,26 @@ impl ImageMap {
             mean.squared /= repeats;
             let (rows, columns) = deposit.pixels(placement.frame, occluder, self.rf);
             for row in rows {
-                for place in row * self.rf + columns.start..row * self.rf + columns.end {
-                    let pixel = &mut self.pixels[place];
+                for index in row * self.rf + columns.start..row * self.rf + columns.end {
+                    let pixel = &mut self.pixels[index];
                     pixel.absolute += mean.absolute;
                     pixel.signed += mean.signed;
                     pixel.squared += mean.squared;
-                    if !self.there[place] {
-                        self.there[place] = true;
-                        self.places.push(place);
+                    if !self.there[index] {
+                        self.there[index] = true;
+                        self.deposited.push(index);
                     }
                 }
             }
         }
     }
 
-    /// Each pixel where an occluder is deposited, once, with its place `y * rf + x`.
+    /// The pixels with a deposit, each once, with the index `y * rf + x`.
     pub fn pixels(&self) -> impl Iterator<Item = (usize, Pixel)> {
-        self.places.iter().map(|&place| (place, self.pixels[place]))
+        self.deposited.iter().map(|&index| (index, self.pixels[index]))
     }
 
-    /// The sizes of the differences, as a dense map `[rf, rf]`.
+    /// The absolute differences as a dense map `[rf, rf]`.
     pub fn absolute(&self) -> Array2<f64> {
         Array2::from_shape_fn((self.rf, self.rf), |(y, x)| self.pixels[y * self.rf + x].absolute)
     }
@@ -111,9 +111,9 @@ mod tests {
 
     #[test]
     fn differences_count_by_their_size_and_a_silent_unit_has_a_map_of_zeros() {
-        let places = placement(&[(0, 5), (0, 6), (0, 5)], 1);
+        let placed = placement(&[(0, 5), (0, 6), (0, 5)], 1);
         let mut map = ImageMap::new(2);
-        map.set(Deposit::Centre, &places, &[&[0.5, -0.25, -1.0]]);
+        map.set(Deposit::Centre, &placed, &[&[0.5, -0.25, -1.0]]);
         assert_eq!(map.absolute(), array![[1.5, 0.25], [0.0, 0.0]]);
         let pixels: Vec<(usize, Pixel)> = map.pixels().collect();
         let expected = [
@@ -121,23 +121,23 @@ mod tests {
             (1, Pixel { absolute: 0.25, signed: -0.25, squared: 0.0625 }),
         ];
         assert_eq!(pixels, expected);
-        map.set(Deposit::Centre, &places, &[&[0.0; 3]]);
+        map.set(Deposit::Centre, &placed, &[&[0.0; 3]]);
         assert_eq!(map.absolute().sum(), 0.0);
         assert_eq!(map.pixels().count(), 2);
     }
 
     #[test]
     fn an_occluder_counts_by_the_mean_over_its_draws() {
-        let places = placement(&[(0, 5), (1, 6)], 1);
+        let placed = placement(&[(0, 5), (1, 6)], 1);
         let mut map = ImageMap::new(2);
-        map.set(Deposit::Centre, &places, &[&[1.0, 0.5], &[-3.0, 0.5]]);
+        map.set(Deposit::Centre, &placed, &[&[1.0, 0.5], &[-3.0, 0.5]]);
         let pixels: Vec<(usize, Pixel)> = map.pixels().collect();
         let expected = [
             (0, Pixel { absolute: 2.0, signed: -1.0, squared: 5.0 }),
             (3, Pixel { absolute: 0.5, signed: 0.5, squared: 0.25 }),
         ];
         assert_eq!(pixels, expected);
-        // Nothing is left of the image before.
+        // Nothing of the previous image is left.
         map.set(Deposit::Centre, &placement(&[(1, 5)], 1), &[&[2.0], &[2.0]]);
         assert_eq!(map.absolute(), array![[0.0, 0.0], [2.0, 0.0]]);
         assert_eq!(map.pixels().count(), 1);

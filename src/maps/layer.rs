@@ -1,4 +1,4 @@
-//! The files that a layer's maps, and what is told about them, go into.
+//! The files of a layer's maps.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,14 +8,14 @@ use crate::files::npy::Writer;
 use crate::files::{Digest, FileError};
 use crate::ranking::Side;
 
-/// Writes what is told about the maps of a layer's units: for each of [`Side::BOTH`] a file
-/// `[units, rf, rf]` a plane, `float64` or, of [`Plane::Counts`], `int32`; their reliabilities,
-/// `float64 [units]`; and their [frames](MapFrames).
+/// Writes the maps of a layer's units: for each of [`Side::BOTH`] a file `[units, rf, rf]` per
+/// plane, `float64` or, for [`Plane::Counts`], `int32`; the reliabilities, `float64 [units]`; and
+/// the [frames](MapFrames).
 #[derive(Debug)]
 pub struct LayerMaps {
     sides: [SideFiles; 2],
     units: usize,
-    /// The next unit; all before it are written.
+    /// The next unit; all units before it are written.
     unit: usize,
 }
 
@@ -27,7 +27,7 @@ struct SideFiles {
     /// Values of a unit in each.
     lengths: Vec<usize>,
     reliability: Writer<f64>,
-    /// How many images there are is not known before they are.
+    /// Written last: the number of images is known only then.
     frames: MapFrames,
     frames_path: PathBuf,
 }
@@ -39,8 +39,8 @@ enum PlaneFile {
 }
 
 impl LayerMaps {
-    /// Begins the files of `layer`, of `units` units with an RF of `rf` pixels, in `folder`.
-    /// Until [`finish`](Self::finish) they do not have their names, and files that have them stay.
+    /// Starts the files of `layer`, of `units` units with an RF of `rf` pixels, in `folder`.
+    /// Existing files stay until [`finish`](Self::finish).
     pub fn create(
         folder: &Path,
         layer: &str,
@@ -68,8 +68,8 @@ impl LayerMaps {
         Ok(Self { sides: [side(Side::Top)?, side(Side::Bottom)?], units, unit: 0 })
     }
 
-    /// Writes a unit's maps. Units come in ascending order; those that are left out are NaN: they
-    /// were not swept, which is something else than a map of zeros. No image was counted for them.
+    /// Writes a unit's maps. Units come in ascending order. Omitted units are NaN with counts of 0:
+    /// a unit that was not swept is not a map of zeros.
     pub fn write(&mut self, unit: usize, maps: &[SideMaps; 2]) -> Result<(), FileError> {
         debug_assert!((self.unit..self.units).contains(&unit), "units come in ascending order");
         self.leave_out(unit)?;
@@ -80,7 +80,7 @@ impl LayerMaps {
         Ok(())
     }
 
-    /// Gives the files their names, and returns the digest of each.
+    /// Renames the files to their final names, and returns the digest of each.
     pub fn finish(mut self) -> Result<BTreeMap<String, Digest>, FileError> {
         self.leave_out(self.units)?;
         let mut digests = BTreeMap::new();
@@ -135,7 +135,7 @@ impl SideFiles {
     }
 }
 
-/// Gives a file its name; returns that and the digest.
+/// Renames a file to its final name; returns the name and the digest.
 fn finish<T: crate::files::npy::Element>(file: Writer<T>) -> Result<(String, Digest), FileError> {
     Ok((name_of(file.path()), file.finish()?))
 }

@@ -1,4 +1,4 @@
-//! `manifest.json`: what the maps were made from, and how.
+//! `manifest.json`: the origin of the maps.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -16,48 +16,48 @@ pub struct Manifest {
     pub format: String,
     /// Version of the format.
     pub version: u32,
-    /// Whether the maps of every layer of the configuration are there.
+    /// Whether the maps of every layer of the configuration exist.
     pub complete: bool,
     /// SHA-256 of the configuration as compact JSON.
     pub configuration_sha256: Digest,
-    /// Everything that the maps' bytes depend on.
+    /// Everything that determines the maps' bytes.
     pub configuration: SweepConfiguration,
-    /// What else is told about the sweep.
+    /// Other facts about the sweep.
     pub about: SweepAbout,
-    /// The layers whose maps are there, by short name.
+    /// The layers with maps, by short name.
     pub layers: BTreeMap<String, LayerRecord>,
 }
 
 /// One layer in a [`Manifest`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerRecord {
-    /// Presentations.
+    /// Number of presentations.
     pub presentations: u64,
-    /// Maps that no occluder went into, since the image cuts the RF to less than an occluder;
-    /// they count as zeros.
+    /// Maps without any occluder, because the image cuts the RF to less than an occluder; they
+    /// count as zeros.
     pub maps_without_occluders: u64,
-    /// Seconds, of all processes together.
+    /// Seconds of all processes together.
     pub seconds: f64,
-    /// Threads of the processes, each number once.
+    /// Numbers of threads of the processes, each once.
     pub threads: BTreeSet<usize>,
-    /// The devices that computed, each once: `cpu`, or a GPU's number and name.
+    /// The devices, each once: `cpu`, or number and name of a GPU.
     pub devices: BTreeSet<String>,
-    /// SHA-256 of the files.
+    /// SHA-256 of each file.
     pub files: BTreeMap<String, Digest>,
-    /// What presenting some of it again showed; `null` where that was not asked for.
+    /// Outcome of the verification; `null` without one.
     pub verified: Option<VerificationRecord>,
 }
 
 /// A layer's verification in a [`Manifest`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VerificationRecord {
-    /// Presentations that were presented again, whole and in 64 bits.
+    /// Presentations repeated with whole images in 64 bits.
     pub presentations: u64,
-    /// The largest error of a difference, as a part of the largest difference of its map.
+    /// Largest error of a difference, as a part of the largest difference of its map.
     pub largest_error: f64,
-    /// What the engine's precision allows, up to the rounding of responses.
+    /// Tolerance of the engine's precision.
     pub tolerance: f64,
-    /// Whether all were within it.
+    /// Whether all errors are within the tolerance.
     pub passed: bool,
 }
 
@@ -73,7 +73,7 @@ impl From<&Verification> for VerificationRecord {
 }
 
 impl VerificationRecord {
-    /// Both in one.
+    /// Both records as one.
     #[must_use]
     pub fn join(&self, other: &Self) -> Self {
         Self {
@@ -86,14 +86,14 @@ impl VerificationRecord {
 }
 
 impl Manifest {
-    /// What [`Manifest::format`] says.
+    /// Value of [`Manifest::format`].
     pub const FORMAT: &'static str = "occlumap maps";
-    /// The version that this program writes.
+    /// Version written and read by this program.
     pub const VERSION: u32 = 2;
     /// The manifest's file name.
     pub const FILE: &'static str = "manifest.json";
 
-    /// The manifest of a sweep without any maps yet; `digest` is that of the configuration.
+    /// The manifest of a sweep without maps; `digest` is that of the configuration.
     pub fn new(configuration: SweepConfiguration, digest: Digest, about: SweepAbout) -> Self {
         Self {
             format: Self::FORMAT.into(),
@@ -106,7 +106,7 @@ impl Manifest {
         }
     }
 
-    /// The manifest of `folder`; `None` where there is none, or none of this version.
+    /// The manifest of `folder`; `None` if there is none of this version.
     ///
     /// # Errors
     /// A file that cannot be read.
@@ -120,7 +120,7 @@ impl Manifest {
         Ok(read.filter(ours))
     }
 
-    /// Removes the manifest of `folder`, where there is one.
+    /// Removes the manifest of `folder` if there is one.
     pub fn remove(folder: &Path) -> Result<(), FileError> {
         remove_file(&folder.join(Self::FILE))
     }

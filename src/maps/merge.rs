@@ -1,4 +1,4 @@
-//! Putting a layer's blocks together.
+//! Merging a layer's blocks.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -6,9 +6,9 @@ use std::path::Path;
 use super::{BlockRecord, BlockUnits, LayerConfiguration, LayerMaps, LayerRecord, Payload, Plane};
 use crate::blocks::{BlockError, BlockFolder, Incomplete, Merged, read_whole};
 
-/// Writes a layer's maps into `folder` from its blocks, which hold `planes`, each taken from the
-/// first of `sources` that has it whole. One block is held at a time. Files of the same names are
-/// replaced when all is well, and stay as they are otherwise.
+/// Writes a layer's maps into `folder` from blocks with these `planes`, each from the first of
+/// `sources` that has it intact. One block is held at a time. Existing files are replaced on
+/// success and stay otherwise.
 ///
 /// # Errors
 /// Files that cannot be read or written.
@@ -29,7 +29,7 @@ pub fn merge_layer(
         };
         let read = read_whole(sources, &name, decode)?;
         let Some((record, bytes)) = incomplete.take(name, read) else { continue };
-        // Once a block is amiss, the others are only looked at.
+        // After a missing or damaged block the others are only checked.
         if incomplete.is_empty() {
             let mut payload = Payload::of(layer.rf, planes, &bytes);
             for &unit in &units {

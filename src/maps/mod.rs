@@ -1,4 +1,4 @@
-//! Discrepancy maps: summed, averaged, kept in blocks, and written.
+//! Discrepancy maps: sums, means, blocks and files.
 
 mod block;
 mod check;

@@ -1,12 +1,11 @@
 //! The payload of a block of maps.
 //!
-//! Unit by unit, the top images' part before the bottom images'. A part is the sweep's
-//! [planes](Plane), one after the other (the last may be a [curve](CURVE) of as many values), then the split-half reliability, an `f64`, then the number
-//! of images, a `u32`, and of each its frame, row and column, two `i32`. Of a plane, a
-//! bit for each pixel, row by row, the lowest of a byte first, which says whether its value is
-//! there; then the values that are. The rest are zeros: with occluders on a grid, and only their
-//! centres marked, most pixels are. All values are little-endian `f64`; those of
-//! [`Plane::Counts`] are the counts' [corners](super::Rectangles::corners).
+//! Unit by unit, the part of the top images before that of the bottom images. A part is the sweep's
+//! [planes](Plane), the last of them perhaps a [curve](CURVE), the split-half reliability (`f64`), the number of images (`u32`), and a frame
+//! per image, row and column (two `i32`). A plane is a bit per pixel, row by row, the lowest of a
+//! byte first, that says whether a value follows; then the values. All other pixels are zero: with
+//! the centre deposit, most are. All values are little-endian `f64`; those of [`Plane::Counts`] are
+//! the counts' [corners](super::Rectangles::corners).
 
 use super::{CURVE, Plane};
 use crate::geometry::Frame;
@@ -16,8 +15,8 @@ pub(super) fn put_plane(values: &[f64], payload: &mut Vec<u8>) {
     let there = |value: &&f64| value.to_bits() != 0;
     let start = payload.len();
     payload.resize(start + values.len().div_ceil(8), 0);
-    for (place, value) in values.iter().enumerate() {
-        payload[start + place / 8] |= u8::from(there(&value)) << (place % 8);
+    for (index, value) in values.iter().enumerate() {
+        payload[start + index / 8] |= u8::from(there(&value)) << (index % 8);
     }
     payload.extend(values.iter().filter(there).flat_map(|value| value.to_le_bytes()));
 }
@@ -34,7 +33,7 @@ pub(super) fn put_frames(frames: &[Frame], payload: &mut Vec<u8>) {
     payload.extend(axes.flat_map(i32::to_le_bytes));
 }
 
-/// What a payload tells about the maps of one end of a unit's ranking.
+/// The maps of one end of a unit's ranking.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SideMaps {
     /// The sweep's [planes](super::Plane), each of its [shape](super::Plane::shape), row by row.
@@ -49,7 +48,7 @@ pub struct SideMaps {
 #[derive(Debug)]
 pub struct Payload<'a> {
     rf: usize,
-    /// Planes of a value a pixel.
+    /// Number of planes in a part, without a curve.
     planes: usize,
     /// Whether a reliability curve follows them.
     curve: bool,
@@ -57,7 +56,7 @@ pub struct Payload<'a> {
 }
 
 impl<'a> Payload<'a> {
-    /// The payload of a block of units with an RF of `rf` pixels, with so many planes.
+    /// The payload of a block of units with an RF of `rf` pixels and `planes` planes.
     pub fn new(rf: usize, planes: usize, payload: &'a [u8]) -> Self {
         Self { rf, planes, curve: false, rest: payload }
     }
@@ -68,14 +67,14 @@ impl<'a> Payload<'a> {
         Self { curve, ..Self::new(rf, planes.len() - usize::from(curve), payload) }
     }
 
-    /// The next unit's maps for each of [`Side::BOTH`](crate::ranking::Side::BOTH); `None` where
-    /// there is no whole one. A payload of another RF or number of planes may pass for units all
-    /// the same, and then does not end with the last of them: see [`is_empty`](Self::is_empty).
+    /// The next unit's maps for each of [`Side::BOTH`](crate::ranking::Side::BOTH); `None` at the
+    /// end. A payload of another RF or number of planes may decode all the same, but then does not
+    /// end with the last unit: see [`is_empty`](Self::is_empty).
     pub fn unit(&mut self) -> Option<[SideMaps; 2]> {
         Some([self.side()?, self.side()?])
     }
 
-    /// Whether all was read.
+    /// Whether the whole payload was read.
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
@@ -93,13 +92,13 @@ impl<'a> Payload<'a> {
     fn plane(&mut self, area: usize) -> Option<Vec<f64>> {
         let (bits, rest) = self.rest.split_at_checked(area.div_ceil(8))?;
         self.rest = rest;
-        let there = |place: usize| bits[place / 8] >> (place % 8) & 1 != 0;
-        (0..area).map(|place| if there(place) { self.value() } else { Some(0.0) }).collect()
+        let there = |index: usize| bits[index / 8] >> (index % 8) & 1 != 0;
+        (0..area).map(|index| if there(index) { self.value() } else { Some(0.0) }).collect()
     }
 
     fn frames(&mut self) -> Option<Vec<Frame>> {
         let images = u32::from_le_bytes(self.chunk()?) as usize;
-        // A number that is too large ends with the payload: it is no capacity.
+        // A number that is too large fails at the end of the payload; it is no capacity.
         (0..images).map(|_| self.frame()).collect()
     }
 
@@ -135,8 +134,8 @@ mod tests {
             put_value(0.5, &mut payload);
             put_frames(&frames, &mut payload);
         }
-        // A byte of bits for each of six planes, eight bytes for each value and each frame, and
-        // four for the number of frames.
+        // A byte of bits for each of six planes, eight bytes per value and frame, and four for the
+        // number of frames.
         assert_eq!(payload.len(), 6 + 8 * 2 * (3 + 3 + 1) + 2 * (4 + 8 * 2));
         let mut read = Payload::new(2, 3, &payload);
         let bits = |plane: &[f64]| plane.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
@@ -166,7 +165,7 @@ mod tests {
         };
         assert!(whole(2, 3, &payload));
         assert!(!whole(2, 3, &payload[..payload.len() - 1]));
-        // Values may pass for bits and bits for values, so it is what is left over that tells.
+        // Values may pass for bits and bits for values; bytes that are left over reveal it.
         assert!(!whole(2, 2, &payload));
         assert!(!whole(2, 4, &payload));
         assert!(!whole(1, 3, &payload));

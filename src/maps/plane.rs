@@ -1,4 +1,4 @@
-//! What is told about a layer's maps, and in which files.
+//! The planes of a layer's maps, and their files.
 
 use std::path::{Path, PathBuf};
 
@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::ranking::Side;
 
-/// What is told pixel by pixel about the maps of one end of a unit's ranking.
+/// A quantity per pixel of the maps of one end of a unit's ranking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Plane {
-    /// Their mean.
+    /// The mean.
     Mean,
-    /// The standard error of that, over images.
+    /// The standard error of the mean over images.
     StandardError,
-    /// How many images have the pixel in their RF's box.
+    /// The number of images with the pixel in their box.
     Counts,
     /// The mean of the signed differences.
     Signed,
@@ -27,20 +27,20 @@ pub enum Plane {
 /// Numbers of a reliability curve: of the first 2, 4, …, 65,536 images; NaN where there are fewer.
 pub const CURVE: usize = 16;
 
-/// Over which images a pixel's mean is taken.
+/// The images over which the mean of a pixel is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "snake_case")]
 pub enum MeanOver {
-    /// All: images that cut the receptive field count as zeros where it lies outside of them.
+    /// All images: a pixel outside an image counts as zero.
     #[default]
     Images,
-    /// Those in which the receptive field covers the pixel; 0 where there are none.
+    /// The images that cover the pixel; 0 if there are none.
     Covering,
 }
 
 impl Plane {
-    /// Those of a sweep, in order.
+    /// The planes of a sweep, in order.
     pub fn of(statistics: bool, moments: bool, reliability_curve: bool) -> Vec<Self> {
         let mut planes = vec![Self::Mean];
         if statistics {
@@ -55,7 +55,7 @@ impl Plane {
         planes
     }
 
-    /// Bytes of a pixel in its file: `float64`, and `int32` of counts; none of a curve.
+    /// Bytes of a pixel in the file: `float64`, or `int32` for counts; 0 for a curve.
     pub const fn bytes(self) -> usize {
         match self {
             Self::Counts => size_of::<i32>(),
@@ -74,7 +74,7 @@ impl Plane {
         }
     }
 
-    /// Where a layer's lie in `folder`: `conv3_max.npy`, `conv3_max_sem.npy`, ….
+    /// The file of a layer's plane in `folder`: `conv3_max.npy`, `conv3_max_sem.npy`, ….
     pub fn path(self, folder: &Path, layer: &str, side: Side) -> PathBuf {
         let side = side.name();
         match self {
@@ -88,13 +88,13 @@ impl Plane {
     }
 }
 
-/// Where a layer's mean maps of one side lie in `folder`: `conv3_max.npy` or `conv3_min.npy`, as
-/// the reference's scripts expect.
+/// The file of a layer's mean maps of one side in `folder`: `conv3_max.npy` or `conv3_min.npy`, the
+/// names that the reference's scripts expect.
 pub fn map_path(folder: &Path, layer: &str, side: Side) -> PathBuf {
     Plane::Mean.path(folder, layer, side)
 }
 
-/// Where the split-half reliabilities of a layer's units lie in `folder`:
+/// The file of the split-half reliabilities of a layer's units in `folder`:
 /// `conv3_max_reliability.npy`.
 pub fn reliability_path(folder: &Path, layer: &str, side: Side) -> PathBuf {
     folder.join(format!("{layer}_{}_reliability.npy", side.name()))

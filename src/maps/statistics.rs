@@ -1,9 +1,9 @@
-//! From sums over images to what is told about a unit's maps.
+//! Statistics of a unit's maps, from sums over images.
 
 use super::{Coverage, MeanOver, Plane, Sums};
 use crate::analysis::{Observation, pearson};
 
-/// The sums of one end of a unit's ranking, complete, beside how often each pixel was looked at.
+/// The complete sums of one end of a unit's ranking, with their coverage.
 #[derive(Clone, Copy, Debug)]
 pub struct Statistics<'a> {
     sums: &'a Sums,
@@ -12,7 +12,7 @@ pub struct Statistics<'a> {
 }
 
 impl<'a> Statistics<'a> {
-    /// What can be told of these; means are taken `over` so many images.
+    /// The statistics; means are taken `over` these images.
     pub const fn new(sums: &'a Sums, coverage: &'a Coverage, over: MeanOver) -> Self {
         Self { sums, coverage, over }
     }
@@ -45,10 +45,9 @@ impl<'a> Statistics<'a> {
         }
     }
 
-    /// The standard error of the mean over `n` images whose values at a pixel are `m`,
-    /// `√((Σm² - (Σm)²/n) / (n - 1) / n)`; NaN for fewer than two. Images are independent draws of
-    /// what drives the unit; the repeats of one image are not, so they only make its `m` less
-    /// noisy.
+    /// The standard error of the mean over `n` images with values `m` at a pixel, `√((Σm² -
+    /// (Σm)²/n) / (n - 1) / n)`; NaN for fewer than two images. Images count as independent
+    /// samples; repeats on one image do not, they only make its `m` less noisy.
     fn standard_error(&self) -> Vec<f64> {
         let error = |sum: f64, squares: f64, n: f64| {
             if n < 2.0 {
@@ -70,14 +69,12 @@ impl<'a> Statistics<'a> {
         }
     }
 
-    /// The split-half reliability: how well the map of every second image agrees with that of the
-    /// others, as Pearson's `r`, stepped up to the length of the whole by Spearman and Brown's
-    /// formula, `2r / (1 + |r|)`.
+    /// The split-half reliability: Pearson's `r` between the maps of the odd and of the even
+    /// images, extrapolated to all images by the formula of Spearman and Brown, `2r / (1 + |r|)`.
     ///
-    /// It is taken over the pixels where both halves had occluders. A pixel's value is the mean
-    /// over the occluders that were there, since how many they are is the same pattern in both
-    /// halves and says nothing about the unit; it weighs as much as it had occluders. NaN where
-    /// there is nothing to compare: no such pixels, or a half that is the same everywhere.
+    /// Taken over the pixels where both halves had occluders. The value of a pixel is the mean over
+    /// its occluders, because their number is the same pattern in both halves and would look like
+    /// agreement; its weight is their number. NaN without such pixels, or if a half is constant.
     pub fn reliability(&self) -> f64 {
         let [first, second] = [0, 1].map(|half| self.coverage.occluders[half].counts());
         let Sums { absolute, alternate, .. } = self.sums;
@@ -102,11 +99,11 @@ mod tests {
     use crate::maps::ImageMap;
     use crate::noise::philox4x32_10;
 
-    /// An image whose RF of `side` pixels has an occluder of a pixel on each of the columns from
-    /// `first` on; those before lie outside of the image.
+    /// An image whose RF of `side` pixels has one-pixel occluders on the columns from `first` on;
+    /// earlier columns lie outside the image.
     fn placement(side: usize, first: usize) -> Placement {
-        let occluder = |(index, place): (usize, usize)| {
-            let (top, left) = (place / (side - first), place % (side - first));
+        let occluder = |(index, cell): (usize, usize)| {
+            let (top, left) = (cell / (side - first), cell % (side - first));
             Occluder { index, top, left, size: 1 }
         };
         Placement {
@@ -129,7 +126,7 @@ mod tests {
         (sums, coverage)
     }
 
-    /// Three images of 2 × 2 pixels, of which the second covers the right column alone.
+    /// Three images of 2 × 2 pixels; the second covers the right column alone.
     fn three() -> (Sums, Coverage) {
         sums(
             2,
@@ -204,8 +201,8 @@ mod tests {
 
     /// `count` values in [0, 1), different for each `image`.
     fn noise(image: u32, count: usize) -> Vec<f32> {
-        let word = |place| philox4x32_10([place as u32, image, 0, 0], [1, 2])[0];
-        (0..count).map(|place| word(place) as f32 * 2.0_f32.powi(-32)).collect()
+        let word = |pixel| philox4x32_10([pixel as u32, image, 0, 0], [1, 2])[0];
+        (0..count).map(|pixel| word(pixel) as f32 * 2.0_f32.powi(-32)).collect()
     }
 
     #[test]
@@ -226,7 +223,7 @@ mod tests {
         }
         let pattern = |image: u32| -> Vec<f32> {
             let noise = noise(image, side * side).into_iter().enumerate();
-            noise.map(|(place, noise)| (place % side) as f32 + noise).collect()
+            noise.map(|(pixel, noise)| (pixel % side) as f32 + noise).collect()
         };
         let repeated: Vec<_> = (0..40).map(|image| (0, pattern(image))).collect();
         let found = reliability(side, &repeated);

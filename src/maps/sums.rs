@@ -1,33 +1,32 @@
-//! What is summed over the images of one end of a unit's ranking.
+//! Sums over the images of one end of a unit's ranking.
 
 use super::ImageMap;
 use crate::sweep::Summed;
 
-/// Sums over images, each `[rf, rf]`, row by row. What is told about a unit's maps is made of
-/// these, and of [`Coverage`](super::Coverage), which depends on places alone.
+/// Sums over images, each `[rf, rf]` row by row. With [`Coverage`](super::Coverage), which depends
+/// on positions alone, they determine all statistics of a unit's maps.
 ///
 /// Images are added one by one in the order of the ranking, so the same ranking gives the same
-/// bytes. At a pixel where an image has no occluder nothing is added, which is what adding its zero
-/// would do.
+/// bytes. Pixels without an occluder are skipped, which equals adding zero.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sums {
-    /// How many images were added.
+    /// Number of images added.
     pub images: usize,
-    /// Of the images' [`absolute`](super::Pixel::absolute).
+    /// Sum of [`absolute`](super::Pixel::absolute).
     pub absolute: Vec<f64>,
-    /// Of its squares.
+    /// Sum of the squares of `absolute`.
     pub absolute_squared: Vec<f64>,
-    /// Of [`absolute`](super::Pixel::absolute) too, but only of the first, the third, the fifth …
-    /// image: one half of a split half.
+    /// Sum of [`absolute`](super::Pixel::absolute) over the first, third, fifth, … image: one half
+    /// of the split.
     pub alternate: Vec<f64>,
-    /// Of the images' [`signed`](super::Pixel::signed); empty where moments are not asked for.
+    /// Sum of [`signed`](super::Pixel::signed); empty without moments.
     pub signed: Vec<f64>,
-    /// Of the images' [`squared`](super::Pixel::squared); empty where moments are not asked for.
+    /// Sum of [`squared`](super::Pixel::squared); empty without moments.
     pub squared: Vec<f64>,
 }
 
 impl Sums {
-    /// No images yet, of maps of `rf` × `rf` pixels.
+    /// No images, for maps of `rf` × `rf` pixels.
     pub fn new(rf: usize, moments: bool) -> Self {
         let zeros = || vec![0.0; rf * rf];
         let moment = || if moments { zeros() } else { Vec::new() };
@@ -41,8 +40,8 @@ impl Sums {
         }
     }
 
-    /// Those of images that were summed elsewhere, on maps of `rf` × `rf` pixels: the same, to the
-    /// bit, as [`add`](Self::add)ing them one by one.
+    /// Sums computed on a device, for maps of `rf` × `rf` pixels: equal, to the bit, to
+    /// [`add`](Self::add)ing the images one by one.
     pub fn of(rf: usize, moments: bool, summed: &Summed<'_>) -> Self {
         let mut all = Self::new(rf, moments);
         all.images = summed.placements.len();
@@ -61,19 +60,19 @@ impl Sums {
         all
     }
 
-    /// Adds the next image of the ranking. Each sum takes one addition a pixel, in 64 bits; the
-    /// square is rounded before it is added.
+    /// Adds the next image of the ranking. Each sum takes one addition per pixel, in 64 bits;
+    /// squares are rounded before they are added.
     pub fn add(&mut self, image: &ImageMap) {
         let (alternate, moments) = (self.images.is_multiple_of(2), !self.signed.is_empty());
-        for (place, pixel) in image.pixels() {
-            self.absolute[place] += pixel.absolute;
-            self.absolute_squared[place] += pixel.absolute * pixel.absolute;
+        for (index, pixel) in image.pixels() {
+            self.absolute[index] += pixel.absolute;
+            self.absolute_squared[index] += pixel.absolute * pixel.absolute;
             if alternate {
-                self.alternate[place] += pixel.absolute;
+                self.alternate[index] += pixel.absolute;
             }
             if moments {
-                self.signed[place] += pixel.signed;
-                self.squared[place] += pixel.squared;
+                self.signed[index] += pixel.signed;
+                self.squared[index] += pixel.squared;
             }
         }
         self.images += 1;

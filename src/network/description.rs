@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::onnx::{OnnxFile, is_onnx};
-use super::{Input, Layer, LayerId, MAX_LAYERS, Network, NetworkError, Op, RGB};
+use super::{Input, Layer, LayerId, MAX_LAYERS, Network, NetworkError, Op, Origin, RGB};
 use crate::error::ParseError;
 use crate::files::{FileError, read_at_most};
+use crate::geometry::ImageSize;
 
 /// The longest description read, in bytes.
 const MAX_BYTES: u64 = 4 << 20;
@@ -28,7 +29,17 @@ struct Description {
     /// Of the images.
     #[serde(default = "rgb")]
     channels: usize,
+    /// What the padding of a layer fits.
+    only_for: Option<OnlyFor>,
     layers: Vec<Map<String, Value>>,
+}
+
+/// A layer whose padding is right for images of one size alone.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct OnlyFor {
+    layer: String,
+    image_size: [usize; 2],
 }
 
 const fn rgb() -> usize {
@@ -67,7 +78,7 @@ impl Network {
     /// # Errors
     /// Text that is no such description, and all of [`Network::new`].
     pub fn from_description(json: &[u8]) -> Result<Self, NetworkError> {
-        let Description { name, channels, layers } =
+        let Description { name, channels, only_for, layers } =
             serde_json::from_slice(json).map_err(|error| not_described(&error))?;
         if layers.len() > MAX_LAYERS {
             let problem = format!("{} layers; at most {MAX_LAYERS} are read", layers.len());
@@ -80,7 +91,15 @@ impl Network {
             before.entry(layer.name.clone()).or_insert(LayerId(place));
             named.push(layer);
         }
-        Self::with_channels(name, channels, named)
+        let mut network = Self::with_channels(name, channels, named)?;
+        if let Some(OnlyFor { layer, image_size: [height, width] }) = only_for {
+            network.set_origin(Origin {
+                image_size: Some(ImageSize::new(height, width)),
+                sized_layer: Some(layer),
+                ..Origin::default()
+            });
+        }
+        Ok(network)
     }
 
     /// The network as a model description (`docs/formats.md`), from which
@@ -107,6 +126,11 @@ impl Network {
         let mut description = serde_json::json!({ "name": self.name(), "layers": layers });
         if self.image_channels() != RGB {
             description["channels"] = self.image_channels().into();
+        }
+        if let Origin { sized_layer: Some(layer), image_size: Some(size), .. } = self.origin() {
+            let only_for = OnlyFor { layer: layer.clone(), image_size: [size.height, size.width] };
+            // Plain data always serialises.
+            description["only_for"] = serde_json::to_value(only_for).unwrap_or_default();
         }
         description
     }

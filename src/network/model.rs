@@ -1,130 +1,18 @@
 //! A network with its weights.
 
+mod error;
+mod reading;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use thiserror::Error;
-
-use super::names::near;
+pub use self::error::ModelError;
+use self::reading::{filters_of, names, read_tensors, tensor_shapes};
 use super::onnx::{OnnxFile, is_onnx};
-use super::weights::{self, Tensor, Tensors, WeightsError};
-use super::{LayerId, Network, NetworkError, Op, TensorShape, leftover, reparametrised};
-use crate::error::{ErrorKind, HasKind};
-use crate::files::{AtomicFile, Digest, DigestWriter, FileError, digest_of, escaped, shown};
-
-/// What can be wrong with the weights of a network.
-#[derive(Debug, Error)]
-pub enum ModelError {
-    /// The file cannot be read as weights.
-    #[error(transparent)]
-    Weights(#[from] WeightsError),
-    /// The file cannot be read at all.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// A tensor that the network needs is not there.
-    #[error(
-        "{}: tensor `{tensor}` (shape {expected:?}) of {network} is missing{near}; \
-         is this a state dict of {network}?",
-        shown(path)
-    )]
-    Missing {
-        /// The weight file.
-        path: PathBuf,
-        /// The network's name.
-        network: String,
-        /// The tensor's name.
-        tensor: String,
-        /// The shape it should have.
-        expected: Vec<usize>,
-        /// The nearest names in the file, as a message goes on with them.
-        near: String,
-    },
-    /// A batch normalisation whose factor is no number.
-    #[error(
-        "{}: `{layer}.running_var` of {network}, or another of the layer's tensors, gives a factor or a \
-         shift that is not finite; expected variances above 0",
-        shown(path)
-    )]
-    Statistics {
-        /// The weight file.
-        path: PathBuf,
-        /// The network's name.
-        network: String,
-        /// The layer's name.
-        layer: String,
-    },
-    /// A prefix for the tensors of an ONNX file, which belong to its nodes.
-    #[error("{}: --weights-prefix is for weight files; an ONNX file has one set", shown(path))]
-    Prefix {
-        /// The ONNX file.
-        path: PathBuf,
-    },
-    /// A tensor that the network has to use, and does not.
-    #[error(
-        "{}: tensor \"{tensor}\" is part of {network}, and no layer of it uses the tensor: maps \
-         would be those of another network; describe its layer (docs/formats.md), or save a file \
-         without it",
-        shown(path)
-    )]
-    Unused {
-        /// The weight file.
-        path: PathBuf,
-        /// The network's name.
-        network: String,
-        /// The tensor, by the file's own name.
-        tensor: String,
-    },
-    /// A tensor has another shape than the network says.
-    #[error("{}: tensor `{tensor}` has shape {found:?}; {network} needs {expected:?}", shown(path))]
-    Misshapen {
-        /// The weight file.
-        path: PathBuf,
-        /// The network's name.
-        network: String,
-        /// The tensor's name.
-        tensor: String,
-        /// The shape it should have.
-        expected: Vec<usize>,
-        /// The shape it has.
-        found: Vec<usize>,
-    },
-    /// An ONNX file that holds another network.
-    #[error(
-        "{}: holds another network than {network}; expected the ONNX file that {network} was read \
-         from, or a weight file",
-        shown(path)
-    )]
-    Other {
-        /// The file.
-        path: PathBuf,
-        /// The network's name.
-        network: String,
-    },
-    /// An ONNX file that cannot be read.
-    #[error(transparent)]
-    Onnx(#[from] NetworkError),
-    /// Filters that were given, not read, do not fit the network.
-    #[error("{network} needs weights and biases of {expected:?} values; found {found:?}")]
-    Filters {
-        /// The network's name.
-        network: String,
-        /// Values in weight and bias of each layer that needs some.
-        expected: Vec<[usize; 2]>,
-        /// Values in weight and bias of each that was given.
-        found: Vec<[usize; 2]>,
-    },
-}
-
-impl HasKind for ModelError {
-    fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Onnx(error) => error.kind(),
-            Self::Prefix { .. } => ErrorKind::Usage,
-            _ => ErrorKind::Input,
-        }
-    }
-}
+use super::weights::{self, Tensor};
+use super::{ChannelScale, LayerId, Network, Op, TensorShape};
+use crate::files::{AtomicFile, Digest, DigestWriter, FileError, digest_of, escaped};
 
 /// The numbers that one layer computes with.
 #[derive(Clone, Debug, PartialEq)]
@@ -197,7 +85,7 @@ impl Model {
         let (path, shapes) = (Path::new("the weights"), tensor_shapes(&network));
         let tensors = weights::of_named(path, tensors, &names(&shapes))?;
         let (filters, ignored) = filters_of(&network, &shapes, tensors, path)?;
-        Self { network, filters, digest: Digest::of(b""), ignored }.with_digest()
+        Ok(Self { network, filters, digest: Digest::of(b""), ignored }.with_digest()?.with_taps())
     }
 
     /// The same, with the digest of the file that [`save_weights`](Self::save_weights) writes.
@@ -258,11 +146,18 @@ impl Model {
         Ok(Self { network, filters, digest, ignored: Vec::new() }.with_taps())
     }
 
-    /// The model with the filters of the layers that [`Network::units_of`] added.
+    /// The model with the numbers that no weight file holds: those of the layers that
+    /// [`Network::units_of`] added, and those that the network itself tells.
     fn with_taps(mut self) -> Self {
         for &tap in self.network.taps() {
             let weight = vec![1.0; self.network.channels(tap)];
             self.filters.insert(tap, Filters { weight, bias: Vec::new() });
+        }
+        for (id, layer) in self.network.layers().iter().enumerate() {
+            if let Op::Scale(ChannelScale { factors, shifts }) = &layer.op {
+                let numbers = Filters { weight: factors.clone(), bias: shifts.clone() };
+                self.filters.insert(LayerId(id), numbers);
+            }
         }
         self
     }
@@ -349,95 +244,4 @@ impl Network {
             Some((id, parameters))
         })
     }
-}
-
-/// The filters of each layer that needs some, from the tensors of `path`, and the names of those that
-/// have no use.
-fn filters_of(
-    network: &Network,
-    shapes: &[(LayerId, String, Vec<usize>)],
-    mut tensors: Tensors,
-    path: &Path,
-) -> Result<(BTreeMap<LayerId, Filters>, Vec<String>), ModelError> {
-    let mut filters = BTreeMap::new();
-    let mut of_layer: Vec<Vec<f32>> = Vec::new();
-    for (place, (id, tensor, expected)) in shapes.iter().enumerate() {
-        let (path, name) = (path.to_owned(), network.name().to_owned());
-        let (tensor, expected) = (tensor.clone(), expected.clone());
-        let Some(Tensor { shape: found, data }) = tensors.found.remove(&tensor) else {
-            let near = near(&tensor, tensors.ignored.iter().map(String::as_str));
-            let near = escaped(&near).to_string();
-            return Err(ModelError::Missing { path, network: name, tensor, expected, near });
-        };
-        // A PReLU of one slope has it for all channels.
-        let one_slope = found == [1] && matches!(network.layer(*id).op, Op::Prelu);
-        if found != expected && !one_slope {
-            return Err(ModelError::Misshapen { path, network: name, tensor, expected, found });
-        }
-        of_layer.push(if one_slope { vec![data[0]; expected[0]] } else { data });
-        if shapes.get(place + 1).is_none_or(|(next, ..)| next != id) {
-            let tensors = std::mem::take(&mut of_layer);
-            let numbers = Filters::of_tensors(&network.layer(*id).op, tensors);
-            if !numbers.weight.iter().chain(&numbers.bias).all(|number| number.is_finite()) {
-                let layer = escaped(&network.layer(*id).name).to_string();
-                return Err(ModelError::Statistics { path, network: name, layer });
-            }
-            filters.insert(*id, numbers);
-        }
-    }
-    if let Some(tensor) = leftover::first(network, &tensors) {
-        let (path, tensor) = (path.to_owned(), escaped(tensor).to_string());
-        return Err(ModelError::Unused { path, network: network.name.clone(), tensor });
-    }
-    tensors.ignored.retain(|name| !leftover::is_counter(name));
-    Ok((filters, tensors.ignored))
-}
-
-fn names(shapes: &[(LayerId, String, Vec<usize>)]) -> Vec<String> {
-    shapes.iter().map(|(_, name, _)| name.clone()).collect()
-}
-
-/// Reads the tensors of `shapes`; weights that are kept in parts are computed.
-fn read_tensors(
-    network: &Network,
-    path: &Path,
-    prefix: Option<&str>,
-    shapes: &[(LayerId, String, Vec<usize>)],
-) -> Result<Tensors, ModelError> {
-    let mut names = names(shapes);
-    let tensors = weights::read_below(path, prefix, &names)?;
-    let in_parts: Vec<&str> = shapes
-        .iter()
-        .filter(|(id, name, shape)| {
-            let weight = matches!(network.layer(*id).op, Op::Conv(_)) && shape.len() > 1;
-            weight && !tensors.found.contains_key(name)
-        })
-        .map(|(id, ..)| network.layer(*id).name.as_str())
-        .collect();
-    if in_parts.is_empty() {
-        return Ok(tensors);
-    }
-    names.extend(in_parts.iter().flat_map(|layer| reparametrised::names(layer)));
-    let mut tensors = weights::read_below(path, prefix, &names)?;
-    for layer in in_parts {
-        let weight = reparametrised::compute(layer, &mut tensors)
-            .map_err(|problem| reparametrised::problem(path, layer, problem))?;
-        if let Some(weight) = weight {
-            tensors.found.insert(format!("{layer}.weight"), weight);
-        }
-    }
-    Ok(tensors)
-}
-
-/// Every tensor that the network needs: its layer, its name and its shape; those of a layer next to
-/// each other.
-fn tensor_shapes(network: &Network) -> Vec<(LayerId, String, Vec<usize>)> {
-    let mut shapes = Vec::new();
-    for id in (0..network.own_layers().len()).map(LayerId) {
-        let layer = network.layer(id);
-        for TensorShape { name, shape } in layer.op.tensors(network.input_channels(id)) {
-            shapes.push((id, format!("{}.{name}", layer.name), shape));
-        }
-    }
-    shapes
 }

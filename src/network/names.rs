@@ -166,6 +166,12 @@ impl Network {
             return Ok(*tap);
         }
         check_file_name(&self.layer(id).name)?;
+        if self.is_of_whole_map(id) {
+            let problem = "each of its values is of the whole map, so it has no receptive field; choose \
+                           a layer that is not behind a global pooling, or behind the gate";
+            let layer = self.layer(id).name.clone();
+            return Err(NetworkError::Layer { layer, problem: problem.into() });
+        }
         let channels = self.channels(id);
         let op =
             Convolution { groups: channels, bias: false, ..Convolution::new(channels, 1, 1, 0) };
@@ -173,6 +179,7 @@ impl Network {
         let tap = LayerId(self.layers.len());
         // No layer of the network reads it, or is called so: it is none of them.
         self.projections.push(self.projections[id.0]);
+        self.of_whole_map.push(false);
         self.channels.push(channels);
         self.layers.push(Layer { name, op: Op::Conv(op), inputs: vec![Input::Layer(id)] });
         self.taps.push(tap);

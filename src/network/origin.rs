@@ -17,6 +17,8 @@ pub struct Origin {
     pub unsupported: Vec<UnsupportedNode>,
     /// The names of nodes that are not mapped.
     pub left_out: Vec<String>,
+    /// Whether it is a file in which convolutions may have a batch normalisation folded into them.
+    pub may_be_folded: bool,
 }
 
 /// How many names a note tells of.

@@ -1,15 +1,19 @@
-//! Networks known by name, in torchvision's layout.
+//! Networks known by name, in torchvision's layout or Caffe's.
 
+mod caffe;
 mod densenet;
+mod googlenet;
 mod mobilenet;
 
+use self::caffe::First;
 use self::densenet::densenet;
+use self::googlenet::googlenet;
 use self::mobilenet::mobilenet_v2;
 use super::{BatchNorm, Convolution, Input, Layer, LayerId, MaxPool, Network, NetworkError, Op};
 use crate::geometry::Padding;
 
 /// Names of the presets.
-pub const PRESETS: [&str; 21] = [
+pub const PRESETS: [&str; 25] = [
     "alexnet",
     "vgg11",
     "vgg13",
@@ -31,6 +35,10 @@ pub const PRESETS: [&str; 21] = [
     "densenet161",
     "densenet169",
     "densenet201",
+    "googlenet",
+    "caffe-alexnet",
+    "caffenet",
+    "places-alexnet",
 ];
 
 impl Network {
@@ -58,6 +66,9 @@ impl Network {
             "densenet161" => densenet(48, 96, [6, 12, 36, 24]),
             "densenet169" => densenet(32, 64, [6, 12, 32, 32]),
             "densenet201" => densenet(32, 64, [6, 12, 48, 32]),
+            "googlenet" => googlenet(),
+            "caffe-alexnet" => caffe::alexnet(First::Norm),
+            "caffenet" | "places-alexnet" => caffe::alexnet(First::Pool),
             _ => {
                 return Err(NetworkError::UnknownModel { name: name.into() });
             }

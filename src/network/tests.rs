@@ -1,5 +1,6 @@
 use super::weights::Tensor;
 use super::*;
+use crate::geometry::ImageSize;
 
 fn described(json: &str) -> Result<Network, NetworkError> {
     Network::from_description(json.as_bytes())
@@ -44,6 +45,10 @@ fn residual_presets_have_torchvisions_layout() {
         ("densenet161", 160, 26_472_000),
         ("densenet169", 168, 12_484_480),
         ("densenet201", 200, 18_092_928),
+        ("googlenet", 57, 5_599_904),
+        // Caffe's, by hand.
+        ("caffe-alexnet", 5, 2_334_080),
+        ("places-alexnet", 5, 2_334_080),
     ] {
         let network = Network::preset(name).unwrap();
         assert_eq!(network.convolutions().count(), convolutions, "{name}");
@@ -57,6 +62,89 @@ fn residual_presets_have_torchvisions_layout() {
     assert_eq!(name("layer3.0"), "layer3.0.relu_2");
     assert_eq!(name("conv5"), "layer1.0.downsample.0");
     assert_eq!(network.projection(network.named_layer("layer4").unwrap()).size, 427);
+}
+
+#[test]
+fn gates_join_a_map_with_what_the_whole_map_makes_and_nothing_else_does() {
+    let pool = r#"{"name": "g", "op": "global_avg_pool", "inputs": ["a"]}"#;
+    let network = |join: &str| format!("{CONV}, {pool}, {join}");
+    let good = r#"{"name": "m", "op": "gate", "inputs": ["a", "g"]}"#;
+    let built = described(&format!(r#"{{"name": "t", "layers": [{}]}}"#, network(good))).unwrap();
+    assert_eq!(
+        built.sizes(ImageSize::new(7, 9), LayerId(2)).unwrap()[1..],
+        [ImageSize::square(1), ImageSize::new(5, 7)]
+    );
+    assert_eq!(
+        Network::from_description(built.description().to_string().as_bytes()).unwrap().digest(),
+        built.digest()
+    );
+    let add = refused(&network(r#"{"name": "m", "op": "add", "inputs": ["a", "g"]}"#));
+    assert!(add.contains("with what the whole map makes; expected a gate"), "{add}");
+    for inputs in [r#"["g", "a"]"#, r#"["a", "a"]"#, r#"["g", "g"]"#] {
+        let message =
+            refused(&network(&format!(r#"{{"name": "m", "op": "gate", "inputs": {inputs}}}"#)));
+        assert!(message.contains("its first input has to have a place in the image"), "{message}");
+    }
+}
+
+/// `f32` numbers are written as the `f64` nearest to them, and must be read as those: what a folder holds is
+/// compared with what a run has.
+#[test]
+fn a_description_is_the_same_after_it_was_written_and_read() {
+    let norm = r#"{"name": "n", "op": "batch_norm", "eps": 0.000010000000656873453}"#;
+    let network = described(&format!(r#"{{"name": "t", "layers": [{CONV}, {norm}]}}"#)).unwrap();
+    let described = network.description();
+    let read: serde_json::Value = serde_json::from_str(&described.to_string()).unwrap();
+    assert_eq!(read, described);
+}
+
+#[test]
+fn caffes_networks_differ_in_what_comes_first() {
+    let kinds = |preset: &str| -> Vec<&str> {
+        let network = Network::preset(preset).unwrap();
+        let behind = network.layers()[2..4].iter().map(|layer| layer.op.kind());
+        behind.collect()
+    };
+    assert_eq!(kinds("caffe-alexnet"), ["local response normalisation", "max-pooling"]);
+    assert_eq!(kinds("caffenet"), ["max-pooling", "local response normalisation"]);
+    assert_eq!(kinds("places-alexnet"), kinds("caffenet"));
+    // The RF and the step of conv5 are those of Zhou et al.'s tables for Caffe's AlexNet.
+    let network = Network::preset("places-alexnet").unwrap();
+    let conv5 = network.projection(network.convolution("conv5").unwrap());
+    assert_eq!((conv5.size, conv5.step), (163, PerAxis::both(16)));
+}
+
+#[test]
+fn responses_are_taken_from_the_layer_that_is_asked_for() {
+    let network = Network::preset("densenet121").unwrap();
+    let behind = |name: &str, response| {
+        let id = network.responding(network.named_layer(name).unwrap(), response);
+        network.layer(id).name.clone()
+    };
+    assert_eq!(behind("conv1", Response::Conv), "features.conv0");
+    assert_eq!(behind("conv1", Response::Bn), "features.norm0");
+    // Its output is read by a concatenation.
+    let second = "features.denseblock1.denselayer1.conv2";
+    assert_eq!(behind(second, Response::Bn), second);
+    assert_eq!(behind("features.norm0", Response::Bn), "features.norm0");
+    assert!(network.folding_note().is_none());
+}
+
+#[test]
+fn numbers_that_a_network_tells_are_part_of_its_model() {
+    let network = Network::preset("googlenet").unwrap();
+    assert_eq!(network.convolution("conv1.conv").unwrap(), LayerId(1));
+    let model = Model::random(network, 3).unwrap();
+    let numbers = model.filters(LayerId(0)).unwrap();
+    assert_eq!((numbers.weight[1], numbers.bias[2]), (0.448, -0.188));
+    let scaling = r#"{"name": "n", "channels": 1, "layers": [
+        {"name": "s", "op": "scale", "factors": [2, 1], "shifts": [0]},
+        {"name": "c", "op": "conv", "out_channels": 1, "kernel": 1}]}"#;
+    let error = Network::from_description(scaling.as_bytes()).unwrap_err().to_string();
+    assert!(
+        error.contains("its 2 factors and 1 shifts are not one for each of 1 channels"),
+        "{error}"
+    );
 }
 
 #[test]

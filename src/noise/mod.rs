@@ -1,4 +1,4 @@
-//! The noise that occluders are filled with: pure functions of what is presented.
+//! The noise of occluders: pure functions of the presentation.
 #![allow(clippy::inline_always, reason = "what is inlined gets the caller's vector instructions")]
 
 mod philox;
@@ -13,17 +13,17 @@ use crate::geometry::Occluder;
 pub use philox::philox4x32_10;
 pub use torch::TorchStream;
 
-/// Where an occluder's pixels come from. Every pixel is uniform on [-1, 1).
+/// The source of an occluder's pixels. Every pixel is uniform on [-1, 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Noise {
-    /// Philox4x32-10 keyed by `seed` and counted by what is presented: the image, the occluder's
-    /// size and place, the draw, the channel and the pixel. It depends on nothing else, so any
-    /// order, batch, shard or restart presents the same pixels, and two units that look at the
-    /// same place of the same image see the same occluder.
+    /// Philox4x32-10, keyed by `seed` and counted by the image, the occluder's size and position,
+    /// the draw, the channel and the pixel. It depends on nothing else: any order, batch, shard or
+    /// restart presents the same pixels, and two units with the same position on the same image see
+    /// the same occluder.
     Philox {
         /// The key.
         seed: u64,
-        /// Which of several independent draws for the same place.
+        /// The draw: one of several independent realisations.
         draw: u16,
     },
     /// The stream of `torch.rand` on the CPU after `torch.manual_seed(seed)`, consumed as the
@@ -36,11 +36,11 @@ pub enum Noise {
 }
 
 impl Noise {
-    /// The most draws for one place: Philox counts them in 16 bits.
+    /// Limit of draws: the counter has 16 bits for them.
     pub const DRAWS: usize = 1 << 16;
 
-    /// The noise of another of several independent draws for the same place, by so many draws
-    /// after this one; `None` past the last, and for torch's stream, which has no others.
+    /// The noise `draws` draws after this one; `None` past the last draw, and for torch's stream,
+    /// which has only one.
     #[must_use]
     pub fn draw_after(self, draws: usize) -> Option<Self> {
         match self {
@@ -56,7 +56,7 @@ impl Noise {
     /// size]`.
     ///
     /// `image` is the image's index. The torch stream runs over the whole grid, so an occluder's
-    /// pixels are found by its [`index`](Occluder::index) also where the grid was subsampled.
+    /// pixels are found by its [`index`](Occluder::index), also in a subsampled grid.
     pub fn patches(self, image: u32, channels: usize, occluders: &[Occluder]) -> Patches<'_> {
         let stream = match self {
             Self::Philox { .. } => Vec::new(),
@@ -83,34 +83,34 @@ pub struct Patches<'a> {
 }
 
 impl Patches<'_> {
-    /// Replaces the occluder's square by noise in `image`, `[channels, height, width]` with
-    /// `width` columns.
+    /// Replaces the occluder's square in `image` by noise. `image` is `[channels, height, width]`
+    /// with `width` columns.
     ///
-    /// `which` counts the occluders that [`Noise::patches`] was given.
+    /// `which` is an index into the occluders given to [`Noise::patches`].
     pub fn occlude(&self, which: usize, image: &mut [f32], width: usize) {
         let occluder = &self.occluders[which];
         let (size, area) = (occluder.size, image.len() / self.channels);
-        let place = |element: usize| {
+        let offset = |element: usize| {
             let (channel, within) = (element / (size * size), element % (size * size));
             let (row, column) = (within / size, within % size);
             channel * area + (occluder.top + row) * width + occluder.left + column
         };
         self.runs(which, |first, values| {
             for (element, &value) in (first..).zip(values) {
-                image[place(element)] = value;
+                image[offset(element)] = value;
             }
         });
     }
 
-    /// The noise of one occluder, `[channels, size, size]`, into `values`.
+    /// Writes the noise of one occluder, `[channels, size, size]`, to `values`.
     #[inline(always)]
     pub fn draw(&self, which: usize, values: &mut Vec<f32>) {
         values.resize(self.channels * self.occluders[which].size.pow(2), 0.0);
         self.runs(which, |first, run| values[first..][..run.len()].copy_from_slice(run));
     }
 
-    /// Gives the values of an occluder's `[channels, size, size]` in runs, each with the place of
-    /// its first.
+    /// Calls `put` with runs of an occluder's values, `[channels, size, size]`, each with the
+    /// offset of its first value.
     #[inline(always)]
     fn runs(&self, which: usize, mut put: impl FnMut(usize, &[f32])) {
         let occluder = &self.occluders[which];
@@ -142,13 +142,13 @@ impl Patches<'_> {
     }
 }
 
-/// A 24-bit integer as a number of [0, 1): every value is exact in `f32`.
+/// A 24-bit integer as a number in [0, 1): every value is exact in `f32`.
 fn unit_interval(bits: u32) -> f32 {
     const SCALE: f32 = 1.0 / 16_777_216.0;
     bits as f32 * SCALE
 }
 
-/// From [0, 1) to [-1, 1), as the reference does it.
+/// From [0, 1) to [-1, 1), by the reference's formula.
 fn symmetric(value: f32) -> f32 {
     value * 2.0 - 1.0
 }
@@ -210,8 +210,8 @@ mod tests {
         let square = occluder(0, 3, 5, 7);
         for noise in [Noise::Philox { seed: 1, draw: 0 }, Noise::Torch { seed: 1 }] {
             let pixels = presented(noise, 0, &[square], 0);
-            for (place, &value) in pixels.iter().enumerate() {
-                let (y, x) = (place / WIDTH % 12, place % WIDTH);
+            for (offset, &value) in pixels.iter().enumerate() {
+                let (y, x) = (offset / WIDTH % 12, offset % WIDTH);
                 if square.pixels().contains(y, x) {
                     assert!((-1.0..1.0).contains(&value), "{noise} ({y}, {x}): {value}");
                 } else {

@@ -11,7 +11,7 @@ pub fn philox4x32_10(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
     side_by_side(counter.map(|word| [word]), key).map(|[word]| word)
 }
 
-/// Four random words for each of `N` counters, whose words lie side by side for vectors.
+/// Four random words for each of `N` counters, laid out for vectors.
 #[inline(always)]
 fn side_by_side<const N: usize>(mut counter: [[u32; N]; 4], mut key: [u32; 2]) -> [[u32; N]; 4] {
     for round in 0..10 {
@@ -36,7 +36,7 @@ fn side_by_side<const N: usize>(mut counter: [[u32; N]; 4], mut key: [u32; 2]) -
     counter
 }
 
-/// Blocks that are drawn together.
+/// Number of blocks drawn together.
 pub(super) const BLOCKS: usize = 16;
 
 /// The words for blocks `first` to `first + BLOCKS` of an occluder's noise `[channel, row,

@@ -93,10 +93,11 @@ pub(super) fn reaches(
     let mut changed: Vec<Span> = Vec::with_capacity(cone.len());
     let mut reaches = Vec::with_capacity(cone.len());
     for (node, &needed) in subgraph.nodes().iter().zip(cone) {
-        let here = match node.inputs[..] {
-            [] => occluded,
+        let here = match node.layer {
+            None => occluded,
             // Joined branches: the hull of what they change.
-            ref inputs => inputs
+            Some(_) => node
+                .local_inputs()
                 .iter()
                 .map(|&input| node.window.of(axis).outputs(changed[input]))
                 .fold(Span::EMPTY, Span::hull),

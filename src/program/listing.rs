@@ -2,7 +2,7 @@
 
 use super::{Buffers, Program, Step};
 use crate::geometry::{Axis, PerAxis, SlidingWindow, Span};
-use crate::network::Network;
+use crate::network::{GateJoin, Network};
 
 /// One node of a program in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +64,9 @@ impl<F, N> Step<F, N> {
             Self::Select(_) => "select channels",
             Self::Add => "add",
             Self::Multiply => "multiply",
+            Self::GlobalMean => "mean of the map",
+            Self::Gate(GateJoin::Mul) => "multiply with a gate",
+            Self::Gate(GateJoin::Add) => "add a gate",
             Self::Concatenate => "concatenate",
             Self::Respond => "respond",
         }

@@ -9,7 +9,7 @@
 //! Within it only deltas travel, so a convolution needs only the *taps* that meet a changed input.
 //! A [`Plan`] lists them as blocks, [`Plan::blocks`].
 //!
-//! Windows are separable: a [`Span`](crate::geometry::Span) of rows times a span of columns, and so
+//! Windows are separable: a [`Span`] of rows times a span of columns, and so
 //! are the taps. An [`AxisPlan`] therefore serves all presentations that agree in one axis, and a
 //! [`Plan`] is two of them. Where branches join, their windows' bounding box is taken.
 //!
@@ -35,7 +35,7 @@ pub use buffers::Buffers;
 pub use listing::Row;
 pub use plan::{Plan, TapBlock};
 pub use planner::{PlanKey, Planner};
-pub use step::Step;
+pub use step::{Selection, Step};
 pub use subgraph::{Node, Subgraph};
 pub use weights::{ConvolutionFilters, MissingFilters, Packing};
 
@@ -92,6 +92,9 @@ impl Program {
             self.kept[place] |= reads.own;
             if reads.inputs {
                 node.inputs.iter().for_each(|&input| self.kept[input] = true);
+            }
+            if let (true, Some(&second)) = (reads.second, node.inputs.get(1)) {
+                self.kept[second] = true;
             }
             if matches!(self.steps[place], Step::MaxPool { .. }) {
                 let pooled = self.pooled(place);

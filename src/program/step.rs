@@ -3,8 +3,8 @@
 use super::Subgraph;
 use crate::geometry::{ImageSize, PerAxis};
 use crate::network::{
-    AveragePool, ChannelNorm, ChannelShuffle, ChannelSlice, Function, LayerId, LocalResponseNorm,
-    Network, Op,
+    AveragePool, ChannelNorm, ChannelShuffle, ChannelSlice, Function, GateJoin, LayerId,
+    LocalResponseNorm, Network, Op,
 };
 
 /// What a node computes. `F` are the filters of a convolution and `N` the numbers of another layer,
@@ -47,16 +47,48 @@ pub enum Step<F = (), N = ()> {
     Function(Function),
     /// A copy of the input.
     Copy,
-    /// Channels of the input: of each output channel the input's.
-    Select(Vec<usize>),
+    /// Some channels of the input, or all in another order.
+    Select(Selection),
     /// The sum of the inputs.
     Add,
     /// The product of two inputs.
     Multiply,
+    /// The mean of each channel's whole map.
+    GlobalMean,
+    /// The first input joined with the second's one position.
+    Gate(GateJoin),
     /// The inputs' channels, one input after the other.
     Concatenate,
     /// The target's convolution, of which only single units are computed.
     Respond,
+}
+
+/// Channels of an input: output channel `o` is the input's `start + o % groups * each + o / groups`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// The first channel.
+    pub start: usize,
+    /// Groups that take turns.
+    pub groups: usize,
+    /// Channels of a group.
+    pub each: usize,
+}
+
+impl Selection {
+    /// The first channels in their order.
+    pub const fn all(channels: usize) -> Self {
+        Self { start: 0, groups: 1, each: channels }
+    }
+
+    /// How many channels there are.
+    pub const fn channels(self) -> usize {
+        self.groups * self.each
+    }
+
+    /// The input's channel of an output channel.
+    pub const fn input(self, output: usize) -> usize {
+        self.start + output % self.groups * self.each + output / self.groups
+    }
 }
 
 /// Which activations of the original image a step reads while an occluder is presented.
@@ -66,6 +98,8 @@ pub(super) struct BaselineReads {
     pub inputs: bool,
     /// Its own.
     pub own: bool,
+    /// Those of its second input alone.
+    pub second: bool,
 }
 
 impl Step {
@@ -87,16 +121,18 @@ impl Step {
             Op::AvgPool(pool) => Self::AveragePool(pool.clone(), size),
             Op::LocalResponseNorm(norm) => Self::Normalise(norm.clone()),
             Op::ChannelNorm(norm) => Self::NormaliseChannels(*norm, ()),
-            Op::BatchNorm(_) => Self::Scale(()),
+            Op::BatchNorm(_) | Op::Scale(_) => Self::Scale(()),
             Op::Dropout => Self::Copy,
-            &Op::Slice(ChannelSlice { start, end }) => Self::Select((start..end).collect()),
+            &Op::Slice(ChannelSlice { start, end }) => {
+                Self::Select(Selection { start, groups: 1, each: end - start })
+            }
             &Op::Shuffle(ChannelShuffle { groups }) => {
-                let each = channels / groups;
-                let from = |output: usize| output % groups * each + output / groups;
-                Self::Select((0..channels).map(from).collect())
+                Self::Select(Selection { start: 0, groups, each: channels / groups })
             }
             Op::Add => Self::Add,
             Op::Mul => Self::Multiply,
+            Op::GlobalAvgPool => Self::GlobalMean,
+            Op::Gate(gate) => Self::Gate(gate.join),
             Op::Concat => Self::Concatenate,
         }
     }
@@ -109,6 +145,11 @@ impl<F, N> Step<F, N> {
             self,
             Self::Relu { .. } | Self::Copy | Self::Scale(_) | Self::Slope(_) | Self::Function(_)
         )
+    }
+
+    /// Whether it reads its inputs' activations of the original image.
+    pub const fn reads_inputs(&self) -> bool {
+        self.baseline_reads().inputs
     }
 
     /// The activations of the original image that it reads.
@@ -125,6 +166,7 @@ impl<F, N> Step<F, N> {
                     | Self::Respond
             ),
             own: matches!(self, Self::Image | Self::MaxPool { .. }),
+            second: matches!(self, Self::Gate(GateJoin::Mul)),
         }
     }
 }

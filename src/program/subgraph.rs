@@ -21,6 +21,9 @@ pub struct Node {
     pub reads_whole_windows: bool,
     /// Whether it is a convolution: only the taps that meet changed inputs count.
     pub has_taps: bool,
+    /// Inputs, the first ones, that deltas come from. What is made of the whole map has none: it has
+    /// one position and no deltas.
+    deltas_from: usize,
     /// Positions of this node between neighbouring positions of the target.
     step: PerAxis<usize>,
     /// Where the backward cone of the target's position 0 begins, ignoring that maps end.
@@ -33,6 +36,11 @@ impl Node {
     pub const fn origin(&self, axis: Axis, position: usize) -> isize {
         (position * self.step.of(axis)) as isize + self.corner.of(axis)
     }
+
+    /// The inputs that deltas come from; all but those that are made of the whole map.
+    pub fn local_inputs(&self) -> &[usize] {
+        &self.inputs[..self.deltas_from]
+    }
 }
 
 impl Node {
@@ -40,6 +48,11 @@ impl Node {
     fn first_input(&self) -> PerAxis<isize> {
         PerAxis::from_fn(|axis| self.window.of(axis).first_input(self.corner.of(axis)))
     }
+}
+
+/// The one window of a whole map.
+fn whole(size: ImageSize) -> PerAxis<SlidingWindow> {
+    PerAxis::from_fn(|axis| SlidingWindow { kernel: axis.of(size), ..SlidingWindow::SINGLE })
 }
 
 /// The layers that lead to a target, each after its inputs, the image first and the target last.
@@ -64,6 +77,7 @@ impl Subgraph {
             size: image,
             reads_whole_windows: false,
             has_taps: false,
+            deltas_from: 0,
             step: network.projection(target).step,
             corner: PerAxis::both(isize::MAX),
         }];
@@ -74,19 +88,34 @@ impl Subgraph {
                 Input::Image => 0,
                 Input::Layer(LayerId(source)) => place[source],
             };
-            let inputs = layer.inputs.iter().map(node_of).collect();
+            let inputs: Vec<usize> = layer.inputs.iter().map(node_of).collect();
+            let window = match layer.op {
+                Op::GlobalAvgPool => whole(nodes[inputs[0]].size),
+                _ => layer.op.window().axes,
+            };
+            let of_whole_map = network.is_of_whole_map(id);
+            let deltas_from = match layer.op {
+                _ if of_whole_map => 0,
+                Op::Gate(_) => 1,
+                _ => inputs.len(),
+            };
             place[id.0] = nodes.len();
             nodes.push(Node {
                 layer: Some(id),
                 inputs,
-                window: layer.op.window().axes,
+                window,
                 channels: network.channels(id),
                 size: sizes[id.0],
                 reads_whole_windows: matches!(layer.op, Op::MaxPool(_)),
                 has_taps: matches!(layer.op, Op::Conv(_)),
+                deltas_from,
                 // Branches that join advance over the image in equal steps: `Network` sees to it.
-                step: PerAxis::from_fn(|axis| {
-                    network.projection(target).step.of(axis) / network.projection(id).step.of(axis)
+                step: PerAxis::from_fn(|axis| match of_whole_map {
+                    true => 0,
+                    false => {
+                        let steps = [target, id].map(|id| network.projection(id).step.of(axis));
+                        steps[0] / steps[1]
+                    }
                 }),
                 corner: PerAxis::both(isize::MAX),
             });
@@ -94,8 +123,12 @@ impl Subgraph {
         let last = nodes.len() - 1;
         nodes[last].corner = PerAxis::both(0);
         for node in (1..nodes.len()).rev() {
+            if nodes[node].corner == PerAxis::both(isize::MAX) {
+                // No delta comes through it: its coordinates are the map's own.
+                (nodes[node].corner, nodes[node].step) = (PerAxis::both(0), PerAxis::both(0));
+            }
             let first = nodes[node].first_input();
-            for input in nodes[node].inputs.clone() {
+            for input in nodes[node].local_inputs().to_vec() {
                 let corner = nodes[input].corner;
                 nodes[input].corner = PerAxis::from_fn(|axis| corner.of(axis).min(first.of(axis)));
             }
@@ -114,20 +147,45 @@ impl Subgraph {
     }
 
     /// The backward cone of some positions of the target: for each node the positions that can
-    /// reach one of them. Only positions that exist are part of it: what lies outside a map is
-    /// padding, and nothing reaches through it.
+    /// reach one of them other than through what is made of the whole map. Only positions that exist are
+    /// part of it: what lies outside a map is padding, and nothing reaches through it.
     pub fn backward(&self, axis: Axis, positions: Span) -> Vec<Span> {
         let mut cone = vec![Span::EMPTY; self.nodes.len()];
         let target = self.target();
         cone[target] = positions.intersect(Span::whole(axis.of(self.nodes[target].size)));
         for (place, node) in self.nodes.iter().enumerate().rev() {
-            for &input in &node.inputs {
-                let real = Span::whole(axis.of(self.nodes[input].size));
-                let seen = node.window.of(axis).inputs(cone[place]).intersect(real);
-                cone[input] = cone[input].hull(seen);
+            for &input in node.local_inputs() {
+                self.add_seen(axis, place, input, &mut cone);
             }
         }
         cone
+    }
+
+    /// What of the original image's activations some positions of the target depend on: their backward
+    /// cone and, of what leads to a global pooling, the whole map.
+    pub fn baseline(&self, axis: Axis, positions: Span) -> Vec<Span> {
+        let mut cone = self.backward(axis, positions);
+        for (place, node) in self.nodes.iter().enumerate().rev() {
+            if cone[place].is_empty() {
+                continue;
+            }
+            for (which, &input) in node.inputs.iter().enumerate() {
+                // A gate reads the one position, whatever its own is.
+                if which >= node.deltas_from && node.deltas_from > 0 {
+                    cone[input] = Span::whole(axis.of(self.nodes[input].size));
+                } else {
+                    self.add_seen(axis, place, input, &mut cone);
+                }
+            }
+        }
+        cone
+    }
+
+    /// Adds to a cone what of an input a node's positions see.
+    fn add_seen(&self, axis: Axis, node: usize, input: usize, cone: &mut [Span]) {
+        let real = Span::whole(axis.of(self.nodes[input].size));
+        let seen = self.nodes[node].window.of(axis).inputs(cone[node]).intersect(real);
+        cone[input] = cone[input].hull(seen);
     }
 
     /// Of the input `input`, by its place among the node's inputs, what lies between the two

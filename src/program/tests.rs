@@ -1,10 +1,12 @@
 //! Plans against what really changes, and against the counts that the method is known by.
 
+use std::sync::Arc;
+
 use ndarray::Array3;
 use proptest::prelude::*;
 
 use super::{Plan, Planner, Subgraph};
-use crate::engine::reference::forward::{Forward, Scratch};
+use crate::engine::reference::forward::{Forward, Gates, Scratch};
 use crate::geometry::{Axis, GridRule, ImageSize, LayerGeometry, Occluder, Padding, Span};
 use crate::network::{LayerId, Model, Network, Op, Window};
 
@@ -23,6 +25,7 @@ fn activations(
     target: LayerId,
     size: ImageSize,
     raised: Option<&Occluder>,
+    gates: &Gates<f32>,
 ) -> Vec<Vec<f32>> {
     let forward = Forward::new(model, &[target], size).unwrap();
     let channels = model.network().image_channels();
@@ -32,6 +35,7 @@ fn activations(
     }
     let mut scratch = Scratch::default();
     scratch.set_image(&image.view());
+    scratch.frozen = Some(Arc::new(gates.clone()));
     let mut found = Vec::new();
     forward.run(&mut scratch, target, |_, output| found.push(output.to_vec()));
     found
@@ -51,7 +55,7 @@ fn reaching(subgraph: &Subgraph, position: (usize, usize)) -> Vec<Vec<bool>> {
         for at in (0..node.size.area()).filter(|&at| masks[place][at]).collect::<Vec<_>>() {
             let y = window.y.first_input((at / node.size.width) as isize);
             let x = window.x.first_input((at % node.size.width) as isize);
-            for &input in &node.inputs {
+            for &input in node.local_inputs() {
                 let ImageSize { height, width } = nodes[input].size;
                 for (ky, kx) in taps(Axis::Y).flat_map(|ky| taps(Axis::X).map(move |kx| (ky, kx))) {
                     if (0..height as isize).contains(&(y + ky))
@@ -140,8 +144,11 @@ proptest! {
         });
 
         let model = model(network, 1.0, seed);
-        let before = activations(&model, target, size, None);
-        let after = activations(&model, target, size, Some(&occluder));
+        let before = activations(&model, target, size, None, &Gates::new());
+        // Gates keep their values: the windows are those of the local paths.
+        let gates = model.network().gates_before(&[target]);
+        let gates: Gates<f32> = gates.into_iter().map(|id| (id, before[id.0].clone())).collect();
+        let after = activations(&model, target, size, Some(&occluder), &gates);
         let masks = reaching(&subgraph, position);
         for node in 1..subgraph.nodes().len() {
             let area = subgraph.nodes()[node].size.area();

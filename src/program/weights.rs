@@ -42,10 +42,10 @@ impl Program {
     pub fn with_weights<'m, F, N, U, E: From<MissingFilters>>(
         self,
         model: &'m Model,
-        mut packing: Packing<
+        packing: Packing<
             impl FnMut(ConvolutionFilters<'m>) -> Result<F, E>,
-            impl FnMut(Filters) -> Result<N, E>,
-            impl FnMut(ConvolutionFilters<'m>) -> Result<U, E>,
+            impl FnMut(&Filters, usize) -> Result<N, E>,
+            impl FnOnce(ConvolutionFilters<'m>) -> Result<U, E>,
         >,
     ) -> Result<Program<F, N, U>, E> {
         let Self { subgraph, steps, kept, read_once, .. } = self;
@@ -64,23 +64,26 @@ impl Program {
                 _ => Err(MissingFilters(network.short_name(layer))),
             }
         };
-        let numbers = |place: usize| of_node(place).map(|(_, filters, _)| filters.clone());
+        let filters = |place: usize| of_node(place).map(|(_, filters, _)| filters);
+        let channels = |place: usize| subgraph.nodes()[place].channels;
+        let Packing { convolution: mut pack_convolution, numbers: mut pack, units: pack_units } =
+            packing;
         let mut weighted = Vec::with_capacity(steps.len());
         for (place, step) in steps.into_iter().enumerate() {
             weighted.push(match step {
                 Step::Convolve { filters: (), rectify } => {
-                    let filters = (packing.convolution)(convolution(place)?)?;
+                    let filters = pack_convolution(convolution(place)?)?;
                     Step::Convolve { filters, rectify }
                 }
                 Step::Depthwise(()) => {
                     let (_, filters, channels) = of_node(place)?;
-                    Step::Depthwise((packing.numbers)(channels_last(filters, channels))?)
+                    Step::Depthwise(pack(&channels_last(filters, channels), channels)?)
                 }
                 Step::NormaliseChannels(norm, ()) => {
-                    Step::NormaliseChannels(norm, (packing.numbers)(numbers(place)?)?)
+                    Step::NormaliseChannels(norm, pack(filters(place)?, channels(place))?)
                 }
-                Step::Scale(()) => Step::Scale((packing.numbers)(numbers(place)?)?),
-                Step::Slope(()) => Step::Slope((packing.numbers)(numbers(place)?)?),
+                Step::Scale(()) => Step::Scale(pack(filters(place)?, channels(place))?),
+                Step::Slope(()) => Step::Slope(pack(filters(place)?, channels(place))?),
                 Step::Image => Step::Image,
                 Step::Relu { elsewhere } => Step::Relu { elsewhere },
                 Step::MaxPool { rectify } => Step::MaxPool { rectify },
@@ -91,11 +94,13 @@ impl Program {
                 Step::Select(channels) => Step::Select(channels),
                 Step::Add => Step::Add,
                 Step::Multiply => Step::Multiply,
+                Step::GlobalMean => Step::GlobalMean,
+                Step::Gate(join) => Step::Gate(join),
                 Step::Concatenate => Step::Concatenate,
                 Step::Respond => Step::Respond,
             });
         }
-        let units = (packing.units)(convolution(subgraph.target())?)?;
+        let units = pack_units(convolution(subgraph.target())?)?;
         Ok(Program { subgraph, steps: weighted, kept, read_once, units })
     }
 }

@@ -5,7 +5,7 @@
 
 use super::{Entry, LayerRanking, Side, UnitRanking};
 
-/// The bytes of the rankings of all layers.
+/// Encodes the rankings of all layers.
 pub fn encode(layers: &[LayerRanking]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for unit in layers.iter().flatten() {
@@ -22,7 +22,7 @@ pub fn encode(layers: &[LayerRanking]) -> Vec<u8> {
     bytes
 }
 
-/// Reads the rankings of layers with so many `units` each; `None` where the bytes are none.
+/// Decodes the rankings of layers with these numbers of `units`; `None` for anything else.
 pub fn decode(mut bytes: &[u8], units: &[usize]) -> Option<Vec<LayerRanking>> {
     let mut word = || -> Option<[u8; 4]> {
         let (word, rest) = bytes.split_first_chunk()?;

@@ -1,4 +1,4 @@
-//! What a ranking's blocks depend on, and how the ranking is cut into blocks.
+//! The configuration of a ranking, and its cut into blocks.
 
 use std::ops::Range;
 
@@ -10,23 +10,23 @@ use crate::files::Digest;
 use crate::images::ImageConfiguration;
 use crate::network::ModelConfiguration;
 
-/// What a folder of a ranking's blocks keeps about its job.
+/// The contents of a ranking's folder of blocks, beside the blocks.
 pub type StoredRanking = Stored<RankingConfiguration, ()>;
 
-/// Everything that the bytes of a ranking depend on, and how it is cut into blocks.
+/// Everything that determines the bytes of a ranking, and the cut into blocks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RankingConfiguration {
-    /// The program's version: another may round differently.
+    /// Version of the program: versions may round differently.
     pub program: String,
     /// The network and its weights.
     pub model: ModelConfiguration,
     /// The images.
     pub images: ImageConfiguration,
-    /// Images a unit, at either end.
+    /// Images per unit, at either end.
     pub top: usize,
     /// The layers.
     pub layers: Vec<RankedLayer>,
-    /// Images a block.
+    /// Images per block.
     pub block: usize,
 }
 
@@ -35,22 +35,22 @@ pub struct RankingConfiguration {
 pub struct RankedLayer {
     /// The layer's short name.
     pub layer: String,
-    /// Its units.
+    /// Number of units.
     pub units: usize,
     /// The engine that computes the responses.
     pub engine: EngineName,
 }
 
-/// What is told about a block of a ranking.
+/// The record of a block of a ranking.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RankingRecord {
-    /// Seconds that it took.
+    /// Seconds of computation.
     pub seconds: f64,
     /// The SHA-256 of each image's file.
     pub digests: Vec<Digest>,
 }
 
-/// Images that are ranked together and kept in one file.
+/// Images that are ranked together and stored in one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockImages {
     /// The block's name: the first and the last image, such as `images-0-63`.
@@ -59,16 +59,16 @@ pub struct BlockImages {
     pub images: Range<usize>,
 }
 
-/// Most blocks of a ranking: each holds the best images of every unit, so few are better, but for
-/// the tasks that share them.
+/// Limit of the number of blocks. Each block holds the best images of every unit, so few blocks are
+/// cheaper, but tasks share blocks.
 const BLOCKS: usize = 64;
-/// Fewest images of a block.
+/// Minimum of images per block.
 const IMAGES: usize = 64;
-/// Images that a GPU ranks at a time, whatever part of them it gets: larger blocks are multiples.
-/// The number does not depend on the engine, so that any machine can finish the ranking.
+/// Batch size of a GPU, in images: larger blocks are multiples of it. It does not depend on the
+/// engine, so any machine can finish the ranking.
 const BATCH: usize = 128;
 
-/// Images a block of a ranking of `images`.
+/// Images per block of a ranking of `images`.
 pub fn images_a_block(images: usize) -> usize {
     let block = images.div_ceil(BLOCKS).max(IMAGES);
     if block > BATCH { block.next_multiple_of(BATCH) } else { block }
@@ -91,19 +91,18 @@ impl RankingConfiguration {
         self.blocks().into_iter().map(|block| block.name).collect()
     }
 
-    /// The configuration of the same ranking without any layer: rankings with equal ones can be
-    /// kept in one folder.
+    /// The configuration without its layers: rankings that agree in it can share a folder.
     #[must_use]
     pub fn without_layers(&self) -> Self {
         Self { layers: Vec::new(), ..self.clone() }
     }
 
-    /// The layer of a short name.
+    /// The layer with this short name.
     pub fn layer(&self, name: &str) -> Option<&RankedLayer> {
         self.layers.iter().find(|layer| layer.layer == name)
     }
 
-    /// Units of each layer.
+    /// Number of units of each layer.
     pub fn units(&self) -> Vec<usize> {
         self.layers.iter().map(|layer| layer.units).collect()
     }

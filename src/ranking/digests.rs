@@ -1,4 +1,4 @@
-//! What the ranked images' files held: `images.sha256`, as `sha256sum` writes it.
+//! Digests of the ranked images' files: `images.sha256`, in the format of `sha256sum`.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use super::RankingError;
 use crate::files::{Digest, FileError, read_bytes, write_text};
 
-/// The file `images.sha256` in `folder`.
+/// Path of `images.sha256` in `folder`.
 pub fn path(folder: &Path) -> PathBuf {
     folder.join("images.sha256")
 }
 
-/// Writes the digest of each image's file, by its name.
+/// Writes name and digest of each image's file.
 pub fn write(folder: &Path, names: &[String], digests: &[Digest]) -> Result<(), RankingError> {
     Ok(write_text(&path(folder), &text(names, digests))?)
 }
 
-/// Reads the digests of the images with these names; `None` where there is no such file.
+/// Reads the digests of the images with these names; `None` without a file.
 ///
 /// # Errors
 /// A file of other images, or one that cannot be read.
@@ -62,7 +62,7 @@ fn text(names: &[String], digests: &[Digest]) -> String {
     text
 }
 
-/// Names that would break a line are escaped as `sha256sum` does it.
+/// A line of the file. Names with line breaks are escaped as by `sha256sum`.
 fn line(name: &str, digest: &Digest) -> String {
     if name.contains(['\\', '\n', '\r']) {
         let name = name.replace('\\', r"\\").replace('\n', r"\n").replace('\r', r"\r");

@@ -1,4 +1,4 @@
-//! Rankings in files: the reference's index arrays, and beside them what it does not keep.
+//! Files of rankings: the reference's index arrays, and the responses beside them.
 
 use std::path::{Path, PathBuf};
 
@@ -14,14 +14,14 @@ pub struct LayerFiles {
     responses: PathBuf,
 }
 
-/// What a layer's ranking must fit.
+/// Bounds of a layer's ranking.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected {
-    /// Units of the layer.
+    /// Number of units.
     pub units: usize,
-    /// Positions of its output.
+    /// Number of positions of the layer's output.
     pub positions: usize,
-    /// Images of the source.
+    /// Number of images.
     pub images: usize,
 }
 
@@ -52,7 +52,7 @@ impl LayerFiles {
         Ok(npy::write(&self.responses, &responses)?)
     }
 
-    /// Reads a ranking made by this program or by the reference, whose folder has no responses.
+    /// Reads a ranking of this program or of the reference, which has no responses.
     ///
     /// # Errors
     /// Files that cannot be read, arrays of another shape or type, indices out of range.

@@ -1,4 +1,4 @@
-//! `ranking.json`: what a ranking was made from.
+//! `ranking.json`: the origin of a ranking.
 
 use std::path::Path;
 
@@ -10,18 +10,18 @@ use crate::geometry::ImageSize;
 use crate::images::ImageConfiguration;
 use crate::network::ModelConfiguration;
 
-/// What a ranking was made from: `ranking.json`. Rankings made by the reference have none.
+/// The origin of a ranking: `ranking.json`. Rankings of the reference have none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RankingManifest {
     /// `occlumap ranking`.
     pub format: String,
     /// Version of the format.
     pub version: u32,
-    /// Everything that the ranking depends on.
+    /// Everything that determines the ranking.
     pub configuration: RankingConfiguration,
 }
 
-/// The part of a manifest that tells which program can read the rest.
+/// The part of a manifest that identifies its format.
 #[derive(Deserialize)]
 struct Header {
     format: String,
@@ -29,9 +29,9 @@ struct Header {
 }
 
 impl RankingManifest {
-    /// What [`format`](Self::format) says.
+    /// Value of [`format`](Self::format).
     pub const FORMAT: &'static str = "occlumap ranking";
-    /// The version that this program writes and reads.
+    /// Version written and read by this program.
     pub const VERSION: u32 = 2;
     const FILE: &'static str = "ranking.json";
 
@@ -45,17 +45,17 @@ impl RankingManifest {
         Ok(write_json(&folder.join(Self::FILE), self)?)
     }
 
-    /// Removes `ranking.json` from `folder`, where there is one.
+    /// Removes `ranking.json` from `folder` if there is one.
     pub fn remove(folder: &Path) -> Result<(), RankingError> {
         Ok(remove_file(&folder.join(Self::FILE))?)
     }
 
-    /// Whether there is a `ranking.json` in `folder`.
+    /// Whether `folder` has a `ranking.json`.
     pub fn is_there(folder: &Path) -> bool {
         folder.join(Self::FILE).is_file()
     }
 
-    /// Reads `ranking.json` of `folder`, where there is one.
+    /// Reads `ranking.json` of `folder`; `None` if there is none.
     ///
     /// # Errors
     /// A file that cannot be read, or is of another format or version.
@@ -79,8 +79,8 @@ impl RankingManifest {
         Ok(Some(serde_json::from_slice(&bytes).map_err(wrong)?))
     }
 
-    /// Checks that a sweep of `model` on `images` may use this ranking, kept in `folder`. The
-    /// layers may be fewer than were ranked.
+    /// Checks that a sweep of `model` on `images` may use this ranking in `folder`. The sweep may
+    /// have fewer layers.
     ///
     /// # Errors
     /// [`RankingError::MadeForOther`].

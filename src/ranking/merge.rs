@@ -1,4 +1,4 @@
-//! Putting a ranking's blocks together.
+//! Merging a ranking's blocks.
 
 use std::path::Path;
 
@@ -9,10 +9,10 @@ use super::{
 use crate::blocks::{BlockFolder, Incomplete, Merged, read_whole};
 use crate::files::{Digest, FileError};
 
-/// Writes a ranking into `folder` from its blocks, each taken from the first of `sources` that has
-/// it whole. The layers of `there`, the ranking that the folder holds already, stay. Otherwise
-/// `ranking.json` is removed first, after a call of `before_writing`; it is written last. Returns
-/// the seconds that the blocks took.
+/// Writes a ranking into `folder` from its blocks, each from the first of `sources` that has it
+/// intact. The layers of `there`, the ranking already in the folder, stay. Otherwise `ranking.json`
+/// is removed first, after a call of `before_writing`; it is written last. Returns the seconds of
+/// the blocks' computation.
 ///
 /// # Errors
 /// Files that cannot be read or written.
@@ -52,7 +52,7 @@ pub fn merge_ranking<E: From<RankingError>>(
         all.layers.extend(others.cloned());
     } else {
         before_writing()?;
-        // What the manifest vouches for is there when the manifest is, and nothing older.
+        // The manifest exists only together with the files that it describes.
         RankingManifest::remove(folder)?;
     }
     let write = || -> Result<(), RankingError> {
@@ -66,7 +66,7 @@ pub fn merge_ranking<E: From<RankingError>>(
     Ok(Merged::Done(seconds))
 }
 
-/// Checks that the images are those that the layers in `folder` were ranked by.
+/// Checks that the layers in `folder` were ranked with the same images.
 fn check_images(
     folder: &Path,
     configuration: &RankingConfiguration,

@@ -1,12 +1,12 @@
-//! Which images drive each unit most and least.
+//! The images that drive each unit most and least.
 
-mod best;
 pub mod block;
 mod configuration;
 pub mod digests;
 mod file;
 mod manifest;
 mod merge;
+mod top_k;
 
 use std::path::PathBuf;
 
@@ -17,24 +17,24 @@ use crate::engine::Extremes;
 use crate::error::{ErrorKind, HasKind};
 use crate::files::{Digest, FileError, escaped, shown};
 
-pub use best::Best;
 pub use configuration::{
     BlockImages, RankedLayer, RankingConfiguration, RankingRecord, StoredRanking, images_a_block,
 };
 pub use file::{Expected, LayerFiles};
 pub use manifest::RankingManifest;
 pub use merge::merge_ranking;
+pub use top_k::TopK;
 
-/// What can be wrong with a ranking.
+/// Errors of rankings.
 #[derive(Debug, Error)]
 pub enum RankingError {
     /// A ranking file that cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The blocks of a ranking.
+    /// An error of a ranking's blocks.
     #[error(transparent)]
     Block(#[from] BlockError),
-    /// A ranking that was made for something else.
+    /// A ranking made for something else.
     #[error(
         "{}: made for {what} {}; this sweep has {}; rank again",
         shown(path),
@@ -42,13 +42,13 @@ pub enum RankingError {
         escaped(expected)
     )]
     MadeForOther {
-        /// The file, or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// What differs.
+        /// The differing property.
         what: &'static str,
-        /// What the ranking has.
+        /// Its value in the ranking.
         found: String,
-        /// What is being swept.
+        /// Its value in the sweep.
         expected: String,
     },
 }
@@ -70,16 +70,16 @@ pub struct Entry {
     pub image: u32,
     /// The flat position `y * width + x` of the response on the layer's output.
     pub position: u32,
-    /// The response; `None` where a ranking file does not tell.
+    /// The response; `None` if the ranking file has no responses.
     pub response: Option<f32>,
 }
 
 /// A unit's images, best first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct UnitRanking {
-    /// The images with the largest responses, and where.
+    /// The images with the largest responses, and the positions.
     pub top: Vec<Entry>,
-    /// The images with the smallest responses, and where.
+    /// The images with the smallest responses, and the positions.
     pub bottom: Vec<Entry>,
 }
 
@@ -93,10 +93,10 @@ pub enum Side {
 }
 
 impl Side {
-    /// Both ends, in the order in which they are swept.
+    /// Both ends, in the order of sweeping.
     pub const BOTH: [Self; 2] = [Self::Top, Self::Bottom];
 
-    /// `max` or `min`, as the files of its maps are called.
+    /// `max` or `min`, as in the names of files.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Top => "max",
@@ -115,11 +115,11 @@ impl UnitRanking {
     }
 }
 
-/// The ranking of one layer: an entry a unit.
+/// The ranking of one layer, per unit.
 pub type LayerRanking = Vec<UnitRanking>;
 
-/// The SHA-256 of what of a layer's ranking is swept: the first `top` images of each of `units`, from
-/// either end, and where.
+/// The SHA-256 of the swept part of a layer's ranking: image and position of the first `top`
+/// entries of each of `units`, from either end.
 pub fn swept_digest(ranking: &[UnitRanking], units: &[usize], top: usize) -> Digest {
     let mut bytes = Vec::new();
     for &unit in units {
@@ -133,45 +133,45 @@ pub fn swept_digest(ranking: &[UnitRanking], units: &[usize], top: usize) -> Dig
     Digest::of(&bytes)
 }
 
-/// Collects the best `n` images of every unit of a layer; memory grows with units × `n`, not with
-/// the images seen.
+/// Collects the best `n` images of every unit of a layer. Memory grows with units × `n`, not with
+/// images.
 #[derive(Debug)]
 pub struct Collector {
-    top: Vec<Best>,
-    bottom: Vec<Best>,
+    top: Vec<TopK>,
+    bottom: Vec<TopK>,
 }
 
 impl Collector {
-    /// A collector for so many units.
+    /// A collector for `units` units.
     pub fn new(units: usize, n: usize) -> Self {
-        Self { top: vec![Best::new(n); units], bottom: vec![Best::new(n); units] }
+        Self { top: vec![TopK::new(n); units], bottom: vec![TopK::new(n); units] }
     }
 
     /// Adds an image. Images come in the order of their indices: of equal responses, the earlier
     /// image stays ahead.
     pub fn add(&mut self, image: u32, units: &[Extremes]) {
         for (unit, extremes) in units.iter().enumerate() {
-            self.top[unit].offer(extremes.max, image, extremes.max_at);
+            self.top[unit].push(extremes.max, image, extremes.max_at);
             // The smallest response is the largest negated one; negation is exact.
-            self.bottom[unit].offer(-extremes.min, image, extremes.min_at);
+            self.bottom[unit].push(-extremes.min, image, extremes.min_at);
         }
     }
 
-    /// Adds the ranking of images that come after all those added so far.
+    /// Adds the ranking of later images.
     pub fn add_ranking(&mut self, ranking: &LayerRanking) {
         for (unit, ranked) in ranking.iter().enumerate() {
             for Entry { image, position, response } in &ranked.top {
-                self.top[unit].offer(response.unwrap_or(f32::NAN), *image, *position);
+                self.top[unit].push(response.unwrap_or(f32::NAN), *image, *position);
             }
             for Entry { image, position, response } in &ranked.bottom {
-                self.bottom[unit].offer(-response.unwrap_or(f32::NAN), *image, *position);
+                self.bottom[unit].push(-response.unwrap_or(f32::NAN), *image, *position);
             }
         }
     }
 
     /// The ranking of the images added.
     pub fn finish(self) -> LayerRanking {
-        let bottom = |best: Best| {
+        let bottom = |best: TopK| {
             let negate = |entry: Entry| Entry { response: entry.response.map(|r| -r), ..entry };
             best.into_entries().into_iter().map(negate).collect()
         };

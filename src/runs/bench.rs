@@ -1,4 +1,4 @@
-//! How fast a machine is, without weights or images.
+//! Speed of a machine, without weights or images.
 
 use std::time::{Duration, Instant};
 
@@ -7,45 +7,47 @@ use serde::Serialize;
 
 use super::{ChosenLayers, ComputeSettings, Context, Method, RunError};
 use crate::VERSION;
-use crate::engine::{Engine, EngineError, EngineName, Prepared};
+use crate::engine::{Engine, EngineError, EngineName, Presenter, Profiler};
 use crate::geometry::{GridRule, ImageSize, LayerGeometry};
-use crate::network::{LayerId, Model};
+use crate::network::{LayerId, Model, Network, Response};
 use crate::noise::TorchStream;
 use crate::sweep::{
     Occluders, Rankings, SweepError, Trial, calibrate, count_multiply_adds, count_occluders,
     count_work, try_out,
 };
 
-/// What is measured, and for how long.
+/// Settings of a measurement.
 #[derive(Clone, Debug)]
 pub struct BenchSettings {
     /// The name of a preset, or the path of a model description.
     pub model: String,
-    /// Convolutions by name; all where none is named.
+    /// Convolutions by name; empty for all.
     pub layers: Vec<String>,
+    /// From where the responses of convolutions are taken.
+    pub response: Response,
     /// The size of the images.
     pub image: ImageSize,
-    /// Images a unit, from either end of its ranking, for the time of all units.
+    /// Images per unit, from either end of its ranking, for the time of all units.
     pub top: usize,
-    /// How long each layer, and ranking, is measured.
+    /// Duration of measuring each layer, and ranking.
     pub time: Duration,
-    /// How occluders are laid out.
+    /// The rule for grids.
     pub grid: GridRule,
-    /// Every so many-th occluder of the grid is presented.
+    /// Every N-th occluder of the grid is presented.
     pub every: usize,
-    /// How responses are computed.
+    /// Method, precision and device.
     pub compute: ComputeSettings,
 }
 
-/// Images that maps are computed on in turn.
+/// Number of images that maps are computed on in turn.
 const IMAGES: usize = 16;
-/// Positions whose multiply-adds are counted.
+/// Number of positions whose multiply-adds are counted.
 const POSITIONS: usize = 64;
 
-/// All that was measured.
+/// Results of a measurement.
 #[derive(Clone, Debug, Serialize)]
 pub struct BenchReport {
-    /// The program's version.
+    /// Version of the program.
     pub version: &'static str,
     /// The network's name.
     pub model: String,
@@ -55,79 +57,84 @@ pub struct BenchReport {
     pub engine: EngineName,
     /// The device.
     pub device: String,
-    /// Threads.
+    /// Number of threads.
     pub threads: usize,
-    /// Images ranked a second, the lists of the best included, reading them not.
+    /// Images ranked per second, including the lists of the best, without reading files.
     pub ranking_rate: f64,
     /// The layers.
     pub layers: Vec<LayerBench>,
-    /// Presentations of all units of these layers, and the seconds that they would take.
+    /// Presentations of all units of these layers.
     pub presentations: f64,
-    /// Seconds.
+    /// Seconds for these presentations at the measured rates.
     pub seconds: f64,
 }
 
-/// What was measured of a layer.
+/// Results for a layer.
 #[derive(Clone, Debug, Serialize)]
 pub struct LayerBench {
     /// The layer's short name.
     pub layer: String,
-    /// Its units.
+    /// Number of units.
     pub units: usize,
-    /// Occluders of a map, on average.
+    /// Mean number of occluders of a map.
     pub occluders: f64,
-    /// Maps of a batch, and how often it was presented.
+    /// Maps in the batch.
     pub maps: usize,
-    /// How often the batch was presented.
+    /// Repetitions of the batch.
     pub times: usize,
-    /// Of all times together.
+    /// Presentations in all repetitions.
     pub presentations: usize,
-    /// Seconds.
+    /// Seconds of all repetitions.
     pub seconds: f64,
-    /// Presentations a second.
+    /// Presentations per second.
     pub rate: f64,
-    /// Millions a presentation, with only the taps that meet a difference; of the full method those
-    /// of whole images.
+    /// Millions of multiply-adds per presentation: only the taps that meet a delta, or, for the
+    /// full method, whole images.
     pub multiply_adds: f64,
-    /// The kernels of a device.
+    /// Times of a device's kernels.
     pub kernels: Vec<KernelBench>,
-    /// Where the device's rates are known.
+    /// Lower bound of the time; `None` if the device's rates are unknown.
     pub floor: Option<Floor>,
 }
 
-/// What a presentation takes at the least: of each kernel, the longer of the time of its bytes and of
-/// its products.
+/// Lower bound of a presentation's time: the sum, over the kernels, of the longer of the time of
+/// the bytes and the time of the products.
 #[derive(Clone, Debug, Serialize)]
 pub struct Floor {
-    /// Bytes.
+    /// Bytes per presentation.
     pub bytes: f64,
-    /// Operations of products.
+    /// Operations of products per presentation.
     pub operations: f64,
-    /// Microseconds.
+    /// Microseconds per presentation.
     pub microseconds: f64,
-    /// Of the time that a presentation took.
+    /// The bound as a part of the measured time.
     pub share: f64,
 }
 
-/// What was measured of a kernel, on the device's clock.
+/// Time of a kernel, by the device's clock.
 #[derive(Clone, Debug, Serialize)]
 pub struct KernelBench {
-    /// The kernel.
+    /// Name of the kernel.
     pub kernel: &'static str,
-    /// How often it was started.
+    /// Number of launches.
     pub starts: usize,
     /// Seconds.
     pub seconds: f64,
-    /// Microseconds a presentation.
+    /// Microseconds per presentation.
     pub microseconds: f64,
+    /// Bytes that it has to move for a presentation; 0 where they are not counted.
+    pub bytes: f64,
+    /// Operations of products that it has to do for a presentation; 0 likewise.
+    pub operations: f64,
 }
 
-/// Measures how fast this machine presents occluders, with random weights and images.
+/// Measures the rate of presentations, with random weights and images.
 ///
 /// # Errors
-/// Settings that cannot be used; what the engine cannot do.
+/// Unusable settings; errors of the engine.
 pub fn bench(settings: &BenchSettings, context: &Context<'_>) -> Result<BenchReport, RunError> {
-    let chosen = ChosenLayers::new(&settings.model, &settings.layers)?;
+    let network = Network::named(&settings.model)?;
+    let chosen = ChosenLayers::responding(network, &settings.layers, settings.response)?;
     chosen.check_grid(settings.grid)?;
     let ChosenLayers { network, layers } = chosen;
     let BenchSettings { image, grid, every, .. } = *settings;
@@ -145,7 +152,7 @@ pub fn bench(settings: &BenchSettings, context: &Context<'_>) -> Result<BenchRep
             .map(|seed| noise_image(model.network().image_channels(), image, seed))
             .collect();
         let ranking_rate = {
-            let prepared = ranker.prepare(&model, &layers, image)?;
+            let prepared = ranker.ranker(&model, &layers, image)?;
             let units: Vec<usize> =
                 layers.iter().map(|&layer| model.network().channels(layer)).collect();
             let progress = context.progress();
@@ -183,12 +190,12 @@ pub fn bench(settings: &BenchSettings, context: &Context<'_>) -> Result<BenchRep
     })
 }
 
-/// What measuring a layer needs.
+/// The inputs of measuring a layer.
 struct BenchRun<'a> {
     settings: &'a BenchSettings,
     context: &'a Context<'a>,
     engine: &'a dyn Engine,
-    prepared: &'a dyn Prepared,
+    prepared: &'a dyn Presenter,
     model: &'a Model,
     images: &'a [Array3<f32>],
 }
@@ -199,7 +206,7 @@ impl BenchRun<'_> {
         let network = model.network();
         let units = network.channels(layer);
         let progress = &context.progress();
-        // What is done once, such as transforming weights, is done before the clock starts.
+        // One-time work, such as transforming weights, happens before the clock starts.
         let once = |maps| {
             let batch = (maps, Duration::ZERO);
             try_out(prepared, (layer, units), geometry, images, batch, progress)
@@ -209,7 +216,7 @@ impl BenchRun<'_> {
         let trial =
             calibrate(prepared, (layer, units), geometry, &mut some, settings.time, progress)?;
         let Trial { maps, times, presentations, seconds } = trial;
-        // The engine's part was tried just now: what fails here is the engine's alone.
+        // The first call has succeeded, so later errors are the engine's.
         let mut failed = Ok(());
         let mut again = || match once(maps) {
             Err(SweepError::Engine(error)) => Err(error),
@@ -218,20 +225,31 @@ impl BenchRun<'_> {
                 Ok(())
             }
         };
-        // Only where there is something to be told.
-        let kernels = if engine.has_kernels() { engine.time_kernels(&mut again)? } else { vec![] };
+        // Only if the engine has kernels.
+        let kernels = match engine.profiler() {
+            Some(profiler) => profiler.time_kernels(&mut again)?,
+            None => vec![],
+        };
         failed?;
-        let kernels = kernels.into_iter().map(|time| KernelBench {
-            kernel: time.name,
-            starts: time.starts,
-            seconds: time.seconds,
-            microseconds: 1e6 * time.seconds * times as f64 / presentations as f64,
+        let work = match engine.profiler() {
+            Some(_) => count_work(prepared, layer, geometry, &images[0], POSITIONS)?,
+            None => vec![],
+        };
+        let kernels = kernels.into_iter().map(|time| {
+            let same = || work.iter().filter(|work| work.kernel == time.name);
+            KernelBench {
+                kernel: time.name,
+                starts: time.starts,
+                seconds: time.seconds,
+                microseconds: 1e6 * time.seconds * times as f64 / presentations as f64,
+                bytes: same().map(|work| work.bytes).sum(),
+                operations: same().map(|work| work.operations).sum(),
+            }
         });
         let Occluders { mean, .. } = count_occluders(geometry)?;
         let counted = count_multiply_adds(network, layer, geometry, POSITIONS)?;
-        let floor = match engine.rates() {
+        let floor = match engine.profiler().and_then(Profiler::rates) {
             Some(rates) => {
-                let work = count_work(prepared, layer, geometry, &images[0], POSITIONS)?;
                 let microseconds = 1e6 * work.iter().map(|work| work.floor(rates)).sum::<f64>();
                 (!work.is_empty()).then(|| Floor {
                     bytes: work.iter().map(|work| work.bytes).sum(),
@@ -260,7 +278,8 @@ impl BenchRun<'_> {
     }
 }
 
-/// Images ranked a second, `count` at a time, the lists of the best included, measured for about `time`.
+/// Images ranked per second, `count` at a time, including the lists of the best, measured for about
+/// `time`.
 fn ranking_rate(
     mut rankings: Rankings<'_>,
     images: &[Array3<f32>],
@@ -269,7 +288,7 @@ fn ranking_rate(
 ) -> Result<f64, EngineError> {
     let views: Vec<ArrayView3<'_, f32>> =
         images.iter().cycle().take(count).map(|image| image.view()).collect();
-    // Twice, since what is begun is waited for when the next is.
+    // Twice, because a batch is waited for when the next one has begun.
     rankings.add(&views[..1])?;
     rankings.add(&views[..1])?;
     let (start, mut ranked) = (Instant::now(), 0);

@@ -1,4 +1,4 @@
-//! The one place where an engine is chosen.
+//! The choice of an engine.
 
 use std::sync::Arc;
 
@@ -9,32 +9,32 @@ use crate::engine::{
 };
 use crate::network::{LayerId, Network};
 
-/// How responses are computed.
+/// Method, precision and device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ComputeSettings {
     /// How occluded images are presented.
     pub method: Method,
     /// Arithmetic of products.
     pub precision: Precision,
-    /// Where.
+    /// The device.
     pub device: DeviceChoice,
 }
 
-/// How occluded images are presented
+/// Method of presenting occluded images
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Method {
-    /// Only what an occluder changes, and only as far as the unit depends on it
+    /// Only what an occluder changes, as far as the unit depends on it
     #[default]
     Incremental,
-    /// As incremental on the CPU, without forms that need fewer multiplications: slower, rounds
-    /// less, takes less memory. On a GPU incremental is this already
+    /// As incremental on the CPU, without Winograd forms: slower, rounds less, takes less memory.
+    /// On a GPU, the same as incremental
     Direct,
-    /// Every occluded image whole, by the book
+    /// Whole occluded images, by the book
     Full,
 }
 
-/// Arithmetic of products; sums have at least 32 bits in each
+/// Arithmetic of products; sums have at least 32 bits
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Precision {
@@ -42,13 +42,13 @@ pub enum Precision {
     #[default]
     #[cfg_attr(feature = "cli", value(alias = "f32"))]
     Fp32,
-    /// 19 bits, on the tensor cores of a GPU: with --method incremental
+    /// 19 bits, on the tensor cores of a GPU, with --method incremental
     Tf32,
-    /// 16 bits that round as tf32's 19 do, likewise; fails where a value is too large for them
+    /// 16 bits with the rounding of tf32, likewise; fails if a value is too large for 16 bits
     Fp16,
     /// 16 bits in every other convolution and 19 in the rest, likewise
     Bf16,
-    /// 64-bit floats, to tell how much the others round: with --method full, on the CPU
+    /// 64-bit floats, as a yardstick for the others; with --method full, on the CPU
     #[cfg_attr(feature = "cli", value(alias = "f64"))]
     Fp64,
 }
@@ -68,7 +68,7 @@ impl Precision {
     }
 }
 
-/// How responses are computed, with the devices ready to be used.
+/// Method and precision, with the devices ready for use.
 #[derive(Clone, Debug)]
 pub struct Compute {
     method: Method,
@@ -78,7 +78,8 @@ pub struct Compute {
 }
 
 impl ComputeSettings {
-    /// The settings that choose an engine. The device is named, since results differ by rounding.
+    /// The settings that select this engine, including the device, because results of devices
+    /// differ by rounding.
     pub fn of(engine: EngineName) -> Self {
         use {EngineName as E, Method as M, Precision as P};
         let (method, precision) = match engine {
@@ -97,11 +98,11 @@ impl ComputeSettings {
         Self { method, precision, device }
     }
 
-    /// The settings of a machine that only checks what another one computes, which may have
+    /// Settings for a machine that only checks what another machine computes; the other may have
     /// `gpus`.
     ///
     /// # Errors
-    /// Settings that do not go together.
+    /// Contradictory settings.
     pub fn remote(&self, gpus: bool) -> Result<Self, RunError> {
         self.check()?;
         let on_gpu = match self.device {
@@ -115,10 +116,10 @@ impl ComputeSettings {
         Ok(Self { device, ..*self })
     }
 
-    /// The names of the engines that may do the work, on whatever machine, the likeliest first.
+    /// The engines that may do the work on any machine, the likeliest first.
     ///
     /// # Errors
-    /// Settings that do not go together.
+    /// Contradictory settings.
     pub fn engine_names(&self, gpus: bool) -> Result<Vec<EngineName>, RunError> {
         let Self { method, precision, ref device } = *self;
         let remote = self.remote(gpus)?;
@@ -135,7 +136,7 @@ impl ComputeSettings {
         })
     }
 
-    /// Whether only the CPU has it.
+    /// Whether only the CPU supports the settings.
     fn only_on_cpu(&self) -> bool {
         self.precision == Precision::Fp64 || self.method == Method::Direct
     }
@@ -145,7 +146,7 @@ impl ComputeSettings {
         let tensor_cores = precision.needs_tensor_cores();
         let problem = match device {
             _ if precision == Precision::Fp64 && method != Method::Full => {
-                "--precision fp64 goes with --method full; the other methods have fp32, and on a \
+                "--precision fp64 needs --method full; the other methods have fp32, and on a \
                  GPU tf32, fp16 and bf16"
             }
             _ if tensor_cores && method != Method::Incremental => {
@@ -156,10 +157,10 @@ impl ComputeSettings {
                 "--precision tf32, fp16 and bf16 need a GPU; the CPU has fp32"
             }
             DeviceChoice::Cuda(_) | DeviceChoice::AllCuda if precision == Precision::Fp64 => {
-                "--precision fp64 is the CPU's; leave --device out, or give --device cpu"
+                "--precision fp64 needs the CPU; give --device cpu, or no --device"
             }
             DeviceChoice::Cuda(_) | DeviceChoice::AllCuda if method == Method::Direct => {
-                "--method direct is the CPU's: on a GPU --method incremental computes tap by tap \
+                "--method direct needs the CPU: on a GPU --method incremental computes tap by tap \
                  already"
             }
             _ => return Ok(()),
@@ -167,10 +168,10 @@ impl ComputeSettings {
         Err(RunError::usage(problem))
     }
 
-    /// Opens the devices to compute `layers` of a network.
+    /// Opens the devices for `layers` of a network.
     ///
     /// # Errors
-    /// Settings that do not go together; a GPU that is asked for, or needed, and cannot be used.
+    /// Contradictory settings; a GPU that is required and cannot be used.
     pub fn open(
         &self,
         network: &Network,
@@ -200,22 +201,22 @@ impl ComputeSettings {
 }
 
 impl Compute {
-    /// The engines, one a device; `activations` bounds, in bytes, what the CPU's holds of original
-    /// images.
+    /// The engines, one per device. `activations` limits the baselines that the CPU's engine holds,
+    /// in bytes.
     pub fn engines(&self, activations: Option<usize>) -> Vec<Box<dyn Engine>> {
         match &self.devices {
             Devices::Cpu => vec![self.on_cpu(activations)],
             Devices::Cuda { gpus, .. } => {
                 gpus.iter().map(|device| self.on_gpu(Arc::clone(device))).collect()
             }
-            // As those of a GPU, it holds no weights in the machine's memory.
+            // Like a GPU's engine, it holds no weights in the machine's memory.
             Devices::Remote => vec![Box::new(ReferenceEngine)],
         }
     }
 
-    /// What is rounding in a difference, as a part of the largest difference of its map.
-    pub fn tolerance(&self) -> f64 {
-        self.precision.on_gpu().tolerance()
+    /// Limit of rounding errors of a layer, as a part of the largest difference of a map.
+    pub fn tolerance(&self, network: &Network, layer: LayerId) -> f64 {
+        self.precision.on_gpu().limits_of(network, layer).largest
     }
 
     fn on_cpu(&self, activations: Option<usize>) -> Box<dyn Engine> {

@@ -1,4 +1,4 @@
-//! What a run shares with its caller: notes, progress, cancelling, threads.
+//! The connection of a run with its caller: notes, progress, cancellation, threads.
 
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -13,58 +13,58 @@ use crate::blocks::BlockFolder;
 use crate::engine::EngineError;
 use crate::progress::{CancelToken, Progress};
 
-/// A piece of work whose progress is told.
+/// A task with progress.
 #[derive(Clone, Copy, Debug)]
 pub struct Task<'a> {
-    /// What is worked on, such as a layer.
+    /// Subject of the task, such as a layer.
     pub label: &'a str,
-    /// What is counted.
+    /// Noun of the counted items.
     pub counted: &'a str,
-    /// How many there are.
+    /// Total number of items.
     pub total: u64,
 }
 
-/// The caller's side of a run. Every method may be called from any thread.
+/// The caller's side of a run. Methods may be called from any thread.
 pub trait Observer: Sync {
-    /// The token by which the caller cancels the run.
+    /// The token that cancels the run.
     fn cancel_token(&self) -> &CancelToken;
 
-    /// Something that a user should know, in a sentence.
+    /// A message for the user, one sentence.
     fn note(&self, message: &str) {
         let _ = message;
     }
 
-    /// How far a task is; called several times a second until the task ends.
+    /// Progress of a task; called several times a second until the task ends.
     fn progress(&self, task: &Task<'_>, done: u64) {
         let _ = (task, done);
     }
 
-    /// A task ended well, or not; `seconds` is `None` where it failed.
+    /// The end of a task; `seconds` is `None` if it failed.
     fn finished(&self, task: &Task<'_>, done: u64, seconds: Option<f64>) {
         let _ = (task, done, seconds);
     }
 }
 
-/// An observer that is told nothing.
+/// An observer that ignores everything.
 impl Observer for CancelToken {
     fn cancel_token(&self) -> &CancelToken {
         self
     }
 }
 
-/// What a run shares with its caller.
+/// The caller of a run.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
-    /// Who is told, and can cancel.
+    /// Receiver of notes and progress; may cancel.
     pub observer: &'a dyn Observer,
     /// The threads that the run computes on.
     pub pool: &'a ThreadPool,
 }
 
-/// How often progress is told.
+/// Interval of progress reports.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// A pool of so many threads, or of one a core.
+/// A pool with this number of threads, by default one per core.
 ///
 /// # Errors
 /// [`RunError::Threads`].
@@ -86,7 +86,7 @@ impl Context<'_> {
         Progress::new(self.observer.cancel_token())
     }
 
-    /// Removes a folder of blocks, to start anew, unless another process works in it.
+    /// Removes a folder of blocks, unless another process works in it.
     ///
     /// # Errors
     /// [`BlockError::InUse`](crate::blocks::BlockError::InUse).
@@ -110,8 +110,8 @@ impl Context<'_> {
         if self.observer.cancel_token().is_cancelled() { Err(EngineError::Stopped) } else { Ok(()) }
     }
 
-    /// Does the work of a task on the caller's thread, while another tells the observer how far
-    /// `progress` is; returns the result and the seconds that it took.
+    /// Does the work of a task on the current thread while another thread reports `progress` to the
+    /// observer; returns the result and its seconds.
     pub fn track<T, E>(
         &self,
         task: &Task<'_>,
@@ -126,7 +126,7 @@ impl Context<'_> {
                     observer.progress(task, progress.done());
                 }
             };
-            // Without a thread the work is done untold.
+            // Without a thread there are no reports; the work is done all the same.
             let _ = thread::Builder::new().name("progress".into()).spawn_scoped(scope, tell);
             let result = work();
             drop(end);
@@ -138,15 +138,15 @@ impl Context<'_> {
     }
 }
 
-/// Pools for devices that work side by side: the caller's for a single one that takes all of it, else
-/// one of its own for each, so that no device waits for a thread that another one blocks.
+/// Thread pools of devices that work side by side: the caller's pool for a single device, otherwise
+/// a pool per device, so that no device waits for a thread that another one blocks.
 pub(super) struct DevicePools<'a> {
     whole: &'a ThreadPool,
     parts: Vec<ThreadPool>,
 }
 
 impl<'a> DevicePools<'a> {
-    /// Pools of so many threads together for so many devices.
+    /// Divides `threads` among the pools of `devices` devices.
     ///
     /// # Errors
     /// [`RunError::Threads`].
@@ -164,7 +164,7 @@ impl<'a> DevicePools<'a> {
         Ok(Self { whole: context.pool, parts })
     }
 
-    /// Works on a device's threads.
+    /// Runs work on a device's threads.
     pub fn install<T: Send>(&self, device: usize, work: impl FnOnce() -> T + Send) -> T {
         self.parts.get(device).unwrap_or(self.whole).install(work)
     }

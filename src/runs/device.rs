@@ -1,4 +1,4 @@
-//! The one place where a GPU is looked for.
+//! The choice of devices.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,23 +6,23 @@ use std::sync::Arc;
 
 use super::{Context, RunError};
 use crate::engine::cuda::{CudaError, Device, check_support, libraries};
-use crate::engine::{CudaFullEngine, Engine, ReferenceEngine};
+use crate::engine::{CudaFullEngine, RankingEngine, ReferenceEngine};
 use crate::error::ParseError;
 use crate::network::{LayerId, Network};
 
-/// Where the work is done.
+/// The device of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The first GPU that can be used, or else the processor.
+    /// The first usable GPU, otherwise the CPU.
     #[default]
     Auto,
-    /// The processor.
+    /// The CPU.
     Cpu,
-    /// GPUs, by their numbers, each once.
+    /// GPUs by number, each once.
     Cuda(Vec<usize>),
     /// Every GPU.
     AllCuda,
-    /// A GPU of another machine: for checks alone.
+    /// A GPU of another machine; supports checks only.
     Remote,
 }
 
@@ -56,28 +56,28 @@ impl FromStr for DeviceChoice {
     }
 }
 
-/// Devices that are ready to be used.
+/// Opened devices.
 #[derive(Clone, Debug)]
 pub enum Devices {
-    /// The processor.
+    /// The CPU.
     Cpu,
-    /// GPUs, one at least, which share the work.
+    /// GPUs that share the work; at least one.
     Cuda {
         /// The GPUs.
         gpus: Vec<Arc<Device>>,
-        /// Whether they were asked for: then what they lack is an error.
+        /// Whether GPUs were requested: a missing feature is then an error.
         required: bool,
     },
-    /// A GPU of another machine: for checks alone.
+    /// A GPU of another machine; supports checks only.
     Remote,
 }
 
 impl DeviceChoice {
-    /// Opens the devices to compute `layers` of a network. A GPU that cannot be used is noted where the
-    /// processor can take its place.
+    /// Opens the devices for `layers` of a network. With `Auto`, an unusable GPU is a note, and the
+    /// CPU computes.
     ///
     /// # Errors
-    /// A GPU that was asked for and cannot be used, or has no kernel for a layer.
+    /// A requested GPU that cannot be used, or has no kernel for a layer.
     pub fn open(
         &self,
         network: &Network,
@@ -112,7 +112,7 @@ impl DeviceChoice {
     }
 }
 
-/// The first GPU that can be used, or else the processor.
+/// The first usable GPU, otherwise the CPU.
 fn first_gpu(context: &Context<'_>) -> Devices {
     let on_cpu = |error: &dyn fmt::Display| {
         context.note(format!("note: computing on the CPU: {error}"));
@@ -120,7 +120,7 @@ fn first_gpu(context: &Context<'_>) -> Devices {
     };
     let devices = match Device::list() {
         Ok(devices) => devices,
-        // Most machines have none, which needs no note.
+        // Most machines have no GPU, which needs no note.
         Err(CudaError::NoDriver { .. } | CudaError::NoDevice) => return Devices::Cpu,
         Err(error) => return on_cpu(&error),
     };
@@ -137,16 +137,16 @@ fn first_gpu(context: &Context<'_>) -> Devices {
 }
 
 impl Devices {
-    /// The engines that rank, one a device: whole images, on a GPU through cuBLAS and cuDNN. Where
-    /// one of these is missing, and no GPU was asked for, the processor ranks, which is noted.
+    /// The engines that rank, one per device: whole images, on a GPU through cuBLAS and cuDNN. If
+    /// one of these is missing and no GPU was requested, the CPU ranks, with a note.
     ///
     /// # Errors
-    /// cuBLAS or cuDNN is missing.
-    pub fn rankers(&self, context: &Context<'_>) -> Result<Vec<Box<dyn Engine>>, RunError> {
+    /// Missing cuBLAS or cuDNN.
+    pub fn rankers(&self, context: &Context<'_>) -> Result<Vec<Box<dyn RankingEngine>>, RunError> {
         let Self::Cuda { gpus, required } = self else {
             return Ok(vec![Box::new(ReferenceEngine)]);
         };
-        let ranker = |device: &Arc<Device>| -> Box<dyn Engine> {
+        let ranker = |device: &Arc<Device>| -> Box<dyn RankingEngine> {
             Box::new(CudaFullEngine { device: Arc::clone(device) })
         };
         match libraries::cublas().and_then(|_| libraries::cudnn()) {

@@ -1,4 +1,4 @@
-//! What can go wrong in a run.
+//! Errors of runs.
 
 use std::path::PathBuf;
 
@@ -16,64 +16,63 @@ use crate::network::{ModelError, NetworkError};
 use crate::ranking::RankingError;
 use crate::sweep::SweepError;
 
-/// What can go wrong in a run; [`HasKind::kind`] says what a caller can do about it.
+/// Errors of runs. [`HasKind::kind`] says what a caller can do.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// A file.
+    /// An error of a file.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A folder of blocks.
+    /// An error of a folder of blocks.
     #[error(transparent)]
     Block(#[from] BlockError),
-    /// A share of the blocks.
+    /// An invalid shard.
     #[error(transparent)]
     Shard(#[from] ShardError),
-    /// The network.
+    /// An error of the network.
     #[error(transparent)]
     Network(#[from] NetworkError),
-    /// The weights.
+    /// An error of the weights.
     #[error(transparent)]
     Model(Box<ModelError>),
-    /// The occluders.
+    /// An error of the occluders.
     #[error(transparent)]
     Geometry(#[from] GeometryError),
-    /// The images.
+    /// An error of the images.
     #[error(transparent)]
     Image(#[from] ImageError),
-    /// A ranking.
+    /// An error of a ranking.
     #[error(transparent)]
     Ranking(#[from] RankingError),
-    /// An engine.
+    /// An error of an engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// A GPU.
+    /// An error of a GPU.
     #[error(transparent)]
     Cuda(#[from] CudaError),
-    /// A layer's sweep.
+    /// An error of a layer's sweep.
     #[error("{layer}: {source}")]
     Layer {
         /// The layer's short name.
         layer: String,
-        /// What went wrong.
+        /// The error.
         source: Box<SweepError>,
     },
-    /// A sweep.
+    /// An error of a sweep.
     #[error(transparent)]
     Sweep(#[from] SweepError),
-    /// A text that does not say what it should.
+    /// A text that cannot be parsed.
     #[error(transparent)]
     Parse(#[from] ParseError),
-    /// Settings that cannot be used, or not together: what was found, what was expected, and what
-    /// to do.
+    /// Unusable or contradictory settings: found, expected, and the remedy.
     #[error("{0}")]
     Usage(String),
-    /// The output folder cannot be used.
+    /// An unusable output folder.
     #[error("the output folder cannot be used: {0}")]
     Output(#[source] FileError),
-    /// A presentation that was not found again.
+    /// A presentation with another result in the verification.
     #[error("{0}")]
     NotVerified(String),
-    /// Blocks that should be put together are missing or damaged.
+    /// Missing or damaged blocks in a merge.
     #[error("{}", incomplete_message(.folder, .blocks))]
     Incomplete {
         /// The folder of blocks.
@@ -81,13 +80,13 @@ pub enum RunError {
         /// The blocks.
         blocks: Incomplete,
     },
-    /// Maps that are not complete, without any blocks.
+    /// Incomplete maps without any blocks.
     #[error("{}: its maps are not complete, and there are no blocks; run again", .0.display())]
     NoBlocks(PathBuf),
-    /// Threads cannot be started.
+    /// Threads that cannot be started.
     #[error("cannot start the threads: {0}; use fewer --threads, or raise `ulimit -u`")]
     Threads(#[from] ThreadPoolBuildError),
-    /// A rule of the library's own that does not hold.
+    /// A violated invariant of the library.
     #[error("{0}; please report this")]
     Internal(String),
 }
@@ -104,7 +103,7 @@ impl RunError {
         move |source| Self::Layer { layer, source: Box::new(source) }
     }
 
-    /// Whether a folder of blocks was removed meanwhile: by the process that put them together.
+    /// Whether a folder of blocks was removed by the process that merged it.
     pub(super) const fn is_gone(&self) -> bool {
         matches!(self, Self::Block(BlockError::Gone { .. }))
     }
@@ -140,7 +139,7 @@ impl HasKind for RunError {
     }
 }
 
-/// Blocks that a message lists; the rest is counted.
+/// Limit of listed blocks; the rest is counted.
 const LISTED: usize = 20;
 
 fn incomplete_message(folder: &std::path::Path, blocks: &Incomplete) -> String {

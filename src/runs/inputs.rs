@@ -1,4 +1,4 @@
-//! A model, its layers and a folder of images, loaded and checked against each other.
+//! Model, layers and images of a run, loaded and checked against each other.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use crate::VERSION;
 use crate::engine::EngineName;
 use crate::files::escaped;
 use crate::images::{ImageFolder, ImageOptions};
-use crate::network::{LayerId, Model, Network};
+use crate::network::{LayerId, Model, Network, NetworkError, Response};
 use crate::ranking::{
     Expected, LayerFiles, LayerRanking, RankedLayer, RankingConfiguration, images_a_block,
 };
 
-/// A network whose layers were chosen: what can be checked without reading images or weights.
+/// A network and chosen layers: checks that need neither images nor weights.
 #[derive(Clone, Debug)]
 pub struct ChosenLayers {
     /// The network.
@@ -23,7 +23,7 @@ pub struct ChosenLayers {
     pub layers: Vec<LayerId>,
 }
 
-/// A model, its layers and a folder of images.
+/// Model, layers and images.
 #[derive(Debug)]
 pub struct Inputs {
     /// The model.
@@ -38,33 +38,54 @@ impl InputSettings {
     /// The network and the layers.
     ///
     /// # Errors
-    /// A model that is none; layers that it does not have.
+    /// An invalid model; layers that do not exist.
     pub fn choose_layers(&self) -> Result<ChosenLayers, RunError> {
-        ChosenLayers::of(self.model.network()?, &self.layers)
+        let network = self.model.network()?.with_context(self.context);
+        ChosenLayers::responding(network, &self.layers, self.response)
     }
 }
 
 impl ChosenLayers {
-    /// The layers called so ([`Network::named_layer`]) of a network, by its preset's name or the path
-    /// of its file; all convolutions where none is named.
+    /// The layers with these names ([`Network::named_layer`]) in a network given by its preset's
+    /// name or its file's path; all convolutions if there are no names.
     ///
     /// # Errors
-    /// A model that is none; layers that it does not have.
+    /// An invalid model; layers that do not exist.
     pub fn new(model: &str, names: &[String]) -> Result<Self, RunError> {
         Self::of(Network::named(model)?, names)
     }
 
-    /// The layers called so of a network; all convolutions where none is named.
+    /// The layers with these names in a network; all convolutions if there are no names.
     ///
     /// # Errors
-    /// Layers that it does not have.
-    pub fn of(mut network: Network, names: &[String]) -> Result<Self, RunError> {
+    /// Layers that do not exist.
+    pub fn of(network: Network, names: &[String]) -> Result<Self, RunError> {
+        Self::responding(network, names, Response::Conv)
+    }
+
+    /// As [`ChosenLayers::of`], with the layers from which responses of convolutions are taken
+    /// ([`Network::responding`]).
+    ///
+    /// # Errors
+    /// As [`ChosenLayers::of`]; responses of batch normalisations where no convolution has one.
+    pub fn responding(
+        mut network: Network,
+        names: &[String],
+        response: Response,
+    ) -> Result<Self, RunError> {
         let mut layers: Vec<LayerId> = if names.is_empty() {
             network.convolutions().map(|(id, _)| id).collect()
         } else {
             let named = names.iter().map(|name| network.named_layer(name.trim()));
             named.collect::<Result<_, _>>()?
         };
+        let named = layers.clone();
+        for layer in &mut layers {
+            *layer = network.responding(*layer, response);
+        }
+        if response == Response::Bn && layers == named {
+            return Err(NetworkError::NoBatchNorm { network: network.name().to_owned() }.into());
+        }
         layers.sort_unstable();
         layers.dedup();
         for layer in &mut layers {
@@ -79,7 +100,7 @@ impl Inputs {
     /// Opens the images and reads the weights.
     ///
     /// # Errors
-    /// Images or weights that cannot be read, or do not go with the network.
+    /// Unreadable images or weights; images or weights of another network.
     pub fn load(
         chosen: ChosenLayers,
         settings: &InputSettings,
@@ -116,13 +137,13 @@ impl Inputs {
         self.model.network()
     }
 
-    /// As many images as there are of those that are asked for; fewer are noted.
+    /// `top`, or the number of images if that is smaller, with a note.
     pub(super) fn at_most(&self, top: usize, context: &Context<'_>) -> Result<usize, RunError> {
         in_range("--top", top, usize::MAX)?;
         Ok(at_most(top, self.images.len(), context))
     }
 
-    /// The rankings of all layers in `folder`.
+    /// Reads the rankings of all layers in `folder`.
     pub(super) fn read_ranking(&self, folder: &Path) -> Result<Vec<LayerRanking>, RunError> {
         let network = self.network();
         let read = |&layer: &LayerId| -> Result<LayerRanking, RunError> {
@@ -160,15 +181,15 @@ impl Inputs {
     }
 }
 
-/// As many images of `top` as there are; fewer are noted.
+/// `top`, or the number of images if that is smaller, with a note.
 pub(super) fn at_most(top: usize, there: usize, context: &Context<'_>) -> usize {
     if top > there {
-        context.note(format!("note: the top {top} images are asked for, and there are {there}"));
+        context.note(format!("note: {top} top images requested; there are {there}"));
     }
     top.min(there)
 }
 
-/// Notes tensors that the network has no use for, such as a classifier's.
+/// Notes unused tensors, such as a classifier's.
 fn note_ignored(model: &Model, context: &Context<'_>) {
     const SHOWN: usize = 4;
     let ignored = model.ignored();
@@ -180,5 +201,5 @@ fn note_ignored(model: &Model, context: &Context<'_>) {
         more => format!(" and {more} more"),
     };
     let names = escaped(&ignored[..ignored.len().min(SHOWN)].join(", ")).to_string();
-    context.note(format!("note: tensors without use here are ignored: {names}{more}"));
+    context.note(format!("note: unused tensors: {names}{more}"));
 }

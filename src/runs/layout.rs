@@ -1,19 +1,19 @@
-//! The names of an output folder's folders and files.
+//! Names of the folders and files in an output folder.
 
 use std::path::{Path, PathBuf};
 
-/// The folder of rankings; and, in that of blocks, of their blocks.
+/// The folder of rankings, and of their blocks within the folder of blocks.
 pub const RANKING: &str = "ranking";
-/// The folder of maps; and, in that of blocks, of their blocks.
+/// The folder of maps, and of their blocks within the folder of blocks.
 pub const MAPS: &str = "maps";
-/// The folder of blocks that are finished but not put together yet.
+/// The folder of finished blocks that are not yet merged.
 pub const BLOCKS: &str = "blocks";
 /// The folder of plots.
 pub const PLOTS: &str = "plots";
 /// The report.
 pub const REPORT: &str = "report.html";
 
-/// The folder, in an output folder, of the blocks of rankings or of maps.
+/// The folder of the blocks of rankings or of maps in an output folder.
 pub fn blocks(output: &Path, kind: &str) -> PathBuf {
     output.join(BLOCKS).join(kind)
 }

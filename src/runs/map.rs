@@ -1,11 +1,11 @@
-//! Discrepancy maps of single images.
+//! Maps of single images.
 
 use std::path::Path;
 
 use ndarray::{Array2, ArrayView3};
 
 use super::{ComputeSettings, Context, InputSettings, Inputs, OcclusionSettings, RunError, Task};
-use crate::engine::{Batch, Engine, EngineError, Job, Prepared, Presented};
+use crate::engine::{Batch, Engine, EngineError, Job, Presented, Presenter};
 use crate::files::FileError;
 use crate::geometry::{Deposit, ImageSize, Placement};
 use crate::images::ImageFolder;
@@ -14,10 +14,10 @@ use crate::network::{LayerId, Model, Network};
 use crate::noise::Noise;
 use crate::progress::{CancelToken, Progress};
 
-/// A map of one unit on one image.
+/// The settings of a map of one unit on one image.
 #[derive(Clone, Debug)]
 pub struct MapSettings {
-    /// The network and the images; the unit's layer is the only one that is named.
+    /// Network and images; `layers` has exactly one layer.
     pub input: InputSettings,
     /// The unit: a channel of the layer, from 0.
     pub unit: usize,
@@ -25,11 +25,11 @@ pub struct MapSettings {
     pub image: ImageChoice,
     /// The position `(y, x)` on the layer's output.
     pub position: (usize, usize),
-    /// What occluders are filled with in the first draw.
+    /// The noise of the first draw.
     pub noise: Noise,
-    /// The occluders; the seed is the noise's.
+    /// Grid, deposit and frame; the seed is that of `noise`.
     pub occlusion: OcclusionSettings,
-    /// How responses are computed.
+    /// Method, precision and device.
     pub compute: ComputeSettings,
 }
 
@@ -43,7 +43,7 @@ pub enum ImageChoice {
 }
 
 impl From<&str> for ImageChoice {
-    /// A number is an index, anything else a name.
+    /// A number is an index, any other text a name.
     fn from(text: &str) -> Self {
         text.parse().map_or_else(|_| Self::Name(text.into()), Self::Index)
     }
@@ -53,7 +53,7 @@ impl ImageChoice {
     /// The image's index in a folder.
     ///
     /// # Errors
-    /// An image that the folder does not have.
+    /// An image that does not exist.
     pub fn index_in(&self, images: &ImageFolder) -> Result<usize, RunError> {
         let (count, last) = (images.len(), images.len() - 1);
         let found = match self {
@@ -75,40 +75,40 @@ impl ImageChoice {
     }
 }
 
-/// A map of one unit on one image, with what it was made from.
+/// A map of one unit on one image, with its inputs.
 #[derive(Clone, Debug)]
 pub struct UnitMap {
     /// The image's index.
     pub image_index: usize,
     /// The image's file name.
     pub image: String,
-    /// Where the occluders were.
+    /// The occluders.
     pub placement: Placement,
     /// The unit's response to the original image.
     pub response: f32,
-    /// Of each draw of the noise, the signed differences of the response in grid order.
+    /// Signed differences of the response, in grid order, for each draw of the noise.
     pub differences: Vec<Vec<f32>>,
     /// The map `[rf, rf]`.
     pub map: Array2<f64>,
 }
 
-/// A unit whose map on an image is wanted.
+/// A unit on an image, to be mapped.
 #[derive(Clone, Copy, Debug)]
 pub struct MapTarget<'a> {
     /// The unit.
     pub unit: usize,
-    /// The image's index, by which its noise is drawn.
+    /// The image's index, which determines the noise.
     pub image: u32,
     /// The position `(y, x)` on the layer's output.
     pub position: (usize, usize),
-    /// Where the occluders go.
+    /// The occluders.
     pub placement: &'a Placement,
 }
 
 /// Computes one map.
 ///
 /// # Errors
-/// Settings, images and weights that cannot be used; what the engine cannot do.
+/// Unusable settings, images and weights; errors of the engine.
 pub fn map(settings: &MapSettings, context: &Context<'_>) -> Result<UnitMap, RunError> {
     let MapSettings { input, unit, image, position, occlusion, .. } = settings;
     let (unit, (y, x)) = (*unit, *position);
@@ -181,10 +181,10 @@ fn draws(settings: &MapSettings) -> Result<Vec<Noise>, RunError> {
     (0..*repeats).map(draw).collect()
 }
 
-/// Presents all occluders of some targets on one image; returns what each target's did in each
-/// draw of the noise.
+/// Presents all occluders of some targets on one image; returns the results of each target in each
+/// draw.
 fn present(
-    engine: &dyn Prepared,
+    engine: &dyn Presenter,
     layer: LayerId,
     image: &ArrayView3<'_, f32>,
     targets: &[MapTarget<'_>],
@@ -193,7 +193,7 @@ fn present(
 ) -> Result<Vec<Presented>, EngineError> {
     let mut batch = Batch::default();
     for target in targets {
-        // Of one image; its index may be given twice.
+        // All targets are on one image; its index may occur twice.
         let known = batch.images.iter().position(|known| known.index == target.image);
         let image = known.unwrap_or_else(|| batch.add_image(image, target.image));
         let placement = batch.add_placement(target.position, &target.placement.occluders);
@@ -203,7 +203,7 @@ fn present(
     engine.present(layer, &batch, progress)
 }
 
-/// The map of one target: the mean over the draws of the noise.
+/// The map of one target: the mean over the draws.
 fn mean_map(deposit: Deposit, placement: &Placement, draws: &[Presented]) -> Array2<f64> {
     let differences: Vec<&[f32]> = draws.iter().map(|draw| &draw.differences[..]).collect();
     let mut map = ImageMap::new(placement.rf);
@@ -211,7 +211,7 @@ fn mean_map(deposit: Deposit, placement: &Placement, draws: &[Presented]) -> Arr
     map.absolute()
 }
 
-/// Computes maps of single images once more, as a sweep did.
+/// Recomputes maps of single images of a sweep.
 pub struct OwnMaps {
     model: Model,
     engine: Box<dyn Engine>,
@@ -219,18 +219,18 @@ pub struct OwnMaps {
     deposit: Deposit,
 }
 
-/// [`OwnMaps`] with the engine prepared for some layers.
+/// [`OwnMaps`] with an engine prepared for some layers.
 pub struct PreparedMaps<'a> {
     own: &'a OwnMaps,
-    engine: Box<dyn Prepared + 'a>,
+    engine: Box<dyn Presenter + 'a>,
     cancel: &'a CancelToken,
 }
 
 impl OwnMaps {
-    /// Reads the weights of a sweep of `network`, from a file, and of it those under a prefix.
+    /// Reads the weights of a sweep of `network` from a file, limited to a prefix if one is given.
     ///
     /// # Errors
-    /// Weights that cannot be read, or are not those of the sweep; a device that cannot be used.
+    /// Unreadable weights, or weights of another sweep; an unusable device.
     pub fn open(
         network: &Network,
         sweep: &SweepConfiguration,
@@ -263,7 +263,7 @@ impl OwnMaps {
     /// Prepares the engine for `layers` on images of size `image`.
     ///
     /// # Errors
-    /// What the engine cannot do.
+    /// Errors of the engine.
     pub fn prepare<'a>(
         &'a self,
         layers: &[LayerId],
@@ -277,7 +277,7 @@ impl OwnMaps {
 }
 
 impl PreparedMaps<'_> {
-    /// Where the sweep adds an occluder's effect to a map.
+    /// The sweep's rule for deposits.
     pub fn deposit(&self) -> Deposit {
         self.own.deposit
     }
@@ -285,7 +285,7 @@ impl PreparedMaps<'_> {
     /// The maps of some targets on one image, each `[rf, rf]`.
     ///
     /// # Errors
-    /// What the engine cannot do.
+    /// Errors of the engine.
     pub fn compute(
         &self,
         layer: LayerId,

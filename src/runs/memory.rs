@@ -1,37 +1,37 @@
-//! How much memory a run may take, and how many threads it holds.
+//! Limits of memory and threads.
 
 use std::fs;
 
-/// What a run may use.
+/// Memory and threads of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Budget {
-    /// Threads.
+    /// Number of threads.
     pub threads: usize,
     /// Bytes of memory.
     pub memory: u64,
 }
 
-/// What is asked for, and what there is.
+/// Requested and available resources.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Demand {
-    /// Threads.
+    /// Number of threads.
     pub threads: usize,
-    /// Whether fewer threads will do.
+    /// Whether fewer threads are acceptable.
     pub fewer_threads: bool,
-    /// Bytes of memory, where they are limited.
+    /// Requested limit of memory, in bytes.
     pub memory: Option<u64>,
-    /// Bytes of memory where they are not limited, if that is enough.
+    /// Default limit of memory, in bytes.
     pub usual: u64,
-    /// Bytes of memory that are free, where that is known.
+    /// Free memory in bytes, if known.
     pub free: Option<u64>,
 }
 
-/// Settles threads and memory, by what so many threads `need` at least: without a limit the memory
-/// follows the threads as far as three quarters of what is free; then the threads follow the
-/// memory.
+/// Determines threads and memory. `needs` gives the minimum of memory for a number of threads.
+/// Without a requested limit, memory follows the threads up to three quarters of the free memory;
+/// beyond that, threads follow the memory.
 ///
 /// # Errors
-/// The bytes that are needed, where neither will do.
+/// The bytes needed, if no number of threads fits.
 pub(super) fn settle(demand: Demand, needs: impl Fn(usize) -> u64) -> Result<Budget, u64> {
     let Demand { threads, fewer_threads, memory, usual, free } = demand;
     let most = free.map_or(u64::MAX, |free| free / 4 * 3);
@@ -42,8 +42,8 @@ pub(super) fn settle(demand: Demand, needs: impl Fn(usize) -> u64) -> Result<Bud
     Ok(Budget { threads, memory })
 }
 
-/// Bytes of memory that this process may still take: what the machine has free, or what is left of
-/// its control group's limit; `None` where the system does not tell.
+/// Free memory for this process, in bytes: of the machine, or of its control group, whichever is
+/// less; `None` if the system does not report it.
 pub(super) fn free_memory() -> Option<u64> {
     let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
     let of_machine = || -> Option<u64> {
@@ -51,7 +51,7 @@ pub(super) fn free_memory() -> Option<u64> {
         let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
         Some(line.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? << 10)
     };
-    // Every group around the process's own may have a limit.
+    // Every surrounding group may have a limit.
     let of_groups = || -> Option<u64> {
         let text = fs::read_to_string("/proc/self/cgroup").ok()?;
         let mut group = text.lines().find_map(|line| line.strip_prefix("0::"))?.trim();
@@ -77,7 +77,7 @@ pub(super) fn free_memory() -> Option<u64> {
     [of_machine(), of_groups(), of_old_group()].into_iter().flatten().min()
 }
 
-/// Bytes of a control group that the system takes back when they are needed: files that were read.
+/// Memory of a control group that the system can reclaim, in bytes: cached files.
 fn reclaimable(folder: &str) -> u64 {
     let text = fs::read_to_string(format!("{folder}/memory.stat")).unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("inactive_file "));
@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(settled(Demand { free: None, ..demand(900) }), of(900, 113 * GIB));
         assert_eq!(settled(Demand { free: Some(GIB), ..demand(60) }), of(2, 3 * GIB / 4));
         assert_eq!(settled(Demand { memory: Some(GIB), ..demand(60) }), of(4, GIB));
-        // A contradiction.
+        // Contradictory demands.
         let both = Demand { memory: Some(GIB), fewer_threads: false, ..demand(60) };
         assert_eq!(settled(both), Err(8 * GIB));
         assert_eq!(settled(Demand { memory: Some(1), ..demand(9) }), Err(5 * GIB / 8));

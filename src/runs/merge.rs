@@ -1,4 +1,4 @@
-//! Putting together what shards have computed.
+//! Merging the work of shards.
 
 use std::path::{Path, PathBuf};
 
@@ -14,11 +14,11 @@ use crate::blocks::{BlockError, BlockFolder, Merged, Stored};
 use crate::maps::StoredSweep;
 use crate::ranking::StoredRanking;
 
-/// Puts the blocks in an output folder together, with those of further output folders of the same
-/// configuration, which are read and stay. One block is held at a time.
+/// Merges the blocks in an output folder with those of further output folders of the same
+/// configuration, which stay. One block is held at a time.
 ///
 /// # Errors
-/// Blocks that are missing or damaged, or of another configuration.
+/// Missing or damaged blocks; blocks of another configuration.
 pub fn merge(out: &Path, from: &[PathBuf], context: &Context<'_>) -> Result<(), RunError> {
     let output = OutputFolder::find(out)?;
     let from: Vec<OutputFolder> =
@@ -32,12 +32,12 @@ pub fn merge(out: &Path, from: &[PathBuf], context: &Context<'_>) -> Result<(), 
             _ => return Err(RunError::NoBlocks(out.to_owned())),
         };
         BlockFolder::remove_leftovers(&output.path().join(BLOCKS));
-        context.note(format!("{}: {what} complete already", out.display()));
+        context.note(format!("{}: {what} already complete", out.display()));
     }
     Ok(())
 }
 
-/// Puts the ranking's blocks together, where there are some.
+/// Merges the blocks of a ranking, if there are any.
 fn merge_rankings(
     output: &OutputFolder,
     from: &[OutputFolder],
@@ -53,7 +53,7 @@ fn merge_rankings(
     loop {
         match ranking::merge(output, &sources, &stored.configuration, false)? {
             Merged::Done(_) => break,
-            // Another process has put everything together and removed the blocks.
+            // Another process has merged and removed the blocks.
             Merged::Taken if !BlockFolder::is_there(own.path()) => break,
             Merged::Taken => backoff.wait()?,
             Merged::Incomplete(blocks) => {
@@ -65,7 +65,7 @@ fn merge_rankings(
     Ok(true)
 }
 
-/// Puts the maps' blocks together, where there are some.
+/// Merges the blocks of maps, if there are any.
 fn merge_maps(
     output: &OutputFolder,
     from: &[OutputFolder],
@@ -91,7 +91,7 @@ fn merge_maps(
     Ok(true)
 }
 
-/// The blocks of further folders, which must be of the same configuration.
+/// The blocks of further folders, which must have the same configuration.
 fn find_all<C, A>(
     from: &[OutputFolder],
     kind: &str,

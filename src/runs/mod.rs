@@ -1,14 +1,14 @@
-//! Runs: what is computed, from which inputs, into which folder, by whom.
+//! Runs: ranking, sweeping, resuming, sharing, merging, verifying.
 //!
-//! A run is a function of plain settings: [`rank`], [`sweep`](sweep()), [`run`](run()), [`merge`](merge()),
-//! [`status`](status()), [`plan`](plan()), [`map`](map()). It checks the settings before it works, cuts
-//! the work into blocks, uses what is there already, shares blocks with other processes by leases,
-//! and puts finished blocks together. A [`Context`] holds the threads that it computes on and the
-//! [`Observer`] that hears of its progress and can cancel it. A [`RunError`] says by its
-//! [kind](crate::error::HasKind::kind) what a caller can do.
+//! A run is a function of plain settings: [`rank`], [`sweep`](sweep()), [`run`](run()),
+//! [`merge`](merge()), [`status`](status()), [`plan`](plan()), [`map`](map()). It checks the
+//! settings before it works, cuts the work into blocks, reuses finished blocks, shares the others
+//! with other processes by leases, and merges. A [`Context`] brings the threads and the
+//! [`Observer`], which receives progress and can cancel. The [kind](crate::error::HasKind::kind) of
+//! a [`RunError`] says what a caller can do.
 //!
-//! Nothing here reads a command line, writes to a terminal, or belongs to the process as a whole:
-//! several runs can be made in one process, one after the other or at a time.
+//! Runs read no command line, write to no terminal and keep no global state: several can work in
+//! one process, also at the same time.
 
 mod bench;
 mod compute;

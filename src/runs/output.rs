@@ -1,4 +1,4 @@
-//! Output folders and files: checked before the work, created after all other checks.
+//! Output folders and files, checked before the work and created after all other checks.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -13,19 +13,19 @@ use crate::files::{FileError, remove_leftovers};
 use crate::maps::Manifest;
 use crate::ranking::RankingManifest;
 
-/// A folder that results may be written into.
+/// A folder for results.
 #[derive(Clone, Debug)]
 pub struct OutputFolder(PathBuf);
 
 impl OutputFolder {
-    /// Checks that `path` can become, or is, a folder of ours: not there, or empty but for the
-    /// entries in `known`, or `force`.
+    /// Checks that `path` can become, or is, a folder for results: absent, or empty except for the
+    /// entries in `known`, or any folder with `force`.
     ///
     /// # Errors
-    /// A folder that cannot be written to, or holds something else.
+    /// A folder that cannot be written, or has other contents.
     pub fn check(path: &Path, force: bool, known: &[&str]) -> Result<Self, RunError> {
         for folder in [path.to_owned(), path.join(RANKING), path.join(MAPS), path.join(BLOCKS)] {
-            // The nearest thing that is there: a link that leads nowhere counts.
+            // The nearest existing ancestor; a dangling link counts.
             let there = folder.ancestors().find(|ancestor| is_there(ancestor));
             if let Some(there) = there.filter(|there| !there.is_dir()) {
                 let problem = if there.exists() { "is a file" } else { "is a link to nowhere" };
@@ -50,20 +50,20 @@ impl OutputFolder {
         Ok(Self(path.to_owned()))
     }
 
-    /// As [`check`](Self::check), but a folder that holds results may go on to be worked in: whether
-    /// they are of the same configuration, the work will see.
+    /// As [`check`](Self::check), but a folder with results is accepted too. The work itself checks
+    /// their configuration.
     ///
     /// # Errors
     /// As [`check`](Self::check).
     pub fn check_or_resume(path: &Path, force: bool, known: &[&str]) -> Result<Self, RunError> {
-        // Another process may begin in it at this moment.
+        // Another process may be starting in the folder.
         Self::check(path, force || Self::is_ours(path), &[known, &[BLOCKS]].concat())
     }
 
     /// A folder with results.
     ///
     /// # Errors
-    /// A folder without any.
+    /// A folder without results.
     pub fn find(path: &Path) -> Result<Self, RunError> {
         if !Self::is_ours(path) {
             return Err(FileError::content(
@@ -75,17 +75,17 @@ impl OutputFolder {
         Ok(Self(path.to_owned()))
     }
 
-    /// The manifest of the maps that are there.
+    /// The manifest of the existing maps.
     ///
     /// # Errors
-    /// A file in its place that is no manifest of this version: what it tells of would be lost.
+    /// An unreadable manifest or one of another version, which must not be overwritten.
     pub(super) fn manifest(&self) -> Result<Option<Manifest>, RunError> {
         let manifest = Manifest::read(&self.0)?;
         let path = self.0.join(Manifest::FILE);
         if manifest.is_none() && is_there(&path) {
             let (format, version) = (Manifest::FORMAT, Manifest::VERSION);
             return Err(RunError::usage(format!(
-                "{}: is no manifest of `{format}` of version {version}; choose another --out; \
+                "{}: is not a manifest of `{format}`, version {version}; choose another --out; \
                  `run`, `rank` and `sweep` with --force start anew",
                 path.display()
             )));
@@ -93,28 +93,28 @@ impl OutputFolder {
         Ok(manifest)
     }
 
-    /// Whether maps, finished or not, and the ranking that they were made from are there.
+    /// Whether maps, finished or not, and their ranking exist.
     pub(super) fn has_maps_and_ranking(&self) -> bool {
         let maps =
             self.0.join(Manifest::FILE).is_file() || BlockFolder::is_there(&self.blocks(MAPS));
         maps && RankingManifest::is_there(&self.0.join(RANKING))
     }
 
-    /// Whether any of our commands has left results in a folder.
+    /// Whether the folder has results of a command.
     fn is_ours(path: &Path) -> bool {
         [RANKING, MAPS].into_iter().any(|kind| BlockFolder::is_there(&layout::blocks(path, kind)))
             || path.join(Manifest::FILE).is_file()
             || RankingManifest::is_there(&path.join(RANKING))
     }
 
-    /// Where the blocks of rankings, or of maps, are.
+    /// Folder of the blocks of rankings or of maps.
     pub(super) fn blocks(&self, kind: &str) -> PathBuf {
         layout::blocks(&self.0, kind)
     }
 
-    /// Removes what processes that were killed after they had put blocks together have left: those
-    /// of `kind`, if they are of this configuration and all there, or if there are none; folders
-    /// that were being removed; temporary files. To be called when the results are there.
+    /// Removes what processes left that were killed after a merge: the blocks of `kind`, if there
+    /// are none or if they are complete and of this configuration; folders in removal; temporary
+    /// files. Requires the results to exist.
     pub(super) fn clear<C: Serialize + DeserializeOwned>(
         &self,
         kind: &str,
@@ -122,16 +122,16 @@ impl OutputFolder {
         names: &[String],
     ) -> Result<(), RunError> {
         let digest = BlockFolder::digest_of(configuration)?;
-        // What cannot be read, or is gone by now, is not ours to remove.
+        // Unreadable or removed blocks stay as they are.
         let found = BlockFolder::find::<C, serde_json::Value>(&self.blocks(kind)).ok().flatten();
         if let Some((folder, _)) = found.filter(|(folder, _)| *folder.digest() == digest)
             && let Ok(done) = folder.done()
         {
             if !names.iter().all(|name| done.contains(name)) {
                 folder.remove_if_empty();
-            } else if let Ok(Some(_lease)) = folder.claim_merge() {
+            } else if let Ok(Some(_lease)) = folder.lease_merge() {
                 if kind == MAPS {
-                    // Of the manifest, which is written under this lease alone.
+                    // Of the manifest, which is only written under this lease.
                     remove_leftovers(&self.0)?;
                 }
                 folder.remove()?;
@@ -141,7 +141,7 @@ impl OutputFolder {
         Ok(())
     }
 
-    /// What a user is told whose process has done its share, and leaves the rest to others.
+    /// The note of a process that has finished its share and leaves the rest to others.
     pub(super) fn shard_note(&self, share: &Share) -> String {
         let (out, shard) = (self.0.display(), share.shard);
         format!(
@@ -155,7 +155,7 @@ impl OutputFolder {
         &self.0
     }
 
-    /// Creates a folder inside it, and itself.
+    /// Creates a folder in it, and the folder itself.
     ///
     /// # Errors
     /// A folder that cannot be made.
@@ -166,7 +166,7 @@ impl OutputFolder {
     }
 }
 
-/// Whether an entry of a folder is none of its content: hidden files of systems and file servers
+/// Whether an entry does not count as content: hidden files of systems and file servers
 /// (`.DS_Store`, `.nfs…`), and logs of the command itself.
 fn is_harmless(folder: &Path, name: &OsStr) -> bool {
     const LOGS: [&str; 3] = ["log", "out", "err"];
@@ -176,16 +176,16 @@ fn is_harmless(folder: &Path, name: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(b".") || is_log && folder.join(path).is_file()
 }
 
-/// Checks that a file can be written at `path`: nothing is there, or a file and `force`.
+/// Checks that a file can be written at `path`: no file exists, or `force`.
 ///
 /// # Errors
-/// Anything else.
+/// An existing file without `force`; a path that cannot be written.
 pub fn check_file(path: &Path, force: bool) -> Result<(), RunError> {
     let wrong = |problem| Err(RunError::usage(format!("{}: {problem}", path.display())));
     if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
         return wrong("is a folder; expected a file");
     }
-    // A pipe or a device would not be written to, but replaced.
+    // A pipe or a device would be replaced, not written to.
     if path.exists() && !path.is_file() {
         return wrong("is not a regular file; choose another name");
     }
@@ -200,13 +200,13 @@ pub fn check_file(path: &Path, force: bool) -> Result<(), RunError> {
     check_writable(folder)
 }
 
-/// Whether two paths name the same file, however they are written. Neither needs to be there.
+/// Whether two paths name the same file, existing or not.
 pub fn is_same_file(one: &Path, other: &Path) -> bool {
     let folder = |path: &Path| folder_of(path).canonicalize().ok();
     one == other || (one.file_name() == other.file_name() && folder(one) == folder(other))
 }
 
-/// The folder that a file is in.
+/// The folder of a file.
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -214,12 +214,12 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Whether anything has this name, even a link that leads nowhere.
+/// Whether the name exists, also as a dangling link.
 fn is_there(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }
 
-/// Tries to write where `path` is or would be created; leaves nothing behind.
+/// Tries to write where `path` is or would be created, without a trace.
 fn check_writable(path: &Path) -> Result<(), RunError> {
     let existing = path.ancestors().find(|ancestor| ancestor.exists());
     let folder = match existing {

@@ -1,11 +1,11 @@
-//! What a run will take, before anything runs.
+//! The cost of a run, before it runs.
 
 use std::time::{Duration, Instant};
 
 use ndarray::ArrayView3;
 
 use super::{Context, Inputs, RunError, RunSettings, SweepRun};
-use crate::engine::{EngineError, Prepared};
+use crate::engine::{EngineError, Presenter, Ranker};
 use crate::geometry::ImageSize;
 use crate::maps::Plane;
 use crate::network::LayerId;
@@ -14,57 +14,57 @@ use crate::sweep::{
     MultiplyAdds, Occluders, activation_bytes, calibrate, count_multiply_adds, count_occluders,
 };
 
-/// What a run will take.
+/// The cost of a run.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The network's name.
     pub model: String,
-    /// How many images there are.
+    /// Number of images.
     pub images: usize,
-    /// Their size.
+    /// Size of the images.
     pub image_size: ImageSize,
-    /// Threads.
+    /// Number of threads.
     pub threads: usize,
     /// The layers.
     pub layers: Vec<LayerPlan>,
-    /// Seconds that the ranking takes.
+    /// Seconds of the ranking.
     pub ranking_seconds: f64,
-    /// Bytes of memory, about.
+    /// Estimated memory in bytes.
     pub memory: usize,
-    /// Bytes of memory, at most.
+    /// Limit of memory in bytes.
     pub memory_limit: u64,
 }
 
-/// What one layer will take.
+/// The cost of a layer.
 #[derive(Clone, Debug)]
 pub struct LayerPlan {
     /// The layer's short name.
     pub name: String,
-    /// Its maps.
+    /// Number of maps.
     pub maps: usize,
-    /// Draws of the noise for each occluder.
+    /// Draws of the noise per occluder.
     pub repeats: usize,
-    /// Its occluders.
+    /// Numbers of occluders.
     pub occluders: Occluders,
-    /// Multiply-adds of a presentation.
+    /// Multiply-adds per presentation.
     pub multiply_adds: MultiplyAdds,
-    /// Presentations a second.
+    /// Presentations per second.
     pub rate: f64,
-    /// Seconds spent on reading images.
+    /// Seconds of reading images.
     pub reading: f64,
-    /// Bytes of its files.
+    /// Size of the files in bytes.
     pub bytes: usize,
-    /// Bytes of memory, beside what is there whatever is swept.
+    /// Memory in bytes, beside what every layer needs.
     working: usize,
 }
 
-/// How long each layer is measured.
+/// Duration of measuring each layer.
 const CALIBRATION: Duration = Duration::from_secs(1);
-/// Positions whose multiply-adds are counted.
+/// Number of positions whose multiply-adds are counted.
 const POSITIONS: usize = 64;
 
 impl LayerPlan {
-    /// Presentations, positions on the layer taken to be spread evenly.
+    /// Presentations, with positions spread evenly over the layer.
     pub fn presentations(&self) -> f64 {
         (self.maps * self.repeats) as f64 * self.occluders.mean
     }
@@ -74,17 +74,17 @@ impl LayerPlan {
         (self.maps * self.repeats * self.occluders.most) as f64
     }
 
-    /// Seconds.
+    /// Seconds of the layer.
     pub fn seconds(&self) -> f64 {
         self.presentations() / self.rate + self.reading
     }
 }
 
-/// Tells what [`run`](super::run()) would take: checks all that it checks before it starts, and
-/// measures for about a second a layer. Writes nothing.
+/// Estimates what [`run`](super::run()) would take. Checks everything that `run` checks before it
+/// starts, and measures for about a second per layer. Writes nothing.
 ///
 /// # Errors
-/// As `run`, before it starts.
+/// As for `run` before it starts.
 pub fn plan(settings: &RunSettings, context: &Context<'_>) -> Result<Plan, RunError> {
     let run = SweepRun::open(&settings.sweep, &[], context)?;
     let top = run.inputs.at_most(settings.top, context)?;
@@ -92,7 +92,7 @@ pub fn plan(settings: &RunSettings, context: &Context<'_>) -> Result<Plan, RunEr
     context.pool.install(|| {
         let Inputs { model, layers, images } = &run.inputs;
         let (reading, ranking) = {
-            let ranker = rankers[0].prepare(model, layers, images.size())?;
+            let ranker = rankers[0].ranker(model, layers, images.size())?;
             rank_some(&run, &*ranker)?
         };
         let engines = run.engines();
@@ -100,7 +100,7 @@ pub fn plan(settings: &RunSettings, context: &Context<'_>) -> Result<Plan, RunEr
         let mut planned = Vec::with_capacity(layers.len());
         for (&layer, units) in layers.iter().zip(&run.units) {
             let mut of_layer = plan_layer(&run, &*prepared, layer, units.len(), top, reading)?;
-            // Devices share the work, and each holds its share of what is worked on.
+            // Devices share the work, and each holds its share.
             of_layer.rate *= engines.len() as f64;
             of_layer.working *= engines.len();
             planned.push(of_layer);
@@ -122,7 +122,7 @@ pub fn plan(settings: &RunSettings, context: &Context<'_>) -> Result<Plan, RunEr
 /// The program of each layer that [`run`](super::run()) would sweep, with the layer's short name.
 ///
 /// # Errors
-/// As `run`, before it starts.
+/// As for `run` before it starts.
 pub fn programs(
     settings: &RunSettings,
     context: &Context<'_>,
@@ -137,9 +137,10 @@ pub fn programs(
     layers.iter().map(rows).collect()
 }
 
-/// Ranks some images, and returns the seconds that one takes to read, on all threads together,
+/// Ranks some images; returns the seconds per image of reading, on all threads together, and of
+/// reading and ranking.
 /// and to read and rank.
-fn rank_some(run: &SweepRun<'_>, engine: &dyn Prepared) -> Result<(f64, f64), RunError> {
+fn rank_some(run: &SweepRun<'_>, engine: &dyn Ranker) -> Result<(f64, f64), RunError> {
     let (images, threads) = (&run.inputs.images, run.context.threads());
     let some: Vec<usize> = (0..images.len().min(engine.images_at_a_time(threads))).collect();
     let start = Instant::now();
@@ -156,7 +157,7 @@ fn rank_some(run: &SweepRun<'_>, engine: &dyn Prepared) -> Result<(f64, f64), Ru
 
 fn plan_layer(
     run: &SweepRun<'_>,
-    engine: &dyn Prepared,
+    engine: &dyn Presenter,
     layer: LayerId,
     swept: usize,
     top: usize,
@@ -184,9 +185,9 @@ fn plan_layer(
         multiply_adds: count_multiply_adds(network, layer, &geometry, POSITIONS)?,
         rate: trial.rate(),
         reading: images as f64 * reading,
-        // Of two sides, all that is told of each pixel, the reliability in float64 and a frame in two
-        // int32 an image; two indices and two positions in int64 and two responses in float32 for
-        // each of the ranked images.
+        // Two sides, with all planes of each pixel, the reliability in float64 and a frame of two
+        // int32 per image; two indices and two positions in int64 and two responses in float32 per
+        // ranked image.
         bytes: 2 * units * (rf * rf * pixel + size_of::<f64>() + top * 2 * size_of::<i32>())
             + units * top * (4 * 8 + 2 * 4),
         working: activations.min(run.memory.activations)

@@ -1,4 +1,4 @@
-//! Ranking, block by block: what is there is used, what is missing is computed.
+//! Ranking, block by block: finished blocks are reused, missing ones computed.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use super::layout::{MAPS, RANKING};
 use super::share::Backoff;
 use super::{Context, DevicePools, Inputs, OutputFolder, RankSettings, RunError, Share, Task};
 use crate::blocks::{Block, BlockError, BlockFolder, Merged, Stored};
-use crate::engine::{Engine, Prepared};
+use crate::engine::{Ranker, RankingEngine};
 use crate::files::{Digest, FileError, remove_leftovers};
 use crate::maps::Manifest;
 use crate::network::LayerId;
@@ -16,12 +16,12 @@ use crate::ranking::{
 };
 use crate::sweep::{self, Ranked};
 
-/// A ranking to be made.
+/// The job of a ranking.
 pub(super) struct RankingJob<'a> {
     pub inputs: &'a Inputs,
-    /// The engines, one a device, that rank what is not ranked yet.
-    pub engines: &'a [Box<dyn Engine>],
-    /// Images a unit, from either end.
+    /// The engines, one per device.
+    pub engines: &'a [Box<dyn RankingEngine>],
+    /// Images per unit, from either end.
     pub top: usize,
     pub threads: usize,
     pub output: &'a OutputFolder,
@@ -35,19 +35,19 @@ pub struct Ranking {
     pub layers: Vec<LayerRanking>,
     /// The digest of each image's file.
     pub digests: Vec<Digest>,
-    /// Whether the digests are not the ranking's, but what the files hold now.
+    /// Whether the digests come from the files, rather than from the ranking.
     pub(super) digests_were_read: bool,
-    /// Seconds that it took, where that is known.
+    /// Seconds of the ranking, if known.
     pub seconds: Option<f64>,
 }
 
 /// Ranks images for every unit of some layers.
 ///
-/// Writes the folder `ranking` of the output folder, or, of a shared ranking, blocks; returns
-/// `None` where other processes compute the rest. What is there already is used.
+/// Writes the folder `ranking` of the output folder, or blocks of a shared ranking; returns `None`
+/// if other processes compute the rest. Existing results are reused.
 ///
 /// # Errors
-/// Settings, images and weights that cannot be used; what goes wrong in the work.
+/// Unusable settings, images and weights; errors of the work.
 pub fn rank(settings: &RankSettings, context: &Context<'_>) -> Result<Option<Ranking>, RunError> {
     let RankSettings { input, top, output, device } = settings;
     output.check()?;
@@ -71,18 +71,18 @@ pub fn rank(settings: &RankSettings, context: &Context<'_>) -> Result<Option<Ran
 }
 
 impl RankingJob<'_> {
-    /// Ranks what is not ranked yet; `None` where the rest is left to others.
+    /// Ranks what is missing; `None` if the rest is left to others.
     pub fn complete(&self, share: &Share, force: bool) -> Result<Option<Ranking>, RunError> {
         let context = &self.context;
         let path = self.output.blocks(RANKING);
         if force {
-            // Maps that are being made from the ranking that is there would lose it.
+            // A sweep in progress would lose its ranking.
             context.check_unused(&self.output.blocks(MAPS))?;
             context.start_anew(&path)?;
         } else if let Some(there) = self.find(None)? {
             let configuration = self.configuration(&self.inputs.layers);
             self.output.clear(RANKING, &configuration, &configuration.names())?;
-            context.note("ranking: is there already");
+            context.note("ranking: already complete");
             return Ok(Some(there));
         } else {
             self.check_maps()?;
@@ -92,14 +92,14 @@ impl RankingJob<'_> {
         let mut backoff = Backoff::new(context);
         loop {
             let folder = BlockFolder::open(&path, &stored)?;
-            // Another process may have put the ranking together since we looked, and removed the
-            // blocks: then this folder is a new one.
+            // Another process may have merged the ranking in the meantime and removed the blocks:
+            // then this folder is a new one.
             if !force && let Some(there) = self.find(None)? {
                 folder.remove_if_empty();
                 return Ok(Some(there));
             }
             match self.rank(&folder, &layers, &stored.configuration, share) {
-                // Put together meanwhile by another process.
+                // Merged by another process in the meantime.
                 Err(error) if error.is_gone() => {}
                 Err(error) => {
                     folder.remove_if_empty();
@@ -130,8 +130,8 @@ impl RankingJob<'_> {
         }
     }
 
-    /// Checks that the output folder holds no ranking of something else, finished or not, by whatever
-    /// engine: it is another machine that ranks. Returns the number of blocks, and the ranking if it
+    /// Checks that the output folder has no ranking of something else, finished or not, by any
+    /// engine, because another machine ranks. Returns the number of blocks, and the ranking if it
     /// is finished. Writes nothing.
     pub fn check(&self) -> Result<(usize, Option<Ranking>), RunError> {
         let found = self.find(None)?;
@@ -151,12 +151,12 @@ impl RankingJob<'_> {
         Ok((here.blocks().len(), found))
     }
 
-    /// Checks, where there is no finished ranking, that there are no maps either: they were made
-    /// from one elsewhere, and a new one would take the place of what tells of it.
+    /// Checks that a folder without a finished ranking has no maps either: maps of a ranking from
+    /// elsewhere would lose their origin.
     fn check_maps(&self) -> Result<(), RunError> {
         let (maps, ranking) =
             (self.output.path().join(Manifest::FILE), self.output.path().join(RANKING));
-        // In this order: a process that puts a ranking together removes its blocks last.
+        // In this order: a merge removes the blocks last.
         if !maps.exists()
             || BlockFolder::is_there(&self.output.blocks(RANKING))
             || RankingManifest::is_there(&ranking)
@@ -165,8 +165,7 @@ impl RankingJob<'_> {
         }
         self.output.manifest()?;
         Err(RunError::usage(format!(
-            "{}: tells of maps that were made from a ranking elsewhere, and there is none in {}; choose \
-             another --out; `run`, `rank` and `sweep` with --force start anew",
+            "{}: lists maps of a ranking that is not in {}; choose another --out; `run`, `rank` and `sweep` with --force start anew",
             maps.display(),
             ranking.display()
         )))
@@ -176,7 +175,7 @@ impl RankingJob<'_> {
         self.inputs.ranking_configuration(layers, self.top, self.engines[0].name())
     }
 
-    /// The layers that the output folder holds no ranking of.
+    /// The layers without a ranking in the output folder.
     ///
     /// # Errors
     /// A ranking of something else.
@@ -191,10 +190,10 @@ impl RankingJob<'_> {
         Ok(layers)
     }
 
-    /// The ranking that is there, if it is of all layers.
+    /// The existing ranking, if it has all layers.
     ///
     /// # Errors
-    /// One of something else.
+    /// A ranking of something else.
     fn find(&self, seconds: Option<f64>) -> Result<Option<Ranking>, RunError> {
         let folder = self.output.path().join(RANKING);
         if !RankingManifest::is_there(&folder) || !self.unranked(false)?.is_empty() {
@@ -224,21 +223,21 @@ impl RankingJob<'_> {
         };
         if !done.is_empty() {
             let (there, all) = (done.len(), names.len());
-            context.note(format!("ranking: {there} of {all} blocks are there already"));
+            context.note(format!("ranking: {there} of {all} blocks already done"));
         }
         let total = blocks.iter().map(left).sum();
         let (task, progress) =
             (Task { label: "ranking", counted: "images", total }, context.progress());
-        // When all is ranked, the device's memory is given back.
+        // The device's memory is released when everything is ranked.
         let Inputs { model, images, .. } = self.inputs;
         let pools = DevicePools::new(context, self.engines.len(), self.threads)?;
-        let prepare = |(device, engine): (usize, &dyn Engine)| {
-            pools.install(device, || engine.prepare(model, layers, images.size()))
+        let prepare = |(device, engine): (usize, &dyn RankingEngine)| {
+            pools.install(device, || engine.ranker(model, layers, images.size()))
         };
         let engines = self.engines.iter().map(AsRef::as_ref).enumerate().map(prepare);
         let engines = engines.collect::<Result<Vec<_>, _>>()?;
         let units = configuration.units();
-        let compute = |engine: &dyn Prepared, name: &str| -> Result<_, RunError> {
+        let compute = |engine: &dyn Ranker, name: &str| -> Result<_, RunError> {
             context.check_cancelled()?;
             let range = blocks.iter().find(|block| block.name == name);
             let range = range.map(|block| block.images.clone()).unwrap_or_default();
@@ -261,10 +260,9 @@ impl RankingJob<'_> {
     }
 }
 
-/// Puts the blocks of a ranking together, each taken from the first of `sources` that has it, and
-/// removes them; the first source is the output folder's own. The same ranking, if it is there
-/// already, is left as it is unless `force`. Returns the seconds that the blocks took, unless
-/// another process had put them together before.
+/// Merges the blocks of a ranking, each from the first of `sources` that has it, and removes them;
+/// the first source is the output folder's own. An existing equal ranking stays unless `force`.
+/// Returns the seconds of the blocks, or `None` if another process merged them.
 pub(super) fn merge(
     output: &OutputFolder,
     sources: &[&BlockFolder],
@@ -272,7 +270,7 @@ pub(super) fn merge(
     force: bool,
 ) -> Result<Merged<Option<f64>>, RunError> {
     let own = sources[0];
-    let lease = match own.claim_merge() {
+    let lease = match own.lease_merge() {
         Err(BlockError::Gone { .. }) => None,
         lease => lease?,
     };
@@ -286,7 +284,7 @@ pub(super) fn merge(
         return Ok(Merged::Done(None));
     }
     let folder = output.path().join(RANKING);
-    // Maps that were made from another ranking lose their manifest.
+    // Maps of another ranking lose their manifest.
     let before_writing = || -> Result<(), RunError> {
         remove_leftovers(&output.create(RANKING)?)?;
         Ok(Manifest::remove(output.path())?)

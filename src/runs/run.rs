@@ -7,17 +7,17 @@ use crate::engine::ReferenceEngine;
 /// Ranks the images for every unit, then sweeps the units: the whole job.
 ///
 /// # Errors
-/// Settings, images and weights that cannot be used; what goes wrong in the work.
+/// Unusable settings, images and weights; errors of the work.
 pub fn run(settings: &RunSettings, context: &Context<'_>) -> Result<(), RunError> {
     let RunSettings { ref sweep, top, rank_only } = *settings;
     let run = SweepRun::open(sweep, &[], context)?;
     let top = run.inputs.at_most(top, context)?;
     let share = sweep.output.share;
     if !rank_only && !sweep.output.force && run.output.has_maps_and_ranking() {
-        // A sweep that cannot join the maps that are there is refused before its ranking does.
+        // A sweep that cannot join the existing maps is refused before the ranking starts.
         run.check(None, top, &[run.engines()[0].name()])?;
     }
-    // The sweep needs all of the ranking.
+    // The sweep needs the whole ranking.
     let rest = if rank_only { share.rest } else { Rest::Finish };
     match run.rank(top, Share { rest, ..share })? {
         Some(ranking) if !rank_only => run.sweep(&ranking, top),
@@ -29,20 +29,21 @@ pub fn run(settings: &RunSettings, context: &Context<'_>) -> Result<(), RunError
     }
 }
 
-/// How many blocks a run has that another machine is to do.
+/// A checked run of another machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Checked {
-    /// Blocks of the ranking.
+    /// Number of blocks of the ranking.
     pub ranking_blocks: usize,
-    /// Bytes of memory that a process takes at most.
+    /// Limit of a process's memory, in bytes.
     pub memory: u64,
 }
 
-/// Checks all that [`run`] checks before it starts, and that the results that are there are its
-/// own. No GPU is opened: it is where the work will be done, which may have `gpus`. Writes nothing.
+/// Checks everything that [`run`] checks before it starts, and that existing results have the same
+/// configuration. No GPU is opened: the work is done on another machine, which may have `gpus`.
+/// Writes nothing.
 ///
 /// # Errors
-/// As [`run`], before it starts.
+/// As for [`run`] before it starts.
 pub fn check(
     settings: &RunSettings,
     gpus: bool,
@@ -71,7 +72,7 @@ pub fn check(
 }
 
 impl SweepRun<'_> {
-    /// Ranks the images that are to be swept.
+    /// Ranks the images of the sweep.
     fn rank(&self, top: usize, share: Share) -> Result<Option<Ranking>, RunError> {
         let engines = self.compute.devices.rankers(&self.context)?;
         let job = RankingJob {

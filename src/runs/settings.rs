@@ -1,4 +1,4 @@
-//! What a caller decides about a run.
+//! Settings of runs.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,32 +7,35 @@ use super::{ComputeSettings, DeviceChoice, RunError, Share};
 use crate::geometry::{Deposit, FrameRule, GridRule, ImageSize};
 use crate::images::{ImageSource, Preprocessing};
 use crate::maps::MeanOver;
-use crate::network::{Model, ModelError, Network, NetworkError};
+use crate::network::{MapContext, Model, ModelError, Network, NetworkError, Response};
 use crate::sweep::UnitSelection;
 
-/// A network with weights, layers of it, and images.
+/// A network with weights, its layers, and images.
 #[derive(Clone, Debug)]
 pub struct InputSettings {
     /// The network with its weights.
     pub model: ModelSource,
-    /// What the names of the tensors begin with, where the weight file has several copies of the
-    /// network.
+    /// Prefix of the tensors' names, for a weight file with several copies of the network.
     pub weights_prefix: Option<String>,
     /// The images.
     pub images: ImageSource,
-    /// The images' preprocessing; `None` for that of their kind
+    /// The preprocessing; `None` for the default of the images' kind
     /// ([`ImageFolder::open`](crate::images::ImageFolder::open)).
     pub preprocessing: Option<Preprocessing>,
-    /// The images' size; `None` for that of the first.
+    /// The size of the images; `None` for that of the first.
     pub image_size: Option<ImageSize>,
-    /// Whether images that cannot be read are passed over.
+    /// Whether unreadable images are skipped.
     pub skip_unreadable: bool,
-    /// Convolutions by name; all where none is named.
+    /// Layers by name; empty for all convolutions.
     pub layers: Vec<String>,
+    /// From where the responses of convolutions are taken.
+    pub response: Response,
+    /// What becomes of gates while an occluder is presented.
+    pub context: MapContext,
 }
 
 impl InputSettings {
-    /// All convolutions of a model of files, on images with the preprocessing of their kind.
+    /// All convolutions of a model in files, on images with default preprocessing.
     pub fn new(
         model: impl Into<String>,
         weights: impl Into<PathBuf>,
@@ -41,7 +44,7 @@ impl InputSettings {
         Self::of(ModelSource::Files { model: model.into(), weights: weights.into() }, images.into())
     }
 
-    /// All convolutions of a model, on images with the preprocessing of their kind.
+    /// All convolutions of a model, on images with default preprocessing.
     pub const fn of(model: ModelSource, images: ImageSource) -> Self {
         Self {
             model,
@@ -51,11 +54,13 @@ impl InputSettings {
             image_size: None,
             skip_unreadable: false,
             layers: Vec::new(),
+            response: Response::Conv,
+            context: MapContext::Exact,
         }
     }
 }
 
-/// Where a network and its weights come from.
+/// The source of a network and its weights.
 #[derive(Clone, Debug)]
 pub enum ModelSource {
     /// Files.
@@ -73,7 +78,7 @@ impl ModelSource {
     /// The network.
     ///
     /// # Errors
-    /// A model that is none.
+    /// An invalid model.
     pub fn network(&self) -> Result<Network, NetworkError> {
         match self {
             Self::Files { model, .. } => Network::named(model),
@@ -81,11 +86,11 @@ impl ModelSource {
         }
     }
 
-    /// Gives `network`, which is its own, the weights; of a file those below `prefix`, where one is
-    /// given.
+    /// Loads the weights of `network`, which must be this source's; from a file, those below
+    /// `prefix` if one is given.
     ///
     /// # Errors
-    /// Weights that cannot be read, or do not go with the network.
+    /// Unreadable weights; weights of another network.
     pub fn load(&self, network: Network, prefix: Option<&str>) -> Result<Arc<Model>, ModelError> {
         match self {
             Self::Files { weights, .. } => {
@@ -96,7 +101,7 @@ impl ModelSource {
         }
     }
 
-    /// The weight file, where there is one.
+    /// The weight file, if there is one.
     pub fn weights(&self) -> Option<&Path> {
         match self {
             Self::Files { weights, .. } => Some(weights),
@@ -104,7 +109,7 @@ impl ModelSource {
         }
     }
 
-    /// The weights, for the manifest: the path of their file, or what stands for it.
+    /// The weights in the manifest: the path of the file, or a description.
     pub(super) fn weights_label(&self) -> String {
         match self {
             Self::Files { weights, .. } => weights.display().to_string(),
@@ -113,14 +118,14 @@ impl ModelSource {
     }
 }
 
-/// Where results go.
+/// Where results are written, and by whom.
 #[derive(Clone, Debug)]
 pub struct OutputSettings {
     /// The output folder.
     pub folder: PathBuf,
-    /// Whether to start anew, and replace files of the same names.
+    /// Whether to start anew and replace existing files.
     pub force: bool,
-    /// Which blocks this process computes.
+    /// The blocks that this process computes.
     pub share: Share,
 }
 
@@ -136,22 +141,22 @@ impl OutputSettings {
         Ok(())
     }
 
-    /// All results, into a folder that may hold some of them already.
+    /// All results, into a folder that may have some of them.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into(), force: false, share: Share::WHOLE }
     }
 }
 
-/// A ranking.
+/// Settings of a ranking.
 #[derive(Clone, Debug)]
 pub struct RankSettings {
-    /// What is ranked.
+    /// Network and images.
     pub input: InputSettings,
-    /// Images a unit, from either end.
+    /// Images per unit, from either end.
     pub top: usize,
-    /// Where it goes.
+    /// The output folder.
     pub output: OutputSettings,
-    /// Where responses are computed.
+    /// The device.
     pub device: DeviceChoice,
 }
 
@@ -162,26 +167,26 @@ impl RankSettings {
     }
 }
 
-/// Where occluders go, and what is kept of their effect.
+/// Occluders, and the statistics of their effect.
 #[derive(Clone, Debug)]
 pub struct OcclusionSettings {
-    /// How occluders are laid out.
+    /// The rule for grids.
     pub grid: GridRule,
-    /// Every so many-th occluder of the grid is presented; at least 1.
+    /// Every N-th occluder of the grid is presented; at least 1.
     pub every: usize,
-    /// Where an occluder's effect is added to the map.
+    /// The part of a map to which an occluder's effect is added.
     pub deposit: Deposit,
-    /// Which pixel of the image is the map's first.
+    /// The rule for the maps' frames.
     pub frame: FrameRule,
     /// The seed of the noise.
     pub seed: u64,
-    /// Draws of the noise for each occluder; from 1 to [`Noise::DRAWS`](crate::noise::Noise::DRAWS).
+    /// Draws of the noise per occluder; from 1 to [`Noise::DRAWS`](crate::noise::Noise::DRAWS).
     pub repeats: usize,
-    /// Over which images a pixel's mean is taken.
+    /// The images over which the mean of a pixel is taken.
     pub mean_over: MeanOver,
-    /// Whether standard errors and counts are kept; they are with more than one draw.
+    /// Whether standard errors and counts are stored; always with more than one draw.
     pub statistics: bool,
-    /// Whether means of signed and of squared differences are kept.
+    /// Whether means of signed and of squared differences are stored.
     pub moments: bool,
     /// Whether reliabilities of the first 2, 4, 8, … images are kept. Each image is added on the host
     /// then.
@@ -205,38 +210,38 @@ impl Default for OcclusionSettings {
     }
 }
 
-/// A sweep.
+/// Settings of a sweep.
 #[derive(Clone, Debug)]
 pub struct SweepSettings {
-    /// What is swept.
+    /// Network and images.
     pub input: InputSettings,
     /// Units of each layer.
     pub units: UnitSelection,
-    /// Where the maps go.
+    /// The output folder.
     pub output: OutputSettings,
-    /// The occluders, and what is kept.
+    /// Occluders and statistics.
     pub occlusion: OcclusionSettings,
-    /// Maps computed together; `None` for as many as suit the engine. The result does not depend
+    /// Maps computed together; `None` for the engine's preferred number. The result does not depend
     /// on it.
     pub batch: Option<usize>,
-    /// Memory to use at most, in bytes; `None` for [`MEMORY`](Self::MEMORY), or for what the threads
-    /// need, as far as the machine has it. The result does not depend on it.
+    /// Limit of memory in bytes; `None` for [`MEMORY`](Self::MEMORY), or the need of the threads as
+    /// far as the machine has it. The result does not depend on it.
     pub memory: Option<u64>,
-    /// Whether fewer threads than the pool has will do where the memory does not hold all.
+    /// Whether fewer threads than the pool's are acceptable if memory is short.
     pub fewer_threads: bool,
-    /// Presentations of each layer that are presented again, whole and in 64 bits.
+    /// Presentations of each layer to verify, with whole images in 64 bits.
     pub verify: u64,
-    /// Units a block; `None` for about two million presentations.
+    /// Units per block; `None` for about two million presentations.
     pub block: Option<usize>,
-    /// How responses are computed.
+    /// Method, precision and device.
     pub compute: ComputeSettings,
 }
 
 impl SweepSettings {
-    /// The usual memory in bytes: enough for any of the presets on a few cores.
+    /// Default limit of memory in bytes: enough for any preset on a few cores.
     pub const MEMORY: u64 = 2 << 30;
 
-    /// A sweep of all units of `input`, with the usual occluders.
+    /// A sweep of all units of `input`, with default occluders.
     pub fn new(input: InputSettings, output: OutputSettings) -> Self {
         Self {
             input,
@@ -253,12 +258,12 @@ impl SweepSettings {
     }
 }
 
-/// A ranking, then a sweep of it.
+/// Settings of a ranking followed by its sweep.
 #[derive(Clone, Debug)]
 pub struct RunSettings {
     /// The sweep.
     pub sweep: SweepSettings,
-    /// Images a unit, from either end of its ranking.
+    /// Images per unit, from either end of its ranking.
     pub top: usize,
     /// Whether to stop after the ranking.
     pub rank_only: bool,

@@ -1,4 +1,4 @@
-//! Which blocks a process computes, and how it gets along with others.
+//! Division of blocks among processes.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,23 +9,23 @@ use serde::de::DeserializeOwned;
 use super::{Context, RunError};
 use crate::blocks::{Block, BlockFolder, Shard, Taken};
 
-/// What to do about blocks that are not of the process's shard.
+/// The treatment of blocks outside the process's shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rest {
-    /// Leave them to others.
+    /// Leaves them to others.
     Leave,
-    /// Compute those that nobody has begun.
+    /// Computes those that no process has begun.
     Help,
-    /// See that they are done, too.
+    /// Also waits until they are finished.
     Finish,
 }
 
-/// Which blocks a process computes.
+/// The blocks that a process computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
     /// The process's own blocks.
     pub shard: Shard,
-    /// What to do about the others.
+    /// The treatment of the other blocks.
     pub rest: Rest,
 }
 
@@ -38,11 +38,11 @@ impl Share {
         Self { shard, rest: Rest::Leave }
     }
 
-    /// The share of a task of a Slurm array, by the process's environment: its shard, then what
-    /// nobody has begun.
+    /// The share of a task of a Slurm array, from the environment: its shard, then blocks that no
+    /// task has begun.
     ///
     /// # Errors
-    /// A process outside of an array; a task that is not in its array.
+    /// A process outside an array; a task number outside its array.
     pub fn of_slurm() -> Result<Self, RunError> {
         let task = Shard::of_slurm(|name| std::env::var(name).ok())?;
         let shard = task.ok_or_else(|| {
@@ -51,24 +51,24 @@ impl Share {
                  not set); leave --shard out, or give I/N",
             )
         })?;
-        // A single task sees to everything.
+        // A single task does everything.
         Ok(if shard.is_whole() { Self::WHOLE } else { Self { shard, rest: Rest::Help } })
     }
 
-    /// Whether the process sees to everything.
+    /// Whether the process finishes everything.
     pub fn is_whole(&self) -> bool {
         self.rest == Rest::Finish
     }
 
-    /// The blocks of the shard and all others, each in the order in which this process does them.
+    /// The blocks of the shard and the other blocks, each in the order of this process.
     pub(super) fn divide(&self, names: &[String]) -> (Vec<String>, Vec<String>) {
         let mine = (0..names.len()).filter(|&index| self.shard.has(index));
         let pick = |index: usize| names[index].clone();
         (mine.map(pick).collect(), self.shard.others(names.len()).map(pick).collect())
     }
 
-    /// Computes what is to be computed of `names`, a block at a time for each of `workers`, and
-    /// waits for what other processes compute of the shard.
+    /// Computes the missing blocks of `names`, a block at a time for each of `workers`, and waits
+    /// for blocks of the shard that other processes compute.
     pub(super) fn complete<R>(
         &self,
         folder: &BlockFolder,
@@ -83,7 +83,7 @@ impl Share {
         let mut left = folder.pass(&mine, Taken::Try, workers)?;
         match self.rest {
             Rest::Leave => {}
-            // What others drop while this process helps is nobody's again.
+            // Blocks dropped by others during the help are free again.
             Rest::Help => loop {
                 let free = folder.free(&others)?;
                 if free.is_empty() {
@@ -102,48 +102,48 @@ impl Share {
     }
 }
 
-/// The first and the longest time between two looks at what others do. A thousand processes that
-/// wait must not wear out the file server.
-const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(16)];
-/// How often a process that waits looks whether it is cancelled.
-const STEP: Duration = Duration::from_millis(20);
-/// How long a process waits before it says so.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Shortest and longest interval of looking at the folder. A thousand waiting processes must not
+/// overload the file server.
+const INTERVALS: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(16)];
+/// Interval of checks for cancellation.
+const CANCEL_INTERVAL: Duration = Duration::from_millis(20);
+/// Waiting time after which the observer is notified.
+const NOTIFY_AFTER: Duration = Duration::from_secs(20);
 
-/// Waits for others, longer each time.
+/// Waits for other processes, longer each time.
 pub(super) struct Backoff<'a> {
     context: &'a Context<'a>,
-    pause: Duration,
-    /// When it first waited.
+    interval: Duration,
+    /// Start of the wait.
     since: Option<Instant>,
-    /// Whether the observer knows.
-    told: bool,
+    /// Whether the observer was notified.
+    notified: bool,
 }
 
 impl<'a> Backoff<'a> {
     pub const fn new(context: &'a Context<'a>) -> Self {
-        Self { context, pause: PAUSES[0], since: None, told: false }
+        Self { context, interval: INTERVALS[0], since: None, notified: false }
     }
 
-    /// Waits for a moment. After some time the observer is told so, once.
+    /// Waits once, and notifies the observer after some time.
     ///
     /// # Errors
     /// The run is cancelled.
     pub fn wait(&mut self) -> Result<(), RunError> {
         let start = Instant::now();
         let since = *self.since.get_or_insert(start);
-        while start.elapsed() < self.pause {
+        while start.elapsed() < self.interval {
             self.context.check_cancelled()?;
-            if !self.told && since.elapsed() > PATIENCE {
-                self.told = true;
+            if !self.notified && since.elapsed() > NOTIFY_AFTER {
+                self.notified = true;
                 self.context.note(
                     "waiting for blocks that another process computes, or computed when it was \
                      killed: then they are taken over within three minutes",
                 );
             }
-            thread::sleep(STEP);
+            thread::sleep(CANCEL_INTERVAL);
         }
-        self.pause = (2 * self.pause).min(PAUSES[1]);
+        self.interval = (2 * self.interval).min(INTERVALS[1]);
         Ok(())
     }
 }

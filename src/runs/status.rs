@@ -1,4 +1,4 @@
-//! How far the work in an output folder is.
+//! Progress of the work in an output folder.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,51 +16,51 @@ use crate::files::FileError;
 use crate::maps::{BlockRecord, StoredSweep};
 use crate::ranking::{RankingManifest, RankingRecord, StoredRanking};
 
-/// How far the work in an output folder is.
+/// Progress of the work in an output folder.
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {
-    /// What is worked on.
+    /// The stage.
     pub stage: Stage,
-    /// The parts of it: layers, or the ranking.
+    /// The parts of the stage: layers, or the ranking.
     pub parts: BTreeMap<String, PartStatus>,
-    /// Presentations, or images, a second, of all processes together, as long as any worked.
+    /// Presentations or images per second, of all processes together, while any of them worked.
     pub rate: Option<f64>,
-    /// The time left at that rate.
+    /// Remaining seconds at that rate.
     pub seconds_left: Option<f64>,
 }
 
-/// What is worked on in an output folder.
+/// Stage of an output folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// The ranking.
+    /// The ranking is in work.
     Ranking,
-    /// The maps.
+    /// The maps are in work.
     Maps,
-    /// Nothing: all is there.
+    /// Everything is finished.
     Complete,
-    /// Nothing: the ranking is there, and no maps.
+    /// The ranking is finished, and there are no maps.
     Ranked,
-    /// Nothing, though not all is there.
+    /// Nothing is in work, and something is missing.
     Stopped,
 }
 
 /// The blocks of a layer, or of the ranking.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct PartStatus {
-    /// All blocks.
+    /// Number of blocks.
     pub blocks: usize,
-    /// Blocks that are finished.
+    /// Finished blocks.
     pub done: usize,
-    /// Blocks that a process which may be alive has in hand.
+    /// Blocks leased by a process that may be alive.
     pub in_work: usize,
-    /// Blocks that nobody computes.
+    /// Blocks that no process computes.
     pub missing: usize,
-    /// Damaged blocks: the name of each, and its damage.
+    /// Damaged blocks: name and damage.
     pub damaged: Vec<String>,
-    /// Presentations, or images.
+    /// Presentations or images.
     pub amount: u64,
-    /// Those of the blocks that are finished.
+    /// Presentations or images in finished blocks.
     pub amount_done: u64,
 }
 
@@ -71,7 +71,7 @@ struct Done {
     finished: SystemTime,
 }
 
-/// Looks at every block in an output folder, so that damaged ones show.
+/// Reads every block in an output folder, so damaged ones are found.
 ///
 /// # Errors
 /// A folder without results; files that cannot be read.
@@ -80,11 +80,11 @@ pub fn status(out: &Path, context: &Context<'_>) -> Result<Status, RunError> {
     context.pool.install(|| of_folder(&output))
 }
 
-/// Holds every finished file in an output folder against the manifest's SHA-256; returns what is
-/// wrong with each that differs.
+/// Compares every finished file in an output folder with the SHA-256 in the manifest; returns an
+/// error per differing file.
 ///
 /// # Errors
-/// A folder without results; the check is cancelled.
+/// A folder without results; cancellation.
 pub fn check_files(out: &Path, context: &Context<'_>) -> Result<Vec<FileError>, RunError> {
     let output = OutputFolder::find(out)?;
     let Some(manifest) = output.manifest()? else { return Ok(Vec::new()) };
@@ -129,10 +129,10 @@ fn of_folder(output: &OutputFolder) -> Result<Status, RunError> {
     Ok(Status::new(without_blocks(output)?, BTreeMap::new(), &[]))
 }
 
-/// How far an output folder without blocks is.
+/// Stage of an output folder without blocks.
 ///
 /// # Errors
-/// Files of finished layers that are not there.
+/// Missing files of finished layers.
 pub(super) fn without_blocks(output: &OutputFolder) -> Result<Stage, RunError> {
     let maps = output.path().join(MAPS);
     let Some(manifest) = output.manifest()? else {
@@ -146,7 +146,7 @@ pub(super) fn without_blocks(output: &OutputFolder) -> Result<Stage, RunError> {
     Ok(if manifest.complete { Stage::Complete } else { Stage::Stopped })
 }
 
-/// Looks at every block of `names`, which are of `amount` in all.
+/// Looks at every block of `names`, which have `amount` presentations or images together.
 fn part<R>(
     folder: &BlockFolder,
     names: &[String],
@@ -165,8 +165,8 @@ where
     let states = folder.states()?;
     let look = |name: &String| -> Result<Found, RunError> {
         match states.get(name) {
-            Some(BlockState::Claimed) if folder.is_in_work(name)? => Ok(Found::InWork),
-            None | Some(BlockState::Claimed) => Ok(Found::Missing),
+            Some(BlockState::Leased) if folder.is_in_work(name)? => Ok(Found::InWork),
+            None | Some(BlockState::Leased) => Ok(Found::Missing),
             Some(BlockState::Done) => {
                 let path = folder.block(name);
                 let metadata = std::fs::metadata(&path).map_err(FileError::read(&path))?;
@@ -200,7 +200,7 @@ where
 }
 
 impl PartStatus {
-    /// The same, put together already.
+    /// The same part, merged.
     fn completed(self) -> Self {
         let Self { blocks, amount, .. } = self;
         Self { blocks, done: blocks, amount, amount_done: amount, ..Self::default() }
@@ -209,7 +209,7 @@ impl PartStatus {
 
 impl Status {
     fn new(stage: Stage, parts: BTreeMap<String, PartStatus>, done: &[Done]) -> Self {
-        // From the first block's beginning to the last one's end.
+        // From the start of the first block to the end of the last.
         let began = |done: &Done| {
             let took = Duration::try_from_secs_f64(done.seconds).unwrap_or_default();
             done.finished.checked_sub(took)

@@ -1,6 +1,6 @@
 //! Numbers in messages.
 
-/// A number with a comma before every third digit from the right.
+/// A number with commas between groups of three digits.
 pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);

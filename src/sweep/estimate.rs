@@ -7,7 +7,7 @@ use ndarray::Array3;
 use super::SweepError;
 use super::summed::Slots;
 use crate::engine::deposit::{Summation, SummedImage};
-use crate::engine::{Batch, Job, KernelWork, Prepared};
+use crate::engine::{Batch, Job, KernelWork, Presenter};
 use crate::geometry::{Axis, Deposit, GeometryError, LayerGeometry, Placement, Span};
 use crate::images::ImageError;
 use crate::network::{LayerId, Network, NetworkError, Op};
@@ -126,7 +126,7 @@ pub fn count_multiply_adds(
 /// # Errors
 /// Occluders that cannot be placed; what the engine says.
 pub fn count_work(
-    engine: &dyn Prepared,
+    engine: &dyn Presenter,
     layer: LayerId,
     geometry: &LayerGeometry,
     image: &Array3<f32>,
@@ -162,8 +162,8 @@ pub fn activation_bytes(
 ) -> Result<usize, NetworkError> {
     let subgraph = Subgraph::new(network, layer, geometry.image)?;
     let middle = (geometry.output.height / 2, geometry.output.width / 2);
-    let y = subgraph.backward(Axis::Y, Span::at(middle.0));
-    let x = subgraph.backward(Axis::X, Span::at(middle.1));
+    let y = subgraph.baseline(Axis::Y, Span::at(middle.0));
+    let x = subgraph.baseline(Axis::X, Span::at(middle.1));
     let nodes = subgraph.nodes().iter().zip(y.iter().zip(&x));
     let floats: usize = nodes.map(|(node, (y, x))| y.len() * x.len() * node.channels).sum();
     Ok(floats * size_of::<f32>())
@@ -195,7 +195,7 @@ impl Trial {
 /// # Errors
 /// Images that cannot be read, as `images` says; otherwise as [`try_out`].
 pub fn calibrate(
-    engine: &dyn Prepared,
+    engine: &dyn Presenter,
     layer: (LayerId, usize),
     geometry: &LayerGeometry,
     images: &mut dyn Iterator<Item = Result<Array3<f32>, ImageError>>,
@@ -228,7 +228,7 @@ pub fn calibrate(
 /// Responses that are not finite; occluders that cannot be placed;
 /// [`EngineError::Stopped`](crate::engine::EngineError::Stopped).
 pub fn try_out(
-    engine: &dyn Prepared,
+    engine: &dyn Presenter,
     (layer, units): (LayerId, usize),
     geometry: &LayerGeometry,
     images: &[Array3<f32>],

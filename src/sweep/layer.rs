@@ -6,7 +6,7 @@ use std::iter::Sum;
 use std::ops::Range;
 
 use super::{MemoryShares, SweepError};
-use crate::engine::{Prepared, Presented};
+use crate::engine::{Presented, Presenter};
 use crate::geometry::{GeometryError, LayerGeometry, Placement};
 use crate::images::ImageFolder;
 use crate::network::LayerId;
@@ -19,7 +19,7 @@ use crate::ranking::{Entry, LayerRanking, Side};
 #[derive(Clone, Copy)]
 pub struct LayerSweep<'a> {
     /// The engine, prepared for the layer.
-    pub engine: &'a dyn Prepared,
+    pub engine: &'a dyn Presenter,
     /// The layer.
     pub layer: LayerId,
     /// Where its occluders go.

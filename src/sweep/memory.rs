@@ -73,7 +73,7 @@ impl MemoryShares {
         let plain = 3 * (size_of::<f32>() + size_of::<f64>()) * largest + padded * size_of::<f32>();
         let original = size_of::<f32>() * together;
         // What computes on devices holds all that in their memory.
-        let on_devices = engines.iter().all(|engine| engine.has_kernels());
+        let on_devices = engines.iter().all(|engine| engine.profiler().is_some());
         let (buffers, original) =
             if on_devices { (0, 0) } else { (BYTES_A_THREAD + plain + original, original) };
         let thread = buffers + READ_AHEAD * image_bytes(network.image_channels(), image);
@@ -132,7 +132,9 @@ fn image_bytes(channels: usize, ImageSize { height, width }: ImageSize) -> usize
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{CpuEngine, EngineError, EngineName, Prepared, ReferenceEngine};
+    use crate::engine::{
+        CpuEngine, EngineError, EngineName, KernelTime, Presenter, Profiler, Rates, ReferenceEngine,
+    };
     use crate::network::Network;
 
     /// Stands in for an engine of a GPU.
@@ -143,8 +145,8 @@ mod tests {
             EngineName::CudaIncremental
         }
 
-        fn has_kernels(&self) -> bool {
-            true
+        fn profiler(&self) -> Option<&dyn Profiler> {
+            Some(self)
         }
 
         fn weight_bytes(&self, _: &Model, _: &[LayerId]) -> usize {
@@ -156,8 +158,21 @@ mod tests {
             model: &'m Model,
             layers: &[LayerId],
             image: ImageSize,
-        ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
+        ) -> Result<Box<dyn Presenter + 'm>, EngineError> {
             ReferenceEngine.prepare(model, layers, image)
+        }
+    }
+
+    impl Profiler for OnDevice {
+        fn time_kernels(
+            &self,
+            _: &mut dyn FnMut() -> Result<(), EngineError>,
+        ) -> Result<Vec<KernelTime>, EngineError> {
+            Ok(Vec::new())
+        }
+
+        fn rates(&self) -> Option<Rates> {
+            None
         }
     }
 

@@ -6,7 +6,7 @@ use std::thread;
 use ndarray::ArrayView3;
 
 use super::SweepError;
-use crate::engine::{Begun, EngineError, Extremes, Prepared};
+use crate::engine::{EngineError, Extremes, PendingExtremes, Ranker};
 use crate::files::Digest;
 use crate::images::{Image, ImageFolder};
 use crate::progress::Progress;
@@ -30,7 +30,7 @@ pub struct Ranked {
 /// The first image, in order, that cannot be read or gives a response that is not finite;
 /// [`crate::engine::EngineError::Stopped`].
 pub fn rank(
-    engine: &dyn Prepared,
+    engine: &dyn Ranker,
     units: &[usize],
     (images, range): (&ImageFolder, Range<usize>),
     n: usize,
@@ -64,12 +64,12 @@ pub fn rank(
 
 /// Rankings in the making, one a layer, of images that follow each other.
 pub struct Rankings<'e> {
-    engine: &'e dyn Prepared,
+    engine: &'e dyn Ranker,
     progress: &'e Progress<'e>,
     /// The index of the next image.
     next: usize,
     /// What the engine has begun with in the last images.
-    begun: Option<Begun<'e>>,
+    begun: Option<PendingExtremes<'e>>,
     lists: Lists,
 }
 
@@ -88,7 +88,7 @@ impl<'e> Rankings<'e> {
     /// that `engine` was prepared for; `units` counts the units of each. They keep the best `n` at
     /// either end.
     pub fn new(
-        engine: &'e dyn Prepared,
+        engine: &'e dyn Ranker,
         units: &[usize],
         n: usize,
         first: usize,
@@ -102,7 +102,7 @@ impl<'e> Rankings<'e> {
     /// Ranks some more images, which are not needed afterwards.
     ///
     /// # Errors
-    /// As [`Prepared::extremes`], of these images or of those before.
+    /// As [`Ranker::extremes`], of these images or of those before.
     pub fn add(&mut self, images: &[ArrayView3<'_, f32>]) -> Result<(), EngineError> {
         let Self { engine, progress, next, begun, lists } = self;
         // A device begins with these images before those before are waited for, so that it always has

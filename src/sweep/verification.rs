@@ -7,7 +7,7 @@ use ndarray::Array3;
 
 use super::layer::Target;
 use super::{Finished, LayerSweep, SweepError};
-use crate::engine::{Batch, PlacedJob, Prepared, Presented};
+use crate::engine::{Batch, PlacedJob, Presented, Presenter};
 use crate::geometry::Occluder;
 use crate::noise::philox4x32_10;
 use crate::progress::Progress;
@@ -149,14 +149,14 @@ impl Verification {
     const OF_RESPONSE: f64 = 1e-6;
 
     /// Presents a sample of `sweep` again through `plain`; `tolerance` is what the precision of the
-    /// sweep's engine allows ([`Precision::tolerance`](crate::engine::cuda::Precision::tolerance)).
+    /// sweep's engine allows ([`Precision::limits`](crate::engine::cuda::Precision::limits)).
     ///
     /// # Errors
     /// As [`LayerSweep::run`].
     pub fn of(
         sweep: &LayerSweep<'_>,
         mut sample: Sample,
-        plain: &dyn Prepared,
+        plain: &dyn Presenter,
         tolerance: f64,
         progress: &Progress<'_>,
     ) -> Result<Self, SweepError> {

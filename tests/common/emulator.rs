@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use occlumap::engine::cuda::kernels::embedded;
+use occlumap::engine::cuda::embedded;
 use occlumap::engine::cuda::{Device, Precision};
 
 pub use self::skipped::say_skipped;
@@ -26,6 +26,9 @@ const REQUIRE: &str = "OCCLUMAP_REQUIRE_CUDA";
 const ASSUME: &str = "OCCLUMAP_ASSUME_GPU";
 /// Set for a test that runs in a process of its own.
 const INSIDE: &str = "OCCLUMAP_TEST_ON_DEVICE";
+
+/// The folder, within the emulator's, of the libraries of CUDA 12.
+pub const CUDA_12: &str = "cuda12";
 
 /// Of the emulator's compiler. Multiply-adds are where the kernels write them, and nowhere else;
 /// the processor's own instruction for them is several times as fast as a function.
@@ -300,11 +303,18 @@ fn compile(
     let mut link = vec!["-shared", "-Wl,-soname,libcuda.so.1", "-o", "libcuda.so.1", "-ldl"];
     link.extend(objects.iter().map(String::as_str));
     run(&link);
-    for (source, name) in [("libcublas.cpp", "libcublas.so.13"), ("libcudnn.cpp", "libcudnn.so.9")]
-    {
+    // Those of CUDA 12 where nobody finds them by their names.
+    fs::create_dir(folder.join(CUDA_12)).expect("a folder");
+    for (source, cuda, folder, name) in [
+        ("libcublas.cpp", 13, ".", "libcublas.so.13"),
+        ("libcudnn.cpp", 13, ".", "libcudnn.so.9"),
+        ("libcublas.cpp", 12, CUDA_12, "libcublas.so.12"),
+        ("libcudnn.cpp", 12, CUDA_12, "libcudnn.so.9"),
+    ] {
         let source = root.join("tests/emulator").join(source).display().to_string();
-        let soname = format!("-Wl,-soname,{name}");
-        run(&["-shared", "-fvisibility=default", &soname, &source, "-o", name]);
+        let (soname, cuda) = (format!("-Wl,-soname,{name}"), format!("-DCUDA={cuda}"));
+        let to = format!("{folder}/{name}");
+        run(&["-shared", "-fvisibility=default", &cuda, &soname, &source, "-o", &to]);
     }
 }
 

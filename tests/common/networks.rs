@@ -3,7 +3,8 @@
 use occlumap::geometry::{Padding, PerAxis};
 use occlumap::network::{
     AveragePool, BatchNorm, ChannelNorm, ChannelShuffle, ChannelSlice, Convolution, Filters,
-    Function, Input, Layer, LayerId, LocalResponseNorm, MaxPool, Model, Network, Op,
+    Function, Gate, GateJoin, Input, Layer, LayerId, LocalResponseNorm, MaxPool, Model, Network,
+    Op,
 };
 use occlumap::noise::TorchStream;
 use proptest::prelude::*;
@@ -15,10 +16,22 @@ pub enum Block {
     Plain(Op),
     /// A convolution of each channel by itself.
     Depthwise(Convolution),
-    /// The first half of the channels.
-    Half,
+    /// A convolution in two groups, where there are two.
+    Grouped(Convolution),
+    /// Half of the channels, from the middle on or from the first.
+    Half {
+        /// Whether from the middle on.
+        middle: bool,
+    },
+    /// The product of the input with itself.
+    Square,
     /// Two groups of channels interleaved, where there are two.
     Shuffle,
+    /// The input joined with what a convolution and a sigmoid make of its channels' means.
+    Gate {
+        /// How.
+        join: GateJoin,
+    },
     /// A 3×3 convolution around which the input is added, multiplied, or stacked.
     Branch {
         /// How.
@@ -45,7 +58,7 @@ pub fn block() -> impl Strategy<Value = Block> {
             }))
         },
     );
-    let norm = LocalResponseNorm { size: 3, alpha: 0.1, beta: 0.75, k: 1.0 };
+    let norm = LocalResponseNorm { alpha: 0.1, ..LocalResponseNorm::over(3) };
     prop_oneof![
         4 => conv,
         3 => pool,
@@ -79,25 +92,28 @@ pub fn any_convolution(units: usize) -> impl Strategy<Value = Convolution> {
 
 /// Any piece that engines on the CPU compute.
 pub fn any_block() -> impl Strategy<Value = Block> {
-    let half = |kernel: PerAxis<usize>, padded: bool| {
-        let half = |length: usize| if padded { length / 2 } else { 0 };
-        Padding::symmetric(PerAxis::new(half(kernel.y), half(kernel.x)))
+    let half = |kernel: PerAxis<usize>, [before, after]: [bool; 2]| {
+        let half = |padded: bool, length: usize| if padded { length / 2 } else { 0 };
+        let of = |padded| PerAxis::new(half(padded, kernel.y), half(padded, kernel.x));
+        Padding { before: of(before), after: of(after) }
     };
-    let max = (pair(1..4), pair(1..3), pair(1..3), any::<[bool; 2]>()).prop_map(
-        move |(kernel, stride, dilation, [padded, ceil_mode])| {
-            let padding = half(kernel, padded);
+    let max = (pair(1..4), pair(1..3), pair(1..3), any::<[bool; 3]>()).prop_map(
+        move |(kernel, stride, dilation, [before, after, ceil_mode])| {
+            let padding = half(kernel, [before, after]);
             Op::MaxPool(MaxPool { kernel, stride, padding, ceil_mode, dilation })
         },
     );
-    let average = (pair(1..4), pair(1..3), any::<[bool; 3]>()).prop_map(
-        move |(kernel, stride, [padded, ceil_mode, count_include_pad])| {
-            let padding = half(kernel, padded);
+    let average = (pair(1..4), pair(1..3), any::<[bool; 4]>()).prop_map(
+        move |(kernel, stride, [before, after, ceil_mode, count_include_pad])| {
+            let padding = half(kernel, [before, after]);
             Op::AvgPool(AveragePool { kernel, stride, padding, ceil_mode, count_include_pad })
         },
     );
     let function = prop_oneof![
         Just(Function::LeakyRelu { negative_slope: 0.1 }),
         Just(Function::Clip { min: Some(0.0), max: Some(1.5) }),
+        Just(Function::Clip { min: Some(-0.5), max: None }),
+        Just(Function::Clip { min: None, max: Some(0.5) }),
         Just(Function::Sigmoid),
         Just(Function::Tanh),
         Just(Function::Silu),
@@ -112,15 +128,21 @@ pub fn any_block() -> impl Strategy<Value = Block> {
     prop_oneof![
         4 => any_convolution(6).prop_map(|conv| Block::Plain(Op::Conv(conv))),
         2 => any_convolution(1).prop_map(Block::Depthwise),
+        1 => any_convolution(3).prop_map(Block::Grouped),
         2 => max.prop_map(Block::Plain),
         2 => average.prop_map(Block::Plain),
         3 => function.prop_map(|function| Block::Plain(Op::Pointwise(function))),
         1 => Just(Block::Plain(Op::Relu)),
         1 => Just(Block::Plain(Op::Prelu)),
-        1 => Just(Block::Plain(Op::BatchNorm(BatchNorm { eps: 1e-5, affine: true }))),
+        1 => any::<bool>().prop_map(|affine| {
+            Block::Plain(Op::BatchNorm(BatchNorm { eps: 1e-5, affine }))
+        }),
+        1 => Just(Block::Square),
         1 => Just(Block::Plain(Op::ChannelNorm(ChannelNorm { eps: 1e-3 }))),
-        1 => Just(Block::Half),
+        1 => any::<bool>().prop_map(|middle| Block::Half { middle }),
         1 => Just(Block::Shuffle),
+        2 => prop_oneof![Just(GateJoin::Mul), Just(GateJoin::Add)]
+            .prop_map(|join| Block::Gate { join }),
         2 => prop_oneof![Just(Op::Add), Just(Op::Mul), Just(Op::Concat)]
             .prop_map(|join| Block::Branch { join }),
     ]
@@ -135,7 +157,9 @@ pub fn network_on(image_channels: usize, blocks: &[Block], last: Op) -> Option<N
             0 => Input::Image,
             id => Input::Layer(LayerId(id - 1)),
         };
-        let inputs = extra.into_iter().chain([before]).collect();
+        // A product has two inputs.
+        let twice = (op == Op::Mul && extra.is_none()).then_some(before);
+        let inputs = extra.into_iter().chain(twice).chain([before]).collect();
         layers.push(Layer { name: format!("layer{}", layers.len()), op, inputs });
         before
     };
@@ -153,13 +177,30 @@ pub fn network_on(image_channels: usize, blocks: &[Block], last: Op) -> Option<N
                     Convolution { out_channels: channels, groups: channels, ..conv.clone() };
                 add(Op::Conv(depthwise), None);
             }
-            Block::Half => {
-                channels = channels.div_ceil(2);
-                add(Op::Slice(ChannelSlice { start: 0, end: channels }), None);
+            Block::Grouped(conv) => {
+                let groups = if channels.is_multiple_of(2) { 2 } else { 1 };
+                channels = 2 * conv.out_channels;
+                let conv = Convolution { out_channels: channels, groups, ..conv.clone() };
+                add(Op::Conv(conv), None);
+            }
+            Block::Square => {
+                add(Op::Mul, None);
+            }
+            Block::Half { middle } => {
+                let half = channels.div_ceil(2);
+                let start = if *middle { channels - half } else { 0 };
+                channels = half;
+                add(Op::Slice(ChannelSlice { start, end: start + half }), None);
             }
             Block::Shuffle => {
                 let groups = if channels.is_multiple_of(2) { 2 } else { 1 };
                 add(Op::Shuffle(ChannelShuffle { groups }), None);
+            }
+            Block::Gate { join } => {
+                let map = add(Op::GlobalAvgPool, None);
+                add(Op::Conv(Convolution::new(channels, 1, 1, 0)), None);
+                add(Op::Pointwise(Function::Sigmoid), None);
+                add(Op::Gate(Gate { join: *join }), Some(map));
             }
             Block::Branch { join } => {
                 let before = add(Op::Conv(Convolution::new(channels, 3, 1, 1)), None);

@@ -1,6 +1,11 @@
 //! `occlumap devices`: what is there, and every failure with what to do about it.
 
-use crate::common::emulator::{Gpu, told};
+use std::fs;
+
+use occlumap::engine::cuda::embedded;
+use occlumap::engine::cuda::version;
+
+use crate::common::emulator::{CUDA_12, Gpu, say_skipped, told};
 use crate::common::occlumap;
 
 /// What the command tells where the emulator plays this; whether it ended well.
@@ -16,7 +21,13 @@ fn a_gpu_that_can_be_used_is_shown() {
     let Some(gpu) = Gpu::emulated("a_gpu_that_can_be_used_is_shown") else { return };
     let (well, text) = devices(&gpu, &[]);
     assert!(well, "{text}");
-    for expected in ["built with CUDA", "libcuda.so.1, for CUDA 13.0", "cuda:0", "9.10.0"] {
+    for expected in [
+        "built with CUDA",
+        "libcuda.so.1, for CUDA 13.0",
+        "cuda:0",
+        "libcublas.so.13, 13.0.0 of CUDA 13, for driver 580 or newer",
+        "libcudnn.so.9, 9.10.0 of CUDA 13, for driver 580 or newer",
+    ] {
         assert!(text.contains(expected), "{expected}: {text}");
     }
 }
@@ -32,48 +43,89 @@ fn memory_that_the_driver_keeps_for_us_is_free() {
 #[test]
 fn every_failure_says_what_to_do() {
     let Some(gpu) = Gpu::emulated("every_failure_says_what_to_do") else { return };
+    let built = embedded::compiler().unwrap();
+    let (old, newer) = if built < 13_000 { ("11080", "525") } else { ("12040", "580") };
     for (name, value, expected) in [
-        ("EMULATOR_DRIVER", "12040", "supports CUDA 12.4"),
-        ("EMULATOR_DRIVER", "12040", "580 or newer"),
+        ("EMULATOR_DRIVER", old, format!("supports CUDA {}", version(old.parse().unwrap()))),
+        ("EMULATOR_DRIVER", old, format!("({newer} or newer); update the driver")),
+    ] {
+        fails(&gpu, (name, value), &expected);
+    }
+    for (name, value, expected) in [
         ("EMULATOR_DEVICES", "0", "finds no GPU"),
         ("EMULATOR_CONTEXT", "46", "another process may be using it"),
         ("EMULATOR_CONTEXT", "2", "another process may be using it"),
+        ("EMULATOR_CONTEXT", "101", "cannot be used"),
+        ("EMULATOR_INIT", "999", "often the modules of the driver are not loaded"),
+        ("EMULATOR_INIT", "803", "the driver was updated while it was loaded; restart"),
+        ("EMULATOR_INIT", "802", "nvidia-fabricmanager"),
+        ("EMULATOR_INIT", "34", "the CUDA toolkit's stub"),
         ("EMULATOR_MODULE", "209", "compute capability 9.0) cannot run the kernels"),
         ("EMULATOR_CUBLAS", "110400", "is of version 11.4; 12 or 13 is needed"),
         ("EMULATOR_CUBLAS", "110400", "pip install nvidia-cublas"),
         ("EMULATOR_CUDNN", "8900", "is of version 8; 9 is needed"),
         ("EMULATOR_CUDNN", "8900", "pip install nvidia-cudnn-cu13"),
+        // Those of CUDA 13 are all that the loader knows.
+        ("EMULATOR_DRIVER", "12090", "is of CUDA 13, which needs driver 580 or newer"),
+        ("EMULATOR_DRIVER", "12090", "pip install nvidia-cublas-cu12"),
+        ("EMULATOR_DRIVER", "12090", "pip install nvidia-cudnn-cu12"),
     ] {
-        let (well, text) = devices(&gpu, &[(name, value)]);
-        assert!(!well && text.contains("exit status: 1"), "{name}={value}: {text}");
-        assert!(text.contains(expected), "{name}={value}: {text}\nexpected: {expected}");
-        assert!(!text.contains("panicked"), "{text}");
+        fails(&gpu, (name, value), expected);
     }
 }
 
+/// The command fails, and tells this.
+fn fails(gpu: &Gpu, (name, value): (&str, &str), expected: &str) {
+    let (well, text) = devices(gpu, &[(name, value)]);
+    assert!(!well && text.contains("exit status: 1"), "{name}={value}: {text}");
+    assert!(text.contains(expected), "{name}={value}: {text}\nexpected: {expected}");
+    assert!(!text.contains("panicked"), "{text}");
+}
+
+/// Of libraries of two generations those are taken that the driver runs, both of the same.
 #[test]
-fn what_no_kernel_computes_goes_to_the_cpu_unless_a_gpu_is_asked_for() {
-    let test = "what_no_kernel_computes_goes_to_the_cpu_unless_a_gpu_is_asked_for";
+#[cfg(unix)]
+fn libraries_of_a_generation_that_the_driver_runs_are_taken() {
+    let test = "libraries_of_a_generation_that_the_driver_runs_are_taken";
     let Some(gpu) = Gpu::emulated(test) else { return };
+    let Gpu::Emulated(emulator) = &gpu else { return };
+    if embedded::compiler().unwrap() >= 13_000 {
+        return say_skipped(test, "kernels of CUDA 13 run on no driver of CUDA 12");
+    }
     let folder = tempfile::tempdir().unwrap();
-    let model = folder.path().join("model.json");
-    let json = r#"{"name": "small", "layers": [
-        {"op": "conv", "out_channels": 2, "kernel": 3},
-        {"name": "s", "op": "sigmoid"},
-        {"op": "conv", "out_channels": 2, "kernel": 1}
-    ]}"#;
-    std::fs::write(&model, json).unwrap();
-    let bench = |device: &str| {
-        let mut command = occlumap();
-        command.args(["bench", "--time", "0.01", "--image-size", "20", "--device", device]);
-        let output = gpu.lend(command.arg("--model").arg(&model)).output().unwrap();
-        told(&output)
+    let at = |name: &str| folder.path().join(name);
+    let link = |from: &str, to: &str| {
+        fs::create_dir_all(at(to).parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(emulator.join(from), at(to)).unwrap();
     };
-    let auto = bench("auto");
-    let expected = "computing on the CPU: no GPU kernel computes layer `s`: it is a sigmoid";
-    assert!(auto.contains("exit status: 0") && auto.contains(expected), "{auto}");
-    let cuda = bench("cuda");
-    assert!(cuda.contains("exit status: 2") && cuda.contains("use --device cpu"), "{cuda}");
+    link("libcuda.so.1", "driver/libcuda.so.1");
+    link("libcublas.so.13", "13/libcublas.so.13");
+    link("libcudnn.so.9", "13/libcudnn.so.9");
+    link("libcublas.so.13", "half/libcublas.so.13");
+    link(&format!("{CUDA_12}/libcublas.so.12"), "12/libcublas.so.12");
+    link(&format!("{CUDA_12}/libcudnn.so.9"), "12/libcudnn.so.9");
+    for (driver, folders, taken) in [
+        ("13000", "12:13", "13"),
+        ("13000", "12", "12"),
+        ("12000", "12", "12"),
+        ("12090", "13:12", "12"),
+        // Of CUDA 13 there is no cuDNN.
+        ("13000", "half:12", "12"),
+    ] {
+        let folders: Vec<_> = folders.split(':').map(at).collect();
+        let mut command = occlumap();
+        gpu.lend(command.arg("devices"))
+            .env("LD_LIBRARY_PATH", at("driver"))
+            .env("OCCLUMAP_CUDA_LIBRARIES", std::env::join_paths(&folders).unwrap())
+            .env("EMULATOR_DRIVER", driver);
+        let text = told(&command.output().unwrap());
+        assert!(text.contains("exit status: 0"), "{driver} {folders:?}: {text}");
+        for (library, number) in [("cublas", taken), ("cudnn", "9")] {
+            let expected = format!("{taken}/lib{library}.so.{number}, ");
+            assert!(text.contains(&expected), "{driver} {folders:?}: {text}\n{expected}");
+        }
+        assert_eq!(text.matches(&format!("of CUDA {taken}, for driver")).count(), 2, "{text}");
+    }
 }
 
 #[test]

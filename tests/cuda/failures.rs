@@ -34,6 +34,14 @@ fn what_fails_says_so() {
         ("EMULATOR_LAUNCH", "719", "cuda-full: the GPU failed to start image_occlude"),
         ("EMULATOR_LAUNCH", "719", "cuda-incremental: the GPU failed to start"),
         ("EMULATOR_LAUNCH", "719", "a kernel went wrong; please report this"),
+        // What a kernel does wrong is told later.
+        ("EMULATOR_FAULT", "700", "STATUS_EXECUTION_FAILED: a kernel went wrong"),
+        ("EMULATOR_FAULT", "700", "cuda-incremental: the GPU failed to"),
+        ("EMULATOR_FAULT", "716", "a kernel went wrong; please report this"),
+        ("EMULATOR_FAULT", "702", "on a GPU with a display"),
+        ("EMULATOR_FAULT", "46", "the GPU is busy or lost"),
+        ("EMULATOR_FAULT", "214", "the GPU's memory is damaged"),
+        ("EMULATOR_FAULT", "220", "the GPU's hardware failed"),
     ] {
         let name_of_test = full_name(module_path!(), TEST);
         let output = gpu.run(&[(name, value)], &[&name_of_test, "--exact", "--nocapture"]);

@@ -7,8 +7,8 @@ use ndarray::Array3;
 use occlumap::engine::cuda::Device;
 use occlumap::engine::deposit::{Deposits, Summation, SummedImage};
 use occlumap::engine::{
-    Begun, CudaFullEngine, Engine, EngineError, Extremes, PlacedJob, Prepared, Presented,
-    ReferenceEngine,
+    CudaFullEngine, Engine, EngineError, Extremes, PendingExtremes, PlacedJob, Presented,
+    Presenter, RankingEngine, ReferenceEngine,
 };
 use occlumap::geometry::{ImageSize, Occluder};
 use occlumap::network::{LayerId, Model, Network};
@@ -17,6 +17,7 @@ use occlumap::noise::{Noise, TorchStream};
 use crate::common::Golden;
 use crate::common::emulator::{Gpu, on_address_sanitizer, on_device};
 use crate::common::networks::model;
+use crate::common::suite::{self, Tolerance};
 
 const SIZE: ImageSize = ImageSize { height: 40, width: 47 };
 
@@ -46,7 +47,7 @@ pub fn engine() -> CudaFullEngine {
 
 /// The extremes of so many images: `[image][layer][unit]`.
 pub fn extremes(
-    engine: &dyn Engine,
+    engine: &dyn RankingEngine,
     golden: &Golden,
     count: u32,
     at_a_time: usize,
@@ -57,17 +58,17 @@ pub fn extremes(
 /// The same, where the device may fail. It begins with some images before those before are waited
 /// for, as a ranking does.
 pub fn try_to_rank(
-    engine: &dyn Engine,
+    engine: &dyn RankingEngine,
     golden: &Golden,
     count: u32,
     at_a_time: usize,
 ) -> Result<Vec<Vec<Vec<Extremes>>>, EngineError> {
     let (model, layers) = prepared(golden);
-    let prepared = engine.prepare(&model, &layers, SIZE)?;
+    let prepared = engine.ranker(&model, &layers, SIZE)?;
     let cancel = CancelToken::default();
     let progress = Progress::new(&cancel);
     let images = images(count);
-    let (mut begun, mut found): (Option<Begun<'_>>, _) = (None, Vec::new());
+    let (mut begun, mut found): (Option<PendingExtremes<'_>>, _) = (None, Vec::new());
     for (place, some) in images.chunks(at_a_time).enumerate() {
         // Gone as soon as they are no longer needed.
         let some = some.to_vec();
@@ -93,7 +94,12 @@ pub fn present(engine: &dyn Engine, which: (&Golden, usize), at_a_time: usize) -
 fn on_jobs<T>(
     engine: &dyn Engine,
     (golden, from_end): (&Golden, usize),
-    body: impl FnOnce(&dyn Prepared, LayerId, &[PlacedJob<'_>], &Progress<'_>) -> Result<T, EngineError>,
+    body: impl FnOnce(
+        &dyn Presenter,
+        LayerId,
+        &[PlacedJob<'_>],
+        &Progress<'_>,
+    ) -> Result<T, EngineError>,
 ) -> Result<T, EngineError> {
     let (model, layers) = prepared(golden);
     let layer = layers[layers.len() - 1 - from_end];
@@ -192,6 +198,13 @@ fn extremes_are_the_plain_engines() {
             let others = extremes(&engine(), &golden, images, others);
             assert_eq!(found, others, "the same bytes for any batch");
         }
+    });
+}
+
+#[test]
+fn any_random_networks_give_the_plain_engines_differences() {
+    on_device(module_path!(), "any_random_networks_give_the_plain_engines_differences", || {
+        suite::any_random_networks_agree(&engine(), Tolerance::F32_RESPONSES, 20);
     });
 }
 

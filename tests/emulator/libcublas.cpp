@@ -1,4 +1,4 @@
-// A stand-in for cuBLAS, `libcublas.so.13`: products of matrices by their definition. It refuses
+// A stand-in for cuBLAS, `libcublas.so.13`, or with CUDA=12 `libcublas.so.12`: products of matrices by their definition. It refuses
 // what the program should not ask for.
 #include "library.h"
 
@@ -15,7 +15,7 @@ constexpr int FLOAT = 0, PLAIN = 0, TRANSPOSED = 1, PEDANTIC_32 = 69, DEFAULT_AL
 extern "C" {
 
 Status cublasGetProperty(int part, int* value) {
-    const long version = played("EMULATOR_CUBLAS", 130000);
+    const long version = played("EMULATOR_CUBLAS", CUDA * 10000);
     const long parts[3] = {version / 10000, version / 100 % 100, version % 100};
     if (part < 0 || part > 2) return INVALID_VALUE;
     *value = int(parts[part]);

@@ -1,8 +1,9 @@
 // A stand-in for the driver, `libcuda.so.1`: the functions that the program calls, over the host's
-// memory, with the kernels of `kernels/` compiled into it. What a stream is asked for is done at once
+// memory, with the kernels of `kernels/` compiled into it. It has no function that driver 525 has not. What a stream is asked for is done at once
 // or, with EMULATOR_LAZY=1, as late as a device may do it: when somebody waits for it.
 #include <dlfcn.h>
 
+#include <atomic>
 #include <chrono>
 #include <deque>
 #include <functional>
@@ -197,6 +198,11 @@ struct Event {
     std::shared_ptr<Clock::time_point> time = std::make_shared<Clock::time_point>();
 };
 
+// With EMULATOR_FAULT=700 the first kernel goes wrong, as on a device: nobody knows at once, and from then
+// on every call that waits, copies or allocates says so.
+std::atomic<bool> launched{false};
+Result fault() { return launched ? Result(played("EMULATOR_FAULT", SUCCESS)) : SUCCESS; }
+
 // What a call that needs a context says where there is none, or where its stream is of another.
 Result misplaced(const void* stream) {
     if (!context) return INVALID_CONTEXT;
@@ -205,6 +211,7 @@ Result misplaced(const void* stream) {
 
 // Asks a stream for work.
 Result ask(void* stream, std::function<void()> work, bool computing = false) {
+    if (const Result problem = fault()) return problem;
     if (const Result problem = misplaced(stream)) return problem;
     if (!stream) return INVALID_HANDLE;  // the program has streams of its own
     Stream& asked = *static_cast<Stream*>(stream);
@@ -218,7 +225,10 @@ Result ask(void* stream, std::function<void()> work, bool computing = false) {
 #pragma GCC visibility push(default)
 extern "C" {
 
-Result cuInit(unsigned) { return devices() ? SUCCESS : NO_DEVICE; }
+Result cuInit(unsigned) {
+    if (const long problem = played("EMULATOR_INIT", SUCCESS)) return Result(problem);
+    return devices() ? SUCCESS : NO_DEVICE;
+}
 Result cuDriverGetVersion(int* version) {
     *version = int(played("EMULATOR_DRIVER", 13000));
     return SUCCESS;
@@ -305,6 +315,7 @@ Result cuStreamDestroy_v2(void* stream) {
 }
 Result cuStreamSynchronize(void* stream) {
     if (const Result problem = misplaced(stream)) return problem;
+    if (const Result problem = fault()) return problem;
     static_cast<Stream*>(stream)->reach(EVERYTHING);
     return SUCCESS;
 }
@@ -335,15 +346,17 @@ Result cuStreamWaitEvent(void* stream, void* event, unsigned) {
     return SUCCESS;
 }
 Result cuEventSynchronize(void* event) {
+    if (const Result problem = fault()) return problem;
     const Event& reached = *static_cast<Event*>(event);
     if (reached.stream) reached.stream->reach(reached.number);
     return SUCCESS;
 }
 Result cuEventQuery(void* event) {
+    if (const Result problem = fault()) return problem;
     const Event& asked = *static_cast<Event*>(event);
     return !asked.stream || asked.stream->has_reached(asked.number) ? SUCCESS : NOT_READY;
 }
-Result cuEventElapsedTime_v2(float* milliseconds, void* from, void* to) {
+Result cuEventElapsedTime(float* milliseconds, void* from, void* to) {
     if (cuEventQuery(from) || cuEventQuery(to)) return NOT_READY;
     const auto time = *static_cast<Event*>(to)->time - *static_cast<Event*>(from)->time;
     *milliseconds = std::chrono::duration<float, std::milli>(time).count();
@@ -376,6 +389,7 @@ Result cuMemPoolGetAttribute(void* pool, int attribute, void* value) {
 }
 
 Result cuMemAllocAsync(Pointer* pointer, size_t size, void*) {
+    if (const Result problem = fault()) return problem;
     const Result result = allocate(pointer, size);
     if (result != OUT_OF_MEMORY || lazy == 0) return result;
     // What is to be given back is given back first.
@@ -463,6 +477,7 @@ Result cuLaunchKernel(void* function, unsigned grid_x, unsigned grid_y, unsigned
     using Kernel = std::function<void()> (*)(const unsigned*, const unsigned*, unsigned, void**);
     const auto work = reinterpret_cast<Kernel>(function)(grid, size, shared, arguments);
     if (const Result problem = ask(stream, work, true)) return problem;
+    launched = true;
     return Result(played("EMULATOR_LAUNCH", SUCCESS));
 }
 

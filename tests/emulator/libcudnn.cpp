@@ -16,7 +16,8 @@ struct Tensor {
     int n = 0, c = 0, h = 0, w = 0;
 };
 struct Convolution {
-    int padding = 0, stride = 0, groups = 1, arithmetic = -1;
+    int padding = 0, padding_x = 0, stride = 0, stride_x = 0, dilation = 1, dilation_x = 1;
+    int groups = 1, arithmetic = -1;
 };
 
 // The algorithm that there is; with EMULATOR_CUDNN_PRECOMPUTED=0 the other one.
@@ -29,6 +30,7 @@ size_t workspace_of(const Tensor& from) { return 64 + size_t(from.c); }
 
 extern "C" {
 
+size_t cudnnGetCudartVersion() { return CUDA * 1000; }
 size_t cudnnGetVersion() { return size_t(played("EMULATOR_CUDNN", 91000)); }
 Status cudnnCreate(Handle** handle) {
     if (!Handle::current()) return NOT_INITIALIZED;
@@ -70,11 +72,13 @@ Status cudnnCreateConvolutionDescriptor(Convolution** made) {
 }
 Status cudnnSetConvolution2dDescriptor(Convolution* conv, int padding, int padding_x, int stride,
                                        int stride_x, int dilation, int dilation_x, int mode, int type) {
-    if (padding != padding_x || stride != stride_x || dilation != 1 || dilation_x != 1 ||
-        mode != CROSS_CORRELATION || type != FLOAT)
-        return NOT_SUPPORTED;
+    if (mode != CROSS_CORRELATION || type != FLOAT) return NOT_SUPPORTED;
     conv->padding = padding;
+    conv->padding_x = padding_x;
     conv->stride = stride;
+    conv->stride_x = stride_x;
+    conv->dilation = dilation;
+    conv->dilation_x = dilation_x;
     return SUCCESS;
 }
 Status cudnnSetConvolutionGroupCount(Convolution* conv, int groups) {
@@ -108,11 +112,12 @@ Status cudnnConvolutionForward(const Handle* handle, const float* alpha, const T
     const int groups = conv.groups, per_group = from.c / groups;
     if (*alpha != 1.0f || *beta != 0.0f || algorithm != algorithm_of_all() || conv.arithmetic != FMA_MATH)
         return NOT_SUPPORTED;
-    const auto length = [=](int input, int kernel) {
-        return (input + 2 * conv.padding - kernel) / conv.stride + 1;
+    const auto length = [](int input, int kernel, int padding, int stride, int dilation) {
+        return (input + 2 * padding - (kernel - 1) * dilation - 1) / stride + 1;
     };
     if (from.n != to.n || filter.c != per_group || filter.n != to.c ||
-        to.h != length(from.h, filter.h) || to.w != length(from.w, filter.w))
+        to.h != length(from.h, filter.h, conv.padding, conv.stride, conv.dilation) ||
+        to.w != length(from.w, filter.w, conv.padding_x, conv.stride_x, conv.dilation_x))
         return BAD_PARAM;
     if (bytes < workspace_of(from)) return EXECUTION_FAILED;
     // Then the device does nothing, as libcuda.cpp tells.
@@ -127,8 +132,8 @@ Status cudnnConvolutionForward(const Handle* handle, const float* alpha, const T
                 for (int c = 0; c < per_group; c++)
                     for (int ky = 0; ky < filter.h; ky++)
                         for (int kx = 0; kx < filter.w; kx++) {
-                            const int iy = row * conv.stride + ky - conv.padding;
-                            const int ix = column * conv.stride + kx - conv.padding;
+                            const int iy = row * conv.stride + ky * conv.dilation - conv.padding;
+                            const int ix = column * conv.stride_x + kx * conv.dilation_x - conv.padding_x;
                             if (iy < 0 || iy >= from.h || ix < 0 || ix >= from.w) continue;
                             const size_t place = (size_t(image) * from.c + first + c) * from.h + iy;
                             const size_t tap = (size_t(unit) * per_group + c) * filter.h + ky;

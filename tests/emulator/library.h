@@ -11,6 +11,11 @@
 #include <thread>
 #include <vector>
 
+// The generation that a library is of.
+#if !defined(CUDA)
+#define CUDA 13
+#endif
+
 // A number in the environment, by which a test plays a version or a failure.
 inline long played(const char* name, long otherwise) {
     const char* text = std::getenv(name);

@@ -64,6 +64,7 @@ pub fn all(place: &Path) -> Vec<Reader> {
         Reader { large: large_headers(), ..weight_files("safetensors", place, safetensors()) },
         weight_files("npz", place, npz()),
         Reader { large: large_pickles(), ..weight_files("pth", place, pth()) },
+        of_weights("caffemodel", place, "weights.caffemodel", caffe_models()),
         arrays(place),
         pictures(place),
         image_lists(place),
@@ -107,13 +108,40 @@ fn message(error: impl std::fmt::Display) -> String {
 // Weights.
 
 fn weight_files(reader: &'static str, place: &Path, seeds: Vec<Seed>) -> Reader {
-    of_file(reader, place, "weights", seeds, |path| {
+    of_weights(reader, place, "weights", seeds)
+}
+
+/// A reader of weight files of a name.
+fn of_weights(reader: &'static str, place: &Path, name: &str, seeds: Vec<Seed>) -> Reader {
+    of_file(reader, place, name, seeds, |path| {
         let wanted = ["features.0.weight", "features.0.bias"].map(String::from);
         let read = weights::read(path, &wanted).map_err(message)?;
         // The others too, whatever they are.
         let _ = weights::read(path, &read.ignored);
         Ok(())
     })
+}
+
+/// Networks of Caffe, in its three formats.
+fn caffe_models() -> Vec<Seed> {
+    let field = |tag: u32, content: &[u8]| {
+        let key = tag << 3 | 2;
+        let key = if key < 128 { vec![key as u8] } else { vec![key as u8 | 128, (key >> 7) as u8] };
+        [&key[..], &[content.len() as u8], content].concat()
+    };
+    let shape = field(7, &field(1, &[2, 3, 1, 1]));
+    let old_shape = [8, 2, 16, 3, 24, 1, 32, 1];
+    let data = field(5, &[0; 24]);
+    let bias = [field(7, &field(1, &[2])), field(8, &[0; 16])].concat();
+    let layer = |[name, blobs]: [u32; 2], shape: &[u8]| {
+        let weight = field(blobs, &[shape, &data].concat());
+        [field(name, b"features.0"), weight, field(blobs, &bias)].concat()
+    };
+    vec![
+        plain(field(100, &layer([1, 7], &shape))),
+        plain(field(2, &layer([4, 6], &old_shape))),
+        plain(field(2, &field(1, &layer([1, 50], &old_shape)))),
+    ]
 }
 
 fn safetensors() -> Vec<Seed> {

@@ -20,3 +20,4 @@ mod onnx;
 mod receptive_fields;
 mod runs;
 mod sweep;
+mod words;

@@ -4,7 +4,7 @@
 use occlumap::progress::{CancelToken, Progress};
 
 use ndarray::Array3;
-use occlumap::engine::{Engine, PlacedJob, Prepared, ReferenceEngine};
+use occlumap::engine::{Engine, PlacedJob, Presenter, ReferenceEngine};
 use occlumap::geometry::{GridRule, ImageSize, LayerGeometry, PixelBox};
 use occlumap::network::{Convolution, LayerId, Network, Op};
 use occlumap::noise::Noise;
@@ -17,7 +17,7 @@ const PERTURBATION: f32 = 1e6;
 
 /// The response of unit 0 at a position to a zero image with some pixel raised.
 struct Probe<'a> {
-    engine: &'a dyn Prepared,
+    engine: &'a dyn Presenter,
     layer: LayerId,
     size: ImageSize,
     position: (usize, usize),

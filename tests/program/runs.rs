@@ -107,7 +107,7 @@ fn a_cancelled_run_keeps_what_is_finished_and_the_next_one_goes_on() {
     // conv1 and the ranking were there.
     assert_eq!(*recorder.tasks.lock().unwrap(), ["conv2", "conv3", "conv4"]);
     let notes = recorder.notes.lock().unwrap().join("\n");
-    assert!(notes.contains("ranking: is there already"), "{notes}");
+    assert!(notes.contains("ranking: already complete"), "{notes}");
     assert_eq!(runs::status(&out, &context).unwrap().stage, Stage::Complete);
     runs::run(&settings(&whole), &context).unwrap();
     assert!(arrays(&out) == arrays(&whole));
@@ -188,7 +188,7 @@ fn a_run_on_what_a_process_holds_is_gone_on_with_by_the_program_on_files() {
     let context = Context { observer: &recorder, pool: &pool };
     runs::run(&settings, &context).unwrap();
     let notes = recorder.notes.lock().unwrap().join("\n");
-    assert!(notes.contains("is complete already"), "{notes}");
+    assert!(notes.contains("already complete"), "{notes}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use occlumap::demo::{ELONGATED, Judged};
 use occlumap::report::Gaussian;
 
-/// A row a unit: the true field, the one found, the verdict.
+/// A row per unit: the true field, the measured field, the verdict.
 pub(super) fn table(layers: &[Judged]) -> String {
     let header = format!("{:>5}  {:>5}  {:>5}  {:>5} {:>5}", "y", "x", "long", "short", "angle");
     let mut text = format!("{:9} {:^WIDTH$}  {:^WIDTH$}\n", "", "true", "found");
@@ -35,7 +35,7 @@ pub(super) fn table(layers: &[Judged]) -> String {
     text
 }
 
-/// Of [`columns`], in characters.
+/// Width of [`columns`], in characters.
 const WIDTH: usize = 32;
 
 fn columns(profile: Option<&Gaussian>) -> String {

@@ -13,13 +13,13 @@ use occlumap::report::Tones;
 use occlumap::report::drawing::{self, draw_grid};
 use occlumap::runs::{ChosenLayers, ImageChoice};
 
-/// The image's size where no image is given, AlexNet's in the reference.
+/// Default size of the image: the reference's, for AlexNet.
 const SIZE: usize = 227;
 
 /// Draw all occluders of a receptive field, or of a box
 ///
-/// The edge of every occluder, a dot where its effect is marked on the map, and the box: the part
-/// of the receptive field that lies on the image. The first occluder is red.
+/// Draws the edge of every occluder, a dot where its effect is added to the map, and the box: the
+/// part of the receptive field inside the image. The first occluder is red.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -31,28 +31,28 @@ Examples:
   occlumap draw grid --box 10,19,20,29 --rf 20 --out grid.png
       the reference's own example")]
 pub(super) struct Grid {
-    /// The network: the path of an ONNX file (.onnx) or of a model description (.json), or the name of
-    /// a preset, such as alexnet (`occlumap info --help` names all)
+    /// The network: path of an ONNX file (.onnx) or of a model description (.json), or a preset,
+    /// such as alexnet (`occlumap info --help` lists them)
     #[arg(long, value_name = "NAME|FILE", requires_all = ["layer", "position"])]
     #[arg(required_unless_present = "pixels")]
     model: Option<String>,
-    /// The layer, such as conv3, features.6 or layer1.0
+    /// Layer, such as conv3, features.6 or layer1.0
     #[arg(long, requires = "model")]
     layer: Option<String>,
-    /// The position on the layer's output: row, column
+    /// Position on the layer's output: row, column
     #[arg(long, value_name = "Y,X", requires = "model", value_parser = position)]
     position: Option<[usize; 2]>,
-    /// A box instead: its first row, first column, last row, last column
+    /// A box instead: first row, first column, last row, last column
     #[arg(long = "box", value_name = "Y,X,Y,X", requires = "rf", conflicts_with = "model")]
     #[arg(value_parser = corners)]
     pixels: Option<[usize; 4]>,
-    /// The receptive field that the box belongs to, in pixels
+    /// Receptive field of the box, in pixels
     #[arg(long, value_name = "PIXELS", requires = "pixels", value_parser = at_least_one)]
     rf: Option<usize>,
     /// Folder of images, to draw over one of them
     #[arg(long, value_name = "DIR", requires = "image")]
     images: Option<PathBuf>,
-    /// The image's index, from 0
+    /// Index of the image, from 0
     #[arg(long, value_name = "N", requires = "images")]
     image: Option<usize>,
     /// Size of the image: 227, or HEIGHTxWIDTH [default: that of the images; 227 without]
@@ -101,9 +101,9 @@ impl Grid {
         self.drawing.write(&figure)
     }
 
-    /// The box that a unit sees at a position.
+    /// The box of a unit at a position.
     fn of_unit(&self, size: ImageSize) -> Result<Placed, Failure> {
-        // These are there, as the parser requires.
+        // The parser requires these.
         let model = self.model.as_deref().unwrap_or_default();
         let name = self.layer.as_deref().unwrap_or_default();
         let [y, x] = self.position.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! `occlumap draw occluder`: an image as it is presented.
+//! `occlumap draw occluder`: an image as presented.
 
 use clap::Args;
 
@@ -14,8 +14,8 @@ use occlumap::runs::ImageChoice;
 
 /// Draw an image with one occluder
 ///
-/// The occluder has the very pixels that a sweep presents there, and the colours are those that
-/// the image had before preprocessing.
+/// The occluder has the pixels that a sweep presents there. Colours are those of the image before
+/// preprocessing.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -23,19 +23,19 @@ Example:
 pub(super) struct Occluder {
     #[command(flatten)]
     images: ImageArguments,
-    /// The image's index, from 0
+    /// Index of the image, from 0
     #[arg(long, value_name = "N")]
     image: usize,
-    /// The occluder's upper left pixel: row, column
-    #[arg(long, value_name = "Y,X", value_parser = place)]
+    /// First row and first column of the occluder
+    #[arg(long, value_name = "Y,X", value_parser = pixel)]
     at: [usize; 2],
-    /// Side length of the occluder in pixels
+    /// Side of the occluder in pixels
     #[arg(long, value_name = "PIXELS", value_parser = at_least_one)]
     size: usize,
-    /// What it is filled with: philox:SEED, or torch:SEED to replay torch.rand
+    /// Noise of the occluder: philox:SEED, or torch:SEED to replay torch.rand
     #[arg(long, default_value_t = Noise::Philox { seed: 0, draw: 0 })]
     noise: Noise,
-    /// Draw no edge around it
+    /// Draw no edge around the occluder
     #[arg(long)]
     no_edge: bool,
     #[command(flatten)]
@@ -66,6 +66,6 @@ impl Occluder {
     }
 }
 
-fn place(text: &str) -> Result<[usize; 2], String> {
+fn pixel(text: &str) -> Result<[usize; 2], String> {
     numbers(text).ok_or_else(|| "expected row,column, such as 90,110".into())
 }

@@ -1,4 +1,4 @@
-//! The command that computes a unit's maps again.
+//! The command that recomputes a unit's maps.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -13,13 +13,13 @@ use occlumap::runs::{ComputeSettings, DeviceChoice};
 
 use crate::cli::shell::shell;
 
-/// A name for the description of a network that is no preset, where its file is not known.
+/// Placeholder for the description of a network without a preset or a known file.
 const DESCRIPTION: &str = "model.json";
-/// A name for the folder of rankings, where there is none beside the maps.
+/// Placeholder for the folder of rankings, if there is none beside the maps.
 const RANKING: &str = "RANKING";
 
-/// The command for a unit of a layer: what stands before the unit's number, and what between that
-/// and its second place, at the end.
+/// The command for a unit of a layer, in two parts: before the unit's number, and between its first
+/// and its second occurrence at the end.
 pub(super) fn command(results: &Results, images: &Path, layer: &LayerResults) -> [String; 2] {
     let (sweep, about) = (results.configuration(), &results.manifest().about);
     let settings = &sweep.settings;
@@ -65,29 +65,31 @@ pub(super) fn command(results: &Results, images: &Path, layer: &LayerResults) ->
     [before, format!(" --out {}-", layer.name())]
 }
 
-/// What must be said about the command.
+/// A note about the command.
 pub(super) fn note(results: &Results, images: &Path) -> Option<String> {
     let described = model(results).is_none().then(|| {
         format!("{DESCRIPTION} is what manifest.json holds as `description` of its `model`.")
     });
-    let unranked = results.ranking_folder().is_none().then(|| {
-        format!("In the place of {RANKING} goes the folder of the rankings that were swept.")
-    });
+    let unranked = results
+        .ranking_folder()
+        .is_none()
+        .then(|| format!("Replace {RANKING} by the folder of the swept rankings."));
     let weights = Path::new(&results.manifest().about.weights);
     let relative = [weights, images].iter().any(|path| path.is_relative()).then(|| {
-        "Paths are as they were given: relative ones begin where the sweep was started.".to_owned()
+        "Paths are as given: relative paths start in the folder in which the sweep was started."
+            .to_owned()
     });
     let notes: Vec<String> = [described, unranked, relative].into_iter().flatten().collect();
     (!notes.is_empty()).then(|| notes.join(" "))
 }
 
-/// The folder of the rankings, wherever the command is given; a name where none is known.
+/// The absolute folder of the rankings, or a placeholder.
 fn ranking(results: &Results) -> PathBuf {
     let Some(folder) = results.ranking_folder() else { return RANKING.into() };
     std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned())
 }
 
-/// How the network is named on the command line, if that is known.
+/// The value of `--model`, if it is known.
 fn model(results: &Results) -> Option<OsString> {
     let model = &results.configuration().model;
     let weights = Path::new(&results.manifest().about.weights);
@@ -98,7 +100,7 @@ fn model(results: &Results) -> Option<OsString> {
     if Network::preset(&model.name).is_ok_and(|preset| same(&preset)) {
         return Some((&model.name).into());
     }
-    // Where the demonstration leaves it.
+    // The demo's file.
     let beside = std::path::absolute(results.folder().join(DESCRIPTION)).ok()?;
     let read = Network::named(&beside.to_string_lossy());
     read.is_ok_and(|network| same(&network)).then(|| beside.into())
@@ -145,20 +147,21 @@ fn occluders(rule: &GridRule) -> Vec<(&'static str, String)> {
     options
 }
 
-/// What is presented how often, and how maps are made of that, where it is not the default.
+/// Options of presentations and maps that differ from the defaults.
 fn counted(settings: &SweepParameters) -> Vec<(&'static str, String)> {
-    let SweepParameters { every, repeats, deposit, frame, mean_over, .. } = *settings;
+    let SweepParameters { every, repeats, deposit, frame, mean_over, context, .. } = *settings;
     let options = [
         (every != 1).then(|| ("--every", every.to_string())),
         (repeats != 1).then(|| ("--repeats", repeats.to_string())),
         option("--deposit", deposit),
         option("--frame", frame),
         option("--mean-over", mean_over),
+        option("--context", context),
     ];
     options.into_iter().flatten().collect()
 }
 
-/// The options that choose an engine.
+/// Options of the engine.
 fn compute(settings: &ComputeSettings) -> Vec<(&'static str, String)> {
     let ComputeSettings { method, precision, device } = settings;
     let on_cpu = *device == DeviceChoice::Cpu;
@@ -168,7 +171,7 @@ fn compute(settings: &ComputeSettings) -> Vec<(&'static str, String)> {
     options
 }
 
-/// An option whose value is not the default.
+/// An option that differs from its default.
 fn option<T>(name: &'static str, value: T) -> Option<(&'static str, String)>
 where
     T: ValueEnum + Default + PartialEq,

@@ -1,4 +1,4 @@
-//! What Slurm is asked for.
+//! Options of Slurm.
 
 use std::path::PathBuf;
 
@@ -8,19 +8,19 @@ use clap::Args;
 use super::array::Array;
 use crate::cli::arguments::at_least_one;
 
-/// What Slurm is asked for: of each task, but for `array`.
+/// Options of Slurm; per task, except for `array`.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Slurm")]
 pub(super) struct SlurmArguments {
-    /// Tasks that share the ranking, then the sweep, as sbatch takes them: 0-15, or 0-63%16 for at
-    /// most 16 at a time
+    /// Tasks that share the ranking, then the sweep, in the syntax of sbatch: 0-15, or 0-63%16 for
+    /// at most 16 at a time
     #[arg(long, value_name = "TASKS", default_value = "0-15")]
     pub array: Array,
-    /// GPUs of a task, such as 1 or a100:4; of several, each gets a process [default: none]
+    /// GPUs per task, such as 1 or a100:4; each of several gets a process [default: none]
     #[arg(long, value_name = "[TYPE:]N", value_parser = gpus)]
     pub gpus: Option<Gpus>,
-    /// Time of a task, at most, such as 4:00:00 or 2-12; two minutes before it is up the task saves
-    /// what is finished and goes back into the queue [default: the partition's]
+    /// Time limit of a task, such as 4:00:00 or 2-12; two minutes before its end, the task saves
+    /// finished work and is requeued [default: the partition's]
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub time: Option<String>,
     /// Partition [default: the cluster's]
@@ -29,38 +29,38 @@ pub(super) struct SlurmArguments {
     /// Features that a node must have, such as "a100|h100"
     #[arg(long, value_name = "FEATURES", value_parser = word)]
     pub constraint: Option<String>,
-    /// Account that is charged
+    /// Account to charge
     #[arg(long, value_name = "NAME", value_parser = word)]
     pub account: Option<String>,
     /// Quality of service
     #[arg(long, value_name = "NAME", value_parser = word)]
     pub qos: Option<String>,
-    /// Memory of a task, such as 8GiB [default: --memory of each process, and a quarter more]
+    /// Memory of a task, such as 8GiB [default: --memory of each process, plus a quarter]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub mem: Option<ByteSize>,
-    /// Processors of a task [default: --threads of each process, or 4]
+    /// Processors per task [default: --threads of each process, or 4]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub cpus_per_task: Option<usize>,
-    /// What the jobs' names begin with
+    /// Prefix of the jobs' names
     #[arg(long, value_name = "NAME", default_value = "occlumap", value_parser = word)]
     pub job_name: String,
-    /// Folder for the scripts [default: OUT-slurm]
+    /// Folder of the scripts [default: OUT-slurm]
     #[arg(long, value_name = "DIR")]
     pub scripts: Option<PathBuf>,
-    /// Folder for what tasks print [default: logs, in that of the scripts]
+    /// Folder of the logs [default: logs, in the folder of the scripts]
     #[arg(long, value_name = "DIR")]
     pub logs: Option<PathBuf>,
-    /// A further option of sbatch, for all jobs, such as --sbatch=--mail-type=FAIL; can be repeated
+    /// Further option of sbatch for all jobs, such as --sbatch=--mail-type=FAIL; repeatable
     #[arg(long, value_name = "OPTION", allow_hyphen_values = true, value_parser = line)]
     pub sbatch: Vec<String>,
-    /// A command of the shell that a task begins with, such as "module load cuda"; can be repeated
+    /// Shell command at the start of each task, such as "module load cuda"; repeatable
     #[arg(long, value_name = "COMMAND")]
     pub setup: Vec<String>,
-    /// How tasks call the program, such as "apptainer exec --nv occlumap.sif occlumap"
+    /// Command of the program in a task, such as "apptainer exec --nv occlumap.sif occlumap"
     /// [default: this program, by its path]
     #[arg(long, value_name = "COMMAND", value_parser = line)]
     pub program: Option<String>,
-    /// How often a task goes back into the queue, at most
+    /// Limit of requeues per task
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub requeues: u32,
     /// Submit the scripts
@@ -75,7 +75,7 @@ impl SlurmArguments {
     }
 }
 
-/// GPUs of a task.
+/// GPUs per task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Gpus {
     pub kind: Option<String>,
@@ -102,7 +102,7 @@ fn size(text: &str) -> Result<ByteSize, String> {
     text.parse().map_err(|_| "expected a size such as 500MiB or 8GiB".into())
 }
 
-/// One line, which is all that a directive can be.
+/// Parses one line, the most that a directive can hold.
 fn line(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("expected something".into()),
@@ -118,10 +118,10 @@ fn word(text: &str) -> Result<String, String> {
     }
 }
 
-/// Less would leave nothing between a task's start and the signal that ends it.
+/// A shorter task would hardly start before the signal that ends it.
 const LEAST_MINUTES: u64 = 5;
 
-/// A time as sbatch reads it: minutes, M:S, H:M:S, D-H, D-H:M, D-H:M:S.
+/// A time in the syntax of sbatch: minutes, M:S, H:M:S, D-H, D-H:M, D-H:M:S.
 fn time(text: &str) -> Result<String, String> {
     let wrong = || "expected a time as sbatch takes it, such as 90, 4:00:00 or 2-12".to_owned();
     let numbers = |text: &str| {

@@ -1,4 +1,4 @@
-//! Arrays of tasks, as sbatch writes them.
+//! Arrays of tasks, in the syntax of sbatch.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,16 +6,16 @@ use std::str::FromStr;
 /// The tasks of an array: `0-15`, `0-31%8`, `1-15:2`, `0,3,7`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Array {
-    /// Without what is behind `%`.
+    /// Without the limit behind `%`.
     tasks: String,
-    /// How many there are.
+    /// Number of tasks.
     count: usize,
-    /// How many run at a time, at most.
+    /// Limit of tasks at a time.
     at_a_time: Option<usize>,
 }
 
 impl Array {
-    /// The same with at most so many tasks: more would find nothing to do.
+    /// The array with at most `tasks` tasks: more would have nothing to do.
     pub fn at_most(&self, tasks: usize) -> Self {
         if self.count <= tasks {
             return self.clone();
@@ -39,7 +39,7 @@ impl FromStr for Array {
         if let Ok(number) = text.parse::<usize>() {
             let last = number.saturating_sub(1);
             return Err(format!(
-                "is one task, of number {number}, to sbatch; for {number} tasks give 0-{last}"
+                "is read by sbatch as one task with number {number}; for {number} tasks, give 0-{last}"
             ));
         }
         let (tasks, at_a_time) = match text.split_once('%') {

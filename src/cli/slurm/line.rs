@@ -1,4 +1,4 @@
-//! The options of `run`, as they were given, for a command line that says the same.
+//! The options of `run` as given, for an equivalent command line.
 
 use std::ffi::{OsStr, OsString};
 
@@ -7,16 +7,16 @@ use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 
 use crate::cli::run::Run;
 
-/// A `run`, and the options that it was made from.
+/// A `run`, with its options as given.
 #[derive(Debug)]
 pub(super) struct RunLine {
     pub run: Run,
-    /// The options that were given, but for those that mean something else, or nothing, in a script:
-    /// of each its words, `--top` and `20`.
+    /// The given options, except for those with another meaning in a script; each as its words,
+    /// such as `--top` and `20`.
     pub options: Vec<Vec<OsString>>,
 }
 
-/// What is no matter of the tasks.
+/// Options that do not concern tasks.
 const OWN: [&str; 3] = ["force", "rank_only", "shard"];
 
 impl FromArgMatches for RunLine {
@@ -35,7 +35,7 @@ impl FromArgMatches for RunLine {
                 options.push(vec![name]);
                 continue;
             }
-            // A list is one word again.
+            // A list is one word.
             let delimiter = argument.get_value_delimiter().unwrap_or(',').to_string();
             let values: Vec<OsString> =
                 matches.get_raw(id).unwrap_or_default().map(OsString::from).collect();
@@ -60,7 +60,7 @@ impl FromArgMatches for RunLine {
 
 impl Args for RunLine {
     fn augment_args(command: Command) -> Command {
-        // What is said of `run` is not said of this.
+        // The description of `run` does not apply here.
         let about = command.get_about().cloned().unwrap_or_default();
         let long_about = command.get_long_about().cloned().unwrap_or_default();
         let after_help = command.get_after_help().cloned().unwrap_or_default();
@@ -71,7 +71,7 @@ impl Args for RunLine {
             .mut_arg("force", |force| {
                 force.help("Replace scripts of the same names; results are left as they are")
             })
-            // Tasks of an array know theirs.
+            // Tasks of an array know their shard.
             .mut_arg("shard", |shard| shard.hide(true))
     }
 
@@ -94,7 +94,7 @@ mod tests {
         line.options.into_iter().map(words).collect()
     }
 
-    /// Whatever options `run` has or will have: the line that is made of a line is read the same.
+    /// Any option of `run`: parsing the generated line gives the same line.
     #[test]
     fn what_was_given_is_passed_on() {
         let line = "slurm --model alexnet --weights w.npz --images photos --out o --top=7 \

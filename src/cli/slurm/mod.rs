@@ -1,4 +1,4 @@
-//! `occlumap slurm`: a run, as jobs of a cluster.
+//! `occlumap slurm`: a run as jobs of a cluster.
 
 mod arguments;
 mod array;
@@ -22,13 +22,13 @@ use super::failure::Failure;
 use super::run::Run;
 use super::terminal::Session;
 
-/// Write, and submit, the jobs that do a `run` on a Slurm cluster
+/// Write, and submit, Slurm jobs that do a `run`
 ///
-/// Takes the options of `run`, and checks them as `run` does before it starts. Writes rank.sbatch,
-/// an array of tasks that share the ranking; sweep.sbatch, an array that shares the sweep when the
-/// ranking is done; merge.sbatch, which puts their maps together when all have ended; and submit.sh,
-/// which submits the three. A task whose time is nearly up, or that is preempted, saves what is
-/// finished and goes back into the queue. Submitting again does what is missing, and no more.
+/// Takes the options of `run` and checks them as `run` does before it starts. Writes rank.sbatch,
+/// an array of tasks that share the ranking; sweep.sbatch, an array that shares the sweep;
+/// merge.sbatch, which puts the maps together; and submit.sh, which submits the three. A task whose
+/// time is nearly up, or that is preempted, saves finished work and is requeued. Submitting again
+/// does what is missing.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -45,7 +45,7 @@ pub(super) struct Slurm {
     slurm: SlurmArguments,
 }
 
-/// Processors of a task, where nothing is said of them or of threads.
+/// Default number of processors per task.
 const PROCESSORS: usize = 4;
 
 impl Slurm {
@@ -53,7 +53,7 @@ impl Slurm {
         let Self { line: RunLine { run, options }, slurm } = self;
         if run.common.shard.shard.is_some() {
             return Err(Failure::usage(
-                "--shard: the tasks of an array take their shards by themselves; leave it out",
+                "--shard: tasks of an array find their own shards; leave it out",
             ));
         }
         let force = run.common.force;
@@ -61,8 +61,8 @@ impl Slurm {
         let folder = slurm.scripts.clone().map_or_else(|| beside(&out), Ok)?;
         let logs = slurm.logs.clone().unwrap_or_else(|| folder.join("logs"));
         let all = [Part::Rank, Part::Sweep, Part::Merge];
-        let wanted = |part: &Part| *part != Part::Sweep || !rank_only;
-        let parts: Vec<Part> = all.into_iter().filter(wanted).collect();
+        let is_needed = |part: &Part| *part != Part::Sweep || !rank_only;
+        let parts: Vec<Part> = all.into_iter().filter(is_needed).collect();
         check_folders(&folder, &logs, &out)?;
         let mut names: Vec<String> =
             parts.iter().map(|part| format!("{}.sbatch", part.name())).collect();
@@ -126,7 +126,7 @@ impl Slurm {
     }
 }
 
-/// Checks that tasks have the GPUs that the run is to use, and the other way round.
+/// Checks that tasks have the GPUs that the run uses, and the other way round.
 fn check_device(run: &Run, slurm: &SlurmArguments) -> Result<(), Failure> {
     let problem = match (&run.common.compute.device.device, &slurm.gpus) {
         (DeviceChoice::Cpu, Some(_)) => {
@@ -154,13 +154,14 @@ fn beside(out: &Path) -> Result<PathBuf, Failure> {
             Ok(out.with_file_name(name))
         }
         _ => Err(Failure::usage(format!(
-            "{}: has no name that a folder of scripts could be called after; give --scripts",
+            "{}: has no name to derive the folder of scripts from; give --scripts",
             out.display()
         ))),
     }
 }
 
-/// Checks that folders can be made, outside of the results, and that Slurm takes the logs' name.
+/// Checks that the folders can be made outside the results, and that Slurm accepts the name of the
+/// logs.
 fn check_folders(scripts: &Path, logs: &Path, out: &Path) -> Result<(), Failure> {
     let absolute = |path: &Path| std::path::absolute(path).map_err(FileError::read(path));
     let out_path = absolute(out)?;
@@ -212,7 +213,7 @@ fn check_sbatch() -> Result<(), Failure> {
     })
 }
 
-/// Runs the script that submits all parts; it tells which jobs they are.
+/// Runs the script that submits all parts and prints the jobs.
 fn submit_all(script: &Path) -> Result<(), Failure> {
     let status = Command::new("bash").arg(script).status();
     let status =

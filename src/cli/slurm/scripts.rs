@@ -1,4 +1,4 @@
-//! The scripts' text.
+//! Text of the scripts.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use super::array::Array;
 use super::shell::{directive, quoted};
 use occlumap::VERSION;
 
-/// One of the jobs that Slurm is given, each after the one before it.
+/// A job; each starts after the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     Rank,
@@ -16,26 +16,26 @@ pub(super) enum Part {
     Merge,
 }
 
-/// What all scripts say.
+/// Contents of the scripts.
 pub(super) struct Scripts<'a> {
     pub slurm: &'a SlurmArguments,
-    /// The folder of the scripts, and that of the logs.
+    /// Folders of the scripts and of the logs.
     pub folder: PathBuf,
     pub logs: PathBuf,
-    /// The program, as bash reads it.
+    /// The program, quoted for bash.
     pub program: Vec<u8>,
     /// The options of `run`.
     pub options: &'a [Vec<OsString>],
-    /// Tasks of the ranking: it may have fewer blocks than the sweep has tasks.
+    /// Tasks of the ranking, which may have fewer blocks than the sweep has tasks.
     pub ranking: Array,
-    /// Processes of a task, and threads of each, where the options do not say.
+    /// Processes per task and threads per process, unless the options say otherwise.
     pub processes: usize,
     pub threads: Option<usize>,
-    /// Processors and MiB of a task.
+    /// Processors and MiB per task.
     pub processors: usize,
     pub mebibytes: u64,
     pub out: &'a Path,
-    /// What must be there when the scripts are submitted.
+    /// Files that must exist when the scripts are submitted.
     pub needed: Vec<&'a Path>,
 }
 
@@ -43,11 +43,11 @@ const SIGNALS: &str = include_str!("parts/signals.sh");
 const PROCESSES: &str = include_str!("parts/processes.sh");
 const SUBMIT: &str = include_str!("parts/submit.sh");
 
-/// Seconds before a task's time is up at which it is told. Slurm may be a minute late.
+/// Seconds between the signal and the end of a task's time. Slurm may be a minute late.
 const NOTICE: u32 = 120;
 
 impl Part {
-    /// As the script, the job and its logs are called.
+    /// Name of the script, the job and its logs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Rank => "rank",
@@ -65,7 +65,7 @@ impl Part {
     }
 }
 
-/// Text that may hold paths which are no UTF-8.
+/// Text with paths that may not be UTF-8.
 #[derive(Default)]
 struct Text(Vec<u8>);
 
@@ -76,7 +76,7 @@ impl Text {
         self
     }
 
-    /// A name, `=` and a word that bash reads as it is.
+    /// Appends a name, `=` and a word quoted for bash.
     fn set(&mut self, name: &str, word: &[u8]) -> &mut Self {
         self.line([name.as_bytes(), b"=", &quoted(word)].concat())
     }
@@ -117,7 +117,7 @@ impl Scripts<'_> {
         if let Some(array) = array {
             text.directive("array", array.to_string());
         }
-        // The part's name, the job's number, the task's.
+        // Name of the part, number of the job, number of the task.
         let number = if array.is_some() { "%A_%a" } else { "%j" };
         let log = format!("{}-{number}.log", part.name());
         let logs = self.logs.as_os_str().as_encoded_bytes();
@@ -131,7 +131,7 @@ impl Scripts<'_> {
         text.line(format!("#SBATCH --signal=B:USR1@{NOTICE}"));
         text.line("#SBATCH --nodes=1").line("#SBATCH --ntasks=1");
         if part == Part::Merge {
-            // It holds one block at a time.
+            // A merge holds one block at a time.
             text.line("#SBATCH --cpus-per-task=1").line("#SBATCH --mem=1024M");
         } else {
             text.directive("cpus-per-task", self.processors.to_string());

@@ -1,6 +1,6 @@
-//! Words that a shell, and sbatch, read as they are meant.
+//! Quoting for bash and for sbatch.
 
-/// A word as bash reads it: as it is where that is plain, else in single quotes.
+/// A word quoted for bash: unchanged if it is plain, otherwise in single quotes.
 pub(super) fn quoted(word: &[u8]) -> Vec<u8> {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./,:=+@%^".contains(byte);
     if !word.is_empty() && word.iter().all(plain) {
@@ -17,8 +17,8 @@ pub(super) fn quoted(word: &[u8]) -> Vec<u8> {
     text
 }
 
-/// A word as sbatch reads it in a line that begins with `#SBATCH`: there a backslash takes the
-/// meaning from what follows, within quotes too.
+/// A word quoted for a `#SBATCH` line, where a backslash escapes the next character, also within
+/// quotes.
 pub(super) fn directive(word: &[u8]) -> Vec<u8> {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./,:=+@%&|()[]*".contains(byte);
     if !word.is_empty() && word.iter().all(plain) {

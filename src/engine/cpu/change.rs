@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::base::Base;
+use super::activations::Baseline;
 use super::program::Program;
 use crate::geometry::{Axis, Occluder, Span};
 use crate::noise::Patches;
@@ -12,7 +12,7 @@ use crate::program::Plan;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Presentation<'a> {
     /// The original image's activations.
-    pub base: &'a Base,
+    pub baseline: &'a Baseline,
     /// The unit.
     pub unit: usize,
     /// Its position on the target's output.
@@ -40,7 +40,7 @@ impl<'a> Presentation<'a> {
         let origin = &program.subgraph.nodes()[node];
         let top = origin.origin(Axis::Y, self.position.0);
         let left = origin.origin(Axis::X, self.position.1);
-        self.base.node(node).row(y + top, x + left, count)
+        self.baseline.node(node).row(y + top, x + left, count)
     }
 }
 

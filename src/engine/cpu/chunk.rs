@@ -3,7 +3,7 @@
 use super::change::{Changes, SamePlan};
 use super::convolve::{self, Convolution};
 use super::depthwise::SumChanges;
-use super::function::{FunctionChange, change_slopes, multiply, scale_changes, select};
+use super::function::{FunctionChange, change_slopes, gate, multiply, scale_changes, select};
 use super::normalise::{Normalisation, normalise};
 use super::occlude::Occlude;
 use super::pointwise::{Relu, add};
@@ -11,6 +11,7 @@ use super::pool::Pool;
 use super::program::{Program, Step};
 use super::respond::Respond;
 use super::simd::Isa;
+use crate::network::GateJoin;
 use crate::program::Plan;
 
 /// A thread's buffers.
@@ -99,14 +100,20 @@ fn step(
             let (input, output) = (changes[from].of(which), output.of_mut(which));
             isa.run(SumChanges { program, node: place, batch, input, output });
         }
-        Step::Select(channels) => {
+        &Step::Select(selection) => {
             let shift = program.subgraph.shift(place, 0);
-            select(channels, shift, changes[from].of(which), output.of_mut(which));
+            select(selection, shift, changes[from].of(which), output.of_mut(which));
         }
         Step::Multiply => {
             let inputs = &program.subgraph.nodes()[place].inputs;
             let inputs = [changes[inputs[0]].of(which), changes[inputs[1]].of(which)];
             multiply(program, place, batch, inputs, output.of_mut(which));
+        }
+        &Step::Gate(join) => {
+            sum(plan, place, false, (which, changes), batch.len(), output);
+            if join == GateJoin::Mul {
+                gate(program, place, batch, output.of_mut(which));
+            }
         }
         step @ (Step::Relu { .. }
         | Step::Copy
@@ -133,7 +140,8 @@ fn step(
             let stack = matches!(step, Step::Concatenate);
             sum(plan, place, stack, (which, changes), batch.len(), output);
         }
-        Step::Convolve { .. } | Step::Respond => {}
+        // No delta comes through a mean of the whole map.
+        Step::Convolve { .. } | Step::GlobalMean | Step::Respond => {}
     }
 }
 
@@ -149,7 +157,7 @@ fn sum(
     let mut output = output.of_mut(which);
     output.values.fill(0.0);
     let (subgraph, mut channel) = (plan.subgraph(), 0);
-    for (place, &input) in subgraph.nodes()[node].inputs.iter().enumerate() {
+    for (place, &input) in subgraph.nodes()[node].local_inputs().iter().enumerate() {
         add(changes[input].of(which), subgraph.shift(node, place), batch, channel, &mut output);
         if stack {
             channel += subgraph.nodes()[input].channels;

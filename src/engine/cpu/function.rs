@@ -8,6 +8,7 @@ use super::program::Program;
 use super::simd::Kernel;
 use crate::geometry::PerAxis;
 use crate::network::{Function, LANES};
+use crate::program::Selection;
 
 /// The change of `f(x)` at a node, in place. In f64: the two values that are subtracted are nearly
 /// equal where the change is small.
@@ -115,6 +116,30 @@ pub(super) fn scale_changes(factors: &[f32], change: Change<&mut [f32]>) {
     }
 }
 
+/// Multiplies a node's changes with its gate's numbers for the original image.
+pub(super) fn gate(
+    program: &Program,
+    node: usize,
+    batch: &[Presentation<'_>],
+    change: Change<&mut [f32]>,
+) {
+    let each = change.each();
+    if each == 0 {
+        return;
+    }
+    let gate = program.subgraph.nodes()[node].inputs[1];
+    let Change { y, x, channels, values } = change;
+    let floats = y.len() * x.len() * channels;
+    for (presentation, values) in batch.iter().zip(values.chunks_exact_mut(each)) {
+        let gates = presentation.baseline.node(gate).at(0, 0);
+        for values in values[..floats].chunks_exact_mut(channels) {
+            for (value, gate) in values.iter_mut().zip(gates) {
+                *value *= gate;
+            }
+        }
+    }
+}
+
 /// The change of `a * b` in a node's window, `a * δb + b * δa + δa * δb`.
 pub(super) fn multiply(
     program: &Program,
@@ -155,9 +180,9 @@ pub(super) fn multiply(
     }
 }
 
-/// Of each output channel the change of the input's channel `from`.
+/// Of each output channel the change of the input's channel that is selected.
 pub(super) fn select(
-    from: &[usize],
+    selection: Selection,
     shift: PerAxis<isize>,
     input: Change<&[f32]>,
     output: Change<&mut [f32]>,
@@ -167,13 +192,13 @@ pub(super) fn select(
         return;
     }
     let positions = output.positions();
-    let Change { values, .. } = output;
+    let Change { channels, values, .. } = output;
     for (which, outputs) in values.chunks_exact_mut(out_each).enumerate() {
-        for ((y, x), outputs) in positions.clone().zip(outputs.chunks_exact_mut(from.len())) {
+        for ((y, x), outputs) in positions.clone().zip(outputs.chunks_exact_mut(channels)) {
             let (y, x) = (y + shift.y, x + shift.x);
             let values = &input.values[which * in_each + input.offset(y, x)..];
-            for (output, &channel) in outputs.iter_mut().zip(from) {
-                *output = values[channel];
+            for (channel, output) in outputs.iter_mut().enumerate() {
+                *output = values[selection.input(channel)];
             }
         }
     }

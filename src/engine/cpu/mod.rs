@@ -2,7 +2,7 @@
 //! it.
 //!
 //! A [`program`](crate::program) says which windows and taps those are. The engine computes the original
-//! image's activations once for all jobs of an image (`base`), then sends *differences* through
+//! image's activations once for all jobs of an image (`baseline`), then sends *differences* through
 //! the network (`change`), for all presentations that share a plan together (`batch`).
 //!
 //! Activations lie with their channels innermost, `[presentation][y][x][channel]`, so that the
@@ -17,7 +17,8 @@
     reason = "only what is inlined into `Isa::run` or a tile function gets their instructions"
 )]
 
-mod base;
+mod activations;
+mod baseline;
 mod batch;
 mod change;
 mod chunk;
@@ -45,10 +46,9 @@ mod tests;
 
 use std::collections::HashMap;
 
-use ndarray::ArrayView3;
 use rayon::prelude::*;
 
-use self::base::Base;
+use self::activations::Baseline;
 use self::batch::{Group, chunks};
 use self::change::SamePlan;
 use self::chunk::{Scratch, present};
@@ -57,14 +57,13 @@ use self::program::{Program, Shared, sparse};
 use self::ready::Ready;
 use self::simd::Isa;
 use super::order::{Member, OnImage, by_image, in_order_of_plans};
-use super::request::{PreparedImages, not_prepared};
+use super::request::{PreparedImages, check_layers, not_prepared};
 use super::spare::Spare;
 use super::{
-    Batch, Engine, EngineError, EngineName, Extremes, PlacedJob, Prepared, Presented,
-    ReferenceEngine,
+    Batch, Engine, EngineError, EngineName, Float64Engine, PlacedJob, Presented, Presenter,
 };
 use crate::geometry::{Axis, ImageSize};
-use crate::network::{LayerId, Model};
+use crate::network::{LayerId, MapContext, Model, Network};
 use crate::parts::parts;
 use crate::program::{PlanKey, Planner};
 use crate::progress::Progress;
@@ -102,7 +101,8 @@ impl Engine for CpuEngine {
             let transformed = if self.direct { 0 } else { Transformed::bytes_of(conv, weights) };
             2 * weights * size_of::<f32>() + transformed
         });
-        bytes.sum()
+        let whole = layers.iter().any(|&layer| is_presented_whole(network, layer));
+        bytes.sum::<usize>() + if whole { Float64Engine.weight_bytes(model, layers) } else { 0 }
     }
 
     fn prepare<'m>(
@@ -110,18 +110,25 @@ impl Engine for CpuEngine {
         model: &'m Model,
         layers: &[LayerId],
         image: ImageSize,
-    ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
-        let plain = ReferenceEngine.prepare(model, layers, image)?;
+    ) -> Result<Box<dyn Presenter + 'm>, EngineError> {
+        check_layers(model.network(), layers, image)?;
         let sparse = sparse(model.network());
         let mut shared = Shared { sparse: &sparse, direct: self.direct, packed: HashMap::new() };
+        let is_whole = |layer: &LayerId| is_presented_whole(model.network(), *layer);
+        let (whole, layers): (Vec<LayerId>, Vec<LayerId>) =
+            layers.iter().partition(|&l| is_whole(l));
+        let whole = match &whole[..] {
+            [] => None,
+            whole => Some(Float64Engine.prepare(model, whole, image)?),
+        };
         let programs = layers
-            .iter()
-            .map(|&layer| Ok((layer, shared.program(model, layer, image)?)))
+            .into_iter()
+            .map(|layer| Ok((layer, shared.program(model, layer, image)?)))
             .collect::<Result<_, EngineError>>()?;
         Ok(Box::new(Incremental {
             model,
             image,
-            plain,
+            whole,
             programs,
             isa: Isa::detect(),
             base_bytes: self.base_bytes,
@@ -130,11 +137,18 @@ impl Engine for CpuEngine {
     }
 }
 
+/// Whether presentations of a layer take whole passes: behind a gate that is computed from the occluded
+/// image, every position of the map changes.
+pub fn is_presented_whole(network: &Network, layer: LayerId) -> bool {
+    network.context() == MapContext::Exact && !network.gates_before(&[layer]).is_empty()
+}
+
 struct Incremental<'m> {
     model: &'m Model,
     image: ImageSize,
-    /// Ranking looks at every position of every unit: there is nothing to leave out.
-    plain: Box<dyn Prepared + 'm>,
+    /// What lies behind gates that change with the image, whole and in 64 bits: small differences of whole
+    /// passes would be rounded too much in 32.
+    whole: Option<Box<dyn Presenter + 'm>>,
     programs: HashMap<LayerId, Program>,
     isa: Isa,
     base_bytes: usize,
@@ -165,17 +179,17 @@ impl Incremental<'_> {
                 return Err(EngineError::Stopped);
             }
             let image = &jobs.images[on_image.image].values;
-            Ok(Base::new(program, image, on_image.y, on_image.x, self.isa))
+            Ok(Baseline::new(program, image, on_image.y, on_image.x, self.isa))
         };
-        let bases: Vec<Base> =
+        let baselines: Vec<Baseline> =
             images.par_iter().with_max_len(1).map(compute).collect::<Result<_, _>>()?;
-        let held: Vec<(usize, &Base)> = images
+        let held: Vec<(usize, &Baseline)> = images
             .iter()
-            .zip(&bases)
-            .flat_map(|(on_image, base)| on_image.jobs.iter().map(move |&job| (job, base)))
+            .zip(&baselines)
+            .flat_map(|(on_image, baseline)| on_image.jobs.iter().map(move |&job| (job, baseline)))
             .collect();
-        let ready = |&(job, base): &(usize, _)| {
-            let ready = Ready::new(jobs.job(job), base, program);
+        let ready = |&(job, baseline): &(usize, _)| {
+            let ready = Ready::new(jobs.job(job), baseline, program);
             self.finite(layer, &ready.job, ready.response).map(|()| ready)
         };
         // Of several errors the first is returned, whichever a thread meets first.
@@ -218,16 +232,7 @@ impl Incremental<'_> {
     }
 }
 
-impl Prepared for Incremental<'_> {
-    fn extremes(
-        &self,
-        images: &[ArrayView3<'_, f32>],
-        first: usize,
-        progress: &Progress<'_>,
-    ) -> Result<Vec<Vec<Vec<Extremes>>>, EngineError> {
-        self.plain.extremes(images, first, progress)
-    }
-
+impl Presenter for Incremental<'_> {
     fn present(
         &self,
         layer: LayerId,
@@ -235,7 +240,10 @@ impl Prepared for Incremental<'_> {
         progress: &Progress<'_>,
     ) -> Result<Vec<Presented>, EngineError> {
         let Some(program) = self.programs.get(&layer) else {
-            return Err(not_prepared(self.model.network(), layer));
+            return match &self.whole {
+                Some(whole) => whole.present(layer, batch, progress),
+                None => Err(not_prepared(self.model.network(), layer)),
+            };
         };
         let units = self.model.network().channels(layer);
         let output = program.subgraph.nodes()[program.subgraph.target()].size;
@@ -246,8 +254,8 @@ impl Prepared for Incremental<'_> {
         let costs: Vec<usize> = images
             .iter()
             .map(|on_image| {
-                let y = program.subgraph.backward(Axis::Y, on_image.y);
-                let x = program.subgraph.backward(Axis::X, on_image.x);
+                let y = program.subgraph.baseline(Axis::Y, on_image.y);
+                let x = program.subgraph.baseline(Axis::X, on_image.x);
                 program.kept_floats(&y, &x) * size_of::<f32>()
             })
             .collect();

@@ -38,7 +38,7 @@ impl Shared<'_> {
                 let new = || Arc::new(Packed::new(conv, filters, inputs, sparse, self.direct));
                 Ok(Arc::clone(self.packed.entry(layer).or_insert_with(new)))
             },
-            numbers: Ok,
+            numbers: |numbers: &Filters, _| Ok(numbers.clone()),
             units: |ConvolutionFilters { conv, filters, inputs, .. }| {
                 Ok(UnitFilters::new(conv, filters, inputs))
             },

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::base::Base;
+use super::activations::Baseline;
 use super::change::Presentation;
 use super::program::Program;
 use crate::engine::{PlacedJob, Presented};
@@ -14,21 +14,21 @@ pub(super) struct Ready<'a, 'j> {
     pub job: PlacedJob<'j>,
     /// The response to the original image.
     pub response: f32,
-    base: &'a Base,
+    baseline: &'a Baseline,
     patches: Patches<'j>,
     /// Bits of the differences, an occluder each: they are found by several threads.
     differences: Vec<AtomicU32>,
 }
 
 impl<'a, 'j> Ready<'a, 'j> {
-    /// A job on the image with the activations `base`.
-    pub fn new(job: PlacedJob<'j>, base: &'a Base, program: &Program) -> Self {
+    /// A job on the image with the activations `baseline`.
+    pub fn new(job: PlacedJob<'j>, baseline: &'a Baseline, program: &Program) -> Self {
         let PlacedJob { unit, position, image_index, occluders, noise, .. } = job;
         let channels = program.subgraph.nodes()[0].channels;
         Self {
             job,
-            response: base.response(program, unit, position),
-            base,
+            response: baseline.response(program, unit, position),
+            baseline,
             patches: noise.patches(image_index, channels, occluders),
             differences: occluders.iter().map(|_| AtomicU32::new(0)).collect(),
         }
@@ -37,8 +37,8 @@ impl<'a, 'j> Ready<'a, 'j> {
     /// The presentation of one of the job's occluders.
     pub fn presentation(&self, which: usize) -> Presentation<'_> {
         let PlacedJob { unit, position, occluders, .. } = self.job;
-        let (base, patches) = (self.base, &self.patches);
-        Presentation { base, unit, position, occluder: &occluders[which], patches, which }
+        let (baseline, patches) = (self.baseline, &self.patches);
+        Presentation { baseline, unit, position, occluder: &occluders[which], patches, which }
     }
 
     /// Takes down what an occluder did.

@@ -11,10 +11,10 @@ use cudarc::driver::{
 use ndarray::ArrayView3;
 
 use super::error::Call;
-use super::kernels::{Kernels, embedded};
+use super::loaded::Kernels;
 use super::times::{TIMED, Times};
 use super::transfer::{Arriving, Part, Returns, Source, Staging, bytes};
-use super::{CudaError, libraries};
+use super::{CudaError, embedded, libraries};
 use crate::engine::KernelTime;
 
 /// What a GPU tells of itself.
@@ -246,7 +246,7 @@ impl Device {
     }
 
     /// Runs `work`, and tells how long each kernel took that it started, by the device's clock:
-    /// in the order of their names. A driver of before CUDA 12.8 cannot tell of any.
+    /// in the order of their names.
     ///
     /// # Errors
     /// Those of `work`; [`CudaError::Driver`].
@@ -254,10 +254,6 @@ impl Device {
         &self,
         work: impl FnOnce() -> Result<(), E>,
     ) -> Result<Vec<KernelTime>, E> {
-        // cudarc asks for times by a function that came with CUDA 12.8, and panics where it is missing.
-        if libraries::driver()?.version < 12_080 {
-            return work().map(|()| Vec::new());
-        }
         self.times.begin();
         let done = work();
         let times = self.times.end();

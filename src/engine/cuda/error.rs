@@ -135,12 +135,15 @@ pub enum CudaError {
         /// Its name, such as `cuDNN 9`.
         name: &'static str,
         /// How to install it.
-        install: &'static str,
+        install: String,
         /// The places where it was looked for.
         tried: Tried,
     },
     /// A failure of cuBLAS or cuDNN.
-    #[error("{name} failed to {what}: {status}")]
+    #[error(
+        "{name} failed to {what}: {status}{}",
+        if .status.ends_with("EXECUTION_FAILED") { KERNEL } else { "" }
+    )]
     Library {
         /// Its name.
         name: &'static str,
@@ -218,13 +221,31 @@ fn name(result: CUresult) -> String {
     format!("{result:?} ({})", result as i32)
 }
 
+/// What it means that work on a device did not succeed.
+const KERNEL: &str = ": a kernel went wrong; please report this";
+
 /// What some errors mean, where their name does not tell.
 fn explained(result: CUresult) -> &'static str {
     match result {
-        CUresult::CUDA_ERROR_ILLEGAL_ADDRESS | CUresult::CUDA_ERROR_LAUNCH_FAILED => {
-            ": a kernel went wrong; please report this"
+        CUresult::CUDA_ERROR_ILLEGAL_ADDRESS
+        | CUresult::CUDA_ERROR_LAUNCH_FAILED
+        | CUresult::CUDA_ERROR_MISALIGNED_ADDRESS
+        | CUresult::CUDA_ERROR_INVALID_ADDRESS_SPACE
+        | CUresult::CUDA_ERROR_ILLEGAL_INSTRUCTION
+        | CUresult::CUDA_ERROR_INVALID_PC
+        | CUresult::CUDA_ERROR_HARDWARE_STACK_ERROR => KERNEL,
+        CUresult::CUDA_ERROR_LAUNCH_TIMEOUT => {
+            ": the driver ends what takes seconds on a GPU with a display; use another GPU"
         }
-        CUresult::CUDA_ERROR_ECC_UNCORRECTABLE => ": the GPU's memory is damaged",
+        CUresult::CUDA_ERROR_DEVICE_UNAVAILABLE => {
+            ": the GPU is busy or lost; `nvidia-smi` and the system's log (Xid) tell more"
+        }
+        CUresult::CUDA_ERROR_ECC_UNCORRECTABLE => {
+            ": the GPU's memory is damaged; reset the GPU, or use another"
+        }
+        CUresult::CUDA_ERROR_NVLINK_UNCORRECTABLE | CUresult::CUDA_ERROR_CONTAINED => {
+            ": the GPU's hardware failed; start again, and use another GPU if it fails again"
+        }
         CUresult::CUDA_ERROR_SYSTEM_DRIVER_MISMATCH => {
             ": the driver was updated while it was loaded; restart the machine"
         }
@@ -244,8 +265,8 @@ pub fn version(number: i32) -> String {
     format!("{}.{}", number / 1000, number % 1000 / 10)
 }
 
-/// The driver that a CUDA version came with.
-fn driver_for(version: i32) -> &'static str {
+/// The driver that runs what a CUDA version made, 1000 × major + 10 × minor.
+pub fn driver_for(version: i32) -> &'static str {
     match version / 1000 {
         ..=12 => "525 or newer",
         13 => "580 or newer",

@@ -3,15 +3,23 @@
 //! cudarc opens libraries by name, and panics where there is none. So they are opened here first,
 //! by full path where the system's loader does not know them: a library that is loaded is found
 //! by its name ever after.
+//!
+//! cuBLAS and cuDNN come in generations. Those of CUDA 13 need a driver of CUDA 13; those of CUDA 12 run
+//! with every driver of CUDA 12 or newer. Both are taken of the same generation, the newest that the
+//! driver runs and of which both are there.
 
-use std::env;
-use std::ffi::{OsStr, c_int};
+mod places;
+
+use std::ffi::c_int;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use cudarc::driver::sys::{CUevent, CUresult};
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW, Symbol};
 
+use self::places::places;
 use super::CudaError;
+use super::error::driver_for;
 use crate::error::ParseError;
 
 /// Names a folder, or several with colons between them, where libraries are looked for first.
@@ -20,6 +28,14 @@ pub const VARIABLE: &str = "OCCLUMAP_CUDA_LIBRARIES";
 /// The places where a library was looked for, each with what was found there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tried(Vec<String>);
+
+impl Tried {
+    fn add(&mut self, place: String) {
+        if !self.0.contains(&place) {
+            self.0.push(place);
+        }
+    }
+}
 
 impl fmt::Display for Tried {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -34,6 +50,14 @@ pub struct Found {
     pub path: PathBuf,
     /// Its version, as it numbers itself.
     pub version: i32,
+    /// The CUDA version that it belongs to, 1000 × major; the driver's own is the one that it supports.
+    pub cuda: i32,
+}
+
+/// cuBLAS and cuDNN.
+struct Pair<T> {
+    cublas: T,
+    cudnn: T,
 }
 
 /// One of the libraries.
@@ -41,12 +65,16 @@ struct Wanted {
     /// What cudarc asks for before anything else: what the system's loader knows by that name is
     /// what is used, wherever else there is a better one.
     plain: &'static str,
-    /// What else it asks for; the first that is found counts.
-    names: &'static [&'static str],
+    /// The name by which it is found otherwise.
+    name: &'static str,
+    /// What cudarc would find before it, of another generation, if the system's loader knew that.
+    before: Option<&'static str>,
     /// Folders of `site-packages/nvidia` that pip and conda may have installed it into.
     packages: &'static [&'static str],
-    /// Reads the version of a library, or says why it is not the right one.
-    version: fn(&Library) -> Result<i32, ParseError>,
+    /// The CUDA version that it has to belong to, 1000 × major; `None` for any.
+    cuda: Option<i32>,
+    /// Reads the versions of a library, its own and CUDA's, or says why it is not the right one.
+    versions: fn(&Library) -> Result<(i32, i32), ParseError>,
 }
 
 /// Why one is not taken.
@@ -59,24 +87,49 @@ enum Problem {
 
 const DRIVER: Wanted = Wanted {
     plain: "libcuda.so",
-    names: &["libcuda.so.1"],
+    name: "libcuda.so.1",
+    before: None,
     packages: &[],
-    version: driver_version,
+    cuda: None,
+    versions: driver_version,
 };
 
-const CUBLAS: Wanted = Wanted {
-    plain: "libcublas.so",
-    names: &["libcublas.so.13", "libcublas.so.12"],
-    packages: &["cu13", "cublas"],
-    version: cublas_version,
-};
+/// The generations, newest first.
+const GENERATIONS: [(i32, Pair<Wanted>); 2] = [
+    (
+        13_000,
+        Pair { cublas: cublas_named("libcublas.so.13", None, 13_000), cudnn: cudnn_of(13_000) },
+    ),
+    (
+        12_000,
+        Pair {
+            cublas: cublas_named("libcublas.so.12", Some("libcublas.so.13"), 12_000),
+            cudnn: cudnn_of(12_000),
+        },
+    ),
+];
 
-const CUDNN: Wanted = Wanted {
-    plain: "libcudnn.so",
-    names: &["libcudnn.so.9"],
-    packages: &["cudnn", "cu13"],
-    version: cudnn_version,
-};
+const fn cublas_named(name: &'static str, before: Option<&'static str>, cuda: i32) -> Wanted {
+    Wanted {
+        plain: "libcublas.so",
+        name,
+        before,
+        packages: &["cu13", "cublas"],
+        cuda: Some(cuda),
+        versions: cublas_versions,
+    }
+}
+
+const fn cudnn_of(cuda: i32) -> Wanted {
+    Wanted {
+        plain: "libcudnn.so",
+        name: "libcudnn.so.9",
+        before: None,
+        packages: &["cudnn", "cu13"],
+        cuda: Some(cuda),
+        versions: cudnn_versions,
+    }
+}
 
 /// The library of the driver. Its version is the CUDA version it supports, 1000 × major + 10 ×
 /// minor.
@@ -84,142 +137,162 @@ const CUDNN: Wanted = Wanted {
 /// # Errors
 /// [`CudaError::NoDriver`].
 pub fn driver() -> Result<Found, CudaError> {
-    open(&DRIVER).map_err(|tried| CudaError::NoDriver { tried })
+    open(&DRIVER).map(kept).map_err(|tried| CudaError::NoDriver { tried })
 }
 
-/// cuBLAS 12 or 13. Its version is 10,000 × major + 100 × minor + patch.
+/// cuBLAS 12 or 13, of the generation of which there is cuDNN too, if there is. Its version is 10,000 ×
+/// major + 100 × minor + patch.
 ///
 /// # Errors
 /// [`CudaError::NoLibrary`].
 pub fn cublas() -> Result<Found, CudaError> {
-    open(&CUBLAS).map_err(|tried| CudaError::NoLibrary {
-        name: "cuBLAS",
-        install: "`pip install nvidia-cublas` in the active environment",
-        tried,
-    })
+    pair().cublas
 }
 
-/// cuDNN 9. Its version is 10,000 × major + 100 × minor + patch.
+/// cuDNN 9, of the same generation as cuBLAS. Its version is 10,000 × major + 100 × minor + patch.
 ///
 /// # Errors
 /// [`CudaError::NoLibrary`].
 pub fn cudnn() -> Result<Found, CudaError> {
-    open(&CUDNN).map_err(|tried| CudaError::NoLibrary {
-        name: "cuDNN 9",
-        install: "`pip install nvidia-cudnn-cu13` in the active environment",
-        tried,
-    })
+    pair().cudnn
 }
 
-/// Opens a library for the rest of the program's life.
+/// The pair of the newest generation that the driver runs and of which both are there; what there is where
+/// no pair is whole, and what is missing.
+fn pair() -> Pair<Result<Found, CudaError>> {
+    let driver = driver().map_or(0, |driver| driver.version);
+    let newest = if runs(driver, 13_000) { 13_000 } else { 12_000 };
+    let mut best: Option<Pair<Result<Found, Tried>>> = None;
+    for (cuda, wanted) in &GENERATIONS {
+        if *cuda > newest {
+            continue;
+        }
+        let next = Pair { cublas: open(&wanted.cublas), cudnn: open(&wanted.cudnn) };
+        best = Some(match best {
+            None => next,
+            Some(best) => best.better(next),
+        });
+    }
+    let Pair { cublas, cudnn } = best
+        .unwrap_or_else(|| Pair { cublas: Err(Tried::default()), cudnn: Err(Tried::default()) });
+    let suffix = if newest == 13_000 { ["", "-cu13"] } else { ["-cu12", "-cu12"] };
+    let missing = |name, package: &str, suffix: &str| {
+        let install = format!("`pip install {package}{suffix}` in the active environment");
+        move |tried| CudaError::NoLibrary { name, install, tried }
+    };
+    Pair {
+        cublas: cublas.map(kept).map_err(missing("cuBLAS", "nvidia-cublas", suffix[0])),
+        cudnn: cudnn.map(kept).map_err(missing("cuDNN 9", "nvidia-cudnn", suffix[1])),
+    }
+}
+
+/// Whether a driver runs libraries of a CUDA version. A stub has no version, and no driver none to judge by.
+fn runs(driver: i32, cuda: i32) -> bool {
+    driver == 0 || driver >= cuda
+}
+
+impl Pair<Result<Found, Tried>> {
+    fn count(&self) -> usize {
+        usize::from(self.cublas.is_ok()) + usize::from(self.cudnn.is_ok())
+    }
+
+    /// The one with more of the two, or this; where something is missing, told of all places of both.
+    fn better(self, other: Self) -> Self {
+        let (mut better, worse) =
+            if other.count() > self.count() { (other, self) } else { (self, other) };
+        for (better, worse) in
+            [(&mut better.cublas, worse.cublas), (&mut better.cudnn, worse.cudnn)]
+        {
+            if let (Err(tried), Err(more)) = (better, worse) {
+                more.0.into_iter().for_each(|place| tried.add(place));
+            }
+        }
+        better
+    }
+}
+
+/// How long it was between two events, in milliseconds: a function of every driver. The one that cudarc
+/// asks for came with CUDA 12.8.
+pub(super) fn elapsed(before: CUevent, after: CUevent) -> Result<f32, CUresult> {
+    // SAFETY: the signature of the driver API's `cuEventElapsedTime`. The driver is loaded for all.
+    let elapsed: Symbol<unsafe extern "C" fn(*mut f32, CUevent, CUevent) -> CUresult> =
+        unsafe { Library::this().get(b"cuEventElapsedTime\0") }
+            .map_err(|_| CUresult::CUDA_ERROR_NOT_FOUND)?;
+    let mut milliseconds = 0.0;
+    // SAFETY: the pointer is to a live number; what are no events the driver refuses.
+    match unsafe { elapsed(&raw mut milliseconds, before, after) } {
+        CUresult::CUDA_SUCCESS => Ok(milliseconds),
+        error => Err(error),
+    }
+}
+
+/// A library that was found, kept for the rest of the program's life: functions in it are called until then.
+fn kept(found: Found) -> Found {
+    if let Ok(library) = load(&found.path) {
+        std::mem::forget(library);
+    }
+    found
+}
+
+/// Finds a library, and closes it again: another generation may be taken.
 fn open(wanted: &Wanted) -> Result<Found, Tried> {
     let mut tried = Tried::default();
     for (place, path) in places(wanted) {
         let shown = path.display();
         match try_open(wanted, &path) {
-            Ok(version) => return Ok(Found { path, version }),
+            Ok((version, cuda)) => return Ok(Found { path, version, cuda }),
             Err(Problem::Unusable(problem)) if path == Path::new(wanted.plain) => {
-                tried.0.push(format!(
+                tried.add(format!(
                     "{shown} ({place}): {problem}; it hides all others: take its folder out of \
                      LD_LIBRARY_PATH"
                 ));
                 return Err(tried);
             }
             Err(Problem::Absent(problem) | Problem::Unusable(problem)) => {
-                tried.0.push(format!("{shown} ({place}): {problem}"));
+                tried.add(format!("{shown} ({place}): {problem}"));
             }
         }
     }
     Err(tried)
 }
 
-/// Where a library may be, in the order in which it is looked for.
-fn places(wanted: &Wanted) -> Vec<(String, PathBuf)> {
-    const LOADER: &str = "system's loader";
-    let mut places = vec![(LOADER.to_owned(), wanted.plain.into())];
-    let mut add = |place: &str, folder: &Path| {
-        // Only what is there is worth opening, and all that is there worth telling of.
-        let names = wanted.names.iter().chain([&wanted.plain]);
-        let there = names.map(|name| folder.join(name)).find(|path| path.exists());
-        let path = there.unwrap_or_else(|| folder.join(wanted.names[0]));
-        places.push((place.to_owned(), path));
-    };
-    for folder in paths(VARIABLE) {
-        add(VARIABLE, &folder);
-    }
-    for (place, prefix) in environments() {
-        for packages in site_packages(&prefix) {
-            for package in wanted.packages {
-                add(place, &packages.join("nvidia").join(package).join("lib"));
-            }
-        }
-    }
-    for name in ["CUDA_HOME", "CUDA_PATH"] {
-        for home in paths(name) {
-            add(name, &home.join("lib64"));
-        }
-    }
-    for folder in ["/usr/local/cuda/lib64", "/usr/local/nvidia/lib64", "/usr/lib/wsl/lib"] {
-        if Path::new(folder).is_dir() {
-            add("usual folder", Path::new(folder));
-        }
-    }
-    // The system's loader comes right after our own variable, and takes bare names.
-    let loader = wanted.names.iter().map(|name| (LOADER.to_owned(), name.into()));
-    let after = 1 + paths(VARIABLE).len();
-    places.splice(after..after, loader);
-    places
-}
-
-/// The folders in a variable of folders.
-fn paths(variable: &str) -> Vec<PathBuf> {
-    let value = env::var_os(variable).unwrap_or_default();
-    env::split_paths(&value).filter(|path| !path.as_os_str().is_empty()).collect()
-}
-
-/// The active environments of pip and conda.
-fn environments() -> Vec<(&'static str, PathBuf)> {
-    ["VIRTUAL_ENV", "CONDA_PREFIX"]
-        .into_iter()
-        .filter_map(|name| Some((name, PathBuf::from(env::var_os(name)?))))
-        .filter(|(_, prefix)| !prefix.as_os_str().is_empty())
-        .collect()
-}
-
-/// The folders of Python packages of an environment.
-fn site_packages(prefix: &Path) -> Vec<PathBuf> {
-    let is_python = |name: &OsStr| name.to_string_lossy().starts_with("python3");
-    let entries = std::fs::read_dir(prefix.join("lib")).into_iter().flatten().flatten();
-    let mut found: Vec<PathBuf> = entries
-        .filter(|entry| is_python(&entry.file_name()))
-        .map(|entry| entry.path().join("site-packages"))
-        .collect();
-    found.sort();
-    found
-}
-
-fn try_open(wanted: &Wanted, path: &Path) -> Result<i32, Problem> {
+fn try_open(wanted: &Wanted, path: &Path) -> Result<(i32, i32), Problem> {
     if path.components().count() > 1 && !path.exists() {
         return Err(Problem::Absent("not there".into()));
     }
-    // SAFETY: loading runs the library's initialisers; these are NVIDIA's own, meant for that.
-    let library =
-        unsafe { Library::open(Some(path), RTLD_NOW | RTLD_GLOBAL) }.map_err(|error| {
-            let text =
-                std::error::Error::source(&error).map_or(error.to_string(), ToString::to_string);
-            if text.contains("No such file") {
-                Problem::Absent("not known".into())
-            } else {
-                Problem::Unusable(text)
-            }
-        })?;
-    let version = (wanted.version)(&library).map_err(|ParseError(why)| Problem::Unusable(why))?;
-    // Never closed: functions in it are called until the program ends.
-    std::mem::forget(library);
-    Ok(version)
+    let library = load(path)?;
+    let versions = (wanted.versions)(&library);
+    let (version, cuda) = versions.map_err(|ParseError(why)| Problem::Unusable(why))?;
+    let same = wanted.cuda.is_none_or(|wanted| wanted / 1000 == cuda / 1000);
+    if !same {
+        let why = format!("is of CUDA {}, which needs driver {}", cuda / 1000, driver_for(cuda));
+        return Err(Problem::Unusable(why));
+    }
+    let hidden =
+        wanted.before.filter(|before| path != Path::new(wanted.plain) && load(before).is_ok());
+    if let Some(before) = hidden {
+        let why = format!(
+            "is hidden by the {before} that the system's loader knows: take its folder out of \
+             LD_LIBRARY_PATH"
+        );
+        return Err(Problem::Unusable(why));
+    }
+    Ok((version, cuda))
 }
 
-fn driver_version(library: &Library) -> Result<i32, ParseError> {
+fn load(path: impl AsRef<Path>) -> Result<Library, Problem> {
+    // SAFETY: loading runs the library's initialisers; these are NVIDIA's own, meant for that.
+    unsafe { Library::open(Some(path.as_ref()), RTLD_NOW | RTLD_GLOBAL) }.map_err(|error| {
+        let text = std::error::Error::source(&error).map_or(error.to_string(), ToString::to_string);
+        if text.contains("No such file") {
+            Problem::Absent("not known".into())
+        } else {
+            Problem::Unusable(text)
+        }
+    })
+}
+
+fn driver_version(library: &Library) -> Result<(i32, i32), ParseError> {
     // SAFETY: the signature of the driver API's `cuDriverGetVersion`, which may be called before
     // `cuInit`.
     let get: Symbol<unsafe extern "C" fn(*mut c_int) -> c_int> =
@@ -228,12 +301,12 @@ fn driver_version(library: &Library) -> Result<i32, ParseError> {
     // SAFETY: the pointer is to a live integer.
     match unsafe { get(&raw mut version) } {
         // 34: the toolkit's stub, which answers nothing but that.
-        0 | 34 => Ok(version),
+        0 | 34 => Ok((version, version)),
         code => Err(ParseError(format!("does not tell its version (error {code})"))),
     }
 }
 
-fn cublas_version(library: &Library) -> Result<i32, ParseError> {
+fn cublas_versions(library: &Library) -> Result<(i32, i32), ParseError> {
     // SAFETY: the signature of cuBLAS' `cublasGetProperty`, whose first argument is an enumeration.
     let get: Symbol<unsafe extern "C" fn(c_int, *mut c_int) -> c_int> =
         unsafe { library.get(b"cublasGetProperty\0") }.map_err(|_| "is not cuBLAS")?;
@@ -248,20 +321,24 @@ fn cublas_version(library: &Library) -> Result<i32, ParseError> {
     // MAJOR_VERSION, MINOR_VERSION, PATCH_LEVEL.
     let (major, minor, patch) = (part(0)?, part(1)?, part(2)?);
     match major {
-        12 | 13 => Ok(10_000 * major + 100 * minor + patch),
+        // cuBLAS is numbered as CUDA is.
+        12 | 13 => Ok((10_000 * major + 100 * minor + patch, 1000 * major)),
         _ => Err(ParseError(format!("is of version {major}.{minor}; 12 or 13 is needed"))),
     }
 }
 
-fn cudnn_version(library: &Library) -> Result<i32, ParseError> {
-    // SAFETY: the signature of cuDNN's `cudnnGetVersion`.
-    let get: Symbol<unsafe extern "C" fn() -> usize> =
-        unsafe { library.get(b"cudnnGetVersion\0") }.map_err(|_| "is not cuDNN")?;
-    // SAFETY: it takes nothing and may be called at any time.
-    let version = unsafe { get() } as i32;
+fn cudnn_versions(library: &Library) -> Result<(i32, i32), ParseError> {
+    let number = |name: &[u8]| -> Result<i32, ParseError> {
+        // SAFETY: the signature of cuDNN's `cudnnGetVersion` and `cudnnGetCudartVersion`.
+        let get: Symbol<unsafe extern "C" fn() -> usize> =
+            unsafe { library.get(name) }.map_err(|_| "is not cuDNN")?;
+        // SAFETY: they take nothing and may be called at any time.
+        Ok(unsafe { get() } as i32)
+    };
+    let version = number(b"cudnnGetVersion\0")?;
     // Before version 9 the thousands are the major version.
     match version / 10_000 {
-        9 => Ok(version),
+        9 => Ok((version, number(b"cudnnGetCudartVersion\0")?)),
         0 => Err(ParseError(format!("is of version {}; 9 is needed", version / 1000))),
         major => Err(ParseError(format!("is of version {major}; 9 is needed"))),
     }
@@ -273,14 +350,20 @@ mod tests {
 
     const NOWHERE: Wanted = Wanted {
         plain: "libnowhere.so",
-        names: &["libnowhere.so.7"],
+        name: "libnowhere.so.7",
+        before: None,
         packages: &[],
-        version: |_| Err(ParseError(String::new())),
+        cuda: None,
+        versions: |_| Err(ParseError(String::new())),
     };
+
+    fn problem(wanted: &Wanted) -> String {
+        open(wanted).unwrap_err().to_string()
+    }
 
     #[test]
     fn a_library_that_is_nowhere_tells_every_place_and_does_not_panic() {
-        let text = open(&NOWHERE).unwrap_err().to_string();
+        let text = problem(&NOWHERE);
         assert!(text.contains("libnowhere.so (system's loader): not known"), "{text}");
         assert!(text.contains("libnowhere.so.7 (system's loader): not known"), "{text}");
     }
@@ -289,12 +372,11 @@ mod tests {
     fn another_library_is_not_taken_for_the_one_that_is_wanted() {
         let version = [
             (driver_version as fn(&Library) -> _, "is no NVIDIA driver"),
-            (cublas_version, "is not cuBLAS"),
-            (cudnn_version, "is not cuDNN"),
+            (cublas_versions, "is not cuBLAS"),
+            (cudnn_versions, "is not cuDNN"),
         ];
-        for (version, expected) in version {
-            let wanted = Wanted { names: &["libc.so.6"], version, ..NOWHERE };
-            let text = open(&wanted).unwrap_err().to_string();
+        for (versions, expected) in version {
+            let text = problem(&Wanted { name: "libc.so.6", versions, ..NOWHERE });
             let expected = format!("libc.so.6 (system's loader): {expected}");
             assert!(text.contains(&expected), "{text}");
         }
@@ -302,22 +384,25 @@ mod tests {
 
     #[test]
     fn what_the_loader_knows_by_the_plain_name_hides_all_others() {
-        let wanted = Wanted { plain: "libc.so.6", version: cudnn_version, ..NOWHERE };
-        let text = open(&wanted).unwrap_err().to_string();
+        let text = problem(&Wanted { plain: "libc.so.6", versions: cudnn_versions, ..NOWHERE });
         assert!(text.contains("is not cuDNN; it hides all others"), "{text}");
         assert!(!text.contains("libnowhere"), "{text}");
     }
 
     #[test]
-    fn packages_of_every_python_are_found() {
-        let prefix = tempfile::tempdir().unwrap();
-        for python in ["python3.11", "python3.12"] {
-            std::fs::create_dir_all(prefix.path().join("lib").join(python)).unwrap();
-        }
-        std::fs::create_dir_all(prefix.path().join("lib/tcl8.6")).unwrap();
-        let found = site_packages(prefix.path());
-        let expected =
-            ["python3.11", "python3.12"].map(|name| prefix.path().join("lib").join(name));
-        assert_eq!(found, expected.map(|path| path.join("site-packages")));
+    fn a_library_of_another_generation_tells_the_driver_that_it_needs() {
+        let libc = Wanted { name: "libc.so.6", cuda: Some(12_000), ..NOWHERE };
+        let text = problem(&Wanted { versions: |_| Ok((1, 13_000)), ..libc });
+        assert!(text.contains("is of CUDA 13, which needs driver 580 or newer"), "{text}");
+        let same = Wanted { versions: |_| Ok((1, 12_040)), ..libc };
+        assert_eq!(open(&same).map(|found| found.cuda).unwrap(), 12_040);
+        let text = problem(&Wanted { before: Some("libm.so.6"), ..same });
+        assert!(text.contains("is hidden by the libm.so.6"), "{text}");
+    }
+
+    #[test]
+    fn drivers_run_libraries_of_their_own_generation_and_of_older_ones() {
+        assert!(runs(13_000, 13_000) && runs(13_010, 12_000) && runs(12_020, 12_000));
+        assert!(!runs(12_090, 13_000) && runs(0, 13_000));
     }
 }

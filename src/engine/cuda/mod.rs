@@ -4,22 +4,26 @@
 //! without a GPU; whatever is missing is a [`CudaError`] that says what to do.
 
 mod device;
+pub mod embedded;
 mod error;
 mod feed;
 mod full;
 mod incremental;
 pub mod kernels;
 pub mod libraries;
+mod loaded;
 mod precision;
 mod rates;
+mod shape;
 mod support;
+mod tables;
 mod times;
 mod transfer;
 
 pub use device::{Device, DeviceInfo};
 pub use error::CudaError;
-pub use error::version;
+pub use error::{driver_for, version};
 pub use full::CudaFullEngine;
 pub use incremental::CudaEngine;
-pub use precision::Precision;
+pub use precision::{Limits, Precision, convolutions_before};
 pub use support::check_support;

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use cudarc::driver::sys::CUevent_flags;
 use cudarc::driver::{CudaEvent, DriverError};
 
+use super::libraries::elapsed;
 use crate::engine::KernelTime;
 
 /// Events that remember when they were passed.
@@ -47,7 +48,9 @@ impl Times {
         for (name, before, after) in self.lock().take().unwrap_or_default() {
             let time = times.entry(name).or_insert(KernelTime { name, starts: 0, seconds: 0.0 });
             time.starts += 1;
-            time.seconds += f64::from(before.elapsed_ms(&after)?) * 1e-3;
+            after.synchronize()?;
+            let milliseconds = elapsed(before.cu_event(), after.cu_event()).map_err(DriverError)?;
+            time.seconds += f64::from(milliseconds) * 1e-3;
         }
         Ok(times.into_values().collect())
     }

@@ -17,7 +17,7 @@ use ndarray::ArrayView3;
 use rayon::prelude::*;
 
 use super::CudaError;
-use super::kernels::tables::ensure;
+use super::shape::ensure;
 
 /// Bytes of a chunk that copies to the device go through.
 const CHUNK: usize = 3 << 20;

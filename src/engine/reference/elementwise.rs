@@ -4,7 +4,7 @@ use super::convolve::RealFilters;
 
 use crate::engine::maximum::positive;
 use crate::engine::real::Real;
-use crate::network::{ChannelNorm, Function, LANES, LocalResponseNorm};
+use crate::network::{ChannelNorm, Function, GateJoin, LANES, LocalResponseNorm};
 
 /// `max(x, 0)` in place.
 pub(super) fn relu<T: Real>(values: &mut [T]) {
@@ -49,6 +49,32 @@ pub(super) fn scale<T: Real>(numbers: &RealFilters<'_, T>, area: usize, values: 
 pub(super) fn multiply<T: Real>(one: &[T], other: &[T], output: &mut [T]) {
     for (product, (&one, &other)) in output.iter_mut().zip(one.iter().zip(other)) {
         *product = one * other;
+    }
+}
+
+/// The mean of each channel's `area` values.
+pub(super) fn mean<T: Real>(input: &[T], area: usize, output: &mut [T]) {
+    for (mean, plane) in output.iter_mut().zip(input.chunks_exact(area)) {
+        *mean = T::nearest(plane.iter().map(|value| value.wide()).sum::<f64>() / area as f64);
+    }
+}
+
+/// Values joined with the gate of their channel; values are `[channel, area]`.
+pub(super) fn gate<T: Real>(
+    join: GateJoin,
+    input: &[T],
+    gates: &[T],
+    area: usize,
+    output: &mut [T],
+) {
+    let planes = input.chunks_exact(area).zip(output.chunks_exact_mut(area));
+    for ((input, output), &gate) in planes.zip(gates) {
+        for (output, &value) in output.iter_mut().zip(input) {
+            *output = match join {
+                GateJoin::Mul => value * gate,
+                GateJoin::Add => value + gate,
+            };
+        }
     }
 }
 

@@ -1,18 +1,20 @@
 //! One forward pass of one image.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ndarray::ArrayView3;
 
 use super::convolve::{Convolve, RealFilters, convolve};
 use super::elementwise::{
-    add, apply, concatenate, multiply, normalise, normalise_channels, relu, scale, shuffle, slope,
+    add, apply, concatenate, gate, mean, multiply, normalise, normalise_channels, relu, scale,
+    shuffle, slope,
 };
 use super::pool::Pooling;
 use crate::engine::real::Real;
 use crate::geometry::ImageSize;
 use crate::network::{
-    ChannelShuffle, ChannelSlice, Input, LayerId, Model, Network, NetworkError, Op,
+    ChannelShuffle, ChannelSlice, Gate, Input, LayerId, Model, Network, NetworkError, Op,
 };
 use crate::program::pass::{PassStep, Source, schedule};
 
@@ -34,7 +36,12 @@ pub(crate) struct Scratch<T> {
     input: Vec<T>,
     buffers: Vec<Vec<T>>,
     columns: Vec<T>,
+    /// Outputs that take the place of those of a pass: gates of the original image.
+    pub frozen: Option<Arc<Gates<T>>>,
 }
+
+/// Outputs of layers that gates read.
+pub(crate) type Gates<T> = BTreeMap<LayerId, Vec<T>>;
 
 impl<T> Scratch<T> {
     pub fn set_image(&mut self, image: &ArrayView3<'_, f32>) {
@@ -91,7 +98,14 @@ impl<'m, T: Real> Forward<'m, T> {
         scratch.buffers.resize_with(buffers, Vec::new);
         for step in self.steps.iter().take_while(|step| step.layer <= last) {
             let mut output = std::mem::take(&mut scratch.buffers[step.output]);
-            self.step(step, &scratch.input, &scratch.buffers, &mut scratch.columns, &mut output);
+            let frozen = scratch.frozen.as_ref().and_then(|frozen| frozen.get(&step.layer));
+            if let Some(values) = frozen {
+                output.clear();
+                output.extend_from_slice(values);
+            } else {
+                let Scratch { input, buffers, columns, .. } = &mut *scratch;
+                self.step(step, input, buffers, columns, &mut output);
+            }
             look(step.layer, &output);
             scratch.buffers[step.output] = output;
         }
@@ -144,6 +158,8 @@ impl<'m, T: Real> Forward<'m, T> {
                     normalise_channels(*norm, numbers, inputs[0], size.area(), output);
                 }
             }
+            Op::GlobalAvgPool => mean(inputs[0], input_size.area(), output),
+            Op::Gate(Gate { join }) => gate(*join, inputs[0], inputs[1], size.area(), output),
             Op::Add => add(&inputs, output),
             Op::Mul => multiply(inputs[0], inputs[1], output),
             Op::Concat => concatenate(&inputs, output),
@@ -153,7 +169,12 @@ impl<'m, T: Real> Forward<'m, T> {
             &Op::Shuffle(ChannelShuffle { groups }) => {
                 shuffle(groups, inputs[0], size.area(), output);
             }
-            op @ (Op::Relu | Op::Dropout | Op::Prelu | Op::BatchNorm(_) | Op::Pointwise(_)) => {
+            op @ (Op::Relu
+            | Op::Dropout
+            | Op::Prelu
+            | Op::BatchNorm(_)
+            | Op::Scale(_)
+            | Op::Pointwise(_)) => {
                 if !step.in_place {
                     output.copy_from_slice(inputs[0]);
                 }
@@ -162,7 +183,9 @@ impl<'m, T: Real> Forward<'m, T> {
                     (Op::Relu, _) => relu(output),
                     (Op::Pointwise(function), _) => apply(*function, output),
                     (Op::Prelu, Some(numbers)) => slope(numbers, area, output),
-                    (Op::BatchNorm(_), Some(numbers)) => scale(numbers, area, output),
+                    (Op::BatchNorm(_) | Op::Scale(_), Some(numbers)) => {
+                        scale(numbers, area, output);
+                    }
                     _ => {}
                 }
             }

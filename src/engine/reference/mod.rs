@@ -14,17 +14,21 @@ mod pool;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ndarray::ArrayView3;
 use rayon::prelude::*;
 
-use self::forward::{Forward, Scratch};
+use self::forward::{Forward, Gates, Scratch};
 use super::real::Real;
 use super::request::{PreparedImages, check_layers, not_prepared};
 use super::spare::Spare;
-use super::{Batch, Engine, EngineError, EngineName, Extremes, PlacedJob, Prepared, Presented};
+use super::{
+    Batch, BatchImage, Engine, EngineError, EngineName, Extremes, PlacedJob, Presented, Presenter,
+    Ranker, RankingEngine,
+};
 use crate::geometry::ImageSize;
-use crate::network::{LayerId, Model};
+use crate::network::{LayerId, MapContext, Model};
 use crate::progress::Progress;
 
 /// The plain engine, on all threads of the current rayon pool, in 32-bit arithmetic as PyTorch
@@ -51,7 +55,18 @@ impl Engine for ReferenceEngine {
         model: &'m Model,
         layers: &[LayerId],
         image: ImageSize,
-    ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
+    ) -> Result<Box<dyn Presenter + 'm>, EngineError> {
+        Ok(Box::new(Plain::<f32>::new(model, layers, image)?))
+    }
+}
+
+impl RankingEngine for ReferenceEngine {
+    fn ranker<'m>(
+        &self,
+        model: &'m Model,
+        layers: &[LayerId],
+        image: ImageSize,
+    ) -> Result<Box<dyn Ranker + 'm>, EngineError> {
         Ok(Box::new(Plain::<f32>::new(model, layers, image)?))
     }
 }
@@ -70,7 +85,7 @@ impl Engine for Float64Engine {
         model: &'m Model,
         layers: &[LayerId],
         image: ImageSize,
-    ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
+    ) -> Result<Box<dyn Presenter + 'm>, EngineError> {
         Ok(Box::new(Plain::<f64>::new(model, layers, image)?))
     }
 }
@@ -88,13 +103,36 @@ impl<'m, T: Real> Plain<'m, T> {
         Ok(Self { forward, layers: layers.to_vec(), scratch: Spare::default() })
     }
 
+    /// The gates of each original image, where they keep their values; nothing where they do not.
+    fn frozen_gates(&self, layer: LayerId, images: &[BatchImage<'_>]) -> Vec<Arc<Gates<T>>> {
+        let network = self.forward.network();
+        let read = network.gates_before(&[layer]);
+        let Some(&last) = read.iter().max() else { return Vec::new() };
+        if network.context() == MapContext::Exact {
+            return Vec::new();
+        }
+        let of_image = |image: &BatchImage<'_>| {
+            let mut gates = Gates::new();
+            self.scratch.with(|scratch| {
+                scratch.set_image(&image.values);
+                self.forward.run(scratch, last, |id, output| {
+                    if read.contains(&id) {
+                        gates.insert(id, output.to_vec());
+                    }
+                });
+            });
+            Arc::new(gates)
+        };
+        images.par_iter().with_max_len(1).map(of_image).collect()
+    }
+
     fn images(&self) -> PreparedImages {
         let channels = self.forward.network().image_channels();
         PreparedImages { channels, size: self.forward.image }
     }
 }
 
-impl<T: Real> Prepared for Plain<'_, T> {
+impl<T: Real> Ranker for Plain<'_, T> {
     fn extremes(
         &self,
         images: &[ArrayView3<'_, f32>],
@@ -142,7 +180,9 @@ impl<T: Real> Prepared for Plain<'_, T> {
         // Of several faults that of the first image; in parallel, collecting would take any.
         outcomes.into_iter().collect()
     }
+}
 
+impl<T: Real> Presenter for Plain<'_, T> {
     fn present(
         &self,
         layer: LayerId,
@@ -160,6 +200,7 @@ impl<T: Real> Prepared for Plain<'_, T> {
             .iter()
             .map(|job| job.noise.patches(job.image_index, channels, job.occluders))
             .collect();
+        let gates = self.frozen_gates(layer, &batch.images);
         // Each job's original image first, then its occluded copies.
         let presentations: Vec<(usize, Option<usize>)> = jobs
             .iter()
@@ -175,6 +216,7 @@ impl<T: Real> Prepared for Plain<'_, T> {
             }
             let job = &jobs[place];
             let response = self.scratch.with(|scratch| {
+                scratch.frozen = gates.get(batch.jobs[place].image).cloned();
                 scratch.set_image(&job.image);
                 if let Some(which) = which {
                     patches[place].occlude(which, &mut scratch.image, self.forward.image.width);
@@ -187,6 +229,7 @@ impl<T: Real> Prepared for Plain<'_, T> {
                         response = output[flat];
                     }
                 });
+                scratch.frozen = None;
                 response
             });
             if response.rounded().is_finite() {

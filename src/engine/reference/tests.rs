@@ -130,7 +130,7 @@ fn pooling_is_the_maximum_of_what_lies_inside_and_counts_windows_as_pytorch_does
 
 #[test]
 fn normalisation_equals_its_formula() {
-    let norm = LocalResponseNorm { size: 4, alpha: 0.5, beta: 0.75, k: 2.0 };
+    let norm = LocalResponseNorm { alpha: 0.5, k: 2.0, ..LocalResponseNorm::over(4) };
     let input = values(1, 7 * 2);
     let mut found = vec![0.0; 14];
     normalise(&norm, &input, 2, &mut found);
@@ -157,7 +157,7 @@ fn extremes_are_at_the_first_of_equal_positions_and_show_a_nan() {
 
 #[test]
 fn requests_that_do_not_fit_are_errors() {
-    use crate::engine::{Engine, EngineError, PlacedJob, ReferenceEngine};
+    use crate::engine::{Engine, EngineError, PlacedJob, RankingEngine, ReferenceEngine};
     use crate::geometry::Occluder;
     use crate::network::{LayerId, Model, Network};
     use crate::noise::Noise;
@@ -211,12 +211,15 @@ fn requests_that_do_not_fit_are_errors() {
         engine.present(LayerId(0), &[job].into_iter().collect(), &progress),
         Err(EngineError::Stopped)
     ));
-    assert!(matches!(engine.extremes(&[image.view()], 0, &progress), Err(EngineError::Stopped)));
+    let ranker = ReferenceEngine.ranker(&model, &[LayerId(0)], size).unwrap();
+    assert!(matches!(ranker.extremes(&[image.view()], 0, &progress), Err(EngineError::Stopped)));
 }
 
 #[test]
 fn a_response_that_is_no_number_shows_through_every_layer_after_it() {
-    use crate::engine::{CpuEngine, Engine, EngineError, PlacedJob, ReferenceEngine};
+    use crate::engine::{
+        CpuEngine, Engine, EngineError, PlacedJob, RankingEngine, ReferenceEngine,
+    };
     use crate::geometry::Occluder;
     use crate::network::{Model, Network};
     use crate::noise::Noise;
@@ -247,10 +250,11 @@ fn a_response_that_is_no_number_shows_through_every_layer_after_it() {
         occluders: &[Occluder { index: 0, top: 0, left: 0, size: 1 }],
         noise: Noise::Philox { seed: 0, draw: 0 },
     };
+    let ranker = ReferenceEngine.ranker(&model, &[last], size).unwrap();
+    let ranked = ranker.extremes(&[image.view()], 7, &Progress::new(&cancel));
+    assert!(matches!(ranked, Err(EngineError::NotFinite { image: 7, .. })));
     for engine in [&ReferenceEngine as &dyn Engine, &CpuEngine::default()] {
         let prepared = engine.prepare(&model, &[last], size).unwrap();
-        let ranked = prepared.extremes(&[image.view()], 7, &Progress::new(&cancel));
-        assert!(matches!(ranked, Err(EngineError::NotFinite { image: 7, .. })));
         let presented =
             prepared.present(last, &[job].into_iter().collect(), &Progress::new(&cancel));
         assert!(matches!(presented, Err(EngineError::NotFinite { image: 7, .. })));

@@ -1,7 +1,7 @@
 //! The header of a `.npy` array: a Python literal, read strictly.
 //!
-//! Only what NumPy writes for plain numbers passes, under Python 2 too: no nesting that a parser
-//! could recurse into, and no lengths whose product overflows.
+//! Accepts exactly the headers that NumPy writes for arrays of numbers, including NumPy on Python
+//! 2. There is no nesting to recurse into, and products of lengths cannot overflow.
 
 use super::Dtype;
 use crate::error::ParseError;
@@ -9,13 +9,14 @@ use crate::error::ParseError;
 /// Length in bytes of the magic, the version, and the header's length in its longer form.
 pub(crate) const PREAMBLE: usize = 12;
 
-/// The longest header read: the most that format 1.0 can have, far more than plain numbers need.
+/// Limit of the header's length, in bytes: the most of format 1.0, far above the need of arrays of
+/// numbers.
 pub(crate) const MAX_LENGTH: usize = 1 << 16;
 
-/// The most axes that NumPy's arrays can have.
+/// The most axes of a NumPy array.
 const MAX_AXES: usize = 64;
 
-/// What the header says of the values that follow it.
+/// Shape and type of the values after the header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     /// Lengths of the axes.
@@ -28,7 +29,7 @@ pub(crate) struct Header {
     pub fortran: bool,
 }
 
-/// Where the values begin, by the first [`PREAMBLE`] bytes.
+/// Offset of the values in bytes, from the first [`PREAMBLE`] bytes.
 pub(crate) fn length(preamble: &[u8]) -> Result<usize, ParseError> {
     let (text, length) = text_range(preamble)
         .ok_or_else(|| String::from("not a .npy file: it does not begin as one"))?;
@@ -41,7 +42,7 @@ pub(crate) fn length(preamble: &[u8]) -> Result<usize, ParseError> {
     Ok(end)
 }
 
-/// Where the header's text begins, and how long it is.
+/// Start and length of the header's text.
 fn text_range(preamble: &[u8]) -> Option<(usize, usize)> {
     let [version, _, a, b, c, d] = *preamble.strip_prefix(b"\x93NUMPY")?.first_chunk()?;
     Some(match version {
@@ -51,7 +52,7 @@ fn text_range(preamble: &[u8]) -> Option<(usize, usize)> {
 }
 
 impl Header {
-    /// Reads the header, at the beginning of `bytes`; where the values begin, [`length`] tells.
+    /// Parses the header at the beginning of `bytes`; [`length`] gives the offset of the values.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         let text = text_range(bytes)
             .and_then(|(start, length)| bytes.get(start..start.checked_add(length)?))
@@ -60,7 +61,7 @@ impl Header {
             std::str::from_utf8(text).ok().and_then(Fields::parse).ok_or_else(|| {
                 String::from("its .npy header is not one of plain numbers; save it with numpy.save")
             })?;
-        // Not even a zero may hide an overflow.
+        // A zero must not hide an overflow.
         let nonzero = shape.iter().copied().filter(|&length| length > 0);
         if nonzero.clone().try_fold(8_usize, usize::checked_mul).is_none() {
             return Err(ParseError(format!("its shape {shape:?} has more values than any file")));
@@ -144,8 +145,8 @@ fn lengths(text: &str) -> Option<Vec<usize>> {
     (lengths.len() <= MAX_AXES).then_some(lengths)
 }
 
-/// A string literal with which the text begins, and the rest. Python 2 may mark it as `u'…'`,
-/// Python 3 as `b'…'`.
+/// A string literal at the beginning of the text, and the rest. Python 2 may prefix `u`, Python 3
+/// `b`.
 fn quoted(text: &str) -> Option<(&str, &str)> {
     let text = text.strip_prefix(['u', 'b']).unwrap_or(text);
     let quote = text.chars().next().filter(|quote| matches!(quote, '\'' | '"'))?;

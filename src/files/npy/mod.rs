@@ -22,9 +22,9 @@ pub fn read(path: &Path) -> Result<Values, FileError> {
     parse(&read_bytes(path)?).map_err(|problem| FileError::content(path, problem))
 }
 
-/// Reads an array from the bytes of a `.npy` file; the error says what is wrong with them.
+/// Reads an array from the bytes of a `.npy` file.
 ///
-/// The header's claims are checked against the number of bytes before anything is allocated.
+/// The header is checked against the number of bytes before memory is allocated.
 pub fn parse(bytes: &[u8]) -> Result<Values, ParseError> {
     if bytes.is_empty() {
         return Err(ParseError("the file is empty".into()));

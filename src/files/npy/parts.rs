@@ -14,7 +14,7 @@ use crate::files::{FileError, open_regular};
 pub struct Parts {
     path: PathBuf,
     header: Header,
-    /// Where the values begin, in bytes.
+    /// Offset of the values in bytes.
     start: u64,
 }
 
@@ -22,8 +22,8 @@ impl Parts {
     /// Reads the header of a file.
     ///
     /// # Errors
-    /// A file that cannot be read, is no array in C order with at least one axis, or whose length
-    /// is not what its header claims.
+    /// A file that cannot be read, is not an array in C order with at least one axis, or has
+    /// another length than its header claims.
     pub fn open(path: &Path) -> Result<Self, FileError> {
         let (header, start, found) = read_header(path)?;
         let wrong = |problem| FileError::content(path, problem);
@@ -74,7 +74,7 @@ impl Parts {
         Ok(bytes)
     }
 
-    /// The values of a part, of whose [`bytes`](Self::bytes) these are.
+    /// Decodes the [`bytes`](Self::bytes) of a part.
     ///
     /// # Errors
     /// Bytes of another length.
@@ -85,7 +85,7 @@ impl Parts {
     }
 }
 
-/// The header of a file, where its values begin, and the file's length.
+/// The header of a file, the offset of the values, and the file's length.
 fn read_header(path: &Path) -> Result<(Header, u64, u64), FileError> {
     let wrong = |problem| FileError::content(path, problem);
     let (mut file, length) = open_regular(path)?;
@@ -122,7 +122,7 @@ impl F64Parts {
     /// Reads the header of a file.
     ///
     /// # Errors
-    /// A file that cannot be read, is none of that kind, or whose length is not what its header
+    /// A file that cannot be read, is not of that kind, or has another length than its header
     /// claims.
     pub fn open(path: &Path) -> Result<Self, FileError> {
         let parts = Parts::open(path)?;

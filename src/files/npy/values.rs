@@ -1,4 +1,4 @@
-//! Arrays of every element type that is read.
+//! Arrays of every supported element type.
 
 use half::f16;
 use ndarray::{ArrayD, IxDyn, ShapeBuilder};
@@ -10,7 +10,7 @@ use crate::files::Digest;
 /// Defines [`Dtype`] and [`Values`]: variant, element type, NumPy's name and code of each.
 macro_rules! element_types {
     ($($variant:ident, $element:ty, $name:literal, $code:literal;)*) => {
-        /// An element type that is read.
+        /// A supported element type.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Dtype {
             $(#[doc = concat!("`", $name, "`")] $variant,)*
@@ -36,7 +36,7 @@ macro_rules! element_types {
             }
         }
 
-        /// An array of any of the element types that are read, in C or Fortran order.
+        /// An array of any supported element type, in C or Fortran order.
         #[derive(Clone, Debug, PartialEq)]
         pub enum Values {
             $(#[doc = concat!("`", $name, "`")] $variant(ArrayD<$element>),)*
@@ -65,7 +65,7 @@ macro_rules! element_types {
                 }
             }
 
-            /// The array of a header and the bytes that follow it, as many as it claims.
+            /// Decodes the values after a header; there must be as many bytes as the header claims.
             pub(super) fn decode(header: &Header, bytes: &[u8]) -> Result<Self, ParseError> {
                 match header.dtype {
                     $(Dtype::$variant => {
@@ -106,7 +106,7 @@ impl Values {
         self.kind().name()
     }
 
-    /// The elements as `f32` (an `f64` is rounded), or `None` where they are integers.
+    /// The elements as `f32`, rounded from `f64`; `None` for integers.
     pub fn into_f32(self) -> Option<ArrayD<f32>> {
         match self {
             Self::F16(array) => Some(array.mapv(f16::to_f32)),
@@ -133,8 +133,8 @@ impl Values {
         }
     }
 
-    /// The elements as `i64`, or `None` where they are no integers. A `uint64` above the largest
-    /// `i64` becomes that.
+    /// The elements as `i64`; `None` unless they are integers. A `uint64` above the largest `i64`
+    /// becomes the largest `i64`.
     pub fn into_i64(self) -> Option<ArrayD<i64>> {
         match self {
             Self::U8(array) => Some(array.mapv(i64::from)),

@@ -1,4 +1,4 @@
-//! Arrays that are written part by part.
+//! Arrays written part by part.
 
 use std::io::{self, Write};
 use std::marker::PhantomData;
@@ -8,7 +8,7 @@ use npyz::{AutoSerialize, WriterBuilder};
 
 use crate::files::{AtomicFile, Digest, FileError};
 
-/// What a [`Writer`] writes.
+/// An element type of a [`Writer`].
 pub trait Element: AutoSerialize + Copy {
     /// Its bytes, little-endian.
     fn bytes(self) -> impl AsRef<[u8]>;
@@ -26,18 +26,18 @@ impl Element for i32 {
     }
 }
 
-/// A `.npy` file of little-endian values in C order, of a shape that is known before its values
-/// are; it is an [`AtomicFile`].
+/// A `.npy` file of little-endian values in C order, with a known shape; written as an
+/// [`AtomicFile`].
 #[derive(Debug)]
 pub struct Writer<T> {
     file: AtomicFile,
-    /// Values that are still to come.
+    /// Number of values not yet written.
     missing: usize,
     element: PhantomData<T>,
 }
 
 impl<T: Element> Writer<T> {
-    /// Begins a file of this shape.
+    /// Starts a file of this shape.
     pub fn create(path: &Path, shape: &[usize]) -> Result<Self, FileError> {
         let lengths: Vec<u64> = shape.iter().map(|&length| length as u64).collect();
         let mut file = AtomicFile::create(path)?;
@@ -50,7 +50,7 @@ impl<T: Element> Writer<T> {
         Ok(Self { file, missing: shape.iter().product(), element: PhantomData })
     }
 
-    /// The name that the file will have.
+    /// The final path of the file.
     pub fn path(&self) -> &Path {
         self.file.path()
     }
@@ -58,7 +58,7 @@ impl<T: Element> Writer<T> {
     /// Writes the next values.
     ///
     /// # Errors
-    /// If there are more values than the shape has, or they cannot be written.
+    /// More values than the shape has; a file that cannot be written.
     pub fn extend(&mut self, values: impl IntoIterator<Item = T>) -> Result<(), FileError> {
         let write = || -> io::Result<()> {
             for value in values {
@@ -70,10 +70,10 @@ impl<T: Element> Writer<T> {
         write().map_err(FileError::write(self.file.path()))
     }
 
-    /// Gives the file its name, and returns the digest of its content.
+    /// Renames the file to its final path and returns the digest of its content.
     ///
     /// # Errors
-    /// If values are missing, or it cannot be written.
+    /// Missing values; a file that cannot be written.
     pub fn finish(self) -> Result<Digest, FileError> {
         if self.missing > 0 {
             let missing = io::Error::other(format!("{} values are missing", self.missing));

@@ -96,10 +96,10 @@ fn pictures_are_resized_under_imagenet_only() {
     let folder = tempfile::tempdir().unwrap();
     save_picture(&folder.path().join("a.png"), 30, 40);
     save_picture(&folder.path().join("b.png"), 40, 30);
-    let wanted = ImageSize::new(20, 300);
-    let images = ImageFolder::open(folder.path(), None, Some(wanted)).unwrap();
+    let requested = ImageSize::new(20, 300);
+    let images = ImageFolder::open(folder.path(), None, Some(requested)).unwrap();
     for index in 0..2 {
-        assert_eq!(size_of(&images.read(index).unwrap()), wanted);
+        assert_eq!(size_of(&images.read(index).unwrap()), requested);
     }
 
     let images = ImageFolder::open(folder.path(), Some(Preprocessing::Unit), None).unwrap();
@@ -149,7 +149,7 @@ fn an_image_of_another_size_is_refused() {
 
     let other = Some(ImageSize::square(9));
     let error = ImageFolder::open(folder.path(), None, other).unwrap_err();
-    assert!(error.to_string().contains("expected 9×9, the size asked for"), "{error}");
+    assert!(error.to_string().contains("expected 9×9, the requested size"), "{error}");
 }
 
 #[test]
@@ -336,7 +336,7 @@ fn each_image_of_a_batch_is_an_image() {
         }
         assert_ne!(images.digest(0).unwrap(), images.digest(1).unwrap());
     }
-    // Damage is told with the index of the image in its batch.
+    // Damage is reported with the index of the image in its batch.
     let mut bytes = std::fs::read(&path).unwrap();
     let nan = bytes.len() - 4;
     bytes[nan..].copy_from_slice(&f32::NAN.to_le_bytes());
@@ -451,7 +451,7 @@ fn fifty_thousand_pictures_are_listed_in_no_time() {
     assert!(start.elapsed() < std::time::Duration::from_secs(5), "{:?}", start.elapsed());
 }
 
-/// Images of a program, which can be told to fail.
+/// Images of a program; they fail on demand.
 #[derive(Debug)]
 struct Given(Vec<RawImage>);
 

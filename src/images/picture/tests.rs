@@ -101,7 +101,7 @@ fn no_part_of_a_file_passes_for_the_whole() {
         assert!(matches!(refused(&bytes[..length]), Fault::CutShort), "{length}");
     }
     let bytes = png(smooth(20, 20));
-    // What the end chunk (12 bytes) holds is no part of the picture.
+    // The end chunk (12 bytes) is no part of the picture.
     for length in 8..bytes.len() - 12 {
         assert!(matches!(refused(&bytes[..length]), Fault::Decode(_)), "{length}");
     }
@@ -156,7 +156,7 @@ fn no_part_of_another_format_passes_for_another_picture() {
         let whole = decode(&bytes).unwrap();
         for length in 0..bytes.len() {
             if let Ok(part) = decode(&bytes[..length]) {
-                // What follows the pixels, such as a GIF's trailer, is no part of the picture.
+                // Bytes after the pixels, such as a GIF's trailer, are no part of the picture.
                 assert!(part.rgb == whole.rgb, "{format:?}: {length} of {}", bytes.len());
             }
         }

@@ -5,66 +5,17 @@ use std::collections::{BTreeMap, HashMap};
 use super::constant::{Constant, Tensors};
 use super::error::shown_text;
 use super::fold::{fold, problem};
+use super::gate::gate;
 use super::gelu::{Gelus, gelu, numbers};
 use super::messages::NodeProto;
 use super::names::Names;
 use super::operations::{is_same, translate};
 use super::recipe::Recipe;
+use super::value::{Feature, Outcome, Value};
 use super::window::NodeWindow;
 use crate::error::ParseError;
 use crate::geometry::{ImageSize, Padding, PerAxis};
 use crate::network::{Input, Layer, LayerId, Network, Op};
-
-/// What stands behind a name of the graph.
-#[derive(Clone, Debug)]
-pub(super) enum Value {
-    /// It does not depend on the image.
-    Constant(Constant),
-    /// As [`Value::Constant`], but node of this index, which makes it, is not computed.
-    Unfolded(usize),
-    /// A layer's output, or the image.
-    Layer(Feature),
-    /// A layer's output with zeros around it.
-    Padded {
-        /// The output.
-        input: Feature,
-        /// How many.
-        padding: Padding,
-    },
-    /// A layer's output as `[1, groups, channels / groups, height, width]`; if `swapped`, with
-    /// groups and channels exchanged.
-    Grouped {
-        /// The output.
-        input: Feature,
-        /// Groups of channels.
-        groups: usize,
-        /// Whether the channels of each group come first.
-        swapped: bool,
-    },
-    /// It depends on the image, and no position of it on a part of the image alone.
-    Pooled,
-    /// It depends on what this node makes, which is not supported.
-    Behind(usize),
-}
-
-/// A layer's output, or the image: `[1, channels, height, width]`, or `[1, height, width, channels]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Feature {
-    pub input: Input,
-    pub channels_last: bool,
-}
-
-/// What became of a node.
-#[derive(Clone, Debug)]
-pub(super) enum Outcome {
-    Done,
-    /// Why it is not supported.
-    Unsupported(String),
-    /// A node before it is not supported.
-    Behind,
-    /// It sees the whole image.
-    Pooled,
-}
 
 /// What is known while nodes are read, in an order in which each comes after its inputs.
 pub(super) struct Builder<'a> {
@@ -73,12 +24,16 @@ pub(super) struct Builder<'a> {
     pub network: Network,
     pub tensors: Tensors,
     pub recipes: BTreeMap<LayerId, Recipe>,
-    values: HashMap<&'a str, Value>,
-    gelus: Gelus,
+    pub values: HashMap<&'a str, Value>,
+    pub gelus: Gelus,
     /// The output sizes of layers, for images of the file's size.
     sizes: Vec<Option<ImageSize>>,
     /// Nodes whose padding is that for images of the file's size alone.
     pub sized: Vec<usize>,
+    /// The node that makes each value.
+    pub makers: HashMap<&'a str, usize>,
+    /// Nodes that made what the whole image makes, before it was known that a gate reads it.
+    pub of_gates: Vec<usize>,
     /// How many nodes read a value, under this or another name.
     readers: HashMap<&'a str, usize>,
     /// The first name of a value that has several.
@@ -95,8 +50,9 @@ impl<'a> Builder<'a> {
         values: HashMap<&'a str, Value>,
     ) -> Self {
         let mut first_names: HashMap<&str, &str> = HashMap::new();
-        let mut readers = HashMap::new();
-        for node in &nodes {
+        let (mut readers, mut makers) = (HashMap::new(), HashMap::new());
+        for (index, node) in nodes.iter().enumerate() {
+            makers.extend(node.output.iter().map(|output| (output.as_str(), index)));
             for input in &node.input {
                 let first = first_names.get(input.as_str()).copied().unwrap_or(input);
                 if !is_same(node) {
@@ -117,6 +73,8 @@ impl<'a> Builder<'a> {
             gelus,
             sizes: Vec::new(),
             sized: Vec::new(),
+            makers,
+            of_gates: Vec::new(),
             readers,
             first_names,
         }
@@ -154,6 +112,8 @@ impl<'a> Builder<'a> {
             gelu(self, index, &x)
         } else if let Some(before) = behind {
             (vec![Value::Behind(before); node.output.len()], Outcome::Behind)
+        } else if pooled && placed && matches!(node.op_type.as_str(), "Mul" | "Add") {
+            translated(gate(self, index).map(|value| vec![value]))
         } else if pooled && placed {
             let problem = "it joins what has a place in the image and what the whole image makes, \
                            so a receptive field would be the image";
@@ -267,7 +227,7 @@ impl<'a> Builder<'a> {
 
     /// Adds a layer, named as its node.
     pub fn layer(&mut self, index: usize, op: Op, inputs: &[Feature]) -> Result<Value, ParseError> {
-        self.part_of(index, 0, op, inputs)
+        self.part_of(index, 0, op, inputs).map(Value::Layer)
     }
 
     /// Adds one of a node's layers.
@@ -277,7 +237,7 @@ impl<'a> Builder<'a> {
         part: usize,
         op: Op,
         input: Feature,
-    ) -> Result<Value, ParseError> {
+    ) -> Result<Feature, ParseError> {
         self.part_of(index, part, op, &[input])
     }
 
@@ -287,7 +247,7 @@ impl<'a> Builder<'a> {
         part: usize,
         op: Op,
         inputs: &[Feature],
-    ) -> Result<Value, ParseError> {
+    ) -> Result<Feature, ParseError> {
         let Some(&first) = inputs.first() else { return Err("it has no input".into()) };
         let channels_last = first.channels_last;
         if inputs.iter().any(|input| input.channels_last != channels_last) {
@@ -303,7 +263,7 @@ impl<'a> Builder<'a> {
         })?;
         self.sizes.push(self.size(first).and_then(|size| window.output_size(size)));
         let input = Input::Layer(LayerId(self.network.layers().len() - 1));
-        Ok(Value::Layer(Feature { input, channels_last }))
+        Ok(Feature { input, channels_last })
     }
 
     /// Adds a layer that computes with numbers.
@@ -314,11 +274,23 @@ impl<'a> Builder<'a> {
         input: Feature,
         recipe: Recipe,
     ) -> Result<Value, ParseError> {
-        let value = self.layer(index, op, &[input])?;
-        if let Value::Layer(Feature { input: Input::Layer(id), .. }) = value {
+        self.part_with_recipe(index, 0, op, input, recipe).map(Value::Layer)
+    }
+
+    /// Adds one of a node's layers, which computes with numbers.
+    pub fn part_with_recipe(
+        &mut self,
+        index: usize,
+        part: usize,
+        op: Op,
+        input: Feature,
+        recipe: Recipe,
+    ) -> Result<Feature, ParseError> {
+        let feature = self.part(index, part, op, input)?;
+        if let Input::Layer(id) = feature.input {
             self.recipes.insert(id, recipe);
         }
-        Ok(value)
+        Ok(feature)
     }
 
     /// Makes an added constant the bias of the convolution before node `index`, where that has none
@@ -340,14 +312,7 @@ impl<'a> Builder<'a> {
 
     /// Whether a reduction takes height and width together.
     pub fn reduces_space(&mut self, node: &NodeProto) -> Result<bool, ParseError> {
-        let axes = match (node.ints("axes"), node.input(1)) {
-            (Some(axes), _) => axes.to_vec(),
-            (None, None) => Vec::new(),
-            (None, Some(_)) => {
-                let constant = self.constant(node, 1)?;
-                constant.read_integers(&mut self.tensors).map_err(problem)?
-            }
-        };
+        let axes = self.reduced_axes(node)?;
         if axes.is_empty() {
             return match node.int("noop_with_empty_axes", 0) {
                 0 => Ok(true),
@@ -357,6 +322,23 @@ impl<'a> Builder<'a> {
         let has = |axis: i64| axes.contains(&axis) || axes.contains(&(axis - 4));
         let first = if self.feature(node, 0)?.channels_last { 1 } else { 2 };
         Ok(has(first) && has(first + 1))
+    }
+
+    /// Whether a reduction takes height and width together, and nothing else.
+    pub fn reduces_only_space(&mut self, node: &NodeProto) -> Result<bool, ParseError> {
+        let axes = self.reduced_axes(node)?;
+        Ok(axes.len() == 2 && self.reduces_space(node)?)
+    }
+
+    fn reduced_axes(&mut self, node: &NodeProto) -> Result<Vec<i64>, ParseError> {
+        Ok(match (node.ints("axes"), node.input(1)) {
+            (Some(axes), _) => axes.to_vec(),
+            (None, None) => Vec::new(),
+            (None, Some(_)) => {
+                let constant = self.constant(node, 1)?;
+                constant.read_integers(&mut self.tensors).map_err(problem)?
+            }
+        })
     }
 }
 

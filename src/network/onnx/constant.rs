@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::external::ExternalFiles;
 use super::messages::TensorProto;
 use super::tensor::check_few;
+use crate::error::ParseError;
 use crate::network::weights::{MAX_ELEMENTS, Tensor, TensorProblem};
 
 /// The most values of a tensor that one number stands for in the file.
@@ -34,6 +35,39 @@ pub(super) struct Tensors {
     /// Initialisers, and the values of `Constant` nodes.
     pub stored: Vec<TensorProto>,
     pub external: ExternalFiles,
+    /// How many values may still be read and made by arithmetic with constants.
+    computable: usize,
+}
+
+/// How many values arithmetic with constants may read and make, for each float that the file has room for.
+const COMPUTED_A_FLOAT: usize = 16;
+
+/// As many may be read and made in any case.
+const COMPUTED_ALWAYS: usize = 1 << 20;
+
+impl Tensors {
+    /// The tensors of a file of `length` bytes.
+    pub const fn new(stored: Vec<TensorProto>, external: ExternalFiles, length: usize) -> Self {
+        let computable = length / size_of::<f32>() * COMPUTED_A_FLOAT + COMPUTED_ALWAYS;
+        Self { stored, external, computable }
+    }
+
+    /// Counts values that are read or made by arithmetic with constants.
+    ///
+    /// # Errors
+    /// More than the file's length allows.
+    pub fn count_computed(&mut self, values: Option<usize>) -> Result<(), ParseError> {
+        match values.and_then(|values| self.computable.checked_sub(values)) {
+            Some(left) => {
+                self.computable = left;
+                Ok(())
+            }
+            None => Err(
+                "it takes more arithmetic with constants than a file of this length may ask for"
+                    .into(),
+            ),
+        }
+    }
 }
 
 impl Constant {
@@ -86,7 +120,7 @@ impl Constant {
         let shape = self.shape.clone();
         let data = match &self.values {
             Values::Stored(index) => {
-                let Tensors { stored, external } = tensors;
+                let Tensors { stored, external, .. } = tensors;
                 stored[*index].floats(external)?.data
             }
             Values::Filled(value) => {
@@ -109,7 +143,7 @@ impl Constant {
     pub fn read_integers(&self, tensors: &mut Tensors) -> Result<Vec<i64>, TensorProblem> {
         match &self.values {
             Values::Stored(index) => {
-                let Tensors { stored, external } = tensors;
+                let Tensors { stored, external, .. } = tensors;
                 stored[*index].integers(external)
             }
             Values::Integers(values) => {

@@ -1,5 +1,6 @@
 //! Nodes whose inputs are constants.
 
+use super::arithmetic::compute;
 use super::constant::{Constant, Tensors};
 use super::is_standard;
 use super::messages::{NodeProto, TensorProto};
@@ -55,7 +56,8 @@ pub(super) fn fold(
             let shape = input.shape.iter().copied().enumerate().filter(stays);
             into_shape(input, shape.map(|(_, length)| length).collect())
         }
-        (other, _) => Err(ParseError(format!("{other} of constants is not computed"))),
+        (other, _) => compute(node, inputs, tensors)
+            .unwrap_or_else(|| Err(ParseError(format!("{other} of constants is not computed")))),
     }
 }
 
@@ -99,7 +101,7 @@ fn integers(constant: &Constant, tensors: &mut Tensors) -> Result<Vec<i64>, Pars
 }
 
 /// The axes of a node, in an attribute or an input.
-fn axes(
+pub(super) fn axes(
     node: &NodeProto,
     inputs: &[Constant],
     tensors: &mut Tensors,
@@ -112,7 +114,7 @@ fn axes(
 }
 
 /// Axes of a tensor of `rank` axes, the negative ones counted from its end.
-fn from_start(axes: &[i64], rank: usize) -> Result<Vec<usize>, ParseError> {
+pub(super) fn from_start(axes: &[i64], rank: usize) -> Result<Vec<usize>, ParseError> {
     let problem = || ParseError(format!("its axes do not fit a tensor of {rank} axes"));
     if rank > MAX_RANK {
         return Err(problem());

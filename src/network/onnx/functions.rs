@@ -1,8 +1,9 @@
 //! Functions of single values.
 
-use super::builder::{Builder, Feature};
+use super::builder::Builder;
 use super::messages::NodeProto;
 use super::operations::number;
+use super::value::Feature;
 use crate::error::ParseError;
 use crate::network::{Function, Input, Op};
 
@@ -43,6 +44,8 @@ pub(super) fn of(
             (Function::Gelu { tanh }, &["approximate"])
         }
         "Mish" => (Function::Mish, &[]),
+        "Reciprocal" => (Function::Reciprocal, &[]),
+        "Sqrt" => (Function::Sqrt, &[]),
         "Swish" => {
             if node.float("alpha", 1.0) != 1.0 {
                 return Err("its alpha is not 1".into());

@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::builder::{Builder, Outcome, Value, translated};
+use super::builder::{Builder, translated};
 use super::constant::Tensors;
 use super::fold::fold;
 use super::is_standard;
 use super::messages::NodeProto;
+use super::value::{Outcome, Value};
 use crate::network::{Function, Op};
 
 /// The parts of a GELU by its error function: `x / √2`, `erf`, `+ 1`, `* x` and `* 0.5`.

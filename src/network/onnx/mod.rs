@@ -3,6 +3,7 @@
 //! The file is not trusted: what it claims is checked before it is believed, nothing outside of its
 //! folder is read, and what it makes the program allocate is bounded by its own length.
 
+mod arithmetic;
 mod attributes;
 mod bounds;
 mod builder;
@@ -11,6 +12,7 @@ mod error;
 mod external;
 mod fold;
 mod functions;
+mod gate;
 mod gelu;
 mod graph;
 mod messages;
@@ -20,6 +22,7 @@ mod recipe;
 mod tensor;
 #[cfg(test)]
 mod tests;
+mod value;
 mod views;
 mod window;
 
@@ -30,13 +33,14 @@ use prost::Message;
 use prost::bytes::Bytes;
 
 use self::bounds::check;
-use self::builder::{Builder, Feature, Outcome, Value};
+use self::builder::Builder;
 use self::constant::{Constant, Tensors};
 use self::external::ExternalFiles;
 use self::graph::{image_input, in_order};
 use self::messages::{GraphProto, ModelProto, NodeProto};
 use self::names::Names;
 use self::recipe::Recipe;
+use self::value::{Feature, Outcome, Value};
 use super::weights::WeightsError;
 use super::{Filters, Input, LayerId, Network, NetworkError, Op, Origin, RGB, usable_name};
 use crate::error::ParseError;
@@ -75,12 +79,13 @@ impl OnnxFile {
     pub fn open(path: &Path) -> Result<Self, NetworkError> {
         let content = |ParseError(problem)| OnnxError::File(FileError::content(path, problem));
         let bytes = Bytes::from(read_at_most(path, MAX_BYTES).map_err(OnnxError::File)?);
+        let length = bytes.len();
         let mut graph = decode(bytes).map_err(content)?;
         let input = image_input(&graph).map_err(content)?;
         let stored = std::mem::take(&mut graph.initializer);
         let order = in_order(&graph.node).map_err(content)?;
         let stored_names: Vec<String> = stored.iter().map(|tensor| tensor.name.clone()).collect();
-        let tensors = Tensors { stored, external: ExternalFiles::beside(path) };
+        let tensors = Tensors::new(stored, ExternalFiles::beside(path), length);
         let mut values = HashMap::new();
         let image = Feature { input: Input::Image, channels_last: input.channels_last };
         values.insert(&input.name[..], Value::Layer(image));
@@ -94,7 +99,10 @@ impl OnnxFile {
         network.set_origin(Origin { image_size: input.size, ..Origin::default() });
         let mut builder = Builder::new(network, order, names, tensors, values);
         let outcomes = (0..builder.nodes.len()).map(|index| builder.add(index));
-        let outcomes = outcomes.collect::<Result<Vec<_>, _>>().map_err(content)?;
+        let mut outcomes = outcomes.collect::<Result<Vec<_>, _>>().map_err(content)?;
+        for &index in &builder.of_gates {
+            outcomes[index] = Outcome::Done;
+        }
         let (unsupported, behind) = left_out(&builder, &outcomes);
         let done = |&&index: &&usize| matches!(outcomes[index], Outcome::Done);
         let sized_layer = builder.sized.iter().find(done).map(|&index| builder.names.of(index));
@@ -107,11 +115,13 @@ impl OnnxFile {
                 OnnxError::Unsupported { path: path.to_owned(), nodes: unsupported }.into()
             });
         }
+        let has_norms = network.layers().iter().any(|layer| matches!(layer.op, Op::BatchNorm(_)));
         network.set_origin(Origin {
             image_size: input.size,
             sized_layer,
             unsupported,
             left_out: behind,
+            may_be_folded: !has_norms,
         });
         let network = network.finish()?;
         Ok(Self { path: path.to_owned(), network, recipes, tensors })

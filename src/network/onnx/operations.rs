@@ -1,10 +1,11 @@
 //! The operations that are read: what each node becomes.
 
-use super::builder::{Builder, Feature, Value};
+use super::builder::Builder;
 use super::constant::Constant;
 use super::messages::NodeProto;
 use super::recipe::{Affine, Recipe, is_per_channel};
 use super::tensor::{is_float, type_name};
+use super::value::{Feature, Value};
 use super::window::{self, NodeWindow};
 use super::{functions, is_standard, views};
 use crate::error::ParseError;
@@ -44,6 +45,11 @@ pub(super) fn translate(builder: &mut Builder<'_>, index: usize) -> Result<Vec<V
         "LayerNormalization" => layer_norm(builder, index),
         "PRelu" => prelu(builder, index),
         "Add" | "Sum" | "Sub" | "Mul" | "Div" => arithmetic(builder, index),
+        "Neg" => {
+            let input = builder.feature(node, 0)?;
+            negative(builder, index, 0, input).map(Value::Layer)
+        }
+        "Pow" => power(builder, index),
         "Concat" => views::concat(builder, index),
         "Slice" => views::slice(builder, index),
         "Reshape" => views::reshape(builder, index),
@@ -183,9 +189,12 @@ fn arithmetic(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseErr
     {
         let constant = builder.constant(node, which)?;
         let input = builder.feature(node, 1 - which)?;
-        let affine = Affine::of_constant(op_type, which, constant)
-            .ok_or("a constant divided by a map is not supported")?;
-        return with_affine(builder, index, input, affine);
+        if let Some(affine) = Affine::of_constant(op_type, which, constant.clone()) {
+            return with_affine(builder, index, input, affine);
+        }
+        // A constant divided by a map.
+        let input = reciprocal(builder, index, input)?;
+        return with_affine(builder, index, input, Affine::Multiply(constant));
     }
     match op_type {
         "Add" | "Sum" => {
@@ -199,13 +208,70 @@ fn arithmetic(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseErr
                 None => builder.layer(index, Op::Mul, &inputs),
             }
         }
-        _ => Err("it is supported with a constant only".into()),
+        "Sub" => {
+            let [plus, minus] = features(builder)?[..] else {
+                return Err("it has not two inputs".into());
+            };
+            let negative = negative(builder, index, 1, minus)?;
+            builder.layer(index, Op::Add, &[plus, negative])
+        }
+        _ => {
+            let [above, below] = features(builder)?[..] else {
+                return Err("it has not two inputs".into());
+            };
+            let below = reciprocal(builder, index, below)?;
+            builder.layer(index, Op::Mul, &[above, below])
+        }
     }
+}
+
+/// `-x`, as a part of a node.
+fn negative(
+    builder: &mut Builder<'_>,
+    index: usize,
+    part: usize,
+    input: Feature,
+) -> Result<Feature, ParseError> {
+    let affine = Affine::Multiply(Constant::filled(Vec::new(), -1.0));
+    let op = Op::BatchNorm(BatchNorm { eps: 0.0, affine: true });
+    builder.part_with_recipe(index, part, op, input, Recipe::Affine(affine))
+}
+
+/// `1 / x`, as a part of a node.
+fn reciprocal(
+    builder: &mut Builder<'_>,
+    index: usize,
+    input: Feature,
+) -> Result<Feature, ParseError> {
+    builder.part(index, 1, Op::Pointwise(Function::Reciprocal), input)
+}
+
+/// A power: the square, the root and the reciprocal.
+fn power(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseError> {
+    let node = builder.nodes[index];
+    let exponent = number(builder, node, 1)?;
+    let input = builder.feature(node, 0)?;
+    if exponent == 1.0 {
+        return Ok(Value::Layer(input));
+    }
+    if exponent == 2.0 {
+        return builder.layer(index, Op::Mul, &[input, input]);
+    }
+    let function = match exponent {
+        0.5 => Function::Sqrt,
+        -1.0 => Function::Reciprocal,
+        _ => {
+            return Err(ParseError(format!(
+                "its exponent is {exponent}; expected 2, 1/2, 1 or -1"
+            )));
+        }
+    };
+    builder.layer(index, Op::Pointwise(function), &[input])
 }
 
 /// A factor and a shift for each channel: of a convolution without a bias the bias, else a batch
 /// normalisation.
-fn with_affine(
+pub(super) fn with_affine(
     builder: &mut Builder<'_>,
     index: usize,
     input: Feature,
@@ -257,15 +323,13 @@ fn local_response_norm(builder: &mut Builder<'_>, index: usize) -> Result<Value,
     let node = builder.nodes[index];
     builder.planar(node, 0)?;
     let size = usize::try_from(node.int("size", 0)).unwrap_or(0);
-    // Of an even size ONNX takes the further channel behind, and PyTorch the one before.
-    if size.is_multiple_of(2) {
-        return Err(ParseError(format!("its size is {size}; expected an odd number")));
-    }
     let op = Op::LocalResponseNorm(LocalResponseNorm {
         size,
         alpha: node.float("alpha", 1e-4),
         beta: node.float("beta", 0.75),
         k: node.float("bias", 1.0),
+        // PyTorch takes the one before.
+        further_after: size.is_multiple_of(2),
     });
     one_input(builder, index, op, &["size", "alpha", "beta", "bias"])
 }

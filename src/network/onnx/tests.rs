@@ -1,6 +1,8 @@
 //! Tests on files that are made here, message by message.
 
+mod arithmetic;
 mod ends;
+mod gates;
 mod graphs;
 mod hostile;
 mod naming;
@@ -212,9 +214,9 @@ fn names(network: &Network) -> Vec<&str> {
     network.layers().iter().map(|layer| layer.name.as_str()).collect()
 }
 
-/// The filters of a convolution.
+/// The numbers of a layer.
 fn filters<'m>(model: &'m Model, name: &str) -> &'m Filters {
-    model.filters(model.network().convolution(name).unwrap()).unwrap()
+    model.filters(model.network().named_layer(name).unwrap()).unwrap()
 }
 
 fn id(network: &Network, name: &str) -> LayerId {

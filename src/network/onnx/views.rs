@@ -1,9 +1,10 @@
 //! Operations that move channels and axes, and compute nothing.
 
-use super::builder::{Builder, Feature, Value};
+use super::builder::Builder;
 use super::error::shown_list;
 use super::fold::problem;
 use super::messages::NodeProto;
+use super::value::{Feature, Value};
 use crate::error::ParseError;
 use crate::geometry::{Padding, PerAxis};
 use crate::network::{ChannelShuffle, ChannelSlice, Op};
@@ -67,7 +68,7 @@ pub(super) fn split(builder: &mut Builder<'_>, index: usize) -> Result<Vec<Value
     let part = |(part, size): (usize, usize)| {
         let slice = ChannelSlice { start, end: start + size };
         start += size;
-        builder.part(index, part, Op::Slice(slice), input)
+        builder.part(index, part, Op::Slice(slice), input).map(Value::Layer)
     };
     sizes.into_iter().enumerate().map(part).collect()
 }

@@ -59,6 +59,10 @@ pub enum Function {
     },
     /// `x * tanh(log(1 + exp(x)))` (Misra 2019, arXiv 1908.08681).
     Mish,
+    /// `1 / x`.
+    Reciprocal,
+    /// `sqrt(max(x, 0))`.
+    Sqrt,
 }
 
 const fn default_slope() -> f32 {
@@ -85,7 +89,7 @@ const SELU: (f64, f64) = (1.050_700_987_355_480_5, 1.673_263_242_354_377_2);
 
 impl Function {
     /// The operations' names in a description.
-    pub const NAMES: [&'static str; 11] = [
+    pub const NAMES: [&'static str; 13] = [
         "leaky_relu",
         "clip",
         "sigmoid",
@@ -97,6 +101,8 @@ impl Function {
         "selu",
         "gelu",
         "mish",
+        "reciprocal",
+        "sqrt",
     ];
 
     /// The kind of layer, for messages.
@@ -113,6 +119,8 @@ impl Function {
             Self::Selu => "SELU",
             Self::Gelu { .. } => "GELU",
             Self::Mish => "Mish",
+            Self::Reciprocal => "reciprocal",
+            Self::Sqrt => "square root",
         }
     }
 
@@ -187,6 +195,9 @@ impl Function {
                     x * (part / (part + 2.0))
                 })
             }
+            Self::Reciprocal => each(x, |x| 1.0 / x),
+            // A sum of squares may be rounded to below 0.
+            Self::Sqrt => each(x, |x| if x < 0.0 { 0.0 } else { x.sqrt() }),
         }
     }
 
@@ -223,6 +234,8 @@ mod tests {
             (Function::Gelu { tanh: false }, [-0.100_210_801_903, 0.580_029_485_717]),
             (Function::Gelu { tanh: true }, [-0.100_428_423_020, 0.579_960_555_166]),
             (Function::Mish, [-0.298_099_742_167, 0.610_018_335_218]),
+            (Function::Reciprocal, [-0.666_666_666_667, 1.333_333_333_333]),
+            (Function::Sqrt, [0.0, 0.866_025_403_784]),
         ] {
             for (x, expected) in [-1.5, 0.75].into_iter().zip(expected) {
                 let found = function.value(x);

@@ -2,6 +2,7 @@
 
 mod convolution;
 mod function;
+mod gate;
 mod math;
 mod normalisation;
 mod pooling;
@@ -17,8 +18,9 @@ use crate::error::ParseError;
 
 pub use convolution::Convolution;
 pub use function::Function;
+pub use gate::{Gate, GateJoin};
 pub use math::{LANES, Lanes};
-pub use normalisation::{BatchNorm, ChannelNorm, LocalResponseNorm};
+pub use normalisation::{BatchNorm, ChannelNorm, ChannelScale, LocalResponseNorm};
 pub use pooling::{AveragePool, MaxPool};
 pub use window::Window;
 
@@ -40,6 +42,8 @@ pub enum Op {
     LocalResponseNorm(LocalResponseNorm),
     /// Batch normalisation with the statistics of training: a factor and a shift for each channel.
     BatchNorm(BatchNorm),
+    /// A factor and a shift for each channel, which the network tells.
+    Scale(ChannelScale),
     /// Layer normalisation of each position's channels.
     ChannelNorm(ChannelNorm),
     /// The identity: at inference dropout does nothing.
@@ -48,6 +52,10 @@ pub enum Op {
     Add,
     /// The product of two inputs of one shape.
     Mul,
+    /// The mean of each channel's whole map: one position, which has no place in the image.
+    GlobalAvgPool,
+    /// An input joined at each position with one number for each channel, of the whole map.
+    Gate(Gate),
     /// Several inputs of one size, stacked along the channels.
     Concat,
     /// Some of the input's channels.
@@ -96,7 +104,7 @@ pub const MAX_CHANNELS: usize = LARGEST;
 
 impl Op {
     /// The operations' names in a description, without those of [`Function::NAMES`].
-    const NAMES: [&'static str; 14] = [
+    const NAMES: [&'static str; 17] = [
         "conv",
         "relu",
         "prelu",
@@ -104,10 +112,13 @@ impl Op {
         "avg_pool",
         "local_response_norm",
         "batch_norm",
+        "scale",
         "channel_norm",
         "dropout",
         "add",
         "mul",
+        "global_avg_pool",
+        "gate",
         "concat",
         "slice",
         "shuffle",
@@ -123,10 +134,13 @@ impl Op {
             Self::AvgPool(_) => "average pooling",
             Self::LocalResponseNorm(_) => "local response normalisation",
             Self::BatchNorm(_) => "batch normalisation",
+            Self::Scale(_) => "scaling of channels",
             Self::ChannelNorm(_) => "layer normalisation",
             Self::Dropout => "dropout",
             Self::Add => "sum",
             Self::Mul => "product",
+            Self::GlobalAvgPool => "global average pooling",
+            Self::Gate(_) => "gate",
             Self::Concat => "concatenation",
             Self::Slice(_) => "slice of channels",
             Self::Shuffle(_) => "channel shuffle",
@@ -149,7 +163,12 @@ impl Op {
     pub const fn is_pointwise(&self) -> bool {
         matches!(
             self,
-            Self::Relu | Self::Prelu | Self::Dropout | Self::BatchNorm(_) | Self::Pointwise(_)
+            Self::Relu
+                | Self::Prelu
+                | Self::Dropout
+                | Self::BatchNorm(_)
+                | Self::Scale(_)
+                | Self::Pointwise(_)
         )
     }
 
@@ -157,7 +176,7 @@ impl Op {
     const fn inputs(&self) -> Range<usize> {
         match self {
             Self::Add | Self::Concat => 1..usize::MAX,
-            Self::Mul => 2..3,
+            Self::Mul | Self::Gate(_) => 2..3,
             _ => 1..2,
         }
     }
@@ -170,7 +189,7 @@ impl Op {
                 self.kind(),
                 match self {
                     Self::Add | Self::Concat => "at least one input",
-                    Self::Mul => "two inputs",
+                    Self::Mul | Self::Gate(_) => "two inputs",
                     _ => "one input",
                 },
                 inputs.len()
@@ -185,15 +204,18 @@ impl Op {
             Self::BatchNorm(BatchNorm { eps, .. }) | Self::ChannelNorm(ChannelNorm { eps }) => {
                 normalisation::check_eps(*eps).map(|()| first)
             }
+            Self::Scale(scale) => scale.check(first).map(|()| first),
             Self::Pointwise(function) => function.check().map(|()| first),
-            Self::Relu | Self::Prelu | Self::Dropout => Ok(first),
-            Self::Add | Self::Mul => match inputs.iter().find(|&&other| other != first) {
-                Some(other) => Err(ParseError(format!(
-                    "it {} {first} channels and {other}",
-                    if matches!(self, Self::Add) { "adds" } else { "multiplies" }
-                ))),
-                None => Ok(first),
-            },
+            Self::Relu | Self::Prelu | Self::Dropout | Self::GlobalAvgPool => Ok(first),
+            Self::Add | Self::Mul | Self::Gate(_) => {
+                match inputs.iter().find(|&&other| other != first) {
+                    Some(other) => Err(ParseError(format!(
+                        "it {} {first} channels and {other}",
+                        if matches!(self, Self::Add) { "adds" } else { "multiplies" }
+                    ))),
+                    None => Ok(first),
+                }
+            }
             Self::Concat => {
                 let channels = inputs.iter().fold(0, |sum: usize, &more| sum.saturating_add(more));
                 if channels > MAX_CHANNELS {
@@ -287,10 +309,13 @@ impl Op {
             "avg_pool" => parsed(fields).map(Self::AvgPool),
             "local_response_norm" => parsed(fields).map(Self::LocalResponseNorm),
             "batch_norm" => parsed(fields).map(Self::BatchNorm),
+            "scale" => parsed(fields).map(Self::Scale),
             "channel_norm" => parsed(fields).map(Self::ChannelNorm),
             "dropout" => plain(Self::Dropout),
             "add" => plain(Self::Add),
             "mul" => plain(Self::Mul),
+            "global_avg_pool" => plain(Self::GlobalAvgPool),
+            "gate" => parsed(fields).map(Self::Gate),
             "concat" => plain(Self::Concat),
             "slice" => parsed(fields).map(Self::Slice),
             "shuffle" => parsed(fields).map(Self::Shuffle),
@@ -319,6 +344,7 @@ mod tests {
                 "local_response_norm" => r#""size": 5"#,
                 "slice" => r#""start": 1, "end": 2"#,
                 "shuffle" => r#""groups": 2"#,
+                "scale" => r#""factors": [1.5], "shifts": [-0.25]"#,
                 _ => "",
             };
             let comma = if numbers.is_empty() { "" } else { ", " };

@@ -9,7 +9,7 @@ use super::window::yes;
 use crate::error::ParseError;
 
 /// `x / (k + alpha / size * sum of x² over `size` neighbouring channels)^beta`, with channels
-/// `c - size / 2 ..= c + (size - 1) / 2` (PyTorch's `LocalResponseNorm`; Krizhevsky et al. 2012,
+/// `c - size / 2 ..= c + (size - 1) / 2`, unless `further_after` (PyTorch's `LocalResponseNorm`; Krizhevsky et al. 2012,
 /// section 3.3, with `alpha` divided by `size`).
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -25,6 +25,9 @@ pub struct LocalResponseNorm {
     /// Constant.
     #[serde(default = "LocalResponseNorm::default_k")]
     pub k: f32,
+    /// Of an even size, whether the further channel is the one after, as in ONNX.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub further_after: bool,
 }
 
 /// `(x - mean) / sqrt(var + eps) * weight + bias`, each a value for each channel.
@@ -39,6 +42,16 @@ pub struct BatchNorm {
     pub affine: bool,
 }
 
+/// `x * factor + shift`, with numbers for each channel that are part of the network, not of its weights.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelScale {
+    /// A factor for each channel.
+    pub factors: Vec<f32>,
+    /// A shift for each channel.
+    pub shifts: Vec<f32>,
+}
+
 /// `(x - mean) / sqrt(var + eps) * weight + bias`, with mean and variance of a position's channels
 /// (Ba et al. 2016, arXiv 1607.06450, over channels alone).
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
@@ -49,11 +62,23 @@ pub struct ChannelNorm {
     pub eps: f32,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the form that serde calls")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
 impl LocalResponseNorm {
     /// The channels, of so many, that are summed over for one.
     pub fn neighbours(&self, channel: usize, channels: usize) -> RangeInclusive<usize> {
-        let last = (channel + (self.size - 1) / 2).min(channels - 1);
-        channel.saturating_sub(self.size / 2)..=last
+        let (near, far) = ((self.size - 1) / 2, self.size / 2);
+        let (before, after) = if self.further_after { (near, far) } else { (far, near) };
+        channel.saturating_sub(before)..=(channel + after).min(channels - 1)
+    }
+
+    /// Normalisation over `size` channels, with the numbers of Krizhevsky et al. 2012 and `k` 1.
+    pub const fn over(size: usize) -> Self {
+        let (alpha, beta, k) = (Self::default_alpha(), Self::default_beta(), Self::default_k());
+        Self { size, alpha, beta, k, further_after: false }
     }
 
     const fn default_alpha() -> f32 {
@@ -92,6 +117,24 @@ impl BatchNorm {
     pub fn factor_and_shift(&self, [weight, bias, mean, var]: [f32; 4]) -> [f32; 2] {
         let factor = f64::from(weight) / (f64::from(var) + f64::from(self.eps)).sqrt();
         [factor as f32, (f64::from(bias) - f64::from(mean) * factor) as f32]
+    }
+}
+
+impl ChannelScale {
+    pub(super) fn check(&self, channels: usize) -> Result<(), ParseError> {
+        let found = [self.factors.len(), self.shifts.len()];
+        if found != [channels; 2] {
+            return Err(ParseError(format!(
+                "its {} factors and {} shifts are not one for each of {channels} channels",
+                found[0], found[1]
+            )));
+        }
+        match self.factors.iter().chain(&self.shifts).find(|number| !number.is_finite()) {
+            Some(number) => {
+                Err(ParseError(format!("one of its numbers is {number}; expected finite numbers")))
+            }
+            None => Ok(()),
+        }
     }
 }
 

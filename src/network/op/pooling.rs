@@ -87,18 +87,23 @@ impl AveragePool {
         Window { ceil_mode: self.ceil_mode, ..window }
     }
 
-    /// How many values, along one axis, the mean at `output` is over: the window without what lies
-    /// behind the padding and, unless that counts, without the padding.
-    pub fn count(&self, axis: Axis, output: usize, input: ImageSize) -> usize {
-        let window = self.window().axes.of(axis);
+    /// The positions along one axis that count for a mean: those of the input and, if
+    /// `count_include_pad`, of the padding.
+    pub fn counted(&self, axis: Axis, input: ImageSize) -> Span {
         let length = axis.of(input) as isize;
-        let counted = if self.count_include_pad {
-            let end = length + self.padding.after.of(axis) as isize;
-            Span::new(-(window.padding as isize), end)
+        let [before, after] =
+            [&self.padding.before, &self.padding.after].map(|padding| padding.of(axis) as isize);
+        if self.count_include_pad {
+            Span::new(-before, length + after)
         } else {
             Span::new(0, length)
-        };
-        window.inputs(Span::at(output)).intersect(counted).len().max(1)
+        }
+    }
+
+    /// How many values, along one axis, the mean at `output` is over.
+    pub fn count(&self, axis: Axis, output: usize, input: ImageSize) -> usize {
+        let window = self.window().axes.of(axis);
+        window.inputs(Span::at(output)).intersect(self.counted(axis, input)).len().max(1)
     }
 
     pub(super) fn check(&self) -> Result<(), ParseError> {

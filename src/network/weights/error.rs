@@ -15,8 +15,8 @@ pub enum WeightsError {
     File(#[from] FileError),
     /// The file's content is of no format that is read.
     #[error(
-        "{}: not a weight file of a known format; expected .safetensors, .npz (numpy.savez) \
-         or .pth (torch.save)",
+        "{}: not a weight file of a known format; expected .safetensors, .npz \
+         (numpy.savez), .pth (torch.save) or .caffemodel",
         shown(path)
     )]
     UnknownFormat {

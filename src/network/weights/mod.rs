@@ -1,10 +1,12 @@
-//! Named tensors of the calling program, or from weight files: `.safetensors`, `.npz`, and `.pth` or `.pt` of `torch.save`.
+//! Named tensors of the calling program, or from weight files: `.safetensors`, `.npz`, `.pth` or `.pt` of
+//! `torch.save`, and `.caffemodel`.
 //!
 //! The files are not trusted. Nothing in them is executed, no length that they claim is allocated
 //! before the bytes for it are there, and tensors that nobody asked for are not read at all.
 
 #[cfg(test)]
 mod allocation;
+mod caffe;
 pub(super) mod element;
 mod error;
 mod format;
@@ -23,7 +25,7 @@ mod zipped;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use crate::files::{FileError, open_regular};
+use crate::files::{FileError, open_regular, read_at_most};
 
 pub(super) use error::TensorProblem;
 use format::Format;
@@ -64,7 +66,7 @@ pub struct Tensors {
 }
 
 /// Reads the tensors named `wanted`, such as `features.0.weight`, from a weight file; the content
-/// tells the format, not the file's name, but for an index of shards (`.index.json`).
+/// tells the format, not the file's name, but for an index of shards (`.index.json`) and `.caffemodel`.
 ///
 /// A name in the file may carry a prefix that ends in a dot, as wrappers (`module.`) and
 /// checkpoints (`state_dict.`) leave them; nested dicts are joined by dots. Of names within names
@@ -93,6 +95,10 @@ pub fn read_below(
     let content = |problem| FileError::content(path, problem);
     if sharded::is_index(path) {
         return request.answer(sharded::Sharded::open(path)?);
+    }
+    if caffe::is_caffe_model(path) {
+        let bytes = read_at_most(path, caffe::MAX_BYTES)?;
+        return request.answer(caffe::CaffeModel::parse(bytes.into()).map_err(content)?);
     }
     let (mut file, _) = open_regular(path)?;
     match format::of(&mut file).map_err(FileError::read(path))? {

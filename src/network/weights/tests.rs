@@ -1,5 +1,6 @@
 //! Whole files, read through [`read`].
 
+mod caffe;
 mod checkpoint;
 mod containers;
 mod damaged;

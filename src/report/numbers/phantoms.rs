@@ -8,6 +8,7 @@ use crate::geometry::{
     Projection,
 };
 use crate::maps::{LayerConfiguration, MeanOver, SweepParameters};
+use crate::network::MapContext;
 use crate::report::{Gaussian, MapCoverage, UnitMap};
 
 /// A layer with this RF, under the reference's occluders.
@@ -38,6 +39,7 @@ pub fn settings() -> SweepParameters {
         deposit: Deposit::Centre,
         repeats: 1,
         mean_over: MeanOver::Images,
+        context: MapContext::Exact,
         statistics: false,
         moments: false,
         reliability_curve: false,

@@ -1,11 +1,11 @@
-//! Computing a block of a sweep.
+//! Computing the blocks of a sweep.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::SweepRun;
 use crate::blocks::Block;
-use crate::engine::{Engine, Float64Engine, Prepared};
+use crate::engine::{Engine, Float64Engine, Presenter};
 use crate::geometry::LayerGeometry;
 use crate::maps::{BlockMaps, BlockRecord, BlockUnits, LayerConfiguration, VerificationRecord};
 use crate::progress::Progress;
@@ -22,33 +22,33 @@ pub(super) struct Layer<'a> {
     blocks: BTreeMap<String, Planned>,
 }
 
-/// A block that is to be computed.
+/// A block to compute.
 struct Planned {
     units: Vec<usize>,
     extent: Extent,
-    /// Presentations of the layer's blocks before it.
+    /// Presentations of the layer's earlier blocks.
     before: u64,
 }
 
 /// A device that computes blocks, one at a time.
 pub(super) struct Worker<'a> {
-    /// The device's number among those that share the sweep.
+    /// Number of the device among those of the sweep.
     number: usize,
-    /// The device's name, for the manifest.
+    /// Name of the device, for the manifest.
     device: String,
-    pub engine: Box<dyn Prepared + 'a>,
+    pub engine: Box<dyn Presenter + 'a>,
 }
 
-/// Who computes a sweep's blocks.
+/// The devices that compute a sweep's blocks.
 pub(super) struct Workers<'a> {
     pub devices: Vec<Worker<'a>>,
-    /// What verifies, if anything is to be verified.
-    pub plain: Option<Box<dyn Prepared + 'a>>,
+    /// The verifying engine, if anything is verified.
+    pub plain: Option<Box<dyn Presenter + 'a>>,
     pools: DevicePools<'a>,
 }
 
 impl<'a> Workers<'a> {
-    /// A worker for each of the engines.
+    /// A worker per engine.
     pub fn new(run: &'a SweepRun<'_>, engines: &[Box<dyn Engine>]) -> Result<Self, RunError> {
         let Inputs { model, layers, images } = &run.inputs;
         let pools = DevicePools::new(&run.context, engines.len(), run.budget.threads)?;
@@ -72,12 +72,12 @@ impl<'a> Workers<'a> {
         })
     }
 
-    /// Works on the first device's threads.
+    /// Runs work on the first device's threads.
     pub fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         self.pools.install(0, work)
     }
 
-    /// What a worker does with a block of a layer.
+    /// Computes a block of a layer.
     pub fn compute(
         &self,
         run: &SweepRun<'_>,
@@ -92,7 +92,7 @@ impl<'a> Workers<'a> {
 }
 
 impl<'a> Layer<'a> {
-    /// Cuts a layer as its configuration says.
+    /// Cuts a layer according to its configuration.
     pub fn new(
         sweep: LayerSweep<'a>,
         configuration: &LayerConfiguration,
@@ -114,18 +114,18 @@ impl<'a> Layer<'a> {
         self.blocks.get(block).map_or(0, |planned| planned.extent.presentations)
     }
 
-    /// How much there is to do in all.
+    /// Total work of the layer.
     pub fn extent(&self) -> Extent {
         self.blocks.values().map(|planned| planned.extent).sum()
     }
 }
 
 impl SweepRun<'_> {
-    /// Presents all occluders of a block, and verifies a part of them.
+    /// Presents all occluders of a block, and verifies some of them.
     fn compute_block(
         &self,
         worker: &Worker<'_>,
-        plain: Option<&dyn Prepared>,
+        plain: Option<&dyn Presenter>,
         layer: &Layer<'_>,
         block: &str,
         progress: &Progress<'_>,
@@ -144,7 +144,7 @@ impl SweepRun<'_> {
         let all = layer.extent().presentations;
         let mut sample =
             Sample::new(verify, all, occlusion.seed).within(*before..before + extent.presentations);
-        // What is presented again must be at hand.
+        // Verified differences must be on the host.
         let summed = verify == 0
             && !maps.needs_images()
             && sweep
@@ -166,7 +166,7 @@ impl SweepRun<'_> {
         }
         let verified = match plain {
             Some(plain) => {
-                let tolerance = self.compute.tolerance();
+                let tolerance = self.compute.tolerance(self.inputs.network(), sweep.layer);
                 let found = Verification::of(&sweep, sample, plain, tolerance, progress)
                     .map_err(RunError::layer(&layer.name))?;
                 self.judge((&layer.name, &sweep.geometry), &found, "None is written")?;
@@ -185,7 +185,7 @@ impl SweepRun<'_> {
         Ok(Block { record, payload: maps.finish() })
     }
 
-    /// An error where a sample was not found again, and what has become of the maps.
+    /// An error if a sample has another result, with the fate of the maps.
     pub(super) fn judge(
         &self,
         (layer, geometry): (&str, &LayerGeometry),

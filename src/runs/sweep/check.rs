@@ -1,4 +1,4 @@
-//! Whether what lies in the output folder is this sweep's, before the machine that sweeps sees it.
+//! Checks of existing results, for a sweep on another machine.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +14,9 @@ use crate::runs::layout::MAPS;
 use crate::runs::{Inputs, Ranking, RunError};
 
 impl SweepRun<'_> {
-    /// Checks that the output folder holds no sweep of something else, finished or not, as the sweep
-    /// itself will see. `engines` may sweep, the likeliest first. Before the ranking is finished, what
-    /// only it tells is taken to be the same. Writes nothing.
+    /// Checks that the output folder has no sweep of something else, finished or not. `engines` may
+    /// sweep, the likeliest first. Properties of an unfinished ranking are assumed to be equal.
+    /// Writes nothing.
     pub(in crate::runs) fn check(
         &self,
         ranking: Option<&Ranking>,
@@ -32,9 +32,9 @@ impl SweepRun<'_> {
         let engine = if engines.contains(&there) { there } else { engines[0] };
         let mut here = self.stored(engine, ranking, top)?;
         if let Some(maps) = maps {
-            // Layers and units may join those that are finished.
+            // Layers and units may join finished ones.
             if let Some((_, stored)) = &blocks {
-                let outlived = SweepMerge::is_outlived(&self.output, &maps, stored);
+                let outlived = SweepMerge::is_merged(&self.output, &maps, stored);
                 let (there, here) = (&stored.configuration, &here.configuration);
                 if !outlived && here.layers.iter().any(|layer| there.layer(&layer.layer).is_none())
                 {
@@ -81,13 +81,13 @@ impl SweepRun<'_> {
     }
 }
 
-/// A configuration's layers alone.
+/// The layers of a configuration.
 fn names(of: &SweepConfiguration) -> impl Serialize {
     let names: Vec<&str> = of.layers.iter().map(|layer| layer.layer.as_str()).collect();
     BTreeMap::from([("layers", names.join(", "))])
 }
 
-/// Takes over what only a ranking tells.
+/// Copies the properties that only a ranking determines.
 fn take_ranking(there: &SweepConfiguration, here: &mut SweepConfiguration) {
     here.images_sha256.clone_from(&there.images_sha256);
     for here in &mut here.layers {

@@ -8,14 +8,16 @@ use super::SweepRun;
 use crate::VERSION;
 use crate::engine::EngineName;
 use crate::files::Digest;
-use crate::maps::{LayerConfiguration, StoredSweep, SweepAbout, SweepConfiguration, units_a_block};
+use crate::maps::{
+    LayerConfiguration, StoredSweep, SweepAbout, SweepConfiguration, SweepParameters, units_a_block,
+};
 use crate::ranking::{RankingError, Side, digests, swept_digest};
 use crate::runs::layout::BLOCKS;
 use crate::runs::{Ranking, RunError, Task};
 use crate::sweep::{LayerSweep, count_occluders};
 
 impl SweepRun<'_> {
-    /// What the sweep's blocks depend on, and what else is told about it.
+    /// The configuration of a sweep, and other facts about it.
     pub(super) fn configuration(
         &self,
         engine: EngineName,
@@ -33,7 +35,10 @@ impl SweepRun<'_> {
                 model: inputs.model.configuration(),
                 images: inputs.images.configuration(),
                 images_sha256: digests::digest(inputs.images.names(), &ranking.digests),
-                settings: settings.occlusion.parameters(top),
+                settings: SweepParameters {
+                    context: inputs.network().context(),
+                    ..settings.occlusion.parameters(top)
+                },
                 layers: layers.collect::<Result<_, _>>()?,
             },
             about: SweepAbout {
@@ -61,20 +66,19 @@ impl SweepRun<'_> {
             rf,
             occluder_size,
             occluder_stride,
-            // This finds occluders that cannot be placed before the first presentation.
+            // Reports occluders that do not fit before the first presentation.
             presentations: sweep.extent()?.presentations,
             ranking_sha256: swept_digest(sweep.ranking, sweep.units, sweep.top),
             block: self.settings.block.unwrap_or_else(|| units_a_block(most, rf, planes)),
         })
     }
 
-    /// Keeps the digests of all images for processes that come later, where their ranking does not
-    /// tell them.
+    /// Stores the digests of all images for later processes, if the ranking has none.
     pub(super) fn keep_digests(&self, ranking: &Ranking) -> Result<(), RunError> {
         let folder = self.output.path().join(BLOCKS);
         if ranking.digests_were_read && !digests::path(&folder).exists() {
             match digests::write(&folder, self.inputs.images.names(), &ranking.digests) {
-                // All is put together and removed by now, as the work will see.
+                // Everything is merged and removed by now; the work will find that.
                 Err(RankingError::File(error)) if error.is_not_found() => {}
                 written => written?,
             }
@@ -82,13 +86,13 @@ impl SweepRun<'_> {
         Ok(())
     }
 
-    /// Removes what [`keep_digests`](Self::keep_digests) has written.
+    /// Removes the file of [`keep_digests`](Self::keep_digests).
     pub(super) fn forget_digests(&self) {
         let _ = std::fs::remove_file(digests::path(&self.output.path().join(BLOCKS)));
     }
 
-    /// The digests of all images, where the ranking does not tell them: from the file in which
-    /// another process has kept them, or by reading all.
+    /// The digests of all images, if the ranking has none: as stored by another process, or by
+    /// reading the images.
     pub(super) fn digests(&self) -> Result<Vec<Digest>, RunError> {
         let images = &self.inputs.images;
         let folder = self.output.path().join(BLOCKS);

@@ -1,5 +1,5 @@
-//! Sweeping block by block: what is there is used, what is missing is computed, and what is
-//! complete is put together.
+//! Sweeping block by block: finished blocks are reused, missing ones computed, complete layers
+//! merged.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use super::SweepRun;
 use super::blocks::{Layer, Workers};
 use super::merge::SweepMerge;
 use crate::blocks::{BlockFolder, Merged, Taken};
-use crate::engine::Prepared;
+use crate::engine::Presenter;
 use crate::images::ImageFolder;
 use crate::maps::{LayerConfiguration, Manifest, StoredSweep};
 use crate::noise::Noise;
@@ -19,8 +19,8 @@ use crate::runs::{Ranking, Rest, RunError, Task};
 use crate::sweep::{Extent, LayerSweep};
 
 impl SweepRun<'_> {
-    /// Sweeps layer by layer. A layer's maps are there as soon as they are finished, and the
-    /// manifest tells of them; what is finished of other layers is kept in blocks.
+    /// Sweeps all layers. The maps of a layer exist as soon as its blocks are merged, and the
+    /// manifest lists them; other finished blocks stay.
     pub(in crate::runs) fn sweep(&self, ranking: &Ranking, top: usize) -> Result<(), RunError> {
         let Self { inputs, output, .. } = self;
         let images = inputs.images.with_digests(ranking.digests.clone());
@@ -31,7 +31,7 @@ impl SweepRun<'_> {
         let sweeps = self.layers(&self.units, &draws, engine, &images, ranking, top)?;
         let stored = self.configuration(engines[0].name(), &sweeps, ranking, top)?;
         let (path, force) = (output.blocks(MAPS), self.settings.output.force);
-        // Units and layers that are there already stay.
+        // Existing units and layers stay.
         let more = if force { None } else { self.extended_units(&stored, &sweeps)? };
         let (sweeps, mut stored) = match &more {
             None => (sweeps, stored),
@@ -44,7 +44,7 @@ impl SweepRun<'_> {
         if force {
             self.context.start_anew(&path)?;
         } else {
-            SweepMerge::remove_outlived(output)?;
+            SweepMerge::remove_merged(output)?;
             stored.configuration.add_layers(&SweepMerge::joined(output, &stored)?);
             if SweepMerge::is_complete(output, &stored)? {
                 self.forget_digests();
@@ -65,15 +65,15 @@ impl SweepRun<'_> {
             }
         }
         let folder = BlockFolder::open(&path, &stored)?;
-        // Another process may have put the maps together since we looked, and removed the blocks:
-        // then this folder is a new one.
+        // Another process may have merged the maps in the meantime and removed the blocks: then
+        // this folder is a new one.
         if !force && SweepMerge::is_complete(output, &stored)? {
             folder.remove_if_empty();
             return self.end_complete(&sweeps, &workers);
         }
         if !force && !SweepMerge::joined(output, &stored)?.is_empty() {
             folder.remove_if_empty();
-            // The memory of devices is for one sweep.
+            // The devices' memory is for one sweep.
             drop(workers);
             drop(engines);
             return self.sweep(ranking, top);
@@ -88,7 +88,7 @@ impl SweepRun<'_> {
             folder.remove_if_empty();
         }
         match worked {
-            // Another process has put everything together and removed the blocks.
+            // Another process has merged and removed the blocks.
             Err(error) if error.is_gone() && SweepMerge::is_complete(output, &stored)? => {}
             worked => worked?,
         }
@@ -98,11 +98,11 @@ impl SweepRun<'_> {
         Ok(())
     }
 
-    /// The units of each layer, with those whose maps are in the output folder already; `None`
-    /// where there are none but the layers' own.
+    /// The units of each layer, together with the units that already have maps in the output
+    /// folder; `None` if there are no others.
     ///
     /// # Errors
-    /// Maps of another sweep, or from another ranking.
+    /// Maps of another sweep or of another ranking.
     fn extended_units(
         &self,
         stored: &StoredSweep,
@@ -125,7 +125,7 @@ impl SweepRun<'_> {
                 units.dedup();
                 if units.len() > there.swept_units().len() {
                     self.context.note(format!(
-                        "{}: the units that are there are computed again, with the others",
+                        "{}: existing units are computed again, with the new ones",
                         layer.layer
                     ));
                 }
@@ -140,7 +140,7 @@ impl SweepRun<'_> {
         &'a self,
         units: &'a [Vec<usize>],
         draws: &'a [Noise],
-        engine: &'a dyn Prepared,
+        engine: &'a dyn Presenter,
         images: &'a ImageFolder,
         ranking: &'a Ranking,
         top: usize,
@@ -164,20 +164,20 @@ impl SweepRun<'_> {
         layers.map(sweep).collect()
     }
 
-    /// Ends a sweep whose maps are there already.
+    /// Ends a sweep with existing maps.
     fn end_complete(
         &self,
         sweeps: &[LayerSweep<'_>],
         workers: &Workers<'_>,
     ) -> Result<(), RunError> {
-        self.context.note(format!("{}: is complete already", self.output.path().display()));
+        self.context.note(format!("{}: already complete", self.output.path().display()));
         if self.settings.output.share.is_whole() {
             self.verify_finished(sweeps, workers)?;
         }
         Ok(())
     }
 
-    /// Computes what is missing, one block at a time for each device.
+    /// Computes the missing blocks, one at a time per device.
     fn work(
         &self,
         merge: &SweepMerge<'_>,
@@ -197,8 +197,8 @@ impl SweepRun<'_> {
         }
         if mine_of_all == 0 {
             self.context.note(format!(
-                "note: shard {} has no block: there are fewer than shards; a smaller --block makes \
-                 more",
+                "note: shard {} has no block: there are fewer blocks than shards; a smaller --block \
+                 makes more",
                 self.settings.output.share.shard
             ));
         }
@@ -239,8 +239,8 @@ impl SweepRun<'_> {
         Ok(())
     }
 
-    /// The process's share of each layer: blocks are dealt over all layers of the sweep, finished or
-    /// not, so that all shards deal alike, and small layers do not all go to the first.
+    /// The process's share of each layer. Blocks are divided over all layers of the sweep, finished
+    /// or not, so that all shards divide alike and small layers do not all go to the first shard.
     fn shares<'a, 'b>(
         &self,
         merge: &SweepMerge<'a>,
@@ -256,7 +256,8 @@ impl SweepRun<'_> {
         })
     }
 
-    /// Computes what nobody has begun of other shards. What others drop meanwhile is nobody's again.
+    /// Computes blocks of other shards that no process has begun. Blocks dropped by others in the
+    /// meantime are free again.
     fn help(
         &self,
         merge: &SweepMerge<'_>,
@@ -278,8 +279,7 @@ impl SweepRun<'_> {
         Ok(())
     }
 
-    /// Computes those of a layer's blocks that are not there, and returns those that other
-    /// processes have in hand.
+    /// Computes the missing blocks of a layer, and returns those that other processes compute.
     fn pass(
         &self,
         folder: &BlockFolder,
@@ -305,7 +305,7 @@ impl SweepRun<'_> {
         Ok(self.context.track(&task, &progress, work)?.0)
     }
 
-    /// Says how much there is to do, over all layers, and what takes part in nothing.
+    /// Notes the amount of work over all layers, and unused options.
     fn announce(&self, merge: &SweepMerge<'_>, layers: &[Layer<'_>]) -> Result<(), RunError> {
         let extent: Extent = layers.iter().map(Layer::extent).sum();
         self.context.note(format!(
@@ -337,7 +337,7 @@ impl SweepRun<'_> {
         let all: usize = with_blocks.map(|layer| layer.blocks().len()).sum();
         let there = all - missing;
         if there > 0 {
-            self.context.note(format!("sweep: {there} of {all} blocks are there already"));
+            self.context.note(format!("sweep: {there} of {all} blocks already done"));
         }
         if !self.settings.output.share.shard.is_whole() {
             self.context.note(format!("sweep: shard {}", self.settings.output.share.shard));

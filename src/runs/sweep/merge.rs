@@ -1,4 +1,4 @@
-//! Putting the blocks of a sweep together.
+//! Merging the blocks of a sweep.
 
 use std::cell::Cell;
 
@@ -12,7 +12,7 @@ use crate::ranking::digests;
 use crate::runs::layout::{BLOCKS, MAPS};
 use crate::runs::{Context, OutputFolder, RunError};
 
-/// A sweep whose blocks can be put together.
+/// A sweep with blocks to merge.
 pub(in crate::runs) struct SweepMerge<'a> {
     pub output: &'a OutputFolder,
     /// The output folder's own blocks.
@@ -20,8 +20,7 @@ pub(in crate::runs) struct SweepMerge<'a> {
     /// Blocks of the same configuration elsewhere.
     pub more: &'a [BlockFolder],
     pub stored: &'a StoredSweep,
-    /// Whether maps of this very configuration that are there already are to be replaced: until
-    /// the first are.
+    /// Whether existing maps of the same configuration are replaced, until the first of them are.
     anew: Cell<bool>,
 }
 
@@ -35,25 +34,25 @@ impl<'a> SweepMerge<'a> {
         Self { output, folder, more, stored, anew: Cell::new(false) }
     }
 
-    /// The same, of a sweep that starts anew if `force`.
+    /// The same; the sweep starts anew if `force`.
     pub fn anew(self, force: bool) -> Self {
         Self { anew: Cell::new(force), ..self }
     }
 
-    /// Whether the output folder holds all maps of this configuration.
+    /// Whether the output folder has all maps of this configuration.
     ///
     /// # Errors
-    /// Maps of another one.
+    /// Maps of another configuration.
     pub fn is_complete(output: &OutputFolder, stored: &StoredSweep) -> Result<bool, RunError> {
         let Some(there) = Self::extended(output, stored)? else { return Ok(false) };
         let mut layers = stored.configuration.layers.iter();
         Ok(layers.all(|layer| Self::has_maps(output, &there, layer)))
     }
 
-    /// The layers of finished maps in the output folder that `stored` does not have.
+    /// The layers of finished maps in the output folder that `stored` lacks.
     ///
     /// # Errors
-    /// Maps of another sweep; a layer of which a file is gone.
+    /// Maps of another sweep; a layer with a missing file.
     pub fn joined(
         output: &OutputFolder,
         stored: &StoredSweep,
@@ -76,7 +75,7 @@ impl<'a> SweepMerge<'a> {
         }
     }
 
-    /// The manifest in the output folder, if there is one: of the same sweep, perhaps of other
+    /// The manifest in the output folder, if there is one: of the same sweep, perhaps with other
     /// layers or units.
     ///
     /// # Errors
@@ -104,7 +103,7 @@ impl<'a> SweepMerge<'a> {
         Ok(Some(there))
     }
 
-    /// The error of a layer whose maps are of another ranking.
+    /// The error of a layer with maps of another ranking.
     pub fn other_ranking(output: &OutputFolder, layer: &str) -> RunError {
         RunError::usage(format!(
             "{}: holds maps of {layer} that were made from another ranking; choose another --out; \
@@ -113,7 +112,7 @@ impl<'a> SweepMerge<'a> {
         ))
     }
 
-    /// Checks that the maps that are there were made from the same network, images and settings.
+    /// Checks that existing maps have the same network, images and settings.
     pub fn check_settings(
         output: &OutputFolder,
         there: &Manifest,
@@ -123,7 +122,7 @@ impl<'a> SweepMerge<'a> {
         Ok(BlockError::between(output.path(), &there, &here).map_or(Ok(()), Err)?)
     }
 
-    /// Whether the maps of a layer are there.
+    /// Whether the maps of a layer exist.
     pub fn has_maps(
         output: &OutputFolder,
         manifest: &Manifest,
@@ -136,40 +135,40 @@ impl<'a> SweepMerge<'a> {
             && manifest.layers.get(&layer.layer).is_some_and(there)
     }
 
-    /// Whether all maps of a folder of blocks are there: a process was killed, or is about, to remove
-    /// the blocks.
-    pub fn is_outlived(output: &OutputFolder, there: &Manifest, blocks: &StoredSweep) -> bool {
+    /// Whether all maps of a folder of blocks exist: a process was killed before it removed the
+    /// blocks, or is removing them.
+    pub fn is_merged(output: &OutputFolder, there: &Manifest, blocks: &StoredSweep) -> bool {
         let mut layers = blocks.configuration.layers.iter();
         layers.all(|layer| Self::has_maps(output, there, layer))
     }
 
-    /// Removes blocks whose maps are all there.
+    /// Removes blocks whose maps all exist.
     ///
     /// # Errors
     /// Files that cannot be read or removed.
-    pub fn remove_outlived(output: &OutputFolder) -> Result<(), RunError> {
+    pub fn remove_merged(output: &OutputFolder) -> Result<(), RunError> {
         let found: Option<(BlockFolder, StoredSweep)> = BlockFolder::find(&output.blocks(MAPS))?;
         let (Some((folder, stored)), Some(there)) = (found, output.manifest()?) else {
             return Ok(());
         };
-        if Self::is_outlived(output, &there, &stored)
-            && let Some(_lease) = folder.claim_merge()?
+        if Self::is_merged(output, &there, &stored)
+            && let Some(_lease) = folder.lease_merge()?
         {
             folder.remove()?;
         }
         Ok(())
     }
 
-    /// Puts those of the configuration's layers together that are not yet and `wanted`. When all
-    /// of the configuration's are, the blocks are removed.
+    /// Merges the layers of the configuration that are `requested` and not yet merged. Removes the
+    /// blocks when all layers are merged.
     pub fn layers(
         &self,
-        wanted: impl Fn(&LayerConfiguration) -> bool,
+        requested: impl Fn(&LayerConfiguration) -> bool,
         context: &Context<'_>,
     ) -> Result<Merged<()>, RunError> {
         let Self { output, folder, more, stored, .. } = *self;
-        let lease = match folder.claim_merge() {
-            // Another process has put everything together and removed the blocks.
+        let lease = match folder.lease_merge() {
+            // Another process has merged and removed the blocks.
             Err(BlockError::Gone { .. }) if Self::is_complete(output, stored)? => {
                 return Ok(Merged::Done(()));
             }
@@ -177,24 +176,25 @@ impl<'a> SweepMerge<'a> {
         };
         let Some(_lease) = lease else { return Ok(Merged::Taken) };
         let configuration = &stored.configuration;
-        let told = if self.anew.take() { None } else { Manifest::read(output.path())? };
+        let earlier = if self.anew.take() { None } else { Manifest::read(output.path())? };
         let comparable = |of: &SweepConfiguration| serde_json::to_value(of.comparable()).ok();
-        let told =
-            told.filter(|there| comparable(&there.configuration) == comparable(configuration));
+        let earlier =
+            earlier.filter(|there| comparable(&there.configuration) == comparable(configuration));
         let digest = folder.digest().clone();
-        let about = told.as_ref().map_or_else(|| stored.about.clone(), |told| told.about.clone());
+        let about =
+            earlier.as_ref().map_or_else(|| stored.about.clone(), |earlier| earlier.about.clone());
         let mut manifest = Manifest::new(configuration.clone(), digest, about);
-        // Of a layer whose files are not all there any more everything is written again.
-        if let Some(told) = &told {
+        // A layer with a missing file is written again completely.
+        if let Some(earlier) = &earlier {
             for layer in &configuration.layers {
-                if Self::has_maps(output, told, layer) {
-                    let record = told.layers[&layer.layer].clone();
+                if Self::has_maps(output, earlier, layer) {
+                    let record = earlier.layers[&layer.layer].clone();
                     manifest.layers.insert(layer.layer.clone(), record);
                 }
             }
         }
-        // Files are replaced from here on that the manifest of an earlier sweep tells of.
-        let mut outdated = told.is_none_or(|told| told.layers != manifest.layers);
+        // From here on, files of an earlier manifest are replaced.
+        let mut outdated = earlier.is_none_or(|earlier| earlier.layers != manifest.layers);
         let sources: Vec<&BlockFolder> = std::iter::once(folder).chain(more).collect();
         let mut incomplete = Incomplete::default();
         let planes = configuration.settings.planes();
@@ -202,7 +202,7 @@ impl<'a> SweepMerge<'a> {
         for folder in [output.path(), &maps] {
             remove_leftovers(folder)?;
         }
-        for layer in configuration.layers.iter().filter(|layer| wanted(layer)) {
+        for layer in configuration.layers.iter().filter(|layer| requested(layer)) {
             if Self::has_maps(output, &manifest, layer) {
                 continue;
             }
@@ -219,7 +219,7 @@ impl<'a> SweepMerge<'a> {
                     manifest.complete = manifest.layers.len() == configuration.layers.len();
                     manifest.write(output.path())?;
                 }
-                // Another process cannot have it: the lease is held.
+                // No other process can have it: the lease is held.
                 Merged::Taken => {}
                 Merged::Incomplete(blocks) => {
                     folder.check_configuration()?;

@@ -21,16 +21,16 @@ pub(super) use self::merge::SweepMerge;
 pub use self::run::SweepRun;
 pub(super) use self::settings::in_range;
 
-/// Sweeps the units of some layers over the images of the rankings in a folder, as [`rank`] or the
-/// reference wrote it: the first `top` of each unit, or all that are ranked.
+/// Sweeps the units of some layers over the images of the rankings in a folder, written by [`rank`]
+/// or by the reference: the first `top` of each unit, or all ranked images.
 ///
-/// Writes the folder `maps` and the manifest of the output folder, or, of a shared sweep, blocks.
-/// What is there already is used.
+/// Writes the folder `maps` and the manifest of the output folder, or blocks of a shared sweep.
+/// Existing results are reused.
 ///
 /// [`rank`]: super::rank
 ///
 /// # Errors
-/// Settings, images, weights and rankings that cannot be used; what goes wrong in the work.
+/// Unusable settings, images, weights and rankings; errors of the work.
 pub fn sweep(
     settings: &SweepSettings,
     ranking: &Path,
@@ -42,8 +42,8 @@ pub fn sweep(
     run.sweep(&ranking, top)
 }
 
-/// Reads the rankings of all layers and checks that they were made for these inputs; returns
-/// them and the number of images a unit.
+/// Reads the rankings of all layers and checks that they belong to these inputs; returns them and
+/// the number of images per unit.
 fn read_ranking(
     run: &SweepRun<'_>,
     folder: &Path,
@@ -56,7 +56,7 @@ fn read_ranking(
         )
         .into());
     }
-    // The output folder of a ranking will do.
+    // The output folder of a ranking is accepted too.
     let inside = folder.join(RANKING);
     let folder = if RankingManifest::is_there(&inside) { &inside } else { folder };
     let inputs = &run.inputs;

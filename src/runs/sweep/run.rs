@@ -1,14 +1,14 @@
-//! Everything that a sweep needs, opened and checked before any work starts.
+//! The inputs of a sweep, opened and checked before any work starts.
 
 use bytesize::ByteSize;
 
-use crate::engine::{Engine, Float64Engine};
-use crate::files::counted;
+use crate::engine::{Engine, Float64Engine, is_presented_whole};
+use crate::files::{counted, escaped};
 use crate::runs::memory::{Budget, Demand, free_memory, settle};
 use crate::runs::{Compute, Context, Inputs, OutputFolder, RunError, SweepSettings};
 use crate::sweep::MemoryShares;
 
-/// A sweep that can begin.
+/// A sweep that is ready to start.
 pub struct SweepRun<'a> {
     pub(in crate::runs) settings: &'a SweepSettings,
     /// Units of each layer.
@@ -22,7 +22,7 @@ pub struct SweepRun<'a> {
 }
 
 impl<'a> SweepRun<'a> {
-    /// Opens what the settings name; `known` may be in the output folder already.
+    /// Opens the inputs; `known` may be in the output folder already.
     pub(in crate::runs) fn open(
         settings: &'a SweepSettings,
         known: &[&str],
@@ -37,18 +37,35 @@ impl<'a> SweepRun<'a> {
         let inputs = Inputs::load(chosen, input, context)?;
         settings.occlusion.check_image(&inputs)?;
         let (budget, memory) = shares(settings, &compute, &inputs, context)?;
+        note_whole_passes(&inputs, context);
         let context = *context;
         Ok(Self { settings, units, compute, output: folder, inputs, budget, memory, context })
     }
 
-    /// The engines, one a device.
+    /// The engines, one per device.
     pub(in crate::runs) fn engines(&self) -> Vec<Box<dyn Engine>> {
         self.compute.engines(Some(self.memory.activations))
     }
 }
 
-/// Threads and memory of a sweep, and how the memory is shared out: what each device's share of
-/// the work may hold.
+/// Notes the layers whose presentations take whole passes.
+fn note_whole_passes(inputs: &Inputs, context: &Context<'_>) {
+    let network = inputs.network();
+    let mut whole = inputs.layers.iter().filter(|&&layer| is_presented_whole(network, layer));
+    if let Some(&first) = whole.next() {
+        let more = whole.count();
+        let and = if more > 0 { format!(" and {more} more layers") } else { String::new() };
+        context.note(format!(
+            "note: {}{and} lie behind gates that the whole map makes, which are computed from each occluded \
+             image: every presentation takes a whole pass; --context frozen keeps them as on the original \
+             image",
+            escaped(&network.short_name(first))
+        ));
+    }
+}
+
+/// Threads and memory of a sweep, and the division of the memory: the limits of each device's share
+/// of the work.
 fn shares(
     settings: &SweepSettings,
     compute: &Compute,
@@ -74,7 +91,7 @@ fn shares(
         free: free_memory(),
     };
     let needs = |threads| of(0, threads).map_or_else(|error| error.needed as u64, |_| 0);
-    // Rounded up to what can be typed.
+    // Rounded up to a value that can be typed.
     let shown = |bytes: u64| ByteSize::mib(bytes.div_ceil(1 << 20));
     let name = inputs.network().name();
     let threads = demand.threads;

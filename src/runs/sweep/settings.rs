@@ -2,28 +2,28 @@
 
 use crate::geometry::{GeometryError, GridRule, Lattice, LayerGeometry, Projection};
 use crate::maps::{Plane, SweepParameters};
-use crate::network::{LayerId, NetworkError};
+use crate::network::{LayerId, MapContext, NetworkError};
 use crate::noise::Noise;
 use crate::runs::inputs::{ChosenLayers, Inputs};
 use crate::runs::{Method, OcclusionSettings, RunError, SweepSettings};
 
-/// Presentations of a layer that can be verified: each takes a whole image in 64 bits.
+/// Limit of verified presentations of a layer: each takes a whole image in 64 bits.
 const MOST_VERIFIED: u64 = 1_000_000;
 
 impl OcclusionSettings {
-    /// Checks the numbers.
+    /// Checks the ranges of numbers.
     pub(in crate::runs) fn check(&self) -> Result<(), RunError> {
         in_range("--every", self.every, usize::MAX)?;
         in_range("--repeats", self.repeats, Noise::DRAWS)
     }
 
-    /// The noise of each time that an occluder is presented.
+    /// The noise of each draw.
     pub fn draws(&self) -> Vec<Noise> {
         let first = Noise::Philox { seed: self.seed, draw: 0 };
         (0..self.repeats).filter_map(|draw| first.draw_after(draw)).collect()
     }
 
-    /// The parameters of a sweep of the first `top` images of a unit.
+    /// The parameters of a sweep of the first `top` images of each unit, by a network without gates.
     pub(super) fn parameters(&self, top: usize) -> SweepParameters {
         SweepParameters {
             top,
@@ -36,16 +36,17 @@ impl OcclusionSettings {
             mean_over: self.mean_over,
             statistics: self.statistics || self.repeats > 1,
             moments: self.moments,
+            context: MapContext::Exact,
             reliability_curve: self.reliability_curve,
         }
     }
 
-    /// What is kept of each pixel of the maps.
+    /// The planes stored for each map.
     pub fn planes(&self) -> Vec<Plane> {
         self.parameters(0).planes()
     }
 
-    /// Where the occluders of a layer go.
+    /// The geometry of a layer's occluders.
     pub(in crate::runs) fn geometry(
         &self,
         inputs: &Inputs,
@@ -56,8 +57,8 @@ impl OcclusionSettings {
         Ok(LayerGeometry { frame: self.frame, ..geometry })
     }
 
-    /// Checks that the occluders of every layer fit into the images. Their size may come from the
-    /// RF's, which may be larger than the image.
+    /// Checks that the occluders of every layer fit into the images. Their size may follow from an
+    /// RF that is larger than the image.
     pub(super) fn check_image(&self, inputs: &Inputs) -> Result<(), RunError> {
         let (network, image) = (inputs.network(), inputs.images.size());
         for &layer in &inputs.layers {
@@ -85,7 +86,7 @@ impl ChosenLayers {
     /// Checks a grid against the RFs of the layers.
     ///
     /// # Errors
-    /// Occluders that are larger than an RF that they lie in.
+    /// Occluders larger than their RF.
     pub fn check_grid(&self, grid: GridRule) -> Result<(), RunError> {
         for &layer in &self.layers {
             let Projection { size: rf, .. } = self.network.projection(layer);

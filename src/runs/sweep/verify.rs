@@ -1,4 +1,4 @@
-//! Verifying maps that are finished.
+//! Verification of finished maps.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +14,8 @@ use crate::runs::text::count;
 use crate::sweep::{LayerSweep, Verification};
 
 impl SweepRun<'_> {
-    /// Verifies the layers of a finished sweep of which fewer presentations are verified than the
-    /// settings ask for: some maps are computed once more, and some of their presentations whole
-    /// and in 64 bits.
+    /// Verifies the layers of a finished sweep with fewer verified presentations than requested:
+    /// recomputes some maps, and some of their presentations with whole images in 64 bits.
     ///
     /// # Errors
     /// [`RunError::NotVerified`].
@@ -33,9 +32,10 @@ impl SweepRun<'_> {
             let name = self.inputs.network().short_name(sweep.layer);
             let Some(configured) = manifest.configuration.layer(&name) else { continue };
             let Some(record) = manifest.layers.get(&name) else { continue };
-            let wanted = self.settings.verify.min(configured.presentations);
-            let enough =
-                |verified: &VerificationRecord| verified.passed && verified.presentations >= wanted;
+            let requested = self.settings.verify.min(configured.presentations);
+            let enough = |verified: &VerificationRecord| {
+                verified.passed && verified.presentations >= requested
+            };
             if record.verified.as_ref().is_some_and(enough) {
                 continue;
             }
@@ -46,7 +46,8 @@ impl SweepRun<'_> {
             let verify = || {
                 let seed = self.settings.occlusion.seed;
                 let sample = sweep.sample(self.settings.verify, seed, &progress)?;
-                Verification::of(sweep, sample, plain, self.compute.tolerance(), &progress)
+                let tolerance = self.compute.tolerance(self.inputs.network(), sweep.layer);
+                Verification::of(sweep, sample, plain, tolerance, &progress)
             };
             let found = workers.install(verify).map_err(RunError::layer(&name))?;
             self.record_verification(&name, &record.files, &found)?;
@@ -56,8 +57,8 @@ impl SweepRun<'_> {
         Ok(())
     }
 
-    /// Tells in the manifest what verifying a layer has shown, if its maps are the same still:
-    /// another process may have joined others meanwhile.
+    /// Records the verification of a layer in the manifest if its maps are unchanged: another
+    /// process may have added layers in the meantime.
     fn record_verification(
         &self,
         layer: &str,
@@ -67,9 +68,9 @@ impl SweepRun<'_> {
         let blocks: Option<(BlockFolder, StoredSweep)> =
             BlockFolder::find(&self.output.blocks(MAPS))?;
         let mut backoff = Backoff::new(&self.context);
-        // Whoever joins layers meanwhile writes the manifest under this lease.
+        // A process that adds layers writes the manifest under this lease.
         let _lease = loop {
-            match blocks.as_ref().map(|(folder, _)| folder.claim_merge()) {
+            match blocks.as_ref().map(|(folder, _)| folder.lease_merge()) {
                 None | Some(Err(BlockError::Gone { .. })) => break None,
                 Some(lease) => match lease? {
                     None => backoff.wait()?,
@@ -86,7 +87,7 @@ impl SweepRun<'_> {
     }
 }
 
-/// What a user is told of a layer's verification.
+/// The note about a layer's verification.
 pub(super) fn verified_note(layer: &str, verified: &VerificationRecord) -> String {
     format!(
         "{layer}: {} presentations agree with whole images within {:.1e} of their maps' largest \

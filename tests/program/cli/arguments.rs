@@ -26,13 +26,13 @@ const OF_RUN: Cases = &[
     ("--memory 10MiB", &["--memory 10.0 MiB", "tiny with", "needs at least", "fewer --threads"]),
     ("--verify -1", &["'-1'"]),
     ("--verify 3 --method full", &["--verify", "--method full is that already"]),
-    ("--precision fp64", &["--precision fp64 goes with --method full"]),
+    ("--precision fp64", &["--precision fp64 needs --method full"]),
     ("--precision fp8", &["fp8", "fp32, tf32, fp16, bf16, fp64"]),
     ("--precision tf32 --device cpu", &["tf32, fp16 and bf16 need a GPU; the CPU has fp32"]),
     ("--precision fp16 --device cpu", &["tf32, fp16 and bf16 need a GPU; the CPU has fp32"]),
     ("--precision bf16 --method full", &["tf32, fp16 and bf16 go with --method incremental"]),
-    ("--precision fp64 --method full --device cuda", &["fp64 is the CPU's", "--device cpu"]),
-    ("--method direct --device cuda", &["direct is the CPU's", "--method incremental"]),
+    ("--precision fp64 --method full --device cuda", &["fp64 needs the CPU", "--device cpu"]),
+    ("--method direct --device cuda", &["direct needs the CPU", "--method incremental"]),
     ("--device gpu", &["'gpu' for '--device", "auto, cpu, cuda, cuda:N, several"]),
     (
         "--device cuda:one",
@@ -129,7 +129,7 @@ fn images_too_small_for_the_network_are_refused_with_the_layer() {
 fn an_image_size_is_what_arrays_must_have() {
     let place = Workplace::new();
     let rank = format!("rank {INPUTS} --top 4 --out out --image-size");
-    let words = ["images/0.npy: it has 61×53 pixels; expected 61×54, the size asked for"];
+    let words = ["images/0.npy: it has 61×53 pixels; expected 61×54, the requested size"];
     place.refuses(&format!("{rank} 61x54"), 1, &words);
     place.succeeds(&format!("{rank} 61x53"));
 }

@@ -37,10 +37,9 @@ fn layers_and_units_join_those_that_are_there() {
     let ranked: Value = json(&place.path("out/ranking/ranking.json"));
     assert_eq!(ranked["configuration"]["layers"].as_array().unwrap().len(), 2);
     // Units that are there, fewer, and more.
-    for (units, word) in [
-        ("1-2", "is complete already"),
-        ("2-5", "conv1: the units that are there are computed again"),
-    ] {
+    for (units, word) in
+        [("1-2", "already complete"), ("2-5", "conv1: existing units are computed again")]
+    {
         let messages =
             place.succeeds(&run(&format!("--layers conv1,conv4 --units {units} --out out")));
         assert!(messages.contains(word), "{units}: {messages}");
@@ -130,7 +129,7 @@ fn all_images_do_where_more_are_asked_for() {
     for (command, out) in [("rank", "ranked"), ("run --every 9", "run")] {
         let line = format!("{command} {INPUTS} --layers conv1 --top 1000000000000 --out {out}");
         let messages = place.succeeds(&line);
-        assert!(messages.contains("and there are 4"), "{messages}");
+        assert!(messages.contains("there are 4"), "{messages}");
         let ranking = |out: &str| tree(&place.path(out).join("ranking"));
         same_trees(&ranking(out), &ranking("four"), command);
     }
@@ -234,7 +233,7 @@ fn a_manifest_that_is_none_is_not_replaced() {
     for wrong in ["no JSON", "{\"format\": \"occlumap maps\", \"version\": 1}"] {
         place.write("out/manifest.json", wrong);
         let words =
-            ["out/manifest.json: is no manifest of `occlumap maps` of version 2", "--force"];
+            ["out/manifest.json: is not a manifest of `occlumap maps`, version 2", "--force"];
         place.refuses(&format!("run {INPUTS} --top 2 --layers conv1 --out out"), 2, &words);
         place.refuses(&format!("sweep {INPUTS} --ranking out --layers conv1 --out out"), 2, &words);
     }

@@ -106,7 +106,7 @@ fn images_that_are_gone_are_told_of_and_left_out_unless_they_are_asked_for() {
     place.succeeds("plot out --out b --images moved");
     std::fs::rename(place.path("tiny.npz"), place.path("moved.npz")).unwrap();
     let own = "plot out --out c --images moved --overlay own";
-    place.refuses(own, 2, &["tiny.npz: there is no such file", "--weights"]);
+    place.refuses(own, 2, &["tiny.npz: no such file", "--weights"]);
     place.refuses(
         &format!("{own} --weights tiny.pth"),
         1,
@@ -123,7 +123,7 @@ fn what_cannot_be_plotted_is_refused_before_any_work() {
     for (arguments, words) in [
         ("--layers conv3", "there are no maps of `conv3`; there are those of conv1"),
         ("--units 99", "conv1 has no unit 99"),
-        ("--units 2", "none of the units asked for was swept of conv1; 2 were"),
+        ("--units 2", "none of the requested units of conv1 was swept; 2 units were"),
         ("--out tiny.npz", "tiny.npz: is a file; --out needs a folder"),
         ("--colours rainbow", "[possible values: magma, viridis, cividis, grey]"),
         ("--examples 40", "expected a whole number from 0 to 12"),

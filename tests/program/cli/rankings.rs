@@ -34,7 +34,7 @@ fn the_references_rankings_give_the_same_maps() {
     assert!(maps("own") == maps("both"));
     assert!(maps("own") != maps("fewer"));
     let messages = place.succeeds(&format!("{} --top 4 --out all", sweep.replace("--quiet", "")));
-    assert!(messages.contains("the top 4 images are asked for, and there are 3"), "{messages}");
+    assert!(messages.contains("4 top images requested; there are 3"), "{messages}");
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn maps_from_a_ranking_elsewhere_are_not_replaced_by_a_run() {
     let before = tree(&place.path("out"));
     for command in ["run", "rank"] {
         let line = format!("{command} {INPUTS} --top 2 --out out");
-        place.refuses(&line, 2, &["out/manifest.json: tells of maps", "out/ranking", "--force"]);
+        place.refuses(&line, 2, &["out/manifest.json: lists maps", "out/ranking", "--force"]);
         assert!(tree(&place.path("out")) == before, "{command} changed something");
     }
     place.succeeds(&format!("run {INPUTS} --top 2 --every 9 --quiet --out out --force"));

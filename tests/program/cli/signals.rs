@@ -28,7 +28,7 @@ fn stop(child: Child, signal: &str) {
     let output = child.wait_with_output().unwrap();
     let messages = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(75), "{messages}");
-    let last = "stopped; what is finished is kept, and the same command goes on\n";
+    let last = "stopped: finished work is kept, and the same command continues\n";
     assert!(messages.ends_with(last), "{messages}");
     assert!(sent.elapsed() < Duration::from_secs(4), "{:?}", sent.elapsed());
 }
@@ -71,12 +71,12 @@ fn a_run_that_is_stopped_keeps_what_is_finished_and_goes_on() {
         let left: serde_json::Value = json(&manifest);
         assert_eq!(left["complete"], false);
         assert_eq!(left["layers"].as_object().unwrap().len(), 1);
-        assert!(!names(&place.path("out/blocks/maps")).iter().any(|name| name.contains("claim")));
+        assert!(!names(&place.path("out/blocks/maps")).iter().any(|name| name.contains("lease")));
     }
     let kept = blocks(&place, "maps");
     let messages = place.succeeds(&format!("{run} --out out"));
-    assert!(messages.contains(&format!("sweep: {kept} of 14 blocks are there already")));
-    assert!(messages.contains("ranking: is there already"), "{messages}");
+    assert!(messages.contains(&format!("sweep: {kept} of 14 blocks already done")));
+    assert!(messages.contains("ranking: already complete"), "{messages}");
     let complete: serde_json::Value = json(&manifest);
     assert_eq!(complete["complete"], true);
     for folder in ["maps", "ranking"] {
@@ -86,7 +86,7 @@ fn a_run_that_is_stopped_keeps_what_is_finished_and_goes_on() {
     assert_eq!(names(&place.path("out")).len(), names(&place.path("whole")).len());
     // Once more is nothing to do; something else is refused, and told.
     let before = place.tree();
-    assert!(place.succeeds(&format!("{run} --out out")).contains("out: is complete already"));
+    assert!(place.succeeds(&format!("{run} --out out")).contains("out: already complete"));
     same_trees(&place.tree(), &before, "again");
     let words = ["the noise (--seed): philox:0 there; philox:7 here", "--force"];
     place.refuses(&format!("{run} --seed 7 --out out"), 2, &words);
@@ -106,12 +106,12 @@ fn a_ranking_that_is_stopped_goes_on() {
     let child = start(&place, &format!("{rank} --threads 1 --out out"));
     until("finished blocks", || blocks(&place, "ranking") >= 2);
     stop(child, "-TERM");
-    assert_eq!(names(&place.path("out/blocks")).iter().filter(|n| n.contains("claim")).count(), 0);
+    assert_eq!(names(&place.path("out/blocks")).iter().filter(|n| n.contains("lease")).count(), 0);
     let words = ["images a unit (--top): 4 there; 3 here", "--force"];
     let other = rank.replace("--top 4", "--top 3");
     place.refuses(&format!("{other} --out out"), 2, &[&words[..], &["ranking"]].concat());
     let messages = place.succeeds(&format!("{rank} --out out"));
-    assert!(messages.contains("of 59 blocks are there already"), "{messages}");
+    assert!(messages.contains("of 59 blocks already done"), "{messages}");
     same_trees(&tree(&place.path("out")), &tree(&place.path("whole")), "ranking");
 }
 

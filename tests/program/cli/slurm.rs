@@ -144,7 +144,7 @@ fn mistakes_show_before_anything_is_written() {
         ("--units 0-99", 2, "has no unit"),
         ("--occluder-size 999", 2, "larger"),
         ("--memory 1KiB", 2, "--memory 1"),
-        ("--array 16", 2, "for 16 tasks give 0-15"),
+        ("--array 16", 2, "for 16 tasks, give 0-15"),
         ("--time 1", 2, "too short"),
         ("--gpus a100", 2, "a100:4"),
         ("--gpus 1 --device cpu", 2, "idle"),
@@ -152,7 +152,7 @@ fn mistakes_show_before_anything_is_written() {
         ("--gpus 2 --device cuda:all", 2, "without a number"),
         ("--device cuda", 2, "no GPU without --gpus"),
         ("--precision bf16 --method full --gpus 1", 2, "go with --method incremental"),
-        ("--shard 1/2", 2, "by themselves"),
+        ("--shard 1/2", 2, "find their own shards"),
         ("--scripts out/slurm", 2, "in the folder for the results"),
         ("--logs out", 2, "in the folder for the results"),
         ("--scripts tiny.npz/s", 2, "tiny.npz: is a file"),
@@ -236,7 +236,7 @@ fn another_sweep_in_the_folder_shows_before_anything_is_written() {
     refuse_all();
     place.succeeds(&slurm);
     moved("out/ranking", "kept");
-    place.refuses(&slurm, 2, &["out/manifest.json: tells of maps", "a ranking elsewhere"]);
+    place.refuses(&slurm, 2, &["out/manifest.json: lists maps", "a ranking that is not in"]);
     // A ranking alone is no matter of the maps.
     moved("kept", "out/ranking");
     place.succeeds(&format!("{slurm} --seed 5 --rank-only"));

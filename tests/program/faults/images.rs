@@ -33,7 +33,7 @@ fn an_image_that_changes_or_disappears_midway_is_named_and_the_run_goes_on_after
         let output = start(&place, &format!("{run} --out out")).wait_with_output().unwrap();
         let told = messages(&output);
         assert!(output.status.success(), "{told}");
-        assert!(told.contains("blocks are there already"), "{told}");
+        assert!(told.contains("blocks already done"), "{told}");
         same_results(&place, "out");
         std::fs::remove_dir_all(place.path("out")).unwrap();
     }

@@ -17,8 +17,8 @@ fn run_again(place: &Workplace) {
     let output = start(place, &format!("{RUN} --out out")).wait_with_output().unwrap();
     let told = messages(&output);
     assert!(output.status.success(), "{told}");
-    assert!(told.contains("ranking: is there already"), "{told}");
-    assert!(told.contains("is complete already"), "{told}");
+    assert!(told.contains("ranking: already complete"), "{told}");
+    assert!(told.contains("already complete"), "{told}");
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn what_is_finished_is_not_made_again_by_any_number_of_processes() {
     for child in running {
         let output = child.wait_with_output().unwrap();
         let told = messages(&output);
-        assert!(output.status.success() && told.contains("is complete already"), "{told}");
+        assert!(output.status.success() && told.contains("already complete"), "{told}");
     }
     same_results(&place, "out");
     assert_eq!(times(&place), before);
@@ -49,8 +49,8 @@ fn what_a_process_leaves_that_is_killed_at_its_very_end_is_removed() {
     let before = times(&place);
     let litter = [
         "blocks/maps/.occlumap-a1.tmp",
-        "blocks/maps/merge.claim-0",
-        "blocks/ranking/merge.claim-0",
+        "blocks/maps/merge.lease-0",
+        "blocks/ranking/merge.lease-0",
         "blocks/ranking.removed-7-0/images-0-63.block",
         "blocks/maps.removed-7/conv2-0-0.block",
         "blocks/.occlumap-a2.tmp",
@@ -78,7 +78,7 @@ fn what_a_process_leaves_that_is_killed_at_its_very_end_is_removed() {
     eprintln!("leftovers: {} kinds, each removed; nothing made again", litter.len() + 1);
 }
 
-/// The first line of a claim, whose process is of this boot and dead.
+/// The first line of a lease, whose process is of this boot and dead.
 fn dead() -> String {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     let owner = serde_json::json!({

@@ -162,5 +162,5 @@ fn a_clock_that_is_set_does_not_matter() {
     }
     same_results(&place, "out");
     assert!(set > 0);
-    eprintln!("clocks: {set} files, claims among them, a day in the future or the past");
+    eprintln!("clocks: {set} files, leases among them, a day in the future or the past");
 }

@@ -10,9 +10,9 @@ use cudarc::cudnn::result::{self, CudnnError};
 use cudarc::cudnn::sys;
 use cudarc::driver::{CudaContext, CudaSlice, DevicePtr, DevicePtrMut};
 
-use crate::engine::cuda::support::square;
+use crate::engine::cuda::kernels::image::Sizes;
 use crate::engine::cuda::{CudaError, Device, libraries};
-use crate::geometry::ImageSize;
+use crate::geometry::SlidingWindow;
 use crate::network::Convolution;
 
 /// The algorithm of a layer, whatever the batch: a sum's order must not depend on what a heuristic
@@ -99,7 +99,7 @@ impl Convolve {
         cudnn: &Cudnn,
         conv: &Convolution,
         (batch, channels): (usize, usize),
-        (input, output): (ImageSize, ImageSize),
+        Sizes { input, output }: Sizes,
     ) -> Result<Self, CudaError> {
         let mut made = Self {
             from: std::ptr::null_mut(),
@@ -110,7 +110,7 @@ impl Convolve {
             lengths: [0; 3],
             workspace: 0,
         };
-        let window = square(conv.window());
+        let window = conv.window().axes;
         let shapes = [
             [batch, channels, input.height, input.width],
             [conv.out_channels, channels / conv.groups, conv.kernel.y, conv.kernel.x],
@@ -118,7 +118,11 @@ impl Convolve {
         ];
         made.lengths = shapes.map(|shape| shape.iter().product());
         let [from, filters, to] = shapes.map(|shape| shape.map(|length| length as c_int));
-        let [padding, stride] = [window.padding, window.stride].map(|length| length as c_int);
+        let both =
+            |of: fn(SlidingWindow) -> usize| [of(window.y), of(window.x)].map(|n| n as c_int);
+        let padding = both(|window| window.padding);
+        let stride = both(|window| window.stride);
+        let dilation = both(|window| window.dilation);
         let describe = || -> Result<Self, CudnnError> {
             // SAFETY: each descriptor is set right after it was made; `Drop` gives back those
             // that are there, however far this comes.
@@ -132,12 +136,12 @@ impl Convolve {
                 made.convolution = result::create_convolution_descriptor()?;
                 result::set_convolution2d_descriptor(
                     made.convolution,
-                    padding,
-                    padding,
-                    stride,
-                    stride,
-                    1,
-                    1,
+                    padding[0],
+                    padding[1],
+                    stride[0],
+                    stride[1],
+                    dilation[0],
+                    dilation[1],
                     sys::cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION,
                     FLOAT,
                 )?;

@@ -12,6 +12,7 @@ mod cudnn;
 mod pass;
 mod presenting;
 mod ranking;
+mod work;
 
 use std::sync::{Arc, Mutex};
 
@@ -25,10 +26,11 @@ use super::support::check_support;
 use super::{CudaError, Device};
 use crate::engine::request::{PreparedImages, check_layers};
 use crate::engine::{
-    Batch, Begun, Engine, EngineError, EngineName, Extremes, KernelTime, Prepared, Presented,
+    Batch, Engine, EngineError, EngineName, Extremes, KernelTime, PendingExtremes, Presented,
+    Presenter, Profiler, Ranker, RankingEngine, Rates,
 };
 use crate::geometry::ImageSize;
-use crate::network::{LayerId, Model, RGB};
+use crate::network::{LayerId, Model};
 use crate::progress::Progress;
 
 /// The full method on a GPU, in 32-bit arithmetic.
@@ -47,15 +49,8 @@ impl Engine for CudaFullEngine {
         self.device.info().to_string()
     }
 
-    fn has_kernels(&self) -> bool {
-        true
-    }
-
-    fn time_kernels(
-        &self,
-        work: &mut dyn FnMut() -> Result<(), EngineError>,
-    ) -> Result<Vec<KernelTime>, EngineError> {
-        self.device.time_kernels(work)
+    fn profiler(&self) -> Option<&dyn Profiler> {
+        Some(self)
     }
 
     fn weight_bytes(&self, _model: &Model, _layers: &[LayerId]) -> usize {
@@ -67,18 +62,38 @@ impl Engine for CudaFullEngine {
         model: &'m Model,
         layers: &[LayerId],
         image: ImageSize,
-    ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
-        check_layers(model.network(), layers, image)?;
-        check_support(model.network(), layers)?;
-        let sizes = match layers.iter().max() {
-            Some(_) => model.network().sizes_for(image, layers)?,
-            None => Vec::new(),
-        };
-        let (device, layers) = (Arc::clone(&self.device), layers.to_vec());
-        let full = Full { model, image, layers, sizes, device, rooms: Mutex::default() };
+    ) -> Result<Box<dyn Presenter + 'm>, EngineError> {
+        let full = Full::new(&self.device, model, layers, image)?;
+        // So that what is missing shows now.
+        let presenting = Some(full.largest(Presenting::most(&full))?);
+        Ok(Box::new(Full { rooms: Mutex::new(Rooms { presenting, ranking: None }), ..full }))
+    }
+}
+
+impl RankingEngine for CudaFullEngine {
+    fn ranker<'m>(
+        &self,
+        model: &'m Model,
+        layers: &[LayerId],
+        image: ImageSize,
+    ) -> Result<Box<dyn Ranker + 'm>, EngineError> {
+        let full = Full::new(&self.device, model, layers, image)?;
         // So that what is missing shows now; a ranking needs no more for a batch of one.
         let presenting = Some(full.largest(Presenting::most(&full))?);
         Ok(Box::new(Full { rooms: Mutex::new(Rooms { presenting, ranking: None }), ..full }))
+    }
+}
+
+impl Profiler for CudaFullEngine {
+    fn time_kernels(
+        &self,
+        work: &mut dyn FnMut() -> Result<(), EngineError>,
+    ) -> Result<Vec<KernelTime>, EngineError> {
+        self.device.time_kernels(work)
+    }
+
+    fn rates(&self) -> Option<Rates> {
+        None
     }
 }
 
@@ -92,9 +107,37 @@ struct Full<'m> {
     rooms: Mutex<Rooms>,
 }
 
+impl<'m> Full<'m> {
+    fn new(
+        device: &Arc<Device>,
+        model: &'m Model,
+        layers: &[LayerId],
+        image: ImageSize,
+    ) -> Result<Self, EngineError> {
+        check_layers(model.network(), layers, image)?;
+        check_support(model.network(), layers)?;
+        let sizes = match layers.iter().max() {
+            Some(_) => model.network().sizes_for(image, layers)?,
+            None => Vec::new(),
+        };
+        let (device, layers) = (Arc::clone(device), layers.to_vec());
+        Ok(Self { model, image, layers, sizes, device, rooms: Mutex::default() })
+    }
+}
+
 impl Full<'_> {
     fn images(&self) -> PreparedImages {
-        PreparedImages { channels: RGB, size: self.image }
+        PreparedImages { channels: self.channels(), size: self.image }
+    }
+
+    /// Channels of an image.
+    fn channels(&self) -> usize {
+        self.model.network().image_channels()
+    }
+
+    /// Values of an image.
+    fn pixels(&self) -> usize {
+        self.channels() * self.image.area()
     }
 
     /// The layers, for batches of `batch` images.
@@ -108,7 +151,7 @@ impl Full<'_> {
     }
 }
 
-impl Prepared for Full<'_> {
+impl Ranker for Full<'_> {
     fn images_at_a_time(&self, _threads: usize) -> usize {
         // One batch: the device has the one before to work on while this is read.
         Ranking::most(self)
@@ -128,10 +171,12 @@ impl Prepared for Full<'_> {
         images: &[ArrayView3<'_, f32>],
         first: usize,
         progress: &'e Progress<'_>,
-    ) -> Result<Begun<'e>, EngineError> {
+    ) -> Result<PendingExtremes<'e>, EngineError> {
         self.rank(images, first, progress)
     }
+}
 
+impl Presenter for Full<'_> {
     fn present(
         &self,
         layer: LayerId,

@@ -3,17 +3,22 @@
 use cudarc::driver::CudaSlice;
 
 use super::cublas::{Cublas, Product};
-use super::cudnn::{Convolve, Cudnn};
+use super::cudnn::Cudnn;
+use super::work::{By, LayerOf, Work};
+use crate::engine::cuda::kernels::image::Sizes;
 use crate::engine::cuda::kernels::image::finish::finish;
-use crate::engine::cuda::kernels::image::gather::{Seen, View, gather};
+use crate::engine::cuda::kernels::image::function::function;
+use crate::engine::cuda::kernels::image::gather::{Sight, gather};
 use crate::engine::cuda::kernels::image::join::{Part, join};
+use crate::engine::cuda::kernels::image::multiply::multiply;
 use crate::engine::cuda::kernels::image::normalise::normalise;
 use crate::engine::cuda::kernels::image::pool::pool;
 use crate::engine::cuda::kernels::image::respond::respond;
-use crate::engine::cuda::support::square;
+use crate::engine::cuda::kernels::image::window_sum::window_sum;
 use crate::engine::cuda::{CudaError, Device};
-use crate::geometry::{ImageSize, SlidingWindow};
-use crate::network::{Convolution, Input, LayerId, LocalResponseNorm, MaxPool, Model, Network, Op};
+use crate::geometry::{Axis, ImageSize};
+use crate::network::{Convolution, Input, LayerId, Model, Network, Op};
+use crate::program::Selection;
 use crate::program::pass::{PassStep, Source, schedule};
 
 /// Presentations whose responses are computed at a time, whatever the batch, which has no more: how
@@ -53,65 +58,8 @@ struct Stage {
     /// Channels and positions of its output.
     channels: usize,
     area: usize,
-    /// Values of an image of each input.
+    /// Channels of each input.
     inputs: Vec<usize>,
-}
-
-enum Work {
-    Convolve {
-        by: By,
-        /// What a unit sees of the input.
-        view: View,
-        filters: CudaSlice<f32>,
-        bias: Option<CudaSlice<f32>>,
-        /// Whether the ReLU behind it is done with it.
-        rectified: bool,
-    },
-    Rectify,
-    Pool(MaxPool, ImageSize, ImageSize),
-    Normalise(LocalResponseNorm),
-    Add,
-    /// Also of a single input: a copy.
-    Concat,
-    /// Done already, or nothing to do.
-    Nothing,
-}
-
-/// Who convolves.
-enum By {
-    /// cuDNN.
-    Convolution(Convolve),
-    /// cuBLAS: the convolution is a product of matrices as it is. One image after the other, so
-    /// that the order of its sums cannot depend on the batch.
-    Product(Product),
-}
-
-impl By {
-    fn new(
-        cudnn: &Cudnn,
-        conv: &Convolution,
-        (batch, channels): (usize, usize),
-        (input, output): (ImageSize, ImageSize),
-    ) -> Result<Self, CudaError> {
-        let Convolution { out_channels, groups, .. } = *conv;
-        if groups == 1 && square(conv.window()) == SlidingWindow::SINGLE {
-            return Ok(Self::Product(Product {
-                rows: out_channels,
-                columns: output.area(),
-                depth: channels,
-                transposed: false,
-            }));
-        }
-        Convolve::new(cudnn, conv, (batch, channels), (input, output)).map(Self::Convolution)
-    }
-
-    /// Bytes that it needs to work in.
-    fn workspace(&self) -> usize {
-        match self {
-            Self::Convolution(convolve) => convolve.workspace,
-            Self::Product(_) => 0,
-        }
-    }
 }
 
 impl Pass {
@@ -138,64 +86,35 @@ impl Pass {
                 Input::Image => image,
                 Input::Layer(LayerId(id)) => sizes[id],
             };
-            let inputs: Vec<usize> = layer
-                .inputs
-                .iter()
-                .map(|input| network.channels_of(*input) * size(input).area())
-                .collect();
             floats[step.output] = floats[step.output].max(batch * channels * area);
-            let between = (size(&layer.inputs[0]), sizes[step.layer.0]);
+            let sizes = Sizes { input: size(&layer.inputs[0]), output: sizes[step.layer.0] };
             // A ReLU in place, right behind the convolution that it cuts, is done with it; not
             // behind a target, whose responses are those before it.
-            let joined = step.in_place
-                && stages.last().is_some_and(|last| {
-                    matches!(last.work, Work::Convolve { .. })
-                        && layer.inputs == [Input::Layer(last.step.layer)]
-                        && !targets.contains(&last.step.layer)
-                });
-            let work = match &layer.op {
-                Op::Conv(conv) => {
-                    let inputs = network.channels_of(layer.inputs[0]);
-                    let by = By::new(&libraries.1, conv, (batch, inputs), between)?;
-                    let view = View {
-                        channels: inputs,
-                        size: between.0,
-                        depth: inputs / conv.groups,
-                        kernel: square(conv.window()).kernel,
-                    };
-                    let (weight, bias) = model
-                        .filters(step.layer)
-                        .map_or((&[][..], &[][..]), |f| (&f.weight, &f.bias));
-                    let bias = if bias.is_empty() { None } else { Some(device.upload(bias)?) };
-                    let filters = device.upload(weight)?;
-                    Work::Convolve { by, view, filters, bias, rectified: false }
+            let before = match stages.last_mut() {
+                Some(Stage { step: before, work: Work::Convolve { rectified, .. }, .. })
+                    if layer.inputs == [Input::Layer(before.layer)]
+                        && !targets.contains(&before.layer) =>
+                {
+                    Some(rectified)
                 }
-                Op::Relu if joined => {
-                    if let Some(Stage { work: Work::Convolve { rectified, .. }, .. }) =
-                        stages.last_mut()
-                    {
-                        *rectified = true;
-                    }
+                _ => None,
+            };
+            let work = match (&layer.op, before) {
+                (Op::Relu, Some(rectified)) if step.in_place => {
+                    *rectified = true;
                     Work::Nothing
                 }
-                Op::Relu => Work::Rectify,
-                Op::Dropout if step.in_place => Work::Nothing,
-                Op::MaxPool(pool) => Work::Pool(pool.clone(), between.0, between.1),
-                Op::LocalResponseNorm(norm) => Work::Normalise(norm.clone()),
-                Op::Add => Work::Add,
-                Op::Dropout | Op::Concat => Work::Concat,
-                op => {
-                    let layer = layer.name.clone();
-                    let what = format!("it is a {}", op.kind());
-                    return Err(CudaError::Unsupported { layer, what });
+                (op, _) => {
+                    let (numbers, in_place) = (model.filters(step.layer), step.in_place);
+                    let inputs = network.channels_of(layer.inputs[0]);
+                    let layer = LayerOf { op, numbers, inputs, sizes, batch, in_place };
+                    layer.work(device, &libraries.1)?
                 }
             };
+            let inputs = layer.inputs.iter().map(|&input| network.channels_of(input)).collect();
             stages.push(Stage { step, work, channels, area, inputs });
         }
-        let room = stages.iter().map(|stage| match &stage.work {
-            Work::Convolve { by, .. } => by.workspace(),
-            _ => 0,
-        });
+        let room = stages.iter().map(|stage| stage.work.workspace());
         let seen = stages.iter().filter(|stage| targets.contains(&stage.step.layer));
         let seen = seen.map(|stage| match &stage.work {
             Work::Convolve { view, .. } => (view.taps(), stage.channels),
@@ -272,16 +191,16 @@ impl Pass {
             return Err(shape("as many responses as images are asked for, or fewer"));
         }
         let units_of_a_group = conv.out_channels / conv.groups;
-        let window = square(conv.window());
-        let at = |place: usize| window.first_input(place as isize) as i32;
-        let mut seen: Vec<Seen> = asked
+        let window = conv.window().axes;
+        let at = |axis: Axis, at: usize| window.of(axis).first_input(at as isize) as i32;
+        let mut seen: Vec<Sight> = asked
             .iter()
             .enumerate()
-            .map(|(image, &Asked { unit, position: (y, x) })| Seen {
+            .map(|(image, &Asked { unit, position: (y, x) })| Sight {
                 image: image as u32,
                 channel: (unit / units_of_a_group * view.depth) as u32,
-                top: at(y),
-                left: at(x),
+                top: at(Axis::Y, y),
+                left: at(Axis::X, x),
             })
             .collect();
         // The rest of the matrix shows the first again, which nobody looks at.
@@ -333,7 +252,8 @@ impl Stage {
                         convolve.run((device, cudnn), from, filters, workspace, output)?;
                     }
                     By::Product(product) => {
-                        let (read, written) = (self.inputs[0], channels * area);
+                        // Of a single tap: the output is as large as the input.
+                        let (read, written) = (self.inputs[0] * area, channels * area);
                         for image in 0..batch {
                             let from = from.slice(image * read..(image + 1) * read);
                             let to = image * written..(image + 1) * written;
@@ -344,6 +264,9 @@ impl Stage {
                                 &mut output.slice_mut(to),
                             )?;
                         }
+                    }
+                    By::WindowSum(parameters) => {
+                        window_sum(device, parameters, batch, filters, from, output)?;
                     }
                 }
                 if bias.is_some() || *rectified {
@@ -357,12 +280,31 @@ impl Stage {
                 }
                 finish(device, shape, None, true, output)
             }
-            Work::Pool(layer, from, to) => {
-                pool(device, layer, batch * channels, (*from, *to), input(0)?, output)
+            Work::Function(parameters, numbers) => {
+                if !self.step.in_place {
+                    self.join(device, batch, input, false, output)?;
+                }
+                function(device, *parameters, numbers.as_ref(), shape, output)
             }
-            Work::Normalise(norm) => normalise(device, norm, shape, input(0)?, output),
+            Work::MaxPool(window, sizes) => {
+                pool(device, *window, batch * channels, *sizes, input(0)?, output)
+            }
+            Work::Mean(parameters, nothing) => {
+                window_sum(device, parameters, batch, nothing, input(0)?, output)
+            }
+            Work::Normalise(norm, numbers) => {
+                normalise(device, norm, numbers.as_ref(), shape, input(0)?, output)
+            }
+            Work::Multiply => {
+                multiply(device, batch * channels * area, [input(0)?, input(1)?], output)
+            }
             Work::Add => self.join(device, batch, input, true, output),
-            Work::Concat => self.join(device, batch, input, false, output),
+            Work::Concatenate => self.join(device, batch, input, false, output),
+            &Work::Select(selection) => {
+                let inputs = self.inputs[0];
+                let part = Part { area, inputs, selection, channels, first: 0, added: false };
+                join(device, batch, part, input(0)?, output)
+            }
             Work::Nothing => Ok(()),
         }
     }
@@ -376,12 +318,12 @@ impl Stage {
         sum: bool,
         output: &mut CudaSlice<f32>,
     ) -> Result<(), CudaError> {
-        let to_values = self.channels * self.area;
-        let mut first = 0;
-        for (place, &values) in self.inputs.iter().enumerate() {
-            let part = Part { values, to_values, first, added: sum && place > 0 };
+        let (channels, area, mut first) = (self.channels, self.area, 0);
+        for (place, &inputs) in self.inputs.iter().enumerate() {
+            let (selection, added) = (Selection::all(inputs), sum && place > 0);
+            let part = Part { area, inputs, selection, channels, first, added };
             join(device, batch, part, input(place)?, output)?;
-            first += if sum { 0 } else { values };
+            first += if sum { 0 } else { inputs };
         }
         Ok(())
     }

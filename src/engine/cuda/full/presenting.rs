@@ -10,7 +10,7 @@ use crate::engine::cuda::kernels::image::occlude::{Shown, occlude};
 use crate::engine::cuda::transfer::Arriving;
 use crate::engine::request::not_prepared;
 use crate::engine::{Batch, EngineError, PlacedJob, Presented};
-use crate::network::{LayerId, Op, RGB};
+use crate::network::{LayerId, Op};
 use crate::noise::{Noise, Patches};
 use crate::progress::Progress;
 
@@ -26,7 +26,7 @@ pub struct Presenting {
 
 impl Room for Presenting {
     fn new(full: &Full<'_>, batch: usize) -> Result<Self, CudaError> {
-        let images = || full.device.allocate(batch * RGB * full.image.area());
+        let images = || full.device.allocate(batch * full.pixels());
         Ok(Self { pass: full.pass(batch)?, originals: images()?, shown: images()? })
     }
 
@@ -57,7 +57,7 @@ impl Full<'_> {
         wanted: &[Wanted],
     ) -> Result<Option<Arriving<'_, f32>>, CudaError> {
         let Presenting { pass, originals, shown: copies } = room;
-        let pixels = RGB * self.image.area();
+        let pixels = self.pixels();
         let (mut shown, mut asked, mut noise) = (Vec::new(), Vec::new(), Vec::new());
         let (mut slots, mut values) = (0, Vec::new());
         for (place, &(number, which)) in wanted.iter().enumerate() {
@@ -87,13 +87,13 @@ impl Full<'_> {
         }
         // The rest of the batch shows anything, which nobody looks at.
         shown.resize(pass.batch, Shown::original(0));
-        occlude(&self.device, self.image, &shown, originals, &noise, copies)?;
+        occlude(&self.device, (self.channels(), self.image), &shown, originals, &noise, copies)?;
         let Op::Conv(conv) = &self.model.network().layer(layer).op else { return Ok(None) };
         let responses = pass.respond(&self.device, copies, (layer, conv), &asked)?;
         Ok(Some(self.device.fetch(&responses)?))
     }
 
-    /// As [`Prepared::present`](crate::engine::Prepared::present).
+    /// As [`Presenter::present`](crate::engine::Presenter::present).
     pub fn respond_to_all(
         &self,
         layer: LayerId,
@@ -106,8 +106,10 @@ impl Full<'_> {
         let units = self.model.network().channels(layer);
         self.images().check_jobs(batch, units, self.sizes[layer.0])?;
         let jobs: Vec<PlacedJob<'_>> = batch.placed().collect();
-        let patches: Vec<Patches<'_>> =
-            jobs.iter().map(|job| job.noise.patches(job.image_index, RGB, job.occluders)).collect();
+        let patches: Vec<Patches<'_>> = jobs
+            .iter()
+            .map(|job| job.noise.patches(job.image_index, self.channels(), job.occluders))
+            .collect();
         // Each job's original image first, then its occluded copies.
         let wanted: Vec<Wanted> = jobs
             .iter()

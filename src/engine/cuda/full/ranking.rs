@@ -9,8 +9,8 @@ use crate::engine::cuda::CudaError;
 use crate::engine::cuda::feed::Feed;
 use crate::engine::cuda::kernels::extremes::extremes;
 use crate::engine::cuda::transfer::Arriving;
-use crate::engine::{Begun, EngineError, Extremes};
-use crate::network::{LayerId, RGB};
+use crate::engine::{EngineError, Extremes, PendingExtremes};
+use crate::network::LayerId;
 use crate::progress::Progress;
 
 /// Images of a batch, at most: as many as fill a device with images of 227×227 pixels.
@@ -27,7 +27,7 @@ pub struct Ranking {
 impl Room for Ranking {
     fn new(full: &Full<'_>, batch: usize) -> Result<Self, CudaError> {
         let pass = full.pass(batch)?;
-        let feed = Feed::new(&full.device, batch * RGB * full.image.area())?;
+        let feed = Feed::new(&full.device, batch * full.pixels())?;
         Ok(Self { pass, feed })
     }
 
@@ -36,7 +36,7 @@ impl Room for Ranking {
     }
 
     fn most(full: &Full<'_>) -> usize {
-        let bytes = RGB * full.image.area() * size_of::<f32>();
+        let bytes = full.pixels() * size_of::<f32>();
         let mut most = MOST;
         while most > 1 && most * bytes > MOST_BYTES {
             most /= 2;
@@ -57,7 +57,7 @@ impl Full<'_> {
         images: &[ArrayView3<'_, f32>],
         first: usize,
         progress: &'e Progress<'_>,
-    ) -> Result<Begun<'e>, EngineError> {
+    ) -> Result<PendingExtremes<'e>, EngineError> {
         let Some(&last) = self.layers.iter().max() else { return Ok(Box::new(|| Ok(Vec::new()))) };
         images.iter().try_for_each(|image| self.images().check(image))?;
         let mut begun = Vec::new();

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::grid::Grid;
-use crate::engine::cuda::kernels::present::Square;
+use crate::engine::cuda::tables::layout::Square;
 use crate::engine::{Batch, BatchPlacement};
 use crate::geometry::Axis;
 use crate::program::{PlanKey, Planner};

@@ -1,13 +1,12 @@
-//! What kernels have to do for a presentation, counted from its plan: `docs/performance.md` has the
+//! What kernels have to do for a presentation, counted from its plan: `docs/design/tensor-cores.md` has the
 //! budget of AlexNet.
 
 use half::f16;
 
-use super::program::Program;
+use super::program::{Program, Step};
 use super::storage::Storage;
 use crate::engine::KernelWork;
 use crate::program::Plan;
-use crate::program::Step;
 
 /// Adds what is done for some presentations of a plan to the work of each node; `groups` are those
 /// of the nodes that are convolutions.
@@ -48,9 +47,16 @@ pub(super) fn add(
                     read + seen + originals + written,
                 )
             }
-            Step::Relu { elsewhere: false } => ("rectify_change", read + originals + written),
-            Step::Normalise(_) => ("normalise_change", 2 * read + written),
-            Step::Add | Step::Concatenate => ("join_change", read + written),
+            Step::Relu { elsewhere: false } | Step::Function(_) | Step::Slope(_) => {
+                ("pointwise_change", read + originals + written)
+            }
+            Step::Scale(_) => ("pointwise_change", read + written),
+            Step::Normalise(_) | Step::NormaliseChannels(..) => {
+                ("normalise_change", 2 * read + written)
+            }
+            Step::Depthwise(_) | Step::AveragePool(..) => ("window_sum_change", read + written),
+            Step::Multiply => ("multiply_change", read + 2 * originals + written),
+            Step::Add | Step::Concatenate | Step::Select(_) => ("join_change", read + written),
             Step::Respond => ("respond_change", read + size_of::<f32>()),
             // What passes its input on has no kernel.
             _ => continue,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::engine::cuda::kernels::present::Square;
+use crate::engine::cuda::tables::layout::Square;
 use crate::geometry::Axis;
 use crate::geometry::Occluder;
 

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use cudarc::driver::CudaSlice;
 
 use super::alike::Alike;
-use crate::engine::cuda::kernels::present::{DeviceJob, DeviceJobs};
+use crate::engine::cuda::kernels::present::DeviceJobs;
+use crate::engine::cuda::tables::layout::DeviceJob;
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::order::OnImage;
 use crate::engine::{Batch, PlacedJob};
 use crate::geometry::Occluder;
-use crate::network::RGB;
 use crate::noise::{Noise, TorchStream};
 
 /// Jobs on the device, and the noise that is not drawn there.
@@ -36,12 +36,13 @@ impl Told {
         (batch, firsts): (&Batch<'_>, &[usize]),
         alike: &mut Alike,
     ) -> Result<Self, CudaError> {
+        let channels = batch.images.first().map_or(1, |image| image.values.dim().0);
         let mut number_of = vec![0; batch.images.len()];
         for (number, on_image) in images.iter().enumerate() {
             number_of[on_image.image] = number as u32;
         }
         let which: Vec<usize> = alike.kinds.iter().flat_map(|kind| &kind.jobs).copied().collect();
-        let (begins, stream) = streams(batch, &which);
+        let (begins, stream) = streams(batch, &which, channels);
         let mut end = 0;
         let tell = |&job: &usize| {
             let PlacedJob { image_index, unit, position, noise, occluders, .. } = batch.job(job);
@@ -73,13 +74,13 @@ impl Told {
         let told = which.iter().map(tell).collect();
         let squares = std::mem::take(&mut alike.squares);
         let stream = device.upload(&stream)?;
-        Ok(Self { jobs: DeviceJobs::new(device, told, squares, end)?, which, stream })
+        Ok(Self { jobs: DeviceJobs::new(device, told, squares, (end, channels))?, which, stream })
     }
 }
 
 /// The values of `torch.rand` that some jobs refer to, and where each seed's begin.
-fn streams(batch: &Batch<'_>, which: &[usize]) -> (BTreeMap<u32, i64>, Vec<f32>) {
-    let values = |occluder: &Occluder| RGB * occluder.size.pow(2);
+fn streams(batch: &Batch<'_>, which: &[usize], channels: usize) -> (BTreeMap<u32, i64>, Vec<f32>) {
+    let values = |occluder: &Occluder| channels * occluder.size.pow(2);
     let end = |occluder: &Occluder| (occluder.index + 1) * values(occluder);
     let mut lengths: BTreeMap<u32, usize> = BTreeMap::new();
     for &job in which {

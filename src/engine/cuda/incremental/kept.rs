@@ -81,7 +81,7 @@ impl KeptDifferences<'_> {
     /// time, in halves.
     ///
     /// # Errors
-    /// As [`Prepared::present`](crate::engine::Prepared::present).
+    /// As [`Presenter::present`](crate::engine::Presenter::present).
     pub fn presented(
         engine: &Incremental<'_>,
         layer: LayerId,

@@ -3,16 +3,15 @@
 use rayon::prelude::*;
 
 use super::originals::window;
-use super::program::Program;
+use super::program::{Program, Step};
 use super::storage::{Storage, aligned};
 use super::wave::Group;
-use crate::engine::cuda::kernels::blocks::Items;
-use crate::engine::cuda::kernels::cohorts::Cohorts;
-use crate::engine::cuda::kernels::parcel::Parcel;
-use crate::engine::cuda::kernels::tables::{Pattern, Window, Windows};
 use crate::engine::cuda::kernels::tap_product::Patterns;
+use crate::engine::cuda::tables::blocks::Items;
+use crate::engine::cuda::tables::cohorts::Cohorts;
+use crate::engine::cuda::tables::layout::{Pattern, Window, Windows};
+use crate::engine::cuda::tables::parcel::Parcel;
 use crate::engine::cuda::{CudaError, Device};
-use crate::program::Step;
 use crate::program::TapRun;
 
 /// Groups that a thread makes the entries of at a time: those of a list.

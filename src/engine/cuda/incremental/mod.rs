@@ -17,6 +17,7 @@ mod grid;
 mod jobs;
 mod kept;
 mod lists;
+mod nodes;
 mod originals;
 mod pixels;
 mod presenting;
@@ -30,8 +31,6 @@ use crate::progress::{CancelToken, Progress};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use ndarray::ArrayView3;
-
 use self::kept::KeptDifferences;
 use self::presenting::Presenting;
 use self::program::{Program, Shared};
@@ -39,13 +38,13 @@ use self::scales::scale;
 use self::storage::Storage;
 use super::{CudaError, Device, Precision};
 use crate::engine::cuda::support::check_support;
-use crate::engine::request::{PreparedImages, not_prepared};
+use crate::engine::request::{PreparedImages, check_layers, not_prepared};
 use crate::engine::{
-    Batch, Engine, EngineError, EngineName, Extremes, Kept, KernelTime, KernelWork, Prepared,
-    Presented, Rates, ReferenceEngine,
+    Batch, Engine, EngineError, EngineName, Kept, KernelTime, KernelWork, Presented, Presenter,
+    Profiler, Rates,
 };
 use crate::geometry::ImageSize;
-use crate::network::{LayerId, Model, Op, RGB};
+use crate::network::{LayerId, Model, Op};
 use crate::program::{Node, PlanKey, Planner};
 
 /// The incremental engine on one GPU.
@@ -86,19 +85,8 @@ impl Engine for CudaEngine {
         self.device.info().to_string()
     }
 
-    fn has_kernels(&self) -> bool {
-        true
-    }
-
-    fn time_kernels(
-        &self,
-        work: &mut dyn FnMut() -> Result<(), EngineError>,
-    ) -> Result<Vec<KernelTime>, EngineError> {
-        self.device.time_kernels(work)
-    }
-
-    fn rates(&self) -> Option<Rates> {
-        self.device.rates(self.precision)
+    fn profiler(&self) -> Option<&dyn Profiler> {
+        Some(self)
     }
 
     /// None: they are on the device.
@@ -111,9 +99,9 @@ impl Engine for CudaEngine {
         model: &'m Model,
         layers: &[LayerId],
         image: ImageSize,
-    ) -> Result<Box<dyn Prepared + 'm>, EngineError> {
+    ) -> Result<Box<dyn Presenter + 'm>, EngineError> {
         check_support(model.network(), layers)?;
-        let plain = ReferenceEngine.prepare(model, layers, image)?;
+        check_layers(model.network(), layers, image)?;
         self.precision.check_on(self.device.info())?;
         let Self { ref device, precision, .. } = *self;
         let mut shared = Shared { device, precision, filters: HashMap::new() };
@@ -124,15 +112,26 @@ impl Engine for CudaEngine {
             scale(&self.device, &program, image, &mut storage)?;
             programs.insert(layer, (program, storage));
         }
-        Ok(Box::new(Incremental { model, image, plain, programs, engine: self.clone() }))
+        Ok(Box::new(Incremental { model, image, programs, engine: self.clone() }))
+    }
+}
+
+impl Profiler for CudaEngine {
+    fn time_kernels(
+        &self,
+        work: &mut dyn FnMut() -> Result<(), EngineError>,
+    ) -> Result<Vec<KernelTime>, EngineError> {
+        self.device.time_kernels(work)
+    }
+
+    fn rates(&self) -> Option<Rates> {
+        self.device.rates(self.precision)
     }
 }
 
 struct Incremental<'m> {
     model: &'m Model,
     image: ImageSize,
-    /// Ranking looks at every position of every unit: there is nothing to leave out.
-    plain: Box<dyn Prepared + 'm>,
     programs: HashMap<LayerId, (Program, Storage)>,
     engine: CudaEngine,
 }
@@ -169,26 +168,18 @@ impl Incremental<'_> {
         let (program, storage) = self.program(layer)?;
         let units = self.model.network().channels(layer);
         let output = program.subgraph.nodes()[program.subgraph.target()].size;
-        let images = PreparedImages { channels: RGB, size: self.image };
+        let images =
+            PreparedImages { channels: self.model.network().image_channels(), size: self.image };
         images.check_jobs(batch, units, output)?;
         Ok(Presenting { engine: self, layer, program, storage, batch, progress })
     }
 }
 
-impl Prepared for Incremental<'_> {
+impl Presenter for Incremental<'_> {
     /// The device's tables are made for each plan, and products fill whole blocks where many
     /// presentations share one.
     fn maps_at_a_time(&self) -> usize {
         4096
-    }
-
-    fn extremes(
-        &self,
-        images: &[ArrayView3<'_, f32>],
-        first: usize,
-        progress: &Progress<'_>,
-    ) -> Result<Vec<Vec<Vec<Extremes>>>, EngineError> {
-        self.plain.extremes(images, first, progress)
     }
 
     fn present(

@@ -3,18 +3,17 @@
 use cudarc::driver::CudaSlice;
 use ndarray::{ArrayView3, s};
 
+use super::nodes::{join, kernel};
 use super::pixels::Pixels;
-use super::program::Program;
-use crate::engine::cuda::kernels::join::Join;
-use crate::engine::cuda::kernels::normalise::normalise_original;
-use crate::engine::cuda::kernels::parcel::Table;
+use super::program::{Program, Step};
+use crate::engine::cuda::kernels::multiply::Multiply;
+use crate::engine::cuda::kernels::node::NodeGeometry;
 use crate::engine::cuda::kernels::pool::Pool;
-use crate::engine::cuda::kernels::rectify::rectify_original;
-use crate::engine::cuda::kernels::tables::{Origin, Original, Originals, Window, Windows};
 use crate::engine::cuda::support::no_kernel;
+use crate::engine::cuda::tables::layout::{Original, Originals, Window, Windows};
+use crate::engine::cuda::tables::parcel::Table;
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::{Axis, Span};
-use crate::program::Step;
 use crate::program::TapRun;
 
 /// An image, and the rows and columns of the target's positions that are looked at.
@@ -39,7 +38,7 @@ pub(super) fn each_original(
     let subgraph = &program.subgraph;
     let cones: Vec<[Vec<Span>; 2]> = images
         .iter()
-        .map(|&(_, y, x)| [subgraph.backward(Axis::Y, y), subgraph.backward(Axis::X, x)])
+        .map(|&(_, y, x)| [subgraph.baseline(Axis::Y, y), subgraph.baseline(Axis::X, x)])
         .collect();
     let mut last_read = vec![0; subgraph.nodes().len()];
     for (place, node) in subgraph.nodes().iter().enumerate() {
@@ -131,19 +130,19 @@ impl Node<'_> {
     fn fill(&self, windows: &Windows, values: &mut CudaSlice<f32>) -> Result<(), CudaError> {
         let nodes = self.program.subgraph.nodes();
         let (node, device) = (&nodes[self.place], self.device);
-        let to = (windows, values);
+        let (to, geometry) = ((windows, values), NodeGeometry::of_map(node.window));
         match &self.program.steps[self.place] {
             Step::Image | Step::Respond => Ok(()),
             Step::Convolve { filters: packed, .. } => {
                 let (input, mut patterns) = (self.input(0)?, Vec::new());
                 let seen = Node { place: node.inputs[0], ..*self }.windows().0;
                 for ((window, from), cones) in self.windows().0.iter().zip(&seen).zip(self.cones) {
-                    let runs = |cone: &[Span]| {
-                        let shift = -(node.window.y.padding as isize);
-                        TapRun::all(node.window.y, shift, cone[self.place], cone[node.inputs[0]])
+                    let runs = |axis: Axis, cone: &[Span]| {
+                        let (window, shift) = (node.window.of(axis), geometry.shift.of(axis));
+                        TapRun::all(window, shift, cone[self.place], cone[node.inputs[0]])
                     };
                     packed.patterns(
-                        (&runs(&cones[0]), &runs(&cones[1])),
+                        (&runs(Axis::Y, &cones[0]), &runs(Axis::X, &cones[1])),
                         from,
                         window,
                         &mut patterns,
@@ -152,36 +151,27 @@ impl Node<'_> {
                 let patterns = packed.send_originals(device, patterns)?;
                 packed.convolve_originals(device, &patterns, &input.values, to.1)
             }
-            Step::Relu { .. } => rectify_original(device, node.channels, self.input(0)?, to),
             Step::MaxPool { .. } => {
-                let pool = Pool {
-                    input: Origin::default(),
-                    output: Origin::default(),
-                    channels: node.channels,
-                    window: node.window.y,
-                    shift: -(node.window.y.padding as isize),
-                    rectify: false,
-                    to_scale: 0.0,
-                };
+                let (channels, rectify) = (node.channels, false);
+                let pool = Pool { geometry, channels, rectify, to_scale: 0.0 };
                 pool.original(device, self.input(0)?, to)
             }
-            Step::Normalise(norm) => {
-                normalise_original(device, norm, node.channels, self.input(0)?, to)
+            Step::Multiply => {
+                let product = Multiply { geometry: [geometry; 2], channels: node.channels };
+                product.original(device, [self.input(0)?, self.input(1)?], to)
             }
-            step @ (Step::Copy | Step::Add | Step::Concatenate) => {
+            Step::Copy | Step::Select(_) | Step::Add | Step::Concatenate => {
                 let (windows, values) = to;
-                let stack = matches!(step, Step::Concatenate);
-                let mut channel = 0;
-                for (which, &input) in node.inputs.iter().enumerate() {
-                    let part = nodes[input].channels;
-                    let add = !stack && which > 0;
-                    let join = Join { channels: node.channels, part, channel, shift: 0, add };
+                for which in 0..node.inputs.len() {
+                    let join = join(device, self.program, self.place, which, geometry)?;
                     join.original(device, self.input(which)?, (windows, &mut *values))?;
-                    channel += if stack { part } else { 0 };
                 }
                 Ok(())
             }
-            _ => Err(no_kernel(self.place)),
+            _ => match kernel(device, self.program, self.place, geometry) {
+                Some(kernel) => kernel.original(device, self.input(0)?, to),
+                None => Err(no_kernel(self.place)),
+            },
         }
     }
 }

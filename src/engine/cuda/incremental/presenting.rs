@@ -10,7 +10,7 @@ use super::program::Program;
 use super::runs::{Place, Runs};
 use super::storage::Storage;
 use super::wave::{Buffers, Waves};
-use crate::engine::cuda::kernels::tables::Originals;
+use crate::engine::cuda::tables::layout::Originals;
 use crate::engine::cuda::transfer::Arriving;
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::order::{OnImage, by_image};
@@ -205,8 +205,8 @@ impl<'a> Presenting<'a, '_> {
 /// Bytes of the original activations for the jobs on an image. Until it is known what is kept,
 /// everything is.
 fn original_bytes(program: &Program, on_image: &OnImage) -> usize {
-    let y = program.subgraph.backward(Axis::Y, on_image.y);
-    let x = program.subgraph.backward(Axis::X, on_image.x);
+    let y = program.subgraph.baseline(Axis::Y, on_image.y);
+    let x = program.subgraph.baseline(Axis::X, on_image.x);
     let nodes = program.subgraph.nodes().iter().zip(y.iter().zip(&x));
     let floats = nodes.map(|(node, (y, x))| y.len() * x.len() * node.channels);
     floats.sum::<usize>() * size_of::<f32>()

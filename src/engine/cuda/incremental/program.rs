@@ -4,15 +4,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::engine::EngineError;
+use crate::engine::cuda::kernels::node::DeviceNumbers;
 use crate::engine::cuda::kernels::respond::DeviceUnits;
 use crate::engine::cuda::kernels::tap_product::DeviceFilters;
 use crate::engine::cuda::{Device, Precision};
 use crate::geometry::ImageSize;
 use crate::network::{Filters, Input, LayerId, Model, Network, Op};
-use crate::program::{self, ConvolutionFilters, Packing, Step};
+use crate::program::{self, ConvolutionFilters, Packing};
 
 /// The program of a layer.
-pub(super) type Program = program::Program<Arc<DeviceFilters>, Filters, DeviceUnits>;
+pub(super) type Program = program::Program<Arc<DeviceFilters>, DeviceNumbers, DeviceUnits>;
+/// What a node computes.
+pub(super) type Step = program::Step<Arc<DeviceFilters>, DeviceNumbers>;
 
 /// What the programs of several layers share.
 pub(super) struct Shared<'a> {
@@ -43,18 +46,14 @@ impl Shared<'_> {
                 self.filters.insert(layer, Arc::clone(&new));
                 Ok(new)
             },
-            numbers: Ok,
+            numbers: |numbers: &Filters, channels| {
+                Ok(DeviceNumbers::new(device, numbers, channels)?)
+            },
             units: |ConvolutionFilters { conv, filters, inputs, .. }| {
                 Ok(DeviceUnits::new(device, conv, filters, inputs)?)
             },
         };
-        let mut program = program::Program::new(model.network(), layer, image)?;
-        for step in &mut program.steps {
-            if *step == Step::Depthwise(()) {
-                *step = Step::Convolve { filters: (), rectify: false };
-            }
-        }
-        program.with_weights(model, packing)
+        program::Program::new(model.network(), layer, image)?.with_weights(model, packing)
     }
 }
 

@@ -6,7 +6,7 @@
 use super::alike::{Alike, OfKind};
 use super::storage::Storage;
 use super::wave::Group;
-use crate::engine::cuda::kernels::present::Run;
+use crate::engine::cuda::tables::layout::Run;
 use crate::engine::order::counted;
 use crate::geometry::Axis;
 use crate::program::Planner;

@@ -10,14 +10,12 @@
 use ndarray::Array3;
 
 use super::originals::{Looked, each_original};
-use super::program::Program;
+use super::program::{Program, Step};
 use super::storage::Storage;
 use crate::engine::cuda::kernels::products::{largest, to_exponent};
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::{ImageSize, Span};
-use crate::network::RGB;
 use crate::noise::TorchStream;
-use crate::program::Step;
 
 /// The exponent of the largest value of the image of noise.
 const LARGEST: i32 = 3;
@@ -44,10 +42,11 @@ pub(super) fn scale(
     if read.is_empty() {
         return Ok(());
     }
+    let channels = nodes[0].channels;
     // As occluders have it.
     let noise = TorchStream::new(0).map(|value| 2.0 * value - 1.0);
-    let noise = noise.take(RGB * image.area()).collect();
-    let noise = Array3::from_shape_vec((RGB, image.height, image.width), noise);
+    let noise = noise.take(channels * image.area()).collect();
+    let noise = Array3::from_shape_vec((channels, image.height, image.width), noise);
     let noise = noise.map_err(|error| CudaError::Shape {
         kernel: "scale",
         problem: format!("an image of noise: {error}"),

@@ -4,21 +4,21 @@
 use cudarc::driver::CudaSlice;
 
 use super::lists::Tables;
-use super::program::Program;
+use super::nodes::{geometry_of_deltas, join, kernel};
+use super::program::{Program, Step};
 use super::runs::Wave;
 use super::storage::Storage;
-use crate::engine::cuda::kernels::cohorts::Cohorts;
-use crate::engine::cuda::kernels::join::Join;
-use crate::engine::cuda::kernels::normalise::normalise_change;
+use crate::engine::cuda::kernels::multiply::Multiply;
+use crate::engine::cuda::kernels::node::NodeGeometry;
 use crate::engine::cuda::kernels::occlude::occlude;
 use crate::engine::cuda::kernels::pool::Pool;
 use crate::engine::cuda::kernels::present::{DeviceJobs, Presentations};
-use crate::engine::cuda::kernels::rectify::rectify_change;
-use crate::engine::cuda::kernels::tables::{Change, Origin, Originals, Windows, ensure};
+use crate::engine::cuda::shape::ensure;
 use crate::engine::cuda::support::no_kernel;
+use crate::engine::cuda::tables::cohorts::Cohorts;
+use crate::engine::cuda::tables::layout::{Change, Origin, Originals, Windows};
 use crate::engine::cuda::{CudaError, Device};
 use crate::program::Plan;
-use crate::program::Step;
 
 /// What all waves of a target on some images share.
 pub(super) struct Waves<'a> {
@@ -125,7 +125,7 @@ impl Started<'_> {
         let subgraph = &program.subgraph;
         let node = &subgraph.nodes()[place];
         let input = node.inputs.first().copied().unwrap_or_default();
-        let origin = Origin::of(&subgraph.nodes()[input]);
+        let geometry = |which: usize| geometry_of_deltas(program, place, which);
         match &program.steps[place] {
             Step::Image => {
                 let (windows, to) = to;
@@ -142,46 +142,51 @@ impl Started<'_> {
                 let both = (from.values, to.1);
                 packed.convolve_changes(device, patterns, presentations, rectify, scales, both)
             }
-            Step::Relu { elsewhere: false } => {
-                let numbers = (origin, node.channels, subgraph.shift(place, 0).y);
-                let (original, from) = (self.original(input)?, self.change(input)?);
-                rectify_change(device, numbers, presentations, original, from, to)
-            }
             &Step::MaxPool { rectify } => {
                 let pooled = program.pooled(place);
+                let input_origin = Origin::of(&subgraph.nodes()[pooled]);
                 let pool = Pool {
-                    input: Origin::of(&subgraph.nodes()[pooled]),
-                    output: Origin::of(node),
+                    geometry: NodeGeometry { input: input_origin, ..geometry(0) },
                     channels: node.channels,
-                    window: node.window.y,
-                    shift: subgraph.shift(place, 0).y,
                     rectify,
                     to_scale: waves.storage.scale(place),
                 };
                 let originals = (self.original(pooled)?, self.original(place)?);
                 pool.change(device, presentations, originals, self.change(input)?, to)
             }
-            Step::Normalise(norm) => {
-                let numbers = (origin, node.channels, subgraph.shift(place, 0).y);
-                let (original, from) = (self.original(input)?, self.change(input)?);
-                normalise_change(device, norm, numbers, presentations, original, from, to)
+            Step::Multiply => {
+                let product =
+                    Multiply { geometry: [geometry(0), geometry(1)], channels: node.channels };
+                let input = |which: usize| -> Result<_, CudaError> {
+                    let input = node.inputs[which];
+                    Ok((self.original(input)?, self.change(input)?))
+                };
+                product.change(device, presentations, [input(0)?, input(1)?], to)
             }
-            step
-            @ (Step::Relu { elsewhere: true } | Step::Copy | Step::Add | Step::Concatenate) => {
+            Step::Relu { elsewhere: true }
+            | Step::Copy
+            | Step::Select(_)
+            | Step::Add
+            | Step::Concatenate => {
                 let (outputs, to) = to;
-                let stack = matches!(step, Step::Concatenate);
-                let mut channel = 0;
                 for (which, &input) in node.inputs.iter().enumerate() {
-                    let part = subgraph.nodes()[input].channels;
-                    let (shift, add) = (subgraph.shift(place, which).y, !stack && which > 0);
-                    let join = Join { channels: node.channels, part, channel, shift, add };
-                    join.change(device, self.change(input)?, (outputs, &mut *to))?;
-                    channel += if stack { part } else { 0 };
+                    let join = join(device, program, place, which, geometry(which))?;
+                    let from = self.change(input)?;
+                    join.change(device, presentations, None, from, (outputs, &mut *to))?;
                 }
                 Ok(())
             }
             Step::Respond => Ok(()),
-            _ => Err(no_kernel(place)),
+            step => {
+                // The originals are kept of the inputs whose values a step reads.
+                let original = step.reads_inputs().then(|| self.original(input)).transpose()?;
+                match kernel(device, program, place, geometry(0)) {
+                    Some(kernel) => {
+                        kernel.change(device, presentations, original, self.change(input)?, to)
+                    }
+                    None => Err(no_kernel(place)),
+                }
+            }
         }
     }
 

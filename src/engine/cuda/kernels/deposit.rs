@@ -2,9 +2,9 @@
 
 use cudarc::driver::{CudaSlice, LaunchConfig, PushKernelArg};
 
-use super::parameters::mirrored;
-use super::parcel::Table;
-use super::tables::ensure;
+use crate::engine::cuda::shape::ensure;
+use crate::engine::cuda::tables::mirrored::mirrored;
+use crate::engine::cuda::tables::parcel::Table;
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::deposit::{MapSums, Summation, SummedImage};
 
@@ -128,8 +128,8 @@ pub fn deposit(
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
     use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
 
     #[test]
     fn the_kernels_structs_are_these() {

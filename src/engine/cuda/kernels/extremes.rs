@@ -2,8 +2,8 @@
 
 use cudarc::driver::{CudaSlice, DeviceRepr, LaunchConfig, PushKernelArg};
 
-use super::parameters::mirrored;
 use crate::engine::Extremes;
+use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
 
 const THREADS: u32 = 256;
@@ -60,8 +60,8 @@ const _: () = assert!(std::mem::offset_of!(Extremes, min_at) == 12);
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
     use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
 
     #[test]
     fn the_kernels_parameters_are_these() {

@@ -1,20 +1,23 @@
-//! `kernels/join.cu`: branches added up or stacked.
+//! `kernels/join.cu`: branches added up or stacked, and channels in another order.
 
-use cudarc::driver::{CudaSlice, PushKernelArg};
-
-use super::parameters::mirrored;
-use super::tables::{Change, Originals, Windows};
+use super::node::{NodeGeometry, NodeKernel};
+use crate::engine::cuda::tables::layout::Axes;
+use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
+use crate::program::Selection;
 
 mirrored! {
     /// The kernels' numbers.
-    struct JoinParameters {
+    pub struct JoinParameters {
         channels: i32,
-        part: i32,
+        inputs: i32,
         channel: i32,
-        shift: i32,
+        part: i32,
+        start: i32,
+        groups: i32,
+        each: i32,
         add: i32,
-        reserved: i32,
+        shift: Axes,
     }
 }
 
@@ -24,89 +27,59 @@ pub struct Join {
     /// Channels of the output.
     pub channels: usize,
     /// Channels of the branch.
-    pub part: usize,
-    /// Which of the output's is the branch's first.
+    pub inputs: usize,
+    /// The first channel of the output that is the branch's.
     pub channel: usize,
-    /// Position `p` of the output is `p + shift` of the branch.
-    pub shift: isize,
-    /// Whether it is added to what is there; else it is written over it.
+    /// The channels of the branch.
+    pub selection: Selection,
+    /// Whether the branch is added to what is there; else it is written over it.
     pub add: bool,
 }
 
 impl Join {
-    fn parameters(&self, kernel: &'static str) -> Result<JoinParameters, CudaError> {
-        let &Self { channels, part, channel, shift, add } = self;
-        if channel + part > channels {
-            let problem = format!("channels {channel} to {} of {channels}", channel + part);
-            return Err(CudaError::Shape { kernel, problem });
+    /// Joins a branch, whose deltas are zero outside of its windows.
+    ///
+    /// # Errors
+    /// [`CudaError::Shape`] of channels that are not there.
+    pub fn kernel(
+        self,
+        device: &Device,
+        geometry: NodeGeometry,
+    ) -> Result<NodeKernel<'_, JoinParameters>, CudaError> {
+        let Self { channels, inputs, channel, selection, add } = self;
+        let Selection { start, groups, each } = selection;
+        let (part, kernels) = (selection.channels(), &device.kernels);
+        if channel + part > channels || start + part > inputs {
+            let problem = format!(
+                "channels {channel} to {} of {channels} from {start} on of {inputs}",
+                channel + part
+            );
+            return Err(CudaError::Shape { kernel: "join", problem });
         }
-        Ok(JoinParameters {
-            channels: channels as i32,
-            part: part as i32,
-            channel: channel as i32,
-            shift: shift as i32,
-            add: i32::from(add),
-            reserved: 0,
+        Ok(NodeKernel {
+            names: ["join_change", "join_original"],
+            functions: [&kernels.join_change, &kernels.join_original],
+            parameters: JoinParameters {
+                channels: channels as i32,
+                inputs: inputs as i32,
+                channel: channel as i32,
+                part: part as i32,
+                start: start as i32,
+                groups: groups as i32,
+                each: each as i32,
+                add: i32::from(add),
+                shift: geometry.axes(),
+            },
+            channels: [inputs, channels],
+            numbers: None,
         })
-    }
-
-    /// Joins a branch's changes, which are zero outside of its windows, to those in `to`.
-    ///
-    /// # Errors
-    /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
-    pub fn change(
-        &self,
-        device: &Device,
-        from: Change<'_>,
-        (outputs, to): (&Windows, &mut CudaSlice<f32>),
-    ) -> Result<(), CudaError> {
-        let parameters = self.parameters("join_change")?;
-        from.check("join_change", self.part)?;
-        outputs.check("join_change", self.channels, to)?;
-        let Some(grid) = outputs.grid() else { return Ok(()) };
-        let mut launch = device.stream.launch_builder(&device.kernels.join_change);
-        launch
-            .arg(&parameters)
-            .arg(outputs.blocks.items.device())
-            .arg(outputs.blocks.table.device());
-        launch.arg(from.windows.blocks.table.device()).arg(from.values).arg(to);
-        // SAFETY: the arguments are the kernel's; windows lie in their buffers, and outside of
-        // those of the branch nothing is read.
-        unsafe { device.start("join_change", &mut launch, grid) }?;
-        Ok(())
-    }
-
-    /// Joins a branch's activations of original images to those in `to`.
-    ///
-    /// # Errors
-    /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
-    pub fn original(
-        &self,
-        device: &Device,
-        from: &Originals,
-        (outputs, to): (&Windows, &mut CudaSlice<f32>),
-    ) -> Result<(), CudaError> {
-        let parameters = self.parameters("join_original")?;
-        outputs.check("join_original", self.channels, to)?;
-        from.windows.check("join_original", self.part, &from.values)?;
-        let Some(grid) = outputs.grid() else { return Ok(()) };
-        let mut launch = device.stream.launch_builder(&device.kernels.join_original);
-        launch
-            .arg(&parameters)
-            .arg(outputs.blocks.items.device())
-            .arg(outputs.blocks.table.device());
-        launch.arg(from.images.device()).arg(&from.values).arg(to);
-        // SAFETY: the arguments are the kernel's; windows lie in their buffers, and what an output
-        // sees is within the branch's windows, as backward cones are.
-        unsafe { device.start("join_original", &mut launch, grid) }?;
-        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
     use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
 
     #[test]
     fn the_kernels_struct_is_this() {

@@ -2,9 +2,9 @@
 
 use cudarc::driver::{CudaSlice, PushKernelArg};
 
-use super::parameters::mirrored;
 use super::present::Presentations;
-use super::tables::{Origin, Originals, Windows};
+use crate::engine::cuda::tables::layout::{Origin, Originals, Windows};
+use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
 
 mirrored! {
@@ -45,8 +45,8 @@ pub fn occlude(
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
     use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
 
     #[test]
     fn the_kernels_struct_is_this() {

@@ -3,39 +3,33 @@
 use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr, PushKernelArg};
 use half::f16;
 
-use super::parameters::mirrored;
+use super::node::NodeGeometry;
 use super::present::Presentations;
-use super::tables::{Change, Origin, Originals, Windows, ensure};
+use crate::engine::cuda::shape::ensure;
+use crate::engine::cuda::tables::layout::{Change, Origin, Originals, Stencil, Windows};
+use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
-use crate::geometry::SlidingWindow;
 
 mirrored! {
     /// The kernels' numbers.
     struct PoolParameters {
         input: Origin,
         output: Origin,
+        window: Stencil,
         channels: i32,
-        kernel: i32,
-        stride: i32,
-        shift: i32,
         rectify: i32,
         to_scale: f32,
+        reserved: i32,
     }
 }
 
 /// A pooling of changes.
 #[derive(Clone, Copy, Debug)]
 pub struct Pool {
-    /// The origin of the node whose originals are read.
-    pub input: Origin,
-    /// The pooling's own.
-    pub output: Origin,
+    /// Where the node whose originals are read and the pooling lie.
+    pub geometry: NodeGeometry,
     /// Channels of both.
     pub channels: usize,
-    /// Its window.
-    pub window: SlidingWindow,
-    /// Output `o` sees inputs from `o * stride + shift` on.
-    pub shift: isize,
     /// Whether the ReLU before it is joined to it; then what is read is that before the ReLU.
     pub rectify: bool,
     /// By what changes are multiplied before they are rounded to fp16 and written, two in each float; 0
@@ -46,14 +40,13 @@ pub struct Pool {
 impl Pool {
     fn parameters(&self) -> PoolParameters {
         PoolParameters {
-            input: self.input,
-            output: self.output,
+            input: self.geometry.input,
+            output: self.geometry.output,
+            window: Stencil::new(self.geometry.window, self.geometry.shift),
             channels: self.channels as i32,
-            kernel: self.window.kernel as i32,
-            stride: self.window.stride as i32,
-            shift: self.shift as i32,
             rectify: i32::from(self.rectify),
             to_scale: self.to_scale,
+            reserved: 0,
         }
     }
 
@@ -141,8 +134,8 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
     use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
 
     #[test]
     fn the_kernels_struct_is_this() {

@@ -2,68 +2,16 @@
 
 use cudarc::driver::{CudaSlice, LaunchConfig, PushKernelArg};
 
-use super::parameters::mirrored;
-use super::parcel::Table;
-use super::tables::{Presentation, ensure};
+use crate::engine::cuda::shape::ensure;
+use crate::engine::cuda::tables::layout::{DeviceJob, Presentation, Run, Square};
+use crate::engine::cuda::tables::mirrored::mirrored;
+use crate::engine::cuda::tables::parcel::Table;
 use crate::engine::cuda::{CudaError, Device};
-use crate::network::RGB;
 
 /// Threads of a block.
 const THREADS: usize = 256;
 
 mirrored! {
-    /// One unit at one position of one image: what its presentations have in common.
-    pub struct DeviceJob {
-        /// Torch's noise: where its stream begins; else -1.
-        pub stream: i64,
-        /// Philox's key: the seed, low word first.
-        pub key: [u32; 2],
-        /// The image's index in its folder, which Philox counts.
-        pub image_index: u32,
-        /// Which draw of the noise.
-        pub draw: u32,
-        /// Place of the image among the originals.
-        pub image: u32,
-        /// The unit.
-        pub unit: u32,
-        /// Its row on the target's output.
-        pub y: i32,
-        /// Its column.
-        pub x: i32,
-        /// The row of pixels that the squares of its grid are relative to.
-        pub top: i32,
-        /// The column.
-        pub left: i32,
-        /// Place of the difference of its first occluder.
-        pub difference: u32,
-        /// Nothing.
-        pub reserved: u32,
-    }
-
-    /// An occluder of a grid.
-    pub struct Square {
-        /// Its first row, relative to a job's.
-        pub top: i32,
-        /// Its first column, likewise.
-        pub left: i32,
-        /// Its side.
-        pub size: u32,
-        /// Its place in the grid's order, by which torch's noise is found.
-        pub index: u32,
-    }
-
-    /// The same occluder in front of neighbouring jobs: presentations up to the next run's first.
-    pub struct Run {
-        /// The first presentation.
-        pub first: u32,
-        /// Its job.
-        pub job: u32,
-        /// Its occluder, among the squares of all grids.
-        pub square: u32,
-        /// The same within its job.
-        pub number: u32,
-    }
-
     /// The kernel's numbers.
     struct PresentParameters {
         count: u32,
@@ -80,11 +28,13 @@ pub struct DeviceJobs {
     squares: Table<Square>,
     /// One past the last place of a difference.
     end: usize,
+    /// Channels of an image.
+    channels: usize,
 }
 
 impl DeviceJobs {
     /// Copies jobs to the device, and the squares of their grids; their differences end before
-    /// `end`.
+    /// `end`, and images have so many channels.
     ///
     /// # Errors
     /// [`CudaError::Driver`].
@@ -92,9 +42,10 @@ impl DeviceJobs {
         device: &Device,
         jobs: Vec<DeviceJob>,
         squares: Vec<Square>,
-        end: usize,
+        (end, channels): (usize, usize),
     ) -> Result<Self, CudaError> {
-        Ok(Self { jobs: Table::new(device, jobs)?, squares: Table::new(device, squares)?, end })
+        let (jobs, squares) = (Table::new(device, jobs)?, Table::new(device, squares)?);
+        Ok(Self { jobs, squares, end, channels })
     }
 
     /// Writes out `count` presentations.
@@ -122,7 +73,7 @@ impl DeviceJobs {
         let parameters = PresentParameters {
             count: count as u32,
             runs: runs.len() as u32,
-            channels: RGB as u32,
+            channels: self.channels as u32,
         };
         let runs = Table::new(device, runs)?;
         let mut table = device.allocate(count)?;
@@ -171,15 +122,11 @@ impl Presentations {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
     use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
 
     #[test]
-    fn the_kernels_structs_are_these() {
-        let jobs = include_str!("../../../../kernels/jobs.cuh");
-        DeviceJob::check(jobs);
-        Square::check(jobs);
-        Run::check(jobs);
+    fn the_kernels_struct_is_this() {
         PresentParameters::check(include_str!("../../../../kernels/present.cu"));
     }
 }

@@ -2,15 +2,17 @@
 
 use cudarc::driver::{CudaSlice, LaunchConfig, PushKernelArg};
 
-use super::blocks::{Blocks, Extent, Items};
-use super::cohorts::Cohorts;
-use super::parameters::mirrored;
-use super::parcel::Table;
-use super::present::{DeviceJob, Presentations};
-use super::tables::{Originals, Pattern, Window, ensure};
-use crate::engine::cuda::support::square;
+use super::node::NodeGeometry;
+use super::present::Presentations;
+use crate::engine::cuda::shape::ensure;
+use crate::engine::cuda::tables::blocks::{Blocks, Extent, Items};
+use crate::engine::cuda::tables::cohorts::Cohorts;
+use crate::engine::cuda::tables::layout::DeviceJob;
+use crate::engine::cuda::tables::layout::{Axes, Originals, Pattern, Stencil, Window};
+use crate::engine::cuda::tables::mirrored::mirrored;
+use crate::engine::cuda::tables::parcel::Table;
 use crate::engine::cuda::{CudaError, Device};
-use crate::geometry::{ImageSize, SlidingWindow};
+use crate::geometry::ImageSize;
 use crate::network::{Convolution, Filters};
 use crate::program::TapRun;
 
@@ -25,11 +27,9 @@ mirrored! {
         channels: i32,
         inputs: i32,
         outputs: i32,
-        kernel: i32,
-        stride: i32,
-        padding: i32,
-        height: i32,
-        width: i32,
+        reserved: i32,
+        window: Stencil,
+        size: Axes,
     }
 }
 
@@ -55,7 +55,7 @@ impl DeviceUnits {
         channels: usize,
     ) -> Result<Self, CudaError> {
         let (taps, inputs) = (conv.taps(), channels / conv.groups);
-        let SlidingWindow { kernel, stride, padding, .. } = square(conv.window());
+        let NodeGeometry { window, shift, .. } = NodeGeometry::of_map(conv.window().axes);
         let mut reordered = Vec::with_capacity(filters.weight.len());
         for filter in filters.weight.chunks_exact(inputs * taps) {
             for tap in 0..taps {
@@ -68,12 +68,10 @@ impl DeviceUnits {
             channels: channels as i32,
             inputs: inputs as i32,
             outputs: (conv.out_channels / conv.groups) as i32,
-            kernel: kernel as i32,
-            stride: stride as i32,
-            padding: padding as i32,
+            reserved: 0,
+            window: Stencil::new(window, shift),
             // Of whatever input: known when there is one.
-            height: 0,
-            width: 0,
+            size: Axes::default(),
         };
         Ok(Self { filters: device.upload(&reordered)?, bias: device.upload(&bias)?, parameters })
     }
@@ -93,7 +91,7 @@ impl DeviceUnits {
             first,
             count,
             input_each: from.each(channels) as i32,
-            input_tap_row: in_row as i32,
+            input_tap_row: in_row as i32 * self.parameters.window.dilation.y,
             rows: 1,
             columns: 1,
             tap_y: rows.tap as i32,
@@ -110,11 +108,12 @@ impl DeviceUnits {
     /// [`CudaError::Shape`] where one begins before its buffer.
     pub fn items(&self, patterns: &[Vec<Pattern>], cohorts: &Cohorts) -> Result<Items, CudaError> {
         let channels = i64::from(self.parameters.channels);
+        let column = i64::from(self.parameters.window.dilation.x);
         Items::new(patterns, WARPS, cohorts, |pattern| {
             let input = pattern.input
                 + i64::from(pattern.count.max(1) - 1) * i64::from(pattern.input_each)
                 + i64::from((pattern.taps_y - 1).max(0)) * i64::from(pattern.input_tap_row)
-                + i64::from(pattern.taps_x) * channels;
+                + (i64::from((pattern.taps_x - 1).max(0)) * column + 1) * channels;
             ensure(pattern.input >= 0, "respond_change", || format!("inputs of {pattern:?}"))?;
             let last = i64::from(pattern.first) + i64::from(pattern.count);
             let (elements, first) = (pattern.count, pattern.first);
@@ -165,11 +164,7 @@ impl DeviceUnits {
         input: &Originals,
         size: ImageSize,
     ) -> Result<CudaSlice<f32>, CudaError> {
-        let parameters = RespondParameters {
-            height: size.height as i32,
-            width: size.width as i32,
-            ..self.parameters
-        };
+        let parameters = RespondParameters { size: size.into(), ..self.parameters };
         let count = jobs.length();
         let mut responses = device.allocate(count.max(1))?;
         let config = LaunchConfig {
@@ -194,8 +189,8 @@ impl DeviceUnits {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
     use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
 
     #[test]
     fn the_kernels_struct_is_this() {

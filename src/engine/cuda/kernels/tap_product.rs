@@ -3,16 +3,16 @@
 use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr, LaunchConfig, PushKernelArg};
 use half::f16;
 
-use super::blocks::{Blocks, Extent, Items};
-use super::by_taps::{by_taps, rise};
-use super::cohorts::Cohorts;
-use super::parameters::mirrored;
 use super::present::Presentations;
 use super::products::{ANY, Products, Tile};
-use super::tables::{Origin, Originals, Pattern, Window, ensure};
-use crate::engine::cuda::support::square;
+use crate::engine::cuda::shape::ensure;
+use crate::engine::cuda::tables::blocks::{Blocks, Extent, Items};
+use crate::engine::cuda::tables::by_taps::{by_taps, rise};
+use crate::engine::cuda::tables::cohorts::Cohorts;
+use crate::engine::cuda::tables::layout::{Axes, Origin, Originals, Pattern, Window};
+use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device, Precision};
-use crate::geometry::SlidingWindow;
+use crate::geometry::{PerAxis, SlidingWindow};
 use crate::network::{Convolution, Filters};
 use crate::program::TapRun;
 
@@ -47,8 +47,9 @@ mirrored! {
         inputs: i32,
         outputs: i32,
         padded: i32,
-        kernel: i32,
+        kernel: Axes,
         stride: i32,
+        dilation: i32,
         rectify: i32,
         from_scale: f32,
         to_scale: f32,
@@ -73,7 +74,7 @@ pub struct DeviceFilters {
     out_channels: usize,
     groups: usize,
     padded: usize,
-    window: SlidingWindow,
+    window: PerAxis<SlidingWindow>,
 }
 
 impl DeviceFilters {
@@ -135,7 +136,7 @@ impl DeviceFilters {
             out_channels,
             groups,
             padded,
-            window: square(conv.window()),
+            window: conv.window().axes,
         })
     }
 
@@ -148,7 +149,6 @@ impl DeviceFilters {
         to: &Window,
         patterns: &mut Vec<Pattern>,
     ) {
-        let stride = self.window.stride;
         let in_row = from.width as usize * self.in_channels;
         let out_row = to.width as usize * self.out_channels;
         for (y, x) in rows.iter().flat_map(|y| columns.iter().map(move |x| (y, x))) {
@@ -161,8 +161,8 @@ impl DeviceFilters {
                 count: to.count,
                 input_each: from.each(self.in_channels) as i32,
                 output_each: to.each(self.out_channels) as i32,
-                input_row: (stride * in_row) as i32,
-                input_tap_row: in_row as i32,
+                input_row: (self.window.y.stride * in_row) as i32,
+                input_tap_row: (self.window.y.dilation * in_row) as i32,
                 output_row: out_row as i32,
                 y: to.y + y.output as i32,
                 x: to.x + x.output as i32,
@@ -186,8 +186,9 @@ impl DeviceFilters {
             inputs: (self.in_channels / self.groups) as i32,
             outputs: (self.out_channels / self.groups) as i32,
             padded: self.padded as i32,
-            kernel: self.window.kernel as i32,
-            stride: self.window.stride as i32,
+            kernel: Axes::of(PerAxis::from_fn(|axis| self.window.of(axis).kernel as isize)),
+            stride: self.window.x.stride as i32,
+            dilation: self.window.x.dilation as i32,
             rectify: i32::from(rectify),
             from_scale: 1.0,
             to_scale: 0.0,
@@ -255,11 +256,12 @@ impl DeviceFilters {
 
     /// The rows of a pattern, and where what it reads and writes ends.
     fn extent(&self, pattern: &Pattern) -> Result<Extent, CudaError> {
-        let last = |first: i64, each: i32, steps: [(i32, i32); 3]| {
+        let last = |first: i64, each: i32, steps: [(i32, i32); 4]| {
             let steps = steps.map(|(count, step)| i64::from(count) * i64::from(step));
             first + (i64::from(pattern.count) - 1) * i64::from(each) + steps.iter().sum::<i64>()
         };
-        let column = self.window.stride * self.in_channels;
+        let column = self.window.x.stride * self.in_channels;
+        let tap_column = (self.window.x.dilation * self.in_channels) as i32;
         let input = last(
             pattern.input,
             pattern.input_each,
@@ -267,8 +269,9 @@ impl DeviceFilters {
                 (pattern.rows - 1, pattern.input_row),
                 (pattern.columns - 1, column as i32),
                 ((pattern.taps_y - 1).max(0), pattern.input_tap_row),
+                ((pattern.taps_x - 1).max(0), tap_column),
             ],
-        ) + i64::from(pattern.taps_x) * self.in_channels as i64;
+        ) + self.in_channels as i64;
         let output = last(
             pattern.output,
             pattern.output_each,
@@ -276,15 +279,19 @@ impl DeviceFilters {
                 (pattern.rows - 1, pattern.output_row),
                 (pattern.columns, self.out_channels as i32),
                 (0, 0),
+                (0, 0),
             ],
         );
-        let kernel_side = self.window.kernel as i32;
+        let PerAxis { y: rows_of_taps, x: columns_of_taps } =
+            PerAxis::from_fn(|axis| self.window.of(axis).kernel as i32);
         let fits = pattern.count > 0
             && pattern.input >= 0
             && pattern.output >= 0
-            && pattern.tap_y + pattern.taps_y <= kernel_side
-            && pattern.tap_x + pattern.taps_x <= kernel_side;
-        ensure(fits, "tap_product", || format!("a kernel of {kernel_side} and {pattern:?}"))?;
+            && pattern.tap_y + pattern.taps_y <= rows_of_taps
+            && pattern.tap_x + pattern.taps_x <= columns_of_taps;
+        ensure(fits, "tap_product", || {
+            format!("a kernel of {rows_of_taps}×{columns_of_taps} and {pattern:?}")
+        })?;
         let reads = pattern.taps_y.min(pattern.taps_x) > 0;
         Ok(Extent {
             elements: rows(pattern),
@@ -441,9 +448,9 @@ fn padded(outputs: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
     use super::super::products::FRAGMENTS;
     use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
 
     #[test]
     fn the_kernels_struct_is_this() {

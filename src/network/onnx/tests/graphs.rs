@@ -58,7 +58,11 @@ fn every_operation_becomes_its_layer_with_its_numbers() {
         &Op::Conv(Convolution::new(6, 5, 2, 2)),
         &Op::Relu,
         &Op::MaxPool(MaxPool { padding: Padding::all(1), ..MaxPool::new(3, 2) }),
-        &Op::LocalResponseNorm(LocalResponseNorm { size: 5, alpha: 0.1, beta: 0.75, k: 2.0 }),
+        &Op::LocalResponseNorm(LocalResponseNorm {
+            alpha: 0.1,
+            k: 2.0,
+            ..LocalResponseNorm::over(5)
+        }),
         &Op::Conv(Convolution { groups: 3, ..conv(6, 3, 1, 1) }),
         &Op::Add,
         &Op::Concat,
@@ -125,12 +129,12 @@ fn what_mixes_the_whole_map_ends_the_network() {
         .node("GlobalAveragePool", &["a"], "g")
         .conv("gate", 4, "g", "h")
         .node("Sigmoid", &["h"], "i")
-        .node("Mul", &["a", "i"], "m")
+        .node("Div", &["a", "i"], "m")
         .conv("b", 4, "m", "b");
     let network = graph.network();
     assert_eq!(names(&network), ["a"]);
     let note = network.origin().note(&network).unwrap();
-    assert!(note.contains("`m` (Mul: it joins what has a place in the image"), "{note}");
+    assert!(note.contains("`m` (Div: it joins what has a place in the image"), "{note}");
     assert!(!note.contains("Sigmoid"), "{note}");
 }
 

@@ -25,6 +25,11 @@ fn images_of_another_size_are_refused_where_the_padding_depends_on_it() {
     let error = network.sizes(ImageSize::square(23), first).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage);
     let error = error.to_string();
+    let described = network.description();
+    assert_eq!(described["only_for"]["image_size"], serde_json::json!([24, 24]));
+    let again = Network::from_description(described.to_string().as_bytes()).unwrap();
+    assert_eq!(again.sizes(ImageSize::square(23), first).unwrap_err().to_string(), error);
+    assert_eq!(again.description(), described);
     for part in [
         "the images are 23×23, and the padding of layer `a` (auto_pad) is that for images of 24×24",
         "give such images (--image-size 24x24), or export",

@@ -116,7 +116,7 @@ fn a_tensor_beside_the_file_is_in_its_folder_and_whole() {
         (external("there", "4", "24"), "24 bytes from byte 4 on lie past the end"),
         (external("there", "18446744073709551615", "24"), "lie past the end"),
         (external("there", "-1", "24"), "its offset is `-1`"),
-        (external("link", "0", "24"), "is not in the folder"),
+        (external("link", "0", "24"), "is a link to"),
         (external("folder", "0", "24"), "is a folder"),
     ] {
         let file = with_weights(tensor).file();

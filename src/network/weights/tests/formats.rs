@@ -71,7 +71,10 @@ fn a_file_that_is_not_there_or_of_another_format_is_refused() {
     assert!(matches!(read(folder.path(), &[]), Err(WeightsError::File(_))));
     for bytes in [&b""[..], b"P", b"garbage of some length", &[0; 600]] {
         let message = refusal(bytes, &[]);
-        assert!(message.contains(".safetensors, .npz (numpy.savez) or .pth"), "{message}");
+        assert!(
+            message.contains(".npz (numpy.savez), .pth (torch.save) or .caffemodel"),
+            "{message}"
+        );
     }
 }
 

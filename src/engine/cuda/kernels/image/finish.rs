@@ -2,8 +2,8 @@
 
 use cudarc::driver::{CudaSlice, PushKernelArg};
 
-use super::super::parameters::mirrored;
 use super::{check, grid};
+use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
 
 mirrored! {
@@ -41,7 +41,7 @@ pub fn finish(
     };
     // A null pointer, which is not read.
     let none = 0_u64;
-    let mut launch = device.stream.launch_builder(&device.kernels.image.finish);
+    let mut launch = device.stream.launch_builder(&device.kernels.image_finish);
     launch.arg(&parameters);
     match bias {
         Some(bias) => launch.arg(bias),

@@ -2,10 +2,11 @@
 
 use cudarc::driver::{CudaSlice, PushKernelArg};
 
-use super::super::parameters::mirrored;
 use super::{check, grid};
+use crate::engine::cuda::tables::layout::{Axes, Stencil};
+use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
-use crate::geometry::ImageSize;
+use crate::geometry::{ImageSize, PerAxis, SlidingWindow};
 
 mirrored! {
     /// The kernel's numbers.
@@ -15,10 +16,11 @@ mirrored! {
         height: u32,
         width: u32,
         depth: u32,
-        kernel: u32,
+        kernel: Axes,
+        dilation: Axes,
     }
     /// One unit's view of one image.
-    pub struct Seen {
+    pub struct Sight {
         /// The image.
         pub image: u32,
         /// The first channel of the unit's group.
@@ -39,14 +41,14 @@ pub struct View {
     pub size: ImageSize,
     /// Channels that a unit sees.
     pub depth: usize,
-    /// Side length of a filter.
-    pub kernel: usize,
+    /// The window of a filter.
+    pub window: PerAxis<SlidingWindow>,
 }
 
 impl View {
     /// Values that a unit sees.
     pub fn taps(&self) -> usize {
-        self.depth * self.kernel * self.kernel
+        self.depth * self.window.y.kernel * self.window.x.kernel
     }
 }
 
@@ -58,11 +60,12 @@ impl View {
 pub fn gather(
     device: &Device,
     view: View,
-    seen: &[Seen],
+    seen: &[Sight],
     values: &CudaSlice<f32>,
     patches: &mut CudaSlice<f32>,
 ) -> Result<(), CudaError> {
-    let View { channels, size, depth, kernel } = view;
+    let View { channels, size, depth, window } = view;
+    let Stencil { kernel, dilation, .. } = Stencil::of_map(window);
     let images = seen.iter().map(|seen| seen.image as usize + 1).max().unwrap_or(0);
     let furthest = seen.iter().map(|seen| seen.channel as usize + depth).max().unwrap_or(0);
     let count = seen.len() * view.taps();
@@ -80,10 +83,11 @@ pub fn gather(
         height: size.height as u32,
         width: size.width as u32,
         depth: depth as u32,
-        kernel: kernel as u32,
+        kernel,
+        dilation,
     };
     let seen = device.upload(seen)?;
-    let mut launch = device.stream.launch_builder(&device.kernels.image.gather);
+    let mut launch = device.stream.launch_builder(&device.kernels.image_gather);
     launch.arg(&parameters).arg(&seen).arg(values).arg(patches);
     // SAFETY: the arguments are the kernel's, and the buffers as long as it takes for granted.
     unsafe { device.start("image_gather", &mut launch, grid(count)) }

@@ -1,51 +1,33 @@
 //! `kernels/image_*.cu`: the layers of whole images, `[image][channel][y][x]`.
 
 pub mod finish;
+pub mod function;
 pub mod gather;
 pub mod join;
+pub mod multiply;
 pub mod normalise;
 pub mod occlude;
 pub mod pool;
 pub mod respond;
+pub mod window_sum;
 
-use std::sync::Arc;
-
-use cudarc::driver::{CudaFunction, CudaModule, DriverError, LaunchConfig};
+use cudarc::driver::LaunchConfig;
 
 use crate::engine::cuda::CudaError;
+use crate::geometry::ImageSize;
 
 /// Threads of a block, as in `kernels/image.cuh`.
 const THREADS: u32 = 256;
 /// Blocks of a grid at most: more than any device runs at a time. The kernels walk on from there.
 const MOST_BLOCKS: usize = 1 << 16;
 
-/// The kernels.
-pub struct ImageKernels {
-    finish: CudaFunction,
-    gather: CudaFunction,
-    join: CudaFunction,
-    normalise: CudaFunction,
-    occlude: CudaFunction,
-    pool: CudaFunction,
-    respond: CudaFunction,
-}
-
-impl ImageKernels {
-    /// Finds each in the module of its file.
-    pub fn load(
-        module: impl Fn(&str) -> Result<Arc<CudaModule>, DriverError>,
-    ) -> Result<Self, DriverError> {
-        let kernel = |name: &str| module(name)?.load_function(name);
-        Ok(Self {
-            finish: kernel("image_finish")?,
-            gather: kernel("image_gather")?,
-            join: kernel("image_join")?,
-            normalise: kernel("image_normalise")?,
-            occlude: kernel("image_occlude")?,
-            pool: kernel("image_pool")?,
-            respond: kernel("image_respond")?,
-        })
-    }
+/// Sizes of a layer's input and output.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// Of the input.
+    pub input: ImageSize,
+    /// Of the output.
+    pub output: ImageSize,
 }
 
 /// A grid for so many elements.
@@ -77,8 +59,8 @@ fn check(kernel: &'static str, buffers: &[(&str, usize, usize)]) -> Result<(), C
 
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
     use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
 
     #[test]
     fn the_kernels_structs_are_these() {
@@ -87,7 +69,16 @@ mod tests {
         ));
         let gather = include_str!("../../../../../kernels/image_gather.cu");
         gather::ImageGatherParameters::check(gather);
-        gather::Seen::check(gather);
+        gather::Sight::check(gather);
+        function::ImageFunctionParameters::check(include_str!(
+            "../../../../../kernels/image_function.cu"
+        ));
+        multiply::ImageMultiplyParameters::check(include_str!(
+            "../../../../../kernels/image_multiply.cu"
+        ));
+        window_sum::ImageWindowSumParameters::check(include_str!(
+            "../../../../../kernels/image_window_sum.cu"
+        ));
         join::ImageJoinParameters::check(include_str!("../../../../../kernels/image_join.cu"));
         normalise::ImageNormaliseParameters::check(include_str!(
             "../../../../../kernels/image_normalise.cu"

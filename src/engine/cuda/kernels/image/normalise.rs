@@ -1,33 +1,56 @@
-//! `kernels/image_normalise.cu`: local response normalisation.
+//! `kernels/image_normalise.cu`: normalisation across channels.
 
 use cudarc::driver::{CudaSlice, PushKernelArg};
 
-use super::super::parameters::mirrored;
+use super::super::node::{DeviceNumbers, push_numbers};
 use super::{check, grid};
+use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
-use crate::network::LocalResponseNorm;
+use crate::network::{ChannelNorm, LocalResponseNorm};
 
 mirrored! {
     /// The kernel's numbers.
-    pub(super) struct ImageNormaliseParameters {
+    pub struct ImageNormaliseParameters {
         images: u32,
         channels: u32,
         area: u32,
         before: u32,
         after: u32,
-        weight: f32,
+        factor: f32,
         beta: f32,
         k: f32,
+        all: u32,
     }
 }
 
-/// Normalises `from` `[image][channel][area]` into `to`, of the same shape.
+impl ImageNormaliseParameters {
+    /// Those of a normalisation by neighbouring channels.
+    pub fn neighbours(norm: &LocalResponseNorm) -> Self {
+        Self {
+            before: (norm.size / 2) as u32,
+            after: ((norm.size - 1) / 2) as u32,
+            factor: norm.alpha / norm.size as f32,
+            beta: norm.beta,
+            k: norm.k,
+            ..Self::default()
+        }
+    }
+
+    /// Those of a normalisation by all channels.
+    pub fn all(norm: ChannelNorm) -> Self {
+        Self { k: norm.eps, all: 1, ..Self::default() }
+    }
+}
+
+/// Normalises `from` `[image][channel][area]` into `to`, of the same shape, with the numbers of its
+/// channels where it has any.
 ///
 /// # Errors
 /// [`CudaError::Shape`], [`CudaError::Driver`].
 pub fn normalise(
     device: &Device,
-    norm: &LocalResponseNorm,
+    parameters: &ImageNormaliseParameters,
+    numbers: Option<&DeviceNumbers>,
     (images, channels, area): (usize, usize, usize),
     from: &CudaSlice<f32>,
     to: &mut CudaSlice<f32>,
@@ -38,14 +61,12 @@ pub fn normalise(
         images: images as u32,
         channels: channels as u32,
         area: area as u32,
-        before: (norm.size / 2) as u32,
-        after: ((norm.size - 1) / 2) as u32,
-        weight: norm.alpha / norm.size as f32,
-        beta: norm.beta,
-        k: norm.k,
+        ..*parameters
     };
-    let mut launch = device.stream.launch_builder(&device.kernels.image.normalise);
-    launch.arg(&parameters).arg(from).arg(to);
+    let mut launch = device.stream.launch_builder(&device.kernels.image_normalise);
+    launch.arg(&parameters);
+    push_numbers(&mut launch, numbers);
+    launch.arg(from).arg(to);
     // SAFETY: the arguments are the kernel's, and the buffers as long as it takes for granted.
     unsafe { device.start("image_normalise", &mut launch, grid(count)) }?;
     Ok(())

@@ -2,11 +2,10 @@
 
 use cudarc::driver::{CudaSlice, PushKernelArg};
 
-use super::super::parameters::mirrored;
 use super::{check, grid};
+use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::{ImageSize, Occluder};
-use crate::network::RGB;
 use crate::noise::Noise;
 
 mirrored! {
@@ -62,25 +61,25 @@ impl Shown {
     }
 }
 
-/// Writes what `shown` says into `copies`, `[image][3][height][width]`, from `originals`, `[slot]`
+/// Writes what `shown` says into `copies`, `[image][channel][height][width]`, from `originals`, `[slot]`
 /// of the same; `noise` is what is replayed.
 ///
 /// # Errors
 /// [`CudaError::Shape`], [`CudaError::Driver`].
 pub fn occlude(
     device: &Device,
-    size: ImageSize,
+    (channels, size): (usize, ImageSize),
     shown: &[Shown],
     originals: &CudaSlice<f32>,
     noise: &[f32],
     copies: &mut CudaSlice<f32>,
 ) -> Result<(), CudaError> {
-    let pixels = RGB * size.area();
+    let pixels = channels * size.area();
     let count = shown.len() * pixels;
     let slots = shown.iter().map(|shown| shown.slot as usize + 1).max().unwrap_or(0);
     let replayed = shown.iter().map(|shown| {
         let side = (shown.size_draw >> 16) as usize;
-        if shown.replayed < 0 { 0 } else { shown.replayed as usize + RGB * side * side }
+        if shown.replayed < 0 { 0 } else { shown.replayed as usize + channels * side * side }
     });
     let buffers = [
         ("originals", originals.len(), slots * pixels),
@@ -90,14 +89,14 @@ pub fn occlude(
     check("image_occlude", &buffers)?;
     let parameters = ImageOccludeParameters {
         images: shown.len() as u32,
-        channels: RGB as u32,
+        channels: channels as u32,
         height: size.height as u32,
         width: size.width as u32,
     };
     let shown = device.upload(shown)?;
     // Memory of no values is none; what nothing refers to is not read.
     let noise = device.upload(if noise.is_empty() { &[0.0] } else { noise })?;
-    let mut launch = device.stream.launch_builder(&device.kernels.image.occlude);
+    let mut launch = device.stream.launch_builder(&device.kernels.image_occlude);
     launch.arg(&parameters).arg(&shown).arg(originals).arg(&noise).arg(copies);
     // SAFETY: the arguments are the kernel's, and the buffers as long as it takes for granted.
     unsafe { device.start("image_occlude", &mut launch, grid(count)) }?;

@@ -2,54 +2,46 @@
 
 use cudarc::driver::{CudaSlice, PushKernelArg};
 
-use super::super::parameters::mirrored;
-use super::{check, grid};
-use crate::engine::cuda::support::square;
+use super::{Sizes, check, grid};
+use crate::engine::cuda::tables::layout::{Axes, Stencil};
+use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
-use crate::geometry::{ImageSize, SlidingWindow};
-use crate::network::MaxPool;
+use crate::geometry::{PerAxis, SlidingWindow};
 
 mirrored! {
     /// The kernel's numbers.
     pub(super) struct ImagePoolParameters {
+        window: Stencil,
+        size: Axes,
+        to_size: Axes,
         planes: u32,
-        height: u32,
-        width: u32,
-        to_height: u32,
-        to_width: u32,
-        kernel: u32,
-        stride: u32,
-        padding: u32,
+        reserved: u32,
     }
 }
 
-/// Pools so many planes, channels of images, of size `input`, from `from` into planes of size
-/// `output` in `to`.
+/// Pools so many planes, channels of images, from `from` into `to`.
 ///
 /// # Errors
 /// [`CudaError::Shape`], [`CudaError::Driver`].
 pub fn pool(
     device: &Device,
-    pool: &MaxPool,
+    window: PerAxis<SlidingWindow>,
     planes: usize,
-    (input, output): (ImageSize, ImageSize),
+    sizes: Sizes,
     from: &CudaSlice<f32>,
     to: &mut CudaSlice<f32>,
 ) -> Result<(), CudaError> {
-    let SlidingWindow { kernel, stride, padding, .. } = square(pool.window());
-    let count = planes * output.area();
-    check("image_pool", &[("from", from.len(), planes * input.area()), ("to", to.len(), count)])?;
+    let count = planes * sizes.output.area();
+    let read = planes * sizes.input.area();
+    check("image_pool", &[("from", from.len(), read), ("to", to.len(), count)])?;
     let parameters = ImagePoolParameters {
+        window: Stencil::of_map(window),
+        size: sizes.input.into(),
+        to_size: sizes.output.into(),
         planes: planes as u32,
-        height: input.height as u32,
-        width: input.width as u32,
-        to_height: output.height as u32,
-        to_width: output.width as u32,
-        kernel: kernel as u32,
-        stride: stride as u32,
-        padding: padding as u32,
+        reserved: 0,
     };
-    let mut launch = device.stream.launch_builder(&device.kernels.image.pool);
+    let mut launch = device.stream.launch_builder(&device.kernels.image_pool);
     launch.arg(&parameters).arg(from).arg(to);
     // SAFETY: the arguments are the kernel's, and the buffers as long as it takes for granted;
     // windows are cut at the border.

@@ -2,8 +2,8 @@
 
 use cudarc::driver::{CudaSlice, PushKernelArg};
 
-use super::super::parameters::mirrored;
 use super::{check, grid};
+use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
 
 mirrored! {
@@ -31,7 +31,7 @@ pub fn respond(
     let count = places.len();
     let places = device.upload(places)?;
     let mut responses = device.allocate(count)?;
-    let mut launch = device.stream.launch_builder(&device.kernels.image.respond);
+    let mut launch = device.stream.launch_builder(&device.kernels.image_respond);
     launch.arg(&parameters).arg(&places).arg(output).arg(&mut responses);
     // SAFETY: the arguments are the kernel's, and the buffers as long as it takes for granted.
     unsafe { device.start("image_respond", &mut launch, grid(count)) }?;

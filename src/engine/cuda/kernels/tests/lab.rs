@@ -6,17 +6,20 @@ use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr};
 use cudarc::nvrtc::Ptx;
 use half::f16;
 
-use super::super::cohorts::Cohorts;
-use super::super::embedded;
-use super::super::parcel::Table;
+use super::super::node::NodeGeometry;
 use super::super::pool::Pool;
 use super::super::present::Presentations;
 use super::super::products::Products;
-use super::super::tables::{Change, Origin, Original, Originals, Presentation, Window, Windows};
 use super::super::tap_product::{DeviceFilters, Patterns, Scales};
 use super::emulator::{Gpu, has_tensor_cores, on_device};
+use crate::engine::cuda::embedded;
+use crate::engine::cuda::tables::cohorts::Cohorts;
+use crate::engine::cuda::tables::layout::{
+    Change, Original, Originals, Presentation, Window, Windows,
+};
+use crate::engine::cuda::tables::parcel::Table;
 use crate::engine::cuda::{CudaError, Device};
-use crate::geometry::{SlidingWindow, Span};
+use crate::geometry::{PerAxis, SlidingWindow, Span};
 use crate::network::{Convolution, Filters};
 use crate::noise::TorchStream;
 use crate::program::TapRun;
@@ -42,7 +45,7 @@ struct Pooling {
 }
 
 /// What a pooling reads, on the device.
-struct Prepared {
+struct Presenter {
     pool: Pool,
     presentations: Presentations,
     original: Originals,
@@ -81,7 +84,7 @@ impl Pooling {
         }
     }
 
-    fn prepare(&self, device: &Device) -> Prepared {
+    fn prepare(&self, device: &Device) -> Presenter {
         let Self { channels, presentations, .. } = *self;
         let read = Self::WINDOW.inputs(self.outputs).intersect(self.real);
         let from = Self::window(self.changed, presentations);
@@ -98,13 +101,10 @@ impl Pooling {
             ..Presentation::default()
         };
         let told: Vec<Presentation> = (0..presentations).map(told).collect();
-        Prepared {
+        Presenter {
             pool: Pool {
-                input: Origin::default(),
-                output: Origin::default(),
+                geometry: NodeGeometry::of_map(PerAxis::both(Self::WINDOW)),
                 channels,
-                window: Self::WINDOW,
-                shift: 0,
                 rectify: self.rectify,
                 to_scale: 0.0,
             },
@@ -118,7 +118,7 @@ impl Pooling {
     }
 }
 
-impl Prepared {
+impl Presenter {
     /// By one of the kernels.
     fn run<T: DeviceRepr>(&self, device: &Device, kernel: &CudaFunction, to: &mut CudaSlice<T>) {
         let from = Change { windows: &self.inputs, values: &self.from };

@@ -1,11 +1,13 @@
 //! The device's noise is the host's, to the bit.
 
 use super::super::occlude::occlude;
-use super::super::parcel::Table;
 use super::super::present::Presentations;
-use super::super::tables::{Origin, Original, Originals, Presentation, Window, Windows};
 use super::emulator::on_device;
 use crate::engine::cuda::Device;
+use crate::engine::cuda::tables::layout::{
+    Axes, Origin, Original, Originals, Presentation, Window, Windows,
+};
+use crate::engine::cuda::tables::parcel::Table;
 use crate::geometry::Occluder;
 use crate::network::RGB;
 use crate::noise::{Noise, TorchStream};
@@ -31,7 +33,7 @@ fn changes(noise: Noise, image_index: u32, occluder: &Occluder, part: [usize; 4]
     };
     let [top, left, height, width] = part;
     // The window is relative to the origin of the position (2, 3), in steps of 4.
-    let origin = Origin { step: 4, corner: -5 };
+    let origin = Origin { step: Axes { y: 4, x: 4 }, corner: Axes { y: -5, x: -5 } };
     let window = Window {
         offset: 32,
         y: (occluder.top + top) as i32 - 3,

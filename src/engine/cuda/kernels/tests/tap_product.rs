@@ -2,12 +2,14 @@
 
 use half::{bf16, f16};
 
-use super::super::cohorts::Cohorts;
-use super::super::parcel::Table;
 use super::super::present::Presentations;
-use super::super::tables::{Origin, Original, Originals, Presentation, Window, Windows};
 use super::super::tap_product::{DeviceFilters, Scales};
 use super::emulator::{has_tensor_cores, on_device};
+use crate::engine::cuda::tables::cohorts::Cohorts;
+use crate::engine::cuda::tables::layout::{
+    Origin, Original, Originals, Presentation, Window, Windows,
+};
+use crate::engine::cuda::tables::parcel::Table;
 use crate::engine::cuda::{Device, Precision};
 use crate::geometry::{SlidingWindow, Span};
 use crate::network::{Convolution, Filters};

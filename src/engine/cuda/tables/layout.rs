@@ -2,12 +2,13 @@
 
 use cudarc::driver::{CudaSlice, LaunchConfig};
 
-use super::blocks::{Blocks, Extent, Items};
-use super::cohorts::Cohorts;
-use super::parameters::mirrored;
-use super::parcel::Table;
+use crate::engine::cuda::shape::ensure;
+use crate::engine::cuda::tables::blocks::{Blocks, Extent, Items};
+use crate::engine::cuda::tables::cohorts::Cohorts;
+use crate::engine::cuda::tables::mirrored::mirrored;
+use crate::engine::cuda::tables::parcel::Table;
 use crate::engine::cuda::{CudaError, Device};
-use crate::geometry::Axis;
+use crate::geometry::{Axis, ImageSize, PerAxis, SlidingWindow};
 use crate::program::Node;
 
 /// Elements of a window that a block of a pointwise kernel works on.
@@ -40,6 +41,58 @@ mirrored! {
         pub difference: u32,
     }
 
+    /// One unit at one position of one image: what its presentations have in common.
+    pub struct DeviceJob {
+        /// Torch's noise: where its stream begins; else -1.
+        pub stream: i64,
+        /// Philox's key: the seed, low word first.
+        pub key: [u32; 2],
+        /// The image's index in its folder, which Philox counts.
+        pub image_index: u32,
+        /// Which draw of the noise.
+        pub draw: u32,
+        /// Place of the image among the originals.
+        pub image: u32,
+        /// The unit.
+        pub unit: u32,
+        /// Its row on the target's output.
+        pub y: i32,
+        /// Its column.
+        pub x: i32,
+        /// The row of pixels that the squares of its grid are relative to.
+        pub top: i32,
+        /// The column.
+        pub left: i32,
+        /// Place of the difference of its first occluder.
+        pub difference: u32,
+        /// Nothing.
+        pub reserved: u32,
+    }
+
+    /// An occluder of a grid.
+    pub struct Square {
+        /// Its first row, relative to a job's.
+        pub top: i32,
+        /// Its first column, likewise.
+        pub left: i32,
+        /// Its side.
+        pub size: u32,
+        /// Its place in the grid's order, by which torch's noise is found.
+        pub index: u32,
+    }
+
+    /// The same occluder in front of neighbouring jobs: presentations up to the next run's first.
+    pub struct Run {
+        /// The first presentation.
+        pub first: u32,
+        /// Its job.
+        pub job: u32,
+        /// Its occluder, among the squares of all grids.
+        pub square: u32,
+        /// The same within its job.
+        pub number: u32,
+    }
+
     /// A node's activations of one original image: `(y, x)` of the map is at
     /// `offset + y * pitch + x * channels`.
     pub struct Original {
@@ -62,7 +115,7 @@ mirrored! {
         pub height: i32,
         /// Columns.
         pub width: i32,
-        /// Of a pooling: first row of its inputs that exist.
+        /// Of a pooling or a sum over windows: first row of its inputs that exist.
         pub read_y: i32,
         /// First column.
         pub read_x: i32,
@@ -126,22 +179,78 @@ mirrored! {
         pub first: u32,
     }
 
+    /// A number for each axis.
+    pub struct Axes {
+        /// Rows.
+        pub y: i32,
+        /// Columns.
+        pub x: i32,
+    }
+
     /// Where a node's relative coordinates begin for a position of the target:
     /// `position * step + corner`.
     pub struct Origin {
         /// Positions of the node between neighbouring positions of the target.
-        pub step: i32,
+        pub step: Axes,
         /// Where they begin for position 0.
-        pub corner: i32,
+        pub corner: Axes,
+    }
+
+    /// A window that slides over a node's input: tap `t` of output `o` is input
+    /// `o * stride + shift + t * dilation`.
+    pub struct Stencil {
+        /// Taps.
+        pub kernel: Axes,
+        /// Step between outputs.
+        pub stride: Axes,
+        /// Step between taps.
+        pub dilation: Axes,
+        /// The first tap of output 0.
+        pub shift: Axes,
+    }
+}
+
+impl Axes {
+    /// These numbers.
+    pub fn of(numbers: PerAxis<isize>) -> Self {
+        Self { y: numbers.y as i32, x: numbers.x as i32 }
+    }
+}
+
+impl From<ImageSize> for Axes {
+    fn from(size: ImageSize) -> Self {
+        Self { y: size.height as i32, x: size.width as i32 }
     }
 }
 
 impl Origin {
     /// The origin of a node.
     pub fn of(node: &Node) -> Self {
-        // Windows are squares, so both axes are alike.
-        let corner = node.origin(Axis::Y, 0);
-        Self { step: (node.origin(Axis::Y, 1) - corner) as i32, corner: corner as i32 }
+        let at = |position| PerAxis::from_fn(|axis| node.origin(axis, position));
+        let (corner, next) = (at(0), at(1));
+        let step = PerAxis::from_fn(|axis| next.of(axis) - corner.of(axis));
+        Self { step: Axes::of(step), corner: Axes::of(corner) }
+    }
+}
+
+impl Stencil {
+    /// A window on a whole map.
+    pub fn of_map(window: PerAxis<SlidingWindow>) -> Self {
+        let shift = PerAxis::from_fn(|axis: Axis| -(window.of(axis).padding as isize));
+        Self::new(window, shift)
+    }
+
+    /// A window whose output `o` sees inputs from `o * stride + shift` on.
+    pub fn new(window: PerAxis<SlidingWindow>, shift: PerAxis<isize>) -> Self {
+        let of = |number: fn(SlidingWindow) -> usize| {
+            Axes::of(PerAxis::from_fn(|axis| number(window.of(axis)) as isize))
+        };
+        Self {
+            kernel: of(|window| window.kernel),
+            stride: of(|window| window.stride),
+            dilation: of(|window| window.dilation),
+            shift: Axes::of(shift),
+        }
     }
 }
 
@@ -209,12 +318,12 @@ impl Windows {
     }
 
     /// How a pointwise kernel is launched on them; `None` where there is nothing to do.
-    pub(super) fn grid(&self) -> Option<LaunchConfig> {
+    pub(in crate::engine::cuda) fn grid(&self) -> Option<LaunchConfig> {
         self.blocks.grid(1, THREADS)
     }
 
     /// Checks that `values` are as many as the windows take, of so many channels.
-    pub(super) fn check<T>(
+    pub(in crate::engine::cuda) fn check<T>(
         &self,
         kernel: &'static str,
         channels: usize,
@@ -224,7 +333,7 @@ impl Windows {
     }
 
     /// The same of so many values.
-    pub(super) fn check_length(
+    pub(in crate::engine::cuda) fn check_length(
         &self,
         kernel: &'static str,
         channels: usize,
@@ -252,7 +361,11 @@ pub struct Change<'a> {
 
 impl Change<'_> {
     /// As [`Windows::check`].
-    pub(super) fn check(&self, kernel: &'static str, channels: usize) -> Result<(), CudaError> {
+    pub(in crate::engine::cuda) fn check(
+        &self,
+        kernel: &'static str,
+        channels: usize,
+    ) -> Result<(), CudaError> {
         self.windows.check(kernel, channels, self.values)
     }
 }
@@ -271,19 +384,10 @@ pub struct Originals {
     pub values: CudaSlice<f32>,
 }
 
-/// An error of shape unless `fits`.
-pub(in crate::engine::cuda) fn ensure(
-    fits: bool,
-    kernel: &'static str,
-    problem: impl FnOnce() -> String,
-) -> Result<(), CudaError> {
-    if fits { Ok(()) } else { Err(CudaError::Shape { kernel, problem: problem() }) }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::parameters::Mirrored;
     use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
 
     #[test]
     fn the_kernels_structs_are_these() {
@@ -294,6 +398,13 @@ mod tests {
         Pattern::check(source);
         Item::check(source);
         Origin::check(source);
+        let jobs = include_str!("../../../../kernels/jobs.cuh");
+        DeviceJob::check(jobs);
+        Square::check(jobs);
+        Run::check(jobs);
+        let stencil = include_str!("../../../../kernels/stencil.cuh");
+        Axes::check(stencil);
+        Stencil::check(stencil);
         for constant in [("ELEMENTS", ELEMENTS), ("THREADS", THREADS as usize)] {
             let line = format!("constexpr int {} = {};", constant.0, constant.1);
             assert!(source.contains(&line), "{line}");

@@ -3,9 +3,9 @@
 use cudarc::driver::{DeviceRepr, LaunchConfig};
 use rayon::prelude::*;
 
-use super::cohorts::Cohorts;
-use super::parcel::{Parcel, Table, packed};
-use super::tables::Item;
+use crate::engine::cuda::tables::cohorts::Cohorts;
+use crate::engine::cuda::tables::layout::Item;
+use crate::engine::cuda::tables::parcel::{Parcel, Table, packed};
 use crate::engine::cuda::{CudaError, Device};
 
 /// Windows or patterns on the device, and what each block of a kernel works on.
@@ -142,7 +142,11 @@ impl Items {
 
 impl<T> Blocks<T> {
     /// So many blocks of `threads` for each item; `None` where there is nothing to do.
-    pub(super) fn grid(&self, blocks: usize, threads: u32) -> Option<LaunchConfig> {
+    pub(in crate::engine::cuda) fn grid(
+        &self,
+        blocks: usize,
+        threads: u32,
+    ) -> Option<LaunchConfig> {
         let count = (self.items.length() * blocks) as u32;
         let config = LaunchConfig {
             grid_dim: (count, 1, 1),
@@ -159,9 +163,9 @@ fn largest(some: [i64; 2], others: [i64; 2]) -> [i64; 2] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cohorts::JOBS;
-    use super::super::present::Run;
     use super::*;
+    use crate::engine::cuda::tables::cohorts::JOBS;
+    use crate::engine::cuda::tables::layout::Run;
     use crate::noise::TorchStream;
 
     /// Two plans in front of the same 150 jobs, of 10 elements a presentation.

@@ -2,6 +2,7 @@
 
 use ndarray::ArrayView3;
 
+use super::activations::{Activations, Baseline};
 use super::depthwise::{Rectangle, Windows};
 use super::normalise::Normalisation;
 use super::pool::Seen;
@@ -11,58 +12,16 @@ use super::simd::Isa;
 use super::weights::Packed;
 use crate::engine::maximum::{larger, positive};
 use crate::geometry::{Axis, PerAxis, SlidingWindow, Span};
-use crate::network::{Filters, LANES};
+use crate::network::{Filters, GateJoin, LANES};
 
 /// Rows of a product whose sums stay in a core's first cache while parts are added.
 const ROWS: usize = 48;
 
-/// Activations of a rectangle of positions, `[y][x][channel]`.
-#[derive(Debug, Default)]
-pub(super) struct Activations {
-    y: isize,
-    x: isize,
-    width: usize,
-    channels: usize,
-    values: Vec<f32>,
-}
-
-impl Activations {
-    fn new(y: Span, x: Span, channels: usize) -> Self {
-        let values = vec![0.0; y.len() * x.len() * channels];
-        Self { y: y.start, x: x.start, width: x.len(), channels, values }
-    }
-
-    /// The channels of `count` positions of row `y`, from column `x` on.
-    pub fn row(&self, y: isize, x: isize, count: usize) -> &[f32] {
-        let place = (y - self.y) as usize * self.width + (x - self.x) as usize;
-        &self.values[place * self.channels..][..count * self.channels]
-    }
-
-    /// The channels of a position.
-    pub fn at(&self, y: isize, x: isize) -> &[f32] {
-        self.row(y, x, 1)
-    }
-}
-
-/// The activations of one image, computed once for all its jobs.
-///
-/// Each value's bits depend on the image and the network alone: convolutions are tap products
-/// ([`Product`]) over zero-padded windows, so it does not matter which window was asked for.
-#[derive(Debug)]
-pub(super) struct Base {
-    nodes: Vec<Activations>,
-}
-
-impl Base {
-    /// The activations of a node that the target keeps.
-    pub fn node(&self, node: usize) -> &Activations {
-        &self.nodes[node]
-    }
-
+impl Baseline {
     /// Computes what the positions `y` × `x` of the target depend on.
     pub fn new(program: &Program, image: &ArrayView3<'_, f32>, y: Span, x: Span, isa: Isa) -> Self {
         let subgraph = &program.subgraph;
-        let (ys, xs) = (subgraph.backward(Axis::Y, y), subgraph.backward(Axis::X, x));
+        let (ys, xs) = (subgraph.baseline(Axis::Y, y), subgraph.baseline(Axis::X, x));
         let mut nodes: Vec<Activations> = Vec::with_capacity(ys.len());
         let mut scratch = Padded::default();
         for (place, node) in subgraph.nodes()[..subgraph.target()].iter().enumerate() {
@@ -89,6 +48,7 @@ impl Base {
                         windows.originals(input, y, x, &mut output.values, isa);
                     }
                 }
+                (Step::GlobalMean, Some(input)) => mean(input, &mut output.values),
                 (step, _) => {
                     let inputs: Vec<&Activations> =
                         node.inputs.iter().map(|&input| &nodes[input]).collect();
@@ -187,15 +147,24 @@ fn one_position(
                 }
             }
         }
-        Step::Select(from) => {
+        Step::Select(selection) => {
             let values = input(0);
-            for (output, &channel) in output.iter_mut().zip(from) {
-                *output = values[channel];
+            for (channel, output) in output.iter_mut().enumerate() {
+                *output = values[selection.input(channel)];
             }
         }
         Step::Multiply => {
             for ((output, a), b) in output.iter_mut().zip(input(0)).zip(input(1)) {
                 *output = a * b;
+            }
+        }
+        Step::Gate(join) => {
+            let gates = inputs[1].values.iter();
+            for ((output, value), gate) in output.iter_mut().zip(input(0)).zip(gates) {
+                *output = match join {
+                    GateJoin::Mul => value * gate,
+                    GateJoin::Add => value + gate,
+                };
             }
         }
         Step::Add => {
@@ -217,10 +186,26 @@ fn one_position(
         }
         // These look at more than one position, or are computed nowhere.
         Step::Convolve { .. }
+        | Step::GlobalMean
         | Step::MaxPool { .. }
         | Step::AveragePool(..)
         | Step::Depthwise(_)
         | Step::Respond => {}
+    }
+}
+
+/// The mean of each channel over all positions of a map, of one at least.
+fn mean(input: &Activations, output: &mut [f32]) {
+    let positions = input.values.chunks_exact(output.len().max(1));
+    let count = positions.len() as f64;
+    let mut sums = vec![0.0; output.len()];
+    for values in positions {
+        for (sum, &value) in sums.iter_mut().zip(values) {
+            *sum += f64::from(value);
+        }
+    }
+    for (output, sum) in output.iter_mut().zip(sums) {
+        *output = (sum / count) as f32;
     }
 }
 

@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-use super::tables::Pattern;
+use crate::engine::cuda::tables::layout::Pattern;
 
 /// How many patterns a list that is returned has at least, but for the last.
 const EACH: usize = 1024;
@@ -20,7 +20,7 @@ fn kind_of(pattern: &Pattern) -> Kind {
 
 /// Something of each kind, in the order in which kinds appeared. There are a few hundred, and they are
 /// looked up for every pattern of a wave: with the standard library's maps the host took longer
-/// (`docs/performance.md`, "The host").
+/// (`docs/design/tensor-cores.md`).
 struct Kinds<T> {
     slots: Vec<Vec<usize>>,
     found: Vec<(Kind, T)>,
@@ -48,7 +48,7 @@ impl<T: Default> Kinds<T> {
 
 /// The patterns of all lists, those of a kind one after the other, in the order in which they were,
 /// and all of them in one list; each is told how many follow.
-pub(super) fn by_taps(patterns: &[Vec<Pattern>]) -> Vec<Vec<Pattern>> {
+pub(in crate::engine::cuda) fn by_taps(patterns: &[Vec<Pattern>]) -> Vec<Vec<Pattern>> {
     let of_list = |list: &Vec<Pattern>| {
         let mut kinds: Kinds<Vec<Pattern>> = Kinds::new();
         for pattern in list {
@@ -80,7 +80,7 @@ pub(super) fn by_taps(patterns: &[Vec<Pattern>]) -> Vec<Vec<Pattern>> {
 
 /// Whether the inputs of patterns that share blocks lie in their order: the kernels count from a
 /// block's first row on.
-pub(super) fn rise(patterns: &[Vec<Pattern>]) -> bool {
+pub(in crate::engine::cuda) fn rise(patterns: &[Vec<Pattern>]) -> bool {
     let rises = |pair: &[Pattern]| pair[0].following == 0 || pair[0].input <= pair[1].input;
     patterns.par_iter().all(|list| list.windows(2).all(rises))
 }

@@ -24,7 +24,7 @@ macro_rules! mirrored {
             unsafe impl cudarc::driver::DeviceRepr for $name {}
 
             #[cfg(test)]
-            impl $crate::engine::cuda::kernels::parameters::Mirrored for $name {
+            impl $crate::engine::cuda::tables::mirrored::Mirrored for $name {
                 fn assertions() -> Vec<String> {
                     let name = stringify!($name);
                     let size = size_of::<$name>();
@@ -43,11 +43,11 @@ macro_rules! mirrored {
     };
 }
 
-pub(super) use mirrored;
+pub(in crate::engine::cuda) use mirrored;
 
 /// A struct that a kernel's source asserts the layout of.
 #[cfg(test)]
-pub(super) trait Mirrored {
+pub(in crate::engine::cuda) trait Mirrored {
     /// The lines that must stand in the source.
     fn assertions() -> Vec<String>;
 

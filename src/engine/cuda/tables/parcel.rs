@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cudarc::driver::{CudaSlice, DevicePtr, DeviceRepr};
 
-use super::tables::ensure;
+use crate::engine::cuda::shape::ensure;
 use crate::engine::cuda::transfer::{Bytes, Part, bytes};
 use crate::engine::cuda::{CudaError, Device};
 

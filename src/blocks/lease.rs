@@ -1,13 +1,14 @@
-//! Claims: who computes what, among processes that share a folder and nothing else.
+//! Leases: the right to compute a block, among processes that share nothing but a folder.
 //!
-//! A claim on `X` is the file `X.claim-0`, which gets its name when it is whole and only if nobody
-//! else's has it: one process wins. It holds who claims, and a number that its owner raises every few seconds, the *beat*. An owner is dead if
-//! the kernel that it runs on says so, or if its beat has not changed while another process
-//! watched it for some time by its own monotonic clock. No two clocks are ever compared.
+//! A lease on `X` is the file `X.lease-0`. It is renamed into place when it is complete, and only
+//! if no file has that name: one process wins. It names its owner and holds the *heartbeat*, a
+//! number that the owner raises every few seconds. An owner is dead if its own kernel says so, or
+//! if its heartbeat has not changed for some time by the monotonic clock of another process. No two
+//! clocks are ever compared.
 //!
-//! A dead claim is not removed: between looking at it and removing it, it may have become another
-//! process's. It is *outbid* by `X.claim-1`, made in the same way, and so on. The owner of
-//! the highest number has the claim, and removes all of them when it is done, the lowest first.
+//! A dead lease is not removed: between looking and removing, another process may have replaced it.
+//! It is *taken over* by `X.lease-1`, made in the same way, and so on. The highest number owns the
+//! block. Its owner removes all leases when the block is done, the lowest first.
 
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
@@ -21,112 +22,113 @@ use std::time::{Duration, Instant};
 use super::owner::Owner;
 use crate::files::{FileError, temporary_in};
 
-/// What stands between a claim's subject and its number.
-pub(super) const CLAIM: &str = ".claim-";
+/// Separator between the name of a lease's block and its number.
+pub(super) const LEASE: &str = ".lease-";
 
-/// Longer than looking at a claim takes.
+/// Upper bound of the time that looking at a lease takes.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// How often a claim's owner shows that it is alive, and how long others wait to see it.
+/// Interval of heartbeats, and the silence after which an owner counts as dead.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// From beat to beat.
-    pub beat: Duration,
-    /// Without a beat, after which an owner counts as dead. Far longer than file servers are
-    /// silent for in ordinary trouble.
+pub struct LeaseTimeouts {
+    /// Interval of heartbeats.
+    pub heartbeat: Duration,
+    /// Time without a heartbeat after which an owner counts as dead: far longer than the usual
+    /// delays of file servers.
     pub silence: Duration,
 }
 
-impl Default for Patience {
+impl Default for LeaseTimeouts {
     fn default() -> Self {
-        Self { beat: Duration::from_secs(20), silence: Duration::from_mins(3) }
+        Self { heartbeat: Duration::from_secs(20), silence: Duration::from_mins(3) }
     }
 }
 
-/// The claims that this process makes in a folder, and what it has seen of others'.
+/// The leases of this process in a folder, and observations of others' leases.
 #[derive(Debug)]
-pub struct Claims {
+pub struct Leases {
     folder: PathBuf,
     owner: String,
     boot: Option<String>,
-    patience: Patience,
-    /// What claims were last seen to hold, and since when.
+    timeouts: LeaseTimeouts,
+    /// The last content seen of each lease, and the time of the last change.
     seen: Mutex<HashMap<PathBuf, (Vec<u8>, Instant)>>,
     held: Arc<Mutex<Vec<Held>>>,
-    /// Beats until its other end is gone.
-    heart: OnceLock<Option<(Sender<()>, JoinHandle<()>)>>,
+    /// Thread that writes heartbeats until the sender is dropped.
+    heartbeat: OnceLock<Option<(Sender<()>, JoinHandle<()>)>>,
 }
 
-/// A claim's file. The lock on it lasts as long as it is open, or the process lives.
+/// The open file of a lease. Its lock lasts until the file is closed or the process ends.
 #[derive(Debug)]
 struct Held {
     path: PathBuf,
     file: File,
-    beat: u64,
+    heartbeat: u64,
 }
 
-/// A claim that this process has, until it is dropped.
+/// A lease of this process; released on drop.
 #[derive(Debug)]
-pub struct Claim {
-    /// The dead claims that were outbid, the lowest first.
-    outbid: Vec<PathBuf>,
+pub struct Lease {
+    /// The dead leases below this one, the lowest first.
+    superseded: Vec<PathBuf>,
     path: PathBuf,
-    /// The next process's, should it have taken this one for dead.
+    /// The lease that another process would take over with.
     next: PathBuf,
     owner: String,
     held: Arc<Mutex<Vec<Held>>>,
 }
 
-/// How trying to claim ended.
+/// Outcome of an attempt to get a lease.
 enum Attempt {
-    Won(Claim),
-    /// A live process has the claim, or may have.
+    Won(Lease),
+    /// A live process has the lease, or may have it.
     Lost,
-    /// Claims were made and released meanwhile.
+    /// Leases were made and released in the meantime.
     Changed,
 }
 
-/// What a claim's file tells of its owner.
+/// State of a lease's owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Seen {
-    /// The kernel says so, or its beat has changed.
+    /// By the kernel, or because its heartbeat has changed.
     Alive,
-    /// Its beat has not changed yet.
+    /// Its heartbeat has not changed yet.
     Unknown,
     Dead,
-    /// There is no such file any more.
+    /// The file does not exist any more.
     Released,
 }
 
-impl Claims {
-    /// Claims in `folder`.
-    pub fn new(folder: &Path, patience: Patience) -> Self {
+impl Leases {
+    /// Leases in `folder`.
+    pub fn new(folder: &Path, timeouts: LeaseTimeouts) -> Self {
         let owner = Owner::this_process();
         Self {
             folder: folder.to_owned(),
-            // Plain data, which always serialises.
+            // Plain data always serialises.
             owner: serde_json::to_string(&owner).unwrap_or_default(),
             boot: owner.boot,
-            patience,
+            timeouts,
             seen: Mutex::default(),
             held: Arc::default(),
-            heart: OnceLock::new(),
+            heartbeat: OnceLock::new(),
         }
     }
 
-    /// Claims `subject`; `None` where another process has it, or may have.
+    /// Acquires the lease on `subject`; `None` if another process has it, or may have it.
     ///
-    /// Whoever gets a claim looks whether the work is not done by now: it may have been finished
-    /// just before.
+    /// The caller must check afterwards whether the work is done: it may have been finished just
+    /// before.
     ///
     /// # Errors
-    /// Files that cannot be written; the folder itself not being there.
-    pub fn claim(&self, subject: &str) -> Result<Option<Claim>, FileError> {
-        self.heart.get_or_init(|| self.start_heart());
-        // Others may release and claim meanwhile; who loses every time has competition enough.
+    /// Files that cannot be written; a missing folder.
+    pub fn acquire(&self, subject: &str) -> Result<Option<Lease>, FileError> {
+        self.heartbeat.get_or_init(|| self.start_heartbeat());
+        // Leases may be released and acquired in between; losing every time means enough
+        // competition.
         for _ in 0..16 {
             match self.attempt(subject)? {
-                Attempt::Won(claim) => return Ok(Some(claim)),
+                Attempt::Won(lease) => return Ok(Some(lease)),
                 Attempt::Lost => return Ok(None),
                 Attempt::Changed => {}
             }
@@ -134,11 +136,11 @@ impl Claims {
         Ok(None)
     }
 
-    /// Whether the process that has claimed `subject` may be alive.
+    /// Whether the owner of `subject` may be alive.
     ///
     /// # Errors
     /// Files that cannot be read.
-    pub fn is_claimed(&self, subject: &str) -> Result<bool, FileError> {
+    pub fn is_leased(&self, subject: &str) -> Result<bool, FileError> {
         let mut claimed = false;
         for number in 0.. {
             let path = self.path(subject, number);
@@ -150,11 +152,11 @@ impl Claims {
         Ok(claimed)
     }
 
-    /// A live process that has claimed anything in the folder: its number and its machine. Where
-    /// only the beat can tell, `wait` is called until it does.
+    /// A live owner of any lease in the folder: its process number and machine. `wait` is called
+    /// while only a heartbeat can decide.
     ///
     /// # Errors
-    /// Files that cannot be read; what `wait` returns.
+    /// Files that cannot be read; errors of `wait`.
     pub fn live_owner<E: From<FileError>>(
         &self,
         mut wait: impl FnMut() -> Result<(), E>,
@@ -168,14 +170,13 @@ impl Claims {
             for entry in entries {
                 let path = entry.map_err(FileError::read(&self.folder))?.path();
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                if !name.contains(CLAIM) {
+                if !name.contains(LEASE) {
                     continue;
                 }
                 let look = || self.look(&path).map_err(FileError::read(&path));
                 match look()? {
                     Seen::Alive => {
-                        // Another process that looks at a dead one's lease holds its lock for a
-                        // moment.
+                        // A process that looks at a dead lease holds its lock for a moment.
                         std::thread::sleep(LOOK);
                         if matches!(look()?, Seen::Dead | Seen::Released) {
                             continue;
@@ -198,12 +199,12 @@ impl Claims {
         }
     }
 
-    /// The file of a claim.
+    /// The file of a lease.
     fn path(&self, subject: &str, number: usize) -> PathBuf {
-        self.folder.join(format!("{subject}{CLAIM}{number}"))
+        self.folder.join(format!("{subject}{LEASE}{number}"))
     }
 
-    /// One round of looking and claiming.
+    /// One round of looking and acquiring.
     fn attempt(&self, subject: &str) -> Result<Attempt, FileError> {
         let path = |number: usize| self.path(subject, number);
         for number in 0.. {
@@ -219,42 +220,42 @@ impl Claims {
                 }
                 made => made.map_err(FileError::write(&this))?,
             };
-            lock(&self.held).push(Held { path: this.clone(), file, beat: 0 });
-            let mut claim = Claim {
-                outbid: (0..number).map(path).collect(),
+            lock(&self.held).push(Held { path: this.clone(), file, heartbeat: 0 });
+            let mut lease = Lease {
+                superseded: (0..number).map(path).collect(),
                 path: this,
                 next: path(number + 1),
                 owner: self.owner.clone(),
                 held: Arc::clone(&self.held),
             };
-            // The claim that was dead may have been released and made anew since.
+            // The dead lease may have been released and acquired again.
             let dead = |path: &PathBuf| matches!(self.look(path), Ok(Seen::Dead));
-            if claim.outbid.last().is_none_or(dead) {
-                return Ok(Attempt::Won(claim));
+            if lease.superseded.last().is_none_or(dead) {
+                return Ok(Attempt::Won(lease));
             }
-            claim.outbid.clear();
+            lease.superseded.clear();
             return Ok(Attempt::Changed);
         }
         Ok(Attempt::Changed)
     }
 
-    /// Makes the file of a new claim. It is locked and says whose it is before it gets its name: a
-    /// process that is killed in between leaves no claim that nobody can be asked about.
+    /// Makes the file of a new lease. It is locked and names its owner before it is renamed: a
+    /// process that is killed in between leaves no lease without an owner.
     fn make(&self, path: &Path) -> io::Result<File> {
         let mut file = temporary_in(&self.folder)?;
-        // Some file systems have no locks; then the beat tells.
+        // Without locks, which some file systems lack, the heartbeat decides.
         let _ = file.as_file().try_lock();
         writeln!(file, "{}", self.owner)?;
         file.as_file().sync_all()?;
         file.persist_noclobber(path).map_err(|failed| failed.error)
     }
 
-    /// Whether a claim's owner is alive.
+    /// Looks at a lease and decides whether its owner is alive.
     fn look(&self, path: &Path) -> io::Result<Seen> {
         let mut options = File::options();
         let mut file = match options.read(true).write(true).open(path) {
             Ok(file) => file,
-            // In a folder of another user.
+            // The folder belongs to another user.
             Err(error)
                 if matches!(
                     error.kind(),
@@ -276,14 +277,14 @@ impl Claims {
             match file.try_lock() {
                 Ok(()) => return Ok(Seen::Dead),
                 Err(TryLockError::WouldBlock) => return Ok(Seen::Alive),
-                // No locks here.
+                // The file system has no locks.
                 Err(TryLockError::Error(_)) => {}
             }
         }
         let mut seen = lock(&self.seen);
         match seen.get(path) {
             Some((last, since)) if *last == content => {
-                let dead = since.elapsed() >= self.patience.silence;
+                let dead = since.elapsed() >= self.timeouts.silence;
                 Ok(if dead { Seen::Dead } else { Seen::Unknown })
             }
             known => {
@@ -294,28 +295,28 @@ impl Claims {
         }
     }
 
-    /// Starts the thread that raises the beats.
-    fn start_heart(&self) -> Option<(Sender<()>, JoinHandle<()>)> {
+    /// Starts the thread of heartbeats.
+    fn start_heartbeat(&self) -> Option<(Sender<()>, JoinHandle<()>)> {
         let (stop, stopped) = channel::<()>();
-        let (held, beat) = (Arc::clone(&self.held), self.patience.beat);
-        let beats = move || {
-            while stopped.recv_timeout(beat) == Err(RecvTimeoutError::Timeout) {
-                for claim in lock(&held).iter_mut() {
-                    // If this fails for long, others will take the claim over, and both will
-                    // write the same block.
-                    let _ = claim.beat();
+        let (held, heartbeat) = (Arc::clone(&self.held), self.timeouts.heartbeat);
+        let heartbeats = move || {
+            while stopped.recv_timeout(heartbeat) == Err(RecvTimeoutError::Timeout) {
+                for lease in lock(&held).iter_mut() {
+                    // After a long failure another process takes over, and both write the same
+                    // block.
+                    let _ = lease.heartbeat();
                 }
             }
         };
-        let thread = std::thread::Builder::new().name("claims".into()).spawn(beats);
-        // Without a thread there is no beat, and the work is done all the same.
+        let thread = std::thread::Builder::new().name("leases".into()).spawn(heartbeats);
+        // Without a thread there is no heartbeat; the work is done all the same.
         thread.ok().map(|thread| (stop, thread))
     }
 }
 
-impl Drop for Claims {
+impl Drop for Leases {
     fn drop(&mut self) {
-        if let Some((stop, thread)) = self.heart.take().flatten() {
+        if let Some((stop, thread)) = self.heartbeat.take().flatten() {
             drop(stop);
             let _ = thread.join();
         }
@@ -323,37 +324,37 @@ impl Drop for Claims {
 }
 
 impl Held {
-    /// Raises the beat, behind the line that names the owner.
-    fn beat(&mut self) -> io::Result<()> {
-        self.beat += 1;
+    /// Writes the next heartbeat, behind the line that names the owner.
+    fn heartbeat(&mut self) -> io::Result<()> {
+        self.heartbeat += 1;
         self.file.seek(SeekFrom::Start(0))?;
         let mut content = Vec::new();
         self.file.read_to_end(&mut content)?;
         let line = content.iter().position(|&byte| byte == b'\n').map_or(0, |end| end + 1);
         self.file.seek(SeekFrom::Start(line as u64))?;
-        writeln!(self.file, "{:020}", self.beat)?;
+        writeln!(self.file, "{:020}", self.heartbeat)?;
         self.file.sync_data()
     }
 }
 
-impl Drop for Claim {
+impl Drop for Lease {
     fn drop(&mut self) {
-        // Where the next process has outbid this one, it removes the files, or has done so: then
-        // the same name may be somebody else's.
+        // If this lease was taken over, the other process removes the files, or has removed them:
+        // the name may then belong to a third process.
         let ours = std::fs::read(&self.path)
             .is_ok_and(|content| content.starts_with(self.owner.as_bytes()));
         if ours && !self.next.exists() {
-            for path in &self.outbid {
+            for path in &self.superseded {
                 let _ = std::fs::remove_file(path);
             }
             let _ = std::fs::remove_file(&self.path);
         }
-        // The lock goes last: a claim that can still be seen is still held.
+        // The lock is released last: a lease that is visible is held.
         lock(&self.held).retain(|held| held.path != self.path);
     }
 }
 
-/// A panic of another thread leaves nothing half done in what is locked here.
+/// No data behind these mutexes is left half changed by a panic.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -362,20 +363,20 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    const SHORT: Patience =
-        Patience { beat: Duration::from_millis(20), silence: Duration::from_millis(300) };
+    const SHORT: LeaseTimeouts =
+        LeaseTimeouts { heartbeat: Duration::from_millis(20), silence: Duration::from_millis(300) };
 
-    fn claims(folder: &Path) -> Claims {
-        Claims::new(folder, SHORT)
+    fn leases(folder: &Path) -> Leases {
+        Leases::new(folder, SHORT)
     }
 
-    /// A process on another machine: whether it lives, only its beat can tell.
-    fn elsewhere(folder: &Path) -> Claims {
-        let mut claims = Claims::new(folder, SHORT);
+    /// A process on another machine, alive by its heartbeat alone.
+    fn elsewhere(folder: &Path) -> Leases {
+        let mut leases = Leases::new(folder, SHORT);
         let owner = Owner { boot: Some("elsewhere".into()), ..Owner::this_process() };
-        claims.owner = serde_json::to_string(&owner).unwrap();
-        claims.boot = owner.boot;
-        claims
+        leases.owner = serde_json::to_string(&owner).unwrap();
+        leases.boot = owner.boot;
+        leases
     }
 
     fn files(folder: &Path) -> Vec<String> {
@@ -389,13 +390,13 @@ mod tests {
     #[test]
     fn one_has_a_claim_until_it_is_released() {
         let folder = tempfile::tempdir().unwrap();
-        let [one, other] = [(); 2].map(|()| claims(folder.path()));
-        let claim = one.claim("a").unwrap().unwrap();
-        assert!(other.claim("a").unwrap().is_none());
-        assert!(one.claim("a").unwrap().is_none());
-        let second = other.claim("b").unwrap().unwrap();
-        drop(claim);
-        assert!(other.claim("a").unwrap().is_some());
+        let [one, other] = [(); 2].map(|()| leases(folder.path()));
+        let lease = one.acquire("a").unwrap().unwrap();
+        assert!(other.acquire("a").unwrap().is_none());
+        assert!(one.acquire("a").unwrap().is_none());
+        let second = other.acquire("b").unwrap().unwrap();
+        drop(lease);
+        assert!(other.acquire("a").unwrap().is_some());
         drop(second);
         assert!(files(folder.path()).is_empty());
     }
@@ -403,80 +404,80 @@ mod tests {
     #[test]
     fn an_owner_elsewhere_is_alive_as_long_as_its_beat_changes() {
         let folder = tempfile::tempdir().unwrap();
-        let (here, there) = (claims(folder.path()), elsewhere(folder.path()));
-        let claim = there.claim("a").unwrap().unwrap();
+        let (here, there) = (leases(folder.path()), elsewhere(folder.path()));
+        let lease = there.acquire("a").unwrap().unwrap();
         let start = Instant::now();
         while start.elapsed() < 3 * SHORT.silence {
-            assert!(here.claim("a").unwrap().is_none());
+            assert!(here.acquire("a").unwrap().is_none());
             std::thread::sleep(Duration::from_millis(10));
         }
-        drop(claim);
-        assert!(here.claim("a").unwrap().is_some());
+        drop(lease);
+        assert!(here.acquire("a").unwrap().is_some());
     }
 
     #[test]
     fn a_live_owner_elsewhere_is_told_by_its_beat() {
         let folder = tempfile::tempdir().unwrap();
-        // Slower than the second look at what seems alive.
-        let slow = Patience { beat: 4 * LOOK, silence: 40 * LOOK };
+        // Slower than the second look at an owner that seems alive.
+        let slow = LeaseTimeouts { heartbeat: 4 * LOOK, silence: 40 * LOOK };
         let mut there = elsewhere(folder.path());
-        there.patience = slow;
-        let claim = there.claim("a").unwrap().unwrap();
-        let here = Claims::new(folder.path(), slow);
+        there.timeouts = slow;
+        let lease = there.acquire("a").unwrap().unwrap();
+        let here = Leases::new(folder.path(), slow);
         let wait = || -> Result<(), FileError> {
             std::thread::sleep(LOOK);
             Ok(())
         };
         let owner = here.live_owner(wait).unwrap().unwrap();
         assert!(owner.starts_with(&format!("process {}", std::process::id())), "{owner}");
-        drop(claim);
+        drop(lease);
         assert_eq!(here.live_owner(wait).unwrap(), None);
     }
 
     #[test]
-    fn a_silent_owner_elsewhere_is_outbid_by_one_and_comes_back_without_harm() {
+    fn a_silent_owner_elsewhere_is_replaced_by_one_and_comes_back_without_harm() {
         let folder = tempfile::tempdir().unwrap();
         let mut there = elsewhere(folder.path());
-        let claim = there.claim("a").unwrap().unwrap();
-        // Its heart stops; it thinks that it has the claim.
-        drop(there.heart.take());
-        let others = [(); 3].map(|()| claims(folder.path()));
+        let lease = there.acquire("a").unwrap().unwrap();
+        // The heartbeat stops; the owner still believes in its lease.
+        drop(there.heartbeat.take());
+        let others = [(); 3].map(|()| leases(folder.path()));
         let mut won = Vec::new();
         let start = Instant::now();
         while won.is_empty() {
             assert!(start.elapsed() < Duration::from_secs(30));
-            won.extend(others.iter().filter_map(|other| other.claim("a").unwrap()));
+            won.extend(others.iter().filter_map(|other| other.acquire("a").unwrap()));
             std::thread::sleep(Duration::from_millis(10));
         }
         assert!(start.elapsed() >= SHORT.silence);
         assert_eq!(won.len(), 1);
-        assert_eq!(files(folder.path()), ["a.claim-0", "a.claim-1"]);
-        drop(claim);
-        assert_eq!(files(folder.path()), ["a.claim-0", "a.claim-1"]);
+        assert_eq!(files(folder.path()), ["a.lease-0", "a.lease-1"]);
+        drop(lease);
+        assert_eq!(files(folder.path()), ["a.lease-0", "a.lease-1"]);
         for other in &others {
-            assert!(other.claim("a").unwrap().is_none());
+            assert!(other.acquire("a").unwrap().is_none());
         }
         drop(won);
         assert!(files(folder.path()).is_empty());
     }
 
     #[test]
-    fn an_owner_of_this_machine_that_ended_is_outbid_at_once() {
+    fn an_owner_of_this_machine_that_ended_is_replaced_at_once() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.claim-0");
-        let here = Claims::new(folder.path(), Patience::default());
-        // As a process that was killed leaves it: nobody has the lock.
+        let path = folder.path().join("a.lease-0");
+        let here = Leases::new(folder.path(), LeaseTimeouts::default());
+        // As after a kill: the file without its lock.
         std::fs::write(&path, format!("{}\n", here.owner)).unwrap();
         if here.boot.is_some() {
-            let claim = here.claim("a").unwrap().unwrap();
-            assert_eq!(files(folder.path()), ["a.claim-0", "a.claim-1"]);
-            assert!(claims(folder.path()).claim("a").unwrap().is_none());
-            drop(claim);
+            let lease = here.acquire("a").unwrap().unwrap();
+            assert_eq!(files(folder.path()), ["a.lease-0", "a.lease-1"]);
+            assert!(leases(folder.path()).acquire("a").unwrap().is_none());
+            drop(lease);
             assert!(files(folder.path()).is_empty());
         }
-        // Nothing is known of whoever was killed before it could write its name.
+        // Nothing is known of a process that was killed before it wrote its name.
         std::fs::write(&path, "").unwrap();
-        assert!(here.claim("a").unwrap().is_none());
+        assert!(here.acquire("a").unwrap().is_none());
     }
 
     #[test]
@@ -488,14 +489,14 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    let claims = claims(folder.path());
+                    let leases = leases(folder.path());
                     for _ in 0..200 {
-                        if let Some(claim) = claims.claim("a").unwrap() {
+                        if let Some(lease) = leases.acquire("a").unwrap() {
                             assert_eq!(inside.fetch_add(1, order), 0);
                             had.fetch_add(1, order);
                             std::thread::yield_now();
                             assert_eq!(inside.fetch_sub(1, order), 1);
-                            drop(claim);
+                            drop(lease);
                         }
                     }
                 });
@@ -508,6 +509,6 @@ mod tests {
     #[test]
     fn a_folder_that_is_not_there_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(claims(&folder.path().join("absent")).claim("a").is_err());
+        assert!(leases(&folder.path().join("absent")).acquire("a").is_err());
     }
 }

@@ -1,35 +1,35 @@
-//! The largest few of many.
+//! The largest `n` of a stream.
 
 use super::Entry;
 
-/// The `n` entries with the largest responses among those offered, largest first; of equal ones
-/// the first offered stays ahead.
+/// The `n` entries with the largest responses pushed so far, largest first; of equal responses the
+/// earlier stays ahead.
 #[derive(Clone, Debug)]
-pub struct Best {
+pub struct TopK {
     n: usize,
     entries: Vec<(f32, u32, u32)>,
-    /// The smallest of `n` entries, which turns most offers away at a glance; NaN, which turns none
-    /// away, where there are fewer, or one was no number and they are in no order.
+    /// The smallest of `n` entries, which rejects most pushes by one comparison. NaN, which rejects
+    /// nothing, if there are fewer entries or one of them is NaN.
     floor: f32,
-    /// Whether all that was taken were numbers.
+    /// Whether no entry is NaN.
     numbers: bool,
 }
 
-impl Best {
-    /// Room for `n` entries.
+impl TopK {
+    /// An empty collection of at most `n` entries.
     pub const fn new(n: usize) -> Self {
         Self { n, entries: Vec::new(), floor: f32::NAN, numbers: true }
     }
 
-    /// Offers an image's response and the position where it occurs.
-    pub fn offer(&mut self, response: f32, image: u32, position: u32) {
+    /// Pushes an image's response with its position.
+    pub fn push(&mut self, response: f32, image: u32, position: u32) {
         if response <= self.floor {
             return;
         }
-        let place = self.entries.partition_point(|&(other, ..)| other >= response);
-        if place < self.n {
+        let index = self.entries.partition_point(|&(other, ..)| other >= response);
+        if index < self.n {
             self.entries.truncate(self.n - 1);
-            self.entries.insert(place, (response, image, position));
+            self.entries.insert(index, (response, image, position));
             self.numbers &= !response.is_nan();
             self.floor = match self.entries.last() {
                 Some(&(last, ..)) if self.numbers && self.entries.len() == self.n => last,
@@ -58,19 +58,19 @@ mod tests {
             responses in prop::collection::vec((-3_i8..3).prop_map(f32::from), 0..40),
             n in 1_usize..10,
         ) {
-            let mut best = Best::new(n);
+            let mut top = TopK::new(n);
             for (image, &response) in responses.iter().enumerate() {
-                best.offer(response, image as u32, 0);
+                top.push(response, image as u32, 0);
             }
             let mut sorted: Vec<usize> = (0..responses.len()).collect();
             sorted.sort_by(|&a, &b| responses[b].total_cmp(&responses[a]));
             sorted.truncate(n);
             let found: Vec<usize> =
-                best.into_entries().iter().map(|entry| entry.image as usize).collect();
+                top.into_entries().iter().map(|entry| entry.image as usize).collect();
             prop_assert_eq!(found, sorted);
         }
 
-        /// Without the glance at the smallest, whatever is offered.
+        /// The quick rejection gives the same result as none.
         #[test]
         fn what_is_turned_away_at_once_would_not_have_been_taken(
             responses in prop::collection::vec(
@@ -84,18 +84,18 @@ mod tests {
             ),
             n in 0_usize..10,
         ) {
-            let (mut best, mut plain) = (Best::new(n), Vec::new());
+            let (mut top, mut plain) = (TopK::new(n), Vec::new());
             for (image, &response) in responses.iter().enumerate() {
-                best.offer(response, image as u32, 0);
-                let place = plain.partition_point(|&(other, _)| other >= response);
-                if place < n {
+                top.push(response, image as u32, 0);
+                let index = plain.partition_point(|&(other, _)| other >= response);
+                if index < n {
                     plain.truncate(n - 1);
-                    plain.insert(place, (response, image as u32));
+                    plain.insert(index, (response, image as u32));
                 }
             }
             let bits = |(response, image): (f32, u32)| (response.to_bits(), image);
             let found: Vec<_> =
-                best.entries.iter().map(|&(response, image, _)| bits((response, image))).collect();
+                top.entries.iter().map(|&(response, image, _)| bits((response, image))).collect();
             let plain: Vec<_> = plain.into_iter().map(bits).collect();
             prop_assert_eq!(found, plain);
         }

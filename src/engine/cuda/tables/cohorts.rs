@@ -5,13 +5,13 @@
 //! through them so would read from memory, for each plan, all original activations that the plan before
 //! had read already, and, for each pattern, the changes that another had. There are more of these than
 //! the second cache holds. So a wave's jobs are cut into cohorts, and blocks work on all plans and
-//! patterns of a cohort before those of the next (`docs/performance.md`, "What stays in the cache").
+//! patterns of a cohort before those of the next (`docs/design/cuda-engine.md`).
 
-use super::present::Run;
+use crate::engine::cuda::tables::layout::Run;
 
 /// Jobs of a cohort. What a kernel reads and writes for one plan in front of so many images is 10 MB at
 /// most on AlexNet, so that it is in the cache when the next plan needs the same.
-pub(super) const JOBS: u32 = 64;
+pub(in crate::engine::cuda) const JOBS: u32 = 64;
 
 /// The cohorts that a wave's presentations belong to.
 #[derive(Debug, Default)]
@@ -56,13 +56,13 @@ impl Cohorts {
     }
 
     /// How many there are: at least one.
-    pub(super) fn count(&self) -> usize {
+    pub(in crate::engine::cuda) fn count(&self) -> usize {
         self.count.max(1)
     }
 
     /// Those of the presentations from `first` on: each with the first presentation that is none of
     /// it, however many there are.
-    pub(super) fn from(&self, first: u32) -> impl Iterator<Item = (usize, u32)> {
+    pub(in crate::engine::cuda) fn from(&self, first: u32) -> impl Iterator<Item = (usize, u32)> {
         let part = self.part_of.get(first as usize).map_or(0, |&part| part as usize);
         let parts = self.parts.get(part..).unwrap_or_default();
         let ends = parts.iter().skip(1).map(|part| part.first).chain([u32::MAX]);

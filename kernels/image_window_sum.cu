@@ -1,0 +1,71 @@
+// Sums over windows that no library computes: average pooling, and convolutions whose padding
+// differs before and behind the input.
+//
+// from    [image][in_channels][size.y][size.x]
+// to      [image][channels][to_size.y][to_size.x]
+// weight  [channel][input of its group][ky][kx]; not read for a mean
+#include "image.cuh"
+#include "stencil.cuh"
+
+struct ImageWindowSumParameters {
+    Stencil window;
+    Axes size;
+    Axes to_size;
+    Axes begin;  // of a mean: the first position that counts, and one past the last
+    Axes end;
+    uint32_t images;
+    uint32_t in_channels;
+    uint32_t channels;
+    uint32_t inputs;   // of a group
+    uint32_t outputs;  // of a group
+    uint32_t mean;     // whether it is the mean of what counts; else the sum of weighted values
+};
+static_assert(sizeof(ImageWindowSumParameters) == 88);
+static_assert(offsetof(ImageWindowSumParameters, window) == 0);
+static_assert(offsetof(ImageWindowSumParameters, size) == 32);
+static_assert(offsetof(ImageWindowSumParameters, to_size) == 40);
+static_assert(offsetof(ImageWindowSumParameters, begin) == 48);
+static_assert(offsetof(ImageWindowSumParameters, end) == 56);
+static_assert(offsetof(ImageWindowSumParameters, images) == 64);
+static_assert(offsetof(ImageWindowSumParameters, in_channels) == 68);
+static_assert(offsetof(ImageWindowSumParameters, channels) == 72);
+static_assert(offsetof(ImageWindowSumParameters, inputs) == 76);
+static_assert(offsetof(ImageWindowSumParameters, outputs) == 80);
+static_assert(offsetof(ImageWindowSumParameters, mean) == 84);
+
+extern "C" __global__ void __launch_bounds__(THREADS)
+    image_window_sum(ImageWindowSumParameters p, const float* __restrict__ weight,
+                     const float* __restrict__ from, float* __restrict__ to) {
+    const Stencil& window = p.window;
+    const size_t area = size_t(p.size.y) * p.size.x, to_area = size_t(p.to_size.y) * p.to_size.x;
+    const int taps = window.kernel.y * window.kernel.x;
+    each(p.images * p.channels * to_area, [&](size_t i) {
+        const uint32_t channel = uint32_t(i / to_area % p.channels);
+        const size_t image = i / to_area / p.channels;
+        const int place = int(i % to_area);
+        const int to_y = place / p.to_size.x, to_x = place % p.to_size.x;
+        const int top = to_y * window.stride.y + window.shift.y;
+        const int left = to_x * window.stride.x + window.shift.x;
+        const Seen rows = seen_rows(window, to_y, 0, p.size.y);
+        const Seen columns = seen_columns(window, to_x, 0, p.size.x);
+        const uint32_t first = channel / p.outputs * p.inputs;
+        double sum = 0.0;
+        for (uint32_t input = 0; input < p.inputs; input++) {
+            const float* plane = from + (image * p.in_channels + first + input) * area;
+            const float* filter = weight + (size_t(channel) * p.inputs + input) * taps;
+            for (int y = rows.begin; y < rows.end; y += rows.step) {
+                for (int x = columns.begin; x < columns.end; x += columns.step) {
+                    const int tap = (y - top) / window.dilation.y * window.kernel.x +
+                                    (x - left) / window.dilation.x;
+                    const double factor = p.mean ? 1.0 : filter[tap];
+                    sum += factor * plane[size_t(y) * p.size.x + x];
+                }
+            }
+        }
+        if (p.mean) {
+            sum /= counted(top, window.kernel.y, p.begin.y, p.end.y) *
+                   counted(left, window.kernel.x, p.begin.x, p.end.x);
+        }
+        to[i] = float(sum);
+    });
+}

@@ -1,0 +1,72 @@
+// A function of each value, where no neighbouring step computes it.
+#include "arithmetic.cuh"
+#include "functions.cuh"
+#include "tables.cuh"
+
+struct PointwiseParameters {
+    FunctionParameters function;
+    Origin origin;  // of the input
+    Axes shift;     // output (y, x) is the input's (y + shift.y, x + shift.x)
+    int32_t channels;
+    int32_t reserved;
+};
+static_assert(sizeof(PointwiseParameters) == 48);
+static_assert(offsetof(PointwiseParameters, function) == 0);
+static_assert(offsetof(PointwiseParameters, origin) == 16);
+static_assert(offsetof(PointwiseParameters, shift) == 32);
+static_assert(offsetof(PointwiseParameters, channels) == 40);
+static_assert(offsetof(PointwiseParameters, reserved) == 44);
+
+// The delta of a function: of a ReLU and of a factor in closed form, of others the difference of
+// two values in 64 bits. outputs, to: the node's windows and deltas; inputs, from: its input's;
+// originals, activations: the input's; weight, bias: a number a channel, where the function has any.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    pointwise_change(PointwiseParameters p, const Item* __restrict__ items,
+                     const Window* __restrict__ outputs, const Window* __restrict__ inputs,
+                     const Presentation* __restrict__ presentations,
+                     const Original* __restrict__ originals, const float* __restrict__ activations,
+                     const float* __restrict__ weight, const float* __restrict__ bias,
+                     const float* __restrict__ from, float* __restrict__ to) {
+    const Item item = items[blockIdx.x];
+    const Window output = outputs[item.of], input = inputs[item.of];
+    each_element(output, item.first, p.channels, [&](const Element& element) {
+        const int y = element.y + p.shift.y, x = element.x + p.shift.x;
+        const float change =
+            from[channels_at(input, element.presentation, y, x, p.channels) + element.channel];
+        if (p.function.kind == FunctionKind::SCALE) {
+            to[element.place] = change * weight[element.channel];
+            return;
+        }
+        const float original =
+            activations[channels_at(originals, presentations[output.first + element.presentation],
+                                    p.origin, y, x, p.channels) +
+                        element.channel];
+        if (p.function.kind == FunctionKind::RELU) {
+            to[element.place] = rectified(change, original);
+            return;
+        }
+        const float slope = weight == nullptr ? 0.0f : weight[element.channel];
+        const double before = original;
+        to[element.place] =
+            static_cast<float>(function_of(p.function, before + change, slope, 0.0f) -
+                               function_of(p.function, before, slope, 0.0f));
+    });
+}
+
+// The function of original images' activations. outputs, to: the node's windows, one an image, and
+// activations; inputs, from: its input's activations.
+extern "C" __global__ void __launch_bounds__(THREADS)
+    pointwise_original(PointwiseParameters p, const Item* __restrict__ items,
+                       const Window* __restrict__ outputs, const Original* __restrict__ inputs,
+                       const float* __restrict__ weight, const float* __restrict__ bias,
+                       const float* __restrict__ from, float* __restrict__ to) {
+    const Item item = items[blockIdx.x];
+    const Original input = inputs[item.of];
+    each_element(outputs[item.of], item.first, p.channels, [&](const Element& element) {
+        const int channel = element.channel;
+        const float value = from[channels_at(input, element.y, element.x, p.channels) + channel];
+        to[element.place] = static_cast<float>(
+            function_of(p.function, value, weight == nullptr ? 0.0f : weight[channel],
+                        bias == nullptr ? 0.0f : bias[channel]));
+    });
+}

@@ -1,0 +1,47 @@
+//! Activations of an original image.
+
+use crate::geometry::Span;
+
+/// Activations of a rectangle of positions, `[y][x][channel]`.
+#[derive(Debug, Default)]
+pub(super) struct Activations {
+    y: isize,
+    x: isize,
+    width: usize,
+    pub channels: usize,
+    pub values: Vec<f32>,
+}
+
+impl Activations {
+    pub fn new(y: Span, x: Span, channels: usize) -> Self {
+        let values = vec![0.0; y.len() * x.len() * channels];
+        Self { y: y.start, x: x.start, width: x.len(), channels, values }
+    }
+
+    /// The channels of `count` positions of row `y`, from column `x` on.
+    pub fn row(&self, y: isize, x: isize, count: usize) -> &[f32] {
+        let place = (y - self.y) as usize * self.width + (x - self.x) as usize;
+        &self.values[place * self.channels..][..count * self.channels]
+    }
+
+    /// The channels of a position.
+    pub fn at(&self, y: isize, x: isize) -> &[f32] {
+        self.row(y, x, 1)
+    }
+}
+
+/// The activations of one image, computed once for all its jobs.
+///
+/// Each value's bits depend on the image and the network alone: convolutions are tap products
+/// ([`Product`](super::product::Product)) over zero-padded windows, so it does not matter which window was asked for.
+#[derive(Debug)]
+pub(super) struct Baseline {
+    pub nodes: Vec<Activations>,
+}
+
+impl Baseline {
+    /// The activations of a node that the target keeps.
+    pub fn node(&self, node: usize) -> &Activations {
+        &self.nodes[node]
+    }
+}

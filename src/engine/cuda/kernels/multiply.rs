@@ -1,0 +1,114 @@
+//! `kernels/multiply.cu`: the product of two branches.
+
+use cudarc::driver::{CudaSlice, PushKernelArg};
+
+use super::node::NodeGeometry;
+use super::present::Presentations;
+use crate::engine::cuda::tables::layout::{Axes, Change, Origin, Originals, Windows};
+use crate::engine::cuda::tables::mirrored::mirrored;
+use crate::engine::cuda::{CudaError, Device};
+
+mirrored! {
+    /// The kernels' numbers.
+    struct MultiplyParameters {
+        origin: Origin,
+        other_origin: Origin,
+        shift: Axes,
+        other_shift: Axes,
+        channels: i32,
+        reserved: i32,
+    }
+}
+
+/// A product of two inputs of so many channels.
+#[derive(Clone, Copy, Debug)]
+pub struct Multiply {
+    /// Where each input lies.
+    pub geometry: [NodeGeometry; 2],
+    /// Channels.
+    pub channels: usize,
+}
+
+impl Multiply {
+    fn parameters(&self) -> MultiplyParameters {
+        let [one, other] = self.geometry;
+        MultiplyParameters {
+            origin: one.input,
+            other_origin: other.input,
+            shift: one.axes(),
+            other_shift: other.axes(),
+            channels: self.channels as i32,
+            reserved: 0,
+        }
+    }
+
+    /// Writes the product's deltas into `to`; `inputs` are the originals and the deltas of each input.
+    ///
+    /// # Errors
+    /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
+    pub fn change(
+        &self,
+        device: &Device,
+        presentations: &Presentations,
+        inputs: [(&Originals, Change<'_>); 2],
+        (outputs, to): (&Windows, &mut CudaSlice<f32>),
+    ) -> Result<(), CudaError> {
+        let name = "multiply_change";
+        outputs.check(name, self.channels, to)?;
+        let Some(grid) = outputs.grid() else { return Ok(()) };
+        let parameters = self.parameters();
+        let mut launch = device.stream.launch_builder(&device.kernels.multiply_change);
+        launch.arg(&parameters);
+        launch.arg(outputs.blocks.items.device()).arg(outputs.blocks.table.device());
+        launch.arg(presentations.device());
+        for (original, from) in &inputs {
+            from.check(name, self.channels)?;
+            launch.arg(from.windows.blocks.table.device());
+            launch.arg(original.images.device()).arg(&original.values).arg(from.values);
+        }
+        launch.arg(to);
+        // SAFETY: the arguments are the kernel's; windows lie in their buffers, outside of those of the
+        // inputs nothing is read, and their originals are there as `Originals` says.
+        unsafe { device.start(name, &mut launch, grid) }?;
+        Ok(())
+    }
+
+    /// Writes the product of original images' activations into `to`.
+    ///
+    /// # Errors
+    /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
+    pub fn original(
+        &self,
+        device: &Device,
+        inputs: [&Originals; 2],
+        (outputs, to): (&Windows, &mut CudaSlice<f32>),
+    ) -> Result<(), CudaError> {
+        let name = "multiply_original";
+        outputs.check(name, self.channels, to)?;
+        let Some(grid) = outputs.grid() else { return Ok(()) };
+        let parameters = self.parameters();
+        let mut launch = device.stream.launch_builder(&device.kernels.multiply_original);
+        launch.arg(&parameters);
+        launch.arg(outputs.blocks.items.device()).arg(outputs.blocks.table.device());
+        for from in inputs {
+            from.windows.check(name, self.channels, &from.values)?;
+            launch.arg(from.images.device()).arg(&from.values);
+        }
+        launch.arg(to);
+        // SAFETY: the arguments are the kernel's; windows lie in their buffers, and what an output
+        // sees is within the inputs' windows, as backward cones are.
+        unsafe { device.start(name, &mut launch, grid) }?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::cuda::tables::mirrored::Mirrored;
+
+    #[test]
+    fn the_kernels_struct_is_this() {
+        MultiplyParameters::check(include_str!("../../../../kernels/multiply.cu"));
+    }
+}

@@ -1,0 +1,61 @@
+//! What the whole map contributes to a response.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Input, LayerId, Network, Op};
+
+/// What becomes of a gate while an occluder is presented. The receptive field is that of the local path
+/// in both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[serde(rename_all = "snake_case")]
+pub enum MapContext {
+    /// It is computed from the occluded image, as the network computes it.
+    #[default]
+    Exact,
+    /// It keeps its value on the original image.
+    Frozen,
+}
+
+impl MapContext {
+    /// Whether it is the default.
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "the form that serde calls")]
+    pub fn is_exact(&self) -> bool {
+        *self == Self::Exact
+    }
+}
+
+impl Network {
+    /// What becomes of gates while an occluder is presented.
+    pub fn context(&self) -> MapContext {
+        self.context
+    }
+
+    /// The network with another context; without gates it has none but the exact one.
+    #[must_use]
+    pub fn with_context(self, context: MapContext) -> Self {
+        let has_gates = self.layers.iter().any(|layer| matches!(layer.op, Op::Gate(_)));
+        Self { context: if has_gates { context } else { MapContext::Exact }, ..self }
+    }
+
+    /// Whether each value of a layer is of the whole map, so that it has no place in the image.
+    pub fn is_of_whole_map(&self, id: LayerId) -> bool {
+        self.of_whole_map[id.0]
+    }
+
+    /// Whether an input is the output of such a layer.
+    pub(super) fn reads_whole_map(&self, input: Input) -> bool {
+        matches!(input, Input::Layer(id) if self.is_of_whole_map(id))
+    }
+
+    /// The layers that a gate on the way to one of `targets` reads its numbers from.
+    pub fn gates_before(&self, targets: &[LayerId]) -> Vec<LayerId> {
+        let leading = self.leading_to(targets);
+        let layers = self.layers.iter().zip(leading).filter(|(_, leads)| *leads);
+        let gates = layers.filter_map(|(layer, _)| match (&layer.op, &layer.inputs[..]) {
+            (Op::Gate(_), &[_, Input::Layer(gate)]) => Some(gate),
+            _ => None,
+        });
+        gates.collect()
+    }
+}

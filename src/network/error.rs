@@ -1,0 +1,141 @@
+//! What can be wrong with a network.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use super::{OnnxError, PRESETS};
+use crate::error::{ErrorKind, HasKind, ParseError};
+use crate::files::escaped;
+use crate::geometry::{GeometryError, ImageSize, Padding, PerAxis};
+
+/// What can be wrong with a network, or with the way it is asked for.
+#[derive(Debug, Error)]
+pub enum NetworkError {
+    /// A layer's own numbers do not work.
+    #[error("layer `{}`: {}", escaped(layer), escaped(problem))]
+    Layer {
+        /// The layer's name.
+        layer: String,
+        /// What is wrong, and what was expected.
+        problem: String,
+    },
+    /// Neither a preset nor the path of a description.
+    #[error(
+        "there is no model `{}`; expected {}, or the path of an ONNX file (.onnx) or of a model \
+         description (.json)",
+        escaped(name), PRESETS.join(", ")
+    )]
+    UnknownModel {
+        /// The name.
+        name: String,
+    },
+    /// A network description that cannot be read.
+    #[error("{}", escaped(&.0.0))]
+    Description(ParseError),
+    /// An ONNX file that cannot be read, or holds no network that can be mapped.
+    #[error(transparent)]
+    Onnx(#[from] OnnxError),
+    /// Joined branches that see the image in different steps.
+    #[error("layer `{layer}`: {source}")]
+    Geometry {
+        /// The layer's name.
+        layer: String,
+        /// Why they cannot be joined.
+        source: GeometryError,
+    },
+    /// A layer that the network does not have.
+    #[error("{network} has no layer `{asked}`{near}; its convolutions are {known}")]
+    UnknownLayer {
+        /// The network's name.
+        network: String,
+        /// The name asked for.
+        asked: String,
+        /// The nearest names, as a message goes on with them.
+        near: String,
+        /// The convolutions there are.
+        known: String,
+    },
+    /// A layer of an ONNX file behind a node that is not supported.
+    #[error(
+        "layer `{asked}` of {network} cannot be mapped: it lies behind, or is, what is not \
+         supported{nodes}; its convolutions before that are {known}"
+    )]
+    LeftOut {
+        /// The network's name.
+        network: String,
+        /// The name asked for.
+        asked: String,
+        /// The nodes that are not supported, as a message goes on with them.
+        nodes: String,
+        /// The convolutions there are.
+        known: String,
+    },
+    /// A layer that is no convolution, where one is needed.
+    #[error("layer `{asked}` of {network} is a {kind}; expected a convolution: {known}")]
+    NotConvolution {
+        /// The network's name.
+        network: String,
+        /// The name asked for.
+        asked: String,
+        /// What it is.
+        kind: &'static str,
+        /// The convolutions there are.
+        known: String,
+    },
+    /// Responses of batch normalisations where there are none.
+    #[error(
+        "no batch normalisation of {network} reads one of the layers asked for; in an ONNX file it is a part of \
+         the convolution, whose response is the one behind it: leave out --response bn"
+    )]
+    NoBatchNorm {
+        /// The network's name.
+        network: String,
+    },
+    /// Images of another size than that for which a file's padding is right.
+    #[error("{0}")]
+    OtherSize(String),
+    /// Images too small for the network.
+    #[error(
+        "images of {image} are too small for layer `{layer}`: it gets {input} and its window of \
+         {}×{} (padding {padding}) does not fit; use larger images",
+        .kernel.y, .kernel.x
+    )]
+    NoRoom {
+        /// The layer's name.
+        layer: String,
+        /// The image's size.
+        image: ImageSize,
+        /// What the layer gets.
+        input: ImageSize,
+        /// Its window, from the first tap to the last.
+        kernel: PerAxis<usize>,
+        /// Its padding.
+        padding: PaddingText,
+    },
+}
+
+impl HasKind for NetworkError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NoRoom { .. } => ErrorKind::Input,
+            Self::Onnx(error) => error.kind(),
+            _ => ErrorKind::Usage,
+        }
+    }
+}
+
+/// A padding in messages: one number where all sides are alike.
+#[derive(Clone, Copy, Debug)]
+pub struct PaddingText(pub Padding);
+
+impl fmt::Display for PaddingText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sides @ [first, ..] = self.0.sides();
+        if sides.iter().all(|&side| side == first) {
+            write!(f, "{first}")
+        } else {
+            write!(f, "{sides:?}")
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The tensors of weight files become the numbers of layers.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::{Filters, ModelError};
+use crate::files::escaped;
+use crate::network::names::near;
+use crate::network::weights::{self, Tensor, Tensors};
+use crate::network::{LayerId, Network, Op, TensorShape, leftover, reparametrised};
+
+/// The filters of each layer that needs some, from the tensors of `path`, and the names of those that
+/// have no use.
+pub(super) fn filters_of(
+    network: &Network,
+    shapes: &[(LayerId, String, Vec<usize>)],
+    mut tensors: Tensors,
+    path: &Path,
+) -> Result<(BTreeMap<LayerId, Filters>, Vec<String>), ModelError> {
+    let mut filters = BTreeMap::new();
+    let mut of_layer: Vec<Vec<f32>> = Vec::new();
+    for (place, (id, tensor, expected)) in shapes.iter().enumerate() {
+        let (path, name) = (path.to_owned(), network.name().to_owned());
+        let (tensor, expected) = (tensor.clone(), expected.clone());
+        let Some(Tensor { shape: found, data }) = tensors.found.remove(&tensor) else {
+            let near = near(&tensor, tensors.ignored.iter().map(String::as_str));
+            let near = escaped(&near).to_string();
+            return Err(ModelError::Missing { path, network: name, tensor, expected, near });
+        };
+        // A PReLU of one slope has it for all channels.
+        let one_slope = found == [1] && matches!(network.layer(*id).op, Op::Prelu);
+        if found != expected && !one_slope {
+            return Err(ModelError::Misshapen { path, network: name, tensor, expected, found });
+        }
+        of_layer.push(if one_slope { vec![data[0]; expected[0]] } else { data });
+        if shapes.get(place + 1).is_none_or(|(next, ..)| next != id) {
+            let tensors = std::mem::take(&mut of_layer);
+            let numbers = Filters::of_tensors(&network.layer(*id).op, tensors);
+            if !numbers.weight.iter().chain(&numbers.bias).all(|number| number.is_finite()) {
+                let layer = escaped(&network.layer(*id).name).to_string();
+                return Err(ModelError::Statistics { path, network: name, layer });
+            }
+            filters.insert(*id, numbers);
+        }
+    }
+    if let Some(tensor) = leftover::first(network, &tensors) {
+        let (path, tensor) = (path.to_owned(), escaped(tensor).to_string());
+        return Err(ModelError::Unused { path, network: network.name.clone(), tensor });
+    }
+    tensors.ignored.retain(|name| !leftover::is_counter(name));
+    Ok((filters, tensors.ignored))
+}
+
+pub(super) fn names(shapes: &[(LayerId, String, Vec<usize>)]) -> Vec<String> {
+    shapes.iter().map(|(_, name, _)| name.clone()).collect()
+}
+
+/// Reads the tensors of `shapes`; weights that are kept in parts are computed.
+pub(super) fn read_tensors(
+    network: &Network,
+    path: &Path,
+    prefix: Option<&str>,
+    shapes: &[(LayerId, String, Vec<usize>)],
+) -> Result<Tensors, ModelError> {
+    let mut names = names(shapes);
+    let tensors = weights::read_below(path, prefix, &names)?;
+    let in_parts: Vec<&str> = shapes
+        .iter()
+        .filter(|(id, name, shape)| {
+            let weight = matches!(network.layer(*id).op, Op::Conv(_)) && shape.len() > 1;
+            weight && !tensors.found.contains_key(name)
+        })
+        .map(|(id, ..)| network.layer(*id).name.as_str())
+        .collect();
+    if in_parts.is_empty() {
+        return Ok(tensors);
+    }
+    names.extend(in_parts.iter().flat_map(|layer| reparametrised::names(layer)));
+    let mut tensors = weights::read_below(path, prefix, &names)?;
+    for layer in in_parts {
+        let weight = reparametrised::compute(layer, &mut tensors)
+            .map_err(|problem| reparametrised::problem(path, layer, problem))?;
+        if let Some(weight) = weight {
+            tensors.found.insert(format!("{layer}.weight"), weight);
+        }
+    }
+    Ok(tensors)
+}
+
+/// Every tensor that the network needs: its layer, its name and its shape; those of a layer next to
+/// each other.
+pub(super) fn tensor_shapes(network: &Network) -> Vec<(LayerId, String, Vec<usize>)> {
+    let mut shapes = Vec::new();
+    for id in (0..network.own_layers().len()).map(LayerId) {
+        let layer = network.layer(id);
+        for TensorShape { name, shape } in layer.op.tensors(network.input_channels(id)) {
+            shapes.push((id, format!("{}.{name}", layer.name), shape));
+        }
+    }
+    shapes
+}

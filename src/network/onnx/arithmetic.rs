@@ -1,0 +1,195 @@
+//! Arithmetic with constants: weights that a graph standardises before it convolves with them.
+
+use super::constant::{Constant, Tensors};
+use super::fold::{axes, from_start, problem};
+use super::messages::NodeProto;
+use super::tensor::MAX_RANK;
+use crate::error::ParseError;
+
+/// What a node computes of constants of floats, in float64; `None` of another operation.
+pub(super) fn compute(
+    node: &NodeProto,
+    inputs: &[Constant],
+    tensors: &mut Tensors,
+) -> Option<Result<Constant, ParseError>> {
+    let pair = |function: fn(f64, f64) -> f64| function;
+    let single = |function: fn(f64) -> f64| function;
+    Some(match (node.op_type.as_str(), inputs) {
+        ("Add", [a, b]) => pairs(pair(|a, b| a + b), [a, b], tensors),
+        ("Sub", [a, b]) => pairs(pair(|a, b| a - b), [a, b], tensors),
+        ("Mul", [a, b]) => pairs(pair(|a, b| a * b), [a, b], tensors),
+        ("Div", [a, b]) => pairs(pair(|a, b| a / b), [a, b], tensors),
+        ("Pow", [a, b]) => pairs(pair(f64::powf), [a, b], tensors),
+        ("Sqrt", [a]) => each(single(f64::sqrt), a, tensors),
+        ("Neg", [a]) => each(single(|a| -a), a, tensors),
+        ("Reciprocal", [a]) => each(single(|a| 1.0 / a), a, tensors),
+        ("ReduceMean", [a, ..]) => mean(node, a, inputs, tensors),
+        ("Transpose", [a]) => transposed(node, a, tensors),
+        ("BatchNormalization", [x, numbers @ ..]) => batch_norm(node, x, numbers, tensors),
+        _ => return None,
+    })
+}
+
+/// The values of a constant, where what is made of them fits the bound of the file.
+fn read(constant: &Constant, tensors: &mut Tensors) -> Result<Vec<f32>, ParseError> {
+    tensors.count_computed(constant.len())?;
+    constant.read(tensors).map(|tensor| tensor.data).map_err(problem)
+}
+
+fn each(
+    function: fn(f64) -> f64,
+    input: &Constant,
+    tensors: &mut Tensors,
+) -> Result<Constant, ParseError> {
+    let values = read(input, tensors)?;
+    let values: Vec<f32> = values.iter().map(|&value| function(value.into()) as f32).collect();
+    Ok(Constant::floats(input.shape.clone(), &values))
+}
+
+/// A function of the values of two constants, whose axes of length 1 are repeated.
+fn pairs(
+    function: fn(f64, f64) -> f64,
+    inputs: [&Constant; 2],
+    tensors: &mut Tensors,
+) -> Result<Constant, ParseError> {
+    let rank = inputs.map(|input| input.shape.len()).into_iter().max().unwrap_or(0);
+    let from_end = |shape: &[usize], axis: usize| {
+        (axis + shape.len()).checked_sub(rank).map_or(1, |axis| shape[axis])
+    };
+    let length = |axis: usize| match inputs.map(|input| from_end(&input.shape, axis)) {
+        [a, b] if a == b || b == 1 => Ok(a),
+        [1, b] => Ok(b),
+        [a, b] => Err(ParseError(format!("its inputs have {a} and {b} values along an axis"))),
+    };
+    let shape = (0..rank).map(length).collect::<Result<Vec<_>, _>>()?;
+    let result = Constant::filled(shape.clone(), 0.0);
+    tensors.count_computed(result.len())?;
+    let [a, b] = [read(inputs[0], tensors)?, read(inputs[1], tensors)?];
+    let steps = inputs.map(|input| {
+        let lengths: Vec<usize> = (0..rank).map(|axis| from_end(&input.shape, axis)).collect();
+        steps(&lengths)
+    });
+    let values: Vec<f32> = (0..result.len().unwrap_or(0))
+        .map(|place| {
+            let [x, y] = [0, 1].map(|which| source(place, &shape, &steps[which]));
+            function(a[x].into(), b[y].into()) as f32
+        })
+        .collect();
+    Ok(Constant::floats(shape, &values))
+}
+
+/// How far apart neighbours along each axis of a tensor lie; 0 along those of length 1.
+fn steps(shape: &[usize]) -> Vec<usize> {
+    let mut steps = vec![0; shape.len()];
+    let mut step = 1;
+    for (axis, &length) in shape.iter().enumerate().rev() {
+        steps[axis] = if length == 1 { 0 } else { step };
+        step *= length;
+    }
+    steps
+}
+
+/// Where in a tensor of these steps the value at `place` of a tensor of `shape` comes from.
+fn source(mut place: usize, shape: &[usize], steps: &[usize]) -> usize {
+    let mut from = 0;
+    for (&length, &step) in shape.iter().zip(steps).rev() {
+        from += place % length * step;
+        place /= length;
+    }
+    from
+}
+
+/// The mean along some axes; along all where none are told.
+fn mean(
+    node: &NodeProto,
+    input: &Constant,
+    inputs: &[Constant],
+    tensors: &mut Tensors,
+) -> Result<Constant, ParseError> {
+    let rank = input.shape.len();
+    let told = node.attribute("axes").is_some() || inputs.len() > 1;
+    let axes = if told { from_start(&axes(node, inputs, tensors)?, rank)? } else { Vec::new() };
+    if axes.is_empty() && node.int("noop_with_empty_axes", 0) != 0 {
+        return Ok(input.clone());
+    }
+    let is_taken = |axis: usize| axes.is_empty() || axes.contains(&axis);
+    let kept: Vec<usize> =
+        (0..rank).map(|axis| if is_taken(axis) { 1 } else { input.shape[axis] }).collect();
+    let values = read(input, tensors)?;
+    let count: usize = kept.iter().product();
+    let (mut sums, steps) = (vec![0.0_f64; count], steps(&kept));
+    for (place, &value) in values.iter().enumerate() {
+        sums[source(place, &input.shape, &steps)] += f64::from(value);
+    }
+    let of_each = values.len() as f64 / count as f64;
+    let means: Vec<f32> = sums.into_iter().map(|sum| (sum / of_each) as f32).collect();
+    let shape = if node.int("keepdims", 1) != 0 {
+        kept
+    } else {
+        (0..rank).filter(|&axis| !is_taken(axis)).map(|axis| input.shape[axis]).collect()
+    };
+    Ok(Constant::floats(shape, &means))
+}
+
+fn transposed(
+    node: &NodeProto,
+    input: &Constant,
+    tensors: &mut Tensors,
+) -> Result<Constant, ParseError> {
+    let rank = input.shape.len();
+    let reversed: Vec<i64> = (0..rank as i64).rev().collect();
+    let order = from_start(node.ints("perm").unwrap_or(&reversed), rank)?;
+    let mut sorted = order.clone();
+    sorted.sort_unstable();
+    if rank > MAX_RANK || !sorted.into_iter().eq(0..rank) {
+        return Err(ParseError(format!("its order of axes does not fit a tensor of {rank} axes")));
+    }
+    let (values, from) = (read(input, tensors)?, steps(&input.shape));
+    let shape: Vec<usize> = order.iter().map(|&axis| input.shape[axis]).collect();
+    let steps: Vec<usize> = order.iter().map(|&axis| from[axis]).collect();
+    let values: Vec<f32> =
+        (0..values.len()).map(|place| values[source(place, &shape, &steps)]).collect();
+    Ok(Constant::floats(shape, &values))
+}
+
+/// Batch normalisation along axis 1: by the statistics given or, in training, by the values' own.
+fn batch_norm(
+    node: &NodeProto,
+    input: &Constant,
+    numbers: &[Constant],
+    tensors: &mut Tensors,
+) -> Result<Constant, ParseError> {
+    let channels = input.shape.get(1).copied().unwrap_or(0);
+    let [scale, shift, mean, variance] = numbers else {
+        return Err("it has not five inputs".into());
+    };
+    let mut list = |constant: &Constant| match read(constant, tensors)? {
+        values if values.len() == channels => Ok(values.into_iter().map(f64::from).collect()),
+        _ => Err(ParseError(format!("its numbers are not of {channels} channels"))),
+    };
+    let (scale, shift): (Vec<f64>, Vec<f64>) = (list(scale)?, list(shift)?);
+    let (mut means, mut variances): (Vec<f64>, Vec<f64>) = (list(mean)?, list(variance)?);
+    let values = read(input, tensors)?;
+    let area: usize = input.shape[2.min(input.shape.len())..].iter().product();
+    let channel = |place: usize| place / area.max(1) % channels.max(1);
+    if node.int("training_mode", 0) != 0 {
+        let of_each = values.len() as f64 / channels as f64;
+        means.fill(0.0);
+        variances.fill(0.0);
+        for (place, &value) in values.iter().enumerate() {
+            means[channel(place)] += f64::from(value) / of_each;
+        }
+        for (place, &value) in values.iter().enumerate() {
+            let channel = channel(place);
+            variances[channel] += (f64::from(value) - means[channel]).powi(2) / of_each;
+        }
+    }
+    let epsilon = f64::from(node.float("epsilon", 1e-5));
+    let normalised = |(place, &value): (usize, &f32)| {
+        let c = channel(place);
+        let factor = scale[c] / (variances[c] + epsilon).sqrt();
+        ((f64::from(value) - means[c]) * factor + shift[c]) as f32
+    };
+    let values: Vec<f32> = values.iter().enumerate().map(normalised).collect();
+    Ok(Constant::floats(input.shape.clone(), &values))
+}

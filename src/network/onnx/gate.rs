@@ -1,0 +1,157 @@
+//! Gates, and the layers that make them of the whole map.
+
+use std::collections::BTreeSet;
+
+use super::builder::Builder;
+use super::error::shown_text;
+use super::gelu::gelu;
+use super::messages::NodeProto;
+use super::operations::translate;
+use super::recipe::Recipe;
+use super::value::{Feature, Outcome, Value};
+use crate::error::ParseError;
+use crate::network::{Convolution, Gate, GateJoin, Op};
+
+/// The join of a map with one number for each channel.
+pub(super) fn gate(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseError> {
+    let node = builder.nodes[index];
+    node.check_attributes(&["axis", "broadcast"])?;
+    if node.input.len() != 2 {
+        return Err("it joins more than a map and one number for each channel".into());
+    }
+    let is_pooled = |which| matches!(builder.value(node, which), Ok(Value::Pooled));
+    let (map, numbers) = if is_pooled(0) { (1, 0) } else { (0, 1) };
+    let map = builder.feature(node, map)?;
+    let numbers = builder.of_whole_map(node, numbers)?;
+    let join = if node.op_type == "Mul" { GateJoin::Mul } else { GateJoin::Add };
+    builder.layer(index, Op::Gate(Gate { join }), &[map, numbers])
+}
+
+impl<'a> Builder<'a> {
+    /// The nodes behind a value that the whole map makes, each after those that make its inputs.
+    fn made_of_whole_map(&self, value: &str) -> BTreeSet<usize> {
+        let mut needed = BTreeSet::new();
+        let mut rest = vec![value];
+        while let Some(name) = rest.pop() {
+            let is_pooled = matches!(self.values.get(name), Some(Value::Pooled));
+            if let Some(&maker) = self.makers.get(name)
+                && is_pooled
+                && needed.insert(maker)
+            {
+                match self.gelus.inputs.get(&maker) {
+                    Some(x) => rest.push(x),
+                    None => rest.extend(self.nodes[maker].input.iter().map(String::as_str)),
+                }
+            }
+        }
+        needed
+    }
+
+    /// Adds the layers that make an input of a node of the whole map, and returns the last of them.
+    ///
+    /// # Errors
+    /// What is not supported of them.
+    pub fn of_whole_map(&mut self, node: &NodeProto, which: usize) -> Result<Feature, ParseError> {
+        let needed = self.made_of_whole_map(node.input(which).unwrap_or_default());
+        let mut failed = None;
+        for maker in needed {
+            let made: &'a NodeProto = self.nodes[maker];
+            let values = match failed {
+                None => pooled_layers(self, maker),
+                Some(_) => Ok(Vec::new()),
+            };
+            let values = values.unwrap_or_else(|ParseError(problem)| {
+                failed = Some((maker, problem));
+                Vec::new()
+            });
+            // Once found, what is not supported is not looked at again.
+            let stop = failed.as_ref().map_or(maker, |&(maker, _)| maker);
+            for (place, output) in made.output.iter().enumerate() {
+                let value = values.get(place).cloned().unwrap_or(Value::Behind(stop));
+                self.values.insert(output, value);
+            }
+            if failed.is_none() {
+                self.of_gates.push(maker);
+            }
+        }
+        if let Some((maker, problem)) = failed {
+            let (name, of) = (self.names.of(maker), &self.nodes[maker].op_type);
+            return Err(ParseError(format!(
+                "its gate is made by `{name}` ({}): {problem}",
+                shown_text(of)
+            )));
+        }
+        self.feature(node, which)
+    }
+}
+
+/// What each output of a node is that the whole map makes.
+///
+/// # Errors
+/// What is not supported of it.
+fn pooled_layers(builder: &mut Builder<'_>, index: usize) -> Result<Vec<Value>, ParseError> {
+    let node = builder.nodes[index];
+    if let Some(x) = builder.gelus.inputs.get(&index).cloned()
+        && let Some(x) = builder.values.get(x.as_str()).cloned()
+    {
+        return match gelu(builder, index, &x) {
+            (_, Outcome::Unsupported(problem)) => Err(ParseError(problem)),
+            (values, _) => Ok(values),
+        };
+    }
+    let one = match node.op_type.as_str() {
+        "GlobalAveragePool" => {
+            node.check_attributes(&[])?;
+            let map = builder.feature(node, 0)?;
+            builder.layer(index, Op::GlobalAvgPool, &[map])
+        }
+        "ReduceMean" => {
+            let map = builder.feature(node, 0)?;
+            if !builder.reduces_only_space(node)? {
+                return Err("it takes the mean of more than height and width".into());
+            }
+            builder.layer(index, Op::GlobalAvgPool, &[map])
+        }
+        // One position has nothing that these could move.
+        "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" => {
+            builder.feature(node, 0).map(Value::Layer)
+        }
+        "Gemm" => matrix(builder, index),
+        "GlobalMaxPool" | "GlobalLpPool" | "ReduceMax" | "ReduceSum" => {
+            Err("the operation is not supported; expected a mean".into())
+        }
+        _ => return translate(builder, index),
+    };
+    one.map(|value| vec![value])
+}
+
+/// A matrix on the channels of one position, as a convolution of one tap.
+fn matrix(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseError> {
+    let node: &NodeProto = builder.nodes[index];
+    node.check_attributes(&["alpha", "beta", "transA", "transB"])?;
+    let plain = node.float("alpha", 1.0) == 1.0 && node.float("beta", 1.0) == 1.0;
+    if !plain || node.int("transA", 0) != 0 {
+        return Err("its alpha and beta are not 1, or it turns its first matrix".into());
+    }
+    let input: Feature = builder.feature(node, 0)?;
+    let weight = builder.constant(node, 1)?;
+    let bias = node.input(2).map(|_| builder.constant(node, 2)).transpose()?;
+    let turned = node.int("transB", 0) != 0;
+    let [outputs, inputs] = match (&weight.shape[..], turned) {
+        (&[outputs, inputs], true) | (&[inputs, outputs], false) => [outputs, inputs],
+        _ => return Err(ParseError(format!("its matrix has shape {:?}", weight.shape))),
+    };
+    if inputs != builder.channels(input) || bias.as_ref().is_some_and(|b| b.shape != [outputs]) {
+        return Err(ParseError(format!(
+            "its matrix {:?} or its bias does not fit its input of {} channels",
+            weight.shape,
+            builder.channels(input)
+        )));
+    }
+    let op = Convolution { bias: bias.is_some(), ..Convolution::new(outputs, 1, 1, 0) };
+    let recipe = match turned {
+        true => Recipe::Convolution { weight, bias },
+        false => Recipe::Matrix { weight, bias },
+    };
+    builder.with_recipe(index, Op::Conv(op), input, recipe)
+}

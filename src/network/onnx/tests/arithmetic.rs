@@ -1,0 +1,145 @@
+//! Arithmetic of branches and of constants.
+
+use super::*;
+use crate::network::{Function, Input, LocalResponseNorm, Op};
+
+/// The layers behind `a`, a convolution of the image, and the model's file.
+fn behind(graph: &Graph) -> (Vec<Op>, Network) {
+    let network = graph.network();
+    (network.layers().iter().skip(1).map(|layer| layer.op.clone()).collect(), network)
+}
+
+fn start() -> Graph {
+    Graph::new().conv("a", 3, "x", "a")
+}
+
+#[test]
+fn branches_are_subtracted_and_divided() {
+    let graph = start().node("Relu", &["a"], "r").node("Sub", &["r", "a"], "s");
+    let file = graph.conv("b", 4, "s", "b").file();
+    let model = file.model();
+    let network = model.network();
+    assert_eq!(names(network), ["a", "r", "s.1", "s", "b"]);
+    let negative = filters(&model, "s.1");
+    assert_eq!((&negative.weight[..], &negative.bias[..]), (&[-1.0; 4][..], &[0.0; 4][..]));
+    assert_eq!(network.layers()[3].inputs, [1, 2].map(|id| Input::Layer(LayerId(id))));
+
+    let (ops, network) =
+        behind(&start().node("Sigmoid", &["a"], "s").node("Div", &["a", "s"], "d"));
+    let reciprocal = Op::Pointwise(Function::Reciprocal);
+    assert_eq!(ops, [Op::Pointwise(Function::Sigmoid), reciprocal.clone(), Op::Mul]);
+    assert_eq!(network.layers()[3].inputs, [0, 2].map(|id| Input::Layer(LayerId(id))));
+
+    let graph = start().tensor(floats("two", &[], vec![2.0])).node("Div", &["two", "a"], "d");
+    let model = graph.clone().file().model();
+    assert_eq!(model.network().layers()[1].op, reciprocal);
+    assert_eq!(filters(&model, "d").weight, [2.0; 4]);
+}
+
+#[test]
+fn powers_roots_and_signs_are_read() {
+    let power = |exponent: f32| {
+        let graph = start().tensor(floats("e", &[], vec![exponent]));
+        behind(&graph.node("Pow", &["a", "e"], "p").conv("b", 4, "p", "b")).0[0].clone()
+    };
+    assert_eq!(power(2.0), Op::Mul);
+    assert_eq!(power(0.5), Op::Pointwise(Function::Sqrt));
+    assert_eq!(power(-1.0), Op::Pointwise(Function::Reciprocal));
+    assert!(matches!(power(1.0), Op::Conv(_)));
+    let cubed = start().tensor(floats("e", &[], vec![3.0])).node("Pow", &["a", "e"], "p");
+    let network = cubed.conv("b", 4, "p", "b").network();
+    let note = network.origin().note(&network).unwrap();
+    assert!(note.contains("its exponent is 3; expected 2, 1/2, 1 or -1"), "{note}");
+    let network = start().node("Neg", &["a"], "n").node("Sqrt", &["n"], "s").file().model();
+    assert_eq!(filters(&network, "n").weight, [-1.0; 4]);
+}
+
+#[test]
+fn normalisation_over_an_even_number_of_channels_takes_the_further_one_after() {
+    let (ops, _) = behind(&start().with("LRN", &["a"], "n", &[int("size", 2)]));
+    let Op::LocalResponseNorm(norm) = &ops[0] else { panic!("{ops:?}") };
+    assert_eq!(*norm, LocalResponseNorm { further_after: true, ..LocalResponseNorm::over(2) });
+    assert_eq!([norm.neighbours(0, 4), norm.neighbours(3, 4)], [0..=1, 3..=3]);
+    assert_eq!(LocalResponseNorm::over(2).neighbours(3, 4), 2..=3);
+}
+
+/// Weights `[2, 3, 1, 1]` that a graph standardises as PyTorch's exporter writes it: mean and variance
+/// of each filter, and a batch normalisation by them.
+#[test]
+fn standardised_weights_are_computed() {
+    let graph = Graph::new()
+        .tensor(floats("w", &[2, 3, 1, 1], vec![1.0, 2.0, 6.0, -1.0, 0.0, 4.0]))
+        .tensor(integers("flat", &[1, 2, -1]))
+        .node("Reshape", &["w", "flat"], "v")
+        .tensor(integers("axes", &[0, 2]))
+        .with("ReduceMean", &["v", "axes"], "mean", &[int("keepdims", 1)])
+        .node("Sub", &["v", "mean"], "centred")
+        .node("Mul", &["centred", "centred"], "squares")
+        .with("ReduceMean", &["squares", "axes"], "variance", &[int("keepdims", 0)])
+        .with("ReduceMean", &["v", "axes"], "means", &[int("keepdims", 0)])
+        .tensor(floats("gain", &[2], vec![1.0, 0.5]))
+        .tensor(floats("zero", &[2], vec![0.0, 0.0]))
+        .with(
+            "BatchNormalization",
+            &["v", "gain", "zero", "means", "variance"],
+            "n",
+            &[float("epsilon", 0.0)],
+        )
+        .tensor(integers("shape", &[2, 3, 1, 1]))
+        .node("Reshape", &["n", "shape"], "standardised")
+        .node("Conv", &["x", "standardised"], "a");
+    let weight = filters(&graph.file().model(), "a").weight.clone();
+    let (one, other) = ((14.0_f32 / 3.0).sqrt(), (14.0_f32 / 3.0).sqrt() * 2.0);
+    let expected = [-2.0 / one, -1.0 / one, 3.0 / one, -2.0 / other, -1.0 / other, 3.0 / other];
+    for (found, expected) in weight.iter().zip(expected) {
+        assert!((found - expected).abs() < 1e-6, "{weight:?}");
+    }
+    // The older exporter: by the weights' own statistics.
+    let training = Graph::new()
+        .tensor(floats("v", &[1, 2, 3], vec![1.0, 2.0, 6.0, -1.0, 0.0, 4.0]))
+        .tensor(floats("gain", &[2], vec![1.0, 0.5]))
+        .tensor(floats("zero", &[2], vec![0.0, 0.0]))
+        .with(
+            "BatchNormalization",
+            &["v", "gain", "zero", "zero", "zero"],
+            "n",
+            &[float("epsilon", 0.0), int("training_mode", 1)],
+        )
+        .tensor(integers("shape", &[2, 3, 1, 1]))
+        .node("Reshape", &["n", "shape"], "standardised")
+        .node("Conv", &["x", "standardised"], "a");
+    assert_eq!(filters(&training.file().model(), "a").weight, weight);
+}
+
+#[test]
+fn constants_are_combined_turned_and_bounded() {
+    let graph = Graph::new()
+        .tensor(floats("w", &[3, 2], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]))
+        .node("Transpose", &["w"], "t")
+        .tensor(floats("row", &[3], vec![10.0, 20.0, 30.0]))
+        .tensor(floats("column", &[2, 1], vec![1.0, -1.0]))
+        .node("Add", &["t", "row"], "sum")
+        .node("Div", &["sum", "column"], "quotient")
+        .node("Neg", &["quotient"], "n")
+        .tensor(integers("shape", &[2, 3, 1, 1]))
+        .node("Reshape", &["n", "shape"], "v")
+        .node("Conv", &["x", "v"], "a");
+    let model = graph.file().model();
+    assert_eq!(filters(&model, "a").weight, [-11.0, -23.0, -35.0, 12.0, 24.0, 36.0]);
+
+    let unfit = Graph::new()
+        .tensor(floats("v", &[2, 3, 1, 1], vec![0.0; 6]))
+        .tensor(floats("two", &[2], vec![0.0; 2]))
+        .tensor(floats("three", &[3], vec![0.0; 3]))
+        .node("Add", &["two", "three"], "sum")
+        .node("Add", &["v", "sum"], "w")
+        .node("Conv", &["x", "w"], "a");
+    assert!(unfit.file().refused().contains("which is not computed"));
+    // What two numbers of the file would fill is not computed.
+    let huge = Graph::new()
+        .tensor(integers("shape", &[1 << 13, 1 << 13]))
+        .with("ConstantOfShape", &["shape"], "ones", &[])
+        .node("Add", &["ones", "ones"], "w")
+        .node("Conv", &["x", "w"], "a");
+    assert!(huge.file().refused().contains("which is not computed"));
+}

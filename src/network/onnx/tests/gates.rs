@@ -1,0 +1,92 @@
+//! What the whole map makes, and joins the map again.
+
+use super::*;
+use crate::network::{Function, Gate, GateJoin, Input, MapContext, Op};
+
+/// A map `a`, its mean `g`, and a gate of it by the nodes that `made` adds, whose last output is `h`.
+fn gated(made: impl Fn(Graph) -> Graph) -> Graph {
+    let graph = Graph::new().conv("a", 3, "x", "a").node("GlobalAveragePool", &["a"], "g");
+    made(graph).node("Mul", &["a", "h"], "m").conv("b", 4, "m", "b")
+}
+
+#[test]
+fn squeeze_and_excitation_is_a_gate() {
+    let graph = gated(|graph| {
+        graph.conv("squeeze", 4, "g", "s").node("Relu", &["s"], "r").node("Sigmoid", &["r"], "h")
+    });
+    let network = graph.network();
+    assert_eq!(names(&network), ["a", "g", "squeeze", "r", "h", "m", "b"]);
+    assert_eq!(network.layers()[1].op, Op::GlobalAvgPool);
+    assert_eq!(network.layers()[5].op, Op::Gate(Gate { join: GateJoin::Mul }));
+    assert_eq!(network.layers()[5].inputs, [0, 4].map(|id| Input::Layer(LayerId(id))));
+    assert!(network.origin().note(&network).is_none());
+    // The receptive field is that of the local path, and only what has one is a unit.
+    let convolutions: Vec<&str> =
+        network.convolutions().map(|(id, _)| network.layer(id).name.as_str()).collect();
+    assert_eq!(convolutions, ["a", "b"]);
+    let b = network.named_layer("b").unwrap();
+    assert_eq!(network.projection(b).size, 5);
+    let squeeze = network.named_layer("squeeze").unwrap();
+    let refused = network.clone().units_of(squeeze).unwrap_err().to_string();
+    assert!(
+        refused.contains("layer `squeeze`: each of its values is of the whole map"),
+        "{refused}"
+    );
+    assert_eq!(network.gates_before(&[b]), [LayerId(4)]);
+    assert_eq!(network.context(), MapContext::Exact);
+    assert_eq!(network.with_context(MapContext::Frozen).context(), MapContext::Frozen);
+}
+
+#[test]
+fn gates_are_made_by_means_matrices_and_functions_too() {
+    let of_matrix = gated(|graph| {
+        graph
+            .node("Flatten", &["g"], "f")
+            .floats("fc.weight", &[4, 4])
+            .floats("fc.bias", &[4])
+            .with("Gemm", &["f", "fc.weight", "fc.bias"], "y", &[int("transB", 1)])
+            .node("HardSigmoid", &["y"], "z")
+            .tensor(integers("shape", &[-1, 4, 1, 1]))
+            .node("Reshape", &["z", "shape"], "h")
+    });
+    let model = of_matrix.file().model();
+    assert_eq!(names(model.network()), ["a", "g", "y", "z", "m", "b"]);
+    assert_eq!((filters(&model, "y").weight.len(), filters(&model, "y").bias.len()), (16, 4));
+    let of_mean = Graph::new()
+        .conv("a", 3, "x", "a")
+        .tensor(integers("axes", &[-1, -2]))
+        .with("ReduceMean", &["a", "axes"], "g", &[int("keepdims", 1)])
+        .node("Sigmoid", &["g"], "s")
+        .node("Mul", &["g", "s"], "h")
+        .node("Add", &["h", "a"], "m")
+        .conv("b", 4, "m", "b");
+    let network = of_mean.network();
+    assert_eq!(network.layers().last().unwrap().name, "b");
+    let op = |name: &str| network.layer(network.named_layer(name).unwrap()).op.clone();
+    assert_eq!(op("h"), Op::Pointwise(Function::Silu));
+    assert_eq!(op("m"), Op::Gate(Gate { join: GateJoin::Add }));
+}
+
+#[test]
+fn gates_that_are_not_supported_are_told_with_what_makes_them() {
+    for (graph, problem) in [
+        (
+            gated(|graph| graph.node("Mystery", &["g"], "h")),
+            "`m` (Mul: its gate is made by `h` (Mystery): the operation is not supported)",
+        ),
+        (
+            gated(|graph| graph.node("GlobalMaxPool", &["a"], "h")),
+            "its gate is made by `h` (GlobalMaxPool): the operation is not supported; expected a mean",
+        ),
+        (
+            gated(|graph| graph.with("ReduceMean", &["a"], "h", &[])),
+            "it takes the mean of more than height and width",
+        ),
+        (gated(|graph| graph.conv("fc", 4, "g", "f").node("Softmax", &["f"], "h")), "(Softmax)"),
+    ] {
+        let network = graph.network();
+        assert_eq!(network.convolutions().count(), 1);
+        let note = network.origin().note(&network).unwrap();
+        assert!(note.contains(problem), "{note}");
+    }
+}

@@ -1,0 +1,41 @@
+//! From which of a convolution and its batch normalisation responses are taken.
+
+use super::{Input, LayerId, Network, Op};
+
+/// From where the responses of a convolution's units are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Response {
+    /// From the convolution itself, before any batch normalisation.
+    #[default]
+    Conv,
+    /// From the batch normalisation that reads the convolution, where there is one.
+    Bn,
+}
+
+impl Network {
+    /// The layer from which responses of layer `id` are taken; of any other than a convolution itself.
+    pub fn responding(&self, id: LayerId, response: Response) -> LayerId {
+        if response == Response::Conv || !matches!(self.layer(id).op, Op::Conv(_)) {
+            return id;
+        }
+        let reads = |layer: &super::Layer| {
+            matches!(layer.op, Op::BatchNorm(_)) && layer.inputs == [Input::Layer(id)]
+        };
+        self.own_layers().iter().position(reads).map_or(id, LayerId)
+    }
+
+    /// What has to be said of the choice of a response where an exporter may have folded batch
+    /// normalisations into convolutions; `None` of other networks.
+    pub fn folding_note(&self) -> Option<String> {
+        if !self.origin().may_be_folded {
+            return None;
+        }
+        Some(format!(
+            "note: exporters fold a batch normalisation into the convolution before it, and an ONNX file does \
+             not tell where one was: responses of convolutions of {} are those behind it, scaled by its \
+             factors, and where a factor is negative the top images are the bottom images of the convolution",
+            self.name()
+        ))
+    }
+}

@@ -1,0 +1,218 @@
+//! `.caffemodel`: Caffe's network with its weights, as protobuf. Only the layers' names and blobs are read.
+//!
+//! The messages are walked over where they lie, so that what they claim takes no memory of its own.
+
+use std::path::Path;
+
+use prost::bytes::{Buf, Bytes};
+use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
+
+use super::element::{Element, count, finite};
+use super::{Source, Tensor, TensorProblem};
+use crate::error::ParseError;
+
+/// The longest file that is read: protobuf allows no longer message.
+pub(super) const MAX_BYTES: u64 = 2 << 30;
+
+/// The most blobs of a network.
+const MAX_BLOBS: usize = 1 << 16;
+
+/// The longest name of a layer, in bytes: each of its blobs is named after it.
+const MAX_NAME: usize = 256;
+
+/// The most axes of a blob.
+const MAX_RANK: usize = 8;
+
+/// The blobs of a network's layers.
+pub(super) struct CaffeModel {
+    /// The name of each, its index in its layer, and its message.
+    blobs: Vec<(String, usize, Bytes)>,
+}
+
+/// Whether a path is that of such a file, by its ending: protobuf has no first bytes of its own.
+pub(super) fn is_caffe_model(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("caffemodel"))
+}
+
+/// Where a message of a layer has its name and its blobs.
+#[derive(Clone, Copy)]
+struct LayerFields {
+    name: u32,
+    blobs: u32,
+    /// A message of the first format within that of the second.
+    inner: Option<u32>,
+}
+
+/// `LayerParameter`.
+const CURRENT: LayerFields = LayerFields { name: 1, blobs: 7, inner: None };
+
+/// `V1LayerParameter`.
+const SECOND: LayerFields = LayerFields { name: 4, blobs: 6, inner: Some(1) };
+
+/// `V0LayerParameter`.
+const FIRST: LayerFields = LayerFields { name: 1, blobs: 50, inner: None };
+
+impl CaffeModel {
+    /// Finds the blobs in a file's bytes.
+    pub fn parse(bytes: Bytes) -> Result<Self, ParseError> {
+        let mut blobs = Vec::new();
+        walk(bytes, |tag, content| match (tag, content) {
+            (100, Content::Bytes(layer)) => of_layer(layer, CURRENT, &mut blobs),
+            (2, Content::Bytes(layer)) => of_layer(layer, SECOND, &mut blobs),
+            _ => Ok(()),
+        })?;
+        if blobs.is_empty() {
+            return Err("no layer of it has weights; expected a .caffemodel".into());
+        }
+        Ok(Self { blobs })
+    }
+}
+
+/// Adds the blobs of a layer.
+fn of_layer(
+    layer: Bytes,
+    fields: LayerFields,
+    blobs: &mut Vec<(String, usize, Bytes)>,
+) -> Result<(), ParseError> {
+    let (mut name, first) = (String::new(), blobs.len());
+    walk(layer, |tag, content| {
+        match content {
+            Content::Bytes(text) if tag == fields.name => {
+                if text.len() > MAX_NAME {
+                    return Err(ParseError(format!(
+                        "a layer's name has {} bytes; at most {MAX_NAME} are read",
+                        text.len()
+                    )));
+                }
+                name = String::from_utf8_lossy(&text).into_owned();
+            }
+            Content::Bytes(blob) if tag == fields.blobs => {
+                if blobs.len() == MAX_BLOBS {
+                    return Err(ParseError(format!("it has more than {MAX_BLOBS} blobs")));
+                }
+                blobs.push((String::new(), blobs.len() - first, blob));
+            }
+            Content::Bytes(inner) if fields.inner == Some(tag) => of_layer(inner, FIRST, blobs)?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    for (full, index, _) in blobs[first..].iter_mut().filter(|(full, ..)| full.is_empty()) {
+        *full = match index {
+            0 => format!("{name}.weight"),
+            1 => format!("{name}.bias"),
+            more => format!("{name}.blob{more}"),
+        };
+    }
+    Ok(())
+}
+
+/// What a field of a message holds, of what is read here.
+enum Content {
+    Number(u64),
+    Bytes(Bytes),
+}
+
+/// Looks at each field of a message.
+fn walk(
+    mut bytes: Bytes,
+    mut look: impl FnMut(u32, Content) -> Result<(), ParseError>,
+) -> Result<(), ParseError> {
+    let damaged = |error: &dyn std::fmt::Display| {
+        ParseError(format!("damaged, cut short or no .caffemodel: {error}"))
+    };
+    while bytes.has_remaining() {
+        let (tag, wire_type) = decode_key(&mut bytes).map_err(|error| damaged(&error))?;
+        match wire_type {
+            WireType::LengthDelimited => {
+                let length = decode_varint(&mut bytes).map_err(|error| damaged(&error))?;
+                if length > bytes.remaining() as u64 {
+                    let found = bytes.remaining();
+                    let problem = format!("a field claims {length} bytes, and {found} follow");
+                    return Err(damaged(&problem));
+                }
+                look(tag, Content::Bytes(bytes.split_to(length as usize)))?;
+            }
+            WireType::Varint => {
+                let number = decode_varint(&mut bytes).map_err(|error| damaged(&error))?;
+                look(tag, Content::Number(number))?;
+            }
+            _ => skip_field(wire_type, tag, &mut bytes, DecodeContext::default())
+                .map_err(|error| damaged(&error))?,
+        }
+    }
+    Ok(())
+}
+
+/// The lengths of a `BlobShape`: a list in one field, or a field each.
+fn shape(bytes: Bytes) -> Result<Vec<usize>, ParseError> {
+    let mut shape = Vec::new();
+    let mut add = |length: u64| {
+        if shape.len() == MAX_RANK {
+            return Err(ParseError(format!("it has more than {MAX_RANK} axes")));
+        }
+        shape.push(usize::try_from(length).unwrap_or(usize::MAX));
+        Ok(())
+    };
+    walk(bytes, |tag, content| match (tag, content) {
+        (1, Content::Number(length)) => add(length),
+        (1, Content::Bytes(mut lengths)) => {
+            while lengths.has_remaining() {
+                let length = decode_varint(&mut lengths);
+                add(length.map_err(|error| ParseError(format!("damaged: {error}")))?)?;
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    })?;
+    Ok(shape)
+}
+
+impl Source for CaffeModel {
+    fn len(&self) -> usize {
+        self.blobs.len()
+    }
+
+    fn name(&self, entry: usize) -> &str {
+        &self.blobs[entry].0
+    }
+
+    /// A bias is one list, whatever axes of length 1 the file gives it.
+    fn tensor(&mut self, entry: usize) -> Result<Tensor, TensorProblem> {
+        let (_, index, blob) = &self.blobs[entry];
+        let (mut told, mut old, mut data) = (None, [1_usize; 4], Vec::new());
+        walk(blob.clone(), |tag, content| {
+            match (tag, content) {
+                (1..=4, Content::Number(length)) => {
+                    old[tag as usize - 1] = usize::try_from(length).unwrap_or(usize::MAX);
+                }
+                (5, Content::Bytes(bytes)) => data.push((Element::F32, bytes)),
+                (8, Content::Bytes(bytes)) => data.push((Element::F64, bytes)),
+                (7, Content::Bytes(bytes)) => told = Some(shape(bytes)?),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        let shape = told.unwrap_or_else(|| old.to_vec());
+        let expected = count(&shape)?;
+        let found: usize = data.iter().map(|(element, bytes)| bytes.len() / element.size()).sum();
+        if found != expected {
+            return Err(TensorProblem::content(format!(
+                "its shape {shape:?} has {expected} values; {found} are there"
+            )));
+        }
+        let mut values = Vec::with_capacity(expected);
+        for (element, bytes) in &data {
+            let count = bytes.len() / element.size();
+            let of_list = (0..count).map(|at| element.get(bytes, at).unwrap_or(f64::NAN));
+            values.extend(finite(of_list).map_err(|problem| match problem {
+                TensorProblem::NotFinite { place, value } => {
+                    TensorProblem::NotFinite { place: place + values.len(), value }
+                }
+                other @ TensorProblem::Content(_) => other,
+            })?);
+        }
+        let shape = if *index == 1 { vec![expected] } else { shape };
+        Ok(Tensor { shape, data: values })
+    }
+}
