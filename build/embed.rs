@@ -14,7 +14,7 @@ pub struct Built {
     pub lab: Vec<String>,
 }
 
-/// Writes `out/kernels.rs`, which `src/engine/cuda/kernels/embedded.rs` includes.
+/// Writes `out/kernels.rs`, which `src/engine/cuda/embedded.rs` includes.
 pub fn write_table(built: &Result<Built, String>, out: &Path) -> Result<(), Box<dyn Error>> {
     let mut text = String::new();
     let (mut kernels, mut lab) = (String::new(), String::new());

@@ -164,7 +164,7 @@ impl Network {
         let whole: Vec<bool> =
             layer.inputs.iter().map(|&input| self.reads_whole_map(input)).collect();
         match (&layer.op, &whole[..]) {
-            (Op::GlobalAvgPool, _) => Ok(true),
+            (op, _) if op.is_of_whole_map() => Ok(true),
             (Op::Gate(_), [false, true]) => Ok(false),
             (Op::Gate(_), _) => {
                 Err("its first input has to have a place in the image, and the second \

@@ -38,8 +38,8 @@ pub use model::{Filters, Model, ModelError};
 pub use onnx::{OnnxError, UnsupportedNode, is_onnx};
 pub use op::{
     AveragePool, BatchNorm, ChannelNorm, ChannelScale, ChannelShuffle, ChannelSlice, Convolution,
-    Function, Gate, GateJoin, LANES, Lanes, LocalResponseNorm, MAX_CHANNELS, MaxPool, Op,
-    TensorShape, Window,
+    Function, Gate, GateJoin, GroupNorm, GroupNormPart, LANES, Lanes, LocalResponseNorm,
+    MAX_CHANNELS, MaxPool, Op, TensorShape, Window,
 };
 pub use origin::Origin;
 pub use presets::PRESETS;

@@ -89,9 +89,10 @@ impl Subgraph {
                 Input::Layer(LayerId(source)) => place[source],
             };
             let inputs: Vec<usize> = layer.inputs.iter().map(node_of).collect();
-            let window = match layer.op {
-                Op::GlobalAvgPool => whole(nodes[inputs[0]].size),
-                _ => layer.op.window().axes,
+            let window = if layer.op.is_of_whole_map() {
+                whole(nodes[inputs[0]].size)
+            } else {
+                layer.op.window().axes
             };
             let of_whole_map = network.is_of_whole_map(id);
             let deltas_from = match layer.op {

@@ -15,6 +15,7 @@ mod functions;
 mod gate;
 mod gelu;
 mod graph;
+mod group;
 mod messages;
 mod names;
 mod operations;
@@ -151,12 +152,15 @@ impl OnnxFile {
         let mut filters = BTreeMap::new();
         let (mut seen, mut copied) = (HashSet::new(), 0_usize);
         for (id, recipe) in &self.recipes {
-            let name = match recipe.main().name(&self.tensors) {
+            let main = recipe.main();
+            let name = match main.map_or("", |main| main.name(&self.tensors)) {
                 "" => self.network.layer(*id).name.clone(),
                 name => name.to_owned(),
             };
-            if !recipe.main().is_first_use(&mut seen) {
-                copied = copied.saturating_add(recipe.main().len().unwrap_or(usize::MAX));
+            if let Some(main) = main
+                && !main.is_first_use(&mut seen)
+            {
+                copied = copied.saturating_add(main.len().unwrap_or(usize::MAX));
             }
             if copied > MAX_COPIES {
                 let problem = format!(
