@@ -152,17 +152,14 @@ fn check(shape: Shape, at: &[f64], grid: &Cells) -> Result<(), NoFit> {
     } else if short < super::NARROWEST * grid.step() as f64 {
         Err(NoFit::Narrow)
     } else {
-        match shape {
-            Shape::Gaussian => Ok(()),
-            Shape::Difference if 1.0 + at[8].exp() > WIDEST => Err(NoFit::Wide),
-            Shape::Difference => Ok(()),
-            // A wave has at least two cells, or the grid does not show it.
-            Shape::Gabor
-                if std::f64::consts::TAU / at[8].hypot(at[9]) < 2.0 * grid.step() as f64 =>
-            {
-                Err(NoFit::Narrow)
-            }
-            Shape::Gabor => Ok(()),
+        let too_wide = shape == Shape::Difference && 1.0 + at[8].exp() > WIDEST;
+        // A wave has at least two cells, or the grid does not show it.
+        let wave = |y: f64, x: f64| std::f64::consts::TAU / y.hypot(x);
+        let too_short = shape == Shape::Gabor && wave(at[8], at[9]) < 2.0 * grid.step() as f64;
+        match (too_wide, too_short) {
+            (true, _) => Err(NoFit::Wide),
+            (_, true) => Err(NoFit::Narrow),
+            (false, false) => Ok(()),
         }
     }
 }
