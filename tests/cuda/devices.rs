@@ -67,6 +67,7 @@ fn every_failure_says_what_to_do() {
         ("EMULATOR_CUDNN", "8900", "pip install nvidia-cudnn-cu13"),
         // Those of CUDA 13 are all that the loader knows.
         ("EMULATOR_DRIVER", "12090", "is of CUDA 13, which needs driver 580 or newer"),
+        ("EMULATOR_DRIVER", "12090", "libcublas.so.13: is of CUDA 13, which needs driver 580"),
         ("EMULATOR_DRIVER", "12090", "pip install nvidia-cublas-cu12"),
         ("EMULATOR_DRIVER", "12090", "pip install nvidia-cudnn-cu12"),
     ] {

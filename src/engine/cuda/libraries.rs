@@ -163,8 +163,11 @@ fn pair() -> Pair<Result<Found, CudaError>> {
     let driver = driver().map_or(0, |driver| driver.version);
     let newest = if runs(driver, 13_000) { 13_000 } else { 12_000 };
     let mut best: Option<Pair<Result<Found, Tried>>> = None;
+    let mut too_new = None;
     for (cuda, wanted) in &GENERATIONS {
         if *cuda > newest {
+            // cuDNN has the same name in each.
+            too_new = open(&wanted.cublas).ok();
             continue;
         }
         let next = Pair { cublas: open(&wanted.cublas), cudnn: open(&wanted.cudnn) };
@@ -173,8 +176,11 @@ fn pair() -> Pair<Result<Found, CudaError>> {
             Some(best) => best.better(next),
         });
     }
-    let Pair { cublas, cudnn } = best
+    let Pair { mut cublas, cudnn } = best
         .unwrap_or_else(|| Pair { cublas: Err(Tried::default()), cudnn: Err(Tried::default()) });
+    if let (Err(tried), Some(Found { path, cuda, .. })) = (&mut cublas, too_new) {
+        tried.add(format!("{}: {}", path.display(), of_another(cuda)));
+    }
     let suffix = if newest == 13_000 { ["", "-cu13"] } else { ["-cu12", "-cu12"] };
     let missing = |name, package: &str, suffix: &str| {
         let install = format!("`pip install {package}{suffix}` in the active environment");
@@ -265,8 +271,7 @@ fn try_open(wanted: &Wanted, path: &Path) -> Result<(i32, i32), Problem> {
     let (version, cuda) = versions.map_err(|ParseError(why)| Problem::Unusable(why))?;
     let same = wanted.cuda.is_none_or(|wanted| wanted / 1000 == cuda / 1000);
     if !same {
-        let why = format!("is of CUDA {}, which needs driver {}", cuda / 1000, driver_for(cuda));
-        return Err(Problem::Unusable(why));
+        return Err(Problem::Unusable(of_another(cuda)));
     }
     let hidden =
         wanted.before.filter(|before| path != Path::new(wanted.plain) && load(before).is_ok());
@@ -278,6 +283,11 @@ fn try_open(wanted: &Wanted, path: &Path) -> Result<(i32, i32), Problem> {
         return Err(Problem::Unusable(why));
     }
     Ok((version, cuda))
+}
+
+/// Why a library of another generation is not taken.
+fn of_another(cuda: i32) -> String {
+    format!("is of CUDA {}, which needs driver {}", cuda / 1000, driver_for(cuda))
 }
 
 fn load(path: impl AsRef<Path>) -> Result<Library, Problem> {
