@@ -32,10 +32,15 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     image_join(ImageJoinParameters p, const float* __restrict__ from, float* __restrict__ to) {
     each(size_t(p.images) * p.values, [&](size_t i) {
         const size_t image = i / p.values;
-        const uint32_t channel = uint32_t(i % p.values) / p.area;
-        const uint32_t input = p.start + channel % p.groups * p.each + channel / p.groups;
-        const size_t place = image * p.to_values + p.first + i % p.values;
-        const float value = from[image * p.from_values + size_t(input) * p.area + i % p.area];
+        const uint32_t within = uint32_t(i - image * p.values);
+        const size_t place = image * p.to_values + p.first + within;
+        uint32_t source = p.start * p.area + within;
+        if (p.groups != 1) {
+            const uint32_t channel = within / p.area;
+            const uint32_t input = p.start + channel % p.groups * p.each + channel / p.groups;
+            source = input * p.area + within % p.area;
+        }
+        const float value = from[image * p.from_values + source];
         to[place] = p.added ? to[place] + value : value;
     });
 }

@@ -49,14 +49,16 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         const Seen rows = seen_rows(window, to_y, 0, p.size.y);
         const Seen columns = seen_columns(window, to_x, 0, p.size.x);
         const uint32_t first = channel / p.outputs * p.inputs;
+        const int first_tap = (rows.begin - top) / window.dilation.y * window.kernel.x +
+                              (columns.begin - left) / window.dilation.x;
         double sum = 0.0;
         for (uint32_t input = 0; input < p.inputs; input++) {
             const float* plane = from + (image * p.in_channels + first + input) * area;
             const float* filter = weight + (size_t(channel) * p.inputs + input) * taps;
-            for (int y = rows.begin; y < rows.end; y += rows.step) {
-                for (int x = columns.begin; x < columns.end; x += columns.step) {
-                    const int tap = (y - top) / window.dilation.y * window.kernel.x +
-                                    (x - left) / window.dilation.x;
+            int tap_row = first_tap;
+            for (int y = rows.begin; y < rows.end; y += rows.step, tap_row += window.kernel.x) {
+                int tap = tap_row;
+                for (int x = columns.begin; x < columns.end; x += columns.step, tap++) {
                     const double factor = p.mean ? 1.0 : filter[tap];
                     sum += factor * plane[size_t(y) * p.size.x + x];
                 }

@@ -1,5 +1,5 @@
 // What the host tells of presentations: their jobs, and runs of jobs whose presentations have the
-// same plan (src/engine/cuda/kernels/present.rs).
+// same plan (src/engine/cuda/tables/layout.rs).
 #pragma once
 
 #include "device.cuh"

@@ -25,6 +25,10 @@ static_assert(offsetof(JoinParameters, add) == 28);
 static_assert(offsetof(JoinParameters, shift) == 32);
 
 __device__ __forceinline__ int selected(const JoinParameters& p, int channel) {
+    // The same for all threads: sums and concatenations do not divide.
+    if (p.groups == 1) {
+        return p.start + channel;
+    }
     return p.start + channel % p.groups * p.each + channel / p.groups;
 }
 

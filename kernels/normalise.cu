@@ -13,22 +13,25 @@ struct NormaliseParameters {
     Origin origin;  // of the input
     Axes shift;     // output (y, x) is the input's (y + shift.y, x + shift.x)
     int32_t channels;
-    int32_t size;   // channels c - size / 2 to c + (size - 1) / 2 are summed over; 0: all
+    int32_t before, after;  // channels c - before to c + after are summed over
+    int32_t all;            // whether the mean and the variance are of all channels
 };
-static_assert(sizeof(NormaliseParameters) == 56);
+static_assert(sizeof(NormaliseParameters) == 64);
 static_assert(offsetof(NormaliseParameters, factor) == 0);
 static_assert(offsetof(NormaliseParameters, beta) == 8);
 static_assert(offsetof(NormaliseParameters, k) == 16);
 static_assert(offsetof(NormaliseParameters, origin) == 24);
 static_assert(offsetof(NormaliseParameters, shift) == 40);
 static_assert(offsetof(NormaliseParameters, channels) == 48);
-static_assert(offsetof(NormaliseParameters, size) == 52);
+static_assert(offsetof(NormaliseParameters, before) == 52);
+static_assert(offsetof(NormaliseParameters, after) == 56);
+static_assert(offsetof(NormaliseParameters, all) == 60);
 
 // The normalised value of a channel; `value(channel)` gives those of the position.
 template <class Value>
 __device__ __forceinline__ double normalised(const NormaliseParameters& p, int channel,
                                              const float* weight, const float* bias, Value value) {
-    if (p.size == 0) {
+    if (p.all) {
         double mean = 0.0, variance = 0.0;
         for (int other = 0; other < p.channels; other++) {
             mean += value(other);
@@ -40,7 +43,7 @@ __device__ __forceinline__ double normalised(const NormaliseParameters& p, int c
         const double deviation = sqrt(variance / p.channels + p.k);
         return (value(channel) - mean) / deviation * weight[channel] + bias[channel];
     }
-    const int first = channel - p.size / 2, last = channel + (p.size - 1) / 2;
+    const int first = channel - p.before, last = channel + p.after;
     double sum = 0.0;
     for (int other = first > 0 ? first : 0; other <= last && other < p.channels; other++) {
         sum += value(other) * value(other);

@@ -17,8 +17,19 @@ static_assert(offsetof(PointwiseParameters, shift) == 32);
 static_assert(offsetof(PointwiseParameters, channels) == 40);
 static_assert(offsetof(PointwiseParameters, reserved) == 44);
 
-// The delta of a function: of a ReLU and of a factor in closed form, of others the difference of
-// two values in 64 bits. outputs, to: the node's windows and deltas; inputs, from: its input's;
+// The delta of a clipped value in closed form: `change` itself, unrounded, between the bounds.
+__device__ __forceinline__ float clipped_change(const FunctionParameters& p, float change,
+                                                float original) {
+    const float inside = clipped(original, p.a, p.b);
+    // How far the clipped value may fall and rise; exactly 0 at a bound.
+    const float least = p.a - inside, largest = p.b - inside;
+    const float outside = original - inside;
+    const float delta = change + outside;
+    return delta != delta ? delta : fminf(fmaxf(delta, least), largest);
+}
+
+// The delta of a function: of a ReLU, a clip and a factor in closed form, of others the difference
+// of two values in 64 bits. outputs, to: the node's windows and deltas; inputs, from: its input's;
 // originals, activations: the input's; weight, bias: a number a channel, where the function has any.
 extern "C" __global__ void __launch_bounds__(THREADS)
     pointwise_change(PointwiseParameters p, const Item* __restrict__ items,
@@ -43,6 +54,10 @@ extern "C" __global__ void __launch_bounds__(THREADS)
                         element.channel];
         if (p.function.kind == FunctionKind::RELU) {
             to[element.place] = rectified(change, original);
+            return;
+        }
+        if (p.function.kind == FunctionKind::CLIP) {
+            to[element.place] = clipped_change(p.function, change, original);
             return;
         }
         const float slope = weight == nullptr ? 0.0f : weight[element.channel];

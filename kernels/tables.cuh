@@ -1,5 +1,5 @@
 // Tables that the kernels of the incremental pipeline read beside activations. The host writes
-// them (src/engine/cuda/kernels/tables.rs).
+// them (src/engine/cuda/tables/layout.rs).
 //
 // Activations and their changes lie with the channels innermost, `[y][x][channel]`. Coordinates of
 // a window are the plan's: relative to where the backward cone of the unit's position begins.

@@ -21,13 +21,14 @@ struct TapProductParameters {
     int32_t padded;        // outputs of a group as weights that are no fragments have them
     Axes kernel;
     int32_t stride;        // from one output of a row to the next
-    int32_t dilation;      // from one tap of a row to the next
+    int32_t tap_column;    // floats of the input from one tap of a row to the next
+    int32_t whole;         // whether a row of taps is one run of K
     int32_t rectify;       // whether the ReLU behind it is joined to it
     float from_scale;      // of changes that are rounded to fp16 when they are read
     float to_scale;        // of those that are written in fp16; 0: they are written in 32 bits
     float unit;            // what a sum of 1 is of operands that are scaled: a power of two
 };
-static_assert(sizeof(TapProductParameters) == 68);
+static_assert(sizeof(TapProductParameters) == 72);
 static_assert(offsetof(TapProductParameters, origin) == 0);
 static_assert(offsetof(TapProductParameters, in_channels) == 16);
 static_assert(offsetof(TapProductParameters, out_channels) == 20);
@@ -36,11 +37,12 @@ static_assert(offsetof(TapProductParameters, outputs) == 28);
 static_assert(offsetof(TapProductParameters, padded) == 32);
 static_assert(offsetof(TapProductParameters, kernel) == 36);
 static_assert(offsetof(TapProductParameters, stride) == 44);
-static_assert(offsetof(TapProductParameters, dilation) == 48);
-static_assert(offsetof(TapProductParameters, rectify) == 52);
-static_assert(offsetof(TapProductParameters, from_scale) == 56);
-static_assert(offsetof(TapProductParameters, to_scale) == 60);
-static_assert(offsetof(TapProductParameters, unit) == 64);
+static_assert(offsetof(TapProductParameters, tap_column) == 48);
+static_assert(offsetof(TapProductParameters, whole) == 52);
+static_assert(offsetof(TapProductParameters, rectify) == 56);
+static_assert(offsetof(TapProductParameters, from_scale) == 60);
+static_assert(offsetof(TapProductParameters, to_scale) == 64);
+static_assert(offsetof(TapProductParameters, unit) == 68);
 
 // Where a walk over K stands.
 struct Walk {
@@ -55,7 +57,7 @@ struct Taps {
     const TapProductParameters& p;
     const Pattern& pattern;
 
-    __device__ __forceinline__ bool whole() const { return p.inputs == p.in_channels && p.dilation == 1; }
+    __device__ __forceinline__ bool whole() const { return p.whole; }
     __device__ __forceinline__ int runs() const { return whole() ? 1 : pattern.taps_x; }
     __device__ __forceinline__ int length() const {
         return whole() ? pattern.taps_x * p.inputs : p.inputs;
@@ -80,7 +82,7 @@ struct Taps {
     // Where the walk stands among the inputs of a row, in floats.
     __device__ __forceinline__ int64_t input(const Walk& walk) const {
         return static_cast<int64_t>(walk.tap_row) * pattern.input_tap_row +
-               walk.run * p.dilation * p.in_channels + walk.k;
+               walk.run * p.tap_column + walk.k;
     }
 
     // The same among the weights of a column, which are of all taps.

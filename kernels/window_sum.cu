@@ -27,22 +27,25 @@ __device__ __forceinline__ int counted(const WindowSumParameters& p, int y, int 
            counted(x * stride.x - p.padding.x, kernel.x, p.begin.x, p.end.x);
 }
 
-// The sum over a window; `value(y, x)` gives the inputs at `rows` × `columns`, a `Sum` adds up. The
-// taps of an output are those of its stencil, of which `y` and `x` are the coordinates.
-template <class Sum, class Value>
+// The sum over the window of the output (y, x), of the inputs at `rows` × `columns`: those of a row
+// begin where `row(y)` says, from the first of `columns` on.
+template <class Sum, class Row>
 __device__ __forceinline__ Sum window_sum(const WindowSumParameters& p, int y, int x,
                                           const Seen& rows, const Seen& columns, int channel,
-                                          const float* weight, Value value) {
+                                          const float* weight, Row row) {
     const Stencil& window = p.window;
-    const int top = y * window.stride.y + window.shift.y;
-    const int left = x * window.stride.x + window.shift.x;
+    const int first_y = (rows.begin - y * window.stride.y - window.shift.y) / window.dilation.y;
+    const int first_x = (columns.begin - x * window.stride.x - window.shift.x) / window.dilation.x;
+    const int pitch = window.kernel.x * p.channels;
+    int tap_row = (first_y * window.kernel.x + first_x) * p.channels + channel;
     Sum sum = 0;
-    for (int at_y = rows.begin; at_y < rows.end; at_y += rows.step) {
+    for (int at_y = rows.begin; at_y < rows.end; at_y += rows.step, tap_row += pitch) {
+        const float* value = row(at_y);
+        int tap = tap_row;
         for (int at_x = columns.begin; at_x < columns.end; at_x += columns.step) {
-            const int tap = (at_y - top) / window.dilation.y * window.kernel.x +
-                            (at_x - left) / window.dilation.x;
-            const Sum factor = p.mean ? Sum(1) : Sum(weight[tap * p.channels + channel]);
-            sum += factor * Sum(value(at_y, at_x));
+            sum += p.mean ? Sum(*value) : Sum(weight[tap]) * Sum(*value);
+            tap += p.channels;
+            value += columns.step * p.channels;
         }
     }
     return sum;
@@ -61,9 +64,9 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         const Seen rows = seen_rows(p.window, element.y, input.y, input.height);
         const Seen columns = seen_columns(p.window, element.x, input.x, input.width);
         const float sum = window_sum<float>(
-            p, element.y, element.x, rows, columns, element.channel, weight, [&](int y, int x) {
-                return from[channels_at(input, element.presentation, y, x, p.channels) +
-                            element.channel];
+            p, element.y, element.x, rows, columns, element.channel, weight, [&](int y) {
+                return from + element.channel +
+                       channels_at(input, element.presentation, y, columns.begin, p.channels);
             });
         if (!p.mean) {
             to[element.place] = sum;
@@ -91,8 +94,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         const Seen rows = seen_rows(p.window, element.y, output.read_y, output.read_height);
         const Seen columns = seen_columns(p.window, element.x, output.read_x, output.read_width);
         const double sum = window_sum<double>(
-            p, element.y, element.x, rows, columns, element.channel, weight, [&](int y, int x) {
-                return from[channels_at(input, y, x, p.channels) + element.channel];
+            p, element.y, element.x, rows, columns, element.channel, weight, [&](int y) {
+                return from + element.channel + channels_at(input, y, columns.begin, p.channels);
             });
         to[element.place] = static_cast<float>(
             p.mean ? sum / counted(p, element.y, element.x)

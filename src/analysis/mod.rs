@@ -5,6 +5,7 @@
 //! middle of its first pixel.
 
 mod distribution;
+mod extrapolation;
 mod field;
 mod floor;
 mod gaussian;
@@ -16,6 +17,7 @@ mod shuffles;
 mod student;
 
 pub use distribution::{Distribution, QUANTILES};
+pub use extrapolation::{Extrapolated, SizedWidth, extrapolated};
 pub use field::Field;
 pub use floor::{Floor, Sample, discoveries};
 pub use gaussian::Gaussian;

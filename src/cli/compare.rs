@@ -10,11 +10,12 @@ use occlumap::report::Results;
 use occlumap::report::comparison::{
     Comparison, ComparisonSettings, FILES, MapArray, MapSet, SidePair, compare, count, write,
 };
-use occlumap::runs::{OutputFolder, Task};
+use occlumap::runs::Task;
 use occlumap::sweep::UnitSelection;
 
 use super::arguments::RunningArguments;
 use super::failure::Failure;
+use super::outputs::check_outputs;
 use super::table::table;
 use super::terminal::Session;
 
@@ -98,7 +99,7 @@ impl Compare {
         let session = Session::start(&self.running)?;
         let settings = self.settings();
         settings.pairs.check()?;
-        let output = self.check()?;
+        let output = check_outputs(&self.out, FILES, self.force)?;
         let one = open(&self.one)?;
         let other = self.other.as_deref().map(open).transpose()?;
         if let (Opened::Array(_), None) = (&one, &other) {
@@ -144,20 +145,6 @@ impl Compare {
             sides,
             examples: self.examples.into(),
         }
-    }
-
-    /// Checks the output before any work.
-    fn check(&self) -> Result<OutputFolder, Failure> {
-        let output = OutputFolder::check(&self.out, true, &[])?;
-        for file in FILES.map(|name| self.out.join(name)) {
-            if file.is_dir() || file.symlink_metadata().is_ok() && !self.force {
-                return Err(Failure::usage(format!(
-                    "{}: exists; choose another --out, or give --force to replace it",
-                    file.display()
-                )));
-            }
-        }
-        Ok(output)
     }
 }
 

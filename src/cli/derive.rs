@@ -8,10 +8,11 @@ use occlumap::report::Results;
 use occlumap::report::derived::{
     Derivation, DerivedError, DerivedKind, write_columns, write_floors,
 };
-use occlumap::runs::{OutputFolder, Task};
+use occlumap::runs::Task;
 
 use super::arguments::RunningArguments;
 use super::failure::Failure;
+use super::outputs::check_outputs;
 use super::terminal::Session;
 
 const FLOORS: &str = "floors.csv";
@@ -77,18 +78,10 @@ impl Derive {
                 }
             }
         }
-        let output = OutputFolder::check(&self.out, true, &[])?;
         let maps =
             layers.iter().flat_map(|layer| kinds.iter().flat_map(|kind| kind.files(layer.name())));
-        for file in maps.chain([FLOORS, COLUMNS].map(String::from)).map(|name| self.out.join(name))
-        {
-            if file.is_dir() || file.symlink_metadata().is_ok() && !self.force {
-                return Err(Failure::usage(format!(
-                    "{}: exists; choose another --out, or give --force to replace it",
-                    file.display()
-                )));
-            }
-        }
+        let files = maps.chain([FLOORS, COLUMNS].map(String::from));
+        let output = check_outputs(&self.out, files, self.force)?;
         let folder = output.create("")?;
         let context = session.context();
         let derivation = Derivation { results: &results, kinds: &kinds, rate: self.fdr };

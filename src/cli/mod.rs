@@ -18,6 +18,7 @@ mod info;
 mod map;
 mod merge;
 mod models;
+mod outputs;
 mod plan;
 mod plot;
 mod rank;
@@ -25,6 +26,7 @@ mod report;
 mod run;
 mod shell;
 mod signals;
+mod sizes;
 mod slurm;
 mod status;
 mod summary;
@@ -87,6 +89,7 @@ enum Command {
     Summary(summary::Summary),
     Derive(derive::Derive),
     Models(models::Models),
+    Sizes(sizes::Sizes),
     Draw(draw::Draw),
     Info(info::Info),
     Demo(demo::Demo),
@@ -129,6 +132,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Summary(command) => command.execute(),
         Command::Derive(command) => command.execute(),
         Command::Models(command) => command.execute(),
+        Command::Sizes(command) => command.execute(),
         Command::Draw(command) => command.execute(),
         Command::Info(command) => command.execute(),
         Command::Demo(command) => command.execute(),

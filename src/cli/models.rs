@@ -6,15 +6,16 @@ use clap::Args;
 use occlumap::progress::Progress;
 use occlumap::report::Results;
 use occlumap::report::models::{FILES, count, write};
-use occlumap::runs::{OutputFolder, Task};
+use occlumap::runs::Task;
 
 use super::arguments::RunningArguments;
 use super::failure::Failure;
+use super::outputs::check_outputs;
 use super::terminal::Session;
 
 /// Fit a Gaussian, a difference of Gaussians and a Gabor to each map
 ///
-/// Writes models.csv: of each map the shape with the smallest information criterion (AICc), the criteria
+/// Writes models.csv: of each map the shape with the smallest information criterion (BIC), the criteria
 /// of all three, and the parameters of that shape, each with its standard error.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -42,15 +43,7 @@ impl Models {
         let session = Session::start(&self.running)?;
         let results = Results::open(&self.results, None)?;
         let layers = results.layers_named(&self.layers)?;
-        let output = OutputFolder::check(&self.out, true, &[])?;
-        for file in FILES.map(|name| self.out.join(name)) {
-            if file.is_dir() || file.symlink_metadata().is_ok() && !self.force {
-                return Err(Failure::usage(format!(
-                    "{}: exists; choose another --out, or give --force to replace it",
-                    file.display()
-                )));
-            }
-        }
+        let output = check_outputs(&self.out, FILES, self.force)?;
         let context = session.context();
         let progress = Progress::new(context.observer.cancel_token());
         let task = Task { label: "models", counted: "units", total: count(&layers) };

@@ -6,10 +6,11 @@ use clap::Args;
 use occlumap::progress::Progress;
 use occlumap::report::Results;
 use occlumap::report::summary::{FILES, count, summarise, write};
-use occlumap::runs::{OutputFolder, Task};
+use occlumap::runs::Task;
 
 use super::arguments::RunningArguments;
 use super::failure::Failure;
+use super::outputs::check_outputs;
 use super::terminal::Session;
 
 /// Summarise receptive fields over the depth of networks
@@ -58,15 +59,7 @@ impl Summary {
                 "--names: {names} for {folders} folders; expected one for each"
             )));
         }
-        let output = OutputFolder::check(&self.out, true, &[])?;
-        for file in FILES.map(|name| self.out.join(name)) {
-            if file.is_dir() || file.symlink_metadata().is_ok() && !self.force {
-                return Err(Failure::usage(format!(
-                    "{}: exists; choose another --out, or give --force to replace it",
-                    file.display()
-                )));
-            }
-        }
+        let output = check_outputs(&self.out, FILES, self.force)?;
         let open = |folder: &PathBuf| Results::open(folder, None);
         let opened: Vec<Results> = self.folders.iter().map(open).collect::<Result<_, _>>()?;
         let name = |(place, results): (usize, &Results)| {

@@ -57,9 +57,8 @@ pub(super) struct SweepArguments {
     pub images: ImageArguments,
     #[command(flatten)]
     pub layers: LayerArguments,
-    /// What becomes of gates that are made of the whole map (squeeze and excitation) while an occluder
-    /// is presented: computed from the occluded image, or kept as on the original image, which is many
-    /// times as fast
+    /// Gates that depend on the whole map (squeeze and excitation): computed from the occluded image,
+    /// or frozen as on the original image, which is many times faster
     #[arg(long, value_enum, default_value_t)]
     pub context: MapContext,
     /// Units of each layer, such as 0-15,40 [default: all]

@@ -3,7 +3,7 @@
 use ndarray::ArrayView3;
 use thiserror::Error;
 
-use super::{Batch, EngineError, PlacedJob};
+use super::{Batch, BatchPlacement, EngineError, Job};
 use crate::geometry::{ImageSize, Occluder};
 use crate::network::{LayerId, Network, Op};
 
@@ -33,18 +33,19 @@ pub enum RequestError {
     /// A layer that the engine was not prepared for.
     #[error("layer `{0}` was not prepared")]
     NotPrepared(String),
-    /// A unit or a position that the layer does not have.
-    #[error(
-        "unit {unit} at position ({}, {}); the layer has {units} units of {output} positions",
-        .position.0, .position.1
-    )]
+    /// A unit that the layer does not have.
+    #[error("unit {unit}; the layer has {units} units")]
     Unit {
         /// The unit.
         unit: usize,
-        /// The position `(y, x)`.
-        position: (usize, usize),
         /// Units of the layer.
         units: usize,
+    },
+    /// A position that the layer does not have.
+    #[error("position ({}, {}); the layer has {output} positions", .position.0, .position.1)]
+    Position {
+        /// The position `(y, x)`.
+        position: (usize, usize),
         /// Size of the layer's output.
         output: ImageSize,
     },
@@ -58,6 +59,14 @@ pub enum RequestError {
         occluder: Occluder,
         /// Size of the image.
         image: ImageSize,
+    },
+    /// An image or a placement that the batch does not have.
+    #[error("a job of image {image} and placement {placement}, which its batch does not have")]
+    Index {
+        /// The image.
+        image: usize,
+        /// The placement.
+        placement: usize,
     },
     /// More differences than there is room for.
     #[error("{wanted} differences; there is room for {room}")]
@@ -114,32 +123,43 @@ impl PreparedImages {
         output: ImageSize,
     ) -> Result<(), EngineError> {
         batch.images.iter().try_for_each(|image| self.check(&image.values))?;
-        batch.placed().try_for_each(|job| check_job(&job, units, output, self.size))
+        for placement in &batch.placements {
+            self.check_placement(placement, output)?;
+        }
+        for job in &batch.jobs {
+            let &Job { image, placement, unit, .. } = job;
+            if image >= batch.images.len() || placement >= batch.placements.len() {
+                return Err(RequestError::Index { image, placement }.into());
+            }
+            if unit >= units {
+                return Err(RequestError::Unit { unit, units }.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn check_placement(
+        self,
+        &BatchPlacement { position, occluders }: &BatchPlacement<'_>,
+        output: ImageSize,
+    ) -> Result<(), EngineError> {
+        if position.0 >= output.height || position.1 >= output.width {
+            return Err(RequestError::Position { position, output }.into());
+        }
+        let image = self.size;
+        let outside = |occluder: &&Occluder| {
+            occluder.size == 0
+                || occluder.top + occluder.size > image.height
+                || occluder.left + occluder.size > image.width
+        };
+        match occluders.iter().find(outside) {
+            Some(&occluder) => Err(RequestError::Occluder { occluder, image }.into()),
+            None => Ok(()),
+        }
     }
 }
 
 /// The error of a layer that an engine was not prepared for.
 pub(super) fn not_prepared(network: &Network, layer: LayerId) -> EngineError {
     RequestError::NotPrepared(network.short_name(layer)).into()
-}
-
-fn check_job(
-    job: &PlacedJob<'_>,
-    units: usize,
-    output: ImageSize,
-    image: ImageSize,
-) -> Result<(), EngineError> {
-    let PlacedJob { unit, position, .. } = *job;
-    if unit >= units || position.0 >= output.height || position.1 >= output.width {
-        return Err(RequestError::Unit { unit, position, units, output }.into());
-    }
-    let outside = |occluder: &&Occluder| {
-        occluder.size == 0
-            || occluder.top + occluder.size > image.height
-            || occluder.left + occluder.size > image.width
-    };
-    match job.occluders.iter().find(outside) {
-        Some(&occluder) => Err(RequestError::Occluder { occluder, image }.into()),
-        None => Ok(()),
-    }
 }

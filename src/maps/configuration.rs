@@ -59,7 +59,7 @@ pub struct SweepParameters {
     pub statistics: bool,
     /// Whether means of signed and of squared differences are stored.
     pub moments: bool,
-    /// What became of gates while an occluder was presented; not told of networks without gates.
+    /// Treatment of gates during a presentation; absent for networks without gates.
     #[serde(default, skip_serializing_if = "MapContext::is_exact")]
     pub context: MapContext,
     /// Whether reliabilities of the first 2, 4, 8, … images are kept.

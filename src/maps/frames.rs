@@ -95,6 +95,6 @@ mod tests {
         assert_eq!(all.of(0), [frame(OUTSIDE as isize, OUTSIDE as isize); 2]);
         assert!(all.of(3).is_empty() && all.of(9).is_empty());
         let error = MapFrames::read(&path, 4, &[1]).unwrap_err().to_string();
-        assert!(error.contains("holds int32 [5, 2, 2]; expected int32 [4, images, 2]"), "{error}");
+        assert!(error.contains("has int32 [5, 2, 2]; expected int32 [4, images, 2]"), "{error}");
     }
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::description::IMAGE;
 use super::{
-    Input, LARGEST_FIELD, Layer, LayerId, MAX_IMAGE_CHANNELS, MAX_LAYERS, MAX_NAME, MapContext,
-    Network, NetworkError, Op, Origin, RGB, names,
+    Input, KeptFile, LARGEST_FIELD, Layer, LayerId, MAX_IMAGE_CHANNELS, MAX_LAYERS, MAX_NAME,
+    MapContext, Network, NetworkError, Op, Origin, RGB, names,
 };
 use crate::error::ParseError;
 use crate::files::needs_escaping;
@@ -75,6 +75,7 @@ impl Network {
             taps: Vec::new(),
             origin: Origin::default(),
             context: MapContext::Exact,
+            onnx_file: KeptFile::default(),
         })
     }
 
@@ -164,7 +165,7 @@ impl Network {
         let whole: Vec<bool> =
             layer.inputs.iter().map(|&input| self.reads_whole_map(input)).collect();
         match (&layer.op, &whole[..]) {
-            (Op::GlobalAvgPool, _) => Ok(true),
+            (op, _) if op.is_of_whole_map() => Ok(true),
             (Op::Gate(_), [false, true]) => Ok(false),
             (Op::Gate(_), _) => {
                 Err("its first input has to have a place in the image, and the second \

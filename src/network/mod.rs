@@ -38,8 +38,8 @@ pub use model::{Filters, Model, ModelError};
 pub use onnx::{OnnxError, UnsupportedNode, is_onnx};
 pub use op::{
     AveragePool, BatchNorm, ChannelNorm, ChannelScale, ChannelShuffle, ChannelSlice, Convolution,
-    Function, Gate, GateJoin, LANES, Lanes, LocalResponseNorm, MAX_CHANNELS, MaxPool, Op,
-    TensorShape, Window,
+    Function, Gate, GateJoin, GroupNorm, GroupNormPart, LANES, Lanes, LocalResponseNorm,
+    MAX_CHANNELS, MaxPool, Op, TensorShape, Window,
 };
 pub use origin::Origin;
 pub use presets::PRESETS;
@@ -47,6 +47,7 @@ pub use response::Response;
 
 use construction::{name_start, usable_name};
 use description::IMAGE;
+use onnx::KeptFile;
 
 /// Channels of an image where a network does not say otherwise: red, green and blue.
 pub const RGB: usize = 3;
@@ -89,6 +90,8 @@ pub struct Network {
     taps: Vec<LayerId>,
     origin: Origin,
     context: MapContext,
+    /// The ONNX file that it is from, until its weights are read.
+    onnx_file: KeptFile,
 }
 
 impl Network {

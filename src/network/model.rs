@@ -137,7 +137,10 @@ impl Model {
     }
 
     fn load_onnx(network: Network, path: &Path) -> Result<Self, ModelError> {
-        let file = OnnxFile::open(path)?;
+        let file = match network.onnx_file.take(path) {
+            Some(file) => file,
+            None => OnnxFile::open(path)?,
+        };
         if file.network().digest() != network.digest() {
             let (path, network) = (path.to_owned(), network.name().to_owned());
             return Err(ModelError::Other { path, network });

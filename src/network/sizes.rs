@@ -50,7 +50,7 @@ impl Network {
                     problem: format!("it joins outputs of {input} and {other}"),
                 });
             }
-            if layer.op == Op::GlobalAvgPool {
+            if layer.op.is_of_whole_map() {
                 sizes.push(ImageSize::square(1));
                 continue;
             }

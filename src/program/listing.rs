@@ -65,6 +65,7 @@ impl<F, N> Step<F, N> {
             Self::Add => "add",
             Self::Multiply => "multiply",
             Self::GlobalMean => "mean of the map",
+            Self::GroupNorm(..) => "normalisation by the map",
             Self::Gate(GateJoin::Mul) => "multiply with a gate",
             Self::Gate(GateJoin::Add) => "add a gate",
             Self::Concatenate => "concatenate",

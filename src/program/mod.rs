@@ -1,4 +1,4 @@
-//! A network, lowered once for every engine: the steps that lead to a layer, what each of them
+//! A network, lowered once for all incremental engines: the steps that lead to a layer, what each of them
 //! reads, and which part of the activations an occluder changes *and* a unit depends on. Host
 //! geometry, integers only; no engine.
 //!

@@ -3,7 +3,7 @@
 use super::Subgraph;
 use crate::geometry::{ImageSize, PerAxis};
 use crate::network::{
-    AveragePool, ChannelNorm, ChannelShuffle, ChannelSlice, Function, GateJoin, LayerId,
+    AveragePool, ChannelNorm, ChannelShuffle, ChannelSlice, Function, GateJoin, GroupNorm, LayerId,
     LocalResponseNorm, Network, Op,
 };
 
@@ -55,6 +55,8 @@ pub enum Step<F = (), N = ()> {
     Multiply,
     /// The mean of each channel's whole map.
     GlobalMean,
+    /// Factors or shifts of a normalisation by the whole map.
+    GroupNorm(GroupNorm, N),
     /// The first input joined with the second's one position.
     Gate(GateJoin),
     /// The inputs' channels, one input after the other.
@@ -132,6 +134,7 @@ impl Step {
             Op::Add => Self::Add,
             Op::Mul => Self::Multiply,
             Op::GlobalAvgPool => Self::GlobalMean,
+            Op::GroupNorm(norm) => Self::GroupNorm(*norm, ()),
             Op::Gate(gate) => Self::Gate(gate.join),
             Op::Concat => Self::Concatenate,
         }

@@ -89,9 +89,10 @@ impl Subgraph {
                 Input::Layer(LayerId(source)) => place[source],
             };
             let inputs: Vec<usize> = layer.inputs.iter().map(node_of).collect();
-            let window = match layer.op {
-                Op::GlobalAvgPool => whole(nodes[inputs[0]].size),
-                _ => layer.op.window().axes,
+            let window = if layer.op.is_of_whole_map() {
+                whole(nodes[inputs[0]].size)
+            } else {
+                layer.op.window().axes
             };
             let of_whole_map = network.is_of_whole_map(id);
             let deltas_from = match layer.op {
@@ -110,12 +111,9 @@ impl Subgraph {
                 has_taps: matches!(layer.op, Op::Conv(_)),
                 deltas_from,
                 // Branches that join advance over the image in equal steps: `Network` sees to it.
-                step: PerAxis::from_fn(|axis| match of_whole_map {
-                    true => 0,
-                    false => {
-                        let steps = [target, id].map(|id| network.projection(id).step.of(axis));
-                        steps[0] / steps[1]
-                    }
+                step: PerAxis::from_fn(|axis| {
+                    let steps = [target, id].map(|id| network.projection(id).step.of(axis));
+                    if of_whole_map { 0 } else { steps[0] / steps[1] }
                 }),
                 corner: PerAxis::both(isize::MAX),
             });

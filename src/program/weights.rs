@@ -82,6 +82,9 @@ impl Program {
                 Step::NormaliseChannels(norm, ()) => {
                     Step::NormaliseChannels(norm, pack(filters(place)?, channels(place))?)
                 }
+                Step::GroupNorm(norm, ()) => {
+                    Step::GroupNorm(norm, pack(filters(place)?, channels(place))?)
+                }
                 Step::Scale(()) => Step::Scale(pack(filters(place)?, channels(place))?),
                 Step::Slope(()) => Step::Slope(pack(filters(place)?, channels(place))?),
                 Step::Image => Step::Image,

@@ -130,8 +130,10 @@ impl Chart {
         for [x, y] in &points {
             dot(figure, [*x, *y], pen);
         }
-        let line = Line { colour: pen.colour, width: 0.6 * pen.width };
-        figure.items.push(Item::Path { points, closed: false, line });
+        if points.len() > 1 {
+            let line = Line { colour: pen.colour, width: 0.6 * pen.width };
+            figure.items.push(Item::Path { points, closed: false, line });
+        }
     }
 
     /// Draws a distribution along the x axis, `y` in points below the chart's upper edge: a line from

@@ -13,6 +13,7 @@ pub mod numbers;
 pub mod page;
 pub mod plot;
 pub mod results;
+pub mod sizes;
 pub mod summary;
 
 pub use crate::analysis::Gaussian;

@@ -26,12 +26,12 @@ const COLUMNS: [(&str, &str, &str); 9] = [
         "gaussian, dog (difference of Gaussians) or gabor: the one with the smallest criterion",
     ),
     (
-        "aicc_gaussian",
+        "bic_gaussian",
         "",
-        "Akaike's information criterion for small samples of the Gaussian; empty where it does not fit",
+        "Bayesian information criterion of the Gaussian; empty where it does not fit",
     ),
-    ("aicc_dog", "", "of the difference of Gaussians"),
-    ("aicc_gabor", "", "of the Gabor"),
+    ("bic_dog", "", "of the difference of Gaussians"),
+    ("bic_gabor", "", "of the Gabor"),
     ("explained_variance", "", "explained variance of the shape"),
 ];
 

@@ -28,9 +28,9 @@ pub struct InputSettings {
     pub skip_unreadable: bool,
     /// Layers by name; empty for all convolutions.
     pub layers: Vec<String>,
-    /// From where the responses of convolutions are taken.
+    /// The layer that gives a convolution's responses.
     pub response: Response,
-    /// What becomes of gates while an occluder is presented.
+    /// Treatment of gates during a presentation.
     pub context: MapContext,
 }
 

@@ -3,8 +3,8 @@
 use occlumap::geometry::{Padding, PerAxis};
 use occlumap::network::{
     AveragePool, BatchNorm, ChannelNorm, ChannelShuffle, ChannelSlice, Convolution, Filters,
-    Function, Gate, GateJoin, Input, Layer, LayerId, LocalResponseNorm, MaxPool, Model, Network,
-    Op,
+    Function, Gate, GateJoin, GroupNorm, GroupNormPart, Input, Layer, LayerId, LocalResponseNorm,
+    MaxPool, Model, Network, Op,
 };
 use occlumap::noise::TorchStream;
 use proptest::prelude::*;
@@ -25,6 +25,8 @@ pub enum Block {
     },
     /// The product of the input with itself.
     Square,
+    /// Normalisation by the whole map, in two groups, where there are two.
+    GroupNorm,
     /// Two groups of channels interleaved, where there are two.
     Shuffle,
     /// The input joined with what a convolution and a sigmoid make of its channels' means.
@@ -90,7 +92,7 @@ pub fn any_convolution(units: usize) -> impl Strategy<Value = Convolution> {
     )
 }
 
-/// Any piece that engines on the CPU compute.
+/// Any piece; gates are computed on the CPU alone.
 pub fn any_block() -> impl Strategy<Value = Block> {
     let half = |kernel: PerAxis<usize>, [before, after]: [bool; 2]| {
         let half = |padded: bool, length: usize| if padded { length / 2 } else { 0 };
@@ -109,6 +111,8 @@ pub fn any_block() -> impl Strategy<Value = Block> {
             Op::AvgPool(AveragePool { kernel, stride, padding, ceil_mode, count_include_pad })
         },
     );
+    let even_norm =
+        LocalResponseNorm { alpha: 0.1, further_after: true, ..LocalResponseNorm::over(4) };
     let function = prop_oneof![
         Just(Function::LeakyRelu { negative_slope: 0.1 }),
         Just(Function::Clip { min: Some(0.0), max: Some(1.5) }),
@@ -134,10 +138,12 @@ pub fn any_block() -> impl Strategy<Value = Block> {
         3 => function.prop_map(|function| Block::Plain(Op::Pointwise(function))),
         1 => Just(Block::Plain(Op::Relu)),
         1 => Just(Block::Plain(Op::Prelu)),
+        1 => Just(Block::Plain(Op::LocalResponseNorm(even_norm))),
         1 => any::<bool>().prop_map(|affine| {
             Block::Plain(Op::BatchNorm(BatchNorm { eps: 1e-5, affine }))
         }),
         1 => Just(Block::Square),
+        1 => Just(Block::GroupNorm),
         1 => Just(Block::Plain(Op::ChannelNorm(ChannelNorm { eps: 1e-3 }))),
         1 => any::<bool>().prop_map(|middle| Block::Half { middle }),
         1 => Just(Block::Shuffle),
@@ -159,7 +165,10 @@ pub fn network_on(image_channels: usize, blocks: &[Block], last: Op) -> Option<N
         };
         // A product has two inputs.
         let twice = (op == Op::Mul && extra.is_none()).then_some(before);
-        let inputs = extra.into_iter().chain(twice).chain([before]).collect();
+        let inputs = match (&op, extra) {
+            (Op::GroupNorm(_), Some(extra)) => vec![extra],
+            _ => extra.into_iter().chain(twice).chain([before]).collect(),
+        };
         layers.push(Layer { name: format!("layer{}", layers.len()), op, inputs });
         before
     };
@@ -195,6 +204,15 @@ pub fn network_on(image_channels: usize, blocks: &[Block], last: Op) -> Option<N
             Block::Shuffle => {
                 let groups = if channels.is_multiple_of(2) { 2 } else { 1 };
                 add(Op::Shuffle(ChannelShuffle { groups }), None);
+            }
+            Block::GroupNorm => {
+                let groups = if channels.is_multiple_of(2) { 2 } else { 1 };
+                let part = |part| Op::GroupNorm(GroupNorm { groups, eps: 1e-3, part });
+                let gate = |join| Op::Gate(Gate { join });
+                let map = add(part(GroupNormPart::Factor), None);
+                add(gate(GateJoin::Mul), Some(map));
+                let scaled = add(part(GroupNormPart::Shift), Some(map));
+                add(gate(GateJoin::Add), Some(scaled));
             }
             Block::Gate { join } => {
                 let map = add(Op::GlobalAvgPool, None);

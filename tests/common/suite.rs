@@ -121,13 +121,21 @@ fn problem() -> impl Strategy<Value = Problem> {
     problem_of(Just(3), prop::collection::vec(block(), 0..6), last)
 }
 
-/// One that engines on the CPU have to solve: any operation, any target, any number of channels.
+/// Any operation, any target, any number of channels.
 fn any_problem() -> impl Strategy<Value = Problem> {
     let last = any_block().prop_flat_map(|block| match block {
         Block::Plain(op) => Just(op).boxed(),
         _ => any_convolution(4).prop_map(Op::Conv).boxed(),
     });
     problem_of(1_usize..6, prop::collection::vec(any_block(), 0..7), last)
+}
+
+/// The same without operations that see the whole map, which no kernel computes.
+fn any_local_problem() -> impl Strategy<Value = Problem> {
+    any_problem().prop_filter("the whole map", |problem| {
+        let is_whole = |block: &Block| matches!(block, Block::Gate { .. } | Block::GroupNorm);
+        !problem.blocks.iter().any(is_whole)
+    })
 }
 
 fn problem_of(
@@ -174,6 +182,11 @@ pub fn random_networks_agree(engine: &dyn Engine, tolerance: Tolerance, cases: u
 /// layer.
 pub fn any_random_networks_agree(engine: &dyn Engine, tolerance: Tolerance, cases: u32) {
     agree(&any_problem(), engine, tolerance, cases);
+}
+
+/// As [`any_random_networks_agree`], without gates.
+pub fn any_local_random_networks_agree(engine: &dyn Engine, tolerance: Tolerance, cases: u32) {
+    agree(&any_local_problem(), engine, tolerance, cases);
 }
 
 fn agree(

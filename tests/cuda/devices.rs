@@ -130,6 +130,33 @@ fn libraries_of_a_generation_that_the_driver_runs_are_taken() {
 }
 
 #[test]
+fn what_no_kernel_computes_goes_to_the_cpu_unless_a_gpu_is_asked_for() {
+    let test = "what_no_kernel_computes_goes_to_the_cpu_unless_a_gpu_is_asked_for";
+    let Some(gpu) = Gpu::emulated(test) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model.json");
+    let json = r#"{"name": "small", "layers": [
+        {"name": "a", "op": "conv", "out_channels": 2, "kernel": 3},
+        {"name": "mean", "op": "global_avg_pool"},
+        {"name": "s", "op": "sigmoid"},
+        {"name": "g", "op": "gate", "join": "mul", "inputs": ["a", "s"]},
+        {"op": "conv", "out_channels": 2, "kernel": 1}
+    ]}"#;
+    fs::write(&model, json).unwrap();
+    let bench = |device: &str| {
+        let mut command = occlumap();
+        command.args(["bench", "--time", "0.01", "--image-size", "20", "--device", device]);
+        let output = gpu.lend(command.arg("--model").arg(&model)).output().unwrap();
+        told(&output)
+    };
+    let auto = bench("auto");
+    let expected = "computing on the CPU: no GPU kernel computes layer `mean`";
+    assert!(auto.contains("exit status: 0") && auto.contains(expected), "{auto}");
+    let cuda = bench("cuda");
+    assert!(cuda.contains("exit status: 2") && cuda.contains("use --device cpu"), "{cuda}");
+}
+
+#[test]
 fn a_machine_without_a_driver_is_told_every_place_that_was_tried() {
     if Gpu::is_real() {
         return;

@@ -204,7 +204,7 @@ fn extremes_are_the_plain_engines() {
 #[test]
 fn any_random_networks_give_the_plain_engines_differences() {
     on_device(module_path!(), "any_random_networks_give_the_plain_engines_differences", || {
-        suite::any_random_networks_agree(&engine(), Tolerance::F32_RESPONSES, 20);
+        suite::any_local_random_networks_agree(&engine(), Tolerance::F32_RESPONSES, 20);
     });
 }
 

@@ -29,7 +29,7 @@ fn random_networks_give_the_plain_engines_differences() {
 fn any_random_networks_give_the_plain_engines_differences() {
     on_device(module_path!(), "any_random_networks_give_the_plain_engines_differences", || {
         let engine = engine(Precision::Fp32);
-        suite::any_random_networks_agree(&engine, Tolerance::F32_CURVED, 40);
+        suite::any_local_random_networks_agree(&engine, Tolerance::F32_CURVED, 40);
     });
 }
 
@@ -61,6 +61,53 @@ fn tensor_cores_agree_within_their_precision() {
             let size = ImageSize::new(140, 127);
             // Enough occluders that the largest difference is about the map's.
             preset_agrees(&engine(precision), tolerance, ("alexnet", "conv3"), size, 40);
+        }
+    });
+}
+
+/// Every step between convolutions of 16 channels, whose products are fragments: rectangular and
+/// dilated, and deltas that are stored in 16 bits beside those that are not.
+#[test]
+fn steps_between_tensor_cores_agree_within_their_precision() {
+    const TEST: &str = "steps_between_tensor_cores_agree_within_their_precision";
+    const NETWORK: &str = r#"{"name": "steps", "layers": [
+        {"name": "a", "op": "conv", "out_channels": 16, "kernel": 3, "padding": 1},
+        {"name": "a_relu", "op": "relu"},
+        {"name": "b", "op": "conv", "out_channels": 16, "kernel": [1, 3], "dilation": [1, 2],
+         "padding": [0, 2]},
+        {"name": "b_clip", "op": "clip", "min": -1, "max": 1},
+        {"name": "c", "op": "conv", "out_channels": 16, "kernel": 3, "padding": 1, "groups": 16},
+        {"name": "c_sigmoid", "op": "sigmoid"},
+        {"name": "root", "op": "sqrt"},
+        {"name": "product", "op": "mul", "inputs": ["b_clip", "root"]},
+        {"name": "half", "op": "slice", "start": 8, "end": 16},
+        {"name": "other", "op": "slice", "inputs": ["product"], "start": 0, "end": 8},
+        {"name": "turned", "op": "concat", "inputs": ["half", "other"]},
+        {"name": "mixed", "op": "shuffle", "groups": 4},
+        {"name": "d", "op": "conv", "out_channels": 32, "kernel": [3, 1], "padding": [1, 0]},
+        {"name": "d_sigmoid", "op": "sigmoid"},
+        {"name": "inverse", "op": "reciprocal"},
+        {"name": "norm", "op": "channel_norm"},
+        {"name": "mean", "op": "avg_pool", "kernel": 2, "stride": 2},
+        {"name": "e", "op": "conv", "out_channels": 16, "kernel": 3, "dilation": 2},
+        {"name": "e_relu", "op": "relu"},
+        {"name": "f", "op": "conv", "out_channels": 64, "kernel": 1}
+    ]}"#;
+    on_device(module_path!(), TEST, || {
+        let network = || Network::from_description(NETWORK.as_bytes()).expect("a network");
+        let agrees = |precision, tolerance| {
+            let (size, steps) = (ImageSize::new(31, 28), (network(), "f"));
+            suite::network_agrees(&engine(precision), tolerance, steps, size, 3);
+        };
+        agrees(Precision::Fp32, Tolerance::F32_CURVED);
+        if !has_tensor_cores(&engine(Precision::Fp32).device, TEST) {
+            return;
+        }
+        for precision in [Precision::Tf32, Precision::Fp16, Precision::Bf16] {
+            let network = network();
+            let layer = network.convolution("f").expect("a layer");
+            let of_largest = precision.limits_of(&network, layer).largest as f32;
+            agrees(precision, Tolerance { of_largest, ..Tolerance::F32_CURVED });
         }
     });
 }

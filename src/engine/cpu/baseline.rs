@@ -12,7 +12,7 @@ use super::simd::Isa;
 use super::weights::Packed;
 use crate::engine::maximum::{larger, positive};
 use crate::geometry::{Axis, PerAxis, SlidingWindow, Span};
-use crate::network::{Filters, GateJoin, LANES};
+use crate::network::{Filters, GateJoin, GroupNorm, LANES};
 
 /// Rows of a product whose sums stay in a core's first cache while parts are added.
 const ROWS: usize = 48;
@@ -49,6 +49,9 @@ impl Baseline {
                     }
                 }
                 (Step::GlobalMean, Some(input)) => mean(input, &mut output.values),
+                (Step::GroupNorm(norm, numbers), Some(input)) => {
+                    group_norm(*norm, numbers, input, &mut output.values);
+                }
                 (step, _) => {
                     let inputs: Vec<&Activations> =
                         node.inputs.iter().map(|&input| &nodes[input]).collect();
@@ -187,6 +190,7 @@ fn one_position(
         // These look at more than one position, or are computed nowhere.
         Step::Convolve { .. }
         | Step::GlobalMean
+        | Step::GroupNorm(..)
         | Step::MaxPool { .. }
         | Step::AveragePool(..)
         | Step::Depthwise(_)
@@ -206,6 +210,27 @@ fn mean(input: &Activations, output: &mut [f32]) {
     }
     for (output, sum) in output.iter_mut().zip(sums) {
         *output = (sum / count) as f32;
+    }
+}
+
+/// The numbers of a normalisation of groups of channels, for a whole map.
+fn group_norm(norm: GroupNorm, numbers: &Filters, input: &Activations, output: &mut [f32]) {
+    let channels = output.len();
+    let each = channels / norm.groups;
+    let count = (input.values.len() / norm.groups).max(1) as f64;
+    let values = || input.values.iter().enumerate();
+    let (mut means, mut variances) = (vec![0.0; norm.groups], vec![0.0; norm.groups]);
+    for (place, &value) in values() {
+        means[place % channels / each] += f64::from(value) / count;
+    }
+    for (place, &value) in values() {
+        let group = place % channels / each;
+        variances[group] += (f64::from(value) - means[group]).powi(2) / count;
+    }
+    for (channel, output) in output.iter_mut().enumerate() {
+        let of_channel = [&numbers.weight, &numbers.bias].map(|list| f64::from(list[channel]));
+        let group = channel / each;
+        *output = norm.number(means[group], variances[group], of_channel) as f32;
     }
 }
 

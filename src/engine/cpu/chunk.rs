@@ -141,7 +141,7 @@ fn step(
             sum(plan, place, stack, (which, changes), batch.len(), output);
         }
         // No delta comes through a mean of the whole map.
-        Step::Convolve { .. } | Step::GlobalMean | Step::Respond => {}
+        Step::Convolve { .. } | Step::GlobalMean | Step::GroupNorm(..) | Step::Respond => {}
     }
 }
 

@@ -26,9 +26,6 @@ pub fn check_support(network: &Network, layers: &[LayerId]) -> Result<(), CudaEr
 /// What no kernel computes of an operation.
 fn missing(op: &Op) -> Option<String> {
     match op {
-        Op::LocalResponseNorm(norm) if norm.further_after => {
-            Some("it normalises over an even number of channels, the further one after".into())
-        }
         Op::Conv(_)
         | Op::MaxPool(_)
         | Op::AvgPool(_)
@@ -45,7 +42,7 @@ fn missing(op: &Op) -> Option<String> {
         | Op::Concat
         | Op::Slice(_)
         | Op::Shuffle(_) => None,
-        Op::GlobalAvgPool | Op::Gate(_) => {
+        Op::GlobalAvgPool | Op::GroupNorm(_) | Op::Gate(_) => {
             Some(format!("it is a {}, which the whole map makes", op.kind()))
         }
     }

@@ -4,7 +4,7 @@ use super::convolve::RealFilters;
 
 use crate::engine::maximum::positive;
 use crate::engine::real::Real;
-use crate::network::{ChannelNorm, Function, GateJoin, LANES, LocalResponseNorm};
+use crate::network::{ChannelNorm, Function, GateJoin, GroupNorm, LANES, LocalResponseNorm};
 
 /// `max(x, 0)` in place.
 pub(super) fn relu<T: Real>(values: &mut [T]) {
@@ -56,6 +56,27 @@ pub(super) fn multiply<T: Real>(one: &[T], other: &[T], output: &mut [T]) {
 pub(super) fn mean<T: Real>(input: &[T], area: usize, output: &mut [T]) {
     for (mean, plane) in output.iter_mut().zip(input.chunks_exact(area)) {
         *mean = T::nearest(plane.iter().map(|value| value.wide()).sum::<f64>() / area as f64);
+    }
+}
+
+/// The numbers of a normalisation of groups of channels; values are `[channel, area]`.
+pub(super) fn group_norm<T: Real>(
+    norm: GroupNorm,
+    numbers: &RealFilters<'_, T>,
+    input: &[T],
+    output: &mut [T],
+) {
+    let each = output.len() / norm.groups;
+    let groups = input.chunks_exact((input.len() / norm.groups).max(1));
+    for (group, values) in groups.enumerate() {
+        let count = values.len() as f64;
+        let mean = values.iter().map(|value| value.wide()).sum::<f64>() / count;
+        let squares = values.iter().map(|value| (value.wide() - mean).powi(2));
+        let variance = squares.sum::<f64>() / count;
+        for channel in group * each..(group + 1) * each {
+            let of_channel = [&numbers.weight, &numbers.bias].map(|list| list[channel].wide());
+            output[channel] = T::nearest(norm.number(mean, variance, of_channel));
+        }
     }
 }
 

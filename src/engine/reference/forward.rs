@@ -7,8 +7,8 @@ use ndarray::ArrayView3;
 
 use super::convolve::{Convolve, RealFilters, convolve};
 use super::elementwise::{
-    add, apply, concatenate, gate, mean, multiply, normalise, normalise_channels, relu, scale,
-    shuffle, slope,
+    add, apply, concatenate, gate, group_norm, mean, multiply, normalise, normalise_channels, relu,
+    scale, shuffle, slope,
 };
 use super::pool::Pooling;
 use crate::engine::real::Real;
@@ -159,6 +159,11 @@ impl<'m, T: Real> Forward<'m, T> {
                 }
             }
             Op::GlobalAvgPool => mean(inputs[0], input_size.area(), output),
+            Op::GroupNorm(norm) => {
+                if let Some(numbers) = self.filters.get(&step.layer) {
+                    group_norm(*norm, numbers, inputs[0], output);
+                }
+            }
             Op::Gate(Gate { join }) => gate(*join, inputs[0], inputs[1], size.area(), output),
             Op::Add => add(&inputs, output),
             Op::Mul => multiply(inputs[0], inputs[1], output),

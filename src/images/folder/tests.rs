@@ -54,7 +54,7 @@ fn arrays_are_read_by_number_and_left_as_they_are() {
         assert_eq!(images.read(index).unwrap(), Array3::from_elem((3, 4, 5), index as f32 / 100.0));
     }
     let error = images.read(12).unwrap_err();
-    assert!(error.to_string().contains("image 12 asked for; the folder has 12"), "{error}");
+    assert!(error.to_string().contains("image 12 requested; the folder has 12"), "{error}");
 }
 
 #[test]

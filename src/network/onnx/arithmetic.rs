@@ -81,10 +81,11 @@ fn pairs(
 /// How far apart neighbours along each axis of a tensor lie; 0 along those of length 1.
 fn steps(shape: &[usize]) -> Vec<usize> {
     let mut steps = vec![0; shape.len()];
-    let mut step = 1;
+    let mut step = 1_usize;
     for (axis, &length) in shape.iter().enumerate().rev() {
         steps[axis] = if length == 1 { 0 } else { step };
-        step *= length;
+        // A tensor of no values may have axes beyond counting.
+        step = step.saturating_mul(length);
     }
     steps
 }
@@ -116,7 +117,9 @@ fn mean(
     let kept: Vec<usize> =
         (0..rank).map(|axis| if is_taken(axis) { 1 } else { input.shape[axis] }).collect();
     let values = read(input, tensors)?;
-    let count: usize = kept.iter().product();
+    let result = Constant::filled(kept.clone(), 0.0);
+    tensors.count_computed(result.len())?;
+    let count = result.len().unwrap_or(0);
     let (mut sums, steps) = (vec![0.0_f64; count], steps(&kept));
     for (place, &value) in values.iter().enumerate() {
         sums[source(place, &input.shape, &steps)] += f64::from(value);
@@ -170,7 +173,8 @@ fn batch_norm(
     let (scale, shift): (Vec<f64>, Vec<f64>) = (list(scale)?, list(shift)?);
     let (mut means, mut variances): (Vec<f64>, Vec<f64>) = (list(mean)?, list(variance)?);
     let values = read(input, tensors)?;
-    let area: usize = input.shape[2.min(input.shape.len())..].iter().product();
+    let lengths = input.shape.iter().skip(2);
+    let area = lengths.fold(1_usize, |area, &length| area.saturating_mul(length));
     let channel = |place: usize| place / area.max(1) % channels.max(1);
     if node.int("training_mode", 0) != 0 {
         let of_each = values.len() as f64 / channels as f64;

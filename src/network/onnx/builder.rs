@@ -102,7 +102,13 @@ impl<'a> Builder<'a> {
         });
         let pooled = seen(|value| matches!(value, Value::Pooled));
         let placed = seen(|value| {
-            matches!(value, Value::Layer(_) | Value::Padded { .. } | Value::Grouped { .. })
+            matches!(
+                value,
+                Value::Layer(_)
+                    | Value::Padded { .. }
+                    | Value::Grouped { .. }
+                    | Value::Bundled { .. }
+            )
         });
         let (values, outcome) = if self.gelus.inner.contains(&index) {
             (vec![], Outcome::Done)
@@ -153,9 +159,9 @@ impl<'a> Builder<'a> {
             Value::Padded { .. } => Err(ParseError(format!(
                 "its input {which} is padded, which is supported before convolutions only"
             ))),
-            Value::Grouped { .. } => Err(ParseError(format!(
+            Value::Grouped { .. } | Value::Bundled { .. } => Err(ParseError(format!(
                 "its input {which} has its channels in groups, which is supported in a channel \
-                 shuffle only"
+                 shuffle or a group normalisation only"
             ))),
             Value::Unfolded(maker) => Err(self.not_computed(which, maker)),
             _ => Err(ParseError(format!("its input {which} does not depend on the image"))),
@@ -241,7 +247,8 @@ impl<'a> Builder<'a> {
         self.part_of(index, part, op, &[input])
     }
 
-    fn part_of(
+    /// Adds one of a node's layers, of several inputs.
+    pub fn part_of(
         &mut self,
         index: usize,
         part: usize,

@@ -1,7 +1,7 @@
 //! Values that do not depend on the image.
 
 use std::collections::HashSet;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::external::ExternalFiles;
 use super::messages::TensorProto;
@@ -25,8 +25,8 @@ enum Values {
     Stored(usize),
     /// One value everywhere.
     Filled(f32),
-    Floats(Rc<[f32]>),
-    Integers(Rc<[i64]>),
+    Floats(Arc<[f32]>),
+    Integers(Arc<[i64]>),
 }
 
 /// The tensors of a file.

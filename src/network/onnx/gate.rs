@@ -137,9 +137,9 @@ fn matrix(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseError> 
     let weight = builder.constant(node, 1)?;
     let bias = node.input(2).map(|_| builder.constant(node, 2)).transpose()?;
     let turned = node.int("transB", 0) != 0;
-    let [outputs, inputs] = match (&weight.shape[..], turned) {
-        (&[outputs, inputs], true) | (&[inputs, outputs], false) => [outputs, inputs],
-        _ => return Err(ParseError(format!("its matrix has shape {:?}", weight.shape))),
+    let ((&[outputs, inputs], true) | (&[inputs, outputs], false)) = (&weight.shape[..], turned)
+    else {
+        return Err(ParseError(format!("its matrix has shape {:?}", weight.shape)));
     };
     if inputs != builder.channels(input) || bias.as_ref().is_some_and(|b| b.shape != [outputs]) {
         return Err(ParseError(format!(
@@ -149,9 +149,7 @@ fn matrix(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseError> 
         )));
     }
     let op = Convolution { bias: bias.is_some(), ..Convolution::new(outputs, 1, 1, 0) };
-    let recipe = match turned {
-        true => Recipe::Convolution { weight, bias },
-        false => Recipe::Matrix { weight, bias },
-    };
+    let recipe =
+        if turned { Recipe::Convolution { weight, bias } } else { Recipe::Matrix { weight, bias } };
     builder.with_recipe(index, Op::Conv(op), input, recipe)
 }

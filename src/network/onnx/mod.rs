@@ -15,6 +15,7 @@ mod functions;
 mod gate;
 mod gelu;
 mod graph;
+mod group;
 mod messages;
 mod names;
 mod operations;
@@ -28,6 +29,7 @@ mod window;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use prost::Message;
 use prost::bytes::Bytes;
@@ -61,8 +63,11 @@ pub fn is_onnx(path: &Path) -> bool {
 }
 
 /// A network of an ONNX file, whose weights are still in the file.
+#[derive(Debug)]
 pub(super) struct OnnxFile {
     path: PathBuf,
+    /// The file's content, which its tensors are parts of.
+    bytes: Bytes,
     network: Network,
     recipes: BTreeMap<LayerId, Recipe>,
     tensors: Tensors,
@@ -79,13 +84,12 @@ impl OnnxFile {
     pub fn open(path: &Path) -> Result<Self, NetworkError> {
         let content = |ParseError(problem)| OnnxError::File(FileError::content(path, problem));
         let bytes = Bytes::from(read_at_most(path, MAX_BYTES).map_err(OnnxError::File)?);
-        let length = bytes.len();
-        let mut graph = decode(bytes).map_err(content)?;
+        let mut graph = decode(bytes.clone()).map_err(content)?;
         let input = image_input(&graph).map_err(content)?;
         let stored = std::mem::take(&mut graph.initializer);
         let order = in_order(&graph.node).map_err(content)?;
         let stored_names: Vec<String> = stored.iter().map(|tensor| tensor.name.clone()).collect();
-        let tensors = Tensors::new(stored, ExternalFiles::beside(path), length);
+        let tensors = Tensors::new(stored, ExternalFiles::beside(path), bytes.len());
         let mut values = HashMap::new();
         let image = Feature { input: Input::Image, channels_last: input.channels_last };
         values.insert(&input.name[..], Value::Layer(image));
@@ -124,7 +128,7 @@ impl OnnxFile {
             may_be_folded: !has_norms,
         });
         let network = network.finish()?;
-        Ok(Self { path: path.to_owned(), network, recipes, tensors })
+        Ok(Self { path: path.to_owned(), bytes, network, recipes, tensors })
     }
 
     /// The network.
@@ -132,9 +136,11 @@ impl OnnxFile {
         &self.network
     }
 
-    /// The network alone.
+    /// The network, which keeps the file until its weights are read.
     pub fn into_network(self) -> Network {
-        self.network
+        let network = self.network.clone();
+        network.onnx_file.keep(self);
+        network
     }
 
     /// The filters of all convolutions, and the digest of all that they were read from.
@@ -151,12 +157,15 @@ impl OnnxFile {
         let mut filters = BTreeMap::new();
         let (mut seen, mut copied) = (HashSet::new(), 0_usize);
         for (id, recipe) in &self.recipes {
-            let name = match recipe.main().name(&self.tensors) {
+            let main = recipe.main();
+            let name = match main.map_or("", |main| main.name(&self.tensors)) {
                 "" => self.network.layer(*id).name.clone(),
                 name => name.to_owned(),
             };
-            if !recipe.main().is_first_use(&mut seen) {
-                copied = copied.saturating_add(recipe.main().len().unwrap_or(usize::MAX));
+            if let Some(main) = main
+                && !main.is_first_use(&mut seen)
+            {
+                copied = copied.saturating_add(main.len().unwrap_or(usize::MAX));
             }
             if copied > MAX_COPIES {
                 let problem = format!(
@@ -176,11 +185,29 @@ impl OnnxFile {
         }
         let beside = self.tensors.external.paths(&self.tensors.stored);
         let beside = beside.map_err(|problem| of("", fold::problem(problem)))?;
-        let mut digest = digest_of(path)?;
+        let mut digest = Digest::of(&self.bytes);
         for file in beside {
             digest = Digest::of(format!("{digest} {}", digest_of(&file)?).as_bytes());
         }
         Ok((filters, digest))
+    }
+}
+
+/// A file whose graph became a network, and whose weights were not read yet; shared by copies of the network.
+#[derive(Clone, Debug, Default)]
+pub(super) struct KeptFile(Arc<Mutex<Option<OnnxFile>>>);
+
+impl KeptFile {
+    fn keep(&self, file: OnnxFile) {
+        // What is not kept is read again.
+        if let Ok(mut kept) = self.0.lock() {
+            *kept = Some(file);
+        }
+    }
+
+    /// Takes out the file at `path`.
+    pub fn take(&self, path: &Path) -> Option<OnnxFile> {
+        self.0.lock().ok()?.take_if(|file| file.path == path)
     }
 }
 

@@ -7,7 +7,7 @@ use super::recipe::{Affine, Recipe, is_per_channel};
 use super::tensor::{is_float, type_name};
 use super::value::{Feature, Value};
 use super::window::{self, NodeWindow};
-use super::{functions, is_standard, views};
+use super::{functions, group, is_standard, views};
 use crate::error::ParseError;
 use crate::geometry::{ImageSize, Padding, PerAxis};
 use crate::network::{
@@ -64,7 +64,9 @@ pub(super) fn translate(builder: &mut Builder<'_>, index: usize) -> Result<Vec<V
         "ReduceMean" | "ReduceMax" | "ReduceSum" if builder.reduces_space(node)? => {
             Ok(Value::Pooled)
         }
-        "InstanceNormalization" | "GroupNormalization" | "MeanVarianceNormalization" => {
+        "InstanceNormalization" => group::instance_norm(builder, index),
+        "GroupNormalization" => group::group_norm(builder, index),
+        "MeanVarianceNormalization" => {
             Err("it normalises by the whole map, so a receptive field would be the image".into())
         }
         "QuantizeLinear"

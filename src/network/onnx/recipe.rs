@@ -27,7 +27,9 @@ pub(super) enum Recipe {
     Affine(Affine),
     /// Of a `PReLU`: a slope for each channel, or one.
     Slopes(Constant),
-    /// Of a layer normalisation.
+    /// Of a normalisation without a weight and a bias of its own: ones and zeros.
+    Ones,
+    /// Of a layer normalisation, or of one of groups.
     Norm {
         /// `[channels]`.
         weight: Constant,
@@ -136,6 +138,15 @@ fn values(constant: &Constant, tensors: &mut Tensors) -> Result<Vec<f32>, ParseE
     }
 }
 
+/// Whether all values of a constant are one number.
+pub(super) fn is_all(
+    constant: &Constant,
+    number: f32,
+    tensors: &mut Tensors,
+) -> Result<bool, ParseError> {
+    Ok(values(constant, tensors)?.iter().all(|&value| value == number))
+}
+
 /// A value for each channel.
 fn each(
     constant: &Constant,
@@ -156,8 +167,9 @@ impl Recipe {
     }
 
     /// The tensor that a message names.
-    pub fn main(&self) -> &Constant {
-        match self {
+    pub fn main(&self) -> Option<&Constant> {
+        Some(match self {
+            Self::Ones => return None,
             Self::Convolution { weight, .. }
             | Self::Matrix { weight, .. }
             | Self::Norm { weight, .. }
@@ -170,7 +182,7 @@ impl Recipe {
                 | Affine::Multiply(value)
                 | Affine::Divide(value) => value,
             },
-        }
+        })
     }
 
     /// The numbers of a layer of so many output channels.
@@ -196,6 +208,7 @@ impl Recipe {
                 let bias = bias.unwrap_or_else(|| vec![0.0; channels]);
                 Ok(Filters { weight: read(weight)?, bias })
             }
+            Self::Ones => Ok(Filters { weight: vec![1.0; channels], bias: vec![0.0; channels] }),
             Self::Slopes(slopes) => {
                 Ok(Filters { weight: each(slopes, channels, tensors)?, bias: Vec::new() })
             }

@@ -30,6 +30,13 @@ pub(super) enum Value {
         /// Whether the channels of each group come first.
         swapped: bool,
     },
+    /// A layer's output as `[1, groups, channels / groups * height * width]`.
+    Bundled {
+        /// The output.
+        input: Feature,
+        /// Groups of channels.
+        groups: usize,
+    },
     /// It depends on the image, and no position of it on a part of the image alone.
     Pooled,
     /// It depends on what this node makes, which is not supported.

@@ -96,11 +96,13 @@ pub(super) fn slice(builder: &mut Builder<'_>, index: usize) -> Result<Value, Pa
     builder.layer(index, Op::Slice(slice), &[input])
 }
 
-/// Channels in groups, and back: the two ends of a channel shuffle.
+/// Channels in groups, and back: the two ends of a channel shuffle, and of a normalisation of groups.
 pub(super) fn reshape(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseError> {
     let node = builder.nodes[index];
     let shape = list(builder, node, "shape", 1)?.unwrap_or_default();
-    let unsupported = || Err("it is supported as part of a channel shuffle only".into());
+    let unsupported = || {
+        Err("it is supported as part of a channel shuffle or of a group normalisation only".into())
+    };
     match (builder.value(node, 0)?, &shape[..]) {
         (Value::Layer(input), &[_, groups, each, _, _]) if !input.channels_last => {
             let channels = builder.channels(input);
@@ -111,6 +113,18 @@ pub(super) fn reshape(builder: &mut Builder<'_>, index: usize) -> Result<Value, 
                 }
                 _ => unsupported(),
             }
+        }
+        (Value::Layer(input), &[_, groups, -1]) if !input.channels_last => {
+            let groups = usize::try_from(groups).unwrap_or(0);
+            if groups == 0 || !builder.channels(input).is_multiple_of(groups) {
+                return unsupported();
+            }
+            Ok(Value::Bundled { input, groups })
+        }
+        (Value::Bundled { input, .. }, &[_, channels, _, _])
+            if channels == -1 || channels == builder.channels(input) as i64 =>
+        {
+            Ok(Value::Layer(input))
         }
         (Value::Grouped { input, groups, swapped: true }, &[_, channels, _, _])
             if channels == -1 || channels == builder.channels(input) as i64 =>

@@ -3,6 +3,7 @@
 mod convolution;
 mod function;
 mod gate;
+mod group;
 mod math;
 mod normalisation;
 mod pooling;
@@ -19,6 +20,7 @@ use crate::error::ParseError;
 pub use convolution::Convolution;
 pub use function::Function;
 pub use gate::{Gate, GateJoin};
+pub use group::{GroupNorm, GroupNormPart};
 pub use math::{LANES, Lanes};
 pub use normalisation::{BatchNorm, ChannelNorm, ChannelScale, LocalResponseNorm};
 pub use pooling::{AveragePool, MaxPool};
@@ -54,6 +56,8 @@ pub enum Op {
     Mul,
     /// The mean of each channel's whole map: one position, which has no place in the image.
     GlobalAvgPool,
+    /// Factors or shifts of a normalisation by the whole map: one position.
+    GroupNorm(GroupNorm),
     /// An input joined at each position with one number for each channel, of the whole map.
     Gate(Gate),
     /// Several inputs of one size, stacked along the channels.
@@ -104,7 +108,7 @@ pub const MAX_CHANNELS: usize = LARGEST;
 
 impl Op {
     /// The operations' names in a description, without those of [`Function::NAMES`].
-    const NAMES: [&'static str; 17] = [
+    const NAMES: [&'static str; 18] = [
         "conv",
         "relu",
         "prelu",
@@ -118,6 +122,7 @@ impl Op {
         "add",
         "mul",
         "global_avg_pool",
+        "group_norm",
         "gate",
         "concat",
         "slice",
@@ -140,6 +145,7 @@ impl Op {
             Self::Add => "sum",
             Self::Mul => "product",
             Self::GlobalAvgPool => "global average pooling",
+            Self::GroupNorm(_) => "normalisation of groups",
             Self::Gate(_) => "gate",
             Self::Concat => "concatenation",
             Self::Slice(_) => "slice of channels",
@@ -205,6 +211,7 @@ impl Op {
                 normalisation::check_eps(*eps).map(|()| first)
             }
             Self::Scale(scale) => scale.check(first).map(|()| first),
+            Self::GroupNorm(norm) => norm.check(first).map(|()| first),
             Self::Pointwise(function) => function.check().map(|()| first),
             Self::Relu | Self::Prelu | Self::Dropout | Self::GlobalAvgPool => Ok(first),
             Self::Add | Self::Mul | Self::Gate(_) => {
@@ -245,6 +252,11 @@ impl Op {
         }
     }
 
+    /// Whether it makes one position of a whole map.
+    pub const fn is_of_whole_map(&self) -> bool {
+        matches!(self, Self::GlobalAvgPool | Self::GroupNorm(_))
+    }
+
     /// The tensors that it needs on `inputs` input channels.
     pub fn tensors(&self, inputs: usize) -> Vec<TensorShape> {
         let each = |name| TensorShape { name, shape: vec![inputs] };
@@ -255,7 +267,7 @@ impl Op {
                 let affine = ["weight", "bias"].into_iter().filter(|_| norm.affine);
                 affine.chain(["running_mean", "running_var"]).map(each).collect()
             }
-            Self::ChannelNorm(_) => ["weight", "bias"].map(each).to_vec(),
+            Self::ChannelNorm(_) | Self::GroupNorm(_) => ["weight", "bias"].map(each).to_vec(),
             _ => Vec::new(),
         }
     }
@@ -269,7 +281,9 @@ impl Op {
                 Some([conv.out_channels * conv.taps() * (inputs / conv.groups), biases])
             }
             Self::Prelu => Some([inputs, 0]),
-            Self::BatchNorm(_) | Self::ChannelNorm(_) => Some([inputs, inputs]),
+            Self::BatchNorm(_) | Self::ChannelNorm(_) | Self::GroupNorm(_) => {
+                Some([inputs, inputs])
+            }
             _ => None,
         }
     }
@@ -315,6 +329,7 @@ impl Op {
             "add" => plain(Self::Add),
             "mul" => plain(Self::Mul),
             "global_avg_pool" => plain(Self::GlobalAvgPool),
+            "group_norm" => parsed(fields).map(Self::GroupNorm),
             "gate" => parsed(fields).map(Self::Gate),
             "concat" => plain(Self::Concat),
             "slice" => parsed(fields).map(Self::Slice),
@@ -344,6 +359,7 @@ mod tests {
                 "local_response_norm" => r#""size": 5"#,
                 "slice" => r#""start": 1, "end": 2"#,
                 "shuffle" => r#""groups": 2"#,
+                "group_norm" => r#""groups": 1, "part": "shift""#,
                 "scale" => r#""factors": [1.5], "shifts": [-0.25]"#,
                 _ => "",
             };

@@ -70,9 +70,14 @@ const fn is_false(value: &bool) -> bool {
 impl LocalResponseNorm {
     /// The channels, of so many, that are summed over for one.
     pub fn neighbours(&self, channel: usize, channels: usize) -> RangeInclusive<usize> {
-        let (near, far) = ((self.size - 1) / 2, self.size / 2);
-        let (before, after) = if self.further_after { (near, far) } else { (far, near) };
+        let [before, after] = self.reach();
         channel.saturating_sub(before)..=(channel + after).min(channels - 1)
+    }
+
+    /// How many channels before and after a channel are summed over for it.
+    pub const fn reach(&self) -> [usize; 2] {
+        let (near, far) = ((self.size - 1) / 2, self.size / 2);
+        if self.further_after { [near, far] } else { [far, near] }
     }
 
     /// Normalisation over `size` channels, with the numbers of Krizhevsky et al. 2012 and `k` 1.

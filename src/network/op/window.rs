@@ -42,13 +42,14 @@ impl Window {
             y: SlidingWindow {
                 kernel: kernel.y,
                 stride: stride.y,
-                dilation: dilation.y,
+                // A single tap has no next one.
+                dilation: if kernel.y == 1 { 1 } else { dilation.y },
                 padding: padding.before.y,
             },
             x: SlidingWindow {
                 kernel: kernel.x,
                 stride: stride.x,
-                dilation: dilation.x,
+                dilation: if kernel.x == 1 { 1 } else { dilation.x },
                 padding: padding.before.x,
             },
         };

@@ -71,6 +71,8 @@ pub struct Cells {
     count: usize,
     /// How far up and left of an occluder's centre it is marked.
     shift: f64,
+    /// Centre of the first occluder of an uncut RF; of other grids the middle of the first cell.
+    centre: f64,
 }
 
 impl Cells {
@@ -89,7 +91,11 @@ impl Cells {
         let count = count.unwrap_or_else(|| rf.div_ceil(step));
         let shifted = settings.deposit == Deposit::Centre && size.is_multiple_of(2);
         let shift = if shifted { 0.5 } else { 0.0 };
-        Self { rf, step, first, count, shift }
+        let centre = match (settings.deposit, settings.grid.lattice) {
+            (Deposit::Centre, Lattice::Box) => (size as f64 - 1.0) / 2.0,
+            _ => first as f64 + (step as f64 - 1.0) / 2.0,
+        };
+        Self { rf, step, first, count, shift, centre }
     }
 
     /// The RF's side length in pixels.
@@ -146,10 +152,11 @@ impl Cells {
         CellMap { cells, covered, images: coverage.images() }
     }
 
-    /// The cells' places: their middles, in pixels that were occluded, and their length.
+    /// The cells' places, in pixels that were occluded: the centre of the occluder that an uncut RF has in
+    /// each, or the middle of the cell where it has none of its own.
     pub fn raster(&self) -> Raster {
-        let first = self.middle(0) + self.shift;
-        Raster::both(Ticks { first, step: self.step as f64, count: self.count })
+        let step = self.step as f64;
+        Raster::both(Ticks { first: self.centre, step, count: self.count })
     }
 
     /// A map's [supported](CellMap::supported) cells.
@@ -321,6 +328,10 @@ mod tests {
             }
             let found = cells.of(&map.view(), &uncut(rf)).cells;
             assert_eq!(found.len(), occluders.len());
+            let middle = (occluders[0].size as f64 - 1.0) / 2.0;
+            assert_eq!(cells.raster().x.middle(0), middle);
+            let last = occluders[occluders.len() - 1].left as f64 + middle;
+            assert_eq!(cells.raster().x.middle(count - 1), last);
             for (cell, occluder) in found.iter().zip(&occluders) {
                 let half = (occluder.size - 1) / 2;
                 let at = [occluder.top, occluder.left].map(|corner| (corner + half) as f64);

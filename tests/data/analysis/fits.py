@@ -49,14 +49,14 @@ def fitted(model, values, guess):
     n, k = len(values), len(at) + 1
     errors = np.sqrt(np.diag(covariance))
     if model is gabor:
-        # One grating has many names: its angle from 0 to 180 degrees, its phase too.
+        # One grating has many names: a wave above 0, its angle from 0 to 180 degrees, its phase too.
         at[10] += 180 * (at[7] < 0)
         at[10] = abs((at[10] + 180) % 360 - 180)
-        at[7], at[9] = abs(at[7]), at[9] % 180
+        at[7], at[8], at[9] = abs(at[7]), abs(at[8]), at[9] % 180
     shown = [0, 1, 2, 6, *range(7, len(at))]
     return {
         "residuals": residuals,
-        "criterion": float(n * np.log(residuals / n) + 2 * k + 2 * k * (k + 1) / (n - k - 1)),
+        "criterion": float(n * np.log(residuals / n) + k * np.log(n)),
         "own": [[float(at[i]), float(errors[i])] for i in shown],
     }
 

@@ -3,4 +3,5 @@
 //! skipped.
 
 mod chromium;
+mod comparison;
 mod page;

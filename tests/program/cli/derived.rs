@@ -70,6 +70,24 @@ fn derived_maps_are_those_of_their_definitions() {
 }
 
 #[test]
+fn widths_are_extrapolated_from_sweeps_of_several_occluder_sizes() {
+    let place = Workplace::new();
+    for size in [1, 2, 3] {
+        let options = format!("--layers conv2 --units 0-5 --top 4 --occluder-size {size}");
+        place.succeeds(&format!("run {INPUTS} {options} --quiet --out s{size}"));
+    }
+    place.succeeds("sizes s1 s2 s3");
+    let found = rows(&place, "sizes/sizes.csv");
+    assert_eq!(found.len(), 2 * 6);
+    for row in &found {
+        let sizes = row["sizes"].split_whitespace().count();
+        assert_eq!(!row["long_se"].is_empty(), sizes > 1, "{row:?}");
+    }
+    place.refuses("sizes s1 s1 --out a", 1, &["occluders of at least two sizes"]);
+    place.refuses("sizes s1 --out a", 2, &["2 values required"]);
+}
+
+#[test]
 fn each_map_has_a_shape_or_none() {
     let place = Workplace::new();
     place.succeeds(&format!("run {INPUTS} --layers conv2 --units 0-5 --top 4 --out out"));
@@ -78,7 +96,7 @@ fn each_map_has_a_shape_or_none() {
     let found = rows(&place, "models/models.csv");
     assert_eq!(found.len(), 2 * 6);
     for row in found.iter().filter(|row| row["status"] == "ok") {
-        let criterion = |shape: &str| row[&format!("aicc_{shape}")].parse::<f64>().ok();
+        let criterion = |shape: &str| row[&format!("bic_{shape}")].parse::<f64>().ok();
         let best = criterion(&row["shape"]).unwrap();
         let all = ["gaussian", "dog", "gabor"].into_iter().filter_map(criterion);
         assert!(all.into_iter().all(|other| best <= other), "{row:?}");

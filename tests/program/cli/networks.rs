@@ -5,13 +5,13 @@ use occlumap::files::npy;
 use occlumap::network::{Model, Network};
 use occlumap::noise::TorchStream;
 
-use crate::common::{floats, largest};
+use crate::common::{floats, json, largest};
 use crate::workplace::Workplace;
 
 /// An inverted bottleneck on four channels, behind a window that is no square.
 const NETWORK: &str = r#"{"name": "bottleneck", "channels": 4, "layers": [
     {"name": "stem", "op": "conv", "out_channels": 6, "kernel": [5, 3], "stride": [2, 1], "padding": [2, 1]},
-    {"name": "norm", "op": "batch_norm"},
+    {"name": "norm", "op": "batch_norm", "eps": 0.000010000000656873453},
     {"name": "act", "op": "silu"},
     {"name": "pool", "op": "avg_pool", "kernel": [1, 2], "stride": [1, 2]},
     {"name": "expand", "op": "conv", "out_channels": 12, "kernel": 1},
@@ -25,18 +25,99 @@ const NETWORK: &str = r#"{"name": "bottleneck", "channels": 4, "layers": [
     {"name": "last", "op": "conv", "out_channels": 5, "kernel": 3, "dilation": 2}
 ]}"#;
 
+/// Squeeze and excitation, and a normalisation of groups.
+const GATED: &str = r#"{"name": "gated", "channels": 4, "layers": [
+    {"name": "stem", "op": "conv", "out_channels": 6, "kernel": 3, "padding": 1},
+    {"name": "bn", "op": "batch_norm"},
+    {"name": "act", "op": "silu"},
+    {"name": "pool", "op": "global_avg_pool"},
+    {"name": "squeeze", "op": "conv", "out_channels": 2, "kernel": 1},
+    {"name": "relu", "op": "relu"},
+    {"name": "excite", "op": "conv", "out_channels": 6, "kernel": 1},
+    {"name": "sigmoid", "op": "sigmoid"},
+    {"name": "gate", "op": "gate", "inputs": ["act", "sigmoid"]},
+    {"name": "mid", "op": "conv", "out_channels": 6, "kernel": 3},
+    {"name": "factor", "op": "group_norm", "groups": 3, "part": "factor"},
+    {"name": "scaled", "op": "gate", "inputs": ["mid", "factor"]},
+    {"name": "shift", "op": "group_norm", "groups": 3, "part": "shift", "inputs": ["mid"]},
+    {"name": "normed", "op": "gate", "join": "add", "inputs": ["scaled", "shift"]},
+    {"name": "last", "op": "conv", "out_channels": 5, "kernel": 3}
+]}"#;
+
 fn place() -> Workplace {
     let place = Workplace::new();
-    place.write("bottleneck.json", NETWORK);
-    let network = Network::from_description(NETWORK.as_bytes()).unwrap();
-    let model = Model::random(network, 3).unwrap();
-    model.save_weights(&place.path("bottleneck.safetensors")).unwrap();
+    for (name, json) in [("bottleneck", NETWORK), ("gated", GATED)] {
+        place.write(&format!("{name}.json"), json);
+        let network = Network::from_description(json.as_bytes()).unwrap();
+        let model = Model::random(network, 3).unwrap();
+        model.save_weights(&place.path(format!("{name}.safetensors"))).unwrap();
+    }
     for image in 0..4 {
         let mut pixels = TorchStream::new(image).map(|value| 2.0 * value - 1.0);
         let values = Array3::from_shape_simple_fn((4, 30, 34), || pixels.next().unwrap());
         npy::write(&place.path(format!("images/{image}.npy")), &values).unwrap();
     }
     place
+}
+
+#[test]
+fn gates_are_computed_anew_or_keep_their_values() {
+    let place = place();
+    let run = "run --model gated.json --weights gated.safetensors --images images --layers stem,last \
+               --top 2 --device cpu";
+    let exact = place.succeeds(&format!("{run} --out exact"));
+    assert!(exact.contains("conv3 lie behind gates that the whole map makes"), "{exact}");
+    let frozen = place.succeeds(&format!("{run} --context frozen --out frozen"));
+    assert!(!frozen.contains("behind gates"), "{frozen}");
+    place.succeeds(&format!("{run} --context frozen --method full --out frozen-full"));
+    place.succeeds(&format!("{run} --method full --precision fp64 --out full"));
+    let maps =
+        |folder: &str, layer: &str| floats(&place.path(format!("{folder}/maps/{layer}_max.npy")));
+    for (one, other) in [("exact", "full"), ("frozen", "frozen-full")] {
+        for layer in ["conv1", "conv3"] {
+            let (found, expected) = (maps(one, layer), maps(other, layer));
+            let most = 1e-5 * largest(&expected);
+            assert!(
+                found.iter().zip(&expected).all(|(a, b)| (a - b).abs() <= most),
+                "{one} {layer}"
+            );
+        }
+    }
+    assert_eq!(maps("exact", "conv1").shape(), maps("frozen", "conv1").shape());
+    assert_ne!(maps("exact", "conv3"), maps("frozen", "conv3"));
+    let context = |folder: &str| {
+        let manifest: serde_json::Value = json(&place.path(format!("{folder}/manifest.json")));
+        manifest["configuration"]["settings"].get("context").cloned()
+    };
+    assert_eq!(context("exact"), None);
+    assert_eq!(context("frozen"), Some("frozen".into()));
+    place.refuses(&format!("{run} --out frozen"), 2, &["what becomes of gates (--context)"]);
+    place.succeeds("report frozen --images images");
+    place.succeeds(&format!("{run} --context frozen --verify 20 --force --out frozen"));
+    let info = "info --model gated.json --image-size 30";
+    place.refuses(
+        &format!("{info} --layers squeeze"),
+        2,
+        &["layer `squeeze`", "no receptive field"],
+    );
+    // Without gates there is nothing to keep.
+    let plain = "run --model bottleneck.json --weights bottleneck.safetensors --images images \
+                 --layers stem --top 1 --device cpu";
+    place.succeeds(&format!("{plain} --context frozen --out plain"));
+    assert_eq!(context("plain"), None);
+}
+
+#[test]
+fn responses_are_those_of_the_layer_that_is_asked_for() {
+    let place = place();
+    let rank =
+        "rank --model gated.json --weights gated.safetensors --images images --top 2 --device cpu";
+    place.succeeds(&format!("{rank} --layers stem --response bn --out bn"));
+    place.succeeds(&format!("{rank} --layers bn --out named"));
+    let bytes = |folder: &str| place.read(&format!("{folder}/ranking/bn.npy"));
+    assert_eq!(bytes("bn"), bytes("named"));
+    let words = ["no batch normalisation of gated reads one of the layers asked for"];
+    place.refuses(&format!("{rank} --layers last --response bn --out none"), 2, &words);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 //!
 //! Occluded copies are made on the device, convolutions are cuDNN's, or cuBLAS' where they are
 //! products of matrices as they are; the other layers are our own kernels. Of the unit's own layer
-//! only the position that it is asked for is computed, by cuBLAS. It shares nothing with the
-//! incremental engine but the extremes of ranking, so each checks the other.
+//! only the position that it is asked for is computed, by cuBLAS. It shares formulas with the
+//! incremental engine (functions, windows), but no deltas; the CPU is the independent check of both.
 
 mod batches;
 mod cublas;
@@ -63,10 +63,7 @@ impl Engine for CudaFullEngine {
         layers: &[LayerId],
         image: ImageSize,
     ) -> Result<Box<dyn Presenter + 'm>, EngineError> {
-        let full = Full::new(&self.device, model, layers, image)?;
-        // So that what is missing shows now.
-        let presenting = Some(full.largest(Presenting::most(&full))?);
-        Ok(Box::new(Full { rooms: Mutex::new(Rooms { presenting, ranking: None }), ..full }))
+        Ok(Box::new(Full::new(&self.device, model, layers, image)?))
     }
 }
 
@@ -77,10 +74,7 @@ impl RankingEngine for CudaFullEngine {
         layers: &[LayerId],
         image: ImageSize,
     ) -> Result<Box<dyn Ranker + 'm>, EngineError> {
-        let full = Full::new(&self.device, model, layers, image)?;
-        // So that what is missing shows now; a ranking needs no more for a batch of one.
-        let presenting = Some(full.largest(Presenting::most(&full))?);
-        Ok(Box::new(Full { rooms: Mutex::new(Rooms { presenting, ranking: None }), ..full }))
+        Ok(Box::new(Full::new(&self.device, model, layers, image)?))
     }
 }
 
@@ -121,7 +115,10 @@ impl<'m> Full<'m> {
             None => Vec::new(),
         };
         let (device, layers) = (Arc::clone(device), layers.to_vec());
-        Ok(Self { model, image, layers, sizes, device, rooms: Mutex::default() })
+        let full = Self { model, image, layers, sizes, device, rooms: Mutex::default() };
+        // So that what is missing shows now; a ranking needs no more for a batch of one.
+        let presenting = Some(full.largest(Presenting::most(&full))?);
+        Ok(Self { rooms: Mutex::new(Rooms { presenting, ranking: None }), ..full })
     }
 }
 

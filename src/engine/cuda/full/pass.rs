@@ -132,7 +132,7 @@ impl Pass {
         Ok(Self { batch, libraries, stages, buffers, workspace, patches, responses })
     }
 
-    /// Runs a batch of images, `[image][3][height][width]`, through the layers up to `last`; `look`
+    /// Runs a batch of images, `[image][channel][height][width]`, through the layers up to `last`; `look`
     /// sees each layer's output, `[image]` of so many values, as soon as it is there.
     ///
     /// # Errors

@@ -18,9 +18,9 @@ use crate::progress::Progress;
 /// computed whole, and a map, or a verification, may ask for few.
 pub struct Presenting {
     pass: Pass,
-    /// The images that a batch shows parts of, `[slot][3][height][width]`.
+    /// The images that a batch shows parts of, `[slot][channel][height][width]`.
     originals: CudaSlice<f32>,
-    /// What it shows, `[image][3][height][width]`.
+    /// What it shows, `[image][channel][height][width]`.
     shown: CudaSlice<f32>,
 }
 

@@ -102,7 +102,7 @@ impl LayerOf<'_> {
             &Op::Shuffle(ChannelShuffle { groups }) => {
                 Work::Select(Selection { start: 0, groups, each: inputs / groups })
             }
-            Op::GlobalAvgPool | Op::Gate(_) => return Err(no_kernel(0)),
+            Op::GlobalAvgPool | Op::GroupNorm(_) | Op::Gate(_) => return Err(no_kernel(0)),
         })
     }
 

@@ -40,10 +40,7 @@ pub(super) fn each_original(
         .iter()
         .map(|&(_, y, x)| [subgraph.baseline(Axis::Y, y), subgraph.baseline(Axis::X, x)])
         .collect();
-    let mut last_read = vec![0; subgraph.nodes().len()];
-    for (place, node) in subgraph.nodes().iter().enumerate() {
-        node.inputs.iter().for_each(|&input| last_read[input] = place);
-    }
+    let last_read = program.last_reads();
     let mut nodes: Vec<Option<Originals>> = Vec::with_capacity(subgraph.nodes().len());
     for place in 0..subgraph.target() {
         let node = Node { device, program, cones: &cones, place, before: &nodes };

@@ -15,25 +15,29 @@ mirrored! {
         origin: Origin,
         shift: Axes,
         channels: i32,
-        size: i32,
+        before: i32,
+        after: i32,
+        all: i32,
     }
 }
 
 impl NormaliseParameters {
     /// Those of a normalisation by neighbouring channels.
     pub fn neighbours(norm: &LocalResponseNorm) -> Self {
+        let [before, after] = norm.reach();
         Self {
             factor: f64::from(norm.alpha) / norm.size as f64,
             beta: f64::from(norm.beta),
             k: f64::from(norm.k),
-            size: norm.size as i32,
+            before: before as i32,
+            after: after as i32,
             ..Self::default()
         }
     }
 
     /// Those of a normalisation by all channels.
     pub fn all(norm: ChannelNorm) -> Self {
-        Self { k: f64::from(norm.eps), ..Self::default() }
+        Self { k: f64::from(norm.eps), all: 1, ..Self::default() }
     }
 }
 

@@ -135,6 +135,15 @@ fn constants_are_combined_turned_and_bounded() {
         .node("Add", &["v", "sum"], "w")
         .node("Conv", &["x", "w"], "a");
     assert!(unfit.file().refused().contains("which is not computed"));
+    // Nor is what has axes beyond counting, and no values.
+    let endless = Graph::new()
+        .tensor(floats("none", &[0, 1 << 40, 1 << 40], vec![]))
+        .tensor(integers("axes", &[0]))
+        .node("ReduceMean", &["none", "axes"], "mean")
+        .node("Sub", &["none", "none"], "zero")
+        .node("Transpose", &["zero"], "turned")
+        .node("Conv", &["x", "mean"], "a");
+    assert!(endless.file().refused().contains("which is not computed"));
     // What two numbers of the file would fill is not computed.
     let huge = Graph::new()
         .tensor(integers("shape", &[1 << 13, 1 << 13]))

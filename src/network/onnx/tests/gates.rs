@@ -90,3 +90,37 @@ fn gates_that_are_not_supported_are_told_with_what_makes_them() {
         assert!(note.contains(problem), "{note}");
     }
 }
+
+#[test]
+fn normalisations_by_the_whole_map_are_gates() {
+    let start = Graph::new().conv("a", 3, "x", "a").floats("w", &[4]).floats("v", &[4]);
+    let of_groups = start.clone().with(
+        "GroupNormalization",
+        &["a", "w", "v"],
+        "n",
+        &[int("num_groups", 2), float("epsilon", 1e-3)],
+    );
+    let of_channels = start.clone().node("InstanceNormalization", &["a", "w", "v"], "n");
+    let two = |name: &str, value: f32| floats(name, &[2], vec![value; 2]);
+    let bundled = start
+        .tensor(integers("flat", &[0, 2, -1]))
+        .tensor(integers("shape", &[1, 4, 22, 29]))
+        .tensor(two("ones", 1.0))
+        .tensor(two("zeros", 0.0))
+        .node("Reshape", &["a", "flat"], "f")
+        .node("InstanceNormalization", &["f", "ones", "zeros"], "n")
+        .node("Reshape", &["n", "shape"], "y");
+    for (graph, output, groups, weight) in
+        [(of_groups, "n", 2, -0.75), (of_channels, "n", 4, -0.75), (bundled, "y", 2, 1.0)]
+    {
+        let model = graph.conv("b", 4, output, "b").file().model();
+        let network = model.network();
+        assert_eq!(names(network), ["a", "n.1", "n.2", "n.3", "n", "b"]);
+        let Op::GroupNorm(norm) = network.layers()[1].op else { panic!("no normalisation") };
+        assert_eq!(norm.groups, groups);
+        assert_eq!(filters(&model, "n.1").weight[0], weight);
+        assert_eq!(network.layers()[4].inputs, [2, 3].map(|id| Input::Layer(LayerId(id))));
+        let b = network.named_layer("b").unwrap();
+        assert_eq!(network.gates_before(&[b]), [LayerId(1), LayerId(3)]);
+    }
+}

@@ -26,9 +26,10 @@ mirrored! {
 impl ImageNormaliseParameters {
     /// Those of a normalisation by neighbouring channels.
     pub fn neighbours(norm: &LocalResponseNorm) -> Self {
+        let [before, after] = norm.reach();
         Self {
-            before: (norm.size / 2) as u32,
-            after: ((norm.size - 1) / 2) as u32,
+            before: before as u32,
+            after: after as u32,
             factor: norm.alpha / norm.size as f32,
             beta: norm.beta,
             k: norm.k,

@@ -11,9 +11,8 @@
 //! A difference has a surround below zero; one above is a centre on a broad base. A map of the sizes of
 //! changes is never below zero, so a Gabor's grating is told from the Gaussian under it. Standard errors
 //! are those of nonlinear least squares, as for the Gaussian. The shape is the one with the smallest
-//! Akaike information criterion for small samples,
-//! `n ln(SSE / n) + 2 K + 2 K (K + 1) / (n - K - 1)`, of `n` cells and `K` parameters, of which the
-//! variance is one.
+//! Bayesian information criterion, `n ln(SSE / n) + K ln n`, of `n` cells and `K` parameters, of which the
+//! variance is one: a grating is the best of many waves, which Akaike's criterion does not count.
 
 mod general;
 mod shape;
@@ -71,7 +70,7 @@ pub(super) fn criterion(residuals: f64, cells: usize, parameters: usize) -> f64 
     let (n, k) = (cells as f64, parameters as f64 + 1.0);
     // A fit without residuals is exact but for rounding.
     let mean = (residuals / n).max(1e-24);
-    n * mean.ln() + 2.0 * k + 2.0 * k * (k + 1.0) / (n - k - 1.0)
+    n * mean.ln() + k * n.ln()
 }
 
 fn fit(shape: Shape, map: &CellMap, grid: &Cells) -> Result<ModelFit, NoFit> {
@@ -153,17 +152,14 @@ fn check(shape: Shape, at: &[f64], grid: &Cells) -> Result<(), NoFit> {
     } else if short < super::NARROWEST * grid.step() as f64 {
         Err(NoFit::Narrow)
     } else {
-        match shape {
-            Shape::Gaussian => Ok(()),
-            Shape::Difference if 1.0 + at[8].exp() > WIDEST => Err(NoFit::Wide),
-            Shape::Difference => Ok(()),
-            // A wave has at least two cells, or the grid does not show it.
-            Shape::Gabor
-                if std::f64::consts::TAU / at[8].hypot(at[9]) < 2.0 * grid.step() as f64 =>
-            {
-                Err(NoFit::Narrow)
-            }
-            Shape::Gabor => Ok(()),
+        let too_wide = shape == Shape::Difference && 1.0 + at[8].exp() > WIDEST;
+        // A wave has at least two cells, or the grid does not show it.
+        let wave = |y: f64, x: f64| std::f64::consts::TAU / y.hypot(x);
+        let too_short = shape == Shape::Gabor && wave(at[8], at[9]) < 2.0 * grid.step() as f64;
+        match (too_wide, too_short) {
+            (true, _) => Err(NoFit::Wide),
+            (_, true) => Err(NoFit::Narrow),
+            (false, false) => Ok(()),
         }
     }
 }

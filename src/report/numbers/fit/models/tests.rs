@@ -19,7 +19,7 @@ fn drawn(value: &dyn Fn(f64, f64) -> f64, noise: f64, seed: u32) -> CellMap {
     let mut uniform = || f64::from(random.next_u32()) / 2.0_f64.powi(32);
     let cell = |index: usize| {
         let place = [index / count, index % count];
-        let [y, x] = place.map(|cell| grid.middle(cell));
+        let [y, x] = place.map(|cell| grid.raster().y.middle(cell));
         // Twelve uniform numbers are about normal.
         let normal = (0..12).map(|_| uniform()).sum::<f64>() - 6.0;
         Cell { place, y, x, value: value(y, x) + noise * normal, weight: 1.0 }

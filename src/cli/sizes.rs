@@ -1,0 +1,55 @@
+//! `occlumap sizes`: widths of maps, extrapolated to occluders of no size.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use occlumap::progress::Progress;
+use occlumap::report::Results;
+use occlumap::report::sizes::{FILES, count, layers, write};
+use occlumap::runs::Task;
+
+use super::arguments::RunningArguments;
+use super::failure::Failure;
+use super::outputs::check_outputs;
+use super::terminal::Session;
+
+/// Extrapolate the widths of maps to occluders of no size
+///
+/// Takes output folders of one network whose occluders differ in size (`run --occluder-size`), best three
+/// or more. Writes sizes.csv: of each map the widths of the Gaussian that fits best, extrapolated to
+/// occluders of one pixel, each with its standard error.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  occlumap sizes size5/ size9/ size13/")]
+pub(super) struct Sizes {
+    /// Output folders of a `run` or `sweep`
+    #[arg(value_name = "OUT", required = true, num_args = 2..)]
+    folders: Vec<PathBuf>,
+    /// Folder for the files
+    #[arg(long, value_name = "DIR", default_value = "sizes")]
+    out: PathBuf,
+    /// Replace files of the same names
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    running: RunningArguments,
+}
+
+impl Sizes {
+    pub fn execute(self) -> Result<(), Failure> {
+        let session = Session::start(&self.running)?;
+        let open = |folder: &PathBuf| Results::open(folder, None);
+        let folders: Vec<Results> = self.folders.iter().map(open).collect::<Result<_, _>>()?;
+        let layers = layers(&folders)?;
+        let output = check_outputs(&self.out, FILES, self.force)?;
+        let context = session.context();
+        let progress = Progress::new(context.observer.cancel_token());
+        let task = Task { label: "sizes", counted: "units", total: count(&layers) };
+        let folder = output.create("")?;
+        let work = || context.pool.install(|| write(&layers, &folder, &progress));
+        context.track(&task, &progress, work)?;
+        session.say(format!("wrote {}", folder.display()));
+        Ok(())
+    }
+}
