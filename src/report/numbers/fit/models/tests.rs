@@ -6,6 +6,8 @@ use super::super::super::phantoms::{layer, settings};
 use super::*;
 use crate::report::Gaussian;
 
+type Field<'a> = &'a dyn Fn(f64, f64) -> f64;
+
 const RF: usize = 99;
 
 fn grid() -> Cells {
@@ -65,7 +67,6 @@ fn the_slopes_are_the_derivatives() {
 #[test]
 fn a_map_has_the_shape_that_it_was_drawn_with() {
     let gaussian = |y: f64, x: f64| profile().value(y, x) + 0.3;
-    type Field<'a> = &'a dyn Fn(f64, f64) -> f64;
     let shapes: [(Field<'_>, Shape); 3] =
         [(&gaussian, Shape::Gaussian), (&difference, Shape::Difference), (&gabor, Shape::Gabor)];
     for (value, shape) in shapes {
