@@ -20,7 +20,7 @@ pub(super) struct KeptDifferences<'a> {
     differences: CudaSlice<f32>,
     /// How many there may be.
     length: usize,
-    /// JobDifferences they are, to tell of one that is not finite.
+    /// The jobs of the differences, for the message of one that is not finite.
     jobs: Vec<JobDifferences>,
 }
 

@@ -57,7 +57,7 @@ struct InFlight<'a> {
     planner: Planner<'a>,
     runs: Runs,
     uploaded: UploadedJobs,
-    /// ImageRegion at when there is something for the device to do meanwhile.
+    /// Read when the device has other work.
     responses: Responses<'a>,
 }
 
