@@ -113,14 +113,19 @@ fn report(bench: &BenchReport, top: usize) -> String {
     for layer in &bench.layers {
         let all = 1e6 / layer.rate;
         rows.extend(layer.kernels.iter().map(|kernel| {
+            // Blank where it is not counted.
+            let a_second = |count: f64| match count {
+                0.0 => String::new(),
+                count => format!("{:.1}", 1e-3 * count / kernel.microseconds),
+            };
             [
                 layer.layer.clone(),
                 kernel.kernel.to_owned(),
                 kernel.starts.to_string(),
                 format!("{:.4}", kernel.microseconds),
                 format!("{:.1} %", 100.0 * kernel.microseconds / all),
-                format!("{:.1}", 1e-3 * kernel.bytes / kernel.microseconds),
-                format!("{:.1}", 1e-3 * kernel.operations / kernel.microseconds),
+                a_second(kernel.bytes),
+                a_second(kernel.operations),
             ]
         }));
     }

@@ -242,8 +242,8 @@ impl BenchRun<'_> {
                 starts: time.starts,
                 seconds: time.seconds,
                 microseconds: 1e6 * time.seconds * times as f64 / presentations as f64,
-                bytes: same().map(|work| work.bytes).sum(),
-                operations: same().map(|work| work.operations).sum(),
+                bytes: same().fold(0.0, |sum, work| sum + work.bytes),
+                operations: same().fold(0.0, |sum, work| sum + work.operations),
             }
         });
         let Occluders { mean, .. } = count_occluders(geometry)?;
