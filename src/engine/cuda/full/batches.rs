@@ -37,7 +37,7 @@ pub trait Workspace: Sized {
 }
 
 impl Full<'_> {
-    /// Workspace for as large a batch as the device's memory holds, at most so large a one.
+    /// A workspace for the largest batch that the device's memory holds, of at most `batch` images.
     pub fn largest<R: Workspace>(&self, mut batch: usize) -> Result<R, CudaError> {
         loop {
             match R::new(self, batch) {
