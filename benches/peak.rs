@@ -4,7 +4,7 @@
 //! multiplications than taps the taps are counted, so that their share may exceed 100 %.
 //!
 //! `cargo bench --bench peak` runs on all cores; `RAYON_NUM_THREADS=1` on one. Layers, and
-//! `middle` or `scattered`, or `direct` or `minimal`, can be named: `cargo bench --bench peak -- conv5 scattered`.
+//! `middle` or `scattered`, or `direct` or `winograd`, can be named: `cargo bench --bench peak -- conv5 scattered`.
 #![allow(clippy::print_stdout, reason = "it reports")]
 
 mod common;
@@ -44,8 +44,8 @@ fn main() {
             let jobs = Jobs::new(&model, id, count, positions == "scattered", 1);
             let batch = jobs.batch();
             let counted = multiply_adds(model.network(), id, &batch) as f64;
-            for (form, direct) in [("direct", true), ("minimal", false)] {
-                if !asked.wants(form, &["direct", "minimal"]) {
+            for (form, direct) in [("direct", true), ("winograd", false)] {
+                if !asked.wants(form, &["direct", "winograd"]) {
                     continue;
                 }
                 let engine = CpuEngine { direct, ..CpuEngine::default() };

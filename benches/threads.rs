@@ -3,7 +3,7 @@
 //! than its machine, large matrix products.
 //!
 //! `cargo bench --bench threads`: one and all in turn, medians of several rounds. Layers, `direct`
-//! or `minimal` can be named.
+//! or `winograd` can be named.
 #![allow(clippy::print_stdout, reason = "it reports")]
 
 mod common;
@@ -37,8 +37,8 @@ fn main() {
         let id = model.network().convolution(layer).expect("a layer");
         let jobs = Jobs::new(&model, id, count, true, 1);
         let batch = jobs.batch();
-        for (form, direct) in [("direct", true), ("minimal", false)] {
-            if !asked.wants(form, &["direct", "minimal"]) {
+        for (form, direct) in [("direct", true), ("winograd", false)] {
+            if !asked.wants(form, &["direct", "winograd"]) {
                 continue;
             }
             let engine = CpuEngine { direct, ..CpuEngine::default() };

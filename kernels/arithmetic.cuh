@@ -4,13 +4,13 @@
 
 #include "device.cuh"
 
-__device__ __forceinline__ float larger(float largest, float value) {
+__device__ __forceinline__ float max_nan(float largest, float value) {
     return value > largest || value != value ? value : largest;
 }
 
 // The change of `max(z, 0)` where the original `z` changes by `change`: `relu(z + change) -
 // relu(z)`, written so that it is `change` itself, unrounded, wherever both are positive.
 __device__ __forceinline__ float rectified(float change, float original) {
-    const float above = larger(original, 0.0f), below = original < 0.0f ? original : 0.0f;
-    return larger(-above, change + below);
+    const float above = max_nan(original, 0.0f), below = original < 0.0f ? original : 0.0f;
+    return max_nan(-above, change + below);
 }

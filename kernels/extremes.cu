@@ -37,11 +37,11 @@ constexpr uint32_t NOWHERE = 0xffffffffu;
 __device__ __forceinline__ void take(Extremes& best, const Extremes& other) {
     const bool largest_is_nan = best.max != best.max;
     const bool other_is_nan = other.max != other.max;
-    const bool larger = largest_is_nan == other_is_nan
+    const bool max_nan = largest_is_nan == other_is_nan
                             ? other.max > best.max ||
                                   ((other.max == best.max || other_is_nan) && other.max_at < best.max_at)
                             : other_is_nan;
-    if (larger) {
+    if (max_nan) {
         best.max = other.max;
         best.max_at = other.max_at;
     }

@@ -21,7 +21,7 @@ static_assert(offsetof(ImageOccludeParameters, channels) == 4);
 static_assert(offsetof(ImageOccludeParameters, height) == 8);
 static_assert(offsetof(ImageOccludeParameters, width) == 12);
 
-struct Shown {
+struct ImageCopy {
     int64_t replayed;
     uint32_t key_low;
     uint32_t key_high;
@@ -30,23 +30,23 @@ struct Shown {
     uint32_t corner;
     uint32_t size_draw;
 };
-static_assert(sizeof(Shown) == 32);
-static_assert(offsetof(Shown, replayed) == 0);
-static_assert(offsetof(Shown, key_low) == 8);
-static_assert(offsetof(Shown, key_high) == 12);
-static_assert(offsetof(Shown, image_index) == 16);
-static_assert(offsetof(Shown, slot) == 20);
-static_assert(offsetof(Shown, corner) == 24);
-static_assert(offsetof(Shown, size_draw) == 28);
+static_assert(sizeof(ImageCopy) == 32);
+static_assert(offsetof(ImageCopy, replayed) == 0);
+static_assert(offsetof(ImageCopy, key_low) == 8);
+static_assert(offsetof(ImageCopy, key_high) == 12);
+static_assert(offsetof(ImageCopy, image_index) == 16);
+static_assert(offsetof(ImageCopy, slot) == 20);
+static_assert(offsetof(ImageCopy, corner) == 24);
+static_assert(offsetof(ImageCopy, size_draw) == 28);
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-    image_occlude(ImageOccludeParameters p, const Shown* __restrict__ shown,
+    image_occlude(ImageOccludeParameters p, const ImageCopy* __restrict__ shown,
                   const float* __restrict__ originals, const float* __restrict__ noise,
                   float* __restrict__ copies) {
     const uint32_t area = p.height * p.width;
     const size_t pixels = size_t(p.channels) * area;
     each(p.images * pixels, [&](size_t i) {
-        const Shown& what = shown[i / pixels];
+        const ImageCopy& what = shown[i / pixels];
         const uint32_t pixel = uint32_t(i % pixels);
         const uint32_t channel = pixel / area, y = pixel % area / p.width, x = pixel % p.width;
         const uint32_t size = what.size_draw >> 16;

@@ -39,7 +39,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
                         channels_at(input, element.presentation, y, x, channels);
                     value += from[change + element.channel];
                 }
-                rise = larger(rise, value);
+                rise = max_nan(rise, value);
             }
         }
         to[element.place] = rise;
@@ -82,7 +82,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         for (int y = rows.begin; y < rows.end; y += rows.step) {
             for (int x = columns.begin; x < columns.end; x += columns.step) {
                 const int64_t place = channels_at(input, y, x, p.channels);
-                largest = larger(largest, from[place + element.channel]);
+                largest = max_nan(largest, from[place + element.channel]);
             }
         }
         to[element.place] = largest;

@@ -74,7 +74,7 @@ __device__ __forceinline__ void pool_four_channels(
                 if (changes) {
                     value.value[i] += changed.value[i];
                 }
-                rise.value[i] = larger(rise.value[i], value.value[i]);
+                rise.value[i] = max_nan(rise.value[i], value.value[i]);
             }
         }
     }

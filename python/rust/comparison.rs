@@ -53,6 +53,9 @@ pub struct Options {
 /// Columns with their unit and meaning, and rows.
 type Columns = (Vec<[String; 3]>, Vec<Vec<String>>);
 
+/// Columns with their meanings.
+type Descriptions = Vec<(String, String)>;
+
 impl Options {
     fn settings(self) -> Result<ComparisonSettings, Failure> {
         let sides = self.sides.iter().map(|sides| sides.parse::<SidePair>());
@@ -87,7 +90,7 @@ pub fn compare(
     out: Option<PathBuf>,
     force: bool,
     work: Work,
-) -> PyResult<(Columns, Columns, Vec<(String, String)>)> {
+) -> PyResult<(Columns, Columns, Descriptions)> {
     let settings = options.settings()?;
     let arrays = [array_of(Some(&one), "a")?, array_of(other.as_ref(), "b")?];
     let result = |set: Option<&Set<'_>>| match set {

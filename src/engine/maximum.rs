@@ -13,6 +13,6 @@ pub(super) fn positive<T: Real>(value: T) -> T {
 
 /// The larger of a maximum so far and a value.
 #[inline(always)]
-pub(super) fn larger<T: Real>(largest: T, value: T) -> T {
+pub(super) fn max_nan<T: Real>(largest: T, value: T) -> T {
     if value > largest || value.is_nan() { value } else { largest }
 }

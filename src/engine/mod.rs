@@ -13,7 +13,7 @@ mod order;
 mod real;
 pub mod reference;
 mod request;
-mod spare;
+mod scratch;
 
 use ndarray::ArrayView3;
 use thiserror::Error;
@@ -101,7 +101,7 @@ impl EngineError {
 
 /// The outcome of a job.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Presented {
+pub struct JobResult {
     /// The unit's response to the original image.
     pub response: f32,
     /// Per occluder, `response(occluded) - response(original)`, signed.
@@ -284,7 +284,7 @@ pub trait Presenter: Send + Sync {
         layer: LayerId,
         batch: &Batch<'_>,
         progress: &Progress<'_>,
-    ) -> Result<Vec<Presented>, EngineError>;
+    ) -> Result<Vec<JobResult>, EngineError>;
 
     /// The work of each kernel for a presentation, the mean of all presentations of a batch; empty
     /// without kernels.

@@ -61,8 +61,8 @@ pub(super) fn in_order_of_plans(
         members.extend((0..).zip(&*keys).map(member));
     }
     let plans = |axis| planner.along(axis).len();
-    let members = counted(&members, plans(Axis::X), |(key, _)| key.x as usize);
-    counted(&members, plans(Axis::Y), |(key, _)| key.y as usize)
+    let members = counting_sort_by_key(&members, plans(Axis::X), |(key, _)| key.x as usize);
+    counting_sort_by_key(&members, plans(Axis::Y), |(key, _)| key.y as usize)
 }
 
 /// The key of each occluder's plan.
@@ -98,7 +98,11 @@ fn keys_of(placement: &BatchPlacement<'_>, planner: &mut Planner<'_>) -> Vec<Pla
 }
 
 /// Things in the order of `key`, which is below `keys`; equal ones stay in their order.
-pub(super) fn counted<T: Copy>(things: &[T], keys: usize, key: impl Fn(&T) -> usize) -> Vec<T> {
+pub(super) fn counting_sort_by_key<T: Copy>(
+    things: &[T],
+    keys: usize,
+    key: impl Fn(&T) -> usize,
+) -> Vec<T> {
     let mut next = vec![0; keys + 1];
     for thing in things {
         next[key(thing) + 1] += 1;

@@ -5,7 +5,7 @@ use std::path::Path;
 use ndarray::{Array2, ArrayView3};
 
 use super::{ComputeSettings, Context, InputSettings, Inputs, OcclusionSettings, RunError, Task};
-use crate::engine::{Batch, Engine, EngineError, Job, Presented, Presenter};
+use crate::engine::{Batch, Engine, EngineError, Job, JobResult, Presenter};
 use crate::files::FileError;
 use crate::geometry::{Deposit, ImageSize, Placement};
 use crate::images::ImageFolder;
@@ -190,7 +190,7 @@ fn present(
     targets: &[MapTarget<'_>],
     draws: &[Noise],
     progress: &Progress<'_>,
-) -> Result<Vec<Presented>, EngineError> {
+) -> Result<Vec<JobResult>, EngineError> {
     let mut batch = Batch::default();
     for target in targets {
         // All targets are on one image; its index may occur twice.
@@ -204,7 +204,7 @@ fn present(
 }
 
 /// The map of one target: the mean over the draws.
-fn mean_map(deposit: Deposit, placement: &Placement, draws: &[Presented]) -> Array2<f64> {
+fn mean_map(deposit: Deposit, placement: &Placement, draws: &[JobResult]) -> Array2<f64> {
     let differences: Vec<&[f32]> = draws.iter().map(|draw| &draw.differences[..]).collect();
     let mut map = ImageMap::new(placement.rf);
     map.set(deposit, placement, &differences);
@@ -295,7 +295,7 @@ impl PreparedMaps<'_> {
         let (draws, progress) = (&self.own.draws, Progress::new(self.cancel));
         let presented = present(&*self.engine, layer, image, targets, draws, &progress)?;
         let of_targets = targets.iter().zip(presented.chunks(draws.len().max(1)));
-        let map = |(target, draws): (&MapTarget<'_>, &[Presented])| {
+        let map = |(target, draws): (&MapTarget<'_>, &[JobResult])| {
             mean_map(self.own.deposit, target.placement, draws)
         };
         Ok(of_targets.map(map).collect())

@@ -6,7 +6,7 @@ use std::iter::Sum;
 use std::ops::Range;
 
 use super::{MemoryShares, SweepError};
-use crate::engine::{Presented, Presenter};
+use crate::engine::{JobResult, Presenter};
 use crate::geometry::{GeometryError, LayerGeometry, Placement};
 use crate::images::ImageFolder;
 use crate::network::LayerId;
@@ -52,7 +52,7 @@ pub struct Finished<'a> {
     /// Where the occluders were.
     pub placement: &'a Placement,
     /// What they did, for each draw of the noise.
-    pub presented: &'a [Presented],
+    pub presented: &'a [JobResult],
 }
 
 /// How much a sweep has to do.
@@ -165,7 +165,7 @@ impl LayerSweep<'_> {
     fn parts(&self, targets: &[Target]) -> Result<Vec<Range<usize>>, SweepError> {
         let bytes = |target: &Target| -> Result<usize, SweepError> {
             let responses = self.placement(target)?.occluders.len();
-            Ok(self.draws.len() * (size_of::<Presented>() + responses * size_of::<f32>()))
+            Ok(self.draws.len() * (size_of::<JobResult>() + responses * size_of::<f32>()))
         };
         let bytes: Vec<usize> = targets.iter().map(bytes).collect::<Result<_, _>>()?;
         Ok(parts(&bytes, self.memory.responses))
@@ -177,8 +177,8 @@ impl LayerSweep<'_> {
         &self,
         targets: &[Target],
         progress: &Progress<'_>,
-    ) -> Result<Vec<Presented>, SweepError> {
-        let nothing = Presented { response: 0.0, differences: Vec::new() };
+    ) -> Result<Vec<JobResult>, SweepError> {
+        let nothing = JobResult { response: 0.0, differences: Vec::new() };
         let mut presented = vec![nothing; targets.len() * self.draws.len()];
         self.in_batches(targets, |places, batch| {
             let outcomes = self.engine.present(self.layer, batch, progress)?;

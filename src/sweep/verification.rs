@@ -7,7 +7,7 @@ use ndarray::Array3;
 
 use super::layer::Target;
 use super::{Finished, LayerSweep, SweepError};
-use crate::engine::{Batch, PlacedJob, Presented, Presenter};
+use crate::engine::{Batch, JobResult, PlacedJob, Presenter};
 use crate::geometry::Occluder;
 use crate::noise::philox4x32_10;
 use crate::progress::Progress;
@@ -85,7 +85,7 @@ impl Sample {
     pub fn see(&mut self, finished: &Finished<'_>) {
         let Finished { unit, entry, placement, presented, .. } = *finished;
         let size = |largest: f32, difference: &f32| largest.max(difference.abs());
-        for (draw, Presented { differences, .. }) in presented.iter().enumerate() {
+        for (draw, JobResult { differences, .. }) in presented.iter().enumerate() {
             let first = self.seen;
             self.seen += differences.len() as u64;
             while let Some(number) = self.chosen.pop_if(|number| *number < self.seen) {
@@ -230,7 +230,7 @@ mod tests {
             let mut sample = Sample::new(count, 70, seed).within(range);
             for unit in block.clone() {
                 let differences = (0..7).map(|which| (10 * unit + which) as f32).collect();
-                let presented = [Presented { response: 0.0, differences }];
+                let presented = [JobResult { response: 0.0, differences }];
                 let entry = Entry { image: 0, position: 0, response: None };
                 let (side, placement, presented) = (Side::Top, &placement, &presented);
                 sample.see(&Finished { unit, side, entry, placement, presented });

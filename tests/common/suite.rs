@@ -4,7 +4,7 @@
 use occlumap::progress::{CancelToken, Progress};
 
 use ndarray::Array3;
-use occlumap::engine::{Engine, Float64Engine, PlacedJob, Presented, is_presented_whole};
+use occlumap::engine::{Engine, Float64Engine, JobResult, PlacedJob, is_presented_whole};
 use occlumap::geometry::{
     GridRule, ImageSize, Lattice, LayerGeometry, Occluder, OccluderSize, OccluderStride, PixelBox,
 };
@@ -45,7 +45,7 @@ impl Tolerance {
     pub const F32_RESPONSES: Self = Self { of_largest: 1e-5, of_response: 64.0 * f32::EPSILON };
 
     /// The worst error of a map as a share of what is allowed, and where it is.
-    fn worst(self, found: &Presented, plain: &Presented) -> (f32, usize) {
+    fn worst(self, found: &JobResult, plain: &JobResult) -> (f32, usize) {
         assert_eq!(found.differences.len(), plain.differences.len());
         let size = plain.response.abs().max(RESPONSE);
         assert!(
@@ -85,7 +85,7 @@ pub fn present(
     model: &Model,
     layer: LayerId,
     jobs: &[PlacedJob<'_>],
-) -> Vec<Presented> {
+) -> Vec<JobResult> {
     let shape = jobs[0].image.shape();
     let size = ImageSize::new(shape[1], shape[2]);
     let cancel = CancelToken::default();
@@ -333,7 +333,7 @@ pub fn network_agrees(
 }
 
 /// The bits of every difference and response.
-pub fn bits(presented: &[Presented]) -> Vec<u32> {
+pub fn bits(presented: &[JobResult]) -> Vec<u32> {
     let all = presented.iter().flat_map(|job| job.differences.iter().chain([&job.response]));
     all.map(|value| value.to_bits()).collect()
 }

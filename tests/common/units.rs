@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ndarray::Array3;
-use occlumap::engine::{Engine, Float64Engine, PlacedJob, Presented};
+use occlumap::engine::{Engine, Float64Engine, JobResult, PlacedJob};
 use occlumap::geometry::{GridRule, ImageSize, LayerGeometry};
 use occlumap::network::{LayerId, Model, Network};
 use occlumap::noise::Noise;
@@ -57,7 +57,7 @@ pub fn maps_of_any_layer_agree(engine: &dyn Engine) {
         let found = present(engine, &model, layer, &jobs);
         let plain = present(&Float64Engine, &model, layer, &jobs);
         let mut changed = 0;
-        for (Presented { response, differences }, plain) in found.iter().zip(&plain) {
+        for (JobResult { response, differences }, plain) in found.iter().zip(&plain) {
             assert!((response - plain.response).abs() <= 1e-5, "{name}");
             let largest = plain.differences.iter().fold(0.0_f32, |most, d| most.max(d.abs()));
             changed += usize::from(largest > 0.0);

@@ -7,7 +7,7 @@ use ndarray::Array3;
 use occlumap::engine::cuda::Device;
 use occlumap::engine::deposit::{Deposits, Summation, SummedImage};
 use occlumap::engine::{
-    CudaFullEngine, Engine, EngineError, Extremes, PendingExtremes, PlacedJob, Presented,
+    CudaFullEngine, Engine, EngineError, Extremes, JobResult, PendingExtremes, PlacedJob,
     Presenter, RankingEngine, ReferenceEngine,
 };
 use occlumap::geometry::{ImageSize, Occluder};
@@ -86,7 +86,7 @@ pub fn try_to_rank(
 }
 
 /// Jobs on the layer at this place from the end: borders, several images, both kinds of noise.
-pub fn present(engine: &dyn Engine, which: (&Golden, usize), at_a_time: usize) -> Vec<Presented> {
+pub fn present(engine: &dyn Engine, which: (&Golden, usize), at_a_time: usize) -> Vec<JobResult> {
     try_to_present(engine, which, at_a_time).expect("numbers")
 }
 
@@ -139,7 +139,7 @@ pub fn try_to_present(
     engine: &dyn Engine,
     which: (&Golden, usize),
     at_a_time: usize,
-) -> Result<Vec<Presented>, EngineError> {
+) -> Result<Vec<JobResult>, EngineError> {
     on_jobs(engine, which, |prepared, layer, jobs, progress| {
         let mut presented = Vec::new();
         for some in jobs.chunks(at_a_time) {

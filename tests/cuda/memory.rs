@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use occlumap::engine::cuda::{CudaEngine, Device, Precision};
-use occlumap::engine::{Engine, Presented};
+use occlumap::engine::{Engine, JobResult};
 
 use crate::common::emulator::{Gpu, full_name, is_inside, told};
 use crate::full;
@@ -27,7 +27,7 @@ fn tell_bits(bits: impl Iterator<Item = String>) {
     println!("\noutcome: {}", bits.collect::<Vec<_>>().join(" "));
 }
 
-fn tell(presented: &[Presented]) {
+fn tell(presented: &[JobResult]) {
     let all = presented.iter().flat_map(|job| job.differences.iter().chain([&job.response]));
     tell_bits(all.map(|value| format!("{:08x}", value.to_bits())));
 }

@@ -4,7 +4,7 @@ use occlumap::progress::{CancelToken, Progress};
 
 use occlumap::engine::cuda::Precision;
 use occlumap::engine::{
-    Batch, CpuEngine, Engine, EngineError, Float64Engine, Presented, Presenter, RankingEngine,
+    Batch, CpuEngine, Engine, EngineError, Float64Engine, JobResult, Presenter, RankingEngine,
     ReferenceEngine,
 };
 use occlumap::geometry::{GridRule, LayerGeometry};
@@ -142,7 +142,7 @@ impl Presenter for Wrong<'_> {
         layer: LayerId,
         batch: &Batch<'_>,
         progress: &Progress<'_>,
-    ) -> Result<Vec<Presented>, EngineError> {
+    ) -> Result<Vec<JobResult>, EngineError> {
         let mut presented = self.engine.present(layer, batch, progress)?;
         for (job, presented) in batch.jobs.iter().zip(&mut presented) {
             if job.unit == self.unit {

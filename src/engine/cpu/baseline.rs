@@ -10,7 +10,7 @@ use super::product::{Block, Places, Product, TILE, short_blocks};
 use super::program::{Program, Step};
 use super::simd::Isa;
 use super::weights::Packed;
-use crate::engine::maximum::{larger, positive};
+use crate::engine::maximum::{max_nan, positive};
 use crate::geometry::{Axis, PerAxis, SlidingWindow, Span};
 use crate::network::{Filters, GateJoin, GroupNorm, LANES};
 
@@ -259,7 +259,7 @@ fn pool(
         let columns = Seen::new(window.x, x, -(window.x.padding as isize), real.1);
         for (y, x) in rows.positions().flat_map(|y| columns.positions().map(move |x| (y, x))) {
             for (largest, &value) in largest.iter_mut().zip(input.at(y, x)) {
-                *largest = larger(*largest, value);
+                *largest = max_nan(*largest, value);
             }
         }
     }

@@ -18,7 +18,7 @@ const ROWS: usize = 12;
 const CHUNKS: usize = 4;
 
 /// The presentations in chunks of groups, for so many threads. Presentations of one plan are computed
-/// together, and what different plans have in common is too ([`minimal`](super::minimal)).
+/// together, and what different plans have in common is too ([`winograd`](super::winograd)).
 pub(super) fn chunks<'a>(
     ordered: &'a [(PlanKey, Member)],
     planner: &Planner<'_>,

@@ -1,7 +1,6 @@
 //! A convolution of differences: only the taps that meet one.
 
 use super::change::{Changes, SamePlan};
-use super::minimal::{self, Form, Minimal};
 use super::nonzero::{Nonzero, Sections};
 use super::patterns::{Patterns, Rows};
 use super::product::{Product, TILE};
@@ -9,6 +8,7 @@ use super::program::Program;
 use super::simd::Isa;
 use super::sparse::{SparseProduct, channels_at_once, tiles_at_once};
 use super::weights::Packed;
+use super::winograd::{self, Form, Winograd};
 
 /// Floats of a tile's weights that are gone through for all rows before the next: they should stay
 /// in a core's own cache, beside the activations.
@@ -19,7 +19,7 @@ const WEIGHT_FLOATS: usize = 32 * 1024;
 pub(super) struct Scratch {
     patterns: Patterns,
     nonzero: Nonzero,
-    minimal: minimal::Scratch,
+    winograd: winograd::Scratch,
 }
 
 /// A convolution of differences, and the ReLU behind it if that is joined to it.
@@ -56,16 +56,16 @@ impl Convolution<'_> {
             self.run_dense(batches, &direct, input, output, &mut scratch.patterns);
         }
         let outputs = output.each_mut().zip(batches).zip(&mut forms).enumerate();
-        let mut minimal: Vec<Minimal<'_>> = outputs
+        let mut winograd: Vec<Winograd<'_>> = outputs
             .filter_map(|(which, ((output, batch), form))| {
                 let (form, batch) = (form.take()?, &batch.presentations[..]);
-                Some(Minimal { form, batch, input: input.of(which), output })
+                Some(Winograd { form, batch, input: input.of(which), output })
             })
             .collect();
-        minimal.sort_by_key(|minimal| minimal.form.points());
-        for together in minimal.chunk_by_mut(|one, other| one.form.points() == other.form.points())
+        winograd.sort_by_key(|winograd| winograd.form.points());
+        for together in winograd.chunk_by_mut(|one, other| one.form.points() == other.form.points())
         {
-            Minimal::run_all(self, together, &mut scratch.minimal);
+            Winograd::run_all(self, together, &mut scratch.winograd);
         }
     }
 

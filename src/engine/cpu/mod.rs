@@ -26,7 +26,6 @@ mod compress;
 mod convolve;
 mod depthwise;
 mod function;
-mod minimal;
 mod nonzero;
 mod normalise;
 mod occlude;
@@ -40,6 +39,7 @@ mod respond;
 mod simd;
 mod sparse;
 mod weights;
+mod winograd;
 
 #[cfg(test)]
 mod tests;
@@ -52,15 +52,15 @@ use self::activations::Baseline;
 use self::batch::{Group, chunks};
 use self::change::SamePlan;
 use self::chunk::{Scratch, present};
-use self::minimal::Transformed;
 use self::program::{Program, Shared, sparse};
 use self::ready::Ready;
 use self::simd::Isa;
+use self::winograd::Transformed;
 use super::order::{Member, OnImage, by_image, in_order_of_plans};
 use super::request::{PreparedImages, check_layers, not_prepared};
-use super::spare::Spare;
+use super::scratch::ScratchPool;
 use super::{
-    Batch, Engine, EngineError, EngineName, Float64Engine, PlacedJob, Presented, Presenter,
+    Batch, Engine, EngineError, EngineName, Float64Engine, JobResult, PlacedJob, Presenter,
 };
 use crate::geometry::{Axis, ImageSize};
 use crate::network::{LayerId, MapContext, Model, Network};
@@ -132,7 +132,7 @@ impl Engine for CpuEngine {
             programs,
             isa: Isa::detect(),
             base_bytes: self.base_bytes,
-            scratch: Spare::default(),
+            scratch: ScratchPool::default(),
         }))
     }
 }
@@ -152,7 +152,7 @@ struct Incremental<'m> {
     programs: HashMap<LayerId, Program>,
     isa: Isa,
     base_bytes: usize,
-    scratch: Spare<Scratch>,
+    scratch: ScratchPool<Scratch>,
 }
 
 impl Incremental<'_> {
@@ -171,7 +171,7 @@ impl Incremental<'_> {
         (layer, program): (LayerId, &Program),
         images: &[OnImage],
         jobs: &Batch<'_>,
-        presented: &mut [Presented],
+        presented: &mut [JobResult],
         progress: &Progress<'_>,
     ) -> Result<(), EngineError> {
         let compute = |on_image: &OnImage| {
@@ -224,7 +224,7 @@ impl Incremental<'_> {
         };
         let computed: Vec<Result<(), EngineError>> = chunks.par_iter().map(compute).collect();
         computed.into_iter().collect::<Result<(), _>>()?;
-        let outcomes: Vec<Presented> = ready.par_iter().map(Ready::presented).collect();
+        let outcomes: Vec<JobResult> = ready.par_iter().map(Ready::presented).collect();
         for ((job, _), outcome) in held.into_iter().zip(outcomes) {
             presented[job] = outcome;
         }
@@ -238,7 +238,7 @@ impl Presenter for Incremental<'_> {
         layer: LayerId,
         batch: &Batch<'_>,
         progress: &Progress<'_>,
-    ) -> Result<Vec<Presented>, EngineError> {
+    ) -> Result<Vec<JobResult>, EngineError> {
         let Some(program) = self.programs.get(&layer) else {
             return match &self.whole {
                 Some(whole) => whole.present(layer, batch, progress),
@@ -259,7 +259,7 @@ impl Presenter for Incremental<'_> {
                 program.kept_floats(&y, &x) * size_of::<f32>()
             })
             .collect();
-        let nothing = Presented { response: 0.0, differences: Vec::new() };
+        let nothing = JobResult { response: 0.0, differences: Vec::new() };
         let mut presented = vec![nothing; batch.jobs.len()];
         for part in parts(&costs, self.base_bytes) {
             self.present_on((layer, program), &images[part], batch, &mut presented, progress)?;

@@ -175,11 +175,11 @@ impl Window<'_> {
             for (original, change) in &self.changed {
                 let original = V::load(original.as_ptr().add(channel));
                 let change = V::load(change.as_ptr().add(channel));
-                rise = rise.larger(original.sub(largest).add(change));
+                rise = rise.max_nan(original.sub(largest).add(change));
             }
             for original in &self.unchanged {
                 let original = V::load(original.as_ptr().add(channel));
-                rise = rise.larger(original.sub(largest));
+                rise = rise.max_nan(original.sub(largest));
             }
             rise
         }

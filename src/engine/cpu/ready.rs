@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::activations::Baseline;
 use super::change::Presentation;
 use super::program::Program;
-use crate::engine::{PlacedJob, Presented};
+use crate::engine::{JobResult, PlacedJob};
 use crate::noise::Patches;
 
 /// What the presentations of a job share, and room for what they do.
@@ -47,9 +47,9 @@ impl<'a, 'j> Ready<'a, 'j> {
     }
 
     /// What all occluders did.
-    pub fn presented(&self) -> Presented {
+    pub fn presented(&self) -> JobResult {
         let differences = self.differences.iter();
         let differences = differences.map(|bits| f32::from_bits(bits.load(Ordering::Relaxed)));
-        Presented { response: self.response, differences: differences.collect() }
+        JobResult { response: self.response, differences: differences.collect() }
     }
 }

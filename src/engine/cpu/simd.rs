@@ -1,7 +1,7 @@
 //! What the processor can do, found out once.
 
 use super::compress::Compress;
-use crate::engine::maximum::larger;
+use crate::engine::maximum::max_nan;
 
 /// A set of vector instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +98,7 @@ pub(super) trait Vector: Copy {
     /// The larger in each lane; `other` where one is no number.
     unsafe fn max(self, other: Self) -> Self;
     /// The larger in each lane; no number where one is none.
-    unsafe fn larger(self, other: Self) -> Self;
+    unsafe fn max_nan(self, other: Self) -> Self;
     /// Writes values.
     unsafe fn store(self, to: *mut f32);
 }
@@ -189,12 +189,12 @@ mod x86 {
         }
 
         #[inline(always)]
-        unsafe fn larger(self, other: Self) -> Self {
+        unsafe fn max_nan(self, other: Self) -> Self {
             // SAFETY: the trait's requirements.
             unsafe {
-                let larger = _mm512_max_ps(other, self);
+                let max_nan = _mm512_max_ps(other, self);
                 let none = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(other, other);
-                _mm512_mask_mov_ps(larger, none, other)
+                _mm512_mask_mov_ps(max_nan, none, other)
             }
         }
 
@@ -251,12 +251,12 @@ mod x86 {
         }
 
         #[inline(always)]
-        unsafe fn larger(self, other: Self) -> Self {
+        unsafe fn max_nan(self, other: Self) -> Self {
             // SAFETY: the trait's requirements.
             unsafe {
-                let larger = _mm256_max_ps(other, self);
+                let max_nan = _mm256_max_ps(other, self);
                 let none = _mm256_cmp_ps::<_CMP_UNORD_Q>(other, other);
-                _mm256_blendv_ps(larger, other, none)
+                _mm256_blendv_ps(max_nan, other, none)
             }
         }
 
@@ -329,8 +329,8 @@ impl<const N: usize> Vector for Plain<N> {
     }
 
     #[inline(always)]
-    unsafe fn larger(self, other: Self) -> Self {
-        self.zip(other, larger)
+    unsafe fn max_nan(self, other: Self) -> Self {
+        self.zip(other, max_nan)
     }
 
     #[inline(always)]
@@ -432,14 +432,14 @@ impl<V: Vector> Vector for Four<V> {
     }
 
     #[inline(always)]
-    unsafe fn larger(self, other: Self) -> Self {
+    unsafe fn max_nan(self, other: Self) -> Self {
         // SAFETY: the trait's requirements.
         unsafe {
             Self([
-                self.0[0].larger(other.0[0]),
-                self.0[1].larger(other.0[1]),
-                self.0[2].larger(other.0[2]),
-                self.0[3].larger(other.0[3]),
+                self.0[0].max_nan(other.0[0]),
+                self.0[1].max_nan(other.0[1]),
+                self.0[2].max_nan(other.0[2]),
+                self.0[3].max_nan(other.0[3]),
             ])
         }
     }

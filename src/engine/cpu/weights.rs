@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use bytemuck::{Pod, Zeroable};
 
-use super::minimal::Transformed;
 use super::nonzero::LONGEST;
 use super::product::{Block, TILE};
+use super::winograd::Transformed;
 use crate::geometry::PerAxis;
 use crate::network::{Convolution, Filters};
 

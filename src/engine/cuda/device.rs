@@ -13,7 +13,7 @@ use ndarray::ArrayView3;
 use super::error::Call;
 use super::loaded::Kernels;
 use super::times::{TIMED, Times};
-use super::transfer::{Arriving, Part, Returns, Source, Staging, bytes};
+use super::transfer::{DownloadPool, Part, PendingDownload, Source, Staging, bytes};
 use super::{CudaError, embedded, libraries};
 use crate::engine::KernelTime;
 
@@ -52,7 +52,7 @@ pub struct Device {
     pub(in crate::engine) kernels: Kernels,
     times: Times,
     staging: Staging,
-    returns: Returns,
+    returns: DownloadPool,
 }
 
 impl Device {
@@ -83,7 +83,7 @@ impl Device {
         };
         let context = CudaContext::new(index).map_err(busy)?;
         // SAFETY: all work goes to one stream, in order, but for copies of images to be ranked, whose
-        // stream has events of its own (`feed.rs`): there is nothing left for others to order.
+        // stream has events of its own (`double_buffer.rs`): there is nothing left for others to order.
         unsafe { context.disable_event_tracking() };
         // Without it the work takes longer, and nothing else.
         let _ = keep_memory(&context);
@@ -98,7 +98,7 @@ impl Device {
                 source: error.into(),
             },
         })?;
-        let (staging, returns) = (Staging::new(Arc::clone(&stream)), Returns::default());
+        let (staging, returns) = (Staging::new(Arc::clone(&stream)), DownloadPool::default());
         Ok(Self { info, stream, kernels, times: Times::default(), staging, returns })
     }
 
@@ -309,7 +309,7 @@ impl Device {
     pub(in crate::engine) fn fetch<T: DeviceRepr + Clone>(
         &self,
         values: &CudaSlice<T>,
-    ) -> Result<Arriving<'_, T>, CudaError> {
+    ) -> Result<PendingDownload<'_, T>, CudaError> {
         self.returns.copy(&self.stream, values).map_err(CudaError::driver("copy from its memory"))
     }
 }

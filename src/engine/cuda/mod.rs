@@ -4,9 +4,9 @@
 //! without a GPU; whatever is missing is a [`CudaError`] that says what to do.
 
 mod device;
+mod double_buffer;
 pub mod embedded;
 mod error;
-mod feed;
 mod full;
 mod incremental;
 pub mod kernels;

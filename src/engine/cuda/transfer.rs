@@ -262,23 +262,23 @@ impl Ring {
 
 /// Pinned memory for copies to the host that is not in use.
 #[derive(Default)]
-pub(super) struct Returns(Mutex<Vec<Pinned>>);
+pub(super) struct DownloadPool(Mutex<Vec<Pinned>>);
 
 /// A copy that is on its way to the host.
-pub(in crate::engine) struct Arriving<'d, T> {
+pub(in crate::engine) struct PendingDownload<'d, T> {
     pinned: Option<Pinned>,
-    returns: &'d Returns,
+    returns: &'d DownloadPool,
     values: std::marker::PhantomData<T>,
     length: usize,
 }
 
-impl Returns {
+impl DownloadPool {
     /// Has values copied to the host as soon as the work asked for before is done.
     pub fn copy<T: DeviceRepr + Clone>(
         &self,
         stream: &Arc<CudaStream>,
         values: &CudaSlice<T>,
-    ) -> Result<Arriving<'_, T>, DriverError> {
+    ) -> Result<PendingDownload<'_, T>, DriverError> {
         let bytes = values.len() * size_of::<T>();
         let known = {
             let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -297,7 +297,7 @@ impl Returns {
         }
         pinned.done.record(stream)?;
         let length = values.len();
-        Ok(Arriving {
+        Ok(PendingDownload {
             pinned: Some(pinned),
             returns: self,
             values: std::marker::PhantomData,
@@ -306,7 +306,7 @@ impl Returns {
     }
 }
 
-impl<T: DeviceRepr + Default + Clone> Arriving<'_, T> {
+impl<T: DeviceRepr + Default + Clone> PendingDownload<'_, T> {
     /// The values, when they are there. What the device was asked for later is not waited for.
     ///
     /// # Errors

@@ -22,9 +22,9 @@ use rayon::prelude::*;
 use self::forward::{Forward, Gates, Scratch};
 use super::real::Real;
 use super::request::{PreparedImages, check_layers, not_prepared};
-use super::spare::Spare;
+use super::scratch::ScratchPool;
 use super::{
-    Batch, BatchImage, Engine, EngineError, EngineName, Extremes, PlacedJob, Presented, Presenter,
+    Batch, BatchImage, Engine, EngineError, EngineName, Extremes, JobResult, PlacedJob, Presenter,
     Ranker, RankingEngine,
 };
 use crate::geometry::ImageSize;
@@ -93,14 +93,14 @@ impl Engine for Float64Engine {
 struct Plain<'m, T: Real> {
     forward: Forward<'m, T>,
     layers: Vec<LayerId>,
-    scratch: Spare<Scratch<T>>,
+    scratch: ScratchPool<Scratch<T>>,
 }
 
 impl<'m, T: Real> Plain<'m, T> {
     fn new(model: &'m Model, layers: &[LayerId], image: ImageSize) -> Result<Self, EngineError> {
         check_layers(model.network(), layers, image)?;
         let forward = Forward::new(model, layers, image)?;
-        Ok(Self { forward, layers: layers.to_vec(), scratch: Spare::default() })
+        Ok(Self { forward, layers: layers.to_vec(), scratch: ScratchPool::default() })
     }
 
     /// The gates of each original image, where they keep their values; nothing where they do not.
@@ -188,7 +188,7 @@ impl<T: Real> Presenter for Plain<'_, T> {
         layer: LayerId,
         batch: &Batch<'_>,
         progress: &Progress<'_>,
-    ) -> Result<Vec<Presented>, EngineError> {
+    ) -> Result<Vec<JobResult>, EngineError> {
         if !self.layers.contains(&layer) {
             return Err(not_prepared(self.forward.network(), layer));
         }
@@ -257,7 +257,7 @@ impl<T: Real> Presenter for Plain<'_, T> {
             rest = others;
             let response = of_job[0];
             let differences = of_job[1..].iter().map(|&occluded| (occluded - response).rounded());
-            Presented { response: response.rounded(), differences: differences.collect() }
+            JobResult { response: response.rounded(), differences: differences.collect() }
         });
         Ok(presented.collect())
     }

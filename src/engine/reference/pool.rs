@@ -1,6 +1,6 @@
 //! Pooling.
 
-use crate::engine::maximum::larger;
+use crate::engine::maximum::max_nan;
 use crate::engine::real::Real;
 use crate::geometry::{Axis, ImageSize, SlidingWindow, Span};
 use crate::network::{AveragePool, MaxPool, Window};
@@ -16,7 +16,7 @@ pub(super) struct Pooling<'a, T> {
 impl<T: Real> Pooling<'_, T> {
     /// Max-pooling. Padding never wins: a window is cut at the input's border.
     pub fn max(self, pool: &MaxPool) {
-        self.fold(pool.window(), T::NEG_INFINITY, larger, |largest, _| largest);
+        self.fold(pool.window(), T::NEG_INFINITY, max_nan, |largest, _| largest);
     }
 
     /// Average pooling.

@@ -13,13 +13,13 @@ use crate::progress::Progress;
 /// What batches are computed in, of one kind of work at a time; none of either once there was no
 /// memory for it.
 #[derive(Default)]
-pub struct Rooms {
+pub struct Workspaces {
     pub ranking: Option<Ranking>,
     pub presenting: Option<Presenting>,
 }
 
 /// What one batch of some kind of work is computed in.
-pub trait Room: Sized {
+pub trait Workspace: Sized {
     /// For batches of `batch` images.
     ///
     /// # Errors
@@ -33,12 +33,12 @@ pub trait Room: Sized {
     fn most(full: &Full<'_>) -> usize;
 
     /// Its place, now that other kinds of work have given their memory back.
-    fn place(rooms: &mut Rooms) -> &mut Option<Self>;
+    fn place(rooms: &mut Workspaces) -> &mut Option<Self>;
 }
 
 impl Full<'_> {
-    /// Room for as large a batch as the device's memory holds, at most so large a one.
-    pub fn largest<R: Room>(&self, mut batch: usize) -> Result<R, CudaError> {
+    /// A workspace for the largest batch that the device's memory holds, of at most `batch` images.
+    pub fn largest<R: Workspace>(&self, mut batch: usize) -> Result<R, CudaError> {
         loop {
             match R::new(self, batch) {
                 Err(error) if error.is_out_of_memory() && batch > 1 => batch /= 2,
@@ -62,7 +62,7 @@ impl Full<'_> {
     /// Has `start` have the device begin with as much as fits into a batch, again and again, and hands
     /// what was begun to `done`, while the device works on the batch behind it. Where the device's
     /// memory runs out on the way, since others took it, batches are half as large from then on.
-    pub fn in_batches<R: Room, T, S>(
+    pub fn in_batches<R: Workspace, T, S>(
         &self,
         work: &[T],
         progress: &Progress<'_>,

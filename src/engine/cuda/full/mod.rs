@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 
 use ndarray::ArrayView3;
 
-use self::batches::{Room, Rooms};
+use self::batches::{Workspace, Workspaces};
 use self::pass::Pass;
 use self::presenting::Presenting;
 use self::ranking::Ranking;
@@ -26,7 +26,7 @@ use super::support::check_support;
 use super::{CudaError, Device};
 use crate::engine::request::{PreparedImages, check_layers};
 use crate::engine::{
-    Batch, Engine, EngineError, EngineName, Extremes, KernelTime, PendingExtremes, Presented,
+    Batch, Engine, EngineError, EngineName, Extremes, JobResult, KernelTime, PendingExtremes,
     Presenter, Profiler, Ranker, RankingEngine, Rates,
 };
 use crate::geometry::ImageSize;
@@ -98,7 +98,7 @@ struct Full<'m> {
     sizes: Vec<ImageSize>,
     device: Arc<Device>,
     /// What one batch at a time is computed in.
-    rooms: Mutex<Rooms>,
+    rooms: Mutex<Workspaces>,
 }
 
 impl<'m> Full<'m> {
@@ -118,7 +118,7 @@ impl<'m> Full<'m> {
         let full = Self { model, image, layers, sizes, device, rooms: Mutex::default() };
         // So that what is missing shows now; a ranking needs no more for a batch of one.
         let presenting = Some(full.largest(Presenting::most(&full))?);
-        Ok(Self { rooms: Mutex::new(Rooms { presenting, ranking: None }), ..full })
+        Ok(Self { rooms: Mutex::new(Workspaces { presenting, ranking: None }), ..full })
     }
 }
 
@@ -179,7 +179,7 @@ impl Presenter for Full<'_> {
         layer: LayerId,
         batch: &Batch<'_>,
         progress: &Progress<'_>,
-    ) -> Result<Vec<Presented>, EngineError> {
+    ) -> Result<Vec<JobResult>, EngineError> {
         self.respond_to_all(layer, batch, progress)
     }
 }

@@ -44,7 +44,7 @@ pub struct Pass {
 /// A unit's position on the layer's output, of each image of a batch: what its response is asked
 /// for.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked {
+pub struct UnitPosition {
     /// The unit.
     pub unit: usize,
     /// The position `(y, x)`.
@@ -171,7 +171,7 @@ impl Pass {
         device: &Device,
         images: &CudaSlice<f32>,
         (layer, conv): (LayerId, &Convolution),
-        asked: &[Asked],
+        asked: &[UnitPosition],
     ) -> Result<CudaSlice<f32>, CudaError> {
         if let Some(before) = layer.0.checked_sub(1) {
             self.run(device, images, LayerId(before), |_, _| Ok(()))?;
@@ -196,7 +196,7 @@ impl Pass {
         let mut seen: Vec<Sight> = asked
             .iter()
             .enumerate()
-            .map(|(image, &Asked { unit, position: (y, x) })| Sight {
+            .map(|(image, &UnitPosition { unit, position: (y, x) })| Sight {
                 image: image as u32,
                 channel: (unit / units_of_a_group * view.depth) as u32,
                 top: at(Axis::Y, y),

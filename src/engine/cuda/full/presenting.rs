@@ -3,13 +3,13 @@
 use cudarc::driver::CudaSlice;
 
 use super::Full;
-use super::batches::{Room, Rooms};
-use super::pass::{Asked, BATCH, Pass};
+use super::batches::{Workspace, Workspaces};
+use super::pass::{BATCH, Pass, UnitPosition};
 use crate::engine::cuda::CudaError;
-use crate::engine::cuda::kernels::image::occlude::{Shown, occlude};
-use crate::engine::cuda::transfer::Arriving;
+use crate::engine::cuda::kernels::image::occlude::{ImageCopy, occlude};
+use crate::engine::cuda::transfer::PendingDownload;
 use crate::engine::request::not_prepared;
-use crate::engine::{Batch, EngineError, PlacedJob, Presented};
+use crate::engine::{Batch, EngineError, JobResult, PlacedJob};
 use crate::network::{LayerId, Op};
 use crate::noise::{Noise, Patches};
 use crate::progress::Progress;
@@ -24,7 +24,7 @@ pub struct Presenting {
     shown: CudaSlice<f32>,
 }
 
-impl Room for Presenting {
+impl Workspace for Presenting {
     fn new(full: &Full<'_>, batch: usize) -> Result<Self, CudaError> {
         let images = || full.device.allocate(batch * full.pixels());
         Ok(Self { pass: full.pass(batch)?, originals: images()?, shown: images()? })
@@ -38,14 +38,14 @@ impl Room for Presenting {
         BATCH
     }
 
-    fn place(rooms: &mut Rooms) -> &mut Option<Self> {
+    fn place(rooms: &mut Workspaces) -> &mut Option<Self> {
         rooms.ranking = None;
         &mut rooms.presenting
     }
 }
 
 /// One response that is wanted: a job's, of the original image or behind one of its occluders.
-type Wanted = (usize, Option<usize>);
+type OccludedJob = (usize, Option<usize>);
 
 impl Full<'_> {
     /// Has the device begin with the responses of one batch.
@@ -54,8 +54,8 @@ impl Full<'_> {
         room: &mut Presenting,
         (layer, jobs): (LayerId, &Batch<'_>),
         patches: &[Patches<'_>],
-        wanted: &[Wanted],
-    ) -> Result<Option<Arriving<'_, f32>>, CudaError> {
+        wanted: &[OccludedJob],
+    ) -> Result<Option<PendingDownload<'_, f32>>, CudaError> {
         let Presenting { pass, originals, shown: copies } = room;
         let pixels = self.pixels();
         let (mut shown, mut asked, mut noise) = (Vec::new(), Vec::new(), Vec::new());
@@ -72,7 +72,7 @@ impl Full<'_> {
             }
             let slot = slots - 1;
             shown.push(match which {
-                None => Shown::original(slot),
+                None => ImageCopy::original(slot),
                 Some(which) => {
                     let replayed = noise.len();
                     if matches!(job.noise, Noise::Torch { .. }) {
@@ -80,13 +80,13 @@ impl Full<'_> {
                         noise.extend_from_slice(&values);
                     }
                     let occluder = &job.occluders[which];
-                    Shown::occluded(slot, job.image_index, occluder, job.noise, replayed)
+                    ImageCopy::occluded(slot, job.image_index, occluder, job.noise, replayed)
                 }
             });
-            asked.push(Asked { unit: job.unit, position: job.position });
+            asked.push(UnitPosition { unit: job.unit, position: job.position });
         }
         // The rest of the batch shows anything, which nobody looks at.
-        shown.resize(pass.batch, Shown::original(0));
+        shown.resize(pass.batch, ImageCopy::original(0));
         occlude(&self.device, (self.channels(), self.image), &shown, originals, &noise, copies)?;
         let Op::Conv(conv) = &self.model.network().layer(layer).op else { return Ok(None) };
         let responses = pass.respond(&self.device, copies, (layer, conv), &asked)?;
@@ -99,7 +99,7 @@ impl Full<'_> {
         layer: LayerId,
         batch: &Batch<'_>,
         progress: &Progress<'_>,
-    ) -> Result<Vec<Presented>, EngineError> {
+    ) -> Result<Vec<JobResult>, EngineError> {
         if !self.layers.contains(&layer) {
             return Err(not_prepared(self.model.network(), layer));
         }
@@ -111,7 +111,7 @@ impl Full<'_> {
             .map(|job| job.noise.patches(job.image_index, self.channels(), job.occluders))
             .collect();
         // Each job's original image first, then its occluded copies.
-        let wanted: Vec<Wanted> = jobs
+        let wanted: Vec<OccludedJob> = jobs
             .iter()
             .enumerate()
             .flat_map(|(number, job)| {
@@ -119,9 +119,9 @@ impl Full<'_> {
                 std::iter::once(None).chain(occluded).map(move |which| (number, which))
             })
             .collect();
-        let mut presented: Vec<Presented> = Vec::with_capacity(jobs.len());
-        let take = |batch: &[Wanted], arriving: Option<Arriving<'_, f32>>| {
-            let responses = arriving.map_or(Ok(Vec::new()), Arriving::wait)?;
+        let mut presented: Vec<JobResult> = Vec::with_capacity(jobs.len());
+        let take = |batch: &[OccludedJob], arriving: Option<PendingDownload<'_, f32>>| {
+            let responses = arriving.map_or(Ok(Vec::new()), PendingDownload::wait)?;
             for (&(number, which), response) in batch.iter().zip(responses) {
                 if !response.is_finite() {
                     let PlacedJob { unit, image_index, .. } = jobs[number];
@@ -129,13 +129,13 @@ impl Full<'_> {
                 }
                 match (which, presented.last_mut()) {
                     (Some(_), Some(job)) => job.differences.push(response - job.response),
-                    _ => presented.push(Presented { response, differences: Vec::new() }),
+                    _ => presented.push(JobResult { response, differences: Vec::new() }),
                 }
             }
             progress.advance(batch.iter().filter(|(_, which)| which.is_some()).count() as u64);
             Ok(())
         };
-        let respond = |room: &mut Presenting, some: &[Wanted]| {
+        let respond = |room: &mut Presenting, some: &[OccludedJob]| {
             self.respond(room, (layer, batch), &patches, some)
         };
         self.in_batches(&wanted, progress, respond, take)?;

@@ -3,12 +3,12 @@
 use ndarray::ArrayView3;
 
 use super::Full;
-use super::batches::{Room, Rooms};
+use super::batches::{Workspace, Workspaces};
 use super::pass::Pass;
 use crate::engine::cuda::CudaError;
-use crate::engine::cuda::feed::Feed;
+use crate::engine::cuda::double_buffer::DoubleBuffer;
 use crate::engine::cuda::kernels::extremes::extremes;
-use crate::engine::cuda::transfer::Arriving;
+use crate::engine::cuda::transfer::PendingDownload;
 use crate::engine::{EngineError, Extremes, PendingExtremes};
 use crate::network::LayerId;
 use crate::progress::Progress;
@@ -21,13 +21,13 @@ const MOST_BYTES: usize = 96 << 20;
 /// What a batch of a ranking is computed in.
 pub struct Ranking {
     pass: Pass,
-    feed: Feed,
+    feed: DoubleBuffer,
 }
 
-impl Room for Ranking {
+impl Workspace for Ranking {
     fn new(full: &Full<'_>, batch: usize) -> Result<Self, CudaError> {
         let pass = full.pass(batch)?;
-        let feed = Feed::new(&full.device, batch * full.pixels())?;
+        let feed = DoubleBuffer::new(&full.device, batch * full.pixels())?;
         Ok(Self { pass, feed })
     }
 
@@ -44,7 +44,7 @@ impl Room for Ranking {
         most
     }
 
-    fn place(rooms: &mut Rooms) -> &mut Option<Self> {
+    fn place(rooms: &mut Workspaces) -> &mut Option<Self> {
         rooms.presenting = None;
         &mut rooms.ranking
     }
@@ -87,9 +87,9 @@ impl Full<'_> {
         room: &mut Ranking,
         images: &[ArrayView3<'_, f32>],
         last: LayerId,
-    ) -> Result<Vec<Arriving<'_, Extremes>>, CudaError> {
+    ) -> Result<Vec<PendingDownload<'_, Extremes>>, CudaError> {
         let Ranking { pass, feed } = room;
-        let mut arriving: Vec<Option<Arriving<'_, Extremes>>> = Vec::new();
+        let mut arriving: Vec<Option<PendingDownload<'_, Extremes>>> = Vec::new();
         arriving.resize_with(self.layers.len(), || None);
         // The rest of the batch shows anything, which nobody looks at.
         feed.show(&self.device, images, |shown| {
@@ -110,10 +110,10 @@ impl Full<'_> {
     fn seen(
         &self,
         images: usize,
-        arriving: Vec<Arriving<'_, Extremes>>,
+        arriving: Vec<PendingDownload<'_, Extremes>>,
     ) -> Result<Vec<Vec<Vec<Extremes>>>, CudaError> {
         let of_layers: Vec<Vec<Extremes>> =
-            arriving.into_iter().map(Arriving::wait).collect::<Result<_, _>>()?;
+            arriving.into_iter().map(PendingDownload::wait).collect::<Result<_, _>>()?;
         let of_image = |image: usize| {
             let layers = self.layers.iter().zip(&of_layers).map(|(&layer, found)| {
                 let units = self.model.network().channels(layer);

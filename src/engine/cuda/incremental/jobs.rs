@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cudarc::driver::CudaSlice;
 
-use super::alike::Alike;
+use super::classes::JobClasses;
 use crate::engine::cuda::kernels::present::DeviceJobs;
 use crate::engine::cuda::tables::layout::DeviceJob;
 use crate::engine::cuda::{CudaError, Device};
@@ -15,8 +15,8 @@ use crate::noise::{Noise, TorchStream};
 
 /// Jobs on the device, and the noise that is not drawn there.
 #[derive(Debug)]
-pub(super) struct Told {
-    /// The jobs, kind by kind.
+pub(super) struct UploadedJobs {
+    /// The jobs, class by class.
     pub jobs: DeviceJobs,
     /// The same, by their place in the list.
     pub which: Vec<usize>,
@@ -24,8 +24,8 @@ pub(super) struct Told {
     pub stream: CudaSlice<f32>,
 }
 
-impl Told {
-    /// Tells of the jobs on some images, sorted by kind; the differences of each begin where
+impl UploadedJobs {
+    /// Tells of the jobs on some images, sorted by class; the differences of each begin where
     /// `firsts` says.
     ///
     /// # Errors
@@ -34,14 +34,15 @@ impl Told {
         device: &Device,
         images: &[OnImage],
         (batch, firsts): (&Batch<'_>, &[usize]),
-        alike: &mut Alike,
+        classes: &mut JobClasses,
     ) -> Result<Self, CudaError> {
         let channels = batch.images.first().map_or(1, |image| image.values.dim().0);
         let mut number_of = vec![0; batch.images.len()];
         for (number, on_image) in images.iter().enumerate() {
             number_of[on_image.image] = number as u32;
         }
-        let which: Vec<usize> = alike.kinds.iter().flat_map(|kind| &kind.jobs).copied().collect();
+        let which: Vec<usize> =
+            classes.classes.iter().flat_map(|class| &class.jobs).copied().collect();
         let (begins, stream) = streams(batch, &which, channels);
         let mut end = 0;
         let tell = |&job: &usize| {
@@ -72,7 +73,7 @@ impl Told {
             }
         };
         let told = which.iter().map(tell).collect();
-        let squares = std::mem::take(&mut alike.squares);
+        let squares = std::mem::take(&mut classes.squares);
         let stream = device.upload(&stream)?;
         Ok(Self { jobs: DeviceJobs::new(device, told, squares, (end, channels))?, which, stream })
     }

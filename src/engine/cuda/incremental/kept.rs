@@ -5,11 +5,11 @@ use std::ops::Range;
 use cudarc::driver::CudaSlice;
 
 use super::Incremental;
-use super::presenting::Goal;
+use super::presenting::OutputBuffers;
 use crate::engine::cuda::CudaError;
 use crate::engine::cuda::kernels::deposit::deposit;
 use crate::engine::deposit::{MapSums, Summation, SummedImage};
-use crate::engine::{Batch, EngineError, Kept, PlacedJob, Presented, RequestError};
+use crate::engine::{Batch, EngineError, JobResult, Kept, PlacedJob, RequestError};
 use crate::network::LayerId;
 use crate::progress::Progress;
 
@@ -20,12 +20,12 @@ pub(super) struct KeptDifferences<'a> {
     differences: CudaSlice<f32>,
     /// How many there may be.
     length: usize,
-    /// Whose they are, to tell of one that is not finite.
-    jobs: Vec<Whose>,
+    /// The jobs of the differences, for the message of one that is not finite.
+    jobs: Vec<JobDifferences>,
 }
 
 /// A job's differences.
-struct Whose {
+struct JobDifferences {
     differences: Range<usize>,
     response: f32,
     unit: usize,
@@ -87,7 +87,7 @@ impl KeptDifferences<'_> {
         layer: LayerId,
         batch: &Batch<'_>,
         progress: &Progress<'_>,
-    ) -> Result<Vec<Presented>, EngineError> {
+    ) -> Result<Vec<JobResult>, EngineError> {
         let (mut firsts, mut length) = (Vec::with_capacity(batch.jobs.len()), 0);
         for job in batch.placed() {
             firsts.push(length);
@@ -108,14 +108,14 @@ impl KeptDifferences<'_> {
         kept.check(&all)?;
         let of_job = |((&first, job), response): ((&usize, PlacedJob<'_>), f32)| {
             let differences = all[first..first + job.occluders.len()].to_vec();
-            Presented { response, differences }
+            JobResult { response, differences }
         };
         Ok(firsts.iter().zip(batch.placed()).zip(responses).map(of_job).collect())
     }
 
     /// The first difference that is not finite, in the order of their presentation.
     fn check(&self, all: &[f32]) -> Result<(), EngineError> {
-        for Whose { differences, response, unit, image } in &self.jobs {
+        for JobDifferences { differences, response, unit, image } in &self.jobs {
             let occluded = all[differences.clone()].iter().map(|difference| response + difference);
             if let Some(value) = occluded.into_iter().find(|value| !value.is_finite()) {
                 let network = self.engine.model.network();
@@ -153,8 +153,8 @@ impl Kept for KeptDifferences<'_> {
         }
         let mut responses = vec![0.0; batch.jobs.len()];
         let differences = &mut self.differences;
-        presenting.all(&mut Goal { differences, firsts, responses: &mut responses })?;
-        let whose = |((job, &first), &response): ((PlacedJob<'_>, &usize), &f32)| Whose {
+        presenting.all(&mut OutputBuffers { differences, firsts, responses: &mut responses })?;
+        let whose = |((job, &first), &response): ((PlacedJob<'_>, &usize), &f32)| JobDifferences {
             differences: first..first + job.occluders.len(),
             response,
             unit: job.unit,

@@ -8,9 +8,9 @@ use super::storage::{Storage, aligned};
 use super::wave::Group;
 use crate::engine::cuda::kernels::tap_product::Patterns;
 use crate::engine::cuda::tables::blocks::Items;
-use crate::engine::cuda::tables::cohorts::Cohorts;
 use crate::engine::cuda::tables::layout::{Pattern, Window, Windows};
-use crate::engine::cuda::tables::parcel::Parcel;
+use crate::engine::cuda::tables::tiles::ImageTiles;
+use crate::engine::cuda::tables::upload::UploadBatch;
 use crate::engine::cuda::{CudaError, Device};
 use crate::program::TapRun;
 
@@ -27,7 +27,7 @@ pub(super) struct Tables {
 }
 
 impl Tables {
-    /// The tables of a wave of these groups, whose presentations belong to these cohorts. The device
+    /// The tables of a wave of these groups, whose presentations belong to these tiles. The device
     /// has them when the work asked for before is done.
     ///
     /// # Errors
@@ -37,25 +37,25 @@ impl Tables {
         program: &Program,
         storage: &Storage,
         groups: &[Group<'_>],
-        cohorts: &Cohorts,
+        tiles: &ImageTiles,
     ) -> Result<Self, CudaError> {
-        let making = Making { program, storage, groups, cohorts };
+        let making = TableBuilder { program, storage, groups, tiles };
         // All of it by the threads that work anyway: this one would have to be woken in between.
         let (windows, nodes) = rayon::scope(|_| making.lists())?;
         let bytes = nodes.iter().zip(&windows).map(|(node, windows)| {
             node.of_windows.packed(windows) + node.of_patterns.packed(&node.patterns)
         });
-        let mut parcel = Parcel::new(device, bytes.sum())?;
+        let mut upload = UploadBatch::new(device, bytes.sum())?;
         let mut tables = Self { windows: Vec::new(), patterns: Vec::new() };
         for (place, (node, windows)) in nodes.iter().zip(&windows).enumerate() {
             let channels = program.subgraph.nodes()[place].channels;
-            let blocks = node.of_windows.pack(windows, &mut parcel)?;
+            let blocks = node.of_windows.pack(windows, &mut upload)?;
             let own = making.has_own(place);
             tables.windows.push(own.then(|| Windows::of(blocks, channels)));
-            let blocks = node.of_patterns.pack(&node.patterns, &mut parcel)?;
+            let blocks = node.of_patterns.pack(&node.patterns, &mut upload)?;
             tables.patterns.push(making.has_patterns(place).then_some(blocks));
         }
-        parcel.send(device)?;
+        upload.send(device)?;
         Ok(tables)
     }
 }
@@ -70,14 +70,14 @@ struct OfNode {
     of_patterns: Items,
 }
 
-struct Making<'a> {
+struct TableBuilder<'a> {
     program: &'a Program,
     storage: &'a Storage,
     groups: &'a [Group<'a>],
-    cohorts: &'a Cohorts,
+    tiles: &'a ImageTiles,
 }
 
-impl Making<'_> {
+impl TableBuilder<'_> {
     /// Whether a node has windows of its own.
     fn has_own(&self, place: usize) -> bool {
         place < self.program.subgraph.target() && self.storage.buffers.source[place] == place
@@ -95,7 +95,7 @@ impl Making<'_> {
             let channels = self.program.subgraph.nodes()[place].channels;
             let pointwise = !self.has_patterns(place);
             let (of_windows, patterns) = rayon::join(
-                || Windows::items(&windows[place], channels, pointwise, self.cohorts),
+                || Windows::items(&windows[place], channels, pointwise, self.tiles),
                 || self.patterns(place, &windows),
             );
             let (patterns, of_patterns) = patterns?;
@@ -144,7 +144,7 @@ impl Making<'_> {
                         packed.patterns(runs, &from[list][number], to, patterns);
                     }
                 });
-                Ok(packed.together(patterns, self.cohorts)?)
+                Ok(packed.together(patterns, self.tiles)?)
             }
             Step::Respond => {
                 let units = &self.program.units;
@@ -153,7 +153,7 @@ impl Making<'_> {
                     let of_unit = |runs| units.pattern(runs, from, (from.first, from.count));
                     patterns.extend(rows.iter().zip(columns).map(of_unit));
                 });
-                let items = units.items(&patterns, self.cohorts)?;
+                let items = units.items(&patterns, self.tiles)?;
                 Ok((patterns, items))
             }
             _ => Ok((Vec::new(), Items::default())),

@@ -11,7 +11,7 @@
 //!
 //! It needs the driver and nothing else: every kernel is our own.
 
-mod alike;
+mod classes;
 mod count;
 mod grid;
 mod jobs;
@@ -40,7 +40,7 @@ use super::{CudaError, Device, Precision};
 use crate::engine::cuda::support::check_support;
 use crate::engine::request::{PreparedImages, check_layers, not_prepared};
 use crate::engine::{
-    Batch, Engine, EngineError, EngineName, Kept, KernelTime, KernelWork, Presented, Presenter,
+    Batch, Engine, EngineError, EngineName, JobResult, Kept, KernelTime, KernelWork, Presenter,
     Profiler, Rates,
 };
 use crate::geometry::ImageSize;
@@ -187,7 +187,7 @@ impl Presenter for Incremental<'_> {
         layer: LayerId,
         batch: &Batch<'_>,
         progress: &Progress<'_>,
-    ) -> Result<Vec<Presented>, EngineError> {
+    ) -> Result<Vec<JobResult>, EngineError> {
         KeptDifferences::presented(self, layer, batch, progress)
     }
 

@@ -11,19 +11,19 @@ use crate::engine::cuda::kernels::node::NodeGeometry;
 use crate::engine::cuda::kernels::pool::Pool;
 use crate::engine::cuda::support::no_kernel;
 use crate::engine::cuda::tables::layout::{Original, Originals, Window, Windows};
-use crate::engine::cuda::tables::parcel::Table;
+use crate::engine::cuda::tables::upload::Table;
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::{Axis, Span};
 use crate::program::TapRun;
 
-/// An image, and the rows and columns of the target's positions that are looked at.
-pub(super) type Looked<'a> = (ArrayView3<'a, f32>, Span, Span);
+/// An image, and the rows and columns of the target's positions that are regions at.
+pub(super) type ImageRegion<'a> = (ArrayView3<'a, f32>, Span, Span);
 
 /// Computes what those positions depend on: for each node the target keeps, its originals.
 pub(super) fn originals(
     device: &Device,
     program: &Program,
-    images: &[Looked<'_>],
+    images: &[ImageRegion<'_>],
 ) -> Result<Vec<Option<Originals>>, CudaError> {
     each_original(device, program, images, |_, _| Ok(()))
 }
@@ -32,7 +32,7 @@ pub(super) fn originals(
 pub(super) fn each_original(
     device: &Device,
     program: &Program,
-    images: &[Looked<'_>],
+    images: &[ImageRegion<'_>],
     mut look: impl FnMut(usize, &Originals) -> Result<(), CudaError>,
 ) -> Result<Vec<Option<Originals>>, CudaError> {
     let subgraph = &program.subgraph;
@@ -68,7 +68,7 @@ struct Node<'a> {
 }
 
 impl Node<'_> {
-    fn compute(&self, images: &[Looked<'_>]) -> Result<Originals, CudaError> {
+    fn compute(&self, images: &[ImageRegion<'_>]) -> Result<Originals, CudaError> {
         let node = &self.program.subgraph.nodes()[self.place];
         let (windows, places, floats) = self.windows();
         let table = Table::new(self.device, places)?;
@@ -106,8 +106,8 @@ impl Node<'_> {
         (windows, places, offset)
     }
 
-    /// The parts of the images that are looked at.
-    fn pixels<'i>(&self, images: &'i [Looked<'_>]) -> impl Iterator<Item = Pixels<'i>> {
+    /// The parts of the images that are regions at.
+    fn pixels<'i>(&self, images: &'i [ImageRegion<'_>]) -> impl Iterator<Item = Pixels<'i>> {
         images.iter().zip(self.cones).map(|((image, ..), [ys, xs])| {
             let rows = ys[self.place].start as usize..ys[self.place].end as usize;
             let columns = xs[self.place].start as usize..xs[self.place].end as usize;

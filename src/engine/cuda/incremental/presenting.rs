@@ -3,15 +3,15 @@
 use cudarc::driver::{CudaEvent, CudaSlice};
 
 use super::Incremental;
-use super::alike::Alike;
-use super::jobs::Told;
-use super::originals::{Looked, originals};
+use super::classes::JobClasses;
+use super::jobs::UploadedJobs;
+use super::originals::{ImageRegion, originals};
 use super::program::Program;
 use super::runs::{Place, Runs};
 use super::storage::Storage;
 use super::wave::{Buffers, Waves};
 use crate::engine::cuda::tables::layout::Originals;
-use crate::engine::cuda::transfer::Arriving;
+use crate::engine::cuda::transfer::PendingDownload;
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::order::{OnImage, by_image};
 use crate::engine::{Batch, EngineError, PlacedJob};
@@ -25,7 +25,7 @@ use crate::progress::Progress;
 const WAVE_BYTES: usize = 1 << 30;
 
 /// Where the outcome goes.
-pub(super) struct Goal<'a> {
+pub(super) struct OutputBuffers<'a> {
     /// The differences, on the device; zeros where an occluder cannot reach its unit.
     pub differences: &'a mut CudaSlice<f32>,
     /// Where those of each job begin.
@@ -49,15 +49,15 @@ pub(super) struct Presenting<'a, 'j> {
 type Pending = (usize, CudaEvent);
 
 /// Responses to original images on their way.
-type Responses<'d> = Option<Arriving<'d, f32>>;
+type Responses<'d> = Option<PendingDownload<'d, f32>>;
 
 /// Some images, and what was computed of them, or is being computed, before any occluder.
-struct Begun<'a> {
+struct InFlight<'a> {
     originals: Vec<Option<Originals>>,
     planner: Planner<'a>,
     runs: Runs,
-    told: Told,
-    /// Looked at when there is something for the device to do meanwhile.
+    uploaded: UploadedJobs,
+    /// Read when the device has other work.
     responses: Responses<'a>,
 }
 
@@ -67,33 +67,37 @@ impl<'a> Presenting<'a, '_> {
     }
 
     /// Presents all jobs.
-    pub fn all(&self, goal: &mut Goal<'_>) -> Result<(), EngineError> {
+    pub fn all(&self, outputs: &mut OutputBuffers<'_>) -> Result<(), EngineError> {
         let images = by_image(self.batch);
         let costs: Vec<usize> =
             images.iter().map(|on_image| original_bytes(self.program, on_image)).collect();
         // The other half is for changes.
         for part in parts(&costs, self.engine.memory()? / 2) {
-            self.in_parts(&images[part], goal)?;
+            self.in_parts(&images[part], outputs)?;
         }
         Ok(())
     }
 
     /// Presents the jobs on some images; where the device's memory is too small for all of them at
     /// a time, in halves.
-    fn in_parts(&self, images: &[OnImage], goal: &mut Goal<'_>) -> Result<(), EngineError> {
+    fn in_parts(
+        &self,
+        images: &[OnImage],
+        outputs: &mut OutputBuffers<'_>,
+    ) -> Result<(), EngineError> {
         let Self { program, batch, .. } = *self;
-        let looked: Vec<Looked<'_>> = images
+        let regions: Vec<ImageRegion<'_>> = images
             .iter()
             .map(|on_image| {
                 (batch.images[on_image.image].values.reborrow(), on_image.y, on_image.x)
             })
             .collect();
-        match self.begin(images, &looked, goal.firsts) {
-            Ok(begun) => self.on(begun, goal),
+        match self.begin(images, &regions, outputs.firsts) {
+            Ok(begun) => self.on(begun, outputs),
             Err(error) if error.is_out_of_memory() && images.len() > 1 => {
                 let (some, others) = images.split_at(images.len() / 2);
-                self.in_parts(some, goal)?;
-                self.in_parts(others, goal)
+                self.in_parts(some, outputs)?;
+                self.in_parts(others, outputs)
             }
             Err(error) => {
                 let wanted = images.iter().map(|on_image| original_bytes(program, on_image));
@@ -106,27 +110,28 @@ impl<'a> Presenting<'a, '_> {
     fn begin(
         &self,
         images: &[OnImage],
-        looked: &[Looked<'_>],
+        regions: &[ImageRegion<'_>],
         firsts: &[usize],
-    ) -> Result<Begun<'a>, CudaError> {
-        let originals = originals(self.device(), self.program, looked)?;
+    ) -> Result<InFlight<'a>, CudaError> {
+        let originals = originals(self.device(), self.program, regions)?;
         let mut planner = Planner::new(&self.program.subgraph);
         let which = images.iter().flat_map(|on_image| on_image.jobs.iter().copied());
-        let mut alike = Alike::new(self.batch, which, &mut planner);
-        let told = Told::new(self.device(), images, (self.batch, firsts), &mut alike)?;
-        let responses = self.respond(&originals, &told)?;
-        let runs = Runs::new(&alike, &planner);
-        Ok(Begun { originals, planner, runs, told, responses })
+        let mut classes = JobClasses::new(self.batch, which, &mut planner);
+        let uploaded =
+            UploadedJobs::new(self.device(), images, (self.batch, firsts), &mut classes)?;
+        let responses = self.respond(&originals, &uploaded)?;
+        let runs = Runs::new(&classes, &planner);
+        Ok(InFlight { originals, planner, runs, uploaded, responses })
     }
 
     /// Presents the jobs on some images whose activations are there.
-    fn on(&self, begun: Begun<'_>, goal: &mut Goal<'_>) -> Result<(), EngineError> {
+    fn on(&self, begun: InFlight<'_>, outputs: &mut OutputBuffers<'_>) -> Result<(), EngineError> {
         let Self { program, storage, progress, .. } = *self;
         let device = self.device();
-        let Begun { originals, planner, runs, told, mut responses } = begun;
+        let InFlight { originals, planner, runs, uploaded, mut responses } = begun;
         progress.advance(runs.without_effect as u64);
         let originals = &*originals;
-        let waves = Waves { device, program, storage, originals, stream: &told.stream };
+        let waves = Waves { device, program, storage, originals, stream: &uploaded.stream };
 
         let mut bytes = self.engine.memory()?.min(WAVE_BYTES);
         let (mut place, mut buffers) = (Place::default(), Buffers::default());
@@ -137,7 +142,8 @@ impl<'a> Presenting<'a, '_> {
             }
             let (wave, end) = runs.wave(&planner, storage, place, bytes / size_of::<f32>());
             let (count, floats) = (wave.count, wave.floats.iter().sum::<usize>());
-            let started = match waves.start(wave, &told.jobs, &mut buffers, goal.differences) {
+            let started = match waves.start(wave, &uploaded.jobs, &mut buffers, outputs.differences)
+            {
                 Ok(()) => {
                     place = end;
                     Some((count, device.mark()?))
@@ -149,14 +155,14 @@ impl<'a> Presenting<'a, '_> {
                 }
                 Err(error) => return Err(self.too_large(error, floats * size_of::<f32>())),
             };
-            self.fill_in(&told.which, responses.take(), goal)?;
+            self.fill_in(&uploaded.which, responses.take(), outputs)?;
             // The device computes the wave that was just started meanwhile.
             if let Some((count, mark)) = std::mem::replace(&mut pending, started) {
                 device.reach(&mark)?;
                 progress.advance(count as u64);
             }
         }
-        self.fill_in(&told.which, responses, goal)?;
+        self.fill_in(&uploaded.which, responses, outputs)?;
         // What stays on the device need not be waited for: the next jobs can be prepared.
         progress.advance(pending.map_or(0, |(count, _)| count as u64));
         Ok(())
@@ -166,13 +172,14 @@ impl<'a> Presenting<'a, '_> {
     fn respond(
         &self,
         originals: &[Option<Originals>],
-        told: &Told,
+        uploaded: &UploadedJobs,
     ) -> Result<Responses<'a>, CudaError> {
         let nodes = self.program.subgraph.nodes();
         let input = nodes[self.program.subgraph.target()].inputs[0];
         let Some(original) = &originals[input] else { return Ok(None) };
         let (device, units) = (self.device(), &self.program.units);
-        let found = units.respond_original(device, &told.jobs.jobs, original, nodes[input].size)?;
+        let found =
+            units.respond_original(device, &uploaded.jobs.jobs, original, nodes[input].size)?;
         Ok(Some(device.fetch(&found)?))
     }
 
@@ -181,7 +188,7 @@ impl<'a> Presenting<'a, '_> {
         &self,
         which: &[usize],
         responses: Responses<'_>,
-        goal: &mut Goal<'_>,
+        outputs: &mut OutputBuffers<'_>,
     ) -> Result<(), EngineError> {
         let Some(found) = responses else { return Ok(()) };
         for (&job, response) in which.iter().zip(found.wait()?) {
@@ -191,7 +198,7 @@ impl<'a> Presenting<'a, '_> {
                 let image = image_index as usize;
                 return Err(EngineError::not_finite(network, self.layer, unit, image, response));
             }
-            goal.responses[job] = response;
+            outputs.responses[job] = response;
         }
         Ok(())
     }

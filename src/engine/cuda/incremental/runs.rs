@@ -1,13 +1,13 @@
 //! All presentations of some jobs in the order of their plans, cut into waves.
 //!
-//! They are never written out: an occluder of all jobs of a kind is one *run* of presentations,
+//! They are never written out: an occluder of all jobs of a class is one *run* of presentations,
 //! whose jobs are neighbours in the table of jobs. The device writes them out.
 
-use super::alike::{Alike, OfKind};
+use super::classes::{ClassOccluder, JobClasses};
 use super::storage::Storage;
 use super::wave::Group;
 use crate::engine::cuda::tables::layout::Run;
-use crate::engine::order::counted;
+use crate::engine::order::counting_sort_by_key;
 use crate::geometry::Axis;
 use crate::program::Planner;
 
@@ -17,8 +17,8 @@ const WAVE_PRESENTATIONS: usize = 1 << 20;
 /// Runs in the order of their plans.
 #[derive(Debug)]
 pub(super) struct Runs {
-    ordered: Vec<OfKind>,
-    /// Of each kind, where its jobs begin among the jobs of all kinds, and how many there are.
+    ordered: Vec<ClassOccluder>,
+    /// Of each class, where its jobs begin among the jobs of all classes, and how many there are.
     jobs: Vec<(usize, usize)>,
     /// Presentations whose occluder cannot reach the unit: they change nothing, exactly, and are in
     /// no run.
@@ -46,13 +46,13 @@ pub(super) struct Wave<'p> {
 }
 
 impl Runs {
-    /// The runs of jobs sorted by kind.
-    pub fn new(alike: &Alike, planner: &Planner<'_>) -> Self {
-        let mut jobs = Vec::with_capacity(alike.kinds.len());
+    /// The runs of jobs sorted by class.
+    pub fn new(classes: &JobClasses, planner: &Planner<'_>) -> Self {
+        let mut jobs = Vec::with_capacity(classes.classes.len());
         let mut first = 0;
-        for kind in &alike.kinds {
-            jobs.push((first, kind.jobs.len()));
-            first += kind.jobs.len();
+        for class in &classes.classes {
+            jobs.push((first, class.jobs.len()));
+            first += class.jobs.len();
         }
         let program = planner.subgraph().target();
         let empty = [Axis::Y, Axis::X].map(|axis| -> Vec<bool> {
@@ -61,15 +61,15 @@ impl Runs {
         });
         let mut without_effect = 0;
         let mut runs = Vec::new();
-        for run in alike.occluders() {
+        for run in classes.occluders() {
             if empty[0][run.key.y as usize] || empty[1][run.key.x as usize] {
-                without_effect += jobs[run.kind as usize].1;
+                without_effect += jobs[run.class as usize].1;
             } else {
                 runs.push(run);
             }
         }
-        let runs = counted(&runs, empty[1].len(), |run| run.key.x as usize);
-        let runs = counted(&runs, empty[0].len(), |run| run.key.y as usize);
+        let runs = counting_sort_by_key(&runs, empty[1].len(), |run| run.key.x as usize);
+        let runs = counting_sort_by_key(&runs, empty[0].len(), |run| run.key.y as usize);
         Self { ordered: runs, jobs, without_effect }
     }
 
@@ -92,7 +92,7 @@ impl Runs {
         let (mut place, mut left) = (begin, floats);
         while let Some(first) = self.ordered.get(place.run) {
             let same = self.ordered[place.run..].iter().take_while(|run| run.key == first.key);
-            let all = same.map(|run| self.jobs[run.kind as usize].1).sum::<usize>() - place.after;
+            let all = same.map(|run| self.jobs[run.class as usize].1).sum::<usize>() - place.after;
             let plan = planner.plan(first.key);
             let mut fits = |count| storage.floats(&plan, count, &mut of_group) <= left;
             let most = all.min(WAVE_PRESENTATIONS - wave.count);
@@ -117,8 +117,8 @@ impl Runs {
     fn take(&self, mut place: Place, count: usize, wave: &mut Wave<'_>) -> Place {
         let end = wave.count + count;
         while wave.count < end {
-            let OfKind { kind, square, number, .. } = self.ordered[place.run];
-            let (job, jobs) = self.jobs[kind as usize];
+            let ClassOccluder { class, square, number, .. } = self.ordered[place.run];
+            let (job, jobs) = self.jobs[class as usize];
             let first = wave.count as u32;
             wave.runs.push(Run { first, job: (job + place.after) as u32, square, number });
             let taken = (jobs - place.after).min(end - wave.count);

@@ -9,7 +9,7 @@
 
 use ndarray::Array3;
 
-use super::originals::{Looked, each_original};
+use super::originals::{ImageRegion, each_original};
 use super::program::{Program, Step};
 use super::storage::Storage;
 use crate::engine::cuda::kernels::products::{largest, to_exponent};
@@ -53,8 +53,8 @@ pub(super) fn scale(
     })?;
     let size = nodes[program.subgraph.target()].size;
     let whole = [size.height, size.width].map(|length| Span::new(0, length as isize));
-    let looked: Looked<'_> = (noise.view(), whole[0], whole[1]);
-    each_original(device, program, &[looked], |node, originals| {
+    let regions: ImageRegion<'_> = (noise.view(), whole[0], whole[1]);
+    each_original(device, program, &[regions], |node, originals| {
         if read.contains(&node) {
             let largest = largest(&device.download(&originals.values)?);
             storage.scales[storage.buffers.source[node]] = to_exponent(largest, LARGEST);

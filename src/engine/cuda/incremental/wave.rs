@@ -15,8 +15,8 @@ use crate::engine::cuda::kernels::pool::Pool;
 use crate::engine::cuda::kernels::present::{DeviceJobs, Presentations};
 use crate::engine::cuda::shape::ensure;
 use crate::engine::cuda::support::no_kernel;
-use crate::engine::cuda::tables::cohorts::Cohorts;
 use crate::engine::cuda::tables::layout::{Change, Origin, Originals, Windows};
+use crate::engine::cuda::tables::tiles::ImageTiles;
 use crate::engine::cuda::{CudaError, Device};
 use crate::program::Plan;
 
@@ -83,9 +83,9 @@ impl Waves<'_> {
         let Wave { groups, runs, count, floats } = wave;
         let groups = &groups;
         buffers.reserve(device, &floats)?;
-        let cohorts = Cohorts::new(&runs, count);
+        let tiles = ImageTiles::new(&runs, count);
         let presentations = jobs.present(device, runs, count)?;
-        let tables = Tables::new(device, self.program, self.storage, groups, &cohorts)?;
+        let tables = Tables::new(device, self.program, self.storage, groups, &tiles)?;
         for place in 0..subgraph.target() {
             if let Some(here) = &tables.windows[place] {
                 let slot = self.storage.buffers.of(place);

@@ -4,7 +4,7 @@ use cudarc::driver::{CudaSlice, LaunchConfig, PushKernelArg};
 
 use crate::engine::cuda::shape::ensure;
 use crate::engine::cuda::tables::mirrored::mirrored;
-use crate::engine::cuda::tables::parcel::Table;
+use crate::engine::cuda::tables::upload::Table;
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::deposit::{MapSums, Summation, SummedImage};
 

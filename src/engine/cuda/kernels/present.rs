@@ -5,7 +5,7 @@ use cudarc::driver::{CudaSlice, LaunchConfig, PushKernelArg};
 use crate::engine::cuda::shape::ensure;
 use crate::engine::cuda::tables::layout::{DeviceJob, Presentation, Run, Square};
 use crate::engine::cuda::tables::mirrored::mirrored;
-use crate::engine::cuda::tables::parcel::Table;
+use crate::engine::cuda::tables::upload::Table;
 use crate::engine::cuda::{CudaError, Device};
 
 /// Threads of a block.

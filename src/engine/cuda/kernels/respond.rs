@@ -6,11 +6,11 @@ use super::node::NodeGeometry;
 use super::present::Presentations;
 use crate::engine::cuda::shape::ensure;
 use crate::engine::cuda::tables::blocks::{Blocks, Extent, Items};
-use crate::engine::cuda::tables::cohorts::Cohorts;
 use crate::engine::cuda::tables::layout::DeviceJob;
 use crate::engine::cuda::tables::layout::{Axes, Originals, Pattern, Stencil, Window};
 use crate::engine::cuda::tables::mirrored::mirrored;
-use crate::engine::cuda::tables::parcel::Table;
+use crate::engine::cuda::tables::tiles::ImageTiles;
+use crate::engine::cuda::tables::upload::Table;
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::ImageSize;
 use crate::network::{Convolution, Filters};
@@ -106,10 +106,10 @@ impl DeviceUnits {
     ///
     /// # Errors
     /// [`CudaError::Shape`] where one begins before its buffer.
-    pub fn items(&self, patterns: &[Vec<Pattern>], cohorts: &Cohorts) -> Result<Items, CudaError> {
+    pub fn items(&self, patterns: &[Vec<Pattern>], tiles: &ImageTiles) -> Result<Items, CudaError> {
         let channels = i64::from(self.parameters.channels);
         let column = i64::from(self.parameters.window.dilation.x);
-        Items::new(patterns, WARPS, cohorts, |pattern| {
+        Items::new(patterns, WARPS, tiles, |pattern| {
             let input = pattern.input
                 + i64::from(pattern.count.max(1) - 1) * i64::from(pattern.input_each)
                 + i64::from((pattern.taps_y - 1).max(0)) * i64::from(pattern.input_tap_row)

@@ -8,9 +8,9 @@ use super::products::{ANY, Products, Tile};
 use crate::engine::cuda::shape::ensure;
 use crate::engine::cuda::tables::blocks::{Blocks, Extent, Items};
 use crate::engine::cuda::tables::by_taps::{by_taps, rise};
-use crate::engine::cuda::tables::cohorts::Cohorts;
 use crate::engine::cuda::tables::layout::{Axes, Origin, Originals, Pattern, Window};
 use crate::engine::cuda::tables::mirrored::mirrored;
+use crate::engine::cuda::tables::tiles::ImageTiles;
 use crate::engine::cuda::{CudaError, Device, Precision};
 use crate::geometry::{PerAxis, SlidingWindow};
 use crate::network::{Convolution, Filters};
@@ -206,15 +206,15 @@ impl DeviceFilters {
     pub fn together(
         &self,
         patterns: Vec<Vec<Pattern>>,
-        cohorts: &Cohorts,
+        tiles: &ImageTiles,
     ) -> Result<(Vec<Vec<Pattern>>, Items), CudaError> {
-        self.together_in(patterns, cohorts, self.products.tile())
+        self.together_in(patterns, tiles, self.products.tile())
     }
 
     fn together_in(
         &self,
         patterns: Vec<Vec<Pattern>>,
-        cohorts: &Cohorts,
+        tiles: &ImageTiles,
         tile: Tile,
     ) -> Result<(Vec<Vec<Pattern>>, Items), CudaError> {
         let count = patterns.iter().map(Vec::len).sum::<usize>();
@@ -222,7 +222,7 @@ impl DeviceFilters {
         let extent = |pattern: &Pattern| self.extent(pattern);
         // Where most tiles are full anyway there is little to gain.
         if rows >= count * tile.rows * FULL {
-            let items = Items::new(&patterns, tile.rows, cohorts, extent)?;
+            let items = Items::new(&patterns, tile.rows, tiles, extent)?;
             return Ok((patterns, items));
         }
         let patterns = by_taps(&patterns);
@@ -230,7 +230,7 @@ impl DeviceFilters {
             "windows that do not lie in the order of their plans".into()
         })?;
         let last = |pattern: &Pattern| pattern.following == 0;
-        let items = Items::through(&patterns, tile.rows, cohorts, extent, last)?;
+        let items = Items::through(&patterns, tile.rows, tiles, extent, last)?;
         Ok((patterns, items))
     }
 
@@ -243,7 +243,7 @@ impl DeviceFilters {
         device: &Device,
         patterns: Vec<Pattern>,
     ) -> Result<Patterns, CudaError> {
-        let (patterns, items) = self.together_in(vec![patterns], &Cohorts::default(), ANY)?;
+        let (patterns, items) = self.together_in(vec![patterns], &ImageTiles::default(), ANY)?;
         items.send(&patterns, device)
     }
 

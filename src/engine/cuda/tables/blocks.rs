@@ -3,9 +3,9 @@
 use cudarc::driver::{DeviceRepr, LaunchConfig};
 use rayon::prelude::*;
 
-use crate::engine::cuda::tables::cohorts::Cohorts;
 use crate::engine::cuda::tables::layout::Item;
-use crate::engine::cuda::tables::parcel::{Parcel, Table, packed};
+use crate::engine::cuda::tables::tiles::ImageTiles;
+use crate::engine::cuda::tables::upload::{Table, UploadBatch, packed};
 use crate::engine::cuda::{CudaError, Device};
 
 /// Windows or patterns on the device, and what each block of a kernel works on.
@@ -32,7 +32,7 @@ pub struct Extent {
     pub ends: [i64; 2],
 }
 
-/// What each block works on, cohort by cohort.
+/// What each block works on, tile by tile.
 #[derive(Debug, Default)]
 pub struct Items {
     lists: Vec<Vec<Item>>,
@@ -47,10 +47,10 @@ impl Items {
     pub fn new<T: Sync>(
         entries: &[Vec<T>],
         each: usize,
-        cohorts: &Cohorts,
+        tiles: &ImageTiles,
         extent: impl Fn(&T) -> Result<Extent, CudaError> + Sync,
     ) -> Result<Self, CudaError> {
-        Self::through(entries, each, cohorts, extent, |_| true)
+        Self::through(entries, each, tiles, extent, |_| true)
     }
 
     /// The same, where elements are counted through, of one after the other, up to one that is the
@@ -61,7 +61,7 @@ impl Items {
     pub fn through<T: Sync>(
         entries: &[Vec<T>],
         each: usize,
-        cohorts: &Cohorts,
+        tiles: &ImageTiles,
         extent: impl Fn(&T) -> Result<Extent, CudaError> + Sync,
         last: impl Fn(&T) -> bool + Sync,
     ) -> Result<Self, CudaError> {
@@ -72,19 +72,19 @@ impl Items {
         };
         let firsts: Vec<u32> = entries.iter().map(first).collect();
         let of_list = |(list, &first): (&Vec<T>, &u32)| {
-            let (mut items, mut ends) = (vec![Vec::new(); cohorts.count()], [0; 2]);
+            let (mut items, mut ends) = (vec![Vec::new(); tiles.count()], [0; 2]);
             // Elements that the last item has of this entry.
             let mut begin = 0;
             for (of, entry) in (first..).zip(list) {
                 let found = extent(entry)?;
-                for (cohort, end) in cohorts.from(found.first) {
+                for (tile, end) in tiles.from(found.first) {
                     if begin >= found.elements {
                         break;
                     }
                     let end = (end - found.first).saturating_mul(found.each).min(found.elements);
                     let begins = (begin..end).step_by(each);
                     begin += (begins.len() * each) as u32;
-                    let items = &mut items[cohort];
+                    let items = &mut items[tile];
                     if items.is_empty() {
                         // As if all entries had as many: growing bit by bit takes longer.
                         items.reserve(begins.len() * list.len());
@@ -99,28 +99,28 @@ impl Items {
         let mut found: Vec<(Vec<Vec<Item>>, [i64; 2])> =
             entries.par_iter().zip(&firsts).map(of_list).collect::<Result<_, CudaError>>()?;
         let ends = found.iter().fold([0; 2], |ends, found| largest(ends, found.1));
-        let of = |cohort: usize| -> Vec<Vec<Item>> {
-            found.iter_mut().map(|(items, _)| std::mem::take(&mut items[cohort])).collect()
+        let of = |tile: usize| -> Vec<Vec<Item>> {
+            found.iter_mut().map(|(items, _)| std::mem::take(&mut items[tile])).collect()
         };
-        let lists = (0..cohorts.count()).flat_map(of).collect();
+        let lists = (0..tiles.count()).flat_map(of).collect();
         Ok(Self { lists, ends })
     }
 
-    /// Bytes that they take of a parcel, with what they are of.
+    /// Bytes that they take of a upload, with what they are of.
     pub fn packed<T>(&self, entries: &[Vec<T>]) -> usize {
         packed(entries) + packed(&self.lists)
     }
 
-    /// Adds both to a parcel.
+    /// Adds both to a upload.
     ///
     /// # Errors
     /// [`CudaError::Shape`] where there is no room.
     pub fn pack<'l, T: DeviceRepr>(
         &'l self,
         entries: &'l [Vec<T>],
-        parcel: &mut Parcel<'l>,
+        upload: &mut UploadBatch<'l>,
     ) -> Result<Blocks<T>, CudaError> {
-        let (table, items) = (parcel.add(entries)?, parcel.add(&self.lists)?);
+        let (table, items) = (upload.add(entries)?, upload.add(&self.lists)?);
         Ok(Blocks { table, items, ends: self.ends })
     }
 
@@ -133,9 +133,9 @@ impl Items {
         entries: &[Vec<T>],
         device: &Device,
     ) -> Result<Blocks<T>, CudaError> {
-        let mut parcel = Parcel::new(device, self.packed(entries))?;
-        let blocks = self.pack(entries, &mut parcel)?;
-        parcel.send(device)?;
+        let mut upload = UploadBatch::new(device, self.packed(entries))?;
+        let blocks = self.pack(entries, &mut upload)?;
+        upload.send(device)?;
         Ok(blocks)
     }
 }
@@ -164,30 +164,30 @@ fn largest(some: [i64; 2], others: [i64; 2]) -> [i64; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::cuda::tables::cohorts::JOBS;
     use crate::engine::cuda::tables::layout::Run;
+    use crate::engine::cuda::tables::tiles::JOBS;
     use crate::noise::TorchStream;
 
     /// Two plans in front of the same 150 jobs, of 10 elements a presentation.
     #[test]
     fn items_follow_each_other_cohort_by_cohort() {
         let runs = [0, 100, 150].map(|first| Run { first, job: first % 150, ..Run::default() });
-        let cohorts = Cohorts::new(&runs, 300);
-        assert_eq!(cohorts.count(), 3);
+        let tiles = ImageTiles::new(&runs, 300);
+        assert_eq!(tiles.count(), 3);
         let extent = |&first: &u32| {
             Ok(Extent { elements: 1500, each: 10, first, ends: [0, i64::from(first)] })
         };
         let lists = [vec![0], vec![150]];
-        let flat = |cohorts: &Cohorts| -> Vec<(u32, u32)> {
-            let items = Items::new(&lists, 64, cohorts, extent).unwrap();
+        let flat = |tiles: &ImageTiles| -> Vec<(u32, u32)> {
+            let items = Items::new(&lists, 64, tiles, extent).unwrap();
             assert_eq!(items.ends, [0, 150]);
             items.lists.iter().flatten().map(|item| (item.of, item.first)).collect()
         };
-        let plain = flat(&Cohorts::default());
+        let plain = flat(&ImageTiles::default());
         let mut expected = plain.clone();
         expected.sort_by_key(|&(_, first)| first / 10 / JOBS);
         assert_ne!(expected, plain);
-        assert_eq!(flat(&cohorts), expected);
+        assert_eq!(flat(&tiles), expected);
     }
 
     /// Of entries of any length, in blocks that go on from one to the next, from the middle of the jobs on.
@@ -212,17 +212,17 @@ mod tests {
             let extent = |&(first, count, each, _): &(u32, u32, u32, bool)| {
                 Ok(Extent { elements: count * each, each, first, ends: [0, 0] })
             };
-            let sorted = |cohorts: &Cohorts| -> Vec<(u32, u32)> {
+            let sorted = |tiles: &ImageTiles| -> Vec<(u32, u32)> {
                 let last = |&(.., last): &(u32, u32, u32, bool)| last;
-                let items = Items::through(&lists, each, cohorts, extent, last).unwrap();
+                let items = Items::through(&lists, each, tiles, extent, last).unwrap();
                 let items = items.lists.iter().flatten().map(|item| (item.of, item.first));
                 let mut items: Vec<_> = items.collect();
                 items.sort_unstable();
                 items
             };
-            let cohorts = Cohorts::new(&runs, first as usize);
-            assert!(cohorts.count() > 2);
-            assert_eq!(sorted(&cohorts), sorted(&Cohorts::default()), "{each} a block");
+            let tiles = ImageTiles::new(&runs, first as usize);
+            assert!(tiles.count() > 2);
+            assert_eq!(sorted(&tiles), sorted(&ImageTiles::default()), "{each} a block");
         }
     }
 
@@ -232,7 +232,7 @@ mod tests {
         let extent = |&elements: &u32| {
             Ok(Extent { elements, each: 1, first: 0, ends: [0, i64::from(elements)] })
         };
-        let one = Cohorts::default();
+        let one = ImageTiles::default();
         let told = |items: Items| -> Vec<Vec<(u32, u32)>> {
             assert_eq!(items.ends, [0, 70]);
             let of_list =

@@ -11,19 +11,19 @@ use crate::engine::cuda::tables::layout::Pattern;
 const EACH: usize = 1024;
 
 /// What is the same for patterns whose rows may share a block: the taps, and how wide their inputs are.
-type Kind = [i32; 5];
+type TapClass = [i32; 5];
 
-fn kind_of(pattern: &Pattern) -> Kind {
+fn tap_class_of(pattern: &Pattern) -> TapClass {
     let &Pattern { tap_y, tap_x, taps_y, taps_x, input_tap_row, .. } = pattern;
     [tap_y, tap_x, taps_y, taps_x, input_tap_row]
 }
 
-/// Something of each kind, in the order in which kinds appeared. There are a few hundred, and they are
+/// Something of each class, in the order in which classes appeared. There are a few hundred, and they are
 /// looked up for every pattern of a wave: with the standard library's maps the host took longer
 /// (`docs/design/tensor-cores.md`).
 struct Kinds<T> {
     slots: Vec<Vec<usize>>,
-    found: Vec<(Kind, T)>,
+    found: Vec<(TapClass, T)>,
 }
 
 impl<T: Default> Kinds<T> {
@@ -33,37 +33,37 @@ impl<T: Default> Kinds<T> {
         Self { slots: vec![Vec::new(); Self::SLOTS], found: Vec::new() }
     }
 
-    fn of(&mut self, kind: Kind) -> &mut T {
-        let slot = kind.iter().fold(0, |slot: usize, &part| 13 * slot + part as usize);
+    fn of(&mut self, class: TapClass) -> &mut T {
+        let slot = class.iter().fold(0, |slot: usize, &part| 13 * slot + part as usize);
         let slot = &mut self.slots[slot % Self::SLOTS];
-        let known = slot.iter().copied().find(|&place| self.found[place].0 == kind);
+        let known = slot.iter().copied().find(|&place| self.found[place].0 == class);
         let place = known.unwrap_or_else(|| {
             slot.push(self.found.len());
-            self.found.push((kind, T::default()));
+            self.found.push((class, T::default()));
             self.found.len() - 1
         });
         &mut self.found[place].1
     }
 }
 
-/// The patterns of all lists, those of a kind one after the other, in the order in which they were,
+/// The patterns of all lists, those of a class one after the other, in the order in which they were,
 /// and all of them in one list; each is told how many follow.
 pub(in crate::engine::cuda) fn by_taps(patterns: &[Vec<Pattern>]) -> Vec<Vec<Pattern>> {
     let of_list = |list: &Vec<Pattern>| {
-        let mut kinds: Kinds<Vec<Pattern>> = Kinds::new();
+        let mut classes: Kinds<Vec<Pattern>> = Kinds::new();
         for pattern in list {
-            kinds.of(kind_of(pattern)).push(*pattern);
+            classes.of(tap_class_of(pattern)).push(*pattern);
         }
-        kinds.found
+        classes.found
     };
     let lists: Vec<_> = patterns.par_iter().map(of_list).collect();
-    let mut kinds: Kinds<Vec<&[Pattern]>> = Kinds::new();
-    for (kind, some) in lists.iter().flatten() {
-        kinds.of(*kind).push(some);
+    let mut classes: Kinds<Vec<&[Pattern]>> = Kinds::new();
+    for (class, some) in lists.iter().flatten() {
+        classes.of(*class).push(some);
     }
-    // Some kinds each.
+    // Some classes each.
     let mut count = 0;
-    let some: Vec<_> = kinds
+    let some: Vec<_> = classes
         .found
         .chunk_by(|(_, before), _| {
             count += before.iter().map(|some| some.len()).sum::<usize>();
@@ -72,8 +72,8 @@ pub(in crate::engine::cuda) fn by_taps(patterns: &[Vec<Pattern>]) -> Vec<Vec<Pat
             more
         })
         .collect();
-    let of_some = |&kinds: &&[(Kind, Vec<&[Pattern]>)]| -> Vec<Pattern> {
-        kinds.iter().flat_map(|(_, some)| one(some)).collect()
+    let of_some = |&classes: &&[(TapClass, Vec<&[Pattern]>)]| -> Vec<Pattern> {
+        classes.iter().flat_map(|(_, some)| one(some)).collect()
     };
     some.par_iter().map(of_some).collect()
 }
@@ -85,7 +85,7 @@ pub(in crate::engine::cuda) fn rise(patterns: &[Vec<Pattern>]) -> bool {
     patterns.par_iter().all(|list| list.windows(2).all(rises))
 }
 
-/// The patterns of a kind.
+/// The patterns of a class.
 fn one<'a>(some: &'a [&'a [Pattern]]) -> impl Iterator<Item = Pattern> + 'a {
     let count = some.iter().map(|some| some.len()).sum::<usize>();
     let following = (0..count).rev();
@@ -124,9 +124,9 @@ mod tests {
     #[test]
     fn no_list_ends_within_a_kind() {
         // Kinds of 1, 2, … patterns.
-        let kinds = (1..100).flat_map(|kind| (0..kind).map(move |_| kind));
-        let pattern = |kind| Pattern { taps_y: 1, taps_x: kind, ..Pattern::default() };
-        let lists = by_taps(&[kinds.map(pattern).collect()]);
+        let classes = (1..100).flat_map(|class| (0..class).map(move |_| class));
+        let pattern = |class| Pattern { taps_y: 1, taps_x: class, ..Pattern::default() };
+        let lists = by_taps(&[classes.map(pattern).collect()]);
         assert!(lists.len() > 3);
         assert_eq!(lists.iter().map(Vec::len).sum::<usize>(), 99 * 100 / 2);
         for list in &lists {

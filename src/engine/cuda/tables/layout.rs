@@ -4,9 +4,9 @@ use cudarc::driver::{CudaSlice, LaunchConfig};
 
 use crate::engine::cuda::shape::ensure;
 use crate::engine::cuda::tables::blocks::{Blocks, Extent, Items};
-use crate::engine::cuda::tables::cohorts::Cohorts;
 use crate::engine::cuda::tables::mirrored::mirrored;
-use crate::engine::cuda::tables::parcel::Table;
+use crate::engine::cuda::tables::tiles::ImageTiles;
+use crate::engine::cuda::tables::upload::Table;
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::{Axis, ImageSize, PerAxis, SlidingWindow};
 use crate::program::Node;
@@ -286,7 +286,7 @@ impl Windows {
     /// A window of more elements than can be counted; [`CudaError::Driver`].
     pub fn new(device: &Device, windows: Vec<Window>, channels: usize) -> Result<Self, CudaError> {
         let windows = [windows];
-        let items = Self::items(&windows, channels, true, &Cohorts::default())?;
+        let items = Self::items(&windows, channels, true, &ImageTiles::default())?;
         Ok(Self { blocks: items.send(&windows, device)?, channels })
     }
 
@@ -299,9 +299,9 @@ impl Windows {
         windows: &[Vec<Window>],
         channels: usize,
         pointwise: bool,
-        cohorts: &Cohorts,
+        tiles: &ImageTiles,
     ) -> Result<Items, CudaError> {
-        Items::new(windows, ELEMENTS, cohorts, |window| {
+        Items::new(windows, ELEMENTS, tiles, |window| {
             let floats = window.floats(channels);
             ensure(i32::try_from(floats).is_ok() && window.offset >= 0, "windows", || {
                 format!("a window of {floats} values at {}", window.offset)

@@ -3,7 +3,7 @@
 
 pub(super) mod blocks;
 pub(super) mod by_taps;
-pub(super) mod cohorts;
 pub(super) mod layout;
 pub(super) mod mirrored;
-pub(super) mod parcel;
+pub(super) mod tiles;
+pub(super) mod upload;

@@ -13,7 +13,7 @@ use crate::program::Program;
 
 const IMAGE: ImageSize = ImageSize::new(140, 127);
 
-/// Positions and occluders of all kinds: in the middle, at borders, the same list twice, few
+/// Positions and occluders of all classes: in the middle, at borders, the same list twice, few
 /// occluders of a grid, another grid, none.
 fn lists(model: &Model, layer: crate::network::LayerId) -> Vec<((usize, usize), Vec<Occluder>)> {
     let projection = model.network().projection(layer);
@@ -51,11 +51,11 @@ fn every_presentation_is_in_one_wave_among_those_of_its_plan() {
         })
         .collect();
     let mut planner = Planner::new(&program.subgraph);
-    let alike = Alike::new(&batch, 0..batch.jobs.len(), &mut planner);
-    // (3, 3), (3, 4) and (4, 3) lie far enough from the borders to be alike.
-    assert!(alike.kinds.iter().any(|kind| kind.jobs.len() >= 4), "{:?}", alike.kinds);
-    let runs = Runs::new(&alike, &planner);
-    let order: Vec<usize> = alike.kinds.iter().flat_map(|kind| kind.jobs.clone()).collect();
+    let classes = JobClasses::new(&batch, 0..batch.jobs.len(), &mut planner);
+    // (3, 3), (3, 4) and (4, 3) lie far enough from the borders to be of one class.
+    assert!(classes.classes.iter().any(|class| class.jobs.len() >= 4), "{:?}", classes.classes);
+    let runs = Runs::new(&classes, &planner);
+    let order: Vec<usize> = classes.classes.iter().flat_map(|class| class.jobs.clone()).collect();
     for floats in [1, 300_000, usize::MAX] {
         let mut alone = Planner::new(&program.subgraph);
         let (mut place, mut seen, mut waves) = (Place::default(), BTreeSet::new(), 0);
@@ -71,7 +71,7 @@ fn every_presentation_is_in_one_wave_among_those_of_its_plan() {
                 let job = order[run.job as usize + number - run.first as usize];
                 let PlacedJob { position, occluders, .. } = batch.job(job);
                 let occluder = &occluders[run.number as usize];
-                let square = alike.squares[run.square as usize];
+                let square = classes.squares[run.square as usize];
                 let top = occluders[0].top as i32 + square.top;
                 let left = occluders[0].left as i32 + square.left;
                 assert_eq!((top as usize, left as usize), (occluder.top, occluder.left));

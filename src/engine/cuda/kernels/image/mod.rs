@@ -85,7 +85,7 @@ mod tests {
         ));
         let occlude = include_str!("../../../../../kernels/image_occlude.cu");
         occlude::ImageOccludeParameters::check(occlude);
-        occlude::Shown::check(occlude);
+        occlude::ImageCopy::check(occlude);
         pool::ImagePoolParameters::check(include_str!("../../../../../kernels/image_pool.cu"));
         respond::ImageRespondParameters::check(include_str!(
             "../../../../../kernels/image_respond.cu"

@@ -18,7 +18,7 @@ mirrored! {
     }
 
     /// What a copy shows.
-    pub struct Shown {
+    pub struct ImageCopy {
         replayed: i64,
         key_low: u32,
         key_high: u32,
@@ -29,7 +29,7 @@ mirrored! {
     }
 }
 
-impl Shown {
+impl ImageCopy {
     /// The original in `slot`, as it is.
     pub fn original(slot: usize) -> Self {
         Self { slot: slot as u32, ..Self::default() }
@@ -69,7 +69,7 @@ impl Shown {
 pub fn occlude(
     device: &Device,
     (channels, size): (usize, ImageSize),
-    shown: &[Shown],
+    shown: &[ImageCopy],
     originals: &CudaSlice<f32>,
     noise: &[f32],
     copies: &mut CudaSlice<f32>,

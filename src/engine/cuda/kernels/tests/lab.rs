@@ -13,11 +13,11 @@ use super::super::products::Products;
 use super::super::tap_product::{DeviceFilters, Patterns, Scales};
 use super::emulator::{Gpu, has_tensor_cores, on_device};
 use crate::engine::cuda::embedded;
-use crate::engine::cuda::tables::cohorts::Cohorts;
 use crate::engine::cuda::tables::layout::{
     Change, Original, Originals, Presentation, Window, Windows,
 };
-use crate::engine::cuda::tables::parcel::Table;
+use crate::engine::cuda::tables::tiles::ImageTiles;
+use crate::engine::cuda::tables::upload::Table;
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::{PerAxis, SlidingWindow, Span};
 use crate::network::{Convolution, Filters};
@@ -152,7 +152,7 @@ impl Convolving {
         let mut patterns = Vec::new();
         let from = Window { offset: Pooling::BEGIN, ..to };
         filters.patterns((&runs, &runs), &from, &to, &mut patterns);
-        let (patterns, items) = filters.together(vec![patterns], &Cohorts::default()).unwrap();
+        let (patterns, items) = filters.together(vec![patterns], &ImageTiles::default()).unwrap();
         let patterns = items.send(&patterns, device).unwrap();
         Self { filters, patterns, floats: to.floats(70) }
     }

@@ -7,7 +7,7 @@ use crate::engine::cuda::Device;
 use crate::engine::cuda::tables::layout::{
     Axes, Origin, Original, Originals, Presentation, Window, Windows,
 };
-use crate::engine::cuda::tables::parcel::Table;
+use crate::engine::cuda::tables::upload::Table;
 use crate::geometry::Occluder;
 use crate::network::RGB;
 use crate::noise::{Noise, TorchStream};

@@ -5,11 +5,11 @@ use half::{bf16, f16};
 use super::super::present::Presentations;
 use super::super::tap_product::{DeviceFilters, Scales};
 use super::emulator::{has_tensor_cores, on_device};
-use crate::engine::cuda::tables::cohorts::Cohorts;
 use crate::engine::cuda::tables::layout::{
     Origin, Original, Originals, Presentation, Window, Windows,
 };
-use crate::engine::cuda::tables::parcel::Table;
+use crate::engine::cuda::tables::tiles::ImageTiles;
+use crate::engine::cuda::tables::upload::Table;
 use crate::engine::cuda::{Device, Precision};
 use crate::geometry::{SlidingWindow, Span};
 use crate::network::{Convolution, Filters};
@@ -133,7 +133,7 @@ impl Problem {
             patterns
         };
         let patterns = windows.iter().zip(from.iter().zip(&to)).map(of_window).collect();
-        let (patterns, items) = filters.together(patterns, &Cohorts::default()).unwrap();
+        let (patterns, items) = filters.together(patterns, &ImageTiles::default()).unwrap();
         let patterns = items.send(&patterns, device).unwrap();
         let precision = multiplied(asked, channels / conv.groups);
         let end = |windows: &[Window], channels: usize| {
@@ -316,7 +316,7 @@ fn what_fp16_cannot_hold_is_no_number() {
         let point = Window { height: 1, width: 1, count: 1, ..Window::default() };
         let (run, mut patterns) = (TapRun::all(window(&conv), 0, POINT, POINT), Vec::new());
         filters.patterns((&run, &run), &point, &point, &mut patterns);
-        let (patterns, items) = filters.together(vec![patterns], &Cohorts::default()).unwrap();
+        let (patterns, items) = filters.together(vec![patterns], &ImageTiles::default()).unwrap();
         let patterns = items.send(&patterns, &device).unwrap();
         let originals = Originals {
             images: Table::new(&device, vec![Original { offset: 0, pitch: 8 }]).unwrap(),

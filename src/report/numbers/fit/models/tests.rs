@@ -65,9 +65,8 @@ fn the_slopes_are_the_derivatives() {
 #[test]
 fn a_map_has_the_shape_that_it_was_drawn_with() {
     let gaussian = |y: f64, x: f64| profile().value(y, x) + 0.3;
-    let shapes: [(&dyn Fn(f64, f64) -> f64, Shape); 3] =
-        [(&gaussian, Shape::Gaussian), (&difference, Shape::Difference), (&gabor, Shape::Gabor)];
-    for (value, shape) in shapes {
+    let values: [&dyn Fn(f64, f64) -> f64; 3] = [&gaussian, &difference, &gabor];
+    for (value, shape) in values.into_iter().zip(Shape::ALL) {
         let mut chosen = 0;
         for seed in 0..10 {
             let models = Models::of(&drawn(value, 0.05, 100 + seed), &grid());

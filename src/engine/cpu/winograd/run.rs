@@ -25,14 +25,14 @@ pub(in crate::engine::cpu) struct Scratch {
 }
 
 /// A batch and the form in which it is computed.
-pub(in crate::engine::cpu) struct Minimal<'a> {
+pub(in crate::engine::cpu) struct Winograd<'a> {
     pub form: Form,
     pub batch: &'a [Presentation<'a>],
     pub input: Change<&'a [f32]>,
     pub output: Change<&'a mut [f32]>,
 }
 
-impl Minimal<'_> {
+impl Winograd<'_> {
     /// A row of the product for each tile of each presentation.
     fn rows(&self) -> usize {
         self.batch.len() * self.form.tiles().count()
@@ -64,11 +64,11 @@ impl Minimal<'_> {
         let mut places_of_weights = (0..weights.len()).step_by(packed.inputs * TILE);
         for y_point in 0..y_points {
             let mut first = 0;
-            for minimal in all.iter() {
-                let Self { form, input, .. } = minimal;
+            for winograd in all.iter() {
+                let Self { form, input, .. } = winograd;
                 let output = &mut values[first * value_each..];
                 isa.run(Values { form, y_point, input, each: value_each, step, output, line });
-                first += minimal.rows();
+                first += winograd.rows();
             }
             for (x_point, values) in values.chunks_exact(step).take(x_points).enumerate() {
                 let point = y_point * x_points + x_point;
@@ -96,10 +96,10 @@ impl Minimal<'_> {
             }
         }
         let mut results = &results[..count * result_each];
-        for minimal in all {
-            let (input, rest) = results.split_at(minimal.rows() * result_each);
+        for winograd in all {
+            let (input, rest) = results.split_at(winograd.rows() * result_each);
             results = rest;
-            isa.run(Results { convolution, minimal, each: result_each, input, line });
+            isa.run(Results { convolution, winograd, each: result_each, input, line });
         }
     }
 }
@@ -148,7 +148,7 @@ impl Kernel for Values<'_> {
 /// The results of every tile, and the ReLU behind the convolution if it is joined to it.
 struct Results<'a, 'c> {
     convolution: Convolution<'a>,
-    minimal: &'a mut Minimal<'c>,
+    winograd: &'a mut Winograd<'c>,
     each: usize,
     input: &'a [f32],
     /// A row of a tile's outputs, once its y points have become one: `[x point][output channel]`.
@@ -161,7 +161,7 @@ impl Kernel for Results<'_, '_> {
     #[inline(always)]
     unsafe fn run<V: Compress>(self) {
         let Self { convolution: Convolution { program, node, rectify: relu, .. }, .. } = self;
-        let Self { minimal: Minimal { form, batch, output, .. }, each, input, line, .. } = self;
+        let Self { winograd: Winograd { form, batch, output, .. }, each, input, line, .. } = self;
         let (channels, out_each) = (output.channels, output.each());
         let (ys, xs) = (output.y, output.x);
         let mut results = input.chunks_exact(each);

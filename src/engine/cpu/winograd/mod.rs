@@ -19,5 +19,5 @@ mod run;
 mod weights;
 
 pub(super) use form::Form;
-pub(super) use run::{Minimal, Scratch};
+pub(super) use run::{Scratch, Winograd};
 pub(super) use weights::Transformed;

@@ -30,9 +30,9 @@ impl<T: DeviceRepr> Table<T> {
     /// [`CudaError::Driver`].
     pub fn new(device: &Device, entries: Vec<T>) -> Result<Self, CudaError> {
         let lists = [entries];
-        let mut parcel = Parcel::new(device, packed(&lists))?;
-        let table = parcel.add(&lists)?;
-        parcel.send(device)?;
+        let mut upload = UploadBatch::new(device, packed(&lists))?;
+        let table = upload.add(&lists)?;
+        upload.send(device)?;
         Ok(table)
     }
 }
@@ -51,14 +51,14 @@ impl<T> Table<T> {
 
 /// Tables on their way to the device.
 #[derive(Debug)]
-pub struct Parcel<'l> {
+pub struct UploadBatch<'l> {
     memory: Arc<CudaSlice<u8>>,
     address: u64,
     parts: Vec<Part<Bytes<'l>>>,
     filled: usize,
 }
 
-impl<'l> Parcel<'l> {
+impl<'l> UploadBatch<'l> {
     /// Memory for tables that take so many bytes in all, each as [`packed`] says.
     ///
     /// # Errors
@@ -71,13 +71,13 @@ impl<'l> Parcel<'l> {
     }
 
     /// Adds a table, whose entries are those of the lists, one after the other. It is there when the
-    /// parcel was sent.
+    /// upload was sent.
     ///
     /// # Errors
     /// [`CudaError::Shape`] where there is no room.
     pub fn add<T: DeviceRepr>(&mut self, lists: &'l [Vec<T>]) -> Result<Table<T>, CudaError> {
         let (begin, end) = (self.filled, self.filled + packed(lists));
-        ensure(end <= self.memory.len() || begin == end, "parcel", || {
+        ensure(end <= self.memory.len() || begin == end, "upload", || {
             format!("tables of {end} bytes; expected at most {}", self.memory.len())
         })?;
         let mut offset = begin;
@@ -99,12 +99,12 @@ impl<'l> Parcel<'l> {
     /// # Errors
     /// [`CudaError::Driver`].
     pub fn send(self, device: &Device) -> Result<(), CudaError> {
-        // SAFETY: what was added lies in the parcel's memory.
+        // SAFETY: what was added lies in the upload's memory.
         unsafe { device.send(&self.parts, self.address) }
     }
 }
 
-/// Bytes that a table of these lists takes of a parcel.
+/// Bytes that a table of these lists takes of a upload.
 pub fn packed<T>(lists: &[Vec<T>]) -> usize {
     let length: usize = lists.iter().map(Vec::len).sum();
     (length * size_of::<T>()).next_multiple_of(ALIGNED)

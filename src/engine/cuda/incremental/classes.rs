@@ -1,9 +1,8 @@
-//! Jobs that are alike: occluder by occluder, their presentations have the same plans.
+//! Classes of jobs: occluder by occluder, the presentations of a class have the same plans.
 //!
 //! Of AlexNet's conv2 there are thousands of jobs in a batch, hundreds of occluders a job, and a few
-//! dozen kinds of jobs: those in the middle of the layer are all alike, and those at a border are
-//! alike where it is the same border at the same distance. So plans are asked for once a kind, and
-//! of a job no more than which kind it is.
+//! dozen classes: one of the jobs in the middle of the layer, and one for each border at each distance.
+//! So plans are found once a class, and a job is no more than the number of its class.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -14,11 +13,11 @@ use crate::engine::{Batch, BatchPlacement};
 use crate::geometry::Axis;
 use crate::program::{PlanKey, Planner};
 
-/// Jobs sorted by kind.
+/// Jobs sorted by class.
 #[derive(Debug, Default)]
-pub(super) struct Alike {
-    /// The kinds, in the order in which they first appear.
-    pub kinds: Vec<Kind>,
+pub(super) struct JobClasses {
+    /// The classes, in the order in which they first appear.
+    pub classes: Vec<JobClass>,
     /// The squares of all grids, one grid after the other.
     pub squares: Vec<Square>,
     grids: Vec<Grid>,
@@ -26,9 +25,9 @@ pub(super) struct Alike {
     plans: Vec<Vec<u32>>,
 }
 
-/// Jobs that are alike.
+/// Jobs with the same plans, occluder by occluder.
 #[derive(Debug)]
-pub(super) struct Kind {
+pub(super) struct JobClass {
     /// The jobs, by their place in the list.
     pub jobs: Vec<usize>,
     grid: usize,
@@ -37,13 +36,13 @@ pub(super) struct Kind {
     columns: usize,
 }
 
-/// An occluder of all jobs of a kind.
+/// An occluder of all jobs of a class.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct OfKind {
+pub(super) struct ClassOccluder {
     /// Its plan.
     pub key: PlanKey,
-    /// The kind.
-    pub kind: u32,
+    /// The class.
+    pub class: u32,
     /// Its place among the squares.
     pub square: u32,
     /// Its place within each of the jobs.
@@ -63,27 +62,27 @@ struct Known {
     same: HashMap<[usize; 3], usize>,
 }
 
-impl Alike {
+impl JobClasses {
     /// Sorts `which` of the jobs.
     pub fn new(
         batch: &Batch<'_>,
         which: impl Iterator<Item = usize>,
         planner: &mut Planner<'_>,
     ) -> Self {
-        let (mut alike, mut known) = (Self::default(), Known::default());
-        let mut kinds = vec![None; batch.placements.len()];
+        let (mut classes, mut known) = (Self::default(), Known::default());
+        let mut class_of = vec![None; batch.placements.len()];
         for job in which {
             let placement = batch.jobs[job].placement;
-            let kind = *kinds[placement].get_or_insert_with(|| {
-                alike.kind(&batch.placements[placement], planner, &mut known)
+            let class = *class_of[placement].get_or_insert_with(|| {
+                classes.class(&batch.placements[placement], planner, &mut known)
             });
-            alike.kinds[kind].jobs.push(job);
+            classes.classes[class].jobs.push(job);
         }
-        alike
+        classes
     }
 
-    /// The kind of the jobs with a placement.
-    fn kind(
+    /// The class of the jobs with a placement.
+    fn class(
         &mut self,
         &BatchPlacement { position, occluders }: &BatchPlacement<'_>,
         planner: &mut Planner<'_>,
@@ -102,8 +101,8 @@ impl Alike {
         let rows = self.plans((Axis::Y, grid, position.0, begins.0), planner, known);
         let columns = self.plans((Axis::X, grid, position.1, begins.1), planner, known);
         *known.same.entry([grid, rows, columns]).or_insert_with(|| {
-            self.kinds.push(Kind { jobs: Vec::new(), grid, rows, columns });
-            self.kinds.len() - 1
+            self.classes.push(JobClass { jobs: Vec::new(), grid, rows, columns });
+            self.classes.len() - 1
         })
     }
 
@@ -132,14 +131,14 @@ impl Alike {
         }
     }
 
-    /// Every occluder of every kind.
-    pub fn occluders(&self) -> impl Iterator<Item = OfKind> {
-        self.kinds.iter().enumerate().flat_map(move |(kind, of_kind)| {
-            let grid = &self.grids[of_kind.grid];
-            let (rows, columns) = (&self.plans[of_kind.rows], &self.plans[of_kind.columns]);
-            grid.places().iter().enumerate().map(move |(number, &(row, column))| OfKind {
+    /// Every occluder of every class.
+    pub fn occluders(&self) -> impl Iterator<Item = ClassOccluder> {
+        self.classes.iter().enumerate().flat_map(move |(class, of_class)| {
+            let grid = &self.grids[of_class.grid];
+            let (rows, columns) = (&self.plans[of_class.rows], &self.plans[of_class.columns]);
+            grid.places().iter().enumerate().map(move |(number, &(row, column))| ClassOccluder {
                 key: PlanKey { y: rows[row as usize], x: columns[column as usize] },
-                kind: kind as u32,
+                class: class as u32,
                 square: (grid.first + number) as u32,
                 number: number as u32,
             })

@@ -11,7 +11,7 @@ use super::{CudaError, Device};
 ///
 /// Two events of each buffer order the streams. The copies wait until what was asked for before no
 /// longer reads the buffer; the work waits until the images are there. The host waits for neither.
-pub struct Feed {
+pub struct DoubleBuffer {
     // Dropped first, which waits for the copies. Memory is given back in the order of the device's
     // stream, which knows nothing of them where an error came between a copy and its event.
     copies: Staging,
@@ -29,7 +29,7 @@ struct Buffer {
     free: CudaEvent,
 }
 
-impl Feed {
+impl DoubleBuffer {
     /// Buffers of so many values each.
     ///
     /// # Errors
