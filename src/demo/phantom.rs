@@ -1,5 +1,5 @@
 //! The network whose receptive fields are known: a retina of two layers, and a residual block
-//! ([`block`](super::block)) beside the second.
+//! (`demo::block`) beside the second.
 //!
 //! - `conv1`, 15×15 in steps of 2: each filter a Gaussian profile. Two come in pairs, ON and OFF:
 //!   the second is the first with its sign turned.

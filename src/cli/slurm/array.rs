@@ -92,7 +92,7 @@ mod tests {
         for wrong in ["", "16", "a", "3-1", "0-", "0-7:0", "0-7%0", "0-7%", "-1-3", "0-7 "] {
             assert!(wrong.parse::<Array>().is_err(), "{wrong}");
         }
-        assert!("16".parse::<Array>().unwrap_err().contains("for 16 tasks give 0-15"));
+        assert!("16".parse::<Array>().unwrap_err().contains("for 16 tasks, give 0-15"));
     }
 
     #[test]

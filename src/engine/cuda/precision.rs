@@ -86,11 +86,11 @@ impl Precision {
     /// squares add up. The response itself is computed in 32 bits.
     ///
     /// *Sums.* They have 32 bits. Tensor cores may cut off instead of rounding, so each step of eight
-    /// words loses up to a last place, always to the same side: [`DRIFT`] a layer, which adds up linearly.
+    /// words loses up to a last place, always to the same side: `DRIFT` a layer, which adds up linearly.
     ///
     /// *Margins.* A map's largest difference is one of a few hundred, each with an error of its own, and
-    /// may itself have come out small by cancellation: [`PEAK`] times the root mean square. The root mean
-    /// square of a map's errors varies less: [`SPREAD`] times, as a part of that of its differences.
+    /// may itself have come out small by cancellation: `PEAK` times the root mean square. The root mean
+    /// square of a map's errors varies less: `SPREAD` times, as a part of that of its differences.
     ///
     /// In 32 bits the limits are the project's promise, at any depth.
     pub fn limits(self, convolutions: usize) -> Limits {

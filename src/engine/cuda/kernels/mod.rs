@@ -1,6 +1,6 @@
 //! One launcher a kernel: it checks shapes and holds the only `unsafe`.
 //!
-//! To add a kernel: `kernels/NAME.cu`, its launcher `NAME.rs` here, and its name in [`Kernels`](super::loaded::Kernels).
+//! To add a kernel: `kernels/NAME.cu`, its launcher `NAME.rs` here, and its name in `cuda::loaded::Kernels`.
 
 pub(in crate::engine::cuda) mod deposit;
 pub mod extremes;
