@@ -380,7 +380,7 @@ fn a_gpu_that_can_be_used_is_used_and_one_that_cannot_is_told_of() {
         ("--device cuda", ("EMULATOR_CUDNN", "80900"), 1, "pip install nvidia-cudnn-cu13"),
         ("--device cuda", ("EMULATOR_CUBLAS", "110400"), 1, "pip install nvidia-cublas"),
         ("--device cuda", ("EMULATOR_DRIVER", old), 1, newer),
-        ("--device cuda", ("EMULATOR_DRIVER", "12040"), 1, "driver 580 or newer"),
+        ("--device cuda", ("EMULATOR_DRIVER", "12040"), 1, "580 or newer"),
         ("--device cuda", ("EMULATOR_LAUNCH", "719"), 1, "the GPU failed to start "),
         ("--device cuda", ("EMULATOR_DEVICES", "0"), 1, "finds no GPU"),
         (
