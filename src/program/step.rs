@@ -82,6 +82,16 @@ impl Selection {
         Self { start: 0, groups: 1, each: channels }
     }
 
+    /// Those of a slice.
+    pub const fn slice(&ChannelSlice { start, end }: &ChannelSlice) -> Self {
+        Self { start, groups: 1, each: end - start }
+    }
+
+    /// Those of a shuffle of so many channels.
+    pub const fn shuffle(&ChannelShuffle { groups }: &ChannelShuffle, channels: usize) -> Self {
+        Self { start: 0, groups, each: channels / groups }
+    }
+
     /// How many channels there are.
     pub const fn channels(self) -> usize {
         self.groups * self.each
@@ -125,12 +135,8 @@ impl Step {
             Op::ChannelNorm(norm) => Self::NormaliseChannels(*norm, ()),
             Op::BatchNorm(_) | Op::Scale(_) => Self::Scale(()),
             Op::Dropout => Self::Copy,
-            &Op::Slice(ChannelSlice { start, end }) => {
-                Self::Select(Selection { start, groups: 1, each: end - start })
-            }
-            &Op::Shuffle(ChannelShuffle { groups }) => {
-                Self::Select(Selection { start: 0, groups, each: channels / groups })
-            }
+            Op::Slice(slice) => Self::Select(Selection::slice(slice)),
+            Op::Shuffle(shuffle) => Self::Select(Selection::shuffle(shuffle, channels)),
             Op::Add => Self::Add,
             Op::Mul => Self::Multiply,
             Op::GlobalAvgPool => Self::GlobalMean,

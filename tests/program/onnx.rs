@@ -103,7 +103,8 @@ fn info_tells_the_files_size_and_prints_a_description() {
     assert!(table.contains("layer1.0.relu_1") && table.contains("layer1.0.conv1"), "{table}");
     place.write("net.json", told("info --model net.onnx --json"));
     let again = told("info --model net.json --layers layer1,conv2 --image-size 41x37");
-    assert_eq!(again, table);
+    // What the file leaves open is a note of the file alone.
+    assert!(table.starts_with(&again), "{table}");
 }
 
 #[test]

@@ -17,7 +17,18 @@ struct Demo(TempDir);
 impl Demo {
     fn reported(options: &str) -> Self {
         let demo = Self(tempfile::tempdir().unwrap());
-        run_well("demo --quiet --out {}", &[&demo.out()]);
+        let all = demo.0.path().join("all");
+        run_well("demo --quiet --out {}", &[&all]);
+        // Two of its layers: a page that shows all units at once.
+        let [model, weights, images] =
+            ["model.json", "weights.safetensors", "images"].map(|name| all.join(name));
+        run_well(
+            "run --quiet --model {} --weights {} --images {} --layers conv1,conv2 --top 8 \
+             --mean-over covering --out {}",
+            &[&model, &weights, &images, &demo.out()],
+        );
+        // Where the command of a page finds it.
+        std::fs::copy(&model, demo.out().join("model.json")).unwrap();
         run_well(&format!("report {{}} --quiet {options}"), &[&demo.out()]);
         demo
     }

@@ -13,7 +13,7 @@ use crate::engine::cuda::kernels::node::DeviceNumbers;
 use crate::engine::cuda::support::no_kernel;
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::{Axis, PerAxis, SlidingWindow};
-use crate::network::{ChannelShuffle, ChannelSlice, Convolution, Filters, Op, Window};
+use crate::network::{Convolution, Filters, Op, Window};
 use crate::program::Selection;
 
 /// What a layer has to do.
@@ -96,12 +96,8 @@ impl LayerOf<'_> {
             Op::Add => Work::Add,
             Op::Mul => Work::Multiply,
             Op::Dropout | Op::Concat => Work::Concatenate,
-            &Op::Slice(ChannelSlice { start, end }) => {
-                Work::Select(Selection { start, groups: 1, each: end - start })
-            }
-            &Op::Shuffle(ChannelShuffle { groups }) => {
-                Work::Select(Selection { start: 0, groups, each: inputs / groups })
-            }
+            Op::Slice(slice) => Work::Select(Selection::slice(slice)),
+            Op::Shuffle(shuffle) => Work::Select(Selection::shuffle(shuffle, inputs)),
             Op::GlobalAvgPool | Op::GroupNorm(_) | Op::Gate(_) => return Err(no_kernel(0)),
         })
     }

@@ -7,9 +7,9 @@ use crate::engine::EngineError;
 use crate::engine::cuda::kernels::node::DeviceNumbers;
 use crate::engine::cuda::kernels::respond::DeviceUnits;
 use crate::engine::cuda::kernels::tap_product::DeviceFilters;
-use crate::engine::cuda::{Device, Precision};
+use crate::engine::cuda::{Device, Precision, convolutions_before};
 use crate::geometry::ImageSize;
-use crate::network::{Filters, Input, LayerId, Model, Network, Op};
+use crate::network::{Filters, LayerId, Model};
 use crate::program::{self, ConvolutionFilters, Packing};
 
 /// The program of a layer.
@@ -57,26 +57,11 @@ impl Shared<'_> {
     }
 }
 
-/// Of each layer, how many convolutions are before it on the longest way from the pixels.
-fn convolutions_before(network: &Network) -> Vec<usize> {
-    let mut before: Vec<usize> = Vec::new();
-    for layer in network.layers() {
-        let through = |input: &Input| match *input {
-            Input::Image => 0,
-            Input::Layer(id) => {
-                before[id.0] + usize::from(matches!(network.layer(id).op, Op::Conv(_)))
-            }
-        };
-        let most = layer.inputs.iter().map(through).max().unwrap_or(0);
-        before.push(most);
-    }
-    before
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::engine::cuda::Precision::{Bf16, Fp16, Fp32, Tf32};
+    use crate::network::Network;
 
     #[test]
     fn some_convolutions_are_in_the_next_better_precision() {
