@@ -1,6 +1,6 @@
 //! The original image's activations, where some positions of a target depend on them.
 
-use ndarray::ArrayView3;
+use ndarray::{ArrayView3, s};
 
 use super::activations::{Activations, Baseline};
 use super::depthwise::{Rectangle, Windows};
@@ -52,6 +52,7 @@ impl Baseline {
                 (Step::GroupNorm(norm, numbers), Some(input)) => {
                     group_norm(*norm, numbers, input, &mut output.values);
                 }
+                (Step::Image, _) => fill_pixels(image, (y, x), &mut output.values),
                 (step, _) => {
                     let inputs: Vec<&Activations> =
                         node.inputs.iter().map(|&input| &nodes[input]).collect();
@@ -59,7 +60,7 @@ impl Baseline {
                         (y.start..y.end).flat_map(|y| (x.start..x.end).map(move |x| (y, x)));
                     let outputs = output.values.chunks_exact_mut(node.channels);
                     for (output, (y, x)) in outputs.zip(places) {
-                        one_position(step, image, &inputs, (y, x), output);
+                        one_position(step, &inputs, (y, x), output);
                     }
                 }
             }
@@ -103,21 +104,24 @@ impl Baseline {
     }
 }
 
-/// Layers that work on each position by itself, at `(y, x)`.
-fn one_position(
-    step: &Step,
-    image: &ArrayView3<'_, f32>,
-    inputs: &[&Activations],
-    (y, x): (isize, isize),
-    output: &mut [f32],
-) {
-    let input = |which: usize| inputs[which].at(y, x);
-    match step {
-        Step::Image => {
-            for (channel, value) in output.iter_mut().enumerate() {
-                *value = image[[channel, y as usize, x as usize]];
+/// The pixels of a rectangle, `[y][x][channel]`.
+fn fill_pixels(image: &ArrayView3<'_, f32>, (y, x): (Span, Span), output: &mut [f32]) {
+    let channels = image.dim().0;
+    for (channel, plane) in image.outer_iter().enumerate() {
+        for (row, y) in (y.start..y.end).enumerate() {
+            let line = plane.slice(s![y as usize, x.start as usize..x.end as usize]);
+            let pixels = output[row * x.len() * channels..].chunks_exact_mut(channels);
+            for (pixel, &value) in pixels.zip(line) {
+                pixel[channel] = value;
             }
         }
+    }
+}
+
+/// Layers that work on each position by itself, at `(y, x)`.
+fn one_position(step: &Step, inputs: &[&Activations], (y, x): (isize, isize), output: &mut [f32]) {
+    let input = |which: usize| inputs[which].at(y, x);
+    match step {
         Step::Relu { .. } => {
             for (output, value) in output.iter_mut().zip(input(0)) {
                 *output = positive(*value);
@@ -187,8 +191,9 @@ fn one_position(
                 rest = others;
             }
         }
-        // These look at more than one position, or are computed nowhere.
-        Step::Convolve { .. }
+        // These look at more than one position or at the image, or are computed nowhere.
+        Step::Image
+        | Step::Convolve { .. }
         | Step::GlobalMean
         | Step::GroupNorm(..)
         | Step::MaxPool { .. }
