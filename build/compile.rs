@@ -132,7 +132,8 @@ impl<'a> Compiler<'a> {
 
     fn digest(&self, source: &str, headers: &[String]) -> u64 {
         let mut hasher = DefaultHasher::new();
-        let assembler = self.ptxas.map(|ptxas| &ptxas.release);
+        // With its source: how the assembler is called is part of what it makes.
+        let assembler = self.ptxas.map(|ptxas| (&ptxas.release, include_str!("ptxas.rs")));
         (FLAGS, &self.targets, &self.nvcc.release, assembler, source, headers).hash(&mut hasher);
         hasher.finish()
     }
@@ -161,7 +162,8 @@ impl<'a> Compiler<'a> {
         }
         Err(format!(
             "{}\nkernels could not be compiled by {}; another compiler can be named by \
-             NVCC=/path/to/nvcc, and NVCC=none builds for the CPU alone",
+             NVCC=/path/to/nvcc, PTXAS=none does without the assembler of CUDA 12, and NVCC=none builds \
+             for the CPU alone",
             problems.join("\n"),
             self.nvcc.path.display()
         )

@@ -23,7 +23,7 @@ pub struct Ptxas {
 }
 
 impl Ptxas {
-    /// The first of CUDA 12 that is named by `PTXAS`, or was installed by `scripts/install-nvcc` or pip;
+    /// The first of CUDA 12.9 that is named by `PTXAS`, or was installed by `scripts/install-nvcc` or pip;
     /// none where nvcc itself is of CUDA 12, where it has no `fatbinary` beside it, or with `PTXAS=none`.
     pub fn find(nvcc: &Nvcc, out: &Path) -> Option<Self> {
         let real = nvcc.path.canonicalize().ok()?;
@@ -40,11 +40,21 @@ impl Ptxas {
             let folders = installed(out).chain(in_packages);
             folders.map(|folder| folder.join("cuda_nvcc/bin/ptxas")).collect()
         };
-        candidates.into_iter().find_map(|path| {
+        let found = candidates.into_iter().find_map(|path| {
             let (version, release) = version(&path).ok()?;
             let fatbinary = fatbinary.clone();
-            (version.0 == 12).then_some(Self { path, version, release, fatbinary })
-        })
+            // Older ones know neither the PTX of Blackwell (`ptx_version`) nor all of its devices.
+            (version == (12, 9)).then_some(Self { path, version, release, fatbinary })
+        });
+        match (&found, variable("PTXAS").filter(|named| named.as_os_str() != "none")) {
+            (Some(ptxas), _) => println!("cargo::rerun-if-changed={}", ptxas.path.display()),
+            (None, Some(named)) => println!(
+                "cargo::warning=PTXAS={} is no ptxas of CUDA 12.9; machine code is nvcc's, for driver 580",
+                named.display()
+            ),
+            (None, None) => {}
+        }
+        found
     }
 
     /// Tells cargo what the outcome depends on.

@@ -6,10 +6,10 @@ use numpy::{PyReadonlyArray3, PyReadonlyArrayDyn};
 use occlumap::analysis::{Extent, PairSettings};
 use occlumap::progress::Progress;
 use occlumap::report::comparison::{
-    Comparison, ComparisonSettings, FILES, MapArray, MapSet, SidePair, Table, compare as run,
-    count, write,
+    Comparison, ComparisonSettings, MapArray, MapSet, SidePair, Table, compare as run, count,
+    files, write,
 };
-use occlumap::runs::{OutputFolder, Task, check_file};
+use occlumap::runs::{OutputFolder, Task};
 use occlumap::sweep::UnitSelection;
 use pyo3::prelude::*;
 
@@ -108,7 +108,10 @@ pub fn compare(
         let [one, other] = [set(0), set(1)];
         let one = one.ok_or_else(|| Failure::usage("there are no maps to compare"))?;
         let sets = [&one, other.as_ref().unwrap_or(&one)];
-        let output = out.as_ref().map(|out| check(out, force)).transpose()?;
+        let output = out
+            .as_ref()
+            .map(|out| OutputFolder::check_files(out, files(out), force))
+            .transpose()?;
         let progress = Progress::new(context.observer.cancel_token());
         let task = Task { label: "compare", counted: "units", total: count(sets, &settings)? };
         let compare = || context.pool.install(|| run(sets, &settings, &progress));
@@ -127,17 +130,6 @@ fn tables(comparison: &Comparison) -> (Columns, Columns, Vec<(String, String)>) 
     let left_out = comparison.left_out.iter();
     let left_out = left_out.map(|left| (left.layer.clone(), left.reason.clone())).collect();
     (units, layers, left_out)
-}
-
-/// Checks where the files go, before any work.
-fn check(out: &std::path::Path, force: bool) -> Result<OutputFolder, Failure> {
-    let output = OutputFolder::check(out, true, &[])?;
-    if out.is_dir() {
-        for file in FILES {
-            check_file(&out.join(file), force)?;
-        }
-    }
-    Ok(output)
 }
 
 fn array_of(set: Option<&Set<'_>>, name: &str) -> Result<Option<MapArray>, Failure> {

@@ -25,10 +25,10 @@ def test_a_comparison_is_that_of_the_command_line(
     maps.save(tmp_path / "a")
     other.save(tmp_path / "b")
     command("compare", tmp_path / "a", tmp_path / "b", "--shuffles", 19, "--out", tmp_path / "kept")
-    for name in ("units.csv", "layers.csv", "comparison.svg"):
-        same = (tmp_path / "files" / name).read_bytes(), (tmp_path / "kept" / name).read_bytes()
-        if name != "comparison.svg":
-            assert same[0] == same[1]
+    for name in ("units.csv", "layers.csv"):
+        assert (tmp_path / "files" / name).read_bytes() == (tmp_path / "kept" / name).read_bytes()
+    # The figure tells where each set lies, which maps in memory do not.
+    assert (tmp_path / "files" / "comparison.svg").read_text().startswith("<svg")
     header = (tmp_path / "kept" / "units.csv").read_text().splitlines()[0]
     assert header.split(",") == list(found.units)
     folders = occlumap.compare(tmp_path / "a", tmp_path / "b", shuffles=0, progress=None)

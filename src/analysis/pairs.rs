@@ -41,6 +41,8 @@ pub struct PairSet<'a> {
     pairs: Vec<Pair>,
     /// The pairs of each shuffle.
     shuffled: Vec<Vec<Pair>>,
+    /// How many different shuffles there are.
+    different: f64,
 }
 
 /// A map, ready to be compared.
@@ -59,7 +61,7 @@ struct Blurred {
 impl<'a> PairSet<'a> {
     /// No pairs yet, of maps with an RF of so many pixels.
     pub const fn new(settings: &'a PairSettings, rf: f64) -> Self {
-        Self { settings, rf, added: 0, pairs: Vec::new(), shuffled: Vec::new() }
+        Self { settings, rf, added: 0, pairs: Vec::new(), shuffled: Vec::new(), different: 1.0 }
     }
 
     /// Adds pairs: each map of `one` with the map of `other` at the same place, all on one raster. For
@@ -71,6 +73,8 @@ impl<'a> PairSet<'a> {
         let (one, other) = (prepared(one), prepared(other));
         self.pairs.par_extend(one.par_iter().zip(&other).map(|(one, other)| pair(one, other)));
         if one.len() > 1 {
+            // One cycle through all of them: the first is followed by any order of the others.
+            self.different *= (1..one.len()).map(|count| count as f64).product::<f64>();
             let shuffles = Shuffles::new(self.settings.seed, self.added);
             self.shuffled.resize(self.settings.shuffles, Vec::new());
             self.shuffled.par_iter_mut().enumerate().for_each(|(number, pairs)| {
@@ -92,7 +96,9 @@ impl<'a> PairSet<'a> {
         let measures = Measure::all(self.settings.blurs.len());
         measures
             .into_par_iter()
-            .map(|measure| MeasureSummary::new(measure, &self.pairs, &self.shuffled))
+            .map(|measure| {
+                MeasureSummary::new(measure, &self.pairs, &self.shuffled, self.different)
+            })
             .collect()
     }
 

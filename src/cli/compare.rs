@@ -8,14 +8,13 @@ use occlumap::files::escaped;
 use occlumap::progress::Progress;
 use occlumap::report::Results;
 use occlumap::report::comparison::{
-    Comparison, ComparisonSettings, FILES, MapArray, MapSet, SidePair, compare, count, write,
+    Comparison, ComparisonSettings, MapArray, MapSet, SidePair, compare, count, files, write,
 };
-use occlumap::runs::Task;
+use occlumap::runs::{OutputFolder, Task};
 use occlumap::sweep::UnitSelection;
 
 use super::arguments::RunningArguments;
 use super::failure::Failure;
-use super::outputs::check_outputs;
 use super::table::table;
 use super::terminal::Session;
 
@@ -99,7 +98,7 @@ impl Compare {
         let session = Session::start(&self.running)?;
         let settings = self.settings();
         settings.pairs.check()?;
-        let output = check_outputs(&self.out, FILES, self.force)?;
+        let output = OutputFolder::check_files(&self.out, files(&self.out), self.force)?;
         let one = open(&self.one)?;
         let other = self.other.as_deref().map(open).transpose()?;
         if let (Opened::Array(_), None) = (&one, &other) {

@@ -8,11 +8,10 @@ use occlumap::report::Results;
 use occlumap::report::derived::{
     Derivation, DerivedError, DerivedKind, write_columns, write_floors,
 };
-use occlumap::runs::Task;
+use occlumap::runs::{OutputFolder, Task};
 
 use super::arguments::RunningArguments;
 use super::failure::Failure;
-use super::outputs::check_outputs;
 use super::terminal::Session;
 
 const FLOORS: &str = "floors.csv";
@@ -63,6 +62,13 @@ impl Derive {
         let layers = results.layers_named(&self.layers)?;
         let mut kinds =
             if self.only.is_empty() { DerivedKind::ALL.to_vec() } else { self.only.clone() };
+        let mut seen = Vec::new();
+        kinds.retain(|kind| {
+            !seen.contains(kind) && {
+                seen.push(*kind);
+                true
+            }
+        });
         for layer in &layers {
             // One by one: a kind that was not requested by name is left out if it is not possible.
             for kind in kinds.clone() {
@@ -81,7 +87,7 @@ impl Derive {
         let maps =
             layers.iter().flat_map(|layer| kinds.iter().flat_map(|kind| kind.files(layer.name())));
         let files = maps.chain([FLOORS, COLUMNS].map(String::from));
-        let output = check_outputs(&self.out, files, self.force)?;
+        let output = OutputFolder::check_files(&self.out, files, self.force)?;
         let folder = output.create("")?;
         let context = session.context();
         let derivation = Derivation { results: &results, kinds: &kinds, rate: self.fdr };

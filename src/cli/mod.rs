@@ -18,7 +18,6 @@ mod info;
 mod map;
 mod merge;
 mod models;
-mod outputs;
 mod plan;
 mod plot;
 mod rank;

@@ -6,11 +6,10 @@ use clap::Args;
 use occlumap::progress::Progress;
 use occlumap::report::Results;
 use occlumap::report::models::{FILES, count, write};
-use occlumap::runs::Task;
+use occlumap::runs::{OutputFolder, Task};
 
 use super::arguments::RunningArguments;
 use super::failure::Failure;
-use super::outputs::check_outputs;
 use super::terminal::Session;
 
 /// Fit a Gaussian, a difference of Gaussians and a Gabor to each map
@@ -43,7 +42,7 @@ impl Models {
         let session = Session::start(&self.running)?;
         let results = Results::open(&self.results, None)?;
         let layers = results.layers_named(&self.layers)?;
-        let output = check_outputs(&self.out, FILES, self.force)?;
+        let output = OutputFolder::check_files(&self.out, FILES, self.force)?;
         let context = session.context();
         let progress = Progress::new(context.observer.cancel_token());
         let task = Task { label: "models", counted: "units", total: count(&layers) };

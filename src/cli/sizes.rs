@@ -6,11 +6,10 @@ use clap::Args;
 use occlumap::progress::Progress;
 use occlumap::report::Results;
 use occlumap::report::sizes::{FILES, count, layers, write};
-use occlumap::runs::Task;
+use occlumap::runs::{OutputFolder, Task};
 
 use super::arguments::RunningArguments;
 use super::failure::Failure;
-use super::outputs::check_outputs;
 use super::terminal::Session;
 
 /// Extrapolate the widths of maps to occluders of no size
@@ -42,7 +41,7 @@ impl Sizes {
         let open = |folder: &PathBuf| Results::open(folder, None);
         let folders: Vec<Results> = self.folders.iter().map(open).collect::<Result<_, _>>()?;
         let layers = layers(&folders)?;
-        let output = check_outputs(&self.out, FILES, self.force)?;
+        let output = OutputFolder::check_files(&self.out, FILES, self.force)?;
         let context = session.context();
         let progress = Progress::new(context.observer.cancel_token());
         let task = Task { label: "sizes", counted: "units", total: count(&layers) };

@@ -6,11 +6,10 @@ use clap::Args;
 use occlumap::progress::Progress;
 use occlumap::report::Results;
 use occlumap::report::summary::{FILES, count, summarise, write};
-use occlumap::runs::Task;
+use occlumap::runs::{OutputFolder, Task};
 
 use super::arguments::RunningArguments;
 use super::failure::Failure;
-use super::outputs::check_outputs;
 use super::terminal::Session;
 
 /// Summarise receptive fields over the depth of networks
@@ -59,7 +58,7 @@ impl Summary {
                 "--names: {names} for {folders} folders; expected one for each"
             )));
         }
-        let output = check_outputs(&self.out, FILES, self.force)?;
+        let output = OutputFolder::check_files(&self.out, FILES, self.force)?;
         let open = |folder: &PathBuf| Results::open(folder, None);
         let opened: Vec<Results> = self.folders.iter().map(open).collect::<Result<_, _>>()?;
         let name = |(place, results): (usize, &Results)| {

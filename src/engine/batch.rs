@@ -123,3 +123,46 @@ impl<'a> FromIterator<PlacedJob<'a>> for Batch<'a> {
         batch
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array3;
+
+    use super::*;
+
+    fn occluders(count: usize) -> Vec<Occluder> {
+        (0..count).map(|index| Occluder { index, top: index, left: 0, size: 1 }).collect()
+    }
+
+    #[test]
+    fn equal_images_and_placements_are_one_and_others_are_not() {
+        let images = [0.0, 0.0, 1.0].map(|value| Array3::from_elem((1, 2, 2), value));
+        let (few, same, more) = (occluders(2), occluders(2), occluders(3));
+        let job = |image: usize, image_index, position, occluders| PlacedJob {
+            image: images[image].view(),
+            image_index,
+            unit: 3,
+            position,
+            occluders,
+            noise: Noise::Philox { seed: 0, draw: 0 },
+        };
+        let jobs = [
+            job(0, 5, (0, 1), &few[..]),
+            // Equal in other memory.
+            job(1, 5, (0, 1), &same[..]),
+            // Another number draws other noise; other values are another image.
+            job(0, 6, (0, 1), &more[..]),
+            job(2, 5, (1, 1), &few[..]),
+        ];
+        let batch: Batch<'_> = jobs.into_iter().collect();
+        let ids: Vec<_> = batch.jobs.iter().map(|job| (job.image, job.placement)).collect();
+        assert_eq!(ids, [(0, 0), (0, 0), (1, 1), (2, 2)]);
+        assert_eq!(batch.presentations(), 2 + 2 + 3 + 2);
+        let part = batch.part(2..4);
+        for (part, whole) in part.placed().zip(&jobs[2..]) {
+            assert_eq!((part.image, part.image_index), (whole.image, whole.image_index));
+            assert_eq!((part.position, part.occluders), (whole.position, whole.occluders));
+        }
+        assert_eq!((part.jobs.len(), part.presentations()), (2, 5));
+    }
+}

@@ -167,6 +167,14 @@ impl Network {
         })
     }
 
+    /// As [`Network::convolutions`], with those of the whole map, which are no units.
+    pub fn all_convolutions(&self) -> impl Iterator<Item = (LayerId, &Convolution)> {
+        self.layers.iter().enumerate().filter_map(|(id, layer)| match &layer.op {
+            Op::Conv(convolution) => Some((LayerId(id), convolution)),
+            _ => None,
+        })
+    }
+
     /// Of each layer, whether it leads to one of `targets`, themselves included.
     pub fn leading_to(&self, targets: &[LayerId]) -> Vec<bool> {
         let mut leads = vec![false; self.layers.len()];

@@ -1,9 +1,10 @@
 //! Where a network comes from.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::Network;
 use super::onnx::{NodeList, UnsupportedNode};
+use super::{LayerId, Network};
 use crate::geometry::ImageSize;
 
 /// What a network's file tells beside its layers; empty of a preset or a description.
@@ -19,6 +20,8 @@ pub struct Origin {
     pub left_out: Vec<String>,
     /// Whether it is a file in which convolutions may have a batch normalisation folded into them.
     pub may_be_folded: bool,
+    /// The layers that stand for arithmetic with constants, and are no batch normalisation of the file.
+    pub arithmetic: BTreeSet<LayerId>,
 }
 
 /// How many names a note tells of.

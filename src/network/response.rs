@@ -19,10 +19,13 @@ impl Network {
         if response == Response::Conv || !matches!(self.layer(id).op, Op::Conv(_)) {
             return id;
         }
-        let reads = |layer: &super::Layer| {
-            matches!(layer.op, Op::BatchNorm(_)) && layer.inputs == [Input::Layer(id)]
+        let reads = |&norm: &LayerId| {
+            let layer = self.layer(norm);
+            matches!(layer.op, Op::BatchNorm(_))
+                && layer.inputs == [Input::Layer(id)]
+                && !self.origin().arithmetic.contains(&norm)
         };
-        self.own_layers().iter().position(reads).map_or(id, LayerId)
+        (0..self.own_layers().len()).map(LayerId).find(reads).unwrap_or(id)
     }
 
     /// What has to be said of the choice of a response where an exporter may have folded batch

@@ -50,6 +50,19 @@ impl Network {
                     problem: format!("it joins outputs of {input} and {other}"),
                 });
             }
+            if let (Op::Gate(_), Some(&Input::Layer(LayerId(gate)))) =
+                (&layer.op, layer.inputs.get(1))
+                && sizes[gate] != ImageSize::square(1)
+            {
+                return Err(NetworkError::Layer {
+                    layer: layer.name.clone(),
+                    problem: format!(
+                        "its second input, `{}`, is {}; expected one position: layers of it have \
+                         no padding",
+                        self.layers[gate].name, sizes[gate]
+                    ),
+                });
+            }
             if layer.op.is_of_whole_map() {
                 sizes.push(ImageSize::square(1));
                 continue;
@@ -94,7 +107,7 @@ impl Network {
     pub fn multiply_adds(&self, image: ImageSize, last: LayerId) -> Result<u64, NetworkError> {
         let sizes = self.sizes(image, last)?;
         let leads = self.leading_to(&[last]);
-        let counts = self.convolutions().filter(|&(id, _)| leads[id.0]).map(|(id, conv)| {
+        let counts = self.all_convolutions().filter(|&(id, _)| leads[id.0]).map(|(id, conv)| {
             let inputs = self.input_channels(id) / conv.groups;
             let positions = (sizes[id.0].area() * conv.out_channels) as u64;
             positions.saturating_mul((inputs * conv.taps()) as u64)

@@ -66,3 +66,33 @@ impl Buffers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::ImageSize;
+    use crate::network::Network;
+
+    #[test]
+    fn no_step_writes_over_what_it_or_a_later_one_reads() {
+        for (preset, layer) in [("resnet18", "conv20"), ("densenet121", "conv40")] {
+            let network = Network::preset(preset).unwrap();
+            let target = network.convolution(layer).unwrap();
+            let program = Program::new(&network, target, ImageSize::square(224)).unwrap();
+            let buffers = Buffers::new(&program);
+            // The node whose deltas each buffer holds.
+            let mut held = vec![None; buffers.count];
+            for (place, node) in program.subgraph.nodes().iter().enumerate() {
+                for &input in &node.inputs {
+                    assert_eq!(held[buffers.of(input)], Some(buffers.source[input]), "{preset}");
+                }
+                if place < program.subgraph.target() && buffers.source[place] == place {
+                    let buffer = buffers.of(place);
+                    assert!(node.inputs.iter().all(|&input| buffers.of(input) != buffer));
+                    held[buffer] = Some(place);
+                }
+            }
+            assert!(buffers.count < program.steps.len() / 2, "{preset}: {}", buffers.count);
+        }
+    }
+}

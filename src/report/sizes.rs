@@ -56,6 +56,19 @@ pub enum SizesError {
         /// Another.
         other: PathBuf,
     },
+    /// Folders of other images, or measured otherwise.
+    #[error(
+        "{}: maps of other images, of another number of them (--top), or with another --deposit or \
+         --mean-over, than {}; expected the occluders' size alone to differ",
+        shown(other),
+        shown(one)
+    )]
+    OtherSweep {
+        /// The first folder.
+        one: PathBuf,
+        /// Another.
+        other: PathBuf,
+    },
     /// No layer that all folders have, under occluders of at least two sizes.
     #[error("no layer is in all {0} folders, with occluders of at least two sizes")]
     NoSizes(usize),
@@ -69,7 +82,9 @@ impl HasKind for SizesError {
         match self {
             Self::Results(error) => error.kind(),
             Self::File(error) => error.kind(),
-            Self::OtherNetwork { .. } | Self::NoSizes(_) => ErrorKind::Input,
+            Self::OtherNetwork { .. } | Self::OtherSweep { .. } | Self::NoSizes(_) => {
+                ErrorKind::Input
+            }
             Self::Stopped => ErrorKind::Stopped,
         }
     }
@@ -87,7 +102,7 @@ pub struct SizedLayer<'a> {
 /// The layers of some folders of one network that all have, under occluders of at least two sizes.
 ///
 /// # Errors
-/// [`SizesError::OtherNetwork`], [`SizesError::NoSizes`].
+/// [`SizesError::OtherNetwork`], [`SizesError::OtherSweep`], [`SizesError::NoSizes`].
 pub fn layers(folders: &[Results]) -> Result<Vec<SizedLayer<'_>>, SizesError> {
     let Some((first, others)) = folders.split_first() else { return Err(SizesError::NoSizes(0)) };
     let model = |results: &Results| {
@@ -97,6 +112,16 @@ pub fn layers(folders: &[Results]) -> Result<Vec<SizedLayer<'_>>, SizesError> {
     if let Some(other) = others.iter().find(|other| model(other) != model(first)) {
         let (one, other) = (first.folder().to_owned(), other.folder().to_owned());
         return Err(SizesError::OtherNetwork { one, other });
+    }
+    let sweep = |results: &Results| {
+        let configuration = results.configuration();
+        let settings = &configuration.settings;
+        let images = (configuration.images_sha256.clone(), settings.top);
+        (images, settings.deposit, settings.mean_over)
+    };
+    if let Some(other) = others.iter().find(|other| sweep(other) != sweep(first)) {
+        let (one, other) = (first.folder().to_owned(), other.folder().to_owned());
+        return Err(SizesError::OtherSweep { one, other });
     }
     let sized = |layer: &LayerResults| -> Option<SizedLayer<'_>> {
         let of_folder = |results| -> Option<(&LayerResults, Cells)> {

@@ -9,7 +9,7 @@ use crate::VERSION;
 use crate::engine::EngineName;
 use crate::files::escaped;
 use crate::images::{ImageFolder, ImageOptions};
-use crate::network::{LayerId, Model, Network, NetworkError, Response};
+use crate::network::{LayerId, Model, Network, NetworkError, Op, Response};
 use crate::ranking::{
     Expected, LayerFiles, LayerRanking, RankedLayer, RankingConfiguration, images_a_block,
 };
@@ -83,7 +83,8 @@ impl ChosenLayers {
         for layer in &mut layers {
             *layer = network.responding(*layer, response);
         }
-        if response == Response::Bn && layers == named {
+        let is_conv = |&id: &LayerId| matches!(network.layer(id).op, Op::Conv(_));
+        if response == Response::Bn && layers == named && layers.iter().any(is_conv) {
             return Err(NetworkError::NoBatchNorm { network: network.name().to_owned() }.into());
         }
         layers.sort_unstable();

@@ -50,6 +50,25 @@ impl OutputFolder {
         Ok(Self(path.to_owned()))
     }
 
+    /// Checks that files of these names can be written into a folder: it may hold others, and these
+    /// with `force`.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check); an existing file without `force`.
+    pub fn check_files(
+        path: &Path,
+        names: impl IntoIterator<Item = impl AsRef<Path>>,
+        force: bool,
+    ) -> Result<Self, RunError> {
+        let output = Self::check(path, true, &[])?;
+        if path.is_dir() {
+            for name in names {
+                check_file(&path.join(name), force)?;
+            }
+        }
+        Ok(output)
+    }
+
     /// As [`check`](Self::check), but a folder with results is accepted too. The work itself checks
     /// their configuration.
     ///

@@ -109,7 +109,7 @@ impl MemoryShares {
 fn padded_floats(network: &Network, layers: &[LayerId], image: ImageSize) -> usize {
     let leading = network.leading_to(layers);
     let sizes = network.sizes_for(image, layers).unwrap_or_default();
-    let padded = network.convolutions().filter(|(id, _)| leading[id.0]).map(|(id, conv)| {
+    let padded = network.all_convolutions().filter(|(id, _)| leading[id.0]).map(|(id, conv)| {
         let along = |axis: Axis| {
             let window = conv.window().axes.of(axis);
             let outputs = sizes.get(id.0).map_or(0, |&size| axis.of(size));

@@ -29,7 +29,8 @@ pub struct MeasureSummary {
     /// The same over the pairs of all shuffles.
     pub baseline: Option<Distribution>,
     /// The probability that maps of shuffled units are as alike as these, by the median of the
-    /// measure: `(1 + k) / (1 + n)`, `k` being how many of the `n` shuffles are at least as alike.
+    /// measure: `(1 + k) / (1 + n)`, `k` being how many of the `n` shuffles are at least as alike; no
+    /// less than `1 / (1 + d)` where few units have only `d` different shuffles.
     pub p: Option<f64>,
 }
 
@@ -62,8 +63,13 @@ impl Measure {
 }
 
 impl MeasureSummary {
-    /// The summary of some pairs, and of those of each shuffle.
-    pub(super) fn new(measure: Measure, pairs: &[Pair], shuffled: &[Vec<Pair>]) -> Self {
+    /// The summary of some pairs, and of those of each shuffle, of which so many are different.
+    pub(super) fn new(
+        measure: Measure,
+        pairs: &[Pair],
+        shuffled: &[Vec<Pair>],
+        different: f64,
+    ) -> Self {
         let values = |pairs: &[Pair]| -> Vec<f64> { pairs.iter().map(|p| measure.of(p)).collect() };
         let likeness = |values: &[f64]| median(values.iter().map(|&v| measure.likeness(v)));
         let observed = values(pairs);
@@ -72,7 +78,7 @@ impl MeasureSummary {
         let by_chance: Vec<f64> = shuffles.iter().filter_map(|values| likeness(values)).collect();
         let p = found.filter(|_| !by_chance.is_empty()).map(|found| {
             let as_alike = by_chance.iter().filter(|chance| **chance >= found).count();
-            (1 + as_alike) as f64 / (1 + by_chance.len()) as f64
+            ((1 + as_alike) as f64 / (1 + by_chance.len()) as f64).max(1.0 / (1.0 + different))
         });
         Self {
             measure,
@@ -96,7 +102,7 @@ mod tests {
         let pairs = [pair(0.9, 1.0), pair(0.7, 0.5), pair(f64::NAN, 2.0)];
         let shuffled = [[0.8, 0.8], [0.1, 0.2], [0.9, 0.9]];
         let shuffled = shuffled.map(|r| r.map(|r| pair(r, 4.0)).to_vec());
-        let of = |measure| MeasureSummary::new(measure, &pairs, &shuffled);
+        let of = |measure| MeasureSummary::new(measure, &pairs, &shuffled, 1e9);
         let r = of(Measure::Correlation(0));
         assert!((r.observed.unwrap().median() - 0.8).abs() < 1e-15);
         assert_eq!((r.observed.unwrap().count, r.baseline.unwrap().count), (2, 6));
@@ -105,7 +111,10 @@ mod tests {
         assert_eq!(of(Measure::AreaRatio).p, Some(0.25));
         assert_eq!(of(Measure::Distance).observed.unwrap().mean, 5.0);
         assert_eq!(of(Measure::Turn).observed.unwrap().mean, 20.0);
-        let alone = MeasureSummary::new(Measure::Overlap, &pairs, &[]);
+        // Three units have two shuffles.
+        let few = MeasureSummary::new(Measure::AreaRatio, &pairs, &shuffled, 2.0);
+        assert_eq!(few.p, Some(1.0 / 3.0));
+        let alone = MeasureSummary::new(Measure::Overlap, &pairs, &[], 1e9);
         assert_eq!((alone.baseline, alone.p), (None, None));
     }
 }

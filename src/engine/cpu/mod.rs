@@ -95,7 +95,7 @@ impl Engine for CpuEngine {
     fn weight_bytes(&self, model: &Model, layers: &[LayerId]) -> usize {
         let network = model.network();
         let leading = network.leading_to(layers);
-        let bytes = network.convolutions().filter(|(id, _)| leading[id.0]).map(|(id, conv)| {
+        let bytes = network.all_convolutions().filter(|(id, _)| leading[id.0]).map(|(id, conv)| {
             let weights = model.filters(id).map_or(0, |filters| filters.weight.len());
             // For products, for single units, and for forms with fewer multiplications.
             let transformed = if self.direct { 0 } else { Transformed::bytes_of(conv, weights) };

@@ -185,9 +185,14 @@ mod tests {
 
     /// The comparison with PyTorch, a Python program, has the same formula.
     #[test]
+    #[allow(clippy::print_stdout, reason = "it tells that it was skipped")]
     fn the_comparison_with_pytorch_allows_the_same() {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/pytorch/limits.py");
-        let Ok(output) = Command::new("python3").arg(script).output() else { return };
+        let Ok(output) = Command::new("python3").arg(script).output() else {
+            println!("SKIPPED the_comparison_with_pytorch_allows_the_same: there is no python3");
+            return;
+        };
+        assert!(output.status.success(), "{output:?}");
         let text = String::from_utf8(output.stdout).unwrap();
         let mut lines = text.lines();
         for (name, precision) in [

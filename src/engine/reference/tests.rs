@@ -157,7 +157,9 @@ fn extremes_are_at_the_first_of_equal_positions_and_show_a_nan() {
 
 #[test]
 fn requests_that_do_not_fit_are_errors() {
-    use crate::engine::{Engine, EngineError, PlacedJob, RankingEngine, ReferenceEngine};
+    use crate::engine::{
+        Batch, Engine, EngineError, Job, PlacedJob, RankingEngine, ReferenceEngine,
+    };
     use crate::geometry::Occluder;
     use crate::network::{LayerId, Model, Network};
     use crate::noise::Noise;
@@ -204,6 +206,13 @@ fn requests_that_do_not_fit_are_errors() {
     assert!(refused(PlacedJob { position: (6, 0), ..job }));
     assert!(refused(PlacedJob { image: small.view(), ..job }));
     assert!(refused(PlacedJob { occluders: &[Occluder { top: 7, ..occluder }], ..job }));
+    // What the batch does not have.
+    for (image, placement) in [(1, 0), (0, 1)] {
+        let mut batch: Batch<'_> = [job].into_iter().collect();
+        batch.jobs[0] = Job { image, placement, ..batch.jobs[0] };
+        let presented = engine.present(LayerId(0), &batch, &progress);
+        assert!(matches!(presented, Err(EngineError::Request(_))));
+    }
     assert_eq!(progress.done(), 1);
 
     cancel.cancel();

@@ -95,20 +95,15 @@ impl<'a> Builder<'a> {
                 ))
             })?);
         }
-        let seen = |kind: fn(&Value) -> bool| inputs.iter().any(|value| kind(value));
         let behind = inputs.iter().find_map(|value| match value {
             Value::Behind(node) => Some(*node),
             _ => None,
         });
-        let pooled = seen(|value| matches!(value, Value::Pooled));
-        let placed = seen(|value| {
-            matches!(
-                value,
-                Value::Layer(_)
-                    | Value::Padded { .. }
-                    | Value::Grouped { .. }
-                    | Value::Bundled { .. }
-            )
+        let pooled = inputs.iter().any(|value| self.is_of_whole_map(value));
+        let placed = inputs.iter().any(|value| match value {
+            Value::Layer(_) => !self.is_of_whole_map(value),
+            Value::Padded { .. } | Value::Grouped { .. } | Value::Bundled { .. } => true,
+            _ => false,
         });
         let (values, outcome) = if self.gelus.inner.contains(&index) {
             (vec![], Outcome::Done)
@@ -146,6 +141,16 @@ impl<'a> Builder<'a> {
         Ok(outcome)
     }
 
+    /// Whether a value is of the whole map: one that is not looked at before a gate reads it, or
+    /// layers that a gate reads.
+    pub fn is_of_whole_map(&self, value: &Value) -> bool {
+        match value {
+            Value::Pooled | Value::Column(_) => true,
+            Value::Layer(feature) => self.network.reads_whole_map(feature.input),
+            _ => false,
+        }
+    }
+
     /// What an input of a node is.
     pub fn value(&self, node: &NodeProto, which: usize) -> Result<Value, ParseError> {
         let value = node.input(which).and_then(|name| self.values.get(name));
@@ -162,6 +167,9 @@ impl<'a> Builder<'a> {
             Value::Grouped { .. } | Value::Bundled { .. } => Err(ParseError(format!(
                 "its input {which} has its channels in groups, which is supported in a channel \
                  shuffle or a group normalisation only"
+            ))),
+            Value::Column(_) => Err(ParseError(format!(
+                "its input {which} is `[1, channels, 1]`; expected `[1, channels, 1, 1]` or `[1, channels]`"
             ))),
             Value::Unfolded(maker) => Err(self.not_computed(which, maker)),
             _ => Err(ParseError(format!("its input {which} does not depend on the image"))),
@@ -307,7 +315,11 @@ impl<'a> Builder<'a> {
         let of_input = |name: &&String| matches!(self.values.get(name.as_str()), Some(Value::Layer(found)) if *found == input);
         let Some(name) = self.nodes[index].input.iter().find(of_input) else { return false };
         let first = self.first_names.get(name.as_str()).copied().unwrap_or(name);
-        let alone = self.readers.get(first) == Some(&1);
+        let is_own = |&maker: &usize| {
+            matches!(self.nodes[maker].op_type.as_str(), "Conv" | "MatMul" | "Gemm")
+        };
+        let alone =
+            self.makers.get(first).is_some_and(is_own) && self.readers.get(first) == Some(&1);
         let Op::Conv(conv) = self.network.layer(id).op.clone() else { return false };
         match self.recipes.get_mut(&id).and_then(Recipe::bias) {
             Some(free @ None) if alone => *free = Some(bias.clone()),

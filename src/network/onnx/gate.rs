@@ -8,6 +8,7 @@ use super::gelu::gelu;
 use super::messages::NodeProto;
 use super::operations::translate;
 use super::recipe::Recipe;
+use super::single;
 use super::value::{Feature, Outcome, Value};
 use crate::error::ParseError;
 use crate::network::{Convolution, Gate, GateJoin, Op};
@@ -19,8 +20,8 @@ pub(super) fn gate(builder: &mut Builder<'_>, index: usize) -> Result<Value, Par
     if node.input.len() != 2 {
         return Err("it joins more than a map and one number for each channel".into());
     }
-    let is_pooled = |which| matches!(builder.value(node, which), Ok(Value::Pooled));
-    let (map, numbers) = if is_pooled(0) { (1, 0) } else { (0, 1) };
+    let first = builder.value(node, 0)?;
+    let (map, numbers) = if builder.is_of_whole_map(&first) { (1, 0) } else { (0, 1) };
     let map = builder.feature(node, map)?;
     let numbers = builder.of_whole_map(node, numbers)?;
     let join = if node.op_type == "Mul" { GateJoin::Mul } else { GateJoin::Add };
@@ -102,7 +103,7 @@ fn pooled_layers(builder: &mut Builder<'_>, index: usize) -> Result<Vec<Value>, 
     let one = match node.op_type.as_str() {
         "GlobalAveragePool" => {
             node.check_attributes(&[])?;
-            let map = builder.feature(node, 0)?;
+            let map = builder.planar(node, 0)?;
             builder.layer(index, Op::GlobalAvgPool, &[map])
         }
         "ReduceMean" => {
@@ -110,12 +111,11 @@ fn pooled_layers(builder: &mut Builder<'_>, index: usize) -> Result<Vec<Value>, 
             if !builder.reduces_only_space(node)? {
                 return Err("it takes the mean of more than height and width".into());
             }
-            builder.layer(index, Op::GlobalAvgPool, &[map])
+            let mean = builder.part(index, 0, Op::GlobalAvgPool, map)?;
+            let flat = node.int("keepdims", 1) == 0;
+            Ok(Value::Layer(Feature { channels_last: flat || mean.channels_last, ..mean }))
         }
-        // One position has nothing that these could move.
-        "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" => {
-            builder.feature(node, 0).map(Value::Layer)
-        }
+        "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" => single::shaped(builder, index),
         "Gemm" => matrix(builder, index),
         "GlobalMaxPool" | "GlobalLpPool" | "ReduceMax" | "ReduceSum" => {
             Err("the operation is not supported; expected a mean".into())
@@ -134,6 +134,9 @@ fn matrix(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseError> 
         return Err("its alpha and beta are not 1, or it turns its first matrix".into());
     }
     let input: Feature = builder.feature(node, 0)?;
+    if !input.channels_last {
+        return Err("its input is not `[1, channels]`".into());
+    }
     let weight = builder.constant(node, 1)?;
     let bias = node.input(2).map(|_| builder.constant(node, 2)).transpose()?;
     let turned = node.int("transB", 0) != 0;

@@ -112,9 +112,9 @@ pub(super) fn gelu(builder: &mut Builder<'_>, index: usize, x: &Value) -> (Vec<V
             let op = Op::Pointwise(Function::Gelu { tanh: false });
             translated(builder.layer(index, op, &[input]).map(|value| vec![value]))
         }
-        Value::Padded { .. } | Value::Grouped { .. } | Value::Bundled { .. } => {
+        Value::Padded { .. } | Value::Grouped { .. } | Value::Bundled { .. } | Value::Column(_) => {
             let problem = "its input, of which it is the GELU, is padded or has its channels in \
-                           groups, which is not supported";
+                           groups or its axes incomplete, which is not supported";
             translated(Err(problem.into()))
         }
         Value::Pooled => (vec![Value::Pooled; outputs], Outcome::Pooled),

@@ -20,6 +20,7 @@ mod messages;
 mod names;
 mod operations;
 mod recipe;
+mod single;
 mod tensor;
 #[cfg(test)]
 mod tests;
@@ -41,7 +42,7 @@ use self::external::ExternalFiles;
 use self::graph::{image_input, in_order};
 use self::messages::{GraphProto, ModelProto, NodeProto};
 use self::names::Names;
-use self::recipe::Recipe;
+use self::recipe::{Affine, Recipe};
 use self::value::{Feature, Outcome, Value};
 use super::weights::WeightsError;
 use super::{Filters, Input, LayerId, Network, NetworkError, Op, Origin, RGB, usable_name};
@@ -119,13 +120,17 @@ impl OnnxFile {
                 OnnxError::Unsupported { path: path.to_owned(), nodes: unsupported }.into()
             });
         }
-        let has_norms = network.layers().iter().any(|layer| matches!(layer.op, Op::BatchNorm(_)));
+        let is_norm = |recipe: &Recipe| matches!(recipe, Recipe::Affine(Affine::BatchNorm { .. }));
+        let is_arithmetic =
+            |recipe: &Recipe| matches!(recipe, Recipe::Affine(_)) && !is_norm(recipe);
+        let arithmetic = recipes.iter().filter(|(_, recipe)| is_arithmetic(recipe));
         network.set_origin(Origin {
             image_size: input.size,
             sized_layer,
             unsupported,
             left_out: behind,
-            may_be_folded: !has_norms,
+            may_be_folded: !recipes.values().any(is_norm),
+            arithmetic: arithmetic.map(|(&id, _)| id).collect(),
         });
         let network = network.finish()?;
         Ok(Self { path: path.to_owned(), bytes, network, recipes, tensors })

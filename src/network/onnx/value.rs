@@ -37,13 +37,16 @@ pub(super) enum Value {
         /// Groups of channels.
         groups: usize,
     },
+    /// A layer's output of one position, as `[1, channels, 1]`.
+    Column(Feature),
     /// It depends on the image, and no position of it on a part of the image alone.
     Pooled,
     /// It depends on what this node makes, which is not supported.
     Behind(usize),
 }
 
-/// A layer's output, or the image: `[1, channels, height, width]`, or `[1, height, width, channels]`.
+/// A layer's output, or the image: `[1, channels, height, width]`, or `[1, height, width, channels]`,
+/// which of one position is the same as `[1, channels]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Feature {
     pub input: Input,

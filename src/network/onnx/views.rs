@@ -9,13 +9,17 @@ use crate::error::ParseError;
 use crate::geometry::{Padding, PerAxis};
 use crate::network::{ChannelShuffle, ChannelSlice, Op};
 
-/// The axis of the channels of a node's first input.
-fn is_channels(axis: i64, channels_last: bool) -> bool {
-    if channels_last { matches!(axis, 3 | -1) } else { matches!(axis, 1 | -3) }
+/// Whether an axis is that of a feature's channels.
+fn is_channels(builder: &Builder<'_>, axis: i64, feature: Feature) -> bool {
+    match axis {
+        1 => !feature.channels_last || builder.is_of_whole_map(&Value::Layer(feature)),
+        -3 => !feature.channels_last,
+        _ => feature.channels_last && matches!(axis, 3 | -1),
+    }
 }
 
 /// An attribute or, since later versions of the operators, an input, of integers.
-fn list(
+pub(super) fn list(
     builder: &mut Builder<'_>,
     node: &NodeProto,
     name: &str,
@@ -36,7 +40,7 @@ pub(super) fn concat(builder: &mut Builder<'_>, index: usize) -> Result<Value, P
     let inputs = (0..node.input.len()).map(|which| builder.feature(node, which));
     let inputs = inputs.collect::<Result<Vec<Feature>, _>>()?;
     let axis = node.int("axis", 0);
-    if !inputs.iter().all(|input| is_channels(axis, input.channels_last)) {
+    if !inputs.iter().all(|&input| is_channels(builder, axis, input)) {
         return Err(ParseError(format!("it joins along axis {axis}; expected the channels")));
     }
     builder.layer(index, Op::Concat, &inputs)
@@ -47,7 +51,7 @@ pub(super) fn split(builder: &mut Builder<'_>, index: usize) -> Result<Vec<Value
     node.check_attributes(&["axis", "split", "num_outputs"])?;
     let (input, outputs) = (builder.feature(node, 0)?, node.output.len());
     let channels = builder.channels(input);
-    if !is_channels(node.int("axis", 0), input.channels_last) {
+    if !is_channels(builder, node.int("axis", 0), input) {
         return Err("it splits along another axis than the channels".into());
     }
     let sizes: Vec<usize> = if let Some(sizes) = list(builder, node, "split", 1)? {
@@ -85,7 +89,7 @@ pub(super) fn slice(builder: &mut Builder<'_>, index: usize) -> Result<Value, Pa
     else {
         return Err("it takes more than a run of channels".into());
     };
-    if !is_channels(*axis, input.channels_last) {
+    if !is_channels(builder, *axis, input) {
         return Err("it slices along another axis than the channels".into());
     }
     let place = |place: i64| {

@@ -218,7 +218,10 @@ impl Op {
                 match inputs.iter().find(|&&other| other != first) {
                     Some(other) => Err(ParseError(format!(
                         "it {} {first} channels and {other}",
-                        if matches!(self, Self::Add) { "adds" } else { "multiplies" }
+                        match self {
+                            Self::Add | Self::Gate(Gate { join: GateJoin::Add }) => "adds",
+                            _ => "multiplies",
+                        }
                     ))),
                     None => Ok(first),
                 }

@@ -23,6 +23,9 @@ const MAX_NAME: usize = 256;
 /// The most axes of a blob.
 const MAX_RANK: usize = 8;
 
+/// The most fields that the values of a blob are in: a writer puts all into one.
+const MAX_PARTS: usize = 1024;
+
 /// The blobs of a network's layers.
 pub(super) struct CaffeModel {
     /// The name of each, its index in its layer, and its message.
@@ -181,13 +184,27 @@ impl Source for CaffeModel {
     fn tensor(&mut self, entry: usize) -> Result<Tensor, TensorProblem> {
         let (_, index, blob) = &self.blobs[entry];
         let (mut told, mut old, mut data) = (None, [1_usize; 4], Vec::new());
+        let mut add = |element: Element, bytes: Bytes| {
+            if data.len() == MAX_PARTS {
+                let problem = format!("its values are in more than {MAX_PARTS} parts");
+                return Err(ParseError(problem));
+            }
+            if !bytes.len().is_multiple_of(element.size()) {
+                let (length, size) = (bytes.len(), element.size());
+                return Err(ParseError(format!(
+                    "damaged: its values of {size} bytes each take {length} bytes"
+                )));
+            }
+            data.push((element, bytes));
+            Ok(())
+        };
         walk(blob.clone(), |tag, content| {
             match (tag, content) {
                 (1..=4, Content::Number(length)) => {
                     old[tag as usize - 1] = usize::try_from(length).unwrap_or(usize::MAX);
                 }
-                (5, Content::Bytes(bytes)) => data.push((Element::F32, bytes)),
-                (8, Content::Bytes(bytes)) => data.push((Element::F64, bytes)),
+                (5, Content::Bytes(bytes)) => add(Element::F32, bytes)?,
+                (8, Content::Bytes(bytes)) => add(Element::F64, bytes)?,
                 (7, Content::Bytes(bytes)) => told = Some(shape(bytes)?),
                 _ => {}
             }

@@ -7,6 +7,7 @@ use ndarray::{Array3, Axis};
 use super::ComparisonError;
 use crate::files::npy::Parts;
 use crate::files::{Digest, FileError, digest_of};
+use crate::report::results::LARGEST;
 
 /// Maps `[units, height, width]`, each of which lies over a whole RF. NaN is not measured; a map of
 /// nothing else is not there.
@@ -80,16 +81,16 @@ impl MapArray {
     /// The map of a unit, row by row.
     ///
     /// # Errors
-    /// A unit that is not there; a file that cannot be read; an infinite value.
+    /// A unit that is not there; a file that cannot be read; a value that is infinite or beyond what is computed with.
     pub fn map(&self, unit: usize) -> Result<Vec<f64>, ComparisonError> {
         let values = match &self.values {
             Source::File(parts) => parts.values(&parts.bytes(unit)?)?.to_f64(),
             Source::Memory(values) => values.index_axis(Axis(0), unit).iter().copied().collect(),
         };
-        if values.iter().any(|value| value.is_infinite()) {
+        if values.iter().any(|value| value.abs() > LARGEST) {
             let problem = format!(
-                "unit {unit} has an infinite value; expected numbers, or NaN for \
-                                   what is not measured"
+                "unit {unit} has a value that is infinite or beyond {LARGEST:e}; expected numbers, \
+                 or NaN for what is not measured"
             );
             return Err(match &self.values {
                 Source::File(parts) => FileError::content(parts.path(), problem).into(),
@@ -126,7 +127,10 @@ mod tests {
         npy::write(&path, &Array3::<f64>::zeros((0, 3, 3))).unwrap();
         assert!(MapArray::open(&path).is_err());
         assert!(MapArray::new("maps", Array3::zeros((1, 0, 3))).is_err());
-        let infinite = Array3::from_elem((1, 1, 1), f64::INFINITY);
-        assert!(MapArray::new("maps", infinite).unwrap().map(0).is_err());
+        for value in [f64::INFINITY, -1e200] {
+            let large = Array3::from_elem((1, 1, 1), value);
+            let error = MapArray::new("maps", large).unwrap().map(0).unwrap_err().to_string();
+            assert!(error.contains("infinite or beyond 1e100"), "{error}");
+        }
     }
 }

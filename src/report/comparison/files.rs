@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use super::page::page;
 use super::{Comparison, ComparisonError, ComparisonRecord, Table, figures};
-use crate::files::{write_atomically, write_json, write_text};
+use crate::files::{remove_file, write_atomically, write_json, write_text};
 use crate::report::csv::write_csv;
 use crate::report::figure::{INCH, to_pdf};
 use crate::report::write_png;
 
-/// The files that are always written; a figure of several pages has more, `comparison-2.png`, ….
-pub const FILES: [&str; 8] = [
+/// The files that are always written.
+const FILES: [&str; 8] = [
     "comparison.html",
     "comparison.json",
     "comparison.pdf",
@@ -21,6 +21,25 @@ pub const FILES: [&str; 8] = [
     "layers.csv",
     "columns.csv",
 ];
+
+/// The names of the files that [`write()`] writes or removes in a folder: the figure's further pages
+/// that are there, `comparison-2.png`, …, are replaced or removed.
+pub fn files(folder: &Path) -> Vec<String> {
+    FILES.into_iter().map(String::from).chain(further_pages(folder)).collect()
+}
+
+/// The further pages that a folder has.
+fn further_pages(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter(|name| page_number(name).is_some()).collect()
+}
+
+/// The number of a further page, from 2 on.
+fn page_number(name: &str) -> Option<usize> {
+    let stem = name.strip_suffix(".svg").or_else(|| name.strip_suffix(".png"))?;
+    stem.strip_prefix("comparison-")?.parse().ok().filter(|&number| number > 1)
+}
 
 /// Writes the files of a comparison into `folder`, which is there; files of the same names are
 /// replaced. `resolution` is that of the PNGs, in pixels an inch.
@@ -40,6 +59,11 @@ pub fn write(
     for (number, figure) in figures.iter().enumerate() {
         write_text(&named(number, "svg"), &figure.to_svg())?;
         write_png(&named(number, "png"), &figure.to_picture(resolution / INCH)?)?;
+    }
+    for name in further_pages(folder) {
+        if page_number(&name).is_some_and(|number| number > figures.len()) {
+            remove_file(&folder.join(name))?;
+        }
     }
     let title = "Comparison of maps";
     let bytes = to_pdf(title, &figures)?;

@@ -68,7 +68,18 @@ pub(super) fn matched<'a>(
                 let problem = "layers are named, and neither of two arrays has any".into();
                 return Err(ComparisonError::Selection(problem));
             }
-            let [_, height, width] = one.shape();
+            let ([_, height, width], [_, rows, columns]) = (one.shape(), other.shape());
+            let rounding = 0.5 / height.min(width) as f64 + 0.5 / rows.min(columns) as f64;
+            let ratio = (height * columns) as f64 / (width * rows) as f64;
+            if ratio.ln().abs() > rounding {
+                let problem = format!(
+                    "{} has maps of {height} rows and {width} columns, and {} of {rows} and {columns}: \
+                     they cannot both be maps of one receptive field; expected the same aspect",
+                    one.name(),
+                    other.name()
+                );
+                return Err(ComparisonError::Selection(problem));
+            }
             let sets = [one, other].map(|array| LayerSet::of_array(array, [height, width]));
             add("maps", "", height.max(width), sets, settings, &mut matched)?;
         }

@@ -16,13 +16,13 @@ mod record;
 mod settings;
 mod tables;
 
-use crate::analysis::{MeasureSummary, Pair};
+use crate::analysis::MeasureSummary;
 use crate::progress::Progress;
 
 pub use array::MapArray;
 pub use error::ComparisonError;
 pub use figure::figures;
-pub use files::{FILES, write};
+pub use files::{files, write};
 pub use layer::{Example, LayerComparison, UnitComparison};
 pub use maps::{Absent, MapSet};
 pub use record::{ComparisonRecord, SetRecord};
@@ -90,11 +90,6 @@ pub fn compare(
 }
 
 impl Comparison {
-    /// Pairs of maps that were compared.
-    pub fn pairs(&self) -> impl Iterator<Item = &Pair> {
-        self.layers.iter().flat_map(|layer| &layer.units).filter_map(|unit| unit.pair.as_ref().ok())
-    }
-
     /// The summary of a layer's correlations after the blur that regions are looked for with, or the
     /// nearest to it.
     pub fn correlation<'l>(&self, layer: &'l LayerComparison) -> Option<&'l MeasureSummary> {

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use super::matching::label;
 use super::{Comparison, ComparisonError, LeftOut, MapSet};
 use crate::VERSION;
 use crate::analysis::Extent;
@@ -136,13 +135,5 @@ impl<'a> From<&'a Comparison> for ComparisonRecord<'a> {
             layers: comparison.layers.iter().map(layer).collect(),
             left_out: &comparison.left_out,
         }
-    }
-}
-
-impl Comparison {
-    /// Whether any layer has no unit that was compared.
-    pub fn empty_layers(&self) -> Vec<String> {
-        let empty = self.layers.iter().filter(|layer| layer.compared() == 0);
-        empty.map(|layer| label(&layer.layer, &layer.sides)).collect()
     }
 }

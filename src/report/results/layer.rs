@@ -18,7 +18,7 @@ use crate::network::{LayerId, Network};
 use crate::ranking::{Entry, Expected, LayerFiles, LayerRanking, Side, swept_digest};
 
 /// The largest value of a map: sums and squares of it are finite.
-const LARGEST: f64 = 1e100;
+pub(crate) const LARGEST: f64 = 1e100;
 
 /// The mean map of a unit over the images of one side.
 #[derive(Clone, Debug, PartialEq)]

@@ -25,6 +25,7 @@ use crate::runs::layout::{MAPS, RANKING};
 
 pub use coverage::MapCoverage;
 pub use error::ResultsError;
+pub(crate) use layer::LARGEST;
 pub use layer::{LayerResults, UnitMap};
 pub use tones::{OUTSIDE, Tones};
 

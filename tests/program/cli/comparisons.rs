@@ -135,6 +135,9 @@ fn what_cannot_be_compared_is_refused_before_any_work() {
     place.succeeds(&format!("run {INPUTS} --layers conv1 --top 2 --every 9 --out a"));
     place.write("maps.npy", npy("<f4", "(2, 2, 3)", &[0; 48]));
     place.write("flat.npy", npy("<f4", "(2, 3)", &[0; 24]));
+    place.write("square.npy", npy("<f4", "(1, 6, 6)", &[0; 36 * 4]));
+    place.write("long.npy", npy("<f4", "(1, 6, 12)", &[0; 72 * 4]));
+    place.write("large.npy", npy("<f8", "(1, 6, 6)", &1e200_f64.to_le_bytes().repeat(36)));
     for (arguments, code, words) in [
         ("absent a", 1, "absent: there is no such folder"),
         ("a absent.npy", 1, "absent.npy"),
@@ -149,10 +152,24 @@ fn what_cannot_be_compared_is_refused_before_any_work() {
         ("a --region 0", 2, "no region"),
         ("a --shuffles 99999", 2, "expected at most 9999"),
         ("a --out maps.npy", 2, "maps.npy: is a file"),
+        ("square.npy long.npy", 2, "6 rows and 6 columns, and long.npy of 6 and 12"),
+        ("square.npy large.npy", 1, "a value that is infinite or beyond 1e100"),
     ] {
         place.refuses(&format!("compare {arguments}"), code, &[words]);
     }
     place.succeeds("compare a --quiet");
     place.refuses("compare a", 2, &["comparison.html: exists", "--force"]);
+    // Further pages of a longer comparison are not left among those of a shorter one.
     place.succeeds("compare a --quiet --force");
+    std::fs::create_dir(place.path("longer")).unwrap();
+    let pages = ["comparison-2.svg", "comparison-12.png"];
+    for page in pages {
+        place.write(&format!("longer/{page}"), "mine");
+    }
+    place.refuses("compare a --out longer", 2, &[": exists", "--force"]);
+    assert_eq!(place.read("longer/comparison-2.svg"), b"mine");
+    place.write("longer/comparison-notes.svg", "mine");
+    place.succeeds("compare a --quiet --force --out longer");
+    assert!(pages.iter().all(|page| !place.path(format!("longer/{page}")).exists()));
+    assert_eq!(place.read("longer/comparison-notes.svg"), b"mine");
 }

@@ -83,7 +83,10 @@ fn widths_are_extrapolated_from_sweeps_of_several_occluder_sizes() {
         let sizes = row["sizes"].split_whitespace().count();
         assert_eq!(!row["long_se"].is_empty(), sizes > 1, "{row:?}");
     }
+    assert!(found.iter().any(|row| !row["long_se"].is_empty()), "no width of two sizes");
     place.refuses("sizes s1 s1 --out a", 1, &["occluders of at least two sizes"]);
+    place.succeeds(&format!("run {INPUTS} --layers conv2 --units 0 --top 3 --quiet --out three"));
+    place.refuses("sizes s1 three --out a", 1, &["three: maps of other images", "--top"]);
     place.refuses("sizes s1 --out a", 2, &["2 values required"]);
 }
 
@@ -95,6 +98,7 @@ fn each_map_has_a_shape_or_none() {
     assert!(messages.contains("wrote models"), "{messages}");
     let found = rows(&place, "models/models.csv");
     assert_eq!(found.len(), 2 * 6);
+    assert!(found.iter().any(|row| row["status"] == "ok"), "no fit");
     for row in found.iter().filter(|row| row["status"] == "ok") {
         let criterion = |shape: &str| row[&format!("bic_{shape}")].parse::<f64>().ok();
         let best = criterion(&row["shape"]).unwrap();

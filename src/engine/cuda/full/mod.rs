@@ -110,13 +110,14 @@ impl<'m> Full<'m> {
     ) -> Result<Self, EngineError> {
         check_layers(model.network(), layers, image)?;
         check_support(model.network(), layers)?;
-        let sizes = match layers.iter().max() {
-            Some(_) => model.network().sizes_for(image, layers)?,
-            None => Vec::new(),
+        let sizes = if layers.is_empty() {
+            Vec::new()
+        } else {
+            model.network().sizes_for(image, layers)?
         };
         let (device, layers) = (Arc::clone(device), layers.to_vec());
         let full = Self { model, image, layers, sizes, device, rooms: Mutex::default() };
-        // So that what is missing shows now; a ranking needs no more for a batch of one.
+        // So that what is missing shows now. A ranking gives this back before it allocates its own.
         let presenting = Some(full.largest(Presenting::most(&full))?);
         Ok(Self { rooms: Mutex::new(Workspaces { presenting, ranking: None }), ..full })
     }

@@ -1,10 +1,10 @@
 //! The incremental engine on a GPU: only what an occluder changes, and only as far as the unit
 //! depends on it.
 //!
-//! It is the CPU's incremental engine with other hands: the same plans ([`plan`](crate::program)),
+//! It is the CPU's incremental engine with other hands: the same plans ([`program`](crate::program)),
 //! the same steps, the same layout with channels innermost. The original images' activations are
 //! computed once for all jobs on an image and stay on the device (`originals`); the presentations
-//! of all jobs are sorted by plan (`alike`, `runs`) and cut into waves that fit into its memory
+//! of all jobs are sorted by plan (`classes`, `runs`) and cut into waves that fit into its memory
 //! (`wave`), whose tables all cores make (`lists`); of each only the difference of one response is
 //! kept there (`kept`). Each value is a chain of operations that depends on the presentation alone, so
 //! results are the same bytes for any batch and wave.

@@ -16,7 +16,7 @@ use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::{Axis, Span};
 use crate::program::TapRun;
 
-/// An image, and the rows and columns of the target's positions that are regions at.
+/// An image, and the rows and columns of the target's positions that are needed.
 pub(super) type ImageRegion<'a> = (ArrayView3<'a, f32>, Span, Span);
 
 /// Computes what those positions depend on: for each node the target keeps, its originals.
@@ -106,7 +106,7 @@ impl Node<'_> {
         (windows, places, offset)
     }
 
-    /// The parts of the images that are regions at.
+    /// The parts of the images that those positions depend on.
     fn pixels<'i>(&self, images: &'i [ImageRegion<'_>]) -> impl Iterator<Item = Pixels<'i>> {
         images.iter().zip(self.cones).map(|((image, ..), [ys, xs])| {
             let rows = ys[self.place].start as usize..ys[self.place].end as usize;

@@ -1,4 +1,4 @@
-//! The part of an image that is regions at, on its way to the device: laid out anew in the very memory
+//! The part of an image that is needed, on its way to the device: laid out anew in the very memory
 //! that the device copies.
 
 use std::mem::MaybeUninit;

@@ -41,7 +41,7 @@ pub(super) struct Wave<'p> {
     pub runs: Vec<Run>,
     /// How many they are.
     pub count: usize,
-    /// Floats that they take of each slot.
+    /// Floats that they take of each buffer.
     pub floats: Vec<usize>,
 }
 

@@ -34,7 +34,7 @@ pub(super) struct Waves<'a> {
 /// Presentations of one plan, which is not empty: the plan, and how many.
 pub(super) type Group<'p> = (Plan<'p>, usize);
 
-/// The buffers of all storage; they stay from one wave to the next.
+/// The buffers of deltas, as `Storage` numbers them; they stay from one wave to the next.
 #[derive(Debug, Default)]
 pub(super) struct Buffers(Vec<Option<CudaSlice<f32>>>);
 
@@ -44,7 +44,7 @@ impl Buffers {
         self.0.clear();
     }
 
-    /// Sees to it that each slot has room for so many floats.
+    /// Makes each buffer as large as so many floats.
     fn reserve(&mut self, device: &Device, floats: &[usize]) -> Result<(), CudaError> {
         self.0.resize_with(floats.len(), || None);
         for (buffer, &floats) in self.0.iter_mut().zip(floats) {

@@ -106,12 +106,12 @@ impl Items {
         Ok(Self { lists, ends })
     }
 
-    /// Bytes that they take of a upload, with what they are of.
+    /// Bytes that they take of an upload, with what they are of.
     pub fn packed<T>(&self, entries: &[Vec<T>]) -> usize {
         packed(entries) + packed(&self.lists)
     }
 
-    /// Adds both to a upload.
+    /// Adds both to an upload.
     ///
     /// # Errors
     /// [`CudaError::Shape`] where there is no room.

@@ -104,7 +104,7 @@ impl<'l> UploadBatch<'l> {
     }
 }
 
-/// Bytes that a table of these lists takes of a upload.
+/// Bytes that a table of these lists takes of an upload.
 pub fn packed<T>(lists: &[Vec<T>]) -> usize {
     let length: usize = lists.iter().map(Vec::len).sum();
     (length * size_of::<T>()).next_multiple_of(ALIGNED)

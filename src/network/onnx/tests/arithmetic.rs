@@ -1,7 +1,7 @@
 //! Arithmetic of branches and of constants.
 
 use super::*;
-use crate::network::{Function, Input, LocalResponseNorm, Op};
+use crate::network::{Function, Input, LocalResponseNorm, Op, Response};
 
 /// The layers behind `a`, a convolution of the image, and the model's file.
 fn behind(graph: &Graph) -> (Vec<Op>, Network) {
@@ -34,6 +34,23 @@ fn branches_are_subtracted_and_divided() {
     let model = graph.clone().file().model();
     assert_eq!(model.network().layers()[1].op, reciprocal);
     assert_eq!(filters(&model, "d").weight, [2.0; 4]);
+}
+
+#[test]
+fn arithmetic_is_no_batch_normalisation_of_the_file() {
+    let norm = Graph::new().conv("a", 3, "x", "a").floats("n", &[4]).node(
+        "BatchNormalization",
+        &["a", "n", "n", "n", "n"],
+        "b",
+    );
+    for (graph, response, may_be_folded) in
+        [(start().node("Neg", &["a"], "b"), "a", true), (norm, "b", false)]
+    {
+        let network = graph.network();
+        let found = network.responding(id(&network, "a"), Response::Bn);
+        assert_eq!(network.layer(found).name, response);
+        assert_eq!(network.origin().may_be_folded, may_be_folded);
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the whole map makes, and joins the map again.
 
 use super::*;
+use crate::geometry::ImageSize;
 use crate::network::{Function, Gate, GateJoin, Input, MapContext, Op};
 
 /// A map `a`, its mean `g`, and a gate of it by the nodes that `made` adds, whose last output is `h`.
@@ -65,6 +66,110 @@ fn gates_are_made_by_means_matrices_and_functions_too() {
     let op = |name: &str| network.layer(network.named_layer(name).unwrap()).op.clone();
     assert_eq!(op("h"), Op::Pointwise(Function::Silu));
     assert_eq!(op("m"), Op::Gate(Gate { join: GateJoin::Add }));
+}
+
+#[test]
+fn what_the_whole_map_makes_may_be_read_again() {
+    // A factor and a shift from one branch, and a second gate from the first one's layers.
+    let graph = Graph::new()
+        .conv("a", 3, "x", "a")
+        .node("GlobalAveragePool", &["a"], "g")
+        .conv("c", 4, "g", "c")
+        .node("Sigmoid", &["c"], "h")
+        .node("Mul", &["a", "h"], "m")
+        .node("Add", &["m", "c"], "s")
+        .node("Relu", &["c"], "r")
+        .node("Mul", &["s", "r"], "n")
+        .conv("b", 4, "n", "b");
+    let network = graph.network();
+    assert_eq!(names(&network), ["a", "g", "c", "h", "m", "s", "r", "n", "b"]);
+    let b = network.named_layer("b").unwrap();
+    assert_eq!(network.gates_before(&[b]), [3, 2, 6].map(LayerId));
+}
+
+#[test]
+fn axes_decide_what_a_join_means() {
+    let gate = |graph: Graph| {
+        let network = graph.network();
+        let note = network.origin().note(&network);
+        (names(&network).contains(&"b"), note.unwrap_or_default())
+    };
+    let shaped = |op_type: &'static str, values: &'static [i64]| {
+        gated(move |graph| {
+            let graph = graph.tensor(integers("v", values)).node("Flatten", &["g"], "f");
+            graph.node(op_type, &["f", "v"], "h")
+        })
+    };
+    for (op_type, values) in [
+        ("Reshape", &[1, 4, 1, 1][..]),
+        ("Reshape", &[0, -1, 1, 1]),
+        ("Reshape", &[-1, 4, 1, 1]),
+        ("Unsqueeze", &[2, 3]),
+        ("Unsqueeze", &[-1, -2]),
+    ] {
+        assert_eq!(gate(shaped(op_type, values)), (true, String::new()), "{op_type} {values:?}");
+    }
+    for (op_type, values, problem) in [
+        ("Reshape", &[1, 1, 1, 4][..], "its shape [1, 1, 1, 4] is not"),
+        ("Reshape", &[1, 4], "some of its inputs have the channels last"),
+        ("Unsqueeze", &[0, 1], "it has axes before the channels, or more than two behind"),
+        ("Unsqueeze", &[2], "is `[1, channels, 1]`; expected"),
+        ("Unsqueeze", &[2, 2], "it has axes before"),
+        ("Unsqueeze", &[i64::MIN, 2], "it has axes before"),
+        ("Squeeze", &[0], "it has axes before"),
+    ] {
+        let (mapped, note) = gate(shaped(op_type, values));
+        assert!(!mapped && note.contains(problem), "{op_type} {values:?}: {note}");
+    }
+    // One axis at a time, and a matrix with its bias apart.
+    let of_steps = gated(|graph| {
+        graph
+            .tensor(integers("2", &[2]))
+            .tensor(integers("3", &[3]))
+            .floats("w", &[4, 4])
+            .floats("bias", &[4])
+            .node("Squeeze", &["g", "3"], "g1")
+            .node("Squeeze", &["g1", "2"], "g0")
+            .node("MatMul", &["g0", "w"], "y")
+            .node("Add", &["bias", "y"], "z")
+            .node("Unsqueeze", &["z", "2"], "z1")
+            .node("Unsqueeze", &["z1", "3"], "h")
+    });
+    let model = of_steps.file().model();
+    assert_eq!(names(model.network()), ["a", "g", "y", "m", "b"]);
+    assert_eq!(filters(&model, "y").bias.len(), 4);
+    let flat = gated(|graph| graph.node("Flatten", &["g"], "h"));
+    assert!(gate(flat).1.contains("some of its inputs have the channels last, and others first"));
+}
+
+#[test]
+fn a_constant_is_no_bias_where_the_output_is_read_under_another_name() {
+    let graph = Graph::new()
+        .conv("a", 3, "x", "a")
+        .node("GlobalAveragePool", &["a"], "g")
+        .conv("c", 4, "g", "c")
+        .tensor(integers("shape", &[1, 4, 1, 1]))
+        .floats("shift", &[1, 4, 1, 1])
+        .node("Reshape", &["c", "shape"], "d")
+        .node("Add", &["d", "shift"], "e")
+        .node("Mul", &["a", "c"], "m")
+        .node("Add", &["m", "e"], "n")
+        .conv("b", 4, "n", "b");
+    let model = graph.file().model();
+    assert!(filters(&model, "c").bias.is_empty());
+    assert_eq!(names(model.network()), ["a", "g", "c", "m", "e", "n", "b"]);
+}
+
+#[test]
+fn gates_of_more_than_one_position_are_refused() {
+    let graph = gated(|graph| {
+        let padded = [ints("pads", &[1, 1, 1, 1])];
+        graph.floats("w", &[4, 4, 1, 1]).with("Conv", &["g", "w"], "h", &padded)
+    });
+    let network = graph.network();
+    let b = network.named_layer("b").unwrap();
+    let refused = network.sizes(ImageSize::square(24), b).unwrap_err().to_string();
+    assert!(refused.contains("its second input, `h`, is 3×3; expected one position"), "{refused}");
 }
 
 #[test]

@@ -153,6 +153,21 @@ fn damaged_and_hostile_files_are_refused() {
     let long = Layer { name: "n".repeat(300), blobs: old_blobs(), ..Layer::default() };
     let long = refused(&Net { layer: vec![long], ..Net::default() });
     assert!(long.contains("a layer's name has 300 bytes"), "{long}");
+    // A blob of these bytes: field 7 of a layer, which is field 100 of the file.
+    let of_bytes = |blob: &[u8]| {
+        let field = |tag: &[u8], content: &[u8]| {
+            let mut bytes = tag.to_vec();
+            prost::encoding::encode_varint(content.len() as u64, &mut bytes);
+            [&bytes, content].concat()
+        };
+        let layer = [field(&[0x0a], b"conv1"), field(&[0x3a], blob)].concat();
+        let read = read_net(&field(&[0xa2, 0x06], &layer), &["conv1.weight"]);
+        read.unwrap_err().to_string()
+    };
+    let parts = of_bytes(&[0x2a, 0x00].repeat(1 << 20));
+    assert!(parts.contains("its values are in more than 1024 parts"), "{parts}");
+    let cut = of_bytes(&[0x2a, 5, 0, 0, 0, 0, 0]);
+    assert!(cut.contains("its values of 4 bytes each take 5 bytes"), "{cut}");
     let whole = Net { layer: vec![layer(old_blobs())], ..Net::default() }.encode_to_vec();
     for length in 1..whole.len() {
         let _ = read_net(&whole[..length], &["conv1.weight"]);
