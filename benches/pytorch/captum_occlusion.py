@@ -67,9 +67,9 @@ def check(problem, job, attributions):
     for first in range(0, len(corners), 64):
         some = corners[first : first + 64]
         batch = image.repeat(len(some), 1, 1, 1)
-        for place, (top, left) in enumerate(some):
+        for index, (top, left) in enumerate(some):
             here = (slice(top, top + WINDOW), slice(left, left + WINDOW))
-            batch[place][:, *here] = noise[0][:, *here]
+            batch[index][:, *here] = noise[0][:, *here]
         changes = original - network(batch)[:, job.unit, job.y, job.x]
         for (top, left), change in zip(some, changes.tolist()):
             sums[top : top + WINDOW, left : left + WINDOW] += change

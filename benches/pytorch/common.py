@@ -5,6 +5,7 @@ seed of torch.manual_seed, from which its noise is drawn.
 """
 
 import argparse
+import functools
 import json
 import platform
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import safetensors.torch
 import torch
+import torch.fx
 import torchvision
 
 
@@ -21,16 +23,55 @@ import torchvision
 LEAST_SECONDS = 1.0
 
 
-def features(model):
-    """The convolutional part of one of torchvision's networks."""
-    return torchvision.models.get_model(model, weights=None).features.eval()
+#: Layers of which each position sees the whole map.
+WHOLE_MAP = torch.nn.AdaptiveAvgPool2d, torch.nn.AdaptiveMaxPool2d
+
+
+def convolutional(model):
+    """One of torchvision's networks, traced: its nodes are modules and functions in order of execution."""
+    return torch.fx.symbolic_trace(torchvision.models.get_model(model, weights=None).eval())
+
+
+def module(network, node):
+    """The module that a node calls, if any."""
+    return network.get_submodule(node.target) if node.op == "call_module" else None
 
 
 def layers(network):
-    """The places of a network's convolutions, by their short names."""
-    places = [place for place, module in enumerate(network)
-              if isinstance(module, torch.nn.Conv2d)]
-    return {f"conv{number}": place for number, place in enumerate(places, 1)}
+    """The nodes of a network's convolutions, by their short names. A product of channels (`Linear`)
+    counts as a convolution; those of a gate that the whole map makes and of the head do not."""
+    nodes, found, of_whole_map = [], {}, set()
+    for node in network.graph.nodes:
+        layer = module(network, node)
+        sources = node.all_input_nodes
+        if isinstance(layer, WHOLE_MAP) or (sources and of_whole_map.issuperset(sources)):
+            of_whole_map.add(node)
+        elif isinstance(layer, (torch.nn.Conv2d, torch.nn.Linear)):
+            nodes.append(node)
+            if isinstance(layer, torch.nn.Conv2d):
+                found[f"conv{len(nodes)}"] = node
+    return found
+
+
+def up_to(network, last):
+    """The part of a network that computes a node."""
+    graph, copies = torch.fx.Graph(), {}
+    for node in network.graph.nodes:
+        copies[node] = graph.node_copy(node, copies.__getitem__)
+        if node is last:
+            break
+    graph.output(copies[last])
+    part = torch.fx.GraphModule(network, graph)
+    part.graph.eliminate_dead_code()
+    part.recompile()
+    return part
+
+
+def is_head(network, name):
+    """Whether a tensor belongs to a fully connected layer behind the convolutions."""
+    owner = name.rpartition(".")[0]
+    return (name.split(".")[0] in ("classifier", "fc")
+            and isinstance(network.get_submodule(owner), torch.nn.Linear))
 
 
 @dataclass
@@ -47,22 +88,44 @@ class Job:
         return f"{self.layer}-{self.unit}-{self.image}-{self.y}-{self.x}"
 
 
-def window(module):
-    """(kernel, stride, padding) of a layer; layers that work position by position have none."""
-    if isinstance(module, (torch.nn.Conv2d, torch.nn.MaxPool2d)):
-        first = [v if isinstance(v, int) else v[0] for v in
-                 (module.kernel_size, module.stride, module.padding)]
-        return tuple(first)
-    return (1, 1, 0)
+@dataclass
+class Window:
+    """Positions that one position of a layer sees, along one axis."""
+    kernel: int = 1
+    stride: int = 1
+    padding: int = 0
+    dilation: int = 1
+
+
+def window(layer):
+    """The window of a layer; of layers that work position by position it is one position."""
+    if not isinstance(layer, (torch.nn.Conv2d, torch.nn.MaxPool2d, torch.nn.AvgPool2d)):
+        return Window()
+    sizes = [getattr(layer, name, 1) for name in ("kernel_size", "stride", "padding", "dilation")]
+    return Window(*(size if isinstance(size, int) else size[0] for size in sizes))
 
 
 def field(network, position):
-    """First and last pixel, along one axis, of a position's receptive field, unclipped."""
-    low = high = position
-    for module in reversed(network):
-        kernel, stride, padding = window(module)
-        low, high = low * stride - padding, high * stride - padding + kernel - 1
-    return low, high
+    """First and last pixel, along one axis, of a position's receptive field, unclipped. A gate that the
+    whole map makes does not widen it."""
+    seen = {}
+    for node in reversed(network.graph.nodes):
+        if node.op == "output":
+            seen[node] = (position, position)
+        if node not in seen:
+            continue
+        low, high = seen[node]
+        if node.op == "placeholder":
+            return low, high
+        layer = module(network, node)
+        if isinstance(layer, WHOLE_MAP):
+            continue
+        w = window(layer)
+        low, high = low * w.stride - w.padding, high * w.stride - w.padding + w.dilation * (w.kernel - 1)
+        for source in node.all_input_nodes:
+            first, last = seen.get(source, (low, high))
+            seen[source] = (min(low, first), max(high, last))
+    raise ValueError("the network has no input")
 
 
 def occluders(box, rf, size):
@@ -77,18 +140,33 @@ def occluders(box, rf, size):
     return corners, side
 
 
+@dataclass
+class Field:
+    """A receptive field and its occluders."""
+    #: First and last row, first and last column, inside the image.
+    box: tuple
+    #: First row and column, where the image does not cut it.
+    start: tuple
+    #: Side length, where the image does not cut it.
+    rf: int
+    #: Top left corners of the occluders, and their side length.
+    corners: list
+    side: int
+
+
 class Problem:
     """The network, the images and the jobs."""
 
     def __init__(self, arguments):
         self.device = torch.device(arguments.device)
-        self.features = features(arguments.model)
+        self.network = convolutional(arguments.model)
         tensors = safetensors.torch.load_file(arguments.weights)
-        self.features.load_state_dict({name.removeprefix("features."): value
-                                       for name, value in tensors.items()
-                                       if name.startswith("features.")})
-        self.features.to(self.device)
-        self.layers = layers(self.features)
+        missing, _ = self.network.load_state_dict(tensors, strict=False)
+        missing = [name for name in missing if not is_head(self.network, name)]
+        if missing:
+            raise SystemExit(f"{arguments.weights}: expected {missing[0]}, as torchvision names it, and it is not there")
+        self.network.to(self.device)
+        self.layers = layers(self.network)
         #: Whether maps are compared: then noise is the stream of torch.rand on the CPU.
         self.compared = arguments.maps is not None
         self.folder = Path(arguments.images)
@@ -102,30 +180,38 @@ class Problem:
             self.images[index] = torch.from_numpy(pixels)[None].to(self.device)
         return self.images[index]
 
+    @functools.cache
     def truncated(self, layer):
-        """The layers up to a convolution, that included."""
-        return self.features[: self.layers[layer] + 1]
+        """The network up to a convolution, that included."""
+        return up_to(self.network, self.layers[layer])
 
-    def place(self, job):
-        """The receptive field's box, its unclipped side length, occluders and their size."""
+    @functools.cache
+    def below(self, layer):
+        """The network up to the input of a convolution."""
+        return up_to(self.network, self.layers[layer].args[0])
+
+    def convolution(self, layer):
+        return module(self.network, self.layers[layer])
+
+    def field(self, job):
+        """The receptive field's box, its first pixels and side length unclipped, occluders and their size."""
         height, width = self.image(job.image).shape[-2:]
         network = self.truncated(job.layer)
         (top, bottom), (left, right) = (field(network, p) for p in (job.y, job.x))
         rf = bottom - top + 1
         box = ((max(top, 0), min(bottom, height - 1)), (max(left, 0), min(right, width - 1)))
         corners, side = occluders(box, rf, (height, width))
-        return box, rf, corners, side
+        return Field(box, (top, left), rf, corners, side)
 
 
 def deposit(job, problem, differences):
     """The discrepancy map [rf, rf]: each difference at its occluder's centre."""
-    box, rf, corners, side = problem.place(job)
-    # Where a box begins at the image's edge, its field began before it.
-    offsets = [low if low > 0 else high + 1 - rf for low, high in box]
-    found = np.zeros((rf, rf))
-    for (y, x), difference in zip(corners, differences):
-        centre = [(2 * (start - offset) + side - 1) // 2 for start, offset in zip((y, x), offsets)]
-        found[centre[0], centre[1]] += abs(difference)
+    field = problem.field(job)
+    found = np.zeros((field.rf, field.rf))
+    for corner, difference in zip(field.corners, differences):
+        y, x = [(2 * (pixel - start) + field.side - 1) // 2
+                for pixel, start in zip(corner, field.start)]
+        found[y, x] += abs(difference)
     return found
 
 

@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,13 +31,13 @@ except ImportError as missing:
     sys.exit(f"{missing}; install what is compared with:\n"
              f"  {sys.executable} -m pip install -r {HERE / 'requirements.txt'}")
 
-from common import features, layers
+from common import convolutional, is_head, layers
 from limits import limits
 from machine import Others, processor
 from tables import tables
 
-#: Pixels of an image's side.
-SIDE = 227
+#: Pixels of an image's side: of the networks that came with Caffe, and of all others.
+CAFFE_SIDE, SIDE = 227, 224
 #: Error of PyTorch's maps that is allowed, as a part of a map's largest value.
 TOLERANCE = 1e-4
 #: On a GPU PyTorch is in reduced precision, tf32 unless told otherwise, and bf16 at its best, and
@@ -86,9 +87,9 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--occlumap", default=HERE.parents[1] / "target/release/occlumap", type=Path)
     parser.add_argument("--out", default=Path("benchmark"), type=Path, help="folder for results")
-    parser.add_argument("--model", default="alexnet", help="alexnet, vgg11, vgg13, vgg16, vgg19")
+    parser.add_argument("--model", default="alexnet", help="torchvision's name: alexnet, vgg16, resnet18, convnext_tiny, …")
     parser.add_argument("--weights", type=Path, help="as torchvision names them, .safetensors")
-    parser.add_argument("--images", type=Path, help="folder of 0.npy, 1.npy, …, [3, 227, 227]")
+    parser.add_argument("--images", type=Path, help="folder of 0.npy, 1.npy, …, [3, height, width]")
     parser.add_argument("--layers", help="such as conv1,conv3 [default: all]")
     parser.add_argument("--without", type=left_out, default=set(), metavar="NAMES",
                         help=f"contenders to leave out, of {','.join(OPTIONAL)}")
@@ -102,38 +103,73 @@ def arguments():
     return parser.parse_args()
 
 
-def make_weights(model, path):
-    """Weights that keep the size of activations from layer to layer (He et al. 2015)."""
+def side(model):
+    return CAFFE_SIDE if model == "alexnet" or model.startswith("vgg") else SIDE
+
+
+def make_weights(model, images, path):
+    """Weights that keep the size of activations from layer to layer (He et al. 2015), and batch
+    normalisation that was fitted to the images."""
     torch.manual_seed(0)
-    network = features(model)
-    for place in layers(network).values():
-        torch.nn.init.kaiming_normal_(network[place].weight, nonlinearity="relu")
-    tensors = {f"features.{name}": value for name, value in network.state_dict().items()}
+    network = convolutional(model)
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = None
+            layer.train()
+    with torch.inference_mode():
+        network(torch.stack([torch.from_numpy(np.load(image))
+                             for image in sorted(images.glob("*.npy"))[:8]]))
+    tensors = {name: value for name, value in network.state_dict().items()
+               if not is_head(network, name)}
     safetensors.torch.save_file(tensors, path)
 
 
-def make_images(folder, count=32):
+def export(model, weights, pixels, path):
+    """The network as an ONNX file, for one that occlumap has no preset of. Batch normalisation is not
+    folded: units are a convolution's."""
+    network = torchvision.models.get_model(model, weights=None).eval()
+    network.load_state_dict(safetensors.torch.load_file(weights), strict=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(network, torch.zeros(1, 3, pixels, pixels), path, dynamo=False,
+                          training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False)
+
+
+def make_images(folder, pixels, count=32):
     """Images with the spectrum of natural ones, on [-1, 1]."""
     folder.mkdir(exist_ok=True)
     random = np.random.default_rng(0)
-    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(SIDE), np.fft.fftfreq(SIDE), indexing="ij"))
+    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(pixels), np.fft.fftfreq(pixels), indexing="ij"))
     frequency[0, 0] = 1
     for index in range(count):
-        white = np.fft.fft2(random.standard_normal((3, SIDE, SIDE)))
-        pixels = np.fft.ifft2(white / frequency).real
-        pixels /= np.abs(pixels).max()
-        np.save(folder / f"{index}.npy", pixels.astype(np.float32))
+        white = np.fft.fft2(random.standard_normal((3, pixels, pixels)))
+        image = np.fft.ifft2(white / frequency).real
+        image /= np.abs(image).max()
+        np.save(folder / f"{index}.npy", image.astype(np.float32))
+
+
+class Outputs(torch.fx.Interpreter):
+    """Units and side length of each convolution's output."""
+
+    def __init__(self, model):
+        super().__init__(convolutional(model))
+        self.names = {node: name for name, node in layers(self.module).items()}
+        self.sizes = {}
+
+    def run_node(self, node):
+        output = super().run_node(node)
+        if node in self.names:
+            self.sizes[self.names[node]] = (output.shape[1], output.shape[2])
+        return output
 
 
 def outputs(model):
-    """Units and side length of each convolution's output."""
-    network, found = features(model), {}
+    found = Outputs(model)
     with torch.inference_mode():
-        activations = torch.zeros(1, 3, SIDE, SIDE)
-        for place, module in enumerate(network):
-            activations = module(activations)
-            found[place] = (activations.shape[1], activations.shape[2])
-    return {layer: found[place] for layer, place in layers(network).items()}
+        found.run(torch.zeros(1, 3, side(model), side(model)))
+    return found.sizes
 
 
 def choose(layer, images, count, units, side):
@@ -167,25 +203,35 @@ class Comparison:
         self.work = options.out
         self.work.mkdir(parents=True, exist_ok=True)
         self.weights, self.images = options.weights, options.images
-        if self.weights is None:
-            self.weights = self.work / f"{options.model}.safetensors"
-            make_weights(options.model, self.weights)
         if self.images is None:
             self.images = self.work / "images"
-            make_images(self.images)
+            make_images(self.images, side(options.model))
+        if self.weights is None:
+            self.weights = self.work / f"{options.model}.safetensors"
+            make_weights(options.model, self.images, self.weights)
         self.count = len([p for p in self.images.iterdir() if re.fullmatch(r"\d+\.npy", p.name)])
         self.outputs = outputs(options.model)
         self.layers = options.layers.split(",") if options.layers else list(self.outputs)
         self.pairs = {layer: self.jobs(layer, options.pairs) for layer in self.layers}
         self.sizes = {}
         self.occluders = {}
-        self.inputs = ["--model", options.model, "--weights", self.weights, "--images", self.images]
+        self.given_network = self.network_options()
 
     def jobs(self, layer, count):
         return choose(layer, self.count, count, *self.outputs[layer])
 
+    def network_options(self):
+        """occlumap's options of the network: its preset's name and the weights, or an ONNX file."""
+        model = self.options.model
+        if subprocess.run([self.options.occlumap, "info", "--model", model],
+                          capture_output=True).returncode == 0:
+            return ["--model", model, "--weights", self.weights]
+        path = self.work / f"{model}.onnx"
+        export(model, self.weights, side(model), path)
+        return ["--model", path]
+
     def occlumap(self, command, way, *more):
-        return [self.options.occlumap, command, *self.inputs, *more, "--method", way.method,
+        return [self.options.occlumap, command, *self.given_network, "--images", self.images, *more, "--method", way.method,
                 "--precision", way.precision, "--device", way.device or self.options.device,
                 "--threads", self.options.threads, "--quiet", "--force"]
 
@@ -197,8 +243,8 @@ class Comparison:
         """Runs a contender in PyTorch; returns what it measured."""
         listed, out = self.work / "jobs.json", self.work / f"{name}.json"
         listed.write_text(json.dumps(jobs))
-        run([sys.executable, HERE / script, *self.inputs, "--jobs", listed, "--out", out,
-             "--threads", self.options.threads, "--device", device or self.options.device, *more])
+        run([sys.executable, HERE / script, "--model", self.options.model, "--weights", self.weights,
+             "--images", self.images, "--jobs", listed, "--out", out, "--threads", self.options.threads, "--device", device or self.options.device, *more])
         return json.loads(out.read_text())
 
     def check(self):
@@ -240,7 +286,7 @@ class Comparison:
         for name in self.compared(ways):
             way = ways[name]
             maps = {key(job): self.map(job, way) for job in jobs}
-            # The number of convolutions before a layer of AlexNet and VGG.
+            # At most so many convolutions lie before a layer.
             found[name] = errors(name, maps, lambda layer, way=way: limits(
                 way.precision, int(layer.removeprefix("conv")) - 1))
         return found
@@ -265,8 +311,8 @@ class Comparison:
         each = max(map(len, of_unit.values()))
         ranking = np.zeros((units, each, 4), np.int64)
         for unit, entries in of_unit.items():
-            for place in range(each):
-                ranking[unit, place] = entries[place % len(entries)] * 2
+            for index in range(each):
+                ranking[unit, index] = entries[index % len(entries)] * 2
         folder, out = self.work / "ranking", self.work / "sweep"
         folder.mkdir(exist_ok=True)
         np.save(folder / f"{layer}.npy", ranking)

@@ -18,15 +18,15 @@ def occluded(image, corner, side):
 
 def differences(problem, job):
     image, network = problem.image(job.image), problem.truncated(job.layer)
-    _, _, corners, side = problem.place(job)
+    field = problem.field(job)
     with torch.no_grad():
         original = network(image)[0, job.unit, job.y, job.x].item()
     found = []
-    for first in range(0, len(corners), BATCH):
-        some = corners[first : first + BATCH]
+    for first in range(0, len(field.corners), BATCH):
+        some = field.corners[first : first + BATCH]
         batch = torch.zeros((len(some), *image.shape[1:]), device=image.device)
-        for place, corner in enumerate(some):
-            batch[place] = occluded(image, corner, side)
+        for index, corner in enumerate(some):
+            batch[index] = occluded(image, corner, field.side)
         # As the reference has it, gradients are kept track of.
         responses = network(batch).cpu().detach().numpy()[:, job.unit, job.y, job.x]
         found.extend((responses - original).tolist())

@@ -6,7 +6,7 @@ import functools
 
 import torch
 
-from common import main, window
+from common import WHOLE_MAP, main, module, window
 
 #: Images at a time: all occluders of a map on a GPU; on a CPU, what stays in its caches.
 BATCH = {"cpu": 32, "cuda": 1024}
@@ -19,6 +19,19 @@ torch._dynamo.config.recompile_limit = 1024
 torch._dynamo.config.accumulated_recompile_limit = 1024
 
 
+def total_stride(network):
+    """Pixels of the image from one position of a network's output to the next."""
+    strides = {}
+    for node in network.graph.nodes:
+        layer = module(network, node)
+        if isinstance(layer, WHOLE_MAP):
+            raise SystemExit(f"{node.target}: each position sees the whole map, so no part of the image will do; "
+                             "give --without tuned")
+        strides[node] = window(layer).stride * max(
+            (strides[source] for source in node.all_input_nodes), default=1)
+    return strides[node]
+
+
 def crop(problem, job):
     """The part of the image that is computed: the receptive field's box, widened to where all
     strides begin anew, so that each position of the crop is a position of the whole image; and
@@ -26,27 +39,23 @@ def crop(problem, job):
 
     Zero padding at the crop's edge reaches no position that the unit depends on.
     """
-    box, _, _, _ = problem.place(job)
-    below = problem.features[: problem.layers[job.layer]]
-    step = 1
-    for module in below:
-        step *= window(module)[1]
+    step = total_stride(problem.below(job.layer))
     size = problem.image(job.image).shape[-2:]
-    kernel, stride, padding = window(problem.features[problem.layers[job.layer]])
+    last = window(problem.convolution(job.layer))
     cut, windows = [], []
-    for (low, high), length, position in zip(box, size, (job.y, job.x)):
+    for (low, high), length, position in zip(problem.field(job).box, size, (job.y, job.x)):
         start = low // step * step
         # A crop that ends inside the image must not lose a last window to rounding.
         end = min(length, high + 1 + step)
         cut.append((start, end))
-        first = position * stride - padding
-        windows.append((first - start // step, first - start // step + kernel))
+        first = position * last.stride - last.padding - start // step
+        windows.append((first, first + last.kernel))
     return cut, windows
 
 
 @functools.cache
 def network(problem, layer):
-    below = problem.features[: problem.layers[layer]].to(memory_format=torch.channels_last)
+    below = problem.below(layer).to(memory_format=torch.channels_last)
     if problem.device.type == "cuda":
         return torch.compile(below, mode="max-autotune", dynamic=False)
     return below
@@ -55,14 +64,19 @@ def network(problem, layer):
 @torch.inference_mode()
 def differences(problem, job):
     (rows, columns), (ys, xs) = crop(problem, job)
-    _, _, corners, side = problem.place(job)
+    field = problem.field(job)
+    corners, side = field.corners, field.side
     image = problem.image(job.image)[..., slice(*rows), slice(*columns)]
     # One call draws the same stream as one call an occluder. Where maps are not compared it is drawn
     # where it is needed.
     source = "cpu" if problem.compared else problem.device
     noise = (torch.rand(len(corners), 3, side, side, device=source) * 2 - 1).to(problem.device)
-    convolution = problem.features[problem.layers[job.layer]]
+    convolution = problem.convolution(job.layer)
     below = network(problem, job.layer)
+    # The channels of the unit's group.
+    each = convolution.weight.shape[1]
+    group = job.unit // (convolution.out_channels // convolution.groups)
+    channels = slice(group * each, (group + 1) * each)
     low_precision = torch.autocast("cuda", torch.bfloat16, enabled=problem.device.type == "cuda")
 
     def responses(images):
@@ -73,7 +87,7 @@ def differences(problem, job):
         y, x = (max(ys[0], 0), min(ys[1], height)), (max(xs[0], 0), min(xs[1], width))
         filters = convolution.weight[job.unit][
             :, y[0] - ys[0] : y[1] - ys[0], x[0] - xs[0] : x[1] - xs[0]]
-        seen = activations[:, :, slice(*y), slice(*x)].float()
+        seen = activations[:, channels, slice(*y), slice(*x)].float()
         return torch.einsum("nchw,chw->n", seen, filters)
 
     original = responses(image)
@@ -86,11 +100,11 @@ def differences(problem, job):
         some = slice(first, first + batch)
         images = image.repeat(len(corners[some]), 1, 1, 1).contiguous(
             memory_format=torch.channels_last)
-        place = torch.arange(len(images), device=problem.device)[:, None, None]
+        index = torch.arange(len(images), device=problem.device)[:, None, None]
         y = (tops[some, None] + inside)[:, :, None]
         x = (lefts[some, None] + inside)[:, None, :]
         # Indexed so, channels come last.
-        images[place, :, y, x] = noise[some].permute(0, 2, 3, 1)
+        images[index, :, y, x] = noise[some].permute(0, 2, 3, 1)
         found.append(responses(images) - original)
     return torch.cat(found).float().cpu().tolist()
 
