@@ -22,9 +22,6 @@ struct DepositParameters {
     uint32_t draws;   // of an occluder
 };
 static_assert(sizeof(DepositParameters) == 12);
-static_assert(offsetof(DepositParameters, slots) == 0);
-static_assert(offsetof(DepositParameters, planes) == 4);
-static_assert(offsetof(DepositParameters, draws) == 8);
 
 // A pixel of an image's map, and the occluders that are deposited there.
 struct DepositAt {
@@ -32,9 +29,6 @@ struct DepositAt {
     uint32_t first, count;  // of the lists
 };
 static_assert(sizeof(DepositAt) == 12);
-static_assert(offsetof(DepositAt, slot) == 0);
-static_assert(offsetof(DepositAt, first) == 4);
-static_assert(offsetof(DepositAt, count) == 8);
 
 struct DepositImage {
     uint64_t differences;   // where its differences begin
@@ -43,18 +37,11 @@ struct DepositImage {
     uint32_t reserved;
 };
 static_assert(sizeof(DepositImage) == 24);
-static_assert(offsetof(DepositImage, differences) == 0);
-static_assert(offsetof(DepositImage, occluders) == 8);
-static_assert(offsetof(DepositImage, first) == 12);
-static_assert(offsetof(DepositImage, count) == 16);
-static_assert(offsetof(DepositImage, reserved) == 20);
 
 struct DepositMap {
     uint32_t first, count;  // of the images
 };
 static_assert(sizeof(DepositMap) == 8);
-static_assert(offsetof(DepositMap, first) == 0);
-static_assert(offsetof(DepositMap, count) == 4);
 
 constexpr unsigned THREADS = 256;
 

@@ -12,8 +12,6 @@ struct ExtremesParameters {
     uint32_t area;
 };
 static_assert(sizeof(ExtremesParameters) == 8);
-static_assert(offsetof(ExtremesParameters, planes) == 0);
-static_assert(offsetof(ExtremesParameters, area) == 4);
 
 struct Extremes {
     float max;
@@ -22,10 +20,6 @@ struct Extremes {
     uint32_t min_at;
 };
 static_assert(sizeof(Extremes) == 16);
-static_assert(offsetof(Extremes, max) == 0);
-static_assert(offsetof(Extremes, max_at) == 4);
-static_assert(offsetof(Extremes, min) == 8);
-static_assert(offsetof(Extremes, min_at) == 12);
 
 constexpr unsigned THREADS = 256;
 constexpr unsigned WARPS = THREADS / 32;

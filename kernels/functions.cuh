@@ -32,10 +32,6 @@ struct FunctionParameters {
     int32_t reserved;
 };
 static_assert(sizeof(FunctionParameters) == 16);
-static_assert(offsetof(FunctionParameters, kind) == 0);
-static_assert(offsetof(FunctionParameters, a) == 4);
-static_assert(offsetof(FunctionParameters, b) == 8);
-static_assert(offsetof(FunctionParameters, reserved) == 12);
 
 __device__ __forceinline__ double clipped(double x, double least, double largest) {
     const double above = x < least ? least : x;

@@ -12,11 +12,6 @@ struct ImageFinishParameters {
     uint32_t rectified;
 };
 static_assert(sizeof(ImageFinishParameters) == 24);
-static_assert(offsetof(ImageFinishParameters, count) == 0);
-static_assert(offsetof(ImageFinishParameters, channels) == 8);
-static_assert(offsetof(ImageFinishParameters, area) == 12);
-static_assert(offsetof(ImageFinishParameters, biased) == 16);
-static_assert(offsetof(ImageFinishParameters, rectified) == 20);
 
 extern "C" __global__ void __launch_bounds__(THREADS)
     image_finish(ImageFinishParameters p, const float* __restrict__ bias, float* __restrict__ values) {

@@ -12,10 +12,6 @@ struct ImageFunctionParameters {
     uint32_t area;
 };
 static_assert(sizeof(ImageFunctionParameters) == 32);
-static_assert(offsetof(ImageFunctionParameters, function) == 0);
-static_assert(offsetof(ImageFunctionParameters, count) == 16);
-static_assert(offsetof(ImageFunctionParameters, channels) == 24);
-static_assert(offsetof(ImageFunctionParameters, area) == 28);
 
 extern "C" __global__ void __launch_bounds__(THREADS)
     image_function(ImageFunctionParameters p, const float* __restrict__ weight,

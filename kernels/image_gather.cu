@@ -17,13 +17,6 @@ struct ImageGatherParameters {
     Axes dilation;
 };
 static_assert(sizeof(ImageGatherParameters) == 36);
-static_assert(offsetof(ImageGatherParameters, count) == 0);
-static_assert(offsetof(ImageGatherParameters, channels) == 4);
-static_assert(offsetof(ImageGatherParameters, height) == 8);
-static_assert(offsetof(ImageGatherParameters, width) == 12);
-static_assert(offsetof(ImageGatherParameters, depth) == 16);
-static_assert(offsetof(ImageGatherParameters, kernel) == 20);
-static_assert(offsetof(ImageGatherParameters, dilation) == 28);
 
 // One unit's view of one image.
 struct Sight {
@@ -33,10 +26,6 @@ struct Sight {
     int32_t left;
 };
 static_assert(sizeof(Sight) == 16);
-static_assert(offsetof(Sight, image) == 0);
-static_assert(offsetof(Sight, channel) == 4);
-static_assert(offsetof(Sight, top) == 8);
-static_assert(offsetof(Sight, left) == 12);
 
 extern "C" __global__ void __launch_bounds__(THREADS)
     image_gather(ImageGatherParameters p, const Sight* __restrict__ seen, const float* __restrict__ values,

@@ -17,16 +17,6 @@ struct ImageJoinParameters {
     uint32_t added;
 };
 static_assert(sizeof(ImageJoinParameters) == 40);
-static_assert(offsetof(ImageJoinParameters, images) == 0);
-static_assert(offsetof(ImageJoinParameters, from_values) == 4);
-static_assert(offsetof(ImageJoinParameters, values) == 8);
-static_assert(offsetof(ImageJoinParameters, to_values) == 12);
-static_assert(offsetof(ImageJoinParameters, first) == 16);
-static_assert(offsetof(ImageJoinParameters, area) == 20);
-static_assert(offsetof(ImageJoinParameters, start) == 24);
-static_assert(offsetof(ImageJoinParameters, groups) == 28);
-static_assert(offsetof(ImageJoinParameters, each) == 32);
-static_assert(offsetof(ImageJoinParameters, added) == 36);
 
 extern "C" __global__ void __launch_bounds__(THREADS)
     image_join(ImageJoinParameters p, const float* __restrict__ from, float* __restrict__ to) {

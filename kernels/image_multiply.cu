@@ -5,7 +5,6 @@ struct ImageMultiplyParameters {
     uint64_t count;
 };
 static_assert(sizeof(ImageMultiplyParameters) == 8);
-static_assert(offsetof(ImageMultiplyParameters, count) == 0);
 
 extern "C" __global__ void __launch_bounds__(THREADS)
     image_multiply(ImageMultiplyParameters p, const float* __restrict__ one,

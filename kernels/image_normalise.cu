@@ -17,15 +17,6 @@ struct ImageNormaliseParameters {
     uint32_t all;
 };
 static_assert(sizeof(ImageNormaliseParameters) == 36);
-static_assert(offsetof(ImageNormaliseParameters, images) == 0);
-static_assert(offsetof(ImageNormaliseParameters, channels) == 4);
-static_assert(offsetof(ImageNormaliseParameters, area) == 8);
-static_assert(offsetof(ImageNormaliseParameters, before) == 12);
-static_assert(offsetof(ImageNormaliseParameters, after) == 16);
-static_assert(offsetof(ImageNormaliseParameters, factor) == 20);
-static_assert(offsetof(ImageNormaliseParameters, beta) == 24);
-static_assert(offsetof(ImageNormaliseParameters, k) == 28);
-static_assert(offsetof(ImageNormaliseParameters, all) == 32);
 
 extern "C" __global__ void __launch_bounds__(THREADS)
     image_normalise(ImageNormaliseParameters p, const float* __restrict__ weight,

@@ -16,10 +16,6 @@ struct ImageOccludeParameters {
     uint32_t width;
 };
 static_assert(sizeof(ImageOccludeParameters) == 16);
-static_assert(offsetof(ImageOccludeParameters, images) == 0);
-static_assert(offsetof(ImageOccludeParameters, channels) == 4);
-static_assert(offsetof(ImageOccludeParameters, height) == 8);
-static_assert(offsetof(ImageOccludeParameters, width) == 12);
 
 struct ImageCopy {
     int64_t replayed;
@@ -31,13 +27,6 @@ struct ImageCopy {
     uint32_t size_draw;
 };
 static_assert(sizeof(ImageCopy) == 32);
-static_assert(offsetof(ImageCopy, replayed) == 0);
-static_assert(offsetof(ImageCopy, key_low) == 8);
-static_assert(offsetof(ImageCopy, key_high) == 12);
-static_assert(offsetof(ImageCopy, image_index) == 16);
-static_assert(offsetof(ImageCopy, slot) == 20);
-static_assert(offsetof(ImageCopy, corner) == 24);
-static_assert(offsetof(ImageCopy, size_draw) == 28);
 
 extern "C" __global__ void __launch_bounds__(THREADS)
     image_occlude(ImageOccludeParameters p, const ImageCopy* __restrict__ shown,

@@ -15,11 +15,6 @@ struct ImagePoolParameters {
     uint32_t reserved;
 };
 static_assert(sizeof(ImagePoolParameters) == 56);
-static_assert(offsetof(ImagePoolParameters, window) == 0);
-static_assert(offsetof(ImagePoolParameters, size) == 32);
-static_assert(offsetof(ImagePoolParameters, to_size) == 40);
-static_assert(offsetof(ImagePoolParameters, planes) == 48);
-static_assert(offsetof(ImagePoolParameters, reserved) == 52);
 
 extern "C" __global__ void __launch_bounds__(THREADS)
     image_pool(ImagePoolParameters p, const float* __restrict__ from, float* __restrict__ to) {

@@ -10,8 +10,6 @@ struct ImageRespondParameters {
     uint32_t values;
 };
 static_assert(sizeof(ImageRespondParameters) == 8);
-static_assert(offsetof(ImageRespondParameters, images) == 0);
-static_assert(offsetof(ImageRespondParameters, values) == 4);
 
 extern "C" __global__ void __launch_bounds__(THREADS)
     image_respond(ImageRespondParameters p, const uint32_t* __restrict__ places,

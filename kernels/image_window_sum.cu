@@ -21,17 +21,6 @@ struct ImageWindowSumParameters {
     uint32_t mean;     // whether it is the mean of what counts; else the sum of weighted values
 };
 static_assert(sizeof(ImageWindowSumParameters) == 88);
-static_assert(offsetof(ImageWindowSumParameters, window) == 0);
-static_assert(offsetof(ImageWindowSumParameters, size) == 32);
-static_assert(offsetof(ImageWindowSumParameters, to_size) == 40);
-static_assert(offsetof(ImageWindowSumParameters, begin) == 48);
-static_assert(offsetof(ImageWindowSumParameters, end) == 56);
-static_assert(offsetof(ImageWindowSumParameters, images) == 64);
-static_assert(offsetof(ImageWindowSumParameters, in_channels) == 68);
-static_assert(offsetof(ImageWindowSumParameters, channels) == 72);
-static_assert(offsetof(ImageWindowSumParameters, inputs) == 76);
-static_assert(offsetof(ImageWindowSumParameters, outputs) == 80);
-static_assert(offsetof(ImageWindowSumParameters, mean) == 84);
 
 extern "C" __global__ void __launch_bounds__(THREADS)
     image_window_sum(ImageWindowSumParameters p, const float* __restrict__ weight,

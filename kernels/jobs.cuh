@@ -18,18 +18,6 @@ struct DeviceJob {
     uint32_t reserved;
 };
 static_assert(sizeof(DeviceJob) == 56);
-static_assert(offsetof(DeviceJob, stream) == 0);
-static_assert(offsetof(DeviceJob, key) == 8);
-static_assert(offsetof(DeviceJob, image_index) == 16);
-static_assert(offsetof(DeviceJob, draw) == 20);
-static_assert(offsetof(DeviceJob, image) == 24);
-static_assert(offsetof(DeviceJob, unit) == 28);
-static_assert(offsetof(DeviceJob, y) == 32);
-static_assert(offsetof(DeviceJob, x) == 36);
-static_assert(offsetof(DeviceJob, top) == 40);
-static_assert(offsetof(DeviceJob, left) == 44);
-static_assert(offsetof(DeviceJob, difference) == 48);
-static_assert(offsetof(DeviceJob, reserved) == 52);
 
 // An occluder of a grid.
 struct Square {
@@ -38,10 +26,6 @@ struct Square {
     uint32_t index;     // its place in the grid's order, by which torch's noise is found
 };
 static_assert(sizeof(Square) == 16);
-static_assert(offsetof(Square, top) == 0);
-static_assert(offsetof(Square, left) == 4);
-static_assert(offsetof(Square, size) == 8);
-static_assert(offsetof(Square, index) == 12);
 
 // The same occluder in front of neighbouring jobs: presentations from `first` on, up to the next
 // run's first.
@@ -52,7 +36,3 @@ struct Run {
     uint32_t number;  // of the occluder within its job
 };
 static_assert(sizeof(Run) == 16);
-static_assert(offsetof(Run, first) == 0);
-static_assert(offsetof(Run, job) == 4);
-static_assert(offsetof(Run, square) == 8);
-static_assert(offsetof(Run, number) == 12);

@@ -14,15 +14,6 @@ struct JoinParameters {
     Axes shift;        // output (y, x) is the input's (y + shift.y, x + shift.x)
 };
 static_assert(sizeof(JoinParameters) == 40);
-static_assert(offsetof(JoinParameters, channels) == 0);
-static_assert(offsetof(JoinParameters, inputs) == 4);
-static_assert(offsetof(JoinParameters, channel) == 8);
-static_assert(offsetof(JoinParameters, part) == 12);
-static_assert(offsetof(JoinParameters, start) == 16);
-static_assert(offsetof(JoinParameters, groups) == 20);
-static_assert(offsetof(JoinParameters, each) == 24);
-static_assert(offsetof(JoinParameters, add) == 28);
-static_assert(offsetof(JoinParameters, shift) == 32);
 
 __device__ __forceinline__ int selected(const JoinParameters& p, int channel) {
     // The same for all threads: sums and concatenations do not divide.

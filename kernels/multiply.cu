@@ -8,12 +8,6 @@ struct MultiplyParameters {
     int32_t reserved;
 };
 static_assert(sizeof(MultiplyParameters) == 56);
-static_assert(offsetof(MultiplyParameters, origin) == 0);
-static_assert(offsetof(MultiplyParameters, other_origin) == 16);
-static_assert(offsetof(MultiplyParameters, shift) == 32);
-static_assert(offsetof(MultiplyParameters, other_shift) == 40);
-static_assert(offsetof(MultiplyParameters, channels) == 48);
-static_assert(offsetof(MultiplyParameters, reserved) == 52);
 
 // The delta `a δb + (b + δb) δa`. outputs, to: the node's windows and deltas; of each input inputs,
 // from: its windows and deltas, which are zero outside of them; originals, activations: its own.

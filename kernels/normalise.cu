@@ -17,15 +17,6 @@ struct NormaliseParameters {
     int32_t all;            // whether the mean and the variance are of all channels
 };
 static_assert(sizeof(NormaliseParameters) == 64);
-static_assert(offsetof(NormaliseParameters, factor) == 0);
-static_assert(offsetof(NormaliseParameters, beta) == 8);
-static_assert(offsetof(NormaliseParameters, k) == 16);
-static_assert(offsetof(NormaliseParameters, origin) == 24);
-static_assert(offsetof(NormaliseParameters, shift) == 40);
-static_assert(offsetof(NormaliseParameters, channels) == 48);
-static_assert(offsetof(NormaliseParameters, before) == 52);
-static_assert(offsetof(NormaliseParameters, after) == 56);
-static_assert(offsetof(NormaliseParameters, all) == 60);
 
 // The normalised value of a channel; `value(channel)` gives those of the position.
 template <class Value>

@@ -10,9 +10,6 @@ struct OccludeParameters {
     int32_t reserved;
 };
 static_assert(sizeof(OccludeParameters) == 24);
-static_assert(offsetof(OccludeParameters, origin) == 0);
-static_assert(offsetof(OccludeParameters, channels) == 16);
-static_assert(offsetof(OccludeParameters, reserved) == 20);
 
 extern "C" __global__ void __launch_bounds__(THREADS)
     occlude(OccludeParameters p, const Item* __restrict__ items,

@@ -11,11 +11,6 @@ struct PointwiseParameters {
     int32_t reserved;
 };
 static_assert(sizeof(PointwiseParameters) == 48);
-static_assert(offsetof(PointwiseParameters, function) == 0);
-static_assert(offsetof(PointwiseParameters, origin) == 16);
-static_assert(offsetof(PointwiseParameters, shift) == 32);
-static_assert(offsetof(PointwiseParameters, channels) == 40);
-static_assert(offsetof(PointwiseParameters, reserved) == 44);
 
 // The delta of a clipped value in closed form: `change` itself, unrounded, between the bounds.
 __device__ __forceinline__ float clipped_change(const FunctionParameters& p, float change,

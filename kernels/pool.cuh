@@ -17,13 +17,6 @@ struct PoolParameters {
     int32_t reserved;
 };
 static_assert(sizeof(PoolParameters) == 80);
-static_assert(offsetof(PoolParameters, input) == 0);
-static_assert(offsetof(PoolParameters, output) == 16);
-static_assert(offsetof(PoolParameters, window) == 32);
-static_assert(offsetof(PoolParameters, channels) == 64);
-static_assert(offsetof(PoolParameters, rectify) == 68);
-static_assert(offsetof(PoolParameters, to_scale) == 72);
-static_assert(offsetof(PoolParameters, reserved) == 76);
 
 // The changes of four neighbouring channels of every maximum, as `pool_change` computes one: the same
 // values in the same order, so the same bits. Where a value lies is found out once for the four, and

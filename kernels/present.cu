@@ -12,9 +12,6 @@ struct PresentParameters {
     uint32_t channels;  // of the image
 };
 static_assert(sizeof(PresentParameters) == 12);
-static_assert(offsetof(PresentParameters, count) == 0);
-static_assert(offsetof(PresentParameters, runs) == 4);
-static_assert(offsetof(PresentParameters, channels) == 8);
 
 extern "C" __global__ void __launch_bounds__(THREADS)
     present(PresentParameters p, const Run* __restrict__ runs, const DeviceJob* __restrict__ jobs,

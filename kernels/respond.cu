@@ -11,12 +11,6 @@ struct RespondParameters {
     Axes size;         // of the input
 };
 static_assert(sizeof(RespondParameters) == 56);
-static_assert(offsetof(RespondParameters, channels) == 0);
-static_assert(offsetof(RespondParameters, inputs) == 4);
-static_assert(offsetof(RespondParameters, outputs) == 8);
-static_assert(offsetof(RespondParameters, reserved) == 12);
-static_assert(offsetof(RespondParameters, window) == 16);
-static_assert(offsetof(RespondParameters, size) == 48);
 
 // The filter of a unit.
 __device__ __forceinline__ const float* filter_of(const RespondParameters& p, const float* filters,

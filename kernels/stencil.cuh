@@ -8,8 +8,6 @@ struct Axes {
     int32_t y, x;
 };
 static_assert(sizeof(Axes) == 8);
-static_assert(offsetof(Axes, y) == 0);
-static_assert(offsetof(Axes, x) == 4);
 
 // A window that slides over a node's input: tap t of output o is input `o * stride + shift + t *
 // dilation`.
@@ -20,10 +18,6 @@ struct Stencil {
     Axes shift;
 };
 static_assert(sizeof(Stencil) == 32);
-static_assert(offsetof(Stencil, kernel) == 0);
-static_assert(offsetof(Stencil, stride) == 8);
-static_assert(offsetof(Stencil, dilation) == 16);
-static_assert(offsetof(Stencil, shift) == 24);
 
 // The inputs of one output along an axis that lie within `real` and `length` behind it: `begin`,
 // then every `step`-th below `end`.

@@ -25,16 +25,6 @@ struct Presentation {
     uint32_t difference;   // place of its difference
 };
 static_assert(sizeof(Presentation) == 48);
-static_assert(offsetof(Presentation, stream) == 0);
-static_assert(offsetof(Presentation, key) == 8);
-static_assert(offsetof(Presentation, image_index) == 16);
-static_assert(offsetof(Presentation, corner) == 20);
-static_assert(offsetof(Presentation, size_draw) == 24);
-static_assert(offsetof(Presentation, image) == 28);
-static_assert(offsetof(Presentation, unit) == 32);
-static_assert(offsetof(Presentation, y) == 36);
-static_assert(offsetof(Presentation, x) == 40);
-static_assert(offsetof(Presentation, difference) == 44);
 
 // A node's activations of one original image: (y, x) of the map is at `offset + y * pitch +
 // x * channels`. The offset is that of position (0, 0), which need not be there.
@@ -43,8 +33,6 @@ struct Original {
     int64_t pitch;
 };
 static_assert(sizeof(Original) == 16);
-static_assert(offsetof(Original, offset) == 0);
-static_assert(offsetof(Original, pitch) == 8);
 
 // The window of one node, the same for `count` presentations (or of one original image), that lie
 // one after the other from `offset` on: `[presentation][y][x][channel]`.
@@ -56,17 +44,6 @@ struct Window {
     uint32_t first, count;  // presentations
 };
 static_assert(sizeof(Window) == 48);
-static_assert(offsetof(Window, offset) == 0);
-static_assert(offsetof(Window, y) == 8);
-static_assert(offsetof(Window, x) == 12);
-static_assert(offsetof(Window, height) == 16);
-static_assert(offsetof(Window, width) == 20);
-static_assert(offsetof(Window, read_y) == 24);
-static_assert(offsetof(Window, read_x) == 28);
-static_assert(offsetof(Window, read_height) == 32);
-static_assert(offsetof(Window, read_width) == 36);
-static_assert(offsetof(Window, first) == 40);
-static_assert(offsetof(Window, count) == 44);
 
 // The outputs of a convolution that the same taps meet: `rows * columns` positions of each of
 // `count` presentations.
@@ -86,24 +63,6 @@ struct Pattern {
     uint32_t following;  // so many after this one meet the same taps of inputs as wide
 };
 static_assert(sizeof(Pattern) == 80);
-static_assert(offsetof(Pattern, input) == 0);
-static_assert(offsetof(Pattern, output) == 8);
-static_assert(offsetof(Pattern, first) == 16);
-static_assert(offsetof(Pattern, count) == 20);
-static_assert(offsetof(Pattern, input_each) == 24);
-static_assert(offsetof(Pattern, output_each) == 28);
-static_assert(offsetof(Pattern, input_row) == 32);
-static_assert(offsetof(Pattern, input_tap_row) == 36);
-static_assert(offsetof(Pattern, output_row) == 40);
-static_assert(offsetof(Pattern, y) == 44);
-static_assert(offsetof(Pattern, x) == 48);
-static_assert(offsetof(Pattern, rows) == 52);
-static_assert(offsetof(Pattern, columns) == 56);
-static_assert(offsetof(Pattern, tap_y) == 60);
-static_assert(offsetof(Pattern, tap_x) == 64);
-static_assert(offsetof(Pattern, taps_y) == 68);
-static_assert(offsetof(Pattern, taps_x) == 72);
-static_assert(offsetof(Pattern, following) == 76);
 
 // What one block works on: of a window or a pattern, the elements, rows or presentations from
 // `first` on; then those of the patterns that follow.
@@ -112,8 +71,6 @@ struct Item {
     uint32_t first;
 };
 static_assert(sizeof(Item) == 8);
-static_assert(offsetof(Item, of) == 0);
-static_assert(offsetof(Item, first) == 4);
 
 // Where a node's relative coordinates begin for a position of the target: `position * step +
 // corner`.
@@ -122,8 +79,6 @@ struct Origin {
     Axes corner;
 };
 static_assert(sizeof(Origin) == 16);
-static_assert(offsetof(Origin, step) == 0);
-static_assert(offsetof(Origin, corner) == 8);
 
 // Where the channels of position (y, x) of the map begin.
 __device__ __forceinline__ int64_t channels_at(const Original& original, int y, int x,

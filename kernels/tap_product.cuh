@@ -29,20 +29,6 @@ struct TapProductParameters {
     float unit;            // what a sum of 1 is of operands that are scaled: a power of two
 };
 static_assert(sizeof(TapProductParameters) == 72);
-static_assert(offsetof(TapProductParameters, origin) == 0);
-static_assert(offsetof(TapProductParameters, in_channels) == 16);
-static_assert(offsetof(TapProductParameters, out_channels) == 20);
-static_assert(offsetof(TapProductParameters, inputs) == 24);
-static_assert(offsetof(TapProductParameters, outputs) == 28);
-static_assert(offsetof(TapProductParameters, padded) == 32);
-static_assert(offsetof(TapProductParameters, kernel) == 36);
-static_assert(offsetof(TapProductParameters, stride) == 44);
-static_assert(offsetof(TapProductParameters, tap_column) == 48);
-static_assert(offsetof(TapProductParameters, whole) == 52);
-static_assert(offsetof(TapProductParameters, rectify) == 56);
-static_assert(offsetof(TapProductParameters, from_scale) == 60);
-static_assert(offsetof(TapProductParameters, to_scale) == 64);
-static_assert(offsetof(TapProductParameters, unit) == 68);
 
 // Where a walk over K stands.
 struct Walk {

@@ -12,13 +12,6 @@ struct WindowSumParameters {
     int32_t mean;    // whether it is the mean of what counts; else the sum of weighted values
 };
 static_assert(sizeof(WindowSumParameters) == 80);
-static_assert(offsetof(WindowSumParameters, origin) == 0);
-static_assert(offsetof(WindowSumParameters, window) == 16);
-static_assert(offsetof(WindowSumParameters, padding) == 48);
-static_assert(offsetof(WindowSumParameters, begin) == 56);
-static_assert(offsetof(WindowSumParameters, end) == 64);
-static_assert(offsetof(WindowSumParameters, channels) == 72);
-static_assert(offsetof(WindowSumParameters, mean) == 76);
 
 // The values that the mean at position (y, x) of the map is over.
 __device__ __forceinline__ int counted(const WindowSumParameters& p, int y, int x) {
