@@ -3,8 +3,8 @@
 // - One `.cu` a step, compiled by nvcc for GPUs, and by the host's compiler for tests without one
 //   (`tests/emulator`). Plain CUDA C++17; what the emulator needs otherwise stands here.
 // - A kernel is `extern "C" __global__`, takes its numbers as one struct by value, first, and then
-//   pointers. The struct is mirrored in Rust by the kernel's launcher, and every size and offset
-//   is asserted on both sides (`src/engine/cuda/tables/mirrored.rs`).
+//   pointers. The struct is mirrored in Rust by the kernel's launcher, and a test compares the
+//   two (`src/engine/cuda/tables/mirrored.rs`).
 // - Functions in headers are `__forceinline__`.
 #pragma once
 

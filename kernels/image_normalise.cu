@@ -22,21 +22,26 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     image_normalise(ImageNormaliseParameters p, const float* __restrict__ weight,
                     const float* __restrict__ bias, const float* __restrict__ from,
                     float* __restrict__ to) {
-    each(size_t(p.images) * p.channels * p.area, [&](size_t i) {
-        const uint32_t channel = uint32_t(i / p.area % p.channels);
-        if (p.all) {
-            const float* values = from + i - size_t(channel) * p.area;
+    if (p.all) {
+        each(size_t(p.images) * p.area, [&](size_t i) {
+            const size_t first = i / p.area * p.channels * p.area + i % p.area;
             double mean = 0.0, variance = 0.0;
-            for (uint32_t c = 0; c < p.channels; c++) mean += values[size_t(c) * p.area];
+            for (uint32_t c = 0; c < p.channels; c++) mean += from[first + size_t(c) * p.area];
             mean /= p.channels;
             for (uint32_t c = 0; c < p.channels; c++) {
-                const double rest = values[size_t(c) * p.area] - mean;
+                const double rest = from[first + size_t(c) * p.area] - mean;
                 variance += rest * rest;
             }
-            to[i] = float((from[i] - mean) / sqrt(variance / p.channels + p.k) * weight[channel] +
-                          bias[channel]);
-            return;
-        }
+            const double deviation = sqrt(variance / p.channels + p.k);
+            for (uint32_t c = 0; c < p.channels; c++) {
+                const size_t place = first + size_t(c) * p.area;
+                to[place] = float((from[place] - mean) / deviation * weight[c] + bias[c]);
+            }
+        });
+        return;
+    }
+    each(size_t(p.images) * p.channels * p.area, [&](size_t i) {
+        const uint32_t channel = uint32_t(i / p.area % p.channels);
         const uint32_t first = channel - min(channel, p.before);
         const uint32_t last = min(channel + p.after, p.channels - 1);
         const float* neighbour = from + i - size_t(channel - first) * p.area;

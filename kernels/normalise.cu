@@ -18,28 +18,33 @@ struct NormaliseParameters {
 };
 static_assert(sizeof(NormaliseParameters) == 64);
 
-// The normalised value of a channel; `value(channel)` gives those of the position.
+// A channel's value, normalised by its neighbours; `value(channel)` gives those of the position.
 template <class Value>
-__device__ __forceinline__ double normalised(const NormaliseParameters& p, int channel,
-                                             const float* weight, const float* bias, Value value) {
-    if (p.all) {
-        double mean = 0.0, variance = 0.0;
-        for (int other = 0; other < p.channels; other++) {
-            mean += value(other);
-        }
-        mean /= p.channels;
-        for (int other = 0; other < p.channels; other++) {
-            variance += (value(other) - mean) * (value(other) - mean);
-        }
-        const double deviation = sqrt(variance / p.channels + p.k);
-        return (value(channel) - mean) / deviation * weight[channel] + bias[channel];
-    }
+__device__ __forceinline__ double by_neighbours(const NormaliseParameters& p, int channel,
+                                                Value value) {
     const int first = channel - p.before, last = channel + p.after;
     double sum = 0.0;
     for (int other = first > 0 ? first : 0; other <= last && other < p.channels; other++) {
         sum += value(other) * value(other);
     }
     return value(channel) / pow(p.k + p.factor * sum, p.beta);
+}
+
+// Mean and standard deviation of a position's channels, which the lanes of a warp share out.
+struct Moments {
+    double mean, deviation;
+};
+
+template <class Value>
+__device__ __forceinline__ Moments moments(const NormaliseParameters& p, Value value) {
+    const int lane = static_cast<int>(threadIdx.x % 32);
+    double sum = 0.0, squares = 0.0;
+    for (int channel = lane; channel < p.channels; channel += 32) sum += value(channel);
+    const double mean = warp_sum(sum) / p.channels;
+    for (int channel = lane; channel < p.channels; channel += 32) {
+        squares += (value(channel) - mean) * (value(channel) - mean);
+    }
+    return {mean, sqrt(warp_sum(squares) / p.channels + p.k)};
 }
 
 // The delta of the normalised values. outputs, to: the node's windows and deltas; inputs, from:
@@ -53,7 +58,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
                      const float* __restrict__ from, float* __restrict__ to) {
     const Item item = items[blockIdx.x];
     const Window output = outputs[item.of], input = inputs[item.of];
-    each_element(output, item.first, p.channels, [&](const Element& element) {
+    // The values of a position, without and with the delta.
+    const auto at = [&](const Element& element, auto work) {
         const int y = element.y + p.shift.y, x = element.x + p.shift.x;
         const float* original =
             activations + channels_at(originals, presentations[output.first + element.presentation],
@@ -61,10 +67,26 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         const float* change =
             from + channels_at(input, element.presentation, y, x, p.channels);
         const auto before = [&](int channel) { return static_cast<double>(original[channel]); };
-        const auto after = [&](int channel) { return before(channel) + change[channel]; };
-        to[element.place] =
-            static_cast<float>(normalised(p, element.channel, weight, bias, after) -
-                               normalised(p, element.channel, weight, bias, before));
+        work(before, [&](int channel) { return before(channel) + change[channel]; });
+    };
+    if (!p.all) {
+        each_element(output, item.first, p.channels, [&](const Element& element) {
+            at(element, [&](auto before, auto after) {
+                to[element.place] = static_cast<float>(by_neighbours(p, element.channel, after) -
+                                                       by_neighbours(p, element.channel, before));
+            });
+        });
+        return;
+    }
+    each_position(output, item.first, p.channels, [&](const Element& element, int end) {
+        at(element, [&](auto before, auto after) {
+            const Moments old = moments(p, before), changed = moments(p, after);
+            for (int c = element.channel + static_cast<int>(threadIdx.x % 32); c < end; c += 32) {
+                const double delta = (after(c) - changed.mean) / changed.deviation -
+                                     (before(c) - old.mean) / old.deviation;
+                to[element.place + (c - element.channel)] = static_cast<float>(delta * weight[c]);
+            }
+        });
     });
 }
 
@@ -77,10 +99,23 @@ extern "C" __global__ void __launch_bounds__(THREADS)
                        const float* __restrict__ from, float* __restrict__ to) {
     const Item item = items[blockIdx.x];
     const Original input = inputs[item.of];
-    each_element(outputs[item.of], item.first, p.channels, [&](const Element& element) {
+    const auto at = [&](const Element& element) {
         const float* values = from + channels_at(input, element.y, element.x, p.channels);
-        const auto value = [&](int channel) { return static_cast<double>(values[channel]); };
-        to[element.place] =
-            static_cast<float>(normalised(p, element.channel, weight, bias, value));
+        return [values](int channel) { return static_cast<double>(values[channel]); };
+    };
+    if (!p.all) {
+        each_element(outputs[item.of], item.first, p.channels, [&](const Element& element) {
+            to[element.place] =
+                static_cast<float>(by_neighbours(p, element.channel, at(element)));
+        });
+        return;
+    }
+    each_position(outputs[item.of], item.first, p.channels, [&](const Element& element, int end) {
+        const auto value = at(element);
+        const Moments all = moments(p, value);
+        for (int c = element.channel + static_cast<int>(threadIdx.x % 32); c < end; c += 32) {
+            to[element.place + (c - element.channel)] = static_cast<float>(
+                (value(c) - all.mean) / all.deviation * weight[c] + bias[c]);
+        }
     });
 }

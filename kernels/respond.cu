@@ -22,15 +22,6 @@ __device__ __forceinline__ const float* filter_of(const RespondParameters& p, co
 // The warps of a block, each of which computes one sum.
 constexpr int WARPS = THREADS / 32;
 
-// The sum over a warp, the same for every lane.
-template <class T>
-__device__ __forceinline__ T warp_sum(T value) {
-    for (int other = 16; other > 0; other /= 2) {
-        value += __shfl_xor_sync(0xFFFFFFFFu, value, other);
-    }
-    return value;
-}
-
 // The change of each response: the unit's own filter on the taps that meet a change. No two
 // large, nearly equal numbers are subtracted.
 //

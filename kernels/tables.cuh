@@ -115,6 +115,15 @@ struct Element {
     int64_t place;          // where it is
 };
 
+// The sum over a warp, the same for every lane.
+template <class T>
+__device__ __forceinline__ T warp_sum(T value) {
+    for (int other = 16; other > 0; other /= 2) {
+        value += __shfl_xor_sync(0xFFFFFFFFu, value, other);
+    }
+    return value;
+}
+
 // Has the block work on each element of its item: `work(element)`.
 template <class Work>
 __device__ __forceinline__ void each_element(const Window& window, uint32_t first, int channels,
@@ -128,5 +137,25 @@ __device__ __forceinline__ void each_element(const Window& window, uint32_t firs
                                  window.x + static_cast<int>(position % window.width),
                                  static_cast<int>(place % channels), window.offset + place};
         work(element);
+    }
+}
+
+// Has each warp work on positions of the block's item: `work(element, end)`, with the first channel
+// of the position that is the item's, and the end of those that are.
+template <class Work>
+__device__ __forceinline__ void each_position(const Window& window, uint32_t first, int channels,
+                                              Work work) {
+    const uint32_t all = window.count * window.height * window.width * channels;
+    const uint32_t end = first + ELEMENTS < all ? first + ELEMENTS : all;
+    for (uint32_t position = first / channels + threadIdx.x / 32; position * channels < end;
+         position += THREADS / 32) {
+        const uint32_t begin = position * channels, row = position / window.width;
+        const int channel = begin < first ? static_cast<int>(first - begin) : 0;
+        const Element element = {row / window.height,
+                                 window.y + static_cast<int>(row % window.height),
+                                 window.x + static_cast<int>(position % window.width), channel,
+                                 window.offset + begin + channel};
+        const int left = static_cast<int>(end - begin);
+        work(element, left < channels ? left : channels);
     }
 }
