@@ -8,6 +8,7 @@ and times them in turn, several rounds. Prints a table, and writes it with every
 
 import argparse
 import functools
+import importlib.util
 import json
 import os
 import platform
@@ -22,7 +23,6 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 try:
-    import captum  # noqa: F401  (used by one of the contenders)
     import numpy as np
     import safetensors.torch
     import torch
@@ -379,6 +379,8 @@ class Comparison:
 
 def main():
     options = arguments()
+    if "captum" not in options.without and importlib.util.find_spec("captum") is None:
+        sys.exit("captum is not installed; `pip install captum`, or give --without captum")
     if not options.occlumap.is_file():
         sys.exit(f"{options.occlumap}: there is no such program; run `cargo build --release`, or "
                  "name it with --occlumap")

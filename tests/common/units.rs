@@ -1,6 +1,6 @@
 //! Channels of layers that are no convolutions, as units.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ndarray::Array3;
 use occlumap::engine::{Engine, Float64Engine, JobResult, PlacedJob};
@@ -12,7 +12,7 @@ use crate::common::suite::{corners, present};
 
 /// The folder of the small residual network.
 pub fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/onnx")
+    super::root().join("tests/data/onnx")
 }
 
 /// The image that the network's outputs were noted on.

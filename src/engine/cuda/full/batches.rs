@@ -37,22 +37,24 @@ pub trait Workspace: Sized {
 }
 
 impl Full<'_> {
-    /// A workspace for the largest batch that the device's memory holds, of at most `batch` images.
-    pub fn largest<R: Workspace>(&self, mut batch: usize) -> Result<R, CudaError> {
+    /// A workspace for the largest batch that the device's memory holds, of at most `batch` images, and no
+    /// less than one chunk.
+    pub fn largest<R: Workspace>(&self, batch: usize) -> Result<R, CudaError> {
+        let mut batch = batch.max(self.chunk);
         loop {
             match R::new(self, batch) {
-                Err(error) if error.is_out_of_memory() && batch > 1 => batch /= 2,
+                Err(error) if error.is_out_of_memory() && batch > self.chunk => batch /= 2,
                 Err(error) if error.is_out_of_memory() => return Err(self.too_little()),
                 room => return room,
             }
         }
     }
 
-    /// What to tell where there is no memory for a batch of one.
+    /// The error where there is no memory for a batch of one chunk.
     fn too_little(&self) -> CudaError {
         let Self { device, model, layers, sizes, .. } = self;
-        let wanted =
-            bytes_of_an_image(model.network(), layers, sizes) + model.weights() * size_of::<f32>();
+        let wanted = self.chunk * bytes_of_an_image(model.network(), layers, sizes)
+            + model.weights() * size_of::<f32>();
         match device.free_memory() {
             Ok(free) => CudaError::OutOfMemory { wanted, free, total: device.info().memory },
             Err(error) => error,
@@ -91,7 +93,7 @@ impl Full<'_> {
                         done(before, started)?;
                     }
                 }
-                Err(error) if error.is_out_of_memory() && batch > 1 => {
+                Err(error) if error.is_out_of_memory() && batch > self.chunk => {
                     // Given back before less is asked for.
                     *held = None;
                     *held = Some(self.largest(batch / 2)?);

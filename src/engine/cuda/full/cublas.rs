@@ -74,6 +74,8 @@ pub struct Product {
     pub depth: usize,
     /// Whether `right` is laid out `[column][i]` instead.
     pub transposed: bool,
+    /// Matrices `right` and `to`, one behind the other; `left` is the same for all.
+    pub count: usize,
 }
 
 impl Product {
@@ -88,17 +90,19 @@ impl Product {
         right: &impl DevicePtr<f32>,
         to: &mut impl DevicePtrMut<f32>,
     ) -> Result<(), CudaError> {
-        let Self { rows, columns, depth, transposed } = *self;
+        let Self { rows, columns, depth, transposed, count } = *self;
         let found = [left.len(), right.len(), to.len()];
-        let needed = [rows * depth, depth * columns, rows * columns];
-        let longest = rows.max(columns).max(depth);
+        let needed = [rows * depth, count * depth * columns, count * rows * columns];
+        let longest = rows.max(columns).max(depth).max(count);
         if found.iter().zip(&needed).any(|(found, needed)| found < needed)
             || longest > c_int::MAX as usize
         {
             let problem = format!("buffers of {found:?} values; {needed:?} are needed by {self:?}");
             return Err(CudaError::Shape { kernel: "cuBLAS' product", problem });
         }
-        let [rows, columns, depth] = [rows, columns, depth].map(|length| length as c_int);
+        let strides = [depth * columns, rows * columns].map(|values| values as i64);
+        let [rows, columns, depth, count] =
+            [rows, columns, depth, count].map(|length| length as c_int);
         let (one, zero) = (1.0_f32, 0.0_f32);
         let (left, _left) = left.device_ptr(&device.stream);
         let (right, _right) = right.device_ptr(&device.stream);
@@ -110,11 +114,11 @@ impl Product {
         } else {
             (sys::cublasOperation_t::CUBLAS_OP_N, columns)
         };
-        device.timed("cublasGemmEx", || {
+        device.timed("cublasGemmStridedBatchedEx", || {
             // SAFETY: the handle is there; the buffers are as long as the shape says, which was
             // just checked.
             unsafe {
-                result::gemm_ex(
+                result::gemm_strided_batched_ex(
                     cublas.handle,
                     operation,
                     sys::cublasOperation_t::CUBLAS_OP_N,
@@ -125,13 +129,17 @@ impl Product {
                     right as *const _,
                     FLOAT,
                     pitch,
+                    strides[0],
                     left as *const _,
                     FLOAT,
                     depth,
+                    0,
                     (&raw const zero).cast(),
                     to as *mut _,
                     FLOAT,
                     columns,
+                    strides[1],
+                    count,
                     ARITHMETIC,
                     ALGORITHM,
                 )

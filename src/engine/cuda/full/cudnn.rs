@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use cudarc::cudnn::result::{self, CudnnError};
 use cudarc::cudnn::sys;
-use cudarc::driver::{CudaContext, CudaSlice, DevicePtr, DevicePtrMut};
+use cudarc::driver::{CudaContext, CudaSlice, CudaView, CudaViewMut, DevicePtr, DevicePtrMut};
 
 use crate::engine::cuda::kernels::image::Sizes;
 use crate::engine::cuda::{CudaError, Device, libraries};
@@ -175,10 +175,10 @@ impl Convolve {
     pub fn run(
         &self,
         (device, cudnn): (&Device, &Cudnn),
-        from: &CudaSlice<f32>,
+        from: &CudaView<'_, f32>,
         filters: &CudaSlice<f32>,
         workspace: &mut CudaSlice<u8>,
-        to: &mut CudaSlice<f32>,
+        to: &mut CudaViewMut<'_, f32>,
     ) -> Result<(), CudaError> {
         let found = [from.len(), filters.len(), to.len()];
         let fits = found.iter().zip(self.lengths).all(|(&found, needed)| found >= needed);
@@ -190,12 +190,12 @@ impl Convolve {
             );
             return Err(CudaError::Shape { kernel: "cuDNN's convolution", problem });
         }
-        let stream = from.stream().clone();
+        let stream = &device.stream;
         let (one, zero) = (1.0_f32, 0.0_f32);
-        let (from, _from) = from.device_ptr(&stream);
-        let (filters, _filters) = filters.device_ptr(&stream);
-        let (workspace, _workspace) = workspace.device_ptr_mut(&stream);
-        let (to, _to) = to.device_ptr_mut(&stream);
+        let (from, _from) = from.device_ptr(stream);
+        let (filters, _filters) = filters.device_ptr(stream);
+        let (workspace, _workspace) = workspace.device_ptr_mut(stream);
+        let (to, _to) = to.device_ptr_mut(stream);
         device.timed("cudnnConvolutionForward", || {
             // SAFETY: handle and descriptors are there; the buffers are as long as these say,
             // which was just checked.

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 use ndarray::ArrayView3;
 
 use self::batches::{Workspace, Workspaces};
-use self::pass::Pass;
+use self::pass::{Pass, chunk};
 use self::presenting::Presenting;
 use self::ranking::Ranking;
 use super::support::check_support;
@@ -96,6 +96,8 @@ struct Full<'m> {
     image: ImageSize,
     layers: Vec<LayerId>,
     sizes: Vec<ImageSize>,
+    /// Images of one call of cuDNN or cuBLAS.
+    chunk: usize,
     device: Arc<Device>,
     /// What one batch at a time is computed in.
     rooms: Mutex<Workspaces>,
@@ -115,8 +117,9 @@ impl<'m> Full<'m> {
         } else {
             model.network().sizes_for(image, layers)?
         };
+        let chunk = chunk(model.network(), layers, (image, &sizes));
         let (device, layers) = (Arc::clone(device), layers.to_vec());
-        let full = Self { model, image, layers, sizes, device, rooms: Mutex::default() };
+        let full = Self { model, image, layers, sizes, chunk, device, rooms: Mutex::default() };
         // So that what is missing shows now. A ranking gives this back before it allocates its own.
         let presenting = Some(full.largest(Presenting::most(&full))?);
         Ok(Self { rooms: Mutex::new(Workspaces { presenting, ranking: None }), ..full })

@@ -25,11 +25,35 @@ use crate::program::pass::{PassStep, Source, schedule};
 /// cuBLAS adds up may depend on a matrix's shape.
 pub const BATCH: usize = 32;
 
+/// Images of one call of cuDNN or cuBLAS, at most.
+const CHUNK: usize = 16;
+/// Values of the largest layer of such a call, at most: cuDNN takes tensors of less than 2^31.
+const CHUNK_VALUES: usize = 1 << 26;
+
+/// Images of one call of cuDNN or cuBLAS: a power of two, of the network and the image size alone. How
+/// these libraries add up may depend on the number of images, which free memory must not choose.
+pub fn chunk(
+    network: &Network,
+    targets: &[LayerId],
+    (image, sizes): (ImageSize, &[ImageSize]),
+) -> usize {
+    let steps = schedule(network, targets);
+    let values = steps.iter().map(|step| network.channels(step.layer) * sizes[step.layer.0].area());
+    let largest = values.chain([network.image_channels() * image.area()]).max().unwrap_or(1);
+    let mut chunk = CHUNK;
+    while chunk > 1 && chunk * largest > CHUNK_VALUES {
+        chunk /= 2;
+    }
+    chunk
+}
+
 /// A model's layers on a device, ready to run on batches of one size.
 pub struct Pass {
     /// Images of a batch. It is always computed whole, so that the bytes of a response cannot
     /// depend on how many there are.
     pub batch: usize,
+    /// Images of one call of a library; a batch is a multiple.
+    chunk: usize,
     libraries: (Cublas, Cudnn),
     stages: Vec<Stage>,
     /// Activations, `[image][channel][y][x]`; the one that is written is taken out meanwhile.
@@ -63,7 +87,8 @@ struct Stage {
 }
 
 impl Pass {
-    /// Layers up to `targets`, whose outputs are needed as they are, for batches of `batch`.
+    /// Layers up to `targets`, whose outputs are needed as they are, for batches of `batch`, a multiple of
+    /// [`chunk`].
     ///
     /// # Errors
     /// Out of memory among them: then a smaller batch may fit.
@@ -76,6 +101,7 @@ impl Pass {
     ) -> Result<Self, CudaError> {
         let libraries = (Cublas::open(device)?, Cudnn::open(device)?);
         let network = model.network();
+        let chunk = chunk(network, targets, (image, sizes));
         let steps = schedule(network, targets);
         let mut floats = vec![0; steps.iter().map(|step| step.output + 1).max().unwrap_or(0)];
         let mut stages: Vec<Stage> = Vec::with_capacity(steps.len());
@@ -107,7 +133,7 @@ impl Pass {
                 (op, _) => {
                     let (numbers, in_place) = (model.filters(step.layer), step.in_place);
                     let inputs = network.channels_of(layer.inputs[0]);
-                    let layer = LayerOf { op, numbers, inputs, sizes, batch, in_place };
+                    let layer = LayerOf { op, numbers, inputs, sizes, chunk, in_place };
                     layer.work(device, &libraries.1)?
                 }
             };
@@ -129,7 +155,7 @@ impl Pass {
             .collect::<Result<_, _>>()?;
         let (patches, responses) =
             (device.allocate(BATCH * taps)?, device.allocate(BATCH * units)?);
-        Ok(Self { batch, libraries, stages, buffers, workspace, patches, responses })
+        Ok(Self { batch, chunk, libraries, stages, buffers, workspace, patches, responses })
     }
 
     /// Runs a batch of images, `[image][channel][height][width]`, through the layers up to `last`; `look`
@@ -144,13 +170,13 @@ impl Pass {
         last: LayerId,
         mut look: impl FnMut(LayerId, &CudaSlice<f32>) -> Result<(), CudaError>,
     ) -> Result<(), CudaError> {
-        let Self { batch, libraries, stages, buffers, workspace, .. } = self;
+        let Self { batch, chunk, libraries, stages, buffers, workspace, .. } = self;
         for stage in stages.iter().take_while(|stage| stage.step.layer <= last) {
             let taken = buffers[stage.step.output].take();
             // Each is put back below, also where a stage fails.
             let Some(mut output) = taken else { continue };
             let done = stage
-                .run(device, *batch, libraries, (images, buffers), workspace, &mut output)
+                .run(device, [*batch, *chunk], libraries, (images, buffers), workspace, &mut output)
                 .and_then(|()| look(stage.step.layer, &output));
             buffers[stage.step.output] = Some(output);
             done?;
@@ -207,7 +233,8 @@ impl Pass {
         seen.resize(BATCH, seen[0]);
         gather(device, *view, &seen, stage.input(0, (images, buffers))?, patches)?;
         let units = stage.channels;
-        let product = Product { rows: BATCH, columns: units, depth: view.taps(), transposed: true };
+        let product =
+            Product { rows: BATCH, columns: units, depth: view.taps(), transposed: true, count: 1 };
         product.run((device, &libraries.0), patches, filters, responses)?;
         if bias.is_some() {
             finish(device, (BATCH, units, 1), bias.as_ref(), false, responses)?;
@@ -235,7 +262,7 @@ impl Stage {
     fn run(
         &self,
         device: &Device,
-        batch: usize,
+        [batch, chunk]: [usize; 2],
         (cublas, cudnn): &(Cublas, Cudnn),
         sources: (&CudaSlice<f32>, &[Option<CudaSlice<f32>>]),
         workspace: &mut CudaSlice<u8>,
@@ -245,28 +272,24 @@ impl Stage {
         let shape = (batch, channels, area);
         let input = |place: usize| self.input(place, sources);
         match &self.work {
-            Work::Convolve { by, filters, bias, rectified, .. } => {
+            Work::Convolve { by, view, filters, bias, rectified } => {
                 let from = input(0)?;
-                match by {
-                    By::Convolution(convolve) => {
-                        convolve.run((device, cudnn), from, filters, workspace, output)?;
-                    }
-                    By::Product(product) => {
-                        // Of a single tap: the output is as large as the input.
-                        let (read, written) = (self.inputs[0] * area, channels * area);
-                        for image in 0..batch {
-                            let from = from.slice(image * read..(image + 1) * read);
-                            let to = image * written..(image + 1) * written;
-                            product.run(
-                                (device, cublas),
-                                filters,
-                                &from,
-                                &mut output.slice_mut(to),
-                            )?;
+                if let By::WindowSum(parameters) = by {
+                    window_sum(device, parameters, batch, filters, from, output)?;
+                }
+                let (read, written) = (view.channels * view.size.area(), channels * area);
+                for first in (0..batch).step_by(chunk) {
+                    let images = first..first + chunk;
+                    let from = from.slice(images.start * read..images.end * read);
+                    let mut to = output.slice_mut(images.start * written..images.end * written);
+                    match by {
+                        By::Convolution(convolve) => {
+                            convolve.run((device, cudnn), &from, filters, workspace, &mut to)?;
                         }
-                    }
-                    By::WindowSum(parameters) => {
-                        window_sum(device, parameters, batch, filters, from, output)?;
+                        By::Product(product) => {
+                            product.run((device, cublas), filters, &from, &mut to)?;
+                        }
+                        By::WindowSum(_) => {}
                     }
                 }
                 if bias.is_some() || *rectified {
@@ -338,4 +361,26 @@ pub fn bytes_of_an_image(network: &Network, targets: &[LayerId], sizes: &[ImageS
         floats[step.output] = floats[step.output].max(values);
     }
     floats.iter().sum::<usize>() * size_of::<f32>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chunk_of(preset: &str, side: usize) -> usize {
+        let network = Network::named(preset).unwrap();
+        let target = network.convolutions().map(|(id, _)| id).last().unwrap();
+        let image = ImageSize::square(side);
+        let sizes = network.sizes_for(image, &[target]).unwrap();
+        chunk(&network, &[target], (image, &sizes))
+    }
+
+    #[test]
+    fn a_call_of_a_library_has_less_than_two_to_the_31_values() {
+        assert_eq!(chunk_of("alexnet", 227), 16);
+        assert_eq!(chunk_of("vgg16", 224), 16);
+        // 64 channels of 2^20 positions are 2^26 values.
+        assert_eq!(chunk_of("vgg16", 1024), 1);
+        assert_eq!(chunk_of("vgg16", 512), 4);
+    }
 }

@@ -46,8 +46,7 @@ pub(super) enum Work {
 pub(super) enum By {
     /// cuDNN.
     Convolution(Convolve),
-    /// cuBLAS: the convolution is a product of matrices as it is. One image after the other, so
-    /// that the order of its sums cannot depend on the batch.
+    /// cuBLAS: the convolution of each image is a product of matrices as it is.
     Product(Product),
     /// A kernel of our own, of a padding that differs before and behind the input.
     WindowSum(ImageWindowSumParameters),
@@ -61,8 +60,8 @@ pub(super) struct LayerOf<'m> {
     /// Channels of the first input.
     pub inputs: usize,
     pub sizes: Sizes,
-    /// Images of a batch.
-    pub batch: usize,
+    /// Images of one call of a library.
+    pub chunk: usize,
     /// Whether it writes over its input.
     pub in_place: bool,
 }
@@ -108,7 +107,7 @@ impl LayerOf<'_> {
         cudnn: &Cudnn,
         conv: &Convolution,
     ) -> Result<Work, CudaError> {
-        let Self { inputs, sizes, batch, .. } = *self;
+        let Self { inputs, sizes, chunk, .. } = *self;
         let window = conv.window();
         let by = if conv.groups == 1 && window == Window::SINGLE {
             By::Product(Product {
@@ -116,12 +115,13 @@ impl LayerOf<'_> {
                 columns: sizes.output.area(),
                 depth: inputs,
                 transposed: false,
+                count: chunk,
             })
         } else if Axis::BOTH
             .iter()
             .all(|&axis| window.axes.of(axis).padding == window.padding_after.of(axis))
         {
-            By::Convolution(Convolve::new(cudnn, conv, (batch, inputs), sizes)?)
+            By::Convolution(Convolve::new(cudnn, conv, (chunk, inputs), sizes)?)
         } else {
             By::WindowSum(ImageWindowSumParameters::convolution(conv, inputs, sizes))
         };
