@@ -14,6 +14,7 @@ use occlumap::runs::{ChosenLayers, ModelSource};
 use pyo3::prelude::*;
 
 use crate::error::Failure;
+use crate::settings::named;
 use crate::work::Work;
 
 /// A network, with weights or not.
@@ -86,8 +87,14 @@ impl Network {
 
     /// Of each layer that is named, or of each convolution, its name, its short name, its units and
     /// the side length of its RF; in the order in which they are mapped.
-    fn named_layers(&self, layers: Vec<String>) -> PyResult<Vec<(String, String, usize, usize)>> {
-        let chosen = ChosenLayers::of(self.graph.clone(), &layers).map_err(Failure::from)?;
+    fn named_layers(
+        &self,
+        layers: Vec<String>,
+        response: &str,
+    ) -> PyResult<Vec<(String, String, usize, usize)>> {
+        let response = named("response", response)?;
+        let chosen = ChosenLayers::responding(self.graph.clone(), &layers, response);
+        let chosen = chosen.map_err(Failure::from)?;
         Ok(chosen.layers.iter().map(|&id| told(&chosen.network, id)).collect())
     }
 
@@ -117,7 +124,8 @@ impl Network {
         let images = images.as_array().to_owned();
         let found = work.run(py, |context| {
             let (_, _, height, width) = images.dim();
-            let ChosenLayers { network, layers } = ChosenLayers::of(self.graph.clone(), &layers)?;
+            let chosen = ChosenLayers::of(self.graph.clone(), &layers)?;
+            let ChosenLayers { network, layers, .. } = chosen;
             let model = self.source.load(network, None)?;
             let views: Vec<_> = images.axis_iter(Axis(0)).collect();
             let token = context.observer.cancel_token();

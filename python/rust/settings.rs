@@ -54,6 +54,10 @@ pub struct Input<'py> {
     images: ImageInput,
     #[pyo3(item)]
     layers: Vec<String>,
+    #[pyo3(item)]
+    response: String,
+    #[pyo3(item)]
+    context: String,
 }
 
 impl Input<'_> {
@@ -65,6 +69,8 @@ impl Input<'_> {
         input.image_size = options.size;
         input.skip_unreadable = options.skip_unreadable;
         input.layers = self.layers;
+        input.response = named("response", &self.response)?;
+        input.context = named("context", &self.context)?;
         Ok((input, cause))
     }
 }
@@ -204,7 +210,7 @@ impl Occlusion {
 }
 
 /// A choice by its name in files.
-fn named<T: serde::de::DeserializeOwned>(what: &str, name: &str) -> Result<T, Failure> {
+pub fn named<T: serde::de::DeserializeOwned>(what: &str, name: &str) -> Result<T, Failure> {
     serde_json::from_value(Value::String(name.into()))
         .map_err(|error| Failure::usage(format!("{what}: {error}")))
 }

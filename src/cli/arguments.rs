@@ -134,13 +134,6 @@ pub(super) struct LayerArguments {
     pub response: Response,
 }
 
-impl LayerArguments {
-    /// These layers, with responses of convolutions from themselves.
-    pub const fn of(layers: Vec<String>) -> Self {
-        Self { layers, response: Response::Conv }
-    }
-}
-
 /// Occluders, and the part of the map to which their effect is added.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Occluders")]

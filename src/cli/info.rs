@@ -51,7 +51,8 @@ impl Info {
         chosen.check_grid(rule)?;
         let of_file = chosen.network.origin().image_size;
         let image = self.image_size.or(of_file).unwrap_or(SIZE);
-        let ChosenLayers { network, layers } = chosen;
+        let note = chosen.note();
+        let ChosenLayers { network, layers, .. } = chosen;
         let mut rows = vec![
             ["layer", "name", "units", "output", "RF", "occluder", "stride", "occluders"]
                 .map(String::from),
@@ -81,7 +82,7 @@ impl Info {
         text += &table(&rows, 2);
         text += "\nRF, occluder and stride in pixels; occluders of the unit in the middle, fewer \
                  where the image cuts the RF.\n";
-        if let Some(note) = network.origin().note(&network) {
+        for note in note.into_iter().chain(network.origin().note(&network)) {
             text += &(note + "\n");
         }
         if let Some(note) = network.folding_note() {

@@ -6,7 +6,7 @@ use clap::Args;
 use ndarray::ArrayD;
 use occlumap::files::npy;
 use occlumap::geometry::{Deposit, FrameRule};
-use occlumap::network::MapContext;
+use occlumap::network::{MapContext, Response};
 use occlumap::noise::Noise;
 use occlumap::runs::{
     self, InputSettings, MapSettings, OcclusionSettings, check_file, is_same_file,
@@ -35,6 +35,9 @@ pub(super) struct Map {
     /// Layer, such as conv3, features.6 or layer1.0
     #[arg(long)]
     layer: String,
+    /// Responses of a convolution's units: its own, or those of the batch normalisation behind it
+    #[arg(long, value_enum, default_value_t)]
+    response: Response,
     /// Unit: a channel of the layer, from 0
     #[arg(long, value_name = "N")]
     unit: usize,
@@ -92,10 +95,11 @@ impl Map {
             return Err(Failure::usage("--out and --responses name the same file"));
         }
         let (unit, repeats) = (self.unit, self.repeats);
+        let layers = LayerArguments { layers: vec![self.layer], response: self.response };
         let settings = MapSettings {
             input: InputSettings {
                 context: self.context,
-                ..self.model.input(self.images, LayerArguments::of(vec![self.layer]))?
+                ..self.model.input(self.images, layers)?
             },
             unit,
             image: self.image.as_str().into(),

@@ -27,7 +27,7 @@ use crate::program::MissingFilters;
 use crate::progress::Progress;
 
 pub use batch::{Batch, BatchImage, BatchPlacement, Job, PlacedJob};
-pub use cpu::{CpuEngine, is_presented_whole};
+pub use cpu::CpuEngine;
 pub use cuda::{CudaEngine, CudaFullEngine};
 pub use name::EngineName;
 pub use reference::{Float64Engine, ReferenceEngine};

@@ -48,6 +48,12 @@ impl Network {
         matches!(input, Input::Layer(id) if self.is_of_whole_map(id))
     }
 
+    /// Whether an occluder changes every position of the maps behind a gate on the way to `target`, through
+    /// the gate's numbers.
+    pub fn has_exact_gates_before(&self, target: LayerId) -> bool {
+        self.context == MapContext::Exact && !self.gates_before(&[target]).is_empty()
+    }
+
     /// The layers that a gate on the way to one of `targets` reads its numbers from.
     pub fn gates_before(&self, targets: &[LayerId]) -> Vec<LayerId> {
         let leading = self.leading_to(targets);

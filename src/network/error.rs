@@ -86,7 +86,7 @@ pub enum NetworkError {
     /// Responses of batch normalisations where there are none.
     #[error(
         "no batch normalisation of {network} reads one of the layers asked for; in an ONNX file it is a part of \
-         the convolution, whose response is the one behind it: leave out --response bn"
+         the convolution, whose response is the one behind it: leave out the response `bn`"
     )]
     NoBatchNorm {
         /// The network's name.

@@ -1,10 +1,13 @@
 //! From which of a convolution and its batch normalisation responses are taken.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Input, LayerId, Network, Op};
 
 /// From where the responses of a convolution's units are taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+#[serde(rename_all = "snake_case")]
 pub enum Response {
     /// From the convolution itself, before any batch normalisation.
     #[default]

@@ -95,11 +95,15 @@ pub(super) fn reaches(
     for (node, &needed) in subgraph.nodes().iter().zip(cone) {
         let here = match node.layer {
             None => occluded,
-            // Joined branches: the hull of what they change.
+            // Joined branches: the hull of what they change; all that a changed gate joins.
             Some(_) => node
                 .local_inputs()
                 .iter()
-                .map(|&input| node.window.of(axis).outputs(changed[input]))
+                .enumerate()
+                .map(|(which, &input)| match (node.is_gate, which) {
+                    (true, 1) if !changed[input].is_empty() => needed,
+                    _ => node.window.of(axis).outputs(changed[input]),
+                })
                 .fold(Span::EMPTY, Span::hull),
         };
         let here = here.intersect(needed);

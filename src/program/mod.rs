@@ -88,7 +88,7 @@ impl Program {
 
     fn keep_what_is_read(&mut self) {
         for (place, node) in self.subgraph.nodes().iter().enumerate() {
-            let reads = self.steps[place].baseline_reads();
+            let reads = self.steps[place].baseline_reads(self.subgraph.through_gates());
             self.kept[place] |= reads.own;
             if reads.inputs {
                 node.inputs.iter().for_each(|&input| self.kept[input] = true);

@@ -156,13 +156,14 @@ impl<F, N> Step<F, N> {
         )
     }
 
-    /// Whether it reads its inputs' activations of the original image.
+    /// Whether it reads its inputs' activations of the original image, where no delta comes through a gate.
     pub const fn reads_inputs(&self) -> bool {
-        self.baseline_reads().inputs
+        self.baseline_reads(false).inputs
     }
 
-    /// The activations of the original image that it reads.
-    pub(super) const fn baseline_reads(&self) -> BaselineReads {
+    /// The activations of the original image that it reads; `through_gates` as
+    /// [`Subgraph::through_gates`] says.
+    pub(super) const fn baseline_reads(&self, through_gates: bool) -> BaselineReads {
         BaselineReads {
             inputs: matches!(
                 self,
@@ -173,7 +174,8 @@ impl<F, N> Step<F, N> {
                     | Self::NormaliseChannels(..)
                     | Self::Multiply
                     | Self::Respond
-            ),
+            ) || through_gates
+                && matches!(self, Self::GroupNorm(..) | Self::Gate(GateJoin::Mul)),
             own: matches!(self, Self::Image | Self::MaxPool { .. }),
             second: matches!(self, Self::Gate(GateJoin::Mul)),
         }

@@ -21,8 +21,10 @@ pub struct Node {
     pub reads_whole_windows: bool,
     /// Whether it is a convolution: only the taps that meet changed inputs count.
     pub has_taps: bool,
-    /// Inputs, the first ones, that deltas come from. What is made of the whole map has none: it has
-    /// one position and no deltas.
+    /// Whether it joins every position of its first input with the one position of its second.
+    pub is_gate: bool,
+    /// Inputs, the first ones, that deltas come from. Where gates keep their numbers, what is made of
+    /// the whole map has none.
     deltas_from: usize,
     /// Positions of this node between neighbouring positions of the target.
     step: PerAxis<usize>,
@@ -37,7 +39,8 @@ impl Node {
         (position * self.step.of(axis)) as isize + self.corner.of(axis)
     }
 
-    /// The inputs that deltas come from; all but those that are made of the whole map.
+    /// The inputs that deltas come from: all, or, where gates keep their numbers, all but those that are
+    /// made of the whole map.
     pub fn local_inputs(&self) -> &[usize] {
         &self.inputs[..self.deltas_from]
     }
@@ -59,6 +62,7 @@ fn whole(size: ImageSize) -> PerAxis<SlidingWindow> {
 #[derive(Clone, Debug)]
 pub struct Subgraph {
     nodes: Vec<Node>,
+    through_gates: bool,
 }
 
 impl Subgraph {
@@ -69,6 +73,7 @@ impl Subgraph {
     pub fn new(network: &Network, target: LayerId, image: ImageSize) -> Result<Self, NetworkError> {
         let sizes = network.sizes(image, target)?;
         let needed = network.leading_to(&[target]);
+        let through_gates = network.has_exact_gates_before(target);
         let mut nodes = vec![Node {
             layer: None,
             inputs: Vec::new(),
@@ -77,6 +82,7 @@ impl Subgraph {
             size: image,
             reads_whole_windows: false,
             has_taps: false,
+            is_gate: false,
             deltas_from: 0,
             step: network.projection(target).step,
             corner: PerAxis::both(isize::MAX),
@@ -95,10 +101,12 @@ impl Subgraph {
                 layer.op.window().axes
             };
             let of_whole_map = network.is_of_whole_map(id);
-            let deltas_from = match layer.op {
+            let is_gate = matches!(layer.op, Op::Gate(_));
+            let deltas_from = match inputs.len() {
+                all if through_gates => all,
                 _ if of_whole_map => 0,
-                Op::Gate(_) => 1,
-                _ => inputs.len(),
+                _ if is_gate => 1,
+                all => all,
             };
             place[id.0] = nodes.len();
             nodes.push(Node {
@@ -109,6 +117,7 @@ impl Subgraph {
                 size: sizes[id.0],
                 reads_whole_windows: matches!(layer.op, Op::MaxPool(_)),
                 has_taps: matches!(layer.op, Op::Conv(_)),
+                is_gate,
                 deltas_from,
                 // Branches that join advance over the image in equal steps: `Network` sees to it.
                 step: PerAxis::from_fn(|axis| {
@@ -120,10 +129,12 @@ impl Subgraph {
         }
         let last = nodes.len() - 1;
         nodes[last].corner = PerAxis::both(0);
-        for node in (1..nodes.len()).rev() {
-            if nodes[node].corner == PerAxis::both(isize::MAX) {
-                // No delta comes through it: its coordinates are the map's own.
+        for node in (0..nodes.len()).rev() {
+            // Behind a gate that changes, windows are whole maps; and what no delta comes through has
+            // no place beside the target's position.
+            if through_gates || nodes[node].corner == PerAxis::both(isize::MAX) {
                 (nodes[node].corner, nodes[node].step) = (PerAxis::both(0), PerAxis::both(0));
+                continue;
             }
             let first = nodes[node].first_input();
             for input in nodes[node].local_inputs().to_vec() {
@@ -131,7 +142,13 @@ impl Subgraph {
                 nodes[input].corner = PerAxis::from_fn(|axis| corner.of(axis).min(first.of(axis)));
             }
         }
-        Ok(Self { nodes })
+        Ok(Self { nodes, through_gates })
+    }
+
+    /// Whether deltas come through what is made of the whole map, so that behind the first gate every
+    /// position changes. Coordinates are then the maps' own: plans are of one position.
+    pub fn through_gates(&self) -> bool {
+        self.through_gates
     }
 
     /// The nodes: the image, then layers, the target last.
@@ -144,46 +161,37 @@ impl Subgraph {
         self.nodes.len() - 1
     }
 
-    /// The backward cone of some positions of the target: for each node the positions that can
-    /// reach one of them other than through what is made of the whole map. Only positions that exist are
-    /// part of it: what lies outside a map is padding, and nothing reaches through it.
+    /// The backward cone of some positions of the target: for each node the positions whose deltas can
+    /// reach one of them; where gates keep their numbers, other than through what is made of the whole
+    /// map. Only positions that exist are part of it: what lies outside a map is padding, and nothing
+    /// reaches through it.
     pub fn backward(&self, axis: Axis, positions: Span) -> Vec<Span> {
-        let mut cone = vec![Span::EMPTY; self.nodes.len()];
-        let target = self.target();
-        cone[target] = positions.intersect(Span::whole(axis.of(self.nodes[target].size)));
-        for (place, node) in self.nodes.iter().enumerate().rev() {
-            for &input in node.local_inputs() {
-                self.add_seen(axis, place, input, &mut cone);
-            }
-        }
-        cone
+        self.cone(axis, positions, Node::local_inputs)
     }
 
     /// What of the original image's activations some positions of the target depend on: their backward
     /// cone and, of what leads to a global pooling, the whole map.
     pub fn baseline(&self, axis: Axis, positions: Span) -> Vec<Span> {
-        let mut cone = self.backward(axis, positions);
+        self.cone(axis, positions, |node| &node.inputs)
+    }
+
+    /// What reaches some positions of the target through some of each node's inputs, the first ones.
+    fn cone(&self, axis: Axis, positions: Span, inputs: impl Fn(&Node) -> &[usize]) -> Vec<Span> {
+        let mut cone = vec![Span::EMPTY; self.nodes.len()];
+        let target = self.target();
+        cone[target] = positions.intersect(Span::whole(axis.of(self.nodes[target].size)));
         for (place, node) in self.nodes.iter().enumerate().rev() {
-            if cone[place].is_empty() {
-                continue;
-            }
-            for (which, &input) in node.inputs.iter().enumerate() {
-                // A gate reads the one position, whatever its own is.
-                if which >= node.deltas_from && node.deltas_from > 0 {
-                    cone[input] = Span::whole(axis.of(self.nodes[input].size));
-                } else {
-                    self.add_seen(axis, place, input, &mut cone);
-                }
+            for (which, &input) in inputs(node).iter().enumerate() {
+                let real = Span::whole(axis.of(self.nodes[input].size));
+                let seen = match (node.is_gate, which) {
+                    // A gate reads the one position, whatever its own is.
+                    (true, 1) if !cone[place].is_empty() => real,
+                    _ => node.window.of(axis).inputs(cone[place]).intersect(real),
+                };
+                cone[input] = cone[input].hull(seen);
             }
         }
         cone
-    }
-
-    /// Adds to a cone what of an input a node's positions see.
-    fn add_seen(&self, axis: Axis, node: usize, input: usize, cone: &mut [Span]) {
-        let real = Span::whole(axis.of(self.nodes[input].size));
-        let seen = self.nodes[node].window.of(axis).inputs(cone[node]).intersect(real);
-        cone[input] = cone[input].hull(seen);
     }
 
     /// Of the input `input`, by its place among the node's inputs, what lies between the two

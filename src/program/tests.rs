@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::{Plan, Planner, Subgraph};
 use crate::engine::reference::forward::{Forward, Gates, Scratch};
 use crate::geometry::{Axis, GridRule, ImageSize, LayerGeometry, Occluder, Padding, Span};
-use crate::network::{LayerId, Model, Network, Op, Window};
+use crate::network::{LayerId, MapContext, Model, Network, Op, Window};
 
 #[path = "../../tests/common/networks.rs"]
 mod networks;
@@ -55,8 +55,12 @@ fn reaching(subgraph: &Subgraph, position: (usize, usize)) -> Vec<Vec<bool>> {
         for at in (0..node.size.area()).filter(|&at| masks[place][at]).collect::<Vec<_>>() {
             let y = window.y.first_input((at / node.size.width) as isize);
             let x = window.x.first_input((at % node.size.width) as isize);
-            for &input in node.local_inputs() {
+            for (which, &input) in node.local_inputs().iter().enumerate() {
                 let ImageSize { height, width } = nodes[input].size;
+                if node.is_gate && which == 1 {
+                    masks[input][0] = true;
+                    continue;
+                }
                 for (ky, kx) in taps(Axis::Y).flat_map(|ky| taps(Axis::X).map(move |kx| (ky, kx))) {
                     if (0..height as isize).contains(&(y + ky))
                         && (0..width as isize).contains(&(x + kx))
@@ -107,11 +111,12 @@ proptest! {
         (height, width) in (5_usize..30, 5_usize..30),
         (down, right, top, left) in (0.0..1.0, 0.0..1.0, 0.0..1.0, 0.0..1.0),
         side in 1_usize..6,
-        seed in any::<u32>(),
+        (frozen, seed) in any::<(bool, u32)>(),
     ) {
         let network = network_on(channels, &blocks, Op::Conv(last.clone()));
         prop_assume!(network.is_some());
-        let network = network.unwrap();
+        let context = if frozen { MapContext::Frozen } else { MapContext::Exact };
+        let network = network.unwrap().with_context(context);
         let (target, _) = network.convolutions().last().unwrap();
         let size = ImageSize::new(height, width);
         let subgraph = Subgraph::new(&network, target, size);
@@ -145,8 +150,8 @@ proptest! {
 
         let model = model(network, 1.0, seed);
         let before = activations(&model, target, size, None, &Gates::new());
-        // Gates keep their values: the windows are those of the local paths.
-        let gates = model.network().gates_before(&[target]);
+        // Where gates keep their values, the windows are those of the local paths.
+        let gates = if frozen { model.network().gates_before(&[target]) } else { Vec::new() };
         let gates: Gates<f32> = gates.into_iter().map(|id| (id, before[id.0].clone())).collect();
         let after = activations(&model, target, size, Some(&occluder), &gates);
         let masks = reaching(&subgraph, position);

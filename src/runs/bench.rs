@@ -136,7 +136,10 @@ pub fn bench(settings: &BenchSettings, context: &Context<'_>) -> Result<BenchRep
     let network = Network::named(&settings.model)?;
     let chosen = ChosenLayers::responding(network, &settings.layers, settings.response)?;
     chosen.check_grid(settings.grid)?;
-    let ChosenLayers { network, layers } = chosen;
+    if let Some(note) = chosen.note() {
+        context.note(note);
+    }
+    let ChosenLayers { network, layers, .. } = chosen;
     let BenchSettings { image, grid, every, .. } = *settings;
     let geometry = |&layer: &LayerId| LayerGeometry::new(&network, layer, image, grid, every);
     let geometries = layers.iter().map(geometry).collect::<Result<Vec<_>, _>>()?;

@@ -21,6 +21,8 @@ pub struct ChosenLayers {
     pub network: Network,
     /// The layers: convolutions in the network's order, then the others ([`Network::units_of`]).
     pub layers: Vec<LayerId>,
+    /// Names of convolutions that no batch normalisation reads, where responses of those are asked for.
+    pub without_norm: Vec<String>,
 }
 
 /// Model, layers and images.
@@ -79,12 +81,17 @@ impl ChosenLayers {
             let named = names.iter().map(|name| network.named_layer(name.trim()));
             named.collect::<Result<_, _>>()?
         };
-        let named = layers.clone();
-        for layer in &mut layers {
-            *layer = network.responding(*layer, response);
+        let is_conv = |id: LayerId| matches!(network.layer(id).op, Op::Conv(_));
+        let mut without_norm = Vec::new();
+        let mut found = false;
+        for layer in layers.iter_mut().filter(|layer| is_conv(**layer)) {
+            let named = std::mem::replace(layer, network.responding(*layer, response));
+            if response == Response::Bn && *layer == named {
+                without_norm.push(network.short_name(named));
+            }
+            found |= *layer != named;
         }
-        let is_conv = |&id: &LayerId| matches!(network.layer(id).op, Op::Conv(_));
-        if response == Response::Bn && layers == named && layers.iter().any(is_conv) {
+        if !found && !without_norm.is_empty() {
             return Err(NetworkError::NoBatchNorm { network: network.name().to_owned() }.into());
         }
         layers.sort_unstable();
@@ -93,7 +100,25 @@ impl ChosenLayers {
             *layer = network.units_of(*layer)?;
         }
         layers.sort_unstable();
-        Ok(Self { network, layers })
+        Ok(Self { network, layers, without_norm })
+    }
+
+    /// What has to be said of convolutions that no batch normalisation reads, where responses of those are
+    /// asked for.
+    pub fn note(&self) -> Option<String> {
+        const SHOWN: usize = 8;
+        let Self { without_norm, .. } = self;
+        let more = match without_norm.len().checked_sub(SHOWN) {
+            _ if without_norm.is_empty() => return None,
+            Some(more @ 1..) => format!(" and {more} more"),
+            _ => String::new(),
+        };
+        let shown = without_norm.iter().take(SHOWN);
+        let names: Vec<String> = shown.map(|name| escaped(name).to_string()).collect();
+        Some(format!(
+            "note: no batch normalisation reads {}{more}; responses there are the convolutions' own",
+            names.join(", ")
+        ))
     }
 }
 
@@ -107,7 +132,10 @@ impl Inputs {
         settings: &InputSettings,
         context: &Context<'_>,
     ) -> Result<Self, RunError> {
-        let ChosenLayers { network, layers } = chosen;
+        if let Some(note) = chosen.note() {
+            context.note(note);
+        }
+        let ChosenLayers { network, layers, .. } = chosen;
         let options = ImageOptions {
             preprocessing: settings.preprocessing,
             size: settings.image_size,

@@ -96,6 +96,10 @@ pub fn count_multiply_adds(
     let mut planner = Planner::new(&subgraph);
     let (mut presentations, mut windows, mut taps) = (0_u64, 0_u64, 0_u64);
     for (y, x) in Positions::new(*geometry).take(count) {
+        if subgraph.through_gates() {
+            // Positions share no plans, and plans of whole maps are large.
+            planner = Planner::new(&subgraph);
+        }
         for occluder in geometry.placement(y, x)?.occluders {
             let key = planner.key((y, x), &occluder);
             let plan = planner.plan(key);

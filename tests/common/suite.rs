@@ -4,7 +4,7 @@
 use occlumap::progress::{CancelToken, Progress};
 
 use ndarray::Array3;
-use occlumap::engine::{Engine, Float64Engine, JobResult, PlacedJob, is_presented_whole};
+use occlumap::engine::{Engine, Float64Engine, JobResult, PlacedJob};
 use occlumap::geometry::{
     GridRule, ImageSize, Lattice, LayerGeometry, Occluder, OccluderSize, OccluderStride, PixelBox,
 };
@@ -257,7 +257,7 @@ impl Problem {
                 plain.differences.iter().fold(0.0_f32, |largest, d| largest.max(d.abs()))
             );
             // A gate that is computed from the occluded image brings any occluder's effect.
-            if is_presented_whole(model.network(), layer) {
+            if model.network().has_exact_gates_before(layer) {
                 continue;
             }
             let field = geometry.projection.field(job.position.0, job.position.1);

@@ -24,6 +24,7 @@ from ._settings import (
     check_sweep_options,
     compute,
     image_input,
+    network_input,
     occlusion,
     output,
     sweep,
@@ -236,7 +237,7 @@ def _run(folder: Folder, request: _Request) -> Any:
     }
 
     def part(layers: list[str], units: str | None, output: Mapping[str, Any]) -> dict[str, Any]:
-        given = {"network": network._inner, "images": told, "layers": layers}
+        given = network_input(network, layers, told, options)
         return sweep(options, threads, units=units, **{**settings, "input": given, "output": output})
 
     where = settings["output"]
@@ -273,20 +274,22 @@ def rank(
     model, images, layers, top, weights, preprocess, image_size, out, device, threads, progress
         As of :func:`map_units`, which goes on from the ranking in ``out``.
     **options
-        ``force`` and ``skip_unreadable``, as of :class:`SweepOptions`.
+        ``force``, ``skip_unreadable`` and ``response``, as of :class:`SweepOptions`.
 
     Returns
     -------
     Ranking
     """
-    check_options("rank", options, {"force": False, "skip_unreadable": False})
+    check_options("rank", options, {"force": False, "skip_unreadable": False, "response": "conv"})
     network, names, told = _prepared(model, weights, images, preprocess, image_size, layers, options)
     folder = Folder(out)
-    given = {"network": network._inner, "images": told, "layers": names}
+    given = network_input(network, names, told, options)
     _occlumap.rank(
         given, output(options, folder.path), top, compute({}, device), work(threads, progress)
     )
-    chosen = {layer.name: layer.short_name for layer in network.named_layers(names or None)}
+    response = given["response"]
+    ranked = network.named_layers(names or None, response=response)
+    chosen = {layer.name: layer.short_name for layer in ranked}
     return Ranking(folder, chosen)
 
 
@@ -387,8 +390,8 @@ def map_unit(
         The image's index among the images; the noise of Philox depends on it.
     **options
         ``grid``, ``occluder_size``, ``occluder_stride``, ``size_divisor``, ``stride_divisor``,
-        ``every``, ``deposit``, ``frame``, ``repeats``, ``method``, ``precision`` and
-        ``skip_unreadable``, as of :class:`SweepOptions`.
+        ``every``, ``deposit``, ``frame``, ``repeats``, ``method``, ``precision``, ``response``,
+        ``context`` and ``skip_unreadable``, as of :class:`SweepOptions`.
 
     Returns
     -------
@@ -398,7 +401,7 @@ def map_unit(
     network, names, told = _prepared(model, weights, image, preprocess, image_size, layer, options)
     if len(names) != 1:
         raise ValueError(f"layer names {len(names)} layers; expected one")
-    given = {"network": network._inner, "images": told, "layers": names}
+    given = network_input(network, names, told, options)
     y, x = position
     found = _occlumap.map_unit(
         given,
@@ -527,7 +530,7 @@ def plan(
         options,
         threads,
         units=units_text(units),
-        input={"network": network._inner, "images": told, "layers": names},
+        input=network_input(network, names, told, options),
         output=output(options, folder.path),
         occlusion=occlusion(options, seed),
         compute=compute(options, device),

@@ -141,7 +141,9 @@ def avg_pool2d(call: Call) -> Layer:
 
 
 def batch_norm(call: Call) -> Layer:
-    """Batch norm that is not folded into a convolution."""
+    """Batch norm by the statistics of training."""
+    if call["training"]:
+        raise Unsupported("it is in training mode; call model.eval()")
     mean, variance = call["running_mean"], call["running_var"]
     if not isinstance(mean, torch.Tensor) or not isinstance(variance, torch.Tensor):
         raise Unsupported("it has no statistics of training")
@@ -156,28 +158,22 @@ def batch_norm(call: Call) -> Layer:
 
 
 def scaled(call: Call, source: Node, factor: Any, shift: Any) -> Layer:
-    """A factor and a shift for each channel: batch norm of the mean 0 and the variance 1."""
+    """A factor and a shift for each channel."""
     shape = shape_of(source)
     channels = shape[-1] if call.channels_last else shape[1]
 
-    def each(value: Any) -> torch.Tensor:
+    def each(value: Any) -> list[float]:
         tensor = torch.as_tensor(value, dtype=torch.float32)
         wanted = [channels] if call.channels_last else [channels, 1, 1]
         if tensor.dim() > 3 and tensor.shape[0] == 1:
             tensor = tensor[0]
         try:
-            return tensor.expand(wanted).reshape(channels).contiguous()
+            return tensor.expand(wanted).reshape(channels).tolist()
         except RuntimeError:
             shown = tuple(tensor.shape)
             raise Unsupported(f"its constant of shape {shown} is not one a channel") from None
 
-    tensors = {
-        "weight": each(factor),
-        "bias": each(shift),
-        "running_mean": torch.zeros(channels),
-        "running_var": torch.ones(channels),
-    }
-    return Layer("batch_norm", [source], {"eps": 0.0}, tensors)
+    return Layer("scale", [source], {"factors": each(factor), "shifts": each(shift)})
 
 
 def layer_norm(call: Call) -> Layer:

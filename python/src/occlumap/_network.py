@@ -60,7 +60,6 @@ class Network:
     PRESETS: ClassVar[tuple[str, ...]] = tuple(_occlumap.Network.PRESETS)
 
     def __init__(self, model: str | os.PathLike[str], weights: Any = None) -> None:
-        self._aliases: dict[str, str] = {}
         self._modules: dict[int, str] = {}
         self._file: Any = None
         self.unsupported: list[str] = []
@@ -91,10 +90,9 @@ class Network:
     ) -> Network:
         """The network that a ``torch.nn.Module`` computes, up to where positions end.
 
-        The module is exported by ``torch.export`` in memory; its weights are copied. Batch norm that
-        directly follows a convolution is folded into it: the responses of such a convolution are those
-        *after* batch norm. Where batch norm scales a unit by a negative number, its top and bottom
-        images have changed places.
+        The module is exported by ``torch.export`` in memory; its weights are copied. The responses of a
+        convolution are its own, before any batch norm; those after it are of the batch norm's layer, or of
+        the convolution with ``response="bn"`` (:class:`SweepOptions`).
 
         Parameters
         ----------
@@ -138,7 +136,7 @@ class Network:
     @classmethod
     def _of_arrays(cls, description: str, tensors: Mapping[str, Any]) -> Network:
         network = cls.__new__(cls)
-        network._aliases, network._modules, network.unsupported = {}, {}, []
+        network._modules, network.unsupported = {}, []
         network._file = None
         network._inner = _occlumap.Network.of_arrays(description, _tensors(tensors))
         return network
@@ -153,7 +151,9 @@ class Network:
         """The convolutions, in order."""
         return [Layer(*layer) for layer in self._inner.layers()]
 
-    def named_layers(self, layers: str | Iterable[Any] | Any | None = None) -> list[Layer]:
+    def named_layers(
+        self, layers: str | Iterable[Any] | Any | None = None, *, response: str = "conv"
+    ) -> list[Layer]:
         """Layers as they are mapped.
 
         Parameters
@@ -161,13 +161,15 @@ class Network:
         layers : str, torch.nn.Module or list of them, optional
             Layers by name; modules by path, which stand for their output; convolutions by number
             (``conv3``). By default all convolutions.
+        response : {"conv", "bn"}
+            Whether a convolution stands for itself, or for the batch norm that reads it.
 
         Returns
         -------
         list of Layer
             Convolutions in the network's order, then the others.
         """
-        return [Layer(*layer) for layer in self._inner.named_layers(self.layer_names(layers))]
+        return [Layer(*layer) for layer in self._inner.named_layers(self.layer_names(layers), response)]
 
     def layer_name(self, layer: Any) -> str:
         """The name of a layer that is given by name, or as a module of torch."""
@@ -176,7 +178,7 @@ class Network:
             if found is None:
                 raise ValueError(f"{type(layer).__name__} is no module of {self.name}")
             layer = found
-        return self._aliases.get(layer, layer)
+        return layer
 
     def layer_names(self, layers: str | Iterable[Any] | Any | None) -> list[str]:
         """The names of layers; all convolutions where ``layers`` is ``None``."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypedDict, Union
 
 from ._images import Images, read_images
+from ._network import Network
 
 Units = Union[int, Iterable[int], Mapping[str, Union[int, Iterable[int]]], None]
 """Units of each layer: all (``None``), one, some, or some of each layer by its name."""
@@ -49,6 +50,11 @@ class SweepOptions(TypedDict, total=False):
         How occluded images are presented.
     precision : {"fp32", "tf32", "fp16", "bf16", "fp64"}
         Arithmetic of products.
+    response : {"conv", "bn"}
+        Whether the responses of a convolution are its own, or those of the batch norm that reads it.
+    context : {"exact", "frozen"}
+        Whether what the whole map makes (squeeze and excitation, group norm) is computed from each
+        occluded image, or kept as on the original, which is faster.
     verify : int
         So many presentations of each layer are presented again, whole and in 64 bits.
     batch : int
@@ -78,6 +84,8 @@ class SweepOptions(TypedDict, total=False):
     reliability_curve: bool
     method: str
     precision: str
+    response: str
+    context: str
     verify: int
     batch: int | None
     memory: int | None
@@ -108,6 +116,7 @@ _COMPUTE: dict[str, Any] = {"method": "incremental", "precision": "fp32"}
 _SWEEP: dict[str, Any] = {"verify": 0, "batch": None, "memory": None, "block": None}
 _OUTPUT: dict[str, Any] = {"force": False}
 _INPUT: dict[str, Any] = {"skip_unreadable": False}
+_NETWORK: dict[str, Any] = {"response": "conv", "context": "exact"}
 
 
 def _of(known: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,13 +133,13 @@ def check_options(function: str, options: Mapping[str, Any], *known: Mapping[str
 
 def check_sweep_options(function: str, options: Mapping[str, Any]) -> None:
     """An error for an option that a sweep does not have."""
-    check_options(function, options, _OCCLUSION, _COMPUTE, _SWEEP, _OUTPUT, _INPUT)
+    check_options(function, options, _OCCLUSION, _COMPUTE, _SWEEP, _OUTPUT, _INPUT, _NETWORK)
 
 
 def check_map_options(function: str, options: Mapping[str, Any]) -> None:
     """An error for an option that a single map does not have."""
     known = {name: value for name, value in _OCCLUSION.items() if name not in _OF_SWEEPS}
-    check_options(function, options, known, _COMPUTE, _INPUT)
+    check_options(function, options, known, _COMPUTE, _INPUT, _NETWORK)
 
 
 _OF_SWEEPS = ("mean_over", "statistics", "moments", "reliability_curve")
@@ -160,6 +169,14 @@ def compute(options: Mapping[str, Any], device: str) -> dict[str, Any]:
 def output(options: Mapping[str, Any], out: str | os.PathLike[str]) -> dict[str, Any]:
     """Where results go."""
     return {**_of(_OUTPUT, options), "shard": options.get("shard"), "out": os.fspath(out)}
+
+
+def network_input(
+    network: Network, layers: list[str], images: dict[str, Any], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What is computed from: a network, its layers, and images."""
+    given = {"network": network._inner, "layers": layers, "images": images}
+    return {**_of(_NETWORK, options), **given}
 
 
 def image_input(

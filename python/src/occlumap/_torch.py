@@ -91,7 +91,6 @@ class Exported:
         if self.channels != RGB:
             description["channels"] = self.channels
         network = cls._of_arrays(json.dumps(description), tensors)
-        network._aliases.update(walk.aliases)
         # Of a compiled or a wrapped module the names are those of the module inside.
         network._modules.update({id(part): path for path, part in self.module.named_modules() if path})
         network.unsupported = list(walk.unsupported)
@@ -196,9 +195,7 @@ class Walk:
     labels : dict
         Of each node that can be computed the name of its layer, or ``image``.
     nodes : dict
-        Of each layer the node that has its responses: of a convolution after batch norm that is folded.
-    aliases : dict
-        Of batch norm that is folded the path, and the name of its convolution.
+        Of each layer the node that has its responses.
     unsupported : list of str
         Operations on which others with positions depend, each with the reason.
     blocked : set of str
@@ -210,7 +207,6 @@ class Walk:
         self.layers: list[tuple[str, Layer, list[str]]] = []
         self.labels: dict[Node, str] = {}
         self.nodes: dict[str, Node] = {}
-        self.aliases: dict[str, str] = {}
         self.blocked: set[str] = set()
         self._by_name: dict[str, Layer] = {}
         self._constants: dict[Node, Any] = {}
@@ -257,8 +253,6 @@ class Walk:
     def _translate(self, node: Node, path: str, *, is_blocked: bool) -> None:
         """Makes a layer of an operation; of one that is blocked, checks only that it could be one."""
         name, module = name_of(node), self._module(path)
-        if name == "batch_norm" and self._fold(node, path, is_blocked=is_blocked):
-            return
         whole = MODULES.get(type(module))
         if whole is not None:
             if not is_blocked:
@@ -331,35 +325,6 @@ class Walk:
         self.labels[node] = label
         self.nodes[label] = node
         return label
-
-    def _fold(self, node: Node, path: str, *, is_blocked: bool) -> bool:
-        """Folds batch norm into the convolution before it, if it directly follows one."""
-        arguments = arguments_of(node, self._constants)
-        source = arguments["input"]
-        if arguments["training"]:
-            raise Unsupported("it is in training mode; call model.eval()")
-        mean = arguments["running_mean"]
-        if not is_conv(source) or len(source.users) > 1 or not isinstance(mean, torch.Tensor):
-            return False
-        if is_blocked:
-            return True
-        label = self.labels[source]
-        layer = self._by_name[label]
-        double = torch.float64
-        mean, variance = arguments["running_mean"].to(double), arguments["running_var"].to(double)
-        scale = (variance + arguments["eps"]).rsqrt()
-        if arguments["weight"] is not None:
-            scale = scale * arguments["weight"].to(double)
-        bias = layer.tensors.get("bias", torch.zeros(len(mean))).to(double)
-        bias = (bias - mean) * scale
-        if arguments["bias"] is not None:
-            bias = bias + arguments["bias"].to(double)
-        weight = layer.tensors["weight"].to(double) * scale[:, None, None, None]
-        layer.tensors = {"weight": weight.float(), "bias": bias.float()}
-        layer.fields["bias"] = True
-        self.labels[node], self.nodes[label] = label, node
-        self.aliases[path] = label
-        return True
 
     def _module(self, path: str) -> torch.nn.Module:
         try:

@@ -1,5 +1,6 @@
 //! Activations of an original image.
 
+use super::gate::Moments;
 use crate::geometry::Span;
 
 /// Activations of a rectangle of positions, `[y][x][channel]`.
@@ -37,11 +38,18 @@ impl Activations {
 #[derive(Debug)]
 pub(super) struct Baseline {
     pub nodes: Vec<Activations>,
+    /// Of each normalisation of groups, those of its input.
+    pub moments: Vec<Vec<Moments>>,
 }
 
 impl Baseline {
     /// The activations of a node that the target keeps.
     pub fn node(&self, node: usize) -> &Activations {
         &self.nodes[node]
+    }
+
+    /// Moments of the groups that a node normalises.
+    pub fn moments(&self, node: usize) -> &[Moments] {
+        &self.moments[node]
     }
 }

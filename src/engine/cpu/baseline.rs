@@ -4,6 +4,7 @@ use ndarray::{ArrayView3, s};
 
 use super::activations::{Activations, Baseline};
 use super::depthwise::{Rectangle, Windows};
+use super::gate::Moments;
 use super::normalise::Normalisation;
 use super::pool::Seen;
 use super::product::{Block, Places, Product, TILE, short_blocks};
@@ -23,6 +24,7 @@ impl Baseline {
         let subgraph = &program.subgraph;
         let (ys, xs) = (subgraph.baseline(Axis::Y, y), subgraph.baseline(Axis::X, x));
         let mut nodes: Vec<Activations> = Vec::with_capacity(ys.len());
+        let mut moments: Vec<Vec<Moments>> = vec![Vec::new(); ys.len()];
         let mut scratch = Padded::default();
         for (place, node) in subgraph.nodes()[..subgraph.target()].iter().enumerate() {
             let (y, x) = (ys[place], xs[place]);
@@ -50,7 +52,8 @@ impl Baseline {
                 }
                 (Step::GlobalMean, Some(input)) => mean(input, &mut output.values),
                 (Step::GroupNorm(norm, numbers), Some(input)) => {
-                    group_norm(*norm, numbers, input, &mut output.values);
+                    moments[place] = Moments::of(norm.groups, input);
+                    group_norm(*norm, numbers, &moments[place], &mut output.values);
                 }
                 (Step::Image, _) => fill_pixels(image, (y, x), &mut output.values),
                 (step, _) => {
@@ -71,7 +74,7 @@ impl Baseline {
                 *node = Activations::default();
             }
         }
-        Self { nodes }
+        Self { nodes, moments }
     }
 
     /// The response of a unit of the target.
@@ -218,24 +221,13 @@ fn mean(input: &Activations, output: &mut [f32]) {
     }
 }
 
-/// The numbers of a normalisation of groups of channels, for a whole map.
-fn group_norm(norm: GroupNorm, numbers: &Filters, input: &Activations, output: &mut [f32]) {
-    let channels = output.len();
-    let each = channels / norm.groups;
-    let count = (input.values.len() / norm.groups).max(1) as f64;
-    let values = || input.values.iter().enumerate();
-    let (mut means, mut variances) = (vec![0.0; norm.groups], vec![0.0; norm.groups]);
-    for (place, &value) in values() {
-        means[place % channels / each] += f64::from(value) / count;
-    }
-    for (place, &value) in values() {
-        let group = place % channels / each;
-        variances[group] += (f64::from(value) - means[group]).powi(2) / count;
-    }
+/// The numbers of a normalisation of groups of channels with these moments.
+fn group_norm(norm: GroupNorm, numbers: &Filters, moments: &[Moments], output: &mut [f32]) {
+    let each = output.len() / norm.groups;
     for (channel, output) in output.iter_mut().enumerate() {
         let of_channel = [&numbers.weight, &numbers.bias].map(|list| f64::from(list[channel]));
-        let group = channel / each;
-        *output = norm.number(means[group], variances[group], of_channel) as f32;
+        let Moments { mean, variance } = moments[channel / each];
+        *output = norm.number(mean, variance, of_channel) as f32;
     }
 }
 

@@ -95,6 +95,17 @@ impl Changes {
         self.values.resize(first.max(self.values.len()), 0.0);
     }
 
+    /// Takes over the buffer of changes that are read no more.
+    pub fn reuse(&mut self, buffer: Vec<f32>) {
+        self.values = buffer;
+    }
+
+    /// The buffer, for other changes; these have none then.
+    pub fn release(&mut self) -> Vec<f32> {
+        self.batches.clear();
+        std::mem::take(&mut self.values)
+    }
+
     /// All differences: those of a batch are where [`places`](Self::places) says.
     pub fn values(&self) -> &[f32] {
         &self.values

@@ -3,7 +3,8 @@
 use super::change::{Changes, SamePlan};
 use super::convolve::{self, Convolution};
 use super::depthwise::SumChanges;
-use super::function::{FunctionChange, change_slopes, gate, multiply, scale_changes, select};
+use super::function::{FunctionChange, change_slopes, multiply, scale_changes, select};
+use super::gate::{GateChange, GroupNormChange, MeanChange};
 use super::normalise::{Normalisation, normalise};
 use super::occlude::Occlude;
 use super::pointwise::{Relu, add};
@@ -11,14 +12,15 @@ use super::pool::Pool;
 use super::program::{Program, Step};
 use super::respond::Respond;
 use super::simd::Isa;
-use crate::network::GateJoin;
 use crate::program::Plan;
 
 /// A thread's buffers.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    /// Of each node.
+    /// Of each node, until its last reader is done.
     changes: Vec<Changes>,
+    /// Buffers of changes that are read no more.
+    free: Vec<Vec<f32>>,
     patch: Vec<f32>,
     convolve: convolve::Scratch,
 }
@@ -34,11 +36,13 @@ pub(super) fn present(
 ) -> Vec<f32> {
     let nodes = program.subgraph.nodes();
     let last = program.subgraph.target();
-    let Scratch { changes, patch, convolve } = scratch;
+    let last_reads = program.last_reads();
+    let Scratch { changes, free, patch, convolve } = scratch;
     changes.resize_with(nodes.len().max(changes.len()), Changes::default);
     for (place, node) in nodes[..last].iter().enumerate() {
         let from = node.inputs.first().copied().unwrap_or_default();
         let mut output = std::mem::take(&mut changes[place]);
+        output.reuse(free.pop().unwrap_or_default());
         match &program.steps[place] {
             &Step::Convolve { filters: ref packed, rectify } => {
                 output.shape(batches, place);
@@ -57,6 +61,11 @@ pub(super) fn present(
             }
         }
         changes[place] = output;
+        for &input in node.inputs.iter().filter(|&&input| last_reads[input] == place) {
+            free.push(changes[input].release());
+            // An input that is read twice has given its buffer away.
+            free.pop_if(|buffer| buffer.is_empty());
+        }
     }
     let mut differences = Vec::new();
     for (which, SamePlan { plan, presentations: batch }) in batches.iter().enumerate() {
@@ -67,6 +76,7 @@ pub(super) fn present(
             differences.extend(isa.run(Respond { plan, filters, batch, input }));
         }
     }
+    free.push(changes[nodes[last].inputs[0]].release());
     differences
 }
 
@@ -111,9 +121,17 @@ fn step(
         }
         &Step::Gate(join) => {
             sum(plan, place, false, (which, changes), batch.len(), output);
-            if join == GateJoin::Mul {
-                gate(program, place, batch, output.of_mut(which));
-            }
+            let gate = program.subgraph.nodes()[place].inputs[1];
+            let (gate, change) = (changes[gate].of(which), output.of_mut(which));
+            isa.run(GateChange { program, node: place, join, batch, gate, change });
+        }
+        Step::GlobalMean => {
+            let (input, output) = (changes[from].of(which), output.of_mut(which));
+            isa.run(MeanChange { program, node: place, input, output });
+        }
+        &Step::GroupNorm(norm, ref numbers) => {
+            let (input, output) = (changes[from].of(which), output.of_mut(which));
+            isa.run(GroupNormChange { program, node: place, norm, numbers, batch, input, output });
         }
         step @ (Step::Relu { .. }
         | Step::Copy
@@ -140,12 +158,12 @@ fn step(
             let stack = matches!(step, Step::Concatenate);
             sum(plan, place, stack, (which, changes), batch.len(), output);
         }
-        // No delta comes through a mean of the whole map.
-        Step::Convolve { .. } | Step::GlobalMean | Step::GroupNorm(..) | Step::Respond => {}
+        Step::Convolve { .. } | Step::Respond => {}
     }
 }
 
-/// Adds up a node's inputs in its window; those of a concatenation each in channels of their own.
+/// Adds up a node's inputs in its window, of a gate the map alone; those of a concatenation each in channels
+/// of their own.
 fn sum(
     plan: &Plan<'_>,
     node: usize,
@@ -157,7 +175,9 @@ fn sum(
     let mut output = output.of_mut(which);
     output.values.fill(0.0);
     let (subgraph, mut channel) = (plan.subgraph(), 0);
-    for (place, &input) in subgraph.nodes()[node].local_inputs().iter().enumerate() {
+    let node_inputs = subgraph.nodes()[node].local_inputs().iter();
+    let joined = if subgraph.nodes()[node].is_gate { 1 } else { node_inputs.len() };
+    for (place, &input) in node_inputs.take(joined).enumerate() {
         add(changes[input].of(which), subgraph.shift(node, place), batch, channel, &mut output);
         if stack {
             channel += subgraph.nodes()[input].channels;

@@ -116,30 +116,6 @@ pub(super) fn scale_changes(factors: &[f32], change: Change<&mut [f32]>) {
     }
 }
 
-/// Multiplies a node's changes with its gate's numbers for the original image.
-pub(super) fn gate(
-    program: &Program,
-    node: usize,
-    batch: &[Presentation<'_>],
-    change: Change<&mut [f32]>,
-) {
-    let each = change.each();
-    if each == 0 {
-        return;
-    }
-    let gate = program.subgraph.nodes()[node].inputs[1];
-    let Change { y, x, channels, values } = change;
-    let floats = y.len() * x.len() * channels;
-    for (presentation, values) in batch.iter().zip(values.chunks_exact_mut(each)) {
-        let gates = presentation.baseline.node(gate).at(0, 0);
-        for values in values[..floats].chunks_exact_mut(channels) {
-            for (value, gate) in values.iter_mut().zip(gates) {
-                *value *= gate;
-            }
-        }
-    }
-}
-
 /// The change of `a * b` in a node's window, `a * δb + b * δa + δa * δb`.
 pub(super) fn multiply(
     program: &Program,

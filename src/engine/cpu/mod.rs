@@ -26,6 +26,7 @@ mod compress;
 mod convolve;
 mod depthwise;
 mod function;
+mod gate;
 mod nonzero;
 mod normalise;
 mod occlude;
@@ -59,11 +60,9 @@ use self::winograd::Transformed;
 use super::order::{Member, OnImage, by_image, in_order_of_plans};
 use super::request::{PreparedImages, check_layers, not_prepared};
 use super::scratch::ScratchPool;
-use super::{
-    Batch, Engine, EngineError, EngineName, Float64Engine, JobResult, PlacedJob, Presenter,
-};
+use super::{Batch, Engine, EngineError, EngineName, JobResult, PlacedJob, Presenter};
 use crate::geometry::{Axis, ImageSize};
-use crate::network::{LayerId, MapContext, Model, Network};
+use crate::network::{LayerId, Model};
 use crate::parts::parts;
 use crate::program::{PlanKey, Planner};
 use crate::progress::Progress;
@@ -101,8 +100,7 @@ impl Engine for CpuEngine {
             let transformed = if self.direct { 0 } else { Transformed::bytes_of(conv, weights) };
             2 * weights * size_of::<f32>() + transformed
         });
-        let whole = layers.iter().any(|&layer| is_presented_whole(network, layer));
-        bytes.sum::<usize>() + if whole { Float64Engine.weight_bytes(model, layers) } else { 0 }
+        bytes.sum()
     }
 
     fn prepare<'m>(
@@ -114,21 +112,13 @@ impl Engine for CpuEngine {
         check_layers(model.network(), layers, image)?;
         let sparse = sparse(model.network());
         let mut shared = Shared { sparse: &sparse, direct: self.direct, packed: HashMap::new() };
-        let is_whole = |layer: &LayerId| is_presented_whole(model.network(), *layer);
-        let (whole, layers): (Vec<LayerId>, Vec<LayerId>) =
-            layers.iter().partition(|&l| is_whole(l));
-        let whole = match &whole[..] {
-            [] => None,
-            whole => Some(Float64Engine.prepare(model, whole, image)?),
-        };
         let programs = layers
-            .into_iter()
-            .map(|layer| Ok((layer, shared.program(model, layer, image)?)))
+            .iter()
+            .map(|&layer| Ok((layer, shared.program(model, layer, image)?)))
             .collect::<Result<_, EngineError>>()?;
         Ok(Box::new(Incremental {
             model,
             image,
-            whole,
             programs,
             isa: Isa::detect(),
             base_bytes: self.base_bytes,
@@ -137,18 +127,13 @@ impl Engine for CpuEngine {
     }
 }
 
-/// Whether presentations of a layer take whole passes: behind a gate that is computed from the occluded
-/// image, every position of the map changes.
-pub fn is_presented_whole(network: &Network, layer: LayerId) -> bool {
-    network.context() == MapContext::Exact && !network.gates_before(&[layer]).is_empty()
-}
+/// Jobs that are planned together behind gates that change with the image: positions share no plans there,
+/// and a plan has windows in many layers.
+const JOBS_BEHIND_GATES: usize = 16;
 
 struct Incremental<'m> {
     model: &'m Model,
     image: ImageSize,
-    /// What lies behind gates that change with the image, whole and in 64 bits: small differences of whole
-    /// passes would be rounded too much in 32.
-    whole: Option<Box<dyn Presenter + 'm>>,
     programs: HashMap<LayerId, Program>,
     isa: Isa,
     base_bytes: usize,
@@ -189,15 +174,33 @@ impl Incremental<'_> {
             .flat_map(|(on_image, baseline)| on_image.jobs.iter().map(move |&job| (job, baseline)))
             .collect();
         let ready = |&(job, baseline): &(usize, _)| {
-            let ready = Ready::new(jobs.job(job), baseline, program);
+            let ready = Ready::new(job, jobs.job(job), baseline, program);
             self.finite(layer, &ready.job, ready.response).map(|()| ready)
         };
         // Of several errors the first is returned, whichever a thread meets first.
         let ready: Vec<Result<_, EngineError>> = held.par_iter().map(ready).collect();
         let ready: Vec<Ready<'_, '_>> = ready.into_iter().collect::<Result<_, _>>()?;
+        let together = if program.subgraph.through_gates() { JOBS_BEHIND_GATES } else { usize::MAX };
+        for ready in ready.chunks(together.min(ready.len().max(1))) {
+            self.present_ready((layer, program), ready, jobs, progress)?;
+        }
+        let outcomes: Vec<JobResult> = ready.par_iter().map(Ready::presented).collect();
+        for ((job, _), outcome) in held.into_iter().zip(outcomes) {
+            presented[job] = outcome;
+        }
+        Ok(())
+    }
 
+    /// Presents some jobs of a batch.
+    fn present_ready(
+        &self,
+        (layer, program): (LayerId, &Program),
+        ready: &[Ready<'_, '_>],
+        jobs: &Batch<'_>,
+        progress: &Progress<'_>,
+    ) -> Result<(), EngineError> {
         let mut planner = Planner::new(&program.subgraph);
-        let numbers = held.iter().map(|&(job, _)| job);
+        let numbers = ready.iter().map(|ready| ready.number);
         let ordered = in_order_of_plans(jobs, numbers, &mut planner);
         let chunks = chunks(&ordered, &planner, rayon::current_num_threads());
         let compute = |chunk: &Vec<Group<'_>>| {
@@ -223,12 +226,7 @@ impl Incremental<'_> {
             Ok(())
         };
         let computed: Vec<Result<(), EngineError>> = chunks.par_iter().map(compute).collect();
-        computed.into_iter().collect::<Result<(), _>>()?;
-        let outcomes: Vec<JobResult> = ready.par_iter().map(Ready::presented).collect();
-        for ((job, _), outcome) in held.into_iter().zip(outcomes) {
-            presented[job] = outcome;
-        }
-        Ok(())
+        computed.into_iter().collect()
     }
 }
 
@@ -240,10 +238,7 @@ impl Presenter for Incremental<'_> {
         progress: &Progress<'_>,
     ) -> Result<Vec<JobResult>, EngineError> {
         let Some(program) = self.programs.get(&layer) else {
-            return match &self.whole {
-                Some(whole) => whole.present(layer, batch, progress),
-                None => Err(not_prepared(self.model.network(), layer)),
-            };
+            return Err(not_prepared(self.model.network(), layer));
         };
         let units = self.model.network().channels(layer);
         let output = program.subgraph.nodes()[program.subgraph.target()].size;

@@ -11,6 +11,8 @@ use crate::noise::Patches;
 /// What the presentations of a job share, and room for what they do.
 #[derive(Debug)]
 pub(super) struct Ready<'a, 'j> {
+    /// The job's number in its batch.
+    pub number: usize,
     pub job: PlacedJob<'j>,
     /// The response to the original image.
     pub response: f32,
@@ -22,10 +24,16 @@ pub(super) struct Ready<'a, 'j> {
 
 impl<'a, 'j> Ready<'a, 'j> {
     /// A job on the image with the activations `baseline`.
-    pub fn new(job: PlacedJob<'j>, baseline: &'a Baseline, program: &Program) -> Self {
+    pub fn new(
+        number: usize,
+        job: PlacedJob<'j>,
+        baseline: &'a Baseline,
+        program: &Program,
+    ) -> Self {
         let PlacedJob { unit, position, image_index, occluders, noise, .. } = job;
         let channels = program.subgraph.nodes()[0].channels;
         Self {
+            number,
             job,
             response: baseline.response(program, unit, position),
             baseline,

@@ -2,7 +2,7 @@
 
 use bytesize::ByteSize;
 
-use crate::engine::{Engine, Float64Engine, is_presented_whole};
+use crate::engine::{Engine, Float64Engine};
 use crate::files::{counted, escaped};
 use crate::runs::memory::{Budget, Demand, free_memory, settle};
 use crate::runs::{Compute, Context, Inputs, OutputFolder, RunError, SweepSettings};
@@ -37,7 +37,7 @@ impl<'a> SweepRun<'a> {
         let inputs = Inputs::load(chosen, input, context)?;
         settings.occlusion.check_image(&inputs)?;
         let (budget, memory) = shares(settings, &compute, &inputs, context)?;
-        note_whole_passes(&inputs, context);
+        note_whole_maps(&inputs, context);
         let context = *context;
         Ok(Self { settings, units, compute, output: folder, inputs, budget, memory, context })
     }
@@ -48,17 +48,17 @@ impl<'a> SweepRun<'a> {
     }
 }
 
-/// Notes the layers whose presentations take whole passes.
-fn note_whole_passes(inputs: &Inputs, context: &Context<'_>) {
+/// Notes the layers whose presentations compute whole maps.
+fn note_whole_maps(inputs: &Inputs, context: &Context<'_>) {
     let network = inputs.network();
-    let mut whole = inputs.layers.iter().filter(|&&layer| is_presented_whole(network, layer));
+    let mut whole = inputs.layers.iter().filter(|&&layer| network.has_exact_gates_before(layer));
     if let Some(&first) = whole.next() {
         let more = whole.count();
         let and = if more > 0 { format!(" and {more} more layers") } else { String::new() };
         context.note(format!(
             "note: {}{and} lie behind gates that the whole map makes, which are computed from each occluded \
-             image: every presentation takes a whole pass; --context frozen keeps them as on the original \
-             image",
+             image: every presentation computes whole maps, from the first such gate to the last; \
+             --context frozen keeps them as on the original image, which is faster",
             escaped(&network.short_name(first))
         ));
     }

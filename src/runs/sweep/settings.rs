@@ -106,7 +106,7 @@ impl ChosenLayers {
 impl SweepSettings {
     /// Checks the settings against the network; returns the units of each layer.
     pub(super) fn check(&self, chosen: &ChosenLayers) -> Result<Vec<Vec<usize>>, RunError> {
-        let ChosenLayers { network, layers } = chosen;
+        let ChosenLayers { network, layers, .. } = chosen;
         self.occlusion.check()?;
         in_range("--batch", self.batch.unwrap_or(1), usize::MAX)?;
         in_range("--block", self.block.unwrap_or(1), usize::MAX)?;

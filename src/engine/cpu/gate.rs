@@ -1,0 +1,235 @@
+//! Changes of what is made of the whole map, and of the maps that gates join it with.
+
+#![allow(clippy::cast_possible_truncation, reason = "sums are found in f64 and kept in f32")]
+
+use super::activations::Activations;
+use super::change::{Change, Presentation};
+use super::compress::Compress;
+use super::program::Program;
+use super::simd::Kernel;
+use crate::network::{Filters, GateJoin, GroupNorm, GroupNormPart};
+
+/// Mean and variance of a group of channels over a whole map of the original image.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Moments {
+    pub mean: f64,
+    pub variance: f64,
+}
+
+impl Moments {
+    /// Those of each of so many groups.
+    pub fn of(groups: usize, map: &Activations) -> Vec<Self> {
+        let each = map.channels / groups;
+        let count = (map.values.len() / groups).max(1) as f64;
+        let values = || map.values.iter().enumerate();
+        let mut moments = vec![Self::default(); groups];
+        for (place, &value) in values() {
+            moments[place % map.channels / each].mean += f64::from(value) / count;
+        }
+        for (place, &value) in values() {
+            let Self { mean, variance } = &mut moments[place % map.channels / each];
+            *variance += (f64::from(value) - *mean).powi(2) / count;
+        }
+        moments
+    }
+}
+
+/// The change of each channel's mean: that of a sum is the sum of the changes.
+pub(super) struct MeanChange<'a> {
+    pub program: &'a Program,
+    pub node: usize,
+    pub input: Change<&'a [f32]>,
+    pub output: Change<&'a mut [f32]>,
+}
+
+impl Kernel for MeanChange<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Compress>(self) {
+        let Self { program, node, input, output } = self;
+        let (in_each, out_each, channels) = (input.each(), output.each(), output.channels);
+        if out_each == 0 {
+            return;
+        }
+        let nodes = program.subgraph.nodes();
+        let count = nodes[nodes[node].inputs[0]].size.area() as f64;
+        let floats = input.y.len() * input.x.len() * channels;
+        let mut sums = vec![0.0_f64; channels];
+        for (which, output) in output.values.chunks_exact_mut(out_each).enumerate() {
+            sums.fill(0.0);
+            for changes in input.values[which * in_each..][..floats].chunks_exact(channels) {
+                for (sum, &change) in sums.iter_mut().zip(changes) {
+                    *sum += f64::from(change);
+                }
+            }
+            for (output, sum) in output.iter_mut().zip(&sums) {
+                *output = (sum / count) as f32;
+            }
+        }
+    }
+}
+
+/// The change of a number of a normalisation of groups. With the mean `m` of the original values, the
+/// sums of `δ` and of `(2 (x - m) + δ) δ` give those of mean and variance, and nothing large is subtracted.
+pub(super) struct GroupNormChange<'a> {
+    pub program: &'a Program,
+    pub node: usize,
+    pub norm: GroupNorm,
+    pub numbers: &'a Filters,
+    pub batch: &'a [Presentation<'a>],
+    pub input: Change<&'a [f32]>,
+    pub output: Change<&'a mut [f32]>,
+}
+
+impl Kernel for GroupNormChange<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Compress>(self) {
+        let Self { program, node, norm, numbers, batch, input, output } = self;
+        let (in_each, out_each, channels) = (input.each(), output.each(), output.channels);
+        if out_each == 0 {
+            return;
+        }
+        let source = program.subgraph.nodes()[node].inputs[0];
+        let each = channels / norm.groups;
+        let count = (program.subgraph.nodes()[source].size.area() * each) as f64;
+        let row = input.x.len() * channels;
+        // For each channel its group's mean, and sums of its changes and of those of its squares.
+        let mut means = vec![0.0_f64; channels];
+        let (mut sums, mut squares) = (vec![0.0_f64; channels], vec![0.0_f64; channels]);
+        let outputs = output.values.chunks_exact_mut(out_each);
+        for (which, (presentation, output)) in batch.iter().zip(outputs).enumerate() {
+            let moments = presentation.baseline.moments(node);
+            for (channel, mean) in means.iter_mut().enumerate() {
+                *mean = moments[channel / each].mean;
+            }
+            sums.fill(0.0);
+            squares.fill(0.0);
+            let rows = input.values[which * in_each..].chunks_exact(row);
+            for (changes, y) in rows.zip(input.y.start..input.y.end) {
+                let original =
+                    presentation.original(program, source, y, input.x.start, input.x.len());
+                for (changes, values) in
+                    changes.chunks_exact(channels).zip(original.chunks_exact(channels))
+                {
+                    let values = values.iter().zip(&means);
+                    let sums = sums.iter_mut().zip(&mut squares);
+                    for ((&change, (&value, mean)), (sum, square)) in
+                        changes.iter().zip(values).zip(sums)
+                    {
+                        let change = f64::from(change);
+                        *sum += change;
+                        *square += (2.0 * (f64::from(value) - mean) + change) * change;
+                    }
+                }
+            }
+            for (group, (output, moments)) in
+                output.chunks_mut(each).zip(moments).take(norm.groups).enumerate()
+            {
+                let of = |sums: &[f64]| sums[group * each..][..each].iter().sum::<f64>() / count;
+                let mean = of(&sums);
+                let numbers = numbers.weight[group * each..].iter();
+                let change = NormChange::new(norm, *moments, mean, of(&squares) - mean * mean);
+                for (output, &weight) in output.iter_mut().zip(numbers) {
+                    *output = (f64::from(weight) * change.of_one) as f32;
+                }
+            }
+        }
+    }
+}
+
+/// The change of a group's number, for a channel of weight 1.
+struct NormChange {
+    of_one: f64,
+}
+
+impl NormChange {
+    /// For changes `mean` and `variance` of the moments.
+    fn new(norm: GroupNorm, before: Moments, mean: f64, variance: f64) -> Self {
+        let eps = f64::from(norm.eps);
+        let variance = variance.max(-before.variance);
+        let roots = [before.variance, before.variance + variance].map(|v| (v + eps).sqrt());
+        let factor = -variance / (roots[0] * roots[1] * (roots[0] + roots[1]));
+        let of_one = match norm.part {
+            GroupNormPart::Factor => factor,
+            GroupNormPart::Shift => -((before.mean + mean) * factor + mean / roots[0]),
+        };
+        Self { of_one }
+    }
+}
+
+/// Joins a map's changes, in place, with its gate: `(x + δ) (g + γ) - x g`, or `δ + γ`, where `γ` is the
+/// gate's own change; without one `δ g` and `δ`.
+pub(super) struct GateChange<'a> {
+    pub program: &'a Program,
+    pub node: usize,
+    pub join: GateJoin,
+    pub batch: &'a [Presentation<'a>],
+    /// The gate's change.
+    pub gate: Change<&'a [f32]>,
+    pub change: Change<&'a mut [f32]>,
+}
+
+impl Kernel for GateChange<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Compress>(self) {
+        let Self { program, node, join, batch, gate, change } = self;
+        let (gate_each, each, channels) = (gate.each(), change.each(), change.channels);
+        if each == 0 {
+            return;
+        }
+        let row = change.x.len() * channels;
+        let [source, numbers, ..] = program.subgraph.nodes()[node].inputs[..] else { return };
+        let outputs = change.values.chunks_exact_mut(each);
+        for (which, (presentation, values)) in batch.iter().zip(outputs).enumerate() {
+            let changes = gate.values.get(which * gate_each..).unwrap_or_default();
+            let changes = if gate_each == 0 { &[] } else { &changes[..channels] };
+            let rows = values.chunks_exact_mut(row).zip(change.y.start..change.y.end);
+            match (join, changes.is_empty()) {
+                (GateJoin::Mul, true) => {
+                    let gates = presentation.baseline.node(numbers).at(0, 0);
+                    for values in rows.flat_map(|(row, _)| row.chunks_exact_mut(channels)) {
+                        for (value, gate) in values.iter_mut().zip(gates) {
+                            *value *= gate;
+                        }
+                    }
+                }
+                (GateJoin::Mul, false) => {
+                    let gates = presentation.baseline.node(numbers).at(0, 0);
+                    let gates: Vec<f32> =
+                        gates.iter().zip(changes).map(|(gate, change)| gate + change).collect();
+                    for (values, y) in rows {
+                        let original = presentation.original(
+                            program,
+                            source,
+                            y,
+                            change.x.start,
+                            change.x.len(),
+                        );
+                        let positions = values.chunks_exact_mut(channels);
+                        for (values, original) in positions.zip(original.chunks_exact(channels)) {
+                            let gates = gates.iter().zip(changes);
+                            for ((value, original), (gate, change)) in
+                                values.iter_mut().zip(original).zip(gates)
+                            {
+                                *value = *value * gate + original * change;
+                            }
+                        }
+                    }
+                }
+                (GateJoin::Add, true) => {}
+                (GateJoin::Add, false) => {
+                    for values in rows.flat_map(|(row, _)| row.chunks_exact_mut(channels)) {
+                        for (value, change) in values.iter_mut().zip(changes) {
+                            *value += change;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
