@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use super::unit::UnitMaps;
-use super::{DerivedError, DerivedKind, FloorStatus, UnitFloor};
+use super::{DerivedKind, FloorStatus, UnitFloor};
 use crate::files::FileError;
 use crate::files::npy::Writer;
-use crate::report::csv::{number, write_csv};
+use crate::report::csv::{Column, Table, number};
 use crate::report::results::LayerResults;
 
-/// The columns of `floors.csv`: name, unit and meaning.
-pub const COLUMNS: [(&str, &str, &str); 13] = [
+/// The columns of `floors.csv`.
+const COLUMNS: [Column; 13] = [
     ("layer", "", "short name of the layer"),
     ("unit", "", "the unit, from 0"),
     ("side", "", "max: mean map over the top images; min: over the bottom images"),
@@ -93,30 +93,12 @@ impl Maps {
     }
 }
 
-/// Writes the floors of some layers, each with its name, as CSV.
-///
-/// # Errors
-/// A file that cannot be written.
-pub fn write_floors(
-    path: &Path,
-    layers: &[(String, Vec<[UnitFloor; 2]>)],
-) -> Result<(), DerivedError> {
-    let header = COLUMNS.map(|(name, ..)| name.to_owned()).to_vec();
-    let rows = layers
-        .iter()
-        .flat_map(|(layer, units)| units.iter().flatten().map(move |floor| row(layer, floor)));
-    Ok(write_csv(path, std::iter::once(header).chain(rows))?)
-}
-
-/// Writes what the columns mean, as CSV.
-///
-/// # Errors
-/// A file that cannot be written.
-pub fn write_columns(path: &Path) -> Result<(), DerivedError> {
-    let header = ("column", "unit", "meaning");
-    let line = |(name, unit, meaning): (&str, &str, &str)| [name, unit, meaning].map(String::from);
-    let lines = std::iter::once(header).chain(COLUMNS).map(|columns| line(columns).to_vec());
-    Ok(write_csv(path, lines)?)
+/// The floors of some layers, each with its name: a row a unit and side.
+pub(super) fn floor_table(layers: &[(String, Vec<[UnitFloor; 2]>)]) -> Table {
+    let of_layer = |(layer, units): &(String, Vec<[UnitFloor; 2]>)| -> Vec<_> {
+        units.iter().flatten().map(|floor| row(layer, floor)).collect()
+    };
+    Table::new(&COLUMNS, layers.iter().flat_map(of_layer))
 }
 
 fn row(layer: &str, floor: &UnitFloor) -> Vec<String> {

@@ -5,7 +5,6 @@ mod error;
 mod figure;
 mod files;
 mod measures;
-mod reliability;
 
 use rayon::prelude::*;
 
@@ -13,13 +12,13 @@ use crate::analysis::Distribution;
 use crate::progress::Progress;
 use crate::ranking::Side;
 use crate::report::numbers::{Cells, Measured, measure};
+use crate::report::reliability::{Reliability, ReliabilityCurve};
 use crate::report::results::{LayerResults, Results};
 
 pub use error::SummaryError;
 pub use figure::figure;
 pub use files::{FILES, write};
 pub use measures::{BINS, MEASURES, SizeMeasure};
-pub use reliability::{Reliability, TARGET, images_for};
 
 /// The layers of some networks, in the order of their depth.
 #[derive(Clone, Debug)]
@@ -106,8 +105,7 @@ fn of_layer(
         layer.swept().par_iter().map(measured).collect::<Result<_, _>>()?;
     let of_side = |side: Side| -> Result<LayerSummary, SummaryError> {
         let of_side: Vec<&Measured> = measured.iter().map(|both| &both[side as usize]).collect();
-        let top = results.configuration().settings.top;
-        let reliability = Reliability::of(layer, side, top)?;
+        let reliability = ReliabilityCurve::of(results, layer, side)?.over_units();
         Ok(LayerSummary::new(layer, side, &cells, &of_side, reliability))
     };
     Ok([of_side(Side::Top)?, of_side(Side::Bottom)?])
