@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use ndarray::{Array2, Array3};
 use numpy::{IntoPyArray, PyArray2, PyArray3};
+use occlumap::engine::EngineError;
 use occlumap::images::{ImageFolder, ImageSource};
 use occlumap::maps::{Plane, map_path, reliability_path};
 use occlumap::progress::Progress;
 use occlumap::ranking::Side;
 use occlumap::report::comparison::{self, Comparison, ComparisonSettings, MapSet, SidePair};
 use occlumap::report::numbers::{Cells, Measured, Row, measure, table};
+use occlumap::report::of_both_sides;
 use occlumap::report::page::{Report, ReproduceCommand};
 use occlumap::report::results::{LayerResults, Results as Opened, Tones};
 use occlumap::runs::{Task, check_file};
@@ -246,21 +248,13 @@ impl Results {
         blur: bool,
         progress: &Progress<'_>,
     ) -> Result<Columns, Failure> {
-        use rayon::prelude::*;
         let cells = Cells::new(layer.configuration(), &self.0.configuration().settings);
         let reliability = [layer.reliability(Side::Top)?, layer.reliability(Side::Bottom)?];
-        let measured = |&unit: &usize| -> Result<[Measured; 2], Failure> {
-            if progress.is_cancelled() {
-                return Err(occlumap::engine::EngineError::Stopped.into());
-            }
-            let of = |side| -> Result<Measured, Failure> {
-                Ok(measure(&layer.map(unit, side)?, &cells, blur))
-            };
-            let both = [of(Side::Top)?, of(Side::Bottom)?];
-            progress.advance(1);
-            Ok(both)
+        let stopped = || Failure::from(EngineError::Stopped);
+        let of = |unit, side| -> Result<Measured, Failure> {
+            Ok(measure(&layer.map(unit, side)?, &cells, blur))
         };
-        let found: Vec<_> = units.par_iter().map(measured).collect::<Result<_, _>>()?;
+        let found = of_both_sides(units, progress, stopped, of)?;
         let row = |unit: usize, side: Side, measured| {
             let reliability = reliability[side as usize].get(unit).copied().flatten();
             Row { layer: layer.name(), unit, side, measured, reliability }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::analysis::Distribution;
 use crate::files::{FileError, write_atomically};
+use crate::ranking::Side;
 
 /// A column: its name, its unit, and what it means.
 pub type Column = (&'static str, &'static str, &'static str);
@@ -81,6 +82,18 @@ pub fn number(value: f64) -> String {
     } else {
         format!("{rounded:e}")
     }
+}
+
+/// The columns of [`map_fields`].
+pub const MAP: [Column; 3] = [
+    ("layer", "", "short name of the layer"),
+    ("unit", "", "the unit, from 0"),
+    ("side", "", "max: mean map over the top images; min: over the bottom images"),
+];
+
+/// The fields that name a map.
+pub fn map_fields(layer: &str, unit: usize, side: Side) -> Vec<String> {
+    vec![layer.to_owned(), unit.to_string(), side.name().to_owned()]
 }
 
 /// The columns of [`quantiles`].

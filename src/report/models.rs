@@ -1,22 +1,18 @@
 //! The shapes of maps as a table.
 
-use rayon::prelude::*;
-
 use crate::progress::Progress;
 use crate::ranking::Side;
-use crate::report::csv::{Column, Table, number, texts};
+use crate::report::csv::{Column, MAP, Table, map_fields, number, texts};
 use crate::report::numbers::{Cells, Estimate, ModelFit, Models, Shape};
+use crate::report::of_both_sides;
 use crate::report::results::{LayerResults, Results, UnitMap};
 use crate::report::summary::SummaryError;
 
 /// The files.
 pub const FILES: [&str; 2] = ["models.csv", "models_columns.csv"];
 
-/// The columns before the parameters.
-const COLUMNS: [Column; 9] = [
-    ("layer", "", "short name of the layer"),
-    ("unit", "", "the unit, from 0"),
-    ("side", "", "max: mean map over the top images; min: over the bottom images"),
+/// The columns between the map's and the parameters.
+const COLUMNS: [Column; 6] = [
     ("status", "", "ok; no_fit: none of the shapes fits; silent; not_covered"),
     (
         "shape",
@@ -69,16 +65,9 @@ pub fn models(
     let mut rows = Vec::new();
     for layer in layers {
         let cells = Cells::new(layer.configuration(), &results.configuration().settings);
-        let of_unit = |&unit: &usize| -> Result<[Vec<String>; 2], SummaryError> {
-            if progress.is_cancelled() {
-                return Err(SummaryError::Stopped);
-            }
-            let both =
-                [row(layer, &cells, unit, Side::Top)?, row(layer, &cells, unit, Side::Bottom)?];
-            progress.advance(1);
-            Ok(both)
-        };
-        let found: Vec<_> = layer.swept().par_iter().map(of_unit).collect::<Result<_, _>>()?;
+        let stopped = || SummaryError::Stopped;
+        let row = |unit, side| row(layer, &cells, unit, side);
+        let found = of_both_sides(&layer.swept(), progress, stopped, row)?;
         rows.extend(found.into_iter().flatten());
     }
     Ok(Table { columns: columns(), rows })
@@ -96,7 +85,7 @@ fn columns() -> Vec<[String; 3]> {
         let error = [format!("{name}_se"), unit.to_owned(), "its standard error".to_owned()];
         [[name.to_owned(), unit.to_owned(), meaning], error]
     });
-    COLUMNS.into_iter().map(texts).chain(estimates).collect()
+    MAP.into_iter().chain(COLUMNS).map(texts).chain(estimates).collect()
 }
 
 fn row(
@@ -105,7 +94,7 @@ fn row(
     unit: usize,
     side: Side,
 ) -> Result<Vec<String>, SummaryError> {
-    let mut fields = vec![layer.name().to_owned(), unit.to_string(), side.name().to_owned()];
+    let mut fields = map_fields(layer.name(), unit, side);
     let width = columns().len();
     let status = match layer.map(unit, side)? {
         UnitMap::Values { map, coverage } => {

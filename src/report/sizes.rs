@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use rayon::prelude::*;
 use thiserror::Error;
 
 use crate::analysis::{Extrapolated, SizedWidth, extrapolated};
@@ -10,18 +9,16 @@ use crate::error::{ErrorKind, HasKind};
 use crate::files::{FileError, shown};
 use crate::progress::Progress;
 use crate::ranking::Side;
-use crate::report::csv::{Column, Table, number};
+use crate::report::csv::{Column, MAP, Table, map_fields, number};
 use crate::report::numbers::{Cells, Estimate, Measured, measure};
+use crate::report::of_both_sides;
 use crate::report::results::{LayerResults, Results, ResultsError};
 
 /// The files.
 pub const FILES: [&str; 2] = ["sizes.csv", "sizes_columns.csv"];
 
-/// The columns.
-const COLUMNS: [Column; 12] = [
-    ("layer", "", "short name of the layer"),
-    ("unit", "", "the unit, from 0"),
-    ("side", "", "max: mean map over the top images; min: over the bottom images"),
+/// The columns after the map's.
+const COLUMNS: [Column; 9] = [
     ("sizes", "pixels", "side lengths of the occluders under which a Gaussian fits"),
     (
         "long_status",
@@ -157,18 +154,11 @@ pub fn count(layers: &[SizedLayer<'_>]) -> u64 {
 pub fn sizes(layers: &[SizedLayer<'_>], progress: &Progress<'_>) -> Result<Table, SizesError> {
     let mut rows = Vec::new();
     for layer in layers {
-        let of_unit = |&unit: &usize| -> Result<[Vec<String>; 2], SizesError> {
-            if progress.is_cancelled() {
-                return Err(SizesError::Stopped);
-            }
-            let both = [layer.row(unit, Side::Top)?, layer.row(unit, Side::Bottom)?];
-            progress.advance(1);
-            Ok(both)
-        };
-        let found: Vec<_> = layer.units.par_iter().map(of_unit).collect::<Result<_, _>>()?;
+        let (stopped, row) = (|| SizesError::Stopped, |unit, side| layer.row(unit, side));
+        let found = of_both_sides(&layer.units, progress, stopped, row)?;
         rows.extend(found.into_iter().flatten());
     }
-    Ok(Table::new(&COLUMNS, rows))
+    Ok(Table::new(&[&MAP[..], &COLUMNS].concat(), rows))
 }
 
 impl SizedLayer<'_> {
@@ -190,7 +180,7 @@ impl SizedLayer<'_> {
             short.push(sized(fit.short));
         }
         let name = self.layers.first().map_or("", |(layer, _)| layer.name());
-        let mut fields = vec![name.to_owned(), unit.to_string(), side.name().to_owned()];
+        let mut fields = map_fields(name, unit, side);
         fields.push(sizes.join(" "));
         fields.extend([long, short].iter().flat_map(|widths| fields_of(extrapolated(widths))));
         Ok(fields)

@@ -6,14 +6,11 @@ use super::unit::UnitMaps;
 use super::{DerivedKind, FloorStatus, UnitFloor};
 use crate::files::FileError;
 use crate::files::npy::Writer;
-use crate::report::csv::{Column, Table, number};
+use crate::report::csv::{Column, MAP, Table, map_fields, number};
 use crate::report::results::LayerResults;
 
-/// The columns of `floors.csv`.
-const COLUMNS: [Column; 13] = [
-    ("layer", "", "short name of the layer"),
-    ("unit", "", "the unit, from 0"),
-    ("side", "", "max: mean map over the top images; min: over the bottom images"),
+/// The columns of `floors.csv` after the map's.
+const COLUMNS: [Column; 10] = [
     (
         "status",
         "",
@@ -98,7 +95,7 @@ pub(super) fn floor_table(layers: &[(String, Vec<[UnitFloor; 2]>)]) -> Table {
     let of_layer = |(layer, units): &(String, Vec<[UnitFloor; 2]>)| -> Vec<_> {
         units.iter().flatten().map(|floor| row(layer, floor)).collect()
     };
-    Table::new(&COLUMNS, layers.iter().flat_map(of_layer))
+    Table::new(&[&MAP[..], &COLUMNS].concat(), layers.iter().flat_map(of_layer))
 }
 
 fn row(layer: &str, floor: &UnitFloor) -> Vec<String> {
@@ -107,8 +104,8 @@ fn row(layer: &str, floor: &UnitFloor) -> Vec<String> {
         FloorStatus::NotCovered => "not_covered",
         FloorStatus::Silent => "silent",
     };
-    let mut fields = vec![layer.to_owned(), floor.unit.to_string()];
-    fields.extend([floor.side.name(), status].map(String::from));
+    let mut fields = map_fields(layer, floor.unit, floor.side);
+    fields.push(status.to_owned());
     match &floor.floor {
         Some(found) => {
             fields.extend([number(found.level), number(found.error), found.cells.to_string()]);
@@ -118,7 +115,7 @@ fn row(layer: &str, floor: &UnitFloor) -> Vec<String> {
     }
     fields.push(number(floor.response));
     match floor.tested {
-        0 => fields.resize(COLUMNS.len(), String::new()),
+        0 => fields.resize(MAP.len() + COLUMNS.len(), String::new()),
         tested => {
             fields.extend([tested, floor.exceeding].map(|count| count.to_string()));
             fields.push(number(floor.area));

@@ -2,7 +2,6 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rayon::prelude::*;
 use serde::Serialize;
 
 use super::findings::ComparedFacts;
@@ -12,6 +11,7 @@ use super::{Report, ReportError};
 use crate::progress::Progress;
 use crate::ranking::{LayerRanking, Side};
 use crate::report::numbers::{Cells, Estimate, Fit, Measured, Numbers, measure};
+use crate::report::of_both_sides;
 use crate::report::reliability::ReliabilityCurve;
 use crate::report::results::{LayerResults, UnitMap};
 
@@ -92,20 +92,13 @@ impl Measures {
     ) -> Result<Self, ReportError> {
         let Report { results, blurred, comparison, .. } = *report;
         let cells = Cells::new(layer.configuration(), &results.configuration().settings);
-        let measured = |unit: usize| -> Result<[Measure; 2], ReportError> {
-            if progress.is_cancelled() {
-                return Err(ReportError::Stopped);
-            }
-            let [top, bottom] = Side::BOTH.map(|side| -> Result<_, ReportError> {
-                let compared =
-                    comparison.and_then(|found| ComparedFacts::of(found, layer.name(), side, unit));
-                Ok(Measure { compared, ..Measure::of(&layer.map(unit, side)?, &cells, blurred) })
-            });
-            progress.advance(1);
-            Ok([top?, bottom?])
+        let measured = |unit, side| -> Result<Measure, ReportError> {
+            let compared = |found| ComparedFacts::of(found, layer.name(), side, unit);
+            let compared = comparison.and_then(compared);
+            Ok(Measure { compared, ..Measure::of(&layer.map(unit, side)?, &cells, blurred) })
         };
-        let swept = layer.swept();
-        let units = swept.par_iter().map(|&unit| measured(unit)).collect::<Result<_, _>>()?;
+        let stopped = || ReportError::Stopped;
+        let units = of_both_sides(&layer.swept(), progress, stopped, measured)?;
         let curve = |side| ReliabilityCurve::of(results, layer, side);
         let curves = [curve(Side::Top)?, curve(Side::Bottom)?];
         let main_blur = comparison.map(|comparison| comparison.settings.main_blur());

@@ -6,12 +6,11 @@ mod figure;
 mod files;
 mod measures;
 
-use rayon::prelude::*;
-
 use crate::analysis::Distribution;
 use crate::progress::Progress;
 use crate::ranking::Side;
 use crate::report::numbers::{Cells, Measured, measure};
+use crate::report::of_both_sides;
 use crate::report::reliability::{Reliability, ReliabilityCurve};
 use crate::report::results::{LayerResults, Results};
 
@@ -90,19 +89,10 @@ fn of_layer(
     progress: &Progress<'_>,
 ) -> Result<[LayerSummary; 2], SummaryError> {
     let cells = Cells::new(layer.configuration(), &results.configuration().settings);
-    let measured = |&unit: &usize| -> Result<[Measured; 2], SummaryError> {
-        if progress.is_cancelled() {
-            return Err(SummaryError::Stopped);
-        }
-        let of = |side| -> Result<Measured, SummaryError> {
-            Ok(measure(&layer.map(unit, side)?, &cells, blurred))
-        };
-        let both = [of(Side::Top)?, of(Side::Bottom)?];
-        progress.advance(1);
-        Ok(both)
+    let of = |unit, side| -> Result<Measured, SummaryError> {
+        Ok(measure(&layer.map(unit, side)?, &cells, blurred))
     };
-    let measured: Vec<[Measured; 2]> =
-        layer.swept().par_iter().map(measured).collect::<Result<_, _>>()?;
+    let measured = of_both_sides(&layer.swept(), progress, || SummaryError::Stopped, of)?;
     let of_side = |side: Side| -> Result<LayerSummary, SummaryError> {
         let of_side: Vec<&Measured> = measured.iter().map(|both| &both[side as usize]).collect();
         let reliability = ReliabilityCurve::of(results, layer, side)?.over_units();
