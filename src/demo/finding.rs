@@ -130,39 +130,50 @@ impl Correlation {
 impl Finding {
     /// What differs from what is known, in words; empty if nothing does.
     pub fn differences(&self) -> Vec<String> {
-        let of_layer = |layer: &LayerFinding| {
-            let LayerFinding { layer, repeated, shuffled } = layer;
-            let missing = (!repeated.is_alike()).then(|| {
-                format!("{layer}: maps over top and bottom images correlate by {repeated} alone")
-            });
-            let spurious = shuffled.is_alike().then(|| {
-                format!("{layer}: maps of shuffled weights correlate by {shuffled} all the same")
-            });
-            missing.into_iter().chain(spurious)
-        };
-        self.layers.iter().flat_map(of_layer).collect()
+        self.layers.iter().flat_map(LayerFinding::differences).collect()
+    }
+}
+
+impl LayerFinding {
+    fn differences(&self) -> Vec<String> {
+        let Self { layer, repeated, shuffled } = self;
+        let missing = (!repeated.is_alike()).then(|| {
+            format!("{layer}: maps over top and bottom images correlate by {repeated} alone")
+        });
+        let spurious = shuffled.is_alike().then(|| {
+            format!("{layer}: maps of shuffled weights correlate by {shuffled} all the same")
+        });
+        missing.into_iter().chain(spurious).collect()
     }
 }
 
 impl fmt::Display for Correlation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.2} (other units {:.2})", self.same, self.other)
+        write!(f, "{} (other units {})", shown(self.same), shown(self.other))
     }
 }
 
 /// The finding in a line.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Finding: a map goes with the places of its unit's weights. Median r")?;
-        for (place, LayerFinding { layer, repeated, shuffled }) in self.layers.iter().enumerate() {
-            let end = if place == 0 { "" } else { ";" };
-            write!(
-                f,
-                "{end} {layer}: over other images {repeated}, of shuffled weights {shuffled}"
-            )?;
-        }
-        write!(f, ".")
+        let list = |of: &dyn Fn(&LayerFinding) -> String| -> String {
+            self.layers.iter().map(of).collect::<Vec<_>>().join(", ")
+        };
+        let named = list(&|layer| format!("{} {}", layer.layer, shown(layer.repeated.same)));
+        write!(
+            f,
+            "Finding: maps repeat over other images (median r {named}; other units {}), but hardly with shuffled \
+             weights ({}; other units {}).",
+            list(&|layer| shown(layer.repeated.other)),
+            list(&|layer| shown(layer.shuffled.same)),
+            list(&|layer| shown(layer.shuffled.other)),
+        )
     }
+}
+
+/// Two digits after the point; a zero has no sign.
+fn shown(value: f64) -> String {
+    format!("{:.2}", (100.0 * value).round() / 100.0 + 0.0)
 }
 
 #[cfg(test)]
@@ -198,5 +209,11 @@ mod tests {
             assert!(!unlike.is_alike(), "{unlike:?}");
         }
         assert_eq!(alike.to_string(), "0.97 (other units 0.30)");
+        let found = |repeated, shuffled| {
+            LayerFinding { layer: "conv1".into(), repeated, shuffled }.differences().join("; ")
+        };
+        assert_eq!(found(alike, is(0.1, 0.0)), "");
+        assert!(found(is(0.7, 0.3), is(0.1, 0.0)).contains("correlate by 0.70 (other units 0.30)"));
+        assert!(found(alike, alike).contains("conv1: maps of shuffled weights correlate"));
     }
 }
