@@ -69,8 +69,6 @@ def test_files_are_those_of_the_command_line(
     tables = {"derive": "floors", "summary": "measures"}
     file = {"derive": "floors", "summary": "summary"}.get(name, name)
     agrees(getattr(in_memory, tables.get(name, "units")), tmp_path / "kept" / f"{file}.csv")
-    with pytest.raises(occlumap.Stopped):
-        function(given, progress=lambda *_: False)
 
 
 def test_derived_maps_are_those_of_their_definitions(folder: Path) -> None:
@@ -81,15 +79,18 @@ def test_derived_maps_are_those_of_their_definitions(folder: Path) -> None:
     ranking = maps.ranking
     for unit in range(5):
         cells = [maps.cells(unit, side).values for side in ("max", "min")]
-        of_pixels = made.composite[unit]
-        expected = sum(values / np.nansum(values) for values in cells)
-        # Each pixel has the value of its cell.
-        np.testing.assert_allclose(np.unique(of_pixels), np.unique(expected), rtol=1e-12)
+        # Occluders of one pixel: cells are pixels. Those that few occluders reach are not measured.
+        composite, relative = made.composite[unit], made.relative.max[unit]
+        known = np.isfinite(composite)
+        expected = sum(values / values[known].sum() for values in cells)
+        assert known.mean() > 0.5
+        np.testing.assert_allclose(composite[known], expected[known], rtol=1e-12)
         response = np.abs(ranking.responses[unit, :, 0].astype(np.float64)).mean()
-        np.testing.assert_allclose(
-            np.unique(made.relative.max[unit]), np.unique(cells[0] / response), rtol=1e-12
-        )
-    assert made.exceeds is not None and set(np.unique(made.exceeds.max)) <= {0.0, 1.0, np.nan}
+        known = np.isfinite(relative)
+        np.testing.assert_allclose(relative[known], cells[0][known] / response, rtol=1e-12)
+    assert made.exceeds is not None
+    exceeds = made.exceeds.max
+    assert set(exceeds[np.isfinite(exceeds)]) <= {0.0, 1.0}
     assert found.floors["unit"].dtype == np.int64 and found.meanings["floor_se"]
     alone = occlumap.derive(folder, only="composite", progress=None).layers["conv1"]
     assert alone.composite is not None and alone.floor is None

@@ -202,7 +202,7 @@ def summary(
     Summary
     """
     opened = [inner_of(one) for one in _several(maps)]
-    called = _list(names) or [None] * len(opened)
+    called: list[str | None] = [*_list(names)] or [None] * len(opened)
     if len(called) != len(opened):
         raise ValueError(
             f"there are {len(called)} names for {len(opened)} networks; expected one for each"

@@ -58,6 +58,7 @@ fn a_report_shows_reliability_curves_and_the_comparison() {
         assert_eq!(page.evaluate(charts), 2 * 2);
         assert_eq!(page.evaluate("document.querySelectorAll('path.line.own[d]').length"), 4);
         shows_all(&mut page, width);
+        assert_eq!(page.evaluate(UNEVEN), 0);
         page.screenshot(&format!("unit-findings-{width}-{dark}"));
     }
     // The numbers are those of the tables.
@@ -101,6 +102,14 @@ fn a_report_shows_reliability_curves_and_the_comparison() {
     assert_eq!(page.evaluate(charts), 2 * 2);
     shows_all(&mut page, 420);
 }
+
+/// Charts whose rules are not as far apart as the values that stand beside them.
+const UNEVEN: &str = "[...document.querySelectorAll('figure.chart svg')].filter(svg => {
+  const rules = [...svg.querySelectorAll('text.end')].map(text =>
+    [Number(text.textContent.replace('−', '-')), text.y.baseVal[0].value]);
+  const steps = rules.slice(1).map(([value, y], at) => (y - rules[at][1]) / (value - rules[at][0]));
+  return steps.length < 2 || steps.some(step => Math.abs(step / steps[0] - 1) > 0.01);
+}).length";
 
 /// Nothing that is no text, and nothing beyond the window.
 fn shows_all(page: &mut Chromium, width: u32) {

@@ -7,16 +7,17 @@ const CHART = { width: 320, height: 190, left: 34, right: 6, top: 8, bottom: 34 
 function chart({ title, axis, labels, series }) {
   const { width, height, left, right, top, bottom } = CHART;
   const values = series.flatMap(({ values }) => values.flat()).filter(Number.isFinite);
-  const low = Math.max(-1, Math.min(0, Math.floor(5 * Math.min(0, ...values)) / 5));
+  const low = Math.floor(5 * Math.min(0, ...values)) / 5;
   const step = (width - left - right) / labels.length;
   const x = (place, aside = 0) => left + (place + 0.5) * step + aside;
-  const y = (value) => top + ((1 - Math.max(low, value)) / (1 - low)) * (height - top - bottom);
+  const y = (value) => top + ((1 - value) / (1 - low)) * (height - top - bottom);
   const drawing = shape("svg", {
     viewBox: `0 0 ${width} ${height}`,
     role: "img",
     "aria-label": `${title}: ${series.map((one) => inWords(one, labels)).join("; ")}`,
   });
-  for (let tick = low < -0.5 ? -1 : Math.ceil(4 * low) / 4; tick <= 1; tick += low < -0.5 ? 0.5 : 0.25) {
+  const apart = low < -0.5 ? 0.5 : 0.25;
+  for (let tick = Math.ceil(low / apart) * apart; tick <= 1; tick += apart) {
     drawing.append(
       shape("path", { class: "rule", d: `M${left} ${y(tick)}H${width - right}` }),
       shape("text", { class: "end", x: left - 5, y: y(tick) + 3 }, fixed(tick, 2)),
