@@ -1,19 +1,16 @@
 //! Two sets of maps, compared.
 
-use std::path::PathBuf;
-
 use numpy::{PyReadonlyArray3, PyReadonlyArrayDyn};
 use occlumap::analysis::{Extent, PairSettings};
-use occlumap::progress::Progress;
 use occlumap::report::comparison::{
-    Comparison, ComparisonSettings, MapArray, MapSet, SidePair, Table, compare as run, count,
-    files, write,
+    ComparisonSettings, MapArray, MapSet, SidePair, compare as run, count, files as names, write,
 };
-use occlumap::runs::{OutputFolder, Task};
+use occlumap::report::results::Results as Opened;
 use occlumap::sweep::UnitSelection;
 use pyo3::prelude::*;
 
 use crate::error::Failure;
+use crate::findings::{Columns, Files, LeftOut, columns, watched};
 use crate::results::Results;
 use crate::work::Work;
 
@@ -26,6 +23,12 @@ pub enum Set<'py> {
     Array(PyReadonlyArray3<'py, f64>),
     /// An array of other axes.
     Other(PyReadonlyArrayDyn<'py, f64>),
+}
+
+/// A set that needs no interpreter.
+pub enum OwnedSet {
+    Results(Opened),
+    Array(MapArray),
 }
 
 /// How sets are compared.
@@ -50,12 +53,6 @@ pub struct Options {
     seed: u64,
 }
 
-/// Columns with their unit and meaning, and rows.
-type Columns = (Vec<[String; 3]>, Vec<Vec<String>>);
-
-/// Columns with their meanings.
-type Descriptions = Vec<(String, String)>;
-
 impl Options {
     fn settings(self) -> Result<ComparisonSettings, Failure> {
         let sides = self.sides.iter().map(|sides| sides.parse::<SidePair>());
@@ -79,7 +76,7 @@ impl Options {
 }
 
 /// Compares two sets of maps; the second is the first where none is given. Writes the files of the
-/// command line into `out`, where that is given. Returns the rows of units, those of layers, and what
+/// command line, where any are wanted. Returns the rows of units, those of layers, and what
 /// was left out: layer and reason.
 #[pyfunction]
 pub fn compare(
@@ -87,60 +84,51 @@ pub fn compare(
     one: Set<'_>,
     other: Option<Set<'_>>,
     options: Options,
-    out: Option<PathBuf>,
-    force: bool,
+    files: Files,
     work: Work,
-) -> PyResult<(Columns, Columns, Descriptions)> {
+) -> PyResult<([Columns; 2], LeftOut)> {
     let settings = options.settings()?;
-    let arrays = [array_of(Some(&one), "a")?, array_of(other.as_ref(), "b")?];
-    let result = |set: Option<&Set<'_>>| match set {
-        Some(Set::Results(results)) => Some(results.0.clone()),
-        _ => None,
-    };
-    let results = [result(Some(&one)), result(other.as_ref())];
-    drop((one, other));
-    let compared = work.run(py, |context| {
-        let set = |which: usize| match (&results[which], &arrays[which]) {
-            (Some(results), _) => Some(MapSet::Results(results)),
-            (None, Some(array)) => Some(MapSet::Array(array)),
-            (None, None) => None,
-        };
-        let [one, other] = [set(0), set(1)];
-        let one = one.ok_or_else(|| Failure::usage("there are no maps to compare"))?;
+    let (one, other) = (one.owned("a")?, other.map(|other| other.owned("b")).transpose()?);
+    work.run(py, |context| {
+        let (one, other) = (one.set(), other.as_ref().map(OwnedSet::set));
         let sets = [&one, other.as_ref().unwrap_or(&one)];
-        let output = out
-            .as_ref()
-            .map(|out| OutputFolder::check_files(out, files(out), force))
-            .transpose()?;
-        let progress = Progress::new(context.observer.cancel_token());
-        let task = Task { label: "compare", counted: "units", total: count(sets, &settings)? };
-        let compare = || context.pool.install(|| run(sets, &settings, &progress));
-        let (comparison, _) = context.track(&task, &progress, compare)?;
+        let output = files.check(names)?;
+        let total = count(sets, &settings)?;
+        let comparison =
+            watched(context, "compare", total, |progress| run(sets, &settings, progress))?;
         if let Some(output) = output {
             write(&comparison, &output.create("")?, 200.0)?;
         }
-        Ok(tables(&comparison))
-    })?;
-    Ok(compared)
+        let left_out = comparison.left_out.iter();
+        let left_out = left_out.map(|left| (left.layer.clone(), left.reason.clone())).collect();
+        Ok(([comparison.unit_table(), comparison.layer_table()].map(columns), left_out))
+    })
 }
 
-fn tables(comparison: &Comparison) -> (Columns, Columns, Vec<(String, String)>) {
-    let [units, layers] = [comparison.unit_table(), comparison.layer_table()]
-        .map(|Table { columns, rows }| (columns, rows));
-    let left_out = comparison.left_out.iter();
-    let left_out = left_out.map(|left| (left.layer.clone(), left.reason.clone())).collect();
-    (units, layers, left_out)
-}
-
-fn array_of(set: Option<&Set<'_>>, name: &str) -> Result<Option<MapArray>, Failure> {
-    match set {
-        Some(Set::Array(array)) => Ok(Some(MapArray::new(name, array.as_array().to_owned())?)),
-        Some(Set::Other(array)) => {
-            let shape = array.as_array().shape().to_vec();
-            Err(Failure::usage(format!(
-                "{name} is an array of shape {shape:?}; expected maps, [units, height, width]"
-            )))
+impl Set<'_> {
+    /// The set, without the interpreter; an array has a name.
+    pub fn owned(self, name: &str) -> Result<OwnedSet, Failure> {
+        match self {
+            Self::Results(results) => Ok(OwnedSet::Results(results.0.clone())),
+            Self::Array(array) => {
+                Ok(OwnedSet::Array(MapArray::new(name, array.as_array().to_owned())?))
+            }
+            Self::Other(array) => {
+                let shape = array.as_array().shape().to_vec();
+                Err(Failure::usage(format!(
+                    "{name} is an array of shape {shape:?}; expected maps, [units, height, width]"
+                )))
+            }
         }
-        Some(Set::Results(_)) | None => Ok(None),
+    }
+}
+
+impl OwnedSet {
+    /// The set, to be compared.
+    pub fn set(&self) -> MapSet<'_> {
+        match self {
+            Self::Results(results) => MapSet::Results(results),
+            Self::Array(array) => MapSet::Array(array),
+        }
     }
 }

@@ -9,6 +9,7 @@ mod cli;
 mod command;
 mod comparison;
 mod error;
+mod findings;
 mod geometry;
 mod images;
 mod network;
@@ -26,6 +27,8 @@ mod _occlumap {
     use super::command::{command, devices};
     #[pymodule_export]
     use super::comparison::compare;
+    #[pymodule_export]
+    use super::findings::{derive, models, reliability_curve, sizes, summary};
     #[pymodule_export]
     use super::geometry::{noise, occlude, receptive_field};
     #[pymodule_export]

@@ -4,17 +4,23 @@ use std::path::PathBuf;
 
 use ndarray::{Array2, Array3};
 use numpy::{IntoPyArray, PyArray2, PyArray3};
+use occlumap::engine::EngineError;
 use occlumap::images::{ImageFolder, ImageSource};
 use occlumap::maps::{Plane, map_path, reliability_path};
+use occlumap::progress::Progress;
 use occlumap::ranking::Side;
-use occlumap::report::numbers::{COLUMNS, Cells, Measured, Row, measure};
+use occlumap::report::comparison::{self, Comparison, ComparisonSettings, MapSet, SidePair};
+use occlumap::report::numbers::{Cells, Measured, Row, measure, table};
+use occlumap::report::of_both_sides;
 use occlumap::report::page::{Report, ReproduceCommand};
 use occlumap::report::results::{LayerResults, Results as Opened, Tones};
 use occlumap::runs::{Task, check_file};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::comparison::{OwnedSet, Set};
 use crate::error::Failure;
+use crate::findings::{Columns, columns, watched};
 use crate::images::{Cause, Images};
 use crate::work::Work;
 
@@ -25,9 +31,6 @@ pub struct Results(pub Opened);
 /// Cells of a map: values `[count, count]`, the first pixel, the step, and how far a cell's mark lies
 /// up and left of what it stands for.
 type MapCells<'py> = (Bound<'py, PyArray2<f64>>, usize, usize, f64);
-
-/// Name, unit and meaning of each column, and the rows.
-type Table = (Vec<(&'static str, &'static str, &'static str)>, Vec<Vec<String>>);
 
 #[pymethods]
 impl Results {
@@ -135,16 +138,14 @@ impl Results {
 
     /// The numbers of all swept units, as `occlumap plot` tells them: name, unit and meaning of each
     /// column, and the rows.
-    fn numbers(&self, py: Python<'_>, layer: &str, blur: bool, work: Work) -> PyResult<Table> {
+    fn numbers(&self, py: Python<'_>, layer: &str, blur: bool, work: Work) -> PyResult<Columns> {
         let layer = self.layer(layer)?;
-        let rows = work.run(py, |context| {
+        work.run(py, |context| {
             let units = layer.swept();
-            let task = Task { label: layer.name(), counted: "units", total: units.len() as u64 };
-            let progress = occlumap::progress::Progress::new(context.observer.cancel_token());
-            let measure = || context.pool.install(|| self.rows(layer, &units, blur, &progress));
-            Ok(context.track(&task, &progress, measure)?.0)
-        })?;
-        Ok((COLUMNS.to_vec(), rows))
+            watched(context, layer.name(), units.len() as u64, |progress| {
+                self.numbers_of(layer, &units, blur, progress)
+            })
+        })
     }
 
     /// An image of those that the maps were made from, for the eye: `uint8 [height, width, 3]`.
@@ -175,6 +176,7 @@ impl Results {
         py: Python<'_>,
         file: PathBuf,
         images: Option<Images>,
+        compare: Option<Set<'_>>,
         examples: usize,
         blur: bool,
         force: bool,
@@ -182,6 +184,7 @@ impl Results {
         work: Work,
     ) -> PyResult<()> {
         let (source, cause) = source_of(images);
+        let other = compare.map(|other| other.owned("b")).transpose()?;
         let written = work.run(py, |context| {
             check_file(&file, force)?;
             let images = match examples {
@@ -197,15 +200,25 @@ impl Results {
             let command = |layer: &LayerResults| {
                 place(layer).and_then(|place| commands.get(place).cloned()).unwrap_or_default()
             };
+            let compared = |other: &OwnedSet| -> Result<Comparison, Failure> {
+                let settings = ComparisonSettings::of(SidePair::SAME.into());
+                let sets = [&MapSet::Results(&self.0), &other.set()];
+                let total = comparison::count(sets, &settings)?;
+                watched(context, "compare", total, |progress| {
+                    comparison::compare(sets, &settings, progress)
+                })
+            };
+            let comparison = other.as_ref().map(compared).transpose()?;
             let report = Report {
                 results: &self.0,
                 images: images.as_ref().map_err(Clone::clone),
                 examples,
+                comparison: comparison.as_ref(),
                 blurred: blur,
                 split: false,
                 reproduce: ReproduceCommand { command: &command, note: None },
             };
-            let progress = occlumap::progress::Progress::new(context.observer.cancel_token());
+            let progress = Progress::new(context.observer.cancel_token());
             let task = Task { label: "report", counted: "units", total: report.units() };
             let write = || context.pool.install(|| report.write(&file, &progress));
             context.track(&task, &progress, write)?;
@@ -228,32 +241,28 @@ impl Results {
         })
     }
 
-    fn rows(
+    fn numbers_of(
         &self,
         layer: &LayerResults,
         units: &[usize],
         blur: bool,
-        progress: &occlumap::progress::Progress<'_>,
-    ) -> Result<Vec<Vec<String>>, Failure> {
-        use rayon::prelude::*;
+        progress: &Progress<'_>,
+    ) -> Result<Columns, Failure> {
         let cells = Cells::new(layer.configuration(), &self.0.configuration().settings);
         let reliability = [layer.reliability(Side::Top)?, layer.reliability(Side::Bottom)?];
-        let row = |&unit: &usize, side: Side| -> Result<Vec<String>, Failure> {
-            let measured: Measured = measure(&layer.map(unit, side)?, &cells, blur);
+        let stopped = || Failure::from(EngineError::Stopped);
+        let of = |unit, side| -> Result<Measured, Failure> {
+            Ok(measure(&layer.map(unit, side)?, &cells, blur))
+        };
+        let found = of_both_sides(units, progress, stopped, of)?;
+        let row = |unit: usize, side: Side, measured| {
             let reliability = reliability[side as usize].get(unit).copied().flatten();
-            let row = Row { layer: layer.name(), unit, side, measured: &measured, reliability };
-            Ok(row.fields())
+            Row { layer: layer.name(), unit, side, measured, reliability }
         };
-        let rows = |unit: &usize| -> Result<[Vec<String>; 2], Failure> {
-            if progress.is_cancelled() {
-                return Err(occlumap::engine::EngineError::Stopped.into());
-            }
-            let rows = [row(unit, Side::Top)?, row(unit, Side::Bottom)?];
-            progress.advance(1);
-            Ok(rows)
-        };
-        let rows: Vec<[Vec<String>; 2]> = units.par_iter().map(rows).collect::<Result<_, _>>()?;
-        Ok(rows.into_iter().flatten().collect())
+        let rows = units.iter().zip(&found).flat_map(|(&unit, both)| {
+            Side::BOTH.into_iter().zip(both).map(move |(side, measured)| row(unit, side, measured))
+        });
+        Ok(columns(table(rows)))
     }
 }
 

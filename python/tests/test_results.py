@@ -80,4 +80,7 @@ def test_a_report_shows_images_that_are_in_memory(maps: occlumap.Maps, tmp_path:
     with pytest.raises(ValueError, match="exists"):
         maps.report(path)
     maps.report(path, examples=0, force=True)
+    assert '"comparison":null' in text
+    with_others = maps.report(path, compare=maps, examples=0, force=True).read_text()
+    assert '"comparison":{"a":' in with_others
     assert maps.image(0).shape == (33, 29, 3) and maps.image(0).dtype == np.uint8

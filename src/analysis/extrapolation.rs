@@ -16,14 +16,13 @@ pub struct SizedWidth {
     pub error: f64,
 }
 
-/// A width under occluders of one pixel.
+/// What widths under occluders of several sizes tell.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Extrapolated {
-    /// The width in pixels; 0 where the variance is below 0.
-    pub width: f64,
-    /// Its standard error: from those of the widths, or from how far they lie off the line, whichever is
-    /// larger.
-    pub error: f64,
+    /// The width under occluders of one pixel. Its standard error is that by the errors of the widths, or
+    /// by how far they lie off the line, whichever is larger. `None` where the line's variance there is
+    /// not above 0: the width is undetermined.
+    pub width: Option<SizedWidth>,
     /// What the variance grows by with the square of the occluders' size; 1/6 for Gaussian fields.
     pub slope: f64,
 }
@@ -57,9 +56,11 @@ pub fn extrapolated(widths: &[SizedWidth]) -> Option<Extrapolated> {
     let off = sum(&|x, y| (y - variance - slope * x).powi(2));
     let free = points.len() as f64 - 2.0;
     let inflated = if free > 0.0 { (off / free).max(1.0) } else { 1.0 };
-    let width = variance.max(0.0).sqrt();
-    let error = (by_errors * inflated).sqrt() / (2.0 * width);
-    Some(Extrapolated { width, error, slope })
+    let width = (variance > 0.0).then(|| {
+        let width = variance.sqrt();
+        SizedWidth { size: 1.0, width, error: (by_errors * inflated).sqrt() / (2.0 * width) }
+    });
+    Some(Extrapolated { width, slope })
 }
 
 #[cfg(test)]
@@ -74,12 +75,13 @@ mod tests {
     fn a_line_is_followed_to_one_pixel() {
         let sizes = [3.0, 5.0, 9.0, 13.0];
         let widths = sizes.map(|size| at(size, 16.0 + (size * size - 1.0) / 6.0, 0.1));
-        let found = extrapolated(&widths).unwrap();
-        assert!((found.width - 4.0).abs() < 1e-12 && (found.slope - 1.0 / 6.0).abs() < 1e-12);
+        let Extrapolated { width, slope } = extrapolated(&widths).unwrap();
+        let found = width.unwrap();
+        assert!((found.width - 4.0).abs() < 1e-12 && (slope - 1.0 / 6.0).abs() < 1e-12);
         assert!(found.error > 0.0 && found.error < 1.0, "{found:?}");
         // Two sizes determine the line, by hand: variances 20 and 26 at 24 and 48.
         let two = [at(5.0, 20.0, 0.2), at(7.0, 26.0, 0.1)];
-        let found = extrapolated(&two).unwrap();
+        let found = extrapolated(&two).unwrap().width.unwrap();
         assert!((found.width - 14.0_f64.sqrt()).abs() < 1e-12, "{found:?}");
         // 2 · 20 - 26: errors of squares are 2 · width · error.
         let error = (2.0 * 2.0 * 20.0_f64.sqrt() * 0.2).hypot(2.0 * 26.0_f64.sqrt() * 0.1);
@@ -92,8 +94,19 @@ mod tests {
         let on = [3.0, 5.0, 9.0].map(|size| at(size, 16.0 + size * size / 6.0, 0.1));
         let mut off = on;
         off[1].width += 1.0;
-        let [on, off] = [on, off].map(|widths| extrapolated(&widths).unwrap().error);
+        let [on, off] = [on, off].map(|widths| extrapolated(&widths).unwrap().width.unwrap().error);
         assert!(off > 2.0 * on, "{off} {on}");
+    }
+
+    #[test]
+    fn a_variance_that_is_not_above_zero_leaves_the_width_undetermined() {
+        // Variances 1 and 9 at 8 and 24: the line is at -3 where there is no occluder.
+        let found = extrapolated(&[at(3.0, 1.0, 0.1), at(5.0, 9.0, 0.1)]).unwrap();
+        assert_eq!(found.width, None);
+        assert!((found.slope - 0.5).abs() < 1e-12, "{found:?}");
+        // On the line y = x / 8 it is exactly 0.
+        let found = extrapolated(&[at(3.0, 1.0, 0.1), at(5.0, 3.0, 0.1)]).unwrap();
+        assert!(found.width.is_none_or(|width| width.width < 1e-6), "{found:?}");
     }
 
     #[test]

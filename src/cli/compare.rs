@@ -10,7 +10,7 @@ use occlumap::report::Results;
 use occlumap::report::comparison::{
     Comparison, ComparisonSettings, MapArray, MapSet, SidePair, compare, count, files, write,
 };
-use occlumap::runs::{OutputFolder, Task};
+use occlumap::runs::{Context, OutputFolder, Task};
 use occlumap::sweep::UnitSelection;
 
 use super::arguments::RunningArguments;
@@ -88,7 +88,7 @@ pub(super) struct Compare {
 }
 
 /// A set of maps, opened.
-enum Opened {
+pub(super) enum Opened {
     Results(Box<Results>),
     Array(MapArray),
 }
@@ -99,8 +99,8 @@ impl Compare {
         let settings = self.settings();
         settings.pairs.check()?;
         let output = OutputFolder::check_files(&self.out, files(&self.out), self.force)?;
-        let one = open(&self.one)?;
-        let other = self.other.as_deref().map(open).transpose()?;
+        let one = Opened::open(&self.one)?;
+        let other = self.other.as_deref().map(Opened::open).transpose()?;
         if let (Opened::Array(_), None) = (&one, &other) {
             let one = self.one.display();
             return Err(Failure::usage(format!(
@@ -111,10 +111,7 @@ impl Compare {
         let other = other.as_ref().map(Opened::set);
         let sets = [&one, other.as_ref().unwrap_or(&one)];
         let context = session.context();
-        let progress = Progress::new(context.observer.cancel_token());
-        let task = Task { label: "compare", counted: "units", total: count(sets, &settings)? };
-        let work = || context.pool.install(|| compare(sets, &settings, &progress));
-        let (comparison, _) = context.track(&task, &progress, work)?;
+        let comparison = compared(sets, &settings, &context)?;
         for left in &comparison.left_out {
             session.say(format!("note: left out: {}: {}", left.layer, left.reason));
         }
@@ -148,7 +145,16 @@ impl Compare {
 }
 
 impl Opened {
-    fn set(&self) -> MapSet<'_> {
+    /// Opens a folder, or an array.
+    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+        let is_array = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npy"));
+        if is_array && !path.is_dir() {
+            return Ok(Self::Array(MapArray::open(path)?));
+        }
+        Ok(Self::Results(Box::new(Results::open(path, None)?)))
+    }
+
+    pub(super) fn set(&self) -> MapSet<'_> {
         match self {
             Self::Results(results) => MapSet::Results(results),
             Self::Array(array) => MapSet::Array(array),
@@ -156,11 +162,16 @@ impl Opened {
     }
 }
 
-fn open(path: &Path) -> Result<Opened, Failure> {
-    if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npy")) && !path.is_dir() {
-        return Ok(Opened::Array(MapArray::open(path)?));
-    }
-    Ok(Opened::Results(Box::new(Results::open(path, None)?)))
+/// Compares two sets, watched.
+pub(super) fn compared(
+    sets: [&MapSet<'_>; 2],
+    settings: &ComparisonSettings,
+    context: &Context<'_>,
+) -> Result<Comparison, Failure> {
+    let progress = Progress::new(context.observer.cancel_token());
+    let task = Task { label: "compare", counted: "units", total: count(sets, settings)? };
+    let work = || context.pool.install(|| compare(sets, settings, &progress));
+    Ok(context.track(&task, &progress, work)?.0)
 }
 
 /// Medians of each layer, for a terminal.

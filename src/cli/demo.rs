@@ -13,18 +13,24 @@ use super::console;
 use super::failure::Failure;
 use super::run::Run;
 use super::shell::shell;
-use occlumap::demo::{self, Comparison, IMAGES, Judged, MODEL, WEIGHTS};
+use super::terminal::Session;
+use occlumap::demo::{
+    self, Comparison, Finding, IMAGES, Judged, MODEL, SHUFFLED, SHUFFLED_LAYERS, WEIGHTS,
+};
 use occlumap::files::FileError;
-use occlumap::report::{Panel, contact_sheet, write_png};
+use occlumap::progress::Progress;
+use occlumap::report::{Panel, Results, comparison, contact_sheet, write_png};
 use occlumap::runs::OutputFolder;
 use occlumap::runs::layout::MAPS;
 
 /// Do the whole job on a built-in network with known receptive fields
 ///
 /// Writes a small network, its weights and its images into OUT, does what `run` does, measures
-/// every map, and prints its centre, widths and angle beside the true ones. Exits with 1 if one
-/// disagrees. OUT/contact_sheet.png shows the maps, a row per layer, with a line where the true
-/// field falls to half its maximum.
+/// every map, and prints its centre, widths and angle beside the true ones. OUT/contact_sheet.png
+/// shows the maps, a row per layer, with a line where the true field falls to half its maximum.
+/// Then maps two layers of the same network with the weights of each filter in another order, and
+/// compares: OUT/comparison/comparison.html shows that the fields are gone. Exits with 1 if a map
+/// disagrees with the truth, or if the comparison does not find this.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -46,6 +52,15 @@ pub(super) struct Demo {
 /// Images per unit, from either end of its ranking.
 const TOP: usize = 8;
 
+/// The same of the network with shuffled weights, whose maps are compared alone.
+const SHUFFLED_TOP: usize = 4;
+
+/// The folder of the comparison.
+const COMPARISON: &str = "comparison";
+
+/// Pixels an inch of the comparison's figure.
+const RESOLUTION: f32 = 144.0;
+
 /// The contact sheet's file name.
 const SHEET: &str = "contact_sheet.png";
 
@@ -64,8 +79,12 @@ impl Demo {
     pub fn execute(self) -> Result<(), Failure> {
         let repeat = repeat_arguments(&self.out, self.seed);
         let here = running_arguments(&self.running);
-        let Repeat { run } = Repeat::try_parse_from(repeat.iter().chain(&here))
-            .map_err(|error| Failure::usage(error.to_string()))?;
+        let parsed = |arguments: &[OsString]| {
+            Repeat::try_parse_from(arguments.iter().chain(&here))
+                .map_err(|error| Failure::usage(error.to_string()))
+        };
+        let run = parsed(&repeat)?.run;
+        let shuffled = parsed(&shuffled_arguments(&self.out, self.seed))?.run;
         let output = OutputFolder::check(&self.out, self.force, &[])?;
         check_images(&self.out.join(IMAGES))?;
 
@@ -74,16 +93,43 @@ impl Demo {
         let layers = demo::judge(&self.out.join(MAPS))?;
         let sheet = self.out.join(SHEET);
         write_png(&sheet, &draw(&layers))?;
+        demo::write_shuffled(&self.out.join(SHUFFLED), self.seed)?;
+        shuffled.execute()?;
+        let finding = self.find()?;
         if !self.running.quiet {
             let text = format!(
-                "{}\nThe maps in one picture: {}\nOnce more on the same files:\n  occlumap run {}\n",
+                "{}\nThe maps in one picture: {}\nOnce more on the same files:\n  occlumap run {}\n\n{finding}\n\
+                 The comparison: {}\n",
                 table(&layers),
                 sheet.display(),
-                shell(&repeat)
+                shell(&repeat),
+                self.out.join(COMPARISON).join("comparison.html").display()
             );
             console::print(text.as_bytes())?;
         }
-        verdict(&layers)
+        verdict(&layers)?;
+        match &finding.differences()[..] {
+            [] => Ok(()),
+            differences => Err(Failure::failed(format!(
+                "the comparison does not find what is known: {}",
+                differences.join("; ")
+            ))),
+        }
+    }
+
+    /// Compares the maps with those of shuffled weights, and writes the comparison's files.
+    fn find(&self) -> Result<Finding, Failure> {
+        let session = Session::start(&self.running)?;
+        let context = session.context();
+        let known = Results::open(&self.out, None)?;
+        let shuffled = Results::open(&self.out.join(SHUFFLED), None)?;
+        let progress = Progress::new(context.observer.cancel_token());
+        let find = || demo::find(&known, &shuffled, &progress);
+        let finding = context.pool.install(find)?;
+        let folder = self.out.join(COMPARISON);
+        std::fs::create_dir_all(&folder).map_err(FileError::write(&folder))?;
+        comparison::write(&finding.comparison, &folder, RESOLUTION)?;
+        Ok(finding)
     }
 }
 
@@ -107,13 +153,25 @@ fn check_images(folder: &Path) -> Result<(), Failure> {
 
 /// The arguments of `run` for the demo's files.
 fn repeat_arguments(out: &Path, seed: u64) -> Vec<OsString> {
+    arguments(out, seed, &out.join(WEIGHTS), TOP, out)
+}
+
+/// The arguments of `run` for the shuffled weights.
+fn shuffled_arguments(out: &Path, seed: u64) -> Vec<OsString> {
+    let folder = out.join(SHUFFLED);
+    let mut found = arguments(out, seed, &folder.join(WEIGHTS), SHUFFLED_TOP, &folder);
+    found.extend(["--layers", SHUFFLED_LAYERS].map(OsString::from));
+    found
+}
+
+fn arguments(demo: &Path, seed: u64, weights: &Path, top: usize, out: &Path) -> Vec<OsString> {
     let option = |name: &str, value: &OsStr| [name.into(), value.to_owned()];
     let number = |value: String| OsString::from(value);
     let options = [
-        option("--model", out.join(MODEL).as_os_str()),
-        option("--weights", out.join(WEIGHTS).as_os_str()),
-        option("--images", out.join(IMAGES).as_os_str()),
-        option("--top", &number(TOP.to_string())),
+        option("--model", demo.join(MODEL).as_os_str()),
+        option("--weights", weights.as_os_str()),
+        option("--images", demo.join(IMAGES).as_os_str()),
+        option("--top", &number(top.to_string())),
         option("--seed", &number(seed.to_string())),
         // A padded layer's unit at the border sees a part of its field alone.
         option("--mean-over", OsStr::new("covering")),
@@ -187,6 +245,7 @@ mod tests {
             r"--model 'my demo'\''s/model.json' --weights 'my demo'\''s/weights.safetensors' --images 'my demo'\''s/images' --top 8 --seed 7 --mean-over covering --out 'my demo'\''s' --force"
         );
         assert!(Repeat::try_parse_from(&arguments).is_ok());
+        assert!(Repeat::try_parse_from(shuffled_arguments(Path::new("demo"), 7)).is_ok());
         let running = RunningArguments { threads: Some(2), quiet: true };
         assert!(
             Repeat::try_parse_from(arguments.iter().chain(&running_arguments(&running))).is_ok()

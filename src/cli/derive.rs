@@ -5,17 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 use occlumap::progress::Progress;
 use occlumap::report::Results;
-use occlumap::report::derived::{
-    Derivation, DerivedError, DerivedKind, write_columns, write_floors,
-};
+use occlumap::report::derived::{Derivation, DerivedKind};
 use occlumap::runs::{OutputFolder, Task};
 
 use super::arguments::RunningArguments;
 use super::failure::Failure;
 use super::terminal::Session;
-
-const FLOORS: &str = "floors.csv";
-const COLUMNS: &str = "floors_columns.csv";
 
 /// Derive composite, normalised and tested maps from finished maps
 ///
@@ -60,48 +55,17 @@ impl Derive {
         let session = Session::start(&self.running)?;
         let results = Results::open(&self.results, None)?;
         let layers = results.layers_named(&self.layers)?;
-        let mut kinds =
-            if self.only.is_empty() { DerivedKind::ALL.to_vec() } else { self.only.clone() };
-        let mut seen = Vec::new();
-        kinds.retain(|kind| {
-            !seen.contains(kind) && {
-                seen.push(*kind);
-                true
-            }
-        });
-        for layer in &layers {
-            // One by one: a kind that was not requested by name is left out if it is not possible.
-            for kind in kinds.clone() {
-                let alone = Derivation { results: &results, kinds: &[kind], rate: self.fdr };
-                match alone.check(layer) {
-                    Err(error)
-                        if self.only.is_empty() && !matches!(error, DerivedError::Rate(_)) =>
-                    {
-                        session.say(format!("note: no maps of kind {}: {error}", kind.name()));
-                        kinds.retain(|other| *other != kind);
-                    }
-                    checked => checked?,
-                }
-            }
+        let derivation = Derivation::new(&results, layers, &self.only, self.fdr)?;
+        for (kind, error) in derivation.left_out() {
+            session.say(format!("note: no maps of kind {}: {error}", kind.name()));
         }
-        let maps =
-            layers.iter().flat_map(|layer| kinds.iter().flat_map(|kind| kind.files(layer.name())));
-        let files = maps.chain([FLOORS, COLUMNS].map(String::from));
-        let output = OutputFolder::check_files(&self.out, files, self.force)?;
+        let output = OutputFolder::check_files(&self.out, derivation.files(), self.force)?;
         let folder = output.create("")?;
         let context = session.context();
-        let derivation = Derivation { results: &results, kinds: &kinds, rate: self.fdr };
-        let mut floors = Vec::new();
-        for layer in layers {
-            let progress = Progress::new(context.observer.cancel_token());
-            let total = layer.swept().len() as u64;
-            let task = Task { label: layer.name(), counted: "units", total };
-            let write = || context.pool.install(|| derivation.write(layer, &folder, &progress));
-            let (found, _) = context.track(&task, &progress, write)?;
-            floors.push((layer.name().to_owned(), found));
-        }
-        write_floors(&folder.join(FLOORS), &floors)?;
-        write_columns(&folder.join(COLUMNS))?;
+        let progress = Progress::new(context.observer.cancel_token());
+        let task = Task { label: "derive", counted: "units", total: derivation.count() };
+        let work = || context.pool.install(|| derivation.write(&folder, &progress));
+        context.track(&task, &progress, work)?;
         session.say(format!("wrote {}", folder.display()));
         Ok(())
     }

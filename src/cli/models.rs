@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use occlumap::progress::Progress;
 use occlumap::report::Results;
-use occlumap::report::models::{FILES, count, write};
+use occlumap::report::models::{FILES, count, models};
 use occlumap::runs::{OutputFolder, Task};
 
 use super::arguments::RunningArguments;
@@ -46,9 +46,10 @@ impl Models {
         let context = session.context();
         let progress = Progress::new(context.observer.cancel_token());
         let task = Task { label: "models", counted: "units", total: count(&layers) };
+        let work = || context.pool.install(|| models(&results, &layers, &progress));
+        let (table, _) = context.track(&task, &progress, work)?;
         let folder = output.create("")?;
-        let work = || context.pool.install(|| write(&results, &layers, &folder, &progress));
-        context.track(&task, &progress, work)?;
+        table.write_with_legend(&folder, FILES)?;
         session.say(format!("wrote {}", folder.display()));
         Ok(())
     }

@@ -7,7 +7,7 @@ use occlumap::images::ImageFolder;
 use occlumap::network::LayerId;
 use occlumap::progress::Progress;
 use occlumap::report::colours::ColourMap;
-use occlumap::report::numbers::write_columns;
+use occlumap::report::numbers::table;
 use occlumap::report::plot::{Kind, Overlay, Plots, Scale, Style};
 use occlumap::report::{LayerResults, Results, Tones};
 use occlumap::runs::{Context, OutputFolder, OwnMaps, Task, layout};
@@ -128,9 +128,8 @@ impl Plot {
             let write = || plots.write(layer, units, &kinds, &folder, &progress);
             context.track(&task, &progress, || context.pool.install(write))?;
         }
-        let columns = folder.join(COLUMNS);
         if kinds.contains(&Kind::Numbers) {
-            write_columns(&columns)?;
+            table([]).legend().write(&folder.join(COLUMNS))?;
         }
         session.say(format!("wrote {}", folder.display()));
         Ok(())

@@ -8,12 +8,14 @@ use bytesize::ByteSize;
 use clap::Args;
 use occlumap::images::ImageFolder;
 use occlumap::progress::Progress;
+use occlumap::report::comparison::{ComparisonSettings, MapSet, SidePair};
 use occlumap::report::page::{Report as Page, ReproduceCommand, data_folder};
 use occlumap::report::results::{LayerResults, Results};
 use occlumap::runs::{Task, check_file, layout};
 
 use self::reproduce::{command, note};
 use super::arguments::RunningArguments;
+use super::compare::{Opened, compared};
 use super::failure::Failure;
 use super::terminal::Session;
 
@@ -21,13 +23,17 @@ use super::terminal::Session;
 ///
 /// Writes OUT/report.html: the maps of every unit, to sort and filter by peak, size and quality;
 /// for each unit its maps, fitted Gaussian, numbers, images with the receptive field, and the
-/// command that computes it again; the run's settings and verification. The page opens from a
+/// command that computes it again; reliability by the number of images, if the sweep kept it
+/// (--reliability-curve); with --compare what its maps have in common with others; the run's
+/// settings and verification. The page opens from a
 /// folder and needs nothing else, except for the folder OUT/report-data beside a large report.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   occlumap report out/
-  occlumap report out/ --images /scratch/photos --examples 9 --force")]
+  occlumap report out/ --images /scratch/photos --examples 9 --force
+  occlumap report trained/ --compare random/
+      with what the maps of both have in common, unit by unit")]
 pub(super) struct Report {
     /// Output folder of a `run` or `sweep`
     #[arg(value_name = "OUT")]
@@ -44,6 +50,9 @@ pub(super) struct Report {
     /// Images of each unit, from either end of its ranking; 0 for none
     #[arg(long, value_name = "N", default_value_t = 6)]
     examples: usize,
+    /// Maps to compare with, unit by unit: an output folder, or an array of maps (.npy)
+    #[arg(long, value_name = "B")]
+    compare: Option<PathBuf>,
     /// Blur each map by a Gaussian of a thirtieth of the RF before the fit; widths include the blur
     #[arg(long)]
     blur: bool,
@@ -72,12 +81,23 @@ impl Report {
             let layers = layers.join(", ");
             session.say(format!("note: not all layers are finished; the report shows {layers}"));
         }
+        let context = session.context();
+        let other = self.compare.as_deref().map(Opened::open).transpose()?;
+        let compare = |other: &Opened| {
+            let settings = ComparisonSettings::of(SidePair::SAME.into());
+            compared([&MapSet::Results(&results), &other.set()], &settings, &context)
+        };
+        let comparison = other.as_ref().map(compare).transpose()?;
+        for left in comparison.iter().flat_map(|comparison| &comparison.left_out) {
+            session.say(format!("note: not compared: {}: {}", left.layer, left.reason));
+        }
         let named = Path::new(&results.manifest().about.images);
         let folder = self.images.as_deref().unwrap_or(named);
         let report = Page {
             results: &results,
             images: images.as_ref().map_err(Clone::clone),
             examples: self.examples,
+            comparison: comparison.as_ref(),
             blurred: self.blur,
             split: self.split,
             reproduce: ReproduceCommand {
@@ -85,7 +105,6 @@ impl Report {
                 note: note(&results, folder),
             },
         };
-        let context = session.context();
         let progress = Progress::new(context.observer.cancel_token());
         let task = Task { label: "report", counted: "units", total: report.units() };
         let write = || report.write(&file, &progress);

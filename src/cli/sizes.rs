@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use occlumap::progress::Progress;
 use occlumap::report::Results;
-use occlumap::report::sizes::{FILES, count, layers, write};
+use occlumap::report::sizes::{FILES, count, layers, sizes};
 use occlumap::runs::{OutputFolder, Task};
 
 use super::arguments::RunningArguments;
@@ -45,9 +45,10 @@ impl Sizes {
         let context = session.context();
         let progress = Progress::new(context.observer.cancel_token());
         let task = Task { label: "sizes", counted: "units", total: count(&layers) };
+        let work = || context.pool.install(|| sizes(&layers, &progress));
+        let (table, _) = context.track(&task, &progress, work)?;
         let folder = output.create("")?;
-        let work = || context.pool.install(|| write(&layers, &folder, &progress));
-        context.track(&task, &progress, work)?;
+        table.write_with_legend(&folder, FILES)?;
         session.say(format!("wrote {}", folder.display()));
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use ndarray::ArrayD;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 
 use super::{phantom, scenes};
@@ -29,15 +30,19 @@ pub fn write(folder: &Path, seed: u64) -> Result<(), FileError> {
     let images = folder.join(IMAGES);
     std::fs::create_dir_all(&images).map_err(FileError::write(&images))?;
     write_text(&folder.join(MODEL), &phantom::description())?;
-    write_weights(&folder.join(WEIGHTS))?;
+    write_tensors(&folder.join(WEIGHTS), phantom::weights())?;
     for (index, name) in image_names().enumerate() {
         npy::write(&images.join(name), &scenes::image(index, seed))?;
     }
     Ok(())
 }
 
-fn write_weights(path: &Path) -> Result<(), FileError> {
-    let tensors = phantom::weights().into_iter().map(|(name, tensor)| {
+/// Writes tensors by name, as safetensors.
+pub(super) fn write_tensors(
+    path: &Path,
+    tensors: impl IntoIterator<Item = (&'static str, ArrayD<f32>)>,
+) -> Result<(), FileError> {
+    let tensors = tensors.into_iter().map(|(name, tensor)| {
         let bytes: Vec<u8> = tensor.iter().flat_map(|value| value.to_le_bytes()).collect();
         (name, tensor.shape().to_vec(), bytes)
     });

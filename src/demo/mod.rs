@@ -3,7 +3,8 @@
 //! The phantom, as in a scanner's: a body whose inside is known because it was made so. Its
 //! filters are Gaussian profiles with chosen centres, widths and angles ([`phantom`]), its images
 //! are faint noise ([`scenes`]). [`write()`] puts both into ordinary files, a run like any other
-//! makes maps from them, and [`judge`] measures the maps and compares.
+//! makes maps from them, and [`judge`] measures the maps and compares. [`find`] compares them with maps of
+//! the same weights in another order.
 //!
 //! Why that works: noise `n` in the place of an image's pixels `p` changes a linear unit by
 //! `Σ w (n - p)` over the occluder. Where the image is faint beside the noise, the mean size of
@@ -15,6 +16,7 @@
 mod block;
 mod comparison;
 mod files;
+mod finding;
 pub mod phantom;
 pub mod scenes;
 
@@ -30,9 +32,13 @@ use crate::geometry::{GeometryError, GridRule};
 use crate::maps::map_path;
 use crate::network::{Network, NetworkError};
 use crate::ranking::Side;
+use crate::report::comparison::ComparisonError;
 
 pub use comparison::{ANGLE_TOLERANCE, CENTRE_TOLERANCE, Comparison, ELONGATED, WIDTH_TOLERANCE};
 pub use files::{IMAGES, MODEL, WEIGHTS, image_names, write};
+pub use finding::{
+    Correlation, Finding, LayerFinding, SHUFFLED, SHUFFLED_LAYERS, find, write_shuffled,
+};
 
 /// What can go wrong in the demonstration, other than that it finds something else than it should.
 #[derive(Debug, Error)]
@@ -43,6 +49,9 @@ pub enum DemoError {
     /// The phantom is not a network.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// Its maps cannot be compared.
+    #[error(transparent)]
+    Comparison(#[from] ComparisonError),
     /// Its occluders cannot be placed.
     #[error(transparent)]
     Geometry(#[from] GeometryError),
@@ -52,6 +61,7 @@ impl HasKind for DemoError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::File(error) => error.kind(),
+            Self::Comparison(error) => error.kind(),
             Self::Network(_) | Self::Geometry(_) => ErrorKind::Internal,
         }
     }

@@ -12,10 +12,14 @@ pub mod models;
 pub mod numbers;
 pub mod page;
 pub mod plot;
+pub mod reliability;
 pub mod results;
 pub mod sizes;
 pub mod summary;
+mod units;
 
 pub use crate::analysis::Gaussian;
 pub use contact_sheet::{Panel, contact_sheet, write_png};
+pub use csv::Table;
 pub use results::{LayerResults, MapCoverage, Results, ResultsError, Tones, UnitMap};
+pub use units::of_both_sides;

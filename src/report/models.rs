@@ -1,24 +1,18 @@
 //! The shapes of maps as a table.
 
-use std::path::Path;
-
-use rayon::prelude::*;
-
 use crate::progress::Progress;
 use crate::ranking::Side;
-use crate::report::csv::{number, write_csv};
+use crate::report::csv::{Column, MAP, Table, map_fields, number, texts};
 use crate::report::numbers::{Cells, Estimate, ModelFit, Models, Shape};
+use crate::report::of_both_sides;
 use crate::report::results::{LayerResults, Results, UnitMap};
 use crate::report::summary::SummaryError;
 
 /// The files.
 pub const FILES: [&str; 2] = ["models.csv", "models_columns.csv"];
 
-/// The columns before the parameters.
-const COLUMNS: [(&str, &str, &str); 9] = [
-    ("layer", "", "short name of the layer"),
-    ("unit", "", "the unit, from 0"),
-    ("side", "", "max: mean map over the top images; min: over the bottom images"),
+/// The columns between the map's and the parameters.
+const COLUMNS: [Column; 6] = [
     ("status", "", "ok; no_fit: none of the shapes fits; silent; not_covered"),
     (
         "shape",
@@ -36,7 +30,7 @@ const COLUMNS: [(&str, &str, &str); 9] = [
 ];
 
 /// The Gaussian's parameters, which all shapes have.
-const BASE: [(&str, &str, &str); 7] = [
+const BASE: [Column; 7] = [
     (
         "amplitude",
         "response",
@@ -59,43 +53,28 @@ pub fn count(layers: &[&LayerResults]) -> u64 {
     layers.iter().map(|layer| layer.swept().len() as u64).sum()
 }
 
-/// Fits the maps of some layers and writes the table into `folder`, which is there; files of the same
-/// names are replaced. `progress` counts units.
+/// Fits the maps of some layers: a row a unit and side. `progress` counts units.
 ///
 /// # Errors
-/// Maps that cannot be read; files that cannot be written; [`SummaryError::Stopped`].
-pub fn write(
+/// Maps that cannot be read; [`SummaryError::Stopped`].
+pub fn models(
     results: &Results,
     layers: &[&LayerResults],
-    folder: &Path,
     progress: &Progress<'_>,
-) -> Result<(), SummaryError> {
-    let mut rows = vec![columns().into_iter().map(|[name, ..]| name).collect()];
+) -> Result<Table, SummaryError> {
+    let mut rows = Vec::new();
     for layer in layers {
         let cells = Cells::new(layer.configuration(), &results.configuration().settings);
-        let of_unit = |&unit: &usize| -> Result<[Vec<String>; 2], SummaryError> {
-            if progress.is_cancelled() {
-                return Err(SummaryError::Stopped);
-            }
-            let both =
-                [row(layer, &cells, unit, Side::Top)?, row(layer, &cells, unit, Side::Bottom)?];
-            progress.advance(1);
-            Ok(both)
-        };
-        let found: Vec<_> = layer.swept().par_iter().map(of_unit).collect::<Result<_, _>>()?;
+        let stopped = || SummaryError::Stopped;
+        let row = |unit, side| row(layer, &cells, unit, side);
+        let found = of_both_sides(&layer.swept(), progress, stopped, row)?;
         rows.extend(found.into_iter().flatten());
     }
-    write_csv(&folder.join(FILES[0]), rows.into_iter())?;
-    let header = ["column", "unit", "meaning"].map(String::from).to_vec();
-    let lines = columns().into_iter().map(|column| column.to_vec());
-    write_csv(&folder.join(FILES[1]), std::iter::once(header).chain(lines))?;
-    Ok(())
+    Ok(Table { columns: columns(), rows })
 }
 
 /// All columns: name, unit and meaning.
 fn columns() -> Vec<[String; 3]> {
-    let text =
-        |(name, unit, meaning): &(&str, &str, &str)| [name, unit, meaning].map(|&s| s.into());
     let own = Shape::ALL.into_iter().flat_map(|shape| {
         shape.own().iter().map(move |(name, unit, meaning)| {
             (*name, *unit, format!("{meaning} ({})", shape.name()))
@@ -106,7 +85,7 @@ fn columns() -> Vec<[String; 3]> {
         let error = [format!("{name}_se"), unit.to_owned(), "its standard error".to_owned()];
         [[name.to_owned(), unit.to_owned(), meaning], error]
     });
-    COLUMNS.iter().map(text).chain(estimates).collect()
+    MAP.into_iter().chain(COLUMNS).map(texts).chain(estimates).collect()
 }
 
 fn row(
@@ -115,7 +94,7 @@ fn row(
     unit: usize,
     side: Side,
 ) -> Result<Vec<String>, SummaryError> {
-    let mut fields = vec![layer.name().to_owned(), unit.to_string(), side.name().to_owned()];
+    let mut fields = map_fields(layer.name(), unit, side);
     let width = columns().len();
     let status = match layer.map(unit, side)? {
         UnitMap::Values { map, coverage } => {

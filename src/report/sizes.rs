@@ -1,8 +1,7 @@
 //! Widths of maps under occluders of several sizes, and what they would be under occluders of none.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use rayon::prelude::*;
 use thiserror::Error;
 
 use crate::analysis::{Extrapolated, SizedWidth, extrapolated};
@@ -10,33 +9,33 @@ use crate::error::{ErrorKind, HasKind};
 use crate::files::{FileError, shown};
 use crate::progress::Progress;
 use crate::ranking::Side;
-use crate::report::csv::{number, write_csv};
+use crate::report::csv::{Column, MAP, Table, map_fields, number};
 use crate::report::numbers::{Cells, Estimate, Measured, measure};
+use crate::report::of_both_sides;
 use crate::report::results::{LayerResults, Results, ResultsError};
 
 /// The files.
 pub const FILES: [&str; 2] = ["sizes.csv", "sizes_columns.csv"];
 
-/// The columns: name, unit and meaning.
-const COLUMNS: [(&str, &str, &str); 10] = [
-    ("layer", "", "short name of the layer"),
-    ("unit", "", "the unit, from 0"),
-    ("side", "", "max: mean map over the top images; min: over the bottom images"),
+/// The columns after the map's.
+const COLUMNS: [Column; 9] = [
     ("sizes", "pixels", "side lengths of the occluders under which a Gaussian fits"),
     (
-        "long",
-        "pixels",
-        "standard deviation along the long axis under occluders of one pixel; empty where fewer than two sizes fit",
+        "long_status",
+        "",
+        "ok; few_sizes: a Gaussian fits under fewer than two sizes; undetermined: the variance at one pixel is not above 0",
     ),
+    ("long", "pixels", "standard deviation along the long axis under occluders of one pixel"),
     ("long_se", "pixels", "its standard error"),
     (
         "long_slope",
         "",
         "what the variance grows by with the square of the occluders' side; 1/6 for a Gaussian field",
     ),
+    ("short_status", "", "as long_status"),
     ("short", "pixels", "standard deviation along the short axis"),
     ("short_se", "pixels", "its standard error"),
-    ("short_slope", "", ""),
+    ("short_slope", "", "as long_slope"),
 ];
 
 /// Why widths cannot be extrapolated.
@@ -147,34 +146,19 @@ pub fn count(layers: &[SizedLayer<'_>]) -> u64 {
     layers.iter().map(|layer| layer.units.len() as u64).sum()
 }
 
-/// Fits Gaussians to the maps of some layers and writes their widths, extrapolated to occluders of one
-/// pixel, into `folder`, which is there; files of the same names are replaced. `progress` counts units.
+/// Fits Gaussians to the maps of some layers and extrapolates their widths to occluders of one pixel: a
+/// row a unit and side. `progress` counts units.
 ///
 /// # Errors
-/// Maps that cannot be read; files that cannot be written; [`SizesError::Stopped`].
-pub fn write(
-    layers: &[SizedLayer<'_>],
-    folder: &Path,
-    progress: &Progress<'_>,
-) -> Result<(), SizesError> {
-    let mut rows = vec![COLUMNS.map(|(name, ..)| name.to_owned()).to_vec()];
+/// Maps that cannot be read; [`SizesError::Stopped`].
+pub fn sizes(layers: &[SizedLayer<'_>], progress: &Progress<'_>) -> Result<Table, SizesError> {
+    let mut rows = Vec::new();
     for layer in layers {
-        let of_unit = |&unit: &usize| -> Result<[Vec<String>; 2], SizesError> {
-            if progress.is_cancelled() {
-                return Err(SizesError::Stopped);
-            }
-            let both = [layer.row(unit, Side::Top)?, layer.row(unit, Side::Bottom)?];
-            progress.advance(1);
-            Ok(both)
-        };
-        let found: Vec<_> = layer.units.par_iter().map(of_unit).collect::<Result<_, _>>()?;
+        let (stopped, row) = (|| SizesError::Stopped, |unit, side| layer.row(unit, side));
+        let found = of_both_sides(&layer.units, progress, stopped, row)?;
         rows.extend(found.into_iter().flatten());
     }
-    write_csv(&folder.join(FILES[0]), rows.into_iter())?;
-    let header = ("column", "unit", "meaning");
-    let line = |(name, unit, meaning): (&str, &str, &str)| [name, unit, meaning].map(String::from);
-    let lines = std::iter::once(header).chain(COLUMNS).map(|columns| line(columns).to_vec());
-    Ok(write_csv(&folder.join(FILES[1]), lines)?)
+    Ok(Table::new(&[&MAP[..], &COLUMNS].concat(), rows))
 }
 
 impl SizedLayer<'_> {
@@ -196,16 +180,37 @@ impl SizedLayer<'_> {
             short.push(sized(fit.short));
         }
         let name = self.layers.first().map_or("", |(layer, _)| layer.name());
-        let mut fields = vec![name.to_owned(), unit.to_string(), side.name().to_owned()];
+        let mut fields = map_fields(name, unit, side);
         fields.push(sizes.join(" "));
-        for widths in [long, short] {
-            match extrapolated(&widths) {
-                Some(Extrapolated { width, error, slope }) => {
-                    fields.extend([width, error, slope].map(number));
-                }
-                None => fields.extend([const { String::new() }; 3]),
-            }
-        }
+        fields.extend([long, short].iter().flat_map(|widths| fields_of(extrapolated(widths))));
         Ok(fields)
+    }
+}
+
+/// The status, the width, its error and the slope.
+fn fields_of(found: Option<Extrapolated>) -> [String; 4] {
+    let none = String::new;
+    match found {
+        Some(Extrapolated { width: Some(SizedWidth { width, error, .. }), slope }) => {
+            ["ok".into(), number(width), number(error), number(slope)]
+        }
+        Some(Extrapolated { width: None, slope }) => {
+            ["undetermined".into(), none(), none(), number(slope)]
+        }
+        None => ["few_sizes".into(), none(), none(), none()],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_width_without_a_variance_is_told_to_be_undetermined() {
+        let found = |width| fields_of(Some(Extrapolated { width, slope: 0.5 }));
+        assert_eq!(found(None), ["undetermined", "", "", "0.5"]);
+        let width = SizedWidth { size: 1.0, width: 2.0, error: 0.25 };
+        assert_eq!(found(Some(width)), ["ok", "2", "0.25", "0.5"]);
+        assert_eq!(fields_of(None), ["few_sizes", "", "", ""]);
     }
 }

@@ -4,8 +4,8 @@
 use std::slice::from_ref;
 
 use occlumap::analysis::{
-    Distribution, Extent, Field, Floor, PairSet, PairSettings, Raster, Region, Sample, Ticks,
-    discoveries, student_above,
+    Distribution, Extent, Field, Floor, PairSet, PairSettings, Raster, Region, Sample, SizedWidth,
+    Ticks, discoveries, extrapolated, student_above,
 };
 use serde_json::Value;
 
@@ -121,4 +121,22 @@ fn floors_and_what_exceeds_them_are_those_of_scipy() {
     let exceeds = discoveries(&p, all["rate"].as_f64().unwrap());
     let expected = all["exceeds"].as_array().unwrap().iter().map(|is| is.as_bool().unwrap());
     assert_eq!(exceeds, expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn widths_are_extrapolated_as_scipys_line_says() {
+    for case in reference("sizes.json")["cases"].as_array().unwrap() {
+        let [sizes, widths, errors] = [0, 1, 2].map(|part| floats(&case[part]));
+        let widths = sizes.iter().zip(&widths).zip(&errors);
+        let widths = widths.map(|((&size, &width), &error)| SizedWidth { size, width, error });
+        let found = extrapolated(&widths.collect::<Vec<_>>()).unwrap();
+        let expected: Vec<Option<f64>> =
+            case[3].as_array().unwrap().iter().map(Value::as_f64).collect();
+        assert_eq!(found.width.is_some(), expected[0].is_some(), "{case}");
+        if let Some(width) = found.width {
+            agree("width", &[width.width], &[expected[0].unwrap()]);
+            agree("error", &[width.error], &[expected[1].unwrap()]);
+        }
+        agree("slope", &[found.slope], &[expected[2].unwrap()]);
+    }
 }

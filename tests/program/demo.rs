@@ -7,6 +7,8 @@ use std::process::Output;
 use ndarray::{Array3, Axis, Ix3, concatenate};
 use occlumap::demo;
 use occlumap::files::npy::{self, Values};
+use occlumap::progress::{CancelToken, Progress};
+use occlumap::report::Results;
 
 use crate::common::{occlumap, tree};
 
@@ -31,9 +33,27 @@ fn the_demonstration_agrees_repeats_itself_and_overwrites_nothing() {
     assert_eq!(output.status.code(), Some(0), "{text}{log}");
     assert_eq!(text.matches("agrees").count(), 21, "{text}");
     assert!(text.contains("occlumap run --model occlumap-demo/model.json"), "{text}");
+    let finding = text.lines().find(|line| line.starts_with("Finding: ")).unwrap();
+    // What it says is what the comparison's table has.
+    let table = fs::read_to_string(folder.path().join("occlumap-demo/comparison/layers.csv"));
+    let table = table.unwrap();
+    let column = |place: usize| -> Vec<f64> {
+        let rows = table.lines().filter(|line| line.contains(",r,0.03333333,"));
+        rows.map(|line| line.split(',').nth(place).unwrap().parse().unwrap()).collect()
+    };
+    let (_, shuffled) = finding.split_once("shuffled weights (").unwrap();
+    let told = shuffled
+        .trim_end_matches(").")
+        .split([',', ';'])
+        .map(|number| number.trim_start_matches(" other units").trim().parse::<f64>().unwrap());
+    let expected = [column(8), column(14)].concat();
+    assert_eq!(expected.len(), 4);
+    assert!(told.zip(&expected).all(|(told, value)| (told - value).abs() <= 0.006), "{finding}");
     let out = folder.path().join("occlumap-demo");
     let first = tree(&out);
     for file in [
+        "comparison/comparison.png",
+        "comparison/layers.csv",
         "contact_sheet.png",
         "images/0.npy",
         "images/23.npy",
@@ -50,6 +70,8 @@ fn the_demonstration_agrees_repeats_itself_and_overwrites_nothing() {
         "maps/conv2_min_reliability.npy",
         "model.json",
         "ranking/conv2.npy",
+        "shuffled/maps/conv2_max.npy",
+        "shuffled/weights.safetensors",
         "weights.safetensors",
     ] {
         assert!(first.contains_key(Path::new(file)), "{file}: {:?}", first.keys());
@@ -69,9 +91,25 @@ fn the_demonstration_agrees_repeats_itself_and_overwrites_nothing() {
     assert!(first.keys().eq(second.keys()));
     // The manifest tells times and threads, which differ.
     let differ: Vec<_> = first.keys().filter(|&name| first[name] != second[name]).collect();
-    assert_eq!(differ, [Path::new("manifest.json")]);
+    assert_eq!(differ, ["manifest.json", "shuffled/manifest.json"].map(Path::new));
 
+    without_shuffling_there_is_nothing_to_find(&out);
     spoilt_maps_disagree(&out.join("maps"));
+}
+
+/// Maps that are compared with themselves.
+fn without_shuffling_there_is_nothing_to_find(out: &Path) {
+    let [known, shuffled] =
+        [out.to_owned(), out.join("shuffled")].map(|folder| Results::open(&folder, None).unwrap());
+    let cancel = CancelToken::default();
+    let differences = |one: &Results, other: &Results| {
+        demo::find(one, other, &Progress::new(&cancel)).unwrap().differences().join("; ")
+    };
+    assert_eq!(differences(&known, &shuffled), "");
+    let same = differences(&known, &known);
+    for layer in ["conv1", "conv2"] {
+        assert!(same.contains(&format!("{layer}: maps of shuffled weights correlate")), "{same}");
+    }
 }
 
 /// Maps that a faulty program would have made.

@@ -5,20 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Union
 
 import numpy as np
 
 from . import _occlumap
 from ._progress import Progress, work
-from ._results import Folder, Maps
+from ._results import Maps, set_of
 from ._settings import units_text
+from ._tables import Table, files, meanings_of, table_of
 
 MapSet = Union[Maps, str, "os.PathLike[str]", np.ndarray]
 """Maps, the folder of such, or an array ``[units, height, width]`` of another method."""
-
-_TEXTS = ("layer", "sides", "status", "measure")
-_COUNTS = ("unit", "pairs")
 
 
 @dataclass(frozen=True)
@@ -37,8 +35,8 @@ class Comparison:
         What the columns of both tables mean.
     """
 
-    units: dict[str, np.ndarray]
-    layers: dict[str, np.ndarray]
+    units: Table
+    layers: Table
     left_out: list[tuple[str, str]]
     meanings: dict[str, str]
 
@@ -112,33 +110,10 @@ def compare(
     }
     if b is None and isinstance(a, np.ndarray):
         raise ValueError("a is an array; expected a second set of maps")
-    one, other = _set_of(a), None if b is None else _set_of(b)
-    path = None if out is None else os.fspath(out)
-    found = _occlumap.compare(one, other, options, path, force, work(threads, progress))
-    (columns, rows), (layer_columns, layer_rows), left_out = found
-    meanings = {name: meaning for name, _, meaning in (*columns, *layer_columns)}
-    return Comparison(_table(columns, rows), _table(layer_columns, layer_rows), list(left_out), meanings)
-
-
-def _set_of(given: MapSet) -> Any:
-    if isinstance(given, Maps):
-        return given._inner
-    if isinstance(given, (str, os.PathLike)):
-        path = os.fspath(given)
-        if path.endswith(".npy"):
-            return np.ascontiguousarray(np.load(path), dtype=np.float64)
-        return Maps(Folder(path))._inner
-    return np.ascontiguousarray(given, dtype=np.float64)
-
-
-def _table(columns: Any, rows: list[list[str]]) -> dict[str, np.ndarray]:
-    def values(name: str, fields: list[str]) -> np.ndarray:
-        if name in _TEXTS:
-            return np.array(fields, dtype=object)
-        if name in _COUNTS:
-            return np.array([int(field) for field in fields], dtype=np.int64)
-        return np.array([float(field) if field else np.nan for field in fields])
-
-    return {
-        name: values(name, [row[place] for row in rows]) for place, (name, _, _) in enumerate(columns)
-    }
+    one, other = set_of(a), None if b is None else set_of(b)
+    told = work(threads, progress)
+    (units_table, layer_table), left_out = _occlumap.compare(
+        one, other, options, files(out, force), told
+    )
+    meanings = meanings_of(units_table[0], layer_table[0])
+    return Comparison(table_of(*units_table), table_of(*layer_table), list(left_out), meanings)

@@ -14,17 +14,22 @@ __all__ = [
     "check_files",
     "command",
     "compare",
+    "derive",
     "devices",
     "load_images",
     "map_unit",
     "merge",
+    "models",
     "noise",
     "occlude",
     "plan",
     "rank",
     "receptive_field",
+    "reliability_curve",
     "run",
+    "sizes",
     "status",
+    "summary",
     "sweep",
 ]
 
@@ -32,6 +37,7 @@ __version__: str
 
 _Path = str | PathLike[str]
 _Columns = tuple[list[list[str]], list[list[str]]]
+_LeftOut = list[tuple[str, str]]
 _Extremes = tuple[NDArray[np.float32], NDArray[np.uint32], NDArray[np.float32], NDArray[np.uint32]]
 
 def command(arguments: Sequence[str]) -> int: ...
@@ -39,10 +45,28 @@ def compare(
     one: Any,
     other: Any,
     options: dict[str, Any],
-    out: _Path | None,
-    force: bool,
+    files: dict[str, Any],
     work: dict[str, Any],
-) -> tuple[_Columns, _Columns, list[tuple[str, str]]]: ...
+) -> tuple[list[_Columns], _LeftOut]: ...
+def derive(
+    results: Results,
+    layers: Sequence[str],
+    only: Sequence[str],
+    rate: float,
+    files: dict[str, Any],
+    work: dict[str, Any],
+) -> tuple[_Columns, _LeftOut]: ...
+def summary(
+    folders: Sequence[tuple[str | None, Results]],
+    blur: bool,
+    files: dict[str, Any],
+    work: dict[str, Any],
+) -> tuple[list[_Columns], _LeftOut]: ...
+def models(
+    results: Results, layers: Sequence[str], files: dict[str, Any], work: dict[str, Any]
+) -> _Columns: ...
+def sizes(folders: Sequence[Results], files: dict[str, Any], work: dict[str, Any]) -> _Columns: ...
+def reliability_curve(results: Results, layers: Sequence[str]) -> list[_Columns]: ...
 def devices() -> list[tuple[int, str, tuple[int, int], int]]: ...
 def load_images(
     images: dict[str, Any],
@@ -121,14 +145,13 @@ class Results:
     def cells(
         self, layer: str, unit: int, side: str, blur: bool
     ) -> tuple[NDArray[np.float64], int, int, float]: ...
-    def numbers(
-        self, layer: str, blur: bool, work: dict[str, Any]
-    ) -> tuple[list[tuple[str, str, str]], list[list[str]]]: ...
+    def numbers(self, layer: str, blur: bool, work: dict[str, Any]) -> _Columns: ...
     def picture(self, index: int, images: Any) -> NDArray[np.uint8]: ...
     def report(
         self,
         file: _Path,
         images: Any,
+        compare: Any,
         examples: int,
         blur: bool,
         force: bool,

@@ -16,6 +16,7 @@ import numpy as np
 from . import _occlumap
 from ._images import Images, read_images
 from ._progress import Progress, work
+from ._tables import table_of
 
 SIDES = ("max", "min")
 
@@ -265,11 +266,7 @@ class LayerMaps:
             ``pandas.DataFrame`` takes it as it is.
         """
         told = work(threads, progress)
-        columns, rows = self._maps._inner.numbers(self.short_name, blur, told)
-        return {
-            name: _column(name, [row[place] for row in rows])
-            for place, (name, _, _) in enumerate(columns)
-        }
+        return table_of(*self._maps._inner.numbers(self.short_name, blur, told))
 
     @property
     def fits(self) -> Any:
@@ -308,17 +305,6 @@ class LayerMaps:
             f"<occlumap.LayerMaps {self.name}: {len(self.swept)} of {self.units} units, "
             f"RF of {self.rf} pixels>"
         )
-
-
-_TEXTS = ("layer", "side", "status", "reason")
-
-
-def _column(name: str, values: list[str]) -> np.ndarray:
-    if name in _TEXTS:
-        return np.array(values, dtype=object)
-    if name == "unit":
-        return np.array([int(value) for value in values], dtype=np.int64)
-    return np.array([float(value) if value else np.nan for value in values])
 
 
 class Maps(Mapping[str, LayerMaps]):
@@ -421,6 +407,7 @@ class Maps(Mapping[str, LayerMaps]):
         file: str | os.PathLike[str],
         *,
         images: Images | None = None,
+        compare: Maps | str | os.PathLike[str] | np.ndarray | None = None,
         examples: int = 6,
         blur: bool = False,
         force: bool = False,
@@ -435,6 +422,9 @@ class Maps(Mapping[str, LayerMaps]):
             The page, an ``.html`` file.
         images : optional
             The images, where they are not where they were.
+        compare : optional
+            Maps to compare with, unit by unit: others, a folder of such, or an array; see
+            :func:`occlumap.compare`.
         examples : int
             Images to show of each unit, from either end of its ranking.
         blur : bool
@@ -459,7 +449,8 @@ class Maps(Mapping[str, LayerMaps]):
         ]
         source = self._images if images is None else read_images(images)
         told = work(threads, progress)
-        self._inner.report(os.fspath(file), source, examples, blur, force, commands, told)
+        other = None if compare is None else set_of(compare)
+        self._inner.report(os.fspath(file), source, other, examples, blur, force, commands, told)
         return Path(file)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -469,3 +460,17 @@ class Maps(Mapping[str, LayerMaps]):
     def __repr__(self) -> str:
         layers = ", ".join(f"{maps.name} ({len(maps.swept)} units)" for maps in self.values())
         return f"<occlumap.Maps of {layers}>"
+
+
+def inner_of(maps: Maps | str | os.PathLike[str]) -> Any:
+    """The opened folder of maps, or of a path."""
+    return (maps if isinstance(maps, Maps) else Maps(Folder(maps)))._inner
+
+
+def set_of(maps: Maps | str | os.PathLike[str] | np.ndarray) -> Any:
+    """Maps to compare, as the compiled part takes them: opened, or an array ``[units, height, width]``."""
+    if isinstance(maps, (str, os.PathLike)) and os.fspath(maps).endswith(".npy"):
+        maps = np.load(maps)
+    if isinstance(maps, (Maps, str, os.PathLike)):
+        return inner_of(maps)
+    return np.ascontiguousarray(maps, dtype=np.float64)

@@ -4,9 +4,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::page::page;
-use super::{Comparison, ComparisonError, ComparisonRecord, Table, figures};
+use super::{Comparison, ComparisonError, ComparisonRecord, figures};
 use crate::files::{remove_file, write_atomically, write_json, write_text};
-use crate::report::csv::write_csv;
+use crate::report::csv::Table;
 use crate::report::figure::{INCH, to_pdf};
 use crate::report::write_png;
 
@@ -70,14 +70,14 @@ pub fn write(
     write_atomically(&named(0, "pdf"), |file| file.write_all(&bytes))?;
 
     let tables = [("units.csv", comparison.unit_table()), ("layers.csv", comparison.layer_table())];
-    let mut columns = vec![["file", "column", "unit", "meaning"].map(String::from).to_vec()];
-    for (file, Table { columns: of_file, rows }) in tables {
-        let header: Vec<String> = of_file.iter().map(|[name, ..]| name.clone()).collect();
-        write_csv(&folder.join(file), std::iter::once(header).chain(rows))?;
-        let named = |column: [String; 3]| [&[file.to_owned()], &column[..]].concat();
-        columns.extend(of_file.into_iter().map(named));
+    let mut columns = Vec::new();
+    for (file, table) in tables {
+        table.write(&folder.join(file))?;
+        let named = |column: &[String; 3]| [&[file.to_owned()], &column[..]].concat();
+        columns.extend(table.columns.iter().map(named));
     }
-    write_csv(&folder.join("columns.csv"), columns.into_iter())?;
+    let names = ["file", "column", "unit", "meaning"].map(|name| (name, "", ""));
+    Table::new(&names, columns).write(&folder.join("columns.csv"))?;
     write_json(&folder.join("comparison.json"), &ComparisonRecord::from(comparison))?;
     // Last: whoever finds the page finds all that it names.
     Ok(write_text(&folder.join("comparison.html"), &page(comparison, &figures))?)

@@ -27,7 +27,7 @@ pub use layer::{Example, LayerComparison, UnitComparison};
 pub use maps::{Absent, MapSet};
 pub use record::{ComparisonRecord, SetRecord};
 pub use settings::{ComparisonSettings, MapSide, SidePair};
-pub use tables::Table;
+pub(in crate::report) use tables::fraction;
 
 /// Two sets of maps, compared.
 #[derive(Clone, Debug)]

@@ -1,12 +1,11 @@
 //! A comparison as tables: a row a unit, and a row a layer and measure.
 
 use super::{Comparison, LayerComparison, UnitComparison};
-use crate::analysis::{Distribution, Measure, MeasureSummary, QUANTILES};
-use crate::report::csv::number;
+use crate::analysis::{Measure, MeasureSummary};
+use crate::report::csv::{Column, QUANTILES, Table, number, quantiles, texts};
 
-/// The columns of `units.csv` but for the correlations, which come after `status`: name, unit and
-/// meaning.
-const COLUMNS: [(&str, &str, &str); 12] = [
+/// The columns of `units.csv` but for the correlations, which come after `status`.
+const COLUMNS: [Column; 12] = [
     ("layer", "", "name of the layer"),
     ("sides", "", "max, min or composite of both sets, or of A and of B; empty for arrays"),
     ("unit", "", "the unit, from 0"),
@@ -30,25 +29,23 @@ const COLUMNS: [(&str, &str, &str); 12] = [
 ];
 
 /// The last column of `units.csv`.
-const CEILING: (&str, &str, &str) = (
+const CEILING: Column = (
     "r_ceiling",
     "",
     "square root of the product of both reliabilities: the correlation that maps of one field have, but for chance",
 );
 
-/// The columns of `layers.csv`.
-const LAYER_COLUMNS: [(&str, &str, &str); 18] = [
+/// The columns of `layers.csv` before the distribution.
+const LAYER_COLUMNS: [Column; 5] = [
     ("layer", "", "name of the layer"),
     ("sides", "", "max, min or composite of both sets, or of A and of B; empty for arrays"),
     ("measure", "", "r, overlap, centre_distance, area_ratio or turn (its size)"),
     ("blur", "RF", "of r: standard deviation of the blur, as a part of the RF"),
     ("pairs", "", "units that have a value"),
-    ("mean", "", "mean over these"),
-    ("q05", "", "quantiles over these: 5 %"),
-    ("q25", "", "25 %"),
-    ("median", "", "50 %"),
-    ("q75", "", "75 %"),
-    ("q95", "", "95 %"),
+];
+
+/// The columns of `layers.csv` after those of the distribution.
+const BASELINE_COLUMNS: [Column; 7] = [
     ("baseline_mean", "", "the same where maps of A are paired with B's maps of other units"),
     ("baseline_q05", "", ""),
     ("baseline_q25", "", ""),
@@ -62,15 +59,6 @@ const LAYER_COLUMNS: [(&str, &str, &str); 18] = [
     ),
 ];
 
-/// A table: name, unit and meaning of each column, and the rows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Table {
-    /// The columns.
-    pub columns: Vec<[String; 3]>,
-    /// The rows, a field for each column; empty where there is no value.
-    pub rows: Vec<Vec<String>>,
-}
-
 impl Comparison {
     /// A row a unit: `units.csv`.
     pub fn unit_table(&self) -> Table {
@@ -80,16 +68,12 @@ impl Comparison {
 
     /// A row a layer and measure: `layers.csv`.
     pub fn layer_table(&self) -> Table {
-        let columns =
-            LAYER_COLUMNS.map(|(name, unit, meaning)| [name, unit, meaning].map(String::from));
-        Table { columns: columns.into(), rows: layer_rows(self).collect() }
+        Table::new(&[&LAYER_COLUMNS[..], &QUANTILES, &BASELINE_COLUMNS].concat(), layer_rows(self))
     }
 }
 
 /// The columns of `units.csv`.
 fn columns(blurs: &[f64]) -> Vec<[String; 3]> {
-    let text =
-        |(name, unit, meaning): &(&str, &str, &str)| [name, unit, meaning].map(|&s| s.into());
     let r = |&blur: &f64| {
         let meaning = if blur == 0.0 {
             "Pearson's r of the maps, over the cells that are measured in both".into()
@@ -99,8 +83,8 @@ fn columns(blurs: &[f64]) -> Vec<[String; 3]> {
         [column(blur), String::new(), meaning]
     };
     let (front, back) = COLUMNS.split_at(4);
-    let front = front.iter().map(text);
-    front.chain(blurs.iter().map(r)).chain(back.iter().chain([&CEILING]).map(text)).collect()
+    let [front, back] = [front, back].map(|columns| columns.iter().copied().map(texts));
+    front.chain(blurs.iter().map(r)).chain(back).chain([texts(CEILING)]).collect()
 }
 
 /// The column of the correlations after a blur: `r_0`, `r_0.03333`.
@@ -110,7 +94,7 @@ fn column(blur: f64) -> String {
 }
 
 /// A blur as it is shown: `0`, `1/30`, or digits.
-pub(super) fn fraction(blur: f64) -> String {
+pub fn fraction(blur: f64) -> String {
     let parts = blur.recip();
     if blur > 0.0 && blur < 1.0 && (parts - parts.round()).abs() < 1e-6 * parts {
         return format!("1/{}", parts.round());
@@ -173,12 +157,8 @@ fn layer_row(
     let mut fields = vec![layer.layer.clone(), layer.sides.clone(), name.to_owned()];
     fields.push(blur.unwrap_or_default());
     fields.push(summary.observed.map_or(0, |found| found.count).to_string());
-    let numbers = |found: Option<Distribution>| {
-        let values = found.map(|found| [&[found.mean], &found.quantiles[..]].concat());
-        values.unwrap_or_else(|| vec![f64::NAN; 1 + QUANTILES.len()])
-    };
     for found in [summary.observed, summary.baseline] {
-        fields.extend(numbers(found).into_iter().map(number));
+        fields.extend(quantiles(found));
     }
     fields.push(summary.p.map(number).unwrap_or_default());
     fields

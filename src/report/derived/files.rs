@@ -3,17 +3,14 @@
 use std::path::Path;
 
 use super::unit::UnitMaps;
-use super::{DerivedError, DerivedKind, FloorStatus, UnitFloor};
+use super::{DerivedKind, FloorStatus, UnitFloor};
 use crate::files::FileError;
 use crate::files::npy::Writer;
-use crate::report::csv::{number, write_csv};
+use crate::report::csv::{Column, MAP, Table, map_fields, number};
 use crate::report::results::LayerResults;
 
-/// The columns of `floors.csv`: name, unit and meaning.
-pub const COLUMNS: [(&str, &str, &str); 13] = [
-    ("layer", "", "short name of the layer"),
-    ("unit", "", "the unit, from 0"),
-    ("side", "", "max: mean map over the top images; min: over the bottom images"),
+/// The columns of `floors.csv` after the map's.
+const COLUMNS: [Column; 10] = [
     (
         "status",
         "",
@@ -93,30 +90,12 @@ impl Maps {
     }
 }
 
-/// Writes the floors of some layers, each with its name, as CSV.
-///
-/// # Errors
-/// A file that cannot be written.
-pub fn write_floors(
-    path: &Path,
-    layers: &[(String, Vec<[UnitFloor; 2]>)],
-) -> Result<(), DerivedError> {
-    let header = COLUMNS.map(|(name, ..)| name.to_owned()).to_vec();
-    let rows = layers
-        .iter()
-        .flat_map(|(layer, units)| units.iter().flatten().map(move |floor| row(layer, floor)));
-    Ok(write_csv(path, std::iter::once(header).chain(rows))?)
-}
-
-/// Writes what the columns mean, as CSV.
-///
-/// # Errors
-/// A file that cannot be written.
-pub fn write_columns(path: &Path) -> Result<(), DerivedError> {
-    let header = ("column", "unit", "meaning");
-    let line = |(name, unit, meaning): (&str, &str, &str)| [name, unit, meaning].map(String::from);
-    let lines = std::iter::once(header).chain(COLUMNS).map(|columns| line(columns).to_vec());
-    Ok(write_csv(path, lines)?)
+/// The floors of some layers, each with its name: a row a unit and side.
+pub(super) fn floor_table(layers: &[(String, Vec<[UnitFloor; 2]>)]) -> Table {
+    let of_layer = |(layer, units): &(String, Vec<[UnitFloor; 2]>)| -> Vec<_> {
+        units.iter().flatten().map(|floor| row(layer, floor)).collect()
+    };
+    Table::new(&[&MAP[..], &COLUMNS].concat(), layers.iter().flat_map(of_layer))
 }
 
 fn row(layer: &str, floor: &UnitFloor) -> Vec<String> {
@@ -125,8 +104,8 @@ fn row(layer: &str, floor: &UnitFloor) -> Vec<String> {
         FloorStatus::NotCovered => "not_covered",
         FloorStatus::Silent => "silent",
     };
-    let mut fields = vec![layer.to_owned(), floor.unit.to_string()];
-    fields.extend([floor.side.name(), status].map(String::from));
+    let mut fields = map_fields(layer, floor.unit, floor.side);
+    fields.push(status.to_owned());
     match &floor.floor {
         Some(found) => {
             fields.extend([number(found.level), number(found.error), found.cells.to_string()]);
@@ -136,7 +115,7 @@ fn row(layer: &str, floor: &UnitFloor) -> Vec<String> {
     }
     fields.push(number(floor.response));
     match floor.tested {
-        0 => fields.resize(COLUMNS.len(), String::new()),
+        0 => fields.resize(MAP.len() + COLUMNS.len(), String::new()),
         tested => {
             fields.extend([tested, floor.exceeding].map(|count| count.to_string()));
             fields.push(number(floor.area));

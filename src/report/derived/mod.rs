@@ -9,20 +9,26 @@ mod files;
 mod unit;
 
 use std::ops::Range;
+use std::path::Path;
+use std::str::FromStr;
 
 use rayon::prelude::*;
 
+use crate::error::ParseError;
+use crate::files::escaped;
 use crate::files::npy::F64Parts;
 use crate::geometry::Deposit;
 use crate::maps::Plane;
 use crate::progress::Progress;
 use crate::ranking::{Side, UnitRanking};
+use crate::report::csv::Table;
 use crate::report::numbers::Cells;
 use crate::report::results::{LayerResults, Results};
 
+use self::files::floor_table;
+use self::unit::{FloorStatus, UnitFloor};
+
 pub use error::DerivedError;
-pub use files::{COLUMNS, write_columns, write_floors};
-pub use unit::{FloorStatus, UnitFloor};
 
 /// What is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,15 +44,29 @@ pub enum DerivedKind {
     Exceeds,
 }
 
-/// How maps are made.
-#[derive(Clone, Copy, Debug)]
+impl FromStr for DerivedKind {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
+            let known = Self::ALL.map(Self::name).join(", ");
+            ParseError(format!("there is no kind `{}`; expected one of {known}", escaped(text)))
+        })
+    }
+}
+
+/// The table of floors, and what its columns mean.
+pub const FLOORS: [&str; 2] = ["floors.csv", "floors_columns.csv"];
+
+/// Which maps are made of which layers, and how.
+#[derive(Debug)]
 pub struct Derivation<'a> {
-    /// The maps.
-    pub results: &'a Results,
-    /// What is made.
-    pub kinds: &'a [DerivedKind],
+    results: &'a Results,
+    layers: Vec<&'a LayerResults>,
+    kinds: Vec<DerivedKind>,
     /// The false discovery rate of pixels that exceed the floor, 0 to 1.
-    pub rate: f64,
+    rate: f64,
+    left_out: Vec<(DerivedKind, DerivedError)>,
 }
 
 /// What is needed of one side of a layer.
@@ -80,55 +100,101 @@ impl DerivedKind {
     }
 }
 
-impl Derivation<'_> {
-    /// Checks that all kinds can be made of a layer's maps.
+impl<'a> Derivation<'a> {
+    /// A derivation of some layers of `results`: of the kinds that are named, or, where none is, of all
+    /// that the sweep has kept enough for. `rate` is the false discovery rate of pixels that exceed the
+    /// floor.
     ///
     /// # Errors
-    /// What the sweep did not keep; a rate that is none.
-    pub fn check(&self, layer: &LayerResults) -> Result<(), DerivedError> {
-        if !(self.rate > 0.0 && self.rate < 1.0) {
-            return Err(DerivedError::Rate(self.rate));
+    /// A rate that is none; a kind that is named and cannot be made of a layer.
+    pub fn new(
+        results: &'a Results,
+        layers: Vec<&'a LayerResults>,
+        named: &[DerivedKind],
+        rate: f64,
+    ) -> Result<Self, DerivedError> {
+        if !(rate > 0.0 && rate < 1.0) {
+            return Err(DerivedError::Rate(rate));
         }
-        let settings = &self.results.configuration().settings;
-        let name = || layer.name().to_owned();
-        if self.kinds.contains(&DerivedKind::Exceeds) {
-            if !settings.planes().contains(&Plane::StandardError) {
-                return Err(DerivedError::NoErrors(name()));
+        let mut made = Self { results, layers, kinds: Vec::new(), rate, left_out: Vec::new() };
+        for &kind in if named.is_empty() { &DerivedKind::ALL } else { named } {
+            if made.kinds.contains(&kind) {
+                continue;
             }
-            if settings.deposit != Deposit::Centre {
-                return Err(DerivedError::Area(name()));
-            }
-        }
-        if self.kinds.contains(&DerivedKind::Relative) {
-            let ranking = layer.ranking()?;
-            let told = ranking.as_ref().is_some_and(|ranking| {
-                ranking.iter().flat_map(|unit| &unit.top).all(|entry| entry.response.is_some())
-            });
-            if !told {
-                return Err(DerivedError::NoResponses(name()));
+            match made.layers.iter().try_for_each(|layer| made.check(kind, layer)) {
+                Ok(()) => made.kinds.push(kind),
+                Err(error) if named.is_empty() => made.left_out.push((kind, error)),
+                Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Ok(made)
     }
 
-    /// Makes the maps of a layer and writes them into `folder`, which is there; files of the same names
-    /// are replaced. Returns the floor of each unit that was swept, of both sides. `progress` counts
-    /// units.
+    /// The kinds that were not named and cannot be made, and why.
+    pub fn left_out(&self) -> &[(DerivedKind, DerivedError)] {
+        &self.left_out
+    }
+
+    /// The files that [`write`](Self::write) makes.
+    pub fn files(&self) -> Vec<String> {
+        let of_layer = |layer: &&LayerResults| -> Vec<String> {
+            self.kinds.iter().flat_map(|kind| kind.files(layer.name())).collect()
+        };
+        self.layers.iter().flat_map(of_layer).chain(FLOORS.map(String::from)).collect()
+    }
+
+    /// Units whose maps are made.
+    pub fn count(&self) -> u64 {
+        self.layers.iter().map(|layer| layer.swept().len() as u64).sum()
+    }
+
+    /// Makes the maps and writes them, with the table of floors, into `folder`, which is there; files of
+    /// the same names are replaced. Returns the table. `progress` counts units.
     ///
     /// # Errors
-    /// As [`check`](Self::check); maps that cannot be read; files that cannot be written;
-    /// [`DerivedError::Stopped`].
-    pub fn write(
+    /// Maps that cannot be read; files that cannot be written; [`DerivedError::Stopped`].
+    pub fn write(&self, folder: &Path, progress: &Progress<'_>) -> Result<Table, DerivedError> {
+        let of_layer = |layer: &&LayerResults| -> Result<_, DerivedError> {
+            Ok((layer.name().to_owned(), self.write_layer(layer, folder, progress)?))
+        };
+        let table = floor_table(&self.layers.iter().map(of_layer).collect::<Result<Vec<_>, _>>()?);
+        table.write_with_legend(folder, FLOORS)?;
+        Ok(table)
+    }
+
+    /// Checks that a kind can be made of a layer's maps.
+    fn check(&self, kind: DerivedKind, layer: &LayerResults) -> Result<(), DerivedError> {
+        let settings = &self.results.configuration().settings;
+        let name = || layer.name().to_owned();
+        match kind {
+            DerivedKind::Exceeds if !settings.planes().contains(&Plane::StandardError) => {
+                Err(DerivedError::NoErrors(name()))
+            }
+            DerivedKind::Exceeds if settings.deposit != Deposit::Centre => {
+                Err(DerivedError::Area(name()))
+            }
+            DerivedKind::Relative => {
+                let ranking = layer.ranking()?;
+                let told = ranking.as_ref().is_some_and(|ranking| {
+                    ranking.iter().flat_map(|unit| &unit.top).all(|entry| entry.response.is_some())
+                });
+                if told { Ok(()) } else { Err(DerivedError::NoResponses(name())) }
+            }
+            DerivedKind::Composite | DerivedKind::Floor | DerivedKind::Exceeds => Ok(()),
+        }
+    }
+
+    /// Returns the floor of each unit that was swept, of both sides.
+    fn write_layer(
         &self,
         layer: &LayerResults,
-        folder: &std::path::Path,
+        folder: &Path,
         progress: &Progress<'_>,
     ) -> Result<Vec<[UnitFloor; 2]>, DerivedError> {
-        self.check(layer)?;
         let settings = &self.results.configuration().settings;
         let cells = Cells::new(layer.configuration(), settings);
         let sources = [self.source(layer, Side::Top)?, self.source(layer, Side::Bottom)?];
-        let mut writer = files::Maps::create(folder, layer, self.kinds)?;
+        let mut writer = files::Maps::create(folder, layer, &self.kinds)?;
         let mut floors = Vec::new();
         let swept = layer.swept();
         for chunk in chunks(swept.len(), layer.rf(), self.kinds.len()) {

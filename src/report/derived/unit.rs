@@ -8,7 +8,7 @@ use crate::report::results::{LayerResults, UnitMap};
 
 /// Whether a map has a floor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FloorStatus {
+pub(super) enum FloorStatus {
     /// It has.
     Ok,
     /// No image has an occluder in the receptive field.
@@ -19,7 +19,7 @@ pub enum FloorStatus {
 
 /// The floor of a unit's map, and what exceeds it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct UnitFloor {
+pub(super) struct UnitFloor {
     /// The unit.
     pub unit: usize,
     /// The side.

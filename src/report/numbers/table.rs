@@ -1,14 +1,11 @@
 //! Numbers as a table: a row a unit and side.
 
-use std::path::Path;
-
 use super::{Estimate, Measured, NoFit};
-use crate::files::FileError;
 use crate::ranking::Side;
-use crate::report::csv::{number, write_csv};
+use crate::report::csv::{Column, Table, number};
 
-/// The columns: name, unit and meaning.
-pub const COLUMNS: [(&str, &str, &str); 32] = [
+/// The columns.
+const COLUMNS: [Column; 32] = [
     ("layer", "", "short name of the layer"),
     ("unit", "", "the unit: first index of the map file, from 0"),
     ("side", "", "max: mean map over the top images; min: over the bottom images"),
@@ -91,8 +88,8 @@ pub struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// The row's fields, one for each of [`COLUMNS`]; empty where there is no value.
-    pub fn fields(&self) -> Vec<String> {
+    /// The row's fields, one for each column; empty where there is no value.
+    fn fields(&self) -> Vec<String> {
         let (status, reason) = match self.measured {
             Measured::NotSwept => ("not_swept", String::new()),
             Measured::NotCovered => ("not_covered", String::new()),
@@ -138,21 +135,9 @@ impl Row<'_> {
     }
 }
 
-/// Writes the table as CSV, atomically: a line of column names, then the rows. Fields without a
-/// value are empty.
-pub fn write_table<'a>(
-    path: &Path,
-    rows: impl IntoIterator<Item = Row<'a>>,
-) -> Result<(), FileError> {
-    let header = COLUMNS.map(|(name, ..)| name.to_owned()).to_vec();
-    write_csv(path, std::iter::once(header).chain(rows.into_iter().map(|row| row.fields())))
-}
-
-/// Writes what the columns mean, as CSV: `column`, `unit`, `meaning`.
-pub fn write_columns(path: &Path) -> Result<(), FileError> {
-    let line = |(name, unit, meaning): (&str, &str, &str)| [name, unit, meaning].map(String::from);
-    let header = ("column", "unit", "meaning");
-    write_csv(path, std::iter::once(header).chain(COLUMNS).map(|columns| line(columns).to_vec()))
+/// The table of these rows. Fields without a value are empty.
+pub fn table<'a>(rows: impl IntoIterator<Item = Row<'a>>) -> Table {
+    Table::new(&COLUMNS, rows.into_iter().map(|row| row.fields()))
 }
 
 #[cfg(test)]
@@ -181,7 +166,8 @@ mod tests {
         });
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("conv1.csv");
-        write_table(&path, rows).unwrap();
+        let table = table(rows);
+        table.write(&path).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
         assert_eq!(lines.len(), 6);
@@ -204,7 +190,7 @@ mod tests {
         assert!(lines[3][4..].iter().chain(&lines[4][4..]).all(|field| field.is_empty()));
         assert!(!text.contains("NaN") && !text.contains("inf"));
 
-        write_columns(&path).unwrap();
+        table.legend().write(&path).unwrap();
         let columns = std::fs::read_to_string(&path).unwrap();
         assert_eq!(columns.lines().count(), COLUMNS.len() + 1);
     }

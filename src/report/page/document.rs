@@ -7,17 +7,18 @@ use sha2::{Digest as _, Sha256};
 use crate::VERSION;
 
 const TEMPLATE: &str = include_str!("assets/report.html");
-const STYLES: [&str; 7] = [
+const STYLES: [&str; 8] = [
     include_str!("assets/base.css"),
     include_str!("assets/controls.css"),
     include_str!("assets/atlas.css"),
     include_str!("assets/unit.css"),
     include_str!("assets/tables.css"),
     include_str!("assets/run.css"),
+    include_str!("assets/findings.css"),
     include_str!("assets/media.css"),
 ];
 /// One after the other; each uses what those before it define.
-const SCRIPTS: [&str; 12] = [
+const SCRIPTS: [&str; 14] = [
     include_str!("assets/words.js"),
     include_str!("assets/store.js"),
     include_str!("assets/view.js"),
@@ -25,6 +26,8 @@ const SCRIPTS: [&str; 12] = [
     include_str!("assets/atlas.js"),
     include_str!("assets/maps.js"),
     include_str!("assets/pictures.js"),
+    include_str!("assets/chart.js"),
+    include_str!("assets/findings.js"),
     include_str!("assets/numbers.js"),
     include_str!("assets/unit.js"),
     include_str!("assets/run.js"),

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use colorous::{Gradient, MAGMA, VIRIDIS};
 use serde::Serialize;
 
+use super::findings::{ComparisonIndex, CurveIndex};
 use crate::engine::EngineName;
 use crate::files::Digest;
 use crate::geometry::ImageSize;
@@ -20,6 +21,8 @@ pub struct Index<'a> {
     pub program: &'static str,
     pub run: Run<'a>,
     pub layers: Vec<LayerIndex<'a>>,
+    /// How the maps compare with another set, where one was given.
+    pub comparison: Option<ComparisonIndex<'a>>,
     /// 256 colours, three bytes each, base64, by name; the first is the default.
     pub palettes: Vec<(&'static str, String)>,
     pub pictures: PictureIndex<'a>,
@@ -83,6 +86,9 @@ pub struct LayerIndex<'a> {
     pub cells: Grid,
     /// The command that computes a unit again, around the unit's number.
     pub command: [String; 2],
+    /// Reliability by the number of images, where the sweep has kept it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub curve: Option<CurveIndex>,
     pub max: Columns,
     pub min: Columns,
 }
@@ -133,6 +139,9 @@ pub struct Columns {
     pub explained: Vec<Option<f64>>,
     /// Split-half reliability.
     pub reliability: Vec<Option<f64>>,
+    /// Pearson's `r` with the map of the other set, where the maps were compared.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub r: Vec<Option<f64>>,
 }
 
 /// The images.

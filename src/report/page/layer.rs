@@ -2,24 +2,28 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rayon::prelude::*;
 use serde::Serialize;
 
-use super::ReportError;
+use super::findings::ComparedFacts;
 use super::index::{Columns, Grid, short};
 use super::pictures::{Gallery, Shown};
+use super::{Report, ReportError};
 use crate::progress::Progress;
 use crate::ranking::{LayerRanking, Side};
 use crate::report::numbers::{Cells, Estimate, Fit, Measured, Numbers, measure};
-use crate::report::results::{LayerResults, Results, UnitMap};
+use crate::report::of_both_sides;
+use crate::report::reliability::ReliabilityCurve;
+use crate::report::results::{LayerResults, UnitMap};
 
 /// What was found in a layer's maps.
 pub struct Measures {
     cells: Cells,
     /// Of each unit that was swept, both of [`Side::BOTH`].
     units: Vec<[Measure; 2]>,
-    /// Split-half reliability of each, of either side.
-    reliability: [Vec<Option<f64>>; 2],
+    /// Split-half reliability of each, of either side, by the number of images.
+    curves: [ReliabilityCurve; 2],
+    /// The blur by whose correlations units are sorted, where maps were compared.
+    main_blur: Option<usize>,
 }
 
 /// A map.
@@ -27,6 +31,8 @@ struct Measure {
     found: Measured,
     /// A byte a cell: 0 where nothing was measured, else from 1 for 0 to 255 for the peak.
     bytes: Vec<u8>,
+    /// How it compares with another set.
+    compared: Option<ComparedFacts>,
 }
 
 /// The page.
@@ -56,6 +62,11 @@ struct Facts {
     /// The part of the receptive field that images cover.
     covered: Option<f64>,
     fit: Option<FitFacts>,
+    /// Reliability by the number of images, where the sweep has kept it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    curve: Vec<Option<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compared: Option<ComparedFacts>,
     images: Vec<Shown>,
 }
 
@@ -75,30 +86,28 @@ struct FitFacts {
 impl Measures {
     /// Reads and measures all maps of a layer.
     pub fn of(
-        results: &Results,
+        report: &Report<'_>,
         layer: &LayerResults,
-        blurred: bool,
         progress: &Progress<'_>,
     ) -> Result<Self, ReportError> {
+        let Report { results, blurred, comparison, .. } = *report;
         let cells = Cells::new(layer.configuration(), &results.configuration().settings);
-        let measured = |unit: usize| -> Result<[Measure; 2], ReportError> {
-            if progress.is_cancelled() {
-                return Err(ReportError::Stopped);
-            }
-            let [top, bottom] = Side::BOTH.map(|side| -> Result<_, ReportError> {
-                Ok(Measure::of(&layer.map(unit, side)?, &cells, blurred))
-            });
-            progress.advance(1);
-            Ok([top?, bottom?])
+        let measured = |unit, side| -> Result<Measure, ReportError> {
+            let compared = |found| ComparedFacts::of(found, layer.name(), side, unit);
+            let compared = comparison.and_then(compared);
+            Ok(Measure { compared, ..Measure::of(&layer.map(unit, side)?, &cells, blurred) })
         };
-        let swept = layer.swept();
-        let units = swept.par_iter().map(|&unit| measured(unit)).collect::<Result<_, _>>()?;
-        let reliability = |side| -> Result<Vec<Option<f64>>, ReportError> {
-            let of_all = layer.reliability(side)?;
-            Ok(swept.iter().map(|&unit| of_all[unit].map(short)).collect())
-        };
-        let reliability = [reliability(Side::Top)?, reliability(Side::Bottom)?];
-        Ok(Self { cells, units, reliability })
+        let stopped = || ReportError::Stopped;
+        let units = of_both_sides(&layer.swept(), progress, stopped, measured)?;
+        let curve = |side| ReliabilityCurve::of(results, layer, side);
+        let curves = [curve(Side::Top)?, curve(Side::Bottom)?];
+        let main_blur = comparison.map(|comparison| comparison.settings.main_blur());
+        Ok(Self { cells, units, curves, main_blur })
+    }
+
+    /// Its reliability by the number of images, of both of [`Side::BOTH`].
+    pub const fn curves(&self) -> &[ReliabilityCurve; 2] {
+        &self.curves
     }
 
     /// How its maps are cut.
@@ -115,9 +124,13 @@ impl Measures {
 
     /// Numbers to sort and filter by, of the maps of one of [`Side::BOTH`].
     pub fn columns(&self, side: usize) -> Columns {
-        let mut columns =
-            Columns { reliability: self.reliability[side].clone(), ..Columns::default() };
-        for unit in &self.units {
+        let mut columns = Columns::default();
+        for (unit, (_, reliability)) in self.units.iter().zip(&self.curves[side].units) {
+            columns.reliability.push(reliability.last().and_then(|&value| known(value)));
+            if let Some(blur) = self.main_blur {
+                let compared = unit[side].compared.as_ref();
+                columns.r.push(compared.and_then(|compared| compared.r(blur)));
+            }
             let numbers = unit[side].numbers();
             let of = |of: fn(&Numbers) -> f64| numbers.map(of).map(short);
             let fit = numbers.and_then(|numbers| numbers.fit.as_ref().ok());
@@ -145,16 +158,21 @@ impl Measures {
             debug_assert_eq!(bytes.len(), self.units.len() * self.cells.count().pow(2));
             STANDARD.encode(bytes)
         };
-        let sides = |(unit, measures): (usize, &[Measure; 2])| -> Result<Sides, ReportError> {
+        let sides = |(row, measures): (usize, &[Measure; 2])| -> Result<Sides, ReportError> {
+            let unit = self.curves[0].units[row].0;
             let facts = |place: usize| -> Result<Facts, ReportError> {
                 let entries = ranking.map_or(&[][..], |all| all[unit].side(Side::BOTH[place]));
                 let images = gallery.show(layer, entries)?;
-                Ok(Facts { images, ..measures[place].facts() })
+                let curve = match &self.curves[place].units[row].1[..] {
+                    [_] => Vec::new(),
+                    values => values.iter().map(|&value| known(value)).collect(),
+                };
+                Ok(Facts { images, curve, ..measures[place].facts() })
             };
             let [max, min] = [0, 1].map(facts);
             Ok(Sides { max: max?, min: min? })
         };
-        let units = layer.swept().into_iter().zip(&self.units).map(sides).collect::<Result<_, _>>();
+        let units = self.units.iter().enumerate().map(sides).collect::<Result<_, _>>();
         Ok(Page { max: maps(0), min: maps(1), units: units? })
     }
 }
@@ -169,7 +187,7 @@ impl Measure {
                 bytes[cell.place[0] * cells.count() + cell.place[1]] = level.round() as u8;
             }
         }
-        Self { found, bytes }
+        Self { found, bytes, compared: None }
     }
 
     fn numbers(&self) -> Option<&Numbers> {
@@ -181,17 +199,25 @@ impl Measure {
 
     /// All but the images.
     fn facts(&self) -> Facts {
-        let Some(numbers) = self.numbers() else { return Facts::default() };
+        let compared = self.compared.clone();
+        let Some(numbers) = self.numbers() else { return Facts { compared, ..Facts::default() } };
         Facts {
+            compared,
             reason: numbers.fit.as_ref().err().map(ToString::to_string),
             at: Some(numbers.peak_at.map(short)),
             mass: Some(numbers.centre.map(short)),
             radii: Some(numbers.radii.map(short)),
             covered: Some(short(numbers.covered)),
             fit: numbers.fit.as_ref().ok().map(FitFacts::from),
+            curve: Vec::new(),
             images: Vec::new(),
         }
     }
+}
+
+/// A number as it is shown; `None` of one that is not there.
+fn known(value: f64) -> Option<f64> {
+    value.is_finite().then(|| short(value))
 }
 
 impl From<&Fit> for FitFacts {

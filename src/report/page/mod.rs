@@ -7,6 +7,7 @@
 
 mod document;
 mod error;
+mod findings;
 mod index;
 mod layer;
 mod pictures;
@@ -14,10 +15,12 @@ mod store;
 
 use std::path::Path;
 
+use self::findings::{ComparisonIndex, CurveIndex};
 use self::index::{Index, LayerIndex, PictureIndex, palettes};
 use self::layer::Measures;
 use self::pictures::Gallery;
 use self::store::Store;
+use super::comparison::Comparison;
 use super::results::{LayerResults, Results};
 use crate::VERSION;
 use crate::images::ImageFolder;
@@ -35,6 +38,8 @@ pub struct Report<'a> {
     pub images: Result<&'a ImageFolder, String>,
     /// Images of each unit that are shown, at most, from either end of its ranking.
     pub examples: usize,
+    /// How the maps compare with another set: they are the comparison's A, the same sides of both.
+    pub comparison: Option<&'a Comparison>,
     /// Whether maps are blurred before a Gaussian is fitted ([`super::numbers::measure`]).
     pub blurred: bool,
     /// Whether pages go into the folder however small they are.
@@ -74,7 +79,7 @@ impl Report<'_> {
         let mut gallery = Gallery::new(self.images.as_ref().map_or(0, |_| self.examples));
         let mut layers = Vec::new();
         for results in self.results.layers() {
-            let measures = Measures::of(self.results, results, self.blurred, progress)?;
+            let measures = Measures::of(self, results, progress)?;
             let ranking = results.ranking()?;
             store.add(results.name(), &measures.page(results, ranking.as_ref(), &mut gallery)?)?;
             layers.push(LayerIndex {
@@ -82,6 +87,7 @@ impl Report<'_> {
                 record: results.record(),
                 cells: measures.grid(),
                 command: (self.reproduce.command)(results),
+                curve: CurveIndex::of(measures.curves()),
                 max: measures.columns(0),
                 min: measures.columns(1),
             });
@@ -96,6 +102,7 @@ impl Report<'_> {
             program: VERSION,
             run: manifest.into(),
             layers,
+            comparison: self.comparison.map(ComparisonIndex::from),
             palettes: palettes(),
             pictures: PictureIndex {
                 page: pictures::PAGE,

@@ -11,7 +11,7 @@ use crate::images::ImageFolder;
 use crate::progress::Progress;
 use crate::ranking::Side;
 use crate::report::figure::{INCH, to_pdf};
-use crate::report::numbers::{Cells, Fit, Measured, Row, measure, write_table};
+use crate::report::numbers::{Cells, Fit, Measured, Row, measure, table};
 use crate::report::{LayerResults, Results, Tones, write_png};
 use crate::runs::PreparedMaps;
 
@@ -234,8 +234,9 @@ fn write_numbers(
     let rows = units.iter().zip(found).flat_map(|(&unit, found)| {
         Side::BOTH.into_iter().zip(found).map(move |(side, found)| row(unit, side, found))
     });
+    let numbers = table(rows);
     for path in Kind::Numbers.files(folder, layer.name()) {
-        write_table(&path, rows.clone())?;
+        numbers.write(&path)?;
     }
     Ok(())
 }

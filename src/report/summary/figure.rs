@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{BINS, LayerSummary, Summary, TARGET};
+use super::{BINS, LayerSummary, Summary};
 use crate::analysis::Distribution;
 use crate::report::chart::{Axis, Chart, Pen, SIZE, dot, label};
 use crate::report::colours::ColourMap;
 use crate::report::figure::{Anchor, Area, Colour, Figure, FontError, Item, Line, width_of};
+use crate::report::reliability::TARGET;
 
 /// The width of the page, in points: that of text.
 const WIDTH: f32 = 540.0;

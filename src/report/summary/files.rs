@@ -4,10 +4,10 @@ use std::io::Write as _;
 use std::path::Path;
 
 use super::{BINS, LayerSummary, MEASURES, Summary, SummaryError, figure};
-use crate::analysis::Distribution;
 use crate::files::{write_atomically, write_text};
-use crate::report::csv::{number, write_csv};
+use crate::report::csv::{Column, QUANTILES, Table, quantiles};
 use crate::report::figure::{INCH, to_pdf};
+use crate::report::reliability::Reliability;
 use crate::report::write_png;
 
 /// The files.
@@ -21,10 +21,21 @@ pub const FILES: [&str; 7] = [
     "summary_columns.csv",
 ];
 
-/// The columns of `summary.csv`.
-const COLUMNS: [&str; 15] = [
-    "network", "layer", "depth", "side", "rf", "units", "mapped", "measure", "count", "mean",
-    "q05", "q25", "median", "q75", "q95",
+/// What each table begins with.
+const FRONT: [Column; 7] = [
+    ("network", "", "name of the network"),
+    ("layer", "", "short name of the layer"),
+    ("depth", "", "place of the layer among those of the network, from 1"),
+    ("side", "", "max: maps over the top images; min: over the bottom images"),
+    ("rf", "pixels", "side length of the theoretical receptive field"),
+    ("units", "", "units that were swept"),
+    ("mapped", "", "units whose map is not zero everywhere"),
+];
+const MEASURE: [Column; 2] =
+    [("measure", "", "what is measured of each map"), ("count", "", "units that have a value")];
+const ORIENTATION: [Column; 2] = [
+    ("angle", "degrees", "middle of a bin of orientations of the long axis"),
+    ("count", "", "units in the bin"),
 ];
 
 /// Writes the files of a summary into `folder`, which is there; files of the same names are replaced.
@@ -38,54 +49,40 @@ pub fn write(summary: &Summary, folder: &Path, resolution: f32) -> Result<(), Su
     write_png(&folder.join("summary.png"), &figure.to_picture(resolution / INCH)?)?;
     let bytes = to_pdf("Receptive fields over depth", &[figure])?;
     write_atomically(&folder.join("summary.pdf"), |file| file.write_all(&bytes))?;
-    let header = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-    let rows = layers(summary).flat_map(|(front, layer)| {
-        MEASURES.iter().zip(&layer.measures).map(move |(measure, found)| {
-            let mut fields = front.clone();
-            fields.push(measure.name.to_owned());
-            fields.extend(numbers(*found));
-            fields
-        })
-    });
-    write_csv(&folder.join("summary.csv"), std::iter::once(header(&COLUMNS)).chain(rows))?;
-    let rows = layers(summary).flat_map(|(front, layer)| {
-        layer.orientations.iter().enumerate().map(move |(bin, count)| {
-            let mut fields = front.clone();
-            let angle = bin as f64 * 180.0 / BINS as f64;
-            fields.extend([angle.to_string(), count.to_string()]);
-            fields
-        })
-    });
-    let names = [&COLUMNS[..7], &["angle", "count"]].concat();
-    write_csv(&folder.join("orientations.csv"), std::iter::once(header(&names)).chain(rows))?;
-    let rows = layers(summary).flat_map(|(front, layer)| {
-        let curve = layer.reliability.curve.iter();
-        let mut lines: Vec<(&str, String, Option<Distribution>)> =
-            curve.map(|(images, found)| ("reliability", images.to_string(), *found)).collect();
-        lines.push(("images_for_0.95", String::new(), layer.reliability.needed));
-        lines.into_iter().map(move |(measure, images, found)| {
-            let mut fields = front.clone();
-            fields.extend([measure.to_owned(), images]);
-            fields.extend(numbers(found));
-            fields
-        })
-    });
-    let names = [&COLUMNS[..7], &["measure", "images"], &COLUMNS[8..]].concat();
-    write_csv(&folder.join("reliability.csv"), std::iter::once(header(&names)).chain(rows))?;
-    let rows = MEASURES
-        .iter()
-        .map(|measure| [measure.name, measure.unit, measure.meaning].map(String::from).to_vec());
-    let rows = std::iter::once(header(&["measure", "unit", "meaning"])).chain(rows);
-    write_csv(&folder.join("summary_columns.csv"), rows)?;
-    Ok(())
+    for (table, file) in summary.tables().iter().zip(&FILES[3..]) {
+        table.write(&folder.join(file))?;
+    }
+    let names = ["measure", "unit", "meaning"].map(|name| (name, "", ""));
+    let meanings = MEASURES.iter().map(|measure| [measure.name, measure.unit, measure.meaning]);
+    let meanings = meanings.map(|texts| texts.map(String::from).to_vec());
+    Ok(Table::new(&names, meanings).write(&folder.join("summary_columns.csv"))?)
 }
 
-/// Count, mean and quantiles.
-fn numbers(found: Option<Distribution>) -> Vec<String> {
-    let count = found.map_or(0, |found| found.count).to_string();
-    let values = found.map(|found| [&[found.mean], &found.quantiles[..]].concat());
-    let values = values.unwrap_or_else(|| vec![f64::NAN; 6]);
-    std::iter::once(count).chain(values.into_iter().map(number)).collect()
+impl Summary {
+    /// The measures, the orientations and the reliabilities of each layer and side: `summary.csv`,
+    /// `orientations.csv` and `reliability.csv`.
+    pub fn tables(&self) -> [Table; 3] {
+        let rows = layers(self).flat_map(|(front, layer)| {
+            MEASURES.iter().zip(&layer.measures).map(move |(measure, found)| {
+                let count = found.map_or(0, |found| found.count).to_string();
+                [&front[..], &[measure.name.to_owned(), count], &quantiles(*found)].concat()
+            })
+        });
+        let measures = Table::new(&[&FRONT[..], &MEASURE, &QUANTILES].concat(), rows);
+        let rows = layers(self).flat_map(|(front, layer)| {
+            layer.orientations.iter().enumerate().map(move |(bin, count)| {
+                let angle = bin as f64 * 180.0 / BINS as f64;
+                [&front[..], &[angle.to_string(), count.to_string()]].concat()
+            })
+        });
+        let orientations = Table::new(&[&FRONT[..], &ORIENTATION].concat(), rows);
+        let rows = layers(self).flat_map(|(front, layer)| {
+            let rows = layer.reliability.rows();
+            rows.into_iter().map(move |fields| [&front[..], &fields].concat())
+        });
+        let columns = [&FRONT[..], &Reliability::COLUMNS, &QUANTILES].concat();
+        [measures, orientations, Table::new(&columns, rows)]
+    }
 }
 
 /// Each layer and side, with the fields that name it.

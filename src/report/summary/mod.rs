@@ -5,21 +5,19 @@ mod error;
 mod figure;
 mod files;
 mod measures;
-mod reliability;
-
-use rayon::prelude::*;
 
 use crate::analysis::Distribution;
 use crate::progress::Progress;
 use crate::ranking::Side;
 use crate::report::numbers::{Cells, Measured, measure};
+use crate::report::of_both_sides;
+use crate::report::reliability::{Reliability, ReliabilityCurve};
 use crate::report::results::{LayerResults, Results};
 
 pub use error::SummaryError;
 pub use figure::figure;
 pub use files::{FILES, write};
 pub use measures::{BINS, MEASURES, SizeMeasure};
-pub use reliability::{Reliability, TARGET, images_for};
 
 /// The layers of some networks, in the order of their depth.
 #[derive(Clone, Debug)]
@@ -91,23 +89,13 @@ fn of_layer(
     progress: &Progress<'_>,
 ) -> Result<[LayerSummary; 2], SummaryError> {
     let cells = Cells::new(layer.configuration(), &results.configuration().settings);
-    let measured = |&unit: &usize| -> Result<[Measured; 2], SummaryError> {
-        if progress.is_cancelled() {
-            return Err(SummaryError::Stopped);
-        }
-        let of = |side| -> Result<Measured, SummaryError> {
-            Ok(measure(&layer.map(unit, side)?, &cells, blurred))
-        };
-        let both = [of(Side::Top)?, of(Side::Bottom)?];
-        progress.advance(1);
-        Ok(both)
+    let of = |unit, side| -> Result<Measured, SummaryError> {
+        Ok(measure(&layer.map(unit, side)?, &cells, blurred))
     };
-    let measured: Vec<[Measured; 2]> =
-        layer.swept().par_iter().map(measured).collect::<Result<_, _>>()?;
+    let measured = of_both_sides(&layer.swept(), progress, || SummaryError::Stopped, of)?;
     let of_side = |side: Side| -> Result<LayerSummary, SummaryError> {
         let of_side: Vec<&Measured> = measured.iter().map(|both| &both[side as usize]).collect();
-        let top = results.configuration().settings.top;
-        let reliability = Reliability::of(layer, side, top)?;
+        let reliability = ReliabilityCurve::of(results, layer, side)?.over_units();
         Ok(LayerSummary::new(layer, side, &cells, &of_side, reliability))
     };
     Ok([of_side(Side::Top)?, of_side(Side::Bottom)?])

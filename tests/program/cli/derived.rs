@@ -81,7 +81,10 @@ fn widths_are_extrapolated_from_sweeps_of_several_occluder_sizes() {
     assert_eq!(found.len(), 2 * 6);
     for row in &found {
         let sizes = row["sizes"].split_whitespace().count();
-        assert_eq!(!row["long_se"].is_empty(), sizes > 1, "{row:?}");
+        assert_eq!(row["long_status"] == "few_sizes", sizes < 2, "{row:?}");
+        let determined = row["long_status"] == "ok";
+        assert!([&row["long"], &row["long_se"]].iter().all(|text| text.is_empty() != determined));
+        assert!(row.values().all(|text| !text.contains("inf")), "{row:?}");
     }
     assert!(found.iter().any(|row| !row["long_se"].is_empty()), "no width of two sizes");
     place.refuses("sizes s1 s1 --out a", 1, &["occluders of at least two sizes"]);

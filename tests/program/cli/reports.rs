@@ -115,3 +115,70 @@ fn what_cannot_be_shown_or_written_is_refused() {
     place.copy("images/1.npy", "images/0.npy");
     place.refuses("report out", 1, &["images/0.npy", "changed"]);
 }
+
+#[test]
+fn a_comparison_belongs_to_the_report_where_it_is_requested() {
+    let place = swept();
+    place.succeeds("report out --quiet --examples 0");
+    let index = block(&place, "out/report.html", "index").unwrap();
+    assert!(index["comparison"].is_null() && index["layers"][0]["curve"].is_null());
+    assert!(index["layers"][0]["max"]["r"].is_null());
+
+    let said = place.succeeds("report out --compare out --force --examples 0");
+    assert!(!said.contains("note: not compared: conv2: only"), "{said}");
+    let index = block(&place, "out/report.html", "index").unwrap();
+    let comparison = &index["comparison"];
+    assert_eq!(comparison["layers"].as_array().unwrap().len(), 4);
+    let first = &comparison["layers"][0];
+    assert_eq!(first["r"][0]["found"], serde_json::json!([1.0, 1.0, 1.0]));
+    assert!(first["r"][0]["baseline"][1].as_f64().unwrap() < 0.9);
+    let r = index["layers"][0]["max"]["r"].as_array().unwrap();
+    assert!(r.iter().all(|r| r.is_null() || (r.as_f64().unwrap() - 1.0).abs() < 1e-6), "{r:?}");
+    let page = block(&place, "out/report.html", "page-conv2").unwrap();
+    let facts = &page["units"][0]["max"]["compared"];
+    assert_eq!((facts["overlap"].as_f64(), facts["shift"][0].as_f64()), (Some(1.0), Some(0.0)));
+
+    place.refuses("report out --compare absent --force", 1, &["absent: there is no such folder"]);
+    place.copy("out/maps/conv2_max.npy", "maps.npy");
+    let words = ["an array has the maps of one layer"];
+    place.refuses("report out --compare maps.npy --force", 2, &words);
+}
+
+#[test]
+fn reliability_curves_are_those_of_the_summary() {
+    let place = Workplace::new();
+    let options = "--layers conv2 --units 0-7 --top 4 --reliability-curve --out out";
+    place.succeeds(&format!("run {INPUTS} {options} --quiet"));
+    place.succeeds("report out --quiet --examples 0");
+    place.succeeds("summary out --quiet");
+    let index = block(&place, "out/report.html", "index").unwrap();
+    let curve = &index["layers"][0]["curve"];
+    assert_eq!(curve["images"], serde_json::json!([2, 4]));
+    let table = String::from_utf8(place.read("summary/reliability.csv")).unwrap();
+    let mut checked = 0;
+    for line in table.lines().skip(1) {
+        // network, layer, depth, side, rf, units, mapped, measure, images, count, mean, quantiles
+        let fields: Vec<&str> = line.split(',').collect();
+        let number = |place: usize| fields[place].parse::<f64>().unwrap();
+        let side = &curve[fields[3]];
+        let pairs = match fields[8] {
+            "" => vec![(&side["needed"], number(13))],
+            images => {
+                let quartiles = &side["quartiles"][usize::from(images == "4")];
+                (0..3).map(|part| (&quartiles[part], number(12 + part))).collect()
+            }
+        };
+        for (shown, expected) in pairs {
+            let shown = shown.as_f64().unwrap();
+            // Six figures on the page, seven in the table.
+            assert!((shown - expected).abs() <= 6e-6 * expected.abs(), "{shown}: {line}");
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, 2 * (2 * 3 + 1));
+    let page = block(&place, "out/report.html", "page-conv2").unwrap();
+    for (unit, facts) in page["units"].as_array().unwrap().iter().enumerate() {
+        let curve = facts["max"]["curve"].as_array().unwrap();
+        assert_eq!((curve.len(), &curve[1]), (2, &index["layers"][0]["max"]["reliability"][unit]));
+    }
+}

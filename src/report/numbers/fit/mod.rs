@@ -12,7 +12,7 @@ mod models;
 mod problem;
 mod start;
 
-use levenberg_marquardt::{LevenbergMarquardt, TerminationReason};
+use levenberg_marquardt::{LevenbergMarquardt, MinimizationReport, TerminationReason};
 use thiserror::Error;
 
 pub use self::models::{ModelFit, Models, Shape};
@@ -170,6 +170,12 @@ pub(super) fn fit(map: &CellMap, grid: &Cells) -> Result<Fit, NoFit> {
 fn minimize(cells: &[Cell], start: Parameters) -> (Problem<'_>, f64, bool) {
     let solver = LevenbergMarquardt::new().with_patience(PATIENCE);
     let (problem, report) = solver.minimize(Problem::new(cells, start));
+    let (residuals, settled) = ending(&report);
+    (problem, residuals, settled)
+}
+
+/// The sum of squared residuals at the solver's end, and whether it settled there.
+fn ending(report: &MinimizationReport<f64>) -> (f64, bool) {
     let settled = matches!(
         report.termination,
         TerminationReason::ResidualsZero
@@ -180,7 +186,7 @@ fn minimize(cells: &[Cell], start: Parameters) -> (Problem<'_>, f64, bool) {
     );
     // The objective is half the sum.
     let residuals = 2.0 * report.objective_function;
-    (problem, residuals, settled && residuals.is_finite())
+    (residuals, settled && residuals.is_finite())
 }
 
 /// Whether what fits best is a peak of the map.

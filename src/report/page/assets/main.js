@@ -9,7 +9,7 @@ const summary = [
   index.layers.every(({ verified }) => verified?.passed) ? "verified ✓" : null,
 ].filter(Boolean);
 
-const views = { atlas, unit: unitView, run: runView };
+const views = { atlas, unit: unitView, findings: findingsView, run: runView };
 
 /** Whether the atlas is not what was chosen. */
 let stale = true;
@@ -21,10 +21,11 @@ function refresh() {
   show();
 }
 
-/** Shows what the address asks for: `#/conv3/7`, `#/run`, or the atlas. */
+/** Shows what the address asks for: `#/conv3/7`, `#/findings`, `#/run`, or the atlas. */
 function show() {
   const unit = unitOf(location.hash);
-  const name = unit ? "unit" : location.hash === "#/run" ? "run" : "atlas";
+  const named = location.hash.slice(2);
+  const name = unit ? "unit" : named === "run" || (named === "findings" && hasFindings) ? named : "atlas";
   for (const [key, main] of Object.entries(views)) {
     main.hidden = key !== name;
     const link = document.getElementById(`to-${key}`);
@@ -33,6 +34,8 @@ function show() {
   document.body.dataset.view = name;
   if (unit) {
     renderUnit(unit);
+  } else if (name === "findings") {
+    renderFindings();
   } else if (name === "run") {
     renderRun();
   } else if (stale) {
@@ -166,5 +169,6 @@ const theme = remembered("occlumap theme");
 setTheme(THEMES.includes(theme) ? theme : "auto");
 document.getElementById("title").textContent = title;
 document.getElementById("summary").textContent = summary.join(" · ");
+document.getElementById("to-findings").hidden = !hasFindings;
 setUpControls();
 refresh();

@@ -2,10 +2,12 @@
 
 function numbers(unit, facts) {
   const rows = [];
+  let group = null;
   const row = (name, unitOf, value) => {
     const cells = SIDES.map(({ side }) => value(facts[side], side));
     if (cells.some((cell) => cell !== null)) {
-      rows.push([name, unitOf, cells.map((cell) => cell ?? "–")]);
+      rows.push([name, unitOf, cells.map((cell) => cell ?? "–"), group]);
+      group = null;
     }
   };
   const pixels = (values) => values && values.map((value) => fixed(value, 2)).join(", ");
@@ -26,7 +28,7 @@ function numbers(unit, facts) {
     typeof covered === "number" ? number(covered) : null,
   );
   row("Split-half reliability", "", known("reliability"));
-  const fit = rows.length;
+  group = "Gaussian fit (± standard error)";
   row("Amplitude", "", fitted("amplitude"));
   row("Centre y", "px", fitted("y"));
   row("Centre x", "px", fitted("x"));
@@ -35,11 +37,21 @@ function numbers(unit, facts) {
   row("Orientation", "°", fitted("angle"));
   row("Offset", "", fitted("offset"));
   row("Explained variance", "", known("explained"));
+  group = comparison && `Against ${comparison.b}`;
+  const compared = (of) => (facts) => facts.compared ? of(facts.compared) : null;
+  const told = (value) => (value === null || value === undefined ? null : number(value));
+  row("Not compared", "", compared(({ reason }) => reason ?? null));
+  row(comparison && mainBlur(), "", compared(({ r }) => told(r[comparison.main_blur])));
+  row("r that maps of one field would have", "", compared(({ ceiling }) => told(ceiling)));
+  row("Overlap of the regions", "", compared(({ overlap }) => told(overlap)));
+  row("Shift of the centre y, x", "px", compared(({ shift }) => pixels(shift)));
+  row("Area of B over A", "", compared((found) => told(found.area_ratio)));
+  row("Turn", "°", compared(({ turn }) => told(turn)));
 
   const body = element("tbody");
-  rows.forEach(([name, unitOf, cells], place) => {
-    if (place === fit) {
-      body.append(groupRow("Gaussian fit (± standard error)"));
+  rows.forEach(([name, unitOf, cells, title]) => {
+    if (title) {
+      body.append(groupRow(title));
     }
     body.append(
       element(

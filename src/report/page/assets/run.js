@@ -72,8 +72,12 @@ function runFacts(run) {
 }
 
 /** What there is beside the means. */
-function kept({ statistics, moments }) {
-  const files = [statistics && "standard errors, counts", moments && "signed and squared means"];
+function kept({ statistics, moments, reliability_curve: curve }) {
+  const files = [
+    statistics && "standard errors, counts",
+    moments && "signed and squared means",
+    curve && "reliabilities by the number of images",
+  ];
   return ["frames, reliabilities", ...files.filter(Boolean)].join(", ");
 }
 

@@ -42,12 +42,24 @@ function unitParts(unit, content) {
         "div",
         {},
         element("div", { class: "maps" }, ...figures),
+        unitCharts(unit, facts),
         numbers(unit, facts),
         command(unit),
       ),
       element("div", {}, ...examples),
     ),
   ];
+}
+
+/** Reliability by the number of images and the comparison, of either side. */
+function unitCharts({ layer }, facts) {
+  const charts = [
+    ...SIDES.map(({ side, name }) => reliabilityChart(layer, side, name, facts[side].curve)),
+    ...SIDES.map(({ side, name }) => comparisonChart(layer, side, name, facts[side].compared?.r)),
+  ].filter(Boolean);
+  return charts.length > 0
+    ? element("section", {}, element("h3", {}, "Findings"), element("div", { class: "charts" }, ...charts))
+    : null;
 }
 
 function unitHeading(unit) {

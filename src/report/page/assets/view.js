@@ -7,6 +7,7 @@ const MEASURES = [
   { key: "radius", name: "Radius of half the mass", unit: "px" },
   { key: "explained", name: "Explained variance", unit: "" },
   { key: "reliability", name: "Split-half reliability", unit: "" },
+  ...(index.comparison ? [{ key: "r", name: "Correlation with the other maps", unit: "" }] : []),
 ];
 
 /** Of which states units are shown at first. */

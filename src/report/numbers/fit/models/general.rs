@@ -1,12 +1,12 @@
 //! Least squares of a shape with any number of parameters.
 
-use levenberg_marquardt::{LeastSquaresProblem, LevenbergMarquardt, TerminationReason};
+use levenberg_marquardt::{LeastSquaresProblem, LevenbergMarquardt};
 use nalgebra::storage::Owned;
 use nalgebra::{DMatrix, DVector, Dyn, OMatrix};
 
 use super::{Covariance, Shape};
 use crate::report::numbers::Cell;
-use crate::report::numbers::fit::PATIENCE;
+use crate::report::numbers::fit::{PATIENCE, ending};
 
 /// A map's cells and a place among a shape's parameters.
 #[derive(Clone, Debug)]
@@ -31,15 +31,8 @@ impl<'a> Problem<'a> {
 pub(super) fn minimize(problem: Problem<'_>) -> Option<(Problem<'_>, f64)> {
     let solver = LevenbergMarquardt::new().with_patience(PATIENCE);
     let (problem, report) = solver.minimize(problem);
-    let settled = matches!(
-        report.termination,
-        TerminationReason::ResidualsZero
-            | TerminationReason::Orthogonal
-            | TerminationReason::Converged { .. }
-            | TerminationReason::NoImprovementPossible(_)
-    );
-    let residuals = 2.0 * report.objective_function;
-    (settled && residuals.is_finite()).then_some((problem, residuals))
+    let (residuals, settled) = ending(&report);
+    settled.then_some((problem, residuals))
 }
 
 /// The covariance of the parameters at the minimum, `s² (JᵀJ)⁻¹`.

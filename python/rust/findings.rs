@@ -1,0 +1,177 @@
+//! What finished maps tell: derived maps, summaries, shapes, sizes, reliability.
+
+use std::path::{Path, PathBuf};
+
+use occlumap::progress::Progress;
+use occlumap::report::derived::Derivation;
+use occlumap::report::{Table, models as shapes, reliability, sizes as widths, summary as depth};
+use occlumap::runs::{Context, OutputFolder, Task};
+use pyo3::prelude::*;
+
+use crate::error::Failure;
+use crate::results::Results;
+use crate::work::Work;
+
+/// Columns with their unit and meaning, and rows.
+pub type Columns = (Vec<[String; 3]>, Vec<Vec<String>>);
+
+/// What was left out, each with the reason.
+pub type LeftOut = Vec<(String, String)>;
+
+/// Where files go, if anywhere.
+#[derive(FromPyObject)]
+pub struct Files {
+    #[pyo3(item)]
+    out: Option<PathBuf>,
+    #[pyo3(item)]
+    force: bool,
+}
+
+impl Files {
+    /// Checks that files of these names can be written, where any are wanted.
+    pub fn check<N: AsRef<Path>>(
+        &self,
+        names: impl FnOnce(&Path) -> Vec<N>,
+    ) -> Result<Option<OutputFolder>, Failure> {
+        let check = |out: &PathBuf| OutputFolder::check_files(out, names(out), self.force);
+        Ok(self.out.as_ref().map(check).transpose()?)
+    }
+}
+
+/// A table, as Python takes it.
+pub fn columns(table: Table) -> Columns {
+    (table.columns, table.rows)
+}
+
+/// Computes on all threads, watched: `total` units.
+pub fn watched<T: Send, E: Into<Failure> + Send>(
+    context: &Context<'_>,
+    label: &str,
+    total: u64,
+    compute: impl FnOnce(&Progress<'_>) -> Result<T, E> + Send,
+) -> Result<T, Failure> {
+    let progress = Progress::new(context.observer.cancel_token());
+    let task = Task { label, counted: "units", total };
+    let compute = || context.pool.install(|| compute(&progress));
+    let (found, _) = context.track(&task, &progress, compute).map_err(Into::into)?;
+    Ok(found)
+}
+
+/// Makes derived maps of some layers and writes them into the folder of `files`, which there must be.
+/// Returns the table of floors, and the kinds that were left out, with reasons.
+#[pyfunction]
+#[allow(clippy::too_many_arguments, reason = "keywords of Python")]
+pub fn derive(
+    py: Python<'_>,
+    results: PyRef<'_, Results>,
+    layers: Vec<String>,
+    only: Vec<String>,
+    rate: f64,
+    files: Files,
+    work: Work,
+) -> PyResult<(Columns, LeftOut)> {
+    let results = results.0.clone();
+    work.run(py, |context| {
+        let layers = results.layers_named(&layers)?;
+        let only = only.iter().map(|kind| kind.parse()).collect::<Result<Vec<_>, _>>()?;
+        let derivation = Derivation::new(&results, layers, &only, rate)?;
+        let output = files.check(|_| derivation.files())?;
+        let output = output.ok_or_else(|| Failure::usage("derived maps need a folder"))?;
+        let folder = output.create("")?;
+        let table = watched(context, "derive", derivation.count(), |progress| {
+            derivation.write(&folder, progress)
+        })?;
+        let left_out = derivation.left_out().iter();
+        let left_out = left_out.map(|(kind, error)| (kind.name().to_owned(), error.to_string()));
+        Ok((columns(table), left_out.collect()))
+    })
+}
+
+/// Summarises folders, each with the name of its network. Returns the measures, the orientations and the
+/// reliabilities of layers, and what each measure means.
+#[pyfunction]
+pub fn summary(
+    py: Python<'_>,
+    folders: Vec<(Option<String>, PyRef<'_, Results>)>,
+    blur: bool,
+    files: Files,
+    work: Work,
+) -> PyResult<(Vec<Columns>, LeftOut)> {
+    let open = |(name, results): (Option<String>, PyRef<'_, Results>)| {
+        let model = &results.0.configuration().model.name;
+        (name.unwrap_or_else(|| model.clone()), results.0.clone())
+    };
+    let opened: Vec<_> = folders.into_iter().map(open).collect();
+    work.run(py, |context| {
+        let named: Vec<_> = opened.iter().map(|(name, results)| (name.clone(), results)).collect();
+        let output = files.check(|_| depth::FILES.into())?;
+        let summary = watched(context, "summary", depth::count(&named), |progress| {
+            depth::summarise(&named, blur, progress)
+        })?;
+        if let Some(output) = output {
+            depth::write(&summary, &output.create("")?, 200.0)?;
+        }
+        let meanings = depth::MEASURES.iter();
+        let meanings = meanings.map(|of| (of.name.to_owned(), of.meaning.to_owned())).collect();
+        Ok((summary.tables().map(columns).into(), meanings))
+    })
+}
+
+/// Fits shapes to the maps of some layers: a row a unit and side.
+#[pyfunction]
+pub fn models(
+    py: Python<'_>,
+    results: PyRef<'_, Results>,
+    layers: Vec<String>,
+    files: Files,
+    work: Work,
+) -> PyResult<Columns> {
+    let results = results.0.clone();
+    work.run(py, |context| {
+        let layers = results.layers_named(&layers)?;
+        let output = files.check(|_| shapes::FILES.into())?;
+        let table = watched(context, "models", shapes::count(&layers), |progress| {
+            shapes::models(&results, &layers, progress)
+        })?;
+        if let Some(output) = output {
+            table.write_with_legend(&output.create("")?, shapes::FILES)?;
+        }
+        Ok(columns(table))
+    })
+}
+
+/// Extrapolates widths over folders whose occluders differ in size: a row a unit and side.
+#[pyfunction]
+pub fn sizes(
+    py: Python<'_>,
+    folders: Vec<PyRef<'_, Results>>,
+    files: Files,
+    work: Work,
+) -> PyResult<Columns> {
+    let folders: Vec<_> = folders.iter().map(|results| results.0.clone()).collect();
+    work.run(py, |context| {
+        let layers = widths::layers(&folders)?;
+        let output = files.check(|_| widths::FILES.into())?;
+        let table = watched(context, "sizes", widths::count(&layers), |progress| {
+            widths::sizes(&layers, progress)
+        })?;
+        if let Some(output) = output {
+            table.write_with_legend(&output.create("")?, widths::FILES)?;
+        }
+        Ok(columns(table))
+    })
+}
+
+/// The reliability by the number of images: of each unit, and of each layer over its units.
+#[pyfunction]
+pub fn reliability_curve(
+    py: Python<'_>,
+    results: PyRef<'_, Results>,
+    layers: Vec<String>,
+) -> PyResult<[Columns; 2]> {
+    let results = results.0.clone();
+    let read = || -> Result<_, Failure> {
+        Ok(reliability::tables(&results, &results.layers_named(&layers)?)?)
+    };
+    Ok(py.detach(read)?.map(columns))
+}
