@@ -241,7 +241,8 @@ impl Results {
         let row = |&unit: &usize, side: Side| -> Result<Vec<String>, Failure> {
             let measured: Measured = measure(&layer.map(unit, side)?, &cells, blur);
             let reliability = reliability[side as usize].get(unit).copied().flatten();
-            let row = Row { layer: layer.name(), unit, side, measured: &measured, reliability };
+            let (measured, images) = (&measured, layer.images(unit, side));
+            let row = Row { layer: layer.name(), unit, side, measured, reliability, images };
             Ok(row.fields())
         };
         let rows = |unit: &usize| -> Result<[Vec<String>; 2], Failure> {

@@ -172,6 +172,8 @@ pub struct Occlusion {
     #[pyo3(item)]
     frame: String,
     #[pyo3(item)]
+    fill: String,
+    #[pyo3(item)]
     seed: u64,
     #[pyo3(item)]
     repeats: usize,
@@ -183,6 +185,8 @@ pub struct Occlusion {
     moments: bool,
     #[pyo3(item)]
     reliability_curve: bool,
+    #[pyo3(item)]
+    until_reliable: Option<f64>,
 }
 
 impl Occlusion {
@@ -193,12 +197,14 @@ impl Occlusion {
             every: self.grid.every,
             deposit: named("deposit", &self.deposit)?,
             frame: named("frame", &self.frame)?,
+            fill: named("fill", &self.fill)?,
             seed: self.seed,
             repeats: self.repeats,
             mean_over: named("mean_over", &self.mean_over)?,
             statistics: self.statistics,
             moments: self.moments,
             reliability_curve: self.reliability_curve,
+            until_reliable: self.until_reliable,
         })
     }
 }

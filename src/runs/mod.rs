@@ -15,6 +15,7 @@ mod compute;
 mod context;
 mod device;
 mod error;
+mod fill;
 mod inputs;
 pub mod layout;
 mod map;

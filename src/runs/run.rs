@@ -50,6 +50,8 @@ pub fn check(
     context: &Context<'_>,
 ) -> Result<Checked, RunError> {
     let RunSettings { sweep, top, rank_only } = settings;
+    // No kernel draws other fills.
+    let gpus = gpus && sweep.occlusion.fill.is_noise();
     let engines = sweep.compute.engine_names(gpus)?;
     let mut sweep = sweep.clone();
     sweep.compute = sweep.compute.remote(gpus)?;

@@ -109,7 +109,9 @@ fn of_folder(output: &OutputFolder) -> Result<Status, RunError> {
         let merged = output.manifest()?;
         for layer in &stored.configuration.layers {
             let names: Vec<String> = layer.blocks().into_iter().map(|block| block.name).collect();
-            let amount = |record: &BlockRecord| (record.presentations, record.seconds);
+            // Spared presentations are done too.
+            let amount =
+                |record: &BlockRecord| (record.presentations + record.spared, record.seconds);
             let (part, done) = part(&folder, &names, layer.presentations, amount)?;
             let has_maps = |manifest| SweepMerge::has_maps(output, manifest, layer);
             let is_merged = merged.as_ref().is_some_and(has_maps);

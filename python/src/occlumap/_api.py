@@ -79,7 +79,7 @@ def map_units(
     top : int
         Images a unit, from either end of its ranking.
     seed : int
-        The seed of the noise.
+        The seed of the noise, and of other images where ``fill`` is ``"images"``.
     weights : path or mapping, optional
         Of a preset or a description: the weight file, or a state dict.
     preprocess : str, (mean, std) or function, optional
@@ -387,7 +387,7 @@ def map_unit(
         The image's index among the images; the noise of Philox depends on it.
     **options
         ``grid``, ``occluder_size``, ``occluder_stride``, ``size_divisor``, ``stride_divisor``,
-        ``every``, ``deposit``, ``frame``, ``repeats``, ``method``, ``precision`` and
+        ``every``, ``deposit``, ``frame``, ``fill``, ``repeats``, ``method``, ``precision`` and
         ``skip_unreadable``, as of :class:`SweepOptions`.
 
     Returns

@@ -23,13 +23,13 @@ pub(super) struct Ready<'a, 'j> {
 impl<'a, 'j> Ready<'a, 'j> {
     /// A job on the image with the activations `baseline`.
     pub fn new(job: PlacedJob<'j>, baseline: &'a Baseline, program: &Program) -> Self {
-        let PlacedJob { unit, position, image_index, occluders, noise, .. } = job;
+        let PlacedJob { unit, position, image_index, occluders, fill, .. } = job;
         let channels = program.subgraph.nodes()[0].channels;
         Self {
             job,
             response: baseline.response(program, unit, position),
             baseline,
-            patches: noise.patches(image_index, channels, occluders),
+            patches: fill.patches(image_index, channels, occluders),
             differences: occluders.iter().map(|_| AtomicU32::new(0)).collect(),
         }
     }

@@ -57,6 +57,9 @@ struct Facts {
     covered: Option<f64>,
     fit: Option<FitFacts>,
     images: Vec<Shown>,
+    /// Images that were presented, if units stop before the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<usize>,
 }
 
 /// A fitted Gaussian: values with their standard errors.
@@ -149,7 +152,8 @@ impl Measures {
             let facts = |place: usize| -> Result<Facts, ReportError> {
                 let entries = ranking.map_or(&[][..], |all| all[unit].side(Side::BOTH[place]));
                 let images = gallery.show(layer, entries)?;
-                Ok(Facts { images, ..measures[place].facts() })
+                let count = layer.stopped(unit, Side::BOTH[place]);
+                Ok(Facts { images, count, ..measures[place].facts() })
             };
             let [max, min] = [0, 1].map(facts);
             Ok(Sides { max: max?, min: min? })
@@ -190,6 +194,7 @@ impl Measure {
             covered: Some(short(numbers.covered)),
             fit: numbers.fit.as_ref().ok().map(FitFacts::from),
             images: Vec::new(),
+            count: None,
         }
     }
 }

@@ -32,7 +32,7 @@ pub fn images_for(target: f64, images: usize, reliability: f64) -> f64 {
 }
 
 impl Reliability {
-    /// That of a layer's maps of one side, each of `top` images.
+    /// That of a layer's maps of one side, each of `top` images, or of those at which it stopped.
     pub(super) fn of(layer: &LayerResults, side: Side, top: usize) -> Result<Self, SummaryError> {
         let swept = layer.swept();
         let all = layer.reliability(side)?;
@@ -48,7 +48,11 @@ impl Reliability {
             }
         }
         curve.push((top, Distribution::of(known())));
-        let needed = Distribution::of(known().map(|found| images_for(TARGET, top, found)));
+        let needed = |&unit: &usize| {
+            let found = all.get(unit).copied().flatten()?;
+            Some(images_for(TARGET, layer.images(unit, side), found))
+        };
+        let needed = Distribution::of(swept.iter().filter_map(needed));
         Ok(Self { curve, needed })
     }
 }

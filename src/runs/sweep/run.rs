@@ -34,8 +34,10 @@ impl<'a> SweepRun<'a> {
         let units = settings.check(&chosen)?;
         let folder = OutputFolder::check_or_resume(&output.folder, output.force, known)?;
         let compute = settings.compute.open(&chosen.network, &chosen.layers, context)?;
+        let compute = compute.with_fill(settings.occlusion.fill, context)?;
         let inputs = Inputs::load(chosen, input, context)?;
         settings.occlusion.check_image(&inputs)?;
+        settings.occlusion.check_fill(&inputs.images, settings.occlusion.repeats)?;
         let (budget, memory) = shares(settings, &compute, &inputs, context)?;
         note_whole_passes(&inputs, context);
         let context = *context;

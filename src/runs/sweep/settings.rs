@@ -14,7 +14,13 @@ impl OcclusionSettings {
     /// Checks the ranges of numbers.
     pub(in crate::runs) fn check(&self) -> Result<(), RunError> {
         in_range("--every", self.every, usize::MAX)?;
-        in_range("--repeats", self.repeats, Noise::DRAWS)
+        in_range("--repeats", self.repeats, Noise::DRAWS)?;
+        if let Some(until) = self.until_reliable.filter(|until| !(*until > 0.0 && *until < 1.0)) {
+            return Err(RunError::usage(format!(
+                "--until-reliable {until}: expected a number above 0 and below 1, such as 0.95"
+            )));
+        }
+        self.check_draws()
     }
 
     /// The noise of each draw.
@@ -25,9 +31,13 @@ impl OcclusionSettings {
 
     /// The parameters of a sweep of the first `top` images of each unit, by a network without gates.
     pub(super) fn parameters(&self, top: usize) -> SweepParameters {
+        // Other fills do not depend on the seed.
+        let seed = if self.fill.is_drawn() { self.seed } else { 0 };
         SweepParameters {
             top,
-            noise: Noise::Philox { seed: self.seed, draw: 0 }.to_string(),
+            noise: Noise::Philox { seed, draw: 0 }.to_string(),
+            fill: self.fill,
+            fill_values: None,
             grid: self.grid,
             every: self.every,
             frame: self.frame,
@@ -38,6 +48,7 @@ impl OcclusionSettings {
             moments: self.moments,
             context: MapContext::Exact,
             reliability_curve: self.reliability_curve,
+            until_reliable: self.until_reliable,
         }
     }
 

@@ -8,6 +8,7 @@ mod coverage;
 mod derived;
 mod descriptions;
 mod determinism;
+mod fills;
 mod images;
 mod joining;
 mod manifests;
@@ -26,5 +27,6 @@ mod signals;
 #[cfg(unix)]
 mod slurm;
 mod statistics;
+mod stopping;
 mod terminal;
 mod weights;
