@@ -266,6 +266,9 @@ pub struct Sweep<'py> {
     occlusion: Occlusion,
     #[pyo3(item)]
     compute: Compute,
+    /// Side lengths of occluders, each with maps in a folder of its own.
+    #[pyo3(item)]
+    sizes: Option<Vec<usize>>,
     #[pyo3(item)]
     units: Option<String>,
     #[pyo3(item)]
@@ -285,11 +288,15 @@ impl Sweep<'_> {
     pub fn settings(self) -> Result<(SweepSettings, Cause), Failure> {
         let (input, cause) = self.input.settings()?;
         let units = self.units.as_deref().map(str::parse).transpose()?;
+        let occlusion = self.occlusion.settings()?;
+        let grid = occlusion.grid;
+        let of_size = |size| GridRule { size: OccluderSize::Pixels(size), ..grid };
         let settings = SweepSettings {
             input,
             units: units.unwrap_or_default(),
             output: self.output.settings()?,
-            occlusion: self.occlusion.settings()?,
+            sizes: self.sizes.unwrap_or_default().into_iter().map(of_size).collect(),
+            occlusion,
             batch: self.batch,
             memory: self.memory,
             fewer_threads: self.fewer_threads,

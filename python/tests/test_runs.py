@@ -130,6 +130,8 @@ def test_fills_are_those_of_the_command_line(case: Case, tmp_path: Path) -> None
         assert arrays(ours) == arrays(theirs)
         assert maps.settings["fill"] == fill
         found[fill] = maps["d"].max
+        page = maps.report(tmp_path / f"{fill}.html", examples=0, progress=None).read_text("utf-8")
+        assert f"seed={maps.settings['noise'][7:]}, fill='{fill}', units=" in page
         one = occlumap.map_unit(case.network, case.images, "d", 0, (2, 3), index=1, fill=fill)
         assert np.isfinite(one.differences).all() and (one.differences != 0).any()
     assert len({values.tobytes() for values in found.values()}) == len(found)
@@ -142,6 +144,29 @@ def test_fills_are_those_of_the_command_line(case: Case, tmp_path: Path) -> None
         occlumap.map_units(case.network, images, fill="green", **COMMON)
     with pytest.raises(ValueError, match="every draw presents the same pixels"):
         occlumap.map_units(case.network, images, fill="zero", repeats=2, **COMMON)
+
+
+def test_several_sizes_are_those_of_the_command_line(case: Case, tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    images = tmp_path / "images.npy"
+    maps = occlumap.map_sizes([1, 2, 3], case.network, images, out=ours, every=2, **COMMON)
+    options = ["--top", 2, "--device", "cpu", "--every", 2, "--occluder-size", "1,2,3"]
+    command("run", *case.arguments, *options, "--out", theirs)
+    assert arrays(ours) == arrays(theirs)
+    assert list(maps) == [1, 2, 3] and maps[2]["d"].occluder_size == 2
+    assert maps[2]["d"].ranking.indices.shape == (5, 2, 4)
+    alone = occlumap.map_units(case.network, images, occluder_size=2, every=2, **COMMON)
+    np.testing.assert_array_equal(alone["d"].max, maps[2]["d"].max)
+    assert occlumap.status(ours)["stage"] == "complete"
+    temporary = occlumap.map_sizes([2], case.network, images, every=2, **COMMON)[2]
+    np.testing.assert_array_equal(temporary["a"].min, maps[2]["a"].min)
+    for stride in ({"occluder_stride": 3}, {"stride_divisor": 1}, {"grid": "zhou"}):
+        strided = occlumap.map_sizes([2], case.network, images, layers="d", **stride, **COMMON)
+        assert strided[2]["d"].occluder_size == 2
+    with pytest.raises(TypeError, match="occluder_size"):
+        occlumap.map_sizes([1], case.network, images, occluder_size=2, **COMMON)
+    with pytest.raises(ValueError, match="the same occluders twice"):
+        occlumap.map_sizes([2, 2], case.network, images, **COMMON)
 
 
 def test_units_stop_once_they_are_reliable(case: Case, tmp_path: Path) -> None:

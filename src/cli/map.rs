@@ -105,7 +105,7 @@ impl Map {
             position: self.position,
             noise: self.noise,
             occlusion: OcclusionSettings {
-                grid: self.occluders.rule(),
+                grid: self.occluders.rule()?,
                 every: self.occluders.every,
                 deposit: self.deposit,
                 frame: self.frame,

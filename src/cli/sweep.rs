@@ -147,6 +147,7 @@ impl SweepArguments {
     /// The settings of these arguments.
     pub fn settings(self) -> Result<SweepSettings, Failure> {
         let share = self.shard.share()?;
+        let rules = self.occluders.rules()?;
         let StatisticsArguments {
             repeats,
             statistics,
@@ -167,7 +168,7 @@ impl SweepArguments {
                 share,
             },
             occlusion: OcclusionSettings {
-                grid: self.occluders.rule(),
+                grid: rules[0],
                 every: self.occluders.every,
                 deposit: self.deposit,
                 frame: self.frame,
@@ -180,6 +181,7 @@ impl SweepArguments {
                 reliability_curve,
                 until_reliable,
             },
+            sizes: if rules.len() > 1 { rules } else { Vec::new() },
             batch: self.batch,
             memory: self.memory.map(|memory| memory.as_u64()),
             // Requesting both leaves no way out if the memory is too small.

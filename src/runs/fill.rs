@@ -65,11 +65,19 @@ impl SweepRun<'_> {
     /// images.
     pub(super) fn fill(&self, ranking: &Ranking) -> Result<SweepFill, RunError> {
         let (occlusion, images) = (&self.settings.occlusion, &self.inputs.images);
-        let values = match self.known_mean(ranking) {
-            None => fill_values(occlusion.fill, images, &self.context)?,
-            known => known,
-        };
-        Ok(self.fill_of(&values.unwrap_or_default()))
+        if occlusion.fill != FillRule::Mean {
+            let values = fill_values(occlusion.fill, images, &self.context)?;
+            return Ok(self.fill_of(&values.unwrap_or_default()));
+        }
+        if self.mean.get().is_none() {
+            let mean = match self.known_mean(ranking) {
+                None => mean(images, &self.context)?,
+                Some(known) => known,
+            };
+            // Another thread would have found the same.
+            let _ = self.mean.set(mean);
+        }
+        Ok(self.fill_of(self.mean.get().map_or(&[], Vec::as_slice)))
     }
 
     /// The fill of the sweep, with these values for a constant one.
@@ -81,7 +89,7 @@ impl SweepRun<'_> {
     /// The mean in the configuration of existing results.
     fn known_mean(&self, ranking: &Ranking) -> Option<Vec<f32>> {
         let (output, images) = (&self.output, &self.inputs.images);
-        if self.settings.occlusion.fill != FillRule::Mean || self.settings.output.force {
+        if self.settings.output.force {
             return None;
         }
         let digest = digests::digest(images.names(), &ranking.digests);

@@ -27,6 +27,7 @@ mod ranking;
 mod run;
 mod settings;
 mod share;
+mod sized;
 mod status;
 mod sweep;
 mod text;
@@ -48,6 +49,7 @@ pub use settings::{
     SweepSettings,
 };
 pub use share::{Rest, Share};
+pub use sized::sized_folders;
 pub use status::{PartStatus, Stage, Status, check_files, status};
 pub use sweep::{SweepRun, sweep};
 

@@ -229,6 +229,9 @@ pub struct SweepSettings {
     pub output: OutputSettings,
     /// Occluders and statistics.
     pub occlusion: OcclusionSettings,
+    /// Grids that are swept one after the other instead of that of `occlusion`, each in a folder of the
+    /// output folder; empty for a single one in the output folder itself.
+    pub sizes: Vec<GridRule>,
     /// Maps computed together; `None` for the engine's preferred number. The result does not depend
     /// on it.
     pub batch: Option<usize>,
@@ -256,6 +259,7 @@ impl SweepSettings {
             units: UnitSelection::default(),
             output,
             occlusion: OcclusionSettings::default(),
+            sizes: Vec::new(),
             batch: None,
             memory: None,
             fewer_threads: true,

@@ -70,7 +70,7 @@ impl OcclusionSettings {
 
     /// Checks that the occluders of every layer fit into the images. Their size may follow from an
     /// RF that is larger than the image.
-    pub(super) fn check_image(&self, inputs: &Inputs) -> Result<(), RunError> {
+    pub(in crate::runs) fn check_image(&self, inputs: &Inputs) -> Result<(), RunError> {
         let (network, image) = (inputs.network(), inputs.images.size());
         for &layer in &inputs.layers {
             let (size, _) = self.grid.size_and_stride(network.projection(layer).size)?;
@@ -116,7 +116,10 @@ impl ChosenLayers {
 
 impl SweepSettings {
     /// Checks the settings against the network; returns the units of each layer.
-    pub(super) fn check(&self, chosen: &ChosenLayers) -> Result<Vec<Vec<usize>>, RunError> {
+    pub(in crate::runs) fn check(
+        &self,
+        chosen: &ChosenLayers,
+    ) -> Result<Vec<Vec<usize>>, RunError> {
         let ChosenLayers { network, layers } = chosen;
         self.occlusion.check()?;
         in_range("--batch", self.batch.unwrap_or(1), usize::MAX)?;

@@ -24,6 +24,7 @@ mod results;
 mod shards;
 #[cfg(unix)]
 mod signals;
+mod sizes;
 #[cfg(unix)]
 mod slurm;
 mod statistics;
