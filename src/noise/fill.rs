@@ -18,7 +18,7 @@ pub enum FillRule {
     Gaussian,
     /// Each channel's mean over all images
     Mean,
-    /// Zeros: with --preprocess imagenet the mean colour of ImageNet
+    /// Zeros, with --preprocess imagenet its mean colour
     Zero,
     /// Half of the largest pixel value, preprocessed as images are
     Grey,

@@ -214,11 +214,8 @@ impl Compute {
         let problem = format!("no kernel fills occluders as --fill {} does", fill.name());
         let is_free = matches!(self.devices, Devices::Cuda { required: false, .. });
         if !is_free || self.precision.needs_tensor_cores() {
-            let precision = match self.precision.needs_tensor_cores() {
-                true => " --precision fp32",
-                false => "",
-            };
-            return Err(RunError::usage(format!("{problem}; use --device cpu{precision}")));
+            let other = if self.precision.needs_tensor_cores() { " --precision fp32" } else { "" };
+            return Err(RunError::usage(format!("{problem}; use --device cpu{other}")));
         }
         context.note(format!("note: computing on the CPU: {problem}"));
         Ok(Self { devices: Devices::Cpu, ..self })

@@ -105,6 +105,11 @@ pub fn plan(settings: &RunSettings, context: &Context<'_>) -> Result<Plan, RunEr
         for (number, run) in run.or_sizes(&sizes).enumerate() {
             for (&layer, units) in layers.iter().zip(&run.units) {
                 let mut of_layer = plan_layer(run, &*prepared, layer, units.len(), top, reading)?;
+                if number == 0 {
+                    // Of each ranked image two indices and two positions in int64, and two responses in
+                    // float32.
+                    of_layer.bytes += model.network().channels(layer) * top * (4 * 8 + 2 * 4);
+                }
                 if let Some(size) = names.get(number) {
                     of_layer.name = format!("{size}/{}", of_layer.name);
                 }
@@ -197,10 +202,8 @@ fn plan_layer(
         rate: trial.rate(),
         reading: images as f64 * reading,
         // Two sides, with all planes of each pixel, the reliability in float64 and a frame of two
-        // int32 per image; two indices and two positions in int64 and two responses in float32 per
-        // ranked image.
-        bytes: 2 * units * (rf * rf * pixel + size_of::<f64>() + top * 2 * size_of::<i32>())
-            + units * top * (4 * 8 + 2 * 4),
+        // int32 per image.
+        bytes: 2 * units * (rf * rf * pixel + size_of::<f64>() + top * 2 * size_of::<i32>()),
         working: activations.min(run.memory.activations)
             + (held * image).min(run.memory.images)
             + responses.min(run.memory.responses),

@@ -12,14 +12,14 @@ use crate::geometry::{GridRule, OccluderSize, OccluderStride};
 const SIZE: &str = "size";
 
 /// Name of the folder of a grid in an output folder with several: `size7`, or `size-rf-10` for a tenth of
-/// the RF; with a stride that is not that of `usual` `size7-stride3`, or `size7-stride-size-3`.
-fn name_of(grid: GridRule, usual: OccluderStride) -> String {
+/// the RF; with a stride that is not the reference's `size7-stride3`, or `size7-stride-size-3`.
+fn name_of(grid: GridRule) -> String {
     let size = match grid.size {
         OccluderSize::Pixels(pixels) => format!("{SIZE}{pixels}"),
         OccluderSize::Divisor(divisor) => format!("{SIZE}-rf-{divisor}"),
     };
     match grid.stride {
-        stride if stride == usual => size,
+        stride if stride == GridRule::REFERENCE.stride => size,
         OccluderStride::Pixels(pixels) => format!("{size}-stride{pixels}"),
         OccluderStride::Divisor(divisor) => format!("{size}-stride-size-{divisor}"),
     }
@@ -61,10 +61,9 @@ impl SweepSettings {
     /// # Errors
     /// The same size twice.
     pub(super) fn sized(&self) -> Result<Vec<Self>, RunError> {
-        let usual = GridRule::REFERENCE.stride;
         let mut sized: Vec<Self> = Vec::with_capacity(self.sizes.len());
         for &grid in &self.sizes {
-            let name = name_of(grid, usual);
+            let name = name_of(grid);
             let folder = self.output.folder.join(&name);
             if sized.iter().any(|other| other.output.folder == folder) {
                 return Err(RunError::usage(format!(
@@ -82,7 +81,7 @@ impl SweepSettings {
 
     /// Names of the folders of all sizes.
     pub(super) fn size_names(&self) -> Vec<String> {
-        self.sizes.iter().map(|&grid| name_of(grid, GridRule::REFERENCE.stride)).collect()
+        self.sizes.iter().copied().map(name_of).collect()
     }
 }
 
@@ -143,5 +142,43 @@ impl<'a> SweepRun<'a> {
             size.sweep(ranking, top)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_of_sizes_are_known_by_their_names_and_sorted_by_size() {
+        let rules = |sizes: &[OccluderSize], stride| -> Vec<String> {
+            let grid = |&size| GridRule { size, stride, ..GridRule::REFERENCE };
+            sizes.iter().map(grid).map(name_of).collect()
+        };
+        let sizes = [OccluderSize::Pixels(11), OccluderSize::Pixels(7), OccluderSize::Divisor(10)];
+        let strides = [
+            (GridRule::REFERENCE.stride, ["size11", "size7", "size-rf-10"]),
+            (OccluderStride::Pixels(3), ["size11-stride3", "size7-stride3", "size-rf-10-stride3"]),
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        for (stride, expected) in strides {
+            assert_eq!(rules(&sizes, stride), expected);
+            for name in expected {
+                std::fs::create_dir(folder.path().join(name)).unwrap();
+            }
+        }
+        for other in ["sizes", "size", "size7x", "sized7", "size-rf-"] {
+            std::fs::create_dir(folder.path().join(other)).unwrap();
+        }
+        std::fs::write(folder.path().join("size9"), "a file").unwrap();
+        let found: Vec<String> = sized_folders(folder.path())
+            .unwrap()
+            .iter()
+            .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+            .collect();
+        let expected = ["size7", "size7-stride3", "size-rf-10", "size-rf-10-stride3", "size11"];
+        assert_eq!(found[..5], expected);
+        assert_eq!(found.len(), 6);
+        assert!(sized_folders(&folder.path().join("nowhere")).unwrap().is_empty());
     }
 }

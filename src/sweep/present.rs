@@ -46,7 +46,7 @@ impl LayerSweep<'_> {
         let mut order: Vec<usize> = (0..targets.len() * repeats).collect();
         order.sort_by_key(|&place| key(place));
         let keys: Vec<PictureKey> = order.iter().map(|&place| key(place)).collect();
-        let to_read = self.to_read(&keys);
+        let to_read = self.reads_of(&keys);
         let indices: Vec<usize> = to_read.iter().map(|read| read.index).collect();
 
         let readers = rayon::current_num_threads();
@@ -71,7 +71,7 @@ impl LayerSweep<'_> {
     }
 
     /// The images of some keys, and those that fill their occluders, in the order of the keys.
-    fn to_read(&self, keys: &[PictureKey]) -> Vec<ToRead> {
+    fn reads_of(&self, keys: &[PictureKey]) -> Vec<ToRead> {
         let mut to_read: Vec<ToRead> = Vec::new();
         for (place, &key) in keys.iter().enumerate() {
             let before = place.checked_sub(1).map(|before| keys[before]);

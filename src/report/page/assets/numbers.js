@@ -26,7 +26,7 @@ function numbers(unit, facts) {
     typeof covered === "number" ? number(covered) : null,
   );
   row("Split-half reliability", "", known("reliability"));
-  row("Images until it was reliable, or all", "", ({ count }) => count ?? null);
+  row("Images presented", "", ({ count }) => count ?? null);
   const fit = rows.length;
   row("Amplitude", "", fitted("amplitude"));
   row("Centre y", "px", fitted("y"));
