@@ -91,7 +91,7 @@ impl Jobs {
             unit: job * 7 % self.units,
             position: *position,
             occluders: &placement.occluders,
-            noise: Noise::Philox { seed: 0, draw: 0 },
+            fill: Noise::Philox { seed: 0, draw: 0 }.into(),
         })
         .collect()
     }

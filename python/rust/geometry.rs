@@ -3,7 +3,7 @@
 use ndarray::{Array2, Array4, ArrayView2, Axis};
 use numpy::{IntoPyArray, PyArray4, PyReadonlyArray2, PyReadonlyArray3};
 use occlumap::geometry::{ImageSize, LayerGeometry, Occluder, PixelBox, Placement};
-use occlumap::noise::Noise;
+use occlumap::noise::{Fill, Noise};
 use occlumap::runs::ChosenLayers;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -118,7 +118,7 @@ pub fn noise<'py>(
     let size = occluders.first().map_or(0, |occluder| occluder.size);
     let mut values = zeros([occluders.len(), channels, size, size])?;
     py.detach(|| {
-        let patches = noise.patches(image, channels, &occluders);
+        let patches = Fill::from(noise).patches(image, channels, &occluders);
         let mut drawn = Vec::new();
         for (which, mut patch) in values.outer_iter_mut().enumerate() {
             patches.draw(which, &mut drawn);
@@ -159,7 +159,7 @@ pub fn occlude<'py>(
         image.assign(&pixels);
     }
     py.detach(|| {
-        let patches = noise.patches(image, channels, &occluders);
+        let patches = Fill::from(noise).patches(image, channels, &occluders);
         for (which, mut image) in presented.axis_iter_mut(Axis(0)).enumerate() {
             if let Some(values) = image.as_slice_mut() {
                 patches.occlude(which, values, width);

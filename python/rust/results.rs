@@ -257,7 +257,8 @@ impl Results {
         let found = of_both_sides(units, progress, stopped, of)?;
         let row = |unit: usize, side: Side, measured| {
             let reliability = reliability[side as usize].get(unit).copied().flatten();
-            Row { layer: layer.name(), unit, side, measured, reliability }
+            let images = layer.images(unit, side);
+            Row { layer: layer.name(), unit, side, measured, reliability, images }
         };
         let rows = units.iter().zip(&found).flat_map(|(&unit, both)| {
             Side::BOTH.into_iter().zip(both).map(move |(side, measured)| row(unit, side, measured))

@@ -178,6 +178,8 @@ pub struct Occlusion {
     #[pyo3(item)]
     frame: String,
     #[pyo3(item)]
+    fill: String,
+    #[pyo3(item)]
     seed: u64,
     #[pyo3(item)]
     repeats: usize,
@@ -189,6 +191,8 @@ pub struct Occlusion {
     moments: bool,
     #[pyo3(item)]
     reliability_curve: bool,
+    #[pyo3(item)]
+    until_reliable: Option<f64>,
 }
 
 impl Occlusion {
@@ -199,12 +203,14 @@ impl Occlusion {
             every: self.grid.every,
             deposit: named("deposit", &self.deposit)?,
             frame: named("frame", &self.frame)?,
+            fill: named("fill", &self.fill)?,
             seed: self.seed,
             repeats: self.repeats,
             mean_over: named("mean_over", &self.mean_over)?,
             statistics: self.statistics,
             moments: self.moments,
             reliability_curve: self.reliability_curve,
+            until_reliable: self.until_reliable,
         })
     }
 }
@@ -266,6 +272,9 @@ pub struct Sweep<'py> {
     occlusion: Occlusion,
     #[pyo3(item)]
     compute: Compute,
+    /// Side lengths of occluders, each with maps in a folder of its own.
+    #[pyo3(item)]
+    sizes: Option<Vec<usize>>,
     #[pyo3(item)]
     units: Option<String>,
     #[pyo3(item)]
@@ -285,11 +294,15 @@ impl Sweep<'_> {
     pub fn settings(self) -> Result<(SweepSettings, Cause), Failure> {
         let (input, cause) = self.input.settings()?;
         let units = self.units.as_deref().map(str::parse).transpose()?;
+        let occlusion = self.occlusion.settings()?;
+        let grid = occlusion.grid;
+        let of_size = |size| GridRule { size: OccluderSize::Pixels(size), ..grid };
         let settings = SweepSettings {
             input,
             units: units.unwrap_or_default(),
             output: self.output.settings()?,
-            occlusion: self.occlusion.settings()?,
+            sizes: self.sizes.unwrap_or_default().into_iter().map(of_size).collect(),
+            occlusion,
             batch: self.batch,
             memory: self.memory,
             fewer_threads: self.fewer_threads,

@@ -118,6 +118,73 @@ def test_a_single_map_is_that_of_the_command_line(case: Case, tmp_path: Path) ->
     assert drawn.differences.shape == (3, len(drawn.occluders))
 
 
+def test_fills_are_those_of_the_command_line(case: Case, tmp_path: Path) -> None:
+    images, options = tmp_path / "images.npy", ["--layers", "d", "--top", 2, "--device", "cpu"]
+    found = {}
+    for fill in ("gaussian", "mean", "zero", "blur", "images"):
+        ours, theirs = tmp_path / f"{fill}-ours", tmp_path / f"{fill}-theirs"
+        maps = occlumap.map_units(
+            case.network, images, layers="d", out=ours, fill=fill, seed=3, **COMMON
+        )
+        command("run", *case.arguments, *options, "--fill", fill, "--seed", 3, "--out", theirs)
+        assert arrays(ours) == arrays(theirs)
+        assert maps.settings["fill"] == fill
+        found[fill] = maps["d"].max
+        page = maps.report(tmp_path / f"{fill}.html", examples=0, progress=None).read_text("utf-8")
+        assert f"seed={maps.settings['noise'][7:]}, fill='{fill}', units=" in page
+        one = occlumap.map_unit(case.network, case.images, "d", 0, (2, 3), index=1, fill=fill)
+        assert np.isfinite(one.differences).all() and (one.differences != 0).any()
+    assert len({values.tobytes() for values in found.values()}) == len(found)
+    np.testing.assert_allclose(
+        occlumap.open(tmp_path / "mean-ours").settings["fill_values"],
+        case.images.mean(axis=(0, 2, 3), dtype=np.float64),
+        rtol=1e-6,
+    )
+    with pytest.raises(ValueError, match="green"):
+        occlumap.map_units(case.network, images, fill="green", **COMMON)
+    with pytest.raises(ValueError, match="every draw presents the same pixels"):
+        occlumap.map_units(case.network, images, fill="zero", repeats=2, **COMMON)
+
+
+def test_several_sizes_are_those_of_the_command_line(case: Case, tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    images = tmp_path / "images.npy"
+    maps = occlumap.map_sizes([1, 2, 3], case.network, images, out=ours, every=2, **COMMON)
+    options = ["--top", 2, "--device", "cpu", "--every", 2, "--occluder-size", "1,2,3"]
+    command("run", *case.arguments, *options, "--out", theirs)
+    assert arrays(ours) == arrays(theirs)
+    assert list(maps) == [1, 2, 3] and maps[2]["d"].occluder_size == 2
+    assert maps[2]["d"].ranking.indices.shape == (5, 2, 4)
+    alone = occlumap.map_units(case.network, images, occluder_size=2, every=2, **COMMON)
+    np.testing.assert_array_equal(alone["d"].max, maps[2]["d"].max)
+    assert occlumap.status(ours)["stage"] == "complete"
+    temporary = occlumap.map_sizes([2], case.network, images, every=2, **COMMON)[2]
+    np.testing.assert_array_equal(temporary["a"].min, maps[2]["a"].min)
+    for stride in ({"occluder_stride": 3}, {"stride_divisor": 1}, {"grid": "zhou"}):
+        strided = occlumap.map_sizes([2], case.network, images, layers="d", **stride, **COMMON)
+        assert strided[2]["d"].occluder_size == 2
+    with pytest.raises(TypeError, match="occluder_size"):
+        occlumap.map_sizes([1], case.network, images, occluder_size=2, **COMMON)
+    with pytest.raises(ValueError, match="the same occluders twice"):
+        occlumap.map_sizes([2, 2], case.network, images, **COMMON)
+
+
+def test_units_stop_once_they_are_reliable(case: Case, tmp_path: Path) -> None:
+    images, options = tmp_path / "images.npy", {**COMMON, "top": 6, "layers": "d"}
+    whole = occlumap.map_units(case.network, images, reliability_curve=True, **options)["d"]
+    curve = whole.reliability_curve["max"]
+    until = float(np.nanmedian(curve[:, 0]))
+    found = occlumap.map_units(case.network, images, until_reliable=until, **options)["d"]
+    reached = curve[:, :2] >= until
+    expected = np.where(reached[:, 0], 2, np.where(reached[:, 1], 4, 6))
+    numbers = found.numbers()
+    np.testing.assert_array_equal(numbers["images"][numbers["side"] == "max"], expected)
+    assert len(set(expected)) > 1
+    np.testing.assert_array_equal(found.max[expected == 6], whole.max[expected == 6])
+    with pytest.raises(ValueError, match="above 0 and below 1"):
+        occlumap.map_units(case.network, images, until_reliable=1.5, **options)
+
+
 def test_what_is_presented_can_be_had(case: Case) -> None:
     """The low level adds up to the map."""
     network, image = case.network, case.images[1]

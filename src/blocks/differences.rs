@@ -46,6 +46,12 @@ fn collect(field: &str, there: &Value, here: &Value, found: &mut Vec<String>) {
             found.push(format!("  {}: {one} there; {other} here", named(field)));
         }
         _ => {
+            // A setting that is absent has its default.
+            let is_setting = field.starts_with("settings.");
+            let shown = |value: &Value| match value {
+                Value::Null if is_setting => "the default".into(),
+                value => shown(value),
+            };
             found.push(format!("  {}: {} there; {} here", named(field), shown(there), shown(here)));
         }
     }
@@ -57,7 +63,7 @@ fn layers(values: &[Value]) -> Vec<&str> {
 }
 
 /// Fields of a configuration in words, with the options that set them.
-const NAMES: [(&str, &str); 24] = [
+const NAMES: [(&str, &str); 27] = [
     ("engine", "the engine (--method, --precision, --device)"),
     ("images.names", "the images"),
     ("images.preprocessing", "the preprocessing (--preprocess)"),
@@ -72,6 +78,8 @@ const NAMES: [(&str, &str); 24] = [
     ("settings.context", "what becomes of gates (--context)"),
     ("settings.deposit", "where discrepancies are added (--deposit)"),
     ("settings.every", "how many occluders are presented (--every)"),
+    ("settings.fill", "what occluders are filled with (--fill)"),
+    ("settings.fill_values", "the values that fill occluders"),
     ("settings.frame", "the maps' frames (--frame)"),
     ("settings.grid", "the occluder grid"),
     ("settings.mean_over", "over which images means are taken (--mean-over)"),
@@ -84,6 +92,7 @@ const NAMES: [(&str, &str); 24] = [
     ("settings.repeats", "draws of the noise (--repeats)"),
     ("settings.statistics", "whether standard errors are kept (--statistics)"),
     ("settings.top", "images a unit (--top)"),
+    ("settings.until_reliable", "the reliability at which units stop (--until-reliable)"),
     ("top", "images a unit (--top)"),
 ];
 

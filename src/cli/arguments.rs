@@ -141,18 +141,21 @@ pub(super) struct OccluderArguments {
     /// Grid of occluders
     #[arg(long, value_enum, default_value_t = GridName::Reference)]
     pub grid: GridName,
-    /// Side of an occluder in pixels [reference: RF / 10; zhou: 11]
-    #[arg(long, value_name = "PIXELS", conflicts_with = "size_divisor")]
-    pub occluder_size: Option<usize>,
-    /// Distance between occluders in pixels [reference: size / 2; zhou: 3]
-    #[arg(long, value_name = "PIXELS", conflicts_with = "stride_divisor")]
-    pub occluder_stride: Option<usize>,
-    /// Side of an occluder: the RF divided by N
-    #[arg(long, value_name = "N")]
-    pub size_divisor: Option<usize>,
+    /// Side of an occluder in pixels [reference: RF / 10; zhou: 11]. `run`, `sweep` and `plan` take several,
+    /// 7,11,15: maps of each go to OUT/size7, …, and `occlumap sizes OUT` extrapolates them
+    #[arg(long, value_name = "PIXELS", value_delimiter = ',', num_args = 1)]
+    #[arg(conflicts_with = "size_divisor")]
+    pub occluder_size: Vec<usize>,
+    /// Distance between occluders in pixels, one for all sizes or as many [reference: size / 2; zhou: 3]
+    #[arg(long, value_name = "PIXELS", value_delimiter = ',', num_args = 1)]
+    #[arg(conflicts_with = "stride_divisor")]
+    pub occluder_stride: Vec<usize>,
+    /// Side of an occluder: the RF divided by N; several as of --occluder-size
+    #[arg(long, value_name = "N", value_delimiter = ',', num_args = 1)]
+    pub size_divisor: Vec<usize>,
     /// Distance between occluders: their size divided by N
-    #[arg(long, value_name = "N")]
-    pub stride_divisor: Option<usize>,
+    #[arg(long, value_name = "N", value_delimiter = ',', num_args = 1)]
+    pub stride_divisor: Vec<usize>,
     /// Present every N-th occluder of the grid only
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     pub every: usize,
@@ -167,21 +170,45 @@ pub(super) enum GridName {
 }
 
 impl OccluderArguments {
-    /// The requested rule.
-    pub fn rule(&self) -> GridRule {
+    /// The requested rule, of a command that takes one.
+    pub fn rule(&self) -> Result<GridRule, Failure> {
+        let rules = self.rules()?;
+        match rules[..] {
+            [rule] => Ok(rule),
+            _ => Err(Failure::usage(format!(
+                "occluders of {} sizes; expected one: `run`, `sweep` and `plan` take several",
+                rules.len()
+            ))),
+        }
+    }
+
+    /// The requested rules, at least one.
+    pub fn rules(&self) -> Result<Vec<GridRule>, Failure> {
         let preset = match self.grid {
             GridName::Reference => GridRule::REFERENCE,
             GridName::Zhou => GridRule::ZHOU,
         };
-        let size = (self.occluder_size.map(OccluderSize::Pixels))
-            .or(self.size_divisor.map(OccluderSize::Divisor));
-        let stride = (self.occluder_stride.map(OccluderStride::Pixels))
-            .or(self.stride_divisor.map(OccluderStride::Divisor));
-        GridRule {
-            size: size.unwrap_or(preset.size),
-            stride: stride.unwrap_or(preset.stride),
-            lattice: preset.lattice,
+        let pixels = self.occluder_size.iter().map(|&pixels| OccluderSize::Pixels(pixels));
+        let divisors = self.size_divisor.iter().map(|&divisor| OccluderSize::Divisor(divisor));
+        let mut sizes: Vec<OccluderSize> = pixels.chain(divisors).collect();
+        let pixels = self.occluder_stride.iter().map(|&pixels| OccluderStride::Pixels(pixels));
+        let divisors = self.stride_divisor.iter().map(|&divisor| OccluderStride::Divisor(divisor));
+        let mut strides: Vec<OccluderStride> = pixels.chain(divisors).collect();
+        if sizes.is_empty() {
+            sizes.push(preset.size);
         }
+        if strides.is_empty() {
+            strides.push(preset.stride);
+        }
+        if strides.len() != 1 && strides.len() != sizes.len() {
+            return Err(Failure::usage(format!(
+                "{} sizes of occluders and {} strides; expected one stride, or one for each size",
+                sizes.len(),
+                strides.len()
+            )));
+        }
+        let rule = |(size, stride)| GridRule { size, stride, lattice: preset.lattice };
+        Ok(sizes.into_iter().zip(strides.into_iter().cycle()).map(rule).collect())
     }
 }
 

@@ -63,7 +63,7 @@ impl Bench {
             image: self.image_size,
             top: self.top,
             time: self.time,
-            grid: self.occluders.rule(),
+            grid: self.occluders.rule()?,
             every: self.occluders.every,
             compute: self.compute.settings(),
         };

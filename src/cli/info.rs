@@ -47,7 +47,7 @@ impl Info {
                 .map_err(|error| Failure::failed(error.to_string()))?;
             return console::print((text + "\n").as_bytes());
         }
-        let rule = self.occluders.rule();
+        let rule = self.occluders.rule()?;
         chosen.check_grid(rule)?;
         let of_file = chosen.network.origin().image_size;
         let image = self.image_size.or(of_file).unwrap_or(SIZE);

@@ -7,7 +7,7 @@ use ndarray::ArrayD;
 use occlumap::files::npy;
 use occlumap::geometry::{Deposit, FrameRule};
 use occlumap::network::{MapContext, Response};
-use occlumap::noise::Noise;
+use occlumap::noise::{FillRule, Noise};
 use occlumap::runs::{
     self, InputSettings, MapSettings, OcclusionSettings, check_file, is_same_file,
 };
@@ -50,6 +50,9 @@ pub(super) struct Map {
     /// Noise of the occluders: philox:SEED, or torch:SEED to replay torch.rand
     #[arg(long, default_value_t = Noise::Philox { seed: 0, draw: 0 }, help_heading = "Occluders")]
     noise: Noise,
+    /// Fill of the occluders; GPUs have noise alone
+    #[arg(long, value_enum, default_value_t, help_heading = "Occluders")]
+    fill: FillRule,
     /// Present each occluder R times, with the next draws of philox noise, and take the mean
     #[arg(long, value_name = "R", default_value_t = 1, value_parser = repeats, help_heading = "Occluders")]
     repeats: usize,
@@ -106,10 +109,11 @@ impl Map {
             position: self.position,
             noise: self.noise,
             occlusion: OcclusionSettings {
-                grid: self.occluders.rule(),
+                grid: self.occluders.rule()?,
                 every: self.occluders.every,
                 deposit: self.deposit,
                 frame: self.frame,
+                fill: self.fill,
                 repeats,
                 ..OcclusionSettings::default()
             },

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use occlumap::files::shown;
 use occlumap::progress::Progress;
 use occlumap::report::Results;
 use occlumap::report::sizes::{FILES, count, layers, sizes};
-use occlumap::runs::{OutputFolder, Task};
+use occlumap::runs::{OutputFolder, Task, sized_folders};
 
 use super::arguments::RunningArguments;
 use super::failure::Failure;
@@ -14,16 +15,18 @@ use super::terminal::Session;
 
 /// Extrapolate the widths of maps to occluders of no size
 ///
-/// Takes output folders of one network whose occluders differ in size (`run --occluder-size`), best three
-/// or more. Writes sizes.csv: of each map the widths of the Gaussian that fits best, extrapolated to
+/// Takes output folders of one network whose occluders differ in size, best three or more, or one of a
+/// run with several sizes (`run --occluder-size 5,9,13`). Writes sizes.csv: of each map the widths of the Gaussian that fits best, extrapolated to
 /// occluders of one pixel, each with its standard error.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  occlumap sizes size5/ size9/ size13/")]
+  occlumap run --occluder-size 5,9,13 --out out/ …
+  occlumap sizes out/
+  occlumap sizes one/ other/ third/")]
 pub(super) struct Sizes {
     /// Output folders of a `run` or `sweep`
-    #[arg(value_name = "OUT", required = true, num_args = 2..)]
+    #[arg(value_name = "OUT", required = true, num_args = 1..)]
     folders: Vec<PathBuf>,
     /// Folder for the files
     #[arg(long, value_name = "DIR", default_value = "sizes")]
@@ -38,8 +41,24 @@ pub(super) struct Sizes {
 impl Sizes {
     pub fn execute(self) -> Result<(), Failure> {
         let session = Session::start(&self.running)?;
+        let mut paths = Vec::new();
+        for folder in &self.folders {
+            let sizes = sized_folders(folder)?;
+            if sizes.is_empty() {
+                paths.push(folder.clone());
+            } else {
+                paths.extend(sizes);
+            }
+        }
+        if let [path] = &paths[..] {
+            return Err(Failure::usage(format!(
+                "{}: maps of one size of occluders; expected several folders, or that of a run with \
+                 several sizes (--occluder-size 5,9,13)",
+                shown(path)
+            )));
+        }
         let open = |folder: &PathBuf| Results::open(folder, None);
-        let folders: Vec<Results> = self.folders.iter().map(open).collect::<Result<_, _>>()?;
+        let folders: Vec<Results> = paths.iter().map(open).collect::<Result<_, _>>()?;
         let layers = layers(&folders)?;
         let output = OutputFolder::check_files(&self.out, FILES, self.force)?;
         let context = session.context();

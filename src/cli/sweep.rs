@@ -7,6 +7,7 @@ use clap::Args;
 use occlumap::geometry::{Deposit, FrameRule};
 use occlumap::maps::MeanOver;
 use occlumap::network::MapContext;
+use occlumap::noise::FillRule;
 use occlumap::runs::{self, InputSettings, OcclusionSettings, OutputSettings, SweepSettings};
 use occlumap::sweep::UnitSelection;
 
@@ -79,7 +80,10 @@ pub(super) struct SweepArguments {
     /// Position of the map on the image
     #[arg(long, value_enum, default_value_t, help_heading = "Occluders")]
     pub frame: FrameRule,
-    /// Seed of the noise
+    /// Fill of the occluders; GPUs have noise alone
+    #[arg(long, value_enum, default_value_t, help_heading = "Occluders")]
+    pub fill: FillRule,
+    /// Seed of the noise, and of the choice of other images
     #[arg(long, value_name = "S", default_value_t = 0, help_heading = "Occluders")]
     pub seed: u64,
     #[command(flatten)]
@@ -129,6 +133,11 @@ pub(super) struct StatisticsArguments {
     /// (conv1_max_reliability_curve.npy): how many images are enough
     #[arg(long)]
     pub reliability_curve: bool,
+    /// Stop with each side of a unit once the split-half reliability of its map is R: it is looked at after
+    /// 2, 4, 8, … images, --top at most. conv1_max_frames.npy, the tables and the manifest say at how many
+    /// images
+    #[arg(long, value_name = "R", value_parser = part)]
+    pub until_reliable: Option<f64>,
     /// Images over which the mean of a pixel is taken
     #[arg(long, value_enum, default_value_t)]
     pub mean_over: MeanOver,
@@ -138,8 +147,15 @@ impl SweepArguments {
     /// The settings of these arguments.
     pub fn settings(self) -> Result<SweepSettings, Failure> {
         let share = self.shard.share()?;
-        let StatisticsArguments { repeats, statistics, moments, reliability_curve, mean_over } =
-            self.statistics;
+        let rules = self.occluders.rules()?;
+        let StatisticsArguments {
+            repeats,
+            statistics,
+            moments,
+            reliability_curve,
+            until_reliable,
+            mean_over,
+        } = self.statistics;
         Ok(SweepSettings {
             input: InputSettings {
                 context: self.context,
@@ -152,17 +168,20 @@ impl SweepArguments {
                 share,
             },
             occlusion: OcclusionSettings {
-                grid: self.occluders.rule(),
+                grid: rules[0],
                 every: self.occluders.every,
                 deposit: self.deposit,
                 frame: self.frame,
+                fill: self.fill,
                 seed: self.seed,
                 repeats,
                 mean_over,
                 statistics,
                 moments,
                 reliability_curve,
+                until_reliable,
             },
+            sizes: if rules.len() > 1 { rules } else { Vec::new() },
             batch: self.batch,
             memory: self.memory.map(|memory| memory.as_u64()),
             // Requesting both leaves no way out if the memory is too small.
@@ -176,4 +195,10 @@ impl SweepArguments {
 
 fn size(text: &str) -> Result<ByteSize, String> {
     text.parse().map_err(|_| "expected a size such as 500MiB or 4GiB".into())
+}
+
+/// Parses a number between 0 and 1.
+fn part(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| *number > 0.0 && *number < 1.0);
+    number.ok_or_else(|| "expected a number above 0 and below 1, such as 0.95".into())
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use ndarray::ArrayView3;
 
 use crate::geometry::Occluder;
-use crate::noise::Noise;
+use crate::noise::Fill;
 
 /// Jobs that are presented together, with the images and placements that they share.
 #[derive(Clone, Debug, Default)]
@@ -15,7 +15,7 @@ pub struct Batch<'a> {
     /// The placements of occluders.
     pub placements: Vec<BatchPlacement<'a>>,
     /// The jobs.
-    pub jobs: Vec<Job>,
+    pub jobs: Vec<Job<'a>>,
 }
 
 /// An image of a batch.
@@ -38,7 +38,7 @@ pub struct BatchPlacement<'a> {
 
 /// One map to compute: an image, a unit at a position of the layer's output, and the occluders.
 #[derive(Clone, Copy, Debug)]
-pub struct Job {
+pub struct Job<'a> {
     /// The image, an index into [`Batch::images`].
     pub image: usize,
     /// The position and the occluders, an index into [`Batch::placements`].
@@ -46,7 +46,7 @@ pub struct Job {
     /// The unit: a channel of the layer.
     pub unit: usize,
     /// What the occluders are filled with.
-    pub noise: Noise,
+    pub fill: Fill<'a>,
 }
 
 /// A job with its image and placement.
@@ -63,7 +63,7 @@ pub struct PlacedJob<'a> {
     /// The occluders to present, each inside the image.
     pub occluders: &'a [Occluder],
     /// What the occluders are filled with.
-    pub noise: Noise,
+    pub fill: Fill<'a>,
 }
 
 impl<'a> Batch<'a> {
@@ -81,10 +81,10 @@ impl<'a> Batch<'a> {
 
     /// A job with its image and placement.
     pub fn job(&self, number: usize) -> PlacedJob<'a> {
-        let Job { image, placement, unit, noise } = self.jobs[number];
+        let Job { image, placement, unit, fill } = self.jobs[number];
         let BatchImage { values, index } = self.images[image];
         let BatchPlacement { position, occluders } = self.placements[placement];
-        PlacedJob { image: values, image_index: index, unit, position, occluders, noise }
+        PlacedJob { image: values, image_index: index, unit, position, occluders, fill }
     }
 
     /// All jobs with their images and placements.
@@ -109,7 +109,7 @@ impl<'a> Batch<'a> {
 impl<'a> FromIterator<PlacedJob<'a>> for Batch<'a> {
     fn from_iter<I: IntoIterator<Item = PlacedJob<'a>>>(jobs: I) -> Self {
         let mut batch = Self::default();
-        for PlacedJob { image, image_index, unit, position, occluders, noise } in jobs {
+        for PlacedJob { image, image_index, unit, position, occluders, fill } in jobs {
             let same = |known: &BatchImage<'_>| known.index == image_index && known.values == image;
             let known = batch.images.iter().position(same);
             let image = known.unwrap_or_else(|| batch.add_image(&image, image_index));
@@ -118,7 +118,7 @@ impl<'a> FromIterator<PlacedJob<'a>> for Batch<'a> {
             };
             let known = batch.placements.iter().position(same);
             let placement = known.unwrap_or_else(|| batch.add_placement(position, occluders));
-            batch.jobs.push(Job { image, placement, unit, noise });
+            batch.jobs.push(Job { image, placement, unit, fill });
         }
         batch
     }
@@ -129,6 +129,7 @@ mod tests {
     use ndarray::Array3;
 
     use super::*;
+    use crate::noise::Noise;
 
     fn occluders(count: usize) -> Vec<Occluder> {
         (0..count).map(|index| Occluder { index, top: index, left: 0, size: 1 }).collect()
@@ -144,7 +145,7 @@ mod tests {
             unit: 3,
             position,
             occluders,
-            noise: Noise::Philox { seed: 0, draw: 0 },
+            fill: Noise::Philox { seed: 0, draw: 0 }.into(),
         };
         let jobs = [
             job(0, 5, (0, 1), &few[..]),

@@ -151,7 +151,7 @@ mod tests {
                 unit: 0,
                 position: *position,
                 occluders,
-                noise: Noise::Philox { seed: 0, draw: 0 },
+                fill: Noise::Philox { seed: 0, draw: 0 }.into(),
             })
             .collect();
         let subgraph = Subgraph::new(&network, layer, size).unwrap();

@@ -6,6 +6,7 @@ use thiserror::Error;
 use super::{Batch, BatchPlacement, EngineError, Job};
 use crate::geometry::{ImageSize, Occluder};
 use crate::network::{LayerId, Network, Op};
+use crate::noise::Fill;
 
 /// A request that an engine cannot meet.
 #[derive(Debug, Error)]
@@ -127,12 +128,15 @@ impl PreparedImages {
             self.check_placement(placement, output)?;
         }
         for job in &batch.jobs {
-            let &Job { image, placement, unit, .. } = job;
+            let &Job { image, placement, unit, fill } = job;
             if image >= batch.images.len() || placement >= batch.placements.len() {
                 return Err(RequestError::Index { image, placement }.into());
             }
             if unit >= units {
                 return Err(RequestError::Unit { unit, units }.into());
+            }
+            if let Fill::Picture(picture) = fill {
+                self.check(&picture.view())?;
             }
         }
         Ok(())

@@ -357,6 +357,14 @@ impl ImageFolder {
         &self.preparation.preprocessing
     }
 
+    /// Mid-grey, as images are preprocessed: a value for each channel. `None` if no value is grey in every
+    /// image, or if the scale of arrays is not known.
+    pub fn grey(&self) -> Option<Vec<f32>> {
+        let Preparation { channels, preprocessing } = self.preparation;
+        let unknown = self.format == Format::Array && preprocessing == Preprocessing::None;
+        if unknown { None } else { preprocessing.grey(channels) }
+    }
+
     /// Reads one image: `[channels, height, width]` in C order, preprocessed, every value finite.
     ///
     /// # Errors

@@ -139,6 +139,17 @@ impl Preprocessing {
         format!("--mean {} --std {}", numbers(mean), numbers(std))
     }
 
+    /// Half of the largest value of pictures and integer arrays, preprocessed: a value for each channel.
+    /// `None` if it differs between images, or if constants are for values from 0 to 255.
+    pub(super) fn grey(&self, channels: usize) -> Option<Vec<f32>> {
+        if matches!(self, Self::Standardize) || self.check_scale().is_err() {
+            return None;
+        }
+        let mut grey = Array3::from_elem((channels, 1, 1), 0.5);
+        self.apply(&mut grey).ok()?;
+        Some(grey.into_raw_vec_and_offset().0)
+    }
+
     /// Preprocesses the values of an image `[channels, height, width]`, which is already resized
     /// and cropped.
     pub(super) fn apply(&self, image: &mut Array3<f32>) -> Result<(), Fault> {
@@ -270,6 +281,21 @@ mod tests {
         assert_eq!(Preprocessing::shown_as(&cropped.to_string()), Some(cropped));
         assert_eq!(Preprocessing::shown_as("custom (mean [0.1], std [1, 1, 1])"), None);
         assert_eq!(Preprocessing::shown_as("other (mean [0, 0, 0], std [1, 1, 1])"), None);
+    }
+
+    #[test]
+    fn grey_is_half_of_the_largest_value_preprocessed() {
+        assert_eq!(Preprocessing::None.grey(1), Some(vec![0.5]));
+        assert_eq!(Preprocessing::Unit.grey(4), Some(vec![0.0; 4]));
+        let imagenet = Preprocessing::Imagenet.grey(3).unwrap();
+        for (channel, value) in imagenet.into_iter().enumerate() {
+            let expected = (0.5 - IMAGENET_MEAN[channel]) / IMAGENET_STD[channel];
+            assert!((value - expected).abs() < 1e-6);
+        }
+        let custom = |mean| Preprocessing::Custom { mean: [mean; 3], std: [0.5; 3] };
+        assert_eq!(custom(0.25).grey(3), Some(vec![0.5; 3]));
+        assert_eq!(custom(123.0).grey(3), None, "for values from 0 to 255");
+        assert_eq!(Preprocessing::Standardize.grey(3), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::files::Digest;
 use crate::geometry::{Deposit, FrameRule, GridRule};
 use crate::images::ImageConfiguration;
 use crate::network::{MAX_CHANNELS, MapContext, ModelConfiguration};
+use crate::noise::FillRule;
 
 /// The contents of a sweep's folder of blocks, beside the blocks.
 pub type StoredSweep = Stored<SweepConfiguration, SweepAbout>;
@@ -43,6 +44,12 @@ pub struct SweepParameters {
     pub top: usize,
     /// The noise, `philox:SEED`.
     pub noise: String,
+    /// Fill of the occluders; absent for noise.
+    #[serde(default, skip_serializing_if = "FillRule::is_noise")]
+    pub fill: FillRule,
+    /// The value of each channel, of a constant fill, to be rounded to 32 bits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fill_values: Option<Vec<f64>>,
     /// The occluder grid.
     pub grid: GridRule,
     /// Every N-th occluder of the grid is presented.
@@ -65,6 +72,9 @@ pub struct SweepParameters {
     /// Whether reliabilities of the first 2, 4, 8, … images are kept.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reliability_curve: bool,
+    /// The split-half reliability at which a side of a unit stops; absent if all images are presented.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_reliable: Option<f64>,
 }
 
 impl SweepParameters {
@@ -92,7 +102,7 @@ pub struct LayerConfiguration {
     pub occluder_size: usize,
     /// Pixels between neighbouring occluders.
     pub occluder_stride: usize,
-    /// Number of presentations.
+    /// Number of presentations, on all images.
     pub presentations: u64,
     /// SHA-256 of the swept part of the ranking.
     pub ranking_sha256: Digest,
@@ -121,6 +131,9 @@ pub struct SweepAbout {
 pub struct BlockRecord {
     /// Number of presentations.
     pub presentations: u64,
+    /// Presentations on images behind those at which units stopped.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub spared: u64,
     /// Maps without any occluder.
     pub maps_without_occluders: u64,
     /// Seconds of computation.
@@ -131,6 +144,12 @@ pub struct BlockRecord {
     pub device: String,
     /// Outcome of the verification; `null` without one.
     pub verified: Option<VerificationRecord>,
+}
+
+/// Whether a number is zero, and left out.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Units that are computed together and stored in one file.
@@ -215,6 +234,8 @@ impl SweepConfiguration {
         let Self { program, engine, model, images, settings, .. } = self.clone();
         // The network's digest already covers its layers.
         let model = ModelConfiguration { description: Value::Null, ..model };
+        // The fill and the images determine its values.
+        let settings = SweepParameters { fill_values: None, ..settings };
         Comparable { program, engine, model, images, settings }
     }
 }

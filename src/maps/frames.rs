@@ -10,7 +10,7 @@ use crate::files::{Digest, FileError};
 use crate::geometry::Frame;
 use crate::ranking::Side;
 
-/// Row and column of a unit that was not swept: a frame outside every image.
+/// Row and column of an image that was not presented to a unit: a frame outside every image.
 const OUTSIDE: i32 = i32::MAX;
 
 /// Path of the frames of a layer's maps in `folder`: `conv3_max_frames.npy`.
@@ -29,12 +29,13 @@ impl MapFrames {
         self.0.insert(unit, frames);
     }
 
-    /// The frames of a unit, one per image; empty for a unit that was not swept.
+    /// The frames of a unit, one per image that was presented; empty for a unit that was not swept.
     pub fn of(&self, unit: usize) -> &[Frame] {
         self.0.get(&unit).map_or(&[], Vec::as_slice)
     }
 
-    /// Writes `int32 [units, images, 2]`: row and column of each frame. Returns the digest.
+    /// Writes `int32 [units, images, 2]`: row and column of each frame, for as many images as any unit
+    /// has. Returns the digest.
     pub fn write(&self, path: &Path, units: usize) -> Result<Digest, FileError> {
         let images = self.0.values().map(Vec::len).max().unwrap_or(0);
         let mut file = Writer::create(path, &[units, images, 2])?;
@@ -65,7 +66,8 @@ impl MapFrames {
                 y: axes[[0]] as isize,
                 x: axes[[1]] as isize,
             };
-            frames.outer_iter().map(frame).collect()
+            let outside = |frame: &Frame| frame.y == OUTSIDE as isize;
+            frames.outer_iter().map(frame).take_while(|frame| !outside(frame)).collect()
         };
         let swept = swept.iter().filter(|&&unit| unit < units);
         Ok(Self(swept.map(|&unit| (unit, frames(unit))).collect()))
@@ -88,12 +90,12 @@ mod tests {
         let frame = |y, x| Frame { y, x };
         let mut frames = MapFrames::default();
         frames.insert(1, vec![frame(-30, 4), frame(0, 65_000)]);
-        frames.insert(3, vec![frame(7, -8), frame(9, 10)]);
+        // Its sweep stopped after an image.
+        frames.insert(3, vec![frame(7, -8)]);
         frames.write(&path, 5).unwrap();
         assert_eq!(MapFrames::read(&path, 5, &[1, 3]).unwrap(), frames);
         let all = MapFrames::read(&path, 5, &[0, 1]).unwrap();
-        assert_eq!(all.of(0), [frame(OUTSIDE as isize, OUTSIDE as isize); 2]);
-        assert!(all.of(3).is_empty() && all.of(9).is_empty());
+        assert!(all.of(0).is_empty() && all.of(3).is_empty() && all.of(9).is_empty());
         let error = MapFrames::read(&path, 4, &[1]).unwrap_err().to_string();
         assert!(error.contains("has int32 [5, 2, 2]; expected int32 [4, images, 2]"), "{error}");
     }

@@ -33,6 +33,9 @@ pub struct Manifest {
 pub struct LayerRecord {
     /// Number of presentations.
     pub presentations: u64,
+    /// Of each side, `max` and `min`, how many units stopped at how many images; absent if all have all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<BTreeMap<String, BTreeMap<usize, usize>>>,
     /// Maps without any occluder, because the image cuts the RF to less than an occluder; they
     /// count as zeros.
     pub maps_without_occluders: u64,

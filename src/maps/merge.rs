@@ -1,12 +1,15 @@
 //! Merging a layer's blocks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::{BlockRecord, BlockUnits, LayerConfiguration, LayerMaps, LayerRecord, Payload, Plane};
+use super::{
+    BlockRecord, BlockUnits, LayerConfiguration, LayerMaps, LayerRecord, Payload, SweepParameters,
+};
 use crate::blocks::{BlockError, BlockFolder, Incomplete, Merged, read_whole};
+use crate::ranking::Side;
 
-/// Writes a layer's maps into `folder` from blocks with these `planes`, each from the first of
+/// Writes a layer's maps into `folder` from blocks of a sweep with these `settings`, each from the first of
 /// `sources` that has it intact. One block is held at a time. Existing files are replaced on
 /// success and stay otherwise.
 ///
@@ -15,11 +18,13 @@ use crate::blocks::{BlockError, BlockFolder, Incomplete, Merged, read_whole};
 pub fn merge_layer(
     sources: &[&BlockFolder],
     layer: &LayerConfiguration,
-    planes: &[Plane],
+    settings: &SweepParameters,
     folder: &Path,
 ) -> Result<Merged<LayerRecord>, BlockError> {
     let mut incomplete = Incomplete::default();
+    let planes = &settings.planes();
     let mut maps = LayerMaps::create(folder, &layer.layer, layer.units, layer.rf, planes)?;
+    let mut images: BTreeMap<String, BTreeMap<usize, usize>> = BTreeMap::new();
     let mut records: Vec<BlockRecord> = Vec::new();
     for BlockUnits { name, units } in layer.blocks() {
         let decode = |_: &BlockRecord, bytes: Vec<u8>| {
@@ -34,6 +39,10 @@ pub fn merge_layer(
             let mut payload = Payload::of(layer.rf, planes, &bytes);
             for &unit in &units {
                 if let Some(unit_maps) = payload.unit() {
+                    for (side, maps) in Side::BOTH.into_iter().zip(&unit_maps) {
+                        let units = images.entry(side.name().to_owned()).or_default();
+                        *units.entry(maps.frames.len()).or_default() += 1;
+                    }
                     maps.write(unit, &unit_maps)?;
                 }
             }
@@ -48,6 +57,7 @@ pub fn merge_layer(
     let verified = records.iter().filter_map(|record| record.verified.clone());
     Ok(Merged::Done(LayerRecord {
         presentations: sum(|record| record.presentations),
+        images: settings.until_reliable.map(|_| images),
         maps_without_occluders: sum(|record| record.maps_without_occluders),
         seconds: records.iter().map(|record| record.seconds).sum(),
         threads: records.iter().map(|record| record.threads).collect::<BTreeSet<_>>(),

@@ -1,6 +1,10 @@
-//! The noise of occluders: pure functions of the presentation.
+//! The noise and other fills of occluders: pure functions of the presentation.
 #![allow(clippy::inline_always, reason = "what is inlined gets the caller's vector instructions")]
 
+mod blur;
+mod fill;
+mod gaussian;
+mod others;
 mod philox;
 mod torch;
 
@@ -10,10 +14,15 @@ use std::str::FromStr;
 use crate::error::ParseError;
 use crate::geometry::Occluder;
 
+use self::gaussian::gaussian;
+
+pub use blur::blurred;
+pub use fill::{Fill, FillRule};
+pub use others::other_image;
 pub use philox::philox4x32_10;
 pub use torch::TorchStream;
 
-/// The source of an occluder's pixels. Every pixel is uniform on [-1, 1).
+/// The source of noise. Every number is uniform on [-1, 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Noise {
     /// Philox4x32-10, keyed by `seed` and counted by the image, the occluder's size and position,
@@ -51,31 +60,12 @@ impl Noise {
             Self::Torch { .. } => (draws == 0).then_some(self),
         }
     }
-
-    /// The pixels of every occluder of one map, one after the other, each `[channels, size,
-    /// size]`.
-    ///
-    /// `image` is the image's index. The torch stream runs over the whole grid, so an occluder's
-    /// pixels are found by its [`index`](Occluder::index), also in a subsampled grid.
-    pub fn patches(self, image: u32, channels: usize, occluders: &[Occluder]) -> Patches<'_> {
-        let stream = match self {
-            Self::Philox { .. } => Vec::new(),
-            Self::Torch { seed } => {
-                let length = occluders
-                    .iter()
-                    .map(|occluder| (occluder.index + 1) * channels * occluder.size.pow(2))
-                    .max();
-                TorchStream::new(seed).take(length.unwrap_or(0)).collect()
-            }
-        };
-        Patches { noise: self, image, channels, occluders, stream }
-    }
 }
 
-/// The noise of one map's occluders.
+/// The pixels of one map's occluders.
 #[derive(Debug)]
 pub struct Patches<'a> {
-    noise: Noise,
+    fill: Fill<'a>,
     image: u32,
     channels: usize,
     occluders: &'a [Occluder],
@@ -83,10 +73,10 @@ pub struct Patches<'a> {
 }
 
 impl Patches<'_> {
-    /// Replaces the occluder's square in `image` by noise. `image` is `[channels, height, width]`
+    /// Fills the occluder's square in `image`, which is `[channels, height, width]`
     /// with `width` columns.
     ///
-    /// `which` is an index into the occluders given to [`Noise::patches`].
+    /// `which` is an index into the occluders given to [`Fill::patches`].
     pub fn occlude(&self, which: usize, image: &mut [f32], width: usize) {
         let occluder = &self.occluders[which];
         let (size, area) = (occluder.size, image.len() / self.channels);
@@ -102,7 +92,7 @@ impl Patches<'_> {
         });
     }
 
-    /// Writes the noise of one occluder, `[channels, size, size]`, to `values`.
+    /// Writes the pixels of one occluder, `[channels, size, size]`, to `values`.
     #[inline(always)]
     pub fn draw(&self, which: usize, values: &mut Vec<f32>) {
         values.resize(self.channels * self.occluders[which].size.pow(2), 0.0);
@@ -116,20 +106,13 @@ impl Patches<'_> {
         let occluder = &self.occluders[which];
         let elements = self.channels * occluder.size.pow(2);
         let mut run = [0.0; 4 * philox::BLOCKS];
-        match self.noise {
-            Noise::Philox { seed, draw } => {
-                for first in (0..elements).step_by(run.len()) {
-                    let block = first as u32 / 4;
-                    let words = philox::blocks(seed, draw, self.image, occluder, block);
-                    for (word, blocks) in words.into_iter().enumerate() {
-                        for (value, bits) in run[word..].iter_mut().step_by(4).zip(blocks) {
-                            *value = symmetric(unit_interval(bits >> 8));
-                        }
-                    }
-                    put(first, &run[..run.len().min(elements - first)]);
-                }
+        match self.fill {
+            Fill::Noise(Noise::Philox { seed, draw }) => {
+                let uniform = |bits| symmetric(unit_interval(bits));
+                self.drawn(occluder, (seed, draw), uniform, put);
             }
-            Noise::Torch { .. } => {
+            Fill::Gaussian { seed, draw } => self.drawn(occluder, (seed, draw), gaussian, put),
+            Fill::Noise(Noise::Torch { .. }) => {
                 let stream = &self.stream[occluder.index * elements..][..elements];
                 for (part, values) in stream.chunks(run.len()).enumerate() {
                     for (value, &uniform) in run.iter_mut().zip(values) {
@@ -138,6 +121,42 @@ impl Patches<'_> {
                     put(part * run.len(), &run[..values.len()]);
                 }
             }
+            Fill::Picture(picture) => {
+                let Occluder { top, left, size, .. } = *occluder;
+                for (row, channel) in
+                    (0..self.channels).flat_map(|c| (0..size).map(move |r| (r, c)))
+                {
+                    for first in (0..size).step_by(run.len()) {
+                        let columns = run.len().min(size - first);
+                        for (column, value) in run[..columns].iter_mut().enumerate() {
+                            *value = picture[[channel, top + row, left + first + column]];
+                        }
+                        put((channel * size + row) * size + first, &run[..columns]);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Calls `put` with the values that `value` makes of Philox's numbers of 24 bits.
+    #[inline(always)]
+    fn drawn(
+        &self,
+        occluder: &Occluder,
+        (seed, draw): (u64, u16),
+        value: impl Fn(u32) -> f32,
+        mut put: impl FnMut(usize, &[f32]),
+    ) {
+        let elements = self.channels * occluder.size.pow(2);
+        let mut run = [0.0; 4 * philox::BLOCKS];
+        for first in (0..elements).step_by(run.len()) {
+            let words = philox::blocks(seed, draw, self.image, occluder, first as u32 / 4);
+            for (word, blocks) in words.into_iter().enumerate() {
+                for (place, bits) in run[word..].iter_mut().step_by(4).zip(blocks) {
+                    *place = value(bits >> 8);
+                }
+            }
+            put(first, &run[..run.len().min(elements - first)]);
         }
     }
 }
@@ -199,9 +218,14 @@ mod tests {
         Occluder { index, top, left, size }
     }
 
-    fn presented(noise: Noise, image: u32, occluders: &[Occluder], which: usize) -> Vec<f32> {
+    fn presented<'a>(
+        fill: impl Into<Fill<'a>>,
+        image: u32,
+        occluders: &'a [Occluder],
+        which: usize,
+    ) -> Vec<f32> {
         let mut pixels = vec![9.0; 3 * 12 * WIDTH];
-        noise.patches(image, 3, occluders).occlude(which, &mut pixels, WIDTH);
+        fill.into().patches(image, 3, occluders).occlude(which, &mut pixels, WIDTH);
         pixels
     }
 
@@ -261,6 +285,58 @@ mod tests {
         let some = [grid[1], grid[4]];
         let noise = Noise::Torch { seed: 5 };
         assert_eq!(presented(noise, 0, &grid, 4), presented(noise, 0, &some, 1));
+    }
+
+    #[test]
+    fn gaussian_noise_is_that_of_the_same_numbers_in_the_same_order() {
+        let square = [occluder(0, 3, 5, 7)];
+        let uniform = presented(Noise::Philox { seed: 5, draw: 2 }, 4, &square, 0);
+        let gaussian = presented(Fill::Gaussian { seed: 5, draw: 2 }, 4, &square, 0);
+        let mut pairs: Vec<(f32, f32)> = uniform.into_iter().zip(gaussian).collect();
+        pairs.retain(|&(uniform, _)| uniform != 9.0);
+        assert_eq!(pairs.len(), 3 * 49);
+        pairs.sort_by(|one, other| one.0.total_cmp(&other.0));
+        assert!(pairs.is_sorted_by(|one, other| one.1 < other.1), "{pairs:?}");
+    }
+
+    #[test]
+    fn gaussian_noise_has_the_moments_of_a_gaussian_with_the_variance_of_uniform_noise() {
+        let square = [occluder(0, 0, 0, 12)];
+        let values: Vec<f64> = (0..200)
+            .flat_map(|image| {
+                let mut values = Vec::new();
+                let fill = Fill::Gaussian { seed: 3, draw: 0 };
+                fill.patches(image, 3, &square).draw(0, &mut values);
+                values
+            })
+            .map(f64::from)
+            .collect();
+        let mean = |power: i32| {
+            values.iter().map(|value| value.powi(power)).sum::<f64>() / values.len() as f64
+        };
+        // 86,400 samples: standard errors of 0.002, 0.0016 and 0.004.
+        assert!(mean(1).abs() < 0.01);
+        assert!((mean(2) - 1.0 / 3.0).abs() < 0.01);
+        assert!((mean(4) - 1.0 / 3.0).abs() < 0.02, "three times the squared variance");
+    }
+
+    #[test]
+    fn a_picture_fills_a_square_by_the_same_square_also_a_wide_one() {
+        let (height, width) = (70, 90);
+        let value =
+            |(channel, y, x): (usize, usize, usize)| (channel * 10_000 + y * 100 + x) as f32;
+        let picture = ndarray::Array3::from_shape_fn((3, height, width), value);
+        // Wider than a run of values.
+        let squares = [occluder(0, 2, 17, 66), occluder(1, 69, 89, 1)];
+        let patches = Fill::Picture(&picture).patches(0, 3, &squares);
+        for (which, square) in squares.iter().enumerate() {
+            let mut pixels = ndarray::Array3::from_elem((3, height, width), -1.0);
+            patches.occlude(which, pixels.as_slice_mut().unwrap(), width);
+            for ((channel, y, x), &found) in pixels.indexed_iter() {
+                let inside = square.pixels().contains(y, x);
+                assert_eq!(found, if inside { value((channel, y, x)) } else { -1.0 });
+            }
+        }
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub struct ReliabilityCurve {
     /// Of each unit that was swept, ascending, the reliability by each of `images`; NaN where there is
     /// none.
     pub units: Vec<(usize, Vec<f64>)>,
+    /// Of each unit, the images of its last reliability: all, or those at which the unit stopped.
+    pub presented: Vec<usize>,
 }
 
 /// A [`ReliabilityCurve`] over units.
@@ -56,8 +58,10 @@ impl ReliabilityCurve {
             let all = all.get(unit).copied().flatten().unwrap_or(f64::NAN);
             (unit, kept.copied().chain([all]).collect())
         };
-        let units = layer.swept().into_iter().map(of_unit).collect();
-        Ok(Self { images: [&counts[..], &[top]].concat(), units })
+        let swept = layer.swept();
+        let presented = swept.iter().map(|&unit| layer.images(unit, side)).collect();
+        let units = swept.into_iter().map(of_unit).collect();
+        Ok(Self { images: [&counts[..], &[top]].concat(), units, presented })
     }
 
     /// The distributions over units.
@@ -68,7 +72,9 @@ impl ReliabilityCurve {
         Reliability {
             curve: curve.map(|(place, &n)| (n, Distribution::of(column(place)))).collect(),
             needed: Distribution::of(
-                column(last).map(|found| images_for(TARGET, self.images[last], found)),
+                column(last)
+                    .zip(&self.presented)
+                    .map(|(found, &images)| images_for(TARGET, images, found)),
             ),
         }
     }

@@ -57,8 +57,8 @@ pub enum SizesError {
     },
     /// Folders of other images, or measured otherwise.
     #[error(
-        "{}: maps of other images, of another number of them (--top), or with another --deposit or \
-         --mean-over, than {}; expected the occluders' size alone to differ",
+        "{}: maps of other images, of another number of them (--top), or with another --deposit, \
+         --mean-over or --fill, than {}; expected the occluders' size alone to differ",
         shown(other),
         shown(one)
     )]
@@ -116,7 +116,7 @@ pub fn layers(folders: &[Results]) -> Result<Vec<SizedLayer<'_>>, SizesError> {
         let configuration = results.configuration();
         let settings = &configuration.settings;
         let images = (configuration.images_sha256.clone(), settings.top);
-        (images, settings.deposit, settings.mean_over)
+        (images, settings.deposit, settings.mean_over, settings.fill)
     };
     if let Some(other) = others.iter().find(|other| sweep(other) != sweep(first)) {
         let (one, other) = (first.folder().to_owned(), other.folder().to_owned());

@@ -8,6 +8,7 @@ use crate::engine::{
     CpuEngine, CudaEngine, CudaFullEngine, Engine, EngineName, Float64Engine, ReferenceEngine,
 };
 use crate::network::{LayerId, Network};
+use crate::noise::FillRule;
 
 /// Method, precision and device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -201,6 +202,25 @@ impl ComputeSettings {
 }
 
 impl Compute {
+    /// The same, for occluders with this fill: GPUs draw uniform noise alone. The CPU computes instead if
+    /// no GPU was requested, with a note.
+    ///
+    /// # Errors
+    /// A requested GPU with another fill.
+    pub(super) fn with_fill(self, fill: FillRule, context: &Context<'_>) -> Result<Self, RunError> {
+        if fill.is_noise() || matches!(self.devices, Devices::Cpu) {
+            return Ok(self);
+        }
+        let problem = format!("no kernel fills occluders as --fill {} does", fill.name());
+        let is_free = matches!(self.devices, Devices::Cuda { required: false, .. });
+        if !is_free || self.precision.needs_tensor_cores() {
+            let other = if self.precision.needs_tensor_cores() { " --precision fp32" } else { "" };
+            return Err(RunError::usage(format!("{problem}; use --device cpu{other}")));
+        }
+        context.note(format!("note: computing on the CPU: {problem}"));
+        Ok(Self { devices: Devices::Cpu, ..self })
+    }
+
     /// The engines, one per device. `activations` limits the baselines that the CPU's engine holds,
     /// in bytes.
     pub fn engines(&self, activations: Option<usize>) -> Vec<Box<dyn Engine>> {

@@ -26,7 +26,7 @@ pub struct ChosenLayers {
 }
 
 /// Model, layers and images.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Inputs {
     /// The model.
     pub model: Arc<Model>,

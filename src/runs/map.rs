@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use ndarray::{Array2, ArrayView3};
+use ndarray::{Array2, Array3};
 
+use super::fill::fill_values;
 use super::{ComputeSettings, Context, InputSettings, Inputs, OcclusionSettings, RunError, Task};
-use crate::engine::{Batch, Engine, EngineError, Job, JobResult, Presenter};
+use crate::engine::{Batch, Engine, Job, JobResult, Presenter};
 use crate::files::FileError;
 use crate::geometry::{Deposit, ImageSize, Placement};
 use crate::images::ImageFolder;
@@ -13,6 +14,7 @@ use crate::maps::{ImageMap, SweepConfiguration};
 use crate::network::{LayerId, Model, Network};
 use crate::noise::Noise;
 use crate::progress::{CancelToken, Progress};
+use crate::sweep::{Original, SweepError, SweepFill};
 
 /// The settings of a map of one unit on one image.
 #[derive(Clone, Debug)]
@@ -27,7 +29,7 @@ pub struct MapSettings {
     pub position: (usize, usize),
     /// The noise of the first draw.
     pub noise: Noise,
-    /// Grid, deposit and frame; the seed is that of `noise`.
+    /// Grid, fill, deposit and frame; the seed is that of `noise`.
     pub occlusion: OcclusionSettings,
     /// Method, precision and device.
     pub compute: ComputeSettings,
@@ -127,6 +129,7 @@ pub fn map(settings: &MapSettings, context: &Context<'_>) -> Result<UnitMap, Run
     chosen.check_grid(occlusion.grid)?;
     let draws = draws(settings)?;
     let compute = settings.compute.open(&chosen.network, &chosen.layers, context)?;
+    let compute = compute.with_fill(occlusion.fill, context)?;
     let inputs = Inputs::load(chosen, input, context)?;
     let Inputs { model, layers, images } = &inputs;
     let image = image.index_in(images)?;
@@ -139,6 +142,10 @@ pub fn map(settings: &MapSettings, context: &Context<'_>) -> Result<UnitMap, Run
             output.width - 1
         )));
     }
+    let first = if let Noise::Philox { draw, .. } = settings.noise { draw } else { 0 };
+    occlusion.check_fill(images, usize::from(first) + occlusion.repeats)?;
+    let values = fill_values(occlusion.fill, images, context)?;
+    let fill = SweepFill::new(occlusion.fill, draws, &values.unwrap_or_default(), images.size());
     let placement = geometry.placement(y, x)?;
     if placement.occluders.is_empty() {
         context.note(
@@ -146,13 +153,14 @@ pub fn map(settings: &MapSettings, context: &Context<'_>) -> Result<UnitMap, Run
         );
     }
     let (progress, values) = (context.progress(), images.read(image)?);
-    let total = (placement.occluders.len() * draws.len()) as u64;
+    let total = (placement.occluders.len() * fill.draws()) as u64;
     let task = Task { label: name, counted: "presentations", total };
     let target = MapTarget { unit, image: image as u32, position: (y, x), placement: &placement };
     let work = || {
         context.pool.install(|| {
             let engine = compute.engines(None)[0].prepare(model, layers, images.size())?;
-            present(&*engine, layer, &values.view(), &[target], &draws, &progress)
+            let shown = Shown { values: &values, images, fill: &fill };
+            present(&*engine, layer, shown, &[target], &progress)
         })
     };
     let (presented, _) = context.track(&task, &progress, work)?;
@@ -168,7 +176,14 @@ pub fn map(settings: &MapSettings, context: &Context<'_>) -> Result<UnitMap, Run
 
 /// The noise of each draw.
 fn draws(settings: &MapSettings) -> Result<Vec<Noise>, RunError> {
-    let MapSettings { noise, occlusion: OcclusionSettings { repeats, .. }, .. } = settings;
+    let MapSettings { noise, occlusion: OcclusionSettings { repeats, fill, .. }, .. } = settings;
+    if matches!(noise, Noise::Torch { .. }) && !fill.is_noise() {
+        return Err(RunError::usage(format!(
+            "--noise {noise} with --fill {}: torch.rand draws uniform noise; give --noise \
+             philox:SEED, or leave --fill out",
+            fill.name()
+        )));
+    }
     let draw = |draw| {
         noise.draw_after(draw).ok_or_else(|| {
             RunError::usage(format!(
@@ -182,25 +197,46 @@ fn draws(settings: &MapSettings) -> Result<Vec<Noise>, RunError> {
 }
 
 /// Presents all occluders of some targets on one image; returns the results of each target in each
-/// draw.
+/// draw of the fill.
 fn present(
     engine: &dyn Presenter,
     layer: LayerId,
-    image: &ArrayView3<'_, f32>,
+    shown: Shown<'_>,
     targets: &[MapTarget<'_>],
-    draws: &[Noise],
     progress: &Progress<'_>,
-) -> Result<Vec<JobResult>, EngineError> {
+) -> Result<Vec<JobResult>, SweepError> {
+    let Shown { values, images, fill } = shown;
+    let first = targets.iter().find_map(|target| target.placement.occluders.first());
+    let occluder = first.map_or(1, |first| first.size);
+    let pictures = match targets.first() {
+        None => Vec::new(),
+        Some(target) => {
+            let original = Original { values: values.view(), index: target.image, occluder };
+            let picture = |draw| fill.picture(images, original, draw);
+            (0..fill.draws()).map(picture).collect::<Result<Vec<_>, _>>()?
+        }
+    };
     let mut batch = Batch::default();
     for target in targets {
         // All targets are on one image; its index may occur twice.
         let known = batch.images.iter().position(|known| known.index == target.image);
-        let image = known.unwrap_or_else(|| batch.add_image(image, target.image));
+        let image = known.unwrap_or_else(|| batch.add_image(&values.view(), target.image));
         let placement = batch.add_placement(target.position, &target.placement.occluders);
-        let job = |&noise| Job { image, placement, unit: target.unit, noise };
-        batch.jobs.extend(draws.iter().map(job));
+        for (draw, picture) in pictures.iter().enumerate() {
+            let fill = fill.of(draw, picture.as_ref());
+            batch.jobs.push(Job { image, placement, unit: target.unit, fill });
+        }
     }
-    engine.present(layer, &batch, progress)
+    Ok(engine.present(layer, &batch, progress)?)
+}
+
+/// An image, and what fills its occluders.
+#[derive(Clone, Copy)]
+struct Shown<'a> {
+    values: &'a Array3<f32>,
+    /// All images: some may fill the occluders of others.
+    images: &'a ImageFolder,
+    fill: &'a SweepFill,
 }
 
 /// The map of one target: the mean over the draws.
@@ -215,7 +251,7 @@ fn mean_map(deposit: Deposit, placement: &Placement, draws: &[JobResult]) -> Arr
 pub struct OwnMaps {
     model: Model,
     engine: Box<dyn Engine>,
-    draws: Vec<Noise>,
+    fill: SweepFill,
     deposit: Deposit,
 }
 
@@ -248,16 +284,16 @@ impl OwnMaps {
             );
             return Err(FileError::content(weights, problem).into());
         }
-        let first: Noise = sweep.settings.noise.parse()?;
-        let draws = (0..sweep.settings.repeats).filter_map(|draw| first.draw_after(draw));
         let layers: Vec<LayerId> = sweep
             .layers
             .iter()
             .filter_map(|known| network.layer_of_results(&known.layer))
             .collect();
-        let engine = compute.open(network, &layers, context)?.engines(None).swap_remove(0);
-        let deposit = sweep.settings.deposit;
-        Ok(Self { model, engine, draws: draws.collect(), deposit })
+        let compute = compute.open(network, &layers, context)?;
+        let compute = compute.with_fill(sweep.settings.fill, context)?;
+        let engine = compute.engines(None).swap_remove(0);
+        let fill = sweep.settings.sweep_fill(sweep.images.size)?;
+        Ok(Self { model, engine, fill, deposit: sweep.settings.deposit })
     }
 
     /// Prepares the engine for `layers` on images of size `image`.
@@ -282,19 +318,20 @@ impl PreparedMaps<'_> {
         self.own.deposit
     }
 
-    /// The maps of some targets on one image, each `[rf, rf]`.
+    /// The maps of some targets on one image of a folder, each `[rf, rf]`.
     ///
     /// # Errors
-    /// Errors of the engine.
+    /// Errors of the engine; another image of the folder that cannot be read.
     pub fn compute(
         &self,
         layer: LayerId,
-        image: &ArrayView3<'_, f32>,
+        (images, values): (&ImageFolder, &Array3<f32>),
         targets: &[MapTarget<'_>],
-    ) -> Result<Vec<Array2<f64>>, EngineError> {
-        let (draws, progress) = (&self.own.draws, Progress::new(self.cancel));
-        let presented = present(&*self.engine, layer, image, targets, draws, &progress)?;
-        let of_targets = targets.iter().zip(presented.chunks(draws.len().max(1)));
+    ) -> Result<Vec<Array2<f64>>, SweepError> {
+        let (fill, progress) = (&self.own.fill, Progress::new(self.cancel));
+        let shown = Shown { values, images, fill };
+        let presented = present(&*self.engine, layer, shown, targets, &progress)?;
+        let of_targets = targets.iter().zip(presented.chunks(fill.draws().max(1)));
         let map = |(target, draws): (&MapTarget<'_>, &[JobResult])| {
             mean_map(self.own.deposit, target.placement, draws)
         };

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::layout::{BLOCKS, MAPS, RANKING};
 use super::share::Backoff;
+use super::sized::sized_folders;
 use super::status::{Stage, without_blocks};
 use super::sweep::SweepMerge;
 use super::{Context, OutputFolder, RunError, ranking};
@@ -15,11 +16,33 @@ use crate::maps::StoredSweep;
 use crate::ranking::StoredRanking;
 
 /// Merges the blocks in an output folder with those of further output folders of the same
-/// configuration, which stay. One block is held at a time.
+/// configuration, which stay; of several sizes of occluders those of each. One block is held at a
+/// time.
 ///
 /// # Errors
 /// Missing or damaged blocks; blocks of another configuration.
 pub fn merge(out: &Path, from: &[PathBuf], context: &Context<'_>) -> Result<(), RunError> {
+    let sizes = sized_folders(out)?;
+    if sizes.is_empty() {
+        return merge_folder(out, from, context);
+    }
+    // The ranking, unless it lies elsewhere.
+    if OutputFolder::ours(out).is_some() {
+        let from: Vec<PathBuf> =
+            from.iter().filter(|path| OutputFolder::is_ours(path)).cloned().collect();
+        merge_folder(out, &from, context)?;
+    }
+    for size in &sizes {
+        let name = size.file_name().unwrap_or_default();
+        let of_size = from.iter().map(|path| path.join(name));
+        let of_size: Vec<PathBuf> = of_size.filter(|path| OutputFolder::is_ours(path)).collect();
+        merge_folder(size, &of_size, context)?;
+    }
+    Ok(())
+}
+
+/// Merges the blocks in an output folder of one size of occluders.
+fn merge_folder(out: &Path, from: &[PathBuf], context: &Context<'_>) -> Result<(), RunError> {
     let output = OutputFolder::find(out)?;
     let from: Vec<OutputFolder> =
         from.iter().map(|path| OutputFolder::find(path)).collect::<Result<_, _>>()?;

@@ -15,6 +15,7 @@ mod compute;
 mod context;
 mod device;
 mod error;
+mod fill;
 mod inputs;
 pub mod layout;
 mod map;
@@ -26,6 +27,7 @@ mod ranking;
 mod run;
 mod settings;
 mod share;
+mod sized;
 mod status;
 mod sweep;
 mod text;
@@ -47,6 +49,7 @@ pub use settings::{
     SweepSettings,
 };
 pub use share::{Rest, Share};
+pub use sized::sized_folders;
 pub use status::{PartStatus, Stage, Status, check_files, status};
 pub use sweep::{SweepRun, sweep};
 

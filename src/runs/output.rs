@@ -112,18 +112,26 @@ impl OutputFolder {
         Ok(manifest)
     }
 
-    /// Whether maps, finished or not, and their ranking exist.
-    pub(super) fn has_maps_and_ranking(&self) -> bool {
-        let maps =
-            self.0.join(Manifest::FILE).is_file() || BlockFolder::is_there(&self.blocks(MAPS));
-        maps && RankingManifest::is_there(&self.0.join(RANKING))
+    /// Whether maps exist, finished or not.
+    pub(super) fn has_maps(&self) -> bool {
+        self.0.join(Manifest::FILE).is_file() || BlockFolder::is_there(&self.blocks(MAPS))
+    }
+
+    /// Whether a ranking exists.
+    pub(super) fn has_ranking(&self) -> bool {
+        RankingManifest::is_there(&self.0.join(RANKING))
     }
 
     /// Whether the folder has results of a command.
-    fn is_ours(path: &Path) -> bool {
+    pub(super) fn is_ours(path: &Path) -> bool {
         [RANKING, MAPS].into_iter().any(|kind| BlockFolder::is_there(&layout::blocks(path, kind)))
             || path.join(Manifest::FILE).is_file()
             || RankingManifest::is_there(&path.join(RANKING))
+    }
+
+    /// The folder at `path`, if it has results of a command.
+    pub(super) fn ours(path: &Path) -> Option<Self> {
+        Self::is_ours(path).then(|| Self(path.to_owned()))
     }
 
     /// Folder of the blocks of rankings or of maps.

@@ -38,7 +38,7 @@ pub struct Plan {
 /// The cost of a layer.
 #[derive(Clone, Debug)]
 pub struct LayerPlan {
-    /// The layer's short name.
+    /// The layer's short name; of several sizes of occluders behind the folder's, `size7/conv1`.
     pub name: String,
     /// Number of maps.
     pub maps: usize,
@@ -86,7 +86,11 @@ impl LayerPlan {
 /// # Errors
 /// As for `run` before it starts.
 pub fn plan(settings: &RunSettings, context: &Context<'_>) -> Result<Plan, RunError> {
-    let run = SweepRun::open(&settings.sweep, &[], context)?;
+    let sized = settings.sweep.sized()?;
+    let names = settings.sweep.size_names();
+    let known: Vec<&str> = names.iter().map(String::as_str).collect();
+    let run = SweepRun::open(&settings.sweep, &known, context)?;
+    let sizes = run.of_sizes(&sized)?;
     let top = run.inputs.at_most(settings.top, context)?;
     let rankers = run.compute.devices.rankers(context)?;
     context.pool.install(|| {
@@ -98,12 +102,22 @@ pub fn plan(settings: &RunSettings, context: &Context<'_>) -> Result<Plan, RunEr
         let engines = run.engines();
         let prepared = engines[0].prepare(model, layers, images.size())?;
         let mut planned = Vec::with_capacity(layers.len());
-        for (&layer, units) in layers.iter().zip(&run.units) {
-            let mut of_layer = plan_layer(&run, &*prepared, layer, units.len(), top, reading)?;
-            // Devices share the work, and each holds its share.
-            of_layer.rate *= engines.len() as f64;
-            of_layer.working *= engines.len();
-            planned.push(of_layer);
+        for (number, run) in run.or_sizes(&sizes).enumerate() {
+            for (&layer, units) in layers.iter().zip(&run.units) {
+                let mut of_layer = plan_layer(run, &*prepared, layer, units.len(), top, reading)?;
+                if number == 0 {
+                    // Of each ranked image two indices and two positions in int64, and two responses in
+                    // float32.
+                    of_layer.bytes += model.network().channels(layer) * top * (4 * 8 + 2 * 4);
+                }
+                if let Some(size) = names.get(number) {
+                    of_layer.name = format!("{size}/{}", of_layer.name);
+                }
+                // Devices share the work, and each holds its share.
+                of_layer.rate *= engines.len() as f64;
+                of_layer.working *= engines.len();
+                planned.push(of_layer);
+            }
         }
         let working = planned.iter().map(|layer| layer.working).max().unwrap_or(0);
         Ok(Plan {
@@ -127,7 +141,9 @@ pub fn programs(
     settings: &RunSettings,
     context: &Context<'_>,
 ) -> Result<Vec<(String, Vec<program::Row>)>, RunError> {
-    let run = SweepRun::open(&settings.sweep, &[], context)?;
+    let names = settings.sweep.size_names();
+    let known: Vec<&str> = names.iter().map(String::as_str).collect();
+    let run = SweepRun::open(&settings.sweep, &known, context)?;
     let Inputs { model, layers, images } = &run.inputs;
     let network = model.network();
     let rows = |&layer: &LayerId| {
@@ -186,10 +202,8 @@ fn plan_layer(
         rate: trial.rate(),
         reading: images as f64 * reading,
         // Two sides, with all planes of each pixel, the reliability in float64 and a frame of two
-        // int32 per image; two indices and two positions in int64 and two responses in float32 per
-        // ranked image.
-        bytes: 2 * units * (rf * rf * pixel + size_of::<f64>() + top * 2 * size_of::<i32>())
-            + units * top * (4 * 8 + 2 * 4),
+        // int32 per image.
+        bytes: 2 * units * (rf * rf * pixel + size_of::<f64>() + top * 2 * size_of::<i32>()),
         working: activations.min(run.memory.activations)
             + (held * image).min(run.memory.images)
             + responses.min(run.memory.responses),

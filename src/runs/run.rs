@@ -10,17 +10,23 @@ use crate::engine::ReferenceEngine;
 /// Unusable settings, images and weights; errors of the work.
 pub fn run(settings: &RunSettings, context: &Context<'_>) -> Result<(), RunError> {
     let RunSettings { ref sweep, top, rank_only } = *settings;
-    let run = SweepRun::open(sweep, &[], context)?;
+    let sized = sweep.sized()?;
+    let names = sweep.size_names();
+    let known: Vec<&str> = names.iter().map(String::as_str).collect();
+    let run = SweepRun::open(sweep, &known, context)?;
+    let sizes = run.of_sizes(&sized)?;
     let top = run.inputs.at_most(top, context)?;
     let share = sweep.output.share;
-    if !rank_only && !sweep.output.force && run.output.has_maps_and_ranking() {
+    if !rank_only && !sweep.output.force && run.output.has_ranking() {
         // A sweep that cannot join the existing maps is refused before the ranking starts.
-        run.check(None, top, &[run.engines()[0].name()])?;
+        for run in run.or_sizes(&sizes).filter(|run| run.output.has_maps()) {
+            run.check(None, top, &[run.engines()[0].name()])?;
+        }
     }
     // The sweep needs the whole ranking.
     let rest = if rank_only { share.rest } else { Rest::Finish };
     match run.rank(top, Share { rest, ..share })? {
-        Some(ranking) if !rank_only => run.sweep(&ranking, top),
+        Some(ranking) if !rank_only => run.sweep_sizes(&sizes, &ranking, top),
         Some(_) => Ok(()),
         None => {
             context.note(run.output.shard_note(&share));
@@ -50,11 +56,17 @@ pub fn check(
     context: &Context<'_>,
 ) -> Result<Checked, RunError> {
     let RunSettings { sweep, top, rank_only } = settings;
+    // No kernel draws other fills.
+    let gpus = gpus && sweep.occlusion.fill.is_noise();
     let engines = sweep.compute.engine_names(gpus)?;
     let mut sweep = sweep.clone();
     sweep.compute = sweep.compute.remote(gpus)?;
     sweep.output.force = false;
-    let run = SweepRun::open(&sweep, &[], context)?;
+    let sized = sweep.sized()?;
+    let names = sweep.size_names();
+    let known: Vec<&str> = names.iter().map(String::as_str).collect();
+    let run = SweepRun::open(&sweep, &known, context)?;
+    let sizes = run.of_sizes(&sized)?;
     let top = run.inputs.at_most(*top, context)?;
     let job = RankingJob {
         inputs: &run.inputs,
@@ -66,7 +78,9 @@ pub fn check(
     };
     let (ranking_blocks, ranking) = job.check()?;
     if !rank_only {
-        run.check(ranking.as_ref(), top, &engines)?;
+        for run in run.or_sizes(&sizes) {
+            run.check(ranking.as_ref(), top, &engines)?;
+        }
     }
     Ok(Checked { ranking_blocks, memory: run.budget.memory })
 }

@@ -8,6 +8,7 @@ use crate::geometry::{Deposit, FrameRule, GridRule, ImageSize};
 use crate::images::{ImageSource, Preprocessing};
 use crate::maps::MeanOver;
 use crate::network::{MapContext, Model, ModelError, Network, NetworkError, Response};
+use crate::noise::FillRule;
 use crate::sweep::UnitSelection;
 
 /// A network with weights, its layers, and images.
@@ -178,6 +179,8 @@ pub struct OcclusionSettings {
     pub deposit: Deposit,
     /// The rule for the maps' frames.
     pub frame: FrameRule,
+    /// Fill of the occluders.
+    pub fill: FillRule,
     /// The seed of the noise.
     pub seed: u64,
     /// Draws of the noise per occluder; from 1 to [`Noise::DRAWS`](crate::noise::Noise::DRAWS).
@@ -191,6 +194,9 @@ pub struct OcclusionSettings {
     /// Whether reliabilities of the first 2, 4, 8, … images are kept. Each image is added on the host
     /// then.
     pub reliability_curve: bool,
+    /// The split-half reliability at which a side of a unit stops, checked at 2, 4, 8, … images; above 0
+    /// and below 1. Each image is added on the host then.
+    pub until_reliable: Option<f64>,
 }
 
 impl Default for OcclusionSettings {
@@ -200,12 +206,14 @@ impl Default for OcclusionSettings {
             every: 1,
             deposit: Deposit::default(),
             frame: FrameRule::default(),
+            fill: FillRule::default(),
             seed: 0,
             repeats: 1,
             mean_over: MeanOver::default(),
             statistics: false,
             moments: false,
             reliability_curve: false,
+            until_reliable: None,
         }
     }
 }
@@ -221,6 +229,9 @@ pub struct SweepSettings {
     pub output: OutputSettings,
     /// Occluders and statistics.
     pub occlusion: OcclusionSettings,
+    /// Grids that are swept one after the other instead of that of `occlusion`, each in a folder of the
+    /// output folder; empty for a single one in the output folder itself.
+    pub sizes: Vec<GridRule>,
     /// Maps computed together; `None` for the engine's preferred number. The result does not depend
     /// on it.
     pub batch: Option<usize>,
@@ -248,6 +259,7 @@ impl SweepSettings {
             units: UnitSelection::default(),
             output,
             occlusion: OcclusionSettings::default(),
+            sizes: Vec::new(),
             batch: None,
             memory: None,
             fewer_threads: true,

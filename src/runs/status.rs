@@ -1,7 +1,7 @@
 //! Progress of the work in an output folder.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rayon::prelude::*;
@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::layout::{MAPS, RANKING};
+use super::sized::sized_folders;
 use super::sweep::SweepMerge;
 use super::{Context, OutputFolder, RunError, Task};
 use crate::blocks::{BlockFolder, BlockState};
@@ -76,8 +77,41 @@ struct Done {
 /// # Errors
 /// A folder without results; files that cannot be read.
 pub fn status(out: &Path, context: &Context<'_>) -> Result<Status, RunError> {
-    let output = OutputFolder::find(out)?;
-    context.pool.install(|| of_folder(&output))
+    let sizes = sized_folders(out)?;
+    let output = OutputFolder::ours(out);
+    context.pool.install(|| {
+        let whole = match (&output, sizes.is_empty()) {
+            (None, true) => of_folder(&OutputFolder::find(out)?)?,
+            (None, false) => Found::default(),
+            (Some(output), _) => of_folder(output)?,
+        };
+        if sizes.is_empty() || whole.stage == Stage::Ranking {
+            return Ok(Status::new(whole));
+        }
+        Ok(Status::new(of_sizes(&sizes)?))
+    })
+}
+
+/// The work in the folders of several sizes of occluders together.
+fn of_sizes(sizes: &[PathBuf]) -> Result<Found, RunError> {
+    let mut all = Found { stage: Stage::Complete, ..Found::default() };
+    let mut stages = Vec::with_capacity(sizes.len());
+    for size in sizes {
+        let name = size.file_name().unwrap_or_default().to_string_lossy();
+        let Some(output) = OutputFolder::ours(size) else {
+            // Its turn comes.
+            stages.push(Stage::Maps);
+            let part = PartStatus { blocks: 1, missing: 1, ..PartStatus::default() };
+            all.parts.insert(name.into_owned(), part);
+            continue;
+        };
+        let Found { stage, parts, done } = of_folder(&output)?;
+        stages.push(stage);
+        all.parts.extend(parts.into_iter().map(|(layer, part)| (format!("{name}/{layer}"), part)));
+        all.done.extend(done);
+    }
+    let least = [Stage::Maps, Stage::Stopped].into_iter().find(|stage| stages.contains(stage));
+    Ok(Found { stage: least.unwrap_or(Stage::Complete), ..all })
 }
 
 /// Compares every finished file in an output folder with the SHA-256 in the manifest; returns an
@@ -86,6 +120,18 @@ pub fn status(out: &Path, context: &Context<'_>) -> Result<Status, RunError> {
 /// # Errors
 /// A folder without results; cancellation.
 pub fn check_files(out: &Path, context: &Context<'_>) -> Result<Vec<FileError>, RunError> {
+    let sizes = sized_folders(out)?;
+    if sizes.is_empty() {
+        return check_folder(out, context);
+    }
+    let mut errors = Vec::new();
+    for size in sizes.iter().filter(|size| OutputFolder::is_ours(size)) {
+        errors.extend(check_folder(size, context)?);
+    }
+    Ok(errors)
+}
+
+fn check_folder(out: &Path, context: &Context<'_>) -> Result<Vec<FileError>, RunError> {
     let output = OutputFolder::find(out)?;
     let Some(manifest) = output.manifest()? else { return Ok(Vec::new()) };
     let total = manifest.layers.values().map(|layer| layer.files.len() as u64).sum();
@@ -101,7 +147,21 @@ pub fn check_files(out: &Path, context: &Context<'_>) -> Result<Vec<FileError>, 
     Ok(context.track(&task, &progress, check)?.0)
 }
 
-fn of_folder(output: &OutputFolder) -> Result<Status, RunError> {
+/// Blocks and their stage.
+struct Found {
+    stage: Stage,
+    parts: BTreeMap<String, PartStatus>,
+    /// The finished blocks.
+    done: Vec<Done>,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Self { stage: Stage::Stopped, parts: BTreeMap::new(), done: Vec::new() }
+    }
+}
+
+fn of_folder(output: &OutputFolder) -> Result<Found, RunError> {
     if let Some((folder, stored)) = BlockFolder::find(&output.blocks(MAPS))? {
         let stored: StoredSweep = stored;
         let mut all = Vec::new();
@@ -109,7 +169,9 @@ fn of_folder(output: &OutputFolder) -> Result<Status, RunError> {
         let merged = output.manifest()?;
         for layer in &stored.configuration.layers {
             let names: Vec<String> = layer.blocks().into_iter().map(|block| block.name).collect();
-            let amount = |record: &BlockRecord| (record.presentations, record.seconds);
+            // Spared presentations are done too.
+            let amount =
+                |record: &BlockRecord| (record.presentations + record.spared, record.seconds);
             let (part, done) = part(&folder, &names, layer.presentations, amount)?;
             let has_maps = |manifest| SweepMerge::has_maps(output, manifest, layer);
             let is_merged = merged.as_ref().is_some_and(has_maps);
@@ -117,16 +179,17 @@ fn of_folder(output: &OutputFolder) -> Result<Status, RunError> {
             all.extend(done);
             parts.insert(layer.layer.clone(), part);
         }
-        return Ok(Status::new(Stage::Maps, parts, &all));
+        return Ok(Found { stage: Stage::Maps, parts, done: all });
     }
     if let Some((folder, stored)) = BlockFolder::find(&output.blocks(RANKING))? {
         let StoredRanking { configuration, .. } = stored;
         let images = configuration.images.names.len() as u64;
         let amount = |record: &RankingRecord| (record.digests.len() as u64, record.seconds);
         let (part, done) = part(&folder, &configuration.names(), images, amount)?;
-        return Ok(Status::new(Stage::Ranking, BTreeMap::from([(RANKING.into(), part)]), &done));
+        let parts = BTreeMap::from([(RANKING.into(), part)]);
+        return Ok(Found { stage: Stage::Ranking, parts, done });
     }
-    Ok(Status::new(without_blocks(output)?, BTreeMap::new(), &[]))
+    Ok(Found { stage: without_blocks(output)?, ..Found::default() })
 }
 
 /// Stage of an output folder without blocks.
@@ -156,17 +219,17 @@ fn part<R>(
 where
     R: Serialize + DeserializeOwned + Send,
 {
-    enum Found {
+    enum Outcome {
         Done(Done),
         Damaged(String),
         InWork,
         Missing,
     }
     let states = folder.states()?;
-    let look = |name: &String| -> Result<Found, RunError> {
+    let look = |name: &String| -> Result<Outcome, RunError> {
         match states.get(name) {
-            Some(BlockState::Leased) if folder.is_in_work(name)? => Ok(Found::InWork),
-            None | Some(BlockState::Leased) => Ok(Found::Missing),
+            Some(BlockState::Leased) if folder.is_in_work(name)? => Ok(Outcome::InWork),
+            None | Some(BlockState::Leased) => Ok(Outcome::Missing),
             Some(BlockState::Done) => {
                 let path = folder.block(name);
                 let metadata = std::fs::metadata(&path).map_err(FileError::read(&path))?;
@@ -174,22 +237,22 @@ where
                     Ok(block) => {
                         let (amount, seconds) = of(&block.record);
                         let finished = metadata.modified().map_err(FileError::read(&path))?;
-                        Found::Done(Done { amount, seconds, finished })
+                        Outcome::Done(Done { amount, seconds, finished })
                     }
-                    Err(damage) => Found::Damaged(format!("{name} {damage}")),
+                    Err(damage) => Outcome::Damaged(format!("{name} {damage}")),
                 })
             }
         }
     };
-    let found: Vec<Found> = names.par_iter().map(look).collect::<Result<_, _>>()?;
+    let found: Vec<Outcome> = names.par_iter().map(look).collect::<Result<_, _>>()?;
     let mut part = PartStatus { blocks: names.len(), amount, ..PartStatus::default() };
     let mut all = Vec::new();
     for block in found {
         match block {
-            Found::Missing => part.missing += 1,
-            Found::InWork => part.in_work += 1,
-            Found::Damaged(what) => part.damaged.push(what),
-            Found::Done(done) => {
+            Outcome::Missing => part.missing += 1,
+            Outcome::InWork => part.in_work += 1,
+            Outcome::Damaged(what) => part.damaged.push(what),
+            Outcome::Done(done) => {
                 part.done += 1;
                 part.amount_done += done.amount;
                 all.push(done);
@@ -208,7 +271,7 @@ impl PartStatus {
 }
 
 impl Status {
-    fn new(stage: Stage, parts: BTreeMap<String, PartStatus>, done: &[Done]) -> Self {
+    fn new(Found { stage, parts, done }: Found) -> Self {
         // From the start of the first block to the end of the last.
         let began = |done: &Done| {
             let took = Duration::try_from_secs_f64(done.seconds).unwrap_or_default();

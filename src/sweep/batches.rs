@@ -2,9 +2,13 @@
 
 use std::ops::Range;
 
-/// Cuts a list of maps, each given by its image, equal images next to each other, into batches of
-/// at most `most_maps` maps on at most `most_images` images.
-pub(super) fn batches(images: &[u32], most_maps: usize, most_images: usize) -> Vec<Range<usize>> {
+/// Cuts a list of maps, each given by its image, or its image and what fills its occluders, equal ones
+/// next to each other, into batches of at most `most_maps` maps on at most `most_images` images.
+pub(super) fn batches<K: PartialEq>(
+    images: &[K],
+    most_maps: usize,
+    most_images: usize,
+) -> Vec<Range<usize>> {
     let mut batches = Vec::new();
     let (mut first, mut held) = (0, 0);
     for (place, image) in images.iter().enumerate() {
@@ -33,6 +37,6 @@ mod tests {
         assert_eq!(batches(&images, 100, 1), [0..3, 3..4, 4..6, 6..7]);
         assert_eq!(batches(&images, 100, 2), [0..4, 4..7]);
         assert_eq!(batches(&images, 1, 1).len(), 7);
-        assert_eq!(batches(&[], 1, 1), []);
+        assert_eq!(batches::<u32>(&[], 1, 1), []);
     }
 }

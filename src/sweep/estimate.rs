@@ -138,10 +138,11 @@ pub fn count_work(
 ) -> Result<Vec<KernelWork>, SweepError> {
     let places = places(geometry, count)?;
     let mut batch = Batch::default();
-    let (image, noise) = (batch.add_image(&image.view(), 0), Noise::Philox { seed: 0, draw: 0 });
+    let (image, fill) =
+        (batch.add_image(&image.view(), 0), Noise::Philox { seed: 0, draw: 0 }.into());
     for (position, placement) in &places {
         let placement = batch.add_placement(*position, &placement.occluders);
-        batch.jobs.push(Job { image, placement, unit: 0, noise });
+        batch.jobs.push(Job { image, placement, unit: 0, fill });
     }
     Ok(engine.work(layer, &batch)?)
 }
@@ -247,7 +248,8 @@ pub fn try_out(
     for (map, (position, placement)) in places.iter().enumerate() {
         let placement = batch.add_placement(*position, &placement.occluders);
         let (image, unit) = (map % images.len(), map % units);
-        batch.jobs.push(Job { image, placement, unit, noise: Noise::Philox { seed: 0, draw: 0 } });
+        let fill = Noise::Philox { seed: 0, draw: 0 }.into();
+        batch.jobs.push(Job { image, placement, unit, fill });
     }
     let presentations = batch.presentations();
     let mut kept = engine.keep(layer, presentations)?;

@@ -5,12 +5,11 @@ use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::iter::Sum;
 use std::ops::Range;
 
-use super::{MemoryShares, SweepError};
+use super::{MemoryShares, SweepError, SweepFill};
 use crate::engine::{JobResult, Presenter};
 use crate::geometry::{GeometryError, LayerGeometry, Placement};
 use crate::images::ImageFolder;
 use crate::network::LayerId;
-use crate::noise::Noise;
 use crate::parts::parts;
 use crate::progress::Progress;
 use crate::ranking::{Entry, LayerRanking, Side};
@@ -32,8 +31,8 @@ pub struct LayerSweep<'a> {
     pub units: &'a [usize],
     /// How many images a unit, from either end of the ranking.
     pub top: usize,
-    /// What occluders are filled with: the noise of each time that one is presented, at least one.
-    pub draws: &'a [Noise],
+    /// Fill of the occluders, in each draw.
+    pub fill: &'a SweepFill,
     /// Maps, of one draw each, handed to the engine at a time; the result does not depend on it.
     pub batch: usize,
     /// What may be held at a time; the result does not depend on it.
@@ -114,7 +113,7 @@ impl LayerSweep<'_> {
                 };
                 extent.maps += 1;
                 extent.maps_without_occluders += u64::from(occluders == 0);
-                extent.presentations += occluders * self.draws.len() as u64;
+                extent.presentations += occluders * self.fill.draws() as u64;
             }
             extents.push(extent);
         }
@@ -151,7 +150,8 @@ impl LayerSweep<'_> {
         for part in self.parts(targets)? {
             let targets = &targets[part];
             let presented = self.present(targets, progress)?;
-            for (target, presented) in targets.iter().zip(presented.chunks(self.draws.len().max(1)))
+            for (target, presented) in
+                targets.iter().zip(presented.chunks(self.fill.draws().max(1)))
             {
                 let placement = self.placement(target).map_err(SweepError::from)?;
                 let Target { unit, side, entry } = *target;
@@ -165,7 +165,7 @@ impl LayerSweep<'_> {
     fn parts(&self, targets: &[Target]) -> Result<Vec<Range<usize>>, SweepError> {
         let bytes = |target: &Target| -> Result<usize, SweepError> {
             let responses = self.placement(target)?.occluders.len();
-            Ok(self.draws.len() * (size_of::<JobResult>() + responses * size_of::<f32>()))
+            Ok(self.fill.draws() * (size_of::<JobResult>() + responses * size_of::<f32>()))
         };
         let bytes: Vec<usize> = targets.iter().map(bytes).collect::<Result<_, _>>()?;
         Ok(parts(&bytes, self.memory.responses))
@@ -179,7 +179,7 @@ impl LayerSweep<'_> {
         progress: &Progress<'_>,
     ) -> Result<Vec<JobResult>, SweepError> {
         let nothing = JobResult { response: 0.0, differences: Vec::new() };
-        let mut presented = vec![nothing; targets.len() * self.draws.len()];
+        let mut presented = vec![nothing; targets.len() * self.fill.draws()];
         self.in_batches(targets, |places, batch| {
             let outcomes = self.engine.present(self.layer, batch, progress)?;
             let responses = outcomes.iter().map(|outcome| outcome.response).collect();
@@ -199,6 +199,12 @@ impl LayerSweep<'_> {
                 entries.map(move |&entry| Target { unit, side, entry })
             })
         })
+    }
+
+    /// Side length of the occluders in pixels.
+    pub(super) fn occluder_size(&self) -> Result<usize, GeometryError> {
+        let (size, _) = self.geometry.rule.size_and_stride(self.geometry.projection.size)?;
+        Ok(size)
     }
 
     pub(super) fn placement(&self, target: &Target) -> Result<Placement, GeometryError> {

@@ -2,10 +2,12 @@
 
 mod batches;
 mod estimate;
+mod fill;
 mod layer;
 mod memory;
 mod present;
 mod rank;
+mod rounds;
 mod summed;
 mod units;
 mod verification;
@@ -22,6 +24,7 @@ pub use estimate::{
     MultiplyAdds, Occluders, Trial, activation_bytes, calibrate, count_multiply_adds,
     count_occluders, count_work, try_out,
 };
+pub use fill::{Original, SweepFill};
 pub use layer::{Extent, Finished, LayerSweep};
 pub use memory::{MemoryShares, TooLittleMemory};
 pub use rank::{Ranked, Rankings, rank};

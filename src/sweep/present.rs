@@ -6,11 +6,29 @@ use std::collections::{BTreeMap, HashMap};
 use ndarray::Array3;
 
 use super::batches::batches;
+use super::fill::{Original, PictureKey};
 use super::layer::Target;
 use super::{LayerSweep, SweepError};
 use crate::engine::{Batch, EngineError, Job};
 use crate::geometry::Placement;
+use crate::images::{Image, ImageError};
 use crate::ranking::Entry;
+
+/// An image to be read, before the jobs of this key.
+#[derive(Clone, Copy)]
+struct ToRead {
+    index: usize,
+    key: PictureKey,
+    /// Whether it fills occluders, instead of being occluded.
+    is_fill: bool,
+}
+
+/// Images that are held, and pictures that fill their occluders, sorted by their keys.
+#[derive(Default)]
+struct Held {
+    images: Vec<(u32, Array3<f32>)>,
+    pictures: Vec<(PictureKey, Array3<f32>)>,
+}
 
 impl LayerSweep<'_> {
     /// Hands the maps of some targets, one for each draw of the noise, to `present`, in batches and
@@ -22,26 +40,29 @@ impl LayerSweep<'_> {
         targets: &[Target],
         mut present: impl FnMut(&[usize], &Batch<'_>) -> Result<Vec<f32>, EngineError>,
     ) -> Result<(), SweepError> {
-        let repeats = self.draws.len();
-        let image = |place: usize| targets[place / repeats].entry.image;
+        let repeats = self.fill.draws();
+        let key =
+            |place: usize| self.fill.key(targets[place / repeats].entry.image, place % repeats);
         let mut order: Vec<usize> = (0..targets.len() * repeats).collect();
-        order.sort_by_key(|&place| image(place));
-        let image_of: Vec<u32> = order.iter().map(|&place| image(place)).collect();
-        let mut wanted: Vec<usize> = image_of.iter().map(|&image| image as usize).collect();
-        wanted.dedup();
+        order.sort_by_key(|&place| key(place));
+        let keys: Vec<PictureKey> = order.iter().map(|&place| key(place)).collect();
+        let to_read = self.reads_of(&keys);
+        let indices: Vec<usize> = to_read.iter().map(|read| read.index).collect();
 
         let readers = rayon::current_num_threads();
         let most_images = self.memory.images_at_a_time(self.images.channels(), self.geometry.image);
-        self.images.stream(&wanted, readers, |stream| -> Result<(), SweepError> {
-            let mut held: Vec<(u32, Array3<f32>)> = Vec::new();
-            for batch in batches(&image_of, self.batch.max(1), most_images) {
-                let (places, images) = (&order[batch.clone()], &image_of[batch]);
+        let most = (most_images / self.fill.pictures()).max(1);
+        self.images.stream(&indices, readers, |stream| -> Result<(), SweepError> {
+            let (mut held, mut to_read) = (Held::default(), to_read.into_iter().peekable());
+            for batch in batches(&keys, self.batch.max(1), most) {
+                let (places, keys) = (&order[batch.clone()], &keys[batch]);
+                let (first, last) = (keys[0], keys[keys.len() - 1]);
                 // Images come in the order of their indices.
-                held.retain(|(image, _)| *image >= images[0]);
-                while held.last().is_none_or(|(image, _)| *image < images[images.len() - 1]) {
-                    let Some(read) = stream.next() else { break };
-                    let image = read?;
-                    held.push((image.index as u32, image.values));
+                held.images.retain(|(image, _)| *image >= first.0);
+                held.pictures.retain(|(key, _)| *key >= first);
+                while let Some(read) = to_read.next_if(|read| read.key <= last) {
+                    let Some(image) = stream.next() else { break };
+                    self.hold(&mut held, read, image)?;
                 }
                 self.one_batch(targets, places, &held, &mut present)?;
             }
@@ -49,15 +70,53 @@ impl LayerSweep<'_> {
         })
     }
 
-    /// Hands one batch over; `images` are sorted by their index.
+    /// The images of some keys, and those that fill their occluders, in the order of the keys.
+    fn reads_of(&self, keys: &[PictureKey]) -> Vec<ToRead> {
+        let mut to_read: Vec<ToRead> = Vec::new();
+        for (place, &key) in keys.iter().enumerate() {
+            let before = place.checked_sub(1).map(|before| keys[before]);
+            if before == Some(key) {
+                continue;
+            }
+            let (image, draw) = key;
+            if before.is_none_or(|before| before.0 != image) {
+                to_read.push(ToRead { index: image as usize, key, is_fill: false });
+            }
+            if let Some(other) = self.fill.other(image, draw, self.images.len()) {
+                to_read.push(ToRead { index: other as usize, key, is_fill: true });
+            }
+        }
+        to_read
+    }
+
+    /// Holds an image that was read.
+    fn hold(
+        &self,
+        held: &mut Held,
+        read: ToRead,
+        image: Result<Image, ImageError>,
+    ) -> Result<(), SweepError> {
+        let (values, key) = (image?.values, read.key);
+        if read.is_fill {
+            held.pictures.push((key, values));
+            return Ok(());
+        }
+        let occluder = self.occluder_size()?;
+        let original = Original { values: values.view(), index: key.0, occluder };
+        held.pictures.extend(self.fill.blurred(original).map(|picture| (key, picture)));
+        held.images.push((key.0, values));
+        Ok(())
+    }
+
+    /// Hands one batch over.
     fn one_batch(
         &self,
         targets: &[Target],
         places: &[usize],
-        images: &[(u32, Array3<f32>)],
+        held: &Held,
         present: &mut impl FnMut(&[usize], &Batch<'_>) -> Result<Vec<f32>, EngineError>,
     ) -> Result<(), SweepError> {
-        let repeats = self.draws.len();
+        let repeats = self.fill.draws();
         let targets_and_draws =
             || places.iter().map(|&place| (&targets[place / repeats], place % repeats));
         let mut placements: BTreeMap<u32, Placement> = BTreeMap::new();
@@ -66,6 +125,7 @@ impl LayerSweep<'_> {
                 new.insert(self.placement(target)?);
             }
         }
+        let Held { images, pictures } = held;
         let mut batch = Batch::default();
         for (index, image) in images {
             batch.add_image(&image.view(), *index);
@@ -77,11 +137,13 @@ impl LayerSweep<'_> {
         }
         for (target, draw) in targets_and_draws() {
             let Entry { image, position, .. } = target.entry;
+            let key = self.fill.key(image, draw);
+            let picture = pictures.binary_search_by_key(&key, |(key, _)| *key).ok();
             batch.jobs.push(Job {
                 image: images.partition_point(|&(index, _)| index < image),
                 placement: placement_of[&position],
                 unit: target.unit,
-                noise: self.draws[draw],
+                fill: self.fill.of(draw, picture.map(|place| &pictures[place].1)),
             });
         }
         let responses = present(places, &batch)?;

@@ -64,7 +64,7 @@ impl LayerSweep<'_> {
         let placements = Placements::new(self, &targets, deposit)?;
         let differences = |map: &&[Target]| -> usize {
             let occluders = map.iter().map(|target| placements.of(target).1.occluders.len());
-            self.draws.len() * occluders.sum::<usize>()
+            self.fill.draws() * occluders.sum::<usize>()
         };
         let lengths: Vec<usize> = maps.iter().map(differences).collect();
         let bytes: Vec<usize> = lengths.iter().map(|length| length * size_of::<f32>()).collect();
@@ -76,10 +76,10 @@ impl LayerSweep<'_> {
         for part in parts {
             let maps = &maps[part];
             let targets = &maps.concat();
-            let mut firsts = Vec::with_capacity(targets.len() * self.draws.len());
+            let mut firsts = Vec::with_capacity(targets.len() * self.fill.draws());
             let mut summation = Summation {
                 slots: placements.slots.pixels.len(),
-                draws: self.draws.len(),
+                draws: self.fill.draws(),
                 moments,
                 deposits: placements.deposits.clone(),
                 maps: Vec::with_capacity(maps.len()),
@@ -90,8 +90,8 @@ impl LayerSweep<'_> {
                     let (deposits, placement) = placements.of(target);
                     let occluders = placement.occluders.len();
                     let image = SummedImage { deposits, differences: next, occluders };
-                    firsts.extend((0..self.draws.len()).map(|draw| next + draw * occluders));
-                    next += self.draws.len() * occluders;
+                    firsts.extend((0..self.fill.draws()).map(|draw| next + draw * occluders));
+                    next += self.fill.draws() * occluders;
                     image
                 };
                 summation.maps.push(map.iter().map(image).collect());

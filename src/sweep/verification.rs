@@ -6,7 +6,7 @@ use std::ops::Range;
 use ndarray::Array3;
 
 use super::layer::Target;
-use super::{Finished, LayerSweep, SweepError};
+use super::{Finished, LayerSweep, Original, SweepError};
 use crate::engine::{Batch, JobResult, PlacedJob, Presenter};
 use crate::geometry::Occluder;
 use crate::noise::philox4x32_10;
@@ -115,12 +115,20 @@ impl LayerSweep<'_> {
         seed: u64,
         progress: &Progress<'_>,
     ) -> Result<Sample, SweepError> {
-        let mut sample = Sample::new(count, self.extent()?.presentations, seed);
-        let mut first = 0;
+        self.take(Sample::new(count, self.extent()?.presentations, seed), progress)
+    }
+
+    /// A sample with its presentations among those of the sweep, the first of which is seen next. Only
+    /// the maps that they belong to are computed.
+    ///
+    /// # Errors
+    /// As [`LayerSweep::run`].
+    pub fn take(&self, mut sample: Sample, progress: &Progress<'_>) -> Result<Sample, SweepError> {
+        let mut first = sample.seen;
         let mut chosen = Vec::new();
         for target in self.targets(self.units) {
             let occluders = self.placement(&target)?.occluders.len();
-            let presentations = (occluders * self.draws.len()) as u64;
+            let presentations = (occluders * self.fill.draws()) as u64;
             let of_target = first..first + presentations;
             // The numbers ascend from the end.
             let before = sample.chosen.partition_point(|number| *number >= of_target.end);
@@ -170,16 +178,25 @@ impl Verification {
                 .iter()
                 .map(|sampled| sweep.images.read(sampled.entry.image as usize))
                 .collect::<Result<_, _>>()?;
+            let occluder = sweep.occluder_size()?;
+            let picture = |(sampled, image): (&Sampled, &Array3<f32>)| {
+                let index = sampled.entry.image;
+                let original = Original { values: image.view(), index, occluder };
+                sweep.fill.picture(sweep.images, original, sampled.draw)
+            };
+            let pictures: Vec<Option<Array3<f32>>> =
+                some.iter().zip(&images).map(picture).collect::<Result<_, _>>()?;
             let batch: Batch<'_> = some
                 .iter()
                 .zip(&images)
-                .map(|(sampled, image)| PlacedJob {
+                .zip(&pictures)
+                .map(|((sampled, image), picture)| PlacedJob {
                     image: image.view(),
                     image_index: sampled.entry.image,
                     unit: sampled.unit,
                     position: sweep.geometry.position(sampled.entry.position),
                     occluders: std::slice::from_ref(&sampled.occluder),
-                    noise: sweep.draws[sampled.draw],
+                    fill: sweep.fill.of(sampled.draw, picture.as_ref()),
                 })
                 .collect();
             for (sampled, presented) in

@@ -45,7 +45,7 @@ impl Tolerance {
     pub const F32_RESPONSES: Self = Self { of_largest: 1e-5, of_response: 64.0 * f32::EPSILON };
 
     /// The worst error of a map as a share of what is allowed, and where it is.
-    fn worst(self, found: &JobResult, plain: &JobResult) -> (f32, usize) {
+    pub fn worst(self, found: &JobResult, plain: &JobResult) -> (f32, usize) {
         assert_eq!(found.differences.len(), plain.differences.len());
         let size = plain.response.abs().max(RESPONSE);
         assert!(
@@ -240,7 +240,7 @@ impl Problem {
                 unit: place % units,
                 position: (at(down, geometry.output.height), at(right, geometry.output.width)),
                 occluders: &occluders,
-                noise: self.noise,
+                fill: self.noise.into(),
             })
             .collect();
         let model = model(network, 0.0, self.seed);
@@ -317,7 +317,7 @@ pub fn network_agrees(
             unit: 5 * unit,
             position,
             occluders: &placement.occluders,
-            noise: Noise::Philox { seed: 0, draw: 0 },
+            fill: Noise::Philox { seed: 0, draw: 0 }.into(),
         })
         .collect();
     let found = present(engine, &model, id, &jobs);
@@ -389,7 +389,7 @@ pub fn bits_of_layers_depend_on_nothing_else(
                 unit: job % network.channels(layer),
                 position: *position,
                 occluders: &placement.occluders,
-                noise: Noise::Philox { seed: 9, draw: 1 },
+                fill: Noise::Philox { seed: 9, draw: 1 }.into(),
             })
             .collect();
         let expected = bits(&present(engines[0], &model, layer, &jobs));
@@ -431,7 +431,7 @@ pub fn a_subsampled_grid_gives_the_same_bits(engine: &dyn Engine) {
         unit: 100,
         position: (5, 0),
         occluders,
-        noise: Noise::Philox { seed: 0, draw: 0 },
+        fill: Noise::Philox { seed: 0, draw: 0 }.into(),
     };
     let all = present(engine, &model, layer, &[job(&occluders)]).remove(0);
     let some: Vec<Occluder> = occluders.iter().copied().step_by(17).collect();

@@ -51,7 +51,7 @@ pub fn maps_of_any_layer_agree(engine: &dyn Engine) {
             unit: unit % model.network().channels(layer),
             position: *position,
             occluders: &placement.occluders,
-            noise: Noise::Philox { seed: 1, draw: 0 },
+            fill: Noise::Philox { seed: 1, draw: 0 }.into(),
         });
         let jobs: Vec<PlacedJob<'_>> = jobs.collect();
         let found = present(engine, &model, layer, &jobs);

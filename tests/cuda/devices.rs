@@ -6,7 +6,7 @@ use occlumap::engine::cuda::embedded;
 use occlumap::engine::cuda::version;
 
 use crate::common::emulator::{CUDA_12, Gpu, say_skipped, told};
-use crate::common::occlumap;
+use crate::common::{Golden, occlumap};
 
 /// What the command tells where the emulator plays this; whether it ended well.
 fn devices(gpu: &Gpu, played: &[(&str, &str)]) -> (bool, String) {
@@ -154,6 +154,34 @@ fn what_no_kernel_computes_goes_to_the_cpu_unless_a_gpu_is_asked_for() {
     assert!(auto.contains("exit status: 0") && auto.contains(expected), "{auto}");
     let cuda = bench("cuda");
     assert!(cuda.contains("exit status: 2") && cuda.contains("use --device cpu"), "{cuda}");
+}
+
+#[test]
+fn fills_other_than_noise_go_to_the_cpu_unless_a_gpu_is_asked_for() {
+    let test = "fills_other_than_noise_go_to_the_cpu_unless_a_gpu_is_asked_for";
+    let Some(gpu) = Gpu::emulated(test) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let map = |arguments: &str| {
+        let mut command = occlumap();
+        command.arg("map").args(Golden::tiny().arguments().split_whitespace());
+        command.args(["--layer", "conv2", "--unit", "1", "--image", "0", "--position", "4,4"]);
+        command.args(arguments.split_whitespace()).args(["--force", "--out"]);
+        told(&gpu.lend(command.arg(folder.path().join("map.npy"))).output().unwrap())
+    };
+    for fill in ["gaussian", "zero", "blur", "images"] {
+        let auto = map(&format!("--fill {fill}"));
+        let problem = format!("no kernel fills occluders as --fill {fill} does");
+        let expected = format!("note: computing on the CPU: {problem}");
+        assert!(auto.contains("exit status: 0") && auto.contains(&expected), "{auto}");
+        for method in ["incremental", "full"] {
+            let cuda = map(&format!("--fill {fill} --device cuda --method {method}"));
+            let expected = format!("{problem}; use --device cpu");
+            assert!(cuda.contains("exit status: 2") && cuda.contains(&expected), "{cuda}");
+        }
+        let tf32 = map(&format!("--fill {fill} --precision tf32"));
+        assert!(tf32.contains("exit status: 2"), "{tf32}");
+    }
+    assert!(map("--fill noise --device cuda").contains("exit status: 0"));
 }
 
 #[test]

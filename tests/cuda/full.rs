@@ -12,7 +12,7 @@ use occlumap::engine::{
 };
 use occlumap::geometry::{ImageSize, Occluder};
 use occlumap::network::{LayerId, Model, Network};
-use occlumap::noise::{Noise, TorchStream};
+use occlumap::noise::{Fill, Noise, TorchStream};
 
 use crate::common::Golden;
 use crate::common::emulator::{Gpu, on_address_sanitizer, on_device};
@@ -121,10 +121,10 @@ fn on_jobs<T>(
             unit: job % model.network().channels(layer),
             position: (job % output.height, job * 5 % output.width),
             occluders: &occluders,
-            noise: match job % 3 {
+            fill: Fill::Noise(match job % 3 {
                 2 => Noise::Torch { seed: 4 },
                 draw => Noise::Philox { seed: 1 << 40 | 9, draw: draw as u16 },
-            },
+            }),
         })
         .collect();
     let cancel = CancelToken::default();

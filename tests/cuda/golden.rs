@@ -92,7 +92,7 @@ fn agrees(golden: &Golden, engine: &dyn Engine, precision: Precision, chosen: Ch
             unit: key.unit,
             position: (key.y, key.x),
             occluders: &shown,
-            noise: Noise::Torch { seed: key.torch_seed },
+            fill: Noise::Torch { seed: key.torch_seed }.into(),
         };
         let present = |engine: &dyn Engine| {
             let cancel = CancelToken::default();

@@ -174,7 +174,7 @@ fn in_the_middle<T>(
         unit: 0,
         position,
         occluders: &placement.occluders,
-        noise: Noise::Philox { seed: 0, draw: 0 },
+        fill: Noise::Philox { seed: 0, draw: 0 }.into(),
     })
 }
 

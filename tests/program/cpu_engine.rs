@@ -1,9 +1,9 @@
 //! The incremental CPU engine.
 
-use occlumap::engine::{CpuEngine, PlacedJob};
+use occlumap::engine::{CpuEngine, Engine, Float64Engine, PlacedJob};
 use occlumap::geometry::{GridRule, ImageSize, LayerGeometry};
 use occlumap::network::Network;
-use occlumap::noise::Noise;
+use occlumap::noise::{Fill, Noise};
 
 use crate::common::networks::model;
 use crate::common::suite::{self, Tolerance, Trials, bits, corners, image, present, preset_agrees};
@@ -58,7 +58,7 @@ fn forms_agree(network: Network, layer: &str, size: ImageSize, every: usize) {
         unit: 7 * unit % units,
         position: *position,
         occluders: &placement.occluders,
-        noise: Noise::Philox { seed: 0, draw: 0 },
+        fill: Noise::Philox { seed: 0, draw: 0 }.into(),
     });
     let jobs: Vec<PlacedJob<'_>> = jobs.collect();
     let direct = CpuEngine { direct: true, ..CpuEngine::default() };
@@ -135,5 +135,43 @@ fn groups_of_many_channels_agree() {
         let engine = CpuEngine { direct, ..CpuEngine::default() };
         let of = (network.clone(), "d");
         suite::network_agrees(&engine, Tolerance::F32, of, ImageSize::new(34, 41), 9);
+    }
+}
+
+/// Fills other than noise: both methods see the same pixels, and the image itself changes nothing.
+#[test]
+fn every_fill_gives_the_plain_engines_differences() {
+    let size = ImageSize::new(91, 83);
+    let network = Network::preset("alexnet").unwrap();
+    let layer = network.convolution("conv3").unwrap();
+    let geometry = LayerGeometry::new(&network, layer, size, GridRule::REFERENCE, 11).unwrap();
+    let model = model(network, 0.0, 2);
+    let (shown, other) = (image(size, 4), image(size, 5));
+    let zeros = other.mapv(|_| 0.0);
+    let position = (geometry.output.height / 2, 0);
+    let placement = geometry.placement(position.0, position.1).unwrap();
+    let job = |fill| PlacedJob {
+        image: shown.view(),
+        image_index: 3,
+        unit: 5,
+        position,
+        occluders: &placement.occluders,
+        fill,
+    };
+    let fills = [Fill::Gaussian { seed: 7, draw: 1 }, Fill::Picture(&other), Fill::Picture(&zeros)];
+    let jobs = fills.map(job);
+    let plain = present(&Float64Engine, &model, layer, &jobs);
+    for engine in [CpuEngine::default(), CpuEngine { direct: true, ..CpuEngine::default() }] {
+        let found = present(&engine, &model, layer, &jobs);
+        for (found, plain) in found.iter().zip(&plain) {
+            assert!(Tolerance::F32.worst(found, plain).0 <= 1.0);
+            assert!(found.differences.iter().any(|&difference| difference != 0.0));
+        }
+        assert_ne!(bits(&found[..1]), bits(&found[1..2]));
+    }
+    let itself = [job(Fill::Picture(&shown))];
+    for engine in [&CpuEngine::default() as &dyn Engine, &Float64Engine] {
+        let found = present(engine, &model, layer, &itself);
+        assert!(found[0].differences.iter().all(|&difference| difference == 0.0));
     }
 }

@@ -35,7 +35,7 @@ impl Probe<'_> {
             unit: 0,
             position: self.position,
             occluders: &[],
-            noise: Noise::Philox { seed: 0, draw: 0 },
+            fill: Noise::Philox { seed: 0, draw: 0 }.into(),
         };
         let cancel = CancelToken::default();
         self.engine

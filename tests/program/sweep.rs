@@ -12,7 +12,9 @@ use occlumap::images::ImageFolder;
 use occlumap::network::{LayerId, Model, Network};
 use occlumap::noise::Noise;
 use occlumap::ranking::{LayerRanking, Side};
-use occlumap::sweep::{LayerSweep, MemoryShares, Sample, SweepError, Verification, rank};
+use occlumap::sweep::{
+    LayerSweep, MemoryShares, Sample, SweepError, SweepFill, Verification, rank,
+};
 
 use crate::common::Golden;
 
@@ -22,6 +24,7 @@ struct Tiny {
     layer: LayerId,
     images: ImageFolder,
     ranking: LayerRanking,
+    fill: SweepFill,
 }
 
 const TOP: usize = 3;
@@ -42,7 +45,9 @@ impl Tiny {
             rank(&*engine, &units, (&images, 0..images.len()), TOP, 2, &Progress::new(&cancel))
                 .unwrap();
         drop(engine);
-        Self { model, layer, images, ranking: ranked.layers.into_iter().next().unwrap() }
+        let ranking = ranked.layers.into_iter().next().unwrap();
+        let fill = vec![Noise::Philox { seed: 0, draw: 0 }].into();
+        Self { model, layer, images, ranking, fill }
     }
 
     fn engine(&self, engine: &dyn Engine) -> Box<dyn Presenter + '_> {
@@ -60,7 +65,7 @@ impl Tiny {
             ranking: &self.ranking,
             units,
             top: TOP,
-            draws: &[Noise::Philox { seed: 0, draw: 0 }],
+            fill: &self.fill,
             batch: 256,
             memory: PLENTY,
         }

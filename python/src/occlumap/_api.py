@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -80,7 +80,7 @@ def map_units(
     top : int
         Images a unit, from either end of its ranking.
     seed : int
-        The seed of the noise.
+        The seed of the noise, and of other images where ``fill`` is ``"images"``.
     weights : path or mapping, optional
         Of a preset or a description: the weight file, or a state dict.
     preprocess : str, (mean, std) or function, optional
@@ -148,6 +148,96 @@ def map_units(
     )
     source = _run(folder, request)
     return Maps(folder, images=source)
+
+
+def map_sizes(
+    sizes: Iterable[int],
+    model: Model,
+    images: Images,
+    *,
+    out: str | os.PathLike[str] | None = None,
+    **arguments: Any,
+) -> dict[int, Maps]:
+    """Maps units with occluders of several sizes, over one ranking.
+
+    ``occlumap sizes OUT`` extrapolates the widths of the maps to occluders of no size.
+
+    Parameters
+    ----------
+    sizes : iterable of int
+        Side lengths of the occluders, in pixels.
+    model, images, out, **arguments
+        As of :func:`map_units`, without ``occluder_size`` and ``size_divisor``. Maps of 7 pixels are in
+        the folder ``size7`` of ``out``.
+
+    Returns
+    -------
+    dict of Maps
+        By the size.
+
+    Examples
+    --------
+    >>> maps = occlumap.map_sizes([5, 9, 13], net, "photos/", layers="layer2.0.conv1", out="out/")
+    >>> maps[5]["layer2.0.conv1"].max.shape
+    (128, 43, 43)
+    """
+    given = [int(size) for size in sizes]
+    for name in ("occluder_size", "size_divisor"):
+        if name in arguments:
+            raise TypeError(f"map_sizes() has no option `{name}`; the sizes come first")
+    if not given:
+        raise ValueError("sizes is empty; expected side lengths of occluders in pixels")
+    folder = Folder(out)
+    request = _request("map_sizes", model, images, **arguments)
+    source = _run(folder, replace(request, options={**request.options, "sizes": given}))
+    stride = _stride_name(arguments)
+    return {size: Maps(folder.inside(f"size{size}{stride}"), images=source) for size in given}
+
+
+def _stride_name(options: Mapping[str, Any]) -> str:
+    """The end of the names of folders of sizes whose strides are not half a size."""
+    pixels, divisor = options.get("occluder_stride"), options.get("stride_divisor")
+    if pixels is None and divisor is None and options.get("grid") == "zhou":
+        pixels = 3
+    if pixels is not None:
+        return f"-stride{pixels}"
+    return "" if divisor in (None, 2) else f"-stride-size-{divisor}"
+
+
+def _request(
+    function: str,
+    model: Model,
+    images: Images,
+    *,
+    layers: Any = None,
+    units: Units = None,
+    top: int = 100,
+    seed: int = 0,
+    weights: Any = None,
+    preprocess: Preprocess = None,
+    image_size: Size = None,
+    device: str = "auto",
+    threads: int | None = None,
+    progress: Progress = True,
+    **options: Any,
+) -> _Request:
+    """The arguments of a function that are those of :func:`map_units`."""
+    check_sweep_options(function, options)
+    return _Request(
+        model=model,
+        weights=weights,
+        images=images,
+        preprocess=preprocess,
+        image_size=image_size,
+        layers=layers,
+        units=units,
+        top=top,
+        seed=seed,
+        device=device,
+        threads=threads,
+        progress=progress,
+        options={**options, "shard": None},
+    )
 
 
 def map_shard(
@@ -390,8 +480,8 @@ def map_unit(
         The image's index among the images; the noise of Philox depends on it.
     **options
         ``grid``, ``occluder_size``, ``occluder_stride``, ``size_divisor``, ``stride_divisor``,
-        ``every``, ``deposit``, ``frame``, ``repeats``, ``method``, ``precision``, ``response``,
-        ``context`` and ``skip_unreadable``, as of :class:`SweepOptions`.
+        ``every``, ``deposit``, ``frame``, ``fill``, ``repeats``, ``method``, ``precision``,
+        ``response``, ``context`` and ``skip_unreadable``, as of :class:`SweepOptions`.
 
     Returns
     -------

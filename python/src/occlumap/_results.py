@@ -16,6 +16,7 @@ import numpy as np
 from . import _occlumap
 from ._images import Images, read_images
 from ._progress import Progress, work
+from ._settings import given
 from ._tables import table_of
 
 SIDES = ("max", "min")
@@ -52,6 +53,12 @@ class Folder:
     def is_temporary(self) -> bool:
         """Whether nobody has named the folder."""
         return self._temporary is not None
+
+    def inside(self, name: str) -> Folder:
+        """A folder in this one."""
+        inner = Folder(self.path / name)
+        inner._temporary = self._temporary
+        return inner
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Copies the folder, which the command line and :func:`occlumap.open` then read."""
@@ -439,10 +446,11 @@ class Maps(Mapping[str, LayerMaps]):
         """
         settings = self.settings
         seed = settings["noise"].rsplit(":", 1)[-1]
+        options = "".join(f"{name}={value!r}, " for name, value in given(settings).items())
         commands = [
             [
                 f'occlumap.map_units(net, images, layers=["{name}"], top={settings["top"]}, '
-                f"seed={seed}, units=",
+                f"seed={seed}, {options}units=",
                 ")  # unit ",
             ]
             for name in self

@@ -36,6 +36,9 @@ class SweepOptions(TypedDict, total=False):
         Where an occluder's effect is added to the map.
     frame : {"field", "reference"}
         Which pixel of the image is the map's first.
+    fill : {"noise", "gaussian", "mean", "zero", "grey", "blur", "images"}
+        What occluders are filled with, on the CPU: uniform noise, which GPUs have too; Gaussian noise; the
+        mean of all images, zeros, or grey; the image, blurred; or the same square of another image.
     repeats : int
         How often each occluder is presented, each time with other noise.
     mean_over : {"images", "covering"}
@@ -46,6 +49,9 @@ class SweepOptions(TypedDict, total=False):
         Whether signed and squared differences are kept (``signed``, ``squared``).
     reliability_curve : bool
         Whether reliabilities of the first 2, 4, 8, … images are kept (``reliability_curve``).
+    until_reliable : float
+        Each side of a unit stops once the split-half reliability of its map is this, after 2, 4, 8, …
+        images, ``top`` at most (``images`` in its numbers).
     method : {"incremental", "direct", "full"}
         How occluded images are presented.
     precision : {"fp32", "tf32", "fp16", "bf16", "fp64"}
@@ -77,11 +83,13 @@ class SweepOptions(TypedDict, total=False):
     every: int
     deposit: str
     frame: str
+    fill: str
     repeats: int
     mean_over: str
     statistics: bool
     moments: bool
     reliability_curve: bool
+    until_reliable: float | None
     method: str
     precision: str
     response: str
@@ -106,11 +114,13 @@ _OCCLUSION: dict[str, Any] = {
     **_GRID,
     "deposit": "centre",
     "frame": "field",
+    "fill": "noise",
     "repeats": 1,
     "mean_over": "images",
     "statistics": False,
     "moments": False,
     "reliability_curve": False,
+    "until_reliable": None,
 }
 _COMPUTE: dict[str, Any] = {"method": "incremental", "precision": "fp32"}
 _SWEEP: dict[str, Any] = {"verify": 0, "batch": None, "memory": None, "block": None}
@@ -142,7 +152,26 @@ def check_map_options(function: str, options: Mapping[str, Any]) -> None:
     check_options(function, options, known, _COMPUTE, _INPUT, _NETWORK)
 
 
-_OF_SWEEPS = ("mean_over", "statistics", "moments", "reliability_curve")
+_OF_SWEEPS = ("mean_over", "statistics", "moments", "reliability_curve", "until_reliable")
+
+
+def given(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that make these settings of a manifest, without those of the default value."""
+    known = {name: value for name, value in _OCCLUSION.items() if name not in _GRID or name == "every"}
+    found = {
+        name: settings[name]
+        for name, value in known.items()
+        if name in settings and settings[name] != value
+    }
+    rule = settings["grid"]
+    usual = {"size": {"divisor": 10}, "stride": {"divisor": 2}}
+    if rule["lattice"] == "image":
+        found["grid"], usual = "zhou", {"size": {"pixels": 11}, "stride": {"pixels": 3}}
+    for part, value in usual.items():
+        if rule[part] != value:
+            ((kind, number),) = rule[part].items()
+            found[f"occluder_{part}" if kind == "pixels" else f"{part}_divisor"] = number
+    return found
 
 
 def grid(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -199,6 +228,7 @@ def sweep(
     """A sweep of these groups of settings."""
     found = _of(_SWEEP, options)
     fewer = threads is None or found["memory"] is None
+    found["sizes"] = options.get("sizes")
     return {**found, "units": units, "fewer_threads": fewer, **groups}
 
 

@@ -108,7 +108,7 @@ impl Grid {
         let name = self.layer.as_deref().unwrap_or_default();
         let [y, x] = self.position.unwrap_or_default();
         let chosen = ChosenLayers::new(model, &[name.into()])?;
-        let rule = self.occluders.rule();
+        let rule = self.occluders.rule()?;
         chosen.check_grid(rule)?;
         let (network, layer) = (&chosen.network, chosen.layers[0]);
         let geometry = LayerGeometry::new(network, layer, size, rule, self.occluders.every)?;
@@ -144,7 +144,7 @@ impl Grid {
             )));
         }
         let pixels = PixelBox { y_min, x_min, y_max, x_max };
-        let occluders = self.occluders.rule().occluders(&pixels, rf, size)?;
+        let occluders = self.occluders.rule()?.occluders(&pixels, rf, size)?;
         let title = format!("box from y {y_min}, x {x_min} to y {y_max}, x {x_max}");
         let occluders = every_nth(occluders, self.occluders.every);
         Ok(Placed { title, rf, pixels, occluders })

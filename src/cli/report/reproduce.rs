@@ -61,6 +61,9 @@ pub(super) fn command(results: &Results, images: &Path, layer: &LayerResults) ->
     if settings.reliability_curve {
         arguments.push("--reliability-curve".into());
     }
+    if let Some(until) = settings.until_reliable {
+        arguments.extend(["--until-reliable".into(), until.to_string().into()]);
+    }
     let before = shell(&arguments) + " --units ";
     [before, format!(" --out {}-", layer.name())]
 }
@@ -149,12 +152,14 @@ fn occluders(rule: &GridRule) -> Vec<(&'static str, String)> {
 
 /// Options of presentations and maps that differ from the defaults.
 fn counted(settings: &SweepParameters) -> Vec<(&'static str, String)> {
-    let SweepParameters { every, repeats, deposit, frame, mean_over, context, .. } = *settings;
+    let SweepParameters { every, repeats, deposit, frame, fill, mean_over, context, .. } =
+        *settings;
     let options = [
         (every != 1).then(|| ("--every", every.to_string())),
         (repeats != 1).then(|| ("--repeats", repeats.to_string())),
         option("--deposit", deposit),
         option("--frame", frame),
+        option("--fill", fill),
         option("--mean-over", mean_over),
         option("--context", context),
     ];

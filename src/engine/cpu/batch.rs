@@ -78,7 +78,7 @@ mod tests {
             unit: 0,
             position: (6, 6),
             occluders: &occluders,
-            noise: Noise::Philox { seed: 0, draw: 0 },
+            fill: Noise::Philox { seed: 0, draw: 0 }.into(),
         };
         let subgraph = Subgraph::new(&network, layer, size).unwrap();
         let mut planner = Planner::new(&subgraph);

@@ -30,14 +30,14 @@ impl<'a, 'j> Ready<'a, 'j> {
         baseline: &'a Baseline,
         program: &Program,
     ) -> Self {
-        let PlacedJob { unit, position, image_index, occluders, noise, .. } = job;
+        let PlacedJob { unit, position, image_index, occluders, fill, .. } = job;
         let channels = program.subgraph.nodes()[0].channels;
         Self {
             number,
             job,
             response: baseline.response(program, unit, position),
             baseline,
-            patches: noise.patches(image_index, channels, occluders),
+            patches: fill.patches(image_index, channels, occluders),
             differences: occluders.iter().map(|_| AtomicU32::new(0)).collect(),
         }
     }

@@ -2,10 +2,25 @@
 
 use super::CudaError;
 use crate::network::{LayerId, Network, Op};
+use crate::noise::{Fill, Noise};
 
 /// The error of a node that no kernel computes: of a network that did not pass [`check_support`].
 pub(super) fn no_kernel(node: usize) -> CudaError {
     CudaError::Shape { kernel: "forward pass", problem: format!("no kernel computes node {node}") }
+}
+
+/// The noise that fills occluders.
+///
+/// # Errors
+/// [`CudaError::Shape`]: a fill that no kernel draws.
+pub(super) fn noise_of(fill: Fill<'_>) -> Result<Noise, CudaError> {
+    match fill {
+        Fill::Noise(noise) => Ok(noise),
+        Fill::Gaussian { .. } | Fill::Picture(_) => {
+            let problem = "occluders are filled with uniform noise alone".into();
+            Err(CudaError::Shape { kernel: "occlude", problem })
+        }
+    }
 }
 
 /// Checks that a network can be computed on a GPU up to `layers`.

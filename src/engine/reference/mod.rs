@@ -198,7 +198,7 @@ impl<T: Real> Presenter for Plain<'_, T> {
         let channels = self.images().channels;
         let patches: Vec<_> = jobs
             .iter()
-            .map(|job| job.noise.patches(job.image_index, channels, job.occluders))
+            .map(|job| job.fill.patches(job.image_index, channels, job.occluders))
             .collect();
         let gates = self.frozen_gates(layer, &batch.images);
         // Each job's original image first, then its occluded copies.

@@ -191,7 +191,7 @@ fn requests_that_do_not_fit_are_errors() {
         unit: 1,
         position: (5, 5),
         occluders: &[occluder],
-        noise: Noise::Philox { seed: 0, draw: 0 },
+        fill: Noise::Philox { seed: 0, draw: 0 }.into(),
     };
     let cancel = CancelToken::default();
     let progress = Progress::new(&cancel);
@@ -257,7 +257,7 @@ fn a_response_that_is_no_number_shows_through_every_layer_after_it() {
         unit: 0,
         position: (0, 0),
         occluders: &[Occluder { index: 0, top: 0, left: 0, size: 1 }],
-        noise: Noise::Philox { seed: 0, draw: 0 },
+        fill: Noise::Philox { seed: 0, draw: 0 }.into(),
     };
     let ranker = ReferenceEngine.ranker(&model, &[last], size).unwrap();
     let ranked = ranker.extremes(&[image.view()], 7, &Progress::new(&cancel));

@@ -7,7 +7,7 @@ use ndarray::Array3;
 use super::axes::Axes;
 use super::{ACCENT, line};
 use crate::geometry::Occluder;
-use crate::noise::Noise;
+use crate::noise::{Fill, Noise};
 use crate::report::Tones;
 use crate::report::figure::{Figure, Pixels};
 
@@ -23,7 +23,7 @@ pub fn draw_occluder(
 ) -> Figure {
     let (channels, height, width) = image.dim();
     let occluders = [occluder];
-    let patches = noise.patches(index as u32, channels, &occluders);
+    let patches = Fill::from(noise).patches(index as u32, channels, &occluders);
     if let Some(values) = image.as_slice_mut() {
         patches.occlude(0, values, width);
     }

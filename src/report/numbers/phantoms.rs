@@ -9,6 +9,7 @@ use crate::geometry::{
 };
 use crate::maps::{LayerConfiguration, MeanOver, SweepParameters};
 use crate::network::MapContext;
+use crate::noise::FillRule;
 use crate::report::{Gaussian, MapCoverage, UnitMap};
 
 /// A layer with this RF, under the reference's occluders.
@@ -33,6 +34,8 @@ pub fn settings() -> SweepParameters {
     SweepParameters {
         top: 1,
         noise: "philox:0".into(),
+        fill: FillRule::Noise,
+        fill_values: None,
         grid: GridRule::REFERENCE,
         every: 1,
         frame: FrameRule::Field,
@@ -43,6 +46,7 @@ pub fn settings() -> SweepParameters {
         statistics: false,
         moments: false,
         reliability_curve: false,
+        until_reliable: None,
     }
 }
 

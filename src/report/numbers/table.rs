@@ -5,7 +5,7 @@ use crate::ranking::Side;
 use crate::report::csv::{Column, Table, number};
 
 /// The columns.
-const COLUMNS: [Column; 32] = [
+pub const COLUMNS: [Column; 33] = [
     ("layer", "", "short name of the layer"),
     ("unit", "", "the unit: first index of the map file, from 0"),
     ("side", "", "max: mean map over the top images; min: over the bottom images"),
@@ -70,6 +70,11 @@ const COLUMNS: [Column; 32] = [
     ),
     ("covered", "", "part of the receptive field that any of the images covers, 0 to 1"),
     ("reliability", "", "split-half reliability of the map"),
+    (
+        "images",
+        "",
+        "images that were presented: all of the ranking's, or with --until-reliable as many as it took",
+    ),
 ];
 
 /// A row of the table.
@@ -85,6 +90,8 @@ pub struct Row<'a> {
     pub measured: &'a Measured,
     /// The map's split-half reliability, where it is known.
     pub reliability: Option<f64>,
+    /// Images that were presented; 0 if none was.
+    pub images: usize,
 }
 
 impl Row<'_> {
@@ -123,7 +130,7 @@ impl Row<'_> {
                 fields.push(number(fit.explained_variance));
             }
         }
-        fields.resize(COLUMNS.len() - 2, String::new());
+        fields.resize(COLUMNS.len() - 3, String::new());
         let covered = match self.measured {
             Measured::Numbers(numbers) => number(numbers.covered),
             _ => String::new(),
@@ -131,6 +138,7 @@ impl Row<'_> {
         fields.push(covered);
         let known = self.reliability.filter(|reliability| reliability.is_finite());
         fields.push(known.map(number).unwrap_or_default());
+        fields.push(if self.images == 0 { String::new() } else { self.images.to_string() });
         fields
     }
 }
@@ -163,6 +171,7 @@ mod tests {
             side: Side::Bottom,
             measured,
             reliability: r,
+            images: [8, 16, 2, 0, 4][unit],
         });
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("conv1.csv");
@@ -183,11 +192,13 @@ mod tests {
         assert_eq!((field(0, "peak"), field(0, "peak_y"), field(0, "peak_x")), ("1", "4", "6"));
         assert_eq!((field(0, "reliability"), field(2, "reliability")), ("0.75", ""));
         assert_eq!((field(0, "covered"), field(4, "covered")), ("1", ""));
+        assert_eq!([0, 1, 3].map(|row| field(row, "images")), ["8", "16", ""]);
         assert_eq!(
             (field(1, "reason"), field(1, "mass")),
             ("the map is the same everywhere", "121")
         );
-        assert!(lines[3][4..].iter().chain(&lines[4][4..]).all(|field| field.is_empty()));
+        let last = COLUMNS.len() - 1;
+        assert!(lines[3][4..last].iter().chain(&lines[4][4..]).all(|field| field.is_empty()));
         assert!(!text.contains("NaN") && !text.contains("inf"));
 
         table.legend().write(&path).unwrap();

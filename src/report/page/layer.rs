@@ -68,6 +68,9 @@ struct Facts {
     #[serde(skip_serializing_if = "Option::is_none")]
     compared: Option<ComparedFacts>,
     images: Vec<Shown>,
+    /// Images that were presented, if units stop before the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<usize>,
 }
 
 /// A fitted Gaussian: values with their standard errors.
@@ -167,7 +170,8 @@ impl Measures {
                     [_] => Vec::new(),
                     values => values.iter().map(|&value| known(value)).collect(),
                 };
-                Ok(Facts { images, curve, ..measures[place].facts() })
+                let count = layer.stopped(unit, Side::BOTH[place]);
+                Ok(Facts { curve, images, count, ..measures[place].facts() })
             };
             let [max, min] = [0, 1].map(facts);
             Ok(Sides { max: max?, min: min? })
@@ -211,6 +215,7 @@ impl Measure {
             fit: numbers.fit.as_ref().ok().map(FitFacts::from),
             curve: Vec::new(),
             images: Vec::new(),
+            count: None,
         }
     }
 }

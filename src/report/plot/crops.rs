@@ -87,7 +87,7 @@ impl Crops {
                 .map(|wanted| tones.crop(&image.view(), layer.field(&wanted.entry)))
                 .collect();
             if let Some(own) = own {
-                own.lay_over(layer, &image, wanted, &mut pictures, style)?;
+                own.lay_over(layer, (images, &image), wanted, &mut pictures, style)?;
             }
             progress.advance(wanted.len() as u64);
             let key = |wanted: &Wanted| (wanted.unit, wanted.side, wanted.rank);
@@ -113,7 +113,7 @@ impl OwnOverlay<'_> {
     fn lay_over(
         &self,
         layer: &LayerResults,
-        image: &Array3<f32>,
+        image: (&ImageFolder, &Array3<f32>),
         wanted: &[Wanted],
         pictures: &mut [RgbImage],
         style: Style,
@@ -128,7 +128,7 @@ impl OwnOverlay<'_> {
             MapTarget { unit, image: entry.image, position, placement }
         };
         let targets: Vec<MapTarget<'_>> = wanted.iter().zip(&placements).map(target).collect();
-        let maps = self.maps.compute(layer.id(), &image.view(), &targets)?;
+        let maps = self.maps.compute(layer.id(), image, &targets)?;
         let deposit = self.maps.deposit();
         for ((map, placement), picture) in maps.iter().zip(&placements).zip(pictures) {
             let coverage = MapCoverage::new(placement.rf, deposit, MeanOver::Images, [placement]);

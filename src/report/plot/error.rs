@@ -8,6 +8,7 @@ use crate::files::FileError;
 use crate::images::ImageError;
 use crate::report::figure::FontError;
 use crate::report::results::ResultsError;
+use crate::sweep::SweepError;
 
 /// Why maps could not be plotted.
 #[derive(Debug, Error)]
@@ -20,7 +21,7 @@ pub enum PlotError {
     Image(#[from] ImageError),
     /// An image's own map cannot be computed.
     #[error(transparent)]
-    Engine(EngineError),
+    Own(SweepError),
     /// A file cannot be written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -37,7 +38,7 @@ impl HasKind for PlotError {
         match self {
             Self::Results(error) => error.kind(),
             Self::Image(error) => error.kind(),
-            Self::Engine(error) => error.kind(),
+            Self::Own(error) => error.kind(),
             Self::File(error) => error.kind(),
             Self::Font(_) => ErrorKind::Internal,
             Self::Stopped => ErrorKind::Stopped,
@@ -45,11 +46,11 @@ impl HasKind for PlotError {
     }
 }
 
-impl From<EngineError> for PlotError {
-    fn from(error: EngineError) -> Self {
+impl From<SweepError> for PlotError {
+    fn from(error: SweepError) -> Self {
         match error {
-            EngineError::Stopped => Self::Stopped,
-            error => Self::Engine(error),
+            SweepError::Engine(EngineError::Stopped) => Self::Stopped,
+            error => Self::Own(error),
         }
     }
 }

@@ -230,6 +230,7 @@ fn write_numbers(
         side,
         measured,
         reliability: reliability[side as usize][unit],
+        images: layer.images(unit, side),
     };
     let rows = units.iter().zip(found).flat_map(|(&unit, found)| {
         Side::BOTH.into_iter().zip(found).map(move |(side, found)| row(unit, side, found))

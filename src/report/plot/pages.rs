@@ -93,8 +93,10 @@ impl Row<'_> {
         let size = record.occluder_size;
         title(figure, [MARGIN, MARGIN], self.sweep, self.layer, self.maps);
         let mut about = vec![format!(
-            "maps: mean where occluders were, over {} images; occluders of {size}×{size} pixels in steps of {}",
-            settings.top, record.occluder_stride
+            "maps: mean where occluders were, over {}{} images; occluders of {size}×{size} pixels in steps of {}",
+            if settings.until_reliable.is_some() { "up to " } else { "" },
+            settings.top,
+            record.occluder_stride
         )];
         if self.fits.iter().flatten().any(Option::is_some) {
             about.push("maps: ellipse where the Gaussian that fits best is half its height".into());

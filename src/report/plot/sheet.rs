@@ -40,9 +40,10 @@ pub fn sheet(
     let rows = count.div_ceil(columns);
     let mut figure = Figure::new(WIDTH, MARGIN + HEADER + rows as f32 * down + MARGIN);
     let top = sweep.settings.top;
+    let up_to = if sweep.settings.until_reliable.is_some() { "up to " } else { "" };
     let images = match side {
-        Side::Top => format!("the {top} images with the largest responses"),
-        Side::Bottom => format!("the {top} images with the smallest responses"),
+        Side::Top => format!("{up_to}the {top} images with the largest responses"),
+        Side::Bottom => format!("{up_to}the {top} images with the smallest responses"),
     };
     title(&mut figure, [MARGIN, MARGIN], sweep, layer, maps);
     let about = format!("mean where occluders were, over {images}");

@@ -12,7 +12,7 @@ use crate::images::ImageError;
 use crate::maps::Manifest;
 use crate::network::NetworkError;
 use crate::ranking::{RankingError, RankingManifest};
-use crate::runs::layout;
+use crate::runs::{layout, sized_folders};
 
 /// Why maps cannot be looked at.
 #[derive(Debug, Error)]
@@ -75,6 +75,13 @@ pub(super) fn not_finished(folder: &Path) -> FileError {
         )
     } else if manifest.is_file() {
         return FileError::content(&manifest, other_manifest(&manifest, expected));
+    } else if let Some(first) =
+        sized_folders(folder).ok().and_then(|sizes| sizes.into_iter().next())
+    {
+        format!(
+            "holds maps of several sizes of occluders; expected one of them, such as {}",
+            self::shown(&first)
+        )
     } else if RankingManifest::is_there(&folder.join(layout::RANKING)) {
         "holds a ranking and no maps; `occlumap sweep` makes them".into()
     } else {

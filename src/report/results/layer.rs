@@ -244,6 +244,16 @@ impl LayerResults {
         Ok(MapCoverage::of_frames(&self.geometry, deposit, mean_over, frames)?)
     }
 
+    /// Number of images that were presented to a unit, of one side; 0 if it was not swept.
+    pub fn images(&self, unit: usize, side: Side) -> usize {
+        self.frames[side as usize].of(unit).len()
+    }
+
+    /// The same, if units stop before the last image.
+    pub fn stopped(&self, unit: usize, side: Side) -> Option<usize> {
+        self.settings.until_reliable.map(|_| self.images(unit, side))
+    }
+
     /// Checks the maps of a side against the manifest's SHA-256, once.
     fn check(&self, side: Side) -> Result<(), FileError> {
         let mut checked =
@@ -279,6 +289,10 @@ impl LayerResults {
                 self.name
             );
             return Err(FileError::content(folder, problem).into());
+        }
+        for unit in self.swept() {
+            ranking[unit].top.truncate(self.images(unit, Side::Top));
+            ranking[unit].bottom.truncate(self.images(unit, Side::Bottom));
         }
         Ok(Some(ranking))
     }

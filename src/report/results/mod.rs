@@ -22,12 +22,23 @@ use crate::maps::{Manifest, SweepConfiguration};
 use crate::network::{LayerId, Network};
 use crate::ranking::{RankingManifest, digests};
 use crate::runs::layout::{MAPS, RANKING};
+use crate::runs::sized_folders;
 
 pub use coverage::MapCoverage;
 pub use error::ResultsError;
 pub(crate) use layer::LARGEST;
 pub use layer::{LayerResults, UnitMap};
 pub use tones::{OUTSIDE, Tones};
+
+/// Folders that may hold the rankings of a folder of maps: its own, or that of the folder around it,
+/// where maps of several sizes of occluders lie.
+fn rankings(folder: &Path) -> Vec<PathBuf> {
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    let around = folder
+        .parent()
+        .filter(|around| sized_folders(around).is_ok_and(|sizes| sizes.contains(&folder)));
+    [Some(&*folder), around].into_iter().flatten().map(|folder| folder.join(RANKING)).collect()
+}
 
 /// A folder of maps, as `run`, `sweep` or `merge` finished it.
 #[derive(Clone, Debug)]
@@ -42,7 +53,8 @@ pub struct Results {
 
 impl Results {
     /// Opens the output folder of a `run` or `sweep`. `ranking` is the folder of its rankings,
-    /// where that is not `ranking/` inside of it: a `sweep` leaves it where it was. Without
+    /// where that is not `ranking/` inside of it, or beside it where there are folders of several sizes
+    /// of occluders: a `sweep` leaves it where it was. Without
     /// rankings everything but [`LayerResults::ranking`] is there.
     ///
     /// A sweep of which some layers are finished can be looked at: [`Results::is_complete`].
@@ -62,7 +74,7 @@ impl Results {
         let mut network = network(folder, &manifest)?;
         let ranking = match ranking {
             Some(given) => Some(given.to_owned()),
-            None => Some(folder.join(RANKING)).filter(|inside| RankingManifest::is_there(inside)),
+            None => rankings(folder).into_iter().find(|there| RankingManifest::is_there(there)),
         };
         if let Some(ranking) = &ranking {
             check_ranking(ranking, &manifest)?;

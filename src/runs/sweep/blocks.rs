@@ -9,9 +9,10 @@ use crate::engine::{Engine, Float64Engine, Presenter};
 use crate::geometry::LayerGeometry;
 use crate::maps::{BlockMaps, BlockRecord, BlockUnits, LayerConfiguration, VerificationRecord};
 use crate::progress::Progress;
+use crate::ranking::Side;
 use crate::runs::context::DevicePools;
 use crate::runs::{Inputs, RunError};
-use crate::sweep::{Extent, LayerSweep, Sample, SweepError, Verification};
+use crate::sweep::{Extent, Finished, LayerSweep, Sample, SweepError, Verification};
 
 /// A layer of a sweep, cut into blocks.
 pub(super) struct Layer<'a> {
@@ -144,8 +145,15 @@ impl SweepRun<'_> {
         let all = layer.extent().presentations;
         let mut sample =
             Sample::new(verify, all, occlusion.seed).within(*before..before + extent.presentations);
+        let mut presented = *extent;
+        if let Some(until) = occlusion.until_reliable {
+            (maps, presented) = present_in_rounds(&sweep, until, maps, progress)
+                .map_err(RunError::layer(&layer.name))?;
+            sample = sweep.take(sample, progress).map_err(RunError::layer(&layer.name))?;
+        }
         // Verified differences must be on the host.
-        let summed = verify == 0
+        let summed = occlusion.until_reliable.is_none()
+            && verify == 0
             && !maps.needs_images()
             && sweep
                 .run_summed((occlusion.deposit, maps.moments()), progress, |summed| {
@@ -153,13 +161,11 @@ impl SweepRun<'_> {
                     Ok::<(), SweepError>(())
                 })
                 .map_err(RunError::layer(&layer.name))?;
-        if !summed {
+        if !summed && occlusion.until_reliable.is_none() {
             sweep
                 .run(progress, |finished| -> Result<(), SweepError> {
                     sample.see(&finished);
-                    let draws: Vec<&[f32]> =
-                        finished.presented.iter().map(|draw| &draw.differences[..]).collect();
-                    maps.add(finished.unit, finished.side, finished.placement, &draws);
+                    add(&mut maps, &finished);
                     Ok(())
                 })
                 .map_err(RunError::layer(&layer.name))?;
@@ -175,8 +181,9 @@ impl SweepRun<'_> {
             None => None,
         };
         let record = BlockRecord {
-            presentations: extent.presentations,
-            maps_without_occluders: extent.maps_without_occluders,
+            presentations: presented.presentations,
+            spared: extent.presentations - presented.presentations,
+            maps_without_occluders: presented.maps_without_occluders,
             seconds: start.elapsed().as_secs_f64(),
             threads: self.budget.threads,
             device: worker.device.clone(),
@@ -212,4 +219,45 @@ impl SweepRun<'_> {
             sampled.largest,
         )))
     }
+}
+
+/// Bytes of the sums of units that are presented in rounds at a time.
+const SUMS: usize = 64 << 20;
+
+/// Presents the images of each side of each unit in rounds, until the map's split-half reliability is
+/// `until` or all are presented; returns the maps, and what was presented. Units that are together share
+/// images; each is decided upon by its own maps alone.
+fn present_in_rounds(
+    sweep: &LayerSweep<'_>,
+    until: f64,
+    maps: BlockMaps,
+    progress: &Progress<'_>,
+) -> Result<(BlockMaps, Extent), SweepError> {
+    let (mut maps, mut presented) = (maps.in_rounds(), Extent::default());
+    for units in sweep.units.chunks((SUMS / maps.bytes_a_unit()).max(1)) {
+        let mut sides: Vec<(usize, Side)> =
+            units.iter().flat_map(|&unit| Side::BOTH.map(|side| (unit, side))).collect();
+        for places in sweep.rounds() {
+            sweep.run_round(&sides, places, progress, |finished| {
+                let occluders = finished.placement.occluders.len();
+                presented.maps += 1;
+                presented.maps_without_occluders += u64::from(occluders == 0);
+                presented.presentations += (occluders * finished.presented.len()) as u64;
+                add(&mut maps, &finished);
+                Ok::<(), SweepError>(())
+            })?;
+            sides.retain(|&(unit, side)| {
+                let is_reliable = maps.reliability(unit, side) >= until;
+                !is_reliable
+            });
+        }
+        maps.finish_units();
+    }
+    Ok((maps, presented))
+}
+
+/// Adds an image of a unit to its maps.
+fn add(maps: &mut BlockMaps, finished: &Finished<'_>) {
+    let draws: Vec<&[f32]> = finished.presented.iter().map(|draw| &draw.differences[..]).collect();
+    maps.add(finished.unit, finished.side, finished.placement, &draws);
 }

@@ -49,6 +49,7 @@ impl SweepRun<'_> {
         }
         if let Some((_, there)) = &blocks {
             let (there, here) = (&there.configuration, &mut here.configuration);
+            here.settings.fill_values.clone_from(&there.settings.fill_values);
             if ranking.is_none() {
                 take_ranking(there, here);
             }
@@ -74,9 +75,10 @@ impl SweepRun<'_> {
             seconds: None,
         };
         let ranking = ranking.unwrap_or(&nothing);
-        let draws = self.settings.occlusion.draws();
+        // The mean of the images is assumed to be equal.
+        let fill = self.fill_of(&vec![0.0; images.channels()]);
         let plain = ReferenceEngine.prepare(model, layers, images.size())?;
-        let sweeps = self.layers(&self.units, &draws, &*plain, images, ranking, top)?;
+        let sweeps = self.layers(&self.units, &fill, &*plain, images, ranking, top)?;
         self.configuration(engine, &sweeps, ranking, top)
     }
 }

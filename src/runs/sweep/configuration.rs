@@ -37,6 +37,7 @@ impl SweepRun<'_> {
                 images_sha256: digests::digest(inputs.images.names(), &ranking.digests),
                 settings: SweepParameters {
                     context: inputs.network().context(),
+                    fill_values: sweeps.first().and_then(|sweep| sweep.fill.values()),
                     ..settings.occlusion.parameters(top)
                 },
                 layers: layers.collect::<Result<_, _>>()?,
@@ -55,7 +56,7 @@ impl SweepRun<'_> {
         let (network, layer) = (self.inputs.network(), sweep.layer);
         let (units, rf) = (network.channels(layer), sweep.geometry.projection.size);
         let (occluder_size, occluder_stride) = self.settings.occlusion.grid.size_and_stride(rf)?;
-        let maps = Side::BOTH.len() * sweep.top * sweep.draws.len();
+        let maps = Side::BOTH.len() * sweep.top * sweep.fill.draws();
         let most = (maps * count_occluders(&sweep.geometry)?.most) as u64;
         let planes = self.settings.occlusion.planes().len();
         Ok(LayerConfiguration {

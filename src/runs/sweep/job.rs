@@ -10,13 +10,12 @@ use crate::blocks::{BlockFolder, Merged, Taken};
 use crate::engine::Presenter;
 use crate::images::ImageFolder;
 use crate::maps::{LayerConfiguration, Manifest, StoredSweep};
-use crate::noise::Noise;
 use crate::ranking::{LayerRanking, swept_digest};
 use crate::runs::layout::MAPS;
 use crate::runs::share::{Backoff, Share};
 use crate::runs::text::count;
 use crate::runs::{Ranking, Rest, RunError, Task};
-use crate::sweep::{Extent, LayerSweep};
+use crate::sweep::{Extent, LayerSweep, SweepFill};
 
 impl SweepRun<'_> {
     /// Sweeps all layers. The maps of a layer exist as soon as its blocks are merged, and the
@@ -26,9 +25,9 @@ impl SweepRun<'_> {
         let images = inputs.images.with_digests(ranking.digests.clone());
         let engines = self.engines();
         let workers = Workers::new(self, &engines)?;
-        let draws = self.settings.occlusion.draws();
+        let fill = self.fill(ranking)?;
         let engine = &*workers.devices[0].engine;
-        let sweeps = self.layers(&self.units, &draws, engine, &images, ranking, top)?;
+        let sweeps = self.layers(&self.units, &fill, engine, &images, ranking, top)?;
         let stored = self.configuration(engines[0].name(), &sweeps, ranking, top)?;
         let (path, force) = (output.blocks(MAPS), self.settings.output.force);
         // Existing units and layers stay.
@@ -36,7 +35,7 @@ impl SweepRun<'_> {
         let (sweeps, mut stored) = match &more {
             None => (sweeps, stored),
             Some(units) => {
-                let sweeps = self.layers(units, &draws, engine, &images, ranking, top)?;
+                let sweeps = self.layers(units, &fill, engine, &images, ranking, top)?;
                 let stored = self.configuration(engines[0].name(), &sweeps, ranking, top)?;
                 (sweeps, stored)
             }
@@ -139,7 +138,7 @@ impl SweepRun<'_> {
     pub(super) fn layers<'a>(
         &'a self,
         units: &'a [Vec<usize>],
-        draws: &'a [Noise],
+        fill: &'a SweepFill,
         engine: &'a dyn Presenter,
         images: &'a ImageFolder,
         ranking: &'a Ranking,
@@ -156,7 +155,7 @@ impl SweepRun<'_> {
                 ranking,
                 units,
                 top,
-                draws,
+                fill,
                 batch: settings.batch.unwrap_or_else(|| engine.maps_at_a_time()),
                 memory: *memory,
             })

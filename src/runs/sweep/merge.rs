@@ -1,6 +1,7 @@
 //! Merging the blocks of a sweep.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
 use super::verify::verified_note;
 use crate::blocks::{BlockError, BlockFolder, Incomplete, Merged};
@@ -197,7 +198,6 @@ impl<'a> SweepMerge<'a> {
         let mut outdated = earlier.is_none_or(|earlier| earlier.layers != manifest.layers);
         let sources: Vec<&BlockFolder> = std::iter::once(folder).chain(more).collect();
         let mut incomplete = Incomplete::default();
-        let planes = configuration.settings.planes();
         let maps = output.create(MAPS)?;
         for folder in [output.path(), &maps] {
             remove_leftovers(folder)?;
@@ -210,8 +210,11 @@ impl<'a> SweepMerge<'a> {
             if std::mem::take(&mut outdated) {
                 manifest.write(output.path())?;
             }
-            match merge_layer(&sources, layer, &planes, &maps)? {
+            match merge_layer(&sources, layer, &configuration.settings, &maps)? {
                 Merged::Done(record) => {
+                    if let Some(note) = stopped_note(&layer.layer, &record) {
+                        context.note(note);
+                    }
                     if let Some(verified) = &record.verified {
                         context.note(verified_note(&layer.layer, verified));
                     }
@@ -244,4 +247,15 @@ impl<'a> SweepMerge<'a> {
         }
         Ok(Merged::Done(()))
     }
+}
+
+/// The note about the images at which the units of a layer stopped.
+fn stopped_note(layer: &str, record: &LayerRecord) -> Option<String> {
+    let images = record.images.as_ref()?;
+    let of_side = |(side, counts): (&String, &BTreeMap<usize, usize>)| {
+        let counts = counts.iter().map(|(images, units)| format!("{units} at {images}"));
+        format!("{side} {}", counts.collect::<Vec<_>>().join(", "))
+    };
+    let sides: Vec<String> = images.iter().map(of_side).collect();
+    Some(format!("{layer}: units stopped at these numbers of images: {}", sides.join("; ")))
 }

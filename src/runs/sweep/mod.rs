@@ -37,9 +37,13 @@ pub fn sweep(
     top: Option<usize>,
     context: &Context<'_>,
 ) -> Result<(), RunError> {
-    let run = SweepRun::open(settings, &[RANKING], context)?;
+    let sized = settings.sized()?;
+    let names = settings.size_names();
+    let known: Vec<&str> = names.iter().map(String::as_str).chain([RANKING]).collect();
+    let run = SweepRun::open(settings, &known, context)?;
+    let sizes = run.of_sizes(&sized)?;
     let (ranking, top) = read_ranking(&run, ranking, top)?;
-    run.sweep(&ranking, top)
+    run.sweep_sizes(&sizes, &ranking, top)
 }
 
 /// Reads the rankings of all layers and checks that they belong to these inputs; returns them and

@@ -1,5 +1,7 @@
 //! The inputs of a sweep, opened and checked before any work starts.
 
+use std::sync::{Arc, OnceLock};
+
 use bytesize::ByteSize;
 
 use crate::engine::{Engine, Float64Engine};
@@ -18,6 +20,8 @@ pub struct SweepRun<'a> {
     pub(in crate::runs) inputs: Inputs,
     pub(in crate::runs) budget: Budget,
     pub(in crate::runs) memory: MemoryShares,
+    /// The mean of the images, once it is needed.
+    pub(in crate::runs) mean: Arc<OnceLock<Vec<f32>>>,
     pub(in crate::runs) context: Context<'a>,
 }
 
@@ -34,12 +38,15 @@ impl<'a> SweepRun<'a> {
         let units = settings.check(&chosen)?;
         let folder = OutputFolder::check_or_resume(&output.folder, output.force, known)?;
         let compute = settings.compute.open(&chosen.network, &chosen.layers, context)?;
+        let compute = compute.with_fill(settings.occlusion.fill, context)?;
         let inputs = Inputs::load(chosen, input, context)?;
         settings.occlusion.check_image(&inputs)?;
+        settings.occlusion.check_fill(&inputs.images, settings.occlusion.repeats)?;
         let (budget, memory) = shares(settings, &compute, &inputs, context)?;
         note_whole_maps(&inputs, context);
         let context = *context;
-        Ok(Self { settings, units, compute, output: folder, inputs, budget, memory, context })
+        let (output, mean) = (folder, Arc::default());
+        Ok(Self { settings, units, compute, output, inputs, budget, memory, mean, context })
     }
 
     /// The engines, one per device.

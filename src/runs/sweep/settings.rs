@@ -14,7 +14,13 @@ impl OcclusionSettings {
     /// Checks the ranges of numbers.
     pub(in crate::runs) fn check(&self) -> Result<(), RunError> {
         in_range("--every", self.every, usize::MAX)?;
-        in_range("--repeats", self.repeats, Noise::DRAWS)
+        in_range("--repeats", self.repeats, Noise::DRAWS)?;
+        if let Some(until) = self.until_reliable.filter(|until| !(*until > 0.0 && *until < 1.0)) {
+            return Err(RunError::usage(format!(
+                "--until-reliable {until}: expected a number above 0 and below 1, such as 0.95"
+            )));
+        }
+        self.check_draws()
     }
 
     /// The noise of each draw.
@@ -25,9 +31,13 @@ impl OcclusionSettings {
 
     /// The parameters of a sweep of the first `top` images of each unit, by a network without gates.
     pub(super) fn parameters(&self, top: usize) -> SweepParameters {
+        // Other fills do not depend on the seed.
+        let seed = if self.fill.is_drawn() { self.seed } else { 0 };
         SweepParameters {
             top,
-            noise: Noise::Philox { seed: self.seed, draw: 0 }.to_string(),
+            noise: Noise::Philox { seed, draw: 0 }.to_string(),
+            fill: self.fill,
+            fill_values: None,
             grid: self.grid,
             every: self.every,
             frame: self.frame,
@@ -38,6 +48,7 @@ impl OcclusionSettings {
             moments: self.moments,
             context: MapContext::Exact,
             reliability_curve: self.reliability_curve,
+            until_reliable: self.until_reliable,
         }
     }
 
@@ -59,7 +70,7 @@ impl OcclusionSettings {
 
     /// Checks that the occluders of every layer fit into the images. Their size may follow from an
     /// RF that is larger than the image.
-    pub(super) fn check_image(&self, inputs: &Inputs) -> Result<(), RunError> {
+    pub(in crate::runs) fn check_image(&self, inputs: &Inputs) -> Result<(), RunError> {
         let (network, image) = (inputs.network(), inputs.images.size());
         for &layer in &inputs.layers {
             let (size, _) = self.grid.size_and_stride(network.projection(layer).size)?;
@@ -105,7 +116,10 @@ impl ChosenLayers {
 
 impl SweepSettings {
     /// Checks the settings against the network; returns the units of each layer.
-    pub(super) fn check(&self, chosen: &ChosenLayers) -> Result<Vec<Vec<usize>>, RunError> {
+    pub(in crate::runs) fn check(
+        &self,
+        chosen: &ChosenLayers,
+    ) -> Result<Vec<Vec<usize>>, RunError> {
         let ChosenLayers { network, layers, .. } = chosen;
         self.occlusion.check()?;
         in_range("--batch", self.batch.unwrap_or(1), usize::MAX)?;

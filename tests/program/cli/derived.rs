@@ -90,7 +90,7 @@ fn widths_are_extrapolated_from_sweeps_of_several_occluder_sizes() {
     place.refuses("sizes s1 s1 --out a", 1, &["occluders of at least two sizes"]);
     place.succeeds(&format!("run {INPUTS} --layers conv2 --units 0 --top 3 --quiet --out three"));
     place.refuses("sizes s1 three --out a", 1, &["three: maps of other images", "--top"]);
-    place.refuses("sizes s1 --out a", 2, &["2 values required"]);
+    place.refuses("sizes s1 --out a", 2, &["s1: maps of one size of occluders"]);
 }
 
 #[test]

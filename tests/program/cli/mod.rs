@@ -8,6 +8,7 @@ mod coverage;
 mod derived;
 mod descriptions;
 mod determinism;
+mod fills;
 mod images;
 mod joining;
 mod manifests;
@@ -23,8 +24,10 @@ mod results;
 mod shards;
 #[cfg(unix)]
 mod signals;
+mod sizes;
 #[cfg(unix)]
 mod slurm;
 mod statistics;
+mod stopping;
 mod terminal;
 mod weights;

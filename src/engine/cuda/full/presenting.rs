@@ -7,6 +7,7 @@ use super::batches::{Workspace, Workspaces};
 use super::pass::{BATCH, Pass, UnitPosition};
 use crate::engine::cuda::CudaError;
 use crate::engine::cuda::kernels::image::occlude::{ImageCopy, occlude};
+use crate::engine::cuda::support::noise_of;
 use crate::engine::cuda::transfer::PendingDownload;
 use crate::engine::request::not_prepared;
 use crate::engine::{Batch, EngineError, JobResult, PlacedJob};
@@ -75,12 +76,13 @@ impl Full<'_> {
                 None => ImageCopy::original(slot),
                 Some(which) => {
                     let replayed = noise.len();
-                    if matches!(job.noise, Noise::Torch { .. }) {
+                    let drawn = noise_of(job.fill)?;
+                    if matches!(drawn, Noise::Torch { .. }) {
                         patches[number].draw(which, &mut values);
                         noise.extend_from_slice(&values);
                     }
                     let occluder = &job.occluders[which];
-                    ImageCopy::occluded(slot, job.image_index, occluder, job.noise, replayed)
+                    ImageCopy::occluded(slot, job.image_index, occluder, drawn, replayed)
                 }
             });
             asked.push(UnitPosition { unit: job.unit, position: job.position });
@@ -108,7 +110,7 @@ impl Full<'_> {
         let jobs: Vec<PlacedJob<'_>> = batch.placed().collect();
         let patches: Vec<Patches<'_>> = jobs
             .iter()
-            .map(|job| job.noise.patches(job.image_index, self.channels(), job.occluders))
+            .map(|job| job.fill.patches(job.image_index, self.channels(), job.occluders))
             .collect();
         // Each job's original image first, then its occluded copies.
         let wanted: Vec<OccludedJob> = jobs

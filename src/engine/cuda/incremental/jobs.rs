@@ -6,12 +6,13 @@ use cudarc::driver::CudaSlice;
 
 use super::classes::JobClasses;
 use crate::engine::cuda::kernels::present::DeviceJobs;
+use crate::engine::cuda::support::noise_of;
 use crate::engine::cuda::tables::layout::DeviceJob;
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::order::OnImage;
 use crate::engine::{Batch, PlacedJob};
 use crate::geometry::Occluder;
-use crate::noise::{Noise, TorchStream};
+use crate::noise::{Fill, Noise, TorchStream};
 
 /// Jobs on the device, and the noise that is not drawn there.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ impl UploadedJobs {
     /// `firsts` says.
     ///
     /// # Errors
-    /// [`CudaError::Driver`].
+    /// [`CudaError::Driver`]; [`CudaError::Shape`] of a fill that no kernel draws.
     pub fn new(
         device: &Device,
         images: &[OnImage],
@@ -45,10 +46,10 @@ impl UploadedJobs {
             classes.classes.iter().flat_map(|class| &class.jobs).copied().collect();
         let (begins, stream) = streams(batch, &which, channels);
         let mut end = 0;
-        let tell = |&job: &usize| {
-            let PlacedJob { image_index, unit, position, noise, occluders, .. } = batch.job(job);
+        let tell = |&job: &usize| -> Result<DeviceJob, CudaError> {
+            let PlacedJob { image_index, unit, position, fill, occluders, .. } = batch.job(job);
             end = end.max(firsts[job] + occluders.len());
-            let (key, draw, stream) = match noise {
+            let (key, draw, stream) = match noise_of(fill)? {
                 Noise::Philox { seed, draw } => {
                     ([seed as u32, (seed >> 32) as u32], u32::from(draw), -1)
                 }
@@ -57,7 +58,7 @@ impl UploadedJobs {
                 }
             };
             let (top, left) = occluders.first().map_or((0, 0), |first| (first.top, first.left));
-            DeviceJob {
+            Ok(DeviceJob {
                 stream,
                 key,
                 image_index,
@@ -70,9 +71,9 @@ impl UploadedJobs {
                 left: left as i32,
                 difference: firsts[job] as u32,
                 reserved: 0,
-            }
+            })
         };
-        let told = which.iter().map(tell).collect();
+        let told = which.iter().map(tell).collect::<Result<_, _>>()?;
         let squares = std::mem::take(&mut classes.squares);
         let stream = device.upload(&stream)?;
         Ok(Self { jobs: DeviceJobs::new(device, told, squares, (end, channels))?, which, stream })
@@ -85,8 +86,8 @@ fn streams(batch: &Batch<'_>, which: &[usize], channels: usize) -> (BTreeMap<u32
     let end = |occluder: &Occluder| (occluder.index + 1) * values(occluder);
     let mut lengths: BTreeMap<u32, usize> = BTreeMap::new();
     for &job in which {
-        let PlacedJob { noise, occluders, .. } = batch.job(job);
-        if let Noise::Torch { seed } = noise {
+        let PlacedJob { fill, occluders, .. } = batch.job(job);
+        if let Fill::Noise(Noise::Torch { seed }) = fill {
             let length = lengths.entry(seed).or_default();
             *length = occluders.iter().map(end).fold(*length, usize::max);
         }

@@ -28,6 +28,7 @@ function numbers(unit, facts) {
     typeof covered === "number" ? number(covered) : null,
   );
   row("Split-half reliability", "", known("reliability"));
+  row("Images presented", "", ({ count }) => count ?? null);
   group = "Gaussian fit (± standard error)";
   row("Amplitude", "", fitted("amplitude"));
   row("Centre y", "px", fitted("y"));

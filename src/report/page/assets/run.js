@@ -38,7 +38,7 @@ function runFacts(run) {
         ["Images", count(run.image_count)],
         ["Size", `${size(run.image_size)} px`],
         ["Preprocessing", run.preprocessing],
-        ["Of each unit", `top and bottom ${count(settings.top)}`],
+        ["Of each unit", `top and bottom ${count(settings.top)}${reliable(settings)}`],
       ],
     ],
     [
@@ -48,8 +48,8 @@ function runFacts(run) {
         ["Distance", part(settings.grid.stride, "size")],
         ["Grid begins", settings.grid.lattice === "box" ? "in the RF’s corner" : "in the image’s corner"],
         ["Presented", settings.every === 1 ? "all" : `every ${settings.every}th`],
-        ["Noise", settings.noise],
-        ["Draws of the noise", count(settings.repeats)],
+        ["Filled with", filling(settings)],
+        ["Draws", count(settings.repeats)],
         ["Effect is added", settings.deposit === "centre" ? "at the centre" : "to the whole area"],
         ["Frame", settings.frame === "field" ? "the RF’s own" : "as the reference has it"],
         ["Mean over", settings.mean_over === "images" ? "all images" : "images that cover the pixel"],
@@ -69,6 +69,25 @@ function runFacts(run) {
       ],
     ],
   ];
+}
+
+/** Where units stop. */
+function reliable({ until_reliable }) {
+  return until_reliable ? `, until a reliability of ${until_reliable}` : "";
+}
+
+/** The pixels of occluders. */
+function filling({ fill, fill_values, noise }) {
+  const values = (fill_values ?? []).map((value) => value.toPrecision(3)).join(", ");
+  const fills = {
+    gaussian: `Gaussian noise, ${noise}`,
+    mean: `the mean of all images (${values})`,
+    zero: "zeros",
+    grey: `grey (${values})`,
+    blur: "the image, blurred",
+    images: `another image, ${noise}`,
+  };
+  return fills[fill] ?? `noise, ${noise}`;
 }
 
 /** What there is beside the means. */

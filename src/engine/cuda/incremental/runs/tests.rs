@@ -47,7 +47,7 @@ fn every_presentation_is_in_one_wave_among_those_of_its_plan() {
             unit: 0,
             position: *position,
             occluders,
-            noise: Noise::Philox { seed: 0, draw: 0 },
+            fill: Noise::Philox { seed: 0, draw: 0 }.into(),
         })
         .collect();
     let mut planner = Planner::new(&program.subgraph);

@@ -10,7 +10,7 @@ use crate::engine::cuda::tables::layout::{
 use crate::engine::cuda::tables::upload::Table;
 use crate::geometry::Occluder;
 use crate::network::RGB;
-use crate::noise::{Noise, TorchStream};
+use crate::noise::{Fill, Noise, TorchStream};
 
 const HEIGHT: usize = 40;
 const WIDTH: usize = 37;
@@ -93,7 +93,7 @@ fn noise_is_the_hosts_to_the_bit() {
                 let found = changes(noise, 9, &occluder, part);
                 let mut occluded = vec![0.0; RGB * area];
                 let grid = [occluder];
-                noise.patches(9, RGB, &grid).occlude(0, &mut occluded, WIDTH);
+                Fill::from(noise).patches(9, RGB, &grid).occlude(0, &mut occluded, WIDTH);
                 let [top, left, height, width] = part;
                 let mut expected = Vec::new();
                 for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {

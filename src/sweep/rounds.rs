@@ -1,0 +1,40 @@
+//! A sweep in rounds: a few images of each unit at a time.
+
+use std::ops::Range;
+
+use super::layer::Target;
+use super::{Finished, LayerSweep, SweepError};
+use crate::progress::Progress;
+use crate::ranking::Side;
+
+impl LayerSweep<'_> {
+    /// The places in a ranking that each round goes through: the first 2 images, then those up to 4, 8,
+    /// …, and to the last. They depend on the number of images alone.
+    pub fn rounds(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let top = self.top;
+        let ends = (1..usize::BITS).map(|power| 1_usize << power).take_while(move |&end| end < top);
+        let mut first = 0;
+        ends.chain([top]).map(move |end| std::mem::replace(&mut first, end)..end)
+    }
+
+    /// Presents some images of each ranking, of some sides of units, ascending; `finished` gets each
+    /// image's outcome, side by side, each best first.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_round<E: From<SweepError>>(
+        &self,
+        sides: &[(usize, Side)],
+        places: Range<usize>,
+        progress: &Progress<'_>,
+        finished: impl FnMut(Finished<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let of_side = |&(unit, side): &(usize, Side)| {
+            let entries = self.ranking[unit].side(side);
+            let entries = entries.iter().take(places.end).skip(places.start);
+            entries.map(move |&entry| Target { unit, side, entry })
+        };
+        let targets: Vec<Target> = sides.iter().flat_map(of_side).collect();
+        self.run_targets(&targets, progress, finished)
+    }
+}

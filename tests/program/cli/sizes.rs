@@ -1,0 +1,127 @@
+//! Runs with several sizes of occluders.
+
+use serde_json::Value;
+
+use crate::common::json;
+use crate::workplace::{Workplace, same_trees, tree};
+
+const INPUTS: &str = "--model model.json --weights tiny.npz --images images --layers conv2,conv4 \
+                      --top 3 --device cpu --quiet";
+const SIZES: &str = "--occluder-size 1,2,3 --every 2";
+
+fn maps(place: &Workplace, folder: &str) -> crate::workplace::Tree {
+    tree(&place.path(folder).join("maps"))
+}
+
+#[test]
+fn each_size_is_a_run_of_its_own_with_one_ranking() {
+    let place = Workplace::new();
+    place.succeeds(&format!("run {INPUTS} {SIZES} --out out"));
+    for size in [1, 2, 3] {
+        place.succeeds(&format!("run {INPUTS} --occluder-size {size} --every 2 --out alone{size}"));
+        let (found, alone) = (format!("out/size{size}"), format!("alone{size}"));
+        same_trees(&maps(&place, &found), &maps(&place, &alone), &found);
+        let manifest = |out: &str| -> Value {
+            let mut manifest: Value = json(&place.path(out).join("manifest.json"));
+            manifest["configuration"].take()
+        };
+        assert_eq!(manifest(&found), manifest(&alone));
+        assert!(!place.path(&found).join("ranking").exists());
+        // A ranking beside it serves plots, reports and commands.
+        place.succeeds(&format!("report out/size{size} --images images --quiet"));
+    }
+    let report = String::from_utf8(place.read("out/size2/report.html")).unwrap();
+    assert!(report.contains("--occluder-size 2"));
+    assert!(place.path("out/ranking/conv4.npy").is_file() && !place.path("out/maps").exists());
+    // The same command finds everything there; a size joins; another seed is refused.
+    let before = tree(&place.path("out"));
+    place.succeeds(&format!("run {INPUTS} {SIZES} --out out"));
+    same_trees(&tree(&place.path("out")), &before, "again");
+    let status = place.run("status out");
+    assert_eq!(String::from_utf8(status.stdout).unwrap(), "out: complete\n");
+    assert!(place.run("status out --check").status.success());
+    place.succeeds(&format!("run {INPUTS} --occluder-size 2,4 --every 2 --out out"));
+    same_trees(&maps(&place, "out/size2"), &maps(&place, "alone2"), "out/size2");
+    assert!(place.path("out/size4/manifest.json").is_file());
+    let words = ["out/size1: holds the results of another job", "the noise (--seed)"];
+    place.refuses(&format!("run {INPUTS} {SIZES} --seed 9 --out out"), 2, &words);
+}
+
+#[test]
+fn the_folder_of_a_run_with_several_sizes_is_taken_by_sizes() {
+    let place = Workplace::new();
+    place.succeeds(&format!("run {INPUTS} {SIZES} --out out"));
+    place.succeeds("sizes out --out whole --quiet");
+    place.succeeds("sizes out/size1 out/size2 out/size3 --out one-by-one --quiet");
+    same_trees(&tree(&place.path("whole")), &tree(&place.path("one-by-one")), "sizes");
+    let table = String::from_utf8(place.read("whole/sizes.csv")).unwrap();
+    assert!(table.contains(",1 2 3,") || table.contains(",2 3,"), "{table}");
+    place.refuses("sizes out/size1 --out one", 2, &["maps of one size of occluders"]);
+    let words =
+        ["holds maps of several sizes of occluders; expected one of them, such as", "size1"];
+    place.refuses("plot out", 1, &words);
+}
+
+#[test]
+fn shards_and_a_restart_make_the_same_files() {
+    let place = Workplace::new();
+    place.succeeds(&format!("run {INPUTS} {SIZES} --block 2 --out whole"));
+    let sweep = format!("sweep {INPUTS} --ranking whole/ranking {SIZES} --block 2");
+    place.succeeds(&format!("{sweep} --shard 1/2 --out shards"));
+    let status = place.run("status shards --json");
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!(status["stage"], "maps");
+    let parts: Vec<&String> = status["parts"].as_object().unwrap().keys().collect();
+    assert_eq!(parts[..3], ["size1/conv2", "size1/conv4", "size2/conv2"]);
+    let missing = String::from_utf8(place.run("merge shards").stderr).unwrap();
+    assert!(missing.contains("missing"), "{missing}");
+    place.succeeds(&format!("{sweep} --shard 2/2 --out shards"));
+    place.succeeds("merge shards --quiet");
+    // A process that does its part and one that does the rest.
+    place.succeeds(&format!("{sweep} --shard 2/2 --out again"));
+    place.succeeds(&format!("{sweep} --out again"));
+    // Parts in folders of their own.
+    for shard in [1, 2] {
+        place.succeeds(&format!("{sweep} --shard {shard}/2 --out part{shard}"));
+    }
+    place.succeeds("merge part1 --from part2 --quiet");
+    for size in 1..4 {
+        let whole = maps(&place, &format!("whole/size{size}"));
+        for out in ["shards", "again", "part1"] {
+            same_trees(&maps(&place, &format!("{out}/size{size}")), &whole, out);
+        }
+    }
+}
+
+#[test]
+fn strides_and_parts_of_the_field_name_folders() {
+    let place = Workplace::new();
+    let run = format!("run {INPUTS} --every 2");
+    place.succeeds(&format!("{run} --occluder-size 2,2 --occluder-stride 1,2 --out out"));
+    place.succeeds(&format!("{run} --size-divisor 3,5 --stride-divisor 2 --out out"));
+    let mut names: Vec<String> = std::fs::read_dir(place.path("out"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    let expected = ["ranking", "size-rf-3", "size-rf-5", "size2-stride1", "size2-stride2"];
+    assert_eq!(names, expected);
+    place.refuses(
+        &format!("{run} --occluder-size 2,2 --out twice"),
+        2,
+        &["the same occluders twice"],
+    );
+    let words = ["3 sizes of occluders and 2 strides"];
+    let line = format!("{run} --occluder-size 1,2,3 --occluder-stride 1,2 --out uneven");
+    place.refuses(&line, 2, &words);
+    // All are checked before the first is swept.
+    let words = ["an occluder of 500 pixels is larger than the receptive field"];
+    place.refuses(&format!("{run} --occluder-size 2,500 --out large"), 2, &words);
+    let words = ["expected one: `run`, `sweep` and `plan` take several"];
+    let map = "map --model model.json --weights tiny.npz --images images --layer conv2 --unit 0 \
+               --image 0 --position 3,3 --out map.npy";
+    place.refuses(&format!("{map} --occluder-size 1,2"), 2, &words);
+    let plan = place.run(&format!("plan {INPUTS} --occluder-size 1,2").replace(" --quiet", ""));
+    let plan = String::from_utf8(plan.stdout).unwrap();
+    assert!(plan.contains("size1/conv2") && plan.contains("size2/conv4"), "{plan}");
+}

@@ -1,0 +1,163 @@
+//! Units that stop once their maps are reliable.
+
+use std::collections::BTreeMap;
+
+use ndarray::{Array2, Array3, Axis};
+use occlumap::files::npy::{self, Values};
+use serde_json::{Value, json};
+
+use crate::common::{cube, floats, json, matrix, vector};
+use crate::workplace::{Workplace, npy, same_trees, tree};
+
+const IMAGES: usize = 12;
+const COMMON: &str = "--model model.json --weights tiny.npz --images images --layers conv2,conv4 \
+                      --every 3 --device cpu --quiet";
+const UNTIL: f64 = 0.6;
+
+/// Twelve images, ranked, swept in full with the curve as `all`.
+fn place() -> Workplace {
+    let place = Workplace::new();
+    let mut state = 1_u32;
+    for image in 0..IMAGES {
+        let mut value = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / 8_388_608.0 - 1.0
+        };
+        // Broad structure, which maps have in common, and noise.
+        let values: Vec<u8> = (0..3 * 61 * 53)
+            .map(|index| {
+                (((index / 53 % 61 / 7 + index % 53 / 9) % 3) as f32 - 1.0) * 0.4 + value()
+            })
+            .flat_map(f32::to_le_bytes)
+            .collect();
+        place.write(&format!("images/{image}.npy"), npy("<f4", "(3, 61, 53)", &values));
+    }
+    place.succeeds(&format!("run {COMMON} --top {IMAGES} --reliability-curve --out all"));
+    place
+}
+
+fn sweep(top: usize) -> String {
+    format!("sweep {COMMON} --ranking all/ranking --top {top}")
+}
+
+/// Images at which each unit of a layer's side has to stop, from the curve.
+fn expected(place: &Workplace, layer: &str, side: &str) -> Vec<usize> {
+    let path = format!("all/maps/{layer}_{side}_reliability_curve.npy");
+    let curve: Array2<f64> = matrix(floats(&place.path(path)));
+    let stop = |row: ndarray::ArrayView1<'_, f64>| {
+        let first = row.iter().position(|&reliability| reliability >= UNTIL);
+        first.map_or(IMAGES, |place| 2 << place)
+    };
+    curve.axis_iter(Axis(0)).map(stop).collect()
+}
+
+/// Images of each unit, by the frames.
+fn found(place: &Workplace, out: &str, layer: &str, side: &str) -> Vec<usize> {
+    let frames = npy::read(&place.path(format!("{out}/maps/{layer}_{side}_frames.npy"))).unwrap();
+    let Values::I32(frames) = frames else { panic!("{}", frames.dtype()) };
+    let frames: Array3<i32> = cube(frames);
+    let images = |unit: ndarray::ArrayView2<'_, i32>| {
+        unit.rows().into_iter().filter(|frame| frame[0] != i32::MAX).count()
+    };
+    frames.axis_iter(Axis(0)).map(images).collect()
+}
+
+#[test]
+fn units_stop_where_the_curve_says_with_the_maps_of_so_many_images() {
+    let place = place();
+    let messages = place.succeeds(
+        &format!("{} --until-reliable {UNTIL} --verify 30 --out some", sweep(IMAGES))
+            .replace(" --quiet", ""),
+    );
+    let tops = [2, 4, 8, IMAGES];
+    for top in tops {
+        place.succeeds(&format!("{} --out top{top}", sweep(top)));
+    }
+    let [manifest, whole]: [Value; 2] =
+        ["some", "all"].map(|out| json(&place.path(out).join("manifest.json")));
+    let mut all_stops = Vec::new();
+    for layer in ["conv2", "conv4"] {
+        let record = &manifest["layers"][layer];
+        for side in ["max", "min"] {
+            let stops = expected(&place, layer, side);
+            assert_eq!(found(&place, "some", layer, side), stops, "{layer} {side}");
+            let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+            for (unit, stop) in stops.iter().enumerate() {
+                *counts.entry(stop.to_string()).or_default() += 1;
+                for kind in ["", "_reliability"] {
+                    let read = |out: &str| {
+                        let path = format!("{out}/maps/{layer}_{side}{kind}.npy");
+                        let values = floats(&place.path(path)).index_axis_move(Axis(0), unit);
+                        values.iter().map(|value| value.to_bits()).collect::<Vec<_>>()
+                    };
+                    assert_eq!(read("some"), read(&format!("top{stop}")), "{layer} {side} {unit}");
+                }
+            }
+            assert_eq!(record["images"][side], json!(counts));
+            assert!(messages.contains(&format!("{layer}: units stopped at")), "{messages}");
+            all_stops.extend(stops);
+        }
+        let whole = &whole["layers"][layer]["presentations"];
+        assert!(record["presentations"].as_u64() < whole.as_u64());
+        let layers = manifest["configuration"]["layers"].as_array().unwrap();
+        assert!(layers.iter().any(|layer| layer["presentations"] == *whole));
+        assert_eq!(record["verified"]["presentations"], 30);
+    }
+    all_stops.sort_unstable();
+    all_stops.dedup();
+    assert!(all_stops.len() > 2, "{all_stops:?}");
+    assert_eq!(manifest["configuration"]["settings"]["until_reliable"], UNTIL);
+    // Tables, pages and reports tell it.
+    place.succeeds("plot some --images images --ranking all/ranking --quiet");
+    let table = String::from_utf8(place.read("some/plots/conv2.csv")).unwrap();
+    let column = |line: &str| line.rsplit(',').next().unwrap().to_owned();
+    let told: Vec<String> = table.lines().skip(1).step_by(2).map(column).collect();
+    let stops = expected(&place, "conv2", "max");
+    assert_eq!(told, stops.iter().map(ToString::to_string).collect::<Vec<_>>());
+    place.succeeds("report some --images images --ranking all/ranking --quiet");
+    let report = String::from_utf8(place.read("some/report.html")).unwrap();
+    assert!(report.contains(&format!("--until-reliable {UNTIL}")));
+    assert!(report.contains(&format!("\"count\":{}", stops[0])));
+    place.succeeds("summary some --out summary --quiet");
+}
+
+#[test]
+fn threads_batches_memory_blocks_shards_and_restarts_do_not_change_a_byte() {
+    let place = place();
+    let run = format!("{} --until-reliable {UNTIL} --repeats 2", sweep(IMAGES));
+    let maps = |out: &str| tree(&place.path(out).join("maps"));
+    place.succeeds(&format!("{run} --threads 1 --batch 1 --out first"));
+    let first = maps("first");
+    for (number, arguments) in
+        ["--threads 3 --batch 1000", "--threads 2 --batch 7 --memory 200MiB --block 1"]
+            .into_iter()
+            .enumerate()
+    {
+        place.succeeds(&format!("{run} {arguments} --out out-{number}"));
+        same_trees(&maps(&format!("out-{number}")), &first, arguments);
+    }
+    for shard in ["2/2", "1/2"] {
+        place.succeeds(&format!("{run} --block 2 --shard {shard} --out shards"));
+        let status = place.run("status shards --json");
+        let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+        let part = &status["parts"]["conv4"];
+        if shard == "1/2" {
+            // What was spared is done.
+            assert_eq!(part["amount_done"], part["amount"], "{status}");
+        }
+    }
+    place.succeeds("merge shards --quiet");
+    same_trees(&maps("shards"), &first, "shards");
+    place.succeeds(&format!("{run} --block 2 --shard 1/2 --out again"));
+    place.succeeds(&format!("{run} --block 2 --out again"));
+    same_trees(&maps("again"), &first, "taken up again");
+    let words = ["the reliability at which units stop (--until-reliable): 0.6 there; 0.7 here"];
+    let other = format!("{} --until-reliable 0.7 --repeats 2 --out first", sweep(IMAGES));
+    place.refuses(&other, 2, &words);
+    for wrong in ["0", "1", "-0.5", "nan", "high"] {
+        let line = format!("{} --until-reliable={wrong} --out wrong", sweep(IMAGES));
+        place.refuses(&line, 2, &["expected a number above 0 and below 1"]);
+    }
+    let reliability = vector(floats(&place.path("first/maps/conv2_max_reliability.npy")));
+    assert!(reliability.iter().any(|&value| value >= UNTIL));
+}
