@@ -180,7 +180,8 @@ impl Incremental<'_> {
         // Of several errors the first is returned, whichever a thread meets first.
         let ready: Vec<Result<_, EngineError>> = held.par_iter().map(ready).collect();
         let ready: Vec<Ready<'_, '_>> = ready.into_iter().collect::<Result<_, _>>()?;
-        let together = if program.subgraph.through_gates() { JOBS_BEHIND_GATES } else { usize::MAX };
+        let together =
+            if program.subgraph.through_gates() { JOBS_BEHIND_GATES } else { usize::MAX };
         for ready in ready.chunks(together.min(ready.len().max(1))) {
             self.present_ready((layer, program), ready, jobs, progress)?;
         }
