@@ -54,6 +54,13 @@ impl Network {
         self.context == MapContext::Exact && !self.gates_before(&[target]).is_empty()
     }
 
+    /// Floats that an activation of layer `id` takes while occluders are presented to `target`, at most:
+    /// behind exact gates a function's values have 64 bits beside.
+    pub fn floats_kept(&self, id: LayerId, target: LayerId) -> usize {
+        let is_function = matches!(self.layer(id).op, Op::Pointwise(_));
+        if is_function && self.has_exact_gates_before(target) { 3 } else { 1 }
+    }
+
     /// The layers that a gate on the way to one of `targets` reads its numbers from.
     pub fn gates_before(&self, targets: &[LayerId]) -> Vec<LayerId> {
         let leading = self.leading_to(targets);

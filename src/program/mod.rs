@@ -114,12 +114,18 @@ impl<F, N, U> Program<F, N, U> {
         }
     }
 
-    /// Floats of the original image's activations that are kept for backward cones `y` and `x`.
+    /// Floats of the original image's activations that are kept for backward cones `y` and `x`. Behind gates
+    /// a function's values have 64 bits beside ([`Subgraph::through_gates`]).
     pub fn kept_floats(&self, y: &[Span], x: &[Span]) -> usize {
+        let wide = |place: usize| {
+            self.subgraph.through_gates() && matches!(self.steps[place], Step::Function(_))
+        };
         let nodes = self.subgraph.nodes().iter().enumerate();
         nodes
-            .filter(|&(place, _)| self.kept[place])
-            .map(|(place, node)| y[place].len() * x[place].len() * node.channels)
+            .map(|(place, node)| {
+                let each = usize::from(self.kept[place]) + if wide(place) { 2 } else { 0 };
+                each * y[place].len() * x[place].len() * node.channels
+            })
             .sum()
     }
 

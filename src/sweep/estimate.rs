@@ -170,7 +170,11 @@ pub fn activation_bytes(
     let y = subgraph.baseline(Axis::Y, Span::at(middle.0));
     let x = subgraph.baseline(Axis::X, Span::at(middle.1));
     let nodes = subgraph.nodes().iter().zip(y.iter().zip(&x));
-    let floats: usize = nodes.map(|(node, (y, x))| y.len() * x.len() * node.channels).sum();
+    let floats = nodes.map(|(node, (y, x))| {
+        let each = node.layer.map_or(1, |id| network.floats_kept(id, layer));
+        each * y.len() * x.len() * node.channels
+    });
+    let floats: usize = floats.sum();
     Ok(floats * size_of::<f32>())
 }
 

@@ -64,7 +64,7 @@ impl MemoryShares {
                 sizes.iter().enumerate().filter(|&(id, _)| leading[id]).map(|(id, size)| {
                     let floats = network.channels(LayerId(id)) * size.area();
                     largest = largest.max(floats);
-                    floats
+                    floats * network.floats_kept(LayerId(id), layer)
                 });
             together = together.max(floats.sum());
         }

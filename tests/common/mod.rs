@@ -3,6 +3,7 @@
 #![allow(clippy::panic, reason = "a test may fail by panicking")]
 
 pub mod emulator;
+pub mod families;
 pub mod networks;
 pub mod suite;
 pub mod units;

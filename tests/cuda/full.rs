@@ -16,6 +16,7 @@ use occlumap::noise::{Fill, Noise, TorchStream};
 
 use crate::common::Golden;
 use crate::common::emulator::{Gpu, on_address_sanitizer, on_device};
+use crate::common::families::{Allowed, families_agree};
 use crate::common::networks::model;
 use crate::common::suite::{self, Tolerance};
 
@@ -208,6 +209,13 @@ fn extremes_are_the_plain_engines() {
 fn any_random_networks_give_the_plain_engines_differences() {
     on_device(module_path!(), "any_random_networks_give_the_plain_engines_differences", || {
         suite::any_local_random_networks_agree(&engine(), Tolerance::F32_RESPONSES, 20);
+    });
+}
+
+#[test]
+fn maps_of_small_networks_of_each_family_are_pytorchs() {
+    on_device(module_path!(), "maps_of_small_networks_of_each_family_are_pytorchs", || {
+        families_agree(&engine(), Allowed::RESPONSES, false);
     });
 }
 

@@ -11,6 +11,7 @@ use occlumap::network::{LayerId, Model, Network};
 use occlumap::noise::Noise;
 
 use crate::common::emulator::{has_tensor_cores, on_address_sanitizer, on_device};
+use crate::common::families::{Allowed, families_agree};
 use crate::common::suite::{self, Tolerance, Trials, preset_agrees};
 use crate::common::units::maps_of_any_layer_agree;
 
@@ -270,6 +271,13 @@ fn what_fp16_cannot_hold_is_told() {
 fn maps_of_any_layer_are_the_plain_engines() {
     on_device(module_path!(), "maps_of_any_layer_are_the_plain_engines", || {
         maps_of_any_layer_agree(&engine(Precision::Fp32));
+    });
+}
+
+#[test]
+fn maps_of_small_networks_of_each_family_are_pytorchs() {
+    on_device(module_path!(), "maps_of_small_networks_of_each_family_are_pytorchs", || {
+        families_agree(&engine(Precision::Fp32), Allowed::DELTAS, false);
     });
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use occlumap::engine::{CpuEngine, Extremes, RankingEngine, ReferenceEngine};
+use occlumap::engine::{CpuEngine, Extremes, Float64Engine, RankingEngine, ReferenceEngine};
 use occlumap::geometry::ImageSize;
 use occlumap::progress::{CancelToken, Progress};
 use serde::Deserialize;
 
+use crate::common::families::{Allowed, families_agree};
 use crate::common::json;
 use crate::common::units::{folder, image, maps_of_any_layer_agree, model};
 use crate::workplace::Workplace;
@@ -45,6 +46,14 @@ fn outputs_of_any_layer_are_pytorchs() {
 #[test]
 fn maps_of_any_layer_are_the_plain_engines() {
     maps_of_any_layer_agree(&CpuEngine::default());
+}
+
+#[test]
+fn maps_of_small_networks_of_each_family_are_pytorchs() {
+    families_agree(&Float64Engine, Allowed::PLAIN, true);
+    families_agree(&ReferenceEngine, Allowed::RESPONSES, true);
+    families_agree(&CpuEngine::default(), Allowed::DELTAS, true);
+    families_agree(&CpuEngine { direct: true, ..CpuEngine::default() }, Allowed::DELTAS, true);
 }
 
 /// A folder with images and the network as `net.onnx`.

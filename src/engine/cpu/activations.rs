@@ -5,28 +5,28 @@ use crate::geometry::Span;
 
 /// Activations of a rectangle of positions, `[y][x][channel]`.
 #[derive(Debug, Default)]
-pub(super) struct Activations {
+pub(super) struct Activations<T = f32> {
     y: isize,
     x: isize,
     width: usize,
     pub channels: usize,
-    pub values: Vec<f32>,
+    pub values: Vec<T>,
 }
 
-impl Activations {
+impl<T: Clone + Default> Activations<T> {
     pub fn new(y: Span, x: Span, channels: usize) -> Self {
-        let values = vec![0.0; y.len() * x.len() * channels];
+        let values = vec![T::default(); y.len() * x.len() * channels];
         Self { y: y.start, x: x.start, width: x.len(), channels, values }
     }
 
     /// The channels of `count` positions of row `y`, from column `x` on.
-    pub fn row(&self, y: isize, x: isize, count: usize) -> &[f32] {
+    pub fn row(&self, y: isize, x: isize, count: usize) -> &[T] {
         let place = (y - self.y) as usize * self.width + (x - self.x) as usize;
         &self.values[place * self.channels..][..count * self.channels]
     }
 
     /// The channels of a position.
-    pub fn at(&self, y: isize, x: isize) -> &[f32] {
+    pub fn at(&self, y: isize, x: isize) -> &[T] {
         self.row(y, x, 1)
     }
 }
@@ -40,12 +40,20 @@ pub(super) struct Baseline {
     pub nodes: Vec<Activations>,
     /// Of each normalisation of groups, those of its input.
     pub moments: Vec<Vec<Moments>>,
+    /// Of each function of single values whose windows are whole maps, its values in 64 bits: presenting
+    /// would compute them again and again.
+    pub wide: Vec<Option<Activations<f64>>>,
 }
 
 impl Baseline {
     /// The activations of a node that the target keeps.
     pub fn node(&self, node: usize) -> &Activations {
         &self.nodes[node]
+    }
+
+    /// A function's values in 64 bits, where they are kept.
+    pub fn wide(&self, node: usize) -> Option<&Activations<f64>> {
+        self.wide[node].as_ref()
     }
 
     /// Moments of the groups that a node normalises.

@@ -13,7 +13,7 @@ use super::simd::Isa;
 use super::weights::Packed;
 use crate::engine::maximum::{max_nan, positive};
 use crate::geometry::{Axis, PerAxis, SlidingWindow, Span};
-use crate::network::{Filters, GateJoin, GroupNorm, LANES};
+use crate::network::{Filters, Function, GateJoin, GroupNorm, LANES};
 
 /// Rows of a product whose sums stay in a core's first cache while parts are added.
 const ROWS: usize = 48;
@@ -25,6 +25,8 @@ impl Baseline {
         let (ys, xs) = (subgraph.baseline(Axis::Y, y), subgraph.baseline(Axis::X, x));
         let mut nodes: Vec<Activations> = Vec::with_capacity(ys.len());
         let mut moments: Vec<Vec<Moments>> = vec![Vec::new(); ys.len()];
+        let mut wide: Vec<Option<Activations<f64>>> = Vec::new();
+        wide.resize_with(ys.len(), || None);
         let mut scratch = Padded::default();
         for (place, node) in subgraph.nodes()[..subgraph.target()].iter().enumerate() {
             let (y, x) = (ys[place], xs[place]);
@@ -50,6 +52,17 @@ impl Baseline {
                         windows.originals(input, y, x, &mut output.values, isa);
                     }
                 }
+                (Step::Function(function), Some(input)) if subgraph.through_gates() => {
+                    let mut values = Activations::<f64>::new(y, x, node.channels);
+                    let rows = values.values.chunks_exact_mut((x.len() * node.channels).max(1));
+                    for (row, y) in rows.zip(y.start..y.end) {
+                        values_of(*function, input.row(y, x.start, x.len()), row);
+                    }
+                    for (output, &value) in output.values.iter_mut().zip(&values.values) {
+                        *output = value as f32;
+                    }
+                    wide[place] = Some(values);
+                }
                 (Step::GlobalMean, Some(input)) => mean(input, &mut output.values),
                 (Step::GroupNorm(norm, numbers), Some(input)) => {
                     moments[place] = Moments::of(norm.groups, input);
@@ -74,7 +87,7 @@ impl Baseline {
                 *node = Activations::default();
             }
         }
-        Self { nodes, moments }
+        Self { nodes, moments, wide }
     }
 
     /// The response of a unit of the target.
@@ -147,14 +160,10 @@ fn one_position(step: &Step, inputs: &[&Activations], (y, x): (isize, isize), ou
             }
         }
         Step::Function(function) => {
-            for (outputs, values) in output.chunks_mut(LANES).zip(input(0).chunks(LANES)) {
-                let mut wide = [0.0; LANES];
-                for (wide, &value) in wide.iter_mut().zip(values) {
-                    *wide = f64::from(value);
-                }
-                for (output, found) in outputs.iter_mut().zip(function.of(wide)) {
-                    *output = found as f32;
-                }
+            let mut wide = vec![0.0; output.len()];
+            values_of(*function, input(0), &mut wide);
+            for (output, value) in output.iter_mut().zip(wide) {
+                *output = value as f32;
             }
         }
         Step::Select(selection) => {
@@ -203,6 +212,17 @@ fn one_position(step: &Step, inputs: &[&Activations], (y, x): (isize, isize), ou
         | Step::AveragePool(..)
         | Step::Depthwise(_)
         | Step::Respond => {}
+    }
+}
+
+/// The values of a function.
+fn values_of(function: Function, values: &[f32], output: &mut [f64]) {
+    for (outputs, values) in output.chunks_mut(LANES).zip(values.chunks(LANES)) {
+        let mut wide = [0.0; LANES];
+        for (wide, &value) in wide.iter_mut().zip(values) {
+            *wide = f64::from(value);
+        }
+        outputs.copy_from_slice(&function.of(wide)[..outputs.len()]);
     }
 }
 

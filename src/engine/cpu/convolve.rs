@@ -50,7 +50,7 @@ impl Convolution<'_> {
         let mut forms: Vec<Option<Form>> = batches.iter().map(form).collect();
         let direct = |which: &usize| forms[*which].is_none() && !batches[*which].plan.is_empty();
         let direct: Vec<usize> = (0..batches.len()).filter(direct).collect();
-        if self.packed.sparse {
+        if self.packed.sparse && !self.packed.is_narrow() {
             self.run_sparse(batches, &direct, input, output, scratch);
         } else {
             self.run_dense(batches, &direct, input, output, &mut scratch.patterns);

@@ -40,8 +40,26 @@ impl Kernel for FunctionChange<'_> {
                 let original = presentation.original(program, source, y, x, columns.len());
                 let (changes, last) = change.as_chunks_mut::<LANES>();
                 let (originals, last_originals) = original.as_chunks::<LANES>();
-                for (change, original) in changes.iter_mut().zip(originals) {
-                    change_of(function, change, original);
+                // Where whole maps change, coordinates are the maps' own.
+                let known = presentation.baseline.wide(node);
+                let known = known.map(|values| values.row(y, x, columns.len()));
+                let (known, last_known) = known.map_or((None, &[][..]), |known| {
+                    let (known, last) = known.as_chunks::<LANES>();
+                    (Some(known), last)
+                });
+                match known {
+                    Some(known) => {
+                        for ((change, original), known) in
+                            changes.iter_mut().zip(originals).zip(known)
+                        {
+                            change_of(function, change, original, known);
+                        }
+                    }
+                    None => {
+                        for (change, original) in changes.iter_mut().zip(originals) {
+                            change_of(function, change, original, &function.of(wide(original)));
+                        }
+                    }
                 }
                 if last.is_empty() {
                     continue;
@@ -49,7 +67,13 @@ impl Kernel for FunctionChange<'_> {
                 let (mut filled, mut original) = ([0.0; LANES], [0.0; LANES]);
                 filled[..last.len()].copy_from_slice(last);
                 original[..last.len()].copy_from_slice(last_originals);
-                change_of(function, &mut filled, &original);
+                let mut before = [0.0; LANES];
+                if known.is_some() {
+                    before[..last.len()].copy_from_slice(last_known);
+                } else {
+                    before = function.of(wide(&original));
+                }
+                change_of(function, &mut filled, &original, &before);
                 last.copy_from_slice(&filled[..last.len()]);
             }
         }
@@ -57,13 +81,23 @@ impl Kernel for FunctionChange<'_> {
 }
 
 #[inline(always)]
-fn change_of(function: Function, change: &mut [f32; LANES], original: &[f32; LANES]) {
-    let (mut before, mut after) = ([0.0; LANES], [0.0; LANES]);
+fn wide(original: &[f32; LANES]) -> [f64; LANES] {
+    original.map(f64::from)
+}
+
+/// The change of a function whose original values are `before`, in place.
+#[inline(always)]
+fn change_of(
+    function: Function,
+    change: &mut [f32; LANES],
+    original: &[f32; LANES],
+    before: &[f64; LANES],
+) {
+    let mut after = wide(original);
     for lane in 0..LANES {
-        before[lane] = f64::from(original[lane]);
-        after[lane] = before[lane] + f64::from(change[lane]);
+        after[lane] += f64::from(change[lane]);
     }
-    let (before, after) = (function.of(before), function.of(after));
+    let after = function.of(after);
     for lane in 0..LANES {
         change[lane] = (after[lane] - before[lane]) as f32;
     }

@@ -84,6 +84,12 @@ impl Packed {
         }
     }
 
+    /// Whether its groups have so few outputs that their few sums would wait for each other, if only values
+    /// that are not zero were added: several rows at a time are then faster.
+    pub fn is_narrow(&self) -> bool {
+        self.groups > 1 && self.outputs < 2 * TILE
+    }
+
     /// The weights at the points of forms with fewer multiplications, if there may be any.
     pub fn transformed(&self) -> Option<&Transformed> {
         self.transformed.as_ref()

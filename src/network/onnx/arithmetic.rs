@@ -13,6 +13,12 @@ pub(super) fn compute(
 ) -> Option<Result<Constant, ParseError>> {
     let pair = |function: fn(f64, f64) -> f64| function;
     let single = |function: fn(f64) -> f64| function;
+    if let [a, b] = inputs
+        && a.is_of_integers(tensors)
+        && b.is_of_integers(tensors)
+    {
+        return integer_pairs(&node.op_type, [a, b], tensors);
+    }
     Some(match (node.op_type.as_str(), inputs) {
         ("Add", [a, b]) => pairs(pair(|a, b| a + b), [a, b], tensors),
         ("Sub", [a, b]) => pairs(pair(|a, b| a - b), [a, b], tensors),
@@ -27,6 +33,41 @@ pub(super) fn compute(
         ("BatchNormalization", [x, numbers @ ..]) => batch_norm(node, x, numbers, tensors),
         _ => return None,
     })
+}
+
+/// Arithmetic with lists of integers of one length, or one of which is a single number, as exporters compute
+/// the bounds of slices of channels; `None` of another operation.
+fn integer_pairs(
+    op_type: &str,
+    inputs: [&Constant; 2],
+    tensors: &mut Tensors,
+) -> Option<Result<Constant, ParseError>> {
+    let function: fn(i64, i64) -> Option<i64> = match op_type {
+        "Add" => i64::checked_add,
+        "Sub" => i64::checked_sub,
+        "Mul" => i64::checked_mul,
+        "Div" => i64::checked_div,
+        _ => return None,
+    };
+    let mut read = |which: usize| -> Result<Vec<i64>, ParseError> {
+        let values = inputs[which].read_integers(tensors).map_err(problem)?;
+        tensors.count_computed(Some(values.len()))?;
+        Ok(values)
+    };
+    let mut compute = || -> Result<Constant, ParseError> {
+        let [a, b] = [read(0)?, read(1)?];
+        let longer = usize::from(b.len() > a.len() || inputs[0].shape.is_empty());
+        let count = a.len().max(b.len());
+        let at = |values: &[i64], place: usize| match values {
+            [one] => Some(*one),
+            all => all.get(place).copied(),
+        };
+        let value = |place| function(at(&a, place)?, at(&b, place)?);
+        let values: Option<Vec<i64>> = (0..count).map(value).collect();
+        let values = values.ok_or("its integers do not go together, or their result is none")?;
+        Ok(Constant::integers(inputs[longer].shape.clone(), &values))
+    };
+    Some(compute())
 }
 
 /// The values of a constant, where what is made of them fits the bound of the file.

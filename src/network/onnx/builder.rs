@@ -102,7 +102,10 @@ impl<'a> Builder<'a> {
         let pooled = inputs.iter().any(|value| self.is_of_whole_map(value));
         let placed = inputs.iter().any(|value| match value {
             Value::Layer(_) => !self.is_of_whole_map(value),
-            Value::Padded { .. } | Value::Grouped { .. } | Value::Bundled { .. } => true,
+            Value::Padded { .. }
+            | Value::Grouped { .. }
+            | Value::Bundled { .. }
+            | Value::Shape(_) => true,
             _ => false,
         });
         let (values, outcome) = if self.gelus.inner.contains(&index) {
@@ -167,6 +170,9 @@ impl<'a> Builder<'a> {
             Value::Grouped { .. } | Value::Bundled { .. } => Err(ParseError(format!(
                 "its input {which} has its channels in groups, which is supported in a channel \
                  shuffle or a group normalisation only"
+            ))),
+            Value::Shape(_) => Err(ParseError(format!(
+                "its input {which} is a shape, of which the number of channels alone is supported"
             ))),
             Value::Column(_) => Err(ParseError(format!(
                 "its input {which} is `[1, channels, 1]`; expected `[1, channels, 1, 1]` or `[1, channels]`"

@@ -115,6 +115,15 @@ impl Constant {
         matches!(self.values, Values::Stored(index) if seen.insert(index))
     }
 
+    /// Whether its values are integers.
+    pub fn is_of_integers(&self, tensors: &Tensors) -> bool {
+        match self.values {
+            Values::Stored(index) => matches!(tensors.stored[index].data_type, 6 | 7),
+            Values::Filled(_) | Values::Floats(_) => false,
+            Values::Integers(_) => true,
+        }
+    }
+
     /// The values as floats.
     pub fn read(&self, tensors: &mut Tensors) -> Result<Tensor, TensorProblem> {
         let shape = self.shape.clone();

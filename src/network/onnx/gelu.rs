@@ -112,7 +112,11 @@ pub(super) fn gelu(builder: &mut Builder<'_>, index: usize, x: &Value) -> (Vec<V
             let op = Op::Pointwise(Function::Gelu { tanh: false });
             translated(builder.layer(index, op, &[input]).map(|value| vec![value]))
         }
-        Value::Padded { .. } | Value::Grouped { .. } | Value::Bundled { .. } | Value::Column(_) => {
+        Value::Padded { .. }
+        | Value::Grouped { .. }
+        | Value::Bundled { .. }
+        | Value::Shape(_)
+        | Value::Column(_) => {
             let problem = "its input, of which it is the GELU, is padded or has its channels in \
                            groups or its axes incomplete, which is not supported";
             translated(Err(problem.into()))

@@ -12,7 +12,7 @@ pub(super) fn instance_norm(builder: &mut Builder<'_>, index: usize) -> Result<V
     let node = builder.nodes[index];
     node.check_attributes(&["epsilon"])?;
     let eps = node.float("epsilon", 1e-5);
-    let Value::Bundled { input, groups } = builder.value(node, 0)? else {
+    let Value::Bundled { input, groups, map } = builder.value(node, 0)? else {
         let input = builder.planar(node, 0)?;
         let recipe = numbers(builder, index, input)?;
         let groups = builder.channels(input);
@@ -26,7 +26,7 @@ pub(super) fn instance_norm(builder: &mut Builder<'_>, index: usize) -> Result<V
     }
     let norm = Normalisation { groups, eps, recipe: Recipe::Ones };
     let input = norm.add(builder, index, input)?;
-    Ok(Value::Bundled { input, groups })
+    Ok(Value::Bundled { input, groups, map })
 }
 
 /// `GroupNormalization`, with a factor and a shift for each channel.

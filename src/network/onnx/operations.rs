@@ -55,6 +55,8 @@ pub(super) fn translate(builder: &mut Builder<'_>, index: usize) -> Result<Vec<V
         "Reshape" => views::reshape(builder, index),
         "Transpose" => views::transpose(builder, index),
         "Pad" => views::pad(builder, index),
+        "Shape" => views::shape(builder, index),
+        "Gather" => views::length(builder, index),
         _ if is_same(node) => builder.value(node, 0),
         "Cast" => Err(ParseError(format!(
             "it casts to type {}; expected float16, bfloat16, float32 or float64",
@@ -173,7 +175,9 @@ fn batch_norm(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseErr
         variance: builder.constant(node, 4)?,
         epsilon: node.float("epsilon", 1e-5),
     };
-    let input = builder.planar(node, 0)?;
+    // What has one position may have lost its axes: `[1, channels]`.
+    let flat = builder.is_of_whole_map(&builder.value(node, 0)?);
+    let input = if flat { builder.feature(node, 0)? } else { builder.planar(node, 0)? };
     with_affine(builder, index, input, affine)
 }
 

@@ -36,7 +36,11 @@ pub(super) enum Value {
         input: Feature,
         /// Groups of channels.
         groups: usize,
+        /// What was reshaped into it.
+        map: Feature,
     },
+    /// The shape of a layer's output.
+    Shape(Feature),
     /// A layer's output of one position, as `[1, channels, 1]`.
     Column(Feature),
     /// It depends on the image, and no position of it on a part of the image alone.

@@ -1,6 +1,7 @@
 //! Operations that move channels and axes, and compute nothing.
 
 use super::builder::Builder;
+use super::constant::Constant;
 use super::error::shown_list;
 use super::fold::problem;
 use super::messages::NodeProto;
@@ -103,6 +104,12 @@ pub(super) fn slice(builder: &mut Builder<'_>, index: usize) -> Result<Value, Pa
 /// Channels in groups, and back: the two ends of a channel shuffle, and of a normalisation of groups.
 pub(super) fn reshape(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseError> {
     let node = builder.nodes[index];
+    if let (Value::Bundled { input, map, .. }, Ok(Value::Shape(of))) =
+        (builder.value(node, 0)?, builder.value(node, 1))
+        && of == map
+    {
+        return Ok(Value::Layer(input));
+    }
     let shape = list(builder, node, "shape", 1)?.unwrap_or_default();
     let unsupported = || {
         Err("it is supported as part of a channel shuffle or of a group normalisation only".into())
@@ -123,7 +130,7 @@ pub(super) fn reshape(builder: &mut Builder<'_>, index: usize) -> Result<Value, 
             if groups == 0 || !builder.channels(input).is_multiple_of(groups) {
                 return unsupported();
             }
-            Ok(Value::Bundled { input, groups })
+            Ok(Value::Bundled { input, groups, map: input })
         }
         (Value::Bundled { input, .. }, &[_, channels, _, _])
             if channels == -1 || channels == builder.channels(input) as i64 =>
@@ -137,6 +144,33 @@ pub(super) fn reshape(builder: &mut Builder<'_>, index: usize) -> Result<Value, 
         }
         _ => unsupported(),
     }
+}
+
+/// A length of a map's shape: that of its channels, by which exporters split them.
+pub(super) fn length(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseError> {
+    let node = builder.nodes[index];
+    node.check_attributes(&["axis"])?;
+    let (Value::Shape(of), 0) = (builder.value(node, 0)?, node.int("axis", 0)) else {
+        return Err("it takes some positions or channels of a map by their numbers".into());
+    };
+    let which = builder.constant(node, 1)?;
+    match which.read_integers(&mut builder.tensors).map_err(problem)?[..] {
+        [1 | -3] => {
+            let channels = builder.channels(of) as i64;
+            Ok(Value::Constant(Constant::integers(which.shape, &[channels])))
+        }
+        ref axes => Err(ParseError(format!(
+            "it takes lengths {} of a map's shape; expected that of its channels, 1",
+            shown_list(axes)
+        ))),
+    }
+}
+
+/// The shape of a map, which a group normalisation gives its map back.
+pub(super) fn shape(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseError> {
+    let node = builder.nodes[index];
+    node.check_attributes(&[])?;
+    builder.planar(node, 0).map(Value::Shape)
 }
 
 /// Channels first or last, and the middle of a channel shuffle.

@@ -114,6 +114,8 @@ fn of_layer(
 enum Content {
     Number(u64),
     Bytes(Bytes),
+    /// A number of four or eight bytes.
+    Fixed(Bytes),
 }
 
 /// Looks at each field of a message.
@@ -139,6 +141,15 @@ fn walk(
             WireType::Varint => {
                 let number = decode_varint(&mut bytes).map_err(|error| damaged(&error))?;
                 look(tag, Content::Number(number))?;
+            }
+            WireType::ThirtyTwoBit | WireType::SixtyFourBit => {
+                let size = if wire_type == WireType::ThirtyTwoBit { 4 } else { 8 };
+                let found = bytes.remaining();
+                if found < size {
+                    let problem = format!("a number of {size} bytes, and {found} follow");
+                    return Err(damaged(&problem));
+                }
+                look(tag, Content::Fixed(bytes.split_to(size)))?;
             }
             _ => skip_field(wire_type, tag, &mut bytes, DecodeContext::default())
                 .map_err(|error| damaged(&error))?,
@@ -171,6 +182,60 @@ fn shape(bytes: Bytes) -> Result<Vec<usize>, ParseError> {
     Ok(shape)
 }
 
+/// The values of a blob: lists, or a field each, or both after one another.
+#[derive(Default)]
+struct BlobValues {
+    parts: Vec<(Element, Bytes)>,
+    /// Values that have a field each, behind all parts.
+    single: Option<(Element, Vec<u8>)>,
+}
+
+impl BlobValues {
+    /// Adds a list.
+    fn add(&mut self, element: Element, bytes: Bytes) -> Result<(), ParseError> {
+        if let Some((element, single)) = self.single.take() {
+            self.add(element, single.into())?;
+        }
+        if self.parts.len() == MAX_PARTS {
+            return Err(ParseError(format!("its values are in more than {MAX_PARTS} parts")));
+        }
+        if !bytes.len().is_multiple_of(element.size()) {
+            let (length, size) = (bytes.len(), element.size());
+            return Err(ParseError(format!(
+                "damaged: its values of {size} bytes each take {length} bytes"
+            )));
+        }
+        self.parts.push((element, bytes));
+        Ok(())
+    }
+
+    /// Adds a value that has a field of its own.
+    fn add_single(&mut self, element: Element, bytes: &[u8]) -> Result<(), ParseError> {
+        if bytes.len() != element.size() {
+            let (length, size) = (bytes.len(), element.size());
+            return Err(ParseError(format!(
+                "damaged: its value of {size} bytes takes {length} bytes"
+            )));
+        }
+        match &mut self.single {
+            Some((kind, single)) if *kind == element => single.extend_from_slice(bytes),
+            Some(_) => {
+                self.add(element, Bytes::copy_from_slice(bytes))?;
+            }
+            None => self.single = Some((element, bytes.to_vec())),
+        }
+        Ok(())
+    }
+
+    /// All of them, in their order.
+    fn finish(mut self) -> Result<Vec<(Element, Bytes)>, ParseError> {
+        if let Some((element, single)) = self.single.take() {
+            self.add(element, single.into())?;
+        }
+        Ok(self.parts)
+    }
+}
+
 impl Source for CaffeModel {
     fn len(&self) -> usize {
         self.blobs.len()
@@ -183,33 +248,22 @@ impl Source for CaffeModel {
     /// A bias is one list, whatever axes of length 1 the file gives it.
     fn tensor(&mut self, entry: usize) -> Result<Tensor, TensorProblem> {
         let (_, index, blob) = &self.blobs[entry];
-        let (mut told, mut old, mut data) = (None, [1_usize; 4], Vec::new());
-        let mut add = |element: Element, bytes: Bytes| {
-            if data.len() == MAX_PARTS {
-                let problem = format!("its values are in more than {MAX_PARTS} parts");
-                return Err(ParseError(problem));
-            }
-            if !bytes.len().is_multiple_of(element.size()) {
-                let (length, size) = (bytes.len(), element.size());
-                return Err(ParseError(format!(
-                    "damaged: its values of {size} bytes each take {length} bytes"
-                )));
-            }
-            data.push((element, bytes));
-            Ok(())
-        };
+        let (mut told, mut old, mut data) = (None, [1_usize; 4], BlobValues::default());
         walk(blob.clone(), |tag, content| {
             match (tag, content) {
                 (1..=4, Content::Number(length)) => {
                     old[tag as usize - 1] = usize::try_from(length).unwrap_or(usize::MAX);
                 }
-                (5, Content::Bytes(bytes)) => add(Element::F32, bytes)?,
-                (8, Content::Bytes(bytes)) => add(Element::F64, bytes)?,
+                (5, Content::Bytes(bytes)) => data.add(Element::F32, bytes)?,
+                (8, Content::Bytes(bytes)) => data.add(Element::F64, bytes)?,
+                (5, Content::Fixed(bytes)) => data.add_single(Element::F32, &bytes)?,
+                (8, Content::Fixed(bytes)) => data.add_single(Element::F64, &bytes)?,
                 (7, Content::Bytes(bytes)) => told = Some(shape(bytes)?),
                 _ => {}
             }
             Ok(())
         })?;
+        let data = data.finish()?;
         let shape = told.unwrap_or_else(|| old.to_vec());
         let expected = count(&shape)?;
         let found: usize = data.iter().map(|(element, bytes)| bytes.len() / element.size()).sum();

@@ -69,6 +69,30 @@ fn gates_are_made_by_means_matrices_and_functions_too() {
 }
 
 #[test]
+fn what_has_one_position_is_normalised_without_its_axes_too() {
+    for flat in [true, false] {
+        let graph = gated(move |graph| {
+            let graph =
+                ["w", "v", "m", "s"].iter().fold(graph, |graph, name| graph.floats(name, &[4]));
+            let graph = graph.node("Flatten", &["g"], "f").tensor(integers("axes", &[2, 3]));
+            let input = if flat { "f" } else { "g" };
+            let graph = graph.node("BatchNormalization", &[input, "w", "v", "m", "s"], "n");
+            if flat {
+                graph.node("Unsqueeze", &["n", "axes"], "h")
+            } else {
+                graph.node("Relu", &["n"], "h")
+            }
+        });
+        let network = graph.network();
+        assert!(network.origin().note(&network).is_none());
+        let norm = network.named_layer("n").unwrap();
+        assert!(
+            matches!(network.layer(norm).op, Op::BatchNorm(_)) && network.is_of_whole_map(norm)
+        );
+    }
+}
+
+#[test]
 fn what_the_whole_map_makes_may_be_read_again() {
     // A factor and a shift from one branch, and a second gate from the first one's layers.
     let graph = Graph::new()
@@ -207,17 +231,34 @@ fn normalisations_by_the_whole_map_are_gates() {
     );
     let of_channels = start.clone().node("InstanceNormalization", &["a", "w", "v"], "n");
     let two = |name: &str, value: f32| floats(name, &[2], vec![value; 2]);
-    let bundled = start
+    let flattened = start
         .tensor(integers("flat", &[0, 2, -1]))
-        .tensor(integers("shape", &[1, 4, 22, 29]))
         .tensor(two("ones", 1.0))
         .tensor(two("zeros", 0.0))
         .node("Reshape", &["a", "flat"], "f")
-        .node("InstanceNormalization", &["f", "ones", "zeros"], "n")
-        .node("Reshape", &["n", "shape"], "y");
-    for (graph, output, groups, weight) in
-        [(of_groups, "n", 2, -0.75), (of_channels, "n", 4, -0.75), (bundled, "y", 2, 1.0)]
-    {
+        .node("InstanceNormalization", &["f", "ones", "zeros"], "n");
+    let bundled = flattened.clone().tensor(integers("shape", &[1, 4, 22, 29])).node(
+        "Reshape",
+        &["n", "shape"],
+        "y",
+    );
+    // As PyTorch's older exporter writes it.
+    let of_shape =
+        flattened.clone().node("Shape", &["a"], "shape").node("Reshape", &["n", "shape"], "y");
+    let of_another = flattened
+        .node("Shape", &["x"], "shape")
+        .node("Reshape", &["n", "shape"], "y")
+        .conv("b", 4, "y", "b")
+        .network();
+    assert_eq!(names(&of_another).last(), Some(&"n"));
+    let note = of_another.origin().note(&of_another).unwrap_or_default();
+    assert!(note.contains("Reshape"), "{note}");
+    for (graph, output, groups, weight) in [
+        (of_groups, "n", 2, -0.75),
+        (of_channels, "n", 4, -0.75),
+        (bundled, "y", 2, 1.0),
+        (of_shape, "y", 2, 1.0),
+    ] {
         let model = graph.conv("b", 4, output, "b").file().model();
         let network = model.network();
         assert_eq!(names(network), ["a", "n.1", "n.2", "n.3", "n", "b"]);

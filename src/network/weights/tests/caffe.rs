@@ -131,6 +131,34 @@ fn all_formats_of_layers_are_read() {
 }
 
 #[test]
+fn values_with_a_field_each_are_read_in_their_order() {
+    let field = |tag: u8, content: &[u8]| [&[tag, content.len() as u8], content].concat();
+    let list = |values: &[f32]| {
+        field(0x2a, &values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
+    };
+    let single = |value: f32| [&[0x2d][..], &value.to_le_bytes()].concat();
+    let wide = |value: f64| [&[0x41][..], &value.to_le_bytes()].concat();
+    let read = |values: &[Vec<u8>]| {
+        // A count of values, then the values.
+        let blob = [&[0x08, 4][..], &values.concat()].concat();
+        let layer = [field(0x0a, b"conv1"), field(0x3a, &blob)].concat();
+        let net = [&[0xa2, 0x06, layer.len() as u8][..], &layer].concat();
+        let found = read_net(&net, &["conv1.weight"]).map_err(|error| error.to_string())?;
+        Ok::<_, String>(found.found["conv1.weight"].data.clone())
+    };
+    let expected = Ok(vec![1.0, -2.0, 0.5, 4.0]);
+    assert_eq!(read(&[1.0, -2.0, 0.5, 4.0].map(single)), expected);
+    assert_eq!(read(&[1.0, -2.0, 0.5, 4.0].map(wide)), expected);
+    assert_eq!(read(&[single(1.0), list(&[-2.0]), single(0.5), single(4.0)]), expected);
+    assert_eq!(read(&[single(1.0), wide(-2.0), single(0.5), wide(4.0)]), expected);
+    assert_eq!(read(&[list(&[1.0, -2.0, 0.5]), wide(4.0)]), expected);
+    // A float where a double belongs, and one that is cut short.
+    let narrow = [&[0x45][..], &1.0_f32.to_le_bytes()].concat();
+    assert!(read(&[narrow]).unwrap_err().contains("its value of 8 bytes takes 4 bytes"));
+    assert!(read(&[vec![0x2d, 0, 0]]).unwrap_err().contains("a number of 4 bytes, and 2 follow"));
+}
+
+#[test]
 fn damaged_and_hostile_files_are_refused() {
     let layer = |blobs| Layer { name: "conv1".into(), blobs, ..Layer::default() };
     let refused =

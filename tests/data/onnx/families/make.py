@@ -1,0 +1,327 @@
+"""Makes the files of this folder: small networks of the families that people map, exported by both of PyTorch's
+exporters with other weights each, and of some units the responses to occluded images.
+
+    pip install torch onnx onnxscript numpy
+    python make.py
+
+`NAME.onnx` is a network of torch's dynamo exporter, `NAME_old.onnx` one of the older exporter. `maps.json` has for each
+file jobs: a layer, unit and position, the pixels that it sees along each axis, first and last, without end of the
+image; the top left corners of the occluders and their size; the seed of `torch.rand`, whose stream fills all occluders
+in order (channel, row, column; `u * 2 - 1`); the response to the image and the differences of the responses, in 64-bit
+arithmetic by whole images, and what PyTorch's own 32-bit arithmetic is off by, as a part of the largest difference.
+Convolutions are those before a batch normalisation that the exporters fold into them: their responses are those
+behind it.
+
+Made with torch 2.15.0 and onnx 1.23.2.
+"""
+import json
+import os
+
+import numpy as np
+import onnx
+import torch
+import torch.fx
+from torch import nn
+from torch.nn import functional
+
+torch.set_grad_enabled(False)
+HERE = os.path.dirname(os.path.abspath(__file__))
+HEIGHT, WIDTH = 41, 37
+
+
+def conv(inputs, outputs, kernel=1, stride=1, groups=1):
+    """A convolution with batch normalisation."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False), nn.BatchNorm2d(outputs)
+    )
+
+
+class Residual(nn.Module):
+    """Two residual blocks, one of which halves the map (ResNet)."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(conv(3, 6, 5, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1))
+        self.first, self.second = conv(6, 6, 3), conv(6, 6, 3)
+        self.third, self.fourth, self.short = conv(6, 8, 3, 2), conv(8, 8, 3), conv(6, 8, 1, 2)
+        self.one, self.two = nn.ReLU(), nn.ReLU()
+        self.last = nn.Conv2d(8, 4, 1)
+
+    def forward(self, x):
+        x = self.stem(x)
+        x = self.one(self.second(functional.relu(self.first(x))) + x)
+        return self.last(self.two(self.fourth(functional.relu(self.third(x))) + self.short(x)))
+
+
+class Inverted(nn.Module):
+    """Two inverted residual blocks with depthwise convolutions and ReLU6 (MobileNetV2)."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(conv(3, 6, 3, 2), nn.ReLU6())
+        self.one = nn.Sequential(conv(6, 12), nn.ReLU6(), conv(12, 12, 3, 1, 12), nn.ReLU6(), conv(12, 6))
+        self.two = nn.Sequential(conv(6, 12), nn.ReLU6(), conv(12, 12, 3, 2, 12), nn.ReLU6(), conv(12, 8))
+        self.last = nn.Conv2d(8, 4, 3, padding=1)
+
+    def forward(self, x):
+        x = self.stem(x)
+        return self.last(self.two(self.one(x) + x))
+
+
+class Squeeze(nn.Module):
+    """Squeeze and excitation: from the mean of the whole map a factor for each channel."""
+
+    def __init__(self, channels, inside):
+        super().__init__()
+        self.pool, self.down, self.up = nn.AdaptiveAvgPool2d(1), nn.Conv2d(channels, inside, 1), nn.Conv2d(inside, channels, 1)
+
+    def forward(self, x):
+        return x * torch.sigmoid(self.up(functional.silu(self.down(self.pool(x)))))
+
+
+class Efficient(nn.Module):
+    """Two inverted residual blocks with SiLU, and squeeze and excitation (EfficientNet)."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(conv(3, 6, 3, 2), nn.SiLU())
+        self.one = nn.Sequential(conv(6, 6, 3, 1, 6), nn.SiLU(), Squeeze(6, 2), conv(6, 6))
+        self.two = nn.Sequential(conv(6, 12), nn.SiLU(), conv(12, 12, 5, 2, 12), nn.SiLU(), Squeeze(12, 3), conv(12, 8))
+        self.last = nn.Conv2d(8, 4, 1)
+
+    def forward(self, x):
+        x = self.stem(x)
+        return self.last(self.two(self.one(x) + x))
+
+
+class Channels(nn.Module):
+    """A block with layer normalisation of channels, GELU and a factor for each channel (ConvNeXt)."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.deep = nn.Conv2d(channels, channels, 5, padding=2, groups=channels)
+        self.norm = nn.LayerNorm(channels, eps=1e-6)
+        self.up, self.gelu, self.down = nn.Linear(channels, 3 * channels), nn.GELU(), nn.Linear(3 * channels, channels)
+        self.scale = nn.Parameter(torch.ones(channels, 1, 1))
+
+    def forward(self, x):
+        y = self.norm(self.deep(x).permute(0, 2, 3, 1))
+        return x + self.scale * self.down(self.gelu(self.up(y))).permute(0, 3, 1, 2)
+
+
+class Next(nn.Module):
+    """Two blocks of ConvNeXt."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.one, self.two = nn.Conv2d(3, 6, 4, 4), Channels(6), Channels(6)
+        self.last = nn.Conv2d(6, 4, 2, 2)
+
+    def forward(self, x):
+        return self.last(self.two(self.one(self.stem(x))))
+
+
+def shuffle(x, groups=2):
+    """Interleaves groups of channels."""
+    n, channels, height, width = x.shape
+    return x.view(n, groups, channels // groups, height, width).transpose(1, 2).reshape(n, channels, height, width)
+
+
+class Shuffle(nn.Module):
+    """Two units with a split, a concatenation and a shuffle of channels (ShuffleNetV2)."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(conv(3, 8, 3, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1))
+        self.one = nn.Sequential(conv(4, 4), nn.ReLU(), conv(4, 4, 3, 1, 4), conv(4, 4), nn.ReLU())
+        self.left = nn.Sequential(conv(8, 8, 3, 2, 8), conv(8, 6), nn.ReLU())
+        self.right = nn.Sequential(conv(8, 6), nn.ReLU(), conv(6, 6, 3, 2, 6), conv(6, 6), nn.ReLU())
+        self.last = nn.Conv2d(12, 4, 1)
+
+    def forward(self, x):
+        x = self.stem(x)
+        kept, rest = x.chunk(2, dim=1)
+        x = shuffle(torch.cat((kept, self.one(rest)), dim=1))
+        return self.last(shuffle(torch.cat((self.left(x), self.right(x)), dim=1)))
+
+
+class Dense(nn.Module):
+    """Two densely connected layers and a transition, normalised before convolutions (DenseNet)."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(conv(3, 6, 5, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1))
+        layer = lambda inputs: nn.Sequential(  # noqa: E731
+            nn.BatchNorm2d(inputs), nn.ReLU(), conv(inputs, 8), nn.ReLU(), nn.Conv2d(8, 4, 3, padding=1, bias=False)
+        )
+        self.one, self.two = layer(6), layer(10)
+        self.transition = nn.Sequential(
+            nn.BatchNorm2d(14), nn.ReLU(), nn.Conv2d(14, 8, 1, bias=False), nn.AvgPool2d(2, 2)
+        )
+        self.last = nn.Conv2d(8, 4, 3, padding=1)
+
+    def forward(self, x):
+        x = self.stem(x)
+        x = torch.cat((x, self.one(x)), dim=1)
+        x = torch.cat((x, self.two(x)), dim=1)
+        return self.last(self.transition(x))
+
+
+def image():
+    """The image that all is computed on."""
+    channel, y, x = np.ogrid[:3, :HEIGHT, :WIDTH]
+    return torch.from_numpy(((channel * 7 + y * 13 + x * 29 + x * y) % 17 / 8 - 1).astype(np.float32))
+
+
+def random_weights(net, seed):
+    """Numbers of which each matters, and responses with a spread of about 1."""
+    torch.manual_seed(seed)
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.2)
+            module.running_var.uniform_(0.5, 1.5)
+            module.weight.uniform_(-1.4, 1.4)
+            module.bias.normal_(0, 0.2)
+        elif isinstance(module, nn.LayerNorm):
+            module.weight.uniform_(0.6, 1.4)
+            module.bias.normal_(0, 0.2)
+        elif isinstance(module, (nn.Conv2d, nn.Linear)):
+            module.weight.normal_(0, 1.5 / module.weight[0].numel() ** 0.5)
+            if module.bias is not None:
+                module.bias.normal_(0, 0.2)
+        elif isinstance(module, Channels):
+            module.scale.uniform_(0.5, 1.5)
+
+
+def pair(value):
+    return (value, value) if isinstance(value, int) else tuple(value)
+
+
+def field(node, modules, box):
+    """The pixels (first row, last row, first column, last column) that `box` of a node's output sees; None if none."""
+    if node.op == "placeholder":
+        return box
+    module = modules.get(node.target) if node.op == "call_module" else None
+    if isinstance(module, nn.AdaptiveAvgPool2d):
+        return None
+    if isinstance(module, (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)):
+        box = [
+            end
+            for axis in (0, 1)
+            for end in (
+                box[2 * axis] * pair(module.stride)[axis] - pair(module.padding)[axis],
+                box[2 * axis + 1] * pair(module.stride)[axis] - pair(module.padding)[axis] + pair(module.kernel_size)[axis] - 1,
+            )
+        ]
+    seen = [found for source in node.all_input_nodes if (found := field(source, modules, box))]
+    if not seen:
+        return None
+    return [min(s[0] for s in seen), max(s[1] for s in seen), min(s[2] for s in seen), max(s[3] for s in seen)]
+
+
+def after_norm(name, modules):
+    """The module whose output the convolution `name` has in a file: the batch normalisation behind it, if any."""
+    folder, _, place = name.rpartition(".")
+    behind = f"{folder}.{int(place) + 1}" if place.isdigit() else name
+    return behind if isinstance(modules.get(behind), nn.BatchNorm2d) else name
+
+
+def jobs_of(net, seed):
+    """Jobs of the last convolution and of others."""
+    graph = torch.fx.symbolic_trace(net)
+    modules, rng = dict(net.named_modules()), np.random.default_rng(seed)
+    nodes = {node.target: node for node in graph.graph.nodes if node.op == "call_module"}
+    named = [name for name in nodes if isinstance(modules[name], nn.Conv2d) and field(nodes[name], modules, [0] * 4)]
+    picture, jobs = image(), []
+    for number, name in enumerate([named[-1], *rng.choice(named[:-1], 3, replace=False)]):
+        kept = {}
+        handle = modules[after_norm(name, modules)].register_forward_hook(lambda _m, _i, out: kept.update(out=out))
+
+        def responses(images, dtype):
+            net.to(dtype)(images.to(dtype))
+            return kept["out"][:, unit, y, x].double()
+
+        unit = y = x = 0
+        responses(picture[None], torch.float64)
+        _, units, height, width = kept["out"].shape
+        unit, y, x = int(rng.integers(units)), int(rng.integers(height)), int(rng.integers(width))
+        seen = field(nodes[name], modules, [y, y, x, x])
+        side = max(max(seen[1] - seen[0], seen[3] - seen[2]) + 1, 1)
+        size = max(side // 10, 1)
+        step = max(size // 2, 1)
+        rows, columns = (max(seen[0], 0), min(seen[1], HEIGHT - 1)), (max(seen[2], 0), min(seen[3], WIDTH - 1))
+        corners = [
+            (top, left)
+            for top in range(rows[0], max(rows[1] - size + 2, rows[0] + 1), step)
+            for left in range(columns[0], max(columns[1] - size + 2, columns[0] + 1), step)
+            if top + size <= HEIGHT and left + size <= WIDTH
+        ]
+        noise_seed = 1000 * seed + number
+        torch.manual_seed(noise_seed)
+        noise = torch.rand(len(corners), 3, size, size) * 2 - 1
+        every = max(len(corners) // 40, 1)
+        corners, noise = corners[::every], noise[::every]
+        images = picture.repeat(len(corners) + 1, 1, 1, 1)
+        for which, (top, left) in enumerate(corners):
+            images[which + 1, :, top : top + size, left : left + size] = noise[which]
+        exact, plain = responses(images, torch.float64), responses(images, torch.float32)
+        handle.remove()
+        differences, rounded = exact[1:] - exact[0], plain[1:] - plain[0]
+        largest = differences.abs().max()
+        jobs.append(
+            {
+                "layer": name,
+                "unit": unit,
+                "position": [y, x],
+                "field": seen,
+                "size": size,
+                "every": every,
+                "corners": corners,
+                "torch_seed": noise_seed,
+                "response": float(exact[0]),
+                "differences": [float(f"{value:.9g}") for value in differences],
+                "pytorch": float(f"{(differences - rounded).abs().max() / largest:.2g}"),
+            }
+        )
+    net.float()
+    return jobs
+
+
+def export(net, path, dynamo):
+    torch.onnx.export(net, (image()[None],), path, dynamo=dynamo, **({"external_data": False} if dynamo else {}))
+    model = onnx.load(path)
+    # Paths of the machine, and shapes of what lies between.
+    for node in model.graph.node:
+        kept = [entry for entry in node.metadata_props if entry.key.endswith("name_scopes")]
+        del node.metadata_props[:]
+        node.metadata_props.extend(kept)
+        node.doc_string = ""
+    del model.graph.value_info[:]
+    del model.graph.metadata_props[:]
+    del model.metadata_props[:]
+    for value in [*model.graph.input, *model.graph.output, *model.graph.initializer]:
+        del value.metadata_props[:]
+    onnx.save(model, path)
+
+
+families = {
+    "resnet": Residual,
+    "mobilenet": Inverted,
+    "efficientnet": Efficient,
+    "convnext": Next,
+    "shufflenet": Shuffle,
+    "densenet": Dense,
+}
+maps = {}
+for number, (name, family) in enumerate(families.items()):
+    for old in (False, True):
+        seed = 10 * number + old
+        net = family().eval()
+        random_weights(net, seed)
+        file = f"{name}_old.onnx" if old else f"{name}.onnx"
+        export(net, os.path.join(HERE, file), dynamo=not old)
+        maps[file] = jobs_of(net, seed)
+        print(file, [(job["layer"], len(job["corners"]), job["pytorch"]) for job in maps[file]])
+with open(os.path.join(HERE, "maps.json"), "w") as file:
+    json.dump(maps, file)
+    file.write("\n")
