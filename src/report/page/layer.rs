@@ -167,7 +167,7 @@ impl Measures {
                     [_] => Vec::new(),
                     values => values.iter().map(|&value| known(value)).collect(),
                 };
-                Ok(Facts { images, curve, ..measures[place].facts() })
+                Ok(Facts { curve, images, ..measures[place].facts() })
             };
             let [max, min] = [0, 1].map(facts);
             Ok(Sides { max: max?, min: min? })
