@@ -29,6 +29,7 @@ impl Table {
     }
 
     /// What the columns mean, as a table: `column`, `unit`, `meaning`.
+    #[must_use]
     pub fn legend(&self) -> Self {
         let names = [("column", "", ""), ("unit", "", ""), ("meaning", "", "")];
         Self::new(&names, self.columns.iter().map(|column| column.to_vec()))

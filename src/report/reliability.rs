@@ -1,5 +1,7 @@
 //! How reliable maps are, by how many images.
 
+use ndarray::Array2;
+
 use super::csv::{Column, QUANTILES, Table, number, quantiles};
 use super::results::{LayerResults, Results, ResultsError};
 use crate::analysis::Distribution;
@@ -50,7 +52,8 @@ impl ReliabilityCurve {
     pub fn of(results: &Results, layer: &LayerResults, side: Side) -> Result<Self, ResultsError> {
         let top = results.configuration().settings.top;
         let kept = layer.reliability_curve(side)?;
-        let counts = (0..kept.as_ref().map_or(0, |kept| kept.ncols())).map(|place| 2 << place);
+        let columns = kept.as_ref().map_or(0, Array2::ncols);
+        let counts = (0..columns).map(|place| 2 << place);
         let counts: Vec<usize> = counts.take_while(|images| *images < top).collect();
         let all = layer.reliability(side)?;
         let of_unit = |unit: usize| {

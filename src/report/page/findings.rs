@@ -6,7 +6,9 @@ use serde::Serialize;
 use super::index::short;
 use crate::analysis::{Distribution, Extent, Measure, MeasureSummary};
 use crate::ranking::Side;
-use crate::report::comparison::{Comparison, LayerComparison, LeftOut, UnitComparison, fraction};
+use crate::report::comparison::{
+    Comparison, LayerComparison, LeftOut, SetRecord, UnitComparison, fraction,
+};
 use crate::report::reliability::ReliabilityCurve;
 
 /// The quartiles of a number over the units of a layer.
@@ -110,7 +112,7 @@ impl<'a> From<&'a Comparison> for ComparisonIndex<'a> {
             }
         };
         let blur = fraction(pairs.region_blur);
-        let [a, b] = comparison.sets.each_ref().map(|set| set.describe());
+        let [a, b] = comparison.sets.each_ref().map(SetRecord::describe);
         Self {
             a,
             b,

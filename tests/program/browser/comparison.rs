@@ -1,6 +1,9 @@
 //! The page of `occlumap compare`: it shows figures and maps, in light and dark, and runs nothing.
 
+use ndarray::Axis;
+
 use super::chromium::Chromium;
+use crate::common::{cube, floats};
 use crate::workplace::{INPUTS, Workplace};
 
 #[test]
@@ -86,6 +89,7 @@ fn a_report_shows_reliability_curves_and_the_comparison() {
         let (found, expected) = (shown(&mut page, name), field(column));
         assert!((found - expected).abs() <= 0.006 * expected.abs(), "{name}: {found} {expected}");
     }
+    shows_composites(&mut page, &place);
     page.evaluate("location.hash = '#/atlas'");
     page.evaluate(
         "(() => { const field = document.querySelector('#controls').elements.sort; field.value = 'r';
@@ -110,6 +114,36 @@ const UNEVEN: &str = "[...document.querySelectorAll('figure.chart svg')].filter(
   const steps = rules.slice(1).map(([value, y], at) => (y - rules[at][1]) / (value - rules[at][0]));
   return steps.length < 2 || steps.some(step => Math.abs(step / steps[0] - 1) > 0.01);
 }).length";
+
+/// The third map of a unit's page is that of `derive`, but for the bytes that it is made of.
+fn shows_composites(page: &mut Chromium, place: &Workplace) {
+    place.succeeds("derive s0 --layers conv2 --only composite --quiet");
+    let maps = cube(floats(&place.path("derived/conv2_composite.npy")));
+    let map = maps.index_axis(Axis(0), 1);
+    let known = map.indexed_iter().filter(|(_, value)| value.is_finite());
+    let ((y, x), largest) = known.max_by(|one, other| one.1.total_cmp(other.1)).unwrap();
+    let unknown = map.indexed_iter().find(|(_, value)| value.is_nan()).unwrap().0;
+    for ((y, x), expected) in [((y, x), Some(*largest)), (unknown, None)] {
+        let move_to = format!(
+            "(() => {{ const plate = document.querySelectorAll('.plate')[2];
+              const box = plate.getBoundingClientRect();
+              plate.dispatchEvent(new PointerEvent('pointermove', {{
+                clientX: box.left + ({x} + 0.5) * box.width / {side},
+                clientY: box.top + ({y} + 0.5) * box.height / {side} }}));
+              return plate.closest('figure').querySelector('.readout').value; }})()",
+            side = map.nrows()
+        );
+        let text = page.evaluate(&move_to);
+        let text = text.as_str().unwrap().strip_prefix(&format!("y {y}, x {x}: ")).unwrap();
+        match expected {
+            Some(value) => {
+                let shown: f64 = text.parse().unwrap();
+                assert!((shown / value - 1.0).abs() < 0.02, "{text} {value}");
+            }
+            None => assert_eq!(text, "not covered"),
+        }
+    }
+}
 
 /// Nothing that is no text, and nothing beyond the window.
 fn shows_all(page: &mut Chromium, width: u32) {

@@ -294,7 +294,7 @@ fn it_looks_well_in_light_and_dark_wide_and_narrow() {
         is_seen(&page.screenshot(&format!("atlas-{name}")), dark);
         page.open(&demo.page(), "#/conv2/1");
         page.wait_for("document.querySelectorAll('.pictures image').length === 12");
-        lies_well(&mut page, 14);
+        lies_well(&mut page, 15);
         is_seen(&page.screenshot(&format!("unit-{name}")), dark);
         page.open(&demo.page(), "#/run");
         page.wait_for("document.documentElement.dataset.drawn === 'run'");

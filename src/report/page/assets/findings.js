@@ -128,16 +128,7 @@ function comparisonTable() {
       ...measures.map(comparedCell),
     );
   };
-  return element(
-    "div",
-    { class: "wide", tabindex: "0" },
-    element(
-      "table",
-      { class: "layers compared" },
-      element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)))),
-      element("tbody", {}, ...comparison.layers.map(row)),
-    ),
-  );
+  return wideTable("layers compared", heads, comparison.layers.map(row));
 }
 
 function comparedCell({ found, baseline, p }) {

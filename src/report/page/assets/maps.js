@@ -14,8 +14,17 @@ function mapFigure(unit, { side, name }, content, facts) {
   const plate = element("div", { class: `plate ${known}` }, canvas, drawing);
   const readout = element("output", { class: "readout", "aria-hidden": "true" });
   if (mapped) {
-    readValues(plate, readout, unit, side, content);
+    readValues(plate, readout, rf, (y, x) => valueAt(unit, side, content, y, x));
   }
+  return framed(
+    { name, readout, plate, rf, largest: mapped ? scaleOf(unit, side) : null },
+    remark(unit, side, content),
+    facts.reason ? element("p", { class: "remark" }, `No Gaussian: ${facts.reason}.`) : null,
+  );
+}
+
+/** A map with its axes and, where there is a largest value, its colours. */
+function framed({ name, readout, plate, rf, largest, title }, ...remarks) {
   return element(
     "figure",
     { class: "map" },
@@ -25,19 +34,42 @@ function mapFigure(unit, { side, name }, content, facts) {
       { class: "axes" },
       ticks("rows", rf),
       plate,
-      mapped ? colourBar(scaleOf(unit, side)) : null,
+      largest === null ? null : colourBar(largest, title),
       ticks("columns", rf),
     ),
-    remark(unit, side, content),
-    facts.reason ? element("p", { class: "remark" }, `No Gaussian: ${facts.reason}.`) : null,
+    ...remarks,
   );
+}
+
+/** Top and bottom map together, each divided by its sum; null where either has no values. */
+function compositeFigure(unit, content) {
+  if (SIDES.some(({ side }) => state(unit, side) !== "mapped")) {
+    return null;
+  }
+  const { layer } = unit;
+  const sides = SIDES.map(({ side }) => cellsOfUnit(unit, content[side]));
+  const measured = (_, cell) => sides.every((bytes) => bytes[cell] > 0);
+  const sums = sides.map((bytes) => bytes.filter(measured).reduce((sum, byte) => sum + byte - 1, 0));
+  const values = Array.from(sides[0], (byte, cell) =>
+    measured(byte, cell)
+      ? sides.reduce((sum, bytes, side) => sum + (bytes[cell] - 1) / Math.max(1, sums[side]), 0)
+      : null,
+  );
+  const largest = Math.max(...values);
+  const bytes = values.map((value) => (value === null ? 0 : 1 + Math.round((254 * value) / largest)));
+  const canvas = element("canvas", { role: "img", "aria-label": `${unit.name}, top and bottom together` });
+  canvas.width = canvas.height = layer.rf;
+  paintCells(canvas, layer, bytes, 1);
+  const plate = element("div", { class: "plate mapped" }, canvas);
+  const readout = element("output", { class: "readout", "aria-hidden": "true" });
+  readValues(plate, readout, layer.rf, (y, x) => values[cellAt(layer, y, x)]);
+  const title = "Top and bottom map, each divided by its sum";
+  return framed({ name: "Both together", readout, plate, rf: layer.rf, largest, title });
 }
 
 /** What a map does not show by itself. */
 function remark(unit, side, content) {
-  const { layer, row } = unit;
-  const area = layer.cells.count ** 2;
-  const cells = content[side].subarray(row * area, (row + 1) * area);
+  const cells = cellsOfUnit(unit, content[side]);
   const text = {
     silent: () => "Silent: no occluder changes the response.",
     uncovered: () => "Not covered: no image has an occluder in the receptive field.",
@@ -48,25 +80,24 @@ function remark(unit, side, content) {
 }
 
 /** Tells the value under the pointer. */
-function readValues(plate, readout, unit, side, content) {
-  const { rf } = unit.layer;
+function readValues(plate, readout, rf, valueOf) {
   const pixel = (offset, length) =>
     Math.max(0, Math.min(rf - 1, Math.floor((offset / length) * rf)));
   plate.addEventListener("pointermove", (event) => {
     const box = plate.getBoundingClientRect();
     const y = pixel(event.clientY - box.top, box.height);
     const x = pixel(event.clientX - box.left, box.width);
-    const value = valueAt(unit, side, content, y, x);
+    const value = valueOf(y, x);
     readout.value = `y ${y}, x ${x}: ${value === null ? "not covered" : number(value)}`;
   });
   plate.addEventListener("pointerleave", () => (readout.value = ""));
 }
 
-function colourBar(largest) {
+function colourBar(largest, title = "Mean change of the response") {
   const labels = [largest, largest / 2].map((value) => element("span", {}, number(value)));
   return element(
     "div",
-    { class: "bar", "aria-hidden": "true", title: "Mean change of the response" },
+    { class: "bar", "aria-hidden": "true", title },
     element("i", { style: `background: ${gradient(view.palette, "to top")}` }),
     ...labels,
     element("span", {}, "0"),

@@ -40,21 +40,29 @@ function partOf(byte) {
 
 /** Draws a unit's map over the whole canvas; `opacity` gives that of a level, both up to 255. Cells
  * that no occluder covers stay transparent: what lies below is striped. */
-function paint(canvas, unit, side, content, opacity = () => 255) {
-  const { layer, row } = unit;
-  const { count } = layer.cells;
-  const values = content[side];
-  const colours = palettes.get(view.palette);
+function paint(canvas, unit, side, content, opacity) {
   const factor = measure(unit, side, "peak") / scaleOf(unit, side);
+  paintCells(canvas, unit.layer, cellsOfUnit(unit, content[side]), factor, opacity);
+}
+
+/** The bytes of a unit's cells. */
+function cellsOfUnit({ layer, row }, values) {
+  const area = layer.cells.count ** 2;
+  return values.subarray(row * area, (row + 1) * area);
+}
+
+/** Draws cells, bytes whose largest stands for so large a part of the palette. */
+function paintCells(canvas, layer, values, factor, opacity = () => 255) {
+  const { count } = layer.cells;
+  const colours = palettes.get(view.palette);
   const cells = cellsOf(layer, canvas.width);
-  const first = row * count * count;
   const context = canvas.getContext("2d");
   const picture = context.createImageData(canvas.width, canvas.height);
   let at = 0;
   for (let y = 0; y < canvas.height; y++) {
     const line = cells[y] * count;
     for (let x = 0; x < canvas.width; x++, at += 4) {
-      const part = partOf(values[first + line + cells[x]]);
+      const part = partOf(values[line + cells[x]]);
       if (part === null) {
         continue;
       }
@@ -71,10 +79,12 @@ function paint(canvas, unit, side, content, opacity = () => 255) {
 
 /** The value of a map's pixel; null where no occluder covers it. */
 function valueAt(unit, side, content, y, x) {
-  const { layer, row } = unit;
-  const { count } = layer.cells;
-  const cells = cellsOf(layer, layer.rf);
-  const cell = cells[y] * count + cells[x];
-  const part = partOf(content[side][row * count * count + cell]);
+  const part = partOf(cellsOfUnit(unit, content[side])[cellAt(unit.layer, y, x)]);
   return part === null ? null : part * measure(unit, side, "peak");
+}
+
+/** The cell of a map's pixel. */
+function cellAt(layer, y, x) {
+  const cells = cellsOf(layer, layer.rf);
+  return cells[y] * layer.cells.count + cells[x];
 }

@@ -130,17 +130,22 @@ const LAYER_COLUMNS = [
 ];
 
 function layerTable() {
-  const head = LAYER_COLUMNS.map(([name]) => element("th", { scope: "col" }, name));
   const row = (layer) =>
     element("tr", {}, ...LAYER_COLUMNS.map(([, cell]) => element("td", {}, cell(layer))));
+  return wideTable("layers", LAYER_COLUMNS.map(([name]) => name), index.layers.map(row));
+}
+
+/** A table that may be wider than the window. */
+function wideTable(kind, heads, rows) {
+  const head = heads.map((text) => element("th", { scope: "col" }, text));
   return element(
     "div",
     { class: "wide", tabindex: "0" },
     element(
       "table",
-      { class: "layers" },
+      { class: kind },
       element("thead", {}, element("tr", {}, ...head)),
-      element("tbody", {}, ...index.layers.map(row)),
+      element("tbody", {}, ...rows),
     ),
   );
 }

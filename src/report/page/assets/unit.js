@@ -41,7 +41,7 @@ function unitParts(unit, content) {
       element(
         "div",
         {},
-        element("div", { class: "maps" }, ...figures),
+        element("div", { class: "maps" }, ...figures, compositeFigure(unit, content)),
         unitCharts(unit, facts),
         numbers(unit, facts),
         command(unit),
