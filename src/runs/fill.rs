@@ -71,7 +71,8 @@ impl SweepRun<'_> {
         }
         if self.mean.get().is_none() {
             let mean = match self.known_mean(ranking) {
-                None => mean(images, &self.context)?,
+                // Of the images that were ranked, unchanged.
+                None => mean(&images.with_digests(ranking.digests.clone()), &self.context)?,
                 Some(known) => known,
             };
             // Another thread would have found the same.
