@@ -90,7 +90,7 @@ impl Job {
             unit: self.unit,
             position: (y, x),
             occluders: &placement.occluders,
-            noise: Noise::Torch { seed: self.torch_seed },
+            fill: Noise::Torch { seed: self.torch_seed }.into(),
         };
         let found = present(engine, &model, units[0], &[job]).swap_remove(0);
         let response = f64::from(found.response);
