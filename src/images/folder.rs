@@ -1,29 +1,27 @@
 //! Images of a folder, read singly or as a stream.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ndarray::Array3;
 
-use super::listing::{BATCH_AXES, Kind, Listing, list, list_files};
+use super::listing::{Kind, Listing, list, list_files};
 use super::load::{self, Format, Preparation};
-use super::passed_over::{PassedOver, Reason};
+use super::passed_over::PassedOver;
 use super::source::{Read, list_given};
 use super::stream::read_ahead;
-use super::{Fault, ImageError, ImageReader, ImageSource, Preprocessing, npy};
+use super::{Fault, ImageError, ImageReader, ImageSource, Preprocessing};
 use crate::files::{Digest, FileError, npy as npy_file, read_at_most};
 use crate::geometry::ImageSize;
 use crate::network::RGB;
+
+mod selection;
 
 /// Limit of an image's file, in bytes.
 const MOST_BYTES: u64 = 2 << 30;
 
 /// Limit of the number of images.
 pub(super) const MOST_IMAGES: usize = 1 << 24;
-
-/// Limit of threads that check whether images can be read.
-const MOST_CHECKERS: usize = 32;
 
 /// An image of [`ImageFolder::stream`].
 #[derive(Clone, Debug)]
@@ -197,116 +195,6 @@ impl ImageFolder {
             opened.skip_unreadable()?;
         }
         Ok(opened)
-    }
-
-    /// Splits the files into images if they are batches.
-    fn split_batches(&mut self) -> Result<(), ImageError> {
-        // An unreadable first file is reported when it is read as an image.
-        if !matches!(npy_file::axes(&self.base.join(&self.names[0])), Ok(BATCH_AXES)) {
-            return Ok(());
-        }
-        let mut names = Vec::new();
-        for file in &self.names {
-            let path = self.base.join(file);
-            let batch = npy_file::Parts::open(&path)?;
-            let (&count, image) = batch.shape().split_first().unwrap_or((&0, &[]));
-            if batch.shape().len() != BATCH_AXES {
-                let problem = format!(
-                    "its shape is {:?}; expected [N, channels, height, width], as {} has it",
-                    batch.shape(),
-                    self.names[0]
-                );
-                return Err(FileError::content(&path, problem).into());
-            }
-            npy::check_shape(image, self.preparation.channels).map_err(ImageError::unfit(&path))?;
-            if names.len().saturating_add(count) > MOST_IMAGES {
-                let (folder, count) = (path, names.len().saturating_add(count));
-                return Err(ImageError::TooMany { folder, count, max: MOST_IMAGES });
-            }
-            names.extend((0..count).map(|index| format!("{file}[{index}]")));
-            let number = self.batches.len();
-            self.parts.extend((0..count).map(|index| Part { batch: number, index }));
-            self.batches.push(batch);
-        }
-        if names.is_empty() {
-            let (folder, passed_over) = (self.folder.clone(), self.passed_over.clone());
-            return Err(ImageError::NoImages { folder, passed_over });
-        }
-        self.names = names;
-        Ok(())
-    }
-
-    /// Selects the images with these names, in this order.
-    fn select(&mut self, names: &[String]) -> Result<(), ImageError> {
-        let known: HashMap<&str, usize> =
-            self.names.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
-        let indices = names.iter().map(|name| {
-            known.get(name.as_str()).copied().ok_or_else(|| ImageError::NoSuchName {
-                folder: self.folder.clone(),
-                name: name.clone(),
-            })
-        });
-        let indices = indices.collect::<Result<Vec<_>, _>>()?;
-        if indices.is_empty() {
-            let (folder, passed_over) = (self.folder.clone(), self.passed_over.clone());
-            return Err(ImageError::NoImages { folder, passed_over });
-        }
-        self.keep(&indices);
-        Ok(())
-    }
-
-    /// Selects the images with these indices, in this order.
-    fn keep(&mut self, indices: &[usize]) {
-        self.names = indices.iter().map(|&index| self.names[index].clone()).collect();
-        if !self.parts.is_empty() {
-            self.parts = indices.iter().map(|&index| self.parts[index]).collect();
-        }
-    }
-
-    /// Reads the first image, or the first readable one, and takes its size unless one is given.
-    fn read_first(&mut self, options: &ImageOptions<'_>) -> Result<(), ImageError> {
-        let mut failed = None;
-        for index in 0..self.len() {
-            match self.load(index) {
-                Ok((values, _)) => {
-                    if options.size.is_none() {
-                        self.size = size_of(&values);
-                    }
-                    return self.check_size_of(&values, index);
-                }
-                Err(error) if options.skip_unreadable && error.is_damage() => {
-                    failed.get_or_insert(error);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Err(failed.unwrap_or_else(|| ImageError::NoImages {
-            folder: self.folder.clone(),
-            passed_over: self.passed_over.clone(),
-        }))
-    }
-
-    /// Reads every image and skips unreadable ones.
-    fn skip_unreadable(&mut self) -> Result<(), ImageError> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let all: Vec<usize> = (0..self.len()).collect();
-        let mut readable = Vec::with_capacity(all.len());
-        let mut passed_over = std::mem::take(&mut self.passed_over);
-        self.stream(&all, threads.min(MOST_CHECKERS), |images| {
-            for (index, image) in images.enumerate() {
-                match image {
-                    Ok(_) => readable.push(index),
-                    Err(error) if error.is_damage() => {
-                        passed_over.add(Reason::Unreadable, error.to_string());
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-            Ok(())
-        })?;
-        self.passed_over = passed_over;
-        self.keep(&readable);
-        Ok(())
     }
 
     /// The same folder with an expected digest per image: a file with another digest is an error.
