@@ -84,24 +84,23 @@ def test_a_module_becomes_a_network_with_its_own_names(small: nn.Module) -> None
     names = ["stem.0", "block.conv1", "block.conv2", "left", "right", "last"]
     assert [layer.name for layer in network.layers] == names and not network.unsupported
     assert network.name == "small"
-    assert network.layer_names([small.stem[0], "block.bn2", "last"]) == [
-        "stem.0",
-        "block.conv2",
-        "last",
-    ]
+    assert network.layer_names([small.stem[0], "block.bn2", "last"]) == ["stem.0", "block.bn2", "last"]
+    behind = network.named_layers(["block.conv2", "last"], response="bn")
+    assert [layer.name for layer in behind] == ["last", "block.bn2"]
     with pytest.raises(ValueError, match="no module of small"):
         network.layer_name(nn.ReLU())
 
 
 def test_responses_are_torchs(small: nn.Module, images: np.ndarray) -> None:
     network = occlumap.Network.from_torch(small, (41, 37))
-    found = network.extremes(images, ["stem.0", "last"])
+    found = network.extremes(images, ["stem.0", "stem.1", "last"])
     kept = {}
-    small.stem[1].register_forward_hook(lambda *call: kept.update(stem=call[2].clone()))
+    small.stem[0].register_forward_hook(lambda *call: kept.update(stem=call[2].clone()))
+    small.stem[1].register_forward_hook(lambda *call: kept.update(norm=call[2].clone()))
     small.last.register_forward_hook(lambda *call: kept.update(last=call[2].clone()))
     with torch.no_grad():
         small(torch.from_numpy(images))
-    for name, theirs in (("stem.0", kept["stem"]), ("last", kept["last"])):
+    for name, theirs in (("stem.0", kept["stem"]), ("stem.1", kept["norm"]), ("last", kept["last"])):
         largest, largest_at, smallest, _ = found[name]
         flat = theirs.flatten(2).numpy()
         np.testing.assert_allclose(largest, flat.max(axis=2), rtol=1e-4, atol=1e-5)
@@ -129,7 +128,7 @@ def test_a_map_is_what_torch_computes_for_each_occluder(small: nn.Module, images
     found = occlumap.map_unit(small, images, layer, unit, position, index=2, noise="philox:3")
     presented = occlumap.occlude(images[2], found.occluders, "philox:3", 2)
     kept = []
-    small.block.bn2.register_forward_hook(lambda *call: kept.append(call[2].clone()))
+    small.block.conv2.register_forward_hook(lambda *call: kept.append(call[2].clone()))
     with torch.no_grad():
         small(torch.from_numpy(images[2:3]))
         small(torch.from_numpy(presented))
@@ -137,6 +136,24 @@ def test_a_map_is_what_torch_computes_for_each_occluder(small: nn.Module, images
     assert found.response == pytest.approx(float(original[0]), rel=1e-4)
     expected = (occluded - original).numpy()
     np.testing.assert_allclose(found.differences[0], expected, atol=2e-5)
+
+
+def test_responses_of_batch_norm_are_those_behind_it(small: nn.Module, images: np.ndarray) -> None:
+    place = ("block.conv2", 5, (4, 4))
+    own = occlumap.map_unit(small, images, *place, index=2)
+    behind = occlumap.map_unit(small, images, *place, index=2, response="bn", context="frozen")
+    norm = small.block.bn2
+    factor = float((norm.weight[5] / (norm.running_var[5] + norm.eps).sqrt()).detach())
+    np.testing.assert_allclose(behind.differences, factor * own.differences, rtol=1e-4, atol=1e-5)
+    layers = ["block.conv2", "last"]
+    maps = occlumap.map_units(small, images, layers=layers, units=range(2), response="bn", **COMMON)
+    assert list(maps) == ["last", "block.bn2"]
+    ranking = occlumap.rank(small, images, layers=layers, top=2, response="bn")
+    assert list(ranking) == ["last", "block.bn2"]
+    with pytest.raises(ValueError, match="no batch normalisation of small reads"):
+        occlumap.map_unit(small, images, "last", 0, (4, 4), response="bn")
+    with pytest.raises(ValueError, match="response: unknown variant `relu`"):
+        occlumap.map_unit(small, images, *place, response="relu")
 
 
 def test_maps_of_a_module_are_those_of_its_files(
