@@ -35,9 +35,12 @@ pub(super) fn settings(manifest: &Manifest) -> Result<(), ParseError> {
         || values.is_some_and(|values| !values.iter().all(|value| value.is_finite()))
     {
         let fill = settings.fill.name();
-        return Err(ParseError(format!(
-            "settings.fill_values are {values:?}; not those of {fill}"
-        )));
+        let expected = if settings.fill.is_constant() { "finite numbers" } else { "none" };
+        return Err(ParseError(format!("settings.fill_values: expected {expected} for {fill}")));
+    }
+    if let Some(until) = settings.until_reliable.filter(|until| !(*until > 0.0 && *until < 1.0)) {
+        let problem = format!("settings.until_reliable is {until}; expected above 0 and below 1");
+        return Err(ParseError(problem));
     }
     if let Err(error) = noise.parse::<Noise>() {
         return Err(ParseError(format!("settings.noise: {error}")));

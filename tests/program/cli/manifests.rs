@@ -125,6 +125,17 @@ fn numbers_that_the_network_and_the_settings_tell_otherwise_are_refused() {
             place.refuses(command, 1, &["out/manifest.json", words]);
         }
     }
+    // Fields that are absent where they have their defaults.
+    for (field, value, words) in [
+        ("until_reliable", json!(1.5), "settings.until_reliable is 1.5"),
+        ("fill", json!("zero"), "settings.fill_values: expected finite numbers for zero"),
+        ("fill_values", json!([0.5]), "settings.fill_values: expected none for noise"),
+    ] {
+        let mut changed = whole.clone();
+        changed["configuration"]["settings"][field] = value;
+        place.write("out/manifest.json", changed.to_string());
+        place.refuses("plot out", 1, &["out/manifest.json", words]);
+    }
 }
 
 /// The places of all values in a document.

@@ -1,10 +1,11 @@
 // Which view is shown, by the address, and what keys do.
 
 const title = index.run.model;
+const most = `${index.run.settings.until_reliable ? "up to " : ""}the top and bottom ${index.run.settings.top}`;
 const summary = [
   `${plural(swept.length, "unit")}${swept.length < units.length ? ` of ${count(units.length)}` : ""} ` +
     `in ${plural(index.layers.length, "layer")}, ` +
-    `over the top and bottom ${index.run.settings.top} of ${plural(index.run.image_count, "image")}`,
+    `over ${most} of ${plural(index.run.image_count, "image")}`,
   index.run.complete ? null : "not all layers that were asked for are there yet",
   index.layers.every(({ verified }) => verified?.passed) ? "verified ✓" : null,
 ].filter(Boolean);
