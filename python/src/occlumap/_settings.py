@@ -47,8 +47,8 @@ class SweepOptions(TypedDict, total=False):
         Whether reliabilities of the first 2, 4, 8, … images are kept (``reliability_curve``).
     method : {"incremental", "direct", "full"}
         How occluded images are presented.
-    precision : {"fp32", "tf32", "fp16", "bf16", "fp64"}
-        Arithmetic of products.
+    precision : {"fp32", "tf32", "fp16", "bf16x3", "bf16", "fp64"}
+        Arithmetic of products: bf16x3 on a CPU, tf32 and fp16 on a GPU, the others on both.
     verify : int
         So many presentations of each layer are presented again, whole and in 64 bits.
     batch : int
