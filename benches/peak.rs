@@ -4,7 +4,7 @@
 //! multiplications than taps the taps are counted, so that their share may exceed 100 %.
 //!
 //! `cargo bench --bench peak` runs on all cores; `RAYON_NUM_THREADS=1` on one. Layers, and
-//! `middle` or `scattered`, or `direct` or `winograd`, can be named: `cargo bench --bench peak -- conv5 scattered`.
+//! `middle` or `scattered`, or `direct`, `winograd`, `bf16x3` or `bf16`, can be named: `cargo bench --bench peak -- conv5 scattered`.
 #![allow(clippy::print_stdout, reason = "it reports")]
 
 mod common;
@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use common::{Asked, IMAGE, Jobs, preset};
 use gemm::Products;
+use occlumap::engine::cpu::Precision;
 use occlumap::engine::{Batch, CpuEngine, Engine};
 use occlumap::network::{LayerId, Network};
 use occlumap::program::{Planner, Subgraph};
@@ -44,11 +45,16 @@ fn main() {
             let jobs = Jobs::new(&model, id, count, positions == "scattered", 1);
             let batch = jobs.batch();
             let counted = multiply_adds(model.network(), id, &batch) as f64;
-            for (form, direct) in [("direct", true), ("winograd", false)] {
-                if !asked.wants(form, &["direct", "winograd"]) {
+            for (form, direct, precision) in [
+                ("direct", true, Precision::Fp32),
+                ("winograd", false, Precision::Fp32),
+                ("bf16x3", false, Precision::Bf16x3),
+                ("bf16", false, Precision::Bf16),
+            ] {
+                if !asked.wants(form, &["direct", "winograd", "bf16x3", "bf16"]) {
                     continue;
                 }
-                let engine = CpuEngine { direct, ..CpuEngine::default() };
+                let engine = CpuEngine { direct, precision, ..CpuEngine::default() };
                 let engine = engine.prepare(&model, &[id], IMAGE).expect("room");
                 let cancel = CancelToken::default();
                 let progress = Progress::new(&cancel);

@@ -169,6 +169,8 @@ class Problem:
         self.layers = layers(self.network)
         #: Whether maps are compared: then noise is the stream of torch.rand on the CPU.
         self.compared = arguments.maps is not None
+        #: What a contender that has several may compute in.
+        self.precision = arguments.precision
         self.folder = Path(arguments.images)
         self.jobs = [Job(**job) for job in json.loads(Path(arguments.jobs).read_text())]
         self.images = {}
@@ -230,6 +232,7 @@ def main(name, description, differences, **more):
     parser.add_argument("--maps", help="also write each job's map, .npz")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="fp32", choices=["fp32", "bf16"])
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     problem = Problem(arguments)

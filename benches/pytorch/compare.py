@@ -10,6 +10,7 @@ import argparse
 import functools
 import importlib.util
 import json
+import math
 import os
 import platform
 import re
@@ -62,16 +63,22 @@ EXACT = Way("full", "fp64", "cpu")
 #: The ways that are compared, by the names of their rows.
 WAYS = {
     "cpu": {"occlumap --method full": Way("full"), "occlumap --method direct": Way("direct"),
-            "occlumap": INCREMENTAL},
+            "occlumap": INCREMENTAL,
+            "occlumap --precision bf16x3": Way("incremental", "bf16x3"),
+            "occlumap --precision bf16": Way("incremental", "bf16")},
     "cuda": {"occlumap --method full": Way("full"), "occlumap": INCREMENTAL,
              "occlumap --precision tf32": Way("incremental", "tf32"),
              "occlumap --precision fp16": Way("incremental", "fp16"),
              "occlumap --precision bf16": Way("incremental", "bf16")},
 }
 #: Contenders that can be left out, by what --without calls them.
-OPTIONAL = {"captum": "captum", "tuned": "tuned", "full": "occlumap --method full",
+OPTIONAL = {"captum": "captum", "tuned": "tuned", "tuned-bf16": "tuned in bf16", "full": "occlumap --method full",
             "direct": "occlumap --method direct", "tf32": "occlumap --precision tf32",
-            "fp16": "occlumap --precision fp16", "bf16": "occlumap --precision bf16"}
+            "fp16": "occlumap --precision fp16", "bf16x3": "occlumap --precision bf16x3",
+            "bf16": "occlumap --precision bf16"}
+#: Contenders in PyTorch, but for captum: the script, and its options.
+THEIRS = {"reference": ("reference", ()), "tuned": ("tuned", ()),
+          "tuned in bf16": ("tuned", ("--precision", "bf16"))}
 
 
 def left_out(text):
@@ -239,9 +246,13 @@ class Comparison:
         """The names of those that were not left out."""
         return [name for name in contenders if name not in self.options.without]
 
+    def theirs(self):
+        """Contenders in PyTorch that compute the same maps; on a GPU the tuned one is in bf16 already."""
+        return [name for name in THEIRS if self.options.device == "cpu" or "bf16" not in name]
+
     def torch(self, script, jobs, name, *more, device=None):
         """Runs a contender in PyTorch; returns what it measured."""
-        listed, out = self.work / "jobs.json", self.work / f"{name}.json"
+        listed, out = self.work / "jobs.json", self.work / f"{name.replace(' ', '-')}.json"
         listed.write_text(json.dumps(jobs))
         run([sys.executable, HERE / script, "--model", self.options.model, "--weights", self.weights,
              "--images", self.images, "--jobs", listed, "--out", out, "--threads", self.options.threads, "--device", device or self.options.device, *more])
@@ -271,8 +282,9 @@ class Comparison:
             return found
 
         def of_torch(name, limit, device=None):
-            path = self.work / f"{name}.npz"
-            self.torch(f"{name}.py", jobs, name, "--maps", path, device=device)
+            script, more = THEIRS[name]
+            path = self.work / f"{name.replace(' ', '-')}.npz"
+            self.torch(f"{script}.py", jobs, name, "--maps", path, *more, device=device)
             return errors(name, np.load(path), lambda layer: (limit, limit))
 
         found = {}
@@ -280,15 +292,17 @@ class Comparison:
         if on_gpu:
             # That all compute the same is told in full precision.
             of_torch("reference", TOLERANCE, "cpu")
-        for name in self.compared(["reference", "tuned"]):
-            found[name] = of_torch(name, REDUCED_TOLERANCE if on_gpu else TOLERANCE)
+        for name in self.compared(self.theirs()):
+            # What PyTorch rounds in bf16 on a CPU is told, whatever it is.
+            limit = REDUCED_TOLERANCE if on_gpu else math.inf if "bf16" in name else TOLERANCE
+            found[name] = of_torch(name, limit)
         ways = WAYS[self.options.device]
         for name in self.compared(ways):
             way = ways[name]
             maps = {key(job): self.map(job, way) for job in jobs}
             # At most so many convolutions lie before a layer.
             found[name] = errors(name, maps, lambda layer, way=way: limits(
-                way.precision, int(layer.removeprefix("conv")) - 1))
+                way.precision, int(layer.removeprefix("conv")) - 1, self.options.device))
         return found
 
     def map(self, job, way):
@@ -359,11 +373,10 @@ class Comparison:
         """Presentations a second of all contenders, in turn: [contender][layer]."""
         rates = {}
         jobs = [job for jobs in self.pairs.values() for job in jobs]
-        contenders = {
-            "reference": lambda: self.torch("reference.py", jobs, "reference"),
-            "captum": lambda: self.torch("captum_occlusion.py", jobs, "captum"),
-            "tuned": lambda: self.torch("tuned.py", jobs, "tuned"),
-        }
+        contenders = {"captum": lambda: self.torch("captum_occlusion.py", jobs, "captum")}
+        for name in self.theirs():
+            script, more = THEIRS[name]
+            contenders[name] = functools.partial(self.torch, f"{script}.py", jobs, name, *more)
         for name, way in WAYS[self.options.device].items():
             contenders[name] = functools.partial(self.rates, way)
         for name in self.compared(contenders):

@@ -17,8 +17,8 @@ RESULTS = Path(__file__).parent / "results"
 TABLE = re.compile(r"(<!-- table of \S*/)(\S+\.json)(: .*? -->\n).*?(<!-- end of table -->)", re.S)
 
 OURS = ("occlumap --method direct", "occlumap", "occlumap --precision tf32",
-        "occlumap --precision fp16", "occlumap --precision bf16")
-THEIRS = ("reference", "captum", "tuned")
+        "occlumap --precision fp16", "occlumap --precision bf16x3", "occlumap --precision bf16")
+THEIRS = ("reference", "captum", "tuned", "tuned in bf16")
 #: What two runs' ratios may differ by.
 AGREEMENT = 0.15
 #: What others may take of the processors while rates are measured, as a part of all.

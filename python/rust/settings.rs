@@ -249,11 +249,13 @@ impl Compute {
             "fp32" | "f32" => Precision::Fp32,
             "tf32" => Precision::Tf32,
             "fp16" => Precision::Fp16,
+            "bf16x3" => Precision::Bf16x3,
             "bf16" => Precision::Bf16,
             "fp64" | "f64" => Precision::Fp64,
             other => {
                 return Err(Failure::usage(format!(
-                    "there is no precision `{other}`; expected fp32, tf32, fp16, bf16 or fp64"
+                    "there is no precision `{other}`; expected fp32, tf32, fp16, bf16x3, \
+                     bf16 or fp64"
                 )));
             }
         };

@@ -13,6 +13,7 @@ mod order;
 mod real;
 pub mod reference;
 mod request;
+mod rounding;
 mod scratch;
 
 use ndarray::ArrayView3;
@@ -32,6 +33,7 @@ pub use cuda::{CudaEngine, CudaFullEngine};
 pub use name::EngineName;
 pub use reference::{Float64Engine, ReferenceEngine};
 pub use request::RequestError;
+pub use rounding::{Limits, convolutions_before};
 
 /// What can go wrong in an engine.
 #[derive(Debug, Error)]

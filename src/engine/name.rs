@@ -13,6 +13,10 @@ use crate::error::ParseError;
 pub enum EngineName {
     /// [`CpuEngine`](super::CpuEngine).
     CpuIncremental,
+    /// [`CpuEngine`](super::CpuEngine) in bf16x3.
+    CpuIncrementalBf16x3,
+    /// [`CpuEngine`](super::CpuEngine) in bf16.
+    CpuIncrementalBf16,
     /// [`CpuEngine`](super::CpuEngine) that computes tap by tap.
     CpuDirect,
     /// [`ReferenceEngine`](super::ReferenceEngine).
@@ -33,8 +37,10 @@ pub enum EngineName {
 
 impl EngineName {
     /// All engines.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::CpuIncremental,
+        Self::CpuIncrementalBf16x3,
+        Self::CpuIncrementalBf16,
         Self::CpuDirect,
         Self::CpuFull,
         Self::CpuFullF64,
@@ -49,6 +55,8 @@ impl EngineName {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::CpuIncremental => "cpu-incremental",
+            Self::CpuIncrementalBf16x3 => "cpu-incremental-bf16x3",
+            Self::CpuIncrementalBf16 => "cpu-incremental-bf16",
             Self::CpuDirect => "cpu-direct",
             Self::CpuFull => "cpu-full",
             Self::CpuFullF64 => "cpu-full-f64",

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Context, DeviceChoice, Devices, RunError};
+use crate::engine::cpu;
 use crate::engine::cuda::{self, Device};
 use crate::engine::{
     CpuEngine, CudaEngine, CudaFullEngine, Engine, EngineName, Float64Engine, ReferenceEngine,
@@ -47,7 +48,10 @@ pub enum Precision {
     Tf32,
     /// 16 bits with the rounding of tf32, likewise; fails if a value is too large for 16 bits
     Fp16,
-    /// 16 bits in every other convolution and 19 in the rest, likewise
+    /// Two numbers of 16 bits for each, on the CPU: slower than fp32 where the processor has no AMX; with
+    /// --method incremental
+    Bf16x3,
+    /// 16 bits, on a GPU 19 in every other convolution; with --method incremental
     Bf16,
     /// 64-bit floats, as a yardstick for the others; with --method full, on the CPU
     #[cfg_attr(feature = "cli", value(alias = "f64"))]
@@ -57,15 +61,27 @@ pub enum Precision {
 impl Precision {
     const fn on_gpu(self) -> cuda::Precision {
         match self {
-            Self::Fp32 | Self::Fp64 => cuda::Precision::Fp32,
+            Self::Fp32 | Self::Bf16x3 | Self::Fp64 => cuda::Precision::Fp32,
             Self::Tf32 => cuda::Precision::Tf32,
             Self::Fp16 => cuda::Precision::Fp16,
             Self::Bf16 => cuda::Precision::Bf16,
         }
     }
 
+    const fn on_cpu(self) -> cpu::Precision {
+        match self {
+            Self::Fp32 | Self::Tf32 | Self::Fp16 | Self::Fp64 => cpu::Precision::Fp32,
+            Self::Bf16x3 => cpu::Precision::Bf16x3,
+            Self::Bf16 => cpu::Precision::Bf16,
+        }
+    }
+
     const fn needs_tensor_cores(self) -> bool {
-        matches!(self, Self::Tf32 | Self::Fp16 | Self::Bf16)
+        matches!(self, Self::Tf32 | Self::Fp16)
+    }
+
+    const fn is_reduced(self) -> bool {
+        !matches!(self, Self::Fp32 | Self::Fp64)
     }
 }
 
@@ -85,15 +101,21 @@ impl ComputeSettings {
         use {EngineName as E, Method as M, Precision as P};
         let (method, precision) = match engine {
             E::CpuIncremental | E::CudaIncremental => (M::Incremental, P::Fp32),
+            E::CpuIncrementalBf16x3 => (M::Incremental, P::Bf16x3),
             E::CpuDirect => (M::Direct, P::Fp32),
             E::CpuFull | E::CudaFull => (M::Full, P::Fp32),
             E::CpuFullF64 => (M::Full, P::Fp64),
             E::CudaIncrementalTf32 => (M::Incremental, P::Tf32),
             E::CudaIncrementalFp16 => (M::Incremental, P::Fp16),
-            E::CudaIncrementalBf16 => (M::Incremental, P::Bf16),
+            E::CpuIncrementalBf16 | E::CudaIncrementalBf16 => (M::Incremental, P::Bf16),
         };
         let device = match engine {
-            E::CpuIncremental | E::CpuDirect | E::CpuFull | E::CpuFullF64 => DeviceChoice::Cpu,
+            E::CpuIncremental
+            | E::CpuIncrementalBf16x3
+            | E::CpuIncrementalBf16
+            | E::CpuDirect
+            | E::CpuFull
+            | E::CpuFullF64 => DeviceChoice::Cpu,
             _ => DeviceChoice::Cuda(vec![0]),
         };
         Self { method, precision, device }
@@ -139,23 +161,28 @@ impl ComputeSettings {
 
     /// Whether only the CPU supports the settings.
     fn only_on_cpu(&self) -> bool {
-        self.precision == Precision::Fp64 || self.method == Method::Direct
+        matches!(self.precision, Precision::Fp64 | Precision::Bf16x3)
+            || self.method == Method::Direct
     }
 
     fn check(&self) -> Result<(), RunError> {
         let Self { method, precision, ref device } = *self;
-        let tensor_cores = precision.needs_tensor_cores();
         let problem = match device {
             _ if precision == Precision::Fp64 && method != Method::Full => {
-                "--precision fp64 needs --method full; the other methods have fp32, and on a \
-                 GPU tf32, fp16 and bf16"
+                "--precision fp64 needs --method full; the other methods have fp32, bf16x3 and \
+                 bf16, and on a GPU tf32, fp16 and bf16"
             }
-            _ if tensor_cores && method != Method::Incremental => {
-                "--precision tf32, fp16 and bf16 go with --method incremental, which computes the \
-                 changes themselves: they would be lost between two nearly equal responses"
+            _ if precision.is_reduced() && method != Method::Incremental => {
+                "--precision tf32, fp16, bf16x3 and bf16 go with --method incremental, which \
+                 computes the changes themselves: they would be lost between two nearly equal \
+                 responses"
             }
-            DeviceChoice::Cpu if tensor_cores => {
-                "--precision tf32, fp16 and bf16 need a GPU; the CPU has fp32"
+            DeviceChoice::Cpu if precision.needs_tensor_cores() => {
+                "--precision tf32 and fp16 need a GPU; the CPU has fp32, bf16x3 and bf16"
+            }
+            DeviceChoice::Cuda(_) | DeviceChoice::AllCuda if precision == Precision::Bf16x3 => {
+                "--precision bf16x3 needs the CPU; give --device cpu, or on a GPU --precision fp32, \
+                 tf32, fp16 or bf16"
             }
             DeviceChoice::Cuda(_) | DeviceChoice::AllCuda if precision == Precision::Fp64 => {
                 "--precision fp64 needs the CPU; give --device cpu, or no --device"
@@ -188,8 +215,8 @@ impl ComputeSettings {
         };
         match &devices {
             Devices::Cpu if precision.needs_tensor_cores() => Err(RunError::usage(
-                "--precision tf32, fp16 and bf16 need a GPU, and none can be used; `occlumap \
-                 devices` tells why",
+                "--precision tf32 and fp16 need a GPU, and none can be used; `occlumap devices` tells \
+                 why; the CPU has fp32, bf16x3 and bf16",
             )),
             Devices::Cuda { gpus, .. } => {
                 let check = |gpu: &Arc<Device>| precision.on_gpu().check_on(gpu.info());
@@ -236,7 +263,11 @@ impl Compute {
 
     /// Limit of rounding errors of a layer, as a part of the largest difference of a map.
     pub fn tolerance(&self, network: &Network, layer: LayerId) -> f64 {
-        self.precision.on_gpu().limits_of(network, layer).largest
+        let limits = match self.devices {
+            Devices::Cpu => self.precision.on_cpu().limits_of(network, layer),
+            _ => self.precision.on_gpu().limits_of(network, layer),
+        };
+        limits.largest
     }
 
     fn on_cpu(&self, activations: Option<usize>) -> Box<dyn Engine> {
@@ -246,6 +277,7 @@ impl Compute {
             (method, _) => {
                 let mut engine = CpuEngine::default();
                 engine.direct = method == Method::Direct;
+                engine.precision = self.precision.on_cpu();
                 engine.base_bytes = activations.unwrap_or(engine.base_bytes);
                 Box::new(engine)
             }
@@ -270,5 +302,17 @@ mod tests {
             let settings = ComputeSettings::of(name);
             assert_eq!(settings.engine_names(true).unwrap()[0], name);
         }
+    }
+
+    #[test]
+    fn bf16_is_computed_by_a_gpu_where_there_is_one_and_bf16x3_by_the_cpu() {
+        let names = |precision, gpus| {
+            ComputeSettings { precision, ..ComputeSettings::default() }.engine_names(gpus).unwrap()
+        };
+        let (on_cpu, on_gpu) = (EngineName::CpuIncrementalBf16, EngineName::CudaIncrementalBf16);
+        assert_eq!(names(Precision::Bf16, true), [on_gpu, on_cpu]);
+        assert_eq!(names(Precision::Bf16, false), [on_cpu, on_gpu]);
+        assert_eq!(names(Precision::Bf16x3, true), [EngineName::CpuIncrementalBf16x3]);
+        assert_eq!(names(Precision::Tf32, false), [EngineName::CudaIncrementalTf32]);
     }
 }

@@ -1,5 +1,6 @@
 //! The incremental CPU engine.
 
+use occlumap::engine::cpu::Precision;
 use occlumap::engine::{CpuEngine, Engine, Float64Engine, PlacedJob};
 use occlumap::geometry::{GridRule, ImageSize, LayerGeometry};
 use occlumap::network::Network;
@@ -173,5 +174,57 @@ fn every_fill_gives_the_plain_engines_differences() {
     for engine in [&CpuEngine::default() as &dyn Engine, &Float64Engine] {
         let found = present(engine, &model, layer, &itself);
         assert!(found[0].differences.iter().all(|&difference| difference == 0.0));
+    }
+}
+
+/// An engine, and what it may be off behind so many convolutions.
+fn in_precision(precision: Precision, convolutions: usize) -> (CpuEngine, Tolerance) {
+    let of_largest = precision.limits(convolutions).largest as f32;
+    let engine = CpuEngine { precision, ..CpuEngine::default() };
+    (engine, Tolerance { of_largest, ..Tolerance::F32_CURVED })
+}
+
+const REDUCED: [Precision; 2] = [Precision::Bf16x3, Precision::Bf16];
+
+#[test]
+fn networks_agree_in_bf16x3_and_bf16() {
+    for precision in REDUCED {
+        let agrees = |(preset, layer), convolutions, size, every| {
+            let (engine, tolerance) = in_precision(precision, convolutions);
+            preset_agrees(&engine, tolerance, (preset, layer), size, every);
+        };
+        agrees(("alexnet", "conv3"), 2, ImageSize::new(140, 127), 20);
+        agrees(("alexnet", "conv5"), 4, ImageSize::square(227), 30);
+        agrees(("vgg16", "conv7"), 6, ImageSize::new(50, 60), 20);
+        // Branches that are added; convolutions of each channel by itself, and of single positions.
+        agrees(("resnet18", "conv10"), 9, ImageSize::new(64, 72), 10);
+        agrees(("mobilenet_v2", "conv13"), 12, ImageSize::new(64, 56), 10);
+        let (engine, tolerance) = in_precision(precision, 6);
+        suite::random_networks_agree(&engine, tolerance, 60);
+    }
+}
+
+#[test]
+fn bits_in_bf16x3_and_bf16_do_not_depend_on_threads_batches_order_or_memory() {
+    let wide = Network::from_description(
+        br#"{"name": "wide", "layers": [
+            {"name": "a", "op": "conv", "out_channels": 48, "kernel": 5, "stride": 2},
+            {"name": "relu_a", "op": "relu"},
+            {"name": "pool", "op": "max_pool", "kernel": 2, "stride": 2},
+            {"name": "b", "op": "conv", "out_channels": 80, "kernel": 3, "padding": 1, "groups": 2},
+            {"name": "relu_b", "op": "relu"},
+            {"name": "c", "op": "conv", "out_channels": 40, "kernel": 3},
+            {"name": "relu_c", "op": "relu"},
+            {"name": "d", "op": "conv", "out_channels": 8, "kernel": 3}
+        ]}"#,
+    )
+    .unwrap();
+    let layers = [("d", ImageSize::new(42, 53)), ("c", ImageSize::new(33, 47))];
+    for precision in REDUCED {
+        let engine = CpuEngine { precision, ..CpuEngine::default() };
+        let tight = CpuEngine { base_bytes: 1, ..engine };
+        let trials = Trials { jobs: 20, every: 2, threads: &[1, 2, 5], batches: &[1, 7, 20] };
+        suite::bits_of_layers_depend_on_nothing_else(&[&engine, &tight], (&wide, &layers), &trials);
+        suite::a_subsampled_grid_gives_the_same_bits(&engine);
     }
 }

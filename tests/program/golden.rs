@@ -2,7 +2,9 @@
 //! noise (`tests/golden/README.md`).
 
 use ndarray::{Array2, s};
+use occlumap::engine::cpu::Precision;
 use occlumap::geometry::{Deposit, Frame, GridRule, ImageSize, Occluder, PixelBox};
+use occlumap::network::Network;
 use occlumap::noise::TorchStream;
 use serde::Deserialize;
 
@@ -95,7 +97,23 @@ fn the_stream_of_torch_is_replayed_to_the_bit() {
 }
 
 /// `occlumap map --noise torch:SEED` for every key: differences, map and geometry.
-fn maps_agree(golden: &Golden, method: &str) {
+fn maps_agree(golden: &Golden, options: &str) {
+    maps_agree_within(golden, options, &|_| TOLERANCE);
+}
+
+/// The same in a reduced precision of the CPU, within its limits; what the reference itself rounds is a part of
+/// [`TOLERANCE`].
+fn maps_agree_in(golden: &Golden, precision: Precision, name: &str) {
+    let network = Network::named(&golden.model).unwrap();
+    let limit = |layer: &str| {
+        let layer = network.convolution(layer).unwrap();
+        precision.limits_of(&network, layer).largest.max(TOLERANCE)
+    };
+    maps_agree_within(golden, &format!("incremental --precision {name} --device cpu"), &limit);
+}
+
+/// `options` are the method, and more.
+fn maps_agree_within(golden: &Golden, options: &str, tolerance: &dyn Fn(&str) -> f64) {
     let arrays = golden.arrays("maps.npz");
     let keys = golden.keys();
     assert!(keys.len() >= 16);
@@ -106,7 +124,7 @@ fn maps_agree(golden: &Golden, method: &str) {
         let name = &key.name;
         run_well(
             &format!(
-                "map {} --layer {} --unit {} --image {} --position {},{} --noise torch:{} --method {method} --quiet \
+                "map {} --layer {} --unit {} --image {} --position {},{} --noise torch:{} --method {options} --quiet \
                  --force --out {{}} --responses {{}}",
                 golden.arguments(),
                 key.layer,
@@ -123,18 +141,19 @@ fn maps_agree(golden: &Golden, method: &str) {
         assert_eq!(found.len(), key.occluders, "{name}");
         let scale = largest(&expected);
         let error = largest(&(&found - &expected)) / scale;
-        assert!(error <= TOLERANCE, "{name}: {error:e} of the largest difference");
+        let tolerance = tolerance(&key.layer);
+        assert!(error <= tolerance, "{name}: {error:e} of the largest difference");
         worst = worst.max(error);
 
         let expected = matrix(to_f64(arrays[&format!("{name}_map")].clone()));
         let found = matrix(floats(&map));
         assert_eq!(found.dim(), (key.rf, key.rf), "{name}");
         let error = largest(&(&found - &expected)) / scale;
-        assert!(error <= TOLERANCE, "{name}: {error:e} of the largest difference, in the map");
+        assert!(error <= tolerance, "{name}: {error:e} of the largest difference, in the map");
         same_places(&found, &expected, name);
     }
     let maps = keys.len();
-    println!("{method}: largest error of {maps} maps: {worst:e} of the key's largest difference");
+    println!("{options}: largest error of {maps} maps: {worst:e} of the key's largest difference");
 }
 
 /// A pixel is exactly zero where the reference's is: occluders are where they should be.
@@ -296,6 +315,18 @@ fn weights_of_every_format_give_the_same_maps() {
 fn maps_of_alexnet() {
     if let Some(golden) = Golden::alexnet("maps_of_alexnet") {
         maps_agree(&golden, "incremental");
+    }
+}
+
+#[test]
+fn maps_in_bf16x3_and_bf16() {
+    for golden in [Golden::tiny(), Golden::ops()] {
+        maps_agree_in(&golden, Precision::Bf16x3, "bf16x3");
+        maps_agree_in(&golden, Precision::Bf16, "bf16");
+    }
+    if let Some(golden) = Golden::alexnet("maps_in_bf16x3_and_bf16") {
+        maps_agree_in(&golden, Precision::Bf16x3, "bf16x3");
+        maps_agree_in(&golden, Precision::Bf16, "bf16");
     }
 }
 

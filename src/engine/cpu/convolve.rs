@@ -1,5 +1,6 @@
 //! A convolution of differences: only the taps that meet one.
 
+use super::bf16;
 use super::change::{Changes, SamePlan};
 use super::nonzero::{Nonzero, Sections};
 use super::patterns::{Patterns, Rows};
@@ -19,6 +20,7 @@ const WEIGHT_FLOATS: usize = 32 * 1024;
 pub(super) struct Scratch {
     patterns: Patterns,
     nonzero: Nonzero,
+    bf16: bf16::Scratch,
     winograd: winograd::Scratch,
 }
 
@@ -50,7 +52,10 @@ impl Convolution<'_> {
         let mut forms: Vec<Option<Form>> = batches.iter().map(form).collect();
         let direct = |which: &usize| forms[*which].is_none() && !batches[*which].plan.is_empty();
         let direct: Vec<usize> = (0..batches.len()).filter(direct).collect();
-        if self.packed.sparse && !self.packed.is_narrow() {
+        if let Some(weights) = self.packed.bf16() {
+            let Scratch { patterns, bf16, .. } = scratch;
+            weights.convolve(self, (batches, &direct), (input, output), (patterns, bf16));
+        } else if self.packed.sparse && !self.packed.is_narrow() {
             self.run_sparse(batches, &direct, input, output, scratch);
         } else {
             self.run_dense(batches, &direct, input, output, &mut scratch.patterns);
@@ -79,13 +84,12 @@ impl Convolution<'_> {
         patterns: &mut Patterns,
     ) {
         let Self { program, node, packed, rectify, isa } = self;
-        let channels = packed.groups * packed.inputs;
         let originals = patterns.collect(
             (program, node, rectify),
             batches,
             which,
             (input.places(), output.places()),
-            &|y, x, width, blocks| packed.blocks(y, x, width, channels, blocks),
+            &|y, x, width, blocks| packed.blocks(y, x, packed.grid(width), blocks),
         );
         let patterns = patterns.each(&originals);
         clear_untouched(&patterns, packed, output);
@@ -176,7 +180,7 @@ impl Convolution<'_> {
 
 /// Writes the changes of outputs whose taps all lie beside the changed inputs, as may be in a dilated
 /// window: none.
-fn clear_untouched(patterns: &[Rows<'_>], packed: &Packed, output: &mut Changes) {
+pub(super) fn clear_untouched(patterns: &[Rows<'_>], packed: &Packed, output: &mut Changes) {
     let channels = packed.groups * packed.outputs;
     for untouched in patterns.iter().filter(|pattern| pattern.ends(0)) {
         for &place in untouched.to.all() {

@@ -20,6 +20,7 @@
 mod activations;
 mod baseline;
 mod batch;
+mod bf16;
 mod change;
 mod chunk;
 mod compress;
@@ -33,6 +34,7 @@ mod occlude;
 mod patterns;
 mod pointwise;
 mod pool;
+mod precision;
 mod product;
 mod program;
 mod ready;
@@ -51,6 +53,7 @@ use rayon::prelude::*;
 
 use self::activations::Baseline;
 use self::batch::{Group, chunks};
+use self::bf16::{Form, Parts};
 use self::change::SamePlan;
 use self::chunk::{Scratch, present};
 use self::program::{Program, Shared, sparse};
@@ -60,12 +63,16 @@ use self::winograd::Transformed;
 use super::order::{Member, OnImage, by_image, in_order_of_plans};
 use super::request::{PreparedImages, check_layers, not_prepared};
 use super::scratch::ScratchPool;
-use super::{Batch, Engine, EngineError, EngineName, JobResult, PlacedJob, Presenter};
+use super::{
+    Batch, Engine, EngineError, EngineName, JobResult, PlacedJob, Presenter, convolutions_before,
+};
 use crate::geometry::{Axis, ImageSize};
 use crate::network::{LayerId, Model};
 use crate::parts::parts;
 use crate::program::{PlanKey, Planner};
 use crate::progress::Progress;
+
+pub use self::precision::Precision;
 
 /// The incremental engine, on all threads of the current rayon pool.
 #[derive(Clone, Copy, Debug)]
@@ -77,28 +84,43 @@ pub struct CpuEngine {
     /// multiplications would be faster. Its rounding is smaller: some 1e-6 of a map's largest
     /// difference, against some 3e-6.
     pub direct: bool,
+    /// The precision of products.
+    pub precision: Precision,
 }
 
 impl Default for CpuEngine {
-    /// Half a GiB: more than 256 of AlexNet's units need. The faster forms.
+    /// Half a GiB: more than 256 of AlexNet's units need. The faster forms, in fp32.
     fn default() -> Self {
-        Self { base_bytes: 1 << 29, direct: false }
+        Self { base_bytes: 1 << 29, direct: false, precision: Precision::Fp32 }
     }
 }
 
 impl Engine for CpuEngine {
     fn name(&self) -> EngineName {
-        if self.direct { EngineName::CpuDirect } else { EngineName::CpuIncremental }
+        match self.precision {
+            Precision::Bf16 => EngineName::CpuIncrementalBf16,
+            Precision::Bf16x3 => EngineName::CpuIncrementalBf16x3,
+            Precision::Fp32 if self.direct => EngineName::CpuDirect,
+            Precision::Fp32 => EngineName::CpuIncremental,
+        }
     }
 
     fn weight_bytes(&self, model: &Model, layers: &[LayerId]) -> usize {
         let network = model.network();
         let leading = network.leading_to(layers);
+        let before = convolutions_before(network);
         let bytes = network.all_convolutions().filter(|(id, _)| leading[id.0]).map(|(id, conv)| {
             let weights = model.filters(id).map_or(0, |filters| filters.weight.len());
-            // For products, for single units, and for forms with fewer multiplications.
-            let transformed = if self.direct { 0 } else { Transformed::bytes_of(conv, weights) };
-            2 * weights * size_of::<f32>() + transformed
+            // For products, for single units, and for bf16 or for forms with fewer multiplications.
+            let channels = weights / (conv.taps() * conv.out_channels).max(1) * conv.groups;
+            let more = match self.parts(before[id.0]) {
+                Some(parts) if bf16::Weights::suit(conv, channels) => {
+                    bf16::Weights::bytes_of(conv, channels, parts)
+                }
+                _ if self.direct => 0,
+                _ => Transformed::bytes_of(conv, weights),
+            };
+            2 * weights * size_of::<f32>() + more
         });
         bytes.sum()
     }
@@ -109,9 +131,36 @@ impl Engine for CpuEngine {
         layers: &[LayerId],
         image: ImageSize,
     ) -> Result<Box<dyn Presenter + 'm>, EngineError> {
+        let form = match self.precision {
+            // Without products in bf16, nobody asks for its instructions.
+            Precision::Fp32 => Form::Floats(Isa::detect()),
+            Precision::Bf16x3 | Precision::Bf16 => Form::detect(),
+        };
+        self.prepare_for(form, model, layers, image)
+    }
+}
+
+impl CpuEngine {
+    /// The parts of the operands of a convolution that has so many before it; `None` for floats.
+    fn parts(&self, convolutions: usize) -> Option<Parts> {
+        match self.precision.behind(convolutions) {
+            Precision::Fp32 => None,
+            Precision::Bf16x3 => Some(Parts::Two),
+            Precision::Bf16 => Some(Parts::One),
+        }
+    }
+
+    /// [`Engine::prepare`], to multiply bf16 by this form.
+    fn prepare_for<'m>(
+        &self,
+        form: Form,
+        model: &'m Model,
+        layers: &[LayerId],
+        image: ImageSize,
+    ) -> Result<Box<dyn Presenter + 'm>, EngineError> {
         check_layers(model.network(), layers, image)?;
         let sparse = sparse(model.network());
-        let mut shared = Shared { sparse: &sparse, direct: self.direct, packed: HashMap::new() };
+        let mut shared = Shared { sparse: &sparse, engine: self, form, packed: HashMap::new() };
         let programs = layers
             .iter()
             .map(|&layer| Ok((layer, shared.program(model, layer, image)?)))

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::weights::{Packed, UnitFilters};
-use crate::engine::EngineError;
+use super::CpuEngine;
+use super::bf16::Form;
+use super::weights::{Arithmetic, Packed, UnitFilters};
+use crate::engine::{EngineError, convolutions_before};
 use crate::geometry::ImageSize;
 use crate::network::{Filters, Input, Layer, LayerId, Model, Network, Op};
 use crate::program::{self, ConvolutionFilters, Packing};
@@ -18,8 +20,10 @@ pub(super) type Step = program::Step<Arc<Packed>, Filters>;
 pub(super) struct Shared<'a> {
     /// Of all layers, as [`sparse`] says.
     pub sparse: &'a [bool],
-    /// As in [`Packed::new`].
-    pub direct: bool,
+    /// The engine's settings.
+    pub engine: &'a CpuEngine,
+    /// What multiplies bf16.
+    pub form: Form,
     /// The filters that other programs already needed.
     pub packed: HashMap<LayerId, Arc<Packed>>,
 }
@@ -32,10 +36,15 @@ impl Shared<'_> {
         layer: LayerId,
         image: ImageSize,
     ) -> Result<Program, EngineError> {
+        let before = convolutions_before(model.network());
         let packing = Packing {
             convolution: |ConvolutionFilters { layer, conv, filters, inputs }| {
-                let sparse = reads_sparse(model.network().layer(layer), self.sparse);
-                let new = || Arc::new(Packed::new(conv, filters, inputs, sparse, self.direct));
+                let arithmetic = Arithmetic {
+                    sparse: reads_sparse(model.network().layer(layer), self.sparse),
+                    direct: self.engine.direct,
+                    bf16: self.engine.parts(before[layer.0]).map(|parts| (parts, self.form)),
+                };
+                let new = || Arc::new(Packed::new(conv, filters, inputs, arithmetic));
                 Ok(Arc::clone(self.packed.entry(layer).or_insert_with(new)))
             },
             numbers: |numbers: &Filters, _| Ok(numbers.clone()),

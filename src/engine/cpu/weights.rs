@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use bytemuck::{Pod, Zeroable};
 
+use super::bf16::{self, Form, Parts};
 use super::nonzero::LONGEST;
 use super::product::{Block, TILE};
 use super::winograd::Transformed;
@@ -38,18 +39,38 @@ pub(super) struct Packed {
     /// Whether many of the differences that it is computed from are zero.
     pub sparse: bool,
     transformed: Option<Transformed>,
+    bf16: Option<bf16::Weights>,
+}
+
+/// How the deltas of a convolution are computed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arithmetic {
+    /// Whether many of the deltas that it is computed from are zero.
+    pub sparse: bool,
+    /// Whether it is computed tap by tap, rather than with fewer multiplications where that is faster.
+    pub direct: bool,
+    /// The parts of bf16 operands, and what multiplies them; `None` for floats.
+    pub bf16: Option<(Parts, Form)>,
+}
+
+/// Positions that rows of a product lie on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grid {
+    /// Positions of a row of the input.
+    pub width: usize,
+    /// Values of a position.
+    pub channels: usize,
+    /// Rows of weights of a tap.
+    pub rows: usize,
 }
 
 impl Packed {
-    /// Packs the filters of a convolution on `channels` input channels. If `sparse`, many of the
-    /// differences that it is computed from are zero. Unless `direct`, it may be computed with
-    /// fewer multiplications than taps.
+    /// Packs the filters of a convolution on `channels` input channels.
     pub fn new(
         conv: &Convolution,
         filters: &Filters,
         channels: usize,
-        sparse: bool,
-        direct: bool,
+        Arithmetic { sparse, direct, bf16 }: Arithmetic,
     ) -> Self {
         let Convolution { out_channels, kernel, groups, dilation, .. } = *conv;
         let (inputs, outputs) = (channels / groups, out_channels / groups);
@@ -69,8 +90,10 @@ impl Packed {
                 packed[tap * inputs + input].0[lane] = value;
             }
         }
+        let bf16 = bf16.filter(|_| bf16::Weights::suit(conv, channels));
+        let direct = direct || bf16.is_some();
         let transformed = Transformed::of(conv, rows * TILE).filter(|_| !direct);
-        Self {
+        let mut packed = Self {
             weights,
             bias,
             tiles,
@@ -81,7 +104,15 @@ impl Packed {
             dilation,
             sparse,
             transformed,
-        }
+            bf16: None,
+        };
+        packed.bf16 = bf16.map(|(parts, form)| bf16::Weights::new(&packed, parts, form));
+        packed
+    }
+
+    /// The weights of products in bf16, if deltas are multiplied in that.
+    pub fn bf16(&self) -> Option<&bf16::Weights> {
+        self.bf16.as_ref()
     }
 
     /// Whether its groups have so few outputs that their few sums would wait for each other, if only values
@@ -151,15 +182,19 @@ impl Packed {
         })
     }
 
+    /// The positions of an input of so many columns, of floats.
+    pub fn grid(&self, width: usize) -> Grid {
+        Grid { width, channels: self.groups * self.inputs, rows: self.inputs }
+    }
+
     /// Appends the blocks of a rectangle of taps, each axis given as its first tap and their
-    /// number, on an input of `width` positions of `channels` channels. The rows that the blocks
-    /// are for begin where the first tap meets the group's first channel.
+    /// number. The rows that the blocks are for begin where the first tap meets the group's first
+    /// channel.
     pub fn blocks(
         &self,
         (y, rows): (usize, usize),
         (x, columns): (usize, usize),
-        width: usize,
-        channels: usize,
+        Grid { width, channels, rows: of_tap }: Grid,
         blocks: &mut Vec<Block>,
     ) {
         // A kernel row is one run; with groups or gaps between taps each tap has its own.
@@ -168,8 +203,8 @@ impl Packed {
         for (row, run) in (0..rows).flat_map(|row| (0..runs).map(move |run| (row, run))) {
             blocks.push(Block {
                 input: (row * self.dilation.y * width + run * self.dilation.x) * channels,
-                weights: ((y + row) * self.kernel.x + x + run) * self.inputs,
-                length: taps * self.inputs,
+                weights: ((y + row) * self.kernel.x + x + run) * of_tap,
+                length: taps * of_tap,
             });
         }
     }

@@ -25,5 +25,5 @@ pub use error::CudaError;
 pub use error::{driver_for, version};
 pub use full::CudaFullEngine;
 pub use incremental::CudaEngine;
-pub use precision::{Limits, Precision, convolutions_before};
+pub use precision::Precision;
 pub use support::check_support;

@@ -18,6 +18,7 @@ mod networks;
 mod outputs;
 mod planning;
 mod plots;
+mod precisions;
 mod rankings;
 mod reports;
 mod results;

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::engine::EngineError;
 use crate::engine::cuda::kernels::node::DeviceNumbers;
 use crate::engine::cuda::kernels::respond::DeviceUnits;
 use crate::engine::cuda::kernels::tap_product::DeviceFilters;
-use crate::engine::cuda::{Device, Precision, convolutions_before};
+use crate::engine::cuda::{Device, Precision};
+use crate::engine::{EngineError, convolutions_before};
 use crate::geometry::ImageSize;
 use crate::network::{Filters, LayerId, Model};
 use crate::program::{self, ConvolutionFilters, Packing};

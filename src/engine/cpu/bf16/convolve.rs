@@ -1,0 +1,88 @@
+//! A convolution of deltas in bf16.
+
+use super::deltas::{Deltas, Operands};
+use super::product::PairProduct;
+use super::weights::{TILE_WORDS, Weights};
+use super::{PAIRS, Panel};
+use crate::engine::cpu::change::{Changes, SamePlan};
+use crate::engine::cpu::convolve::{Convolution, clear_untouched};
+use crate::engine::cpu::patterns::{Patterns, Rows};
+use crate::engine::cpu::weights::Grid;
+
+/// Words of weights that are gone through for all rows before the next: of a tile, they should stay in
+/// a core's own cache beside the deltas.
+const TILE_LIMIT: usize = 32 * 1024;
+/// The same of all tiles of a group, where rows are copied.
+const GROUP_LIMIT: usize = 256 * 1024;
+
+/// Buffers that are used again.
+#[derive(Debug, Default)]
+pub(in crate::engine::cpu) struct Scratch {
+    deltas: Deltas,
+    panel: Panel,
+}
+
+impl Weights {
+    /// Computes the deltas of the batches with the numbers `which`. `output` is shaped.
+    pub fn convolve(
+        &self,
+        convolution: Convolution<'_>,
+        (batches, which): (&[SamePlan<'_>], &[usize]),
+        (input, output): (&Changes, &mut Changes),
+        (patterns, scratch): (&mut Patterns, &mut Scratch),
+    ) {
+        let Convolution { program, node, packed, rectify, isa } = convolution;
+        let Scratch { deltas, panel } = scratch;
+        let (lines, channels) = (self.channels.lines(), self.channels.words());
+        deltas.collect(input, which, self.channels, (self.parts, self.form.order()), isa);
+        let originals = patterns.collect(
+            (program, node, rectify),
+            batches,
+            which,
+            (deltas.places(), output.places()),
+            &|y, x, width, blocks| {
+                packed.blocks(y, x, Grid { width, channels, rows: lines }, blocks);
+            },
+        );
+        let patterns = patterns.each(&originals);
+        clear_untouched(&patterns, packed, output);
+        let tiles = if self.form.copies_rows() { packed.tiles } else { 1 };
+        let limit = if self.form.copies_rows() { GROUP_LIMIT / packed.tiles } else { TILE_LIMIT };
+        let row = packed.kernel.x * lines;
+        let at_once = (limit / (row * TILE_WORDS)).clamp(1, packed.kernel.y);
+        for group in 0..packed.groups {
+            let weights: Vec<Operands<'_>> =
+                (0..packed.tiles).map(|tile| self.tile(group, tile, packed.tiles)).collect();
+            let deltas = deltas.operands();
+            for (first, weights) in weights.chunks(tiles).enumerate() {
+                let (channel, _) = packed.channels(group, first * tiles);
+                let (last, width) = packed.channels(group, first * tiles + weights.len() - 1);
+                let width = last + width - channel;
+                for first in (0..packed.kernel.y).step_by(at_once) {
+                    let taps = first * row..(first + at_once) * row;
+                    for pattern in &patterns {
+                        let &Rows { from, to, originals, .. } = pattern;
+                        let (blocks, begins, ends) = pattern.blocks(&taps);
+                        if blocks.is_empty() {
+                            continue;
+                        }
+                        let rectify =
+                            originals.filter(|_| ends).map(|originals| (originals, channel));
+                        let product = PairProduct {
+                            deltas: deltas.from(group * lines * PAIRS),
+                            rows: from,
+                            blocks,
+                            weights,
+                            places: to,
+                            width,
+                            add: !begins,
+                            rectify,
+                            isa,
+                        };
+                        product.run(self.form, panel, &mut output.values_mut()[channel..]);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Deltas as bf16.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::weights::Parts;
+use super::{LINE, Order, PAIRS, round, split};
+use crate::engine::cpu::change::{Changes, Place};
+use crate::engine::cpu::compress::Compress;
+use crate::engine::cpu::simd::{Isa, Kernel};
+
+/// The words of a line.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C, align(64))]
+pub(super) struct Line(pub [u32; PAIRS]);
+
+/// High parts of operands and, in `bf16x3`, low parts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Operands<'a> {
+    pub high: &'a [u32],
+    pub low: Option<&'a [u32]>,
+}
+
+impl<'a> Operands<'a> {
+    /// Those from a word on.
+    pub fn from(self, word: usize) -> Self {
+        Self { high: &self.high[word..], low: self.low.map(|low| &low[word..]) }
+    }
+
+    /// Words.
+    pub fn len(&self) -> usize {
+        self.low.map_or(usize::MAX, <[u32]>::len).min(self.high.len())
+    }
+
+    /// Both as the kernels read them: without low parts the high ones twice.
+    pub fn pointers(&self) -> [*const u32; 2] {
+        [self.high.as_ptr(), self.low.unwrap_or(self.high).as_ptr()]
+    }
+}
+
+/// The shape of a position's channels.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Channels {
+    pub groups: usize,
+    /// Of a group.
+    pub inputs: usize,
+}
+
+impl Channels {
+    /// Lines of a group.
+    pub const fn lines(self) -> usize {
+        self.inputs.div_ceil(LINE)
+    }
+
+    /// Words of a position.
+    pub const fn words(self) -> usize {
+        self.groups * self.lines() * PAIRS
+    }
+}
+
+/// The deltas of a chunk as bf16, `[presentation][y][x][group][line]`, in the order that a form reads.
+#[derive(Debug, Default)]
+pub(in crate::engine::cpu) struct Deltas {
+    /// Of each batch, where its words are.
+    places: Vec<Place>,
+    high: Vec<Line>,
+    low: Vec<Line>,
+    parts: Option<Parts>,
+}
+
+impl Deltas {
+    /// Rounds those of some batches; the others have none.
+    pub(super) fn collect(
+        &mut self,
+        input: &Changes,
+        which: &[usize],
+        channels: Channels,
+        packing: (Parts, Order),
+        isa: Isa,
+    ) {
+        self.places.clear();
+        self.parts = Some(packing.0);
+        let mut wanted = which.iter().peekable();
+        let mut first = 0;
+        for (batch, place) in input.places().iter().enumerate() {
+            let Place { y, x, ref values, .. } = *place;
+            let mut words = Place { y, x, channels: channels.words(), values: first..first };
+            if wanted.next_if(|&&next| next == batch).is_some() && place.each() > 0 {
+                words.values.end += values.len() / place.each() * words.each();
+            }
+            first = words.values.end;
+            self.places.push(words);
+        }
+        let lines = first / PAIRS;
+        let grow = |lines: usize, all: &mut Vec<Line>| {
+            all.resize(all.len().max(lines), Line::zeroed());
+        };
+        grow(lines, &mut self.high);
+        grow(if packing.0 == Parts::Two { lines } else { 0 }, &mut self.low);
+        for (place, words) in input.places().iter().zip(&self.places) {
+            if words.values.is_empty() {
+                continue;
+            }
+            let floats = place.y.len() * place.x.len() * place.channels;
+            let presentations = input.values()[place.values.clone()].chunks_exact(place.each());
+            for (presentation, values) in presentations.enumerate() {
+                let first = words.of(presentation) / PAIRS;
+                let high = &mut self.high[first..];
+                let low = self.low.get_mut(first..).unwrap_or_default();
+                isa.run(Round { values: &values[..floats], channels, packing, high, low });
+            }
+        }
+    }
+
+    /// Where the words of each batch are.
+    pub(super) fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// All of them.
+    pub(super) fn operands(&self) -> Operands<'_> {
+        let low = (self.parts == Some(Parts::Two)).then(|| bytemuck::cast_slice(&self.low));
+        Operands { high: bytemuck::cast_slice(&self.high), low }
+    }
+}
+
+/// Rounds the floats of some positions.
+struct Round<'a> {
+    values: &'a [f32],
+    channels: Channels,
+    packing: (Parts, Order),
+    high: &'a mut [Line],
+    low: &'a mut [Line],
+}
+
+impl Kernel for Round<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Compress>(self) {
+        let Self { values, channels: Channels { inputs, .. }, packing, high, low } = self;
+        let (parts, order) = packing;
+        let mut place = 0;
+        for group in values.chunks_exact(inputs) {
+            for some in group.chunks(LINE) {
+                let mut filled = [0.0; LINE];
+                let line = match some.as_array() {
+                    Some(line) => line,
+                    None => {
+                        filled[..some.len()].copy_from_slice(some);
+                        &filled
+                    }
+                };
+                // Loops, so that the compiler finds vectors.
+                let (mut first, mut second) = ([0; LINE], [0; LINE]);
+                match parts {
+                    Parts::One => {
+                        for (first, &value) in first.iter_mut().zip(line) {
+                            *first = round(value);
+                        }
+                    }
+                    Parts::Two => {
+                        for ((first, second), &value) in first.iter_mut().zip(&mut second).zip(line)
+                        {
+                            (*first, *second) = split(value);
+                        }
+                        low[place].0 = words(order, &second);
+                    }
+                }
+                high[place].0 = words(order, &first);
+                place += 1;
+            }
+        }
+    }
+}
+
+/// The words of a line.
+#[inline(always)]
+pub(super) fn words(order: Order, line: &[u32; LINE]) -> [u32; PAIRS] {
+    let mut words = [0; PAIRS];
+    // The order is known in each branch, so that the compiler finds vectors.
+    match order {
+        Order::Pairs => {
+            for (word, to) in words.iter_mut().enumerate() {
+                *to = Order::Pairs.word(line, word);
+            }
+        }
+        Order::Tiles => {
+            for (word, to) in words.iter_mut().enumerate() {
+                *to = Order::Tiles.word(line, word);
+            }
+        }
+    }
+    words
+}
