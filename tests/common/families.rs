@@ -42,12 +42,12 @@ pub struct Allowed {
 
 impl Allowed {
     /// That of an engine that computes deltas in 32 bits.
-    pub const DELTAS: Self = Self { of_largest: 1e-5, of_pytorch: 1.0 };
+    pub const DELTAS: Self = Self { of_largest: 1e-5, of_pytorch: 0.0 };
     /// That of an engine that subtracts responses of 32 bits, as `PyTorch` does.
     pub const RESPONSES: Self = Self { of_largest: 1e-5, of_pytorch: 3.0 };
     /// That of the plain engine in 64 bits: exporters round the weights into which they fold batch
     /// normalisations to 32.
-    pub const PLAIN: Self = Self { of_largest: 1e-5, of_pytorch: 0.5 };
+    pub const PLAIN: Self = Self { of_largest: 1e-5, of_pytorch: 0.0 };
 }
 
 /// Receptive fields and grids are equal, and differences are what `PyTorch` finds. `gates` says whether the

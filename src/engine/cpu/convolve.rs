@@ -55,7 +55,7 @@ impl Convolution<'_> {
         if let Some(weights) = self.packed.bf16() {
             let Scratch { patterns, bf16, .. } = scratch;
             weights.convolve(self, (batches, &direct), (input, output), (patterns, bf16));
-        } else if self.packed.sparse && !self.packed.is_narrow() {
+        } else if self.packed.sparse {
             self.run_sparse(batches, &direct, input, output, scratch);
         } else {
             self.run_dense(batches, &direct, input, output, &mut scratch.patterns);
