@@ -112,7 +112,8 @@ def test_what_the_table_does_not_take_is_told() -> None:
         lambda x: torch.relu(torch.nn.functional.pad(x, (1, 1))), "something else than a convolution"
     )
     refused(lambda x: x + torch.arange(18.0), "not one a channel")
-    for number in (float("inf"), float("nan")):
-        refused(lambda x, number=number: x * number, "mul: its constant has values that are not finite")
+    refused(
+        lambda x: (x * float("inf")).clamp(-1, 1), "mul: its constant has values that are not finite"
+    )
     refused(lambda x: torch.cat([x, x], 2), "along axis 2")
     refused(lambda x: torch.nn.functional.interpolate(x, scale_factor=2), "not supported")
