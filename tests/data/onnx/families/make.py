@@ -167,6 +167,21 @@ class Dense(nn.Module):
         return self.last(self.transition(x))
 
 
+class Grouped(nn.Module):
+    """A residual block with group normalisation (ResNet-GN)."""
+
+    def __init__(self):
+        super().__init__()
+        norm = lambda groups, inputs: [nn.Conv2d(inputs, 6, 3, padding=1, bias=False), nn.GroupNorm(groups, 6)]  # noqa: E731
+        self.stem = nn.Sequential(*norm(3, 3), nn.ReLU(), nn.MaxPool2d(3, 2, 1))
+        self.one = nn.Sequential(*norm(2, 6), nn.ReLU(), *norm(1, 6))
+        self.last = nn.Conv2d(6, 4, 3, 2, padding=1)
+
+    def forward(self, x):
+        x = self.stem(x)
+        return self.last(functional.relu(self.one(x) + x))
+
+
 def image():
     """The image that all is computed on."""
     channel, y, x = np.ogrid[:3, :HEIGHT, :WIDTH]
@@ -182,7 +197,7 @@ def random_weights(net, seed):
             module.running_var.uniform_(0.5, 1.5)
             module.weight.uniform_(-1.4, 1.4)
             module.bias.normal_(0, 0.2)
-        elif isinstance(module, nn.LayerNorm):
+        elif isinstance(module, (nn.LayerNorm, nn.GroupNorm)):
             module.weight.uniform_(0.6, 1.4)
             module.bias.normal_(0, 0.2)
         elif isinstance(module, (nn.Conv2d, nn.Linear)):
@@ -317,6 +332,7 @@ families = {
     "convnext": Next,
     "shufflenet": Shuffle,
     "densenet": Dense,
+    "groupnorm": Grouped,
 }
 maps = {}
 for number, (name, family) in enumerate(families.items()):
