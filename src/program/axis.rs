@@ -77,7 +77,7 @@ impl AxisPlan {
 
     /// Bytes that it takes.
     pub(super) fn bytes(&self) -> usize {
-        let runs = self.runs.iter().map(|runs| size_of_val(&runs[..]));
+        let runs = self.runs.iter().map(|runs| runs.capacity() * size_of::<TapRun>());
         size_of_val(&self.reaches[..]) + size_of_val(&self.runs[..]) + runs.sum::<usize>()
     }
 

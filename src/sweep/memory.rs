@@ -34,7 +34,7 @@ pub struct MemoryShares {
 
 /// Buffers of a thread that holds differences: a batch of presentations through all layers.
 const BYTES_A_THREAD: usize = 64 << 20;
-/// Plans behind exact gates, of as many jobs as exceed [`PLAN_BYTES`] by one.
+/// Plans behind exact gates: [`PLAN_BYTES`], and those of the job beyond them.
 const BYTES_OF_PLANS: usize = 2 * PLAN_BYTES;
 /// The program, the names of the images, the ranking.
 const BYTES_OF_THE_PROGRAM: usize = 64 << 20;
