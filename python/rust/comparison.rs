@@ -27,7 +27,7 @@ pub enum Set<'py> {
 
 /// A set that needs no interpreter.
 pub enum OwnedSet {
-    Results(Opened),
+    Results(Box<Opened>),
     Array(MapArray),
 }
 
@@ -109,7 +109,7 @@ impl Set<'_> {
     /// The set, without the interpreter; an array has a name.
     pub fn owned(self, name: &str) -> Result<OwnedSet, Failure> {
         match self {
-            Self::Results(results) => Ok(OwnedSet::Results(results.0.clone())),
+            Self::Results(results) => Ok(OwnedSet::Results(Box::new(results.0.clone()))),
             Self::Array(array) => {
                 Ok(OwnedSet::Array(MapArray::new(name, array.as_array().to_owned())?))
             }
