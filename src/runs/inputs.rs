@@ -103,8 +103,7 @@ impl ChosenLayers {
         Ok(Self { network, layers, without_norm })
     }
 
-    /// What has to be said of convolutions that no batch normalisation reads, where responses of those are
-    /// asked for.
+    /// Note that names the convolutions without a batch normalisation, where responses of those are asked for.
     pub fn note(&self) -> Option<String> {
         const SHOWN: usize = 8;
         let Self { without_norm, .. } = self;

@@ -1,7 +1,7 @@
 //! Arithmetic of branches and of constants.
 
 use super::*;
-use crate::network::{Function, Input, LocalResponseNorm, Op, Response};
+use crate::network::{ChannelSlice, Function, Input, LocalResponseNorm, Op, Response};
 
 /// The layers behind `a`, a convolution of the image, and the model's file.
 fn behind(graph: &Graph) -> (Vec<Op>, Network) {
@@ -168,4 +168,32 @@ fn constants_are_combined_turned_and_bounded() {
         .node("Add", &["ones", "ones"], "w")
         .node("Conv", &["x", "w"], "a");
     assert!(huge.file().refused().contains("which is not computed"));
+}
+
+/// As `PyTorch`'s older exporter writes `x.chunk(2, dim=1)`.
+#[test]
+fn channels_are_split_by_their_number() {
+    let halves = |which: i64, divisor: i64| {
+        Graph::new()
+            .conv("a", 3, "x", "a")
+            .node("Shape", &["a"], "shape")
+            .tensor(integers("axis", &[1]))
+            .tensor(integers("which", &[which]))
+            .with("Gather", &["shape", "which"], "channels", &[int("axis", 0)])
+            .tensor(integers("one", &[1]))
+            .tensor(integers("two", &[divisor]))
+            .node("Add", &["channels", "one"], "more")
+            .node("Div", &["more", "two"], "half")
+            .node("Mul", &["half", "one"], "start")
+            .node("Mul", &["half", "two"], "end")
+            .node("Slice", &["a", "start", "end", "axis"], "s")
+            .conv("b", 2, "s", "b")
+    };
+    let network = halves(1, 2).network();
+    assert_eq!(names(&network), ["a", "s", "b"]);
+    assert_eq!(network.layers()[1].op, Op::Slice(ChannelSlice { start: 2, end: 4 }));
+    let height = halves(2, 2).note();
+    assert!(height.contains("it takes lengths [2] of a map's shape"), "{height}");
+    let by_zero = halves(1, 0).note();
+    assert!(by_zero.contains("Mul of constants, which is not computed"), "{by_zero}");
 }

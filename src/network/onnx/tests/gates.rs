@@ -72,11 +72,13 @@ fn gates_are_made_by_means_matrices_and_functions_too() {
 fn what_has_one_position_is_normalised_without_its_axes_too() {
     for flat in [true, false] {
         let graph = gated(move |graph| {
-            let graph =
-                ["w", "v", "m", "s"].iter().fold(graph, |graph, name| graph.floats(name, &[4]));
+            let graph = ["w", "v", "mean", "variance"]
+                .iter()
+                .fold(graph, |graph, name| graph.floats(name, &[4]));
             let graph = graph.node("Flatten", &["g"], "f").tensor(integers("axes", &[2, 3]));
             let input = if flat { "f" } else { "g" };
-            let graph = graph.node("BatchNormalization", &[input, "w", "v", "m", "s"], "n");
+            let graph =
+                graph.node("BatchNormalization", &[input, "w", "v", "mean", "variance"], "n");
             if flat {
                 graph.node("Unsqueeze", &["n", "axes"], "h")
             } else {
