@@ -51,7 +51,8 @@ pub enum Precision {
     /// Each operand as two numbers of 16 bits, on the CPU; slower than fp32 on processors without
     /// AMX; with --method incremental
     Bf16x3,
-    /// 16 bits, on a GPU 19 in every other convolution; with --method incremental
+    /// 16 bits, on a GPU 19 in every other convolution; no faster than fp32 on processors without
+    /// AMX; with --method incremental
     Bf16,
     /// 64-bit floats, as a yardstick for the others; with --method full, on the CPU
     #[cfg_attr(feature = "cli", value(alias = "f64"))]
