@@ -48,10 +48,11 @@ pub enum Precision {
     Tf32,
     /// 16 bits with the rounding of tf32, likewise; fails if a value is too large for 16 bits
     Fp16,
-    /// Two numbers of 16 bits for each, on the CPU: slower than fp32 where the processor has no AMX; with
-    /// --method incremental
+    /// Each operand as two numbers of 16 bits, on the CPU; slower than fp32 on processors without
+    /// AMX; with --method incremental
     Bf16x3,
-    /// 16 bits, on a GPU 19 in every other convolution; with --method incremental
+    /// 16 bits, on a GPU 19 in every other convolution; no faster than fp32 on processors without
+    /// AMX; with --method incremental
     Bf16,
     /// 64-bit floats, as a yardstick for the others; with --method full, on the CPU
     #[cfg_attr(feature = "cli", value(alias = "f64"))]

@@ -29,7 +29,7 @@ mod product;
 mod tiles;
 mod weights;
 
-pub(super) use convolve::Scratch;
+pub(super) use convolve::{Batches, Scratch};
 pub(super) use form::Form;
 pub(super) use weights::{Parts, Weights};
 

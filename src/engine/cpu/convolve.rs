@@ -54,7 +54,8 @@ impl Convolution<'_> {
         let direct: Vec<usize> = (0..batches.len()).filter(direct).collect();
         if let Some(weights) = self.packed.bf16() {
             let Scratch { patterns, bf16, .. } = scratch;
-            weights.convolve(self, (batches, &direct), (input, output), (patterns, bf16));
+            let some = bf16::Batches { all: batches, which: &direct, deltas: input };
+            weights.convolve(self, some, output, patterns, bf16);
         } else if self.packed.sparse {
             self.run_sparse(batches, &direct, input, output, scratch);
         } else {

@@ -30,7 +30,7 @@ impl Precision {
     /// The rounding errors that the maps of a layer may have behind so many convolutions, on the longest
     /// way from the pixels ([`convolutions_before`]).
     ///
-    /// Of operands: [`Limits::behind`]. Sums are rounded to nearest. In 32 bits the limits are the project's
+    /// Of operands: `Limits::behind`. Sums are rounded to nearest. In 32 bits the limits are the project's
     /// promise, at any depth.
     pub fn limits(self, convolutions: usize) -> Limits {
         let roundoff = |before| match self.behind(before) {

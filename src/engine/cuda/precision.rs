@@ -71,7 +71,7 @@ impl Precision {
     /// The rounding errors that the maps of a layer may have behind so many convolutions, on the longest
     /// way from the pixels ([`convolutions_before`]).
     ///
-    /// Of operands: [`Limits::behind`]. Sums have 32 bits; tensor cores may cut off instead of rounding, so each
+    /// Of operands: `Limits::behind`. Sums have 32 bits; tensor cores may cut off instead of rounding, so each
     /// step of eight words loses up to a last place, always to the same side: `DRIFT` a layer, which adds
     /// up linearly.
     ///

@@ -75,7 +75,7 @@ fn a_report_shows_reliability_curves_and_the_comparison() {
     let shown = |page: &mut Chromium, name: &str| -> f64 {
         let cell = format!(
             "[...document.querySelectorAll('.numbers tr')].find(row =>
-               row.innerText.startsWith({name:?})).cells[1].innerText"
+               row.textContent.startsWith({name:?})).cells[1].textContent"
         );
         let text = page.evaluate(&cell).as_str().unwrap().replace('−', "-");
         text.parse().unwrap_or_else(|_| panic!("{name}: {text}"))
@@ -97,7 +97,7 @@ fn a_report_shows_reliability_curves_and_the_comparison() {
     );
     let values =
         "[...document.querySelectorAll('section:first-child .tile.mapped .value')].map(one =>
-        Number(one.innerText.replace('−', '-')))";
+        Number(one.textContent.replace('−', '-')))";
     let values: Vec<f64> = serde_json::from_value(page.evaluate(values)).unwrap();
     assert!(values.len() > 4 && values.is_sorted_by(|one, other| one >= other), "{values:?}");
 

@@ -1,6 +1,6 @@
 //! A convolution of deltas in bf16.
 
-use super::deltas::{Deltas, Operands};
+use super::deltas::{Deltas, Operands, Packing};
 use super::product::PairProduct;
 use super::weights::{TILE_WORDS, Weights};
 use super::{PAIRS, Panel};
@@ -22,19 +22,32 @@ pub(in crate::engine::cpu) struct Scratch {
     panel: Panel,
 }
 
+/// Batches of which some are convolved, and their deltas.
+#[derive(Clone, Copy)]
+pub(in crate::engine::cpu) struct Batches<'a, 'p> {
+    pub all: &'a [SamePlan<'p>],
+    /// The numbers of those that are convolved.
+    pub which: &'a [usize],
+    pub deltas: &'a Changes,
+}
+
 impl Weights {
-    /// Computes the deltas of the batches with the numbers `which`. `output` is shaped.
+    /// Computes the deltas behind a convolution. `output` is shaped.
     pub fn convolve(
         &self,
         convolution: Convolution<'_>,
-        (batches, which): (&[SamePlan<'_>], &[usize]),
-        (input, output): (&Changes, &mut Changes),
-        (patterns, scratch): (&mut Patterns, &mut Scratch),
+        batches: Batches<'_, '_>,
+        output: &mut Changes,
+        patterns: &mut Patterns,
+        scratch: &mut Scratch,
     ) {
         let Convolution { program, node, packed, rectify, isa } = convolution;
+        let Batches { all: batches, which, deltas: input } = batches;
         let Scratch { deltas, panel } = scratch;
         let (lines, channels) = (self.channels.lines(), self.channels.words());
-        deltas.collect(input, which, self.channels, (self.parts, self.form.order()), isa);
+        let &Self { parts, form, .. } = self;
+        let packing = Packing { channels: self.channels, parts, order: form.order() };
+        deltas.collect(input, which, packing, isa);
         let originals = patterns.collect(
             (program, node, rectify),
             batches,

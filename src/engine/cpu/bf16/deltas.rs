@@ -20,7 +20,7 @@ pub(super) struct Operands<'a> {
     pub low: Option<&'a [u32]>,
 }
 
-impl<'a> Operands<'a> {
+impl Operands<'_> {
     /// Those from a word on.
     pub fn from(self, word: usize) -> Self {
         Self { high: &self.high[word..], low: self.low.map(|low| &low[word..]) }
@@ -57,6 +57,14 @@ impl Channels {
     }
 }
 
+/// How floats become words.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Packing {
+    pub channels: Channels,
+    pub parts: Parts,
+    pub order: Order,
+}
+
 /// The deltas of a chunk as bf16, `[presentation][y][x][group][line]`, in the order that a form reads.
 #[derive(Debug, Default)]
 pub(in crate::engine::cpu) struct Deltas {
@@ -69,16 +77,10 @@ pub(in crate::engine::cpu) struct Deltas {
 
 impl Deltas {
     /// Rounds those of some batches; the others have none.
-    pub(super) fn collect(
-        &mut self,
-        input: &Changes,
-        which: &[usize],
-        channels: Channels,
-        packing: (Parts, Order),
-        isa: Isa,
-    ) {
+    pub(super) fn collect(&mut self, input: &Changes, which: &[usize], packing: Packing, isa: Isa) {
+        let Packing { channels, parts, .. } = packing;
         self.places.clear();
-        self.parts = Some(packing.0);
+        self.parts = Some(parts);
         let mut wanted = which.iter().peekable();
         let mut first = 0;
         for (batch, place) in input.places().iter().enumerate() {
@@ -95,7 +97,7 @@ impl Deltas {
             all.resize(all.len().max(lines), Line::zeroed());
         };
         grow(lines, &mut self.high);
-        grow(if packing.0 == Parts::Two { lines } else { 0 }, &mut self.low);
+        grow(if parts == Parts::Two { lines } else { 0 }, &mut self.low);
         for (place, words) in input.places().iter().zip(&self.places) {
             if words.values.is_empty() {
                 continue;
@@ -106,7 +108,7 @@ impl Deltas {
                 let first = words.of(presentation) / PAIRS;
                 let high = &mut self.high[first..];
                 let low = self.low.get_mut(first..).unwrap_or_default();
-                isa.run(Round { values: &values[..floats], channels, packing, high, low });
+                isa.run(Round { values: &values[..floats], packing, high, low });
             }
         }
     }
@@ -126,8 +128,7 @@ impl Deltas {
 /// Rounds the floats of some positions.
 struct Round<'a> {
     values: &'a [f32],
-    channels: Channels,
-    packing: (Parts, Order),
+    packing: Packing,
     high: &'a mut [Line],
     low: &'a mut [Line],
 }
@@ -137,18 +138,17 @@ impl Kernel for Round<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Compress>(self) {
-        let Self { values, channels: Channels { inputs, .. }, packing, high, low } = self;
-        let (parts, order) = packing;
+        let Self { values, packing, high, low } = self;
+        let Packing { channels: Channels { inputs, .. }, parts, order } = packing;
         let mut place = 0;
         for group in values.chunks_exact(inputs) {
             for some in group.chunks(LINE) {
                 let mut filled = [0.0; LINE];
-                let line = match some.as_array() {
-                    Some(line) => line,
-                    None => {
-                        filled[..some.len()].copy_from_slice(some);
-                        &filled
-                    }
+                let line = if let Some(line) = some.as_array() {
+                    line
+                } else {
+                    filled[..some.len()].copy_from_slice(some);
+                    &filled
                 };
                 // Loops, so that the compiler finds vectors.
                 let (mut first, mut second) = ([0; LINE], [0; LINE]);

@@ -14,7 +14,8 @@ pub(super) type RowsFn = unsafe fn(tile: &Tile<'_>, first: usize, output: *mut f
 /// A tile of a product.
 pub(super) struct Tile<'a> {
     product: &'a PairProduct<'a>,
-    tile: usize,
+    /// Which of the product's.
+    which: usize,
     /// How many of its channels are written.
     width: usize,
 }
@@ -24,9 +25,9 @@ pub(super) unsafe fn run(product: &PairProduct<'_>, functions: &[RowsFn], output
     let all = product.rows.all().len();
     // As equal parts as possible: a last part of one row would wait for its own sums.
     let parts = all.div_ceil(functions.len());
-    for tile in 0..product.weights.len() {
-        let tile = Tile { product, tile, width: product.width_of(tile) };
-        let channels = tile.tile * TILE..tile.tile * TILE + tile.width;
+    for which in 0..product.weights.len() {
+        let tile = Tile { product, which, width: product.width_of(which) };
+        let channels = which * TILE..which * TILE + tile.width;
         let mut first = 0;
         for part in 0..parts {
             let count = (all - first).div_ceil(parts - part);
@@ -107,11 +108,11 @@ unsafe fn columns<D: Dot, const ROWS: usize, const VECTORS: usize>(
     channel: usize,
     output: *mut f32,
 ) {
-    let &Tile { product, tile, width } = tile;
+    let &Tile { product, which, width } = tile;
     let lanes = D::Sum::LANES;
     let width = (width - channel).min(lanes * VECTORS);
     let deltas = product.deltas.pointers();
-    let weights = product.weights[tile].pointers();
+    let weights = product.weights[which].pointers();
     // High by low, high by high, low by high; only high by high of operands of one part.
     let terms: &[(usize, usize)] =
         if product.deltas.low.is_some() { &[(0, 1), (0, 0), (1, 0)] } else { &[(0, 0)] };
@@ -121,7 +122,8 @@ unsafe fn columns<D: Dot, const ROWS: usize, const VECTORS: usize>(
         let mut all = [[0.0_f32; TILE]; ROWS];
         if product.add {
             for row in 0..ROWS {
-                let place = product.places.all().get_unchecked(first + row) + tile * TILE + channel;
+                let place =
+                    product.places.all().get_unchecked(first + row) + which * TILE + channel;
                 all[row].as_mut_ptr().copy_from_nonoverlapping(output.add(place), width);
             }
         }
@@ -152,7 +154,7 @@ unsafe fn columns<D: Dot, const ROWS: usize, const VECTORS: usize>(
             }
         }
         for row in 0..ROWS {
-            let place = product.places.all().get_unchecked(first + row) + tile * TILE + channel;
+            let place = product.places.all().get_unchecked(first + row) + which * TILE + channel;
             output.add(place).copy_from_nonoverlapping(all[row].as_ptr(), width);
         }
     }

@@ -3,6 +3,7 @@
 use bytemuck::Zeroable;
 
 use super::deltas::{Channels, Line, Operands};
+use super::tiles::SIDE;
 use super::{FEWEST, Form, LINE, Order, PAIRS, split};
 use crate::engine::cpu::product::TILE;
 use crate::engine::cpu::weights::Packed;
@@ -98,6 +99,6 @@ impl Weights {
 pub(super) fn place_of(order: Order, word: usize, column: usize) -> usize {
     match order {
         Order::Pairs => word * TILE + column,
-        Order::Tiles => (column / PAIRS * PAIRS + word) * PAIRS + column % PAIRS,
+        Order::Tiles => (column / SIDE * PAIRS + word) * SIDE + column % SIDE,
     }
 }

@@ -64,7 +64,8 @@ function compositeFigure(unit, content) {
   const readout = element("output", { class: "readout", "aria-hidden": "true" });
   readValues(plate, readout, layer.rf, (y, x) => values[cellAt(layer, y, x)]);
   const title = "Top and bottom map, each divided by its sum";
-  return framed({ name: "Both together", readout, plate, rf: layer.rf, largest, title });
+  const figure = { name: "Both together", readout, plate, rf: layer.rf, largest, title };
+  return framed(figure, element("p", { class: "remark" }, `${title}.`));
 }
 
 /** What a map does not show by itself. */
