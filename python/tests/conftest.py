@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import occlumap
@@ -74,7 +75,7 @@ def arrays(folder: Path) -> dict[str, bytes]:
     return found
 
 
-def torch_or_skip(*, module: bool = False) -> object:
+def torch_or_skip(*, module: bool = False) -> Any:
     """torch, or a test, or a whole module of them, that is skipped."""
     try:
         import torch
@@ -83,6 +84,24 @@ def torch_or_skip(*, module: bool = False) -> object:
             raise
         pytest.skip("torch is not installed", allow_module_level=module)
     return torch
+
+
+def randomise(module: Any) -> Any:
+    """Gives the batch norm of a module of torch something to do."""
+    torch = torch_or_skip()
+    torch.manual_seed(0)
+    for part in module.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):
+            part.running_mean.uniform_(-0.2, 0.2)
+            part.running_var.uniform_(0.5, 2)
+            part.weight.data.uniform_(-0.5, 1.5)
+            part.bias.data.uniform_(-0.2, 0.2)
+    return module.eval()
+
+
+@pytest.fixture
+def images() -> np.ndarray:
+    return np.random.default_rng(3).uniform(-1, 1, (5, 3, 41, 37)).astype(np.float32)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -43,6 +43,26 @@ def test_maps_are_the_bytes_of_the_command_line(case: Case, tmp_path: Path) -> N
         np.testing.assert_array_equal(one.ranking.indices, other.ranking.indices)
 
 
+@pytest.mark.parametrize("file", ["efficientnet.onnx", "efficientnet_old.onnx"])
+def test_gates_are_computed_from_the_occluded_image_or_kept(file: str) -> None:
+    families = Path(__file__).parents[2] / "tests/data/onnx/families"
+    job = json.loads((families / "maps.json").read_text())[file][0]
+    channel, y, x = np.ogrid[:3, :41, :37]
+    image = ((channel * 7 + y * 13 + x * 29 + x * y) % 17 / 8 - 1).astype(np.float32)
+    place = (job["layer"], job["unit"], job["position"])
+    options = {"noise": f"torch:{job['torch_seed']}", "every": job["every"], "device": "cpu"}
+    exact, frozen = (
+        occlumap.map_unit(occlumap.Network(families / file), image, *place, context=context, **options)
+        for context in ("exact", "frozen")
+    )
+    expected = np.array(job["differences"])
+    largest = np.abs(expected).max()
+    np.testing.assert_allclose(exact.differences[0], expected, rtol=0, atol=1e-5 * largest)
+    assert np.abs(frozen.differences[0] - expected).max() > 1e-3 * largest
+    with pytest.raises(ValueError, match="context: unknown variant `kept`"):
+        occlumap.map_unit(occlumap.Network(families / file), image, *place, context="kept", **options)
+
+
 def test_arrays_in_memory_are_the_batch_that_holds_them(case: Case, tmp_path: Path) -> None:
     """A folder begun with what is in memory is finished by the command line, and the other way."""
     model, weights = tmp_path / "saved.json", tmp_path / "saved.safetensors"

@@ -8,24 +8,12 @@ from pathlib import Path
 import numpy as np
 import occlumap
 import pytest
-from conftest import arrays, command, torch_or_skip
+from conftest import arrays, command, randomise, torch_or_skip
 
 torch = torch_or_skip(module=True)
 nn = torch.nn
 
 COMMON = {"top": 2, "device": "cpu", "progress": None, "threads": 2}
-
-
-def randomise(module: nn.Module) -> nn.Module:
-    """Gives batch norm something to do."""
-    torch.manual_seed(0)
-    for part in module.modules():
-        if isinstance(part, nn.BatchNorm2d):
-            part.running_mean.uniform_(-0.2, 0.2)
-            part.running_var.uniform_(0.5, 2)
-            part.weight.data.uniform_(-0.5, 1.5)
-            part.bias.data.uniform_(-0.2, 0.2)
-    return module.eval()
 
 
 class Block(nn.Module):
@@ -72,11 +60,6 @@ class Small(nn.Module):
 def small() -> nn.Module:
     torch.manual_seed(1)
     return randomise(Small())
-
-
-@pytest.fixture
-def images() -> np.ndarray:
-    return np.random.default_rng(3).uniform(-1, 1, (5, 3, 41, 37)).astype(np.float32)
 
 
 def test_a_module_becomes_a_network_with_its_own_names(small: nn.Module) -> None:
@@ -156,6 +139,27 @@ def test_responses_of_batch_norm_are_those_behind_it(small: nn.Module, images: n
         occlumap.map_unit(small, images, *place, response="relu")
 
 
+@pytest.mark.parametrize("key", ["block.conv2", "block.bn2"])
+def test_units_by_layer_are_those_of_responses_of_batch_norm(
+    small: nn.Module, images: np.ndarray, key: str
+) -> None:
+    # No batch norm reads the convolution of one of the two parts.
+    layers = ["block.conv2", "last"]
+    together = occlumap.map_units(small, images, layers=layers, units=range(2), response="bn", **COMMON)
+    units = {key: [1], "last": range(2)}
+    maps = occlumap.map_units(small, images, layers=layers, units=units, response="bn", **COMMON)
+    assert list(maps) == ["last", "block.bn2"]
+    np.testing.assert_array_equal(maps["last"].max[:2], together["last"].max[:2])
+    np.testing.assert_array_equal(maps["block.bn2"].max[1], together["block.bn2"].max[1])
+    for units, problem in [
+        ({key: 1, "last": 0, "left": 0}, "left, which is none of the layers"),
+        ({"block.conv2": 1, "block.bn2": 0, "last": 0}, "units of block.bn2 twice"),
+        ({"last": 0}, "no units of block.bn2"),
+    ]:
+        with pytest.raises(ValueError, match=problem):
+            occlumap.map_units(small, images, layers=layers, units=units, response="bn", **COMMON)
+
+
 def test_maps_of_a_module_are_those_of_its_files(
     small: nn.Module, images: np.ndarray, tmp_path: Path
 ) -> None:
@@ -210,109 +214,6 @@ def test_what_is_not_supported_is_told_at_once(images: np.ndarray) -> None:
     assert raised.value.mappable == ["first"] and len(raised.value.layers) == 4
     maps = occlumap.map_units(net, images, **COMMON)
     assert list(maps) == ["first"]
-
-
-class Everything(nn.Module):
-    """What ``Small`` does not have."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.Conv2d(3, 8, (3, 5), stride=(2, 1), padding=(1, 2))
-        self.norm = nn.BatchNorm2d(8)
-        self.dilated = nn.Conv2d(8, 8, 3, padding="same", dilation=2)
-        self.deep = nn.Conv2d(8, 8, 3, padding=1, groups=8, bias=False)
-        self.uneven = nn.Conv2d(8, 8, 2, padding="same")
-        self.prelu = nn.PReLU(8)
-        self.average = nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False)
-        self.channels = nn.LayerNorm(8)
-        self.linear = nn.Linear(8, 8)
-        self.scale = nn.Parameter(torch.linspace(-1, 1, 8)[:, None, None])
-        self.shuffle = nn.ChannelShuffle(2)
-        self.last = nn.Conv2d(4, 5, 3)
-        activations = [
-            nn.SiLU(),
-            nn.Hardswish(),
-            nn.Hardsigmoid(),
-            nn.LeakyReLU(0.2),
-            nn.ELU(),
-            nn.GELU(),
-            nn.GELU("tanh"),
-            nn.Mish(),
-            nn.SELU(),
-            nn.Tanh(),
-            nn.ReLU6(),
-        ]
-        self.activations = nn.ModuleList(activations)
-        self.mixers = nn.ModuleList(nn.Conv2d(8, 8, 1) for _ in activations)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = torch.relu(self.norm(nn.functional.relu(self.stem(x))))
-        x = self.dilated(x) * torch.sigmoid(self.deep(x))
-        x = self.prelu(self.uneven(x)) + 0.5
-        x = self.average(x) / 0.7
-        y = self.linear(self.channels(x.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
-        x = x + self.scale * y
-        for mixer, activation in zip(self.mixers, self.activations):
-            x = mixer(activation(x))
-        n, c, h, w = x.shape
-        x = x.view(n, 2, c // 2, h, w).transpose(1, 2).contiguous().view(n, c, h, w)
-        one, other = self.shuffle(x).chunk(2, dim=1)
-        x = one.clamp(min=-0.5) + other[:, :4]
-        x = nn.functional.pad(x, (0, 1, 2, 0))
-        return self.last(x)
-
-
-def test_every_operation_of_the_table_computes_what_torch_does(images: np.ndarray) -> None:
-    torch.manual_seed(2)
-    net = randomise(Everything())
-    network = occlumap.Network.from_torch(net, (41, 37))
-    assert not network.unsupported and len(network.layers) == 6 + 11
-    maps = occlumap.map_units(net, images, layers=["last"], units=[0, 4], verify=50, **COMMON)
-    assert maps["last"].swept == [0, 4]
-
-
-@pytest.mark.parametrize("channels", [1, 5])
-def test_images_of_other_channels_than_red_green_and_blue(channels: int) -> None:
-    torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv2d(channels, 4, 5), nn.ReLU(), nn.Conv2d(4, 3, 3)).eval()
-    images = np.random.default_rng(0).normal(size=(4, channels, 20, 24)).astype(np.float32)
-    maps = occlumap.map_units(net, images, layers=["2"], **COMMON)
-    assert maps["2"].max.shape == (3, 7, 7)
-    found = occlumap.map_unit(net, images, "2", 1, (3, 3), index=2)
-    presented = occlumap.occlude(images[2], found.occluders, "philox:0", 2)
-    with torch.no_grad():
-        occluded = net(torch.from_numpy(presented))[:, 1, 3, 3]
-        expected = occluded - net(torch.from_numpy(images[2:3]))[:, 1, 3, 3]
-    np.testing.assert_allclose(found.differences[0], expected.numpy(), atol=2e-5)
-
-
-def test_what_the_table_does_not_take_is_told() -> None:
-    convolution = nn.Conv2d(4, 4, 3, padding=1)
-
-    def refused(middle: object, why: str) -> None:
-        class Net(nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.first, self.second = nn.Conv2d(3, 4, 3), convolution
-
-            def forward(self, x: torch.Tensor) -> torch.Tensor:
-                return self.second(middle(self.first(x)))
-
-        unsupported = occlumap.Network.from_torch(Net().eval(), 20).unsupported
-        assert len(unsupported) == 1 and why in unsupported[0], unsupported
-
-    refused(lambda x: x * x.amax((2, 3), keepdim=True), "amax")
-    refused(lambda x: x - torch.relu(x), "subtracts")
-    refused(lambda x: x.transpose(2, 3), "order of values")
-    refused(
-        lambda x: torch.nn.functional.pad(x, (1, 1, 1, 1), mode="reflect"), "padding is not of zeros"
-    )
-    refused(
-        lambda x: torch.relu(torch.nn.functional.pad(x, (1, 1))), "something else than a convolution"
-    )
-    refused(lambda x: x + torch.arange(18.0), "not one a channel")
-    refused(lambda x: torch.cat([x, x], 2), "along axis 2")
-    refused(lambda x: torch.nn.functional.interpolate(x, scale_factor=2), "not supported")
 
 
 def test_modules_that_are_not_plain_are_handled_or_told(

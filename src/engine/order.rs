@@ -65,6 +65,25 @@ pub(super) fn in_order_of_plans(
     counting_sort_by_key(&members, plans(Axis::Y), |(key, _)| key.y as usize)
 }
 
+/// Plans the first of some jobs of a batch, at least one, until the plans take `bytes`; returns how many
+/// jobs those are.
+pub(super) fn plan_within(
+    bytes: usize,
+    batch: &Batch<'_>,
+    jobs: impl Iterator<Item = usize>,
+    planner: &mut Planner<'_>,
+) -> usize {
+    let mut planned = 0;
+    for number in jobs {
+        keys_of(&batch.placements[batch.jobs[number].placement], planner);
+        planned += 1;
+        if planner.bytes() >= bytes {
+            break;
+        }
+    }
+    planned
+}
+
 /// The key of each occluder's plan.
 fn keys_of(placement: &BatchPlacement<'_>, planner: &mut Planner<'_>) -> Vec<PlanKey> {
     let (y, x) = placement.position;
@@ -155,6 +174,13 @@ mod tests {
             })
             .collect();
         let subgraph = Subgraph::new(&network, layer, size).unwrap();
+        for (bytes, jobs) in [(0, 1), (usize::MAX, 4)] {
+            let mut planner = Planner::new(&subgraph);
+            assert_eq!(plan_within(bytes, &batch, 0..4, &mut planner), jobs);
+            let plans = planner.along(Axis::Y).len() + planner.along(Axis::X).len();
+            let spans = plans * subgraph.nodes().len() * 4 * size_of::<Span>();
+            assert!(planner.bytes() > spans, "{} {spans}", planner.bytes());
+        }
         let mut planner = Planner::new(&subgraph);
         let found = in_order_of_plans(&batch, 0..batch.jobs.len(), &mut planner);
         let mut expected = Vec::new();

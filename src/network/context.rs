@@ -25,6 +25,9 @@ impl MapContext {
     }
 }
 
+/// Floats that a value of 64 bits takes.
+pub const WIDE_FLOATS: usize = size_of::<f64>() / size_of::<f32>();
+
 impl Network {
     /// What becomes of gates while an occluder is presented.
     pub fn context(&self) -> MapContext {
@@ -54,11 +57,11 @@ impl Network {
         self.context == MapContext::Exact && !self.gates_before(&[target]).is_empty()
     }
 
-    /// Floats that an activation of layer `id` takes while occluders are presented to `target`, at most:
-    /// behind exact gates a function's values have 64 bits beside.
-    pub fn floats_kept(&self, id: LayerId, target: LayerId) -> usize {
-        let is_function = matches!(self.layer(id).op, Op::Pointwise(_));
-        if is_function && self.has_exact_gates_before(target) { 3 } else { 1 }
+    /// Floats that an activation of each layer takes while occluders are presented to `target`, at most:
+    /// behind exact gates a function's values have [64 bits](WIDE_FLOATS) beside.
+    pub fn floats_kept(&self, target: LayerId) -> impl Fn(LayerId) -> usize + '_ {
+        let wide = if self.has_exact_gates_before(target) { WIDE_FLOATS } else { 0 };
+        move |id| 1 + if matches!(self.layer(id).op, Op::Pointwise(_)) { wide } else { 0 }
     }
 
     /// The layers that a gate on the way to one of `targets` reads its numbers from.

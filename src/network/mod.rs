@@ -31,7 +31,7 @@ use crate::files::Digest;
 use crate::geometry::{AxisProjection, PerAxis, Projection};
 
 pub use configuration::ModelConfiguration;
-pub use context::MapContext;
+pub use context::{MapContext, WIDE_FLOATS};
 pub use error::{NetworkError, PaddingText};
 pub use layer::{Input, Layer};
 pub use model::{Filters, Model, ModelError};

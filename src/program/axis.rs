@@ -75,6 +75,12 @@ impl AxisPlan {
         &self.runs[node]
     }
 
+    /// Bytes that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let runs = self.runs.iter().map(|runs| runs.capacity() * size_of::<TapRun>());
+        size_of_val(&self.reaches[..]) + size_of_val(&self.runs[..]) + runs.sum::<usize>()
+    }
+
     /// Taps of a convolution over all its changed outputs.
     pub fn taps(&self, node: usize) -> usize {
         self.runs[node].iter().map(|run| run.outputs * run.taps).sum()

@@ -18,7 +18,6 @@ impl Buffers {
     pub fn new<F, N, U>(program: &Program<F, N, U>) -> Self {
         let nodes = program.subgraph.nodes();
         let mut source: Vec<usize> = Vec::with_capacity(nodes.len());
-        let mut last_read = vec![0; nodes.len()];
         for (place, node) in nodes.iter().enumerate() {
             let passes =
                 matches!(program.steps[place], Step::Relu { elsewhere: true } | Step::Copy);
@@ -27,7 +26,10 @@ impl Buffers {
                 Some(&input) if passes && program.read_once[input] => source[input],
                 _ => place,
             });
-            node.inputs.iter().for_each(|&input| last_read[source[input]] = place);
+        }
+        let mut last_read = vec![0; nodes.len()];
+        for (&source, read) in source.iter().zip(program.last_reads()) {
+            last_read[source] = read.max(last_read[source]);
         }
         let (mut buffer, mut busy) = (vec![usize::MAX; nodes.len()], Vec::new());
         for place in (0..nodes.len()).filter(|&place| source[place] == place) {

@@ -14,7 +14,8 @@
 //! [`Plan`] is two of them. Where branches join, their windows' bounding box is taken.
 //!
 //! Spans are relative to the unit's own backward cone ([`Node::origin`]), so that plans of
-//! different positions compare equal. Presentations with equal plans are computed together
+//! different positions compare equal; through exact gates they are the maps' own
+//! ([`Subgraph::through_gates`]). Presentations with equal plans are computed together
 //! ([`PlanKey`]).
 
 mod axis;
@@ -40,7 +41,7 @@ pub use subgraph::{Node, Subgraph};
 pub use weights::{ConvolutionFilters, MissingFilters, Packing};
 
 use crate::geometry::{ImageSize, Span};
-use crate::network::{LayerId, Network, NetworkError};
+use crate::network::{LayerId, Network, NetworkError, WIDE_FLOATS};
 
 /// The way from the image to the units of one layer. `F` are the filters of its convolutions, `N`
 /// the numbers of its other layers and `U` the filters of the units, in the order in which an
@@ -123,7 +124,8 @@ impl<F, N, U> Program<F, N, U> {
         let nodes = self.subgraph.nodes().iter().enumerate();
         nodes
             .map(|(place, node)| {
-                let each = usize::from(self.kept[place]) + if wide(place) { 2 } else { 0 };
+                let each =
+                    usize::from(self.kept[place]) + if wide(place) { WIDE_FLOATS } else { 0 };
                 each * y[place].len() * x[place].len() * node.channels
             })
             .sum()

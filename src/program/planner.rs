@@ -65,6 +65,11 @@ impl<'l> Planner<'l> {
         }
     }
 
+    /// Bytes that the plans take.
+    pub fn bytes(&self) -> usize {
+        self.y.bytes + self.x.bytes
+    }
+
     /// The plan of a key that this planner gave.
     pub fn plan(&self, key: PlanKey) -> Plan<'_> {
         Plan {
@@ -86,6 +91,8 @@ struct AxisPlanner {
     /// Plans by what they are.
     equal: HashMap<Vec<Reach>, u32>,
     plans: Vec<AxisPlan>,
+    /// Bytes of `plans` and of what they are known by.
+    bytes: usize,
 }
 
 impl AxisPlanner {
@@ -96,6 +103,7 @@ impl AxisPlanner {
             known: HashMap::new(),
             equal: HashMap::new(),
             plans: Vec::new(),
+            bytes: 0,
         }
     }
 
@@ -111,7 +119,9 @@ impl AxisPlanner {
             match self.equal.entry(reaches) {
                 std::collections::hash_map::Entry::Occupied(entry) => *entry.get(),
                 std::collections::hash_map::Entry::Vacant(entry) => {
-                    self.plans.push(AxisPlan::new(subgraph, self.axis, entry.key().clone()));
+                    let plan = AxisPlan::new(subgraph, self.axis, entry.key().clone());
+                    self.bytes += plan.bytes() + size_of_val(&entry.key()[..]);
+                    self.plans.push(plan);
                     *entry.insert(next)
                 }
             }

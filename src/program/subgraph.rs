@@ -34,7 +34,8 @@ pub struct Node {
 
 impl Node {
     /// The origin of the relative coordinates of this node for a target position: where that
-    /// position's backward cone begins, were the map endless.
+    /// position's backward cone begins, were the map endless; of a subgraph
+    /// [through gates](Subgraph::through_gates), and of what deltas do not come through, 0.
     pub const fn origin(&self, axis: Axis, position: usize) -> isize {
         (position * self.step.of(axis)) as isize + self.corner.of(axis)
     }

@@ -231,3 +231,27 @@ fn note_ignored(model: &Model, context: &Context<'_>) {
     let names = escaped(&ignored[..ignored.len().min(SHOWN)].join(", ")).to_string();
     context.note(format!("note: unused tensors: {names}{more}"));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn convolutions_without_a_norm_are_named_up_to_eight() {
+        let chosen = |without: usize| {
+            let layers = (0..without).map(|_| r#"{"op": "conv", "out_channels": 2, "kernel": 1}"#);
+            let json = format!(
+                r#"{{"name": "some", "layers": [{},
+                    {{"op": "conv", "out_channels": 2, "kernel": 1}}, {{"op": "batch_norm"}}]}}"#,
+                layers.collect::<Vec<_>>().join(", ")
+            );
+            let network = Network::from_description(json.as_bytes()).unwrap();
+            ChosenLayers::responding(network, &[], Response::Bn).unwrap()
+        };
+        let note = |without| chosen(without).note().unwrap();
+        let eight = "reads conv1, conv2, conv3, conv4, conv5, conv6, conv7, conv8";
+        assert!(note(8).contains(&format!("{eight}; responses there")), "{}", note(8));
+        assert!(note(11).contains(&format!("{eight} and 3 more; responses there")), "{}", note(11));
+        assert_eq!(chosen(11).layers.len(), 12);
+    }
+}

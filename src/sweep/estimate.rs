@@ -169,9 +169,10 @@ pub fn activation_bytes(
     let middle = (geometry.output.height / 2, geometry.output.width / 2);
     let y = subgraph.baseline(Axis::Y, Span::at(middle.0));
     let x = subgraph.baseline(Axis::X, Span::at(middle.1));
+    let kept = network.floats_kept(layer);
     let nodes = subgraph.nodes().iter().zip(y.iter().zip(&x));
     let floats = nodes.map(|(node, (y, x))| {
-        let each = node.layer.map_or(1, |id| network.floats_kept(id, layer));
+        let each = node.layer.map_or(1, &kept);
         each * y.len() * x.len() * node.channels
     });
     let floats: usize = floats.sum();

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::engine::Engine;
+use crate::engine::cpu::PLAN_BYTES;
 use crate::geometry::{Axis, ImageSize};
 use crate::network::{LayerId, Model, Network};
 
@@ -33,6 +34,8 @@ pub struct MemoryShares {
 
 /// Buffers of a thread that holds differences: a batch of presentations through all layers.
 const BYTES_A_THREAD: usize = 64 << 20;
+/// Plans behind exact gates: [`PLAN_BYTES`], and those of the job beyond them.
+const BYTES_OF_PLANS: usize = 2 * PLAN_BYTES;
 /// The program, the names of the images, the ranking.
 const BYTES_OF_THE_PROGRAM: usize = 64 << 20;
 
@@ -60,11 +63,12 @@ impl MemoryShares {
         for &layer in layers {
             let leading = network.leading_to(&[layer]);
             let sizes = network.sizes(image, layer).unwrap_or_default();
+            let kept = network.floats_kept(layer);
             let floats =
                 sizes.iter().enumerate().filter(|&(id, _)| leading[id]).map(|(id, size)| {
                     let floats = network.channels(LayerId(id)) * size.area();
                     largest = largest.max(floats);
-                    floats * network.floats_kept(LayerId(id), layer)
+                    floats * kept(LayerId(id))
                 });
             together = together.max(floats.sum());
         }
@@ -77,7 +81,9 @@ impl MemoryShares {
         let (buffers, original) =
             if on_devices { (0, 0) } else { (BYTES_A_THREAD + plain + original, original) };
         let thread = buffers + READ_AHEAD * image_bytes(network.image_channels(), image);
-        let fixed = BYTES_OF_THE_PROGRAM + weights + threads * thread;
+        let gated = layers.iter().any(|&layer| network.has_exact_gates_before(layer));
+        let plans = if gated && !on_devices { BYTES_OF_PLANS } else { 0 };
+        let fixed = BYTES_OF_THE_PROGRAM + plans + weights + threads * thread;
         let least = 16 * image_bytes(network.image_channels(), image) + original;
         if total < fixed + least {
             return Err(TooLittleMemory { needed: fixed + least, found: total });

@@ -29,10 +29,12 @@ pub enum Block {
     GroupNorm,
     /// Two groups of channels interleaved, where there are two.
     Shuffle,
-    /// The input joined with what a convolution and a sigmoid make of its channels' means.
+    /// The input joined with what a convolution and a sigmoid make of a map's channel means.
     Gate {
         /// How.
         join: GateJoin,
+        /// The stride of a convolution of the input whose means those are, rather than the input's own.
+        branch: Option<usize>,
     },
     /// A 3×3 convolution around which the input is added, multiplied, or stacked.
     Branch {
@@ -147,8 +149,8 @@ pub fn any_block() -> impl Strategy<Value = Block> {
         1 => Just(Block::Plain(Op::ChannelNorm(ChannelNorm { eps: 1e-3 }))),
         1 => any::<bool>().prop_map(|middle| Block::Half { middle }),
         1 => Just(Block::Shuffle),
-        2 => prop_oneof![Just(GateJoin::Mul), Just(GateJoin::Add)]
-            .prop_map(|join| Block::Gate { join }),
+        2 => (prop_oneof![Just(GateJoin::Mul), Just(GateJoin::Add)], prop::option::of(1_usize..4))
+            .prop_map(|(join, branch)| Block::Gate { join, branch }),
         2 => prop_oneof![Just(Op::Add), Just(Op::Mul), Just(Op::Concat)]
             .prop_map(|join| Block::Branch { join }),
     ]
@@ -214,8 +216,13 @@ pub fn network_on(image_channels: usize, blocks: &[Block], last: Op) -> Option<N
                 let scaled = add(part(GroupNormPart::Shift), Some(map));
                 add(gate(GateJoin::Add), Some(scaled));
             }
-            Block::Gate { join } => {
-                let map = add(Op::GlobalAvgPool, None);
+            Block::Gate { join, branch } => {
+                let branch = branch.map(|stride| {
+                    let conv = Convolution::new(channels.div_ceil(2), 3, stride, 1);
+                    add(Op::Conv(conv), None)
+                });
+                let mean_of = add(Op::GlobalAvgPool, None);
+                let map = branch.unwrap_or(mean_of);
                 add(Op::Conv(Convolution::new(channels, 1, 1, 0)), None);
                 add(Op::Pointwise(Function::Sigmoid), None);
                 add(Op::Gate(Gate { join: *join }), Some(map));

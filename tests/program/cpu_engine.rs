@@ -38,6 +38,37 @@ fn the_bits_do_not_depend_on_threads_batches_order_or_memory() {
     suite::bits_depend_on_nothing_else(&[&CpuEngine::default(), &tight], &trials);
 }
 
+/// Squeeze and excitation, then a normalisation of groups: windows are whole maps, and plans are of one
+/// position each.
+#[test]
+fn the_bits_behind_exact_gates_do_not_depend_on_threads_batches_order_or_memory() {
+    let gated = Network::from_description(
+        br#"{"name": "gated", "layers": [
+            {"name": "a", "op": "conv", "out_channels": 6, "kernel": 3, "stride": 2},
+            {"name": "silu", "op": "silu"},
+            {"name": "mean", "op": "global_avg_pool"},
+            {"name": "down", "op": "conv", "out_channels": 2, "kernel": 1},
+            {"name": "relu", "op": "relu"},
+            {"name": "up", "op": "conv", "out_channels": 6, "kernel": 1},
+            {"name": "sigmoid", "op": "sigmoid"},
+            {"name": "gate", "op": "gate", "inputs": ["silu", "sigmoid"]},
+            {"name": "b", "op": "conv", "out_channels": 8, "kernel": 3, "padding": 1},
+            {"name": "factor", "op": "group_norm", "groups": 2, "part": "factor"},
+            {"name": "scaled", "op": "gate", "inputs": ["b", "factor"]},
+            {"name": "shift", "op": "group_norm", "groups": 2, "part": "shift", "inputs": ["b"]},
+            {"name": "normed", "op": "gate", "join": "add", "inputs": ["scaled", "shift"]},
+            {"name": "relu_b", "op": "relu"},
+            {"name": "c", "op": "conv", "out_channels": 7, "kernel": 3}
+        ]}"#,
+    )
+    .unwrap();
+    let layers = [("c", ImageSize::new(27, 33)), ("b", ImageSize::new(31, 22))];
+    let tight = CpuEngine { base_bytes: 1, ..CpuEngine::default() };
+    let trials = Trials { jobs: 40, every: 1, threads: &[1, 2, 5], batches: &[1, 7, 40] };
+    let engines: [&dyn Engine; 2] = [&CpuEngine::default(), &tight];
+    suite::bits_of_layers_depend_on_nothing_else(&engines, (&gated, &layers), &trials);
+}
+
 #[test]
 fn a_subsampled_grid_gives_the_same_bits() {
     suite::a_subsampled_grid_gives_the_same_bits(&CpuEngine::default());

@@ -9,7 +9,7 @@ use occlumap::engine::{
 };
 use occlumap::geometry::{GridRule, LayerGeometry};
 use occlumap::images::ImageFolder;
-use occlumap::network::{LayerId, Model, Network};
+use occlumap::network::{LayerId, MapContext, Model, Network};
 use occlumap::noise::Noise;
 use occlumap::ranking::{LayerRanking, Side};
 use occlumap::sweep::{
@@ -36,7 +36,13 @@ impl Tiny {
     fn new() -> Self {
         let golden = Golden::tiny();
         let model = Model::load(Network::named(&golden.model).unwrap(), &golden.weights).unwrap();
-        let layer = model.network().convolution("conv3").unwrap();
+        Self::of(model, "conv3")
+    }
+
+    /// A layer of another model, on the same images.
+    fn of(model: Model, layer: &str) -> Self {
+        let golden = Golden::tiny();
+        let layer = model.network().convolution(layer).unwrap();
         let images = ImageFolder::open(&golden.images, None, None).unwrap();
         let cancel = CancelToken::default();
         let engine = ReferenceEngine.ranker(&model, &[layer], images.size()).unwrap();
@@ -192,5 +198,37 @@ fn a_verification_finds_differences_that_are_wrong_and_no_others() {
                 assert!(wrong.is_nan() || (wrong - 1.0).abs() < 1e-3, "{sampled:?} {expected}");
             }
         }
+    }
+}
+
+/// Behind squeeze and excitation, deltas of gates that kept their numbers are wrong, and so are others.
+#[test]
+fn a_verification_finds_wrong_deltas_behind_exact_gates() {
+    let gated = |context| {
+        let network = Network::from_description(
+            br#"{"name": "gated", "layers": [
+                {"name": "a", "op": "conv", "out_channels": 6, "kernel": 5, "stride": 2},
+                {"name": "silu", "op": "silu"},
+                {"name": "mean", "op": "global_avg_pool"},
+                {"name": "excite", "op": "conv", "out_channels": 6, "kernel": 1},
+                {"name": "sigmoid", "op": "sigmoid"},
+                {"name": "gate", "op": "gate", "inputs": ["silu", "sigmoid"]},
+                {"name": "last", "op": "conv", "out_channels": 5, "kernel": 3}
+            ]}"#,
+        );
+        Tiny::of(Model::random(network.unwrap().with_context(context), 3).unwrap(), "last")
+    };
+    let [exact, frozen] = [MapContext::Exact, MapContext::Frozen].map(gated);
+    let plain = exact.engine(&Float64Engine);
+    let engine = |factor| Wrong { engine: exact.engine(&CpuEngine::default()), unit: 3, factor };
+    let kept = Wrong { engine: frozen.engine(&CpuEngine::default()), unit: 3, factor: 1.0 };
+    let tolerance = Precision::Fp32.limits(2).largest;
+    let cancel = CancelToken::default();
+    for (engine, fine) in [(engine(1.0), true), (engine(1.0005), false), (kept, false)] {
+        let sweep = exact.sweep(&engine, &[1, 3]);
+        let (_, sample) = swept(&sweep, 40);
+        let progress = Progress::new(&cancel);
+        let found = Verification::of(&sweep, sample, &*plain, tolerance, &progress).unwrap();
+        assert_eq!((found.presentations, found.beyond.is_none()), (40, fine), "{found:?}");
     }
 }

@@ -319,7 +319,9 @@ def _run(folder: Folder, request: _Request) -> Any:
         request.layers,
         options,
     )
-    parts = _parts(network, names, request.units)
+    parts = _parts(network, names, request.units, options.get("response", "conv"))
+    if isinstance(request.units, Mapping):
+        options = {**options, "response": "conv"}
     settings = {
         "output": output(options, folder.path),
         "occlusion": occlusion(options, request.seed),
@@ -751,17 +753,35 @@ def _prepared(
     return network, chosen, told
 
 
-def _parts(network: Network, names: list[str], units: Units) -> list[tuple[list[str], str | None]]:
-    """Layers that are swept together, with their units."""
+def _parts(
+    network: Network, names: list[str], units: Units, response: str
+) -> list[tuple[list[str], str | None]]:
+    """Layers that are swept together, with their units; where those differ, layers whose own responses are meant."""
     if not isinstance(units, Mapping):
         return [(names, units_text(units))]
+    chosen = [layer.name for layer in network.named_layers(names or None, response=response)]
+
+    def of_results(layer: Any) -> str:
+        name = network.named_layers(layer)[0].name
+        if name in chosen:
+            return name
+        try:
+            return network.named_layers(layer, response=response)[0].name
+        except ValueError:  # A convolution that no batch norm reads.
+            return name
+
     parts: dict[str | None, list[str]] = {}
-    given = {network.named_layers(layer)[0].name: units_text(chosen) for layer, chosen in units.items()}
-    for layer in network.named_layers(names or None):
-        if layer.name in given:
-            parts.setdefault(given.pop(layer.name), []).append(layer.name)
+    given: dict[str, str | None] = {}
+    for layer, of_layer in units.items():
+        name = of_results(layer)
+        if name in given:
+            raise ValueError(f"units has units of {name} twice")
+        given[name] = units_text(of_layer)
+    for name in chosen:
+        if name in given:
+            parts.setdefault(given.pop(name), []).append(name)
         elif names:
-            raise ValueError(f"units has no units of {layer.name}")
+            raise ValueError(f"units has no units of {name}")
     if given:
         raise ValueError(f"units has {', '.join(given)}, which is none of the layers")
     return [(layers, chosen) for chosen, layers in parts.items()]

@@ -167,6 +167,8 @@ def scaled(call: Call, source: Node, factor: Any, shift: Any) -> Layer:
         wanted = [channels] if call.channels_last else [channels, 1, 1]
         if tensor.dim() > 3 and tensor.shape[0] == 1:
             tensor = tensor[0]
+        if not tensor.isfinite().all():
+            raise Unsupported("its constant has values that are not finite")
         try:
             return tensor.expand(wanted).reshape(channels).tolist()
         except RuntimeError:

@@ -4,7 +4,7 @@ use super::change::{Changes, SamePlan};
 use super::convolve::{self, Convolution};
 use super::depthwise::SumChanges;
 use super::function::{FunctionChange, change_slopes, multiply, scale_changes, select};
-use super::gate::{GateChange, GroupNormChange, MeanChange};
+use super::gate::{GateDelta, GroupNormDelta, MeanDelta};
 use super::normalise::{Normalisation, normalise};
 use super::occlude::Occlude;
 use super::pointwise::{Relu, add};
@@ -123,15 +123,15 @@ fn step(
             sum(plan, place, false, (which, changes), batch.len(), output);
             let gate = program.subgraph.nodes()[place].inputs[1];
             let (gate, change) = (changes[gate].of(which), output.of_mut(which));
-            isa.run(GateChange { program, node: place, join, batch, gate, change });
+            isa.run(GateDelta { program, node: place, join, batch, gate, change });
         }
         Step::GlobalMean => {
             let (input, output) = (changes[from].of(which), output.of_mut(which));
-            isa.run(MeanChange { program, node: place, input, output });
+            isa.run(MeanDelta { program, node: place, input, output });
         }
         &Step::GroupNorm(norm, ref numbers) => {
             let (input, output) = (changes[from].of(which), output.of_mut(which));
-            isa.run(GroupNormChange { program, node: place, norm, numbers, batch, input, output });
+            isa.run(GroupNormDelta { program, node: place, norm, numbers, batch, input, output });
         }
         step @ (Step::Relu { .. }
         | Step::Copy

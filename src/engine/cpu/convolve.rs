@@ -56,7 +56,7 @@ impl Convolution<'_> {
             let Scratch { patterns, bf16, .. } = scratch;
             let some = bf16::Batches { all: batches, which: &direct, deltas: input };
             weights.convolve(self, some, output, patterns, bf16);
-        } else if self.packed.sparse && !self.packed.is_narrow() {
+        } else if self.packed.sparse {
             self.run_sparse(batches, &direct, input, output, scratch);
         } else {
             self.run_dense(batches, &direct, input, output, &mut scratch.patterns);

@@ -1,4 +1,4 @@
-//! Changes of what is made of the whole map, and of the maps that gates join it with.
+//! Deltas of what is made of the whole map, and of the maps that gates join it with.
 
 #![allow(clippy::cast_possible_truncation, reason = "sums are found in f64 and kept in f32")]
 
@@ -35,14 +35,14 @@ impl Moments {
 }
 
 /// The change of each channel's mean: that of a sum is the sum of the changes.
-pub(super) struct MeanChange<'a> {
+pub(super) struct MeanDelta<'a> {
     pub program: &'a Program,
     pub node: usize,
     pub input: Change<&'a [f32]>,
     pub output: Change<&'a mut [f32]>,
 }
 
-impl Kernel for MeanChange<'_> {
+impl Kernel for MeanDelta<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -72,7 +72,7 @@ impl Kernel for MeanChange<'_> {
 
 /// The change of a number of a normalisation of groups. With the mean `m` of the original values, the
 /// sums of `δ` and of `(2 (x - m) + δ) δ` give those of mean and variance, and nothing large is subtracted.
-pub(super) struct GroupNormChange<'a> {
+pub(super) struct GroupNormDelta<'a> {
     pub program: &'a Program,
     pub node: usize,
     pub norm: GroupNorm,
@@ -82,7 +82,7 @@ pub(super) struct GroupNormChange<'a> {
     pub output: Change<&'a mut [f32]>,
 }
 
-impl Kernel for GroupNormChange<'_> {
+impl Kernel for GroupNormDelta<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -131,7 +131,7 @@ impl Kernel for GroupNormChange<'_> {
                 let of = |sums: &[f64]| sums[group * each..][..each].iter().sum::<f64>() / count;
                 let mean = of(&sums);
                 let numbers = numbers.weight[group * each..].iter();
-                let change = NormChange::new(norm, *moments, mean, of(&squares) - mean * mean);
+                let change = NormDelta::new(norm, *moments, mean, of(&squares) - mean * mean);
                 for (output, &weight) in output.iter_mut().zip(numbers) {
                     *output = (f64::from(weight) * change.of_one) as f32;
                 }
@@ -141,15 +141,16 @@ impl Kernel for GroupNormChange<'_> {
 }
 
 /// The change of a group's number, for a channel of weight 1.
-struct NormChange {
+struct NormDelta {
     of_one: f64,
 }
 
-impl NormChange {
+impl NormDelta {
     /// For changes `mean` and `variance` of the moments.
     fn new(norm: GroupNorm, before: Moments, mean: f64, variance: f64) -> Self {
         let eps = f64::from(norm.eps);
-        let variance = variance.max(-before.variance);
+        // A variance below 0 is rounding; a NaN stays, and fails the run.
+        let variance = if variance < -before.variance { -before.variance } else { variance };
         let roots = [before.variance, before.variance + variance].map(|v| (v + eps).sqrt());
         let factor = -variance / (roots[0] * roots[1] * (roots[0] + roots[1]));
         let of_one = match norm.part {
@@ -162,7 +163,7 @@ impl NormChange {
 
 /// Joins a map's changes, in place, with its gate: `(x + δ) (g + γ) - x g`, or `δ + γ`, where `γ` is the
 /// gate's own change; without one `δ g` and `δ`.
-pub(super) struct GateChange<'a> {
+pub(super) struct GateDelta<'a> {
     pub program: &'a Program,
     pub node: usize,
     pub join: GateJoin,
@@ -172,7 +173,7 @@ pub(super) struct GateChange<'a> {
     pub change: Change<&'a mut [f32]>,
 }
 
-impl Kernel for GateChange<'_> {
+impl Kernel for GateDelta<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -230,6 +231,23 @@ impl Kernel for GateChange<'_> {
                     }
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variance_that_is_not_finite_gives_no_number() {
+        for part in [GroupNormPart::Factor, GroupNormPart::Shift] {
+            let norm = GroupNorm { groups: 1, eps: 1e-3, part };
+            let before = Moments { mean: 0.5, variance: 2.0 };
+            let of_one = |variance| NormDelta::new(norm, before, 0.0, variance).of_one;
+            assert!(of_one(f64::NAN).is_nan());
+            assert_eq!(of_one(-3.0).to_bits(), of_one(-2.0).to_bits());
+            assert_eq!(of_one(0.0), 0.0);
         }
     }
 }

@@ -60,7 +60,7 @@ use self::program::{Program, Shared, sparse};
 use self::ready::Ready;
 use self::simd::Isa;
 use self::winograd::Transformed;
-use super::order::{Member, OnImage, by_image, in_order_of_plans};
+use super::order::{Member, OnImage, by_image, in_order_of_plans, plan_within};
 use super::request::{PreparedImages, check_layers, not_prepared};
 use super::scratch::ScratchPool;
 use super::{
@@ -176,9 +176,16 @@ impl CpuEngine {
     }
 }
 
-/// Jobs that are planned together behind gates that change with the image: positions share no plans there,
-/// and a plan has windows in many layers.
-const JOBS_BEHIND_GATES: usize = 16;
+/// Bytes of plans that jobs behind exact gates are cut by: positions share no plans there, and a plan has
+/// windows in many layers. The last job's plans may lie beyond.
+pub(crate) const PLAN_BYTES: usize = 32 << 20;
+
+/// A layer, and its program.
+#[derive(Clone, Copy)]
+struct Target<'a> {
+    layer: LayerId,
+    program: &'a Program,
+}
 
 struct Incremental<'m> {
     model: &'m Model,
@@ -202,7 +209,7 @@ impl Incremental<'_> {
     /// Presents the jobs on some images, whose activations are held meanwhile.
     fn present_on(
         &self,
-        (layer, program): (LayerId, &Program),
+        Target { layer, program }: Target<'_>,
         images: &[OnImage],
         jobs: &Batch<'_>,
         presented: &mut [JobResult],
@@ -229,10 +236,18 @@ impl Incremental<'_> {
         // Of several errors the first is returned, whichever a thread meets first.
         let ready: Vec<Result<_, EngineError>> = held.par_iter().map(ready).collect();
         let ready: Vec<Ready<'_, '_>> = ready.into_iter().collect::<Result<_, _>>()?;
-        let together =
-            if program.subgraph.through_gates() { JOBS_BEHIND_GATES } else { usize::MAX };
-        for ready in ready.chunks(together.min(ready.len().max(1))) {
-            self.present_ready((layer, program), ready, jobs, progress)?;
+        let mut rest = &ready[..];
+        while !rest.is_empty() {
+            let mut planner = Planner::new(&program.subgraph);
+            let together = if program.subgraph.through_gates() {
+                let numbers = rest.iter().map(|ready| ready.number);
+                plan_within(PLAN_BYTES.min(self.base_bytes), jobs, numbers, &mut planner)
+            } else {
+                rest.len()
+            };
+            let (now, later) = rest.split_at(together);
+            self.present_ready(Target { layer, program }, now, jobs, planner, progress)?;
+            rest = later;
         }
         let outcomes: Vec<JobResult> = ready.par_iter().map(Ready::presented).collect();
         for ((job, _), outcome) in held.into_iter().zip(outcomes) {
@@ -244,12 +259,12 @@ impl Incremental<'_> {
     /// Presents some jobs of a batch.
     fn present_ready(
         &self,
-        (layer, program): (LayerId, &Program),
+        Target { layer, program }: Target<'_>,
         ready: &[Ready<'_, '_>],
         jobs: &Batch<'_>,
+        mut planner: Planner<'_>,
         progress: &Progress<'_>,
     ) -> Result<(), EngineError> {
-        let mut planner = Planner::new(&program.subgraph);
         let numbers = ready.iter().map(|ready| ready.number);
         let ordered = in_order_of_plans(jobs, numbers, &mut planner);
         let chunks = chunks(&ordered, &planner, rayon::current_num_threads());
@@ -307,7 +322,13 @@ impl Presenter for Incremental<'_> {
         let nothing = JobResult { response: 0.0, differences: Vec::new() };
         let mut presented = vec![nothing; batch.jobs.len()];
         for part in parts(&costs, self.base_bytes) {
-            self.present_on((layer, program), &images[part], batch, &mut presented, progress)?;
+            self.present_on(
+                Target { layer, program },
+                &images[part],
+                batch,
+                &mut presented,
+                progress,
+            )?;
         }
         Ok(presented)
     }

@@ -36,7 +36,8 @@ pub(super) struct Packed {
     pub kernel: PerAxis<usize>,
     /// Inputs between neighbouring taps.
     pub dilation: PerAxis<usize>,
-    /// Whether many of the differences that it is computed from are zero.
+    /// Whether only deltas that are not zero are multiplied: where many are zero, unless groups have so few
+    /// outputs that their few sums would wait for each other.
     pub sparse: bool,
     transformed: Option<Transformed>,
     bf16: Option<bf16::Weights>,
@@ -74,6 +75,7 @@ impl Packed {
     ) -> Self {
         let Convolution { out_channels, kernel, groups, dilation, .. } = *conv;
         let (inputs, outputs) = (channels / groups, out_channels / groups);
+        let narrow = groups > 1 && outputs < 2 * TILE;
         let tiles = outputs.div_ceil(TILE);
         let taps = conv.taps();
         let rows = groups * tiles * taps * inputs;
@@ -102,7 +104,7 @@ impl Packed {
             groups,
             kernel,
             dilation,
-            sparse,
+            sparse: sparse && !narrow,
             transformed,
             bf16: None,
         };
@@ -113,12 +115,6 @@ impl Packed {
     /// The weights of products in bf16, if deltas are multiplied in that.
     pub fn bf16(&self) -> Option<&bf16::Weights> {
         self.bf16.as_ref()
-    }
-
-    /// Whether its groups have so few outputs that their few sums would wait for each other, if only values
-    /// that are not zero were added: several rows at a time are then faster.
-    pub fn is_narrow(&self) -> bool {
-        self.groups > 1 && self.outputs < 2 * TILE
     }
 
     /// The weights at the points of forms with fewer multiplications, if there may be any.

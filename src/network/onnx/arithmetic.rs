@@ -35,8 +35,8 @@ pub(super) fn compute(
     })
 }
 
-/// Arithmetic with lists of integers of one length, or one of which is a single number, as exporters compute
-/// the bounds of slices of channels; `None` of another operation.
+/// Arithmetic with integers of one shape, or one of which is a single number, as exporters compute the bounds
+/// of slices of channels; `None` of another operation.
 fn integer_pairs(
     op_type: &str,
     inputs: [&Constant; 2],
@@ -56,16 +56,24 @@ fn integer_pairs(
     };
     let mut compute = || -> Result<Constant, ParseError> {
         let [a, b] = [read(0)?, read(1)?];
-        let longer = usize::from(b.len() > a.len() || inputs[0].shape.is_empty());
-        let count = a.len().max(b.len());
+        let [of_a, of_b] = inputs.map(|input| &input.shape);
+        let shape = match (of_a, of_b) {
+            (of_a, of_b) if of_a == of_b || (b.len() == 1 && of_b.len() <= of_a.len()) => of_a,
+            (of_a, of_b) if a.len() == 1 && of_a.len() <= of_b.len() => of_b,
+            _ => {
+                return Err(ParseError(format!(
+                    "its integers are of shapes {of_a:?} and {of_b:?}"
+                )));
+            }
+        };
         let at = |values: &[i64], place: usize| match values {
             [one] => Some(*one),
             all => all.get(place).copied(),
         };
         let value = |place| function(at(&a, place)?, at(&b, place)?);
-        let values: Option<Vec<i64>> = (0..count).map(value).collect();
-        let values = values.ok_or("its integers do not go together, or their result is none")?;
-        Ok(Constant::integers(inputs[longer].shape.clone(), &values))
+        let values: Option<Vec<i64>> = (0..shape.iter().product()).map(value).collect();
+        let values = values.ok_or("the result of its integers is none")?;
+        Ok(Constant::integers(shape.clone(), &values))
     };
     Some(compute())
 }

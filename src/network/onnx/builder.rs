@@ -127,6 +127,10 @@ impl<'a> Builder<'a> {
         } else if placed {
             translated(translate(self, index))
         } else {
+            let unfolded = inputs.iter().find_map(|value| match value {
+                Value::Unfolded(maker) => Some(*maker),
+                _ => None,
+            });
             let inputs = inputs.iter().map(|&value| match value {
                 Value::Constant(constant) => Some(constant.clone()),
                 _ => None,
@@ -135,7 +139,8 @@ impl<'a> Builder<'a> {
                 Some(inputs) => fold(node, &inputs, &mut self.tensors).ok(),
                 None => None,
             };
-            (vec![folded.map_or(Value::Unfolded(index), Value::Constant)], Outcome::Done)
+            let unfolded = Value::Unfolded(unfolded.unwrap_or(index));
+            (vec![folded.map_or(unfolded, Value::Constant)], Outcome::Done)
         };
         for (place, output) in node.output.iter().enumerate() {
             let value = values.get(place).cloned().unwrap_or(Value::Behind(index));

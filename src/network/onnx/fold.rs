@@ -4,7 +4,7 @@ use super::arithmetic::compute;
 use super::constant::{Constant, Tensors};
 use super::is_standard;
 use super::messages::{NodeProto, TensorProto};
-use super::tensor::{MAX_RANK, is_float, type_name};
+use super::tensor::{MAX_RANK, check_few, is_float, type_name};
 use crate::error::ParseError;
 use crate::network::weights::TensorProblem;
 
@@ -24,11 +24,10 @@ pub(super) fn fold(
         ("Constant", []) => constant(node, tensors),
         ("ConstantOfShape", [shape]) => {
             let lengths = lengths(&integers(shape, tensors)?)?;
-            let value = match node.attribute("value").and_then(|value| value.t.as_ref()) {
-                None => 0.0,
-                Some(value) => one_value(value, tensors)?,
+            let Some(value) = node.attribute("value").and_then(|value| value.t.as_ref()) else {
+                return Ok(Constant::filled(lengths, 0.0));
             };
-            Ok(Constant::filled(lengths, value))
+            repeated(lengths, value, tensors)
         }
         ("Identity", [input]) => Ok(input.clone()),
         ("Cast", [input]) => cast(input, node.int("to", 0), tensors),
@@ -61,14 +60,39 @@ pub(super) fn fold(
     }
 }
 
-/// A constant in another type: floats are read in any type of floats, integers in any that holds them.
+/// A constant in another type, as ONNX rounds: integers to the nearest float32, floats towards zero. Floats are read
+/// in any type of floats.
 fn cast(input: &Constant, to: i64, tensors: &mut Tensors) -> Result<Constant, ParseError> {
-    let fits = match to {
-        6 => integers(input, tensors)?.iter().all(|&value| i32::try_from(value).is_ok()),
-        7 => integers(input, tensors).is_ok(),
-        _ => is_float(to),
+    let refused = || ParseError(format!("a cast to {}", type_name(to)));
+    if to != 6 && to != 7 {
+        return match input.is_of_integers(tensors) {
+            false if is_float(to) => Ok(input.clone()),
+            true if to == 1 => {
+                let values: Vec<f32> =
+                    integers(input, tensors)?.iter().map(|&value| value as f32).collect();
+                Ok(Constant::floats(input.shape.clone(), &values))
+            }
+            _ => Err(refused()),
+        };
+    }
+    let values = if input.is_of_integers(tensors) {
+        integers(input, tensors)?
+    } else {
+        // Bounds are lists or numbers; anything of more axes is weights.
+        if input.shape.len() > 1 {
+            return Err(refused());
+        }
+        check_few(input.len().unwrap_or(usize::MAX)).map_err(problem)?;
+        let floats = input.read(tensors).map_err(problem)?.data;
+        if !floats.iter().all(|value| value.abs() < i64::MAX as f32) {
+            return Err(refused());
+        }
+        floats.iter().map(|&value| value as i64).collect()
     };
-    if fits { Ok(input.clone()) } else { Err(ParseError(format!("a cast to {}", type_name(to)))) }
+    if to == 6 && !values.iter().all(|&value| i32::try_from(value).is_ok()) {
+        return Err(refused());
+    }
+    Ok(Constant::integers(input.shape.clone(), &values))
 }
 
 fn constant(node: &NodeProto, tensors: &mut Tensors) -> Result<Constant, ParseError> {
@@ -86,14 +110,21 @@ fn constant(node: &NodeProto, tensors: &mut Tensors) -> Result<Constant, ParseEr
     }
 }
 
-fn one_value(tensor: &TensorProto, tensors: &mut Tensors) -> Result<f32, ParseError> {
-    let integers = matches!(tensor.data_type, 6 | 7);
-    let found = if integers {
-        tensor.integers(&mut tensors.external).map(|values| values.first().map(|&v| v as f32))
-    } else {
-        tensor.floats(&mut tensors.external).map(|values| values.data.first().copied())
-    };
-    found.map_err(problem)?.ok_or_else(|| "its value is empty".into())
+/// One value everywhere, of integers or floats.
+fn repeated(
+    shape: Vec<usize>,
+    value: &TensorProto,
+    tensors: &mut Tensors,
+) -> Result<Constant, ParseError> {
+    let empty = || ParseError::from("its value is empty");
+    if !matches!(value.data_type, 6 | 7) {
+        let floats = value.floats(&mut tensors.external).map_err(problem)?.data;
+        return Ok(Constant::filled(shape, *floats.first().ok_or_else(empty)?));
+    }
+    let values = value.integers(&mut tensors.external).map_err(problem)?;
+    let count = Constant::filled(shape.clone(), 0.0).len().unwrap_or(usize::MAX);
+    check_few(count).map_err(problem)?;
+    Ok(Constant::integers(shape, &vec![*values.first().ok_or_else(empty)?; count]))
 }
 
 fn integers(constant: &Constant, tensors: &mut Tensors) -> Result<Vec<i64>, ParseError> {

@@ -123,8 +123,7 @@ pub(super) fn gelu(builder: &mut Builder<'_>, index: usize, x: &Value) -> (Vec<V
         }
         Value::Pooled => (vec![Value::Pooled; outputs], Outcome::Pooled),
         Value::Behind(before) => (vec![Value::Behind(before); outputs], Outcome::Behind),
-        Value::Constant(_) | Value::Unfolded(_) => {
-            (vec![Value::Unfolded(index); outputs], Outcome::Done)
-        }
+        Value::Constant(_) => (vec![Value::Unfolded(index); outputs], Outcome::Done),
+        Value::Unfolded(maker) => (vec![Value::Unfolded(maker); outputs], Outcome::Done),
     }
 }

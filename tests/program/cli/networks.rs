@@ -94,6 +94,7 @@ fn gates_are_computed_anew_or_keep_their_values() {
     place.refuses(&format!("{run} --out frozen"), 2, &["what becomes of gates (--context)"]);
     place.succeeds("report frozen --images images");
     place.succeeds(&format!("{run} --context frozen --verify 20 --force --out frozen"));
+    place.succeeds(&format!("{run} --verify 20 --force --out exact"));
     let info = "info --model gated.json --image-size 30";
     place.refuses(
         &format!("{info} --layers squeeze"),
@@ -116,6 +117,17 @@ fn responses_are_those_of_the_layer_that_is_asked_for() {
     place.succeeds(&format!("{rank} --layers bn --out named"));
     let bytes = |folder: &str| place.read(&format!("{folder}/ranking/bn.npy"));
     assert_eq!(bytes("bn"), bytes("named"));
+    let map = "map --model gated.json --weights gated.safetensors --images images --image 0 --unit 1 \
+               --position 7,9 --context frozen";
+    for (layer, responses) in [("stem --response bn", "bn"), ("bn", "named"), ("stem", "conv")] {
+        let out = format!("--responses {responses}.npy --out {responses}-map.npy");
+        place.succeeds(&format!("{map} --layer {layer} {out}"));
+    }
+    for kind in ["", "-map"] {
+        let bytes = |name: &str| place.read(&format!("{name}{kind}.npy"));
+        assert_eq!(bytes("bn"), bytes("named"));
+        assert_ne!(bytes("bn"), bytes("conv"));
+    }
     let words = ["no batch normalisation of gated reads one of the layers asked for"];
     place.refuses(&format!("{rank} --layers last --response bn --out none"), 2, &words);
 }

@@ -195,5 +195,58 @@ fn channels_are_split_by_their_number() {
     let height = halves(2, 2).note();
     assert!(height.contains("it takes lengths [2] of a map's shape"), "{height}");
     let by_zero = halves(1, 0).note();
-    assert!(by_zero.contains("Mul of constants, which is not computed"), "{by_zero}");
+    assert!(by_zero.contains("Div of constants, which is not computed"), "{by_zero}");
+}
+
+/// Casts of the number of channels, 6, to floats and back: its quarter is 1.5, and three quarters are 4.5.
+#[test]
+fn integers_become_floats_and_back_as_onnx_rounds() {
+    let cast = |to: i64| {
+        Graph::new()
+            .floats("w", &[6, 3, 3, 3])
+            .node("Conv", &["x", "w"], "a")
+            .node("Shape", &["a"], "shape")
+            .tensor(integers("axis", &[1]))
+            .with("Gather", &["shape", "axis"], "channels", &[int("axis", 0)])
+            .tensor(integers("of_four", &[4]))
+            .tensor(integers("of_three", &[3]))
+            .tensor(integers("zero", &[0]))
+            .with("Cast", &["channels"], "c", &[int("to", to)])
+            .with("Cast", &["of_four"], "four", &[int("to", to)])
+            .with("Cast", &["of_three"], "three", &[int("to", to)])
+            .node("Div", &["c", "four"], "quarter")
+            .node("Mul", &["quarter", "three"], "quarters")
+            .with("Cast", &["quarters"], "end", &[int("to", 7)])
+            .node("Slice", &["a", "zero", "end", "axis"], "s")
+            .conv("b", 4, "s", "b")
+    };
+    let network = cast(1).network();
+    let slice = Op::Slice(ChannelSlice { start: 0, end: 4 });
+    assert_eq!(network.layers()[1].op, slice);
+    let note = cast(10).note();
+    assert!(note.contains("Cast of constants, which is not computed"), "{note}");
+}
+
+/// Lists of integers of which no shape is the other's: ONNX would give a table, or a list of two axes.
+#[test]
+fn integers_of_shapes_that_do_not_go_together_are_not_computed() {
+    let padded = |of_a: &[i64], of_b: &[i64]| {
+        let list = |name, shape: &[i64], value: i64| {
+            let count = shape.iter().product::<i64>() as usize;
+            TensorProto { dims: shape.to_vec(), ..integers(name, &vec![value; count]) }
+        };
+        let graph = start().tensor(list("one", of_a, 0)).tensor(list("other", of_b, 1));
+        graph.node("Mul", &["one", "other"], "pads").node("Pad", &["a", "pads"], "p")
+    };
+    let note = |of_a, of_b| padded(of_a, of_b).conv("b", 4, "p", "b").note();
+    for (of_a, of_b) in [(&[8][..], &[8][..]), (&[8], &[]), (&[], &[8]), (&[1], &[8])] {
+        assert_eq!(note(of_a, of_b), "", "{of_a:?} {of_b:?}");
+    }
+    for (of_a, of_b) in [(&[8][..], &[8, 1][..]), (&[8, 1], &[8]), (&[8], &[1, 1]), (&[2], &[8])] {
+        let note = note(of_a, of_b);
+        assert!(
+            note.contains("Mul of constants, which is not computed"),
+            "{of_a:?} {of_b:?} {note}"
+        );
+    }
 }

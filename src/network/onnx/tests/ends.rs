@@ -40,8 +40,8 @@ fn a_cast_of_constants_keeps_their_values() {
             .file()
     };
     assert!(bias(4, 6).network().is_ok() && bias(4, 7).network().is_ok());
-    assert!(bias(4, 9).refused().contains("its input 2 is made by node `bias`"));
-    assert!(bias(1 << 40, 6).refused().contains("its input 2 is made by node `bias`"));
+    assert!(bias(4, 9).refused().contains("its input 2 is made by node `cast`"));
+    assert!(bias(1 << 40, 6).refused().contains("its input 2 is made by node `cast`"));
 }
 
 #[test]

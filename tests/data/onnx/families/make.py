@@ -167,6 +167,21 @@ class Dense(nn.Module):
         return self.last(self.transition(x))
 
 
+class Grouped(nn.Module):
+    """A residual block with group normalisation (ResNet-GN)."""
+
+    def __init__(self):
+        super().__init__()
+        norm = lambda groups, inputs: [nn.Conv2d(inputs, 6, 3, padding=1, bias=False), nn.GroupNorm(groups, 6)]  # noqa: E731
+        self.stem = nn.Sequential(*norm(3, 3), nn.ReLU(), nn.MaxPool2d(3, 2, 1))
+        self.one = nn.Sequential(*norm(2, 6), nn.ReLU(), *norm(1, 6))
+        self.last = nn.Conv2d(6, 4, 3, 2, padding=1)
+
+    def forward(self, x):
+        x = self.stem(x)
+        return self.last(functional.relu(self.one(x) + x))
+
+
 def image():
     """The image that all is computed on."""
     channel, y, x = np.ogrid[:3, :HEIGHT, :WIDTH]
@@ -182,7 +197,7 @@ def random_weights(net, seed):
             module.running_var.uniform_(0.5, 1.5)
             module.weight.uniform_(-1.4, 1.4)
             module.bias.normal_(0, 0.2)
-        elif isinstance(module, nn.LayerNorm):
+        elif isinstance(module, (nn.LayerNorm, nn.GroupNorm)):
             module.weight.uniform_(0.6, 1.4)
             module.bias.normal_(0, 0.2)
         elif isinstance(module, (nn.Conv2d, nn.Linear)):
@@ -232,59 +247,65 @@ def jobs_of(net, seed):
     modules, rng = dict(net.named_modules()), np.random.default_rng(seed)
     nodes = {node.target: node for node in graph.graph.nodes if node.op == "call_module"}
     named = [name for name in nodes if isinstance(modules[name], nn.Conv2d) and field(nodes[name], modules, [0] * 4)]
-    picture, jobs = image(), []
+    jobs = []
     for number, name in enumerate([named[-1], *rng.choice(named[:-1], 3, replace=False)]):
-        kept = {}
-        handle = modules[after_norm(name, modules)].register_forward_hook(lambda _m, _i, out: kept.update(out=out))
-
-        def responses(images, dtype):
-            net.to(dtype)(images.to(dtype))
-            return kept["out"][:, unit, y, x].double()
-
-        unit = y = x = 0
-        responses(picture[None], torch.float64)
-        _, units, height, width = kept["out"].shape
-        unit, y, x = int(rng.integers(units)), int(rng.integers(height)), int(rng.integers(width))
-        seen = field(nodes[name], modules, [y, y, x, x])
-        side = max(max(seen[1] - seen[0], seen[3] - seen[2]) + 1, 1)
-        size = max(side // 10, 1)
-        step = max(size // 2, 1)
-        rows, columns = (max(seen[0], 0), min(seen[1], HEIGHT - 1)), (max(seen[2], 0), min(seen[3], WIDTH - 1))
-        corners = [
-            (top, left)
-            for top in range(rows[0], max(rows[1] - size + 2, rows[0] + 1), step)
-            for left in range(columns[0], max(columns[1] - size + 2, columns[0] + 1), step)
-            if top + size <= HEIGHT and left + size <= WIDTH
-        ]
-        noise_seed = 1000 * seed + number
-        torch.manual_seed(noise_seed)
-        noise = torch.rand(len(corners), 3, size, size) * 2 - 1
-        every = max(len(corners) // 40, 1)
-        corners, noise = corners[::every], noise[::every]
-        images = picture.repeat(len(corners) + 1, 1, 1, 1)
-        for which, (top, left) in enumerate(corners):
-            images[which + 1, :, top : top + size, left : left + size] = noise[which]
-        exact, plain = responses(images, torch.float64), responses(images, torch.float32)
-        handle.remove()
-        differences, rounded = exact[1:] - exact[0], plain[1:] - plain[0]
-        largest = differences.abs().max()
-        jobs.append(
-            {
-                "layer": name,
-                "unit": unit,
-                "position": [y, x],
-                "field": seen,
-                "size": size,
-                "every": every,
-                "corners": corners,
-                "torch_seed": noise_seed,
-                "response": float(exact[0]),
-                "differences": [float(f"{value:.9g}") for value in differences],
-                "pytorch": float(f"{(differences - rounded).abs().max() / largest:.2g}"),
-            }
-        )
+        job = job_of(net, modules, nodes[name], rng, 1000 * seed + number)
+        # Of a unit that hardly changes, 32 bits do not tell by how much.
+        while job["pytorch"] > 1e-5:
+            job = job_of(net, modules, nodes[name], rng, 1000 * seed + number)
+        jobs.append(job)
     net.float()
     return jobs
+
+
+def job_of(net, modules, node, rng, noise_seed):
+    """A job of any unit of a convolution, at any position."""
+    kept, picture, name = {}, image(), node.target
+    handle = modules[after_norm(name, modules)].register_forward_hook(lambda _m, _i, out: kept.update(out=out))
+
+    def responses(images, dtype):
+        net.to(dtype)(images.to(dtype))
+        return kept["out"][:, unit, y, x].double()
+
+    unit = y = x = 0
+    responses(picture[None], torch.float64)
+    _, units, height, width = kept["out"].shape
+    unit, y, x = int(rng.integers(units)), int(rng.integers(height)), int(rng.integers(width))
+    seen = field(node, modules, [y, y, x, x])
+    side = max(max(seen[1] - seen[0], seen[3] - seen[2]) + 1, 1)
+    size = max(side // 10, 1)
+    step = max(size // 2, 1)
+    rows, columns = (max(seen[0], 0), min(seen[1], HEIGHT - 1)), (max(seen[2], 0), min(seen[3], WIDTH - 1))
+    corners = [
+        (top, left)
+        for top in range(rows[0], max(rows[1] - size + 2, rows[0] + 1), step)
+        for left in range(columns[0], max(columns[1] - size + 2, columns[0] + 1), step)
+        if top + size <= HEIGHT and left + size <= WIDTH
+    ]
+    torch.manual_seed(noise_seed)
+    noise = torch.rand(len(corners), 3, size, size) * 2 - 1
+    every = max(len(corners) // 40, 1)
+    corners, noise = corners[::every], noise[::every]
+    images = picture.repeat(len(corners) + 1, 1, 1, 1)
+    for which, (top, left) in enumerate(corners):
+        images[which + 1, :, top : top + size, left : left + size] = noise[which]
+    exact, plain = responses(images, torch.float64), responses(images, torch.float32)
+    handle.remove()
+    differences, rounded = exact[1:] - exact[0], plain[1:] - plain[0]
+    largest = differences.abs().max()
+    return {
+        "layer": name,
+        "unit": unit,
+        "position": [y, x],
+        "field": seen,
+        "size": size,
+        "every": every,
+        "corners": corners,
+        "torch_seed": noise_seed,
+        "response": float(exact[0]),
+        "differences": [float(f"{value:.9g}") for value in differences],
+        "pytorch": float(f"{(differences - rounded).abs().max() / largest:.2g}"),
+    }
 
 
 def export(net, path, dynamo):
@@ -311,6 +332,7 @@ families = {
     "convnext": Next,
     "shufflenet": Shuffle,
     "densenet": Dense,
+    "groupnorm": Grouped,
 }
 maps = {}
 for number, (name, family) in enumerate(families.items()):
