@@ -149,6 +149,8 @@ impl SweepRun<'_> {
         if let Some(until) = occlusion.until_reliable {
             (maps, presented) = present_in_rounds(&sweep, until, maps, progress)
                 .map_err(RunError::layer(&layer.name))?;
+            // What is spared is done.
+            progress.advance(extent.presentations - presented.presentations);
             sample = sweep.take(sample, progress).map_err(RunError::layer(&layer.name))?;
         }
         // Verified differences must be on the host.

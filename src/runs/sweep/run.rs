@@ -26,7 +26,7 @@ pub struct SweepRun<'a> {
 }
 
 impl<'a> SweepRun<'a> {
-    /// Opens the inputs; `known` may be in the output folder already.
+    /// Opens the inputs; `known` may be in the output folder already, beside the folders of sizes.
     pub(in crate::runs) fn open(
         settings: &'a SweepSettings,
         known: &[&str],
@@ -36,7 +36,11 @@ impl<'a> SweepRun<'a> {
         output.check()?;
         let chosen = input.choose_layers()?;
         let units = settings.check(&chosen)?;
-        let folder = OutputFolder::check_or_resume(&output.folder, output.force, known)?;
+        let sizes = settings.size_names();
+        let known: Vec<&str> =
+            sizes.iter().map(String::as_str).chain(known.iter().copied()).collect();
+        let folder = OutputFolder::check_or_resume(&output.folder, output.force, &known)?;
+        folder.check_sizes(&sizes)?;
         let compute = settings.compute.open(&chosen.network, &chosen.layers, context)?;
         let compute = compute.with_fill(settings.occlusion.fill, context)?;
         let inputs = Inputs::load(chosen, input, context)?;
