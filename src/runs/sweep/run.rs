@@ -4,11 +4,12 @@ use std::sync::{Arc, OnceLock};
 
 use bytesize::ByteSize;
 
+use super::blocks::SUMS;
 use crate::engine::{Engine, Float64Engine};
 use crate::files::{counted, escaped};
 use crate::runs::memory::{Budget, Demand, free_memory, settle};
 use crate::runs::{Compute, Context, Inputs, OutputFolder, RunError, SweepSettings};
-use crate::sweep::MemoryShares;
+use crate::sweep::{MemoryShares, TooLittleMemory};
 
 /// A sweep that is ready to start.
 pub struct SweepRun<'a> {
@@ -90,9 +91,14 @@ fn shares(
         engines.push(Box::new(Float64Engine));
     }
     let engines: Vec<&dyn Engine> = engines.iter().map(AsRef::as_ref).collect();
+    // Of units that stop, each device holds the sums of some at a time.
+    let sums = settings.occlusion.until_reliable.map_or(0, |_| devices * SUMS);
     let of = |total: u64, threads| {
-        let total = usize::try_from(total).unwrap_or(usize::MAX);
-        MemoryShares::of(total, &engines, model, layers, images.size(), threads)
+        let total = usize::try_from(total).unwrap_or(usize::MAX).saturating_sub(sums);
+        let shares = MemoryShares::of(total, &engines, model, layers, images.size(), threads);
+        shares
+            .map(|shares| MemoryShares { fixed: shares.fixed + sums, ..shares })
+            .map_err(|error| TooLittleMemory { needed: error.needed + sums, ..error })
     };
     let demand = Demand {
         threads: context.threads(),

@@ -177,6 +177,22 @@ fn curves_of_units_that_stop_tell_what_each_unit_was_presented() {
 }
 
 #[test]
+fn sums_of_units_that_stop_count_as_memory() {
+    let place = place();
+    let least = |arguments: &str| -> u64 {
+        let line = format!("{} {arguments} --memory 1 --threads 1 --out few", sweep(IMAGES));
+        let output = place.run(&line);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        let (_, least) = error.split_once("needs at least ").unwrap();
+        let (number, unit) = least.split_once(' ').unwrap();
+        assert!(unit.starts_with("MiB"), "{error}");
+        (number.parse::<f64>().unwrap() * 10.0).round() as u64
+    };
+    assert_eq!(least(&format!("--until-reliable {UNTIL}")), least("") + 640);
+}
+
+#[test]
 fn sizes_of_units_that_stop_are_not_extrapolated() {
     let place = place();
     let sized = format!("{} --occluder-size 1,2", sweep(4));
@@ -200,7 +216,7 @@ fn threads_batches_memory_blocks_shards_and_restarts_do_not_change_a_byte() {
     place.succeeds(&format!("{run} --threads 1 --batch 1 --out first"));
     let first = maps("first");
     for (number, arguments) in
-        ["--threads 3 --batch 1000", "--threads 2 --batch 7 --memory 200MiB --block 1"]
+        ["--threads 3 --batch 1000", "--threads 2 --batch 7 --memory 264MiB --block 1"]
             .into_iter()
             .enumerate()
     {
