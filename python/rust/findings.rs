@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use occlumap::progress::Progress;
 use occlumap::report::derived::Derivation;
 use occlumap::report::{Table, models as shapes, reliability, sizes as widths, summary as depth};
-use occlumap::runs::{Context, OutputFolder, Task};
+use occlumap::runs::{self, Context, OutputFolder, Task};
 use pyo3::prelude::*;
 
 use crate::error::Failure;
@@ -58,7 +58,7 @@ pub fn watched<T: Send, E: Into<Failure> + Send>(
 }
 
 /// Makes derived maps of some layers and writes them into the folder of `files`, which there must be.
-/// Returns the table of floors, and the kinds that were left out, with reasons.
+/// Returns the table of floors, the kinds that were made, and those that were left out, with reasons.
 #[pyfunction]
 #[allow(clippy::too_many_arguments, reason = "keywords of Python")]
 pub fn derive(
@@ -69,7 +69,7 @@ pub fn derive(
     rate: f64,
     files: Files,
     work: Work,
-) -> PyResult<(Columns, LeftOut)> {
+) -> PyResult<(Columns, Vec<&'static str>, LeftOut)> {
     let results = results.0.clone();
     work.run(py, |context| {
         let layers = results.layers_named(&layers)?;
@@ -83,7 +83,8 @@ pub fn derive(
         })?;
         let left_out = derivation.left_out().iter();
         let left_out = left_out.map(|(kind, error)| (kind.name().to_owned(), error.to_string()));
-        Ok((columns(table), left_out.collect()))
+        let made = derivation.kinds().iter().map(|kind| kind.name()).collect();
+        Ok((columns(table), made, left_out.collect()))
     })
 }
 
@@ -138,6 +139,12 @@ pub fn models(
         }
         Ok(columns(table))
     })
+}
+
+/// The folders of several sizes of occluders in an output folder; none in any other.
+#[pyfunction]
+pub fn sized_folders(out: PathBuf) -> PyResult<Vec<PathBuf>> {
+    Ok(runs::sized_folders(&out).map_err(Failure::from)?)
 }
 
 /// Extrapolates widths over folders whose occluders differ in size: a row a unit and side.

@@ -28,7 +28,7 @@ mod _occlumap {
     #[pymodule_export]
     use super::comparison::compare;
     #[pymodule_export]
-    use super::findings::{derive, models, reliability_curve, sizes, summary};
+    use super::findings::{derive, models, reliability_curve, sized_folders, sizes, summary};
     #[pymodule_export]
     use super::geometry::{noise, occlude, receptive_field};
     #[pymodule_export]

@@ -296,14 +296,18 @@ impl Sweep<'_> {
     pub fn settings(self) -> Result<(SweepSettings, Cause), Failure> {
         let (input, cause) = self.input.settings()?;
         let units = self.units.as_deref().map(str::parse).transpose()?;
-        let occlusion = self.occlusion.settings()?;
+        let mut occlusion = self.occlusion.settings()?;
         let grid = occlusion.grid;
         let of_size = |size| GridRule { size: OccluderSize::Pixels(size), ..grid };
+        let sizes: Vec<GridRule> =
+            self.sizes.unwrap_or_default().into_iter().map(of_size).collect();
+        // As the command line does: no size but these is checked against the images.
+        occlusion.grid = sizes.first().copied().unwrap_or(grid);
         let settings = SweepSettings {
             input,
             units: units.unwrap_or_default(),
             output: self.output.settings()?,
-            sizes: self.sizes.unwrap_or_default().into_iter().map(of_size).collect(),
+            sizes,
             occlusion,
             batch: self.batch,
             memory: self.memory,

@@ -71,7 +71,7 @@ def test_files_are_those_of_the_command_line(
     agrees(getattr(in_memory, tables.get(name, "units")), tmp_path / "kept" / f"{file}.csv")
 
 
-def test_derived_maps_are_those_of_their_definitions(folder: Path) -> None:
+def test_derived_maps_are_those_of_their_definitions(folder: Path, tmp_path: Path) -> None:
     found = occlumap.derive(folder, layers="d", fdr=0.2, progress=None)
     maps = occlumap.open(folder)["d"]
     made = found.layers["conv2"]
@@ -94,6 +94,11 @@ def test_derived_maps_are_those_of_their_definitions(folder: Path) -> None:
     assert found.floors["unit"].dtype == np.int64 and found.meanings["floor_se"]
     alone = occlumap.derive(folder, only="composite", progress=None).layers["conv1"]
     assert alone.composite is not None and alone.floor is None
+    # Files of an earlier call are not of this one.
+    out = tmp_path / "derived"
+    occlumap.derive(folder, out=out, progress=None)
+    made = occlumap.derive(folder, only="composite", out=out, force=True, progress=None)
+    assert made.layers["d"].composite is not None and made.layers["d"].floor is None
 
 
 def test_what_cannot_be_derived_is_told(case: Case, folder: Path) -> None:

@@ -178,6 +178,13 @@ def test_several_sizes_are_those_of_the_command_line(case: Case, tmp_path: Path)
     alone = occlumap.map_units(case.network, images, occluder_size=2, every=2, **COMMON)
     np.testing.assert_array_equal(alone["d"].max, maps[2]["d"].max)
     assert occlumap.status(ours)["stage"] == "complete"
+    widths = [occlumap.sizes(given, progress=None).units for given in (maps, ours, [*maps.values()])]
+    assert all(str(of) == str(widths[0]) for of in widths)
+    maps[2].save(tmp_path / "saved")
+    saved = occlumap.open(tmp_path / "saved")["d"]
+    np.testing.assert_array_equal(saved.ranking.indices, maps[2]["d"].ranking.indices)
+    with pytest.raises(TypeError):
+        occlumap.map_sizes([2.9], case.network, images, **COMMON)  # type: ignore[list-item]
     temporary = occlumap.map_sizes([2], case.network, images, every=2, **COMMON)[2]
     np.testing.assert_array_equal(temporary["a"].min, maps[2]["a"].min)
     for stride in ({"occluder_stride": 3}, {"stride_divisor": 1}, {"grid": "zhou"}):

@@ -93,7 +93,7 @@ pub fn find(
     shuffled: &Results,
     progress: &Progress<'_>,
 ) -> Result<Finding, DemoError> {
-    let layers = shuffled.layers().iter().map(|layer| layer.name().to_owned()).collect::<Vec<_>>();
+    let layers: Vec<String> = SHUFFLED_LAYERS.split(',').map(String::from).collect();
     let compared = |other: &Results, sides: SidePair| {
         let settings =
             ComparisonSettings { layers: layers.clone(), ..ComparisonSettings::of(vec![sides]) };
@@ -101,20 +101,20 @@ pub fn find(
     };
     let repeated = compared(known, SidePair::ENDS)?;
     let comparison = compared(shuffled, SidePair([MapSide::Composite; 2]))?;
-    let correlation = |comparison: &Comparison, place: usize| {
-        let found = comparison.layers.get(place).and_then(|layer| comparison.correlation(layer));
-        Correlation::of(found)
+    let layer = |layer: String| LayerFinding {
+        repeated: Correlation::of(&repeated, &layer),
+        shuffled: Correlation::of(&comparison, &layer),
+        layer,
     };
-    let layer = |(place, layer): (usize, &String)| LayerFinding {
-        layer: layer.clone(),
-        repeated: correlation(&repeated, place),
-        shuffled: correlation(&comparison, place),
-    };
-    Ok(Finding { layers: layers.iter().enumerate().map(layer).collect(), comparison })
+    let layers = layers.into_iter().map(layer).collect();
+    Ok(Finding { layers, comparison })
 }
 
 impl Correlation {
-    fn of(found: Option<&MeasureSummary>) -> Self {
+    /// That of a layer; NaN where it was not compared.
+    fn of(comparison: &Comparison, layer: &str) -> Self {
+        let found = comparison.layers.iter().find(|found| found.layer == layer);
+        let found = found.and_then(|layer| comparison.correlation(layer));
         let median = |of: fn(&MeasureSummary) -> Option<crate::analysis::Distribution>| {
             found.and_then(of).map_or(f64::NAN, |found| found.median())
         };
@@ -124,6 +124,11 @@ impl Correlation {
     /// Whether maps of the same unit show the same field.
     fn is_alike(&self) -> bool {
         self.same >= LEAST_ALIKE && self.same - self.other >= LEAST_ABOVE
+    }
+
+    /// Whether maps of the same unit are hardly more alike than those of other units.
+    fn is_unlike(&self) -> bool {
+        self.same - self.other < LEAST_ABOVE
     }
 }
 
@@ -140,7 +145,7 @@ impl LayerFinding {
         let missing = (!repeated.is_alike()).then(|| {
             format!("{layer}: maps over top and bottom images correlate by {repeated} alone")
         });
-        let spurious = shuffled.is_alike().then(|| {
+        let spurious = (!shuffled.is_unlike()).then(|| {
             format!("{layer}: maps of shuffled weights correlate by {shuffled} all the same")
         });
         missing.into_iter().chain(spurious).collect()
@@ -159,10 +164,15 @@ impl fmt::Display for Finding {
         let list = |of: &dyn Fn(&LayerFinding) -> String| -> String {
             self.layers.iter().map(of).collect::<Vec<_>>().join(", ")
         };
+        let all = |is: fn(&LayerFinding) -> bool| self.layers.iter().all(is);
+        let repeat =
+            if all(|layer| layer.repeated.is_alike()) { "repeat" } else { "do not all repeat" };
+        let hardly =
+            if all(|layer| layer.shuffled.is_unlike()) { "but hardly" } else { "and also" };
         let named = list(&|layer| format!("{} {}", layer.layer, shown(layer.repeated.same)));
         write!(
             f,
-            "Finding: maps repeat over other images (median r {named}; other units {}), but hardly with shuffled \
+            "Finding: maps {repeat} over other images (median r {named}; other units {}), {hardly} with shuffled \
              weights ({}; other units {}).",
             list(&|layer| shown(layer.repeated.other)),
             list(&|layer| shown(layer.shuffled.same)),
@@ -214,6 +224,10 @@ mod tests {
         };
         assert_eq!(found(alike, is(0.1, 0.0)), "");
         assert!(found(is(0.7, 0.3), is(0.1, 0.0)).contains("correlate by 0.70 (other units 0.30)"));
-        assert!(found(alike, alike).contains("conv1: maps of shuffled weights correlate"));
+        // Fields that are partly there, and what was not measured, are no less a difference.
+        for spurious in [alike, is(0.79, 0.3), is(f64::NAN, 0.0), is(0.1, f64::NAN)] {
+            let words = "conv1: maps of shuffled weights correlate";
+            assert!(found(alike, spurious).contains(words), "{spurious:?}");
+        }
     }
 }

@@ -16,19 +16,33 @@ pub const TARGET: f64 = 0.95;
 pub struct ReliabilityCurve {
     /// The first 2, 4, 8, … images of a ranking, as far as the sweep has kept them, and all.
     pub images: Vec<usize>,
-    /// Of each unit that was swept, ascending, the reliability by each of `images`; NaN where there is
-    /// none.
-    pub units: Vec<(usize, Vec<f64>)>,
-    /// Of each unit, the images of its last reliability: all, or those at which the unit stopped.
-    pub presented: Vec<usize>,
+    /// Each unit that was swept, ascending.
+    pub units: Vec<UnitCurve>,
+}
+
+/// The reliability of a unit's map, by how many images.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UnitCurve {
+    /// The unit.
+    pub unit: usize,
+    /// Reliability by each of the curve's images; NaN where there is none, as for more images than the
+    /// unit was presented.
+    pub values: Vec<f64>,
+    /// Images that were presented: all, or those at which the unit stopped.
+    pub presented: usize,
+    /// Reliability by these; NaN where there is none.
+    pub last: f64,
 }
 
 /// A [`ReliabilityCurve`] over units.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reliability {
-    /// How many images, and the distribution.
+    /// How many images, and the distribution; none where units stopped at fewer, since the others are
+    /// those that were not reliable.
     pub curve: Vec<(usize, Option<Distribution>)>,
-    /// The images that reach [`TARGET`], by [`images_for`] and the reliability of all.
+    /// The distribution at the images of each unit's last reliability, where some stopped before all.
+    pub stopped: Option<Distribution>,
+    /// The images that reach [`TARGET`], by [`images_for`] and each unit's last reliability.
     pub needed: Option<Distribution>,
 }
 
@@ -57,28 +71,38 @@ impl ReliabilityCurve {
         let counts: Vec<usize> = counts.take_while(|images| *images < top).collect();
         let all = layer.reliability(side)?;
         let of_unit = |unit: usize| {
-            let kept = kept.iter().flat_map(|kept| kept.row(unit).into_iter().take(counts.len()));
-            let all = all.get(unit).copied().flatten().unwrap_or(f64::NAN);
-            (unit, kept.copied().chain([all]).collect())
+            let presented = layer.images(unit, side);
+            let last = all.get(unit).copied().flatten().unwrap_or(f64::NAN);
+            let by = |(place, &images): (usize, &usize)| match &kept {
+                Some(kept) if images <= presented => kept[[unit, place]],
+                _ => f64::NAN,
+            };
+            let whole = if presented == top { last } else { f64::NAN };
+            let values = counts.iter().enumerate().map(by).chain([whole]).collect();
+            UnitCurve { unit, values, presented, last }
         };
-        let swept = layer.swept();
-        let presented = swept.iter().map(|&unit| layer.images(unit, side)).collect();
-        let units = swept.into_iter().map(of_unit).collect();
-        Ok(Self { images: [&counts[..], &[top]].concat(), units, presented })
+        let units = layer.swept().into_iter().map(of_unit).collect();
+        Ok(Self { images: [&counts[..], &[top]].concat(), units })
+    }
+
+    /// Whether all units were presented so many images.
+    fn is_of_all(&self, images: usize) -> bool {
+        self.units.iter().all(|unit| unit.presented >= images)
     }
 
     /// The distributions over units.
     pub fn over_units(&self) -> Reliability {
-        let column = |place: usize| self.units.iter().map(move |(_, values)| values[place]);
-        let last = self.images.len() - 1;
-        let curve = self.images.iter().enumerate();
+        let of = |(place, &images): (usize, &usize)| {
+            let values = || self.units.iter().map(|unit| unit.values[place]);
+            (images, self.is_of_all(images).then(|| Distribution::of(values())).flatten())
+        };
+        let some_stopped = self.images.last().is_some_and(|&top| !self.is_of_all(top));
+        let last = || self.units.iter().map(|unit| unit.last);
+        let needed = |unit: &UnitCurve| images_for(TARGET, unit.presented, unit.last);
         Reliability {
-            curve: curve.map(|(place, &n)| (n, Distribution::of(column(place)))).collect(),
-            needed: Distribution::of(
-                column(last)
-                    .zip(&self.presented)
-                    .map(|(found, &images)| images_for(TARGET, images, found)),
-            ),
+            curve: self.images.iter().enumerate().map(of).collect(),
+            stopped: some_stopped.then(|| Distribution::of(last())).flatten(),
+            needed: Distribution::of(self.units.iter().map(needed)),
         }
     }
 }
@@ -89,18 +113,23 @@ impl Reliability {
         (
             "measure",
             "",
-            "reliability: split-half reliability by so many images; images_for_0.95: images that reach 0.95, by Spearman and Brown's formula",
+            "reliability: split-half reliability by so many images, of which units that stop have none from the first that stops; \
+             reliability_stopped: by the images of each unit, where some stop; images_for_0.95: images that reach 0.95, by \
+             Spearman and Brown's formula",
         ),
-        ("images", "", "the first images of the ranking"),
+        ("images", "", "the first images of the ranking; empty where they are each unit's own"),
         ("count", "", "units that have a value"),
     ];
 
-    /// A row for each number of images, and one for the images that are needed: measure, images, count,
-    /// mean and quantiles.
+    /// A row for each number of images, where units stop one at their stops, and one for the images that
+    /// are needed: measure, images, count, mean and quantiles.
     pub(super) fn rows(&self) -> Vec<Vec<String>> {
         let curve = self.curve.iter();
         let mut rows: Vec<(&str, String, Option<Distribution>)> =
             curve.map(|(images, found)| ("reliability", images.to_string(), *found)).collect();
+        if self.stopped.is_some() {
+            rows.push(("reliability_stopped", String::new(), self.stopped));
+        }
         rows.push(("images_for_0.95", String::new(), self.needed));
         let fields = |(measure, images, found): (&str, String, Option<Distribution>)| {
             let count = found.map_or(0, |found| found.count).to_string();
@@ -123,11 +152,15 @@ pub fn tables(results: &Results, layers: &[&LayerResults]) -> Result<[Table; 2],
         for side in Side::BOTH {
             let front = [layer.name().to_owned(), side.name().to_owned()];
             let curve = ReliabilityCurve::of(results, layer, side)?;
-            for (unit, values) in &curve.units {
-                let fields = |(images, value): (&usize, &f64)| {
-                    [&front[..], &[unit.to_string(), images.to_string(), number(*value)]].concat()
+            for unit in &curve.units {
+                let fields = |(&images, &value): (&usize, &f64)| {
+                    let unit = unit.unit.to_string();
+                    [&front[..], &[unit, images.to_string(), number(value)]].concat()
                 };
-                of_units.extend(curve.images.iter().zip(values).map(fields));
+                let presented = |(images, _): &(&usize, &f64)| **images < unit.presented;
+                of_units
+                    .extend(curve.images.iter().zip(&unit.values).filter(presented).map(fields));
+                of_units.push(fields((&unit.presented, &unit.last)));
             }
             let rows = curve.over_units().rows().into_iter();
             of_layers.extend(rows.map(|fields| [&front[..], &fields].concat()));
@@ -135,7 +168,11 @@ pub fn tables(results: &Results, layers: &[&LayerResults]) -> Result<[Table; 2],
     }
     let unit = [
         ("unit", "", "the unit, from 0"),
-        ("images", "", "the first images of the ranking; the last number is that of all"),
+        (
+            "images",
+            "",
+            "the first images of the ranking; a unit's last number is that of all it was presented",
+        ),
         ("reliability", "", "split-half reliability of the map by these images"),
     ];
     Ok([
@@ -155,5 +192,32 @@ mod tests {
         assert!((images_for(0.95, 100, 0.95) - 100.0).abs() < 1e-9);
         assert!(images_for(0.95, 100, 0.0).is_nan() && images_for(0.95, 100, -0.2).is_nan());
         assert!(images_for(0.95, 100, 1.0).is_nan());
+    }
+
+    #[test]
+    fn units_that_stop_leave_no_distribution_of_those_that_went_on() {
+        let unit = |unit, values: [f64; 3], presented, last| {
+            let values = values.to_vec();
+            UnitCurve { unit, values, presented, last }
+        };
+        let nan = f64::NAN;
+        let units = vec![unit(0, [0.9, nan, nan], 2, 0.9), unit(1, [0.1, 0.2, 0.3], 6, 0.3)];
+        let curve = ReliabilityCurve { images: vec![2, 4, 6], units };
+        let found = curve.over_units();
+        let medians: Vec<Option<f64>> =
+            found.curve.iter().map(|(_, found)| found.map(|found| found.median())).collect();
+        assert_eq!(medians, [Some(0.5), None, None]);
+        assert_eq!(found.stopped.unwrap().count, 2);
+        assert!((found.stopped.unwrap().median() - 0.6).abs() < 1e-12);
+        let needed = [images_for(TARGET, 2, 0.9), images_for(TARGET, 6, 0.3)];
+        let median = found.needed.unwrap().median();
+        assert!((median - (needed[0] + needed[1]) / 2.0).abs() < 1e-9, "{median}");
+        let measures: Vec<String> = found.rows().into_iter().map(|row| row[0].clone()).collect();
+        assert_eq!(measures[3..], ["reliability_stopped", "images_for_0.95"]);
+        // Units that were presented all have no row of their stops.
+        let units = vec![unit(1, [0.1, 0.2, 0.3], 6, 0.3)];
+        let whole = ReliabilityCurve { units, ..curve }.over_units();
+        assert!(whole.stopped.is_none() && whole.rows().len() == 4);
+        assert!(whole.curve.iter().all(|(_, found)| found.is_some()));
     }
 }

@@ -57,8 +57,9 @@ pub enum SizesError {
     },
     /// Folders of other images, or measured otherwise.
     #[error(
-        "{}: maps of other images, of another number of them (--top), or with another --deposit, \
-         --mean-over or --fill, than {}; expected the occluders' size alone to differ",
+        "{}: maps of other images, of another number of them (--top) or another ranking, or with \
+         another --deposit, --mean-over, --fill, --every or --context, than {}; expected the \
+         occluders' size alone to differ",
         shown(other),
         shown(one)
     )]
@@ -68,6 +69,13 @@ pub enum SizesError {
         /// Another.
         other: PathBuf,
     },
+    /// Maps of units that stop.
+    #[error(
+        "{}: its units stop once their maps are reliable (--until-reliable), under each size after \
+         other images; expected maps of all images of --top",
+        shown(.0)
+    )]
+    Stopping(PathBuf),
     /// No layer that all folders have, under occluders of at least two sizes.
     #[error("no layer is in all {0} folders, with occluders of at least two sizes")]
     NoSizes(usize),
@@ -81,9 +89,10 @@ impl HasKind for SizesError {
         match self {
             Self::Results(error) => error.kind(),
             Self::File(error) => error.kind(),
-            Self::OtherNetwork { .. } | Self::OtherSweep { .. } | Self::NoSizes(_) => {
-                ErrorKind::Input
-            }
+            Self::OtherNetwork { .. }
+            | Self::OtherSweep { .. }
+            | Self::Stopping(_)
+            | Self::NoSizes(_) => ErrorKind::Input,
             Self::Stopped => ErrorKind::Stopped,
         }
     }
@@ -101,7 +110,8 @@ pub struct SizedLayer<'a> {
 /// The layers of some folders of one network that all have, under occluders of at least two sizes.
 ///
 /// # Errors
-/// [`SizesError::OtherNetwork`], [`SizesError::OtherSweep`], [`SizesError::NoSizes`].
+/// [`SizesError::OtherNetwork`], [`SizesError::OtherSweep`], [`SizesError::Stopping`],
+/// [`SizesError::NoSizes`].
 pub fn layers(folders: &[Results]) -> Result<Vec<SizedLayer<'_>>, SizesError> {
     let Some((first, others)) = folders.split_first() else { return Err(SizesError::NoSizes(0)) };
     let model = |results: &Results| {
@@ -116,11 +126,17 @@ pub fn layers(folders: &[Results]) -> Result<Vec<SizedLayer<'_>>, SizesError> {
         let configuration = results.configuration();
         let settings = &configuration.settings;
         let images = (configuration.images_sha256.clone(), settings.top);
-        (images, settings.deposit, settings.mean_over, settings.fill)
+        let measured = (settings.deposit, settings.mean_over, settings.fill);
+        (images, measured, settings.every, settings.context)
     };
-    if let Some(other) = others.iter().find(|other| sweep(other) != sweep(first)) {
+    let is_other = |other: &&Results| sweep(other) != sweep(first) || !is_ranked_as(first, other);
+    if let Some(other) = others.iter().find(is_other) {
         let (one, other) = (first.folder().to_owned(), other.folder().to_owned());
         return Err(SizesError::OtherSweep { one, other });
+    }
+    let stops = |results: &&Results| results.configuration().settings.until_reliable.is_some();
+    if let Some(stopping) = folders.iter().find(stops) {
+        return Err(SizesError::Stopping(stopping.folder().to_owned()));
     }
     let sized = |layer: &LayerResults| -> Option<SizedLayer<'_>> {
         let of_folder = |results| -> Option<(&LayerResults, Cells)> {
@@ -139,6 +155,16 @@ pub fn layers(folders: &[Results]) -> Result<Vec<SizedLayer<'_>>, SizesError> {
     };
     let found: Vec<SizedLayer<'_>> = first.layers().iter().filter_map(sized).collect();
     if found.is_empty() { Err(SizesError::NoSizes(folders.len())) } else { Ok(found) }
+}
+
+/// Whether the layers that two folders have are of the same ranking, as far as the same units of it were
+/// swept.
+fn is_ranked_as(one: &Results, other: &Results) -> bool {
+    let (one, other) = (&one.configuration().layers, &other.configuration().layers);
+    one.iter().all(|one| {
+        let same = other.iter().find(|other| other.layer == one.layer && other.swept == one.swept);
+        same.is_none_or(|other| other.ranking_sha256 == one.ranking_sha256)
+    })
 }
 
 /// Units that are measured.

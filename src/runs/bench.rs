@@ -144,7 +144,7 @@ pub fn bench(settings: &BenchSettings, context: &Context<'_>) -> Result<BenchRep
     let geometry = |&layer: &LayerId| LayerGeometry::new(&network, layer, image, grid, every);
     let geometries = layers.iter().map(geometry).collect::<Result<Vec<_>, _>>()?;
     let compute = settings.compute.open(&network, &layers, context)?;
-    let (engines, rankers) = (compute.engines(None), compute.devices.rankers(context)?);
+    let (engines, rankers) = (compute.engines(None), compute.rankers(context)?);
     let ([engine], [ranker, ..]) = (&engines[..], &rankers[..]) else {
         return Err(RunError::usage("bench measures one device; give --device one GPU"));
     };

@@ -6,7 +6,8 @@ use super::{Context, DeviceChoice, Devices, RunError};
 use crate::engine::cpu;
 use crate::engine::cuda::{self, Device};
 use crate::engine::{
-    CpuEngine, CudaEngine, CudaFullEngine, Engine, EngineName, Float64Engine, ReferenceEngine,
+    CpuEngine, CudaEngine, CudaFullEngine, Engine, EngineName, Float64Engine, RankingEngine,
+    ReferenceEngine,
 };
 use crate::network::{LayerId, Network};
 use crate::noise::FillRule;
@@ -93,6 +94,8 @@ pub struct Compute {
     precision: Precision,
     /// The devices.
     pub devices: Devices,
+    /// Those that rank.
+    ranking: Devices,
 }
 
 impl ComputeSettings {
@@ -147,7 +150,7 @@ impl ComputeSettings {
     pub fn engine_names(&self, gpus: bool) -> Result<Vec<EngineName>, RunError> {
         let Self { method, precision, ref device } = *self;
         let remote = self.remote(gpus)?;
-        let on_cpu = Compute { method, precision, devices: Devices::Cpu }.on_cpu(None).name();
+        let on_cpu = Compute::on(method, precision, Devices::Cpu).on_cpu(None).name();
         let on_gpu = match method {
             Method::Full => EngineName::CudaFull,
             _ => CudaEngine::name_of(precision.on_gpu()),
@@ -222,16 +225,29 @@ impl ComputeSettings {
             Devices::Cuda { gpus, .. } => {
                 let check = |gpu: &Arc<Device>| precision.on_gpu().check_on(gpu.info());
                 gpus.iter().try_for_each(check)?;
-                Ok(Compute { method, precision, devices })
+                Ok(Compute::on(method, precision, devices))
             }
-            _ => Ok(Compute { method, precision, devices }),
+            _ => Ok(Compute::on(method, precision, devices)),
         }
     }
 }
 
 impl Compute {
-    /// The same, for occluders with this fill: GPUs draw uniform noise alone. The CPU computes instead if
-    /// no GPU was requested, with a note.
+    /// Method and precision on devices, which rank too.
+    fn on(method: Method, precision: Precision, devices: Devices) -> Self {
+        Self { method, precision, ranking: devices.clone(), devices }
+    }
+
+    /// The engines that rank, one per device.
+    ///
+    /// # Errors
+    /// As [`Devices::rankers`].
+    pub fn rankers(&self, context: &Context<'_>) -> Result<Vec<Box<dyn RankingEngine>>, RunError> {
+        self.ranking.rankers(context)
+    }
+
+    /// The same, for occluders with this fill: GPUs draw uniform noise alone. The CPU presents instead if
+    /// no GPU was requested, with a note; ranking has no occluders and stays.
     ///
     /// # Errors
     /// A requested GPU with another fill.
@@ -245,7 +261,7 @@ impl Compute {
             let other = if self.precision.needs_tensor_cores() { " --precision fp32" } else { "" };
             return Err(RunError::usage(format!("{problem}; use --device cpu{other}")));
         }
-        context.note(format!("note: computing on the CPU: {problem}"));
+        context.note(format!("note: presenting on the CPU: {problem}"));
         Ok(Self { devices: Devices::Cpu, ..self })
     }
 

@@ -12,6 +12,7 @@ use super::status::{Stage, without_blocks};
 use super::sweep::SweepMerge;
 use super::{Context, OutputFolder, RunError, ranking};
 use crate::blocks::{BlockError, BlockFolder, Merged, Stored};
+use crate::files::FileError;
 use crate::maps::StoredSweep;
 use crate::ranking::StoredRanking;
 
@@ -26,17 +27,38 @@ pub fn merge(out: &Path, from: &[PathBuf], context: &Context<'_>) -> Result<(), 
     if sizes.is_empty() {
         return merge_folder(out, from, context);
     }
+    let in_size = |path: &Path, size: &Path| path.join(size.file_name().unwrap_or_default());
+    for path in from {
+        let is_ours = |size: &PathBuf| OutputFolder::is_ours(&in_size(path, size));
+        if !OutputFolder::is_ours(path) && !sizes.iter().any(is_ours) {
+            return Err(FileError::content(
+                path,
+                format!(
+                    "holds neither results of occlumap nor folders of the sizes in {}; expected the \
+                     --out of another shard",
+                    out.display()
+                ),
+            )
+            .into());
+        }
+    }
+    if let Some(size) = sizes.iter().find(|size| !OutputFolder::is_ours(size)) {
+        return Err(FileError::content(
+            size,
+            "no sweep of this size has begun; finish the command that sweeps all sizes, then merge",
+        )
+        .into());
+    }
+    let ours = |paths: Vec<PathBuf>| -> Vec<PathBuf> {
+        paths.into_iter().filter(|path| OutputFolder::is_ours(path)).collect()
+    };
     // The ranking, unless it lies elsewhere.
-    if OutputFolder::ours(out).is_some() {
-        let from: Vec<PathBuf> =
-            from.iter().filter(|path| OutputFolder::is_ours(path)).cloned().collect();
-        merge_folder(out, &from, context)?;
+    if OutputFolder::is_ours(out) {
+        merge_folder(out, &ours(from.to_vec()), context)?;
     }
     for size in &sizes {
-        let name = size.file_name().unwrap_or_default();
-        let of_size = from.iter().map(|path| path.join(name));
-        let of_size: Vec<PathBuf> = of_size.filter(|path| OutputFolder::is_ours(path)).collect();
-        merge_folder(size, &of_size, context)?;
+        let of_size = from.iter().map(|path| in_size(path, size)).collect();
+        merge_folder(size, &ours(of_size), context)?;
     }
     Ok(())
 }

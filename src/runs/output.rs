@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::layout::{self, BLOCKS, MAPS, RANKING};
+use super::sized::sized_folders;
 use super::{RunError, Share};
 use crate::blocks::BlockFolder;
 use crate::files::{FileError, remove_leftovers};
@@ -117,6 +118,31 @@ impl OutputFolder {
         self.0.join(Manifest::FILE).is_file() || BlockFolder::is_there(&self.blocks(MAPS))
     }
 
+    /// Checks that maps of one size and folders of several sizes do not meet: `sizes` are the names of the
+    /// folders that are to be written, if any.
+    ///
+    /// # Errors
+    /// Maps of the other kind in the folder.
+    pub(super) fn check_sizes(&self, sizes: &[String]) -> Result<(), RunError> {
+        let out = self.0.display();
+        let folders = sized_folders(&self.0)?;
+        let there = folders.iter().find(|folder| Self::is_ours(folder));
+        let problem = match (sizes.first(), there) {
+            (Some(size), _) if self.has_maps() => format!(
+                "{out}: holds maps of one size of occluders, beside which {size} would be overlooked; \
+                 choose another --out for several sizes, such as {}",
+                self.0.join("sizes").display()
+            ),
+            (None, Some(size)) => format!(
+                "{out}: holds folders of several sizes of occluders ({}), beside which maps of one size \
+                 would be overlooked; choose another --out, or give two sizes or more",
+                size.file_name().unwrap_or_default().display()
+            ),
+            _ => return Ok(()),
+        };
+        Err(RunError::usage(problem))
+    }
+
     /// Whether a ranking exists.
     pub(super) fn has_ranking(&self) -> bool {
         RankingManifest::is_there(&self.0.join(RANKING))
@@ -127,6 +153,11 @@ impl OutputFolder {
         [RANKING, MAPS].into_iter().any(|kind| BlockFolder::is_there(&layout::blocks(path, kind)))
             || path.join(Manifest::FILE).is_file()
             || RankingManifest::is_there(&path.join(RANKING))
+    }
+
+    /// The folder at `path`, checked before or empty.
+    pub(super) const fn of(path: PathBuf) -> Self {
+        Self(path)
     }
 
     /// The folder at `path`, if it has results of a command.

@@ -88,11 +88,10 @@ impl LayerPlan {
 pub fn plan(settings: &RunSettings, context: &Context<'_>) -> Result<Plan, RunError> {
     let sized = settings.sweep.sized()?;
     let names = settings.sweep.size_names();
-    let known: Vec<&str> = names.iter().map(String::as_str).collect();
-    let run = SweepRun::open(&settings.sweep, &known, context)?;
+    let run = SweepRun::open(&settings.sweep, &[], context)?;
     let sizes = run.of_sizes(&sized)?;
     let top = run.inputs.at_most(settings.top, context)?;
-    let rankers = run.compute.devices.rankers(context)?;
+    let rankers = run.compute.rankers(context)?;
     context.pool.install(|| {
         let Inputs { model, layers, images } = &run.inputs;
         let (reading, ranking) = {
@@ -141,9 +140,7 @@ pub fn programs(
     settings: &RunSettings,
     context: &Context<'_>,
 ) -> Result<Vec<(String, Vec<program::Row>)>, RunError> {
-    let names = settings.sweep.size_names();
-    let known: Vec<&str> = names.iter().map(String::as_str).collect();
-    let run = SweepRun::open(&settings.sweep, &known, context)?;
+    let run = SweepRun::open(&settings.sweep, &[], context)?;
     let Inputs { model, layers, images } = &run.inputs;
     let network = model.network();
     let rows = |&layer: &LayerId| {
@@ -155,7 +152,6 @@ pub fn programs(
 
 /// Ranks some images; returns the seconds per image of reading, on all threads together, and of
 /// reading and ranking.
-/// and to read and rank.
 fn rank_some(run: &SweepRun<'_>, engine: &dyn Ranker) -> Result<(f64, f64), RunError> {
     let (images, threads) = (&run.inputs.images, run.context.threads());
     let some: Vec<usize> = (0..images.len().min(engine.images_at_a_time(threads))).collect();

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::layout::{MAPS, RANKING};
 use super::share::Backoff;
+use super::sized::with_sizes;
 use super::{Context, DevicePools, Inputs, OutputFolder, RankSettings, RunError, Share, Task};
 use crate::blocks::{Block, BlockError, BlockFolder, Merged, Stored};
 use crate::engine::{Ranker, RankingEngine};
@@ -77,7 +78,9 @@ impl RankingJob<'_> {
         let path = self.output.blocks(RANKING);
         if force {
             // A sweep in progress would lose its ranking.
-            context.check_unused(&self.output.blocks(MAPS))?;
+            for folder in with_sizes(self.output)? {
+                context.check_unused(&folder.blocks(MAPS))?;
+            }
             context.start_anew(&path)?;
         } else if let Some(there) = self.find(None)? {
             let configuration = self.configuration(&self.inputs.layers);
@@ -287,7 +290,10 @@ pub(super) fn merge(
     // Maps of another ranking lose their manifest.
     let before_writing = || -> Result<(), RunError> {
         remove_leftovers(&output.create(RANKING)?)?;
-        Ok(Manifest::remove(output.path())?)
+        for folder in with_sizes(output)? {
+            Manifest::remove(folder.path())?;
+        }
+        Ok(())
     };
     match merge_ranking(sources, configuration, there.as_ref(), before_writing, &folder)? {
         Merged::Done(seconds) => {

@@ -11,9 +11,7 @@ use crate::engine::ReferenceEngine;
 pub fn run(settings: &RunSettings, context: &Context<'_>) -> Result<(), RunError> {
     let RunSettings { ref sweep, top, rank_only } = *settings;
     let sized = sweep.sized()?;
-    let names = sweep.size_names();
-    let known: Vec<&str> = names.iter().map(String::as_str).collect();
-    let run = SweepRun::open(sweep, &known, context)?;
+    let run = SweepRun::open(sweep, &[], context)?;
     let sizes = run.of_sizes(&sized)?;
     let top = run.inputs.at_most(top, context)?;
     let share = sweep.output.share;
@@ -63,9 +61,7 @@ pub fn check(
     sweep.compute = sweep.compute.remote(gpus)?;
     sweep.output.force = false;
     let sized = sweep.sized()?;
-    let names = sweep.size_names();
-    let known: Vec<&str> = names.iter().map(String::as_str).collect();
-    let run = SweepRun::open(&sweep, &known, context)?;
+    let run = SweepRun::open(&sweep, &[], context)?;
     let sizes = run.of_sizes(&sized)?;
     let top = run.inputs.at_most(*top, context)?;
     let job = RankingJob {
@@ -88,7 +84,7 @@ pub fn check(
 impl SweepRun<'_> {
     /// Ranks the images of the sweep.
     fn rank(&self, top: usize, share: Share) -> Result<Option<Ranking>, RunError> {
-        let engines = self.compute.devices.rankers(&self.context)?;
+        let engines = self.compute.rankers(&self.context)?;
         let job = RankingJob {
             inputs: &self.inputs,
             engines: &engines,

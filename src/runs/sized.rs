@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::layout::MAPS;
 use super::sweep::SweepRun;
-use super::{ChosenLayers, Inputs, OutputFolder, OutputSettings, RunError, SweepSettings};
+use super::{ChosenLayers, Inputs, OutputFolder, OutputSettings, Ranking, RunError, SweepSettings};
 use crate::files::FileError;
 use crate::geometry::{GridRule, OccluderSize, OccluderStride};
+use crate::maps::Manifest;
 
 /// Beginning of the names of the folders.
 const SIZE: &str = "size";
@@ -25,7 +27,7 @@ fn name_of(grid: GridRule) -> String {
     }
 }
 
-/// The folders of several sizes in an output folder, smallest first; none in any other.
+/// The folders of several sizes in an output folder, by the number in their names; none in any other.
 ///
 /// # Errors
 /// A folder that cannot be read.
@@ -52,6 +54,15 @@ fn size_in(name: &str) -> Option<usize> {
     let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     let is_ours = rest[digits..].is_empty() || rest[digits..].starts_with("-stride");
     rest[..digits].parse().ok().filter(|_| is_ours)
+}
+
+/// An output folder, and its folders of several sizes.
+///
+/// # Errors
+/// A folder that cannot be read.
+pub(super) fn with_sizes(output: &OutputFolder) -> Result<Vec<OutputFolder>, FileError> {
+    let sizes = sized_folders(output.path())?;
+    Ok(std::iter::once(output.clone()).chain(sizes.into_iter().map(OutputFolder::of)).collect())
 }
 
 impl SweepSettings {
@@ -98,7 +109,8 @@ impl<'a> SweepRun<'a> {
             let chosen = ChosenLayers { network, layers, without_norm: Vec::new() };
             let units = settings.check(&chosen)?;
             let output = &settings.output;
-            let output = OutputFolder::check_or_resume(&output.folder, output.force, &[])?;
+            // Maps without a manifest are of a size that starts anew.
+            let output = OutputFolder::check_or_resume(&output.folder, output.force, &[MAPS])?;
             let inputs = self.inputs.clone();
             settings.occlusion.check_image(&inputs)?;
             Ok(Self {
@@ -121,26 +133,52 @@ impl<'a> SweepRun<'a> {
         if sizes.is_empty() { std::slice::from_ref(self).iter() } else { sizes.iter() }
     }
 
+    /// Checks that the sweep can start: nobody works in a folder that starts anew, and one with results
+    /// has those of this sweep.
+    fn check_anew(&self, ranking: &Ranking, top: usize) -> Result<(), RunError> {
+        if self.settings.output.force {
+            return self.context.check_unused(&self.output.blocks(MAPS));
+        }
+        if !self.output.has_maps() {
+            return Ok(());
+        }
+        self.check(Some(ranking), top, &[self.engines()[0].name()])
+    }
+
     /// Sweeps every size, in the order of the settings; without sizes, the output
     /// folder itself.
     pub(super) fn sweep_sizes(
         &self,
         sizes: &[Self],
-        ranking: &super::Ranking,
+        ranking: &Ranking,
         top: usize,
     ) -> Result<(), RunError> {
         if sizes.is_empty() {
             return self.sweep(ranking, top);
         }
+        for size in sizes {
+            size.check_anew(ranking, top)?;
+        }
         // A process that looks at the folder knows what is to come.
         for size in sizes {
             let folder = size.output.path();
             std::fs::create_dir_all(folder).map_err(FileError::write(folder))?;
+            if self.settings.output.force {
+                // After a restart, a size whose turn had not come would count as complete.
+                self.context.start_anew(&size.output.blocks(MAPS))?;
+                Manifest::remove(folder)?;
+            }
         }
         for size in sizes {
             let name = size.output.path().file_name().unwrap_or_default();
             self.context.note(format!("{}:", name.to_string_lossy()));
-            size.sweep(ranking, top)?;
+            if let Err(error) = size.sweep(ranking, top) {
+                if !sizes.iter().any(|size| OutputFolder::is_ours(size.output.path())) {
+                    // Nothing is to come; folders that are not empty stay.
+                    sizes.iter().for_each(|size| drop(std::fs::remove_dir(size.output.path())));
+                }
+                return Err(error);
+            }
         }
         Ok(())
     }
@@ -151,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folders_of_sizes_are_known_by_their_names_and_sorted_by_size() {
+    fn folders_of_sizes_are_known_by_their_names_and_sorted_by_their_numbers() {
         let rules = |sizes: &[OccluderSize], stride| -> Vec<String> {
             let grid = |&size| GridRule { size, stride, ..GridRule::REFERENCE };
             sizes.iter().map(grid).map(name_of).collect()

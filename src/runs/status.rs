@@ -26,7 +26,7 @@ pub struct Status {
     pub parts: BTreeMap<String, PartStatus>,
     /// Presentations or images per second, of all processes together, while any of them worked.
     pub rate: Option<f64>,
-    /// Remaining seconds at that rate.
+    /// Remaining seconds at that rate; `None` while a size of several has not begun.
     pub seconds_left: Option<f64>,
 }
 
@@ -99,13 +99,14 @@ fn of_sizes(sizes: &[PathBuf]) -> Result<Found, RunError> {
     for size in sizes {
         let name = size.file_name().unwrap_or_default().to_string_lossy();
         let Some(output) = OutputFolder::ours(size) else {
-            // Its turn comes.
+            // Its turn comes; what it takes is not known yet.
             stages.push(Stage::Maps);
+            all.unknown = true;
             let part = PartStatus { blocks: 1, missing: 1, ..PartStatus::default() };
             all.parts.insert(name.into_owned(), part);
             continue;
         };
-        let Found { stage, parts, done } = of_folder(&output)?;
+        let Found { stage, parts, done, .. } = of_folder(&output)?;
         stages.push(stage);
         all.parts.extend(parts.into_iter().map(|(layer, part)| (format!("{name}/{layer}"), part)));
         all.done.extend(done);
@@ -153,11 +154,13 @@ struct Found {
     parts: BTreeMap<String, PartStatus>,
     /// The finished blocks.
     done: Vec<Done>,
+    /// Whether there is more to do than the parts tell.
+    unknown: bool,
 }
 
 impl Default for Found {
     fn default() -> Self {
-        Self { stage: Stage::Stopped, parts: BTreeMap::new(), done: Vec::new() }
+        Self { stage: Stage::Stopped, parts: BTreeMap::new(), done: Vec::new(), unknown: false }
     }
 }
 
@@ -179,7 +182,7 @@ fn of_folder(output: &OutputFolder) -> Result<Found, RunError> {
             all.extend(done);
             parts.insert(layer.layer.clone(), part);
         }
-        return Ok(Found { stage: Stage::Maps, parts, done: all });
+        return Ok(Found { stage: Stage::Maps, parts, done: all, ..Found::default() });
     }
     if let Some((folder, stored)) = BlockFolder::find(&output.blocks(RANKING))? {
         let StoredRanking { configuration, .. } = stored;
@@ -187,7 +190,7 @@ fn of_folder(output: &OutputFolder) -> Result<Found, RunError> {
         let amount = |record: &RankingRecord| (record.digests.len() as u64, record.seconds);
         let (part, done) = part(&folder, &configuration.names(), images, amount)?;
         let parts = BTreeMap::from([(RANKING.into(), part)]);
-        return Ok(Found { stage: Stage::Ranking, parts, done });
+        return Ok(Found { stage: Stage::Ranking, parts, done, ..Found::default() });
     }
     Ok(Found { stage: without_blocks(output)?, ..Found::default() })
 }
@@ -271,7 +274,7 @@ impl PartStatus {
 }
 
 impl Status {
-    fn new(Found { stage, parts, done }: Found) -> Self {
+    fn new(Found { stage, parts, done, unknown }: Found) -> Self {
         // From the start of the first block to the end of the last.
         let began = |done: &Done| {
             let took = Duration::try_from_secs_f64(done.seconds).unwrap_or_default();
@@ -286,7 +289,7 @@ impl Status {
             .filter(|rate| rate.is_finite() && *rate > 0.0);
         let left: u64 =
             parts.values().map(|part| part.amount.saturating_sub(part.amount_done)).sum();
-        let seconds_left = rate.map(|rate| left as f64 / rate);
+        let seconds_left = rate.filter(|_| !unknown).map(|rate| left as f64 / rate);
         Self { stage, parts, rate, seconds_left }
     }
 }

@@ -171,7 +171,7 @@ fn fills_other_than_noise_go_to_the_cpu_unless_a_gpu_is_asked_for() {
     for fill in ["gaussian", "zero", "blur", "images"] {
         let auto = map(&format!("--fill {fill}"));
         let problem = format!("no kernel fills occluders as --fill {fill} does");
-        let expected = format!("note: computing on the CPU: {problem}");
+        let expected = format!("note: presenting on the CPU: {problem}");
         assert!(auto.contains("exit status: 0") && auto.contains(&expected), "{auto}");
         for method in ["incremental", "full"] {
             let cuda = map(&format!("--fill {fill} --device cuda --method {method}"));
@@ -182,6 +182,21 @@ fn fills_other_than_noise_go_to_the_cpu_unless_a_gpu_is_asked_for() {
         assert!(tf32.contains("exit status: 2"), "{tf32}");
     }
     assert!(map("--fill noise --device cuda").contains("exit status: 0"));
+    // Ranking has no occluders.
+    let out = folder.path().join("out");
+    let mut run = occlumap();
+    run.arg("run").args(Golden::tiny().arguments().split_whitespace());
+    run.args(["--layers", "conv2", "--top", "2", "--every", "4", "--fill", "zero", "--out"]);
+    let run = told(&gpu.lend(run.arg(&out)).output().unwrap());
+    assert!(run.contains("exit status: 0"), "{run}");
+    let engine = |path: &str| {
+        let manifest: serde_json::Value =
+            serde_json::from_slice(&fs::read(out.join(path)).unwrap()).unwrap();
+        manifest["configuration"].clone()
+    };
+    let (ranking, maps) = (engine("ranking/ranking.json"), engine("manifest.json"));
+    assert_eq!(ranking["layers"][0]["engine"], "cuda_full", "{ranking}");
+    assert_eq!(maps["engine"], "cpu_incremental", "{maps}");
 }
 
 #[test]

@@ -46,9 +46,10 @@ fn the_demonstration_agrees_repeats_itself_and_overwrites_nothing() {
         .trim_end_matches(").")
         .split([',', ';'])
         .map(|number| number.trim_start_matches(" other units").trim().parse::<f64>().unwrap());
-    let expected = [column(8), column(14)].concat();
-    assert_eq!(expected.len(), 4);
-    assert!(told.zip(&expected).all(|(told, value)| (told - value).abs() <= 0.006), "{finding}");
+    let (told, expected): (Vec<f64>, _) = (told.collect(), [column(8), column(14)].concat());
+    assert_eq!([told.len(), expected.len()], [4, 4], "{finding}");
+    assert!(told.iter().zip(&expected).all(|(told, value)| (told - value).abs() <= 0.006));
+    assert!(finding.contains("maps repeat over") && finding.contains(", but hardly with"));
     let out = folder.path().join("occlumap-demo");
     let first = tree(&out);
     for file in [
@@ -110,6 +111,17 @@ fn without_shuffling_there_is_nothing_to_find(out: &Path) {
     for layer in ["conv1", "conv2"] {
         assert!(same.contains(&format!("{layer}: maps of shuffled weights correlate")), "{same}");
     }
+    // A layer that is not there has not been found to differ.
+    let manifest = out.join("shuffled/manifest.json");
+    let whole = fs::read(&manifest).unwrap();
+    let mut without: serde_json::Value = serde_json::from_slice(&whole).unwrap();
+    without["layers"].as_object_mut().unwrap().remove("conv1").unwrap();
+    without["complete"] = false.into();
+    fs::write(&manifest, serde_json::to_vec(&without).unwrap()).unwrap();
+    let missing = differences(&known, &Results::open(&out.join("shuffled"), None).unwrap());
+    fs::write(&manifest, whole).unwrap();
+    assert!(missing.contains("conv1: maps of shuffled weights correlate by NaN"), "{missing}");
+    assert!(!missing.contains("conv2"), "{missing}");
 }
 
 /// Maps that a faulty program would have made.

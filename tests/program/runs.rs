@@ -7,6 +7,7 @@ use crate::common::{Golden, run_well, tree};
 use ndarray::{Array3, Axis};
 use occlumap::error::{ErrorKind, HasKind};
 use occlumap::files::npy::{self, Values};
+use occlumap::geometry::{GridRule, OccluderSize};
 use occlumap::images::{ImageFolder, ImageReader, ImageSource, RawImage};
 use occlumap::maps::Manifest;
 use occlumap::network::{Model, Network};
@@ -42,6 +43,8 @@ struct Recorder {
     cancel: CancelToken,
     notes: Mutex<Vec<String>>,
     tasks: Mutex<Vec<String>>,
+    /// Presentations of each layer.
+    done: Mutex<Vec<(String, u64)>>,
     cancel_after: Option<&'static str>,
 }
 
@@ -54,9 +57,12 @@ impl Observer for Recorder {
         self.notes.lock().unwrap().push(message.into());
     }
 
-    fn finished(&self, task: &Task<'_>, _: u64, seconds: Option<f64>) {
+    fn finished(&self, task: &Task<'_>, done: u64, seconds: Option<f64>) {
         if self.cancel_after == Some(task.label) {
             self.cancel.cancel();
+        }
+        if task.counted == "presentations" {
+            self.done.lock().unwrap().push((task.label.into(), done));
         }
         if seconds.is_some() {
             self.tasks.lock().unwrap().push(task.label.into());
@@ -111,6 +117,49 @@ fn a_cancelled_run_keeps_what_is_finished_and_the_next_one_goes_on() {
     assert_eq!(runs::status(&out, &context).unwrap().stage, Stage::Complete);
     runs::run(&settings(&whole), &context).unwrap();
     assert!(arrays(&out) == arrays(&whole));
+}
+
+#[test]
+fn sizes_that_start_anew_do_so_before_the_first_is_swept() {
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("out");
+    let (pool, quiet) = (pool(2), CancelToken::default());
+    let mut settings = settings(&out);
+    settings.sweep.input.layers = vec!["conv1".into()];
+    let of_size = |size| GridRule { size: OccluderSize::Pixels(size), ..GridRule::REFERENCE };
+    settings.sweep.sizes = [1, 2].map(of_size).into();
+    settings.sweep.occlusion.every = 3;
+    runs::run(&settings, &Context { observer: &quiet, pool: &pool }).unwrap();
+    let maps = |size: &str| arrays(&out.join(size).join("maps"));
+    let whole = [maps("size1"), maps("size2")];
+
+    settings.sweep.output.force = true;
+    let recorder = Recorder { cancel_after: Some("conv1"), ..Recorder::default() };
+    let error = runs::run(&settings, &Context { observer: &recorder, pool: &pool }).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Stopped);
+    assert!(!out.join("size2/manifest.json").exists());
+    settings.sweep.output.force = false;
+    let recorder = Recorder::default();
+    runs::run(&settings, &Context { observer: &recorder, pool: &pool }).unwrap();
+    let notes = recorder.notes.lock().unwrap().join("\n");
+    assert!(!notes.contains("size2: already complete"), "{notes}");
+    assert!(whole == [maps("size1"), maps("size2")]);
+}
+
+#[test]
+fn what_units_that_stop_are_spared_counts_as_done() {
+    let place = tempfile::tempdir().unwrap();
+    let (pool, recorder) = (pool(2), Recorder::default());
+    let mut settings = settings(&place.path().join("out"));
+    settings.sweep.input.layers = vec!["conv2".into()];
+    settings.sweep.occlusion.every = 3;
+    settings.sweep.occlusion.until_reliable = Some(1e-9);
+    settings.top = 6;
+    runs::run(&settings, &Context { observer: &recorder, pool: &pool }).unwrap();
+    let manifest = Manifest::read(&place.path().join("out")).unwrap().unwrap();
+    let all = manifest.configuration.layers[0].presentations;
+    assert!(manifest.layers["conv2"].presentations < all);
+    assert_eq!(*recorder.done.lock().unwrap(), [("conv2".to_owned(), all)]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -129,12 +130,12 @@ def map_units(
     >>> maps["layer2.0.conv1"].max.shape
     (128, 43, 43)
     """
-    check_sweep_options("map_units", options)
     folder = Folder(out)
-    request = _Request(
-        model=model,
+    request = _request(
+        "map_units",
+        model,
+        images,
         weights=weights,
-        images=images,
         preprocess=preprocess,
         image_size=image_size,
         layers=layers,
@@ -144,7 +145,7 @@ def map_units(
         device=device,
         threads=threads,
         progress=progress,
-        options={**options, "shard": None},
+        **options,
     )
     source = _run(folder, request)
     return Maps(folder, images=source)
@@ -160,7 +161,7 @@ def map_sizes(
 ) -> dict[int, Maps]:
     """Maps units with occluders of several sizes, over one ranking.
 
-    ``occlumap sizes OUT`` extrapolates the widths of the maps to occluders of no size.
+    :func:`sizes` and ``occlumap sizes OUT`` extrapolate the widths of the maps to occluders of no size.
 
     Parameters
     ----------
@@ -181,7 +182,7 @@ def map_sizes(
     >>> maps[5]["layer2.0.conv1"].max.shape
     (128, 43, 43)
     """
-    given = [int(size) for size in sizes]
+    given = [operator.index(size) for size in sizes]
     for name in ("occluder_size", "size_divisor"):
         if name in arguments:
             raise TypeError(f"map_sizes() has no option `{name}`; the sizes come first")
@@ -269,11 +270,11 @@ def map_shard(
 progress, **options
         As of :func:`map_units`, the same in all processes.
     """
-    check_sweep_options("map_shard", options)
-    request = _Request(
-        model=model,
+    request = _request(
+        "map_shard",
+        model,
+        images,
         weights=weights,
-        images=images,
         preprocess=preprocess,
         image_size=image_size,
         layers=layers,
@@ -283,9 +284,9 @@ progress, **options
         device=device,
         threads=threads,
         progress=progress,
-        options={**options, "shard": shard},
+        **options,
     )
-    _run(Folder(out), request)
+    _run(Folder(out), replace(request, options={**request.options, "shard": shard}))
 
 
 @dataclass(frozen=True)

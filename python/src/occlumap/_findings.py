@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Union
 
@@ -165,9 +165,9 @@ def derive(
     found = _occlumap.derive(
         inner, _list(layers), _list(only), float(fdr), told, work(threads, progress)
     )
-    table, left_out = found
+    table, kinds, left_out = found
     floors = table_of(*table)
-    made = {layer: _derived_maps(folder, layer) for layer in dict.fromkeys(floors["layer"])}
+    made = {layer: _derived_maps(folder, layer, kinds) for layer in dict.fromkeys(floors["layer"])}
     return Derived(made, floors, list(left_out), meanings_of(table[0]), folder)
 
 
@@ -247,7 +247,7 @@ def models(
 
 
 def sizes(
-    maps: Sequence[MapsOrFolder],
+    maps: Sequence[MapsOrFolder] | Mapping[int, Maps] | str | os.PathLike[str],
     *,
     out: str | os.PathLike[str] | None = None,
     force: bool = False,
@@ -258,8 +258,9 @@ def sizes(
 
     Parameters
     ----------
-    maps : list of Maps or paths
-        Maps of one network whose occluders differ in size, best three or more.
+    maps : list of Maps or paths, dict of Maps or path
+        Maps of one network whose occluders differ in size, best three or more; what
+        :func:`map_sizes` returns, or its ``out``.
     out : path, optional
         A folder for the files of ``occlumap sizes``.
     force : bool
@@ -270,7 +271,13 @@ def sizes(
     UnitNumbers
         The widths of each map, with their standard errors.
     """
-    opened = [inner_of(one) for one in _several(maps)]
+    if isinstance(maps, Mapping):
+        several: Sequence[MapsOrFolder] = list(maps.values())
+    elif isinstance(maps, (str, os.PathLike)):
+        several = _occlumap.sized_folders(os.fspath(maps)) or [maps]
+    else:
+        several = list(maps)
+    opened = [inner_of(one) for one in several]
     columns, rows = _occlumap.sizes(opened, files(out, force), work(threads, progress))
     return UnitNumbers(table_of(columns, rows), meanings_of(columns))
 
@@ -295,19 +302,18 @@ def reliability_curve(maps: MapsOrFolder, *, layers: Names = None) -> Reliabilit
     return ReliabilityCurve(table_of(*of_units), table_of(*of_layers), meanings)
 
 
-def _derived_maps(folder: Folder, layer: str) -> DerivedMaps:
+def _derived_maps(folder: Folder, layer: str, made: Collection[str]) -> DerivedMaps:
+    """The maps of the kinds that were made; others of these names are of an earlier call."""
+
     def load(name: str) -> np.ndarray:
         return np.load(folder.path / f"{layer}_{name}.npy", mmap_mode="r")
-
-    def made(name: str) -> bool:
-        return (folder.path / f"{layer}_{name}.npy").exists()
 
     sides = {
         kind: Sides(*(load(f"{side}_{kind}") for side in SIDES))
         for kind in ("relative", "floor", "exceeds")
-        if made(f"max_{kind}")
+        if kind in made
     }
-    return DerivedMaps(load("composite") if made("composite") else None, **sides)
+    return DerivedMaps(load("composite") if "composite" in made else None, **sides)
 
 
 def _list(names: Names) -> list[str]:

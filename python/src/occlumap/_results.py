@@ -245,7 +245,9 @@ class LayerMaps:
 
     @property
     def ranking(self) -> LayerRanking:
-        """The ranking that the maps were made from, as far as it was used."""
+        """The ranking that the maps were made from, as far as any unit used it: of units that stop
+        (``until_reliable``) ``frames`` tells at which image.
+        """
         folder = self._maps._inner.ranking
         if folder is None:
             raise ValueError(
@@ -464,6 +466,11 @@ class Maps(Mapping[str, LayerMaps]):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Copies the maps and their ranking into a new folder."""
         self._folder.save(path)
+        ranking = self._inner.ranking
+        copied = Path(path) / "ranking"
+        if ranking is not None and not copied.exists():
+            # Of several sizes of occluders, it lies beside their folders.
+            shutil.copytree(ranking, copied)
 
     def __repr__(self) -> str:
         layers = ", ".join(f"{maps.name} ({len(maps.swept)} units)" for maps in self.values())

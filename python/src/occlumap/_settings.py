@@ -158,6 +158,7 @@ _OF_SWEEPS = ("mean_over", "statistics", "moments", "reliability_curve", "until_
 def given(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The options that make these settings of a manifest, without those of the default value."""
     known = {name: value for name, value in _OCCLUSION.items() if name not in _GRID or name == "every"}
+    known["context"] = _NETWORK["context"]
     found = {
         name: settings[name]
         for name, value in known.items()

@@ -130,6 +130,11 @@ impl<'a> Derivation<'a> {
         Ok(made)
     }
 
+    /// The kinds that are made.
+    pub fn kinds(&self) -> &[DerivedKind] {
+        &self.kinds
+    }
+
     /// The kinds that were not named and cannot be made, and why.
     pub fn left_out(&self) -> &[(DerivedKind, DerivedError)] {
         &self.left_out

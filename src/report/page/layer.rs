@@ -128,8 +128,8 @@ impl Measures {
     /// Numbers to sort and filter by, of the maps of one of [`Side::BOTH`].
     pub fn columns(&self, side: usize) -> Columns {
         let mut columns = Columns::default();
-        for (unit, (_, reliability)) in self.units.iter().zip(&self.curves[side].units) {
-            columns.reliability.push(reliability.last().and_then(|&value| known(value)));
+        for (unit, curve) in self.units.iter().zip(&self.curves[side].units) {
+            columns.reliability.push(known(curve.last));
             if let Some(blur) = self.main_blur {
                 let compared = unit[side].compared.as_ref();
                 columns.r.push(compared.and_then(|compared| compared.r(blur)));
@@ -162,11 +162,11 @@ impl Measures {
             STANDARD.encode(bytes)
         };
         let sides = |(row, measures): (usize, &[Measure; 2])| -> Result<Sides, ReportError> {
-            let unit = self.curves[0].units[row].0;
+            let unit = self.curves[0].units[row].unit;
             let facts = |place: usize| -> Result<Facts, ReportError> {
                 let entries = ranking.map_or(&[][..], |all| all[unit].side(Side::BOTH[place]));
                 let images = gallery.show(layer, entries)?;
-                let curve = match &self.curves[place].units[row].1[..] {
+                let curve = match &self.curves[place].units[row].values[..] {
                     [_] => Vec::new(),
                     values => values.iter().map(|&value| known(value)).collect(),
                 };

@@ -30,14 +30,21 @@ pub(crate) use layer::LARGEST;
 pub use layer::{LayerResults, UnitMap};
 pub use tones::{OUTSIDE, Tones};
 
-/// Folders that may hold the rankings of a folder of maps: its own, or that of the folder around it,
-/// where maps of several sizes of occluders lie.
-fn rankings(folder: &Path) -> Vec<PathBuf> {
+/// The rankings of a folder of maps: its own, or those of the folder around it, where maps of several
+/// sizes of occluders lie. Others that lie around it are none of its.
+fn find_ranking(folder: &Path, manifest: &Manifest) -> Result<Option<PathBuf>, ResultsError> {
+    let own = folder.join(RANKING);
+    if RankingManifest::is_there(&own) {
+        check_ranking(&own, manifest)?;
+        return Ok(Some(own));
+    }
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let around = folder
         .parent()
-        .filter(|around| sized_folders(around).is_ok_and(|sizes| sizes.contains(&folder)));
-    [Some(&*folder), around].into_iter().flatten().map(|folder| folder.join(RANKING)).collect()
+        .filter(|around| sized_folders(around).is_ok_and(|sizes| sizes.contains(&folder)))
+        .map(|around| around.join(RANKING))
+        .filter(|around| RankingManifest::is_there(around));
+    Ok(around.filter(|around| check_ranking(around, manifest).is_ok()))
 }
 
 /// A folder of maps, as `run`, `sweep` or `merge` finished it.
@@ -73,12 +80,12 @@ impl Results {
         })?;
         let mut network = network(folder, &manifest)?;
         let ranking = match ranking {
-            Some(given) => Some(given.to_owned()),
-            None => rankings(folder).into_iter().find(|there| RankingManifest::is_there(there)),
+            Some(given) => {
+                check_ranking(given, &manifest)?;
+                Some(given.to_owned())
+            }
+            None => find_ranking(folder, &manifest)?,
         };
-        if let Some(ranking) = &ranking {
-            check_ranking(ranking, &manifest)?;
-        }
         let mut layers = Vec::new();
         for id in units(&mut network, &manifest) {
             let name = network.short_name(id);

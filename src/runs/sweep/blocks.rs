@@ -149,6 +149,8 @@ impl SweepRun<'_> {
         if let Some(until) = occlusion.until_reliable {
             (maps, presented) = present_in_rounds(&sweep, until, maps, progress)
                 .map_err(RunError::layer(&layer.name))?;
+            // Spared presentations are done too.
+            progress.advance(extent.presentations - presented.presentations);
             sample = sweep.take(sample, progress).map_err(RunError::layer(&layer.name))?;
         }
         // Verified differences must be on the host.
@@ -222,7 +224,7 @@ impl SweepRun<'_> {
 }
 
 /// Bytes of the sums of units that are presented in rounds at a time.
-const SUMS: usize = 64 << 20;
+pub(super) const SUMS: usize = 64 << 20;
 
 /// Presents the images of each side of each unit in rounds, until the map's split-half reliability is
 /// `until` or all are presented; returns the maps, and what was presented. Units that are together share

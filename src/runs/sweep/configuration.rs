@@ -13,6 +13,7 @@ use crate::maps::{
 };
 use crate::ranking::{RankingError, Side, digests, swept_digest};
 use crate::runs::layout::BLOCKS;
+use crate::runs::sized::with_sizes;
 use crate::runs::{Ranking, RunError, Task};
 use crate::sweep::{LayerSweep, count_occluders};
 
@@ -96,9 +97,12 @@ impl SweepRun<'_> {
     /// reading the images.
     pub(super) fn digests(&self) -> Result<Vec<Digest>, RunError> {
         let images = &self.inputs.images;
-        let folder = self.output.path().join(BLOCKS);
-        if let Some(digests) = digests::read(&folder, images.names())? {
-            return Ok(digests);
+        // Each size of several keeps its own.
+        for output in with_sizes(&self.output)? {
+            let folder = output.path().join(BLOCKS);
+            if let Some(digests) = digests::read(&folder, images.names())? {
+                return Ok(digests);
+            }
         }
         let (context, progress) = (&self.context, self.context.progress());
         let total = images.len() as u64;

@@ -38,9 +38,7 @@ pub fn sweep(
     context: &Context<'_>,
 ) -> Result<(), RunError> {
     let sized = settings.sized()?;
-    let names = settings.size_names();
-    let known: Vec<&str> = names.iter().map(String::as_str).chain([RANKING]).collect();
-    let run = SweepRun::open(settings, &known, context)?;
+    let run = SweepRun::open(settings, &[RANKING], context)?;
     let sizes = run.of_sizes(&sized)?;
     let (ranking, top) = read_ranking(&run, ranking, top)?;
     run.sweep_sizes(&sizes, &ranking, top)

@@ -4,11 +4,12 @@ use std::sync::{Arc, OnceLock};
 
 use bytesize::ByteSize;
 
+use super::blocks::SUMS;
 use crate::engine::{Engine, Float64Engine};
 use crate::files::{counted, escaped};
 use crate::runs::memory::{Budget, Demand, free_memory, settle};
 use crate::runs::{Compute, Context, Inputs, OutputFolder, RunError, SweepSettings};
-use crate::sweep::MemoryShares;
+use crate::sweep::{MemoryShares, TooLittleMemory};
 
 /// A sweep that is ready to start.
 pub struct SweepRun<'a> {
@@ -26,7 +27,7 @@ pub struct SweepRun<'a> {
 }
 
 impl<'a> SweepRun<'a> {
-    /// Opens the inputs; `known` may be in the output folder already.
+    /// Opens the inputs; `known` may be in the output folder already, beside the folders of sizes.
     pub(in crate::runs) fn open(
         settings: &'a SweepSettings,
         known: &[&str],
@@ -36,7 +37,11 @@ impl<'a> SweepRun<'a> {
         output.check()?;
         let chosen = input.choose_layers()?;
         let units = settings.check(&chosen)?;
-        let folder = OutputFolder::check_or_resume(&output.folder, output.force, known)?;
+        let sizes = settings.size_names();
+        let known: Vec<&str> =
+            sizes.iter().map(String::as_str).chain(known.iter().copied()).collect();
+        let folder = OutputFolder::check_or_resume(&output.folder, output.force, &known)?;
+        folder.check_sizes(&sizes)?;
         let compute = settings.compute.open(&chosen.network, &chosen.layers, context)?;
         let compute = compute.with_fill(settings.occlusion.fill, context)?;
         let inputs = Inputs::load(chosen, input, context)?;
@@ -86,9 +91,14 @@ fn shares(
         engines.push(Box::new(Float64Engine));
     }
     let engines: Vec<&dyn Engine> = engines.iter().map(AsRef::as_ref).collect();
+    // Of units that stop, each device holds the sums of some at a time.
+    let sums = settings.occlusion.until_reliable.map_or(0, |_| devices * SUMS);
     let of = |total: u64, threads| {
-        let total = usize::try_from(total).unwrap_or(usize::MAX);
-        MemoryShares::of(total, &engines, model, layers, images.size(), threads)
+        let total = usize::try_from(total).unwrap_or(usize::MAX).saturating_sub(sums);
+        let shares = MemoryShares::of(total, &engines, model, layers, images.size(), threads);
+        shares
+            .map(|shares| MemoryShares { fixed: shares.fixed + sums, ..shares })
+            .map_err(|error| TooLittleMemory { needed: error.needed + sums, ..error })
     };
     let demand = Demand {
         threads: context.threads(),

@@ -217,5 +217,5 @@ fn reports_plots_and_sizes_know_the_fill() {
     assert!(report.contains("--fill images") && report.contains(r#""fill":"images""#));
     place.succeeds("plot out --overlay own --examples 2 --quiet");
     place.succeeds(&format!("{RUN} --occluder-size 2 --out noise"));
-    place.refuses("sizes out noise", 1, &["with another --deposit, --mean-over or --fill"]);
+    place.refuses("sizes out noise", 1, &["with another --deposit, --mean-over, --fill"]);
 }

@@ -125,3 +125,94 @@ fn strides_and_parts_of_the_field_name_folders() {
     let plan = String::from_utf8(plan.stdout).unwrap();
     assert!(plan.contains("size1/conv2") && plan.contains("size2/conv4"), "{plan}");
 }
+
+#[test]
+fn maps_of_one_size_and_of_several_do_not_meet_in_a_folder() {
+    let place = Workplace::new();
+    let run = format!("run {INPUTS} --every 5");
+    place.succeeds(&format!("{run} --occluder-size 2 --out one"));
+    place.succeeds(&format!("{run} --occluder-size 1,2 --out several"));
+    let [one, several] = ["one", "several"].map(|out| tree(&place.path(out)));
+    for force in ["", " --force"] {
+        let words = ["holds maps of one size of occluders", "choose another --out"];
+        place.refuses(&format!("{run} --occluder-size 1,2 --out one{force}"), 2, &words);
+        let words = ["holds folders of several sizes of occluders (size1)", "choose another --out"];
+        place.refuses(&format!("{run} --occluder-size 2 --out several{force}"), 2, &words);
+    }
+    same_trees(&tree(&place.path("one")), &one, "one");
+    same_trees(&tree(&place.path("several")), &several, "several");
+}
+
+#[test]
+fn all_sizes_are_checked_before_the_first_is_swept() {
+    let place = Workplace::new();
+    place.succeeds(&format!("rank {INPUTS} --out ranked"));
+    let sweep = format!("sweep {INPUTS} --ranking ranked/ranking --every 5");
+    place.succeeds(&format!("{sweep} --occluder-size 2 --seed 9 --out out/size2"));
+    let words = ["out/size2: holds the results of another job", "the noise (--seed)"];
+    place.refuses(&format!("{sweep} --occluder-size 1,2 --out out"), 2, &words);
+    assert!(!place.path("out/size1").exists());
+    // The same of sizes of which one was not asked for before.
+    place.succeeds(&format!("run {INPUTS} --every 5 --occluder-size 2,3 --seed 9 --out run"));
+    let words = ["run/size2: holds the results of another job", "the noise (--seed)"];
+    place.refuses(&format!("run {INPUTS} --every 5 --occluder-size 1,2 --out run"), 2, &words);
+    assert!(!place.path("run/size1").exists());
+}
+
+#[test]
+fn folders_that_are_merged_have_to_be_of_the_same_sweep() {
+    let place = Workplace::new();
+    place.succeeds(&format!("rank {INPUTS} --out ranked"));
+    let sweep = format!("sweep {INPUTS} --ranking ranked/ranking --every 5 --block 2");
+    for shard in [1, 2] {
+        let line = format!("{sweep} --occluder-size 1,2 --shard {shard}/2 --out part{shard}");
+        place.succeeds(&line);
+    }
+    std::fs::create_dir(place.path("empty")).unwrap();
+    for wrong in ["empty", "images", "nowhere"] {
+        let words = [wrong, "holds neither results of occlumap nor folders of the sizes in part1"];
+        place.refuses(&format!("merge part1 --from part2 --from {wrong}"), 1, &words);
+    }
+    // A size whose turn has not come.
+    std::fs::create_dir(place.path("part1/size7")).unwrap();
+    let words = ["part1/size7: no sweep of this size has begun"];
+    place.refuses("merge part1 --from part2", 1, &words);
+    let status = place.run("status part1 --json");
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert!(status["rate"].is_number() && status["seconds_left"].is_null(), "{status}");
+    std::fs::remove_dir(place.path("part1/size7")).unwrap();
+    let status = place.run("status part1 --json");
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert!(status["seconds_left"].is_number(), "{status}");
+    place.succeeds("merge part1 --from part2 --quiet");
+}
+
+#[test]
+fn another_ranking_around_a_size_is_none_of_its() {
+    let place = Workplace::new();
+    place.succeeds(&format!("run {INPUTS} --occluder-size 1,2 --every 5 --out out"));
+    place.succeeds(&format!("rank {INPUTS} --preprocess standardize --out other"));
+    std::fs::rename(place.path("out/size2"), place.path("other/size2")).unwrap();
+    place.succeeds("summary other/size2 --out summary --quiet");
+    let words = ["preprocessing"];
+    place.refuses("plot other/size2 --images images --ranking other/ranking", 1, &words);
+}
+
+#[test]
+fn a_restart_with_a_ranking_without_digests_reads_the_images_once() {
+    let place = Workplace::new();
+    place.succeeds(&format!("rank {INPUTS} --out ranked"));
+    place.remove("ranked/ranking/ranking.json");
+    place.remove("ranked/ranking/images.sha256");
+    for layer in ["conv2", "conv4"] {
+        place.remove(&format!("ranked/ranking/{layer}_responses.npy"));
+    }
+    let sweep =
+        format!("sweep {INPUTS} --ranking ranked/ranking --occluder-size 1,2 --every 5 --block 2")
+            .replace(" --quiet", "");
+    let reading = "reading the images";
+    let messages = place.succeeds(&format!("{sweep} --shard 1/2 --out out"));
+    assert!(messages.contains(reading), "{messages}");
+    let messages = place.succeeds(&format!("{sweep} --shard 2/2 --out out"));
+    assert!(!messages.contains(reading), "{messages}");
+}

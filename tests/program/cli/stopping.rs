@@ -122,6 +122,93 @@ fn units_stop_where_the_curve_says_with_the_maps_of_so_many_images() {
 }
 
 #[test]
+fn curves_of_units_that_stop_tell_what_each_unit_was_presented() {
+    let place = place();
+    place.succeeds(&format!(
+        "{} --until-reliable {UNTIL} --reliability-curve --out both",
+        sweep(IMAGES)
+    ));
+    place.succeeds("summary both --out summary --quiet");
+    let table = String::from_utf8(place.read("summary/reliability.csv")).unwrap();
+    let head: Vec<&str> = table.lines().next().unwrap().split(',').collect();
+    for layer in ["conv2", "conv4"] {
+        for side in ["max", "min"] {
+            let stops = expected(&place, layer, side);
+            assert_eq!(found(&place, "both", layer, side), stops, "{layer} {side}");
+            let path = |kind| place.path(format!("both/maps/{layer}_{side}_{kind}.npy"));
+            let curve: Array2<f64> = matrix(floats(&path("reliability_curve")));
+            let last = vector(floats(&path("reliability")));
+            let least = *stops.iter().min().unwrap();
+            assert!(least < IMAGES, "{layer} {side}");
+            let row = |measure: &str, images: &str| {
+                let is = |line: &&str| {
+                    let fields: Vec<&str> = line.split(',').collect();
+                    let of = |name| fields[head.iter().position(|head| *head == name).unwrap()];
+                    [of("layer"), of("side"), of("measure"), of("images")]
+                        == [layer, side, measure, images]
+                };
+                let line = table.lines().find(is).unwrap_or_else(|| panic!("{measure} {images}"));
+                let of = |name: &str| {
+                    let field = head.iter().position(|head| *head == name).unwrap();
+                    line.split(',').nth(field).unwrap().to_owned()
+                };
+                (of("count"), of("mean"))
+            };
+            let is_mean = |told: (String, String), values: Vec<f64>| {
+                let known: Vec<f64> =
+                    values.into_iter().filter(|value| value.is_finite()).collect();
+                assert_eq!(told.0, known.len().to_string(), "{layer} {side}");
+                let mean = known.iter().sum::<f64>() / known.len() as f64;
+                assert!((told.1.parse::<f64>().unwrap() - mean).abs() < 1e-6, "{told:?} {mean}");
+            };
+            for (place, images) in [2, 4, 8, IMAGES].into_iter().enumerate() {
+                let told = row("reliability", &images.to_string());
+                if images <= least {
+                    is_mean(told, curve.column(place).to_vec());
+                } else {
+                    assert_eq!(told, ("0".into(), String::new()), "{layer} {side} {images}");
+                }
+            }
+            is_mean(row("reliability_stopped", ""), last.to_vec());
+        }
+    }
+    // The page has a unit's own curve up to its stop, and the reliability there.
+    place.succeeds("report both --images images --ranking all/ranking --quiet");
+}
+
+#[test]
+fn sums_of_units_that_stop_count_as_memory() {
+    let place = place();
+    let least = |arguments: &str| -> u64 {
+        let line = format!("{} {arguments} --memory 1 --threads 1 --out few", sweep(IMAGES));
+        let output = place.run(&line);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        let (_, least) = error.split_once("needs at least ").unwrap();
+        let (number, unit) = least.split_once(' ').unwrap();
+        assert!(unit.starts_with("MiB"), "{error}");
+        (number.parse::<f64>().unwrap() * 10.0).round() as u64
+    };
+    assert_eq!(least(&format!("--until-reliable {UNTIL}")), least("") + 640);
+}
+
+#[test]
+fn sizes_of_units_that_stop_are_not_extrapolated() {
+    let place = place();
+    let sized = format!("{} --occluder-size 1,2", sweep(4));
+    place.succeeds(&format!("{sized} --until-reliable {UNTIL} --out some"));
+    place.refuses("sizes some --out widths", 1, &["its units stop", "--until-reliable"]);
+    place.succeeds(&format!("{} --occluder-size 1,2 --out other", sweep(3)));
+    place.succeeds(&format!("{sized} --out wide"));
+    let words = ["of another number of them (--top)"];
+    place.refuses("sizes wide/size1 other/size2 --out widths", 1, &words);
+    place.succeeds(&format!("{sized} --out fewer --every 4").replace(" --every 3", ""));
+    let words = ["--every", "expected the occluders' size alone to differ"];
+    place.refuses("sizes wide/size1 fewer/size2 --out widths", 1, &words);
+    place.succeeds("sizes wide --out widths --quiet");
+}
+
+#[test]
 fn threads_batches_memory_blocks_shards_and_restarts_do_not_change_a_byte() {
     let place = place();
     let run = format!("{} --until-reliable {UNTIL} --repeats 2", sweep(IMAGES));
@@ -129,7 +216,7 @@ fn threads_batches_memory_blocks_shards_and_restarts_do_not_change_a_byte() {
     place.succeeds(&format!("{run} --threads 1 --batch 1 --out first"));
     let first = maps("first");
     for (number, arguments) in
-        ["--threads 3 --batch 1000", "--threads 2 --batch 7 --memory 200MiB --block 1"]
+        ["--threads 3 --batch 1000", "--threads 2 --batch 7 --memory 264MiB --block 1"]
             .into_iter()
             .enumerate()
     {

@@ -50,7 +50,7 @@ function reliabilityChart({ curve }, side, name, own = null) {
         labels: curve.images.map(count),
         series: [
           { name: "units of the layer: median, quartiles", kind: "found", values: curve[side].quartiles },
-          ...(own ? [{ name: "this unit", kind: "own", values: own }] : []),
+          ...(own?.length ? [{ name: "this unit", kind: "own", values: own }] : []),
         ],
       })
     : null;
@@ -67,7 +67,7 @@ function comparisonChart({ layer }, side, name, own = null) {
     ...(found.r.some((r) => r.baseline)
       ? [{ name: "other units", kind: "chance", values: found.r.map((r) => r.baseline) }]
       : []),
-    ...(own ? [{ name: "this unit", kind: "own", values: own }] : []),
+    ...(own?.length ? [{ name: "this unit", kind: "own", values: own }] : []),
   ];
   const title = `Correlation with B, ${name.toLowerCase()}`;
   return chart({ title, axis: "blur / RF", labels: comparison.blurs, series });

@@ -55,7 +55,7 @@ function compositeFigure(unit, content) {
       ? sides.reduce((sum, bytes, side) => sum + (bytes[cell] - 1) / Math.max(1, sums[side]), 0)
       : null,
   );
-  const largest = Math.max(...values);
+  const largest = values.reduce((most, value) => Math.max(most, value), 0);
   const bytes = values.map((value) => (value === null ? 0 : 1 + Math.round((254 * value) / largest)));
   const canvas = element("canvas", { role: "img", "aria-label": `${unit.name}, top and bottom together` });
   canvas.width = canvas.height = layer.rf;
