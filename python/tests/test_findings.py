@@ -98,7 +98,7 @@ def test_derived_maps_are_those_of_their_definitions(folder: Path, tmp_path: Pat
     out = tmp_path / "derived"
     occlumap.derive(folder, out=out, progress=None)
     made = occlumap.derive(folder, only="composite", out=out, force=True, progress=None)
-    assert made.layers["d"].composite is not None and made.layers["d"].floor is None
+    assert made.layers["conv1"].composite is not None and made.layers["conv1"].floor is None
 
 
 def test_what_cannot_be_derived_is_told(case: Case, folder: Path) -> None:

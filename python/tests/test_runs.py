@@ -14,6 +14,7 @@ import numpy as np
 import occlumap
 import pytest
 from conftest import Case, arrays, command
+from occlumap._settings import given
 
 COMMON = {"top": 2, "device": "cpu", "progress": None, "threads": 2}
 
@@ -194,6 +195,12 @@ def test_several_sizes_are_those_of_the_command_line(case: Case, tmp_path: Path)
         occlumap.map_sizes([1], case.network, images, occluder_size=2, **COMMON)
     with pytest.raises(ValueError, match="the same occluders twice"):
         occlumap.map_sizes([2, 2], case.network, images, **COMMON)
+
+
+def test_commands_of_a_page_tell_the_context(case: Case) -> None:
+    maps = occlumap.map_units(case.network, case.folder / "images.npy", layers="d", **COMMON)
+    assert "context" not in given(maps.settings)
+    assert given({**maps.settings, "context": "frozen"})["context"] == "frozen"
 
 
 def test_units_stop_once_they_are_reliable(case: Case, tmp_path: Path) -> None:

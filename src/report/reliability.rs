@@ -211,7 +211,7 @@ mod tests {
         assert!((found.stopped.unwrap().median() - 0.6).abs() < 1e-12);
         let needed = [images_for(TARGET, 2, 0.9), images_for(TARGET, 6, 0.3)];
         let median = found.needed.unwrap().median();
-        assert!((median - (needed[0] + needed[1]) / 2.0).abs() < 1e-9, "{median}");
+        assert!((2.0 * median - needed[0] - needed[1]).abs() < 1e-9, "{median}");
         let measures: Vec<String> = found.rows().into_iter().map(|row| row[0].clone()).collect();
         assert_eq!(measures[3..], ["reliability_stopped", "images_for_0.95"]);
         // Units that were presented all have no row of their stops.

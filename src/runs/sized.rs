@@ -175,7 +175,9 @@ impl<'a> SweepRun<'a> {
             if let Err(error) = size.sweep(ranking, top) {
                 if !sizes.iter().any(|size| OutputFolder::is_ours(size.output.path())) {
                     // Nothing is to come; folders that are not empty stay.
-                    sizes.iter().for_each(|size| drop(std::fs::remove_dir(size.output.path())));
+                    for size in sizes {
+                        let _ = std::fs::remove_dir(size.output.path());
+                    }
                 }
                 return Err(error);
             }
