@@ -195,8 +195,8 @@ fn fills_other_than_noise_go_to_the_cpu_unless_a_gpu_is_asked_for() {
         manifest["configuration"].clone()
     };
     let (ranking, maps) = (engine("ranking/ranking.json"), engine("manifest.json"));
-    assert_eq!(ranking["layers"][0]["engine"], "cuda_full", "{ranking}");
-    assert_eq!(maps["engine"], "cpu_incremental", "{maps}");
+    assert_eq!(ranking["layers"][0]["engine"], "cuda-full", "{ranking}");
+    assert_eq!(maps["engine"], "cpu-incremental", "{maps}");
 }
 
 #[test]
