@@ -27,6 +27,7 @@ __all__ = [
     "receptive_field",
     "reliability_curve",
     "run",
+    "sized_folders",
     "sizes",
     "status",
     "summary",
