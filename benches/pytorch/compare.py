@@ -213,10 +213,12 @@ class Comparison:
         if self.images is None:
             self.images = self.work / "images"
             make_images(self.images, side(options.model))
+        self.count = len([p for p in self.images.iterdir() if re.fullmatch(r"\d+\.npy", p.name)])
+        if not self.count:
+            sys.exit(f"{self.images}: expected 0.npy, 1.npy, …, and there is none")
         if self.weights is None:
             self.weights = self.work / f"{options.model}.safetensors"
             make_weights(options.model, self.images, self.weights)
-        self.count = len([p for p in self.images.iterdir() if re.fullmatch(r"\d+\.npy", p.name)])
         self.outputs = outputs(options.model)
         self.layers = options.layers.split(",") if options.layers else list(self.outputs)
         self.pairs = {layer: self.jobs(layer, options.pairs) for layer in self.layers}

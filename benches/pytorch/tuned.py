@@ -31,7 +31,7 @@ def total_stride(network):
         layer = module(network, node)
         if isinstance(layer, WHOLE_MAP):
             raise SystemExit(f"{node.target}: each position sees the whole map, so no part of the image will do; "
-                             "give --without tuned")
+                             "give --without tuned,tuned-bf16")
         strides[node] = window(layer).stride * max(
             (strides[source] for source in node.all_input_nodes), default=1)
     return strides[node]

@@ -14,7 +14,7 @@ use occlumap::report::numbers::{Cells, Measured, Row, measure, table};
 use occlumap::report::of_both_sides;
 use occlumap::report::page::{Report, ReproduceCommand};
 use occlumap::report::results::{LayerResults, Results as Opened, Tones};
-use occlumap::runs::{Task, check_file};
+use occlumap::runs::check_file;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -218,10 +218,7 @@ impl Results {
                 split: false,
                 reproduce: ReproduceCommand { command: &command, note: None },
             };
-            let progress = Progress::new(context.observer.cancel_token());
-            let task = Task { label: "report", counted: "units", total: report.units() };
-            let write = || context.pool.install(|| report.write(&file, &progress));
-            context.track(&task, &progress, write)?;
+            watched(context, "report", report.units(), |progress| report.write(&file, progress))?;
             Ok(())
         });
         written.map_err(|error| cause.of(py, error))

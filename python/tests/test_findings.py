@@ -115,8 +115,9 @@ def test_what_cannot_be_derived_is_told(case: Case, folder: Path) -> None:
         occlumap.models(plain, layers="x", progress=None)
     with pytest.raises(ValueError, match="2 names for 1 networks"):
         occlumap.summary(plain, names=["a", "b"], progress=None)
-    with pytest.raises(occlumap.InputError, match="at least two sizes"):
-        occlumap.sizes([folder, folder], progress=None)
+    for one in ([folder, folder], plain):
+        with pytest.raises(occlumap.InputError, match="at least two sizes"):
+            occlumap.sizes(one, progress=None)
     with pytest.raises(occlumap.InputError, match="no such folder"):
         occlumap.reliability_curve(folder / "absent")
 

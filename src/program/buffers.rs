@@ -28,7 +28,7 @@ impl Buffers {
             });
         }
         let mut last_read = vec![0; nodes.len()];
-        for (&source, read) in source.iter().zip(program.last_reads()) {
+        for (&source, &read) in source.iter().zip(&program.last_reads) {
             last_read[source] = read.max(last_read[source]);
         }
         let (mut buffer, mut busy) = (vec![usize::MAX; nodes.len()], Vec::new());

@@ -57,6 +57,8 @@ pub struct Program<F = (), N = (), U = ()> {
     pub kept: Vec<bool>,
     /// Of each node, whether exactly one other reads it: its buffer may be written over.
     pub read_once: Vec<bool>,
+    /// Of each node, the last node that reads it; 0, the image, which reads none, if none does.
+    pub last_reads: Vec<usize>,
     /// The filters of the target's units.
     pub units: U,
 }
@@ -69,8 +71,13 @@ impl Program {
     pub fn new(network: &Network, target: LayerId, image: ImageSize) -> Result<Self, NetworkError> {
         let subgraph = Subgraph::new(network, target, image)?;
         let nodes = subgraph.nodes();
-        let mut readers = vec![0; nodes.len()];
-        nodes.iter().flat_map(|node| &node.inputs).for_each(|&input| readers[input] += 1);
+        let (mut readers, mut last_reads) = (vec![0; nodes.len()], vec![0; nodes.len()]);
+        for (place, node) in nodes.iter().enumerate() {
+            for &input in &node.inputs {
+                readers[input] += 1;
+                last_reads[input] = place;
+            }
+        }
         let read_once: Vec<bool> = readers.into_iter().map(|readers| readers == 1).collect();
         let step = |node: &Node| match (node.layer, node.inputs.first()) {
             (Some(layer), Some(&input)) => {
@@ -81,8 +88,8 @@ impl Program {
         };
         let mut steps: Vec<Step> = nodes.iter().map(step).collect();
         step::fuse_relus(&subgraph, &read_once, &mut steps);
-        let mut program =
-            Self { kept: vec![false; nodes.len()], subgraph, steps, read_once, units: () };
+        let kept = vec![false; nodes.len()];
+        let mut program = Self { kept, subgraph, steps, read_once, last_reads, units: () };
         program.keep_what_is_read();
         Ok(program)
     }
@@ -129,14 +136,5 @@ impl<F, N, U> Program<F, N, U> {
                 each * y[place].len() * x[place].len() * node.channels
             })
             .sum()
-    }
-
-    /// Of each node, the last node that reads it; 0 if none does.
-    pub fn last_reads(&self) -> Vec<usize> {
-        let mut last_read = vec![0; self.steps.len()];
-        for (place, node) in self.subgraph.nodes().iter().enumerate() {
-            node.inputs.iter().for_each(|&input| last_read[input] = place);
-        }
-        last_read
     }
 }

@@ -48,7 +48,7 @@ impl Program {
             impl FnOnce(ConvolutionFilters<'m>) -> Result<U, E>,
         >,
     ) -> Result<Program<F, N, U>, E> {
-        let Self { subgraph, steps, kept, read_once, .. } = self;
+        let Self { subgraph, steps, kept, read_once, last_reads, .. } = self;
         let network = model.network();
         let of_node = |place: usize| {
             let node = &subgraph.nodes()[place];
@@ -104,7 +104,7 @@ impl Program {
             });
         }
         let units = pack_units(convolution(subgraph.target())?)?;
-        Ok(Program { subgraph, steps: weighted, kept, read_once, units })
+        Ok(Program { subgraph, steps: weighted, kept, read_once, last_reads, units })
     }
 }
 

@@ -125,9 +125,10 @@ pub fn layers(folders: &[Results]) -> Result<Vec<SizedLayer<'_>>, SizesError> {
     let sweep = |results: &Results| {
         let configuration = results.configuration();
         let settings = &configuration.settings;
-        let images = (configuration.images_sha256.clone(), settings.top);
+        let there = &configuration.images;
+        let images = (configuration.images_sha256.clone(), there.size, there.preprocessing.clone());
         let measured = (settings.deposit, settings.mean_over, settings.fill);
-        (images, measured, settings.every, settings.context)
+        (images, measured, settings.top, settings.every, settings.context)
     };
     let is_other = |other: &&Results| sweep(other) != sweep(first) || !is_ranked_as(first, other);
     if let Some(other) = others.iter().find(is_other) {

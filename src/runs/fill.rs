@@ -48,14 +48,25 @@ impl OcclusionSettings {
 }
 
 impl SweepParameters {
-    /// The fill of the sweep, on images of `size`.
+    /// The fill of the sweep, on images of `size`, for a network on `channels`.
     ///
     /// # Errors
-    /// Noise or values that no sweep has.
-    pub(super) fn sweep_fill(&self, size: ImageSize) -> Result<SweepFill, RunError> {
+    /// Noise that no sweep has, or another number of values.
+    pub(super) fn sweep_fill(
+        &self,
+        size: ImageSize,
+        channels: usize,
+    ) -> Result<SweepFill, RunError> {
         let first: Noise = self.noise.parse()?;
         let draws = (0..self.repeats).filter_map(|draw| first.draw_after(draw)).collect();
         let values = self.fill_values.as_deref().unwrap_or_default();
+        if self.fill.is_constant() && values.len() != channels {
+            return Err(RunError::usage(format!(
+                "settings.fill_values of the manifest: {} values; expected {channels}, one for each \
+                 channel",
+                values.len()
+            )));
+        }
         Ok(SweepFill::new(self.fill, draws, &rounded(values), size))
     }
 }
@@ -69,16 +80,16 @@ impl SweepRun<'_> {
             let values = fill_values(occlusion.fill, images, &self.context)?;
             return Ok(self.fill_of(&values.unwrap_or_default()));
         }
-        if self.mean.get().is_none() {
-            let mean = match self.known_mean(ranking) {
-                // Of the images that were ranked, unchanged.
-                None => mean(&images.with_digests(ranking.digests.clone()), &self.context)?,
-                Some(known) => known,
-            };
-            // Another thread would have found the same.
-            let _ = self.mean.set(mean);
+        if let Some(mean) = self.mean.get() {
+            return Ok(self.fill_of(mean));
         }
-        Ok(self.fill_of(self.mean.get().map_or(&[], Vec::as_slice)))
+        let found = match self.known_mean(ranking) {
+            // Of the images that were ranked, unchanged.
+            None => mean(&images.with_digests(ranking.digests.clone()), &self.context)?,
+            Some(known) => known,
+        };
+        // Another thread would have found the same.
+        Ok(self.fill_of(self.mean.get_or_init(|| found)))
     }
 
     /// The fill of the sweep, with these values for a constant one.

@@ -206,24 +206,19 @@ fn present(
     progress: &Progress<'_>,
 ) -> Result<Vec<JobResult>, SweepError> {
     let Shown { values, images, fill } = shown;
-    let first = targets.iter().find_map(|target| target.placement.occluders.first());
-    let occluder = first.map_or(1, |first| first.size);
-    let pictures = match targets.first() {
-        None => Vec::new(),
-        Some(target) => {
-            let original = Original { values: values.view(), index: target.image, occluder };
-            let picture = |draw| fill.picture(images, original, draw);
-            (0..fill.draws()).map(picture).collect::<Result<Vec<_>, _>>()?
-        }
-    };
+    let Some(first) = targets.first() else { return Ok(Vec::new()) };
+    // Where no occluder fits, none is filled.
+    let any = targets.iter().find_map(|target| target.placement.occluders.first());
+    let occluder = any.map_or(1, |any| any.size);
+    let original = Original { values: values.view(), index: first.image, occluder };
+    let picture = |draw| fill.picture(images, original, draw);
+    let pictures = (0..fill.draws()).map(picture).collect::<Result<Vec<_>, _>>()?;
     let mut batch = Batch::default();
+    let image = batch.add_image(&values.view(), first.image);
     for target in targets {
-        // All targets are on one image; its index may occur twice.
-        let known = batch.images.iter().position(|known| known.index == target.image);
-        let image = known.unwrap_or_else(|| batch.add_image(&values.view(), target.image));
         let placement = batch.add_placement(target.position, &target.placement.occluders);
         for (draw, picture) in pictures.iter().enumerate() {
-            let fill = fill.of(draw, picture.as_ref());
+            let fill = fill.of(draw, picture.as_ref())?;
             batch.jobs.push(Job { image, placement, unit: target.unit, fill });
         }
     }
@@ -292,7 +287,7 @@ impl OwnMaps {
         let compute = compute.open(network, &layers, context)?;
         let compute = compute.with_fill(sweep.settings.fill, context)?;
         let engine = compute.engines(None).swap_remove(0);
-        let fill = sweep.settings.sweep_fill(sweep.images.size)?;
+        let fill = sweep.settings.sweep_fill(sweep.images.size, network.image_channels())?;
         Ok(Self { model, engine, fill, deposit: sweep.settings.deposit })
     }
 

@@ -32,7 +32,8 @@ fn name_of(grid: GridRule) -> String {
 /// # Errors
 /// A folder that cannot be read.
 pub fn sized_folders(out: &Path) -> Result<Vec<PathBuf>, FileError> {
-    if !out.is_dir() {
+    // Beside maps of one size, a folder is none of its sizes.
+    if !out.is_dir() || OutputFolder::of(out.to_owned()).has_maps() {
         return Ok(Vec::new());
     }
     let mut found: Vec<(usize, PathBuf)> = Vec::new();

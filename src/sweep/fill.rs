@@ -78,14 +78,21 @@ impl SweepFill {
     }
 
     /// The fill of a draw; `picture` is that of [`picture`](Self::picture).
-    pub fn of<'a>(&'a self, draw: usize, picture: Option<&'a Array3<f32>>) -> Fill<'a> {
-        let noise = self.draws[draw];
-        match (&self.source, noise, picture) {
+    ///
+    /// # Errors
+    /// [`SweepError::NoPicture`].
+    pub fn of<'a>(
+        &'a self,
+        draw: usize,
+        picture: Option<&'a Array3<f32>>,
+    ) -> Result<Fill<'a>, SweepError> {
+        Ok(match (&self.source, self.draws[draw], picture) {
+            (Source::Noise, noise, _) => Fill::Noise(noise),
             (Source::Constant(constant), ..) => Fill::Picture(constant),
-            (Source::Blur | Source::Images, _, Some(picture)) => Fill::Picture(picture),
             (Source::Gaussian, Noise::Philox { seed, draw }, _) => Fill::Gaussian { seed, draw },
-            _ => Fill::Noise(noise),
-        }
+            (Source::Blur | Source::Images, _, Some(picture)) => Fill::Picture(picture),
+            _ => return Err(SweepError::NoPicture),
+        })
     }
 
     /// The picture whose squares fill the occluders on an image in a draw, where each image has its

@@ -47,6 +47,9 @@ pub enum SweepError {
     /// The occluders cannot be placed.
     #[error(transparent)]
     Geometry(#[from] GeometryError),
+    /// A fill of pictures has none for an image and a draw.
+    #[error("no picture fills the occluders on an image; this is a fault of occlumap")]
+    NoPicture,
     /// The ranking tells of another response than the engine finds.
     #[error(
         "unit {unit} responds to image {image} ({name}) at position {position} with {found}, and \
@@ -75,6 +78,7 @@ impl HasKind for SweepError {
             Self::Engine(error) => error.kind(),
             Self::Network(error) => error.kind(),
             Self::Geometry(error) => error.kind(),
+            Self::NoPicture => ErrorKind::Internal,
             Self::RankedOtherwise { .. } => ErrorKind::Input,
         }
     }

@@ -143,7 +143,7 @@ impl LayerSweep<'_> {
                 image: images.partition_point(|&(index, _)| index < image),
                 placement: placement_of[&position],
                 unit: target.unit,
-                fill: self.fill.of(draw, picture.map(|place| &pictures[place].1)),
+                fill: self.fill.of(draw, picture.map(|place| &pictures[place].1))?,
             });
         }
         let responses = present(places, &batch)?;

@@ -190,14 +190,18 @@ impl Verification {
                 .iter()
                 .zip(&images)
                 .zip(&pictures)
-                .map(|((sampled, image), picture)| PlacedJob {
-                    image: image.view(),
-                    image_index: sampled.entry.image,
-                    unit: sampled.unit,
-                    position: sweep.geometry.position(sampled.entry.position),
-                    occluders: std::slice::from_ref(&sampled.occluder),
-                    fill: sweep.fill.of(sampled.draw, picture.as_ref()),
+                .map(|((sampled, image), picture)| {
+                    Ok(PlacedJob {
+                        image: image.view(),
+                        image_index: sampled.entry.image,
+                        unit: sampled.unit,
+                        position: sweep.geometry.position(sampled.entry.position),
+                        occluders: std::slice::from_ref(&sampled.occluder),
+                        fill: sweep.fill.of(sampled.draw, picture.as_ref())?,
+                    })
                 })
+                .collect::<Result<Vec<_>, SweepError>>()?
+                .into_iter()
                 .collect();
             for (sampled, presented) in
                 some.iter().zip(plain.present(sweep.layer, &batch, progress)?)

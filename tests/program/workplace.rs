@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::common::{Golden, occlumap};
@@ -37,6 +38,14 @@ impl Workplace {
 
     pub fn read(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// A block of data in a report.
+    pub fn block(&self, report: &str, id: &str) -> Option<Value> {
+        let text = String::from_utf8(self.read(report)).unwrap();
+        let (_, rest) = text.split_once(&format!("id=\"{id}\">"))?;
+        let (json, _) = rest.split_once("</script>").unwrap();
+        Some(serde_json::from_str(json).unwrap())
     }
 
     pub fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {

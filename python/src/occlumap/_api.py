@@ -6,7 +6,7 @@ import json
 import operator
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -186,8 +186,8 @@ def map_sizes(
     for name in ("occluder_size", "size_divisor"):
         if name in arguments:
             raise TypeError(f"map_sizes() has no option `{name}`; the sizes come first")
-    if not given:
-        raise ValueError("sizes is empty; expected side lengths of occluders in pixels")
+    if not given or min(given) < 1:
+        raise ValueError(f"sizes is {given}; expected side lengths of occluders, in pixels")
     folder = Folder(out)
     request = _request("map_sizes", model, images, **arguments)
     source = _run(folder, replace(request, options={**request.options, "sizes": given}))
@@ -205,40 +205,13 @@ def _stride_name(options: Mapping[str, Any]) -> str:
     return "" if divisor in (None, 2) else f"-stride-size-{divisor}"
 
 
-def _request(
-    function: str,
-    model: Model,
-    images: Images,
-    *,
-    layers: Any = None,
-    units: Units = None,
-    top: int = 100,
-    seed: int = 0,
-    weights: Any = None,
-    preprocess: Preprocess = None,
-    image_size: Size = None,
-    device: str = "auto",
-    threads: int | None = None,
-    progress: Progress = True,
-    **options: Any,
-) -> _Request:
+def _request(function: str, model: Model, images: Images, **arguments: Any) -> _Request:
     """The arguments of a function that are those of :func:`map_units`."""
+    own = {of.name for of in fields(_Request)} - {"model", "images", "options"}
+    options = {name: value for name, value in arguments.items() if name not in own}
     check_sweep_options(function, options)
-    return _Request(
-        model=model,
-        weights=weights,
-        images=images,
-        preprocess=preprocess,
-        image_size=image_size,
-        layers=layers,
-        units=units,
-        top=top,
-        seed=seed,
-        device=device,
-        threads=threads,
-        progress=progress,
-        options={**options, "shard": None},
-    )
+    given = {name: value for name, value in arguments.items() if name in own}
+    return _Request(model, images, **given, options=options)
 
 
 def map_shard(
@@ -294,18 +267,18 @@ class _Request:
     """The arguments of a sweep."""
 
     model: Model
-    weights: Any
     images: Images
-    preprocess: Preprocess
-    image_size: Size
-    layers: Any
-    units: Units
-    top: int
-    seed: int
-    device: str
-    threads: int | None
-    progress: Progress
-    options: Mapping[str, Any]
+    weights: Any = None
+    preprocess: Preprocess = None
+    image_size: Size = None
+    layers: Any = None
+    units: Units = None
+    top: int = 100
+    seed: int = 0
+    device: str = "auto"
+    threads: int | None = None
+    progress: Progress = True
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _run(folder: Folder, request: _Request) -> Any:

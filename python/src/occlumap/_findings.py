@@ -271,12 +271,9 @@ def sizes(
     UnitNumbers
         The widths of each map, with their standard errors.
     """
-    if isinstance(maps, Mapping):
-        several: Sequence[MapsOrFolder] = list(maps.values())
-    elif isinstance(maps, (str, os.PathLike)):
-        several = _occlumap.sized_folders(os.fspath(maps)) or [maps]
-    else:
-        several = list(maps)
+    several: Sequence[MapsOrFolder] = _several(maps)
+    if isinstance(maps, (str, os.PathLike)):
+        several = _occlumap.sized_folders(os.fspath(maps)) or several
     opened = [inner_of(one) for one in several]
     columns, rows = _occlumap.sizes(opened, files(out, force), work(threads, progress))
     return UnitNumbers(table_of(columns, rows), meanings_of(columns))
@@ -320,5 +317,9 @@ def _list(names: Names) -> list[str]:
     return [names] if isinstance(names, str) else list(names or ())
 
 
-def _several(maps: MapsOrFolder | Sequence[MapsOrFolder]) -> list[MapsOrFolder]:
-    return [maps] if isinstance(maps, (Maps, str, os.PathLike)) else list(maps)
+def _several(
+    maps: MapsOrFolder | Sequence[MapsOrFolder] | Mapping[Any, MapsOrFolder],
+) -> list[MapsOrFolder]:
+    if isinstance(maps, (Maps, str, os.PathLike)):
+        return [maps]
+    return list(maps.values() if isinstance(maps, Mapping) else maps)

@@ -55,7 +55,8 @@ class SweepOptions(TypedDict, total=False):
     method : {"incremental", "direct", "full"}
         How occluded images are presented.
     precision : {"fp32", "tf32", "fp16", "bf16x3", "bf16", "fp64"}
-        Arithmetic of products: bf16x3 on a CPU, tf32 and fp16 on a GPU, the others on both.
+        Arithmetic of products: bf16x3 and, with ``method="full"``, fp64 on a CPU, tf32 and fp16 on
+        a GPU, fp32 and bf16 on both.
     response : {"conv", "bn"}
         Whether the responses of a convolution are its own, or those of the batch norm that reads it.
     context : {"exact", "frozen"}

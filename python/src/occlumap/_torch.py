@@ -208,7 +208,6 @@ class Walk:
         self.labels: dict[Node, str] = {}
         self.nodes: dict[str, Node] = {}
         self.blocked: set[str] = set()
-        self._by_name: dict[str, Layer] = {}
         self._constants: dict[Node, Any] = {}
         self._reasons: dict[Node, str] = {}
         self._behind: dict[Node, set[Node]] = {}
@@ -316,10 +315,9 @@ class Walk:
 
     def _put(self, node: Node, layer: Layer, label: str) -> str:
         base, number = label, 0
-        while label in self._by_name:
+        while label in self.nodes:
             number += 1
             label = f"{base}_{number}"
-        self._by_name[label] = layer
         # Now: an operation in place may change what an input stands for.
         self.layers.append((label, layer, [self.labels[source] for source in layer.inputs]))
         self.labels[node] = label

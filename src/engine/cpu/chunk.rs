@@ -36,7 +36,6 @@ pub(super) fn present(
 ) -> Vec<f32> {
     let nodes = program.subgraph.nodes();
     let last = program.subgraph.target();
-    let last_reads = program.last_reads();
     let Scratch { changes, free, patch, convolve } = scratch;
     changes.resize_with(nodes.len().max(changes.len()), Changes::default);
     for (place, node) in nodes[..last].iter().enumerate() {
@@ -61,7 +60,7 @@ pub(super) fn present(
             }
         }
         changes[place] = output;
-        for &input in node.inputs.iter().filter(|&&input| last_reads[input] == place) {
+        for &input in node.inputs.iter().filter(|&&input| program.last_reads[input] == place) {
             free.push(changes[input].release());
             // An input that is read twice has given its buffer away.
             free.pop_if(|buffer| buffer.is_empty());

@@ -45,7 +45,10 @@ pub(super) fn shaped(builder: &mut Builder<'_>, index: usize) -> Result<Value, P
         Some(0) => Ok(Value::Layer(Feature { channels_last: true, ..feature })),
         Some(1) => Ok(Value::Column(feature)),
         Some(2) => Ok(Value::Layer(Feature { channels_last: false, ..feature })),
-        _ => Err("it has axes before the channels, or more than two behind".into()),
+        _ => {
+            Err("its axes are not given, lie before the channels, or are more than two behind"
+                .into())
+        }
     }
 }
 

@@ -38,7 +38,9 @@ fn further_pages(folder: &Path) -> Vec<String> {
 /// The number of a further page, from 2 on.
 fn page_number(name: &str) -> Option<usize> {
     let stem = name.strip_suffix(".svg").or_else(|| name.strip_suffix(".png"))?;
-    stem.strip_prefix("comparison-")?.parse().ok().filter(|&number| number > 1)
+    let number = stem.strip_prefix("comparison-")?;
+    // `comparison-02.png` is somebody else's.
+    number.parse().ok().filter(|found: &usize| *found > 1 && found.to_string() == number)
 }
 
 /// Writes the files of a comparison into `folder`, which is there; files of the same names are

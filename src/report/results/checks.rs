@@ -11,7 +11,7 @@ use crate::maps::{
     SweepParameters,
 };
 use crate::network::{LayerId, Network};
-use crate::noise::Noise;
+use crate::noise::{FillRule, Noise};
 
 /// The last second of the year 9999: dates behind it have no usual form.
 const LAST_SECOND: u64 = 253_402_300_799;
@@ -29,10 +29,13 @@ pub(super) fn settings(manifest: &Manifest) -> Result<(), ParseError> {
     within("images.size.width", images.size.width, ImageSize::MAX_SIDE)?;
     within("settings.top", top, images.names.len().max(1))?;
     within("settings.every", every, usize::MAX)?;
-    within("settings.repeats", repeats, Noise::DRAWS)?;
+    // Each draw takes another image.
+    let others = images.names.len().saturating_sub(1);
+    let draws = if settings.fill == FillRule::Images { others } else { Noise::DRAWS };
+    within("settings.repeats", repeats, draws)?;
     let values = settings.fill_values.as_deref();
     if values.is_some() != settings.fill.is_constant()
-        || values.is_some_and(|values| !values.iter().all(|value| value.is_finite()))
+        || values.is_some_and(|values| !values.iter().all(|&value| (value as f32).is_finite()))
     {
         let fill = settings.fill.name();
         let expected = if settings.fill.is_constant() { "finite numbers" } else { "none" };

@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 
 use ndarray::{Array3, Array4, Ix4};
+use occlumap::files::Digest;
+use occlumap::geometry::Occluder;
+use occlumap::noise::Fill;
 use serde_json::{Value, json};
 
-use crate::common::{Golden, cube, floats, json, to_f64, vector};
+use crate::common::{Golden, cube, floats, json, to_f64};
 use crate::workplace::{INPUTS, Workplace, same_trees, tree};
 
 const RUN: &str = "run --model model.json --weights tiny.npz --images images --layers conv2,conv4 \
@@ -85,6 +88,27 @@ fn differences_are_those_of_the_pixels_that_each_fill_puts_in() {
             assert!(agree(&found[0], &expected(original, picture)), "{fill} {method}");
         }
     }
+    // The pixels of 25 occluders of one pixel, of Philox' numbers.
+    let occluders: Vec<Occluder> = (0..SIDE * SIDE)
+        .map(|index| Occluder {
+            index,
+            top: CORNER.0 + index / SIDE,
+            left: CORNER.1 + index % SIDE,
+            size: 1,
+        })
+        .collect();
+    let mut gaussian = zero.clone();
+    let patches = Fill::Gaussian { seed: 0, draw: 0 }.patches(1, 3, &occluders);
+    for (which, occluder) in occluders.iter().enumerate() {
+        let mut pixels = Vec::new();
+        patches.draw(which, &mut pixels);
+        for (channel, &pixel) in pixels.iter().enumerate() {
+            gaussian[[channel, occluder.top, occluder.left]] = f64::from(pixel);
+        }
+    }
+    let found_gaussian = found(&place, 1, "--fill gaussian --noise philox:0");
+    assert!(agree(&found_gaussian[0], &expected(original, &gaussian)));
+    assert_ne!(found_gaussian, found(&place, 1, "--noise philox:0"));
     // Three draws are the three other images, each once; of other seeds in another order.
     let mut orders = BTreeSet::new();
     for seed in 0..8 {
@@ -146,8 +170,8 @@ fn fills_are_recorded_and_a_folder_has_one() {
         assert_eq!(settings["noise"], json!(if drawn { "philox:4" } else { "philox:0" }));
         let constant = ["mean", "zero"].contains(&fill);
         assert_eq!(settings["fill_values"].as_array().map(Vec::len), constant.then_some(3));
-        let reliability = vector(floats(&place.path(&out).join("maps/conv2_max_reliability.npy")));
-        assert!(reliability.iter().any(|value| value.abs() <= 1.0), "{fill}");
+        let map = |out: &str| place.read(&format!("{out}/maps/conv2_max.npy"));
+        assert_ne!(map(&out), map("noise"), "{fill}");
         let maps = tree(&place.path(&out).join("maps"));
         place.succeeds(&format!("{RUN} --fill {fill} --seed 4 --out out-{fill}"));
         same_trees(&tree(&place.path(&out).join("maps")), &maps, fill);
@@ -216,6 +240,14 @@ fn reports_plots_and_sizes_know_the_fill() {
     let report = String::from_utf8(place.read("out/report.html")).unwrap();
     assert!(report.contains("--fill images") && report.contains(r#""fill":"images""#));
     place.succeeds("plot out --overlay own --examples 2 --quiet");
+    place.succeeds(&format!("{RUN} --fill zero --out zero"));
+    let mut manifest: Value = json(&place.path("zero/manifest.json"));
+    manifest["configuration"]["settings"]["fill_values"] = json!([0.5]);
+    let configuration = serde_json::to_vec(&manifest["configuration"]).unwrap();
+    manifest["configuration_sha256"] = json!(Digest::of(&configuration).to_string());
+    place.write("zero/manifest.json", serde_json::to_vec(&manifest).unwrap());
+    let words = ["settings.fill_values", "1 values; expected 3"];
+    place.refuses("plot zero --overlay own --examples 2", 2, &words);
     place.succeeds(&format!("{RUN} --occluder-size 2 --out noise"));
     place.refuses("sizes out noise", 1, &["with another --deposit, --mean-over, --fill"]);
 }

@@ -216,3 +216,15 @@ fn a_restart_with_a_ranking_without_digests_reads_the_images_once() {
     let messages = place.succeeds(&format!("{sweep} --shard 2/2 --out out"));
     assert!(!messages.contains(reading), "{messages}");
 }
+
+#[test]
+fn a_folder_that_is_called_like_a_size_hides_no_maps() {
+    let place = Workplace::new();
+    place.succeeds(&format!("run {INPUTS} --every 9 --out out"));
+    let sweep = format!("sweep --ranking out/ranking {INPUTS} --every 9");
+    place.succeeds(&format!("{sweep} --out out/size2"));
+    place.succeeds("status out --check");
+    place.write("out/maps/conv2_max.npy", b"damaged");
+    let output = place.run("status out --check");
+    assert_ne!(output.status.code(), Some(0), "{output:?}");
+}

@@ -174,6 +174,15 @@ fn curves_of_units_that_stop_tell_what_each_unit_was_presented() {
     }
     // The page has a unit's own curve up to its stop, and the reliability there.
     place.succeeds("report both --images images --ranking all/ranking --quiet");
+    let page = place.block("both/report.html", "page-conv2").unwrap();
+    for (unit, stop) in expected(&place, "conv2", "max").into_iter().enumerate() {
+        let facts = &page["units"][unit]["max"];
+        assert_eq!(facts["count"], json!(stop), "{unit}");
+        let curve = facts["curve"].as_array().unwrap();
+        for (value, images) in curve.iter().zip([2, 4, 8, IMAGES]) {
+            assert!(images <= stop || value.is_null(), "{unit}: {curve:?}");
+        }
+    }
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub trait Workspace: Sized {
 
 impl Full<'_> {
     /// A workspace for the largest batch that the device's memory holds, of at most `batch` images, and no
-    /// less than one chunk.
+    /// less than one chunk. Both are powers of two, so that a batch is whole chunks.
     pub fn largest<R: Workspace>(&self, batch: usize) -> Result<R, CudaError> {
         let mut batch = batch.max(self.chunk);
         loop {

@@ -143,8 +143,8 @@ impl Full<'_> {
 
     /// The layers, for batches of `batch` images.
     fn pass(&self, batch: usize) -> Result<Pass, CudaError> {
-        let Self { device, model, layers, sizes, .. } = self;
-        Pass::new(device, model, layers, (self.image, sizes), batch)
+        let Self { device, model, layers, sizes, chunk, .. } = self;
+        Pass::new(device, model, layers, (self.image, sizes), [batch, *chunk])
     }
 
     fn not_finite(&self, layer: LayerId, unit: usize, image: usize, value: f32) -> EngineError {

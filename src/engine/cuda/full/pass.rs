@@ -87,8 +87,8 @@ struct Stage {
 }
 
 impl Pass {
-    /// Layers up to `targets`, whose outputs are needed as they are, for batches of `batch`, a multiple of
-    /// [`chunk`].
+    /// Layers up to `targets`, whose outputs are needed as they are, for batches of `batch` images, a
+    /// multiple of `chunk` ([`chunk`]).
     ///
     /// # Errors
     /// Out of memory among them: then a smaller batch may fit.
@@ -97,11 +97,10 @@ impl Pass {
         model: &Model,
         targets: &[LayerId],
         (image, sizes): (ImageSize, &[ImageSize]),
-        batch: usize,
+        [batch, chunk]: [usize; 2],
     ) -> Result<Self, CudaError> {
         let libraries = (Cublas::open(device)?, Cudnn::open(device)?);
         let network = model.network();
-        let chunk = chunk(network, targets, (image, sizes));
         let steps = schedule(network, targets);
         let mut floats = vec![0; steps.iter().map(|step| step.output + 1).max().unwrap_or(0)];
         let mut stages: Vec<Stage> = Vec::with_capacity(steps.len());
@@ -274,22 +273,22 @@ impl Stage {
         match &self.work {
             Work::Convolve { by, view, filters, bias, rectified } => {
                 let from = input(0)?;
-                if let By::WindowSum(parameters) = by {
-                    window_sum(device, parameters, batch, filters, from, output)?;
-                }
                 let (read, written) = (view.channels * view.size.area(), channels * area);
                 for first in (0..batch).step_by(chunk) {
                     let images = first..first + chunk;
-                    let from = from.slice(images.start * read..images.end * read);
+                    let some = from.slice(images.start * read..images.end * read);
                     let mut to = output.slice_mut(images.start * written..images.end * written);
                     match by {
                         By::Convolution(convolve) => {
-                            convolve.run((device, cudnn), &from, filters, workspace, &mut to)?;
+                            convolve.run((device, cudnn), &some, filters, workspace, &mut to)?;
                         }
                         By::Product(product) => {
-                            product.run((device, cublas), filters, &from, &mut to)?;
+                            product.run((device, cublas), filters, &some, &mut to)?;
                         }
-                        By::WindowSum(_) => {}
+                        By::WindowSum(parameters) => {
+                            window_sum(device, parameters, batch, filters, from, output)?;
+                            break;
+                        }
                     }
                 }
                 if bias.is_some() || *rectified {

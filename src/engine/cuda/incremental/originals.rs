@@ -40,7 +40,7 @@ pub(super) fn each_original(
         .iter()
         .map(|&(_, y, x)| [subgraph.baseline(Axis::Y, y), subgraph.baseline(Axis::X, x)])
         .collect();
-    let last_read = program.last_reads();
+    let last_read = &program.last_reads;
     let mut nodes: Vec<Option<Originals>> = Vec::with_capacity(subgraph.nodes().len());
     for place in 0..subgraph.target() {
         let node = Node { device, program, cones: &cones, place, before: &nodes };

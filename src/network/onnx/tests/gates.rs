@@ -138,7 +138,11 @@ fn axes_decide_what_a_join_means() {
     for (op_type, values, problem) in [
         ("Reshape", &[1, 1, 1, 4][..], "its shape [1, 1, 1, 4] is not"),
         ("Reshape", &[1, 4], "some of its inputs have the channels last"),
-        ("Unsqueeze", &[0, 1], "it has axes before the channels, or more than two behind"),
+        (
+            "Unsqueeze",
+            &[0, 1],
+            "its axes are not given, lie before the channels, or are more than two behind",
+        ),
         ("Unsqueeze", &[2], "is `[1, channels, 1]`; expected"),
         ("Unsqueeze", &[2, 2], "it has axes before"),
         ("Unsqueeze", &[i64::MIN, 2], "it has axes before"),

@@ -56,6 +56,9 @@ function compositeFigure(unit, content) {
       : null,
   );
   const largest = values.reduce((most, value) => Math.max(most, value), 0);
+  if (largest === 0) {
+    return null;
+  }
   const bytes = values.map((value) => (value === null ? 0 : 1 + Math.round((254 * value) / largest)));
   const canvas = element("canvas", { role: "img", "aria-label": `${unit.name}, top and bottom together` });
   canvas.width = canvas.height = layer.rf;
