@@ -174,7 +174,9 @@ mod tests {
             })
             .collect();
         let subgraph = Subgraph::new(&network, layer, size).unwrap();
-        for (bytes, jobs) in [(0, 1), (usize::MAX, 4)] {
+        let mut first = Planner::new(&subgraph);
+        plan_within(0, &batch, 0..4, &mut first);
+        for (bytes, jobs) in [(0, 1), (first.bytes(), 1), (first.bytes() + 1, 2), (usize::MAX, 4)] {
             let mut planner = Planner::new(&subgraph);
             assert_eq!(plan_within(bytes, &batch, 0..4, &mut planner), jobs);
             let plans = planner.along(Axis::Y).len() + planner.along(Axis::X).len();

@@ -19,7 +19,7 @@ pub(super) struct Presentation<'a> {
     pub position: (usize, usize),
     /// The occluder.
     pub occluder: &'a Occluder,
-    /// The noise of its job.
+    /// The pixels of its job's occluders.
     pub patches: &'a Patches<'a>,
     /// Which of the job's occluders it is.
     pub which: usize,

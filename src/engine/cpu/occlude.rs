@@ -1,11 +1,11 @@
-//! The first change: noise instead of the image.
+//! The first delta: the occluder's pixels instead of the image's.
 
 use super::change::{Change, Presentation};
 use super::program::Program;
 use super::simd::{Kernel, Vector, prefetch_all};
 use crate::geometry::Axis;
 
-/// Writes noise minus image into `output`, the image's window. `patch` is scratch.
+/// Writes the occluder's pixels minus the image's into `output`, the image's window. `patch` is scratch.
 pub(super) struct Occlude<'a> {
     pub program: &'a Program,
     pub batch: &'a [Presentation<'a>],

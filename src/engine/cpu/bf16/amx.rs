@@ -49,7 +49,7 @@ mod unit {
         const ARCH_REQ_XCOMP_PERM: u64 = 0x1023;
         const XTILEDATA: u64 = 18;
         let result: i64;
-        // SAFETY: the call changes nothing but which registers the process may use.
+        // SAFETY: the call changes nothing but which registers the process may use; older kernels refuse it.
         unsafe {
             asm!(
                 "syscall",
@@ -110,12 +110,13 @@ mod unit {
 
     impl Drop for Unit {
         fn drop(&mut self) {
-            // SAFETY: a unit is made where the instructions are.
+            // SAFETY: a unit is made where the instructions are, and `run` holds one a thread at a time.
             unsafe { asm!("tilerelease", options(nostack, nomem)) };
         }
     }
 
-    /// Every instruction keeps to the registers of this module: the compiler uses none of them.
+    /// Every instruction keeps to the registers of this module: no code is compiled with AMX enabled, so the compiler
+    /// uses none of them.
     impl TileUnit for Unit {
         #[inline(always)]
         fn zero<const TILE: u8>(&mut self) {

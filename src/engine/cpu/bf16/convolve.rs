@@ -59,14 +59,18 @@ impl Weights {
         );
         let patterns = patterns.each(&originals);
         clear_untouched(&patterns, packed, output);
-        let tiles = if self.form.copies_rows() { packed.tiles } else { 1 };
-        let limit = if self.form.copies_rows() { GROUP_LIMIT / packed.tiles } else { TILE_LIMIT };
+
+        let (tiles, limit) = if form.copies_rows() {
+            (packed.tiles, GROUP_LIMIT / packed.tiles)
+        } else {
+            (1, TILE_LIMIT)
+        };
         let row = packed.kernel.x * lines;
         let at_once = (limit / (row * TILE_WORDS)).clamp(1, packed.kernel.y);
         for group in 0..packed.groups {
             let weights: Vec<Operands<'_>> =
                 (0..packed.tiles).map(|tile| self.tile(group, tile, packed.tiles)).collect();
-            let deltas = deltas.operands();
+            let deltas = deltas.operands(parts);
             for (first, weights) in weights.chunks(tiles).enumerate() {
                 let (channel, _) = packed.channels(group, first * tiles);
                 let (last, width) = packed.channels(group, first * tiles + weights.len() - 1);

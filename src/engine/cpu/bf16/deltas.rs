@@ -72,7 +72,6 @@ pub(in crate::engine::cpu) struct Deltas {
     places: Vec<Place>,
     high: Vec<Line>,
     low: Vec<Line>,
-    parts: Option<Parts>,
 }
 
 impl Deltas {
@@ -80,7 +79,6 @@ impl Deltas {
     pub(super) fn collect(&mut self, input: &Changes, which: &[usize], packing: Packing, isa: Isa) {
         let Packing { channels, parts, .. } = packing;
         self.places.clear();
-        self.parts = Some(parts);
         let mut wanted = which.iter().peekable();
         let mut first = 0;
         for (batch, place) in input.places().iter().enumerate() {
@@ -107,7 +105,10 @@ impl Deltas {
             for (presentation, values) in presentations.enumerate() {
                 let first = words.of(presentation) / PAIRS;
                 let high = &mut self.high[first..];
-                let low = self.low.get_mut(first..).unwrap_or_default();
+                let low = match parts {
+                    Parts::One => &mut [],
+                    Parts::Two => &mut self.low[first..],
+                };
                 isa.run(Round { values: &values[..floats], packing, high, low });
             }
         }
@@ -118,9 +119,9 @@ impl Deltas {
         &self.places
     }
 
-    /// All of them.
-    pub(super) fn operands(&self) -> Operands<'_> {
-        let low = (self.parts == Some(Parts::Two)).then(|| bytemuck::cast_slice(&self.low));
+    /// All of them, of as many parts as were collected.
+    pub(super) fn operands(&self, parts: Parts) -> Operands<'_> {
+        let low = (parts == Parts::Two).then(|| bytemuck::cast_slice(&self.low));
         Operands { high: bytemuck::cast_slice(&self.high), low }
     }
 }

@@ -83,11 +83,12 @@ pub(super) unsafe fn run<T: TileUnit>(
 /// were, and so are their sums, which nobody reads.
 fn copy_rows(product: &PairProduct<'_>, first: usize, count: usize, to: &mut [Line]) {
     let rows = &product.rows.all()[first..first + count];
-    let mut panel = to.chunks_exact_mut(ROWS);
+    let mut next = 0;
     for part in [Some(product.deltas.high), product.deltas.low].into_iter().flatten() {
         for block in product.blocks {
             for line in 0..block.length {
-                let Some(panel) = panel.next() else { return };
+                let panel = &mut to[next..][..ROWS];
+                next += ROWS;
                 for (to, row) in panel.iter_mut().zip(rows) {
                     to.0.copy_from_slice(&part[row + block.input + line * PAIRS..][..PAIRS]);
                 }

@@ -144,9 +144,9 @@ fn axes_decide_what_a_join_means() {
             "its axes are not given, lie before the channels, or are more than two behind",
         ),
         ("Unsqueeze", &[2], "is `[1, channels, 1]`; expected"),
-        ("Unsqueeze", &[2, 2], "it has axes before"),
-        ("Unsqueeze", &[i64::MIN, 2], "it has axes before"),
-        ("Squeeze", &[0], "it has axes before"),
+        ("Unsqueeze", &[2, 2], "lie before the channels"),
+        ("Unsqueeze", &[i64::MIN, 2], "lie before the channels"),
+        ("Squeeze", &[0], "lie before the channels"),
     ] {
         let (mapped, note) = gate(shaped(op_type, values));
         assert!(!mapped && note.contains(problem), "{op_type} {values:?}: {note}");
