@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 
 use super::failure::Failure;
@@ -230,6 +231,11 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(0) | Err(_) => Err("expected a whole number of at least 1".into()),
         Ok(number) => Ok(number),
     }
+}
+
+/// Parses a size in bytes.
+pub(super) fn size(text: &str) -> Result<ByteSize, String> {
+    text.parse().map_err(|_| "expected a size such as 500MiB or 4GiB".into())
 }
 
 /// Far more than useful; many more take minutes to start or bring the machine down.

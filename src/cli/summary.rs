@@ -70,11 +70,9 @@ impl Summary {
             .enumerate()
             .map(|(place, results)| (name((place, results)), results))
             .collect();
-        let context = session.context();
-        let progress = Progress::new(context.observer.cancel_token());
         let task = Task { label: "summary", counted: "units", total: count(&named) };
-        let work = || context.pool.install(|| summarise(&named, self.blur, &progress));
-        let (summary, _) = context.track(&task, &progress, work)?;
+        let compute = |progress: &Progress<'_>| summarise(&named, self.blur, progress);
+        let summary = session.context().compute(&task, compute)?;
         let folder = output.create("")?;
         write(&summary, &folder, self.resolution as f32)?;
         session.say(format!("wrote {}", folder.display()));

@@ -13,7 +13,7 @@ use occlumap::sweep::UnitSelection;
 
 use super::arguments::{
     ImageArguments, LayerArguments, ModelArguments, OccluderArguments, RunningArguments,
-    ShardArguments, at_least_one, repeats,
+    ShardArguments, at_least_one, repeats, size,
 };
 use super::compute::ComputeArguments;
 use super::failure::Failure;
@@ -191,10 +191,6 @@ impl SweepArguments {
             compute: self.compute.settings(),
         })
     }
-}
-
-fn size(text: &str) -> Result<ByteSize, String> {
-    text.parse().map_err(|_| "expected a size such as 500MiB or 4GiB".into())
 }
 
 /// Parses a number between 0 and 1.

@@ -257,19 +257,28 @@ pub struct PreparedMaps<'a> {
     cancel: &'a CancelToken,
 }
 
+/// The weight file of a sweep.
+#[derive(Clone, Copy, Debug)]
+pub struct SweptWeights<'a> {
+    /// The file.
+    pub path: &'a Path,
+    /// Prefix of the tensors' names, if the sweep had one.
+    pub prefix: Option<&'a str>,
+}
+
 impl OwnMaps {
-    /// Reads the weights of a sweep of `network` from a file, limited to a prefix if one is given.
+    /// Reads the weights of a sweep of `network`.
     ///
     /// # Errors
     /// Unreadable weights, or weights of another sweep; an unusable device.
     pub fn open(
         network: &Network,
         sweep: &SweepConfiguration,
-        weights: (&Path, Option<&str>),
+        weights: SweptWeights<'_>,
         compute: &ComputeSettings,
         context: &Context<'_>,
     ) -> Result<Self, RunError> {
-        let (weights, prefix) = weights;
+        let SweptWeights { path: weights, prefix } = weights;
         let model = Model::load_below(network.clone(), weights, prefix)?;
         if *model.digest() != sweep.model.weights_sha256 {
             let (found, expected) = (model.digest(), &sweep.model.weights_sha256);

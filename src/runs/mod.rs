@@ -28,6 +28,7 @@ mod run;
 mod settings;
 mod share;
 mod sized;
+pub mod slurm;
 mod status;
 mod sweep;
 mod text;
@@ -38,7 +39,9 @@ pub use context::{Context, Observer, Task, thread_pool};
 pub use device::{DeviceChoice, Devices};
 pub use error::RunError;
 pub use inputs::{ChosenLayers, Inputs};
-pub use map::{ImageChoice, MapSettings, MapTarget, OwnMaps, PreparedMaps, UnitMap, map};
+pub use map::{
+    ImageChoice, MapSettings, MapTarget, OwnMaps, PreparedMaps, SweptWeights, UnitMap, map,
+};
 pub use merge::merge;
 pub use output::{OutputFolder, check_file, is_same_file};
 pub use plan::{LayerPlan, Plan, plan, programs};

@@ -18,13 +18,14 @@ mod tables;
 
 use crate::analysis::MeasureSummary;
 use crate::progress::Progress;
+use crate::runs::{Context, Task};
 
 pub use array::MapArray;
 pub use error::ComparisonError;
 pub use figure::figures;
 pub use files::{files, write};
 pub use layer::{Example, LayerComparison, UnitComparison};
-pub use maps::{Absent, MapSet};
+pub use maps::{Absent, MapSet, MapSource};
 pub use record::{ComparisonRecord, SetRecord};
 pub use settings::{ComparisonSettings, MapSide, SidePair};
 pub(in crate::report) use tables::fraction;
@@ -49,6 +50,37 @@ pub struct LeftOut {
     pub layer: String,
     /// What, and why.
     pub reason: String,
+}
+
+/// Compares the maps of two sources on all threads; those of `one` with each other without a second.
+///
+/// # Errors
+/// As [`compare`]; an array without a second source.
+pub fn compare_sources(
+    one: &MapSource,
+    other: Option<&MapSource>,
+    settings: &ComparisonSettings,
+    context: &Context<'_>,
+) -> Result<Comparison, ComparisonError> {
+    let (one, other) = (one.set(), other.map(MapSource::set));
+    if let (MapSet::Array(array), None) = (&one, &other) {
+        let problem = format!("{}: is an array; expected a second set of maps", array.name());
+        return Err(ComparisonError::Selection(problem));
+    }
+    compare_in([&one, other.as_ref().unwrap_or(&one)], settings, context)
+}
+
+/// [`compare`] on all threads of a context, which receives the progress.
+///
+/// # Errors
+/// As [`compare`].
+pub fn compare_in(
+    sets: [&MapSet<'_>; 2],
+    settings: &ComparisonSettings,
+    context: &Context<'_>,
+) -> Result<Comparison, ComparisonError> {
+    let task = Task { label: "compare", counted: "units", total: count(sets, settings)? };
+    context.compute(&task, |progress| compare(sets, settings, progress))
 }
 
 /// Units that [`compare`] looks at, each pair of sides counted.

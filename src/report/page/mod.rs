@@ -25,6 +25,7 @@ use super::results::{LayerResults, Results};
 use crate::VERSION;
 use crate::images::ImageFolder;
 use crate::progress::Progress;
+use crate::runs::{Context, RunError, Task, check_file};
 
 pub use error::ReportError;
 pub use store::{Written, data_folder};
@@ -64,8 +65,35 @@ impl std::fmt::Debug for ReproduceCommand<'_> {
 }
 
 impl Report<'_> {
+    /// Checks that a report can be written to `file`.
+    ///
+    /// # Errors
+    /// A name without `.html`; a file that exists, without `force`; a file in place of the report's folder.
+    pub fn check(file: &Path, force: bool) -> Result<(), RunError> {
+        if file.extension().is_none_or(|ending| ending != "html") {
+            let file = file.display();
+            return Err(RunError::usage(format!("{file}: expected a name that ends in .html")));
+        }
+        check_file(file, force)?;
+        let folder = data_folder(file);
+        if folder.exists() && !folder.is_dir() {
+            let problem = "is a file; a large report needs a folder of that name";
+            return Err(RunError::usage(format!("{}: {problem}", folder.display())));
+        }
+        Ok(())
+    }
+
+    /// Writes the report on all threads of a context, which receives the progress.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_in(&self, path: &Path, context: &Context<'_>) -> Result<Written, ReportError> {
+        let task = Task { label: "report", counted: "units", total: self.units() };
+        context.compute(&task, |progress| self.write(path, progress))
+    }
+
     /// Units whose maps are measured.
-    pub fn units(&self) -> u64 {
+    fn units(&self) -> u64 {
         self.results.layers().iter().map(|layer| layer.swept().len() as u64).sum()
     }
 

@@ -8,6 +8,7 @@ use crate::files::FileError;
 use crate::images::ImageError;
 use crate::report::figure::FontError;
 use crate::report::results::ResultsError;
+use crate::runs::RunError;
 use crate::sweep::SweepError;
 
 /// Why maps could not be plotted.
@@ -16,6 +17,9 @@ pub enum PlotError {
     /// The maps, or what belongs to them.
     #[error(transparent)]
     Results(#[from] ResultsError),
+    /// The settings, or the weights of images' own maps.
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// An image cannot be read.
     #[error(transparent)]
     Image(#[from] ImageError),
@@ -37,6 +41,7 @@ impl HasKind for PlotError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Results(error) => error.kind(),
+            Self::Run(error) => error.kind(),
             Self::Image(error) => error.kind(),
             Self::Own(error) => error.kind(),
             Self::File(error) => error.kind(),

@@ -11,6 +11,7 @@ mod error;
 mod files;
 mod maps;
 mod pages;
+mod settings;
 mod sheet;
 
 use super::colours::ColourMap;
@@ -21,6 +22,7 @@ pub use error::PlotError;
 pub use files::{Kind, Plots};
 pub use maps::{LayerMaps, Map};
 pub use pages::pages;
+pub use settings::{PlotSettings, plot};
 pub use sheet::sheet;
 
 /// What the largest value of the colour scale is.

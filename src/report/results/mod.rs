@@ -201,6 +201,31 @@ impl Results {
         self.images_of(&folder.into())
     }
 
+    /// The images of the units' rankings, or why they cannot be shown. `source` holds them now, if it is
+    /// not the folder that the manifest names.
+    ///
+    /// # Errors
+    /// Images that cannot be shown although they are `needed`.
+    pub fn ranked_images(
+        &self,
+        source: Option<&ImageSource>,
+        needed: bool,
+    ) -> Result<Result<ImageFolder, String>, ResultsError> {
+        let images = if self.ranking.is_none() {
+            Err(ResultsError::NoRanking(self.folder.clone()))
+        } else {
+            match source {
+                None => self.images(None),
+                Some(ImageSource::Path(folder)) => self.images(Some(folder)),
+                Some(source) => self.images_of(source),
+            }
+        };
+        match images {
+            Err(error) if !needed => Ok(Err(error.to_string())),
+            images => Ok(Ok(images?)),
+        }
+    }
+
     /// As [`images`](Self::images), from a source that holds them now.
     ///
     /// # Errors
