@@ -50,11 +50,7 @@ pub fn watched<T: Send, E: Into<Failure> + Send>(
     total: u64,
     compute: impl FnOnce(&Progress<'_>) -> Result<T, E> + Send,
 ) -> Result<T, Failure> {
-    let progress = Progress::new(context.observer.cancel_token());
-    let task = Task { label, counted: "units", total };
-    let compute = || context.pool.install(|| compute(&progress));
-    let (found, _) = context.track(&task, &progress, compute).map_err(Into::into)?;
-    Ok(found)
+    context.compute(&Task { label, counted: "units", total }, compute).map_err(Into::into)
 }
 
 /// Makes derived maps of some layers and writes them into the folder of `files`, which there must be.

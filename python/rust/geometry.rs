@@ -45,13 +45,7 @@ pub fn receptive_field<'py>(
         let geometry = LayerGeometry::new(graph, id, image, grid.rule()?, grid.every)?;
         let output = geometry.output;
         let (y, x) = position.unwrap_or((output.height / 2, output.width / 2));
-        if y >= output.height || x >= output.width {
-            return Err(Failure::usage(format!(
-                "{layer} has no position {y},{x}; its output is {output}, positions 0,0 to {},{}",
-                output.height - 1,
-                output.width - 1
-            )));
-        }
+        geometry.check_position(layer, y, x)?;
         let place = geometry.placement(y, x)?;
         Ok((geometry, (y, x), place))
     };

@@ -9,16 +9,17 @@ use occlumap::images::{ImageFolder, ImageSource};
 use occlumap::maps::{Plane, map_path, reliability_path};
 use occlumap::progress::Progress;
 use occlumap::ranking::Side;
-use occlumap::report::comparison::{self, Comparison, ComparisonSettings, MapSet, SidePair};
+use occlumap::report::comparison::{ComparisonSettings, MapSet, MapSource, SidePair, compare_in};
+use occlumap::report::drawing::ShownImage;
 use occlumap::report::numbers::{Cells, Measured, Row, measure, table};
 use occlumap::report::of_both_sides;
 use occlumap::report::page::{Report, ReproduceCommand};
-use occlumap::report::results::{LayerResults, Results as Opened, Tones};
-use occlumap::runs::check_file;
+use occlumap::report::results::{LayerResults, Results as Opened};
+use occlumap::runs::ImageChoice;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::comparison::{OwnedSet, Set};
+use crate::comparison::Set;
 use crate::error::Failure;
 use crate::findings::{Columns, columns, watched};
 use crate::images::{Cause, Images};
@@ -69,6 +70,12 @@ impl Results {
     /// What the maps were made from, and how, as JSON.
     fn manifest(&self) -> PyResult<String> {
         serde_json::to_string(self.0.manifest())
+            .map_err(|error| Failure::usage(error.to_string()).into())
+    }
+
+    /// The options of the sweep that are not the defaults, each with its name and value, as JSON.
+    fn options(&self) -> PyResult<String> {
+        serde_json::to_string(&self.0.configuration().settings.options())
             .map_err(|error| Failure::usage(error.to_string()).into())
     }
 
@@ -158,8 +165,7 @@ impl Results {
         let (source, cause) = source_of(images);
         let picture = py.detach(|| -> Result<_, Failure> {
             let images = self.images(source.as_ref())?;
-            let tones = Tones::of(&images)?;
-            Ok(tones.picture(&images.read(index)?.view()))
+            Ok(ShownImage::read(&images, &ImageChoice::Index(index))?.picture())
         });
         let picture = picture.map_err(|error| cause.of(py, error.into()))?;
         let (height, width) = (picture.height() as usize, picture.width() as usize);
@@ -186,27 +192,19 @@ impl Results {
         let (source, cause) = source_of(images);
         let other = compare.map(|other| other.owned("b")).transpose()?;
         let written = work.run(py, |context| {
-            check_file(&file, force)?;
+            Report::check(&file, force)?;
             let images = match examples {
                 0 => Err("none were asked for".into()),
-                _ => match self.images(source.as_ref()) {
-                    Err(error) if source.is_none() => Err(error.into_message()),
-                    images => Ok(images?),
-                },
-            };
-            let place = |layer: &LayerResults| {
-                self.0.layers().iter().position(|other| other.name() == layer.name())
+                _ => self.0.ranked_images(source.as_ref(), source.is_some())?,
             };
             let command = |layer: &LayerResults| {
-                place(layer).and_then(|place| commands.get(place).cloned()).unwrap_or_default()
+                let is = |other: &LayerResults| other.name() == layer.name();
+                let index = self.0.layers().iter().position(is);
+                index.and_then(|index| commands.get(index).cloned()).unwrap_or_default()
             };
-            let compared = |other: &OwnedSet| -> Result<Comparison, Failure> {
+            let compared = |other: &MapSource| {
                 let settings = ComparisonSettings::of(SidePair::SAME.into());
-                let sets = [&MapSet::Results(&self.0), &other.set()];
-                let total = comparison::count(sets, &settings)?;
-                watched(context, "compare", total, |progress| {
-                    comparison::compare(sets, &settings, progress)
-                })
+                compare_in([&MapSet::Results(&self.0), &other.set()], &settings, context)
             };
             let comparison = other.as_ref().map(compared).transpose()?;
             let report = Report {
@@ -218,7 +216,7 @@ impl Results {
                 split: false,
                 reproduce: ReproduceCommand { command: &command, note: None },
             };
-            watched(context, "report", report.units(), |progress| report.write(&file, progress))?;
+            report.write_in(&file, context)?;
             Ok(())
         });
         written.map_err(|error| cause.of(py, error))

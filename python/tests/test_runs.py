@@ -14,7 +14,6 @@ import numpy as np
 import occlumap
 import pytest
 from conftest import Case, arrays, command
-from occlumap._settings import given
 
 COMMON = {"top": 2, "device": "cpu", "progress": None, "threads": 2}
 
@@ -197,10 +196,13 @@ def test_several_sizes_are_those_of_the_command_line(case: Case, tmp_path: Path)
         occlumap.map_sizes([2, 2], case.network, images, **COMMON)
 
 
-def test_commands_of_a_page_tell_the_context(case: Case) -> None:
-    maps = occlumap.map_units(case.network, case.folder / "images.npy", layers="d", **COMMON)
-    assert "context" not in given(maps.settings)
-    assert given({**maps.settings, "context": "frozen"})["context"] == "frozen"
+def test_options_of_maps_make_the_same_maps(case: Case) -> None:
+    images, options = case.folder / "images.npy", {**COMMON, "layers": "d", "every": 3}
+    maps = occlumap.map_units(case.network, images, **options, mean_over="covering")
+    options = {option["name"]: option["value"] for option in json.loads(maps._inner.options())}
+    assert options == {"every": 3, "mean_over": "covering"}
+    again = occlumap.map_units(case.network, images, **{**COMMON, "layers": "d"}, **options)
+    np.testing.assert_array_equal(again["d"].max, maps["d"].max)
 
 
 def test_units_stop_once_they_are_reliable(case: Case, tmp_path: Path) -> None:

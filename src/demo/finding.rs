@@ -22,7 +22,7 @@ use crate::report::comparison::{
 pub const SHUFFLED: &str = "shuffled";
 
 /// Its layers that are swept: those of the retina.
-pub const SHUFFLED_LAYERS: &str = "conv1,conv2";
+pub const SHUFFLED_LAYERS: [&str; 2] = ["conv1", "conv2"];
 
 /// The least median correlation of maps that show the same field, and by how much it is above that of
 /// other units. Known fields have 0.95 and more, and 0.4 above.
@@ -93,7 +93,7 @@ pub fn find(
     shuffled: &Results,
     progress: &Progress<'_>,
 ) -> Result<Finding, DemoError> {
-    let layers: Vec<String> = SHUFFLED_LAYERS.split(',').map(String::from).collect();
+    let layers: Vec<String> = SHUFFLED_LAYERS.map(String::from).into();
     let compared = |other: &Results, sides: SidePair| {
         let settings =
             ComparisonSettings { layers: layers.clone(), ..ComparisonSettings::of(vec![sides]) };

@@ -17,6 +17,7 @@ mod block;
 mod comparison;
 mod files;
 mod finding;
+mod job;
 pub mod phantom;
 pub mod scenes;
 
@@ -33,9 +34,11 @@ use crate::maps::map_path;
 use crate::network::{Network, NetworkError};
 use crate::ranking::Side;
 use crate::report::comparison::ComparisonError;
+use crate::runs::RunError;
 
 pub use comparison::{ANGLE_TOLERANCE, CENTRE_TOLERANCE, Comparison, ELONGATED, WIDTH_TOLERANCE};
 pub use files::{IMAGES, MODEL, WEIGHTS, image_names, write};
+pub use job::{DemoReport, DemoSettings, demo};
 pub use finding::{
     Correlation, Finding, LayerFinding, SHUFFLED, SHUFFLED_LAYERS, find, write_shuffled,
 };
@@ -49,6 +52,9 @@ pub enum DemoError {
     /// The phantom is not a network.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// A run.
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// Its maps cannot be compared.
     #[error(transparent)]
     Comparison(#[from] ComparisonError),
@@ -61,6 +67,7 @@ impl HasKind for DemoError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::File(error) => error.kind(),
+            Self::Run(error) => error.kind(),
             Self::Comparison(error) => error.kind(),
             Self::Network(_) | Self::Geometry(_) => ErrorKind::Internal,
         }

@@ -99,6 +99,14 @@ pub enum ImageError {
         /// The channel, from 0.
         channel: usize,
     },
+    /// Constants beside a preprocessing that has none of its own.
+    #[error(
+        "mean and std go with preprocessing `imagenet`, or without a preprocessing; found `{named}`"
+    )]
+    ConstantsWith {
+        /// The preprocessing.
+        named: Preprocessing,
+    },
     /// More images than supported.
     #[error("{}: {count} images; at most {max} are supported", shown(folder))]
     TooMany {
@@ -168,6 +176,7 @@ impl HasKind for ImageError {
         match self {
             Self::SizeAskedFor(_)
             | Self::Constant { .. }
+            | Self::ConstantsWith { .. }
             | Self::Channels { .. }
             | Self::NoSuchImage { .. } => ErrorKind::Usage,
             _ => ErrorKind::Input,

@@ -7,6 +7,7 @@ use crate::report::numbers::{Cells, Estimate, ModelFit, Models, Shape};
 use crate::report::of_both_sides;
 use crate::report::results::{LayerResults, Results, UnitMap};
 use crate::report::summary::SummaryError;
+use crate::report::units::swept_units;
 
 /// The files.
 pub const FILES: [&str; 2] = ["models.csv", "models_columns.csv"];
@@ -50,7 +51,7 @@ const BASE: [Column; 7] = [
 
 /// Units whose maps are fitted.
 pub fn count(layers: &[&LayerResults]) -> u64 {
-    layers.iter().map(|layer| layer.swept().len() as u64).sum()
+    swept_units(layers.iter().copied())
 }
 
 /// Fits the maps of some layers: a row a unit and side. `progress` counts units.

@@ -2,9 +2,9 @@
 
 use ndarray::Array2;
 
-use super::csv::{Column, QUANTILES, Table, number, quantiles};
+use super::csv::{Column, LAYER, QUANTILES, SIDE, Table, UNIT, number, quantiles};
 use super::results::{LayerResults, Results, ResultsError};
-use crate::analysis::Distribution;
+use crate::analysis::{Distribution, is_fraction};
 use crate::ranking::Side;
 
 /// The reliability that is aimed at.
@@ -51,7 +51,7 @@ pub struct Reliability {
 /// there is no reliability to begin with.
 pub fn images_for(target: f64, images: usize, reliability: f64) -> f64 {
     let ratio = |reliability: f64| reliability / (1.0 - reliability);
-    if reliability > 0.0 && reliability < 1.0 {
+    if is_fraction(reliability) {
         images as f64 * ratio(target) / ratio(reliability)
     } else {
         f64::NAN
@@ -145,8 +145,6 @@ impl Reliability {
 /// # Errors
 /// Files that cannot be read.
 pub fn tables(results: &Results, layers: &[&LayerResults]) -> Result<[Table; 2], ResultsError> {
-    const LAYER: Column = ("layer", "", "short name of the layer");
-    const SIDE: Column = ("side", "", "max: maps over the top images; min: over the bottom images");
     let (mut of_units, mut of_layers) = (Vec::new(), Vec::new());
     for layer in layers {
         for side in Side::BOTH {
@@ -167,7 +165,7 @@ pub fn tables(results: &Results, layers: &[&LayerResults]) -> Result<[Table; 2],
         }
     }
     let unit = [
-        ("unit", "", "the unit, from 0"),
+        UNIT,
         (
             "images",
             "",

@@ -9,7 +9,7 @@ use crate::error::{ErrorKind, HasKind};
 use crate::files::{FileError, shown};
 use crate::progress::Progress;
 use crate::ranking::Side;
-use crate::report::csv::{Column, MAP, Table, map_fields, number};
+use crate::report::csv::{Column, Table, map_fields, number};
 use crate::report::numbers::{Cells, Estimate, Measured, measure};
 use crate::report::of_both_sides;
 use crate::report::results::{LayerResults, Results, ResultsError};
@@ -185,7 +185,7 @@ pub fn sizes(layers: &[SizedLayer<'_>], progress: &Progress<'_>) -> Result<Table
         let found = of_both_sides(&layer.units, progress, stopped, row)?;
         rows.extend(found.into_iter().flatten());
     }
-    Ok(Table::new(&[&MAP[..], &COLUMNS].concat(), rows))
+    Ok(Table::of_maps(&COLUMNS, rows))
 }
 
 impl SizedLayer<'_> {

@@ -94,6 +94,13 @@ pub struct UnitMap {
     pub map: Array2<f64>,
 }
 
+impl UnitMap {
+    /// The largest size of a difference.
+    pub fn largest(&self) -> f32 {
+        self.differences.iter().flatten().fold(0.0, |largest, difference| largest.max(difference.abs()))
+    }
+}
+
 /// A unit on an image, to be mapped.
 #[derive(Clone, Copy, Debug)]
 pub struct MapTarget<'a> {
@@ -134,14 +141,7 @@ pub fn map(settings: &MapSettings, context: &Context<'_>) -> Result<UnitMap, Run
     let Inputs { model, layers, images } = &inputs;
     let image = image.index_in(images)?;
     let geometry = occlusion.geometry(&inputs, layer)?;
-    let output = geometry.output;
-    if y >= output.height || x >= output.width {
-        return Err(RunError::usage(format!(
-            "{name} has no position {y},{x}; its output is {output}, positions 0,0 to {},{}",
-            output.height - 1,
-            output.width - 1
-        )));
-    }
+    geometry.check_position(name, y, x)?;
     let first = if let Noise::Philox { draw, .. } = settings.noise { draw } else { 0 };
     occlusion.check_fill(images, usize::from(first) + occlusion.repeats)?;
     let values = fill_values(occlusion.fill, images, context)?;

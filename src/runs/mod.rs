@@ -19,6 +19,7 @@ mod fill;
 mod inputs;
 pub mod layout;
 mod map;
+mod map_files;
 mod memory;
 mod merge;
 mod output;
@@ -39,11 +40,12 @@ pub use context::{Context, Observer, Task, thread_pool};
 pub use device::{DeviceChoice, Devices};
 pub use error::RunError;
 pub use inputs::{ChosenLayers, Inputs};
+pub use map_files::MapFiles;
 pub use map::{
     ImageChoice, MapSettings, MapTarget, OwnMaps, PreparedMaps, SweptWeights, UnitMap, map,
 };
 pub use merge::merge;
-pub use output::{OutputFolder, check_file, is_same_file};
+pub use output::{OutputFolder, check_file};
 pub use plan::{LayerPlan, Plan, plan, programs};
 pub use ranking::{Ranking, rank};
 pub use run::{Checked, check, run};

@@ -33,6 +33,8 @@ pub struct Plan {
     pub memory: usize,
     /// Limit of memory in bytes.
     pub memory_limit: u64,
+    /// Whether units stop once they are reliable: presentations and times are those of all images.
+    pub stops: bool,
 }
 
 /// The cost of a layer.
@@ -128,6 +130,7 @@ pub fn plan(settings: &RunSettings, context: &Context<'_>) -> Result<Plan, RunEr
             ranking_seconds: images.len() as f64 * ranking,
             memory: run.memory.fixed + working,
             memory_limit: run.budget.memory,
+            stops: settings.sweep.occlusion.until_reliable.is_some(),
         })
     })
 }

@@ -6,7 +6,7 @@ use occlumap::geometry::{GridRule, ImageSize, LayerGeometry};
 use occlumap::network::Network;
 use occlumap::noise::{Fill, Noise};
 
-use crate::common::networks::model;
+use crate::common::networks::{gated, model};
 use crate::common::suite::{self, Tolerance, Trials, bits, corners, image, present, preset_agrees};
 
 #[test]
@@ -42,27 +42,8 @@ fn the_bits_do_not_depend_on_threads_batches_order_or_memory() {
 /// position each.
 #[test]
 fn the_bits_behind_exact_gates_do_not_depend_on_threads_batches_order_or_memory() {
-    let gated = Network::from_description(
-        br#"{"name": "gated", "layers": [
-            {"name": "a", "op": "conv", "out_channels": 6, "kernel": 3, "stride": 2},
-            {"name": "silu", "op": "silu"},
-            {"name": "mean", "op": "global_avg_pool"},
-            {"name": "down", "op": "conv", "out_channels": 2, "kernel": 1},
-            {"name": "relu", "op": "relu"},
-            {"name": "up", "op": "conv", "out_channels": 6, "kernel": 1},
-            {"name": "sigmoid", "op": "sigmoid"},
-            {"name": "gate", "op": "gate", "inputs": ["silu", "sigmoid"]},
-            {"name": "b", "op": "conv", "out_channels": 8, "kernel": 3, "padding": 1},
-            {"name": "factor", "op": "group_norm", "groups": 2, "part": "factor"},
-            {"name": "scaled", "op": "gate", "inputs": ["b", "factor"]},
-            {"name": "shift", "op": "group_norm", "groups": 2, "part": "shift", "inputs": ["b"]},
-            {"name": "normed", "op": "gate", "join": "add", "inputs": ["scaled", "shift"]},
-            {"name": "relu_b", "op": "relu"},
-            {"name": "c", "op": "conv", "out_channels": 7, "kernel": 3}
-        ]}"#,
-    )
-    .unwrap();
-    let layers = [("c", ImageSize::new(27, 33)), ("b", ImageSize::new(31, 22))];
+    let gated = Network::from_description(gated(3).as_bytes()).unwrap();
+    let layers = [("last", ImageSize::new(27, 33)), ("mid", ImageSize::new(31, 22))];
     let tight = CpuEngine { base_bytes: 1, ..CpuEngine::default() };
     let trials = Trials { jobs: 40, every: 1, threads: &[1, 2, 5], batches: &[1, 7, 40] };
     let engines: [&dyn Engine; 2] = [&CpuEngine::default(), &tight];

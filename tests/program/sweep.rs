@@ -17,6 +17,7 @@ use occlumap::sweep::{
 };
 
 use crate::common::Golden;
+use crate::common::networks::gated;
 
 /// The tiny network and its ranked images.
 struct Tiny {
@@ -204,21 +205,11 @@ fn a_verification_finds_differences_that_are_wrong_and_no_others() {
 /// Behind squeeze and excitation, deltas of gates that kept their numbers are wrong, and so are others.
 #[test]
 fn a_verification_finds_wrong_deltas_behind_exact_gates() {
-    let gated = |context| {
-        let network = Network::from_description(
-            br#"{"name": "gated", "layers": [
-                {"name": "a", "op": "conv", "out_channels": 6, "kernel": 5, "stride": 2},
-                {"name": "silu", "op": "silu"},
-                {"name": "mean", "op": "global_avg_pool"},
-                {"name": "excite", "op": "conv", "out_channels": 6, "kernel": 1},
-                {"name": "sigmoid", "op": "sigmoid"},
-                {"name": "gate", "op": "gate", "inputs": ["silu", "sigmoid"]},
-                {"name": "last", "op": "conv", "out_channels": 5, "kernel": 3}
-            ]}"#,
-        );
+    let tiny = |context| {
+        let network = Network::from_description(gated(3).as_bytes());
         Tiny::of(Model::random(network.unwrap().with_context(context), 3).unwrap(), "last")
     };
-    let [exact, frozen] = [MapContext::Exact, MapContext::Frozen].map(gated);
+    let [exact, frozen] = [MapContext::Exact, MapContext::Frozen].map(tiny);
     let plain = exact.engine(&Float64Engine);
     let engine = |factor| Wrong { engine: exact.engine(&CpuEngine::default()), unit: 3, factor };
     let kept = Wrong { engine: frozen.engine(&CpuEngine::default()), unit: 3, factor: 1.0 };

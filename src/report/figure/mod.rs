@@ -4,6 +4,7 @@
 //! as the pages of a PDF and [`Figure::to_svg`] as an SVG, in which labels and lines stay labels
 //! and lines.
 
+mod file;
 mod font;
 mod pdf;
 mod raster;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
+pub use file::{FigureError, FigureFile};
 pub use font::{FontError, width_of};
 pub use pdf::to_pdf;
 

@@ -22,6 +22,7 @@ use self::pictures::Gallery;
 use self::store::Store;
 use super::comparison::Comparison;
 use super::results::{LayerResults, Results};
+use super::units::swept_units;
 use crate::VERSION;
 use crate::images::ImageFolder;
 use crate::progress::Progress;
@@ -94,7 +95,7 @@ impl Report<'_> {
 
     /// Units whose maps are measured.
     fn units(&self) -> u64 {
-        self.results.layers().iter().map(|layer| layer.swept().len() as u64).sum()
+        swept_units(self.results.layers())
     }
 
     /// Writes the report as `path`, and beside it its folder, if it needs one. An old report of

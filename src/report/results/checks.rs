@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::fmt::Display;
 
+use crate::analysis::is_fraction;
 use crate::error::ParseError;
 use crate::geometry::{Frame, GeometryError, ImageSize, LayerGeometry};
 use crate::maps::{
@@ -41,7 +42,7 @@ pub(super) fn settings(manifest: &Manifest) -> Result<(), ParseError> {
         let expected = if settings.fill.is_constant() { "finite numbers" } else { "none" };
         return Err(ParseError(format!("settings.fill_values: expected {expected} for {fill}")));
     }
-    if let Some(until) = settings.until_reliable.filter(|until| !(*until > 0.0 && *until < 1.0)) {
+    if let Some(until) = settings.until_reliable.filter(|until| !is_fraction(*until)) {
         let problem = format!("settings.until_reliable is {until}; expected above 0 and below 1");
         return Err(ParseError(problem));
     }

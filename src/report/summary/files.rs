@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{BINS, LayerSummary, MEASURES, Summary, SummaryError, figure};
 use crate::files::{write_atomically, write_text};
-use crate::report::csv::{Column, QUANTILES, Table, quantiles};
+use crate::report::csv::{Column, LAYER, QUANTILES, SIDE, Table, quantiles};
 use crate::report::figure::{INCH, to_pdf};
 use crate::report::reliability::Reliability;
 use crate::report::write_png;
@@ -24,9 +24,9 @@ pub const FILES: [&str; 7] = [
 /// What each table begins with.
 const FRONT: [Column; 7] = [
     ("network", "", "name of the network"),
-    ("layer", "", "short name of the layer"),
-    ("depth", "", "place of the layer among those of the network, from 1"),
-    ("side", "", "max: maps over the top images; min: over the bottom images"),
+    LAYER,
+    ("depth", "", "rank of the layer in the network, from 1"),
+    SIDE,
     ("rf", "pixels", "side length of the theoretical receptive field"),
     ("units", "", "units that were swept"),
     ("mapped", "", "units whose map is not zero everywhere"),

@@ -13,6 +13,7 @@ use crate::report::numbers::{Cells, Measured, measure};
 use crate::report::of_both_sides;
 use crate::report::reliability::{Reliability, ReliabilityCurve};
 use crate::report::results::{LayerResults, Results};
+use crate::report::units::swept_units;
 
 pub use error::SummaryError;
 pub use figure::figure;
@@ -60,8 +61,7 @@ pub struct LayerSummary {
 
 /// Units whose maps [`summarise`] measures.
 pub fn count(folders: &[(String, &Results)]) -> u64 {
-    let layers = folders.iter().flat_map(|(_, results)| results.layers());
-    layers.map(|layer| layer.swept().len() as u64).sum()
+    swept_units(folders.iter().flat_map(|(_, results)| results.layers()))
 }
 
 /// Measures the maps of some folders, each with the name of its network. `blurred` as in [`measure`];

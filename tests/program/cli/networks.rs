@@ -5,6 +5,7 @@ use occlumap::files::npy;
 use occlumap::network::{Model, Network};
 use occlumap::noise::TorchStream;
 
+use crate::common::networks::gated;
 use crate::common::{floats, json, largest};
 use crate::workplace::Workplace;
 
@@ -25,29 +26,10 @@ const NETWORK: &str = r#"{"name": "bottleneck", "channels": 4, "layers": [
     {"name": "last", "op": "conv", "out_channels": 5, "kernel": 3, "dilation": 2}
 ]}"#;
 
-/// Squeeze and excitation, and a normalisation of groups.
-const GATED: &str = r#"{"name": "gated", "channels": 4, "layers": [
-    {"name": "stem", "op": "conv", "out_channels": 6, "kernel": 3, "padding": 1},
-    {"name": "bn", "op": "batch_norm"},
-    {"name": "act", "op": "silu"},
-    {"name": "pool", "op": "global_avg_pool"},
-    {"name": "squeeze", "op": "conv", "out_channels": 2, "kernel": 1},
-    {"name": "relu", "op": "relu"},
-    {"name": "excite", "op": "conv", "out_channels": 6, "kernel": 1},
-    {"name": "sigmoid", "op": "sigmoid"},
-    {"name": "gate", "op": "gate", "inputs": ["act", "sigmoid"]},
-    {"name": "mid", "op": "conv", "out_channels": 6, "kernel": 3},
-    {"name": "factor", "op": "group_norm", "groups": 3, "part": "factor"},
-    {"name": "scaled", "op": "gate", "inputs": ["mid", "factor"]},
-    {"name": "shift", "op": "group_norm", "groups": 3, "part": "shift", "inputs": ["mid"]},
-    {"name": "normed", "op": "gate", "join": "add", "inputs": ["scaled", "shift"]},
-    {"name": "last", "op": "conv", "out_channels": 5, "kernel": 3}
-]}"#;
-
 fn place() -> Workplace {
     let place = Workplace::new();
-    for (name, json) in [("bottleneck", NETWORK), ("gated", GATED)] {
-        place.write(&format!("{name}.json"), json);
+    for (name, json) in [("bottleneck", NETWORK.to_owned()), ("gated", gated(4))] {
+        place.write(&format!("{name}.json"), &json);
         let network = Network::from_description(json.as_bytes()).unwrap();
         let model = Model::random(network, 3).unwrap();
         model.save_weights(&place.path(format!("{name}.safetensors"))).unwrap();
