@@ -73,7 +73,7 @@ impl Options {
 }
 
 /// Compares two sets of maps; the second is the first where none is given. Writes the files of the
-/// command line, where any are wanted. Returns the rows of units, those of layers, and what
+/// command line, if any are requested. Returns the rows of units, those of layers, and what
 /// was left out: layer and reason.
 #[pyfunction]
 pub fn compare(

@@ -28,7 +28,7 @@ pub struct Files {
 }
 
 impl Files {
-    /// Checks that files of these names can be written, where any are wanted.
+    /// Checks that files of these names can be written, if any are requested.
     pub fn check<N: AsRef<Path>>(
         &self,
         names: impl FnOnce(&Path) -> Vec<N>,

@@ -83,19 +83,19 @@ impl Results {
     fn layers<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
         let layer = |layer: &LayerResults| {
             let (configuration, geometry) = (layer.configuration(), layer.geometry());
-            let told = PyDict::new(py);
-            told.set_item("short_name", layer.name())?;
+            let dict = PyDict::new(py);
+            dict.set_item("short_name", layer.name())?;
             let network = self.0.network();
-            told.set_item("name", &network.layer(network.tapped(layer.id())).name)?;
-            told.set_item("units", layer.units())?;
-            told.set_item("swept", layer.swept())?;
-            told.set_item("rf", layer.rf())?;
+            dict.set_item("name", &network.layer(network.tapped(layer.id())).name)?;
+            dict.set_item("units", layer.units())?;
+            dict.set_item("swept", layer.swept())?;
+            dict.set_item("rf", layer.rf())?;
             let step = geometry.projection.step;
-            told.set_item("step", (step.y, step.x))?;
-            told.set_item("output", (geometry.output.height, geometry.output.width))?;
-            told.set_item("occluder_size", configuration.occluder_size)?;
-            told.set_item("occluder_stride", configuration.occluder_stride)?;
-            Ok(told)
+            dict.set_item("step", (step.y, step.x))?;
+            dict.set_item("output", (geometry.output.height, geometry.output.width))?;
+            dict.set_item("occluder_size", configuration.occluder_size)?;
+            dict.set_item("occluder_stride", configuration.occluder_stride)?;
+            Ok(dict)
         };
         self.0.layers().iter().map(layer).collect()
     }
@@ -175,7 +175,7 @@ impl Results {
     }
 
     /// Writes the page for a browser. `commands` holds, of each layer, the call that computes a unit
-    /// again: what stands before the unit's number, and what between it and its second place.
+    /// again: what stands before the unit's number, and what between it and its second mention.
     #[allow(clippy::too_many_arguments, reason = "keywords of Python")]
     fn report(
         &self,

@@ -113,10 +113,10 @@ impl Work {
         loop {
             let first = events.recv_timeout(INTERVAL);
             let is_over = matches!(first, Err(RecvTimeoutError::Disconnected));
-            let told: Vec<Event> = first.into_iter().chain(events.try_iter()).collect();
+            let received: Vec<Event> = first.into_iter().chain(events.try_iter()).collect();
             let outcome = Python::attach(|py| {
                 py.check_signals()?;
-                told.into_iter().try_for_each(|event| self.tell(py, event, cancel))
+                received.into_iter().try_for_each(|event| self.tell(py, event, cancel))
             });
             if let Err(error) = outcome {
                 cancel.cancel();

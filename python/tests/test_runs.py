@@ -49,10 +49,10 @@ def test_gates_are_computed_from_the_occluded_image_or_kept(file: str) -> None:
     job = json.loads((families / "maps.json").read_text())[file][0]
     channel, y, x = np.ogrid[:3, :41, :37]
     image = ((channel * 7 + y * 13 + x * 29 + x * y) % 17 / 8 - 1).astype(np.float32)
-    place = (job["layer"], job["unit"], job["position"])
+    target = (job["layer"], job["unit"], job["position"])
     options = {"noise": f"torch:{job['torch_seed']}", "every": job["every"], "device": "cpu"}
     exact, frozen = (
-        occlumap.map_unit(occlumap.Network(families / file), image, *place, context=context, **options)
+        occlumap.map_unit(occlumap.Network(families / file), image, *target, context=context, **options)
         for context in ("exact", "frozen")
     )
     expected = np.array(job["differences"])
@@ -60,7 +60,7 @@ def test_gates_are_computed_from_the_occluded_image_or_kept(file: str) -> None:
     np.testing.assert_allclose(exact.differences[0], expected, rtol=0, atol=1e-5 * largest)
     assert np.abs(frozen.differences[0] - expected).max() > 1e-3 * largest
     with pytest.raises(ValueError, match="context: unknown variant `kept`"):
-        occlumap.map_unit(occlumap.Network(families / file), image, *place, context="kept", **options)
+        occlumap.map_unit(occlumap.Network(families / file), image, *target, context="kept", **options)
 
 
 def test_arrays_in_memory_are_the_batch_that_holds_them(case: Case, tmp_path: Path) -> None:

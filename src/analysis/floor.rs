@@ -83,7 +83,7 @@ pub fn discoveries(probabilities: &[f64], rate: f64) -> Vec<bool> {
     let mut sorted: Vec<f64> = probabilities.iter().copied().filter(|p| !p.is_nan()).collect();
     sorted.sort_unstable_by(f64::total_cmp);
     let tested = sorted.len() as f64;
-    let within = |(place, p): &(usize, &f64)| **p <= rate * (place + 1) as f64 / tested;
+    let within = |(rank, p): &(usize, &f64)| **p <= rate * (rank + 1) as f64 / tested;
     let largest = sorted.iter().enumerate().rfind(within).map(|(_, p)| *p);
     probabilities.iter().map(|p| largest.is_some_and(|largest| *p <= largest)).collect()
 }

@@ -90,7 +90,10 @@ impl ImageArguments {
         let constants = if self.mean.is_empty() {
             None
         } else {
-            Some(ChannelConstants { mean: three("mean", &self.mean)?, std: three("std", &self.std)? })
+            Some(ChannelConstants {
+                mean: three("mean", &self.mean)?,
+                std: three("std", &self.std)?,
+            })
         };
         Ok(Preprocessing::choose(self.preprocess, constants)?)
     }

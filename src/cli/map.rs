@@ -6,9 +6,7 @@ use clap::Args;
 use occlumap::geometry::{Deposit, FrameRule};
 use occlumap::network::{MapContext, Response};
 use occlumap::noise::{FillRule, Noise};
-use occlumap::runs::{
-    self, InputSettings, MapFiles, MapSettings, OcclusionSettings,
-};
+use occlumap::runs::{self, InputSettings, MapFiles, MapSettings, OcclusionSettings};
 
 use super::arguments::{
     ImageArguments, LayerArguments, ModelArguments, OccluderArguments, RunningArguments, repeats,

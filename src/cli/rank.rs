@@ -51,7 +51,11 @@ impl Rank {
         let settings = RankSettings {
             input: self.model.input(self.images, self.layers)?,
             top: self.top,
-            output: OutputSettings { folder: self.out, force: self.force, share: self.shard.share() },
+            output: OutputSettings {
+                folder: self.out,
+                force: self.force,
+                share: self.shard.share(),
+            },
             device: self.device.device,
         };
         runs::rank(&settings, &session.context())?;

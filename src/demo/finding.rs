@@ -78,7 +78,7 @@ fn shuffle(filters: &ArrayD<f32>, shuffles: Shuffles) -> ArrayD<f32> {
     for (unit, (mut to, from)) in shuffled.outer_iter_mut().zip(filters.outer_iter()).enumerate() {
         let from: Vec<f32> = from.iter().copied().collect();
         let order = shuffles.cycle(unit as u32, from.len());
-        to.iter_mut().zip(order).for_each(|(to, place)| *to = from[place]);
+        to.iter_mut().zip(order).for_each(|(to, index)| *to = from[index]);
     }
     shuffled
 }

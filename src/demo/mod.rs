@@ -6,7 +6,7 @@
 //! makes maps from them, and [`judge`] measures the maps and compares. [`find`] compares them with maps of
 //! the same weights in another order.
 //!
-//! Why that works: noise `n` in the place of an image's pixels `p` changes a linear unit by
+//! Why that works: noise `n` instead of an image's pixels `p` changes a linear unit by
 //! `Σ w (n - p)` over the occluder. Where the image is faint beside the noise, the mean size of
 //! that is a constant times the root mean square of the weights `w` under the occluder, so the
 //! map is the profile of the weights, a little widened by the occluder
@@ -38,10 +38,10 @@ use crate::runs::RunError;
 
 pub use comparison::{ANGLE_TOLERANCE, CENTRE_TOLERANCE, Comparison, ELONGATED, WIDTH_TOLERANCE};
 pub use files::{IMAGES, MODEL, WEIGHTS, image_names, write};
-pub use job::{DemoReport, DemoSettings, demo};
 pub use finding::{
     Correlation, Finding, LayerFinding, SHUFFLED, SHUFFLED_LAYERS, find, write_shuffled,
 };
+pub use job::{DemoReport, DemoSettings, demo};
 
 /// What can go wrong in the demonstration, other than that it finds something else than it should.
 #[derive(Debug, Error)]

@@ -41,7 +41,7 @@ impl Network {
         Self { context: if has_gates { context } else { MapContext::Exact }, ..self }
     }
 
-    /// Whether each value of a layer is of the whole map, so that it has no place in the image.
+    /// Whether each value of a layer is of the whole map, so that it has no position in the image.
     pub fn is_of_whole_map(&self, id: LayerId) -> bool {
         self.of_whole_map[id.0]
     }

@@ -128,7 +128,7 @@ fn parameters(best: &ModelFit) -> Vec<String> {
     let base = base.into_iter().chain([fit.angle, Some(fit.offset)]);
     let own = Shape::ALL.into_iter().flat_map(|shape| {
         let found = if shape == best.shape { &best.own[..] } else { &[] };
-        (0..shape.own().len()).map(move |place| found.get(place).copied())
+        (0..shape.own().len()).map(move |index| found.get(index).copied())
     });
     let both = |estimate: Option<Estimate>| {
         estimate.map_or_else(Default::default, |found| [number(found.value), number(found.error)])

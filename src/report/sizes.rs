@@ -147,8 +147,8 @@ pub fn layers(folders: &[Results]) -> Result<Vec<SizedLayer<'_>>, SizesError> {
             Some((found, Cells::new(found.configuration(), settings)))
         };
         let layers: Vec<_> = folders.iter().map(of_folder).collect::<Option<_>>()?;
-        let size = |place: usize| layers[place].0.configuration().occluder_size;
-        let several = (1..layers.len()).any(|place| size(place) != size(0));
+        let size = |index: usize| layers[index].0.configuration().occluder_size;
+        let several = (1..layers.len()).any(|index| size(index) != size(0));
         let swept: Vec<Vec<usize>> = layers.iter().map(|(layer, _)| layer.swept()).collect();
         let in_all = |unit: &usize| swept.iter().all(|swept| swept.binary_search(unit).is_ok());
         let units = swept[0].iter().copied().filter(in_all).collect();

@@ -97,7 +97,10 @@ pub struct UnitMap {
 impl UnitMap {
     /// The largest size of a difference.
     pub fn largest(&self) -> f32 {
-        self.differences.iter().flatten().fold(0.0, |largest, difference| largest.max(difference.abs()))
+        self.differences
+            .iter()
+            .flatten()
+            .fold(0.0, |largest, difference| largest.max(difference.abs()))
     }
 }
 
@@ -187,7 +190,7 @@ fn draws(settings: &MapSettings) -> Result<Vec<Noise>, RunError> {
     let draw = |draw| {
         noise.draw_after(draw).ok_or_else(|| {
             RunError::usage(format!(
-                "--repeats {repeats}: {noise} has no further draws for the same place; leave \
+                "--repeats {repeats}: {noise} has no further draws for the same occluder; leave \
                  --repeats out, or give --noise philox:SEED, which has {}",
                 Noise::DRAWS
             ))
@@ -329,7 +332,8 @@ impl PreparedMaps<'_> {
     pub fn compute(
         &self,
         layer: LayerId,
-        (images, values): (&ImageFolder, &Array3<f32>),
+        images: &ImageFolder,
+        values: &Array3<f32>,
         targets: &[MapTarget<'_>],
     ) -> Result<Vec<Array2<f64>>, SweepError> {
         let (fill, progress) = (&self.own.fill, Progress::new(self.cancel));

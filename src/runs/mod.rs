@@ -40,10 +40,10 @@ pub use context::{Context, Observer, Task, thread_pool};
 pub use device::{DeviceChoice, Devices};
 pub use error::RunError;
 pub use inputs::{ChosenLayers, Inputs};
-pub use map_files::MapFiles;
 pub use map::{
     ImageChoice, MapSettings, MapTarget, OwnMaps, PreparedMaps, SweptWeights, UnitMap, map,
 };
+pub use map_files::MapFiles;
 pub use merge::merge;
 pub use output::{OutputFolder, check_file};
 pub use plan::{LayerPlan, Plan, plan, programs};

@@ -11,7 +11,8 @@ use crate::maps::Plane;
 use crate::network::LayerId;
 use crate::program::{self, Program};
 use crate::sweep::{
-    MultiplyAdds, Occluders, activation_bytes, calibrate, count_multiply_adds, count_occluders,
+    LayerUnits, MultiplyAdds, Occluders, activation_bytes, calibrate, count_multiply_adds,
+    count_occluders,
 };
 
 /// The cost of a run.
@@ -191,7 +192,14 @@ fn plan_layer(
     let activations = held * activation_bytes(network, layer, &geometry)?;
     let mut some = (0..inputs.images.len()).map(|image| inputs.images.read(image));
     let progress = run.context.progress();
-    let trial = calibrate(engine, (layer, units), &geometry, &mut some, CALIBRATION, &progress)?;
+    let trial = calibrate(
+        engine,
+        LayerUnits { layer, units },
+        &geometry,
+        &mut some,
+        CALIBRATION,
+        &progress,
+    )?;
     Ok(LayerPlan {
         name: network.short_name(layer),
         maps,

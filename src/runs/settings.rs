@@ -8,9 +8,7 @@ use crate::files::escaped;
 use crate::geometry::{Deposit, FrameRule, GridRule, ImageSize};
 use crate::images::{ImageSource, Preprocessing};
 use crate::maps::MeanOver;
-use crate::network::{
-    MapContext, Model, ModelError, Network, NetworkError, Response, is_onnx,
-};
+use crate::network::{MapContext, Model, ModelError, Network, NetworkError, Response, is_onnx};
 use crate::noise::FillRule;
 use crate::sweep::UnitSelection;
 

@@ -136,24 +136,24 @@ pub fn count_work(
     image: &Array3<f32>,
     count: usize,
 ) -> Result<Vec<KernelWork>, SweepError> {
-    let places = places(geometry, count)?;
+    let sampled = sampled(geometry, count)?;
     let mut batch = Batch::default();
     let (image, fill) =
         (batch.add_image(&image.view(), 0), Noise::Philox { seed: 0, draw: 0 }.into());
-    for (position, placement) in &places {
+    for (position, placement) in &sampled {
         let placement = batch.add_placement(*position, &placement.occluders);
         batch.jobs.push(Job { image, placement, unit: 0, fill });
     }
     Ok(engine.work(layer, &batch)?)
 }
 
-/// A position, and where its occluders go.
-type Place = ((usize, usize), Placement);
+/// A position and its occluders.
+type SampledPosition = ((usize, usize), Placement);
 
-/// Random positions, and where their occluders go.
-fn places(geometry: &LayerGeometry, count: usize) -> Result<Vec<Place>, GeometryError> {
-    let place = |(y, x)| geometry.placement(y, x).map(|placement| ((y, x), placement));
-    Positions::new(*geometry).take(count).map(place).collect()
+/// Random positions and their occluders.
+fn sampled(geometry: &LayerGeometry, count: usize) -> Result<Vec<SampledPosition>, GeometryError> {
+    let sample = |(y, x)| geometry.placement(y, x).map(|placement| ((y, x), placement));
+    Positions::new(*geometry).take(count).map(sample).collect()
 }
 
 /// Bytes of one image's activations that a unit in the middle of a layer depends on, at most.
@@ -199,6 +199,15 @@ impl Trial {
     }
 }
 
+/// A layer, and its number of units.
+#[derive(Clone, Copy, Debug)]
+pub struct LayerUnits {
+    /// The layer.
+    pub layer: LayerId,
+    /// Number of units.
+    pub units: usize,
+}
+
 /// Presents occluders for about `time`, to units at random positions, on the first of `images`: as
 /// many maps at a time as a sweep hands over, or fewer where those take long.
 ///
@@ -206,7 +215,7 @@ impl Trial {
 /// Images that cannot be read, as `images` says; otherwise as [`try_out`].
 pub fn calibrate(
     engine: &dyn Presenter,
-    layer: (LayerId, usize),
+    layer: LayerUnits,
     geometry: &LayerGeometry,
     images: &mut dyn Iterator<Item = Result<Array3<f32>, ImageError>>,
     time: Duration,
@@ -221,7 +230,7 @@ pub fn calibrate(
             held.push(image?);
         }
         let at_least = if maps < most { Duration::ZERO } else { time };
-        let trial = try_out(engine, layer, geometry, &held, (maps, at_least), progress)?;
+        let trial = try_out(engine, layer, geometry, &held, maps, at_least, progress)?;
         // Few maps share few plans, so small trials are slower than a sweep.
         if trial.seconds >= 0.5 * time.as_secs_f64() {
             return Ok(trial);
@@ -231,7 +240,7 @@ pub fn calibrate(
     }
 }
 
-/// Presents the occluders of so many maps of a layer of so many units, at random positions, the
+/// Presents the occluders of this many maps of a layer of this many units, at random positions, the
 /// same each time; once, or again and again until `at_least` has passed.
 ///
 /// # Errors
@@ -239,18 +248,20 @@ pub fn calibrate(
 /// [`EngineError::Stopped`](crate::engine::EngineError::Stopped).
 pub fn try_out(
     engine: &dyn Presenter,
-    (layer, units): (LayerId, usize),
+    layer: LayerUnits,
     geometry: &LayerGeometry,
     images: &[Array3<f32>],
-    (maps, at_least): (usize, Duration),
+    maps: usize,
+    at_least: Duration,
     progress: &Progress<'_>,
 ) -> Result<Trial, SweepError> {
-    let places = places(geometry, maps)?;
+    let LayerUnits { layer, units } = layer;
+    let sampled = sampled(geometry, maps)?;
     let mut batch = Batch::default();
     for (index, image) in (0..).zip(images) {
         batch.add_image(&image.view(), index);
     }
-    for (map, (position, placement)) in places.iter().enumerate() {
+    for (map, (position, placement)) in sampled.iter().enumerate() {
         let placement = batch.add_placement(*position, &placement.occluders);
         let (image, unit) = (map % images.len(), map % units);
         let fill = Noise::Philox { seed: 0, draw: 0 }.into();
@@ -258,7 +269,7 @@ pub fn try_out(
     }
     let presentations = batch.presentations();
     let mut kept = engine.keep(layer, presentations)?;
-    let (firsts, summation) = summation(&places);
+    let (firsts, summation) = summation(&sampled);
     let (start, mut times) = (Instant::now(), 0);
     while times == 0 || start.elapsed() < at_least {
         match &mut kept {
@@ -277,11 +288,11 @@ pub fn try_out(
 
 /// Where the differences of each placement begin, and how they are summed where they are kept: as a
 /// sweep does it, over the images of a unit.
-fn summation(places: &[Place]) -> (Vec<usize>, Summation) {
+fn summation(sampled: &[SampledPosition]) -> (Vec<usize>, Summation) {
     const IMAGES: usize = 100;
     let (mut slots, mut deposits) = (Slots::default(), Vec::new());
     let (mut firsts, mut images, mut next) = (Vec::new(), Vec::new(), 0);
-    for (which, (_, placement)) in places.iter().enumerate() {
+    for (which, (_, placement)) in sampled.iter().enumerate() {
         deposits.push(slots.deposits(placement, Deposit::default()));
         let occluders = placement.occluders.len();
         images.push(SummedImage { deposits: which, differences: next, occluders });

@@ -180,11 +180,11 @@ impl LayerSweep<'_> {
     ) -> Result<Vec<JobResult>, SweepError> {
         let nothing = JobResult { response: 0.0, differences: Vec::new() };
         let mut presented = vec![nothing; targets.len() * self.fill.draws()];
-        self.in_batches(targets, |places, batch| {
+        self.in_batches(targets, |slots, batch| {
             let outcomes = self.engine.present(self.layer, batch, progress)?;
             let responses = outcomes.iter().map(|outcome| outcome.response).collect();
-            for (&place, outcome) in places.iter().zip(outcomes) {
-                presented[place] = outcome;
+            for (&slot, outcome) in slots.iter().zip(outcomes) {
+                presented[slot] = outcome;
             }
             Ok(responses)
         })?;

@@ -105,7 +105,7 @@ impl MemoryShares {
         Self { fixed, activations, images, responses }
     }
 
-    /// How many images of so many channels may be held.
+    /// How many images of this many channels may be held.
     pub fn images_at_a_time(&self, channels: usize, image: ImageSize) -> usize {
         (self.images / image_bytes(channels, image)).max(1)
     }

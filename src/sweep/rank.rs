@@ -21,6 +21,15 @@ pub struct Ranked {
     pub digests: Vec<Digest>,
 }
 
+/// Consecutive images of a folder.
+#[derive(Clone, Debug)]
+pub struct ImageRange<'a> {
+    /// The folder.
+    pub images: &'a ImageFolder,
+    /// Indices of the images.
+    pub range: Range<usize>,
+}
+
 /// Ranks the images of `range` for every unit of every layer that `engine` was prepared for;
 /// `units` counts the units of each. Keeps the best `n` at either end.
 ///
@@ -32,11 +41,12 @@ pub struct Ranked {
 pub fn rank(
     engine: &dyn Ranker,
     units: &[usize],
-    (images, range): (&ImageFolder, Range<usize>),
+    images: ImageRange<'_>,
     n: usize,
     threads: usize,
     progress: &Progress<'_>,
 ) -> Result<Ranked, SweepError> {
+    let ImageRange { images, range } = images;
     let mut rankings = Rankings::new(engine, units, n, range.start, progress);
     let mut digests = Vec::with_capacity(range.len());
     let indices: Vec<usize> = range.collect();

@@ -37,7 +37,7 @@ struct Placements {
 /// The pixels of a map that get anything.
 #[derive(Default)]
 pub(super) struct Slots {
-    /// The pixels, `y * rf + x`, and of each its place among them.
+    /// The pixels, `y * rf + x`, and of each its index among them.
     pub pixels: Vec<usize>,
     slots: HashMap<usize, u32>,
 }
@@ -53,7 +53,8 @@ impl LayerSweep<'_> {
     /// As `run`.
     pub fn run_summed<E: From<SweepError>>(
         &self,
-        (deposit, moments): (Deposit, bool),
+        deposit: Deposit,
+        moments: bool,
         progress: &Progress<'_>,
         mut finished: impl FnMut(Summed<'_>) -> Result<(), E>,
     ) -> Result<bool, E> {
@@ -97,8 +98,8 @@ impl LayerSweep<'_> {
                 summation.maps.push(map.iter().map(image).collect());
             }
             kept.clear().map_err(SweepError::from)?;
-            self.in_batches(targets, |places, batch| {
-                let firsts: Vec<usize> = places.iter().map(|&place| firsts[place]).collect();
+            self.in_batches(targets, |indices, batch| {
+                let firsts: Vec<usize> = indices.iter().map(|&index| firsts[index]).collect();
                 kept.present(batch, &firsts, progress)
             })?;
             let sums = kept.sum(&summation).map_err(SweepError::from)?;

@@ -49,7 +49,7 @@ fn every_failure_says_what_to_do() {
         ("EMULATOR_DRIVER", old, format!("supports CUDA {}", version(old.parse().unwrap()))),
         ("EMULATOR_DRIVER", old, format!("({newer} or newer); update the driver")),
     ] {
-        fails(&gpu, (name, value), &expected);
+        fails(&gpu, name, value, &expected);
     }
     for (name, value, expected) in [
         ("EMULATOR_DEVICES", "0", "finds no GPU"),
@@ -71,12 +71,12 @@ fn every_failure_says_what_to_do() {
         ("EMULATOR_DRIVER", "12090", "pip install nvidia-cublas-cu12"),
         ("EMULATOR_DRIVER", "12090", "pip install nvidia-cudnn-cu12"),
     ] {
-        fails(&gpu, (name, value), expected);
+        fails(&gpu, name, value, expected);
     }
 }
 
 /// The command fails, and tells this.
-fn fails(gpu: &Gpu, (name, value): (&str, &str), expected: &str) {
+fn fails(gpu: &Gpu, name: &str, value: &str, expected: &str) {
     let (well, text) = devices(gpu, &[(name, value)]);
     assert!(!well && text.contains("exit status: 1"), "{name}={value}: {text}");
     assert!(text.contains(expected), "{name}={value}: {text}\nexpected: {expected}");

@@ -18,7 +18,7 @@ fn what_fails_says_so() {
         let full = full::engine();
         let incremental = CudaEngine::new(Arc::clone(&full.device), Precision::Fp32);
         for engine in [&full as &dyn Engine, &incremental] {
-            if let Err(error) = full::try_to_present(engine, (&golden, 0), 7) {
+            if let Err(error) = full::try_to_present(engine, &golden, 0, 7) {
                 println!("\n{}: {error}", engine.name());
             }
         }

@@ -38,12 +38,12 @@ fn any_random_networks_give_the_plain_engines_differences() {
 fn the_presets_agree_at_every_border() {
     on_device(module_path!(), "the_presets_agree_at_every_border", || {
         let engine = engine(Precision::Fp32);
-        let agrees = |layer, size, every| {
-            preset_agrees(&engine, Tolerance::F32, layer, size, every);
+        let agrees = |preset, layer, size, every| {
+            preset_agrees(&engine, Tolerance::F32, preset, layer, size, every);
         };
-        agrees(("alexnet", "conv1"), ImageSize::new(63, 75), 20);
-        agrees(("alexnet", "conv3"), ImageSize::new(140, 127), 120);
-        agrees(("vgg11", "conv4"), ImageSize::new(70, 64), 150);
+        agrees("alexnet", "conv1", ImageSize::new(63, 75), 20);
+        agrees("alexnet", "conv3", ImageSize::new(140, 127), 120);
+        agrees("vgg11", "conv4", ImageSize::new(70, 64), 150);
     });
 }
 
@@ -61,7 +61,7 @@ fn tensor_cores_agree_within_their_precision() {
             let tolerance = Tolerance { of_largest, ..Tolerance::F32 };
             let size = ImageSize::new(140, 127);
             // Enough occluders that the largest difference is about the map's.
-            preset_agrees(&engine(precision), tolerance, ("alexnet", "conv3"), size, 40);
+            preset_agrees(&engine(precision), tolerance, "alexnet", "conv3", size, 40);
         }
     });
 }
@@ -97,8 +97,8 @@ fn steps_between_tensor_cores_agree_within_their_precision() {
     on_device(module_path!(), TEST, || {
         let network = || Network::from_description(NETWORK.as_bytes()).expect("a network");
         let agrees = |precision, tolerance| {
-            let (size, steps) = (ImageSize::new(31, 28), (network(), "f"));
-            suite::network_agrees(&engine(precision), tolerance, steps, size, 3);
+            let size = ImageSize::new(31, 28);
+            suite::network_agrees(&engine(precision), tolerance, network(), "f", size, 3);
         };
         agrees(Precision::Fp32, Tolerance::F32_CURVED);
         if !has_tensor_cores(&engine(Precision::Fp32).device, TEST) {
@@ -145,8 +145,8 @@ fn bits_of_wide_layers_depend_on_nothing_else(engine: &CudaEngine, trials: &Tria
     let (network, size) = (Network::preset("alexnet").unwrap(), ImageSize::new(140, 127));
     let tight = CudaEngine { memory: Some(8 << 20), ..engine.clone() };
     let (engines, layers) = ([engine as &dyn Engine, &tight], [("conv5", size)]);
-    suite::bits_of_layers_depend_on_nothing_else(&engines, (&network, &layers), trials);
-    let products = products(engine, network, ("conv5", size));
+    suite::bits_of_layers_depend_on_nothing_else(&engines, &network, &layers, trials);
+    let products = products(engine, network, "conv5", size);
     let expected = match engine.precision {
         Precision::Fp32 => ["fp32"; 4],
         Precision::Tf32 => ["fp32", "tf32", "tf32", "tf32"],
@@ -158,7 +158,8 @@ fn bits_of_wide_layers_depend_on_nothing_else(engine: &CudaEngine, trials: &Tria
 
 /// Hands a job over in the middle of a layer, of every so many occluders.
 fn in_the_middle<T>(
-    (model, layer): (&Model, LayerId),
+    model: &Model,
+    layer: LayerId,
     image: &Array3<f32>,
     every: usize,
     work: impl FnOnce(PlacedJob<'_>) -> T,
@@ -183,11 +184,12 @@ fn in_the_middle<T>(
 fn products(
     engine: &CudaEngine,
     network: Network,
-    (layer, size): (&str, ImageSize),
+    layer: &str,
+    size: ImageSize,
 ) -> Vec<&'static str> {
     let model = Model::random(network, 0).unwrap();
     let layer = model.network().convolution(layer).unwrap();
-    let work = in_the_middle((&model, layer), &suite::image(size, 0), 1, |job| {
+    let work = in_the_middle(&model, layer, &suite::image(size, 0), 1, |job| {
         engine
             .prepare(&model, &[layer], size)
             .unwrap()
@@ -229,15 +231,15 @@ fn every_way_to_products_in_fp16() {
         let size = ImageSize::new(40, 34);
         let of = ["fp32", "fp16", "fp16", "fp16", "fp16_of_fp32", "fp16_of_fp32"];
         let expected = of.map(|of| format!("tap_product_{of}"));
-        assert_eq!(products(&engine, network.clone(), ("g", size)), expected);
+        assert_eq!(products(&engine, network.clone(), "g", size), expected);
         let g = network.convolution("g").unwrap();
         let of_largest = Precision::Fp16.limits_of(&network, g).largest as f32;
         let tolerance = Tolerance { of_largest, ..Tolerance::F32 };
-        suite::network_agrees(&engine, tolerance, (network.clone(), "g"), size, 3);
+        suite::network_agrees(&engine, tolerance, network.clone(), "g", size, 3);
         let tight = CudaEngine { memory: Some(1 << 20), ..engine.clone() };
         let trials = Trials { jobs: 3, every: 10, threads: &[2], batches: &[2] };
         let (engines, layers) = ([&engine as &dyn Engine, &tight], [("c", size), ("g", size)]);
-        suite::bits_of_layers_depend_on_nothing_else(&engines, (&network, &layers), &trials);
+        suite::bits_of_layers_depend_on_nothing_else(&engines, &network, &layers, &trials);
     });
 }
 
@@ -256,7 +258,7 @@ fn what_fp16_cannot_hold_is_told() {
         let present = |precision| {
             let (engine, cancel) = (engine(precision), CancelToken::default());
             let prepared = engine.prepare(&model, &[layer], size).unwrap();
-            in_the_middle((&model, layer), &image, 20, |job| {
+            in_the_middle(&model, layer, &image, 20, |job| {
                 prepared.present(layer, &[job].into_iter().collect(), &Progress::new(&cancel))
             })
         };
@@ -318,7 +320,7 @@ fn kernels_have_to_do_what_the_documentation_says() {
         ] {
             let id = model.network().convolution(layer).unwrap();
             for (precision, bytes) in [(Precision::Tf32, bytes), (Precision::Fp16, in_fp16)] {
-                let work = in_the_middle((&model, id), &image, 1, |job| {
+                let work = in_the_middle(&model, id, &image, 1, |job| {
                     let prepared = engine(precision).prepare(&model, &[id], size).unwrap();
                     prepared.work(id, &[job].into_iter().collect()).unwrap()
                 });

@@ -40,7 +40,7 @@ fn tell_error(error: &dyn std::error::Error) {
 /// Presents; an error of the device is told.
 fn present(engine: &dyn Engine) {
     let [golden, _] = full::networks();
-    match full::try_to_present(engine, (&golden, 0), 7) {
+    match full::try_to_present(engine, &golden, 0, 7) {
         Ok(presented) => tell(&presented),
         Err(error) => tell_error(&error),
     }
@@ -173,7 +173,7 @@ fn sums_are_the_same_where_memory_runs_out() {
     if is_inside() {
         let device = Arc::new(Device::open(0).expect("a device"));
         let [golden, _] = full::networks();
-        return match full::try_to_sum(&CudaEngine::new(device, Precision::Fp32), (&golden, 0)) {
+        return match full::try_to_sum(&CudaEngine::new(device, Precision::Fp32), &golden, 0) {
             Ok(Some(sums)) => tell_bits(sums.iter().map(|sum| format!("{:016x}", sum.to_bits()))),
             Ok(None) => tell_bits(["none".to_owned()].into_iter()),
             Err(error) => tell_error(&error),

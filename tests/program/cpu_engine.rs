@@ -21,14 +21,14 @@ fn any_random_networks_give_the_plain_engines_differences() {
 
 #[test]
 fn the_presets_agree_at_every_border() {
-    let agrees = |layer, size, every| {
-        preset_agrees(&CpuEngine::default(), Tolerance::F32, layer, size, every);
+    let agrees = |preset, layer, size, every| {
+        preset_agrees(&CpuEngine::default(), Tolerance::F32, preset, layer, size, every);
     };
-    agrees(("alexnet", "conv1"), ImageSize::new(63, 75), 5);
-    agrees(("alexnet", "conv3"), ImageSize::new(140, 127), 40);
-    agrees(("alexnet", "conv5"), ImageSize::square(227), 60);
-    agrees(("vgg11", "conv4"), ImageSize::new(70, 64), 60);
-    agrees(("vgg16", "conv7"), ImageSize::new(50, 60), 60);
+    agrees("alexnet", "conv1", ImageSize::new(63, 75), 5);
+    agrees("alexnet", "conv3", ImageSize::new(140, 127), 40);
+    agrees("alexnet", "conv5", ImageSize::square(227), 60);
+    agrees("vgg11", "conv4", ImageSize::new(70, 64), 60);
+    agrees("vgg16", "conv7", ImageSize::new(50, 60), 60);
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn the_bits_behind_exact_gates_do_not_depend_on_threads_batches_order_or_memory(
     let tight = CpuEngine { base_bytes: 1, ..CpuEngine::default() };
     let trials = Trials { jobs: 40, every: 1, threads: &[1, 2, 5], batches: &[1, 7, 40] };
     let engines: [&dyn Engine; 2] = [&CpuEngine::default(), &tight];
-    suite::bits_of_layers_depend_on_nothing_else(&engines, (&gated, &layers), &trials);
+    suite::bits_of_layers_depend_on_nothing_else(&engines, &gated, &layers, &trials);
 }
 
 #[test]
@@ -64,8 +64,8 @@ fn forms_agree(network: Network, layer: &str, size: ImageSize, every: usize) {
     let model = model(network, 0.0, 3);
     let image = image(size, 9);
     let at = |(y, x)| ((y, x), geometry.placement(y, x).expect("room"));
-    let places: Vec<_> = corners(geometry.output).map(at).collect();
-    let jobs = places.iter().enumerate().map(|(unit, (position, placement))| PlacedJob {
+    let placements: Vec<_> = corners(geometry.output).map(at).collect();
+    let jobs = placements.iter().enumerate().map(|(unit, (position, placement))| PlacedJob {
         image: image.view(),
         image_index: 0,
         unit: 7 * unit % units,
@@ -146,8 +146,8 @@ fn groups_of_many_channels_agree() {
     .unwrap();
     for direct in [true, false] {
         let engine = CpuEngine { direct, ..CpuEngine::default() };
-        let of = (network.clone(), "d");
-        suite::network_agrees(&engine, Tolerance::F32, of, ImageSize::new(34, 41), 9);
+        let size = ImageSize::new(34, 41);
+        suite::network_agrees(&engine, Tolerance::F32, network.clone(), "d", size, 9);
     }
 }
 
@@ -201,15 +201,15 @@ const REDUCED: [Precision; 2] = [Precision::Bf16x3, Precision::Bf16];
 #[test]
 fn networks_agree_in_bf16x3_and_bf16() {
     for precision in REDUCED {
-        let agrees = |(preset, layer), convolutions, size, every| {
+        let agrees = |preset, layer, convolutions, size, every| {
             let (engine, tolerance) = in_precision(precision, convolutions);
-            preset_agrees(&engine, tolerance, (preset, layer), size, every);
+            preset_agrees(&engine, tolerance, preset, layer, size, every);
         };
-        agrees(("alexnet", "conv5"), 4, ImageSize::square(227), 30);
-        agrees(("vgg16", "conv7"), 6, ImageSize::new(50, 60), 5);
+        agrees("alexnet", "conv5", 4, ImageSize::square(227), 30);
+        agrees("vgg16", "conv7", 6, ImageSize::new(50, 60), 5);
         // Branches that are added; convolutions of each channel by itself, and of single positions.
-        agrees(("resnet18", "conv10"), 9, ImageSize::new(64, 72), 10);
-        agrees(("mobilenet_v2", "conv13"), 12, ImageSize::new(64, 56), 10);
+        agrees("resnet18", "conv10", 9, ImageSize::new(64, 72), 10);
+        agrees("mobilenet_v2", "conv13", 12, ImageSize::new(64, 56), 10);
         let (engine, tolerance) = in_precision(precision, 6);
         suite::random_networks_agree(&engine, tolerance, 30);
     }
@@ -235,7 +235,7 @@ fn bits_in_bf16x3_and_bf16_do_not_depend_on_threads_batches_order_or_memory() {
         let engine = CpuEngine { precision, ..CpuEngine::default() };
         let tight = CpuEngine { base_bytes: 1, ..engine };
         let trials = Trials { jobs: 20, every: 2, threads: &[1, 2, 5], batches: &[1, 7, 20] };
-        suite::bits_of_layers_depend_on_nothing_else(&[&engine, &tight], (&wide, &layers), &trials);
+        suite::bits_of_layers_depend_on_nothing_else(&[&engine, &tight], &wide, &layers, &trials);
         suite::a_subsampled_grid_gives_the_same_bits(&engine);
     }
 }

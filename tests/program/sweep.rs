@@ -13,7 +13,7 @@ use occlumap::network::{LayerId, MapContext, Model, Network};
 use occlumap::noise::Noise;
 use occlumap::ranking::{LayerRanking, Side};
 use occlumap::sweep::{
-    LayerSweep, MemoryShares, Sample, SweepError, SweepFill, Verification, rank,
+    ImageRange, LayerSweep, MemoryShares, Sample, SweepError, SweepFill, Verification, rank,
 };
 
 use crate::common::Golden;
@@ -48,9 +48,8 @@ impl Tiny {
         let cancel = CancelToken::default();
         let engine = ReferenceEngine.ranker(&model, &[layer], images.size()).unwrap();
         let units = [model.network().channels(layer)];
-        let ranked =
-            rank(&*engine, &units, (&images, 0..images.len()), TOP, 2, &Progress::new(&cancel))
-                .unwrap();
+        let all = ImageRange { images: &images, range: 0..images.len() };
+        let ranked = rank(&*engine, &units, all, TOP, 2, &Progress::new(&cancel)).unwrap();
         drop(engine);
         let ranking = ranked.layers.into_iter().next().unwrap();
         let fill = vec![Noise::Philox { seed: 0, draw: 0 }].into();

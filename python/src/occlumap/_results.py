@@ -29,7 +29,7 @@ class Sides(NamedTuple):
     min: np.ndarray
 
     def __getitem__(self, side: Any) -> Any:
-        """The array of a side, by its name or its place."""
+        """The array of a side, by its name or its index."""
         if isinstance(side, str):
             check_side(side)
             return getattr(self, side)

@@ -119,7 +119,7 @@ impl<'a> Builder<'a> {
         } else if pooled && placed && matches!(node.op_type.as_str(), "Mul" | "Add") {
             translated(gate(self, index).map(|value| vec![value]))
         } else if pooled && placed {
-            let problem = "it joins what has a place in the image and what the whole image makes, \
+            let problem = "it joins what has positions in the image and what the whole image makes, \
                            so a receptive field would be the image";
             translated(Err(problem.into()))
         } else if pooled {
@@ -142,8 +142,8 @@ impl<'a> Builder<'a> {
             let unfolded = Value::Unfolded(unfolded.unwrap_or(index));
             (vec![folded.map_or(unfolded, Value::Constant)], Outcome::Done)
         };
-        for (place, output) in node.output.iter().enumerate() {
-            let value = values.get(place).cloned().unwrap_or(Value::Behind(index));
+        for (number, output) in node.output.iter().enumerate() {
+            let value = values.get(number).cloned().unwrap_or(Value::Behind(index));
             self.values.insert(output, value);
         }
         Ok(outcome)

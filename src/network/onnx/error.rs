@@ -75,8 +75,8 @@ const SHOWN: usize = 16;
 
 impl Display for NodeList<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        for (place, node) in self.0.iter().take(SHOWN).enumerate() {
-            let comma = if place == 0 { "" } else { ", " };
+        for (index, node) in self.0.iter().take(SHOWN).enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
             write!(f, "{comma}{node}")?;
         }
         match self.0.len().checked_sub(SHOWN) {

@@ -47,11 +47,12 @@ pub(super) fn fold(
             into_shape(input, shape)
         }
         ("Squeeze", [input, ..]) => {
-            let told = node.attribute("axes").is_some() || inputs.len() > 1;
-            let axes = if told { axes(node, inputs, tensors)? } else { Vec::new() };
+            let is_given = node.attribute("axes").is_some() || inputs.len() > 1;
+            let axes = if is_given { axes(node, inputs, tensors)? } else { Vec::new() };
             let axes = from_start(&axes, input.shape.len())?;
-            let stays =
-                |&(axis, length): &(usize, usize)| length != 1 || (told && !axes.contains(&axis));
+            let stays = |&(axis, length): &(usize, usize)| {
+                length != 1 || (is_given && !axes.contains(&axis))
+            };
             let shape = input.shape.iter().copied().enumerate().filter(stays);
             into_shape(input, shape.map(|(_, length)| length).collect())
         }
@@ -192,8 +193,8 @@ fn into_shape(input: &Constant, shape: Vec<usize>) -> Result<Constant, ParseErro
 pub(super) fn problem(problem: TensorProblem) -> ParseError {
     match problem {
         TensorProblem::Content(problem) => ParseError(problem),
-        TensorProblem::NotFinite { place, value } => {
-            ParseError(format!("element {place} of a tensor is {value:?}; expected finite numbers"))
+        TensorProblem::NotFinite { index, value } => {
+            ParseError(format!("element {index} of a tensor is {value:?}; expected finite numbers"))
         }
     }
 }

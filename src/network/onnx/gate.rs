@@ -67,8 +67,8 @@ impl<'a> Builder<'a> {
             });
             // Once found, what is not supported is not looked at again.
             let stop = failed.as_ref().map_or(maker, |&(maker, _)| maker);
-            for (place, output) in made.output.iter().enumerate() {
-                let value = values.get(place).cloned().unwrap_or(Value::Behind(stop));
+            for (number, output) in made.output.iter().enumerate() {
+                let value = values.get(number).cloned().unwrap_or(Value::Behind(stop));
                 self.values.insert(output, value);
             }
             if failed.is_none() {

@@ -20,7 +20,7 @@ const WEIGHTS: [&str; 6] = [".weight", "_w_0", "/kernel:0", "/kernel", "_weight"
 /// - Where nothing is known of modules: by the node's own name, or by its first output's.
 ///
 /// `/` becomes `.`. Each can be a layer's.
-fn wanted(nodes: &[&NodeProto]) -> Vec<String> {
+fn required(nodes: &[&NodeProto]) -> Vec<String> {
     let path = |node: &&NodeProto| {
         // No name is so long; each of its parts would be looked at.
         weight_module(node).or_else(|| module(node)).filter(|path| path.len() <= MAX_NAME)
@@ -132,7 +132,7 @@ pub(super) struct Names {
 impl Names {
     /// The names of nodes. The first that would have a name has it; others have a number behind it.
     pub fn new(nodes: &[&NodeProto]) -> Self {
-        let of_nodes = wanted(nodes);
+        let of_nodes = required(nodes);
         let mut taken = HashSet::new();
         let first: Vec<bool> = of_nodes.iter().map(|name| taken.insert(name.clone())).collect();
         let mut names = Self { of_nodes, taken, numbers: HashMap::new() };

@@ -113,7 +113,7 @@ impl Graph {
     /// Adds a tensor of values that count up in steps of an eighth.
     fn floats(self, name: &str, shape: &[i64]) -> Self {
         let count: i64 = shape.iter().product();
-        let values = (0..count).map(|place| (place % 16) as f32 / 8.0 - 0.75);
+        let values = (0..count).map(|index| (index % 16) as f32 / 8.0 - 0.75);
         self.tensor(floats(name, shape, values.collect()))
     }
 

@@ -54,7 +54,7 @@ pub enum Op {
     Add,
     /// The product of two inputs of one shape.
     Mul,
-    /// The mean of each channel's whole map: one position, which has no place in the image.
+    /// The mean of each channel's whole map: one position, of no pixel of the image.
     GlobalAvgPool,
     /// Factors or shifts of a normalisation by the whole map: one position.
     GroupNorm(GroupNorm),

@@ -33,9 +33,9 @@ pub enum WeightsError {
         /// How to convert it.
         advice: &'static str,
     },
-    /// Two tensors fit a wanted name equally well.
+    /// Two tensors fit a requested name equally well.
     #[error(
-        "{}: `{wanted}` may mean \"{first}\" or \"{second}\"; save a file that has only one of \
+        "{}: `{requested}` may mean \"{first}\" or \"{second}\"; save a file that has only one of \
          them",
         shown(path)
     )]
@@ -43,13 +43,13 @@ pub enum WeightsError {
         /// The file.
         path: PathBuf,
         /// The name asked for.
-        wanted: String,
+        requested: String,
         /// The first tensor that fits it, by the file's own name.
         first: String,
         /// Another.
         second: String,
     },
-    /// Wanted tensors under different prefixes: they may belong to different copies of a network.
+    /// Requested tensors under different prefixes: they may belong to different copies of a network.
     #[error(
         "{}: tensor \"{first}\" and tensor \"{second}\" have different prefixes; save a file with \
          one network's tensors",
@@ -58,12 +58,12 @@ pub enum WeightsError {
     Mixed {
         /// The file.
         path: PathBuf,
-        /// A wanted tensor, by the file's own name.
+        /// A requested tensor, by the file's own name.
         first: String,
         /// One with another prefix.
         second: String,
     },
-    /// A wanted tensor cannot be read.
+    /// A requested tensor cannot be read.
     #[error("{}: tensor \"{tensor}\": {}", shown(path), escaped(problem))]
     Tensor {
         /// The file.
@@ -73,9 +73,9 @@ pub enum WeightsError {
         /// What was found, what was expected, and where it helps, what to do.
         problem: String,
     },
-    /// A wanted tensor holds a NaN, an infinity, or a number that is too large for `f32`.
+    /// A requested tensor holds a NaN, an infinity, or a number that is too large for `f32`.
     #[error(
-        "{}: tensor \"{tensor}\": its element {place} is {value:?}; expected finite numbers in \
+        "{}: tensor \"{tensor}\": its element {index} is {value:?}; expected finite numbers in \
          the range of float32",
         shown(path)
     )]
@@ -84,8 +84,8 @@ pub enum WeightsError {
         path: PathBuf,
         /// The tensor, by the file's own name.
         tensor: String,
-        /// The element's place in row-major order, from 0.
-        place: usize,
+        /// The element's index in row-major order, from 0.
+        index: usize,
         /// The element.
         value: f64,
     },
@@ -99,11 +99,11 @@ impl WeightsError {
     }
 
     /// Names come from the file; they are escaped, so that none can rewrite a terminal.
-    pub(super) fn ambiguous(path: &Path, wanted: &str, first: &str, second: &str) -> Self {
+    pub(super) fn ambiguous(path: &Path, requested: &str, first: &str, second: &str) -> Self {
         let name = |name: &str| escaped(name).to_string();
         Self::Ambiguous {
             path: path.to_owned(),
-            wanted: name(wanted),
+            requested: name(requested),
             first: name(first),
             second: name(second),
         }
@@ -114,7 +114,7 @@ impl WeightsError {
 #[derive(Debug)]
 pub(in super::super) enum TensorProblem {
     Content(String),
-    NotFinite { place: usize, value: f64 },
+    NotFinite { index: usize, value: f64 },
 }
 
 impl TensorProblem {
@@ -127,8 +127,8 @@ impl TensorProblem {
         let (path, tensor) = (path.to_owned(), escaped(name).to_string());
         match self {
             Self::Content(problem) => WeightsError::Tensor { path, tensor, problem },
-            Self::NotFinite { place, value } => {
-                WeightsError::NotFinite { path, tensor, place, value }
+            Self::NotFinite { index, value } => {
+                WeightsError::NotFinite { path, tensor, index, value }
             }
         }
     }

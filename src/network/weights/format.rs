@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// The formats that are told apart.
+/// The formats that are distinguished.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Format {
     Safetensors,

@@ -1,21 +1,21 @@
-//! Which of a file's tensors a wanted name means.
+//! Which of a file's tensors a requested name means.
 
 use std::collections::{BTreeSet, HashMap};
 
-/// Two tensors that a wanted name could mean.
+/// Two tensors that a requested name could mean.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ambiguous {
     pub first: usize,
     pub second: usize,
 }
 
-/// The entries of a file that each of some wanted names could mean.
+/// The entries of a file that each of some requested names could mean.
 #[derive(Debug)]
 pub(super) struct Lookup<'a> {
-    wanted: HashMap<&'a str, Fitting>,
+    requested: HashMap<&'a str, Fitting>,
 }
 
-/// The first two entries of a wanted name, and the first two that have a prefix before it.
+/// The first two entries of a requested name, and the first two that have a prefix before it.
 #[derive(Clone, Copy, Debug, Default)]
 struct Fitting {
     exact: [Option<usize>; 2],
@@ -23,34 +23,35 @@ struct Fitting {
 }
 
 impl<'a> Lookup<'a> {
-    /// Looks through a file's `names` once, whatever the number of wanted names.
-    pub fn new<'n>(wanted: &'a [String], names: impl Iterator<Item = &'n str>) -> Self {
-        let lengths: BTreeSet<usize> = wanted.iter().map(String::len).collect();
-        let mut wanted: HashMap<&str, Fitting> =
-            wanted.iter().map(|name| (name.as_str(), Fitting::default())).collect();
+    /// Looks through a file's `names` once, whatever the number of requested names.
+    pub fn new<'n>(requested: &'a [String], names: impl Iterator<Item = &'n str>) -> Self {
+        let lengths: BTreeSet<usize> = requested.iter().map(String::len).collect();
+        let mut requested: HashMap<&str, Fitting> =
+            requested.iter().map(|name| (name.as_str(), Fitting::default())).collect();
         for (entry, name) in names.enumerate() {
-            if let Some(fitting) = wanted.get_mut(name) {
+            if let Some(fitting) = requested.get_mut(name) {
                 add(&mut fitting.exact, entry);
             }
             for length in &lengths {
                 let Some(dot) = name.len().checked_sub(length + 1) else { break };
                 if name.as_bytes()[dot] == b'.'
-                    && let Some(fitting) = wanted.get_mut(&name[dot + 1..])
+                    && let Some(fitting) = requested.get_mut(&name[dot + 1..])
                 {
                     add(&mut fitting.prefixed, entry);
                 }
             }
         }
-        Self { wanted }
+        Self { requested }
     }
 
-    /// The entry of the name `wanted`; else the one whose name ends in `.` and the name wanted, as
+    /// The entry of the name `requested`; else the one whose name ends in `.` and the requested name, as
     /// a wrapper (`module.`) or a checkpoint (`state_dict.`) leaves it.
     ///
     /// # Errors
     /// More than one entry fits equally well.
-    pub fn find(&self, wanted: &str) -> Result<Option<usize>, Ambiguous> {
-        let Fitting { exact, prefixed } = self.wanted.get(wanted).copied().unwrap_or_default();
+    pub fn find(&self, requested: &str) -> Result<Option<usize>, Ambiguous> {
+        let Fitting { exact, prefixed } =
+            self.requested.get(requested).copied().unwrap_or_default();
         match only(exact)? {
             None => only(prefixed),
             exact => Ok(exact),
@@ -75,8 +76,8 @@ fn only(entries: [Option<usize>; 2]) -> Result<Option<usize>, Ambiguous> {
 mod tests {
     use super::*;
 
-    fn find_in(names: &[&str], wanted: &str) -> Result<Option<usize>, Ambiguous> {
-        Lookup::new(&[wanted.to_owned()], names.iter().copied()).find(wanted)
+    fn find_in(names: &[&str], requested: &str) -> Result<Option<usize>, Ambiguous> {
+        Lookup::new(&[requested.to_owned()], names.iter().copied()).find(requested)
     }
 
     #[test]
@@ -102,10 +103,10 @@ mod tests {
 
     #[test]
     fn many_names_are_looked_up_in_one_pass() {
-        let wanted: Vec<String> = (0..20_000).map(|n| format!("layer{n}.weight")).collect();
+        let requested: Vec<String> = (0..20_000).map(|n| format!("layer{n}.weight")).collect();
         let names: Vec<String> = (0..200_000).map(|n| format!("module.layer{n}.weight")).collect();
-        let lookup = Lookup::new(&wanted, names.iter().map(String::as_str));
-        for (entry, name) in wanted.iter().enumerate() {
+        let lookup = Lookup::new(&requested, names.iter().map(String::as_str));
+        for (entry, name) in requested.iter().enumerate() {
             assert_eq!(lookup.find(name), Ok(Some(entry)));
         }
     }

@@ -87,7 +87,7 @@ impl<'a> LayerSet<'a> {
         Self::Results { layer, cells, side }
     }
 
-    /// Maps that lie over an RF of so many pixels.
+    /// Maps that lie over an RF of this many pixels.
     pub fn of_array(array: &'a MapArray, [height, width]: [usize; 2]) -> Self {
         let [_, rows, columns] = array.shape();
         let y = Ticks::over(height as f64, rows);

@@ -1,7 +1,7 @@
 //! Two sets of maps, compared unit by unit.
 //!
 //! A set is a folder of results or an array ([`MapSet`]). Layers are matched by name, units by number;
-//! what one set has alone is left out, and told. Maps are compared on the cells of the coarser of their
+//! what one set has alone is left out and listed. Maps are compared on the cells of the coarser of their
 //! two grids ([`crate::analysis::Raster`]), where both were measured.
 
 mod array;

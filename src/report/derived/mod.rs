@@ -182,10 +182,10 @@ impl<'a> Derivation<'a> {
             }
             DerivedKind::Relative => {
                 let ranking = layer.ranking()?;
-                let told = ranking.as_ref().is_some_and(|ranking| {
+                let is_known = ranking.as_ref().is_some_and(|ranking| {
                     ranking.iter().flat_map(|unit| &unit.top).all(|entry| entry.response.is_some())
                 });
-                if told { Ok(()) } else { Err(DerivedError::NoResponses(name())) }
+                if is_known { Ok(()) } else { Err(DerivedError::NoResponses(name())) }
             }
             DerivedKind::Composite | DerivedKind::Floor | DerivedKind::Exceeds => Ok(()),
         }

@@ -67,7 +67,7 @@ impl UnitMaps {
         unit: usize,
     ) -> Result<Self, DerivedError> {
         let side = |side: Side| {
-            SideMaps::make(layer, cells, &sources[side as usize], derivation.rate, (unit, side))
+            SideMaps::make(layer, cells, &sources[side as usize], derivation.rate, unit, side)
         };
         let sides = [side(Side::Top)?, side(Side::Bottom)?];
         let pixels = |values: &dyn Fn(usize) -> f64| -> Vec<f64> {
@@ -110,7 +110,8 @@ impl SideMaps {
         cells: &Cells,
         source: &SideSource,
         rate: f64,
-        (unit, side): (usize, Side),
+        unit: usize,
+        side: Side,
     ) -> Result<Self, DerivedError> {
         let responses = source.responses.as_ref().and_then(|all| all.get(unit).copied().flatten());
         let mut floor = UnitFloor {

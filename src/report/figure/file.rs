@@ -43,13 +43,14 @@ impl<'a> FigureFile<'a> {
     /// # Errors
     /// Another ending than `.png` and `.svg`; as [`check_file`].
     pub fn check(path: &'a Path, force: bool) -> Result<Self, RunError> {
-        let ends_with = |ending: &str| {
-            path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
-        };
+        let ends_with =
+            |ending: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
         let is_svg = ends_with("svg");
         if !is_svg && !ends_with("png") {
             let path = path.display();
-            return Err(RunError::usage(format!("{path}: expected a name that ends in .png or .svg")));
+            return Err(RunError::usage(format!(
+                "{path}: expected a name that ends in .png or .svg"
+            )));
         }
         check_file(path, force)?;
         Ok(Self { path, is_svg })

@@ -78,7 +78,7 @@ pub enum Item {
     },
 }
 
-/// A rectangle's place.
+/// A rectangle: position and size.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Area {
     /// Its left edge.
@@ -100,7 +100,7 @@ pub struct Line {
     pub width: f32,
 }
 
-/// The end of a text that is at its place.
+/// The point of a text that lies at its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anchor {
     /// Its left end.

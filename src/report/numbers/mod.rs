@@ -24,7 +24,7 @@ pub use table::{Row, table};
 
 use super::results::UnitMap;
 
-/// Parts of a map's mass for which [`Numbers::radii`] are told.
+/// Parts of a map's mass for which [`Numbers::radii`] are given.
 pub const MASSES: [f64; 3] = [0.1, 0.5, 0.9];
 
 /// The blur before a fit, as a part of the RF: a standard deviation of `rf / 30`.

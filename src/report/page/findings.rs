@@ -181,8 +181,8 @@ impl ComparedFacts {
             .layers
             .iter()
             .find(|found| found.layer == layer && found.sides == side.name())?;
-        let place = found.units.binary_search_by_key(&unit, |unit| unit.unit).ok()?;
-        found.units.get(place).map(Self::from)
+        let index = found.units.binary_search_by_key(&unit, |unit| unit.unit).ok()?;
+        found.units.get(index).map(Self::from)
     }
 
     /// Pearson's `r` after a blur.

@@ -53,7 +53,7 @@ pub struct Report<'a> {
 /// The command that computes a unit's maps again.
 pub struct ReproduceCommand<'a> {
     /// The command for a unit of a layer: what stands before the unit's number, and what between
-    /// that and its second place, the end of a name for the results.
+    /// that and its second mention, the end of a name for the results.
     pub command: &'a (dyn Fn(&LayerResults) -> [String; 2] + Sync),
     /// What must be said about it.
     pub note: Option<String>,
@@ -69,7 +69,7 @@ impl Report<'_> {
     /// Checks that a report can be written to `file`.
     ///
     /// # Errors
-    /// A name without `.html`; a file that exists, without `force`; a file in place of the report's folder.
+    /// A name without `.html`; a file that exists, without `force`; a file with the name of the report's folder.
     pub fn check(file: &Path, force: bool) -> Result<(), RunError> {
         if file.extension().is_none_or(|ending| ending != "html") {
             let file = file.display();

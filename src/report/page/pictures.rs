@@ -72,7 +72,7 @@ struct Picture<'a> {
 }
 
 impl Gallery {
-    /// A gallery of no picture yet, that takes so many from each side of a ranking.
+    /// A gallery of no picture yet, that takes this many from each side of a ranking.
     pub fn new(examples: usize) -> Self {
         Self { examples, images: Vec::new(), numbers: HashMap::new() }
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::{Crops, LayerMaps, OwnOverlay, PlotError, Style, pages, sheet};
+use super::{CropSource, Crops, LayerMaps, OwnOverlay, PlotError, Style, pages, sheet};
 use crate::files::write_atomically;
 use crate::images::ImageFolder;
 use crate::progress::Progress;
@@ -85,7 +85,7 @@ impl Plots<'_> {
     }
 
     /// Writes the files of a layer into `folder`, which is there; files of the same names are
-    /// replaced. `units` are those to be shown; of those that were not swept it is told in the
+    /// replaced. `units` are those to be shown; those that were not swept are listed in the
     /// table. `progress` counts maps and images.
     ///
     /// # Errors
@@ -121,7 +121,7 @@ impl Plots<'_> {
             Side::BOTH.par_iter().try_for_each(write)?;
         }
         if kinds.contains(&Kind::Pages) {
-            let of = |unit| units.binary_search(unit).ok().and_then(|place| measured.get(place));
+            let of = |unit| units.binary_search(unit).ok().and_then(|index| measured.get(index));
             let fits = maps.units().iter().map(|unit| fits(of(unit))).collect::<Vec<_>>();
             self.write_pages(layer, &maps, &fits, folder, progress)?;
         }
@@ -179,21 +179,15 @@ impl Plots<'_> {
         let shown = match (self.images, &ranking) {
             (Some(images), Some(ranking)) => {
                 let own = self.own.map(|own| OwnOverlay { maps: own, cells: maps.cells() });
-                let crops = Crops::make(
-                    layer,
-                    (maps.units(), count),
-                    ranking,
-                    images,
-                    self.style,
-                    own,
-                    progress,
-                )?;
+                let (images, tones) = images;
+                let source = CropSource { images, tones, style: self.style, own };
+                let crops = Crops::make(layer, maps.units(), count, ranking, source, progress)?;
                 Some((crops, ranking))
             }
             _ => None,
         };
         let crops = shown.as_ref().map(|(crops, ranking)| (crops, *ranking, count));
-        let pages = pages(sweep, layer, (maps, fits), crops, self.style)?;
+        let pages = pages(sweep, layer, maps, fits, crops, self.style)?;
         let title = format!("{} {}: maps of receptive fields", sweep.model.name, layer.name());
         let bytes = to_pdf(&title, &pages)?;
         for path in Kind::Pages.files(folder, layer.name()) {

@@ -17,7 +17,7 @@ mod sheet;
 use super::colours::ColourMap;
 use super::figure::{Anchor, Area, Colour, Figure, Item, Line, Pixels};
 
-pub use crops::{Crops, OwnOverlay};
+pub use crops::{CropSource, Crops, OwnOverlay};
 pub use error::PlotError;
 pub use files::{Kind, Plots};
 pub use maps::{LayerMaps, Map};

@@ -125,7 +125,10 @@ impl PlotSettings {
     ) -> Result<OutputFolder, RunError> {
         let folder = self.folder.clone().unwrap_or_else(|| results.folder().join(layout::PLOTS));
         let files = |(layer, _): &Selection<'_>| {
-            kinds.iter().flat_map(|kind| kind.files(Path::new(""), layer.name())).collect::<Vec<_>>()
+            kinds
+                .iter()
+                .flat_map(|kind| kind.files(Path::new(""), layer.name()))
+                .collect::<Vec<_>>()
         };
         OutputFolder::check_files(&folder, layers.iter().flat_map(files), self.force)
     }

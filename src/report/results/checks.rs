@@ -60,13 +60,23 @@ pub(super) fn settings(manifest: &Manifest) -> Result<(), ParseError> {
     }
 }
 
+/// A layer of a manifest.
+#[derive(Clone, Copy)]
+pub(super) struct FinishedLayer<'a> {
+    /// Its entry in the sweep's configuration.
+    pub configuration: &'a LayerConfiguration,
+    /// Its record.
+    pub record: &'a LayerRecord,
+}
+
 /// Checks a layer's record against the network and the settings; returns where its occluders are.
 pub(super) fn layer(
     sweep: &SweepConfiguration,
     network: &Network,
     id: LayerId,
-    (configured, record): (&LayerConfiguration, &LayerRecord),
+    layer: FinishedLayer<'_>,
 ) -> Result<LayerGeometry, ParseError> {
+    let FinishedLayer { configuration: configured, record } = layer;
     let name = network.short_name(id);
     let (grid, every) = (sweep.settings.grid, sweep.settings.every);
     let geometry = LayerGeometry::new(network, id, sweep.images.size, grid, every)
@@ -118,9 +128,11 @@ pub(super) fn frames(
     name: &str,
     geometry: &LayerGeometry,
     settings: &SweepParameters,
-    (configured, record): (&LayerConfiguration, &LayerRecord),
-    (swept, sides): (&[usize], &[MapFrames; 2]),
+    layer: FinishedLayer<'_>,
+    swept: &[usize],
+    sides: &[MapFrames; 2],
 ) -> Result<(), ParseError> {
+    let FinishedLayer { configuration: configured, record } = layer;
     let mut counts: HashMap<Frame, u64> = HashMap::new();
     let (mut occluders, mut without) = (0, 0);
     for (frames, &unit) in sides.iter().flat_map(|side| swept.iter().map(move |unit| (side, unit)))

@@ -90,7 +90,8 @@ impl Results {
         for id in units(&mut network, &manifest) {
             let name = network.short_name(id);
             let configured = manifest.configuration.layers.iter().find(|layer| layer.layer == name);
-            if let Some(layer) = configured.zip(manifest.layers.get(&name)) {
+            if let Some((configuration, record)) = configured.zip(manifest.layers.get(&name)) {
+                let layer = checks::FinishedLayer { configuration, record };
                 let maps = folder.join(MAPS);
                 layers.push(LayerResults::open(
                     &maps,

@@ -79,11 +79,11 @@ impl Tones {
     /// are [`OUTSIDE`].
     pub fn crop(&self, image: &ArrayView3<'_, f32>, field: ReceptiveField) -> RgbImage {
         let (_, height, width) = image.dim();
-        let place = |first: isize, offset: u32, length: usize| {
-            usize::try_from(first + offset as isize).ok().filter(|&place| place < length)
+        let pixel = |first: isize, offset: u32, length: usize| {
+            usize::try_from(first + offset as isize).ok().filter(|&pixel| pixel < length)
         };
         RgbImage::from_fn(field.size as u32, field.size as u32, |x, y| {
-            match (place(field.y, y, height), place(field.x, x, width)) {
+            match (pixel(field.y, y, height), pixel(field.x, x, width)) {
                 (Some(y), Some(x)) => self.pixel(image, y, x),
                 _ => OUTSIDE,
             }

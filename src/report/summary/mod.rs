@@ -140,7 +140,7 @@ impl LayerSummary {
 
     /// The distribution of a measure, by name.
     pub fn measure(&self, name: &str) -> Option<Distribution> {
-        let place = MEASURES.iter().position(|measure| measure.name == name)?;
-        self.measures[place]
+        let index = MEASURES.iter().position(|measure| measure.name == name)?;
+        self.measures[index]
     }
 }

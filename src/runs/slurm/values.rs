@@ -160,7 +160,10 @@ mod tests {
     fn gpus_are_a_number_with_or_without_a_type() {
         for (text, kind, count) in [("2", None, 2), ("a100:4", Some("a100"), 4)] {
             let gpus: Gpus = text.parse().unwrap();
-            assert_eq!((gpus.kind.as_deref(), gpus.count, gpus.to_string()), (kind, count, text.into()));
+            assert_eq!(
+                (gpus.kind.as_deref(), gpus.count, gpus.to_string()),
+                (kind, count, text.into())
+            );
         }
         for wrong in ["", "0", "a100", ":1", "a b:1", "a100:0", "a:b:1"] {
             assert!(wrong.parse::<Gpus>().is_err(), "{wrong}");

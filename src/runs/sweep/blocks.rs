@@ -156,7 +156,7 @@ impl SweepRun<'_> {
                 let tolerance = self.compute.tolerance(self.inputs.network(), sweep.layer);
                 let found = Verification::of(&sweep, sample, plain, tolerance, progress)
                     .map_err(RunError::layer(&layer.name))?;
-                self.judge((&layer.name, &sweep.geometry), &found, "None is written")?;
+                self.judge(&layer.name, &sweep.geometry, &found, "None is written")?;
                 Some(VerificationRecord::from(&found))
             }
             None => None,
@@ -194,7 +194,7 @@ impl SweepRun<'_> {
         // Verified differences must be on the host.
         let is_summed = self.settings.verify == 0
             && !maps.needs_images()
-            && sweep.run_summed((occlusion.deposit, maps.moments()), progress, |summed| {
+            && sweep.run_summed(occlusion.deposit, maps.moments(), progress, |summed| {
                 maps.add_summed(&summed);
                 Ok::<(), SweepError>(())
             })?;
@@ -211,7 +211,8 @@ impl SweepRun<'_> {
     /// An error if a sample has another result, with the fate of the maps.
     pub(super) fn judge(
         &self,
-        (layer, geometry): (&str, &LayerGeometry),
+        layer: &str,
+        geometry: &LayerGeometry,
         found: &Verification,
         outcome: &str,
     ) -> Result<(), RunError> {
@@ -253,8 +254,8 @@ fn present_in_rounds(
     for units in sweep.units.chunks((SUMS / maps.bytes_a_unit()).max(1)) {
         let mut sides: Vec<(usize, Side)> =
             units.iter().flat_map(|&unit| Side::BOTH.map(|side| (unit, side))).collect();
-        for places in sweep.rounds() {
-            sweep.run_round(&sides, places, progress, |finished| {
+        for ranks in sweep.rounds() {
+            sweep.run_round(&sides, ranks, progress, |finished| {
                 let occluders = finished.placement.occluders.len();
                 presented.maps += 1;
                 presented.maps_without_occluders += u64::from(occluders == 0);

@@ -2,7 +2,7 @@
 
 use crate::files::escaped;
 
-/// A value: small ones in place, others by their place among the pickle's objects.
+/// A value: small ones as they are, others by their index among the pickle's objects.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in super::super) enum Value<'a> {
     None,
@@ -57,7 +57,7 @@ impl<'a> Pickle<'a> {
     /// The object that a value names, if it names one.
     pub fn object(&self, value: Value<'a>) -> Option<&Object<'a>> {
         match value {
-            Value::Object(place) => self.objects.get(place),
+            Value::Object(index) => self.objects.get(index),
             _ => None,
         }
     }

@@ -53,7 +53,7 @@ pub struct Fit {
     pub explained_variance: f64,
 }
 
-/// The least explained variance of a fit that is told. Of maps that are nothing but noise, fits
+/// The least explained variance of a fit that is reported. Of maps that are nothing but noise, fits
 /// explain a few hundredths.
 pub const LEAST_EXPLAINED: f64 = 0.1;
 
@@ -192,7 +192,7 @@ fn ending(report: &MinimizationReport<f64>) -> (f64, bool) {
 /// Whether what fits best is a peak of the map.
 fn check(found: &Parameters, grid: &Cells) -> Result<(), NoFit> {
     let side = grid.rf() as f64;
-    let inside = |place: f64| (-0.5..side - 0.5).contains(&place);
+    let inside = |coordinate: f64| (-0.5..side - 0.5).contains(&coordinate);
     let [long, short] = found.profile().widths();
     if found.amplitude <= 0.0 {
         Err(NoFit::Dip)

@@ -239,8 +239,8 @@ def field(node, modules, box):
 
 def after_norm(name, modules):
     """The module whose output the convolution `name` has in a file: the batch normalisation behind it, if any."""
-    folder, _, place = name.rpartition(".")
-    behind = f"{folder}.{int(place) + 1}" if place.isdigit() else name
+    folder, _, index = name.rpartition(".")
+    behind = f"{folder}.{int(index) + 1}" if index.isdigit() else name
     return behind if isinstance(modules.get(behind), nn.BatchNorm2d) else name
 
 
