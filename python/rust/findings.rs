@@ -1,4 +1,4 @@
-//! What finished maps tell: derived maps, summaries, shapes, sizes, reliability.
+//! Findings of finished maps: derived maps, summaries, shapes, sizes, reliability.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use crate::work::Work;
 /// Columns with their unit and meaning, and rows.
 pub type Columns = (Vec<[String; 3]>, Vec<Vec<String>>);
 
-/// What was left out, each with the reason.
+/// The parts that were left out, each with the reason.
 pub type LeftOut = Vec<(String, String)>;
 
 /// Where files go, if anywhere.

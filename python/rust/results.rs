@@ -67,7 +67,7 @@ impl Results {
         self.0.configuration().images.names.clone()
     }
 
-    /// What the maps were made from, and how, as JSON.
+    /// The manifest, as JSON.
     fn manifest(&self) -> PyResult<String> {
         serde_json::to_string(self.0.manifest())
             .map_err(|error| Failure::usage(error.to_string()).into())

@@ -73,14 +73,14 @@ pub fn status(py: Python<'_>, out: PathBuf, work: Work) -> PyResult<String> {
     serde_json::to_string(&status).map_err(|error| Failure::usage(error.to_string()).into())
 }
 
-/// What is wrong with finished files of an output folder.
+/// The problems of finished files of an output folder.
 #[pyfunction]
 pub fn check_files(py: Python<'_>, out: PathBuf, work: Work) -> PyResult<Vec<String>> {
     let errors = work.run(py, |context| Ok(runs::check_files(&out, context)?))?;
     Ok(errors.iter().map(ToString::to_string).collect())
 }
 
-/// What a run will take.
+/// The cost of a run.
 #[pyfunction]
 pub fn plan<'py>(
     py: Python<'py>,

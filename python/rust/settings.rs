@@ -46,7 +46,7 @@ impl ImageInput {
     }
 }
 
-/// What is computed from.
+/// Network, images and layers.
 #[derive(FromPyObject)]
 pub struct Input<'py> {
     #[pyo3(item)]

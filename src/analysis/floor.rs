@@ -1,4 +1,4 @@
-//! What of a map stands out of its noise.
+//! The part of a map that stands out of its noise.
 //!
 //! A map's cells are means over images. Most of them lie where the unit does not respond more than
 //! anywhere else: they make the *floor*. A cell exceeds it where a one-sided t-test of its images says

@@ -5,7 +5,7 @@ use super::{Field, Gaussian, Raster, Ticks};
 /// Points along an axis at which a region is looked at, at least.
 const POINTS: usize = 96;
 
-/// What belongs to a region.
+/// Rule for the pixels of a region.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Extent {
     /// Points of at least half the largest value.

@@ -99,7 +99,7 @@ fn report(plan: &runs::Plan) -> String {
     format!(
         "{} on {} images of {}, {} threads\n\n{}\n{stops}\
          full, cones, deltas: million multiply-adds of a presentation, of whole images, of what the\n  \
-         occluder can change and the unit depends on, and with only the taps that meet a change\n\
+         occluder can change and the unit depends on, and with only the taps that meet a delta\n\
          ranking {} images: {}; together {}\n\
          presentations: about, with positions spread evenly over each layer, since only the ranking\n  \
          tells where they are; if no image cuts a receptive field: {}\n\

@@ -28,7 +28,7 @@ pub struct Comparison {
     pub truth: Option<Gaussian>,
     /// The map's moments, without the occluder's part; `None` for a map of zeros.
     pub found: Option<Gaussian>,
-    /// What differs by more than it may, in words; empty if nothing does.
+    /// Differences beyond the tolerances, in words.
     pub differences: Vec<String>,
 }
 

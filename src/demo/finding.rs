@@ -38,7 +38,7 @@ pub struct Correlation {
     pub other: f64,
 }
 
-/// What was found of a layer.
+/// The finding of a layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerFinding {
     /// The layer's short name.
@@ -61,7 +61,7 @@ pub struct Finding {
 /// Writes the phantom's weights into `folder`, each filter's own in another order, drawn by `seed`.
 ///
 /// # Errors
-/// What cannot be written.
+/// Files that cannot be written.
 pub fn write_shuffled(folder: &Path, seed: u64) -> Result<(), FileError> {
     std::fs::create_dir_all(folder).map_err(FileError::write(folder))?;
     let tensors = phantom::weights().into_iter().enumerate();
@@ -133,7 +133,7 @@ impl Correlation {
 }
 
 impl Finding {
-    /// What differs from what is known, in words; empty if nothing does.
+    /// Differences from what is known, in words.
     pub fn differences(&self) -> Vec<String> {
         self.layers.iter().flat_map(LayerFinding::differences).collect()
     }

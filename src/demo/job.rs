@@ -150,7 +150,7 @@ fn picture(layers: &[Judged]) -> image::RgbImage {
 }
 
 impl DemoReport {
-    /// What differs from what was built into the network, if anything does.
+    /// The differences from the built-in fields, if there are any.
     pub fn problem(&self) -> Option<String> {
         disagreements(&self.layers).or_else(|| match &self.finding.differences()[..] {
             [] => None,

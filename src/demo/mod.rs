@@ -43,7 +43,7 @@ pub use finding::{
 };
 pub use job::{DemoReport, DemoSettings, demo};
 
-/// What can go wrong in the demonstration, other than that it finds something else than it should.
+/// Errors of the demonstration. A finding that differs from what is known is none.
 #[derive(Debug, Error)]
 pub enum DemoError {
     /// A file that cannot be written, or is not what the run should have written.

@@ -183,7 +183,7 @@ impl Network {
     }
 }
 
-/// What is wrong with a name, if anything is.
+/// The problem of a name, if there is one.
 fn name_problem(name: &str) -> Option<String> {
     if name.len() > MAX_NAME {
         return Some(format!("its name has {} bytes; at most {MAX_NAME} are read", name.len()));

@@ -15,7 +15,7 @@ use crate::geometry::ImageSize;
 /// The longest description read, in bytes.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// What a description looks like, for messages.
+/// An example of a description, for messages.
 const EXAMPLE: &str =
     r#"{"name": "small", "layers": [{"op": "conv", "out_channels": 8, "kernel": 3}]}"#;
 
@@ -29,7 +29,7 @@ struct Description {
     /// Of the images.
     #[serde(default = "rgb")]
     channels: usize,
-    /// What the padding of a layer fits.
+    /// The window that the padding of a layer fits.
     only_for: Option<OnlyFor>,
     layers: Vec<Map<String, Value>>,
 }

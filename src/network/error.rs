@@ -1,4 +1,4 @@
-//! What can be wrong with a network.
+//! Errors of a network.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::error::{ErrorKind, HasKind, ParseError};
 use crate::files::escaped;
 use crate::geometry::{GeometryError, ImageSize, Padding, PerAxis};
 
-/// What can be wrong with a network, or with the way it is asked for.
+/// Errors of a network, or of a request for one.
 #[derive(Debug, Error)]
 pub enum NetworkError {
     /// A layer's own numbers do not work.
@@ -17,7 +17,7 @@ pub enum NetworkError {
     Layer {
         /// The layer's name.
         layer: String,
-        /// What is wrong, and what was expected.
+        /// The problem, and what was expected.
         problem: String,
     },
     /// Neither a preset nor the path of a description.
@@ -78,7 +78,7 @@ pub enum NetworkError {
         network: String,
         /// The name asked for.
         asked: String,
-        /// What it is.
+        /// The kind.
         kind: &'static str,
         /// The convolutions there are.
         known: String,
@@ -106,7 +106,7 @@ pub enum NetworkError {
         layer: String,
         /// The image's size.
         image: ImageSize,
-        /// What the layer gets.
+        /// The input of the layer.
         input: ImageSize,
         /// Its window, from the first tap to the last.
         kernel: PerAxis<usize>,

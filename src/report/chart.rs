@@ -6,9 +6,9 @@ use crate::analysis::Distribution;
 /// Letters of a chart, in points.
 pub(super) const SIZE: f32 = 5.5;
 
-/// What is found.
+/// Observed values.
 pub(super) const FOUND: Colour = [31, 95, 174];
-/// What chance makes.
+/// Values of chance.
 pub(super) const CHANCE: Colour = [150, 150, 156];
 /// Letters and axes that are less important.
 pub(super) const QUIET: Colour = [90, 90, 96];
@@ -209,7 +209,7 @@ mod tests {
         let chart = Chart { area, x: Axis::round(0.0, 10.0, 5), y: Axis::round(0.0, 1.0, 4) };
         assert_eq!(chart.at(5.0, 0.0), [60.0, 70.0]);
         assert_eq!(chart.at(0.0, 1.0), [10.0, 20.0]);
-        // What lies outside is drawn at the edge.
+        // Values outside are drawn at the edge.
         assert_eq!(chart.at(99.0, -1.0), [110.0, 70.0]);
     }
 }

@@ -30,7 +30,7 @@ const MARGIN: usize = 8;
 const BACKGROUND: Rgb<u8> = Rgb([24, 24, 27]);
 /// A map of zeros.
 const SILENT: Rgb<u8> = Rgb([82, 82, 91]);
-/// What has no value: units that were not swept.
+/// Pixels without a value: units that were not swept.
 const MISSING: [Rgb<u8>; 2] = [Rgb([63, 63, 70]), Rgb([39, 39, 42])];
 const LINE: [f64; 3] = [110.0, 231.0, 255.0];
 /// Width of outlines, in pixels of the picture.

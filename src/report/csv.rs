@@ -33,7 +33,7 @@ impl Table {
         Self::new(&[&MAP[..], columns].concat(), rows)
     }
 
-    /// What the columns mean, as a table: `column`, `unit`, `meaning`.
+    /// The legend of the columns, a table: `column`, `unit`, `meaning`.
     #[must_use]
     pub fn legend(&self) -> Self {
         let names = [("column", "", ""), ("unit", "", ""), ("meaning", "", "")];

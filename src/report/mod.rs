@@ -1,4 +1,4 @@
-//! What maps say, in numbers and pictures.
+//! Finished maps in numbers and pictures.
 
 mod chart;
 pub mod colours;

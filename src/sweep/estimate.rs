@@ -1,4 +1,4 @@
-//! What a sweep will take, before anything is computed.
+//! The cost of a sweep, before anything is computed.
 
 use std::time::{Duration, Instant};
 
@@ -124,7 +124,7 @@ pub fn count_multiply_adds(
     Ok(MultiplyAdds { full: full as f64, windows: mean(windows), taps: mean(taps) })
 }
 
-/// What each kernel of an engine has to do for a presentation, the mean of `count` random positions;
+/// The work of each kernel of an engine for a presentation, the mean of `count` random positions;
 /// the image is any.
 ///
 /// # Errors

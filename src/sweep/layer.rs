@@ -35,7 +35,7 @@ pub struct LayerSweep<'a> {
     pub fill: &'a SweepFill,
     /// Maps, of one draw each, handed to the engine at a time; the result does not depend on it.
     pub batch: usize,
-    /// What may be held at a time; the result does not depend on it.
+    /// Limits of memory; the result does not depend on them.
     pub memory: MemoryShares,
 }
 
@@ -50,7 +50,7 @@ pub struct Finished<'a> {
     pub entry: Entry,
     /// Where the occluders were.
     pub placement: &'a Placement,
-    /// What they did, for each draw of the noise.
+    /// Their results, for each draw of the noise.
     pub presented: &'a [JobResult],
 }
 

@@ -17,11 +17,11 @@ pub struct TooLittleMemory {
     pub found: usize,
 }
 
-/// What a sweep may hold at a time, in bytes. The result does not depend on it, and neither does
+/// The memory that a sweep may hold at a time, in bytes. The result does not depend on it, and neither does
 /// the memory that it takes depend on the number of units or images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryShares {
-    /// What is there whatever is swept: weights, in the orders in which engines read them, and the
+    /// Memory of any sweep: weights, in the orders in which engines read them, and the
     /// buffers of each thread.
     pub fixed: usize,
     /// Activations of original images; 0 where they are on devices.
@@ -76,7 +76,7 @@ impl MemoryShares {
         let padded = padded_floats(network, layers, image).saturating_sub(largest);
         let plain = 3 * (size_of::<f32>() + size_of::<f64>()) * largest + padded * size_of::<f32>();
         let original = size_of::<f32>() * together;
-        // What computes on devices holds all that in their memory.
+        // Engines on devices hold all that in their memory.
         let on_devices = engines.iter().all(|engine| engine.profiler().is_some());
         let (buffers, original) =
             if on_devices { (0, 0) } else { (BYTES_A_THREAD + plain + original, original) };
@@ -96,7 +96,7 @@ impl MemoryShares {
         Ok(Self { fixed, activations, images: rest - activations - responses, responses })
     }
 
-    /// What each of several sweeps may hold that share the memory.
+    /// The memory of each of several sweeps that share it.
     #[must_use]
     pub fn among(self, sweeps: usize) -> Self {
         let Self { fixed, activations, images, responses } = self;

@@ -32,7 +32,7 @@ pub use summed::Summed;
 pub use units::UnitSelection;
 pub use verification::{Sample, Sampled, Verification};
 
-/// What can go wrong in a sweep.
+/// Errors of a sweep.
 #[derive(Debug, Error)]
 pub enum SweepError {
     /// An image cannot be read.

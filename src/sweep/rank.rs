@@ -78,7 +78,7 @@ pub struct Rankings<'e> {
     progress: &'e Progress<'e>,
     /// The index of the next image.
     next: usize,
-    /// What the engine has begun with in the last images.
+    /// The engine's work in flight on the last images.
     begun: Option<PendingExtremes<'e>>,
     lists: Lists,
 }
@@ -88,7 +88,7 @@ struct Lists {
     layers: Vec<Collector>,
     /// The index of the next image to be kept.
     next: usize,
-    /// What the engine found in images that are not in the lists yet: of each the extremes of every
+    /// The extremes in images that are not in the lists yet: of each image those of every
     /// unit of each layer.
     found: Vec<Vec<Vec<Extremes>>>,
 }

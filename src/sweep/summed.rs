@@ -10,7 +10,7 @@ use crate::parts::parts;
 use crate::progress::Progress;
 use crate::ranking::Side;
 
-/// What is summed over the images of one end of a unit's ranking.
+/// Sums over the images of one end of a unit's ranking.
 #[derive(Clone, Copy, Debug)]
 pub struct Summed<'a> {
     /// The unit.

@@ -79,7 +79,7 @@ fn a_map_that_is_cut_is_compared_where_it_is_measured() {
     let mut cut = whole.clone();
     for cell in 0..33 * 33 {
         if cell % 33 < 9 {
-            // What was not measured must not count, whatever it is.
+            // Pixels that were not measured must not count, whatever their values.
             cut.measured[cell] = false;
             cut.values[cell] = 1e9;
         }

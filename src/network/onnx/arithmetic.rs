@@ -5,7 +5,7 @@ use super::fold::{axes, from_start, problem};
 use super::messages::NodeProto;
 use crate::error::ParseError;
 
-/// What a node computes of constants: of floats in float64, each result rounded to float32, of integers
+/// Results of a node of constants: of floats in float64, each result rounded to float32, of integers
 /// exactly; `None` of another operation.
 pub(super) fn compute(
     node: &NodeProto,

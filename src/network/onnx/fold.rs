@@ -8,7 +8,7 @@ use super::tensor::{MAX_RANK, check_few, is_float, type_name};
 use crate::error::ParseError;
 use crate::network::weights::TensorProblem;
 
-/// What a node computes of constants alone.
+/// Nodes that compute constants from constants.
 ///
 /// # Errors
 /// Operations that are not folded, and numbers that do not work.
@@ -189,7 +189,7 @@ fn into_shape(input: &Constant, shape: Vec<usize>) -> Result<Constant, ParseErro
         .ok_or_else(|| ParseError(format!("the values of {:?} do not fit its shape", input.shape)))
 }
 
-/// What is wrong with a tensor, as the problem of a node.
+/// The problem of a tensor as that of a node.
 pub(super) fn problem(problem: TensorProblem) -> ParseError {
     match problem {
         TensorProblem::Content(problem) => ParseError(problem),

@@ -86,7 +86,7 @@ fn join(module: &str, name: &str) -> String {
     if module.is_empty() { name.to_owned() } else { format!("{module}.{name}") }
 }
 
-/// What is in each module.
+/// The contents of each module.
 struct Modules<'a> {
     /// The kind of operation in it, where there is only one; and whether it has modules in it.
     found: HashMap<&'a str, (Option<&'a str>, bool)>,

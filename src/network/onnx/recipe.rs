@@ -6,7 +6,7 @@ use crate::error::ParseError;
 use crate::network::Filters;
 use crate::network::weights::TensorProblem;
 
-/// What a layer's numbers are made of.
+/// The tensors that a layer's numbers are made of.
 #[derive(Clone, Debug)]
 pub(super) enum Recipe {
     /// Of a convolution.

@@ -135,7 +135,7 @@ impl Graph {
         self.file().network().unwrap()
     }
 
-    /// What is said of a network that ends before a convolution of its file; empty of others.
+    /// The note of a network that ends before a convolution of its file; empty of others.
     fn note(&self) -> String {
         let network = self.network();
         network.origin().note(&network).unwrap_or_default()

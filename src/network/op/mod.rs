@@ -26,7 +26,7 @@ pub use normalisation::{BatchNorm, ChannelNorm, ChannelScale, LocalResponseNorm}
 pub use pooling::{AveragePool, MaxPool};
 pub use window::Window;
 
-/// What a layer computes.
+/// The operation of a layer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum Op {

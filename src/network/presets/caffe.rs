@@ -3,7 +3,7 @@
 use super::Layers;
 use crate::network::{Convolution, Input, Layer, LocalResponseNorm, MaxPool, Op};
 
-/// What comes first behind the first two convolutions.
+/// The operation that comes first behind the first two convolutions.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum First {
     /// The normalisation, as in Krizhevsky et al. 2012 (`bvlc_alexnet`).

@@ -110,7 +110,7 @@ fn of_layer(
     Ok(())
 }
 
-/// What a field of a message holds, of what is read here.
+/// The content of a field of a message, as far as it is read.
 enum Content {
     Number(u64),
     Bytes(Bytes),

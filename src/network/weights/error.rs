@@ -1,4 +1,4 @@
-//! What can be wrong with a weight file.
+//! Errors of a weight file.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::error::ParseError;
 use crate::files::{FileError, escaped, shown};
 
-/// What can be wrong with a weight file. Every message begins with the file's path.
+/// Errors of a weight file. Every message begins with the file's path.
 #[derive(Debug, Error)]
 pub enum WeightsError {
     /// The file cannot be read, or is damaged as a whole.
@@ -28,7 +28,7 @@ pub enum WeightsError {
     LegacyTorch {
         /// The file.
         path: PathBuf,
-        /// What it is.
+        /// The kind.
         kind: &'static str,
         /// How to convert it.
         advice: &'static str,
@@ -70,7 +70,7 @@ pub enum WeightsError {
         path: PathBuf,
         /// The tensor, by the file's own name.
         tensor: String,
-        /// What was found, what was expected, and where it helps, what to do.
+        /// Found, expected, and a remedy if there is one.
         problem: String,
     },
     /// A requested tensor holds a NaN, an infinity, or a number that is too large for `f32`.
@@ -110,7 +110,7 @@ impl WeightsError {
     }
 }
 
-/// What is wrong with one tensor, for a reader that knows neither its file nor its name.
+/// The problem of one tensor, for a reader that knows neither its file nor its name.
 #[derive(Debug)]
 pub(in super::super) enum TensorProblem {
     Content(String),

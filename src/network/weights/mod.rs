@@ -48,7 +48,7 @@ pub struct Tensor {
     pub data: Vec<f32>,
 }
 
-/// What a weight file holds: the tensors asked for, and the names of the others.
+/// The contents of a weight file: the requested tensors, and the names of the others.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tensors {
     /// By the name asked for. A name that the file does not have is not here.
@@ -58,7 +58,7 @@ pub struct Tensors {
     /// The same names as they are looked up: without wrappers and without the prefix asked for; empty
     /// where they do not begin with it.
     pub ignored_plain: Vec<String>,
-    /// What stands before the names asked for in the file's names, those without wrappers
+    /// The prefix of the requested names in the file's names, those without wrappers
     /// ([`plain_name`]).
     pub prefix: String,
     /// The files beside the one that was read which hold its tensors.

@@ -1,4 +1,4 @@
-//! What a Python pickle says, without doing it.
+//! The contents of a Python pickle, without its calls.
 //!
 //! A pickle is a program for a small stack machine whose `REDUCE` calls any function it names.
 //! Here nothing is called: a call is kept as an [`Object::Call`], a note of what was to be called

@@ -105,7 +105,7 @@ impl Source for Safetensors {
 /// Writes tensors, each of a shape and as many values, as a `.safetensors` file.
 ///
 /// # Errors
-/// What cannot be written.
+/// Files that cannot be written.
 pub fn write(
     tensors: &BTreeMap<String, (Vec<usize>, Cow<'_, [f32]>)>,
     file: &mut impl Write,

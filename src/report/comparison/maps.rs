@@ -72,7 +72,7 @@ pub(super) enum LayerSet<'a> {
 }
 
 impl MapSet<'_> {
-    /// What it is called: its folder or file.
+    /// Its name: that of its folder or file.
     pub fn name(&self) -> String {
         match self {
             Self::Results(results) => results.folder().display().to_string(),

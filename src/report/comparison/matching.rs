@@ -19,7 +19,7 @@ pub(super) struct MatchedLayer<'a> {
     pub units: Vec<usize>,
 }
 
-/// What two sets have in common, and what they do not.
+/// The layers and units that two sets have in common, and the others.
 #[derive(Debug)]
 pub(super) struct Matched<'a> {
     pub layers: Vec<MatchedLayer<'a>>,

@@ -33,22 +33,22 @@ pub(in crate::report) use tables::fraction;
 /// Two sets of maps, compared.
 #[derive(Clone, Debug)]
 pub struct Comparison {
-    /// What was compared with what.
+    /// The sets.
     pub sets: [SetRecord; 2],
     /// How.
     pub settings: ComparisonSettings,
     /// Each layer and pair of sides.
     pub layers: Vec<LayerComparison>,
-    /// What was not compared: where, and why.
+    /// The layers and units that were not compared.
     pub left_out: Vec<LeftOut>,
 }
 
-/// What of the two sets was not compared.
+/// A layer, or units of it, that was not compared.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct LeftOut {
     /// The layer, with the sides where that matters.
     pub layer: String,
-    /// What, and why.
+    /// The part that was left out, and the reason.
     pub reason: String,
 }
 

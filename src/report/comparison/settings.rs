@@ -1,4 +1,4 @@
-//! What is compared, and how.
+//! Settings of a comparison.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,7 +21,7 @@ pub enum MapSide {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SidePair(pub [MapSide; 2]);
 
-/// What is compared, and how.
+/// Settings of a comparison.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ComparisonSettings {
     /// How maps are compared.

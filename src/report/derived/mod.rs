@@ -32,7 +32,7 @@ use self::unit::{FloorStatus, UnitFloor};
 
 pub use error::DerivedError;
 
-/// What is made.
+/// The kinds that are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum DerivedKind {
@@ -71,7 +71,7 @@ pub struct Derivation<'a> {
     left_out: Vec<(DerivedKind, DerivedError)>,
 }
 
-/// What is needed of one side of a layer.
+/// The data of one side of a layer.
 struct SideSource {
     errors: Option<F64Parts>,
     /// The mean size of the responses to each unit's images.

@@ -1,4 +1,4 @@
-//! What is made of one unit's maps.
+//! Maps derived from one unit's maps.
 
 use super::{Derivation, DerivedError, DerivedKind, SideSource};
 use crate::analysis::{Field, Floor, Sample, discoveries};
@@ -40,7 +40,7 @@ pub(super) struct UnitFloor {
     pub area: f64,
 }
 
-/// What is made of a unit's maps.
+/// Maps derived from a unit's maps.
 #[derive(Debug)]
 pub(super) struct UnitMaps {
     pub unit: usize,

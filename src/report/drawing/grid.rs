@@ -45,7 +45,7 @@ pub fn draw_grid(boxed: &BoxOccluders, size: ImageSize, image: Option<&RgbImage>
     let mut figure = axes.figure(title, &[&about, key]);
     let all = axes.all();
     figure.fill(all, OUTSIDE);
-    // What of the image lies in the axes' range.
+    // The part of the image in the range of the axes.
     let part = |min: usize, max: usize, length: usize| {
         let around = around as usize;
         min.saturating_sub(around)..(max + 1 + around).min(length)

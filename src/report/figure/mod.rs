@@ -31,7 +31,7 @@ pub struct Figure {
     pub width: f32,
     /// Its height.
     pub height: f32,
-    /// What is on it; later things lie over earlier ones.
+    /// Its items; later ones lie over earlier ones.
     pub items: Vec<Item>,
 }
 
@@ -42,7 +42,7 @@ pub enum Item {
     Picture {
         /// Where.
         area: Area,
-        /// What.
+        /// The pixels.
         pixels: Pixels,
     },
     /// A rectangle.

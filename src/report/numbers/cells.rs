@@ -118,7 +118,7 @@ impl Cells {
         self.count
     }
 
-    /// What is to be added to a map's coordinates to get those of the pixels that were occluded: an
+    /// Offset from a map's coordinates to those of the pixels that were occluded: an
     /// occluder of an even side is marked half a pixel up and left of its centre.
     pub const fn shift(&self) -> f64 {
         self.shift
@@ -294,7 +294,7 @@ impl Cells {
         }
         let (mut blurred, weights) = (both(&sums), both(&weights));
         let inside = line(&|_| 1.0);
-        // What each image tells of the outside of the RF, as of a cell that it covers.
+        // The values of each image outside the RF, as of a cell that it covers.
         let most = map.cells.iter().fold(map.images as f64, |most, cell| most.max(cell.weight));
         for ((y, x), value) in blurred.indexed_iter_mut() {
             let outside = (whole * whole - inside[y] * inside[x]).max(0.0);

@@ -1,4 +1,4 @@
-//! What is deposited is what is measured, whatever the grid, the borders and the settings.
+//! Deposited values are measured again, whatever the grid, the borders and the settings.
 
 use proptest::prelude::*;
 
@@ -100,7 +100,7 @@ proptest! {
         let UnitMap::Values { map: values, coverage } = &map else { unreachable!() };
         let CellMap { cells: found, covered, images } = cells.of(&values.view(), coverage);
 
-        // What each occluder deposits, and in how many pixels.
+        // The value that each occluder deposits, and its number of pixels.
         let (mut changes, mut pixels) = (0.0, 0);
         for placement in &placements {
             for (index, occluder) in placement.occluders.iter().enumerate() {

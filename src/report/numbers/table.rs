@@ -83,7 +83,7 @@ pub struct Row<'a> {
     pub unit: usize,
     /// The side.
     pub side: Side,
-    /// What was found.
+    /// The values found.
     pub measured: &'a Measured,
     /// The map's split-half reliability, where it is known.
     pub reliability: Option<f64>,

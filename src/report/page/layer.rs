@@ -15,7 +15,7 @@ use crate::report::of_both_sides;
 use crate::report::reliability::ReliabilityCurve;
 use crate::report::results::{LayerResults, UnitMap};
 
-/// What was found in a layer's maps.
+/// Measurements of a layer's maps.
 pub struct Measures {
     cells: Cells,
     /// Of each unit that was swept, both of [`Side::BOTH`].
@@ -50,7 +50,7 @@ struct Sides {
     min: Facts,
 }
 
-/// What is known of a map. Lengths are pixels, coordinates `[y, x]`.
+/// Facts of a map. Lengths are pixels, coordinates `[y, x]`.
 #[derive(Debug, Default, Serialize)]
 struct Facts {
     /// Why there is no fit.

@@ -31,7 +31,7 @@ use crate::runs::{Context, RunError, Task, check_file};
 pub use error::ReportError;
 pub use store::{Written, data_folder};
 
-/// What a report is made of.
+/// Contents of a report.
 #[derive(Debug)]
 pub struct Report<'a> {
     /// The maps.
@@ -55,7 +55,7 @@ pub struct ReproduceCommand<'a> {
     /// The command for a unit of a layer: what stands before the unit's number, and what between
     /// that and its second mention, the end of a name for the results.
     pub command: &'a (dyn Fn(&LayerResults) -> [String; 2] + Sync),
-    /// What must be said about it.
+    /// A note on it.
     pub note: Option<String>,
 }
 

@@ -33,7 +33,7 @@ pub struct Store {
     most_inside: usize,
 }
 
-/// What was written.
+/// The files that were written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
     /// The folder beside the report, where there is one.

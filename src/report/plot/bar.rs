@@ -8,7 +8,7 @@ use super::{FRAME, LayerMaps, Scale, Style, number, quiet};
 use crate::report::colours::{NOT_COVERED, SILENT};
 use crate::report::figure::{Anchor, Area, Figure, FontError, Item, Line, Pixels, width_of};
 
-/// What a map's values are.
+/// The label of a map's values.
 const QUANTITY: &str = "mean |change of the response| by an occluder, in units of the response";
 
 /// Size of the labels.

@@ -1,4 +1,4 @@
-//! What the ranked images show in a unit's receptive field.
+//! Crops of the ranked images, a unit's receptive field each.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

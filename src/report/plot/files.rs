@@ -1,4 +1,4 @@
-//! What is plotted of a layer, and the files that it goes into.
+//! The plots of a layer, and their files.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ impl Kind {
     }
 }
 
-/// What is plotted, and how.
+/// Inputs and style of plots.
 #[derive(Clone, Copy)]
 pub struct Plots<'a> {
     /// The maps.
@@ -74,7 +74,7 @@ impl std::fmt::Debug for Plots<'_> {
 }
 
 impl Plots<'_> {
-    /// What [`write`](Self::write) counts: maps that are measured, and images.
+    /// Steps of [`write`](Self::write): maps that are measured, and images.
     pub fn count(&self, layer: &LayerResults, units: &[usize], kinds: &[Kind]) -> u64 {
         let maps = usize::from(is_measured(kinds));
         let images = match self.images {

@@ -25,7 +25,7 @@ pub use pages::pages;
 pub use settings::{PlotSettings, plot};
 pub use sheet::sheet;
 
-/// What the largest value of the colour scale is.
+/// The largest value of the colour scale.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Scale {
@@ -36,7 +36,7 @@ pub enum Scale {
     Layer,
 }
 
-/// What lies over the images' RFs.
+/// The overlay of the images' RFs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Overlay {
@@ -55,9 +55,9 @@ pub enum Overlay {
 pub struct Style {
     /// Colours of values.
     pub colours: ColourMap,
-    /// What their scale ends with.
+    /// The end of their scale.
     pub scale: Scale,
-    /// What lies over images.
+    /// The overlay of images.
     pub overlay: Overlay,
 }
 

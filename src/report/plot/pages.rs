@@ -70,7 +70,7 @@ pub fn pages(
     units.par_chunks(rows.max(1)).enumerate().map(page).collect()
 }
 
-/// What all rows have in common.
+/// The common data of all rows.
 #[derive(Clone, Copy)]
 struct Row<'a> {
     sweep: &'a SweepConfiguration,

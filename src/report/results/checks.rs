@@ -17,7 +17,7 @@ use crate::noise::{FillRule, Noise};
 /// The last second of the year 9999: dates behind it have no usual form.
 const LAST_SECOND: u64 = 253_402_300_799;
 
-/// What is wrong with the numbers of a manifest that no layer is needed for, if anything is.
+/// Checks the numbers of a manifest that need no layer.
 pub(super) fn settings(manifest: &Manifest) -> Result<(), ParseError> {
     let SweepConfiguration { images, settings, .. } = &manifest.configuration;
     let SweepAbout { started_unix, ranking_seconds, .. } = &manifest.about;

@@ -1,4 +1,4 @@
-//! What can be wrong with a folder of maps that is to be looked at.
+//! Errors of a folder of maps.
 
 use std::path::{Path, PathBuf};
 
@@ -96,7 +96,7 @@ pub(super) fn not_finished(folder: &Path) -> FileError {
     FileError::content(folder, problem)
 }
 
-/// What a file is that is no manifest of finished maps.
+/// The problem of a file that is no manifest of finished maps.
 fn other_manifest(path: &Path, expected: &str) -> String {
     let (format, version) = (Manifest::FORMAT, Manifest::VERSION);
     let read = read_json_bytes(path).ok();

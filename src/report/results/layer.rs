@@ -134,7 +134,7 @@ impl LayerResults {
         &self.configuration
     }
 
-    /// What the manifest tells of the layer's maps.
+    /// The manifest's record of the layer's maps.
     pub fn record(&self) -> &LayerRecord {
         &self.record
     }
@@ -190,7 +190,7 @@ impl LayerResults {
         Ok(UnitMap::Values { map, coverage })
     }
 
-    /// What else was kept of each pixel of a side's maps, `[units, rf, rf]`, one unit read at a time;
+    /// Another plane of a side's maps, `[units, rf, rf]`, one unit read at a time;
     /// `None` where the sweep did not keep it.
     ///
     /// # Errors

@@ -120,12 +120,12 @@ impl Results {
         &self.folder
     }
 
-    /// What the maps were made from, and how.
+    /// The manifest: inputs and settings of the sweep.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// What the maps were made from: all that their bytes depend on.
+    /// The configuration of the sweep: all that the maps' bytes depend on.
     pub fn configuration(&self) -> &SweepConfiguration {
         &self.manifest.configuration
     }

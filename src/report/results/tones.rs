@@ -75,7 +75,7 @@ impl Tones {
         })
     }
 
-    /// What lies under a receptive field: `rf` by `rf` pixels, of which those outside of the image
+    /// The pixels of a receptive field, `rf` by `rf`, of which those outside of the image
     /// are [`OUTSIDE`].
     pub fn crop(&self, image: &ArrayView3<'_, f32>, field: ReceptiveField) -> RgbImage {
         let (_, height, width) = image.dim();

@@ -21,7 +21,7 @@ pub const FILES: [&str; 7] = [
     "summary_columns.csv",
 ];
 
-/// What each table begins with.
+/// The first columns of each table.
 const FRONT: [Column; 7] = [
     ("network", "", "name of the network"),
     LAYER,

@@ -1,4 +1,4 @@
-//! What receptive fields do over the depth of a network: how large they are beside what the geometry
+//! Receptive fields over the depth of a network: how large they are beside what the geometry
 //! allows, where they lie, how long and which way they point.
 
 mod error;
@@ -30,7 +30,7 @@ pub struct Summary {
 /// The layers of a network.
 #[derive(Clone, Debug)]
 pub struct NetworkSummary {
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// Each layer, the maps of its top images and then those of its bottom images.
     pub layers: Vec<[LayerSummary; 2]>,

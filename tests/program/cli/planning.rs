@@ -35,6 +35,20 @@ fn a_plan_counts_what_a_run_presents_and_writes_nothing() {
     }
 }
 
+#[test]
+fn a_plan_of_units_that_stop_is_a_limit() {
+    let workplace = Workplace::new();
+    let plan = format!("plan {INPUTS} --top 4 --units 0 --every 9 --layers conv1");
+    let text = |options: &str| {
+        let output = workplace.run(&format!("{plan} {options}"));
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let limit = "presentations and times: at most";
+    assert!(text("--until-reliable 0.9").contains(limit) && !text("").contains(limit));
+    workplace.refuses(&format!("{plan} --until-reliable 1"), 2, &["above 0 and below 1"]);
+}
+
 /// However fast a layer is.
 #[test]
 fn a_bench_measures_a_layer_for_about_as_long_as_it_is_told() {

@@ -1,4 +1,4 @@
-//! What is not ONNX's own, or not supported, ends the network with a note.
+//! Operations of other domains, or not supported, end the network with a note.
 
 use super::*;
 

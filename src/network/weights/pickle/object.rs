@@ -34,12 +34,12 @@ pub(in super::super) enum Object<'a> {
     Call(Box<Call<'a>>),
 }
 
-/// What `callee(*arguments)` would have made.
+/// The result of `callee(*arguments)`, which is not called.
 #[derive(Debug)]
 pub(in super::super) struct Call<'a> {
     pub callee: Value<'a>,
     pub arguments: Value<'a>,
-    /// What was then put into the result as into a dict.
+    /// The items that were then put into the result as into a dict.
     pub items: Vec<(Value<'a>, Value<'a>)>,
     /// Whether the result was then given a state of its own (`__setstate__`).
     pub has_state: bool,
@@ -86,7 +86,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// What a value is, in words for an error; names come from the file and are escaped.
+    /// A value in words, for an error; names come from the file and are escaped.
     pub fn describe(&self, value: Value<'a>) -> String {
         match value {
             Value::None => "None".into(),

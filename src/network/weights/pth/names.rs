@@ -3,7 +3,7 @@
 use super::super::pickle::{Object, Pickle, Value};
 use crate::error::ParseError;
 
-/// What to do where a file is no dict of tensors.
+/// The remedy for a file that is no dict of tensors.
 pub(super) const SAVE_STATE_DICT: &str =
     "save the tensors alone: torch.save(model.state_dict(), 'new.pth')";
 

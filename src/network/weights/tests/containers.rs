@@ -1,4 +1,4 @@
-//! What each container may and may not be.
+//! Containers that are accepted and refused.
 
 use super::*;
 

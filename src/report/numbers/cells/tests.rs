@@ -104,7 +104,7 @@ fn what_a_subsampled_grid_leaves_out_is_not_measured() {
     assert_eq!(found.cells.len(), (24 * 24_usize).div_ceil(3));
     assert_eq!(found.cells[1].index, [0, 3]);
     assert!(found.covered.iter().all(|covered| *covered));
-    // What is known is 1, so the blur is 1 wherever the kernel does not reach past the RF.
+    // Known values are 1, so the blur is 1 wherever the kernel does not reach past the RF.
     found.cells.iter_mut().for_each(|cell| cell.value = 1.0);
     let blurred = cells.blurred(&found).cells;
     let middle = blurred.iter().find(|cell| cell.index == [12, 12]).unwrap();
