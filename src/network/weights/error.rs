@@ -33,34 +33,26 @@ pub enum WeightsError {
         /// How to convert it.
         advice: &'static str,
     },
-    /// Two tensors fit a requested name equally well.
+    /// The file has several copies of the network, by different prefixes.
     #[error(
-        "{}: `{requested}` may mean \"{first}\" or \"{second}\"; save a file that has only one of \
-         them",
+        "{}: has tensors of the network under several prefixes: {prefixes}; choose one of them \
+         (--weights-prefix)",
         shown(path)
     )]
-    Ambiguous {
+    Copies {
         /// The file.
         path: PathBuf,
-        /// The name asked for.
-        requested: String,
-        /// The first tensor that fits it, by the file's own name.
+        /// The first prefixes.
+        prefixes: String,
+    },
+    /// Two tensors have the same name.
+    #[error("{}: \"{first}\" and \"{second}\" are the same tensor of the network", shown(path))]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// The first tensor, by the file's own name.
         first: String,
         /// Another.
-        second: String,
-    },
-    /// Requested tensors under different prefixes: they may belong to different copies of a network.
-    #[error(
-        "{}: tensor \"{first}\" and tensor \"{second}\" have different prefixes; save a file with \
-         one network's tensors",
-        shown(path)
-    )]
-    Mixed {
-        /// The file.
-        path: PathBuf,
-        /// A requested tensor, by the file's own name.
-        first: String,
-        /// One with another prefix.
         second: String,
     },
     /// A requested tensor cannot be read.
@@ -92,21 +84,22 @@ pub enum WeightsError {
 }
 
 impl WeightsError {
-    /// [`WeightsError::Mixed`] of two of the file's names.
-    pub(super) fn mixed(path: &Path, first: &str, second: &str) -> Self {
-        let name = |name: &str| escaped(name).to_string();
-        Self::Mixed { path: path.to_owned(), first: name(first), second: name(second) }
+    /// [`WeightsError::Copies`]. Prefixes come from the file; they are escaped, so that none can
+    /// rewrite a terminal.
+    pub(super) fn copies(path: &Path, prefixes: &[String], count: usize) -> Self {
+        let listed: Vec<String> =
+            prefixes.iter().map(|prefix| format!("\"{}\"", escaped(prefix))).collect();
+        let more = match count - listed.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        Self::Copies { path: path.to_owned(), prefixes: listed.join(", ") + &more }
     }
 
-    /// Names come from the file; they are escaped, so that none can rewrite a terminal.
-    pub(super) fn ambiguous(path: &Path, requested: &str, first: &str, second: &str) -> Self {
+    /// [`WeightsError::Twice`] of two of the file's names, escaped.
+    pub(super) fn twice(path: &Path, first: &str, second: &str) -> Self {
         let name = |name: &str| escaped(name).to_string();
-        Self::Ambiguous {
-            path: path.to_owned(),
-            requested: name(requested),
-            first: name(first),
-            second: name(second),
-        }
+        Self::Twice { path: path.to_owned(), first: name(first), second: name(second) }
     }
 }
 

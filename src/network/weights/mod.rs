@@ -29,7 +29,7 @@ use crate::files::{FileError, open_regular, read_at_most};
 
 pub(super) use error::TensorProblem;
 use format::Format;
-use lookup::{Ambiguous, Lookup};
+use lookup::{Ambiguous, find_copy};
 
 pub(super) use element::MAX_ELEMENTS;
 pub use error::WeightsError;
@@ -74,8 +74,8 @@ pub struct Tensors {
 /// float64; a float64 is rounded.
 ///
 /// # Errors
-/// The file cannot be read, is damaged or of another format; two of its tensors fit one requested
-/// name; those requested do not all have the same prefix; or a requested tensor cannot be read, is not of
+/// The file cannot be read, is damaged or of another format; it has several copies of the
+/// network that fit equally well, or one tensor twice; or a requested tensor cannot be read, is not of
 /// floats, or has a value that is not finite as `f32`. A requested tensor that the file does not have is no error here.
 pub fn read(path: &Path, requested: &[String]) -> Result<Tensors, WeightsError> {
     read_below(path, None, requested)
@@ -190,26 +190,18 @@ impl Request<'_> {
             None => entries.clone().map(|entry| (source.name(entry).to_owned(), entry)).collect(),
             Some(_) => HashMap::new(),
         };
-        let lookup = Lookup::new(&plain, names.iter().map(String::as_str));
+        let copy = find_copy(&plain, &names).map_err(|ambiguous| match ambiguous {
+            Ambiguous::Prefixes(prefixes, count) => WeightsError::copies(path, &prefixes, count),
+            Ambiguous::Entries(first, second) => {
+                WeightsError::twice(path, source.name(first), source.name(second))
+            }
+        })?;
         let (mut used, mut found) = (BTreeSet::new(), BTreeMap::new());
-        let mut first: Option<(String, String)> = None;
-        for (name, plain) in requested.iter().zip(&plain) {
-            let entry = match exact.get(name) {
-                Some(&entry) => Some(entry),
-                None => lookup.find(plain).map_err(|Ambiguous { first, second }| {
-                    WeightsError::ambiguous(path, name, source.name(first), source.name(second))
-                })?,
-            };
+        for (index, name) in requested.iter().enumerate() {
+            let own = exact.get(name).filter(|_| copy.prefix.is_empty());
+            let entry = own.or_else(|| copy.entries.get(&index)).copied();
             let Some(entry) = entry.filter(|entry| !used.contains(entry)) else { continue };
             let own = source.name(entry).to_owned();
-            let prefix = names[entry].strip_suffix(plain.as_str()).unwrap_or_default();
-            match &first {
-                None => first = Some((own.clone(), prefix.to_owned())),
-                Some((first, expected)) if prefix != expected => {
-                    return Err(WeightsError::mixed(path, first, &own));
-                }
-                Some(_) => {}
-            }
             let tensor = source.tensor(entry).map_err(|problem| problem.of(path, &own))?;
             used.insert(entry);
             found.insert(name.clone(), tensor);
@@ -218,7 +210,7 @@ impl Request<'_> {
             .filter(|entry| !used.contains(entry) && source.is_tensor(*entry))
             .map(|entry| (source.name(entry).to_owned(), names[entry].clone()))
             .unzip();
-        let prefix = first.map(|(_, prefix)| prefix).unwrap_or_default();
+        let prefix = copy.prefix;
         Ok(Tensors { found, ignored, ignored_plain, prefix, shards: source.files() })
     }
 
