@@ -76,12 +76,13 @@ impl std::fmt::Debug for Plots<'_> {
 impl Plots<'_> {
     /// Steps of [`write`](Self::write): units that are measured, and images.
     pub fn count(&self, layer: &LayerResults, units: &[usize], kinds: &[Kind]) -> u64 {
-        let measured = if is_measured(kinds) { units.len() } else { 0 };
+        let shown = shown(layer, units).len();
+        let measured = if is_measured(kinds) { shown } else { 0 };
         let images = match self.images {
             Some(_) if kinds.contains(&Kind::Pages) => self.examples,
             _ => 0,
         };
-        (measured + Side::BOTH.len() * images * shown(layer, units).len()) as u64
+        (measured + Side::BOTH.len() * images * shown) as u64
     }
 
     /// Writes the files of a layer into `folder`, which is there; files of the same names are
@@ -139,7 +140,13 @@ impl Plots<'_> {
         let of = |unit, side| -> Result<Measured, ReportError> {
             Ok(measure(&layer.map(unit, side)?, cells, self.blurred))
         };
-        of_both_sides(units, progress, || ReportError::Stopped, of)
+        let swept = shown(layer, units);
+        let mut found = of_both_sides(&swept, progress, || ReportError::Stopped, of)?.into_iter();
+        let measured = |unit: &usize| {
+            let known = swept.binary_search(unit).ok().and_then(|_| found.next());
+            known.unwrap_or([Measured::NotSwept, Measured::NotSwept])
+        };
+        Ok(units.iter().map(measured).collect())
     }
 
     fn write_sheet(
