@@ -11,7 +11,7 @@ use occlumap::progress::Progress;
 use occlumap::ranking::Side;
 use occlumap::report::comparison::{ComparisonSettings, MapSet, MapSource, SidePair, compare_in};
 use occlumap::report::drawing::ShownImage;
-use occlumap::report::numbers::{Cells, Measured, Row, measure, table};
+use occlumap::report::numbers::{Cells, Measured, layer_table, measure};
 use occlumap::report::of_both_sides;
 use occlumap::report::page::{Report, ReproduceCommand};
 use occlumap::report::results::{LayerResults, Results as Opened};
@@ -244,21 +244,12 @@ impl Results {
         progress: &Progress<'_>,
     ) -> Result<Columns, Failure> {
         let cells = Cells::new(layer.configuration(), &self.0.configuration().settings);
-        let reliability = [layer.reliability(Side::Top)?, layer.reliability(Side::Bottom)?];
         let stopped = || Failure::from(EngineError::Stopped);
         let of = |unit, side| -> Result<Measured, Failure> {
             Ok(measure(&layer.map(unit, side)?, &cells, blur))
         };
         let found = of_both_sides(units, progress, stopped, of)?;
-        let row = |unit: usize, side: Side, measured| {
-            let reliability = reliability[side as usize].get(unit).copied().flatten();
-            let images = layer.images(unit, side);
-            Row { layer: layer.name(), unit, side, measured, reliability, images }
-        };
-        let rows = units.iter().zip(&found).flat_map(|(&unit, both)| {
-            Side::BOTH.into_iter().zip(both).map(move |(side, measured)| row(unit, side, measured))
-        });
-        Ok(columns(table(rows)))
+        Ok(columns(layer_table(layer, units, &found)?))
     }
 }
 

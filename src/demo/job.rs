@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::files::write_shuffled;
 use super::{
     Comparison, DemoError, Finding, IMAGES, Judged, MODEL, SHUFFLED, SHUFFLED_LAYERS, WEIGHTS,
-    find, image_names, judge, write,
+    find, image_names, judge, write, write_shuffled,
 };
 use crate::files::FileError;
 use crate::maps::MeanOver;
@@ -135,18 +134,18 @@ fn check_images(folder: &Path) -> Result<(), RunError> {
 
 /// The contact sheet: a row per layer.
 fn picture(layers: &[Judged]) -> image::RgbImage {
-    let panels = |layer| -> Vec<Panel<'_>> {
-        let Judged { maps, units, occluder_size, occluder_stride, .. } = layer;
-        let panel = |(map, unit): (_, &Comparison)| Panel {
-            map,
-            occluder_size: *occluder_size,
-            occluder_stride: *occluder_stride,
-            outline: unit.truth,
-        };
-        maps.outer_iter().zip(units).map(panel).collect()
-    };
     let rows: Vec<_> = layers.iter().map(panels).collect();
     contact_sheet(&rows, PANEL)
+}
+
+fn panels(layer: &Judged) -> Vec<Panel<'_>> {
+    let panel = |(map, unit): (_, &Comparison)| Panel {
+        map,
+        occluder_size: layer.occluder_size,
+        occluder_stride: layer.occluder_stride,
+        outline: unit.truth,
+    };
+    layer.maps.outer_iter().zip(&layer.units).map(panel).collect()
 }
 
 impl DemoReport {

@@ -18,11 +18,19 @@ pub struct SweepOption {
 /// The option, unless it has the default value.
 fn option<T: Serialize + PartialEq>(
     name: &'static str,
-    value: T,
-    default: T,
+    value: &T,
+    default: &T,
 ) -> Option<SweepOption> {
     let value = (value != default).then(|| serde_json::to_value(value).ok())??;
     Some(SweepOption { name, value })
+}
+
+/// The option of a choice, unless it is the default.
+fn choice<T: Serialize + PartialEq + Default>(
+    name: &'static str,
+    value: &T,
+) -> Option<SweepOption> {
+    option(name, value, &T::default())
 }
 
 impl SweepParameters {
@@ -31,18 +39,18 @@ impl SweepParameters {
     pub fn options(&self) -> Vec<SweepOption> {
         let Self { every, repeats, deposit, frame, fill, mean_over, context, .. } = *self;
         let mut options = grid(self.grid);
-        options.extend(option("every", every, 1));
-        options.extend(option("repeats", repeats, 1));
-        options.extend(option("deposit", deposit, Default::default()));
-        options.extend(option("frame", frame, Default::default()));
-        options.extend(option("fill", fill, Default::default()));
-        options.extend(option("mean_over", mean_over, Default::default()));
-        options.extend(option("context", context, Default::default()));
+        options.extend(option("every", &every, &1));
+        options.extend(option("repeats", &repeats, &1));
+        options.extend(choice("deposit", &deposit));
+        options.extend(choice("frame", &frame));
+        options.extend(choice("fill", &fill));
+        options.extend(choice("mean_over", &mean_over));
+        options.extend(choice("context", &context));
         // Several draws imply the statistics.
-        options.extend(option("statistics", self.statistics && repeats == 1, false));
-        options.extend(option("moments", self.moments, false));
-        options.extend(option("reliability_curve", self.reliability_curve, false));
-        options.extend(option("until_reliable", self.until_reliable, None));
+        options.extend(choice("statistics", &(self.statistics && repeats == 1)));
+        options.extend(choice("moments", &self.moments));
+        options.extend(choice("reliability_curve", &self.reliability_curve));
+        options.extend(choice("until_reliable", &self.until_reliable));
         options
     }
 }
@@ -62,7 +70,7 @@ fn grid(rule: GridRule) -> Vec<SweepOption> {
         OccluderStride::Divisor(divisor) => ("stride_divisor", divisor),
     });
     let number = |(name, number)| SweepOption { name, value: Value::from(number) };
-    let name = option("grid", name, "reference");
+    let name = option("grid", &name, &"reference");
     name.into_iter().chain([size, stride].into_iter().flatten().map(number)).collect()
 }
 

@@ -2,11 +2,11 @@
 
 use crate::progress::Progress;
 use crate::ranking::Side;
+use crate::report::ReportError;
 use crate::report::csv::{Column, MAP, Table, map_fields, number, texts};
 use crate::report::numbers::{Cells, Estimate, ModelFit, Models, Shape};
 use crate::report::of_both_sides;
 use crate::report::results::{LayerResults, Results, UnitMap};
-use crate::report::summary::SummaryError;
 use crate::report::units::swept_units;
 
 /// The files.
@@ -57,16 +57,16 @@ pub fn count(layers: &[&LayerResults]) -> u64 {
 /// Fits the maps of some layers: a row a unit and side. `progress` counts units.
 ///
 /// # Errors
-/// Maps that cannot be read; [`SummaryError::Stopped`].
+/// Maps that cannot be read; [`ReportError::Stopped`].
 pub fn models(
     results: &Results,
     layers: &[&LayerResults],
     progress: &Progress<'_>,
-) -> Result<Table, SummaryError> {
+) -> Result<Table, ReportError> {
     let mut rows = Vec::new();
     for layer in layers {
         let cells = Cells::new(layer.configuration(), &results.configuration().settings);
-        let stopped = || SummaryError::Stopped;
+        let stopped = || ReportError::Stopped;
         let row = |unit, side| row(layer, &cells, unit, side);
         let found = of_both_sides(&layer.swept(), progress, stopped, row)?;
         rows.extend(found.into_iter().flatten());
@@ -94,7 +94,7 @@ fn row(
     cells: &Cells,
     unit: usize,
     side: Side,
-) -> Result<Vec<String>, SummaryError> {
+) -> Result<Vec<String>, ReportError> {
     let mut fields = map_fields(layer.name(), unit, side);
     let width = columns().len();
     let status = match layer.map(unit, side)? {

@@ -8,18 +8,14 @@ use occlumap::progress::{CancelToken, Progress};
 use ndarray::Array3;
 use occlumap::engine::{Engine, Float64Engine, JobResult, PlacedJob};
 use occlumap::geometry::{
-    GridRule, ImageSize, Lattice, LayerGeometry, Occluder, OccluderSize, OccluderStride, PixelBox,
+    GridRule, ImageSize, Lattice, LayerGeometry, OccluderSize, OccluderStride, PixelBox,
 };
 use occlumap::network::{Convolution, LayerId, MapContext, Model, Network, Op};
 use occlumap::noise::{Noise, TorchStream};
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestCaseResult, TestRunner};
 
-pub use self::bits::{
-    Trials, a_subsampled_grid_gives_the_same_bits, bits, bits_depend_on_nothing_else,
-    bits_of_layers_depend_on_nothing_else,
-};
-use crate::common::Golden;
+pub use self::bits::*;
 use crate::common::networks::{Block, any_block, any_convolution, block, model, network_on};
 
 /// How far an engine may be off.

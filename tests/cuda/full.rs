@@ -262,7 +262,7 @@ fn whole_images_stay_in_their_memory() {
     on_address_sanitizer(module_path!(), "whole_images_stay_in_their_memory", || {
         for golden in networks() {
             extremes(&engine(), &golden, 2, 2);
-            present(&engine(), (&golden, 1), 7);
+            present(&engine(), &golden, 1, 7);
         }
     });
 }

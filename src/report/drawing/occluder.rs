@@ -38,7 +38,8 @@ pub fn draw_occluder(
             ImageSize::new(height, width)
         )));
     }
-    let patches = Fill::from(noise).patches(image.index as u32, channels, &[occluder]);
+    let occluders = [occluder];
+    let patches = Fill::from(noise).patches(image.index as u32, channels, &occluders);
     if let Some(values) = image.values.as_slice_mut() {
         patches.occlude(0, values, width);
     }

@@ -2,12 +2,9 @@
 
 use std::path::Path;
 
-use thiserror::Error;
-
-use super::{Figure, FontError, INCH};
-use crate::error::{ErrorKind, HasKind};
-use crate::files::{FileError, write_text};
-use crate::report::write_png;
+use super::{Figure, INCH};
+use crate::files::write_text;
+use crate::report::{ReportError, write_png};
 use crate::runs::{RunError, check_file};
 
 /// A file for a figure.
@@ -15,26 +12,6 @@ use crate::runs::{RunError, check_file};
 pub struct FigureFile<'a> {
     path: &'a Path,
     is_svg: bool,
-}
-
-/// A figure that cannot be written.
-#[derive(Debug, Error)]
-pub enum FigureError {
-    /// The file.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The labels.
-    #[error(transparent)]
-    Font(#[from] FontError),
-}
-
-impl HasKind for FigureError {
-    fn kind(&self) -> ErrorKind {
-        match self {
-            Self::File(error) => error.kind(),
-            Self::Font(error) => error.kind(),
-        }
-    }
 }
 
 impl<'a> FigureFile<'a> {
@@ -60,7 +37,7 @@ impl<'a> FigureFile<'a> {
     ///
     /// # Errors
     /// A file that cannot be written.
-    pub fn write(&self, figure: &Figure, resolution: f32) -> Result<(), FigureError> {
+    pub fn write(&self, figure: &Figure, resolution: f32) -> Result<(), ReportError> {
         if self.is_svg {
             write_text(self.path, &figure.to_svg())?;
         } else {

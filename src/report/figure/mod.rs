@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-pub use file::{FigureError, FigureFile};
+pub use file::FigureFile;
 pub use font::{FontError, width_of};
 pub use pdf::to_pdf;
 

@@ -20,7 +20,7 @@ mod table;
 
 pub use cells::{Cell, CellMap, Cells};
 pub use fit::{Estimate, Fit, LEAST_COVERED, LEAST_EXPLAINED, ModelFit, Models, NoFit, Shape};
-pub use table::{Row, table};
+pub use table::{Row, layer_table, table};
 
 use super::results::UnitMap;
 

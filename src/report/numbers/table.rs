@@ -3,6 +3,7 @@
 use super::{Estimate, Measured, NoFit};
 use crate::ranking::Side;
 use crate::report::csv::{Column, MAP, Table, map_fields, number};
+use crate::report::results::{LayerResults, ResultsError};
 
 /// The columns after the map's.
 const COLUMNS: [Column; 30] = [
@@ -133,6 +134,30 @@ impl Row<'_> {
         fields.push(if self.images == 0 { String::new() } else { self.images.to_string() });
         fields
     }
+}
+
+/// The table of the maps of some units of a layer, in the order of `units`.
+///
+/// # Errors
+/// Reliabilities that cannot be read.
+pub fn layer_table(
+    layer: &LayerResults,
+    units: &[usize],
+    found: &[[Measured; 2]],
+) -> Result<Table, ResultsError> {
+    let reliability = [layer.reliability(Side::Top)?, layer.reliability(Side::Bottom)?];
+    let row = |unit: usize, side: Side, measured| Row {
+        layer: layer.name(),
+        unit,
+        side,
+        measured,
+        reliability: reliability[side as usize].get(unit).copied().flatten(),
+        images: layer.images(unit, side),
+    };
+    let rows = units.iter().zip(found).flat_map(|(&unit, both)| {
+        Side::BOTH.into_iter().zip(both).map(move |(side, measured)| row(unit, side, measured))
+    });
+    Ok(table(rows))
 }
 
 /// The table of these rows. Fields without a value are empty.

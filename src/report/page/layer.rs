@@ -4,16 +4,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
+use super::Report;
 use super::findings::ComparedFacts;
 use super::index::{Columns, Grid, short};
 use super::pictures::{Gallery, Shown};
-use super::{Report, ReportError};
 use crate::progress::Progress;
 use crate::ranking::{LayerRanking, Side};
 use crate::report::numbers::{Cells, Estimate, Fit, Measured, Numbers, measure};
-use crate::report::of_both_sides;
 use crate::report::reliability::ReliabilityCurve;
 use crate::report::results::{LayerResults, UnitMap};
+use crate::report::{ReportError, of_both_sides};
 
 /// Measurements of a layer's maps.
 pub struct Measures {

@@ -6,7 +6,6 @@
 //! at: in the same file where all of them are small, else in a folder beside it.
 
 mod document;
-mod error;
 mod findings;
 mod index;
 mod layer;
@@ -20,6 +19,7 @@ use self::index::{Index, LayerIndex, PictureIndex, palettes};
 use self::layer::Measures;
 use self::pictures::Gallery;
 use self::store::Store;
+use super::ReportError;
 use super::comparison::Comparison;
 use super::results::{LayerResults, Results};
 use super::units::swept_units;
@@ -28,7 +28,6 @@ use crate::images::ImageFolder;
 use crate::progress::Progress;
 use crate::runs::{Context, RunError, Task, check_file};
 
-pub use error::ReportError;
 pub use store::{Written, data_folder};
 
 /// Contents of a report.

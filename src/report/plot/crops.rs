@@ -8,14 +8,14 @@ use image::{Rgb, RgbImage};
 use ndarray::{Array2, Array3};
 use rayon::prelude::*;
 
-use super::{PlotError, Style};
+use super::Style;
 use crate::images::ImageFolder;
 use crate::maps::MeanOver;
 use crate::progress::Progress;
 use crate::ranking::{Entry, LayerRanking, Side};
 use crate::report::figure::Pixels;
 use crate::report::numbers::Cells;
-use crate::report::{LayerResults, MapCoverage, Tones};
+use crate::report::{LayerResults, MapCoverage, ReportError, Tones};
 use crate::runs::{MapTarget, PreparedMaps};
 
 /// Of JPEG, of 100.
@@ -66,7 +66,7 @@ impl Crops {
     /// once. `progress` counts crops.
     ///
     /// # Errors
-    /// Images that cannot be read; [`PlotError::Stopped`]; what the engine of [`CropSource::own`] cannot do.
+    /// Images that cannot be read; [`ReportError::Stopped`]; what the engine of [`CropSource::own`] cannot do.
     pub fn make(
         layer: &LayerResults,
         units: &[usize],
@@ -74,7 +74,7 @@ impl Crops {
         ranking: &LayerRanking,
         source: CropSource<'_>,
         progress: &Progress<'_>,
-    ) -> Result<Self, PlotError> {
+    ) -> Result<Self, ReportError> {
         let CropSource { images, tones, style, own } = source;
         let mut by_image: BTreeMap<u32, Vec<CropTarget>> = BTreeMap::new();
         for &unit in units {
@@ -90,9 +90,9 @@ impl Crops {
             }
         }
         let by_image: Vec<(u32, Vec<CropTarget>)> = by_image.into_iter().collect();
-        let of_image = |(index, targets): &(u32, Vec<CropTarget>)| -> Result<Vec<_>, PlotError> {
+        let of_image = |(index, targets): &(u32, Vec<CropTarget>)| -> Result<Vec<_>, ReportError> {
             if progress.is_cancelled() {
-                return Err(PlotError::Stopped);
+                return Err(ReportError::Stopped);
             }
             let image = images.read(*index as usize)?;
             let mut pictures: Vec<RgbImage> = targets
@@ -131,7 +131,7 @@ impl OwnOverlay<'_> {
         targets: &[CropTarget],
         pictures: &mut [RgbImage],
         style: Style,
-    ) -> Result<(), PlotError> {
+    ) -> Result<(), ReportError> {
         let placements = targets
             .iter()
             .map(|target| layer.placement(&target.entry))

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::{CropSource, Crops, LayerMaps, OwnOverlay, PlotError, Style, pages, sheet};
+use super::{CropSource, Crops, LayerMaps, OwnOverlay, Style, pages, sheet};
 use crate::files::write_atomically;
 use crate::images::ImageFolder;
 use crate::progress::Progress;
 use crate::ranking::Side;
 use crate::report::figure::{INCH, to_pdf};
-use crate::report::numbers::{Cells, Fit, Measured, Row, measure, table};
-use crate::report::{LayerResults, Results, Tones, write_png};
+use crate::report::numbers::{Cells, Fit, Measured, layer_table, measure};
+use crate::report::{LayerResults, ReportError, Results, Tones, of_both_sides, write_png};
 use crate::runs::PreparedMaps;
 
 /// A kind of file.
@@ -74,23 +74,24 @@ impl std::fmt::Debug for Plots<'_> {
 }
 
 impl Plots<'_> {
-    /// Steps of [`write`](Self::write): maps that are measured, and images.
+    /// Steps of [`write`](Self::write): units that are measured, and images.
     pub fn count(&self, layer: &LayerResults, units: &[usize], kinds: &[Kind]) -> u64 {
-        let maps = usize::from(is_measured(kinds));
+        let shown = shown(layer, units).len();
+        let measured = if is_measured(kinds) { shown } else { 0 };
         let images = match self.images {
             Some(_) if kinds.contains(&Kind::Pages) => self.examples,
             _ => 0,
         };
-        (Side::BOTH.len() * (maps + images) * shown(layer, units).len()) as u64
+        (measured + Side::BOTH.len() * images * shown) as u64
     }
 
     /// Writes the files of a layer into `folder`, which is there; files of the same names are
     /// replaced. `units` are those to be shown; those that were not swept are listed in the
-    /// table. `progress` counts maps and images.
+    /// table. `progress` counts units and images.
     ///
     /// # Errors
     /// Maps, rankings or images that cannot be read; files that cannot be written;
-    /// [`PlotError::Stopped`].
+    /// [`ReportError::Stopped`].
     pub fn write(
         &self,
         layer: &LayerResults,
@@ -98,7 +99,7 @@ impl Plots<'_> {
         kinds: &[Kind],
         folder: &Path,
         progress: &Progress<'_>,
-    ) -> Result<(), PlotError> {
+    ) -> Result<(), ReportError> {
         let cells = Cells::new(layer.configuration(), &self.results.configuration().settings);
         let mut measured = Vec::new();
         if is_measured(kinds) {
@@ -114,7 +115,7 @@ impl Plots<'_> {
         }
         let maps = LayerMaps::read(layer, cells, shown)?;
         if progress.is_cancelled() {
-            return Err(PlotError::Stopped);
+            return Err(ReportError::Stopped);
         }
         if kinds.contains(&Kind::Sheets) {
             let write = |&side: &Side| self.write_sheet(layer, &maps, side, folder);
@@ -135,22 +136,17 @@ impl Plots<'_> {
         units: &[usize],
         cells: &Cells,
         progress: &Progress<'_>,
-    ) -> Result<Vec<[Measured; 2]>, PlotError> {
-        let swept = layer.swept();
-        let measured = |unit: usize| -> Result<[Measured; 2], PlotError> {
-            if progress.is_cancelled() {
-                return Err(PlotError::Stopped);
-            }
-            let of = |side| -> Result<Measured, PlotError> {
-                Ok(measure(&layer.map(unit, side)?, cells, self.blurred))
-            };
-            let both = [of(Side::Top)?, of(Side::Bottom)?];
-            if swept.binary_search(&unit).is_ok() {
-                progress.advance(Side::BOTH.len() as u64);
-            }
-            Ok(both)
+    ) -> Result<Vec<[Measured; 2]>, ReportError> {
+        let of = |unit, side| -> Result<Measured, ReportError> {
+            Ok(measure(&layer.map(unit, side)?, cells, self.blurred))
         };
-        units.par_iter().map(|&unit| measured(unit)).collect()
+        let swept = shown(layer, units);
+        let mut found = of_both_sides(&swept, progress, || ReportError::Stopped, of)?.into_iter();
+        let measured = |unit: &usize| {
+            let known = swept.binary_search(unit).ok().and_then(|_| found.next());
+            known.unwrap_or([Measured::NotSwept, Measured::NotSwept])
+        };
+        Ok(units.iter().map(measured).collect())
     }
 
     fn write_sheet(
@@ -159,7 +155,7 @@ impl Plots<'_> {
         maps: &LayerMaps,
         side: Side,
         folder: &Path,
-    ) -> Result<(), PlotError> {
+    ) -> Result<(), ReportError> {
         let figure = sheet(self.results.configuration(), layer, maps, side, self.style)?;
         let picture = figure.to_picture(self.resolution / INCH)?;
         Ok(write_png(&sheet_path(folder, layer.name(), side), &picture)?)
@@ -172,7 +168,7 @@ impl Plots<'_> {
         fits: &[[Option<Fit>; 2]],
         folder: &Path,
         progress: &Progress<'_>,
-    ) -> Result<(), PlotError> {
+    ) -> Result<(), ReportError> {
         let sweep = self.results.configuration();
         let count = self.examples.min(sweep.settings.top);
         let ranking = if self.images.is_some() && count > 0 { layer.ranking()? } else { None };
@@ -216,20 +212,8 @@ fn write_numbers(
     units: &[usize],
     found: &[[Measured; 2]],
     folder: &Path,
-) -> Result<(), PlotError> {
-    let reliability = [layer.reliability(Side::Top)?, layer.reliability(Side::Bottom)?];
-    let row = |unit: usize, side: Side, measured| Row {
-        layer: layer.name(),
-        unit,
-        side,
-        measured,
-        reliability: reliability[side as usize][unit],
-        images: layer.images(unit, side),
-    };
-    let rows = units.iter().zip(found).flat_map(|(&unit, found)| {
-        Side::BOTH.into_iter().zip(found).map(move |(side, found)| row(unit, side, found))
-    });
-    let numbers = table(rows);
+) -> Result<(), ReportError> {
+    let numbers = layer_table(layer, units, found)?;
     for path in Kind::Numbers.files(folder, layer.name()) {
         numbers.write(&path)?;
     }

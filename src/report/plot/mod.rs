@@ -7,7 +7,6 @@ mod bar;
 mod contour;
 mod crops;
 mod ellipse;
-mod error;
 mod files;
 mod maps;
 mod pages;
@@ -18,7 +17,6 @@ use super::colours::ColourMap;
 use super::figure::{Anchor, Area, Colour, Figure, Item, Line, Pixels};
 
 pub use crops::{CropSource, Crops, OwnOverlay};
-pub use error::PlotError;
 pub use files::{Kind, Plots};
 pub use maps::{LayerMaps, Map};
 pub use pages::pages;

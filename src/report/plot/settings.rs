@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Kind, Overlay, PlotError, Plots, Style};
+use super::{Kind, Overlay, Plots, Style};
 use crate::images::{ImageFolder, ImageSource};
 use crate::network::LayerId;
 use crate::report::numbers::table;
-use crate::report::{LayerResults, Results, Tones};
+use crate::report::{LayerResults, ReportError, Results, Tones};
 use crate::runs::{
     ComputeSettings, Context, OutputFolder, OwnMaps, RunError, SweptWeights, Task, layout,
 };
@@ -55,7 +55,7 @@ pub fn plot(
     results: &Results,
     settings: &PlotSettings,
     context: &Context<'_>,
-) -> Result<PathBuf, PlotError> {
+) -> Result<PathBuf, ReportError> {
     let layers = settings.layers(results)?;
     let chosen = |kind: &Kind| settings.kinds.is_empty() || settings.kinds.contains(kind);
     let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(chosen).collect();
@@ -84,7 +84,7 @@ pub fn plot(
     let folder = output.create("")?;
     for (layer, units) in &layers {
         let total = plots.count(layer, units, &kinds);
-        let task = Task { label: layer.name(), counted: "maps and images", total };
+        let task = Task { label: layer.name(), counted: "units and images", total };
         context.compute(&task, |progress| plots.write(layer, units, &kinds, &folder, progress))?;
     }
     if kinds.contains(&Kind::Numbers) {
@@ -94,7 +94,7 @@ pub fn plot(
 }
 
 impl PlotSettings {
-    fn layers<'r>(&self, results: &'r Results) -> Result<Vec<Selection<'r>>, PlotError> {
+    fn layers<'r>(&self, results: &'r Results) -> Result<Vec<Selection<'r>>, ReportError> {
         let selection = |layer: &'r LayerResults| {
             let name = layer.name();
             let units = self.units.of(layer.units()).map_err(|missing| {
@@ -138,7 +138,7 @@ impl PlotSettings {
         &self,
         results: &Results,
         context: &Context<'_>,
-    ) -> Result<Option<ImageFolder>, PlotError> {
+    ) -> Result<Option<ImageFolder>, ReportError> {
         if self.examples == 0 {
             return Ok(None);
         }
@@ -151,7 +151,7 @@ impl PlotSettings {
     }
 
     /// The engine and the weights of maps of single images.
-    fn own(&self, results: &Results, context: &Context<'_>) -> Result<OwnMaps, PlotError> {
+    fn own(&self, results: &Results, context: &Context<'_>) -> Result<OwnMaps, ReportError> {
         let about = &results.manifest().about;
         let path = self.weights.clone().unwrap_or_else(|| (&about.weights).into());
         if self.weights.is_none() && !path.is_file() {

@@ -3,12 +3,12 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use super::{BINS, LayerSummary, MEASURES, Summary, SummaryError, figure};
+use super::{BINS, LayerSummary, MEASURES, Summary, figure};
 use crate::files::{write_atomically, write_text};
 use crate::report::csv::{Column, LAYER, QUANTILES, SIDE, Table, quantiles};
 use crate::report::figure::{INCH, to_pdf};
 use crate::report::reliability::Reliability;
-use crate::report::write_png;
+use crate::report::{ReportError, write_png};
 
 /// The files.
 pub const FILES: [&str; 7] = [
@@ -43,7 +43,7 @@ const ORIENTATION: [Column; 2] = [
 ///
 /// # Errors
 /// Files that cannot be written.
-pub fn write(summary: &Summary, folder: &Path, resolution: f32) -> Result<(), SummaryError> {
+pub fn write(summary: &Summary, folder: &Path, resolution: f32) -> Result<(), ReportError> {
     let figure = figure(summary)?;
     write_text(&folder.join("summary.svg"), &figure.to_svg())?;
     write_png(&folder.join("summary.png"), &figure.to_picture(resolution / INCH)?)?;

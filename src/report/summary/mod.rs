@@ -1,7 +1,6 @@
 //! Receptive fields over the depth of a network: how large they are beside what the geometry
 //! allows, where they lie, how long and which way they point.
 
-mod error;
 mod figure;
 mod files;
 mod measures;
@@ -9,13 +8,13 @@ mod measures;
 use crate::analysis::Distribution;
 use crate::progress::Progress;
 use crate::ranking::Side;
+use crate::report::ReportError;
 use crate::report::numbers::{Cells, Measured, measure};
 use crate::report::of_both_sides;
 use crate::report::reliability::{Reliability, ReliabilityCurve};
 use crate::report::results::{LayerResults, Results};
 use crate::report::units::swept_units;
 
-pub use error::SummaryError;
 pub use figure::figure;
 pub use files::{FILES, write};
 pub use measures::{BINS, MEASURES, SizeMeasure};
@@ -68,13 +67,13 @@ pub fn count(folders: &[(String, &Results)]) -> u64 {
 /// `progress` counts units.
 ///
 /// # Errors
-/// Maps that cannot be read; [`SummaryError::Stopped`].
+/// Maps that cannot be read; [`ReportError::Stopped`].
 pub fn summarise(
     folders: &[(String, &Results)],
     blurred: bool,
     progress: &Progress<'_>,
-) -> Result<Summary, SummaryError> {
-    let network = |(name, results): &(String, &Results)| -> Result<NetworkSummary, SummaryError> {
+) -> Result<Summary, ReportError> {
+    let network = |(name, results): &(String, &Results)| -> Result<NetworkSummary, ReportError> {
         let layers =
             results.layers().iter().map(|layer| of_layer(results, layer, blurred, progress));
         Ok(NetworkSummary { name: name.clone(), layers: layers.collect::<Result<_, _>>()? })
@@ -87,13 +86,13 @@ fn of_layer(
     layer: &LayerResults,
     blurred: bool,
     progress: &Progress<'_>,
-) -> Result<[LayerSummary; 2], SummaryError> {
+) -> Result<[LayerSummary; 2], ReportError> {
     let cells = Cells::new(layer.configuration(), &results.configuration().settings);
-    let of = |unit, side| -> Result<Measured, SummaryError> {
+    let of = |unit, side| -> Result<Measured, ReportError> {
         Ok(measure(&layer.map(unit, side)?, &cells, blurred))
     };
-    let measured = of_both_sides(&layer.swept(), progress, || SummaryError::Stopped, of)?;
-    let of_side = |side: Side| -> Result<LayerSummary, SummaryError> {
+    let measured = of_both_sides(&layer.swept(), progress, || ReportError::Stopped, of)?;
+    let of_side = |side: Side| -> Result<LayerSummary, ReportError> {
         let of_side: Vec<&Measured> = measured.iter().map(|both| &both[side as usize]).collect();
         let reliability = ReliabilityCurve::of(results, layer, side)?.over_units();
         Ok(LayerSummary::new(layer, side, &cells, &of_side, reliability))

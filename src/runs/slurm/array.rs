@@ -18,6 +18,7 @@ pub struct TaskArray {
 
 impl TaskArray {
     /// The array with at most `tasks` tasks: more would have nothing to do.
+    #[must_use]
     pub fn at_most(&self, tasks: usize) -> Self {
         if self.count <= tasks {
             return self.clone();

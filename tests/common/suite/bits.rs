@@ -1,11 +1,12 @@
 //! The bits of results: functions of the jobs alone.
 
+use ndarray::Array3;
 use occlumap::engine::{Engine, JobResult, PlacedJob};
-use occlumap::geometry::{GridRule, ImageSize, LayerGeometry};
-use occlumap::network::{Model, Network};
+use occlumap::geometry::{GridRule, ImageSize, LayerGeometry, Occluder};
+use occlumap::network::Network;
 use occlumap::noise::Noise;
 
-use super::{corners, image, present};
+use super::{image, present};
 use crate::common::Golden;
 use crate::common::networks::model;
 

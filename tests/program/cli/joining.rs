@@ -26,7 +26,7 @@ fn layers_and_units_join_those_that_are_there() {
     let before = maps(&workplace, "out", "conv1");
     // Units that were not swept are not counted.
     let messages = workplace.succeeds("plot out --only numbers --out plots");
-    assert!(messages.contains("conv1: 8 maps and images"), "{messages}");
+    assert!(messages.contains("conv1: 4 units and images"), "{messages}");
     // A layer.
     workplace.succeeds(&run("--layers conv4 --out out"));
     same_trees(&maps(&workplace, "out", "conv1"), &before, "conv1 stays");
