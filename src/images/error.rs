@@ -287,7 +287,7 @@ pub enum Fault {
     /// A file that has changed since the images were ranked.
     #[error(
         "it has changed since the images were ranked: its SHA-256 was {expected}, and is {found}; \
-         put back what it was, or rank again"
+         restore the file, or start anew (`--force`, or another `--out`)"
     )]
     Changed {
         /// The file's digest.

@@ -65,7 +65,7 @@ pub fn rank(settings: &RankSettings, context: &Context<'_>) -> Result<Option<Ran
         Some(Ranking { seconds: Some(_), .. }) => {
             context.note(format!("wrote {}", folder.path().join(RANKING).display()));
         }
-        Some(_) => {}
+        Some(ranking) => inputs.check_unchanged(&ranking.digests, &context)?,
         None => context.note(folder.shard_note(&output.share)),
     }
     Ok(ranking)

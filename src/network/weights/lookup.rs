@@ -103,7 +103,8 @@ mod tests {
     #[test]
     fn the_prefix_of_the_whole_network_is_meant_where_its_names_end_alike() {
         let requested = ["conv1.weight", "layer1.conv1.weight", "layer2.conv1.weight"];
-        let names = ["model.conv1.weight", "model.layer1.conv1.weight", "model.layer2.conv1.weight"];
+        let names =
+            ["model.conv1.weight", "model.layer1.conv1.weight", "model.layer2.conv1.weight"];
         expect(&requested, &names, "model.", &[(0, 0), (1, 1), (2, 2)]);
         // The outermost, where only one of its names is requested.
         expect(&requested[..1], &names, "model.", &[(0, 0)]);

@@ -70,7 +70,11 @@ fn one_of_several_copies_is_chosen_by_its_prefix() {
         data.fill(0);
     }
     write(&workplace, "copies.safetensors", &copies);
-    refused(&workplace, "copies.safetensors", &["under several prefixes: \"model\", \"model_ema\"", "--weights-prefix"]);
+    refused(
+        &workplace,
+        "copies.safetensors",
+        &["under several prefixes: \"model\", \"model_ema\"", "--weights-prefix"],
+    );
     assert_eq!(map(&workplace, "copies.safetensors --weights-prefix model_ema"), expected);
     assert_ne!(map(&workplace, "copies.safetensors --weights-prefix model."), expected);
     let absent = "copies.safetensors --weights-prefix teacher";

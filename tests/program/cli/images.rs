@@ -191,6 +191,27 @@ fn images_that_change_are_found_by_their_responses_too() {
     workplace.refuses(&format!("sweep {INPUTS} --ranking out/ranking --out out"), 1, &words);
 }
 
+/// Results of other images are not passed off as those of the images given.
+#[test]
+fn images_that_have_changed_since_a_finished_run_are_an_error() {
+    let workplace = Workplace::new();
+    let run = format!("run {INPUTS} --top 2 --layers conv1 --every 9 --out out");
+    workplace.succeeds(&run);
+    assert!(workplace.succeeds(&run).contains("out: already complete"));
+    let kept = workplace.read("images/3.npy");
+    workplace.copy("images/1.npy", "images/3.npy");
+    let words = ["images/3.npy: it has changed since the images were ranked", "--force"];
+    for again in [
+        &run,
+        &format!("{run} --rank-only"),
+        &format!("rank {INPUTS} --top 2 --layers conv1 --out out"),
+    ] {
+        workplace.refuses(again, 1, &words);
+    }
+    workplace.write("images/3.npy", &kept);
+    assert!(workplace.succeeds(&run).contains("out: already complete"));
+}
+
 /// The ranking is kept, and nothing else.
 #[test]
 fn an_image_that_disappears_in_the_middle_of_a_run_ends_it() {
