@@ -18,7 +18,7 @@ struct ImageNormaliseParameters {
 };
 static_assert(sizeof(ImageNormaliseParameters) == 36);
 
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 4)
     image_normalise(ImageNormaliseParameters p, const float* __restrict__ weight,
                     const float* __restrict__ bias, const float* __restrict__ from,
                     float* __restrict__ to) {

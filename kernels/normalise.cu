@@ -49,7 +49,7 @@ __device__ __forceinline__ Moments moments(const NormaliseParameters& p, Value v
 
 // The delta of the normalised values. outputs, to: the node's windows and deltas; inputs, from:
 // its input's; originals, activations: the input's; weight, bias: a number a channel, of all.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 3)
     normalise_change(NormaliseParameters p, const Item* __restrict__ items,
                      const Window* __restrict__ outputs, const Window* __restrict__ inputs,
                      const Presentation* __restrict__ presentations,
@@ -92,7 +92,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 
 // The normalised values of original images. outputs, to: the node's windows, one an image, and
 // activations; inputs, from: its input's activations.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 3)
     normalise_original(NormaliseParameters p, const Item* __restrict__ items,
                        const Window* __restrict__ outputs, const Original* __restrict__ inputs,
                        const float* __restrict__ weight, const float* __restrict__ bias,

@@ -75,7 +75,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 // Of original images, of the inputs that exist (`read` of the windows), in 64 bits. outputs, to: the
 // node's windows, one an image, and activations; inputs, from: its input's activations; bias: a
 // number a channel.
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 4)
     window_sum_original(WindowSumParameters p, const Item* __restrict__ items,
                         const Window* __restrict__ outputs, const Original* __restrict__ inputs,
                         const float* __restrict__ weight, const float* __restrict__ bias,
