@@ -10,7 +10,7 @@ struct DeviceJob {
     uint32_t key[2];       // Philox's key: the seed, low word first
     uint32_t image_index;  // the image's index in its folder, which Philox counts
     uint32_t draw;         // which draw of the noise
-    uint32_t image;        // place of the image among the originals
+    uint32_t image;        // place of the image among the baselines
     uint32_t unit;         // the unit
     int32_t y, x;          // its position on the target's output
     int32_t top, left;     // the pixel that the squares of its grid are relative to

@@ -3,7 +3,7 @@
 //
 // Tensor cores wait for operands, not the other way round (docs/design/tensor-cores.md), so these are read as
 // seldom and by as few instructions as can be. Weights lie as lanes hold them, rounded, and go from
-// memory into registers. Changes in 32 bits are rounded on their way into shared memory, of which one half is
+// memory into registers. Deltas in 32 bits are rounded on their way into shared memory, of which one half is
 // filled while the other is read.
 #pragma once
 
@@ -22,7 +22,7 @@ struct alignas(16) Words {
     uint32_t word[4];
 };
 
-// Two bytes of a change that was rounded where it was written; eight of them are four words.
+// Two bytes of a delta that was rounded where it was written; eight of them are four words.
 template <class Operand>
 struct Rounded {
     uint16_t bits;
@@ -76,7 +76,7 @@ struct FragmentProduct {
     static constexpr int WORDS = 32;                       // of K that are in shared memory: a step
     static constexpr int FRAGMENTS = WORDS / 8;            // of a step
     static constexpr int PITCH = WORDS + 4;                // lanes read different banks
-    // Changes come to shared memory in two parts, so that few registers hold what is on its way.
+    // Deltas come to shared memory in two parts, so that few registers hold what is on its way.
     static constexpr int PARTS = 2;
     static constexpr int QUADS = WORDS / 4;                      // of a row
     static constexpr int ROWS_APART = FRAGMENT_THREADS / QUADS;  // of those that a thread loads
@@ -95,7 +95,7 @@ struct FragmentProduct {
         uint32_t b[WARP_COLUMNS / 8][2];
     };
 
-    // Changes on their way from memory to shared memory.
+    // Deltas on their way from memory to shared memory.
     struct Loaded {
         decltype(load_stored<Operand>(static_cast<const Stored*>(nullptr))) input[LOADS];
     };
@@ -116,7 +116,7 @@ struct FragmentProduct {
     };
 
     const Taps& taps;
-    const Stored* from;       // the changes of the input
+    const Stored* from;       // the deltas of the input
     const uint32_t* weights;  // of this warp's columns, of this lane; null: there are no such columns
     const int64_t* inputs;    // of each row, where its first tap's channels begin; -1: no row
 
@@ -282,7 +282,7 @@ struct FragmentProduct {
                                (taps.length() - walk.k) / (8 * VALUES)};
 #pragma unroll
             for (int part = 0; part < PARTS; part++) {
-                // The next changes come while these are multiplied.
+                // The next deltas come while these are multiplied.
                 const Loaded loaded = load(rows, next, part);
                 if (filled > 0) {
                     multiply(step, part, sums, loaded_weights, filled);

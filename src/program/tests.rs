@@ -164,7 +164,7 @@ proptest! {
             };
             let (found, planned) = found_and_planned(&plan, node, position, changed, &masks[node]);
             let missed: Vec<_> = found.iter().filter(|place| !planned.contains(place)).collect();
-            prop_assert!(missed.is_empty(), "node {node}: {missed:?} change outside of {planned:?}");
+            prop_assert!(missed.is_empty(), "node {node}: {missed:?} delta outside of {planned:?}");
             if simple {
                 prop_assert_eq!(&found, &planned, "node {}", node);
             }
@@ -230,7 +230,7 @@ fn equal_geometry_shares_a_plan_and_other_alignment_or_clipping_does_not() {
 }
 
 #[test]
-fn blocks_list_every_tap_that_meets_a_change_once() {
+fn blocks_list_every_tap_that_meets_a_delta_once() {
     let network = Network::preset("alexnet").unwrap();
     let conv4 = network.convolution("conv4").unwrap();
     let subgraph = Subgraph::new(&network, conv4, ImageSize::new(227, 200)).unwrap();

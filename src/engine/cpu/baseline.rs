@@ -49,7 +49,7 @@ impl Baseline {
                     let source = node.inputs[0];
                     let input = Rectangle { y: ys[source], x: xs[source], channels, values };
                     if let Some(windows) = windows {
-                        windows.originals(input, y, x, &mut output.values, isa);
+                        windows.baseline(input, y, x, &mut output.values, isa);
                     }
                 }
                 (Step::Function(function), Some(input)) if subgraph.through_gates() => {

@@ -6,8 +6,8 @@
 
 use std::ops::Range;
 
-use super::change::{Changes, Place};
 use super::compress::Compress;
+use super::delta::{Deltas, Place};
 use super::product::{Block, TILE};
 use super::simd::{Isa, Kernel, One, Vector, prefetch};
 use super::weights::Packed;
@@ -118,7 +118,7 @@ impl List<'_> {
 
 impl Nonzero {
     /// Collects those of some batches; the others have no lists.
-    pub fn collect(&mut self, input: &Changes, which: &[usize], sections: Sections, isa: Isa) {
+    pub fn collect(&mut self, input: &Deltas, which: &[usize], sections: Sections, isa: Isa) {
         self.clear(sections);
         let mut wanted = which.iter().peekable();
         for (batch, place) in input.places().iter().enumerate() {

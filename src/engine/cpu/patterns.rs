@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::change::{Place, SamePlan};
-use super::product::{Block, Originals, Places};
+use super::delta::{Place, SamePlan};
+use super::product::{BaselineRows, Block, Places};
 use super::program::Program;
 use crate::geometry::PerAxis;
 use crate::program::{Plan, TapRun};
@@ -45,8 +45,8 @@ pub(super) struct Rows<'a> {
     pub from: Places<'a>,
     /// Where it goes in the output.
     pub to: Places<'a>,
-    /// Original activations, if a ReLU is joined.
-    pub originals: Option<Originals<'a>>,
+    /// Baseline activations, if a ReLU is joined.
+    pub baselines: Option<BaselineRows<'a>>,
     /// In the order of their taps.
     blocks: &'a [Block],
 }
@@ -76,21 +76,21 @@ impl<'a> Rows<'a> {
 }
 
 impl Patterns {
-    /// What was collected, with the original activations that [`collect`](Self::collect) returned.
-    pub fn each<'a>(&'a self, originals: &'a [&'a [f32]]) -> Vec<Rows<'a>> {
+    /// What was collected, with the baseline activations that [`collect`](Self::collect) returned.
+    pub fn each<'a>(&'a self, baselines: &'a [&'a [f32]]) -> Vec<Rows<'a>> {
         let rows_of = |pattern: &Pattern| {
             let rows = pattern.rows.clone();
-            let originals = originals.get(rows.clone()).map(Originals::new);
+            let baselines = baselines.get(rows.clone()).map(BaselineRows::new);
             let (from, to) = (&self.rows[rows.clone()], &self.places[rows]);
             let blocks = &self.blocks[pattern.blocks.clone()];
-            Rows { from: Places::new(from), to: Places::new(to), originals, blocks }
+            Rows { from: Places::new(from), to: Places::new(to), baselines, blocks }
         };
         self.all.iter().map(rows_of).collect()
     }
 
     /// Collects the patterns of a node in the batches with the places `which`, whose blocks of
     /// taps are `blocks`. Rows and blocks count in what `inputs` are places of. Returns what a ReLU
-    /// needs, unless `rectify` says that none is joined: for each row, the original activations of
+    /// needs, unless `rectify` says that none is joined: for each row, the baseline activations of
     /// its position.
     pub fn collect<'a>(
         &mut self,
@@ -105,7 +105,7 @@ impl Patterns {
         let count = self.count(node, batches, which, inputs, blocks);
         self.rows.resize(count, 0);
         self.places.resize(count, 0);
-        let mut originals: Vec<&[f32]> = vec![&[]; if rectify { count } else { 0 }];
+        let mut baselines: Vec<&[f32]> = vec![&[]; if rectify { count } else { 0 }];
         let mut of_runs = self.of_runs.iter();
         for &which in which {
             let SamePlan { plan, presentations } = &batches[which];
@@ -132,18 +132,19 @@ impl Patterns {
                         }
                         if rectify {
                             let line = output.y.start + line as isize;
-                            let row = presentation.original(program, node, line, column, x.outputs);
-                            for (to, original) in
-                                originals[here].iter_mut().zip(row.chunks_exact(output.channels))
+                            let row =
+                                presentation.baseline_row(program, node, line, column, x.outputs);
+                            for (to, baseline) in
+                                baselines[here].iter_mut().zip(row.chunks_exact(output.channels))
                             {
-                                *to = original;
+                                *to = baseline;
                             }
                         }
                     }
                 }
             }
         }
-        originals
+        baselines
     }
 
     /// Finds the patterns, and where the rows of each begin: their ends are still there too.

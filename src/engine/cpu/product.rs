@@ -72,28 +72,28 @@ impl<'a> Places<'a> {
     }
 }
 
-/// Original activations of some positions, all channels of each, and the fewest of any: as with
+/// Baseline activations of some positions, all channels of each, and the fewest of any: as with
 /// [`Places`].
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Originals<'a> {
+pub(super) struct BaselineRows<'a> {
     all: &'a [&'a [f32]],
     channels: usize,
 }
 
-impl<'a> Originals<'a> {
+impl<'a> BaselineRows<'a> {
     /// Looks up how many channels all positions have.
     pub fn new(all: &'a [&'a [f32]]) -> Self {
         Self { all, channels: all.iter().map(|position| position.len()).min().unwrap_or(0) }
     }
 
-    /// Of some rows, those of `width` channels; the first channel is told beside the originals.
-    /// Nothing where there are no originals.
+    /// Of some rows, those of `width` channels; the first channel is told beside the baselines.
+    /// Nothing where there are no baselines.
     pub fn of(
-        originals: Option<(Self, usize)>,
+        baselines: Option<(Self, usize)>,
         rows: Range<usize>,
         width: usize,
     ) -> impl Iterator<Item = &'a [f32]> {
-        let of_rows = originals.map(|(originals, channel)| (&originals.all[rows], channel));
+        let of_rows = baselines.map(|(baselines, channel)| (&baselines.all[rows], channel));
         let rows = of_rows
             .into_iter()
             .flat_map(|(rows, channel)| rows.iter().map(move |row| (row, channel)));
@@ -123,9 +123,9 @@ pub(super) struct Product<'a> {
     /// The weights of the next product: where they are not in a core's own cache, they are fetched
     /// meanwhile.
     pub ahead: &'a [f32],
-    /// If a ReLU of differences follows, each row's original activations, and which of them is the
+    /// If a ReLU of differences follows, each row's baseline activations, and which of them is the
     /// tile's first.
-    pub rectify: Option<(Originals<'a>, usize)>,
+    pub rectify: Option<(BaselineRows<'a>, usize)>,
 }
 
 /// Computes some rows of a tile. Needs the instructions that it is compiled for, and as many
@@ -149,9 +149,9 @@ impl Product<'_> {
         assert!(taps(|block| block.weights) * TILE <= self.weights.len());
         assert!(self.width <= TILE && places.last + self.width <= output.len());
         assert_eq!(rows.all.len(), places.all.len());
-        if let Some((originals, channel)) = self.rectify {
-            assert_eq!(rows.all.len(), originals.all.len());
-            assert!(channel + self.width <= originals.channels);
+        if let Some((baselines, channel)) = self.rectify {
+            assert_eq!(rows.all.len(), baselines.all.len());
+            assert!(channel + self.width <= baselines.channels);
         }
         let tiles = tiles(isa);
         // As equal parts as possible: a last part of one row would wait for its own sums.
@@ -161,15 +161,15 @@ impl Product<'_> {
             let count = (rows.all.len() - first).div_ceil(parts - part);
             let share = self.ahead.len() * part / parts..self.ahead.len() * (part + 1) / parts;
             prefetch_all(&self.ahead[share]);
-            // Original activations lie far away, and a product gives them time to come.
-            let originals = || Originals::of(self.rectify, first..first + count, self.width);
-            originals().for_each(prefetch_all);
+            // Baseline activations lie far away, and a product gives them time to come.
+            let baselines = || BaselineRows::of(self.rectify, first..first + count, self.width);
+            baselines().for_each(prefetch_all);
             // SAFETY: `isa` is one of this machine's; offsets were checked above; `first + count`
             // rows exist.
             unsafe { tiles[count - 1](self, first, output.as_mut_ptr()) };
-            for (original, &place) in originals().zip(&places.all[first..]) {
-                let change = &mut output[place..][..self.width];
-                isa.run(Rectify { change, original });
+            for (baseline, &place) in baselines().zip(&places.all[first..]) {
+                let delta = &mut output[place..][..self.width];
+                isa.run(Rectify { delta, baseline });
             }
             first += count;
         }

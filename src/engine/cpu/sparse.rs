@@ -6,7 +6,7 @@
 
 use super::nonzero::{LONGEST, List, Nonzero, TOGETHER};
 use super::pointwise::Rectify;
-use super::product::{Originals, Places, TILE};
+use super::product::{BaselineRows, Places, TILE};
 use super::simd::{Eight, Isa, Vector, prefetch, prefetch_all};
 
 /// Floats of a cache line.
@@ -54,9 +54,9 @@ pub(super) struct SparseProduct<'a> {
     pub width: usize,
     /// Whether sums are added to what stands in the output, instead of written over it.
     pub add: bool,
-    /// If a ReLU of differences follows, each row's original activations, and which of them is the
+    /// If a ReLU of differences follows, each row's baseline activations, and which of them is the
     /// first tile's first.
-    pub rectify: Option<(Originals<'a>, usize)>,
+    pub rectify: Option<(BaselineRows<'a>, usize)>,
 }
 
 /// Computes some rows. Needs the instructions that it is compiled for, and as many tiles as it is
@@ -82,14 +82,14 @@ impl SparseProduct<'_> {
         assert!(rows.last() + self.list < self.input.count());
         for first in (0..rows.all().len()).step_by(ROWS) {
             let count = ROWS.min(rows.all().len() - first);
-            let originals = || Originals::of(self.rectify, first..first + count, self.width);
-            originals().for_each(prefetch_all);
+            let baselines = || BaselineRows::of(self.rectify, first..first + count, self.width);
+            baselines().for_each(prefetch_all);
             // SAFETY: `isa` is one of this machine's; offsets were checked above, and an entry's
             // when it was made; `first + count` rows exist.
             unsafe { functions[self.tiles - 1](self, first, count, output.as_mut_ptr()) };
-            for (original, &place) in originals().zip(&places.all()[first..]) {
-                let change = &mut output[place..][..self.width];
-                isa.run(Rectify { change, original });
+            for (baseline, &place) in baselines().zip(&places.all()[first..]) {
+                let delta = &mut output[place..][..self.width];
+                isa.run(Rectify { delta, baseline });
             }
         }
     }
@@ -240,8 +240,8 @@ mod tests {
                 let lists = Nonzero::of(&input, sections, isa);
                 let places: Vec<usize> = (0..POSITIONS).map(|row| row * width).collect();
                 let places = Places::new(&places);
-                let originals = values(3, POSITIONS * width);
-                let originals: Vec<&[f32]> = originals.chunks_exact(width).collect();
+                let baselines = values(3, POSITIONS * width);
+                let baselines: Vec<&[f32]> = baselines.chunks_exact(width).collect();
                 let rows: Vec<usize> = (0..POSITIONS).map(|row| row * 7 % POSITIONS).collect();
                 let rows_of = |each: usize| -> Vec<usize> {
                     rows.iter().map(|position| position * each).collect()
@@ -253,7 +253,7 @@ mod tests {
                     let channel = section * sections.length;
                     let last = section + 1 == sections.count;
                     let add = section > 0;
-                    let originals = Originals::new(&originals);
+                    let baselines = BaselineRows::new(&baselines);
                     SparseProduct {
                         input: &lists,
                         rows: Places::new(&of_lists),
@@ -264,7 +264,7 @@ mod tests {
                         places,
                         width,
                         add,
-                        rectify: last.then_some((originals, 0)),
+                        rectify: last.then_some((baselines, 0)),
                     }
                     .run(isa, &mut found);
                     for tile in 0..width.div_ceil(TILE) {
@@ -282,7 +282,7 @@ mod tests {
                             width: TILE.min(width - tile * TILE),
                             add,
                             ahead: &[],
-                            rectify: last.then_some((originals, tile * TILE)),
+                            rectify: last.then_some((baselines, tile * TILE)),
                         }
                         .run(isa, &mut expected[tile * TILE..]);
                     }

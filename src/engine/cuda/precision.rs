@@ -5,8 +5,8 @@ use crate::engine::ARITHMETIC;
 use crate::engine::rounding::{Limits, convolutions_before, has_next_better};
 use crate::network::{LayerId, Network};
 
-/// The operands of products. Sums are 32 bits in each, and so are original activations: how a
-/// change is rectified depends on them.
+/// The operands of products. Sums are 32 bits in each, and so are baseline activations: how a
+/// delta is rectified depends on them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// 32 bits.

@@ -4,8 +4,8 @@ use bytemuck::{Pod, Zeroable};
 
 use super::weights::Parts;
 use super::{LINE, Order, PAIRS, round, split};
-use crate::engine::cpu::change::{Changes, Place};
 use crate::engine::cpu::compress::Compress;
+use crate::engine::cpu::delta::{Deltas, Place};
 use crate::engine::cpu::simd::{Isa, Kernel};
 
 /// The words of a line.
@@ -67,16 +67,16 @@ pub(super) struct Packing {
 
 /// The deltas of a chunk as bf16, `[presentation][y][x][group][line]`, in the order that a form reads.
 #[derive(Debug, Default)]
-pub(in crate::engine::cpu) struct Deltas {
+pub(in crate::engine::cpu) struct PackedDeltas {
     /// Of each batch, where its words are.
     places: Vec<Place>,
     high: Vec<Line>,
     low: Vec<Line>,
 }
 
-impl Deltas {
+impl PackedDeltas {
     /// Rounds those of some batches; the others have none.
-    pub(super) fn collect(&mut self, input: &Changes, which: &[usize], packing: Packing, isa: Isa) {
+    pub(super) fn collect(&mut self, input: &Deltas, which: &[usize], packing: Packing, isa: Isa) {
         let Packing { channels, parts, .. } = packing;
         self.places.clear();
         let mut wanted = which.iter().peekable();

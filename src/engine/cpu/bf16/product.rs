@@ -8,13 +8,13 @@ use super::deltas::Operands;
 use super::weights::TILE_WORDS;
 use super::{Form, PAIRS, Panel, amx, pairs, tiles};
 use crate::engine::cpu::pointwise::Rectify;
-use crate::engine::cpu::product::{Block, Originals, Places, TILE};
+use crate::engine::cpu::product::{BaselineRows, Block, Places, TILE};
 use crate::engine::cpu::simd::{Isa, prefetch_all};
 
 /// Operands of a product.
 #[derive(Clone, Copy)]
 pub(super) struct PairProduct<'a> {
-    /// Deltas.
+    /// PackedDeltas.
     pub deltas: Operands<'a>,
     /// From which word each row's first block counts.
     pub rows: Places<'a>,
@@ -28,9 +28,9 @@ pub(super) struct PairProduct<'a> {
     pub width: usize,
     /// Whether sums begin with what stands in the output, instead of with zero.
     pub add: bool,
-    /// If a ReLU of deltas follows, each row's original activations, and which of them is the first
+    /// If a ReLU of deltas follows, each row's baseline activations, and which of them is the first
     /// tile's first.
-    pub rectify: Option<(Originals<'a>, usize)>,
+    pub rectify: Option<(BaselineRows<'a>, usize)>,
     /// Which vectors rectify.
     pub isa: Isa,
 }
@@ -73,19 +73,19 @@ impl PairProduct<'_> {
         (self.width - tile * TILE).min(TILE)
     }
 
-    /// Has the original activations of some rows brought nearer, `channels` from the first tile's first on.
+    /// Has the baseline activations of some rows brought nearer, `channels` from the first tile's first on.
     pub(super) fn prefetch(&self, rows: Range<usize>, channels: Range<usize>) {
-        let rectify = self.rectify.map(|(originals, first)| (originals, first + channels.start));
-        Originals::of(rectify, rows, channels.len()).for_each(prefetch_all);
+        let rectify = self.rectify.map(|(baselines, first)| (baselines, first + channels.start));
+        BaselineRows::of(rectify, rows, channels.len()).for_each(prefetch_all);
     }
 
     /// Rectifies channels of some rows, if a ReLU follows.
     pub(super) fn rectify(&self, rows: Range<usize>, channels: Range<usize>, output: &mut [f32]) {
-        let rectify = self.rectify.map(|(originals, first)| (originals, first + channels.start));
-        let originals = Originals::of(rectify, rows.clone(), channels.len());
-        for (original, &place) in originals.zip(&self.places.all()[rows]) {
-            let change = &mut output[place + channels.start..][..channels.len()];
-            self.isa.run(Rectify { change, original });
+        let rectify = self.rectify.map(|(baselines, first)| (baselines, first + channels.start));
+        let baselines = BaselineRows::of(rectify, rows.clone(), channels.len());
+        for (baseline, &place) in baselines.zip(&self.places.all()[rows]) {
+            let delta = &mut output[place + channels.start..][..channels.len()];
+            self.isa.run(Rectify { delta, baseline });
         }
     }
 }

@@ -3,9 +3,9 @@
 use super::Form;
 use super::axis::Tile;
 use super::combine::combine;
-use crate::engine::cpu::change::{Change, Presentation, odd_lines};
 use crate::engine::cpu::compress::Compress;
 use crate::engine::cpu::convolve::Convolution;
+use crate::engine::cpu::delta::{Delta, Presentation, odd_lines};
 use crate::engine::cpu::pointwise::Rectify;
 use crate::engine::cpu::product::{Block, Places, Product, TILE, short_blocks};
 use crate::engine::cpu::simd::{Kernel, Vector, prefetch_all};
@@ -28,8 +28,8 @@ pub(in crate::engine::cpu) struct Scratch {
 pub(in crate::engine::cpu) struct Winograd<'a> {
     pub form: Form,
     pub batch: &'a [Presentation<'a>],
-    pub input: Change<&'a [f32]>,
-    pub output: Change<&'a mut [f32]>,
+    pub input: Delta<&'a [f32]>,
+    pub output: Delta<&'a mut [f32]>,
 }
 
 impl Winograd<'_> {
@@ -108,7 +108,7 @@ impl Winograd<'_> {
 struct Values<'a> {
     form: &'a Form,
     y_point: usize,
-    input: &'a Change<&'a [f32]>,
+    input: &'a Delta<&'a [f32]>,
     /// Floats from one row to the next.
     each: usize,
     /// Floats from one x point to the next.
@@ -127,9 +127,9 @@ impl Kernel for Values<'_> {
         let (width, channels) = (input.x.len(), input.channels);
         line.resize(line.len().max(width * channels), 0.0);
         let mut place = 0;
-        for changes in input.values.chunks_exact(input.each()) {
+        for deltas in input.values.chunks_exact(input.each()) {
             for (y, x) in form.tiles() {
-                let from = &changes[(y.inputs.start * width + x.inputs.start) * channels..];
+                let from = &deltas[(y.inputs.start * width + x.inputs.start) * channels..];
                 let line = &mut line[..x.inputs.len() * channels];
                 // SAFETY: `V` is the caller's.
                 unsafe {
@@ -166,18 +166,18 @@ impl Kernel for Results<'_, '_> {
         let (ys, xs) = (output.y, output.x);
         let mut results = input.chunks_exact(each);
         let mut ahead = input.chunks_exact(each).skip(1);
-        let originals = |which: usize| {
+        let baselines = |which: usize| {
             let presentation = batch.get(which).filter(|_| relu)?;
-            let row = move |y| presentation.original(program, node, y, xs.start, xs.len());
+            let row = move |y| presentation.baseline_row(program, node, y, xs.start, xs.len());
             Some((ys.start..ys.end).map(row))
         };
         let mut rectify: Vec<&[f32]> = Vec::new();
         for (which, output) in output.values.chunks_exact_mut(out_each).enumerate() {
             // What the next presentation needs lies far away, and is fetched while this one is
             // worked on.
-            originals(which + 1).into_iter().flatten().for_each(prefetch_all);
+            baselines(which + 1).into_iter().flatten().for_each(prefetch_all);
             rectify.clear();
-            rectify.extend(originals(which).into_iter().flatten());
+            rectify.extend(baselines(which).into_iter().flatten());
             for (y, x) in form.tiles() {
                 let Some(results) = results.next() else { return };
                 ahead.next().into_iter().for_each(prefetch_all);
@@ -193,7 +193,7 @@ impl Kernel for Results<'_, '_> {
 /// The results of a tile of a presentation.
 struct ResultsOf<'a> {
     results: &'a [f32],
-    /// If a ReLU follows, the rows of the window's original activations.
+    /// If a ReLU follows, the rows of the window's baseline activations.
     rectify: &'a [&'a [f32]],
     y: &'a Tile,
     x: &'a Tile,
@@ -219,15 +219,15 @@ impl ResultsOf<'_> {
                 let (begun, complete) =
                     (begun || column < x.begun, complete && column < x.complete);
                 let place = (x.first + column) * channels;
-                let change = &mut output[row * width * channels + place..][..channels];
+                let delta = &mut output[row * width * channels + place..][..channels];
                 // SAFETY: as above.
-                unsafe { combine::<V>(terms, (line, channels), change, begun) };
-                if let Some(original) = rectify.get(row)
+                unsafe { combine::<V>(terms, (line, channels), delta, begun) };
+                if let Some(baseline) = rectify.get(row)
                     && complete
                 {
-                    let original = &original[place..][..channels];
+                    let baseline = &baseline[place..][..channels];
                     // SAFETY: as above.
-                    unsafe { Rectify { change, original }.run::<V>() };
+                    unsafe { Rectify { delta, baseline }.run::<V>() };
                 }
             }
         }

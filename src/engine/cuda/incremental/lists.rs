@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::originals::window;
+use super::baselines::window;
 use super::program::{Program, Step};
 use super::storage::{Storage, aligned};
 use super::wave::Group;
@@ -17,7 +17,7 @@ use crate::program::TapRun;
 /// Groups that a thread makes the entries of at a time: those of a list.
 const GROUPS: usize = 64;
 
-/// What kernels read beside changes and activations, on the device.
+/// What kernels read beside deltas and activations, on the device.
 #[derive(Debug)]
 pub(super) struct Tables {
     /// The windows of each node that has its own.

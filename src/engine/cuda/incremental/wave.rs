@@ -15,7 +15,7 @@ use crate::engine::cuda::kernels::pool::Pool;
 use crate::engine::cuda::kernels::present::{DeviceJobs, Presentations};
 use crate::engine::cuda::shape::ensure;
 use crate::engine::cuda::support::no_kernel;
-use crate::engine::cuda::tables::layout::{Change, Origin, Originals, Windows};
+use crate::engine::cuda::tables::layout::{Baselines, Delta, Origin, Windows};
 use crate::engine::cuda::tables::tiles::ImageTiles;
 use crate::engine::cuda::{CudaError, Device};
 use crate::program::Plan;
@@ -25,8 +25,8 @@ pub(super) struct Waves<'a> {
     pub device: &'a Device,
     pub program: &'a Program,
     pub storage: &'a Storage,
-    /// Of each node that is kept, the originals of the images.
-    pub originals: &'a [Option<Originals>],
+    /// Of each node that is kept, the baselines of the images.
+    pub baselines: &'a [Option<Baselines>],
     /// The values of `torch.rand` that presentations refer to.
     pub stream: &'a CudaSlice<f32>,
 }
@@ -105,7 +105,7 @@ impl Waves<'_> {
         let input = subgraph.nodes()[last].inputs[0];
         let Some(patterns) = &tables.patterns[last] else { return Ok(()) };
         let from = buffers.get(self.storage.buffers.of(input))?;
-        program.units.respond_change(device, patterns, &presentations, from, differences)
+        program.units.respond_delta(device, patterns, &presentations, from, differences)
     }
 }
 
@@ -130,17 +130,17 @@ impl Started<'_> {
             Step::Image => {
                 let (windows, to) = to;
                 let image = (Origin::of(node), node.channels);
-                let original = self.original(place)?;
-                occlude(device, image, windows, presentations, original, waves.stream, to)
+                let baseline = self.baseline(place)?;
+                occlude(device, image, windows, presentations, baseline, waves.stream, to)
             }
             Step::Convolve { filters: packed, rectify } => {
                 let from = self.stored(input)?;
                 let patterns = self.tables.patterns[place].as_ref().ok_or_else(no_buffer)?;
-                let original = rectify.then(|| self.original(place)).transpose()?;
-                let rectify = original.map(|original| (Origin::of(node), original));
+                let baseline = rectify.then(|| self.baseline(place)).transpose()?;
+                let rectify = baseline.map(|baseline| (Origin::of(node), baseline));
                 let scales = waves.storage.of_convolution(input, place);
                 let both = (from.values, to.1);
-                packed.convolve_changes(device, patterns, presentations, rectify, scales, both)
+                packed.convolve_deltas(device, patterns, presentations, rectify, scales, both)
             }
             &Step::MaxPool { rectify } => {
                 let pooled = program.pooled(place);
@@ -151,17 +151,17 @@ impl Started<'_> {
                     rectify,
                     to_scale: waves.storage.scale(place),
                 };
-                let originals = (self.original(pooled)?, self.original(place)?);
-                pool.change(device, presentations, originals, self.change(input)?, to)
+                let baselines = (self.baseline(pooled)?, self.baseline(place)?);
+                pool.delta(device, presentations, baselines, self.delta(input)?, to)
             }
             Step::Multiply => {
                 let product =
                     Multiply { geometry: [geometry(0), geometry(1)], channels: node.channels };
                 let input = |which: usize| -> Result<_, CudaError> {
                     let input = node.inputs[which];
-                    Ok((self.original(input)?, self.change(input)?))
+                    Ok((self.baseline(input)?, self.delta(input)?))
                 };
-                product.change(device, presentations, [input(0)?, input(1)?], to)
+                product.delta(device, presentations, [input(0)?, input(1)?], to)
             }
             Step::Relu { elsewhere: true }
             | Step::Copy
@@ -171,18 +171,18 @@ impl Started<'_> {
                 let (outputs, to) = to;
                 for (which, &input) in node.inputs.iter().enumerate() {
                     let join = join(device, program, place, which, geometry(which))?;
-                    let from = self.change(input)?;
-                    join.change(device, presentations, None, from, (outputs, &mut *to))?;
+                    let from = self.delta(input)?;
+                    join.delta(device, presentations, None, from, (outputs, &mut *to))?;
                 }
                 Ok(())
             }
             Step::Respond => Ok(()),
             step => {
-                // The originals are kept of the inputs whose values a step reads.
-                let original = step.reads_inputs().then(|| self.original(input)).transpose()?;
+                // The baselines are kept of the inputs whose values a step reads.
+                let baseline = step.reads_inputs().then(|| self.baseline(input)).transpose()?;
                 match kernel(device, program, place, geometry(0)) {
                     Some(kernel) => {
-                        kernel.change(device, presentations, original, self.change(input)?, to)
+                        kernel.delta(device, presentations, baseline, self.delta(input)?, to)
                     }
                     None => Err(no_kernel(place)),
                 }
@@ -190,27 +190,27 @@ impl Started<'_> {
         }
     }
 
-    /// The changes of a node, in 32 bits.
-    fn change(&self, node: usize) -> Result<Change<'_>, CudaError> {
+    /// The deltas of a node, in 32 bits.
+    fn delta(&self, node: usize) -> Result<Delta<'_>, CudaError> {
         ensure(self.waves.storage.scale(node) == 0.0, "wave", || {
-            format!("the changes of node {node} are in fp16")
+            format!("the deltas of node {node} are in fp16")
         })?;
         self.stored(node)
     }
 
-    /// The changes of a node, as they are.
-    fn stored(&self, node: usize) -> Result<Change<'_>, CudaError> {
+    /// The deltas of a node, as they are.
+    fn stored(&self, node: usize) -> Result<Delta<'_>, CudaError> {
         let shown = self.waves.storage.buffers.source[node];
         let windows =
             self.tables.windows.get(shown).and_then(Option::as_ref).ok_or_else(no_buffer)?;
-        Ok(Change { windows, values: self.buffers.get(self.waves.storage.buffers.of(shown))? })
+        Ok(Delta { windows, values: self.buffers.get(self.waves.storage.buffers.of(shown))? })
     }
 
-    /// The originals of a node.
-    fn original(&self, node: usize) -> Result<&Originals, CudaError> {
-        self.waves.originals.get(node).and_then(Option::as_ref).ok_or_else(|| CudaError::Shape {
+    /// The baselines of a node.
+    fn baseline(&self, node: usize) -> Result<&Baselines, CudaError> {
+        self.waves.baselines.get(node).and_then(Option::as_ref).ok_or_else(|| CudaError::Shape {
             kernel: "wave",
-            problem: format!("the originals of node {node} were not kept"),
+            problem: format!("the baselines of node {node} were not kept"),
         })
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn fragments<const VALUES: usize>(
 }
 
 /// A value in tf32: 10 bits of mantissa, rounded to nearest, ties away from zero, as
-/// `kernels/operands.cuh` rounds changes.
+/// `kernels/operands.cuh` rounds deltas.
 pub(super) fn tf32(value: f32) -> f32 {
     f32::from_bits(value.to_bits().wrapping_add(0x1000) & 0xFFFF_E000)
 }

@@ -4,7 +4,7 @@ use cudarc::driver::{CudaSlice, PushKernelArg};
 
 use super::node::NodeGeometry;
 use super::present::Presentations;
-use crate::engine::cuda::tables::layout::{Axes, Change, Origin, Originals, Windows};
+use crate::engine::cuda::tables::layout::{Axes, Baselines, Delta, Origin, Windows};
 use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
 
@@ -42,33 +42,33 @@ impl Multiply {
         }
     }
 
-    /// Writes the product's deltas into `to`; `inputs` are the originals and the deltas of each input.
+    /// Writes the product's deltas into `to`; `inputs` are the baselines and the deltas of each input.
     ///
     /// # Errors
     /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
-    pub fn change(
+    pub fn delta(
         &self,
         device: &Device,
         presentations: &Presentations,
-        inputs: [(&Originals, Change<'_>); 2],
+        inputs: [(&Baselines, Delta<'_>); 2],
         (outputs, to): (&Windows, &mut CudaSlice<f32>),
     ) -> Result<(), CudaError> {
-        let name = "multiply_change";
+        let name = "multiply_delta";
         outputs.check(name, self.channels, to)?;
         let Some(grid) = outputs.grid() else { return Ok(()) };
         let parameters = self.parameters();
-        let mut launch = device.stream.launch_builder(&device.kernels.multiply_change);
+        let mut launch = device.stream.launch_builder(&device.kernels.multiply_delta);
         launch.arg(&parameters);
         launch.arg(outputs.blocks.items.device()).arg(outputs.blocks.table.device());
         launch.arg(presentations.device());
-        for (original, from) in &inputs {
+        for (baseline, from) in &inputs {
             from.check(name, self.channels)?;
             launch.arg(from.windows.blocks.table.device());
-            launch.arg(original.images.device()).arg(&original.values).arg(from.values);
+            launch.arg(baseline.images.device()).arg(&baseline.values).arg(from.values);
         }
         launch.arg(to);
         // SAFETY: the arguments are the kernel's; windows lie in their buffers, outside of those of the
-        // inputs nothing is read, and their originals are there as `Originals` says.
+        // inputs nothing is read, and their baselines are there as `Baselines` says.
         unsafe { device.start(name, &mut launch, grid) }?;
         Ok(())
     }
@@ -77,17 +77,17 @@ impl Multiply {
     ///
     /// # Errors
     /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
-    pub fn original(
+    pub fn baseline(
         &self,
         device: &Device,
-        inputs: [&Originals; 2],
+        inputs: [&Baselines; 2],
         (outputs, to): (&Windows, &mut CudaSlice<f32>),
     ) -> Result<(), CudaError> {
-        let name = "multiply_original";
+        let name = "multiply_baseline";
         outputs.check(name, self.channels, to)?;
         let Some(grid) = outputs.grid() else { return Ok(()) };
         let parameters = self.parameters();
-        let mut launch = device.stream.launch_builder(&device.kernels.multiply_original);
+        let mut launch = device.stream.launch_builder(&device.kernels.multiply_baseline);
         launch.arg(&parameters);
         launch.arg(outputs.blocks.items.device()).arg(outputs.blocks.table.device());
         for from in inputs {

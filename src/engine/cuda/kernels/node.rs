@@ -3,7 +3,7 @@
 use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr, LaunchArgs, PushKernelArg};
 
 use super::present::Presentations;
-use crate::engine::cuda::tables::layout::{Axes, Change, Origin, Originals, Windows};
+use crate::engine::cuda::tables::layout::{Axes, Baselines, Delta, Origin, Windows};
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::{Axis, PerAxis, SlidingWindow};
 use crate::network::Filters;
@@ -71,16 +71,16 @@ pub struct NodeKernel<'a, P> {
 
 /// A node that is computed element by element from one input.
 pub trait NodeLaunch {
-    /// Writes the node's deltas into `to`; `original` are the input's, where the kernel reads them.
+    /// Writes the node's deltas into `to`; `baseline` are the input's, where the kernel reads them.
     ///
     /// # Errors
     /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
-    fn change(
+    fn delta(
         &self,
         device: &Device,
         presentations: &Presentations,
-        original: Option<&Originals>,
-        from: Change<'_>,
+        baseline: Option<&Baselines>,
+        from: Delta<'_>,
         to: (&Windows, &mut CudaSlice<f32>),
     ) -> Result<(), CudaError>;
 
@@ -88,10 +88,10 @@ pub trait NodeLaunch {
     ///
     /// # Errors
     /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
-    fn original(
+    fn baseline(
         &self,
         device: &Device,
-        from: &Originals,
+        from: &Baselines,
         to: (&Windows, &mut CudaSlice<f32>),
     ) -> Result<(), CudaError>;
 }
@@ -108,12 +108,12 @@ pub(super) fn push_numbers<'l>(launch: &mut LaunchArgs<'l>, numbers: Option<&'l 
 }
 
 impl<P: DeviceRepr> NodeLaunch for NodeKernel<'_, P> {
-    fn change(
+    fn delta(
         &self,
         device: &Device,
         presentations: &Presentations,
-        original: Option<&Originals>,
-        from: Change<'_>,
+        baseline: Option<&Baselines>,
+        from: Delta<'_>,
         (outputs, to): (&Windows, &mut CudaSlice<f32>),
     ) -> Result<(), CudaError> {
         let ([name, _], [function, _]) = (self.names, self.functions);
@@ -124,23 +124,23 @@ impl<P: DeviceRepr> NodeLaunch for NodeKernel<'_, P> {
         launch.arg(&self.parameters);
         launch.arg(outputs.blocks.items.device()).arg(outputs.blocks.table.device());
         launch.arg(from.windows.blocks.table.device()).arg(presentations.device());
-        match original {
-            Some(original) => launch.arg(original.images.device()).arg(&original.values),
+        match baseline {
+            Some(baseline) => launch.arg(baseline.images.device()).arg(&baseline.values),
             None => launch.arg(&NOTHING).arg(&NOTHING),
         };
         push_numbers(&mut launch, self.numbers);
         launch.arg(from.values).arg(to);
         // SAFETY: the arguments are those of every kernel of this kind; windows lie in their buffers,
         // what an output sees of the input's windows is looked up in them, and in the input's
-        // originals as `Originals` says.
+        // baselines as `Baselines` says.
         unsafe { device.start(name, &mut launch, grid) }?;
         Ok(())
     }
 
-    fn original(
+    fn baseline(
         &self,
         device: &Device,
-        from: &Originals,
+        from: &Baselines,
         (outputs, to): (&Windows, &mut CudaSlice<f32>),
     ) -> Result<(), CudaError> {
         let ([_, name], [_, function]) = (self.names, self.functions);

@@ -3,7 +3,7 @@
 use cudarc::driver::{CudaSlice, PushKernelArg};
 
 use super::present::Presentations;
-use crate::engine::cuda::tables::layout::{Origin, Originals, Windows};
+use crate::engine::cuda::tables::layout::{Baselines, Origin, Windows};
 use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
 
@@ -26,7 +26,7 @@ pub fn occlude(
     (origin, channels): (Origin, usize),
     windows: &Windows,
     presentations: &Presentations,
-    image: &Originals,
+    image: &Baselines,
     stream: &CudaSlice<f32>,
     to: &mut CudaSlice<f32>,
 ) -> Result<(), CudaError> {
@@ -37,8 +37,8 @@ pub fn occlude(
     launch.arg(&parameters).arg(windows.blocks.items.device()).arg(windows.blocks.table.device());
     launch.arg(presentations.device()).arg(image.images.device()).arg(&image.values);
     launch.arg(stream).arg(to);
-    // SAFETY: the arguments are the kernel's; windows lie in `to`, and in the image's originals as
-    // `Originals` says.
+    // SAFETY: the arguments are the kernel's; windows lie in `to`, and in the image's baselines as
+    // `Baselines` says.
     unsafe { device.start("occlude", &mut launch, grid) }?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use half::f16;
 use super::node::NodeGeometry;
 use super::present::Presentations;
 use crate::engine::cuda::shape::ensure;
-use crate::engine::cuda::tables::layout::{Change, Origin, Originals, Stencil, Windows};
+use crate::engine::cuda::tables::layout::{Baselines, Delta, Origin, Stencil, Windows};
 use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
 
@@ -23,16 +23,16 @@ mirrored! {
     }
 }
 
-/// A pooling of changes.
+/// A pooling of deltas.
 #[derive(Clone, Copy, Debug)]
 pub struct Pool {
-    /// Where the node whose originals are read and the pooling lie.
+    /// Where the node whose baselines are read and the pooling lie.
     pub geometry: NodeGeometry,
     /// Channels of both.
     pub channels: usize,
     /// Whether the ReLU before it is joined to it; then what is read is that before the ReLU.
     pub rectify: bool,
-    /// By what changes are multiplied before they are rounded to fp16 and written, two in each float; 0
+    /// By what deltas are multiplied before they are rounded to fp16 and written, two in each float; 0
     /// where they are written in 32 bits. Channels have to be a multiple of four.
     pub to_scale: f32,
 }
@@ -50,35 +50,35 @@ impl Pool {
         }
     }
 
-    /// Writes the change of every maximum into `to`; `original` and `from` are of the node that is
-    /// read, `pooled` are the pooling's own originals.
+    /// Writes the delta of every maximum into `to`; `baseline` and `from` are of the node that is
+    /// read, `pooled` are the pooling's own baselines.
     ///
     /// # Errors
     /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
-    pub fn change(
+    pub fn delta(
         &self,
         device: &Device,
         presentations: &Presentations,
-        (original, pooled): (&Originals, &Originals),
-        from: Change<'_>,
+        (baseline, pooled): (&Baselines, &Baselines),
+        from: Delta<'_>,
         to: (&Windows, &mut CudaSlice<f32>),
     ) -> Result<(), CudaError> {
         let kernel = if self.channels.is_multiple_of(4) {
-            ("pool_change_four", &device.kernels.pool_change_four)
+            ("pool_delta_four", &device.kernels.pool_delta_four)
         } else {
-            ("pool_change", &device.kernels.pool_change)
+            ("pool_delta", &device.kernels.pool_delta)
         };
-        self.change_by(kernel, device, presentations, (original, pooled), from, to)
+        self.delta_by(kernel, device, presentations, (baseline, pooled), from, to)
     }
 
     /// The same by one of the kernels that do it, which writes values of `T`.
-    pub(super) fn change_by<T: DeviceRepr>(
+    pub(super) fn delta_by<T: DeviceRepr>(
         &self,
         (name, kernel): (&'static str, &CudaFunction),
         device: &Device,
         presentations: &Presentations,
-        (original, pooled): (&Originals, &Originals),
-        from: Change<'_>,
+        (baseline, pooled): (&Baselines, &Baselines),
+        from: Delta<'_>,
         (outputs, to): (&Windows, &mut CudaSlice<T>),
     ) -> Result<(), CudaError> {
         from.check(name, self.channels)?;
@@ -96,11 +96,11 @@ impl Pool {
             .arg(outputs.blocks.items.device())
             .arg(outputs.blocks.table.device());
         launch.arg(from.windows.blocks.table.device()).arg(presentations.device());
-        launch.arg(original.images.device()).arg(&original.values);
+        launch.arg(baseline.images.device()).arg(&baseline.values);
         launch.arg(pooled.images.device()).arg(&pooled.values);
         launch.arg(from.values).arg(to);
         // SAFETY: the arguments are the kernel's; windows lie in their buffers, and what exists of
-        // what they read in the originals, as `Originals` says.
+        // what they read in the baselines, as `Baselines` says.
         unsafe { device.start(name, &mut launch, grid) }?;
         Ok(())
     }
@@ -109,17 +109,17 @@ impl Pool {
     ///
     /// # Errors
     /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
-    pub fn original(
+    pub fn baseline(
         &self,
         device: &Device,
-        from: &Originals,
+        from: &Baselines,
         (outputs, to): (&Windows, &mut CudaSlice<f32>),
     ) -> Result<(), CudaError> {
-        outputs.check("pool_original", self.channels, to)?;
-        from.windows.check("pool_original", self.channels, &from.values)?;
+        outputs.check("pool_baseline", self.channels, to)?;
+        from.windows.check("pool_baseline", self.channels, &from.values)?;
         let Some(grid) = outputs.grid() else { return Ok(()) };
         let parameters = self.parameters();
-        let mut launch = device.stream.launch_builder(&device.kernels.pool_original);
+        let mut launch = device.stream.launch_builder(&device.kernels.pool_baseline);
         launch
             .arg(&parameters)
             .arg(outputs.blocks.items.device())
@@ -127,7 +127,7 @@ impl Pool {
         launch.arg(from.images.device()).arg(&from.values).arg(to);
         // SAFETY: the arguments are the kernel's; windows lie in their buffers, and what exists of
         // what an output sees is within the input's, as backward cones are.
-        unsafe { device.start("pool_original", &mut launch, grid) }?;
+        unsafe { device.start("pool_baseline", &mut launch, grid) }?;
         Ok(())
     }
 }

@@ -29,7 +29,7 @@ mirrored! {
         pub corner: u32,
         /// `side length << 16 | draw`.
         pub size_draw: u32,
-        /// Place of the image among the originals.
+        /// Place of the image among the baselines.
         pub image: u32,
         /// The unit.
         pub unit: u32,
@@ -51,7 +51,7 @@ mirrored! {
         pub image_index: u32,
         /// Which draw of the noise.
         pub draw: u32,
-        /// Place of the image among the originals.
+        /// Place of the image among the baselines.
         pub image: u32,
         /// The unit.
         pub unit: u32,
@@ -95,7 +95,7 @@ mirrored! {
 
     /// A node's activations of one original image: `(y, x)` of the map is at
     /// `offset + y * pitch + x * channels`.
-    pub struct Original {
+    pub struct Baseline {
         /// Where position (0, 0) is, or would be: windows need not begin there.
         pub offset: i64,
         /// Floats from one row to the next.
@@ -350,16 +350,16 @@ impl Windows {
     }
 }
 
-/// Changes of a node's activations, as far as its windows say.
+/// Deltas of a node's activations, as far as its windows say.
 #[derive(Clone, Copy, Debug)]
-pub struct Change<'a> {
+pub struct Delta<'a> {
     /// The windows.
     pub windows: &'a Windows,
     /// Their values.
     pub values: &'a CudaSlice<f32>,
 }
 
-impl Change<'_> {
+impl Delta<'_> {
     /// As [`Windows::check`].
     pub(in crate::engine::cuda) fn check(
         &self,
@@ -375,9 +375,9 @@ impl Change<'_> {
 /// For whichever kernel reads them: a presentation's image is one of these, and its position is in
 /// the span of positions that they were computed for, so its windows are inside of them.
 #[derive(Debug)]
-pub struct Originals {
+pub struct Baselines {
     /// Where each image's are.
-    pub images: Table<Original>,
+    pub images: Table<Baseline>,
     /// The windows that were computed.
     pub windows: Windows,
     /// Activations.

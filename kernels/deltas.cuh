@@ -1,10 +1,10 @@
-// Where a kernel writes changes: in 32 bits, or, where only products in fp16 read them, rounded to it.
+// Where a kernel writes deltas: in 32 bits, or, where only products in fp16 read them, rounded to it.
 #pragma once
 
 #include "operands.cuh"
 #include "pack.cuh"
 
-struct Changes {
+struct Deltas {
     float* values;
     float scale;  // of those in fp16; 0: they are in 32 bits
 

@@ -10,7 +10,7 @@ use crate::engine::cuda::kernels::multiply::Multiply;
 use crate::engine::cuda::kernels::node::NodeGeometry;
 use crate::engine::cuda::kernels::pool::Pool;
 use crate::engine::cuda::support::no_kernel;
-use crate::engine::cuda::tables::layout::{Original, Originals, Window, Windows};
+use crate::engine::cuda::tables::layout::{Baseline, Baselines, Window, Windows};
 use crate::engine::cuda::tables::upload::Table;
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::{Axis, Span};
@@ -19,29 +19,29 @@ use crate::program::TapRun;
 /// An image, and the rows and columns of the target's positions that are needed.
 pub(super) type ImageRegion<'a> = (ArrayView3<'a, f32>, Span, Span);
 
-/// Computes what those positions depend on: for each node the target keeps, its originals.
-pub(super) fn originals(
+/// Computes what those positions depend on: for each node the target keeps, its baselines.
+pub(super) fn baselines(
     device: &Device,
     program: &Program,
     images: &[ImageRegion<'_>],
-) -> Result<Vec<Option<Originals>>, CudaError> {
-    each_original(device, program, images, |_, _| Ok(()))
+) -> Result<Vec<Option<Baselines>>, CudaError> {
+    each_baseline(device, program, images, |_, _| Ok(()))
 }
 
-/// The same; `look` is shown the originals of each node, also of those that are not kept.
-pub(super) fn each_original(
+/// The same; `look` is shown the baselines of each node, also of those that are not kept.
+pub(super) fn each_baseline(
     device: &Device,
     program: &Program,
     images: &[ImageRegion<'_>],
-    mut look: impl FnMut(usize, &Originals) -> Result<(), CudaError>,
-) -> Result<Vec<Option<Originals>>, CudaError> {
+    mut look: impl FnMut(usize, &Baselines) -> Result<(), CudaError>,
+) -> Result<Vec<Option<Baselines>>, CudaError> {
     let subgraph = &program.subgraph;
     let cones: Vec<[Vec<Span>; 2]> = images
         .iter()
         .map(|&(_, y, x)| [subgraph.baseline(Axis::Y, y), subgraph.baseline(Axis::X, x)])
         .collect();
     let last_read = &program.last_reads;
-    let mut nodes: Vec<Option<Originals>> = Vec::with_capacity(subgraph.nodes().len());
+    let mut nodes: Vec<Option<Baselines>> = Vec::with_capacity(subgraph.nodes().len());
     for place in 0..subgraph.target() {
         let node = Node { device, program, cones: &cones, place, before: &nodes };
         let computed = node.compute(images)?;
@@ -64,11 +64,11 @@ struct Node<'a> {
     cones: &'a [[Vec<Span>; 2]],
     place: usize,
     /// What was computed before.
-    before: &'a [Option<Originals>],
+    before: &'a [Option<Baselines>],
 }
 
 impl Node<'_> {
-    fn compute(&self, images: &[ImageRegion<'_>]) -> Result<Originals, CudaError> {
+    fn compute(&self, images: &[ImageRegion<'_>]) -> Result<Baselines, CudaError> {
         let node = &self.program.subgraph.nodes()[self.place];
         let (windows, places, floats) = self.windows();
         let table = Table::new(self.device, places)?;
@@ -77,13 +77,13 @@ impl Node<'_> {
         if node.layer.is_none() {
             self.device.copy_each(self.pixels(images), &mut values.slice_mut(..))?;
         }
-        let mut originals = Originals { images: table, windows, values };
-        self.fill(&originals.windows, &mut originals.values)?;
-        Ok(originals)
+        let mut baselines = Baselines { images: table, windows, values };
+        self.fill(&baselines.windows, &mut baselines.values)?;
+        Ok(baselines)
     }
 
     /// The window of each image, where its map would begin, and how many floats they take.
-    fn windows(&self) -> (Vec<Window>, Vec<Original>, usize) {
+    fn windows(&self) -> (Vec<Window>, Vec<Baseline>, usize) {
         let nodes = self.program.subgraph.nodes();
         let channels = nodes[self.place].channels;
         let (mut windows, mut places, mut offset) = (Vec::new(), Vec::new(), 0);
@@ -99,7 +99,7 @@ impl Node<'_> {
             let pitch = (x.len() * channels) as i64;
             let place =
                 offset as i64 - y.start as i64 * pitch - (x.start * channels as isize) as i64;
-            places.push(Original { offset: place, pitch });
+            places.push(Baseline { offset: place, pitch });
             offset += window.floats(channels);
             windows.push(window);
         }
@@ -115,11 +115,11 @@ impl Node<'_> {
         })
     }
 
-    fn input(&self, which: usize) -> Result<&Originals, CudaError> {
+    fn input(&self, which: usize) -> Result<&Baselines, CudaError> {
         let input = self.program.subgraph.nodes()[self.place].inputs.get(which);
         let found = input.and_then(|&input| self.before[input].as_ref());
         found.ok_or_else(|| CudaError::Shape {
-            kernel: "originals",
+            kernel: "baselines",
             problem: format!("node {} has no input {which}", self.place),
         })
     }
@@ -145,28 +145,28 @@ impl Node<'_> {
                         &mut patterns,
                     );
                 }
-                let patterns = packed.send_originals(device, patterns)?;
-                packed.convolve_originals(device, &patterns, &input.values, to.1)
+                let patterns = packed.send_baselines(device, patterns)?;
+                packed.convolve_baselines(device, &patterns, &input.values, to.1)
             }
             Step::MaxPool { .. } => {
                 let (channels, rectify) = (node.channels, false);
                 let pool = Pool { geometry, channels, rectify, to_scale: 0.0 };
-                pool.original(device, self.input(0)?, to)
+                pool.baseline(device, self.input(0)?, to)
             }
             Step::Multiply => {
                 let product = Multiply { geometry: [geometry; 2], channels: node.channels };
-                product.original(device, [self.input(0)?, self.input(1)?], to)
+                product.baseline(device, [self.input(0)?, self.input(1)?], to)
             }
             Step::Copy | Step::Select(_) | Step::Add | Step::Concatenate => {
                 let (windows, values) = to;
                 for which in 0..node.inputs.len() {
                     let join = join(device, self.program, self.place, which, geometry)?;
-                    join.original(device, self.input(which)?, (windows, &mut *values))?;
+                    join.baseline(device, self.input(which)?, (windows, &mut *values))?;
                 }
                 Ok(())
             }
             _ => match kernel(device, self.program, self.place, geometry) {
-                Some(kernel) => kernel.original(device, self.input(0)?, to),
+                Some(kernel) => kernel.baseline(device, self.input(0)?, to),
                 None => Err(no_kernel(self.place)),
             },
         }
