@@ -38,29 +38,29 @@ pub(super) fn present(
     let last = program.subgraph.target();
     let Scratch { deltas, free, patch, convolve } = scratch;
     deltas.resize_with(nodes.len().max(deltas.len()), Deltas::default);
-    for (place, node) in nodes[..last].iter().enumerate() {
+    for (index, node) in nodes[..last].iter().enumerate() {
         let from = node.inputs.first().copied().unwrap_or_default();
-        let mut output = std::mem::take(&mut deltas[place]);
+        let mut output = std::mem::take(&mut deltas[index]);
         output.reuse(free.pop().unwrap_or_default());
-        match &program.steps[place] {
+        match &program.steps[index] {
             &Step::Convolve { filters: ref packed, rectify } => {
-                output.shape(batches, place);
-                let convolution = Convolution { program, node: place, packed, rectify, isa };
+                output.shape(batches, index);
+                let convolution = Convolution { program, node: index, packed, rectify, isa };
                 convolution.run(batches, &deltas[from], &mut output, convolve);
             }
             step if step.is_in_place() && program.read_once[from] => {
                 // The window is the input's: nobody else reads more of it.
                 std::mem::swap(&mut output, &mut deltas[from]);
             }
-            _ => output.shape(batches, place),
+            _ => output.shape(batches, index),
         }
         for (which, batch) in batches.iter().enumerate() {
             if !batch.plan.is_empty() {
-                step(program, place, (which, batch), deltas, (&mut output, patch), isa);
+                step(program, index, (which, batch), deltas, (&mut output, patch), isa);
             }
         }
-        deltas[place] = output;
-        for &input in node.inputs.iter().filter(|&&input| program.last_reads[input] == place) {
+        deltas[index] = output;
+        for &input in node.inputs.iter().filter(|&&input| program.last_reads[input] == index) {
             free.push(deltas[input].release());
             // An input that is read twice has given its buffer away.
             free.pop_if(|buffer| buffer.is_empty());
@@ -79,58 +79,58 @@ pub(super) fn present(
     differences
 }
 
-/// A step of one batch, that with the place `which`, unless it is a convolution.
+/// A step of one batch, that with the index `which`, unless it is a convolution.
 fn step(
     program: &Program,
-    place: usize,
+    node: usize,
     (which, SamePlan { plan, presentations: batch }): (usize, &SamePlan<'_>),
     deltas: &[Deltas],
     (output, patch): (&mut Deltas, &mut Vec<f32>),
     isa: Isa,
 ) {
-    let from = program.subgraph.nodes()[place].inputs.first().copied().unwrap_or_default();
-    match &program.steps[place] {
+    let from = program.subgraph.nodes()[node].inputs.first().copied().unwrap_or_default();
+    match &program.steps[node] {
         Step::Image => {
             isa.run(Occlude { program, batch, patch, output: output.of_mut(which) });
         }
         &Step::MaxPool { rectify } => {
             let (input, output) = (deltas[from].of(which), output.of_mut(which));
-            isa.run(Pool { program, plan, node: place, rectify, batch, input, output });
+            isa.run(Pool { program, plan, node, rectify, batch, input, output });
         }
         Step::Normalise(norm) => {
             let (input, output) = (deltas[from].of(which), output.of_mut(which));
-            normalise(program, place, Normalisation::Neighbours(norm), batch, input, output);
+            normalise(program, node, Normalisation::Neighbours(norm), batch, input, output);
         }
         Step::NormaliseChannels(norm, filters) => {
             let (input, output) = (deltas[from].of(which), output.of_mut(which));
-            normalise(program, place, Normalisation::All(norm, filters), batch, input, output);
+            normalise(program, node, Normalisation::All(norm, filters), batch, input, output);
         }
         Step::AveragePool(..) | Step::Depthwise(_) => {
             let (input, output) = (deltas[from].of(which), output.of_mut(which));
-            isa.run(SumDeltas { program, node: place, batch, input, output });
+            isa.run(SumDeltas { program, node, batch, input, output });
         }
         &Step::Select(selection) => {
-            let shift = program.subgraph.shift(place, 0);
+            let shift = program.subgraph.shift(node, 0);
             select(selection, shift, deltas[from].of(which), output.of_mut(which));
         }
         Step::Multiply => {
-            let inputs = &program.subgraph.nodes()[place].inputs;
+            let inputs = &program.subgraph.nodes()[node].inputs;
             let inputs = [deltas[inputs[0]].of(which), deltas[inputs[1]].of(which)];
-            multiply(program, place, batch, inputs, output.of_mut(which));
+            multiply(program, node, batch, inputs, output.of_mut(which));
         }
         &Step::Gate(join) => {
-            sum(plan, place, false, (which, deltas), batch.len(), output);
-            let gate = program.subgraph.nodes()[place].inputs[1];
+            sum(plan, node, false, (which, deltas), batch.len(), output);
+            let gate = program.subgraph.nodes()[node].inputs[1];
             let (gate, delta) = (deltas[gate].of(which), output.of_mut(which));
-            isa.run(GateDelta { program, node: place, join, batch, gate, delta });
+            isa.run(GateDelta { program, node, join, batch, gate, delta });
         }
         Step::GlobalMean => {
             let (input, output) = (deltas[from].of(which), output.of_mut(which));
-            isa.run(MeanDelta { program, node: place, input, output });
+            isa.run(MeanDelta { program, node, input, output });
         }
         &Step::GroupNorm(norm, ref numbers) => {
             let (input, output) = (deltas[from].of(which), output.of_mut(which));
-            isa.run(GroupNormDelta { program, node: place, norm, numbers, batch, input, output });
+            isa.run(GroupNormDelta { program, node, norm, numbers, batch, input, output });
         }
         step @ (Step::Relu { .. }
         | Step::Copy
@@ -138,24 +138,24 @@ fn step(
         | Step::Slope(_)
         | Step::Function(_)) => {
             if !program.read_once[from] {
-                sum(plan, place, false, (which, deltas), batch.len(), output);
+                sum(plan, node, false, (which, deltas), batch.len(), output);
             }
             let delta = output.of_mut(which);
             match step {
                 Step::Relu { elsewhere: false } => {
-                    isa.run(Relu { program, node: place, batch, delta });
+                    isa.run(Relu { program, node, batch, delta });
                 }
                 &Step::Function(function) => {
-                    isa.run(FunctionDelta { program, node: place, function, batch, delta });
+                    isa.run(FunctionDelta { program, node, function, batch, delta });
                 }
-                Step::Slope(slopes) => slope_deltas(program, place, &slopes.weight, batch, delta),
+                Step::Slope(slopes) => slope_deltas(program, node, &slopes.weight, batch, delta),
                 Step::Scale(filters) => scale_deltas(&filters.weight, delta),
                 _ => {}
             }
         }
         step @ (Step::Add | Step::Concatenate) => {
             let stack = matches!(step, Step::Concatenate);
-            sum(plan, place, stack, (which, deltas), batch.len(), output);
+            sum(plan, node, stack, (which, deltas), batch.len(), output);
         }
         Step::Convolve { .. } | Step::Respond => {}
     }
@@ -176,8 +176,8 @@ fn sum(
     let (subgraph, mut channel) = (plan.subgraph(), 0);
     let node_inputs = subgraph.nodes()[node].local_inputs().iter();
     let joined = if subgraph.nodes()[node].is_gate { 1 } else { node_inputs.len() };
-    for (place, &input) in node_inputs.take(joined).enumerate() {
-        add(deltas[input].of(which), subgraph.shift(node, place), batch, channel, &mut output);
+    for (index, &input) in node_inputs.take(joined).enumerate() {
+        add(deltas[input].of(which), subgraph.shift(node, index), batch, channel, &mut output);
         if stack {
             channel += subgraph.nodes()[input].channels;
         }

@@ -75,7 +75,7 @@ impl Convolution<'_> {
         }
     }
 
-    /// Computes those of the batches with the places `which` tap by tap.
+    /// Computes those of the batches with the indices `which` tap by tap.
     fn run_dense(
         self,
         batches: &[SamePlan<'_>],
@@ -89,7 +89,7 @@ impl Convolution<'_> {
             (program, node, rectify),
             batches,
             which,
-            (input.places(), output.places()),
+            (input.ranges(), output.ranges()),
             &|y, x, width, blocks| packed.blocks(y, x, packed.grid(width), blocks),
         );
         let patterns = patterns.each(&baselines);
@@ -111,7 +111,7 @@ impl Convolution<'_> {
                         blocks,
                         weights: packed.tile(group, tile),
                         start: &[0.0; TILE],
-                        places: to,
+                        outputs: to,
                         width,
                         add: !begins,
                         ahead: &[],
@@ -139,7 +139,7 @@ impl Convolution<'_> {
             (program, node, rectify),
             batches,
             which,
-            (nonzero.places(), output.places()),
+            (nonzero.ranges(), output.ranges()),
             &|y, x, width, blocks| {
                 sections.blocks((packed.kernel, packed.dilation), y, x, width, blocks);
             },
@@ -166,7 +166,7 @@ impl Convolution<'_> {
                         weights,
                         step: packed.tile_length(),
                         tiles,
-                        places: to,
+                        outputs: to,
                         width,
                         add: !begins,
                         rectify: baselines.filter(|_| ends).map(|baselines| (baselines, channel)),
@@ -184,8 +184,8 @@ impl Convolution<'_> {
 pub(super) fn clear_untouched(patterns: &[Rows<'_>], packed: &Packed, output: &mut Deltas) {
     let channels = packed.groups * packed.outputs;
     for untouched in patterns.iter().filter(|pattern| pattern.ends(0)) {
-        for &place in untouched.to.all() {
-            output.values_mut()[place..place + channels].fill(0.0);
+        for &offset in untouched.to.all() {
+            output.values_mut()[offset..offset + channels].fill(0.0);
         }
     }
 }

@@ -66,14 +66,14 @@ pub(super) struct Delta<Values> {
 }
 
 /// Where in the buffer of a chunk's deltas that of a batch is.
-pub(super) type Place = Delta<Range<usize>>;
+pub(super) type DeltaRange = Delta<Range<usize>>;
 
 /// The deltas of a node in all batches of a chunk, one after the other in one buffer: what
 /// different plans have in common can be computed together.
 #[derive(Debug, Default)]
 pub(super) struct Deltas {
     /// Of each batch, where in the buffer its differences are.
-    batches: Vec<Place>,
+    batches: Vec<DeltaRange>,
     values: Vec<f32>,
 }
 
@@ -106,7 +106,7 @@ impl Deltas {
         std::mem::take(&mut self.values)
     }
 
-    /// All differences: those of a batch are where [`places`](Self::places) says.
+    /// All differences: those of a batch are where [`ranges`](Self::ranges) says.
     pub fn values(&self) -> &[f32] {
         &self.values
     }
@@ -117,7 +117,7 @@ impl Deltas {
     }
 
     /// Where the differences of each batch are.
-    pub fn places(&self) -> &[Place] {
+    pub fn ranges(&self) -> &[DeltaRange] {
         &self.batches
     }
 
@@ -144,7 +144,7 @@ impl Deltas {
     }
 }
 
-impl Place {
+impl DeltaRange {
     /// Where the differences of a presentation begin.
     pub fn of(&self, presentation: usize) -> usize {
         self.values.start + presentation * self.each()
@@ -179,7 +179,7 @@ impl<Values> Delta<Values> {
 
 /// Rounds a number of floats up to an odd number of cache lines; 0 stays 0.
 ///
-/// A product reads the same place of a dozen presentations at once, and at a multiple of 4 KiB all
+/// A product reads the same element of a dozen presentations at once, and at a multiple of 4 KiB all
 /// of those would fall into one set of the cache.
 pub(super) fn odd_lines(floats: usize) -> usize {
     const LINE: usize = 16;

@@ -87,8 +87,8 @@ impl<'a> Windows<'a> {
                 let (weights, factor) = match weights {
                     Weights::Filters(filters) => (&filters.weight[..], 1.0),
                     Weights::Mean(pool, size) => {
-                        let at = |axis: Axis, place: isize| {
-                            pool.count(axis, (place + origin.of(axis)) as usize, size)
+                        let at = |axis: Axis, offset: isize| {
+                            pool.count(axis, (offset + origin.of(axis)) as usize, size)
                         };
                         (&[][..], 1.0 / (at(Axis::Y, y) * at(Axis::X, x)) as f32)
                     }
@@ -128,7 +128,7 @@ impl Sums<'_> {
         let wide = channels / Four::<V>::LANES * Four::<V>::LANES;
         let whole = channels / V::LANES * V::LANES;
         let output = output.as_mut_ptr();
-        // SAFETY: every tap's values and weights have `channels` places, as has `output`; `V` is the
+        // SAFETY: every tap's values and weights have `channels` elements, as has `output`; `V` is the
         // caller's.
         unsafe {
             for channel in (0..wide).step_by(Four::<V>::LANES) {

@@ -10,7 +10,7 @@ use crate::geometry::PerAxis;
 use crate::network::{Function, LANES};
 use crate::program::Selection;
 
-/// The delta of `f(x)` at a node, in place. In f64: the two values that are subtracted are nearly
+/// The delta of `f(x)` at a node, in index. In f64: the two values that are subtracted are nearly
 /// equal where the delta is small.
 pub(super) struct FunctionDelta<'a> {
     pub program: &'a Program,
@@ -85,7 +85,7 @@ fn wide(baseline: &[f32; LANES]) -> [f64; LANES] {
     baseline.map(f64::from)
 }
 
-/// The delta of a function whose baseline values are `before`, in place.
+/// The delta of a function whose baseline values are `before`, in index.
 #[inline(always)]
 fn delta_of(
     function: Function,
@@ -103,7 +103,7 @@ fn delta_of(
     }
 }
 
-/// The delta of `x` where it is positive, else of `slope * x`, a slope for each channel; in place.
+/// The delta of `x` where it is positive, else of `slope * x`, a slope for each channel; in index.
 pub(super) fn slope_deltas(
     program: &Program,
     node: usize,
@@ -133,7 +133,7 @@ pub(super) fn slope_deltas(
     }
 }
 
-/// Multiplies every channel's deltas by its factor, in place.
+/// Multiplies every channel's deltas by its factor, in index.
 pub(super) fn scale_deltas(factors: &[f32], delta: Delta<&mut [f32]>) {
     let each = delta.each();
     if each == 0 {
@@ -170,16 +170,16 @@ pub(super) fn multiply(
         batch.iter().zip(values.chunks_exact_mut(each)).enumerate()
     {
         for ((y, x), outputs) in positions.clone().zip(outputs.chunks_exact_mut(channels)) {
-            let operand = |place: usize| {
-                let PerAxis { y: down, x: right } = program.subgraph.shift(node, place);
+            let operand = |index: usize| {
+                let PerAxis { y: down, x: right } = program.subgraph.shift(node, index);
                 let (y, x) = (y + down, x + right);
-                let input = &inputs[place];
+                let input = &inputs[index];
                 let delta = if input.has(y, x) {
                     &input.values[which * input.each() + input.offset(y, x)..][..channels]
                 } else {
                     &zeros[..]
                 };
-                (presentation.baseline_row(program, sources[place], y, x, 1), delta)
+                (presentation.baseline_row(program, sources[index], y, x, 1), delta)
             };
             let ((a, delta_a), (b, delta_b)) = (operand(0), operand(1));
             for (channel, output) in outputs.iter_mut().enumerate() {

@@ -23,11 +23,11 @@ impl Moments {
         let count = (map.values.len() / groups).max(1) as f64;
         let values = || map.values.iter().enumerate();
         let mut moments = vec![Self::default(); groups];
-        for (place, &value) in values() {
-            moments[place % map.channels / each].mean += f64::from(value) / count;
+        for (index, &value) in values() {
+            moments[index % map.channels / each].mean += f64::from(value) / count;
         }
-        for (place, &value) in values() {
-            let Self { mean, variance } = &mut moments[place % map.channels / each];
+        for (index, &value) in values() {
+            let Self { mean, variance } = &mut moments[index % map.channels / each];
             *variance += (f64::from(value) - *mean).powi(2) / count;
         }
         moments
@@ -161,7 +161,7 @@ impl NormDelta {
     }
 }
 
-/// Joins a map's deltas, in place, with its gate: `(x + δ) (g + γ) - x g`, or `δ + γ`, where `γ` is the
+/// Joins a map's deltas, in index, with its gate: `(x + δ) (g + γ) - x g`, or `δ + γ`, where `γ` is the
 /// gate's own delta; without one `δ g` and `δ`.
 pub(super) struct GateDelta<'a> {
     pub program: &'a Program,

@@ -20,7 +20,7 @@ pub(super) unsafe fn rectified<V: Vector>(delta: V, baseline: V) -> V {
     }
 }
 
-/// Rectifies a delta in place; `baseline` are as many baseline values.
+/// Rectifies a delta in offset; `baseline` are as many baseline values.
 pub(super) struct Rectify<'a> {
     pub delta: &'a mut [f32],
     pub baseline: &'a [f32],
@@ -35,24 +35,24 @@ impl Kernel for Rectify<'_> {
         assert_eq!(length, self.baseline.len());
         let (delta, baseline) = (self.delta.as_mut_ptr(), self.baseline.as_ptr());
         let whole = length / V::LANES * V::LANES;
-        for place in (0..whole).step_by(V::LANES) {
+        for offset in (0..whole).step_by(V::LANES) {
             // SAFETY: both have `length` values; `V` is the caller's.
             unsafe {
-                let baseline = V::load(baseline.add(place));
-                rectified(V::load(delta.add(place)), baseline).store(delta.add(place));
+                let baseline = V::load(baseline.add(offset));
+                rectified(V::load(delta.add(offset)), baseline).store(delta.add(offset));
             }
         }
-        for place in whole..length {
+        for offset in whole..length {
             // SAFETY: as above.
             unsafe {
-                let baseline = One::load(baseline.add(place));
-                rectified(One::load(delta.add(place)), baseline).store(delta.add(place));
+                let baseline = One::load(baseline.add(offset));
+                rectified(One::load(delta.add(offset)), baseline).store(delta.add(offset));
             }
         }
     }
 }
 
-/// The delta of `max(z, 0)` at a node, in place; `z` are the baseline values of its input.
+/// The delta of `max(z, 0)` at a node, in offset; `z` are the baseline values of its input.
 pub(super) struct Relu<'a> {
     pub program: &'a Program,
     pub node: usize,
@@ -99,9 +99,9 @@ pub(super) fn add(
     for which in 0..batch {
         for (y, x) in (ys.start..ys.end).flat_map(|y| (xs.start..xs.end).map(move |x| (y, x))) {
             let from = which * in_each + input.offset(y + shift.y, x + shift.x);
-            let place = which * out_each + output.offset(y, x) + channel;
+            let offset = which * out_each + output.offset(y, x) + channel;
             let from = &input.values[from..][..input.channels];
-            for (sum, value) in output.values[place..].iter_mut().zip(from) {
+            for (sum, value) in output.values[offset..].iter_mut().zip(from) {
                 *sum += value;
             }
         }

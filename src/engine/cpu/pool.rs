@@ -116,7 +116,7 @@ impl Seen {
     /// Where they are.
     #[inline(always)]
     pub fn positions(self) -> impl Iterator<Item = isize> + Clone {
-        (0..self.count).map(move |place| self.start + (place * self.step) as isize)
+        (0..self.count).map(move |index| self.start + (index * self.step) as isize)
     }
 
     /// Positions from the first to the last one.

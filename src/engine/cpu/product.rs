@@ -1,7 +1,7 @@
 //! The tap product: the one matrix product of this engine.
 //!
 //! `output[row] = start + Σ_blocks Σ_k input[row + block.input + k] · weights[block.weights + k]`
-//! for some rows, each with its own place in `input` and `output`, and the [`TILE`] channels of a
+//! for some rows, each with its own offset in `input` and `output`, and the [`TILE`] channels of a
 //! tile of weights `[k][TILE]`. Neither side is copied or packed: rows are read where the
 //! activations lie, channels innermost, so a kernel row of taps is one contiguous run.
 //!
@@ -21,7 +21,7 @@ pub(super) const TILE: usize = 32;
 /// A run of taps: where it begins relative to the row, where in the weights, and its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Block {
-    /// Offset from the row's place in the input.
+    /// Offset from the row's offset in the input.
     pub input: usize,
     /// First tap, in rows of the tile's weights.
     pub weights: usize,
@@ -46,15 +46,15 @@ pub(super) fn short_blocks(blocks: &[Block]) -> Vec<Block> {
     blocks.iter().flat_map(parts).collect()
 }
 
-/// Places in a buffer, and the last of them: that all lie inside of it is checked again and again,
+/// Offsets in a buffer, and the last of them: that all lie inside of it is checked again and again,
 /// and looked up once.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Places<'a> {
+pub(super) struct Offsets<'a> {
     all: &'a [usize],
     last: usize,
 }
 
-impl<'a> Places<'a> {
+impl<'a> Offsets<'a> {
     /// Looks the last one up.
     pub fn new(all: &'a [usize]) -> Self {
         Self { all, last: all.iter().copied().max().unwrap_or(0) }
@@ -73,7 +73,7 @@ impl<'a> Places<'a> {
 }
 
 /// Baseline activations of some positions, all channels of each, and the fewest of any: as with
-/// [`Places`].
+/// [`Offsets`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BaselineRows<'a> {
     all: &'a [&'a [f32]],
@@ -107,7 +107,7 @@ pub(super) struct Product<'a> {
     /// Activations.
     pub input: &'a [f32],
     /// Where in `input` each row's first block counts from.
-    pub rows: Places<'a>,
+    pub rows: Offsets<'a>,
     /// The blocks, the same for each row.
     pub blocks: &'a [Block],
     /// A tile of weights, `[k][TILE]`.
@@ -115,7 +115,7 @@ pub(super) struct Product<'a> {
     /// What sums begin with.
     pub start: &'a [f32; TILE],
     /// Where in the output each row's values go.
-    pub places: Places<'a>,
+    pub outputs: Offsets<'a>,
     /// How many of the tile's channels are written.
     pub width: usize,
     /// Whether sums are added to what stands in the output, instead of written over it.
@@ -129,16 +129,16 @@ pub(super) struct Product<'a> {
 }
 
 /// Computes some rows of a tile. Needs the instructions that it is compiled for, and as many
-/// places as rows; every row, block and place must lie inside its buffer.
+/// outputs as rows; every row, block and output must lie inside its buffer.
 type TileFn = unsafe fn(product: &Product<'_>, first: usize, output: *mut f32);
 
 impl Product<'_> {
     /// Writes the product into `output`.
     ///
     /// # Panics
-    /// Where a row, a block or a place lies outside of its buffer: the engine would be wrong.
+    /// Where a row, a block or an output lies outside of its buffer: the engine would be wrong.
     pub fn run(&self, isa: Isa, output: &mut [f32]) {
-        let (rows, places) = (self.rows, self.places);
+        let (rows, outputs) = (self.rows, self.outputs);
         if rows.all.is_empty() {
             return;
         }
@@ -147,8 +147,8 @@ impl Product<'_> {
         };
         assert!(rows.last + taps(|block| block.input) <= self.input.len());
         assert!(taps(|block| block.weights) * TILE <= self.weights.len());
-        assert!(self.width <= TILE && places.last + self.width <= output.len());
-        assert_eq!(rows.all.len(), places.all.len());
+        assert!(self.width <= TILE && outputs.last + self.width <= output.len());
+        assert_eq!(rows.all.len(), outputs.all.len());
         if let Some((baselines, channel)) = self.rectify {
             assert_eq!(rows.all.len(), baselines.all.len());
             assert!(channel + self.width <= baselines.channels);
@@ -167,8 +167,8 @@ impl Product<'_> {
             // SAFETY: `isa` is one of this machine's; offsets were checked above; `first + count`
             // rows exist.
             unsafe { tiles[count - 1](self, first, output.as_mut_ptr()) };
-            for (baseline, &place) in baselines().zip(&places.all[first..]) {
-                let delta = &mut output[place..][..self.width];
+            for (baseline, &offset) in baselines().zip(&outputs.all[first..]) {
+                let delta = &mut output[offset..][..self.width];
                 isa.run(Rectify { delta, baseline });
             }
             first += count;
@@ -274,7 +274,7 @@ unsafe fn columns<V: Vector, const ROWS: usize, const VECTORS: usize>(
 ) {
     let input = product.input.as_ptr();
     let width = product.width - channel;
-    // SAFETY: `run` checked that rows, blocks and places lie inside their buffers, and that
+    // SAFETY: `run` checked that rows, blocks and outputs lie inside their buffers, and that
     // `first + ROWS` of them exist.
     unsafe {
         let output = output.add(channel);
@@ -298,25 +298,25 @@ unsafe fn columns<V: Vector, const ROWS: usize, const VECTORS: usize>(
         }
         if product.add {
             for row in 0..ROWS {
-                let place = output.add(*product.places.all.get_unchecked(first + row));
-                let before = load_some::<V, VECTORS>(place, width);
+                let target = output.add(*product.outputs.all.get_unchecked(first + row));
+                let before = load_some::<V, VECTORS>(target, width);
                 for v in 0..VECTORS {
                     sums[row][v] = before[v].add(sums[row][v]);
                 }
             }
         }
         for row in 0..ROWS {
-            let place = output.add(*product.places.all.get_unchecked(first + row));
+            let target = output.add(*product.outputs.all.get_unchecked(first + row));
             if width >= V::LANES * VECTORS {
                 for v in 0..VECTORS {
-                    sums[row][v].store(place.add(v * V::LANES));
+                    sums[row][v].store(target.add(v * V::LANES));
                 }
             } else {
                 let mut all = [0.0; TILE];
                 for v in 0..VECTORS {
                     sums[row][v].store(all.as_mut_ptr().add(v * V::LANES));
                 }
-                place.copy_from_nonoverlapping(all.as_ptr(), width);
+                target.copy_from_nonoverlapping(all.as_ptr(), width);
             }
         }
     }
@@ -357,15 +357,15 @@ mod tests {
         for isa in Isa::available() {
             for width in [TILE, 5] {
                 let run = |rows: &[usize]| {
-                    let places: Vec<usize> = (0..rows.len()).map(|row| row * width).collect();
+                    let outputs: Vec<usize> = (0..rows.len()).map(|row| row * width).collect();
                     let mut output = vec![f32::NAN; rows.len() * width];
                     let product = Product {
                         input: &input,
-                        rows: Places::new(rows),
+                        rows: Offsets::new(rows),
                         blocks: &blocks,
                         weights: &weights,
                         start: &start,
-                        places: Places::new(&places),
+                        outputs: Offsets::new(&outputs),
                         width,
                         add: false,
                         ahead: &[],
@@ -404,11 +404,11 @@ mod tests {
     fn a_row_outside_of_the_input_is_caught() {
         let product = Product {
             input: &[0.0; 10],
-            rows: Places::new(&[6]),
+            rows: Offsets::new(&[6]),
             blocks: &[Block { input: 0, weights: 0, length: 5 }],
             weights: &[0.0; 5 * TILE],
             start: &[0.0; TILE],
-            places: Places::new(&[0]),
+            outputs: Offsets::new(&[0]),
             width: TILE,
             add: false,
             ahead: &[],

@@ -448,8 +448,8 @@ impl<V: Vector> Vector for Four<V> {
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: the trait's requirements.
         unsafe {
-            for (place, vector) in self.0.into_iter().enumerate() {
-                vector.store(to.add(place * V::LANES));
+            for (index, vector) in self.0.into_iter().enumerate() {
+                vector.store(to.add(index * V::LANES));
             }
         }
     }

@@ -87,8 +87,8 @@ impl Packed {
             bias[tile][lane] = filters.bias.get(channel).copied().unwrap_or(0.0);
             let filter = &filters.weight[channel * inputs * taps..][..inputs * taps];
             let packed = &mut weights[tile * taps * inputs..][..taps * inputs];
-            for (place, &value) in filter.iter().enumerate() {
-                let (input, tap) = (place / taps, place % taps);
+            for (index, &value) in filter.iter().enumerate() {
+                let (input, tap) = (index / taps, index % taps);
                 packed[tap * inputs + input].0[lane] = value;
             }
         }

@@ -52,7 +52,7 @@ impl Weights {
             (program, node, rectify),
             batches,
             which,
-            (deltas.places(), output.places()),
+            (deltas.ranges(), output.ranges()),
             &|y, x, width, blocks| {
                 packed.blocks(y, x, Grid { width, channels, rows: lines }, blocks);
             },
@@ -90,7 +90,7 @@ impl Weights {
                             rows: from,
                             blocks,
                             weights,
-                            places: to,
+                            outputs: to,
                             width,
                             add: !begins,
                             rectify,
