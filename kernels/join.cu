@@ -43,7 +43,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
             value = from[channels_at(input, element.presentation, y, x, p.inputs) +
                          selected(p, channel)];
         }
-        to[element.place] = p.add ? to[element.place] + value : value;
+        to[element.offset] = p.add ? to[element.offset] + value : value;
     });
 }
 
@@ -63,6 +63,6 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         }
         const float value =
             from[channels_at(input, element.y, element.x, p.inputs) + selected(p, channel)];
-        to[element.place] = p.add ? to[element.place] + value : value;
+        to[element.offset] = p.add ? to[element.offset] + value : value;
     });
 }

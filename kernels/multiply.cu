@@ -45,7 +45,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
             baseline(other_baselines, other_activations, p.other_origin, other_y, other_x);
         const float by_a = delta(input, from, y, x);
         const float by_b = delta(other_input, other_from, other_y, other_x);
-        to[element.place] = a * by_b + (b + by_b) * by_a;
+        to[element.offset] = a * by_b + (b + by_b) * by_a;
     });
 }
 
@@ -62,6 +62,6 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         const auto value = [&](const Baseline& of, const float* values) {
             return values[channels_at(of, element.y, element.x, p.channels) + element.channel];
         };
-        to[element.place] = value(input, from) * value(other, other_from);
+        to[element.offset] = value(input, from) * value(other, other_from);
     });
 }

@@ -72,7 +72,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     if (!p.all) {
         each_element(output, item.first, p.channels, [&](const Element& element) {
             at(element, [&](auto before, auto after) {
-                to[element.place] = static_cast<float>(by_neighbours(p, element.channel, after) -
+                to[element.offset] = static_cast<float>(by_neighbours(p, element.channel, after) -
                                                        by_neighbours(p, element.channel, before));
             });
         });
@@ -84,7 +84,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
             for (int c = element.channel + static_cast<int>(threadIdx.x % 32); c < end; c += 32) {
                 const double delta = (after(c) - changed.mean) / changed.deviation -
                                      (before(c) - old.mean) / old.deviation;
-                to[element.place + (c - element.channel)] = static_cast<float>(delta * weight[c]);
+                to[element.offset + (c - element.channel)] = static_cast<float>(delta * weight[c]);
             }
         });
     });
@@ -105,7 +105,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     };
     if (!p.all) {
         each_element(outputs[item.of], item.first, p.channels, [&](const Element& element) {
-            to[element.place] =
+            to[element.offset] =
                 static_cast<float>(by_neighbours(p, element.channel, at(element)));
         });
         return;
@@ -114,7 +114,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         const auto value = at(element);
         const Moments all = moments(p, value);
         for (int c = element.channel + static_cast<int>(threadIdx.x % 32); c < end; c += 32) {
-            to[element.place + (c - element.channel)] = static_cast<float>(
+            to[element.offset + (c - element.channel)] = static_cast<float>(
                 (value(c) - all.mean) / all.deviation * weight[c] + bias[c]);
         }
     });

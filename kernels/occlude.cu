@@ -28,7 +28,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         const uint32_t within = (element.channel * size + y) * size + x;
         const int64_t pixel = channels_at(baselines, presentation, origin, element.y, element.x,
                                           p.channels);
-        to[element.place] =
+        to[element.offset] =
             noise_of(presentation, stream, within) - pixels[pixel + element.channel];
     });
 }

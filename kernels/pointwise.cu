@@ -40,7 +40,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         const float delta =
             from[channels_at(input, element.presentation, y, x, p.channels) + element.channel];
         if (p.function.kind == FunctionKind::SCALE) {
-            to[element.place] = delta * weight[element.channel];
+            to[element.offset] = delta * weight[element.channel];
             return;
         }
         const float baseline =
@@ -48,16 +48,16 @@ extern "C" __global__ void __launch_bounds__(THREADS)
                                     p.origin, y, x, p.channels) +
                         element.channel];
         if (p.function.kind == FunctionKind::RELU) {
-            to[element.place] = rectified(delta, baseline);
+            to[element.offset] = rectified(delta, baseline);
             return;
         }
         if (p.function.kind == FunctionKind::CLIP) {
-            to[element.place] = clipped_delta(p.function, delta, baseline);
+            to[element.offset] = clipped_delta(p.function, delta, baseline);
             return;
         }
         const float slope = weight == nullptr ? 0.0f : weight[element.channel];
         const double before = baseline;
-        to[element.place] =
+        to[element.offset] =
             static_cast<float>(function_of(p.function, before + delta, slope, 0.0f) -
                                function_of(p.function, before, slope, 0.0f));
     });
@@ -75,7 +75,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     each_element(outputs[item.of], item.first, p.channels, [&](const Element& element) {
         const int channel = element.channel;
         const float value = from[channels_at(input, element.y, element.x, p.channels) + channel];
-        to[element.place] = static_cast<float>(
+        to[element.offset] = static_cast<float>(
             function_of(p.function, value, weight == nullptr ? 0.0f : weight[channel],
                         bias == nullptr ? 0.0f : bias[channel]));
     });

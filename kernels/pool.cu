@@ -31,9 +31,9 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         float rise = p.rectify ? 0.0f - largest : -INFINITY;
         for (int y = rows.begin; y < rows.end; y += rows.step) {
             for (int x = columns.begin; x < columns.end; x += columns.step) {
-                const int64_t place =
+                const int64_t offset =
                     channels_at(baselines, presentation, p.input, y, x, channels);
-                float value = activations[place + element.channel] - largest;
+                float value = activations[offset + element.channel] - largest;
                 if (has(input, y, x)) {
                     const int64_t delta =
                         channels_at(input, element.presentation, y, x, channels);
@@ -42,7 +42,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
                 rise = max_nan(rise, value);
             }
         }
-        to[element.place] = rise;
+        to[element.offset] = rise;
     });
 }
 
@@ -61,7 +61,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     const Deltas deltas = {to, p.to_scale};
     pool_four_channels(p, item, output, input, presentations, baselines, activations,
                        pooled_baselines, pooled, from,
-                       [&](int64_t place, const Pack<4>& four) { deltas.write(place, four); });
+                       [&](int64_t offset, const Pack<4>& four) { deltas.write(offset, four); });
 }
 
 // Maxima of original images, of the inputs that exist (`read` of the windows). outputs, to: the
@@ -81,10 +81,10 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         float largest = -INFINITY;
         for (int y = rows.begin; y < rows.end; y += rows.step) {
             for (int x = columns.begin; x < columns.end; x += columns.step) {
-                const int64_t place = channels_at(input, y, x, p.channels);
-                largest = max_nan(largest, from[place + element.channel]);
+                const int64_t offset = channels_at(input, y, x, p.channels);
+                largest = max_nan(largest, from[offset + element.channel]);
             }
         }
-        to[element.place] = largest;
+        to[element.offset] = largest;
     });
 }

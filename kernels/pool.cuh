@@ -20,7 +20,7 @@ static_assert(sizeof(PoolParameters) == 80);
 
 // The deltas of four neighbouring channels of every maximum, as `pool_delta` computes one: the same
 // values in the same order, so the same bits. Where a value lies is found out once for the four, and
-// along a row by adding. Channels are a multiple of four; `write(place, deltas)` gets them.
+// along a row by adding. Channels are a multiple of four; `write(offset, deltas)` gets them.
 template <class Write>
 __device__ __forceinline__ void pool_four_channels(
     const PoolParameters& p, const Item& item, const Window& output, const Window& input,
@@ -28,12 +28,12 @@ __device__ __forceinline__ void pool_four_channels(
     const Baseline* pooled_baselines, const float* pooled, const float* from, Write write) {
     static_assert(ELEMENTS == 4 * THREADS, "a thread has four elements of its item");
     using Four = Pack<4>;
-    const uint32_t channels = p.channels, place = item.first + 4 * threadIdx.x;
-    if (place >= output.count * output.height * output.width * channels) {
+    const uint32_t channels = p.channels, index = item.first + 4 * threadIdx.x;
+    if (index >= output.count * output.height * output.width * channels) {
         return;
     }
-    const uint32_t position = place / channels, row = position / output.width;
-    const uint32_t which = row / output.height, channel = place % channels;
+    const uint32_t position = index / channels, row = position / output.width;
+    const uint32_t which = row / output.height, channel = index % channels;
     const int y = output.y + static_cast<int>(row % output.height);
     const int x = output.x + static_cast<int>(position % output.width);
     const Presentation& presentation = presentations[output.first + which];
@@ -71,5 +71,5 @@ __device__ __forceinline__ void pool_four_channels(
             }
         }
     }
-    write(output.offset + place, rise);
+    write(output.offset + index, rise);
 }

@@ -19,10 +19,10 @@ struct Presentation {
     uint32_t image_index;  // the image's index in its folder, which Philox counts
     uint32_t corner;       // the occluder's top-left pixel: top << 16 | left
     uint32_t size_draw;    // side length << 16 | draw
-    uint32_t image;        // place of the image among the baselines
+    uint32_t image;        // index of the image among the baselines
     uint32_t unit;         // the unit
     int32_t y, x;          // its position on the target's output
-    uint32_t difference;   // place of its difference
+    uint32_t difference;   // index of its difference
 };
 static_assert(sizeof(Presentation) == 48);
 
@@ -112,7 +112,7 @@ struct Element {
     uint32_t presentation;  // counted within the window
     int y, x;               // in the window's coordinates
     int channel;
-    int64_t place;          // where it is
+    int64_t offset;         // of its value in the buffer
 };
 
 // The sum over a warp, the same for every lane.
@@ -130,12 +130,12 @@ __device__ __forceinline__ void each_element(const Window& window, uint32_t firs
                                              Work work) {
     const uint32_t all = window.count * window.height * window.width * channels;
     const uint32_t end = first + ELEMENTS < all ? first + ELEMENTS : all;
-    for (uint32_t place = first + threadIdx.x; place < end; place += THREADS) {
-        const uint32_t position = place / channels, row = position / window.width;
+    for (uint32_t index = first + threadIdx.x; index < end; index += THREADS) {
+        const uint32_t position = index / channels, row = position / window.width;
         const Element element = {row / window.height,
                                  window.y + static_cast<int>(row % window.height),
                                  window.x + static_cast<int>(position % window.width),
-                                 static_cast<int>(place % channels), window.offset + place};
+                                 static_cast<int>(index % channels), window.offset + index};
         work(element);
     }
 }

@@ -30,13 +30,13 @@ struct Rounded {
 
 // The values of four words as they are stored.
 template <class Operand>
-__device__ __forceinline__ Words load_stored(const Rounded<Operand>* place) {
-    return *reinterpret_cast<const Words*>(place);
+__device__ __forceinline__ Words load_stored(const Rounded<Operand>* source) {
+    return *reinterpret_cast<const Words*>(source);
 }
 
 template <class Operand>
-__device__ __forceinline__ Pack<4 * Operand::VALUES> load_stored(const float* place) {
-    return *reinterpret_cast<const Pack<4 * Operand::VALUES>*>(place);
+__device__ __forceinline__ Pack<4 * Operand::VALUES> load_stored(const float* source) {
+    return *reinterpret_cast<const Pack<4 * Operand::VALUES>*>(source);
 }
 
 // As words of operands. Only operands in fp16 have a scale.
@@ -109,7 +109,7 @@ struct FragmentProduct {
     // What a step multiplies: fragments from `input` on, in this half of the memory, and weights from
     // `weights` on; after it come those from `after` on.
     struct Step {
-        FragmentPlace input;
+        FragmentAddress input;
         int half;
         uint32_t weights, after;
         int count;  // of fragments to the end of the run, also those of later steps
@@ -139,8 +139,8 @@ struct FragmentProduct {
         }
         const int each = p.kernel.y * p.kernel.x * p.inputs / VALUES * WARP_COLUMNS;
         const int parts = (p.outputs + WARP_COLUMNS - 1) / WARP_COLUMNS;
-        const int64_t place = group * parts + (first + warp_column()) / WARP_COLUMNS;
-        return weights + place * each + threadIdx.x % 32 * 4;
+        const int64_t part = group * parts + (first + warp_column()) / WARP_COLUMNS;
+        return weights + part * each + threadIdx.x % 32 * 4;
     }
 
     // How many 16 rows of this warp's have one that is wanted. Rows that are none come last. Where there is
@@ -156,7 +156,7 @@ struct FragmentProduct {
         return filled;
     }
 
-    // This thread's place among the words of a row, and the first of the rows of which it loads some.
+    // This thread's index among the words of a row, and the first of the rows of which it loads some.
     static __device__ __forceinline__ int word() { return threadIdx.x % QUADS * 4; }
     static __device__ __forceinline__ int row(int part, int load) {
         return threadIdx.x / QUADS + (part * LOADS + load) * ROWS_APART;
@@ -178,11 +178,11 @@ struct FragmentProduct {
         // What lies beyond the run is not multiplied: any values do.
         const int value = word() * VALUES;
         const int inside = walk.k + value < taps.length() ? value : 0;
-        const Stored* place = from + inputs[0] + taps.input(walk) + inside;
+        const Stored* source = from + inputs[0] + taps.input(walk) + inside;
         Loaded loaded;
 #pragma unroll
         for (int i = 0; i < LOADS; i++) {
-            loaded.input[i] = load_stored<Operand>(place + rows.begin[part][i] * int64_t{4});
+            loaded.input[i] = load_stored<Operand>(source + rows.begin[part][i] * int64_t{4});
         }
         return loaded;
     }
@@ -262,7 +262,7 @@ struct FragmentProduct {
         }
         const Rows rows = this->rows();
         const int filled = this->filled();
-        const FragmentPlace place = fragment_place<PITCH>(shared.input[0][warp_row()]);
+        const FragmentAddress address = fragment_address<PITCH>(shared.input[0][warp_row()]);
         Weights loaded_weights;
         if (filled > 0) {
             loaded_weights = load_weights(weights_at(walk));
@@ -278,7 +278,7 @@ struct FragmentProduct {
             const bool again = taps.more(next);
             // After the last step it is the last once more, for nothing.
             next = again ? next : walk;
-            const Step step = {place, half, weights_at(walk), weights_at(next),
+            const Step step = {address, half, weights_at(walk), weights_at(next),
                                (taps.length() - walk.k) / (8 * VALUES)};
 #pragma unroll
             for (int part = 0; part < PARTS; part++) {

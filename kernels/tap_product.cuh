@@ -113,14 +113,14 @@ struct TapProduct {
         if (inputs[row] < 0 || rest <= 0) {
             return values;
         }
-        const float* place = from + inputs[row] + taps.input(walk) + k;
+        const float* source = from + inputs[row] + taps.input(walk) + k;
         // Then every run begins and ends at a multiple of four floats.
         if (taps.p.in_channels % 4 == 0 && taps.p.inputs % 4 == 0) {
-            return *reinterpret_cast<const Pack<4>*>(place);
+            return *reinterpret_cast<const Pack<4>*>(source);
         }
 #pragma unroll
         for (int i = 0; i < 4; i++) {
-            values.value[i] = i < rest ? place[i] : 0.0f;
+            values.value[i] = i < rest ? source[i] : 0.0f;
         }
         return values;
     }
@@ -220,8 +220,8 @@ __device__ __forceinline__ void find_rows(TileRows<ROWS>& rows, const TapProduct
                                           const Pattern* first, uint32_t first_row, int group,
                                           const Presentation* presentations,
                                           const Baseline* baselines) {
-    for (uint32_t place = threadIdx.x; place < ROWS; place += blockDim.x) {
-        uint32_t row = first_row + place, left = first->following;
+    for (uint32_t slot = threadIdx.x; slot < ROWS; slot += blockDim.x) {
+        uint32_t row = first_row + slot, left = first->following;
         const Pattern* of = first;
         while (row >= rows_of(*of) && left > 0) {
             row -= rows_of(*of);
@@ -230,20 +230,20 @@ __device__ __forceinline__ void find_rows(TileRows<ROWS>& rows, const TapProduct
         }
         const Pattern& pattern = *of;
         if (row >= rows_of(pattern)) {
-            rows.inputs[place] = -1;
+            rows.inputs[slot] = -1;
             continue;
         }
         const uint32_t area = pattern.rows * pattern.columns;
         const uint32_t which = row / area, within = row % area;
         const int y = within / pattern.columns, x = within % pattern.columns;
-        rows.inputs[place] = pattern.input + static_cast<int64_t>(which) * pattern.input_each +
+        rows.inputs[slot] = pattern.input + static_cast<int64_t>(which) * pattern.input_each +
                              static_cast<int64_t>(y) * pattern.input_row +
                              x * p.stride * p.in_channels + group * p.inputs;
-        rows.outputs[place] = pattern.output + static_cast<int64_t>(which) * pattern.output_each +
+        rows.outputs[slot] = pattern.output + static_cast<int64_t>(which) * pattern.output_each +
                               static_cast<int64_t>(y) * pattern.output_row +
                               x * p.out_channels;
         if (p.rectify) {
-            rows.baselines[place] =
+            rows.baselines[slot] =
                 channels_at(baselines, presentations[pattern.first + which], p.origin,
                             pattern.y + y, pattern.x + x, p.out_channels);
         }
@@ -269,7 +269,7 @@ __device__ __forceinline__ void write_rows(const typename Product::Sums& sums,
         }
         const int channel = group * p.outputs + first + column;
         const float* values = beside(row);
-        const int64_t place = rows.outputs[row] + channel;
+        const int64_t offset = rows.outputs[row] + channel;
 #pragma unroll
         for (int i = 0; i < PACKS * TOGETHER; i++) {
             packs[i / TOGETHER].value[i % TOGETHER] *= p.unit;
@@ -290,7 +290,7 @@ __device__ __forceinline__ void write_rows(const typename Product::Sums& sums,
             }
 #pragma unroll
             for (int i = 0; i < PACKS; i++) {
-                to.write(place + i * APART, packs[i]);
+                to.write(offset + i * APART, packs[i]);
             }
             return;
         }
@@ -300,7 +300,7 @@ __device__ __forceinline__ void write_rows(const typename Product::Sums& sums,
             if (at < left) {
                 const float value = packs[i / TOGETHER].value[i % TOGETHER];
                 const float changed = values == nullptr ? value : finish(value, values[channel + at]);
-                to.write(place + at, Pack<1>{{changed}});
+                to.write(offset + at, Pack<1>{{changed}});
             }
         }
     });

@@ -62,13 +62,13 @@ extern "C" __global__ void __launch_bounds__(THREADS)
                        channels_at(input, element.presentation, y, columns.begin, p.channels);
             });
         if (!p.mean) {
-            to[element.place] = sum;
+            to[element.offset] = sum;
             return;
         }
         const Presentation& presentation = presentations[output.first + element.presentation];
         const int y = element.y + presentation.y * p.origin.step.y + p.origin.corner.y;
         const int x = element.x + presentation.x * p.origin.step.x + p.origin.corner.x;
-        to[element.place] = sum / static_cast<float>(counted(p, y, x));
+        to[element.offset] = sum / static_cast<float>(counted(p, y, x));
     });
 }
 
@@ -90,7 +90,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
             p, element.y, element.x, rows, columns, element.channel, weight, [&](int y) {
                 return from + element.channel + channels_at(input, y, columns.begin, p.channels);
             });
-        to[element.place] = static_cast<float>(
+        to[element.offset] = static_cast<float>(
             p.mean ? sum / counted(p, element.y, element.x)
                    : sum + (bias == nullptr ? 0.0f : bias[element.channel]));
     });

@@ -18,10 +18,10 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     const Item item = items[blockIdx.x];
     const Window output = outputs[item.of], input = inputs[item.of];
     pool_four_channels(p, item, output, input, presentations, baselines, activations,
-                       pooled_baselines, pooled, from, [&](int64_t place, const Pack<4>& deltas) {
+                       pooled_baselines, pooled, from, [&](int64_t offset, const Pack<4>& deltas) {
                            const uint32_t low = Bf16::word(&deltas.value[0]);
                            const uint32_t high = Bf16::word(&deltas.value[2]);
-                           uint32_t* words = reinterpret_cast<uint32_t*>(to + place);
+                           uint32_t* words = reinterpret_cast<uint32_t*>(to + offset);
                            words[0] = low;
                            words[1] = high;
                        });

@@ -72,7 +72,7 @@ impl Precision {
     /// way from the pixels ([`convolutions_before`]).
     ///
     /// Of operands: `Limits::behind`. Sums have 32 bits; tensor cores may cut off instead of rounding, so each
-    /// step of eight words loses up to a last place, always to the same side: `DRIFT` a layer, which adds
+    /// step of eight words loses up to an ulp, always to the same side: `DRIFT` a layer, which adds
     /// up linearly.
     ///
     /// In 32 bits the limits are the project's promise, at any depth.
@@ -88,7 +88,7 @@ impl Precision {
     }
 }
 
-/// What a sum loses by cutting off, as a part of it: a last place at each step of eight words, of which the
+/// What a sum loses by cutting off, as a part of it: an ulp at each step of eight words, of which the
 /// longest sums of the presets, over 512 channels and 3 × 3 taps, have 576 in tf32.
 const DRIFT: f64 = 576.0 / (1 << 23) as f64;
 

@@ -42,13 +42,13 @@ pub(super) fn each_baseline(
         .collect();
     let last_read = &program.last_reads;
     let mut nodes: Vec<Option<Baselines>> = Vec::with_capacity(subgraph.nodes().len());
-    for place in 0..subgraph.target() {
-        let node = Node { device, program, cones: &cones, place, before: &nodes };
+    for index in 0..subgraph.target() {
+        let node = Node { device, program, cones: &cones, index, before: &nodes };
         let computed = node.compute(images)?;
-        look(place, &computed)?;
+        look(index, &computed)?;
         nodes.push(Some(computed));
         for (earlier, node) in nodes.iter_mut().enumerate() {
-            if last_read[earlier] <= place && !program.kept[earlier] {
+            if last_read[earlier] <= index && !program.kept[earlier] {
                 *node = None;
             }
         }
@@ -62,16 +62,16 @@ struct Node<'a> {
     program: &'a Program,
     /// Of each image, the rows and the columns of every node.
     cones: &'a [[Vec<Span>; 2]],
-    place: usize,
+    index: usize,
     /// What was computed before.
     before: &'a [Option<Baselines>],
 }
 
 impl Node<'_> {
     fn compute(&self, images: &[ImageRegion<'_>]) -> Result<Baselines, CudaError> {
-        let node = &self.program.subgraph.nodes()[self.place];
-        let (windows, places, floats) = self.windows();
-        let table = Table::new(self.device, places)?;
+        let node = &self.program.subgraph.nodes()[self.index];
+        let (windows, table, floats) = self.windows();
+        let table = Table::new(self.device, table)?;
         let windows = Windows::new(self.device, windows, node.channels)?;
         let mut values = self.device.allocate(floats.max(1))?;
         if node.layer.is_none() {
@@ -85,11 +85,11 @@ impl Node<'_> {
     /// The window of each image, where its map would begin, and how many floats they take.
     fn windows(&self) -> (Vec<Window>, Vec<Baseline>, usize) {
         let nodes = self.program.subgraph.nodes();
-        let channels = nodes[self.place].channels;
-        let (mut windows, mut places, mut offset) = (Vec::new(), Vec::new(), 0);
+        let channels = nodes[self.index].channels;
+        let (mut windows, mut table, mut offset) = (Vec::new(), Vec::new(), 0);
         for (image, [ys, xs]) in self.cones.iter().enumerate() {
-            let (y, x) = (ys[self.place], xs[self.place]);
-            let read = nodes[self.place].inputs.first().copied().unwrap_or(self.place);
+            let (y, x) = (ys[self.index], xs[self.index]);
+            let read = nodes[self.index].inputs.first().copied().unwrap_or(self.index);
             let window = Window {
                 offset: offset as i64,
                 first: image as u32,
@@ -97,46 +97,46 @@ impl Node<'_> {
                 ..window((y, x), (ys[read], xs[read]))
             };
             let pitch = (x.len() * channels) as i64;
-            let place =
+            let origin =
                 offset as i64 - y.start as i64 * pitch - (x.start * channels as isize) as i64;
-            places.push(Baseline { offset: place, pitch });
+            table.push(Baseline { offset: origin, pitch });
             offset += window.floats(channels);
             windows.push(window);
         }
-        (windows, places, offset)
+        (windows, table, offset)
     }
 
     /// The parts of the images that those positions depend on.
     fn pixels<'i>(&self, images: &'i [ImageRegion<'_>]) -> impl Iterator<Item = Pixels<'i>> {
         images.iter().zip(self.cones).map(|((image, ..), [ys, xs])| {
-            let rows = ys[self.place].start as usize..ys[self.place].end as usize;
-            let columns = xs[self.place].start as usize..xs[self.place].end as usize;
+            let rows = ys[self.index].start as usize..ys[self.index].end as usize;
+            let columns = xs[self.index].start as usize..xs[self.index].end as usize;
             Pixels(image.slice(s![.., rows, columns]))
         })
     }
 
     fn input(&self, which: usize) -> Result<&Baselines, CudaError> {
-        let input = self.program.subgraph.nodes()[self.place].inputs.get(which);
+        let input = self.program.subgraph.nodes()[self.index].inputs.get(which);
         let found = input.and_then(|&input| self.before[input].as_ref());
         found.ok_or_else(|| CudaError::Shape {
             kernel: "baselines",
-            problem: format!("node {} has no input {which}", self.place),
+            problem: format!("node {} has no input {which}", self.index),
         })
     }
 
     fn fill(&self, windows: &Windows, values: &mut CudaSlice<f32>) -> Result<(), CudaError> {
         let nodes = self.program.subgraph.nodes();
-        let (node, device) = (&nodes[self.place], self.device);
+        let (node, device) = (&nodes[self.index], self.device);
         let (to, geometry) = ((windows, values), NodeGeometry::of_map(node.window));
-        match &self.program.steps[self.place] {
+        match &self.program.steps[self.index] {
             Step::Image | Step::Respond => Ok(()),
             Step::Convolve { filters: packed, .. } => {
                 let (input, mut patterns) = (self.input(0)?, Vec::new());
-                let seen = Node { place: node.inputs[0], ..*self }.windows().0;
+                let seen = Node { index: node.inputs[0], ..*self }.windows().0;
                 for ((window, from), cones) in self.windows().0.iter().zip(&seen).zip(self.cones) {
                     let runs = |axis: Axis, cone: &[Span]| {
                         let (window, shift) = (node.window.of(axis), geometry.shift.of(axis));
-                        TapRun::all(window, shift, cone[self.place], cone[node.inputs[0]])
+                        TapRun::all(window, shift, cone[self.index], cone[node.inputs[0]])
                     };
                     packed.patterns(
                         (&runs(Axis::Y, &cones[0]), &runs(Axis::X, &cones[1])),
@@ -160,14 +160,14 @@ impl Node<'_> {
             Step::Copy | Step::Select(_) | Step::Add | Step::Concatenate => {
                 let (windows, values) = to;
                 for which in 0..node.inputs.len() {
-                    let join = join(device, self.program, self.place, which, geometry)?;
+                    let join = join(device, self.program, self.index, which, geometry)?;
                     join.baseline(device, self.input(which)?, (windows, &mut *values))?;
                 }
                 Ok(())
             }
-            _ => match kernel(device, self.program, self.place, geometry) {
+            _ => match kernel(device, self.program, self.index, geometry) {
                 Some(kernel) => kernel.baseline(device, self.input(0)?, to),
-                None => Err(no_kernel(self.place)),
+                None => Err(no_kernel(self.index)),
             },
         }
     }

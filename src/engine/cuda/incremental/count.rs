@@ -20,15 +20,15 @@ pub(super) fn add(
     (plan, presentations): (&Plan<'_>, f64),
 ) {
     let nodes = program.subgraph.nodes();
-    let deltas = |place: usize| plan.positions(place) * nodes[place].channels;
-    let size = |place: usize| {
-        if storage.scale(place) == 0.0 { size_of::<f32>() } else { size_of::<f16>() }
+    let deltas = |index: usize| plan.positions(index) * nodes[index].channels;
+    let size = |index: usize| {
+        if storage.scale(index) == 0.0 { size_of::<f32>() } else { size_of::<f16>() }
     };
-    let stored = |place: usize| deltas(place) * size(place);
-    for (place, node) in nodes.iter().enumerate() {
+    let stored = |index: usize| deltas(index) * size(index);
+    for (index, node) in nodes.iter().enumerate() {
         let read: usize = node.inputs.iter().map(|&input| stored(input)).sum();
-        let (written, baselines) = (stored(place), deltas(place) * size_of::<f32>());
-        let (kernel, bytes) = match &program.steps[place] {
+        let (written, baselines) = (stored(index), deltas(index) * size_of::<f32>());
+        let (kernel, bytes) = match &program.steps[index] {
             Step::Image => ("occlude", written + baselines),
             Step::Convolve { filters: packed, rectify } => {
                 let baselines = if *rectify { baselines } else { 0 };
@@ -36,7 +36,7 @@ pub(super) fn add(
                 (packed.kernel(halves), read + written + baselines)
             }
             Step::MaxPool { .. } => {
-                let seen = plan.y().reach(place).read.len() * plan.x().reach(place).read.len();
+                let seen = plan.y().reach(index).read.len() * plan.x().reach(index).read.len();
                 let seen = seen * node.channels * size_of::<f32>();
                 (
                     if node.channels.is_multiple_of(4) { "pool_delta_four" } else { "pool_delta" },
@@ -57,9 +57,9 @@ pub(super) fn add(
             // What passes its input on has no kernel.
             _ => continue,
         };
-        let multiply_adds = plan.multiply_adds(place, groups[place]);
-        work[place].kernel = kernel;
-        work[place].operations += presentations * 2.0 * multiply_adds as f64;
-        work[place].bytes += presentations * bytes as f64;
+        let multiply_adds = plan.multiply_adds(index, groups[index]);
+        work[index].kernel = kernel;
+        work[index].operations += presentations * 2.0 * multiply_adds as f64;
+        work[index].bytes += presentations * bytes as f64;
     }
 }

@@ -7,7 +7,7 @@ use super::baselines::{ImageRegion, baselines};
 use super::classes::JobClasses;
 use super::jobs::UploadedJobs;
 use super::program::Program;
-use super::runs::{Place, Runs};
+use super::runs::{Cursor, Runs};
 use super::storage::Storage;
 use super::wave::{Buffers, Waves};
 use crate::engine::cuda::tables::layout::Baselines;
@@ -134,18 +134,18 @@ impl<'a> Presenting<'a, '_> {
         let waves = Waves { device, program, storage, baselines, stream: &uploaded.stream };
 
         let mut bytes = self.engine.memory()?.min(WAVE_BYTES);
-        let (mut place, mut buffers) = (Place::default(), Buffers::default());
+        let (mut cursor, mut buffers) = (Cursor::default(), Buffers::default());
         let mut pending: Option<Pending> = None;
-        while !runs.is_end(place) {
+        while !runs.is_end(cursor) {
             if progress.is_cancelled() {
                 return Err(EngineError::Stopped);
             }
-            let (wave, end) = runs.wave(&planner, storage, place, bytes / size_of::<f32>());
+            let (wave, end) = runs.wave(&planner, storage, cursor, bytes / size_of::<f32>());
             let (count, floats) = (wave.count, wave.floats.iter().sum::<usize>());
             let started = match waves.start(wave, &uploaded.jobs, &mut buffers, outputs.differences)
             {
                 Ok(()) => {
-                    place = end;
+                    cursor = end;
                     Some((count, device.mark()?))
                 }
                 Err(error) if error.is_out_of_memory() && count > 1 => {

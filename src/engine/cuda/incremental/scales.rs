@@ -63,9 +63,9 @@ pub(super) fn scale(
     })?;
     for node in (0..nodes.len()).filter(|&node| storage.buffers.source[node] == node) {
         // Nodes that only pass it on do not read it.
-        let reads = |&place: &usize| {
-            storage.buffers.source[place] != node
-                && nodes[place].inputs.iter().any(|&input| storage.buffers.source[input] == node)
+        let reads = |&reader: &usize| {
+            storage.buffers.source[reader] != node
+                && nodes[reader].inputs.iter().any(|&input| storage.buffers.source[input] == node)
         };
         let writes = matches!(program.steps[node], Step::Convolve { .. } | Step::MaxPool { .. });
         let read = (0..nodes.len()).filter(reads).all(by_halves);

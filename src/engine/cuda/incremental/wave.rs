@@ -86,9 +86,9 @@ impl Waves<'_> {
         let tiles = ImageTiles::new(&runs, count);
         let presentations = jobs.present(device, runs, count)?;
         let tables = Tables::new(device, self.program, self.storage, groups, &tiles)?;
-        for place in 0..subgraph.target() {
-            if let Some(here) = &tables.windows[place] {
-                let slot = self.storage.buffers.of(place);
+        for index in 0..subgraph.target() {
+            if let Some(here) = &tables.windows[index] {
+                let slot = self.storage.buffers.of(index);
                 let mut to = buffers.take(slot)?;
                 let wave = Started {
                     waves: self,
@@ -96,7 +96,7 @@ impl Waves<'_> {
                     tables: &tables,
                     buffers,
                 };
-                let done = wave.step(place, (here, &mut to));
+                let done = wave.step(index, (here, &mut to));
                 buffers.0[slot] = Some(to);
                 done?;
             }
@@ -119,39 +119,39 @@ struct Started<'a> {
 
 impl Started<'_> {
     /// Starts what one node computes.
-    fn step(&self, place: usize, to: (&Windows, &mut CudaSlice<f32>)) -> Result<(), CudaError> {
+    fn step(&self, index: usize, to: (&Windows, &mut CudaSlice<f32>)) -> Result<(), CudaError> {
         let Self { waves, presentations, .. } = *self;
         let Waves { device, program, .. } = *waves;
         let subgraph = &program.subgraph;
-        let node = &subgraph.nodes()[place];
+        let node = &subgraph.nodes()[index];
         let input = node.inputs.first().copied().unwrap_or_default();
-        let geometry = |which: usize| geometry_of_deltas(program, place, which);
-        match &program.steps[place] {
+        let geometry = |which: usize| geometry_of_deltas(program, index, which);
+        match &program.steps[index] {
             Step::Image => {
                 let (windows, to) = to;
                 let image = (Origin::of(node), node.channels);
-                let baseline = self.baseline(place)?;
+                let baseline = self.baseline(index)?;
                 occlude(device, image, windows, presentations, baseline, waves.stream, to)
             }
             Step::Convolve { filters: packed, rectify } => {
                 let from = self.stored(input)?;
-                let patterns = self.tables.patterns[place].as_ref().ok_or_else(no_buffer)?;
-                let baseline = rectify.then(|| self.baseline(place)).transpose()?;
+                let patterns = self.tables.patterns[index].as_ref().ok_or_else(no_buffer)?;
+                let baseline = rectify.then(|| self.baseline(index)).transpose()?;
                 let rectify = baseline.map(|baseline| (Origin::of(node), baseline));
-                let scales = waves.storage.of_convolution(input, place);
+                let scales = waves.storage.of_convolution(input, index);
                 let both = (from.values, to.1);
                 packed.convolve_deltas(device, patterns, presentations, rectify, scales, both)
             }
             &Step::MaxPool { rectify } => {
-                let pooled = program.pooled(place);
+                let pooled = program.pooled(index);
                 let input_origin = Origin::of(&subgraph.nodes()[pooled]);
                 let pool = Pool {
                     geometry: NodeGeometry { input: input_origin, ..geometry(0) },
                     channels: node.channels,
                     rectify,
-                    to_scale: waves.storage.scale(place),
+                    to_scale: waves.storage.scale(index),
                 };
-                let baselines = (self.baseline(pooled)?, self.baseline(place)?);
+                let baselines = (self.baseline(pooled)?, self.baseline(index)?);
                 pool.delta(device, presentations, baselines, self.delta(input)?, to)
             }
             Step::Multiply => {
@@ -170,7 +170,7 @@ impl Started<'_> {
             | Step::Concatenate => {
                 let (outputs, to) = to;
                 for (which, &input) in node.inputs.iter().enumerate() {
-                    let join = join(device, program, place, which, geometry(which))?;
+                    let join = join(device, program, index, which, geometry(which))?;
                     let from = self.delta(input)?;
                     join.delta(device, presentations, None, from, (outputs, &mut *to))?;
                 }
@@ -180,11 +180,11 @@ impl Started<'_> {
             step => {
                 // The baselines are kept of the inputs whose values a step reads.
                 let baseline = step.reads_inputs().then(|| self.baseline(input)).transpose()?;
-                match kernel(device, program, place, geometry(0)) {
+                match kernel(device, program, index, geometry(0)) {
                     Some(kernel) => {
                         kernel.delta(device, presentations, baseline, self.delta(input)?, to)
                     }
-                    None => Err(no_kernel(place)),
+                    None => Err(no_kernel(index)),
                 }
             }
         }

@@ -76,7 +76,7 @@ impl DeviceUnits {
         Ok(Self { filters: device.upload(&reordered)?, bias: device.upload(&bias)?, parameters })
     }
 
-    /// The pattern of some presentations that share a plan, whose differences begin at `place`.
+    /// The pattern of some presentations that share a plan, from the `first` of `count`.
     pub fn pattern(
         &self,
         (rows, columns): (&TapRun, &TapRun),

@@ -120,8 +120,8 @@ impl DeviceFilters {
         for (channel, filter) in filters.weight.chunks_exact(inputs * taps).enumerate() {
             let (group, column) = (channel / outputs, channel % outputs);
             let of_group = &mut weights[group * taps * inputs * padded..];
-            for (place, &value) in filter.iter().enumerate() {
-                let (input, tap) = (place / taps, place % taps);
+            for (index, &value) in filter.iter().enumerate() {
+                let (input, tap) = (index / taps, index % taps);
                 of_group[(tap * inputs + input) * padded + column] = value;
             }
         }

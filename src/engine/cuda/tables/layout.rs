@@ -29,7 +29,7 @@ mirrored! {
         pub corner: u32,
         /// `side length << 16 | draw`.
         pub size_draw: u32,
-        /// Place of the image among the baselines.
+        /// Index of the image among the baselines.
         pub image: u32,
         /// The unit.
         pub unit: u32,
@@ -37,7 +37,7 @@ mirrored! {
         pub y: i32,
         /// Its column.
         pub x: i32,
-        /// Place of its difference.
+        /// Index of its difference.
         pub difference: u32,
     }
 
@@ -51,7 +51,7 @@ mirrored! {
         pub image_index: u32,
         /// Which draw of the noise.
         pub draw: u32,
-        /// Place of the image among the baselines.
+        /// Index of the image among the baselines.
         pub image: u32,
         /// The unit.
         pub unit: u32,
@@ -63,7 +63,7 @@ mirrored! {
         pub top: i32,
         /// The column.
         pub left: i32,
-        /// Place of the difference of its first occluder.
+        /// Index of the difference of its first occluder.
         pub difference: u32,
         /// Nothing.
         pub reserved: u32,
@@ -77,7 +77,7 @@ mirrored! {
         pub left: i32,
         /// Its side.
         pub size: u32,
-        /// Its place in the grid's order, by which torch's noise is found.
+        /// Its index in the grid's order, by which torch's noise is found.
         pub index: u32,
     }
 
@@ -134,7 +134,7 @@ mirrored! {
     pub struct Pattern {
         /// The input that the first tap of the first output meets.
         pub input: i64,
-        /// The first output; of a target, its place among the differences.
+        /// The first output; of a target, its index among the differences.
         pub output: i64,
         /// The first presentation.
         pub first: u32,

@@ -1,4 +1,4 @@
-//! Kernels that do the same: variants of `kernels/lab` against what they would take the place of, and
+//! Kernels that do the same: variants of `kernels/lab` against what they would replace, and
 //! those that ship for some shapes against those for all. Where that is asked for on a GPU, how long
 //! they take.
 
@@ -76,9 +76,9 @@ impl Pooling {
         let each = span.len() * span.len() * self.channels;
         let pitch = (span.len() * self.channels) as i64;
         let begin = span.start as i64 * (pitch + self.channels as i64);
-        let place = |image: usize| Baseline { offset: (image * each) as i64 - begin, pitch };
+        let of_image = |image: usize| Baseline { offset: (image * each) as i64 - begin, pitch };
         Baselines {
-            images: Table::new(device, (0..self.images).map(place).collect()).unwrap(),
+            images: Table::new(device, (0..self.images).map(of_image).collect()).unwrap(),
             windows: Windows::new(device, vec![Self::window(span, 1)], self.channels).unwrap(),
             values: device.upload(&noise(seed, self.images * each)).unwrap(),
         }

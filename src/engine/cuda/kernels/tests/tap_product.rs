@@ -84,11 +84,11 @@ impl Problem {
             if !inside(row) || !inside(column) {
                 continue;
             }
-            let place = ((which * side + row as usize) * side + column as usize) * self.channels;
+            let offset = ((which * side + row as usize) * side + column as usize) * self.channels;
             for input in 0..inputs {
                 let weight =
                     filters.weight[((channel * inputs + input) * kernel + ky) * kernel + kx];
-                let delta = deltas[place + channel / outputs * inputs + input];
+                let delta = deltas[offset + channel / outputs * inputs + input];
                 let product = operand(weight) * operand(delta);
                 sum += product;
                 size += product.abs();
@@ -145,7 +145,7 @@ impl Problem {
         let all = all.reduce(Span::hull).unwrap();
         let before = noise(4, all.len() * all.len() * conv.out_channels);
         let pitch = all.len() * conv.out_channels;
-        let place = |y: isize, x: isize| {
+        let offset = |y: isize, x: isize| {
             (y - all.start) as usize * pitch + (x - all.start) as usize * conv.out_channels
         };
         let start = all.start as i64 * (pitch + conv.out_channels) as i64;
@@ -208,7 +208,7 @@ impl Problem {
                 let operand = |value| operand(precision, value);
                 let (mut sum, size) = self.sum((&weights, deltas, inputs), at, operand);
                 if *rectify {
-                    let z = f64::from(before[place(y, x) + channel]);
+                    let z = f64::from(before[offset(y, x) + channel]);
                     sum = (z + sum).max(0.0) - z.max(0.0);
                 }
                 let error = (f64::from(found) - sum).abs();
