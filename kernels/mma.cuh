@@ -32,10 +32,11 @@ __device__ __forceinline__ FragmentAddress fragment_address(const uint32_t* word
         __cvta_generic_to_shared(words + lane % 16 * PITCH + lane / 16 * 4));
 }
 
-// The fragment so many words behind an address. What other instructions store and this reads the compiler
-// knows by "memory" alone.
+// The fragment `words` words behind an address. What other instructions store and this reads the
+// compiler knows by "memory" alone.
 template <int PITCH>
-__device__ __forceinline__ void load_fragment(uint32_t (&a)[4], FragmentAddress address, int words) {
+__device__ __forceinline__ void load_fragment(uint32_t (&a)[4], FragmentAddress address,
+                                              int words) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                  : "=r"(a[0]), "=r"(a[1]), "=r"(a[2]), "=r"(a[3])
                  : "r"(address + static_cast<uint32_t>(words * sizeof(uint32_t)))
@@ -50,7 +51,8 @@ __device__ __forceinline__ FragmentAddress fragment_address(const uint32_t* word
 }
 
 template <int PITCH>
-__device__ __forceinline__ void load_fragment(uint32_t (&a)[4], FragmentAddress address, int words) {
+__device__ __forceinline__ void load_fragment(uint32_t (&a)[4], FragmentAddress address,
+                                              int words) {
     const Lane lane;
     for (int i = 0; i < 4; i++) {
         a[i] = address[words + (lane.g + i % 2 * 8) * PITCH + lane.t + i / 2 * 4];

@@ -73,7 +73,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         each_element(output, item.first, p.channels, [&](const Element& element) {
             at(element, [&](auto before, auto after) {
                 to[element.offset] = static_cast<float>(by_neighbours(p, element.channel, after) -
-                                                       by_neighbours(p, element.channel, before));
+                                                        by_neighbours(p, element.channel, before));
             });
         });
         return;

@@ -22,7 +22,7 @@ __device__ __forceinline__ const float* filter_of(const RespondParameters& p, co
 // The warps of a block, each of which computes one sum.
 constexpr int WARPS = THREADS / 32;
 
-// The delta of each response: the unit's own filter on the taps that meet a delta. No two
+// The difference of each response: the unit's own filter on the taps that meet a delta. No two
 // large, nearly equal numbers are subtracted.
 //
 // patterns: [window], each of a single output; from: the deltas of the input; filters:

@@ -17,7 +17,7 @@ extern "C" __global__ void __launch_bounds__(TILE_THREADS)
                      const float* __restrict__ activations, const float* __restrict__ weights,
                      const float* __restrict__ from, float* __restrict__ to) {
     convolve_deltas<TapProduct<FmaTile>>(p, items, patterns, presentations, baselines, activations,
-                                          weights, from, to);
+                                         weights, from, to);
 }
 
 // Deltas of any number of channels, products in tf32; weights: rounded to it.
@@ -29,7 +29,7 @@ extern "C" __global__ void __launch_bounds__(TILE_THREADS)
                          const float* __restrict__ activations, const float* __restrict__ weights,
                          const float* __restrict__ from, float* __restrict__ to) {
     convolve_deltas<TapProduct<TensorTile>>(p, items, patterns, presentations, baselines,
-                                             activations, weights, from, to);
+                                            activations, weights, from, to);
 }
 
 // Deltas of multiples of 8 channels a group, products in tf32; weights: fragments.
@@ -41,7 +41,7 @@ extern "C" __global__ void __launch_bounds__(FRAGMENT_THREADS, BLOCKS_AT_A_TIME)
                      const float* __restrict__ activations, const uint32_t* __restrict__ weights,
                      const float* __restrict__ from, float* __restrict__ to) {
     convolve_deltas<FragmentProduct<Tf32>>(p, items, patterns, presentations, baselines,
-                                            activations, weights, from, to);
+                                           activations, weights, from, to);
 }
 
 // Deltas of multiples of 16 channels a group, products in bf16; weights: fragments.
@@ -53,7 +53,7 @@ extern "C" __global__ void __launch_bounds__(FRAGMENT_THREADS, BLOCKS_AT_A_TIME)
                      const float* __restrict__ activations, const uint32_t* __restrict__ weights,
                      const float* __restrict__ from, float* __restrict__ to) {
     convolve_deltas<FragmentProduct<Bf16>>(p, items, patterns, presentations, baselines,
-                                            activations, weights, from, to);
+                                           activations, weights, from, to);
 }
 
 // The same, products in fp16 of deltas that are rounded here.
@@ -66,7 +66,7 @@ extern "C" __global__ void __launch_bounds__(FRAGMENT_THREADS, BLOCKS_AT_A_TIME)
                              const uint32_t* __restrict__ weights, const float* __restrict__ from,
                              float* __restrict__ to) {
     convolve_deltas<FragmentProduct<Fp16>>(p, items, patterns, presentations, baselines,
-                                            activations, weights, from, to);
+                                           activations, weights, from, to);
 }
 
 // The same of deltas that were stored in fp16.

@@ -251,7 +251,7 @@ __device__ __forceinline__ void find_rows(TileRows<ROWS>& rows, const TapProduct
     __syncthreads();
 }
 
-// Changes a thread's sums and writes them: `finish(sum, value)` has the value of the same channel from
+// Finishes a thread's sums and writes them: `finish(sum, value)` has the value of the same channel from
 // `beside(row)` on, a row at a time, so that a thread waits once for several. Where that is null, sums
 // are written as they are.
 template <class Product, class Beside, class Finish>

@@ -37,5 +37,5 @@ extern "C" __global__ void __launch_bounds__(FRAGMENT_THREADS, BLOCKS_AT_A_TIME)
                             const uint32_t* __restrict__ weights,
                             const Bf16Value* __restrict__ from, float* __restrict__ to) {
     convolve_deltas<FragmentProduct<Bf16, Bf16Value>>(p, items, patterns, presentations, baselines,
-                                                       activations, weights, from, to);
+                                                      activations, weights, from, to);
 }

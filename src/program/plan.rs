@@ -81,7 +81,7 @@ impl<'p> Plan<'p> {
     }
 
     /// Multiply-adds of a convolution's share of the presentation, with only the taps that meet a
-    /// difference: of one unit at the target, of all channels before it. `groups` as in the
+    /// delta: of one unit at the target, of all channels before it. `groups` as in the
     /// convolution.
     pub fn multiply_adds(&self, node: usize, groups: usize) -> u64 {
         if self.positions(node) == 0 {

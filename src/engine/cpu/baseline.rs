@@ -330,7 +330,7 @@ impl Padded {
         let mut blocks: Vec<Block> = Vec::new();
         let all = |axis: Axis| (0, packed.kernel.of(axis));
         packed.blocks(all(Axis::Y), all(Axis::X), packed.grid(self.width), &mut blocks);
-        // How differences are rectified depends on these values: they should be as precise as can be.
+        // How deltas are rectified depends on these values: they should be as precise as can be.
         let blocks = short_blocks(&blocks);
         let channels = packed.groups * packed.outputs;
         let positions = || (0..y.len()).flat_map(|y| (0..x.len()).map(move |x| (y, x)));

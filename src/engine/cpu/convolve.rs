@@ -1,4 +1,4 @@
-//! A convolution of differences: only the taps that meet one.
+//! A convolution of deltas: only the taps that meet one.
 
 use super::bf16;
 use super::delta::{Deltas, SamePlan};
@@ -24,7 +24,7 @@ pub(super) struct Scratch {
     winograd: winograd::Scratch,
 }
 
-/// A convolution of differences, and the ReLU behind it if that is joined to it.
+/// A convolution of deltas, and the ReLU behind it if that is joined to it.
 #[derive(Clone, Copy)]
 pub(super) struct Convolution<'a> {
     pub program: &'a Program,
@@ -36,7 +36,7 @@ pub(super) struct Convolution<'a> {
 }
 
 impl Convolution<'_> {
-    /// Computes the differences of all batches, each in the form that suits its plan: those that
+    /// Computes the deltas of all batches, each in the form that suits its plan: those that
     /// multiply by the same weights together. `output` is shaped.
     pub fn run(
         self,
@@ -123,7 +123,7 @@ impl Convolution<'_> {
         }
     }
 
-    /// As [`run_dense`](Self::run_dense), without the differences that are zero.
+    /// As [`run_dense`](Self::run_dense), without the deltas that are zero.
     fn run_sparse(
         self,
         batches: &[SamePlan<'_>],

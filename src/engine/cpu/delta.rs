@@ -1,4 +1,4 @@
-//! The differences that travel through the network.
+//! The deltas that travel through the network.
 
 use std::ops::Range;
 
@@ -61,7 +61,7 @@ pub(super) struct Delta<Values> {
     pub x: Span,
     /// Channels.
     pub channels: usize,
-    /// Differences.
+    /// Deltas.
     pub values: Values,
 }
 
@@ -72,7 +72,7 @@ pub(super) type DeltaRange = Delta<Range<usize>>;
 /// different plans have in common can be computed together.
 #[derive(Debug, Default)]
 pub(super) struct Deltas {
-    /// Of each batch, where in the buffer its differences are.
+    /// Of each batch, where in the buffer its deltas are.
     batches: Vec<DeltaRange>,
     values: Vec<f32>,
 }
@@ -106,7 +106,7 @@ impl Deltas {
         std::mem::take(&mut self.values)
     }
 
-    /// All differences: those of a batch are where [`ranges`](Self::ranges) says.
+    /// All deltas: those of a batch are where [`ranges`](Self::ranges) says.
     pub fn values(&self) -> &[f32] {
         &self.values
     }
@@ -116,7 +116,7 @@ impl Deltas {
         &mut self.values
     }
 
-    /// Where the differences of each batch are.
+    /// Where the deltas of each batch are.
     pub fn ranges(&self) -> &[DeltaRange] {
         &self.batches
     }
@@ -145,7 +145,7 @@ impl Deltas {
 }
 
 impl DeltaRange {
-    /// Where the differences of a presentation begin.
+    /// Where the deltas of a presentation begin.
     pub fn of(&self, presentation: usize) -> usize {
         self.values.start + presentation * self.each()
     }

@@ -2,7 +2,7 @@
 //! it.
 //!
 //! A [`program`](crate::program) says which windows and taps those are. The engine computes the original
-//! image's activations once for all jobs of an image (`baseline`), then sends *differences* through
+//! image's activations once for all jobs of an image (`baseline`), then sends *deltas* through
 //! the network (`delta`), for all presentations that share a plan together (`batch`).
 //!
 //! Activations lie with their channels innermost, `[presentation][y][x][channel]`, so that the

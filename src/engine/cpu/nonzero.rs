@@ -1,7 +1,7 @@
-//! Differences that are not zero.
+//! Deltas that are not zero.
 //!
-//! A ReLU makes no difference where an activation is negative with the occluder and without it, and a
-//! pooling none where the maximum lies elsewhere: behind them a third to a half of the differences
+//! A ReLU makes no delta where an activation is negative with the occluder and without it, and a
+//! pooling none where the maximum lies elsewhere: behind them a third to a half of the deltas
 //! are exactly zero, and multiplying by those is left out.
 
 use std::ops::Range;
@@ -15,7 +15,7 @@ use crate::geometry::PerAxis;
 
 /// Channels that a section has at most.
 pub(super) const LONGEST: usize = 64;
-/// Differences are read so many at a time: lists are filled up with zeros.
+/// Deltas are read so many at a time: lists are filled up with zeros.
 pub(super) const TOGETHER: usize = 4;
 
 /// Sections of a position's channels: so many channels that their weights stay in a core's
@@ -80,7 +80,7 @@ impl Sections {
     }
 }
 
-/// The differences of a chunk that are not zero: a list for each section of each position.
+/// The deltas of a chunk that are not zero: a list for each section of each position.
 #[derive(Debug, Default)]
 pub(super) struct Nonzero {
     /// Of each batch, where among the lists its own are.

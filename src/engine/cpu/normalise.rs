@@ -1,4 +1,4 @@
-//! Normalisation of differences across channels.
+//! Normalisation of deltas across channels.
 
 use super::delta::{Delta, Presentation};
 use super::program::Program;

@@ -47,8 +47,8 @@ impl Kernel for Occlude<'_> {
                     let noise = &patch[channel * area + first..][..width];
                     let row = row[channel..].iter_mut().step_by(channels);
                     let baseline = baseline[channel..].iter().step_by(channels);
-                    for ((difference, noise), baseline) in row.zip(noise).zip(baseline) {
-                        *difference = noise - baseline;
+                    for ((delta, noise), baseline) in row.zip(noise).zip(baseline) {
+                        *delta = noise - baseline;
                     }
                 }
             }

@@ -1,4 +1,4 @@
-//! Layers of differences that work on each position by itself.
+//! Layers of deltas that work on each position by itself.
 
 use super::compress::Compress;
 use super::delta::{Delta, Presentation};

@@ -1,4 +1,4 @@
-//! Max-pooling of differences.
+//! Max-pooling of deltas.
 
 use super::delta::{Delta, Presentation};
 use super::program::Program;
@@ -9,7 +9,7 @@ use crate::program::Plan;
 /// Writes the delta of every maximum in a node's window into `output`.
 ///
 /// With `p` the baseline maximum, it is `max_i((a_i - p) + δ_i)`: relative to `p` the baseline
-/// maximum itself is exactly 0, so no rounding of large values gets into small differences.
+/// maximum itself is exactly 0, so no rounding of large values gets into small deltas.
 ///
 /// Where a ReLU stands before the pooling, `a` and `δ` may be those of its input: the maximum of
 /// rectified values is the rectified maximum, so `-p` joins the maximum, and the ReLU is saved.

@@ -123,7 +123,7 @@ pub(super) struct Product<'a> {
     /// The weights of the next product: where they are not in a core's own cache, they are fetched
     /// meanwhile.
     pub ahead: &'a [f32],
-    /// If a ReLU of differences follows, each row's baseline activations, and which of them is the
+    /// If a ReLU of deltas follows, each row's baseline activations, and which of them is the
     /// tile's first.
     pub rectify: Option<(BaselineRows<'a>, usize)>,
 }

@@ -8,8 +8,8 @@ use crate::program::Plan;
 /// Sums that run side by side in a dot product. Their number is part of the result's bits.
 const LANES: usize = 32;
 
-/// The delta of each presentation's response: its unit's own filter on the taps that meet a
-/// difference. No two large, nearly equal numbers are subtracted.
+/// The difference of each presentation's response: its unit's own filter on the taps that meet a
+/// delta. No two large, nearly equal numbers are subtracted.
 pub(super) struct Respond<'a> {
     pub plan: &'a Plan<'a>,
     pub filters: &'a UnitFilters,

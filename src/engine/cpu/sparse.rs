@@ -1,4 +1,4 @@
-//! The tap product of differences of which many are zero.
+//! The tap product of deltas of which many are zero.
 //!
 //! As [`Product`](super::product::Product), but of lists of what is not zero ([`Nonzero`]): one row
 //! at a time, and as many channels as sums fit into the registers. A term that is left out would
@@ -36,7 +36,7 @@ pub(super) fn channels_at_once(isa: Isa) -> usize {
 /// Operands of a product.
 #[derive(Clone, Copy)]
 pub(super) struct SparseProduct<'a> {
-    /// Lists of differences.
+    /// Lists of deltas.
     pub input: &'a Nonzero,
     /// From which list each row counts.
     pub rows: Offsets<'a>,
@@ -54,7 +54,7 @@ pub(super) struct SparseProduct<'a> {
     pub width: usize,
     /// Whether sums are added to what stands in the output, instead of written over it.
     pub add: bool,
-    /// If a ReLU of differences follows, each row's baseline activations, and which of them is the
+    /// If a ReLU of deltas follows, each row's baseline activations, and which of them is the
     /// first tile's first.
     pub rectify: Option<(BaselineRows<'a>, usize)>,
 }

@@ -22,7 +22,7 @@ struct Row([f32; TILE]);
 #[derive(Debug)]
 pub(super) struct Packed {
     /// `[group][tile][ky][kx][input channel]`; channels beyond the group's last are zero. Behind
-    /// them are as many rows as a list of differences may point into.
+    /// them are as many rows as a list of deltas may point into.
     weights: Vec<Row>,
     /// `[group][tile][TILE]`.
     bias: Vec<[f32; TILE]>,

@@ -121,7 +121,7 @@ impl DeviceUnits {
         })
     }
 
-    /// Writes the delta of each presentation's response into `differences`, where the presentation
+    /// Writes the difference of each presentation's response into `differences`, where the presentation
     /// says; `from` has the deltas of the input.
     ///
     /// # Errors
