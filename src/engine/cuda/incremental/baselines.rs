@@ -1,6 +1,5 @@
 //! The activations of original images, where some positions of a target depend on them.
 
-use cudarc::driver::CudaSlice;
 use ndarray::{ArrayView3, s};
 
 use super::nodes::{join, kernel};
@@ -10,7 +9,7 @@ use crate::engine::cuda::kernels::multiply::Multiply;
 use crate::engine::cuda::kernels::node::NodeGeometry;
 use crate::engine::cuda::kernels::pool::Pool;
 use crate::engine::cuda::support::no_kernel;
-use crate::engine::cuda::tables::layout::{Baseline, Baselines, Window, Windows};
+use crate::engine::cuda::tables::layout::{Baseline, Baselines, Output, Window, Windows};
 use crate::engine::cuda::tables::upload::Table;
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::{Axis, Span};
@@ -78,7 +77,7 @@ impl Node<'_> {
             self.device.copy_each(self.pixels(images), &mut values.slice_mut(..))?;
         }
         let mut baselines = Baselines { images: table, windows, values };
-        self.fill(&baselines.windows, &mut baselines.values)?;
+        self.fill(Output { windows: &baselines.windows, values: &mut baselines.values })?;
         Ok(baselines)
     }
 
@@ -124,10 +123,10 @@ impl Node<'_> {
         })
     }
 
-    fn fill(&self, windows: &Windows, values: &mut CudaSlice<f32>) -> Result<(), CudaError> {
+    fn fill(&self, mut to: Output<'_>) -> Result<(), CudaError> {
         let nodes = self.program.subgraph.nodes();
         let (node, device) = (&nodes[self.index], self.device);
-        let (to, geometry) = ((windows, values), NodeGeometry::of_map(node.window));
+        let geometry = NodeGeometry::of_map(node.window);
         match &self.program.steps[self.index] {
             Step::Image | Step::Respond => Ok(()),
             Step::Convolve { filters: packed, .. } => {
@@ -146,7 +145,7 @@ impl Node<'_> {
                     );
                 }
                 let patterns = packed.send_baselines(device, patterns)?;
-                packed.convolve_baselines(device, &patterns, &input.values, to.1)
+                packed.convolve_baselines(device, &patterns, &input.values, to.values)
             }
             Step::MaxPool { .. } => {
                 let (channels, rectify) = (node.channels, false);
@@ -158,10 +157,9 @@ impl Node<'_> {
                 product.baseline(device, [self.input(0)?, self.input(1)?], to)
             }
             Step::Copy | Step::Select(_) | Step::Add | Step::Concatenate => {
-                let (windows, values) = to;
                 for which in 0..node.inputs.len() {
                     let join = join(device, self.program, self.index, which, geometry)?;
-                    join.baseline(device, self.input(which)?, (windows, &mut *values))?;
+                    join.baseline(device, self.input(which)?, to.reborrow())?;
                 }
                 Ok(())
             }

@@ -8,14 +8,15 @@ use super::nodes::{geometry_of_deltas, join, kernel};
 use super::program::{Program, Step};
 use super::runs::Wave;
 use super::storage::Storage;
-use crate::engine::cuda::kernels::multiply::Multiply;
+use crate::engine::cuda::kernels::multiply::{Factor, Multiply};
 use crate::engine::cuda::kernels::node::NodeGeometry;
 use crate::engine::cuda::kernels::occlude::occlude;
-use crate::engine::cuda::kernels::pool::Pool;
+use crate::engine::cuda::kernels::pool::{Pool, PoolBaselines};
 use crate::engine::cuda::kernels::present::{DeviceJobs, Presentations};
+use crate::engine::cuda::kernels::tap_product::{DeltaBuffers, Rectify};
 use crate::engine::cuda::shape::ensure;
 use crate::engine::cuda::support::no_kernel;
-use crate::engine::cuda::tables::layout::{Baselines, Delta, Origin, Windows};
+use crate::engine::cuda::tables::layout::{Baselines, Delta, Origin, Output};
 use crate::engine::cuda::tables::tiles::ImageTiles;
 use crate::engine::cuda::{CudaError, Device};
 use crate::program::Plan;
@@ -96,7 +97,7 @@ impl Waves<'_> {
                     tables: &tables,
                     buffers,
                 };
-                let done = wave.step(index, (here, &mut to));
+                let done = wave.step(index, Output { windows: here, values: &mut to });
                 buffers.0[slot] = Some(to);
                 done?;
             }
@@ -119,7 +120,7 @@ struct Started<'a> {
 
 impl Started<'_> {
     /// Starts what one node computes.
-    fn step(&self, index: usize, to: (&Windows, &mut CudaSlice<f32>)) -> Result<(), CudaError> {
+    fn step(&self, index: usize, mut to: Output<'_>) -> Result<(), CudaError> {
         let Self { waves, presentations, .. } = *self;
         let Waves { device, program, .. } = *waves;
         let subgraph = &program.subgraph;
@@ -128,19 +129,19 @@ impl Started<'_> {
         let geometry = |which: usize| geometry_of_deltas(program, index, which);
         match &program.steps[index] {
             Step::Image => {
-                let (windows, to) = to;
                 let image = (Origin::of(node), node.channels);
                 let baseline = self.baseline(index)?;
-                occlude(device, image, windows, presentations, baseline, waves.stream, to)
+                occlude(device, image, presentations, baseline, waves.stream, to)
             }
             Step::Convolve { filters: packed, rectify } => {
                 let from = self.stored(input)?;
                 let patterns = self.tables.patterns[index].as_ref().ok_or_else(no_buffer)?;
                 let baseline = rectify.then(|| self.baseline(index)).transpose()?;
-                let rectify = baseline.map(|baseline| (Origin::of(node), baseline));
+                let origin = Origin::of(node);
+                let rectify = baseline.map(|baselines| Rectify { origin, baselines });
                 let scales = waves.storage.of_convolution(input, index);
-                let both = (from.values, to.1);
-                packed.convolve_deltas(device, patterns, presentations, rectify, scales, both)
+                let buffers = DeltaBuffers { from: from.values, to: to.values };
+                packed.convolve_deltas(device, patterns, presentations, rectify, scales, buffers)
             }
             &Step::MaxPool { rectify } => {
                 let pooled = program.pooled(index);
@@ -151,7 +152,8 @@ impl Started<'_> {
                     rectify,
                     to_scale: waves.storage.scale(index),
                 };
-                let baselines = (self.baseline(pooled)?, self.baseline(index)?);
+                let (read, pooled) = (self.baseline(pooled)?, self.baseline(index)?);
+                let baselines = PoolBaselines { read, pooled };
                 pool.delta(device, presentations, baselines, self.delta(input)?, to)
             }
             Step::Multiply => {
@@ -159,7 +161,7 @@ impl Started<'_> {
                     Multiply { geometry: [geometry(0), geometry(1)], channels: node.channels };
                 let input = |which: usize| -> Result<_, CudaError> {
                     let input = node.inputs[which];
-                    Ok((self.baseline(input)?, self.delta(input)?))
+                    Ok(Factor { baseline: self.baseline(input)?, delta: self.delta(input)? })
                 };
                 product.delta(device, presentations, [input(0)?, input(1)?], to)
             }
@@ -168,11 +170,10 @@ impl Started<'_> {
             | Step::Select(_)
             | Step::Add
             | Step::Concatenate => {
-                let (outputs, to) = to;
                 for (which, &input) in node.inputs.iter().enumerate() {
                     let join = join(device, program, index, which, geometry(which))?;
                     let from = self.delta(input)?;
-                    join.delta(device, presentations, None, from, (outputs, &mut *to))?;
+                    join.delta(device, presentations, None, from, to.reborrow())?;
                 }
                 Ok(())
             }

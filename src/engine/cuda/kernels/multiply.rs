@@ -1,10 +1,10 @@
 //! `kernels/multiply.cu`: the product of two branches.
 
-use cudarc::driver::{CudaSlice, PushKernelArg};
+use cudarc::driver::PushKernelArg;
 
 use super::node::NodeGeometry;
 use super::present::Presentations;
-use crate::engine::cuda::tables::layout::{Axes, Baselines, Delta, Origin, Windows};
+use crate::engine::cuda::tables::layout::{Axes, Baselines, Delta, Origin, Output};
 use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
 
@@ -18,6 +18,15 @@ mirrored! {
         channels: i32,
         reserved: i32,
     }
+}
+
+/// What a product reads of one of its inputs.
+#[derive(Clone, Copy, Debug)]
+pub struct Factor<'a> {
+    /// Its baselines.
+    pub baseline: &'a Baselines,
+    /// Its deltas.
+    pub delta: Delta<'a>,
 }
 
 /// A product of two inputs of so many channels.
@@ -42,7 +51,7 @@ impl Multiply {
         }
     }
 
-    /// Writes the product's deltas into `to`; `inputs` are the baselines and the deltas of each input.
+    /// Writes the product's deltas into `to`; `inputs` are its factors.
     ///
     /// # Errors
     /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
@@ -50,10 +59,11 @@ impl Multiply {
         &self,
         device: &Device,
         presentations: &Presentations,
-        inputs: [(&Baselines, Delta<'_>); 2],
-        (outputs, to): (&Windows, &mut CudaSlice<f32>),
+        inputs: [Factor<'_>; 2],
+        to: Output<'_>,
     ) -> Result<(), CudaError> {
         let name = "multiply_delta";
+        let Output { windows: outputs, values: to } = to;
         outputs.check(name, self.channels, to)?;
         let Some(grid) = outputs.grid() else { return Ok(()) };
         let parameters = self.parameters();
@@ -61,7 +71,7 @@ impl Multiply {
         launch.arg(&parameters);
         launch.arg(outputs.blocks.items.device()).arg(outputs.blocks.table.device());
         launch.arg(presentations.device());
-        for (baseline, from) in &inputs {
+        for Factor { baseline, delta: from } in &inputs {
             from.check(name, self.channels)?;
             launch.arg(from.windows.blocks.table.device());
             launch.arg(baseline.images.device()).arg(&baseline.values).arg(from.values);
@@ -81,9 +91,10 @@ impl Multiply {
         &self,
         device: &Device,
         inputs: [&Baselines; 2],
-        (outputs, to): (&Windows, &mut CudaSlice<f32>),
+        to: Output<'_>,
     ) -> Result<(), CudaError> {
         let name = "multiply_baseline";
+        let Output { windows: outputs, values: to } = to;
         outputs.check(name, self.channels, to)?;
         let Some(grid) = outputs.grid() else { return Ok(()) };
         let parameters = self.parameters();

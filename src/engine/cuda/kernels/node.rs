@@ -3,7 +3,7 @@
 use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr, LaunchArgs, PushKernelArg};
 
 use super::present::Presentations;
-use crate::engine::cuda::tables::layout::{Axes, Baselines, Delta, Origin, Windows};
+use crate::engine::cuda::tables::layout::{Axes, Baselines, Delta, Origin, Output};
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::{Axis, PerAxis, SlidingWindow};
 use crate::network::Filters;
@@ -69,6 +69,15 @@ pub struct NodeKernel<'a, P> {
     pub numbers: Option<&'a DeviceNumbers>,
 }
 
+/// A loaded kernel.
+#[derive(Clone, Copy)]
+pub(super) struct NamedKernel<'a> {
+    /// Its name, for messages and times.
+    pub name: &'static str,
+    /// The function.
+    pub function: &'a CudaFunction,
+}
+
 /// A node that is computed element by element from one input.
 pub trait NodeLaunch {
     /// Writes the node's deltas into `to`; `baseline` are the input's, where the kernel reads them.
@@ -81,19 +90,14 @@ pub trait NodeLaunch {
         presentations: &Presentations,
         baseline: Option<&Baselines>,
         from: Delta<'_>,
-        to: (&Windows, &mut CudaSlice<f32>),
+        to: Output<'_>,
     ) -> Result<(), CudaError>;
 
     /// Writes the node's activations of original images into `to`.
     ///
     /// # Errors
     /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
-    fn baseline(
-        &self,
-        device: &Device,
-        from: &Baselines,
-        to: (&Windows, &mut CudaSlice<f32>),
-    ) -> Result<(), CudaError>;
+    fn baseline(&self, device: &Device, from: &Baselines, to: Output<'_>) -> Result<(), CudaError>;
 }
 
 /// A pointer to nothing.
@@ -114,9 +118,10 @@ impl<P: DeviceRepr> NodeLaunch for NodeKernel<'_, P> {
         presentations: &Presentations,
         baseline: Option<&Baselines>,
         from: Delta<'_>,
-        (outputs, to): (&Windows, &mut CudaSlice<f32>),
+        to: Output<'_>,
     ) -> Result<(), CudaError> {
         let ([name, _], [function, _]) = (self.names, self.functions);
+        let Output { windows: outputs, values: to } = to;
         from.check(name, self.channels[0])?;
         outputs.check(name, self.channels[1], to)?;
         let Some(grid) = outputs.grid() else { return Ok(()) };
@@ -137,13 +142,9 @@ impl<P: DeviceRepr> NodeLaunch for NodeKernel<'_, P> {
         Ok(())
     }
 
-    fn baseline(
-        &self,
-        device: &Device,
-        from: &Baselines,
-        (outputs, to): (&Windows, &mut CudaSlice<f32>),
-    ) -> Result<(), CudaError> {
+    fn baseline(&self, device: &Device, from: &Baselines, to: Output<'_>) -> Result<(), CudaError> {
         let ([_, name], [_, function]) = (self.names, self.functions);
+        let Output { windows: outputs, values: to } = to;
         outputs.check(name, self.channels[1], to)?;
         from.windows.check(name, self.channels[0], &from.values)?;
         let Some(grid) = outputs.grid() else { return Ok(()) };

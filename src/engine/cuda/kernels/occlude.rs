@@ -3,7 +3,7 @@
 use cudarc::driver::{CudaSlice, PushKernelArg};
 
 use super::present::Presentations;
-use crate::engine::cuda::tables::layout::{Baselines, Origin, Windows};
+use crate::engine::cuda::tables::layout::{Baselines, Origin, Output};
 use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
 
@@ -24,12 +24,12 @@ mirrored! {
 pub fn occlude(
     device: &Device,
     (origin, channels): (Origin, usize),
-    windows: &Windows,
     presentations: &Presentations,
     image: &Baselines,
     stream: &CudaSlice<f32>,
-    to: &mut CudaSlice<f32>,
+    to: Output<'_>,
 ) -> Result<(), CudaError> {
+    let Output { windows, values: to } = to;
     windows.check("occlude", channels, to)?;
     let Some(grid) = windows.grid() else { return Ok(()) };
     let parameters = OccludeParameters { origin, channels: channels as i32, reserved: 0 };

@@ -1,12 +1,12 @@
 //! `kernels/pool.cu`: max-pooling.
 
-use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr, PushKernelArg};
+use cudarc::driver::{DeviceRepr, PushKernelArg};
 use half::f16;
 
-use super::node::NodeGeometry;
+use super::node::{NamedKernel, NodeGeometry};
 use super::present::Presentations;
 use crate::engine::cuda::shape::ensure;
-use crate::engine::cuda::tables::layout::{Baselines, Delta, Origin, Stencil, Windows};
+use crate::engine::cuda::tables::layout::{Baselines, Delta, Origin, Output, Stencil};
 use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
 
@@ -21,6 +21,15 @@ mirrored! {
         to_scale: f32,
         reserved: i32,
     }
+}
+
+/// The baselines that a pooling of deltas reads.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolBaselines<'a> {
+    /// Of the node that is read.
+    pub read: &'a Baselines,
+    /// The pooling's own.
+    pub pooled: &'a Baselines,
 }
 
 /// A pooling of deltas.
@@ -50,8 +59,8 @@ impl Pool {
         }
     }
 
-    /// Writes the delta of every maximum into `to`; `baseline` and `from` are of the node that is
-    /// read, `pooled` are the pooling's own baselines.
+    /// Writes the delta of every maximum into `to`; `from` are the deltas of the node that is
+    /// read.
     ///
     /// # Errors
     /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
@@ -59,28 +68,32 @@ impl Pool {
         &self,
         device: &Device,
         presentations: &Presentations,
-        (baseline, pooled): (&Baselines, &Baselines),
+        baselines: PoolBaselines<'_>,
         from: Delta<'_>,
-        to: (&Windows, &mut CudaSlice<f32>),
+        to: Output<'_>,
     ) -> Result<(), CudaError> {
+        let kernels = &device.kernels;
         let kernel = if self.channels.is_multiple_of(4) {
-            ("pool_delta_four", &device.kernels.pool_delta_four)
+            NamedKernel { name: "pool_delta_four", function: &kernels.pool_delta_four }
         } else {
-            ("pool_delta", &device.kernels.pool_delta)
+            NamedKernel { name: "pool_delta", function: &kernels.pool_delta }
         };
-        self.delta_by(kernel, device, presentations, (baseline, pooled), from, to)
+        self.delta_by(kernel, device, presentations, baselines, from, to)
     }
 
     /// The same by one of the kernels that do it, which writes values of `T`.
     pub(super) fn delta_by<T: DeviceRepr>(
         &self,
-        (name, kernel): (&'static str, &CudaFunction),
+        kernel: NamedKernel<'_>,
         device: &Device,
         presentations: &Presentations,
-        (baseline, pooled): (&Baselines, &Baselines),
+        baselines: PoolBaselines<'_>,
         from: Delta<'_>,
-        (outputs, to): (&Windows, &mut CudaSlice<T>),
+        to: Output<'_, T>,
     ) -> Result<(), CudaError> {
+        let NamedKernel { name, function } = kernel;
+        let PoolBaselines { read, pooled } = baselines;
+        let Output { windows: outputs, values: to } = to;
         from.check(name, self.channels)?;
         let size = if self.to_scale == 0.0 { size_of::<T>() } else { size_of::<f16>() };
         let values = to.num_bytes() / size;
@@ -90,13 +103,13 @@ impl Pool {
         })?;
         let Some(grid) = outputs.grid() else { return Ok(()) };
         let parameters = self.parameters();
-        let mut launch = device.stream.launch_builder(kernel);
+        let mut launch = device.stream.launch_builder(function);
         launch
             .arg(&parameters)
             .arg(outputs.blocks.items.device())
             .arg(outputs.blocks.table.device());
         launch.arg(from.windows.blocks.table.device()).arg(presentations.device());
-        launch.arg(baseline.images.device()).arg(&baseline.values);
+        launch.arg(read.images.device()).arg(&read.values);
         launch.arg(pooled.images.device()).arg(&pooled.values);
         launch.arg(from.values).arg(to);
         // SAFETY: the arguments are the kernel's; windows lie in their buffers, and what exists of
@@ -113,8 +126,9 @@ impl Pool {
         &self,
         device: &Device,
         from: &Baselines,
-        (outputs, to): (&Windows, &mut CudaSlice<f32>),
+        to: Output<'_>,
     ) -> Result<(), CudaError> {
+        let Output { windows: outputs, values: to } = to;
         outputs.check("pool_baseline", self.channels, to)?;
         from.windows.check("pool_baseline", self.channels, &from.values)?;
         let Some(grid) = outputs.grid() else { return Ok(()) };

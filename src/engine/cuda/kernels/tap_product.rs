@@ -2,9 +2,10 @@
 
 mod extent;
 
-use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr, LaunchConfig, PushKernelArg};
+use cudarc::driver::{CudaSlice, DeviceRepr, LaunchConfig, PushKernelArg};
 use half::f16;
 
+use super::node::NamedKernel;
 use super::present::Presentations;
 use super::products::{ANY, Products, Tile};
 use crate::engine::cuda::shape::ensure;
@@ -21,6 +22,24 @@ use crate::program::TapRun;
 /// Of how many tiles a pattern has to have rows on average, for those that meet the same taps not to
 /// share tiles: half a tile of each is empty then, 3 %.
 const FULL: usize = 16;
+
+/// What a ReLU that is joined to a convolution reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Rectify<'a> {
+    /// Where the node lies.
+    pub origin: Origin,
+    /// Its baselines.
+    pub baselines: &'a Baselines,
+}
+
+/// The buffers of a convolution of deltas.
+#[derive(Debug)]
+pub struct DeltaBuffers<'a, T = f32> {
+    /// The input's deltas.
+    pub from: &'a CudaSlice<T>,
+    /// The node's.
+    pub to: &'a mut CudaSlice<f32>,
+}
 
 /// How a convolution's deltas in fp16 are scaled and stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -269,8 +288,7 @@ impl DeviceFilters {
     }
 
     /// Writes a convolution of deltas into `to`; with `rectify`, the delta behind the ReLU that
-    /// follows it: then these are the node's origin and baselines. Buffers of deltas in fp16 have two in
-    /// each float.
+    /// follows it. Buffers of deltas in fp16 have two in each float.
     ///
     /// # Errors
     /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
@@ -279,9 +297,9 @@ impl DeviceFilters {
         device: &Device,
         patterns: &Patterns,
         presentations: &Presentations,
-        rectify: Option<(Origin, &Baselines)>,
+        rectify: Option<Rectify<'_>>,
         scales: Scales,
-        (from, to): (&CudaSlice<f32>, &mut CudaSlice<f32>),
+        buffers: DeltaBuffers<'_>,
     ) -> Result<(), CudaError> {
         let halves = !scales.halves || self.multiplies_halves();
         ensure(halves, self.products.kernel(false), || "deltas in fp16 to read".into())?;
@@ -294,30 +312,31 @@ impl DeviceFilters {
             Products::Fp16 => &kernels.tap_product_fp16_of_fp32,
             Products::Bf16 => &kernels.tap_product_bf16,
         };
-        let kernel = (self.kernel(scales.halves), function);
-        let both = (from, to);
-        self.convolve_deltas_by(kernel, device, patterns, presentations, rectify, scales, both)
+        let kernel = NamedKernel { name: self.kernel(scales.halves), function };
+        self.convolve_deltas_by(kernel, device, patterns, presentations, rectify, scales, buffers)
     }
 
     /// The same by one of the kernels that do it.
     #[allow(clippy::too_many_arguments, reason = "those of the kernel, and which it is")]
     pub(super) fn convolve_deltas_by<T: DeviceRepr>(
         &self,
-        (kernel, function): (&'static str, &CudaFunction),
+        kernel: NamedKernel<'_>,
         device: &Device,
         patterns: &Patterns,
         presentations: &Presentations,
-        rectify: Option<(Origin, &Baselines)>,
+        rectify: Option<Rectify<'_>>,
         scales: Scales,
-        (from, to): (&CudaSlice<T>, &mut CudaSlice<f32>),
+        buffers: DeltaBuffers<'_, T>,
     ) -> Result<(), CudaError> {
+        let NamedKernel { name, function } = kernel;
+        let DeltaBuffers { from, to } = buffers;
         let tile = self.products.tile();
         let read = if scales.halves { size_of::<f16>() } else { size_of::<f32>() };
         let written = if scales.to == 0.0 { size_of::<f32>() } else { size_of::<f16>() };
-        let lengths = (from.num_bytes() / read, to.num_bytes() / written);
-        self.check((kernel, tile), patterns, lengths)?;
+        let lengths = [from.num_bytes() / read, to.num_bytes() / written];
+        self.check(name, tile, patterns, lengths)?;
         let Some(grid) = self.grid(patterns, tile) else { return Ok(()) };
-        let origin = rectify.map(|(origin, _)| origin).unwrap_or_default();
+        let origin = rectify.map(|rectify| rectify.origin).unwrap_or_default();
         let parameters = TapProductParameters {
             from_scale: scales.from,
             to_scale: scales.to,
@@ -329,7 +348,7 @@ impl DeviceFilters {
         launch.arg(presentations.device());
         let nothing = 0_u64;
         match rectify {
-            Some((_, baselines)) => {
+            Some(Rectify { baselines, .. }) => {
                 launch.arg(baselines.images.device()).arg(&baselines.values);
             }
             None => {
@@ -343,7 +362,7 @@ impl DeviceFilters {
         launch.arg(from).arg(to);
         // SAFETY: the arguments are the kernel's; patterns lie in their buffers, and in the
         // baselines, which are read only with `rectify`, as `Baselines` says.
-        unsafe { device.start(kernel, &mut launch, grid) }?;
+        unsafe { device.start(name, &mut launch, grid) }?;
         Ok(())
     }
 
@@ -358,7 +377,7 @@ impl DeviceFilters {
         from: &CudaSlice<f32>,
         to: &mut CudaSlice<f32>,
     ) -> Result<(), CudaError> {
-        self.check(("tap_product_baseline", ANY), patterns, (from.len(), to.len()))?;
+        self.check("tap_product_baseline", ANY, patterns, [from.len(), to.len()])?;
         let Some(grid) = self.grid(patterns, ANY) else { return Ok(()) };
         let parameters = self.parameters(Origin::default(), false);
         let mut launch = device.stream.launch_builder(&device.kernels.tap_product_baseline);

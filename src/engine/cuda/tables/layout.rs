@@ -370,6 +370,22 @@ impl Delta<'_> {
     }
 }
 
+/// A buffer that a node's values are written into.
+#[derive(Debug)]
+pub struct Output<'a, T = f32> {
+    /// The node's windows.
+    pub windows: &'a Windows,
+    /// The buffer.
+    pub values: &'a mut CudaSlice<T>,
+}
+
+impl<T> Output<'_, T> {
+    /// The same output, for one kernel of several.
+    pub const fn reborrow(&mut self) -> Output<'_, T> {
+        Output { windows: self.windows, values: self.values }
+    }
+}
+
 /// A node's activations of original images, `[image][y][x][channel]`.
 ///
 /// For whichever kernel reads them: a presentation's image is one of these, and its position is in

@@ -6,15 +6,15 @@ use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr};
 use cudarc::nvrtc::Ptx;
 use half::f16;
 
-use super::super::node::NodeGeometry;
-use super::super::pool::Pool;
+use super::super::node::{NamedKernel, NodeGeometry};
+use super::super::pool::{Pool, PoolBaselines};
 use super::super::present::Presentations;
 use super::super::products::Products;
-use super::super::tap_product::{DeviceFilters, Patterns, Scales};
+use super::super::tap_product::{DeltaBuffers, DeviceFilters, Patterns, Scales};
 use super::emulator::{Gpu, has_tensor_cores, on_device};
 use crate::engine::cuda::embedded;
 use crate::engine::cuda::tables::layout::{
-    Baseline, Baselines, Delta, Presentation, Window, Windows,
+    Baseline, Baselines, Delta, Output, Presentation, Window, Windows,
 };
 use crate::engine::cuda::tables::tiles::ImageTiles;
 use crate::engine::cuda::tables::upload::Table;
@@ -122,8 +122,9 @@ impl Presenter {
     /// By one of the kernels.
     fn run<T: DeviceRepr>(&self, device: &Device, kernel: &CudaFunction, to: &mut CudaSlice<T>) {
         let from = Delta { windows: &self.inputs, values: &self.from };
-        let (kernel, baselines) = (("pooling", kernel), (&self.baseline, &self.pooled));
-        let to = (&self.outputs, to);
+        let kernel = NamedKernel { name: "pooling", function: kernel };
+        let baselines = PoolBaselines { read: &self.baseline, pooled: &self.pooled };
+        let to = Output { windows: &self.outputs, values: to };
         self.pool.delta_by(kernel, device, &self.presentations, baselines, from, to).unwrap();
     }
 
@@ -165,10 +166,19 @@ impl Convolving {
         from: &CudaSlice<T>,
     ) -> CudaSlice<f32> {
         let mut to = device.allocate(self.floats).unwrap();
-        let (kernel, both) = (("convolving", kernel), (from, &mut to));
+        let kernel = NamedKernel { name: "convolving", function: kernel };
+        let buffers = DeltaBuffers { from, to: &mut to };
         let scales = Scales { halves: size_of::<T>() == 2, ..Scales::default() };
         self.filters
-            .convolve_deltas_by(kernel, device, &self.patterns, presentations, None, scales, both)
+            .convolve_deltas_by(
+                kernel,
+                device,
+                &self.patterns,
+                presentations,
+                None,
+                scales,
+                buffers,
+            )
             .unwrap();
         to
     }

@@ -5,7 +5,7 @@ use super::super::present::Presentations;
 use super::emulator::on_device;
 use crate::engine::cuda::Device;
 use crate::engine::cuda::tables::layout::{
-    Axes, Baseline, Baselines, Origin, Presentation, Window, Windows,
+    Axes, Baseline, Baselines, Origin, Output, Presentation, Window, Windows,
 };
 use crate::engine::cuda::tables::upload::Table;
 use crate::geometry::Occluder;
@@ -70,8 +70,8 @@ fn deltas(noise: Noise, image_index: u32, occluder: &Occluder, part: [usize; 4])
     let floats = height * width * RGB;
     // All of it is looked at, what lies before the window too.
     let mut to = device.zeros(32 + floats).unwrap();
-    occlude(&device, (origin, RGB), &windows, &presentations, &baselines, &stream, &mut to)
-        .unwrap();
+    let output = Output { windows: &windows, values: &mut to };
+    occlude(&device, (origin, RGB), &presentations, &baselines, &stream, output).unwrap();
     device.download(&to).unwrap().split_off(32)
 }
 

@@ -3,7 +3,7 @@
 use half::{bf16, f16};
 
 use super::super::present::Presentations;
-use super::super::tap_product::{DeviceFilters, Scales};
+use super::super::tap_product::{DeltaBuffers, DeviceFilters, Rectify, Scales};
 use super::emulator::{has_tensor_cores, on_device};
 use crate::engine::cuda::tables::layout::{
     Baseline, Baselines, Origin, Presentation, Window, Windows,
@@ -162,12 +162,13 @@ impl Problem {
         let presentations = windows.iter().map(|changed| changed.presentations).sum();
         let table =
             Presentations::of(device, &vec![Presentation::default(); presentations]).unwrap();
-        let rectifies = rectify.then_some((Origin::default(), &baselines));
+        let rectifies =
+            rectify.then_some(Rectify { origin: Origin::default(), baselines: &baselines });
         let device_deltas = device.upload(&deltas).unwrap();
         let mut found = device.allocate(end(&to, conv.out_channels)).unwrap();
-        let both = (&device_deltas, &mut found);
+        let buffers = DeltaBuffers { from: &device_deltas, to: &mut found };
         let scales = Scales { from: SCALE, ..Scales::default() };
-        filters.convolve_deltas(device, &patterns, &table, rectifies, scales, both).unwrap();
+        filters.convolve_deltas(device, &patterns, &table, rectifies, scales, buffers).unwrap();
         let found = device.download(&found).unwrap();
         if precision == Precision::Fp16 {
             // The same of deltas that were stored in fp16, and deltas that are.
@@ -175,9 +176,9 @@ impl Problem {
             for stored in [0.0, SCALE / 2.0] {
                 let scales = Scales { from: SCALE, halves: true, to: stored };
                 let mut again = device.zeros(found.len()).unwrap();
-                let both = (&halves, &mut again);
+                let buffers = DeltaBuffers { from: &halves, to: &mut again };
                 filters
-                    .convolve_deltas(device, &patterns, &table, rectifies, scales, both)
+                    .convolve_deltas(device, &patterns, &table, rectifies, scales, buffers)
                     .unwrap();
                 let again = device.download(&again).unwrap();
                 for window in &to {
@@ -328,9 +329,9 @@ fn what_fp16_cannot_hold_is_no_number() {
         for (largest, is_number) in [(65504.0 / SCALE, true), (65536.0 / SCALE, false)] {
             let from = device.upload(&[largest; 16]).unwrap();
             let mut to = device.zeros(8).unwrap();
-            let rectify = Some((Origin::default(), &baselines));
-            let both = (&from, &mut to);
-            filters.convolve_deltas(&device, &patterns, &table, rectify, scales, both).unwrap();
+            let rectify = Some(Rectify { origin: Origin::default(), baselines: &baselines });
+            let buffers = DeltaBuffers { from: &from, to: &mut to };
+            filters.convolve_deltas(&device, &patterns, &table, rectify, scales, buffers).unwrap();
             let found = device.download(&to).unwrap();
             let expected = |value: &f32| if is_number { *value == 0.0 } else { value.is_nan() };
             assert!(found.iter().all(expected), "{largest}: {found:?}");
