@@ -14,7 +14,7 @@ use crate::engine::cpu::simd::{Isa, prefetch_all};
 /// Operands of a product.
 #[derive(Clone, Copy)]
 pub(super) struct PairProduct<'a> {
-    /// PackedDeltas.
+    /// Deltas.
     pub deltas: Operands<'a>,
     /// From which word each row's first block counts.
     pub rows: Offsets<'a>,
