@@ -16,11 +16,8 @@ use crate::program::Plan;
 /// presentation and are left out.
 pub(super) fn add(
     work: &mut [KernelWork],
-    program: &Program,
-    storage: &Storage,
-    groups: &[usize],
-    plan: &Plan<'_>,
-    presentations: f64,
+    (program, storage, groups): (&Program, &Storage, &[usize]),
+    (plan, presentations): (&Plan<'_>, f64),
 ) {
     let nodes = program.subgraph.nodes();
     let deltas = |index: usize| plan.positions(index) * nodes[index].channels;

@@ -217,7 +217,7 @@ impl Presenter for Incremental<'_> {
             let plan = planner.plan(key);
             if !plan.is_empty() {
                 let share = count as f64 / all;
-                count::add(&mut work, program, storage, &groups, &plan, share);
+                count::add(&mut work, (program, storage, &groups), (&plan, share));
             }
         }
         work.retain(|work| !work.kernel.is_empty());
