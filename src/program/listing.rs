@@ -30,14 +30,14 @@ impl Program {
         let target = self.subgraph.target();
         let middle = |axis: Axis| Span::at(axis.of(nodes[target].size) / 2);
         let [ys, xs] = [Axis::Y, Axis::X].map(|axis| self.subgraph.backward(axis, middle(axis)));
-        let row = |(place, node): (usize, &super::Node)| Row {
+        let row = |(index, node): (usize, &super::Node)| Row {
             layer: node.layer.map_or("image".into(), |layer| network.layer(layer).name.clone()),
-            step: format!("{}{}", self.steps[place].name(), window(node.window)),
+            step: format!("{}{}", self.steps[index].name(), window(node.window)),
             inputs: node.inputs.clone(),
             output: [node.channels, node.size.height, node.size.width],
-            cone: [ys[place].len(), xs[place].len()],
-            buffer: (place < target).then(|| buffers.of(place)),
-            kept: self.kept[place],
+            cone: [ys[index].len(), xs[index].len()],
+            buffer: (index < target).then(|| buffers.of(index)),
+            kept: self.kept[index],
         };
         nodes.iter().enumerate().map(row).collect()
     }

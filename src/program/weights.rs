@@ -50,43 +50,43 @@ impl Program {
     ) -> Result<Program<F, N, U>, E> {
         let Self { subgraph, steps, kept, read_once, last_reads, .. } = self;
         let network = model.network();
-        let of_node = |place: usize| {
-            let node = &subgraph.nodes()[place];
+        let of_node = |index: usize| {
+            let node = &subgraph.nodes()[index];
             let numbers = node.layer.and_then(|layer| Some((layer, model.filters(layer)?)));
             let name = || node.layer.map_or("the image".into(), |layer| network.short_name(layer));
             let (layer, filters) = numbers.ok_or_else(|| MissingFilters(name()))?;
             Ok::<_, MissingFilters>((layer, filters, subgraph.nodes()[node.inputs[0]].channels))
         };
-        let convolution = |place: usize| {
-            let (layer, filters, inputs) = of_node(place)?;
+        let convolution = |index: usize| {
+            let (layer, filters, inputs) = of_node(index)?;
             match &network.layer(layer).op {
                 Op::Conv(conv) => Ok(ConvolutionFilters { layer, conv, filters, inputs }),
                 _ => Err(MissingFilters(network.short_name(layer))),
             }
         };
-        let filters = |place: usize| of_node(place).map(|(_, filters, _)| filters);
-        let channels = |place: usize| subgraph.nodes()[place].channels;
+        let filters = |index: usize| of_node(index).map(|(_, filters, _)| filters);
+        let channels = |index: usize| subgraph.nodes()[index].channels;
         let Packing { convolution: mut pack_convolution, numbers: mut pack, units: pack_units } =
             packing;
         let mut weighted = Vec::with_capacity(steps.len());
-        for (place, step) in steps.into_iter().enumerate() {
+        for (index, step) in steps.into_iter().enumerate() {
             weighted.push(match step {
                 Step::Convolve { filters: (), rectify } => {
-                    let filters = pack_convolution(convolution(place)?)?;
+                    let filters = pack_convolution(convolution(index)?)?;
                     Step::Convolve { filters, rectify }
                 }
                 Step::Depthwise(()) => {
-                    let (_, filters, channels) = of_node(place)?;
+                    let (_, filters, channels) = of_node(index)?;
                     Step::Depthwise(pack(&channels_last(filters, channels), channels)?)
                 }
                 Step::NormaliseChannels(norm, ()) => {
-                    Step::NormaliseChannels(norm, pack(filters(place)?, channels(place))?)
+                    Step::NormaliseChannels(norm, pack(filters(index)?, channels(index))?)
                 }
                 Step::GroupNorm(norm, ()) => {
-                    Step::GroupNorm(norm, pack(filters(place)?, channels(place))?)
+                    Step::GroupNorm(norm, pack(filters(index)?, channels(index))?)
                 }
-                Step::Scale(()) => Step::Scale(pack(filters(place)?, channels(place))?),
-                Step::Slope(()) => Step::Slope(pack(filters(place)?, channels(place))?),
+                Step::Scale(()) => Step::Scale(pack(filters(index)?, channels(index))?),
+                Step::Slope(()) => Step::Slope(pack(filters(index)?, channels(index))?),
                 Step::Image => Step::Image,
                 Step::Relu { elsewhere } => Step::Relu { elsewhere },
                 Step::MaxPool { rectify } => Step::MaxPool { rectify },

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::engine::Engine;
 use crate::engine::cpu::PLAN_BYTES;
+use crate::engine::cuda::PINNED_BYTES;
 use crate::geometry::{Axis, ImageSize};
 use crate::network::{LayerId, Model, Network};
 
@@ -83,7 +84,9 @@ impl MemoryShares {
         let thread = buffers + READ_AHEAD * image_bytes(network.image_channels(), image);
         let gated = layers.iter().any(|&layer| network.has_exact_gates_before(layer));
         let plans = if gated && !on_devices { BYTES_OF_PLANS } else { 0 };
-        let fixed = BYTES_OF_THE_PROGRAM + plans + weights + threads * thread;
+        let devices = engines.iter().filter(|engine| engine.profiler().is_some()).count();
+        let fixed =
+            BYTES_OF_THE_PROGRAM + devices * PINNED_BYTES + plans + weights + threads * thread;
         let least = 16 * image_bytes(network.image_channels(), image) + original;
         if total < fixed + least {
             return Err(TooLittleMemory { needed: fixed + least, found: total });
@@ -205,10 +208,9 @@ mod tests {
         assert_eq!(on_gpu.activations, 0);
         assert!(on_gpu.images_at_a_time(3, image) > 1_500);
         // Verification is the processor's.
-        assert_eq!(
-            among(&[&CpuEngine::default()], 2 << 30, 2),
-            among(&[&OnDevice, &CpuEngine::default()], 2 << 30, 2)
-        );
+        let both = among(&[&OnDevice, &CpuEngine::default()], (2 << 30) + PINNED_BYTES, 2).unwrap();
+        let without_pinned = MemoryShares { fixed: both.fixed - PINNED_BYTES, ..both };
+        assert_eq!(among(&[&CpuEngine::default()], 2 << 30, 2).unwrap(), without_pinned);
     }
 
     #[test]

@@ -70,11 +70,11 @@ pub fn try_to_rank(
     let progress = Progress::new(&cancel);
     let images = images(count);
     let (mut begun, mut found): (Option<PendingExtremes<'_>>, _) = (None, Vec::new());
-    for (part, some) in images.chunks(at_a_time).enumerate() {
+    for (index, some) in images.chunks(at_a_time).enumerate() {
         // Gone as soon as they are no longer needed.
         let some = some.to_vec();
         let views: Vec<_> = some.iter().map(|image| image.view()).collect();
-        let next = prepared.begin_extremes(&views, part * at_a_time, &progress)?;
+        let next = prepared.begin_extremes(&views, index * at_a_time, &progress)?;
         if let Some(before) = begun.replace(next) {
             found.extend(before()?);
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ndarray::Array3;
 use occlumap::engine::cuda::{CudaEngine, Device, Precision};
-use occlumap::engine::{Engine, KernelWork, PlacedJob};
+use occlumap::engine::{CudaFullEngine, Engine, KernelWork, PlacedJob};
 use occlumap::geometry::{GridRule, ImageSize, LayerGeometry};
 use occlumap::network::{LayerId, Model, Network};
 use occlumap::noise::Noise;
@@ -109,6 +109,30 @@ fn steps_between_tensor_cores_agree_within_their_precision() {
             let layer = network.convolution("f").expect("a layer");
             let of_largest = precision.limits_of(&network, layer).largest as f32;
             agrees(precision, Tolerance { of_largest, ..Tolerance::F32_CURVED });
+        }
+    });
+}
+
+/// Of a position with more channels than a thread block's 1,024 values each item has a part, and its own
+/// moments.
+#[test]
+fn normalisations_of_many_channels_agree() {
+    const NETWORK: &str = r#"{"name": "wide", "layers": [
+        {"name": "a", "op": "conv", "out_channels": 1100, "kernel": 3, "stride": 3},
+        {"name": "norm", "op": "channel_norm"},
+        {"name": "b", "op": "conv", "out_channels": 1030, "kernel": 1},
+        {"name": "neighbours", "op": "local_response_norm", "size": 5, "alpha": 0.1},
+        {"name": "c", "op": "conv", "out_channels": 48, "kernel": 2}
+    ]}"#;
+    on_device(module_path!(), "normalisations_of_many_channels_agree", || {
+        let network = || Network::from_description(NETWORK.as_bytes()).expect("a network");
+        let (incremental, size) = (engine(Precision::Fp32), ImageSize::new(13, 11));
+        let full = CudaFullEngine { device: Arc::clone(&incremental.device) };
+        for (engine, tolerance) in [
+            (&incremental as &dyn Engine, Tolerance::F32_CURVED),
+            (&full, Tolerance::F32_RESPONSES),
+        ] {
+            suite::network_agrees(engine, tolerance, network(), "c", size, 7);
         }
     });
 }

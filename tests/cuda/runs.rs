@@ -331,3 +331,40 @@ fn a_ranking_of_one_device_serves_a_sweep_of_another() {
         (&"cpu-incremental".into(), &true.into())
     );
 }
+
+#[test]
+fn a_gpu_that_is_lost_on_the_way_leaves_what_was_finished() {
+    let test = "a_gpu_that_is_lost_on_the_way_leaves_what_was_finished";
+    let Some(gpu) = Gpu::emulated(test) else { return };
+    let runs = Runs { gpu, folder: tempfile::tempdir().expect("a folder") };
+    runs.succeeds("rank --top 2 --device cpu --quiet", "ranked");
+    let ranking = runs.path("ranked/ranking");
+    let sweep = format!(
+        "sweep --ranking {} --top 2 --device cuda --block 1 --threads 2 --units 0,3-5 --every 7",
+        ranking.display()
+    );
+    runs.succeeds(&sweep, "whole");
+    let lost = [("EMULATOR_FAULT", "46"), ("EMULATOR_FAULT_AFTER", "60")];
+    let (_, text) = runs.run(&sweep, "lost", &lost);
+    assert!(text.contains("exit status: 1") && text.contains("the GPU is busy or lost"), "{text}");
+    let (well, text) = runs.run(&sweep, "lost", &[]);
+    let (before, _) =
+        text.split_once(" of 16 blocks already done").unwrap_or_else(|| panic!("{text}"));
+    assert!(well && !before.ends_with(" 0"), "{text}");
+    assert!(runs.maps("lost") == runs.maps("whole"), "other maps");
+}
+
+#[test]
+fn bytes_do_not_depend_on_the_hosts_memory() {
+    let test = "bytes_do_not_depend_on_the_hosts_memory";
+    let Some(runs) = Runs::new(test) else { return };
+    let run = format!("run --top 2 --device cuda --deposit area --moments {SOME}");
+    runs.succeeds(&run, "plenty");
+    // So little that each map is summed by itself.
+    let (well, text) = runs.run(&format!("{run} --memory 1MiB"), "none", &[]);
+    let least = text.split_once("needs at least ").map(|(_, rest)| rest);
+    let least = least.and_then(|rest| rest.split_once(';')).unwrap_or_else(|| panic!("{text}")).0;
+    assert!(!well, "{text}");
+    runs.succeeds(&format!("{run} --memory {}", least.replace(' ', "")), "little");
+    assert!(runs.maps("little") == runs.maps("plenty"), "other maps");
+}

@@ -190,16 +190,20 @@ impl Request<'_> {
             None => entries.clone().map(|entry| (source.name(entry).to_owned(), entry)).collect(),
             Some(_) => HashMap::new(),
         };
-        let copy = find_copy(&plain, &names).map_err(|ambiguous| match ambiguous {
-            Ambiguous::Prefixes(prefixes, count) => WeightsError::copies(path, &prefixes, count),
-            Ambiguous::Entries(first, second) => {
-                WeightsError::twice(path, source.name(first), source.name(second))
-            }
+        let copy = find_copy(&plain, &names).map_err(|Ambiguous { prefixes, count }| {
+            WeightsError::copies(path, &prefixes, count)
         })?;
         let (mut used, mut found) = (BTreeSet::new(), BTreeMap::new());
         for (index, name) in requested.iter().enumerate() {
             let own = exact.get(name).filter(|_| copy.prefix.is_empty());
-            let entry = own.or_else(|| copy.entries.get(&index)).copied();
+            let entry = match (own, copy.entries.get(&index)) {
+                (None, Some(&[Some(first), Some(second)])) => {
+                    let [first, second] = [first, second].map(|entry| source.name(entry));
+                    return Err(WeightsError::twice(path, first, second));
+                }
+                (None, Some(entries)) => entries[0],
+                (own, _) => own.copied(),
+            };
             let Some(entry) = entry.filter(|entry| !used.contains(entry)) else { continue };
             let own = source.name(entry).to_owned();
             let tensor = source.tensor(entry).map_err(|problem| problem.of(path, &own))?;

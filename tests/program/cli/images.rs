@@ -168,7 +168,7 @@ fn images_that_change_after_ranking_are_refused() {
         (
             "another of the same name",
             |workplace| workplace.copy("images/1.npy", "images/3.npy"),
-            &["conv1: images/3.npy: it has changed since", "its SHA-256 was", "put back"],
+            &["conv1: images/3.npy: it has changed since", "its SHA-256 was", "restore the file"],
         ),
     ];
     for (what, damage, words) in cases {
