@@ -188,7 +188,7 @@ pub struct Trial {
     pub times: usize,
     /// Presentations of all times together.
     pub presentations: usize,
-    /// Seconds of all times together, originals included.
+    /// Seconds of all times together, baselines included.
     pub seconds: f64,
 }
 

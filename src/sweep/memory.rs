@@ -76,18 +76,18 @@ impl MemoryShares {
         // Taps that lie far apart need padding beyond all activations.
         let padded = padded_floats(network, layers, image).saturating_sub(largest);
         let plain = 3 * (size_of::<f32>() + size_of::<f64>()) * largest + padded * size_of::<f32>();
-        let original = size_of::<f32>() * together;
+        let baseline = size_of::<f32>() * together;
         // Engines on devices hold all that in their memory.
         let on_devices = engines.iter().all(|engine| engine.profiler().is_some());
-        let (buffers, original) =
-            if on_devices { (0, 0) } else { (BYTES_A_THREAD + plain + original, original) };
+        let (buffers, baseline) =
+            if on_devices { (0, 0) } else { (BYTES_A_THREAD + plain + baseline, baseline) };
         let thread = buffers + READ_AHEAD * image_bytes(network.image_channels(), image);
         let gated = layers.iter().any(|&layer| network.has_exact_gates_before(layer));
         let plans = if gated && !on_devices { BYTES_OF_PLANS } else { 0 };
         let devices = engines.iter().filter(|engine| engine.profiler().is_some()).count();
         let fixed =
             BYTES_OF_THE_PROGRAM + devices * PINNED_BYTES + plans + weights + threads * thread;
-        let least = 16 * image_bytes(network.image_channels(), image) + original;
+        let least = 16 * image_bytes(network.image_channels(), image) + baseline;
         if total < fixed + least {
             return Err(TooLittleMemory { needed: fixed + least, found: total });
         }

@@ -153,7 +153,7 @@ impl LayerSweep<'_> {
 impl Verification {
     /// The additional tolerance, as a part of the response: sums of that size have some rounding in
     /// 32 bits, which shows where an occluder, or the few that are presented of a map, hardly
-    /// changes anything. That is so in every precision: original activations have 32 bits in each.
+    /// changes anything. That is so in every precision: baselines have 32 bits in each.
     const OF_RESPONSE: f64 = 1e-6;
 
     /// Presents a sample of `sweep` again through `plain`; `tolerance` is what the precision of the

@@ -4,6 +4,7 @@
 
 pub mod emulator;
 pub mod families;
+pub mod gated;
 pub mod networks;
 pub mod suite;
 pub mod units;

@@ -6,7 +6,8 @@ use occlumap::geometry::{GridRule, ImageSize, LayerGeometry};
 use occlumap::network::Network;
 use occlumap::noise::{Fill, Noise};
 
-use crate::common::networks::{gated, model};
+use crate::common::gated::gated;
+use crate::common::networks::model;
 use crate::common::suite::{self, Tolerance, Trials, bits, corners, image, present, preset_agrees};
 
 #[test]

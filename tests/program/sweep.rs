@@ -17,7 +17,7 @@ use occlumap::sweep::{
 };
 
 use crate::common::Golden;
-use crate::common::networks::gated;
+use crate::common::gated::gated;
 
 /// The tiny network and its ranked images.
 struct Tiny {

@@ -5,7 +5,7 @@ use occlumap::files::npy;
 use occlumap::network::{Model, Network};
 use occlumap::noise::TorchStream;
 
-use crate::common::networks::gated;
+use crate::common::gated::gated;
 use crate::common::{floats, json, largest};
 use crate::workplace::Workplace;
 
