@@ -134,7 +134,7 @@ pub(super) fn reaches(
 fn tap_runs(subgraph: &Subgraph, axis: Axis, reaches: &[Reach], place: usize) -> Vec<TapRun> {
     let node = &subgraph.nodes()[place];
     let outputs = reaches[place].changed;
-    if !node.has_taps || outputs.is_empty() {
+    if node.groups.is_none() || outputs.is_empty() {
         return Vec::new();
     }
     let inputs = reaches[node.inputs[0]].changed;

@@ -140,7 +140,7 @@ impl<T: Real> Ranker for Plain<'_, T> {
         progress: &Progress<'_>,
     ) -> Result<Vec<Vec<Vec<Extremes>>>, EngineError> {
         let Some(&last) = self.layers.iter().max() else { return Ok(Vec::new()) };
-        let one = |(place, image): (usize, &ArrayView3<'_, f32>)| {
+        let one = |(index, image): (usize, &ArrayView3<'_, f32>)| {
             if progress.is_cancelled() {
                 return Err(EngineError::Stopped);
             }
@@ -166,7 +166,7 @@ impl<T: Real> Ranker for Plain<'_, T> {
                             self.forward.network(),
                             layer,
                             unit,
-                            first + place,
+                            first + index,
                             value,
                         ));
                     }
@@ -210,16 +210,16 @@ impl<T: Real> Presenter for Plain<'_, T> {
                 std::iter::once(None).chain(occluded).map(move |which| (job, which))
             })
             .collect();
-        let response = |&(place, which): &(usize, Option<usize>)| {
+        let response = |&(index, which): &(usize, Option<usize>)| {
             if progress.is_cancelled() {
                 return Err(EngineError::Stopped);
             }
-            let job = &jobs[place];
+            let job = &jobs[index];
             let response = self.scratch.with(|scratch| {
-                scratch.frozen = gates.get(batch.jobs[place].image).cloned();
+                scratch.frozen = gates.get(batch.jobs[index].image).cloned();
                 scratch.set_image(&job.image);
                 if let Some(which) = which {
-                    patches[place].occlude(which, &mut scratch.image, self.forward.image.width);
+                    patches[index].occlude(which, &mut scratch.image, self.forward.image.width);
                 }
                 let size = self.forward.size(layer);
                 let flat = job.unit * size.area() + job.position.0 * size.width + job.position.1;
@@ -266,15 +266,15 @@ impl<T: Real> Presenter for Plain<'_, T> {
 /// The extremes of one unit's responses; a NaN anywhere becomes the maximum.
 fn extremes_of<T: Real>(responses: &[T]) -> Extremes {
     let mut found = Extremes { max: f32::NEG_INFINITY, max_at: 0, min: f32::INFINITY, min_at: 0 };
-    for (place, response) in responses.iter().map(|response| response.rounded()).enumerate() {
+    for (position, response) in responses.iter().map(|response| response.rounded()).enumerate() {
         if response > found.max {
-            (found.max, found.max_at) = (response, place as u32);
+            (found.max, found.max_at) = (response, position as u32);
         }
         if response < found.min {
-            (found.min, found.min_at) = (response, place as u32);
+            (found.min, found.min_at) = (response, position as u32);
         }
         if response.is_nan() {
-            return Extremes { max: response, max_at: place as u32, ..found };
+            return Extremes { max: response, max_at: position as u32, ..found };
         }
     }
     found

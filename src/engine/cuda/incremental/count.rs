@@ -8,15 +8,14 @@ use super::storage::Storage;
 use crate::engine::KernelWork;
 use crate::program::Plan;
 
-/// Adds what is done for some presentations of a plan to the work of each node; `groups` are those
-/// of the nodes that are convolutions.
+/// Adds what is done for some presentations of a plan to the work of each node.
 ///
 /// Each kernel reads the changes of its inputs and the original activations that it needs once, and
 /// writes its changes once. Weights are taken to be in the cache; tables are a few bytes a
 /// presentation and are left out.
 pub(super) fn add(
     work: &mut [KernelWork],
-    (program, storage, groups): (&Program, &Storage, &[usize]),
+    (program, storage): (&Program, &Storage),
     (plan, presentations): (&Plan<'_>, f64),
 ) {
     let nodes = program.subgraph.nodes();
@@ -61,7 +60,7 @@ pub(super) fn add(
             // What passes its input on has no kernel.
             _ => continue,
         };
-        let multiply_adds = plan.multiply_adds(place, groups[place]);
+        let multiply_adds = plan.multiply_adds(place);
         work[place].kernel = kernel;
         work[place].operations += presentations * 2.0 * multiply_adds as f64;
         work[place].bytes += presentations * bytes as f64;
