@@ -20,12 +20,13 @@ use ndarray::ArrayView3;
 use rayon::prelude::*;
 
 use self::forward::{Forward, Gates, Scratch};
+use super::batch::WholeImage;
 use super::real::Real;
 use super::request::{PreparedImages, check_layers, not_prepared};
 use super::scratch::ScratchPool;
 use super::{
     Batch, BatchImage, Engine, EngineError, EngineName, Extremes, JobResult, PlacedJob, Presenter,
-    Ranker, RankingEngine,
+    Ranker, RankingEngine, check_extremes,
 };
 use crate::geometry::ImageSize;
 use crate::network::{LayerId, MapContext, Model};
@@ -157,20 +158,7 @@ impl<T: Real> Ranker for Plain<'_, T> {
                 });
             });
             for (&layer, units) in &found {
-                for (unit, extremes) in units.iter().enumerate() {
-                    // A NaN or an infinity anywhere shows in one of the two.
-                    if let Some(&value) =
-                        [extremes.max, extremes.min].iter().find(|value| !value.is_finite())
-                    {
-                        return Err(EngineError::not_finite(
-                            self.forward.network(),
-                            layer,
-                            unit,
-                            first + index,
-                            value,
-                        ));
-                    }
-                }
+                check_extremes(self.forward.network(), layer, first + index, units)?;
             }
             progress.advance(1);
             Ok(self.layers.iter().filter_map(|layer| found.get(layer).cloned()).collect())
@@ -201,25 +189,16 @@ impl<T: Real> Presenter for Plain<'_, T> {
             .map(|job| job.fill.patches(job.image_index, channels, job.occluders))
             .collect();
         let gates = self.frozen_gates(layer, &batch.images);
-        // Each job's original image first, then its occluded copies.
-        let presentations: Vec<(usize, Option<usize>)> = jobs
-            .iter()
-            .enumerate()
-            .flat_map(|(job, PlacedJob { occluders, .. })| {
-                let occluded = (0..occluders.len()).map(Some);
-                std::iter::once(None).chain(occluded).map(move |which| (job, which))
-            })
-            .collect();
-        let response = |&(index, which): &(usize, Option<usize>)| {
+        let response = |&WholeImage { job: number, occluder }: &WholeImage| {
             if progress.is_cancelled() {
                 return Err(EngineError::Stopped);
             }
-            let job = &jobs[index];
+            let job = &jobs[number];
             let response = self.scratch.with(|scratch| {
-                scratch.frozen = gates.get(batch.jobs[index].image).cloned();
+                scratch.frozen = gates.get(batch.jobs[number].image).cloned();
                 scratch.set_image(&job.image);
-                if let Some(which) = which {
-                    patches[index].occlude(which, &mut scratch.image, self.forward.image.width);
+                if let Some(occluder) = occluder {
+                    patches[number].occlude(occluder, &mut scratch.image, self.forward.image.width);
                 }
                 let size = self.forward.size(layer);
                 let flat = job.unit * size.area() + job.position.0 * size.width + job.position.1;
@@ -232,21 +211,11 @@ impl<T: Real> Presenter for Plain<'_, T> {
                 scratch.frozen = None;
                 response
             });
-            if response.rounded().is_finite() {
-                progress.advance(u64::from(which.is_some()));
-                Ok(response)
-            } else {
-                let image = job.image_index as usize;
-                Err(EngineError::not_finite(
-                    self.forward.network(),
-                    layer,
-                    job.unit,
-                    image,
-                    response.rounded(),
-                ))
-            }
+            job.check_finite(self.forward.network(), layer, response.rounded())?;
+            progress.advance(u64::from(occluder.is_some()));
+            Ok(response)
         };
-        let responses: Vec<T> = presentations
+        let responses: Vec<T> = WholeImage::all(&jobs)
             .par_iter()
             .with_max_len(1)
             .map(response)

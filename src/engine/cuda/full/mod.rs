@@ -145,10 +145,6 @@ impl Full<'_> {
         let size = BatchSize { batch, chunk: self.chunk };
         DevicePass::new(&self.device, self.model, &self.pass, &self.layers, size)
     }
-
-    fn not_finite(&self, layer: LayerId, unit: usize, image: usize, value: f32) -> EngineError {
-        EngineError::not_finite(self.model.network(), layer, unit, image, value)
-    }
 }
 
 impl Ranker for Full<'_> {

@@ -5,6 +5,7 @@ use cudarc::driver::CudaSlice;
 use super::Full;
 use super::batches::{Workspace, Workspaces};
 use super::pass::{BATCH, DevicePass, UnitPosition};
+use crate::engine::batch::WholeImage;
 use crate::engine::cuda::CudaError;
 use crate::engine::cuda::kernels::image::occlude::{ImageCopy, occlude};
 use crate::engine::cuda::support::noise_of;
@@ -45,9 +46,6 @@ impl Workspace for Presenting {
     }
 }
 
-/// One response that is wanted: a job's, of the original image or behind one of its occluders.
-type OccludedJob = (usize, Option<usize>);
-
 impl Full<'_> {
     /// Has the device begin with the responses of one batch.
     fn respond(
@@ -55,16 +53,16 @@ impl Full<'_> {
         room: &mut Presenting,
         (layer, jobs): (LayerId, &Batch<'_>),
         patches: &[Patches<'_>],
-        wanted: &[OccludedJob],
+        wanted: &[WholeImage],
     ) -> Result<PendingDownload<'_, f32>, CudaError> {
         let Presenting { pass, baselines, shown: copies } = room;
         let pixels = self.pixels();
         let (mut shown, mut asked, mut noise) = (Vec::new(), Vec::new(), Vec::new());
         let (mut slots, mut values) = (0, Vec::new());
-        for (index, &(number, which)) in wanted.iter().enumerate() {
+        for (index, &WholeImage { job: number, occluder }) in wanted.iter().enumerate() {
             let job = jobs.job(number);
             // A job's responses stand next to each other, and often those of one image.
-            let image = |index: usize| jobs.jobs[wanted[index].0].image;
+            let image = |index: usize| jobs.jobs[wanted[index].job].image;
             let same = index > 0 && image(index - 1) == image(index);
             if !same {
                 let mut slot = baselines.slice_mut(slots * pixels..(slots + 1) * pixels);
@@ -72,16 +70,16 @@ impl Full<'_> {
                 slots += 1;
             }
             let slot = slots - 1;
-            shown.push(match which {
+            shown.push(match occluder {
                 None => ImageCopy::original(slot),
-                Some(which) => {
+                Some(occluder) => {
                     let replayed = noise.len();
                     let drawn = noise_of(job.fill)?;
                     if matches!(drawn, Noise::Torch { .. }) {
-                        patches[number].draw(which, &mut values);
+                        patches[number].draw(occluder, &mut values);
                         noise.extend_from_slice(&values);
                     }
-                    let occluder = &job.occluders[which];
+                    let occluder = &job.occluders[occluder];
                     ImageCopy::occluded(slot, job.image_index, occluder, drawn, replayed)
                 }
             });
@@ -110,34 +108,24 @@ impl Full<'_> {
             .iter()
             .map(|job| job.fill.patches(job.image_index, self.channels(), job.occluders))
             .collect();
-        // Each job's original image first, then its occluded copies.
-        let wanted: Vec<OccludedJob> = jobs
-            .iter()
-            .enumerate()
-            .flat_map(|(number, job)| {
-                let occluded = (0..job.occluders.len()).map(Some);
-                std::iter::once(None).chain(occluded).map(move |which| (number, which))
-            })
-            .collect();
         let mut presented: Vec<JobResult> = Vec::with_capacity(jobs.len());
-        let take = |batch: &[OccludedJob], arriving: PendingDownload<'_, f32>| {
-            for (&(number, which), response) in batch.iter().zip(arriving.wait()?) {
-                if !response.is_finite() {
-                    let PlacedJob { unit, image_index, .. } = jobs[number];
-                    return Err(self.not_finite(layer, unit, image_index as usize, response));
-                }
-                match (which, presented.last_mut()) {
+        let take = |batch: &[WholeImage], arriving: PendingDownload<'_, f32>| {
+            for (&WholeImage { job, occluder }, response) in batch.iter().zip(arriving.wait()?) {
+                jobs[job].check_finite(self.model.network(), layer, response)?;
+                match (occluder, presented.last_mut()) {
                     (Some(_), Some(job)) => job.differences.push(response - job.response),
                     _ => presented.push(JobResult { response, differences: Vec::new() }),
                 }
             }
-            progress.advance(batch.iter().filter(|(_, which)| which.is_some()).count() as u64);
+            progress.advance(
+                batch.iter().filter(|presented| presented.occluder.is_some()).count() as u64
+            );
             Ok(())
         };
-        let respond = |room: &mut Presenting, some: &[OccludedJob]| {
+        let respond = |room: &mut Presenting, some: &[WholeImage]| {
             self.respond(room, (layer, batch), &patches, some)
         };
-        self.in_batches(&wanted, progress, respond, take)?;
+        self.in_batches(&WholeImage::all(&jobs), progress, respond, take)?;
         Ok(presented)
     }
 }

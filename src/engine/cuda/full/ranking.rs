@@ -9,7 +9,7 @@ use crate::engine::cuda::CudaError;
 use crate::engine::cuda::double_buffer::DoubleBuffer;
 use crate::engine::cuda::kernels::extremes::extremes;
 use crate::engine::cuda::transfer::PendingDownload;
-use crate::engine::{EngineError, Extremes, PendingExtremes};
+use crate::engine::{EngineError, Extremes, PendingExtremes, check_extremes};
 use crate::network::LayerId;
 use crate::progress::Progress;
 
@@ -128,13 +128,7 @@ impl Full<'_> {
     fn check_finite(&self, first: usize, found: &[Vec<Vec<Extremes>>]) -> Result<(), EngineError> {
         for (image, layers) in found.iter().enumerate() {
             for (&layer, units) in self.layers.iter().zip(layers) {
-                for (unit, extremes) in units.iter().enumerate() {
-                    // A NaN or an infinity anywhere shows in one of the two.
-                    let values = [extremes.max, extremes.min];
-                    if let Some(&value) = values.iter().find(|value| !value.is_finite()) {
-                        return Err(self.not_finite(layer, unit, first + image, value));
-                    }
-                }
+                check_extremes(self.model.network(), layer, first + image, units)?;
             }
         }
         Ok(())
