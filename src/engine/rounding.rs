@@ -25,7 +25,7 @@ impl Limits {
     /// Behind convolutions with these unit roundoffs of their operands: half the distance of 1 from the next
     /// number. Each loses `drift` of its sums beside.
     ///
-    /// *One layer.* Rounding to nearest errs by a uniform part of a last place. Of operands whose
+    /// *One layer.* Rounding to nearest errs by a uniform part of an ulp. Of operands whose
     /// mantissas are distributed as those of products are, evenly on a logarithmic scale, that is
     /// `u / √(8 ln 2)` of the operand in the root mean square, `u` being the unit roundoff; of a product
     /// of two `u / √(4 ln 2)`, 0.6 `u`; and of a sum of products with independent errors the same part of

@@ -57,7 +57,7 @@ impl<'p> Plan<'p> {
     }
 
     /// The blocks of taps of a convolution's output position `(y, x)`, counted within its window:
-    /// `change[y, x] = Σ_blocks W[block] · δ[block]`. One block a kernel row.
+    /// `delta[y, x] = Σ_blocks W[block] · δ[block]`. One block a kernel row.
     pub fn blocks(&self, node: usize, y: usize, x: usize) -> Vec<TapBlock> {
         let run = |axis: &'p AxisPlan, output: usize| {
             axis.runs(node)
@@ -81,7 +81,7 @@ impl<'p> Plan<'p> {
     }
 
     /// Multiply-adds of a convolution's share of the presentation, with only the taps that meet a
-    /// difference: of one unit at the target, of all channels before it.
+    /// delta: of one unit at the target, of all channels before it.
     pub fn multiply_adds(&self, node: usize) -> u64 {
         if self.positions(node) == 0 {
             return 0;

@@ -60,8 +60,8 @@ impl Tolerance {
             found.differences.iter().zip(&plain.differences).map(|(a, b)| (a - b).abs() / allowed);
         errors.enumerate().fold(
             (0.0, 0),
-            |worst, (place, error)| {
-                if error > worst.0 { (error, place) } else { worst }
+            |worst, (index, error)| {
+                if error > worst.0 { (error, index) } else { worst }
             },
         )
     }
@@ -108,7 +108,7 @@ struct Problem {
     /// Side length and stride of the occluders.
     occluders: (usize, usize),
     /// Of each job, where in the layer's output, and whether on the second image.
-    places: Vec<(f64, f64, bool)>,
+    positions: Vec<(f64, f64, bool)>,
     noise: Noise,
     seed: u32,
 }
@@ -159,15 +159,17 @@ fn problem_of(
         any::<u32>(),
     )
         .prop_map(
-            |(channels, blocks, last, (height, width), occluders, places, noise, seed)| Problem {
-                channels,
-                blocks,
-                last,
-                image: ImageSize::new(height, width),
-                occluders,
-                places,
-                noise,
-                seed,
+            |(channels, blocks, last, (height, width), occluders, positions, noise, seed)| {
+                Problem {
+                    channels,
+                    blocks,
+                    last,
+                    image: ImageSize::new(height, width),
+                    occluders,
+                    positions,
+                    noise,
+                    seed,
+                }
             },
         )
 }
@@ -232,12 +234,12 @@ impl Problem {
         let images =
             [0, 1].map(|which| image_of(self.channels, self.image, self.seed.wrapping_add(which)));
         let at = |share: f64, length: usize| ((share * length as f64) as usize).min(length - 1);
-        let places = self.places.iter().enumerate();
-        let jobs: Vec<PlacedJob<'_>> = places
-            .map(|(place, &(down, right, second))| PlacedJob {
+        let positions = self.positions.iter().enumerate();
+        let jobs: Vec<PlacedJob<'_>> = positions
+            .map(|(index, &(down, right, second))| PlacedJob {
                 image: images[usize::from(second)].view(),
                 image_index: u32::from(second),
-                unit: place % units,
+                unit: index % units,
                 position: (at(down, geometry.output.height), at(right, geometry.output.width)),
                 occluders: &occluders,
                 fill: self.noise.into(),
@@ -247,13 +249,13 @@ impl Problem {
         let found = present(engine, &model, layer, &jobs);
         let plain = present(&Float64Engine, &model, layer, &jobs);
         for ((job, found), plain) in jobs.iter().zip(&found).zip(&plain) {
-            let (share, place) = tolerance.worst(found, plain);
+            let (share, index) = tolerance.worst(found, plain);
             prop_assert!(
                 share <= 1.0,
-                "{:?} occluder {place}: {share} of what is allowed, {} {}, largest {}",
+                "{:?} occluder {index}: {share} of what is allowed, {} {}, largest {}",
                 job.position,
-                found.differences[place],
-                plain.differences[place],
+                found.differences[index],
+                plain.differences[index],
                 plain.differences.iter().fold(0.0_f32, |largest, d| largest.max(d.abs()))
             );
             // A gate that is computed from the occluded image brings any occluder's effect.
@@ -304,10 +306,10 @@ pub fn network_agrees(
         LayerGeometry::new(&network, id, size, GridRule::REFERENCE, every).expect("room");
     let model = model(network, 0.0, 1);
     let image = image(size, 7);
-    let places: Vec<_> = corners(geometry.output).collect();
+    let positions: Vec<_> = corners(geometry.output).collect();
     let placements: Vec<_> =
-        places.iter().map(|&(y, x)| geometry.placement(y, x).expect("room")).collect();
-    let jobs: Vec<PlacedJob<'_>> = places
+        positions.iter().map(|&(y, x)| geometry.placement(y, x).expect("room")).collect();
+    let jobs: Vec<PlacedJob<'_>> = positions
         .iter()
         .zip(&placements)
         .enumerate()
@@ -323,10 +325,10 @@ pub fn network_agrees(
     let found = present(engine, &model, id, &jobs);
     let plain = present(&Float64Engine, &model, id, &jobs);
     for ((job, found), plain) in jobs.iter().zip(&found).zip(&plain) {
-        let (share, place) = tolerance.worst(found, plain);
+        let (share, index) = tolerance.worst(found, plain);
         assert!(
             share <= 1.0,
-            "{name} {layer} {:?}, occluder {place}: {share} of what is allowed",
+            "{name} {layer} {:?}, occluder {index}: {share} of what is allowed",
             job.position
         );
     }

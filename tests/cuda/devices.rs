@@ -200,7 +200,7 @@ fn fills_other_than_noise_go_to_the_cpu_unless_a_gpu_is_asked_for() {
 }
 
 #[test]
-fn a_machine_without_a_driver_is_told_every_place_that_was_tried() {
+fn a_machine_without_a_driver_is_told_every_path_that_was_tried() {
     if Gpu::is_real() {
         return;
     }

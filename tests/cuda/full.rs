@@ -70,11 +70,11 @@ pub fn try_to_rank(
     let progress = Progress::new(&cancel);
     let images = images(count);
     let (mut begun, mut found): (Option<PendingExtremes<'_>>, _) = (None, Vec::new());
-    for (place, some) in images.chunks(at_a_time).enumerate() {
+    for (index, some) in images.chunks(at_a_time).enumerate() {
         // Gone as soon as they are no longer needed.
         let some = some.to_vec();
         let views: Vec<_> = some.iter().map(|image| image.view()).collect();
-        let next = prepared.begin_extremes(&views, place * at_a_time, &progress)?;
+        let next = prepared.begin_extremes(&views, index * at_a_time, &progress)?;
         if let Some(before) = begun.replace(next) {
             found.extend(before()?);
         }
@@ -86,7 +86,7 @@ pub fn try_to_rank(
     Ok(found)
 }
 
-/// Jobs on the layer at this place from the end: borders, several images, both kinds of noise.
+/// Jobs on the layer at this index from the end: borders, several images, both kinds of noise.
 pub fn present(engine: &dyn Engine, which: (&Golden, usize), at_a_time: usize) -> Vec<JobResult> {
     try_to_present(engine, which, at_a_time).expect("numbers")
 }
@@ -239,8 +239,8 @@ pub fn differences_agree(golden: &Golden, from_end: usize) {
         moved += usize::from(largest > 0.0);
         let allowed = 1e-5 * largest + 1e-6 * plain.response.abs();
         assert!((found.response - plain.response).abs() <= 1e-5 * plain.response.abs().max(0.1));
-        for (place, (a, b)) in found.differences.iter().zip(&plain.differences).enumerate() {
-            assert!((a - b).abs() <= allowed, "occluder {place}: {a} {b}, allowed {allowed}");
+        for (index, (a, b)) in found.differences.iter().zip(&plain.differences).enumerate() {
+            assert!((a - b).abs() <= allowed, "occluder {index}: {a} {b}, allowed {allowed}");
         }
         assert_eq!(found.differences.len(), plain.differences.len());
     }

@@ -1,9 +1,9 @@
 //! Some presentations, those of each plan together, from the occluders to the responses.
 
-use super::change::{Changes, SamePlan};
 use super::convolve::{self, Convolution};
-use super::depthwise::SumChanges;
-use super::function::{FunctionChange, change_slopes, multiply, scale_changes, select};
+use super::delta::{Deltas, SamePlan};
+use super::depthwise::SumDeltas;
+use super::function::{FunctionDelta, multiply, scale_deltas, select, slope_deltas};
 use super::gate::{GateDelta, GroupNormDelta, MeanDelta};
 use super::normalise::{Normalisation, normalise};
 use super::occlude::Occlude;
@@ -18,14 +18,14 @@ use crate::program::Plan;
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     /// Of each node, until its last reader is done.
-    changes: Vec<Changes>,
-    /// Buffers of changes that are read no more.
+    deltas: Vec<Deltas>,
+    /// Buffers of deltas that are read no more.
     free: Vec<Vec<f32>>,
     patch: Vec<f32>,
     convolve: convolve::Scratch,
 }
 
-/// By how much each response of the batches differs from the original one.
+/// By how much each response of the batches differs from that to the original image.
 ///
 /// What a presentation's difference is does not depend on the others, to the bit.
 pub(super) fn present(
@@ -36,32 +36,32 @@ pub(super) fn present(
 ) -> Vec<f32> {
     let nodes = program.subgraph.nodes();
     let last = program.subgraph.target();
-    let Scratch { changes, free, patch, convolve } = scratch;
-    changes.resize_with(nodes.len().max(changes.len()), Changes::default);
-    for (place, node) in nodes[..last].iter().enumerate() {
+    let Scratch { deltas, free, patch, convolve } = scratch;
+    deltas.resize_with(nodes.len().max(deltas.len()), Deltas::default);
+    for (index, node) in nodes[..last].iter().enumerate() {
         let from = node.inputs.first().copied().unwrap_or_default();
-        let mut output = std::mem::take(&mut changes[place]);
+        let mut output = std::mem::take(&mut deltas[index]);
         output.reuse(free.pop().unwrap_or_default());
-        match &program.steps[place] {
+        match &program.steps[index] {
             &Step::Convolve { filters: ref packed, rectify } => {
-                output.shape(batches, place);
-                let convolution = Convolution { program, node: place, packed, rectify, isa };
-                convolution.run(batches, &changes[from], &mut output, convolve);
+                output.shape(batches, index);
+                let convolution = Convolution { program, node: index, packed, rectify, isa };
+                convolution.run(batches, &deltas[from], &mut output, convolve);
             }
             step if step.is_in_place() && program.read_once[from] => {
                 // The window is the input's: nobody else reads more of it.
-                std::mem::swap(&mut output, &mut changes[from]);
+                std::mem::swap(&mut output, &mut deltas[from]);
             }
-            _ => output.shape(batches, place),
+            _ => output.shape(batches, index),
         }
         for (which, batch) in batches.iter().enumerate() {
             if !batch.plan.is_empty() {
-                step(program, place, (which, batch), changes, (&mut output, patch), isa);
+                step(program, index, (which, batch), deltas, (&mut output, patch), isa);
             }
         }
-        changes[place] = output;
-        for &input in node.inputs.iter().filter(|&&input| program.last_reads[input] == place) {
-            free.push(changes[input].release());
+        deltas[index] = output;
+        for &input in node.inputs.iter().filter(|&&input| program.last_reads[input] == index) {
+            free.push(deltas[input].release());
             // An input that is read twice has given its buffer away.
             free.pop_if(|buffer| buffer.is_empty());
         }
@@ -71,66 +71,66 @@ pub(super) fn present(
         if plan.is_empty() {
             differences.extend(batch.iter().map(|_| 0.0));
         } else {
-            let (filters, input) = (&program.units, changes[nodes[last].inputs[0]].of(which));
+            let (filters, input) = (&program.units, deltas[nodes[last].inputs[0]].of(which));
             differences.extend(isa.run(Respond { plan, filters, batch, input }));
         }
     }
-    free.push(changes[nodes[last].inputs[0]].release());
+    free.push(deltas[nodes[last].inputs[0]].release());
     differences
 }
 
-/// A step of one batch, that with the place `which`, unless it is a convolution.
+/// A step of one batch, that with the index `which`, unless it is a convolution.
 fn step(
     program: &Program,
-    place: usize,
+    node: usize,
     (which, SamePlan { plan, presentations: batch }): (usize, &SamePlan<'_>),
-    changes: &[Changes],
-    (output, patch): (&mut Changes, &mut Vec<f32>),
+    deltas: &[Deltas],
+    (output, patch): (&mut Deltas, &mut Vec<f32>),
     isa: Isa,
 ) {
-    let from = program.subgraph.nodes()[place].inputs.first().copied().unwrap_or_default();
-    match &program.steps[place] {
+    let from = program.subgraph.nodes()[node].inputs.first().copied().unwrap_or_default();
+    match &program.steps[node] {
         Step::Image => {
             isa.run(Occlude { program, batch, patch, output: output.of_mut(which) });
         }
         &Step::MaxPool { rectify } => {
-            let (input, output) = (changes[from].of(which), output.of_mut(which));
-            isa.run(Pool { program, plan, node: place, rectify, batch, input, output });
+            let (input, output) = (deltas[from].of(which), output.of_mut(which));
+            isa.run(Pool { program, plan, node, rectify, batch, input, output });
         }
         Step::Normalise(norm) => {
-            let (input, output) = (changes[from].of(which), output.of_mut(which));
-            normalise(program, place, Normalisation::Neighbours(norm), batch, input, output);
+            let (input, output) = (deltas[from].of(which), output.of_mut(which));
+            normalise(program, node, Normalisation::Neighbours(norm), batch, input, output);
         }
         Step::NormaliseChannels(norm, filters) => {
-            let (input, output) = (changes[from].of(which), output.of_mut(which));
-            normalise(program, place, Normalisation::All(norm, filters), batch, input, output);
+            let (input, output) = (deltas[from].of(which), output.of_mut(which));
+            normalise(program, node, Normalisation::All(norm, filters), batch, input, output);
         }
         Step::AveragePool(..) | Step::Depthwise(_) => {
-            let (input, output) = (changes[from].of(which), output.of_mut(which));
-            isa.run(SumChanges { program, node: place, batch, input, output });
+            let (input, output) = (deltas[from].of(which), output.of_mut(which));
+            isa.run(SumDeltas { program, node, batch, input, output });
         }
         &Step::Select(selection) => {
-            let shift = program.subgraph.shift(place, 0);
-            select(selection, shift, changes[from].of(which), output.of_mut(which));
+            let shift = program.subgraph.shift(node, 0);
+            select(selection, shift, deltas[from].of(which), output.of_mut(which));
         }
         Step::Multiply => {
-            let inputs = &program.subgraph.nodes()[place].inputs;
-            let inputs = [changes[inputs[0]].of(which), changes[inputs[1]].of(which)];
-            multiply(program, place, batch, inputs, output.of_mut(which));
+            let inputs = &program.subgraph.nodes()[node].inputs;
+            let inputs = [deltas[inputs[0]].of(which), deltas[inputs[1]].of(which)];
+            multiply(program, node, batch, inputs, output.of_mut(which));
         }
         &Step::Gate(join) => {
-            sum(plan, place, false, (which, changes), batch.len(), output);
-            let gate = program.subgraph.nodes()[place].inputs[1];
-            let (gate, change) = (changes[gate].of(which), output.of_mut(which));
-            isa.run(GateDelta { program, node: place, join, batch, gate, change });
+            sum(plan, node, false, (which, deltas), batch.len(), output);
+            let gate = program.subgraph.nodes()[node].inputs[1];
+            let (gate, delta) = (deltas[gate].of(which), output.of_mut(which));
+            isa.run(GateDelta { program, node, join, batch, gate, delta });
         }
         Step::GlobalMean => {
-            let (input, output) = (changes[from].of(which), output.of_mut(which));
-            isa.run(MeanDelta { program, node: place, input, output });
+            let (input, output) = (deltas[from].of(which), output.of_mut(which));
+            isa.run(MeanDelta { program, node, input, output });
         }
         &Step::GroupNorm(norm, ref numbers) => {
-            let (input, output) = (changes[from].of(which), output.of_mut(which));
-            isa.run(GroupNormDelta { program, node: place, norm, numbers, batch, input, output });
+            let (input, output) = (deltas[from].of(which), output.of_mut(which));
+            isa.run(GroupNormDelta { program, node, norm, numbers, batch, input, output });
         }
         step @ (Step::Relu { .. }
         | Step::Copy
@@ -138,24 +138,24 @@ fn step(
         | Step::Slope(_)
         | Step::Function(_)) => {
             if !program.read_once[from] {
-                sum(plan, place, false, (which, changes), batch.len(), output);
+                sum(plan, node, false, (which, deltas), batch.len(), output);
             }
-            let change = output.of_mut(which);
+            let delta = output.of_mut(which);
             match step {
                 Step::Relu { elsewhere: false } => {
-                    isa.run(Relu { program, node: place, batch, change });
+                    isa.run(Relu { program, node, batch, delta });
                 }
                 &Step::Function(function) => {
-                    isa.run(FunctionChange { program, node: place, function, batch, change });
+                    isa.run(FunctionDelta { program, node, function, batch, delta });
                 }
-                Step::Slope(slopes) => change_slopes(program, place, &slopes.weight, batch, change),
-                Step::Scale(filters) => scale_changes(&filters.weight, change),
+                Step::Slope(slopes) => slope_deltas(program, node, &slopes.weight, batch, delta),
+                Step::Scale(filters) => scale_deltas(&filters.weight, delta),
                 _ => {}
             }
         }
         step @ (Step::Add | Step::Concatenate) => {
             let stack = matches!(step, Step::Concatenate);
-            sum(plan, place, stack, (which, changes), batch.len(), output);
+            sum(plan, node, stack, (which, deltas), batch.len(), output);
         }
         Step::Convolve { .. } | Step::Respond => {}
     }
@@ -167,17 +167,17 @@ fn sum(
     plan: &Plan<'_>,
     node: usize,
     stack: bool,
-    (which, changes): (usize, &[Changes]),
+    (which, deltas): (usize, &[Deltas]),
     batch: usize,
-    output: &mut Changes,
+    output: &mut Deltas,
 ) {
     let mut output = output.of_mut(which);
     output.values.fill(0.0);
     let (subgraph, mut channel) = (plan.subgraph(), 0);
     let node_inputs = subgraph.nodes()[node].local_inputs().iter();
     let joined = if subgraph.nodes()[node].is_gate { 1 } else { node_inputs.len() };
-    for (place, &input) in node_inputs.take(joined).enumerate() {
-        add(changes[input].of(which), subgraph.shift(node, place), batch, channel, &mut output);
+    for (index, &input) in node_inputs.take(joined).enumerate() {
+        add(deltas[input].of(which), subgraph.shift(node, index), batch, channel, &mut output);
         if stack {
             channel += subgraph.nodes()[input].channels;
         }

@@ -2,11 +2,11 @@
 //! it.
 //!
 //! A [`program`](crate::program) says which windows and taps those are. The engine computes the original
-//! image's activations once for all jobs of an image (`baseline`), then sends *differences* through
-//! the network (`change`), for all presentations that share a plan together (`batch`).
+//! image's activations once for all jobs of an image (`baseline`), then sends *deltas* through
+//! the network (`delta`), for all presentations that share a plan together (`batch`).
 //!
 //! Activations lie with their channels innermost, `[presentation][y][x][channel]`, so that the
-//! taps of a kernel row are one run of memory, original activations are read where they lie, and
+//! taps of a kernel row are one run of memory, baseline activations are read where they lie, and
 //! a batch may have any size. All convolutions are one matrix product whose rows are (presentation,
 //! position) pairs that the same taps meet (`patterns`): of all values (`product`), or behind a ReLU
 //! of those that are not zero (`nonzero`, `sparse`). Every value is a chain of operations
@@ -21,10 +21,10 @@ mod activations;
 mod baseline;
 mod batch;
 mod bf16;
-mod change;
 mod chunk;
 mod compress;
 mod convolve;
+mod delta;
 mod depthwise;
 mod function;
 mod gate;
@@ -54,8 +54,8 @@ use rayon::prelude::*;
 use self::activations::Baseline;
 use self::batch::{Group, chunks};
 use self::bf16::{Form, Parts};
-use self::change::SamePlan;
 use self::chunk::{Scratch, present};
+use self::delta::SamePlan;
 use self::program::{Program, Shared, sparse};
 use self::ready::Ready;
 use self::simd::Isa;

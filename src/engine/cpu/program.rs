@@ -56,7 +56,7 @@ impl Shared<'_> {
     }
 }
 
-/// Of each layer, whether many of its differences are zero: of a ReLU, also behind poolings.
+/// Of each layer, whether many of its deltas are zero: of a ReLU, also behind poolings.
 pub(super) fn sparse(network: &Network) -> Vec<bool> {
     let mut sparse: Vec<bool> = Vec::with_capacity(network.layers().len());
     for layer in network.layers() {
@@ -65,7 +65,7 @@ pub(super) fn sparse(network: &Network) -> Vec<bool> {
     sparse
 }
 
-/// Whether all inputs of a layer are layers of which many differences are zero.
+/// Whether all inputs of a layer are layers of which many deltas are zero.
 fn reads_sparse(layer: &Layer, sparse: &[bool]) -> bool {
     layer.inputs.iter().all(|input| match *input {
         Input::Image => false,

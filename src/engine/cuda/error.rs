@@ -18,7 +18,7 @@ pub enum CudaError {
          build it again"
     )]
     NotBuilt {
-        /// The places where a compiler was looked for.
+        /// The paths that were searched for a compiler.
         tried: &'static str,
     },
     /// There is no driver.
@@ -27,7 +27,7 @@ pub enum CudaError {
          GPU (`docker run --gpus all`)"
     )]
     NoDriver {
-        /// The places where it was looked for.
+        /// The paths that were searched.
         tried: Tried,
     },
     /// The driver's library is the toolkit's stand-in for linking.
@@ -136,7 +136,7 @@ pub enum CudaError {
         name: &'static str,
         /// How to install it.
         install: String,
-        /// The places where it was looked for.
+        /// The paths that were searched.
         tried: Tried,
     },
     /// A failure of cuBLAS or cuDNN.

@@ -182,12 +182,12 @@ impl Staging {
         let end = parts.last().map_or(0, Part::end);
         let mut copied = 0;
         while copied < end {
-            let (chunk, place, room) = ring.room(stream)?;
+            let (chunk, offset, room) = ring.room(stream)?;
             let length = room.min(end - copied);
             // SAFETY: so many bytes of the chunk, which the device no longer reads; as many are at
             // the device's address, as the caller promises.
             unsafe {
-                let staged = chunk.memory.as_mut_ptr()?.add(place).cast();
+                let staged = chunk.memory.as_mut_ptr()?.add(offset).cast();
                 let staged = std::slice::from_raw_parts_mut(staged, length);
                 gather(parts, copied, staged);
                 result::memcpy_htod_async(to + copied as u64, staged, stream.cu_stream())?;
@@ -234,7 +234,7 @@ fn gather<S: Source>(parts: &[Part<S>], first: usize, mut to: &mut [MaybeUninit<
 }
 
 impl Ring {
-    /// The chunk where the next bytes go, the place in it, and for how many there is room.
+    /// The chunk where the next bytes go, the offset in it, and for how many there is room.
     fn room(
         &mut self,
         stream: &Arc<CudaStream>,
@@ -283,7 +283,7 @@ impl DownloadPool {
         let known = {
             let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let fits = free.iter().position(|pinned| pinned.memory.len() >= bytes);
-            fits.map(|place| free.swap_remove(place))
+            fits.map(|index| free.swap_remove(index))
         };
         let mut pinned = match known {
             Some(pinned) => pinned,
@@ -338,11 +338,11 @@ mod tests {
     #[test]
     fn what_is_gathered_is_what_parts_have_there() {
         // Parts of more bytes than a thread copies at a time, of none and of few, and gaps.
-        let values: Vec<u8> = (0..3 * PIECE).map(|place| (place % 251) as u8).collect();
+        let values: Vec<u8> = (0..3 * PIECE).map(|index| (index % 251) as u8).collect();
         let parts: Vec<Part<Bytes<'_>>> =
             [(5, 0..2 * PIECE + 3), (2 * PIECE + 8, 0..0), (2 * PIECE + 9, 7..30)]
                 .into_iter()
-                .map(|(offset, place)| Part { offset, source: bytes(&values[place]) })
+                .map(|(offset, range)| Part { offset, source: bytes(&values[range]) })
                 .collect();
         let end = parts[2].end();
         let mut expected = vec![255; end + 4];

@@ -4,9 +4,9 @@ use std::sync::OnceLock;
 
 use super::deltas::Operands;
 use super::product::PairProduct;
-use super::weights::{TILE_WORDS, place_of};
+use super::weights::{TILE_WORDS, offset_of};
 use super::{LINE, Order, PAIRS, Panel, amx, split};
-use crate::engine::cpu::product::{Block, Places, TILE};
+use crate::engine::cpu::product::{Block, Offsets, TILE};
 use crate::engine::cpu::simd::Isa;
 use crate::noise::TorchStream;
 
@@ -100,21 +100,21 @@ fn probe(form: Form) -> Vec<u32> {
             let mut rest = [0; LINE];
             let values = line(&mut rest);
             for word in 0..PAIRS {
-                let place = first + place_of(order, word, column);
-                weights[0][place] = order.word(&values, word);
-                weights[1][place] = order.word(&rest, word);
+                let offset = first + offset_of(order, word, column);
+                weights[0][offset] = order.word(&values, word);
+                weights[1][offset] = order.word(&rest, word);
             }
         }
     }
     let every = |step: usize| (0..ROWS).map(|row| row * step).collect::<Vec<_>>();
-    let (rows, places) = (every(LINES * PAIRS), every(TILE));
+    let (rows, outputs) = (every(LINES * PAIRS), every(TILE));
     let mut sums = vec![0.0; ROWS * TILE];
     PairProduct {
         deltas: Operands { high: &high, low: Some(&low) },
-        rows: Places::new(&rows),
+        rows: Offsets::new(&rows),
         blocks: &[Block { input: 0, weights: 0, length: LINES }],
         weights: &[Operands { high: &weights[0], low: Some(&weights[1]) }],
-        places: Places::new(&places),
+        outputs: Offsets::new(&outputs),
         width: TILE,
         add: false,
         rectify: None,

@@ -70,9 +70,9 @@ impl Weights {
                                 (high_of[channel], low_of[channel]) = split(row[column]);
                             }
                             for word in 0..PAIRS {
-                                let place = first + place_of(form.order(), word, column);
-                                high[place] = form.order().word(&high_of, word);
-                                if let Some(low) = low.get_mut(place) {
+                                let offset = first + offset_of(form.order(), word, column);
+                                high[offset] = form.order().word(&high_of, word);
+                                if let Some(low) = low.get_mut(offset) {
                                     *low = form.order().word(&low_of, word);
                                 }
                             }
@@ -96,7 +96,7 @@ impl Weights {
 }
 
 /// Where a word of a column lies among those of a line's tile.
-pub(super) fn place_of(order: Order, word: usize, column: usize) -> usize {
+pub(super) fn offset_of(order: Order, word: usize, column: usize) -> usize {
     match order {
         Order::Pairs => word * TILE + column,
         Order::Tiles => (column / SIDE * PAIRS + word) * SIDE + column % SIDE,

@@ -3,7 +3,7 @@
 use super::points::MOST;
 use crate::engine::cpu::simd::{Four, One, Vector};
 
-/// `to[i] = Σ factor · from[place · step + i]` over the terms, `(place, factor)` each, for every `i` of
+/// `to[i] = Σ factor · from[index · step + i]` over the terms, `(index, factor)` each, for every `i` of
 /// `to`; added to what is there, if `add` says so.
 ///
 /// The factors stay in registers all along, which is what makes long lines fast. Requires the
@@ -16,7 +16,7 @@ pub(super) unsafe fn combine<V: Vector>(
     add: bool,
 ) {
     assert!(terms.len() <= MOST);
-    assert!(terms.iter().all(|&(place, _)| place * step + to.len() <= from.len()));
+    assert!(terms.iter().all(|&(index, _)| index * step + to.len() <= from.len()));
     let from = (from.as_ptr(), step);
     // SAFETY: the lines were just checked; `V` is the caller's.
     unsafe {
@@ -49,23 +49,23 @@ unsafe fn of<V: Vector, const N: usize>(
     unsafe {
         let terms: [(*const f32, f32); N] =
             std::array::from_fn(|term| (from.add(terms[term].0 * step), terms[term].1));
-        for place in (0..wide).step_by(Four::<V>::LANES) {
-            sum::<Four<V>, N>(&terms, place, to, add);
+        for start in (0..wide).step_by(Four::<V>::LANES) {
+            sum::<Four<V>, N>(&terms, start, to, add);
         }
-        for place in (wide..whole).step_by(V::LANES) {
-            sum::<V, N>(&terms, place, to, add);
+        for start in (wide..whole).step_by(V::LANES) {
+            sum::<V, N>(&terms, start, to, add);
         }
-        for place in whole..length {
-            sum::<One, N>(&terms, place, to, add);
+        for start in whole..length {
+            sum::<One, N>(&terms, start, to, add);
         }
     }
 }
 
-/// The sum at one place, for the lanes of a vector.
+/// The sum at one element, for the lanes of a vector.
 #[inline(always)]
 unsafe fn sum<V: Vector, const N: usize>(
     terms: &[(*const f32, f32); N],
-    place: usize,
+    start: usize,
     to: *mut f32,
     add: bool,
 ) {
@@ -73,9 +73,9 @@ unsafe fn sum<V: Vector, const N: usize>(
     unsafe {
         let mut sum = V::splat(0.0);
         for &(line, factor) in terms {
-            sum = V::splat(factor).mul_add(V::load(line.add(place)), sum);
+            sum = V::splat(factor).mul_add(V::load(line.add(start)), sum);
         }
-        let to = to.add(place);
+        let to = to.add(start);
         if add {
             sum = V::load(to).add(sum);
         }
@@ -105,22 +105,23 @@ mod tests {
     #[test]
     fn every_length_and_number_of_terms_equals_its_definition() {
         // Whole numbers and halves, so that sums are exact.
-        let from: Vec<f32> = (0..1_000).map(|place| (place * 37 % 101) as f32 - 50.0).collect();
+        let from: Vec<f32> = (0..1_000).map(|index| (index * 37 % 101) as f32 - 50.0).collect();
         for isa in Isa::available() {
             for number in 0..=MOST {
                 let terms: Vec<(usize, f32)> =
                     (0..number).map(|term| ((term * 3) % 7, term as f32 - 2.5)).collect();
                 for length in [0, 1, 7, 8, 16, 31, 64, 100, 131] {
-                    let before: Vec<f32> = (0..length).map(|place| (place % 7) as f32).collect();
+                    let before: Vec<f32> = (0..length).map(|index| (index % 7) as f32).collect();
                     let step = length + 3;
                     for add in [false, true] {
                         let mut to = before.clone();
                         isa.run(Combine(&terms, (&from, step), &mut to, add));
-                        for (place, (&found, &before)) in to.iter().zip(&before).enumerate() {
-                            let term = |&(line, by): &(usize, f32)| by * from[line * step + place];
+                        for (element, (&found, &before)) in to.iter().zip(&before).enumerate() {
+                            let term =
+                                |&(line, by): &(usize, f32)| by * from[line * step + element];
                             let sum: f32 = terms.iter().map(term).sum();
                             let before = if add { before } else { 0.0 };
-                            assert_eq!(found, before + sum, "{isa:?} {number} {length} {place}");
+                            assert_eq!(found, before + sum, "{isa:?} {number} {length} {element}");
                         }
                     }
                 }

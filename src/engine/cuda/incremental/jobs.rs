@@ -19,7 +19,7 @@ use crate::noise::{Fill, Noise, TorchStream};
 pub(super) struct UploadedJobs {
     /// The jobs, class by class.
     pub jobs: DeviceJobs,
-    /// The same, by their place in the list.
+    /// The same, by their index in the list.
     pub which: Vec<usize>,
     /// Values of `torch.rand`, one stream after the other.
     pub stream: CudaSlice<f32>,

@@ -3,7 +3,7 @@
 //!
 //! It is the CPU's incremental engine with other hands: the same plans ([`program`](crate::program)),
 //! the same steps, the same layout with channels innermost. The original images' activations are
-//! computed once for all jobs on an image and stay on the device (`originals`); the presentations
+//! computed once for all jobs on an image and stay on the device (`baselines`); the presentations
 //! of all jobs are sorted by plan (`classes`, `runs`) and cut into waves that fit into its memory
 //! (`wave`), whose tables all cores make (`lists`); of each only the difference of one response is
 //! kept there (`kept`). Each value is a chain of operations that depends on the presentation alone, so
@@ -11,6 +11,7 @@
 //!
 //! It needs the driver and nothing else: every kernel is our own.
 
+mod baselines;
 mod classes;
 mod count;
 mod grid;
@@ -18,7 +19,6 @@ mod jobs;
 mod kept;
 mod lists;
 mod nodes;
-mod originals;
 mod pixels;
 mod presenting;
 mod program;

@@ -12,14 +12,14 @@ use crate::engine::cuda::{CudaError, Device};
 use crate::program::Selection;
 
 /// Where a node and one of its inputs lie, in a plan's relative coordinates.
-pub(super) fn geometry_of_deltas(program: &Program, place: usize, which: usize) -> NodeGeometry {
+pub(super) fn geometry_of_deltas(program: &Program, index: usize, which: usize) -> NodeGeometry {
     let nodes = program.subgraph.nodes();
-    let node = &nodes[place];
+    let node = &nodes[index];
     NodeGeometry {
         input: Origin::of(&nodes[node.inputs[which]]),
         output: Origin::of(node),
         window: node.window,
-        shift: program.subgraph.shift(place, which),
+        shift: program.subgraph.shift(index, which),
     }
 }
 
@@ -27,15 +27,15 @@ pub(super) fn geometry_of_deltas(program: &Program, place: usize, which: usize) 
 pub(super) fn kernel<'a>(
     device: &'a Device,
     program: &'a Program,
-    place: usize,
+    index: usize,
     geometry: NodeGeometry,
 ) -> Option<Box<dyn NodeLaunch + 'a>> {
-    let node = &program.subgraph.nodes()[place];
+    let node = &program.subgraph.nodes()[index];
     let channels = node.channels;
     let function = |parameters, numbers| -> Option<Box<dyn NodeLaunch + 'a>> {
         Some(Box::new(pointwise(device, parameters, geometry, channels, numbers)))
     };
-    match &program.steps[place] {
+    match &program.steps[index] {
         Step::Relu { .. } => function(FunctionParameters::RELU, None),
         Step::Function(kind) => function(FunctionParameters::new(*kind), None),
         Step::Scale(numbers) => function(FunctionParameters::SCALE, Some(numbers)),
@@ -66,19 +66,19 @@ pub(super) fn kernel<'a>(
 pub(super) fn join<'a>(
     device: &'a Device,
     program: &Program,
-    place: usize,
+    index: usize,
     which: usize,
     geometry: NodeGeometry,
 ) -> Result<Box<dyn NodeLaunch + 'a>, CudaError> {
     let nodes = program.subgraph.nodes();
-    let node = &nodes[place];
+    let node = &nodes[index];
     let channels_of = |which: usize| nodes[node.inputs[which]].channels;
-    let (channel, add) = match program.steps[place] {
+    let (channel, add) = match program.steps[index] {
         Step::Concatenate => ((0..which).map(channels_of).sum(), false),
         _ => (0, which > 0),
     };
     let inputs = channels_of(which);
-    let selection = match program.steps[place] {
+    let selection = match program.steps[index] {
         Step::Select(selection) => selection,
         _ => Selection::all(inputs),
     };

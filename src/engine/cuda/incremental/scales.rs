@@ -1,4 +1,4 @@
-//! Changes in fp16: by what they are multiplied, and which are stored so.
+//! Deltas in fp16: by what they are multiplied, and which are stored so.
 //!
 //! fp16 reaches from 6e-8 to 65504, and activations are as large as a network's weights make them. So an
 //! input of products in fp16 is multiplied by a power of two, which is exact: the one by which the largest
@@ -9,7 +9,7 @@
 
 use ndarray::Array3;
 
-use super::originals::{ImageRegion, each_original};
+use super::baselines::{ImageRegion, each_baseline};
 use super::program::{Program, Step};
 use super::storage::Storage;
 use crate::engine::cuda::kernels::products::{largest, to_exponent};
@@ -54,18 +54,18 @@ pub(super) fn scale(
     let size = nodes[program.subgraph.target()].size;
     let whole = [size.height, size.width].map(|length| Span::new(0, length as isize));
     let regions: ImageRegion<'_> = (noise.view(), whole[0], whole[1]);
-    each_original(device, program, &[regions], |node, originals| {
+    each_baseline(device, program, &[regions], |node, baselines| {
         if read.contains(&node) {
-            let largest = largest(&device.download(&originals.values)?);
+            let largest = largest(&device.download(&baselines.values)?);
             storage.scales[storage.buffers.source[node]] = to_exponent(largest, LARGEST);
         }
         Ok(())
     })?;
     for node in (0..nodes.len()).filter(|&node| storage.buffers.source[node] == node) {
         // Nodes that only pass it on do not read it.
-        let reads = |&place: &usize| {
-            storage.buffers.source[place] != node
-                && nodes[place].inputs.iter().any(|&input| storage.buffers.source[input] == node)
+        let reads = |&reader: &usize| {
+            storage.buffers.source[reader] != node
+                && nodes[reader].inputs.iter().any(|&input| storage.buffers.source[input] == node)
         };
         let writes = matches!(program.steps[node], Step::Convolve { .. } | Step::MaxPool { .. });
         let read = (0..nodes.len()).filter(reads).all(by_halves);

@@ -26,7 +26,7 @@ pub struct DeviceJobs {
     /// The jobs.
     pub jobs: Table<DeviceJob>,
     squares: Table<Square>,
-    /// One past the last place of a difference.
+    /// One past the last index of a difference.
     end: usize,
     /// Channels of an image.
     channels: usize,
@@ -96,7 +96,7 @@ impl DeviceJobs {
 #[derive(Debug)]
 pub struct Presentations {
     table: CudaSlice<Presentation>,
-    /// One past the last place of a difference.
+    /// One past the last index of a difference.
     end: usize,
 }
 
@@ -114,7 +114,7 @@ impl Presentations {
         &self.table
     }
 
-    /// One past the last place of a difference.
+    /// One past the last index of a difference.
     pub fn end(&self) -> usize {
         self.end
     }
