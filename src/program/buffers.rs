@@ -1,6 +1,6 @@
 //! Buffers that nodes share, one after the other.
 
-use super::{Plan, Program};
+use super::{Node, Plan, Program};
 
 /// The buffer of each node's values. A buffer is held until the last node that reads it is computed.
 #[derive(Clone, Debug)]
@@ -16,20 +16,27 @@ pub struct Buffers {
 impl Buffers {
     /// The buffers of a program's deltas. A node that only passes them on has those of its input.
     pub fn new<F, N, U>(program: &Program<F, N, U>) -> Self {
-        let nodes = program.subgraph.nodes();
+        // If nobody else reads the input, its window is no larger than the node's.
+        let is_shared =
+            |node: usize, input: usize| program.steps[node].passes_on() && program.read_once[input];
+        Self::shared(program.subgraph.nodes(), &program.last_reads, 0, is_shared)
+    }
+
+    /// The buffers of the nodes from `first` on; `is_shared` says of a node and its first input whether
+    /// they have one.
+    pub(super) fn shared(
+        nodes: &[Node],
+        last_reads: &[usize],
+        first: usize,
+        is_shared: impl Fn(usize, usize) -> bool,
+    ) -> Self {
         let mut source: Vec<usize> = Vec::with_capacity(nodes.len());
-        for (index, (node, step)) in nodes.iter().zip(&program.steps).enumerate() {
-            // If nobody else reads the input, its window is no larger than the node's.
+        for (index, node) in nodes.iter().enumerate() {
             source.push(match node.inputs.first() {
-                Some(&input) if step.passes_on() && program.read_once[input] => source[input],
+                Some(&input) if is_shared(index, input) => source[input],
                 _ => index,
             });
         }
-        Self::shared(source, &program.last_reads, 0)
-    }
-
-    /// Buffers of the nodes from `first` on that have values of their own, each of them its own source.
-    pub(super) fn shared(source: Vec<usize>, last_reads: &[usize], first: usize) -> Self {
         let mut held_until = vec![0; source.len()];
         for (&source, &read) in source.iter().zip(last_reads) {
             held_until[source] = read.max(held_until[source]);

@@ -31,18 +31,11 @@ impl Pass {
         image: ImageSize,
     ) -> Result<Self, NetworkError> {
         let Lowered { nodes, steps } = Lowered::new(network, targets, image)?;
-        let reads = Reads::of(&nodes);
-        let mut source: Vec<usize> = Vec::with_capacity(nodes.len());
-        for (index, (node, step)) in nodes.iter().zip(&steps).enumerate() {
-            source.push(match node.inputs[..] {
-                [input, ..] if step.is_in_place() && input > 0 && reads.last[input] == index => {
-                    source[input]
-                }
-                _ => index,
-            });
-        }
-        // The image is the caller's.
-        let buffers = Buffers::shared(source, &reads.last, 1);
+        let Reads { last, .. } = Reads::of(&nodes);
+        // The image, node 0, is the caller's.
+        let buffers = Buffers::shared(&nodes, &last, 1, |node, input| {
+            steps[node].is_in_place() && input > 0 && last[input] == node
+        });
         Ok(Self { nodes, steps, buffers })
     }
 

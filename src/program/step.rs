@@ -178,6 +178,14 @@ impl<F, N> Step<F, N> {
         )
     }
 
+    /// The filters of a convolution of all units.
+    pub const fn filters(&self) -> Option<&F> {
+        match self {
+            Self::Convolve { filters, .. } => Some(filters),
+            _ => None,
+        }
+    }
+
     /// Whether its deltas are those of its input.
     pub const fn passes_on(&self) -> bool {
         matches!(self, Self::Relu { elsewhere: true } | Self::Copy)

@@ -14,7 +14,7 @@ use crate::engine::cuda::kernels::node::DeviceNumbers;
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::Axis;
 use crate::network::{Filters, LayerId, Model};
-use crate::program::{self, ConvolutionFilters, Node, Step};
+use crate::program::{self, ConvolutionFilters, Node};
 
 /// Presentations whose responses are computed at a time, whatever the batch, which has no more: how
 /// cuBLAS adds up may depend on a matrix's shape.
@@ -85,7 +85,7 @@ impl DevicePass {
         let weighted = pass.clone().with_weights(model, convolution, numbers)?;
         let (mut workspace, mut taps, mut units) = (1, 1, 1);
         for (node, step) in weighted.nodes.iter().zip(&weighted.steps) {
-            let Step::Convolve { filters, .. } = step else { continue };
+            let Some(filters) = step.filters() else { continue };
             workspace = filters.workspace().max(workspace);
             if node.layer.is_some_and(|layer| targets.contains(&layer)) {
                 taps = filters.view.taps().max(taps);
@@ -154,8 +154,9 @@ impl DevicePass {
             kernel: "forward pass",
             problem: problem.to_owned(),
         };
-        let found = pass.node_of(layer).map(|index| (index, &pass.steps[index]));
-        let Some((index, Step::Convolve { filters: convolution, .. })) = found else {
+        let found = pass.node_of(layer);
+        let found = found.and_then(|index| Some((index, pass.steps[index].filters()?)));
+        let Some((index, convolution)) = found else {
             return Err(shape("responses of what is no convolution"));
         };
         if asked.is_empty() || asked.len() > size.batch {
