@@ -39,7 +39,7 @@ pub(crate) struct Scratch<T> {
     input: Vec<T>,
     buffers: Vec<Vec<T>>,
     columns: Vec<T>,
-    /// Outputs that take the place of those of a pass: gates of the original image.
+    /// Outputs instead of those of a pass: gates of the original image.
     pub frozen: Option<Arc<Gates<T>>>,
 }
 
