@@ -6,10 +6,10 @@ use super::convolution::DeviceConvolution;
 use super::cublas::{Cublas, Product};
 use super::cudnn::Cudnn;
 use super::stage::{BatchSize, Libraries, Pass, Stage};
-use crate::engine::cuda::kernels::image::Sizes;
 use crate::engine::cuda::kernels::image::finish::finish;
 use crate::engine::cuda::kernels::image::gather::{Sight, gather};
 use crate::engine::cuda::kernels::image::respond::respond;
+use crate::engine::cuda::kernels::image::{Maps, Sizes};
 use crate::engine::cuda::kernels::node::DeviceNumbers;
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::Axis;
@@ -181,9 +181,10 @@ impl DevicePass {
         let units = pass.nodes[index].channels;
         let product =
             Product { rows: BATCH, columns: units, depth: view.taps(), transposed: true, count: 1 };
-        product.run((device, &libraries.cublas), patches, filters, responses)?;
+        product.run(device, &libraries.cublas, patches, filters, responses)?;
         if bias.is_some() {
-            finish(device, (BATCH, units, 1), bias.as_ref(), false, responses)?;
+            let maps = Maps { images: BATCH, channels: units, area: 1 };
+            finish(device, maps, bias.as_ref(), false, responses)?;
         }
         let units_asked: Vec<u32> = asked.iter().map(|asked| asked.unit as u32).collect();
         respond(device, &units_asked, units, responses)

@@ -6,7 +6,6 @@ use super::convolution::{By, DeviceConvolution};
 use super::cublas::Cublas;
 use super::cudnn::Cudnn;
 use crate::engine::cuda::kernels::function::FunctionParameters;
-use crate::engine::cuda::kernels::image::Sizes;
 use crate::engine::cuda::kernels::image::finish::finish;
 use crate::engine::cuda::kernels::image::function::function;
 use crate::engine::cuda::kernels::image::join::{Part, join};
@@ -14,6 +13,7 @@ use crate::engine::cuda::kernels::image::multiply::multiply;
 use crate::engine::cuda::kernels::image::normalise::{ImageNormaliseParameters, normalise};
 use crate::engine::cuda::kernels::image::pool::pool;
 use crate::engine::cuda::kernels::image::window_sum::{ImageWindowSumParameters, window_sum};
+use crate::engine::cuda::kernels::image::{Maps, Sizes};
 use crate::engine::cuda::kernels::node::DeviceNumbers;
 use crate::engine::cuda::support::no_kernel;
 use crate::engine::cuda::{CudaError, Device};
@@ -79,15 +79,15 @@ impl<'a> Stage<'a> {
         let node = self.node();
         let first = &pass.nodes[node.inputs[0]];
         let sizes = Sizes { input: first.size, output: node.size };
-        let shape = (batch, node.channels, node.size.area());
+        let maps = Maps { images: batch, channels: node.channels, area: node.size.area() };
         let step = &pass.steps[self.index];
         if step.is_in_place() && !pass.is_in_place(self.index) {
             self.join(false, output)?;
         }
-        let mut apply = |parameters, numbers| function(device, parameters, numbers, shape, output);
+        let mut apply = |parameters, numbers| function(device, parameters, numbers, maps, output);
         match step {
             Step::Relu { elsewhere: true } | Step::Copy => Ok(()),
-            Step::Relu { elsewhere: false } => finish(device, shape, None, true, output),
+            Step::Relu { elsewhere: false } => finish(device, maps, None, true, output),
             Step::Function(kind) => apply(FunctionParameters::new(*kind), None),
             Step::Slope(numbers) => apply(FunctionParameters::SLOPE, Some(numbers)),
             Step::Scale(numbers) => apply(FunctionParameters::SCALE, Some(numbers)),
@@ -95,7 +95,7 @@ impl<'a> Stage<'a> {
                 self.convolve(filters, workspace, output)?;
                 let bias = filters.bias.as_ref();
                 if bias.is_some() || *rectify {
-                    finish(device, shape, bias, *rectify, output)?;
+                    finish(device, maps, bias, *rectify, output)?;
                 }
                 Ok(())
             }
@@ -110,11 +110,11 @@ impl<'a> Stage<'a> {
             }
             Step::Normalise(norm) => {
                 let neighbours = ImageNormaliseParameters::neighbours(norm);
-                normalise(device, &neighbours, None, shape, self.input(0)?, output)
+                normalise(device, &neighbours, None, maps, self.input(0)?, output)
             }
             Step::NormaliseChannels(norm, numbers) => {
                 let all = ImageNormaliseParameters::all(*norm);
-                normalise(device, &all, Some(numbers), shape, self.input(0)?, output)
+                normalise(device, &all, Some(numbers), maps, self.input(0)?, output)
             }
             Step::Multiply => {
                 multiply(device, batch * node.values(), [self.input(0)?, self.input(1)?], output)
@@ -174,10 +174,10 @@ impl<'a> Stage<'a> {
             let mut to = output.slice_mut(images.start * written..images.end * written);
             match by {
                 By::Convolution(convolve) => {
-                    convolve.run((device, &libraries.cudnn), &from, filters, workspace, &mut to)?;
+                    convolve.run(device, &libraries.cudnn, &from, filters, workspace, &mut to)?;
                 }
                 By::Product(product) => {
-                    product.run((device, &libraries.cublas), filters, &from, &mut to)?;
+                    product.run(device, &libraries.cublas, filters, &from, &mut to)?;
                 }
                 By::WindowSum(_) => {}
             }

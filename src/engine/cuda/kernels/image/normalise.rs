@@ -3,7 +3,7 @@
 use cudarc::driver::{CudaSlice, PushKernelArg};
 
 use super::super::node::{DeviceNumbers, push_numbers};
-use super::{check, grid};
+use super::{Maps, check, grid};
 use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
 use crate::network::{ChannelNorm, LocalResponseNorm};
@@ -52,11 +52,11 @@ pub fn normalise(
     device: &Device,
     parameters: &ImageNormaliseParameters,
     numbers: Option<&DeviceNumbers>,
-    (images, channels, area): (usize, usize, usize),
+    maps: Maps,
     from: &CudaSlice<f32>,
     to: &mut CudaSlice<f32>,
 ) -> Result<(), CudaError> {
-    let count = images * channels * area;
+    let (count, Maps { images, channels, area }) = (maps.values(), maps);
     check("image_normalise", &[("from", from.len(), count), ("to", to.len(), count)])?;
     let parameters = ImageNormaliseParameters {
         images: images as u32,
