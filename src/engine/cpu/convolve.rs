@@ -3,7 +3,7 @@
 use super::bf16;
 use super::delta::{Deltas, SamePlan};
 use super::nonzero::{Nonzero, Sections};
-use super::patterns::{Patterns, Rows};
+use super::patterns::{Convolved, Patterns, Rows};
 use super::product::{Product, TILE};
 use super::program::Program;
 use super::simd::Isa;
@@ -86,10 +86,9 @@ impl Convolution<'_> {
     ) {
         let Self { program, node, packed, rectify, isa } = self;
         let baselines = patterns.collect(
-            (program, node, rectify),
+            Convolved { program, node, rectify, inputs: input.ranges(), outputs: output.ranges() },
             batches,
             which,
-            (input.ranges(), output.ranges()),
             &|y, x, width, blocks| packed.blocks(y, x, packed.grid(width), blocks),
         );
         let patterns = patterns.each(&baselines);
@@ -136,10 +135,15 @@ impl Convolution<'_> {
         let sections = Sections::new(packed, channels_at_once(isa));
         nonzero.collect(input, which, sections, isa);
         let baselines = patterns.collect(
-            (program, node, rectify),
+            Convolved {
+                program,
+                node,
+                rectify,
+                inputs: nonzero.ranges(),
+                outputs: output.ranges(),
+            },
             batches,
             which,
-            (nonzero.ranges(), output.ranges()),
             &|y, x, width, blocks| {
                 sections.blocks((packed.kernel, packed.dilation), y, x, width, blocks);
             },

@@ -25,6 +25,21 @@ type Taps = ([usize; 2], [usize; 2], usize);
 /// an input of so many columns.
 pub(super) type Blocks<'a> = &'a dyn Fn((usize, usize), (usize, usize), usize, &mut Vec<Block>);
 
+/// A convolution whose patterns are collected.
+#[derive(Clone, Copy)]
+pub(super) struct Convolved<'a> {
+    /// The program.
+    pub program: &'a Program,
+    /// The convolution's node.
+    pub node: usize,
+    /// Whether a ReLU is joined to it.
+    pub rectify: bool,
+    /// Of each batch, where its inputs lie.
+    pub inputs: &'a [DeltaRange],
+    /// Of each batch, where its outputs lie.
+    pub outputs: &'a [DeltaRange],
+}
+
 /// The patterns of a chunk's convolution.
 #[derive(Debug, Default)]
 pub(super) struct Patterns {
@@ -89,17 +104,16 @@ impl Patterns {
     }
 
     /// Collects the patterns of a node in the batches with the indices `which`, whose blocks of
-    /// taps are `blocks`. Rows and blocks count in what `inputs` are ranges of. Returns what a ReLU
-    /// needs, unless `rectify` says that none is joined: for each row, the baseline activations of
-    /// its position.
+    /// taps are `blocks`. Rows and blocks count in what the inputs are ranges of. Returns what a
+    /// joined ReLU needs: for each row, the baseline activations of its position.
     pub fn collect<'a>(
         &mut self,
-        (program, node, rectify): (&Program, usize, bool),
+        convolved: Convolved<'_>,
         batches: &[SamePlan<'a>],
         which: &[usize],
-        (inputs, outputs): (&[DeltaRange], &[DeltaRange]),
         blocks: Blocks<'_>,
     ) -> Vec<&'a [f32]> {
+        let Convolved { program, node, rectify, inputs, outputs } = convolved;
         let window = program.subgraph.nodes()[node].window;
         let stride = PerAxis::from_fn(|axis| window.of(axis).stride);
         let count = self.count(node, batches, which, inputs, blocks);

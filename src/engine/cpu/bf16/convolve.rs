@@ -6,7 +6,7 @@ use super::weights::{TILE_WORDS, Weights};
 use super::{PAIRS, Panel};
 use crate::engine::cpu::convolve::{Convolution, clear_untouched};
 use crate::engine::cpu::delta::{Deltas, SamePlan};
-use crate::engine::cpu::patterns::{Patterns, Rows};
+use crate::engine::cpu::patterns::{Convolved, Patterns, Rows};
 use crate::engine::cpu::weights::Grid;
 
 /// Words of weights that are gone through for all rows before the next: of a tile, they should stay in
@@ -49,10 +49,9 @@ impl Weights {
         let packing = Packing { channels: self.channels, parts, order: form.order() };
         deltas.collect(input, which, packing, isa);
         let baselines = patterns.collect(
-            (program, node, rectify),
+            Convolved { program, node, rectify, inputs: deltas.ranges(), outputs: output.ranges() },
             batches,
             which,
-            (deltas.ranges(), output.ranges()),
             &|y, x, width, blocks| {
                 packed.blocks(y, x, Grid { width, channels, rows: lines }, blocks);
             },

@@ -2,7 +2,7 @@
 
 use super::Form;
 use super::axis::Tile;
-use super::combine::combine;
+use super::combine::{Lines, combine};
 use crate::engine::cpu::compress::Compress;
 use crate::engine::cpu::convolve::Convolution;
 use crate::engine::cpu::delta::{Delta, Presentation, odd_lines};
@@ -133,10 +133,11 @@ impl Kernel for Values<'_> {
                 let line = &mut line[..x.inputs.len() * channels];
                 // SAFETY: `V` is the caller's.
                 unsafe {
-                    combine::<V>(y.values.of(y_point), (from, width * channels), line, false);
+                    let rows = Lines { values: from, step: width * channels };
+                    combine::<V>(y.values.of(y_point), rows, line, false);
                     for (point, terms) in x.values.each().enumerate() {
                         let value = &mut output[offset + point * step..][..channels];
-                        combine::<V>(terms, (line, channels), value, false);
+                        combine::<V>(terms, Lines { values: line, step: channels }, value, false);
                     }
                 }
                 offset += each;
@@ -212,7 +213,7 @@ impl ResultsOf<'_> {
         let line = &mut line[..points];
         for (row, terms) in y.results.each().enumerate() {
             // SAFETY: `V` is the caller's.
-            unsafe { combine::<V>(terms, (results, points), line, false) };
+            unsafe { combine::<V>(terms, Lines { values: results, step: points }, line, false) };
             let (begun, complete) = (row < y.begun, row < y.complete);
             let row = y.first + row;
             for (column, terms) in x.results.each().enumerate() {
@@ -221,7 +222,9 @@ impl ResultsOf<'_> {
                 let offset = (x.first + column) * channels;
                 let delta = &mut output[row * width * channels + offset..][..channels];
                 // SAFETY: as above.
-                unsafe { combine::<V>(terms, (line, channels), delta, begun) };
+                unsafe {
+                    combine::<V>(terms, Lines { values: line, step: channels }, delta, begun);
+                }
                 if let Some(baseline) = rectify.get(row)
                     && complete
                 {

@@ -15,8 +15,10 @@ use crate::program::Plan;
 /// presentation and are left out.
 pub(super) fn add(
     work: &mut [KernelWork],
-    (program, storage): (&Program, &Storage),
-    (plan, presentations): (&Plan<'_>, f64),
+    program: &Program,
+    storage: &Storage,
+    plan: &Plan<'_>,
+    presentations: f64,
 ) {
     let nodes = program.subgraph.nodes();
     let deltas = |index: usize| plan.positions(index) * nodes[index].channels;

@@ -34,7 +34,8 @@ impl UploadedJobs {
     pub fn new(
         device: &Device,
         images: &[OnImage],
-        (batch, firsts): (&Batch<'_>, &[usize]),
+        batch: &Batch<'_>,
+        firsts: &[usize],
         classes: &mut JobClasses,
     ) -> Result<Self, CudaError> {
         let channels = batch.images.first().map_or(1, |image| image.values.dim().0);
@@ -76,7 +77,7 @@ impl UploadedJobs {
         let told = which.iter().map(tell).collect::<Result<_, _>>()?;
         let squares = std::mem::take(&mut classes.squares);
         let stream = device.upload(&stream)?;
-        Ok(Self { jobs: DeviceJobs::new(device, told, squares, (end, channels))?, which, stream })
+        Ok(Self { jobs: DeviceJobs::new(device, told, squares, end, channels)?, which, stream })
     }
 }
 

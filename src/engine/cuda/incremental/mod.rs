@@ -210,7 +210,7 @@ impl Presenter for Incremental<'_> {
             let plan = planner.plan(key);
             if !plan.is_empty() {
                 let share = count as f64 / all;
-                count::add(&mut work, (program, storage), (&plan, share));
+                count::add(&mut work, program, storage, &plan, share);
             }
         }
         work.retain(|work| !work.kernel.is_empty());

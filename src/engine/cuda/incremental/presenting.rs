@@ -117,8 +117,7 @@ impl<'a> Presenting<'a, '_> {
         let mut planner = Planner::new(&self.program.subgraph);
         let which = images.iter().flat_map(|on_image| on_image.jobs.iter().copied());
         let mut classes = JobClasses::new(self.batch, which, &mut planner);
-        let uploaded =
-            UploadedJobs::new(self.device(), images, (self.batch, firsts), &mut classes)?;
+        let uploaded = UploadedJobs::new(self.device(), images, self.batch, firsts, &mut classes)?;
         let responses = self.respond(&baselines, &uploaded)?;
         let runs = Runs::new(&classes, &planner);
         Ok(InFlight { baselines, planner, runs, uploaded, responses })

@@ -42,7 +42,8 @@ impl DeviceJobs {
         device: &Device,
         jobs: Vec<DeviceJob>,
         squares: Vec<Square>,
-        (end, channels): (usize, usize),
+        end: usize,
+        channels: usize,
     ) -> Result<Self, CudaError> {
         let (jobs, squares) = (Table::new(device, jobs)?, Table::new(device, squares)?);
         Ok(Self { jobs, squares, end, channels })
