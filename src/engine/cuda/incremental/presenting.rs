@@ -14,7 +14,7 @@ use crate::engine::cuda::tables::layout::Baselines;
 use crate::engine::cuda::transfer::PendingDownload;
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::order::{OnImage, by_image};
-use crate::engine::{Batch, EngineError, PlacedJob};
+use crate::engine::{Batch, EngineError};
 use crate::geometry::Axis;
 use crate::network::LayerId;
 use crate::parts::parts;
