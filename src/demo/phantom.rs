@@ -213,7 +213,7 @@ mod tests {
             let inputs = network.channels_of(layer.inputs[0]);
             assert_eq!(tensor.shape(), [out_channels, inputs, kernel.y, kernel.x]);
         }
-        assert!(matches!(network.layers()[1].op, Op::Relu));
+        assert_eq!(network.layers()[1].op, Op::Relu);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Rounding errors that maps may have, whichever engine computes them in whichever precision.
 
-use crate::network::{Input, Network, Op};
+use crate::network::{Input, Network};
 
 /// Rounding errors of a map that are allowed. Beyond, the engine is wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,7 +69,7 @@ pub fn convolutions_before(network: &Network) -> Vec<usize> {
         let through = |input: &Input| match *input {
             Input::Image => 0,
             Input::Layer(id) => {
-                before[id.0] + usize::from(matches!(network.layer(id).op, Op::Conv(_)))
+                before[id.0] + usize::from(network.layer(id).op.convolution().is_some())
             }
         };
         let most = layer.inputs.iter().map(through).max().unwrap_or(0);

@@ -134,7 +134,7 @@ pub(super) fn reaches(
 fn tap_runs(subgraph: &Subgraph, axis: Axis, reaches: &[Reach], index: usize) -> Vec<TapRun> {
     let node = &subgraph.nodes()[index];
     let outputs = reaches[index].changed;
-    if !node.has_taps || outputs.is_empty() {
+    if node.groups.is_none() || outputs.is_empty() {
         return Vec::new();
     }
     let inputs = reaches[node.inputs[0]].changed;

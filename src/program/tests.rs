@@ -194,8 +194,8 @@ fn alexnets_counts_are_the_known_ones() {
             let key = planner.key((position, position), occluder);
             let plan = planner.plan(key);
             for node in 0..subgraph.nodes().len() {
-                with_taps += plan.multiply_adds(node, 1);
-                with_cones += plan.multiply_adds_of_window(node, 1);
+                with_taps += plan.multiply_adds(node);
+                with_cones += plan.multiply_adds_of_window(node);
             }
         }
         let millions = |sum: u64| sum as f64 / occluders.len() as f64 * 1e-6;
@@ -238,7 +238,9 @@ fn blocks_list_every_tap_that_meets_a_delta_once() {
     for (top, left) in [(0, 0), (100, 60), (214, 187)] {
         let key = planner.key((6, 5), &Occluder { index: 0, top, left, size: 13 });
         let plan = planner.plan(key);
-        for (index, node) in subgraph.nodes().iter().enumerate().filter(|(_, node)| node.has_taps) {
+        for (index, node) in
+            subgraph.nodes().iter().enumerate().filter(|(_, node)| node.groups.is_some())
+        {
             let input = node.inputs[0];
             let (from, to) = (plan.window(input), plan.window(index));
             let kernel = node.window.y.kernel as isize;
@@ -271,7 +273,7 @@ fn blocks_list_every_tap_that_meets_a_delta_once() {
             assert_eq!(found, expected, "node {index}");
             let inputs = subgraph.nodes()[input].channels as u64;
             let units = if index == subgraph.target() { 1 } else { node.channels as u64 };
-            assert_eq!(plan.multiply_adds(index, 1), found.len() as u64 * inputs * units);
+            assert_eq!(plan.multiply_adds(index), found.len() as u64 * inputs * units);
         }
     }
 }

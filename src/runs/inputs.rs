@@ -11,7 +11,7 @@ use crate::VERSION;
 use crate::engine::EngineName;
 use crate::files::{Digest, escaped};
 use crate::images::{ImageError, ImageFolder, ImageOptions};
-use crate::network::{LayerId, Model, Network, NetworkError, Op, Response};
+use crate::network::{LayerId, Model, Network, NetworkError, Response};
 use crate::ranking::{
     Expected, LayerFiles, LayerRanking, RankedLayer, RankingConfiguration, images_a_block,
 };
@@ -83,7 +83,7 @@ impl ChosenLayers {
             let named = names.iter().map(|name| network.named_layer(name.trim()));
             named.collect::<Result<_, _>>()?
         };
-        let is_conv = |id: LayerId| matches!(network.layer(id).op, Op::Conv(_));
+        let is_conv = |id: LayerId| network.layer(id).op.convolution().is_some();
         let mut without_norm = Vec::new();
         let mut found = false;
         for layer in layers.iter_mut().filter(|layer| is_conv(**layer)) {

@@ -10,7 +10,7 @@ use crate::engine::deposit::{Summation, SummedImage};
 use crate::engine::{Batch, Job, KernelWork, Presenter};
 use crate::geometry::{Axis, Deposit, GeometryError, LayerGeometry, Placement, Span};
 use crate::images::ImageError;
-use crate::network::{LayerId, Network, NetworkError, Op};
+use crate::network::{LayerId, Network, NetworkError};
 use crate::noise::{Noise, philox4x32_10};
 use crate::program::{Planner, Subgraph};
 use crate::progress::Progress;
@@ -85,14 +85,6 @@ pub fn count_multiply_adds(
     count: usize,
 ) -> Result<MultiplyAdds, SweepError> {
     let subgraph = Subgraph::new(network, layer, geometry.image)?;
-    let groups: Vec<usize> = subgraph
-        .nodes()
-        .iter()
-        .map(|node| match node.layer.map(|id| &network.layer(id).op) {
-            Some(Op::Conv(conv)) => conv.groups,
-            _ => 1,
-        })
-        .collect();
     let mut planner = Planner::new(&subgraph);
     let (mut presentations, mut windows, mut taps) = (0_u64, 0_u64, 0_u64);
     for (y, x) in Positions::new(*geometry).take(count) {
@@ -103,9 +95,9 @@ pub fn count_multiply_adds(
         for occluder in geometry.placement(y, x)?.occluders {
             let key = planner.key((y, x), &occluder);
             let plan = planner.plan(key);
-            for (node, &groups) in groups.iter().enumerate() {
-                windows += plan.multiply_adds_of_window(node, groups);
-                taps += plan.multiply_adds(node, groups);
+            for node in 0..subgraph.nodes().len() {
+                windows += plan.multiply_adds_of_window(node);
+                taps += plan.multiply_adds(node);
             }
             presentations += 1;
         }
@@ -113,11 +105,9 @@ pub fn count_multiply_adds(
     let full: usize = subgraph
         .nodes()
         .iter()
-        .zip(&groups)
-        .filter(|(node, _)| node.has_taps)
-        .map(|(node, groups)| {
-            let inputs = subgraph.nodes()[node.inputs[0]].channels / groups;
-            node.size.area() * node.channels * inputs * node.window.y.kernel * node.window.x.kernel
+        .filter_map(|node| {
+            let inputs = subgraph.nodes()[*node.inputs.first()?].channels / node.groups?;
+            Some(node.values() * inputs * node.window.y.kernel * node.window.x.kernel)
         })
         .sum();
     let mean = |sum: u64| sum as f64 / presentations.max(1) as f64;

@@ -4,6 +4,7 @@ use ndarray::{ArrayView3, s};
 
 use super::activations::{Activations, Baseline};
 use super::depthwise::{Rectangle, Windows};
+use super::function::filled;
 use super::gate::Moments;
 use super::normalise::Normalisation;
 use super::pool::Seen;
@@ -160,10 +161,11 @@ fn one_position(step: &Step, inputs: &[&Activations], (y, x): (isize, isize), ou
             }
         }
         Step::Function(function) => {
-            let mut wide = vec![0.0; output.len()];
-            values_of(*function, input(0), &mut wide);
-            for (output, value) in output.iter_mut().zip(wide) {
-                *output = value as f32;
+            for (output, values) in output.chunks_mut(LANES).zip(input(0).chunks(LANES)) {
+                let found = function.of(filled(values).map(f64::from));
+                for (output, value) in output.iter_mut().zip(found) {
+                    *output = value as f32;
+                }
             }
         }
         Step::Select(selection) => {
@@ -218,11 +220,8 @@ fn one_position(step: &Step, inputs: &[&Activations], (y, x): (isize, isize), ou
 /// The values of a function.
 fn values_of(function: Function, values: &[f32], output: &mut [f64]) {
     for (outputs, values) in output.chunks_mut(LANES).zip(values.chunks(LANES)) {
-        let mut wide = [0.0; LANES];
-        for (wide, &value) in wide.iter_mut().zip(values) {
-            *wide = f64::from(value);
-        }
-        outputs.copy_from_slice(&function.of(wide)[..outputs.len()]);
+        let found = function.of(filled(values).map(f64::from));
+        outputs.copy_from_slice(&found[..outputs.len()]);
     }
 }
 

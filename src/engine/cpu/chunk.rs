@@ -1,7 +1,7 @@
 //! Some presentations, those of each plan together, from the occluders to the responses.
 
 use super::convolve::{self, Convolution};
-use super::delta::{Deltas, SamePlan};
+use super::delta::{Delta, Deltas, Presentation, SamePlan};
 use super::depthwise::SumDeltas;
 use super::function::{FunctionDelta, multiply, scale_deltas, select, slope_deltas};
 use super::gate::{GateDelta, GroupNormDelta, MeanDelta};
@@ -56,7 +56,9 @@ pub(super) fn present(
         }
         for (which, batch) in batches.iter().enumerate() {
             if !batch.plan.is_empty() {
-                step(program, index, (which, batch), deltas, (&mut output, patch), isa);
+                let SamePlan { plan, presentations: batch } = batch;
+                let step = BatchStep { program, node: index, which, plan, batch, deltas, isa };
+                step.run(output.of_mut(which), patch);
             }
         }
         deltas[index] = output;
@@ -79,107 +81,104 @@ pub(super) fn present(
     differences
 }
 
-/// A step of one batch, that with the index `which`, unless it is a convolution.
-fn step(
-    program: &Program,
+/// A step of one batch.
+struct BatchStep<'a> {
+    program: &'a Program,
     node: usize,
-    (which, SamePlan { plan, presentations: batch }): (usize, &SamePlan<'_>),
-    deltas: &[Deltas],
-    (output, patch): (&mut Deltas, &mut Vec<f32>),
+    /// The index of the batch.
+    which: usize,
+    plan: &'a Plan<'a>,
+    batch: &'a [Presentation<'a>],
+    /// The deltas of the nodes before.
+    deltas: &'a [Deltas],
     isa: Isa,
-) {
-    let from = program.subgraph.nodes()[node].inputs.first().copied().unwrap_or_default();
-    match &program.steps[node] {
-        Step::Image => {
-            isa.run(Occlude { program, batch, patch, output: output.of_mut(which) });
-        }
-        &Step::MaxPool { rectify } => {
-            let (input, output) = (deltas[from].of(which), output.of_mut(which));
-            isa.run(Pool { program, plan, node, rectify, batch, input, output });
-        }
-        Step::Normalise(norm) => {
-            let (input, output) = (deltas[from].of(which), output.of_mut(which));
-            normalise(program, node, Normalisation::Neighbours(norm), batch, input, output);
-        }
-        Step::NormaliseChannels(norm, filters) => {
-            let (input, output) = (deltas[from].of(which), output.of_mut(which));
-            normalise(program, node, Normalisation::All(norm, filters), batch, input, output);
-        }
-        Step::AveragePool(..) | Step::Depthwise(_) => {
-            let (input, output) = (deltas[from].of(which), output.of_mut(which));
-            isa.run(SumDeltas { program, node, batch, input, output });
-        }
-        &Step::Select(selection) => {
-            let shift = program.subgraph.shift(node, 0);
-            select(selection, shift, deltas[from].of(which), output.of_mut(which));
-        }
-        Step::Multiply => {
-            let inputs = &program.subgraph.nodes()[node].inputs;
-            let inputs = [deltas[inputs[0]].of(which), deltas[inputs[1]].of(which)];
-            multiply(program, node, batch, inputs, output.of_mut(which));
-        }
-        &Step::Gate(join) => {
-            sum(plan, node, false, (which, deltas), batch.len(), output);
-            let gate = program.subgraph.nodes()[node].inputs[1];
-            let (gate, delta) = (deltas[gate].of(which), output.of_mut(which));
-            isa.run(GateDelta { program, node, join, batch, gate, delta });
-        }
-        Step::GlobalMean => {
-            let (input, output) = (deltas[from].of(which), output.of_mut(which));
-            isa.run(MeanDelta { program, node, input, output });
-        }
-        &Step::GroupNorm(norm, ref numbers) => {
-            let (input, output) = (deltas[from].of(which), output.of_mut(which));
-            isa.run(GroupNormDelta { program, node, norm, numbers, batch, input, output });
-        }
-        step @ (Step::Relu { .. }
-        | Step::Copy
-        | Step::Scale(_)
-        | Step::Slope(_)
-        | Step::Function(_)) => {
-            if !program.read_once[from] {
-                sum(plan, node, false, (which, deltas), batch.len(), output);
-            }
-            let delta = output.of_mut(which);
-            match step {
-                Step::Relu { elsewhere: false } => {
-                    isa.run(Relu { program, node, batch, delta });
-                }
-                &Step::Function(function) => {
-                    isa.run(FunctionDelta { program, node, function, batch, delta });
-                }
-                Step::Slope(slopes) => slope_deltas(program, node, &slopes.weight, batch, delta),
-                Step::Scale(filters) => scale_deltas(&filters.weight, delta),
-                _ => {}
-            }
-        }
-        step @ (Step::Add | Step::Concatenate) => {
-            let stack = matches!(step, Step::Concatenate);
-            sum(plan, node, stack, (which, deltas), batch.len(), output);
-        }
-        Step::Convolve { .. } | Step::Respond => {}
-    }
 }
 
-/// Adds up a node's inputs in its window, of a gate the map alone; those of a concatenation each in channels
-/// of their own.
-fn sum(
-    plan: &Plan<'_>,
-    node: usize,
-    stack: bool,
-    (which, deltas): (usize, &[Deltas]),
-    batch: usize,
-    output: &mut Deltas,
-) {
-    let mut output = output.of_mut(which);
-    output.values.fill(0.0);
-    let (subgraph, mut channel) = (plan.subgraph(), 0);
-    let node_inputs = subgraph.nodes()[node].local_inputs().iter();
-    let joined = if subgraph.nodes()[node].is_gate { 1 } else { node_inputs.len() };
-    for (index, &input) in node_inputs.take(joined).enumerate() {
-        add(deltas[input].of(which), subgraph.shift(node, index), batch, channel, &mut output);
-        if stack {
-            channel += subgraph.nodes()[input].channels;
+impl<'a> BatchStep<'a> {
+    /// The deltas of an input, by its index among the node's inputs.
+    fn input(&self, index: usize) -> Delta<&'a [f32]> {
+        self.deltas[self.program.subgraph.nodes()[self.node].inputs[index]].of(self.which)
+    }
+
+    /// Computes the node's deltas, unless it is a convolution.
+    fn run(&self, mut output: Delta<&mut [f32]>, patch: &mut Vec<f32>) {
+        let Self { program, node, plan, batch, isa, .. } = *self;
+        match &program.steps[node] {
+            Step::Image => isa.run(Occlude { program, batch, patch, output }),
+            &Step::MaxPool { rectify } => {
+                let input = self.input(0);
+                isa.run(Pool { program, plan, node, rectify, batch, input, output });
+            }
+            Step::Normalise(norm) => {
+                let norm = Normalisation::Neighbours(norm);
+                normalise(program, node, norm, batch, self.input(0), output);
+            }
+            Step::NormaliseChannels(norm, filters) => {
+                let norm = Normalisation::All(norm, filters);
+                normalise(program, node, norm, batch, self.input(0), output);
+            }
+            Step::AveragePool(_) | Step::Depthwise(_) => {
+                isa.run(SumDeltas { program, node, batch, input: self.input(0), output });
+            }
+            &Step::Select(selection) => {
+                select(selection, program.subgraph.shift(node, 0), self.input(0), output);
+            }
+            Step::Multiply => {
+                multiply(program, node, batch, [self.input(0), self.input(1)], output);
+            }
+            &Step::Gate(join) => {
+                self.sum(false, &mut output);
+                let (gate, delta) = (self.input(1), output);
+                isa.run(GateDelta { program, node, join, batch, gate, delta });
+            }
+            Step::GlobalMean => isa.run(MeanDelta { program, node, input: self.input(0), output }),
+            &Step::GroupNorm(norm, ref numbers) => {
+                let input = self.input(0);
+                isa.run(GroupNormDelta { program, node, norm, numbers, batch, input, output });
+            }
+            step @ (Step::Relu { .. }
+            | Step::Copy
+            | Step::Scale(_)
+            | Step::Slope(_)
+            | Step::Function(_)) => {
+                if !program.read_once[program.subgraph.nodes()[node].inputs[0]] {
+                    self.sum(false, &mut output);
+                }
+                let delta = output;
+                match step {
+                    Step::Relu { elsewhere: false } => {
+                        isa.run(Relu { program, node, batch, delta });
+                    }
+                    &Step::Function(function) => {
+                        isa.run(FunctionDelta { program, node, function, batch, delta });
+                    }
+                    Step::Slope(slopes) => {
+                        slope_deltas(program, node, &slopes.weight, batch, delta);
+                    }
+                    Step::Scale(filters) => scale_deltas(&filters.weight, delta),
+                    _ => {}
+                }
+            }
+            Step::Add => self.sum(false, &mut output),
+            Step::Concatenate => self.sum(true, &mut output),
+            Step::Convolve { .. } | Step::Respond => {}
+        }
+    }
+
+    /// Adds up the inputs in the node's window, of a gate the map alone; where they are stacked, each in
+    /// channels of its own.
+    fn sum(&self, stack: bool, output: &mut Delta<&mut [f32]>) {
+        output.values.fill(0.0);
+        let (subgraph, mut channel) = (&self.program.subgraph, 0);
+        let here = &subgraph.nodes()[self.node];
+        let inputs = here.local_inputs().iter();
+        let joined = if here.is_gate { 1 } else { inputs.len() };
+        for (index, &input) in inputs.take(joined).enumerate() {
+            let shift = subgraph.shift(self.node, index);
+            add(self.input(index), shift, self.batch.len(), channel, output);
+            if stack {
+                channel += subgraph.nodes()[input].channels;
+            }
         }
     }
 }

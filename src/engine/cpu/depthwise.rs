@@ -37,12 +37,13 @@ impl<'a> Windows<'a> {
     /// Those of a node; `None` if it sums no windows. `shift` as in
     /// [`Subgraph::shift`](crate::program::Subgraph::shift).
     pub fn of(program: &'a Program, node: usize, shift: PerAxis<isize>) -> Option<Self> {
+        let nodes = program.subgraph.nodes();
         let weights = match &program.steps[node] {
             Step::Depthwise(filters) => Weights::Filters(filters),
-            Step::AveragePool(pool, input) => Weights::Mean(pool, *input),
+            Step::AveragePool(pool) => Weights::Mean(pool, nodes[nodes[node].inputs[0]].size),
             _ => return None,
         };
-        Some(Self { weights, window: program.subgraph.nodes()[node].window, shift })
+        Some(Self { weights, window: nodes[node].window, shift })
     }
 
     /// The original image's outputs `y` × `x` from those of `input`.

@@ -10,7 +10,7 @@ use crate::geometry::PerAxis;
 use crate::network::{Function, LANES};
 use crate::program::Selection;
 
-/// The delta of `f(x)` at a node, in index. In f64: the two values that are subtracted are nearly
+/// The delta of `f(x)` at a node, in place. In f64: the two values that are subtracted are nearly
 /// equal where the delta is small.
 pub(super) struct FunctionDelta<'a> {
     pub program: &'a Program,
@@ -38,54 +38,46 @@ impl Kernel for FunctionDelta<'_> {
             for (delta, y) in values.chunks_exact_mut(floats).zip(rows.start..rows.end) {
                 let (y, x) = (y + shift.y, columns.start + shift.x);
                 let baseline = presentation.baseline_row(program, source, y, x, columns.len());
-                let (deltas, last) = delta.as_chunks_mut::<LANES>();
-                let (baselines, last_baselines) = baseline.as_chunks::<LANES>();
                 // Where whole maps change, coordinates are the maps' own.
                 let known = presentation.baseline.wide(node);
                 let known = known.map(|values| values.row(y, x, columns.len()));
-                let (known, last_known) = known.map_or((None, &[][..]), |known| {
-                    let (known, last) = known.as_chunks::<LANES>();
-                    (Some(known), last)
-                });
-                match known {
-                    Some(known) => {
-                        for ((delta, baseline), known) in
-                            deltas.iter_mut().zip(baselines).zip(known)
-                        {
-                            delta_of(function, delta, baseline, known);
+                let baselines = baseline.chunks(LANES);
+                for (index, (deltas, baseline)) in
+                    delta.chunks_mut(LANES).zip(baselines).enumerate()
+                {
+                    let baseline = filled(baseline);
+                    let before = match known {
+                        Some(known) => filled(&known[index * LANES..][..deltas.len()]),
+                        None => function.of(baseline.map(f64::from)),
+                    };
+                    match deltas.as_mut_array() {
+                        Some(deltas) => delta_of(function, deltas, &baseline, &before),
+                        None => {
+                            let mut all = filled(deltas);
+                            delta_of(function, &mut all, &baseline, &before);
+                            deltas.copy_from_slice(&all[..deltas.len()]);
                         }
                     }
-                    None => {
-                        for (delta, baseline) in deltas.iter_mut().zip(baselines) {
-                            delta_of(function, delta, baseline, &function.of(wide(baseline)));
-                        }
-                    }
                 }
-                if last.is_empty() {
-                    continue;
-                }
-                let (mut filled, mut baseline) = ([0.0; LANES], [0.0; LANES]);
-                filled[..last.len()].copy_from_slice(last);
-                baseline[..last.len()].copy_from_slice(last_baselines);
-                let mut before = [0.0; LANES];
-                if known.is_some() {
-                    before[..last.len()].copy_from_slice(last_known);
-                } else {
-                    before = function.of(wide(&baseline));
-                }
-                delta_of(function, &mut filled, &baseline, &before);
-                last.copy_from_slice(&filled[..last.len()]);
             }
         }
     }
 }
 
+/// Values in all lanes; zeros behind them.
 #[inline(always)]
-fn wide(baseline: &[f32; LANES]) -> [f64; LANES] {
-    baseline.map(f64::from)
+pub(super) fn filled<T: Copy + Default>(values: &[T]) -> [T; LANES] {
+    match values.as_array() {
+        Some(all) => *all,
+        None => {
+            let mut all = [T::default(); LANES];
+            all[..values.len()].copy_from_slice(values);
+            all
+        }
+    }
 }
 
-/// The delta of a function whose baseline values are `before`, in index.
+/// The delta of a function whose baseline values are `before`, in place.
 #[inline(always)]
 fn delta_of(
     function: Function,
@@ -93,7 +85,7 @@ fn delta_of(
     baseline: &[f32; LANES],
     before: &[f64; LANES],
 ) {
-    let mut after = wide(baseline);
+    let mut after = baseline.map(f64::from);
     for lane in 0..LANES {
         after[lane] += f64::from(delta[lane]);
     }
@@ -103,7 +95,7 @@ fn delta_of(
     }
 }
 
-/// The delta of `x` where it is positive, else of `slope * x`, a slope for each channel; in index.
+/// The delta of `x` where it is positive, else of `slope * x`, a slope for each channel; in place.
 pub(super) fn slope_deltas(
     program: &Program,
     node: usize,
@@ -133,7 +125,7 @@ pub(super) fn slope_deltas(
     }
 }
 
-/// Multiplies every channel's deltas by its factor, in index.
+/// Multiplies every channel's deltas by its factor, in place.
 pub(super) fn scale_deltas(factors: &[f32], delta: Delta<&mut [f32]>) {
     let each = delta.each();
     if each == 0 {

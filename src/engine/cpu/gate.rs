@@ -161,7 +161,7 @@ impl NormDelta {
     }
 }
 
-/// Joins a map's deltas, in index, with its gate: `(x + δ) (g + γ) - x g`, or `δ + γ`, where `γ` is the
+/// Joins a map's deltas, in place, with its gate: `(x + δ) (g + γ) - x g`, or `δ + γ`, where `γ` is the
 /// gate's own delta; without one `δ g` and `δ`.
 pub(super) struct GateDelta<'a> {
     pub program: &'a Program,
@@ -186,6 +186,7 @@ impl Kernel for GateDelta<'_> {
         let row = delta.x.len() * channels;
         let [source, numbers, ..] = program.subgraph.nodes()[node].inputs[..] else { return };
         let outputs = delta.values.chunks_exact_mut(each);
+        let mut changed = Vec::with_capacity(channels);
         for (which, (presentation, values)) in batch.iter().zip(outputs).enumerate() {
             let deltas = gate.values.get(which * gate_each..).unwrap_or_default();
             let deltas = if gate_each == 0 { &[] } else { &deltas[..channels] };
@@ -201,8 +202,8 @@ impl Kernel for GateDelta<'_> {
                 }
                 (GateJoin::Mul, false) => {
                     let gates = presentation.baseline.node(numbers).at(0, 0);
-                    let gates: Vec<f32> =
-                        gates.iter().zip(deltas).map(|(gate, delta)| gate + delta).collect();
+                    changed.clear();
+                    changed.extend(gates.iter().zip(deltas).map(|(gate, delta)| gate + delta));
                     for (values, y) in rows {
                         let baseline = presentation.baseline_row(
                             program,
@@ -213,7 +214,7 @@ impl Kernel for GateDelta<'_> {
                         );
                         let positions = values.chunks_exact_mut(channels);
                         for (values, baseline) in positions.zip(baseline.chunks_exact(channels)) {
-                            let gates = gates.iter().zip(deltas);
+                            let gates = changed.iter().zip(deltas);
                             for ((value, baseline), (gate, delta)) in
                                 values.iter_mut().zip(baseline).zip(gates)
                             {

@@ -199,11 +199,7 @@ struct Incremental<'m> {
 impl Incremental<'_> {
     /// Checks a response.
     fn finite(&self, layer: LayerId, job: &PlacedJob<'_>, value: f32) -> Result<(), EngineError> {
-        if value.is_finite() {
-            return Ok(());
-        }
-        let image = job.image_index as usize;
-        Err(EngineError::not_finite(self.model.network(), layer, job.unit, image, value))
+        job.check_finite(self.model.network(), layer, value)
     }
 
     /// Presents the jobs on some images, whose activations are held meanwhile.

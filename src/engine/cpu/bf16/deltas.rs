@@ -3,7 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::weights::Parts;
-use super::{LINE, Order, PAIRS, round, split};
+use super::{LINE, Order, PAIRS, round, split_line};
 use crate::engine::cpu::compress::Compress;
 use crate::engine::cpu::delta::{DeltaRange, Deltas};
 use crate::engine::cpu::simd::{Isa, Kernel};
@@ -151,22 +151,21 @@ impl Kernel for Round<'_> {
                     filled[..some.len()].copy_from_slice(some);
                     &filled
                 };
-                // Loops, so that the compiler finds vectors.
-                let (mut first, mut second) = ([0; LINE], [0; LINE]);
-                match parts {
+                let first = match parts {
                     Parts::One => {
+                        // A loop, so that the compiler finds vectors.
+                        let mut first = [0; LINE];
                         for (first, &value) in first.iter_mut().zip(line) {
                             *first = round(value);
                         }
+                        first
                     }
                     Parts::Two => {
-                        for ((first, second), &value) in first.iter_mut().zip(&mut second).zip(line)
-                        {
-                            (*first, *second) = split(value);
-                        }
+                        let [first, second] = split_line(line);
                         low[index].0 = words(order, &second);
+                        first
                     }
-                }
+                };
                 high[index].0 = words(order, &first);
                 index += 1;
             }

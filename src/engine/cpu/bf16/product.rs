@@ -93,8 +93,8 @@ impl PairProduct<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::deltas::words;
-    use super::super::weights::offset_of;
-    use super::super::{LINE, Order, split};
+    use super::super::weights::put_column;
+    use super::super::{LINE, Order, split, split_line};
     use super::*;
     use crate::noise::TorchStream;
 
@@ -126,10 +126,6 @@ mod tests {
             let mut some = stream.by_ref().take(LINE).map(|value| value - 0.5);
             std::array::from_fn(|_| some.next().unwrap())
         };
-        let parts = |line: &[f32; LINE]| {
-            let both = line.map(split);
-            [words(order, &both.map(|both| both.0)), words(order, &both.map(|both| both.1))]
-        };
         // The numbers that the parts are.
         let taken = |line: [f32; LINE]| {
             line.map(|value| {
@@ -140,9 +136,9 @@ mod tests {
         let (mut deltas, mut values) = (Words::default(), Vec::new());
         for _ in 0..LINES {
             let line = line();
-            let [high, rest] = parts(&line);
-            deltas[0].extend(high);
-            deltas[1].extend(rest);
+            for (deltas, part) in deltas.iter_mut().zip(split_line(&line)) {
+                deltas.extend(words(order, &part));
+            }
             values.push(taken(line));
         }
         let (mut weights, mut factors) = (Vec::new(), Vec::new());
@@ -152,10 +148,8 @@ mod tests {
             for first in (0..LINES).map(|line| line * TILE_WORDS) {
                 let columns: [[f32; LINE]; TILE] = std::array::from_fn(|column| {
                     let line = line();
-                    for (to, part) in of_tile.iter_mut().zip(parts(&line)) {
-                        for (word, value) in part.into_iter().enumerate() {
-                            to[first + offset_of(order, word, column)] = value;
-                        }
+                    for (to, part) in of_tile.iter_mut().zip(split_line(&line)) {
+                        put_column(order, &part, column, &mut to[first..]);
                     }
                     taken(line)
                 });

@@ -8,16 +8,17 @@ use super::storage::Storage;
 use crate::engine::KernelWork;
 use crate::program::Plan;
 
-/// Adds what is done for some presentations of a plan to the work of each node; `groups` are those
-/// of the nodes that are convolutions.
+/// Adds what is done for some presentations of a plan to the work of each node.
 ///
 /// Each kernel reads the deltas of its inputs and the baseline activations that it needs once, and
 /// writes its deltas once. Weights are taken to be in the cache; tables are a few bytes a
 /// presentation and are left out.
 pub(super) fn add(
     work: &mut [KernelWork],
-    (program, storage, groups): (&Program, &Storage, &[usize]),
-    (plan, presentations): (&Plan<'_>, f64),
+    program: &Program,
+    storage: &Storage,
+    plan: &Plan<'_>,
+    presentations: f64,
 ) {
     let nodes = program.subgraph.nodes();
     let deltas = |index: usize| plan.positions(index) * nodes[index].channels;
@@ -57,7 +58,7 @@ pub(super) fn add(
             // What passes its input on has no kernel.
             _ => continue,
         };
-        let multiply_adds = plan.multiply_adds(index, groups[index]);
+        let multiply_adds = plan.multiply_adds(index);
         work[index].kernel = kernel;
         work[index].operations += presentations * 2.0 * multiply_adds as f64;
         work[index].bytes += presentations * bytes as f64;

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::baselines::window;
-use super::program::{Program, Step};
+use super::program::Program;
 use super::storage::{Storage, aligned};
 use super::wave::Group;
 use crate::engine::cuda::kernels::tap_product::Patterns;
@@ -84,7 +84,7 @@ impl TableBuilder<'_> {
     }
 
     fn has_patterns(&self, index: usize) -> bool {
-        matches!(self.program.steps[index], Step::Convolve { .. } | Step::Respond)
+        self.program.steps[index].filters().is_some() || index == self.program.subgraph.target()
     }
 
     /// The windows of every node, and what is made of them.
@@ -136,27 +136,25 @@ impl TableBuilder<'_> {
         let input = self.program.subgraph.nodes()[index].inputs.first();
         let from = input.map_or(&[][..], |&input| &windows[self.storage.buffers.source[input]]);
         let to = &windows[index];
-        match &self.program.steps[index] {
-            Step::Convolve { filters: packed, .. } => {
-                let patterns = self.each(index, |patterns, runs, (list, number)| {
-                    let to = &to[list][number];
-                    if !to.is_empty() {
-                        packed.patterns(runs, &from[list][number], to, patterns);
-                    }
-                });
-                Ok(packed.together(patterns, self.tiles)?)
-            }
-            Step::Respond => {
-                let units = &self.program.units;
-                let patterns = self.each(index, |patterns, (rows, columns), (list, number)| {
-                    let from = &from[list][number];
-                    let of_unit = |runs| units.pattern(runs, from, (from.first, from.count));
-                    patterns.extend(rows.iter().zip(columns).map(of_unit));
-                });
-                let items = units.items(&patterns, self.tiles)?;
-                Ok((patterns, items))
-            }
-            _ => Ok((Vec::new(), Items::default())),
+        if let Some(packed) = self.program.steps[index].filters() {
+            let patterns = self.each(index, |patterns, runs, (list, number)| {
+                let to = &to[list][number];
+                if !to.is_empty() {
+                    packed.patterns(runs, &from[list][number], to, patterns);
+                }
+            });
+            Ok(packed.together(patterns, self.tiles)?)
+        } else if self.has_patterns(index) {
+            let units = &self.program.units;
+            let patterns = self.each(index, |patterns, (rows, columns), (list, number)| {
+                let from = &from[list][number];
+                let of_unit = |runs| units.pattern(runs, from, (from.first, from.count));
+                patterns.extend(rows.iter().zip(columns).map(of_unit));
+            });
+            let items = units.items(&patterns, self.tiles)?;
+            Ok((patterns, items))
+        } else {
+            Ok((Vec::new(), Items::default()))
         }
     }
 

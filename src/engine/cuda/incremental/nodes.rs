@@ -30,7 +30,8 @@ pub(super) fn kernel<'a>(
     index: usize,
     geometry: NodeGeometry,
 ) -> Option<Box<dyn NodeLaunch + 'a>> {
-    let channels = program.subgraph.nodes()[index].channels;
+    let node = &program.subgraph.nodes()[index];
+    let channels = node.channels;
     let function = |parameters, numbers| -> Option<Box<dyn NodeLaunch + 'a>> {
         Some(Box::new(pointwise(device, parameters, geometry, channels, numbers)))
     };
@@ -51,8 +52,9 @@ pub(super) fn kernel<'a>(
             let parameters = WindowSumParameters::default();
             Some(Box::new(window_sum(device, parameters, geometry, channels, Some(numbers))))
         }
-        Step::AveragePool(pool, size) => {
-            let parameters = WindowSumParameters::mean(pool, *size);
+        Step::AveragePool(pool) => {
+            let input = &program.subgraph.nodes()[node.inputs[0]];
+            let parameters = WindowSumParameters::mean(pool, input.size);
             Some(Box::new(window_sum(device, parameters, geometry, channels, None)))
         }
         _ => None,

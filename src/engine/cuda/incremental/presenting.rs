@@ -14,7 +14,7 @@ use crate::engine::cuda::tables::layout::Baselines;
 use crate::engine::cuda::transfer::PendingDownload;
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::order::{OnImage, by_image};
-use crate::engine::{Batch, EngineError, PlacedJob};
+use crate::engine::{Batch, EngineError};
 use crate::geometry::Axis;
 use crate::network::LayerId;
 use crate::parts::parts;
@@ -191,12 +191,8 @@ impl<'a> Presenting<'a, '_> {
     ) -> Result<(), EngineError> {
         let Some(found) = responses else { return Ok(()) };
         for (&job, response) in which.iter().zip(found.wait()?) {
-            if !response.is_finite() {
-                let network = self.engine.model.network();
-                let PlacedJob { image_index, unit, .. } = self.batch.job(job);
-                let image = image_index as usize;
-                return Err(EngineError::not_finite(network, self.layer, unit, image, response));
-            }
+            let network = self.engine.model.network();
+            self.batch.job(job).check_finite(network, self.layer, response)?;
             outputs.responses[job] = response;
         }
         Ok(())

@@ -10,7 +10,7 @@
 use ndarray::Array3;
 
 use super::baselines::{ImageRegion, each_baseline};
-use super::program::{Program, Step};
+use super::program::Program;
 use super::storage::Storage;
 use crate::engine::cuda::kernels::products::{largest, to_exponent};
 use crate::engine::cuda::{CudaError, Device};
@@ -32,8 +32,7 @@ pub(super) fn scale(
 ) -> Result<(), CudaError> {
     let nodes = program.subgraph.nodes();
     let by_halves = |node: usize| {
-        let step = &program.steps[node];
-        matches!(step, Step::Convolve { filters: packed, .. } if packed.multiplies_halves())
+        program.steps[node].filters().is_some_and(|packed| packed.multiplies_halves())
     };
     let read: Vec<usize> = (0..nodes.len())
         .filter(|&node| by_halves(node))
@@ -67,7 +66,8 @@ pub(super) fn scale(
             storage.buffers.source[reader] != node
                 && nodes[reader].inputs.iter().any(|&input| storage.buffers.source[input] == node)
         };
-        let writes = matches!(program.steps[node], Step::Convolve { .. } | Step::MaxPool { .. });
+        let step = &program.steps[node];
+        let writes = step.filters().is_some() || step.reads_whole_windows();
         let read = (0..nodes.len()).filter(reads).all(by_halves);
         storage.halves[node] = writes && read;
     }

@@ -79,8 +79,7 @@ impl Multiply {
         launch.arg(to);
         // SAFETY: the arguments are the kernel's; windows lie in their buffers, outside of those of the
         // inputs nothing is read, and their baselines are there as `Baselines` says.
-        unsafe { device.start(name, &mut launch, grid) }?;
-        Ok(())
+        unsafe { device.start(name, &mut launch, grid) }
     }
 
     /// Writes the product of original images' activations into `to`.
@@ -108,8 +107,7 @@ impl Multiply {
         launch.arg(to);
         // SAFETY: the arguments are the kernel's; windows lie in their buffers, and what an output
         // sees is within the inputs' windows, as backward cones are.
-        unsafe { device.start(name, &mut launch, grid) }?;
-        Ok(())
+        unsafe { device.start(name, &mut launch, grid) }
     }
 }
 

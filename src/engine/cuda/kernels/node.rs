@@ -138,8 +138,7 @@ impl<P: DeviceRepr> NodeLaunch for NodeKernel<'_, P> {
         // SAFETY: the arguments are those of every kernel of this kind; windows lie in their buffers,
         // what an output sees of the input's windows is looked up in them, and in the input's
         // baselines as `Baselines` says.
-        unsafe { device.start(name, &mut launch, grid) }?;
-        Ok(())
+        unsafe { device.start(name, &mut launch, grid) }
     }
 
     fn baseline(&self, device: &Device, from: &Baselines, to: Output<'_>) -> Result<(), CudaError> {
@@ -156,7 +155,6 @@ impl<P: DeviceRepr> NodeLaunch for NodeKernel<'_, P> {
         launch.arg(&from.values).arg(to);
         // SAFETY: the arguments are those of every kernel of this kind; windows lie in their buffers,
         // and what exists of what an output sees is within the input's, as backward cones are.
-        unsafe { device.start(name, &mut launch, grid) }?;
-        Ok(())
+        unsafe { device.start(name, &mut launch, grid) }
     }
 }

@@ -39,8 +39,7 @@ pub fn occlude(
     launch.arg(stream).arg(to);
     // SAFETY: the arguments are the kernel's; windows lie in `to`, and in the image's baselines as
     // `Baselines` says.
-    unsafe { device.start("occlude", &mut launch, grid) }?;
-    Ok(())
+    unsafe { device.start("occlude", &mut launch, grid) }
 }
 
 #[cfg(test)]

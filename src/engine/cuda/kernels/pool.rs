@@ -114,8 +114,7 @@ impl Pool {
         launch.arg(from.values).arg(to);
         // SAFETY: the arguments are the kernel's; windows lie in their buffers, and what exists of
         // what they read in the baselines, as `Baselines` says.
-        unsafe { device.start(name, &mut launch, grid) }?;
-        Ok(())
+        unsafe { device.start(name, &mut launch, grid) }
     }
 
     /// Writes the maxima of original images into `to`.
@@ -141,8 +140,7 @@ impl Pool {
         launch.arg(from.images.device()).arg(&from.values).arg(to);
         // SAFETY: the arguments are the kernel's; windows lie in their buffers, and what exists of
         // what an output sees is within the input's, as backward cones are.
-        unsafe { device.start("pool_baseline", &mut launch, grid) }?;
-        Ok(())
+        unsafe { device.start("pool_baseline", &mut launch, grid) }
     }
 }
 

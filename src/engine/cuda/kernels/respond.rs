@@ -148,8 +148,7 @@ impl DeviceUnits {
         launch.arg(presentations.device()).arg(from).arg(&self.filters).arg(differences);
         // SAFETY: the arguments are the kernel's; patterns lie in their buffers, and units are
         // those of the layer, as every job's was checked to be.
-        unsafe { device.start("respond_delta", &mut launch, grid) }?;
-        Ok(())
+        unsafe { device.start("respond_delta", &mut launch, grid) }
     }
 
     /// The response of each job's unit to its original image; `input` are the baselines of the

@@ -362,8 +362,7 @@ impl DeviceFilters {
         launch.arg(from).arg(to);
         // SAFETY: the arguments are the kernel's; patterns lie in their buffers, and in the
         // baselines, which are read only with `rectify`, as `Baselines` says.
-        unsafe { device.start(name, &mut launch, grid) }?;
-        Ok(())
+        unsafe { device.start(name, &mut launch, grid) }
     }
 
     /// Writes a convolution of original images, bias added, into `to`.
@@ -384,8 +383,7 @@ impl DeviceFilters {
         launch.arg(&parameters).arg(patterns.items.device()).arg(patterns.table.device());
         launch.arg(&self.weights).arg(&self.bias).arg(from).arg(to);
         // SAFETY: the arguments are the kernel's, and patterns lie in their buffers.
-        unsafe { device.start("tap_product_baseline", &mut launch, grid) }?;
-        Ok(())
+        unsafe { device.start("tap_product_baseline", &mut launch, grid) }
     }
 }
 
