@@ -1,7 +1,7 @@
 //! A program as rows of text.
 
 use super::{Buffers, Program, Step};
-use crate::geometry::{Axis, PerAxis, SlidingWindow, Span};
+use crate::geometry::{Axis, Border, PerAxis, SlidingWindow, Span};
 use crate::network::{GateJoin, Network};
 
 /// One node of a program in words.
@@ -56,6 +56,8 @@ impl<F, N> Step<F, N> {
             Self::MaxPool { rectify: false } => "maximum",
             Self::MaxPool { rectify: true } => "rectify, maximum",
             Self::AveragePool(..) => "mean",
+            Self::Pad(Border::Reflect) => "reflect the border",
+            Self::Pad(Border::Edge) => "repeat the border",
             Self::Normalise(_) => "normalise neighbouring channels",
             Self::NormaliseChannels(..) => "normalise all channels",
             Self::Scale(_) => "scale",
@@ -80,7 +82,11 @@ fn window(window: PerAxis<SlidingWindow>) -> String {
         return String::new();
     }
     let PerAxis { y, x } = window;
-    let mut text = format!(" {}×{}", y.kernel, x.kernel);
+    let mut text = match (y.kernel, x.kernel) {
+        // A padding.
+        (1, 1) if (y.stride, x.stride) == (1, 1) => ",".into(),
+        kernel => format!(" {}×{}", kernel.0, kernel.1),
+    };
     let mut add = |word: &str, usual: usize, of: fn(SlidingWindow) -> usize| {
         if (of(y), of(x)) != (usual, usual) {
             let both =

@@ -20,6 +20,7 @@
 
 mod axis;
 mod buffers;
+mod fields;
 mod listing;
 pub mod pass;
 mod plan;
@@ -33,6 +34,7 @@ mod tests;
 
 pub use axis::{AxisPlan, Reach, TapRun};
 pub use buffers::Buffers;
+pub use fields::check_fields;
 pub use listing::Row;
 pub use plan::{Plan, TapBlock};
 pub use planner::{PlanKey, Planner};

@@ -1,7 +1,7 @@
 //! The step that computes each node of a subgraph.
 
 use super::Subgraph;
-use crate::geometry::{ImageSize, PerAxis};
+use crate::geometry::{Border, ImageSize, PerAxis};
 use crate::network::{
     AveragePool, ChannelNorm, ChannelShuffle, ChannelSlice, Function, GateJoin, GroupNorm, LayerId,
     LocalResponseNorm, Network, Op,
@@ -35,6 +35,8 @@ pub enum Step<F = (), N = ()> {
     },
     /// The mean of a window of an input of this size.
     AveragePool(AveragePool, ImageSize),
+    /// The input with values of its own around it.
+    Pad(Border),
     /// Local response normalisation.
     Normalise(LocalResponseNorm),
     /// Normalisation over all channels of a position.
@@ -131,6 +133,7 @@ impl Step {
             Op::Pointwise(function) => Self::Function(*function),
             Op::MaxPool(_) => Self::MaxPool { rectify: false },
             Op::AvgPool(pool) => Self::AveragePool(pool.clone(), size),
+            Op::Pad(pad) => Self::Pad(pad.mode),
             Op::LocalResponseNorm(norm) => Self::Normalise(norm.clone()),
             Op::ChannelNorm(norm) => Self::NormaliseChannels(*norm, ()),
             Op::BatchNorm(_) | Op::Scale(_) => Self::Scale(()),

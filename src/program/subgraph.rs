@@ -1,6 +1,6 @@
 //! The layers that lead to a target, and what of them can reach one position of it.
 
-use crate::geometry::{Axis, ImageSize, PerAxis, SlidingWindow, Span};
+use crate::geometry::{Axis, Border, ImageSize, PerAxis, SlidingWindow, Span};
 use crate::network::{Input, LayerId, Network, NetworkError, Op};
 
 /// The image, or a layer on the way from it to the target.
@@ -16,6 +16,8 @@ pub struct Node {
     pub channels: usize,
     /// Output size.
     pub size: ImageSize,
+    /// Values past the ends of its input, of a node that pads it with its own.
+    pub border: Option<Border>,
     /// Whether windows must be read whole where a part of them changed: a maximum cannot be
     /// updated from the changed values alone.
     pub reads_whole_windows: bool,
@@ -48,6 +50,26 @@ impl Node {
 }
 
 impl Node {
+    /// The inputs, of an axis of `length`, that `outputs` see; the smallest span with all of them.
+    pub fn inputs_of(&self, axis: Axis, outputs: Span, length: usize) -> Span {
+        let seen = self.window.of(axis).inputs(outputs);
+        match self.border {
+            Some(border) => border.sources(seen, length),
+            None => seen.intersect(Span::whole(length)),
+        }
+    }
+
+    /// The outputs that see `inputs`, of an axis of `length`; of a padding, those of `needed`. The smallest
+    /// span with all of them.
+    pub fn outputs_of(&self, axis: Axis, inputs: Span, length: usize, needed: Span) -> Span {
+        let window = self.window.of(axis);
+        let seen = match self.border {
+            Some(border) => border.copies(inputs, length, window.inputs(needed)),
+            None => inputs,
+        };
+        window.outputs(seen)
+    }
+
     /// The first input that the first position of its backward cone sees.
     fn first_input(&self) -> PerAxis<isize> {
         PerAxis::from_fn(|axis| self.window.of(axis).first_input(self.corner.of(axis)))
@@ -81,6 +103,7 @@ impl Subgraph {
             window: PerAxis::both(SlidingWindow::SINGLE),
             channels: network.image_channels(),
             size: image,
+            border: None,
             reads_whole_windows: false,
             has_taps: false,
             is_gate: false,
@@ -116,6 +139,10 @@ impl Subgraph {
                 window,
                 channels: network.channels(id),
                 size: sizes[id.0],
+                border: match &layer.op {
+                    Op::Pad(pad) => Some(pad.mode),
+                    _ => None,
+                },
                 reads_whole_windows: matches!(layer.op, Op::MaxPool(_)),
                 has_taps: matches!(layer.op, Op::Conv(_)),
                 is_gate,
@@ -183,11 +210,11 @@ impl Subgraph {
         cone[target] = positions.intersect(Span::whole(axis.of(self.nodes[target].size)));
         for (place, node) in self.nodes.iter().enumerate().rev() {
             for (which, &input) in inputs(node).iter().enumerate() {
-                let real = Span::whole(axis.of(self.nodes[input].size));
+                let length = axis.of(self.nodes[input].size);
                 let seen = match (node.is_gate, which) {
                     // A gate reads the one position, whatever its own is.
-                    (true, 1) if !cone[place].is_empty() => real,
-                    _ => node.window.of(axis).inputs(cone[place]).intersect(real),
+                    (true, 1) if !cone[place].is_empty() => Span::whole(length),
+                    _ => node.inputs_of(axis, cone[place], length),
                 };
                 cone[input] = cone[input].hull(seen);
             }

@@ -91,6 +91,7 @@ impl Program {
                 Step::Relu { elsewhere } => Step::Relu { elsewhere },
                 Step::MaxPool { rectify } => Step::MaxPool { rectify },
                 Step::AveragePool(pool, size) => Step::AveragePool(pool, size),
+                Step::Pad(border) => Step::Pad(border),
                 Step::Normalise(norm) => Step::Normalise(norm),
                 Step::Function(function) => Step::Function(function),
                 Step::Copy => Step::Copy,

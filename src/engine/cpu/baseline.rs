@@ -6,6 +6,7 @@ use super::activations::{Activations, Baseline};
 use super::depthwise::{Rectangle, Windows};
 use super::gate::Moments;
 use super::normalise::Normalisation;
+use super::pad::Padding;
 use super::pool::Seen;
 use super::product::{Block, Places, Product, TILE, short_blocks};
 use super::program::{Program, Step};
@@ -62,6 +63,13 @@ impl Baseline {
                         *output = value as f32;
                     }
                     wide[place] = Some(values);
+                }
+                (&Step::Pad(border), Some(input)) => {
+                    Padding::of(program, place, border).originals(
+                        input,
+                        (y, x),
+                        &mut output.values,
+                    );
                 }
                 (Step::GlobalMean, Some(input)) => mean(input, &mut output.values),
                 (Step::GroupNorm(norm, numbers), Some(input)) => {
@@ -210,6 +218,7 @@ fn one_position(step: &Step, inputs: &[&Activations], (y, x): (isize, isize), ou
         | Step::GroupNorm(..)
         | Step::MaxPool { .. }
         | Step::AveragePool(..)
+        | Step::Pad(_)
         | Step::Depthwise(_)
         | Step::Respond => {}
     }

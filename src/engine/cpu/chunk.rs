@@ -7,6 +7,7 @@ use super::function::{FunctionChange, change_slopes, multiply, scale_changes, se
 use super::gate::{GateDelta, GroupNormDelta, MeanDelta};
 use super::normalise::{Normalisation, normalise};
 use super::occlude::Occlude;
+use super::pad::pad;
 use super::pointwise::{Relu, add};
 use super::pool::Pool;
 use super::program::{Program, Step};
@@ -108,6 +109,9 @@ fn step(
         Step::AveragePool(..) | Step::Depthwise(_) => {
             let (input, output) = (changes[from].of(which), output.of_mut(which));
             isa.run(SumChanges { program, node: place, batch, input, output });
+        }
+        &Step::Pad(border) => {
+            pad(program, place, border, batch, changes[from].of(which), output.of_mut(which));
         }
         &Step::Select(selection) => {
             let shift = program.subgraph.shift(place, 0);

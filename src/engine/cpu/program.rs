@@ -63,9 +63,12 @@ pub(super) fn sparse(network: &Network) -> Vec<bool> {
         sparse.push(match &layer.op {
             Op::Relu => true,
             Op::Pointwise(function) => function.is_sparse(),
-            Op::MaxPool(_) | Op::Dropout | Op::Concat | Op::Slice(_) | Op::Shuffle(_) => {
-                reads_sparse(layer, &sparse)
-            }
+            Op::MaxPool(_)
+            | Op::Pad(_)
+            | Op::Dropout
+            | Op::Concat
+            | Op::Slice(_)
+            | Op::Shuffle(_) => reads_sparse(layer, &sparse),
             _ => false,
         });
     }

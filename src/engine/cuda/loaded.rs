@@ -42,6 +42,7 @@ kernels! {
     "image_multiply": image_multiply;
     "image_normalise": image_normalise;
     "image_occlude": image_occlude;
+    "image_pad": image_pad;
     "image_pool": image_pool;
     "image_respond": image_respond;
     "image_window_sum": image_window_sum;
@@ -49,6 +50,7 @@ kernels! {
     "multiply": multiply_change multiply_original;
     "normalise": normalise_change normalise_original;
     "occlude": occlude;
+    "pad": pad_change pad_original;
     "pointwise": pointwise_change pointwise_original;
     "pool": pool_change pool_change_four pool_original;
     "present": present;

@@ -44,6 +44,7 @@ fn missing(op: &Op) -> Option<String> {
         Op::Conv(_)
         | Op::MaxPool(_)
         | Op::AvgPool(_)
+        | Op::Pad(_)
         | Op::Relu
         | Op::Prelu
         | Op::Pointwise(_)

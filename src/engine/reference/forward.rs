@@ -10,6 +10,7 @@ use super::elementwise::{
     add, apply, concatenate, gate, group_norm, mean, multiply, normalise, normalise_channels, relu,
     scale, shuffle, slope,
 };
+use super::pad::pad;
 use super::pool::Pooling;
 use crate::engine::real::Real;
 use crate::geometry::ImageSize;
@@ -152,6 +153,7 @@ impl<'m, T: Real> Forward<'m, T> {
             }
             Op::MaxPool(pool) => pooling(inputs[0], output).max(pool),
             Op::AvgPool(pool) => pooling(inputs[0], output).average(pool),
+            Op::Pad(padding) => pad(padding, inputs[0], input_size, size, output),
             Op::LocalResponseNorm(norm) => normalise(norm, inputs[0], size.area(), output),
             Op::ChannelNorm(norm) => {
                 if let Some(numbers) = self.filters.get(&step.layer) {

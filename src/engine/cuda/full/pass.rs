@@ -12,6 +12,7 @@ use crate::engine::cuda::kernels::image::gather::{Sight, gather};
 use crate::engine::cuda::kernels::image::join::{Part, join};
 use crate::engine::cuda::kernels::image::multiply::multiply;
 use crate::engine::cuda::kernels::image::normalise::normalise;
+use crate::engine::cuda::kernels::image::pad::pad;
 use crate::engine::cuda::kernels::image::pool::pool;
 use crate::engine::cuda::kernels::image::respond::respond;
 use crate::engine::cuda::kernels::image::window_sum::window_sum;
@@ -310,6 +311,9 @@ impl Stage {
             }
             Work::MaxPool(window, sizes) => {
                 pool(device, *window, batch * channels, *sizes, input(0)?, output)
+            }
+            &Work::Pad(padding, sizes) => {
+                pad(device, padding, batch * channels, sizes, input(0)?, output)
             }
             Work::Mean(parameters, nothing) => {
                 window_sum(device, parameters, batch, nothing, input(0)?, output)

@@ -13,7 +13,7 @@ use crate::engine::cuda::kernels::node::DeviceNumbers;
 use crate::engine::cuda::support::no_kernel;
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::{Axis, PerAxis, SlidingWindow};
-use crate::network::{Convolution, Filters, Op, Window};
+use crate::network::{Convolution, Filters, Op, Pad, Window};
 use crate::program::Selection;
 
 /// What a layer has to do.
@@ -30,6 +30,7 @@ pub(super) enum Work {
     Rectify,
     Function(FunctionParameters, Option<DeviceNumbers>),
     MaxPool(PerAxis<SlidingWindow>, Sizes),
+    Pad(Pad, Sizes),
     /// The means, and filters that are not read.
     Mean(ImageWindowSumParameters, CudaSlice<f32>),
     Normalise(ImageNormaliseParameters, Option<DeviceNumbers>),
@@ -82,6 +83,7 @@ impl LayerOf<'_> {
             Op::Pointwise(kind) => return function(FunctionParameters::new(*kind)),
             Op::Dropout if self.in_place => Work::Nothing,
             Op::MaxPool(pool) => Work::MaxPool(pool.window().axes, sizes),
+            Op::Pad(pad) => Work::Pad(*pad, sizes),
             Op::AvgPool(pool) => {
                 let mean = ImageWindowSumParameters::mean(pool, inputs, sizes);
                 Work::Mean(mean, device.upload(&[0.0])?)

@@ -55,6 +55,7 @@ pub(super) fn add(
                 ("normalise_change", 2 * read + written)
             }
             Step::Depthwise(_) | Step::AveragePool(..) => ("window_sum_change", read + written),
+            Step::Pad(_) => ("pad_change", read + written),
             Step::Multiply => ("multiply_change", read + 2 * originals + written),
             Step::Add | Step::Concatenate | Step::Select(_) => ("join_change", read + written),
             Step::Respond => ("respond_change", read + size_of::<f32>()),

@@ -5,6 +5,7 @@ use crate::engine::cuda::kernels::function::FunctionParameters;
 use crate::engine::cuda::kernels::join::Join;
 use crate::engine::cuda::kernels::node::{NodeGeometry, NodeLaunch};
 use crate::engine::cuda::kernels::normalise::{NormaliseParameters, normalise};
+use crate::engine::cuda::kernels::pad::pad;
 use crate::engine::cuda::kernels::pointwise::pointwise;
 use crate::engine::cuda::kernels::window_sum::{WindowSumParameters, window_sum};
 use crate::engine::cuda::tables::layout::Origin;
@@ -30,7 +31,8 @@ pub(super) fn kernel<'a>(
     place: usize,
     geometry: NodeGeometry,
 ) -> Option<Box<dyn NodeLaunch + 'a>> {
-    let channels = program.subgraph.nodes()[place].channels;
+    let nodes = program.subgraph.nodes();
+    let channels = nodes[place].channels;
     let function = |parameters, numbers| -> Option<Box<dyn NodeLaunch + 'a>> {
         Some(Box::new(pointwise(device, parameters, geometry, channels, numbers)))
     };
@@ -50,6 +52,10 @@ pub(super) fn kernel<'a>(
         Step::Depthwise(numbers) => {
             let parameters = WindowSumParameters::default();
             Some(Box::new(window_sum(device, parameters, geometry, channels, Some(numbers))))
+        }
+        &Step::Pad(border) => {
+            let size = nodes[nodes[place].inputs[0]].size;
+            Some(Box::new(pad(device, border, geometry, channels, size)))
         }
         Step::AveragePool(pool, size) => {
             let parameters = WindowSumParameters::mean(pool, *size);
