@@ -13,6 +13,7 @@ use crate::images::ImageFolder;
 use crate::maps::{ImageMap, SweepConfiguration};
 use crate::network::{LayerId, Model, Network};
 use crate::noise::Noise;
+use crate::program::check_fields;
 use crate::progress::{CancelToken, Progress};
 use crate::sweep::{Original, SweepError, SweepFill};
 
@@ -142,6 +143,7 @@ pub fn map(settings: &MapSettings, context: &Context<'_>) -> Result<UnitMap, Run
             output.width - 1
         )));
     }
+    check_fields(inputs.network(), layer, images.size(), Some((y, x)))?;
     let first = if let Noise::Philox { draw, .. } = settings.noise { draw } else { 0 };
     occlusion.check_fill(images, usize::from(first) + occlusion.repeats)?;
     let values = fill_values(occlusion.fill, images, context)?;

@@ -17,6 +17,7 @@ mod demo;
 mod faults;
 mod golden;
 mod onnx;
+mod padding;
 mod receptive_fields;
 mod runs;
 mod sweep;
