@@ -65,11 +65,7 @@ impl Baseline {
                     wide[place] = Some(values);
                 }
                 (&Step::Pad(border), Some(input)) => {
-                    Padding::of(program, place, border).originals(
-                        input,
-                        (y, x),
-                        &mut output.values,
-                    );
+                    Padding::of(program, place, border).originals(input, y, x, &mut output.values);
                 }
                 (Step::GlobalMean, Some(input)) => mean(input, &mut output.values),
                 (Step::GroupNorm(norm, numbers), Some(input)) => {
