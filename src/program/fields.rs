@@ -62,6 +62,27 @@ mod tests {
     }
 
     #[test]
+    fn windows_of_an_odd_length_with_half_of_it_as_padding_see_their_own_fields() {
+        let windows = [(3, 1), (3, 2), (5, 1), (7, 2)];
+        for ((mode, side), (one, other)) in
+            (16..24).flat_map(|side| [("reflect", side), ("edge", side)]).flat_map(|of| {
+                let pairs = windows.iter().flat_map(|&one| windows.map(|other| (one, other)));
+                pairs.map(move |pair| (of, pair))
+            })
+        {
+            let padded = |(kernel, stride): (usize, usize)| {
+                format!(
+                    r#"{{"op": "pad", "mode": "{mode}", "padding": {}}},
+                       {{"op": "conv", "out_channels": 1, "kernel": {kernel}, "stride": {stride}}},"#,
+                    kernel / 2
+                )
+            };
+            let last = r#"{"op": "conv", "out_channels": 1, "kernel": 3, "padding": 1}"#;
+            check(&(padded(one) + &padded(other) + last), side).unwrap();
+        }
+    }
+
+    #[test]
     fn a_window_as_wide_as_what_is_mirrored_sees_its_own_field_and_a_narrower_one_more() {
         let blur = |kernel: usize, padding: &str, mode: &str| {
             format!(

@@ -67,7 +67,7 @@ impl Baseline {
                 }
                 (Step::Pad(Pad { mode, .. }), Some(input)) => {
                     let padding = Padding::of(program, index, *mode);
-                    padding.baseline(input, (y, x), &mut output.values);
+                    padding.baseline(input, y, x, &mut output.values);
                 }
                 (Step::GlobalMean, Some(input)) => mean(input, &mut output.values),
                 (Step::GroupNorm(norm, numbers), Some(input)) => {

@@ -29,7 +29,7 @@ impl Padding {
     }
 
     /// The original image's outputs `y` × `x`.
-    pub fn baseline(self, input: &Activations, (y, x): (Span, Span), output: &mut [f32]) {
+    pub fn baseline(self, input: &Activations, y: Span, x: Span, output: &mut [f32]) {
         let mut outputs = output.chunks_exact_mut(input.channels.max(1));
         for row in (y.start..y.end).map(|y| self.source(Axis::Y, y)) {
             for (column, output) in (x.start..x.end).zip(&mut outputs) {

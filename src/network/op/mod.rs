@@ -184,9 +184,12 @@ impl Op {
         match self {
             Self::Relu => true,
             Self::Pointwise(function) => function.is_sparse(),
-            Self::MaxPool(_) | Self::Pad(_) | Self::Dropout | Self::Concat | Self::Slice(_) | Self::Shuffle(_) => {
-                of_inputs
-            }
+            Self::MaxPool(_)
+            | Self::Pad(_)
+            | Self::Dropout
+            | Self::Concat
+            | Self::Slice(_)
+            | Self::Shuffle(_) => of_inputs,
             _ => false,
         }
     }
