@@ -3,6 +3,7 @@
 //! Coordinates are pixels of the image, `(y, x)`, `y` downward, from 0.
 
 mod axis;
+mod border;
 mod frame;
 mod grid;
 mod image_size;
@@ -16,6 +17,7 @@ use crate::error::{ErrorKind, HasKind};
 use thiserror::Error;
 
 pub use axis::{Axis, Padding, PerAxis};
+pub use border::Border;
 pub use frame::{Deposit, Frame, FrameRule};
 pub use grid::{GridRule, Lattice, Occluder, OccluderSize, OccluderStride, every_nth};
 pub use image_size::ImageSize;

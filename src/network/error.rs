@@ -7,7 +7,7 @@ use thiserror::Error;
 use super::{OnnxError, PRESETS};
 use crate::error::{ErrorKind, HasKind, ParseError};
 use crate::files::escaped;
-use crate::geometry::{GeometryError, ImageSize, Padding, PerAxis};
+use crate::geometry::{Axis, GeometryError, ImageSize, Padding, PerAxis, Span};
 
 /// Errors of a network, or of a request for one.
 #[derive(Debug, Error)]
@@ -92,6 +92,28 @@ pub enum NetworkError {
         /// The network's name.
         network: String,
     },
+    /// A layer of which some positions are reached by pixels outside of their receptive fields, so that no
+    /// map shows all that changes them.
+    #[error(
+        "layer `{layer}` cannot be mapped on images of {image}: a padding with values of the map brings \
+         {} to {} {position} of its output, whose receptive field has {}; use images of another size, or \
+         map other layers",
+        lines(*axis, *pixels), line(*axis), lines(*axis, *field)
+    )]
+    OutsideField {
+        /// The layer's name.
+        layer: String,
+        /// The image's size.
+        image: ImageSize,
+        /// Along which axis.
+        axis: Axis,
+        /// The first such position.
+        position: usize,
+        /// The pixels that reach it, along that axis.
+        pixels: Span,
+        /// Those of its receptive field.
+        field: Span,
+    },
     /// Images of another size than that for which a file's padding is right.
     #[error("{0}")]
     OtherSize(String),
@@ -118,10 +140,28 @@ pub enum NetworkError {
 impl HasKind for NetworkError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoRoom { .. } => ErrorKind::Input,
+            Self::NoRoom { .. } | Self::OutsideField { .. } => ErrorKind::Input,
             Self::Onnx(error) => error.kind(),
             _ => ErrorKind::Usage,
         }
+    }
+}
+
+/// A position of an axis in messages.
+const fn line(axis: Axis) -> &'static str {
+    match axis {
+        Axis::Y => "row",
+        Axis::X => "column",
+    }
+}
+
+/// Positions of an axis in messages.
+fn lines(axis: Axis, positions: Span) -> String {
+    let what = line(axis);
+    match positions.len() {
+        0 => format!("no {what}s"),
+        1 => format!("{what} {}", positions.start),
+        _ => format!("{what}s {} to {}", positions.start, positions.end - 1),
     }
 }
 

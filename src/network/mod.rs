@@ -39,7 +39,7 @@ pub use onnx::{OnnxError, UnsupportedNode, is_onnx};
 pub use op::{
     AveragePool, BatchNorm, ChannelNorm, ChannelScale, ChannelShuffle, ChannelSlice, Convolution,
     Function, Gate, GateJoin, GroupNorm, GroupNormPart, LANES, Lanes, LocalResponseNorm,
-    MAX_CHANNELS, MaxPool, Op, TensorShape, Window,
+    MAX_CHANNELS, MaxPool, Op, Pad, TensorShape, Window,
 };
 pub use origin::Origin;
 pub use presets::PRESETS;

@@ -49,7 +49,11 @@ fn window(window: PerAxis<SlidingWindow>) -> String {
         return String::new();
     }
     let PerAxis { y, x } = window;
-    let mut text = format!(" {}×{}", y.kernel, x.kernel);
+    let mut text = match (y.kernel, x.kernel) {
+        // A padding.
+        (1, 1) if (y.stride, x.stride) == (1, 1) => ",".into(),
+        kernel => format!(" {}×{}", kernel.0, kernel.1),
+    };
     let mut add = |word: &str, usual: usize, of: fn(SlidingWindow) -> usize| {
         if (of(y), of(x)) != (usual, usual) {
             let both =

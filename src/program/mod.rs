@@ -23,6 +23,7 @@
 
 mod axis;
 mod buffers;
+mod fields;
 mod listing;
 mod node;
 mod pass;
@@ -37,6 +38,7 @@ mod tests;
 
 pub use axis::{AxisPlan, Reach, TapRun};
 pub use buffers::Buffers;
+pub use fields::check_fields;
 pub use listing::Row;
 pub use node::Node;
 pub use pass::Pass;

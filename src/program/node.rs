@@ -1,7 +1,7 @@
 //! The one lowering of a network: the layers that lead to some targets, as nodes and their steps.
 
 use super::Step;
-use crate::geometry::{Axis, ImageSize, PerAxis, SlidingWindow};
+use crate::geometry::{Axis, Border, ImageSize, PerAxis, SlidingWindow, Span};
 use crate::network::{Input, LayerId, Network, NetworkError};
 
 /// The image, or a layer on the way from it to a target.
@@ -17,6 +17,8 @@ pub struct Node {
     pub channels: usize,
     /// Output size.
     pub size: ImageSize,
+    /// Values past the ends of its input, of a node that pads it with its own.
+    pub border: Option<Border>,
     /// Whether windows must be read whole where a part of them changed: a maximum cannot be
     /// updated from the changed values alone.
     pub reads_whole_windows: bool,
@@ -44,6 +46,7 @@ impl Node {
             window: PerAxis::both(SlidingWindow::SINGLE),
             channels,
             size,
+            border: None,
             reads_whole_windows: false,
             groups: None,
             is_gate: false,
@@ -69,6 +72,26 @@ impl Node {
     /// made of the whole map.
     pub fn local_inputs(&self) -> &[usize] {
         &self.inputs[..self.deltas_from]
+    }
+
+    /// The inputs, of an axis of `length`, that `outputs` see; the smallest span with all of them.
+    pub fn inputs_of(&self, axis: Axis, outputs: Span, length: usize) -> Span {
+        let seen = self.window.of(axis).inputs(outputs);
+        match self.border {
+            Some(border) => border.sources(seen, length),
+            None => seen.intersect(Span::whole(length)),
+        }
+    }
+
+    /// The outputs that see `inputs`, of an axis of `length`; of a padding, those of `needed`. The smallest
+    /// span with all of them.
+    pub fn outputs_of(&self, axis: Axis, inputs: Span, length: usize, needed: Span) -> Span {
+        let window = self.window.of(axis);
+        let seen = match self.border {
+            Some(border) => border.copies(inputs, length, window.inputs(needed)),
+            None => inputs,
+        };
+        window.outputs(seen)
     }
 
     /// The first input that the first position of its backward cone sees.
@@ -121,6 +144,7 @@ impl Lowered {
                 window,
                 channels: network.channels(LayerId(id)),
                 size,
+                border: step.border(),
                 reads_whole_windows: step.reads_whole_windows(),
                 groups: layer.op.convolution().map(|conv| conv.groups),
                 is_gate: step.is_gate(),

@@ -1,10 +1,10 @@
 //! The step that computes each node: the one place that knows the kinds of layers.
 
 use super::{Node, Subgraph};
-use crate::geometry::PerAxis;
+use crate::geometry::{Border, PerAxis};
 use crate::network::{
     AveragePool, ChannelNorm, ChannelShuffle, ChannelSlice, Function, GateJoin, GroupNorm, LayerId,
-    LocalResponseNorm, Network, Op,
+    LocalResponseNorm, Network, Op, Pad,
 };
 
 /// What a node computes. `F` are the filters of a convolution and `N` the numbers of another layer,
@@ -35,6 +35,8 @@ pub enum Step<F = (), N = ()> {
     },
     /// The mean of a window.
     AveragePool(AveragePool),
+    /// The input with values of its own around it.
+    Pad(Pad),
     /// Local response normalisation.
     Normalise(LocalResponseNorm),
     /// Normalisation over all channels of a position.
@@ -114,6 +116,7 @@ impl Step {
             Op::Pointwise(function) => Self::Function(*function),
             Op::MaxPool(_) => Self::MaxPool { rectify: false },
             Op::AvgPool(pool) => Self::AveragePool(pool.clone()),
+            Op::Pad(pad) => Self::Pad(*pad),
             Op::LocalResponseNorm(norm) => Self::Normalise(norm.clone()),
             Op::ChannelNorm(norm) => Self::NormaliseChannels(*norm, ()),
             Op::BatchNorm(_) | Op::Scale(_) => Self::Scale(()),
@@ -154,6 +157,7 @@ impl Step {
             Self::Relu { elsewhere } => Step::Relu { elsewhere },
             Self::MaxPool { rectify } => Step::MaxPool { rectify },
             Self::AveragePool(pool) => Step::AveragePool(pool),
+            Self::Pad(pad) => Step::Pad(pad),
             Self::Normalise(norm) => Step::Normalise(norm),
             Self::Function(function) => Step::Function(function),
             Self::Copy => Step::Copy,
@@ -206,6 +210,14 @@ impl<F, N> Step<F, N> {
         matches!(self, Self::MaxPool { .. })
     }
 
+    /// The values past the ends of the input, where those are its own.
+    pub(super) const fn border(&self) -> Option<Border> {
+        match self {
+            Self::Pad(Pad { mode, .. }) => Some(*mode),
+            _ => None,
+        }
+    }
+
     /// Whether it has a ReLU before it that it computes.
     pub(super) const fn rectifies_input(&self) -> bool {
         matches!(self, Self::MaxPool { rectify: true })
@@ -253,6 +265,8 @@ impl<F, N> Step<F, N> {
             Self::MaxPool { rectify: false } => "maximum",
             Self::MaxPool { rectify: true } => "rectify, maximum",
             Self::AveragePool(_) => "mean",
+            Self::Pad(Pad { mode: Border::Reflect, .. }) => "reflect the border",
+            Self::Pad(Pad { mode: Border::Edge, .. }) => "repeat the border",
             Self::Normalise(_) => "normalise neighbouring channels",
             Self::NormaliseChannels(..) => "normalise all channels",
             Self::Scale(_) => "scale",

@@ -69,11 +69,11 @@ impl Subgraph {
         cone[target] = positions.intersect(Span::whole(axis.of(self.nodes[target].size)));
         for (index, node) in self.nodes.iter().enumerate().rev() {
             for (which, &input) in inputs(node).iter().enumerate() {
-                let real = Span::whole(axis.of(self.nodes[input].size));
+                let length = axis.of(self.nodes[input].size);
                 let seen = match (node.is_gate, which) {
                     // A gate reads the one position, whatever its own is.
-                    (true, 1) if !cone[index].is_empty() => real,
-                    _ => node.window.of(axis).inputs(cone[index]).intersect(real),
+                    (true, 1) if !cone[index].is_empty() => Span::whole(length),
+                    _ => node.inputs_of(axis, cone[index], length),
                 };
                 cone[input] = cone[input].hull(seen);
             }

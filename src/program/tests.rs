@@ -61,6 +61,11 @@ fn reaching(subgraph: &Subgraph, position: (usize, usize)) -> Vec<Vec<bool>> {
                     masks[input][0] = true;
                     continue;
                 }
+                if let Some(border) = node.border {
+                    let row = border.source(y, height) as usize;
+                    masks[input][row * width + border.source(x, width) as usize] = true;
+                    continue;
+                }
                 for (ky, kx) in taps(Axis::Y).flat_map(|ky| taps(Axis::X).map(move |kx| (ky, kx))) {
                     if (0..height as isize).contains(&(y + ky))
                         && (0..width as isize).contains(&(x + kx))
@@ -290,4 +295,26 @@ fn an_occluder_outside_of_the_field_has_an_empty_plan() {
         planner.plan(key).is_empty()
     };
     assert!(empty(first - 9) && !empty(first - 8));
+}
+
+#[test]
+fn plans_depend_on_the_ends_of_a_map_that_windows_mirror_and_on_no_others() {
+    let network = Network::from_description(
+        br#"{"name": "mirrored", "layers": [
+            {"op": "pad", "mode": "reflect", "padding": 3},
+            {"name": "c", "op": "conv", "out_channels": 1, "kernel": 9}
+        ]}"#,
+    )
+    .unwrap();
+    let target = network.convolution("c").unwrap();
+    let subgraph = Subgraph::new(&network, target, ImageSize::square(40)).unwrap();
+    let mut planner = Planner::new(&subgraph);
+    let mut key = |position, first, size| planner.key_along(Axis::Y, position, first, size);
+    assert_eq!(key(10, 9, 5), key(20, 19, 5));
+    // The windows of the first two positions change alike, of other mirrored pixels.
+    assert_ne!(key(0, 1, 5), key(1, 2, 5));
+    // Pixels of which a window sees no mirrored ones.
+    assert_eq!(key(1, 4, 1), key(20, 23, 1));
+    assert_ne!(key(1, 2, 1), key(20, 21, 1));
+    assert_ne!(key(36, 37, 1), key(20, 21, 1));
 }

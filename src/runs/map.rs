@@ -13,6 +13,7 @@ use crate::images::ImageFolder;
 use crate::maps::{ImageMap, SweepConfiguration};
 use crate::network::{LayerId, Model, Network};
 use crate::noise::Noise;
+use crate::program::check_fields;
 use crate::progress::{CancelToken, Progress};
 use crate::sweep::{Original, SweepError, SweepFill};
 
@@ -145,6 +146,7 @@ pub fn map(settings: &MapSettings, context: &Context<'_>) -> Result<UnitMap, Run
     let image = image.index_in(images)?;
     let geometry = occlusion.geometry(&inputs, layer)?;
     geometry.check_position(name, y, x)?;
+    check_fields(inputs.network(), layer, images.size(), Some((y, x)))?;
     let first = if let Noise::Philox { draw, .. } = settings.noise { draw } else { 0 };
     occlusion.check_fill(images, usize::from(first) + occlusion.repeats)?;
     let values = fill_values(occlusion.fill, images, context)?;

@@ -12,6 +12,7 @@ use occlumap::geometry::{
 };
 use occlumap::network::{Convolution, LayerId, MapContext, Model, Network, Op};
 use occlumap::noise::{Noise, TorchStream};
+use occlumap::program::check_fields;
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestCaseResult, TestRunner};
 
@@ -262,6 +263,10 @@ impl Problem {
             );
             // A gate that is computed from the occluded image brings any occluder's effect.
             if model.network().has_exact_gates_before(layer) {
+                continue;
+            }
+            // What a padding mirrors may lie outside of a field.
+            if check_fields(model.network(), layer, self.image, Some(job.position)).is_err() {
                 continue;
             }
             let field = geometry.projection.field(job.position.0, job.position.1);

@@ -19,6 +19,7 @@ mod golden;
 #[cfg(unix)]
 mod gpu_check;
 mod onnx;
+mod padding;
 mod receptive_fields;
 mod runs;
 mod sweep;

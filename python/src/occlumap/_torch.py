@@ -274,7 +274,7 @@ class Walk:
         if is_blocked:
             return
         self._last[node] = call.channels_last != (name == "permute")
-        if name in ("pad", "constant_pad_nd"):
+        if name in ("pad", "constant_pad_nd") and layer == SAME:
             self._padding[node] = tuple([*arguments["pad"], 0, 0][:4])
         if layer == SAME:
             self.labels[node] = self.labels[given[0]]
@@ -335,8 +335,11 @@ class Walk:
         path = re.sub(r"@\d+", "", path)
         is_leaf = next(module.children(), None) is None
         own = type(module).__module__.startswith("torch.nn") or name == "conv2d"
-        # A convolution whose weights are computed has them as a part.
-        if path and ((is_leaf and own) or isinstance(module, torch.nn.Conv2d)):
+        # A convolution whose weights are computed has them as a part, and may pad its input.
+        if isinstance(module, torch.nn.Conv2d):
+            own = "pad" not in name
+            is_leaf = True
+        if path and is_leaf and own:
             return path
         return f"{path}.{name}" if path else name
 

@@ -7,6 +7,7 @@ use super::depthwise::{Rectangle, Windows};
 use super::function::filled;
 use super::gate::Moments;
 use super::normalise::Normalisation;
+use super::pad::Padding;
 use super::pool::Seen;
 use super::product::{Block, Offsets, Product, TILE, short_blocks};
 use super::program::{Program, Step};
@@ -14,7 +15,7 @@ use super::simd::Isa;
 use super::weights::Packed;
 use crate::engine::maximum::{max_nan, positive};
 use crate::geometry::{Axis, PerAxis, SlidingWindow, Span};
-use crate::network::{Filters, Function, GateJoin, GroupNorm, LANES};
+use crate::network::{Filters, Function, GateJoin, GroupNorm, LANES, Pad};
 
 /// Rows of a product whose sums stay in a core's first cache while parts are added.
 const ROWS: usize = 48;
@@ -63,6 +64,10 @@ impl Baseline {
                         *output = value as f32;
                     }
                     wide[index] = Some(values);
+                }
+                (Step::Pad(Pad { mode, .. }), Some(input)) => {
+                    let padding = Padding::of(program, index, *mode);
+                    padding.baseline(input, y, x, &mut output.values);
                 }
                 (Step::GlobalMean, Some(input)) => mean(input, &mut output.values),
                 (Step::GroupNorm(norm, numbers), Some(input)) => {
@@ -212,6 +217,7 @@ fn one_position(step: &Step, inputs: &[&Activations], (y, x): (isize, isize), ou
         | Step::GroupNorm(..)
         | Step::MaxPool { .. }
         | Step::AveragePool(..)
+        | Step::Pad(_)
         | Step::Depthwise(_)
         | Step::Respond => {}
     }

@@ -7,11 +7,13 @@ use super::function::{FunctionDelta, multiply, scale_deltas, select, slope_delta
 use super::gate::{GateDelta, GroupNormDelta, MeanDelta};
 use super::normalise::{Normalisation, normalise};
 use super::occlude::Occlude;
+use super::pad::pad;
 use super::pointwise::{Relu, add};
 use super::pool::Pool;
 use super::program::{Program, Step};
 use super::respond::Respond;
 use super::simd::Isa;
+use crate::network::Pad;
 use crate::program::Plan;
 
 /// A thread's buffers.
@@ -119,6 +121,9 @@ impl<'a> BatchStep<'a> {
             }
             Step::AveragePool(_) | Step::Depthwise(_) => {
                 isa.run(SumDeltas { program, node, batch, input: self.input(0), output });
+            }
+            Step::Pad(Pad { mode, .. }) => {
+                pad(program, node, *mode, batch, self.input(0), output);
             }
             &Step::Select(selection) => {
                 select(selection, program.subgraph.shift(node, 0), self.input(0), output);

@@ -31,6 +31,7 @@ mod gate;
 mod nonzero;
 mod normalise;
 mod occlude;
+mod pad;
 mod patterns;
 mod pointwise;
 mod pool;

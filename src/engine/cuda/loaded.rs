@@ -42,6 +42,7 @@ kernels! {
     "image_multiply": image_multiply;
     "image_normalise": image_normalise;
     "image_occlude": image_occlude;
+    "image_pad": image_pad;
     "image_pool": image_pool;
     "image_respond": image_respond;
     "image_window_sum": image_window_sum;
@@ -49,6 +50,7 @@ kernels! {
     "multiply": multiply_delta multiply_baseline;
     "normalise": normalise_delta normalise_baseline;
     "occlude": occlude;
+    "pad": pad_delta pad_baseline;
     "pointwise": pointwise_delta pointwise_baseline;
     "pool": pool_delta pool_delta_four pool_baseline;
     "present": present;

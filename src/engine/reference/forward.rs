@@ -10,6 +10,7 @@ use super::elementwise::{
     add, apply, concatenate, gate, group_norm, mean, multiply, normalise, normalise_channels, relu,
     scale, select, slope,
 };
+use super::pad::pad;
 use super::pool::Pooling;
 use crate::engine::EngineError;
 use crate::engine::real::Real;
@@ -143,6 +144,7 @@ impl<'m, T: Real> Forward<'m, T> {
             }
             Step::MaxPool { .. } => pooling(output).max(node.window),
             Step::AveragePool(pool) => pooling(output).average(pool),
+            Step::Pad(padding) => pad(padding, first, input_size, node.size, output),
             Step::Normalise(norm) => normalise(norm, first, area, output),
             Step::NormaliseChannels(norm, numbers) => {
                 normalise_channels(*norm, numbers, first, area, output);

@@ -8,6 +8,7 @@
 mod convolve;
 mod elementwise;
 pub(crate) mod forward;
+mod pad;
 mod pool;
 
 #[cfg(test)]

@@ -128,7 +128,7 @@ fn pairs(
 }
 
 /// How far apart neighbours along each axis of a tensor lie; 0 along those of length 1.
-fn steps(shape: &[usize]) -> Vec<usize> {
+pub(super) fn steps(shape: &[usize]) -> Vec<usize> {
     let mut steps = vec![0; shape.len()];
     let mut step = 1_usize;
     for (axis, &length) in shape.iter().enumerate().rev() {
@@ -140,7 +140,7 @@ fn steps(shape: &[usize]) -> Vec<usize> {
 }
 
 /// Where in a tensor of these steps the value at `index` of a tensor of `shape` comes from.
-fn source(mut index: usize, shape: &[usize], steps: &[usize]) -> usize {
+pub(super) fn source(mut index: usize, shape: &[usize], steps: &[usize]) -> usize {
     let mut from = 0;
     for (&length, &step) in shape.iter().zip(steps).rev() {
         from += index % length * step;
@@ -183,12 +183,8 @@ fn mean(
     Ok(Constant::floats(shape, &means))
 }
 
-fn transposed(
-    node: &NodeProto,
-    input: &Constant,
-    tensors: &mut Tensors,
-) -> Result<Constant, ParseError> {
-    let rank = input.shape.len();
+/// The order of axes that a `Transpose` of a tensor of `rank` axes makes.
+pub(super) fn order_of_axes(node: &NodeProto, rank: usize) -> Result<Vec<usize>, ParseError> {
     let reversed: Vec<i64> = (0..rank as i64).rev().collect();
     let order = from_start(node.ints("perm").unwrap_or(&reversed), rank)?;
     let mut sorted = order.clone();
@@ -196,6 +192,15 @@ fn transposed(
     if !sorted.into_iter().eq(0..rank) {
         return Err(ParseError(format!("its order of axes does not fit a tensor of {rank} axes")));
     }
+    Ok(order)
+}
+
+fn transposed(
+    node: &NodeProto,
+    input: &Constant,
+    tensors: &mut Tensors,
+) -> Result<Constant, ParseError> {
+    let order = order_of_axes(node, input.shape.len())?;
     let (values, from) = (read(input, tensors)?, steps(&input.shape));
     let shape: Vec<usize> = order.iter().map(|&axis| input.shape[axis]).collect();
     let steps: Vec<usize> = order.iter().map(|&axis| from[axis]).collect();

@@ -4,6 +4,7 @@ use super::arithmetic::compute;
 use super::constant::{Constant, Tensors};
 use super::is_standard;
 use super::messages::{NodeProto, TensorProto};
+use super::rearranged::rearranged;
 use super::tensor::{MAX_RANK, check_few, is_float, type_name};
 use crate::error::ParseError;
 use crate::network::weights::TensorProblem;
@@ -55,6 +56,9 @@ pub(super) fn fold(
             };
             let shape = input.shape.iter().copied().enumerate().filter(stays);
             into_shape(input, shape.map(|(_, length)| length).collect())
+        }
+        ("Concat" | "Slice" | "Transpose", [first, ..]) if first.is_of_integers(tensors) => {
+            rearranged(node, inputs, tensors)
         }
         (other, _) => compute(node, inputs, tensors)
             .unwrap_or_else(|| Err(ParseError(format!("{other} of constants is not computed")))),
@@ -128,7 +132,8 @@ fn repeated(
     Ok(Constant::integers(shape, &vec![*values.first().ok_or_else(empty)?; count]))
 }
 
-fn integers(constant: &Constant, tensors: &mut Tensors) -> Result<Vec<i64>, ParseError> {
+/// The values of a constant as integers.
+pub(super) fn integers(constant: &Constant, tensors: &mut Tensors) -> Result<Vec<i64>, ParseError> {
     constant.read_integers(tensors).map_err(problem)
 }
 

@@ -19,6 +19,7 @@ mod group;
 mod messages;
 mod names;
 mod operations;
+mod rearranged;
 mod recipe;
 mod single;
 mod tensor;

@@ -6,6 +6,7 @@ mod gates;
 mod graphs;
 mod hostile;
 mod naming;
+mod padding;
 mod sizes;
 mod tensors;
 

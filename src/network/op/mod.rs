@@ -6,6 +6,7 @@ mod gate;
 mod group;
 mod math;
 mod normalisation;
+mod pad;
 mod pooling;
 mod window;
 
@@ -23,6 +24,7 @@ pub use gate::{Gate, GateJoin};
 pub use group::{GroupNorm, GroupNormPart};
 pub use math::{LANES, Lanes};
 pub use normalisation::{BatchNorm, ChannelNorm, ChannelScale, LocalResponseNorm};
+pub use pad::Pad;
 pub use pooling::{AveragePool, MaxPool};
 pub use window::Window;
 
@@ -40,6 +42,8 @@ pub enum Op {
     MaxPool(MaxPool),
     /// The mean of a window.
     AvgPool(AveragePool),
+    /// Values of the map itself around it.
+    Pad(Pad),
     /// Local response normalisation across channels.
     LocalResponseNorm(LocalResponseNorm),
     /// Batch normalisation with the statistics of training: a factor and a shift for each channel.
@@ -108,12 +112,13 @@ pub const MAX_CHANNELS: usize = LARGEST;
 
 impl Op {
     /// The operations' names in a description, without those of [`Function::NAMES`].
-    const NAMES: [&'static str; 18] = [
+    const NAMES: [&'static str; 19] = [
         "conv",
         "relu",
         "prelu",
         "max_pool",
         "avg_pool",
+        "pad",
         "local_response_norm",
         "batch_norm",
         "scale",
@@ -137,6 +142,7 @@ impl Op {
             Self::Prelu => "PReLU",
             Self::MaxPool(_) => "max-pooling",
             Self::AvgPool(_) => "average pooling",
+            Self::Pad(_) => "padding with values of the map",
             Self::LocalResponseNorm(_) => "local response normalisation",
             Self::BatchNorm(_) => "batch normalisation",
             Self::Scale(_) => "scaling of channels",
@@ -160,6 +166,7 @@ impl Op {
             Self::Conv(conv) => conv.window(),
             Self::MaxPool(pool) => pool.window(),
             Self::AvgPool(pool) => pool.window(),
+            Self::Pad(pad) => pad.window(),
             _ => Window::SINGLE,
         }
     }
@@ -177,9 +184,12 @@ impl Op {
         match self {
             Self::Relu => true,
             Self::Pointwise(function) => function.is_sparse(),
-            Self::MaxPool(_) | Self::Dropout | Self::Concat | Self::Slice(_) | Self::Shuffle(_) => {
-                of_inputs
-            }
+            Self::MaxPool(_)
+            | Self::Pad(_)
+            | Self::Dropout
+            | Self::Concat
+            | Self::Slice(_)
+            | Self::Shuffle(_) => of_inputs,
             _ => false,
         }
     }
@@ -212,6 +222,7 @@ impl Op {
             Self::Conv(conv) => conv.check(first).map(|()| conv.out_channels),
             Self::MaxPool(pool) => pool.check().map(|()| first),
             Self::AvgPool(pool) => pool.check().map(|()| first),
+            Self::Pad(pad) => pad.check().map(|()| first),
             Self::LocalResponseNorm(norm) => norm.check().map(|()| first),
             Self::BatchNorm(BatchNorm { eps, .. }) | Self::ChannelNorm(ChannelNorm { eps }) => {
                 normalisation::check_eps(*eps).map(|()| first)
@@ -330,6 +341,7 @@ impl Op {
             "prelu" => plain(Self::Prelu),
             "max_pool" => parsed(fields).map(Self::MaxPool),
             "avg_pool" => parsed(fields).map(Self::AvgPool),
+            "pad" => parsed(fields).map(Self::Pad),
             "local_response_norm" => parsed(fields).map(Self::LocalResponseNorm),
             "batch_norm" => parsed(fields).map(Self::BatchNorm),
             "scale" => parsed(fields).map(Self::Scale),
@@ -365,6 +377,7 @@ mod tests {
             let numbers = match name {
                 "conv" => r#""out_channels": 4, "kernel": [3, 1], "padding": [1, 0, 2, 0]"#,
                 "max_pool" | "avg_pool" => r#""kernel": 3, "stride": [2, 1]"#,
+                "pad" => r#""mode": "edge", "padding": [1, 0, 2, 0]"#,
                 "local_response_norm" => r#""size": 5"#,
                 "slice" => r#""start": 1, "end": 2"#,
                 "shuffle" => r#""groups": 2"#,

@@ -11,6 +11,7 @@ use crate::engine::cuda::kernels::image::function::function;
 use crate::engine::cuda::kernels::image::join::{Part, join};
 use crate::engine::cuda::kernels::image::multiply::multiply;
 use crate::engine::cuda::kernels::image::normalise::{ImageNormaliseParameters, normalise};
+use crate::engine::cuda::kernels::image::pad::pad;
 use crate::engine::cuda::kernels::image::pool::pool;
 use crate::engine::cuda::kernels::image::window_sum::{ImageWindowSumParameters, window_sum};
 use crate::engine::cuda::kernels::image::{Maps, Sizes};
@@ -101,6 +102,9 @@ impl<'a> Stage<'a> {
             }
             Step::MaxPool { .. } => {
                 pool(device, node.window, batch * node.channels, sizes, self.input(0)?, output)
+            }
+            &Step::Pad(padding) => {
+                pad(device, padding, batch * node.channels, sizes, self.input(0)?, output)
             }
             Step::AveragePool(mean) => {
                 let mean = ImageWindowSumParameters::mean(mean, node.channels, sizes);

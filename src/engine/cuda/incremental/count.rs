@@ -52,6 +52,7 @@ pub(super) fn add(
                 ("normalise_delta", 2 * read + written)
             }
             Step::Depthwise(_) | Step::AveragePool(..) => ("window_sum_delta", read + written),
+            Step::Pad(_) => ("pad_delta", read + written),
             Step::Multiply => ("multiply_delta", read + 2 * baselines + written),
             Step::Add | Step::Concatenate | Step::Select(_) => ("join_delta", read + written),
             Step::Respond => ("respond_delta", read + size_of::<f32>()),

@@ -5,10 +5,12 @@ use crate::engine::cuda::kernels::function::FunctionParameters;
 use crate::engine::cuda::kernels::join::Join;
 use crate::engine::cuda::kernels::node::{NodeGeometry, NodeLaunch};
 use crate::engine::cuda::kernels::normalise::{NormaliseParameters, normalise};
+use crate::engine::cuda::kernels::pad::pad;
 use crate::engine::cuda::kernels::pointwise::pointwise;
 use crate::engine::cuda::kernels::window_sum::{WindowSumParameters, window_sum};
 use crate::engine::cuda::tables::layout::Origin;
 use crate::engine::cuda::{CudaError, Device};
+use crate::network::Pad;
 use crate::program::Selection;
 
 /// Where a node and one of its inputs lie, in a plan's relative coordinates.
@@ -51,6 +53,10 @@ pub(super) fn kernel<'a>(
         Step::Depthwise(numbers) => {
             let parameters = WindowSumParameters::default();
             Some(Box::new(window_sum(device, parameters, geometry, channels, Some(numbers))))
+        }
+        Step::Pad(Pad { mode, .. }) => {
+            let input = &program.subgraph.nodes()[node.inputs[0]];
+            Some(Box::new(pad(device, *mode, geometry, channels, input.size)))
         }
         Step::AveragePool(pool) => {
             let input = &program.subgraph.nodes()[node.inputs[0]];

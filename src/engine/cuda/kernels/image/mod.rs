@@ -7,6 +7,7 @@ pub mod join;
 pub mod multiply;
 pub mod normalise;
 pub mod occlude;
+pub mod pad;
 pub mod pool;
 pub mod respond;
 pub mod window_sum;
@@ -104,6 +105,7 @@ mod tests {
         let occlude = include_str!("../../../../../kernels/image_occlude.cu");
         occlude::ImageOccludeParameters::check(occlude);
         occlude::ImageCopy::check(occlude);
+        pad::ImagePadParameters::check(include_str!("../../../../../kernels/image_pad.cu"));
         pool::ImagePoolParameters::check(include_str!("../../../../../kernels/image_pool.cu"));
         respond::ImageRespondParameters::check(include_str!(
             "../../../../../kernels/image_respond.cu"
