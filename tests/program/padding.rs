@@ -81,7 +81,7 @@ fn every_border_agrees() {
     let size = ImageSize::new(43, 50);
     for engine in [CpuEngine::default(), CpuEngine { direct: true, ..CpuEngine::default() }] {
         for layer in ["blur", "b", "c"] {
-            suite::network_agrees(&engine, Tolerance::F32, (padded(), layer), size, 3);
+            suite::network_agrees(&engine, Tolerance::F32, padded(), layer, size, 3);
         }
     }
 }
@@ -92,7 +92,7 @@ fn the_bits_do_not_depend_on_threads_batches_order_or_memory() {
     let tight = CpuEngine { base_bytes: 1, ..CpuEngine::default() };
     let engines: [&dyn Engine; 2] = [&CpuEngine::default(), &tight];
     let trials = Trials { jobs: 40, every: 1, threads: &[1, 2, 5], batches: &[1, 7, 40] };
-    suite::bits_of_layers_depend_on_nothing_else(&engines, (&padded(), &layers), &trials);
+    suite::bits_of_layers_depend_on_nothing_else(&engines, &padded(), &layers, &trials);
 }
 
 #[test]
