@@ -12,7 +12,7 @@ use crate::geometry::{Deposit, Occluder, Placement};
 /// [`Deposits`], and in those that the device reads.
 const DEPOSITED: usize = 32;
 
-/// What a position takes that is not held yet.
+/// Memory of a position that is not held yet.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct PositionCost {
     /// Occluders.
@@ -109,7 +109,7 @@ pub(super) struct Placements {
 /// The pixels of a map that get anything.
 #[derive(Default)]
 pub(in crate::sweep) struct Slots {
-    /// The pixels, `y * rf + x`, and of each its place among them.
+    /// The pixels, `y * rf + x`, and of each its index among them.
     pub pixels: Vec<usize>,
     slots: HashMap<usize, u32>,
 }
