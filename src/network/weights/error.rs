@@ -68,7 +68,7 @@ pub enum WeightsError {
     /// A requested tensor holds a NaN, an infinity, or a number that is too large for `f32`.
     #[error(
         "{}: tensor \"{tensor}\": its element {index} is {value:?}; expected finite numbers in \
-         the range of float32",
+         the range of float32; take a checkpoint from before training diverged",
         shown(path)
     )]
     NotFinite {

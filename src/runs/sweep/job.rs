@@ -11,7 +11,7 @@ use crate::engine::Presenter;
 use crate::images::ImageFolder;
 use crate::maps::{LayerConfiguration, Manifest, StoredSweep};
 use crate::ranking::{LayerRanking, swept_digest};
-use crate::runs::layout::MAPS;
+use crate::runs::layout::{MAPS, PLOTS, REPORT};
 use crate::runs::share::{Backoff, Share};
 use crate::runs::text::count;
 use crate::runs::{Ranking, Rest, RunError, Task};
@@ -42,6 +42,7 @@ impl SweepRun<'_> {
         };
         if force {
             self.context.start_anew(&path)?;
+            self.note_old_figures();
         } else {
             SweepMerge::remove_merged(output)?;
             stored.configuration.add_layers(&SweepMerge::joined(output, &stored)?);
@@ -161,6 +162,16 @@ impl SweepRun<'_> {
             })
         };
         layers.map(sweep).collect()
+    }
+
+    /// Note of figures and a report of the maps that are replaced.
+    fn note_old_figures(&self) {
+        let there = |name: &&str| self.output.path().join(name).exists();
+        let old: Vec<&str> = [PLOTS, REPORT].into_iter().filter(there).collect();
+        if !old.is_empty() {
+            let (path, old) = (self.output.path().display(), old.join(" and "));
+            self.context.note(format!("note: {path}: {old} show the former maps"));
+        }
     }
 
     /// Ends a sweep with existing maps.

@@ -7,6 +7,7 @@ use bytesize::ByteSize;
 use super::blocks::SUMS;
 use crate::engine::{Engine, Float64Engine};
 use crate::files::{counted, escaped};
+use crate::noise::FillRule;
 use crate::runs::memory::{Budget, Demand, free_memory, settle};
 use crate::runs::{Compute, Context, Inputs, OutputFolder, RunError, SweepSettings};
 use crate::sweep::{MemoryShares, TooLittleMemory};
@@ -49,6 +50,7 @@ impl<'a> SweepRun<'a> {
         settings.occlusion.check_fill(&inputs.images, settings.occlusion.repeats)?;
         let (budget, memory) = shares(settings, &compute, &inputs, context)?;
         note_whole_maps(&inputs, context);
+        note_range(&inputs, settings.occlusion.fill, context);
         let context = *context;
         let (output, mean) = (folder, Arc::default());
         Ok(Self { settings, units, compute, output, inputs, budget, memory, mean, context })
@@ -72,6 +74,20 @@ fn note_whole_maps(inputs: &Inputs, context: &Context<'_>) {
              image: every presentation computes whole maps, from the first such gate to the last; \
              --context frozen keeps them as on the original image, which is faster",
             escaped(&network.short_name(first))
+        ));
+    }
+}
+
+/// Notes images whose values noise in [-1, 1) hardly changes.
+fn note_range(inputs: &Inputs, fill: FillRule, context: &Context<'_>) {
+    const LARGE: f32 = 16.0;
+    let (true, Ok(image)) = (fill.is_noise(), inputs.images.read(0)) else { return };
+    let largest = image.iter().fold(0.0, |largest: f32, value| largest.max(value.abs()));
+    if largest > LARGE {
+        context.note(format!(
+            "note: {} has values up to {largest}, and occluders are filled with noise in [-1, 1): \
+             --preprocess unit or standardize brings pixels into its range",
+            escaped(&inputs.images.names()[0])
         ));
     }
 }

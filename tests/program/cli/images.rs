@@ -191,6 +191,21 @@ fn images_that_change_are_found_by_their_responses_too() {
     workplace.refuses(&format!("sweep {INPUTS} --ranking out/ranking --out out"), 1, &words);
 }
 
+#[test]
+fn values_that_noise_hardly_changes_are_noted() {
+    let workplace = Workplace::new();
+    let run = format!("run {INPUTS} --top 1 --layers conv1 --units 0 --every 9 --out");
+    assert!(!workplace.succeeds(&format!("{run} small")).contains("noise in [-1, 1)"));
+    let mut image = workplace.read("images/0.npy");
+    let end = image.len();
+    image[end - 4..].copy_from_slice(&255_f32.to_le_bytes());
+    workplace.write("images/0.npy", image);
+    let said = workplace.succeeds(&format!("{run} large"));
+    assert!(said.contains("note: 0.npy has values up to 255, and occluders"), "{said}");
+    let said = workplace.succeeds(&format!("{run} mean --fill mean"));
+    assert!(!said.contains("has values up to"), "{said}");
+}
+
 /// Results of other images are not passed off as those of the images given.
 #[test]
 fn images_that_have_changed_since_a_finished_run_are_an_error() {
