@@ -323,5 +323,4 @@ def _several(
 ) -> list[MapsOrFolder]:
     if isinstance(maps, (Maps, str, os.PathLike)):
         return [maps]
-    several: Iterable[MapsOrFolder] = maps.values() if isinstance(maps, Mapping) else maps
-    return list(several)
+    return list(maps.values() if isinstance(maps, Mapping) else maps)
