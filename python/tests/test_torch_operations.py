@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import occlumap
 import pytest
@@ -72,6 +75,43 @@ def test_every_operation_of_the_table_computes_what_torch_does(images: np.ndarra
     assert maps["last"].swept == [0, 4]
 
 
+class Padded(nn.Module):
+    """Paddings with values of the map: of convolutions, and of a blur by constants."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 6, 5, stride=2, padding=2, padding_mode="reflect")
+        self.conv2 = nn.Conv2d(6, 6, 3, padding=1, padding_mode="replicate")
+        self.pad = nn.ReflectionPad2d((2, 1, 0, 1))
+        self.register_buffer("blur", torch.full((6, 1, 3, 3), 1 / 9))
+        self.edge = nn.ReplicationPad2d(1)
+        self.last = nn.Conv2d(6, 4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.conv2(torch.relu(self.conv1(x))))
+        x = nn.functional.conv2d(self.pad(x), self.blur, stride=2, groups=6)
+        return self.last(self.edge(torch.relu(x)))
+
+
+def test_paddings_with_values_of_the_map_compute_what_torch_does(
+    images: np.ndarray, tmp_path: Path
+) -> None:
+    torch.manual_seed(3)
+    network = occlumap.Network.from_torch(randomise(Padded()), (41, 37))
+    assert not network.unsupported
+    network.save(tmp_path / "net.json", tmp_path / "net.safetensors")
+    described = json.loads((tmp_path / "net.json").read_text())["layers"]
+    assert [layer["name"] for layer in described if layer["op"] == "pad"] == [
+        "conv1.pad",
+        "conv2.pad",
+        "pad",
+        "edge",
+    ]
+    assert {"conv1", "conv2", "last"} <= {layer["name"] for layer in described}
+    maps = occlumap.map_units(network, images, layers=["conv2", "last"], verify=50, **COMMON)
+    assert maps["last"].rf == 21
+
+
 @pytest.mark.parametrize("channels", [1, 5])
 def test_images_of_other_channels_than_red_green_and_blue(channels: int) -> None:
     torch.manual_seed(0)
@@ -106,8 +146,10 @@ def test_what_the_table_does_not_take_is_told() -> None:
     refused(lambda x: x - torch.relu(x), "subtracts")
     refused(lambda x: x.transpose(2, 3), "order of values")
     refused(
-        lambda x: torch.nn.functional.pad(x, (1, 1, 1, 1), mode="reflect"), "padding is not of zeros"
+        lambda x: torch.nn.functional.pad(x, (1, 1, 1, 1), mode="circular"),
+        "pixels from the other end of the image",
     )
+    refused(lambda x: torch.nn.functional.pad(x, (1, 1), value=0.5), "padding is not of zeros")
     refused(
         lambda x: torch.relu(torch.nn.functional.pad(x, (1, 1))), "something else than a convolution"
     )

@@ -8,6 +8,7 @@ use super::failure::Failure;
 use super::table::table;
 use occlumap::geometry::{ImageSize, LayerGeometry};
 use occlumap::network::Network;
+use occlumap::program::check_fields;
 use occlumap::runs::ChosenLayers;
 
 /// Show a network's layers, receptive fields and occluders
@@ -57,7 +58,7 @@ impl Info {
             ["layer", "name", "units", "output", "RF", "occluder", "stride", "occluders"]
                 .map(String::from),
         ];
-        let mut larger = false;
+        let (mut larger, mut unmapped) = (false, Vec::new());
         for layer in layers {
             let every = self.occluders.every;
             let geometry = LayerGeometry::new(&network, layer, image, rule, every)
@@ -66,6 +67,9 @@ impl Info {
             let (size, stride) = rule.size_and_stride(rf)?;
             let (y, x) = (geometry.output.height / 2, geometry.output.width / 2);
             let occluders = geometry.placement(y, x)?.occluders.len();
+            if let Err(error) = check_fields(&network, layer, image, None) {
+                unmapped.push(format!("note: {error}"));
+            }
             larger |= rf > image.height.min(image.width);
             rows.push([
                 network.short_name(layer),
@@ -87,6 +91,9 @@ impl Info {
         }
         if let Some(note) = network.folding_note() {
             text += &(note + "\n");
+        }
+        for problem in unmapped {
+            text += &(problem + "\n");
         }
         if larger {
             text += "An RF larger than the image is cut at every position.\n";

@@ -1,4 +1,4 @@
-//! What can be wrong with a network.
+//! Errors of a network.
 
 use std::fmt;
 
@@ -7,9 +7,9 @@ use thiserror::Error;
 use super::{OnnxError, PRESETS};
 use crate::error::{ErrorKind, HasKind, ParseError};
 use crate::files::escaped;
-use crate::geometry::{GeometryError, ImageSize, Padding, PerAxis};
+use crate::geometry::{Axis, GeometryError, ImageSize, Padding, PerAxis, Span};
 
-/// What can be wrong with a network, or with the way it is asked for.
+/// Errors of a network, or of a request for one.
 #[derive(Debug, Error)]
 pub enum NetworkError {
     /// A layer's own numbers do not work.
@@ -17,7 +17,7 @@ pub enum NetworkError {
     Layer {
         /// The layer's name.
         layer: String,
-        /// What is wrong, and what was expected.
+        /// The problem, and what was expected.
         problem: String,
     },
     /// Neither a preset nor the path of a description.
@@ -78,7 +78,7 @@ pub enum NetworkError {
         network: String,
         /// The name asked for.
         asked: String,
-        /// What it is.
+        /// The kind.
         kind: &'static str,
         /// The convolutions there are.
         known: String,
@@ -91,6 +91,28 @@ pub enum NetworkError {
     NoBatchNorm {
         /// The network's name.
         network: String,
+    },
+    /// A layer of which some positions are reached by pixels outside of their receptive fields, so that no
+    /// map shows all that changes them.
+    #[error(
+        "layer `{layer}` cannot be mapped on images of {image}: a padding with values of the map brings \
+         {} to {} {position} of its output, whose receptive field has {}; use images of another size, or \
+         map other layers",
+        lines(*axis, *pixels), line(*axis), lines(*axis, *field)
+    )]
+    OutsideField {
+        /// The layer's name.
+        layer: String,
+        /// The image's size.
+        image: ImageSize,
+        /// Along which axis.
+        axis: Axis,
+        /// The first such position.
+        position: usize,
+        /// The pixels that reach it, along that axis.
+        pixels: Span,
+        /// Those of its receptive field.
+        field: Span,
     },
     /// Images of another size than that for which a file's padding is right.
     #[error("{0}")]
@@ -106,7 +128,7 @@ pub enum NetworkError {
         layer: String,
         /// The image's size.
         image: ImageSize,
-        /// What the layer gets.
+        /// The input of the layer.
         input: ImageSize,
         /// Its window, from the first tap to the last.
         kernel: PerAxis<usize>,
@@ -118,10 +140,28 @@ pub enum NetworkError {
 impl HasKind for NetworkError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoRoom { .. } => ErrorKind::Input,
+            Self::NoRoom { .. } | Self::OutsideField { .. } => ErrorKind::Input,
             Self::Onnx(error) => error.kind(),
             _ => ErrorKind::Usage,
         }
+    }
+}
+
+/// A position of an axis in messages.
+const fn line(axis: Axis) -> &'static str {
+    match axis {
+        Axis::Y => "row",
+        Axis::X => "column",
+    }
+}
+
+/// Positions of an axis in messages.
+fn lines(axis: Axis, positions: Span) -> String {
+    let what = line(axis);
+    match positions.len() {
+        0 => format!("no {what}s"),
+        1 => format!("{what} {}", positions.start),
+        _ => format!("{what}s {} to {}", positions.start, positions.end - 1),
     }
 }
 

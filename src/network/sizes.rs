@@ -67,6 +67,11 @@ impl Network {
                 sizes.push(ImageSize::square(1));
                 continue;
             }
+            if let Op::Pad(pad) = &layer.op
+                && let Some(problem) = pad.size_problem(input)
+            {
+                return Err(NetworkError::Layer { layer: layer.name.clone(), problem });
+            }
             let window = layer.op.window();
             let output = window.output_size(input).ok_or_else(|| NetworkError::NoRoom {
                 layer: layer.name.clone(),

@@ -8,7 +8,8 @@ use crate::geometry::{Axis, SlidingWindow, Span};
 pub struct Reach {
     /// Positions that the occluder can change and that can reach the target's position.
     pub changed: Span,
-    /// Of a node that reads whole windows: the inputs of its changed positions that exist.
+    /// Of a node that reads whole windows: the inputs of its changed positions that exist. Of a padding
+    /// whose changed positions reach past its input: all of the input, whose ends they depend on.
     pub read: Span,
 }
 
@@ -108,22 +109,26 @@ pub(super) fn reaches(
                 .enumerate()
                 .map(|(which, &input)| match (node.is_gate, which) {
                     (true, 1) if !changed[input].is_empty() => needed,
-                    _ => node.window.of(axis).outputs(changed[input]),
+                    _ => {
+                        let length = axis.of(subgraph.nodes()[input].size);
+                        node.outputs_of(axis, changed[input], length, needed)
+                    }
                 })
                 .fold(Span::EMPTY, Span::hull),
         };
         let here = here.intersect(needed);
         let read = match node.inputs.first() {
-            Some(&input) if node.reads_whole_windows => {
+            Some(&input) => {
                 let source = &subgraph.nodes()[input];
-                let real = Span::whole(axis.of(source.size));
-                node.window
-                    .of(axis)
-                    .inputs(here)
-                    .intersect(real)
-                    .shifted(-source.origin(axis, position))
+                let (length, seen) = (axis.of(source.size), node.window.of(axis).inputs(here));
+                let read = match node.border {
+                    Some(_) if !Span::whole(length).covers(seen) => Span::whole(length),
+                    None if node.reads_whole_windows => node.inputs_of(axis, here, length),
+                    _ => Span::EMPTY,
+                };
+                read.shifted(-source.origin(axis, position))
             }
-            _ => Span::EMPTY,
+            None => Span::EMPTY,
         };
         changed.push(here);
         reaches.push(Reach { changed: here.shifted(-node.origin(axis, position)), read });
@@ -131,12 +136,12 @@ pub(super) fn reaches(
     reaches
 }
 
-fn tap_runs(subgraph: &Subgraph, axis: Axis, reaches: &[Reach], place: usize) -> Vec<TapRun> {
-    let node = &subgraph.nodes()[place];
-    let outputs = reaches[place].changed;
-    if !node.has_taps || outputs.is_empty() {
+fn tap_runs(subgraph: &Subgraph, axis: Axis, reaches: &[Reach], index: usize) -> Vec<TapRun> {
+    let node = &subgraph.nodes()[index];
+    let outputs = reaches[index].changed;
+    if node.groups.is_none() || outputs.is_empty() {
         return Vec::new();
     }
     let inputs = reaches[node.inputs[0]].changed;
-    TapRun::all(node.window.of(axis), subgraph.shift(place, 0).of(axis), outputs, inputs)
+    TapRun::all(node.window.of(axis), subgraph.shift(index, 0).of(axis), outputs, inputs)
 }

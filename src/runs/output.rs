@@ -259,7 +259,7 @@ pub fn check_file(path: &Path, force: bool) -> Result<(), RunError> {
 }
 
 /// Whether two paths name the same file, existing or not.
-pub fn is_same_file(one: &Path, other: &Path) -> bool {
+pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
     let folder = |path: &Path| folder_of(path).canonicalize().ok();
     one == other || (one.file_name() == other.file_name() && folder(one) == folder(other))
 }

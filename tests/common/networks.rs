@@ -1,10 +1,10 @@
 //! Random networks of every layer kind, for property tests.
 
-use occlumap::geometry::{Padding, PerAxis};
+use occlumap::geometry::{Border, Padding, PerAxis};
 use occlumap::network::{
     AveragePool, BatchNorm, ChannelNorm, ChannelShuffle, ChannelSlice, Convolution, Filters,
     Function, Gate, GateJoin, GroupNorm, GroupNormPart, Input, Layer, LayerId, LocalResponseNorm,
-    MaxPool, Model, Network, Op,
+    MaxPool, Model, Network, Op, Pad,
 };
 use occlumap::noise::TorchStream;
 use proptest::prelude::*;
@@ -94,6 +94,13 @@ pub fn any_convolution(units: usize) -> impl Strategy<Value = Convolution> {
     )
 }
 
+/// A padding with values of the map.
+fn any_padding() -> impl Strategy<Value = Pad> {
+    let mode = prop_oneof![3 => Just(Border::Reflect), 1 => Just(Border::Edge)];
+    let padding = (pair(0..5), pair(0..5)).prop_map(|(before, after)| Padding { before, after });
+    (mode, padding).prop_map(|(mode, padding)| Pad { mode, padding })
+}
+
 /// Any piece; gates are computed on the CPU alone.
 pub fn any_block() -> impl Strategy<Value = Block> {
     let half = |kernel: PerAxis<usize>, [before, after]: [bool; 2]| {
@@ -137,6 +144,7 @@ pub fn any_block() -> impl Strategy<Value = Block> {
         1 => any_convolution(3).prop_map(Block::Grouped),
         2 => max.prop_map(Block::Plain),
         2 => average.prop_map(Block::Plain),
+        3 => any_padding().prop_map(|pad| Block::Plain(Op::Pad(pad))),
         3 => function.prop_map(|function| Block::Plain(Op::Pointwise(function))),
         1 => Just(Block::Plain(Op::Relu)),
         1 => Just(Block::Plain(Op::Prelu)),

@@ -16,7 +16,10 @@ mod demo;
 #[cfg(target_os = "linux")]
 mod faults;
 mod golden;
+#[cfg(unix)]
+mod gpu_check;
 mod onnx;
+mod padding;
 mod receptive_fields;
 mod runs;
 mod sweep;

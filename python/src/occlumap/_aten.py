@@ -341,15 +341,40 @@ def permute(call: Call) -> str:
     raise Unsupported("it changes the order of values")
 
 
-def pad(call: Call) -> str:
-    """Zeros around the input of convolutions, which then have them."""
-    sides = list(call["pad"])
-    is_zero = call.arguments.get("mode", "constant") == "constant" and not call["value"]
+def pad(call: Call) -> Union[Layer, str]:
+    """Zeros around the input of convolutions, which then have them; or values of the map around it."""
+    sides, mode = list(call["pad"]), call.arguments.get("mode", "constant")
+    if mode in ("reflect", "replicate"):
+        return border(call, "edge" if mode == "replicate" else mode, sides)
+    if mode == "circular":
+        raise Unsupported(
+            "it pads with the other end of the map (circular), which brings pixels from the other end of "
+            "the image into a receptive field"
+        )
+    is_zero = mode == "constant" and not call["value"]
     if len(sides) not in (2, 4) or any(side < 0 for side in sides) or not is_zero:
         raise Unsupported("its padding is not of zeros around rows and columns")
     if any(name_of(user) != "conv2d" for user in call.node.users):
         raise Unsupported("it pads the input of something else than a convolution")
     return SAME
+
+
+def border(call: Call, mode: str, sides: list[int]) -> Layer:
+    """Values of the map around it; ``sides`` are left, right, top and bottom."""
+    if len(sides) not in (2, 4) or any(side < 0 for side in sides) or call.channels_last:
+        raise Unsupported("its padding is not around rows and columns")
+    left, right, top, bottom = [*sides, 0, 0][:4]
+    return Layer("pad", [call["self"]], {"mode": mode, "padding": [top, left, bottom, right]})
+
+
+def reflection_pad2d(call: Call) -> Layer:
+    """The map mirrored around it."""
+    return border(call, "reflect", list(call["padding"]))
+
+
+def replication_pad2d(call: Call) -> Layer:
+    """The map's outermost values around it."""
+    return border(call, "edge", list(call["padding"]))
 
 
 def dropout(call: Call) -> str:
@@ -420,6 +445,8 @@ OPERATIONS: dict[str, Translation] = {
     "permute": permute,
     "pad": pad,
     "constant_pad_nd": pad,
+    "reflection_pad2d": reflection_pad2d,
+    "replication_pad2d": replication_pad2d,
     "dropout": dropout,
     "feature_dropout": dropout,
     "alpha_dropout": dropout,

@@ -323,4 +323,5 @@ def _several(
 ) -> list[MapsOrFolder]:
     if isinstance(maps, (Maps, str, os.PathLike)):
         return [maps]
-    return list(maps.values() if isinstance(maps, Mapping) else maps)
+    of_names: Iterable[Any] = maps.values() if isinstance(maps, Mapping) else maps
+    return list(of_names)

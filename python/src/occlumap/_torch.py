@@ -299,7 +299,7 @@ class Walk:
             raise Unsupported("this operation is not supported")
         last = {self.has_channels_last(source) for source in local or given}
         if len(last) > 1:
-            raise Unsupported("it joins values with the channels at different places")
+            raise Unsupported("it joins values with the channels on different axes")
         arguments = arguments_of(node, self._constants)
         padding = self._padding.get(given[0], (0, 0, 0, 0))
         call = Call(node, arguments, module, last.pop(), padding, of_map)
@@ -310,7 +310,7 @@ class Walk:
         if is_blocked:
             return
         self._last[node] = call.channels_last != (name == "permute")
-        if name in ("pad", "constant_pad_nd"):
+        if name in ("pad", "constant_pad_nd") and layer == SAME:
             self._padding[node] = tuple([*arguments["pad"], 0, 0][:4])
         if layer == SAME:
             self.labels[node] = self.labels[given[0]]
@@ -400,8 +400,11 @@ class Walk:
         path = re.sub(r"@\d+", "", path)
         is_leaf = next(module.children(), None) is None
         own = type(module).__module__.startswith("torch.nn") or name == "conv2d"
-        # A convolution whose weights are computed has them as a part.
-        if path and ((is_leaf and own) or isinstance(module, torch.nn.Conv2d)):
+        # A convolution whose weights are computed has them as a part, and may pad its input.
+        if isinstance(module, torch.nn.Conv2d):
+            own = "pad" not in name
+            is_leaf = True
+        if path and is_leaf and own:
             return path
         return f"{path}.{name}" if path else name
 
@@ -536,9 +539,9 @@ def arguments_of(node: Node, constants: dict[Node, Any]) -> dict[str, Any]:
         return constants.get(value, value) if isinstance(value, Node) else value
 
     arguments = {}
-    for place, argument in enumerate(schema.arguments):
-        if place < len(node.args):
-            value = node.args[place]
+    for index, argument in enumerate(schema.arguments):
+        if index < len(node.args):
+            value = node.args[index]
         elif argument.name in node.kwargs:
             value = node.kwargs[argument.name]
         else:
@@ -592,12 +595,12 @@ def message_of(
     model: str, unsupported: list[str], mappable: list[str], asked: list[str] | None = None
 ) -> str:
     """What is told of layers that are not supported."""
-    places: dict[str, list[str]] = {}
+    paths_of: dict[str, list[str]] = {}
     for layer in unsupported:
         path, what = layer.split(": ", 1)
-        places.setdefault(what, []).append(path)
+        paths_of.setdefault(what, []).append(path)
     lines = [f"{model}: operations that are not supported:"]
-    for what, paths in places.items():
+    for what, paths in paths_of.items():
         more = f" and {len(paths) - 4} more" if len(paths) > 4 else ""
         lines.append(f"  {what}: {', '.join(paths[:4])}{more}")
     if asked:

@@ -42,18 +42,20 @@ kernels! {
     "image_multiply": image_multiply;
     "image_normalise": image_normalise;
     "image_occlude": image_occlude;
+    "image_pad": image_pad;
     "image_pool": image_pool;
     "image_respond": image_respond;
     "image_window_sum": image_window_sum;
-    "join": join_change join_original;
-    "multiply": multiply_change multiply_original;
-    "normalise": normalise_change normalise_original;
+    "join": join_delta join_baseline;
+    "multiply": multiply_delta multiply_baseline;
+    "normalise": normalise_delta normalise_baseline;
     "occlude": occlude;
-    "pointwise": pointwise_change pointwise_original;
-    "pool": pool_change pool_change_four pool_original;
+    "pad": pad_delta pad_baseline;
+    "pointwise": pointwise_delta pointwise_baseline;
+    "pool": pool_delta pool_delta_four pool_baseline;
     "present": present;
-    "respond": respond_change respond_original;
+    "respond": respond_delta respond_baseline;
     "tap_product": tap_product_bf16 tap_product_fp16 tap_product_fp16_of_fp32 tap_product_fp32
-        tap_product_original tap_product_tf32 tap_product_tf32_any;
-    "window_sum": window_sum_change window_sum_original;
+        tap_product_baseline tap_product_tf32 tap_product_tf32_any;
+    "window_sum": window_sum_delta window_sum_baseline;
 }

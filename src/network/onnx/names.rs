@@ -13,14 +13,15 @@ const WEIGHTS: [&str; 6] = [".weight", "_w_0", "/kernel:0", "/kernel", "_weight"
 
 /// The name that each node would have alone.
 ///
-/// - A convolution is named as its weight, `layer1.0.conv1.weight`, where that has a module's name.
+/// - A convolution is named as its weight, `layer1.0.conv1.weight`, where that has a module's name; a
+///   padding in its module is another node with the operation's name behind.
 /// - Another node is named as the module that it is alone in: `layer1.0.relu`; where the module is
 ///   used again, `layer1.0.relu_1` and so on. A node in a module with others has the operation's name
 ///   behind the module's: `layer1.0.add`.
 /// - Where nothing is known of modules: by the node's own name, or by its first output's.
 ///
 /// `/` becomes `.`. Each can be a layer's.
-fn wanted(nodes: &[&NodeProto]) -> Vec<String> {
+fn required(nodes: &[&NodeProto]) -> Vec<String> {
     let path = |node: &&NodeProto| {
         // No name is so long; each of its parts would be looked at.
         weight_module(node).or_else(|| module(node)).filter(|path| path.len() <= MAX_NAME)
@@ -33,7 +34,7 @@ fn wanted(nodes: &[&NodeProto]) -> Vec<String> {
         .enumerate()
         .map(|(index, (node, path))| {
             let name = match path {
-                Some(path) if !path.is_empty() && modules.is_leaf(path) => path.clone(),
+                Some(path) if !path.is_empty() && modules.is_of(path, node) => path.clone(),
                 Some(path) => join(path, &node.op_type.to_lowercase()),
                 None => own_name(node),
             };
@@ -44,9 +45,22 @@ fn wanted(nodes: &[&NodeProto]) -> Vec<String> {
         .collect()
 }
 
-/// Whether a node computes something of the image.
-fn is_computed(node: &NodeProto) -> bool {
-    !matches!(node.op_type.as_str(), "Constant" | "ConstantOfShape")
+/// Of each node, whether it may compute something of the image: not of constants that nodes make.
+fn computed<'a>(nodes: &[&'a NodeProto]) -> Vec<bool> {
+    let mut constants: HashSet<&'a str> = HashSet::new();
+    let mut computed = Vec::with_capacity(nodes.len());
+    for &node in nodes {
+        let mut inputs = node.input.iter().filter(|name| !name.is_empty());
+        let of_constants = match node.op_type.as_str() {
+            "Constant" | "ConstantOfShape" => true,
+            _ => !node.input.is_empty() && inputs.all(|name| constants.contains(&**name)),
+        };
+        if of_constants {
+            constants.extend(node.output.iter().map(String::as_str));
+        }
+        computed.push(!of_constants);
+    }
+    computed
 }
 
 /// The module of a convolution, by its weight's name.
@@ -86,7 +100,7 @@ fn join(module: &str, name: &str) -> String {
     if module.is_empty() { name.to_owned() } else { format!("{module}.{name}") }
 }
 
-/// What is in each module.
+/// The contents of each module.
 struct Modules<'a> {
     /// The kind of operation in it, where there is only one; and whether it has modules in it.
     found: HashMap<&'a str, (Option<&'a str>, bool)>,
@@ -95,12 +109,13 @@ struct Modules<'a> {
 impl<'a> Modules<'a> {
     fn of(nodes: &[&'a NodeProto], paths: &'a [Option<String>]) -> Self {
         let mut found: HashMap<&str, (Option<&str>, bool)> = HashMap::new();
-        for (node, path) in nodes.iter().zip(paths).filter(|(node, _)| is_computed(node)) {
-            let Some(path) = path else { continue };
+        let computed = computed(nodes);
+        for ((node, path), computed) in nodes.iter().zip(paths).zip(computed) {
+            let (Some(path), true) = (path, computed) else { continue };
             let kind = node.op_type.as_str();
             found
                 .entry(path)
-                .and_modify(|(known, _)| *known = known.filter(|&known| known == kind))
+                .and_modify(|(known, _)| *known = known.and_then(|known| both(known, kind)))
                 .or_insert((Some(kind), false));
             let mut inner = path.as_str();
             while let Some((outer, _)) = inner.rsplit_once('.') {
@@ -115,9 +130,18 @@ impl<'a> Modules<'a> {
         Self { found }
     }
 
-    /// Whether a module has nothing in it but uses of one operation.
-    fn is_leaf(&self, path: &str) -> bool {
-        matches!(self.found.get(path), Some((Some(_), false)))
+    /// Whether a module has nothing in it but uses of a node's operation, and what pads its input.
+    fn is_of(&self, path: &str, node: &NodeProto) -> bool {
+        matches!(self.found.get(path), Some((Some(kind), false)) if *kind == node.op_type)
+    }
+}
+
+/// The kind of a module in which there are operations of two.
+fn both<'a>(one: &'a str, other: &'a str) -> Option<&'a str> {
+    match (one, other) {
+        _ if one == other => Some(one),
+        ("Pad", "Conv") | ("Conv", "Pad") => Some("Conv"),
+        _ => None,
     }
 }
 
@@ -132,7 +156,7 @@ pub(super) struct Names {
 impl Names {
     /// The names of nodes. The first that would have a name has it; others have a number behind it.
     pub fn new(nodes: &[&NodeProto]) -> Self {
-        let of_nodes = wanted(nodes);
+        let of_nodes = required(nodes);
         let mut taken = HashSet::new();
         let first: Vec<bool> = of_nodes.iter().map(|name| taken.insert(name.clone())).collect();
         let mut names = Self { of_nodes, taken, numbers: HashMap::new() };

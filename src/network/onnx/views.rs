@@ -2,13 +2,13 @@
 
 use super::builder::Builder;
 use super::constant::Constant;
-use super::error::shown_list;
+use super::error::{shown_list, shown_text};
 use super::fold::problem;
 use super::messages::NodeProto;
 use super::value::{Feature, Value};
 use crate::error::ParseError;
-use crate::geometry::{Padding, PerAxis};
-use crate::network::{ChannelShuffle, ChannelSlice, Op};
+use crate::geometry::{Border, Padding, PerAxis};
+use crate::network::{ChannelShuffle, ChannelSlice, Op, Pad};
 
 /// Whether an axis is that of a feature's channels.
 fn is_channels(builder: &Builder<'_>, axis: i64, feature: Feature) -> bool {
@@ -93,11 +93,11 @@ pub(super) fn slice(builder: &mut Builder<'_>, index: usize) -> Result<Value, Pa
     if !is_channels(builder, *axis, input) {
         return Err("it slices along another axis than the channels".into());
     }
-    let place = |place: i64| {
-        let place = if place < 0 { place.saturating_add(channels) } else { place };
-        place.clamp(0, channels) as usize
+    let bound = |end: i64| {
+        let end = if end < 0 { end.saturating_add(channels) } else { end };
+        end.clamp(0, channels) as usize
     };
-    let slice = ChannelSlice { start: place(start), end: place(end) };
+    let slice = ChannelSlice { start: bound(start), end: bound(end) };
     builder.layer(index, Op::Slice(slice), &[input])
 }
 
@@ -189,20 +189,51 @@ pub(super) fn transpose(builder: &mut Builder<'_>, index: usize) -> Result<Value
     }
 }
 
-/// Zeros around a map, for a convolution behind.
+/// Zeros around a map, for a convolution behind; values of the map around it.
 pub(super) fn pad(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseError> {
     let node = builder.nodes[index];
-    let (input, before) = builder.padded(node)?;
-    let mode = node.text("mode").unwrap_or("constant");
-    if mode != "constant" {
-        return Err(ParseError(format!("its mode is `{mode}`; expected constant")));
+    let border = match node.text("mode").unwrap_or("constant") {
+        "constant" => None,
+        "reflect" => Some(Border::Reflect),
+        "edge" => Some(Border::Edge),
+        "wrap" => {
+            return Err(
+                "its mode is `wrap`, which brings pixels from the other end of the image into a \
+                        receptive field; expected constant, reflect or edge"
+                    .into(),
+            );
+        }
+        other => {
+            return Err(ParseError(format!(
+                "its mode is `{}`; expected constant, reflect or edge",
+                shown_text(other)
+            )));
+        }
+    };
+    if let Some(border) = border {
+        let input = builder.planar(node, 0)?;
+        let padding = padding(builder, node)?;
+        if padding == Padding::default() {
+            return Ok(Value::Layer(input));
+        }
+        return builder.layer(index, Op::Pad(Pad { mode: border, padding }), &[input]);
     }
+    let (input, before) = builder.padded(node)?;
     let value = match node.input(2) {
         Some(_) => super::operations::number(builder, node, 2)?,
         None => node.float("value", 0.0),
     };
-    if value != 0.0 || node.input(3).is_some() {
-        return Err("it pads with another value than 0, or along named axes".into());
+    if value != 0.0 {
+        return Err("it pads with another value than 0".into());
+    }
+    let padding = sum(before, padding(builder, node)?);
+    Ok(Value::Padded { input, padding })
+}
+
+/// The positions that a `Pad` adds to a map.
+fn padding(builder: &mut Builder<'_>, node: &NodeProto) -> Result<Padding, ParseError> {
+    if node.input(3).is_some() {
+        return Err("it pads along named axes".into());
     }
     let pads = list(builder, node, "pads", 1)?.unwrap_or_default();
     let [0, 0, top, left, 0, 0, bottom, right] = pads[..] else {
@@ -212,8 +243,7 @@ pub(super) fn pad(builder: &mut Builder<'_>, index: usize) -> Result<Value, Pars
         )));
     };
     let [top, left, bottom, right] = super::window::numbers("pads", &[top, left, bottom, right])?;
-    let padding = Padding { before: PerAxis::new(top, left), after: PerAxis::new(bottom, right) };
-    Ok(Value::Padded { input, padding: sum(before, padding) })
+    Ok(Padding { before: PerAxis::new(top, left), after: PerAxis::new(bottom, right) })
 }
 
 /// Both paddings.

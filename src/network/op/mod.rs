@@ -6,6 +6,7 @@ mod gate;
 mod group;
 mod math;
 mod normalisation;
+mod pad;
 mod pooling;
 mod window;
 
@@ -23,10 +24,11 @@ pub use gate::{Gate, GateJoin};
 pub use group::{GroupNorm, GroupNormPart};
 pub use math::{LANES, Lanes};
 pub use normalisation::{BatchNorm, ChannelNorm, ChannelScale, LocalResponseNorm};
+pub use pad::Pad;
 pub use pooling::{AveragePool, MaxPool};
 pub use window::Window;
 
-/// What a layer computes.
+/// The operation of a layer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum Op {
@@ -40,6 +42,8 @@ pub enum Op {
     MaxPool(MaxPool),
     /// The mean of a window.
     AvgPool(AveragePool),
+    /// Values of the map itself around it.
+    Pad(Pad),
     /// Local response normalisation across channels.
     LocalResponseNorm(LocalResponseNorm),
     /// Batch normalisation with the statistics of training: a factor and a shift for each channel.
@@ -54,7 +58,7 @@ pub enum Op {
     Add,
     /// The product of two inputs of one shape.
     Mul,
-    /// The mean of each channel's whole map: one position, which has no place in the image.
+    /// The mean of each channel's whole map: one position, of no pixel of the image.
     GlobalAvgPool,
     /// Factors or shifts of a normalisation by the whole map: one position.
     GroupNorm(GroupNorm),
@@ -108,12 +112,13 @@ pub const MAX_CHANNELS: usize = LARGEST;
 
 impl Op {
     /// The operations' names in a description, without those of [`Function::NAMES`].
-    const NAMES: [&'static str; 18] = [
+    const NAMES: [&'static str; 19] = [
         "conv",
         "relu",
         "prelu",
         "max_pool",
         "avg_pool",
+        "pad",
         "local_response_norm",
         "batch_norm",
         "scale",
@@ -137,6 +142,7 @@ impl Op {
             Self::Prelu => "PReLU",
             Self::MaxPool(_) => "max-pooling",
             Self::AvgPool(_) => "average pooling",
+            Self::Pad(_) => "padding with values of the map",
             Self::LocalResponseNorm(_) => "local response normalisation",
             Self::BatchNorm(_) => "batch normalisation",
             Self::Scale(_) => "scaling of channels",
@@ -160,22 +166,32 @@ impl Op {
             Self::Conv(conv) => conv.window(),
             Self::MaxPool(pool) => pool.window(),
             Self::AvgPool(pool) => pool.window(),
+            Self::Pad(pad) => pad.window(),
             _ => Window::SINGLE,
         }
     }
 
-    /// Whether each output value is computed from one input value, that of the same channel and
-    /// position.
-    pub const fn is_pointwise(&self) -> bool {
-        matches!(
-            self,
-            Self::Relu
-                | Self::Prelu
-                | Self::Dropout
-                | Self::BatchNorm(_)
-                | Self::Scale(_)
-                | Self::Pointwise(_)
-        )
+    /// The numbers of a convolution; `None` of another operation.
+    pub const fn convolution(&self) -> Option<&Convolution> {
+        match self {
+            Self::Conv(convolution) => Some(convolution),
+            _ => None,
+        }
+    }
+
+    /// Whether many of its outputs do not change where its inputs do; `of_inputs` says so of all its inputs.
+    pub fn has_sparse_deltas(&self, of_inputs: bool) -> bool {
+        match self {
+            Self::Relu => true,
+            Self::Pointwise(function) => function.is_sparse(),
+            Self::MaxPool(_)
+            | Self::Pad(_)
+            | Self::Dropout
+            | Self::Concat
+            | Self::Slice(_)
+            | Self::Shuffle(_) => of_inputs,
+            _ => false,
+        }
     }
 
     /// How many inputs it may have.
@@ -206,6 +222,7 @@ impl Op {
             Self::Conv(conv) => conv.check(first).map(|()| conv.out_channels),
             Self::MaxPool(pool) => pool.check().map(|()| first),
             Self::AvgPool(pool) => pool.check().map(|()| first),
+            Self::Pad(pad) => pad.check().map(|()| first),
             Self::LocalResponseNorm(norm) => norm.check().map(|()| first),
             Self::BatchNorm(BatchNorm { eps, .. }) | Self::ChannelNorm(ChannelNorm { eps }) => {
                 normalisation::check_eps(*eps).map(|()| first)
@@ -324,6 +341,7 @@ impl Op {
             "prelu" => plain(Self::Prelu),
             "max_pool" => parsed(fields).map(Self::MaxPool),
             "avg_pool" => parsed(fields).map(Self::AvgPool),
+            "pad" => parsed(fields).map(Self::Pad),
             "local_response_norm" => parsed(fields).map(Self::LocalResponseNorm),
             "batch_norm" => parsed(fields).map(Self::BatchNorm),
             "scale" => parsed(fields).map(Self::Scale),
@@ -359,6 +377,7 @@ mod tests {
             let numbers = match name {
                 "conv" => r#""out_channels": 4, "kernel": [3, 1], "padding": [1, 0, 2, 0]"#,
                 "max_pool" | "avg_pool" => r#""kernel": 3, "stride": [2, 1]"#,
+                "pad" => r#""mode": "edge", "padding": [1, 0, 2, 0]"#,
                 "local_response_norm" => r#""size": 5"#,
                 "slice" => r#""start": 1, "end": 2"#,
                 "shuffle" => r#""groups": 2"#,

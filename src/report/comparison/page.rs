@@ -20,7 +20,7 @@ const BASE: &str = include_str!("../page/assets/base.css");
 const TABLES: &str = include_str!("../page/assets/tables.css");
 const STYLE: &str = include_str!("comparison.css");
 
-/// Pixels a cell of a map, at least so many along its longer axis.
+/// Pixels a cell of a map, at least this many along its longer axis.
 const SIDE: usize = 96;
 
 /// The page.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use super::axes::Axes;
-use super::{ACCENT, line};
+use super::{ACCENT, BoxOccluders, line};
 use crate::geometry::{ImageSize, Occluder, PixelBox};
 use crate::report::figure::{Colour, Figure, Pixels};
 
@@ -15,28 +15,11 @@ const OCCLUDER: Colour = [60, 110, 190];
 const ON_IMAGE: Colour = [70, 160, 255];
 const OUTSIDE: Colour = [232, 232, 236];
 
-/// What is drawn.
-#[derive(Clone, Debug)]
-pub struct Grid<'a> {
-    /// Whose box it is.
-    pub title: &'a str,
-    /// The RF's side length in pixels.
-    pub rf: usize,
-    /// The part of the RF that lies on the image.
-    pub pixels: PixelBox,
-    /// The occluders, in grid order.
-    pub occluders: &'a [Occluder],
-    /// The image's size.
-    pub size: ImageSize,
-    /// The image, to be seen below.
-    pub image: Option<RgbImage>,
-}
-
 /// Draws the box, the edge of every occluder, a dot at the pixel where its effect is marked on the
-/// map, and the first occluder once more in red.
-pub fn draw_grid(grid: Grid<'_>) -> Figure {
-    let Grid { title, rf, pixels, occluders, size, image } = grid;
-    let covered = occluders.iter().map(Occluder::pixels).fold(pixels, |all, one| PixelBox {
+/// map, and the first occluder once more in red; over an image of this size, if there is one.
+pub fn draw_grid(boxed: &BoxOccluders, size: ImageSize, image: Option<&RgbImage>) -> Figure {
+    let BoxOccluders { title, rf, pixels, occluders } = boxed;
+    let covered = occluders.iter().map(Occluder::pixels).fold(*pixels, |all, one| PixelBox {
         y_min: all.y_min.min(one.y_min),
         x_min: all.x_min.min(one.x_min),
         y_max: all.y_max.max(one.y_max),
@@ -62,7 +45,7 @@ pub fn draw_grid(grid: Grid<'_>) -> Figure {
     let mut figure = axes.figure(title, &[&about, key]);
     let all = axes.all();
     figure.fill(all, OUTSIDE);
-    // What of the image lies in the axes' range.
+    // The part of the image in the range of the axes.
     let part = |min: usize, max: usize, length: usize| {
         let around = around as usize;
         min.saturating_sub(around)..(max + 1 + around).min(length)
@@ -71,7 +54,7 @@ pub fn draw_grid(grid: Grid<'_>) -> Figure {
     let columns = part(covered.x_min, covered.x_max, size.width);
     let on_image =
         axes.area(rows.start as isize, columns.start as isize, rows.len(), columns.len());
-    match &image {
+    match image {
         Some(image) => {
             let [x, y, width, height] =
                 [columns.start, rows.start, columns.len(), rows.len()].map(|side| side as u32);
@@ -90,7 +73,7 @@ pub fn draw_grid(grid: Grid<'_>) -> Figure {
     }
     for occluder in occluders {
         let half = (occluder.size - 1) / 2;
-        let [y, x] = [occluder.top + half, occluder.left + half].map(|place| place as isize);
+        let [y, x] = [occluder.top + half, occluder.left + half].map(|pixel| pixel as isize);
         figure.fill(axes.area(y, x, 1, 1), colour);
     }
     let first =
@@ -108,6 +91,7 @@ pub fn draw_grid(grid: Grid<'_>) -> Figure {
 mod tests {
     use super::*;
     use crate::geometry::GridRule;
+    use crate::report::drawing::SampledGrid;
     use crate::report::figure::{Area, Item};
 
     #[test]
@@ -115,10 +99,10 @@ mod tests {
         // The reference's own example.
         let pixels = PixelBox { y_min: 10, x_min: 19, y_max: 20, x_max: 29 };
         let size = ImageSize::square(227);
-        let occluders = GridRule::REFERENCE.occluders(&pixels, 20, size).unwrap();
-        let grid =
-            Grid { title: "a box", rf: 20, pixels, occluders: &occluders, size, image: None };
-        let figure = draw_grid(grid);
+        let grid = SampledGrid { rule: GridRule::REFERENCE, every: 1 };
+        let boxed = BoxOccluders::of_box(pixels, 20, size, grid).unwrap();
+        let occluders = &boxed.occluders;
+        let figure = draw_grid(&boxed, size, None);
         let edges: Vec<Area> = figure
             .items
             .iter()

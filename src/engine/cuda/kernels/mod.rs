@@ -12,6 +12,7 @@ pub(in crate::engine::cuda) mod multiply;
 pub(in crate::engine::cuda) mod node;
 pub(in crate::engine::cuda) mod normalise;
 pub(in crate::engine::cuda) mod occlude;
+pub(in crate::engine::cuda) mod pad;
 pub(in crate::engine::cuda) mod pointwise;
 pub(in crate::engine::cuda) mod pool;
 pub(in crate::engine::cuda) mod present;

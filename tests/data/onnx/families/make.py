@@ -2,7 +2,9 @@
 exporters with other weights each, and of some units the responses to occluded images.
 
     pip install torch onnx onnxscript numpy
-    python make.py
+    python make.py [NAME...]
+
+With names it makes those families alone, and keeps what `maps.json` has of others.
 
 `NAME.onnx` is a network of torch's dynamo exporter, `NAME_old.onnx` one of the older exporter. `maps.json` has for each
 file jobs: a layer, unit and position, the pixels that it sees along each axis, first and last, without end of the
@@ -16,9 +18,9 @@ Made with torch 2.15.0 and onnx 1.23.2.
 """
 import json
 import os
+import sys
 
 import numpy as np
-import onnx
 import torch
 import torch.fx
 from torch import nn
@@ -26,6 +28,9 @@ from torch.nn import functional
 
 torch.set_grad_enabled(False)
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.append(os.path.dirname(HERE))
+from export import export  # noqa: E402
+
 HEIGHT, WIDTH = 41, 37
 
 
@@ -182,6 +187,73 @@ class Grouped(nn.Module):
         return self.last(functional.relu(self.one(x) + x))
 
 
+def bordered(inputs, outputs, mode, kernel=3, stride=1):
+    """A convolution whose input is padded with its own values, and batch normalisation."""
+    convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, padding_mode=mode, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs))
+
+
+class Bordered(nn.Module):
+    """A residual block whose convolutions pad with values of the map."""
+
+    def __init__(self, mode):
+        super().__init__()
+        self.stem = nn.Sequential(bordered(3, 6, mode, 5, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1))
+        self.one = nn.Sequential(bordered(6, 6, mode), nn.ReLU(), bordered(6, 6, mode))
+        self.last = nn.Conv2d(6, 4, 3, 2, 1, padding_mode=mode)
+
+    def forward(self, x):
+        x = self.stem(x)
+        return self.last(functional.relu(self.one(x) + x))
+
+
+class Reflect(Bordered):
+    def __init__(self):
+        super().__init__("reflect")
+
+
+class Replicate(Bordered):
+    def __init__(self):
+        super().__init__("replicate")
+
+
+class Blur(nn.Module):
+    """Every second position of a map that is blurred by constants (Zhang 2019)."""
+
+    kernel_size, stride, padding = 3, 2, 1
+
+    def __init__(self, channels):
+        super().__init__()
+        taps = torch.tensor([1.0, 2.0, 1.0]) / 4
+        self.pad = nn.ReflectionPad2d(1)
+        self.register_buffer("filt", (taps[:, None] * taps).expand(channels, 1, 3, 3).contiguous())
+
+    def forward(self, x):
+        return functional.conv2d(self.pad(x), self.filt, stride=2, groups=x.shape[1])
+
+
+class Antialiased(nn.Module):
+    """A residual block that is blurred before it is subsampled (antialiased ResNet)."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(conv(3, 6, 5, 2), nn.ReLU(), nn.MaxPool2d(3, 1, 1), Blur(6))
+        self.one = nn.Sequential(conv(6, 8, 3), nn.ReLU(), Blur(8), conv(8, 8))
+        self.short = nn.Sequential(Blur(6), conv(6, 8))
+        self.last = nn.Conv2d(8, 4, 3, padding=1)
+
+    def forward(self, x):
+        x = self.stem(x)
+        return self.last(functional.relu(self.one(x) + self.short(x)))
+
+
+class Tracer(torch.fx.Tracer):
+    """A blur is one node."""
+
+    def is_leaf_module(self, module, name):
+        return isinstance(module, Blur) or super().is_leaf_module(module, name)
+
+
 def image():
     """The image that all is computed on."""
     channel, y, x = np.ogrid[:3, :HEIGHT, :WIDTH]
@@ -219,7 +291,7 @@ def field(node, modules, box):
     module = modules.get(node.target) if node.op == "call_module" else None
     if isinstance(module, nn.AdaptiveAvgPool2d):
         return None
-    if isinstance(module, (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)):
+    if isinstance(module, (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, Blur)):
         box = [
             end
             for axis in (0, 1)
@@ -236,16 +308,16 @@ def field(node, modules, box):
 
 def after_norm(name, modules):
     """The module whose output the convolution `name` has in a file: the batch normalisation behind it, if any."""
-    folder, _, place = name.rpartition(".")
-    behind = f"{folder}.{int(place) + 1}" if place.isdigit() else name
+    folder, _, index = name.rpartition(".")
+    behind = f"{folder}.{int(index) + 1}" if index.isdigit() else name
     return behind if isinstance(modules.get(behind), nn.BatchNorm2d) else name
 
 
 def jobs_of(net, seed):
     """Jobs of the last convolution and of others."""
-    graph = torch.fx.symbolic_trace(net)
+    graph = Tracer().trace(net)
     modules, rng = dict(net.named_modules()), np.random.default_rng(seed)
-    nodes = {node.target: node for node in graph.graph.nodes if node.op == "call_module"}
+    nodes = {node.target: node for node in graph.nodes if node.op == "call_module"}
     named = [name for name in nodes if isinstance(modules[name], nn.Conv2d) and field(nodes[name], modules, [0] * 4)]
     jobs = []
     for number, name in enumerate([named[-1], *rng.choice(named[:-1], 3, replace=False)]):
@@ -308,23 +380,6 @@ def job_of(net, modules, node, rng, noise_seed):
     }
 
 
-def export(net, path, dynamo):
-    torch.onnx.export(net, (image()[None],), path, dynamo=dynamo, **({"external_data": False} if dynamo else {}))
-    model = onnx.load(path)
-    # Paths of the machine, and shapes of what lies between.
-    for node in model.graph.node:
-        kept = [entry for entry in node.metadata_props if entry.key.endswith("name_scopes")]
-        del node.metadata_props[:]
-        node.metadata_props.extend(kept)
-        node.doc_string = ""
-    del model.graph.value_info[:]
-    del model.graph.metadata_props[:]
-    del model.metadata_props[:]
-    for value in [*model.graph.input, *model.graph.output, *model.graph.initializer]:
-        del value.metadata_props[:]
-    onnx.save(model, path)
-
-
 families = {
     "resnet": Residual,
     "mobilenet": Inverted,
@@ -333,15 +388,23 @@ families = {
     "shufflenet": Shuffle,
     "densenet": Dense,
     "groupnorm": Grouped,
+    "reflect": Reflect,
+    "replicate": Replicate,
+    "antialiased": Antialiased,
 }
 maps = {}
+if sys.argv[1:]:
+    with open(os.path.join(HERE, "maps.json")) as file:
+        maps = json.load(file)
 for number, (name, family) in enumerate(families.items()):
+    if sys.argv[1:] and name not in sys.argv[1:]:
+        continue
     for old in (False, True):
         seed = 10 * number + old
         net = family().eval()
         random_weights(net, seed)
         file = f"{name}_old.onnx" if old else f"{name}.onnx"
-        export(net, os.path.join(HERE, file), dynamo=not old)
+        export(net, image()[None], os.path.join(HERE, file), dynamo=not old)
         maps[file] = jobs_of(net, seed)
         print(file, [(job["layer"], len(job["corners"]), job["pytorch"]) for job in maps[file]])
 with open(os.path.join(HERE, "maps.json"), "w") as file:

@@ -7,6 +7,7 @@ pub mod join;
 pub mod multiply;
 pub mod normalise;
 pub mod occlude;
+pub mod pad;
 pub mod pool;
 pub mod respond;
 pub mod window_sum;
@@ -28,6 +29,24 @@ pub struct Sizes {
     pub input: ImageSize,
     /// Of the output.
     pub output: ImageSize,
+}
+
+/// Maps of a batch, `[image][channel][area]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Maps {
+    /// Images.
+    pub images: usize,
+    /// Channels of an image.
+    pub channels: usize,
+    /// Positions of a channel.
+    pub area: usize,
+}
+
+impl Maps {
+    /// Values of all.
+    const fn values(self) -> usize {
+        self.images * self.channels * self.area
+    }
 }
 
 /// A grid for so many elements.
@@ -86,6 +105,7 @@ mod tests {
         let occlude = include_str!("../../../../../kernels/image_occlude.cu");
         occlude::ImageOccludeParameters::check(occlude);
         occlude::ImageCopy::check(occlude);
+        pad::ImagePadParameters::check(include_str!("../../../../../kernels/image_pad.cu"));
         pool::ImagePoolParameters::check(include_str!("../../../../../kernels/image_pool.cu"));
         respond::ImageRespondParameters::check(include_str!(
             "../../../../../kernels/image_respond.cu"
