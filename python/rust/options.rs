@@ -65,11 +65,11 @@ pub fn in_python(message: &str) -> String {
     let message = SENTENCES.iter().fold(message.to_owned(), |message, (sentence, instead)| {
         message.replace(sentence, instead)
     });
-    let mut told = String::with_capacity(message.len());
+    let mut translated = String::with_capacity(message.len());
     let mut rest = message.as_str();
     while let Some(start) = rest.find("--") {
         let (before, found) = rest.split_at(start);
-        told.push_str(before);
+        translated.push_str(before);
         let begins =
             before.chars().next_back().is_none_or(|c| c.is_whitespace() || "(`'\"".contains(c));
         let length = found[2..].find(|c: char| !(c.is_ascii_lowercase() || c == '-'));
@@ -77,14 +77,14 @@ pub fn in_python(message: &str) -> String {
         rest = behind;
         match begins.then(|| keyword(&option[2..], behind)).flatten() {
             Some((keyword, value)) => {
-                told.push_str(&keyword);
+                translated.push_str(&keyword);
                 rest = &behind[value..];
             }
-            None => told.push_str(option),
+            None => translated.push_str(option),
         }
     }
-    told.push_str(rest);
-    told
+    translated.push_str(rest);
+    translated
 }
 
 /// The keyword that is an option, and how many bytes behind it are the value that it has taken.
