@@ -311,8 +311,8 @@ def test_errors_are_told_by_kind(case: Case, tmp_path: Path) -> None:
             occlumap.map_units(**given)
 
     error(ValueError, "conv9", layers="conv9")
-    error(ValueError, "--top 0", top=0)
-    error(ValueError, "--every 0", every=0)
+    error(ValueError, "top=0: expected", top=0)
+    error(ValueError, "every=0", every=0)
     error(ValueError, "grid", grid="hexagonal")
     error(ValueError, "both say the same", occluder_size=3, size_divisor=4)
     error(ValueError, "device|auto", device="gpu")
