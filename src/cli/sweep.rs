@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use clap::Args;
+use occlumap::analysis::is_fraction;
 use occlumap::geometry::{Deposit, FrameRule};
 use occlumap::maps::MeanOver;
 use occlumap::network::MapContext;
@@ -136,7 +137,7 @@ pub(super) struct StatisticsArguments {
     /// Stop with each side of a unit once the split-half reliability of its map is R: it is looked at after
     /// 2, 4, 8, … images, --top at most. conv1_max_frames.npy, the tables and the manifest say at how many
     /// images
-    #[arg(long, value_name = "R")]
+    #[arg(long, value_name = "R", value_parser = fraction)]
     pub until_reliable: Option<f64>,
     /// Images over which the mean of a pixel is taken
     #[arg(long, value_enum, default_value_t)]
@@ -191,4 +192,9 @@ impl SweepArguments {
             compute: self.compute.settings(),
         })
     }
+}
+
+fn fraction(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| is_fraction(*number));
+    number.ok_or_else(|| "expected a number above 0 and below 1, such as 0.95".into())
 }

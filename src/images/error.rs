@@ -101,7 +101,8 @@ pub enum ImageError {
     },
     /// Constants beside a preprocessing that has none of its own.
     #[error(
-        "mean and std go with preprocessing `imagenet`, or without a preprocessing; found `{named}`"
+        "--mean and --std go with --preprocess imagenet, or without --preprocess; found --preprocess \
+         {named}"
     )]
     ConstantsWith {
         /// The preprocessing.

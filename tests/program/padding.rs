@@ -108,7 +108,7 @@ fn a_program_lists_paddings() {
 /// A blur of 4 with more padding behind than before sees less of a map of odd length than it mirrors.
 #[test]
 fn layers_that_pixels_outside_of_their_fields_reach_are_refused() {
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     let network = Network::from_description(
         br#"{"name": "blurred", "layers": [
             {"name": "a", "op": "conv", "out_channels": 4, "kernel": 3, "padding": 1},
@@ -119,9 +119,9 @@ fn layers_that_pixels_outside_of_their_fields_reach_are_refused() {
         ]}"#,
     )
     .unwrap();
-    place.write("net.json", network.description().to_string());
+    workplace.write("net.json", network.description().to_string());
     let model = Model::random(network, 0).unwrap();
-    model.save_weights(&place.path("net.safetensors")).unwrap();
+    model.save_weights(&workplace.path("net.safetensors")).unwrap();
     let inputs = "--model net.json --weights net.safetensors --images images";
     let words = [
         "layer `b` cannot be mapped on images of 61×53: a padding with values of the map brings rows 57 to \
@@ -129,20 +129,20 @@ fn layers_that_pixels_outside_of_their_fields_reach_are_refused() {
         "use images of another size, or map other layers",
     ];
     for line in ["run --out out", "plan"] {
-        place.refuses(&format!("{line} {inputs} --top 1 --layers b,c --device cpu"), 1, &words);
+        workplace.refuses(&format!("{line} {inputs} --top 1 --layers b,c --device cpu"), 1, &words);
     }
-    let told = place.succeeds("info --model net.json --image-size 61x53");
+    let told = workplace.succeeds("info --model net.json --image-size 61x53");
     let notes: Vec<&str> = told.lines().filter(|line| line.starts_with("note: layer")).collect();
     assert_eq!(notes.len(), 2, "{told}");
     assert!(notes[0].contains("layer `blur`") && notes[1].contains("layer `b`"), "{told}");
     // Another position of the same layer, and layers behind it that see more.
     let map = format!("map {inputs} --layer b --unit 0 --image 0 --out map.npy --device cpu");
-    place.succeeds(&format!("{map} --position 29,25"));
-    place.refuses(
+    workplace.succeeds(&format!("{map} --position 29,25"));
+    workplace.refuses(
         &format!("{map} --force --position 29,26"),
         1,
         &["columns 49 to 52 to column 26"],
     );
-    place
+    workplace
         .succeeds(&format!("run {inputs} --top 1 --layers a,c --out out --device cpu --verify 20"));
 }

@@ -17,7 +17,7 @@ pub(super) struct Ambiguous {
 /// The tensors of a file that are those of a network.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Copy {
-    /// What precedes their names, with the dot at the end.
+    /// Prefix of their names, with the dot at the end.
     pub prefix: String,
     /// The first two entries of each requested name that the file has, by the name's index.
     pub entries: BTreeMap<usize, [Option<usize>; 2]>,

@@ -1,5 +1,6 @@
 //! Where the occluders of the positions of a sweep are deposited.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
@@ -12,7 +13,7 @@ use crate::geometry::{Deposit, Occluder, Placement};
 /// [`Deposits`], and in those that the device reads.
 const DEPOSITED: usize = 32;
 
-/// What a position takes that is not held yet.
+/// Cost of a position that is not held yet.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct PositionCost {
     /// Occluders.
@@ -43,7 +44,7 @@ impl PositionCosts {
     ) -> Result<Self, SweepError> {
         let mut costs = HashMap::new();
         for target in targets {
-            if !costs.contains_key(&target.entry.position) {
+            if let Entry::Vacant(vacant) = costs.entry(target.entry.position) {
                 let Placement { frame, rf, occluders, .. } = sweep.placement(target)?;
                 let deposited = |occluder| {
                     let (rows, columns) = deposit.pixels(frame, occluder, rf);
@@ -51,7 +52,7 @@ impl PositionCosts {
                 };
                 let deposited = occluders.iter().map(deposited).sum();
                 let cost = PositionCost { occluders: occluders.len(), deposited };
-                costs.insert(target.entry.position, cost);
+                vacant.insert(cost);
             }
         }
         Ok(Self(costs))
@@ -109,7 +110,7 @@ pub(super) struct Placements {
 /// The pixels of a map that get anything.
 #[derive(Default)]
 pub(in crate::sweep) struct Slots {
-    /// The pixels, `y * rf + x`, and of each its place among them.
+    /// The pixels, `y * rf + x`, and the index of each among them.
     pub pixels: Vec<usize>,
     slots: HashMap<usize, u32>,
 }
@@ -197,10 +198,10 @@ mod tests {
         assert_eq!(of(&[], 5), []);
         // Twice in a map, and in several maps.
         let shared: [&[u32]; 4] = [&[1, 2, 1], &[2], &[1, 2], &[3]];
-        assert_eq!(of(&shared, 6), [0..4]);
+        assert_eq!(of(&shared, 6), vec![0..4]);
         assert_eq!(of(&shared, 5), [0..3, 3..4]);
         // Held again in a group of its own; a map that is too large is a group.
         assert_eq!(of(&[&[1], &[5, 4], &[1]], 6), [0..1, 1..2, 2..3]);
-        assert_eq!(of(&[&[5], &[1], &[5]], 6), [0..3]);
+        assert_eq!(of(&[&[5], &[1], &[5]], 6), vec![0..3]);
     }
 }
