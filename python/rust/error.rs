@@ -4,6 +4,8 @@ use occlumap::error::{ErrorKind, HasKind, with_causes};
 use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
 use pyo3::{PyErr, import_exception};
 
+use crate::options::in_python;
+
 import_exception!(occlumap._errors, DeviceError);
 import_exception!(occlumap._errors, InputError);
 import_exception!(occlumap._errors, Stopped);
@@ -30,6 +32,7 @@ impl<E: HasKind> From<E> for Failure {
 
 impl From<Failure> for PyErr {
     fn from(Failure { kind, message }: Failure) -> Self {
+        let message = in_python(&message);
         match kind {
             ErrorKind::Usage => PyValueError::new_err(message),
             ErrorKind::Input => InputError::new_err(message),

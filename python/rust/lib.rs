@@ -13,6 +13,7 @@ mod findings;
 mod geometry;
 mod images;
 mod network;
+mod options;
 mod results;
 mod runs;
 mod settings;

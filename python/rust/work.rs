@@ -9,6 +9,7 @@ use occlumap::runs::{Context, Observer, Task, thread_pool};
 use pyo3::prelude::*;
 
 use crate::error::Failure;
+use crate::options::in_python;
 
 /// How often the calling thread looks for signals.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -130,7 +131,9 @@ impl Work {
 
     fn tell(&self, py: Python<'_>, event: Event, cancel: &CancelToken) -> PyResult<()> {
         match (event, &self.note, &self.progress) {
-            (Event::Note(message), Some(note), _) => note.call1(py, (message,)).map(drop),
+            (Event::Note(message), Some(note), _) => {
+                note.call1(py, (in_python(&message),)).map(drop)
+            }
             (Event::Progress { label, counted, done, total }, _, Some(progress)) => {
                 let goes_on = progress.call1(py, (label, counted, done, total))?;
                 if goes_on.bind(py).is(&*pyo3::types::PyBool::new(py, false)) {

@@ -55,8 +55,15 @@ def test_plots_have_axes_in_pixels(maps: occlumap.Maps, case: Case) -> None:
     import matplotlib.pyplot as plt
 
     ax = maps.plot("d", 1)
-    rf = maps["d"].rf
-    assert ax.get_xlim() == (-0.5, rf - 0.5) and ax.get_ylim() == (rf - 0.5, -0.5)
+    # The cells, up to the edges of the axes; the colours' end is the peak of the table.
+    left, right, bottom, top = maps["d"].cells(1).extent
+    assert ax.get_xlim() == (left, right) and ax.get_ylim() == (bottom, top)
+    numbers = maps["d"].numbers()
+    peak = numbers["peak"][(numbers["unit"] == 1) & (numbers["side"] == "max")][0]
+    assert ax.images[0].get_clim() == (0, pytest.approx(peak))
+    blurred = maps.plot("d", 1, blur=True)
+    assert blurred.images[0].get_clim()[1] < peak
+    assert f"{maps['d'].rf / 30:.3g} pixels" in blurred.figure.axes[1].get_ylabel()
     ax = maps.plot("d", 1, "min", image=0, fit=True)
     assert ax.get_xlim() == (-0.5, 28.5) and ax.get_ylim() == (32.5, -0.5)
     found = occlumap.map_unit(case.network, case.images, "d", 1, (3, 3))
@@ -73,6 +80,25 @@ def test_plots_have_axes_in_pixels(maps: occlumap.Maps, case: Case) -> None:
     plt.close("all")
 
 
+def test_silent_units_are_grey_and_say_so(case: Case) -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    case.tensors["d.weight"][2] = 0
+    network = occlumap.Network(case.model, case.tensors)
+    options = {"layers": "d", "units": [2, 3], "top": 2, "device": "cpu", "progress": None}
+    maps = occlumap.map_units(network, case.images, **options)
+    for image in (None, 0):
+        ax = maps.plot("d", 2, image=image, fit=True)
+        assert [text.get_text() for text in ax.texts] == ["silent"]
+        assert len(ax.images) == (image is not None), "no square of one colour"
+    assert maps.plot("d", 2).patch.get_facecolor()[:3] == (190 / 255, 190 / 255, 196 / 255)
+    assert [text.get_text() for text in maps.plot("d", 0).texts] == ["not mapped"]
+    assert not maps.plot("d", 3).texts
+    plt.close("all")
+
+
 def test_a_report_shows_images_that_are_in_memory(maps: occlumap.Maps, tmp_path: Path) -> None:
     path = maps.report(tmp_path / "report.html", examples=2)
     text = path.read_text()
@@ -84,3 +110,30 @@ def test_a_report_shows_images_that_are_in_memory(maps: occlumap.Maps, tmp_path:
     with_others = maps.report(path, compare=maps, examples=0, force=True).read_text()
     assert '"comparison":{"a":' in with_others
     assert maps.image(0).shape == (33, 29, 3) and maps.image(0).dtype == np.uint8
+
+
+def test_results_are_told_by_their_shapes(maps: occlumap.Maps, case: Case) -> None:
+    layer = maps["d"]
+    found = [
+        layer.ranking,
+        layer.reliability,
+        layer.cells(1),
+        layer.numbers(),
+        occlumap.derive(maps, progress=None),
+        occlumap.derive(maps, progress=None).layers["conv2"],
+        occlumap.summary(maps, progress=None),
+        occlumap.models(maps, progress=None),
+        occlumap.reliability_curve(maps),
+        occlumap.compare(maps, progress=None),
+        occlumap.map_unit(case.network, case.images, "d", 1, (3, 3)),
+        occlumap.receptive_field(case.network, "d", image_size=(33, 29)),
+        layer,
+        maps,
+    ]
+    for result in found:
+        shown = repr(result)
+        assert len(shown) < 500 and "array(" not in shown and "\n" not in shown, shown
+    assert repr(layer.ranking) == (
+        "<occlumap.LayerRanking layer='conv2', indices=int64 [5, 3, 4], responses=float32 [5, 3, 2]>"
+    )
+    assert "<table of 10 rows: layer, unit, side," in repr(layer.numbers())

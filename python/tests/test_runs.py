@@ -311,8 +311,8 @@ def test_errors_are_told_by_kind(case: Case, tmp_path: Path) -> None:
             occlumap.map_units(**given)
 
     error(ValueError, "conv9", layers="conv9")
-    error(ValueError, "--top 0", top=0)
-    error(ValueError, "--every 0", every=0)
+    error(ValueError, "top=0: expected", top=0)
+    error(ValueError, "every=0", every=0)
     error(ValueError, "grid", grid="hexagonal")
     error(ValueError, "both say the same", occluder_size=3, size_divisor=4)
     error(ValueError, "device|auto", device="gpu")
@@ -408,3 +408,65 @@ def test_the_command_keeps_its_exit_codes_and_signals(case: Case, tmp_path: Path
         running.send_signal(signal.SIGINT)
         assert "is kept" in running.stderr.read()
     assert running.returncode == 75
+
+
+def test_memory_is_bytes_or_a_text_with_a_unit(case: Case) -> None:
+    from occlumap import _kinds
+
+    for size, expected in [
+        (1 << 30, 1 << 30),
+        ("8GiB", 8 << 30),
+        ("512 MB", 512_000_000),
+        ("1.5g", 1_500_000_000),
+        ("4096", 4096),
+        ("64KiB", 65536),
+        ("100 B", 100),
+    ]:
+        assert _kinds.memory("memory", size) == expected, size
+    for text in ("much", "8 iB", "-1GB", "0", "1 XB"):
+        with pytest.raises(ValueError, match="memory is .*; expected"):
+            _kinds.memory("memory", text)
+    options = {"layers": "d", "units": 0, "top": 2, "device": "cpu", "progress": None}
+    maps = occlumap.map_units(case.network, case.images, memory="1GiB", **options)
+    assert maps["d"].swept == [0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("memory", 1.5, "bytes, or a text such as"),
+        ("top", "5", "a whole number"),
+        ("seed", 1.5, "a whole number"),
+        ("threads", "2", "a whole number or None"),
+        ("verify", True, "a whole number"),
+        ("occluder_size", [7], "a whole number or None"),
+        ("statistics", 1, "True or False"),
+        ("force", "yes", "True or False"),
+        ("fill", 0, "a text"),
+        ("device", 0, "a text"),
+        ("until_reliable", "0.9", "a number or None"),
+        ("image_size", "big", "a whole number of pixels, or"),
+        ("units", "3", "a whole number, or several"),
+    ],
+)
+def test_an_option_of_another_kind_is_named(case: Case, name: str, value: object, expected: str) -> None:
+    with pytest.raises(TypeError, match=f"^{name} is .*; expected {expected}"):
+        occlumap.map_units(case.network, case.images, **{"progress": None, name: value})
+
+
+def test_messages_name_options_as_python_does(case: Case, caplog: pytest.LogCaptureFixture) -> None:
+    options = {"layers": "d", "units": 0, "device": "cpu", "progress": None}
+    out = case.folder / "out"
+    occlumap.map_units(case.network, case.images, out=out, top=2, **options)
+    for wrong, told in [
+        ({"seed": 3}, "seed="),
+        ({"precision": "fp64"}, 'precision="fp64" needs method="full"'),
+        ({"precision": "tf32"}, 'precision="tf32"'),
+        ({"top": 0}, "top="),
+        ({"repeats": 0}, "repeats="),
+    ]:
+        with pytest.raises((ValueError, OSError, RuntimeError)) as raised:
+            occlumap.map_units(case.network, case.images, out=out, **{"top": 2, **options, **wrong})
+        message = str(raised.value)
+        assert told in message and "--" not in message, message
+    assert "--" not in caplog.text

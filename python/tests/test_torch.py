@@ -196,21 +196,21 @@ def test_what_is_not_supported_is_told_at_once(images: np.ndarray) -> None:
             self.first = nn.Conv2d(3, 4, 3)
             self.gate = nn.Conv2d(4, 4, 1)
             self.wide = nn.Conv2d(4, 4, (1, 3))
-            self.norm = nn.GroupNorm(2, 4)
+            self.soft = nn.Softmax2d()
             self.last = nn.Conv2d(4, 4, 3)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             x = self.first(x)
-            x = x * torch.sigmoid(self.gate(x.mean((2, 3), keepdim=True)))
-            return self.last(torch.fft.fft(self.norm(self.wide(x))).real)
+            x = x * torch.sigmoid(self.gate(x.amax((2, 3), keepdim=True)))
+            return self.last(torch.fft.fft(self.soft(self.wide(x))).real)
 
     net = Gated().eval()
     with pytest.raises(occlumap.UnsupportedLayer) as raised:
         occlumap.map_units(net, images, layers=["first", "last"], **COMMON)
     message = str(raised.value)
-    for part in ("mean", "group_norm", "whole image", "fft"):
+    for part in ("amax", "softmax", "whole image", "fft"):
         assert part in message, message
-    assert "mul" not in message, "a consequence of the mean"
+    assert "mul" not in message, "a consequence of the maximum"
     assert raised.value.mappable == ["first"] and len(raised.value.layers) == 4
     maps = occlumap.map_units(net, images, **COMMON)
     assert list(maps) == ["first"]
@@ -284,7 +284,9 @@ def test_a_difference_to_torch_is_an_error(
         occlumap.map_units(small, images, layers=["block.conv1"], **COMMON)
 
 
-def test_weights_that_are_computed_and_modules_that_are_shared(images: np.ndarray) -> None:
+def test_weights_that_are_computed_and_modules_that_are_shared(
+    images: np.ndarray, caplog: pytest.LogCaptureFixture
+) -> None:
     class Shared(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -304,7 +306,13 @@ def test_weights_that_are_computed_and_modules_that_are_shared(images: np.ndarra
     assert names == ["first", "again", "again_1", "again_2"]
     assert [layer.rf for layer in network.layers] == [3, 5, 7, 9]
     found = occlumap.map_units(net, images, layers=["again_2"], units=[1], **COMMON)
-    assert found["again_2"].swept == [1]
+    assert found["again_2"].swept == [1] and "called" not in caplog.text
+    for given in (net, network):
+        caplog.clear()
+        found = occlumap.map_units(given, images, layers="again", units=[1], **COMMON)
+        assert list(found) == ["again"]
+        told = "`again` is called 3 times, and stands for its first call; the layers of the others are"
+        assert f"{told} again_1, again_2" in caplog.text
 
 
 def test_a_preset_takes_a_state_dict() -> None:

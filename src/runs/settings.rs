@@ -116,7 +116,11 @@ impl ModelSource {
             Self::Files { weights, .. } => {
                 Model::load_below(network, weights, prefix).map(Arc::new)
             }
-            Self::Given(model) if network.taps().is_empty() => Ok(Arc::clone(model)),
+            Self::Given(model)
+                if network.taps().is_empty() && network.context() == model.network().context() =>
+            {
+                Ok(Arc::clone(model))
+            }
             Self::Given(model) => Ok(Arc::new(model.with_network(network))),
         }
     }

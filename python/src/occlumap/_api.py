@@ -13,6 +13,7 @@ import numpy as np
 
 from . import _occlumap
 from ._images import Images
+from ._kinds import checked
 from ._network import Model, Network, is_module, network_of
 from ._progress import Progress, log, work
 from ._results import Folder, Maps, Ranking
@@ -31,6 +32,7 @@ from ._settings import (
     sweep,
     units_text,
 )
+from ._short import Short
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -75,7 +77,8 @@ def map_units(
         its image. Images are read as they are needed, in several passes, and never all held.
     layers : str, torch.nn.Module or list of them, optional
         Layers by the path of their module (``layer2.0.conv1``), modules for their output
-        (``layer2.0``), convolutions by number (``conv7``); by default all convolutions.
+        (``layer2.0``), convolutions by number (``conv7``); by default all convolutions. A module that is
+        called several times has a layer for each call (``relu``, ``relu_1``); a warning names them.
     units : int, iterable of int or dict, optional
         Units of each layer, or of each layer by its name; by default all.
     top : int
@@ -128,7 +131,7 @@ def map_units(
     >>> net = torchvision.models.resnet18(weights="DEFAULT").eval()
     >>> maps = occlumap.map_units(net, "photos/", layers="layer2.0.conv1", units=range(16), top=50)
     >>> maps["layer2.0.conv1"].max.shape
-    (128, 43, 43)
+    (128, 51, 51)
     """
     folder = Folder(out)
     request = _request(
@@ -180,7 +183,7 @@ def map_sizes(
     --------
     >>> maps = occlumap.map_sizes([5, 9, 13], net, "photos/", layers="layer2.0.conv1", out="out/")
     >>> maps[5]["layer2.0.conv1"].max.shape
-    (128, 43, 43)
+    (128, 51, 51)
     """
     given = [operator.index(size) for size in sizes]
     for name in ("occluder_size", "size_divisor"):
@@ -210,8 +213,8 @@ def _request(function: str, model: Model, images: Images, **arguments: Any) -> _
     own = {of.name for of in fields(_Request)} - {"model", "images", "options"}
     options = {name: value for name, value in arguments.items() if name not in own}
     check_sweep_options(function, options)
-    given = {name: value for name, value in arguments.items() if name in own}
-    return _Request(model, images, **given, options=options)
+    given = checked({name: value for name, value in arguments.items() if name in own})
+    return _Request(model, images, **given, options=checked(options))
 
 
 def map_shard(
@@ -259,7 +262,8 @@ progress, **options
         progress=progress,
         **options,
     )
-    _run(Folder(out), replace(request, options={**request.options, "shard": shard}))
+    part = checked({"shard": shard})
+    _run(Folder(out), replace(request, options={**request.options, **part}))
 
 
 @dataclass(frozen=True)
@@ -346,6 +350,7 @@ def rank(
     -------
     Ranking
     """
+    top = checked({"top": top})["top"]
     check_options("rank", options, {"force": False, "skip_unreadable": False, "response": "conv"})
     network, names, told = _prepared(model, weights, images, preprocess, image_size, layers, options)
     folder = Folder(out)
@@ -359,8 +364,8 @@ def rank(
     return Ranking(folder, chosen)
 
 
-@dataclass(frozen=True)
-class UnitMap:
+@dataclass(frozen=True, repr=False)
+class UnitMap(Short):
     """The map of one unit on one image.
 
     Attributes
@@ -464,6 +469,7 @@ def map_unit(
     UnitMap
     """
     check_map_options("map_unit", options)
+    noise = checked({"noise": noise})["noise"]
     network, names, told = _prepared(model, weights, image, preprocess, image_size, layer, options)
     if len(names) != 1:
         raise ValueError(f"layer names {len(names)} layers; expected one")
@@ -588,6 +594,7 @@ def plan(
     Plan
     """
     check_sweep_options("plan", options)
+    top = checked({"top": top})["top"]
     if isinstance(units, Mapping):
         raise ValueError("plan takes the same units for all layers; plan layer by layer")
     network, names, told = _prepared(model, weights, images, preprocess, image_size, layers, options)
@@ -709,7 +716,9 @@ def _prepared(
     told = image_input(images, preprocess, image_size, options)
     if not is_module(model) or weights is not None:
         network = network_of(model, weights, None)
-        return network, network.layer_names(layers), told
+        chosen = network.layer_names(layers)
+        _tell_calls(network, chosen)
+        return network, chosen, told
     from ._torch import image_channels, import_for
 
     module: Any = model
@@ -724,7 +733,23 @@ def _prepared(
             network.name,
             "; ".join(network.unsupported),
         )
+    _tell_calls(network, chosen)
     return network, chosen, told
+
+
+def _tell_calls(network: Network, chosen: list[str]) -> None:
+    """A warning for layers that are the first of several calls of their module."""
+    for name in chosen:
+        others = [label for label in network._calls.get(name, []) if label != name]
+        missing = [label for label in others if label not in chosen]
+        if missing:
+            log.warning(
+                "%s: `%s` is called %d times, and stands for its first call; the layers of the others are %s",
+                network.name,
+                name,
+                len(others) + 1,
+                ", ".join(others),
+            )
 
 
 def _parts(

@@ -7,73 +7,23 @@ It raises :class:`Unsupported` with the reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Union
 
 import torch
 from torch.fx import Node
 
-
-class Unsupported(Exception):
-    """Why an operation cannot become a layer."""
-
-
-class WholeImage(Unsupported):
-    """A value that stands for many positions, and so comes from the whole image."""
-
-
-@dataclass
-class Call:
-    """An operation with its arguments.
-
-    Attributes
-    ----------
-    node : torch.fx.Node
-        The operation.
-    arguments : dict
-        Its arguments by the names of its schema; constants are tensors.
-    module : torch.nn.Module
-        The innermost module that it belongs to.
-    channels_last : bool
-        Whether its input is ``[n, height, width, channels]``.
-    padding : tuple of int
-        Zeros around the input, by an operation before: left, right, top, bottom.
-    """
-
-    node: Node
-    arguments: dict[str, Any]
-    module: torch.nn.Module
-    channels_last: bool = False
-    padding: tuple[int, ...] = (0, 0, 0, 0)
-
-    def __getitem__(self, name: str) -> Any:
-        return self.arguments[name]
-
-
-@dataclass
-class Layer:
-    """A layer: its operation, what it is computed from, and its weights."""
-
-    op: str
-    inputs: list[Node]
-    fields: dict[str, Any] = field(default_factory=dict)
-    tensors: dict[str, torch.Tensor] = field(default_factory=dict)
-
-
-SAME = "same"
-Translation = Callable[[Call], Union[Layer, str]]
-
-
-def pair(values: Any) -> list[int]:
-    """A number for each axis, rows first."""
-    numbers = [int(value) for value in (values if isinstance(values, (list, tuple)) else [values])]
-    return numbers if len(numbers) == 2 else [numbers[0], numbers[0]]
-
-
-def shape_of(node: Node) -> list[int]:
-    """The shape of a value."""
-    return [int(length) for length in node.meta["val"].shape]
+from ._call import SAME, Call, Layer, Translation, Unsupported, WholeImage, name_of, pair, shape_of
+from ._whole import (
+    axes,
+    check_axis,
+    gate,
+    global_mean,
+    global_pool,
+    group_norm,
+    groups_normalised,
+    native_group_norm,
+    repeated,
+)
 
 
 def conv2d(call: Call) -> Layer:
@@ -81,6 +31,10 @@ def conv2d(call: Call) -> Layer:
     weight, bias, padding = call["weight"], call["bias"], call["padding"]
     if not isinstance(weight, torch.Tensor) or isinstance(bias, Node):
         raise Unsupported("its weights depend on the image")
+    if call.whole_map:
+        check_axis(call, call["input"])
+        if list(weight.shape[2:]) != [1, 1] or padding not in ("same", "valid", [0, 0], [0]):
+            raise Unsupported("its window is larger than the one position that the whole map makes")
     kernel, dilation = list(weight.shape[2:]), pair(call["dilation"])
     if padding == "same":
         # What is odd goes below and to the right.
@@ -144,6 +98,13 @@ def batch_norm(call: Call) -> Layer:
     """Batch norm by the statistics of training."""
     if call["training"]:
         raise Unsupported("it is in training mode; call model.eval()")
+    return running_norm(call)
+
+
+def running_norm(call: Call) -> Layer:
+    """A normalisation of each channel by its running statistics."""
+    if call.whole_map:
+        check_axis(call, call["input"])
     mean, variance = call["running_mean"], call["running_var"]
     if not isinstance(mean, torch.Tensor) or not isinstance(variance, torch.Tensor):
         raise Unsupported("it has no statistics of training")
@@ -160,12 +121,14 @@ def batch_norm(call: Call) -> Layer:
 def scaled(call: Call, source: Node, factor: Any, shift: Any) -> Layer:
     """A factor and a shift for each channel."""
     shape = shape_of(source)
-    channels = shape[-1] if call.channels_last else shape[1]
+    channels = call.whole_map.get(source, shape[-1] if call.channels_last else shape[1])
 
     def each(value: Any) -> list[float]:
         tensor = torch.as_tensor(value, dtype=torch.float32)
         wanted = [channels] if call.channels_last else [channels, 1, 1]
-        if tensor.dim() > 3 and tensor.shape[0] == 1:
+        if source in call.whole_map:
+            wanted = shape
+        while tensor.dim() > len(wanted) and tensor.shape[0] == 1:
             tensor = tensor[0]
         if not tensor.isfinite().all():
             raise Unsupported("its constant has values that are not finite")
@@ -176,6 +139,14 @@ def scaled(call: Call, source: Node, factor: Any, shift: Any) -> Layer:
             raise Unsupported(f"its constant of shape {shown} is not one a channel") from None
 
     return Layer("scale", [source], {"factors": each(factor), "shifts": each(shift)})
+
+
+def instance_norm(call: Call) -> Union[Layer, list[Layer]]:
+    """Instance norm: of the image's own statistics, or in evaluation mode of those of training."""
+    if not call["use_input_stats"]:
+        return running_norm(call)
+    channels = shape_of(call["input"])[1]
+    return groups_normalised(call, channels, channels)
 
 
 def layer_norm(call: Call) -> Layer:
@@ -192,6 +163,8 @@ def layer_norm(call: Call) -> Layer:
 
 def prelu(call: Call) -> Layer:
     """ReLU with a slope for each channel."""
+    if call.whole_map:
+        check_axis(call, call["self"])
     return Layer("prelu", [call["self"]], {}, {"weight": call["weight"]})
 
 
@@ -265,7 +238,7 @@ def div(call: Call) -> Layer:
     return scaled(call, one, 1.0 / torch.as_tensor(other, dtype=torch.float32), 0.0)
 
 
-def same_shape(one: Node, other: Node) -> list[Node]:
+def same_shape(one: Node, other: Node) -> list[Union[Node, int]]:
     """Two outputs of one shape."""
     if shape_of(one) != shape_of(other):
         raise WholeImage(
@@ -304,7 +277,9 @@ def getitem(call: Call) -> Union[Layer, str]:
     parts = source.meta["val"]
     if not isinstance(source, Node) or not isinstance(parts, (list, tuple)):
         raise Unsupported("it takes a part of a value")
-    if str(source.target).startswith("aten.max_pool2d_with_indices") and index == 0:
+    if name_of(source) in ("max_pool2d_with_indices", "native_group_norm"):
+        if index != 0:
+            raise Unsupported("it takes something else than the values")
         return SAME
     lengths = [int(part.shape[1]) for part in parts]
     index %= len(lengths)
@@ -388,7 +363,7 @@ def border(call: Call, mode: str, sides: list[int]) -> Layer:
     """Values of the map around it; ``sides`` are left, right, top and bottom."""
     if len(sides) not in (2, 4) or any(side < 0 for side in sides) or call.channels_last:
         raise Unsupported("its padding is not around rows and columns")
-    left, right, top, bottom = (sides + [0, 0])[:4]
+    left, right, top, bottom = [*sides, 0, 0][:4]
     return Layer("pad", [call["self"]], {"mode": mode, "padding": [top, left, bottom, right]})
 
 
@@ -414,7 +389,7 @@ def same(_: Call) -> str:
     return SAME
 
 
-def whole_image(_: Call) -> str:
+def whole_image(_: Call) -> Layer:
     """An operation over all positions."""
     raise Unsupported("it is computed from the whole image, and so is what follows")
 
@@ -424,12 +399,6 @@ def local_response_norm(call: Call) -> Layer:
     module: Any = call.module
     fields = {name: getattr(module, name) for name in ("size", "alpha", "beta", "k")}
     return Layer("local_response_norm", [call["self"]], fields)
-
-
-def name_of(node: Node) -> str:
-    """The name of an operation, without its overload."""
-    name = str(node.target).removeprefix("aten.").split(".")[0]
-    return "getitem" if "getitem" in name else name
 
 
 OPERATIONS: dict[str, Translation] = {
@@ -485,15 +454,35 @@ OPERATIONS: dict[str, Translation] = {
     "clone": same,
     "contiguous": same,
     "detach": same,
-    "mean": whole_image,
-    "adaptive_avg_pool2d": whole_image,
+    "mean": global_mean,
+    "adaptive_avg_pool2d": global_pool,
+    "group_norm": group_norm,
+    "native_group_norm": native_group_norm,
+    "instance_norm": instance_norm,
     "adaptive_max_pool2d": whole_image,
-    "group_norm": whole_image,
-    "instance_norm": whole_image,
     "scaled_dot_product_attention": whole_image,
     "softmax": whole_image,
 }
 """By the name of the ATen operation, whatever its overload; an operation in place has that without ``_``."""
+
+WHOLE_MAP: dict[str, Translation] = {
+    **{
+        name: OPERATIONS[name]
+        for name in (
+            *("conv2d", "linear", "batch_norm", "relu", "relu6", "prelu", "leaky_relu", "hardtanh"),
+            *("clamp", "clamp_min", "clamp_max", "sigmoid", "tanh", "silu", "hardsigmoid", "hardswish"),
+            *("elu", "selu", "gelu", "mish", "add", "sub", "mul", "div", "dropout", "feature_dropout"),
+            *("alpha_dropout", "alias", "clone", "contiguous", "detach"),
+        )
+    },
+    **dict.fromkeys(("view", "reshape", "_unsafe_view", "flatten", "unflatten"), axes),
+    **dict.fromkeys(("squeeze", "unsqueeze", "permute", "transpose", "t", "slice"), axes),
+    **dict.fromkeys(("expand", "expand_as"), repeated),
+}
+"""The same of values that the whole map makes, of which each channel has one."""
+
+GATES: dict[str, Translation] = {"mul": gate("mul"), "add": gate("add")}
+"""The same of a map and such values."""
 
 MODULES: dict[type[torch.nn.Module], Translation] = {
     torch.nn.LocalResponseNorm: local_response_norm,

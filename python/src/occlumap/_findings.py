@@ -12,6 +12,7 @@ import numpy as np
 from . import _occlumap
 from ._progress import Progress, work
 from ._results import SIDES, Folder, Maps, Sides, inner_of
+from ._short import Short
 from ._tables import Table, files, meanings_of, table_of
 
 MapsOrFolder = Union[Maps, str, "os.PathLike[str]"]
@@ -20,8 +21,8 @@ MapsOrFolder = Union[Maps, str, "os.PathLike[str]"]
 Names = Union[str, Iterable[str], None]
 
 
-@dataclass(frozen=True)
-class DerivedMaps:
+@dataclass(frozen=True, repr=False)
+class DerivedMaps(Short):
     """The derived maps of a layer, float64 ``[units, rf, rf]``, NaN where nothing was measured.
 
     A kind that was not made is ``None``.
@@ -44,8 +45,8 @@ class DerivedMaps:
     exceeds: Sides | None = None
 
 
-@dataclass(frozen=True)
-class Derived:
+@dataclass(frozen=True, repr=False)
+class Derived(Short):
     """What was derived.
 
     Attributes
@@ -67,8 +68,8 @@ class Derived:
     _folder: Folder = field(repr=False)
 
 
-@dataclass(frozen=True)
-class Summary:
+@dataclass(frozen=True, repr=False)
+class Summary(Short):
     """Receptive fields over the depth of networks.
 
     Attributes
@@ -89,8 +90,8 @@ class Summary:
     meanings: dict[str, str]
 
 
-@dataclass(frozen=True)
-class UnitNumbers:
+@dataclass(frozen=True, repr=False)
+class UnitNumbers(Short):
     """Numbers of maps.
 
     Attributes
@@ -105,8 +106,8 @@ class UnitNumbers:
     meanings: dict[str, str]
 
 
-@dataclass(frozen=True)
-class ReliabilityCurve:
+@dataclass(frozen=True, repr=False)
+class ReliabilityCurve(Short):
     """Split-half reliability by the number of images.
 
     Attributes

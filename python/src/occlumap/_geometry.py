@@ -12,10 +12,11 @@ from ._images import Images
 from ._network import Model, Network, is_module, network_of
 from ._progress import work
 from ._settings import Preprocess, Size, check_grid_options, grid, image_input, size_of
+from ._short import Short
 
 
-@dataclass(frozen=True)
-class ReceptiveField:
+@dataclass(frozen=True, repr=False)
+class ReceptiveField(Short):
     """The receptive field (RF) of a unit at a position, and its occluders.
 
     Attributes

@@ -61,6 +61,7 @@ class Network:
 
     def __init__(self, model: str | os.PathLike[str], weights: Any = None) -> None:
         self._modules: dict[int, str] = {}
+        self._calls: dict[str, list[str]] = {}
         self._file: Any = None
         self.unsupported: list[str] = []
         model = os.fspath(model)
@@ -136,7 +137,7 @@ class Network:
     @classmethod
     def _of_arrays(cls, description: str, tensors: Mapping[str, Any]) -> Network:
         network = cls.__new__(cls)
-        network._modules, network.unsupported = {}, []
+        network._modules, network._calls, network.unsupported = {}, {}, []
         network._file = None
         network._inner = _occlumap.Network.of_arrays(description, _tensors(tensors))
         return network
@@ -160,7 +161,8 @@ class Network:
         ----------
         layers : str, torch.nn.Module or list of them, optional
             Layers by name; modules by path, which stand for their output; convolutions by number
-            (``conv3``). By default all convolutions.
+            (``conv3``). By default all convolutions. A module of torch that is called several times is a
+            layer for each call: ``relu``, ``relu_1``, ``relu_2``; its own path is the first.
         response : {"conv", "bn"}
             Whether a convolution stands for itself, or for the batch norm that reads it.
 

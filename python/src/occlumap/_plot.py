@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from ._results import LayerMaps
 
 COLOURS = "magma"
+SILENT = "#bebec4"
+NOT_COVERED = ("#d8dee6", "#a6b1c0")
+"""The greys of the sheets: of silent maps, and of stripes where no image has an occluder."""
+LABEL = "mean |change of the response|"
 
 
 def axes(ax: Any) -> Any:
@@ -29,7 +33,7 @@ def plot_map(
     side: str = "max",
     *,
     image: int | None = None,
-    blur: bool = True,
+    blur: bool = False,
     fit: bool = False,
     ax: Any = None,
     cmap: str = COLOURS,
@@ -41,10 +45,7 @@ def plot_map(
     left, right, bottom, top = cells.extent
     values = cells.values
     shift_y = shift_x = 0.0
-    if image is None:
-        ax.set_xlim(-0.5, maps.rf - 0.5)
-        ax.set_ylim(maps.rf - 0.5, -0.5)
-    else:
+    if image is not None:
         index = int(maps.ranking.images(side)[unit, image])
         shift_y, shift_x = (float(first) for first in maps.frames[side][unit, image])
         ax.imshow(maps._maps.image(index))
@@ -57,23 +58,42 @@ def plot_map(
         part = np.nan_to_num(values) / peak if peak > 0 else np.zeros(values.shape)
         alpha = np.clip(0.85 * part, 0.0, 0.85)
     shown = np.nan_to_num(values) if image is not None else values
-    mapped = ax.imshow(
-        shown, extent=extent, cmap=cmap, alpha=alpha, vmin=0, interpolation="nearest", aspect="equal"
-    )
+    reason = _without_values(maps, unit, values)
+    if reason is None:
+        mapped = ax.imshow(
+            shown, extent=extent, cmap=cmap, alpha=alpha, vmin=0, interpolation="nearest", aspect="equal"
+        )
+        label = f"{LABEL}\nblurred, $\\sigma$ {maps.rf / 30:.3g} pixels" if blur else LABEL
+        ax.figure.colorbar(mapped, ax=ax, label=label)
+    elif image is None:
+        ax.set_aspect("equal")
     if image is not None:
         height, width = maps._maps.image_size
         ax.set_xlim(-0.5, width - 0.5)
         ax.set_ylim(height - 0.5, -0.5)
-    if not np.isfinite(values).any():
-        reason = "not mapped" if unit not in maps.swept else "no occluder"
-        ax.text(0.5, 0.5, reason, transform=ax.transAxes, ha="center", va="center")
+    else:
+        ax.set_xlim(left, right)
+        ax.set_ylim(bottom, top)
+        # Cells without an occluder are those that `imshow` leaves out.
+        ax.patch.set(facecolor=SILENT if reason == "silent" else NOT_COVERED[0])
+        if reason != "silent":
+            ax.patch.set(hatch="///", edgecolor=NOT_COVERED[1], linewidth=0)
+    if reason is not None:
+        box = {"facecolor": SILENT, "edgecolor": "none"}
+        ax.text(0.5, 0.5, reason, transform=ax.transAxes, ha="center", va="center", bbox=box)
     elif fit:
         _ellipse(maps, unit, side, ax, (shift_y, shift_x))
     ax.set_title(title)
     ax.set_xlabel("x (pixels)")
     ax.set_ylabel("y (pixels)")
-    ax.figure.colorbar(mapped, ax=ax, label="mean |change of the response|")
     return ax
+
+
+def _without_values(maps: LayerMaps, unit: int, values: np.ndarray) -> str | None:
+    """Why a map has no values to draw."""
+    if np.isfinite(values).any():
+        return None if np.nan_to_num(values).any() else "silent"
+    return "no occluder" if unit in maps.swept else "not mapped"
 
 
 def _ellipse(maps: LayerMaps, unit: int, side: str, ax: Any, shift: tuple[float, float]) -> None:

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, Union
 
+from ._kinds import checked
+
 Progress = Union[bool, Callable[[str, int, int], Any], None]
 """``True`` for a bar (of tqdm where that is installed), or a function ``(task, done, total)``."""
 
@@ -34,6 +36,7 @@ def work(threads: int | None, progress: Progress) -> dict[str, Any]:
         raise ValueError(
             f"progress is {progress!r}; expected True, False, or a function (task, done, total)"
         )
+    threads = checked({"threads": threads})["threads"]
     if threads is not None and not 1 <= threads <= 1024:
         raise ValueError(f"threads is {threads}; expected a whole number from 1 to 1024")
     return {"threads": threads, "progress": told, "note": note}

@@ -17,7 +17,8 @@ import numpy as np
 from . import _occlumap
 from ._images import Images, read_images
 from ._progress import Progress, work
-from ._tables import table_of
+from ._short import Short, short
+from ._tables import Table, table_of
 
 SIDES = ("max", "min")
 
@@ -27,6 +28,9 @@ class Sides(NamedTuple):
 
     max: np.ndarray
     min: np.ndarray
+
+    def __repr__(self) -> str:
+        return f"<occlumap.Sides max={short(self.max)}, min={short(self.min)}>"
 
     def __getitem__(self, side: Any) -> Any:
         """The array of a side, by its name or its index."""
@@ -65,8 +69,8 @@ class Folder:
         shutil.copytree(self.path, path)
 
 
-@dataclass(frozen=True)
-class LayerRanking:
+@dataclass(frozen=True, repr=False)
+class LayerRanking(Short):
     """Which images drive each unit of a layer most and least, and where.
 
     Attributes
@@ -137,8 +141,8 @@ class Ranking(Mapping[str, LayerRanking]):
         return f"<occlumap.Ranking of {', '.join(self)}>"
 
 
-@dataclass(frozen=True)
-class Cells:
+@dataclass(frozen=True, repr=False)
+class Cells(Short):
     """A map by the cells of its occluder grid.
 
     Attributes
@@ -259,7 +263,7 @@ class LayerMaps:
 
     def numbers(
         self, *, blur: bool = False, threads: int | None = None, progress: Progress = None
-    ) -> dict[str, np.ndarray]:
+    ) -> Table:
         """Peak, centre, radii, area and the Gaussian that fits best, of each map.
 
         Parameters
@@ -271,8 +275,8 @@ class LayerMaps:
         Returns
         -------
         dict of arrays
-            A row for each swept unit and side; columns as in the CSV files of ``occlumap plot``.
-            ``pandas.DataFrame`` takes it as it is.
+            A table by its columns, a row for each swept unit and side; columns as in the CSV files of
+            ``occlumap plot``. ``pandas.DataFrame`` takes it as it is.
         """
         told = work(threads, progress)
         return table_of(*self._maps._inner.numbers(self.short_name, blur, told))
@@ -291,6 +295,15 @@ class LayerMaps:
         """A unit's map by the cells of its occluder grid: what a picture of it shows.
 
         In the map itself only the centres of occluders have values, and zeros lie between them.
+
+        Parameters
+        ----------
+        unit : int
+            The unit.
+        side : {"max", "min"}
+            The map of the top or of the bottom images.
+        blur : bool
+            Whether the map is blurred by a Gaussian with a standard deviation of a thirtieth of the RF.
         """
         check_side(side)
         found = self._maps._inner.cells(self.short_name, self._unit(unit), side, blur)
@@ -383,7 +396,10 @@ class Maps(Mapping[str, LayerMaps]):
         return self._inner.picture(index, self._images)
 
     def plot(self, layer: str, unit: int, side: str = "max", **options: Any) -> Any:
-        """Draws a unit's map.
+        """Draws a unit's map by the cells of its occluder grid, as the sheets of ``occlumap plot`` do.
+
+        The colour bar has the scale of the map's numbers: without ``blur`` its end is ``peak``. A silent
+        unit, which no occluder changes, is grey and says so; cells without an occluder are hatched.
 
         Parameters
         ----------
@@ -392,18 +408,21 @@ class Maps(Mapping[str, LayerMaps]):
         unit : int
             The unit.
         side : {"max", "min"}
-            Whether the map of the top or of the bottom images is drawn.
+            The map of the top or of the bottom images; by default of the top images.
         image : int, optional
             The rank of an image of the unit, from 0: the map is laid on it, where it belongs, and the
-            axes are pixels of the image. Otherwise they are pixels of the receptive field.
+            axes are pixels of the image. By default there is none, and they are pixels of the
+            receptive field (RF).
         blur : bool
-            Whether the map is blurred a little.
+            Whether the map is blurred by a Gaussian with a standard deviation of a thirtieth of the RF;
+            the colour bar says so in pixels. By default it is not.
         fit : bool
-            Whether the Gaussian that fits best is drawn, at half its height.
+            Whether the Gaussian that fits the map best, without blur, is drawn, at half its height; by
+            default it is not.
         ax : matplotlib.axes.Axes, optional
-            Where to draw.
+            Where to draw; by default into a new figure.
         cmap : str
-            matplotlib's name of the colours.
+            matplotlib's name of the colours; by default ``"magma"``.
 
         Returns
         -------

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypedDict, Union
 
 from ._images import Images, read_images
+from ._kinds import checked, whole
 from ._network import Network
 
 Units = Union[int, Iterable[int], Mapping[str, Union[int, Iterable[int]]], None]
@@ -66,8 +67,8 @@ class SweepOptions(TypedDict, total=False):
         So many presentations of each layer are presented again, whole and in 64 bits.
     batch : int
         Maps that are computed together.
-    memory : int
-        Bytes of memory to use at most.
+    memory : int or str
+        Memory to use at most: bytes, or a text such as ``"8GiB"``.
     block : int
         Units that are kept together until all are done.
     force : bool
@@ -97,7 +98,7 @@ class SweepOptions(TypedDict, total=False):
     context: str
     verify: int
     batch: int | None
-    memory: int | None
+    memory: int | str | None
     block: int | None
     force: bool
     skip_unreadable: bool
@@ -131,7 +132,7 @@ _NETWORK: dict[str, Any] = {"response": "conv", "context": "exact"}
 
 
 def _of(known: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: options.get(name, default) for name, default in known.items()}
+    return checked({name: options.get(name, default) for name, default in known.items()})
 
 
 def check_options(function: str, options: Mapping[str, Any], *known: Mapping[str, Any]) -> None:
@@ -169,12 +170,12 @@ def check_grid_options(function: str, options: Mapping[str, Any]) -> None:
 def occlusion(options: Mapping[str, Any], seed: int) -> dict[str, Any]:
     """The occluders, and what is kept of their effect."""
     found = _of(_OCCLUSION, options)
-    return {**found, "grid": grid(options), "seed": seed}
+    return {**found, "grid": grid(options), **checked({"seed": seed})}
 
 
 def compute(options: Mapping[str, Any], device: str) -> dict[str, Any]:
     """How and where responses are computed."""
-    return {**_of(_COMPUTE, options), "device": device}
+    return {**_of(_COMPUTE, options), **checked({"device": device})}
 
 
 def output(options: Mapping[str, Any], out: str | os.PathLike[str]) -> dict[str, Any]:
@@ -220,8 +221,13 @@ def size_of(size: Size) -> tuple[int, int] | None:
         return None
     if isinstance(size, int):
         return size, size
-    height, width = size
-    return int(height), int(width)
+    try:
+        height, width = (whole("image_size", side) for side in size)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"image_size is {size!r}; expected a whole number of pixels, or (height, width)"
+        ) from None
+    return height, width
 
 
 def _preprocess(
@@ -249,6 +255,8 @@ def units_text(units: int | Iterable[int] | None) -> str | None:
         return None
     if isinstance(units, range) and units.step == 1 and len(units) > 0 and units.start >= 0:
         return f"{units.start}-{units.stop - 1}"
+    if isinstance(units, str):
+        raise TypeError(f"units is {units!r}, of type str; expected a whole number, or several")
     chosen = [units] if not isinstance(units, Iterable) else list(units)
     if not chosen:
         raise ValueError("units is empty; leave it out for all")

@@ -7,8 +7,16 @@ from typing import Any
 
 import numpy as np
 
-Table = dict[str, np.ndarray]
-"""A table by its columns; ``pandas.DataFrame`` takes it as it is."""
+from ._short import names
+
+
+class Table(dict[str, np.ndarray]):
+    """A table: a dict of its columns, arrays of one length; ``pandas.DataFrame`` takes it as it is."""
+
+    def __repr__(self) -> str:
+        rows = len(next(iter(self.values()), ()))
+        return f"<table of {rows} rows: {names(self)}>"
+
 
 _TEXTS = {
     "layer",
@@ -28,9 +36,9 @@ _COUNTS = {"count", "depth", "mapped", "pairs", "rf", "unit", "units"}
 
 def table_of(columns: Any, rows: list[list[str]]) -> Table:
     """A table: texts as objects, counts as integers, all else as numbers, NaN where a field is empty."""
-    return {
-        name: _values(name, [row[index] for row in rows]) for index, (name, _, _) in enumerate(columns)
-    }
+    return Table(
+        {name: _values(name, [row[index] for row in rows]) for index, (name, _, _) in enumerate(columns)}
+    )
 
 
 def meanings_of(*columns: Any) -> dict[str, str]:

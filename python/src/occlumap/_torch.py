@@ -12,10 +12,12 @@ import numpy as np
 import torch
 from torch.fx import Node
 
-from ._aten import MODULES, OPERATIONS, SAME, Call, Layer, Unsupported, WholeImage, name_of
+from ._aten import GATES, MODULES, OPERATIONS, WHOLE_MAP
+from ._call import SAME, Call, Layer, Translation, Unsupported, WholeImage, name_of
 from ._errors import UnsupportedLayer
 from ._network import Network
 from ._progress import log
+from ._whole import has_channels_last
 
 RGB = 3
 """Channels of pictures."""
@@ -77,7 +79,9 @@ class Exported:
     def network(self, cls: type[Network], name: str | None) -> Network:
         """What can be computed as a network."""
         walk = self.walk
-        if not any(layer.op == "conv" for _, layer, _ in walk.layers):
+        if not any(
+            layer.op == "conv" and label not in walk.whole_map for label, layer, _ in walk.layers
+        ):
             raise UnsupportedLayer(
                 message_of(type(self.module).__name__, walk.unsupported, []), walk.unsupported, []
             )
@@ -93,16 +97,23 @@ class Exported:
         network = cls._of_arrays(json.dumps(description), tensors)
         # Of a compiled or a wrapped module the names are those of the module inside.
         network._modules.update({id(part): path for path, part in self.module.named_modules() if path})
+        network._calls = walk.calls
         network.unsupported = list(walk.unsupported)
         return network
 
     def check_layers(self, network: Network, layers: Any) -> None:
-        """An error for layers that are asked for and depend on what is not supported."""
+        """An error for layers that are asked for and depend on what is not supported, or have no positions."""
         if isinstance(layers, str) or not hasattr(layers, "__iter__"):
             layers = [layers]
         paths = {id(part): path for path, part in self.module.named_modules()}
         named = [layer if isinstance(layer, str) else paths.get(id(layer), "") for layer in layers]
         blocked = [path for path in named if path in self.walk.blocked and path not in self.walk.nodes]
+        ends = [path for path in named if path in self.walk.head]
+        if ends and not blocked:
+            raise ValueError(
+                f"{network.name}: {', '.join(ends)}: each of its values is of the whole map, so it has no "
+                "receptive field; choose a layer that is not behind a global pooling, or behind the gate"
+            )
         if blocked:
             mappable = [layer.name for layer in network.layers]
             message = message_of(network.name, self.walk.unsupported, mappable, blocked)
@@ -117,6 +128,8 @@ class Exported:
             A response that differs by more than rounding.
         """
         found = network.extremes(images, layers)
+        # The parts of an operation have no values in torch.
+        found = {name: values for name, values in found.items() if name in self.walk.nodes}
         nodes = {name: self.walk.nodes[name] for name in found}
         for index, image in enumerate(images):
             expected, output = self.run(image, set(nodes.values()))
@@ -196,6 +209,12 @@ class Walk:
         Of each node that can be computed the name of its layer, or ``image``.
     nodes : dict
         Of each layer the node that has its responses.
+    whole_map : set of str
+        Layers whose values have no positions, since the whole map makes them.
+    head : set of str
+        Paths of modules without positions that no gate reads, and that are left out.
+    calls : dict
+        Of each layer whose module is called several times the layers of all its calls, in order.
     unsupported : list of str
         Operations on which others with positions depend, each with the reason.
     blocked : set of str
@@ -207,6 +226,8 @@ class Walk:
         self.layers: list[tuple[str, Layer, list[str]]] = []
         self.labels: dict[Node, str] = {}
         self.nodes: dict[str, Node] = {}
+        self.whole_map: set[str] = set()
+        self.calls: dict[str, list[str]] = {}
         self.blocked: set[str] = set()
         self._constants: dict[Node, Any] = {}
         self._reasons: dict[Node, str] = {}
@@ -214,6 +235,8 @@ class Walk:
         self._parts: dict[tuple[str, Node], str] = {}
         self._last: dict[Node, bool] = {}
         self._padding: dict[Node, tuple[int, ...]] = {}
+        self._taken: set[str] = set()
+        self._channels: dict[Node, int] = {}
         tensors = tensors_of(program)
         for node in program.graph_module.graph.nodes:
             if node.op == "placeholder":
@@ -227,6 +250,7 @@ class Walk:
                 self._visit(node)
         needed = set().union(*(self._behind[node] for node in self._behind if is_conv(node)), set())
         self.unsupported = [self._reasons[node] for node in self._reasons if node in needed]
+        self.head = self._cut_head()
 
     def _visit(self, node: Node) -> None:
         inputs = node.all_input_nodes
@@ -258,18 +282,30 @@ class Walk:
                 self._part_of(node, path, whole, module)
             return
         in_place = name.endswith("_") and not name.startswith("_")
-        translation = OPERATIONS.get(name.rstrip("_") if in_place else name)
-        if translation is None:
-            raise Unsupported("this operation is not supported")
         sources = node.all_input_nodes
+        if name == "expand_as":
+            # Of the other value the shape alone counts.
+            sources = sources[:1]
         given = [source for source in sources if source not in self._constants]
-        last = {self.has_channels_last(source) for source in given}
+        of_map = {source: self._channels[source] for source in given if source in self._channels}
+        local = [source for source in given if source not in of_map]
+        if not local:
+            # Also of an operation that is refused: what follows has no positions either.
+            self._channels[node] = channels_of_whole_map(node, of_map)
+        translation = table_of(local, of_map).get(name.rstrip("_") if in_place else name)
+        if translation is None:
+            if of_map:
+                raise WholeImage("this operation is not supported of what the whole map makes")
+            raise Unsupported("this operation is not supported")
+        last = {self.has_channels_last(source) for source in local or given}
         if len(last) > 1:
             raise Unsupported("it joins values with the channels on different axes")
         arguments = arguments_of(node, self._constants)
         padding = self._padding.get(given[0], (0, 0, 0, 0))
-        call = Call(node, arguments, module, last.pop(), padding)
+        call = Call(node, arguments, module, last.pop(), padding, of_map)
         layer = translation(call)
+        if isinstance(layer, Layer) and layer.op == "global_avg_pool":
+            self._channels[node] = channels_of_whole_map(node, of_map)
         self._check_shapes(node, given, name)
         if is_blocked:
             return
@@ -279,7 +315,7 @@ class Walk:
         if layer == SAME:
             self.labels[node] = self.labels[given[0]]
             return
-        assert isinstance(layer, Layer)
+        assert not isinstance(layer, str)
         label = self._put(node, layer, self._name(path, name.rstrip("_"), module))
         if in_place:
             # Whoever uses the input later finds it changed.
@@ -287,13 +323,13 @@ class Walk:
 
     def has_channels_last(self, node: Node) -> bool:
         """Whether a value has its channels last."""
-        return self._last.get(node, False)
+        return has_channels_last(node) if node in self._channels else self._last.get(node, False)
 
     def _check_shapes(self, node: Node, given: list[Node], name: str) -> None:
         """An error for values without rows and columns, but for steps of a channel shuffle."""
         steps = ("view", "reshape", "_unsafe_view", "transpose", "contiguous", "clone")
         for value in [node, *given]:
-            of = value.meta.get("val")
+            of = None if value in self._channels else value.meta.get("val")
             if isinstance(of, torch.Tensor) and of.dim() != 4 and name not in steps:
                 raise Unsupported("its values have no rows and columns")
 
@@ -305,6 +341,8 @@ class Walk:
             self.labels[node] = self._parts[path, known[0]]
         else:
             layer = whole(Call(node, {"self": sources[0]}, module))
+            if layer != SAME and sources[0] in self._channels:
+                raise Unsupported("this operation is not supported of what the whole map makes")
             if layer == SAME:
                 self.labels[node] = self.labels[sources[0]]
                 return
@@ -313,16 +351,43 @@ class Walk:
             self._parts[path, sources[0]] = self.labels[node]
         self._parts[path, node] = self.labels[node]
 
-    def _put(self, node: Node, layer: Layer, label: str) -> str:
+    def _put(self, node: Node, layer: Layer | list[Layer], label: str) -> str:
         base, number = label, 0
-        while label in self.nodes:
+        while label in self._taken:
             number += 1
             label = f"{base}_{number}"
-        # Now: an operation in place may change what an input stands for.
-        self.layers.append((label, layer, [self.labels[source] for source in layer.inputs]))
+        if number:
+            self.calls.setdefault(base, [base]).append(label)
+        layers = layer if isinstance(layer, list) else [layer]
+        names = [*(f"{label}.{part}" for part in range(1, len(layers))), label]
+        self._taken.update(names)
+        for name, part in zip(names, layers):
+            # Now: an operation in place may change what an input stands for.
+            inputs = [names[of] if isinstance(of, int) else self.labels[of] for of in part.inputs]
+            self.layers.append((name, part, inputs))
+            if node in self._channels or part.op == "group_norm":
+                self.whole_map.add(name)
         self.labels[node] = label
         self.nodes[label] = node
         return label
+
+    def _cut_head(self) -> set[str]:
+        """Leaves out layers without positions that no gate reads; returns the paths of their modules."""
+        read: set[str] = set()
+        kept, cut = [], set()
+        for label, layer, inputs in reversed(self.layers):
+            if label in self.whole_map and label not in read:
+                cut.add(label)
+                del self.nodes[label]
+                continue
+            read.update(inputs)
+            kept.append((label, layer, inputs))
+        self.layers = kept[::-1]
+        self.whole_map -= cut
+        for name, labels in list(self.calls.items()):
+            self.calls[name] = [label for label in labels if label not in cut]
+        paths = {path for label, *_ in kept for path in prefixes(label)}
+        return {path for label in cut for path in prefixes(label)} - paths
 
     def _module(self, path: str) -> torch.nn.Module:
         try:
@@ -342,6 +407,22 @@ class Walk:
         if path and is_leaf and own:
             return path
         return f"{path}.{name}" if path else name
+
+
+def table_of(local: list[Node], whole: dict[Node, int]) -> dict[str, Translation]:
+    """The table for an operation of values with positions and of such that the whole map makes."""
+    if not whole:
+        return OPERATIONS
+    return GATES if local else WHOLE_MAP
+
+
+def channels_of_whole_map(node: Node, whole: dict[Node, int]) -> int:
+    """The channels of a value without positions."""
+    value = node.meta.get("val")
+    if not isinstance(value, torch.Tensor):
+        return 0
+    repeated = name_of(node) in ("expand", "expand_as")
+    return next(iter(whole.values())) if repeated else value.numel()
 
 
 def unwrapped(module: torch.nn.Module) -> torch.nn.Module:
