@@ -89,7 +89,7 @@ fn multiply_adds(network: &Network, layer: LayerId, batch: &Batch<'_>) -> u64 {
         for occluder in job.occluders {
             let key = planner.key(job.position, occluder);
             let plan = planner.plan(key);
-            sum += (0..subgraph.nodes().len()).map(|node| plan.multiply_adds(node, 1)).sum::<u64>();
+            sum += (0..subgraph.nodes().len()).map(|node| plan.multiply_adds(node)).sum::<u64>();
         }
     }
     sum

@@ -8,9 +8,9 @@ __device__ __forceinline__ float max_nan(float largest, float value) {
     return value > largest || value != value ? value : largest;
 }
 
-// The change of `max(z, 0)` where the original `z` changes by `change`: `relu(z + change) -
-// relu(z)`, written so that it is `change` itself, unrounded, wherever both are positive.
-__device__ __forceinline__ float rectified(float change, float original) {
-    const float above = max_nan(original, 0.0f), below = original < 0.0f ? original : 0.0f;
-    return max_nan(-above, change + below);
+// The delta of `max(z, 0)` where the baseline `z` changes by `delta`: `relu(z + delta) -
+// relu(z)`, written so that it is `delta` itself, unrounded, wherever both are positive.
+__device__ __forceinline__ float rectified(float delta, float baseline) {
+    const float above = max_nan(baseline, 0.0f), below = baseline < 0.0f ? baseline : 0.0f;
+    return max_nan(-above, delta + below);
 }

@@ -4,7 +4,7 @@
 //              `differences + r * occluders + o` of its image
 // lists        occluders, ascending within a deposit: what a pixel of an image's map sums
 // deposits     the pixels of an image's map that get anything, each once; `slot` is the pixel's
-//              place in the sums
+//              index in the sums
 // images       of each map one after the other, in the order in which they are summed
 // maps         [map]
 // sums         [map][plane][slot], all written. Planes: of the images' sizes, of their squares, of
@@ -52,15 +52,15 @@ extern "C" __global__ void __launch_bounds__(THREADS)
             double* __restrict__ sums) {
     const DepositMap map = maps[blockIdx.x];
     double* planes = sums + size_t(blockIdx.x) * p.planes * p.slots;
-    for (size_t place = threadIdx.x; place < size_t(p.planes) * p.slots; place += THREADS) {
-        planes[place] = 0.0;
+    for (size_t index = threadIdx.x; index < size_t(p.planes) * p.slots; index += THREADS) {
+        planes[index] = 0.0;
     }
     __syncthreads();
     const double draws = p.draws;
     for (uint32_t which = 0; which < map.count; which++) {
         const DepositImage image = images[map.first + which];
-        for (uint32_t place = threadIdx.x; place < image.count; place += THREADS) {
-            const DepositAt at = deposits[image.first + place];
+        for (uint32_t index = threadIdx.x; index < image.count; index += THREADS) {
+            const DepositAt at = deposits[image.first + index];
             double absolute = 0.0, signed_ = 0.0, squared = 0.0;
             for (uint32_t next = at.first; next < at.first + at.count; next++) {
                 const float* of_draws = kept + image.differences + lists[next];

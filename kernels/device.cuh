@@ -6,6 +6,8 @@
 //   pointers. The struct is mirrored in Rust by the kernel's launcher, and a test compares the
 //   two (`src/engine/cuda/tables/mirrored.rs`).
 // - Functions in headers are `__forceinline__`.
+// - A second number of `__launch_bounds__`, blocks on a multiprocessor, stands where ptxas would keep
+//   values of a loop in memory for more of them.
 #pragma once
 
 #ifdef __CUDACC__

@@ -1,7 +1,7 @@
 // Where each unit responds most and least.
 //
 // responses  [planes][area]: a plane is one unit's responses to one image, row-major
-// found      [planes]: its largest and smallest value and the flat place of each; the first of
+// found      [planes]: its largest and smallest value and the flat index of each; the first of
 //            equals counts. A NaN anywhere becomes the largest, so that it shows.
 //
 // One block of THREADS a plane; blocks walk the planes in steps of the grid.
@@ -23,7 +23,7 @@ static_assert(sizeof(Extremes) == 16);
 
 constexpr unsigned THREADS = 256;
 constexpr unsigned WARPS = THREADS / 32;
-// The place of what was not found yet: after every other, so that any value wins a tie.
+// The index of what was not found yet: after every other, so that any value wins a tie.
 constexpr uint32_t NOWHERE = 0xffffffffu;
 
 // Takes another candidate. A NaN beats every number, the first NaN every other: the outcome does
@@ -64,9 +64,9 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     for (uint32_t plane = blockIdx.x; plane < p.planes; plane += gridDim.x) {
         const float* values = responses + size_t(plane) * p.area;
         Extremes best = {-INFINITY, NOWHERE, INFINITY, NOWHERE};
-        for (uint32_t place = threadIdx.x; place < p.area; place += THREADS) {
-            const float value = values[place];
-            take(best, {value, place, value, place});
+        for (uint32_t index = threadIdx.x; index < p.area; index += THREADS) {
+            const float value = values[index];
+            take(best, {value, index, value, index});
         }
         best = of_warp(best);
         if (lane == 0) of_warps[warp] = best;

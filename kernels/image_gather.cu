@@ -32,13 +32,13 @@ extern "C" __global__ void __launch_bounds__(THREADS)
                  float* __restrict__ patches) {
     const uint32_t taps = p.kernel.y * p.kernel.x;
     each(size_t(p.count) * p.depth * taps, [&](size_t i) {
-        const Sight& place = seen[i / (size_t(p.depth) * taps)];
-        const uint32_t channel = place.channel + uint32_t(i / taps % p.depth);
+        const Sight& sight = seen[i / (size_t(p.depth) * taps)];
+        const uint32_t channel = sight.channel + uint32_t(i / taps % p.depth);
         const uint32_t tap = uint32_t(i % taps);
-        const int32_t y = place.top + int32_t(tap) / p.kernel.x * p.dilation.y;
-        const int32_t x = place.left + int32_t(tap) % p.kernel.x * p.dilation.x;
+        const int32_t y = sight.top + int32_t(tap) / p.kernel.x * p.dilation.y;
+        const int32_t x = sight.left + int32_t(tap) % p.kernel.x * p.dilation.x;
         const bool inside = y >= 0 && y < int32_t(p.height) && x >= 0 && x < int32_t(p.width);
-        const size_t plane = size_t(place.image) * p.channels + channel;
+        const size_t plane = size_t(sight.image) * p.channels + channel;
         patches[i] = inside ? values[(plane * p.height + y) * p.width + x] : 0.0f;
     });
 }

@@ -1,4 +1,4 @@
-// One input of a join: added to what is there, or put at its place among the channels; channels of
+// One input of a join: added to what is there, or put at its offset among the channels; channels of
 // an input in another order.
 //
 // from  [image][from_values]; of it `values`, with channel c from the input's channel
@@ -23,7 +23,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     each(size_t(p.images) * p.values, [&](size_t i) {
         const size_t image = i / p.values;
         const uint32_t within = uint32_t(i - image * p.values);
-        const size_t place = image * p.to_values + p.first + within;
+        const size_t offset = image * p.to_values + p.first + within;
         uint32_t source = p.start * p.area + within;
         if (p.groups != 1) {
             const uint32_t channel = within / p.area;
@@ -31,6 +31,6 @@ extern "C" __global__ void __launch_bounds__(THREADS)
             source = input * p.area + within % p.area;
         }
         const float value = from[image * p.from_values + source];
-        to[place] = p.added ? to[place] + value : value;
+        to[offset] = p.added ? to[offset] + value : value;
     });
 }

@@ -18,7 +18,7 @@ struct ImageNormaliseParameters {
 };
 static_assert(sizeof(ImageNormaliseParameters) == 36);
 
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, 4)
     image_normalise(ImageNormaliseParameters p, const float* __restrict__ weight,
                     const float* __restrict__ bias, const float* __restrict__ from,
                     float* __restrict__ to) {
@@ -34,8 +34,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
             }
             const double deviation = sqrt(variance / p.channels + p.k);
             for (uint32_t c = 0; c < p.channels; c++) {
-                const size_t place = first + size_t(c) * p.area;
-                to[place] = float((from[place] - mean) / deviation * weight[c] + bias[c]);
+                const size_t offset = first + size_t(c) * p.area;
+                to[offset] = float((from[offset] - mean) / deviation * weight[c] + bias[c]);
             }
         });
         return;

@@ -1,7 +1,7 @@
 // Occluded copies of images.
 //
 // shown      [images]: what each copy shows
-// originals  [slot][channel][y][x]: the images that are copied
+// images     [slot][channel][y][x]: the images that are copied
 // noise      replayed noise, on [-1, 1): of each occluder that refers to it [channel][row][column]
 // copies     [images][channel][y][x]
 //
@@ -30,7 +30,7 @@ static_assert(sizeof(ImageCopy) == 32);
 
 extern "C" __global__ void __launch_bounds__(THREADS)
     image_occlude(ImageOccludeParameters p, const ImageCopy* __restrict__ shown,
-                  const float* __restrict__ originals, const float* __restrict__ noise,
+                  const float* __restrict__ images, const float* __restrict__ noise,
                   float* __restrict__ copies) {
     const uint32_t area = p.height * p.width;
     const size_t pixels = size_t(p.channels) * area;
@@ -43,7 +43,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         const uint32_t row = y - (what.corner >> 16), column = x - (what.corner & 0xFFFFu);
         float value;
         if (row >= size || column >= size) {
-            value = originals[what.slot * pixels + pixel];
+            value = images[what.slot * pixels + pixel];
         } else {
             const uint32_t element = (channel * size + row) * size + column;
             if (what.replayed >= 0) {

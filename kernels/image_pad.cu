@@ -19,9 +19,9 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     const uint32_t area = p.to_size.y * p.to_size.x;
     each(size_t(p.planes) * area, [&](size_t i) {
         const float* plane = from + i / area * (size_t(p.size.y) * p.size.x);
-        const int place = int(i % area);
-        const int y = border_source(place / p.to_size.x - p.before.y, p.size.y, p.edge);
-        const int x = border_source(place % p.to_size.x - p.before.x, p.size.x, p.edge);
+        const int position = int(i % area);
+        const int y = border_source(position / p.to_size.x - p.before.y, p.size.y, p.edge);
+        const int x = border_source(position % p.to_size.x - p.before.x, p.size.x, p.edge);
         to[i] = plane[size_t(y) * p.size.x + x];
     });
 }

@@ -21,9 +21,9 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     const uint32_t area = p.to_size.y * p.to_size.x;
     each(size_t(p.planes) * area, [&](size_t i) {
         const float* plane = from + i / area * (size_t(p.size.y) * p.size.x);
-        const int place = int(i % area);
-        const Seen rows = seen_rows(p.window, place / p.to_size.x, 0, p.size.y);
-        const Seen columns = seen_columns(p.window, place % p.to_size.x, 0, p.size.x);
+        const int position = int(i % area);
+        const Seen rows = seen_rows(p.window, position / p.to_size.x, 0, p.size.y);
+        const Seen columns = seen_columns(p.window, position % p.to_size.x, 0, p.size.x);
         float largest = -INFINITY;
         for (int y = rows.begin; y < rows.end; y += rows.step) {
             for (int x = columns.begin; x < columns.end; x += columns.step) {

@@ -1,6 +1,6 @@
 // The response that each presentation asks for.
 //
-// places     [images]: flat places [unit][y][x] on the layer
+// indices    [images]: flat indices [unit][y][x] on the layer
 // values     [image][values]: the layer's output
 // responses  [images]
 #include "image.cuh"
@@ -12,7 +12,7 @@ struct ImageRespondParameters {
 static_assert(sizeof(ImageRespondParameters) == 8);
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-    image_respond(ImageRespondParameters p, const uint32_t* __restrict__ places,
+    image_respond(ImageRespondParameters p, const uint32_t* __restrict__ indices,
                   const float* __restrict__ values, float* __restrict__ responses) {
-    each(p.images, [&](size_t i) { responses[i] = values[i * p.values + places[i]]; });
+    each(p.images, [&](size_t i) { responses[i] = values[i * p.values + indices[i]]; });
 }

@@ -31,8 +31,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     each(p.images * p.channels * to_area, [&](size_t i) {
         const uint32_t channel = uint32_t(i / to_area % p.channels);
         const size_t image = i / to_area / p.channels;
-        const int place = int(i % to_area);
-        const int to_y = place / p.to_size.x, to_x = place % p.to_size.x;
+        const int position = int(i % to_area);
+        const int to_y = position / p.to_size.x, to_x = position % p.to_size.x;
         const int top = to_y * window.stride.y + window.shift.y;
         const int left = to_x * window.stride.x + window.shift.x;
         const Seen rows = seen_rows(window, to_y, 0, p.size.y);

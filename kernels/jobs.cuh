@@ -10,11 +10,11 @@ struct DeviceJob {
     uint32_t key[2];       // Philox's key: the seed, low word first
     uint32_t image_index;  // the image's index in its folder, which Philox counts
     uint32_t draw;         // which draw of the noise
-    uint32_t image;        // place of the image among the originals
+    uint32_t image;        // index of the image among the baselines
     uint32_t unit;         // the unit
     int32_t y, x;          // its position on the target's output
     int32_t top, left;     // the pixel that the squares of its grid are relative to
-    uint32_t difference;   // place of the difference of its first occluder
+    uint32_t difference;   // index of the difference of its first occluder
     uint32_t reserved;
 };
 static_assert(sizeof(DeviceJob) == 56);
@@ -23,7 +23,7 @@ static_assert(sizeof(DeviceJob) == 56);
 struct Square {
     int32_t top, left;  // relative to a job's
     uint32_t size;      // its side
-    uint32_t index;     // its place in the grid's order, by which torch's noise is found
+    uint32_t index;     // its index in the grid's order, by which torch's noise is found
 };
 static_assert(sizeof(Square) == 16);
 

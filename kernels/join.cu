@@ -26,10 +26,10 @@ __device__ __forceinline__ int selected(const JoinParameters& p, int channel) {
 // Joins deltas. outputs, to: the node's windows and deltas; inputs, from: those of the branch.
 // Outside of the input's window its deltas are zero.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    join_change(JoinParameters p, const Item* __restrict__ items,
-                const Window* __restrict__ outputs, const Window* __restrict__ inputs,
-                const Presentation*, const Original*, const float*, const float*, const float*,
-                const float* __restrict__ from, float* __restrict__ to) {
+    join_delta(JoinParameters p, const Item* __restrict__ items,
+               const Window* __restrict__ outputs, const Window* __restrict__ inputs,
+               const Presentation*, const Baseline*, const float*, const float*, const float*,
+               const float* __restrict__ from, float* __restrict__ to) {
     const Item item = items[blockIdx.x];
     const Window input = inputs[item.of];
     each_element(outputs[item.of], item.first, p.channels, [&](const Element& element) {
@@ -43,19 +43,19 @@ extern "C" __global__ void __launch_bounds__(THREADS)
             value = from[channels_at(input, element.presentation, y, x, p.inputs) +
                          selected(p, channel)];
         }
-        to[element.place] = p.add ? to[element.place] + value : value;
+        to[element.offset] = p.add ? to[element.offset] + value : value;
     });
 }
 
 // Joins activations of original images. outputs, to: the node's windows, one an image, and
 // activations; inputs, from: the branch's activations.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    join_original(JoinParameters p, const Item* __restrict__ items,
-                  const Window* __restrict__ outputs, const Original* __restrict__ inputs,
+    join_baseline(JoinParameters p, const Item* __restrict__ items,
+                  const Window* __restrict__ outputs, const Baseline* __restrict__ inputs,
                   const float*, const float*, const float* __restrict__ from,
                   float* __restrict__ to) {
     const Item item = items[blockIdx.x];
-    const Original input = inputs[item.of];
+    const Baseline input = inputs[item.of];
     each_element(outputs[item.of], item.first, p.channels, [&](const Element& element) {
         const int channel = element.channel - p.channel;
         if (channel < 0 || channel >= p.part) {
@@ -63,6 +63,6 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         }
         const float value =
             from[channels_at(input, element.y, element.x, p.inputs) + selected(p, channel)];
-        to[element.place] = p.add ? to[element.place] + value : value;
+        to[element.offset] = p.add ? to[element.offset] + value : value;
     });
 }

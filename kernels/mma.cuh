@@ -22,38 +22,40 @@ struct Lane {
 // Where a lane reads fragments of A, of 16 rows in shared memory that are PITCH words apart: a multiple
 // of four, and the rows begin at 16 bytes.
 #if defined(__CUDA_ARCH__)
-using FragmentPlace = uint32_t;
+using FragmentAddress = uint32_t;
 
 // Of four 8 × 8 matrices of 16 bits each lane tells where one row is, and gets (g, t) of each.
 template <int PITCH>
-__device__ __forceinline__ FragmentPlace fragment_place(const uint32_t* words) {
+__device__ __forceinline__ FragmentAddress fragment_address(const uint32_t* words) {
     const int lane = threadIdx.x % 32;
     return static_cast<uint32_t>(
         __cvta_generic_to_shared(words + lane % 16 * PITCH + lane / 16 * 4));
 }
 
-// The fragment so many words behind a place. What other instructions store and this reads the compiler
-// knows by "memory" alone.
+// The fragment `words` words behind an address. What other instructions store and this reads the
+// compiler knows by "memory" alone.
 template <int PITCH>
-__device__ __forceinline__ void load_fragment(uint32_t (&a)[4], FragmentPlace place, int words) {
+__device__ __forceinline__ void load_fragment(uint32_t (&a)[4], FragmentAddress address,
+                                              int words) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                  : "=r"(a[0]), "=r"(a[1]), "=r"(a[2]), "=r"(a[3])
-                 : "r"(place + static_cast<uint32_t>(words * sizeof(uint32_t)))
+                 : "r"(address + static_cast<uint32_t>(words * sizeof(uint32_t)))
                  : "memory");
 }
 #else
-using FragmentPlace = const uint32_t*;
+using FragmentAddress = const uint32_t*;
 
 template <int PITCH>
-__device__ __forceinline__ FragmentPlace fragment_place(const uint32_t* words) {
+__device__ __forceinline__ FragmentAddress fragment_address(const uint32_t* words) {
     return words;
 }
 
 template <int PITCH>
-__device__ __forceinline__ void load_fragment(uint32_t (&a)[4], FragmentPlace place, int words) {
+__device__ __forceinline__ void load_fragment(uint32_t (&a)[4], FragmentAddress address,
+                                              int words) {
     const Lane lane;
     for (int i = 0; i < 4; i++) {
-        a[i] = place[words + (lane.g + i % 2 * 8) * PITCH + lane.t + i / 2 * 4];
+        a[i] = address[words + (lane.g + i % 2 * 8) * PITCH + lane.t + i / 2 * 4];
     }
 }
 #endif

@@ -48,32 +48,32 @@ __device__ __forceinline__ Moments moments(const NormaliseParameters& p, Value v
 }
 
 // The delta of the normalised values. outputs, to: the node's windows and deltas; inputs, from:
-// its input's; originals, activations: the input's; weight, bias: a number a channel, of all.
-extern "C" __global__ void __launch_bounds__(THREADS)
-    normalise_change(NormaliseParameters p, const Item* __restrict__ items,
-                     const Window* __restrict__ outputs, const Window* __restrict__ inputs,
-                     const Presentation* __restrict__ presentations,
-                     const Original* __restrict__ originals, const float* __restrict__ activations,
-                     const float* __restrict__ weight, const float* __restrict__ bias,
-                     const float* __restrict__ from, float* __restrict__ to) {
+// its input's; baselines, activations: the input's; weight, bias: a number a channel, of all.
+extern "C" __global__ void __launch_bounds__(THREADS, 3)
+    normalise_delta(NormaliseParameters p, const Item* __restrict__ items,
+                    const Window* __restrict__ outputs, const Window* __restrict__ inputs,
+                    const Presentation* __restrict__ presentations,
+                    const Baseline* __restrict__ baselines, const float* __restrict__ activations,
+                    const float* __restrict__ weight, const float* __restrict__ bias,
+                    const float* __restrict__ from, float* __restrict__ to) {
     const Item item = items[blockIdx.x];
     const Window output = outputs[item.of], input = inputs[item.of];
     // The values of a position, without and with the delta.
     const auto at = [&](const Element& element, auto work) {
         const int y = element.y + p.shift.y, x = element.x + p.shift.x;
-        const float* original =
-            activations + channels_at(originals, presentations[output.first + element.presentation],
+        const float* baseline =
+            activations + channels_at(baselines, presentations[output.first + element.presentation],
                                       p.origin, y, x, p.channels);
-        const float* change =
+        const float* delta =
             from + channels_at(input, element.presentation, y, x, p.channels);
-        const auto before = [&](int channel) { return static_cast<double>(original[channel]); };
-        work(before, [&](int channel) { return before(channel) + change[channel]; });
+        const auto before = [&](int channel) { return static_cast<double>(baseline[channel]); };
+        work(before, [&](int channel) { return before(channel) + delta[channel]; });
     };
     if (!p.all) {
         each_element(output, item.first, p.channels, [&](const Element& element) {
             at(element, [&](auto before, auto after) {
-                to[element.place] = static_cast<float>(by_neighbours(p, element.channel, after) -
-                                                       by_neighbours(p, element.channel, before));
+                to[element.offset] = static_cast<float>(by_neighbours(p, element.channel, after) -
+                                                        by_neighbours(p, element.channel, before));
             });
         });
         return;
@@ -84,7 +84,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
             for (int c = element.channel + static_cast<int>(threadIdx.x % 32); c < end; c += 32) {
                 const double delta = (after(c) - changed.mean) / changed.deviation -
                                      (before(c) - old.mean) / old.deviation;
-                to[element.place + (c - element.channel)] = static_cast<float>(delta * weight[c]);
+                to[element.offset + (c - element.channel)] = static_cast<float>(delta * weight[c]);
             }
         });
     });
@@ -92,20 +92,20 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 
 // The normalised values of original images. outputs, to: the node's windows, one an image, and
 // activations; inputs, from: its input's activations.
-extern "C" __global__ void __launch_bounds__(THREADS)
-    normalise_original(NormaliseParameters p, const Item* __restrict__ items,
-                       const Window* __restrict__ outputs, const Original* __restrict__ inputs,
+extern "C" __global__ void __launch_bounds__(THREADS, 3)
+    normalise_baseline(NormaliseParameters p, const Item* __restrict__ items,
+                       const Window* __restrict__ outputs, const Baseline* __restrict__ inputs,
                        const float* __restrict__ weight, const float* __restrict__ bias,
                        const float* __restrict__ from, float* __restrict__ to) {
     const Item item = items[blockIdx.x];
-    const Original input = inputs[item.of];
+    const Baseline input = inputs[item.of];
     const auto at = [&](const Element& element) {
         const float* values = from + channels_at(input, element.y, element.x, p.channels);
         return [values](int channel) { return static_cast<double>(values[channel]); };
     };
     if (!p.all) {
         each_element(outputs[item.of], item.first, p.channels, [&](const Element& element) {
-            to[element.place] =
+            to[element.offset] =
                 static_cast<float>(by_neighbours(p, element.channel, at(element)));
         });
         return;
@@ -114,7 +114,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         const auto value = at(element);
         const Moments all = moments(p, value);
         for (int c = element.channel + static_cast<int>(threadIdx.x % 32); c < end; c += 32) {
-            to[element.place + (c - element.channel)] = static_cast<float>(
+            to[element.offset + (c - element.channel)] = static_cast<float>(
                 (value(c) - all.mean) / all.deviation * weight[c] + bias[c]);
         }
     });

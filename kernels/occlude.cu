@@ -1,7 +1,7 @@
-// The first change: noise instead of the image.
+// The first delta: noise instead of the image.
 //
-// windows: [window] of the image; originals, pixels: the images, `[y][x][channel]`; to: the
-// windows' changes. A window may be a part of the occluder: the rest cannot reach the unit.
+// windows: [window] of the image; baselines, pixels: the images, `[y][x][channel]`; to: the
+// windows' deltas. A window may be a part of the occluder: the rest cannot reach the unit.
 #include "noise.cuh"
 
 struct OccludeParameters {
@@ -14,7 +14,7 @@ static_assert(sizeof(OccludeParameters) == 24);
 extern "C" __global__ void __launch_bounds__(THREADS)
     occlude(OccludeParameters p, const Item* __restrict__ items,
             const Window* __restrict__ windows, const Presentation* __restrict__ presentations,
-            const Original* __restrict__ originals, const float* __restrict__ pixels,
+            const Baseline* __restrict__ baselines, const float* __restrict__ pixels,
             const float* __restrict__ stream, float* __restrict__ to) {
     const Item item = items[blockIdx.x];
     const Window window = windows[item.of];
@@ -26,9 +26,9 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         const int y = element.y + presentation.y * origin.step.y + origin.corner.y - top;
         const int x = element.x + presentation.x * origin.step.x + origin.corner.x - left;
         const uint32_t within = (element.channel * size + y) * size + x;
-        const int64_t pixel = channels_at(originals, presentation, origin, element.y, element.x,
+        const int64_t pixel = channels_at(baselines, presentation, origin, element.y, element.x,
                                           p.channels);
-        to[element.place] =
+        to[element.offset] =
             noise_of(presentation, stream, within) - pixels[pixel + element.channel];
     });
 }

@@ -101,7 +101,7 @@ struct Fp16 {
         if (bits > 0x7F800000u) {
             return sign | 0x7E00u;
         }
-        // Below 2^-14 all have the same last place, that of a float of a half.
+        // Below 2^-14 all have the same ulp, that of a float of a half.
         if (bits < 0x38800000u) {
             return sign | (bits_of(float_of(bits) + 0.5f) - bits_of(0.5f));
         }

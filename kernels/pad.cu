@@ -16,9 +16,9 @@ static_assert(sizeof(PadParameters) == 56);
 // outputs, to: the node's windows and deltas; inputs, from: its input's, which are zero outside of its
 // window.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    pad_change(PadParameters p, const Item* __restrict__ items, const Window* __restrict__ outputs,
+    pad_delta(PadParameters p, const Item* __restrict__ items, const Window* __restrict__ outputs,
                const Window* __restrict__ inputs, const Presentation* __restrict__ presentations,
-               const Original*, const float*, const float*, const float*,
+               const Baseline*, const float*, const float*, const float*,
                const float* __restrict__ from, float* __restrict__ to) {
     const Item item = items[blockIdx.x];
     const Window output = outputs[item.of], input = inputs[item.of];
@@ -35,22 +35,22 @@ extern "C" __global__ void __launch_bounds__(THREADS)
             value = from[channels_at(input, element.presentation, row, column, p.channels) +
                          element.channel];
         }
-        to[element.place] = value;
+        to[element.offset] = value;
     });
 }
 
 // Of original images. outputs, to: the node's windows, one an image, and activations; inputs, from: its
 // input's activations.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    pad_original(PadParameters p, const Item* __restrict__ items,
-                 const Window* __restrict__ outputs, const Original* __restrict__ inputs,
+    pad_baseline(PadParameters p, const Item* __restrict__ items,
+                 const Window* __restrict__ outputs, const Baseline* __restrict__ inputs,
                  const float*, const float*, const float* __restrict__ from,
                  float* __restrict__ to) {
     const Item item = items[blockIdx.x];
-    const Original input = inputs[item.of];
+    const Baseline input = inputs[item.of];
     each_element(outputs[item.of], item.first, p.channels, [&](const Element& element) {
         const int y = border_source(element.y - p.before.y, p.size.y, p.edge);
         const int x = border_source(element.x - p.before.x, p.size.x, p.edge);
-        to[element.place] = from[channels_at(input, y, x, p.channels) + element.channel];
+        to[element.offset] = from[channels_at(input, y, x, p.channels) + element.channel];
     });
 }

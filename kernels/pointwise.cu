@@ -12,53 +12,53 @@ struct PointwiseParameters {
 };
 static_assert(sizeof(PointwiseParameters) == 48);
 
-// The delta of a clipped value in closed form: `change` itself, unrounded, between the bounds.
-__device__ __forceinline__ float clipped_change(const FunctionParameters& p, float change,
-                                                float original) {
-    const float inside = clipped(original, p.a, p.b);
+// The delta of a clipped value in closed form: that of its input, unrounded, between the bounds.
+__device__ __forceinline__ float clipped_delta(const FunctionParameters& p, float delta,
+                                               float baseline) {
+    const float inside = clipped(baseline, p.a, p.b);
     // How far the clipped value may fall and rise; exactly 0 at a bound.
     const float least = p.a - inside, largest = p.b - inside;
-    const float outside = original - inside;
-    const float delta = change + outside;
-    return delta != delta ? delta : fminf(fmaxf(delta, least), largest);
+    const float outside = baseline - inside;
+    const float moved = delta + outside;
+    return moved != moved ? moved : fminf(fmaxf(moved, least), largest);
 }
 
 // The delta of a function: of a ReLU, a clip and a factor in closed form, of others the difference
 // of two values in 64 bits. outputs, to: the node's windows and deltas; inputs, from: its input's;
-// originals, activations: the input's; weight, bias: a number a channel, where the function has any.
+// baselines, activations: the input's; weight, bias: a number a channel, where the function has any.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    pointwise_change(PointwiseParameters p, const Item* __restrict__ items,
-                     const Window* __restrict__ outputs, const Window* __restrict__ inputs,
-                     const Presentation* __restrict__ presentations,
-                     const Original* __restrict__ originals, const float* __restrict__ activations,
-                     const float* __restrict__ weight, const float* __restrict__ bias,
-                     const float* __restrict__ from, float* __restrict__ to) {
+    pointwise_delta(PointwiseParameters p, const Item* __restrict__ items,
+                    const Window* __restrict__ outputs, const Window* __restrict__ inputs,
+                    const Presentation* __restrict__ presentations,
+                    const Baseline* __restrict__ baselines, const float* __restrict__ activations,
+                    const float* __restrict__ weight, const float* __restrict__ bias,
+                    const float* __restrict__ from, float* __restrict__ to) {
     const Item item = items[blockIdx.x];
     const Window output = outputs[item.of], input = inputs[item.of];
     each_element(output, item.first, p.channels, [&](const Element& element) {
         const int y = element.y + p.shift.y, x = element.x + p.shift.x;
-        const float change =
+        const float delta =
             from[channels_at(input, element.presentation, y, x, p.channels) + element.channel];
         if (p.function.kind == FunctionKind::SCALE) {
-            to[element.place] = change * weight[element.channel];
+            to[element.offset] = delta * weight[element.channel];
             return;
         }
-        const float original =
-            activations[channels_at(originals, presentations[output.first + element.presentation],
+        const float baseline =
+            activations[channels_at(baselines, presentations[output.first + element.presentation],
                                     p.origin, y, x, p.channels) +
                         element.channel];
         if (p.function.kind == FunctionKind::RELU) {
-            to[element.place] = rectified(change, original);
+            to[element.offset] = rectified(delta, baseline);
             return;
         }
         if (p.function.kind == FunctionKind::CLIP) {
-            to[element.place] = clipped_change(p.function, change, original);
+            to[element.offset] = clipped_delta(p.function, delta, baseline);
             return;
         }
         const float slope = weight == nullptr ? 0.0f : weight[element.channel];
-        const double before = original;
-        to[element.place] =
-            static_cast<float>(function_of(p.function, before + change, slope, 0.0f) -
+        const double before = baseline;
+        to[element.offset] =
+            static_cast<float>(function_of(p.function, before + delta, slope, 0.0f) -
                                function_of(p.function, before, slope, 0.0f));
     });
 }
@@ -66,16 +66,16 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 // The function of original images' activations. outputs, to: the node's windows, one an image, and
 // activations; inputs, from: its input's activations.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    pointwise_original(PointwiseParameters p, const Item* __restrict__ items,
-                       const Window* __restrict__ outputs, const Original* __restrict__ inputs,
+    pointwise_baseline(PointwiseParameters p, const Item* __restrict__ items,
+                       const Window* __restrict__ outputs, const Baseline* __restrict__ inputs,
                        const float* __restrict__ weight, const float* __restrict__ bias,
                        const float* __restrict__ from, float* __restrict__ to) {
     const Item item = items[blockIdx.x];
-    const Original input = inputs[item.of];
+    const Baseline input = inputs[item.of];
     each_element(outputs[item.of], item.first, p.channels, [&](const Element& element) {
         const int channel = element.channel;
         const float value = from[channels_at(input, element.y, element.x, p.channels) + channel];
-        to[element.place] = static_cast<float>(
+        to[element.offset] = static_cast<float>(
             function_of(p.function, value, weight == nullptr ? 0.0f : weight[channel],
                         bias == nullptr ? 0.0f : bias[channel]));
     });

@@ -22,18 +22,18 @@ __device__ __forceinline__ const float* filter_of(const RespondParameters& p, co
 // The warps of a block, each of which computes one sum.
 constexpr int WARPS = THREADS / 32;
 
-// The change of each response: the unit's own filter on the taps that meet a change. No two
+// The difference of each response: the unit's own filter on the taps that meet a delta. No two
 // large, nearly equal numbers are subtracted.
 //
-// patterns: [window], each of a single output; from: the changes of the input; filters:
+// patterns: [window], each of a single output; from: the deltas of the input; filters:
 // `[unit][ky][kx][input channel]`; differences: where each presentation says. Items count
 // presentations, as many as a block has warps.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    respond_change(RespondParameters p, const Item* __restrict__ items,
-                   const Pattern* __restrict__ patterns,
-                   const Presentation* __restrict__ presentations,
-                   const float* __restrict__ from, const float* __restrict__ filters,
-                   float* __restrict__ differences) {
+    respond_delta(RespondParameters p, const Item* __restrict__ items,
+                  const Pattern* __restrict__ patterns,
+                  const Presentation* __restrict__ presentations,
+                  const float* __restrict__ from, const float* __restrict__ filters,
+                  float* __restrict__ differences) {
     const Item item = items[blockIdx.x];
     const Pattern pattern = patterns[item.of];
     const int lane = threadIdx.x % 32;
@@ -44,14 +44,14 @@ extern "C" __global__ void __launch_bounds__(THREADS)
     const Presentation& presentation = presentations[pattern.first + which];
     const uint32_t unit = presentation.unit;
     const float* filter = filter_of(p, filters, unit);
-    const float* changes = from + pattern.input + static_cast<int64_t>(which) * pattern.input_each +
+    const float* deltas = from + pattern.input + static_cast<int64_t>(which) * pattern.input_each +
                            unit / p.outputs * p.inputs;
     float sum = 0.0f;
     for (int tap_y = 0; tap_y < pattern.taps_y; tap_y++) {
         for (int tap_x = 0; tap_x < pattern.taps_x; tap_x++) {
             const int tap = (pattern.tap_y + tap_y) * p.window.kernel.x + pattern.tap_x + tap_x;
             const float* weights = filter + tap * p.inputs;
-            const float* values = changes + static_cast<int64_t>(tap_y) * pattern.input_tap_row +
+            const float* values = deltas + static_cast<int64_t>(tap_y) * pattern.input_tap_row +
                                   tap_x * p.window.dilation.x * p.channels;
             for (int channel = lane; channel < p.inputs; channel += 32) {
                 sum += weights[channel] * values[channel];
@@ -65,10 +65,10 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 }
 
 // The responses of some units to original images, in 64 bits: one sum a job. jobs: image, unit and
-// position; originals, activations: of the input; bias: [unit], zeros where there is none.
+// position; baselines, activations: of the input; bias: [unit], zeros where there is none.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    respond_original(RespondParameters p, const DeviceJob* __restrict__ jobs, int32_t count,
-                     const Original* __restrict__ originals,
+    respond_baseline(RespondParameters p, const DeviceJob* __restrict__ jobs, int32_t count,
+                     const Baseline* __restrict__ baselines,
                      const float* __restrict__ activations, const float* __restrict__ filters,
                      const float* __restrict__ bias, float* __restrict__ responses) {
     const int lane = threadIdx.x % 32;
@@ -77,7 +77,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
         return;  // the whole warp
     }
     const DeviceJob job = jobs[which];
-    const Original original = originals[job.image];
+    const Baseline baseline = baselines[job.image];
     const float* filter = filter_of(p, filters, job.unit);
     const Stencil& window = p.window;
     const int first = job.unit / p.outputs * p.inputs;
@@ -91,7 +91,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
             }
             const float* weights = filter + (tap_y * window.kernel.x + tap_x) * p.inputs;
             const float* values =
-                activations + channels_at(original, y, x, p.channels) + first;
+                activations + channels_at(baseline, y, x, p.channels) + first;
             for (int channel = lane; channel < p.inputs; channel += 32) {
                 sum += static_cast<double>(weights[channel]) * values[channel];
             }

@@ -1,9 +1,9 @@
 // Tables that the kernels of the incremental pipeline read beside activations. The host writes
 // them (src/engine/cuda/tables/layout.rs).
 //
-// Activations and their changes lie with the channels innermost, `[y][x][channel]`. Coordinates of
+// Activations and their deltas lie with the channels innermost, `[y][x][channel]`. Coordinates of
 // a window are the plan's: relative to where the backward cone of the unit's position begins.
-// Windows of original activations are in the map's own coordinates.
+// Windows of baseline activations are in the map's own coordinates.
 #pragma once
 
 #include "stencil.cuh"
@@ -19,20 +19,20 @@ struct Presentation {
     uint32_t image_index;  // the image's index in its folder, which Philox counts
     uint32_t corner;       // the occluder's top-left pixel: top << 16 | left
     uint32_t size_draw;    // side length << 16 | draw
-    uint32_t image;        // place of the image among the originals
+    uint32_t image;        // index of the image among the baselines
     uint32_t unit;         // the unit
     int32_t y, x;          // its position on the target's output
-    uint32_t difference;   // place of its difference
+    uint32_t difference;   // index of its difference
 };
 static_assert(sizeof(Presentation) == 48);
 
 // A node's activations of one original image: (y, x) of the map is at `offset + y * pitch +
 // x * channels`. The offset is that of position (0, 0), which need not be there.
-struct Original {
+struct Baseline {
     int64_t offset;
     int64_t pitch;
 };
-static_assert(sizeof(Original) == 16);
+static_assert(sizeof(Baseline) == 16);
 
 // The window of one node, the same for `count` presentations (or of one original image), that lie
 // one after the other from `offset` on: `[presentation][y][x][channel]`.
@@ -81,16 +81,16 @@ struct Origin {
 static_assert(sizeof(Origin) == 16);
 
 // Where the channels of position (y, x) of the map begin.
-__device__ __forceinline__ int64_t channels_at(const Original& original, int y, int x,
+__device__ __forceinline__ int64_t channels_at(const Baseline& baseline, int y, int x,
                                                int channels) {
-    return original.offset + y * original.pitch + static_cast<int64_t>(x) * channels;
+    return baseline.offset + y * baseline.pitch + static_cast<int64_t>(x) * channels;
 }
 
 // The same for the relative coordinates (y, x) of a presentation.
-__device__ __forceinline__ int64_t channels_at(const Original* originals,
+__device__ __forceinline__ int64_t channels_at(const Baseline* baselines,
                                                const Presentation& presentation, Origin origin,
                                                int y, int x, int channels) {
-    return channels_at(originals[presentation.image],
+    return channels_at(baselines[presentation.image],
                        y + presentation.y * origin.step.y + origin.corner.y,
                        x + presentation.x * origin.step.x + origin.corner.x, channels);
 }
@@ -112,7 +112,7 @@ struct Element {
     uint32_t presentation;  // counted within the window
     int y, x;               // in the window's coordinates
     int channel;
-    int64_t place;          // where it is
+    int64_t offset;         // of its value in the buffer
 };
 
 // The sum over a warp, the same for every lane.
@@ -130,12 +130,12 @@ __device__ __forceinline__ void each_element(const Window& window, uint32_t firs
                                              Work work) {
     const uint32_t all = window.count * window.height * window.width * channels;
     const uint32_t end = first + ELEMENTS < all ? first + ELEMENTS : all;
-    for (uint32_t place = first + threadIdx.x; place < end; place += THREADS) {
-        const uint32_t position = place / channels, row = position / window.width;
+    for (uint32_t index = first + threadIdx.x; index < end; index += THREADS) {
+        const uint32_t position = index / channels, row = position / window.width;
         const Element element = {row / window.height,
                                  window.y + static_cast<int>(row % window.height),
                                  window.x + static_cast<int>(position % window.width),
-                                 static_cast<int>(place % channels), window.offset + place};
+                                 static_cast<int>(index % channels), window.offset + index};
         work(element);
     }
 }

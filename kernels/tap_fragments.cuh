@@ -3,7 +3,7 @@
 //
 // Tensor cores wait for operands, not the other way round (docs/design/tensor-cores.md), so these are read as
 // seldom and by as few instructions as can be. Weights lie as lanes hold them, rounded, and go from
-// memory into registers. Changes in 32 bits are rounded on their way into shared memory, of which one half is
+// memory into registers. Deltas in 32 bits are rounded on their way into shared memory, of which one half is
 // filled while the other is read.
 #pragma once
 
@@ -22,7 +22,7 @@ struct alignas(16) Words {
     uint32_t word[4];
 };
 
-// Two bytes of a change that was rounded where it was written; eight of them are four words.
+// Two bytes of a delta that was rounded where it was written; eight of them are four words.
 template <class Operand>
 struct Rounded {
     uint16_t bits;
@@ -30,13 +30,13 @@ struct Rounded {
 
 // The values of four words as they are stored.
 template <class Operand>
-__device__ __forceinline__ Words load_stored(const Rounded<Operand>* place) {
-    return *reinterpret_cast<const Words*>(place);
+__device__ __forceinline__ Words load_stored(const Rounded<Operand>* source) {
+    return *reinterpret_cast<const Words*>(source);
 }
 
 template <class Operand>
-__device__ __forceinline__ Pack<4 * Operand::VALUES> load_stored(const float* place) {
-    return *reinterpret_cast<const Pack<4 * Operand::VALUES>*>(place);
+__device__ __forceinline__ Pack<4 * Operand::VALUES> load_stored(const float* source) {
+    return *reinterpret_cast<const Pack<4 * Operand::VALUES>*>(source);
 }
 
 // As words of operands. Only operands in fp16 have a scale.
@@ -76,7 +76,7 @@ struct FragmentProduct {
     static constexpr int WORDS = 32;                       // of K that are in shared memory: a step
     static constexpr int FRAGMENTS = WORDS / 8;            // of a step
     static constexpr int PITCH = WORDS + 4;                // lanes read different banks
-    // Changes come to shared memory in two parts, so that few registers hold what is on its way.
+    // Deltas come to shared memory in two parts, so that few registers hold what is on its way.
     static constexpr int PARTS = 2;
     static constexpr int QUADS = WORDS / 4;                      // of a row
     static constexpr int ROWS_APART = FRAGMENT_THREADS / QUADS;  // of those that a thread loads
@@ -95,7 +95,7 @@ struct FragmentProduct {
         uint32_t b[WARP_COLUMNS / 8][2];
     };
 
-    // Changes on their way from memory to shared memory.
+    // Deltas on their way from memory to shared memory.
     struct Loaded {
         decltype(load_stored<Operand>(static_cast<const Stored*>(nullptr))) input[LOADS];
     };
@@ -109,14 +109,14 @@ struct FragmentProduct {
     // What a step multiplies: fragments from `input` on, in this half of the memory, and weights from
     // `weights` on; after it come those from `after` on.
     struct Step {
-        FragmentPlace input;
+        FragmentAddress input;
         int half;
         uint32_t weights, after;
         int count;  // of fragments to the end of the run, also those of later steps
     };
 
     const Taps& taps;
-    const Stored* from;       // the changes of the input
+    const Stored* from;       // the deltas of the input
     const uint32_t* weights;  // of this warp's columns, of this lane; null: there are no such columns
     const int64_t* inputs;    // of each row, where its first tap's channels begin; -1: no row
 
@@ -139,8 +139,8 @@ struct FragmentProduct {
         }
         const int each = p.kernel.y * p.kernel.x * p.inputs / VALUES * WARP_COLUMNS;
         const int parts = (p.outputs + WARP_COLUMNS - 1) / WARP_COLUMNS;
-        const int64_t place = group * parts + (first + warp_column()) / WARP_COLUMNS;
-        return weights + place * each + threadIdx.x % 32 * 4;
+        const int64_t part = group * parts + (first + warp_column()) / WARP_COLUMNS;
+        return weights + part * each + threadIdx.x % 32 * 4;
     }
 
     // How many 16 rows of this warp's have one that is wanted. Rows that are none come last. Where there is
@@ -156,7 +156,7 @@ struct FragmentProduct {
         return filled;
     }
 
-    // This thread's place among the words of a row, and the first of the rows of which it loads some.
+    // This thread's index among the words of a row, and the first of the rows of which it loads some.
     static __device__ __forceinline__ int word() { return threadIdx.x % QUADS * 4; }
     static __device__ __forceinline__ int row(int part, int load) {
         return threadIdx.x / QUADS + (part * LOADS + load) * ROWS_APART;
@@ -178,11 +178,11 @@ struct FragmentProduct {
         // What lies beyond the run is not multiplied: any values do.
         const int value = word() * VALUES;
         const int inside = walk.k + value < taps.length() ? value : 0;
-        const Stored* place = from + inputs[0] + taps.input(walk) + inside;
+        const Stored* source = from + inputs[0] + taps.input(walk) + inside;
         Loaded loaded;
 #pragma unroll
         for (int i = 0; i < LOADS; i++) {
-            loaded.input[i] = load_stored<Operand>(place + rows.begin[part][i] * int64_t{4});
+            loaded.input[i] = load_stored<Operand>(source + rows.begin[part][i] * int64_t{4});
         }
         return loaded;
     }
@@ -262,7 +262,7 @@ struct FragmentProduct {
         }
         const Rows rows = this->rows();
         const int filled = this->filled();
-        const FragmentPlace place = fragment_place<PITCH>(shared.input[0][warp_row()]);
+        const FragmentAddress address = fragment_address<PITCH>(shared.input[0][warp_row()]);
         Weights loaded_weights;
         if (filled > 0) {
             loaded_weights = load_weights(weights_at(walk));
@@ -278,11 +278,11 @@ struct FragmentProduct {
             const bool again = taps.more(next);
             // After the last step it is the last once more, for nothing.
             next = again ? next : walk;
-            const Step step = {place, half, weights_at(walk), weights_at(next),
+            const Step step = {address, half, weights_at(walk), weights_at(next),
                                (taps.length() - walk.k) / (8 * VALUES)};
 #pragma unroll
             for (int part = 0; part < PARTS; part++) {
-                // The next changes come while these are multiplied.
+                // The next deltas come while these are multiplied.
                 const Loaded loaded = load(rows, next, part);
                 if (filled > 0) {
                     multiply(step, part, sums, loaded_weights, filled);

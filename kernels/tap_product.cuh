@@ -8,7 +8,7 @@
 #pragma once
 
 #include "arithmetic.cuh"
-#include "changes.cuh"
+#include "deltas.cuh"
 #include "tables.cuh"
 #include "tap_tiles.cuh"
 
@@ -24,7 +24,7 @@ struct TapProductParameters {
     int32_t tap_column;    // floats of the input from one tap of a row to the next
     int32_t whole;         // whether a row of taps is one run of K
     int32_t rectify;       // whether the ReLU behind it is joined to it
-    float from_scale;      // of changes that are rounded to fp16 when they are read
+    float from_scale;      // of deltas that are rounded to fp16 when they are read
     float to_scale;        // of those that are written in fp16; 0: they are written in 32 bits
     float unit;            // what a sum of 1 is of operands that are scaled: a power of two
 };
@@ -95,7 +95,7 @@ struct TapProduct {
     };
 
     const Taps& taps;
-    const float* from;      // the changes, or activations, of the input
+    const float* from;      // the deltas, or activations, of the input
     const float* weights;   // of this group, from this block's column on
     const int64_t* inputs;  // of each row, where its first tap's channels begin; -1: no row
 
@@ -113,14 +113,14 @@ struct TapProduct {
         if (inputs[row] < 0 || rest <= 0) {
             return values;
         }
-        const float* place = from + inputs[row] + taps.input(walk) + k;
+        const float* source = from + inputs[row] + taps.input(walk) + k;
         // Then every run begins and ends at a multiple of four floats.
         if (taps.p.in_channels % 4 == 0 && taps.p.inputs % 4 == 0) {
-            return *reinterpret_cast<const Pack<4>*>(place);
+            return *reinterpret_cast<const Pack<4>*>(source);
         }
 #pragma unroll
         for (int i = 0; i < 4; i++) {
-            values.value[i] = i < rest ? place[i] : 0.0f;
+            values.value[i] = i < rest ? source[i] : 0.0f;
         }
         return values;
     }
@@ -201,12 +201,12 @@ struct TapProduct {
     }
 };
 
-// The rows of a block's item: where their inputs, outputs and originals are.
+// The rows of a block's item: where their inputs, outputs and baselines are.
 template <int ROWS>
 struct TileRows {
     int64_t inputs[ROWS];
     int64_t outputs[ROWS];
-    int64_t originals[ROWS];
+    int64_t baselines[ROWS];
 };
 
 __device__ __forceinline__ uint32_t rows_of(const Pattern& pattern) {
@@ -219,9 +219,9 @@ template <int ROWS>
 __device__ __forceinline__ void find_rows(TileRows<ROWS>& rows, const TapProductParameters& p,
                                           const Pattern* first, uint32_t first_row, int group,
                                           const Presentation* presentations,
-                                          const Original* originals) {
-    for (uint32_t place = threadIdx.x; place < ROWS; place += blockDim.x) {
-        uint32_t row = first_row + place, left = first->following;
+                                          const Baseline* baselines) {
+    for (uint32_t slot = threadIdx.x; slot < ROWS; slot += blockDim.x) {
+        uint32_t row = first_row + slot, left = first->following;
         const Pattern* of = first;
         while (row >= rows_of(*of) && left > 0) {
             row -= rows_of(*of);
@@ -230,35 +230,35 @@ __device__ __forceinline__ void find_rows(TileRows<ROWS>& rows, const TapProduct
         }
         const Pattern& pattern = *of;
         if (row >= rows_of(pattern)) {
-            rows.inputs[place] = -1;
+            rows.inputs[slot] = -1;
             continue;
         }
         const uint32_t area = pattern.rows * pattern.columns;
         const uint32_t which = row / area, within = row % area;
         const int y = within / pattern.columns, x = within % pattern.columns;
-        rows.inputs[place] = pattern.input + static_cast<int64_t>(which) * pattern.input_each +
+        rows.inputs[slot] = pattern.input + static_cast<int64_t>(which) * pattern.input_each +
                              static_cast<int64_t>(y) * pattern.input_row +
                              x * p.stride * p.in_channels + group * p.inputs;
-        rows.outputs[place] = pattern.output + static_cast<int64_t>(which) * pattern.output_each +
+        rows.outputs[slot] = pattern.output + static_cast<int64_t>(which) * pattern.output_each +
                               static_cast<int64_t>(y) * pattern.output_row +
                               x * p.out_channels;
         if (p.rectify) {
-            rows.originals[place] =
-                channels_at(originals, presentations[pattern.first + which], p.origin,
+            rows.baselines[slot] =
+                channels_at(baselines, presentations[pattern.first + which], p.origin,
                             pattern.y + y, pattern.x + x, p.out_channels);
         }
     }
     __syncthreads();
 }
 
-// Changes a thread's sums and writes them: `change(sum, value)` has the value of the same channel from
+// Finishes a thread's sums and writes them: `finish(sum, value)` has the value of the same channel from
 // `beside(row)` on, a row at a time, so that a thread waits once for several. Where that is null, sums
 // are written as they are.
-template <class Product, class Beside, class Change>
+template <class Product, class Beside, class Finish>
 __device__ __forceinline__ void write_rows(const typename Product::Sums& sums,
                                            const TileRows<Product::ROWS>& rows,
                                            const TapProductParameters& p, int group, int first,
-                                           const Changes& to, Beside beside, Change change) {
+                                           const Deltas& to, Beside beside, Finish finish) {
     constexpr int TOGETHER = Product::TOGETHER, PACKS = Product::PACKS, APART = 8;
     const bool vectors = p.out_channels % TOGETHER == 0 && p.outputs % TOGETHER == 0;
     Product::each(sums, [&](int row, int column, Pack<TOGETHER> (&packs)[PACKS]) {
@@ -269,7 +269,7 @@ __device__ __forceinline__ void write_rows(const typename Product::Sums& sums,
         }
         const int channel = group * p.outputs + first + column;
         const float* values = beside(row);
-        const int64_t place = rows.outputs[row] + channel;
+        const int64_t offset = rows.outputs[row] + channel;
 #pragma unroll
         for (int i = 0; i < PACKS * TOGETHER; i++) {
             packs[i / TOGETHER].value[i % TOGETHER] *= p.unit;
@@ -285,12 +285,12 @@ __device__ __forceinline__ void write_rows(const typename Product::Sums& sums,
 #pragma unroll
                 for (int i = 0; i < PACKS * TOGETHER; i++) {
                     float& value = packs[i / TOGETHER].value[i % TOGETHER];
-                    value = change(value, others[i / TOGETHER].value[i % TOGETHER]);
+                    value = finish(value, others[i / TOGETHER].value[i % TOGETHER]);
                 }
             }
 #pragma unroll
             for (int i = 0; i < PACKS; i++) {
-                to.write(place + i * APART, packs[i]);
+                to.write(offset + i * APART, packs[i]);
             }
             return;
         }
@@ -299,8 +299,8 @@ __device__ __forceinline__ void write_rows(const typename Product::Sums& sums,
             const int at = i / TOGETHER * APART + i % TOGETHER;
             if (at < left) {
                 const float value = packs[i / TOGETHER].value[i % TOGETHER];
-                const float changed = values == nullptr ? value : change(value, values[channel + at]);
-                to.write(place + at, Pack<1>{{changed}});
+                const float changed = values == nullptr ? value : finish(value, values[channel + at]);
+                to.write(offset + at, Pack<1>{{changed}});
             }
         }
     });
@@ -322,19 +322,19 @@ __device__ __forceinline__ Share share_of(const TapProductParameters& p, const I
     return {items[blockIdx.x / all], group, first};
 }
 
-// A convolution of changes, and the ReLU behind it if that is joined to it.
+// A convolution of deltas, and the ReLU behind it if that is joined to it.
 template <class Product, class Weights, class Stored>
-__device__ __forceinline__ void convolve_changes(const TapProductParameters& p, const Item* items,
-                                                 const Pattern* patterns,
-                                                 const Presentation* presentations,
-                                                 const Original* originals,
-                                                 const float* activations, const Weights* weights,
-                                                 const Stored* from, float* to) {
+__device__ __forceinline__ void convolve_deltas(const TapProductParameters& p, const Item* items,
+                                                const Pattern* patterns,
+                                                const Presentation* presentations,
+                                                const Baseline* baselines,
+                                                const float* activations, const Weights* weights,
+                                                const Stored* from, float* to) {
     __shared__ typename Product::Shared shared;
     __shared__ TileRows<Product::ROWS> rows;
     const auto [item, group, first] = share_of(p, items, Product::COLUMNS);
     const Pattern pattern = patterns[item.of];
-    find_rows(rows, p, patterns + item.of, item.first, group, presentations, originals);
+    find_rows(rows, p, patterns + item.of, item.first, group, presentations, baselines);
     const Taps taps = {p, pattern};
     const Product product = {taps, from, Product::weights_of(p, weights, group, first),
                              rows.inputs};
@@ -342,14 +342,14 @@ __device__ __forceinline__ void convolve_changes(const TapProductParameters& p, 
     product.run(shared, sums);
     write_rows<Product>(
         sums, rows, p, group, first, {to, p.to_scale},
-        [&](int row) { return p.rectify ? activations + rows.originals[row] : nullptr; },
+        [&](int row) { return p.rectify ? activations + rows.baselines[row] : nullptr; },
         [](float sum, float activation) { return rectified(sum, activation); });
 }
 
-// A convolution of original images: every tap that meets an input, and the bias. How changes are
+// A convolution of original images: every tap that meets an input, and the bias. How deltas are
 // rectified depends on these values, so they are always computed in 32 bits, and as short sums
 // that are added up, which round less than one long sum.
-__device__ __forceinline__ void convolve_originals(const TapProductParameters& p, const Item* items,
+__device__ __forceinline__ void convolve_baselines(const TapProductParameters& p, const Item* items,
                                                    const Pattern* patterns, const float* weights,
                                                    const float* bias, const float* from, float* to) {
     using Product = TapProduct<FmaTile>;

@@ -46,11 +46,11 @@ __device__ __forceinline__ Sum window_sum(const WindowSumParameters& p, int y, i
 
 // outputs, to: the node's windows and deltas; inputs, from: its input's; weight: `[ky][kx][channel]`.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    window_sum_change(WindowSumParameters p, const Item* __restrict__ items,
-                      const Window* __restrict__ outputs, const Window* __restrict__ inputs,
-                      const Presentation* __restrict__ presentations, const Original*,
-                      const float*, const float* __restrict__ weight, const float*,
-                      const float* __restrict__ from, float* __restrict__ to) {
+    window_sum_delta(WindowSumParameters p, const Item* __restrict__ items,
+                     const Window* __restrict__ outputs, const Window* __restrict__ inputs,
+                     const Presentation* __restrict__ presentations, const Baseline*,
+                     const float*, const float* __restrict__ weight, const float*,
+                     const float* __restrict__ from, float* __restrict__ to) {
     const Item item = items[blockIdx.x];
     const Window output = outputs[item.of], input = inputs[item.of];
     each_element(output, item.first, p.channels, [&](const Element& element) {
@@ -62,27 +62,27 @@ extern "C" __global__ void __launch_bounds__(THREADS)
                        channels_at(input, element.presentation, y, columns.begin, p.channels);
             });
         if (!p.mean) {
-            to[element.place] = sum;
+            to[element.offset] = sum;
             return;
         }
         const Presentation& presentation = presentations[output.first + element.presentation];
         const int y = element.y + presentation.y * p.origin.step.y + p.origin.corner.y;
         const int x = element.x + presentation.x * p.origin.step.x + p.origin.corner.x;
-        to[element.place] = sum / static_cast<float>(counted(p, y, x));
+        to[element.offset] = sum / static_cast<float>(counted(p, y, x));
     });
 }
 
 // Of original images, of the inputs that exist (`read` of the windows), in 64 bits. outputs, to: the
 // node's windows, one an image, and activations; inputs, from: its input's activations; bias: a
 // number a channel.
-extern "C" __global__ void __launch_bounds__(THREADS)
-    window_sum_original(WindowSumParameters p, const Item* __restrict__ items,
-                        const Window* __restrict__ outputs, const Original* __restrict__ inputs,
+extern "C" __global__ void __launch_bounds__(THREADS, 4)
+    window_sum_baseline(WindowSumParameters p, const Item* __restrict__ items,
+                        const Window* __restrict__ outputs, const Baseline* __restrict__ inputs,
                         const float* __restrict__ weight, const float* __restrict__ bias,
                         const float* __restrict__ from, float* __restrict__ to) {
     const Item item = items[blockIdx.x];
     const Window output = outputs[item.of];
-    const Original input = inputs[item.of];
+    const Baseline input = inputs[item.of];
     each_element(output, item.first, p.channels, [&](const Element& element) {
         const Seen rows = seen_rows(p.window, element.y, output.read_y, output.read_height);
         const Seen columns = seen_columns(p.window, element.x, output.read_x, output.read_width);
@@ -90,7 +90,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
             p, element.y, element.x, rows, columns, element.channel, weight, [&](int y) {
                 return from + element.channel + channels_at(input, y, columns.begin, p.channels);
             });
-        to[element.place] = static_cast<float>(
+        to[element.offset] = static_cast<float>(
             p.mean ? sum / counted(p, element.y, element.x)
                    : sum + (bias == nullptr ? 0.0f : bias[element.channel]));
     });

@@ -25,7 +25,7 @@ pub trait HasKind: std::error::Error {
     fn kind(&self) -> ErrorKind;
 }
 
-/// An error and its causes. A cause that the message before it quotes is not told twice.
+/// An error and its causes. A cause that the message before it quotes is not repeated.
 pub fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -77,7 +77,7 @@ mod tests {
     use crate::runs::RunError;
 
     #[test]
-    fn a_quoted_cause_is_told_once() {
+    fn a_quoted_cause_is_not_repeated() {
         let full = std::io::Error::other("disk full");
         let error = RunError::Output(FileError::write(Path::new("out"))(full));
         let expected = "the output folder cannot be used: out: cannot be written: disk full";

@@ -6,10 +6,10 @@ use std::ops::Range;
 pub(crate) fn parts(costs: &[usize], limit: usize) -> Vec<Range<usize>> {
     let mut parts = Vec::new();
     let (mut first, mut sum) = (0, 0_usize);
-    for (place, &cost) in costs.iter().enumerate() {
-        if place > first && sum.saturating_add(cost) > limit {
-            parts.push(first..place);
-            (first, sum) = (place, 0);
+    for (index, &cost) in costs.iter().enumerate() {
+        if index > first && sum.saturating_add(cost) > limit {
+            parts.push(first..index);
+            (first, sum) = (index, 0);
         }
         sum = sum.saturating_add(cost);
     }

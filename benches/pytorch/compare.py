@@ -396,6 +396,8 @@ def main():
     options = arguments()
     if "captum" not in options.without and importlib.util.find_spec("captum") is None:
         sys.exit("captum is not installed; `pip install captum`, or give --without captum")
+    # A name without a folder is looked for in PATH by what starts it.
+    options.occlumap = options.occlumap.resolve()
     if not options.occlumap.is_file():
         sys.exit(f"{options.occlumap}: there is no such program; run `cargo build --release`, or "
                  "name it with --occlumap")

@@ -22,8 +22,8 @@ type Gpu = (usize, String, (i32, i32), usize);
 #[pyfunction]
 pub fn devices(py: Python<'_>) -> PyResult<Vec<Gpu>> {
     let devices = py.detach(|| Device::list().map_err(Failure::from))?;
-    let told = devices
+    let listed = devices
         .into_iter()
         .map(|device| (device.index, device.name, device.capability, device.memory));
-    Ok(told.collect())
+    Ok(listed.collect())
 }

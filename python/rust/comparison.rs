@@ -3,14 +3,13 @@
 use numpy::{PyReadonlyArray3, PyReadonlyArrayDyn};
 use occlumap::analysis::{Extent, PairSettings};
 use occlumap::report::comparison::{
-    ComparisonSettings, MapArray, MapSet, SidePair, compare as run, count, files as names, write,
+    ComparisonSettings, MapArray, MapSource, SidePair, compare_sources, files as names, write,
 };
-use occlumap::report::results::Results as Opened;
 use occlumap::sweep::UnitSelection;
 use pyo3::prelude::*;
 
 use crate::error::Failure;
-use crate::findings::{Columns, Files, LeftOut, columns, watched};
+use crate::findings::{Columns, Files, LeftOut, columns};
 use crate::results::Results;
 use crate::work::Work;
 
@@ -23,12 +22,6 @@ pub enum Set<'py> {
     Array(PyReadonlyArray3<'py, f64>),
     /// An array of other axes.
     Other(PyReadonlyArrayDyn<'py, f64>),
-}
-
-/// A set that needs no interpreter.
-pub enum OwnedSet {
-    Results(Box<Opened>),
-    Array(MapArray),
 }
 
 /// How sets are compared.
@@ -54,8 +47,12 @@ pub struct Options {
 }
 
 impl Options {
-    fn settings(self) -> Result<ComparisonSettings, Failure> {
+    fn settings(self, two_sets: bool) -> Result<ComparisonSettings, Failure> {
         let sides = self.sides.iter().map(|sides| sides.parse::<SidePair>());
+        let mut sides: Vec<SidePair> = sides.collect::<Result<_, _>>()?;
+        if sides.is_empty() {
+            sides = SidePair::usual(two_sets);
+        }
         let usual = PairSettings::default();
         Ok(ComparisonSettings {
             pairs: PairSettings {
@@ -70,13 +67,13 @@ impl Options {
                 Some(units) => units.parse()?,
                 None => UnitSelection::default(),
             },
-            ..ComparisonSettings::of(sides.collect::<Result<_, _>>()?)
+            ..ComparisonSettings::of(sides)
         })
     }
 }
 
 /// Compares two sets of maps; the second is the first where none is given. Writes the files of the
-/// command line, where any are wanted. Returns the rows of units, those of layers, and what
+/// command line, if any are requested. Returns the rows of units, those of layers, and what
 /// was left out: layer and reason.
 #[pyfunction]
 pub fn compare(
@@ -87,15 +84,11 @@ pub fn compare(
     files: Files,
     work: Work,
 ) -> PyResult<([Columns; 2], LeftOut)> {
-    let settings = options.settings()?;
+    let settings = options.settings(other.is_some())?;
     let (one, other) = (one.owned("a")?, other.map(|other| other.owned("b")).transpose()?);
     work.run(py, |context| {
-        let (one, other) = (one.set(), other.as_ref().map(OwnedSet::set));
-        let sets = [&one, other.as_ref().unwrap_or(&one)];
         let output = files.check(names)?;
-        let total = count(sets, &settings)?;
-        let comparison =
-            watched(context, "compare", total, |progress| run(sets, &settings, progress))?;
+        let comparison = compare_sources(&one, other.as_ref(), &settings, context)?;
         if let Some(output) = output {
             write(&comparison, &output.create("")?, 200.0)?;
         }
@@ -107,11 +100,11 @@ pub fn compare(
 
 impl Set<'_> {
     /// The set, without the interpreter; an array has a name.
-    pub fn owned(self, name: &str) -> Result<OwnedSet, Failure> {
+    pub fn owned(self, name: &str) -> Result<MapSource, Failure> {
         match self {
-            Self::Results(results) => Ok(OwnedSet::Results(Box::new(results.0.clone()))),
+            Self::Results(results) => Ok(MapSource::Results(Box::new(results.0.clone()))),
             Self::Array(array) => {
-                Ok(OwnedSet::Array(MapArray::new(name, array.as_array().to_owned())?))
+                Ok(MapSource::Array(MapArray::new(name, array.as_array().to_owned())?))
             }
             Self::Other(array) => {
                 let shape = array.as_array().shape().to_vec();
@@ -119,16 +112,6 @@ impl Set<'_> {
                     "{name} is an array of shape {shape:?}; expected maps, [units, height, width]"
                 )))
             }
-        }
-    }
-}
-
-impl OwnedSet {
-    /// The set, to be compared.
-    pub fn set(&self) -> MapSet<'_> {
-        match self {
-            Self::Results(results) => MapSet::Results(results),
-            Self::Array(array) => MapSet::Array(array),
         }
     }
 }

@@ -20,11 +20,6 @@ impl Failure {
     pub fn usage(message: impl Into<String>) -> Self {
         Self { kind: ErrorKind::Usage, message: message.into() }
     }
-
-    /// The message alone.
-    pub fn into_message(self) -> String {
-        self.message
-    }
 }
 
 impl<E: HasKind> From<E> for Failure {

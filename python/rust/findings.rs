@@ -1,4 +1,4 @@
-//! What finished maps tell: derived maps, summaries, shapes, sizes, reliability.
+//! Findings of finished maps: derived maps, summaries, shapes, sizes, reliability.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use crate::work::Work;
 /// Columns with their unit and meaning, and rows.
 pub type Columns = (Vec<[String; 3]>, Vec<Vec<String>>);
 
-/// What was left out, each with the reason.
+/// The parts that were left out, each with the reason.
 pub type LeftOut = Vec<(String, String)>;
 
 /// Where files go, if anywhere.
@@ -28,7 +28,7 @@ pub struct Files {
 }
 
 impl Files {
-    /// Checks that files of these names can be written, where any are wanted.
+    /// Checks that files of these names can be written, if any are requested.
     pub fn check<N: AsRef<Path>>(
         &self,
         names: impl FnOnce(&Path) -> Vec<N>,
@@ -50,11 +50,7 @@ pub fn watched<T: Send, E: Into<Failure> + Send>(
     total: u64,
     compute: impl FnOnce(&Progress<'_>) -> Result<T, E> + Send,
 ) -> Result<T, Failure> {
-    let progress = Progress::new(context.observer.cancel_token());
-    let task = Task { label, counted: "units", total };
-    let compute = || context.pool.install(|| compute(&progress));
-    let (found, _) = context.track(&task, &progress, compute).map_err(Into::into)?;
-    Ok(found)
+    context.compute(&Task { label, counted: "units", total }, compute).map_err(Into::into)
 }
 
 /// Makes derived maps of some layers and writes them into the folder of `files`, which there must be.

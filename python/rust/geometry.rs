@@ -15,17 +15,17 @@ use crate::settings::{Grid, noise as parse_noise};
 /// Where the occluders of one position go.
 pub fn placement<'py>(py: Python<'py>, placement: &Placement) -> PyResult<Bound<'py, PyDict>> {
     let Placement { rf, pixels, frame, occluders } = placement;
-    let told = PyDict::new(py);
-    told.set_item("size", rf)?;
+    let dict = PyDict::new(py);
+    dict.set_item("size", rf)?;
     let corners = |pixels: &PixelBox| (pixels.y_min, pixels.x_min, pixels.y_max, pixels.x_max);
-    told.set_item("box", pixels.as_ref().map(corners))?;
-    told.set_item("frame", (frame.y, frame.x))?;
+    dict.set_item("box", pixels.as_ref().map(corners))?;
+    dict.set_item("frame", (frame.y, frame.x))?;
     let table = Array2::from_shape_fn((occluders.len(), 4), |(row, column)| {
         let Occluder { index, top, left, size } = occluders[row];
         [index, top, left, size][column] as i64
     });
-    told.set_item("occluders", table.into_pyarray(py))?;
-    Ok(told)
+    dict.set_item("occluders", table.into_pyarray(py))?;
+    Ok(dict)
 }
 
 /// The receptive field of a position on a layer, and its occluders.
@@ -45,23 +45,17 @@ pub fn receptive_field<'py>(
         let geometry = LayerGeometry::new(graph, id, image, grid.rule()?, grid.every)?;
         let output = geometry.output;
         let (y, x) = position.unwrap_or((output.height / 2, output.width / 2));
-        if y >= output.height || x >= output.width {
-            return Err(Failure::usage(format!(
-                "{layer} has no position {y},{x}; its output is {output}, positions 0,0 to {},{}",
-                output.height - 1,
-                output.width - 1
-            )));
-        }
-        let place = geometry.placement(y, x)?;
-        Ok((geometry, (y, x), place))
+        geometry.check_position(layer, y, x)?;
+        let placed = geometry.placement(y, x)?;
+        Ok((geometry, (y, x), placed))
     };
-    let (geometry, position, place) = found()?;
-    let told = placement(py, &place)?;
-    told.set_item("position", position)?;
+    let (geometry, position, placed) = found()?;
+    let dict = placement(py, &placed)?;
+    dict.set_item("position", position)?;
     let step = geometry.projection.step;
-    told.set_item("step", (step.y, step.x))?;
-    told.set_item("output", (geometry.output.height, geometry.output.width))?;
-    Ok(told)
+    dict.set_item("step", (step.y, step.x))?;
+    dict.set_item("output", (geometry.output.height, geometry.output.width))?;
+    Ok(dict)
 }
 
 /// The most values of an array of noise or of occluded images: 16 GiB of them.

@@ -111,7 +111,7 @@ impl ImageReader for PythonReader {
     }
 }
 
-/// Some images as a network of so many channels is shown them, `float32 [n, channels, height, width]`,
+/// Some images as a network of this many channels is shown them, `float32 [n, channels, height, width]`,
 /// by default all; and the names of all there are.
 #[pyfunction]
 pub fn load_images(
@@ -129,8 +129,8 @@ pub fn load_images(
         let ImageSize { height, width } = images.size();
         let mut loaded = zeros([indices.len(), channels, height, width])?;
         images.stream(&indices, context.threads(), |stream| {
-            for (image, mut place) in stream.zip(loaded.outer_iter_mut()) {
-                place.assign(&image?.values);
+            for (image, mut slot) in stream.zip(loaded.outer_iter_mut()) {
+                slot.assign(&image?.values);
                 if context.observer.cancel_token().is_cancelled() {
                     return Err(Failure::from(EngineError::Stopped));
                 }

@@ -82,7 +82,7 @@ impl Network {
 
     /// Of each convolution its name, its short name, its units and the side length of its RF.
     fn layers(&self) -> Vec<(String, String, usize, usize)> {
-        self.graph.convolutions().map(|(id, _)| told(&self.graph, id)).collect()
+        self.graph.convolutions().map(|(id, _)| summary(&self.graph, id)).collect()
     }
 
     /// Of each layer that is named, or of each convolution, its name, its short name, its units and
@@ -95,7 +95,7 @@ impl Network {
         let response = named("response", response)?;
         let chosen = ChosenLayers::responding(self.graph.clone(), &layers, response);
         let chosen = chosen.map_err(Failure::from)?;
-        Ok(chosen.layers.iter().map(|&id| told(&chosen.network, id)).collect())
+        Ok(chosen.layers.iter().map(|&id| summary(&chosen.network, id)).collect())
     }
 
     /// Writes the network and its weights as files that the command line reads.
@@ -142,7 +142,7 @@ impl Network {
 }
 
 /// A layer's name, short name, units and RF.
-fn told(graph: &Graph, id: LayerId) -> (String, String, usize, usize) {
+fn summary(graph: &Graph, id: LayerId) -> (String, String, usize, usize) {
     let name = graph.layer(graph.tapped(id)).name.clone();
     (name, graph.short_name(id), graph.channels(id), graph.projection(id).size)
 }

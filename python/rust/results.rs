@@ -9,16 +9,17 @@ use occlumap::images::{ImageFolder, ImageSource};
 use occlumap::maps::{Plane, map_path, reliability_path};
 use occlumap::progress::Progress;
 use occlumap::ranking::Side;
-use occlumap::report::comparison::{self, Comparison, ComparisonSettings, MapSet, SidePair};
-use occlumap::report::numbers::{Cells, Measured, Row, measure, table};
+use occlumap::report::comparison::{ComparisonSettings, MapSet, MapSource, SidePair, compare_in};
+use occlumap::report::drawing::ShownImage;
+use occlumap::report::numbers::{Cells, Measured, layer_table, measure};
 use occlumap::report::of_both_sides;
 use occlumap::report::page::{Report, ReproduceCommand};
-use occlumap::report::results::{LayerResults, Results as Opened, Tones};
-use occlumap::runs::check_file;
+use occlumap::report::results::{LayerResults, Results as Opened};
+use occlumap::runs::ImageChoice;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::comparison::{OwnedSet, Set};
+use crate::comparison::Set;
 use crate::error::Failure;
 use crate::findings::{Columns, columns, watched};
 use crate::images::{Cause, Images};
@@ -66,9 +67,15 @@ impl Results {
         self.0.configuration().images.names.clone()
     }
 
-    /// What the maps were made from, and how, as JSON.
+    /// The manifest, as JSON.
     fn manifest(&self) -> PyResult<String> {
         serde_json::to_string(self.0.manifest())
+            .map_err(|error| Failure::usage(error.to_string()).into())
+    }
+
+    /// The options of the sweep that are not the defaults, each with its name and value, as JSON.
+    fn options(&self) -> PyResult<String> {
+        serde_json::to_string(&self.0.configuration().settings.options())
             .map_err(|error| Failure::usage(error.to_string()).into())
     }
 
@@ -76,19 +83,19 @@ impl Results {
     fn layers<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
         let layer = |layer: &LayerResults| {
             let (configuration, geometry) = (layer.configuration(), layer.geometry());
-            let told = PyDict::new(py);
-            told.set_item("short_name", layer.name())?;
+            let dict = PyDict::new(py);
+            dict.set_item("short_name", layer.name())?;
             let network = self.0.network();
-            told.set_item("name", &network.layer(network.tapped(layer.id())).name)?;
-            told.set_item("units", layer.units())?;
-            told.set_item("swept", layer.swept())?;
-            told.set_item("rf", layer.rf())?;
+            dict.set_item("name", &network.layer(network.tapped(layer.id())).name)?;
+            dict.set_item("units", layer.units())?;
+            dict.set_item("swept", layer.swept())?;
+            dict.set_item("rf", layer.rf())?;
             let step = geometry.projection.step;
-            told.set_item("step", (step.y, step.x))?;
-            told.set_item("output", (geometry.output.height, geometry.output.width))?;
-            told.set_item("occluder_size", configuration.occluder_size)?;
-            told.set_item("occluder_stride", configuration.occluder_stride)?;
-            Ok(told)
+            dict.set_item("step", (step.y, step.x))?;
+            dict.set_item("output", (geometry.output.height, geometry.output.width))?;
+            dict.set_item("occluder_size", configuration.occluder_size)?;
+            dict.set_item("occluder_stride", configuration.occluder_stride)?;
+            Ok(dict)
         };
         self.0.layers().iter().map(layer).collect()
     }
@@ -158,8 +165,7 @@ impl Results {
         let (source, cause) = source_of(images);
         let picture = py.detach(|| -> Result<_, Failure> {
             let images = self.images(source.as_ref())?;
-            let tones = Tones::of(&images)?;
-            Ok(tones.picture(&images.read(index)?.view()))
+            Ok(ShownImage::read(&images, &ImageChoice::Index(index))?.picture())
         });
         let picture = picture.map_err(|error| cause.of(py, error.into()))?;
         let (height, width) = (picture.height() as usize, picture.width() as usize);
@@ -169,7 +175,7 @@ impl Results {
     }
 
     /// Writes the page for a browser. `commands` holds, of each layer, the call that computes a unit
-    /// again: what stands before the unit's number, and what between it and its second place.
+    /// again: what stands before the unit's number, and what between it and its second mention.
     #[allow(clippy::too_many_arguments, reason = "keywords of Python")]
     fn report(
         &self,
@@ -186,27 +192,19 @@ impl Results {
         let (source, cause) = source_of(images);
         let other = compare.map(|other| other.owned("b")).transpose()?;
         let written = work.run(py, |context| {
-            check_file(&file, force)?;
+            Report::check(&file, force)?;
             let images = match examples {
                 0 => Err("none were asked for".into()),
-                _ => match self.images(source.as_ref()) {
-                    Err(error) if source.is_none() => Err(error.into_message()),
-                    images => Ok(images?),
-                },
-            };
-            let place = |layer: &LayerResults| {
-                self.0.layers().iter().position(|other| other.name() == layer.name())
+                _ => self.0.ranked_images(source.as_ref(), source.is_some())?,
             };
             let command = |layer: &LayerResults| {
-                place(layer).and_then(|place| commands.get(place).cloned()).unwrap_or_default()
+                let is = |other: &LayerResults| other.name() == layer.name();
+                let index = self.0.layers().iter().position(is);
+                index.and_then(|index| commands.get(index).cloned()).unwrap_or_default()
             };
-            let compared = |other: &OwnedSet| -> Result<Comparison, Failure> {
+            let compared = |other: &MapSource| {
                 let settings = ComparisonSettings::of(SidePair::SAME.into());
-                let sets = [&MapSet::Results(&self.0), &other.set()];
-                let total = comparison::count(sets, &settings)?;
-                watched(context, "compare", total, |progress| {
-                    comparison::compare(sets, &settings, progress)
-                })
+                compare_in([&MapSet::Results(&self.0), &other.set()], &settings, context)
             };
             let comparison = other.as_ref().map(compared).transpose()?;
             let report = Report {
@@ -218,7 +216,7 @@ impl Results {
                 split: false,
                 reproduce: ReproduceCommand { command: &command, note: None },
             };
-            watched(context, "report", report.units(), |progress| report.write(&file, progress))?;
+            report.write_in(&file, context)?;
             Ok(())
         });
         written.map_err(|error| cause.of(py, error))
@@ -246,21 +244,12 @@ impl Results {
         progress: &Progress<'_>,
     ) -> Result<Columns, Failure> {
         let cells = Cells::new(layer.configuration(), &self.0.configuration().settings);
-        let reliability = [layer.reliability(Side::Top)?, layer.reliability(Side::Bottom)?];
         let stopped = || Failure::from(EngineError::Stopped);
         let of = |unit, side| -> Result<Measured, Failure> {
             Ok(measure(&layer.map(unit, side)?, &cells, blur))
         };
         let found = of_both_sides(units, progress, stopped, of)?;
-        let row = |unit: usize, side: Side, measured| {
-            let reliability = reliability[side as usize].get(unit).copied().flatten();
-            let images = layer.images(unit, side);
-            Row { layer: layer.name(), unit, side, measured, reliability, images }
-        };
-        let rows = units.iter().zip(&found).flat_map(|(&unit, both)| {
-            Side::BOTH.into_iter().zip(both).map(move |(side, measured)| row(unit, side, measured))
-        });
-        Ok(columns(table(rows)))
+        Ok(columns(layer_table(layer, units, &found)?))
     }
 }
 

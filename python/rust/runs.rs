@@ -73,14 +73,14 @@ pub fn status(py: Python<'_>, out: PathBuf, work: Work) -> PyResult<String> {
     serde_json::to_string(&status).map_err(|error| Failure::usage(error.to_string()).into())
 }
 
-/// What is wrong with finished files of an output folder.
+/// The problems of finished files of an output folder.
 #[pyfunction]
 pub fn check_files(py: Python<'_>, out: PathBuf, work: Work) -> PyResult<Vec<String>> {
     let errors = work.run(py, |context| Ok(runs::check_files(&out, context)?))?;
     Ok(errors.iter().map(ToString::to_string).collect())
 }
 
-/// What a run will take.
+/// The cost of a run.
 #[pyfunction]
 pub fn plan<'py>(
     py: Python<'py>,
@@ -93,26 +93,26 @@ pub fn plan<'py>(
     let plan = work.run(py, |context| Ok(runs::plan(&settings, context)?));
     let plan = plan.map_err(|error| cause.of(py, error))?;
     let Plan { model, images, image_size, threads, layers, .. } = &plan;
-    let told = PyDict::new(py);
-    told.set_item("model", model)?;
-    told.set_item("images", images)?;
-    told.set_item("image_size", (image_size.height, image_size.width))?;
-    told.set_item("threads", threads)?;
-    told.set_item("ranking_seconds", plan.ranking_seconds)?;
-    told.set_item("memory", plan.memory)?;
+    let dict = PyDict::new(py);
+    dict.set_item("model", model)?;
+    dict.set_item("images", images)?;
+    dict.set_item("image_size", (image_size.height, image_size.width))?;
+    dict.set_item("threads", threads)?;
+    dict.set_item("ranking_seconds", plan.ranking_seconds)?;
+    dict.set_item("memory", plan.memory)?;
     let layer = |layer: &runs::LayerPlan| -> PyResult<Bound<'py, PyDict>> {
-        let told = PyDict::new(py);
-        told.set_item("layer", &layer.name)?;
-        told.set_item("maps", layer.maps)?;
-        told.set_item("presentations", layer.presentations())?;
-        told.set_item("most_presentations", layer.most_presentations())?;
-        told.set_item("rate", layer.rate)?;
-        told.set_item("seconds", layer.seconds())?;
-        told.set_item("bytes", layer.bytes)?;
-        Ok(told)
+        let dict = PyDict::new(py);
+        dict.set_item("layer", &layer.name)?;
+        dict.set_item("maps", layer.maps)?;
+        dict.set_item("presentations", layer.presentations())?;
+        dict.set_item("most_presentations", layer.most_presentations())?;
+        dict.set_item("rate", layer.rate)?;
+        dict.set_item("seconds", layer.seconds())?;
+        dict.set_item("bytes", layer.bytes)?;
+        Ok(dict)
     };
-    told.set_item("layers", layers.iter().map(layer).collect::<PyResult<Vec<_>>>()?)?;
-    Ok(told)
+    dict.set_item("layers", layers.iter().map(layer).collect::<PyResult<Vec<_>>>()?)?;
+    Ok(dict)
 }
 
 /// A map of one unit on one image: the map, the differences `[draws, occluders]`, the response, the
@@ -146,9 +146,9 @@ pub fn map_unit<'py>(
     };
     let found = work.run(py, |context| Ok(runs::map(&settings, context)?));
     let found = found.map_err(|error| cause.of(py, error))?;
-    let UnitMap { image, placement: place, response, differences, map, .. } = found;
-    let shape = (differences.len(), place.occluders.len());
+    let UnitMap { image, placement: placed, response, differences, map, .. } = found;
+    let shape = (differences.len(), placed.occluders.len());
     let differences = Array2::from_shape_fn(shape, |(draw, index)| differences[draw][index]);
-    let place = placement(py, &place)?;
-    Ok((map.into_pyarray(py), differences.into_pyarray(py), response, image, place))
+    let placement = placement(py, &placed)?;
+    Ok((map.into_pyarray(py), differences.into_pyarray(py), response, image, placement))
 }

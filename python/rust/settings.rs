@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
-use occlumap::geometry::{GridRule, ImageSize, OccluderSize, OccluderStride};
-use occlumap::images::{ImageOptions, ImageSource, Preprocessing};
+use occlumap::geometry::{GridPreset, GridRule, ImageSize, OccluderSize, OccluderStride};
+use occlumap::images::{ChannelConstants, ImageOptions, ImageSource, Preprocessing};
 use occlumap::noise::Noise;
 use occlumap::runs::{
-    ComputeSettings, InputSettings, Method, OcclusionSettings, OutputSettings, Precision, Share,
-    SweepSettings,
+    ComputeSettings, InputSettings, OcclusionSettings, OutputSettings, Share, SweepSettings,
 };
 use pyo3::prelude::*;
 use serde_json::Value;
@@ -35,8 +34,10 @@ impl ImageInput {
     /// The source of the images, where their exceptions go, and how they are opened.
     pub fn source(self) -> Result<(ImageSource, Cause, ImageOptions<'static>), Failure> {
         let (source, cause) = self.images.source();
+        let preprocess = self.preprocess.as_deref().map(str::parse).transpose()?;
+        let constants = self.mean_std.map(|(mean, std)| ChannelConstants { mean, std });
         let options = ImageOptions {
-            preprocessing: preprocessing(self.preprocess.as_deref(), self.mean_std)?,
+            preprocessing: Preprocessing::choose(preprocess, constants)?,
             size: self.image_size.map(|(height, width)| ImageSize::new(height, width)),
             skip_unreadable: self.skip_unreadable,
             ..ImageOptions::default()
@@ -45,7 +46,7 @@ impl ImageInput {
     }
 }
 
-/// What is computed from.
+/// Network, images and layers.
 #[derive(FromPyObject)]
 pub struct Input<'py> {
     #[pyo3(item)]
@@ -75,26 +76,6 @@ impl Input<'_> {
     }
 }
 
-/// As the command line chooses it by `--preprocess`, `--mean` and `--std`.
-fn preprocessing(
-    name: Option<&str>,
-    constants: Option<([f32; 3], [f32; 3])>,
-) -> Result<Option<Preprocessing>, Failure> {
-    let named: Option<Preprocessing> = name.map(str::parse).transpose()?;
-    let chosen = match (named, constants) {
-        (named, None) => return Ok(named),
-        (None, Some((mean, std))) => Preprocessing::Custom { mean, std },
-        (Some(Preprocessing::Imagenet), Some((mean, std))) => Preprocessing::Cropped { mean, std },
-        (Some(other), Some(_)) => {
-            return Err(Failure::usage(format!(
-                "mean and std go with the preprocessing `imagenet`, or with none; found `{other}`"
-            )));
-        }
-    };
-    chosen.check()?;
-    Ok(Some(chosen))
-}
-
 /// Where results go.
 #[derive(FromPyObject)]
 pub struct Output {
@@ -109,11 +90,7 @@ pub struct Output {
 impl Output {
     /// The settings.
     pub fn settings(self) -> Result<OutputSettings, Failure> {
-        let share = match self.shard.as_deref() {
-            None => Share::WHOLE,
-            Some("slurm") => Share::of_slurm()?,
-            Some(shard) => Share::of(shard.parse()?),
-        };
+        let share = self.shard.map_or(Ok(Share::WHOLE), |shard| shard.parse())?;
         Ok(OutputSettings { folder: self.out, force: self.force, share })
     }
 }
@@ -138,15 +115,7 @@ pub struct Grid {
 impl Grid {
     /// The rule.
     pub fn rule(&self) -> Result<GridRule, Failure> {
-        let preset = match self.preset.as_str() {
-            "reference" => GridRule::REFERENCE,
-            "zhou" => GridRule::ZHOU,
-            other => {
-                return Err(Failure::usage(format!(
-                    "there is no grid `{other}`; expected reference or zhou"
-                )));
-            }
-        };
+        let preset = named::<GridPreset>("grid", &self.preset)?.rule();
         let both = |name: &str| {
             Failure::usage(format!(
                 "occluder_{name} and {name}_divisor both say the same; give one"
@@ -235,31 +204,11 @@ pub struct Compute {
 impl Compute {
     /// The settings.
     pub fn settings(&self) -> Result<ComputeSettings, Failure> {
-        let method = match self.method.as_str() {
-            "incremental" => Method::Incremental,
-            "direct" => Method::Direct,
-            "full" => Method::Full,
-            other => {
-                return Err(Failure::usage(format!(
-                    "there is no method `{other}`; expected incremental, direct or full"
-                )));
-            }
-        };
-        let precision = match self.precision.as_str() {
-            "fp32" | "f32" => Precision::Fp32,
-            "tf32" => Precision::Tf32,
-            "fp16" => Precision::Fp16,
-            "bf16x3" => Precision::Bf16x3,
-            "bf16" => Precision::Bf16,
-            "fp64" | "f64" => Precision::Fp64,
-            other => {
-                return Err(Failure::usage(format!(
-                    "there is no precision `{other}`; expected fp32, tf32, fp16, bf16x3, \
-                     bf16 or fp64"
-                )));
-            }
-        };
-        Ok(ComputeSettings { method, precision, device: self.device.parse()? })
+        Ok(ComputeSettings {
+            method: named("method", &self.method)?,
+            precision: named("precision", &self.precision)?,
+            device: self.device.parse()?,
+        })
     }
 }
 

@@ -16,7 +16,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// The stack of the thread that works, as large as that of a program's main thread.
 const STACK: usize = 8 << 20;
 
-/// What a call brings for its work.
+/// The caller's settings of its work.
 #[derive(FromPyObject)]
 pub struct Work {
     /// Threads; one a core where none are given.
@@ -30,7 +30,7 @@ pub struct Work {
     note: Option<Py<PyAny>>,
 }
 
-/// What the work tells.
+/// Messages of the work.
 enum Event {
     Note(String),
     Progress { label: String, counted: String, done: u64, total: u64 },
@@ -113,10 +113,10 @@ impl Work {
         loop {
             let first = events.recv_timeout(INTERVAL);
             let is_over = matches!(first, Err(RecvTimeoutError::Disconnected));
-            let told: Vec<Event> = first.into_iter().chain(events.try_iter()).collect();
+            let received: Vec<Event> = first.into_iter().chain(events.try_iter()).collect();
             let outcome = Python::attach(|py| {
                 py.check_signals()?;
-                told.into_iter().try_for_each(|event| self.tell(py, event, cancel))
+                received.into_iter().try_for_each(|event| self.tell(py, event, cancel))
             });
             if let Err(error) = outcome {
                 cancel.cancel();

@@ -14,7 +14,6 @@ import numpy as np
 import occlumap
 import pytest
 from conftest import Case, arrays, command
-from occlumap._settings import given
 
 COMMON = {"top": 2, "device": "cpu", "progress": None, "threads": 2}
 
@@ -50,10 +49,10 @@ def test_gates_are_computed_from_the_occluded_image_or_kept(file: str) -> None:
     job = json.loads((families / "maps.json").read_text())[file][0]
     channel, y, x = np.ogrid[:3, :41, :37]
     image = ((channel * 7 + y * 13 + x * 29 + x * y) % 17 / 8 - 1).astype(np.float32)
-    place = (job["layer"], job["unit"], job["position"])
+    target = (job["layer"], job["unit"], job["position"])
     options = {"noise": f"torch:{job['torch_seed']}", "every": job["every"], "device": "cpu"}
     exact, frozen = (
-        occlumap.map_unit(occlumap.Network(families / file), image, *place, context=context, **options)
+        occlumap.map_unit(occlumap.Network(families / file), image, *target, context=context, **options)
         for context in ("exact", "frozen")
     )
     expected = np.array(job["differences"])
@@ -61,7 +60,7 @@ def test_gates_are_computed_from_the_occluded_image_or_kept(file: str) -> None:
     np.testing.assert_allclose(exact.differences[0], expected, rtol=0, atol=1e-5 * largest)
     assert np.abs(frozen.differences[0] - expected).max() > 1e-3 * largest
     with pytest.raises(ValueError, match="context: unknown variant `kept`"):
-        occlumap.map_unit(occlumap.Network(families / file), image, *place, context="kept", **options)
+        occlumap.map_unit(occlumap.Network(families / file), image, *target, context="kept", **options)
 
 
 def test_arrays_in_memory_are_the_batch_that_holds_them(case: Case, tmp_path: Path) -> None:
@@ -197,10 +196,13 @@ def test_several_sizes_are_those_of_the_command_line(case: Case, tmp_path: Path)
         occlumap.map_sizes([2, 2], case.network, images, **COMMON)
 
 
-def test_commands_of_a_page_tell_the_context(case: Case) -> None:
-    maps = occlumap.map_units(case.network, case.folder / "images.npy", layers="d", **COMMON)
-    assert "context" not in given(maps.settings)
-    assert given({**maps.settings, "context": "frozen"})["context"] == "frozen"
+def test_options_of_maps_make_the_same_maps(case: Case) -> None:
+    images, options = case.folder / "images.npy", {**COMMON, "layers": "d", "every": 3}
+    maps = occlumap.map_units(case.network, images, **options, mean_over="covering")
+    options = {option["name"]: option["value"] for option in json.loads(maps._inner.options())}
+    assert options == {"every": 3, "mean_over": "covering"}
+    again = occlumap.map_units(case.network, images, **{**COMMON, "layers": "d"}, **options)
+    np.testing.assert_array_equal(again["d"].max, maps["d"].max)
 
 
 def test_units_stop_once_they_are_reliable(case: Case, tmp_path: Path) -> None:

@@ -122,9 +122,9 @@ def test_a_map_is_what_torch_computes_for_each_occluder(small: nn.Module, images
 
 
 def test_responses_of_batch_norm_are_those_behind_it(small: nn.Module, images: np.ndarray) -> None:
-    place = ("block.conv2", 5, (4, 4))
-    own = occlumap.map_unit(small, images, *place, index=2)
-    behind = occlumap.map_unit(small, images, *place, index=2, response="bn", context="frozen")
+    target = ("block.conv2", 5, (4, 4))
+    own = occlumap.map_unit(small, images, *target, index=2)
+    behind = occlumap.map_unit(small, images, *target, index=2, response="bn", context="frozen")
     norm = small.block.bn2
     factor = float((norm.weight[5] / (norm.running_var[5] + norm.eps).sqrt()).detach())
     np.testing.assert_allclose(behind.differences, factor * own.differences, rtol=1e-4, atol=1e-5)
@@ -136,7 +136,7 @@ def test_responses_of_batch_norm_are_those_behind_it(small: nn.Module, images: n
     with pytest.raises(ValueError, match="no batch normalisation of small reads"):
         occlumap.map_unit(small, images, "last", 0, (4, 4), response="bn")
     with pytest.raises(ValueError, match="response: unknown variant `relu`"):
-        occlumap.map_unit(small, images, *place, response="relu")
+        occlumap.map_unit(small, images, *target, response="relu")
 
 
 @pytest.mark.parametrize("key", ["block.conv2", "block.bn2"])
@@ -310,9 +310,9 @@ def test_weights_that_are_computed_and_modules_that_are_shared(images: np.ndarra
 def test_a_preset_takes_a_state_dict() -> None:
     channels = [(3, 64, 11), (64, 192, 5), (192, 384, 3), (384, 256, 3), (256, 256, 3)]
     state = {}
-    for place, (inputs, outputs, kernel) in zip((0, 3, 6, 8, 10), channels):
-        state[f"module.features.{place}.weight"] = torch.zeros(outputs, inputs, kernel, kernel)
-        state[f"module.features.{place}.bias"] = torch.zeros(outputs, dtype=torch.bfloat16)
+    for index, (inputs, outputs, kernel) in zip((0, 3, 6, 8, 10), channels):
+        state[f"module.features.{index}.weight"] = torch.zeros(outputs, inputs, kernel, kernel)
+        state[f"module.features.{index}.bias"] = torch.zeros(outputs, dtype=torch.bfloat16)
     network = occlumap.Network("alexnet", state)
     assert [layer.units for layer in network.layers] == [64, 192, 384, 256, 256]
 

@@ -1,4 +1,4 @@
-//! What a width would be under occluders of no size.
+//! Widths, extrapolated to occluders of no size.
 //!
 //! Noise under a square occluder of `s` pixels widens a map: of a Gaussian field its variance along either
 //! axis is the field's plus `(s² - 1) / 6` ([`Gaussian::without_occluder`](super::Gaussian::without_occluder)).
@@ -16,14 +16,14 @@ pub struct SizedWidth {
     pub error: f64,
 }
 
-/// What widths under occluders of several sizes tell.
+/// Extrapolation from widths under occluders of several sizes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Extrapolated {
     /// The width under occluders of one pixel. Its standard error is that by the errors of the widths, or
     /// by how far they lie off the line, whichever is larger. `None` where the line's variance there is
     /// not above 0: the width is undetermined.
     pub width: Option<SizedWidth>,
-    /// What the variance grows by with the square of the occluders' size; 1/6 for Gaussian fields.
+    /// Growth of the variance with the square of the occluders' size; 1/6 for Gaussian fields.
     pub slope: f64,
 }
 

@@ -92,7 +92,7 @@ impl Field {
         Self::new(*raster, values)
     }
 
-    /// The field blurred by a Gaussian with a standard deviation of so many pixels: at each measured
+    /// The field blurred by a Gaussian with a standard deviation of this many pixels: at each measured
     /// cell the mean of the measured cells around it, weighted by the Gaussian of their distance. What
     /// lies outside of the raster is not measured.
     #[must_use]

@@ -1,4 +1,4 @@
-//! What of a map stands out of its noise.
+//! The part of a map that stands out of its noise.
 //!
 //! A map's cells are means over images. Most of them lie where the unit does not respond more than
 //! anywhere else: they make the *floor*. A cell exceeds it where a one-sided t-test of its images says
@@ -83,7 +83,7 @@ pub fn discoveries(probabilities: &[f64], rate: f64) -> Vec<bool> {
     let mut sorted: Vec<f64> = probabilities.iter().copied().filter(|p| !p.is_nan()).collect();
     sorted.sort_unstable_by(f64::total_cmp);
     let tested = sorted.len() as f64;
-    let within = |(place, p): &(usize, &f64)| **p <= rate * (place + 1) as f64 / tested;
+    let within = |(rank, p): &(usize, &f64)| **p <= rate * (rank + 1) as f64 / tested;
     let largest = sorted.iter().enumerate().rfind(within).map(|(_, p)| *p);
     probabilities.iter().map(|p| largest.is_some_and(|largest| *p <= largest)).collect()
 }

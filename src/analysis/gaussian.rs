@@ -23,7 +23,7 @@ pub struct Gaussian {
 impl Gaussian {
     /// A profile with a centre `(y, x)`, the standard deviations along its long and its short
     /// axis, and the angle of its long axis ([`Gaussian::angle`]) in degrees.
-    pub fn oriented((y, x): (f64, f64), [long, short]: [f64; 2], degrees: f64) -> Self {
+    pub fn oriented([y, x]: [f64; 2], [long, short]: [f64; 2], degrees: f64) -> Self {
         let (sin, cos) = degrees.to_radians().sin_cos();
         let (long, short) = (long * long, short * short);
         Self {
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn a_drawn_profile_is_found_again() {
         for degrees in [0.0, 30.0, 90.0, 135.0, 179.0] {
-            let truth = Gaussian::oriented((20.3, 17.6), [4.0, 2.0], degrees);
+            let truth = Gaussian::oriented([20.3, 17.6], [4.0, 2.0], degrees);
             let found = Gaussian::of_map(&drawn(&truth, 41).view()).unwrap();
             assert!((found.y - 20.3).abs() < 1e-3 && (found.x - 17.6).abs() < 1e-3, "{found:?}");
             let [long, short] = found.widths();
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn the_occluders_blur_is_taken_out() {
         // The map in closed form: the root of the squared weights under each square.
-        let truth = Gaussian::oriented((22.0, 19.0), [5.0, 3.0], 110.0);
+        let truth = Gaussian::oriented([22.0, 19.0], [5.0, 3.0], 110.0);
         for size in [1, 4, 5] {
             let map = Array2::from_shape_fn((41, 41), |(y, x)| {
                 let half = (size - 1) / 2;

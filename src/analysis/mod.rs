@@ -8,6 +8,7 @@ mod distribution;
 mod extrapolation;
 mod field;
 mod floor;
+mod fraction;
 mod gaussian;
 mod pairs;
 mod pearson;
@@ -20,6 +21,7 @@ pub use distribution::{Distribution, QUANTILES};
 pub use extrapolation::{Extrapolated, SizedWidth, extrapolated};
 pub use field::Field;
 pub use floor::{Floor, Sample, discoveries};
+pub use fraction::is_fraction;
 pub use gaussian::Gaussian;
 pub use pairs::{
     LEAST_ASPECT, MOST_SHUFFLES, Measure, MeasureSummary, Pair, PairSet, PairSettings, SettingError,

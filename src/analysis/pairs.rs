@@ -59,12 +59,12 @@ struct Blurred {
 }
 
 impl<'a> PairSet<'a> {
-    /// No pairs yet, of maps with an RF of so many pixels.
+    /// No pairs yet, of maps with an RF of this many pixels.
     pub const fn new(settings: &'a PairSettings, rf: f64) -> Self {
         Self { settings, rf, added: 0, pairs: Vec::new(), shuffled: Vec::new(), different: 1.0 }
     }
 
-    /// Adds pairs: each map of `one` with the map of `other` at the same place, all on one raster. For
+    /// Adds pairs: each map of `one` with the map of `other` with the same index, all on one raster. For
     /// the baseline the maps of `other` are shuffled among themselves.
     pub fn add(&mut self, one: &[Field], other: &[Field]) {
         let prepared = |fields: &[Field]| -> Vec<Prepared> {
@@ -78,9 +78,9 @@ impl<'a> PairSet<'a> {
             let shuffles = Shuffles::new(self.settings.seed, self.added);
             self.shuffled.resize(self.settings.shuffles, Vec::new());
             self.shuffled.par_iter_mut().enumerate().for_each(|(number, pairs)| {
-                let places = shuffles.cycle(number as u32, one.len());
-                let shuffled = one.iter().zip(places);
-                pairs.extend(shuffled.map(|(one, place)| pair(one, &other[place])));
+                let indices = shuffles.cycle(number as u32, one.len());
+                let shuffled = one.iter().zip(indices);
+                pairs.extend(shuffled.map(|(one, index)| pair(one, &other[index])));
             });
         }
         self.added += 1;

@@ -5,7 +5,7 @@ use super::{Field, Gaussian, Raster, Ticks};
 /// Points along an axis at which a region is looked at, at least.
 const POINTS: usize = 96;
 
-/// What belongs to a region.
+/// Rule for the pixels of a region.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Extent {
     /// Points of at least half the largest value.
@@ -114,10 +114,10 @@ struct Between {
 impl Between {
     fn at(fine: &Ticks, coarse: &Ticks, point: usize) -> Self {
         let last = coarse.count - 1;
-        let place = (fine.middle(point) - coarse.first) / coarse.step;
-        let below = place.floor();
-        let part = place - below;
-        let cell = |place: f64| (place.max(0.0) as usize).min(last);
+        let coordinate = (fine.middle(point) - coarse.first) / coarse.step;
+        let below = coordinate.floor();
+        let part = coordinate - below;
+        let cell = |coordinate: f64| (coordinate.max(0.0) as usize).min(last);
         let cells = [(cell(below), 1.0 - part), (cell(below + 1.0), part)];
         Self { cells, nearest: point * coarse.count / fine.count }
     }
@@ -146,9 +146,9 @@ fn level(values: impl Iterator<Item = f64> + Clone, extent: Extent) -> Option<f6
 
 /// The centre of some weights, of which there are, and their covariance.
 fn profile(weights: impl Iterator<Item = f64> + Clone, raster: &Raster) -> Gaussian {
-    let places = (0..raster.y.count)
+    let positions = (0..raster.y.count)
         .flat_map(|y| (0..raster.x.count).map(move |x| (raster.y.middle(y), raster.x.middle(x))));
-    let weighted = weights.zip(places).filter(|(weight, _)| *weight > 0.0);
+    let weighted = weights.zip(positions).filter(|(weight, _)| *weight > 0.0);
     let mean = |of: &dyn Fn(f64, f64) -> f64| -> f64 {
         let (mut sum, mut total) = (0.0, 0.0);
         for (weight, (y, x)) in weighted.clone() {
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn the_region_of_a_gaussian_is_its_ellipse() {
         for degrees in [0.0, 25.0, 120.0] {
-            let truth = Gaussian::oriented((47.0, 52.0), [14.0, 8.0], degrees);
+            let truth = Gaussian::oriented([47.0, 52.0], [14.0, 8.0], degrees);
             let region = Region::of(&drawn(&truth, raster(99.0, 25)), Extent::HalfMaximum).unwrap();
             let area = 2.0 * std::f64::consts::PI * std::f64::consts::LN_2 * 14.0 * 8.0;
             // A peak between the cells is interpolated too low, and half of it is too wide.
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_share_of_the_mass_is_the_fewest_points_that_hold_it() {
-        let truth = Gaussian::oriented((49.0, 49.0), [10.0, 10.0], 0.0);
+        let truth = Gaussian::oriented([49.0, 49.0], [10.0, 10.0], 0.0);
         let field = drawn(&truth, raster(99.0, 33));
         let area = |extent| Region::of(&field, extent).unwrap().area();
         // Of a round Gaussian a part p lies within a radius of σ √(-2 ln(1 - p)).

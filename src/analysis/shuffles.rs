@@ -2,7 +2,7 @@
 
 use crate::noise::philox4x32_10;
 
-/// Permutations of a seed: Philox4x32-10 counted by shuffle and place, so each is known by its number.
+/// Permutations of a seed: Philox4x32-10 counted by shuffle and index, so each is known by its number.
 #[derive(Clone, Copy, Debug)]
 pub struct Shuffles {
     seed: u64,
@@ -17,16 +17,16 @@ impl Shuffles {
     }
 
     /// A permutation of `count` things: one cycle through all of them (Sattolo's algorithm), so that
-    /// none keeps its place where there are at least two.
+    /// none keeps its index if there are at least two.
     pub fn cycle(&self, number: u32, count: usize) -> Vec<usize> {
-        let mut places: Vec<usize> = (0..count).collect();
+        let mut order: Vec<usize> = (0..count).collect();
         let key = [self.seed as u32, (self.seed >> 32) as u32];
         for last in (1..count).rev() {
             let word = philox4x32_10([last as u32, number, self.set, 0], key)[0];
             let other = (u64::from(word) * last as u64) >> 32;
-            places.swap(last, other as usize);
+            order.swap(last, other as usize);
         }
-        places
+        order
     }
 }
 

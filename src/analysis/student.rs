@@ -16,7 +16,7 @@ const LANCZOS: [f64; 9] = [
 /// Steps of a continued fraction, at most.
 const STEPS: usize = 1000;
 
-/// The probability that a value of Student's distribution with so many degrees of freedom is at least
+/// The probability that a value of Student's distribution with this many degrees of freedom is at least
 /// `t`. NaN where there is no degree of freedom.
 pub fn student_above(t: f64, degrees: f64) -> f64 {
     if t.is_nan() || degrees.is_nan() || degrees <= 0.0 {
@@ -75,7 +75,7 @@ fn ln_gamma(x: f64) -> f64 {
     }
     let x = x - 1.0;
     let terms = LANCZOS.iter().enumerate().skip(1);
-    let sum = LANCZOS[0] + terms.map(|(place, factor)| factor / (x + place as f64)).sum::<f64>();
+    let sum = LANCZOS[0] + terms.map(|(index, factor)| factor / (x + index as f64)).sum::<f64>();
     let t = x + 7.5;
     0.5 * std::f64::consts::TAU.ln() + (x + 0.5) * t.ln() - t + sum.ln()
 }

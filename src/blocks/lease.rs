@@ -1,6 +1,6 @@
 //! Leases: the right to compute a block, among processes that share nothing but a folder.
 //!
-//! A lease on `X` is the file `X.lease-0`. It is renamed into place when it is complete, and only
+//! A lease on `X` is the file `X.lease-0`. It gets that name when it is complete, and only
 //! if no file has that name: one process wins. It names its owner and holds the *heartbeat*, a
 //! number that the owner raises every few seconds. An owner is dead if its own kernel says so, or
 //! if its heartbeat has not changed for some time by the monotonic clock of another process. No two

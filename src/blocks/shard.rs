@@ -62,7 +62,7 @@ impl Shard {
     }
 
     /// The other blocks of `blocks`, those of the following shard first, so that helping processes
-    /// start in different places.
+    /// start with different blocks.
     pub fn others(&self, blocks: usize) -> impl Iterator<Item = usize> {
         let Self { index, count } = *self;
         // A shard beyond the last block is empty.

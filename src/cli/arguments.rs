@@ -1,16 +1,14 @@
 //! Groups of arguments that several commands share.
 
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use bytesize::ByteSize;
+use clap::Args;
 
 use super::failure::Failure;
-use occlumap::blocks::{Shard, ShardError};
-use occlumap::files::escaped;
-use occlumap::geometry::{GridRule, ImageSize, OccluderSize, OccluderStride};
-use occlumap::images::Preprocessing;
-use occlumap::network::{MapContext, PRESETS, Response, is_onnx};
+use occlumap::geometry::{GridPreset, GridRule, ImageSize, OccluderSize, OccluderStride};
+use occlumap::images::{ChannelConstants, Preprocessing};
+use occlumap::network::{MapContext, PRESETS, Response};
 use occlumap::noise::Noise;
 use occlumap::runs::{InputSettings, ModelSource, Share};
 
@@ -45,20 +43,6 @@ pub(super) struct ModelArguments {
     pub weights_prefix: Option<String>,
 }
 
-impl ModelArguments {
-    /// The weight file.
-    pub fn weights(&self) -> Result<PathBuf, Failure> {
-        let model = Path::new(&self.network.model);
-        let inside = || is_onnx(model).then(|| model.to_owned());
-        self.weights.clone().or_else(inside).ok_or_else(|| {
-            Failure::usage(format!(
-                "--weights: expected the weight file of `{}`; only an ONNX file holds its own",
-                escaped(&self.network.model)
-            ))
-        })
-    }
-}
-
 /// The images and their preprocessing.
 #[derive(Debug, Args)]
 pub(super) struct ImageArguments {
@@ -86,7 +70,7 @@ pub(super) struct ImageArguments {
     #[arg(long, value_name = "R,G,B", value_delimiter = ',', num_args = 1, requires = "mean")]
     pub std: Vec<f32>,
     /// Size of the images: 227, or HEIGHTxWIDTH. imagenet crops to it; otherwise the images must
-    /// have it [default: that of the first image; 224 for imagenet]
+    /// have it [default: that of the ONNX file, else of the first image; 224 for imagenet]
     #[arg(long, value_name = "SIZE")]
     pub image_size: Option<ImageSize>,
     /// Skip images that cannot be read, and say how many; every image is read once for that
@@ -103,22 +87,15 @@ impl ImageArguments {
                 Failure::usage(format!("--{name} has {found} numbers; expected 3: R,G,B"))
             })
         };
-        if !self.mean.is_empty() {
-            let (mean, std) = (three("mean", &self.mean)?, three("std", &self.std)?);
-            let custom = match self.preprocess {
-                None => Preprocessing::Custom { mean, std },
-                Some(Preprocessing::Imagenet) => Preprocessing::Cropped { mean, std },
-                Some(other) => {
-                    return Err(Failure::usage(format!(
-                        "--mean and --std go with --preprocess imagenet, or without --preprocess; \
-                         found --preprocess {other}"
-                    )));
-                }
-            };
-            custom.check()?;
-            return Ok(Some(custom));
-        }
-        Ok(self.preprocess)
+        let constants = if self.mean.is_empty() {
+            None
+        } else {
+            Some(ChannelConstants {
+                mean: three("mean", &self.mean)?,
+                std: three("std", &self.std)?,
+            })
+        };
+        Ok(Preprocessing::choose(self.preprocess, constants)?)
     }
 }
 
@@ -139,8 +116,8 @@ pub(super) struct LayerArguments {
 #[command(next_help_heading = "Occluders")]
 pub(super) struct OccluderArguments {
     /// Grid of occluders
-    #[arg(long, value_enum, default_value_t = GridName::Reference)]
-    pub grid: GridName,
+    #[arg(long, value_enum, default_value_t)]
+    pub grid: GridPreset,
     /// Side of an occluder in pixels [reference: RF / 10; zhou: 11]. `run`, `sweep` and `plan` take several,
     /// 7,11,15: maps of each go to OUT/size7, …, and `occlumap sizes OUT` extrapolates them
     #[arg(long, value_name = "PIXELS", value_delimiter = ',', num_args = 1)]
@@ -161,14 +138,6 @@ pub(super) struct OccluderArguments {
     pub every: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum GridName {
-    /// From the corner of the RF's box, scaled with the RF
-    Reference,
-    /// Zhou et al. 2015: 11×11 in steps of 3 over the whole image
-    Zhou,
-}
-
 impl OccluderArguments {
     /// The requested rule, of a command that takes one.
     pub fn rule(&self) -> Result<GridRule, Failure> {
@@ -184,31 +153,13 @@ impl OccluderArguments {
 
     /// The requested rules, at least one.
     pub fn rules(&self) -> Result<Vec<GridRule>, Failure> {
-        let preset = match self.grid {
-            GridName::Reference => GridRule::REFERENCE,
-            GridName::Zhou => GridRule::ZHOU,
-        };
-        let pixels = self.occluder_size.iter().map(|&pixels| OccluderSize::Pixels(pixels));
-        let divisors = self.size_divisor.iter().map(|&divisor| OccluderSize::Divisor(divisor));
-        let mut sizes: Vec<OccluderSize> = pixels.chain(divisors).collect();
-        let pixels = self.occluder_stride.iter().map(|&pixels| OccluderStride::Pixels(pixels));
-        let divisors = self.stride_divisor.iter().map(|&divisor| OccluderStride::Divisor(divisor));
-        let mut strides: Vec<OccluderStride> = pixels.chain(divisors).collect();
-        if sizes.is_empty() {
-            sizes.push(preset.size);
-        }
-        if strides.is_empty() {
-            strides.push(preset.stride);
-        }
-        if strides.len() != 1 && strides.len() != sizes.len() {
-            return Err(Failure::usage(format!(
-                "{} sizes of occluders and {} strides; expected one stride, or one for each size",
-                sizes.len(),
-                strides.len()
-            )));
-        }
-        let rule = |(size, stride)| GridRule { size, stride, lattice: preset.lattice };
-        Ok(sizes.into_iter().zip(strides.into_iter().cycle()).map(rule).collect())
+        let pixels = self.occluder_size.iter().copied().map(OccluderSize::Pixels);
+        let divisors = self.size_divisor.iter().copied().map(OccluderSize::Divisor);
+        let sizes: Vec<OccluderSize> = pixels.chain(divisors).collect();
+        let pixels = self.occluder_stride.iter().copied().map(OccluderStride::Pixels);
+        let divisors = self.stride_divisor.iter().copied().map(OccluderStride::Divisor);
+        let strides: Vec<OccluderStride> = pixels.chain(divisors).collect();
+        Ok(self.grid.rules(&sizes, &strides)?)
     }
 }
 
@@ -230,6 +181,11 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(0) | Err(_) => Err("expected a whole number of at least 1".into()),
         Ok(number) => Ok(number),
     }
+}
+
+/// Parses a size in bytes.
+pub(super) fn size(text: &str) -> Result<ByteSize, String> {
+    text.parse().map_err(|_| "expected a size such as 500MiB or 4GiB".into())
 }
 
 /// Far more than useful; many more take minutes to start or bring the machine down.
@@ -258,32 +214,13 @@ pub(super) struct ShardArguments {
     /// `occlumap merge` puts them together. `slurm`, in a task of a Slurm array: the task's part,
     /// then what no task has begun [default: everything]
     #[arg(long, value_name = "I/N|slurm", conflicts_with = "force")]
-    pub shard: Option<ShardChoice>,
-}
-
-/// The value of `--shard`.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum ShardChoice {
-    Shard(Shard),
-    Slurm,
-}
-
-impl FromStr for ShardChoice {
-    type Err = ShardError;
-
-    fn from_str(text: &str) -> Result<Self, ShardError> {
-        if text == "slurm" { Ok(Self::Slurm) } else { text.parse().map(Self::Shard) }
-    }
+    pub shard: Option<Share>,
 }
 
 impl ShardArguments {
     /// The share of a process with these arguments.
-    pub fn share(&self) -> Result<Share, Failure> {
-        match self.shard {
-            None => Ok(Share::WHOLE),
-            Some(ShardChoice::Shard(shard)) => Ok(Share::of(shard)),
-            Some(ShardChoice::Slurm) => Ok(Share::of_slurm()?),
-        }
+    pub fn share(&self) -> Share {
+        self.shard.unwrap_or(Share::WHOLE)
     }
 }
 
@@ -294,9 +231,9 @@ impl ModelArguments {
         images: ImageArguments,
         layers: LayerArguments,
     ) -> Result<InputSettings, Failure> {
-        let (preprocessing, weights) = (images.preprocessing()?, self.weights()?);
+        let preprocessing = images.preprocessing()?;
         Ok(InputSettings {
-            model: ModelSource::Files { model: self.network.model, weights },
+            model: ModelSource::files(self.network.model, self.weights)?,
             weights_prefix: self.weights_prefix,
             images: images.images.into(),
             preprocessing,

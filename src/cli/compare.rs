@@ -1,16 +1,14 @@
 //! `occlumap compare`: two sets of maps, unit by unit.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use occlumap::analysis::{Extent, PairSettings};
 use occlumap::files::escaped;
-use occlumap::progress::Progress;
-use occlumap::report::Results;
 use occlumap::report::comparison::{
-    Comparison, ComparisonSettings, MapArray, MapSet, SidePair, compare, count, files, write,
+    Comparison, ComparisonSettings, MapSource, SidePair, compare_sources, files, write,
 };
-use occlumap::runs::{Context, OutputFolder, Task};
+use occlumap::runs::OutputFolder;
 use occlumap::sweep::UnitSelection;
 
 use super::arguments::RunningArguments;
@@ -87,31 +85,15 @@ pub(super) struct Compare {
     running: RunningArguments,
 }
 
-/// A set of maps, opened.
-pub(super) enum Opened {
-    Results(Box<Results>),
-    Array(MapArray),
-}
-
 impl Compare {
     pub fn execute(self) -> Result<(), Failure> {
         let session = Session::start(&self.running)?;
         let settings = self.settings();
         settings.pairs.check()?;
         let output = OutputFolder::check_files(&self.out, files(&self.out), self.force)?;
-        let one = Opened::open(&self.one)?;
-        let other = self.other.as_deref().map(Opened::open).transpose()?;
-        if let (Opened::Array(_), None) = (&one, &other) {
-            let one = self.one.display();
-            return Err(Failure::usage(format!(
-                "{one}: is an array; expected a second set of maps"
-            )));
-        }
-        let one = one.set();
-        let other = other.as_ref().map(Opened::set);
-        let sets = [&one, other.as_ref().unwrap_or(&one)];
-        let context = session.context();
-        let comparison = compared(sets, &settings, &context)?;
+        let one = MapSource::open(&self.one)?;
+        let other = self.other.as_deref().map(MapSource::open).transpose()?;
+        let comparison = compare_sources(&one, other.as_ref(), &settings, &session.context())?;
         for left in &comparison.left_out {
             session.say(format!("note: left out: {}: {}", left.layer, left.reason));
         }
@@ -123,10 +105,10 @@ impl Compare {
     }
 
     fn settings(&self) -> ComparisonSettings {
-        let sides = match (self.sides.is_empty(), &self.other) {
-            (false, _) => self.sides.clone(),
-            (true, Some(_)) => SidePair::SAME.into(),
-            (true, None) => vec![SidePair::ENDS],
+        let sides = if self.sides.is_empty() {
+            SidePair::usual(self.other.is_some())
+        } else {
+            self.sides.clone()
         };
         ComparisonSettings {
             pairs: PairSettings {
@@ -142,36 +124,6 @@ impl Compare {
             examples: self.examples.into(),
         }
     }
-}
-
-impl Opened {
-    /// Opens a folder, or an array.
-    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
-        let is_array = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npy"));
-        if is_array && !path.is_dir() {
-            return Ok(Self::Array(MapArray::open(path)?));
-        }
-        Ok(Self::Results(Box::new(Results::open(path, None)?)))
-    }
-
-    pub(super) fn set(&self) -> MapSet<'_> {
-        match self {
-            Self::Results(results) => MapSet::Results(results),
-            Self::Array(array) => MapSet::Array(array),
-        }
-    }
-}
-
-/// Compares two sets, watched.
-pub(super) fn compared(
-    sets: [&MapSet<'_>; 2],
-    settings: &ComparisonSettings,
-    context: &Context<'_>,
-) -> Result<Comparison, Failure> {
-    let progress = Progress::new(context.observer.cancel_token());
-    let task = Task { label: "compare", counted: "units", total: count(sets, settings)? };
-    let work = || context.pool.install(|| compare(sets, settings, &progress));
-    Ok(context.track(&task, &progress, work)?.0)
 }
 
 /// Medians of each layer, for a terminal.

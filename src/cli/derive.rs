@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use occlumap::progress::Progress;
 use occlumap::report::Results;
 use occlumap::report::derived::{Derivation, DerivedKind};
 use occlumap::runs::{OutputFolder, Task};
@@ -61,11 +60,8 @@ impl Derive {
         }
         let output = OutputFolder::check_files(&self.out, derivation.files(), self.force)?;
         let folder = output.create("")?;
-        let context = session.context();
-        let progress = Progress::new(context.observer.cancel_token());
         let task = Task { label: "derive", counted: "units", total: derivation.count() };
-        let work = || context.pool.install(|| derivation.write(&folder, &progress));
-        context.track(&task, &progress, work)?;
+        session.context().compute(&task, |progress| derivation.write(&folder, progress))?;
         session.say(format!("wrote {}", folder.display()));
         Ok(())
     }

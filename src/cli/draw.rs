@@ -9,13 +9,17 @@ use std::str::FromStr;
 use clap::{Args, Subcommand};
 
 use super::failure::Failure;
-use occlumap::files::write_text;
-use occlumap::report::figure::{Figure, INCH};
-use occlumap::report::write_png;
-use occlumap::runs::check_file;
+use occlumap::report::figure::FigureFile;
 
 /// Draw an occluder on an image, or all occluders of a receptive field
+///
+/// Writes a figure (.png or .svg) that explains the method: one occluder filled with its noise on an
+/// image, or the grid of all occluders of a unit.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  occlumap draw occluder --images photos/ --image 3 --at 100,80 --size 16 --out occluder.png
+  occlumap draw grid --model alexnet --layer conv3 --position 6,6 --out grid.svg")]
 pub(super) struct Draw {
     #[command(subcommand)]
     what: What,
@@ -52,32 +56,9 @@ struct DrawingArguments {
 }
 
 impl DrawingArguments {
-    /// Checks the output before any work.
-    fn check(&self) -> Result<(), Failure> {
-        if !self.is_svg() && !self.ends_with("png") {
-            let out = self.out.display();
-            return Err(Failure::usage(format!(
-                "{out}: expected a name that ends in .png or .svg"
-            )));
-        }
-        Ok(check_file(&self.out, self.force)?)
-    }
-
-    fn write(&self, figure: &Figure) -> Result<(), Failure> {
-        if self.is_svg() {
-            write_text(&self.out, &figure.to_svg())?;
-        } else {
-            write_png(&self.out, &figure.to_picture(self.resolution as f32 / INCH)?)?;
-        }
-        Ok(())
-    }
-
-    fn is_svg(&self) -> bool {
-        self.ends_with("svg")
-    }
-
-    fn ends_with(&self, ending: &str) -> bool {
-        self.out.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
+    /// The file, checked before any work.
+    fn file(&self) -> Result<FigureFile<'_>, Failure> {
+        Ok(FigureFile::check(&self.out, self.force)?)
     }
 }
 

@@ -3,14 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use ndarray::ArrayD;
-use occlumap::files::npy;
 use occlumap::geometry::{Deposit, FrameRule};
 use occlumap::network::{MapContext, Response};
 use occlumap::noise::{FillRule, Noise};
-use occlumap::runs::{
-    self, InputSettings, MapSettings, OcclusionSettings, check_file, is_same_file,
-};
+use occlumap::runs::{self, InputSettings, MapFiles, MapSettings, OcclusionSettings};
 
 use super::arguments::{
     ImageArguments, LayerArguments, ModelArguments, OccluderArguments, RunningArguments, repeats,
@@ -86,17 +82,8 @@ pub(super) struct Map {
 impl Map {
     pub fn execute(self) -> Result<(), Failure> {
         let session = Session::start(&self.running)?;
-        for path in std::iter::once(&self.out).chain(&self.responses) {
-            check_file(path, self.force)?;
-            // An array with a picture's ending would be taken for a picture.
-            if path.extension().is_some_and(|ending| ending != "npy") {
-                let path = path.display();
-                return Err(Failure::usage(format!("{path}: expected a name that ends in .npy")));
-            }
-        }
-        if self.responses.as_ref().is_some_and(|responses| is_same_file(responses, &self.out)) {
-            return Err(Failure::usage("--out and --responses name the same file"));
-        }
+        let files = MapFiles { map: self.out, responses: self.responses };
+        files.check(self.force)?;
         let (unit, repeats) = (self.unit, self.repeats);
         let layers = LayerArguments { layers: vec![self.layer], response: self.response };
         let settings = MapSettings {
@@ -120,21 +107,15 @@ impl Map {
             compute: self.compute.settings(),
         };
         let found = runs::map(&settings, &session.context())?;
-        npy::write(&self.out, &found.map)?;
-        let all = found.differences.concat();
-        let largest = all.iter().fold(0.0, |largest: f32, d| largest.max(d.abs()));
-        if let Some(path) = &self.responses {
-            let occluders = found.placement.occluders.len();
-            let shape = if repeats == 1 { vec![occluders] } else { vec![repeats, occluders] };
-            let all = ArrayD::from_shape_vec(shape, all)
-                .map_err(|error| Failure::failed(error.to_string()))?;
-            npy::write(path, &all)?;
-        }
+        files.write(&found)?;
         let (y, x) = settings.position;
         session.say(format!(
             "unit {unit} responds to image {} ({}) at {y},{x} with {}; occluders change that by \
-             up to {largest}",
-            found.image_index, found.image, found.response
+             up to {}",
+            found.image_index,
+            found.image,
+            found.response,
+            found.largest()
         ));
         Ok(())
     }

@@ -43,11 +43,9 @@ impl Models {
         let results = Results::open(&self.results, None)?;
         let layers = results.layers_named(&self.layers)?;
         let output = OutputFolder::check_files(&self.out, FILES, self.force)?;
-        let context = session.context();
-        let progress = Progress::new(context.observer.cancel_token());
         let task = Task { label: "models", counted: "units", total: count(&layers) };
-        let work = || context.pool.install(|| models(&results, &layers, &progress));
-        let (table, _) = context.track(&task, &progress, work)?;
+        let compute = |progress: &Progress<'_>| models(&results, &layers, progress);
+        let table = session.context().compute(&task, compute)?;
         let folder = output.create("")?;
         table.write_with_legend(&folder, FILES)?;
         session.say(format!("wrote {}", folder.display()));

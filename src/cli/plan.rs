@@ -91,10 +91,15 @@ fn report(plan: &runs::Plan) -> String {
         ByteSize(sum(|layer| layer.bytes as f64) as u64).to_string(),
     ]);
     let (images, ranking) = (plan.images as f64, plan.ranking_seconds);
+    let stops = if plan.stops {
+        "presentations and times: at most; units stop once they are reliable (--until-reliable)\n"
+    } else {
+        ""
+    };
     format!(
-        "{} on {} images of {}, {} threads\n\n{}\n\
+        "{} on {} images of {}, {} threads\n\n{}\n{stops}\
          full, cones, deltas: million multiply-adds of a presentation, of whole images, of what the\n  \
-         occluder can change and the unit depends on, and with only the taps that meet a change\n\
+         occluder can change and the unit depends on, and with only the taps that meet a delta\n\
          ranking {} images: {}; together {}\n\
          presentations: about, with positions spread evenly over each layer, since only the ranking\n  \
          tells where they are; if no image cuts a receptive field: {}\n\

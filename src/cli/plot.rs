@@ -1,16 +1,11 @@
 //! `occlumap plot`: figures and numbers of finished maps.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use occlumap::images::ImageFolder;
-use occlumap::network::LayerId;
-use occlumap::progress::Progress;
+use occlumap::report::Results;
 use occlumap::report::colours::ColourMap;
-use occlumap::report::numbers::table;
-use occlumap::report::plot::{Kind, Overlay, Plots, Scale, Style};
-use occlumap::report::{LayerResults, Results, Tones};
-use occlumap::runs::{Context, OutputFolder, OwnMaps, Task, layout};
+use occlumap::report::plot::{Kind, Overlay, PlotSettings, Scale, Style, plot};
 use occlumap::sweep::UnitSelection;
 
 use super::arguments::RunningArguments;
@@ -90,158 +85,27 @@ pub(super) struct Plot {
 impl Plot {
     pub fn execute(self) -> Result<(), Failure> {
         let session = Session::start(&self.running)?;
-        let context = session.context();
         let results = Results::open(&self.results, self.ranking.as_deref())?;
-        let layers = self.layers(&results)?;
-        let kinds = self.kinds();
-        let folder = self.out.clone().unwrap_or_else(|| self.results.join(layout::PLOTS));
-        let output = self.check(&folder, &layers, &kinds)?;
-        if !results.is_complete() {
-            let named: Vec<&str> = layers.iter().map(|(layer, _)| layer.name()).collect();
-            session.say(format!("note: the sweep is not finished; there is {}", named.join(", ")));
-        }
-        let images =
-            if kinds.contains(&Kind::Pages) { self.images(&results, &session)? } else { None };
-        let tones = images.as_ref().map(Tones::of).transpose()?;
-        let ids: Vec<LayerId> = layers.iter().map(|(layer, _)| layer.id()).collect();
-        let own = match &images {
-            Some(_) if self.overlay == Overlay::Own => Some(self.own(&results, &context)?),
-            _ => None,
-        };
-        let own = own.as_ref().map(|own| own.prepare(&ids, results.image_size(), &context));
-        let own = own.transpose()?;
-
-        let plots = Plots {
-            results: &results,
-            style: self.style(),
+        let Self { colours, scale, overlay, .. } = self;
+        let settings = PlotSettings {
+            folder: self.out,
+            layers: self.layers,
+            units: self.units.unwrap_or_default(),
+            kinds: self.only,
+            force: self.force,
+            style: Style { colours, scale, overlay },
             resolution: self.resolution as f32,
-            images: images.as_ref().zip(tones),
-            examples: self.examples.min(results.configuration().settings.top),
-            own: own.as_ref(),
             blurred: self.blur,
+            examples: self.examples,
+            images: self.images.map(Into::into),
+            weights: self.weights,
+            compute: self.compute.settings(),
         };
-        let folder = output.create("")?;
-        for (layer, units) in &layers {
-            let progress = Progress::new(context.observer.cancel_token());
-            let total = plots.count(layer, units, &kinds);
-            let task = Task { label: layer.name(), counted: "maps and images", total };
-            let write = || plots.write(layer, units, &kinds, &folder, &progress);
-            context.track(&task, &progress, || context.pool.install(write))?;
-        }
-        if kinds.contains(&Kind::Numbers) {
-            table([]).legend().write(&folder.join(COLUMNS))?;
-        }
+        let folder = plot(&results, &settings, &session.context())?;
         session.say(format!("wrote {}", folder.display()));
         Ok(())
     }
-
-    fn kinds(&self) -> Vec<Kind> {
-        let chosen = |kind: &Kind| self.only.is_empty() || self.only.contains(kind);
-        Kind::ALL.into_iter().filter(chosen).collect()
-    }
-
-    fn style(&self) -> Style {
-        Style { colours: self.colours, scale: self.scale, overlay: self.overlay }
-    }
-
-    /// The layers, and of each the units to be shown.
-    fn layers<'r>(
-        &self,
-        results: &'r Results,
-    ) -> Result<Vec<(&'r LayerResults, Vec<usize>)>, Failure> {
-        let layers = results.layers_named(&self.layers)?;
-        let chosen = |layer: &'r LayerResults| {
-            let name = layer.name();
-            let units =
-                self.units.clone().unwrap_or_default().of(layer.units()).map_err(|missing| {
-                    let last = layer.units() - 1;
-                    Failure::usage(format!(
-                        "{name} has no unit {missing}; its units are 0 to {last}"
-                    ))
-                })?;
-            let swept = layer.swept();
-            if !units.iter().any(|unit| swept.contains(unit)) {
-                return Err(Failure::usage(format!(
-                    "none of the requested units of {name} was swept; {} units were, from unit {} \
-                     on",
-                    swept.len(),
-                    swept.first().copied().unwrap_or_default()
-                )));
-            }
-            Ok((layer, units))
-        };
-        layers.into_iter().map(chosen).collect()
-    }
-
-    /// Checks where the files go, before any work.
-    fn check(
-        &self,
-        folder: &Path,
-        layers: &[(&LayerResults, Vec<usize>)],
-        kinds: &[Kind],
-    ) -> Result<OutputFolder, Failure> {
-        // Files of other layers and kinds stay.
-        let output = OutputFolder::check(folder, true, &[])?;
-        let files = layers
-            .iter()
-            .flat_map(|(layer, _)| kinds.iter().flat_map(|kind| kind.files(folder, layer.name())));
-        for file in files {
-            if file.is_dir() {
-                let file = file.display();
-                return Err(Failure::usage(format!("{file}: is a folder; choose another --out")));
-            }
-            if file.symlink_metadata().is_ok() && !self.force {
-                return Err(Failure::usage(format!(
-                    "{}: exists; choose another --out, or give --force to replace it",
-                    file.display()
-                )));
-            }
-        }
-        Ok(output)
-    }
-
-    /// The images, if they are to be shown and can be.
-    fn images(&self, results: &Results, session: &Session) -> Result<Option<ImageFolder>, Failure> {
-        if self.examples == 0 {
-            return Ok(None);
-        }
-        let asked = self.images.is_some() || self.overlay == Overlay::Own;
-        if results.ranking_folder().is_none() {
-            let why = "there are no rankings beside the maps; --ranking names them";
-            if asked {
-                return Err(Failure::usage(format!("images cannot be shown: {why}")));
-            }
-            session.say(format!("note: pages show no images: {why}"));
-            return Ok(None);
-        }
-        match results.images(self.images.as_deref()) {
-            Err(error) if !asked => {
-                session.say(format!("note: pages show no images: {error}"));
-                Ok(None)
-            }
-            images => Ok(Some(images?)),
-        }
-    }
-
-    /// The engine and weights of maps of single images.
-    fn own(&self, results: &Results, context: &Context<'_>) -> Result<OwnMaps, Failure> {
-        let named = &results.manifest().about.weights;
-        let path = self.weights.clone().unwrap_or_else(|| named.into());
-        if self.weights.is_none() && !path.is_file() {
-            return Err(Failure::usage(format!(
-                "{}: no such file; the manifest names it as the weight file; give \
-                 the file where it is now as --weights",
-                path.display()
-            )));
-        }
-        let (sweep, compute) = (results.configuration(), self.compute.settings());
-        let prefix = results.manifest().about.weights_prefix.as_deref();
-        Ok(OwnMaps::open(results.network(), sweep, (&path, prefix), &compute, context)?)
-    }
 }
-
-/// The file that explains the columns of the tables.
-const COLUMNS: &str = "columns.csv";
 
 /// More do not fit on a page and stay readable.
 const MOST_EXAMPLES: usize = 12;

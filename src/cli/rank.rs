@@ -48,11 +48,14 @@ pub(super) struct Rank {
 impl Rank {
     pub fn execute(self) -> Result<(), Failure> {
         let session = Session::start(&self.running)?;
-        let share = self.shard.share()?;
         let settings = RankSettings {
             input: self.model.input(self.images, self.layers)?,
             top: self.top,
-            output: OutputSettings { folder: self.out, force: self.force, share },
+            output: OutputSettings {
+                folder: self.out,
+                force: self.force,
+                share: self.shard.share(),
+            },
             device: self.device.device,
         };
         runs::rank(&settings, &session.context())?;

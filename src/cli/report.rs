@@ -6,16 +6,13 @@ use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
 use clap::Args;
-use occlumap::images::ImageFolder;
-use occlumap::progress::Progress;
-use occlumap::report::comparison::{ComparisonSettings, MapSet, SidePair};
-use occlumap::report::page::{Report as Page, ReproduceCommand, data_folder};
+use occlumap::report::comparison::{ComparisonSettings, MapSet, MapSource, SidePair, compare_in};
+use occlumap::report::page::{Report as Page, ReproduceCommand};
 use occlumap::report::results::{LayerResults, Results};
-use occlumap::runs::{Task, check_file, layout};
+use occlumap::runs::layout;
 
 use self::reproduce::{command, note};
 use super::arguments::RunningArguments;
-use super::compare::{Opened, compared};
 use super::failure::Failure;
 use super::terminal::Session;
 
@@ -71,8 +68,13 @@ impl Report {
         let session = Session::start(&self.running)?;
         let results = Results::open(&self.out, self.ranking.as_deref())?;
         let file = self.file.clone().unwrap_or_else(|| self.out.join(layout::REPORT));
-        self.check(&file)?;
-        let images = self.open_images(&results)?;
+        Page::check(&file, self.force)?;
+        let images = if self.examples == 0 {
+            Err("none were asked for".into())
+        } else {
+            let source = self.images.clone().map(Into::into);
+            results.ranked_images(source.as_ref(), source.is_some())?
+        };
         if let Err(why) = &images {
             session.say(format!("note: the report shows no images: {why}"));
         }
@@ -82,10 +84,10 @@ impl Report {
             session.say(format!("note: not all layers are finished; the report shows {layers}"));
         }
         let context = session.context();
-        let other = self.compare.as_deref().map(Opened::open).transpose()?;
-        let compare = |other: &Opened| {
+        let other = self.compare.as_deref().map(MapSource::open).transpose()?;
+        let compare = |other: &MapSource| {
             let settings = ComparisonSettings::of(SidePair::SAME.into());
-            compared([&MapSet::Results(&results), &other.set()], &settings, &context)
+            compare_in([&MapSet::Results(&results), &other.set()], &settings, &context)
         };
         let comparison = other.as_ref().map(compare).transpose()?;
         for left in comparison.iter().flat_map(|comparison| &comparison.left_out) {
@@ -105,10 +107,7 @@ impl Report {
                 note: note(&results, folder),
             },
         };
-        let progress = Progress::new(context.observer.cancel_token());
-        let task = Task { label: "report", counted: "units", total: report.units() };
-        let write = || report.write(&file, &progress);
-        let (written, _) = context.track(&task, &progress, || context.pool.install(write))?;
+        let written = report.write_in(&file, &context)?;
         let size = ByteSize(written.bytes).display().si();
         session.say(match written.folder {
             Some(folder) => format!(
@@ -119,34 +118,5 @@ impl Report {
             None => format!("wrote {} ({size})", file.display()),
         });
         Ok(())
-    }
-
-    /// Checks the output before any work.
-    fn check(&self, file: &Path) -> Result<(), Failure> {
-        if file.extension().is_none_or(|ending| ending != "html") {
-            let file = file.display();
-            return Err(Failure::usage(format!("{file}: expected a name that ends in .html")));
-        }
-        check_file(file, self.force)?;
-        let folder = data_folder(file);
-        if folder.exists() && !folder.is_dir() {
-            let problem = "is a file; a large report needs a folder of that name";
-            return Err(Failure::usage(format!("{}: {problem}", folder.display())));
-        }
-        Ok(())
-    }
-
-    /// The images, or the reason for a report without images.
-    fn open_images(&self, results: &Results) -> Result<Result<ImageFolder, String>, Failure> {
-        if self.examples == 0 {
-            return Ok(Err("none were asked for".into()));
-        }
-        if results.ranking_folder().is_none() {
-            return Ok(Err("there are no rankings beside the maps; --ranking names them".into()));
-        }
-        match results.images(self.images.as_deref()) {
-            Err(error) if self.images.is_none() => Ok(Err(error.to_string())),
-            images => Ok(Ok(images?)),
-        }
     }
 }

@@ -2,18 +2,19 @@
 
 use std::ffi::OsStr;
 
+use clap::ValueEnum;
+use occlumap::runs::slurm::quoted;
+
 /// Arguments in one line, quoted for a shell where necessary.
 pub(super) fn shell<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./,:=+@%".contains(c);
-    let quoted = arguments.into_iter().map(|argument| {
-        let text = argument.as_ref().to_string_lossy();
-        if !text.is_empty() && text.chars().all(plain) {
-            text.into_owned()
-        } else {
-            format!("'{}'", text.replace('\'', r"'\''"))
-        }
-    });
-    quoted.collect::<Vec<_>>().join(" ")
+    let words = arguments.into_iter().map(|word| quoted(word.as_ref().as_encoded_bytes()));
+    let words: Vec<Vec<u8>> = words.collect();
+    String::from_utf8_lossy(&words.join(&b' ')).into_owned()
+}
+
+/// The name of an option's value.
+pub(super) fn value_name<T: ValueEnum>(value: &T) -> Option<String> {
+    Some(value.to_possible_value()?.get_name().to_owned())
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 use occlumap::files::shown;
-use occlumap::progress::Progress;
 use occlumap::report::Results;
 use occlumap::report::sizes::{FILES, count, layers, sizes};
 use occlumap::runs::{OutputFolder, Task, sized_folders};
@@ -61,11 +60,8 @@ impl Sizes {
         let folders: Vec<Results> = paths.iter().map(open).collect::<Result<_, _>>()?;
         let layers = layers(&folders)?;
         let output = OutputFolder::check_files(&self.out, FILES, self.force)?;
-        let context = session.context();
-        let progress = Progress::new(context.observer.cancel_token());
         let task = Task { label: "sizes", counted: "units", total: count(&layers) };
-        let work = || context.pool.install(|| sizes(&layers, &progress));
-        let (table, _) = context.track(&task, &progress, work)?;
+        let table = session.context().compute(&task, |progress| sizes(&layers, progress))?;
         let folder = output.create("")?;
         table.write_with_legend(&folder, FILES)?;
         session.say(format!("wrote {}", folder.display()));

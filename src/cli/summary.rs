@@ -61,20 +61,18 @@ impl Summary {
         let output = OutputFolder::check_files(&self.out, FILES, self.force)?;
         let open = |folder: &PathBuf| Results::open(folder, None);
         let opened: Vec<Results> = self.folders.iter().map(open).collect::<Result<_, _>>()?;
-        let name = |(place, results): (usize, &Results)| {
+        let name = |(index, results): (usize, &Results)| {
             let model = &results.configuration().model.name;
-            self.names.get(place).unwrap_or(model).clone()
+            self.names.get(index).unwrap_or(model).clone()
         };
         let named: Vec<(String, &Results)> = opened
             .iter()
             .enumerate()
-            .map(|(place, results)| (name((place, results)), results))
+            .map(|(index, results)| (name((index, results)), results))
             .collect();
-        let context = session.context();
-        let progress = Progress::new(context.observer.cancel_token());
         let task = Task { label: "summary", counted: "units", total: count(&named) };
-        let work = || context.pool.install(|| summarise(&named, self.blur, &progress));
-        let (summary, _) = context.track(&task, &progress, work)?;
+        let compute = |progress: &Progress<'_>| summarise(&named, self.blur, progress);
+        let summary = session.context().compute(&task, compute)?;
         let folder = output.create("")?;
         write(&summary, &folder, self.resolution as f32)?;
         session.say(format!("wrote {}", folder.display()));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use clap::Args;
+use occlumap::analysis::is_fraction;
 use occlumap::geometry::{Deposit, FrameRule};
 use occlumap::maps::MeanOver;
 use occlumap::network::MapContext;
@@ -13,7 +14,7 @@ use occlumap::sweep::UnitSelection;
 
 use super::arguments::{
     ImageArguments, LayerArguments, ModelArguments, OccluderArguments, RunningArguments,
-    ShardArguments, at_least_one, repeats,
+    ShardArguments, at_least_one, repeats, size,
 };
 use super::compute::ComputeArguments;
 use super::failure::Failure;
@@ -136,7 +137,7 @@ pub(super) struct StatisticsArguments {
     /// Stop with each side of a unit once the split-half reliability of its map is R: it is looked at after
     /// 2, 4, 8, … images, --top at most. conv1_max_frames.npy, the tables and the manifest say at how many
     /// images
-    #[arg(long, value_name = "R", value_parser = part)]
+    #[arg(long, value_name = "R", value_parser = fraction)]
     pub until_reliable: Option<f64>,
     /// Images over which the mean of a pixel is taken
     #[arg(long, value_enum, default_value_t)]
@@ -146,7 +147,7 @@ pub(super) struct StatisticsArguments {
 impl SweepArguments {
     /// The settings of these arguments.
     pub fn settings(self) -> Result<SweepSettings, Failure> {
-        let share = self.shard.share()?;
+        let share = self.shard.share();
         let rules = self.occluders.rules()?;
         let StatisticsArguments {
             repeats,
@@ -193,12 +194,7 @@ impl SweepArguments {
     }
 }
 
-fn size(text: &str) -> Result<ByteSize, String> {
-    text.parse().map_err(|_| "expected a size such as 500MiB or 4GiB".into())
-}
-
-/// Parses a number between 0 and 1.
-fn part(text: &str) -> Result<f64, String> {
-    let number = text.parse().ok().filter(|number| *number > 0.0 && *number < 1.0);
+fn fraction(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| is_fraction(*number));
     number.ok_or_else(|| "expected a number above 0 and below 1, such as 0.95".into())
 }

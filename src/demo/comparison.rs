@@ -28,7 +28,7 @@ pub struct Comparison {
     pub truth: Option<Gaussian>,
     /// The map's moments, without the occluder's part; `None` for a map of zeros.
     pub found: Option<Gaussian>,
-    /// What differs by more than it may, in words; empty if nothing does.
+    /// Differences beyond the tolerances, in words.
     pub differences: Vec<String>,
 }
 
@@ -133,7 +133,7 @@ mod tests {
             says(Gaussian { x: truth.x + 1.0, ..truth }, "centre");
             let [long, short] = truth.widths();
             let turned = |widths, degrees| {
-                Gaussian::oriented((truth.y, truth.x), widths, truth.angle() + degrees)
+                Gaussian::oriented([truth.y, truth.x], widths, truth.angle() + degrees)
             };
             says(turned([1.25 * long, short], 0.0), "long width");
             says(turned([long, 0.8 * short], 0.0), "short width");
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn angles_are_compared_across_the_seam() {
-        let at = |degrees| Gaussian::oriented((20.0, 20.0), [4.0, 2.0], degrees);
+        let at = |degrees| Gaussian::oriented([20.0, 20.0], [4.0, 2.0], degrees);
         assert!(differences(&at(178.0), &at(2.0)).is_empty());
         assert!(differences(&at(2.0), &at(178.0)).is_empty());
         assert_eq!(differences(&at(175.0), &at(5.0)), ["angle +10°"]);

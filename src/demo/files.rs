@@ -25,7 +25,7 @@ pub fn image_names() -> impl Iterator<Item = String> {
 /// names. The images are drawn by `seed`; the phantom is always the same.
 ///
 /// # Errors
-/// What cannot be written.
+/// Files that cannot be written.
 pub fn write(folder: &Path, seed: u64) -> Result<(), FileError> {
     let images = folder.join(IMAGES);
     std::fs::create_dir_all(&images).map_err(FileError::write(&images))?;

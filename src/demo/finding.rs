@@ -22,7 +22,7 @@ use crate::report::comparison::{
 pub const SHUFFLED: &str = "shuffled";
 
 /// Its layers that are swept: those of the retina.
-pub const SHUFFLED_LAYERS: &str = "conv1,conv2";
+pub const SHUFFLED_LAYERS: [&str; 2] = ["conv1", "conv2"];
 
 /// The least median correlation of maps that show the same field, and by how much it is above that of
 /// other units. Known fields have 0.95 and more, and 0.4 above.
@@ -38,7 +38,7 @@ pub struct Correlation {
     pub other: f64,
 }
 
-/// What was found of a layer.
+/// The finding of a layer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerFinding {
     /// The layer's short name.
@@ -61,7 +61,7 @@ pub struct Finding {
 /// Writes the phantom's weights into `folder`, each filter's own in another order, drawn by `seed`.
 ///
 /// # Errors
-/// What cannot be written.
+/// Files that cannot be written.
 pub fn write_shuffled(folder: &Path, seed: u64) -> Result<(), FileError> {
     std::fs::create_dir_all(folder).map_err(FileError::write(folder))?;
     let tensors = phantom::weights().into_iter().enumerate();
@@ -78,7 +78,7 @@ fn shuffle(filters: &ArrayD<f32>, shuffles: Shuffles) -> ArrayD<f32> {
     for (unit, (mut to, from)) in shuffled.outer_iter_mut().zip(filters.outer_iter()).enumerate() {
         let from: Vec<f32> = from.iter().copied().collect();
         let order = shuffles.cycle(unit as u32, from.len());
-        to.iter_mut().zip(order).for_each(|(to, place)| *to = from[place]);
+        to.iter_mut().zip(order).for_each(|(to, index)| *to = from[index]);
     }
     shuffled
 }
@@ -93,7 +93,7 @@ pub fn find(
     shuffled: &Results,
     progress: &Progress<'_>,
 ) -> Result<Finding, DemoError> {
-    let layers: Vec<String> = SHUFFLED_LAYERS.split(',').map(String::from).collect();
+    let layers: Vec<String> = SHUFFLED_LAYERS.map(String::from).into();
     let compared = |other: &Results, sides: SidePair| {
         let settings =
             ComparisonSettings { layers: layers.clone(), ..ComparisonSettings::of(vec![sides]) };
@@ -133,7 +133,7 @@ impl Correlation {
 }
 
 impl Finding {
-    /// What differs from what is known, in words; empty if nothing does.
+    /// Differences from what is known, in words.
     pub fn differences(&self) -> Vec<String> {
         self.layers.iter().flat_map(LayerFinding::differences).collect()
     }

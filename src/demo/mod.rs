@@ -6,7 +6,7 @@
 //! makes maps from them, and [`judge`] measures the maps and compares. [`find`] compares them with maps of
 //! the same weights in another order.
 //!
-//! Why that works: noise `n` in the place of an image's pixels `p` changes a linear unit by
+//! Why that works: noise `n` instead of an image's pixels `p` changes a linear unit by
 //! `Σ w (n - p)` over the occluder. Where the image is faint beside the noise, the mean size of
 //! that is a constant times the root mean square of the weights `w` under the occluder, so the
 //! map is the profile of the weights, a little widened by the occluder
@@ -17,6 +17,7 @@ mod block;
 mod comparison;
 mod files;
 mod finding;
+mod job;
 pub mod phantom;
 pub mod scenes;
 
@@ -33,14 +34,16 @@ use crate::maps::map_path;
 use crate::network::{Network, NetworkError};
 use crate::ranking::Side;
 use crate::report::comparison::ComparisonError;
+use crate::runs::RunError;
 
 pub use comparison::{ANGLE_TOLERANCE, CENTRE_TOLERANCE, Comparison, ELONGATED, WIDTH_TOLERANCE};
 pub use files::{IMAGES, MODEL, WEIGHTS, image_names, write};
 pub use finding::{
     Correlation, Finding, LayerFinding, SHUFFLED, SHUFFLED_LAYERS, find, write_shuffled,
 };
+pub use job::{DemoReport, DemoSettings, demo};
 
-/// What can go wrong in the demonstration, other than that it finds something else than it should.
+/// Errors of the demonstration. A finding that differs from what is known is none.
 #[derive(Debug, Error)]
 pub enum DemoError {
     /// A file that cannot be written, or is not what the run should have written.
@@ -49,6 +52,9 @@ pub enum DemoError {
     /// The phantom is not a network.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// A run.
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// Its maps cannot be compared.
     #[error(transparent)]
     Comparison(#[from] ComparisonError),
@@ -61,6 +67,7 @@ impl HasKind for DemoError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::File(error) => error.kind(),
+            Self::Run(error) => error.kind(),
             Self::Comparison(error) => error.kind(),
             Self::Network(_) | Self::Geometry(_) => ErrorKind::Internal,
         }

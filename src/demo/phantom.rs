@@ -36,11 +36,11 @@ pub(super) struct Profile {
 }
 
 impl Profile {
-    /// The profile in a kernel of so many taps a side; `(0, 0)` is the first tap.
+    /// The profile in a kernel of this many taps a side; `(0, 0)` is the first tap.
     fn in_kernel(&self, kernel: usize) -> Gaussian {
         let middle = (kernel as f64 - 1.0) / 2.0;
         let (y, x) = self.offset;
-        Gaussian::oriented((middle + y, middle + x), self.widths, self.angle)
+        Gaussian::oriented([middle + y, middle + x], self.widths, self.angle)
     }
 }
 
@@ -171,7 +171,7 @@ pub fn truths() -> [Vec<Option<Gaussian>>; 4] {
     [conv1, conv2.collect(), block, readout]
 }
 
-/// The field of `second`, in a kernel of so many taps a side, over a map that `first` made and that was
+/// The field of `second`, in a kernel of this many taps a side, over a map that `first` made and that was
 /// pooled.
 ///
 /// A position of the pooled map stands for any of [`POOL`]² neighbours, `CONV1_STRIDE` pixels
@@ -213,7 +213,7 @@ mod tests {
             let inputs = network.channels_of(layer.inputs[0]);
             assert_eq!(tensor.shape(), [out_channels, inputs, kernel.y, kernel.x]);
         }
-        assert!(matches!(network.layers()[1].op, Op::Relu));
+        assert_eq!(network.layers()[1].op, Op::Relu);
     }
 
     #[test]

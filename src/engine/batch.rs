@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use ndarray::ArrayView3;
 
+use super::{EngineError, check_finite};
 use crate::geometry::Occluder;
+use crate::network::{LayerId, Network};
 use crate::noise::Fill;
 
 /// Jobs that are presented together, with the images and placements that they share.
@@ -64,6 +66,41 @@ pub struct PlacedJob<'a> {
     pub occluders: &'a [Occluder],
     /// What the occluders are filled with.
     pub fill: Fill<'a>,
+}
+
+impl PlacedJob<'_> {
+    /// Checks a response of the job's unit.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFinite`].
+    pub(super) fn check_finite(
+        &self,
+        network: &Network,
+        layer: LayerId,
+        response: f32,
+    ) -> Result<(), EngineError> {
+        check_finite(network, layer, self.unit, self.image_index as usize, response)
+    }
+}
+
+/// One whole image to present.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WholeImage {
+    /// The job, as the batch numbers them.
+    pub job: usize,
+    /// The occluder in front of it; `None` for the original image.
+    pub occluder: Option<usize>,
+}
+
+impl WholeImage {
+    /// All that some jobs present, each job's original image first.
+    pub fn all(jobs: &[PlacedJob<'_>]) -> Vec<Self> {
+        let of_job = |(job, placed): (usize, &PlacedJob<'_>)| {
+            let occluded = (0..placed.occluders.len()).map(Some);
+            std::iter::once(None).chain(occluded).map(move |occluder| Self { job, occluder })
+        };
+        jobs.iter().enumerate().flat_map(of_job).collect()
+    }
 }
 
 impl<'a> Batch<'a> {

@@ -87,18 +87,33 @@ impl HasKind for EngineError {
 /// What responses are computed in, but for fp16.
 const ARITHMETIC: &str = "32-bit arithmetic";
 
-impl EngineError {
-    /// [`EngineError::NotFinite`] of a unit of `layer`.
-    fn not_finite(
-        network: &Network,
-        layer: LayerId,
-        unit: usize,
-        image: usize,
-        value: f32,
-    ) -> Self {
-        let (layer, arithmetic) = (network.short_name(layer), ARITHMETIC);
-        Self::NotFinite { layer, unit, image, value, arithmetic }
+/// Checks a response of a unit of `layer` to an image.
+fn check_finite(
+    network: &Network,
+    layer: LayerId,
+    unit: usize,
+    image: usize,
+    value: f32,
+) -> Result<(), EngineError> {
+    if value.is_finite() {
+        return Ok(());
     }
+    let (layer, arithmetic) = (network.short_name(layer), ARITHMETIC);
+    Err(EngineError::NotFinite { layer, unit, image, value, arithmetic })
+}
+
+/// Checks the responses of all units of `layer` to an image: a NaN or an infinity anywhere is an extreme.
+fn check_extremes(
+    network: &Network,
+    layer: LayerId,
+    image: usize,
+    units: &[Extremes],
+) -> Result<(), EngineError> {
+    for (unit, extremes) in units.iter().enumerate() {
+        check_finite(network, layer, unit, image, extremes.max)?;
+        check_finite(network, layer, unit, image, extremes.min)?;
+    }
+    Ok(())
 }
 
 /// The outcome of a job.

@@ -36,7 +36,7 @@ pub(super) fn by_image(batch: &Batch<'_>) -> Vec<OnImage> {
     images
 }
 
-/// An occluder of a job, both by their places.
+/// An occluder of a job, both by their indices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Member {
     pub job: u32,
@@ -126,14 +126,14 @@ pub(super) fn counting_sort_by_key<T: Copy>(
     for thing in things {
         next[key(thing) + 1] += 1;
     }
-    for place in 0..keys {
-        next[place + 1] += next[place];
+    for index in 0..keys {
+        next[index + 1] += next[index];
     }
     let mut sorted = things.to_vec();
     for thing in things {
-        let place = &mut next[key(thing)];
-        sorted[*place] = *thing;
-        *place += 1;
+        let slot = &mut next[key(thing)];
+        sorted[*slot] = *thing;
+        *slot += 1;
     }
     sorted
 }
@@ -186,9 +186,9 @@ mod tests {
         let mut planner = Planner::new(&subgraph);
         let found = in_order_of_plans(&batch, 0..batch.jobs.len(), &mut planner);
         let mut expected = Vec::new();
-        for (place, job) in (0..).zip(batch.placed()) {
+        for (index, job) in (0..).zip(batch.placed()) {
             for (occluder, square) in (0..).zip(job.occluders) {
-                expected.push((planner.key(job.position, square), Member { job: place, occluder }));
+                expected.push((planner.key(job.position, square), Member { job: index, occluder }));
             }
         }
         expected.sort_by_key(|&(key, Member { job, occluder })| (key, job, occluder));

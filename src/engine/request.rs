@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::{Batch, BatchPlacement, EngineError, Job};
 use crate::geometry::{ImageSize, Occluder};
-use crate::network::{LayerId, Network, Op};
+use crate::network::{LayerId, Network};
 use crate::noise::Fill;
 
 /// A request that an engine cannot meet.
@@ -87,7 +87,7 @@ pub(super) fn check_layers(
 ) -> Result<(), EngineError> {
     for &id in layers {
         let layer = network.layer(id);
-        if !matches!(layer.op, Op::Conv(_)) {
+        if layer.op.convolution().is_none() {
             let (layer, kind) = (layer.name.clone(), layer.op.kind());
             return Err(RequestError::NotConvolution { layer, kind }.into());
         }

@@ -1,6 +1,6 @@
 //! Rounding errors that maps may have, whichever engine computes them in whichever precision.
 
-use crate::network::{Input, Network, Op};
+use crate::network::{Input, Network};
 
 /// Rounding errors of a map that are allowed. Beyond, the engine is wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,7 +25,7 @@ impl Limits {
     /// Behind convolutions with these unit roundoffs of their operands: half the distance of 1 from the next
     /// number. Each loses `drift` of its sums beside.
     ///
-    /// *One layer.* Rounding to nearest errs by a uniform part of a last place. Of operands whose
+    /// *One layer.* Rounding to nearest errs by a uniform part of an ulp. Of operands whose
     /// mantissas are distributed as those of products are, evenly on a logarithmic scale, that is
     /// `u / √(8 ln 2)` of the operand in the root mean square, `u` being the unit roundoff; of a product
     /// of two `u / √(4 ln 2)`, 0.6 `u`; and of a sum of products with independent errors the same part of
@@ -69,7 +69,7 @@ pub fn convolutions_before(network: &Network) -> Vec<usize> {
         let through = |input: &Input| match *input {
             Input::Image => 0,
             Input::Layer(id) => {
-                before[id.0] + usize::from(matches!(network.layer(id).op, Op::Conv(_)))
+                before[id.0] + usize::from(network.layer(id).op.convolution().is_some())
             }
         };
         let most = layer.inputs.iter().map(through).max().unwrap_or(0);

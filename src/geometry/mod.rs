@@ -9,6 +9,7 @@ mod grid;
 mod image_size;
 mod pixel_box;
 mod placement;
+mod preset;
 mod receptive_field;
 mod span;
 
@@ -22,6 +23,7 @@ pub use grid::{GridRule, Lattice, Occluder, OccluderSize, OccluderStride, every_
 pub use image_size::ImageSize;
 pub use pixel_box::PixelBox;
 pub use placement::{LayerGeometry, Placement};
+pub use preset::GridPreset;
 pub use receptive_field::{AxisProjection, Projection, ReceptiveField};
 pub use span::{SlidingWindow, Span};
 
@@ -55,6 +57,21 @@ pub enum GeometryError {
         size: usize,
         /// The image's size.
         image: ImageSize,
+    },
+    /// A position outside a layer's output.
+    #[error(
+        "{layer} has no position {y},{x}; its output is {output}, positions 0,0 to {},{}",
+        output.height - 1, output.width - 1
+    )]
+    NoPosition {
+        /// The layer.
+        layer: String,
+        /// Row.
+        y: usize,
+        /// Column.
+        x: usize,
+        /// Size of the layer's output.
+        output: ImageSize,
     },
     /// Two joined branches do not advance over the image in equal steps.
     #[error(

@@ -41,6 +41,18 @@ impl LayerGeometry {
         (flat as usize / self.output.width, flat as usize % self.output.width)
     }
 
+    /// Checks that the output of `layer`, of which this is the geometry, has a position.
+    ///
+    /// # Errors
+    /// [`GeometryError::NoPosition`].
+    pub fn check_position(&self, layer: &str, y: usize, x: usize) -> Result<(), GeometryError> {
+        let output = self.output;
+        if y < output.height && x < output.width {
+            return Ok(());
+        }
+        Err(GeometryError::NoPosition { layer: layer.to_owned(), y, x, output })
+    }
+
     /// The occluders of position `(y, x)`. An RF that lies wholly in the padding has none.
     ///
     /// # Errors

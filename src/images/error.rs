@@ -99,6 +99,15 @@ pub enum ImageError {
         /// The channel, from 0.
         channel: usize,
     },
+    /// Constants beside a preprocessing that has none of its own.
+    #[error(
+        "--mean and --std go with --preprocess imagenet, or without --preprocess; found --preprocess \
+         {named}"
+    )]
+    ConstantsWith {
+        /// The preprocessing.
+        named: Preprocessing,
+    },
     /// More images than supported.
     #[error("{}: {count} images; at most {max} are supported", shown(folder))]
     TooMany {
@@ -168,6 +177,7 @@ impl HasKind for ImageError {
         match self {
             Self::SizeAskedFor(_)
             | Self::Constant { .. }
+            | Self::ConstantsWith { .. }
             | Self::Channels { .. }
             | Self::NoSuchImage { .. } => ErrorKind::Usage,
             _ => ErrorKind::Input,
@@ -278,7 +288,7 @@ pub enum Fault {
     /// A file that has changed since the images were ranked.
     #[error(
         "it has changed since the images were ranked: its SHA-256 was {expected}, and is {found}; \
-         put back what it was, or rank again"
+         restore the file, or start anew (`--force`, or another `--out`)"
     )]
     Changed {
         /// The file's digest.

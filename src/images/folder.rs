@@ -267,22 +267,37 @@ impl ImageFolder {
         Ok(self.read_raw(index)?.digest())
     }
 
+    /// Checks that an image's file has the expected digest ([`with_digests`](Self::with_digests)).
+    ///
+    /// # Errors
+    /// A file that cannot be read, or has another digest.
+    pub fn check_digest(&self, index: usize) -> Result<(), ImageError> {
+        self.read_known(index).map(drop)
+    }
+
     fn read_image(&self, index: usize) -> ImageRead {
         let (values, digest) = self.load(index)?;
         self.check_size_of(&values, index)?;
         Ok(Image { index, values, digest })
     }
 
-    /// Reads and preprocesses an image, of any size.
-    fn load(&self, index: usize) -> Result<(Array3<f32>, Digest), ImageError> {
+    /// Reads an image's file, whose digest is the expected one.
+    fn read_known(&self, index: usize) -> Result<(Read, Digest), ImageError> {
         let read = self.read_raw(index)?;
-        let (path, digest) = (self.path(index), read.digest());
+        let digest = read.digest();
         if let Some(expected) = self.digests.as_ref().map(|digests| &digests[index])
             && digest != *expected
         {
             let fault = Fault::Changed { found: digest, expected: expected.clone() };
-            return Err(ImageError::Unfit { path, fault });
+            return Err(ImageError::Unfit { path: self.path(index), fault });
         }
+        Ok((read, digest))
+    }
+
+    /// Reads and preprocesses an image, of any size.
+    fn load(&self, index: usize) -> Result<(Array3<f32>, Digest), ImageError> {
+        let (read, digest) = self.read_known(index)?;
+        let path = self.path(index);
         let content = |problem| FileError::content(&path, problem);
         let values = match (read, self.format, self.parts.get(index)) {
             (Read::Given(image), format, _) => format.given(&path, image, self.preparation),

@@ -22,5 +22,5 @@ pub use configuration::ImageConfiguration;
 pub use error::{Fault, ImageError};
 pub use folder::{Image, ImageFolder, ImageOptions, ImageRead};
 pub use passed_over::{Passed, PassedOver, Reason};
-pub use preprocessing::{IMAGENET_MEAN, IMAGENET_STD, Preprocessing};
+pub use preprocessing::{ChannelConstants, IMAGENET_MEAN, IMAGENET_STD, Preprocessing};
 pub use source::{ImageReader, ImageSource, RawImage};

@@ -54,7 +54,34 @@ pub enum Preprocessing {
     },
 }
 
+/// Mean and standard deviation of each channel (red, green, blue), for values in [0, 1].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ChannelConstants {
+    /// Means.
+    pub mean: [f32; 3],
+    /// Standard deviations.
+    pub std: [f32; 3],
+}
+
 impl Preprocessing {
+    /// A named preprocessing with constants of its own: none, or `imagenet` with its resize and crop.
+    ///
+    /// # Errors
+    /// Constants that go with no such preprocessing, or cannot be used.
+    pub fn choose(
+        named: Option<Self>,
+        constants: Option<ChannelConstants>,
+    ) -> Result<Option<Self>, ImageError> {
+        let Some(ChannelConstants { mean, std }) = constants else { return Ok(named) };
+        let chosen = match named {
+            None => Self::Custom { mean, std },
+            Some(Self::Imagenet) => Self::Cropped { mean, std },
+            Some(named) => return Err(ImageError::ConstantsWith { named }),
+        };
+        chosen.check()?;
+        Ok(Some(chosen))
+    }
+
     /// The preprocessings with a name; the others need numbers.
     pub const NAMED: [Self; 4] = [Self::None, Self::Imagenet, Self::Unit, Self::Standardize];
 

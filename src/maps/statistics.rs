@@ -79,11 +79,11 @@ impl<'a> Statistics<'a> {
         let [first, second] = [0, 1].map(|half| self.coverage.occluders[half].counts());
         let Sums { absolute, alternate, .. } = self.sums;
         let mut pixels: Vec<Observation> = Vec::new();
-        for (place, (&in_first, &in_second)) in first.iter().zip(&second).enumerate() {
+        for (index, (&in_first, &in_second)) in first.iter().zip(&second).enumerate() {
             if in_first > 0 && in_second > 0 {
                 let (in_first, in_second) = (f64::from(in_first), f64::from(in_second));
-                let one = alternate[place] / in_first;
-                let other = (absolute[place] - alternate[place]) / in_second;
+                let one = alternate[index] / in_first;
+                let other = (absolute[index] - alternate[index]) / in_second;
                 pixels.push(Observation { weight: in_first + in_second, one, other });
             }
         }

@@ -168,13 +168,13 @@ impl Network {
             (op, _) if op.is_of_whole_map() => Ok(true),
             (Op::Gate(_), [false, true]) => Ok(false),
             (Op::Gate(_), _) => {
-                Err("its first input has to have a place in the image, and the second \
+                Err("its first input has to have positions in the image, and the second \
                                      to be made of the whole map by a global_avg_pool"
                     .into())
             }
             (_, whole) if whole.iter().all(|&whole| whole) => Ok(true),
             (_, whole) if whole.contains(&true) => {
-                Err("it joins what has a place in the image with \
+                Err("it joins what has positions in the image with \
                                                         what the whole map makes; expected a gate"
                     .into())
             }
@@ -183,7 +183,7 @@ impl Network {
     }
 }
 
-/// What is wrong with a name, if anything is.
+/// The problem of a name, if there is one.
 fn name_problem(name: &str) -> Option<String> {
     if name.len() > MAX_NAME {
         return Some(format!("its name has {} bytes; at most {MAX_NAME} are read", name.len()));

@@ -1,10 +1,10 @@
-//! What the whole map contributes to a response.
+//! The part of the whole map in a response.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Input, LayerId, Network, Op};
 
-/// What becomes of a gate while an occluder is presented. The receptive field is that of the local path
+/// The treatment of a gate while an occluder is presented. The receptive field is that of the local path
 /// in both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
@@ -29,7 +29,7 @@ impl MapContext {
 pub const WIDE_FLOATS: usize = size_of::<f64>() / size_of::<f32>();
 
 impl Network {
-    /// What becomes of gates while an occluder is presented.
+    /// The treatment of gates while an occluder is presented.
     pub fn context(&self) -> MapContext {
         self.context
     }
@@ -41,7 +41,7 @@ impl Network {
         Self { context: if has_gates { context } else { MapContext::Exact }, ..self }
     }
 
-    /// Whether each value of a layer is of the whole map, so that it has no place in the image.
+    /// Whether each value of a layer is of the whole map, so that it has no position in the image.
     pub fn is_of_whole_map(&self, id: LayerId) -> bool {
         self.of_whole_map[id.0]
     }

@@ -15,7 +15,7 @@ use crate::geometry::ImageSize;
 /// The longest description read, in bytes.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// What a description looks like, for messages.
+/// An example of a description, for messages.
 const EXAMPLE: &str =
     r#"{"name": "small", "layers": [{"op": "conv", "out_channels": 8, "kernel": 3}]}"#;
 
@@ -29,7 +29,7 @@ struct Description {
     /// Of the images.
     #[serde(default = "rgb")]
     channels: usize,
-    /// What the padding of a layer fits.
+    /// The window that the padding of a layer fits.
     only_for: Option<OnlyFor>,
     layers: Vec<Map<String, Value>>,
 }
@@ -86,9 +86,9 @@ impl Network {
         }
         let mut named: Vec<Layer> = Vec::with_capacity(layers.len());
         let mut before = HashMap::with_capacity(layers.len());
-        for (place, fields) in layers.into_iter().enumerate() {
-            let layer = layer(place, fields, &before)?;
-            before.entry(layer.name.clone()).or_insert(LayerId(place));
+        for (index, fields) in layers.into_iter().enumerate() {
+            let layer = layer(index, fields, &before)?;
+            before.entry(layer.name.clone()).or_insert(LayerId(index));
             named.push(layer);
         }
         let mut network = Self::with_channels(name, channels, named)?;
@@ -105,7 +105,7 @@ impl Network {
     /// The network as a model description (`docs/formats.md`), from which
     /// [`Network::from_description`] builds the same network.
     pub fn description(&self) -> Value {
-        let layer = |(place, layer): (usize, &Layer)| {
+        let layer = |(index, layer): (usize, &Layer)| {
             // Operations are plain data, tagged with their names, which always serialises.
             let op = serde_json::to_value(&layer.op).unwrap_or_default();
             let mut fields = match op {
@@ -113,7 +113,7 @@ impl Network {
                 _ => Map::new(),
             };
             fields.insert("name".into(), layer.name.clone().into());
-            if layer.inputs != [layer_before(place)] {
+            if layer.inputs != [layer_before(index)] {
                 let name = |input: &Input| match *input {
                     Input::Image => IMAGE.to_owned(),
                     Input::Layer(LayerId(id)) => self.layers()[id].name.clone(),
@@ -146,23 +146,23 @@ fn not_described(error: &serde_json::Error) -> NetworkError {
     NetworkError::Description(ParseError(format!("{error}; {expected}")))
 }
 
-/// What a layer at `place` is computed from where its description does not tell.
-fn layer_before(place: usize) -> Input {
-    place.checked_sub(1).map_or(Input::Image, |id| Input::Layer(LayerId(id)))
+/// Input of the layer with an index, unless its description names others.
+fn layer_before(index: usize) -> Input {
+    index.checked_sub(1).map_or(Input::Image, |id| Input::Layer(LayerId(id)))
 }
 
-/// The layer at `place` of a description; its input is the layer before, unless it names others.
+/// The layer with an index in a description; its input is the layer before, unless it names others.
 fn layer(
-    place: usize,
+    index: usize,
     mut fields: Map<String, Value>,
     before: &HashMap<String, LayerId>,
 ) -> Result<Layer, NetworkError> {
     let name = match fields.remove("name") {
         Some(Value::String(name)) => name,
-        None => format!("{place}"),
+        None => format!("{index}"),
         Some(other) => {
             let problem = format!("its name is {other}; expected a string");
-            return Err(NetworkError::Layer { layer: format!("{place}"), problem });
+            return Err(NetworkError::Layer { layer: format!("{index}"), problem });
         }
     };
     let wrong = |problem: String| NetworkError::Layer { layer: name.clone(), problem };
@@ -172,7 +172,7 @@ fn layer(
         None => Err(wrong(format!("its input `{asked}` is no layer before it"))),
     };
     let inputs = match fields.remove("inputs") {
-        None => vec![layer_before(place)],
+        None => vec![layer_before(index)],
         Some(value) => {
             let names: Vec<String> = serde_json::from_value(value)
                 .map_err(|error| wrong(format!("its inputs are not a list of names: {error}")))?;

@@ -1,4 +1,4 @@
-//! What can be wrong with a network.
+//! Errors of a network.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::error::{ErrorKind, HasKind, ParseError};
 use crate::files::escaped;
 use crate::geometry::{Axis, GeometryError, ImageSize, Padding, PerAxis, Span};
 
-/// What can be wrong with a network, or with the way it is asked for.
+/// Errors of a network, or of a request for one.
 #[derive(Debug, Error)]
 pub enum NetworkError {
     /// A layer's own numbers do not work.
@@ -17,7 +17,7 @@ pub enum NetworkError {
     Layer {
         /// The layer's name.
         layer: String,
-        /// What is wrong, and what was expected.
+        /// The problem, and what was expected.
         problem: String,
     },
     /// Neither a preset nor the path of a description.
@@ -45,7 +45,7 @@ pub enum NetworkError {
         source: GeometryError,
     },
     /// A layer that the network does not have.
-    #[error("{network} has no layer `{asked}`{near}; its convolutions are {known}")]
+    #[error("{network} has no layer {}{near}; its convolutions are {known}", named(asked))]
     UnknownLayer {
         /// The network's name.
         network: String,
@@ -78,7 +78,7 @@ pub enum NetworkError {
         network: String,
         /// The name asked for.
         asked: String,
-        /// What it is.
+        /// The kind.
         kind: &'static str,
         /// The convolutions there are.
         known: String,
@@ -128,7 +128,7 @@ pub enum NetworkError {
         layer: String,
         /// The image's size.
         image: ImageSize,
-        /// What the layer gets.
+        /// The input of the layer.
         input: ImageSize,
         /// Its window, from the first tap to the last.
         kernel: PerAxis<usize>,
@@ -178,4 +178,9 @@ impl fmt::Display for PaddingText {
             write!(f, "{sides:?}")
         }
     }
+}
+
+/// A layer's name in a message; one that is empty stands where a comma is too many.
+fn named(asked: &str) -> String {
+    if asked.is_empty() { "with an empty name".into() } else { format!("`{asked}`") }
 }

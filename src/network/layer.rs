@@ -10,9 +10,9 @@ pub struct Layer {
     /// The framework's name, such as `features.3`; its weights are `features.3.weight` and
     /// `features.3.bias`.
     pub name: String,
-    /// What it computes.
+    /// Its operation.
     pub op: Op,
-    /// What it computes it from: one input, or several for the joins.
+    /// Its inputs: one, or several for the joins.
     pub inputs: Vec<Input>,
 }
 

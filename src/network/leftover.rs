@@ -57,9 +57,9 @@ fn is_among(network: &Network, read: &[bool], module: &str) -> bool {
         })
     };
     match (own.parse::<usize>(), trailing_number(own)) {
-        (Ok(place), _) => {
-            let places = beside().filter_map(|(layer, _)| split(&layer.name).1.parse().ok());
-            is_read(None) && places.max().is_some_and(|last: usize| place < last)
+        (Ok(index), _) => {
+            let indices = beside().filter_map(|(layer, _)| split(&layer.name).1.parse().ok());
+            is_read(None) && indices.max().is_some_and(|last: usize| index < last)
         }
         (Err(_), "") => is_read(None),
         (Err(_), _) => is_read(Some(own)),

@@ -161,18 +161,13 @@ impl Network {
 
     /// The convolutions, in order: `conv1`, `conv2`, …
     pub fn convolutions(&self) -> impl Iterator<Item = (LayerId, &Convolution)> {
-        self.convolutions.iter().filter_map(|&id| match &self.layer(id).op {
-            Op::Conv(convolution) => Some((id, convolution)),
-            _ => None,
-        })
+        self.convolutions.iter().filter_map(|&id| Some((id, self.layer(id).op.convolution()?)))
     }
 
     /// As [`Network::convolutions`], with those of the whole map, which are no units.
     pub fn all_convolutions(&self) -> impl Iterator<Item = (LayerId, &Convolution)> {
-        self.layers.iter().enumerate().filter_map(|(id, layer)| match &layer.op {
-            Op::Conv(convolution) => Some((LayerId(id), convolution)),
-            _ => None,
-        })
+        let layers = self.layers.iter().enumerate();
+        layers.filter_map(|(id, layer)| Some((LayerId(id), layer.op.convolution()?)))
     }
 
     /// Of each layer, whether it leads to one of `targets`, themselves included.

@@ -115,7 +115,7 @@ impl Model {
 
     /// The tensors, by name, from which the same filters are read again. A batch normalisation is one
     /// of the mean 0 and the variance 1; one without a weight and a bias of its own has its factor and
-    /// its shift in their places, for the digest alone.
+    /// its shift instead of them, for the digest alone.
     fn tensors(&self) -> BTreeMap<String, (Vec<usize>, Cow<'_, [f32]>)> {
         let mut tensors = BTreeMap::new();
         for (&id, Filters { weight, bias }) in &self.filters {

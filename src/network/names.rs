@@ -1,4 +1,4 @@
-//! The names of layers, as they are asked for and told.
+//! The names of layers, as they are requested and shown.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ const NAMES_SHOWN: usize = 64;
 /// How many of the nearest names an error tells of.
 const NEAR_SHOWN: usize = 3;
 
-/// The place of a convolution that a name such as `conv3` stands for, from 0.
+/// The index of a convolution that a name such as `conv3` stands for, from 0.
 fn short_place(name: &str) -> Option<usize> {
     let digits = name.strip_prefix("conv")?;
     let plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
@@ -29,8 +29,8 @@ pub(super) fn short_names(network: &Network) -> Result<Vec<String>, NetworkError
     let modules =
         layers.filter_map(|(id, layer)| Some((layer.name.split_once('.')?.0, LayerId(id))));
     let modules: HashMap<&str, LayerId> = modules.collect();
-    let name = |(place, &id): (usize, &LayerId)| {
-        let (own, short) = (&network.layer(id).name, format!("conv{}", place + 1));
+    let name = |(index, &id): (usize, &LayerId)| {
+        let (own, short) = (&network.layer(id).name, format!("conv{}", index + 1));
         let called = network.by_name.get(&short).or_else(|| modules.get(short.as_str()));
         let taken = called.is_some_and(|&other| other != id);
         if taken || short_place(own).is_some() {
@@ -62,8 +62,8 @@ impl Network {
     /// A convolution's short name, `conv1`, `conv2`, …, or its own where another layer is called so;
     /// of another layer, its own name.
     pub fn short_name(&self, id: LayerId) -> String {
-        if let Ok(place) = self.convolutions.binary_search(&id) {
-            return self.short_names[place].clone();
+        if let Ok(index) = self.convolutions.binary_search(&id) {
+            return self.short_names[index].clone();
         }
         self.layer(self.tapped(id)).name.clone()
     }
@@ -219,15 +219,19 @@ impl Network {
 /// The names that are most like one, as a message goes on with them; nothing where none is.
 pub(super) fn near<'a>(asked: &str, names: impl Iterator<Item = &'a str>) -> String {
     let likeness = |name: &str| {
+        // The name without the module around it.
+        if name.strip_suffix(asked).is_some_and(|module| module.ends_with('.')) {
+            return 2 * asked.len() + 1;
+        }
         let from_start = asked.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
         let pairs = asked.bytes().rev().zip(name.bytes().rev());
         from_start + pairs.take_while(|(a, b)| a == b).count()
     };
     let mut best: Vec<(usize, &str)> = Vec::with_capacity(NEAR_SHOWN + 1);
     for name in names {
-        let place = best.partition_point(|&(likely, _)| likely >= likeness(name));
-        if place < NEAR_SHOWN {
-            best.insert(place, (likeness(name), name));
+        let index = best.partition_point(|&(likely, _)| likely >= likeness(name));
+        if index < NEAR_SHOWN {
+            best.insert(index, (likeness(name), name));
             best.truncate(NEAR_SHOWN);
         }
     }

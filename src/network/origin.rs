@@ -7,7 +7,7 @@ use super::onnx::{NodeList, UnsupportedNode};
 use super::{LayerId, Network};
 use crate::geometry::ImageSize;
 
-/// What a network's file tells beside its layers; empty of a preset or a description.
+/// The contents of a network's file beside its layers; empty of a preset or a description.
 #[derive(Clone, Debug, Default)]
 pub struct Origin {
     /// The images' size.
@@ -43,7 +43,7 @@ impl Origin {
         })
     }
 
-    /// What has to be said of a network that ends before convolutions of its file; `None` of others.
+    /// The note of a network that ends before convolutions of its file; `None` of others.
     pub fn note(&self, network: &Network) -> Option<String> {
         if self.unsupported.is_empty() {
             return None;

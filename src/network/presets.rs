@@ -79,10 +79,10 @@ impl Network {
 
 /// Layers one after the other, named `features.0`, `features.1`, …
 fn chain(ops: Vec<Op>) -> Vec<Layer> {
-    let layer = |(place, op): (usize, Op)| Layer {
-        name: format!("features.{place}"),
+    let layer = |(index, op): (usize, Op)| Layer {
+        name: format!("features.{index}"),
         op,
-        inputs: vec![place.checked_sub(1).map_or(Input::Image, |id| Input::Layer(LayerId(id)))],
+        inputs: vec![index.checked_sub(1).map_or(Input::Image, |id| Input::Layer(LayerId(id)))],
     };
     ops.into_iter().enumerate().map(layer).collect()
 }
@@ -109,7 +109,7 @@ fn alexnet() -> Vec<Op> {
     ]
 }
 
-/// torchvision's VGG (Simonyan and Zisserman 2015, arXiv 1409.1556): five blocks of so many 3×3
+/// torchvision's VGG (Simonyan and Zisserman 2015, arXiv 1409.1556): five blocks of this many 3×3
 /// convolutions, each block ended by a pooling.
 fn vgg(block_lengths: [usize; 5], normalised: bool) -> Vec<Op> {
     let mut ops = Vec::new();
@@ -162,7 +162,7 @@ enum Block {
     Bottleneck,
 }
 
-/// torchvision's `ResNet` (He et al. 2016, arXiv 1512.03385): four stages of so many blocks; the stride
+/// torchvision's `ResNet` (He et al. 2016, arXiv 1512.03385): four stages of this many blocks; the stride
 /// of a bottleneck is in its 3×3 convolution.
 fn resnet(block: Block, stages: [usize; 4]) -> Vec<Layer> {
     let mut layers = Layers::default();
@@ -173,10 +173,10 @@ fn resnet(block: Block, stages: [usize; 4]) -> Vec<Layer> {
     let mut output = layers.add("maxpool", Op::MaxPool(pool), &[output]);
     let mut channels = 64;
     for (stage, (blocks, width)) in stages.into_iter().zip([64, 128, 256, 512]).enumerate() {
-        for place in 0..blocks {
-            let stride = if place == 0 && stage > 0 { 2 } else { 1 };
+        for index in 0..blocks {
+            let stride = if index == 0 && stage > 0 { 2 } else { 1 };
             let outputs = if block == Block::Basic { width } else { 4 * width };
-            let within = |name: &str| format!("layer{}.{place}.{name}", stage + 1);
+            let within = |name: &str| format!("layer{}.{index}.{name}", stage + 1);
             let convolutions = match block {
                 Block::Basic => {
                     vec![plain(width, 3, stride, 1), plain(width, 3, 1, 1)]
@@ -210,16 +210,16 @@ fn resnet(block: Block, stages: [usize; 4]) -> Vec<Layer> {
 }
 
 /// torchvision's `SqueezeNet` (Iandola et al. 2016, arXiv 1602.07360): eight fire modules, with poolings
-/// behind the first layers and at the places `pools` among the others.
+/// behind the first layers and at the indices `pools` among the others.
 fn squeezenet(first: Convolution, pools: [usize; 2]) -> Vec<Layer> {
     let mut layers = Layers::default();
     let pool = || Op::MaxPool(MaxPool { ceil_mode: true, ..MaxPool::new(3, 2) });
     let mut output = layers.add("features.0", Op::Conv(first), &[Input::Image]);
     output = layers.add("features.1", Op::Relu, &[output]);
     output = layers.add("features.2", pool(), &[output]);
-    let mut place = 3;
+    let mut index = 3;
     for (fire, width) in [16, 16, 32, 32, 48, 48, 64, 64].into_iter().enumerate() {
-        let within = |name: &str| format!("features.{place}.{name}");
+        let within = |name: &str| format!("features.{index}.{name}");
         let mut conv = |name: &str, op: Convolution, input: Input| {
             let output = layers.add(within(name), Op::Conv(op), &[input]);
             layers.add(within(&format!("{name}_activation")), Op::Relu, &[output])
@@ -228,10 +228,10 @@ fn squeezenet(first: Convolution, pools: [usize; 2]) -> Vec<Layer> {
         let small = conv("expand1x1", Convolution::new(4 * width, 1, 1, 0), squeezed);
         let large = conv("expand3x3", Convolution::new(4 * width, 3, 1, 1), squeezed);
         output = layers.add(within("concat"), Op::Concat, &[small, large]);
-        place += 1;
+        index += 1;
         if pools.contains(&(fire + 1)) {
-            output = layers.add(format!("features.{place}"), pool(), &[output]);
-            place += 1;
+            output = layers.add(format!("features.{index}"), pool(), &[output]);
+            index += 1;
         }
     }
     output = layers.add("classifier.1", Op::Conv(Convolution::new(1000, 1, 1, 0)), &[output]);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::weights::{Tensor, Tensors};
 
-/// What a weight is computed from, by the names behind the layer's: PyTorch's `weight_norm`,
+/// The tensors that a weight is computed from, by the names behind the layer's: PyTorch's `weight_norm`,
 /// `spectral_norm` and `prune`, the former two also as parametrisations.
 const FORMS: [(Form, &[&str]); 5] = [
     (Form::WeightNorm, &["weight_g", "weight_v"]),
@@ -104,7 +104,7 @@ fn spectral(weight: &Tensor, u: &Tensor, v: &Tensor) -> Option<Tensor> {
     data.iter().all(|value| value.is_finite()).then(|| Tensor { shape: weight.shape.clone(), data })
 }
 
-/// What a message says of a weight whose parts do not go together.
+/// The message of a weight whose parts do not go together.
 pub(super) fn problem(path: &Path, layer: &str, problem: String) -> super::weights::WeightsError {
     let tensor = crate::files::escaped(&format!("{layer}.weight")).to_string();
     super::weights::WeightsError::Tensor { path: path.to_owned(), tensor, problem }

@@ -31,7 +31,7 @@ impl Network {
         (0..self.own_layers().len()).map(LayerId).find(reads).unwrap_or(id)
     }
 
-    /// What has to be said of the choice of a response where an exporter may have folded batch
+    /// The note on the choice of a response if an exporter may have folded batch
     /// normalisations into convolutions; `None` of other networks.
     pub fn folding_note(&self) -> Option<String> {
         if !self.origin().may_be_folded {

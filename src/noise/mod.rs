@@ -109,9 +109,9 @@ impl Patches<'_> {
         match self.fill {
             Fill::Noise(Noise::Philox { seed, draw }) => {
                 let uniform = |bits| symmetric(unit_interval(bits));
-                self.drawn(occluder, (seed, draw), uniform, put);
+                self.drawn(occluder, seed, draw, uniform, put);
             }
-            Fill::Gaussian { seed, draw } => self.drawn(occluder, (seed, draw), gaussian, put),
+            Fill::Gaussian { seed, draw } => self.drawn(occluder, seed, draw, gaussian, put),
             Fill::Noise(Noise::Torch { .. }) => {
                 let stream = &self.stream[occluder.index * elements..][..elements];
                 for (part, values) in stream.chunks(run.len()).enumerate() {
@@ -143,7 +143,8 @@ impl Patches<'_> {
     fn drawn(
         &self,
         occluder: &Occluder,
-        (seed, draw): (u64, u16),
+        seed: u64,
+        draw: u16,
         value: impl Fn(u32) -> f32,
         mut put: impl FnMut(usize, &[f32]),
     ) {
@@ -152,8 +153,8 @@ impl Patches<'_> {
         for first in (0..elements).step_by(run.len()) {
             let words = philox::blocks(seed, draw, self.image, occluder, first as u32 / 4);
             for (word, blocks) in words.into_iter().enumerate() {
-                for (place, bits) in run[word..].iter_mut().step_by(4).zip(blocks) {
-                    *place = value(bits >> 8);
+                for (slot, bits) in run[word..].iter_mut().step_by(4).zip(blocks) {
+                    *slot = value(bits >> 8);
                 }
             }
             put(first, &run[..run.len().min(elements - first)]);

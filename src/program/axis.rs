@@ -136,12 +136,12 @@ pub(super) fn reaches(
     reaches
 }
 
-fn tap_runs(subgraph: &Subgraph, axis: Axis, reaches: &[Reach], place: usize) -> Vec<TapRun> {
-    let node = &subgraph.nodes()[place];
-    let outputs = reaches[place].changed;
-    if !node.has_taps || outputs.is_empty() {
+fn tap_runs(subgraph: &Subgraph, axis: Axis, reaches: &[Reach], index: usize) -> Vec<TapRun> {
+    let node = &subgraph.nodes()[index];
+    let outputs = reaches[index].changed;
+    if node.groups.is_none() || outputs.is_empty() {
         return Vec::new();
     }
     let inputs = reaches[node.inputs[0]].changed;
-    TapRun::all(node.window.of(axis), subgraph.shift(place, 0).of(axis), outputs, inputs)
+    TapRun::all(node.window.of(axis), subgraph.shift(index, 0).of(axis), outputs, inputs)
 }

@@ -1,11 +1,11 @@
 //! Buffers that nodes share, one after the other.
 
-use super::{Plan, Program, Step};
+use super::{Node, Plan, Program};
 
-/// The buffer of each node's deltas. A buffer is held until the last node that reads it is computed.
+/// The buffer of each node's values. A buffer is held until the last node that reads it is computed.
 #[derive(Clone, Debug)]
 pub struct Buffers {
-    /// The node whose deltas each node's are: its own, or its input's where it only passes them on.
+    /// The node whose buffer each node's values are in: its own, or its input's.
     pub source: Vec<usize>,
     /// The buffer of each node that has its own.
     buffer: Vec<usize>,
@@ -14,38 +14,48 @@ pub struct Buffers {
 }
 
 impl Buffers {
-    /// The buffers of a program.
+    /// The buffers of a program's deltas. A node that only passes them on has those of its input.
     pub fn new<F, N, U>(program: &Program<F, N, U>) -> Self {
-        let nodes = program.subgraph.nodes();
+        // If nobody else reads the input, its window is no larger than the node's.
+        let is_shared =
+            |node: usize, input: usize| program.steps[node].passes_on() && program.read_once[input];
+        Self::shared(program.subgraph.nodes(), &program.last_reads, 0, is_shared)
+    }
+
+    /// The buffers of the nodes from `first` on; `is_shared` says of a node and its first input whether
+    /// they have one.
+    pub(super) fn shared(
+        nodes: &[Node],
+        last_reads: &[usize],
+        first: usize,
+        is_shared: impl Fn(usize, usize) -> bool,
+    ) -> Self {
         let mut source: Vec<usize> = Vec::with_capacity(nodes.len());
-        for (place, node) in nodes.iter().enumerate() {
-            let passes =
-                matches!(program.steps[place], Step::Relu { elsewhere: true } | Step::Copy);
-            // If nobody else reads the input, its window is no larger than the node's.
+        for (index, node) in nodes.iter().enumerate() {
             source.push(match node.inputs.first() {
-                Some(&input) if passes && program.read_once[input] => source[input],
-                _ => place,
+                Some(&input) if is_shared(index, input) => source[input],
+                _ => index,
             });
         }
-        let mut last_read = vec![0; nodes.len()];
-        for (&source, &read) in source.iter().zip(&program.last_reads) {
-            last_read[source] = read.max(last_read[source]);
+        let mut held_until = vec![0; source.len()];
+        for (&source, &read) in source.iter().zip(last_reads) {
+            held_until[source] = read.max(held_until[source]);
         }
-        let (mut buffer, mut busy) = (vec![usize::MAX; nodes.len()], Vec::new());
-        for place in (0..nodes.len()).filter(|&place| source[place] == place) {
+        let (mut buffer, mut busy) = (vec![usize::MAX; source.len()], Vec::new());
+        for index in (first..source.len()).filter(|&index| source[index] == index) {
             // A buffer is free once all that read it are computed: not while this one reads it.
-            let free = busy.iter().position(|&until| until < place);
+            let free = busy.iter().position(|&until| until < index);
             let chosen = free.unwrap_or(busy.len());
             if chosen == busy.len() {
                 busy.push(0);
             }
-            buffer[place] = chosen;
-            busy[chosen] = last_read[place];
+            buffer[index] = chosen;
+            busy[chosen] = held_until[index];
         }
         Self { source, buffer, count: busy.len() }
     }
 
-    /// The buffer of a node's deltas.
+    /// The buffer of a node's values.
     pub fn of(&self, node: usize) -> usize {
         self.buffer[self.source[node]]
     }
@@ -61,9 +71,9 @@ impl Buffers {
     ) {
         sizes.fill(0);
         let nodes = plan.subgraph().nodes();
-        for place in (0..plan.subgraph().target()).filter(|&place| self.source[place] == place) {
-            let taken = values(place, plan.positions(place) * nodes[place].channels * count);
-            let size = &mut sizes[self.buffer[place]];
+        for node in (0..plan.subgraph().target()).filter(|&node| self.source[node] == node) {
+            let taken = values(node, plan.positions(node) * nodes[node].channels * count);
+            let size = &mut sizes[self.buffer[node]];
             *size = taken.max(*size);
         }
     }
@@ -84,14 +94,14 @@ mod tests {
             let buffers = Buffers::new(&program);
             // The node whose deltas each buffer holds.
             let mut held = vec![None; buffers.count];
-            for (place, node) in program.subgraph.nodes().iter().enumerate() {
+            for (index, node) in program.subgraph.nodes().iter().enumerate() {
                 for &input in &node.inputs {
                     assert_eq!(held[buffers.of(input)], Some(buffers.source[input]), "{preset}");
                 }
-                if place < program.subgraph.target() && buffers.source[place] == place {
-                    let buffer = buffers.of(place);
+                if index < program.subgraph.target() && buffers.source[index] == index {
+                    let buffer = buffers.of(index);
                     assert!(node.inputs.iter().all(|&input| buffers.of(input) != buffer));
-                    held[buffer] = Some(place);
+                    held[buffer] = Some(index);
                 }
             }
             assert!(buffers.count < program.steps.len() / 2, "{preset}: {}", buffers.count);

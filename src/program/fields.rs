@@ -2,7 +2,7 @@
 
 use super::Subgraph;
 use crate::geometry::{Axis, ImageSize, PerAxis, Span};
-use crate::network::{LayerId, MapContext, Network, NetworkError, Op};
+use crate::network::{LayerId, MapContext, Network, NetworkError};
 
 /// Checks that no pixel outside of its receptive field reaches a `position` `(y, x)` of a layer, or any
 /// without one, on images of one size. What a padding mirrors may lie further inside than the windows
@@ -16,15 +16,12 @@ pub fn check_fields(
     image: ImageSize,
     position: Option<(usize, usize)>,
 ) -> Result<(), NetworkError> {
-    let leading = network.leading_to(&[layer]);
-    let is_padding =
-        |(of, leads): (&crate::network::Layer, bool)| leads && matches!(of.op, Op::Pad(_));
-    if !network.layers().iter().zip(leading).any(is_padding) {
-        return Ok(());
-    }
     // Of gates the field is that of the local path.
     let local = network.clone().with_context(MapContext::Frozen);
     let subgraph = Subgraph::new(&local, layer, image)?;
+    if subgraph.nodes().iter().all(|node| node.border.is_none()) {
+        return Ok(());
+    }
     let projection = network.projection(layer);
     let output = subgraph.nodes()[subgraph.target()].size;
     for axis in Axis::BOTH {

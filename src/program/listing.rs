@@ -1,8 +1,8 @@
 //! A program as rows of text.
 
-use super::{Buffers, Program, Step};
-use crate::geometry::{Axis, Border, PerAxis, SlidingWindow, Span};
-use crate::network::{GateJoin, Network};
+use super::{Buffers, Node, Program};
+use crate::geometry::{Axis, PerAxis, SlidingWindow, Span};
+use crate::network::Network;
 
 /// One node of a program in words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,49 +30,16 @@ impl Program {
         let target = self.subgraph.target();
         let middle = |axis: Axis| Span::at(axis.of(nodes[target].size) / 2);
         let [ys, xs] = [Axis::Y, Axis::X].map(|axis| self.subgraph.backward(axis, middle(axis)));
-        let row = |(place, node): (usize, &super::Node)| Row {
+        let row = |(index, node): (usize, &Node)| Row {
             layer: node.layer.map_or("image".into(), |layer| network.layer(layer).name.clone()),
-            step: format!("{}{}", self.steps[place].name(), window(node.window)),
+            step: format!("{}{}", self.steps[index].name(), window(node.window)),
             inputs: node.inputs.clone(),
             output: [node.channels, node.size.height, node.size.width],
-            cone: [ys[place].len(), xs[place].len()],
-            buffer: (place < target).then(|| buffers.of(place)),
-            kept: self.kept[place],
+            cone: [ys[index].len(), xs[index].len()],
+            buffer: (index < target).then(|| buffers.of(index)),
+            kept: self.kept[index],
         };
         nodes.iter().enumerate().map(row).collect()
-    }
-}
-
-impl<F, N> Step<F, N> {
-    /// The step in words.
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Image => "occlude",
-            Self::Convolve { rectify: false, .. } => "convolve",
-            Self::Convolve { rectify: true, .. } => "convolve, rectify",
-            Self::Depthwise(_) => "convolve each channel",
-            Self::Relu { elsewhere: false } => "rectify",
-            Self::Relu { elsewhere: true } | Self::Copy => "pass on",
-            Self::MaxPool { rectify: false } => "maximum",
-            Self::MaxPool { rectify: true } => "rectify, maximum",
-            Self::AveragePool(..) => "mean",
-            Self::Pad(Border::Reflect) => "reflect the border",
-            Self::Pad(Border::Edge) => "repeat the border",
-            Self::Normalise(_) => "normalise neighbouring channels",
-            Self::NormaliseChannels(..) => "normalise all channels",
-            Self::Scale(_) => "scale",
-            Self::Slope(_) => "slope",
-            Self::Function(_) => "function",
-            Self::Select(_) => "select channels",
-            Self::Add => "add",
-            Self::Multiply => "multiply",
-            Self::GlobalMean => "mean of the map",
-            Self::GroupNorm(..) => "normalisation by the map",
-            Self::Gate(GateJoin::Mul) => "multiply with a gate",
-            Self::Gate(GateJoin::Add) => "add a gate",
-            Self::Concatenate => "concatenate",
-            Self::Respond => "respond",
-        }
     }
 }
 

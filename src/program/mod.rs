@@ -1,6 +1,9 @@
-//! A network, lowered once for all incremental engines: the steps that lead to a layer, what each of them
+//! A network, lowered once for all engines: the steps that lead to a layer, what each of them
 //! reads, and which part of the activations an occluder changes *and* a unit depends on. Host
 //! geometry, integers only; no engine.
+//!
+//! A [`Pass`] is of whole images, for the plain engine and the full method on a GPU. A [`Program`] is of
+//! deltas, for the incremental engines.
 //!
 //! A presentation asks for the delta of one unit at one position when a small square of the image
 //! changes. At each layer that is the work of a *window*: the positions inside the unit's backward
@@ -22,7 +25,8 @@ mod axis;
 mod buffers;
 mod fields;
 mod listing;
-pub mod pass;
+mod node;
+mod pass;
 mod plan;
 mod planner;
 mod step;
@@ -36,11 +40,15 @@ pub use axis::{AxisPlan, Reach, TapRun};
 pub use buffers::Buffers;
 pub use fields::check_fields;
 pub use listing::Row;
+pub use node::Node;
+pub use pass::Pass;
 pub use plan::{Plan, TapBlock};
 pub use planner::{PlanKey, Planner};
 pub use step::{Selection, Step};
-pub use subgraph::{Node, Subgraph};
+pub use subgraph::Subgraph;
 pub use weights::{ConvolutionFilters, MissingFilters, Packing};
+
+use node::{Lowered, Reads};
 
 use crate::geometry::{ImageSize, Span};
 use crate::network::{LayerId, Network, NetworkError, WIDE_FLOATS};
@@ -71,43 +79,30 @@ impl Program {
     /// # Errors
     /// Images too small for one of the layers.
     pub fn new(network: &Network, target: LayerId, image: ImageSize) -> Result<Self, NetworkError> {
-        let subgraph = Subgraph::new(network, target, image)?;
-        let nodes = subgraph.nodes();
-        let (mut readers, mut last_reads) = (vec![0; nodes.len()], vec![0; nodes.len()]);
-        for (place, node) in nodes.iter().enumerate() {
-            for &input in &node.inputs {
-                readers[input] += 1;
-                last_reads[input] = place;
-            }
-        }
-        let read_once: Vec<bool> = readers.into_iter().map(|readers| readers == 1).collect();
-        let step = |node: &Node| match (node.layer, node.inputs.first()) {
-            (Some(layer), Some(&input)) => {
-                let input = &nodes[input];
-                Step::of(network, layer, target, (input.channels, input.size))
-            }
-            _ => Step::Image,
-        };
-        let mut steps: Vec<Step> = nodes.iter().map(step).collect();
-        step::fuse_relus(&subgraph, &read_once, &mut steps);
-        let kept = vec![false; nodes.len()];
+        let Lowered { nodes, mut steps } = Lowered::new(network, &[target], image)?;
+        let Reads { once: read_once, last: last_reads } = Reads::of(&nodes);
+        step::split_convolutions(&nodes, &mut steps);
+        let subgraph = Subgraph::of(network, target, nodes);
+        step::fuse_into_poolings(&subgraph, &read_once, &mut steps);
+        step::fuse_into_convolutions(subgraph.nodes(), &read_once, &mut steps);
+        let kept = vec![false; steps.len()];
         let mut program = Self { kept, subgraph, steps, read_once, last_reads, units: () };
         program.keep_what_is_read();
         Ok(program)
     }
 
     fn keep_what_is_read(&mut self) {
-        for (place, node) in self.subgraph.nodes().iter().enumerate() {
-            let reads = self.steps[place].baseline_reads(self.subgraph.through_gates());
-            self.kept[place] |= reads.own;
+        for (index, node) in self.subgraph.nodes().iter().enumerate() {
+            let reads = self.steps[index].baseline_reads(self.subgraph.through_gates());
+            self.kept[index] |= reads.own;
             if reads.inputs {
                 node.inputs.iter().for_each(|&input| self.kept[input] = true);
             }
             if let (true, Some(&second)) = (reads.second, node.inputs.get(1)) {
                 self.kept[second] = true;
             }
-            if matches!(self.steps[place], Step::MaxPool { .. }) {
-                let pooled = self.pooled(place);
+            if self.steps[index].reads_whole_windows() {
+                let pooled = self.pooled(index);
                 self.kept[pooled] = true;
             }
         }
@@ -118,24 +113,24 @@ impl<F, N, U> Program<F, N, U> {
     /// The node whose original activations a maximum pooling reads.
     pub fn pooled(&self, node: usize) -> usize {
         let input = self.subgraph.nodes()[node].inputs[0];
-        match self.steps[node] {
-            Step::MaxPool { rectify: true } => self.subgraph.nodes()[input].inputs[0],
-            _ => input,
+        if self.steps[node].rectifies_input() {
+            self.subgraph.nodes()[input].inputs[0]
+        } else {
+            input
         }
     }
 
     /// Floats of the original image's activations that are kept for backward cones `y` and `x`. Behind gates
     /// a function's values have 64 bits beside ([`Subgraph::through_gates`]).
     pub fn kept_floats(&self, y: &[Span], x: &[Span]) -> usize {
-        let wide = |place: usize| {
-            self.subgraph.through_gates() && matches!(self.steps[place], Step::Function(_))
-        };
+        let through_gates = self.subgraph.through_gates();
         let nodes = self.subgraph.nodes().iter().enumerate();
         nodes
-            .map(|(place, node)| {
-                let each =
-                    usize::from(self.kept[place]) + if wide(place) { WIDE_FLOATS } else { 0 };
-                each * y[place].len() * x[place].len() * node.channels
+            .map(|(index, node)| {
+                let wide =
+                    if through_gates && self.steps[index].is_wide() { WIDE_FLOATS } else { 0 };
+                let each = usize::from(self.kept[index]) + wide;
+                each * y[index].len() * x[index].len() * node.channels
             })
             .sum()
     }

@@ -1,90 +1,81 @@
-//! A pass of whole images through the layers that lead to some targets: which buffer each layer
-//! reads and writes.
+//! A pass of whole images through the layers that lead to some targets.
 
-use crate::network::{Input, LayerId, Network};
+use super::node::{Lowered, Reads};
+use super::step::fuse_into_convolutions;
+use super::{Buffers, Node, Step};
+use crate::geometry::ImageSize;
+use crate::network::{LayerId, Network, NetworkError};
 
-/// Where a step finds an input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// The image.
-    Image,
-    /// A buffer.
-    Buffer(usize),
+/// The layers that lead to some targets, and nothing else, on whole images. `F` are the filters of
+/// convolutions and `N` the numbers of other layers, in the order in which an engine reads them; nothing in
+/// a pass without weights ([`Pass::new`]).
+#[derive(Clone, Debug)]
+pub struct Pass<F = (), N = ()> {
+    /// The nodes: the image, then layers.
+    pub nodes: Vec<Node>,
+    /// The step of each node.
+    pub steps: Vec<Step<F, N>>,
+    /// The buffer of each node but the image. A node in place writes over its input: VGG's 26 activations
+    /// need two buffers.
+    pub buffers: Buffers,
 }
 
-/// One layer's turn.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PassStep {
-    /// The layer.
-    pub layer: LayerId,
-    /// Its inputs.
-    pub inputs: Vec<Source>,
-    /// The buffer it writes; where `in_place`, the one that it reads.
-    pub output: usize,
-    /// Whether it writes over its input.
-    pub in_place: bool,
+impl Pass {
+    /// The pass to some targets, for images of one size; each layer by itself.
+    ///
+    /// # Errors
+    /// Images too small for one of the layers.
+    pub fn new(
+        network: &Network,
+        targets: &[LayerId],
+        image: ImageSize,
+    ) -> Result<Self, NetworkError> {
+        let Lowered { nodes, steps } = Lowered::new(network, targets, image)?;
+        let Reads { last, .. } = Reads::of(&nodes);
+        // The image, node 0, is the caller's.
+        let buffers = Buffers::shared(&nodes, &last, 1, |node, input| {
+            steps[node].is_in_place() && input > 0 && last[input] == node
+        });
+        Ok(Self { nodes, steps, buffers })
+    }
+
+    /// The same pass, in which convolutions compute the `ReLU`s behind them. Targets are left as they are.
+    #[must_use]
+    pub fn fused(mut self, targets: &[LayerId]) -> Self {
+        let mut read_once = Reads::of(&self.nodes).once;
+        for (once, node) in read_once.iter_mut().zip(&self.nodes) {
+            *once &= node.layer.is_some_and(|layer| !targets.contains(&layer));
+        }
+        fuse_into_convolutions(&self.nodes, &read_once, &mut self.steps);
+        self
+    }
 }
 
-/// The steps that lead to `targets`, and nothing else. A buffer is used again as soon as its
-/// last reader is done: VGG's 26 activations need two buffers.
-pub fn schedule(network: &Network, targets: &[LayerId]) -> Vec<PassStep> {
-    let layers = network.layers();
-    let needed = network.leading_to(targets);
-    // 0 for what nobody reads: the first layer reads the image.
-    let mut last_reader = vec![0; layers.len()];
-    for (id, layer) in layers.iter().enumerate().filter(|&(id, _)| needed[id]) {
-        for input in &layer.inputs {
-            if let Input::Layer(LayerId(source)) = *input {
-                last_reader[source] = id;
-            }
-        }
+impl<F, N> Pass<F, N> {
+    /// Whether a node writes over its input.
+    pub fn is_in_place(&self, node: usize) -> bool {
+        self.buffers.source[node] != node
     }
 
-    let mut steps = Vec::new();
-    let mut buffer_of = vec![usize::MAX; layers.len()];
-    let mut free: Vec<usize> = Vec::new();
-    let mut buffers = 0;
-    for (id, layer) in layers.iter().enumerate().filter(|&(id, _)| needed[id]) {
-        let inputs: Vec<Source> = layer
-            .inputs
-            .iter()
-            .map(|input| match *input {
-                Input::Image => Source::Image,
-                Input::Layer(LayerId(source)) => Source::Buffer(buffer_of[source]),
-            })
-            .collect();
-        let mut done: Vec<usize> = layer
-            .inputs
-            .iter()
-            .filter_map(|input| match *input {
-                Input::Layer(LayerId(source)) if last_reader[source] == id => {
-                    Some(buffer_of[source])
-                }
-                _ => None,
-            })
-            .collect();
-        done.sort_unstable();
-        done.dedup();
-        let in_place = layer.op.is_pointwise() && done.len() == 1;
-        let output = if in_place {
-            done[0]
-        } else {
-            let output = free.pop().unwrap_or_else(|| {
-                buffers += 1;
-                buffers - 1
-            });
-            free.append(&mut done);
-            output
-        };
-        // A target that nobody reads gives its buffer back at once: its values are looked at
-        // right after its step.
-        buffer_of[id] = output;
-        if last_reader[id] == 0 {
-            free.push(output);
-        }
-        steps.push(PassStep { layer: LayerId(id), inputs, output, in_place });
+    /// The node of a layer; `None` of one that leads to no target.
+    pub fn node_of(&self, layer: LayerId) -> Option<usize> {
+        self.nodes.iter().position(|node| node.layer == Some(layer))
     }
-    steps
+
+    /// The size of a layer's output; 0×0 of one that leads to no target.
+    pub fn size(&self, layer: LayerId) -> ImageSize {
+        self.node_of(layer).map_or(ImageSize::new(0, 0), |node| self.nodes[node].size)
+    }
+
+    /// Values of each buffer for one image.
+    pub fn buffer_values(&self) -> Vec<usize> {
+        let mut values = vec![0; self.buffers.count];
+        for (index, node) in self.nodes.iter().enumerate().skip(1) {
+            let values = &mut values[self.buffers.of(index)];
+            *values = node.values().max(*values);
+        }
+        values
+    }
 }
 
 #[cfg(test)]
@@ -96,12 +87,13 @@ mod tests {
         for preset in ["alexnet", "vgg11", "vgg19", "vgg16_bn"] {
             let network = Network::preset(preset).unwrap();
             let (last, _) = network.convolutions().last().unwrap();
-            let steps = schedule(&network, &[last]);
-            assert_eq!(steps.len(), last.0 + 1);
-            assert_eq!(steps.iter().map(|step| step.output).max(), Some(1), "{preset}");
-            assert!(steps.iter().all(|step| {
-                step.in_place == step.inputs.contains(&Source::Buffer(step.output))
-            }));
+            let pass = Pass::new(&network, &[last], ImageSize::square(227)).unwrap();
+            assert_eq!(pass.nodes.len(), last.0 + 2);
+            assert_eq!(pass.buffers.count, 2, "{preset}");
+            for (index, node) in pass.nodes.iter().enumerate().skip(2) {
+                let writes_over = pass.buffers.of(index) == pass.buffers.of(node.inputs[0]);
+                assert_eq!(pass.is_in_place(index), writes_over, "{preset}: {index}");
+            }
         }
     }
 
@@ -119,13 +111,28 @@ mod tests {
         )
         .unwrap();
         let target = network.convolution("c").unwrap();
-        let steps = schedule(&network, &[target]);
-        let names: Vec<&str> =
-            steps.iter().map(|step| network.layer(step.layer).name.as_str()).collect();
+        let pass = Pass::new(&network, &[target], ImageSize::square(9)).unwrap();
+        let layers = pass.nodes.iter().filter_map(|node| node.layer);
+        let names: Vec<&str> = layers.map(|layer| network.layer(layer).name.as_str()).collect();
         assert_eq!(names, ["a", "r", "b", "sum", "c"]);
-        assert!(!steps[1].in_place, "`a` is read again by the sum");
-        let Source::Buffer(a) = steps[3].inputs[0] else { panic!("`sum` reads a layer") };
-        assert_eq!(a, steps[0].output);
-        assert!(steps[1..3].iter().all(|step| step.output != a));
+        assert!(!pass.is_in_place(2), "`a` is read again by the sum");
+        let [a, r, b] = [1, 2, 3].map(|node| pass.buffers.of(node));
+        assert!(r != a && b != a);
+        // The ReLU is not the convolution's, which the sum reads too.
+        let fused = pass.fused(&[target]);
+        assert_eq!(fused.steps[2], Step::Relu { elsewhere: false });
+    }
+
+    #[test]
+    fn a_convolution_computes_the_relu_behind_it_unless_its_own_values_are_asked_for() {
+        let network = Network::preset("vgg11").unwrap();
+        let [first, second] = ["conv1", "conv2"].map(|name| network.convolution(name).unwrap());
+        let pass = |targets: &[LayerId]| {
+            let pass = Pass::new(&network, targets, ImageSize::square(32)).unwrap().fused(targets);
+            (pass.steps[1].clone(), pass.steps[2].clone())
+        };
+        let convolve = |rectify| Step::Convolve { filters: (), rectify };
+        assert_eq!(pass(&[second]), (convolve(true), Step::Relu { elsewhere: true }));
+        assert_eq!(pass(&[first, second]), (convolve(false), Step::Relu { elsewhere: false }));
     }
 }

@@ -57,7 +57,7 @@ impl<'p> Plan<'p> {
     }
 
     /// The blocks of taps of a convolution's output position `(y, x)`, counted within its window:
-    /// `change[y, x] = Σ_blocks W[block] · δ[block]`. One block a kernel row.
+    /// `delta[y, x] = Σ_blocks W[block] · δ[block]`. One block a kernel row.
     pub fn blocks(&self, node: usize, y: usize, x: usize) -> Vec<TapBlock> {
         let run = |axis: &'p AxisPlan, output: usize| {
             axis.runs(node)
@@ -81,27 +81,24 @@ impl<'p> Plan<'p> {
     }
 
     /// Multiply-adds of a convolution's share of the presentation, with only the taps that meet a
-    /// difference: of one unit at the target, of all channels before it. `groups` as in the
-    /// convolution.
-    pub fn multiply_adds(&self, node: usize, groups: usize) -> u64 {
+    /// delta: of one unit at the target, of all channels before it.
+    pub fn multiply_adds(&self, node: usize) -> u64 {
         if self.positions(node) == 0 {
             return 0;
         }
-        self.of_taps(node, groups, self.y.taps(node) * self.x.taps(node))
+        self.of_taps(node, self.y.taps(node) * self.x.taps(node))
     }
 
     /// As [`multiply_adds`](Self::multiply_adds), with all taps of every position in the window:
     /// what the two cones alone would leave.
-    pub fn multiply_adds_of_window(&self, node: usize, groups: usize) -> u64 {
+    pub fn multiply_adds_of_window(&self, node: usize) -> u64 {
         let window = self.subgraph.nodes()[node].window;
-        self.of_taps(node, groups, self.positions(node) * window.y.kernel * window.x.kernel)
+        self.of_taps(node, self.positions(node) * window.y.kernel * window.x.kernel)
     }
 
-    fn of_taps(&self, node: usize, groups: usize, taps: usize) -> u64 {
+    fn of_taps(&self, node: usize, taps: usize) -> u64 {
         let here = &self.subgraph.nodes()[node];
-        if !here.has_taps {
-            return 0;
-        }
+        let Some(groups) = here.groups else { return 0 };
         let inputs = self.subgraph.nodes()[here.inputs[0]].channels / groups;
         let outputs = if node == self.subgraph.target() { 1 } else { here.channels };
         (taps * inputs * outputs) as u64

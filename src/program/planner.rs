@@ -20,7 +20,7 @@ pub struct PlanKey {
 ///
 /// Presentations share a plan where all their spans are equal relative to the unit's own
 /// backward cone: the occluders are aligned alike, and the ends of the maps, if they are met at
-/// all, cut the same windows at the same place.
+/// all, cut the same windows at the same position.
 #[derive(Debug)]
 pub struct Planner<'l> {
     subgraph: &'l Subgraph,

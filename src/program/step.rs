@@ -1,10 +1,10 @@
-//! The step that computes each node of a subgraph.
+//! The step that computes each node: the one place that knows the kinds of layers.
 
-use super::Subgraph;
-use crate::geometry::{Border, ImageSize, PerAxis};
+use super::{Node, Subgraph};
+use crate::geometry::{Border, PerAxis};
 use crate::network::{
     AveragePool, ChannelNorm, ChannelShuffle, ChannelSlice, Function, GateJoin, GroupNorm, LayerId,
-    LocalResponseNorm, Network, Op,
+    LocalResponseNorm, Network, Op, Pad,
 };
 
 /// What a node computes. `F` are the filters of a convolution and `N` the numbers of another layer,
@@ -33,10 +33,10 @@ pub enum Step<F = (), N = ()> {
         /// Whether the ReLU is included.
         rectify: bool,
     },
-    /// The mean of a window of an input of this size.
-    AveragePool(AveragePool, ImageSize),
+    /// The mean of a window.
+    AveragePool(AveragePool),
     /// The input with values of its own around it.
-    Pad(Border),
+    Pad(Pad),
     /// Local response normalisation.
     Normalise(LocalResponseNorm),
     /// Normalisation over all channels of a position.
@@ -84,16 +84,6 @@ impl Selection {
         Self { start: 0, groups: 1, each: channels }
     }
 
-    /// Those of a slice.
-    pub const fn slice(&ChannelSlice { start, end }: &ChannelSlice) -> Self {
-        Self { start, groups: 1, each: end - start }
-    }
-
-    /// Those of a shuffle of so many channels.
-    pub const fn shuffle(&ChannelShuffle { groups }: &ChannelShuffle, channels: usize) -> Self {
-        Self { start: 0, groups, each: channels / groups }
-    }
-
     /// How many channels there are.
     pub const fn channels(self) -> usize {
         self.groups * self.each
@@ -117,29 +107,27 @@ pub(super) struct BaselineReads {
 }
 
 impl Step {
-    /// The step of a layer whose input has so many channels; `target` is the layer of the units.
-    pub(super) fn of(
-        network: &Network,
-        layer: LayerId,
-        target: LayerId,
-        (channels, size): (usize, ImageSize),
-    ) -> Self {
+    /// The step of a layer, of whole maps.
+    pub fn of(network: &Network, layer: LayerId) -> Self {
         match &network.layer(layer).op {
-            Op::Conv(_) if layer == target => Self::Respond,
-            Op::Conv(conv) if conv.is_depthwise(channels) => Self::Depthwise(()),
             Op::Conv(_) => Self::Convolve { filters: (), rectify: false },
             Op::Relu => Self::Relu { elsewhere: false },
             Op::Prelu => Self::Slope(()),
             Op::Pointwise(function) => Self::Function(*function),
             Op::MaxPool(_) => Self::MaxPool { rectify: false },
-            Op::AvgPool(pool) => Self::AveragePool(pool.clone(), size),
-            Op::Pad(pad) => Self::Pad(pad.mode),
+            Op::AvgPool(pool) => Self::AveragePool(pool.clone()),
+            Op::Pad(pad) => Self::Pad(*pad),
             Op::LocalResponseNorm(norm) => Self::Normalise(norm.clone()),
             Op::ChannelNorm(norm) => Self::NormaliseChannels(*norm, ()),
             Op::BatchNorm(_) | Op::Scale(_) => Self::Scale(()),
             Op::Dropout => Self::Copy,
-            Op::Slice(slice) => Self::Select(Selection::slice(slice)),
-            Op::Shuffle(shuffle) => Self::Select(Selection::shuffle(shuffle, channels)),
+            &Op::Slice(ChannelSlice { start, end }) => {
+                Self::Select(Selection { start, groups: 1, each: end - start })
+            }
+            &Op::Shuffle(ChannelShuffle { groups }) => {
+                let each = network.input_channels(layer) / groups;
+                Self::Select(Selection { start: 0, groups, each })
+            }
             Op::Add => Self::Add,
             Op::Mul => Self::Multiply,
             Op::GlobalAvgPool => Self::GlobalMean,
@@ -148,15 +136,96 @@ impl Step {
             Op::Concat => Self::Concatenate,
         }
     }
+
+    /// The step with weights: with the filters of a convolution, or the numbers of another layer, where it
+    /// has any.
+    pub(super) fn with<F, N, E>(
+        self,
+        filters: impl FnOnce() -> Result<F, E>,
+        numbers: impl FnOnce() -> Result<N, E>,
+    ) -> Result<Step<F, N>, E> {
+        Ok(match self {
+            Self::Convolve { filters: (), rectify } => {
+                Step::Convolve { filters: filters()?, rectify }
+            }
+            Self::Depthwise(()) => Step::Depthwise(numbers()?),
+            Self::NormaliseChannels(norm, ()) => Step::NormaliseChannels(norm, numbers()?),
+            Self::GroupNorm(norm, ()) => Step::GroupNorm(norm, numbers()?),
+            Self::Scale(()) => Step::Scale(numbers()?),
+            Self::Slope(()) => Step::Slope(numbers()?),
+            Self::Image => Step::Image,
+            Self::Relu { elsewhere } => Step::Relu { elsewhere },
+            Self::MaxPool { rectify } => Step::MaxPool { rectify },
+            Self::AveragePool(pool) => Step::AveragePool(pool),
+            Self::Pad(pad) => Step::Pad(pad),
+            Self::Normalise(norm) => Step::Normalise(norm),
+            Self::Function(function) => Step::Function(function),
+            Self::Copy => Step::Copy,
+            Self::Select(channels) => Step::Select(channels),
+            Self::Add => Step::Add,
+            Self::Multiply => Step::Multiply,
+            Self::GlobalMean => Step::GlobalMean,
+            Self::Gate(join) => Step::Gate(join),
+            Self::Concatenate => Step::Concatenate,
+            Self::Respond => Step::Respond,
+        })
+    }
 }
 
 impl<F, N> Step<F, N> {
-    /// Whether a delta is that of its input at the same positions, computed in place.
+    /// Whether an output value, or a delta, is that of its input at the same position and channel, computed
+    /// in place.
     pub const fn is_in_place(&self) -> bool {
         matches!(
             self,
             Self::Relu { .. } | Self::Copy | Self::Scale(_) | Self::Slope(_) | Self::Function(_)
         )
+    }
+
+    /// The filters of a convolution of all units.
+    pub const fn filters(&self) -> Option<&F> {
+        match self {
+            Self::Convolve { filters, .. } => Some(filters),
+            _ => None,
+        }
+    }
+
+    /// Whether its deltas are those of its input.
+    pub const fn passes_on(&self) -> bool {
+        matches!(self, Self::Relu { elsewhere: true } | Self::Copy)
+    }
+
+    /// Whether it makes one position of a whole map.
+    pub const fn is_of_whole_map(&self) -> bool {
+        matches!(self, Self::GlobalMean | Self::GroupNorm(..))
+    }
+
+    /// Whether it joins a map with one position.
+    pub const fn is_gate(&self) -> bool {
+        matches!(self, Self::Gate(_))
+    }
+
+    /// Whether a part of a window does not do where a part of it changed.
+    pub const fn reads_whole_windows(&self) -> bool {
+        matches!(self, Self::MaxPool { .. })
+    }
+
+    /// The values past the ends of the input, where those are its own.
+    pub(super) const fn border(&self) -> Option<Border> {
+        match self {
+            Self::Pad(Pad { mode, .. }) => Some(*mode),
+            _ => None,
+        }
+    }
+
+    /// Whether it has a ReLU before it that it computes.
+    pub(super) const fn rectifies_input(&self) -> bool {
+        matches!(self, Self::MaxPool { rectify: true })
+    }
+
+    /// Whether values of 64 bits are kept behind gates.
+    pub(super) const fn is_wide(&self) -> bool {
+        matches!(self, Self::Function(_))
     }
 
     /// Whether it reads its inputs' activations of the original image, where no delta comes through a gate.
@@ -183,26 +252,74 @@ impl<F, N> Step<F, N> {
             second: matches!(self, Self::Gate(GateJoin::Mul)),
         }
     }
+
+    /// The step in words.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Image => "occlude",
+            Self::Convolve { rectify: false, .. } => "convolve",
+            Self::Convolve { rectify: true, .. } => "convolve, rectify",
+            Self::Depthwise(_) => "convolve each channel",
+            Self::Relu { elsewhere: false } => "rectify",
+            Self::Relu { elsewhere: true } | Self::Copy => "pass on",
+            Self::MaxPool { rectify: false } => "maximum",
+            Self::MaxPool { rectify: true } => "rectify, maximum",
+            Self::AveragePool(_) => "mean",
+            Self::Pad(Pad { mode: Border::Reflect, .. }) => "reflect the border",
+            Self::Pad(Pad { mode: Border::Edge, .. }) => "repeat the border",
+            Self::Normalise(_) => "normalise neighbouring channels",
+            Self::NormaliseChannels(..) => "normalise all channels",
+            Self::Scale(_) => "scale",
+            Self::Slope(_) => "slope",
+            Self::Function(_) => "function",
+            Self::Select(_) => "select channels",
+            Self::Add => "add",
+            Self::Multiply => "multiply",
+            Self::GlobalMean => "mean of the map",
+            Self::GroupNorm(..) => "normalisation by the map",
+            Self::Gate(GateJoin::Mul) => "multiply with a gate",
+            Self::Gate(GateJoin::Add) => "add a gate",
+            Self::Concatenate => "concatenate",
+            Self::Respond => "respond",
+        }
+    }
 }
 
-/// Has each ReLU computed by a neighbour that has its values at hand, where there is one.
-pub(super) fn fuse_relus(subgraph: &Subgraph, read_once: &[bool], steps: &mut [Step]) {
-    let nodes = subgraph.nodes();
-    for (place, node) in nodes.iter().enumerate() {
-        let Step::MaxPool { .. } = steps[place] else { continue };
+/// Has single units of the target computed, and channels by themselves that are convolved so.
+pub(super) fn split_convolutions(nodes: &[Node], steps: &mut [Step]) {
+    let target = nodes.len() - 1;
+    for (index, node) in nodes.iter().enumerate() {
+        let Step::Convolve { .. } = steps[index] else { continue };
+        let inputs = nodes[node.inputs[0]].channels;
+        if index == target {
+            steps[index] = Step::Respond;
+        } else if node.groups == Some(inputs) && node.channels == inputs && inputs > 1 {
+            steps[index] = Step::Depthwise(());
+        }
+    }
+}
+
+/// Has each ReLU computed by the convolution before it, if nobody else reads that.
+pub(super) fn fuse_into_convolutions(nodes: &[Node], read_once: &[bool], steps: &mut [Step]) {
+    for (index, node) in nodes.iter().enumerate() {
+        let Step::Relu { elsewhere: false } = steps[index] else { continue };
+        let input = node.inputs[0];
+        if let (true, Step::Convolve { rectify, .. }) = (read_once[input], &mut steps[input]) {
+            *rectify = true;
+            steps[index] = Step::Relu { elsewhere: true };
+        }
+    }
+}
+
+/// Has each ReLU computed by the pooling behind it, if nobody else reads it.
+pub(super) fn fuse_into_poolings(subgraph: &Subgraph, read_once: &[bool], steps: &mut [Step]) {
+    for (index, node) in subgraph.nodes().iter().enumerate() {
+        let Step::MaxPool { .. } = steps[index] else { continue };
         let input = node.inputs[0];
         let is_relu = matches!(steps[input], Step::Relu { .. });
         if read_once[input] && is_relu && subgraph.shift(input, 0) == PerAxis::default() {
             steps[input] = Step::Relu { elsewhere: true };
-            steps[place] = Step::MaxPool { rectify: true };
-        }
-    }
-    for (place, node) in nodes.iter().enumerate() {
-        let Step::Relu { elsewhere: false } = steps[place] else { continue };
-        let input = node.inputs[0];
-        if let (true, Step::Convolve { rectify, .. }) = (read_once[input], &mut steps[input]) {
-            *rectify = true;
-            steps[place] = Step::Relu { elsewhere: true };
+            steps[index] = Step::MaxPool { rectify: true };
         }
     }
 }

@@ -1,85 +1,9 @@
 //! The layers that lead to a target, and what of them can reach one position of it.
 
-use crate::geometry::{Axis, Border, ImageSize, PerAxis, SlidingWindow, Span};
-use crate::network::{Input, LayerId, Network, NetworkError, Op};
-
-/// The image, or a layer on the way from it to the target.
-#[derive(Clone, Debug)]
-pub struct Node {
-    /// The layer; `None` for the image.
-    pub layer: Option<LayerId>,
-    /// The nodes that it is computed from, all of them earlier.
-    pub inputs: Vec<usize>,
-    /// The window that it slides over its inputs.
-    pub window: PerAxis<SlidingWindow>,
-    /// Output channels.
-    pub channels: usize,
-    /// Output size.
-    pub size: ImageSize,
-    /// Values past the ends of its input, of a node that pads it with its own.
-    pub border: Option<Border>,
-    /// Whether windows must be read whole where a part of them changed: a maximum cannot be
-    /// updated from the changed values alone.
-    pub reads_whole_windows: bool,
-    /// Whether it is a convolution: only the taps that meet changed inputs count.
-    pub has_taps: bool,
-    /// Whether it joins every position of its first input with the one position of its second.
-    pub is_gate: bool,
-    /// Inputs, the first ones, that deltas come from. Where gates keep their numbers, what is made of
-    /// the whole map has none.
-    deltas_from: usize,
-    /// Positions of this node between neighbouring positions of the target.
-    step: PerAxis<usize>,
-    /// Where the backward cone of the target's position 0 begins, ignoring that maps end.
-    corner: PerAxis<isize>,
-}
-
-impl Node {
-    /// The origin of the relative coordinates of this node for a target position: where that
-    /// position's backward cone begins, were the map endless; of a subgraph
-    /// [through gates](Subgraph::through_gates), and of what deltas do not come through, 0.
-    pub const fn origin(&self, axis: Axis, position: usize) -> isize {
-        (position * self.step.of(axis)) as isize + self.corner.of(axis)
-    }
-
-    /// The inputs that deltas come from: all, or, where gates keep their numbers, all but those that are
-    /// made of the whole map.
-    pub fn local_inputs(&self) -> &[usize] {
-        &self.inputs[..self.deltas_from]
-    }
-}
-
-impl Node {
-    /// The inputs, of an axis of `length`, that `outputs` see; the smallest span with all of them.
-    pub fn inputs_of(&self, axis: Axis, outputs: Span, length: usize) -> Span {
-        let seen = self.window.of(axis).inputs(outputs);
-        match self.border {
-            Some(border) => border.sources(seen, length),
-            None => seen.intersect(Span::whole(length)),
-        }
-    }
-
-    /// The outputs that see `inputs`, of an axis of `length`; of a padding, those of `needed`. The smallest
-    /// span with all of them.
-    pub fn outputs_of(&self, axis: Axis, inputs: Span, length: usize, needed: Span) -> Span {
-        let window = self.window.of(axis);
-        let seen = match self.border {
-            Some(border) => border.copies(inputs, length, window.inputs(needed)),
-            None => inputs,
-        };
-        window.outputs(seen)
-    }
-
-    /// The first input that the first position of its backward cone sees.
-    fn first_input(&self) -> PerAxis<isize> {
-        PerAxis::from_fn(|axis| self.window.of(axis).first_input(self.corner.of(axis)))
-    }
-}
-
-/// The one window of a whole map.
-fn whole(size: ImageSize) -> PerAxis<SlidingWindow> {
-    PerAxis::from_fn(|axis| SlidingWindow { kernel: axis.of(size), ..SlidingWindow::SINGLE })
-}
+use super::Node;
+use super::node::Lowered;
+use crate::geometry::{Axis, ImageSize, PerAxis, Span};
+use crate::network::{LayerId, Network, NetworkError};
 
 /// The layers that lead to a target, each after its inputs, the image first and the target last.
 #[derive(Clone, Debug)]
@@ -94,83 +18,18 @@ impl Subgraph {
     /// # Errors
     /// Images too small for one of the layers.
     pub fn new(network: &Network, target: LayerId, image: ImageSize) -> Result<Self, NetworkError> {
-        let sizes = network.sizes(image, target)?;
-        let needed = network.leading_to(&[target]);
+        let Lowered { nodes, .. } = Lowered::new(network, &[target], image)?;
+        Ok(Self::of(network, target, nodes))
+    }
+
+    /// The subgraph of the nodes that lead to a layer.
+    pub(super) fn of(network: &Network, target: LayerId, mut nodes: Vec<Node>) -> Self {
         let through_gates = network.has_exact_gates_before(target);
-        let mut nodes = vec![Node {
-            layer: None,
-            inputs: Vec::new(),
-            window: PerAxis::both(SlidingWindow::SINGLE),
-            channels: network.image_channels(),
-            size: image,
-            border: None,
-            reads_whole_windows: false,
-            has_taps: false,
-            is_gate: false,
-            deltas_from: 0,
-            step: network.projection(target).step,
-            corner: PerAxis::both(isize::MAX),
-        }];
-        let mut place = vec![0; target.0 + 1];
-        for id in (0..=target.0).filter(|&id| needed[id]) {
-            let (id, layer) = (LayerId(id), &network.layers()[id]);
-            let node_of = |input: &Input| match *input {
-                Input::Image => 0,
-                Input::Layer(LayerId(source)) => place[source],
-            };
-            let inputs: Vec<usize> = layer.inputs.iter().map(node_of).collect();
-            let window = if layer.op.is_of_whole_map() {
-                whole(nodes[inputs[0]].size)
-            } else {
-                layer.op.window().axes
-            };
-            let of_whole_map = network.is_of_whole_map(id);
-            let is_gate = matches!(layer.op, Op::Gate(_));
-            let deltas_from = match inputs.len() {
-                all if through_gates => all,
-                _ if of_whole_map => 0,
-                _ if is_gate => 1,
-                all => all,
-            };
-            place[id.0] = nodes.len();
-            nodes.push(Node {
-                layer: Some(id),
-                inputs,
-                window,
-                channels: network.channels(id),
-                size: sizes[id.0],
-                border: match &layer.op {
-                    Op::Pad(pad) => Some(pad.mode),
-                    _ => None,
-                },
-                reads_whole_windows: matches!(layer.op, Op::MaxPool(_)),
-                has_taps: matches!(layer.op, Op::Conv(_)),
-                is_gate,
-                deltas_from,
-                // Branches that join advance over the image in equal steps: `Network` sees to it.
-                step: PerAxis::from_fn(|axis| {
-                    let steps = [target, id].map(|id| network.projection(id).step.of(axis));
-                    if of_whole_map { 0 } else { steps[0] / steps[1] }
-                }),
-                corner: PerAxis::both(isize::MAX),
-            });
+        // Behind a gate that changes, windows are whole maps, in the maps' own coordinates.
+        if !through_gates {
+            set_origins(network, target, &mut nodes);
         }
-        let last = nodes.len() - 1;
-        nodes[last].corner = PerAxis::both(0);
-        for node in (0..nodes.len()).rev() {
-            // Behind a gate that changes, windows are whole maps; and what no delta comes through has
-            // no place beside the target's position.
-            if through_gates || nodes[node].corner == PerAxis::both(isize::MAX) {
-                (nodes[node].corner, nodes[node].step) = (PerAxis::both(0), PerAxis::both(0));
-                continue;
-            }
-            let first = nodes[node].first_input();
-            for input in nodes[node].local_inputs().to_vec() {
-                let corner = nodes[input].corner;
-                nodes[input].corner = PerAxis::from_fn(|axis| corner.of(axis).min(first.of(axis)));
-            }
-        }
-        Ok(Self { nodes, through_gates })
+        Self { nodes, through_gates }
     }
 
     /// Whether deltas come through what is made of the whole map, so that behind the first gate every
@@ -208,13 +67,13 @@ impl Subgraph {
         let mut cone = vec![Span::EMPTY; self.nodes.len()];
         let target = self.target();
         cone[target] = positions.intersect(Span::whole(axis.of(self.nodes[target].size)));
-        for (place, node) in self.nodes.iter().enumerate().rev() {
+        for (index, node) in self.nodes.iter().enumerate().rev() {
             for (which, &input) in inputs(node).iter().enumerate() {
                 let length = axis.of(self.nodes[input].size);
                 let seen = match (node.is_gate, which) {
                     // A gate reads the one position, whatever its own is.
-                    (true, 1) if !cone[place].is_empty() => Span::whole(length),
-                    _ => node.inputs_of(axis, cone[place], length),
+                    (true, 1) if !cone[index].is_empty() => Span::whole(length),
+                    _ => node.inputs_of(axis, cone[index], length),
                 };
                 cone[input] = cone[input].hull(seen);
             }
@@ -222,12 +81,48 @@ impl Subgraph {
         cone
     }
 
-    /// Of the input `input`, by its place among the node's inputs, what lies between the two
+    /// Of the input `input`, by its index among the node's inputs, what lies between the two
     /// relative origins: output `o` sees inputs from `o * stride + shift` on.
     pub fn shift(&self, node: usize, input: usize) -> PerAxis<isize> {
         let source = &self.nodes[self.nodes[node].inputs[input]];
         let first = self.nodes[node].first_input();
         PerAxis::from_fn(|axis| first.of(axis) - source.corner.of(axis))
+    }
+}
+
+/// Makes coordinates relative to the backward cone of a target's position, where gates keep their
+/// numbers.
+fn set_origins(network: &Network, target: LayerId, nodes: &mut [Node]) {
+    const NOWHERE: PerAxis<isize> = PerAxis { y: isize::MAX, x: isize::MAX };
+    for node in nodes.iter_mut() {
+        // Branches that join advance over the image in equal steps: `Network` sees to it.
+        let step = network.projection(target).step;
+        match node.layer {
+            Some(id) if network.is_of_whole_map(id) => node.deltas_from = 0,
+            Some(id) => {
+                let of_layer = network.projection(id).step;
+                node.step = PerAxis::from_fn(|axis| step.of(axis) / of_layer.of(axis));
+                node.deltas_from = if node.is_gate { 1 } else { node.inputs.len() };
+            }
+            None => node.step = step,
+        }
+        node.corner = NOWHERE;
+    }
+    if let Some(last) = nodes.last_mut() {
+        last.corner = PerAxis::both(0);
+    }
+    for index in (0..nodes.len()).rev() {
+        let node = &mut nodes[index];
+        // What no delta comes through has no position relative to the target's.
+        if node.corner == NOWHERE {
+            (node.corner, node.step) = (PerAxis::both(0), PerAxis::both(0));
+            continue;
+        }
+        let first = node.first_input();
+        for input in node.local_inputs().to_vec() {
+            let corner = nodes[input].corner;
+            nodes[input].corner = PerAxis::from_fn(|axis| corner.of(axis).min(first.of(axis)));
+        }
     }
 }
 

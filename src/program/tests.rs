@@ -47,12 +47,12 @@ fn reaching(subgraph: &Subgraph, position: (usize, usize)) -> Vec<Vec<bool>> {
     let mut masks: Vec<Vec<bool>> =
         nodes.iter().map(|node| vec![false; node.size.area()]).collect();
     masks[subgraph.target()][position.0 * nodes[subgraph.target()].size.width + position.1] = true;
-    for (place, node) in nodes.iter().enumerate().rev() {
+    for (index, node) in nodes.iter().enumerate().rev() {
         let window = node.window;
         let taps = |axis: Axis| {
             (0..window.of(axis).kernel).map(move |tap| (tap * window.of(axis).dilation) as isize)
         };
-        for at in (0..node.size.area()).filter(|&at| masks[place][at]).collect::<Vec<_>>() {
+        for at in (0..node.size.area()).filter(|&at| masks[index][at]).collect::<Vec<_>>() {
             let y = window.y.first_input((at / node.size.width) as isize);
             let x = window.x.first_input((at % node.size.width) as isize);
             for (which, &input) in node.local_inputs().iter().enumerate() {
@@ -168,7 +168,7 @@ proptest! {
                 (0..channels).any(|c| before[node - 1][c * area + at] != after[node - 1][c * area + at])
             };
             let (found, planned) = found_and_planned(&plan, node, position, changed, &masks[node]);
-            let missed: Vec<_> = found.iter().filter(|place| !planned.contains(place)).collect();
+            let missed: Vec<_> = found.iter().filter(|position| !planned.contains(position)).collect();
             prop_assert!(missed.is_empty(), "node {node}: {missed:?} change outside of {planned:?}");
             if simple {
                 prop_assert_eq!(&found, &planned, "node {}", node);
@@ -199,8 +199,8 @@ fn alexnets_counts_are_the_known_ones() {
             let key = planner.key((position, position), occluder);
             let plan = planner.plan(key);
             for node in 0..subgraph.nodes().len() {
-                with_taps += plan.multiply_adds(node, 1);
-                with_cones += plan.multiply_adds_of_window(node, 1);
+                with_taps += plan.multiply_adds(node);
+                with_cones += plan.multiply_adds_of_window(node);
             }
         }
         let millions = |sum: u64| sum as f64 / occluders.len() as f64 * 1e-6;
@@ -218,9 +218,9 @@ fn equal_geometry_shares_a_plan_and_other_alignment_or_clipping_does_not() {
     let mut planner = Planner::new(&subgraph);
     let mut key = |y: usize, x: usize, top: isize, left: isize| {
         let image = &subgraph.nodes()[0];
-        let place =
+        let corner =
             |position, offset| usize::try_from(image.origin(Axis::Y, position) + offset).unwrap();
-        let occluder = Occluder { index: 0, top: place(y, top), left: place(x, left), size: 16 };
+        let occluder = Occluder { index: 0, top: corner(y, top), left: corner(x, left), size: 16 };
         planner.key((y, x), &occluder)
     };
     let middle = key(6, 6, 80, 80);
@@ -235,7 +235,7 @@ fn equal_geometry_shares_a_plan_and_other_alignment_or_clipping_does_not() {
 }
 
 #[test]
-fn blocks_list_every_tap_that_meets_a_change_once() {
+fn blocks_list_every_tap_that_meets_a_delta_once() {
     let network = Network::preset("alexnet").unwrap();
     let conv4 = network.convolution("conv4").unwrap();
     let subgraph = Subgraph::new(&network, conv4, ImageSize::new(227, 200)).unwrap();
@@ -243,9 +243,11 @@ fn blocks_list_every_tap_that_meets_a_change_once() {
     for (top, left) in [(0, 0), (100, 60), (214, 187)] {
         let key = planner.key((6, 5), &Occluder { index: 0, top, left, size: 13 });
         let plan = planner.plan(key);
-        for (place, node) in subgraph.nodes().iter().enumerate().filter(|(_, node)| node.has_taps) {
+        for (index, node) in
+            subgraph.nodes().iter().enumerate().filter(|(_, node)| node.groups.is_some())
+        {
             let input = node.inputs[0];
-            let (from, to) = (plan.window(input), plan.window(place));
+            let (from, to) = (plan.window(input), plan.window(index));
             let kernel = node.window.y.kernel as isize;
             let mut expected = Vec::new();
             let mut found = Vec::new();
@@ -267,16 +269,16 @@ fn blocks_list_every_tap_that_meets_a_change_once() {
                         ));
                     }
                 }
-                for block in plan.blocks(place, y, x) {
+                for block in plan.blocks(index, y, x) {
                     found.extend(
                         (0..block.taps).map(|tap| (y, x, block.tap + tap, block.input + tap)),
                     );
                 }
             }
-            assert_eq!(found, expected, "node {place}");
+            assert_eq!(found, expected, "node {index}");
             let inputs = subgraph.nodes()[input].channels as u64;
-            let units = if place == subgraph.target() { 1 } else { node.channels as u64 };
-            assert_eq!(plan.multiply_adds(place, 1), found.len() as u64 * inputs * units);
+            let units = if index == subgraph.target() { 1 } else { node.channels as u64 };
+            assert_eq!(plan.multiply_adds(index), found.len() as u64 * inputs * units);
         }
     }
 }

@@ -1,18 +1,20 @@
-//! The weights of a program, each set in the order in which an engine reads it.
+//! The weights of a program or a pass, each set in the order in which an engine reads it.
 
 use thiserror::Error;
 
-use super::{Program, Step};
-use crate::network::{Convolution, Filters, LayerId, Model, Op};
+use super::{Node, Pass, Program, Step};
+use crate::network::{Convolution, Filters, LayerId, Model};
 
 /// A layer of a program whose model has no numbers for it.
 #[derive(Debug, Error)]
 #[error("{0} has no filters")]
 pub struct MissingFilters(String);
 
-/// A convolution on the way to a target.
+/// A convolution on the way to a target, with its filters as the model has them.
 #[derive(Clone, Copy, Debug)]
 pub struct ConvolutionFilters<'m> {
+    /// The node.
+    pub node: usize,
     /// The layer.
     pub layer: LayerId,
     /// Its numbers.
@@ -49,63 +51,77 @@ impl Program {
         >,
     ) -> Result<Program<F, N, U>, E> {
         let Self { subgraph, steps, kept, read_once, last_reads, .. } = self;
-        let network = model.network();
-        let of_node = |place: usize| {
-            let node = &subgraph.nodes()[place];
-            let numbers = node.layer.and_then(|layer| Some((layer, model.filters(layer)?)));
-            let name = || node.layer.map_or("the image".into(), |layer| network.short_name(layer));
-            let (layer, filters) = numbers.ok_or_else(|| MissingFilters(name()))?;
-            Ok::<_, MissingFilters>((layer, filters, subgraph.nodes()[node.inputs[0]].channels))
-        };
-        let convolution = |place: usize| {
-            let (layer, filters, inputs) = of_node(place)?;
-            match &network.layer(layer).op {
-                Op::Conv(conv) => Ok(ConvolutionFilters { layer, conv, filters, inputs }),
-                _ => Err(MissingFilters(network.short_name(layer))),
-            }
-        };
-        let filters = |place: usize| of_node(place).map(|(_, filters, _)| filters);
-        let channels = |place: usize| subgraph.nodes()[place].channels;
-        let Packing { convolution: mut pack_convolution, numbers: mut pack, units: pack_units } =
-            packing;
-        let mut weighted = Vec::with_capacity(steps.len());
-        for (place, step) in steps.into_iter().enumerate() {
-            weighted.push(match step {
-                Step::Convolve { filters: (), rectify } => {
-                    let filters = pack_convolution(convolution(place)?)?;
-                    Step::Convolve { filters, rectify }
-                }
-                Step::Depthwise(()) => {
-                    let (_, filters, channels) = of_node(place)?;
-                    Step::Depthwise(pack(&channels_last(filters, channels), channels)?)
-                }
-                Step::NormaliseChannels(norm, ()) => {
-                    Step::NormaliseChannels(norm, pack(filters(place)?, channels(place))?)
-                }
-                Step::GroupNorm(norm, ()) => {
-                    Step::GroupNorm(norm, pack(filters(place)?, channels(place))?)
-                }
-                Step::Scale(()) => Step::Scale(pack(filters(place)?, channels(place))?),
-                Step::Slope(()) => Step::Slope(pack(filters(place)?, channels(place))?),
-                Step::Image => Step::Image,
-                Step::Relu { elsewhere } => Step::Relu { elsewhere },
-                Step::MaxPool { rectify } => Step::MaxPool { rectify },
-                Step::AveragePool(pool, size) => Step::AveragePool(pool, size),
-                Step::Pad(border) => Step::Pad(border),
-                Step::Normalise(norm) => Step::Normalise(norm),
-                Step::Function(function) => Step::Function(function),
-                Step::Copy => Step::Copy,
-                Step::Select(channels) => Step::Select(channels),
-                Step::Add => Step::Add,
-                Step::Multiply => Step::Multiply,
-                Step::GlobalMean => Step::GlobalMean,
-                Step::Gate(join) => Step::Gate(join),
-                Step::Concatenate => Step::Concatenate,
-                Step::Respond => Step::Respond,
-            });
-        }
-        let units = pack_units(convolution(subgraph.target())?)?;
-        Ok(Program { subgraph, steps: weighted, kept, read_once, last_reads, units })
+        let Packing { convolution, numbers, units } = packing;
+        let weights = Weights { model, nodes: subgraph.nodes() };
+        let steps = weights.pack(steps, convolution, numbers)?;
+        let units = units(weights.convolution(subgraph.target())?)?;
+        Ok(Program { subgraph, steps, kept, read_once, last_reads, units })
+    }
+}
+
+impl Pass {
+    /// The pass with a model's weights.
+    ///
+    /// # Errors
+    /// Those of the packing; a layer without numbers.
+    pub fn with_weights<'m, F, N, E: From<MissingFilters>>(
+        self,
+        model: &'m Model,
+        convolution: impl FnMut(ConvolutionFilters<'m>) -> Result<F, E>,
+        numbers: impl FnMut(&Filters, usize) -> Result<N, E>,
+    ) -> Result<Pass<F, N>, E> {
+        let Self { nodes, steps, buffers } = self;
+        let steps = Weights { model, nodes: &nodes }.pack(steps, convolution, numbers)?;
+        Ok(Pass { nodes, steps, buffers })
+    }
+}
+
+/// The weights of some nodes.
+struct Weights<'m, 'n> {
+    model: &'m Model,
+    nodes: &'n [Node],
+}
+
+impl<'m> Weights<'m, '_> {
+    /// The steps with weights as `convolution` and `numbers` make them.
+    fn pack<F, N, E: From<MissingFilters>>(
+        &self,
+        steps: Vec<Step>,
+        mut convolution: impl FnMut(ConvolutionFilters<'m>) -> Result<F, E>,
+        mut numbers: impl FnMut(&Filters, usize) -> Result<N, E>,
+    ) -> Result<Vec<Step<F, N>>, E> {
+        let weighted = steps.into_iter().enumerate().map(|(node, step)| {
+            let channels = self.nodes[node].channels;
+            let is_depthwise = self.nodes[node].groups.is_some();
+            step.with(
+                || convolution(self.convolution(node)?),
+                || match self.of(node)? {
+                    (_, filters) if is_depthwise => {
+                        numbers(&channels_last(filters, channels), channels)
+                    }
+                    (_, filters) => numbers(filters, channels),
+                },
+            )
+        });
+        weighted.collect()
+    }
+
+    fn of(&self, node: usize) -> Result<(LayerId, &'m Filters), MissingFilters> {
+        let numbers = |layer: LayerId| Some((layer, self.model.filters(layer)?));
+        self.nodes[node].layer.and_then(numbers).ok_or_else(|| self.missing(node))
+    }
+
+    fn convolution(&self, node: usize) -> Result<ConvolutionFilters<'m>, MissingFilters> {
+        let (layer, filters) = self.of(node)?;
+        let conv = self.model.network().layer(layer).op.convolution();
+        let conv = conv.ok_or_else(|| self.missing(node))?;
+        let inputs = self.nodes[self.nodes[node].inputs[0]].channels;
+        Ok(ConvolutionFilters { node, layer, conv, filters, inputs })
+    }
+
+    fn missing(&self, node: usize) -> MissingFilters {
+        let name = |layer| self.model.network().short_name(layer);
+        MissingFilters(self.nodes[node].layer.map_or("the image".into(), name))
     }
 }
 

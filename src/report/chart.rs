@@ -6,9 +6,9 @@ use crate::analysis::Distribution;
 /// Letters of a chart, in points.
 pub(super) const SIZE: f32 = 5.5;
 
-/// What is found.
+/// Observed values.
 pub(super) const FOUND: Colour = [31, 95, 174];
-/// What chance makes.
+/// Values of chance.
 pub(super) const CHANCE: Colour = [150, 150, 156];
 /// Letters and axes that are less important.
 pub(super) const QUIET: Colour = [90, 90, 96];
@@ -23,7 +23,7 @@ pub(super) struct Axis {
     pub ticks: Vec<(f64, String)>,
 }
 
-/// A chart's place and its axes.
+/// A chart's area and its axes.
 #[derive(Clone, Debug)]
 pub(super) struct Chart {
     pub area: Area,
@@ -37,12 +37,12 @@ pub(super) struct Pen {
     pub colour: Colour,
     /// Width of lines, in points.
     pub width: f32,
-    /// Distance from their place, in points: to keep two sets apart.
+    /// Horizontal offset in points: to keep two sets apart.
     pub aside: f32,
 }
 
 impl Axis {
-    /// An axis with round numbers: about so many.
+    /// An axis with round numbers: about this many.
     pub fn round(low: f64, high: f64, about: usize) -> Self {
         let step = round_step((high - low) / about.max(1) as f64);
         let (first, last) =
@@ -61,7 +61,7 @@ impl Axis {
         Self::round(0.0, (value / step - 1e-9).ceil() * step, about)
     }
 
-    /// An axis of places that have names, `0`, `1`, …, of which some are written.
+    /// An axis of positions that have names, `0`, `1`, …, of which some are written.
     pub fn named(names: impl IntoIterator<Item = String>) -> Self {
         let ticks: Vec<(f64, String)> =
             names.into_iter().enumerate().map(|(at, name)| (at as f64, name)).collect();
@@ -89,7 +89,7 @@ fn short(value: f64, step: f64) -> String {
 }
 
 impl Chart {
-    /// The place of a value, in points.
+    /// The position of a value, in points.
     pub fn at(&self, x: f64, y: f64) -> [f32; 2] {
         let Area { x: left, y: top, width, height } = self.area;
         [left + self.x.part(x) * width, top + (1.0 - self.y.part(y)) * height]
@@ -113,20 +113,20 @@ impl Chart {
         line(figure, [[left, top], [left, bottom]], AXIS);
     }
 
-    /// Draws medians, joined by a line, each with a bar from its lower to its upper quartile. Places
+    /// Draws medians, joined by a line, each with a bar from its lower to its upper quartile. Positions
     /// without a distribution are left out.
     pub fn medians(&self, figure: &mut Figure, values: &[Option<Distribution>], pen: Pen) {
         let known =
             values.iter().enumerate().filter_map(|(at, found)| Some((at as f64, (*found)?)));
-        let place = |x: f64, y: f64| {
+        let point = |x: f64, y: f64| {
             let [x, y] = self.at(x, y);
             [x + pen.aside, y]
         };
         for (x, found) in known.clone() {
             let [_, low, _, high, _] = found.quantiles;
-            line(figure, [place(x, low), place(x, high)], pen.line());
+            line(figure, [point(x, low), point(x, high)], pen.line());
         }
-        let points: Vec<[f32; 2]> = known.map(|(x, found)| place(x, found.median())).collect();
+        let points: Vec<[f32; 2]> = known.map(|(x, found)| point(x, found.median())).collect();
         for [x, y] in &points {
             dot(figure, [*x, *y], pen);
         }
@@ -209,7 +209,7 @@ mod tests {
         let chart = Chart { area, x: Axis::round(0.0, 10.0, 5), y: Axis::round(0.0, 1.0, 4) };
         assert_eq!(chart.at(5.0, 0.0), [60.0, 70.0]);
         assert_eq!(chart.at(0.0, 1.0), [10.0, 20.0]);
-        // What lies outside is drawn at the edge.
+        // Values outside are drawn at the edge.
         assert_eq!(chart.at(99.0, -1.0), [110.0, 70.0]);
     }
 }

@@ -52,7 +52,7 @@ impl ColourMap {
     }
 
     /// The values of a grid, up to `largest`. Each axis of the picture has a pixel for each of
-    /// `cells`, the place in the grid that the pixel shows. NaN are [striped](NOT_COVERED).
+    /// `cells`, the cell of the grid that the pixel shows. NaN are [striped](NOT_COVERED).
     pub fn picture(self, grid: &ArrayView2<'_, f64>, cells: &[usize], largest: f64) -> RgbImage {
         let side = cells.len();
         RgbImage::from_fn(side as u32, side as u32, |x, y| {

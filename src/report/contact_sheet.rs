@@ -30,7 +30,7 @@ const MARGIN: usize = 8;
 const BACKGROUND: Rgb<u8> = Rgb([24, 24, 27]);
 /// A map of zeros.
 const SILENT: Rgb<u8> = Rgb([82, 82, 91]);
-/// What has no value: units that were not swept.
+/// Pixels without a value: units that were not swept.
 const MISSING: [Rgb<u8>; 2] = [Rgb([63, 63, 70]), Rgb([39, 39, 42])];
 const LINE: [f64; 3] = [110.0, 231.0, 255.0];
 /// Width of outlines, in pixels of the picture.
@@ -49,8 +49,8 @@ pub fn contact_sheet(rows: &[Vec<Panel<'_>>], side: usize) -> RgbImage {
     for (row, panels) in rows.iter().enumerate() {
         for (column, panel) in panels.iter().enumerate() {
             let centred = (cell - panel.drawn_size(side)) / 2;
-            let place = |cells: usize| MARGIN + cells * (cell + MARGIN) + centred;
-            panel.draw(&mut sheet, (place(row), place(column)), panel.scale(side));
+            let offset = |cells: usize| MARGIN + cells * (cell + MARGIN) + centred;
+            panel.draw(&mut sheet, offset(row), offset(column), panel.scale(side));
         }
     }
     sheet
@@ -69,7 +69,7 @@ impl Panel<'_> {
         self.side() * self.scale(side)
     }
 
-    fn draw(&self, sheet: &mut RgbImage, (top, left): (usize, usize), scale: usize) {
+    fn draw(&self, sheet: &mut RgbImage, top: usize, left: usize, scale: usize) {
         let (rows, columns) = self.map.dim();
         let blocks = self.blocks();
         let largest = blocks.iter().copied().filter(|v| v.is_finite()).fold(0.0, f64::max);
@@ -149,8 +149,8 @@ mod tests {
 
     /// The colour in the middle of a pixel of the map in the given cell.
     fn colour(sheet: &RgbImage, cell: (usize, usize), side: usize, at: [usize; 2]) -> Rgb<u8> {
-        let place = |cells: usize, p: usize| MARGIN + cells * (side + MARGIN) + p;
-        *sheet.get_pixel(place(cell.1, at[1]) as u32, place(cell.0, at[0]) as u32)
+        let offset = |cells: usize, p: usize| MARGIN + cells * (side + MARGIN) + p;
+        *sheet.get_pixel(offset(cell.1, at[1]) as u32, offset(cell.0, at[0]) as u32)
     }
 
     #[test]
@@ -186,7 +186,7 @@ mod tests {
         map[[1, 3]] = 8.0;
         let panel = Panel { occluder_size: 4, occluder_stride: 2, ..panel(&map) };
         let blocks = panel.blocks();
-        let lit: Vec<usize> = (0..81).filter(|&place| blocks[place] == 8.0).collect();
+        let lit: Vec<usize> = (0..81).filter(|&offset| blocks[offset] == 8.0).collect();
         // The pixels before the first square belong to it.
         assert_eq!(lit, [3, 4, 12, 13, 21, 22]);
         assert_eq!(blocks.iter().filter(|&&value| value != 0.0).count(), lit.len());
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn the_outline_runs_where_the_profile_is_half() {
-        let profile = Gaussian::oriented((10.0, 10.0), [4.0, 4.0], 0.0);
+        let profile = Gaussian::oriented([10.0, 10.0], [4.0, 4.0], 0.0);
         let radius = 4.0 * (2.0 * std::f64::consts::LN_2).sqrt();
         assert_eq!(line_cover(&profile, 10.0, 10.0 + radius, 5.0), 1.0);
         assert_eq!(line_cover(&profile, 10.0 - radius, 10.0, 5.0), 1.0);

@@ -28,7 +28,12 @@ impl Table {
         }
     }
 
-    /// What the columns mean, as a table: `column`, `unit`, `meaning`.
+    /// A table with a row for each map: [`MAP`], then these columns.
+    pub fn of_maps(columns: &[Column], rows: impl IntoIterator<Item = Vec<String>>) -> Self {
+        Self::new(&[&MAP[..], columns].concat(), rows)
+    }
+
+    /// The legend of the columns, a table: `column`, `unit`, `meaning`.
     #[must_use]
     pub fn legend(&self) -> Self {
         let names = [("column", "", ""), ("unit", "", ""), ("meaning", "", "")];
@@ -85,12 +90,16 @@ pub fn number(value: f64) -> String {
     }
 }
 
+/// The column of a layer.
+pub const LAYER: Column = ("layer", "", "short name of the layer");
+/// The column of a unit.
+pub const UNIT: Column = ("unit", "", "the unit, from 0");
+/// The column of a side.
+pub const SIDE: Column =
+    ("side", "", "max: mean map over the top images; min: over the bottom images");
+
 /// The columns of [`map_fields`].
-pub const MAP: [Column; 3] = [
-    ("layer", "", "short name of the layer"),
-    ("unit", "", "the unit, from 0"),
-    ("side", "", "max: mean map over the top images; min: over the bottom images"),
-];
+pub const MAP: [Column; 3] = [LAYER, UNIT, SIDE];
 
 /// The fields that name a map.
 pub fn map_fields(layer: &str, unit: usize, side: Side) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! What maps say, in numbers and pictures.
+//! Finished maps in numbers and pictures.
 
 mod chart;
 pub mod colours;
@@ -7,6 +7,7 @@ mod contact_sheet;
 mod csv;
 pub mod derived;
 pub mod drawing;
+mod error;
 pub mod figure;
 pub mod models;
 pub mod numbers;
@@ -21,5 +22,6 @@ mod units;
 pub use crate::analysis::Gaussian;
 pub use contact_sheet::{Panel, contact_sheet, write_png};
 pub use csv::Table;
+pub use error::ReportError;
 pub use results::{LayerResults, MapCoverage, Results, ResultsError, Tones, UnitMap};
 pub use units::of_both_sides;

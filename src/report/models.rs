@@ -2,11 +2,12 @@
 
 use crate::progress::Progress;
 use crate::ranking::Side;
+use crate::report::ReportError;
 use crate::report::csv::{Column, MAP, Table, map_fields, number, texts};
 use crate::report::numbers::{Cells, Estimate, ModelFit, Models, Shape};
 use crate::report::of_both_sides;
 use crate::report::results::{LayerResults, Results, UnitMap};
-use crate::report::summary::SummaryError;
+use crate::report::units::swept_units;
 
 /// The files.
 pub const FILES: [&str; 2] = ["models.csv", "models_columns.csv"];
@@ -50,22 +51,22 @@ const BASE: [Column; 7] = [
 
 /// Units whose maps are fitted.
 pub fn count(layers: &[&LayerResults]) -> u64 {
-    layers.iter().map(|layer| layer.swept().len() as u64).sum()
+    swept_units(layers.iter().copied())
 }
 
 /// Fits the maps of some layers: a row a unit and side. `progress` counts units.
 ///
 /// # Errors
-/// Maps that cannot be read; [`SummaryError::Stopped`].
+/// Maps that cannot be read; [`ReportError::Stopped`].
 pub fn models(
     results: &Results,
     layers: &[&LayerResults],
     progress: &Progress<'_>,
-) -> Result<Table, SummaryError> {
+) -> Result<Table, ReportError> {
     let mut rows = Vec::new();
     for layer in layers {
         let cells = Cells::new(layer.configuration(), &results.configuration().settings);
-        let stopped = || SummaryError::Stopped;
+        let stopped = || ReportError::Stopped;
         let row = |unit, side| row(layer, &cells, unit, side);
         let found = of_both_sides(&layer.swept(), progress, stopped, row)?;
         rows.extend(found.into_iter().flatten());
@@ -93,7 +94,7 @@ fn row(
     cells: &Cells,
     unit: usize,
     side: Side,
-) -> Result<Vec<String>, SummaryError> {
+) -> Result<Vec<String>, ReportError> {
     let mut fields = map_fields(layer.name(), unit, side);
     let width = columns().len();
     let status = match layer.map(unit, side)? {
@@ -127,7 +128,7 @@ fn parameters(best: &ModelFit) -> Vec<String> {
     let base = base.into_iter().chain([fit.angle, Some(fit.offset)]);
     let own = Shape::ALL.into_iter().flat_map(|shape| {
         let found = if shape == best.shape { &best.own[..] } else { &[] };
-        (0..shape.own().len()).map(move |place| found.get(place).copied())
+        (0..shape.own().len()).map(move |index| found.get(index).copied())
     });
     let both = |estimate: Option<Estimate>| {
         estimate.map_or_else(Default::default, |found| [number(found.value), number(found.error)])

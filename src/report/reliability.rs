@@ -2,9 +2,9 @@
 
 use ndarray::Array2;
 
-use super::csv::{Column, QUANTILES, Table, number, quantiles};
+use super::csv::{Column, LAYER, QUANTILES, SIDE, Table, UNIT, number, quantiles};
 use super::results::{LayerResults, Results, ResultsError};
-use crate::analysis::Distribution;
+use crate::analysis::{Distribution, is_fraction};
 use crate::ranking::Side;
 
 /// The reliability that is aimed at.
@@ -51,7 +51,7 @@ pub struct Reliability {
 /// there is no reliability to begin with.
 pub fn images_for(target: f64, images: usize, reliability: f64) -> f64 {
     let ratio = |reliability: f64| reliability / (1.0 - reliability);
-    if reliability > 0.0 && reliability < 1.0 {
+    if is_fraction(reliability) {
         images as f64 * ratio(target) / ratio(reliability)
     } else {
         f64::NAN
@@ -67,14 +67,14 @@ impl ReliabilityCurve {
         let top = results.configuration().settings.top;
         let kept = layer.reliability_curve(side)?;
         let columns = kept.as_ref().map_or(0, Array2::ncols);
-        let counts = (0..columns).map(|place| 2 << place);
+        let counts = (0..columns).map(|index| 2 << index);
         let counts: Vec<usize> = counts.take_while(|images| *images < top).collect();
         let all = layer.reliability(side)?;
         let of_unit = |unit: usize| {
             let presented = layer.images(unit, side);
             let last = all.get(unit).copied().flatten().unwrap_or(f64::NAN);
-            let by = |(place, &images): (usize, &usize)| match &kept {
-                Some(kept) if images <= presented => kept[[unit, place]],
+            let by = |(index, &images): (usize, &usize)| match &kept {
+                Some(kept) if images <= presented => kept[[unit, index]],
                 _ => f64::NAN,
             };
             let whole = if presented == top { last } else { f64::NAN };
@@ -85,15 +85,15 @@ impl ReliabilityCurve {
         Ok(Self { images: [&counts[..], &[top]].concat(), units })
     }
 
-    /// Whether all units were presented so many images.
+    /// Whether all units were presented this many images.
     fn is_of_all(&self, images: usize) -> bool {
         self.units.iter().all(|unit| unit.presented >= images)
     }
 
     /// The distributions over units.
     pub fn over_units(&self) -> Reliability {
-        let of = |(place, &images): (usize, &usize)| {
-            let values = || self.units.iter().map(|unit| unit.values[place]);
+        let of = |(index, &images): (usize, &usize)| {
+            let values = || self.units.iter().map(|unit| unit.values[index]);
             (images, self.is_of_all(images).then(|| Distribution::of(values())).flatten())
         };
         let some_stopped = self.images.last().is_some_and(|&top| !self.is_of_all(top));
@@ -113,7 +113,7 @@ impl Reliability {
         (
             "measure",
             "",
-            "reliability: split-half reliability by so many images, of which units that stop have none from the first that stops; \
+            "reliability: split-half reliability by the first images of the ranking, of which units that stop have none from the first that stops; \
              reliability_stopped: by the images of each unit, where some stop; images_for_0.95: images that reach 0.95, by \
              Spearman and Brown's formula",
         ),
@@ -145,8 +145,6 @@ impl Reliability {
 /// # Errors
 /// Files that cannot be read.
 pub fn tables(results: &Results, layers: &[&LayerResults]) -> Result<[Table; 2], ResultsError> {
-    const LAYER: Column = ("layer", "", "short name of the layer");
-    const SIDE: Column = ("side", "", "max: maps over the top images; min: over the bottom images");
     let (mut of_units, mut of_layers) = (Vec::new(), Vec::new());
     for layer in layers {
         for side in Side::BOTH {
@@ -167,7 +165,7 @@ pub fn tables(results: &Results, layers: &[&LayerResults]) -> Result<[Table; 2],
         }
     }
     let unit = [
-        ("unit", "", "the unit, from 0"),
+        UNIT,
         (
             "images",
             "",

@@ -9,7 +9,7 @@ use crate::error::{ErrorKind, HasKind};
 use crate::files::{FileError, shown};
 use crate::progress::Progress;
 use crate::ranking::Side;
-use crate::report::csv::{Column, MAP, Table, map_fields, number};
+use crate::report::csv::{Column, Table, map_fields, number};
 use crate::report::numbers::{Cells, Estimate, Measured, measure};
 use crate::report::of_both_sides;
 use crate::report::results::{LayerResults, Results, ResultsError};
@@ -147,8 +147,8 @@ pub fn layers(folders: &[Results]) -> Result<Vec<SizedLayer<'_>>, SizesError> {
             Some((found, Cells::new(found.configuration(), settings)))
         };
         let layers: Vec<_> = folders.iter().map(of_folder).collect::<Option<_>>()?;
-        let size = |place: usize| layers[place].0.configuration().occluder_size;
-        let several = (1..layers.len()).any(|place| size(place) != size(0));
+        let size = |index: usize| layers[index].0.configuration().occluder_size;
+        let several = (1..layers.len()).any(|index| size(index) != size(0));
         let swept: Vec<Vec<usize>> = layers.iter().map(|(layer, _)| layer.swept()).collect();
         let in_all = |unit: &usize| swept.iter().all(|swept| swept.binary_search(unit).is_ok());
         let units = swept[0].iter().copied().filter(in_all).collect();
@@ -185,7 +185,7 @@ pub fn sizes(layers: &[SizedLayer<'_>], progress: &Progress<'_>) -> Result<Table
         let found = of_both_sides(&layer.units, progress, stopped, row)?;
         rows.extend(found.into_iter().flatten());
     }
-    Ok(Table::new(&[&MAP[..], &COLUMNS].concat(), rows))
+    Ok(Table::of_maps(&COLUMNS, rows))
 }
 
 impl SizedLayer<'_> {

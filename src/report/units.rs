@@ -4,6 +4,12 @@ use rayon::prelude::*;
 
 use crate::progress::Progress;
 use crate::ranking::Side;
+use crate::report::LayerResults;
+
+/// Number of units of some layers that were swept.
+pub(super) fn swept_units<'a>(layers: impl IntoIterator<Item = &'a LayerResults>) -> u64 {
+    layers.into_iter().map(|layer| layer.swept().len() as u64).sum()
+}
 
 /// Does something for both sides of each unit, on all threads; the results come in the order of the units.
 /// `progress` counts units.

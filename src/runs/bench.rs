@@ -12,8 +12,8 @@ use crate::geometry::{GridRule, ImageSize, LayerGeometry};
 use crate::network::{LayerId, Model, Network, Response};
 use crate::noise::TorchStream;
 use crate::sweep::{
-    Occluders, Rankings, SweepError, Trial, calibrate, count_multiply_adds, count_occluders,
-    count_work, try_out,
+    LayerUnits, Occluders, Rankings, SweepError, Trial, calibrate, count_multiply_adds,
+    count_occluders, count_work, try_out,
 };
 
 /// Settings of a measurement.
@@ -208,16 +208,14 @@ impl BenchRun<'_> {
         let Self { settings, context, engine, prepared, model, images } = *self;
         let network = model.network();
         let units = network.channels(layer);
+        let of_layer = LayerUnits { layer, units };
         let progress = &context.progress();
         // One-time work, such as transforming weights, happens before the clock starts.
-        let once = |maps| {
-            let batch = (maps, Duration::ZERO);
-            try_out(prepared, (layer, units), geometry, images, batch, progress)
-        };
+        let once =
+            |maps| try_out(prepared, of_layer, geometry, images, maps, Duration::ZERO, progress);
         once(1)?;
         let mut some = images.iter().cloned().map(Ok);
-        let trial =
-            calibrate(prepared, (layer, units), geometry, &mut some, settings.time, progress)?;
+        let trial = calibrate(prepared, of_layer, geometry, &mut some, settings.time, progress)?;
         let Trial { maps, times, presentations, seconds } = trial;
         // The first call has succeeded, so later errors are the engine's.
         let mut failed = Ok(());

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
+
 use super::{Context, DeviceChoice, Devices, RunError};
 use crate::engine::cpu;
 use crate::engine::cuda::{self, Device};
@@ -24,7 +26,8 @@ pub struct ComputeSettings {
 }
 
 /// Method of presenting occluded images
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Method {
     /// Only what an occluder changes, as far as the unit depends on it
@@ -38,11 +41,13 @@ pub enum Method {
 }
 
 /// Arithmetic of products; sums have at least 32 bits
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Precision {
     /// 32-bit floats, as PyTorch computes
     #[default]
+    #[serde(alias = "f32")]
     #[cfg_attr(feature = "cli", value(alias = "f32"))]
     Fp32,
     /// 19 bits, on the tensor cores of a GPU, with --method incremental
@@ -56,6 +61,7 @@ pub enum Precision {
     /// AMX; with --method incremental
     Bf16,
     /// 64-bit floats, as a yardstick for the others; with --method full, on the CPU
+    #[serde(alias = "f64")]
     #[cfg_attr(feature = "cli", value(alias = "f64"))]
     Fp64,
 }

@@ -78,7 +78,8 @@ impl Context<'_> {
         self.pool.current_num_threads()
     }
 
-    pub(super) fn note(&self, message: impl AsRef<str>) {
+    /// Sends a message to the observer.
+    pub fn note(&self, message: impl AsRef<str>) {
         self.observer.note(message.as_ref());
     }
 
@@ -110,9 +111,22 @@ impl Context<'_> {
         if self.observer.cancel_token().is_cancelled() { Err(EngineError::Stopped) } else { Ok(()) }
     }
 
+    /// Does the work of a task on all threads while another thread reports its progress to the observer.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub fn compute<T: Send, E: Send>(
+        &self,
+        task: &Task<'_>,
+        work: impl FnOnce(&Progress<'_>) -> Result<T, E> + Send,
+    ) -> Result<T, E> {
+        let progress = self.progress();
+        Ok(self.track(task, &progress, || self.pool.install(|| work(&progress)))?.0)
+    }
+
     /// Does the work of a task on the current thread while another thread reports `progress` to the
     /// observer; returns the result and its seconds.
-    pub fn track<T, E>(
+    pub(super) fn track<T, E>(
         &self,
         task: &Task<'_>,
         progress: &Progress<'_>,

@@ -86,6 +86,9 @@ pub enum RunError {
     /// Threads that cannot be started.
     #[error("cannot start the threads: {0}; use fewer --threads, or raise `ulimit -u`")]
     Threads(#[from] ThreadPoolBuildError),
+    /// A command of Slurm that cannot be started, or failed.
+    #[error("{0}")]
+    Slurm(String),
     /// A violated invariant of the library.
     #[error("{0}; please report this")]
     Internal(String),
@@ -133,7 +136,7 @@ impl HasKind for RunError {
             Self::Parse(_) | Self::Usage(_) => ErrorKind::Usage,
             Self::Output(_) => ErrorKind::Output,
             Self::Incomplete { .. } | Self::NoBlocks(_) => ErrorKind::Input,
-            Self::Threads(_) => ErrorKind::Device,
+            Self::Threads(_) | Self::Slurm(_) => ErrorKind::Device,
             Self::NotVerified(_) | Self::Internal(_) => ErrorKind::Internal,
         }
     }

@@ -3,13 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::sweep::in_range;
-use super::{Context, InputSettings, RunError};
+use super::{Context, InputSettings, RunError, Task};
 use crate::VERSION;
 use crate::engine::EngineName;
-use crate::files::escaped;
-use crate::images::{ImageFolder, ImageOptions};
-use crate::network::{LayerId, Model, Network, NetworkError, Op, Response};
+use crate::files::{Digest, escaped};
+use crate::images::{ImageError, ImageFolder, ImageOptions};
+use crate::network::{LayerId, Model, Network, NetworkError, Response};
 use crate::ranking::{
     Expected, LayerFiles, LayerRanking, RankedLayer, RankingConfiguration, images_a_block,
 };
@@ -81,7 +83,7 @@ impl ChosenLayers {
             let named = names.iter().map(|name| network.named_layer(name.trim()));
             named.collect::<Result<_, _>>()?
         };
-        let is_conv = |id: LayerId| matches!(network.layer(id).op, Op::Conv(_));
+        let is_conv = |id: LayerId| network.layer(id).op.convolution().is_some();
         let mut without_norm = Vec::new();
         let mut found = false;
         for layer in layers.iter_mut().filter(|layer| is_conv(**layer)) {
@@ -122,6 +124,42 @@ impl ChosenLayers {
 }
 
 impl Inputs {
+    /// The digests of all images' files, which are read for it.
+    pub(super) fn digests(&self, context: &Context<'_>) -> Result<Vec<Digest>, RunError> {
+        let label = "reading the images, to know them again";
+        self.of_each_image(label, context, |index| self.images.digest(index))
+    }
+
+    /// Checks that the images are those with these digests: that the images of an earlier run have
+    /// not changed since.
+    pub(super) fn check_unchanged(
+        &self,
+        digests: &[Digest],
+        context: &Context<'_>,
+    ) -> Result<(), RunError> {
+        let images = self.images.with_digests(digests.to_vec());
+        let label = "checking that no image has changed";
+        self.of_each_image(label, context, |index| images.check_digest(index)).map(drop)
+    }
+
+    fn of_each_image<T: Send>(
+        &self,
+        label: &str,
+        context: &Context<'_>,
+        read: impl Fn(usize) -> Result<T, ImageError> + Sync,
+    ) -> Result<Vec<T>, RunError> {
+        let count = self.images.len();
+        let task = Task { label, counted: "images", total: count as u64 };
+        context.compute(&task, |progress| {
+            let read = |index| -> Result<T, RunError> {
+                context.check_cancelled()?;
+                progress.advance(1);
+                Ok(read(index)?)
+            };
+            (0..count).into_par_iter().map(read).collect()
+        })
+    }
+
     /// Opens the images and reads the weights.
     ///
     /// # Errors

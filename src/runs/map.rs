@@ -95,6 +95,16 @@ pub struct UnitMap {
     pub map: Array2<f64>,
 }
 
+impl UnitMap {
+    /// The largest size of a difference.
+    pub fn largest(&self) -> f32 {
+        self.differences
+            .iter()
+            .flatten()
+            .fold(0.0, |largest, difference| largest.max(difference.abs()))
+    }
+}
+
 /// A unit on an image, to be mapped.
 #[derive(Clone, Copy, Debug)]
 pub struct MapTarget<'a> {
@@ -135,14 +145,7 @@ pub fn map(settings: &MapSettings, context: &Context<'_>) -> Result<UnitMap, Run
     let Inputs { model, layers, images } = &inputs;
     let image = image.index_in(images)?;
     let geometry = occlusion.geometry(&inputs, layer)?;
-    let output = geometry.output;
-    if y >= output.height || x >= output.width {
-        return Err(RunError::usage(format!(
-            "{name} has no position {y},{x}; its output is {output}, positions 0,0 to {},{}",
-            output.height - 1,
-            output.width - 1
-        )));
-    }
+    geometry.check_position(name, y, x)?;
     check_fields(inputs.network(), layer, images.size(), Some((y, x)))?;
     let first = if let Noise::Philox { draw, .. } = settings.noise { draw } else { 0 };
     occlusion.check_fill(images, usize::from(first) + occlusion.repeats)?;
@@ -189,7 +192,7 @@ fn draws(settings: &MapSettings) -> Result<Vec<Noise>, RunError> {
     let draw = |draw| {
         noise.draw_after(draw).ok_or_else(|| {
             RunError::usage(format!(
-                "--repeats {repeats}: {noise} has no further draws for the same place; leave \
+                "--repeats {repeats}: {noise} has no further draws for the same occluder; leave \
                  --repeats out, or give --noise philox:SEED, which has {}",
                 Noise::DRAWS
             ))
@@ -259,19 +262,28 @@ pub struct PreparedMaps<'a> {
     cancel: &'a CancelToken,
 }
 
+/// The weight file of a sweep.
+#[derive(Clone, Copy, Debug)]
+pub struct SweptWeights<'a> {
+    /// The file.
+    pub path: &'a Path,
+    /// Prefix of the tensors' names, if the sweep had one.
+    pub prefix: Option<&'a str>,
+}
+
 impl OwnMaps {
-    /// Reads the weights of a sweep of `network` from a file, limited to a prefix if one is given.
+    /// Reads the weights of a sweep of `network`.
     ///
     /// # Errors
     /// Unreadable weights, or weights of another sweep; an unusable device.
     pub fn open(
         network: &Network,
         sweep: &SweepConfiguration,
-        weights: (&Path, Option<&str>),
+        weights: SweptWeights<'_>,
         compute: &ComputeSettings,
         context: &Context<'_>,
     ) -> Result<Self, RunError> {
-        let (weights, prefix) = weights;
+        let SweptWeights { path: weights, prefix } = weights;
         let model = Model::load_below(network.clone(), weights, prefix)?;
         if *model.digest() != sweep.model.weights_sha256 {
             let (found, expected) = (model.digest(), &sweep.model.weights_sha256);
@@ -322,7 +334,8 @@ impl PreparedMaps<'_> {
     pub fn compute(
         &self,
         layer: LayerId,
-        (images, values): (&ImageFolder, &Array3<f32>),
+        images: &ImageFolder,
+        values: &Array3<f32>,
         targets: &[MapTarget<'_>],
     ) -> Result<Vec<Array2<f64>>, SweepError> {
         let (fill, progress) = (&self.own.fill, Progress::new(self.cancel));

@@ -39,8 +39,8 @@ impl OutputFolder {
                 let name = entry.map_err(FileError::read(path))?.file_name();
                 if !known.iter().any(|known| name == **known) && !is_harmless(path, &name) {
                     return Err(RunError::usage(format!(
-                        "{}: is not empty (it holds {}); choose another --out; `run`, `rank` \
-                         and `sweep` with --force replace files of the same names",
+                        "{}: is not empty (it holds {}); choose another --out, or \
+                         replace files of the same names with --force",
                         path.display(),
                         name.display()
                     )));
@@ -259,7 +259,7 @@ pub fn check_file(path: &Path, force: bool) -> Result<(), RunError> {
 }
 
 /// Whether two paths name the same file, existing or not.
-pub fn is_same_file(one: &Path, other: &Path) -> bool {
+pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
     let folder = |path: &Path| folder_of(path).canonicalize().ok();
     one == other || (one.file_name() == other.file_name() && folder(one) == folder(other))
 }

@@ -11,7 +11,8 @@ use crate::maps::Plane;
 use crate::network::LayerId;
 use crate::program::{self, Program};
 use crate::sweep::{
-    MultiplyAdds, Occluders, activation_bytes, calibrate, count_multiply_adds, count_occluders,
+    LayerUnits, MultiplyAdds, Occluders, activation_bytes, calibrate, count_multiply_adds,
+    count_occluders,
 };
 
 /// The cost of a run.
@@ -33,6 +34,8 @@ pub struct Plan {
     pub memory: usize,
     /// Limit of memory in bytes.
     pub memory_limit: u64,
+    /// Whether units stop once they are reliable: presentations and times are those of all images.
+    pub stops: bool,
 }
 
 /// The cost of a layer.
@@ -128,6 +131,7 @@ pub fn plan(settings: &RunSettings, context: &Context<'_>) -> Result<Plan, RunEr
             ranking_seconds: images.len() as f64 * ranking,
             memory: run.memory.fixed + working,
             memory_limit: run.budget.memory,
+            stops: settings.sweep.occlusion.until_reliable.is_some(),
         })
     })
 }
@@ -188,7 +192,14 @@ fn plan_layer(
     let activations = held * activation_bytes(network, layer, &geometry)?;
     let mut some = (0..inputs.images.len()).map(|image| inputs.images.read(image));
     let progress = run.context.progress();
-    let trial = calibrate(engine, (layer, units), &geometry, &mut some, CALIBRATION, &progress)?;
+    let trial = calibrate(
+        engine,
+        LayerUnits { layer, units },
+        &geometry,
+        &mut some,
+        CALIBRATION,
+        &progress,
+    )?;
     Ok(LayerPlan {
         name: network.short_name(layer),
         maps,

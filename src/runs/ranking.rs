@@ -15,7 +15,7 @@ use crate::ranking::{
     BlockImages, LayerRanking, RankingConfiguration, RankingManifest, RankingRecord, block,
     digests, merge_ranking,
 };
-use crate::sweep::{self, Ranked};
+use crate::sweep::{self, ImageRange, Ranked};
 
 /// The job of a ranking.
 pub(super) struct RankingJob<'a> {
@@ -65,7 +65,7 @@ pub fn rank(settings: &RankSettings, context: &Context<'_>) -> Result<Option<Ran
         Some(Ranking { seconds: Some(_), .. }) => {
             context.note(format!("wrote {}", folder.path().join(RANKING).display()));
         }
-        Some(_) => {}
+        Some(ranking) => inputs.check_unchanged(&ranking.digests, &context)?,
         None => context.note(folder.shard_note(&output.share)),
     }
     Ok(ranking)
@@ -247,8 +247,8 @@ impl RankingJob<'_> {
             let progress = progress.piece(range.len() as u64);
             let start = Instant::now();
             let readers = self.threads;
-            let ranked =
-                sweep::rank(engine, &units, (images, range), self.top, readers, &progress)?;
+            let images = ImageRange { images, range };
+            let ranked = sweep::rank(engine, &units, images, self.top, readers, &progress)?;
             let Ranked { layers, digests } = ranked;
             let record = RankingRecord { seconds: start.elapsed().as_secs_f64(), digests };
             Ok(Block { record, payload: block::encode(&layers) })

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{ComputeSettings, DeviceChoice, RunError, Share};
+use crate::files::escaped;
 use crate::geometry::{Deposit, FrameRule, GridRule, ImageSize};
 use crate::images::{ImageSource, Preprocessing};
 use crate::maps::MeanOver;
-use crate::network::{MapContext, Model, ModelError, Network, NetworkError, Response};
+use crate::network::{MapContext, Model, ModelError, Network, NetworkError, Response, is_onnx};
 use crate::noise::FillRule;
 use crate::sweep::UnitSelection;
 
@@ -76,6 +77,24 @@ pub enum ModelSource {
 }
 
 impl ModelSource {
+    /// A network of a preset, a description or an ONNX file, with the weights in a file; without one,
+    /// those inside the ONNX file.
+    ///
+    /// # Errors
+    /// An invalid model; no weight file, and no ONNX file.
+    pub fn files(model: String, weights: Option<PathBuf>) -> Result<Self, RunError> {
+        let inside = || is_onnx(Path::new(&model)).then(|| model.clone().into());
+        if let Some(weights) = weights.or_else(inside) {
+            return Ok(Self::Files { model, weights });
+        }
+        // A name that is no network's says so first.
+        Network::named(&model)?;
+        Err(RunError::usage(format!(
+            "--weights: expected the weight file of `{}`; only an ONNX file holds its own",
+            escaped(&model)
+        )))
+    }
+
     /// The network.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! Division of blocks among processes.
 
+use std::str::FromStr;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,15 @@ pub struct Share {
     pub shard: Shard,
     /// The treatment of the other blocks.
     pub rest: Rest,
+}
+
+/// A shard, such as `1/4`, or `slurm` ([`Share::of_slurm`]).
+impl FromStr for Share {
+    type Err = RunError;
+
+    fn from_str(text: &str) -> Result<Self, RunError> {
+        if text == "slurm" { Self::of_slurm() } else { Ok(Self::of(text.parse()?)) }
+    }
 }
 
 impl Share {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::layout::MAPS;
 use super::sweep::SweepRun;
-use super::{ChosenLayers, Inputs, OutputFolder, OutputSettings, Ranking, RunError, SweepSettings};
+use super::{OutputFolder, OutputSettings, Ranking, RunError, SweepSettings};
 use crate::files::FileError;
 use crate::geometry::{GridRule, OccluderSize, OccluderStride};
 use crate::maps::Manifest;
@@ -105,10 +105,7 @@ impl<'a> SweepRun<'a> {
     /// As [`SweepRun::open`].
     pub(super) fn of_sizes(&self, sized: &'a [SweepSettings]) -> Result<Vec<Self>, RunError> {
         let of_size = |settings: &'a SweepSettings| -> Result<Self, RunError> {
-            let Inputs { model, layers, .. } = &self.inputs;
-            let (network, layers) = (model.network().clone(), layers.clone());
-            let chosen = ChosenLayers { network, layers, without_norm: Vec::new() };
-            let units = settings.check(&chosen)?;
+            let units = settings.check(self.inputs.network(), &self.inputs.layers)?;
             let output = &settings.output;
             // Maps without a manifest are of a size that starts anew.
             let output = OutputFolder::check_or_resume(&output.folder, output.force, &[MAPS])?;

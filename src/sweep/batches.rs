@@ -11,11 +11,11 @@ pub(super) fn batches<K: PartialEq>(
 ) -> Vec<Range<usize>> {
     let mut batches = Vec::new();
     let (mut first, mut held) = (0, 0);
-    for (place, image) in images.iter().enumerate() {
-        let another = place == first || images[place - 1] != *image;
-        if place > first && (place - first >= most_maps || (another && held >= most_images)) {
-            batches.push(first..place);
-            (first, held) = (place, 0);
+    for (index, image) in images.iter().enumerate() {
+        let another = index == first || images[index - 1] != *image;
+        if index > first && (index - first >= most_maps || (another && held >= most_images)) {
+            batches.push(first..index);
+            (first, held) = (index, 0);
         }
         held += usize::from(another || held == 0);
     }

@@ -1,4 +1,4 @@
-//! What a sweep will take, before anything is computed.
+//! The cost of a sweep, before anything is computed.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::engine::deposit::{Summation, SummedImage};
 use crate::engine::{Batch, Job, KernelWork, Presenter};
 use crate::geometry::{Axis, Deposit, GeometryError, LayerGeometry, Placement, Span};
 use crate::images::ImageError;
-use crate::network::{LayerId, Network, NetworkError, Op};
+use crate::network::{LayerId, Network, NetworkError};
 use crate::noise::{Noise, philox4x32_10};
 use crate::program::{Planner, Subgraph};
 use crate::progress::Progress;
@@ -85,14 +85,6 @@ pub fn count_multiply_adds(
     count: usize,
 ) -> Result<MultiplyAdds, SweepError> {
     let subgraph = Subgraph::new(network, layer, geometry.image)?;
-    let groups: Vec<usize> = subgraph
-        .nodes()
-        .iter()
-        .map(|node| match node.layer.map(|id| &network.layer(id).op) {
-            Some(Op::Conv(conv)) => conv.groups,
-            _ => 1,
-        })
-        .collect();
     let mut planner = Planner::new(&subgraph);
     let (mut presentations, mut windows, mut taps) = (0_u64, 0_u64, 0_u64);
     for (y, x) in Positions::new(*geometry).take(count) {
@@ -103,9 +95,9 @@ pub fn count_multiply_adds(
         for occluder in geometry.placement(y, x)?.occluders {
             let key = planner.key((y, x), &occluder);
             let plan = planner.plan(key);
-            for (node, &groups) in groups.iter().enumerate() {
-                windows += plan.multiply_adds_of_window(node, groups);
-                taps += plan.multiply_adds(node, groups);
+            for node in 0..subgraph.nodes().len() {
+                windows += plan.multiply_adds_of_window(node);
+                taps += plan.multiply_adds(node);
             }
             presentations += 1;
         }
@@ -113,18 +105,16 @@ pub fn count_multiply_adds(
     let full: usize = subgraph
         .nodes()
         .iter()
-        .zip(&groups)
-        .filter(|(node, _)| node.has_taps)
-        .map(|(node, groups)| {
-            let inputs = subgraph.nodes()[node.inputs[0]].channels / groups;
-            node.size.area() * node.channels * inputs * node.window.y.kernel * node.window.x.kernel
+        .filter_map(|node| {
+            let inputs = subgraph.nodes()[*node.inputs.first()?].channels / node.groups?;
+            Some(node.values() * inputs * node.window.y.kernel * node.window.x.kernel)
         })
         .sum();
     let mean = |sum: u64| sum as f64 / presentations.max(1) as f64;
     Ok(MultiplyAdds { full: full as f64, windows: mean(windows), taps: mean(taps) })
 }
 
-/// What each kernel of an engine has to do for a presentation, the mean of `count` random positions;
+/// The work of each kernel of an engine for a presentation, the mean of `count` random positions;
 /// the image is any.
 ///
 /// # Errors
@@ -136,24 +126,24 @@ pub fn count_work(
     image: &Array3<f32>,
     count: usize,
 ) -> Result<Vec<KernelWork>, SweepError> {
-    let places = places(geometry, count)?;
+    let sampled = sampled(geometry, count)?;
     let mut batch = Batch::default();
     let (image, fill) =
         (batch.add_image(&image.view(), 0), Noise::Philox { seed: 0, draw: 0 }.into());
-    for (position, placement) in &places {
+    for (position, placement) in &sampled {
         let placement = batch.add_placement(*position, &placement.occluders);
         batch.jobs.push(Job { image, placement, unit: 0, fill });
     }
     Ok(engine.work(layer, &batch)?)
 }
 
-/// A position, and where its occluders go.
-type Place = ((usize, usize), Placement);
+/// A position and its occluders.
+type SampledPosition = ((usize, usize), Placement);
 
-/// Random positions, and where their occluders go.
-fn places(geometry: &LayerGeometry, count: usize) -> Result<Vec<Place>, GeometryError> {
-    let place = |(y, x)| geometry.placement(y, x).map(|placement| ((y, x), placement));
-    Positions::new(*geometry).take(count).map(place).collect()
+/// Random positions and their occluders.
+fn sampled(geometry: &LayerGeometry, count: usize) -> Result<Vec<SampledPosition>, GeometryError> {
+    let sample = |(y, x)| geometry.placement(y, x).map(|placement| ((y, x), placement));
+    Positions::new(*geometry).take(count).map(sample).collect()
 }
 
 /// Bytes of one image's activations that a unit in the middle of a layer depends on, at most.
@@ -188,7 +178,7 @@ pub struct Trial {
     pub times: usize,
     /// Presentations of all times together.
     pub presentations: usize,
-    /// Seconds of all times together, originals included.
+    /// Seconds of all times together, baselines included.
     pub seconds: f64,
 }
 
@@ -199,6 +189,15 @@ impl Trial {
     }
 }
 
+/// A layer, and its number of units.
+#[derive(Clone, Copy, Debug)]
+pub struct LayerUnits {
+    /// The layer.
+    pub layer: LayerId,
+    /// Number of units.
+    pub units: usize,
+}
+
 /// Presents occluders for about `time`, to units at random positions, on the first of `images`: as
 /// many maps at a time as a sweep hands over, or fewer where those take long.
 ///
@@ -206,7 +205,7 @@ impl Trial {
 /// Images that cannot be read, as `images` says; otherwise as [`try_out`].
 pub fn calibrate(
     engine: &dyn Presenter,
-    layer: (LayerId, usize),
+    layer: LayerUnits,
     geometry: &LayerGeometry,
     images: &mut dyn Iterator<Item = Result<Array3<f32>, ImageError>>,
     time: Duration,
@@ -221,7 +220,7 @@ pub fn calibrate(
             held.push(image?);
         }
         let at_least = if maps < most { Duration::ZERO } else { time };
-        let trial = try_out(engine, layer, geometry, &held, (maps, at_least), progress)?;
+        let trial = try_out(engine, layer, geometry, &held, maps, at_least, progress)?;
         // Few maps share few plans, so small trials are slower than a sweep.
         if trial.seconds >= 0.5 * time.as_secs_f64() {
             return Ok(trial);
@@ -231,7 +230,7 @@ pub fn calibrate(
     }
 }
 
-/// Presents the occluders of so many maps of a layer of so many units, at random positions, the
+/// Presents the occluders of this many maps of a layer of this many units, at random positions, the
 /// same each time; once, or again and again until `at_least` has passed.
 ///
 /// # Errors
@@ -239,18 +238,20 @@ pub fn calibrate(
 /// [`EngineError::Stopped`](crate::engine::EngineError::Stopped).
 pub fn try_out(
     engine: &dyn Presenter,
-    (layer, units): (LayerId, usize),
+    layer: LayerUnits,
     geometry: &LayerGeometry,
     images: &[Array3<f32>],
-    (maps, at_least): (usize, Duration),
+    maps: usize,
+    at_least: Duration,
     progress: &Progress<'_>,
 ) -> Result<Trial, SweepError> {
-    let places = places(geometry, maps)?;
+    let LayerUnits { layer, units } = layer;
+    let sampled = sampled(geometry, maps)?;
     let mut batch = Batch::default();
     for (index, image) in (0..).zip(images) {
         batch.add_image(&image.view(), index);
     }
-    for (map, (position, placement)) in places.iter().enumerate() {
+    for (map, (position, placement)) in sampled.iter().enumerate() {
         let placement = batch.add_placement(*position, &placement.occluders);
         let (image, unit) = (map % images.len(), map % units);
         let fill = Noise::Philox { seed: 0, draw: 0 }.into();
@@ -258,7 +259,7 @@ pub fn try_out(
     }
     let presentations = batch.presentations();
     let mut kept = engine.keep(layer, presentations)?;
-    let (firsts, summation) = summation(&places);
+    let (firsts, summation) = summation(&sampled);
     let (start, mut times) = (Instant::now(), 0);
     while times == 0 || start.elapsed() < at_least {
         match &mut kept {
@@ -277,11 +278,11 @@ pub fn try_out(
 
 /// Where the differences of each placement begin, and how they are summed where they are kept: as a
 /// sweep does it, over the images of a unit.
-fn summation(places: &[Place]) -> (Vec<usize>, Summation) {
+fn summation(sampled: &[SampledPosition]) -> (Vec<usize>, Summation) {
     const IMAGES: usize = 100;
     let (mut slots, mut deposits) = (Slots::default(), Vec::new());
     let (mut firsts, mut images, mut next) = (Vec::new(), Vec::new(), 0);
-    for (which, (_, placement)) in places.iter().enumerate() {
+    for (which, (_, placement)) in sampled.iter().enumerate() {
         deposits.push(slots.deposits(placement, Deposit::default()));
         let occluders = placement.occluders.len();
         images.push(SummedImage { deposits: which, differences: next, occluders });

@@ -35,7 +35,7 @@ pub struct LayerSweep<'a> {
     pub fill: &'a SweepFill,
     /// Maps, of one draw each, handed to the engine at a time; the result does not depend on it.
     pub batch: usize,
-    /// What may be held at a time; the result does not depend on it.
+    /// Limits of memory; the result does not depend on them.
     pub memory: MemoryShares,
 }
 
@@ -50,7 +50,7 @@ pub struct Finished<'a> {
     pub entry: Entry,
     /// Where the occluders were.
     pub placement: &'a Placement,
-    /// What they did, for each draw of the noise.
+    /// Their results, for each draw of the noise.
     pub presented: &'a [JobResult],
 }
 
@@ -180,11 +180,11 @@ impl LayerSweep<'_> {
     ) -> Result<Vec<JobResult>, SweepError> {
         let nothing = JobResult { response: 0.0, differences: Vec::new() };
         let mut presented = vec![nothing; targets.len() * self.fill.draws()];
-        self.in_batches(targets, |places, batch| {
+        self.in_batches(targets, |slots, batch| {
             let outcomes = self.engine.present(self.layer, batch, progress)?;
             let responses = outcomes.iter().map(|outcome| outcome.response).collect();
-            for (&place, outcome) in places.iter().zip(outcomes) {
-                presented[place] = outcome;
+            for (&slot, outcome) in slots.iter().zip(outcomes) {
+                presented[slot] = outcome;
             }
             Ok(responses)
         })?;

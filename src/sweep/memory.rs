@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::engine::Engine;
 use crate::engine::cpu::PLAN_BYTES;
+use crate::engine::cuda::PINNED_BYTES;
 use crate::geometry::{Axis, ImageSize};
 use crate::network::{LayerId, Model, Network};
 
@@ -17,11 +18,11 @@ pub struct TooLittleMemory {
     pub found: usize,
 }
 
-/// What a sweep may hold at a time, in bytes. The result does not depend on it, and neither does
+/// The memory that a sweep may hold at a time, in bytes. The result does not depend on it, and neither does
 /// the memory that it takes depend on the number of units or images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryShares {
-    /// What is there whatever is swept: weights, in the orders in which engines read them, and the
+    /// Memory of any sweep: weights, in the orders in which engines read them, and the
     /// buffers of each thread.
     pub fixed: usize,
     /// Activations of original images; 0 where they are on devices.
@@ -75,16 +76,18 @@ impl MemoryShares {
         // Taps that lie far apart need padding beyond all activations.
         let padded = padded_floats(network, layers, image).saturating_sub(largest);
         let plain = 3 * (size_of::<f32>() + size_of::<f64>()) * largest + padded * size_of::<f32>();
-        let original = size_of::<f32>() * together;
-        // What computes on devices holds all that in their memory.
+        let baseline = size_of::<f32>() * together;
+        // Engines on devices hold all that in their memory.
         let on_devices = engines.iter().all(|engine| engine.profiler().is_some());
-        let (buffers, original) =
-            if on_devices { (0, 0) } else { (BYTES_A_THREAD + plain + original, original) };
+        let (buffers, baseline) =
+            if on_devices { (0, 0) } else { (BYTES_A_THREAD + plain + baseline, baseline) };
         let thread = buffers + READ_AHEAD * image_bytes(network.image_channels(), image);
         let gated = layers.iter().any(|&layer| network.has_exact_gates_before(layer));
         let plans = if gated && !on_devices { BYTES_OF_PLANS } else { 0 };
-        let fixed = BYTES_OF_THE_PROGRAM + plans + weights + threads * thread;
-        let least = 16 * image_bytes(network.image_channels(), image) + original;
+        let devices = engines.iter().filter(|engine| engine.profiler().is_some()).count();
+        let fixed =
+            BYTES_OF_THE_PROGRAM + devices * PINNED_BYTES + plans + weights + threads * thread;
+        let least = 16 * image_bytes(network.image_channels(), image) + baseline;
         if total < fixed + least {
             return Err(TooLittleMemory { needed: fixed + least, found: total });
         }
@@ -96,7 +99,7 @@ impl MemoryShares {
         Ok(Self { fixed, activations, images: rest - activations - responses, responses })
     }
 
-    /// What each of several sweeps may hold that share the memory.
+    /// The memory of each of several sweeps that share it.
     #[must_use]
     pub fn among(self, sweeps: usize) -> Self {
         let Self { fixed, activations, images, responses } = self;
@@ -105,7 +108,7 @@ impl MemoryShares {
         Self { fixed, activations, images, responses }
     }
 
-    /// How many images of so many channels may be held.
+    /// How many images of this many channels may be held.
     pub fn images_at_a_time(&self, channels: usize, image: ImageSize) -> usize {
         (self.images / image_bytes(channels, image)).max(1)
     }
@@ -205,10 +208,9 @@ mod tests {
         assert_eq!(on_gpu.activations, 0);
         assert!(on_gpu.images_at_a_time(3, image) > 1_500);
         // Verification is the processor's.
-        assert_eq!(
-            among(&[&CpuEngine::default()], 2 << 30, 2),
-            among(&[&OnDevice, &CpuEngine::default()], 2 << 30, 2)
-        );
+        let both = among(&[&OnDevice, &CpuEngine::default()], (2 << 30) + PINNED_BYTES, 2).unwrap();
+        let without_pinned = MemoryShares { fixed: both.fixed - PINNED_BYTES, ..both };
+        assert_eq!(among(&[&CpuEngine::default()], 2 << 30, 2).unwrap(), without_pinned);
     }
 
     #[test]

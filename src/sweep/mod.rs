@@ -21,18 +21,18 @@ use crate::images::ImageError;
 use crate::network::NetworkError;
 
 pub use estimate::{
-    MultiplyAdds, Occluders, Trial, activation_bytes, calibrate, count_multiply_adds,
+    LayerUnits, MultiplyAdds, Occluders, Trial, activation_bytes, calibrate, count_multiply_adds,
     count_occluders, count_work, try_out,
 };
 pub use fill::{Original, SweepFill};
 pub use layer::{Extent, Finished, LayerSweep};
 pub use memory::{MemoryShares, TooLittleMemory};
-pub use rank::{Ranked, Rankings, rank};
+pub use rank::{ImageRange, Ranked, Rankings, rank};
 pub use summed::Summed;
 pub use units::UnitSelection;
 pub use verification::{Sample, Sampled, Verification};
 
-/// What can go wrong in a sweep.
+/// Errors of a sweep.
 #[derive(Debug, Error)]
 pub enum SweepError {
     /// An image cannot be read.

@@ -32,7 +32,7 @@ struct Held {
 
 impl LayerSweep<'_> {
     /// Hands the maps of some targets, one for each draw of the noise, to `present`, in batches and
-    /// image by image: each image is read once, ahead of the work. A map's place is that of its
+    /// image by image: each image is read once, ahead of the work. A map's index is that of its
     /// target times the draws, plus its draw. `present` returns the response of each job's unit to
     /// the original image.
     pub(super) fn in_batches(
@@ -41,11 +41,10 @@ impl LayerSweep<'_> {
         mut present: impl FnMut(&[usize], &Batch<'_>) -> Result<Vec<f32>, EngineError>,
     ) -> Result<(), SweepError> {
         let repeats = self.fill.draws();
-        let key =
-            |place: usize| self.fill.key(targets[place / repeats].entry.image, place % repeats);
+        let key = |slot: usize| self.fill.key(targets[slot / repeats].entry.image, slot % repeats);
         let mut order: Vec<usize> = (0..targets.len() * repeats).collect();
-        order.sort_by_key(|&place| key(place));
-        let keys: Vec<PictureKey> = order.iter().map(|&place| key(place)).collect();
+        order.sort_by_key(|&slot| key(slot));
+        let keys: Vec<PictureKey> = order.iter().map(|&slot| key(slot)).collect();
         let to_read = self.reads_of(&keys);
         let indices: Vec<usize> = to_read.iter().map(|read| read.index).collect();
 
@@ -55,7 +54,7 @@ impl LayerSweep<'_> {
         self.images.stream(&indices, readers, |stream| -> Result<(), SweepError> {
             let (mut held, mut to_read) = (Held::default(), to_read.into_iter().peekable());
             for batch in batches(&keys, self.batch.max(1), most) {
-                let (places, keys) = (&order[batch.clone()], &keys[batch]);
+                let (slots, keys) = (&order[batch.clone()], &keys[batch]);
                 let (first, last) = (keys[0], keys[keys.len() - 1]);
                 // Images come in the order of their indices.
                 held.images.retain(|(image, _)| *image >= first.0);
@@ -64,7 +63,7 @@ impl LayerSweep<'_> {
                     let Some(image) = stream.next() else { break };
                     self.hold(&mut held, read, image)?;
                 }
-                self.one_batch(targets, places, &held, &mut present)?;
+                self.one_batch(targets, slots, &held, &mut present)?;
             }
             Ok(())
         })
@@ -73,8 +72,8 @@ impl LayerSweep<'_> {
     /// The images of some keys, and those that fill their occluders, in the order of the keys.
     fn reads_of(&self, keys: &[PictureKey]) -> Vec<ToRead> {
         let mut to_read: Vec<ToRead> = Vec::new();
-        for (place, &key) in keys.iter().enumerate() {
-            let before = place.checked_sub(1).map(|before| keys[before]);
+        for (slot, &key) in keys.iter().enumerate() {
+            let before = slot.checked_sub(1).map(|before| keys[before]);
             if before == Some(key) {
                 continue;
             }
@@ -112,13 +111,13 @@ impl LayerSweep<'_> {
     fn one_batch(
         &self,
         targets: &[Target],
-        places: &[usize],
+        slots: &[usize],
         held: &Held,
         present: &mut impl FnMut(&[usize], &Batch<'_>) -> Result<Vec<f32>, EngineError>,
     ) -> Result<(), SweepError> {
         let repeats = self.fill.draws();
         let targets_and_draws =
-            || places.iter().map(|&place| (&targets[place / repeats], place % repeats));
+            || slots.iter().map(|&slot| (&targets[slot / repeats], slot % repeats));
         let mut placements: BTreeMap<u32, Placement> = BTreeMap::new();
         for (target, _) in targets_and_draws() {
             if let Vacant(new) = placements.entry(target.entry.position) {
@@ -143,10 +142,10 @@ impl LayerSweep<'_> {
                 image: images.partition_point(|&(index, _)| index < image),
                 placement: placement_of[&position],
                 unit: target.unit,
-                fill: self.fill.of(draw, picture.map(|place| &pictures[place].1))?,
+                fill: self.fill.of(draw, picture.map(|slot| &pictures[slot].1))?,
             });
         }
-        let responses = present(places, &batch)?;
+        let responses = present(slots, &batch)?;
         for ((target, _), response) in targets_and_draws().zip(responses) {
             self.check_response(target, response)?;
         }

@@ -21,6 +21,15 @@ pub struct Ranked {
     pub digests: Vec<Digest>,
 }
 
+/// Consecutive images of a folder.
+#[derive(Clone, Debug)]
+pub struct ImageRange<'a> {
+    /// The folder.
+    pub images: &'a ImageFolder,
+    /// Indices of the images.
+    pub range: Range<usize>,
+}
+
 /// Ranks the images of `range` for every unit of every layer that `engine` was prepared for;
 /// `units` counts the units of each. Keeps the best `n` at either end.
 ///
@@ -32,11 +41,12 @@ pub struct Ranked {
 pub fn rank(
     engine: &dyn Ranker,
     units: &[usize],
-    (images, range): (&ImageFolder, Range<usize>),
+    images: ImageRange<'_>,
     n: usize,
     threads: usize,
     progress: &Progress<'_>,
 ) -> Result<Ranked, SweepError> {
+    let ImageRange { images, range } = images;
     let mut rankings = Rankings::new(engine, units, n, range.start, progress);
     let mut digests = Vec::with_capacity(range.len());
     let indices: Vec<usize> = range.collect();
@@ -68,7 +78,7 @@ pub struct Rankings<'e> {
     progress: &'e Progress<'e>,
     /// The index of the next image.
     next: usize,
-    /// What the engine has begun with in the last images.
+    /// The engine's work in flight on the last images.
     begun: Option<PendingExtremes<'e>>,
     lists: Lists,
 }
@@ -78,7 +88,7 @@ struct Lists {
     layers: Vec<Collector>,
     /// The index of the next image to be kept.
     next: usize,
-    /// What the engine found in images that are not in the lists yet: of each the extremes of every
+    /// The extremes in images that are not in the lists yet: of each image those of every
     /// unit of each layer.
     found: Vec<Vec<Vec<Extremes>>>,
 }

@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use crate::ranking::Side;
 
 impl LayerSweep<'_> {
-    /// The places in a ranking that each round goes through: the first 2 images, then those up to 4, 8,
+    /// The ranks that each round goes through: the first 2 images, then those up to 4, 8,
     /// …, and to the last. They depend on the number of images alone.
     pub fn rounds(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         let top = self.top;
@@ -25,13 +25,13 @@ impl LayerSweep<'_> {
     pub fn run_round<E: From<SweepError>>(
         &self,
         sides: &[(usize, Side)],
-        places: Range<usize>,
+        ranks: Range<usize>,
         progress: &Progress<'_>,
         finished: impl FnMut(Finished<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let of_side = |&(unit, side): &(usize, Side)| {
             let entries = self.ranking[unit].side(side);
-            let entries = entries.iter().take(places.end).skip(places.start);
+            let entries = entries.iter().take(ranks.end).skip(ranks.start);
             entries.map(move |&entry| Target { unit, side, entry })
         };
         let targets: Vec<Target> = sides.iter().flat_map(of_side).collect();

@@ -1,16 +1,24 @@
 //! A sweep whose differences stay where they are computed: only sums over images come back.
+//!
+//! The memory of the host holds no differences then, but lists of deposits and sums. Both are taken in
+//! parts that fit, each into half of the share that responses have otherwise.
 
-use std::collections::HashMap;
+mod placements;
 
+use std::ops::Range;
+
+pub(super) use self::placements::Slots;
+use self::placements::{Placements, PositionCosts};
 use super::layer::Target;
 use super::{LayerSweep, SweepError};
-use crate::engine::deposit::{Deposits, MapSums, Summation, SummedImage};
+use crate::engine::Kept;
+use crate::engine::deposit::{MapSums, Summation, SummedImage};
 use crate::geometry::{Deposit, Placement};
 use crate::parts::parts;
 use crate::progress::Progress;
 use crate::ranking::Side;
 
-/// What is summed over the images of one end of a unit's ranking.
+/// Sums over the images of one end of a unit's ranking.
 #[derive(Clone, Copy, Debug)]
 pub struct Summed<'a> {
     /// The unit.
@@ -25,21 +33,24 @@ pub struct Summed<'a> {
     pub pixels: &'a [usize],
 }
 
-/// The placements of all positions of a sweep, each once, and how they are deposited.
-#[derive(Default)]
-struct Placements {
-    of: HashMap<u32, usize>,
-    all: Vec<Placement>,
-    deposits: Vec<Deposits>,
-    slots: Slots,
+/// Sums of the differences of a sweep.
+#[derive(Clone, Copy)]
+struct Summing<'a> {
+    sweep: &'a LayerSweep<'a>,
+    deposit: Deposit,
+    moments: bool,
 }
 
-/// The pixels of a map that get anything.
-#[derive(Default)]
-pub(super) struct Slots {
-    /// The pixels, `y * rf + x`, and of each its place among them.
-    pub pixels: Vec<usize>,
-    slots: HashMap<usize, u32>,
+/// A map's images, in the order of the ranking, and where the differences of the first begin.
+#[derive(Clone, Copy)]
+struct KeptMap<'a> {
+    targets: &'a [Target],
+    first: usize,
+}
+
+/// Planes of sums, without and with moments.
+const fn planes(moments: bool) -> usize {
+    if moments { 5 } else { 3 }
 }
 
 impl LayerSweep<'_> {
@@ -53,7 +64,8 @@ impl LayerSweep<'_> {
     /// As `run`.
     pub fn run_summed<E: From<SweepError>>(
         &self,
-        (deposit, moments): (Deposit, bool),
+        deposit: Deposit,
+        moments: bool,
         progress: &Progress<'_>,
         mut finished: impl FnMut(Summed<'_>) -> Result<(), E>,
     ) -> Result<bool, E> {
@@ -61,112 +73,98 @@ impl LayerSweep<'_> {
         let maps: Vec<&[Target]> = targets
             .chunk_by(|one, other| (one.unit, one.side) == (other.unit, other.side))
             .collect();
-        let placements = Placements::new(self, &targets, deposit)?;
-        let differences = |map: &&[Target]| -> usize {
-            let occluders = map.iter().map(|target| placements.of(target).1.occluders.len());
-            self.fill.draws() * occluders.sum::<usize>()
-        };
-        let lengths: Vec<usize> = maps.iter().map(differences).collect();
+        let costs = PositionCosts::new(self, &targets, deposit)?;
+        let draws = self.fill.draws();
+        let differences = |target: &Target| draws * costs.of(target).occluders;
+        let lengths: Vec<usize> =
+            maps.iter().map(|map| map.iter().map(differences).sum()).collect();
         let bytes: Vec<usize> = lengths.iter().map(|length| length * size_of::<f32>()).collect();
         let parts = parts(&bytes, self.memory.responses);
-        let of_part = |part: &std::ops::Range<usize>| lengths[part.clone()].iter().sum();
+        let of_part = |part: &Range<usize>| lengths[part.clone()].iter().sum();
         let most = parts.iter().map(of_part).max().unwrap_or(0);
         let kept = self.engine.keep(self.layer, most).map_err(SweepError::from)?;
         let Some(mut kept) = kept else { return Ok(false) };
+        let summing = Summing { sweep: self, deposit, moments };
         for part in parts {
-            let maps = &maps[part];
-            let targets = &maps.concat();
-            let mut firsts = Vec::with_capacity(targets.len() * self.fill.draws());
-            let mut summation = Summation {
-                slots: placements.slots.pixels.len(),
-                draws: self.fill.draws(),
-                moments,
-                deposits: placements.deposits.clone(),
-                maps: Vec::with_capacity(maps.len()),
-            };
-            let mut next = 0;
-            for map in maps {
-                let image = |target: &Target| {
-                    let (deposits, placement) = placements.of(target);
-                    let occluders = placement.occluders.len();
-                    let image = SummedImage { deposits, differences: next, occluders };
-                    firsts.extend((0..self.fill.draws()).map(|draw| next + draw * occluders));
-                    next += self.fill.draws() * occluders;
-                    image
-                };
-                summation.maps.push(map.iter().map(image).collect());
+            let targets = &maps[part.clone()].concat();
+            let (mut firsts, mut next) = (Vec::with_capacity(targets.len() * draws), 0);
+            for target in targets {
+                let occluders = costs.of(target).occluders;
+                firsts.extend((0..draws).map(|draw| next + draw * occluders));
+                next += differences(target);
             }
             kept.clear().map_err(SweepError::from)?;
-            self.in_batches(targets, |places, batch| {
-                let firsts: Vec<usize> = places.iter().map(|&place| firsts[place]).collect();
+            self.in_batches(targets, |indices, batch| {
+                let firsts: Vec<usize> = indices.iter().map(|&index| firsts[index]).collect();
                 kept.present(batch, &firsts, progress)
             })?;
-            let sums = kept.sum(&summation).map_err(SweepError::from)?;
-            for (map, sums) in maps.iter().zip(&sums) {
-                let of_images: Vec<&Placement> =
-                    map.iter().map(|target| placements.of(target).1).collect();
-                finished(Summed {
-                    unit: map[0].unit,
-                    side: map[0].side,
-                    placements: &of_images,
-                    sums,
-                    pixels: &placements.slots.pixels,
-                })?;
+            let mut next = 0;
+            let maps: Vec<KeptMap<'_>> = part
+                .map(|which| {
+                    let first = next;
+                    next += lengths[which];
+                    KeptMap { targets: maps[which], first }
+                })
+                .collect();
+            for group in costs.groups(maps.iter().map(|map| map.targets), self.memory.responses / 2)
+            {
+                summing.sum(&*kept, &maps[group], &mut finished)?;
             }
         }
         Ok(true)
     }
 }
 
-impl Placements {
-    fn new(
-        sweep: &LayerSweep<'_>,
-        targets: &[Target],
-        deposit: Deposit,
-    ) -> Result<Self, SweepError> {
-        let mut placements = Self::default();
-        for target in targets {
-            let position = target.entry.position;
-            if !placements.of.contains_key(&position) {
-                placements.of.insert(position, placements.all.len());
-                let placement = sweep.placement(target)?;
-                let deposits = placements.slots.deposits(&placement, deposit);
-                placements.deposits.push(deposits);
-                placements.all.push(placement);
+impl Summing<'_> {
+    /// Sums some maps whose deposits are held at a time.
+    fn sum<E: From<SweepError>>(
+        &self,
+        kept: &dyn Kept,
+        maps: &[KeptMap<'_>],
+        finished: &mut impl FnMut(Summed<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Self { sweep, moments, .. } = *self;
+        let targets = maps.iter().flat_map(|map| map.targets);
+        let mut placements = Placements::new(sweep, targets, self.deposit)?;
+        let slots = placements.slots.pixels.len();
+        // As they come from the device, and plane by plane.
+        let of_map = 2 * planes(moments) * slots * size_of::<f64>();
+        for part in parts(&vec![of_map; maps.len()], sweep.memory.responses / 2) {
+            let maps = &maps[part];
+            let summation = Summation {
+                slots,
+                draws: sweep.fill.draws(),
+                moments,
+                maps: maps.iter().map(|map| self.images(&placements, map)).collect(),
+                deposits: std::mem::take(&mut placements.deposits),
+            };
+            let sums = kept.sum(&summation).map_err(SweepError::from)?;
+            placements.deposits = summation.deposits;
+            for (map, sums) in maps.iter().zip(&sums) {
+                let of_images: Vec<&Placement> =
+                    map.targets.iter().map(|target| placements.of(target).1).collect();
+                finished(Summed {
+                    unit: map.targets[0].unit,
+                    side: map.targets[0].side,
+                    placements: &of_images,
+                    sums,
+                    pixels: &placements.slots.pixels,
+                })?;
             }
         }
-        Ok(placements)
+        Ok(())
     }
 
-    /// The number of a target's placement, and the placement.
-    fn of(&self, target: &Target) -> (usize, &Placement) {
-        let number = self.of[&target.entry.position];
-        (number, &self.all[number])
-    }
-}
-
-impl Slots {
-    /// Where the occluders of a placement are added.
-    pub fn deposits(&mut self, placement: &Placement, deposit: Deposit) -> Deposits {
-        let mut added: Vec<(usize, u32)> = Vec::new();
-        for (which, occluder) in placement.occluders.iter().enumerate() {
-            let (rows, columns) = deposit.pixels(placement.frame, occluder, placement.rf);
-            for row in rows {
-                let pixels = columns.clone().map(|column| row * placement.rf + column);
-                added.extend(pixels.map(|pixel| (pixel, which as u32)));
-            }
-        }
-        added.sort_unstable();
-        let mut deposits = Deposits::default();
-        for of_pixel in added.chunk_by(|(one, _), (other, _)| one == other) {
-            let pixel = of_pixel[0].0;
-            let slot = *self.slots.entry(pixel).or_insert_with(|| {
-                self.pixels.push(pixel);
-                self.pixels.len() as u32 - 1
-            });
-            deposits.slots.push((slot, of_pixel.len() as u32));
-            deposits.occluders.extend(of_pixel.iter().map(|(_, occluder)| occluder));
-        }
-        deposits
+    /// The images of a map.
+    fn images(&self, placements: &Placements, map: &KeptMap<'_>) -> Vec<SummedImage> {
+        let mut next = map.first;
+        let image = |target: &Target| {
+            let (deposits, placement) = placements.of(target);
+            let occluders = placement.occluders.len();
+            let image = SummedImage { deposits, differences: next, occluders };
+            next += self.sweep.fill.draws() * occluders;
+            image
+        };
+        map.targets.iter().map(image).collect()
     }
 }

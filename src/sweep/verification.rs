@@ -40,7 +40,7 @@ pub struct Sampled {
     pub largest: f32,
 }
 
-/// What presenting a sample again showed.
+/// The result of presenting a sample again.
 #[derive(Clone, Copy, Debug)]
 pub struct Verification {
     /// How many were presented again.
@@ -151,9 +151,9 @@ impl LayerSweep<'_> {
 }
 
 impl Verification {
-    /// What is allowed beside, as a part of the response: sums of that size have some rounding in
+    /// The additional tolerance, as a part of the response: sums of that size have some rounding in
     /// 32 bits, which shows where an occluder, or the few that are presented of a map, hardly
-    /// changes anything. That is so in every precision: original activations have 32 bits in each.
+    /// changes anything. That is so in every precision: baselines have 32 bits in each.
     const OF_RESPONSE: f64 = 1e-6;
 
     /// Presents a sample of `sweep` again through `plain`; `tolerance` is what the precision of the
@@ -231,7 +231,7 @@ mod tests {
     use crate::geometry::{Frame, Placement};
     use crate::ranking::Side;
 
-    /// What a sample takes of ten maps with seven presentations each, cut into `blocks` of maps.
+    /// The presentations that a sample takes of ten maps with seven each, cut into `blocks` of maps.
     fn taken_of(blocks: &[Range<usize>], count: u64, seed: u64) -> Vec<(usize, f32)> {
         let occluder = |index| Occluder { index, top: 0, left: index, size: 1 };
         let placement = Placement {

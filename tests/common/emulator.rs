@@ -168,7 +168,7 @@ pub fn told(output: &Output) -> String {
 fn available(test: &str, built: &Result<PathBuf, String>) -> Option<PathBuf> {
     match built {
         Ok(folder) => Some(folder.clone()),
-        // The tests of the kernels themselves have a better place to run then.
+        // The tests of the kernels themselves have a better device to run on then.
         Err(reason) if Gpu::is_real() => {
             say_skipped(test, reason);
             None

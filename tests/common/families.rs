@@ -58,8 +58,8 @@ pub fn families_agree(engine: &dyn Engine, allowed: Allowed, gates: bool) {
     let mut beyond = Vec::new();
     let has_gates = |file: &str| file.starts_with("efficient") || file.starts_with("group");
     for (file, jobs) in files.iter().filter(|(file, _)| gates || !has_gates(file)) {
-        for (place, job) in jobs.iter().enumerate() {
-            let of = format!("{file}, job {place} of {}", job.layer);
+        for (index, job) in jobs.iter().enumerate() {
+            let of = format!("{file}, job {index} of {}", job.layer);
             let error = job.error(engine, &format!("families/{file}"), &of);
             let allowed = allowed.of_largest.max(allowed.of_pytorch * job.pytorch);
             if error > allowed {

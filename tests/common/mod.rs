@@ -4,6 +4,7 @@
 
 pub mod emulator;
 pub mod families;
+pub mod gated;
 pub mod networks;
 pub mod suite;
 pub mod units;
@@ -33,7 +34,7 @@ fn root() -> PathBuf {
     elsewhere.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into()).into()
 }
 
-/// Runs the program with arguments separated by white space, then `paths` in the place of `{}`.
+/// Runs the program with arguments separated by white space, then `paths` instead of `{}`.
 pub fn run(line: &str, paths: &[&Path]) -> Output {
     let mut paths = paths.iter();
     let mut command = occlumap();

@@ -1,12 +1,14 @@
 //! Problems that every incremental engine has to solve, checked against the plain engine in 64-bit
 //! arithmetic.
 
+mod bits;
+
 use occlumap::progress::{CancelToken, Progress};
 
 use ndarray::Array3;
 use occlumap::engine::{Engine, Float64Engine, JobResult, PlacedJob};
 use occlumap::geometry::{
-    GridRule, ImageSize, Lattice, LayerGeometry, Occluder, OccluderSize, OccluderStride, PixelBox,
+    GridRule, ImageSize, Lattice, LayerGeometry, OccluderSize, OccluderStride, PixelBox,
 };
 use occlumap::network::{Convolution, LayerId, MapContext, Model, Network, Op};
 use occlumap::noise::{Noise, TorchStream};
@@ -14,7 +16,7 @@ use occlumap::program::check_fields;
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseError, TestCaseResult, TestRunner};
 
-use crate::common::Golden;
+pub use self::bits::*;
 use crate::common::networks::{Block, any_block, any_convolution, block, model, network_on};
 
 /// How far an engine may be off.
@@ -61,8 +63,8 @@ impl Tolerance {
             found.differences.iter().zip(&plain.differences).map(|(a, b)| (a - b).abs() / allowed);
         errors.enumerate().fold(
             (0.0, 0),
-            |worst, (place, error)| {
-                if error > worst.0 { (error, place) } else { worst }
+            |worst, (index, error)| {
+                if error > worst.0 { (error, index) } else { worst }
             },
         )
     }
@@ -109,7 +111,7 @@ struct Problem {
     /// Side length and stride of the occluders.
     occluders: (usize, usize),
     /// Of each job, where in the layer's output, and whether on the second image.
-    places: Vec<(f64, f64, bool)>,
+    positions: Vec<(f64, f64, bool)>,
     noise: Noise,
     seed: u32,
 }
@@ -160,15 +162,17 @@ fn problem_of(
         any::<u32>(),
     )
         .prop_map(
-            |(channels, blocks, last, (height, width), occluders, places, noise, seed)| Problem {
-                channels,
-                blocks,
-                last,
-                image: ImageSize::new(height, width),
-                occluders,
-                places,
-                noise,
-                seed,
+            |(channels, blocks, last, (height, width), occluders, positions, noise, seed)| {
+                Problem {
+                    channels,
+                    blocks,
+                    last,
+                    image: ImageSize::new(height, width),
+                    occluders,
+                    positions,
+                    noise,
+                    seed,
+                }
             },
         )
 }
@@ -233,12 +237,12 @@ impl Problem {
         let images =
             [0, 1].map(|which| image_of(self.channels, self.image, self.seed.wrapping_add(which)));
         let at = |share: f64, length: usize| ((share * length as f64) as usize).min(length - 1);
-        let places = self.places.iter().enumerate();
-        let jobs: Vec<PlacedJob<'_>> = places
-            .map(|(place, &(down, right, second))| PlacedJob {
+        let positions = self.positions.iter().enumerate();
+        let jobs: Vec<PlacedJob<'_>> = positions
+            .map(|(index, &(down, right, second))| PlacedJob {
                 image: images[usize::from(second)].view(),
                 image_index: u32::from(second),
-                unit: place % units,
+                unit: index % units,
                 position: (at(down, geometry.output.height), at(right, geometry.output.width)),
                 occluders: &occluders,
                 fill: self.noise.into(),
@@ -248,13 +252,13 @@ impl Problem {
         let found = present(engine, &model, layer, &jobs);
         let plain = present(&Float64Engine, &model, layer, &jobs);
         for ((job, found), plain) in jobs.iter().zip(&found).zip(&plain) {
-            let (share, place) = tolerance.worst(found, plain);
+            let (share, index) = tolerance.worst(found, plain);
             prop_assert!(
                 share <= 1.0,
-                "{:?} occluder {place}: {share} of what is allowed, {} {}, largest {}",
+                "{:?} occluder {index}: {share} of what is allowed, {} {}, largest {}",
                 job.position,
-                found.differences[place],
-                plain.differences[place],
+                found.differences[index],
+                plain.differences[index],
                 plain.differences.iter().fold(0.0_f32, |largest, d| largest.max(d.abs()))
             );
             // A gate that is computed from the occluded image brings any occluder's effect.
@@ -288,18 +292,21 @@ pub fn corners(size: ImageSize) -> impl Iterator<Item = (usize, usize)> {
 pub fn preset_agrees(
     engine: &dyn Engine,
     tolerance: Tolerance,
-    (preset, layer): (&str, &str),
+    preset: &str,
+    layer: &str,
     size: ImageSize,
     every: usize,
 ) {
-    network_agrees(engine, tolerance, (Network::preset(preset).expect("room"), layer), size, every);
+    let network = Network::preset(preset).expect("room");
+    network_agrees(engine, tolerance, network, layer, size, every);
 }
 
 /// As [`preset_agrees`], for any network.
 pub fn network_agrees(
     engine: &dyn Engine,
     tolerance: Tolerance,
-    (network, layer): (Network, &str),
+    network: Network,
+    layer: &str,
     size: ImageSize,
     every: usize,
 ) {
@@ -309,10 +316,10 @@ pub fn network_agrees(
         LayerGeometry::new(&network, id, size, GridRule::REFERENCE, every).expect("room");
     let model = model(network, 0.0, 1);
     let image = image(size, 7);
-    let places: Vec<_> = corners(geometry.output).collect();
+    let positions: Vec<_> = corners(geometry.output).collect();
     let placements: Vec<_> =
-        places.iter().map(|&(y, x)| geometry.placement(y, x).expect("room")).collect();
-    let jobs: Vec<PlacedJob<'_>> = places
+        positions.iter().map(|&(y, x)| geometry.placement(y, x).expect("room")).collect();
+    let jobs: Vec<PlacedJob<'_>> = positions
         .iter()
         .zip(&placements)
         .enumerate()
@@ -328,119 +335,11 @@ pub fn network_agrees(
     let found = present(engine, &model, id, &jobs);
     let plain = present(&Float64Engine, &model, id, &jobs);
     for ((job, found), plain) in jobs.iter().zip(&found).zip(&plain) {
-        let (share, place) = tolerance.worst(found, plain);
+        let (share, index) = tolerance.worst(found, plain);
         assert!(
             share <= 1.0,
-            "{name} {layer} {:?}, occluder {place}: {share} of what is allowed",
+            "{name} {layer} {:?}, occluder {index}: {share} of what is allowed",
             job.position
         );
     }
-}
-
-/// The bits of every difference and response.
-pub fn bits(presented: &[JobResult]) -> Vec<u32> {
-    let all = presented.iter().flat_map(|job| job.differences.iter().chain([&job.response]));
-    all.map(|value| value.to_bits()).collect()
-}
-
-/// How often [`bits_depend_on_nothing_else`] tries.
-pub struct Trials<'a> {
-    /// How many jobs.
-    pub jobs: usize,
-    /// Every so many occluders are presented.
-    pub every: usize,
-    /// With how many threads.
-    pub threads: &'a [usize],
-    /// In batches of how many jobs.
-    pub batches: &'a [usize],
-}
-
-/// The bits of jobs on `ops`, a network of every supported layer, do not depend on how many threads
-/// there are, how jobs are divided into batches, or their order, nor on which of `engines`, that
-/// differ in nothing but memory, computes them.
-pub fn bits_depend_on_nothing_else(engines: &[&dyn Engine], trials: &Trials<'_>) {
-    let network = Network::named(&Golden::ops().model).unwrap();
-    let layers = [("conv4", ImageSize::new(42, 33)), ("conv2", ImageSize::new(33, 47))];
-    bits_of_layers_depend_on_nothing_else(engines, (&network, &layers), trials);
-}
-
-/// The same of these layers of a network, on images of these sizes.
-pub fn bits_of_layers_depend_on_nothing_else(
-    engines: &[&dyn Engine],
-    (network, layers): (&Network, &[(&str, ImageSize)]),
-    trials: &Trials<'_>,
-) {
-    let &Trials { jobs, every, threads, batches } = trials;
-    for &(name, size) in layers {
-        let layer = network.convolution(name).unwrap();
-        let model = model(network.clone(), 0.0, 2);
-        let geometry =
-            LayerGeometry::new(network, layer, size, GridRule::REFERENCE, every).unwrap();
-        let images: Vec<Array3<f32>> = (0..5).map(|seed| image(size, seed)).collect();
-        let area = geometry.output.area();
-        let placements: Vec<_> = (0..jobs)
-            .map(|job| {
-                let flat = job * 7 % area;
-                let position = (flat / geometry.output.width, flat % geometry.output.width);
-                (position, geometry.placement(position.0, position.1).unwrap())
-            })
-            .collect();
-        let jobs: Vec<PlacedJob<'_>> = placements
-            .iter()
-            .enumerate()
-            .map(|(job, (position, placement))| PlacedJob {
-                image: images[job * job % 5].view(),
-                image_index: (job * job % 5) as u32,
-                unit: job % network.channels(layer),
-                position: *position,
-                occluders: &placement.occluders,
-                fill: Noise::Philox { seed: 9, draw: 1 }.into(),
-            })
-            .collect();
-        let expected = bits(&present(engines[0], &model, layer, &jobs));
-        for &threads in threads {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| {
-                for &batch in batches {
-                    let found: Vec<u32> = jobs
-                        .chunks(batch)
-                        .flat_map(|jobs| bits(&present(engines[0], &model, layer, jobs)))
-                        .collect();
-                    assert_eq!(found, expected, "{name}, {threads} threads, batches of {batch}");
-                }
-            });
-        }
-        let backwards: Vec<PlacedJob<'_>> = jobs.iter().rev().copied().collect();
-        let mut found = present(engines[0], &model, layer, &backwards);
-        found.reverse();
-        assert_eq!(bits(&found), expected, "{name}, in reverse");
-        for engine in engines {
-            let found = bits(&present(*engine, &model, layer, &jobs));
-            assert_eq!(found, expected, "{name}, with other memory");
-        }
-    }
-}
-
-/// One occluder's difference does not depend on which others the job presents.
-pub fn a_subsampled_grid_gives_the_same_bits(engine: &dyn Engine) {
-    let network = Network::preset("alexnet").unwrap();
-    let layer = network.convolution("conv2").unwrap();
-    let size = ImageSize::new(91, 83);
-    let geometry = LayerGeometry::new(&network, layer, size, GridRule::REFERENCE, 1).unwrap();
-    let model = model(network, 0.0, 4);
-    let image = image(size, 1);
-    let occluders = geometry.placement(5, 0).unwrap().occluders;
-    let job = |occluders| PlacedJob {
-        image: image.view(),
-        image_index: 0,
-        unit: 100,
-        position: (5, 0),
-        occluders,
-        fill: Noise::Philox { seed: 0, draw: 0 }.into(),
-    };
-    let all = present(engine, &model, layer, &[job(&occluders)]).remove(0);
-    let some: Vec<Occluder> = occluders.iter().copied().step_by(17).collect();
-    let some = present(engine, &model, layer, &[job(&some)]).remove(0);
-    let expected: Vec<f32> = all.differences.iter().copied().step_by(17).collect();
-    assert_eq!(some.differences, expected);
 }

@@ -60,7 +60,7 @@ fn kernels_compile_without_an_assembler_of_cuda_12() {
     compile_all(&Compiler::new(&nvcc, None, Architectures::Few, &kept).unwrap());
 }
 
-/// A folder with a kernel, a header, and in the place of nvcc a script that counts its calls.
+/// A folder with a kernel, a header, and instead of nvcc a script that counts its calls.
 #[cfg(unix)]
 struct Scripted {
     folder: tempfile::TempDir,

@@ -49,7 +49,7 @@ fn every_failure_says_what_to_do() {
         ("EMULATOR_DRIVER", old, format!("supports CUDA {}", version(old.parse().unwrap()))),
         ("EMULATOR_DRIVER", old, format!("({newer} or newer); update the driver")),
     ] {
-        fails(&gpu, (name, value), &expected);
+        fails(&gpu, name, value, &expected);
     }
     for (name, value, expected) in [
         ("EMULATOR_DEVICES", "0", "finds no GPU"),
@@ -71,16 +71,59 @@ fn every_failure_says_what_to_do() {
         ("EMULATOR_DRIVER", "12090", "pip install nvidia-cublas-cu12"),
         ("EMULATOR_DRIVER", "12090", "pip install nvidia-cudnn-cu12"),
     ] {
-        fails(&gpu, (name, value), expected);
+        fails(&gpu, name, value, expected);
     }
 }
 
 /// The command fails, and tells this.
-fn fails(gpu: &Gpu, (name, value): (&str, &str), expected: &str) {
+fn fails(gpu: &Gpu, name: &str, value: &str, expected: &str) {
     let (well, text) = devices(gpu, &[(name, value)]);
     assert!(!well && text.contains("exit status: 1"), "{name}={value}: {text}");
     assert!(text.contains(expected), "{name}={value}: {text}\nexpected: {expected}");
     assert!(!text.contains("panicked"), "{text}");
+}
+
+#[test]
+fn devices_that_are_hidden_are_told_with_what_hides_them() {
+    let Some(gpu) = Gpu::emulated("devices_that_are_hidden_are_told_with_what_hides_them") else {
+        return;
+    };
+    let (well, text) = devices(&gpu, &[("EMULATOR_DEVICES", "0"), ("CUDA_VISIBLE_DEVICES", "7")]);
+    let expected =
+        "the NVIDIA driver finds no GPU (CUDA_VISIBLE_DEVICES is `7`); check `nvidia-smi`";
+    assert!(!well && text.contains(expected), "{text}");
+}
+
+/// A machine with a driver and nothing else.
+#[test]
+#[cfg(unix)]
+fn libraries_that_are_not_there_are_told_with_every_place_and_a_command() {
+    let test = "libraries_that_are_not_there_are_told_with_every_place_and_a_command";
+    let Some(Gpu::Emulated(emulator)) = Gpu::emulated(test) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (driver, empty) = (folder.path().join("driver"), folder.path().join("empty"));
+    for folder in [&driver, &empty] {
+        fs::create_dir(folder).unwrap();
+    }
+    let library = "libcuda.so.1";
+    std::os::unix::fs::symlink(emulator.join(library), driver.join(library)).unwrap();
+    let mut command = occlumap();
+    command.arg("devices").env("LD_LIBRARY_PATH", &driver).env("OCCLUMAP_CUDA_LIBRARIES", &empty);
+    for variable in ["VIRTUAL_ENV", "CONDA_PREFIX", "CUDA_HOME", "CUDA_PATH"] {
+        command.env_remove(variable);
+    }
+    let text = told(&command.output().unwrap());
+    assert!(text.contains("exit status: 1") && text.contains("cuda:0"), "{text}");
+    for expected in [
+        "cuBLAS was not found, or is not usable: tried libcublas.so (system's loader): not known",
+        "cuDNN 9 was not found, or is not usable: tried libcudnn.so (system's loader): not known",
+        "/empty/libcublas.so.13 (OCCLUMAP_CUDA_LIBRARIES): not there",
+        "/empty/libcudnn.so.9 (OCCLUMAP_CUDA_LIBRARIES): not there",
+        "`pip install nvidia-cublas` in the active environment",
+        "`pip install nvidia-cudnn-cu13` in the active environment",
+    ] {
+        assert!(text.contains(expected), "{text}\nexpected: {expected}");
+    }
 }
 
 /// Of libraries of two generations those are taken that the driver runs, both of the same.
@@ -200,7 +243,7 @@ fn fills_other_than_noise_go_to_the_cpu_unless_a_gpu_is_asked_for() {
 }
 
 #[test]
-fn a_machine_without_a_driver_is_told_every_place_that_was_tried() {
+fn a_machine_without_a_driver_is_told_every_path_that_was_tried() {
     if Gpu::is_real() {
         return;
     }

@@ -18,7 +18,7 @@ fn what_fails_says_so() {
         let full = full::engine();
         let incremental = CudaEngine::new(Arc::clone(&full.device), Precision::Fp32);
         for engine in [&full as &dyn Engine, &incremental] {
-            if let Err(error) = full::try_to_present(engine, (&golden, 0), 7) {
+            if let Err(error) = full::try_to_present(engine, &golden, 0, 7) {
                 println!("\n{}: {error}", engine.name());
             }
         }
@@ -31,6 +31,7 @@ fn what_fails_says_so() {
         ("EMULATOR_CUBLAS_CREATE", "1", "cuBLAS failed to start: CUBLAS_STATUS_NOT_INITIALIZED"),
         ("EMULATOR_CUDNN", "8900", "cuDNN 9 was not found, or is not usable"),
         ("EMULATOR_CUDNN_CREATE", "1001", "cuDNN failed to start: CUDNN_STATUS_NOT_INITIALIZED"),
+        ("EMULATOR_PINNED", "1", "the host has no 3145728 bytes of memory that can be pinned"),
         ("EMULATOR_LAUNCH", "719", "cuda-full: the GPU failed to start image_occlude"),
         ("EMULATOR_LAUNCH", "719", "cuda-incremental: the GPU failed to start"),
         ("EMULATOR_LAUNCH", "719", "a kernel went wrong; please report this"),

@@ -70,11 +70,11 @@ pub fn try_to_rank(
     let progress = Progress::new(&cancel);
     let images = images(count);
     let (mut begun, mut found): (Option<PendingExtremes<'_>>, _) = (None, Vec::new());
-    for (place, some) in images.chunks(at_a_time).enumerate() {
+    for (index, some) in images.chunks(at_a_time).enumerate() {
         // Gone as soon as they are no longer needed.
         let some = some.to_vec();
         let views: Vec<_> = some.iter().map(|image| image.view()).collect();
-        let next = prepared.begin_extremes(&views, place * at_a_time, &progress)?;
+        let next = prepared.begin_extremes(&views, index * at_a_time, &progress)?;
         if let Some(before) = begun.replace(next) {
             found.extend(before()?);
         }
@@ -86,15 +86,21 @@ pub fn try_to_rank(
     Ok(found)
 }
 
-/// Jobs on the layer at this place from the end: borders, several images, both kinds of noise.
-pub fn present(engine: &dyn Engine, which: (&Golden, usize), at_a_time: usize) -> Vec<JobResult> {
-    try_to_present(engine, which, at_a_time).expect("numbers")
+/// Jobs on the layer with this index from the end: borders, several images, both kinds of noise.
+pub fn present(
+    engine: &dyn Engine,
+    golden: &Golden,
+    from_end: usize,
+    at_a_time: usize,
+) -> Vec<JobResult> {
+    try_to_present(engine, golden, from_end, at_a_time).expect("numbers")
 }
 
 /// Hands these jobs over, and an engine prepared for them.
 fn on_jobs<T>(
     engine: &dyn Engine,
-    (golden, from_end): (&Golden, usize),
+    golden: &Golden,
+    from_end: usize,
     body: impl FnOnce(
         &dyn Presenter,
         LayerId,
@@ -138,10 +144,11 @@ fn on_jobs<T>(
 /// The same, where the device may fail.
 pub fn try_to_present(
     engine: &dyn Engine,
-    which: (&Golden, usize),
+    golden: &Golden,
+    from_end: usize,
     at_a_time: usize,
 ) -> Result<Vec<JobResult>, EngineError> {
-    on_jobs(engine, which, |prepared, layer, jobs, progress| {
+    on_jobs(engine, golden, from_end, |prepared, layer, jobs, progress| {
         let mut presented = Vec::new();
         for some in jobs.chunks(at_a_time) {
             let batch = some.iter().copied().collect();
@@ -155,9 +162,10 @@ pub fn try_to_present(
 /// their sizes; `None` where the device does not keep them.
 pub fn try_to_sum(
     engine: &dyn Engine,
-    which: (&Golden, usize),
+    golden: &Golden,
+    from_end: usize,
 ) -> Result<Option<Vec<f64>>, EngineError> {
-    on_jobs(engine, which, |prepared, layer, jobs, progress| {
+    on_jobs(engine, golden, from_end, |prepared, layer, jobs, progress| {
         let jobs = jobs.iter().copied().collect();
         let Some(mut kept) = prepared.keep(layer, 7 * 12)? else {
             prepared.present(layer, &jobs, progress)?;
@@ -231,21 +239,21 @@ fn differences_are_the_plain_engines() {
 }
 
 pub fn differences_agree(golden: &Golden, from_end: usize) {
-    let found = present(&engine(), (golden, from_end), 7);
-    let plain = present(&ReferenceEngine, (golden, from_end), 7);
+    let found = present(&engine(), golden, from_end, 7);
+    let plain = present(&ReferenceEngine, golden, from_end, 7);
     let mut moved = 0;
     for (found, plain) in found.iter().zip(&plain) {
         let largest = plain.differences.iter().fold(0.0_f32, |most, d| most.max(d.abs()));
         moved += usize::from(largest > 0.0);
         let allowed = 1e-5 * largest + 1e-6 * plain.response.abs();
         assert!((found.response - plain.response).abs() <= 1e-5 * plain.response.abs().max(0.1));
-        for (place, (a, b)) in found.differences.iter().zip(&plain.differences).enumerate() {
-            assert!((a - b).abs() <= allowed, "occluder {place}: {a} {b}, allowed {allowed}");
+        for (index, (a, b)) in found.differences.iter().zip(&plain.differences).enumerate() {
+            assert!((a - b).abs() <= allowed, "occluder {index}: {a} {b}, allowed {allowed}");
         }
         assert_eq!(found.differences.len(), plain.differences.len());
     }
     assert!(moved >= 4, "only {moved} jobs of 7 have an occluder in front of the unit");
-    let others = present(&engine(), (golden, from_end), 2);
+    let others = present(&engine(), golden, from_end, 2);
     assert_eq!(found, others, "the same bytes for any batch");
 }
 
@@ -254,7 +262,7 @@ fn whole_images_stay_in_their_memory() {
     on_address_sanitizer(module_path!(), "whole_images_stay_in_their_memory", || {
         for golden in networks() {
             extremes(&engine(), &golden, 2, 2);
-            present(&engine(), (&golden, 1), 7);
+            present(&engine(), &golden, 1, 7);
         }
     });
 }

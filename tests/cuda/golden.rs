@@ -70,8 +70,8 @@ fn agrees(golden: &Golden, engine: &dyn Engine, precision: Precision, chosen: Ch
     let arrays = golden.arrays("maps.npz");
     let (mut count, mut of_reference, mut of_cpu, mut rms) =
         (0, Worst::default(), Worst::default(), Worst::default());
-    for (place, key) in golden.keys().iter().enumerate() {
-        let Some(every) = chosen(place, key) else { continue };
+    for (index, key) in golden.keys().iter().enumerate() {
+        let Some(every) = chosen(index, key) else { continue };
         count += 1;
         let pixels = floats(&golden.images.join(format!("{}.npy", key.image)));
         let image: Array3<f32> =
@@ -186,7 +186,7 @@ fn layer_of_alexnet(test: &str, layer: &str) {
             let all = |_, key: &Key| (key.layer == layer).then_some(1);
             by_whole_images(&device, &golden, &all);
         } else if ["conv1", "conv2"].contains(&layer) {
-            let one = |place, key: &Key| (place % 8 == 1 && key.layer == layer).then_some(60);
+            let one = |index, key: &Key| (index % 8 == 1 && key.layer == layer).then_some(60);
             by_whole_images(&device, &golden, &one);
         }
         let every = if real { 1 } else { 40 };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ndarray::Array3;
 use occlumap::engine::cuda::{CudaEngine, Device, Precision};
-use occlumap::engine::{Engine, KernelWork, PlacedJob};
+use occlumap::engine::{CudaFullEngine, Engine, KernelWork, PlacedJob};
 use occlumap::geometry::{GridRule, ImageSize, LayerGeometry};
 use occlumap::network::{LayerId, Model, Network};
 use occlumap::noise::Noise;
@@ -38,12 +38,12 @@ fn any_random_networks_give_the_plain_engines_differences() {
 fn the_presets_agree_at_every_border() {
     on_device(module_path!(), "the_presets_agree_at_every_border", || {
         let engine = engine(Precision::Fp32);
-        let agrees = |layer, size, every| {
-            preset_agrees(&engine, Tolerance::F32, layer, size, every);
+        let agrees = |preset, layer, size, every| {
+            preset_agrees(&engine, Tolerance::F32, preset, layer, size, every);
         };
-        agrees(("alexnet", "conv1"), ImageSize::new(63, 75), 20);
-        agrees(("alexnet", "conv3"), ImageSize::new(140, 127), 120);
-        agrees(("vgg11", "conv4"), ImageSize::new(70, 64), 150);
+        agrees("alexnet", "conv1", ImageSize::new(63, 75), 20);
+        agrees("alexnet", "conv3", ImageSize::new(140, 127), 120);
+        agrees("vgg11", "conv4", ImageSize::new(70, 64), 150);
     });
 }
 
@@ -61,7 +61,7 @@ fn tensor_cores_agree_within_their_precision() {
             let tolerance = Tolerance { of_largest, ..Tolerance::F32 };
             let size = ImageSize::new(140, 127);
             // Enough occluders that the largest difference is about the map's.
-            preset_agrees(&engine(precision), tolerance, ("alexnet", "conv3"), size, 40);
+            preset_agrees(&engine(precision), tolerance, "alexnet", "conv3", size, 40);
         }
     });
 }
@@ -97,8 +97,8 @@ fn steps_between_tensor_cores_agree_within_their_precision() {
     on_device(module_path!(), TEST, || {
         let network = || Network::from_description(NETWORK.as_bytes()).expect("a network");
         let agrees = |precision, tolerance| {
-            let (size, steps) = (ImageSize::new(31, 28), (network(), "f"));
-            suite::network_agrees(&engine(precision), tolerance, steps, size, 3);
+            let size = ImageSize::new(31, 28);
+            suite::network_agrees(&engine(precision), tolerance, network(), "f", size, 3);
         };
         agrees(Precision::Fp32, Tolerance::F32_CURVED);
         if !has_tensor_cores(&engine(Precision::Fp32).device, TEST) {
@@ -109,6 +109,30 @@ fn steps_between_tensor_cores_agree_within_their_precision() {
             let layer = network.convolution("f").expect("a layer");
             let of_largest = precision.limits_of(&network, layer).largest as f32;
             agrees(precision, Tolerance { of_largest, ..Tolerance::F32_CURVED });
+        }
+    });
+}
+
+/// Of a position with more channels than a thread block's 1,024 values each item has a part, and its own
+/// moments.
+#[test]
+fn normalisations_of_many_channels_agree() {
+    const NETWORK: &str = r#"{"name": "wide", "layers": [
+        {"name": "a", "op": "conv", "out_channels": 1100, "kernel": 3, "stride": 3},
+        {"name": "norm", "op": "channel_norm"},
+        {"name": "b", "op": "conv", "out_channels": 1030, "kernel": 1},
+        {"name": "neighbours", "op": "local_response_norm", "size": 5, "alpha": 0.1},
+        {"name": "c", "op": "conv", "out_channels": 48, "kernel": 2}
+    ]}"#;
+    on_device(module_path!(), "normalisations_of_many_channels_agree", || {
+        let network = || Network::from_description(NETWORK.as_bytes()).expect("a network");
+        let (incremental, size) = (engine(Precision::Fp32), ImageSize::new(13, 11));
+        let full = CudaFullEngine { device: Arc::clone(&incremental.device) };
+        for (engine, tolerance) in [
+            (&incremental as &dyn Engine, Tolerance::F32_CURVED),
+            (&full, Tolerance::F32_RESPONSES),
+        ] {
+            suite::network_agrees(engine, tolerance, network(), "c", size, 7);
         }
     });
 }
@@ -145,8 +169,8 @@ fn bits_of_wide_layers_depend_on_nothing_else(engine: &CudaEngine, trials: &Tria
     let (network, size) = (Network::preset("alexnet").unwrap(), ImageSize::new(140, 127));
     let tight = CudaEngine { memory: Some(8 << 20), ..engine.clone() };
     let (engines, layers) = ([engine as &dyn Engine, &tight], [("conv5", size)]);
-    suite::bits_of_layers_depend_on_nothing_else(&engines, (&network, &layers), trials);
-    let products = products(engine, network, ("conv5", size));
+    suite::bits_of_layers_depend_on_nothing_else(&engines, &network, &layers, trials);
+    let products = products(engine, network, "conv5", size);
     let expected = match engine.precision {
         Precision::Fp32 => ["fp32"; 4],
         Precision::Tf32 => ["fp32", "tf32", "tf32", "tf32"],
@@ -158,7 +182,8 @@ fn bits_of_wide_layers_depend_on_nothing_else(engine: &CudaEngine, trials: &Tria
 
 /// Hands a job over in the middle of a layer, of every so many occluders.
 fn in_the_middle<T>(
-    (model, layer): (&Model, LayerId),
+    model: &Model,
+    layer: LayerId,
     image: &Array3<f32>,
     every: usize,
     work: impl FnOnce(PlacedJob<'_>) -> T,
@@ -183,11 +208,12 @@ fn in_the_middle<T>(
 fn products(
     engine: &CudaEngine,
     network: Network,
-    (layer, size): (&str, ImageSize),
+    layer: &str,
+    size: ImageSize,
 ) -> Vec<&'static str> {
     let model = Model::random(network, 0).unwrap();
     let layer = model.network().convolution(layer).unwrap();
-    let work = in_the_middle((&model, layer), &suite::image(size, 0), 1, |job| {
+    let work = in_the_middle(&model, layer, &suite::image(size, 0), 1, |job| {
         engine
             .prepare(&model, &[layer], size)
             .unwrap()
@@ -229,15 +255,15 @@ fn every_way_to_products_in_fp16() {
         let size = ImageSize::new(40, 34);
         let of = ["fp32", "fp16", "fp16", "fp16", "fp16_of_fp32", "fp16_of_fp32"];
         let expected = of.map(|of| format!("tap_product_{of}"));
-        assert_eq!(products(&engine, network.clone(), ("g", size)), expected);
+        assert_eq!(products(&engine, network.clone(), "g", size), expected);
         let g = network.convolution("g").unwrap();
         let of_largest = Precision::Fp16.limits_of(&network, g).largest as f32;
         let tolerance = Tolerance { of_largest, ..Tolerance::F32 };
-        suite::network_agrees(&engine, tolerance, (network.clone(), "g"), size, 3);
+        suite::network_agrees(&engine, tolerance, network.clone(), "g", size, 3);
         let tight = CudaEngine { memory: Some(1 << 20), ..engine.clone() };
         let trials = Trials { jobs: 3, every: 10, threads: &[2], batches: &[2] };
         let (engines, layers) = ([&engine as &dyn Engine, &tight], [("c", size), ("g", size)]);
-        suite::bits_of_layers_depend_on_nothing_else(&engines, (&network, &layers), &trials);
+        suite::bits_of_layers_depend_on_nothing_else(&engines, &network, &layers, &trials);
     });
 }
 
@@ -256,7 +282,7 @@ fn what_fp16_cannot_hold_is_told() {
         let present = |precision| {
             let (engine, cancel) = (engine(precision), CancelToken::default());
             let prepared = engine.prepare(&model, &[layer], size).unwrap();
-            in_the_middle((&model, layer), &image, 20, |job| {
+            in_the_middle(&model, layer, &image, 20, |job| {
                 prepared.present(layer, &[job].into_iter().collect(), &Progress::new(&cancel))
             })
         };
@@ -318,7 +344,7 @@ fn kernels_have_to_do_what_the_documentation_says() {
         ] {
             let id = model.network().convolution(layer).unwrap();
             for (precision, bytes) in [(Precision::Tf32, bytes), (Precision::Fp16, in_fp16)] {
-                let work = in_the_middle((&model, id), &image, 1, |job| {
+                let work = in_the_middle(&model, id, &image, 1, |job| {
                     let prepared = engine(precision).prepare(&model, &[id], size).unwrap();
                     prepared.work(id, &[job].into_iter().collect()).unwrap()
                 });

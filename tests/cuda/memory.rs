@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use occlumap::engine::cuda::{CudaEngine, Device, Precision};
+use occlumap::engine::cuda::{CudaEngine, CudaError, Device, Precision};
 use occlumap::engine::{Engine, JobResult};
 
 use crate::common::emulator::{Gpu, full_name, is_inside, told};
@@ -40,7 +40,7 @@ fn tell_error(error: &dyn std::error::Error) {
 /// Presents; an error of the device is told.
 fn present(engine: &dyn Engine) {
     let [golden, _] = full::networks();
-    match full::try_to_present(engine, (&golden, 0), 7) {
+    match full::try_to_present(engine, &golden, 0, 7) {
         Ok(presented) => tell(&presented),
         Err(error) => tell_error(&error),
     }
@@ -173,7 +173,7 @@ fn sums_are_the_same_where_memory_runs_out() {
     if is_inside() {
         let device = Arc::new(Device::open(0).expect("a device"));
         let [golden, _] = full::networks();
-        return match full::try_to_sum(&CudaEngine::new(device, Precision::Fp32), (&golden, 0)) {
+        return match full::try_to_sum(&CudaEngine::new(device, Precision::Fp32), &golden, 0) {
             Ok(Some(sums)) => tell_bits(sums.iter().map(|sum| format!("{:016x}", sum.to_bits()))),
             Ok(None) => tell_bits(["none".to_owned()].into_iter()),
             Err(error) => tell_error(&error),
@@ -190,6 +190,40 @@ fn sums_are_the_same_where_memory_runs_out() {
         let played = [("EMULATOR_ALLOCATION", &*allocation.to_string())];
         assert_eq!(outcome(&gpu, TEST, &played), plenty, "allocation {allocation}");
     }
+}
+
+/// Chunks that copies go through are pinned one by one: without a further one the device is waited for.
+#[test]
+fn copies_need_one_chunk_of_pinned_memory_and_use_more() {
+    const TEST: &str = "copies_need_one_chunk_of_pinned_memory_and_use_more";
+    if is_inside() {
+        let device = Device::open(0).expect("a device");
+        // Four chunks of 3 MiB to the device, and two pieces of 16 MiB back.
+        let values: Vec<u32> = (0..5_000_000).collect();
+        let there_and_back = || -> Result<bool, CudaError> {
+            let mut copy = device.upload(&values[..3_000_000])?;
+            let first = device.download(&copy)? == values[..3_000_000];
+            copy = device.upload(&values)?;
+            Ok(first && device.download(&copy)? == values)
+        };
+        return match there_and_back() {
+            Ok(same) => tell_bits([same.to_string()].into_iter()),
+            Err(error) => tell_error(&error),
+        };
+    }
+    let Some(gpu) = Gpu::emulated(TEST) else { return };
+    let without = |number: usize| {
+        outcome(&gpu, TEST, &[("EMULATOR_PINNED", &*number.to_string()), ("EMULATOR_LAZY", "1")])
+    };
+    assert_eq!(without(0), "true");
+    let none = without(1);
+    assert!(none.contains("the host has no 3145728 bytes of memory that can be pinned"), "{none}");
+    for chunk in 2..=4 {
+        assert_eq!(without(chunk), "true", "chunk {chunk}");
+    }
+    // The first copy back has 12 MB, which are one piece.
+    let none = without(5);
+    assert!(none.contains("the host has no 16777216 bytes of memory that can be pinned"), "{none}");
 }
 
 /// How many allocations the test makes on the device.

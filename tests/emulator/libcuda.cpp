@@ -198,10 +198,14 @@ struct Event {
     std::shared_ptr<Clock::time_point> time = std::make_shared<Clock::time_point>();
 };
 
-// With EMULATOR_FAULT=700 the first kernel goes wrong, as on a device: nobody knows at once, and from then
-// on every call that waits, copies or allocates says so.
-std::atomic<bool> launched{false};
-Result fault() { return launched ? Result(played("EMULATOR_FAULT", SUCCESS)) : SUCCESS; }
+// With EMULATOR_FAULT=700 the first kernel goes wrong, or the one after EMULATOR_FAULT_AFTER kernels, as on a
+// device: nobody knows at once, and from then on every call that waits, copies or allocates says so.
+std::atomic<long> launches{0};
+Result fault() {
+    static const Result code = Result(played("EMULATOR_FAULT", SUCCESS));
+    static const long after = played("EMULATOR_FAULT_AFTER", 0);
+    return launches > after ? code : SUCCESS;
+}
 
 // What a call that needs a context says where there is none, or where its stream is of another.
 Result misplaced(const void* stream) {
@@ -411,7 +415,9 @@ Result cuMemFree_v2(Pointer pointer) {
     return release(pointer);
 }
 Result cuMemHostAlloc(void** pointer, size_t size, unsigned) {
+    static std::atomic<long> pinned{0};
     if (const Result problem = misplaced(nullptr)) return problem;
+    if (++pinned == played("EMULATOR_PINNED", 0)) return OUT_OF_MEMORY;
     *pointer = std::aligned_alloc(256, (size + 255) / 256 * 256);
     if (!*pointer) return OUT_OF_MEMORY;
     if (!idle()) std::memset(*pointer, 0xff, size);  // NaN
@@ -477,7 +483,7 @@ Result cuLaunchKernel(void* function, unsigned grid_x, unsigned grid_y, unsigned
     using Kernel = std::function<void()> (*)(const unsigned*, const unsigned*, unsigned, void**);
     const auto work = reinterpret_cast<Kernel>(function)(grid, size, shared, arguments);
     if (const Result problem = ask(stream, work, true)) return problem;
-    launched = true;
+    launches++;
     return Result(played("EMULATOR_LAUNCH", SUCCESS));
 }
 

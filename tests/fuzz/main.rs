@@ -67,9 +67,9 @@ fn no_input_harms_a_reader() {
     let folder = std::env::var_os("OCCLUMAP_FUZZ_FOLDER")
         .map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("fuzz"), PathBuf::from);
     let only = std::env::var("OCCLUMAP_FUZZ_READER").ok();
-    let place = tempfile::tempdir().unwrap();
+    let root = tempfile::tempdir().unwrap();
     let mut failed = Vec::new();
-    for reader in readers::all(place.path()) {
+    for reader in readers::all(root.path()) {
         if only.as_ref().is_none_or(|only| *only == reader.name) {
             failed.extend(try_reader(&reader, &effort, &folder));
         }

@@ -6,6 +6,7 @@ use occlumap::geometry::{GridRule, ImageSize, LayerGeometry};
 use occlumap::network::Network;
 use occlumap::noise::{Fill, Noise};
 
+use crate::common::gated::gated;
 use crate::common::networks::model;
 use crate::common::suite::{self, Tolerance, Trials, bits, corners, image, present, preset_agrees};
 
@@ -21,14 +22,14 @@ fn any_random_networks_give_the_plain_engines_differences() {
 
 #[test]
 fn the_presets_agree_at_every_border() {
-    let agrees = |layer, size, every| {
-        preset_agrees(&CpuEngine::default(), Tolerance::F32, layer, size, every);
+    let agrees = |preset, layer, size, every| {
+        preset_agrees(&CpuEngine::default(), Tolerance::F32, preset, layer, size, every);
     };
-    agrees(("alexnet", "conv1"), ImageSize::new(63, 75), 5);
-    agrees(("alexnet", "conv3"), ImageSize::new(140, 127), 40);
-    agrees(("alexnet", "conv5"), ImageSize::square(227), 60);
-    agrees(("vgg11", "conv4"), ImageSize::new(70, 64), 60);
-    agrees(("vgg16", "conv7"), ImageSize::new(50, 60), 60);
+    agrees("alexnet", "conv1", ImageSize::new(63, 75), 5);
+    agrees("alexnet", "conv3", ImageSize::new(140, 127), 40);
+    agrees("alexnet", "conv5", ImageSize::square(227), 60);
+    agrees("vgg11", "conv4", ImageSize::new(70, 64), 60);
+    agrees("vgg16", "conv7", ImageSize::new(50, 60), 60);
 }
 
 #[test]
@@ -42,31 +43,12 @@ fn the_bits_do_not_depend_on_threads_batches_order_or_memory() {
 /// position each.
 #[test]
 fn the_bits_behind_exact_gates_do_not_depend_on_threads_batches_order_or_memory() {
-    let gated = Network::from_description(
-        br#"{"name": "gated", "layers": [
-            {"name": "a", "op": "conv", "out_channels": 6, "kernel": 3, "stride": 2},
-            {"name": "silu", "op": "silu"},
-            {"name": "mean", "op": "global_avg_pool"},
-            {"name": "down", "op": "conv", "out_channels": 2, "kernel": 1},
-            {"name": "relu", "op": "relu"},
-            {"name": "up", "op": "conv", "out_channels": 6, "kernel": 1},
-            {"name": "sigmoid", "op": "sigmoid"},
-            {"name": "gate", "op": "gate", "inputs": ["silu", "sigmoid"]},
-            {"name": "b", "op": "conv", "out_channels": 8, "kernel": 3, "padding": 1},
-            {"name": "factor", "op": "group_norm", "groups": 2, "part": "factor"},
-            {"name": "scaled", "op": "gate", "inputs": ["b", "factor"]},
-            {"name": "shift", "op": "group_norm", "groups": 2, "part": "shift", "inputs": ["b"]},
-            {"name": "normed", "op": "gate", "join": "add", "inputs": ["scaled", "shift"]},
-            {"name": "relu_b", "op": "relu"},
-            {"name": "c", "op": "conv", "out_channels": 7, "kernel": 3}
-        ]}"#,
-    )
-    .unwrap();
-    let layers = [("c", ImageSize::new(27, 33)), ("b", ImageSize::new(31, 22))];
+    let gated = Network::from_description(gated(3).as_bytes()).unwrap();
+    let layers = [("last", ImageSize::new(27, 33)), ("mid", ImageSize::new(31, 22))];
     let tight = CpuEngine { base_bytes: 1, ..CpuEngine::default() };
     let trials = Trials { jobs: 40, every: 1, threads: &[1, 2, 5], batches: &[1, 7, 40] };
     let engines: [&dyn Engine; 2] = [&CpuEngine::default(), &tight];
-    suite::bits_of_layers_depend_on_nothing_else(&engines, (&gated, &layers), &trials);
+    suite::bits_of_layers_depend_on_nothing_else(&engines, &gated, &layers, &trials);
 }
 
 #[test]
@@ -83,8 +65,8 @@ fn forms_agree(network: Network, layer: &str, size: ImageSize, every: usize) {
     let model = model(network, 0.0, 3);
     let image = image(size, 9);
     let at = |(y, x)| ((y, x), geometry.placement(y, x).expect("room"));
-    let places: Vec<_> = corners(geometry.output).map(at).collect();
-    let jobs = places.iter().enumerate().map(|(unit, (position, placement))| PlacedJob {
+    let placements: Vec<_> = corners(geometry.output).map(at).collect();
+    let jobs = placements.iter().enumerate().map(|(unit, (position, placement))| PlacedJob {
         image: image.view(),
         image_index: 0,
         unit: 7 * unit % units,
@@ -165,8 +147,8 @@ fn groups_of_many_channels_agree() {
     .unwrap();
     for direct in [true, false] {
         let engine = CpuEngine { direct, ..CpuEngine::default() };
-        let of = (network.clone(), "d");
-        suite::network_agrees(&engine, Tolerance::F32, of, ImageSize::new(34, 41), 9);
+        let size = ImageSize::new(34, 41);
+        suite::network_agrees(&engine, Tolerance::F32, network.clone(), "d", size, 9);
     }
 }
 
@@ -220,15 +202,15 @@ const REDUCED: [Precision; 2] = [Precision::Bf16x3, Precision::Bf16];
 #[test]
 fn networks_agree_in_bf16x3_and_bf16() {
     for precision in REDUCED {
-        let agrees = |(preset, layer), convolutions, size, every| {
+        let agrees = |preset, layer, convolutions, size, every| {
             let (engine, tolerance) = in_precision(precision, convolutions);
-            preset_agrees(&engine, tolerance, (preset, layer), size, every);
+            preset_agrees(&engine, tolerance, preset, layer, size, every);
         };
-        agrees(("alexnet", "conv5"), 4, ImageSize::square(227), 30);
-        agrees(("vgg16", "conv7"), 6, ImageSize::new(50, 60), 5);
+        agrees("alexnet", "conv5", 4, ImageSize::square(227), 30);
+        agrees("vgg16", "conv7", 6, ImageSize::new(50, 60), 5);
         // Branches that are added; convolutions of each channel by itself, and of single positions.
-        agrees(("resnet18", "conv10"), 9, ImageSize::new(64, 72), 10);
-        agrees(("mobilenet_v2", "conv13"), 12, ImageSize::new(64, 56), 10);
+        agrees("resnet18", "conv10", 9, ImageSize::new(64, 72), 10);
+        agrees("mobilenet_v2", "conv13", 12, ImageSize::new(64, 56), 10);
         let (engine, tolerance) = in_precision(precision, 6);
         suite::random_networks_agree(&engine, tolerance, 30);
     }
@@ -254,7 +236,7 @@ fn bits_in_bf16x3_and_bf16_do_not_depend_on_threads_batches_order_or_memory() {
         let engine = CpuEngine { precision, ..CpuEngine::default() };
         let tight = CpuEngine { base_bytes: 1, ..engine };
         let trials = Trials { jobs: 20, every: 2, threads: &[1, 2, 5], batches: &[1, 7, 20] };
-        suite::bits_of_layers_depend_on_nothing_else(&[&engine, &tight], (&wide, &layers), &trials);
+        suite::bits_of_layers_depend_on_nothing_else(&[&engine, &tight], &wide, &layers, &trials);
         suite::a_subsampled_grid_gives_the_same_bits(&engine);
     }
 }

@@ -37,9 +37,9 @@ fn the_demonstration_agrees_repeats_itself_and_overwrites_nothing() {
     // What it says is what the comparison's table has.
     let table = fs::read_to_string(folder.path().join("occlumap-demo/comparison/layers.csv"));
     let table = table.unwrap();
-    let column = |place: usize| -> Vec<f64> {
+    let column = |index: usize| -> Vec<f64> {
         let rows = table.lines().filter(|line| line.contains(",r,0.03333333,"));
-        rows.map(|line| line.split(',').nth(place).unwrap().parse().unwrap()).collect()
+        rows.map(|line| line.split(',').nth(index).unwrap().parse().unwrap()).collect()
     };
     let (_, shuffled) = finding.split_once("shuffled weights (").unwrap();
     let told = shuffled

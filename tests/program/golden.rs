@@ -90,8 +90,8 @@ fn the_stream_of_torch_is_replayed_to_the_bit() {
     let seed = to_i64(arrays["seed"].clone()).sum();
     let mut stream = TorchStream::new(u32::try_from(seed).unwrap());
     for name in ["first_3x5x5", "then_3x16x16"] {
-        for (place, expected) in to_f64(arrays[name].clone()).iter().enumerate() {
-            assert_eq!(stream.next().map(f64::from), Some(*expected), "{name} {place}");
+        for (index, expected) in to_f64(arrays[name].clone()).iter().enumerate() {
+            assert_eq!(stream.next().map(f64::from), Some(*expected), "{name} {index}");
         }
     }
 }
@@ -158,8 +158,8 @@ fn maps_agree_within(golden: &Golden, options: &str, tolerance: &dyn Fn(&str) ->
 
 /// A pixel is exactly zero where the reference's is: occluders are where they should be.
 fn same_places(found: &Array2<f64>, expected: &Array2<f64>, name: &str) {
-    for ((place, found), expected) in found.indexed_iter().zip(expected) {
-        assert!(*expected != 0.0 || *found == 0.0, "{name} {place:?}: {found}");
+    for ((index, found), expected) in found.indexed_iter().zip(expected) {
+        assert!(*expected != 0.0 || *found == 0.0, "{name} {index:?}: {found}");
     }
 }
 
@@ -189,12 +189,12 @@ fn ranks_agree(golden: &Golden) {
                     (sign * expected[[a, unit]]).total_cmp(&(sign * expected[[b, unit]]))
                 });
                 for (rank, image) in order.into_iter().enumerate() {
-                    let place = format!("{layer} {side}, unit {unit}, rank {rank}");
-                    assert_eq!(ranking[[unit, rank, 2 * column]], image as i64, "{place}");
+                    let label = format!("{layer} {side}, unit {unit}, rank {rank}");
+                    assert_eq!(ranking[[unit, rank, 2 * column]], image as i64, "{label}");
                     let position = ranking[[unit, rank, 2 * column + 1]];
-                    assert_eq!(position, positions[[image, unit]], "{place}");
+                    assert_eq!(position, positions[[image, unit]], "{label}");
                     let error = responses[[unit, rank, column]] - expected[[image, unit]];
-                    assert!(error.abs() < 1e-4 * expected[[image, unit]].abs().max(0.1), "{place}");
+                    assert!(error.abs() < 1e-4 * expected[[image, unit]].abs().max(0.1), "{label}");
                 }
             }
         }

@@ -16,6 +16,8 @@ mod demo;
 #[cfg(target_os = "linux")]
 mod faults;
 mod golden;
+#[cfg(unix)]
+mod gpu_check;
 mod onnx;
 mod padding;
 mod receptive_fields;

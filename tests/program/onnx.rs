@@ -58,59 +58,59 @@ fn maps_of_small_networks_of_each_family_are_pytorchs() {
 
 /// A folder with images and the network as `net.onnx`.
 fn workplace() -> Workplace {
-    let place = Workplace::new();
-    place.write("net.onnx", std::fs::read(folder().join("tiny_resnet.onnx")).unwrap());
-    place
+    let workplace = Workplace::new();
+    workplace.write("net.onnx", std::fs::read(folder().join("tiny_resnet.onnx")).unwrap());
+    workplace
 }
 
 #[test]
 fn a_file_is_model_and_weights_of_every_command() {
-    let place = workplace();
+    let workplace = workplace();
     let inputs = "--model net.onnx --images images";
     let run = format!("run {inputs} --layers conv1,layer1 --units 0-2 --top 2 --every 5 --out out");
-    place.succeeds(&run);
+    workplace.succeeds(&run);
     for file in ["conv1_max.npy", "layer1.0.relu_1_min.npy"] {
-        assert!(place.path("out/maps").join(file).is_file(), "{file}");
+        assert!(workplace.path("out/maps").join(file).is_file(), "{file}");
     }
-    let first = place.tree();
-    place.succeeds(&run);
-    assert_eq!(place.tree().len(), first.len(), "the same command again finds all done");
-    place.succeeds(&format!("{run} --layers maxpool,conv1,layer1"));
-    assert!(place.path("out/maps/maxpool_max.npy").is_file());
+    let first = workplace.tree();
+    workplace.succeeds(&run);
+    assert_eq!(workplace.tree().len(), first.len(), "the same command again finds all done");
+    workplace.succeeds(&format!("{run} --layers maxpool,conv1,layer1"));
+    assert!(workplace.path("out/maps/maxpool_max.npy").is_file());
     assert_eq!(
-        place.read("out/maps/layer1.0.relu_1_min.npy"),
+        workplace.read("out/maps/layer1.0.relu_1_min.npy"),
         first[std::path::Path::new("out/maps/layer1.0.relu_1_min.npy")].clone().unwrap()
     );
-    place.succeeds("status out");
-    place.succeeds("plot out --examples 1 --overlay own");
-    place.succeeds("report out");
-    place.succeeds(&format!(
+    workplace.succeeds("status out");
+    workplace.succeeds("plot out --examples 1 --overlay own");
+    workplace.succeeds("report out");
+    workplace.succeeds(&format!(
         "map {inputs} --layer layer1.0.add --unit 1 --image 0 --position 3,3 --out map.npy"
     ));
-    place.succeeds(&format!("plan {inputs} --layers layer1 --top 2"));
-    place.succeeds("bench --model net.onnx --layers layer1 --image-size 61x53 --time 0.1");
-    place.succeeds("draw grid --model net.onnx --layer layer1 --position 1,1 --out grid.svg");
+    workplace.succeeds(&format!("plan {inputs} --layers layer1 --top 2"));
+    workplace.succeeds("bench --model net.onnx --layers layer1 --image-size 61x53 --time 0.1");
+    workplace.succeeds("draw grid --model net.onnx --layer layer1 --position 1,1 --out grid.svg");
 }
 
 #[test]
 fn a_changed_file_does_not_go_on_with_what_is_there() {
-    let place = workplace();
+    let workplace = workplace();
     let run = "run --model net.onnx --images images --units 0 --top 1 --every 9 --out out";
-    place.succeeds(run);
+    workplace.succeeds(run);
     // A field that no reader knows: the same network, and another file.
-    let bytes = [&place.read("net.onnx")[..], &[0xa0, 0x06, 0x01]].concat();
-    place.write("net.onnx", bytes);
-    place.refuses(run, 2, &["out"]);
+    let bytes = [&workplace.read("net.onnx")[..], &[0xa0, 0x06, 0x01]].concat();
+    workplace.write("net.onnx", bytes);
+    workplace.refuses(run, 2, &["out"]);
 }
 
 #[test]
 fn info_tells_the_files_size_and_prints_a_description() {
-    let place = workplace();
-    let told = |line: &str| String::from_utf8(place.run(line).stdout).unwrap();
+    let workplace = workplace();
+    let told = |line: &str| String::from_utf8(workplace.run(line).stdout).unwrap();
     let table = told("info --model net.onnx --layers layer1,conv2");
     assert!(table.contains("net on images of 41×37"), "{table}");
     assert!(table.contains("layer1.0.relu_1") && table.contains("layer1.0.conv1"), "{table}");
-    place.write("net.json", told("info --model net.onnx --json"));
+    workplace.write("net.json", told("info --model net.onnx --json"));
     let again = told("info --model net.json --layers layer1,conv2 --image-size 41x37");
     // What the file leaves open is a note of the file alone.
     assert!(table.starts_with(&again), "{table}");
@@ -118,17 +118,17 @@ fn info_tells_the_files_size_and_prints_a_description() {
 
 #[test]
 fn files_that_cannot_be_mapped_are_refused_before_anything_is_written() {
-    let place = workplace();
-    let bytes = place.read("net.onnx");
-    place.write("cut.onnx", &bytes[..bytes.len() / 2]);
-    place.write("empty.onnx", "");
+    let workplace = workplace();
+    let bytes = workplace.read("net.onnx");
+    workplace.write("cut.onnx", &bytes[..bytes.len() / 2]);
+    workplace.write("empty.onnx", "");
     let run = |model: &str| format!("run --model {model} --images images --top 1 --out out");
-    place.refuses(&run("cut.onnx"), 1, &["cut.onnx: damaged, cut short or no ONNX file"]);
-    place.refuses(&run("empty.onnx"), 1, &["empty.onnx: it has no graph"]);
-    place.refuses(&run("absent.onnx"), 1, &["absent.onnx: cannot be read"]);
-    place.refuses(&run("images"), 2, &["--weights: expected the weight file of `images`"]);
+    workplace.refuses(&run("cut.onnx"), 1, &["cut.onnx: damaged, cut short or no ONNX file"]);
+    workplace.refuses(&run("empty.onnx"), 1, &["empty.onnx: it has no graph"]);
+    workplace.refuses(&run("absent.onnx"), 1, &["absent.onnx: cannot be read"]);
+    workplace.refuses(&run("images"), 2, &["--weights: expected the weight file of `images`"]);
     let asked = format!("{} --layers fc", run("net.onnx"));
-    place.refuses(&asked, 2, &["layer `fc` of net cannot be mapped"]);
+    workplace.refuses(&asked, 2, &["layer `fc` of net cannot be mapped"]);
 }
 
 /// A field of bytes of a protobuf message.
@@ -164,8 +164,8 @@ fn padded_network(height: u8, width: u8) -> Vec<u8> {
 
 #[test]
 fn images_of_another_size_than_auto_pad_is_for_are_refused() {
-    let place = Workplace::new();
-    place.write("net.onnx", padded_network(24, 24));
+    let workplace = Workplace::new();
+    workplace.write("net.onnx", padded_network(24, 24));
     let words =
         ["the padding of layer `c` (auto_pad) is that for images of 24×24", "--image-size 24x24"];
     for line in [
@@ -173,10 +173,10 @@ fn images_of_another_size_than_auto_pad_is_for_are_refused() {
         "info --model net.onnx --image-size 23",
         "draw grid --model net.onnx --layer c --position 1,1 --image-size 23 --out grid.svg",
     ] {
-        place.refuses(line, 2, &words);
+        workplace.refuses(line, 2, &words);
     }
-    let told = place.run("info --model net.onnx");
+    let told = workplace.run("info --model net.onnx");
     assert!(String::from_utf8_lossy(&told.stdout).contains("12×12"));
-    place.write("net.onnx", padded_network(61, 53));
-    place.succeeds("plan --model net.onnx --images images --top 1");
+    workplace.write("net.onnx", padded_network(61, 53));
+    workplace.succeeds("plan --model net.onnx --images images --top 1");
 }

@@ -81,7 +81,7 @@ fn every_border_agrees() {
     let size = ImageSize::new(43, 50);
     for engine in [CpuEngine::default(), CpuEngine { direct: true, ..CpuEngine::default() }] {
         for layer in ["blur", "b", "c"] {
-            suite::network_agrees(&engine, Tolerance::F32, (padded(), layer), size, 3);
+            suite::network_agrees(&engine, Tolerance::F32, padded(), layer, size, 3);
         }
     }
 }
@@ -92,7 +92,7 @@ fn the_bits_do_not_depend_on_threads_batches_order_or_memory() {
     let tight = CpuEngine { base_bytes: 1, ..CpuEngine::default() };
     let engines: [&dyn Engine; 2] = [&CpuEngine::default(), &tight];
     let trials = Trials { jobs: 40, every: 1, threads: &[1, 2, 5], batches: &[1, 7, 40] };
-    suite::bits_of_layers_depend_on_nothing_else(&engines, (&padded(), &layers), &trials);
+    suite::bits_of_layers_depend_on_nothing_else(&engines, &padded(), &layers, &trials);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_program_lists_paddings() {
 /// A blur of 4 with more padding behind than before sees less of a map of odd length than it mirrors.
 #[test]
 fn layers_that_pixels_outside_of_their_fields_reach_are_refused() {
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     let network = Network::from_description(
         br#"{"name": "blurred", "layers": [
             {"name": "a", "op": "conv", "out_channels": 4, "kernel": 3, "padding": 1},
@@ -119,9 +119,9 @@ fn layers_that_pixels_outside_of_their_fields_reach_are_refused() {
         ]}"#,
     )
     .unwrap();
-    place.write("net.json", network.description().to_string());
+    workplace.write("net.json", network.description().to_string());
     let model = Model::random(network, 0).unwrap();
-    model.save_weights(&place.path("net.safetensors")).unwrap();
+    model.save_weights(&workplace.path("net.safetensors")).unwrap();
     let inputs = "--model net.json --weights net.safetensors --images images";
     let words = [
         "layer `b` cannot be mapped on images of 61×53: a padding with values of the map brings rows 57 to \
@@ -129,21 +129,21 @@ fn layers_that_pixels_outside_of_their_fields_reach_are_refused() {
         "use images of another size, or map other layers",
     ];
     for line in ["run --out out", "plan"] {
-        place.refuses(&format!("{line} {inputs} --top 1 --layers b,c --device cpu"), 1, &words);
+        workplace.refuses(&format!("{line} {inputs} --top 1 --layers b,c --device cpu"), 1, &words);
     }
-    let told = place.run("info --model net.json --image-size 61x53").stdout;
+    let told = workplace.run("info --model net.json --image-size 61x53").stdout;
     let told = String::from_utf8(told).unwrap();
     let notes: Vec<&str> = told.lines().filter(|line| line.starts_with("note: layer")).collect();
     assert_eq!(notes.len(), 2, "{told}");
     assert!(notes[0].contains("layer `blur`") && notes[1].contains("layer `b`"), "{told}");
     // Another position of the same layer, and layers behind it that see more.
     let map = format!("map {inputs} --layer b --unit 0 --image 0 --out map.npy --device cpu");
-    place.succeeds(&format!("{map} --position 29,25"));
-    place.refuses(
+    workplace.succeeds(&format!("{map} --position 29,25"));
+    workplace.refuses(
         &format!("{map} --force --position 29,26"),
         1,
         &["columns 49 to 52 to column 26"],
     );
-    place
+    workplace
         .succeeds(&format!("run {inputs} --top 1 --layers a,c --out out --device cpu --verify 20"));
 }

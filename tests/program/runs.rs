@@ -72,8 +72,8 @@ impl Observer for Recorder {
 
 #[test]
 fn a_second_run_in_the_same_process_and_two_at_a_time_give_the_bytes_of_the_program() {
-    let place = tempfile::tempdir().unwrap();
-    let out = |name: &str| place.path().join(name);
+    let folder = tempfile::tempdir().unwrap();
+    let out = |name: &str| folder.path().join(name);
     let (tiny, program) = (Golden::tiny(), out("program"));
     run_well(&format!("run {} --top 2 --device cpu --out {{}}", tiny.arguments()), &[&program]);
     let expected = arrays(&program);
@@ -94,8 +94,8 @@ fn a_second_run_in_the_same_process_and_two_at_a_time_give_the_bytes_of_the_prog
 
 #[test]
 fn a_cancelled_run_keeps_what_is_finished_and_the_next_one_goes_on() {
-    let place = tempfile::tempdir().unwrap();
-    let (out, whole) = (place.path().join("out"), place.path().join("whole"));
+    let folder = tempfile::tempdir().unwrap();
+    let (out, whole) = (folder.path().join("out"), folder.path().join("whole"));
     let pool = pool(2);
     let recorder = Recorder { cancel_after: Some("conv1"), ..Recorder::default() };
     let context = Context { observer: &recorder, pool: &pool };
@@ -121,8 +121,8 @@ fn a_cancelled_run_keeps_what_is_finished_and_the_next_one_goes_on() {
 
 #[test]
 fn sizes_that_start_anew_do_so_before_the_first_is_swept() {
-    let place = tempfile::tempdir().unwrap();
-    let out = place.path().join("out");
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
     let (pool, quiet) = (pool(2), CancelToken::default());
     let mut settings = settings(&out);
     settings.sweep.input.layers = vec!["conv1".into()];
@@ -148,15 +148,15 @@ fn sizes_that_start_anew_do_so_before_the_first_is_swept() {
 
 #[test]
 fn what_units_that_stop_are_spared_counts_as_done() {
-    let place = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().unwrap();
     let (pool, recorder) = (pool(2), Recorder::default());
-    let mut settings = settings(&place.path().join("out"));
+    let mut settings = settings(&folder.path().join("out"));
     settings.sweep.input.layers = vec!["conv2".into()];
     settings.sweep.occlusion.every = 3;
     settings.sweep.occlusion.until_reliable = Some(1e-9);
     settings.top = 6;
     runs::run(&settings, &Context { observer: &recorder, pool: &pool }).unwrap();
-    let manifest = Manifest::read(&place.path().join("out")).unwrap().unwrap();
+    let manifest = Manifest::read(&folder.path().join("out")).unwrap().unwrap();
     let all = manifest.configuration.layers[0].presentations;
     assert!(manifest.layers["conv2"].presentations < all);
     assert_eq!(*recorder.done.lock().unwrap(), [("conv2".to_owned(), all)]);
@@ -164,8 +164,8 @@ fn what_units_that_stop_are_spared_counts_as_done() {
 
 #[test]
 fn shards_of_one_process_are_put_together() {
-    let place = tempfile::tempdir().unwrap();
-    let (out, whole) = (place.path().join("out"), place.path().join("whole"));
+    let folder = tempfile::tempdir().unwrap();
+    let (out, whole) = (folder.path().join("out"), folder.path().join("whole"));
     let pool = pool(2);
     let context = Context { observer: &CancelToken::default(), pool: &pool };
     for shard in ["1/3", "2/3", "3/3"] {
@@ -203,8 +203,8 @@ impl ImageReader for Arrays {
 
 #[test]
 fn a_run_on_what_a_process_holds_is_gone_on_with_by_the_program_on_files() {
-    let place = tempfile::tempdir().unwrap();
-    let path = |name: &str| place.path().join(name);
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
     let (tiny, pool, out) = (Golden::tiny(), pool(2), path("out"));
     let folder = ImageFolder::open(&tiny.images, None, None).unwrap();
     let images: Vec<_> = (0..folder.len()).map(|index| folder.read(index).unwrap()).collect();
@@ -242,8 +242,8 @@ fn a_run_on_what_a_process_holds_is_gone_on_with_by_the_program_on_files() {
 
 #[test]
 fn errors_tell_what_a_caller_can_do() {
-    let place = tempfile::tempdir().unwrap();
-    let (out, pool) = (place.path().join("out"), pool(1));
+    let folder = tempfile::tempdir().unwrap();
+    let (out, pool) = (folder.path().join("out"), pool(1));
     let context = Context { observer: &CancelToken::default(), pool: &pool };
     let kind = |change: &dyn Fn(&mut RunSettings)| {
         let mut settings = settings(&out);
@@ -263,8 +263,8 @@ fn errors_tell_what_a_caller_can_do() {
     let (found, message) = kind(&weights);
     assert_eq!(found, ErrorKind::Input);
     assert!(message.contains("absent: cannot be read"), "{message}");
-    std::fs::write(place.path().join("file"), "").unwrap();
-    let inside = place.path().join("file/out");
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let inside = folder.path().join("file/out");
     let output = |settings: &mut RunSettings| settings.sweep.output.folder.clone_from(&inside);
     assert_eq!(kind(&output).0, ErrorKind::Usage);
     let little = |settings: &mut RunSettings| settings.sweep.memory = Some(1);
@@ -274,14 +274,14 @@ fn errors_tell_what_a_caller_can_do() {
 
 #[test]
 fn the_example_ranks_sweeps_in_shards_and_reads_a_map() {
-    let place = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().unwrap();
     let tiny = Golden::tiny();
     // Cargo builds examples with the tests, beside the program.
     let program = Path::new(env!("CARGO_BIN_EXE_occlumap"));
     let example = program.with_file_name("examples").join("sweep");
     let output = std::process::Command::new(example)
         .args([&tiny.model, &tiny.weights.display().to_string()])
-        .args([&tiny.images, &place.path().join("out")])
+        .args([&tiny.images, &folder.path().join("out")])
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);

@@ -13,10 +13,11 @@ use occlumap::network::{LayerId, MapContext, Model, Network};
 use occlumap::noise::Noise;
 use occlumap::ranking::{LayerRanking, Side};
 use occlumap::sweep::{
-    LayerSweep, MemoryShares, Sample, SweepError, SweepFill, Verification, rank,
+    ImageRange, LayerSweep, MemoryShares, Sample, SweepError, SweepFill, Verification, rank,
 };
 
 use crate::common::Golden;
+use crate::common::gated::gated;
 
 /// The tiny network and its ranked images.
 struct Tiny {
@@ -47,9 +48,8 @@ impl Tiny {
         let cancel = CancelToken::default();
         let engine = ReferenceEngine.ranker(&model, &[layer], images.size()).unwrap();
         let units = [model.network().channels(layer)];
-        let ranked =
-            rank(&*engine, &units, (&images, 0..images.len()), TOP, 2, &Progress::new(&cancel))
-                .unwrap();
+        let all = ImageRange { images: &images, range: 0..images.len() };
+        let ranked = rank(&*engine, &units, all, TOP, 2, &Progress::new(&cancel)).unwrap();
         drop(engine);
         let ranking = ranked.layers.into_iter().next().unwrap();
         let fill = vec![Noise::Philox { seed: 0, draw: 0 }].into();
@@ -204,21 +204,11 @@ fn a_verification_finds_differences_that_are_wrong_and_no_others() {
 /// Behind squeeze and excitation, deltas of gates that kept their numbers are wrong, and so are others.
 #[test]
 fn a_verification_finds_wrong_deltas_behind_exact_gates() {
-    let gated = |context| {
-        let network = Network::from_description(
-            br#"{"name": "gated", "layers": [
-                {"name": "a", "op": "conv", "out_channels": 6, "kernel": 5, "stride": 2},
-                {"name": "silu", "op": "silu"},
-                {"name": "mean", "op": "global_avg_pool"},
-                {"name": "excite", "op": "conv", "out_channels": 6, "kernel": 1},
-                {"name": "sigmoid", "op": "sigmoid"},
-                {"name": "gate", "op": "gate", "inputs": ["silu", "sigmoid"]},
-                {"name": "last", "op": "conv", "out_channels": 5, "kernel": 3}
-            ]}"#,
-        );
+    let tiny = |context| {
+        let network = Network::from_description(gated(3).as_bytes());
         Tiny::of(Model::random(network.unwrap().with_context(context), 3).unwrap(), "last")
     };
-    let [exact, frozen] = [MapContext::Exact, MapContext::Frozen].map(gated);
+    let [exact, frozen] = [MapContext::Exact, MapContext::Frozen].map(tiny);
     let plain = exact.engine(&Float64Engine);
     let engine = |factor| Wrong { engine: exact.engine(&CpuEngine::default()), unit: 3, factor };
     let kept = Wrong { engine: frozen.engine(&CpuEngine::default()), unit: 3, factor: 1.0 };

@@ -19,17 +19,17 @@ pub struct Workplace(TempDir);
 
 impl Workplace {
     pub fn new() -> Self {
-        let place = Self(tempfile::tempdir().expect("a temporary folder"));
+        let workplace = Self(tempfile::tempdir().expect("a temporary folder"));
         let golden = Golden::tiny();
-        std::fs::create_dir(place.path("images")).expect("a folder");
+        std::fs::create_dir(workplace.path("images")).expect("a folder");
         for file in ["model.json", "tiny.npz", "tiny.pth", "tiny.safetensors"] {
-            std::fs::copy(golden.folder.join(file), place.path(file)).expect("a copy");
+            std::fs::copy(golden.folder.join(file), workplace.path(file)).expect("a copy");
         }
         for image in ["0.npy", "1.npy", "2.npy", "3.npy"] {
-            let copy = place.path("images").join(image);
+            let copy = workplace.path("images").join(image);
             std::fs::copy(golden.images.join(image), copy).expect("a copy");
         }
-        place
+        workplace
     }
 
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {

@@ -479,7 +479,7 @@ def map_unit(
         compute(options, device),
         work(threads, progress),
     )
-    values, differences, response, name, place = found
+    values, differences, response, name, placement = found
     return UnitMap(
         layer=names[0],
         unit=int(unit),
@@ -488,9 +488,9 @@ def map_unit(
         differences=differences,
         response=response,
         image=name,
-        occluders=place["occluders"],
-        frame=place["frame"],
-        box=place["box"],
+        occluders=placement["occluders"],
+        frame=placement["frame"],
+        box=placement["box"],
     )
 
 

@@ -96,12 +96,10 @@ def compare(
     """
     if not isinstance(region, (int, float)) and region != "half":
         raise ValueError(f"region is {region!r}; expected 'half' or a share of the mass up to 1")
-    if sides is None:
-        sides = ["max:min"] if b is None else ["max", "min"]
     options = {
         "layers": [layers] if isinstance(layers, str) else list(layers or ()),
         "units": units_text(units),
-        "sides": [sides] if isinstance(sides, str) else list(sides),
+        "sides": [sides] if isinstance(sides, str) else list(sides or ()),
         "blurs": None if blurs is None else [float(blur) for blur in blurs],
         "mass": None if region == "half" else float(region),
         "region_blur": float(region_blur),

@@ -35,7 +35,7 @@ class ReceptiveField:
     box : (int, int, int, int) or None
         The part inside the image: first row and column, last row and column, inclusive.
     occluders : int64 [n, 4]
-        Rows of index, top, left and size: of each occluder its place in the grid's order, its first
+        Rows of index, top, left and size: of each occluder its index in the grid, its first
         row and column on the image, and its side length.
     """
 

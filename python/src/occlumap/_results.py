@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,6 @@ import numpy as np
 from . import _occlumap
 from ._images import Images, read_images
 from ._progress import Progress, work
-from ._settings import given
 from ._tables import table_of
 
 SIDES = ("max", "min")
@@ -29,7 +29,7 @@ class Sides(NamedTuple):
     min: np.ndarray
 
     def __getitem__(self, side: Any) -> Any:
-        """The array of a side, by its name or its place."""
+        """The array of a side, by its name or its index."""
         if isinstance(side, str):
             check_side(side)
             return getattr(self, side)
@@ -344,7 +344,7 @@ class Maps(Mapping[str, LayerMaps]):
         """Whether all layers that were asked for are there."""
         return self._inner.complete
 
-    @property
+    @cached_property
     def manifest(self) -> dict[str, Any]:
         """What the maps were made from, and how (``manifest.json``)."""
         return json.loads(self._inner.manifest())
@@ -448,7 +448,8 @@ class Maps(Mapping[str, LayerMaps]):
         """
         settings = self.settings
         seed = settings["noise"].rsplit(":", 1)[-1]
-        options = "".join(f"{name}={value!r}, " for name, value in given(settings).items())
+        options = json.loads(self._inner.options())
+        options = "".join(f"{option['name']}={option['value']!r}, " for option in options)
         commands = [
             [
                 f'occlumap.map_units(net, images, layers=["{name}"], top={settings["top"]}, '

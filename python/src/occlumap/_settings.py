@@ -156,26 +156,6 @@ def check_map_options(function: str, options: Mapping[str, Any]) -> None:
 _OF_SWEEPS = ("mean_over", "statistics", "moments", "reliability_curve", "until_reliable")
 
 
-def given(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that make these settings of a manifest, without those of the default value."""
-    known = {name: value for name, value in _OCCLUSION.items() if name not in _GRID or name == "every"}
-    known["context"] = _NETWORK["context"]
-    found = {
-        name: settings[name]
-        for name, value in known.items()
-        if name in settings and settings[name] != value
-    }
-    rule = settings["grid"]
-    usual = {"size": {"divisor": 10}, "stride": {"divisor": 2}}
-    if rule["lattice"] == "image":
-        found["grid"], usual = "zhou", {"size": {"pixels": 11}, "stride": {"pixels": 3}}
-    for part, value in usual.items():
-        if rule[part] != value:
-            ((kind, number),) = rule[part].items()
-            found[f"occluder_{part}" if kind == "pixels" else f"{part}_divisor"] = number
-    return found
-
-
 def grid(options: Mapping[str, Any]) -> dict[str, Any]:
     """How occluders are laid out."""
     return _of(_GRID, options)

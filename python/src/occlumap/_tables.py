@@ -29,7 +29,7 @@ _COUNTS = {"count", "depth", "mapped", "pairs", "rf", "unit", "units"}
 def table_of(columns: Any, rows: list[list[str]]) -> Table:
     """A table: texts as objects, counts as integers, all else as numbers, NaN where a field is empty."""
     return {
-        name: _values(name, [row[place] for row in rows]) for place, (name, _, _) in enumerate(columns)
+        name: _values(name, [row[index] for row in rows]) for index, (name, _, _) in enumerate(columns)
     }
 
 

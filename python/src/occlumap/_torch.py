@@ -265,7 +265,7 @@ class Walk:
         given = [source for source in sources if source not in self._constants]
         last = {self.has_channels_last(source) for source in given}
         if len(last) > 1:
-            raise Unsupported("it joins values with the channels at different places")
+            raise Unsupported("it joins values with the channels on different axes")
         arguments = arguments_of(node, self._constants)
         padding = self._padding.get(given[0], (0, 0, 0, 0))
         call = Call(node, arguments, module, last.pop(), padding)
@@ -458,9 +458,9 @@ def arguments_of(node: Node, constants: dict[Node, Any]) -> dict[str, Any]:
         return constants.get(value, value) if isinstance(value, Node) else value
 
     arguments = {}
-    for place, argument in enumerate(schema.arguments):
-        if place < len(node.args):
-            value = node.args[place]
+    for index, argument in enumerate(schema.arguments):
+        if index < len(node.args):
+            value = node.args[index]
         elif argument.name in node.kwargs:
             value = node.kwargs[argument.name]
         else:
@@ -514,12 +514,12 @@ def message_of(
     model: str, unsupported: list[str], mappable: list[str], asked: list[str] | None = None
 ) -> str:
     """What is told of layers that are not supported."""
-    places: dict[str, list[str]] = {}
+    paths_of: dict[str, list[str]] = {}
     for layer in unsupported:
         path, what = layer.split(": ", 1)
-        places.setdefault(what, []).append(path)
+        paths_of.setdefault(what, []).append(path)
     lines = [f"{model}: operations that are not supported:"]
-    for what, paths in places.items():
+    for what, paths in paths_of.items():
         more = f" and {len(paths) - 4} more" if len(paths) > 4 else ""
         lines.append(f"  {what}: {', '.join(paths[:4])}{more}")
     if asked:

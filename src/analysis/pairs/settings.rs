@@ -19,7 +19,7 @@ pub struct PairSettings {
     pub blurs: Vec<f64>,
     /// The blur before regions are looked for.
     pub region_blur: f64,
-    /// What belongs to a region.
+    /// Rule for the pixels of a region.
     pub extent: Extent,
     /// Shuffles of the units for the baseline; 0 for none.
     pub shuffles: usize,

@@ -35,7 +35,7 @@ pub struct MeasureSummary {
 }
 
 impl Measure {
-    /// All measures, with so many blurs.
+    /// All measures, with this many blurs.
     pub fn all(blurs: usize) -> Vec<Self> {
         let shapes = [Self::Overlap, Self::Distance, Self::AreaRatio, Self::Turn];
         (0..blurs).map(Self::Correlation).chain(shapes).collect()
@@ -63,7 +63,7 @@ impl Measure {
 }
 
 impl MeasureSummary {
-    /// The summary of some pairs, and of those of each shuffle, of which so many are different.
+    /// The summary of some pairs, and of those of each shuffle, of which this many are different.
     pub(super) fn new(
         measure: Measure,
         pairs: &[Pair],

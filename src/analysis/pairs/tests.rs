@@ -28,7 +28,7 @@ fn compared(one: &Gaussian, other: &Gaussian) -> Pair {
 
 #[test]
 fn a_map_is_like_itself() {
-    let profile = Gaussian::oriented((40.0, 55.0), [15.0, 8.0], 30.0);
+    let profile = Gaussian::oriented([40.0, 55.0], [15.0, 8.0], 30.0);
     let found = compared(&profile, &profile);
     assert!(found.r.iter().all(|r| (r - 1.0).abs() < 1e-12), "{found:?}");
     assert_eq!((found.overlap, found.shift, found.area_ratio), (1.0, [0.0; 2], 1.0));
@@ -37,7 +37,7 @@ fn a_map_is_like_itself() {
 
 #[test]
 fn a_shifted_map_is_as_far_as_it_was_shifted() {
-    let profile = Gaussian::oriented((45.0, 50.0), [9.0, 9.0], 0.0);
+    let profile = Gaussian::oriented([45.0, 50.0], [9.0, 9.0], 0.0);
     let shifted = Gaussian { y: 51.0, x: 42.0, ..profile };
     let found = compared(&profile, &shifted);
     assert!(
@@ -61,8 +61,8 @@ fn a_shifted_map_is_as_far_as_it_was_shifted() {
 
 #[test]
 fn a_scaled_and_turned_map_has_its_ratio_and_its_angle() {
-    let profile = Gaussian::oriented((49.0, 49.0), [14.0, 8.0], 170.0);
-    let scaled = Gaussian::oriented((49.0, 49.0), [21.0, 12.0], 15.0);
+    let profile = Gaussian::oriented([49.0, 49.0], [14.0, 8.0], 170.0);
+    let scaled = Gaussian::oriented([49.0, 49.0], [21.0, 12.0], 15.0);
     let found = compared(&profile, &scaled);
     assert!((found.area_ratio - 2.25).abs() < 0.04, "{found:?}");
     assert!((found.turn - 25.0).abs() < 0.5, "{found:?}");
@@ -74,12 +74,12 @@ fn a_scaled_and_turned_map_has_its_ratio_and_its_angle() {
 
 #[test]
 fn a_map_that_is_cut_is_compared_where_it_is_measured() {
-    let profile = Gaussian::oriented((40.0, 55.0), [15.0, 8.0], 30.0);
+    let profile = Gaussian::oriented([40.0, 55.0], [15.0, 8.0], 30.0);
     let whole = drawn(&profile);
     let mut cut = whole.clone();
     for cell in 0..33 * 33 {
         if cell % 33 < 9 {
-            // What was not measured must not count, whatever it is.
+            // Pixels that were not measured must not count, whatever their values.
             cut.measured[cell] = false;
             cut.values[cell] = 1e9;
         }
@@ -97,7 +97,7 @@ fn a_map_that_is_cut_is_compared_where_it_is_measured() {
 fn maps_of_other_units_are_less_alike() {
     let at = |unit: usize| {
         let profile =
-            Gaussian::oriented((20.0 + 6.0 * unit as f64, 75.0 - 5.0 * unit as f64), [7.0; 2], 0.0);
+            Gaussian::oriented([20.0 + 6.0 * unit as f64, 75.0 - 5.0 * unit as f64], [7.0; 2], 0.0);
         drawn(&profile)
     };
     let units: Vec<Field> = (0..10).map(at).collect();

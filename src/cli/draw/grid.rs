@@ -7,11 +7,10 @@ use clap::Args;
 use super::{DrawingArguments, numbers};
 use crate::cli::arguments::{OccluderArguments, at_least_one};
 use crate::cli::failure::Failure;
-use occlumap::geometry::{ImageSize, LayerGeometry, Occluder, PixelBox, every_nth};
+use occlumap::geometry::{ImageSize, PixelBox};
 use occlumap::images::ImageFolder;
-use occlumap::report::Tones;
-use occlumap::report::drawing::{self, draw_grid};
-use occlumap::runs::{ChosenLayers, ImageChoice};
+use occlumap::report::drawing::{BoxOccluders, SampledGrid, ShownImage, draw_grid};
+use occlumap::runs::ImageChoice;
 
 /// Default size of the image: the reference's, for AlexNet.
 const SIZE: usize = 227;
@@ -64,90 +63,30 @@ pub(super) struct Grid {
     drawing: DrawingArguments,
 }
 
-/// A box and its occluders.
-struct Placed {
-    title: String,
-    rf: usize,
-    pixels: PixelBox,
-    occluders: Vec<Occluder>,
-}
-
 impl Grid {
     pub fn execute(self) -> Result<(), Failure> {
-        self.drawing.check()?;
-        let images = self
-            .images
-            .as_ref()
-            .map(|images| ImageFolder::open(images, None, self.image_size))
-            .transpose()?;
+        let file = self.drawing.file()?;
+        let open = |images| ImageFolder::open(images, None, self.image_size);
+        let images = self.images.as_deref().map(open).transpose()?;
         let size = match &images {
             Some(images) => images.size(),
             None => self.image_size.unwrap_or(ImageSize::square(SIZE)),
         };
-        let placed = match self.pixels {
-            Some(corners) => self.of_box(corners, size)?,
-            None => self.of_unit(size)?,
+        let grid = SampledGrid { rule: self.occluders.rule()?, every: self.occluders.every };
+        let boxed = if let Some([y_min, x_min, y_max, x_max]) = self.pixels {
+            let pixels = PixelBox { y_min, x_min, y_max, x_max };
+            BoxOccluders::of_box(pixels, self.rf.unwrap_or_default(), size, grid)?
+        } else {
+            // The parser requires these.
+            let model = self.model.as_deref().unwrap_or_default();
+            let layer = self.layer.as_deref().unwrap_or_default();
+            BoxOccluders::of_unit(model, layer, self.position.unwrap_or_default(), size, grid)?
         };
-        let image = match (&images, self.image) {
-            (Some(images), Some(index)) => {
-                let index = ImageChoice::Index(index).index_in(images)?;
-                Some(Tones::of(images)?.picture(&images.read(index)?.view()))
-            }
-            _ => None,
-        };
-        let Placed { title, rf, pixels, occluders } = &placed;
-        let (rf, pixels) = (*rf, *pixels);
-        let figure = draw_grid(drawing::Grid { title, rf, pixels, occluders, size, image });
-        self.drawing.write(&figure)
-    }
-
-    /// The box of a unit at a position.
-    fn of_unit(&self, size: ImageSize) -> Result<Placed, Failure> {
-        // The parser requires these.
-        let model = self.model.as_deref().unwrap_or_default();
-        let name = self.layer.as_deref().unwrap_or_default();
-        let [y, x] = self.position.unwrap_or_default();
-        let chosen = ChosenLayers::new(model, &[name.into()])?;
-        let rule = self.occluders.rule()?;
-        chosen.check_grid(rule)?;
-        let (network, layer) = (&chosen.network, chosen.layers[0]);
-        let geometry = LayerGeometry::new(network, layer, size, rule, self.occluders.every)?;
-        let output = geometry.output;
-        if y >= output.height || x >= output.width {
-            return Err(Failure::usage(format!(
-                "{name} has no position {y},{x}; its output is {output}, positions 0,0 to {},{}",
-                output.height - 1,
-                output.width - 1
-            )));
-        }
-        let placement = geometry.placement(y, x)?;
-        let Some(pixels) = placement.pixels else {
-            return Err(Failure::usage(format!(
-                "the receptive field of {name} at {y},{x} lies in the padding: it has no occluders"
-            )));
-        };
-        let title = format!("{} {}, position {y},{x}", network.name(), network.short_name(layer));
-        Ok(Placed { title, rf: placement.rf, pixels, occluders: placement.occluders })
-    }
-
-    /// A box by its corners.
-    fn of_box(
-        &self,
-        [y_min, x_min, y_max, x_max]: [usize; 4],
-        size: ImageSize,
-    ) -> Result<Placed, Failure> {
-        let rf = self.rf.unwrap_or_default();
-        if y_min > y_max || x_min > x_max || y_max >= size.height || x_max >= size.width {
-            return Err(Failure::usage(format!(
-                "--box {y_min},{x_min},{y_max},{x_max}: expected the first row, first column, last \
-                 row and last column of a box in an image of {size}"
-            )));
-        }
-        let pixels = PixelBox { y_min, x_min, y_max, x_max };
-        let occluders = self.occluders.rule()?.occluders(&pixels, rf, size)?;
-        let title = format!("box from y {y_min}, x {x_min} to y {y_max}, x {x_max}");
-        let occluders = every_nth(occluders, self.occluders.every);
-        Ok(Placed { title, rf, pixels, occluders })
+        let image = images.as_ref().zip(self.image);
+        let read = |(images, index)| ShownImage::read(images, &ImageChoice::Index(index));
+        let picture = image.map(read).transpose()?.map(|image| image.picture());
+        let figure = draw_grid(&boxed, size, picture.as_ref());
+        Ok(file.write(&figure, self.drawing.resolution as f32)?)
     }
 }
 

@@ -8,8 +8,7 @@ use crate::cli::failure::Failure;
 use occlumap::geometry;
 use occlumap::images::ImageFolder;
 use occlumap::noise::Noise;
-use occlumap::report::Tones;
-use occlumap::report::drawing::draw_occluder;
+use occlumap::report::drawing::{PresentedOccluder, ShownImage, draw_occluder};
 use occlumap::runs::ImageChoice;
 
 /// Draw an image with one occluder
@@ -44,25 +43,15 @@ pub(super) struct Occluder {
 
 impl Occluder {
     pub fn execute(self) -> Result<(), Failure> {
-        self.drawing.check()?;
-        let Self { at: [top, left], size, image: index, .. } = self;
+        let file = self.drawing.file()?;
+        let Self { at: [top, left], size, image: index, noise, .. } = self;
         let preprocessing = self.images.preprocessing()?;
         let images = ImageFolder::open(&self.images.images, preprocessing, self.images.image_size)?;
-        let index = ImageChoice::Index(index).index_in(&images)?;
-        let image_size = images.size();
-        let fits = |first: usize, length: usize| first.saturating_add(size) <= length;
-        if !fits(top, image_size.height) || !fits(left, image_size.width) {
-            return Err(Failure::usage(format!(
-                "an occluder of {size} pixels at {top},{left} reaches past the image, which is \
-                 {image_size}"
-            )));
-        }
-        let tones = Tones::of(&images)?;
-        let image = images.read(index)?;
+        let image = ShownImage::read(&images, &ImageChoice::Index(index))?;
         let occluder = geometry::Occluder { index: 0, top, left, size };
-        let shown = (index, &images.names()[index][..]);
-        let figure = draw_occluder(image, shown, tones, occluder, self.noise, !self.no_edge);
-        self.drawing.write(&figure)
+        let presented = PresentedOccluder { occluder, noise, outlined: !self.no_edge };
+        let figure = draw_occluder(image, presented)?;
+        Ok(file.write(&figure, self.drawing.resolution as f32)?)
     }
 }
 

@@ -4,14 +4,13 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use occlumap::geometry::{GridRule, Lattice, OccluderSize, OccluderStride};
 use occlumap::images::Preprocessing;
-use occlumap::maps::SweepParameters;
 use occlumap::network::{Network, is_onnx};
 use occlumap::report::results::{LayerResults, Results};
 use occlumap::runs::{ComputeSettings, DeviceChoice};
+use serde_json::Value;
 
-use crate::cli::shell::shell;
+use crate::cli::shell::{shell, value_name};
 
 /// Placeholder for the description of a network without a preset or a known file.
 const DESCRIPTION: &str = "model.json";
@@ -42,27 +41,17 @@ pub(super) fn command(results: &Results, images: &Path, layer: &LayerResults) ->
     add("--ranking", ranking(results).into());
     add("--top", settings.top.to_string().into());
     add("--seed", seed.into());
-    for (name, value) in occluders(&settings.grid) {
-        add(name, value.into());
-    }
-    for (name, value) in counted(settings) {
-        add(name, value.into());
-    }
     for (name, value) in compute(&ComputeSettings::of(sweep.engine)) {
         add(name, value.into());
     }
     add("--layers", layer.name().into());
-    if settings.statistics && settings.repeats == 1 {
-        arguments.push("--statistics".into());
-    }
-    if settings.moments {
-        arguments.push("--moments".into());
-    }
-    if settings.reliability_curve {
-        arguments.push("--reliability-curve".into());
-    }
-    if let Some(until) = settings.until_reliable {
-        arguments.extend(["--until-reliable".into(), until.to_string().into()]);
+    for option in settings.options() {
+        arguments.push(format!("--{}", option.name.replace('_', "-")).into());
+        match option.value {
+            Value::Bool(_) => {}
+            Value::String(name) => arguments.push(name.into()),
+            value => arguments.push(value.to_string().into()),
+        }
     }
     let before = shell(&arguments) + " --units ";
     [before, format!(" --out {}-", layer.name())]
@@ -126,46 +115,6 @@ fn constants(mean: [f32; 3], std: [f32; 3]) -> [(&'static str, String); 2] {
     [("--mean", list(mean)), ("--std", list(std))]
 }
 
-fn occluders(rule: &GridRule) -> Vec<(&'static str, String)> {
-    let (name, preset) = match rule.lattice {
-        Lattice::Box => ("reference", GridRule::REFERENCE),
-        Lattice::Image => ("zhou", GridRule::ZHOU),
-    };
-    let mut options = Vec::new();
-    if rule.lattice != GridRule::REFERENCE.lattice {
-        options.push(("--grid", name.to_owned()));
-    }
-    if rule.size != preset.size {
-        options.push(match rule.size {
-            OccluderSize::Pixels(pixels) => ("--occluder-size", pixels.to_string()),
-            OccluderSize::Divisor(divisor) => ("--size-divisor", divisor.to_string()),
-        });
-    }
-    if rule.stride != preset.stride {
-        options.push(match rule.stride {
-            OccluderStride::Pixels(pixels) => ("--occluder-stride", pixels.to_string()),
-            OccluderStride::Divisor(divisor) => ("--stride-divisor", divisor.to_string()),
-        });
-    }
-    options
-}
-
-/// Options of presentations and maps that differ from the defaults.
-fn counted(settings: &SweepParameters) -> Vec<(&'static str, String)> {
-    let SweepParameters { every, repeats, deposit, frame, fill, mean_over, context, .. } =
-        *settings;
-    let options = [
-        (every != 1).then(|| ("--every", every.to_string())),
-        (repeats != 1).then(|| ("--repeats", repeats.to_string())),
-        option("--deposit", deposit),
-        option("--frame", frame),
-        option("--fill", fill),
-        option("--mean-over", mean_over),
-        option("--context", context),
-    ];
-    options.into_iter().flatten().collect()
-}
-
 /// Options of the engine.
 fn compute(settings: &ComputeSettings) -> Vec<(&'static str, String)> {
     let ComputeSettings { method, precision, device } = settings;
@@ -181,8 +130,8 @@ fn option<T>(name: &'static str, value: T) -> Option<(&'static str, String)>
 where
     T: ValueEnum + Default + PartialEq,
 {
-    let value = Some(value).filter(|value| *value != T::default())?.to_possible_value()?;
-    Some((name, value.get_name().into()))
+    let value = Some(value).filter(|value| *value != T::default())?;
+    Some((name, value_name(&value)?))
 }
 
 #[cfg(test)]
@@ -194,18 +143,6 @@ mod tests {
             .into_iter()
             .flat_map(|(name, value)| [name.into(), " ".into(), value, " ".into()]);
         words.collect::<Vec<String>>().concat()
-    }
-
-    #[test]
-    fn only_what_is_not_the_default_is_told() {
-        assert_eq!(text(occluders(&GridRule::REFERENCE)), "");
-        assert_eq!(text(occluders(&GridRule::ZHOU)), "--grid zhou ");
-        let rule = GridRule {
-            size: OccluderSize::Pixels(7),
-            stride: OccluderStride::Divisor(3),
-            lattice: Lattice::Box,
-        };
-        assert_eq!(text(occluders(&rule)), "--occluder-size 7 --stride-divisor 3 ");
     }
 
     #[test]

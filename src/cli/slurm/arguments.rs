@@ -1,12 +1,14 @@
 //! Options of Slurm.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use clap::Args;
+use occlumap::runs::slurm::{Gpus, Line, SlurmSettings, TaskArray, TimeLimit, Word};
 
-use super::array::Array;
-use crate::cli::arguments::at_least_one;
+use crate::cli::arguments::{at_least_one, size};
+use crate::cli::run::Run;
 
 /// Options of Slurm; per task, except for `array`.
 #[derive(Debug, Args)]
@@ -15,26 +17,26 @@ pub(super) struct SlurmArguments {
     /// Tasks that share the ranking, then the sweep, in the syntax of sbatch: 0-15, or 0-63%16 for
     /// at most 16 at a time
     #[arg(long, value_name = "TASKS", default_value = "0-15")]
-    pub array: Array,
+    pub array: TaskArray,
     /// GPUs per task, such as 1 or a100:4; each of several gets a process [default: none]
-    #[arg(long, value_name = "[TYPE:]N", value_parser = gpus)]
+    #[arg(long, value_name = "[TYPE:]N")]
     pub gpus: Option<Gpus>,
     /// Time limit of a task, such as 4:00:00 or 2-12; two minutes before its end, the task saves
     /// finished work and is requeued [default: the partition's]
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    pub time: Option<String>,
+    #[arg(long, value_name = "TIME")]
+    pub time: Option<TimeLimit>,
     /// Partition [default: the cluster's]
-    #[arg(long, value_name = "NAME", value_parser = word)]
-    pub partition: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    pub partition: Option<Word>,
     /// Features that a node must have, such as "a100|h100"
-    #[arg(long, value_name = "FEATURES", value_parser = word)]
-    pub constraint: Option<String>,
+    #[arg(long, value_name = "FEATURES")]
+    pub constraint: Option<Word>,
     /// Account to charge
-    #[arg(long, value_name = "NAME", value_parser = word)]
-    pub account: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<Word>,
     /// Quality of service
-    #[arg(long, value_name = "NAME", value_parser = word)]
-    pub qos: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    pub qos: Option<Word>,
     /// Memory of a task, such as 8GiB [default: --memory of each process, plus a quarter]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub mem: Option<ByteSize>,
@@ -42,8 +44,8 @@ pub(super) struct SlurmArguments {
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub cpus_per_task: Option<usize>,
     /// Prefix of the jobs' names
-    #[arg(long, value_name = "NAME", default_value = "occlumap", value_parser = word)]
-    pub job_name: String,
+    #[arg(long, value_name = "NAME", default_value = "occlumap")]
+    pub job_name: Word,
     /// Folder of the scripts [default: OUT-slurm]
     #[arg(long, value_name = "DIR")]
     pub scripts: Option<PathBuf>,
@@ -51,15 +53,15 @@ pub(super) struct SlurmArguments {
     #[arg(long, value_name = "DIR")]
     pub logs: Option<PathBuf>,
     /// Further option of sbatch for all jobs, such as --sbatch=--mail-type=FAIL; repeatable
-    #[arg(long, value_name = "OPTION", allow_hyphen_values = true, value_parser = line)]
-    pub sbatch: Vec<String>,
+    #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
+    pub sbatch: Vec<Line>,
     /// Shell command at the start of each task, such as "module load cuda"; repeatable
     #[arg(long, value_name = "COMMAND")]
     pub setup: Vec<String>,
     /// Command of the program in a task, such as "apptainer exec --nv occlumap.sif occlumap"
     /// [default: this program, by its path]
-    #[arg(long, value_name = "COMMAND", value_parser = line)]
-    pub program: Option<String>,
+    #[arg(long, value_name = "COMMAND")]
+    pub program: Option<Line>,
     /// Limit of requeues per task
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub requeues: u32,
@@ -69,109 +71,29 @@ pub(super) struct SlurmArguments {
 }
 
 impl SlurmArguments {
-    /// Whether tasks have GPUs, by `--gpus` or by an option for sbatch.
-    pub fn asks_for_gpus(&self) -> bool {
-        self.gpus.is_some() || self.sbatch.iter().any(|option| option.contains("gpu"))
-    }
-}
-
-/// GPUs per task.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Gpus {
-    pub kind: Option<String>,
-    pub count: usize,
-}
-
-fn gpus(text: &str) -> Result<Gpus, String> {
-    let (kind, count) = match text.rsplit_once(':') {
-        Some((kind, count)) => (Some(kind), count),
-        None => (None, text),
-    };
-    let named = |kind: &str| {
-        !kind.is_empty() && kind.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
-    };
-    match count.parse() {
-        Ok(count) if count > 0 && kind.is_none_or(named) => {
-            Ok(Gpus { kind: kind.map(Into::into), count })
-        }
-        _ => Err("expected a number of at least 1, or a type and a number such as a100:4".into()),
-    }
-}
-
-fn size(text: &str) -> Result<ByteSize, String> {
-    text.parse().map_err(|_| "expected a size such as 500MiB or 8GiB".into())
-}
-
-/// Parses one line, the most that a directive can hold.
-fn line(text: &str) -> Result<String, String> {
-    match text.trim() {
-        "" => Err("expected something".into()),
-        text if text.contains(|c: char| c.is_control()) => Err("expected a single line".into()),
-        text => Ok(text.into()),
-    }
-}
-
-fn word(text: &str) -> Result<String, String> {
-    match line(text)? {
-        text if text.contains(['\\', '%']) => Err("expected a name without \\ and %".into()),
-        text => Ok(text),
-    }
-}
-
-/// A shorter task would hardly start before the signal that ends it.
-const LEAST_MINUTES: u64 = 5;
-
-/// A time in the syntax of sbatch: minutes, M:S, H:M:S, D-H, D-H:M, D-H:M:S.
-fn time(text: &str) -> Result<String, String> {
-    let wrong = || "expected a time as sbatch takes it, such as 90, 4:00:00 or 2-12".to_owned();
-    let numbers = |text: &str| {
-        let numbers = text.split(':').map(|part| part.parse::<u32>().map(u64::from));
-        numbers.collect::<Result<Vec<u64>, _>>().map_err(|_| wrong())
-    };
-    let seconds = match text.split_once('-') {
-        Some((days, rest)) => {
-            let days: u32 = days.parse().map_err(|_| wrong())?;
-            u64::from(days) * 86_400
-                + match numbers(rest)?[..] {
-                    [hours] => hours * 3600,
-                    [hours, minutes] => hours * 3600 + minutes * 60,
-                    [hours, minutes, seconds] => hours * 3600 + minutes * 60 + seconds,
-                    _ => return Err(wrong()),
-                }
-        }
-        None => match numbers(text)?[..] {
-            [minutes] => minutes * 60,
-            [minutes, seconds] => minutes * 60 + seconds,
-            [hours, minutes, seconds] => hours * 3600 + minutes * 60 + seconds,
-            _ => return Err(wrong()),
-        },
-    };
-    if seconds < LEAST_MINUTES * 60 {
-        return Err(format!("is too short; a task needs {LEAST_MINUTES} minutes at least"));
-    }
-    Ok(text.into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_read_as_sbatch_reads_them() {
-        for right in ["5", "90", "5:00", "4:00:00", "2-12", "0-0:5", "1-0:0:0"] {
-            assert_eq!(time(right).unwrap(), right);
-        }
-        for wrong in ["", "4", "4:59", "0:4:00", "1:2:3:4", "1h", "-5", "2-", "1-1:1:1:1"] {
-            assert!(time(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn gpus_are_a_number_with_or_without_a_type() {
-        assert_eq!(gpus("2"), Ok(Gpus { kind: None, count: 2 }));
-        assert_eq!(gpus("a100:4"), Ok(Gpus { kind: Some("a100".into()), count: 4 }));
-        for wrong in ["", "0", "a100", ":1", "a b:1", "a100:0", "a:b:1"] {
-            assert!(gpus(wrong).is_err(), "{wrong}");
+    /// The settings of the jobs of a run with these options.
+    pub fn settings(self, run: &Run, options: Vec<Vec<OsString>>) -> SlurmSettings {
+        SlurmSettings {
+            options,
+            array: self.array,
+            gpus: self.gpus,
+            time: self.time,
+            partition: self.partition,
+            constraint: self.constraint,
+            account: self.account,
+            qos: self.qos,
+            memory: self.mem.map(|memory| memory.as_u64()),
+            threads: run.common.running.threads,
+            processors: self.cpus_per_task,
+            job_name: self.job_name,
+            scripts: self.scripts,
+            logs: self.logs,
+            sbatch: self.sbatch,
+            setup: self.setup,
+            program: self.program,
+            requeues: self.requeues,
+            force: run.common.force,
+            submit: self.submit,
         }
     }
 }

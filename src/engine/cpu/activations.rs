@@ -21,8 +21,8 @@ impl<T: Clone + Default> Activations<T> {
 
     /// The channels of `count` positions of row `y`, from column `x` on.
     pub fn row(&self, y: isize, x: isize, count: usize) -> &[T] {
-        let place = (y - self.y) as usize * self.width + (x - self.x) as usize;
-        &self.values[place * self.channels..][..count * self.channels]
+        let position = (y - self.y) as usize * self.width + (x - self.x) as usize;
+        &self.values[position * self.channels..][..count * self.channels]
     }
 
     /// The channels of a position.

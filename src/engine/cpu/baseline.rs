@@ -4,17 +4,18 @@ use ndarray::{ArrayView3, s};
 
 use super::activations::{Activations, Baseline};
 use super::depthwise::{Rectangle, Windows};
+use super::function::filled;
 use super::gate::Moments;
 use super::normalise::Normalisation;
 use super::pad::Padding;
 use super::pool::Seen;
-use super::product::{Block, Places, Product, TILE, short_blocks};
+use super::product::{Block, Offsets, Product, TILE, short_blocks};
 use super::program::{Program, Step};
 use super::simd::Isa;
 use super::weights::Packed;
 use crate::engine::maximum::{max_nan, positive};
 use crate::geometry::{Axis, PerAxis, SlidingWindow, Span};
-use crate::network::{Filters, Function, GateJoin, GroupNorm, LANES};
+use crate::network::{Filters, Function, GateJoin, GroupNorm, LANES, Pad};
 
 /// Rows of a product whose sums stay in a core's first cache while parts are added.
 const ROWS: usize = 48;
@@ -29,11 +30,11 @@ impl Baseline {
         let mut wide: Vec<Option<Activations<f64>>> = Vec::new();
         wide.resize_with(ys.len(), || None);
         let mut scratch = Padded::default();
-        for (place, node) in subgraph.nodes()[..subgraph.target()].iter().enumerate() {
-            let (y, x) = (ys[place], xs[place]);
+        for (index, node) in subgraph.nodes()[..subgraph.target()].iter().enumerate() {
+            let (y, x) = (ys[index], xs[index]);
             let mut output = Activations::new(y, x, node.channels);
             let input = node.inputs.first().map(|&input| &nodes[input]);
-            match (&program.steps[place], input) {
+            match (&program.steps[index], input) {
                 (Step::Convolve { filters: packed, .. }, Some(input)) => {
                     let real = (ys[node.inputs[0]], xs[node.inputs[0]]);
                     scratch.fill(input, real, node.window, (y, x));
@@ -45,12 +46,12 @@ impl Baseline {
                 }
                 (Step::Depthwise(_) | Step::AveragePool(..), Some(input)) => {
                     let padding = |axis: Axis| -(node.window.of(axis).padding as isize);
-                    let windows = Windows::of(program, place, PerAxis::from_fn(padding));
+                    let windows = Windows::of(program, index, PerAxis::from_fn(padding));
                     let (channels, values) = (input.channels, &input.values[..]);
                     let source = node.inputs[0];
                     let input = Rectangle { y: ys[source], x: xs[source], channels, values };
                     if let Some(windows) = windows {
-                        windows.originals(input, y, x, &mut output.values, isa);
+                        windows.baseline(input, y, x, &mut output.values, isa);
                     }
                 }
                 (Step::Function(function), Some(input)) if subgraph.through_gates() => {
@@ -62,24 +63,25 @@ impl Baseline {
                     for (output, &value) in output.values.iter_mut().zip(&values.values) {
                         *output = value as f32;
                     }
-                    wide[place] = Some(values);
+                    wide[index] = Some(values);
                 }
-                (&Step::Pad(border), Some(input)) => {
-                    Padding::of(program, place, border).originals(input, y, x, &mut output.values);
+                (Step::Pad(Pad { mode, .. }), Some(input)) => {
+                    let padding = Padding::of(program, index, *mode);
+                    padding.baseline(input, y, x, &mut output.values);
                 }
                 (Step::GlobalMean, Some(input)) => mean(input, &mut output.values),
                 (Step::GroupNorm(norm, numbers), Some(input)) => {
-                    moments[place] = Moments::of(norm.groups, input);
-                    group_norm(*norm, numbers, &moments[place], &mut output.values);
+                    moments[index] = Moments::of(norm.groups, input);
+                    group_norm(*norm, numbers, &moments[index], &mut output.values);
                 }
                 (Step::Image, _) => fill_pixels(image, (y, x), &mut output.values),
                 (step, _) => {
                     let inputs: Vec<&Activations> =
                         node.inputs.iter().map(|&input| &nodes[input]).collect();
-                    let places =
+                    let positions =
                         (y.start..y.end).flat_map(|y| (x.start..x.end).map(move |x| (y, x)));
                     let outputs = output.values.chunks_exact_mut(node.channels);
-                    for (output, (y, x)) in outputs.zip(places) {
+                    for (output, (y, x)) in outputs.zip(positions) {
                         one_position(step, &inputs, (y, x), output);
                     }
                 }
@@ -164,10 +166,11 @@ fn one_position(step: &Step, inputs: &[&Activations], (y, x): (isize, isize), ou
             }
         }
         Step::Function(function) => {
-            let mut wide = vec![0.0; output.len()];
-            values_of(*function, input(0), &mut wide);
-            for (output, value) in output.iter_mut().zip(wide) {
-                *output = value as f32;
+            for (output, values) in output.chunks_mut(LANES).zip(input(0).chunks(LANES)) {
+                let found = function.of(filled(values).map(f64::from));
+                for (output, value) in output.iter_mut().zip(found) {
+                    *output = value as f32;
+                }
             }
         }
         Step::Select(selection) => {
@@ -223,11 +226,8 @@ fn one_position(step: &Step, inputs: &[&Activations], (y, x): (isize, isize), ou
 /// The values of a function.
 fn values_of(function: Function, values: &[f32], output: &mut [f64]) {
     for (outputs, values) in output.chunks_mut(LANES).zip(values.chunks(LANES)) {
-        let mut wide = [0.0; LANES];
-        for (wide, &value) in wide.iter_mut().zip(values) {
-            *wide = f64::from(value);
-        }
-        outputs.copy_from_slice(&function.of(wide)[..outputs.len()]);
+        let found = function.of(filled(values).map(f64::from));
+        outputs.copy_from_slice(&found[..outputs.len()]);
     }
 }
 
@@ -314,9 +314,9 @@ impl Padded {
         }
         for row in inside.0.start..inside.0.end {
             let source = input.row(row, inside.1.start, inside.1.len());
-            let place = (row - rows.start) as usize * self.width
+            let position = (row - rows.start) as usize * self.width
                 + (inside.1.start - columns.start) as usize;
-            self.values[place * self.channels..][..source.len()].copy_from_slice(source);
+            self.values[position * self.channels..][..source.len()].copy_from_slice(source);
         }
     }
 
@@ -335,7 +335,7 @@ impl Padded {
         let mut blocks: Vec<Block> = Vec::new();
         let all = |axis: Axis| (0, packed.kernel.of(axis));
         packed.blocks(all(Axis::Y), all(Axis::X), packed.grid(self.width), &mut blocks);
-        // How differences are rectified depends on these values: they should be as precise as can be.
+        // How deltas are rectified depends on these values: they should be as precise as can be.
         let blocks = short_blocks(&blocks);
         let channels = packed.groups * packed.outputs;
         let positions = || (0..y.len()).flat_map(|y| (0..x.len()).map(move |x| (y, x)));
@@ -343,13 +343,13 @@ impl Padded {
             .map(|(y, x)| y * window.y.stride * self.width + x * window.x.stride)
             .map(|position| position * self.channels)
             .collect();
-        let places: Vec<usize> = (0..rows.len()).map(|place| place * channels).collect();
-        let chunks = rows.chunks(ROWS).zip(places.chunks(ROWS));
-        let chunks: Vec<(Places<'_>, Places<'_>)> =
-            chunks.map(|(rows, places)| (Places::new(rows), Places::new(places))).collect();
+        let outputs: Vec<usize> = (0..rows.len()).map(|row| row * channels).collect();
+        let chunks = rows.chunks(ROWS).zip(outputs.chunks(ROWS));
+        let chunks: Vec<(Offsets<'_>, Offsets<'_>)> =
+            chunks.map(|(rows, outputs)| (Offsets::new(rows), Offsets::new(outputs))).collect();
         for (group, tile) in packed.all_tiles() {
             let (first, width) = packed.channels(group, tile);
-            for &(rows, places) in &chunks {
+            for &(rows, outputs) in &chunks {
                 for (part, block) in blocks.iter().enumerate() {
                     let start = if part == 0 { packed.bias(group, tile) } else { &[0.0; TILE] };
                     let product = Product {
@@ -358,7 +358,7 @@ impl Padded {
                         blocks: std::slice::from_ref(block),
                         weights: packed.tile(group, tile),
                         start,
-                        places,
+                        outputs,
                         width,
                         add: part > 0,
                         ahead: &[],

@@ -50,7 +50,7 @@ pub(super) fn chunks<'a>(
 /// Floats of a plan's largest window.
 fn largest_window(plan: &Plan<'_>) -> usize {
     let nodes = plan.subgraph().nodes().iter().enumerate();
-    nodes.map(|(place, node)| plan.positions(place) * node.channels).max().unwrap_or(0)
+    nodes.map(|(index, node)| plan.positions(index) * node.channels).max().unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -69,6 +69,16 @@ fn split(value: f32) -> (u32, u32) {
     (high, round(value - f32::from_bits(high)))
 }
 
+/// The high and the low parts of a line's values, as [`split`] gives them.
+#[inline(always)]
+fn split_line(line: &[f32; LINE]) -> [[u32; LINE]; 2] {
+    let (mut high, mut low) = ([0; LINE], [0; LINE]);
+    for ((high, low), &value) in high.iter_mut().zip(&mut low).zip(line) {
+        (*high, *low) = split(value);
+    }
+    [high, low]
+}
+
 /// How the operands of a line lie in its words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Order {

@@ -1,9 +1,9 @@
 //! Some presentations, those of each plan together, from the occluders to the responses.
 
-use super::change::{Changes, SamePlan};
 use super::convolve::{self, Convolution};
-use super::depthwise::SumChanges;
-use super::function::{FunctionChange, change_slopes, multiply, scale_changes, select};
+use super::delta::{Delta, Deltas, Presentation, SamePlan};
+use super::depthwise::SumDeltas;
+use super::function::{FunctionDelta, multiply, scale_deltas, select, slope_deltas};
 use super::gate::{GateDelta, GroupNormDelta, MeanDelta};
 use super::normalise::{Normalisation, normalise};
 use super::occlude::Occlude;
@@ -13,20 +13,21 @@ use super::pool::Pool;
 use super::program::{Program, Step};
 use super::respond::Respond;
 use super::simd::Isa;
+use crate::network::Pad;
 use crate::program::Plan;
 
 /// A thread's buffers.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     /// Of each node, until its last reader is done.
-    changes: Vec<Changes>,
-    /// Buffers of changes that are read no more.
+    deltas: Vec<Deltas>,
+    /// Buffers of deltas that are read no more.
     free: Vec<Vec<f32>>,
     patch: Vec<f32>,
     convolve: convolve::Scratch,
 }
 
-/// By how much each response of the batches differs from the original one.
+/// By how much each response of the batches differs from that to the original image.
 ///
 /// What a presentation's difference is does not depend on the others, to the bit.
 pub(super) fn present(
@@ -37,32 +38,34 @@ pub(super) fn present(
 ) -> Vec<f32> {
     let nodes = program.subgraph.nodes();
     let last = program.subgraph.target();
-    let Scratch { changes, free, patch, convolve } = scratch;
-    changes.resize_with(nodes.len().max(changes.len()), Changes::default);
-    for (place, node) in nodes[..last].iter().enumerate() {
+    let Scratch { deltas, free, patch, convolve } = scratch;
+    deltas.resize_with(nodes.len().max(deltas.len()), Deltas::default);
+    for (index, node) in nodes[..last].iter().enumerate() {
         let from = node.inputs.first().copied().unwrap_or_default();
-        let mut output = std::mem::take(&mut changes[place]);
+        let mut output = std::mem::take(&mut deltas[index]);
         output.reuse(free.pop().unwrap_or_default());
-        match &program.steps[place] {
+        match &program.steps[index] {
             &Step::Convolve { filters: ref packed, rectify } => {
-                output.shape(batches, place);
-                let convolution = Convolution { program, node: place, packed, rectify, isa };
-                convolution.run(batches, &changes[from], &mut output, convolve);
+                output.shape(batches, index);
+                let convolution = Convolution { program, node: index, packed, rectify, isa };
+                convolution.run(batches, &deltas[from], &mut output, convolve);
             }
             step if step.is_in_place() && program.read_once[from] => {
                 // The window is the input's: nobody else reads more of it.
-                std::mem::swap(&mut output, &mut changes[from]);
+                std::mem::swap(&mut output, &mut deltas[from]);
             }
-            _ => output.shape(batches, place),
+            _ => output.shape(batches, index),
         }
         for (which, batch) in batches.iter().enumerate() {
             if !batch.plan.is_empty() {
-                step(program, place, (which, batch), changes, (&mut output, patch), isa);
+                let SamePlan { plan, presentations: batch } = batch;
+                let step = BatchStep { program, node: index, which, plan, batch, deltas, isa };
+                step.run(output.of_mut(which), patch);
             }
         }
-        changes[place] = output;
-        for &input in node.inputs.iter().filter(|&&input| program.last_reads[input] == place) {
-            free.push(changes[input].release());
+        deltas[index] = output;
+        for &input in node.inputs.iter().filter(|&&input| program.last_reads[input] == index) {
+            free.push(deltas[input].release());
             // An input that is read twice has given its buffer away.
             free.pop_if(|buffer| buffer.is_empty());
         }
@@ -72,118 +75,115 @@ pub(super) fn present(
         if plan.is_empty() {
             differences.extend(batch.iter().map(|_| 0.0));
         } else {
-            let (filters, input) = (&program.units, changes[nodes[last].inputs[0]].of(which));
+            let (filters, input) = (&program.units, deltas[nodes[last].inputs[0]].of(which));
             differences.extend(isa.run(Respond { plan, filters, batch, input }));
         }
     }
-    free.push(changes[nodes[last].inputs[0]].release());
+    free.push(deltas[nodes[last].inputs[0]].release());
     differences
 }
 
-/// A step of one batch, that with the place `which`, unless it is a convolution.
-fn step(
-    program: &Program,
-    place: usize,
-    (which, SamePlan { plan, presentations: batch }): (usize, &SamePlan<'_>),
-    changes: &[Changes],
-    (output, patch): (&mut Changes, &mut Vec<f32>),
+/// A step of one batch.
+struct BatchStep<'a> {
+    program: &'a Program,
+    node: usize,
+    /// The index of the batch.
+    which: usize,
+    plan: &'a Plan<'a>,
+    batch: &'a [Presentation<'a>],
+    /// The deltas of the nodes before.
+    deltas: &'a [Deltas],
     isa: Isa,
-) {
-    let from = program.subgraph.nodes()[place].inputs.first().copied().unwrap_or_default();
-    match &program.steps[place] {
-        Step::Image => {
-            isa.run(Occlude { program, batch, patch, output: output.of_mut(which) });
-        }
-        &Step::MaxPool { rectify } => {
-            let (input, output) = (changes[from].of(which), output.of_mut(which));
-            isa.run(Pool { program, plan, node: place, rectify, batch, input, output });
-        }
-        Step::Normalise(norm) => {
-            let (input, output) = (changes[from].of(which), output.of_mut(which));
-            normalise(program, place, Normalisation::Neighbours(norm), batch, input, output);
-        }
-        Step::NormaliseChannels(norm, filters) => {
-            let (input, output) = (changes[from].of(which), output.of_mut(which));
-            normalise(program, place, Normalisation::All(norm, filters), batch, input, output);
-        }
-        Step::AveragePool(..) | Step::Depthwise(_) => {
-            let (input, output) = (changes[from].of(which), output.of_mut(which));
-            isa.run(SumChanges { program, node: place, batch, input, output });
-        }
-        &Step::Pad(border) => {
-            pad(program, place, border, batch, changes[from].of(which), output.of_mut(which));
-        }
-        &Step::Select(selection) => {
-            let shift = program.subgraph.shift(place, 0);
-            select(selection, shift, changes[from].of(which), output.of_mut(which));
-        }
-        Step::Multiply => {
-            let inputs = &program.subgraph.nodes()[place].inputs;
-            let inputs = [changes[inputs[0]].of(which), changes[inputs[1]].of(which)];
-            multiply(program, place, batch, inputs, output.of_mut(which));
-        }
-        &Step::Gate(join) => {
-            sum(plan, place, false, (which, changes), batch.len(), output);
-            let gate = program.subgraph.nodes()[place].inputs[1];
-            let (gate, change) = (changes[gate].of(which), output.of_mut(which));
-            isa.run(GateDelta { program, node: place, join, batch, gate, change });
-        }
-        Step::GlobalMean => {
-            let (input, output) = (changes[from].of(which), output.of_mut(which));
-            isa.run(MeanDelta { program, node: place, input, output });
-        }
-        &Step::GroupNorm(norm, ref numbers) => {
-            let (input, output) = (changes[from].of(which), output.of_mut(which));
-            isa.run(GroupNormDelta { program, node: place, norm, numbers, batch, input, output });
-        }
-        step @ (Step::Relu { .. }
-        | Step::Copy
-        | Step::Scale(_)
-        | Step::Slope(_)
-        | Step::Function(_)) => {
-            if !program.read_once[from] {
-                sum(plan, place, false, (which, changes), batch.len(), output);
-            }
-            let change = output.of_mut(which);
-            match step {
-                Step::Relu { elsewhere: false } => {
-                    isa.run(Relu { program, node: place, batch, change });
-                }
-                &Step::Function(function) => {
-                    isa.run(FunctionChange { program, node: place, function, batch, change });
-                }
-                Step::Slope(slopes) => change_slopes(program, place, &slopes.weight, batch, change),
-                Step::Scale(filters) => scale_changes(&filters.weight, change),
-                _ => {}
-            }
-        }
-        step @ (Step::Add | Step::Concatenate) => {
-            let stack = matches!(step, Step::Concatenate);
-            sum(plan, place, stack, (which, changes), batch.len(), output);
-        }
-        Step::Convolve { .. } | Step::Respond => {}
-    }
 }
 
-/// Adds up a node's inputs in its window, of a gate the map alone; those of a concatenation each in channels
-/// of their own.
-fn sum(
-    plan: &Plan<'_>,
-    node: usize,
-    stack: bool,
-    (which, changes): (usize, &[Changes]),
-    batch: usize,
-    output: &mut Changes,
-) {
-    let mut output = output.of_mut(which);
-    output.values.fill(0.0);
-    let (subgraph, mut channel) = (plan.subgraph(), 0);
-    let node_inputs = subgraph.nodes()[node].local_inputs().iter();
-    let joined = if subgraph.nodes()[node].is_gate { 1 } else { node_inputs.len() };
-    for (place, &input) in node_inputs.take(joined).enumerate() {
-        add(changes[input].of(which), subgraph.shift(node, place), batch, channel, &mut output);
-        if stack {
-            channel += subgraph.nodes()[input].channels;
+impl<'a> BatchStep<'a> {
+    /// The deltas of an input, by its index among the node's inputs.
+    fn input(&self, index: usize) -> Delta<&'a [f32]> {
+        self.deltas[self.program.subgraph.nodes()[self.node].inputs[index]].of(self.which)
+    }
+
+    /// Computes the node's deltas, unless it is a convolution.
+    fn run(&self, mut output: Delta<&mut [f32]>, patch: &mut Vec<f32>) {
+        let Self { program, node, plan, batch, isa, .. } = *self;
+        match &program.steps[node] {
+            Step::Image => isa.run(Occlude { program, batch, patch, output }),
+            &Step::MaxPool { rectify } => {
+                let input = self.input(0);
+                isa.run(Pool { program, plan, node, rectify, batch, input, output });
+            }
+            Step::Normalise(norm) => {
+                let norm = Normalisation::Neighbours(norm);
+                normalise(program, node, norm, batch, self.input(0), output);
+            }
+            Step::NormaliseChannels(norm, filters) => {
+                let norm = Normalisation::All(norm, filters);
+                normalise(program, node, norm, batch, self.input(0), output);
+            }
+            Step::AveragePool(_) | Step::Depthwise(_) => {
+                isa.run(SumDeltas { program, node, batch, input: self.input(0), output });
+            }
+            Step::Pad(Pad { mode, .. }) => {
+                pad(program, node, *mode, batch, self.input(0), &mut output);
+            }
+            &Step::Select(selection) => {
+                select(selection, program.subgraph.shift(node, 0), self.input(0), output);
+            }
+            Step::Multiply => {
+                multiply(program, node, batch, [self.input(0), self.input(1)], output);
+            }
+            &Step::Gate(join) => {
+                self.sum(false, &mut output);
+                let (gate, delta) = (self.input(1), output);
+                isa.run(GateDelta { program, node, join, batch, gate, delta });
+            }
+            Step::GlobalMean => isa.run(MeanDelta { program, node, input: self.input(0), output }),
+            &Step::GroupNorm(norm, ref numbers) => {
+                let input = self.input(0);
+                isa.run(GroupNormDelta { program, node, norm, numbers, batch, input, output });
+            }
+            step @ (Step::Relu { .. }
+            | Step::Copy
+            | Step::Scale(_)
+            | Step::Slope(_)
+            | Step::Function(_)) => {
+                if !program.read_once[program.subgraph.nodes()[node].inputs[0]] {
+                    self.sum(false, &mut output);
+                }
+                let delta = output;
+                match step {
+                    Step::Relu { elsewhere: false } => {
+                        isa.run(Relu { program, node, batch, delta });
+                    }
+                    &Step::Function(function) => {
+                        isa.run(FunctionDelta { program, node, function, batch, delta });
+                    }
+                    Step::Slope(slopes) => {
+                        slope_deltas(program, node, &slopes.weight, batch, delta);
+                    }
+                    Step::Scale(filters) => scale_deltas(&filters.weight, delta),
+                    _ => {}
+                }
+            }
+            Step::Add => self.sum(false, &mut output),
+            Step::Concatenate => self.sum(true, &mut output),
+            Step::Convolve { .. } | Step::Respond => {}
+        }
+    }
+
+    /// Adds up the inputs in the node's window, of a gate the map alone; where they are stacked, each in
+    /// channels of its own.
+    fn sum(&self, stack: bool, output: &mut Delta<&mut [f32]>) {
+        output.values.fill(0.0);
+        let (subgraph, mut channel) = (&self.program.subgraph, 0);
+        let here = &subgraph.nodes()[self.node];
+        let inputs = here.local_inputs().iter();
+        let joined = if here.is_gate { 1 } else { inputs.len() };
+        for (index, &input) in inputs.take(joined).enumerate() {
+            let shift = subgraph.shift(self.node, index);
+            add(self.input(index), shift, self.batch.len(), channel, output);
+            if stack {
+                channel += subgraph.nodes()[input].channels;
+            }
         }
     }
 }

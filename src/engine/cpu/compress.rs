@@ -6,11 +6,11 @@ use super::simd::{Plain, Vector};
 pub(super) trait Compress: Vector {
     /// Writes the values that are not zero, one after the other, and for each of them `first` and as
     /// many times `step` as it has lanes before it; returns how many. All
-    /// [`LANES`](Vector::LANES) places of both are written.
+    /// [`LANES`](Vector::LANES) elements of both are written.
     unsafe fn store_nonzero(
         self,
         values: *mut f32,
-        places: *mut u16,
+        offsets: *mut u16,
         first: u16,
         step: u16,
     ) -> usize;
@@ -21,20 +21,20 @@ impl<const N: usize> Compress for Plain<N> {
     unsafe fn store_nonzero(
         self,
         values: *mut f32,
-        places: *mut u16,
+        offsets: *mut u16,
         first: u16,
         step: u16,
     ) -> usize {
-        let (mut all, mut place, mut length) = ([0.0; N], first, 0);
-        // SAFETY: `all` has the vector's length, and both buffers have as many places.
+        let (mut all, mut offset, mut length) = ([0.0; N], first, 0);
+        // SAFETY: `all` has the vector's length, and both buffers have as many elements.
         unsafe {
             self.store(all.as_mut_ptr());
             // Each is written, and the next one over it if it is zero: no branch could be foretold.
             for value in all {
                 values.add(length).write(value);
-                places.add(length).write(place);
+                offsets.add(length).write(offset);
                 length += usize::from(value != 0.0);
-                place = place.wrapping_add(step);
+                offset = offset.wrapping_add(step);
             }
         }
         length
@@ -78,7 +78,7 @@ mod x86 {
         unsafe fn store_nonzero(
             self,
             values: *mut f32,
-            places: *mut u16,
+            offsets: *mut u16,
             first: u16,
             step: u16,
         ) -> usize {
@@ -90,7 +90,7 @@ mod x86 {
                 let lanes = _mm512_maskz_compress_epi32(there, lanes);
                 let lanes = _mm512_mullo_epi32(lanes, _mm512_set1_epi32(step.into()));
                 let lanes = _mm512_add_epi32(lanes, _mm512_set1_epi32(first.into()));
-                _mm256_storeu_si256(places.cast(), _mm512_cvtepi32_epi16(lanes));
+                _mm256_storeu_si256(offsets.cast(), _mm512_cvtepi32_epi16(lanes));
                 there.count_ones() as usize
             }
         }
@@ -101,7 +101,7 @@ mod x86 {
         unsafe fn store_nonzero(
             self,
             values: *mut f32,
-            places: *mut u16,
+            offsets: *mut u16,
             first: u16,
             step: u16,
         ) -> usize {
@@ -116,7 +116,7 @@ mod x86 {
                 let lanes = _mm256_add_epi32(lanes, _mm256_set1_epi32(first.into()));
                 let (low, high) =
                     (_mm256_castsi256_si128(lanes), _mm256_extracti128_si256::<1>(lanes));
-                _mm_storeu_si128(places.cast(), _mm_packus_epi32(low, high));
+                _mm_storeu_si128(offsets.cast(), _mm_packus_epi32(low, high));
                 there.count_ones() as usize
             }
         }

@@ -1,9 +1,9 @@
-//! A convolution of differences: only the taps that meet one.
+//! A convolution of deltas: only the taps that meet one.
 
 use super::bf16;
-use super::change::{Changes, SamePlan};
+use super::delta::{Deltas, SamePlan};
 use super::nonzero::{Nonzero, Sections};
-use super::patterns::{Patterns, Rows};
+use super::patterns::{Convolved, Patterns, Rows};
 use super::product::{Product, TILE};
 use super::program::Program;
 use super::simd::Isa;
@@ -24,7 +24,7 @@ pub(super) struct Scratch {
     winograd: winograd::Scratch,
 }
 
-/// A convolution of differences, and the ReLU behind it if that is joined to it.
+/// A convolution of deltas, and the ReLU behind it if that is joined to it.
 #[derive(Clone, Copy)]
 pub(super) struct Convolution<'a> {
     pub program: &'a Program,
@@ -36,13 +36,13 @@ pub(super) struct Convolution<'a> {
 }
 
 impl Convolution<'_> {
-    /// Computes the differences of all batches, each in the form that suits its plan: those that
+    /// Computes the deltas of all batches, each in the form that suits its plan: those that
     /// multiply by the same weights together. `output` is shaped.
     pub fn run(
         self,
         batches: &[SamePlan<'_>],
-        input: &Changes,
-        output: &mut Changes,
+        input: &Deltas,
+        output: &mut Deltas,
         scratch: &mut Scratch,
     ) {
         let form = |SamePlan { plan, .. }: &SamePlan<'_>| {
@@ -75,24 +75,23 @@ impl Convolution<'_> {
         }
     }
 
-    /// Computes those of the batches with the places `which` tap by tap.
+    /// Computes those of the batches with the indices `which` tap by tap.
     fn run_dense(
         self,
         batches: &[SamePlan<'_>],
         which: &[usize],
-        input: &Changes,
-        output: &mut Changes,
+        input: &Deltas,
+        output: &mut Deltas,
         patterns: &mut Patterns,
     ) {
         let Self { program, node, packed, rectify, isa } = self;
-        let originals = patterns.collect(
-            (program, node, rectify),
+        let baselines = patterns.collect(
+            Convolved { program, node, rectify, inputs: input.ranges(), outputs: output.ranges() },
             batches,
             which,
-            (input.places(), output.places()),
             &|y, x, width, blocks| packed.blocks(y, x, packed.grid(width), blocks),
         );
-        let patterns = patterns.each(&originals);
+        let patterns = patterns.each(&baselines);
         clear_untouched(&patterns, packed, output);
         let rows_at_once = packed.kernel_rows_of(WEIGHT_FLOATS);
         for (group, tile) in packed.all_tiles() {
@@ -100,7 +99,7 @@ impl Convolution<'_> {
             for first in (0..packed.kernel.y).step_by(rows_at_once) {
                 let taps = packed.taps_of_rows(first..first + rows_at_once);
                 for pattern in &patterns {
-                    let &Rows { from, to, originals, .. } = pattern;
+                    let &Rows { from, to, baselines, .. } = pattern;
                     let (blocks, begins, ends) = pattern.blocks(&taps);
                     if blocks.is_empty() {
                         continue;
@@ -111,11 +110,11 @@ impl Convolution<'_> {
                         blocks,
                         weights: packed.tile(group, tile),
                         start: &[0.0; TILE],
-                        places: to,
+                        outputs: to,
                         width,
                         add: !begins,
                         ahead: &[],
-                        rectify: originals.filter(|_| ends).map(|originals| (originals, channel)),
+                        rectify: baselines.filter(|_| ends).map(|baselines| (baselines, channel)),
                     };
                     product.run(isa, &mut output.values_mut()[channel..]);
                 }
@@ -123,28 +122,33 @@ impl Convolution<'_> {
         }
     }
 
-    /// As [`run_dense`](Self::run_dense), without the differences that are zero.
+    /// As [`run_dense`](Self::run_dense), without the deltas that are zero.
     fn run_sparse(
         self,
         batches: &[SamePlan<'_>],
         which: &[usize],
-        input: &Changes,
-        output: &mut Changes,
+        input: &Deltas,
+        output: &mut Deltas,
         Scratch { patterns, nonzero, .. }: &mut Scratch,
     ) {
         let Self { program, node, packed, rectify, isa } = self;
         let sections = Sections::new(packed, channels_at_once(isa));
         nonzero.collect(input, which, sections, isa);
-        let originals = patterns.collect(
-            (program, node, rectify),
+        let baselines = patterns.collect(
+            Convolved {
+                program,
+                node,
+                rectify,
+                inputs: nonzero.ranges(),
+                outputs: output.ranges(),
+            },
             batches,
             which,
-            (nonzero.places(), output.places()),
             &|y, x, width, blocks| {
                 sections.blocks((packed.kernel, packed.dilation), y, x, width, blocks);
             },
         );
-        let patterns = patterns.each(&originals);
+        let patterns = patterns.each(&baselines);
         clear_untouched(&patterns, packed, output);
         let mut next = vec![0; patterns.len()];
         for (group, first, tiles) in packed.runs_of_tiles(tiles_at_once(isa)) {
@@ -158,7 +162,7 @@ impl Convolution<'_> {
                     let Some((block, begins, ends)) = pattern.next(taps.start, next) else {
                         continue;
                     };
-                    let &Rows { from, to, originals, .. } = pattern;
+                    let &Rows { from, to, baselines, .. } = pattern;
                     let product = SparseProduct {
                         input: nonzero,
                         rows: from,
@@ -166,10 +170,10 @@ impl Convolution<'_> {
                         weights,
                         step: packed.tile_length(),
                         tiles,
-                        places: to,
+                        outputs: to,
                         width,
                         add: !begins,
-                        rectify: originals.filter(|_| ends).map(|originals| (originals, channel)),
+                        rectify: baselines.filter(|_| ends).map(|baselines| (baselines, channel)),
                     };
                     product.run(isa, &mut output.values_mut()[channel..]);
                 }
@@ -179,13 +183,13 @@ impl Convolution<'_> {
     }
 }
 
-/// Writes the changes of outputs whose taps all lie beside the changed inputs, as may be in a dilated
+/// Writes the deltas of outputs whose taps all lie beside the changed inputs, as may be in a dilated
 /// window: none.
-pub(super) fn clear_untouched(patterns: &[Rows<'_>], packed: &Packed, output: &mut Changes) {
+pub(super) fn clear_untouched(patterns: &[Rows<'_>], packed: &Packed, output: &mut Deltas) {
     let channels = packed.groups * packed.outputs;
     for untouched in patterns.iter().filter(|pattern| pattern.ends(0)) {
-        for &place in untouched.to.all() {
-            output.values_mut()[place..place + channels].fill(0.0);
+        for &offset in untouched.to.all() {
+            output.values_mut()[offset..offset + channels].fill(0.0);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Sums over a window, channel by channel: depthwise convolution and average pooling.
 
-use super::change::{Change, Presentation};
 use super::compress::Compress;
+use super::delta::{Delta, Presentation};
 use super::program::{Program, Step};
 use super::simd::{Four, Isa, Kernel, One, Vector, prefetch_all};
 use crate::geometry::{Axis, ImageSize, PerAxis, SlidingWindow, Span};
@@ -37,17 +37,18 @@ impl<'a> Windows<'a> {
     /// Those of a node; `None` if it sums no windows. `shift` as in
     /// [`Subgraph::shift`](crate::program::Subgraph::shift).
     pub fn of(program: &'a Program, node: usize, shift: PerAxis<isize>) -> Option<Self> {
+        let nodes = program.subgraph.nodes();
         let weights = match &program.steps[node] {
             Step::Depthwise(filters) => Weights::Filters(filters),
-            Step::AveragePool(pool, input) => Weights::Mean(pool, *input),
+            Step::AveragePool(pool) => Weights::Mean(pool, nodes[nodes[node].inputs[0]].size),
             _ => return None,
         };
-        Some(Self { weights, window: program.subgraph.nodes()[node].window, shift })
+        Some(Self { weights, window: nodes[node].window, shift })
     }
 
     /// The original image's outputs `y` × `x` from those of `input`.
-    pub fn originals(&self, input: Rectangle<'_>, y: Span, x: Span, output: &mut [f32], isa: Isa) {
-        isa.run(Originals { windows: *self, input, y, x, output });
+    pub fn baseline(&self, input: Rectangle<'_>, y: Span, x: Span, output: &mut [f32], isa: Isa) {
+        isa.run(BaselineSums { windows: *self, input, y, x, output });
     }
 
     /// The outputs `y` × `x` of `input`, whose absolute positions are `origin` further on. Positions
@@ -87,8 +88,8 @@ impl<'a> Windows<'a> {
                 let (weights, factor) = match weights {
                     Weights::Filters(filters) => (&filters.weight[..], 1.0),
                     Weights::Mean(pool, size) => {
-                        let at = |axis: Axis, place: isize| {
-                            pool.count(axis, (place + origin.of(axis)) as usize, size)
+                        let at = |axis: Axis, offset: isize| {
+                            pool.count(axis, (offset + origin.of(axis)) as usize, size)
                         };
                         (&[][..], 1.0 / (at(Axis::Y, y) * at(Axis::X, x)) as f32)
                     }
@@ -128,7 +129,7 @@ impl Sums<'_> {
         let wide = channels / Four::<V>::LANES * Four::<V>::LANES;
         let whole = channels / V::LANES * V::LANES;
         let output = output.as_mut_ptr();
-        // SAFETY: every tap's values and weights have `channels` places, as has `output`; `V` is the
+        // SAFETY: every tap's values and weights have `channels` elements, as has `output`; `V` is the
         // caller's.
         unsafe {
             for channel in (0..wide).step_by(Four::<V>::LANES) {
@@ -165,7 +166,7 @@ impl Sums<'_> {
     }
 }
 
-struct Originals<'a> {
+struct BaselineSums<'a> {
     windows: Windows<'a>,
     input: Rectangle<'a>,
     y: Span,
@@ -173,7 +174,7 @@ struct Originals<'a> {
     output: &'a mut [f32],
 }
 
-impl Kernel for Originals<'_> {
+impl Kernel for BaselineSums<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -194,16 +195,16 @@ impl Kernel for Originals<'_> {
     }
 }
 
-/// The change of a node that sums channel by channel: of the taps that meet a change.
-pub(super) struct SumChanges<'a> {
+/// The delta of a node that sums channel by channel: of the taps that meet a delta.
+pub(super) struct SumDeltas<'a> {
     pub program: &'a Program,
     pub node: usize,
     pub batch: &'a [Presentation<'a>],
-    pub input: Change<&'a [f32]>,
-    pub output: Change<&'a mut [f32]>,
+    pub input: Delta<&'a [f32]>,
+    pub output: Delta<&'a mut [f32]>,
 }
 
-impl Kernel for SumChanges<'_> {
+impl Kernel for SumDeltas<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -215,7 +216,7 @@ impl Kernel for SumChanges<'_> {
             return;
         };
         let here = &program.subgraph.nodes()[node];
-        let Change { y, x, channels, .. } = input;
+        let Delta { y, x, channels, .. } = input;
         let mut taps = Vec::new();
         let outputs = output.values.chunks_exact_mut(out_each);
         for (which, (presentation, output_values)) in batch.iter().zip(outputs).enumerate() {

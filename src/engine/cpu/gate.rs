@@ -3,8 +3,8 @@
 #![allow(clippy::cast_possible_truncation, reason = "sums are found in f64 and kept in f32")]
 
 use super::activations::Activations;
-use super::change::{Change, Presentation};
 use super::compress::Compress;
+use super::delta::{Delta, Presentation};
 use super::program::Program;
 use super::simd::Kernel;
 use crate::network::{Filters, GateJoin, GroupNorm, GroupNormPart};
@@ -23,23 +23,23 @@ impl Moments {
         let count = (map.values.len() / groups).max(1) as f64;
         let values = || map.values.iter().enumerate();
         let mut moments = vec![Self::default(); groups];
-        for (place, &value) in values() {
-            moments[place % map.channels / each].mean += f64::from(value) / count;
+        for (index, &value) in values() {
+            moments[index % map.channels / each].mean += f64::from(value) / count;
         }
-        for (place, &value) in values() {
-            let Self { mean, variance } = &mut moments[place % map.channels / each];
+        for (index, &value) in values() {
+            let Self { mean, variance } = &mut moments[index % map.channels / each];
             *variance += (f64::from(value) - *mean).powi(2) / count;
         }
         moments
     }
 }
 
-/// The change of each channel's mean: that of a sum is the sum of the changes.
+/// The delta of each channel's mean: that of a sum is the sum of the deltas.
 pub(super) struct MeanDelta<'a> {
     pub program: &'a Program,
     pub node: usize,
-    pub input: Change<&'a [f32]>,
-    pub output: Change<&'a mut [f32]>,
+    pub input: Delta<&'a [f32]>,
+    pub output: Delta<&'a mut [f32]>,
 }
 
 impl Kernel for MeanDelta<'_> {
@@ -58,9 +58,9 @@ impl Kernel for MeanDelta<'_> {
         let mut sums = vec![0.0_f64; channels];
         for (which, output) in output.values.chunks_exact_mut(out_each).enumerate() {
             sums.fill(0.0);
-            for changes in input.values[which * in_each..][..floats].chunks_exact(channels) {
-                for (sum, &change) in sums.iter_mut().zip(changes) {
-                    *sum += f64::from(change);
+            for deltas in input.values[which * in_each..][..floats].chunks_exact(channels) {
+                for (sum, &delta) in sums.iter_mut().zip(deltas) {
+                    *sum += f64::from(delta);
                 }
             }
             for (output, sum) in output.iter_mut().zip(&sums) {
@@ -70,7 +70,7 @@ impl Kernel for MeanDelta<'_> {
     }
 }
 
-/// The change of a number of a normalisation of groups. With the mean `m` of the original values, the
+/// The delta of a number of a normalisation of groups. With the mean `m` of the baseline values, the
 /// sums of `δ` and of `(2 (x - m) + δ) δ` give those of mean and variance, and nothing large is subtracted.
 pub(super) struct GroupNormDelta<'a> {
     pub program: &'a Program,
@@ -78,8 +78,8 @@ pub(super) struct GroupNormDelta<'a> {
     pub norm: GroupNorm,
     pub numbers: &'a Filters,
     pub batch: &'a [Presentation<'a>],
-    pub input: Change<&'a [f32]>,
-    pub output: Change<&'a mut [f32]>,
+    pub input: Delta<&'a [f32]>,
+    pub output: Delta<&'a mut [f32]>,
 }
 
 impl Kernel for GroupNormDelta<'_> {
@@ -96,7 +96,7 @@ impl Kernel for GroupNormDelta<'_> {
         let each = channels / norm.groups;
         let count = (program.subgraph.nodes()[source].size.area() * each) as f64;
         let row = input.x.len() * channels;
-        // For each channel its group's mean, and sums of its changes and of those of its squares.
+        // For each channel its group's mean, and sums of its deltas and of those of its squares.
         let mut means = vec![0.0_f64; channels];
         let (mut sums, mut squares) = (vec![0.0_f64; channels], vec![0.0_f64; channels]);
         let outputs = output.values.chunks_exact_mut(out_each);
@@ -108,20 +108,20 @@ impl Kernel for GroupNormDelta<'_> {
             sums.fill(0.0);
             squares.fill(0.0);
             let rows = input.values[which * in_each..].chunks_exact(row);
-            for (changes, y) in rows.zip(input.y.start..input.y.end) {
-                let original =
-                    presentation.original(program, source, y, input.x.start, input.x.len());
-                for (changes, values) in
-                    changes.chunks_exact(channels).zip(original.chunks_exact(channels))
+            for (deltas, y) in rows.zip(input.y.start..input.y.end) {
+                let baseline =
+                    presentation.baseline_row(program, source, y, input.x.start, input.x.len());
+                for (deltas, values) in
+                    deltas.chunks_exact(channels).zip(baseline.chunks_exact(channels))
                 {
                     let values = values.iter().zip(&means);
                     let sums = sums.iter_mut().zip(&mut squares);
-                    for ((&change, (&value, mean)), (sum, square)) in
-                        changes.iter().zip(values).zip(sums)
+                    for ((&delta, (&value, mean)), (sum, square)) in
+                        deltas.iter().zip(values).zip(sums)
                     {
-                        let change = f64::from(change);
-                        *sum += change;
-                        *square += (2.0 * (f64::from(value) - mean) + change) * change;
+                        let delta = f64::from(delta);
+                        *sum += delta;
+                        *square += (2.0 * (f64::from(value) - mean) + delta) * delta;
                     }
                 }
             }
@@ -131,22 +131,22 @@ impl Kernel for GroupNormDelta<'_> {
                 let of = |sums: &[f64]| sums[group * each..][..each].iter().sum::<f64>() / count;
                 let mean = of(&sums);
                 let numbers = numbers.weight[group * each..].iter();
-                let change = NormDelta::new(norm, *moments, mean, of(&squares) - mean * mean);
+                let delta = NormDelta::new(norm, *moments, mean, of(&squares) - mean * mean);
                 for (output, &weight) in output.iter_mut().zip(numbers) {
-                    *output = (f64::from(weight) * change.of_one) as f32;
+                    *output = (f64::from(weight) * delta.of_one) as f32;
                 }
             }
         }
     }
 }
 
-/// The change of a group's number, for a channel of weight 1.
+/// The delta of a group's number, for a channel of weight 1.
 struct NormDelta {
     of_one: f64,
 }
 
 impl NormDelta {
-    /// For changes `mean` and `variance` of the moments.
+    /// For deltas `mean` and `variance` of the moments.
     fn new(norm: GroupNorm, before: Moments, mean: f64, variance: f64) -> Self {
         let eps = f64::from(norm.eps);
         // A variance below 0 is rounding; a NaN stays, and fails the run.
@@ -161,16 +161,16 @@ impl NormDelta {
     }
 }
 
-/// Joins a map's changes, in place, with its gate: `(x + δ) (g + γ) - x g`, or `δ + γ`, where `γ` is the
-/// gate's own change; without one `δ g` and `δ`.
+/// Joins a map's deltas, in place, with its gate: `(x + δ) (g + γ) - x g`, or `δ + γ`, where `γ` is the
+/// gate's own delta; without one `δ g` and `δ`.
 pub(super) struct GateDelta<'a> {
     pub program: &'a Program,
     pub node: usize,
     pub join: GateJoin,
     pub batch: &'a [Presentation<'a>],
-    /// The gate's change.
-    pub gate: Change<&'a [f32]>,
-    pub change: Change<&'a mut [f32]>,
+    /// The gate's delta.
+    pub gate: Delta<&'a [f32]>,
+    pub delta: Delta<&'a mut [f32]>,
 }
 
 impl Kernel for GateDelta<'_> {
@@ -178,19 +178,20 @@ impl Kernel for GateDelta<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Compress>(self) {
-        let Self { program, node, join, batch, gate, change } = self;
-        let (gate_each, each, channels) = (gate.each(), change.each(), change.channels);
+        let Self { program, node, join, batch, gate, delta } = self;
+        let (gate_each, each, channels) = (gate.each(), delta.each(), delta.channels);
         if each == 0 {
             return;
         }
-        let row = change.x.len() * channels;
+        let row = delta.x.len() * channels;
         let [source, numbers, ..] = program.subgraph.nodes()[node].inputs[..] else { return };
-        let outputs = change.values.chunks_exact_mut(each);
+        let outputs = delta.values.chunks_exact_mut(each);
+        let mut changed = Vec::with_capacity(channels);
         for (which, (presentation, values)) in batch.iter().zip(outputs).enumerate() {
-            let changes = gate.values.get(which * gate_each..).unwrap_or_default();
-            let changes = if gate_each == 0 { &[] } else { &changes[..channels] };
-            let rows = values.chunks_exact_mut(row).zip(change.y.start..change.y.end);
-            match (join, changes.is_empty()) {
+            let deltas = gate.values.get(which * gate_each..).unwrap_or_default();
+            let deltas = if gate_each == 0 { &[] } else { &deltas[..channels] };
+            let rows = values.chunks_exact_mut(row).zip(delta.y.start..delta.y.end);
+            match (join, deltas.is_empty()) {
                 (GateJoin::Mul, true) => {
                     let gates = presentation.baseline.node(numbers).at(0, 0);
                     for values in rows.flat_map(|(row, _)| row.chunks_exact_mut(channels)) {
@@ -201,23 +202,23 @@ impl Kernel for GateDelta<'_> {
                 }
                 (GateJoin::Mul, false) => {
                     let gates = presentation.baseline.node(numbers).at(0, 0);
-                    let gates: Vec<f32> =
-                        gates.iter().zip(changes).map(|(gate, change)| gate + change).collect();
+                    changed.clear();
+                    changed.extend(gates.iter().zip(deltas).map(|(gate, delta)| gate + delta));
                     for (values, y) in rows {
-                        let original = presentation.original(
+                        let baseline = presentation.baseline_row(
                             program,
                             source,
                             y,
-                            change.x.start,
-                            change.x.len(),
+                            delta.x.start,
+                            delta.x.len(),
                         );
                         let positions = values.chunks_exact_mut(channels);
-                        for (values, original) in positions.zip(original.chunks_exact(channels)) {
-                            let gates = gates.iter().zip(changes);
-                            for ((value, original), (gate, change)) in
-                                values.iter_mut().zip(original).zip(gates)
+                        for (values, baseline) in positions.zip(baseline.chunks_exact(channels)) {
+                            let gates = changed.iter().zip(deltas);
+                            for ((value, baseline), (gate, delta)) in
+                                values.iter_mut().zip(baseline).zip(gates)
                             {
-                                *value = *value * gate + original * change;
+                                *value = *value * gate + baseline * delta;
                             }
                         }
                     }
@@ -225,8 +226,8 @@ impl Kernel for GateDelta<'_> {
                 (GateJoin::Add, true) => {}
                 (GateJoin::Add, false) => {
                     for values in rows.flat_map(|(row, _)| row.chunks_exact_mut(channels)) {
-                        for (value, change) in values.iter_mut().zip(changes) {
-                            *value += change;
+                        for (value, delta) in values.iter_mut().zip(deltas) {
+                            *value += delta;
                         }
                     }
                 }

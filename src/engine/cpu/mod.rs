@@ -2,11 +2,11 @@
 //! it.
 //!
 //! A [`program`](crate::program) says which windows and taps those are. The engine computes the original
-//! image's activations once for all jobs of an image (`baseline`), then sends *differences* through
-//! the network (`change`), for all presentations that share a plan together (`batch`).
+//! image's activations once for all jobs of an image (`baseline`), then sends *deltas* through
+//! the network (`delta`), for all presentations that share a plan together (`batch`).
 //!
 //! Activations lie with their channels innermost, `[presentation][y][x][channel]`, so that the
-//! taps of a kernel row are one run of memory, original activations are read where they lie, and
+//! taps of a kernel row are one run of memory, baseline activations are read where they lie, and
 //! a batch may have any size. All convolutions are one matrix product whose rows are (presentation,
 //! position) pairs that the same taps meet (`patterns`): of all values (`product`), or behind a ReLU
 //! of those that are not zero (`nonzero`, `sparse`). Every value is a chain of operations
@@ -21,10 +21,10 @@ mod activations;
 mod baseline;
 mod batch;
 mod bf16;
-mod change;
 mod chunk;
 mod compress;
 mod convolve;
+mod delta;
 mod depthwise;
 mod function;
 mod gate;
@@ -55,8 +55,8 @@ use rayon::prelude::*;
 use self::activations::Baseline;
 use self::batch::{Group, chunks};
 use self::bf16::{Form, Parts};
-use self::change::SamePlan;
 use self::chunk::{Scratch, present};
+use self::delta::SamePlan;
 use self::program::{Program, Shared, sparse};
 use self::ready::Ready;
 use self::simd::Isa;
@@ -200,11 +200,7 @@ struct Incremental<'m> {
 impl Incremental<'_> {
     /// Checks a response.
     fn finite(&self, layer: LayerId, job: &PlacedJob<'_>, value: f32) -> Result<(), EngineError> {
-        if value.is_finite() {
-            return Ok(());
-        }
-        let image = job.image_index as usize;
-        Err(EngineError::not_finite(self.model.network(), layer, job.unit, image, value))
+        job.check_finite(self.model.network(), layer, value)
     }
 
     /// Presents the jobs on some images, whose activations are held meanwhile.

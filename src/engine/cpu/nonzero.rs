@@ -1,13 +1,13 @@
-//! Differences that are not zero.
+//! Deltas that are not zero.
 //!
-//! A ReLU makes no difference where an activation is negative with the occluder and without it, and a
-//! pooling none where the maximum lies elsewhere: behind them a third to a half of the differences
+//! A ReLU makes no delta where an activation is negative with the occluder and without it, and a
+//! pooling none where the maximum lies elsewhere: behind them a third to a half of the deltas
 //! are exactly zero, and multiplying by those is left out.
 
 use std::ops::Range;
 
-use super::change::{Changes, Place};
 use super::compress::Compress;
+use super::delta::{DeltaRange, Deltas};
 use super::product::{Block, TILE};
 use super::simd::{Isa, Kernel, One, Vector, prefetch};
 use super::weights::Packed;
@@ -15,7 +15,7 @@ use crate::geometry::PerAxis;
 
 /// Channels that a section has at most.
 pub(super) const LONGEST: usize = 64;
-/// Differences are read so many at a time: lists are filled up with zeros.
+/// Deltas are read so many at a time: lists are filled up with zeros.
 pub(super) const TOGETHER: usize = 4;
 
 /// Sections of a position's channels: so many channels that their weights stay in a core's
@@ -80,11 +80,11 @@ impl Sections {
     }
 }
 
-/// The differences of a chunk that are not zero: a list for each section of each position.
+/// The deltas of a chunk that are not zero: a list for each section of each position.
 #[derive(Debug, Default)]
 pub(super) struct Nonzero {
     /// Of each batch, where among the lists its own are.
-    places: Vec<Place>,
+    ranges: Vec<DeltaRange>,
     /// Where each list begins; one more than there are lists.
     starts: Vec<usize>,
     values: Vec<f32>,
@@ -94,7 +94,7 @@ pub(super) struct Nonzero {
     reach: usize,
 }
 
-/// A list of differences: as many values as places of weights, a multiple of [`TOGETHER`].
+/// A list of deltas: as many values as offsets of weights, a multiple of [`TOGETHER`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct List<'a> {
     pub values: &'a [f32],
@@ -107,39 +107,39 @@ impl List<'_> {
     #[inline(always)]
     pub fn prefetch(self) {
         const LINE: usize = 64;
-        for place in (0..LONGEST).step_by(LINE / size_of::<f32>()) {
-            prefetch(self.values.as_ptr().wrapping_add(place));
+        for offset in (0..LONGEST).step_by(LINE / size_of::<f32>()) {
+            prefetch(self.values.as_ptr().wrapping_add(offset));
         }
-        for place in (0..LONGEST).step_by(LINE / size_of::<u16>()) {
-            prefetch(self.weights.as_ptr().wrapping_add(place));
+        for offset in (0..LONGEST).step_by(LINE / size_of::<u16>()) {
+            prefetch(self.weights.as_ptr().wrapping_add(offset));
         }
     }
 }
 
 impl Nonzero {
     /// Collects those of some batches; the others have no lists.
-    pub fn collect(&mut self, input: &Changes, which: &[usize], sections: Sections, isa: Isa) {
+    pub fn collect(&mut self, input: &Deltas, which: &[usize], sections: Sections, isa: Isa) {
         self.clear(sections);
         let mut wanted = which.iter().peekable();
-        for (batch, place) in input.places().iter().enumerate() {
+        for (batch, range) in input.ranges().iter().enumerate() {
             let first = self.starts.len() - 1;
-            let Place { y, x, .. } = *place;
-            let mut lists = Place { y, x, channels: sections.lists(), values: first..first };
-            if wanted.next_if(|&&next| next == batch).is_some() && place.each() > 0 {
-                let floats = y.len() * x.len() * place.channels;
-                for values in input.values()[place.values.clone()].chunks_exact(place.each()) {
+            let DeltaRange { y, x, .. } = *range;
+            let mut lists = DeltaRange { y, x, channels: sections.lists(), values: first..first };
+            if wanted.next_if(|&&next| next == batch).is_some() && range.each() > 0 {
+                let floats = y.len() * x.len() * range.channels;
+                for values in input.values()[range.values.clone()].chunks_exact(range.each()) {
                     isa.run(Append { lists: self, values: &values[..floats], sections });
                     lists.values.end += lists.each();
                     // The gap between presentations.
                     self.starts.resize(lists.values.end + 1, self.starts[self.starts.len() - 1]);
                 }
             }
-            self.places.push(lists);
+            self.ranges.push(lists);
         }
     }
 
     fn clear(&mut self, sections: Sections) {
-        self.places.clear();
+        self.ranges.clear();
         self.starts.clear();
         self.starts.push(0);
         self.reach = sections.length * TILE;
@@ -154,22 +154,22 @@ impl Nonzero {
         self.values.resize(room, 0.0);
         self.weights.resize(room, 0);
         let (values, weights) = (&mut self.values[start..], &mut self.weights[start..]);
-        let (to, places) = (values.as_mut_ptr(), weights.as_mut_ptr());
+        let (to, offsets) = (values.as_mut_ptr(), weights.as_mut_ptr());
         let whole = section.len() / V::LANES * V::LANES;
         let mut length = 0;
         // SAFETY: `section` has the channels that are read; `length` is at most their number, and
         // there is room for a vector behind it.
         unsafe {
-            let place = |channel: usize| (channel * TILE) as u16;
+            let offset = |channel: usize| (channel * TILE) as u16;
             for channel in (0..whole).step_by(V::LANES) {
                 let some = V::load(section.as_ptr().add(channel));
-                let (to, places) = (to.add(length), places.add(length));
-                length += some.store_nonzero(to, places, place(channel), TILE as u16);
+                let (to, offsets) = (to.add(length), offsets.add(length));
+                length += some.store_nonzero(to, offsets, offset(channel), TILE as u16);
             }
             for channel in whole..section.len() {
                 let one = One::load(section.as_ptr().add(channel));
-                let (to, places) = (to.add(length), places.add(length));
-                length += one.store_nonzero(to, places, place(channel), TILE as u16);
+                let (to, offsets) = (to.add(length), offsets.add(length));
+                length += one.store_nonzero(to, offsets, offset(channel), TILE as u16);
             }
         }
         let end = length.next_multiple_of(TOGETHER);
@@ -188,8 +188,8 @@ impl Nonzero {
     }
 
     /// Where the lists of each batch are.
-    pub fn places(&self) -> &[Place] {
-        &self.places
+    pub fn ranges(&self) -> &[DeltaRange] {
+        &self.ranges
     }
 
     /// Floats of weights that a list may point to.
@@ -288,7 +288,7 @@ mod tests {
                 assert_eq!((weights.len(), &values[..length]), (values.len(), &expected[..]));
                 assert!(weights.iter().zip(channels).all(|(&w, c)| usize::from(w) == c * TILE));
                 assert!(values[length..].iter().all(|&value| value == 0.0));
-                assert!(weights[length..].iter().all(|&place| place == 0));
+                assert!(weights[length..].iter().all(|&offset| offset == 0));
             }
         }
     }

@@ -1,6 +1,6 @@
-//! Normalisation of differences across channels.
+//! Normalisation of deltas across channels.
 
-use super::change::{Change, Presentation};
+use super::delta::{Delta, Presentation};
 use super::program::Program;
 use crate::network::{ChannelNorm, Filters, LANES, LocalResponseNorm};
 
@@ -62,15 +62,15 @@ fn sum(values: &[f64], term: impl Fn(f64) -> f64) -> f64 {
     sums.into_iter().chain(last.iter().map(|&value| term(value))).sum()
 }
 
-/// Writes the change of the normalised values in the node's window into `output`. In f64: the two
-/// values that are subtracted are nearly equal where the change is small.
+/// Writes the delta of the normalised values in the node's window into `output`. In f64: the two
+/// values that are subtracted are nearly equal where the delta is small.
 pub(super) fn normalise(
     program: &Program,
     node: usize,
     norm: Normalisation<'_>,
     batch: &[Presentation<'_>],
-    input: Change<&[f32]>,
-    output: Change<&mut [f32]>,
+    input: Delta<&[f32]>,
+    output: Delta<&mut [f32]>,
 ) {
     let (in_each, out_each) = (input.each(), output.each());
     if out_each == 0 {
@@ -79,20 +79,20 @@ pub(super) fn normalise(
     let (source, shift) =
         (program.subgraph.nodes()[node].inputs[0], program.subgraph.shift(node, 0));
     let positions = output.positions();
-    let Change { channels, values, .. } = output;
+    let Delta { channels, values, .. } = output;
     let outputs = values.chunks_exact_mut(out_each);
     let mut before: Vec<f64> = Vec::with_capacity(channels);
     let (mut from, mut to) = (vec![0.0; channels], vec![0.0; channels]);
     for (which, (presentation, outputs)) in batch.iter().zip(outputs).enumerate() {
         for ((y, x), outputs) in positions.clone().zip(outputs.chunks_exact_mut(channels)) {
             let (y, x) = (y + shift.y, x + shift.x);
-            let original = presentation.original(program, source, y, x, 1);
+            let baseline = presentation.baseline_row(program, source, y, x, 1);
             let changed = &input.values[which * in_each + input.offset(y, x)..][..channels];
             before.clear();
-            before.extend(original.iter().map(|&value| f64::from(value)));
+            before.extend(baseline.iter().map(|&value| f64::from(value)));
             norm.of(&before, &mut from);
-            for (value, &change) in before.iter_mut().zip(changed) {
-                *value += f64::from(change);
+            for (value, &delta) in before.iter_mut().zip(changed) {
+                *value += f64::from(delta);
             }
             norm.of(&before, &mut to);
             for (output, (to, from)) in outputs.iter_mut().zip(to.iter().zip(&from)) {

@@ -1,6 +1,6 @@
 //! The first delta: the occluder's pixels instead of the image's.
 
-use super::change::{Change, Presentation};
+use super::delta::{Delta, Presentation};
 use super::program::Program;
 use super::simd::{Kernel, Vector, prefetch_all};
 use crate::geometry::Axis;
@@ -10,7 +10,7 @@ pub(super) struct Occlude<'a> {
     pub program: &'a Program,
     pub batch: &'a [Presentation<'a>],
     pub patch: &'a mut Vec<f32>,
-    pub output: Change<&'a mut [f32]>,
+    pub output: Delta<&'a mut [f32]>,
 }
 
 impl Kernel for Occlude<'_> {
@@ -30,7 +30,7 @@ impl Kernel for Occlude<'_> {
             let presentation = &batch[which];
             if let Some(next) = batch.get(which + 1) {
                 for y in output.y.start..output.y.end {
-                    prefetch_all(next.original(program, 0, y, output.x.start, width));
+                    prefetch_all(next.baseline_row(program, 0, y, output.x.start, width));
                 }
             }
             presentation.patches.draw(presentation.which, patch);
@@ -42,13 +42,13 @@ impl Kernel for Occlude<'_> {
             for (row, y) in rows.zip(output.y.start..output.y.end) {
                 // The window may be a part of the occluder: the rest cannot reach the unit.
                 let first = (y + top) as usize * size + (output.x.start + left) as usize;
-                let original = presentation.original(program, 0, y, output.x.start, width);
+                let baseline = presentation.baseline_row(program, 0, y, output.x.start, width);
                 for channel in 0..channels {
                     let noise = &patch[channel * area + first..][..width];
                     let row = row[channel..].iter_mut().step_by(channels);
-                    let original = original[channel..].iter().step_by(channels);
-                    for ((difference, noise), original) in row.zip(noise).zip(original) {
-                        *difference = noise - original;
+                    let baseline = baseline[channel..].iter().step_by(channels);
+                    for ((delta, noise), baseline) in row.zip(noise).zip(baseline) {
+                        *delta = noise - baseline;
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! Padding with values of the map itself.
 
 use super::activations::Activations;
-use super::change::{Change, Presentation};
+use super::delta::{Delta, Presentation};
 use super::program::Program;
 use crate::geometry::{Axis, Border, ImageSize, PerAxis, Span};
 
@@ -29,7 +29,7 @@ impl Padding {
     }
 
     /// The original image's outputs `y` × `x`.
-    pub fn originals(self, input: &Activations, y: Span, x: Span, output: &mut [f32]) {
+    pub fn baseline(self, input: &Activations, y: Span, x: Span, output: &mut [f32]) {
         let mut outputs = output.chunks_exact_mut(input.channels.max(1));
         for row in (y.start..y.end).map(|y| self.source(Axis::Y, y)) {
             for (column, output) in (x.start..x.end).zip(&mut outputs) {
@@ -39,7 +39,7 @@ impl Padding {
     }
 }
 
-/// Writes the change of a padding's outputs: that of the input whose value stands there, or none.
+/// Writes the delta of a padding's outputs: that of the input whose value stands there, or none.
 ///
 /// Presentations that share a plan lie alike to the ends of the input, where their windows reach them.
 pub(super) fn pad(
@@ -47,8 +47,8 @@ pub(super) fn pad(
     node: usize,
     border: Border,
     batch: &[Presentation<'_>],
-    input: Change<&[f32]>,
-    output: Change<&mut [f32]>,
+    input: Delta<&[f32]>,
+    output: &mut Delta<&mut [f32]>,
 ) {
     let (in_each, out_each) = (input.each(), output.each());
     let (true, Some(first)) = (out_each > 0, batch.first()) else { return };
@@ -63,8 +63,8 @@ pub(super) fn pad(
     let (rows, columns) = (sources(Axis::Y, output.y), sources(Axis::X, output.x));
     let channels = output.channels;
     for (which, outputs) in output.values.chunks_exact_mut(out_each).enumerate() {
-        let places = rows.iter().flat_map(|&y| columns.iter().map(move |&x| (y, x)));
-        for ((y, x), output) in places.zip(outputs.chunks_exact_mut(channels)) {
+        let positions = rows.iter().flat_map(|&y| columns.iter().map(move |&x| (y, x)));
+        for ((y, x), output) in positions.zip(outputs.chunks_exact_mut(channels)) {
             if input.has(y, x) {
                 let values = &input.values[which * in_each + input.offset(y, x)..];
                 output.copy_from_slice(&values[..channels]);

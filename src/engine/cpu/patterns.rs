@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::change::{Place, SamePlan};
-use super::product::{Block, Originals, Places};
+use super::delta::{DeltaRange, SamePlan};
+use super::product::{BaselineRows, Block, Offsets};
 use super::program::Program;
 use crate::geometry::PerAxis;
 use crate::program::{Plan, TapRun};
 
-/// Outputs that the same taps meet: their rows, in the lists of rows and of places, and their
+/// Outputs that the same taps meet: their rows, in the lists of rows and of outputs, and their
 /// blocks.
 #[derive(Debug)]
 pub(super) struct Pattern {
@@ -25,6 +25,21 @@ type Taps = ([usize; 2], [usize; 2], usize);
 /// an input of so many columns.
 pub(super) type Blocks<'a> = &'a dyn Fn((usize, usize), (usize, usize), usize, &mut Vec<Block>);
 
+/// A convolution whose patterns are collected.
+#[derive(Clone, Copy)]
+pub(super) struct Convolved<'a> {
+    /// The program.
+    pub program: &'a Program,
+    /// The convolution's node.
+    pub node: usize,
+    /// Whether a ReLU is joined to it.
+    pub rectify: bool,
+    /// Of each batch, where its inputs lie.
+    pub inputs: &'a [DeltaRange],
+    /// Of each batch, where its outputs lie.
+    pub outputs: &'a [DeltaRange],
+}
+
 /// The patterns of a chunk's convolution.
 #[derive(Debug, Default)]
 pub(super) struct Patterns {
@@ -32,7 +47,7 @@ pub(super) struct Patterns {
     /// Where each row begins in the input.
     rows: Vec<usize>,
     /// Where it goes in the output.
-    places: Vec<usize>,
+    outputs: Vec<usize>,
     blocks: Vec<Block>,
     known: HashMap<Taps, usize>,
     /// The pattern of each run of outputs of each batch.
@@ -42,11 +57,11 @@ pub(super) struct Patterns {
 /// The rows of a pattern and their blocks.
 pub(super) struct Rows<'a> {
     /// Where each begins in the input.
-    pub from: Places<'a>,
+    pub from: Offsets<'a>,
     /// Where it goes in the output.
-    pub to: Places<'a>,
-    /// Original activations, if a ReLU is joined.
-    pub originals: Option<Originals<'a>>,
+    pub to: Offsets<'a>,
+    /// Baseline activations, if a ReLU is joined.
+    pub baselines: Option<BaselineRows<'a>>,
     /// In the order of their taps.
     blocks: &'a [Block],
 }
@@ -76,36 +91,35 @@ impl<'a> Rows<'a> {
 }
 
 impl Patterns {
-    /// What was collected, with the original activations that [`collect`](Self::collect) returned.
-    pub fn each<'a>(&'a self, originals: &'a [&'a [f32]]) -> Vec<Rows<'a>> {
+    /// What was collected, with the baseline activations that [`collect`](Self::collect) returned.
+    pub fn each<'a>(&'a self, baselines: &'a [&'a [f32]]) -> Vec<Rows<'a>> {
         let rows_of = |pattern: &Pattern| {
             let rows = pattern.rows.clone();
-            let originals = originals.get(rows.clone()).map(Originals::new);
-            let (from, to) = (&self.rows[rows.clone()], &self.places[rows]);
+            let baselines = baselines.get(rows.clone()).map(BaselineRows::new);
+            let (from, to) = (&self.rows[rows.clone()], &self.outputs[rows]);
             let blocks = &self.blocks[pattern.blocks.clone()];
-            Rows { from: Places::new(from), to: Places::new(to), originals, blocks }
+            Rows { from: Offsets::new(from), to: Offsets::new(to), baselines, blocks }
         };
         self.all.iter().map(rows_of).collect()
     }
 
-    /// Collects the patterns of a node in the batches with the places `which`, whose blocks of
-    /// taps are `blocks`. Rows and blocks count in what `inputs` are places of. Returns what a ReLU
-    /// needs, unless `rectify` says that none is joined: for each row, the original activations of
-    /// its position.
+    /// Collects the patterns of a node in the batches with the indices `which`, whose blocks of
+    /// taps are `blocks`. Rows and blocks count in what the inputs are ranges of. Returns what a
+    /// joined ReLU needs: for each row, the baseline activations of its position.
     pub fn collect<'a>(
         &mut self,
-        (program, node, rectify): (&Program, usize, bool),
+        convolved: Convolved<'_>,
         batches: &[SamePlan<'a>],
         which: &[usize],
-        (inputs, outputs): (&[Place], &[Place]),
         blocks: Blocks<'_>,
     ) -> Vec<&'a [f32]> {
+        let Convolved { program, node, rectify, inputs, outputs } = convolved;
         let window = program.subgraph.nodes()[node].window;
         let stride = PerAxis::from_fn(|axis| window.of(axis).stride);
         let count = self.count(node, batches, which, inputs, blocks);
         self.rows.resize(count, 0);
-        self.places.resize(count, 0);
-        let mut originals: Vec<&[f32]> = vec![&[]; if rectify { count } else { 0 }];
+        self.outputs.resize(count, 0);
+        let mut baselines: Vec<&[f32]> = vec![&[]; if rectify { count } else { 0 }];
         let mut of_runs = self.of_runs.iter();
         for &which in which {
             let SamePlan { plan, presentations } = &batches[which];
@@ -115,35 +129,36 @@ impl Patterns {
                 let Some(&pattern) = of_runs.next() else { break };
                 let rows = &mut self.all[pattern].rows;
                 let column = output.x.start + x.output as isize;
-                for (place, presentation) in presentations.iter().enumerate() {
+                for (index, presentation) in presentations.iter().enumerate() {
                     for row in 0..y.outputs {
                         let from = (y.input + row * stride.y) * input.x.len() + x.input;
-                        let from = input.of(place) + from * input.channels;
+                        let from = input.of(index) + from * input.channels;
                         let line = y.output + row;
                         let to = line * output.x.len() + x.output;
-                        let to = output.of(place) + to * output.channels;
+                        let to = output.of(index) + to * output.channels;
                         let here = rows.end..rows.end + x.outputs;
                         rows.end = here.end;
                         for (at, row) in self.rows[here.clone()].iter_mut().enumerate() {
                             *row = from + at * step;
                         }
-                        for (at, place) in self.places[here.clone()].iter_mut().enumerate() {
-                            *place = to + at * output.channels;
+                        for (at, offset) in self.outputs[here.clone()].iter_mut().enumerate() {
+                            *offset = to + at * output.channels;
                         }
                         if rectify {
                             let line = output.y.start + line as isize;
-                            let row = presentation.original(program, node, line, column, x.outputs);
-                            for (to, original) in
-                                originals[here].iter_mut().zip(row.chunks_exact(output.channels))
+                            let row =
+                                presentation.baseline_row(program, node, line, column, x.outputs);
+                            for (to, baseline) in
+                                baselines[here].iter_mut().zip(row.chunks_exact(output.channels))
                             {
-                                *to = original;
+                                *to = baseline;
                             }
                         }
                     }
                 }
             }
         }
-        originals
+        baselines
     }
 
     /// Finds the patterns, and where the rows of each begin: their ends are still there too.
@@ -153,7 +168,7 @@ impl Patterns {
         node: usize,
         batches: &[SamePlan<'_>],
         which: &[usize],
-        inputs: &[Place],
+        inputs: &[DeltaRange],
         append: Blocks<'_>,
     ) -> usize {
         let Self { all, blocks, known, of_runs, .. } = self;

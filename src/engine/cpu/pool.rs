@@ -1,15 +1,15 @@
-//! Max-pooling of differences.
+//! Max-pooling of deltas.
 
-use super::change::{Change, Presentation};
+use super::delta::{Delta, Presentation};
 use super::program::Program;
 use super::simd::{Four, Kernel, One, Vector, prefetch_all};
 use crate::geometry::{SlidingWindow, Span};
 use crate::program::Plan;
 
-/// Writes the change of every maximum in a node's window into `output`.
+/// Writes the delta of every maximum in a node's window into `output`.
 ///
-/// With `p` the original maximum, it is `max_i((a_i - p) + δ_i)`: relative to `p` the original
-/// maximum itself is exactly 0, so no rounding of large values gets into small differences.
+/// With `p` the baseline maximum, it is `max_i((a_i - p) + δ_i)`: relative to `p` the baseline
+/// maximum itself is exactly 0, so no rounding of large values gets into small deltas.
 ///
 /// Where a ReLU stands before the pooling, `a` and `δ` may be those of its input: the maximum of
 /// rectified values is the rectified maximum, so `-p` joins the maximum, and the ReLU is saved.
@@ -17,11 +17,11 @@ pub(super) struct Pool<'a> {
     pub program: &'a Program,
     pub plan: &'a Plan<'a>,
     pub node: usize,
-    /// Whether `input` is the change before the ReLU that the pooling reads.
+    /// Whether `input` is the delta before the ReLU that the pooling reads.
     pub rectify: bool,
     pub batch: &'a [Presentation<'a>],
-    pub input: Change<&'a [f32]>,
-    pub output: Change<&'a mut [f32]>,
+    pub input: Delta<&'a [f32]>,
+    pub output: Delta<&'a mut [f32]>,
 }
 
 impl Kernel for Pool<'_> {
@@ -50,31 +50,37 @@ impl Kernel for Pool<'_> {
             let mut outputs = outputs.chunks_exact_mut(channels);
             for y in ys.start..ys.end {
                 let rows = rows_of(y);
-                // Original activations lie far away: those of the next presentation are fetched
+                // Baseline activations lie far away: those of the next presentation are fetched
                 // while this one's are worked on.
                 if let Some(next) = next {
                     for y in rows.positions() {
-                        prefetch_all(next.original(program, source, y, real.1.start, real.1.len()));
+                        prefetch_all(next.baseline_row(
+                            program,
+                            source,
+                            y,
+                            real.1.start,
+                            real.1.len(),
+                        ));
                     }
-                    prefetch_all(next.original(program, node, y, xs.start, xs.len()));
+                    prefetch_all(next.baseline_row(program, node, y, xs.start, xs.len()));
                 }
                 for (columns, x) in columns.iter().zip(xs.start..xs.end) {
                     let Some(rises) = outputs.next() else { return };
-                    window.largest = presentation.original(program, node, y, x, 1);
+                    window.largest = presentation.baseline_row(program, node, y, x, 1);
                     window.changed.clear();
                     window.unchanged.clear();
                     for y in rows.positions() {
-                        let mut original = presentation
-                            .original(program, source, y, columns.start, columns.reach())
+                        let mut baseline = presentation
+                            .baseline_row(program, source, y, columns.start, columns.reach())
                             .chunks_exact(channels)
                             .step_by(columns.step);
                         for x in columns.positions() {
-                            let Some(original) = original.next() else { break };
+                            let Some(baseline) = baseline.next() else { break };
                             if input.has(y, x) {
-                                let change = &changed[input.offset(y, x)..][..channels];
-                                window.changed.push((original, change));
+                                let delta = &changed[input.offset(y, x)..][..channels];
+                                window.changed.push((baseline, delta));
                             } else {
-                                window.unchanged.push(original);
+                                window.unchanged.push(baseline);
                             }
                         }
                     }
@@ -110,7 +116,7 @@ impl Seen {
     /// Where they are.
     #[inline(always)]
     pub fn positions(self) -> impl Iterator<Item = isize> + Clone {
-        (0..self.count).map(move |place| self.start + (place * self.step) as isize)
+        (0..self.count).map(move |index| self.start + (index * self.step) as isize)
     }
 
     /// Positions from the first to the last one.
@@ -126,23 +132,23 @@ impl Seen {
 /// What a window of the pooling sees: slices of equal length, a value for each channel.
 #[derive(Default)]
 struct Window<'a> {
-    /// The original maximum.
+    /// The baseline maximum.
     largest: &'a [f32],
-    /// Original activations and their changes.
+    /// Baseline activations and their deltas.
     changed: Vec<(&'a [f32], &'a [f32])>,
-    /// Original activations that stay as they are.
+    /// Baseline activations that stay as they are.
     unchanged: Vec<&'a [f32]>,
 }
 
 impl Window<'_> {
-    /// The change of the maximum in each channel. Requires the instructions of `V`.
+    /// The delta of the maximum in each channel. Requires the instructions of `V`.
     #[inline(always)]
     unsafe fn rises<V: Vector>(&self, rectify: bool, rises: &mut [f32]) {
         let channels = rises.len();
         assert!(self.largest.len() == channels);
-        assert!(self.unchanged.iter().all(|original| original.len() == channels));
-        let equal = |(original, change): &(&[f32], &[f32])| {
-            original.len() == channels && change.len() == channels
+        assert!(self.unchanged.iter().all(|baseline| baseline.len() == channels));
+        let equal = |(baseline, delta): &(&[f32], &[f32])| {
+            baseline.len() == channels && delta.len() == channels
         };
         assert!(self.changed.iter().all(equal));
         // Four vectors at a time: a slice is looked up once for all of them.
@@ -172,14 +178,14 @@ impl Window<'_> {
             let largest = V::load(self.largest.as_ptr().add(channel));
             let mut rise =
                 if rectify { V::splat(0.0).sub(largest) } else { V::splat(f32::NEG_INFINITY) };
-            for (original, change) in &self.changed {
-                let original = V::load(original.as_ptr().add(channel));
-                let change = V::load(change.as_ptr().add(channel));
-                rise = rise.max_nan(original.sub(largest).add(change));
+            for (baseline, delta) in &self.changed {
+                let baseline = V::load(baseline.as_ptr().add(channel));
+                let delta = V::load(delta.as_ptr().add(channel));
+                rise = rise.max_nan(baseline.sub(largest).add(delta));
             }
-            for original in &self.unchanged {
-                let original = V::load(original.as_ptr().add(channel));
-                rise = rise.max_nan(original.sub(largest));
+            for baseline in &self.unchanged {
+                let baseline = V::load(baseline.as_ptr().add(channel));
+                rise = rise.max_nan(baseline.sub(largest));
             }
             rise
         }

@@ -35,7 +35,7 @@ impl Precision {
     pub fn limits(self, convolutions: usize) -> Limits {
         let roundoff = |before| match self.behind(before) {
             Self::Fp32 => None,
-            // Half a last place of the second part, where that is largest; the product of second parts, which is
+            // Half an ulp of the second part, where that is largest; the product of second parts, which is
             // left out, is as small.
             Self::Bf16x3 => Some(1.0 / f64::from(1 << 17)),
             Self::Bf16 => Some(1.0 / f64::from(1 << 8)),

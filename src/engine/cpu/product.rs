@@ -1,7 +1,7 @@
 //! The tap product: the one matrix product of this engine.
 //!
 //! `output[row] = start + Σ_blocks Σ_k input[row + block.input + k] · weights[block.weights + k]`
-//! for some rows, each with its own place in `input` and `output`, and the [`TILE`] channels of a
+//! for some rows, each with its own offset in `input` and `output`, and the [`TILE`] channels of a
 //! tile of weights `[k][TILE]`. Neither side is copied or packed: rows are read where the
 //! activations lie, channels innermost, so a kernel row of taps is one contiguous run.
 //!
@@ -10,10 +10,13 @@
 //! which of them it is, or who computes it. The whole engine's promise of equal bytes rests on
 //! that.
 
-use std::ops::Range;
+mod rows;
+mod tile;
 
+pub(super) use self::rows::{BaselineRows, Offsets};
+use self::tile::tiles;
 use super::pointwise::Rectify;
-use super::simd::{Eight, Isa, Vector, prefetch_all};
+use super::simd::{Isa, prefetch_all};
 
 /// Output channels computed together.
 pub(super) const TILE: usize = 32;
@@ -21,7 +24,7 @@ pub(super) const TILE: usize = 32;
 /// A run of taps: where it begins relative to the row, where in the weights, and its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Block {
-    /// Offset from the row's place in the input.
+    /// Offset from the row's offset in the input.
     pub input: usize,
     /// First tap, in rows of the tile's weights.
     pub weights: usize,
@@ -46,68 +49,13 @@ pub(super) fn short_blocks(blocks: &[Block]) -> Vec<Block> {
     blocks.iter().flat_map(parts).collect()
 }
 
-/// Places in a buffer, and the last of them: that all lie inside of it is checked again and again,
-/// and looked up once.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Places<'a> {
-    all: &'a [usize],
-    last: usize,
-}
-
-impl<'a> Places<'a> {
-    /// Looks the last one up.
-    pub fn new(all: &'a [usize]) -> Self {
-        Self { all, last: all.iter().copied().max().unwrap_or(0) }
-    }
-
-    /// All of them.
-    #[inline(always)]
-    pub fn all(&self) -> &'a [usize] {
-        self.all
-    }
-
-    /// The last of them.
-    pub fn last(&self) -> usize {
-        self.last
-    }
-}
-
-/// Original activations of some positions, all channels of each, and the fewest of any: as with
-/// [`Places`].
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Originals<'a> {
-    all: &'a [&'a [f32]],
-    channels: usize,
-}
-
-impl<'a> Originals<'a> {
-    /// Looks up how many channels all positions have.
-    pub fn new(all: &'a [&'a [f32]]) -> Self {
-        Self { all, channels: all.iter().map(|position| position.len()).min().unwrap_or(0) }
-    }
-
-    /// Of some rows, those of `width` channels; the first channel is told beside the originals.
-    /// Nothing where there are no originals.
-    pub fn of(
-        originals: Option<(Self, usize)>,
-        rows: Range<usize>,
-        width: usize,
-    ) -> impl Iterator<Item = &'a [f32]> {
-        let of_rows = originals.map(|(originals, channel)| (&originals.all[rows], channel));
-        let rows = of_rows
-            .into_iter()
-            .flat_map(|(rows, channel)| rows.iter().map(move |row| (row, channel)));
-        rows.map(move |(row, channel)| &row[channel..][..width])
-    }
-}
-
 /// Operands of a product.
 #[derive(Clone, Copy)]
 pub(super) struct Product<'a> {
     /// Activations.
     pub input: &'a [f32],
     /// Where in `input` each row's first block counts from.
-    pub rows: Places<'a>,
+    pub rows: Offsets<'a>,
     /// The blocks, the same for each row.
     pub blocks: &'a [Block],
     /// A tile of weights, `[k][TILE]`.
@@ -115,7 +63,7 @@ pub(super) struct Product<'a> {
     /// What sums begin with.
     pub start: &'a [f32; TILE],
     /// Where in the output each row's values go.
-    pub places: Places<'a>,
+    pub outputs: Offsets<'a>,
     /// How many of the tile's channels are written.
     pub width: usize,
     /// Whether sums are added to what stands in the output, instead of written over it.
@@ -123,22 +71,18 @@ pub(super) struct Product<'a> {
     /// The weights of the next product: where they are not in a core's own cache, they are fetched
     /// meanwhile.
     pub ahead: &'a [f32],
-    /// If a ReLU of differences follows, each row's original activations, and which of them is the
+    /// If a ReLU of deltas follows, each row's baseline activations, and which of them is the
     /// tile's first.
-    pub rectify: Option<(Originals<'a>, usize)>,
+    pub rectify: Option<(BaselineRows<'a>, usize)>,
 }
-
-/// Computes some rows of a tile. Needs the instructions that it is compiled for, and as many
-/// places as rows; every row, block and place must lie inside its buffer.
-type TileFn = unsafe fn(product: &Product<'_>, first: usize, output: *mut f32);
 
 impl Product<'_> {
     /// Writes the product into `output`.
     ///
     /// # Panics
-    /// Where a row, a block or a place lies outside of its buffer: the engine would be wrong.
+    /// Where a row, a block or an output lies outside of its buffer: the engine would be wrong.
     pub fn run(&self, isa: Isa, output: &mut [f32]) {
-        let (rows, places) = (self.rows, self.places);
+        let (rows, outputs) = (self.rows, self.outputs);
         if rows.all.is_empty() {
             return;
         }
@@ -147,11 +91,11 @@ impl Product<'_> {
         };
         assert!(rows.last + taps(|block| block.input) <= self.input.len());
         assert!(taps(|block| block.weights) * TILE <= self.weights.len());
-        assert!(self.width <= TILE && places.last + self.width <= output.len());
-        assert_eq!(rows.all.len(), places.all.len());
-        if let Some((originals, channel)) = self.rectify {
-            assert_eq!(rows.all.len(), originals.all.len());
-            assert!(channel + self.width <= originals.channels);
+        assert!(self.width <= TILE && outputs.last + self.width <= output.len());
+        assert_eq!(rows.all.len(), outputs.all.len());
+        if let Some((baselines, channel)) = self.rectify {
+            assert_eq!(rows.all.len(), baselines.all.len());
+            assert!(channel + self.width <= baselines.channels);
         }
         let tiles = tiles(isa);
         // As equal parts as possible: a last part of one row would wait for its own sums.
@@ -161,163 +105,17 @@ impl Product<'_> {
             let count = (rows.all.len() - first).div_ceil(parts - part);
             let share = self.ahead.len() * part / parts..self.ahead.len() * (part + 1) / parts;
             prefetch_all(&self.ahead[share]);
-            // Original activations lie far away, and a product gives them time to come.
-            let originals = || Originals::of(self.rectify, first..first + count, self.width);
-            originals().for_each(prefetch_all);
+            // Baseline activations lie far away, and a product gives them time to come.
+            let baselines = || BaselineRows::of(self.rectify, first..first + count, self.width);
+            baselines().for_each(prefetch_all);
             // SAFETY: `isa` is one of this machine's; offsets were checked above; `first + count`
             // rows exist.
             unsafe { tiles[count - 1](self, first, output.as_mut_ptr()) };
-            for (original, &place) in originals().zip(&places.all[first..]) {
-                let change = &mut output[place..][..self.width];
-                isa.run(Rectify { change, original });
+            for (baseline, &offset) in baselines().zip(&outputs.all[first..]) {
+                let delta = &mut output[offset..][..self.width];
+                isa.run(Rectify { delta, baseline });
             }
             first += count;
-        }
-    }
-}
-
-/// The functions for 1, 2, … rows: as many as sums fit into the registers.
-fn tiles(isa: Isa) -> &'static [TileFn] {
-    match isa {
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => &[
-            avx512::<1>,
-            avx512::<2>,
-            avx512::<3>,
-            avx512::<4>,
-            avx512::<5>,
-            avx512::<6>,
-            avx512::<7>,
-            avx512::<8>,
-            avx512::<9>,
-            avx512::<10>,
-            avx512::<11>,
-            avx512::<12>,
-        ],
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => &[avx2::<1>, avx2::<2>, avx2::<3>, avx2::<4>, avx2::<5>, avx2::<6>],
-        Isa::Portable => &[portable::<1>, portable::<2>],
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-unsafe fn avx512<const ROWS: usize>(product: &Product<'_>, first: usize, output: *mut f32) {
-    // SAFETY: the caller's.
-    unsafe { tile::<std::arch::x86_64::__m512, ROWS, 2>(product, first, output) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn avx2<const ROWS: usize>(product: &Product<'_>, first: usize, output: *mut f32) {
-    // SAFETY: the caller's.
-    unsafe { tile::<std::arch::x86_64::__m256, ROWS, 2>(product, first, output) }
-}
-
-unsafe fn portable<const ROWS: usize>(product: &Product<'_>, first: usize, output: *mut f32) {
-    // SAFETY: the caller's.
-    unsafe { tile::<Eight, ROWS, 4>(product, first, output) }
-}
-
-/// The vectors from `from` on, which must have so many values. Requires the instructions of `V`.
-#[inline(always)]
-unsafe fn load<V: Vector, const VECTORS: usize>(from: *const f32) -> [V; VECTORS] {
-    // SAFETY: the caller's.
-    unsafe {
-        let mut vectors = [V::splat(0.0); VECTORS];
-        for (v, vector) in vectors.iter_mut().enumerate() {
-            *vector = V::load(from.add(v * V::LANES));
-        }
-        vectors
-    }
-}
-
-/// As [`load`], where only the first `width` values must be there.
-#[inline(always)]
-unsafe fn load_some<V: Vector, const VECTORS: usize>(
-    from: *const f32,
-    width: usize,
-) -> [V; VECTORS] {
-    // SAFETY: the caller's; `all` has as many values as the vectors, at most a tile's.
-    unsafe {
-        let mut all = [0.0; TILE];
-        if width >= V::LANES * VECTORS {
-            return load(from);
-        }
-        all.as_mut_ptr().copy_from_nonoverlapping(from, width);
-        load(all.as_ptr())
-    }
-}
-
-/// `ROWS` rows, from `first` on, of a tile, `VECTORS` vectors of its channels at a time.
-#[inline(always)]
-unsafe fn tile<V: Vector, const ROWS: usize, const VECTORS: usize>(
-    product: &Product<'_>,
-    first: usize,
-    output: *mut f32,
-) {
-    const { assert!(TILE.is_multiple_of(V::LANES * VECTORS)) };
-    for channel in (0..product.width).step_by(V::LANES * VECTORS) {
-        // SAFETY: the caller's; the tile has that channel, and those of the vectors behind it.
-        unsafe { columns::<V, ROWS, VECTORS>(product, first, channel, output) }
-    }
-}
-
-/// `ROWS` rows, from `first` on, of `VECTORS` vectors of a tile's channels, from `channel` on.
-#[inline(always)]
-#[allow(clippy::needless_range_loop, reason = "indices keep the sums in registers")]
-unsafe fn columns<V: Vector, const ROWS: usize, const VECTORS: usize>(
-    product: &Product<'_>,
-    first: usize,
-    channel: usize,
-    output: *mut f32,
-) {
-    let input = product.input.as_ptr();
-    let width = product.width - channel;
-    // SAFETY: `run` checked that rows, blocks and places lie inside their buffers, and that
-    // `first + ROWS` of them exist.
-    unsafe {
-        let output = output.add(channel);
-        let mut sums = [load::<V, VECTORS>(product.start.as_ptr().add(channel)); ROWS];
-        for block in product.blocks {
-            let mut rows = [input.add(block.input); ROWS];
-            for row in 0..ROWS {
-                rows[row] = rows[row].add(*product.rows.all.get_unchecked(first + row));
-            }
-            let mut weights = product.weights.as_ptr().add(block.weights * TILE + channel);
-            for tap in 0..block.length {
-                let factors = load::<V, VECTORS>(weights);
-                for row in 0..ROWS {
-                    let value = V::splat(*rows[row].add(tap));
-                    for v in 0..VECTORS {
-                        sums[row][v] = value.mul_add(factors[v], sums[row][v]);
-                    }
-                }
-                weights = weights.add(TILE);
-            }
-        }
-        if product.add {
-            for row in 0..ROWS {
-                let place = output.add(*product.places.all.get_unchecked(first + row));
-                let before = load_some::<V, VECTORS>(place, width);
-                for v in 0..VECTORS {
-                    sums[row][v] = before[v].add(sums[row][v]);
-                }
-            }
-        }
-        for row in 0..ROWS {
-            let place = output.add(*product.places.all.get_unchecked(first + row));
-            if width >= V::LANES * VECTORS {
-                for v in 0..VECTORS {
-                    sums[row][v].store(place.add(v * V::LANES));
-                }
-            } else {
-                let mut all = [0.0; TILE];
-                for v in 0..VECTORS {
-                    sums[row][v].store(all.as_mut_ptr().add(v * V::LANES));
-                }
-                place.copy_from_nonoverlapping(all.as_ptr(), width);
-            }
         }
     }
 }
@@ -357,15 +155,15 @@ mod tests {
         for isa in Isa::available() {
             for width in [TILE, 5] {
                 let run = |rows: &[usize]| {
-                    let places: Vec<usize> = (0..rows.len()).map(|row| row * width).collect();
+                    let outputs: Vec<usize> = (0..rows.len()).map(|row| row * width).collect();
                     let mut output = vec![f32::NAN; rows.len() * width];
                     let product = Product {
                         input: &input,
-                        rows: Places::new(rows),
+                        rows: Offsets::new(rows),
                         blocks: &blocks,
                         weights: &weights,
                         start: &start,
-                        places: Places::new(&places),
+                        outputs: Offsets::new(&outputs),
                         width,
                         add: false,
                         ahead: &[],
@@ -404,11 +202,11 @@ mod tests {
     fn a_row_outside_of_the_input_is_caught() {
         let product = Product {
             input: &[0.0; 10],
-            rows: Places::new(&[6]),
+            rows: Offsets::new(&[6]),
             blocks: &[Block { input: 0, weights: 0, length: 5 }],
             weights: &[0.0; 5 * TILE],
             start: &[0.0; TILE],
-            places: Places::new(&[0]),
+            outputs: Offsets::new(&[0]),
             width: TILE,
             add: false,
             ahead: &[],

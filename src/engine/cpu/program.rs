@@ -8,7 +8,7 @@ use super::bf16::Form;
 use super::weights::{Arithmetic, Packed, UnitFilters};
 use crate::engine::{EngineError, convolutions_before};
 use crate::geometry::ImageSize;
-use crate::network::{Filters, Input, Layer, LayerId, Model, Network, Op};
+use crate::network::{Filters, Input, Layer, LayerId, Model, Network};
 use crate::program::{self, ConvolutionFilters, Packing};
 
 /// The program of a layer.
@@ -38,7 +38,7 @@ impl Shared<'_> {
     ) -> Result<Program, EngineError> {
         let before = convolutions_before(model.network());
         let packing = Packing {
-            convolution: |ConvolutionFilters { layer, conv, filters, inputs }| {
+            convolution: |ConvolutionFilters { layer, conv, filters, inputs, .. }| {
                 let arithmetic = Arithmetic {
                     sparse: reads_sparse(model.network().layer(layer), self.sparse),
                     direct: self.engine.direct,
@@ -56,26 +56,16 @@ impl Shared<'_> {
     }
 }
 
-/// Of each layer, whether many of its differences are zero: of a ReLU, also behind poolings.
+/// Of each layer, whether many of its deltas are zero: of a ReLU, also behind poolings.
 pub(super) fn sparse(network: &Network) -> Vec<bool> {
     let mut sparse: Vec<bool> = Vec::with_capacity(network.layers().len());
     for layer in network.layers() {
-        sparse.push(match &layer.op {
-            Op::Relu => true,
-            Op::Pointwise(function) => function.is_sparse(),
-            Op::MaxPool(_)
-            | Op::Pad(_)
-            | Op::Dropout
-            | Op::Concat
-            | Op::Slice(_)
-            | Op::Shuffle(_) => reads_sparse(layer, &sparse),
-            _ => false,
-        });
+        sparse.push(layer.op.has_sparse_deltas(reads_sparse(layer, &sparse)));
     }
     sparse
 }
 
-/// Whether all inputs of a layer are layers of which many differences are zero.
+/// Whether all inputs of a layer are layers of which many deltas are zero.
 fn reads_sparse(layer: &Layer, sparse: &[bool]) -> bool {
     layer.inputs.iter().all(|input| match *input {
         Input::Image => false,

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::activations::Baseline;
-use super::change::Presentation;
+use super::delta::Presentation;
 use super::program::Program;
 use crate::engine::{JobResult, PlacedJob};
 use crate::noise::Patches;

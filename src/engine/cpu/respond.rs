@@ -1,6 +1,6 @@
 //! The last layer: one unit, one position.
 
-use super::change::{Change, Presentation};
+use super::delta::{Delta, Presentation};
 use super::simd::{Kernel, Vector};
 use super::weights::UnitFilters;
 use crate::program::Plan;
@@ -8,13 +8,13 @@ use crate::program::Plan;
 /// Sums that run side by side in a dot product. Their number is part of the result's bits.
 const LANES: usize = 32;
 
-/// The change of each presentation's response: its unit's own filter on the taps that meet a
-/// difference. No two large, nearly equal numbers are subtracted.
+/// The difference of each presentation's response: its unit's own filter on the taps that meet a
+/// delta. No two large, nearly equal numbers are subtracted.
 pub(super) struct Respond<'a> {
     pub plan: &'a Plan<'a>,
     pub filters: &'a UnitFilters,
     pub batch: &'a [Presentation<'a>],
-    pub input: Change<&'a [f32]>,
+    pub input: Delta<&'a [f32]>,
 }
 
 impl Kernel for Respond<'_> {

@@ -1,4 +1,4 @@
-//! The tap product of differences of which many are zero.
+//! The tap product of deltas of which many are zero.
 //!
 //! As [`Product`](super::product::Product), but of lists of what is not zero ([`Nonzero`]): one row
 //! at a time, and as many channels as sums fit into the registers. A term that is left out would
@@ -6,7 +6,7 @@
 
 use super::nonzero::{LONGEST, List, Nonzero, TOGETHER};
 use super::pointwise::Rectify;
-use super::product::{Originals, Places, TILE};
+use super::product::{BaselineRows, Offsets, TILE};
 use super::simd::{Eight, Isa, Vector, prefetch, prefetch_all};
 
 /// Floats of a cache line.
@@ -18,7 +18,7 @@ const WEIGHT_FLOATS: usize = 6 * 1024;
 /// Tiles that are computed together at most, with any instructions.
 const MOST: usize = 4;
 
-/// The places of a list's weights are read as one number of 64 bits.
+/// The offsets of a list's weights are read as one number of 64 bits.
 const _: () = assert!(TOGETHER * size_of::<u16>() == size_of::<u64>());
 /// … and each has 16.
 const _: () = assert!(LONGEST * TILE <= 1 << 16);
@@ -36,10 +36,10 @@ pub(super) fn channels_at_once(isa: Isa) -> usize {
 /// Operands of a product.
 #[derive(Clone, Copy)]
 pub(super) struct SparseProduct<'a> {
-    /// Lists of differences.
+    /// Lists of deltas.
     pub input: &'a Nonzero,
     /// From which list each row counts.
-    pub rows: Places<'a>,
+    pub rows: Offsets<'a>,
     /// Which list from there.
     pub list: usize,
     /// Weights of some tiles, from those of the list's first channel and the first tile on.
@@ -49,47 +49,47 @@ pub(super) struct SparseProduct<'a> {
     /// How many tiles.
     pub tiles: usize,
     /// Where in the output each row's values go.
-    pub places: Places<'a>,
+    pub outputs: Offsets<'a>,
     /// How many of the tiles' channels are written.
     pub width: usize,
     /// Whether sums are added to what stands in the output, instead of written over it.
     pub add: bool,
-    /// If a ReLU of differences follows, each row's original activations, and which of them is the
+    /// If a ReLU of deltas follows, each row's baseline activations, and which of them is the
     /// first tile's first.
-    pub rectify: Option<(Originals<'a>, usize)>,
+    pub rectify: Option<(BaselineRows<'a>, usize)>,
 }
 
 /// Computes some rows. Needs the instructions that it is compiled for, and as many tiles as it is
-/// for; every row, list, weight and place must lie inside its buffer.
+/// for; every row, list, weight and output must lie inside its buffer.
 type TilesFn = unsafe fn(product: &SparseProduct<'_>, first: usize, count: usize, output: *mut f32);
 
 impl SparseProduct<'_> {
     /// Writes the product into `output`.
     ///
     /// # Panics
-    /// Where a row, a list, weights or a place lie outside of their buffer: the engine would be
+    /// Where a row, a list, weights or an output lie outside of their buffer: the engine would be
     /// wrong.
     pub fn run(&self, isa: Isa, output: &mut [f32]) {
-        let (rows, places) = (self.rows, self.places);
+        let (rows, outputs) = (self.rows, self.outputs);
         if rows.all().is_empty() {
             return;
         }
         let functions = functions(isa);
         assert!((1..=functions.len()).contains(&self.tiles) && self.width <= self.tiles * TILE);
         assert!((self.tiles - 1) * self.step + self.input.reach() <= self.weights.len());
-        assert!(places.last() + self.width <= output.len());
-        assert_eq!(rows.all().len(), places.all().len());
+        assert!(outputs.last() + self.width <= output.len());
+        assert_eq!(rows.all().len(), outputs.all().len());
         assert!(rows.last() + self.list < self.input.count());
         for first in (0..rows.all().len()).step_by(ROWS) {
             let count = ROWS.min(rows.all().len() - first);
-            let originals = || Originals::of(self.rectify, first..first + count, self.width);
-            originals().for_each(prefetch_all);
+            let baselines = || BaselineRows::of(self.rectify, first..first + count, self.width);
+            baselines().for_each(prefetch_all);
             // SAFETY: `isa` is one of this machine's; offsets were checked above, and an entry's
             // when it was made; `first + count` rows exist.
             unsafe { functions[self.tiles - 1](self, first, count, output.as_mut_ptr()) };
-            for (original, &place) in originals().zip(&places.all()[first..]) {
-                let change = &mut output[place..][..self.width];
-                isa.run(Rectify { change, original });
+            for (baseline, &offset) in baselines().zip(&outputs.all()[first..]) {
+                let delta = &mut output[offset..][..self.width];
+                isa.run(Rectify { delta, baseline });
             }
         }
     }
@@ -152,19 +152,19 @@ unsafe fn tiles<V: Vector, const VECTORS: usize>(
     const { assert!(VECTORS * V::LANES <= MOST * TILE) };
     let of_tile = TILE / V::LANES;
     let &SparseProduct { input, width, step, .. } = product;
-    let (rows, places) = (product.rows.all(), product.places.all());
-    // SAFETY: `run` checked that there are so many rows, and that lists, weights and places lie inside
-    // their buffers; a list has as many values as places of weights, `TOGETHER` at a time.
+    let (rows, outputs) = (product.rows.all(), product.outputs.all());
+    // SAFETY: `run` checked that there are so many rows, and that lists, weights and outputs lie inside
+    // their buffers; a list has as many values as offsets of weights, `TOGETHER` at a time.
     unsafe {
         let mut list = input.list(rows.get_unchecked(first) + product.list);
         for row in first..first + count {
             let List { values, weights } = list;
-            let place = output.add(*places.get_unchecked(row));
+            let target = output.add(*outputs.get_unchecked(row));
             if row + 1 < rows.len() {
                 // What the next row needs lies farther away than the weights.
                 list = input.list(rows.get_unchecked(row + 1) + product.list);
                 list.prefetch();
-                let to = output.add(*places.get_unchecked(row + 1));
+                let to = output.add(*outputs.get_unchecked(row + 1));
                 (0..VECTORS * V::LANES)
                     .step_by(LINE)
                     .for_each(|line| prefetch(to.wrapping_add(line)));
@@ -172,12 +172,12 @@ unsafe fn tiles<V: Vector, const VECTORS: usize>(
             let mut sums = [V::splat(0.0); VECTORS];
             for first in (0..values.len()).step_by(TOGETHER) {
                 // One at a time, these would take a load each, and loads are what there is least of.
-                let places = weights.as_ptr().add(first).cast::<u64>().read_unaligned();
-                let mut places = places.to_le();
+                let offsets = weights.as_ptr().add(first).cast::<u64>().read_unaligned();
+                let mut offsets = offsets.to_le();
                 for which in 0..TOGETHER {
                     let value = V::splat(*values.as_ptr().add(first + which));
-                    let weights = product.weights.as_ptr().add((places & 0xffff) as usize);
-                    places >>= 16;
+                    let weights = product.weights.as_ptr().add((offsets & 0xffff) as usize);
+                    offsets >>= 16;
                     for v in 0..VECTORS {
                         let at = v / of_tile * step + v % of_tile * V::LANES;
                         sums[v] = value.mul_add(V::load(weights.add(at)), sums[v]);
@@ -185,12 +185,12 @@ unsafe fn tiles<V: Vector, const VECTORS: usize>(
                 }
             }
             if width == VECTORS * V::LANES {
-                put(sums, place, product.add);
+                put(sums, target, product.add);
             } else {
                 let mut all = [0.0; MOST * TILE];
-                all.as_mut_ptr().copy_from_nonoverlapping(place, width);
+                all.as_mut_ptr().copy_from_nonoverlapping(target, width);
                 put(sums, all.as_mut_ptr(), product.add);
-                place.copy_from_nonoverlapping(all.as_ptr(), width);
+                target.copy_from_nonoverlapping(all.as_ptr(), width);
             }
         }
     }
@@ -238,10 +238,10 @@ mod tests {
                 let step = INPUTS * TILE + 3 * TILE;
                 let weights = values(2, tiles * step + LONGEST * TILE);
                 let lists = Nonzero::of(&input, sections, isa);
-                let places: Vec<usize> = (0..POSITIONS).map(|row| row * width).collect();
-                let places = Places::new(&places);
-                let originals = values(3, POSITIONS * width);
-                let originals: Vec<&[f32]> = originals.chunks_exact(width).collect();
+                let outputs: Vec<usize> = (0..POSITIONS).map(|row| row * width).collect();
+                let outputs = Offsets::new(&outputs);
+                let baselines = values(3, POSITIONS * width);
+                let baselines: Vec<&[f32]> = baselines.chunks_exact(width).collect();
                 let rows: Vec<usize> = (0..POSITIONS).map(|row| row * 7 % POSITIONS).collect();
                 let rows_of = |each: usize| -> Vec<usize> {
                     rows.iter().map(|position| position * each).collect()
@@ -253,24 +253,24 @@ mod tests {
                     let channel = section * sections.length;
                     let last = section + 1 == sections.count;
                     let add = section > 0;
-                    let originals = Originals::new(&originals);
+                    let baselines = BaselineRows::new(&baselines);
                     SparseProduct {
                         input: &lists,
-                        rows: Places::new(&of_lists),
+                        rows: Offsets::new(&of_lists),
                         list: section,
                         weights: &weights[channel * TILE..],
                         step,
                         tiles,
-                        places,
+                        outputs,
                         width,
                         add,
-                        rectify: last.then_some((originals, 0)),
+                        rectify: last.then_some((baselines, 0)),
                     }
                     .run(isa, &mut found);
                     for tile in 0..width.div_ceil(TILE) {
                         Product {
                             input: &input,
-                            rows: Places::new(&of_input),
+                            rows: Offsets::new(&of_input),
                             blocks: &[Block {
                                 input: channel,
                                 weights: channel,
@@ -278,11 +278,11 @@ mod tests {
                             }],
                             weights: &weights[tile * step..],
                             start: &[0.0; TILE],
-                            places,
+                            outputs,
                             width: TILE.min(width - tile * TILE),
                             add,
                             ahead: &[],
-                            rectify: last.then_some((originals, tile * TILE)),
+                            rectify: last.then_some((baselines, tile * TILE)),
                         }
                         .run(isa, &mut expected[tile * TILE..]);
                     }
@@ -297,12 +297,12 @@ mod tests {
     fn single<'a>(input: &'a Nonzero, list: usize, weights: &'a [f32]) -> SparseProduct<'a> {
         SparseProduct {
             input,
-            rows: Places::new(&[0]),
+            rows: Offsets::new(&[0]),
             list,
             weights,
             step: 0,
             tiles: 1,
-            places: Places::new(&[0]),
+            outputs: Offsets::new(&[0]),
             width: TILE,
             add: false,
             rectify: None,

@@ -12,7 +12,7 @@ use crate::noise::{Noise, TorchStream};
 use crate::progress::{CancelToken, Progress};
 
 /// Groups, channels that fill no line, gaps between taps, outputs that fill no tile, a convolution of fewer
-/// channels than bf16 has, and differences that go several ways.
+/// channels than bf16 has, and deltas that go several ways.
 const NETWORK: &[u8] = br#"{"name": "wide", "layers": [
     {"name": "a", "op": "conv", "out_channels": 70, "kernel": 5, "stride": 2},
     {"name": "relu_a", "op": "relu"},

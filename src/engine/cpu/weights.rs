@@ -22,7 +22,7 @@ struct Row([f32; TILE]);
 #[derive(Debug)]
 pub(super) struct Packed {
     /// `[group][tile][ky][kx][input channel]`; channels beyond the group's last are zero. Behind
-    /// them are as many rows as a list of differences may point into.
+    /// them are as many rows as a list of deltas may point into.
     weights: Vec<Row>,
     /// `[group][tile][TILE]`.
     bias: Vec<[f32; TILE]>,
@@ -87,8 +87,8 @@ impl Packed {
             bias[tile][lane] = filters.bias.get(channel).copied().unwrap_or(0.0);
             let filter = &filters.weight[channel * inputs * taps..][..inputs * taps];
             let packed = &mut weights[tile * taps * inputs..][..taps * inputs];
-            for (place, &value) in filter.iter().enumerate() {
-                let (input, tap) = (place / taps, place % taps);
+            for (index, &value) in filter.iter().enumerate() {
+                let (input, tap) = (index / taps, index % taps);
                 packed[tap * inputs + input].0[lane] = value;
             }
         }

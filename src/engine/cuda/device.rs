@@ -273,12 +273,12 @@ impl Device {
     /// A copy of what is on the device, as soon as all work asked for before is done.
     ///
     /// # Errors
-    /// [`CudaError::Driver`]: failures of kernels show here too.
+    /// [`CudaError::Driver`]: failures of kernels show here too; [`CudaError::NotPinned`].
     pub fn download<T: DeviceRepr + Default + Clone>(
         &self,
         values: &CudaSlice<T>,
     ) -> Result<Vec<T>, CudaError> {
-        self.fetch(values)?.wait()
+        self.returns.download(&self.stream, values)
     }
 
     /// What is reached when all work asked for before is done. Who waits for it leaves the
@@ -305,12 +305,12 @@ impl Device {
     /// and does not wait for it.
     ///
     /// # Errors
-    /// [`CudaError::Driver`].
+    /// [`CudaError::Driver`], [`CudaError::NotPinned`].
     pub(in crate::engine) fn fetch<T: DeviceRepr + Clone>(
         &self,
         values: &CudaSlice<T>,
     ) -> Result<PendingDownload<'_, T>, CudaError> {
-        self.returns.copy(&self.stream, values).map_err(CudaError::driver("copy from its memory"))
+        self.returns.copy(&self.stream, values)
     }
 }
 

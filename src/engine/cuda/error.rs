@@ -18,7 +18,7 @@ pub enum CudaError {
          build it again"
     )]
     NotBuilt {
-        /// The places where a compiler was looked for.
+        /// The paths that were searched for a compiler.
         tried: &'static str,
     },
     /// There is no driver.
@@ -27,7 +27,7 @@ pub enum CudaError {
          GPU (`docker run --gpus all`)"
     )]
     NoDriver {
-        /// The places where it was looked for.
+        /// The paths that were searched.
         tried: Tried,
     },
     /// The driver's library is the toolkit's stand-in for linking.
@@ -106,6 +106,16 @@ pub enum CudaError {
         /// Bytes that there are.
         total: usize,
     },
+    /// Not enough memory on the host for copies to and from the device.
+    #[error(
+        "the host has no {wanted} bytes of memory that can be pinned, which copies to and from the GPU \
+         go through; end other programs, or ask for more memory (of the job, of the container), and \
+         run it again"
+    )]
+    NotPinned {
+        /// Bytes that were asked for.
+        wanted: usize,
+    },
     /// The device is none of those that the kernels were compiled for.
     #[error(
         "GPU {index} ({name}, compute capability {}.{}) cannot run the kernels of this occlumap: \
@@ -136,7 +146,7 @@ pub enum CudaError {
         name: &'static str,
         /// How to install it.
         install: String,
-        /// The places where it was looked for.
+        /// The paths that were searched.
         tried: Tried,
     },
     /// A failure of cuBLAS or cuDNN.
@@ -295,5 +305,23 @@ impl HasKind for CudaError {
             Self::NoSuchDevice { .. } | Self::Precision { .. } => ErrorKind::Usage,
             _ => ErrorKind::Device,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What no emulator can play: a program without kernels.
+    #[test]
+    fn a_program_without_kernels_says_how_to_build_one_with_them() {
+        let error = CudaError::NotBuilt { tried: "nvcc (PATH): not there" };
+        let text = error.to_string();
+        for expected in
+            ["built without CUDA kernels", "nvcc (PATH): not there", "scripts/install-nvcc"]
+        {
+            assert!(text.contains(expected), "{text}");
+        }
+        assert_eq!(error.kind(), ErrorKind::Device);
     }
 }

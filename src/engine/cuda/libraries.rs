@@ -8,7 +8,7 @@
 //! with every driver of CUDA 12 or newer. Both are taken of the same generation, the newest that the
 //! driver runs and of which both are there.
 
-mod places;
+mod candidates;
 mod versions;
 
 use std::fmt;
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use cudarc::driver::sys::{CUevent, CUresult};
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW, Symbol};
 
-use self::places::places;
+use self::candidates::candidates;
 use self::versions::{cublas_versions, cudnn_versions, driver_version};
 use super::CudaError;
 use super::error::driver_for;
@@ -26,14 +26,14 @@ use crate::error::ParseError;
 /// Names a folder, or several with colons between them, where libraries are looked for first.
 pub const VARIABLE: &str = "OCCLUMAP_CUDA_LIBRARIES";
 
-/// The places where a library was looked for, each with what was found there.
+/// The paths that were searched for a library, each with what was found there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tried(Vec<String>);
 
 impl Tried {
-    fn add(&mut self, place: String) {
-        if !self.0.contains(&place) {
-            self.0.push(place);
+    fn add(&mut self, attempt: String) {
+        if !self.0.contains(&attempt) {
+            self.0.push(attempt);
         }
     }
 }
@@ -203,7 +203,7 @@ impl Pair<Result<Found, Tried>> {
         usize::from(self.cublas.is_ok()) + usize::from(self.cudnn.is_ok())
     }
 
-    /// The one with more of the two, or this; where something is missing, told of all places of both.
+    /// The one with more of the two, or this; where something is missing, told of all paths of both.
     fn better(self, other: Self) -> Self {
         let (mut better, worse) =
             if other.count() > self.count() { (other, self) } else { (self, other) };
@@ -211,7 +211,7 @@ impl Pair<Result<Found, Tried>> {
             [(&mut better.cublas, worse.cublas), (&mut better.cudnn, worse.cudnn)]
         {
             if let (Err(tried), Err(more)) = (better, worse) {
-                more.0.into_iter().for_each(|place| tried.add(place));
+                more.0.into_iter().for_each(|attempt| tried.add(attempt));
             }
         }
         better
@@ -244,19 +244,19 @@ fn kept(found: Found) -> Found {
 /// Finds a library, and closes it again: another generation may be taken.
 fn open(wanted: &Wanted) -> Result<Found, Tried> {
     let mut tried = Tried::default();
-    for (place, path) in places(wanted) {
+    for (origin, path) in candidates(wanted) {
         let shown = path.display();
         match try_open(wanted, &path) {
             Ok((version, cuda)) => return Ok(Found { path, version, cuda }),
             Err(Problem::Unusable(problem)) if path == Path::new(wanted.plain) => {
                 tried.add(format!(
-                    "{shown} ({place}): {problem}; it hides all others: take its folder out of \
+                    "{shown} ({origin}): {problem}; it hides all others: take its folder out of \
                      LD_LIBRARY_PATH"
                 ));
                 return Err(tried);
             }
             Err(Problem::Absent(problem) | Problem::Unusable(problem)) => {
-                tried.add(format!("{shown} ({place}): {problem}"));
+                tried.add(format!("{shown} ({origin}): {problem}"));
             }
         }
     }
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_library_that_is_nowhere_tells_every_place_and_does_not_panic() {
+    fn a_library_that_is_nowhere_tells_every_path_and_does_not_panic() {
         let text = problem(&NOWHERE);
         assert!(text.contains("libnowhere.so (system's loader): not known"), "{text}");
         assert!(text.contains("libnowhere.so.7 (system's loader): not known"), "{text}");

@@ -46,16 +46,16 @@ kernels! {
     "image_pool": image_pool;
     "image_respond": image_respond;
     "image_window_sum": image_window_sum;
-    "join": join_change join_original;
-    "multiply": multiply_change multiply_original;
-    "normalise": normalise_change normalise_original;
+    "join": join_delta join_baseline;
+    "multiply": multiply_delta multiply_baseline;
+    "normalise": normalise_delta normalise_baseline;
     "occlude": occlude;
-    "pad": pad_change pad_original;
-    "pointwise": pointwise_change pointwise_original;
-    "pool": pool_change pool_change_four pool_original;
+    "pad": pad_delta pad_baseline;
+    "pointwise": pointwise_delta pointwise_baseline;
+    "pool": pool_delta pool_delta_four pool_baseline;
     "present": present;
-    "respond": respond_change respond_original;
+    "respond": respond_delta respond_baseline;
     "tap_product": tap_product_bf16 tap_product_fp16 tap_product_fp16_of_fp32 tap_product_fp32
-        tap_product_original tap_product_tf32 tap_product_tf32_any;
-    "window_sum": window_sum_change window_sum_original;
+        tap_product_baseline tap_product_tf32 tap_product_tf32_any;
+    "window_sum": window_sum_delta window_sum_baseline;
 }

@@ -27,3 +27,4 @@ pub use full::CudaFullEngine;
 pub use incremental::CudaEngine;
 pub use precision::Precision;
 pub use support::check_support;
+pub(crate) use transfer::PINNED_BYTES;

@@ -5,8 +5,8 @@ use crate::engine::ARITHMETIC;
 use crate::engine::rounding::{Limits, convolutions_before, has_next_better};
 use crate::network::{LayerId, Network};
 
-/// The operands of products. Sums are 32 bits in each, and so are original activations: how a
-/// change is rectified depends on them.
+/// The operands of products. Sums are 32 bits in each, and so are baseline activations: how a
+/// delta is rectified depends on them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     /// 32 bits.
@@ -72,7 +72,7 @@ impl Precision {
     /// way from the pixels ([`convolutions_before`]).
     ///
     /// Of operands: `Limits::behind`. Sums have 32 bits; tensor cores may cut off instead of rounding, so each
-    /// step of eight words loses up to a last place, always to the same side: `DRIFT` a layer, which adds
+    /// step of eight words loses up to an ulp, always to the same side: `DRIFT` a layer, which adds
     /// up linearly.
     ///
     /// In 32 bits the limits are the project's promise, at any depth.
@@ -88,7 +88,7 @@ impl Precision {
     }
 }
 
-/// What a sum loses by cutting off, as a part of it: a last place at each step of eight words, of which the
+/// What a sum loses by cutting off, as a part of it: an ulp at each step of eight words, of which the
 /// longest sums of the presets, over 512 channels and 3 × 3 taps, have 576 in tf32.
 const DRIFT: f64 = 576.0 / (1 << 23) as f64;
 

@@ -1,12 +1,20 @@
 //! Operations that have a kernel.
 
 use super::CudaError;
-use crate::network::{LayerId, Network, Op};
+use crate::network::{LayerId, Network};
 use crate::noise::{Fill, Noise};
+use crate::program::{MissingFilters, Step};
 
 /// The error of a node that no kernel computes: of a network that did not pass [`check_support`].
 pub(super) fn no_kernel(node: usize) -> CudaError {
     CudaError::Shape { kernel: "forward pass", problem: format!("no kernel computes node {node}") }
+}
+
+/// A model whose numbers are incomplete.
+impl From<MissingFilters> for CudaError {
+    fn from(missing: MissingFilters) -> Self {
+        Self::Shape { kernel: "forward pass", problem: missing.to_string() }
+    }
 }
 
 /// The noise that fills occluders.
@@ -30,36 +38,16 @@ pub(super) fn noise_of(fill: Fill<'_>) -> Result<Noise, CudaError> {
 pub fn check_support(network: &Network, layers: &[LayerId]) -> Result<(), CudaError> {
     let leading = network.leading_to(layers);
     for id in (0..leading.len()).filter(|&id| leading[id]).map(LayerId) {
-        let layer = network.layer(id);
-        if let Some(what) = missing(&layer.op) {
+        if let Some(why) = missing(&Step::of(network, id)) {
+            let layer = network.layer(id);
+            let what = format!("it is a {}, {why}", layer.op.kind());
             return Err(CudaError::Unsupported { layer: layer.name.clone(), what });
         }
     }
     Ok(())
 }
 
-/// What no kernel computes of an operation.
-fn missing(op: &Op) -> Option<String> {
-    match op {
-        Op::Conv(_)
-        | Op::MaxPool(_)
-        | Op::AvgPool(_)
-        | Op::Pad(_)
-        | Op::Relu
-        | Op::Prelu
-        | Op::Pointwise(_)
-        | Op::BatchNorm(_)
-        | Op::Scale(_)
-        | Op::LocalResponseNorm(_)
-        | Op::ChannelNorm(_)
-        | Op::Dropout
-        | Op::Add
-        | Op::Mul
-        | Op::Concat
-        | Op::Slice(_)
-        | Op::Shuffle(_) => None,
-        Op::GlobalAvgPool | Op::GroupNorm(_) | Op::Gate(_) => {
-            Some(format!("it is a {}, which the whole map makes", op.kind()))
-        }
-    }
+/// Why no kernel computes a step; nothing where one does.
+fn missing(step: &Step) -> Option<&'static str> {
+    (step.is_of_whole_map() || step.is_gate()).then_some("which the whole map makes")
 }

@@ -9,9 +9,10 @@ use std::borrow::Cow;
 use std::mem::MaybeUninit;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use cudarc::driver::sys::CUresult;
 use cudarc::driver::{
     CudaEvent, CudaSlice, CudaStream, CudaViewMut, DevicePtr, DevicePtrMut, DeviceRepr,
-    DriverError, PinnedHostSlice, result,
+    PinnedHostSlice, result,
 };
 use ndarray::ArrayView3;
 use rayon::prelude::*;
@@ -31,6 +32,12 @@ pub(super) const WHOLE: usize = 3 << 8;
 const _: () = assert!(CHUNK.is_multiple_of(WHOLE) && PIECE.is_multiple_of(WHOLE));
 /// Bytes of pinned memory for a copy to the host, at least.
 const LEAST: usize = 64 << 10;
+/// Bytes that a copy to the host which is waited for goes through at a time: two such pieces are on
+/// their way.
+const DOWNLOAD: usize = 16 << 20;
+/// Bytes of pinned memory that a device's copies go through, at most, but for those to the host that
+/// are not waited for: a number a job.
+pub(crate) const PINNED_BYTES: usize = CHUNKS * CHUNK + 2 * DOWNLOAD;
 
 /// Pinned memory, and the event after which nothing reads or writes it any more.
 struct Pinned {
@@ -39,12 +46,17 @@ struct Pinned {
 }
 
 impl Pinned {
-    fn new(stream: &Arc<CudaStream>, bytes: usize) -> Result<Self, DriverError> {
+    fn new(stream: &Arc<CudaStream>, bytes: usize) -> Result<Self, CudaError> {
         let context = stream.context();
         // SAFETY: bytes are written before they are read. The memory is not write-combined, so the
         // host may read it.
-        let memory = unsafe { context.alloc_pinned_with_flags(bytes, 0) }?;
-        Ok(Self { memory, done: context.new_event(None)? })
+        let memory = unsafe { context.alloc_pinned_with_flags(bytes, 0) };
+        let memory = memory.map_err(|error| match error.0 {
+            CUresult::CUDA_ERROR_OUT_OF_MEMORY => CudaError::NotPinned { wanted: bytes },
+            _ => CudaError::driver("pin memory of the host")(error),
+        })?;
+        let done = context.new_event(None).map_err(CudaError::driver("mark its work"))?;
+        Ok(Self { memory, done })
     }
 }
 
@@ -167,32 +179,26 @@ impl Staging {
     /// The device has memory there.
     ///
     /// # Errors
-    /// [`CudaError::Driver`].
+    /// [`CudaError::Driver`], [`CudaError::NotPinned`].
     pub unsafe fn copy<S: Source>(&self, parts: &[Part<S>], to: u64) -> Result<(), CudaError> {
-        // SAFETY: the caller's promise.
-        let sent = unsafe { self.send(parts, to) };
-        sent.map_err(CudaError::driver("copy to its memory"))
-    }
-
-    /// # Safety
-    /// As [`Staging::copy`].
-    unsafe fn send<S: Source>(&self, parts: &[Part<S>], to: u64) -> Result<(), DriverError> {
         let stream = &self.stream;
+        let failed = CudaError::driver("copy to its memory");
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let end = parts.last().map_or(0, Part::end);
         let mut copied = 0;
         while copied < end {
-            let (chunk, place, room) = ring.room(stream)?;
+            let (chunk, offset, room) = ring.room(stream)?;
             let length = room.min(end - copied);
             // SAFETY: so many bytes of the chunk, which the device no longer reads; as many are at
             // the device's address, as the caller promises.
             unsafe {
-                let staged = chunk.memory.as_mut_ptr()?.add(place).cast();
+                let staged = chunk.memory.as_mut_ptr().map_err(&failed)?.add(offset).cast();
                 let staged = std::slice::from_raw_parts_mut(staged, length);
                 gather(parts, copied, staged);
-                result::memcpy_htod_async(to + copied as u64, staged, stream.cu_stream())?;
+                result::memcpy_htod_async(to + copied as u64, staged, stream.cu_stream())
+                    .map_err(&failed)?;
             }
-            chunk.done.record(stream)?;
+            chunk.done.record(stream).map_err(&failed)?;
             ring.filled += length.next_multiple_of(WHOLE);
             copied += length;
         }
@@ -234,25 +240,33 @@ fn gather<S: Source>(parts: &[Part<S>], first: usize, mut to: &mut [MaybeUninit<
 }
 
 impl Ring {
-    /// The chunk where the next bytes go, the place in it, and for how many there is room.
-    fn room(
-        &mut self,
-        stream: &Arc<CudaStream>,
-    ) -> Result<(&mut Pinned, usize, usize), DriverError> {
+    /// The chunk where the next bytes go, the offset in it, and for how many there is room.
+    fn room(&mut self, stream: &Arc<CudaStream>) -> Result<(&mut Pinned, usize, usize), CudaError> {
+        let failed = CudaError::driver("copy to its memory");
         if self.chunks.is_empty() || self.filled == CHUNK {
             let next = if self.chunks.is_empty() { 0 } else { self.current + 1 };
             let oldest = next % self.chunks.len().max(1);
             match self.chunks.get(oldest) {
-                Some(chunk) if chunk.done.try_is_complete()? => self.current = oldest,
-                Some(chunk) if self.chunks.len() == CHUNKS => {
-                    chunk.done.synchronize()?;
+                Some(chunk) if chunk.done.try_is_complete().map_err(&failed)? => {
                     self.current = oldest;
                 }
-                // The device is still behind: one more.
-                _ => {
-                    self.chunks.insert(next, Pinned::new(stream, CHUNK)?);
-                    self.current = next;
+                Some(chunk) if self.chunks.len() == CHUNKS => {
+                    chunk.done.synchronize().map_err(failed)?;
+                    self.current = oldest;
                 }
+                // The device is still behind: one more, or where there is no memory for it the
+                // oldest when the device has read it.
+                oldest_chunk => match (Pinned::new(stream, CHUNK), oldest_chunk) {
+                    (Ok(pinned), _) => {
+                        self.chunks.insert(next, pinned);
+                        self.current = next;
+                    }
+                    (Err(CudaError::NotPinned { .. }), Some(chunk)) => {
+                        chunk.done.synchronize().map_err(failed)?;
+                        self.current = oldest;
+                    }
+                    (Err(error), _) => return Err(error),
+                },
             }
             self.filled = 0;
         }
@@ -266,24 +280,47 @@ pub(super) struct DownloadPool(Mutex<Vec<Pinned>>);
 
 /// A copy that is on its way to the host.
 pub(in crate::engine) struct PendingDownload<'d, T> {
-    pinned: Option<Pinned>,
+    pinned: Pinned,
     returns: &'d DownloadPool,
     values: std::marker::PhantomData<T>,
     length: usize,
 }
 
 impl DownloadPool {
+    /// Copies values to the host in pieces, when the work asked for before is done.
+    ///
+    /// # Errors
+    /// [`CudaError::Driver`]: failures of kernels show here too; [`CudaError::NotPinned`].
+    pub fn download<T: DeviceRepr + Default + Clone>(
+        &self,
+        stream: &Arc<CudaStream>,
+        values: &CudaSlice<T>,
+    ) -> Result<Vec<T>, CudaError> {
+        let piece = (DOWNLOAD / size_of::<T>().max(1)).max(1);
+        let (mut all, mut before) = (Vec::with_capacity(values.len()), None);
+        for first in (0..values.len()).step_by(piece) {
+            let end = values.len().min(first + piece);
+            let next = self.copy(stream, &values.slice(first..end))?;
+            if let Some(before) = before.replace(next) {
+                before.append(&mut all)?;
+            }
+        }
+        before.map_or(Ok(()), |last| last.append(&mut all))?;
+        Ok(all)
+    }
+
     /// Has values copied to the host as soon as the work asked for before is done.
     pub fn copy<T: DeviceRepr + Clone>(
         &self,
         stream: &Arc<CudaStream>,
-        values: &CudaSlice<T>,
-    ) -> Result<PendingDownload<'_, T>, DriverError> {
+        values: &impl DevicePtr<T>,
+    ) -> Result<PendingDownload<'_, T>, CudaError> {
+        let failed = CudaError::driver("copy from its memory");
         let bytes = values.len() * size_of::<T>();
         let known = {
             let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let fits = free.iter().position(|pinned| pinned.memory.len() >= bytes);
-            fits.map(|place| free.swap_remove(place))
+            fits.map(|index| free.swap_remove(index))
         };
         let mut pinned = match known {
             Some(pinned) => pinned,
@@ -292,17 +329,13 @@ impl DownloadPool {
         let (from, _recorded) = values.device_ptr(stream);
         // SAFETY: the memory has at least as many bytes and nobody else uses it until the event.
         unsafe {
-            let staged = std::slice::from_raw_parts_mut(pinned.memory.as_mut_ptr()?, bytes);
-            result::memcpy_dtoh_async(staged, from, stream.cu_stream())?;
+            let staged = pinned.memory.as_mut_ptr().map_err(&failed)?;
+            let staged = std::slice::from_raw_parts_mut(staged, bytes);
+            result::memcpy_dtoh_async(staged, from, stream.cu_stream()).map_err(&failed)?;
         }
-        pinned.done.record(stream)?;
+        pinned.done.record(stream).map_err(failed)?;
         let length = values.len();
-        Ok(PendingDownload {
-            pinned: Some(pinned),
-            returns: self,
-            values: std::marker::PhantomData,
-            length,
-        })
+        Ok(PendingDownload { pinned, returns: self, values: std::marker::PhantomData, length })
     }
 }
 
@@ -311,23 +344,27 @@ impl<T: DeviceRepr + Default + Clone> PendingDownload<'_, T> {
     ///
     /// # Errors
     /// [`CudaError::Driver`]: failures of kernels show here too.
-    pub fn wait(mut self) -> Result<Vec<T>, CudaError> {
-        self.take().map_err(CudaError::driver("finish its work"))
+    pub fn wait(self) -> Result<Vec<T>, CudaError> {
+        let mut values = Vec::with_capacity(self.length);
+        self.append(&mut values)?;
+        Ok(values)
     }
 
-    fn take(&mut self) -> Result<Vec<T>, DriverError> {
-        let mut values = vec![T::default(); self.length];
-        if let Some(pinned) = self.pinned.take() {
-            pinned.done.synchronize()?;
-            // SAFETY: the device has written as many bytes of such values; a byte's pointer need
-            // not be aligned for them, and pinned memory is.
-            unsafe {
-                let from = pinned.memory.as_ptr()?.cast::<T>();
-                std::ptr::copy_nonoverlapping(from, values.as_mut_ptr(), self.length);
-            }
-            self.returns.0.lock().unwrap_or_else(PoisonError::into_inner).push(pinned);
+    /// Appends the values, likewise.
+    fn append(self, values: &mut Vec<T>) -> Result<(), CudaError> {
+        let Self { pinned, returns, length, .. } = self;
+        let failed = CudaError::driver("finish its work");
+        pinned.done.synchronize().map_err(&failed)?;
+        let first = values.len();
+        values.resize(first + length, T::default());
+        // SAFETY: the device has written as many bytes of such values; a byte's pointer need not be
+        // aligned for them, and pinned memory is.
+        unsafe {
+            let from = pinned.memory.as_ptr().map_err(failed)?.cast::<T>();
+            std::ptr::copy_nonoverlapping(from, values[first..].as_mut_ptr(), length);
         }
-        Ok(values)
+        returns.0.lock().unwrap_or_else(PoisonError::into_inner).push(pinned);
+        Ok(())
     }
 }
 
@@ -338,11 +375,11 @@ mod tests {
     #[test]
     fn what_is_gathered_is_what_parts_have_there() {
         // Parts of more bytes than a thread copies at a time, of none and of few, and gaps.
-        let values: Vec<u8> = (0..3 * PIECE).map(|place| (place % 251) as u8).collect();
+        let values: Vec<u8> = (0..3 * PIECE).map(|index| (index % 251) as u8).collect();
         let parts: Vec<Part<Bytes<'_>>> =
             [(5, 0..2 * PIECE + 3), (2 * PIECE + 8, 0..0), (2 * PIECE + 9, 7..30)]
                 .into_iter()
-                .map(|(offset, place)| Part { offset, source: bytes(&values[place]) })
+                .map(|(offset, range)| Part { offset, source: bytes(&values[range]) })
                 .collect();
         let end = parts[2].end();
         let mut expected = vec![255; end + 4];

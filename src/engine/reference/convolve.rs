@@ -29,6 +29,14 @@ impl<'a, T: Real> From<&'a Filters> for RealFilters<'a, T> {
     }
 }
 
+impl<T: Real> RealFilters<'_, T> {
+    /// A copy of a layer's numbers.
+    pub fn owned(Filters { weight, bias }: &Filters) -> Self {
+        let owned = |numbers| Cow::Owned(T::of(numbers).into_owned());
+        Self { weight: owned(weight), bias: owned(bias) }
+    }
+}
+
 /// Values of the column matrix that are made at a time: it should stay in a core's own cache
 /// between being written and being multiplied.
 const COLUMN_VALUES: usize = 320 * 1024;

@@ -5,6 +5,7 @@ use super::convolve::RealFilters;
 use crate::engine::maximum::positive;
 use crate::engine::real::Real;
 use crate::network::{ChannelNorm, Function, GateJoin, GroupNorm, LANES, LocalResponseNorm};
+use crate::program::Selection;
 
 /// `max(x, 0)` in place.
 pub(super) fn relu<T: Real>(values: &mut [T]) {
@@ -99,11 +100,10 @@ pub(super) fn gate<T: Real>(
     }
 }
 
-/// The channels of `groups` groups interleaved; values are `[channel, area]`.
-pub(super) fn shuffle<T: Real>(groups: usize, input: &[T], area: usize, output: &mut [T]) {
-    let each = input.len() / area / groups;
+/// Some channels of the input; values are `[channel, area]`.
+pub(super) fn select<T: Real>(selection: Selection, input: &[T], area: usize, output: &mut [T]) {
     for (channel, plane) in output.chunks_exact_mut(area).enumerate() {
-        let from = channel % groups * each + channel / groups;
+        let from = selection.input(channel);
         plane.copy_from_slice(&input[from * area..(from + 1) * area]);
     }
 }

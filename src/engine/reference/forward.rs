@@ -8,24 +8,27 @@ use ndarray::ArrayView3;
 use super::convolve::{Convolve, RealFilters, convolve};
 use super::elementwise::{
     add, apply, concatenate, gate, group_norm, mean, multiply, normalise, normalise_channels, relu,
-    scale, shuffle, slope,
+    scale, select, slope,
 };
 use super::pad::pad;
 use super::pool::Pooling;
+use crate::engine::EngineError;
 use crate::engine::real::Real;
 use crate::geometry::ImageSize;
-use crate::network::{
-    ChannelShuffle, ChannelSlice, Gate, Input, LayerId, Model, Network, NetworkError, Op,
-};
-use crate::program::pass::{PassStep, Source, schedule};
+use crate::network::{Convolution, LayerId, Model, Network};
+use crate::program::{ConvolutionFilters, Pass, Step};
 
 /// A model's layers, ready to run on images of one size.
 pub(crate) struct Forward<'m, T: Real> {
     pub image: ImageSize,
     network: &'m Network,
-    filters: BTreeMap<LayerId, RealFilters<'m, T>>,
-    sizes: Vec<ImageSize>,
-    steps: Vec<PassStep>,
+    pass: Pass<ConvolutionNumbers<'m, T>, RealFilters<'m, T>>,
+}
+
+/// A convolution and its filters.
+struct ConvolutionNumbers<'m, T: Real> {
+    conv: &'m Convolution,
+    filters: RealFilters<'m, T>,
 }
 
 /// The buffers of one forward pass; activations are `[channel, y, x]`.
@@ -37,7 +40,7 @@ pub(crate) struct Scratch<T> {
     input: Vec<T>,
     buffers: Vec<Vec<T>>,
     columns: Vec<T>,
-    /// Outputs that take the place of those of a pass: gates of the original image.
+    /// Outputs instead of those of a pass: gates of the original image.
     pub frozen: Option<Arc<Gates<T>>>,
 }
 
@@ -59,22 +62,19 @@ impl<'m, T: Real> Forward<'m, T> {
         model: &'m Model,
         targets: &[LayerId],
         image: ImageSize,
-    ) -> Result<Self, NetworkError> {
+    ) -> Result<Self, EngineError> {
         let network = model.network();
-        let sizes = match targets.iter().max() {
-            Some(_) => network.sizes_for(image, targets)?,
-            None => Vec::new(),
+        let convolution = |ConvolutionFilters { conv, filters, .. }: ConvolutionFilters<'m>| {
+            Ok::<_, EngineError>(ConvolutionNumbers { conv, filters: filters.into() })
         };
-        let steps = schedule(network, targets);
-        let filters = steps
-            .iter()
-            .filter_map(|step| Some((step.layer, model.filters(step.layer)?.into())))
-            .collect();
-        Ok(Self { image, network, filters, sizes, steps })
+        let pass = Pass::new(network, targets, image)?;
+        let pass =
+            pass.with_weights(model, convolution, |numbers, _| Ok(RealFilters::owned(numbers)))?;
+        Ok(Self { image, network, pass })
     }
 
     pub fn size(&self, layer: LayerId) -> ImageSize {
-        self.sizes[layer.0]
+        self.pass.size(layer)
     }
 
     pub fn channels(&self, layer: LayerId) -> usize {
@@ -95,109 +95,79 @@ impl<'m, T: Real> Forward<'m, T> {
     ) {
         scratch.input.clear();
         scratch.input.extend(scratch.image.iter().map(|&pixel| T::from(pixel)));
-        let buffers = self.steps.iter().map(|step| step.output + 1).max().unwrap_or(0);
-        scratch.buffers.resize_with(buffers, Vec::new);
-        for step in self.steps.iter().take_while(|step| step.layer <= last) {
-            let mut output = std::mem::take(&mut scratch.buffers[step.output]);
-            let frozen = scratch.frozen.as_ref().and_then(|frozen| frozen.get(&step.layer));
+        let Pass { nodes, buffers, .. } = &self.pass;
+        scratch.buffers.resize_with(buffers.count, Vec::new);
+        for (node, layer) in nodes.iter().enumerate().filter_map(|(n, node)| Some((n, node.layer?)))
+        {
+            if layer > last {
+                break;
+            }
+            let mut output = std::mem::take(&mut scratch.buffers[buffers.of(node)]);
+            let frozen = scratch.frozen.as_ref().and_then(|frozen| frozen.get(&layer));
             if let Some(values) = frozen {
                 output.clear();
                 output.extend_from_slice(values);
             } else {
                 let Scratch { input, buffers, columns, .. } = &mut *scratch;
-                self.step(step, input, buffers, columns, &mut output);
+                self.step(node, &Inputs { image: input, buffers }, columns, &mut output);
             }
-            look(step.layer, &output);
-            scratch.buffers[step.output] = output;
+            look(layer, &output);
+            scratch.buffers[buffers.of(node)] = output;
         }
     }
 
-    fn step(
-        &self,
-        step: &PassStep,
-        image: &[T],
-        buffers: &[Vec<T>],
-        columns: &mut Vec<T>,
-        output: &mut Vec<T>,
-    ) {
-        let layer = self.network.layer(step.layer);
-        let inputs: Vec<&[T]> = step
-            .inputs
-            .iter()
-            .map(|source| match *source {
-                Source::Image => image,
-                Source::Buffer(buffer) => &buffers[buffer],
-            })
-            .collect();
-        let (channels, size) = (self.channels(step.layer), self.size(step.layer));
-        if !step.in_place {
-            output.resize(channels * size.area(), T::default());
-        }
-        let input_size = match layer.inputs[0] {
-            Input::Image => self.image,
-            Input::Layer(id) => self.size(id),
+    /// Computes one node.
+    fn step(&self, index: usize, from: &Inputs<'_, T>, columns: &mut Vec<T>, output: &mut Vec<T>) {
+        let Pass { nodes, steps, buffers } = &self.pass;
+        let (node, step) = (&nodes[index], &steps[index]);
+        let input = |&input: &usize| match input {
+            0 => from.image,
+            _ => &from.buffers[buffers.of(input)],
         };
-        let pooling = |input, output| Pooling { input, input_size, output, output_size: size };
-        match &layer.op {
-            Op::Conv(conv) => {
-                // A model has filters for each of its convolutions: what makes it sees to that.
-                if let Some(filters) = self.filters.get(&step.layer) {
-                    let shape = Convolve {
-                        conv,
-                        input_channels: inputs[0].len() / input_size.area(),
-                        input: input_size,
-                        output: size,
-                    };
-                    convolve(&shape, filters, inputs[0], output, columns);
-                }
-            }
-            Op::MaxPool(pool) => pooling(inputs[0], output).max(pool),
-            Op::AvgPool(pool) => pooling(inputs[0], output).average(pool),
-            Op::Pad(padding) => pad(padding, inputs[0], input_size, size, output),
-            Op::LocalResponseNorm(norm) => normalise(norm, inputs[0], size.area(), output),
-            Op::ChannelNorm(norm) => {
-                if let Some(numbers) = self.filters.get(&step.layer) {
-                    normalise_channels(*norm, numbers, inputs[0], size.area(), output);
-                }
-            }
-            Op::GlobalAvgPool => mean(inputs[0], input_size.area(), output),
-            Op::GroupNorm(norm) => {
-                if let Some(numbers) = self.filters.get(&step.layer) {
-                    group_norm(*norm, numbers, inputs[0], output);
-                }
-            }
-            Op::Gate(Gate { join }) => gate(*join, inputs[0], inputs[1], size.area(), output),
-            Op::Add => add(&inputs, output),
-            Op::Mul => multiply(inputs[0], inputs[1], output),
-            Op::Concat => concatenate(&inputs, output),
-            &Op::Slice(ChannelSlice { start, end }) => {
-                output.copy_from_slice(&inputs[0][start * size.area()..end * size.area()]);
-            }
-            &Op::Shuffle(ChannelShuffle { groups }) => {
-                shuffle(groups, inputs[0], size.area(), output);
-            }
-            op @ (Op::Relu
-            | Op::Dropout
-            | Op::Prelu
-            | Op::BatchNorm(_)
-            | Op::Scale(_)
-            | Op::Pointwise(_)) => {
-                if !step.in_place {
-                    output.copy_from_slice(inputs[0]);
-                }
-                let area = size.area();
-                match (op, self.filters.get(&step.layer)) {
-                    (Op::Relu, _) => relu(output),
-                    (Op::Pointwise(function), _) => apply(*function, output),
-                    (Op::Prelu, Some(numbers)) => slope(numbers, area, output),
-                    (Op::BatchNorm(_) | Op::Scale(_), Some(numbers)) => {
-                        scale(numbers, area, output);
-                    }
-                    _ => {}
-                }
+        let inputs: Vec<&[T]> = node.inputs.iter().map(input).collect();
+        let (first, area) = (inputs[0], node.size.area());
+        let (input_channels, input_size) = {
+            let input = &nodes[node.inputs[0]];
+            (input.channels, input.size)
+        };
+        if !self.pass.is_in_place(index) {
+            output.resize(node.values(), T::default());
+            if step.is_in_place() {
+                output.copy_from_slice(first);
             }
         }
-        debug_assert_eq!(output.len(), channels * size.area());
-        debug_assert_eq!(image.len(), self.network.image_channels() * self.image.area());
+        let pooling = |output| Pooling { input: first, input_size, output, output_size: node.size };
+        match step {
+            Step::Convolve { filters: ConvolutionNumbers { conv, filters }, .. } => {
+                let shape = Convolve { conv, input_channels, input: input_size, output: node.size };
+                convolve(&shape, filters, first, output, columns);
+            }
+            Step::MaxPool { .. } => pooling(output).max(node.window),
+            Step::AveragePool(pool) => pooling(output).average(pool),
+            Step::Pad(padding) => pad(padding, first, input_size, node.size, output),
+            Step::Normalise(norm) => normalise(norm, first, area, output),
+            Step::NormaliseChannels(norm, numbers) => {
+                normalise_channels(*norm, numbers, first, area, output);
+            }
+            Step::GlobalMean => mean(first, input_size.area(), output),
+            Step::GroupNorm(norm, numbers) => group_norm(*norm, numbers, first, output),
+            Step::Gate(join) => gate(*join, first, inputs[1], area, output),
+            Step::Add => add(&inputs, output),
+            Step::Multiply => multiply(first, inputs[1], output),
+            Step::Concatenate => concatenate(&inputs, output),
+            Step::Select(selection) => select(*selection, first, area, output),
+            Step::Relu { .. } => relu(output),
+            Step::Function(function) => apply(*function, output),
+            Step::Slope(numbers) => slope(numbers, area, output),
+            Step::Scale(numbers) => scale(numbers, area, output),
+            // No pass of whole images has a step of single channels or units.
+            Step::Copy | Step::Image | Step::Depthwise(_) | Step::Respond => {}
+        }
     }
+}
+
+/// Where the inputs of a layer are.
+struct Inputs<'a, T> {
+    image: &'a [T],
+    buffers: &'a [Vec<T>],
 }

@@ -21,12 +21,13 @@ use ndarray::ArrayView3;
 use rayon::prelude::*;
 
 use self::forward::{Forward, Gates, Scratch};
+use super::batch::WholeImage;
 use super::real::Real;
 use super::request::{PreparedImages, check_layers, not_prepared};
 use super::scratch::ScratchPool;
 use super::{
     Batch, BatchImage, Engine, EngineError, EngineName, Extremes, JobResult, PlacedJob, Presenter,
-    Ranker, RankingEngine,
+    Ranker, RankingEngine, check_extremes,
 };
 use crate::geometry::ImageSize;
 use crate::network::{LayerId, MapContext, Model};
@@ -141,7 +142,7 @@ impl<T: Real> Ranker for Plain<'_, T> {
         progress: &Progress<'_>,
     ) -> Result<Vec<Vec<Vec<Extremes>>>, EngineError> {
         let Some(&last) = self.layers.iter().max() else { return Ok(Vec::new()) };
-        let one = |(place, image): (usize, &ArrayView3<'_, f32>)| {
+        let one = |(index, image): (usize, &ArrayView3<'_, f32>)| {
             if progress.is_cancelled() {
                 return Err(EngineError::Stopped);
             }
@@ -158,20 +159,7 @@ impl<T: Real> Ranker for Plain<'_, T> {
                 });
             });
             for (&layer, units) in &found {
-                for (unit, extremes) in units.iter().enumerate() {
-                    // A NaN or an infinity anywhere shows in one of the two.
-                    if let Some(&value) =
-                        [extremes.max, extremes.min].iter().find(|value| !value.is_finite())
-                    {
-                        return Err(EngineError::not_finite(
-                            self.forward.network(),
-                            layer,
-                            unit,
-                            first + place,
-                            value,
-                        ));
-                    }
-                }
+                check_extremes(self.forward.network(), layer, first + index, units)?;
             }
             progress.advance(1);
             Ok(self.layers.iter().filter_map(|layer| found.get(layer).cloned()).collect())
@@ -202,25 +190,16 @@ impl<T: Real> Presenter for Plain<'_, T> {
             .map(|job| job.fill.patches(job.image_index, channels, job.occluders))
             .collect();
         let gates = self.frozen_gates(layer, &batch.images);
-        // Each job's original image first, then its occluded copies.
-        let presentations: Vec<(usize, Option<usize>)> = jobs
-            .iter()
-            .enumerate()
-            .flat_map(|(job, PlacedJob { occluders, .. })| {
-                let occluded = (0..occluders.len()).map(Some);
-                std::iter::once(None).chain(occluded).map(move |which| (job, which))
-            })
-            .collect();
-        let response = |&(place, which): &(usize, Option<usize>)| {
+        let response = |&WholeImage { job: number, occluder }: &WholeImage| {
             if progress.is_cancelled() {
                 return Err(EngineError::Stopped);
             }
-            let job = &jobs[place];
+            let job = &jobs[number];
             let response = self.scratch.with(|scratch| {
-                scratch.frozen = gates.get(batch.jobs[place].image).cloned();
+                scratch.frozen = gates.get(batch.jobs[number].image).cloned();
                 scratch.set_image(&job.image);
-                if let Some(which) = which {
-                    patches[place].occlude(which, &mut scratch.image, self.forward.image.width);
+                if let Some(occluder) = occluder {
+                    patches[number].occlude(occluder, &mut scratch.image, self.forward.image.width);
                 }
                 let size = self.forward.size(layer);
                 let flat = job.unit * size.area() + job.position.0 * size.width + job.position.1;
@@ -233,21 +212,11 @@ impl<T: Real> Presenter for Plain<'_, T> {
                 scratch.frozen = None;
                 response
             });
-            if response.rounded().is_finite() {
-                progress.advance(u64::from(which.is_some()));
-                Ok(response)
-            } else {
-                let image = job.image_index as usize;
-                Err(EngineError::not_finite(
-                    self.forward.network(),
-                    layer,
-                    job.unit,
-                    image,
-                    response.rounded(),
-                ))
-            }
+            job.check_finite(self.forward.network(), layer, response.rounded())?;
+            progress.advance(u64::from(occluder.is_some()));
+            Ok(response)
         };
-        let responses: Vec<T> = presentations
+        let responses: Vec<T> = WholeImage::all(&jobs)
             .par_iter()
             .with_max_len(1)
             .map(response)
@@ -267,15 +236,15 @@ impl<T: Real> Presenter for Plain<'_, T> {
 /// The extremes of one unit's responses; a NaN anywhere becomes the maximum.
 fn extremes_of<T: Real>(responses: &[T]) -> Extremes {
     let mut found = Extremes { max: f32::NEG_INFINITY, max_at: 0, min: f32::INFINITY, min_at: 0 };
-    for (place, response) in responses.iter().map(|response| response.rounded()).enumerate() {
+    for (position, response) in responses.iter().map(|response| response.rounded()).enumerate() {
         if response > found.max {
-            (found.max, found.max_at) = (response, place as u32);
+            (found.max, found.max_at) = (response, position as u32);
         }
         if response < found.min {
-            (found.min, found.min_at) = (response, place as u32);
+            (found.min, found.min_at) = (response, position as u32);
         }
         if response.is_nan() {
-            return Extremes { max: response, max_at: place as u32, ..found };
+            return Extremes { max: response, max_at: position as u32, ..found };
         }
     }
     found

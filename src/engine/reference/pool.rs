@@ -2,8 +2,8 @@
 
 use crate::engine::maximum::max_nan;
 use crate::engine::real::Real;
-use crate::geometry::{Axis, ImageSize, SlidingWindow, Span};
-use crate::network::{AveragePool, MaxPool, Window};
+use crate::geometry::{Axis, ImageSize, PerAxis, SlidingWindow, Span};
+use crate::network::AveragePool;
 
 /// A pooling on an input of one size, `[channel, y, x]`.
 pub(super) struct Pooling<'a, T> {
@@ -15,8 +15,8 @@ pub(super) struct Pooling<'a, T> {
 
 impl<T: Real> Pooling<'_, T> {
     /// Max-pooling. Padding never wins: a window is cut at the input's border.
-    pub fn max(self, pool: &MaxPool) {
-        self.fold(pool.window(), T::NEG_INFINITY, max_nan, |largest, _| largest);
+    pub fn max(self, window: PerAxis<SlidingWindow>) {
+        self.fold(window, T::NEG_INFINITY, max_nan, |largest, _| largest);
     }
 
     /// Average pooling.
@@ -26,19 +26,18 @@ impl<T: Real> Pooling<'_, T> {
             let count = pool.count(Axis::Y, y, input) * pool.count(Axis::X, x, input);
             sum / T::from(count as f32)
         };
-        self.fold(pool.window(), T::default(), |sum, value| sum + value, mean);
+        self.fold(pool.window().axes, T::default(), |sum, value| sum + value, mean);
     }
 
     /// Folds the inputs of each window, and finishes each output.
     fn fold(
         self,
-        window: Window,
+        window: PerAxis<SlidingWindow>,
         start: T,
         fold: impl Fn(T, T) -> T,
         finish: impl Fn(T, (usize, usize)) -> T,
     ) {
         let Self { input, input_size, output, output_size } = self;
-        let window = window.axes;
         let planes = input.chunks_exact(input_size.area());
         for (plane, pooled) in planes.zip(output.chunks_exact_mut(output_size.area())) {
             for (y, row) in pooled.chunks_exact_mut(output_size.width).enumerate() {

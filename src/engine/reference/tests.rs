@@ -75,11 +75,11 @@ fn a_convolution_equals_its_definition() {
         };
         let expected = by_definition(&shape, &filters, &input);
         let equals = |found: &[f64], tolerance: f64| {
-            for (place, (found, expected)) in found.iter().zip(&expected).enumerate() {
+            for (index, (found, expected)) in found.iter().zip(&expected).enumerate() {
                 let error = (found - expected).abs();
                 assert!(
                     error < tolerance * taps as f64,
-                    "case {case}, {place}: {found} {expected}"
+                    "case {case}, {index}: {found} {expected}"
                 );
             }
         };
@@ -104,18 +104,18 @@ fn pooling_is_the_maximum_of_what_lies_inside_and_counts_windows_as_pytorch_does
         let output = Op::MaxPool(pool.clone()).window().output_size(size).unwrap();
         let mut found = vec![f32::NAN; output.area()];
         let pooling = Pooling { input, input_size: size, output: &mut found, output_size: output };
-        pooling.max(pool);
+        pooling.max(pool.window().axes);
         (output, found)
     };
     // All values negative: padding must not win with a zero.
-    let input: Vec<f32> = (0..25).map(|place| -1.0 - place as f32).collect();
+    let input: Vec<f32> = (0..25).map(|index| -1.0 - index as f32).collect();
     let pool = MaxPool { padding: Padding::all(1), ..MaxPool::new(2, 2) };
     let (size, found) = pooled(&pool, &input, ImageSize::square(5));
     assert_eq!(size, ImageSize::square(3));
     assert_eq!(found, [-1.0, -2.0, -4.0, -6.0, -7.0, -9.0, -16.0, -17.0, -19.0]);
 
     // torch.nn.MaxPool2d(3, 2, ceil_mode=True) on 6×6 gives 3×3; the last windows are cut.
-    let input: Vec<f32> = (0..36).map(|place| place as f32).collect();
+    let input: Vec<f32> = (0..36).map(|index| index as f32).collect();
     let pool = MaxPool { ceil_mode: true, ..MaxPool::new(3, 2) };
     let (size, found) = pooled(&pool, &input, ImageSize::square(6));
     assert_eq!(size, ImageSize::square(3));
@@ -141,9 +141,9 @@ fn normalisation_equals_its_formula() {
                 .filter(|neighbour| (0..7).contains(neighbour))
                 .map(|neighbour| input[neighbour as usize * 2 + position].powi(2))
                 .sum();
-            let place = channel as usize * 2 + position;
-            let expected = input[place] / (2.0 + 0.5 / 4.0 * sum).powf(0.75);
-            assert!((found[place] - expected).abs() < 1e-6);
+            let index = channel as usize * 2 + position;
+            let expected = input[index] / (2.0 + 0.5 / 4.0 * sum).powf(0.75);
+            assert!((found[index] - expected).abs() < 1e-6);
         }
     }
 }

@@ -110,10 +110,10 @@ fn no_part_of_a_file_passes_for_the_whole() {
 #[test]
 fn damaged_bytes_never_panic() {
     for bytes in [jpeg(&smooth(20, 20)), png(smooth(20, 20))] {
-        for place in 0..bytes.len() {
+        for offset in 0..bytes.len() {
             for value in [0x00, 0x01, 0x7f, 0xd9, 0xff] {
                 let mut damaged = bytes.clone();
-                damaged[place] = value;
+                damaged[offset] = value;
                 // Either outcome will do: not every damage can be seen.
                 let _ = decode(&damaged);
             }
@@ -160,9 +160,9 @@ fn no_part_of_another_format_passes_for_another_picture() {
                 assert!(part.rgb == whole.rgb, "{format:?}: {length} of {}", bytes.len());
             }
         }
-        for place in 0..bytes.len() {
+        for offset in 0..bytes.len() {
             let mut damaged = bytes.clone();
-            damaged[place] ^= 0x5a;
+            damaged[offset] ^= 0x5a;
             let _ = decode(&damaged);
         }
     }

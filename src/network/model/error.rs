@@ -1,4 +1,4 @@
-//! What can be wrong with the weights of a network.
+//! Errors of the weights of a network.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::files::{FileError, shown};
 use crate::network::NetworkError;
 use crate::network::weights::WeightsError;
 
-/// What can be wrong with the weights of a network.
+/// Errors of the weights of a network.
 #[derive(Debug, Error)]
 pub enum ModelError {
     /// The file cannot be read as weights.

@@ -19,7 +19,7 @@ pub(super) fn filters_of(
 ) -> Result<(BTreeMap<LayerId, Filters>, Vec<String>), ModelError> {
     let mut filters = BTreeMap::new();
     let mut of_layer: Vec<Vec<f32>> = Vec::new();
-    for (place, (id, tensor, expected)) in shapes.iter().enumerate() {
+    for (index, (id, tensor, expected)) in shapes.iter().enumerate() {
         let (path, name) = (path.to_owned(), network.name().to_owned());
         let (tensor, expected) = (tensor.clone(), expected.clone());
         let Some(Tensor { shape: found, data }) = tensors.found.remove(&tensor) else {
@@ -33,7 +33,7 @@ pub(super) fn filters_of(
             return Err(ModelError::Misshapen { path, network: name, tensor, expected, found });
         }
         of_layer.push(if one_slope { vec![data[0]; expected[0]] } else { data });
-        if shapes.get(place + 1).is_none_or(|(next, ..)| next != id) {
+        if shapes.get(index + 1).is_none_or(|(next, ..)| next != id) {
             let tensors = std::mem::take(&mut of_layer);
             let numbers = Filters::of_tensors(&network.layer(*id).op, tensors);
             if !numbers.weight.iter().chain(&numbers.bias).all(|number| number.is_finite()) {

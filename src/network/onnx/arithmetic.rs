@@ -5,7 +5,7 @@ use super::fold::{axes, from_start, problem};
 use super::messages::NodeProto;
 use crate::error::ParseError;
 
-/// What a node computes of constants: of floats in float64, each result rounded to float32, of integers
+/// Results of a node of constants: of floats in float64, each result rounded to float32, of integers
 /// exactly; `None` of another operation.
 pub(super) fn compute(
     node: &NodeProto,
@@ -67,11 +67,11 @@ fn integer_pairs(
                 )));
             }
         };
-        let at = |values: &[i64], place: usize| match values {
+        let at = |values: &[i64], index: usize| match values {
             [one] => Some(*one),
-            all => all.get(place).copied(),
+            all => all.get(index).copied(),
         };
-        let value = |place| function(at(&a, place)?, at(&b, place)?);
+        let value = |index| function(at(&a, index)?, at(&b, index)?);
         let values: Option<Vec<i64>> = (0..shape.iter().product()).map(value).collect();
         let values = values.ok_or("the result of its integers is none")?;
         Ok(Constant::integers(shape.clone(), &values))
@@ -119,8 +119,8 @@ fn pairs(
         steps(&lengths)
     });
     let values: Vec<f32> = (0..result.len().unwrap_or(0))
-        .map(|place| {
-            let [x, y] = [0, 1].map(|which| source(place, &shape, &steps[which]));
+        .map(|index| {
+            let [x, y] = [0, 1].map(|which| source(index, &shape, &steps[which]));
             function(a[x].into(), b[y].into()) as f32
         })
         .collect();
@@ -139,17 +139,17 @@ pub(super) fn steps(shape: &[usize]) -> Vec<usize> {
     steps
 }
 
-/// Where in a tensor of these steps the value at `place` of a tensor of `shape` comes from.
-pub(super) fn source(mut place: usize, shape: &[usize], steps: &[usize]) -> usize {
+/// Where in a tensor of these steps the value at `index` of a tensor of `shape` comes from.
+pub(super) fn source(mut index: usize, shape: &[usize], steps: &[usize]) -> usize {
     let mut from = 0;
     for (&length, &step) in shape.iter().zip(steps).rev() {
-        from += place % length * step;
-        place /= length;
+        from += index % length * step;
+        index /= length;
     }
     from
 }
 
-/// The mean along some axes; along all where none are told.
+/// The mean along some axes; along all if none are given.
 fn mean(
     node: &NodeProto,
     input: &Constant,
@@ -157,8 +157,8 @@ fn mean(
     tensors: &mut Tensors,
 ) -> Result<Constant, ParseError> {
     let rank = input.shape.len();
-    let told = node.attribute("axes").is_some() || inputs.len() > 1;
-    let axes = if told { from_start(&axes(node, inputs, tensors)?, rank)? } else { Vec::new() };
+    let is_given = node.attribute("axes").is_some() || inputs.len() > 1;
+    let axes = if is_given { from_start(&axes(node, inputs, tensors)?, rank)? } else { Vec::new() };
     if axes.is_empty() && node.int("noop_with_empty_axes", 0) != 0 {
         return Ok(input.clone());
     }
@@ -170,8 +170,8 @@ fn mean(
     tensors.count_computed(result.len())?;
     let count = result.len().unwrap_or(0);
     let (mut sums, steps) = (vec![0.0_f64; count], steps(&kept));
-    for (place, &value) in values.iter().enumerate() {
-        sums[source(place, &input.shape, &steps)] += f64::from(value);
+    for (index, &value) in values.iter().enumerate() {
+        sums[source(index, &input.shape, &steps)] += f64::from(value);
     }
     let of_each = values.len() as f64 / count as f64;
     let means: Vec<f32> = sums.into_iter().map(|sum| (sum / of_each) as f32).collect();
@@ -205,7 +205,7 @@ fn transposed(
     let shape: Vec<usize> = order.iter().map(|&axis| input.shape[axis]).collect();
     let steps: Vec<usize> = order.iter().map(|&axis| from[axis]).collect();
     let values: Vec<f32> =
-        (0..values.len()).map(|place| values[source(place, &shape, &steps)]).collect();
+        (0..values.len()).map(|index| values[source(index, &shape, &steps)]).collect();
     Ok(Constant::floats(shape, &values))
 }
 
@@ -229,22 +229,22 @@ fn batch_norm(
     let values = read(input, tensors)?;
     let lengths = input.shape.iter().skip(2);
     let area = lengths.fold(1_usize, |area, &length| area.saturating_mul(length));
-    let channel = |place: usize| place / area.max(1) % channels.max(1);
+    let channel = |index: usize| index / area.max(1) % channels.max(1);
     if node.int("training_mode", 0) != 0 {
         let of_each = values.len() as f64 / channels as f64;
         means.fill(0.0);
         variances.fill(0.0);
-        for (place, &value) in values.iter().enumerate() {
-            means[channel(place)] += f64::from(value) / of_each;
+        for (index, &value) in values.iter().enumerate() {
+            means[channel(index)] += f64::from(value) / of_each;
         }
-        for (place, &value) in values.iter().enumerate() {
-            let channel = channel(place);
+        for (index, &value) in values.iter().enumerate() {
+            let channel = channel(index);
             variances[channel] += (f64::from(value) - means[channel]).powi(2) / of_each;
         }
     }
     let epsilon = f64::from(node.float("epsilon", 1e-5));
-    let normalised = |(place, &value): (usize, &f32)| {
-        let c = channel(place);
+    let normalised = |(index, &value): (usize, &f32)| {
+        let c = channel(index);
         let factor = scale[c] / (variances[c] + epsilon).sqrt();
         ((f64::from(value) - means[c]) * factor + shift[c]) as f32
     };

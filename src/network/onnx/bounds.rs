@@ -47,7 +47,7 @@ impl Message {
     }
 }
 
-/// What was counted.
+/// The counted amount.
 #[derive(Default)]
 struct Counted {
     nodes: usize,

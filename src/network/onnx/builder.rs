@@ -17,7 +17,7 @@ use crate::error::ParseError;
 use crate::geometry::{ImageSize, Padding, PerAxis};
 use crate::network::{Input, Layer, LayerId, Network, Op};
 
-/// What is known while nodes are read, in an order in which each comes after its inputs.
+/// The state while nodes are read, each after its inputs.
 pub(super) struct Builder<'a> {
     pub nodes: Vec<&'a NodeProto>,
     pub names: Names,
@@ -119,7 +119,7 @@ impl<'a> Builder<'a> {
         } else if pooled && placed && matches!(node.op_type.as_str(), "Mul" | "Add") {
             translated(gate(self, index).map(|value| vec![value]))
         } else if pooled && placed {
-            let problem = "it joins what has a place in the image and what the whole image makes, \
+            let problem = "it joins what has positions in the image and what the whole image makes, \
                            so a receptive field would be the image";
             translated(Err(problem.into()))
         } else if pooled {
@@ -142,8 +142,8 @@ impl<'a> Builder<'a> {
             let unfolded = Value::Unfolded(unfolded.unwrap_or(index));
             (vec![folded.map_or(unfolded, Value::Constant)], Outcome::Done)
         };
-        for (place, output) in node.output.iter().enumerate() {
-            let value = values.get(place).cloned().unwrap_or(Value::Behind(index));
+        for (number, output) in node.output.iter().enumerate() {
+            let value = values.get(number).cloned().unwrap_or(Value::Behind(index));
             self.values.insert(output, value);
         }
         Ok(outcome)
@@ -159,7 +159,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// What an input of a node is.
+    /// The value of an input of a node.
     pub fn value(&self, node: &NodeProto, which: usize) -> Result<Value, ParseError> {
         let value = node.input(which).and_then(|name| self.values.get(name));
         value.cloned().ok_or_else(|| ParseError(format!("it has no input {which}")))
@@ -372,7 +372,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// What a node's outputs are, and what became of it.
+/// The values of a node's outputs, and its result.
 pub(super) fn translated(values: Result<Vec<Value>, ParseError>) -> (Vec<Value>, Outcome) {
     match values {
         Ok(values) if matches!(values[..], [Value::Pooled]) => (values, Outcome::Pooled),

@@ -1,4 +1,4 @@
-//! What can be wrong with an ONNX file.
+//! Errors of an ONNX file.
 
 use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::error::{ErrorKind, HasKind};
 use crate::files::{FileError, escaped, shown};
 
-/// What can be wrong with an ONNX file.
+/// Errors of an ONNX file.
 #[derive(Debug, Error)]
 pub enum OnnxError {
     /// It cannot be read, is damaged, or holds what makes no network.
@@ -37,7 +37,7 @@ pub struct UnsupportedNode {
     pub name: String,
     /// Its operation.
     pub operation: String,
-    /// What is not supported.
+    /// The operation that is not supported.
     pub problem: String,
 }
 
@@ -75,8 +75,8 @@ const SHOWN: usize = 16;
 
 impl Display for NodeList<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        for (place, node) in self.0.iter().take(SHOWN).enumerate() {
-            let comma = if place == 0 { "" } else { ", " };
+        for (index, node) in self.0.iter().take(SHOWN).enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
             write!(f, "{comma}{node}")?;
         }
         match self.0.len().checked_sub(SHOWN) {

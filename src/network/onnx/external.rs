@@ -47,10 +47,10 @@ impl ExternalFiles {
         entries: &[EntryProto],
         length: usize,
     ) -> Result<Vec<u8>, TensorProblem> {
-        let Location { file, offset, length: told } = Location::of(entries)?;
-        if let Some(told) = told.filter(|&told| told != length as u64) {
+        let Location { file, offset, length: stated } = Location::of(entries)?;
+        if let Some(stated) = stated.filter(|&stated| stated != length as u64) {
             return Err(TensorProblem::content(format!(
-                "its shape and type take {length} bytes; {told} are told of in `{}`",
+                "its shape and type take {length} bytes; {stated} are stated in `{}`",
                 escaped(file)
             )));
         }

@@ -9,7 +9,7 @@ use super::tensor::{MAX_RANK, check_few, is_float, type_name};
 use crate::error::ParseError;
 use crate::network::weights::TensorProblem;
 
-/// What a node computes of constants alone.
+/// Nodes that compute constants from constants.
 ///
 /// # Errors
 /// Operations that are not folded, and numbers that do not work.
@@ -48,11 +48,12 @@ pub(super) fn fold(
             into_shape(input, shape)
         }
         ("Squeeze", [input, ..]) => {
-            let told = node.attribute("axes").is_some() || inputs.len() > 1;
-            let axes = if told { axes(node, inputs, tensors)? } else { Vec::new() };
+            let is_given = node.attribute("axes").is_some() || inputs.len() > 1;
+            let axes = if is_given { axes(node, inputs, tensors)? } else { Vec::new() };
             let axes = from_start(&axes, input.shape.len())?;
-            let stays =
-                |&(axis, length): &(usize, usize)| length != 1 || (told && !axes.contains(&axis));
+            let stays = |&(axis, length): &(usize, usize)| {
+                length != 1 || (is_given && !axes.contains(&axis))
+            };
             let shape = input.shape.iter().copied().enumerate().filter(stays);
             into_shape(input, shape.map(|(_, length)| length).collect())
         }
@@ -193,12 +194,12 @@ fn into_shape(input: &Constant, shape: Vec<usize>) -> Result<Constant, ParseErro
         .ok_or_else(|| ParseError(format!("the values of {:?} do not fit its shape", input.shape)))
 }
 
-/// What is wrong with a tensor, as the problem of a node.
+/// The problem of a tensor as that of a node.
 pub(super) fn problem(problem: TensorProblem) -> ParseError {
     match problem {
         TensorProblem::Content(problem) => ParseError(problem),
-        TensorProblem::NotFinite { place, value } => {
-            ParseError(format!("element {place} of a tensor is {value:?}; expected finite numbers"))
+        TensorProblem::NotFinite { index, value } => {
+            ParseError(format!("element {index} of a tensor is {value:?}; expected finite numbers"))
         }
     }
 }

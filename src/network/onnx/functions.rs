@@ -72,7 +72,7 @@ fn clip(builder: &mut Builder<'_>, node: &NodeProto) -> Result<Function, ParseEr
     Ok(Function::Clip { min: min.filter(is_bound), max: max.filter(is_bound) })
 }
 
-/// What is multiplied by its own sigmoid, where that is what two inputs are.
+/// The input that is multiplied by its own sigmoid, if two inputs are these.
 pub(super) fn times_sigmoid(builder: &Builder<'_>, inputs: &[Feature]) -> Option<Feature> {
     let &[a, b] = inputs else { return None };
     let is_sigmoid_of = |sigmoid: Feature, of: Feature| match sigmoid.input {

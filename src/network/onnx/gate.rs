@@ -51,7 +51,7 @@ impl<'a> Builder<'a> {
     /// Adds the layers that make an input of a node of the whole map, and returns the last of them.
     ///
     /// # Errors
-    /// What is not supported of them.
+    /// The part that is not supported.
     pub fn of_whole_map(&mut self, node: &NodeProto, which: usize) -> Result<Feature, ParseError> {
         let needed = self.made_of_whole_map(node.input(which).unwrap_or_default());
         let mut failed = None;
@@ -67,8 +67,8 @@ impl<'a> Builder<'a> {
             });
             // Once found, what is not supported is not looked at again.
             let stop = failed.as_ref().map_or(maker, |&(maker, _)| maker);
-            for (place, output) in made.output.iter().enumerate() {
-                let value = values.get(place).cloned().unwrap_or(Value::Behind(stop));
+            for (number, output) in made.output.iter().enumerate() {
+                let value = values.get(number).cloned().unwrap_or(Value::Behind(stop));
                 self.values.insert(output, value);
             }
             if failed.is_none() {
@@ -86,10 +86,10 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// What each output of a node is that the whole map makes.
+/// The value of each output of a node that depends on the whole map.
 ///
 /// # Errors
-/// What is not supported of it.
+/// The part that is not supported.
 fn pooled_layers(builder: &mut Builder<'_>, index: usize) -> Result<Vec<Value>, ParseError> {
     let node = builder.nodes[index];
     if let Some(x) = builder.gelus.inputs.get(&index).cloned()

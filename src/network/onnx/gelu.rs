@@ -104,7 +104,7 @@ pub(super) fn numbers<'a>(
     numbers
 }
 
-/// What the outputs of a GELU's last node are, and what became of it; `x` is what it is of.
+/// The values of the outputs of a GELU's last node, and its result; `x` is its argument.
 pub(super) fn gelu(builder: &mut Builder<'_>, index: usize, x: &Value) -> (Vec<Value>, Outcome) {
     let outputs = builder.nodes[index].output.len();
     match *x {

@@ -77,7 +77,7 @@ pub struct AttributeProto {
     pub ints: Vec<i64>,
 }
 
-/// A tensor, with its values or the place where they are.
+/// A tensor, with its values or their file and offset.
 #[derive(Clone, PartialEq, Message)]
 pub struct TensorProto {
     #[prost(int64, repeated, tag = "1")]

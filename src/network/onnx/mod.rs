@@ -205,7 +205,7 @@ pub(super) struct KeptFile(Arc<Mutex<Option<OnnxFile>>>);
 
 impl KeptFile {
     fn keep(&self, file: OnnxFile) {
-        // What is not kept is read again.
+        // Values that are not kept are read again.
         if let Ok(mut kept) = self.0.lock() {
             *kept = Some(file);
         }

@@ -21,7 +21,7 @@ const WEIGHTS: [&str; 6] = [".weight", "_w_0", "/kernel:0", "/kernel", "_weight"
 /// - Where nothing is known of modules: by the node's own name, or by its first output's.
 ///
 /// `/` becomes `.`. Each can be a layer's.
-fn wanted(nodes: &[&NodeProto]) -> Vec<String> {
+fn required(nodes: &[&NodeProto]) -> Vec<String> {
     let path = |node: &&NodeProto| {
         // No name is so long; each of its parts would be looked at.
         weight_module(node).or_else(|| module(node)).filter(|path| path.len() <= MAX_NAME)
@@ -100,7 +100,7 @@ fn join(module: &str, name: &str) -> String {
     if module.is_empty() { name.to_owned() } else { format!("{module}.{name}") }
 }
 
-/// What is in each module.
+/// The contents of each module.
 struct Modules<'a> {
     /// The kind of operation in it, where there is only one; and whether it has modules in it.
     found: HashMap<&'a str, (Option<&'a str>, bool)>,
@@ -156,7 +156,7 @@ pub(super) struct Names {
 impl Names {
     /// The names of nodes. The first that would have a name has it; others have a number behind it.
     pub fn new(nodes: &[&NodeProto]) -> Self {
-        let of_nodes = wanted(nodes);
+        let of_nodes = required(nodes);
         let mut taken = HashSet::new();
         let first: Vec<bool> = of_nodes.iter().map(|name| taken.insert(name.clone())).collect();
         let mut names = Self { of_nodes, taken, numbers: HashMap::new() };

@@ -24,10 +24,10 @@ pub(super) fn is_same(node: &NodeProto) -> bool {
     same && is_standard(&node.domain)
 }
 
-/// What each output of a node is, made of the image: one layer, mostly.
+/// The value of each output of a node that depends on the image: one layer, mostly.
 ///
 /// # Errors
-/// What is not supported of it.
+/// The part that is not supported.
 pub(super) fn translate(builder: &mut Builder<'_>, index: usize) -> Result<Vec<Value>, ParseError> {
     let node = builder.nodes[index];
     if !is_standard(&node.domain) {
@@ -175,7 +175,7 @@ fn batch_norm(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseErr
         variance: builder.constant(node, 4)?,
         epsilon: node.float("epsilon", 1e-5),
     };
-    // What has one position may have lost its axes: `[1, channels]`.
+    // A value of one position may have lost its axes: `[1, channels]`.
     let flat = builder.is_of_whole_map(&builder.value(node, 0)?);
     let input = if flat { builder.feature(node, 0)? } else { builder.planar(node, 0)? };
     with_affine(builder, index, input, affine)

@@ -7,7 +7,7 @@ use super::messages::NodeProto;
 use super::tensor::check_few;
 use crate::error::ParseError;
 
-/// What a `Concat`, `Slice` or `Transpose` makes of integers.
+/// Integers that a `Concat`, `Slice` or `Transpose` rearranges.
 ///
 /// # Errors
 /// Numbers that do not work; more integers than are read.
@@ -26,15 +26,15 @@ pub(super) fn rearranged(
             let from = steps(&first.shape);
             let shape: Vec<usize> = order.iter().map(|&axis| first.shape[axis]).collect();
             let steps: Vec<usize> = order.iter().map(|&axis| from[axis]).collect();
-            Ok(picked(&values, shape, |place, shape| source(place, shape, &steps)))
+            Ok(picked(&values, shape, |index, shape| source(index, shape, &steps)))
         }
     }
 }
 
-/// Values of a tensor of this shape, each from the place that `from` says.
+/// Values of a tensor of this shape, each from the index that `from` gives.
 fn picked(values: &[i64], shape: Vec<usize>, from: impl Fn(usize, &[usize]) -> usize) -> Constant {
-    let places = 0..shape.iter().product();
-    let values: Vec<i64> = places.map(|place| values[from(place, &shape)]).collect();
+    let indices = 0..shape.iter().product();
+    let values: Vec<i64> = indices.map(|index| values[from(index, &shape)]).collect();
     Constant::integers(shape, &values)
 }
 
@@ -94,35 +94,35 @@ fn cut(
     let mut kept: Vec<Vec<usize>> =
         input.shape.iter().map(|&length| (0..length).collect()).collect();
     for (((axis, start), end), step) in axes.into_iter().zip(starts).zip(ends).zip(by) {
-        kept[axis] = places(input.shape[axis], [start, end, step]);
+        kept[axis] = indices(input.shape[axis], [start, end, step]);
     }
     let shape: Vec<usize> = kept.iter().map(Vec::len).collect();
     let steps = steps(&input.shape);
-    Ok(picked(&values, shape, |mut place, shape| {
+    Ok(picked(&values, shape, |mut index, shape| {
         let mut from = 0;
         for axis in (0..shape.len()).rev() {
-            from += kept[axis][place % shape[axis]] * steps[axis];
-            place /= shape[axis];
+            from += kept[axis][index % shape[axis]] * steps[axis];
+            index /= shape[axis];
         }
         from
     }))
 }
 
-/// The places of an axis of `length` from `start` on to before `end`; both may be counted from the axis' end.
-fn places(length: usize, [start, end, step]: [i64; 3]) -> Vec<usize> {
+/// The indices of an axis of `length` from `start` on to before `end`; both may be counted from the axis' end.
+fn indices(length: usize, [start, end, step]: [i64; 3]) -> Vec<usize> {
     let length = length as i64;
-    let from_start = |place: i64| if place < 0 { place.saturating_add(length) } else { place };
+    let from_start = |index: i64| if index < 0 { index.saturating_add(length) } else { index };
     let (start, end) = (from_start(start), from_start(end));
-    let is_before = |place: i64, end: i64| if step > 0 { place < end } else { place > end };
-    let (mut place, end) = if step > 0 {
+    let is_before = |index: i64, end: i64| if step > 0 { index < end } else { index > end };
+    let (mut index, end) = if step > 0 {
         (start.clamp(0, length), end.clamp(0, length))
     } else {
         (start.min(length - 1), end.max(-1))
     };
     let mut found = Vec::new();
-    while is_before(place, end) && (0..length).contains(&place) {
-        found.push(place as usize);
-        place = place.saturating_add(step);
+    while is_before(index, end) && (0..length).contains(&index) {
+        found.push(index as usize);
+        index = index.saturating_add(step);
     }
     found
 }
@@ -143,8 +143,8 @@ mod tests {
             ([least, 2, 1], &[0, 1]),
             ([i64::MAX, 0, 1], &[]),
         ] {
-            assert_eq!(places(5, bounds), expected, "{bounds:?}");
+            assert_eq!(indices(5, bounds), expected, "{bounds:?}");
         }
-        assert_eq!(places(0, [-1, least, -1]), [] as [usize; 0]);
+        assert_eq!(indices(0, [-1, least, -1]), [] as [usize; 0]);
     }
 }

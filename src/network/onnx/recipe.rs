@@ -6,7 +6,7 @@ use crate::error::ParseError;
 use crate::network::Filters;
 use crate::network::weights::TensorProblem;
 
-/// What a layer's numbers are made of.
+/// The tensors that a layer's numbers are made of.
 #[derive(Clone, Debug)]
 pub(super) enum Recipe {
     /// Of a convolution.
@@ -70,7 +70,7 @@ impl Affine {
         })
     }
 
-    /// Whether its constants have a value for each of so many channels, or one for all.
+    /// Whether its constants have a value for each of this many channels, or one for all.
     pub fn fits(&self, channels: usize, channels_last: bool) -> bool {
         match self {
             Self::BatchNorm { scale, shift, mean, variance, .. } => {
@@ -130,9 +130,9 @@ pub(super) fn is_per_channel(value: &Constant, channels: usize, channels_last: b
 fn values(constant: &Constant, tensors: &mut Tensors) -> Result<Vec<f32>, ParseError> {
     let values = constant.read(tensors).map_err(problem)?.data;
     match values.iter().position(|value| !value.is_finite()) {
-        Some(place) => {
-            let value = values[place].into();
-            Err(problem(TensorProblem::NotFinite { place, value }))
+        Some(index) => {
+            let value = values[index].into();
+            Err(problem(TensorProblem::NotFinite { index, value }))
         }
         None => Ok(values),
     }
@@ -185,7 +185,7 @@ impl Recipe {
         })
     }
 
-    /// The numbers of a layer of so many output channels.
+    /// The numbers of a layer of this many output channels.
     ///
     /// # Errors
     /// Tensors that cannot be read, or are not of finite floats.

@@ -114,7 +114,7 @@ impl Graph {
     /// Adds a tensor of values that count up in steps of an eighth.
     fn floats(self, name: &str, shape: &[i64]) -> Self {
         let count: i64 = shape.iter().product();
-        let values = (0..count).map(|place| (place % 16) as f32 / 8.0 - 0.75);
+        let values = (0..count).map(|index| (index % 16) as f32 / 8.0 - 0.75);
         self.tensor(floats(name, shape, values.collect()))
     }
 
@@ -136,7 +136,7 @@ impl Graph {
         self.file().network().unwrap()
     }
 
-    /// What is said of a network that ends before a convolution of its file; empty of others.
+    /// The note of a network that ends before a convolution of its file; empty of others.
     fn note(&self) -> String {
         let network = self.network();
         network.origin().note(&network).unwrap_or_default()

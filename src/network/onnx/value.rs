@@ -1,10 +1,10 @@
-//! What stands behind the names of a graph.
+//! Values of the names of a graph.
 
 use super::constant::Constant;
 use crate::geometry::Padding;
 use crate::network::Input;
 
-/// What stands behind a name of the graph.
+/// The value of a name of the graph.
 #[derive(Clone, Debug)]
 pub(super) enum Value {
     /// It does not depend on the image.
@@ -36,7 +36,7 @@ pub(super) enum Value {
         input: Feature,
         /// Groups of channels.
         groups: usize,
-        /// What was reshaped into it.
+        /// The value before the reshape.
         map: Feature,
     },
     /// The shape of a layer's output.
@@ -57,7 +57,7 @@ pub(super) struct Feature {
     pub channels_last: bool,
 }
 
-/// What became of a node.
+/// The result of a node.
 #[derive(Clone, Debug)]
 pub(super) enum Outcome {
     Done,

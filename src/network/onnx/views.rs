@@ -93,11 +93,11 @@ pub(super) fn slice(builder: &mut Builder<'_>, index: usize) -> Result<Value, Pa
     if !is_channels(builder, *axis, input) {
         return Err("it slices along another axis than the channels".into());
     }
-    let place = |place: i64| {
-        let place = if place < 0 { place.saturating_add(channels) } else { place };
-        place.clamp(0, channels) as usize
+    let bound = |end: i64| {
+        let end = if end < 0 { end.saturating_add(channels) } else { end };
+        end.clamp(0, channels) as usize
     };
-    let slice = ChannelSlice { start: place(start), end: place(end) };
+    let slice = ChannelSlice { start: bound(start), end: bound(end) };
     builder.layer(index, Op::Slice(slice), &[input])
 }
 

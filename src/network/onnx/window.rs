@@ -36,12 +36,13 @@ impl NodeWindow {
         kernel: Option<PerAxis<usize>>,
         input: Option<ImageSize>,
     ) -> Result<Self, ParseError> {
-        let told = node.ints("kernel_shape").map(|list| both("kernel_shape", list)).transpose()?;
-        let kernel = match (told, kernel) {
-            (Some(told), Some(kernel)) if told != kernel => {
+        let stated =
+            node.ints("kernel_shape").map(|list| both("kernel_shape", list)).transpose()?;
+        let kernel = match (stated, kernel) {
+            (Some(stated), Some(kernel)) if stated != kernel => {
                 return Err(ParseError(format!(
                     "its kernel_shape is {}×{}, and its weights have {}×{} taps",
-                    told.y, told.x, kernel.y, kernel.x
+                    stated.y, stated.x, kernel.y, kernel.x
                 )));
             }
             (Some(kernel), _) | (None, Some(kernel)) => kernel,

@@ -61,11 +61,6 @@ impl Convolution {
         self.kernel.y * self.kernel.x
     }
 
-    /// Whether each of `inputs` input channels is convolved by itself, with one filter.
-    pub const fn is_depthwise(&self, inputs: usize) -> bool {
-        self.groups == inputs && self.out_channels == inputs && inputs > 1
-    }
-
     pub(super) fn tensors(&self, inputs: usize) -> Vec<TensorShape> {
         let shape = vec![self.out_channels, inputs / self.groups, self.kernel.y, self.kernel.x];
         let weight = TensorShape { name: "weight", shape };

@@ -63,7 +63,7 @@ pub(super) fn clip(x: f64, low: f64, high: f64) -> f64 {
     if x > high { high } else { x }
 }
 
-/// The exponential, to a few units in the last place; beyond ±700 that of ±700.
+/// The exponential, to a few units in the last digit; beyond ±700 that of ±700.
 #[inline(always)]
 pub(super) fn exp(x: Lanes) -> Lanes {
     let x = each(x, |x| clip(x, -700.0, 700.0));
@@ -132,14 +132,16 @@ const ERROR_SERIES: [f64; 28] = [
 #[inline(always)]
 pub(super) fn erf(x: Lanes) -> Lanes {
     let ratio = each(x, |x| 2.0 / (2.0 + x.abs()));
-    let place = each(ratio, |ratio| 4.0 * ratio - 2.0);
+    let argument = each(ratio, |ratio| 4.0 * ratio - 2.0);
     let (mut one, mut other) = ([0.0; LANES], [0.0; LANES]);
     for &factor in ERROR_SERIES[1..].iter().rev() {
-        let next = pairs(pairs(place, one, |place, one| place * one), other, |a, b| a - b + factor);
+        let next = pairs(pairs(argument, one, |argument, one| argument * one), other, |a, b| {
+            a - b + factor
+        });
         (one, other) = (next, one);
     }
     let series = pairs(
-        pairs(place, one, |place, one| 0.5 * (place * one + ERROR_SERIES[0])),
+        pairs(argument, one, |argument, one| 0.5 * (argument * one + ERROR_SERIES[0])),
         other,
         |a, b| a - b,
     );

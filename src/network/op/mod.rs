@@ -28,7 +28,7 @@ pub use pad::Pad;
 pub use pooling::{AveragePool, MaxPool};
 pub use window::Window;
 
-/// What a layer computes.
+/// The operation of a layer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum Op {
@@ -58,7 +58,7 @@ pub enum Op {
     Add,
     /// The product of two inputs of one shape.
     Mul,
-    /// The mean of each channel's whole map: one position, which has no place in the image.
+    /// The mean of each channel's whole map: one position, of no pixel of the image.
     GlobalAvgPool,
     /// Factors or shifts of a normalisation by the whole map: one position.
     GroupNorm(GroupNorm),
@@ -171,18 +171,27 @@ impl Op {
         }
     }
 
-    /// Whether each output value is computed from one input value, that of the same channel and
-    /// position.
-    pub const fn is_pointwise(&self) -> bool {
-        matches!(
-            self,
-            Self::Relu
-                | Self::Prelu
-                | Self::Dropout
-                | Self::BatchNorm(_)
-                | Self::Scale(_)
-                | Self::Pointwise(_)
-        )
+    /// The numbers of a convolution; `None` of another operation.
+    pub const fn convolution(&self) -> Option<&Convolution> {
+        match self {
+            Self::Conv(convolution) => Some(convolution),
+            _ => None,
+        }
+    }
+
+    /// Whether many of its outputs do not change where its inputs do; `of_inputs` says so of all its inputs.
+    pub fn has_sparse_deltas(&self, of_inputs: bool) -> bool {
+        match self {
+            Self::Relu => true,
+            Self::Pointwise(function) => function.is_sparse(),
+            Self::MaxPool(_)
+            | Self::Pad(_)
+            | Self::Dropout
+            | Self::Concat
+            | Self::Slice(_)
+            | Self::Shuffle(_) => of_inputs,
+            _ => false,
+        }
     }
 
     /// How many inputs it may have.

@@ -68,7 +68,7 @@ const fn is_false(value: &bool) -> bool {
 }
 
 impl LocalResponseNorm {
-    /// The channels, of so many, that are summed over for one.
+    /// The channels, of this many, that are summed over for one.
     pub fn neighbours(&self, channel: usize, channels: usize) -> RangeInclusive<usize> {
         let [before, after] = self.reach();
         channel.saturating_sub(before)..=(channel + after).min(channels - 1)

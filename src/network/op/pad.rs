@@ -27,7 +27,7 @@ impl Pad {
         check_window(&self.window())
     }
 
-    /// What is wrong with an input of this size, if anything is.
+    /// The problem of an input of this size, if there is one.
     pub(in crate::network) fn size_problem(&self, input: ImageSize) -> Option<String> {
         let Padding { before, after } = self.padding;
         let mut axes = Axis::BOTH.into_iter().map(|axis| {

@@ -78,8 +78,8 @@ impl Window {
     pub fn sees_only_padding(&self, input: ImageSize, output: ImageSize) -> bool {
         Axis::BOTH.into_iter().any(|axis| {
             let (window, length) = (self.axes.of(axis), axis.of(input));
-            let sees = |place: usize| {
-                window.taps(window.first_input(place as isize), Span::whole(length)).1 > 0
+            let sees = |position: usize| {
+                window.taps(window.first_input(position as isize), Span::whole(length)).1 > 0
             };
             let outputs = axis.of(output);
             // Taps that are no further apart than the input is long pass over none of it.

@@ -3,7 +3,7 @@
 use super::Layers;
 use crate::network::{Convolution, Input, Layer, LocalResponseNorm, MaxPool, Op};
 
-/// What comes first behind the first two convolutions.
+/// The operation that comes first behind the first two convolutions.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum First {
     /// The normalisation, as in Krizhevsky et al. 2012 (`bvlc_alexnet`).
@@ -25,15 +25,15 @@ pub(super) fn alexnet(first: First) -> Vec<Layer> {
         (384, 3, 1, 1, 2),
         (256, 3, 1, 1, 2),
     ];
-    for (place, (channels, kernel, stride, padding, groups)) in shapes.into_iter().enumerate() {
-        let named = |kind: &str| format!("{kind}{}", place + 1);
+    for (index, (channels, kernel, stride, padding, groups)) in shapes.into_iter().enumerate() {
+        let named = |kind: &str| format!("{kind}{}", index + 1);
         let conv = Convolution { groups, ..Convolution::new(channels, kernel, stride, padding) };
         output = layers.add(named("conv"), Op::Conv(conv), &[output]);
         output = layers.add(named("relu"), Op::Relu, &[output]);
         let norm = ("norm", Op::LocalResponseNorm(LocalResponseNorm::over(5)));
         // Caffe's poolings are all of this mode.
         let pool = ("pool", Op::MaxPool(MaxPool { ceil_mode: true, ..MaxPool::new(3, 2) }));
-        let behind = match (place, first) {
+        let behind = match (index, first) {
             (0 | 1, First::Norm) => vec![norm, pool],
             (0 | 1, First::Pool) => vec![pool, norm],
             (4, _) => vec![pool],

@@ -4,7 +4,7 @@ use super::{Layers, plain};
 use crate::geometry::Padding;
 use crate::network::{AveragePool, Input, Layer, MaxPool, Op};
 
-/// torchvision's `DenseNet` (Huang et al. 2017, arXiv 1608.06993): four blocks of so many layers, each of
+/// torchvision's `DenseNet` (Huang et al. 2017, arXiv 1608.06993): four blocks of this many layers, each of
 /// which adds `growth` channels to all that come before it.
 pub(super) fn densenet(growth: usize, stem: usize, blocks: [usize; 4]) -> Vec<Layer> {
     let mut layers = Layers::default();
@@ -15,20 +15,20 @@ pub(super) fn densenet(growth: usize, stem: usize, blocks: [usize; 4]) -> Vec<La
     let mut output = layers.add("features.pool0", Op::MaxPool(pool), &[output]);
     let mut channels = stem;
     for (block, count) in blocks.into_iter().enumerate() {
-        for place in 0..count {
+        for index in 0..count {
             let module = format!("features.denseblock{}", block + 1);
-            let within = |name: &str| format!("{module}.denselayer{}.{name}", place + 1);
+            let within = |name: &str| format!("{module}.denselayer{}.{name}", index + 1);
             let mut added = output;
             for (number, conv) in [plain(4 * growth, 1, 1, 0), plain(growth, 3, 1, 1)]
                 .into_iter()
                 .enumerate()
-                .map(|(place, conv)| (place + 1, conv))
+                .map(|(index, conv)| (index + 1, conv))
             {
                 added = layers.norm(within(&format!("norm{number}")), added);
                 added = layers.add(within(&format!("relu{number}")), Op::Relu, &[added]);
                 added = layers.add(within(&format!("conv{number}")), Op::Conv(conv), &[added]);
             }
-            let again = if place > 0 { format!("_{place}") } else { String::new() };
+            let again = if index > 0 { format!("_{index}") } else { String::new() };
             output = layers.add(format!("{module}.concat{again}"), Op::Concat, &[output, added]);
             channels += growth;
         }

@@ -4,7 +4,7 @@ use super::{Layers, plain};
 use crate::geometry::{Padding, PerAxis};
 use crate::network::{BatchNorm, ChannelScale, Convolution, Input, Layer, MaxPool, Op};
 
-/// What torchvision's pretrained network does to images first (`transform_input`): from its usual mean
+/// The first step of torchvision's pretrained network on images (`transform_input`): from its usual mean
 /// and deviation of each channel to 1/2 and 1/2.
 fn transform() -> ChannelScale {
     let (means, deviations) = ([0.485_f64, 0.456, 0.406], [0.229_f64, 0.224, 0.225]);

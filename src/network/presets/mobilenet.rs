@@ -19,11 +19,11 @@ pub(super) fn mobilenet_v2() -> Vec<Layer> {
     let mut layers = Layers::default();
     let mut channels = 32;
     let mut output = unit(&mut layers, "features.0", plain(channels, 3, 2, 1), Input::Image);
-    let mut place = 1;
+    let mut index = 1;
     for [expansion, outputs, blocks, first_stride] in STAGES {
         for block in 0..blocks {
             let stride = if block == 0 { first_stride } else { 1 };
-            let within = |number: usize| format!("features.{place}.conv.{number}");
+            let within = |number: usize| format!("features.{index}.conv.{number}");
             let (input, width) = (output, expansion * channels);
             let mut number = 0;
             if expansion > 1 {
@@ -35,13 +35,13 @@ pub(super) fn mobilenet_v2() -> Vec<Layer> {
             let names = [within(number + 1), within(number + 2)];
             output = layers.normalised(names, plain(outputs, 1, 1, 0), output);
             if stride == 1 && channels == outputs {
-                output = layers.add(format!("features.{place}.add"), Op::Add, &[input, output]);
+                output = layers.add(format!("features.{index}.add"), Op::Add, &[input, output]);
             }
             channels = outputs;
-            place += 1;
+            index += 1;
         }
     }
-    unit(&mut layers, &format!("features.{place}"), plain(1280, 1, 1, 0), output);
+    unit(&mut layers, &format!("features.{index}"), plain(1280, 1, 1, 0), output);
     layers.0
 }
 

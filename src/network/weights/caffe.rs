@@ -110,7 +110,7 @@ fn of_layer(
     Ok(())
 }
 
-/// What a field of a message holds, of what is read here.
+/// The content of a field of a message, as far as it is read.
 enum Content {
     Number(u64),
     Bytes(Bytes),
@@ -248,7 +248,7 @@ impl Source for CaffeModel {
     /// A bias is one list, whatever axes of length 1 the file gives it.
     fn tensor(&mut self, entry: usize) -> Result<Tensor, TensorProblem> {
         let (_, index, blob) = &self.blobs[entry];
-        let (mut told, mut old, mut data) = (None, [1_usize; 4], BlobValues::default());
+        let (mut stated, mut old, mut data) = (None, [1_usize; 4], BlobValues::default());
         walk(blob.clone(), |tag, content| {
             match (tag, content) {
                 (1..=4, Content::Number(length)) => {
@@ -258,13 +258,13 @@ impl Source for CaffeModel {
                 (8, Content::Bytes(bytes)) => data.add(Element::F64, bytes)?,
                 (5, Content::Fixed(bytes)) => data.add_single(Element::F32, &bytes)?,
                 (8, Content::Fixed(bytes)) => data.add_single(Element::F64, &bytes)?,
-                (7, Content::Bytes(bytes)) => told = Some(shape(bytes)?),
+                (7, Content::Bytes(bytes)) => stated = Some(shape(bytes)?),
                 _ => {}
             }
             Ok(())
         })?;
         let data = data.finish()?;
-        let shape = told.unwrap_or_else(|| old.to_vec());
+        let shape = stated.unwrap_or_else(|| old.to_vec());
         let expected = count(&shape)?;
         let found: usize = data.iter().map(|(element, bytes)| bytes.len() / element.size()).sum();
         if found != expected {
@@ -277,8 +277,8 @@ impl Source for CaffeModel {
             let count = bytes.len() / element.size();
             let of_list = (0..count).map(|at| element.get(bytes, at).unwrap_or(f64::NAN));
             values.extend(finite(of_list).map_err(|problem| match problem {
-                TensorProblem::NotFinite { place, value } => {
-                    TensorProblem::NotFinite { place: place + values.len(), value }
+                TensorProblem::NotFinite { index, value } => {
+                    TensorProblem::NotFinite { index: index + values.len(), value }
                 }
                 other @ TensorProblem::Content(_) => other,
             })?);

@@ -4,7 +4,7 @@ use half::{bf16, f16};
 
 use super::TensorProblem;
 
-/// The most elements that a wanted tensor may have (1 GiB as `f32`): well above the largest
+/// The most elements that a requested tensor may have (1 GiB as `f32`): well above the largest
 /// convolution in use, and a limit to what a small file can make the program allocate.
 pub(in super::super) const MAX_ELEMENTS: usize = 1 << 28;
 
@@ -27,9 +27,9 @@ impl Element {
         }
     }
 
-    /// The element at `place`, counted in elements; exact. `None` past the end.
-    pub fn get(self, bytes: &[u8], place: usize) -> Option<f64> {
-        let start = place.checked_mul(self.size())?;
+    /// The element with an index, exact. `None` past the end.
+    pub fn get(self, bytes: &[u8], index: usize) -> Option<f64> {
+        let start = index.checked_mul(self.size())?;
         let bytes = bytes.get(start..)?;
         Some(match self {
             Self::F16 => f16::from_le_bytes(*bytes.first_chunk()?).to_f64(),
@@ -58,10 +58,10 @@ pub(in super::super) fn finite(
     values: impl ExactSizeIterator<Item = f64>,
 ) -> Result<Vec<f32>, TensorProblem> {
     let mut rounded = Vec::with_capacity(values.len());
-    for (place, value) in values.enumerate() {
+    for (index, value) in values.enumerate() {
         let value_f32 = value as f32;
         if !value_f32.is_finite() {
-            return Err(TensorProblem::NotFinite { place, value });
+            return Err(TensorProblem::NotFinite { index, value });
         }
         rounded.push(value_f32);
     }
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_double_beyond_the_range_of_f32_is_not_finite() {
-        let Err(TensorProblem::NotFinite { place: 1, value }) = finite([1.0, -1e39].into_iter())
+        let Err(TensorProblem::NotFinite { index: 1, value }) = finite([1.0, -1e39].into_iter())
         else {
             panic!("accepted");
         };

@@ -1,4 +1,4 @@
-//! What can be wrong with a weight file.
+//! Errors of a weight file.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::error::ParseError;
 use crate::files::{FileError, escaped, shown};
 
-/// What can be wrong with a weight file. Every message begins with the file's path.
+/// Errors of a weight file. Every message begins with the file's path.
 #[derive(Debug, Error)]
 pub enum WeightsError {
     /// The file cannot be read, or is damaged as a whole.
@@ -28,54 +28,46 @@ pub enum WeightsError {
     LegacyTorch {
         /// The file.
         path: PathBuf,
-        /// What it is.
+        /// The kind.
         kind: &'static str,
         /// How to convert it.
         advice: &'static str,
     },
-    /// Two tensors fit a wanted name equally well.
+    /// The file has several copies of the network, by different prefixes.
     #[error(
-        "{}: `{wanted}` may mean \"{first}\" or \"{second}\"; save a file that has only one of \
-         them",
+        "{}: has tensors of the network under several prefixes: {prefixes}; choose one of them \
+         (--weights-prefix)",
         shown(path)
     )]
-    Ambiguous {
+    Copies {
         /// The file.
         path: PathBuf,
-        /// The name asked for.
-        wanted: String,
-        /// The first tensor that fits it, by the file's own name.
+        /// The first prefixes.
+        prefixes: String,
+    },
+    /// Two tensors have the same name.
+    #[error("{}: \"{first}\" and \"{second}\" are the same tensor of the network", shown(path))]
+    Twice {
+        /// The file.
+        path: PathBuf,
+        /// The first tensor, by the file's own name.
         first: String,
         /// Another.
         second: String,
     },
-    /// Wanted tensors under different prefixes: they may belong to different copies of a network.
-    #[error(
-        "{}: tensor \"{first}\" and tensor \"{second}\" have different prefixes; save a file with \
-         one network's tensors",
-        shown(path)
-    )]
-    Mixed {
-        /// The file.
-        path: PathBuf,
-        /// A wanted tensor, by the file's own name.
-        first: String,
-        /// One with another prefix.
-        second: String,
-    },
-    /// A wanted tensor cannot be read.
+    /// A requested tensor cannot be read.
     #[error("{}: tensor \"{tensor}\": {}", shown(path), escaped(problem))]
     Tensor {
         /// The file.
         path: PathBuf,
         /// The tensor, by the file's own name.
         tensor: String,
-        /// What was found, what was expected, and where it helps, what to do.
+        /// Found, expected, and a remedy if there is one.
         problem: String,
     },
-    /// A wanted tensor holds a NaN, an infinity, or a number that is too large for `f32`.
+    /// A requested tensor holds a NaN, an infinity, or a number that is too large for `f32`.
     #[error(
-        "{}: tensor \"{tensor}\": its element {place} is {value:?}; expected finite numbers in \
+        "{}: tensor \"{tensor}\": its element {index} is {value:?}; expected finite numbers in \
          the range of float32",
         shown(path)
     )]
@@ -84,37 +76,38 @@ pub enum WeightsError {
         path: PathBuf,
         /// The tensor, by the file's own name.
         tensor: String,
-        /// The element's place in row-major order, from 0.
-        place: usize,
+        /// The element's index in row-major order, from 0.
+        index: usize,
         /// The element.
         value: f64,
     },
 }
 
 impl WeightsError {
-    /// [`WeightsError::Mixed`] of two of the file's names.
-    pub(super) fn mixed(path: &Path, first: &str, second: &str) -> Self {
-        let name = |name: &str| escaped(name).to_string();
-        Self::Mixed { path: path.to_owned(), first: name(first), second: name(second) }
+    /// [`WeightsError::Copies`]. Prefixes come from the file; they are escaped, so that none can
+    /// rewrite a terminal.
+    pub(super) fn copies(path: &Path, prefixes: &[String], count: usize) -> Self {
+        let listed: Vec<String> =
+            prefixes.iter().map(|prefix| format!("\"{}\"", escaped(prefix))).collect();
+        let more = match count - listed.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        Self::Copies { path: path.to_owned(), prefixes: listed.join(", ") + &more }
     }
 
-    /// Names come from the file; they are escaped, so that none can rewrite a terminal.
-    pub(super) fn ambiguous(path: &Path, wanted: &str, first: &str, second: &str) -> Self {
+    /// [`WeightsError::Twice`] of two of the file's names, escaped.
+    pub(super) fn twice(path: &Path, first: &str, second: &str) -> Self {
         let name = |name: &str| escaped(name).to_string();
-        Self::Ambiguous {
-            path: path.to_owned(),
-            wanted: name(wanted),
-            first: name(first),
-            second: name(second),
-        }
+        Self::Twice { path: path.to_owned(), first: name(first), second: name(second) }
     }
 }
 
-/// What is wrong with one tensor, for a reader that knows neither its file nor its name.
+/// The problem of one tensor, for a reader that knows neither its file nor its name.
 #[derive(Debug)]
 pub(in super::super) enum TensorProblem {
     Content(String),
-    NotFinite { place: usize, value: f64 },
+    NotFinite { index: usize, value: f64 },
 }
 
 impl TensorProblem {
@@ -127,8 +120,8 @@ impl TensorProblem {
         let (path, tensor) = (path.to_owned(), escaped(name).to_string());
         match self {
             Self::Content(problem) => WeightsError::Tensor { path, tensor, problem },
-            Self::NotFinite { place, value } => {
-                WeightsError::NotFinite { path, tensor, place, value }
+            Self::NotFinite { index, value } => {
+                WeightsError::NotFinite { path, tensor, index, value }
             }
         }
     }

@@ -1,8 +1,8 @@
-//! What kind of file it is, by its first bytes.
+//! The format of a file, by its first bytes.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// The formats that are told apart.
+/// The formats that are distinguished.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Format {
     Safetensors,

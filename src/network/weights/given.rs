@@ -27,9 +27,9 @@ impl Source for Given {
             )));
         }
         match tensor.data.iter().position(|value| !value.is_finite()) {
-            Some(place) => {
-                let value = tensor.data[place].into();
-                Err(TensorProblem::NotFinite { place, value })
+            Some(index) => {
+                let value = tensor.data[index].into();
+                Err(TensorProblem::NotFinite { index, value })
             }
             None => Ok(tensor),
         }

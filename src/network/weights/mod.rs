@@ -29,7 +29,7 @@ use crate::files::{FileError, open_regular, read_at_most};
 
 pub(super) use error::TensorProblem;
 use format::Format;
-use lookup::{Ambiguous, Lookup};
+use lookup::{Ambiguous, find_copy};
 
 pub(super) use element::MAX_ELEMENTS;
 pub use error::WeightsError;
@@ -48,7 +48,7 @@ pub struct Tensor {
     pub data: Vec<f32>,
 }
 
-/// What a weight file holds: the tensors asked for, and the names of the others.
+/// The contents of a weight file: the requested tensors, and the names of the others.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tensors {
     /// By the name asked for. A name that the file does not have is not here.
@@ -58,14 +58,14 @@ pub struct Tensors {
     /// The same names as they are looked up: without wrappers and without the prefix asked for; empty
     /// where they do not begin with it.
     pub ignored_plain: Vec<String>,
-    /// What stands before the names asked for in the file's names, those without wrappers
+    /// The prefix of the requested names in the file's names, those without wrappers
     /// ([`plain_name`]).
     pub prefix: String,
     /// The files beside the one that was read which hold its tensors.
     pub shards: Vec<PathBuf>,
 }
 
-/// Reads the tensors named `wanted`, such as `features.0.weight`, from a weight file; the content
+/// Reads the tensors named `requested`, such as `features.0.weight`, from a weight file; the content
 /// tells the format, not the file's name, but for an index of shards (`.index.json`) and `.caffemodel`.
 ///
 /// A name in the file may carry a prefix that ends in a dot, as wrappers (`module.`) and
@@ -74,11 +74,11 @@ pub struct Tensors {
 /// float64; a float64 is rounded.
 ///
 /// # Errors
-/// The file cannot be read, is damaged or of another format; two of its tensors fit one wanted
-/// name; those wanted do not all have the same prefix; or a wanted tensor cannot be read, is not of
-/// floats, or has a value that is not finite as `f32`. A wanted tensor that the file does not have is no error here.
-pub fn read(path: &Path, wanted: &[String]) -> Result<Tensors, WeightsError> {
-    read_below(path, None, wanted)
+/// The file cannot be read, is damaged or of another format; it has several copies of the
+/// network that fit equally well, or one tensor twice; or a requested tensor cannot be read, is not of
+/// floats, or has a value that is not finite as `f32`. A requested tensor that the file does not have is no error here.
+pub fn read(path: &Path, requested: &[String]) -> Result<Tensors, WeightsError> {
+    read_below(path, None, requested)
 }
 
 /// As [`read`], of the tensors whose names begin with `prefix` and a dot, where one is given: of one
@@ -89,9 +89,9 @@ pub fn read(path: &Path, wanted: &[String]) -> Result<Tensors, WeightsError> {
 pub fn read_below(
     path: &Path,
     prefix: Option<&str>,
-    wanted: &[String],
+    requested: &[String],
 ) -> Result<Tensors, WeightsError> {
-    let request = Request { path, prefix, wanted };
+    let request = Request { path, prefix, requested };
     let content = |problem| FileError::content(path, problem);
     if sharded::is_index(path) {
         return request.answer(sharded::Sharded::open(path)?);
@@ -122,7 +122,7 @@ pub fn read_below(
     }
 }
 
-/// Finds the tensors named `wanted` among tensors of the calling program, as [`read`] does in a file;
+/// Finds the tensors named `requested` among tensors of the calling program, as [`read`] does in a file;
 /// `path` stands for the file in messages.
 ///
 /// # Errors
@@ -130,9 +130,9 @@ pub fn read_below(
 pub fn of_named(
     path: &Path,
     tensors: Vec<(String, Tensor)>,
-    wanted: &[String],
+    requested: &[String],
 ) -> Result<Tensors, WeightsError> {
-    Request { path, prefix: None, wanted }.answer(given::Given(tensors))
+    Request { path, prefix: None, requested }.answer(given::Given(tensors))
 }
 
 /// An open weight file of any format. An entry is known by its index in the file's own order.
@@ -143,7 +143,7 @@ trait Source {
     /// The name of an entry that is there.
     fn name(&self, entry: usize) -> &str;
 
-    /// Whether an entry is a tensor, and not an object that merely has a tensor's place.
+    /// Whether an entry is a tensor, and not an object that merely has a tensor's name.
     fn is_tensor(&self, _entry: usize) -> bool {
         true
     }
@@ -161,12 +161,12 @@ trait Source {
 struct Request<'a> {
     path: &'a Path,
     prefix: Option<&'a str>,
-    wanted: &'a [String],
+    requested: &'a [String],
 }
 
 impl Request<'_> {
     fn answer(&self, mut source: impl Source) -> Result<Tensors, WeightsError> {
-        let Self { path, wanted, .. } = *self;
+        let Self { path, requested, .. } = *self;
         let entries = 0..source.len();
         if let Some(long) = entries.clone().find(|&entry| source.name(entry).len() > MAX_NAME) {
             let length = source.name(long).len();
@@ -184,32 +184,28 @@ impl Request<'_> {
             let problem = format!("has no tensor whose name begins with `{prefix}.`");
             return Err(FileError::content(path, problem).into());
         }
-        let plain: Vec<String> = wanted.iter().map(|name| plain_name(name)).collect();
+        let plain: Vec<String> = requested.iter().map(|name| plain_name(name)).collect();
         // A name as it is wins over one with wrappers.
         let exact: HashMap<String, usize> = match self.prefix {
             None => entries.clone().map(|entry| (source.name(entry).to_owned(), entry)).collect(),
             Some(_) => HashMap::new(),
         };
-        let lookup = Lookup::new(&plain, names.iter().map(String::as_str));
+        let copy = find_copy(&plain, &names).map_err(|Ambiguous { prefixes, count }| {
+            WeightsError::copies(path, &prefixes, count)
+        })?;
         let (mut used, mut found) = (BTreeSet::new(), BTreeMap::new());
-        let mut first: Option<(String, String)> = None;
-        for (name, plain) in wanted.iter().zip(&plain) {
-            let entry = match exact.get(name) {
-                Some(&entry) => Some(entry),
-                None => lookup.find(plain).map_err(|Ambiguous { first, second }| {
-                    WeightsError::ambiguous(path, name, source.name(first), source.name(second))
-                })?,
+        for (index, name) in requested.iter().enumerate() {
+            let own = exact.get(name).filter(|_| copy.prefix.is_empty());
+            let entry = match (own, copy.entries.get(&index)) {
+                (None, Some(&[Some(first), Some(second)])) => {
+                    let [first, second] = [first, second].map(|entry| source.name(entry));
+                    return Err(WeightsError::twice(path, first, second));
+                }
+                (None, Some(entries)) => entries[0],
+                (own, _) => own.copied(),
             };
             let Some(entry) = entry.filter(|entry| !used.contains(entry)) else { continue };
             let own = source.name(entry).to_owned();
-            let prefix = names[entry].strip_suffix(plain.as_str()).unwrap_or_default();
-            match &first {
-                None => first = Some((own.clone(), prefix.to_owned())),
-                Some((first, expected)) if prefix != expected => {
-                    return Err(WeightsError::mixed(path, first, &own));
-                }
-                Some(_) => {}
-            }
             let tensor = source.tensor(entry).map_err(|problem| problem.of(path, &own))?;
             used.insert(entry);
             found.insert(name.clone(), tensor);
@@ -218,7 +214,7 @@ impl Request<'_> {
             .filter(|entry| !used.contains(entry) && source.is_tensor(*entry))
             .map(|entry| (source.name(entry).to_owned(), names[entry].clone()))
             .unzip();
-        let prefix = first.map(|(_, prefix)| prefix).unwrap_or_default();
+        let prefix = copy.prefix;
         Ok(Tensors { found, ignored, ignored_plain, prefix, shards: source.files() })
     }
 

@@ -11,7 +11,7 @@ use crate::files::npy::{self, Values};
 
 pub(super) struct Npz {
     zip: Zipped,
-    /// The arrays' names, and the places of their entries.
+    /// The arrays' names, and the indices of their entries.
     arrays: Vec<(String, usize)>,
 }
 

@@ -1,4 +1,4 @@
-//! What wrappers add to the names of tensors.
+//! Prefixes that wrappers add to the names of tensors.
 
 /// Parts of names that `DataParallel` and `torch.compile` add.
 const WRAPPERS: [&str; 2] = ["module", "_orig_mod"];

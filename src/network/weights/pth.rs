@@ -97,9 +97,9 @@ impl Source for Pth<'_> {
             return Err(TensorProblem::content("not in the pickle"));
         };
         let View { storage, offset, shape, strides } = view::of(&self.pickle, entry.value)?;
-        let places = strides::Places::new(&shape, &strides, storage.length, offset)?;
+        let offsets = strides::Offsets::new(&shape, &strides, storage.length, offset)?;
         let size = storage.element.size() as u64;
-        let range = places.range();
+        let range = offsets.range();
         if range.end - range.start > MAX_ELEMENTS {
             return Err(TensorProblem::content(format!(
                 "its elements lie scattered over {} of its storage; save its .contiguous()",
@@ -116,8 +116,8 @@ impl Source for Pth<'_> {
             })?;
         let (start, end) = (range.start as u64 * size, range.end as u64 * size);
         let part = self.layout.zip.part(entry, bytes, start..end)?;
-        let values =
-            places.map(|place| storage.element.get(&part, place - range.start).unwrap_or(f64::NAN));
+        let values = offsets
+            .map(|offset| storage.element.get(&part, offset - range.start).unwrap_or(f64::NAN));
         Ok(Tensor { data: finite(values)?, shape })
     }
 }

@@ -97,7 +97,7 @@ impl Source for Safetensors {
             .seek(SeekFrom::Start(self.data_start + *start as u64))
             .and_then(|_| self.file.read_exact(&mut bytes))
             .map_err(|error| TensorProblem::content(format!("cannot be read: {error}")))?;
-        let values = (0..count).map(|place| element.get(&bytes, place).unwrap_or(f64::NAN));
+        let values = (0..count).map(|index| element.get(&bytes, index).unwrap_or(f64::NAN));
         Ok(Tensor { shape: shape.clone(), data: finite(values)? })
     }
 }
@@ -105,7 +105,7 @@ impl Source for Safetensors {
 /// Writes tensors, each of a shape and as many values, as a `.safetensors` file.
 ///
 /// # Errors
-/// What cannot be written.
+/// Files that cannot be written.
 pub fn write(
     tensors: &BTreeMap<String, (Vec<usize>, Cow<'_, [f32]>)>,
     file: &mut impl Write,

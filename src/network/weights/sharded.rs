@@ -32,7 +32,7 @@ pub(super) fn is_index(path: &Path) -> bool {
 /// The tensors of all files of an index.
 pub(super) struct Sharded {
     files: Vec<(PathBuf, Safetensors)>,
-    /// Of each tensor its name, its file and its place there.
+    /// Of each tensor its name, the index of its file, and its index there.
     tensors: Vec<(String, usize, usize)>,
 }
 
@@ -45,10 +45,10 @@ impl Sharded {
             content(format!("not an index of .safetensors files, with a `weight_map`: {error}"))
         })?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut indices: BTreeMap<&str, usize> = BTreeMap::new();
         let mut files = Vec::new();
         for name in index.weight_map.values() {
-            if places.contains_key(name.as_str()) {
+            if indices.contains_key(name.as_str()) {
                 continue;
             }
             if files.len() == MAX_FILES {
@@ -58,7 +58,7 @@ impl Sharded {
             let (opened, _) = open_regular(&file)?;
             let opened =
                 Safetensors::open(opened).map_err(|problem| FileError::content(&file, problem))?;
-            places.insert(name, files.len());
+            indices.insert(name, files.len());
             files.push((file, opened));
         }
         let of_file: Vec<BTreeMap<&str, usize>> = files
@@ -67,11 +67,11 @@ impl Sharded {
             .collect();
         let mut tensors = Vec::with_capacity(index.weight_map.len());
         for (name, file) in &index.weight_map {
-            let place = places[file.as_str()];
-            let Some(&entry) = of_file[place].get(name.as_str()) else {
+            let number = indices[file.as_str()];
+            let Some(&entry) = of_file[number].get(name.as_str()) else {
                 return Err(content(format!("`{file}` has no tensor `{name}`")));
             };
-            tensors.push((name.clone(), place, entry));
+            tensors.push((name.clone(), number, entry));
         }
         Ok(Self { files, tensors })
     }
@@ -87,8 +87,8 @@ impl Source for Sharded {
     }
 
     fn tensor(&mut self, entry: usize) -> Result<Tensor, TensorProblem> {
-        let (_, file, place) = self.tensors[entry];
-        self.files[file].1.tensor(place)
+        let (_, file, index) = self.tensors[entry];
+        self.files[file].1.tensor(index)
     }
 
     fn files(&self) -> Vec<PathBuf> {

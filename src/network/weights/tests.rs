@@ -31,11 +31,11 @@ fn tiny_names() -> Vec<String> {
 }
 
 /// Reads a file of these bytes.
-fn read_bytes(bytes: &[u8], wanted: &[&str]) -> Result<Tensors, WeightsError> {
+fn read_bytes(bytes: &[u8], requested: &[&str]) -> Result<Tensors, WeightsError> {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(bytes).unwrap();
-    let wanted: Vec<_> = wanted.iter().map(ToString::to_string).collect();
-    let read = read(file.path(), &wanted);
+    let requested: Vec<_> = requested.iter().map(ToString::to_string).collect();
+    let read = read(file.path(), &requested);
     if let Err(error) = &read {
         let (message, path) = (error.to_string(), file.path().display().to_string());
         assert!(message.starts_with(&format!("{path}: ")), "{message}");
@@ -45,8 +45,8 @@ fn read_bytes(bytes: &[u8], wanted: &[&str]) -> Result<Tensors, WeightsError> {
 
 /// The error's message where one is due.
 #[track_caller]
-fn refusal(bytes: &[u8], wanted: &[&str]) -> String {
-    match read_bytes(bytes, wanted) {
+fn refusal(bytes: &[u8], requested: &[&str]) -> String {
+    match read_bytes(bytes, requested) {
         Err(error) => error.to_string(),
         Ok(tensors) => panic!("accepted: {tensors:?}"),
     }

@@ -25,7 +25,7 @@ pub(super) struct Zipped {
     by_name: Vec<usize>,
 }
 
-/// What the archive's directory says of an entry.
+/// An entry of the archive's directory.
 struct Entry {
     wayfinder: ZipArchiveEntryWayfinder,
     method: CompressionMethod,

@@ -51,7 +51,7 @@ impl MapArray {
         Ok(Self { name: name.into(), values: Source::Memory(values) })
     }
 
-    /// What it is called: its file.
+    /// Its name: that of its file.
     pub fn name(&self) -> &str {
         &self.name
     }

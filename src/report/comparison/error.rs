@@ -35,7 +35,7 @@ pub enum ComparisonError {
         one: String,
         /// The other.
         other: String,
-        /// What was found.
+        /// The values found.
         why: String,
     },
     /// Labels cannot be drawn.

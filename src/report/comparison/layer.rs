@@ -38,7 +38,7 @@ pub struct LayerComparison {
 pub struct UnitComparison {
     /// The unit.
     pub unit: usize,
-    /// How alike its maps are, or why that cannot be told: which set has no map, 0 or 1, and why.
+    /// How alike its maps are, or the reason why that is unknown: which set has no map, 0 or 1, and why.
     pub pair: Result<Pair, (usize, Absent)>,
     /// The reliability of either map, where it is known.
     pub reliability: [Option<f64>; 2],
@@ -84,11 +84,11 @@ impl LayerComparison {
             let set = ["A", "B"][*set];
             *counts.entry(format!("{absent} in {set}")).or_default() += 1;
         }
-        let told = |(reason, count)| LeftOut {
+        let left_out = |(reason, count)| LeftOut {
             layer: self.label(),
             reason: format!("{} {reason}", units_of(count)),
         };
-        counts.into_iter().map(told).collect()
+        counts.into_iter().map(left_out).collect()
     }
 }
 
@@ -174,7 +174,7 @@ fn examples(
     let mut known: Vec<(f64, usize)> = units.iter().filter_map(known).collect();
     known.sort_by(|one, other| one.0.total_cmp(&other.0));
     let (first, last) = (settings.examples, known.len().saturating_sub(settings.examples));
-    let chosen = known.iter().enumerate().filter(|(place, _)| *place < first || *place >= last);
+    let chosen = known.iter().enumerate().filter(|(rank, _)| *rank < first || *rank >= last);
     let mut examples = Vec::new();
     for (_, &(r, unit)) in chosen {
         let [one, other] = layer.sets.each_ref().map(|set| set.field(unit, raster));

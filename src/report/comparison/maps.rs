@@ -1,5 +1,7 @@
 //! The maps of a layer, as fields, wherever they come from.
 
+use std::path::Path;
+
 use thiserror::Error;
 
 use super::{ComparisonError, MapArray, MapSide};
@@ -15,6 +17,37 @@ pub enum MapSet<'a> {
     Results(&'a Results),
     /// The maps of one layer.
     Array(&'a MapArray),
+}
+
+/// An opened set of maps.
+#[derive(Clone, Debug)]
+pub enum MapSource {
+    /// A folder of results.
+    Results(Box<Results>),
+    /// The maps of one layer.
+    Array(MapArray),
+}
+
+impl MapSource {
+    /// Opens an output folder, or an array of maps (`.npy`).
+    ///
+    /// # Errors
+    /// A folder or a file that cannot be read or holds no maps.
+    pub fn open(path: &Path) -> Result<Self, ComparisonError> {
+        let is_array = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npy"));
+        if is_array && !path.is_dir() {
+            return Ok(Self::Array(MapArray::open(path)?));
+        }
+        Ok(Self::Results(Box::new(Results::open(path, None)?)))
+    }
+
+    /// The set.
+    pub fn set(&self) -> MapSet<'_> {
+        match self {
+            Self::Results(results) => MapSet::Results(results),
+            Self::Array(array) => MapSet::Array(array),
+        }
+    }
 }
 
 /// Why a unit has no map to compare.
@@ -39,7 +72,7 @@ pub(super) enum LayerSet<'a> {
 }
 
 impl MapSet<'_> {
-    /// What it is called: its folder or file.
+    /// Its name: that of its folder or file.
     pub fn name(&self) -> String {
         match self {
             Self::Results(results) => results.folder().display().to_string(),
@@ -54,7 +87,7 @@ impl<'a> LayerSet<'a> {
         Self::Results { layer, cells, side }
     }
 
-    /// Maps that lie over an RF of so many pixels.
+    /// Maps that lie over an RF of this many pixels.
     pub fn of_array(array: &'a MapArray, [height, width]: [usize; 2]) -> Self {
         let [_, rows, columns] = array.shape();
         let y = Ticks::over(height as f64, rows);

@@ -19,7 +19,7 @@ pub(super) struct MatchedLayer<'a> {
     pub units: Vec<usize>,
 }
 
-/// What two sets have in common, and what they do not.
+/// The layers and units that two sets have in common, and the others.
 #[derive(Debug)]
 pub(super) struct Matched<'a> {
     pub layers: Vec<MatchedLayer<'a>>,
@@ -85,9 +85,10 @@ pub(super) fn matched<'a>(
         }
     }
     if matched.layers.is_empty() {
-        let told = matched.left_out.iter().map(|left| format!("{}: {}", left.layer, left.reason));
+        let reasons =
+            matched.left_out.iter().map(|left| format!("{}: {}", left.layer, left.reason));
         let [one, other] = sets.map(MapSet::name);
-        let why = told.collect::<Vec<_>>().join("; ");
+        let why = reasons.collect::<Vec<_>>().join("; ");
         return Err(ComparisonError::Nothing { one, other, why });
     }
     Ok(matched)

@@ -1,4 +1,4 @@
-//! What was compared, for whoever reads the numbers.
+//! The record of a comparison.
 
 use serde::Serialize;
 
@@ -67,7 +67,7 @@ struct LayerRecord<'a> {
 }
 
 impl SetRecord {
-    /// What a set is.
+    /// The record of a set.
     ///
     /// # Errors
     /// An array that cannot be read.

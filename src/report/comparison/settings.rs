@@ -1,4 +1,4 @@
-//! What is compared, and how.
+//! Settings of a comparison.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,7 +21,7 @@ pub enum MapSide {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SidePair(pub [MapSide; 2]);
 
-/// What is compared, and how.
+/// Settings of a comparison.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ComparisonSettings {
     /// How maps are compared.
@@ -87,6 +87,11 @@ impl SidePair {
 
     /// Top images against bottom.
     pub const ENDS: Self = Self([MapSide::Of(Side::Top), MapSide::Of(Side::Bottom)]);
+
+    /// The sides that are compared if none are named: the same of two sets, the ends of a single one.
+    pub fn usual(two_sets: bool) -> Vec<Self> {
+        if two_sets { Self::SAME.into() } else { vec![Self::ENDS] }
+    }
 }
 
 impl fmt::Display for SidePair {

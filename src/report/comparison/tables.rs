@@ -1,7 +1,7 @@
 //! A comparison as tables: a row a unit, and a row a layer and measure.
 
 use super::{Comparison, LayerComparison, UnitComparison};
-use crate::analysis::{Measure, MeasureSummary};
+use crate::analysis::{Measure, MeasureSummary, is_fraction};
 use crate::report::csv::{Column, QUANTILES, Table, number, quantiles, texts};
 
 /// The columns of `units.csv` but for the correlations, which come after `status`.
@@ -96,7 +96,7 @@ fn column(blur: f64) -> String {
 /// A blur as it is shown: `0`, `1/30`, or digits.
 pub fn fraction(blur: f64) -> String {
     let parts = blur.recip();
-    if blur > 0.0 && blur < 1.0 && (parts - parts.round()).abs() < 1e-6 * parts {
+    if is_fraction(blur) && (parts - parts.round()).abs() < 1e-6 * parts {
         return format!("1/{}", parts.round());
     }
     let digits: f64 = format!("{blur:.3e}").parse().unwrap_or(blur);

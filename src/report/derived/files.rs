@@ -95,7 +95,7 @@ pub(super) fn floor_table(layers: &[(String, Vec<[UnitFloor; 2]>)]) -> Table {
     let of_layer = |(layer, units): &(String, Vec<[UnitFloor; 2]>)| -> Vec<_> {
         units.iter().flatten().map(|floor| row(layer, floor)).collect()
     };
-    Table::new(&[&MAP[..], &COLUMNS].concat(), layers.iter().flat_map(of_layer))
+    Table::of_maps(&COLUMNS, layers.iter().flat_map(of_layer))
 }
 
 fn row(layer: &str, floor: &UnitFloor) -> Vec<String> {

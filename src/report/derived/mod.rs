@@ -14,6 +14,7 @@ use std::str::FromStr;
 
 use rayon::prelude::*;
 
+use crate::analysis::is_fraction;
 use crate::error::ParseError;
 use crate::files::escaped;
 use crate::files::npy::F64Parts;
@@ -24,13 +25,14 @@ use crate::ranking::{Side, UnitRanking};
 use crate::report::csv::Table;
 use crate::report::numbers::Cells;
 use crate::report::results::{LayerResults, Results};
+use crate::report::units::swept_units;
 
 use self::files::floor_table;
 use self::unit::{FloorStatus, UnitFloor};
 
 pub use error::DerivedError;
 
-/// What is made.
+/// The kinds that are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum DerivedKind {
@@ -69,7 +71,7 @@ pub struct Derivation<'a> {
     left_out: Vec<(DerivedKind, DerivedError)>,
 }
 
-/// What is needed of one side of a layer.
+/// The data of one side of a layer.
 struct SideSource {
     errors: Option<F64Parts>,
     /// The mean size of the responses to each unit's images.
@@ -113,7 +115,7 @@ impl<'a> Derivation<'a> {
         named: &[DerivedKind],
         rate: f64,
     ) -> Result<Self, DerivedError> {
-        if !(rate > 0.0 && rate < 1.0) {
+        if !is_fraction(rate) {
             return Err(DerivedError::Rate(rate));
         }
         let mut made = Self { results, layers, kinds: Vec::new(), rate, left_out: Vec::new() };
@@ -150,7 +152,7 @@ impl<'a> Derivation<'a> {
 
     /// Units whose maps are made.
     pub fn count(&self) -> u64 {
-        self.layers.iter().map(|layer| layer.swept().len() as u64).sum()
+        swept_units(self.layers.iter().copied())
     }
 
     /// Makes the maps and writes them, with the table of floors, into `folder`, which is there; files of
@@ -180,10 +182,10 @@ impl<'a> Derivation<'a> {
             }
             DerivedKind::Relative => {
                 let ranking = layer.ranking()?;
-                let told = ranking.as_ref().is_some_and(|ranking| {
+                let is_known = ranking.as_ref().is_some_and(|ranking| {
                     ranking.iter().flat_map(|unit| &unit.top).all(|entry| entry.response.is_some())
                 });
-                if told { Ok(()) } else { Err(DerivedError::NoResponses(name())) }
+                if is_known { Ok(()) } else { Err(DerivedError::NoResponses(name())) }
             }
             DerivedKind::Composite | DerivedKind::Floor | DerivedKind::Exceeds => Ok(()),
         }

@@ -1,4 +1,4 @@
-//! What is made of one unit's maps.
+//! Maps derived from one unit's maps.
 
 use super::{Derivation, DerivedError, DerivedKind, SideSource};
 use crate::analysis::{Field, Floor, Sample, discoveries};
@@ -40,7 +40,7 @@ pub(super) struct UnitFloor {
     pub area: f64,
 }
 
-/// What is made of a unit's maps.
+/// Maps derived from a unit's maps.
 #[derive(Debug)]
 pub(super) struct UnitMaps {
     pub unit: usize,
@@ -67,7 +67,7 @@ impl UnitMaps {
         unit: usize,
     ) -> Result<Self, DerivedError> {
         let side = |side: Side| {
-            SideMaps::make(layer, cells, &sources[side as usize], derivation.rate, (unit, side))
+            SideMaps::make(layer, cells, &sources[side as usize], derivation.rate, unit, side)
         };
         let sides = [side(Side::Top)?, side(Side::Bottom)?];
         let pixels = |values: &dyn Fn(usize) -> f64| -> Vec<f64> {
@@ -110,7 +110,8 @@ impl SideMaps {
         cells: &Cells,
         source: &SideSource,
         rate: f64,
-        (unit, side): (usize, Side),
+        unit: usize,
+        side: Side,
     ) -> Result<Self, DerivedError> {
         let responses = source.responses.as_ref().and_then(|all| all.get(unit).copied().flatten());
         let mut floor = UnitFloor {

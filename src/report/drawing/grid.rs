@@ -1,13 +1,14 @@
 //! All occluders of a box.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use image::RgbImage;
 
 use super::axes::Axes;
-use super::{ACCENT, line};
+use super::{ACCENT, BoxOccluders, line};
 use crate::geometry::{ImageSize, Occluder, PixelBox};
-use crate::report::figure::{Colour, Figure, Pixels};
+use crate::report::figure::{Area, Colour, Figure, Pixels};
 
 const BOX: Colour = [0, 0, 0];
 const OCCLUDER: Colour = [60, 110, 190];
@@ -15,28 +16,11 @@ const OCCLUDER: Colour = [60, 110, 190];
 const ON_IMAGE: Colour = [70, 160, 255];
 const OUTSIDE: Colour = [232, 232, 236];
 
-/// What is drawn.
-#[derive(Clone, Debug)]
-pub struct Grid<'a> {
-    /// Whose box it is.
-    pub title: &'a str,
-    /// The RF's side length in pixels.
-    pub rf: usize,
-    /// The part of the RF that lies on the image.
-    pub pixels: PixelBox,
-    /// The occluders, in grid order.
-    pub occluders: &'a [Occluder],
-    /// The image's size.
-    pub size: ImageSize,
-    /// The image, to be seen below.
-    pub image: Option<RgbImage>,
-}
-
 /// Draws the box, the edge of every occluder, a dot at the pixel where its effect is marked on the
-/// map, and the first occluder once more in red.
-pub fn draw_grid(grid: Grid<'_>) -> Figure {
-    let Grid { title, rf, pixels, occluders, size, image } = grid;
-    let covered = occluders.iter().map(Occluder::pixels).fold(pixels, |all, one| PixelBox {
+/// map, and the first occluder once more in red; over an image of this size, if there is one.
+pub fn draw_grid(boxed: &BoxOccluders, size: ImageSize, image: Option<&RgbImage>) -> Figure {
+    let BoxOccluders { title, rf, pixels, occluders } = boxed;
+    let covered = occluders.iter().map(Occluder::pixels).fold(*pixels, |all, one| PixelBox {
         y_min: all.y_min.min(one.y_min),
         x_min: all.x_min.min(one.x_min),
         y_max: all.y_max.max(one.y_max),
@@ -62,7 +46,7 @@ pub fn draw_grid(grid: Grid<'_>) -> Figure {
     let mut figure = axes.figure(title, &[&about, key]);
     let all = axes.all();
     figure.fill(all, OUTSIDE);
-    // What of the image lies in the axes' range.
+    // The part of the image in the range of the axes.
     let part = |min: usize, max: usize, length: usize| {
         let around = around as usize;
         min.saturating_sub(around)..(max + 1 + around).min(length)
@@ -71,7 +55,7 @@ pub fn draw_grid(grid: Grid<'_>) -> Figure {
     let columns = part(covered.x_min, covered.x_max, size.width);
     let on_image =
         axes.area(rows.start as isize, columns.start as isize, rows.len(), columns.len());
-    match &image {
+    match image {
         Some(image) => {
             let [x, y, width, height] =
                 [columns.start, rows.start, columns.len(), rows.len()].map(|side| side as u32);
@@ -88,10 +72,16 @@ pub fn draw_grid(grid: Grid<'_>) -> Figure {
     for occluder in occluders {
         figure.outline(square(occluder), line(colour, 0.35));
     }
+    // Dots that leave most of a step free, and lie in the middle of their pixel.
+    let side = (step(occluders) as f32 / 3.0).min(1.0);
     for occluder in occluders {
         let half = (occluder.size - 1) / 2;
-        let [y, x] = [occluder.top + half, occluder.left + half].map(|place| place as isize);
-        figure.fill(axes.area(y, x, 1, 1), colour);
+        let [y, x] = [occluder.top + half, occluder.left + half].map(|pixel| pixel as isize);
+        let pixel = axes.area(y, x, 1, 1);
+        let around = 0.5 * (1.0 - side) * pixel.width;
+        let (width, height) = (side * pixel.width, side * pixel.height);
+        let dot = Area { x: pixel.x + around, y: pixel.y + around, width, height };
+        figure.fill(dot, colour);
     }
     let first =
         axes.area(pixels.y_min as isize, pixels.x_min as isize, pixels.height(), pixels.width());
@@ -104,21 +94,32 @@ pub fn draw_grid(grid: Grid<'_>) -> Figure {
     figure
 }
 
+/// The shortest step between occluders, in pixels; 1 of fewer than two.
+fn step(occluders: &[Occluder]) -> usize {
+    let shortest = |edge: fn(&Occluder) -> usize| {
+        let edges: BTreeSet<usize> = occluders.iter().map(edge).collect();
+        edges.iter().zip(edges.iter().skip(1)).map(|(one, next)| next - one).min()
+    };
+    let steps = [shortest(|occluder| occluder.top), shortest(|occluder| occluder.left)];
+    steps.into_iter().flatten().min().unwrap_or(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::geometry::GridRule;
-    use crate::report::figure::{Area, Item};
+    use crate::report::drawing::SampledGrid;
+    use crate::report::figure::Item;
 
     #[test]
     fn every_occluder_has_its_edge_and_its_mark() {
         // The reference's own example.
         let pixels = PixelBox { y_min: 10, x_min: 19, y_max: 20, x_max: 29 };
         let size = ImageSize::square(227);
-        let occluders = GridRule::REFERENCE.occluders(&pixels, 20, size).unwrap();
-        let grid =
-            Grid { title: "a box", rf: 20, pixels, occluders: &occluders, size, image: None };
-        let figure = draw_grid(grid);
+        let grid = SampledGrid { rule: GridRule::REFERENCE, every: 1 };
+        let boxed = BoxOccluders::of_box(pixels, 20, size, grid).unwrap();
+        let occluders = &boxed.occluders;
+        let figure = draw_grid(&boxed, size, None);
         let edges: Vec<Area> = figure
             .items
             .iter()

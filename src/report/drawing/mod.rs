@@ -4,11 +4,15 @@
 //! Both are [`Figure`](super::figure::Figure)s with the image's own coordinates along their edges.
 
 mod axes;
+mod boxed;
 mod grid;
 mod occluder;
+mod shown;
 
-pub use grid::{Grid, draw_grid};
-pub use occluder::draw_occluder;
+pub use boxed::{BoxOccluders, SampledGrid};
+pub use grid::draw_grid;
+pub use occluder::{PresentedOccluder, draw_occluder};
+pub use shown::ShownImage;
 
 use super::figure::{Colour, Line};
 

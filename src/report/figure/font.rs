@@ -29,15 +29,15 @@ impl Font {
         Ok(Self { face: Face::parse(FILE, 0)? })
     }
 
-    /// Glyphs of a text, each with its place along the base line, in ems. A character that the
+    /// Glyphs of a text, each with its offset along the base line, in ems. A character that the
     /// font does not have is shown as `?`.
     pub fn glyphs<'t>(&'t self, text: &'t str) -> impl Iterator<Item = (GlyphId, f32)> + 't {
-        let mut place = 0.0;
+        let mut x = 0.0;
         text.chars().map(move |character| {
             let known = self.face.glyph_index(character).or_else(|| self.face.glyph_index('?'));
             let glyph = known.unwrap_or_default();
-            let start = place;
-            place += self.advance(glyph);
+            let start = x;
+            x += self.advance(glyph);
             (glyph, start)
         })
     }

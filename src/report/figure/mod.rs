@@ -4,6 +4,7 @@
 //! as the pages of a PDF and [`Figure::to_svg`] as an SVG, in which labels and lines stay labels
 //! and lines.
 
+mod file;
 mod font;
 mod pdf;
 mod raster;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
+pub use file::FigureFile;
 pub use font::{FontError, width_of};
 pub use pdf::to_pdf;
 
@@ -29,7 +31,7 @@ pub struct Figure {
     pub width: f32,
     /// Its height.
     pub height: f32,
-    /// What is on it; later things lie over earlier ones.
+    /// Its items; later ones lie over earlier ones.
     pub items: Vec<Item>,
 }
 
@@ -40,7 +42,7 @@ pub enum Item {
     Picture {
         /// Where.
         area: Area,
-        /// What.
+        /// The pixels.
         pixels: Pixels,
     },
     /// A rectangle.
@@ -76,7 +78,7 @@ pub enum Item {
     },
 }
 
-/// A rectangle's place.
+/// A rectangle: position and size.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Area {
     /// Its left edge.
@@ -98,7 +100,7 @@ pub struct Line {
     pub width: f32,
 }
 
-/// The end of a text that is at its place.
+/// The point of a text that lies at its position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anchor {
     /// Its left end.

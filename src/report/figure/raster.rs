@@ -10,7 +10,7 @@ use super::font::{Font, FontError};
 use super::{Anchor, Area, Colour, Figure, Item, Line, Pixels};
 
 impl Figure {
-    /// Draws the figure on white, in so many pixels a point.
+    /// Draws the figure on white, in this many pixels a point.
     ///
     /// # Errors
     /// [`FontError`].
@@ -70,31 +70,31 @@ impl Canvas {
                 let outlines: Vec<(Path, f32)> = self
                     .font
                     .glyphs(text)
-                    .filter_map(|(glyph, place)| {
+                    .filter_map(|(glyph, offset)| {
                         let mut outline = Outline(PathBuilder::new());
                         self.font.face.outline_glyph(glyph, &mut outline)?;
-                        Some((outline.0.finish()?, place))
+                        Some((outline.0.finish()?, offset))
                     })
                     .collect();
-                for (outline, place) in outlines {
+                for (outline, offset) in outlines {
                     // The font's y runs upward.
-                    let x = start + place * size;
-                    let place = Transform::from_row(units, 0.0, 0.0, -units, x, at[1]);
-                    self.fill(&outline, *colour, place);
+                    let x = start + offset * size;
+                    let transform = Transform::from_row(units, 0.0, 0.0, -units, x, at[1]);
+                    self.fill(&outline, *colour, transform);
                 }
             }
         }
     }
 
-    fn fill(&mut self, path: &Path, colour: Colour, place: Transform) {
-        let place = place.post_scale(self.scale, self.scale);
-        self.pixmap.fill_path(path, &paint(colour), FillRule::Winding, place, None);
+    fn fill(&mut self, path: &Path, colour: Colour, transform: Transform) {
+        let transform = transform.post_scale(self.scale, self.scale);
+        self.pixmap.fill_path(path, &paint(colour), FillRule::Winding, transform, None);
     }
 
     fn stroke(&mut self, path: &Path, line: Line) {
         let stroke = Stroke { width: line.width, ..Stroke::default() };
-        let place = Transform::from_scale(self.scale, self.scale);
-        self.pixmap.stroke_path(path, &paint(line.colour), &stroke, place, None);
+        let transform = Transform::from_scale(self.scale, self.scale);
+        self.pixmap.stroke_path(path, &paint(line.colour), &stroke, transform, None);
     }
 
     /// Each pixel shows the nearest of the picture's.
@@ -114,8 +114,8 @@ impl Canvas {
         let (left, right) = (edge(area.x), edge(area.x + area.width));
         let (top, bottom) = (edge(area.y), edge(area.y + area.height));
         let (across, rows) = (self.pixmap.width(), self.pixmap.height());
-        let nearest = |place: u32, first: u32, last: u32, length: u32| {
-            let part = (f64::from(place - first) + 0.5) / f64::from(last - first);
+        let nearest = |pixel: u32, first: u32, last: u32, length: u32| {
+            let part = (f64::from(pixel - first) + 0.5) / f64::from(last - first);
             ((part * f64::from(length)) as u32).min(length - 1)
         };
         for y in top..bottom.min(rows) {
@@ -135,7 +135,7 @@ impl Canvas {
 }
 
 impl Anchor {
-    /// The part of a text's width that lies before its place.
+    /// The part of a text's width that lies before its anchor.
     pub(super) const fn share(self) -> f32 {
         match self {
             Self::Start => 0.0,

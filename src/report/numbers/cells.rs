@@ -20,8 +20,8 @@ const MOST_OF_AREA: usize = 64;
 /// A measured cell.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cell {
-    /// Its place in the grid of cells.
-    pub place: [usize; 2],
+    /// Row and column in the grid of cells.
+    pub index: [usize; 2],
     /// Row of the occluders' deposits, their mean.
     pub y: f64,
     /// Column of them.
@@ -118,7 +118,7 @@ impl Cells {
         self.count
     }
 
-    /// What is to be added to a map's coordinates to get those of the pixels that were occluded: an
+    /// Offset from a map's coordinates to those of the pixels that were occluded: an
     /// occluder of an even side is marked half a pixel up and left of its centre.
     pub const fn shift(&self) -> f64 {
         self.shift
@@ -145,14 +145,14 @@ impl Cells {
         let cell = |index: usize| {
             let weight = weights[index];
             let [y, x] = moments[index].map(|moment| moment / weight);
-            let place = [index / self.count, index % self.count];
-            Cell { place, y, x, value: sums[index] / weight, weight }
+            let cell = [index / self.count, index % self.count];
+            Cell { index: cell, y, x, value: sums[index] / weight, weight }
         };
         let cells = (0..area).filter(|&index| weights[index] > 0.0).map(cell).collect();
         CellMap { cells, covered, images: coverage.images() }
     }
 
-    /// The cells' places, in pixels that were occluded: the centre of the occluder that an uncut RF has in
+    /// The cells' positions, in pixels that were occluded: the centre of the occluder that an uncut RF has in
     /// each, or the middle of the cell where it has none of its own.
     pub fn raster(&self) -> Raster {
         let step = self.step as f64;
@@ -163,7 +163,7 @@ impl Cells {
     pub fn field(&self, map: &CellMap) -> Field {
         let mut values = vec![f64::NAN; self.count * self.count];
         for cell in map.supported() {
-            values[cell.place[0] * self.count + cell.place[1]] = cell.value;
+            values[cell.index[0] * self.count + cell.index[1]] = cell.value;
         }
         Field::new(self.raster(), values)
     }
@@ -197,7 +197,7 @@ impl Cells {
     pub fn grid(&self, map: &CellMap) -> Array2<f64> {
         let mut grid = Array2::from_elem((self.count, self.count), f64::NAN);
         for cell in &map.cells {
-            grid[cell.place] = cell.value;
+            grid[cell.index] = cell.value;
         }
         grid
     }
@@ -238,7 +238,7 @@ impl Cells {
     /// The measured cells of the map blurred as [`blurred_grid`](Self::blurred_grid) does it.
     pub fn blurred(&self, map: &CellMap) -> CellMap {
         let grid = self.blur(map);
-        let blur = |cell: &Cell| Cell { value: grid[cell.place], ..*cell };
+        let blur = |cell: &Cell| Cell { value: grid[cell.index], ..*cell };
         CellMap { cells: map.cells.iter().map(blur).collect(), ..map.clone() }
     }
 
@@ -289,12 +289,12 @@ impl Cells {
         let mut sums = Array2::zeros((self.count, self.count));
         let mut weights = sums.clone();
         for cell in &map.cells {
-            sums[cell.place] = cell.weight * cell.value;
-            weights[cell.place] = cell.weight;
+            sums[cell.index] = cell.weight * cell.value;
+            weights[cell.index] = cell.weight;
         }
         let (mut blurred, weights) = (both(&sums), both(&weights));
         let inside = line(&|_| 1.0);
-        // What each image tells of the outside of the RF, as of a cell that it covers.
+        // The values of each image outside the RF, as of a cell that it covers.
         let most = map.cells.iter().fold(map.images as f64, |most, cell| most.max(cell.weight));
         for ((y, x), value) in blurred.indexed_iter_mut() {
             let outside = (whole * whole - inside[y] * inside[x]).max(0.0);

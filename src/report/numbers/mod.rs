@@ -1,4 +1,4 @@
-//! What can be said of a map in numbers: where its peak is, how far it spreads, the elliptical
+//! The numbers of a map: where its peak is, how far it spreads, the elliptical
 //! Gaussian that fits it best.
 //!
 //! Everything is measured on the [`Cells`] of the occluder grid that an image covers and in which
@@ -20,17 +20,17 @@ mod table;
 
 pub use cells::{Cell, CellMap, Cells};
 pub use fit::{Estimate, Fit, LEAST_COVERED, LEAST_EXPLAINED, ModelFit, Models, NoFit, Shape};
-pub use table::{Row, table};
+pub use table::{Row, layer_table, table};
 
 use super::results::UnitMap;
 
-/// Parts of a map's mass for which [`Numbers::radii`] are told.
+/// Parts of a map's mass for which [`Numbers::radii`] are given.
 pub const MASSES: [f64; 3] = [0.1, 0.5, 0.9];
 
 /// The blur before a fit, as a part of the RF: a standard deviation of `rf / 30`.
 pub const BLUR: f64 = 1.0 / 30.0;
 
-/// What was found of a unit's map.
+/// The measurement of a unit's map.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "most units have numbers")]
 pub enum Measured {

@@ -92,7 +92,7 @@ impl Default for Phantom {
 
 impl Phantom {
     pub fn value(&self, y: f64, x: f64) -> f64 {
-        let profile = Gaussian::oriented((self.y, self.x), [self.long, self.short], self.degrees);
+        let profile = Gaussian::oriented([self.y, self.x], [self.long, self.short], self.degrees);
         self.amplitude * profile.value(y, x) + self.offset
     }
 

@@ -1,4 +1,4 @@
-//! What is deposited is what is measured, whatever the grid, the borders and the settings.
+//! Deposited values are measured again, whatever the grid, the borders and the settings.
 
 use proptest::prelude::*;
 
@@ -62,7 +62,7 @@ fn swept(case: &Case, placements: &[Placement]) -> UnitMap {
     let (mut image, mut sums, mut coverage) =
         (ImageMap::new(rf), Sums::new(rf, false), Coverage::new(rf));
     for placement in placements {
-        let change = |place: usize| (1 + place % 7) as f32;
+        let change = |index: usize| (1 + index % 7) as f32;
         let differences: Vec<f32> = (0..placement.occluders.len()).map(change).collect();
         image.set(case.deposit, placement, &[&differences]);
         sums.add(&image);
@@ -100,14 +100,14 @@ proptest! {
         let UnitMap::Values { map: values, coverage } = &map else { unreachable!() };
         let CellMap { cells: found, covered, images } = cells.of(&values.view(), coverage);
 
-        // What each occluder deposits, and in how many pixels.
+        // The value that each occluder deposits, and its number of pixels.
         let (mut changes, mut pixels) = (0.0, 0);
         for placement in &placements {
-            for (place, occluder) in placement.occluders.iter().enumerate() {
+            for (index, occluder) in placement.occluders.iter().enumerate() {
                 let (rows, columns) = case.deposit.pixels(placement.frame, occluder, rf);
                 let deposits = rows.len() * columns.len();
                 pixels += deposits;
-                changes += (deposits * (1 + place % 7)) as f64;
+                changes += (deposits * (1 + index % 7)) as f64;
             }
         }
         let weights: f64 = found.iter().map(|cell| cell.weight).sum();
@@ -118,7 +118,7 @@ proptest! {
         for cell in &found {
             // A mean of the changes, where an image is.
             prop_assert!((0.999_999..7.000_001).contains(&cell.value), "{:?}", cell);
-            prop_assert!(covered[cell.place[0] * cells.count() + cell.place[1]]);
+            prop_assert!(covered[cell.index[0] * cells.count() + cell.index[1]]);
             prop_assert!(cell.y < rf as f64 && cell.x < rf as f64);
         }
 

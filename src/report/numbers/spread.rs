@@ -18,20 +18,19 @@ pub(super) fn radii(cells: &[Cell], step: usize, centre: [f64; 2], parts: [f64; 
         let offset = |point: usize| (point as f64 + 0.5) * fine - step as f64 / 2.0;
         for (row, column) in (0..side).flat_map(|row| (0..side).map(move |column| (row, column))) {
             let (dy, dx) = (cell.y + offset(row) - centre[0], cell.x + offset(column) - centre[1]);
-            let place = (dy.hypot(dx) / bin) as usize;
-            if place >= masses.len() {
-                masses.resize(place + 1, 0.0);
+            let ring = (dy.hypot(dx) / bin) as usize;
+            if ring >= masses.len() {
+                masses.resize(ring + 1, 0.0);
             }
-            masses[place] += cell.value;
+            masses[ring] += cell.value;
         }
     }
     let total: f64 = masses.iter().sum();
     parts.map(|part| {
         let mut before = 0.0;
-        for (place, mass) in masses.iter().enumerate() {
+        for (ring, mass) in masses.iter().enumerate() {
             if before + mass >= part * total {
-                return bin
-                    * (place as f64 + (part * total - before) / mass.max(f64::MIN_POSITIVE));
+                return bin * (ring as f64 + (part * total - before) / mass.max(f64::MIN_POSITIVE));
             }
             before += mass;
         }
@@ -72,7 +71,7 @@ pub(super) fn half_maximum_area(map: &CellMap, grid: &Cells, level: f64) -> f64 
 
 /// Points along an axis of a cell, and the distance between them in pixels.
 fn points(cells: &[Cell], step: usize) -> (usize, f64) {
-    let across = cells.iter().map(|cell| cell.place[0].max(cell.place[1]) + 1).max().unwrap_or(1);
+    let across = cells.iter().map(|cell| cell.index[0].max(cell.index[1]) + 1).max().unwrap_or(1);
     let side = (POINTS / across).max(LEAST_POINTS);
     (side, step as f64 / side as f64)
 }

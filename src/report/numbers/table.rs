@@ -2,13 +2,11 @@
 
 use super::{Estimate, Measured, NoFit};
 use crate::ranking::Side;
-use crate::report::csv::{Column, Table, number};
+use crate::report::csv::{Column, MAP, Table, map_fields, number};
+use crate::report::results::{LayerResults, ResultsError};
 
-/// The columns.
-pub const COLUMNS: [Column; 33] = [
-    ("layer", "", "short name of the layer"),
-    ("unit", "", "the unit: first index of the map file, from 0"),
-    ("side", "", "max: mean map over the top images; min: over the bottom images"),
+/// The columns after the map's.
+const COLUMNS: [Column; 30] = [
     (
         "status",
         "",
@@ -86,7 +84,7 @@ pub struct Row<'a> {
     pub unit: usize,
     /// The side.
     pub side: Side,
-    /// What was found.
+    /// The values found.
     pub measured: &'a Measured,
     /// The map's split-half reliability, where it is known.
     pub reliability: Option<f64>,
@@ -107,13 +105,8 @@ impl Row<'_> {
                 Err(reason) => ("no_fit", reason.to_string()),
             },
         };
-        let mut fields = vec![
-            self.layer.to_owned(),
-            self.unit.to_string(),
-            self.side.name().to_owned(),
-            status.to_owned(),
-            reason,
-        ];
+        let mut fields = map_fields(self.layer, self.unit, self.side);
+        fields.extend([status.to_owned(), reason]);
         if let Measured::Numbers(numbers) = self.measured {
             let ([peak_y, peak_x], [y, x]) = (numbers.peak_at, numbers.centre);
             let plain = [numbers.peak, peak_y, peak_x, numbers.mass, y, x];
@@ -130,7 +123,7 @@ impl Row<'_> {
                 fields.push(number(fit.explained_variance));
             }
         }
-        fields.resize(COLUMNS.len() - 3, String::new());
+        fields.resize(MAP.len() + COLUMNS.len() - 3, String::new());
         let covered = match self.measured {
             Measured::Numbers(numbers) => number(numbers.covered),
             _ => String::new(),
@@ -143,9 +136,33 @@ impl Row<'_> {
     }
 }
 
+/// The table of the maps of some units of a layer, in the order of `units`.
+///
+/// # Errors
+/// Reliabilities that cannot be read.
+pub fn layer_table(
+    layer: &LayerResults,
+    units: &[usize],
+    found: &[[Measured; 2]],
+) -> Result<Table, ResultsError> {
+    let reliability = [layer.reliability(Side::Top)?, layer.reliability(Side::Bottom)?];
+    let row = |unit: usize, side: Side, measured| Row {
+        layer: layer.name(),
+        unit,
+        side,
+        measured,
+        reliability: reliability[side as usize].get(unit).copied().flatten(),
+        images: layer.images(unit, side),
+    };
+    let rows = units.iter().zip(found).flat_map(|(&unit, both)| {
+        Side::BOTH.into_iter().zip(both).map(move |(side, measured)| row(unit, side, measured))
+    });
+    Ok(table(rows))
+}
+
 /// The table of these rows. Fields without a value are empty.
 pub fn table<'a>(rows: impl IntoIterator<Item = Row<'a>>) -> Table {
-    Table::new(&COLUMNS, rows.into_iter().map(|row| row.fields()))
+    Table::of_maps(&COLUMNS, rows.into_iter().map(|row| row.fields()))
 }
 
 #[cfg(test)]
@@ -176,13 +193,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("conv1.csv");
         let table = table(rows);
+        let names: Vec<&str> = table.columns.iter().map(|[name, ..]| &name[..]).collect();
         table.write(&path).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
         assert_eq!(lines.len(), 6);
-        assert!(lines.iter().all(|line| line.len() == COLUMNS.len()), "{text}");
+        assert!(lines.iter().all(|line| line.len() == names.len()), "{text}");
         let field = |row: usize, name: &str| {
-            lines[row + 1][COLUMNS.iter().position(|(column, ..)| *column == name).unwrap()]
+            lines[row + 1][names.iter().position(|column| *column == name).unwrap()]
         };
         assert_eq!(
             [0, 1, 2, 3, 4].map(|row| field(row, "status")),
@@ -197,12 +215,12 @@ mod tests {
             (field(1, "reason"), field(1, "mass")),
             ("the map is the same everywhere", "121")
         );
-        let last = COLUMNS.len() - 1;
+        let last = names.len() - 1;
         assert!(lines[3][4..last].iter().chain(&lines[4][4..]).all(|field| field.is_empty()));
         assert!(!text.contains("NaN") && !text.contains("inf"));
 
         table.legend().write(&path).unwrap();
         let columns = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(columns.lines().count(), COLUMNS.len() + 1);
+        assert_eq!(columns.lines().count(), names.len() + 1);
     }
 }

@@ -1,4 +1,4 @@
-//! What maps tell together, as the page shows it: reliability by the number of images, and the comparison
+//! Findings of a set of maps, as the page shows them: reliability by the number of images, and the comparison
 //! with another set.
 
 use serde::Serialize;
@@ -41,7 +41,7 @@ pub struct ComparisonIndex<'a> {
     pub blurs: Vec<String>,
     /// The blur by which units are sorted.
     pub main_blur: usize,
-    /// What belongs to a region, in words.
+    /// Rule for the pixels of a region, in words.
     pub region: String,
     pub shuffles: usize,
     pub layers: Vec<ComparedLayer<'a>>,
@@ -175,14 +175,14 @@ impl From<&UnitComparison> for ComparedFacts {
 }
 
 impl ComparedFacts {
-    /// What is known of a unit of one of [`Side::BOTH`].
+    /// Facts of a unit of one of [`Side::BOTH`].
     pub fn of(comparison: &Comparison, layer: &str, side: Side, unit: usize) -> Option<Self> {
         let found = comparison
             .layers
             .iter()
             .find(|found| found.layer == layer && found.sides == side.name())?;
-        let place = found.units.binary_search_by_key(&unit, |unit| unit.unit).ok()?;
-        found.units.get(place).map(Self::from)
+        let index = found.units.binary_search_by_key(&unit, |unit| unit.unit).ok()?;
+        found.units.get(index).map(Self::from)
     }
 
     /// Pearson's `r` after a blur.

@@ -1,4 +1,4 @@
-//! What a report knows from the beginning, as `assets/` reads it; `docs/formats.md` explains it.
+//! The index of a report, as `assets/` reads it; `docs/formats.md` explains it.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ pub struct Index<'a> {
     pub pages: BTreeMap<String, String>,
 }
 
-/// What the manifest says, but for the layers, and names of images that may be many.
+/// The manifest, without the layers and the names of images, which may be many.
 #[derive(Debug, Serialize)]
 pub struct Run<'a> {
     pub program: &'a str,
@@ -93,7 +93,7 @@ pub struct LayerIndex<'a> {
     pub min: Columns,
 }
 
-/// What of a layer's configuration a reader is shown.
+/// The part of a layer's configuration that is shown.
 #[derive(Debug, Serialize)]
 pub struct Configured<'a> {
     pub layer: &'a str,
@@ -124,7 +124,7 @@ pub struct Grid {
     pub first: usize,
     /// Whether any map has cells that are not measured.
     pub uncovered: bool,
-    /// What is to be added to a coordinate of a map to get to an occluder's true centre.
+    /// Offset from a coordinate of a map to an occluder's true centre.
     pub shift: f64,
 }
 

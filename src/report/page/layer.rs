@@ -4,18 +4,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
+use super::Report;
 use super::findings::ComparedFacts;
 use super::index::{Columns, Grid, short};
 use super::pictures::{Gallery, Shown};
-use super::{Report, ReportError};
 use crate::progress::Progress;
 use crate::ranking::{LayerRanking, Side};
 use crate::report::numbers::{Cells, Estimate, Fit, Measured, Numbers, measure};
-use crate::report::of_both_sides;
 use crate::report::reliability::ReliabilityCurve;
 use crate::report::results::{LayerResults, UnitMap};
+use crate::report::{ReportError, of_both_sides};
 
-/// What was found in a layer's maps.
+/// Measurements of a layer's maps.
 pub struct Measures {
     cells: Cells,
     /// Of each unit that was swept, both of [`Side::BOTH`].
@@ -50,7 +50,7 @@ struct Sides {
     min: Facts,
 }
 
-/// What is known of a map. Lengths are pixels, coordinates `[y, x]`.
+/// Facts of a map. Lengths are pixels, coordinates `[y, x]`.
 #[derive(Debug, Default, Serialize)]
 struct Facts {
     /// Why there is no fit.
@@ -163,17 +163,17 @@ impl Measures {
         };
         let sides = |(row, measures): (usize, &[Measure; 2])| -> Result<Sides, ReportError> {
             let unit = self.curves[0].units[row].unit;
-            let facts = |place: usize| -> Result<Facts, ReportError> {
-                let entries = ranking.map_or(&[][..], |all| all[unit].side(Side::BOTH[place]));
+            let facts = |side: Side| -> Result<Facts, ReportError> {
+                let entries = ranking.map_or(&[][..], |all| all[unit].side(side));
                 let images = gallery.show(layer, entries)?;
-                let curve = match &self.curves[place].units[row].values[..] {
+                let curve = match &self.curves[side as usize].units[row].values[..] {
                     [_] => Vec::new(),
                     values => values.iter().map(|&value| known(value)).collect(),
                 };
-                let count = layer.stopped(unit, Side::BOTH[place]);
-                Ok(Facts { curve, images, count, ..measures[place].facts() })
+                let count = layer.stopped(unit, side);
+                Ok(Facts { curve, images, count, ..measures[side as usize].facts() })
             };
-            let [max, min] = [0, 1].map(facts);
+            let [max, min] = Side::BOTH.map(facts);
             Ok(Sides { max: max?, min: min? })
         };
         let units = self.units.iter().enumerate().map(sides).collect::<Result<_, _>>();
@@ -188,7 +188,7 @@ impl Measure {
         if let (UnitMap::Values { map, coverage }, Measured::Numbers(numbers)) = (map, &found) {
             for cell in cells.of(&map.view(), coverage).cells {
                 let level = 1.0 + 254.0 * cell.value / numbers.peak;
-                bytes[cell.place[0] * cells.count() + cell.place[1]] = level.round() as u8;
+                bytes[cell.index[0] * cells.count() + cell.index[1]] = level.round() as u8;
             }
         }
         Self { found, bytes, compared: None }

@@ -6,7 +6,6 @@
 //! at: in the same file where all of them are small, else in a folder beside it.
 
 mod document;
-mod error;
 mod findings;
 mod index;
 mod layer;
@@ -20,16 +19,18 @@ use self::index::{Index, LayerIndex, PictureIndex, palettes};
 use self::layer::Measures;
 use self::pictures::Gallery;
 use self::store::Store;
+use super::ReportError;
 use super::comparison::Comparison;
 use super::results::{LayerResults, Results};
+use super::units::swept_units;
 use crate::VERSION;
 use crate::images::ImageFolder;
 use crate::progress::Progress;
+use crate::runs::{Context, RunError, Task, check_file};
 
-pub use error::ReportError;
 pub use store::{Written, data_folder};
 
-/// What a report is made of.
+/// Contents of a report.
 #[derive(Debug)]
 pub struct Report<'a> {
     /// The maps.
@@ -51,9 +52,9 @@ pub struct Report<'a> {
 /// The command that computes a unit's maps again.
 pub struct ReproduceCommand<'a> {
     /// The command for a unit of a layer: what stands before the unit's number, and what between
-    /// that and its second place, the end of a name for the results.
+    /// that and its second mention, the end of a name for the results.
     pub command: &'a (dyn Fn(&LayerResults) -> [String; 2] + Sync),
-    /// What must be said about it.
+    /// A note on it.
     pub note: Option<String>,
 }
 
@@ -64,9 +65,36 @@ impl std::fmt::Debug for ReproduceCommand<'_> {
 }
 
 impl Report<'_> {
+    /// Checks that a report can be written to `file`.
+    ///
+    /// # Errors
+    /// A name without `.html`; a file that exists, without `force`; a file with the name of the report's folder.
+    pub fn check(file: &Path, force: bool) -> Result<(), RunError> {
+        if file.extension().is_none_or(|ending| ending != "html") {
+            let file = file.display();
+            return Err(RunError::usage(format!("{file}: expected a name that ends in .html")));
+        }
+        check_file(file, force)?;
+        let folder = data_folder(file);
+        if folder.exists() && !folder.is_dir() {
+            let problem = "is a file; a large report needs a folder of that name";
+            return Err(RunError::usage(format!("{}: {problem}", folder.display())));
+        }
+        Ok(())
+    }
+
+    /// Writes the report on all threads of a context, which receives the progress.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_in(&self, path: &Path, context: &Context<'_>) -> Result<Written, ReportError> {
+        let task = Task { label: "report", counted: "units", total: self.units() };
+        context.compute(&task, |progress| self.write(path, progress))
+    }
+
     /// Units whose maps are measured.
-    pub fn units(&self) -> u64 {
-        self.results.layers().iter().map(|layer| layer.swept().len() as u64).sum()
+    fn units(&self) -> u64 {
+        swept_units(self.results.layers())
     }
 
     /// Writes the report as `path`, and beside it its folder, if it needs one. An old report of

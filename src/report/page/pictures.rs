@@ -11,13 +11,13 @@ use image::{ExtendedColorType, ImageEncoder as _, ImageResult, RgbImage};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::ReportError;
 use super::index::short;
 use super::store::Store;
 use crate::files::FileError;
 use crate::images::ImageFolder;
 use crate::progress::Progress;
 use crate::ranking::Entry;
+use crate::report::ReportError;
 use crate::report::results::{LayerResults, Tones};
 
 /// Pictures a page: with those of a unit, a few pages are read.
@@ -72,7 +72,7 @@ struct Picture<'a> {
 }
 
 impl Gallery {
-    /// A gallery of no picture yet, that takes so many from each side of a ranking.
+    /// A gallery of no picture yet, that takes this many from each side of a ranking.
     pub fn new(examples: usize) -> Self {
         Self { examples, images: Vec::new(), numbers: HashMap::new() }
     }

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::ReportError;
 use super::document::{document, json};
 use super::index::Index;
 use crate::files::{Digest, FileError, remove_leftovers, write_atomically};
+use crate::report::ReportError;
 
 /// The most bytes of pages that are kept inside: what a browser reads in the blink of an eye.
 const INSIDE: usize = 8 << 20;
@@ -33,7 +33,7 @@ pub struct Store {
     most_inside: usize,
 }
 
-/// What was written.
+/// The files that were written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
     /// The folder beside the report, where there is one.

@@ -8,7 +8,7 @@ use super::{FRAME, LayerMaps, Scale, Style, number, quiet};
 use crate::report::colours::{NOT_COVERED, SILENT};
 use crate::report::figure::{Anchor, Area, Figure, FontError, Item, Line, Pixels, width_of};
 
-/// What a map's values are.
+/// The label of a map's values.
 const QUANTITY: &str = "mean |change of the response| by an occluder, in units of the response";
 
 /// Size of the labels.
@@ -38,25 +38,25 @@ pub(super) fn draw_bar(
     let line = y + 6.0;
     figure.text([area.x - 3.0, line], Anchor::End, SIZE, "0");
     figure.text([right + 3.0, line], Anchor::Start, SIZE, largest);
-    let mut place = area.x - 16.0;
+    let mut end = area.x - 16.0;
     if maps.has_silent() {
-        let area = mark(figure, &mut place, y, "silent")?;
+        let area = mark(figure, &mut end, y, "silent")?;
         figure.fill(area, SILENT);
     }
     if maps.has_not_covered() {
-        let area = mark(figure, &mut place, y, "not covered: no occluder there")?;
+        let area = mark(figure, &mut end, y, "not covered: no occluder there")?;
         stripe(figure, area);
     }
     quiet(figure, [x, y + 16.0], Anchor::End, SIZE, QUANTITY.into());
     Ok(())
 }
 
-/// Writes what a colour means, with its right end at `place`, which moves to the left; returns where the
+/// Writes what a colour means, with its right end at `end`, which moves to the left; returns where the
 /// colour goes.
-fn mark(figure: &mut Figure, place: &mut f32, y: f32, text: &str) -> Result<Area, FontError> {
-    figure.text([*place, y + 6.0], Anchor::End, SIZE, text);
-    let x = *place - width_of(text, SIZE)? - 10.0;
-    *place = x - 10.0;
+fn mark(figure: &mut Figure, end: &mut f32, y: f32, text: &str) -> Result<Area, FontError> {
+    figure.text([*end, y + 6.0], Anchor::End, SIZE, text);
+    let x = *end - width_of(text, SIZE)? - 10.0;
+    *end = x - 10.0;
     Ok(Area { x, y, width: 7.0, height: 7.0 })
 }
 

@@ -13,8 +13,8 @@ type Edge = (isize, isize, bool);
 pub(super) fn contours(grid: &ArrayView2<'_, f64>, level: f64) -> Vec<Vec<[f32; 2]>> {
     let (rows, columns) = grid.dim();
     let value = |y: isize, x: isize| -> f64 {
-        let place = (usize::try_from(y).ok(), usize::try_from(x).ok());
-        let (Some(y), Some(x)) = place else { return 0.0 };
+        let cell = (usize::try_from(y).ok(), usize::try_from(x).ok());
+        let (Some(y), Some(x)) = cell else { return 0.0 };
         grid.get((y, x)).copied().filter(|value| value.is_finite()).unwrap_or(0.0)
     };
     let mut next: HashMap<Edge, Vec<Edge>> = HashMap::new();

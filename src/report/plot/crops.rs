@@ -1,4 +1,4 @@
-//! What the ranked images show in a unit's receptive field.
+//! Crops of the ranked images, a unit's receptive field each.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -8,14 +8,14 @@ use image::{Rgb, RgbImage};
 use ndarray::{Array2, Array3};
 use rayon::prelude::*;
 
-use super::{PlotError, Style};
+use super::Style;
 use crate::images::ImageFolder;
 use crate::maps::MeanOver;
 use crate::progress::Progress;
 use crate::ranking::{Entry, LayerRanking, Side};
 use crate::report::figure::Pixels;
 use crate::report::numbers::Cells;
-use crate::report::{LayerResults, MapCoverage, Tones};
+use crate::report::{LayerResults, MapCoverage, ReportError, Tones};
 use crate::runs::{MapTarget, PreparedMaps};
 
 /// Of JPEG, of 100.
@@ -36,12 +36,25 @@ pub struct OwnOverlay<'a> {
     pub cells: &'a Cells,
 }
 
+/// The images that are cropped, and the style of the crops.
+#[derive(Clone, Copy)]
+pub struct CropSource<'a> {
+    /// The images.
+    pub images: &'a ImageFolder,
+    /// Their colours.
+    pub tones: Tones,
+    /// Colours of maps.
+    pub style: Style,
+    /// The map of each image, laid over it; `None` for the image alone.
+    pub own: Option<OwnOverlay<'a>>,
+}
+
 /// Crops of ranked images, by unit, side and rank.
 #[derive(Clone, Debug, Default)]
 pub struct Crops(HashMap<(usize, Side, usize), Pixels>);
 
 /// A crop to be made.
-struct Wanted {
+struct CropTarget {
     unit: usize,
     side: Side,
     rank: usize,
@@ -50,24 +63,24 @@ struct Wanted {
 
 impl Crops {
     /// Makes the crops of the first `count` images of either side of some units, each image read
-    /// once. With `own`, each image's own map lies over it. `progress` counts crops.
+    /// once. `progress` counts crops.
     ///
     /// # Errors
-    /// Images that cannot be read; [`PlotError::Stopped`]; what the engine of `own` cannot do.
+    /// Images that cannot be read; [`ReportError::Stopped`]; what the engine of [`CropSource::own`] cannot do.
     pub fn make(
         layer: &LayerResults,
-        (units, count): (&[usize], usize),
+        units: &[usize],
+        count: usize,
         ranking: &LayerRanking,
-        (images, tones): (&ImageFolder, Tones),
-        style: Style,
-        own: Option<OwnOverlay<'_>>,
+        source: CropSource<'_>,
         progress: &Progress<'_>,
-    ) -> Result<Self, PlotError> {
-        let mut by_image: BTreeMap<u32, Vec<Wanted>> = BTreeMap::new();
+    ) -> Result<Self, ReportError> {
+        let CropSource { images, tones, style, own } = source;
+        let mut by_image: BTreeMap<u32, Vec<CropTarget>> = BTreeMap::new();
         for &unit in units {
             for side in Side::BOTH {
                 for (rank, &entry) in ranking[unit].side(side).iter().take(count).enumerate() {
-                    by_image.entry(entry.image).or_default().push(Wanted {
+                    by_image.entry(entry.image).or_default().push(CropTarget {
                         unit,
                         side,
                         rank,
@@ -76,22 +89,22 @@ impl Crops {
                 }
             }
         }
-        let by_image: Vec<(u32, Vec<Wanted>)> = by_image.into_iter().collect();
-        let of_image = |(index, wanted): &(u32, Vec<Wanted>)| -> Result<Vec<_>, PlotError> {
+        let by_image: Vec<(u32, Vec<CropTarget>)> = by_image.into_iter().collect();
+        let of_image = |(index, targets): &(u32, Vec<CropTarget>)| -> Result<Vec<_>, ReportError> {
             if progress.is_cancelled() {
-                return Err(PlotError::Stopped);
+                return Err(ReportError::Stopped);
             }
             let image = images.read(*index as usize)?;
-            let mut pictures: Vec<RgbImage> = wanted
+            let mut pictures: Vec<RgbImage> = targets
                 .iter()
-                .map(|wanted| tones.crop(&image.view(), layer.field(&wanted.entry)))
+                .map(|target| tones.crop(&image.view(), layer.field(&target.entry)))
                 .collect();
             if let Some(own) = own {
-                own.lay_over(layer, (images, &image), wanted, &mut pictures, style)?;
+                own.lay_over(layer, images, &image, targets, &mut pictures, style)?;
             }
-            progress.advance(wanted.len() as u64);
-            let key = |wanted: &Wanted| (wanted.unit, wanted.side, wanted.rank);
-            Ok(wanted.iter().map(key).zip(pictures.iter().map(kept)).collect())
+            progress.advance(targets.len() as u64);
+            let key = |target: &CropTarget| (target.unit, target.side, target.rank);
+            Ok(targets.iter().map(key).zip(pictures.iter().map(kept)).collect())
         };
         // The engine takes all cores for one image.
         let made: Vec<Vec<_>> = if own.is_some() {
@@ -113,22 +126,23 @@ impl OwnOverlay<'_> {
     fn lay_over(
         &self,
         layer: &LayerResults,
-        image: (&ImageFolder, &Array3<f32>),
-        wanted: &[Wanted],
+        images: &ImageFolder,
+        values: &Array3<f32>,
+        targets: &[CropTarget],
         pictures: &mut [RgbImage],
         style: Style,
-    ) -> Result<(), PlotError> {
-        let placements = wanted
+    ) -> Result<(), ReportError> {
+        let placements = targets
             .iter()
-            .map(|wanted| layer.placement(&wanted.entry))
+            .map(|target| layer.placement(&target.entry))
             .collect::<Result<Vec<_>, _>>()?;
-        let target = |(wanted, placement): (&Wanted, _)| {
-            let Wanted { unit, entry, .. } = *wanted;
+        let target = |(target, placement): (&CropTarget, _)| {
+            let CropTarget { unit, entry, .. } = *target;
             let position = layer.position(&entry);
             MapTarget { unit, image: entry.image, position, placement }
         };
-        let targets: Vec<MapTarget<'_>> = wanted.iter().zip(&placements).map(target).collect();
-        let maps = self.maps.compute(layer.id(), image, &targets)?;
+        let targets: Vec<MapTarget<'_>> = targets.iter().zip(&placements).map(target).collect();
+        let maps = self.maps.compute(layer.id(), images, values, &targets)?;
         let deposit = self.maps.deposit();
         for ((map, placement), picture) in maps.iter().zip(&placements).zip(pictures) {
             let coverage = MapCoverage::new(placement.rf, deposit, MeanOver::Images, [placement]);

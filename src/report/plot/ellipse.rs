@@ -16,7 +16,7 @@ pub(super) fn half_height(fit: &Fit, cells: &Cells) -> Vec<[f32; 2]> {
     // Of a round one any angle will do.
     let (sin, cos) = fit.angle.map_or(0.0, |angle| angle.value).to_radians().sin_cos();
     // The middle of the first pixel is half a pixel from the edge.
-    let [y, x] = [fit.y, fit.x].map(|place| place.value + cells.shift() + 0.5);
+    let [y, x] = [fit.y, fit.x].map(|estimate| estimate.value + cells.shift() + 0.5);
     let part = |pixel: f64| (pixel / cells.rf() as f64).clamp(0.0, 1.0) as f32;
     let point = |index: usize| {
         let (up, along) = (TAU * index as f64 / POINTS as f64).sin_cos();
@@ -48,7 +48,7 @@ mod tests {
             panic!("a map with a peak");
         };
         let line = half_height(&numbers.fit.unwrap(), &cells);
-        let gaussian = Gaussian::oriented((25.0, 35.0), [9.0, 5.0], 30.0);
+        let gaussian = Gaussian::oriented([25.0, 35.0], [9.0, 5.0], 30.0);
         let pixel = |part: f32| f64::from(part) * 61.0 - 0.5 - cells.shift();
         for &[x, y] in &line {
             let value = gaussian.value(pixel(y), pixel(x));

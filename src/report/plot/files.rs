@@ -1,18 +1,18 @@
-//! What is plotted of a layer, and the files that it goes into.
+//! The plots of a layer, and their files.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::{Crops, LayerMaps, OwnOverlay, PlotError, Style, pages, sheet};
+use super::{CropSource, Crops, LayerMaps, OwnOverlay, Style, pages, sheet};
 use crate::files::write_atomically;
 use crate::images::ImageFolder;
 use crate::progress::Progress;
 use crate::ranking::Side;
 use crate::report::figure::{INCH, to_pdf};
-use crate::report::numbers::{Cells, Fit, Measured, Row, measure, table};
-use crate::report::{LayerResults, Results, Tones, write_png};
+use crate::report::numbers::{Cells, Fit, Measured, layer_table, measure};
+use crate::report::{LayerResults, ReportError, Results, Tones, of_both_sides, write_png};
 use crate::runs::PreparedMaps;
 
 /// A kind of file.
@@ -41,7 +41,7 @@ impl Kind {
     }
 }
 
-/// What is plotted, and how.
+/// Inputs and style of plots.
 #[derive(Clone, Copy)]
 pub struct Plots<'a> {
     /// The maps.
@@ -74,23 +74,24 @@ impl std::fmt::Debug for Plots<'_> {
 }
 
 impl Plots<'_> {
-    /// What [`write`](Self::write) counts: maps that are measured, and images.
+    /// Steps of [`write`](Self::write): units that are measured, and images.
     pub fn count(&self, layer: &LayerResults, units: &[usize], kinds: &[Kind]) -> u64 {
-        let maps = usize::from(is_measured(kinds));
+        let shown = shown(layer, units).len();
+        let measured = if is_measured(kinds) { shown } else { 0 };
         let images = match self.images {
             Some(_) if kinds.contains(&Kind::Pages) => self.examples,
             _ => 0,
         };
-        (Side::BOTH.len() * (maps + images) * shown(layer, units).len()) as u64
+        (measured + Side::BOTH.len() * images * shown) as u64
     }
 
     /// Writes the files of a layer into `folder`, which is there; files of the same names are
-    /// replaced. `units` are those to be shown; of those that were not swept it is told in the
-    /// table. `progress` counts maps and images.
+    /// replaced. `units` are those to be shown; those that were not swept are listed in the
+    /// table. `progress` counts units and images.
     ///
     /// # Errors
     /// Maps, rankings or images that cannot be read; files that cannot be written;
-    /// [`PlotError::Stopped`].
+    /// [`ReportError::Stopped`].
     pub fn write(
         &self,
         layer: &LayerResults,
@@ -98,7 +99,7 @@ impl Plots<'_> {
         kinds: &[Kind],
         folder: &Path,
         progress: &Progress<'_>,
-    ) -> Result<(), PlotError> {
+    ) -> Result<(), ReportError> {
         let cells = Cells::new(layer.configuration(), &self.results.configuration().settings);
         let mut measured = Vec::new();
         if is_measured(kinds) {
@@ -114,14 +115,14 @@ impl Plots<'_> {
         }
         let maps = LayerMaps::read(layer, cells, shown)?;
         if progress.is_cancelled() {
-            return Err(PlotError::Stopped);
+            return Err(ReportError::Stopped);
         }
         if kinds.contains(&Kind::Sheets) {
             let write = |&side: &Side| self.write_sheet(layer, &maps, side, folder);
             Side::BOTH.par_iter().try_for_each(write)?;
         }
         if kinds.contains(&Kind::Pages) {
-            let of = |unit| units.binary_search(unit).ok().and_then(|place| measured.get(place));
+            let of = |unit| units.binary_search(unit).ok().and_then(|index| measured.get(index));
             let fits = maps.units().iter().map(|unit| fits(of(unit))).collect::<Vec<_>>();
             self.write_pages(layer, &maps, &fits, folder, progress)?;
         }
@@ -135,22 +136,17 @@ impl Plots<'_> {
         units: &[usize],
         cells: &Cells,
         progress: &Progress<'_>,
-    ) -> Result<Vec<[Measured; 2]>, PlotError> {
-        let swept = layer.swept();
-        let measured = |unit: usize| -> Result<[Measured; 2], PlotError> {
-            if progress.is_cancelled() {
-                return Err(PlotError::Stopped);
-            }
-            let of = |side| -> Result<Measured, PlotError> {
-                Ok(measure(&layer.map(unit, side)?, cells, self.blurred))
-            };
-            let both = [of(Side::Top)?, of(Side::Bottom)?];
-            if swept.binary_search(&unit).is_ok() {
-                progress.advance(Side::BOTH.len() as u64);
-            }
-            Ok(both)
+    ) -> Result<Vec<[Measured; 2]>, ReportError> {
+        let of = |unit, side| -> Result<Measured, ReportError> {
+            Ok(measure(&layer.map(unit, side)?, cells, self.blurred))
         };
-        units.par_iter().map(|&unit| measured(unit)).collect()
+        let swept = shown(layer, units);
+        let mut found = of_both_sides(&swept, progress, || ReportError::Stopped, of)?.into_iter();
+        let measured = |unit: &usize| {
+            let known = swept.binary_search(unit).ok().and_then(|_| found.next());
+            known.unwrap_or([Measured::NotSwept, Measured::NotSwept])
+        };
+        Ok(units.iter().map(measured).collect())
     }
 
     fn write_sheet(
@@ -159,7 +155,7 @@ impl Plots<'_> {
         maps: &LayerMaps,
         side: Side,
         folder: &Path,
-    ) -> Result<(), PlotError> {
+    ) -> Result<(), ReportError> {
         let figure = sheet(self.results.configuration(), layer, maps, side, self.style)?;
         let picture = figure.to_picture(self.resolution / INCH)?;
         Ok(write_png(&sheet_path(folder, layer.name(), side), &picture)?)
@@ -172,28 +168,22 @@ impl Plots<'_> {
         fits: &[[Option<Fit>; 2]],
         folder: &Path,
         progress: &Progress<'_>,
-    ) -> Result<(), PlotError> {
+    ) -> Result<(), ReportError> {
         let sweep = self.results.configuration();
         let count = self.examples.min(sweep.settings.top);
         let ranking = if self.images.is_some() && count > 0 { layer.ranking()? } else { None };
         let shown = match (self.images, &ranking) {
             (Some(images), Some(ranking)) => {
                 let own = self.own.map(|own| OwnOverlay { maps: own, cells: maps.cells() });
-                let crops = Crops::make(
-                    layer,
-                    (maps.units(), count),
-                    ranking,
-                    images,
-                    self.style,
-                    own,
-                    progress,
-                )?;
+                let (images, tones) = images;
+                let source = CropSource { images, tones, style: self.style, own };
+                let crops = Crops::make(layer, maps.units(), count, ranking, source, progress)?;
                 Some((crops, ranking))
             }
             _ => None,
         };
         let crops = shown.as_ref().map(|(crops, ranking)| (crops, *ranking, count));
-        let pages = pages(sweep, layer, (maps, fits), crops, self.style)?;
+        let pages = pages(sweep, layer, maps, fits, crops, self.style)?;
         let title = format!("{} {}: maps of receptive fields", sweep.model.name, layer.name());
         let bytes = to_pdf(&title, &pages)?;
         for path in Kind::Pages.files(folder, layer.name()) {
@@ -222,20 +212,8 @@ fn write_numbers(
     units: &[usize],
     found: &[[Measured; 2]],
     folder: &Path,
-) -> Result<(), PlotError> {
-    let reliability = [layer.reliability(Side::Top)?, layer.reliability(Side::Bottom)?];
-    let row = |unit: usize, side: Side, measured| Row {
-        layer: layer.name(),
-        unit,
-        side,
-        measured,
-        reliability: reliability[side as usize][unit],
-        images: layer.images(unit, side),
-    };
-    let rows = units.iter().zip(found).flat_map(|(&unit, found)| {
-        Side::BOTH.into_iter().zip(found).map(move |(side, found)| row(unit, side, found))
-    });
-    let numbers = table(rows);
+) -> Result<(), ReportError> {
+    let numbers = layer_table(layer, units, found)?;
     for path in Kind::Numbers.files(folder, layer.name()) {
         numbers.write(&path)?;
     }

@@ -77,9 +77,9 @@ impl LayerMaps {
         &self.units
     }
 
-    /// The map of the unit at a place among [`units`](Self::units).
-    pub fn map(&self, place: usize, side: Side) -> &Map {
-        &self.maps[place][side as usize]
+    /// The map of the unit with an index in [`units`](Self::units).
+    pub fn map(&self, index: usize, side: Side) -> &Map {
+        &self.maps[index][side as usize]
     }
 
     /// Whether there are cells in which no image has an occluder.

@@ -7,23 +7,23 @@ mod bar;
 mod contour;
 mod crops;
 mod ellipse;
-mod error;
 mod files;
 mod maps;
 mod pages;
+mod settings;
 mod sheet;
 
 use super::colours::ColourMap;
 use super::figure::{Anchor, Area, Colour, Figure, Item, Line, Pixels};
 
-pub use crops::{Crops, OwnOverlay};
-pub use error::PlotError;
+pub use crops::{CropSource, Crops, OwnOverlay};
 pub use files::{Kind, Plots};
 pub use maps::{LayerMaps, Map};
 pub use pages::pages;
+pub use settings::{PlotSettings, plot};
 pub use sheet::sheet;
 
-/// What the largest value of the colour scale is.
+/// The largest value of the colour scale.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Scale {
@@ -34,7 +34,7 @@ pub enum Scale {
     Layer,
 }
 
-/// What lies over the images' RFs.
+/// The overlay of the images' RFs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Overlay {
@@ -53,9 +53,9 @@ pub enum Overlay {
 pub struct Style {
     /// Colours of values.
     pub colours: ColourMap,
-    /// What their scale ends with.
+    /// The end of their scale.
     pub scale: Scale,
-    /// What lies over images.
+    /// The overlay of images.
     pub overlay: Overlay,
 }
 

@@ -40,7 +40,8 @@ const ELLIPSE: [Line; 2] =
 pub fn pages(
     sweep: &SweepConfiguration,
     layer: &LayerResults,
-    (maps, fits): (&LayerMaps, &[[Option<Fit>; 2]]),
+    maps: &LayerMaps,
+    fits: &[[Option<Fit>; 2]],
     crops: Option<(&Crops, &LayerRanking, usize)>,
     style: Style,
 ) -> Result<Vec<Figure>, FontError> {
@@ -52,13 +53,13 @@ pub fn pages(
     let rows = ((PAGE[1] - 2.0 * MARGIN - HEADER - 10.0) / height) as usize;
     let units: Vec<usize> = (0..maps.units().len()).collect();
     let total = units.len().div_ceil(rows.max(1));
-    let page = |(index, places): (usize, &[usize])| -> Result<Figure, FontError> {
+    let page = |(index, rows): (usize, &[usize])| -> Result<Figure, FontError> {
         let mut figure = Figure::new(PAGE[0], PAGE[1]);
         row.header(&mut figure)?;
-        for (place, &unit) in places.iter().enumerate() {
-            row.draw(&mut figure, unit, MARGIN + HEADER + place as f32 * height);
+        for (offset, &unit) in rows.iter().enumerate() {
+            row.draw(&mut figure, unit, MARGIN + HEADER + offset as f32 * height);
         }
-        let (first, last) = (maps.units()[places[0]], maps.units()[places[places.len() - 1]]);
+        let (first, last) = (maps.units()[rows[0]], maps.units()[rows[rows.len() - 1]]);
         let foot = PAGE[1] - MARGIN + 6.0;
         let left = format!("{} units {first} to {last}", layer.name());
         quiet(&mut figure, [MARGIN, foot], Anchor::Start, 7.0, left);
@@ -69,7 +70,7 @@ pub fn pages(
     units.par_chunks(rows.max(1)).enumerate().map(page).collect()
 }
 
-/// What all rows have in common.
+/// The common data of all rows.
 #[derive(Clone, Copy)]
 struct Row<'a> {
     sweep: &'a SweepConfiguration,
@@ -130,15 +131,15 @@ impl Row<'_> {
         Ok(())
     }
 
-    fn draw(&self, figure: &mut Figure, place: usize, y: f32) {
-        let unit = self.maps.units()[place];
+    fn draw(&self, figure: &mut Figure, index: usize, y: f32) {
+        let unit = self.maps.units()[index];
         figure.text([MARGIN, y + 9.0], Anchor::Start, 9.0, format!("{unit}"));
         let below = y + self.side + SMALL + 1.0;
         for (column, side) in Side::BOTH.into_iter().enumerate() {
-            let map = self.maps.map(place, side);
+            let map = self.maps.map(index, side);
             let area = Area::square(self.column(column), y, self.side);
             draw_map(figure, area, map, self.maps, self.style);
-            if let Some(fit) = self.fits.get(place).and_then(|fits| fits[column].as_ref()) {
+            if let Some(fit) = self.fits.get(index).and_then(|fits| fits[column].as_ref()) {
                 let ellipse = half_height(fit, self.maps.cells());
                 for line in ELLIPSE {
                     outline(figure, area, &ellipse, line);
@@ -152,7 +153,7 @@ impl Row<'_> {
         }
         let Some((crops, ranking, count)) = self.crops else { return };
         for (group, side) in Side::BOTH.into_iter().enumerate() {
-            let lines = self.outlines(place, side);
+            let lines = self.outlines(index, side);
             for (rank, entry) in ranking[unit].side(side).iter().take(count).enumerate() {
                 let Some(pixels) = crops.get(unit, side, rank) else { continue };
                 let area = Area::square(self.column(2 + group * count + rank), y, self.side);
@@ -167,8 +168,8 @@ impl Row<'_> {
     }
 
     /// The lines that lie over a side's images, in parts of the RF.
-    fn outlines(&self, place: usize, side: Side) -> Vec<Vec<[f32; 2]>> {
-        let Map::Values { blurred, .. } = self.maps.map(place, side) else { return Vec::new() };
+    fn outlines(&self, index: usize, side: Side) -> Vec<Vec<[f32; 2]>> {
+        let Map::Values { blurred, .. } = self.maps.map(index, side) else { return Vec::new() };
         if self.style.overlay != Overlay::Mean {
             return Vec::new();
         }
@@ -189,8 +190,8 @@ impl Row<'_> {
 
 /// Draws a closed line from point to point, in parts of an area.
 fn outline(figure: &mut Figure, area: Area, points: &[[f32; 2]], line: Line) {
-    let place = |[x, y]: &[f32; 2]| [area.x + x * area.width, area.y + y * area.height];
-    let points = points.iter().map(place).collect();
+    let on_page = |[x, y]: &[f32; 2]| [area.x + x * area.width, area.y + y * area.height];
+    let points = points.iter().map(on_page).collect();
     figure.items.push(Item::Path { points, closed: true, line });
 }
 

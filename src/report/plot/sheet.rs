@@ -53,10 +53,10 @@ pub fn sheet(
         quiet(&mut figure, [MARGIN, MARGIN + 27.0], Anchor::Start, 6.5, below);
     }
     draw_bar(&mut figure, [WIDTH - MARGIN, MARGIN + 12.0], maps, style)?;
-    for (place, unit) in maps.units().iter().enumerate() {
-        let x = MARGIN + (place % columns) as f32 * across;
-        let y = MARGIN + HEADER + (place / columns) as f32 * down;
-        let drawn = maps.map(place, side);
+    for (index, unit) in maps.units().iter().enumerate() {
+        let x = MARGIN + (index % columns) as f32 * across;
+        let y = MARGIN + HEADER + (index / columns) as f32 * down;
+        let drawn = maps.map(index, side);
         draw_map(&mut figure, Area::square(x, y, map), drawn, maps, style);
         figure.text([x, y + map + label], Anchor::Start, label, unit.to_string());
         if let Map::Values { peak, .. } = drawn

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::fmt::Display;
 
+use crate::analysis::is_fraction;
 use crate::error::ParseError;
 use crate::geometry::{Frame, GeometryError, ImageSize, LayerGeometry};
 use crate::maps::{
@@ -16,7 +17,7 @@ use crate::noise::{FillRule, Noise};
 /// The last second of the year 9999: dates behind it have no usual form.
 const LAST_SECOND: u64 = 253_402_300_799;
 
-/// What is wrong with the numbers of a manifest that no layer is needed for, if anything is.
+/// Checks the numbers of a manifest that need no layer.
 pub(super) fn settings(manifest: &Manifest) -> Result<(), ParseError> {
     let SweepConfiguration { images, settings, .. } = &manifest.configuration;
     let SweepAbout { started_unix, ranking_seconds, .. } = &manifest.about;
@@ -41,7 +42,7 @@ pub(super) fn settings(manifest: &Manifest) -> Result<(), ParseError> {
         let expected = if settings.fill.is_constant() { "finite numbers" } else { "none" };
         return Err(ParseError(format!("settings.fill_values: expected {expected} for {fill}")));
     }
-    if let Some(until) = settings.until_reliable.filter(|until| !(*until > 0.0 && *until < 1.0)) {
+    if let Some(until) = settings.until_reliable.filter(|until| !is_fraction(*until)) {
         let problem = format!("settings.until_reliable is {until}; expected above 0 and below 1");
         return Err(ParseError(problem));
     }
@@ -59,13 +60,23 @@ pub(super) fn settings(manifest: &Manifest) -> Result<(), ParseError> {
     }
 }
 
+/// A layer of a manifest.
+#[derive(Clone, Copy)]
+pub(super) struct FinishedLayer<'a> {
+    /// Its entry in the sweep's configuration.
+    pub configuration: &'a LayerConfiguration,
+    /// Its record.
+    pub record: &'a LayerRecord,
+}
+
 /// Checks a layer's record against the network and the settings; returns where its occluders are.
 pub(super) fn layer(
     sweep: &SweepConfiguration,
     network: &Network,
     id: LayerId,
-    (configured, record): (&LayerConfiguration, &LayerRecord),
+    layer: FinishedLayer<'_>,
 ) -> Result<LayerGeometry, ParseError> {
+    let FinishedLayer { configuration: configured, record } = layer;
     let name = network.short_name(id);
     let (grid, every) = (sweep.settings.grid, sweep.settings.every);
     let geometry = LayerGeometry::new(network, id, sweep.images.size, grid, every)
@@ -117,9 +128,11 @@ pub(super) fn frames(
     name: &str,
     geometry: &LayerGeometry,
     settings: &SweepParameters,
-    (configured, record): (&LayerConfiguration, &LayerRecord),
-    (swept, sides): (&[usize], &[MapFrames; 2]),
+    layer: FinishedLayer<'_>,
+    swept: &[usize],
+    sides: &[MapFrames; 2],
 ) -> Result<(), ParseError> {
+    let FinishedLayer { configuration: configured, record } = layer;
     let mut counts: HashMap<Frame, u64> = HashMap::new();
     let (mut occluders, mut without) = (0, 0);
     for (frames, &unit) in sides.iter().flat_map(|side| swept.iter().map(move |unit| (side, unit)))

@@ -3,7 +3,7 @@
 use crate::geometry::{Deposit, Frame, GeometryError, LayerGeometry, Placement};
 use crate::maps::{Coverage, MeanOver};
 
-/// What lies under each pixel of one side's mean map, `[rf, rf]` row by row.
+/// The occluders over each pixel of one side's mean map, `[rf, rf]` row by row.
 ///
 /// A map's value is a mean over images. Where no image covers the receptive field nothing was
 /// measured, and the map has a zero; where few do, their sum was divided by the number of all.

@@ -1,4 +1,4 @@
-//! What can be wrong with a folder of maps that is to be looked at.
+//! Errors of a folder of maps.
 
 use std::path::{Path, PathBuf};
 
@@ -32,6 +32,12 @@ pub enum ResultsError {
     /// The occluders do not go with the images.
     #[error(transparent)]
     Geometry(#[from] GeometryError),
+    /// Images that cannot be shown without rankings.
+    #[error(
+        "{}: there are no rankings beside the maps; --ranking names them",
+        shown(.0)
+    )]
+    NoRanking(PathBuf),
     /// A layer whose maps are not there.
     #[error(
         "{}: there are no maps of `{}`; there are those of {known}",
@@ -55,7 +61,7 @@ impl HasKind for ResultsError {
             Self::Ranking(error) => error.kind(),
             Self::Image(error) => error.kind(),
             Self::Network(_) | Self::Geometry(_) => ErrorKind::Input,
-            Self::UnknownLayer { .. } => ErrorKind::Usage,
+            Self::NoRanking(_) | Self::UnknownLayer { .. } => ErrorKind::Usage,
         }
     }
 }
@@ -90,7 +96,7 @@ pub(super) fn not_finished(folder: &Path) -> FileError {
     FileError::content(folder, problem)
 }
 
-/// What a file is that is no manifest of finished maps.
+/// The problem of a file that is no manifest of finished maps.
 fn other_manifest(path: &Path, expected: &str) -> String {
     let (format, version) = (Manifest::FORMAT, Manifest::VERSION);
     let read = read_json_bytes(path).ok();

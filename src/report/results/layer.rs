@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ndarray::Array2;
 
-use super::{MapCoverage, ResultsError, checks};
+use super::checks::{self, FinishedLayer};
+use super::{MapCoverage, ResultsError};
 use crate::error::ParseError;
 use crate::files::FileError;
 use crate::files::npy::{self, F64Parts, Values};
@@ -73,16 +74,16 @@ impl LayerResults {
         manifest: &Manifest,
         network: &Network,
         id: LayerId,
-        (configuration, record): (&LayerConfiguration, &LayerRecord),
+        layer: FinishedLayer<'_>,
         ranking: Option<PathBuf>,
     ) -> Result<Self, ResultsError> {
+        let FinishedLayer { configuration, record } = layer;
         let name = network.short_name(id);
         let wrong = |problem: ParseError| {
             let file = maps.with_file_name(Manifest::FILE);
             FileError::content(&file, format!("{problem}; was it edited?"))
         };
-        let geometry = checks::layer(&manifest.configuration, network, id, (configuration, record))
-            .map_err(wrong)?;
+        let geometry = checks::layer(&manifest.configuration, network, id, layer).map_err(wrong)?;
         let units = network.channels(id);
         let swept = configuration.swept_units();
         let read_frames = |side| -> Result<MapFrames, FileError> {
@@ -92,8 +93,7 @@ impl LayerResults {
         };
         let frames = [read_frames(Side::Top)?, read_frames(Side::Bottom)?];
         let settings = &manifest.configuration.settings;
-        checks::frames(&name, &geometry, settings, (configuration, record), (&swept, &frames))
-            .map_err(wrong)?;
+        checks::frames(&name, &geometry, settings, layer, &swept, &frames).map_err(wrong)?;
         let shape = [units, geometry.projection.size, geometry.projection.size];
         let open = |side| -> Result<F64Parts, FileError> {
             let maps = F64Parts::open(&map_path(maps, &name, side))?;
@@ -134,7 +134,7 @@ impl LayerResults {
         &self.configuration
     }
 
-    /// What the manifest tells of the layer's maps.
+    /// The manifest's record of the layer's maps.
     pub fn record(&self) -> &LayerRecord {
         &self.record
     }
@@ -179,8 +179,8 @@ impl LayerResults {
             return Ok(UnitMap::Silent);
         }
         let wrong = |problem: String| FileError::content(file.path(), problem);
-        if let Some(place) = values.iter().position(|value| !(0.0..=LARGEST).contains(value)) {
-            let (y, x, value) = (place / self.rf(), place % self.rf(), values[place]);
+        if let Some(offset) = values.iter().position(|value| !(0.0..=LARGEST).contains(value)) {
+            let (y, x, value) = (offset / self.rf(), offset % self.rf(), values[offset]);
             let problem =
                 format!("[{unit}, {y}, {x}] is {value}; expected a number of 0 to {LARGEST:e}");
             return Err(wrong(problem).into());
@@ -190,7 +190,7 @@ impl LayerResults {
         Ok(UnitMap::Values { map, coverage })
     }
 
-    /// What else was kept of each pixel of a side's maps, `[units, rf, rf]`, one unit read at a time;
+    /// Another plane of a side's maps, `[units, rf, rf]`, one unit read at a time;
     /// `None` where the sweep did not keep it.
     ///
     /// # Errors

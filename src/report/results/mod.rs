@@ -90,7 +90,8 @@ impl Results {
         for id in units(&mut network, &manifest) {
             let name = network.short_name(id);
             let configured = manifest.configuration.layers.iter().find(|layer| layer.layer == name);
-            if let Some(layer) = configured.zip(manifest.layers.get(&name)) {
+            if let Some((configuration, record)) = configured.zip(manifest.layers.get(&name)) {
+                let layer = checks::FinishedLayer { configuration, record };
                 let maps = folder.join(MAPS);
                 layers.push(LayerResults::open(
                     &maps,
@@ -119,12 +120,12 @@ impl Results {
         &self.folder
     }
 
-    /// What the maps were made from, and how.
+    /// The manifest: inputs and settings of the sweep.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// What the maps were made from: all that their bytes depend on.
+    /// The configuration of the sweep: all that the maps' bytes depend on.
     pub fn configuration(&self) -> &SweepConfiguration {
         &self.manifest.configuration
     }
@@ -199,6 +200,31 @@ impl Results {
             return Err(FileError::content(folder, why).into());
         }
         self.images_of(&folder.into())
+    }
+
+    /// The images of the units' rankings, or why they cannot be shown. `source` holds them now, if it is
+    /// not the folder that the manifest names.
+    ///
+    /// # Errors
+    /// Images that cannot be shown although they are `needed`.
+    pub fn ranked_images(
+        &self,
+        source: Option<&ImageSource>,
+        needed: bool,
+    ) -> Result<Result<ImageFolder, String>, ResultsError> {
+        let images = if self.ranking.is_none() {
+            Err(ResultsError::NoRanking(self.folder.clone()))
+        } else {
+            match source {
+                None => self.images(None),
+                Some(ImageSource::Path(folder)) => self.images(Some(folder)),
+                Some(source) => self.images_of(source),
+            }
+        };
+        match images {
+            Err(error) if !needed => Ok(Err(error.to_string())),
+            images => Ok(Ok(images?)),
+        }
     }
 
     /// As [`images`](Self::images), from a source that holds them now.

@@ -75,15 +75,15 @@ impl Tones {
         })
     }
 
-    /// What lies under a receptive field: `rf` by `rf` pixels, of which those outside of the image
+    /// The pixels of a receptive field, `rf` by `rf`, of which those outside of the image
     /// are [`OUTSIDE`].
     pub fn crop(&self, image: &ArrayView3<'_, f32>, field: ReceptiveField) -> RgbImage {
         let (_, height, width) = image.dim();
-        let place = |first: isize, offset: u32, length: usize| {
-            usize::try_from(first + offset as isize).ok().filter(|&place| place < length)
+        let pixel = |first: isize, offset: u32, length: usize| {
+            usize::try_from(first + offset as isize).ok().filter(|&pixel| pixel < length)
         };
         RgbImage::from_fn(field.size as u32, field.size as u32, |x, y| {
-            match (place(field.y, y, height), place(field.x, x, width)) {
+            match (pixel(field.y, y, height), pixel(field.x, x, width)) {
                 (Some(y), Some(x)) => self.pixel(image, y, x),
                 _ => OUTSIDE,
             }

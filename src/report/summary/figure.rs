@@ -51,17 +51,17 @@ pub fn figure(summary: &Summary) -> Result<Figure, FontError> {
         label(&mut figure, at, Anchor::Start, series.name.clone());
         x += 20.0 + width_of(&series.name, SIZE)?;
     }
-    let place = |column: usize, row: usize| Area {
+    let area = |column: usize, row: usize| Area {
         x: LEFT + column as f32 * (CHART_WIDTH + ACROSS),
         y: HEADER + 14.0 + row as f32 * (CHART_HEIGHT + DOWN),
         width: CHART_WIDTH,
         height: CHART_HEIGHT,
     };
-    size(&mut figure, place(0, 0), &series);
+    size(&mut figure, area(0, 0), &series);
     let share = Axis::round(0.0, 1.0, 5);
     medians(
         &mut figure,
-        place(1, 0),
+        area(1, 0),
         &series,
         "effective_share",
         "effective diameter / theoretical RF",
@@ -70,7 +70,7 @@ pub fn figure(summary: &Summary) -> Result<Figure, FontError> {
     let up = |largest| Axis::up_to(largest, 4);
     medians(
         &mut figure,
-        place(0, 1),
+        area(0, 1),
         &series,
         "eccentricity_share",
         "eccentricity: centre's distance from the middle / half the RF",
@@ -79,23 +79,23 @@ pub fn figure(summary: &Summary) -> Result<Figure, FontError> {
     let from_one = |largest: f64| Axis::round(1.0, largest.max(1.5), 5);
     medians(
         &mut figure,
-        place(1, 1),
+        area(1, 1),
         &series,
         "aspect",
         "aspect: long axis / short axis of the Gaussian",
         from_one,
     );
-    orientations(&mut figure, place(0, 2), &series);
+    orientations(&mut figure, area(0, 2), &series);
     medians(
         &mut figure,
-        place(1, 2),
+        area(1, 2),
         &series,
         "explained_variance",
         "explained variance of the Gaussian",
         |_| share.clone(),
     );
-    reliability(&mut figure, place(0, 3), &series[0])?;
-    needed(&mut figure, place(1, 3), &series);
+    reliability(&mut figure, area(0, 3), &series[0])?;
+    needed(&mut figure, area(1, 3), &series);
     Ok(figure)
 }
 
@@ -126,17 +126,17 @@ fn depth(series: &[Series<'_>]) -> Axis {
     let widest = names.first().into_iter().flatten().map(|name| name.len()).max().unwrap_or(1);
     // Long names need more room.
     let every = longest.div_ceil(NAMES.min((70 / widest.max(1)).max(2)));
-    let name = |place: usize| match names.first() {
-        _ if !place.is_multiple_of(every.max(1)) => String::new(),
-        Some(names) if same => names[place].to_owned(),
-        _ => (place + 1).to_string(),
+    let name = |index: usize| match names.first() {
+        _ if !index.is_multiple_of(every.max(1)) => String::new(),
+        Some(names) if same => names[index].to_owned(),
+        _ => (index + 1).to_string(),
     };
     Axis::named((0..longest).map(name))
 }
 
 /// Keeps several series apart.
-fn aside(place: usize, count: usize) -> f32 {
-    2.4 * (place as f32 - (count as f32 - 1.0) / 2.0)
+fn aside(index: usize, count: usize) -> f32 {
+    2.4 * (index as f32 - (count as f32 - 1.0) / 2.0)
 }
 
 fn medians(
@@ -157,8 +157,8 @@ fn medians(
     chart.draw(figure);
     label(figure, [area.x, area.y - 5.0], Anchor::Start, title.to_owned());
     let count = series.len();
-    for (place, (values, series)) in values.iter().zip(series).enumerate() {
-        let aside = aside(place, count);
+    for (index, (values, series)) in values.iter().zip(series).enumerate() {
+        let aside = aside(index, count);
         chart.medians(figure, values, Pen { colour: series.colour, width: 1.0, aside });
     }
 }
@@ -172,13 +172,13 @@ fn size(figure: &mut Figure, area: Area, series: &[Series<'_>]) {
     let title = "size in pixels: theoretical RF (line), effective diameter (dots)";
     label(figure, [area.x, area.y - 5.0], Anchor::Start, title.into());
     let count = series.len();
-    for (place, series) in series.iter().enumerate() {
+    for (index, series) in series.iter().enumerate() {
         let rf = series.layers.iter().enumerate();
         let points: Vec<[f32; 2]> =
             rf.map(|(at, layer)| chart.at(at as f64, layer.rf as f64)).collect();
         let line = Line { colour: series.colour, width: 0.8 };
         figure.items.push(Item::Path { points, closed: false, line });
-        let pen = Pen { colour: series.colour, width: 1.0, aside: aside(place, count) };
+        let pen = Pen { colour: series.colour, width: 1.0, aside: aside(index, count) };
         for (at, layer) in series.layers.iter().enumerate() {
             let Some(found) = layer.measure("effective_diameter") else { continue };
             let at = |value: f64| {
@@ -203,7 +203,7 @@ fn orientations(figure: &mut Figure, area: Area, series: &[Series<'_>]) {
     chart.draw(figure);
     let step = area.width / (chart.x.high - chart.x.low) as f32;
     let lane = 0.84 * step / series.len().max(1) as f32;
-    for (place, series) in series.iter().enumerate() {
+    for (index, series) in series.iter().enumerate() {
         for (at, layer) in series.layers.iter().enumerate() {
             let all: usize = layer.orientations.iter().sum();
             let largest = 3.0 / BINS as f32;
@@ -214,7 +214,7 @@ fn orientations(figure: &mut Figure, area: Area, series: &[Series<'_>]) {
                 // Full width for three times as many as if all orientations were as frequent.
                 let part = (count as f32 / all as f32 / largest).min(1.0);
                 let [x, y] = chart.at(at as f64, bin as f64);
-                let x = x - 0.42 * step + place as f32 * lane;
+                let x = x - 0.42 * step + index as f32 * lane;
                 let height = 0.8 * area.height / BINS as f32;
                 let bar = Area { x, y: y - height / 2.0, width: (lane * part).max(0.4), height };
                 figure.fill(bar, series.colour);
@@ -267,8 +267,8 @@ fn needed(figure: &mut Figure, area: Area, series: &[Series<'_>]) {
     let chart = Chart { area, x: depth(series), y: Axis::up_to(highest, 4) };
     chart.draw(figure);
     let count = series.len();
-    for (place, (values, series)) in values.iter().zip(series).enumerate() {
-        let aside = aside(place, count);
+    for (index, (values, series)) in values.iter().zip(series).enumerate() {
+        let aside = aside(index, count);
         chart.medians(figure, values, Pen { colour: series.colour, width: 1.0, aside });
     }
 }

@@ -3,12 +3,12 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use super::{BINS, LayerSummary, MEASURES, Summary, SummaryError, figure};
+use super::{BINS, LayerSummary, MEASURES, Summary, figure};
 use crate::files::{write_atomically, write_text};
-use crate::report::csv::{Column, QUANTILES, Table, quantiles};
+use crate::report::csv::{Column, LAYER, QUANTILES, SIDE, Table, quantiles};
 use crate::report::figure::{INCH, to_pdf};
 use crate::report::reliability::Reliability;
-use crate::report::write_png;
+use crate::report::{ReportError, write_png};
 
 /// The files.
 pub const FILES: [&str; 7] = [
@@ -21,12 +21,12 @@ pub const FILES: [&str; 7] = [
     "summary_columns.csv",
 ];
 
-/// What each table begins with.
+/// The first columns of each table.
 const FRONT: [Column; 7] = [
     ("network", "", "name of the network"),
-    ("layer", "", "short name of the layer"),
-    ("depth", "", "place of the layer among those of the network, from 1"),
-    ("side", "", "max: maps over the top images; min: over the bottom images"),
+    LAYER,
+    ("depth", "", "rank of the layer in the network, from 1"),
+    SIDE,
     ("rf", "pixels", "side length of the theoretical receptive field"),
     ("units", "", "units that were swept"),
     ("mapped", "", "units whose map is not zero everywhere"),
@@ -43,7 +43,7 @@ const ORIENTATION: [Column; 2] = [
 ///
 /// # Errors
 /// Files that cannot be written.
-pub fn write(summary: &Summary, folder: &Path, resolution: f32) -> Result<(), SummaryError> {
+pub fn write(summary: &Summary, folder: &Path, resolution: f32) -> Result<(), ReportError> {
     let figure = figure(summary)?;
     write_text(&folder.join("summary.svg"), &figure.to_svg())?;
     write_png(&folder.join("summary.png"), &figure.to_picture(resolution / INCH)?)?;

@@ -1,4 +1,4 @@
-//! What is summarised of each map.
+//! The measures of each map.
 
 use std::f64::consts::PI;
 
@@ -15,7 +15,7 @@ pub struct SizeMeasure {
     pub name: &'static str,
     /// Its unit.
     pub unit: &'static str,
-    /// What it means.
+    /// Its meaning.
     pub meaning: &'static str,
     /// The number; NaN where a map has none.
     pub value: fn(&Numbers, &Cells) -> f64,

@@ -1,7 +1,6 @@
-//! What receptive fields do over the depth of a network: how large they are beside what the geometry
+//! Receptive fields over the depth of a network: how large they are beside what the geometry
 //! allows, where they lie, how long and which way they point.
 
-mod error;
 mod figure;
 mod files;
 mod measures;
@@ -9,12 +8,13 @@ mod measures;
 use crate::analysis::Distribution;
 use crate::progress::Progress;
 use crate::ranking::Side;
+use crate::report::ReportError;
 use crate::report::numbers::{Cells, Measured, measure};
 use crate::report::of_both_sides;
 use crate::report::reliability::{Reliability, ReliabilityCurve};
 use crate::report::results::{LayerResults, Results};
+use crate::report::units::swept_units;
 
-pub use error::SummaryError;
 pub use figure::figure;
 pub use files::{FILES, write};
 pub use measures::{BINS, MEASURES, SizeMeasure};
@@ -29,7 +29,7 @@ pub struct Summary {
 /// The layers of a network.
 #[derive(Clone, Debug)]
 pub struct NetworkSummary {
-    /// What it is called.
+    /// Its name.
     pub name: String,
     /// Each layer, the maps of its top images and then those of its bottom images.
     pub layers: Vec<[LayerSummary; 2]>,
@@ -60,21 +60,20 @@ pub struct LayerSummary {
 
 /// Units whose maps [`summarise`] measures.
 pub fn count(folders: &[(String, &Results)]) -> u64 {
-    let layers = folders.iter().flat_map(|(_, results)| results.layers());
-    layers.map(|layer| layer.swept().len() as u64).sum()
+    swept_units(folders.iter().flat_map(|(_, results)| results.layers()))
 }
 
 /// Measures the maps of some folders, each with the name of its network. `blurred` as in [`measure`];
 /// `progress` counts units.
 ///
 /// # Errors
-/// Maps that cannot be read; [`SummaryError::Stopped`].
+/// Maps that cannot be read; [`ReportError::Stopped`].
 pub fn summarise(
     folders: &[(String, &Results)],
     blurred: bool,
     progress: &Progress<'_>,
-) -> Result<Summary, SummaryError> {
-    let network = |(name, results): &(String, &Results)| -> Result<NetworkSummary, SummaryError> {
+) -> Result<Summary, ReportError> {
+    let network = |(name, results): &(String, &Results)| -> Result<NetworkSummary, ReportError> {
         let layers =
             results.layers().iter().map(|layer| of_layer(results, layer, blurred, progress));
         Ok(NetworkSummary { name: name.clone(), layers: layers.collect::<Result<_, _>>()? })
@@ -87,13 +86,13 @@ fn of_layer(
     layer: &LayerResults,
     blurred: bool,
     progress: &Progress<'_>,
-) -> Result<[LayerSummary; 2], SummaryError> {
+) -> Result<[LayerSummary; 2], ReportError> {
     let cells = Cells::new(layer.configuration(), &results.configuration().settings);
-    let of = |unit, side| -> Result<Measured, SummaryError> {
+    let of = |unit, side| -> Result<Measured, ReportError> {
         Ok(measure(&layer.map(unit, side)?, &cells, blurred))
     };
-    let measured = of_both_sides(&layer.swept(), progress, || SummaryError::Stopped, of)?;
-    let of_side = |side: Side| -> Result<LayerSummary, SummaryError> {
+    let measured = of_both_sides(&layer.swept(), progress, || ReportError::Stopped, of)?;
+    let of_side = |side: Side| -> Result<LayerSummary, ReportError> {
         let of_side: Vec<&Measured> = measured.iter().map(|both| &both[side as usize]).collect();
         let reliability = ReliabilityCurve::of(results, layer, side)?.over_units();
         Ok(LayerSummary::new(layer, side, &cells, &of_side, reliability))
@@ -140,7 +139,7 @@ impl LayerSummary {
 
     /// The distribution of a measure, by name.
     pub fn measure(&self, name: &str) -> Option<Distribution> {
-        let place = MEASURES.iter().position(|measure| measure.name == name)?;
-        self.measures[place]
+        let index = MEASURES.iter().position(|measure| measure.name == name)?;
+        self.measures[index]
     }
 }

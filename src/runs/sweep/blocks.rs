@@ -31,6 +31,13 @@ struct Planned {
     before: u64,
 }
 
+/// The maps of a block, with what was presented for them and what is verified.
+struct PresentedBlock {
+    maps: BlockMaps,
+    extent: Extent,
+    sample: Sample,
+}
+
 /// A device that computes blocks, one at a time.
 pub(super) struct Worker<'a> {
     /// Number of the device among those of the sweep.
@@ -138,46 +145,18 @@ impl SweepRun<'_> {
         let start = Instant::now();
         let progress = &progress.piece(extent.presentations);
         let sweep = LayerSweep { units, engine: &*worker.engine, ..layer.sweep };
-        let rf = sweep.geometry.projection.size;
-        let (verify, occlusion) = (self.settings.verify, &self.settings.occlusion);
-        let mut maps =
-            BlockMaps::new(rf, occlusion.deposit, occlusion.mean_over, occlusion.planes());
-        let all = layer.extent().presentations;
-        let mut sample =
-            Sample::new(verify, all, occlusion.seed).within(*before..before + extent.presentations);
-        let mut presented = *extent;
-        if let Some(until) = occlusion.until_reliable {
-            (maps, presented) = present_in_rounds(&sweep, until, maps, progress)
-                .map_err(RunError::layer(&layer.name))?;
-            // Spared presentations are done too.
-            progress.advance(extent.presentations - presented.presentations);
-            sample = sweep.take(sample, progress).map_err(RunError::layer(&layer.name))?;
-        }
-        // Verified differences must be on the host.
-        let summed = occlusion.until_reliable.is_none()
-            && verify == 0
-            && !maps.needs_images()
-            && sweep
-                .run_summed((occlusion.deposit, maps.moments()), progress, |summed| {
-                    maps.add_summed(&summed);
-                    Ok::<(), SweepError>(())
-                })
-                .map_err(RunError::layer(&layer.name))?;
-        if !summed && occlusion.until_reliable.is_none() {
-            sweep
-                .run(progress, |finished| -> Result<(), SweepError> {
-                    sample.see(&finished);
-                    add(&mut maps, &finished);
-                    Ok(())
-                })
-                .map_err(RunError::layer(&layer.name))?;
-        }
+        let (verify, seed) = (self.settings.verify, self.settings.occlusion.seed);
+        let sample = Sample::new(verify, layer.extent().presentations, seed)
+            .within(*before..before + extent.presentations);
+        let PresentedBlock { maps, extent: presented, sample } = self
+            .present(&sweep, *extent, sample, progress)
+            .map_err(RunError::layer(&layer.name))?;
         let verified = match plain {
             Some(plain) => {
                 let tolerance = self.compute.tolerance(self.inputs.network(), sweep.layer);
                 let found = Verification::of(&sweep, sample, plain, tolerance, progress)
                     .map_err(RunError::layer(&layer.name))?;
-                self.judge((&layer.name, &sweep.geometry), &found, "None is written")?;
+                self.judge(&layer.name, &sweep.geometry, &found, "None is written")?;
                 Some(VerificationRecord::from(&found))
             }
             None => None,
@@ -194,10 +173,46 @@ impl SweepRun<'_> {
         Ok(Block { record, payload: maps.finish() })
     }
 
+    /// Presents all occluders of a block, as far as its units do not stop.
+    fn present(
+        &self,
+        sweep: &LayerSweep<'_>,
+        extent: Extent,
+        mut sample: Sample,
+        progress: &Progress<'_>,
+    ) -> Result<PresentedBlock, SweepError> {
+        let occlusion = &self.settings.occlusion;
+        let (rf, planes) = (sweep.geometry.projection.size, occlusion.planes());
+        let mut maps = BlockMaps::new(rf, occlusion.deposit, occlusion.mean_over, planes);
+        if let Some(until) = occlusion.until_reliable {
+            let (maps, presented) = present_in_rounds(sweep, until, maps, progress)?;
+            // Spared presentations are done too.
+            progress.advance(extent.presentations - presented.presentations);
+            let sample = sweep.take(sample, progress)?;
+            return Ok(PresentedBlock { maps, extent: presented, sample });
+        }
+        // Verified differences must be on the host.
+        let is_summed = self.settings.verify == 0
+            && !maps.needs_images()
+            && sweep.run_summed(occlusion.deposit, maps.moments(), progress, |summed| {
+                maps.add_summed(&summed);
+                Ok::<(), SweepError>(())
+            })?;
+        if !is_summed {
+            sweep.run(progress, |finished| -> Result<(), SweepError> {
+                sample.see(&finished);
+                add(&mut maps, &finished);
+                Ok(())
+            })?;
+        }
+        Ok(PresentedBlock { maps, extent, sample })
+    }
+
     /// An error if a sample has another result, with the fate of the maps.
     pub(super) fn judge(
         &self,
-        (layer, geometry): (&str, &LayerGeometry),
+        layer: &str,
+        geometry: &LayerGeometry,
         found: &Verification,
         outcome: &str,
     ) -> Result<(), RunError> {
@@ -239,8 +254,8 @@ fn present_in_rounds(
     for units in sweep.units.chunks((SUMS / maps.bytes_a_unit()).max(1)) {
         let mut sides: Vec<(usize, Side)> =
             units.iter().flat_map(|&unit| Side::BOTH.map(|side| (unit, side))).collect();
-        for places in sweep.rounds() {
-            sweep.run_round(&sides, places, progress, |finished| {
+        for ranks in sweep.rounds() {
+            sweep.run_round(&sides, ranks, progress, |finished| {
                 let occluders = finished.placement.occluders.len();
                 presented.maps += 1;
                 presented.maps_without_occluders += u64::from(occluders == 0);

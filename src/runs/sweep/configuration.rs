@@ -2,8 +2,6 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rayon::prelude::*;
-
 use super::SweepRun;
 use crate::VERSION;
 use crate::engine::EngineName;
@@ -14,7 +12,7 @@ use crate::maps::{
 use crate::ranking::{RankingError, Side, digests, swept_digest};
 use crate::runs::layout::BLOCKS;
 use crate::runs::sized::with_sizes;
-use crate::runs::{Ranking, RunError, Task};
+use crate::runs::{Ranking, RunError};
 use crate::sweep::{LayerSweep, count_occluders};
 
 impl SweepRun<'_> {
@@ -104,17 +102,6 @@ impl SweepRun<'_> {
                 return Ok(digests);
             }
         }
-        let (context, progress) = (&self.context, self.context.progress());
-        let total = images.len() as u64;
-        let task =
-            Task { label: "reading the images, to know them again", counted: "images", total };
-        let read = |index| -> Result<Digest, RunError> {
-            context.check_cancelled()?;
-            progress.advance(1);
-            Ok(images.digest(index)?)
-        };
-        let read_all =
-            || (0..images.len()).into_par_iter().map(read).collect::<Result<Vec<_>, _>>();
-        Ok(context.track(&task, &progress, || context.pool.install(read_all))?.0)
+        self.inputs.digests(&self.context)
     }
 }

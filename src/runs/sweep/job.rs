@@ -50,7 +50,7 @@ impl SweepRun<'_> {
                 let layers = stored.configuration.layers.iter();
                 let names = layers.flat_map(LayerConfiguration::blocks).map(|block| block.name);
                 output.clear(MAPS, &stored.configuration, &names.collect::<Vec<_>>())?;
-                return self.end_complete(&sweeps, &workers);
+                return self.end_complete(ranking, &sweeps, &workers);
             }
         }
         let there = if force { None } else { Manifest::read(output.path())? };
@@ -68,7 +68,7 @@ impl SweepRun<'_> {
         // this folder is a new one.
         if !force && SweepMerge::is_complete(output, &stored)? {
             folder.remove_if_empty();
-            return self.end_complete(&sweeps, &workers);
+            return self.end_complete(ranking, &sweeps, &workers);
         }
         if !force && !SweepMerge::joined(output, &stored)?.is_empty() {
             folder.remove_if_empty();
@@ -166,9 +166,13 @@ impl SweepRun<'_> {
     /// Ends a sweep with existing maps.
     fn end_complete(
         &self,
+        ranking: &Ranking,
         sweeps: &[LayerSweep<'_>],
         workers: &Workers<'_>,
     ) -> Result<(), RunError> {
+        if self.settings.output.share.is_whole() {
+            self.inputs.check_unchanged(&ranking.digests, &self.context)?;
+        }
         self.context.note(format!("{}: already complete", self.output.path().display()));
         if self.settings.output.share.is_whole() {
             self.verify_finished(sweeps, workers)?;

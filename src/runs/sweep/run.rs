@@ -36,7 +36,7 @@ impl<'a> SweepRun<'a> {
         let SweepSettings { input, output, .. } = settings;
         output.check()?;
         let chosen = input.choose_layers()?;
-        let units = settings.check(&chosen)?;
+        let units = settings.check(&chosen.network, &chosen.layers)?;
         let sizes = settings.size_names();
         let known: Vec<&str> =
             sizes.iter().map(String::as_str).chain(known.iter().copied()).collect();

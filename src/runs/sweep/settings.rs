@@ -1,8 +1,9 @@
 //! The settings of a sweep, checked against the network.
 
+use crate::analysis::is_fraction;
 use crate::geometry::{GeometryError, GridRule, Lattice, LayerGeometry, Projection};
 use crate::maps::{Plane, SweepParameters};
-use crate::network::{LayerId, MapContext, NetworkError};
+use crate::network::{LayerId, MapContext, Network, NetworkError};
 use crate::noise::Noise;
 use crate::program::check_fields;
 use crate::runs::inputs::{ChosenLayers, Inputs};
@@ -16,7 +17,7 @@ impl OcclusionSettings {
     pub(in crate::runs) fn check(&self) -> Result<(), RunError> {
         in_range("--every", self.every, usize::MAX)?;
         in_range("--repeats", self.repeats, Noise::DRAWS)?;
-        if let Some(until) = self.until_reliable.filter(|until| !(*until > 0.0 && *until < 1.0)) {
+        if let Some(until) = self.until_reliable.filter(|until| !is_fraction(*until)) {
             return Err(RunError::usage(format!(
                 "--until-reliable {until}: expected a number above 0 and below 1, such as 0.95"
             )));
@@ -101,28 +102,32 @@ impl ChosenLayers {
     /// # Errors
     /// Occluders larger than their RF.
     pub fn check_grid(&self, grid: GridRule) -> Result<(), RunError> {
-        for &layer in &self.layers {
-            let Projection { size: rf, .. } = self.network.projection(layer);
-            let (size, _) = grid.size_and_stride(rf)?;
-            if grid.lattice == Lattice::Box && size > rf {
-                let layer = self.network.short_name(layer);
-                return Err(RunError::usage(format!(
-                    "an occluder of {size} pixels is larger than the receptive field of {layer}, \
-                     {rf} pixels; use a smaller --occluder-size, or leave {layer} out"
-                )));
-            }
-        }
-        Ok(())
+        check_grid(&self.network, &self.layers, grid)
     }
+}
+
+fn check_grid(network: &Network, layers: &[LayerId], grid: GridRule) -> Result<(), RunError> {
+    for &layer in layers {
+        let Projection { size: rf, .. } = network.projection(layer);
+        let (size, _) = grid.size_and_stride(rf)?;
+        if grid.lattice == Lattice::Box && size > rf {
+            let layer = network.short_name(layer);
+            return Err(RunError::usage(format!(
+                "an occluder of {size} pixels is larger than the receptive field of {layer}, {rf} \
+                 pixels; use a smaller --occluder-size, or leave {layer} out"
+            )));
+        }
+    }
+    Ok(())
 }
 
 impl SweepSettings {
     /// Checks the settings against the network; returns the units of each layer.
     pub(in crate::runs) fn check(
         &self,
-        chosen: &ChosenLayers,
+        network: &Network,
+        layers: &[LayerId],
     ) -> Result<Vec<Vec<usize>>, RunError> {
-        let ChosenLayers { network, layers, .. } = chosen;
         self.occlusion.check()?;
         in_range("--batch", self.batch.unwrap_or(1), usize::MAX)?;
         in_range("--block", self.block.unwrap_or(1), usize::MAX)?;
@@ -138,7 +143,7 @@ impl SweepSettings {
                  is that already",
             ));
         }
-        chosen.check_grid(self.occlusion.grid)?;
+        check_grid(network, layers, self.occlusion.grid)?;
         let units = layers.iter().map(|&layer| {
             let units = network.channels(layer);
             self.units.of(units).map_err(|unit| {

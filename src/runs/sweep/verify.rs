@@ -51,7 +51,7 @@ impl SweepRun<'_> {
             };
             let found = workers.install(verify).map_err(RunError::layer(&name))?;
             self.record_verification(&name, &record.files, &found)?;
-            self.judge((&name, &sweep.geometry), &found, "They stay where they are")?;
+            self.judge(&name, &sweep.geometry, &found, "They stay where they are")?;
             self.context.note(verified_note(&name, &VerificationRecord::from(&found)));
         }
         Ok(())

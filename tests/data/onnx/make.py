@@ -11,8 +11,8 @@ import json
 import os
 
 import numpy as np
-import onnx
 import torch
+from export import export
 from safetensors.torch import save_file
 from torch import nn
 
@@ -92,18 +92,4 @@ with open(os.path.join(HERE, "tiny_resnet.json"), "w") as file:
 
 save_file({name: tensor.contiguous() for name, tensor in net.state_dict().items()}, os.path.join(HERE, "tiny_resnet.safetensors"))
 for name, dynamo in [("tiny_resnet.onnx", True), ("tiny_resnet_old.onnx", False)]:
-    path = os.path.join(HERE, name)
-    torch.onnx.export(net, (sample,), path, dynamo=dynamo, **({"external_data": False} if dynamo else {}))
-    model = onnx.load(path)
-    # Paths of this machine, and shapes of what lies between.
-    for node in model.graph.node:
-        kept = [entry for entry in node.metadata_props if entry.key.endswith("name_scopes")]
-        del node.metadata_props[:]
-        node.metadata_props.extend(kept)
-        node.doc_string = ""
-    del model.graph.value_info[:]
-    del model.graph.metadata_props[:]
-    del model.metadata_props[:]
-    for value in [*model.graph.input, *model.graph.output, *model.graph.initializer]:
-        del value.metadata_props[:]
-    onnx.save(model, path)
+    export(net, sample, os.path.join(HERE, name), dynamo)

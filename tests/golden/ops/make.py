@@ -118,8 +118,8 @@ def main():
         for side, best in (("max", flat.max(2)), ("min", flat.min(2))):
             ranks[f"conv{number + 1}_{side}"] = best.values.numpy()
             ranks[f"conv{number + 1}_{side}_idx"] = best.indices.numpy()
-        places = [(0, 0), (height - 1, width - 1), (height // 2, width // 2), (0, width - 1)]
-        for case, (y, x) in enumerate(places):
+        positions = [(0, 0), (height - 1, width - 1), (height // 2, width // 2), (0, width - 1)]
+        for case, (y, x) in enumerate(positions):
             unit, index = (5 * case + number) % output.shape[1], case % 2
             seed = 100 * number + case
             record, differences, discrepancy = golden_map(images[index], layer, unit, y, x, seed)

@@ -159,12 +159,12 @@ impl Chromium {
 
     /// Clicks in the middle of the first element of a selector.
     pub fn click(&mut self, selector: &str) {
-        let place = self.evaluate(&format!(
+        let point = self.evaluate(&format!(
             "(() => {{ const one = document.querySelector({selector:?}); one.scrollIntoView({{block: 'center'}});
               const box = one.getBoundingClientRect(); return [box.x + box.width / 2, box.y + box.height / 2]; }})()"
         ));
         for kind in ["mousePressed", "mouseReleased"] {
-            let event = json!({"type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1});
+            let event = json!({"type": kind, "x": point[0], "y": point[1], "button": "left", "clickCount": 1});
             self.call("Input.dispatchMouseEvent", event);
         }
     }

@@ -9,15 +9,15 @@ use crate::workplace::{INPUTS, Workplace};
 #[test]
 fn a_comparison_is_shown_in_light_and_dark() {
     let Some(mut page) = Chromium::start("a_comparison_is_shown_in_light_and_dark") else { return };
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     for seed in [0, 1] {
         let run = format!("run {INPUTS} --layers conv2,conv4 --top 3 --seed {seed} --quiet");
-        place.succeeds(&format!("{run} --out s{seed}"));
+        workplace.succeeds(&format!("{run} --out s{seed}"));
     }
-    place.succeeds("compare s0 s1 --quiet");
+    workplace.succeeds("compare s0 s1 --quiet");
     for (width, dark) in [(1200, false), (1200, true), (480, false)] {
         page.look(width, 900, dark);
-        page.open(&place.path("comparison/comparison.html"), "");
+        page.open(&workplace.path("comparison/comparison.html"), "");
         // 12 pairs of maps of each of two layers and two sides, less where there are fewer units.
         let drawn = "[...document.images].every(image => image.naturalWidth > 90)
             && document.images.length >= 2 * 4 * 6 && document.querySelectorAll('svg').length === 1";
@@ -39,24 +39,24 @@ fn a_comparison_is_shown_in_light_and_dark() {
 fn a_report_shows_reliability_curves_and_the_comparison() {
     let test = "a_report_shows_reliability_curves_and_the_comparison";
     let Some(mut page) = Chromium::start(test) else { return };
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     for seed in [0, 1] {
         let run = format!("run {INPUTS} --layers conv2,conv4 --top 4 --seed {seed} --quiet");
-        place.succeeds(&format!("{run} --reliability-curve --out s{seed}"));
+        workplace.succeeds(&format!("{run} --reliability-curve --out s{seed}"));
     }
-    place.succeeds("report s0 --quiet --out plain.html");
-    place.succeeds("report s0 --compare s1 --quiet");
-    place.succeeds("compare s0 s1 --quiet");
+    workplace.succeeds("report s0 --quiet --out plain.html");
+    workplace.succeeds("report s0 --compare s1 --quiet");
+    workplace.succeeds("compare s0 s1 --quiet");
     let charts = "document.querySelectorAll('main:not([hidden]) figure.chart svg').length";
     for (width, dark) in [(1280, false), (1280, true), (420, false)] {
         page.look(width, 900, dark);
-        page.open(&place.path("s0/report.html"), "#/findings");
+        page.open(&workplace.path("s0/report.html"), "#/findings");
         page.wait_for("document.documentElement.dataset.drawn === 'findings'");
         // Of two layers both sides: the curve and the comparison.
         assert_eq!(page.evaluate(charts), 2 * 2 * 2);
         shows_all(&mut page, width);
         page.screenshot(&format!("findings-{width}-{dark}"));
-        page.open(&place.path("s0/report.html"), "#/conv2/1");
+        page.open(&workplace.path("s0/report.html"), "#/conv2/1");
         page.wait_for("document.documentElement.dataset.drawn === 'unit'");
         assert_eq!(page.evaluate(charts), 2 * 2);
         assert_eq!(page.evaluate("document.querySelectorAll('path.line.own[d]').length"), 4);
@@ -65,12 +65,12 @@ fn a_report_shows_reliability_curves_and_the_comparison() {
         page.screenshot(&format!("unit-findings-{width}-{dark}"));
     }
     // The numbers are those of the tables.
-    let table = String::from_utf8(place.read("comparison/units.csv")).unwrap();
+    let table = String::from_utf8(workplace.read("comparison/units.csv")).unwrap();
     let row = table.lines().find(|line| line.starts_with("conv2,max,1,")).unwrap();
     let names: Vec<&str> = table.lines().next().unwrap().split(',').collect();
     let field = |name: &str| -> f64 {
-        let place = names.iter().position(|column| *column == name).unwrap();
-        row.split(',').nth(place).unwrap().parse().unwrap()
+        let index = names.iter().position(|column| *column == name).unwrap();
+        row.split(',').nth(index).unwrap().parse().unwrap()
     };
     let shown = |page: &mut Chromium, name: &str| -> f64 {
         let cell = format!(
@@ -89,7 +89,7 @@ fn a_report_shows_reliability_curves_and_the_comparison() {
         let (found, expected) = (shown(&mut page, name), field(column));
         assert!((found - expected).abs() <= 0.006 * expected.abs(), "{name}: {found} {expected}");
     }
-    shows_composites(&mut page, &place);
+    shows_composites(&mut page, &workplace);
     page.evaluate("location.hash = '#/atlas'");
     page.evaluate(
         "(() => { const field = document.querySelector('#controls').elements.sort; field.value = 'r';
@@ -101,7 +101,7 @@ fn a_report_shows_reliability_curves_and_the_comparison() {
     let values: Vec<f64> = serde_json::from_value(page.evaluate(values)).unwrap();
     assert!(values.len() > 4 && values.is_sorted_by(|one, other| one >= other), "{values:?}");
 
-    page.open(&place.path("plain.html"), "#/findings");
+    page.open(&workplace.path("plain.html"), "#/findings");
     page.wait_for("document.documentElement.dataset.drawn === 'findings'");
     assert_eq!(page.evaluate(charts), 2 * 2);
     shows_all(&mut page, 420);
@@ -116,9 +116,9 @@ const UNEVEN: &str = "[...document.querySelectorAll('figure.chart svg')].filter(
 }).length";
 
 /// The third map of a unit's page is that of `derive`, but for the bytes that it is made of.
-fn shows_composites(page: &mut Chromium, place: &Workplace) {
-    place.succeeds("derive s0 --layers conv2 --only composite --quiet");
-    let maps = cube(floats(&place.path("derived/conv2_composite.npy")));
+fn shows_composites(page: &mut Chromium, workplace: &Workplace) {
+    workplace.succeeds("derive s0 --layers conv2 --only composite --quiet");
+    let maps = cube(floats(&workplace.path("derived/conv2_composite.npy")));
     let map = maps.index_axis(Axis(0), 1);
     let known = map.indexed_iter().filter(|(_, value)| value.is_finite());
     let ((y, x), largest) = known.max_by(|one, other| one.1.total_cmp(other.1)).unwrap();

@@ -102,51 +102,51 @@ fn with(arguments: &str, defaults: &[(&str, &str)]) -> String {
 
 #[test]
 fn wrong_arguments_of_run_and_sweep() {
-    let place = Workplace::new();
-    place.succeeds(&format!("rank {INPUTS} --top 4 --out ranked"));
+    let workplace = Workplace::new();
+    workplace.succeeds(&format!("rank {INPUTS} --top 4 --out ranked"));
     let common = format!("{INPUTS} --out out");
     for (arguments, words) in OF_RUN {
         let line = with(arguments, &[("--top", "4")]);
-        place.refuses(&format!("run {common} {line}"), 2, words);
-        place.refuses(&format!("sweep {common} --ranking ranked/ranking {line}"), 2, words);
+        workplace.refuses(&format!("run {common} {line}"), 2, words);
+        workplace.refuses(&format!("sweep {common} --ranking ranked/ranking {line}"), 2, words);
     }
 }
 
 #[test]
 fn wrong_arguments_of_map() {
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     let right = [("--layer", "conv1"), ("--unit", "0"), ("--image", "0"), ("--position", "3,3")];
     for (arguments, words) in OF_MAP {
         let line = with(arguments, &right);
-        place.refuses(&format!("map {INPUTS} --out map.npy {line}"), 2, words);
+        workplace.refuses(&format!("map {INPUTS} --out map.npy {line}"), 2, words);
     }
 }
 
 #[test]
 fn images_too_small_for_the_network_are_refused_with_the_layer() {
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     let words = ["images of 4×4 are too small for layer `features.2`", "3×3", "larger images"];
-    place.refuses("info --model model.json --image-size 4", 2, &words);
+    workplace.refuses("info --model model.json --image-size 4", 2, &words);
     for image in 0..4 {
-        place.write(&format!("images/{image}.npy"), crate::workplace::zeros([3, 4, 4]));
+        workplace.write(&format!("images/{image}.npy"), crate::workplace::zeros([3, 4, 4]));
     }
-    place.refuses(&format!("run {INPUTS} --top 4 --out out"), 1, &words);
+    workplace.refuses(&format!("run {INPUTS} --top 4 --out out"), 1, &words);
 }
 
 #[test]
 fn an_image_size_is_what_arrays_must_have() {
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     let rank = format!("rank {INPUTS} --top 4 --out out --image-size");
     let words = ["images/0.npy: it has 61×53 pixels; expected 61×54, the requested size"];
-    place.refuses(&format!("{rank} 61x54"), 1, &words);
-    place.succeeds(&format!("{rank} 61x53"));
+    workplace.refuses(&format!("{rank} 61x54"), 1, &words);
+    workplace.succeeds(&format!("{rank} 61x53"));
 }
 
 #[test]
 fn numbers_may_be_negative_where_that_makes_sense() {
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     let line = format!("rank {INPUTS} --top 4 --mean -0.5,0,0.5 --std 1,2,3 --out out");
-    place.succeeds(&line);
-    let ranking = String::from_utf8(place.read("out/ranking/ranking.json")).unwrap();
+    workplace.succeeds(&line);
+    let ranking = String::from_utf8(workplace.read("out/ranking/ranking.json")).unwrap();
     assert!(ranking.contains("custom (mean [-0.5, 0.0, 0.5], std [1.0, 2.0, 3.0])"), "{ranking}");
 }

@@ -10,8 +10,8 @@ use crate::workplace::Workplace;
 type Tensors = BTreeMap<String, (Vec<usize>, Vec<u8>)>;
 
 /// The tiny network's tensors.
-fn tiny(place: &Workplace) -> Tensors {
-    let bytes = place.read("tiny.safetensors");
+fn tiny(workplace: &Workplace) -> Tensors {
+    let bytes = workplace.read("tiny.safetensors");
     let tiny = SafeTensors::deserialize(&bytes).unwrap();
     let tensors = tiny
         .iter()
@@ -19,13 +19,13 @@ fn tiny(place: &Workplace) -> Tensors {
     tensors.collect()
 }
 
-fn write(place: &Workplace, name: &str, tensors: &Tensors) {
+fn write(workplace: &Workplace, name: &str, tensors: &Tensors) {
     let views: BTreeMap<&String, TensorView<'_>> = (tensors.iter())
         .map(|(name, (shape, data))| {
             (name, TensorView::new(Dtype::F32, shape.clone(), data).unwrap())
         })
         .collect();
-    place.write(name, serialize(views, None).unwrap());
+    workplace.write(name, serialize(views, None).unwrap());
 }
 
 fn renamed(tensors: &Tensors, name: impl Fn(&str) -> String) -> Tensors {
@@ -37,97 +37,105 @@ fn floats(values: &[f32]) -> Vec<u8> {
 }
 
 /// The map that these weights give.
-fn map(place: &Workplace, weights: &str) -> Vec<u8> {
+fn map(workplace: &Workplace, weights: &str) -> Vec<u8> {
     let at = "--layer conv4 --unit 1 --image 0 --position 3,3 --force --out map.npy";
-    place.succeeds(&format!("map --model model.json --weights {weights} --images images {at}"));
-    place.read("map.npy")
+    workplace.succeeds(&format!("map --model model.json --weights {weights} --images images {at}"));
+    workplace.read("map.npy")
 }
 
-fn refused(place: &Workplace, weights: &str, words: &[&str]) {
+fn refused(workplace: &Workplace, weights: &str, words: &[&str]) {
     let inputs = format!("--model model.json --weights {weights} --images images");
-    place.refuses(&format!("run {inputs} --top 2 --every 9 --out out"), 1, words);
+    workplace.refuses(&format!("run {inputs} --top 2 --every 9 --out out"), 1, words);
 }
 
 #[test]
 fn wrappers_do_not_count_wherever_they_stand() {
-    let place = Workplace::new();
-    let (tensors, expected) = (tiny(&place), map(&place, "tiny.safetensors"));
+    let workplace = Workplace::new();
+    let (tensors, expected) = (tiny(&workplace), map(&workplace, "tiny.safetensors"));
     let inner = renamed(&tensors, |name| name.replacen("features.", "features.module.", 1));
-    write(&place, "inner.safetensors", &inner);
-    assert_eq!(map(&place, "inner.safetensors"), expected);
+    write(&workplace, "inner.safetensors", &inner);
+    assert_eq!(map(&workplace, "inner.safetensors"), expected);
     let both = renamed(&inner, |name| format!("_orig_mod.model.{name}"));
-    write(&place, "both.safetensors", &both);
-    assert_eq!(map(&place, "both.safetensors"), expected);
+    write(&workplace, "both.safetensors", &both);
+    assert_eq!(map(&workplace, "both.safetensors"), expected);
 }
 
 #[test]
 fn one_of_several_copies_is_chosen_by_its_prefix() {
-    let place = Workplace::new();
-    let (tensors, expected) = (tiny(&place), map(&place, "tiny.safetensors"));
+    let workplace = Workplace::new();
+    let (tensors, expected) = (tiny(&workplace), map(&workplace, "tiny.safetensors"));
     let mut copies = renamed(&tensors, |name| format!("model_ema.module.{name}"));
     copies.extend(renamed(&tensors, |name| format!("model.{name}")));
     for (_, data) in copies.iter_mut().filter(|(name, _)| name.starts_with("model.")).map(|x| x.1) {
         data.fill(0);
     }
-    write(&place, "copies.safetensors", &copies);
-    refused(&place, "copies.safetensors", &["may mean"]);
-    assert_eq!(map(&place, "copies.safetensors --weights-prefix model_ema"), expected);
-    assert_ne!(map(&place, "copies.safetensors --weights-prefix model."), expected);
+    write(&workplace, "copies.safetensors", &copies);
+    refused(
+        &workplace,
+        "copies.safetensors",
+        &["under several prefixes: \"model\", \"model_ema\"", "--weights-prefix"],
+    );
+    assert_eq!(map(&workplace, "copies.safetensors --weights-prefix model_ema"), expected);
+    assert_ne!(map(&workplace, "copies.safetensors --weights-prefix model."), expected);
     let absent = "copies.safetensors --weights-prefix teacher";
-    refused(&place, absent, &["has no tensor whose name begins with `teacher.`"]);
+    refused(&workplace, absent, &["has no tensor whose name begins with `teacher.`"]);
     let run = "run --model model.json --weights copies.safetensors --images images --layers conv4 \
                --units 0 --top 1 --every 9 --out out --weights-prefix";
-    place.succeeds(&format!("{run} model_ema"));
-    place.refuses(&format!("{run} model"), 2, &["out"]);
-    place.succeeds("plot out --examples 1 --overlay own");
+    workplace.succeeds(&format!("{run} model_ema"));
+    workplace.refuses(&format!("{run} model"), 2, &["out"]);
+    workplace.succeeds("plot out --examples 1 --overlay own");
 }
 
 #[test]
 fn a_copy_beside_the_main_one_is_no_part_of_it() {
-    let place = Workplace::new();
-    let (tensors, expected) = (tiny(&place), map(&place, "tiny.safetensors"));
+    let workplace = Workplace::new();
+    let (tensors, expected) = (tiny(&workplace), map(&workplace, "tiny.safetensors"));
     let mut copies = tensors.clone();
     for (_, data) in copies.values_mut() {
         data.fill(0);
     }
     copies.extend(renamed(&tensors, |name| format!("model_ema.{name}")));
-    write(&place, "copies.safetensors", &copies);
-    assert_eq!(map(&place, "copies.safetensors --weights-prefix model_ema"), expected);
+    write(&workplace, "copies.safetensors", &copies);
+    assert_eq!(map(&workplace, "copies.safetensors --weights-prefix model_ema"), expected);
     // The same tensors, however the prefix ends.
     let run = "run --model model.json --weights copies.safetensors --images images --layers conv4 \
                --units 0 --top 1 --every 9 --out out --weights-prefix";
-    place.succeeds(&format!("{run} model_ema"));
-    place.succeeds(&format!("{run} model_ema."));
+    workplace.succeeds(&format!("{run} model_ema"));
+    workplace.succeeds(&format!("{run} model_ema."));
 }
 
 #[test]
 fn a_name_as_it_is_wins_and_no_tensor_is_that_of_two_layers() {
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     let layer = |name: &str| {
         format!(
             r#"{{"name": "{name}", "op": "conv", "out_channels": 3, "kernel": 1, "bias": false}}"#
         )
     };
     let layers = [layer("c"), layer("module.c")].join(", ");
-    place.write("two.json", format!(r#"{{"name": "two", "layers": [{layers}]}}"#));
+    workplace.write("two.json", format!(r#"{{"name": "two", "layers": [{layers}]}}"#));
     let weight = (vec![3, 3, 1, 1], floats(&[0.5; 9]));
     let one = Tensors::from([("c.weight".to_owned(), weight.clone())]);
-    write(&place, "one.safetensors", &one);
+    write(&workplace, "one.safetensors", &one);
     let run = "run --model two.json --images images --top 1 --every 9";
-    place.refuses(&format!("{run} --weights one.safetensors --out a"), 1, &["`module.c.weight`"]);
+    workplace.refuses(
+        &format!("{run} --weights one.safetensors --out a"),
+        1,
+        &["`module.c.weight`"],
+    );
     let both = [("c.weight", weight.clone()), ("module.c.weight", weight)];
     let both = both.map(|(name, weight)| (name.to_owned(), weight));
-    write(&place, "both.safetensors", &Tensors::from(both));
-    place.succeeds(&format!("{run} --weights both.safetensors --out b"));
+    write(&workplace, "both.safetensors", &Tensors::from(both));
+    workplace.succeeds(&format!("{run} --weights both.safetensors --out b"));
 }
 
 #[test]
 fn a_normalisation_behind_the_last_layer_is_no_part_of_the_network() {
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     let layers = r#"{"name": "l.conv1", "op": "conv", "out_channels": 3, "kernel": 1, "bias": false},
         {"name": "l.relu", "op": "relu"},
         {"name": "l.conv2", "op": "conv", "out_channels": 3, "kernel": 1, "bias": false}"#;
-    place.write("cut.json", format!(r#"{{"name": "cut", "layers": [{layers}]}}"#));
+    workplace.write("cut.json", format!(r#"{{"name": "cut", "layers": [{layers}]}}"#));
     let weight = (vec![3, 3, 1, 1], floats(&[0.5; 9]));
     let named = |names: &[&str]| {
         let mut tensors = Tensors::new();
@@ -140,86 +148,87 @@ fn a_normalisation_behind_the_last_layer_is_no_part_of_the_network() {
         tensors
     };
     let run = "run --model cut.json --images images --top 1 --every 9";
-    write(&place, "behind.safetensors", &named(&["l.bn2.running_mean", "l.bn2.running_var"]));
-    place.succeeds(&format!("{run} --weights behind.safetensors --out a"));
-    write(&place, "among.safetensors", &named(&["l.bn1.running_mean", "l.bn1.running_var"]));
+    write(&workplace, "behind.safetensors", &named(&["l.bn2.running_mean", "l.bn2.running_var"]));
+    workplace.succeeds(&format!("{run} --weights behind.safetensors --out a"));
+    write(&workplace, "among.safetensors", &named(&["l.bn1.running_mean", "l.bn1.running_var"]));
     let words = &["\"l.bn1.running_mean\""];
-    place.refuses(&format!("{run} --weights among.safetensors --out b"), 1, words);
+    workplace.refuses(&format!("{run} --weights among.safetensors --out b"), 1, words);
 }
 
 #[test]
 fn an_index_names_the_files_of_its_tensors() {
-    let place = Workplace::new();
-    let (tensors, expected) = (tiny(&place), map(&place, "tiny.safetensors"));
+    let workplace = Workplace::new();
+    let (tensors, expected) = (tiny(&workplace), map(&workplace, "tiny.safetensors"));
     let (weights, biases): (Tensors, Tensors) = tensors
         .iter()
         .map(|(n, t)| (n.clone(), t.clone()))
         .partition(|(n, _)| n.ends_with("weight"));
-    write(&place, "a-1.safetensors", &weights);
-    write(&place, "a-2.safetensors", &biases);
+    write(&workplace, "a-1.safetensors", &weights);
+    write(&workplace, "a-2.safetensors", &biases);
     let index = |weights: &str, biases: &str| {
         let file = |name: &str| if name.ends_with("weight") { weights } else { biases };
         let entry = |name: &String| format!("\"{name}\": \"{}\"", file(name));
         let entries: Vec<String> = tensors.keys().map(entry).collect();
         format!("{{\"metadata\": {{}}, \"weight_map\": {{{}}}}}", entries.join(", "))
     };
-    place.write("a.index.json", index("a-1.safetensors", "a-2.safetensors"));
-    assert_eq!(map(&place, "a.index.json"), expected);
-    place.write("b.index.json", index("a-1.safetensors", "a-3.safetensors"));
-    refused(&place, "b.index.json", &["a-3.safetensors: cannot be read"]);
-    place.write("c.index.json", index("a-1.safetensors", "../a-2.safetensors"));
-    refused(&place, "c.index.json", &["`../a-2.safetensors` is not in the folder"]);
-    place.write("d.index.json", index("a-1.safetensors", "a-1.safetensors"));
-    refused(&place, "d.index.json", &["`a-1.safetensors` has no tensor `features.0.bias`"]);
-    place.write("e.index.json", "{}");
-    refused(&place, "e.index.json", &["not an index of .safetensors files", "weight_map"]);
+    workplace.write("a.index.json", index("a-1.safetensors", "a-2.safetensors"));
+    assert_eq!(map(&workplace, "a.index.json"), expected);
+    workplace.write("b.index.json", index("a-1.safetensors", "a-3.safetensors"));
+    refused(&workplace, "b.index.json", &["a-3.safetensors: cannot be read"]);
+    workplace.write("c.index.json", index("a-1.safetensors", "../a-2.safetensors"));
+    refused(&workplace, "c.index.json", &["`../a-2.safetensors` is not in the folder"]);
+    workplace.write("d.index.json", index("a-1.safetensors", "a-1.safetensors"));
+    refused(&workplace, "d.index.json", &["`a-1.safetensors` has no tensor `features.0.bias`"]);
+    workplace.write("e.index.json", "{}");
+    refused(&workplace, "e.index.json", &["not an index of .safetensors files", "weight_map"]);
 }
 
 #[test]
 fn a_tensor_of_the_network_that_no_layer_uses_is_named() {
-    let place = Workplace::new();
-    let tensors = tiny(&place);
+    let workplace = Workplace::new();
+    let tensors = tiny(&workplace);
     let with = |name: &str| {
         let mut more = tensors.clone();
         more.insert(name.into(), (vec![8], floats(&[1.0; 8])));
-        write(&place, "more.safetensors", &more);
+        write(&workplace, "more.safetensors", &more);
     };
     for name in ["features.0.weight_scale", "features.1.running_mean"] {
         with(name);
         let words = [&format!("tensor \"{name}\" is part of tiny")[..], "maps would be those of"];
-        refused(&place, "more.safetensors", &words);
+        refused(&workplace, "more.safetensors", &words);
     }
     for name in ["classifier.1.weight", "features.9.running_mean", "head.running_var"] {
         with(name);
-        map(&place, "more.safetensors");
+        map(&workplace, "more.safetensors");
     }
 }
 
 #[test]
 fn what_is_missing_is_told_with_the_nearest_names() {
-    let place = Workplace::new();
-    let tensors = renamed(&tiny(&place), |name| name.replace("features.3.weight", "features.3.w"));
-    write(&place, "other.safetensors", &tensors);
+    let workplace = Workplace::new();
+    let tensors =
+        renamed(&tiny(&workplace), |name| name.replace("features.3.weight", "features.3.w"));
+    write(&workplace, "other.safetensors", &tensors);
     let words = ["`features.3.weight` (shape [12, 8, 3, 3]) of tiny is missing", "`features.3.w`"];
-    refused(&place, "other.safetensors", &words);
+    refused(&workplace, "other.safetensors", &words);
 }
 
 #[test]
 fn weights_in_parts_are_put_together() {
-    let place = Workplace::new();
-    let mut tensors = tiny(&place);
-    let expected = map(&place, "tiny.safetensors");
+    let workplace = Workplace::new();
+    let mut tensors = tiny(&workplace);
+    let expected = map(&workplace, "tiny.safetensors");
     let (shape, data) = tensors.remove("features.5.weight").unwrap();
     // A mask of ones keeps the weight to the bit.
     let ones = floats(&vec![1.0; data.len() / 4]);
     tensors.insert("features.5.weight_orig".into(), (shape.clone(), data));
-    refused_without_mask(&place, &tensors);
+    refused_without_mask(&workplace, &tensors);
     tensors.insert("features.5.weight_mask".into(), (shape, ones));
-    write(&place, "pruned.safetensors", &tensors);
-    assert_eq!(map(&place, "pruned.safetensors"), expected);
+    write(&workplace, "pruned.safetensors", &tensors);
+    assert_eq!(map(&workplace, "pruned.safetensors"), expected);
 }
 
-fn refused_without_mask(place: &Workplace, tensors: &Tensors) {
-    write(place, "part.safetensors", tensors);
-    refused(place, "part.safetensors", &["`features.5.weight`", "is missing"]);
+fn refused_without_mask(workplace: &Workplace, tensors: &Tensors) {
+    write(workplace, "part.safetensors", tensors);
+    refused(workplace, "part.safetensors", &["`features.5.weight`", "is missing"]);
 }

@@ -10,8 +10,8 @@ use crate::common::{cube, floats};
 use crate::workplace::{INPUTS, Workplace};
 
 /// A table's rows, each by column.
-fn rows(place: &Workplace, name: &str) -> Vec<BTreeMap<String, String>> {
-    let text = String::from_utf8(place.read(name)).unwrap();
+fn rows(workplace: &Workplace, name: &str) -> Vec<BTreeMap<String, String>> {
+    let text = String::from_utf8(workplace.read(name)).unwrap();
     let mut lines = text.lines().map(|line| line.split(',').map(String::from));
     let header: Vec<String> = lines.next().expect("a header").collect();
     lines.map(|fields| header.iter().cloned().zip(fields).collect()).collect()
@@ -30,17 +30,17 @@ const WIDTH: f64 = 8.0;
 /// A unit whose weights are a round Gaussian in the middle of its receptive field. Its images draw
 /// it to the left border, where half of the field lies outside (`edge`), or inside (`inside`).
 fn gaussian() -> Workplace {
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     let profile = |at: usize| (-(at as f64 - MIDDLE).powi(2) / (2.0 * WIDTH * WIDTH)).exp() as f32;
     let plane = (0..RF * RF).map(|pixel| profile(pixel / RF) * profile(pixel % RF));
     let plane: Vec<u8> = plane.flat_map(f32::to_le_bytes).collect();
     let weights = plane.repeat(3);
     let view = TensorView::new(Dtype::F32, vec![1, 3, RF, RF], &weights).unwrap();
-    place.write("gauss.safetensors", serialize([("c.weight", view)], None).unwrap());
+    workplace.write("gauss.safetensors", serialize([("c.weight", view)], None).unwrap());
     let layer = json!({
         "name": "c", "op": "conv", "out_channels": 1, "kernel": RF, "padding": 30, "bias": false,
     });
-    place.write("gauss.json", json!({"name": "gauss", "layers": [layer]}).to_string());
+    workplace.write("gauss.json", json!({"name": "gauss", "layers": [layer]}).to_string());
     let mut state = 1_u32;
     // Of about the variance of a standard normal distribution.
     let mut noise = || {
@@ -51,7 +51,7 @@ fn gaussian() -> Workplace {
         (0..12).map(|_| uniform()).sum::<f64>() - 6.0
     };
     for kind in ["edge", "inside"] {
-        std::fs::create_dir(place.path(kind)).unwrap();
+        std::fs::create_dir(workplace.path(kind)).unwrap();
         for image in 0..20 {
             let values = Array3::from_shape_fn((3, IMAGE, IMAGE), |(_, y, x)| {
                 let base = if kind == "edge" {
@@ -63,25 +63,25 @@ fn gaussian() -> Workplace {
                 };
                 (base + 0.02 * noise()) as f32
             });
-            occlumap::files::npy::write(&place.path(format!("{kind}/{image}.npy")), &values)
+            occlumap::files::npy::write(&workplace.path(format!("{kind}/{image}.npy")), &values)
                 .unwrap();
         }
     }
-    place
+    workplace
 }
 
 const GAUSS: &str = "run --model gauss.json --weights gauss.safetensors --top 10 --quiet";
 
 #[test]
 fn a_gaussian_that_the_border_halves_is_found_where_it_is() {
-    let place = gaussian();
-    place.succeeds(&format!("{GAUSS} --images inside --out inside-maps"));
+    let workplace = gaussian();
+    workplace.succeeds(&format!("{GAUSS} --images inside --out inside-maps"));
     for (out, options) in
         [("all", ""), ("covering", "--statistics --mean-over covering"), ("area", "--deposit area")]
     {
-        place.succeeds(&format!("{GAUSS} --images edge {options} --out {out}"));
-        place.succeeds(&format!("plot {out} --only numbers --quiet"));
-        let row = &rows(&place, &format!("{out}/plots/conv1.csv"))[0];
+        workplace.succeeds(&format!("{GAUSS} --images edge {options} --out {out}"));
+        workplace.succeeds(&format!("plot {out} --only numbers --quiet"));
+        let row = &rows(&workplace, &format!("{out}/plots/conv1.csv"))[0];
         assert_eq!(row["status"], "ok", "{row:?}");
         // Half of the field lies outside of all images.
         assert!((number(row, "covered") - 31.0 / 61.0).abs() < 1e-6, "{row:?}");
@@ -92,7 +92,7 @@ fn a_gaussian_that_the_border_halves_is_found_where_it_is() {
         }
         assert!(number(row, "centre_x") > 32.0, "{row:?}");
     }
-    let row = |out: &str| rows(&place, &format!("{out}/plots/conv1.csv")).swap_remove(0);
+    let row = |out: &str| rows(&workplace, &format!("{out}/plots/conv1.csv")).swap_remove(0);
     // Over whichever images the mean is, the cells' means are the same.
     let same =
         ["peak", "peak_x", "centre_x", "radius_50", "half_maximum_area", "fit_x", "fit_long"];
@@ -100,7 +100,7 @@ fn a_gaussian_that_the_border_halves_is_found_where_it_is() {
         let [all, covering] = ["all", "covering"].map(|out| number(&row(out), column));
         assert!((all / covering - 1.0).abs() < 1e-5, "{column}: {all} {covering}");
     }
-    place.succeeds("plot inside-maps --only numbers --quiet");
+    workplace.succeeds("plot inside-maps --only numbers --quiet");
     let inside = row("inside-maps");
     assert_eq!((&inside["covered"][..], &inside["status"][..]), ("1", "ok"));
     assert!((number(&inside, "fit_x") - MIDDLE).abs() < 0.7, "{inside:?}");
@@ -110,7 +110,7 @@ fn a_gaussian_that_the_border_halves_is_found_where_it_is() {
 /// no effect.
 #[test]
 fn sums_in_tables_are_those_of_the_maps_for_every_deposit_grid_and_subsampling() {
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     for (number_of, options) in [
         "",
         "--every 4",
@@ -125,13 +125,14 @@ fn sums_in_tables_are_those_of_the_maps_for_every_deposit_grid_and_subsampling()
     {
         let out = format!("out-{number_of}");
         let run = format!("run {INPUTS} --layers conv2,conv4 --top 3 --units 0-3 {options}");
-        place.succeeds(&format!("{run} --quiet --out {out}"));
-        place.succeeds(&format!("plot {out} --only numbers --quiet"));
+        workplace.succeeds(&format!("{run} --quiet --out {out}"));
+        workplace.succeeds(&format!("plot {out} --only numbers --quiet"));
         for layer in ["conv2", "conv4"] {
             let mut checked = 0;
-            let maps = ["max", "min"]
-                .map(|side| cube(floats(&place.path(format!("{out}/maps/{layer}_{side}.npy")))));
-            for row in rows(&place, &format!("{out}/plots/{layer}.csv")) {
+            let maps = ["max", "min"].map(|side| {
+                cube(floats(&workplace.path(format!("{out}/maps/{layer}_{side}.npy"))))
+            });
+            for row in rows(&workplace, &format!("{out}/plots/{layer}.csv")) {
                 if ["not_swept", "silent", "not_covered"].contains(&&row["status"][..]) {
                     continue;
                 }
@@ -150,21 +151,21 @@ fn sums_in_tables_are_those_of_the_maps_for_every_deposit_grid_and_subsampling()
 
 #[test]
 fn what_is_not_covered_is_told_by_a_folder_without_rankings_too() {
-    let place = gaussian();
-    place.succeeds(
+    let workplace = gaussian();
+    workplace.succeeds(
         "rank --model gauss.json --weights gauss.safetensors --images edge --top 10 --quiet --out \
          ranked",
     );
-    place.succeeds(
+    workplace.succeeds(
         "sweep --model gauss.json --weights gauss.safetensors --images edge --top 10 --quiet \
          --ranking ranked/ranking --out out",
     );
-    let messages = place.succeeds("plot out --resolution 72");
+    let messages = workplace.succeeds("plot out --resolution 72");
     assert!(messages.contains("no rankings beside the maps"), "{messages}");
-    place.succeeds("report out --quiet");
-    let page = String::from_utf8(place.read("out/report.html")).unwrap();
+    workplace.succeeds("report out --quiet");
+    let page = String::from_utf8(workplace.read("out/report.html")).unwrap();
     assert!(page.contains(r#""uncovered":true"#));
-    let picture = image::open(place.path("out/plots/conv1_max.png")).unwrap().into_rgb8();
+    let picture = image::open(workplace.path("out/plots/conv1_max.png")).unwrap().into_rgb8();
     let stripes = occlumap::report::colours::NOT_COVERED;
     let striped = picture.pixels().filter(|pixel| stripes.contains(&pixel.0)).count();
     // Of the map of some 126 pixels about half, and a little more in the legend.

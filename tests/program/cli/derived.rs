@@ -7,15 +7,15 @@ use occlumap::files::npy::{self, Values};
 
 use crate::workplace::{INPUTS, Workplace};
 
-fn rows(place: &Workplace, name: &str) -> Vec<BTreeMap<String, String>> {
-    let text = String::from_utf8(place.read(name)).unwrap();
+fn rows(workplace: &Workplace, name: &str) -> Vec<BTreeMap<String, String>> {
+    let text = String::from_utf8(workplace.read(name)).unwrap();
     let mut lines = text.lines().map(|line| line.split(',').map(String::from));
     let header: Vec<String> = lines.next().expect("a header").collect();
     lines.map(|fields| header.iter().cloned().zip(fields).collect()).collect()
 }
 
-fn maps(place: &Workplace, name: &str) -> Array3<f64> {
-    match npy::read(&place.path(name)).unwrap() {
+fn maps(workplace: &Workplace, name: &str) -> Array3<f64> {
+    match npy::read(&workplace.path(name)).unwrap() {
         Values::F64(array) => array.into_dimensionality::<Ix3>().unwrap(),
         other => panic!("{name} holds {}", other.dtype()),
     }
@@ -23,16 +23,16 @@ fn maps(place: &Workplace, name: &str) -> Array3<f64> {
 
 #[test]
 fn derived_maps_are_those_of_their_definitions() {
-    let place = Workplace::new();
-    place.succeeds(&format!(
+    let workplace = Workplace::new();
+    workplace.succeeds(&format!(
         "run {INPUTS} --layers conv2 --units 0-5 --top 4 --statistics --out out"
     ));
-    let messages = place.succeeds("derive out --fdr 0.2");
+    let messages = workplace.succeeds("derive out --fdr 0.2");
     assert!(messages.contains("wrote derived") && !messages.contains("note:"), "{messages}");
-    let composite = maps(&place, "derived/conv2_composite.npy");
+    let composite = maps(&workplace, "derived/conv2_composite.npy");
     let [floor, exceeds, relative] = ["floor", "exceeds", "relative"]
-        .map(|kind| maps(&place, &format!("derived/conv2_max_{kind}.npy")));
-    let floors = rows(&place, "derived/floors.csv");
+        .map(|kind| maps(&workplace, &format!("derived/conv2_max_{kind}.npy")));
+    let floors = rows(&workplace, "derived/floors.csv");
     assert_eq!(floors.len(), 2 * 6);
     let mut tested = 0;
     for unit in 0..6 {
@@ -59,25 +59,27 @@ fn derived_maps_are_those_of_their_definitions() {
     assert!(tested > 0);
     // Units that were not swept.
     assert!(composite.index_axis(Axis(0), 6).iter().all(|value| value.is_nan()));
-    let columns = rows(&place, "derived/floors_columns.csv");
+    let columns = rows(&workplace, "derived/floors_columns.csv");
     let header: Vec<&str> = columns.iter().map(|row| row["column"].as_str()).collect();
-    let text = String::from_utf8(place.read("derived/floors.csv")).unwrap();
+    let text = String::from_utf8(workplace.read("derived/floors.csv")).unwrap();
     assert_eq!(text.lines().next().unwrap().split(',').collect::<Vec<_>>(), header);
-    place.succeeds("derive out --fdr 0.2 --threads 1 --out again");
+    workplace.succeeds("derive out --fdr 0.2 --threads 1 --out again");
     for file in ["conv2_composite.npy", "conv2_min_exceeds.npy", "floors.csv"] {
-        assert!(place.read(&format!("derived/{file}")) == place.read(&format!("again/{file}")));
+        assert!(
+            workplace.read(&format!("derived/{file}")) == workplace.read(&format!("again/{file}"))
+        );
     }
 }
 
 #[test]
 fn widths_are_extrapolated_from_sweeps_of_several_occluder_sizes() {
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     for size in [1, 2, 3] {
         let options = format!("--layers conv2 --units 0-5 --top 4 --occluder-size {size}");
-        place.succeeds(&format!("run {INPUTS} {options} --quiet --out s{size}"));
+        workplace.succeeds(&format!("run {INPUTS} {options} --quiet --out s{size}"));
     }
-    place.succeeds("sizes s1 s2 s3");
-    let found = rows(&place, "sizes/sizes.csv");
+    workplace.succeeds("sizes s1 s2 s3");
+    let found = rows(&workplace, "sizes/sizes.csv");
     assert_eq!(found.len(), 2 * 6);
     for row in &found {
         let sizes = row["sizes"].split_whitespace().count();
@@ -87,19 +89,20 @@ fn widths_are_extrapolated_from_sweeps_of_several_occluder_sizes() {
         assert!(row.values().all(|text| !text.contains("inf")), "{row:?}");
     }
     assert!(found.iter().any(|row| !row["long_se"].is_empty()), "no width of two sizes");
-    place.refuses("sizes s1 s1 --out a", 1, &["occluders of at least two sizes"]);
-    place.succeeds(&format!("run {INPUTS} --layers conv2 --units 0 --top 3 --quiet --out three"));
-    place.refuses("sizes s1 three --out a", 1, &["three: maps of other images", "--top"]);
-    place.refuses("sizes s1 --out a", 2, &["s1: maps of one size of occluders"]);
+    workplace.refuses("sizes s1 s1 --out a", 1, &["occluders of at least two sizes"]);
+    workplace
+        .succeeds(&format!("run {INPUTS} --layers conv2 --units 0 --top 3 --quiet --out three"));
+    workplace.refuses("sizes s1 three --out a", 1, &["three: maps of other images", "--top"]);
+    workplace.refuses("sizes s1 --out a", 2, &["s1: maps of one size of occluders"]);
 }
 
 #[test]
 fn each_map_has_a_shape_or_none() {
-    let place = Workplace::new();
-    place.succeeds(&format!("run {INPUTS} --layers conv2 --units 0-5 --top 4 --out out"));
-    let messages = place.succeeds("models out");
+    let workplace = Workplace::new();
+    workplace.succeeds(&format!("run {INPUTS} --layers conv2 --units 0-5 --top 4 --out out"));
+    let messages = workplace.succeeds("models out");
     assert!(messages.contains("wrote models"), "{messages}");
-    let found = rows(&place, "models/models.csv");
+    let found = rows(&workplace, "models/models.csv");
     assert_eq!(found.len(), 2 * 6);
     assert!(found.iter().any(|row| row["status"] == "ok"), "no fit");
     for row in found.iter().filter(|row| row["status"] == "ok") {
@@ -110,33 +113,38 @@ fn each_map_has_a_shape_or_none() {
         assert_eq!(!row["wavelength"].is_empty(), row["shape"] == "gabor");
         assert!(!row["long_se"].is_empty() && !row["explained_variance"].is_empty());
     }
-    let columns = rows(&place, "models/models_columns.csv");
+    let columns = rows(&workplace, "models/models_columns.csv");
     assert_eq!(columns.len(), found[0].len());
-    place.refuses("models out", 2, &["models.csv: exists", "--force"]);
+    workplace.refuses("models out", 2, &["models.csv: exists", "--force"]);
 }
 
 #[test]
 fn what_the_sweep_did_not_keep_is_told() {
-    let place = Workplace::new();
-    place.succeeds(&format!("run {INPUTS} --layers conv1 --units 0 --top 2 --every 3 --out out"));
-    place.refuses("derive out --only exceeds", 1, &["conv1: where maps exceed", "--statistics"]);
-    place.refuses("derive out --fdr 1", 2, &["a false discovery rate of 1"]);
-    place.refuses("derive absent", 1, &["absent: there is no such folder"]);
-    let messages = place.succeeds("derive out");
+    let workplace = Workplace::new();
+    workplace
+        .succeeds(&format!("run {INPUTS} --layers conv1 --units 0 --top 2 --every 3 --out out"));
+    workplace.refuses(
+        "derive out --only exceeds",
+        1,
+        &["conv1: where maps exceed", "--statistics"],
+    );
+    workplace.refuses("derive out --fdr 1", 2, &["a false discovery rate of 1"]);
+    workplace.refuses("derive absent", 1, &["absent: there is no such folder"]);
+    let messages = workplace.succeeds("derive out");
     assert!(messages.contains("note: no maps of kind exceeds"), "{messages}");
-    assert!(!place.path("derived/conv1_max_exceeds.npy").exists());
-    place.refuses("derive out", 2, &["exists", "--force"]);
-    place.succeeds("derive out --force --quiet");
+    assert!(!workplace.path("derived/conv1_max_exceeds.npy").exists());
+    workplace.refuses("derive out", 2, &["exists", "--force"]);
+    workplace.succeeds("derive out --force --quiet");
 }
 
 #[test]
 fn a_summary_has_a_row_for_each_measure_of_each_layer() {
-    let place = Workplace::new();
-    place.succeeds(&format!("run {INPUTS} --layers conv1,conv2,conv4 --top 2 --out out"));
-    place.succeeds(&format!("run {INPUTS} --layers conv2 --top 2 --seed 3 --out other"));
-    let messages = place.succeeds("summary out --resolution 72");
+    let workplace = Workplace::new();
+    workplace.succeeds(&format!("run {INPUTS} --layers conv1,conv2,conv4 --top 2 --out out"));
+    workplace.succeeds(&format!("run {INPUTS} --layers conv2 --top 2 --seed 3 --out other"));
+    let messages = workplace.succeeds("summary out --resolution 72");
     assert!(messages.contains("wrote summary"), "{messages}");
-    let found = rows(&place, "summary/summary.csv");
+    let found = rows(&workplace, "summary/summary.csv");
     assert_eq!(found.len(), 3 * 2 * 12);
     for row in &found {
         assert!(row["count"].parse::<usize>().unwrap() <= row["units"].parse().unwrap(), "{row:?}");
@@ -144,15 +152,15 @@ fn a_summary_has_a_row_for_each_measure_of_each_layer() {
     let share = found.iter().find(|row| row["measure"] == "effective_share").unwrap();
     let median: f64 = share["median"].parse().unwrap();
     assert!((0.05..1.2).contains(&median), "{share:?}");
-    assert_eq!(rows(&place, "summary/orientations.csv").len(), 3 * 2 * 12);
-    assert_eq!(rows(&place, "summary/summary_columns.csv").len(), 12);
+    assert_eq!(rows(&workplace, "summary/orientations.csv").len(), 3 * 2 * 12);
+    assert_eq!(rows(&workplace, "summary/summary_columns.csv").len(), 12);
     // Of all images, and how many reach 0.95.
-    assert_eq!(rows(&place, "summary/reliability.csv").len(), 3 * 2 * 2);
-    assert!(place.read("summary/summary.pdf").starts_with(b"%PDF-1.7"));
-    place.refuses("summary out", 2, &["summary.pdf: exists", "--force"]);
-    place.refuses("summary out --names a,b --out c", 2, &["2 for 1 folders"]);
-    place.succeeds("summary out other --names first,second --out both");
-    let found = rows(&place, "both/summary.csv");
+    assert_eq!(rows(&workplace, "summary/reliability.csv").len(), 3 * 2 * 2);
+    assert!(workplace.read("summary/summary.pdf").starts_with(b"%PDF-1.7"));
+    workplace.refuses("summary out", 2, &["summary.pdf: exists", "--force"]);
+    workplace.refuses("summary out --names a,b --out c", 2, &["2 for 1 folders"]);
+    workplace.succeeds("summary out other --names first,second --out both");
+    let found = rows(&workplace, "both/summary.csv");
     let names: Vec<&str> = found.iter().map(|row| row["network"].as_str()).collect();
     assert_eq!((names[0], names[names.len() - 1]), ("first", "second"));
 }

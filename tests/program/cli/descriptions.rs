@@ -6,22 +6,22 @@ const CONV: &str = r#"{"name": "c", "op": "conv", "out_channels": 2, "kernel": 3
 
 #[test]
 fn models_that_there_are_not() {
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     let known = "expected alexnet, vgg11, vgg13";
     for (model, words) in [
         ("resnet", ["there is no model `resnet`", known]),
         ("tiny.npz", ["there is no model `tiny.npz`", known]),
         ("absent.json", ["absent.json: cannot be read", "No such file"]),
     ] {
-        place.refuses(&format!("info --model {model}"), 2, &words);
+        workplace.refuses(&format!("info --model {model}"), 2, &words);
         let line = format!("run --model {model} --weights tiny.npz --images images --out out");
-        place.refuses(&line, 2, &words);
+        workplace.refuses(&line, 2, &words);
     }
 }
 
 #[test]
 fn descriptions_that_do_not_work() {
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     let layers = |layers: &str| format!(r#"{{"name": "own", "layers": [{layers}]}}"#);
     let after = |layer: &str| layers(&format!("{CONV}, {layer}"));
     for (json, words) in [
@@ -62,10 +62,10 @@ fn descriptions_that_do_not_work() {
             &["layer `1`: its receptive field of", "is larger than 1048576"],
         ),
     ] {
-        place.write("own.json", json);
+        workplace.write("own.json", json);
         let words = [&["own.json: not a model description"][..], words].concat();
-        place.refuses("info --model own.json", 2, &words);
+        workplace.refuses("info --model own.json", 2, &words);
     }
-    place.write("own.json", layers(CONV));
-    place.succeeds("info --model own.json");
+    workplace.write("own.json", layers(CONV));
+    workplace.succeeds("info --model own.json");
 }

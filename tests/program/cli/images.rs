@@ -10,191 +10,230 @@ type Case = (&'static str, fn(&Workplace), &'static [&'static str]);
 const CASES: &[Case] = &[
     (
         "no folder",
-        |place| std::fs::rename(place.path("images"), place.path("moved")).unwrap(),
+        |workplace| std::fs::rename(workplace.path("images"), workplace.path("moved")).unwrap(),
         &["images: cannot be read", "No such file"],
     ),
     (
         "no image",
-        |place| (0..4).for_each(|image| place.remove(&format!("images/{image}.npy"))),
+        |workplace| (0..4).for_each(|image| workplace.remove(&format!("images/{image}.npy"))),
         &["images: no images found", "expected 0.npy"],
     ),
     (
         "a gap",
-        |place| place.remove("images/1.npy"),
+        |workplace| workplace.remove("images/1.npy"),
         &["images: 1.npy is missing", "expected the 3 .npy files to be 0.npy to 2.npy"],
     ),
     (
         "both kinds",
-        |place| place.write("images/a.png", ""),
+        |workplace| workplace.write("images/a.png", ""),
         &["4 .npy files and 1 picture;", "move one kind to a folder of its own"],
     ),
     (
         "a name that would rewrite a terminal",
-        |place| place.write("images/\u{1b}[31m.npy", ""),
+        |workplace| workplace.write("images/\u{1b}[31m.npy", ""),
         &[r"`\u{1b}[31m.npy`", "rename the file"],
     ),
-    ("the first is empty", |place| place.write("images/0.npy", ""), &["images/0.npy", "is empty"]),
-    ("empty", |place| place.write("images/2.npy", ""), &["images/2.npy: the file is empty"]),
+    (
+        "the first is empty",
+        |workplace| workplace.write("images/0.npy", ""),
+        &["images/0.npy", "is empty"],
+    ),
+    (
+        "empty",
+        |workplace| workplace.write("images/2.npy", ""),
+        &["images/2.npy: the file is empty"],
+    ),
     (
         "cut short",
-        |place| place.cut("images/2.npy"),
+        |workplace| workplace.cut("images/2.npy"),
         &["images/2.npy: damaged or cut short", "claims 38796 bytes"],
     ),
     (
         "garbage",
-        |place| place.write("images/2.npy", "GIF89a, or something else"),
+        |workplace| workplace.write("images/2.npy", "GIF89a, or something else"),
         &["images/2.npy: not a .npy file"],
     ),
     (
         "no image's shape",
-        |place| place.write("images/2.npy", zeros([2, 61, 53])),
+        |workplace| workplace.write("images/2.npy", zeros([2, 61, 53])),
         &["images/2.npy: its shape is [2, 61, 53]; expected [channels, height, width]"],
     ),
     (
         "another size",
-        |place| place.write("images/2.npy", zeros([3, 61, 54])),
+        |workplace| workplace.write("images/2.npy", zeros([3, 61, 54])),
         &[
             "images/2.npy: it has 61×54 pixels; expected 61×53, the size of the folder's first image",
         ],
     ),
     (
         "integers that are no pixels",
-        |place| place.write("images/2.npy", npy("<i8", "(1, 1, 1)", &[0xff; 8])),
+        |workplace| workplace.write("images/2.npy", npy("<i8", "(1, 1, 1)", &[0xff; 8])),
         &["images/2.npy: its dtype is int64 and its values range from -1 to -1; expected 0 to 255"],
     ),
     (
         "complex numbers",
-        |place| place.write("images/2.npy", npy("<c8", "(1, 1, 1)", &[0; 8])),
+        |workplace| workplace.write("images/2.npy", npy("<c8", "(1, 1, 1)", &[0; 8])),
         &["images/2.npy: its dtype is <c8; expected one of float16", "astype"],
     ),
     (
         "NaN",
-        |place| with_value(place, f32::NAN),
+        |workplace| with_value(workplace, f32::NAN),
         &["images/2.npy: its value at channel 1, y 2, x 3 is NaN; expected finite numbers"],
     ),
     (
         "infinity",
-        |place| with_value(place, f32::INFINITY),
+        |workplace| with_value(workplace, f32::INFINITY),
         &["images/2.npy: its value at channel 1, y 2, x 3 is inf; expected finite numbers"],
     ),
     (
         "a header that claims terabytes",
-        |place| place.write("images/2.npy", npy("<f4", "(3, 1000000, 1000000)", &[0; 12])),
+        |workplace| workplace.write("images/2.npy", npy("<f4", "(3, 1000000, 1000000)", &[0; 12])),
         &["images/2.npy: damaged or cut short", "claims 12000000000000 bytes"],
     ),
     (
         "a header that claims more than there can be",
-        |place| place.write("images/2.npy", npy("<f4", "(4294967296, 4294967296)", &[0; 12])),
+        |workplace| {
+            workplace.write("images/2.npy", npy("<f4", "(4294967296, 4294967296)", &[0; 12]));
+        },
         &["images/2.npy: its shape", "more values than any file"],
     ),
     (
         "several",
-        |place| (1..4).rev().for_each(|image| place.cut(&format!("images/{image}.npy"))),
+        |workplace| (1..4).rev().for_each(|image| workplace.cut(&format!("images/{image}.npy"))),
         &["images/1.npy: damaged or cut short"],
     ),
     (
         "responses that overflow",
-        |place| {
+        |workplace| {
             let pixels = f32::MAX.to_le_bytes().repeat(3 * 61 * 53);
-            place.write("images/2.npy", npy("<f4", "(3, 61, 53)", &pixels));
+            workplace.write("images/2.npy", npy("<f4", "(3, 61, 53)", &pixels));
         },
         &["of `conv1` responds with", "to image 2", "check the preprocessing"],
     ),
 ];
 
 /// Puts a value into image 2, at channel 1, y 2, x 3.
-fn with_value(place: &Workplace, value: f32) {
-    let mut bytes = place.read("images/2.npy");
+fn with_value(workplace: &Workplace, value: f32) {
+    let mut bytes = workplace.read("images/2.npy");
     let start = bytes.len() - 4 * 3 * 61 * 53;
     let at = start + 4 * ((61 + 2) * 53 + 3);
     bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
-    place.write("images/2.npy", bytes);
+    workplace.write("images/2.npy", bytes);
 }
 
 #[test]
 fn images_that_cannot_be_used_are_named_and_nothing_is_written() {
     for (what, damage, words) in CASES {
         println!("{what}");
-        let place = Workplace::new();
-        damage(&place);
-        place.refuses(&format!("run {INPUTS} --top 2 --every 9 --out out"), 1, words);
-        place.refuses(&format!("rank {INPUTS} --top 2 --out out"), 1, words);
+        let workplace = Workplace::new();
+        damage(&workplace);
+        workplace.refuses(&format!("run {INPUTS} --top 2 --every 9 --out out"), 1, words);
+        workplace.refuses(&format!("rank {INPUTS} --top 2 --out out"), 1, words);
     }
 }
 
 #[test]
 fn a_picture_that_is_cut_short_is_named() {
-    let place = Workplace::new();
-    (0..4).for_each(|image| place.remove(&format!("images/{image}.npy")));
+    let workplace = Workplace::new();
+    (0..4).for_each(|image| workplace.remove(&format!("images/{image}.npy")));
     for name in ["images/a.png", "images/b.png"] {
         let picture = image::RgbImage::from_fn(53, 61, |x, y| image::Rgb([x as u8, y as u8, 9]));
-        picture.save(place.path(name)).unwrap();
+        picture.save(workplace.path(name)).unwrap();
     }
     let rank = format!("rank {INPUTS} --preprocess unit --top 2");
-    place.succeeds(&format!("{rank} --out whole"));
-    place.cut("images/b.png");
-    place.refuses(&format!("{rank} --out out"), 1, &["images/b.png: cannot be decoded", "again"]);
-    place.write("images/b.png", "");
-    place.refuses(&format!("{rank} --out out"), 1, &["images/b.png: the file is empty"]);
+    workplace.succeeds(&format!("{rank} --out whole"));
+    workplace.cut("images/b.png");
+    workplace.refuses(
+        &format!("{rank} --out out"),
+        1,
+        &["images/b.png: cannot be decoded", "again"],
+    );
+    workplace.write("images/b.png", "");
+    workplace.refuses(&format!("{rank} --out out"), 1, &["images/b.png: the file is empty"]);
 }
 
 #[test]
 fn images_that_change_after_ranking_are_refused() {
     let cases: [Case; 3] = [
-        ("gone", |place| place.remove("images/3.npy"), &["images of 4", "this sweep has 3"]),
+        (
+            "gone",
+            |workplace| workplace.remove("images/3.npy"),
+            &["images of 4", "this sweep has 3"],
+        ),
         (
             "cut short",
-            |place| place.cut("images/3.npy"),
+            |workplace| workplace.cut("images/3.npy"),
             &["conv1: images/3.npy: it has changed since the images were ranked"],
         ),
         (
             "another of the same name",
-            |place| place.copy("images/1.npy", "images/3.npy"),
-            &["conv1: images/3.npy: it has changed since", "its SHA-256 was", "put back"],
+            |workplace| workplace.copy("images/1.npy", "images/3.npy"),
+            &["conv1: images/3.npy: it has changed since", "its SHA-256 was", "restore the file"],
         ),
     ];
     for (what, damage, words) in cases {
         println!("{what}");
-        let place = Workplace::new();
-        place.succeeds(&format!("rank {INPUTS} --top 4 --out out"));
-        damage(&place);
-        place.refuses(&format!("sweep {INPUTS} --ranking out/ranking --out out"), 1, words);
+        let workplace = Workplace::new();
+        workplace.succeeds(&format!("rank {INPUTS} --top 4 --out out"));
+        damage(&workplace);
+        workplace.refuses(&format!("sweep {INPUTS} --ranking out/ranking --out out"), 1, words);
     }
 }
 
 /// A ranking that does not tell what the images held may still tell how units responded.
 #[test]
 fn images_that_change_are_found_by_their_responses_too() {
-    let place = Workplace::new();
-    place.succeeds(&format!("rank {INPUTS} --top 4 --out out"));
-    place.remove("out/ranking/images.sha256");
-    place.copy("images/1.npy", "images/3.npy");
+    let workplace = Workplace::new();
+    workplace.succeeds(&format!("rank {INPUTS} --top 4 --out out"));
+    workplace.remove("out/ranking/images.sha256");
+    workplace.copy("images/1.npy", "images/3.npy");
     let words = ["conv1: unit 0 responds to image 3 (3.npy)", "the ranking says", "rank again"];
-    place.refuses(&format!("sweep {INPUTS} --ranking out/ranking --out out"), 1, &words);
+    workplace.refuses(&format!("sweep {INPUTS} --ranking out/ranking --out out"), 1, &words);
+}
+
+/// Results of other images are not passed off as those of the images given.
+#[test]
+fn images_that_have_changed_since_a_finished_run_are_an_error() {
+    let workplace = Workplace::new();
+    let run = format!("run {INPUTS} --top 2 --layers conv1 --every 9 --out out");
+    workplace.succeeds(&run);
+    assert!(workplace.succeeds(&run).contains("out: already complete"));
+    let kept = workplace.read("images/3.npy");
+    workplace.copy("images/1.npy", "images/3.npy");
+    let words = ["images/3.npy: it has changed since the images were ranked", "--force"];
+    for again in [
+        &run,
+        &format!("{run} --rank-only"),
+        &format!("rank {INPUTS} --top 2 --layers conv1 --out out"),
+    ] {
+        workplace.refuses(again, 1, &words);
+    }
+    workplace.write("images/3.npy", &kept);
+    assert!(workplace.succeeds(&run).contains("out: already complete"));
 }
 
 /// The ranking is kept, and nothing else.
 #[test]
 fn an_image_that_disappears_in_the_middle_of_a_run_ends_it() {
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     for image in 4..40 {
-        place.copy(&format!("images/{}.npy", image % 4), &format!("images/{image}.npy"));
+        workplace.copy(&format!("images/{}.npy", image % 4), &format!("images/{image}.npy"));
     }
     let run = format!("run {INPUTS} --top 40 --layers conv4 --batch 2 --threads 1 --out out");
-    let child = place.command(&run).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let child = workplace.command(&run).stderr(std::process::Stdio::piped()).spawn().unwrap();
     let start = Instant::now();
-    while !place.path("out/ranking/ranking.json").exists() {
+    while !workplace.path("out/ranking/ranking.json").exists() {
         assert!(start.elapsed() < Duration::from_secs(30), "no ranking after 30 s");
         std::thread::sleep(Duration::from_millis(2));
     }
-    place.remove("images/39.npy");
+    workplace.remove("images/39.npy");
     let output = child.wait_with_output().unwrap();
     let messages = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{messages}");
     assert!(messages.contains("error: conv4: images/39.npy: cannot be read"), "{messages}");
     assert!(!messages.contains("panicked at"), "{messages}");
 
-    let left = crate::workplace::tree(&place.path("out"));
+    let left = crate::workplace::tree(&workplace.path("out"));
     let names: Vec<_> = left.keys().map(|path| path.to_str().unwrap()).collect();
     let ranking = ["conv4.npy", "conv4_responses.npy", "images.sha256", "ranking.json"];
     let ranking = ranking.map(|name| format!("ranking/{name}"));

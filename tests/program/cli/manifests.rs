@@ -12,29 +12,29 @@ use serde_json::{Value, json};
 use crate::workplace::{INPUTS, Workplace};
 
 fn swept() -> Workplace {
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     let run = format!("run {INPUTS} --layers conv1,conv3 --top 2 --units 0-1 --every 9");
-    place.succeeds(&format!("{run} --quiet --out out"));
-    place
+    workplace.succeeds(&format!("{run} --quiet --out out"));
+    workplace
 }
 
-fn manifest(place: &Workplace) -> Value {
-    serde_json::from_slice(&place.read("out/manifest.json")).unwrap()
+fn manifest(workplace: &Workplace) -> Value {
+    serde_json::from_slice(&workplace.read("out/manifest.json")).unwrap()
 }
 
 #[test]
 fn maps_are_shown_with_their_own_ranking_alone() {
-    let place = swept();
+    let workplace = swept();
     let name = "out/ranking/conv3.npy";
-    let mut ranking = place.read(name);
+    let mut ranking = workplace.read(name);
     // The header ends with its line; then comes the index of unit 0's first image.
     let first = ranking.iter().position(|&byte| byte == b'\n').unwrap() + 1;
     ranking[first] ^= 1;
-    place.write(name, &ranking);
+    workplace.write(name, &ranking);
     let words = ["out/ranking", "conv3 were made from another ranking"];
-    place.refuses("report out", 1, &words);
+    workplace.refuses("report out", 1, &words);
     // What was drawn of conv1 before stays.
-    let plotted = place.run("plot out --out plots");
+    let plotted = workplace.run("plot out --out plots");
     let messages = String::from_utf8(plotted.stderr).unwrap();
     assert_eq!(plotted.status.code(), Some(1), "{messages}");
     assert!(words.iter().all(|word| messages.contains(word)), "{messages}");
@@ -42,49 +42,49 @@ fn maps_are_shown_with_their_own_ranking_alone() {
 
 #[test]
 fn changed_files_are_named_with_both_digests_and_the_remedy() {
-    let place = swept();
+    let workplace = swept();
     for file in ["conv1_max.npy", "conv1_min_frames.npy", "conv1_max_reliability.npy"] {
         let name = format!("out/maps/{file}");
-        let whole = place.read(&name);
+        let whole = workplace.read(&name);
         let mut changed = whole.clone();
         let last = changed.len() - 3;
         changed[last] ^= 1;
-        place.write(&name, &changed);
-        let expected = manifest(&place)["layers"]["conv1"]["files"][file].clone();
+        workplace.write(&name, &changed);
+        let expected = manifest(&workplace)["layers"]["conv1"]["files"][file].clone();
         let found = occlumap::files::Digest::of(&changed).to_string();
         let words =
             [file, &found, expected.as_str().unwrap(), "was changed since the sweep", "restore"];
-        place.refuses("report out", 1, &words);
-        let plotted = place.run("plot out --out plots");
+        workplace.refuses("report out", 1, &words);
+        let plotted = workplace.run("plot out --out plots");
         assert_eq!(plotted.status.code(), Some(1));
         let messages = String::from_utf8(plotted.stderr).unwrap();
         assert!(words.iter().all(|word| messages.contains(word)), "{messages}");
-        place.refuses("status out --check", 1, &words);
-        let read = Manifest::read(&place.path("out")).unwrap().unwrap();
-        let errors = read.check_files(&place.path("out/maps"), |_| true);
+        workplace.refuses("status out --check", 1, &words);
+        let read = Manifest::read(&workplace.path("out")).unwrap().unwrap();
+        let errors = read.check_files(&workplace.path("out/maps"), |_| true);
         assert_eq!(errors.len(), 1);
         assert!(errors[0].to_string().contains(file), "{}", errors[0]);
-        place.write(&name, &whole);
+        workplace.write(&name, &whole);
     }
-    place.succeeds("status out --check");
-    let read = Manifest::read(&place.path("out")).unwrap().unwrap();
+    workplace.succeeds("status out --check");
+    let read = Manifest::read(&workplace.path("out")).unwrap().unwrap();
     let mut seen = 0;
     let all = |_: &std::path::Path| {
         seen += 1;
         true
     };
-    assert!(read.check_files(&place.path("out/maps"), all).is_empty());
+    assert!(read.check_files(&workplace.path("out/maps"), all).is_empty());
     // Means, frames and reliabilities of both sides of two layers.
     assert_eq!(seen, 12);
-    place.remove("out/maps/conv3_min.npy");
-    assert_eq!(read.check_files(&place.path("out/maps"), |_| true).len(), 1);
-    assert!(read.check_files(&place.path("out/maps"), |_| false).is_empty());
+    workplace.remove("out/maps/conv3_min.npy");
+    assert_eq!(read.check_files(&workplace.path("out/maps"), |_| true).len(), 1);
+    assert!(read.check_files(&workplace.path("out/maps"), |_| false).is_empty());
 }
 
 #[test]
 fn numbers_that_the_network_and_the_settings_tell_otherwise_are_refused() {
-    let place = swept();
-    let whole = manifest(&place);
+    let workplace = swept();
+    let whole = manifest(&workplace);
     let cases: [(&str, Value, &str); 22] = [
         ("/configuration/layers/1/rf", json!(u64::MAX), "conv3.rf is 18446744073709551615"),
         ("/configuration/layers/1/rf", json!(100_000), "conv3.rf is 100000"),
@@ -120,9 +120,9 @@ fn numbers_that_the_network_and_the_settings_tell_otherwise_are_refused() {
     for (pointer, value, words) in cases {
         let mut changed = whole.clone();
         *changed.pointer_mut(pointer).unwrap() = value;
-        place.write("out/manifest.json", changed.to_string());
+        workplace.write("out/manifest.json", changed.to_string());
         for command in ["plot out", "report out"] {
-            place.refuses(command, 1, &["out/manifest.json", words]);
+            workplace.refuses(command, 1, &["out/manifest.json", words]);
         }
     }
     // Fields that are absent where they have their defaults.
@@ -133,24 +133,24 @@ fn numbers_that_the_network_and_the_settings_tell_otherwise_are_refused() {
     ] {
         let mut changed = whole.clone();
         changed["configuration"]["settings"][field] = value;
-        place.write("out/manifest.json", changed.to_string());
-        place.refuses("plot out", 1, &["out/manifest.json", words]);
+        workplace.write("out/manifest.json", changed.to_string());
+        workplace.refuses("plot out", 1, &["out/manifest.json", words]);
     }
 }
 
-/// The places of all values in a document.
-fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+/// The paths of all values in a document.
+fn paths(value: &Value, at: &str, found: &mut Vec<String>) {
     found.push(at.to_owned());
     match value {
         Value::Object(fields) => {
             for (key, field) in fields {
                 let key = key.replace('~', "~0").replace('/', "~1");
-                places(field, &format!("{at}/{key}"), found);
+                paths(field, &format!("{at}/{key}"), found);
             }
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                places(item, &format!("{at}/{index}"), found);
+                paths(item, &format!("{at}/{index}"), found);
             }
         }
         _ => {}
@@ -158,8 +158,8 @@ fn places(value: &Value, at: &str, found: &mut Vec<String>) {
 }
 
 /// Opens the folder and measures a unit of each layer, as `plot` and `report` do.
-fn look(place: &Workplace) {
-    let Ok(results) = Results::open(&place.path("out"), None) else { return };
+fn look(workplace: &Workplace) {
+    let Ok(results) = Results::open(&workplace.path("out"), None) else { return };
     for layer in results.layers() {
         let cells = Cells::new(layer.configuration(), &results.configuration().settings);
         let unit = layer.swept()[0];
@@ -174,10 +174,10 @@ fn look(place: &Workplace) {
 
 #[test]
 fn no_changed_manifest_makes_a_reader_panic_or_wait() {
-    let place = swept();
-    let whole = manifest(&place);
+    let workplace = swept();
+    let whole = manifest(&workplace);
     let mut all = Vec::new();
-    places(&whole, "", &mut all);
+    paths(&whole, "", &mut all);
     let values = [
         Value::Null,
         json!(true),
@@ -209,9 +209,9 @@ fn no_changed_manifest_makes_a_reader_panic_or_wait() {
                 *found = (*value).clone();
             }
         }
-        place.write("out/manifest.json", changed.to_string());
+        workplace.write("out/manifest.json", changed.to_string());
         let start = Instant::now();
-        look(&place);
+        look(&workplace);
         let elapsed = start.elapsed();
         assert!(elapsed < Duration::from_secs(2), "{elapsed:?}: {changes:?}");
         slowest = slowest.max(elapsed);

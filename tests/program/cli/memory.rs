@@ -14,17 +14,17 @@ const TOP: usize = 100;
 /// The whole address space is limited, which is stricter than memory in use.
 #[test]
 fn fifty_thousand_images_are_ranked_within_a_gibibyte() {
-    let place = Workplace::new();
-    place.succeeds(&format!("rank {INPUTS} --top 4 --out few"));
+    let workplace = Workplace::new();
+    workplace.succeeds(&format!("rank {INPUTS} --top 4 --out few"));
     for image in 4..IMAGES {
-        let link = place.path(format!("images/{image}.npy"));
+        let link = workplace.path(format!("images/{image}.npy"));
         std::os::unix::fs::symlink(format!("{}.npy", image % 4), link).unwrap();
     }
     let rank = format!("rank {INPUTS} --top {TOP} --threads 2 --quiet --out many");
     let output = Command::new("sh")
         .args(["-c", "ulimit -v 1048576; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_occlumap")])
         .args(rank.split_whitespace())
-        .current_dir(place.path(""))
+        .current_dir(workplace.path(""))
         .output()
         .unwrap();
     let messages = String::from_utf8_lossy(&output.stderr);
@@ -33,7 +33,7 @@ fn fifty_thousand_images_are_ranked_within_a_gibibyte() {
     // All copies of an image tie, and the lower index goes first.
     for k in 1..=4 {
         let read = |out: &str| {
-            let path = place.path(out).join(format!("ranking/conv{k}.npy"));
+            let path = workplace.path(out).join(format!("ranking/conv{k}.npy"));
             cube(to_i64(occlumap::files::npy::read(&path).unwrap()))
         };
         let (few, many) = (read("few"), read("many"));

@@ -5,6 +5,7 @@ use occlumap::files::npy;
 use occlumap::network::{Model, Network};
 use occlumap::noise::TorchStream;
 
+use crate::common::gated::gated;
 use crate::common::{floats, json, largest};
 use crate::workplace::Workplace;
 
@@ -25,54 +26,36 @@ const NETWORK: &str = r#"{"name": "bottleneck", "channels": 4, "layers": [
     {"name": "last", "op": "conv", "out_channels": 5, "kernel": 3, "dilation": 2}
 ]}"#;
 
-/// Squeeze and excitation, and a normalisation of groups.
-const GATED: &str = r#"{"name": "gated", "channels": 4, "layers": [
-    {"name": "stem", "op": "conv", "out_channels": 6, "kernel": 3, "padding": 1},
-    {"name": "bn", "op": "batch_norm"},
-    {"name": "act", "op": "silu"},
-    {"name": "pool", "op": "global_avg_pool"},
-    {"name": "squeeze", "op": "conv", "out_channels": 2, "kernel": 1},
-    {"name": "relu", "op": "relu"},
-    {"name": "excite", "op": "conv", "out_channels": 6, "kernel": 1},
-    {"name": "sigmoid", "op": "sigmoid"},
-    {"name": "gate", "op": "gate", "inputs": ["act", "sigmoid"]},
-    {"name": "mid", "op": "conv", "out_channels": 6, "kernel": 3},
-    {"name": "factor", "op": "group_norm", "groups": 3, "part": "factor"},
-    {"name": "scaled", "op": "gate", "inputs": ["mid", "factor"]},
-    {"name": "shift", "op": "group_norm", "groups": 3, "part": "shift", "inputs": ["mid"]},
-    {"name": "normed", "op": "gate", "join": "add", "inputs": ["scaled", "shift"]},
-    {"name": "last", "op": "conv", "out_channels": 5, "kernel": 3}
-]}"#;
-
-fn place() -> Workplace {
-    let place = Workplace::new();
-    for (name, json) in [("bottleneck", NETWORK), ("gated", GATED)] {
-        place.write(&format!("{name}.json"), json);
+fn workplace() -> Workplace {
+    let workplace = Workplace::new();
+    for (name, json) in [("bottleneck", NETWORK.to_owned()), ("gated", gated(4))] {
+        workplace.write(&format!("{name}.json"), &json);
         let network = Network::from_description(json.as_bytes()).unwrap();
         let model = Model::random(network, 3).unwrap();
-        model.save_weights(&place.path(format!("{name}.safetensors"))).unwrap();
+        model.save_weights(&workplace.path(format!("{name}.safetensors"))).unwrap();
     }
     for image in 0..4 {
         let mut pixels = TorchStream::new(image).map(|value| 2.0 * value - 1.0);
         let values = Array3::from_shape_simple_fn((4, 30, 34), || pixels.next().unwrap());
-        npy::write(&place.path(format!("images/{image}.npy")), &values).unwrap();
+        npy::write(&workplace.path(format!("images/{image}.npy")), &values).unwrap();
     }
-    place
+    workplace
 }
 
 #[test]
 fn gates_are_computed_anew_or_keep_their_values() {
-    let place = place();
+    let workplace = workplace();
     let run = "run --model gated.json --weights gated.safetensors --images images --layers stem,last \
                --top 2 --device cpu";
-    let exact = place.succeeds(&format!("{run} --out exact"));
+    let exact = workplace.succeeds(&format!("{run} --out exact"));
     assert!(exact.contains("conv3 lie behind gates that the whole map makes"), "{exact}");
-    let frozen = place.succeeds(&format!("{run} --context frozen --out frozen"));
+    let frozen = workplace.succeeds(&format!("{run} --context frozen --out frozen"));
     assert!(!frozen.contains("behind gates"), "{frozen}");
-    place.succeeds(&format!("{run} --context frozen --method full --out frozen-full"));
-    place.succeeds(&format!("{run} --method full --precision fp64 --out full"));
-    let maps =
-        |folder: &str, layer: &str| floats(&place.path(format!("{folder}/maps/{layer}_max.npy")));
+    workplace.succeeds(&format!("{run} --context frozen --method full --out frozen-full"));
+    workplace.succeeds(&format!("{run} --method full --precision fp64 --out full"));
+    let maps = |folder: &str, layer: &str| {
+        floats(&workplace.path(format!("{folder}/maps/{layer}_max.npy")))
+    };
     for (one, other) in [("exact", "full"), ("frozen", "frozen-full")] {
         for layer in ["conv1", "conv3"] {
             let (found, expected) = (maps(one, layer), maps(other, layer));
@@ -86,17 +69,17 @@ fn gates_are_computed_anew_or_keep_their_values() {
     assert_eq!(maps("exact", "conv1").shape(), maps("frozen", "conv1").shape());
     assert_ne!(maps("exact", "conv3"), maps("frozen", "conv3"));
     let context = |folder: &str| {
-        let manifest: serde_json::Value = json(&place.path(format!("{folder}/manifest.json")));
+        let manifest: serde_json::Value = json(&workplace.path(format!("{folder}/manifest.json")));
         manifest["configuration"]["settings"].get("context").cloned()
     };
     assert_eq!(context("exact"), None);
     assert_eq!(context("frozen"), Some("frozen".into()));
-    place.refuses(&format!("{run} --out frozen"), 2, &["what becomes of gates (--context)"]);
-    place.succeeds("report frozen --images images");
-    place.succeeds(&format!("{run} --context frozen --verify 20 --force --out frozen"));
-    place.succeeds(&format!("{run} --verify 20 --force --out exact"));
+    workplace.refuses(&format!("{run} --out frozen"), 2, &["what becomes of gates (--context)"]);
+    workplace.succeeds("report frozen --images images");
+    workplace.succeeds(&format!("{run} --context frozen --verify 20 --force --out frozen"));
+    workplace.succeeds(&format!("{run} --verify 20 --force --out exact"));
     let info = "info --model gated.json --image-size 30";
-    place.refuses(
+    workplace.refuses(
         &format!("{info} --layers squeeze"),
         2,
         &["layer `squeeze`", "no receptive field"],
@@ -104,43 +87,43 @@ fn gates_are_computed_anew_or_keep_their_values() {
     // Without gates there is nothing to keep.
     let plain = "run --model bottleneck.json --weights bottleneck.safetensors --images images \
                  --layers stem --top 1 --device cpu";
-    place.succeeds(&format!("{plain} --context frozen --out plain"));
+    workplace.succeeds(&format!("{plain} --context frozen --out plain"));
     assert_eq!(context("plain"), None);
 }
 
 #[test]
 fn responses_are_those_of_the_layer_that_is_asked_for() {
-    let place = place();
+    let workplace = workplace();
     let rank =
         "rank --model gated.json --weights gated.safetensors --images images --top 2 --device cpu";
-    place.succeeds(&format!("{rank} --layers stem --response bn --out bn"));
-    place.succeeds(&format!("{rank} --layers bn --out named"));
-    let bytes = |folder: &str| place.read(&format!("{folder}/ranking/bn.npy"));
+    workplace.succeeds(&format!("{rank} --layers stem --response bn --out bn"));
+    workplace.succeeds(&format!("{rank} --layers bn --out named"));
+    let bytes = |folder: &str| workplace.read(&format!("{folder}/ranking/bn.npy"));
     assert_eq!(bytes("bn"), bytes("named"));
     let map = "map --model gated.json --weights gated.safetensors --images images --image 0 --unit 1 \
                --position 7,9 --context frozen";
     for (layer, responses) in [("stem --response bn", "bn"), ("bn", "named"), ("stem", "conv")] {
         let out = format!("--responses {responses}.npy --out {responses}-map.npy");
-        place.succeeds(&format!("{map} --layer {layer} {out}"));
+        workplace.succeeds(&format!("{map} --layer {layer} {out}"));
     }
     for kind in ["", "-map"] {
-        let bytes = |name: &str| place.read(&format!("{name}{kind}.npy"));
+        let bytes = |name: &str| workplace.read(&format!("{name}{kind}.npy"));
         assert_eq!(bytes("bn"), bytes("named"));
         assert_ne!(bytes("bn"), bytes("conv"));
     }
     let words = ["no batch normalisation of gated reads one of the layers asked for"];
-    place.refuses(&format!("{rank} --layers last --response bn --out none"), 2, &words);
+    workplace.refuses(&format!("{rank} --layers last --response bn --out none"), 2, &words);
 }
 
 #[test]
 fn incremental_maps_are_those_of_whole_images() {
-    let place = place();
+    let workplace = workplace();
     let inputs = "--model bottleneck.json --weights bottleneck.safetensors --images images";
     let run = format!("run {inputs} --layers act,sum,depthwise,last --top 2 --device cpu");
-    place.succeeds(&format!("{run} --statistics --out out"));
-    place.succeeds(&format!("{run} --method full --out full"));
+    workplace.succeeds(&format!("{run} --statistics --out out"));
+    workplace.succeeds(&format!("{run} --method full --out full"));
     for layer in ["act", "sum", "conv3", "conv5"] {
-        let maps = |folder: &str| floats(&place.path(format!("{folder}/maps/{layer}_max.npy")));
+        let maps = |folder: &str| floats(&workplace.path(format!("{folder}/maps/{layer}_max.npy")));
         let (found, expected) = (maps("out"), maps("full"));
         let largest = largest(&expected);
         assert!(largest > 0.0, "{layer}");
@@ -148,10 +131,10 @@ fn incremental_maps_are_those_of_whole_images() {
             assert!((found - expected).abs() <= 1e-5 * largest, "{layer}: {found} {expected}");
         }
     }
-    place.succeeds("plot out");
-    place.succeeds("report out --images images");
-    place.succeeds("status out --check");
-    place.refuses(
+    workplace.succeeds("plot out");
+    workplace.succeeds("report out --images images");
+    workplace.succeeds("status out --check");
+    workplace.refuses(
         "run --model alexnet --weights bottleneck.safetensors --images images --out none",
         1,
         &["[4, 30, 34]", "1 or 3 channels"],

@@ -10,9 +10,9 @@ const MAP: &str = "map --model model.json --weights tiny.npz --images images \
 
 #[test]
 fn a_run_writes_what_is_documented_and_nothing_else() {
-    let place = Workplace::new();
-    place.succeeds(&format!("{RUN} --out deep/er/out"));
-    let found = crate::workplace::tree(&place.path("deep/er/out"));
+    let workplace = Workplace::new();
+    workplace.succeeds(&format!("{RUN} --out deep/er/out"));
+    let found = crate::workplace::tree(&workplace.path("deep/er/out"));
     let names: Vec<_> = found.keys().map(|path| path.to_str().unwrap()).collect();
     let expected = [
         "manifest.json",
@@ -38,11 +38,11 @@ fn a_run_writes_what_is_documented_and_nothing_else() {
         "ranking/ranking.json",
     ];
     assert_eq!(names, expected);
-    let manifest: serde_json::Value = json(&place.path("deep/er/out/manifest.json"));
+    let manifest: serde_json::Value = json(&workplace.path("deep/er/out/manifest.json"));
     assert_eq!(manifest["complete"], true);
     for (layer, side) in [("conv1", "max"), ("conv2", "min")] {
         let file = format!("{layer}_{side}.npy");
-        let digest = occlumap::files::digest_of(&place.path("deep/er/out/maps").join(&file));
+        let digest = occlumap::files::digest_of(&workplace.path("deep/er/out/maps").join(&file));
         let recorded = manifest["layers"][layer]["files"][&file].as_str().unwrap();
         assert_eq!(recorded, digest.unwrap().to_string());
     }
@@ -50,48 +50,48 @@ fn a_run_writes_what_is_documented_and_nothing_else() {
 
 #[test]
 fn folders_that_cannot_be_written_into_are_refused() {
-    let place = Workplace::new();
-    std::fs::create_dir(place.path("full")).unwrap();
-    place.write("full/notes.txt", "mine");
+    let workplace = Workplace::new();
+    std::fs::create_dir(workplace.path("full")).unwrap();
+    workplace.write("full/notes.txt", "mine");
     let rank = format!("rank {INPUTS} --top 2");
-    place.succeeds(&format!("{rank} --out ranked"));
+    workplace.succeeds(&format!("{rank} --out ranked"));
     let sweep = format!("sweep {INPUTS} --ranking ranked/ranking");
     for command in [RUN, &rank, &sweep] {
         let words = ["full: is not empty (it holds notes.txt)", "another --out", "--force"];
-        place.refuses(&format!("{command} --out full"), 2, &words);
+        workplace.refuses(&format!("{command} --out full"), 2, &words);
         let words = ["tiny.npz: is a file; --out needs a folder"];
-        place.refuses(&format!("{command} --out tiny.npz"), 2, &words);
-        place.refuses(&format!("{command} --out tiny.npz --force"), 2, &words);
-        place.refuses(&format!("{command} --out tiny.npz/below/it --force"), 2, &words);
+        workplace.refuses(&format!("{command} --out tiny.npz"), 2, &words);
+        workplace.refuses(&format!("{command} --out tiny.npz --force"), 2, &words);
+        workplace.refuses(&format!("{command} --out tiny.npz/below/it --force"), 2, &words);
     }
     for command in [RUN, &rank] {
         let command = command.replace("--top 2", "--top 1");
         let words = ["ranked/ranking: holds the results of another job, which differs in"];
         let top = "images a unit (--top): 2 there; 1 here";
-        place.refuses(&format!("{command} --out ranked"), 2, &[words[0], top, "--force"]);
+        workplace.refuses(&format!("{command} --out ranked"), 2, &[words[0], top, "--force"]);
     }
-    place.write("full/maps", "mine");
+    workplace.write("full/maps", "mine");
     let words = ["full/maps: is a file; --out needs a folder"];
-    place.refuses(&format!("{RUN} --out full --force"), 2, &words);
+    workplace.refuses(&format!("{RUN} --out full --force"), 2, &words);
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn a_folder_that_the_system_does_not_let_be_written_fails() {
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     let words = ["/proc/occlumap: cannot be written"];
-    place.refuses(&format!("{RUN} --out /proc/occlumap"), 1, &words);
-    place.refuses(&format!("{MAP} --out /proc/map.npy"), 1, &["/proc", "cannot be written"]);
+    workplace.refuses(&format!("{RUN} --out /proc/occlumap"), 1, &words);
+    workplace.refuses(&format!("{MAP} --out /proc/map.npy"), 1, &["/proc", "cannot be written"]);
 }
 
 #[cfg(unix)]
 #[test]
 fn a_link_that_leads_nowhere_is_not_overwritten() {
-    let place = Workplace::new();
-    std::os::unix::fs::symlink("nowhere", place.path("link")).unwrap();
-    let links = || std::fs::read_link(place.path("link")).unwrap();
+    let workplace = Workplace::new();
+    std::os::unix::fs::symlink("nowhere", workplace.path("link")).unwrap();
+    let links = || std::fs::read_link(workplace.path("link")).unwrap();
     for (line, word) in [(RUN, "link: is a link to nowhere"), (MAP, "link: exists")] {
-        let output = place.run(&format!("{line} --out link"));
+        let output = workplace.run(&format!("{line} --out link"));
         assert_eq!(output.status.code(), Some(2));
         assert!(String::from_utf8_lossy(&output.stderr).contains(word));
         assert_eq!(links(), std::path::Path::new("nowhere"));
@@ -100,13 +100,13 @@ fn a_link_that_leads_nowhere_is_not_overwritten() {
 
 #[test]
 fn force_replaces_files_of_the_same_names_and_no_others() {
-    let place = Workplace::new();
-    place.succeeds(&format!("{RUN} --out out"));
-    place.write("out/notes.txt", "mine");
-    place.write("out/maps/conv9_max.npy", "mine too");
-    let before = place.tree();
-    place.succeeds(&format!("{RUN} --out out --force --seed 1"));
-    let after = place.tree();
+    let workplace = Workplace::new();
+    workplace.succeeds(&format!("{RUN} --out out"));
+    workplace.write("out/notes.txt", "mine");
+    workplace.write("out/maps/conv9_max.npy", "mine too");
+    let before = workplace.tree();
+    workplace.succeeds(&format!("{RUN} --out out --force --seed 1"));
+    let after = workplace.tree();
     assert!(after.keys().eq(before.keys()));
     let changed: Vec<_> = after
         .iter()
@@ -121,52 +121,52 @@ fn force_replaces_files_of_the_same_names_and_no_others() {
 
 #[test]
 fn what_is_complete_is_made_again_by_force_and_only_then() {
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     let sweep = format!("sweep {INPUTS} --layers conv1,conv2 --every 9 --ranking out/ranking");
     for line in [RUN, &sweep] {
-        place.succeeds(&format!("{RUN} --out out --force"));
-        place.succeeds(&format!("{line} --out out --force"));
-        let right = place.read("out/maps/conv2_max.npy");
-        place.cut("out/maps/conv2_max.npy");
-        let cut = place.tree();
-        place.succeeds(&format!("{line} --out out"));
-        same_trees(&place.tree(), &cut, line);
-        place.succeeds(&format!("{line} --out out --force"));
-        assert!(place.read("out/maps/conv2_max.npy") == right, "{line}");
+        workplace.succeeds(&format!("{RUN} --out out --force"));
+        workplace.succeeds(&format!("{line} --out out --force"));
+        let right = workplace.read("out/maps/conv2_max.npy");
+        workplace.cut("out/maps/conv2_max.npy");
+        let cut = workplace.tree();
+        workplace.succeeds(&format!("{line} --out out"));
+        same_trees(&workplace.tree(), &cut, line);
+        workplace.succeeds(&format!("{line} --out out --force"));
+        assert!(workplace.read("out/maps/conv2_max.npy") == right, "{line}");
     }
 }
 
 #[test]
 fn a_run_that_fails_leaves_old_results_as_they_were() {
-    let place = Workplace::new();
-    place.succeeds(&format!("{RUN} --out out"));
+    let workplace = Workplace::new();
+    workplace.succeeds(&format!("{RUN} --out out"));
     let sweep = format!("sweep {INPUTS} --layers conv1,conv2 --every 9 --ranking out/ranking");
-    place.copy("images/2.npy", "whole.npy");
-    place.cut("images/2.npy");
+    workplace.copy("images/2.npy", "whole.npy");
+    workplace.cut("images/2.npy");
     let words = ["images/2.npy: damaged or cut short"];
-    place.refuses(&format!("{RUN} --out out --force --seed 1"), 1, &words);
+    workplace.refuses(&format!("{RUN} --out out --force --seed 1"), 1, &words);
     let words = ["images/2.npy: it has changed since the images were ranked"];
-    place.refuses(&format!("{sweep} --out out --force"), 1, &words);
-    place.copy("whole.npy", "images/2.npy");
-    place.refuses(&format!("{RUN} --out out --force --units 99"), 2, &["no unit 99"]);
-    place.succeeds(&format!("{sweep} --out out --force"));
+    workplace.refuses(&format!("{sweep} --out out --force"), 1, &words);
+    workplace.copy("whole.npy", "images/2.npy");
+    workplace.refuses(&format!("{RUN} --out out --force --units 99"), 2, &["no unit 99"]);
+    workplace.succeeds(&format!("{sweep} --out out --force"));
 }
 
 #[test]
 fn the_file_of_a_map_is_not_overwritten() {
-    let place = Workplace::new();
-    place.succeeds(&format!("{MAP} --out a.npy --responses b.npy"));
+    let workplace = Workplace::new();
+    workplace.succeeds(&format!("{MAP} --out a.npy --responses b.npy"));
     let exists = |name: &str| format!("{name}: exists; choose another name, or give --force");
-    place.refuses(&format!("{MAP} --out a.npy"), 2, &[&exists("a.npy")]);
-    place.refuses(&format!("{MAP} --out c.npy --responses b.npy"), 2, &[&exists("b.npy")]);
-    let before = place.tree();
-    place.succeeds(&format!("{MAP} --out a.npy --responses b.npy --force"));
-    same_trees(&place.tree(), &before, "the same map again");
+    workplace.refuses(&format!("{MAP} --out a.npy"), 2, &[&exists("a.npy")]);
+    workplace.refuses(&format!("{MAP} --out c.npy --responses b.npy"), 2, &[&exists("b.npy")]);
+    let before = workplace.tree();
+    workplace.succeeds(&format!("{MAP} --out a.npy --responses b.npy --force"));
+    same_trees(&workplace.tree(), &before, "the same map again");
 }
 
 #[test]
 fn places_where_no_map_can_be_written_are_refused() {
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     for (arguments, word) in [
         ("--out absent/a.npy", "absent: there is no such folder"),
         ("--out tiny.npz/a.npy", "tiny.npz: there is no such folder"),
@@ -178,10 +178,10 @@ fn places_where_no_map_can_be_written_are_refused() {
         ("--out a.npy --responses ./a.npy", "--out and --responses name the same file"),
         ("--out a.npy --responses images/../a.npy --force", "name the same file"),
     ] {
-        place.refuses(&format!("{MAP} {arguments}"), 2, &[word]);
+        workplace.refuses(&format!("{MAP} {arguments}"), 2, &[word]);
     }
     if cfg!(unix) {
         let words = ["/dev/null: is not a regular file"];
-        place.refuses(&format!("{MAP} --out /dev/null --force"), 2, &words);
+        workplace.refuses(&format!("{MAP} --out /dev/null --force"), 2, &words);
     }
 }

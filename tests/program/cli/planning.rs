@@ -4,20 +4,20 @@ use serde_json::Value;
 
 use crate::workplace::{INPUTS, Workplace, tree};
 
-fn manifest(place: &Workplace, out: &str) -> Value {
-    serde_json::from_slice(&place.read(&format!("{out}/manifest.json"))).unwrap()
+fn manifest(workplace: &Workplace, out: &str) -> Value {
+    serde_json::from_slice(&workplace.read(&format!("{out}/manifest.json"))).unwrap()
 }
 
 #[test]
 fn a_plan_counts_what_a_run_presents_and_writes_nothing() {
-    let place = Workplace::new();
-    let before = tree(&place.path(""));
-    let output = place.run(&format!("plan {INPUTS} --top 2 --units 0-3 --every 3 --out out"));
+    let workplace = Workplace::new();
+    let before = tree(&workplace.path(""));
+    let output = workplace.run(&format!("plan {INPUTS} --top 2 --units 0-3 --every 3 --out out"));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}");
-    assert_eq!(before, tree(&place.path("")));
-    place.succeeds(&format!("run {INPUTS} --top 2 --units 0-3 --every 3 --quiet --out out"));
-    let manifest = manifest(&place, "out");
+    assert_eq!(before, tree(&workplace.path("")));
+    workplace.succeeds(&format!("run {INPUTS} --top 2 --units 0-3 --every 3 --quiet --out out"));
+    let manifest = manifest(&workplace, "out");
     for layer in ["conv1", "conv2", "conv3", "conv4"] {
         let row = text.lines().find(|line| line.starts_with(layer)).unwrap();
         let columns: Vec<&str> = row.split_whitespace().collect();
@@ -35,15 +35,29 @@ fn a_plan_counts_what_a_run_presents_and_writes_nothing() {
     }
 }
 
+#[test]
+fn a_plan_of_units_that_stop_is_a_limit() {
+    let workplace = Workplace::new();
+    let plan = format!("plan {INPUTS} --top 4 --units 0 --every 9 --layers conv1");
+    let text = |options: &str| {
+        let output = workplace.run(&format!("{plan} {options}"));
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let limit = "presentations and times: at most";
+    assert!(text("--until-reliable 0.9").contains(limit) && !text("").contains(limit));
+    workplace.refuses(&format!("{plan} --until-reliable 1"), 2, &["above 0 and below 1"]);
+}
+
 /// However fast a layer is.
 #[test]
 fn a_bench_measures_a_layer_for_about_as_long_as_it_is_told() {
-    let place = Workplace::new();
-    place.succeeds(
+    let workplace = Workplace::new();
+    workplace.succeeds(
         "bench --model model.json --image-size 61x53 --layers conv1 --every 9 --time 0.4 \
          --device cpu --quiet --json bench.json",
     );
-    let bench: Value = serde_json::from_slice(&place.read("bench.json")).unwrap();
+    let bench: Value = serde_json::from_slice(&workplace.read("bench.json")).unwrap();
     assert!(bench["ranking_rate"].as_f64().unwrap() > 0.0);
     let layer = &bench["layers"][0];
     let number = |name: &str| layer[name].as_f64().unwrap();
@@ -55,10 +69,10 @@ fn a_bench_measures_a_layer_for_about_as_long_as_it_is_told() {
 
 #[test]
 fn a_verified_run_says_how_far_it_agrees_and_records_it() {
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     let run = format!("run {INPUTS} --top 2 --every 9 --units 0-2");
-    let messages = place.succeeds(&format!("{run} --verify 12 --out out"));
-    let verified = manifest(&place, "out");
+    let messages = workplace.succeeds(&format!("{run} --verify 12 --out out"));
+    let verified = manifest(&workplace, "out");
     for layer in ["conv1", "conv2", "conv3", "conv4"] {
         assert!(messages.contains(&format!("{layer}: 12 presentations agree")), "{messages}");
         let record = &verified["layers"][layer]["verified"];
@@ -66,8 +80,8 @@ fn a_verified_run_says_how_far_it_agrees_and_records_it() {
         assert_eq!(record["tolerance"], 1e-5);
         assert!(record["largest_error"].as_f64().unwrap() <= 1e-5);
     }
-    place.succeeds(&format!("{run} --quiet --out unverified"));
-    assert!(manifest(&place, "unverified")["layers"]["conv1"]["verified"].is_null());
-    let maps = |out: &str| tree(&place.path(out).join("maps"));
+    workplace.succeeds(&format!("{run} --quiet --out unverified"));
+    assert!(manifest(&workplace, "unverified")["layers"]["conv1"]["verified"].is_null());
+    let maps = |out: &str| tree(&workplace.path(out).join("maps"));
     assert_eq!(maps("out"), maps("unverified"));
 }

@@ -7,17 +7,18 @@ use crate::workplace::{INPUTS, Workplace};
 
 #[test]
 fn a_run_in_bf16x3_or_bf16_is_verified_in_shards_the_same_and_kept_apart() {
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     let run = format!("run {INPUTS} --top 2 --every 5 --device cpu --quiet");
-    place.succeeds(&format!("{run} --out fp32"));
+    workplace.succeeds(&format!("{run} --out fp32"));
     let maps = |out: &str| {
-        ["conv2", "conv3", "conv4"].map(|layer| place.read(&format!("{out}/maps/{layer}_max.npy")))
+        ["conv2", "conv3", "conv4"]
+            .map(|layer| workplace.read(&format!("{out}/maps/{layer}_max.npy")))
     };
     for (name, precision) in [("bf16x3", Precision::Bf16x3), ("bf16", Precision::Bf16)] {
         let run = format!("{run} --precision {name}");
-        place.succeeds(&format!("{run} --verify 60 --out {name}"));
+        workplace.succeeds(&format!("{run} --verify 60 --out {name}"));
         let manifest: Value =
-            serde_json::from_slice(&place.read(&format!("{name}/manifest.json"))).unwrap();
+            serde_json::from_slice(&workplace.read(&format!("{name}/manifest.json"))).unwrap();
         assert_eq!(manifest["configuration"]["engine"], format!("cpu-incremental-{name}"));
         for (convolutions, layer) in ["conv1", "conv2", "conv3", "conv4"].into_iter().enumerate() {
             let verified = &manifest["layers"][layer]["verified"];
@@ -27,27 +28,27 @@ fn a_run_in_bf16x3_or_bf16_is_verified_in_shards_the_same_and_kept_apart() {
         }
         // The ranking is that of 32 bits.
         for layer in ["conv2", "conv4"] {
-            let ranking = |out: &str| place.read(&format!("{out}/ranking/{layer}.npy"));
+            let ranking = |out: &str| workplace.read(&format!("{out}/ranking/{layer}.npy"));
             assert_eq!(ranking(name), ranking("fp32"), "{name} {layer}");
         }
         assert_ne!(maps(name), maps("fp32"), "{name}");
         for shard in ["1/2", "2/2"] {
-            place.succeeds(&format!(
+            workplace.succeeds(&format!(
                 "{run} --threads 1 --batch 3 --block 2 --shard {shard} --out {name}-shards"
             ));
         }
-        place.succeeds(&format!("{run} --threads 1 --batch 3 --block 2 --out {name}-shards"));
+        workplace.succeeds(&format!("{run} --threads 1 --batch 3 --block 2 --out {name}-shards"));
         assert_eq!(maps(&format!("{name}-shards")), maps(name), "{name}");
         let engines = format!("cpu-incremental there; cpu-incremental-{name} here");
-        place.refuses(&format!("{run} --out fp32"), 2, &["--precision", &engines]);
+        workplace.refuses(&format!("{run} --out fp32"), 2, &["--precision", &engines]);
     }
 }
 
 #[test]
 fn plan_and_bench_know_reduced_precision() {
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     let says = |line: &str| {
-        let output = place.run(line);
+        let output = workplace.run(line);
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     };

@@ -18,16 +18,16 @@ fn maps(path: &Path) -> Array3<f64> {
 
 #[test]
 fn a_run_is_opened_with_maps_rankings_places_and_images() {
-    let place = Workplace::new();
-    place.succeeds(&format!("run {INPUTS} --layers conv4,conv2 --top 3 --units 1,4 --out out"));
-    let results = Results::open(&place.path("out"), None).unwrap();
+    let workplace = Workplace::new();
+    workplace.succeeds(&format!("run {INPUTS} --layers conv4,conv2 --top 3 --units 1,4 --out out"));
+    let results = Results::open(&workplace.path("out"), None).unwrap();
     assert!(results.is_complete());
     let names: Vec<&str> =
         results.layers().iter().map(occlumap::report::LayerResults::name).collect();
     assert_eq!(names, ["conv2", "conv4"]);
     let [layer] = results.layers_named(&["conv4".into()]).unwrap()[..] else { panic!("one") };
     assert_eq!((layer.units(), layer.swept()), (6, vec![1, 4]));
-    let stored = maps(&place.path("out/maps/conv4_min.npy"));
+    let stored = maps(&workplace.path("out/maps/conv4_min.npy"));
     for unit in 0..6 {
         let found = layer.map(unit, Side::Bottom).unwrap();
         if [1, 4].contains(&unit) {
@@ -50,60 +50,61 @@ fn a_run_is_opened_with_maps_rankings_places_and_images() {
     // The manifest names the images as they were named: from here they are not there.
     let error = results.images(None).unwrap_err().to_string();
     assert!(error.contains("images: there is no such folder") && error.contains("--images"));
-    let images = results.images(Some(&place.path("images"))).unwrap();
+    let images = results.images(Some(&workplace.path("images"))).unwrap();
     let tones = Tones::of(&images).unwrap();
     let image = images.read(entry.image as usize).unwrap();
     let crop = tones.crop(&image.view(), layer.field(&entry));
     assert_eq!(crop.dimensions(), (layer.rf() as u32, layer.rf() as u32));
-    place.copy("images/1.npy", "images/0.npy");
+    workplace.copy("images/1.npy", "images/0.npy");
     assert!(images.read(0).unwrap_err().to_string().contains("changed"));
-    place.copy("images/1.npy", "images/4.npy");
-    assert_eq!(results.images(Some(&place.path("images"))).unwrap().len(), 4);
-    place.remove("images/4.npy");
-    place.remove("images/3.npy");
-    let error = results.images(Some(&place.path("images"))).unwrap_err().to_string();
+    workplace.copy("images/1.npy", "images/4.npy");
+    assert_eq!(results.images(Some(&workplace.path("images"))).unwrap().len(), 4);
+    workplace.remove("images/4.npy");
+    workplace.remove("images/3.npy");
+    let error = results.images(Some(&workplace.path("images"))).unwrap_err().to_string();
     assert!(error.contains("holds no 3.npy, from which the maps were made"), "{error}");
 }
 
 #[test]
 fn a_sweep_of_a_ranking_elsewhere_is_opened_with_it_or_without() {
-    let place = Workplace::new();
-    place.succeeds(&format!("rank {INPUTS} --layers conv2 --top 2 --out ranked"));
-    place.succeeds(&format!(
+    let workplace = Workplace::new();
+    workplace.succeeds(&format!("rank {INPUTS} --layers conv2 --top 2 --out ranked"));
+    workplace.succeeds(&format!(
         "sweep {INPUTS} --layers conv2 --ranking ranked/ranking --units 0 --every 9 --out out"
     ));
-    let out = place.path("out");
+    let out = workplace.path("out");
     let alone = Results::open(&out, None).unwrap();
     assert_eq!(alone.layers()[0].ranking().unwrap(), None);
-    let both = Results::open(&out, Some(&place.path("ranked/ranking"))).unwrap();
+    let both = Results::open(&out, Some(&workplace.path("ranked/ranking"))).unwrap();
     assert!(both.layers()[0].ranking().unwrap().is_some());
-    let error = Results::open(&out, Some(&place.path("absent"))).unwrap_err().to_string();
+    let error = Results::open(&out, Some(&workplace.path("absent"))).unwrap_err().to_string();
     assert!(error.contains("absent: there is no such folder"), "{error}");
-    place.succeeds(&format!("rank {INPUTS} --preprocess standardize --top 2 --out other"));
-    let error = Results::open(&out, Some(&place.path("other/ranking"))).unwrap_err().to_string();
+    workplace.succeeds(&format!("rank {INPUTS} --preprocess standardize --top 2 --out other"));
+    let error =
+        Results::open(&out, Some(&workplace.path("other/ranking"))).unwrap_err().to_string();
     assert!(error.contains("made for preprocessing standardize"), "{error}");
 }
 
 #[test]
 fn what_is_unfinished_damaged_or_something_else_is_refused_with_its_reason() {
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     let refused = |folder: &str, parts: &[&str]| {
-        let error = Results::open(&place.path(folder), None).unwrap_err().to_string();
+        let error = Results::open(&workplace.path(folder), None).unwrap_err().to_string();
         for part in parts {
             assert!(error.contains(part), "{error}");
         }
     };
     refused("absent", &["absent: there is no such folder", "the --out of a `run` or `sweep`"]);
     refused("images", &["holds no results of occlumap"]);
-    place.succeeds(&format!("rank {INPUTS} --layers conv1 --top 2 --out out"));
+    workplace.succeeds(&format!("rank {INPUTS} --layers conv1 --top 2 --out out"));
     refused("out", &["holds a ranking and no maps"]);
-    place.succeeds(&format!("run {INPUTS} --layers conv1 --top 2 --every 9 --out out"));
-    assert!(Results::open(&place.path("out"), None).is_ok());
+    workplace.succeeds(&format!("run {INPUTS} --layers conv1 --top 2 --every 9 --out out"));
+    assert!(Results::open(&workplace.path("out"), None).is_ok());
 
-    let manifest = String::from_utf8(place.read("out/manifest.json")).unwrap();
+    let manifest = String::from_utf8(workplace.read("out/manifest.json")).unwrap();
     let changed = |from: &str, to: &str| {
         assert!(manifest.contains(from), "{from}");
-        place.write("out/manifest.json", manifest.replace(from, to));
+        workplace.write("out/manifest.json", manifest.replace(from, to));
     };
     changed("\"version\": 2", "\"version\": 1");
     refused(
@@ -115,13 +116,13 @@ fn what_is_unfinished_damaged_or_something_else_is_refused_with_its_reason() {
     changed("\"kernel\": 5", "\"kernel\": 7");
     refused("out", &["manifest.json", "has other layers than it had"]);
     changed("\"complete\": true", "\"complete\": false");
-    assert!(!Results::open(&place.path("out"), None).unwrap().is_complete());
-    place.write("out/manifest.json", &manifest);
-    place.cut("out/maps/conv1_min.npy");
+    assert!(!Results::open(&workplace.path("out"), None).unwrap().is_complete());
+    workplace.write("out/manifest.json", &manifest);
+    workplace.cut("out/maps/conv1_min.npy");
     refused("out", &["conv1_min.npy: damaged or cut short"]);
-    place.remove("out/maps/conv1_min.npy");
+    workplace.remove("out/maps/conv1_min.npy");
     refused("out", &["conv1_min.npy: cannot be read"]);
-    place.remove("out/manifest.json");
-    std::fs::create_dir_all(place.path("out/blocks/maps")).unwrap();
+    workplace.remove("out/manifest.json");
+    std::fs::create_dir_all(workplace.path("out/blocks/maps")).unwrap();
     refused("out", &["is not finished", "`occlumap status"]);
 }

@@ -11,84 +11,88 @@ const SWEEP: &str = "sweep --model model.json --weights tiny.npz --images images
 
 /// A workplace with the ranking and the maps of one process in `whole/`.
 fn swept() -> Workplace {
-    let place = Workplace::new();
-    place.succeeds(&format!("rank {INPUTS} --top 2 --out whole"));
-    place.succeeds(&format!("{SWEEP} --out whole"));
-    place
+    let workplace = Workplace::new();
+    workplace.succeeds(&format!("rank {INPUTS} --top 2 --out whole"));
+    workplace.succeeds(&format!("{SWEEP} --out whole"));
+    workplace
 }
 
-fn same_maps(place: &Workplace, out: &str) {
-    let [found, whole] = [out, "whole"].map(|out| tree(&place.path(out).join("maps")));
+fn same_maps(workplace: &Workplace, out: &str) {
+    let [found, whole] = [out, "whole"].map(|out| tree(&workplace.path(out).join("maps")));
     same_trees(&found, &whole, out);
     let manifest: Value =
-        serde_json::from_slice(&place.read(&format!("{out}/manifest.json"))).unwrap();
+        serde_json::from_slice(&workplace.read(&format!("{out}/manifest.json"))).unwrap();
     assert_eq!(manifest["complete"], true);
-    assert!(!place.path(out).join("blocks").exists(), "{out}");
+    assert!(!workplace.path(out).join("blocks").exists(), "{out}");
 }
 
-fn status(place: &Workplace, out: &str) -> Value {
-    let output = place.run(&format!("status {out} --json"));
+fn status(workplace: &Workplace, out: &str) -> Value {
+    let output = workplace.run(&format!("status {out} --json"));
     assert!(output.status.success());
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
 #[test]
 fn any_number_of_shards_gives_the_same_maps() {
-    let place = swept();
+    let workplace = swept();
     for shards in [1, 3, 16] {
         let out = format!("out-{shards}");
         for index in (1..=shards).rev() {
             let line = format!("{SWEEP} --block 1 --shard {index}/{shards} --out {out}");
-            let merged = place.path(&out).join("maps").exists();
-            place.succeeds(&line);
-            assert_eq!(place.path(&out).join("maps").exists(), merged);
-            assert_eq!(status(&place, &out)["stage"], "maps");
+            let merged = workplace.path(&out).join("maps").exists();
+            workplace.succeeds(&line);
+            assert_eq!(workplace.path(&out).join("maps").exists(), merged);
+            assert_eq!(status(&workplace, &out)["stage"], "maps");
             if index > 1 {
-                let missing = place.run(&format!("merge {out}"));
+                let missing = workplace.run(&format!("merge {out}"));
                 let messages = String::from_utf8(missing.stderr).unwrap();
                 assert_eq!(missing.status.code(), Some(1), "{messages}");
                 assert!(messages.contains("conv1-0-0: is missing"), "{messages}");
                 assert!(messages.contains("computes what is missing"), "{messages}");
             }
         }
-        let report = status(&place, &out);
+        let report = status(&workplace, &out);
         assert_eq!(report["stage"], "maps");
         assert_eq!(report["seconds_left"], 0.0);
         assert_eq!(report["parts"]["conv4"]["done"], 6);
-        place.succeeds(&format!("merge {out} --quiet"));
-        same_maps(&place, &out);
-        assert_eq!(status(&place, &out)["stage"], "complete");
-        let again = place.succeeds(&format!("merge {out}"));
+        workplace.succeeds(&format!("merge {out} --quiet"));
+        same_maps(&workplace, &out);
+        assert_eq!(status(&workplace, &out)["stage"], "complete");
+        let again = workplace.succeeds(&format!("merge {out}"));
         assert!(again.contains("already complete"), "{again}");
     }
-    place.refuses(&format!("{SWEEP} --shard 4/3 --out new"), 2, &["`4/3` is no shard"]);
-    place.refuses(&format!("{SWEEP} --shard 1/3 --force --out new"), 2, &["--shard", "--force"]);
-    place.refuses("merge images", 1, &["images: holds no results of occlumap"]);
-    place.refuses("status images", 1, &["images: holds no results of occlumap"]);
+    workplace.refuses(&format!("{SWEEP} --shard 4/3 --out new"), 2, &["`4/3` is no shard"]);
+    workplace.refuses(
+        &format!("{SWEEP} --shard 1/3 --force --out new"),
+        2,
+        &["--shard", "--force"],
+    );
+    workplace.refuses("merge images", 1, &["images: holds no results of occlumap"]);
+    workplace.refuses("status images", 1, &["images: holds no results of occlumap"]);
 }
 
 /// A layer that is put together before the last shard begins changes nobody's blocks.
 #[test]
 fn shards_deal_alike_whatever_is_finished_meanwhile() {
-    let place = swept();
+    let workplace = swept();
     // 8 blocks of conv1, 6 of conv4.
     for index in 1..=14 {
-        place.succeeds(&format!("{SWEEP} --block 1 --shard {index}/14 --out out"));
-        let merged = place.run("merge out").status.code();
+        workplace.succeeds(&format!("{SWEEP} --block 1 --shard {index}/14 --out out"));
+        let merged = workplace.run("merge out").status.code();
         assert_eq!(merged, Some(i32::from(index < 14)), "{index}");
-        assert_eq!(place.path("out/maps/conv1_max.npy").exists(), index >= 8);
+        assert_eq!(workplace.path("out/maps/conv1_max.npy").exists(), index >= 8);
     }
-    same_maps(&place, "out");
+    same_maps(&workplace, "out");
     let sweep = SWEEP.replace(" --quiet", "");
-    let messages = place.succeeds(&format!("{sweep} --block 1 --shard 15/15 --out none"));
+    let messages = workplace.succeeds(&format!("{sweep} --block 1 --shard 15/15 --out none"));
     assert!(messages.contains("shard 15/15 has no block"), "{messages}");
 }
 
 #[test]
 fn how_far_the_shards_are_is_told_with_rate_and_time_left() {
-    let place = swept();
-    place.succeeds(&format!("{SWEEP} --block 1 --shard 1/2 --out out"));
-    let report = status(&place, "out");
+    let workplace = swept();
+    workplace.succeeds(&format!("{SWEEP} --block 1 --shard 1/2 --out out"));
+    let report = status(&workplace, "out");
     let part = &report["parts"]["conv4"];
     assert_eq!(
         [&part["blocks"], &part["done"], &part["missing"]].map(|n| n.as_u64().unwrap()),
@@ -105,55 +109,55 @@ fn how_far_the_shards_are_is_told_with_rate_and_time_left() {
     assert!(all > 0 && number("rate") > 0.0);
     let left = all as f64 / number("rate");
     assert!((number("seconds_left") / left - 1.0).abs() < 1e-9);
-    let text = String::from_utf8(place.run("status out").stdout).unwrap();
+    let text = String::from_utf8(workplace.run("status out").stdout).unwrap();
     assert!(text.contains("presentations a second; ") && text.contains(" left\n"), "{text}");
     assert!(!text.contains("all blocks are there"), "{text}");
 }
 
 #[test]
 fn folders_of_different_machines_are_put_together() {
-    let place = swept();
+    let workplace = swept();
     for (shard, out) in [("1/2", "one"), ("2/2", "two")] {
-        place.succeeds(&format!("{SWEEP} --block 1 --shard {shard} --out {out}"));
+        workplace.succeeds(&format!("{SWEEP} --block 1 --shard {shard} --out {out}"));
     }
-    place.succeeds(&format!("{SWEEP} --seed 3 --block 1 --shard 2/2 --out other"));
+    workplace.succeeds(&format!("{SWEEP} --seed 3 --block 1 --shard 2/2 --out other"));
     let words = ["other/blocks/maps: holds the results of another job", "philox:3 there; philox:0"];
-    place.refuses("merge one --from other", 2, &words);
+    workplace.refuses("merge one --from other", 2, &words);
     // A block that is damaged here is taken from there.
-    place.copy("one/blocks/maps/conv1-0-0.block", "two/blocks/maps/conv1-0-0.block");
-    place.cut("one/blocks/maps/conv1-0-0.block");
-    place.succeeds("merge one --from two");
-    same_maps(&place, "one");
-    assert!(place.path("two/blocks/maps/conv1-1-1.block").exists());
+    workplace.copy("one/blocks/maps/conv1-0-0.block", "two/blocks/maps/conv1-0-0.block");
+    workplace.cut("one/blocks/maps/conv1-0-0.block");
+    workplace.succeeds("merge one --from two");
+    same_maps(&workplace, "one");
+    assert!(workplace.path("two/blocks/maps/conv1-1-1.block").exists());
 }
 
 #[test]
 fn a_ranking_is_shared_too() {
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     for image in 4..200 {
-        place.copy(&format!("images/{}.npy", image % 4), &format!("images/{image}.npy"));
+        workplace.copy(&format!("images/{}.npy", image % 4), &format!("images/{image}.npy"));
     }
     let rank = format!("rank {INPUTS} --top 3 --layers conv1");
-    place.succeeds(&format!("{rank} --out whole"));
+    workplace.succeeds(&format!("{rank} --out whole"));
     for shard in ["3/3", "1/3"] {
-        let messages = place.succeeds(&format!("{rank} --shard {shard} --out out"));
+        let messages = workplace.succeeds(&format!("{rank} --shard {shard} --out out"));
         assert!(messages.contains(&format!("shard {shard} is done")), "{messages}");
         let words = ["images-64-127: is missing"];
-        let missing = place.run("merge out");
+        let missing = workplace.run("merge out");
         assert_eq!(missing.status.code(), Some(1));
         assert!(String::from_utf8(missing.stderr).unwrap().contains(words[0]));
     }
-    assert_eq!(status(&place, "out")["parts"]["ranking"]["missing"], 1);
-    place.succeeds(&format!("{rank} --shard 2/3 --out out"));
-    same_trees(&tree(&place.path("out")), &tree(&place.path("whole")), "ranking");
+    assert_eq!(status(&workplace, "out")["parts"]["ranking"]["missing"], 1);
+    workplace.succeeds(&format!("{rank} --shard 2/3 --out out"));
+    same_trees(&tree(&workplace.path("out")), &tree(&workplace.path("whole")), "ranking");
 }
 
 /// A task of a user's own array, such as a seed a task, does everything.
 #[test]
 fn an_array_is_no_reason_to_share() {
-    let place = swept();
+    let workplace = swept();
     let task = |line: &str| {
-        let mut command = place.command(line);
+        let mut command = workplace.command(line);
         for (name, value) in [("ID", 2), ("MIN", 0), ("MAX", 4), ("STEP", 1)] {
             command.env(format!("SLURM_ARRAY_TASK_{name}"), value.to_string());
         }
@@ -161,16 +165,20 @@ fn an_array_is_no_reason_to_share() {
     };
     let output = task(&format!("{SWEEP} --block 1 --out out"));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    same_maps(&place, "out");
-    place.refuses(&format!("{SWEEP} --shard slurm --out other"), 2, &["no task of a Slurm array"]);
+    same_maps(&workplace, "out");
+    workplace.refuses(
+        &format!("{SWEEP} --shard slurm --out other"),
+        2,
+        &["no task of a Slurm array"],
+    );
 }
 
 /// A task that is told so does its own part, and what the others have not begun.
 #[test]
 fn tasks_of_an_array_share_the_work_by_themselves() {
-    let place = swept();
+    let workplace = swept();
     let task = |id: usize, line: &str| {
-        let mut command = place.command(line);
+        let mut command = workplace.command(line);
         for (name, value) in [("ID", id), ("MIN", 0), ("MAX", 6), ("STEP", 2)] {
             command.env(format!("SLURM_ARRAY_TASK_{name}"), value.to_string());
         }
@@ -186,14 +194,14 @@ fn tasks_of_an_array_share_the_work_by_themselves() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
     // The fourth never came.
-    place.succeeds("merge out");
-    same_maps(&place, "out");
+    workplace.succeeds("merge out");
+    same_maps(&workplace, "out");
 }
 
 #[test]
 fn a_ranking_without_digests_is_swept_by_what_the_images_hold_now() {
-    let place = swept();
-    place.remove("whole/ranking/images.sha256");
-    place.succeeds(&format!("{SWEEP} --out out"));
-    same_maps(&place, "out");
+    let workplace = swept();
+    workplace.remove("whole/ranking/images.sha256");
+    workplace.succeeds(&format!("{SWEEP} --out out"));
+    same_maps(&workplace, "out");
 }

@@ -15,8 +15,8 @@ const COMMON: &str = "--model model.json --weights tiny.npz --images images --la
 const UNTIL: f64 = 0.6;
 
 /// Twelve images, ranked, swept in full with the curve as `all`.
-fn place() -> Workplace {
-    let place = Workplace::new();
+fn workplace() -> Workplace {
+    let workplace = Workplace::new();
     let mut state = 1_u32;
     for image in 0..IMAGES {
         let mut value = || {
@@ -30,10 +30,10 @@ fn place() -> Workplace {
             })
             .flat_map(f32::to_le_bytes)
             .collect();
-        place.write(&format!("images/{image}.npy"), npy("<f4", "(3, 61, 53)", &values));
+        workplace.write(&format!("images/{image}.npy"), npy("<f4", "(3, 61, 53)", &values));
     }
-    place.succeeds(&format!("run {COMMON} --top {IMAGES} --reliability-curve --out all"));
-    place
+    workplace.succeeds(&format!("run {COMMON} --top {IMAGES} --reliability-curve --out all"));
+    workplace
 }
 
 fn sweep(top: usize) -> String {
@@ -41,19 +41,20 @@ fn sweep(top: usize) -> String {
 }
 
 /// Images at which each unit of a layer's side has to stop, from the curve.
-fn expected(place: &Workplace, layer: &str, side: &str) -> Vec<usize> {
+fn expected(workplace: &Workplace, layer: &str, side: &str) -> Vec<usize> {
     let path = format!("all/maps/{layer}_{side}_reliability_curve.npy");
-    let curve: Array2<f64> = matrix(floats(&place.path(path)));
+    let curve: Array2<f64> = matrix(floats(&workplace.path(path)));
     let stop = |row: ndarray::ArrayView1<'_, f64>| {
         let first = row.iter().position(|&reliability| reliability >= UNTIL);
-        first.map_or(IMAGES, |place| 2 << place)
+        first.map_or(IMAGES, |index| 2 << index)
     };
     curve.axis_iter(Axis(0)).map(stop).collect()
 }
 
 /// Images of each unit, by the frames.
-fn found(place: &Workplace, out: &str, layer: &str, side: &str) -> Vec<usize> {
-    let frames = npy::read(&place.path(format!("{out}/maps/{layer}_{side}_frames.npy"))).unwrap();
+fn found(workplace: &Workplace, out: &str, layer: &str, side: &str) -> Vec<usize> {
+    let frames =
+        npy::read(&workplace.path(format!("{out}/maps/{layer}_{side}_frames.npy"))).unwrap();
     let Values::I32(frames) = frames else { panic!("{}", frames.dtype()) };
     let frames: Array3<i32> = cube(frames);
     let images = |unit: ndarray::ArrayView2<'_, i32>| {
@@ -64,30 +65,30 @@ fn found(place: &Workplace, out: &str, layer: &str, side: &str) -> Vec<usize> {
 
 #[test]
 fn units_stop_where_the_curve_says_with_the_maps_of_so_many_images() {
-    let place = place();
-    let messages = place.succeeds(
+    let workplace = workplace();
+    let messages = workplace.succeeds(
         &format!("{} --until-reliable {UNTIL} --verify 30 --out some", sweep(IMAGES))
             .replace(" --quiet", ""),
     );
     let tops = [2, 4, 8, IMAGES];
     for top in tops {
-        place.succeeds(&format!("{} --out top{top}", sweep(top)));
+        workplace.succeeds(&format!("{} --out top{top}", sweep(top)));
     }
     let [manifest, whole]: [Value; 2] =
-        ["some", "all"].map(|out| json(&place.path(out).join("manifest.json")));
+        ["some", "all"].map(|out| json(&workplace.path(out).join("manifest.json")));
     let mut all_stops = Vec::new();
     for layer in ["conv2", "conv4"] {
         let record = &manifest["layers"][layer];
         for side in ["max", "min"] {
-            let stops = expected(&place, layer, side);
-            assert_eq!(found(&place, "some", layer, side), stops, "{layer} {side}");
+            let stops = expected(&workplace, layer, side);
+            assert_eq!(found(&workplace, "some", layer, side), stops, "{layer} {side}");
             let mut counts: BTreeMap<String, usize> = BTreeMap::new();
             for (unit, stop) in stops.iter().enumerate() {
                 *counts.entry(stop.to_string()).or_default() += 1;
                 for kind in ["", "_reliability"] {
                     let read = |out: &str| {
                         let path = format!("{out}/maps/{layer}_{side}{kind}.npy");
-                        let values = floats(&place.path(path)).index_axis_move(Axis(0), unit);
+                        let values = floats(&workplace.path(path)).index_axis_move(Axis(0), unit);
                         values.iter().map(|value| value.to_bits()).collect::<Vec<_>>()
                     };
                     assert_eq!(read("some"), read(&format!("top{stop}")), "{layer} {side} {unit}");
@@ -108,34 +109,34 @@ fn units_stop_where_the_curve_says_with_the_maps_of_so_many_images() {
     assert!(all_stops.len() > 2, "{all_stops:?}");
     assert_eq!(manifest["configuration"]["settings"]["until_reliable"], UNTIL);
     // Tables, pages and reports tell it.
-    place.succeeds("plot some --images images --ranking all/ranking --quiet");
-    let table = String::from_utf8(place.read("some/plots/conv2.csv")).unwrap();
+    workplace.succeeds("plot some --images images --ranking all/ranking --quiet");
+    let table = String::from_utf8(workplace.read("some/plots/conv2.csv")).unwrap();
     let column = |line: &str| line.rsplit(',').next().unwrap().to_owned();
     let told: Vec<String> = table.lines().skip(1).step_by(2).map(column).collect();
-    let stops = expected(&place, "conv2", "max");
+    let stops = expected(&workplace, "conv2", "max");
     assert_eq!(told, stops.iter().map(ToString::to_string).collect::<Vec<_>>());
-    place.succeeds("report some --images images --ranking all/ranking --quiet");
-    let report = String::from_utf8(place.read("some/report.html")).unwrap();
+    workplace.succeeds("report some --images images --ranking all/ranking --quiet");
+    let report = String::from_utf8(workplace.read("some/report.html")).unwrap();
     assert!(report.contains(&format!("--until-reliable {UNTIL}")));
     assert!(report.contains(&format!("\"count\":{}", stops[0])));
-    place.succeeds("summary some --out summary --quiet");
+    workplace.succeeds("summary some --out summary --quiet");
 }
 
 #[test]
 fn curves_of_units_that_stop_tell_what_each_unit_was_presented() {
-    let place = place();
-    place.succeeds(&format!(
+    let workplace = workplace();
+    workplace.succeeds(&format!(
         "{} --until-reliable {UNTIL} --reliability-curve --out both",
         sweep(IMAGES)
     ));
-    place.succeeds("summary both --out summary --quiet");
-    let table = String::from_utf8(place.read("summary/reliability.csv")).unwrap();
+    workplace.succeeds("summary both --out summary --quiet");
+    let table = String::from_utf8(workplace.read("summary/reliability.csv")).unwrap();
     let head: Vec<&str> = table.lines().next().unwrap().split(',').collect();
     for layer in ["conv2", "conv4"] {
         for side in ["max", "min"] {
-            let stops = expected(&place, layer, side);
-            assert_eq!(found(&place, "both", layer, side), stops, "{layer} {side}");
-            let path = |kind| place.path(format!("both/maps/{layer}_{side}_{kind}.npy"));
+            let stops = expected(&workplace, layer, side);
+            assert_eq!(found(&workplace, "both", layer, side), stops, "{layer} {side}");
+            let path = |kind| workplace.path(format!("both/maps/{layer}_{side}_{kind}.npy"));
             let curve: Array2<f64> = matrix(floats(&path("reliability_curve")));
             let last = vector(floats(&path("reliability")));
             let least = *stops.iter().min().unwrap();
@@ -161,10 +162,10 @@ fn curves_of_units_that_stop_tell_what_each_unit_was_presented() {
                 let mean = known.iter().sum::<f64>() / known.len() as f64;
                 assert!((told.1.parse::<f64>().unwrap() - mean).abs() < 1e-6, "{told:?} {mean}");
             };
-            for (place, images) in [2, 4, 8, IMAGES].into_iter().enumerate() {
+            for (index, images) in [2, 4, 8, IMAGES].into_iter().enumerate() {
                 let told = row("reliability", &images.to_string());
                 if images <= least {
-                    is_mean(told, curve.column(place).to_vec());
+                    is_mean(told, curve.column(index).to_vec());
                 } else {
                     assert_eq!(told, ("0".into(), String::new()), "{layer} {side} {images}");
                 }
@@ -173,9 +174,9 @@ fn curves_of_units_that_stop_tell_what_each_unit_was_presented() {
         }
     }
     // The page has a unit's own curve up to its stop, and the reliability there.
-    place.succeeds("report both --images images --ranking all/ranking --quiet");
-    let page = place.block("both/report.html", "page-conv2").unwrap();
-    for (unit, stop) in expected(&place, "conv2", "max").into_iter().enumerate() {
+    workplace.succeeds("report both --images images --ranking all/ranking --quiet");
+    let page = workplace.block("both/report.html", "page-conv2").unwrap();
+    for (unit, stop) in expected(&workplace, "conv2", "max").into_iter().enumerate() {
         let facts = &page["units"][unit]["max"];
         assert_eq!(facts["count"], json!(stop), "{unit}");
         let curve = facts["curve"].as_array().unwrap();
@@ -187,10 +188,10 @@ fn curves_of_units_that_stop_tell_what_each_unit_was_presented() {
 
 #[test]
 fn sums_of_units_that_stop_count_as_memory() {
-    let place = place();
+    let workplace = workplace();
     let least = |arguments: &str| -> u64 {
         let line = format!("{} {arguments} --memory 1 --threads 1 --out few", sweep(IMAGES));
-        let output = place.run(&line);
+        let output = workplace.run(&line);
         let error = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{error}");
         let (_, least) = error.split_once("needs at least ").unwrap();
@@ -203,38 +204,38 @@ fn sums_of_units_that_stop_count_as_memory() {
 
 #[test]
 fn sizes_of_units_that_stop_are_not_extrapolated() {
-    let place = place();
+    let workplace = workplace();
     let sized = format!("{} --occluder-size 1,2", sweep(4));
-    place.succeeds(&format!("{sized} --until-reliable {UNTIL} --out some"));
-    place.refuses("sizes some --out widths", 1, &["its units stop", "--until-reliable"]);
-    place.succeeds(&format!("{} --occluder-size 1,2 --out other", sweep(3)));
-    place.succeeds(&format!("{sized} --out wide"));
+    workplace.succeeds(&format!("{sized} --until-reliable {UNTIL} --out some"));
+    workplace.refuses("sizes some --out widths", 1, &["its units stop", "--until-reliable"]);
+    workplace.succeeds(&format!("{} --occluder-size 1,2 --out other", sweep(3)));
+    workplace.succeeds(&format!("{sized} --out wide"));
     let words = ["of another number of them (--top)"];
-    place.refuses("sizes wide/size1 other/size2 --out widths", 1, &words);
-    place.succeeds(&format!("{sized} --out fewer --every 4").replace(" --every 3", ""));
+    workplace.refuses("sizes wide/size1 other/size2 --out widths", 1, &words);
+    workplace.succeeds(&format!("{sized} --out fewer --every 4").replace(" --every 3", ""));
     let words = ["--every", "expected the occluders' size alone to differ"];
-    place.refuses("sizes wide/size1 fewer/size2 --out widths", 1, &words);
-    place.succeeds("sizes wide --out widths --quiet");
+    workplace.refuses("sizes wide/size1 fewer/size2 --out widths", 1, &words);
+    workplace.succeeds("sizes wide --out widths --quiet");
 }
 
 #[test]
 fn threads_batches_memory_blocks_shards_and_restarts_do_not_change_a_byte() {
-    let place = place();
+    let workplace = workplace();
     let run = format!("{} --until-reliable {UNTIL} --repeats 2", sweep(IMAGES));
-    let maps = |out: &str| tree(&place.path(out).join("maps"));
-    place.succeeds(&format!("{run} --threads 1 --batch 1 --out first"));
+    let maps = |out: &str| tree(&workplace.path(out).join("maps"));
+    workplace.succeeds(&format!("{run} --threads 1 --batch 1 --out first"));
     let first = maps("first");
     for (number, arguments) in
         ["--threads 3 --batch 1000", "--threads 2 --batch 7 --memory 264MiB --block 1"]
             .into_iter()
             .enumerate()
     {
-        place.succeeds(&format!("{run} {arguments} --out out-{number}"));
+        workplace.succeeds(&format!("{run} {arguments} --out out-{number}"));
         same_trees(&maps(&format!("out-{number}")), &first, arguments);
     }
     for shard in ["2/2", "1/2"] {
-        place.succeeds(&format!("{run} --block 2 --shard {shard} --out shards"));
-        let status = place.run("status shards --json");
+        workplace.succeeds(&format!("{run} --block 2 --shard {shard} --out shards"));
+        let status = workplace.run("status shards --json");
         let status: Value = serde_json::from_slice(&status.stdout).unwrap();
         let part = &status["parts"]["conv4"];
         if shard == "1/2" {
@@ -242,18 +243,18 @@ fn threads_batches_memory_blocks_shards_and_restarts_do_not_change_a_byte() {
             assert_eq!(part["amount_done"], part["amount"], "{status}");
         }
     }
-    place.succeeds("merge shards --quiet");
+    workplace.succeeds("merge shards --quiet");
     same_trees(&maps("shards"), &first, "shards");
-    place.succeeds(&format!("{run} --block 2 --shard 1/2 --out again"));
-    place.succeeds(&format!("{run} --block 2 --out again"));
+    workplace.succeeds(&format!("{run} --block 2 --shard 1/2 --out again"));
+    workplace.succeeds(&format!("{run} --block 2 --out again"));
     same_trees(&maps("again"), &first, "taken up again");
     let words = ["the reliability at which units stop (--until-reliable): 0.6 there; 0.7 here"];
     let other = format!("{} --until-reliable 0.7 --repeats 2 --out first", sweep(IMAGES));
-    place.refuses(&other, 2, &words);
+    workplace.refuses(&other, 2, &words);
     for wrong in ["0", "1", "-0.5", "nan", "high"] {
         let line = format!("{} --until-reliable={wrong} --out wrong", sweep(IMAGES));
-        place.refuses(&line, 2, &["expected a number above 0 and below 1"]);
+        workplace.refuses(&line, 2, &["expected a number above 0 and below 1"]);
     }
-    let reliability = vector(floats(&place.path("first/maps/conv2_max_reliability.npy")));
+    let reliability = vector(floats(&workplace.path("first/maps/conv2_max_reliability.npy")));
     assert!(reliability.iter().any(|&value| value >= UNTIL));
 }

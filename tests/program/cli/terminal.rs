@@ -10,15 +10,15 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    let place = Workplace::new();
-    let help = place.run("--help");
+    let workplace = Workplace::new();
+    let help = workplace.run("--help");
     assert!(help.status.success());
     let help = text(&help.stdout);
     let commands = "run rank sweep plan status merge map report info demo completions";
     for command in commands.split(' ') {
         assert!(help.contains(&format!("\n  {command} ")), "{command} in\n{help}");
         for line in [format!("{command} --help"), format!("help {command}")] {
-            let Output { status, stdout, stderr } = place.run(&line);
+            let Output { status, stdout, stderr } = workplace.run(&line);
             let help = text(&stdout);
             assert!(status.success() && stderr.is_empty(), "{line}");
             assert!(help.contains("Example") && help.contains("occlumap "), "{line}\n{help}");
@@ -45,33 +45,33 @@ fn the_version_is_the_packages() {
 
 #[test]
 fn shells_get_their_completions() {
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     for shell in ["bash", "zsh", "fish"] {
-        let Output { status, stdout, stderr } = place.run(&format!("completions {shell}"));
+        let Output { status, stdout, stderr } = workplace.run(&format!("completions {shell}"));
         assert!(status.success() && stderr.is_empty(), "{shell}");
         assert!(text(&stdout).contains("--size-divisor") || shell == "fish", "{shell}");
         assert!(text(&stdout).contains("size-divisor"), "{shell}");
     }
-    place.refuses("completions cmd", 2, &["'cmd'", "bash"]);
+    workplace.refuses("completions cmd", 2, &["'cmd'", "bash"]);
 }
 
 #[test]
 fn quiet_is_silent_and_otherwise_the_answer_alone_is_on_standard_output() {
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     let run = format!("run {INPUTS} --layers conv1 --top 1 --out");
-    let Output { status, stdout, stderr } = place.run(&format!("{run} quiet --quiet"));
+    let Output { status, stdout, stderr } = workplace.run(&format!("{run} quiet --quiet"));
     assert!(status.success() && stdout.is_empty() && stderr.is_empty(), "{}", text(&stderr));
-    let Output { status, stdout, stderr } = place.run(&format!("{run} loud"));
+    let Output { status, stdout, stderr } = workplace.run(&format!("{run} loud"));
     assert!(status.success() && stdout.is_empty());
     assert!(text(&stderr).ends_with("wrote loud/maps\n"), "{}", text(&stderr));
-    assert!(place.run("info --model alexnet").stderr.is_empty());
+    assert!(workplace.run("info --model alexnet").stderr.is_empty());
 }
 
 #[test]
 fn colours_are_off_where_they_are_not_wanted() {
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     let errors = |variables: &[(&str, &str)]| {
-        let mut command = place.command("info --modle alexnet");
+        let mut command = workplace.command("info --modle alexnet");
         command.env_remove("NO_COLOR").envs(variables.iter().copied());
         text(&command.output().unwrap().stderr)
     };
@@ -90,9 +90,10 @@ fn closed() -> Stdio {
 
 #[test]
 fn a_reader_that_has_seen_enough_is_no_failure() {
-    let place = Workplace::new();
+    let workplace = Workplace::new();
     for line in ["info --model alexnet", "completions bash", "--help", "--version"] {
-        let output = place.command(line).stdout(closed()).stderr(Stdio::piped()).output().unwrap();
+        let output =
+            workplace.command(line).stdout(closed()).stderr(Stdio::piped()).output().unwrap();
         assert_eq!(
             (output.status.code(), text(&output.stderr)),
             (Some(0), String::new()),
@@ -103,11 +104,11 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
 
 #[test]
 fn messages_that_nobody_reads_do_not_end_the_work() {
-    let place = Workplace::new();
-    let run = |line: &str| place.command(line).stderr(closed()).status().unwrap().code();
+    let workplace = Workplace::new();
+    let run = |line: &str| workplace.command(line).stderr(closed()).status().unwrap().code();
     let line = format!("run {INPUTS} --layers conv1 --top 1 --out out");
     assert_eq!(run(&line), Some(0));
-    assert!(place.path("out/maps/conv1_min.npy").exists());
+    assert!(workplace.path("out/maps/conv1_min.npy").exists());
     assert_eq!(run(&line), Some(0));
     assert_eq!(run(&format!("{line} --seed 1")), Some(2));
     assert_eq!(run(&format!("rank {INPUTS} --images absent --out other")), Some(2));

@@ -1,14 +1,14 @@
 //! Blocks that are not what was written.
 
-use super::place::{RUN, copy_folder, messages, place, same_results, start};
+use super::workplace::{RUN, copy_folder, messages, same_results, start, workplace};
 
 #[test]
 fn every_region_of_a_block_that_is_damaged_is_found_said_and_computed_again() {
-    let place = place();
+    let workplace = workplace();
     // All blocks, and nothing put together.
-    place.succeeds(&format!("{RUN} --shard 1/1 --out full --quiet"));
+    workplace.succeeds(&format!("{RUN} --shard 1/1 --out full --quiet"));
     let name = "blocks/maps/conv4-3-3.block";
-    let whole = place.read(&format!("full/{name}"));
+    let whole = workplace.read(&format!("full/{name}"));
     let header = u64::from_le_bytes(whole[16..24].try_into().unwrap()) as usize;
     let end = whole.len();
     let flipped = |at: usize| {
@@ -34,48 +34,48 @@ fn every_region_of_a_block_that_is_damaged_is_found_said_and_computed_again() {
         ("one byte short", whole[..end - 1].to_vec()),
         ("one byte too long", [&whole[..], b"x"].concat()),
         ("zeros", vec![0; end]),
-        ("another block", place.read("full/blocks/maps/conv4-2-2.block")),
+        ("another block", workplace.read("full/blocks/maps/conv4-2-2.block")),
     ];
     let count = regions.len();
     for (region, bytes) in regions {
-        copy_folder(&place.path("full"), &place.path("out"));
-        place.write(&format!("out/{name}"), bytes);
-        let status = place.run("status out --json").stdout;
+        copy_folder(&workplace.path("full"), &workplace.path("out"));
+        workplace.write(&format!("out/{name}"), bytes);
+        let status = workplace.run("status out --json").stdout;
         let status: serde_json::Value = serde_json::from_slice(&status).unwrap();
         assert_eq!(status["parts"]["conv4"]["damaged"].as_array().unwrap().len(), 1, "{region}");
-        let output = start(&place, &format!("{RUN} --out out")).wait_with_output().unwrap();
+        let output = start(&workplace, &format!("{RUN} --out out")).wait_with_output().unwrap();
         let messages = messages(&output);
         assert!(output.status.success(), "{region}: {messages}");
         assert!(messages.contains(name) && messages.contains("counts as missing"), "{messages}");
         assert_eq!(messages.matches("counts as missing").count(), 1, "{messages}");
-        same_results(&place, "out");
-        std::fs::remove_dir_all(place.path("out")).unwrap();
+        same_results(&workplace, "out");
+        std::fs::remove_dir_all(workplace.path("out")).unwrap();
     }
     eprintln!("damage: {count} regions of a block; each found, said and computed again");
 }
 
 #[test]
 fn damaged_blocks_that_are_merged_are_listed_and_count_as_missing() {
-    let place = place();
+    let workplace = workplace();
     for shards in [1, 3, 16] {
         let all = || {
             for index in 1..=shards {
-                place.succeeds(&format!("{RUN} --shard {index}/{shards} --out out --quiet"));
+                workplace.succeeds(&format!("{RUN} --shard {index}/{shards} --out out --quiet"));
             }
         };
         all();
-        place.cut("out/blocks/maps/conv2-5-5.block");
-        place.remove("out/blocks/maps/conv4-0-0.block");
-        let output = place.run("merge out");
+        workplace.cut("out/blocks/maps/conv2-5-5.block");
+        workplace.remove("out/blocks/maps/conv4-0-0.block");
+        let output = workplace.run("merge out");
         let told = messages(&output);
         assert_eq!(output.status.code(), Some(1), "{told}");
         for part in ["conv2-5-5: is damaged", "conv4-0-0: is missing", "2 blocks are missing"] {
             assert!(told.contains(part), "no `{part}` in {told}");
         }
         all();
-        place.succeeds("merge out");
-        same_results(&place, "out");
-        std::fs::remove_dir_all(place.path("out")).unwrap();
+        workplace.succeeds("merge out");
+        same_results(&workplace, "out");
+        std::fs::remove_dir_all(workplace.path("out")).unwrap();
     }
     eprintln!("damage: a merge of 1, 3 and 16 shards lists a damaged and a missing block");
 }

@@ -3,7 +3,7 @@
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use super::place::{Dice, RUN, blocks, place, same_results, start, undisturbed};
+use super::workplace::{Dice, RUN, blocks, same_results, start, undisturbed, workplace};
 use crate::workplace::Workplace;
 
 const KILLS: usize = 100;
@@ -25,20 +25,21 @@ fn killed(mut child: Child, dice: &mut Dice, most: Duration) -> bool {
 
 #[test]
 fn a_run_that_is_killed_again_and_again_loses_no_block() {
-    let place = place();
+    let workplace = workplace();
     let mut dice = Dice::new(1);
     let (mut kills, mut finished, mut blocks_kept) = (0, 0, 0);
     while kills < KILLS {
-        let mut most = undisturbed(&place) / 2;
+        let mut most = undisturbed(&workplace) / 2;
         let mut before: Vec<String> = Vec::new();
         loop {
-            let was_killed = killed(start(&place, &format!("{RUN} --out out")), &mut dice, most);
+            let was_killed =
+                killed(start(&workplace, &format!("{RUN} --out out")), &mut dice, most);
             // However busy the machine becomes, it gets there.
             most = most.mul_f64(1.05);
-            let after = blocks(&place.path("out"));
+            let after = blocks(&workplace.path("out"));
             // Those of the ranking go when it is put together, and all when the maps are.
-            let ranked = place.path("out/ranking/ranking.json").exists();
-            let merged = !place.path("out/blocks/maps").exists();
+            let ranked = workplace.path("out/ranking/ranking.json").exists();
+            let merged = !workplace.path("out/blocks/maps").exists();
             let lost = before.iter().filter(|name| {
                 let gone = if name.starts_with("images") { ranked } else { merged };
                 !after.contains(name) && !gone
@@ -51,8 +52,8 @@ fn a_run_that_is_killed_again_and_again_loses_no_block() {
             }
             before = after;
         }
-        same_results(&place, "out");
-        std::fs::remove_dir_all(place.path("out")).unwrap();
+        same_results(&workplace, "out");
+        std::fs::remove_dir_all(workplace.path("out")).unwrap();
         finished += 1;
     }
     eprintln!(
@@ -63,29 +64,29 @@ fn a_run_that_is_killed_again_and_again_loses_no_block() {
 
 #[test]
 fn shards_that_are_killed_give_the_same_maps() {
-    let place = place();
+    let workplace = workplace();
     let mut dice = Dice::new(2);
     for (shards, threads) in [(3, 2), (16, 1)] {
-        let kills = killed_shards(&place, shards, threads, &mut dice);
-        place.succeeds("merge out --quiet");
-        same_results(&place, "out");
+        let kills = killed_shards(&workplace, shards, threads, &mut dice);
+        workplace.succeeds("merge out --quiet");
+        same_results(&workplace, "out");
         eprintln!("kill -9: {shards} shards on {threads} threads, {kills} kills; equal results");
         assert!(kills > 0);
-        std::fs::remove_dir_all(place.path("out")).unwrap();
+        std::fs::remove_dir_all(workplace.path("out")).unwrap();
     }
 }
 
 /// Starts shards in random order, four at a time, and kills them at random until all are done.
-fn killed_shards(place: &Workplace, shards: u32, threads: u32, dice: &mut Dice) -> usize {
+fn killed_shards(workplace: &Workplace, shards: u32, threads: u32, dice: &mut Dice) -> usize {
     let run = RUN.replace("--threads 1", &format!("--threads {threads}"));
     let mut left: Vec<u32> = (1..=shards).collect();
     // A shard takes but a part of that.
-    let (mut kills, mut most) = (0, undisturbed(place) / 4);
+    let (mut kills, mut most) = (0, undisturbed(workplace) / 4);
     while !left.is_empty() {
         let running: Vec<(u32, Child)> = (0..4.min(left.len()))
             .map(|_| {
                 let shard = left.swap_remove(dice.below(left.len() as u32) as usize);
-                (shard, start(place, &format!("{run} --shard {shard}/{shards} --out out")))
+                (shard, start(workplace, &format!("{run} --shard {shard}/{shards} --out out")))
             })
             .collect();
         for (shard, child) in running {

@@ -3,18 +3,18 @@
 use std::process::Child;
 use std::time::SystemTime;
 
-use super::place::{RUN, copy_folder, messages, place, same_results, start};
+use super::workplace::{RUN, copy_folder, messages, same_results, start, workplace};
 use crate::workplace::{Workplace, tree};
 
 /// When each file of the results was written.
-fn times(place: &Workplace) -> Vec<SystemTime> {
-    let files = tree(&place.path("out")).into_iter().filter(|(_, content)| content.is_some());
-    let path = |name| place.path("out").join(name);
+fn times(workplace: &Workplace) -> Vec<SystemTime> {
+    let files = tree(&workplace.path("out")).into_iter().filter(|(_, content)| content.is_some());
+    let path = |name| workplace.path("out").join(name);
     files.map(|(name, _)| path(name).metadata().unwrap().modified().unwrap()).collect()
 }
 
-fn run_again(place: &Workplace) {
-    let output = start(place, &format!("{RUN} --out out")).wait_with_output().unwrap();
+fn run_again(workplace: &Workplace) {
+    let output = start(workplace, &format!("{RUN} --out out")).wait_with_output().unwrap();
     let told = messages(&output);
     assert!(output.status.success(), "{told}");
     assert!(told.contains("ranking: already complete"), "{told}");
@@ -23,30 +23,35 @@ fn run_again(place: &Workplace) {
 
 #[test]
 fn what_is_finished_is_not_made_again_by_any_number_of_processes() {
-    let place = place();
-    copy_folder(&place.path("whole"), &place.path("out"));
-    let before = times(&place);
-    let running: Vec<Child> = (0..8).map(|_| start(&place, &format!("{RUN} --out out"))).collect();
+    let workplace = workplace();
+    copy_folder(&workplace.path("whole"), &workplace.path("out"));
+    let before = times(&workplace);
+    let running: Vec<Child> =
+        (0..8).map(|_| start(&workplace, &format!("{RUN} --out out"))).collect();
     for child in running {
         let output = child.wait_with_output().unwrap();
         let told = messages(&output);
         assert!(output.status.success() && told.contains("already complete"), "{told}");
     }
-    same_results(&place, "out");
-    assert_eq!(times(&place), before);
+    same_results(&workplace, "out");
+    assert_eq!(times(&workplace), before);
 }
 
 #[test]
 fn what_a_process_leaves_that_is_killed_at_its_very_end_is_removed() {
-    let place = place();
-    place.succeeds(&format!("{RUN} --shard 1/1 --out blocks --quiet"));
+    let workplace = workplace();
+    workplace.succeeds(&format!("{RUN} --shard 1/1 --out blocks --quiet"));
     // All blocks of the ranking, which whoever computes the last would put together.
     for (shard, out) in [("1/2", "ranked"), ("2/2", "other")] {
-        place.succeeds(&format!("rank --shard {shard} --out {out} --quiet {}", ranking_of(RUN)));
+        workplace
+            .succeeds(&format!("rank --shard {shard} --out {out} --quiet {}", ranking_of(RUN)));
     }
-    copy_folder(&place.path("other/blocks/ranking/."), &place.path("ranked/blocks/ranking"));
-    copy_folder(&place.path("whole"), &place.path("out"));
-    let before = times(&place);
+    copy_folder(
+        &workplace.path("other/blocks/ranking/."),
+        &workplace.path("ranked/blocks/ranking"),
+    );
+    copy_folder(&workplace.path("whole"), &workplace.path("out"));
+    let before = times(&workplace);
     let litter = [
         "blocks/maps/.occlumap-a1.tmp",
         "blocks/maps/merge.lease-0",
@@ -57,24 +62,27 @@ fn what_a_process_leaves_that_is_killed_at_its_very_end_is_removed() {
         "blocks/images.sha256",
     ];
     for name in litter {
-        std::fs::create_dir_all(place.path("out/blocks")).unwrap();
+        std::fs::create_dir_all(workplace.path("out/blocks")).unwrap();
         if name.starts_with("blocks/maps/") {
-            copy_folder(&place.path("blocks/blocks/maps"), &place.path("out/blocks/maps"));
+            copy_folder(&workplace.path("blocks/blocks/maps"), &workplace.path("out/blocks/maps"));
         }
         if name.starts_with("blocks/ranking/") {
-            copy_folder(&place.path("ranked/blocks/ranking"), &place.path("out/blocks/ranking"));
+            copy_folder(
+                &workplace.path("ranked/blocks/ranking"),
+                &workplace.path("out/blocks/ranking"),
+            );
         }
-        let file = place.path("out").join(name);
+        let file = workplace.path("out").join(name);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, dead()).unwrap();
-        run_again(&place);
-        same_results(&place, "out");
-        assert_eq!(times(&place), before, "{name}");
+        run_again(&workplace);
+        same_results(&workplace, "out");
+        assert_eq!(times(&workplace), before, "{name}");
     }
     // One that was killed while it wrote the manifest.
-    place.write("blocks/.occlumap-a3.tmp", "half of a manif");
-    place.succeeds("merge blocks --quiet");
-    same_results(&place, "blocks");
+    workplace.write("blocks/.occlumap-a3.tmp", "half of a manif");
+    workplace.succeeds("merge blocks --quiet");
+    same_results(&workplace, "blocks");
     eprintln!("leftovers: {} kinds, each removed; nothing made again", litter.len() + 1);
 }
 

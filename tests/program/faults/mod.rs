@@ -2,7 +2,7 @@
 //! change. Afterwards the maps are the same bytes as those of an undisturbed run, and nothing that
 //! was finished is lost. Each test prints how often it did what.
 
-mod place;
+mod workplace;
 
 mod damage;
 mod disks;

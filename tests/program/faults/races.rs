@@ -2,7 +2,7 @@
 
 use std::process::Child;
 
-use super::place::{Dice, RUN, messages, place, same_results, start, undisturbed};
+use super::workplace::{Dice, RUN, messages, same_results, start, undisturbed, workplace};
 use crate::common::say_skipped;
 use crate::workplace::Workplace;
 
@@ -17,14 +17,14 @@ fn presentations(messages: &str) -> u64 {
 
 #[test]
 fn processes_that_share_a_folder_compute_each_block_once() {
-    let place = place();
-    let alone = start(&place, &format!("{RUN} --out alone")).wait_with_output().unwrap();
+    let workplace = workplace();
+    let alone = start(&workplace, &format!("{RUN} --out alone")).wait_with_output().unwrap();
     let all = presentations(&messages(&alone));
     assert!(all > 0);
     let mut races = 0;
     for processes in [2, 4, 2, 3, 2, 4, 2, 3] {
         let running: Vec<Child> =
-            (0..processes).map(|_| start(&place, &format!("{RUN} --out out"))).collect();
+            (0..processes).map(|_| start(&workplace, &format!("{RUN} --out out"))).collect();
         let mut computed = 0;
         for child in running {
             let output = child.wait_with_output().unwrap();
@@ -33,8 +33,8 @@ fn processes_that_share_a_folder_compute_each_block_once() {
             computed += presentations(&messages);
         }
         assert_eq!(computed, all, "{processes} processes");
-        same_results(&place, "out");
-        std::fs::remove_dir_all(place.path("out")).unwrap();
+        same_results(&workplace, "out");
+        std::fs::remove_dir_all(workplace.path("out")).unwrap();
         races += 1;
     }
     eprintln!("races: {races}, of two to four processes; each block once, equal results");
@@ -42,12 +42,12 @@ fn processes_that_share_a_folder_compute_each_block_once() {
 
 #[test]
 fn processes_that_share_a_folder_survive_each_other() {
-    let place = place();
+    let workplace = workplace();
     let mut dice = Dice::new(3);
     let mut kills = 0;
     for _ in 0..3 {
         let mut running: Vec<Child> =
-            (0..4).map(|_| start(&place, &format!("{RUN} --out out"))).collect();
+            (0..4).map(|_| start(&workplace, &format!("{RUN} --out out"))).collect();
         // One after the other is killed in the middle of its work; the last must do the rest.
         while running.len() > 1 {
             std::thread::sleep(std::time::Duration::from_millis(u64::from(dice.below(80))));
@@ -58,8 +58,8 @@ fn processes_that_share_a_folder_survive_each_other() {
         }
         let output = running.remove(0).wait_with_output().unwrap();
         assert!(output.status.success(), "{}", messages(&output));
-        same_results(&place, "out");
-        std::fs::remove_dir_all(place.path("out")).unwrap();
+        same_results(&workplace, "out");
+        std::fs::remove_dir_all(workplace.path("out")).unwrap();
     }
     eprintln!(
         "races: of four processes at a time {kills} in all killed beside each other; equal results"
@@ -70,15 +70,15 @@ fn processes_that_share_a_folder_survive_each_other() {
 /// one before it, and so on.
 #[test]
 fn a_clock_that_is_set_back_does_not_matter() {
-    let place = place();
-    let Some(clock) = clock(&place) else {
+    let workplace = workplace();
+    let Some(clock) = clock(&workplace) else {
         say_skipped("a_clock_that_is_set_back_does_not_matter", "no C compiler");
         return;
     };
     let mut dice = Dice::new(5);
-    let (mut set, mut most) = (0, undisturbed(&place));
+    let (mut set, mut most) = (0, undisturbed(&workplace));
     loop {
-        let mut command = place.command(&format!("{RUN} --out out"));
+        let mut command = workplace.command(&format!("{RUN} --out out"));
         command.env("LD_PRELOAD", &clock).env("SECONDS_AHEAD", days(11 - 2 * set));
         let mut child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
         std::thread::sleep(most.mul_f64(0.3 + 0.5 * dice.share()));
@@ -90,16 +90,16 @@ fn a_clock_that_is_set_back_does_not_matter() {
         child.kill().unwrap();
         child.wait().unwrap();
         set += 1;
-        if place.path("out").exists() {
-            let mut status = place.command("status out --json");
+        if workplace.path("out").exists() {
+            let mut status = workplace.command("status out --json");
             status.env("LD_PRELOAD", &clock).env("SECONDS_AHEAD", days(11 - 2 * set));
             let output = status.output().unwrap();
             // A process that is killed at once leaves nothing that could be told of.
-            assert!(output.status.success() || !place.path("out/blocks").exists());
+            assert!(output.status.success() || !workplace.path("out/blocks").exists());
         }
     }
-    same_results(&place, "out");
-    let manifest: serde_json::Value = crate::common::json(&place.path("out/manifest.json"));
+    same_results(&workplace, "out");
+    let manifest: serde_json::Value = crate::common::json(&workplace.path("out/manifest.json"));
     let started = manifest["about"]["started_unix"].as_u64().unwrap();
     let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
     assert!(started.abs_diff(now) > 43_200, "the clock was set: {started}, and it is {now}");
@@ -113,7 +113,7 @@ fn days(days: i32) -> String {
 
 /// A library that sets the time of day of a process which loads it first; `None` where there is no
 /// compiler for it.
-fn clock(place: &Workplace) -> Option<std::path::PathBuf> {
+fn clock(workplace: &Workplace) -> Option<std::path::PathBuf> {
     const SOURCE: &str = r#"
         #include <stdlib.h>
         #include <sys/syscall.h>
@@ -125,21 +125,21 @@ fn clock(place: &Workplace) -> Option<std::path::PathBuf> {
             if (clock == CLOCK_REALTIME && ahead) time->tv_sec += atol(ahead);
             return result;
         }"#;
-    place.write("clock.c", SOURCE);
-    let library = place.path("clock.so");
+    workplace.write("clock.c", SOURCE);
+    let library = workplace.path("clock.so");
     let mut compiler = std::process::Command::new("cc");
-    compiler.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(place.path("clock.c"));
+    compiler.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(workplace.path("clock.c"));
     compiler.status().is_ok_and(|status| status.success()).then_some(library)
 }
 
 /// No decision compares clocks: files from the future and from the past change nothing.
 #[test]
 fn a_clock_that_is_set_does_not_matter() {
-    let place = place();
+    let workplace = workplace();
     let mut dice = Dice::new(4);
-    let (mut set, mut most) = (0, undisturbed(&place));
+    let (mut set, mut most) = (0, undisturbed(&workplace));
     loop {
-        let mut child = start(&place, &format!("{RUN} --out out"));
+        let mut child = start(&workplace, &format!("{RUN} --out out"));
         std::thread::sleep(most.mul_f64(0.5 + 0.5 * dice.share()));
         most = most.mul_f64(1.1);
         if child.try_wait().unwrap().is_some() {
@@ -148,19 +148,19 @@ fn a_clock_that_is_set_does_not_matter() {
         }
         child.kill().unwrap();
         child.wait().unwrap();
-        for (name, content) in crate::workplace::tree(&place.path("out")) {
+        for (name, content) in crate::workplace::tree(&workplace.path("out")) {
             if content.is_some() {
                 let day = std::time::Duration::from_hours(24);
                 let now = std::time::SystemTime::now();
                 let time = if dice.below(2) == 0 { now + day } else { now - day };
-                let path = place.path("out").join(name);
+                let path = workplace.path("out").join(name);
                 let file = std::fs::File::options().append(true).open(path).unwrap();
                 file.set_modified(time).unwrap();
                 set += 1;
             }
         }
     }
-    same_results(&place, "out");
+    same_results(&workplace, "out");
     assert!(set > 0);
     eprintln!("clocks: {set} files, leases among them, a day in the future or the past");
 }

@@ -1,12 +1,12 @@
 //! A convolution of deltas in bf16.
 
-use super::deltas::{Deltas, Operands, Packing};
+use super::deltas::{Operands, PackedDeltas, Packing};
 use super::product::PairProduct;
 use super::weights::{TILE_WORDS, Weights};
 use super::{PAIRS, Panel};
-use crate::engine::cpu::change::{Changes, SamePlan};
 use crate::engine::cpu::convolve::{Convolution, clear_untouched};
-use crate::engine::cpu::patterns::{Patterns, Rows};
+use crate::engine::cpu::delta::{Deltas, SamePlan};
+use crate::engine::cpu::patterns::{Convolved, Patterns, Rows};
 use crate::engine::cpu::weights::Grid;
 
 /// Words of weights that are gone through for all rows before the next: of a tile, they should stay in
@@ -18,7 +18,7 @@ const GROUP_LIMIT: usize = 256 * 1024;
 /// Buffers that are used again.
 #[derive(Debug, Default)]
 pub(in crate::engine::cpu) struct Scratch {
-    deltas: Deltas,
+    deltas: PackedDeltas,
     panel: Panel,
 }
 
@@ -28,7 +28,7 @@ pub(in crate::engine::cpu) struct Batches<'a, 'p> {
     pub all: &'a [SamePlan<'p>],
     /// The numbers of those that are convolved.
     pub which: &'a [usize],
-    pub deltas: &'a Changes,
+    pub deltas: &'a Deltas,
 }
 
 impl Weights {
@@ -37,7 +37,7 @@ impl Weights {
         &self,
         convolution: Convolution<'_>,
         batches: Batches<'_, '_>,
-        output: &mut Changes,
+        output: &mut Deltas,
         patterns: &mut Patterns,
         scratch: &mut Scratch,
     ) {
@@ -48,16 +48,15 @@ impl Weights {
         let &Self { parts, form, .. } = self;
         let packing = Packing { channels: self.channels, parts, order: form.order() };
         deltas.collect(input, which, packing, isa);
-        let originals = patterns.collect(
-            (program, node, rectify),
+        let baselines = patterns.collect(
+            Convolved { program, node, rectify, inputs: deltas.ranges(), outputs: output.ranges() },
             batches,
             which,
-            (deltas.places(), output.places()),
             &|y, x, width, blocks| {
                 packed.blocks(y, x, Grid { width, channels, rows: lines }, blocks);
             },
         );
-        let patterns = patterns.each(&originals);
+        let patterns = patterns.each(&baselines);
         clear_untouched(&patterns, packed, output);
 
         let (tiles, limit) = if form.copies_rows() {
@@ -78,19 +77,19 @@ impl Weights {
                 for first in (0..packed.kernel.y).step_by(at_once) {
                     let taps = first * row..(first + at_once) * row;
                     for pattern in &patterns {
-                        let &Rows { from, to, originals, .. } = pattern;
+                        let &Rows { from, to, baselines, .. } = pattern;
                         let (blocks, begins, ends) = pattern.blocks(&taps);
                         if blocks.is_empty() {
                             continue;
                         }
                         let rectify =
-                            originals.filter(|_| ends).map(|originals| (originals, channel));
+                            baselines.filter(|_| ends).map(|baselines| (baselines, channel));
                         let product = PairProduct {
                             deltas: deltas.from(group * lines * PAIRS),
                             rows: from,
                             blocks,
                             weights,
-                            places: to,
+                            outputs: to,
                             width,
                             add: !begins,
                             rectify,

@@ -3,9 +3,9 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::weights::Parts;
-use super::{LINE, Order, PAIRS, round, split};
-use crate::engine::cpu::change::{Changes, Place};
+use super::{LINE, Order, PAIRS, round, split_line};
 use crate::engine::cpu::compress::Compress;
+use crate::engine::cpu::delta::{DeltaRange, Deltas};
 use crate::engine::cpu::simd::{Isa, Kernel};
 
 /// The words of a line.
@@ -67,28 +67,28 @@ pub(super) struct Packing {
 
 /// The deltas of a chunk as bf16, `[presentation][y][x][group][line]`, in the order that a form reads.
 #[derive(Debug, Default)]
-pub(in crate::engine::cpu) struct Deltas {
+pub(in crate::engine::cpu) struct PackedDeltas {
     /// Of each batch, where its words are.
-    places: Vec<Place>,
+    ranges: Vec<DeltaRange>,
     high: Vec<Line>,
     low: Vec<Line>,
 }
 
-impl Deltas {
+impl PackedDeltas {
     /// Rounds those of some batches; the others have none.
-    pub(super) fn collect(&mut self, input: &Changes, which: &[usize], packing: Packing, isa: Isa) {
+    pub(super) fn collect(&mut self, input: &Deltas, which: &[usize], packing: Packing, isa: Isa) {
         let Packing { channels, parts, .. } = packing;
-        self.places.clear();
+        self.ranges.clear();
         let mut wanted = which.iter().peekable();
         let mut first = 0;
-        for (batch, place) in input.places().iter().enumerate() {
-            let Place { y, x, ref values, .. } = *place;
-            let mut words = Place { y, x, channels: channels.words(), values: first..first };
-            if wanted.next_if(|&&next| next == batch).is_some() && place.each() > 0 {
-                words.values.end += values.len() / place.each() * words.each();
+        for (batch, range) in input.ranges().iter().enumerate() {
+            let DeltaRange { y, x, ref values, .. } = *range;
+            let mut words = DeltaRange { y, x, channels: channels.words(), values: first..first };
+            if wanted.next_if(|&&next| next == batch).is_some() && range.each() > 0 {
+                words.values.end += values.len() / range.each() * words.each();
             }
             first = words.values.end;
-            self.places.push(words);
+            self.ranges.push(words);
         }
         let lines = first / PAIRS;
         let grow = |lines: usize, all: &mut Vec<Line>| {
@@ -96,12 +96,12 @@ impl Deltas {
         };
         grow(lines, &mut self.high);
         grow(if parts == Parts::Two { lines } else { 0 }, &mut self.low);
-        for (place, words) in input.places().iter().zip(&self.places) {
+        for (range, words) in input.ranges().iter().zip(&self.ranges) {
             if words.values.is_empty() {
                 continue;
             }
-            let floats = place.y.len() * place.x.len() * place.channels;
-            let presentations = input.values()[place.values.clone()].chunks_exact(place.each());
+            let floats = range.y.len() * range.x.len() * range.channels;
+            let presentations = input.values()[range.values.clone()].chunks_exact(range.each());
             for (presentation, values) in presentations.enumerate() {
                 let first = words.of(presentation) / PAIRS;
                 let high = &mut self.high[first..];
@@ -115,8 +115,8 @@ impl Deltas {
     }
 
     /// Where the words of each batch are.
-    pub(super) fn places(&self) -> &[Place] {
-        &self.places
+    pub(super) fn ranges(&self) -> &[DeltaRange] {
+        &self.ranges
     }
 
     /// All of them, of as many parts as were collected.
@@ -141,7 +141,7 @@ impl Kernel for Round<'_> {
     unsafe fn run<V: Compress>(self) {
         let Self { values, packing, high, low } = self;
         let Packing { channels: Channels { inputs, .. }, parts, order } = packing;
-        let mut place = 0;
+        let mut index = 0;
         for group in values.chunks_exact(inputs) {
             for some in group.chunks(LINE) {
                 let mut filled = [0.0; LINE];
@@ -151,24 +151,23 @@ impl Kernel for Round<'_> {
                     filled[..some.len()].copy_from_slice(some);
                     &filled
                 };
-                // Loops, so that the compiler finds vectors.
-                let (mut first, mut second) = ([0; LINE], [0; LINE]);
-                match parts {
+                let first = match parts {
                     Parts::One => {
+                        // A loop, so that the compiler finds vectors.
+                        let mut first = [0; LINE];
                         for (first, &value) in first.iter_mut().zip(line) {
                             *first = round(value);
                         }
+                        first
                     }
                     Parts::Two => {
-                        for ((first, second), &value) in first.iter_mut().zip(&mut second).zip(line)
-                        {
-                            (*first, *second) = split(value);
-                        }
-                        low[place].0 = words(order, &second);
+                        let [first, second] = split_line(line);
+                        low[index].0 = words(order, &second);
+                        first
                     }
-                }
-                high[place].0 = words(order, &first);
-                place += 1;
+                };
+                high[index].0 = words(order, &first);
+                index += 1;
             }
         }
     }

@@ -2,11 +2,11 @@
 
 use std::sync::OnceLock;
 
-use super::deltas::Operands;
+use super::deltas::{Operands, words};
 use super::product::PairProduct;
-use super::weights::{TILE_WORDS, place_of};
-use super::{LINE, Order, PAIRS, Panel, amx, split};
-use crate::engine::cpu::product::{Block, Places, TILE};
+use super::weights::{TILE_WORDS, put_column};
+use super::{Order, PAIRS, Panel, amx, split_line};
+use crate::engine::cpu::product::{Block, Offsets, TILE};
 use crate::engine::cpu::simd::Isa;
 use crate::noise::TorchStream;
 
@@ -77,44 +77,36 @@ fn probe(form: Form) -> Vec<u32> {
     const LINES: usize = 3;
     const ROWS: usize = 19;
     let mut stream = TorchStream::new(1);
-    let mut line = |low: &mut [u32; LINE]| -> [u32; LINE] {
-        std::array::from_fn(|channel| {
+    let mut line = || {
+        split_line(&std::array::from_fn(|_| {
             let [value, size] = [(); 2].map(|()| stream.next().unwrap_or(0.5));
-            let value = (value - 0.5) * 2_f32.powi((size * 16.0) as i32 - 8);
-            let (high, rest) = split(value);
-            low[channel] = rest;
-            high
-        })
+            (value - 0.5) * 2_f32.powi((size * 16.0) as i32 - 8)
+        }))
     };
     let order = form.order();
     let (mut high, mut low) = (Vec::new(), Vec::new());
     for _ in 0..LINES * ROWS {
-        let mut rest = [0; LINE];
-        let first = line(&mut rest);
-        high.extend((0..PAIRS).map(|word| order.word(&first, word)));
-        low.extend((0..PAIRS).map(|word| order.word(&rest, word)));
+        let [first, rest] = line();
+        high.extend(words(order, &first));
+        low.extend(words(order, &rest));
     }
     let mut weights = [vec![0; LINES * TILE_WORDS], vec![0; LINES * TILE_WORDS]];
     for first in (0..LINES).map(|line| line * TILE_WORDS) {
         for column in 0..TILE {
-            let mut rest = [0; LINE];
-            let values = line(&mut rest);
-            for word in 0..PAIRS {
-                let place = first + place_of(order, word, column);
-                weights[0][place] = order.word(&values, word);
-                weights[1][place] = order.word(&rest, word);
+            for (weights, part) in weights.iter_mut().zip(line()) {
+                put_column(order, &part, column, &mut weights[first..]);
             }
         }
     }
     let every = |step: usize| (0..ROWS).map(|row| row * step).collect::<Vec<_>>();
-    let (rows, places) = (every(LINES * PAIRS), every(TILE));
+    let (rows, outputs) = (every(LINES * PAIRS), every(TILE));
     let mut sums = vec![0.0; ROWS * TILE];
     PairProduct {
         deltas: Operands { high: &high, low: Some(&low) },
-        rows: Places::new(&rows),
+        rows: Offsets::new(&rows),
         blocks: &[Block { input: 0, weights: 0, length: LINES }],
         weights: &[Operands { high: &weights[0], low: Some(&weights[1]) }],
-        places: Places::new(&places),
+        outputs: Offsets::new(&outputs),
         width: TILE,
         add: false,
         rectify: None,

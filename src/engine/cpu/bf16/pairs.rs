@@ -7,8 +7,8 @@ use super::weights::TILE_WORDS;
 use crate::engine::cpu::product::TILE;
 use crate::engine::cpu::simd::{Eight, Isa, Vector};
 
-/// Computes some rows of a tile. Needs the instructions that it is compiled for, and as many places as
-/// rows; every row, block and place must lie inside its buffer.
+/// Computes some rows of a tile. Needs the instructions that it is compiled for, and as many outputs as
+/// rows; every row, block and output must lie inside its buffer.
 pub(super) type RowsFn = unsafe fn(tile: &Tile<'_>, first: usize, output: *mut f32);
 
 /// A tile of a product.
@@ -116,15 +116,15 @@ unsafe fn columns<D: Dot, const ROWS: usize, const VECTORS: usize>(
     // High by low, high by high, low by high; only high by high of operands of one part.
     let terms: &[(usize, usize)] =
         if product.deltas.low.is_some() { &[(0, 1), (0, 0), (1, 0)] } else { &[(0, 0)] };
-    // SAFETY: `PairProduct::run` checked that rows, blocks and places lie inside their buffers, and that
+    // SAFETY: `PairProduct::run` checked that rows, blocks and outputs lie inside their buffers, and that
     // `first + ROWS` of them exist; a tile's channels that are written begin at `channel` of the tile.
     unsafe {
         let mut all = [[0.0_f32; TILE]; ROWS];
         if product.add {
             for row in 0..ROWS {
-                let place =
-                    product.places.all().get_unchecked(first + row) + which * TILE + channel;
-                all[row].as_mut_ptr().copy_from_nonoverlapping(output.add(place), width);
+                let offset =
+                    product.outputs.all().get_unchecked(first + row) + which * TILE + channel;
+                all[row].as_mut_ptr().copy_from_nonoverlapping(output.add(offset), width);
             }
         }
         for block in product.blocks {
@@ -154,8 +154,8 @@ unsafe fn columns<D: Dot, const ROWS: usize, const VECTORS: usize>(
             }
         }
         for row in 0..ROWS {
-            let place = product.places.all().get_unchecked(first + row) + which * TILE + channel;
-            output.add(place).copy_from_nonoverlapping(all[row].as_ptr(), width);
+            let offset = product.outputs.all().get_unchecked(first + row) + which * TILE + channel;
+            output.add(offset).copy_from_nonoverlapping(all[row].as_ptr(), width);
         }
     }
 }

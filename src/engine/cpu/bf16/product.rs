@@ -8,7 +8,7 @@ use super::deltas::Operands;
 use super::weights::TILE_WORDS;
 use super::{Form, PAIRS, Panel, amx, pairs, tiles};
 use crate::engine::cpu::pointwise::Rectify;
-use crate::engine::cpu::product::{Block, Originals, Places, TILE};
+use crate::engine::cpu::product::{BaselineRows, Block, Offsets, TILE};
 use crate::engine::cpu::simd::{Isa, prefetch_all};
 
 /// Operands of a product.
@@ -17,20 +17,20 @@ pub(super) struct PairProduct<'a> {
     /// Deltas.
     pub deltas: Operands<'a>,
     /// From which word each row's first block counts.
-    pub rows: Places<'a>,
+    pub rows: Offsets<'a>,
     /// The blocks, the same for each row: inputs in words, weights and lengths in lines.
     pub blocks: &'a [Block],
     /// Of each tile.
     pub weights: &'a [Operands<'a>],
     /// Where in the output each row's values go.
-    pub places: Places<'a>,
+    pub outputs: Offsets<'a>,
     /// How many of the tiles' channels are written.
     pub width: usize,
     /// Whether sums begin with what stands in the output, instead of with zero.
     pub add: bool,
-    /// If a ReLU of deltas follows, each row's original activations, and which of them is the first
+    /// If a ReLU of deltas follows, each row's baseline activations, and which of them is the first
     /// tile's first.
-    pub rectify: Option<(Originals<'a>, usize)>,
+    pub rectify: Option<(BaselineRows<'a>, usize)>,
     /// Which vectors rectify.
     pub isa: Isa,
 }
@@ -39,9 +39,9 @@ impl PairProduct<'_> {
     /// Writes the product into `output`.
     ///
     /// # Panics
-    /// Where a row, a block or a place lies outside of its buffer: the engine would be wrong.
+    /// Where a row, a block or an output lies outside of its buffer: the engine would be wrong.
     pub fn run(&self, form: Form, panel: &mut Panel, output: &mut [f32]) {
-        let (rows, places) = (self.rows, self.places);
+        let (rows, outputs) = (self.rows, self.outputs);
         if rows.all().is_empty() {
             return;
         }
@@ -51,8 +51,8 @@ impl PairProduct<'_> {
         let words = end(|block| block.weights + block.length) * TILE_WORDS;
         assert!(self.weights.iter().all(|tile| words <= tile.len()));
         assert!(self.width.div_ceil(TILE) == self.weights.len());
-        assert!(places.last() + self.width <= output.len());
-        assert_eq!(rows.all().len(), places.all().len());
+        assert!(outputs.last() + self.width <= output.len());
+        assert_eq!(rows.all().len(), outputs.all().len());
         let low = self.deltas.low.is_some();
         assert!(self.weights.iter().all(|tile| tile.low.is_some() == low));
         // SAFETY: `Form::available` found the instructions on this machine; offsets were checked above.
@@ -73,19 +73,19 @@ impl PairProduct<'_> {
         (self.width - tile * TILE).min(TILE)
     }
 
-    /// Has the original activations of some rows brought nearer, `channels` from the first tile's first on.
+    /// Has the baseline activations of some rows brought nearer, `channels` from the first tile's first on.
     pub(super) fn prefetch(&self, rows: Range<usize>, channels: Range<usize>) {
-        let rectify = self.rectify.map(|(originals, first)| (originals, first + channels.start));
-        Originals::of(rectify, rows, channels.len()).for_each(prefetch_all);
+        let rectify = self.rectify.map(|(baselines, first)| (baselines, first + channels.start));
+        BaselineRows::of(rectify, rows, channels.len()).for_each(prefetch_all);
     }
 
     /// Rectifies channels of some rows, if a ReLU follows.
     pub(super) fn rectify(&self, rows: Range<usize>, channels: Range<usize>, output: &mut [f32]) {
-        let rectify = self.rectify.map(|(originals, first)| (originals, first + channels.start));
-        let originals = Originals::of(rectify, rows.clone(), channels.len());
-        for (original, &place) in originals.zip(&self.places.all()[rows]) {
-            let change = &mut output[place + channels.start..][..channels.len()];
-            self.isa.run(Rectify { change, original });
+        let rectify = self.rectify.map(|(baselines, first)| (baselines, first + channels.start));
+        let baselines = BaselineRows::of(rectify, rows.clone(), channels.len());
+        for (baseline, &offset) in baselines.zip(&self.outputs.all()[rows]) {
+            let delta = &mut output[offset + channels.start..][..channels.len()];
+            self.isa.run(Rectify { delta, baseline });
         }
     }
 }
@@ -93,8 +93,8 @@ impl PairProduct<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::deltas::words;
-    use super::super::weights::place_of;
-    use super::super::{LINE, Order, split};
+    use super::super::weights::put_column;
+    use super::super::{LINE, Order, split, split_line};
     use super::*;
     use crate::noise::TorchStream;
 
@@ -126,10 +126,6 @@ mod tests {
             let mut some = stream.by_ref().take(LINE).map(|value| value - 0.5);
             std::array::from_fn(|_| some.next().unwrap())
         };
-        let parts = |line: &[f32; LINE]| {
-            let both = line.map(split);
-            [words(order, &both.map(|both| both.0)), words(order, &both.map(|both| both.1))]
-        };
         // The numbers that the parts are.
         let taken = |line: [f32; LINE]| {
             line.map(|value| {
@@ -140,9 +136,9 @@ mod tests {
         let (mut deltas, mut values) = (Words::default(), Vec::new());
         for _ in 0..LINES {
             let line = line();
-            let [high, rest] = parts(&line);
-            deltas[0].extend(high);
-            deltas[1].extend(rest);
+            for (deltas, part) in deltas.iter_mut().zip(split_line(&line)) {
+                deltas.extend(words(order, &part));
+            }
             values.push(taken(line));
         }
         let (mut weights, mut factors) = (Vec::new(), Vec::new());
@@ -152,10 +148,8 @@ mod tests {
             for first in (0..LINES).map(|line| line * TILE_WORDS) {
                 let columns: [[f32; LINE]; TILE] = std::array::from_fn(|column| {
                     let line = line();
-                    for (to, part) in of_tile.iter_mut().zip(parts(&line)) {
-                        for (word, value) in part.into_iter().enumerate() {
-                            to[first + place_of(order, word, column)] = value;
-                        }
+                    for (to, part) in of_tile.iter_mut().zip(split_line(&line)) {
+                        put_column(order, &part, column, &mut to[first..]);
                     }
                     taken(line)
                 });
@@ -195,16 +189,16 @@ mod tests {
             let weights: Vec<Operands<'_>> =
                 self.weights[..width.div_ceil(TILE)].iter().map(operands).collect();
             let from: Vec<usize> = rows.iter().map(|row| row * PAIRS).collect();
-            let places: Vec<usize> = (0..rows.len()).map(|row| row * (width + 3)).collect();
+            let outputs: Vec<usize> = (0..rows.len()).map(|row| row * (width + 3)).collect();
             let mut output = vec![f32::NAN; rows.len() * (width + 3)];
             let (mut first, mut panel) = (0, Panel::default());
             for &count in runs {
                 PairProduct {
                     deltas: operands(&self.deltas),
-                    rows: Places::new(&from),
+                    rows: Offsets::new(&from),
                     blocks: &BLOCKS[first..first + count],
                     weights: &weights,
-                    places: Places::new(&places),
+                    outputs: Offsets::new(&outputs),
                     width,
                     add: first > 0,
                     rectify: None,
@@ -255,10 +249,10 @@ mod tests {
     fn a_row_outside_of_the_deltas_is_caught() {
         PairProduct {
             deltas: Operands { high: &[0; 2 * PAIRS], low: None },
-            rows: Places::new(&[PAIRS + 1]),
+            rows: Offsets::new(&[PAIRS + 1]),
             blocks: &[Block { input: 0, weights: 0, length: 1 }],
             weights: &[Operands { high: &[0; TILE_WORDS], low: None }],
-            places: Places::new(&[0]),
+            outputs: Offsets::new(&[0]),
             width: TILE,
             add: false,
             rectify: None,

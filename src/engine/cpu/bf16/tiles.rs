@@ -51,7 +51,7 @@ pub(super) unsafe fn run<T: TileUnit>(
     let Panel { rows, sums } = panel;
     rows.resize(rows.len().max(2 * lines * ROWS), Line::zeroed());
     sums.resize(ROWS * TILE / PAIRS, Line::zeroed());
-    let places = product.places.all();
+    let outputs = product.outputs.all();
     for first in (0..all).step_by(ROWS) {
         let count = ROWS.min(all - first);
         product.prefetch(first..first + count, 0..product.width);
@@ -60,8 +60,9 @@ pub(super) unsafe fn run<T: TileUnit>(
             let width = product.width_of(tile);
             let floats: &mut [f32] = bytemuck::cast_slice_mut(sums);
             if product.add {
-                for (sums, place) in floats.chunks_exact_mut(TILE).zip(&places[first..][..count]) {
-                    sums[..width].copy_from_slice(&output[place + tile * TILE..][..width]);
+                for (sums, offset) in floats.chunks_exact_mut(TILE).zip(&outputs[first..][..count])
+                {
+                    sums[..width].copy_from_slice(&output[offset + tile * TILE..][..width]);
                 }
             }
             // SAFETY: the panel has all lines of the blocks; weights were checked.
@@ -71,8 +72,8 @@ pub(super) unsafe fn run<T: TileUnit>(
                 let block = TileBlock { product, tile, lines, rows, sums };
                 if count > SIDE { block.run::<T, true>(unit) } else { block.run::<T, false>(unit) }
             }
-            for (sums, place) in floats.chunks_exact(TILE).zip(&places[first..][..count]) {
-                output[place + tile * TILE..][..width].copy_from_slice(&sums[..width]);
+            for (sums, offset) in floats.chunks_exact(TILE).zip(&outputs[first..][..count]) {
+                output[offset + tile * TILE..][..width].copy_from_slice(&sums[..width]);
             }
         }
         product.rectify(first..first + count, 0..product.width, output);

@@ -2,9 +2,9 @@
 
 use bytemuck::Zeroable;
 
-use super::deltas::{Channels, Line, Operands};
+use super::deltas::{Channels, Line, Operands, words};
 use super::tiles::SIDE;
-use super::{FEWEST, Form, LINE, Order, PAIRS, split};
+use super::{FEWEST, Form, LINE, Order, PAIRS, split_line};
 use crate::engine::cpu::product::TILE;
 use crate::engine::cpu::weights::Packed;
 use crate::network::Convolution;
@@ -65,16 +65,14 @@ impl Weights {
                 for tap in packed.tile(group, tile).chunks_exact(packed.inputs * TILE) {
                     for rows in tap.chunks(LINE * TILE) {
                         for column in 0..TILE {
-                            let (mut high_of, mut low_of) = ([0; LINE], [0; LINE]);
-                            for (channel, row) in rows.chunks_exact(TILE).enumerate() {
-                                (high_of[channel], low_of[channel]) = split(row[column]);
+                            let mut line = [0.0; LINE];
+                            for (value, row) in line.iter_mut().zip(rows.chunks_exact(TILE)) {
+                                *value = row[column];
                             }
-                            for word in 0..PAIRS {
-                                let place = first + place_of(form.order(), word, column);
-                                high[place] = form.order().word(&high_of, word);
-                                if let Some(low) = low.get_mut(place) {
-                                    *low = form.order().word(&low_of, word);
-                                }
+                            let [above, rest] = split_line(&line);
+                            put_column(form.order(), &above, column, &mut high[first..]);
+                            if parts == Parts::Two {
+                                put_column(form.order(), &rest, column, &mut low[first..]);
                             }
                         }
                         first += TILE_WORDS;
@@ -95,8 +93,15 @@ impl Weights {
     }
 }
 
+/// Writes a column's parts of a line's tile.
+pub(super) fn put_column(order: Order, line: &[u32; LINE], column: usize, tile: &mut [u32]) {
+    for (word, value) in words(order, line).into_iter().enumerate() {
+        tile[offset_of(order, word, column)] = value;
+    }
+}
+
 /// Where a word of a column lies among those of a line's tile.
-pub(super) fn place_of(order: Order, word: usize, column: usize) -> usize {
+fn offset_of(order: Order, word: usize, column: usize) -> usize {
     match order {
         Order::Pairs => word * TILE + column,
         Order::Tiles => (column / SIDE * PAIRS + word) * SIDE + column % SIDE,

@@ -14,7 +14,7 @@ pub(super) struct Axis {
     pub kernel: usize,
 }
 
-/// Sums of few terms: for each, the places of its terms and their factors.
+/// Sums of few terms: for each, the indices of its terms and their factors.
 #[derive(Debug)]
 pub(super) struct Sums {
     ends: Vec<usize>,
@@ -22,11 +22,11 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    /// `length` sums of `over` terms, whose factors `factor(sum, place)` gives.
+    /// `length` sums of `over` terms, whose factors `factor(sum, index)` gives.
     fn new(length: usize, over: usize, factor: impl Fn(usize, usize) -> f64) -> Self {
         let (mut ends, mut terms) = (Vec::with_capacity(length), Vec::new());
         for sum in 0..length {
-            let factors = (0..over).map(|place| (place, factor(sum, place) as f32));
+            let factors = (0..over).map(|index| (index, factor(sum, index) as f32));
             terms.extend(factors.filter(|&(_, factor)| factor != 0.0));
             ends.push(terms.len());
         }
@@ -147,7 +147,7 @@ fn from_inputs(axis: Axis, points: &Points, range: Range<usize>) -> Tile {
     }
 }
 
-/// A few outputs from all that they see: the same with inputs and outputs in each other's places.
+/// A few outputs from all that they see: the same with inputs and outputs exchanged.
 fn of_outputs(axis: Axis, points: &Points, range: Range<usize>) -> Tile {
     let Axis { inputs, shift, kernel, .. } = axis;
     let lines = points.count + 1 - kernel;
@@ -198,7 +198,7 @@ mod tests {
                     for tile in &form.tiles {
                         let sums = |sums: &Sums, of: &[f64]| -> Vec<f64> {
                             let sum = |terms: &[(usize, f32)]| {
-                                terms.iter().map(|&(place, by)| of[place] * f64::from(by)).sum()
+                                terms.iter().map(|&(index, by)| of[index] * f64::from(by)).sum()
                             };
                             sums.each().map(sum).collect()
                         };

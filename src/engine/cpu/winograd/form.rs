@@ -11,7 +11,7 @@ use crate::program::Plan;
 /// one by one.
 const TERM: usize = 3;
 
-/// What a tap costs, in parts of a product's, where many differences are zero. With 3/5 instead of 4/5
+/// What a tap costs, in parts of a product's, where many deltas are zero. With 3/5 instead of 4/5
 /// AlexNet's conv5 and conv4 were found 1.07 and 1.05 times as fast (AVX2), conv3 no different.
 const SPARSE: (usize, usize) = (3, 5);
 
@@ -23,7 +23,7 @@ pub(in crate::engine::cpu) struct Form {
 }
 
 impl Form {
-    /// The form for a node of a plan, if it is worth it; `sparse` if many of the differences that it
+    /// The form for a node of a plan, if it is worth it; `sparse` if many of the deltas that it
     /// is computed from are zero. It depends on the network and the plan alone.
     pub fn of(plan: &Plan<'_>, node: usize, weights: &Transformed, sparse: bool) -> Option<Self> {
         let here = &plan.subgraph().nodes()[node];

@@ -73,7 +73,7 @@ mod tests {
             for taps in 1..=count {
                 let length = count + 1 - taps;
                 let w: Vec<f64> = (0..taps).map(|tap| 1.0 + 0.3 * tap as f64).collect();
-                let y: Vec<f64> = (0..length).map(|place| 2.0 - 0.7 * place as f64).collect();
+                let y: Vec<f64> = (0..length).map(|index| 2.0 - 0.7 * index as f64).collect();
                 let mut found = vec![0.0; count];
                 for point in 0..count {
                     let weight: f64 =
@@ -84,12 +84,12 @@ mod tests {
                         *sum += other * weight * value;
                     }
                 }
-                for (place, found) in found.iter().enumerate() {
+                for (index, found) in found.iter().enumerate() {
                     let expected: f64 = (0..taps)
-                        .filter(|&tap| tap <= place && place - tap < length)
-                        .map(|tap| w[tap] * y[place - tap])
+                        .filter(|&tap| tap <= index && index - tap < length)
+                        .map(|tap| w[tap] * y[index - tap])
                         .sum();
-                    assert!((found - expected).abs() < 1e-11, "{count} {taps} {place}");
+                    assert!((found - expected).abs() < 1e-11, "{count} {taps} {index}");
                 }
             }
         }

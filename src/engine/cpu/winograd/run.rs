@@ -2,12 +2,12 @@
 
 use super::Form;
 use super::axis::Tile;
-use super::combine::combine;
-use crate::engine::cpu::change::{Change, Presentation, odd_lines};
+use super::combine::{Lines, combine};
 use crate::engine::cpu::compress::Compress;
 use crate::engine::cpu::convolve::Convolution;
+use crate::engine::cpu::delta::{Delta, Presentation, odd_lines};
 use crate::engine::cpu::pointwise::Rectify;
-use crate::engine::cpu::product::{Block, Places, Product, TILE, short_blocks};
+use crate::engine::cpu::product::{Block, Offsets, Product, TILE, short_blocks};
 use crate::engine::cpu::simd::{Kernel, Vector, prefetch_all};
 
 /// Buffers that are used again.
@@ -21,15 +21,15 @@ pub(in crate::engine::cpu) struct Scratch {
     /// A line of a tile, `[column][channel]`.
     line: Vec<f32>,
     rows: Vec<usize>,
-    places: Vec<usize>,
+    outputs: Vec<usize>,
 }
 
 /// A batch and the form in which it is computed.
 pub(in crate::engine::cpu) struct Winograd<'a> {
     pub form: Form,
     pub batch: &'a [Presentation<'a>],
-    pub input: Change<&'a [f32]>,
-    pub output: Change<&'a mut [f32]>,
+    pub input: Delta<&'a [f32]>,
+    pub output: Delta<&'a mut [f32]>,
 }
 
 impl Winograd<'_> {
@@ -48,20 +48,20 @@ impl Winograd<'_> {
         let value_each = odd_lines(channels.0);
         let result_each = odd_lines(y_points * x_points * channels.1);
         let count: usize = all.iter().map(Self::rows).sum();
-        let Scratch { values, results, line, rows, places } = scratch;
+        let Scratch { values, results, line, rows, outputs } = scratch;
         let step = count * value_each;
         values.resize(values.len().max(x_points * step), 0.0);
         results.resize(results.len().max(count * result_each), 0.0);
         rows.clear();
         rows.extend((0..count).map(|row| row * value_each));
-        places.clear();
-        places.extend((0..count).map(|row| row * result_each));
-        let (rows, places) = (Places::new(rows), Places::new(places));
+        outputs.clear();
+        outputs.extend((0..count).map(|row| row * result_each));
+        let (rows, outputs) = (Offsets::new(rows), Offsets::new(outputs));
         let tiles = packed.all_tiles().map(|(group, tile)| packed.tile(group, tile));
         let weights = weights.at((y_points, x_points), tiles);
         // Results are differences of products: the products should be precise.
         let parts = short_blocks(&[Block { input: 0, weights: 0, length: packed.inputs }]);
-        let mut places_of_weights = (0..weights.len()).step_by(packed.inputs * TILE);
+        let mut weight_offsets = (0..weights.len()).step_by(packed.inputs * TILE);
         for y_point in 0..y_points {
             let mut first = 0;
             for winograd in all.iter() {
@@ -74,7 +74,7 @@ impl Winograd<'_> {
                 let point = y_point * x_points + x_point;
                 for (group, tile) in packed.all_tiles() {
                     let (channel, width) = packed.channels(group, tile);
-                    let Some(first) = places_of_weights.next() else { return };
+                    let Some(first) = weight_offsets.next() else { return };
                     for (part, block) in parts.iter().enumerate() {
                         let end = first + (block.weights + block.length) * TILE;
                         let next = (end + block.length * TILE).min(weights.len());
@@ -84,7 +84,7 @@ impl Winograd<'_> {
                             blocks: std::slice::from_ref(block),
                             weights: &weights[first..],
                             start: &[0.0; TILE],
-                            places,
+                            outputs,
                             width,
                             add: part > 0,
                             ahead: &weights[end..next],
@@ -108,7 +108,7 @@ impl Winograd<'_> {
 struct Values<'a> {
     form: &'a Form,
     y_point: usize,
-    input: &'a Change<&'a [f32]>,
+    input: &'a Delta<&'a [f32]>,
     /// Floats from one row to the next.
     each: usize,
     /// Floats from one x point to the next.
@@ -126,20 +126,21 @@ impl Kernel for Values<'_> {
         let Self { form, y_point, input, each, step, output, line } = self;
         let (width, channels) = (input.x.len(), input.channels);
         line.resize(line.len().max(width * channels), 0.0);
-        let mut place = 0;
-        for changes in input.values.chunks_exact(input.each()) {
+        let mut offset = 0;
+        for deltas in input.values.chunks_exact(input.each()) {
             for (y, x) in form.tiles() {
-                let from = &changes[(y.inputs.start * width + x.inputs.start) * channels..];
+                let from = &deltas[(y.inputs.start * width + x.inputs.start) * channels..];
                 let line = &mut line[..x.inputs.len() * channels];
                 // SAFETY: `V` is the caller's.
                 unsafe {
-                    combine::<V>(y.values.of(y_point), (from, width * channels), line, false);
+                    let rows = Lines { values: from, step: width * channels };
+                    combine::<V>(y.values.of(y_point), rows, line, false);
                     for (point, terms) in x.values.each().enumerate() {
-                        let value = &mut output[place + point * step..][..channels];
-                        combine::<V>(terms, (line, channels), value, false);
+                        let value = &mut output[offset + point * step..][..channels];
+                        combine::<V>(terms, Lines { values: line, step: channels }, value, false);
                     }
                 }
-                place += each;
+                offset += each;
             }
         }
     }
@@ -166,18 +167,18 @@ impl Kernel for Results<'_, '_> {
         let (ys, xs) = (output.y, output.x);
         let mut results = input.chunks_exact(each);
         let mut ahead = input.chunks_exact(each).skip(1);
-        let originals = |which: usize| {
+        let baselines = |which: usize| {
             let presentation = batch.get(which).filter(|_| relu)?;
-            let row = move |y| presentation.original(program, node, y, xs.start, xs.len());
+            let row = move |y| presentation.baseline_row(program, node, y, xs.start, xs.len());
             Some((ys.start..ys.end).map(row))
         };
         let mut rectify: Vec<&[f32]> = Vec::new();
         for (which, output) in output.values.chunks_exact_mut(out_each).enumerate() {
             // What the next presentation needs lies far away, and is fetched while this one is
             // worked on.
-            originals(which + 1).into_iter().flatten().for_each(prefetch_all);
+            baselines(which + 1).into_iter().flatten().for_each(prefetch_all);
             rectify.clear();
-            rectify.extend(originals(which).into_iter().flatten());
+            rectify.extend(baselines(which).into_iter().flatten());
             for (y, x) in form.tiles() {
                 let Some(results) = results.next() else { return };
                 ahead.next().into_iter().for_each(prefetch_all);
@@ -193,7 +194,7 @@ impl Kernel for Results<'_, '_> {
 /// The results of a tile of a presentation.
 struct ResultsOf<'a> {
     results: &'a [f32],
-    /// If a ReLU follows, the rows of the window's original activations.
+    /// If a ReLU follows, the rows of the window's baseline activations.
     rectify: &'a [&'a [f32]],
     y: &'a Tile,
     x: &'a Tile,
@@ -212,22 +213,24 @@ impl ResultsOf<'_> {
         let line = &mut line[..points];
         for (row, terms) in y.results.each().enumerate() {
             // SAFETY: `V` is the caller's.
-            unsafe { combine::<V>(terms, (results, points), line, false) };
+            unsafe { combine::<V>(terms, Lines { values: results, step: points }, line, false) };
             let (begun, complete) = (row < y.begun, row < y.complete);
             let row = y.first + row;
             for (column, terms) in x.results.each().enumerate() {
                 let (begun, complete) =
                     (begun || column < x.begun, complete && column < x.complete);
-                let place = (x.first + column) * channels;
-                let change = &mut output[row * width * channels + place..][..channels];
+                let offset = (x.first + column) * channels;
+                let delta = &mut output[row * width * channels + offset..][..channels];
                 // SAFETY: as above.
-                unsafe { combine::<V>(terms, (line, channels), change, begun) };
-                if let Some(original) = rectify.get(row)
+                unsafe {
+                    combine::<V>(terms, Lines { values: line, step: channels }, delta, begun);
+                }
+                if let Some(baseline) = rectify.get(row)
                     && complete
                 {
-                    let original = &original[place..][..channels];
+                    let baseline = &baseline[offset..][..channels];
                     // SAFETY: as above.
-                    unsafe { Rectify { change, original }.run::<V>() };
+                    unsafe { Rectify { delta, baseline }.run::<V>() };
                 }
             }
         }

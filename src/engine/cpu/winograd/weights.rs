@@ -64,8 +64,8 @@ impl Transformed {
         (y, x): (usize, usize),
         tiles: impl Iterator<Item = &'t [f32]>,
     ) -> &'a [f32] {
-        let place = |count| self.counts.iter().position(|&known| known == count).unwrap_or(0);
-        let which = place(y) * self.counts.len() + place(x);
+        let index = |count| self.counts.iter().position(|&known| known == count).unwrap_or(0);
+        let which = index(y) * self.counts.len() + index(x);
         self.weights[which].get_or_init(|| {
             let kernel = self.kernel;
             let (points_y, points_x) = (Points { count: y }, Points { count: x });

@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 
 use super::Full;
-use super::pass::{Pass, bytes_of_an_image};
+use super::pass::{DevicePass, bytes_of_an_image};
 use super::presenting::Presenting;
 use super::ranking::Ranking;
 use crate::engine::EngineError;
@@ -27,13 +27,13 @@ pub trait Workspace: Sized {
     fn new(full: &Full<'_>, batch: usize) -> Result<Self, CudaError>;
 
     /// The layers.
-    fn pass(&self) -> &Pass;
+    fn pass(&self) -> &DevicePass;
 
     /// Images of a batch, at most.
     fn most(full: &Full<'_>) -> usize;
 
-    /// Its place, now that other kinds of work have given their memory back.
-    fn place(rooms: &mut Workspaces) -> &mut Option<Self>;
+    /// Where it is kept, now that other kinds of work have given their memory back.
+    fn held(rooms: &mut Workspaces) -> &mut Option<Self>;
 }
 
 impl Full<'_> {
@@ -52,9 +52,8 @@ impl Full<'_> {
 
     /// The error where there is no memory for a batch of one chunk.
     fn too_little(&self) -> CudaError {
-        let Self { device, model, layers, sizes, .. } = self;
-        let wanted = self.chunk * bytes_of_an_image(model.network(), layers, sizes)
-            + model.weights() * size_of::<f32>();
+        let Self { device, model, pass, .. } = self;
+        let wanted = self.chunk * bytes_of_an_image(pass) + model.weights() * size_of::<f32>();
         match device.free_memory() {
             Ok(free) => CudaError::OutOfMemory { wanted, free, total: device.info().memory },
             Err(error) => error,
@@ -74,7 +73,7 @@ impl Full<'_> {
         self.device.bind()?;
         let mut pending: Option<(&[T], S)> = None;
         let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = R::place(&mut rooms);
+        let held = R::held(&mut rooms);
         let mut left = work;
         while !left.is_empty() {
             if progress.is_cancelled() {
@@ -84,7 +83,7 @@ impl Full<'_> {
                 Some(room) => room,
                 None => held.insert(self.largest(R::most(self))?),
             };
-            let batch = room.pass().batch;
+            let batch = room.pass().size.batch;
             let (some, others) = left.split_at(batch.min(left.len()));
             match start(room, some) {
                 Ok(started) => {

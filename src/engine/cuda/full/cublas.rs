@@ -85,7 +85,8 @@ impl Product {
     /// [`CudaError::Shape`], [`CudaError::Library`].
     pub fn run(
         &self,
-        (device, cublas): (&Device, &Cublas),
+        device: &Device,
+        cublas: &Cublas,
         left: &impl DevicePtr<f32>,
         right: &impl DevicePtr<f32>,
         to: &mut impl DevicePtrMut<f32>,

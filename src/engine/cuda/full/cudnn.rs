@@ -174,7 +174,8 @@ impl Convolve {
     /// [`CudaError::Shape`], [`CudaError::Library`].
     pub fn run(
         &self,
-        (device, cudnn): (&Device, &Cudnn),
+        device: &Device,
+        cudnn: &Cudnn,
         from: &CudaView<'_, f32>,
         filters: &CudaSlice<f32>,
         workspace: &mut CudaSlice<u8>,

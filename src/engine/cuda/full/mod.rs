@@ -7,21 +7,23 @@
 //! incremental engine (functions, windows), but no deltas; the CPU is the independent check of both.
 
 mod batches;
+mod convolution;
 mod cublas;
 mod cudnn;
 mod pass;
 mod presenting;
 mod ranking;
-mod work;
+mod stage;
 
 use std::sync::{Arc, Mutex};
 
 use ndarray::ArrayView3;
 
 use self::batches::{Workspace, Workspaces};
-use self::pass::{Pass, chunk};
+use self::pass::{DevicePass, chunk};
 use self::presenting::Presenting;
 use self::ranking::Ranking;
+use self::stage::BatchSize;
 use super::support::check_support;
 use super::{CudaError, Device};
 use crate::engine::request::{PreparedImages, check_layers};
@@ -31,6 +33,7 @@ use crate::engine::{
 };
 use crate::geometry::ImageSize;
 use crate::network::{LayerId, Model};
+use crate::program::Pass;
 use crate::progress::Progress;
 
 /// The full method on a GPU, in 32-bit arithmetic.
@@ -95,7 +98,7 @@ struct Full<'m> {
     model: &'m Model,
     image: ImageSize,
     layers: Vec<LayerId>,
-    sizes: Vec<ImageSize>,
+    pass: Pass,
     /// Images of one call of cuDNN or cuBLAS.
     chunk: usize,
     device: Arc<Device>,
@@ -112,14 +115,10 @@ impl<'m> Full<'m> {
     ) -> Result<Self, EngineError> {
         check_layers(model.network(), layers, image)?;
         check_support(model.network(), layers)?;
-        let sizes = if layers.is_empty() {
-            Vec::new()
-        } else {
-            model.network().sizes_for(image, layers)?
-        };
-        let chunk = chunk(model.network(), layers, (image, &sizes));
+        let pass = Pass::new(model.network(), layers, image)?.fused(layers);
+        let chunk = chunk(&pass);
         let (device, layers) = (Arc::clone(device), layers.to_vec());
-        let full = Self { model, image, layers, sizes, chunk, device, rooms: Mutex::default() };
+        let full = Self { model, image, layers, pass, chunk, device, rooms: Mutex::default() };
         // So that what is missing shows now. A ranking gives this back before it allocates its own.
         let presenting = Some(full.largest(Presenting::most(&full))?);
         Ok(Self { rooms: Mutex::new(Workspaces { presenting, ranking: None }), ..full })
@@ -142,13 +141,9 @@ impl Full<'_> {
     }
 
     /// The layers, for batches of `batch` images.
-    fn pass(&self, batch: usize) -> Result<Pass, CudaError> {
-        let Self { device, model, layers, sizes, chunk, .. } = self;
-        Pass::new(device, model, layers, (self.image, sizes), [batch, *chunk])
-    }
-
-    fn not_finite(&self, layer: LayerId, unit: usize, image: usize, value: f32) -> EngineError {
-        EngineError::not_finite(self.model.network(), layer, unit, image, value)
+    fn pass(&self, batch: usize) -> Result<DevicePass, CudaError> {
+        let size = BatchSize { batch, chunk: self.chunk };
+        DevicePass::new(&self.device, self.model, &self.pass, &self.layers, size)
     }
 }
 

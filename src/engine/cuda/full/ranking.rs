@@ -4,12 +4,12 @@ use ndarray::ArrayView3;
 
 use super::Full;
 use super::batches::{Workspace, Workspaces};
-use super::pass::Pass;
+use super::pass::DevicePass;
 use crate::engine::cuda::CudaError;
 use crate::engine::cuda::double_buffer::DoubleBuffer;
 use crate::engine::cuda::kernels::extremes::extremes;
 use crate::engine::cuda::transfer::PendingDownload;
-use crate::engine::{EngineError, Extremes, PendingExtremes};
+use crate::engine::{EngineError, Extremes, PendingExtremes, check_extremes};
 use crate::network::LayerId;
 use crate::progress::Progress;
 
@@ -20,7 +20,7 @@ const MOST_BYTES: usize = 96 << 20;
 
 /// What a batch of a ranking is computed in.
 pub struct Ranking {
-    pass: Pass,
+    pass: DevicePass,
     feed: DoubleBuffer,
 }
 
@@ -31,7 +31,7 @@ impl Workspace for Ranking {
         Ok(Self { pass, feed })
     }
 
-    fn pass(&self) -> &Pass {
+    fn pass(&self) -> &DevicePass {
         &self.pass
     }
 
@@ -44,7 +44,7 @@ impl Workspace for Ranking {
         most
     }
 
-    fn place(rooms: &mut Workspaces) -> &mut Option<Self> {
+    fn held(rooms: &mut Workspaces) -> &mut Option<Self> {
         rooms.presenting = None;
         &mut rooms.ranking
     }
@@ -93,12 +93,12 @@ impl Full<'_> {
         arriving.resize_with(self.layers.len(), || None);
         // The rest of the batch shows anything, which nobody looks at.
         feed.show(&self.device, images, |shown| {
-            let batch = pass.batch;
+            let batch = pass.size.batch;
             pass.run(&self.device, shown, last, |id, output| {
-                if let Some(place) = self.layers.iter().position(|&layer| layer == id) {
+                if let Some(index) = self.layers.iter().position(|&layer| layer == id) {
                     let planes = batch * self.model.network().channels(id);
-                    let found = extremes(&self.device, output, planes, self.sizes[id.0].area())?;
-                    arriving[place] = Some(self.device.fetch(&found)?);
+                    let found = extremes(&self.device, output, planes, self.pass.size(id).area())?;
+                    arriving[index] = Some(self.device.fetch(&found)?);
                 }
                 Ok(())
             })
@@ -128,13 +128,7 @@ impl Full<'_> {
     fn check_finite(&self, first: usize, found: &[Vec<Vec<Extremes>>]) -> Result<(), EngineError> {
         for (image, layers) in found.iter().enumerate() {
             for (&layer, units) in self.layers.iter().zip(layers) {
-                for (unit, extremes) in units.iter().enumerate() {
-                    // A NaN or an infinity anywhere shows in one of the two.
-                    let values = [extremes.max, extremes.min];
-                    if let Some(&value) = values.iter().find(|value| !value.is_finite()) {
-                        return Err(self.not_finite(layer, unit, first + image, value));
-                    }
-                }
+                check_extremes(self.model.network(), layer, first + image, units)?;
             }
         }
         Ok(())

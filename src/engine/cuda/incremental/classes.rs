@@ -28,7 +28,7 @@ pub(super) struct JobClasses {
 /// Jobs with the same plans, occluder by occluder.
 #[derive(Debug)]
 pub(super) struct JobClass {
-    /// The jobs, by their place in the list.
+    /// The jobs, by their index in the list.
     pub jobs: Vec<usize>,
     grid: usize,
     /// The plans of the grid's rows and of its columns.
@@ -43,9 +43,9 @@ pub(super) struct ClassOccluder {
     pub key: PlanKey,
     /// The class.
     pub class: u32,
-    /// Its place among the squares.
+    /// Its index among the squares.
     pub square: u32,
-    /// Its place within each of the jobs.
+    /// Its index within each of the jobs.
     pub number: u32,
 }
 
@@ -136,7 +136,7 @@ impl JobClasses {
         self.classes.iter().enumerate().flat_map(move |(class, of_class)| {
             let grid = &self.grids[of_class.grid];
             let (rows, columns) = (&self.plans[of_class.rows], &self.plans[of_class.columns]);
-            grid.places().iter().enumerate().map(move |(number, &(row, column))| ClassOccluder {
+            grid.indices().iter().enumerate().map(move |(number, &(row, column))| ClassOccluder {
                 key: PlanKey { y: rows[row as usize], x: columns[column as usize] },
                 class: class as u32,
                 square: (grid.first + number) as u32,

@@ -18,7 +18,7 @@ pub(super) struct Grid {
     rows: Vec<Along>,
     columns: Vec<Along>,
     /// Of each occluder, which of the rows and which of the columns it covers.
-    places: Vec<(u32, u32)>,
+    indices: Vec<(u32, u32)>,
 }
 
 impl Grid {
@@ -27,17 +27,17 @@ impl Grid {
         let first = squares.len();
         let Some(begin) = occluders.first() else {
             let (rows, columns) = (Vec::new(), Vec::new());
-            return Self { first, rows, columns, places: Vec::new() };
+            return Self { first, rows, columns, indices: Vec::new() };
         };
         squares.extend(occluders.iter().map(|occluder| square(occluder, begin)));
         let (mut rows, mut columns) = (Distinct::default(), Distinct::default());
-        let place = |square: &Square| {
+        let indices_of = |square: &Square| {
             let size = square.size as usize;
-            let row = rows.place((square.top as isize, size));
-            (row, columns.place((square.left as isize, size)))
+            let row = rows.index_of((square.top as isize, size));
+            (row, columns.index_of((square.left as isize, size)))
         };
-        let places = squares[first..].iter().map(place).collect();
-        Self { first, rows: rows.all, columns: columns.all, places }
+        let indices = squares[first..].iter().map(indices_of).collect();
+        Self { first, rows: rows.all, columns: columns.all, indices }
     }
 
     /// What differs between most grids that are not the same: how many occluders there are, how
@@ -54,7 +54,7 @@ impl Grid {
 
     /// Whether these are its occluders; `squares` are those of all grids.
     pub fn is(&self, squares: &[Square], occluders: &[Occluder]) -> bool {
-        let squares = &squares[self.first..self.first + self.places.len()];
+        let squares = &squares[self.first..self.first + self.indices.len()];
         let same = |(own, occluder): (&Square, &Occluder)| *own == square(occluder, &occluders[0]);
         squares.len() == occluders.len() && squares.iter().zip(occluders).all(same)
     }
@@ -68,8 +68,8 @@ impl Grid {
     }
 
     /// Of each occluder, which of the rows and which of the columns it covers.
-    pub fn places(&self) -> &[(u32, u32)] {
-        &self.places
+    pub fn indices(&self) -> &[(u32, u32)] {
+        &self.indices
     }
 }
 
@@ -88,12 +88,12 @@ fn square(occluder: &Occluder, first: &Occluder) -> Square {
 #[derive(Default)]
 struct Distinct {
     all: Vec<Along>,
-    places: HashMap<Along, u32>,
+    indices: HashMap<Along, u32>,
 }
 
 impl Distinct {
-    fn place(&mut self, along: Along) -> u32 {
-        *self.places.entry(along).or_insert_with(|| {
+    fn index_of(&mut self, along: Along) -> u32 {
+        *self.indices.entry(along).or_insert_with(|| {
             self.all.push(along);
             self.all.len() as u32 - 1
         })

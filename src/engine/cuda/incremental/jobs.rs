@@ -19,7 +19,7 @@ use crate::noise::{Fill, Noise, TorchStream};
 pub(super) struct UploadedJobs {
     /// The jobs, class by class.
     pub jobs: DeviceJobs,
-    /// The same, by their place in the list.
+    /// The same, by their index in the list.
     pub which: Vec<usize>,
     /// Values of `torch.rand`, one stream after the other.
     pub stream: CudaSlice<f32>,
@@ -34,7 +34,8 @@ impl UploadedJobs {
     pub fn new(
         device: &Device,
         images: &[OnImage],
-        (batch, firsts): (&Batch<'_>, &[usize]),
+        batch: &Batch<'_>,
+        firsts: &[usize],
         classes: &mut JobClasses,
     ) -> Result<Self, CudaError> {
         let channels = batch.images.first().map_or(1, |image| image.values.dim().0);
@@ -76,7 +77,7 @@ impl UploadedJobs {
         let told = which.iter().map(tell).collect::<Result<_, _>>()?;
         let squares = std::mem::take(&mut classes.squares);
         let stream = device.upload(&stream)?;
-        Ok(Self { jobs: DeviceJobs::new(device, told, squares, (end, channels))?, which, stream })
+        Ok(Self { jobs: DeviceJobs::new(device, told, squares, end, channels)?, which, stream })
     }
 }
 

@@ -34,7 +34,7 @@ struct JobDifferences {
 
 impl<'a> KeptDifferences<'a> {
     /// Room for so many; `None` where the device has no memory for them, or they are more than a
-    /// presentation's place can tell.
+    /// presentation's index can tell.
     ///
     /// # Errors
     /// [`CudaError::Driver`].

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::originals::window;
-use super::program::{Program, Step};
+use super::baselines::window;
+use super::program::Program;
 use super::storage::{Storage, aligned};
 use super::wave::Group;
 use crate::engine::cuda::kernels::tap_product::Patterns;
@@ -17,7 +17,7 @@ use crate::program::TapRun;
 /// Groups that a thread makes the entries of at a time: those of a list.
 const GROUPS: usize = 64;
 
-/// What kernels read beside changes and activations, on the device.
+/// What kernels read beside deltas and activations, on the device.
 #[derive(Debug)]
 pub(super) struct Tables {
     /// The windows of each node that has its own.
@@ -47,13 +47,13 @@ impl Tables {
         });
         let mut upload = UploadBatch::new(device, bytes.sum())?;
         let mut tables = Self { windows: Vec::new(), patterns: Vec::new() };
-        for (place, (node, windows)) in nodes.iter().zip(&windows).enumerate() {
-            let channels = program.subgraph.nodes()[place].channels;
+        for (index, (node, windows)) in nodes.iter().zip(&windows).enumerate() {
+            let channels = program.subgraph.nodes()[index].channels;
             let blocks = node.of_windows.pack(windows, &mut upload)?;
-            let own = making.has_own(place);
+            let own = making.has_own(index);
             tables.windows.push(own.then(|| Windows::of(blocks, channels)));
             let blocks = node.of_patterns.pack(&node.patterns, &mut upload)?;
-            tables.patterns.push(making.has_patterns(place).then_some(blocks));
+            tables.patterns.push(making.has_patterns(index).then_some(blocks));
         }
         upload.send(device)?;
         Ok(tables)
@@ -79,24 +79,24 @@ struct TableBuilder<'a> {
 
 impl TableBuilder<'_> {
     /// Whether a node has windows of its own.
-    fn has_own(&self, place: usize) -> bool {
-        place < self.program.subgraph.target() && self.storage.buffers.source[place] == place
+    fn has_own(&self, index: usize) -> bool {
+        index < self.program.subgraph.target() && self.storage.buffers.source[index] == index
     }
 
-    fn has_patterns(&self, place: usize) -> bool {
-        matches!(self.program.steps[place], Step::Convolve { .. } | Step::Respond)
+    fn has_patterns(&self, index: usize) -> bool {
+        self.program.steps[index].filters().is_some() || index == self.program.subgraph.target()
     }
 
     /// The windows of every node, and what is made of them.
     fn lists(&self) -> Result<(Vec<Lists<Window>>, Vec<OfNode>), CudaError> {
         let nodes = self.program.subgraph.nodes().len();
-        let windows: Vec<_> = (0..nodes).into_par_iter().map(|place| self.windows(place)).collect();
-        let of_node = |place: usize| {
-            let channels = self.program.subgraph.nodes()[place].channels;
-            let pointwise = !self.has_patterns(place);
+        let windows: Vec<_> = (0..nodes).into_par_iter().map(|index| self.windows(index)).collect();
+        let of_node = |index: usize| {
+            let channels = self.program.subgraph.nodes()[index].channels;
+            let pointwise = !self.has_patterns(index);
             let (of_windows, patterns) = rayon::join(
-                || Windows::items(&windows[place], channels, pointwise, self.tiles),
-                || self.patterns(place, &windows),
+                || Windows::items(&windows[index], channels, pointwise, self.tiles),
+                || self.patterns(index, &windows),
             );
             let (patterns, of_patterns) = patterns?;
             Ok(OfNode { of_windows: of_windows?, patterns, of_patterns })
@@ -106,19 +106,19 @@ impl TableBuilder<'_> {
     }
 
     /// The windows of a node, a group each.
-    fn windows(&self, place: usize) -> Lists<Window> {
-        if !self.has_own(place) {
+    fn windows(&self, index: usize) -> Lists<Window> {
+        if !self.has_own(index) {
             return Vec::new();
         }
-        let channels = self.program.subgraph.nodes()[place].channels;
+        let channels = self.program.subgraph.nodes()[index].channels;
         let (mut first, mut offset) = (0, 0);
         let mut window = |(plan, count): &Group<'_>| {
-            let read = (plan.y().reach(place).read, plan.x().reach(place).read);
+            let read = (plan.y().reach(index).read, plan.x().reach(index).read);
             let window = Window {
                 offset: offset as i64,
                 first,
                 count: *count as u32,
-                ..window(plan.window(place), read)
+                ..window(plan.window(index), read)
             };
             first += *count as u32;
             offset += aligned(window.floats(channels));
@@ -130,47 +130,45 @@ impl TableBuilder<'_> {
     /// The patterns of a convolution, and what blocks work on of them.
     fn patterns(
         &self,
-        place: usize,
+        index: usize,
         windows: &[Lists<Window>],
     ) -> Result<(Lists<Pattern>, Items), CudaError> {
-        let input = self.program.subgraph.nodes()[place].inputs.first();
+        let input = self.program.subgraph.nodes()[index].inputs.first();
         let from = input.map_or(&[][..], |&input| &windows[self.storage.buffers.source[input]]);
-        let to = &windows[place];
-        match &self.program.steps[place] {
-            Step::Convolve { filters: packed, .. } => {
-                let patterns = self.each(place, |patterns, runs, (list, number)| {
-                    let to = &to[list][number];
-                    if !to.is_empty() {
-                        packed.patterns(runs, &from[list][number], to, patterns);
-                    }
-                });
-                Ok(packed.together(patterns, self.tiles)?)
-            }
-            Step::Respond => {
-                let units = &self.program.units;
-                let patterns = self.each(place, |patterns, (rows, columns), (list, number)| {
-                    let from = &from[list][number];
-                    let of_unit = |runs| units.pattern(runs, from, (from.first, from.count));
-                    patterns.extend(rows.iter().zip(columns).map(of_unit));
-                });
-                let items = units.items(&patterns, self.tiles)?;
-                Ok((patterns, items))
-            }
-            _ => Ok((Vec::new(), Items::default())),
+        let to = &windows[index];
+        if let Some(packed) = self.program.steps[index].filters() {
+            let patterns = self.each(index, |patterns, runs, (list, number)| {
+                let to = &to[list][number];
+                if !to.is_empty() {
+                    packed.patterns(runs, &from[list][number], to, patterns);
+                }
+            });
+            Ok(packed.together(patterns, self.tiles)?)
+        } else if self.has_patterns(index) {
+            let units = &self.program.units;
+            let patterns = self.each(index, |patterns, (rows, columns), (list, number)| {
+                let from = &from[list][number];
+                let of_unit = |runs| units.pattern(runs, from, (from.first, from.count));
+                patterns.extend(rows.iter().zip(columns).map(of_unit));
+            });
+            let items = units.items(&patterns, self.tiles)?;
+            Ok((patterns, items))
+        } else {
+            Ok((Vec::new(), Items::default()))
         }
     }
 
     /// The patterns that `add` adds for the taps of each group, which is told by its list and its
-    /// place there.
+    /// index there.
     fn each(
         &self,
-        place: usize,
+        index: usize,
         add: impl Fn(&mut Vec<Pattern>, (&[TapRun], &[TapRun]), (usize, usize)) + Sync,
     ) -> Lists<Pattern> {
         let of_list = |(list, groups): (usize, &[Group<'_>])| {
             let mut patterns = Vec::new();
             for (number, (plan, _)) in groups.iter().enumerate() {
-                add(&mut patterns, (plan.y().runs(place), plan.x().runs(place)), (list, number));
+                add(&mut patterns, (plan.y().runs(index), plan.x().runs(index)), (list, number));
             }
             patterns
         };

@@ -3,7 +3,7 @@
 //!
 //! It is the CPU's incremental engine with other hands: the same plans ([`program`](crate::program)),
 //! the same steps, the same layout with channels innermost. The original images' activations are
-//! computed once for all jobs on an image and stay on the device (`originals`); the presentations
+//! computed once for all jobs on an image and stay on the device (`baselines`); the presentations
 //! of all jobs are sorted by plan (`classes`, `runs`) and cut into waves that fit into its memory
 //! (`wave`), whose tables all cores make (`lists`); of each only the difference of one response is
 //! kept there (`kept`). Each value is a chain of operations that depends on the presentation alone, so
@@ -11,6 +11,7 @@
 //!
 //! It needs the driver and nothing else: every kernel is our own.
 
+mod baselines;
 mod classes;
 mod count;
 mod grid;
@@ -18,7 +19,6 @@ mod jobs;
 mod kept;
 mod lists;
 mod nodes;
-mod originals;
 mod pixels;
 mod presenting;
 mod program;
@@ -44,8 +44,8 @@ use crate::engine::{
     Profiler, Rates,
 };
 use crate::geometry::ImageSize;
-use crate::network::{LayerId, Model, Op};
-use crate::program::{Node, PlanKey, Planner};
+use crate::network::{LayerId, Model};
+use crate::program::{PlanKey, Planner};
 
 /// The incremental engine on one GPU.
 #[derive(Clone, Debug)]
@@ -203,21 +203,14 @@ impl Presenter for Incremental<'_> {
             }
         }
         let all = counts.values().sum::<usize>().max(1) as f64;
-        let network = self.model.network();
-        let groups = |node: &Node| match node.layer.map(|id| &network.layer(id).op) {
-            Some(Op::Conv(conv)) => conv.groups,
-            _ => 1,
-        };
-        let nodes = program.subgraph.nodes();
-        let groups: Vec<usize> = nodes.iter().map(groups).collect();
-        let mut work = vec![KernelWork::default(); nodes.len()];
+        let mut work = vec![KernelWork::default(); program.steps.len()];
         // In an order that does not change, so that sums do not.
         let counts: BTreeMap<PlanKey, usize> = counts.into_iter().collect();
         for (key, count) in counts {
             let plan = planner.plan(key);
             if !plan.is_empty() {
                 let share = count as f64 / all;
-                count::add(&mut work, (program, storage, &groups), (&plan, share));
+                count::add(&mut work, program, storage, &plan, share);
             }
         }
         work.retain(|work| !work.kernel.is_empty());

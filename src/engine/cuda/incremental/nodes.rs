@@ -10,17 +10,18 @@ use crate::engine::cuda::kernels::pointwise::pointwise;
 use crate::engine::cuda::kernels::window_sum::{WindowSumParameters, window_sum};
 use crate::engine::cuda::tables::layout::Origin;
 use crate::engine::cuda::{CudaError, Device};
+use crate::network::Pad;
 use crate::program::Selection;
 
 /// Where a node and one of its inputs lie, in a plan's relative coordinates.
-pub(super) fn geometry_of_deltas(program: &Program, place: usize, which: usize) -> NodeGeometry {
+pub(super) fn geometry_of_deltas(program: &Program, index: usize, which: usize) -> NodeGeometry {
     let nodes = program.subgraph.nodes();
-    let node = &nodes[place];
+    let node = &nodes[index];
     NodeGeometry {
         input: Origin::of(&nodes[node.inputs[which]]),
         output: Origin::of(node),
         window: node.window,
-        shift: program.subgraph.shift(place, which),
+        shift: program.subgraph.shift(index, which),
     }
 }
 
@@ -28,15 +29,15 @@ pub(super) fn geometry_of_deltas(program: &Program, place: usize, which: usize) 
 pub(super) fn kernel<'a>(
     device: &'a Device,
     program: &'a Program,
-    place: usize,
+    index: usize,
     geometry: NodeGeometry,
 ) -> Option<Box<dyn NodeLaunch + 'a>> {
-    let nodes = program.subgraph.nodes();
-    let channels = nodes[place].channels;
+    let node = &program.subgraph.nodes()[index];
+    let channels = node.channels;
     let function = |parameters, numbers| -> Option<Box<dyn NodeLaunch + 'a>> {
         Some(Box::new(pointwise(device, parameters, geometry, channels, numbers)))
     };
-    match &program.steps[place] {
+    match &program.steps[index] {
         Step::Relu { .. } => function(FunctionParameters::RELU, None),
         Step::Function(kind) => function(FunctionParameters::new(*kind), None),
         Step::Scale(numbers) => function(FunctionParameters::SCALE, Some(numbers)),
@@ -53,12 +54,13 @@ pub(super) fn kernel<'a>(
             let parameters = WindowSumParameters::default();
             Some(Box::new(window_sum(device, parameters, geometry, channels, Some(numbers))))
         }
-        &Step::Pad(border) => {
-            let size = nodes[nodes[place].inputs[0]].size;
-            Some(Box::new(pad(device, border, geometry, channels, size)))
+        Step::Pad(Pad { mode, .. }) => {
+            let input = &program.subgraph.nodes()[node.inputs[0]];
+            Some(Box::new(pad(device, *mode, geometry, channels, input.size)))
         }
-        Step::AveragePool(pool, size) => {
-            let parameters = WindowSumParameters::mean(pool, *size);
+        Step::AveragePool(pool) => {
+            let input = &program.subgraph.nodes()[node.inputs[0]];
+            let parameters = WindowSumParameters::mean(pool, input.size);
             Some(Box::new(window_sum(device, parameters, geometry, channels, None)))
         }
         _ => None,
@@ -70,19 +72,19 @@ pub(super) fn kernel<'a>(
 pub(super) fn join<'a>(
     device: &'a Device,
     program: &Program,
-    place: usize,
+    index: usize,
     which: usize,
     geometry: NodeGeometry,
 ) -> Result<Box<dyn NodeLaunch + 'a>, CudaError> {
     let nodes = program.subgraph.nodes();
-    let node = &nodes[place];
+    let node = &nodes[index];
     let channels_of = |which: usize| nodes[node.inputs[which]].channels;
-    let (channel, add) = match program.steps[place] {
+    let (channel, add) = match program.steps[index] {
         Step::Concatenate => ((0..which).map(channels_of).sum(), false),
         _ => (0, which > 0),
     };
     let inputs = channels_of(which);
-    let selection = match program.steps[place] {
+    let selection = match program.steps[index] {
         Step::Select(selection) => selection,
         _ => Selection::all(inputs),
     };

@@ -29,8 +29,8 @@ impl Source for Pixels<'_> {
         }
         let (channels, _, width) = self.0.dim();
         let (values, _) = to.as_chunks_mut::<VALUE>();
-        for (place, to) in (first / VALUE..).zip(values) {
-            let (pixel, channel) = (place / channels, place % channels);
+        for (index, to) in (first / VALUE..).zip(values) {
+            let (pixel, channel) = (index / channels, index % channels);
             let value = self.0[[channel, pixel / width, pixel % width]];
             *to = value.to_ne_bytes().map(MaybeUninit::new);
         }

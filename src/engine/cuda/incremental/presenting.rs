@@ -3,25 +3,25 @@
 use cudarc::driver::{CudaEvent, CudaSlice};
 
 use super::Incremental;
+use super::baselines::{ImageRegion, baselines};
 use super::classes::JobClasses;
 use super::jobs::UploadedJobs;
-use super::originals::{ImageRegion, originals};
 use super::program::Program;
-use super::runs::{Place, Runs};
+use super::runs::{Cursor, Runs};
 use super::storage::Storage;
 use super::wave::{Buffers, Waves};
-use crate::engine::cuda::tables::layout::Originals;
+use crate::engine::cuda::tables::layout::Baselines;
 use crate::engine::cuda::transfer::PendingDownload;
 use crate::engine::cuda::{CudaError, Device};
 use crate::engine::order::{OnImage, by_image};
-use crate::engine::{Batch, EngineError, PlacedJob};
+use crate::engine::{Batch, EngineError};
 use crate::geometry::Axis;
 use crate::network::LayerId;
 use crate::parts::parts;
 use crate::program::Planner;
 use crate::progress::Progress;
 
-/// More than this for the changes of one wave gains nothing: the device has long been full.
+/// More than this for the deltas of one wave gains nothing: the device has long been full.
 const WAVE_BYTES: usize = 1 << 30;
 
 /// Where the outcome goes.
@@ -53,7 +53,7 @@ type Responses<'d> = Option<PendingDownload<'d, f32>>;
 
 /// Some images, and what was computed of them, or is being computed, before any occluder.
 struct InFlight<'a> {
-    originals: Vec<Option<Originals>>,
+    baselines: Vec<Option<Baselines>>,
     planner: Planner<'a>,
     runs: Runs,
     uploaded: UploadedJobs,
@@ -70,8 +70,8 @@ impl<'a> Presenting<'a, '_> {
     pub fn all(&self, outputs: &mut OutputBuffers<'_>) -> Result<(), EngineError> {
         let images = by_image(self.batch);
         let costs: Vec<usize> =
-            images.iter().map(|on_image| original_bytes(self.program, on_image)).collect();
-        // The other half is for changes.
+            images.iter().map(|on_image| baseline_bytes(self.program, on_image)).collect();
+        // The other half is for deltas.
         for part in parts(&costs, self.engine.memory()? / 2) {
             self.in_parts(&images[part], outputs)?;
         }
@@ -100,7 +100,7 @@ impl<'a> Presenting<'a, '_> {
                 self.in_parts(others, outputs)
             }
             Err(error) => {
-                let wanted = images.iter().map(|on_image| original_bytes(program, on_image));
+                let wanted = images.iter().map(|on_image| baseline_bytes(program, on_image));
                 Err(self.too_large(error, wanted.sum()))
             }
         }
@@ -113,39 +113,38 @@ impl<'a> Presenting<'a, '_> {
         regions: &[ImageRegion<'_>],
         firsts: &[usize],
     ) -> Result<InFlight<'a>, CudaError> {
-        let originals = originals(self.device(), self.program, regions)?;
+        let baselines = baselines(self.device(), self.program, regions)?;
         let mut planner = Planner::new(&self.program.subgraph);
         let which = images.iter().flat_map(|on_image| on_image.jobs.iter().copied());
         let mut classes = JobClasses::new(self.batch, which, &mut planner);
-        let uploaded =
-            UploadedJobs::new(self.device(), images, (self.batch, firsts), &mut classes)?;
-        let responses = self.respond(&originals, &uploaded)?;
+        let uploaded = UploadedJobs::new(self.device(), images, self.batch, firsts, &mut classes)?;
+        let responses = self.respond(&baselines, &uploaded)?;
         let runs = Runs::new(&classes, &planner);
-        Ok(InFlight { originals, planner, runs, uploaded, responses })
+        Ok(InFlight { baselines, planner, runs, uploaded, responses })
     }
 
     /// Presents the jobs on some images whose activations are there.
     fn on(&self, begun: InFlight<'_>, outputs: &mut OutputBuffers<'_>) -> Result<(), EngineError> {
         let Self { program, storage, progress, .. } = *self;
         let device = self.device();
-        let InFlight { originals, planner, runs, uploaded, mut responses } = begun;
+        let InFlight { baselines, planner, runs, uploaded, mut responses } = begun;
         progress.advance(runs.without_effect as u64);
-        let originals = &*originals;
-        let waves = Waves { device, program, storage, originals, stream: &uploaded.stream };
+        let baselines = &*baselines;
+        let waves = Waves { device, program, storage, baselines, stream: &uploaded.stream };
 
         let mut bytes = self.engine.memory()?.min(WAVE_BYTES);
-        let (mut place, mut buffers) = (Place::default(), Buffers::default());
+        let (mut cursor, mut buffers) = (Cursor::default(), Buffers::default());
         let mut pending: Option<Pending> = None;
-        while !runs.is_end(place) {
+        while !runs.is_end(cursor) {
             if progress.is_cancelled() {
                 return Err(EngineError::Stopped);
             }
-            let (wave, end) = runs.wave(&planner, storage, place, bytes / size_of::<f32>());
+            let (wave, end) = runs.wave(&planner, storage, cursor, bytes / size_of::<f32>());
             let (count, floats) = (wave.count, wave.floats.iter().sum::<usize>());
             let started = match waves.start(wave, &uploaded.jobs, &mut buffers, outputs.differences)
             {
                 Ok(()) => {
-                    place = end;
+                    cursor = end;
                     Some((count, device.mark()?))
                 }
                 Err(error) if error.is_out_of_memory() && count > 1 => {
@@ -171,15 +170,15 @@ impl<'a> Presenting<'a, '_> {
     /// Has the responses to the original images computed, in the order of the jobs on the device.
     fn respond(
         &self,
-        originals: &[Option<Originals>],
+        baselines: &[Option<Baselines>],
         uploaded: &UploadedJobs,
     ) -> Result<Responses<'a>, CudaError> {
         let nodes = self.program.subgraph.nodes();
         let input = nodes[self.program.subgraph.target()].inputs[0];
-        let Some(original) = &originals[input] else { return Ok(None) };
+        let Some(baseline) = &baselines[input] else { return Ok(None) };
         let (device, units) = (self.device(), &self.program.units);
         let found =
-            units.respond_original(device, &uploaded.jobs.jobs, original, nodes[input].size)?;
+            units.respond_baseline(device, &uploaded.jobs.jobs, baseline, nodes[input].size)?;
         Ok(Some(device.fetch(&found)?))
     }
 
@@ -192,12 +191,8 @@ impl<'a> Presenting<'a, '_> {
     ) -> Result<(), EngineError> {
         let Some(found) = responses else { return Ok(()) };
         for (&job, response) in which.iter().zip(found.wait()?) {
-            if !response.is_finite() {
-                let network = self.engine.model.network();
-                let PlacedJob { image_index, unit, .. } = self.batch.job(job);
-                let image = image_index as usize;
-                return Err(EngineError::not_finite(network, self.layer, unit, image, response));
-            }
+            let network = self.engine.model.network();
+            self.batch.job(job).check_finite(network, self.layer, response)?;
             outputs.responses[job] = response;
         }
         Ok(())
@@ -209,9 +204,9 @@ impl<'a> Presenting<'a, '_> {
     }
 }
 
-/// Bytes of the original activations for the jobs on an image. Until it is known what is kept,
+/// Bytes of the baseline activations for the jobs on an image. Until it is known what is kept,
 /// everything is.
-fn original_bytes(program: &Program, on_image: &OnImage) -> usize {
+fn baseline_bytes(program: &Program, on_image: &OnImage) -> usize {
     let y = program.subgraph.baseline(Axis::Y, on_image.y);
     let x = program.subgraph.baseline(Axis::X, on_image.x);
     let nodes = program.subgraph.nodes().iter().zip(y.iter().zip(&x));

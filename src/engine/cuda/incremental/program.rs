@@ -37,7 +37,7 @@ impl Shared<'_> {
         let before = convolutions_before(model.network());
         let device = self.device;
         let packing = Packing {
-            convolution: |ConvolutionFilters { layer, conv, filters, inputs }| {
+            convolution: |ConvolutionFilters { layer, conv, filters, inputs, .. }| {
                 if let Some(known) = self.filters.get(&layer) {
                     return Ok(Arc::clone(known));
                 }

@@ -27,7 +27,7 @@ pub(super) struct Runs {
 
 /// Where a wave begins: at a run, after so many of its presentations.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Place {
+pub(super) struct Cursor {
     run: usize,
     after: usize,
 }
@@ -74,25 +74,25 @@ impl Runs {
     }
 
     /// Whether no presentation is left.
-    pub fn is_end(&self, place: Place) -> bool {
-        place.run == self.ordered.len()
+    pub fn is_end(&self, cursor: Cursor) -> bool {
+        cursor.run == self.ordered.len()
     }
 
-    /// The wave that begins at a place, and where it ends: as many presentations as take at most so
+    /// The wave that begins at a cursor, and where it ends: as many presentations as take at most so
     /// many floats, at least one.
     pub fn wave<'p>(
         &self,
         planner: &'p Planner<'_>,
         storage: &Storage,
-        begin: Place,
+        begin: Cursor,
         floats: usize,
-    ) -> (Wave<'p>, Place) {
+    ) -> (Wave<'p>, Cursor) {
         let mut wave = Wave { floats: vec![0; storage.buffers.count], ..Wave::default() };
         let mut of_group = wave.floats.clone();
-        let (mut place, mut left) = (begin, floats);
-        while let Some(first) = self.ordered.get(place.run) {
-            let same = self.ordered[place.run..].iter().take_while(|run| run.key == first.key);
-            let all = same.map(|run| self.jobs[run.class as usize].1).sum::<usize>() - place.after;
+        let (mut cursor, mut left) = (begin, floats);
+        while let Some(first) = self.ordered.get(cursor.run) {
+            let same = self.ordered[cursor.run..].iter().take_while(|run| run.key == first.key);
+            let all = same.map(|run| self.jobs[run.class as usize].1).sum::<usize>() - cursor.after;
             let plan = planner.plan(first.key);
             let mut fits = |count| storage.floats(&plan, count, &mut of_group) <= left;
             let most = all.min(WAVE_PRESENTATIONS - wave.count);
@@ -105,30 +105,30 @@ impl Runs {
             left -= storage.floats(&plan, count, &mut of_group).min(left);
             wave.floats.iter_mut().zip(&of_group).for_each(|(sum, floats)| *sum += floats);
             wave.groups.push((plan, count));
-            place = self.take(place, count, &mut wave);
+            cursor = self.take(cursor, count, &mut wave);
             if count < all {
                 break;
             }
         }
-        (wave, place)
+        (wave, cursor)
     }
 
     /// Adds so many presentations to a wave; returns where they end.
-    fn take(&self, mut place: Place, count: usize, wave: &mut Wave<'_>) -> Place {
+    fn take(&self, mut cursor: Cursor, count: usize, wave: &mut Wave<'_>) -> Cursor {
         let end = wave.count + count;
         while wave.count < end {
-            let ClassOccluder { class, square, number, .. } = self.ordered[place.run];
+            let ClassOccluder { class, square, number, .. } = self.ordered[cursor.run];
             let (job, jobs) = self.jobs[class as usize];
             let first = wave.count as u32;
-            wave.runs.push(Run { first, job: (job + place.after) as u32, square, number });
-            let taken = (jobs - place.after).min(end - wave.count);
+            wave.runs.push(Run { first, job: (job + cursor.after) as u32, square, number });
+            let taken = (jobs - cursor.after).min(end - wave.count);
             wave.count += taken;
-            place.after += taken;
-            if place.after == jobs {
-                place = Place { run: place.run + 1, after: 0 };
+            cursor.after += taken;
+            if cursor.after == jobs {
+                cursor = Cursor { run: cursor.run + 1, after: 0 };
             }
         }
-        place
+        cursor
     }
 }
 

@@ -1,4 +1,4 @@
-//! Changes in fp16: by what they are multiplied, and which are stored so.
+//! Deltas in fp16: by what they are multiplied, and which are stored so.
 //!
 //! fp16 reaches from 6e-8 to 65504, and activations are as large as a network's weights make them. So an
 //! input of products in fp16 is multiplied by a power of two, which is exact: the one by which the largest
@@ -9,8 +9,8 @@
 
 use ndarray::Array3;
 
-use super::originals::{ImageRegion, each_original};
-use super::program::{Program, Step};
+use super::baselines::{ImageRegion, each_baseline};
+use super::program::Program;
 use super::storage::Storage;
 use crate::engine::cuda::kernels::products::{largest, to_exponent};
 use crate::engine::cuda::{CudaError, Device};
@@ -32,8 +32,7 @@ pub(super) fn scale(
 ) -> Result<(), CudaError> {
     let nodes = program.subgraph.nodes();
     let by_halves = |node: usize| {
-        let step = &program.steps[node];
-        matches!(step, Step::Convolve { filters: packed, .. } if packed.multiplies_halves())
+        program.steps[node].filters().is_some_and(|packed| packed.multiplies_halves())
     };
     let read: Vec<usize> = (0..nodes.len())
         .filter(|&node| by_halves(node))
@@ -54,20 +53,21 @@ pub(super) fn scale(
     let size = nodes[program.subgraph.target()].size;
     let whole = [size.height, size.width].map(|length| Span::new(0, length as isize));
     let regions: ImageRegion<'_> = (noise.view(), whole[0], whole[1]);
-    each_original(device, program, &[regions], |node, originals| {
+    each_baseline(device, program, &[regions], |node, baselines| {
         if read.contains(&node) {
-            let largest = largest(&device.download(&originals.values)?);
+            let largest = largest(&device.download(&baselines.values)?);
             storage.scales[storage.buffers.source[node]] = to_exponent(largest, LARGEST);
         }
         Ok(())
     })?;
     for node in (0..nodes.len()).filter(|&node| storage.buffers.source[node] == node) {
         // Nodes that only pass it on do not read it.
-        let reads = |&place: &usize| {
-            storage.buffers.source[place] != node
-                && nodes[place].inputs.iter().any(|&input| storage.buffers.source[input] == node)
+        let reads = |&reader: &usize| {
+            storage.buffers.source[reader] != node
+                && nodes[reader].inputs.iter().any(|&input| storage.buffers.source[input] == node)
         };
-        let writes = matches!(program.steps[node], Step::Convolve { .. } | Step::MaxPool { .. });
+        let step = &program.steps[node];
+        let writes = step.filters().is_some() || step.reads_whole_windows();
         let read = (0..nodes.len()).filter(reads).all(by_halves);
         storage.halves[node] = writes && read;
     }

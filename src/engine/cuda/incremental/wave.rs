@@ -8,14 +8,15 @@ use super::nodes::{geometry_of_deltas, join, kernel};
 use super::program::{Program, Step};
 use super::runs::Wave;
 use super::storage::Storage;
-use crate::engine::cuda::kernels::multiply::Multiply;
+use crate::engine::cuda::kernels::multiply::{Factor, Multiply};
 use crate::engine::cuda::kernels::node::NodeGeometry;
 use crate::engine::cuda::kernels::occlude::occlude;
-use crate::engine::cuda::kernels::pool::Pool;
+use crate::engine::cuda::kernels::pool::{Pool, PoolBaselines};
 use crate::engine::cuda::kernels::present::{DeviceJobs, Presentations};
+use crate::engine::cuda::kernels::tap_product::{DeltaBuffers, Rectify};
 use crate::engine::cuda::shape::ensure;
 use crate::engine::cuda::support::no_kernel;
-use crate::engine::cuda::tables::layout::{Change, Origin, Originals, Windows};
+use crate::engine::cuda::tables::layout::{Baselines, Delta, Origin, Output};
 use crate::engine::cuda::tables::tiles::ImageTiles;
 use crate::engine::cuda::{CudaError, Device};
 use crate::program::Plan;
@@ -25,8 +26,8 @@ pub(super) struct Waves<'a> {
     pub device: &'a Device,
     pub program: &'a Program,
     pub storage: &'a Storage,
-    /// Of each node that is kept, the originals of the images.
-    pub originals: &'a [Option<Originals>],
+    /// Of each node that is kept, the baselines of the images.
+    pub baselines: &'a [Option<Baselines>],
     /// The values of `torch.rand` that presentations refer to.
     pub stream: &'a CudaSlice<f32>,
 }
@@ -86,9 +87,9 @@ impl Waves<'_> {
         let tiles = ImageTiles::new(&runs, count);
         let presentations = jobs.present(device, runs, count)?;
         let tables = Tables::new(device, self.program, self.storage, groups, &tiles)?;
-        for place in 0..subgraph.target() {
-            if let Some(here) = &tables.windows[place] {
-                let slot = self.storage.buffers.of(place);
+        for index in 0..subgraph.target() {
+            if let Some(here) = &tables.windows[index] {
+                let slot = self.storage.buffers.of(index);
                 let mut to = buffers.take(slot)?;
                 let wave = Started {
                     waves: self,
@@ -96,7 +97,7 @@ impl Waves<'_> {
                     tables: &tables,
                     buffers,
                 };
-                let done = wave.step(place, (here, &mut to));
+                let done = wave.step(index, Output { windows: here, values: &mut to });
                 buffers.0[slot] = Some(to);
                 done?;
             }
@@ -105,7 +106,7 @@ impl Waves<'_> {
         let input = subgraph.nodes()[last].inputs[0];
         let Some(patterns) = &tables.patterns[last] else { return Ok(()) };
         let from = buffers.get(self.storage.buffers.of(input))?;
-        program.units.respond_change(device, patterns, &presentations, from, differences)
+        program.units.respond_delta(device, patterns, &presentations, from, differences)
     }
 }
 
@@ -119,98 +120,98 @@ struct Started<'a> {
 
 impl Started<'_> {
     /// Starts what one node computes.
-    fn step(&self, place: usize, to: (&Windows, &mut CudaSlice<f32>)) -> Result<(), CudaError> {
+    fn step(&self, index: usize, mut to: Output<'_>) -> Result<(), CudaError> {
         let Self { waves, presentations, .. } = *self;
         let Waves { device, program, .. } = *waves;
         let subgraph = &program.subgraph;
-        let node = &subgraph.nodes()[place];
+        let node = &subgraph.nodes()[index];
         let input = node.inputs.first().copied().unwrap_or_default();
-        let geometry = |which: usize| geometry_of_deltas(program, place, which);
-        match &program.steps[place] {
+        let geometry = |which: usize| geometry_of_deltas(program, index, which);
+        match &program.steps[index] {
             Step::Image => {
-                let (windows, to) = to;
                 let image = (Origin::of(node), node.channels);
-                let original = self.original(place)?;
-                occlude(device, image, windows, presentations, original, waves.stream, to)
+                let baseline = self.baseline(index)?;
+                occlude(device, image, presentations, baseline, waves.stream, to)
             }
             Step::Convolve { filters: packed, rectify } => {
                 let from = self.stored(input)?;
-                let patterns = self.tables.patterns[place].as_ref().ok_or_else(no_buffer)?;
-                let original = rectify.then(|| self.original(place)).transpose()?;
-                let rectify = original.map(|original| (Origin::of(node), original));
-                let scales = waves.storage.of_convolution(input, place);
-                let both = (from.values, to.1);
-                packed.convolve_changes(device, patterns, presentations, rectify, scales, both)
+                let patterns = self.tables.patterns[index].as_ref().ok_or_else(no_buffer)?;
+                let baseline = rectify.then(|| self.baseline(index)).transpose()?;
+                let origin = Origin::of(node);
+                let rectify = baseline.map(|baselines| Rectify { origin, baselines });
+                let scales = waves.storage.of_convolution(input, index);
+                let buffers = DeltaBuffers { from: from.values, to: to.values };
+                packed.convolve_deltas(device, patterns, presentations, rectify, scales, buffers)
             }
             &Step::MaxPool { rectify } => {
-                let pooled = program.pooled(place);
+                let pooled = program.pooled(index);
                 let input_origin = Origin::of(&subgraph.nodes()[pooled]);
                 let pool = Pool {
                     geometry: NodeGeometry { input: input_origin, ..geometry(0) },
                     channels: node.channels,
                     rectify,
-                    to_scale: waves.storage.scale(place),
+                    to_scale: waves.storage.scale(index),
                 };
-                let originals = (self.original(pooled)?, self.original(place)?);
-                pool.change(device, presentations, originals, self.change(input)?, to)
+                let (read, pooled) = (self.baseline(pooled)?, self.baseline(index)?);
+                let baselines = PoolBaselines { read, pooled };
+                pool.delta(device, presentations, baselines, self.delta(input)?, to)
             }
             Step::Multiply => {
                 let product =
                     Multiply { geometry: [geometry(0), geometry(1)], channels: node.channels };
                 let input = |which: usize| -> Result<_, CudaError> {
                     let input = node.inputs[which];
-                    Ok((self.original(input)?, self.change(input)?))
+                    Ok(Factor { baseline: self.baseline(input)?, delta: self.delta(input)? })
                 };
-                product.change(device, presentations, [input(0)?, input(1)?], to)
+                product.delta(device, presentations, [input(0)?, input(1)?], to)
             }
             Step::Relu { elsewhere: true }
             | Step::Copy
             | Step::Select(_)
             | Step::Add
             | Step::Concatenate => {
-                let (outputs, to) = to;
                 for (which, &input) in node.inputs.iter().enumerate() {
-                    let join = join(device, program, place, which, geometry(which))?;
-                    let from = self.change(input)?;
-                    join.change(device, presentations, None, from, (outputs, &mut *to))?;
+                    let join = join(device, program, index, which, geometry(which))?;
+                    let from = self.delta(input)?;
+                    join.delta(device, presentations, None, from, to.reborrow())?;
                 }
                 Ok(())
             }
             Step::Respond => Ok(()),
             step => {
-                // The originals are kept of the inputs whose values a step reads.
-                let original = step.reads_inputs().then(|| self.original(input)).transpose()?;
-                match kernel(device, program, place, geometry(0)) {
+                // The baselines are kept of the inputs whose values a step reads.
+                let baseline = step.reads_inputs().then(|| self.baseline(input)).transpose()?;
+                match kernel(device, program, index, geometry(0)) {
                     Some(kernel) => {
-                        kernel.change(device, presentations, original, self.change(input)?, to)
+                        kernel.delta(device, presentations, baseline, self.delta(input)?, to)
                     }
-                    None => Err(no_kernel(place)),
+                    None => Err(no_kernel(index)),
                 }
             }
         }
     }
 
-    /// The changes of a node, in 32 bits.
-    fn change(&self, node: usize) -> Result<Change<'_>, CudaError> {
+    /// The deltas of a node, in 32 bits.
+    fn delta(&self, node: usize) -> Result<Delta<'_>, CudaError> {
         ensure(self.waves.storage.scale(node) == 0.0, "wave", || {
-            format!("the changes of node {node} are in fp16")
+            format!("the deltas of node {node} are in fp16")
         })?;
         self.stored(node)
     }
 
-    /// The changes of a node, as they are.
-    fn stored(&self, node: usize) -> Result<Change<'_>, CudaError> {
+    /// The deltas of a node, as they are.
+    fn stored(&self, node: usize) -> Result<Delta<'_>, CudaError> {
         let shown = self.waves.storage.buffers.source[node];
         let windows =
             self.tables.windows.get(shown).and_then(Option::as_ref).ok_or_else(no_buffer)?;
-        Ok(Change { windows, values: self.buffers.get(self.waves.storage.buffers.of(shown))? })
+        Ok(Delta { windows, values: self.buffers.get(self.waves.storage.buffers.of(shown))? })
     }
 
-    /// The originals of a node.
-    fn original(&self, node: usize) -> Result<&Originals, CudaError> {
-        self.waves.originals.get(node).and_then(Option::as_ref).ok_or_else(|| CudaError::Shape {
+    /// The baselines of a node.
+    fn baseline(&self, node: usize) -> Result<&Baselines, CudaError> {
+        self.waves.baselines.get(node).and_then(Option::as_ref).ok_or_else(|| CudaError::Shape {
             kernel: "wave",
-            problem: format!("the originals of node {node} were not kept"),
+            problem: format!("the baselines of node {node} were not kept"),
         })
     }
 }

@@ -9,7 +9,7 @@ pub(super) const COLUMNS: usize = 32;
 
 /// The weights `[group][row][padded column]` of groups of so many rows and columns, as
 /// `[group][columns / 32][words / 8][2][lane][2][2]`. A word is `VALUES` rows; of it and the column
-/// the kernel's header tells the place.
+/// the kernel's header tells the lane.
 ///
 /// Rows are a multiple of 8 words, and there are as many padded columns as 32 divide.
 pub(super) fn fragments<const VALUES: usize>(
@@ -25,9 +25,9 @@ pub(super) fn fragments<const VALUES: usize>(
         for (part, first) in
             (0..parts).flat_map(|part| (0..words).step_by(WORDS).map(move |first| (part, first)))
         {
-            for place in 0..COLUMNS * WORDS {
+            for index in 0..COLUMNS * WORDS {
                 let (pair, lane, eight, half) =
-                    (place / 128, place / 4 % 32, place / 2 % 2, place % 2);
+                    (index / 128, index / 4 % 32, index / 2 % 2, index % 2);
                 let column = part * COLUMNS + (2 * pair + eight) * 8 + lane / 4;
                 let row = (first + lane % 4 + 4 * half) * VALUES;
                 let values = std::array::from_fn(|value| group[(row + value) * padded + column]);
@@ -39,7 +39,7 @@ pub(super) fn fragments<const VALUES: usize>(
 }
 
 /// A value in tf32: 10 bits of mantissa, rounded to nearest, ties away from zero, as
-/// `kernels/operands.cuh` rounds changes.
+/// `kernels/operands.cuh` rounds deltas.
 pub(super) fn tf32(value: f32) -> f32 {
     f32::from_bits(value.to_bits().wrapping_add(0x1000) & 0xFFFF_E000)
 }
@@ -64,31 +64,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_weight_has_its_place() {
+    fn every_weight_has_its_lane() {
         // Two groups of 16 rows and 40 columns; a weight tells where it was.
         let (rows, columns, padded) = (16, 40, 64);
-        let weights: Vec<f32> = (0..2 * rows * padded).map(|place| place as f32).collect();
+        let weights: Vec<f32> = (0..2 * rows * padded).map(|index| index as f32).collect();
         let found = fragments(&weights, (rows, columns, padded), |[value]: [f32; 1]| value as u32);
         assert_eq!(found.len(), 2 * 64 * rows);
         let at = |group: usize, part: usize, eight_words: usize| {
             &found[((group * 2 + part) * 2 + eight_words) * 256..][..256]
         };
-        let place = |group: usize, row: usize, column: usize| {
+        let weight = |group: usize, row: usize, column: usize| {
             ((group * rows + row) * padded + column) as u32
         };
         // b: (t, g), (t + 4, g) of lane 4g + t.
         let lane = 4 * 5 + 3;
-        assert_eq!(at(0, 0, 0)[4 * lane..][..2], [place(0, 3, 5), place(0, 7, 5)]);
-        assert_eq!(at(0, 0, 0)[4 * lane + 2..][..2], [place(0, 3, 13), place(0, 7, 13)]);
-        assert_eq!(at(0, 0, 1)[128 + 4 * lane], place(0, 11, 21));
-        assert_eq!(at(1, 1, 1)[128 + 4 * lane + 3], place(1, 15, 61));
+        assert_eq!(at(0, 0, 0)[4 * lane..][..2], [weight(0, 3, 5), weight(0, 7, 5)]);
+        assert_eq!(at(0, 0, 0)[4 * lane + 2..][..2], [weight(0, 3, 13), weight(0, 7, 13)]);
+        assert_eq!(at(0, 0, 1)[128 + 4 * lane], weight(0, 11, 21));
+        assert_eq!(at(1, 1, 1)[128 + 4 * lane + 3], weight(1, 15, 61));
         // Words of two rows.
         let pairs = fragments(&weights, (rows, columns, padded), |[low, high]| {
             (low as u32) << 16 | high as u32
         });
         assert_eq!(pairs.len(), found.len() / 2);
-        assert_eq!(pairs[4 * lane], place(0, 6, 5) << 16 | place(0, 7, 5));
-        assert_eq!(pairs[4 * lane + 1], place(0, 14, 5) << 16 | place(0, 15, 5));
+        assert_eq!(pairs[4 * lane], weight(0, 6, 5) << 16 | weight(0, 7, 5));
+        assert_eq!(pairs[4 * lane + 1], weight(0, 14, 5) << 16 | weight(0, 15, 5));
     }
 
     #[test]

@@ -57,8 +57,8 @@ impl Join {
             return Err(CudaError::Shape { kernel: "join", problem });
         }
         Ok(NodeKernel {
-            names: ["join_change", "join_original"],
-            functions: [&kernels.join_change, &kernels.join_original],
+            names: ["join_delta", "join_baseline"],
+            functions: [&kernels.join_delta, &kernels.join_baseline],
             parameters: JoinParameters {
                 channels: channels as i32,
                 inputs: inputs as i32,

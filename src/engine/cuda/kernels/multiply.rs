@@ -1,10 +1,10 @@
 //! `kernels/multiply.cu`: the product of two branches.
 
-use cudarc::driver::{CudaSlice, PushKernelArg};
+use cudarc::driver::PushKernelArg;
 
 use super::node::NodeGeometry;
 use super::present::Presentations;
-use crate::engine::cuda::tables::layout::{Axes, Change, Origin, Originals, Windows};
+use crate::engine::cuda::tables::layout::{Axes, Baselines, Delta, Origin, Output};
 use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
 
@@ -18,6 +18,15 @@ mirrored! {
         channels: i32,
         reserved: i32,
     }
+}
+
+/// What a product reads of one of its inputs.
+#[derive(Clone, Copy, Debug)]
+pub struct Factor<'a> {
+    /// Its baselines.
+    pub baseline: &'a Baselines,
+    /// Its deltas.
+    pub delta: Delta<'a>,
 }
 
 /// A product of two inputs of so many channels.
@@ -42,52 +51,53 @@ impl Multiply {
         }
     }
 
-    /// Writes the product's deltas into `to`; `inputs` are the originals and the deltas of each input.
+    /// Writes the product's deltas into `to`; `inputs` are its factors.
     ///
     /// # Errors
     /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
-    pub fn change(
+    pub fn delta(
         &self,
         device: &Device,
         presentations: &Presentations,
-        inputs: [(&Originals, Change<'_>); 2],
-        (outputs, to): (&Windows, &mut CudaSlice<f32>),
+        inputs: [Factor<'_>; 2],
+        to: Output<'_>,
     ) -> Result<(), CudaError> {
-        let name = "multiply_change";
+        let name = "multiply_delta";
+        let Output { windows: outputs, values: to } = to;
         outputs.check(name, self.channels, to)?;
         let Some(grid) = outputs.grid() else { return Ok(()) };
         let parameters = self.parameters();
-        let mut launch = device.stream.launch_builder(&device.kernels.multiply_change);
+        let mut launch = device.stream.launch_builder(&device.kernels.multiply_delta);
         launch.arg(&parameters);
         launch.arg(outputs.blocks.items.device()).arg(outputs.blocks.table.device());
         launch.arg(presentations.device());
-        for (original, from) in &inputs {
+        for Factor { baseline, delta: from } in &inputs {
             from.check(name, self.channels)?;
             launch.arg(from.windows.blocks.table.device());
-            launch.arg(original.images.device()).arg(&original.values).arg(from.values);
+            launch.arg(baseline.images.device()).arg(&baseline.values).arg(from.values);
         }
         launch.arg(to);
         // SAFETY: the arguments are the kernel's; windows lie in their buffers, outside of those of the
-        // inputs nothing is read, and their originals are there as `Originals` says.
-        unsafe { device.start(name, &mut launch, grid) }?;
-        Ok(())
+        // inputs nothing is read, and their baselines are there as `Baselines` says.
+        unsafe { device.start(name, &mut launch, grid) }
     }
 
     /// Writes the product of original images' activations into `to`.
     ///
     /// # Errors
     /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
-    pub fn original(
+    pub fn baseline(
         &self,
         device: &Device,
-        inputs: [&Originals; 2],
-        (outputs, to): (&Windows, &mut CudaSlice<f32>),
+        inputs: [&Baselines; 2],
+        to: Output<'_>,
     ) -> Result<(), CudaError> {
-        let name = "multiply_original";
+        let name = "multiply_baseline";
+        let Output { windows: outputs, values: to } = to;
         outputs.check(name, self.channels, to)?;
         let Some(grid) = outputs.grid() else { return Ok(()) };
         let parameters = self.parameters();
-        let mut launch = device.stream.launch_builder(&device.kernels.multiply_original);
+        let mut launch = device.stream.launch_builder(&device.kernels.multiply_baseline);
         launch.arg(&parameters);
         launch.arg(outputs.blocks.items.device()).arg(outputs.blocks.table.device());
         for from in inputs {
@@ -97,8 +107,7 @@ impl Multiply {
         launch.arg(to);
         // SAFETY: the arguments are the kernel's; windows lie in their buffers, and what an output
         // sees is within the inputs' windows, as backward cones are.
-        unsafe { device.start(name, &mut launch, grid) }?;
-        Ok(())
+        unsafe { device.start(name, &mut launch, grid) }
     }
 }
 

@@ -3,7 +3,7 @@
 use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr, LaunchArgs, PushKernelArg};
 
 use super::present::Presentations;
-use crate::engine::cuda::tables::layout::{Axes, Change, Origin, Originals, Windows};
+use crate::engine::cuda::tables::layout::{Axes, Baselines, Delta, Origin, Output};
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::{Axis, PerAxis, SlidingWindow};
 use crate::network::Filters;
@@ -69,31 +69,35 @@ pub struct NodeKernel<'a, P> {
     pub numbers: Option<&'a DeviceNumbers>,
 }
 
+/// A loaded kernel.
+#[derive(Clone, Copy)]
+pub(super) struct NamedKernel<'a> {
+    /// Its name, for messages and times.
+    pub name: &'static str,
+    /// The function.
+    pub function: &'a CudaFunction,
+}
+
 /// A node that is computed element by element from one input.
 pub trait NodeLaunch {
-    /// Writes the node's deltas into `to`; `original` are the input's, where the kernel reads them.
+    /// Writes the node's deltas into `to`; `baseline` are the input's, where the kernel reads them.
     ///
     /// # Errors
     /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
-    fn change(
+    fn delta(
         &self,
         device: &Device,
         presentations: &Presentations,
-        original: Option<&Originals>,
-        from: Change<'_>,
-        to: (&Windows, &mut CudaSlice<f32>),
+        baseline: Option<&Baselines>,
+        from: Delta<'_>,
+        to: Output<'_>,
     ) -> Result<(), CudaError>;
 
     /// Writes the node's activations of original images into `to`.
     ///
     /// # Errors
     /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
-    fn original(
-        &self,
-        device: &Device,
-        from: &Originals,
-        to: (&Windows, &mut CudaSlice<f32>),
-    ) -> Result<(), CudaError>;
+    fn baseline(&self, device: &Device, from: &Baselines, to: Output<'_>) -> Result<(), CudaError>;
 }
 
 /// A pointer to nothing.
@@ -108,15 +112,16 @@ pub(super) fn push_numbers<'l>(launch: &mut LaunchArgs<'l>, numbers: Option<&'l 
 }
 
 impl<P: DeviceRepr> NodeLaunch for NodeKernel<'_, P> {
-    fn change(
+    fn delta(
         &self,
         device: &Device,
         presentations: &Presentations,
-        original: Option<&Originals>,
-        from: Change<'_>,
-        (outputs, to): (&Windows, &mut CudaSlice<f32>),
+        baseline: Option<&Baselines>,
+        from: Delta<'_>,
+        to: Output<'_>,
     ) -> Result<(), CudaError> {
         let ([name, _], [function, _]) = (self.names, self.functions);
+        let Output { windows: outputs, values: to } = to;
         from.check(name, self.channels[0])?;
         outputs.check(name, self.channels[1], to)?;
         let Some(grid) = outputs.grid() else { return Ok(()) };
@@ -124,26 +129,21 @@ impl<P: DeviceRepr> NodeLaunch for NodeKernel<'_, P> {
         launch.arg(&self.parameters);
         launch.arg(outputs.blocks.items.device()).arg(outputs.blocks.table.device());
         launch.arg(from.windows.blocks.table.device()).arg(presentations.device());
-        match original {
-            Some(original) => launch.arg(original.images.device()).arg(&original.values),
+        match baseline {
+            Some(baseline) => launch.arg(baseline.images.device()).arg(&baseline.values),
             None => launch.arg(&NOTHING).arg(&NOTHING),
         };
         push_numbers(&mut launch, self.numbers);
         launch.arg(from.values).arg(to);
         // SAFETY: the arguments are those of every kernel of this kind; windows lie in their buffers,
         // what an output sees of the input's windows is looked up in them, and in the input's
-        // originals as `Originals` says.
-        unsafe { device.start(name, &mut launch, grid) }?;
-        Ok(())
+        // baselines as `Baselines` says.
+        unsafe { device.start(name, &mut launch, grid) }
     }
 
-    fn original(
-        &self,
-        device: &Device,
-        from: &Originals,
-        (outputs, to): (&Windows, &mut CudaSlice<f32>),
-    ) -> Result<(), CudaError> {
+    fn baseline(&self, device: &Device, from: &Baselines, to: Output<'_>) -> Result<(), CudaError> {
         let ([_, name], [_, function]) = (self.names, self.functions);
+        let Output { windows: outputs, values: to } = to;
         outputs.check(name, self.channels[1], to)?;
         from.windows.check(name, self.channels[0], &from.values)?;
         let Some(grid) = outputs.grid() else { return Ok(()) };
@@ -155,7 +155,6 @@ impl<P: DeviceRepr> NodeLaunch for NodeKernel<'_, P> {
         launch.arg(&from.values).arg(to);
         // SAFETY: the arguments are those of every kernel of this kind; windows lie in their buffers,
         // and what exists of what an output sees is within the input's, as backward cones are.
-        unsafe { device.start(name, &mut launch, grid) }?;
-        Ok(())
+        unsafe { device.start(name, &mut launch, grid) }
     }
 }

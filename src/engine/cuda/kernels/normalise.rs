@@ -52,8 +52,8 @@ pub fn normalise<'a>(
     let kernels = &device.kernels;
     let (origin, shift, count) = (geometry.input, geometry.axes(), channels as i32);
     NodeKernel {
-        names: ["normalise_change", "normalise_original"],
-        functions: [&kernels.normalise_change, &kernels.normalise_original],
+        names: ["normalise_delta", "normalise_baseline"],
+        functions: [&kernels.normalise_delta, &kernels.normalise_baseline],
         parameters: NormaliseParameters { origin, shift, channels: count, ..parameters },
         channels: [channels; 2],
         numbers,

@@ -3,7 +3,7 @@
 use cudarc::driver::{CudaSlice, PushKernelArg};
 
 use super::present::Presentations;
-use crate::engine::cuda::tables::layout::{Origin, Originals, Windows};
+use crate::engine::cuda::tables::layout::{Baselines, Origin, Output};
 use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
 
@@ -24,12 +24,12 @@ mirrored! {
 pub fn occlude(
     device: &Device,
     (origin, channels): (Origin, usize),
-    windows: &Windows,
     presentations: &Presentations,
-    image: &Originals,
+    image: &Baselines,
     stream: &CudaSlice<f32>,
-    to: &mut CudaSlice<f32>,
+    to: Output<'_>,
 ) -> Result<(), CudaError> {
+    let Output { windows, values: to } = to;
     windows.check("occlude", channels, to)?;
     let Some(grid) = windows.grid() else { return Ok(()) };
     let parameters = OccludeParameters { origin, channels: channels as i32, reserved: 0 };
@@ -37,10 +37,9 @@ pub fn occlude(
     launch.arg(&parameters).arg(windows.blocks.items.device()).arg(windows.blocks.table.device());
     launch.arg(presentations.device()).arg(image.images.device()).arg(&image.values);
     launch.arg(stream).arg(to);
-    // SAFETY: the arguments are the kernel's; windows lie in `to`, and in the image's originals as
-    // `Originals` says.
-    unsafe { device.start("occlude", &mut launch, grid) }?;
-    Ok(())
+    // SAFETY: the arguments are the kernel's; windows lie in `to`, and in the image's baselines as
+    // `Baselines` says.
+    unsafe { device.start("occlude", &mut launch, grid) }
 }
 
 #[cfg(test)]

@@ -29,8 +29,8 @@ pub fn pad(
     let kernels = &device.kernels;
     let before = PerAxis::from_fn(|axis| geometry.window.of(axis).padding as isize);
     NodeKernel {
-        names: ["pad_change", "pad_original"],
-        functions: [&kernels.pad_change, &kernels.pad_original],
+        names: ["pad_delta", "pad_baseline"],
+        functions: [&kernels.pad_delta, &kernels.pad_baseline],
         parameters: PadParameters {
             input: geometry.input,
             output: geometry.output,

@@ -27,8 +27,8 @@ pub fn pointwise<'a>(
 ) -> NodeKernel<'a, PointwiseParameters> {
     let kernels = &device.kernels;
     NodeKernel {
-        names: ["pointwise_change", "pointwise_original"],
-        functions: [&kernels.pointwise_change, &kernels.pointwise_original],
+        names: ["pointwise_delta", "pointwise_baseline"],
+        functions: [&kernels.pointwise_delta, &kernels.pointwise_baseline],
         parameters: PointwiseParameters {
             function,
             origin: geometry.input,

@@ -1,12 +1,12 @@
 //! `kernels/pool.cu`: max-pooling.
 
-use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr, PushKernelArg};
+use cudarc::driver::{DeviceRepr, PushKernelArg};
 use half::f16;
 
-use super::node::NodeGeometry;
+use super::node::{NamedKernel, NodeGeometry};
 use super::present::Presentations;
 use crate::engine::cuda::shape::ensure;
-use crate::engine::cuda::tables::layout::{Change, Origin, Originals, Stencil, Windows};
+use crate::engine::cuda::tables::layout::{Baselines, Delta, Origin, Output, Stencil};
 use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
 
@@ -23,16 +23,25 @@ mirrored! {
     }
 }
 
-/// A pooling of changes.
+/// The baselines that a pooling of deltas reads.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolBaselines<'a> {
+    /// Of the node that is read.
+    pub read: &'a Baselines,
+    /// The pooling's own.
+    pub pooled: &'a Baselines,
+}
+
+/// A pooling of deltas.
 #[derive(Clone, Copy, Debug)]
 pub struct Pool {
-    /// Where the node whose originals are read and the pooling lie.
+    /// Where the node whose baselines are read and the pooling lie.
     pub geometry: NodeGeometry,
     /// Channels of both.
     pub channels: usize,
     /// Whether the ReLU before it is joined to it; then what is read is that before the ReLU.
     pub rectify: bool,
-    /// By what changes are multiplied before they are rounded to fp16 and written, two in each float; 0
+    /// By what deltas are multiplied before they are rounded to fp16 and written, two in each float; 0
     /// where they are written in 32 bits. Channels have to be a multiple of four.
     pub to_scale: f32,
 }
@@ -50,37 +59,41 @@ impl Pool {
         }
     }
 
-    /// Writes the change of every maximum into `to`; `original` and `from` are of the node that is
-    /// read, `pooled` are the pooling's own originals.
+    /// Writes the delta of every maximum into `to`; `from` are the deltas of the node that is
+    /// read.
     ///
     /// # Errors
     /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
-    pub fn change(
+    pub fn delta(
         &self,
         device: &Device,
         presentations: &Presentations,
-        (original, pooled): (&Originals, &Originals),
-        from: Change<'_>,
-        to: (&Windows, &mut CudaSlice<f32>),
+        baselines: PoolBaselines<'_>,
+        from: Delta<'_>,
+        to: Output<'_>,
     ) -> Result<(), CudaError> {
+        let kernels = &device.kernels;
         let kernel = if self.channels.is_multiple_of(4) {
-            ("pool_change_four", &device.kernels.pool_change_four)
+            NamedKernel { name: "pool_delta_four", function: &kernels.pool_delta_four }
         } else {
-            ("pool_change", &device.kernels.pool_change)
+            NamedKernel { name: "pool_delta", function: &kernels.pool_delta }
         };
-        self.change_by(kernel, device, presentations, (original, pooled), from, to)
+        self.delta_by(kernel, device, presentations, baselines, from, to)
     }
 
     /// The same by one of the kernels that do it, which writes values of `T`.
-    pub(super) fn change_by<T: DeviceRepr>(
+    pub(super) fn delta_by<T: DeviceRepr>(
         &self,
-        (name, kernel): (&'static str, &CudaFunction),
+        kernel: NamedKernel<'_>,
         device: &Device,
         presentations: &Presentations,
-        (original, pooled): (&Originals, &Originals),
-        from: Change<'_>,
-        (outputs, to): (&Windows, &mut CudaSlice<T>),
+        baselines: PoolBaselines<'_>,
+        from: Delta<'_>,
+        to: Output<'_, T>,
     ) -> Result<(), CudaError> {
+        let NamedKernel { name, function } = kernel;
+        let PoolBaselines { read, pooled } = baselines;
+        let Output { windows: outputs, values: to } = to;
         from.check(name, self.channels)?;
         let size = if self.to_scale == 0.0 { size_of::<T>() } else { size_of::<f16>() };
         let values = to.num_bytes() / size;
@@ -90,36 +103,36 @@ impl Pool {
         })?;
         let Some(grid) = outputs.grid() else { return Ok(()) };
         let parameters = self.parameters();
-        let mut launch = device.stream.launch_builder(kernel);
+        let mut launch = device.stream.launch_builder(function);
         launch
             .arg(&parameters)
             .arg(outputs.blocks.items.device())
             .arg(outputs.blocks.table.device());
         launch.arg(from.windows.blocks.table.device()).arg(presentations.device());
-        launch.arg(original.images.device()).arg(&original.values);
+        launch.arg(read.images.device()).arg(&read.values);
         launch.arg(pooled.images.device()).arg(&pooled.values);
         launch.arg(from.values).arg(to);
         // SAFETY: the arguments are the kernel's; windows lie in their buffers, and what exists of
-        // what they read in the originals, as `Originals` says.
-        unsafe { device.start(name, &mut launch, grid) }?;
-        Ok(())
+        // what they read in the baselines, as `Baselines` says.
+        unsafe { device.start(name, &mut launch, grid) }
     }
 
     /// Writes the maxima of original images into `to`.
     ///
     /// # Errors
     /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
-    pub fn original(
+    pub fn baseline(
         &self,
         device: &Device,
-        from: &Originals,
-        (outputs, to): (&Windows, &mut CudaSlice<f32>),
+        from: &Baselines,
+        to: Output<'_>,
     ) -> Result<(), CudaError> {
-        outputs.check("pool_original", self.channels, to)?;
-        from.windows.check("pool_original", self.channels, &from.values)?;
+        let Output { windows: outputs, values: to } = to;
+        outputs.check("pool_baseline", self.channels, to)?;
+        from.windows.check("pool_baseline", self.channels, &from.values)?;
         let Some(grid) = outputs.grid() else { return Ok(()) };
         let parameters = self.parameters();
-        let mut launch = device.stream.launch_builder(&device.kernels.pool_original);
+        let mut launch = device.stream.launch_builder(&device.kernels.pool_baseline);
         launch
             .arg(&parameters)
             .arg(outputs.blocks.items.device())
@@ -127,8 +140,7 @@ impl Pool {
         launch.arg(from.images.device()).arg(&from.values).arg(to);
         // SAFETY: the arguments are the kernel's; windows lie in their buffers, and what exists of
         // what an output sees is within the input's, as backward cones are.
-        unsafe { device.start("pool_original", &mut launch, grid) }?;
-        Ok(())
+        unsafe { device.start("pool_baseline", &mut launch, grid) }
     }
 }
 

@@ -26,7 +26,7 @@ pub struct DeviceJobs {
     /// The jobs.
     pub jobs: Table<DeviceJob>,
     squares: Table<Square>,
-    /// One past the last place of a difference.
+    /// One past the last index of a difference.
     end: usize,
     /// Channels of an image.
     channels: usize,
@@ -42,7 +42,8 @@ impl DeviceJobs {
         device: &Device,
         jobs: Vec<DeviceJob>,
         squares: Vec<Square>,
-        (end, channels): (usize, usize),
+        end: usize,
+        channels: usize,
     ) -> Result<Self, CudaError> {
         let (jobs, squares) = (Table::new(device, jobs)?, Table::new(device, squares)?);
         Ok(Self { jobs, squares, end, channels })
@@ -96,7 +97,7 @@ impl DeviceJobs {
 #[derive(Debug)]
 pub struct Presentations {
     table: CudaSlice<Presentation>,
-    /// One past the last place of a difference.
+    /// One past the last index of a difference.
     end: usize,
 }
 
@@ -114,7 +115,7 @@ impl Presentations {
         &self.table
     }
 
-    /// One past the last place of a difference.
+    /// One past the last index of a difference.
     pub fn end(&self) -> usize {
         self.end
     }

@@ -19,7 +19,7 @@ pub(super) const ANY: Tile = Tile { rows: 64, columns: 64, threads: 128 };
 /// Of whole fragments: `kernels/tap_fragments.cuh`.
 pub(super) const FRAGMENTS: Tile = Tile { rows: 128, columns: 128, threads: 256 };
 
-/// How changes are multiplied.
+/// How deltas are multiplied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Products {
     /// In fp32, any number of channels.
@@ -63,7 +63,7 @@ impl Products {
         }
     }
 
-    /// The kernel's name; `halves` if it reads changes in fp16.
+    /// The kernel's name; `halves` if it reads deltas in fp16.
     pub(super) const fn kernel(self, halves: bool) -> &'static str {
         match self {
             Self::Fp32 => "tap_product_fp32",

@@ -7,7 +7,7 @@ use super::present::Presentations;
 use crate::engine::cuda::shape::ensure;
 use crate::engine::cuda::tables::blocks::{Blocks, Extent, Items};
 use crate::engine::cuda::tables::layout::DeviceJob;
-use crate::engine::cuda::tables::layout::{Axes, Originals, Pattern, Stencil, Window};
+use crate::engine::cuda::tables::layout::{Axes, Baselines, Pattern, Stencil, Window};
 use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::tables::tiles::ImageTiles;
 use crate::engine::cuda::tables::upload::Table;
@@ -76,7 +76,7 @@ impl DeviceUnits {
         Ok(Self { filters: device.upload(&reordered)?, bias: device.upload(&bias)?, parameters })
     }
 
-    /// The pattern of some presentations that share a plan, whose differences begin at `place`.
+    /// The pattern of some presentations that share a plan, from the `first` of `count`.
     pub fn pattern(
         &self,
         (rows, columns): (&TapRun, &TapRun),
@@ -114,19 +114,19 @@ impl DeviceUnits {
                 + i64::from(pattern.count.max(1) - 1) * i64::from(pattern.input_each)
                 + i64::from((pattern.taps_y - 1).max(0)) * i64::from(pattern.input_tap_row)
                 + (i64::from((pattern.taps_x - 1).max(0)) * column + 1) * channels;
-            ensure(pattern.input >= 0, "respond_change", || format!("inputs of {pattern:?}"))?;
+            ensure(pattern.input >= 0, "respond_delta", || format!("inputs of {pattern:?}"))?;
             let last = i64::from(pattern.first) + i64::from(pattern.count);
             let (elements, first) = (pattern.count, pattern.first);
             Ok(Extent { elements, each: 1, first, ends: [input, last] })
         })
     }
 
-    /// Writes the change of each presentation's response into `differences`, where the presentation
-    /// says; `from` has the changes of the input.
+    /// Writes the difference of each presentation's response into `differences`, where the presentation
+    /// says; `from` has the deltas of the input.
     ///
     /// # Errors
     /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
-    pub fn respond_change(
+    pub fn respond_delta(
         &self,
         device: &Device,
         patterns: &Blocks<Pattern>,
@@ -135,33 +135,32 @@ impl DeviceUnits {
         differences: &mut CudaSlice<f32>,
     ) -> Result<(), CudaError> {
         let ([input, last], count) = (patterns.ends, presentations.device().len());
-        ensure(input <= from.len() as i64 && last <= count as i64, "respond_change", || {
+        ensure(input <= from.len() as i64 && last <= count as i64, "respond_delta", || {
             format!("inputs up to {input} of {}, presentations up to {last} of {count}", from.len())
         })?;
         let end = presentations.end();
-        ensure(end <= differences.len(), "respond_change", || {
+        ensure(end <= differences.len(), "respond_delta", || {
             format!("differences up to {end} of {}", differences.len())
         })?;
         let Some(grid) = patterns.grid(1, THREADS) else { return Ok(()) };
-        let mut launch = device.stream.launch_builder(&device.kernels.respond_change);
+        let mut launch = device.stream.launch_builder(&device.kernels.respond_delta);
         launch.arg(&self.parameters).arg(patterns.items.device()).arg(patterns.table.device());
         launch.arg(presentations.device()).arg(from).arg(&self.filters).arg(differences);
         // SAFETY: the arguments are the kernel's; patterns lie in their buffers, and units are
         // those of the layer, as every job's was checked to be.
-        unsafe { device.start("respond_change", &mut launch, grid) }?;
-        Ok(())
+        unsafe { device.start("respond_delta", &mut launch, grid) }
     }
 
-    /// The response of each job's unit to its original image; `input` are the originals of the
+    /// The response of each job's unit to its original image; `input` are the baselines of the
     /// target's input, whose maps have `size`.
     ///
     /// # Errors
     /// [`CudaError::Driver`].
-    pub fn respond_original(
+    pub fn respond_baseline(
         &self,
         device: &Device,
         jobs: &Table<DeviceJob>,
-        input: &Originals,
+        input: &Baselines,
         size: ImageSize,
     ) -> Result<CudaSlice<f32>, CudaError> {
         let parameters = RespondParameters { size: size.into(), ..self.parameters };
@@ -176,13 +175,13 @@ impl DeviceUnits {
             return Ok(responses);
         }
         let count = count as i32;
-        let mut launch = device.stream.launch_builder(&device.kernels.respond_original);
+        let mut launch = device.stream.launch_builder(&device.kernels.respond_baseline);
         launch.arg(&parameters).arg(jobs.device()).arg(&count);
         launch.arg(input.images.device()).arg(&input.values);
         launch.arg(&self.filters).arg(&self.bias).arg(&mut responses);
-        // SAFETY: the arguments are the kernel's; jobs lie in the originals as `Originals` says,
+        // SAFETY: the arguments are the kernel's; jobs lie in the baselines as `Baselines` says,
         // and units are those of the layer, as every job's was checked to be.
-        unsafe { device.start("respond_original", &mut launch, config) }?;
+        unsafe { device.start("respond_baseline", &mut launch, config) }?;
         Ok(responses)
     }
 }

@@ -2,15 +2,16 @@
 
 mod extent;
 
-use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr, LaunchConfig, PushKernelArg};
+use cudarc::driver::{CudaSlice, DeviceRepr, LaunchConfig, PushKernelArg};
 use half::f16;
 
+use super::node::NamedKernel;
 use super::present::Presentations;
 use super::products::{ANY, Products, Tile};
 use crate::engine::cuda::shape::ensure;
 use crate::engine::cuda::tables::blocks::{Blocks, Items};
 use crate::engine::cuda::tables::by_taps::{by_taps, rise};
-use crate::engine::cuda::tables::layout::{Axes, Origin, Originals, Pattern, Window};
+use crate::engine::cuda::tables::layout::{Axes, Baselines, Origin, Pattern, Window};
 use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::tables::tiles::ImageTiles;
 use crate::engine::cuda::{CudaError, Device, Precision};
@@ -22,10 +23,28 @@ use crate::program::TapRun;
 /// share tiles: half a tile of each is empty then, 3 %.
 const FULL: usize = 16;
 
-/// How a convolution's changes in fp16 are scaled and stored.
+/// What a ReLU that is joined to a convolution reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Rectify<'a> {
+    /// Where the node lies.
+    pub origin: Origin,
+    /// Its baselines.
+    pub baselines: &'a Baselines,
+}
+
+/// The buffers of a convolution of deltas.
+#[derive(Debug)]
+pub struct DeltaBuffers<'a, T = f32> {
+    /// The input's deltas.
+    pub from: &'a CudaSlice<T>,
+    /// The node's.
+    pub to: &'a mut CudaSlice<f32>,
+}
+
+/// How a convolution's deltas in fp16 are scaled and stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scales {
-    /// By what its input's changes are multiplied before they are rounded.
+    /// By what its input's deltas are multiplied before they are rounded.
     pub from: f32,
     /// Whether they were, where they were written.
     pub halves: bool,
@@ -65,9 +84,9 @@ mirrored! {
 pub struct DeviceFilters {
     /// `[group][ky][kx][input channel][padded output channel]`, zeros beyond a group's last.
     weights: CudaSlice<f32>,
-    /// How changes are multiplied.
+    /// How deltas are multiplied.
     products: Products,
-    /// The same as changes are multiplied by them, where that is not as they are.
+    /// The same as deltas are multiplied by them, where that is not as they are.
     words: Option<CudaSlice<u32>>,
     /// By what they are multiplied there.
     scale: f32,
@@ -81,7 +100,7 @@ pub struct DeviceFilters {
 }
 
 impl DeviceFilters {
-    /// Copies the filters of a convolution on `channels` input channels, which multiplies changes in
+    /// Copies the filters of a convolution on `channels` input channels, which multiplies deltas in
     /// this precision: in tf32 instead of one of 16 bits where a group's are no multiple of 16, or where
     /// weights are such that fp16 cannot hold them.
     ///
@@ -120,8 +139,8 @@ impl DeviceFilters {
         for (channel, filter) in filters.weight.chunks_exact(inputs * taps).enumerate() {
             let (group, column) = (channel / outputs, channel % outputs);
             let of_group = &mut weights[group * taps * inputs * padded..];
-            for (place, &value) in filter.iter().enumerate() {
-                let (input, tap) = (place / taps, place % taps);
+            for (index, &value) in filter.iter().enumerate() {
+                let (input, tap) = (index / taps, index % taps);
                 of_group[(tap * inputs + input) * padded + column] = value;
             }
         }
@@ -200,7 +219,7 @@ impl DeviceFilters {
         }
     }
 
-    /// Patterns of changes, those that meet the same taps one after the other, and what blocks work
+    /// Patterns of deltas, those that meet the same taps one after the other, and what blocks work
     /// on of them, cohort by cohort.
     ///
     /// # Errors
@@ -240,7 +259,7 @@ impl DeviceFilters {
     ///
     /// # Errors
     /// Those of [`together`](Self::together); [`CudaError::Driver`].
-    pub fn send_originals(
+    pub fn send_baselines(
         &self,
         device: &Device,
         patterns: Vec<Pattern>,
@@ -258,7 +277,7 @@ impl DeviceFilters {
         self.out_channels.div_ceil(self.groups * tile.columns) * self.groups
     }
 
-    /// The name of the kernel that convolves changes, of an input whose changes are in fp16 or not.
+    /// The name of the kernel that convolves deltas, of an input whose deltas are in fp16 or not.
     pub fn kernel(&self, halves: bool) -> &'static str {
         self.products.kernel(halves)
     }
@@ -268,23 +287,22 @@ impl DeviceFilters {
         self.products == Products::Fp16
     }
 
-    /// Writes a convolution of changes into `to`; with `rectify`, the change behind the ReLU that
-    /// follows it: then these are the node's origin and originals. Buffers of changes in fp16 have two in
-    /// each float.
+    /// Writes a convolution of deltas into `to`; with `rectify`, the delta behind the ReLU that
+    /// follows it. Buffers of deltas in fp16 have two in each float.
     ///
     /// # Errors
     /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
-    pub fn convolve_changes(
+    pub fn convolve_deltas(
         &self,
         device: &Device,
         patterns: &Patterns,
         presentations: &Presentations,
-        rectify: Option<(Origin, &Originals)>,
+        rectify: Option<Rectify<'_>>,
         scales: Scales,
-        (from, to): (&CudaSlice<f32>, &mut CudaSlice<f32>),
+        buffers: DeltaBuffers<'_>,
     ) -> Result<(), CudaError> {
         let halves = !scales.halves || self.multiplies_halves();
-        ensure(halves, self.products.kernel(false), || "changes in fp16 to read".into())?;
+        ensure(halves, self.products.kernel(false), || "deltas in fp16 to read".into())?;
         let kernels = &device.kernels;
         let function = match self.products {
             Products::Fp32 => &kernels.tap_product_fp32,
@@ -294,30 +312,31 @@ impl DeviceFilters {
             Products::Fp16 => &kernels.tap_product_fp16_of_fp32,
             Products::Bf16 => &kernels.tap_product_bf16,
         };
-        let kernel = (self.kernel(scales.halves), function);
-        let both = (from, to);
-        self.convolve_changes_by(kernel, device, patterns, presentations, rectify, scales, both)
+        let kernel = NamedKernel { name: self.kernel(scales.halves), function };
+        self.convolve_deltas_by(kernel, device, patterns, presentations, rectify, scales, buffers)
     }
 
     /// The same by one of the kernels that do it.
     #[allow(clippy::too_many_arguments, reason = "those of the kernel, and which it is")]
-    pub(super) fn convolve_changes_by<T: DeviceRepr>(
+    pub(super) fn convolve_deltas_by<T: DeviceRepr>(
         &self,
-        (kernel, function): (&'static str, &CudaFunction),
+        kernel: NamedKernel<'_>,
         device: &Device,
         patterns: &Patterns,
         presentations: &Presentations,
-        rectify: Option<(Origin, &Originals)>,
+        rectify: Option<Rectify<'_>>,
         scales: Scales,
-        (from, to): (&CudaSlice<T>, &mut CudaSlice<f32>),
+        buffers: DeltaBuffers<'_, T>,
     ) -> Result<(), CudaError> {
+        let NamedKernel { name, function } = kernel;
+        let DeltaBuffers { from, to } = buffers;
         let tile = self.products.tile();
         let read = if scales.halves { size_of::<f16>() } else { size_of::<f32>() };
         let written = if scales.to == 0.0 { size_of::<f32>() } else { size_of::<f16>() };
-        let lengths = (from.num_bytes() / read, to.num_bytes() / written);
-        self.check((kernel, tile), patterns, lengths)?;
+        let lengths = [from.num_bytes() / read, to.num_bytes() / written];
+        self.check(name, tile, patterns, lengths)?;
         let Some(grid) = self.grid(patterns, tile) else { return Ok(()) };
-        let origin = rectify.map(|(origin, _)| origin).unwrap_or_default();
+        let origin = rectify.map(|rectify| rectify.origin).unwrap_or_default();
         let parameters = TapProductParameters {
             from_scale: scales.from,
             to_scale: scales.to,
@@ -329,8 +348,8 @@ impl DeviceFilters {
         launch.arg(presentations.device());
         let nothing = 0_u64;
         match rectify {
-            Some((_, originals)) => {
-                launch.arg(originals.images.device()).arg(&originals.values);
+            Some(Rectify { baselines, .. }) => {
+                launch.arg(baselines.images.device()).arg(&baselines.values);
             }
             None => {
                 launch.arg(&nothing).arg(&nothing);
@@ -342,31 +361,29 @@ impl DeviceFilters {
         };
         launch.arg(from).arg(to);
         // SAFETY: the arguments are the kernel's; patterns lie in their buffers, and in the
-        // originals, which are read only with `rectify`, as `Originals` says.
-        unsafe { device.start(kernel, &mut launch, grid) }?;
-        Ok(())
+        // baselines, which are read only with `rectify`, as `Baselines` says.
+        unsafe { device.start(name, &mut launch, grid) }
     }
 
     /// Writes a convolution of original images, bias added, into `to`.
     ///
     /// # Errors
     /// [`CudaError::Shape`] where buffers are too small; [`CudaError::Driver`].
-    pub fn convolve_originals(
+    pub fn convolve_baselines(
         &self,
         device: &Device,
         patterns: &Patterns,
         from: &CudaSlice<f32>,
         to: &mut CudaSlice<f32>,
     ) -> Result<(), CudaError> {
-        self.check(("tap_product_original", ANY), patterns, (from.len(), to.len()))?;
+        self.check("tap_product_baseline", ANY, patterns, [from.len(), to.len()])?;
         let Some(grid) = self.grid(patterns, ANY) else { return Ok(()) };
         let parameters = self.parameters(Origin::default(), false);
-        let mut launch = device.stream.launch_builder(&device.kernels.tap_product_original);
+        let mut launch = device.stream.launch_builder(&device.kernels.tap_product_baseline);
         launch.arg(&parameters).arg(patterns.items.device()).arg(patterns.table.device());
         launch.arg(&self.weights).arg(&self.bias).arg(from).arg(to);
         // SAFETY: the arguments are the kernel's, and patterns lie in their buffers.
-        unsafe { device.start("tap_product_original", &mut launch, grid) }?;
-        Ok(())
+        unsafe { device.start("tap_product_baseline", &mut launch, grid) }
     }
 }
 

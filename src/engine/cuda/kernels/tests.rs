@@ -19,9 +19,9 @@ use crate::noise::TorchStream;
 fn plain(responses: &[f32]) -> Extremes {
     let first = |better: &dyn Fn(f32, f32) -> bool| {
         let mut best = 0;
-        for (place, &value) in responses.iter().enumerate() {
+        for (index, &value) in responses.iter().enumerate() {
             if better(value, responses[best]) {
-                best = place;
+                best = index;
             }
         }
         best

@@ -15,11 +15,11 @@ pub struct Blocks<T> {
     pub table: Table<T>,
     /// What each block works on.
     pub items: Table<Item>,
-    /// One past the last place that any of them reads, and that any writes.
+    /// One past the last offset that any of them reads, and that any writes.
     pub ends: [i64; 2],
 }
 
-/// Of a window or a pattern, how many elements blocks share, and one past the last place that it
+/// Of a window or a pattern, how many elements blocks share, and one past the last offset that it
 /// reads, and that it writes.
 pub struct Extent {
     /// Elements.

@@ -36,13 +36,13 @@ impl<T: Default> Kinds<T> {
     fn of(&mut self, class: TapClass) -> &mut T {
         let slot = class.iter().fold(0, |slot: usize, &part| 13 * slot + part as usize);
         let slot = &mut self.slots[slot % Self::SLOTS];
-        let known = slot.iter().copied().find(|&place| self.found[place].0 == class);
-        let place = known.unwrap_or_else(|| {
+        let known = slot.iter().copied().find(|&index| self.found[index].0 == class);
+        let index = known.unwrap_or_else(|| {
             slot.push(self.found.len());
             self.found.push((class, T::default()));
             self.found.len() - 1
         });
-        &mut self.found[place].1
+        &mut self.found[index].1
     }
 }
 

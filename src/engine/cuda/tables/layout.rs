@@ -29,7 +29,7 @@ mirrored! {
         pub corner: u32,
         /// `side length << 16 | draw`.
         pub size_draw: u32,
-        /// Place of the image among the originals.
+        /// Index of the image among the baselines.
         pub image: u32,
         /// The unit.
         pub unit: u32,
@@ -37,7 +37,7 @@ mirrored! {
         pub y: i32,
         /// Its column.
         pub x: i32,
-        /// Place of its difference.
+        /// Index of its difference.
         pub difference: u32,
     }
 
@@ -51,7 +51,7 @@ mirrored! {
         pub image_index: u32,
         /// Which draw of the noise.
         pub draw: u32,
-        /// Place of the image among the originals.
+        /// Index of the image among the baselines.
         pub image: u32,
         /// The unit.
         pub unit: u32,
@@ -63,7 +63,7 @@ mirrored! {
         pub top: i32,
         /// The column.
         pub left: i32,
-        /// Place of the difference of its first occluder.
+        /// Index of the difference of its first occluder.
         pub difference: u32,
         /// Nothing.
         pub reserved: u32,
@@ -77,7 +77,7 @@ mirrored! {
         pub left: i32,
         /// Its side.
         pub size: u32,
-        /// Its place in the grid's order, by which torch's noise is found.
+        /// Its index in the grid's order, by which torch's noise is found.
         pub index: u32,
     }
 
@@ -95,7 +95,7 @@ mirrored! {
 
     /// A node's activations of one original image: `(y, x)` of the map is at
     /// `offset + y * pitch + x * channels`.
-    pub struct Original {
+    pub struct Baseline {
         /// Where position (0, 0) is, or would be: windows need not begin there.
         pub offset: i64,
         /// Floats from one row to the next.
@@ -134,7 +134,7 @@ mirrored! {
     pub struct Pattern {
         /// The input that the first tap of the first output meets.
         pub input: i64,
-        /// The first output; of a target, its place among the differences.
+        /// The first output; of a target, its index among the differences.
         pub output: i64,
         /// The first presentation.
         pub first: u32,
@@ -350,16 +350,16 @@ impl Windows {
     }
 }
 
-/// Changes of a node's activations, as far as its windows say.
+/// Deltas of a node's activations, as far as its windows say.
 #[derive(Clone, Copy, Debug)]
-pub struct Change<'a> {
+pub struct Delta<'a> {
     /// The windows.
     pub windows: &'a Windows,
     /// Their values.
     pub values: &'a CudaSlice<f32>,
 }
 
-impl Change<'_> {
+impl Delta<'_> {
     /// As [`Windows::check`].
     pub(in crate::engine::cuda) fn check(
         &self,
@@ -370,14 +370,30 @@ impl Change<'_> {
     }
 }
 
+/// A buffer that a node's values are written into.
+#[derive(Debug)]
+pub struct Output<'a, T = f32> {
+    /// The node's windows.
+    pub windows: &'a Windows,
+    /// The buffer.
+    pub values: &'a mut CudaSlice<T>,
+}
+
+impl<T> Output<'_, T> {
+    /// The same output, for one kernel of several.
+    pub const fn reborrow(&mut self) -> Output<'_, T> {
+        Output { windows: self.windows, values: self.values }
+    }
+}
+
 /// A node's activations of original images, `[image][y][x][channel]`.
 ///
 /// For whichever kernel reads them: a presentation's image is one of these, and its position is in
 /// the span of positions that they were computed for, so its windows are inside of them.
 #[derive(Debug)]
-pub struct Originals {
+pub struct Baselines {
     /// Where each image's are.
-    pub images: Table<Original>,
+    pub images: Table<Baseline>,
     /// The windows that were computed.
     pub windows: Windows,
     /// Activations.

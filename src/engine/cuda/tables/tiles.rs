@@ -2,8 +2,8 @@
 //! other.
 //!
 //! Presentations lie plan by plan, each plan's in front of all images of the wave. Kernels that went
-//! through them so would read from memory, for each plan, all original activations that the plan before
-//! had read already, and, for each pattern, the changes that another had. There are more of these than
+//! through them so would read from memory, for each plan, all baseline activations that the plan before
+//! had read already, and, for each pattern, the deltas that another had. There are more of these than
 //! the second cache holds. So a wave's jobs are cut into tiles, and blocks work on all plans and
 //! patterns of a tile before those of the next (`docs/design/cuda-engine.md`).
 

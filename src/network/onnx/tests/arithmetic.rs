@@ -161,7 +161,7 @@ fn constants_are_combined_turned_and_bounded() {
         .node("Transpose", &["zero"], "turned")
         .node("Conv", &["x", "mean"], "a");
     assert!(endless.file().refused().contains("which is not computed"));
-    // What two numbers of the file would fill is not computed.
+    // Tensors that two numbers of the file would fill are not computed.
     let huge = Graph::new()
         .tensor(integers("shape", &[1 << 13, 1 << 13]))
         .with("ConstantOfShape", &["shape"], "ones", &[])

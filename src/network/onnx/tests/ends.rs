@@ -1,4 +1,4 @@
-//! What is not ONNX's own, or not supported, ends the network with a note.
+//! Operations of other domains, or not supported, end the network with a note.
 
 use super::*;
 
@@ -67,7 +67,7 @@ fn a_gelu_of_what_is_no_plain_layer_is_told() {
     assert!(note.contains("`g` (Mul: its input, of which it is the GELU, is padded"), "{note}");
     let pooled = map().gelu_numbers().node("GlobalAveragePool", &["a"], "p").gelu("p", "g");
     let graph = pooled.clone().node("Div", &["a", "g"], "m").conv("b", 4, "m", "b");
-    assert!(graph.note().contains("`m` (Div: it joins what has a place"), "{}", graph.note());
+    assert!(graph.note().contains("`m` (Div: it joins what has positions"), "{}", graph.note());
     let graph = pooled.node("Mul", &["a", "g"], "m").conv("b", 4, "m", "b");
     assert_eq!(names(&graph.network()), ["a", "p", "g", "m", "b"]);
 }

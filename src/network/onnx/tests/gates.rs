@@ -1,4 +1,4 @@
-//! What the whole map makes, and joins the map again.
+//! Values of the whole map that join the map again.
 
 use super::*;
 use crate::geometry::ImageSize;

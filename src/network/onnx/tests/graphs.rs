@@ -134,7 +134,7 @@ fn what_mixes_the_whole_map_ends_the_network() {
     let network = graph.network();
     assert_eq!(names(&network), ["a"]);
     let note = network.origin().note(&network).unwrap();
-    assert!(note.contains("`m` (Div: it joins what has a place in the image"), "{note}");
+    assert!(note.contains("`m` (Div: it joins what has positions in the image"), "{note}");
     assert!(!note.contains("Sigmoid"), "{note}");
 }
 
@@ -358,7 +358,7 @@ fn matrices_and_norms_of_channels_that_are_last_are_those_of_positions() {
     assert_eq!(names(model.network()), ["a", "n", "m", "g", "c"]);
     let matrix = filters(&model, "m");
     // Row-major [4, 6] becomes [6, 4]: the second weight is that of the second input.
-    let values: Vec<f32> = (0..24).map(|place| (place % 16) as f32 / 8.0 - 0.75).collect();
+    let values: Vec<f32> = (0..24).map(|index| (index % 16) as f32 / 8.0 - 0.75).collect();
     assert_eq!(matrix.weight[..4], [values[0], values[6], values[12], values[18]]);
     assert_eq!(matrix.bias[..2], [-0.75, -0.625]);
 }

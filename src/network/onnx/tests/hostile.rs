@@ -65,9 +65,9 @@ fn a_million_nodes_are_too_many() {
     let graph = [&[0x3a], &varint(nodes.len())[..], &nodes].concat();
     assert!(refused_at_once(&graph).contains("more than the 65536 nodes"));
     let mut chain = Graph::new().conv("a", 3, "x", "a");
-    for place in 0..20_000 {
-        let from = if place == 0 { "a".into() } else { format!("r{}", place - 1) };
-        chain = chain.node("Relu", &[&from], &format!("r{place}"));
+    for index in 0..20_000 {
+        let from = if index == 0 { "a".into() } else { format!("r{}", index - 1) };
+        chain = chain.node("Relu", &[&from], &format!("r{index}"));
     }
     let network = chain.conv("b", 4, "r19999", "b").network();
     let note = network.origin().note(&network).unwrap();
@@ -122,8 +122,8 @@ fn a_claim_of_a_huge_tensor_is_not_believed() {
 #[test]
 fn one_tensor_that_many_convolutions_share_is_no_way_to_fill_the_memory() {
     let mut graph = Graph::new().floats("w", &[256, 3, 16, 16]);
-    for place in 0..400 {
-        graph = graph.node("Conv", &["x", "w"], &format!("c{place}"));
+    for index in 0..400 {
+        graph = graph.node("Conv", &["x", "w"], &format!("c{index}"));
     }
     let error = graph.file().unreadable();
     assert!(

@@ -22,9 +22,9 @@ fn values_of_the_map_around_it_are_a_layer() {
             &[text("mode", mode)],
         );
         // Until version 10 of the operators.
-        let told = [text("mode", mode), ints("pads", &SIDES)];
-        let told = Graph::new().with("Pad", &["x"], "p", &told);
-        for graph in [given, told] {
+        let stated = [text("mode", mode), ints("pads", &SIDES)];
+        let stated = Graph::new().with("Pad", &["x"], "p", &stated);
+        for graph in [given, stated] {
             let network = graph.conv("a", 3, "p", "a").network();
             assert_eq!(network.layers()[0].op, pad(border));
             assert_eq!(names(&network), ["p", "a"]);

@@ -50,7 +50,7 @@ fn images_of_any_size_will_do_where_the_padding_does_not_depend_on_it() {
         assert!(fits(&same(image(), "x", kernel, stride).network()), "{kernel} {stride}");
     }
     assert!(fits(&image().conv("a", 3, "x", "a").network()));
-    // What is not mapped asks for no size.
+    // Layers that are not mapped need no size.
     let graph = image().conv("a", 3, "x", "a").node("Mystery", &["a"], "m");
     let pool =
         [ints("kernel_shape", &[2, 2]), ints("strides", &[2, 2]), text("auto_pad", "SAME_UPPER")];

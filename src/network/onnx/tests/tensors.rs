@@ -112,7 +112,7 @@ fn a_tensor_beside_the_file_is_in_its_folder_and_whole() {
         (external("../w", "0", "24"), "`../w` is not in the folder of the file that names it"),
         (external("/etc/passwd", "0", "24"), "is not in the folder"),
         (external("", "0", "24"), "is not in the folder"),
-        (external("there", "0", "20"), "take 24 bytes; 20 are told of in `there`"),
+        (external("there", "0", "20"), "take 24 bytes; 20 are stated in `there`"),
         (external("there", "4", "24"), "24 bytes from byte 4 on lie past the end"),
         (external("there", "18446744073709551615", "24"), "lie past the end"),
         (external("there", "-1", "24"), "its offset is `-1`"),

@@ -3,25 +3,25 @@
 use crate::error::ParseError;
 pub(super) struct Bytes<'a> {
     bytes: &'a [u8],
-    place: usize,
+    offset: usize,
 }
 
 impl<'a> Bytes<'a> {
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, place: 0 }
+        Self { bytes, offset: 0 }
     }
 
     /// How many were taken.
-    pub fn place(&self) -> usize {
-        self.place
+    pub fn offset(&self) -> usize {
+        self.offset
     }
 
     pub fn take(&mut self, length: usize) -> Result<&'a [u8], ParseError> {
-        let rest = &self.bytes[self.place..];
+        let rest = &self.bytes[self.offset..];
         let taken = rest.get(..length).ok_or_else(|| {
             format!("cut short or damaged: it needs {length} bytes more and has {}", rest.len())
         })?;
-        self.place += length;
+        self.offset += length;
         Ok(taken)
     }
 
@@ -37,7 +37,7 @@ impl<'a> Bytes<'a> {
 
     /// Text up to the end of the line.
     pub fn line(&mut self) -> Result<&'a str, ParseError> {
-        let rest = &self.bytes[self.place..];
+        let rest = &self.bytes[self.offset..];
         let length = rest.iter().position(|&byte| byte == b'\n').ok_or("a name has no end")?;
         let line = self.take(length + 1)?;
         std::str::from_utf8(&line[..length]).map_err(|_| "a name is not UTF-8".into())

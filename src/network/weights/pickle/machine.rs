@@ -15,7 +15,7 @@ const MAX_VALUES: usize = 1 << 21;
 pub(in super::super) fn parse(bytes: &[u8]) -> Result<Pickle<'_>, ParseError> {
     let mut machine = Machine::new(bytes);
     loop {
-        let place = machine.bytes.place();
+        let offset = machine.bytes.offset();
         let step = match machine.bytes.byte() {
             Ok(op::STOP) => machine.pop().map(Some),
             Ok(opcode) => machine.execute(opcode).map(|()| None),
@@ -25,7 +25,7 @@ pub(in super::super) fn parse(bytes: &[u8]) -> Result<Pickle<'_>, ParseError> {
             Ok(None) => {}
             Ok(Some(root)) => return Ok(Pickle { objects: machine.objects, root }),
             Err(problem) => {
-                return Err(ParseError(format!("its pickle, at byte {place}: {problem}")));
+                return Err(ParseError(format!("its pickle, at byte {offset}: {problem}")));
             }
         }
     }
@@ -268,7 +268,7 @@ impl<'a> Machine<'a> {
 
     fn top_object(&mut self) -> Result<&mut Object<'a>, ParseError> {
         match self.top()? {
-            Value::Object(place) => Ok(&mut self.objects[place]),
+            Value::Object(index) => Ok(&mut self.objects[index]),
             _ => Err(ParseError("something that holds no items is given some".into())),
         }
     }

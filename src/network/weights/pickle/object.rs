@@ -2,7 +2,7 @@
 
 use crate::files::escaped;
 
-/// A value: small ones in place, others by their place among the pickle's objects.
+/// A value: small ones as they are, others by their index among the pickle's objects.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in super::super) enum Value<'a> {
     None,
@@ -34,12 +34,12 @@ pub(in super::super) enum Object<'a> {
     Call(Box<Call<'a>>),
 }
 
-/// What `callee(*arguments)` would have made.
+/// The result of `callee(*arguments)`, which is not called.
 #[derive(Debug)]
 pub(in super::super) struct Call<'a> {
     pub callee: Value<'a>,
     pub arguments: Value<'a>,
-    /// What was then put into the result as into a dict.
+    /// The items that were then put into the result as into a dict.
     pub items: Vec<(Value<'a>, Value<'a>)>,
     /// Whether the result was then given a state of its own (`__setstate__`).
     pub has_state: bool,
@@ -57,7 +57,7 @@ impl<'a> Pickle<'a> {
     /// The object that a value names, if it names one.
     pub fn object(&self, value: Value<'a>) -> Option<&Object<'a>> {
         match value {
-            Value::Object(place) => self.objects.get(place),
+            Value::Object(index) => self.objects.get(index),
             _ => None,
         }
     }
@@ -86,7 +86,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// What a value is, in words for an error; names come from the file and are escaped.
+    /// A value in words, for an error; names come from the file and are escaped.
     pub fn describe(&self, value: Value<'a>) -> String {
         match value {
             Value::None => "None".into(),

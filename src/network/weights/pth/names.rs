@@ -3,7 +3,7 @@
 use super::super::pickle::{Object, Pickle, Value};
 use crate::error::ParseError;
 
-/// What to do where a file is no dict of tensors.
+/// The remedy for a file that is no dict of tensors.
 pub(super) const SAVE_STATE_DICT: &str =
     "save the tensors alone: torch.save(model.state_dict(), 'new.pth')";
 
@@ -23,7 +23,7 @@ pub(super) struct Entry<'a> {
 
 /// Names all tensors, and all objects that could stand for one, in the order of the file.
 ///
-/// Names are dict keys, strings or integers, and places in lists and tuples.
+/// Names are dict keys, strings or integers, and indices in lists and tuples.
 pub(super) fn of<'a>(pickle: &Pickle<'a>) -> Result<Vec<Entry<'a>>, ParseError> {
     if !is_container(pickle, pickle.root) {
         return Err(ParseError(format!(
@@ -74,14 +74,14 @@ fn is_container(pickle: &Pickle<'_>, value: Value<'_>) -> bool {
 }
 
 enum Key<'a> {
-    Place(usize),
+    Index(usize),
     Value(Value<'a>),
 }
 
 impl Key<'_> {
     fn text(&self) -> Option<String> {
         match self {
-            Self::Place(place) => Some(place.to_string()),
+            Self::Index(index) => Some(index.to_string()),
             Self::Value(Value::Text(text)) => Some((*text).to_owned()),
             Self::Value(Value::Int(number)) => Some(number.to_string()),
             Self::Value(_) => None,
@@ -99,8 +99,8 @@ fn items<'p, 'a>(
         Some(Object::Call(call)) => (&[][..], call.items.as_slice()),
         _ => (&[][..], &[][..]),
     };
-    let places = list.iter().enumerate().map(|(place, &value)| (Key::Place(place), value));
-    Box::new(places.chain(dict.iter().map(|&(key, value)| (Key::Value(key), value))))
+    let items = list.iter().enumerate().map(|(index, &value)| (Key::Index(index), value));
+    Box::new(items.chain(dict.iter().map(|&(key, value)| (Key::Value(key), value))))
 }
 
 fn join(prefix: &str, key: &str) -> String {

@@ -1,4 +1,4 @@
-//! From an element's place in a tensor to its place in the storage.
+//! From an element's index in a tensor to its offset in the storage.
 
 use std::ops::Range;
 
@@ -9,12 +9,12 @@ use super::super::element::count;
 /// elements without storing them): no small file is to fill the memory.
 const MAX_REPEATED: usize = 1 << 24;
 
-/// The places in the storage of a tensor's elements, in row-major order.
+/// The offsets in the storage of a tensor's elements, in row-major order.
 #[derive(Clone, Debug)]
-pub(super) struct Places {
+pub(super) struct Offsets {
     /// Per axis: its length, the distance between neighbours, and where we are.
     axes: Vec<Axis>,
-    place: usize,
+    next: usize,
     left: usize,
     range: Range<usize>,
 }
@@ -26,7 +26,7 @@ struct Axis {
     index: usize,
 }
 
-impl Places {
+impl Offsets {
     /// Checks that every element lies in the storage, which has `stored` elements; the first of
     /// the tensor's is at `offset`. `shape` and `strides` have equal lengths.
     pub fn new(
@@ -48,10 +48,10 @@ impl Places {
             .zip(strides)
             .map(|(&length, &stride)| Axis { length, stride, index: 0 })
             .collect();
-        Ok(Self { axes, place: offset, left, range })
+        Ok(Self { axes, next: offset, left, range })
     }
 
-    /// From the first place to one past the last.
+    /// From the first offset to one past the last.
     pub fn range(&self) -> Range<usize> {
         self.range.clone()
     }
@@ -75,23 +75,23 @@ fn reach(
     }
 }
 
-impl Iterator for Places {
+impl Iterator for Offsets {
     type Item = usize;
 
     fn next(&mut self) -> Option<usize> {
         self.left = self.left.checked_sub(1)?;
-        let place = self.place;
+        let found = self.next;
         // The last axis runs fastest; one that is through starts anew and moves the one before.
         for axis in self.axes.iter_mut().rev() {
             axis.index += 1;
             if axis.index < axis.length {
-                self.place += axis.stride;
+                self.next += axis.stride;
                 break;
             }
             axis.index = 0;
-            self.place -= (axis.length - 1) * axis.stride;
+            self.next -= (axis.length - 1) * axis.stride;
         }
-        Some(place)
+        Some(found)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -99,7 +99,7 @@ impl Iterator for Places {
     }
 }
 
-impl ExactSizeIterator for Places {}
+impl ExactSizeIterator for Offsets {}
 
 #[cfg(test)]
 mod tests {
@@ -108,24 +108,24 @@ mod tests {
     #[test]
     fn a_transposed_view_is_walked_row_by_row() {
         // arange(6).reshape(2, 3).t()
-        let places = Places::new(&[3, 2], &[1, 3], 6, 0).unwrap();
-        assert_eq!(places.range(), 0..6);
-        assert_eq!(places.len(), 6);
-        assert_eq!(places.collect::<Vec<_>>(), [0, 3, 1, 4, 2, 5]);
+        let offsets = Offsets::new(&[3, 2], &[1, 3], 6, 0).unwrap();
+        assert_eq!(offsets.range(), 0..6);
+        assert_eq!(offsets.len(), 6);
+        assert_eq!(offsets.collect::<Vec<_>>(), [0, 3, 1, 4, 2, 5]);
     }
 
     #[test]
     fn a_view_may_start_late_and_repeat_elements() {
-        let places = Places::new(&[2, 2, 2], &[2, 0, 1], 9, 5).unwrap();
-        assert_eq!(places.range(), 5..9);
-        assert_eq!(places.collect::<Vec<_>>(), [5, 6, 5, 6, 7, 8, 7, 8]);
+        let offsets = Offsets::new(&[2, 2, 2], &[2, 0, 1], 9, 5).unwrap();
+        assert_eq!(offsets.range(), 5..9);
+        assert_eq!(offsets.collect::<Vec<_>>(), [5, 6, 5, 6, 7, 8, 7, 8]);
     }
 
     #[test]
     fn a_scalar_is_one_element_and_an_empty_tensor_none() {
-        assert_eq!(Places::new(&[], &[], 3, 2).unwrap().collect::<Vec<_>>(), [2]);
-        assert_eq!(Places::new(&[0, 4], &[4, 1], 0, 0).unwrap().count(), 0);
-        assert_eq!(Places::new(&[4, 0], &[usize::MAX, 1], 0, usize::MAX).unwrap().count(), 0);
+        assert_eq!(Offsets::new(&[], &[], 3, 2).unwrap().collect::<Vec<_>>(), [2]);
+        assert_eq!(Offsets::new(&[0, 4], &[4, 1], 0, 0).unwrap().count(), 0);
+        assert_eq!(Offsets::new(&[4, 0], &[usize::MAX, 1], 0, usize::MAX).unwrap().count(), 0);
     }
 
     #[test]
@@ -137,14 +137,14 @@ mod tests {
             (&[2], &[usize::MAX], 6, 1),
             (&[3], &[usize::MAX], 6, 0),
         ] {
-            let error = Places::new(shape, strides, stored, offset).unwrap_err();
+            let error = Offsets::new(shape, strides, stored, offset).unwrap_err();
             assert!(format!("{error:?}").contains("beyond its storage"), "{error:?}");
         }
     }
 
     #[test]
     fn a_small_storage_cannot_claim_a_huge_tensor() {
-        let error = Places::new(&[1 << 25], &[0], 1, 0).unwrap_err();
+        let error = Offsets::new(&[1 << 25], &[0], 1, 0).unwrap_err();
         assert!(format!("{error:?}").contains("repeats"), "{error:?}");
     }
 }

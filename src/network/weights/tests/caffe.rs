@@ -76,12 +76,12 @@ struct Net {
     layer: Vec<Layer>,
 }
 
-fn read_net(bytes: &[u8], wanted: &[&str]) -> Result<Tensors, WeightsError> {
+fn read_net(bytes: &[u8], requested: &[&str]) -> Result<Tensors, WeightsError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("net.caffemodel");
     std::fs::write(&path, bytes).unwrap();
-    let wanted: Vec<_> = wanted.iter().map(ToString::to_string).collect();
-    read(&path, &wanted)
+    let requested: Vec<_> = requested.iter().map(ToString::to_string).collect();
+    read(&path, &requested)
 }
 
 /// The weight and the bias of a convolution, in the axes of files before 2015.

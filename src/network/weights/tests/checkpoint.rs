@@ -58,7 +58,7 @@ fn the_optimizer_is_ignored_by_name_and_other_objects_are_nothing() {
         assert_eq!(ignored.first().unwrap(), "state_dict.module.parameter");
         assert!(ignored.contains(&"state_dict.module.sparse".into()), "{ignored:?}");
         assert_eq!(ignored.last().unwrap(), "optimizer.state.0.momentum_buffer");
-        // As many as make.py puts in, but for the one wanted.
+        // As many as make.py puts in, but for the one requested.
         assert_eq!(ignored.len(), 22);
     }
 }

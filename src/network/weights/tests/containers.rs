@@ -1,4 +1,4 @@
-//! What each container may and may not be.
+//! Containers that are accepted and refused.
 
 use super::*;
 
@@ -112,8 +112,8 @@ fn an_encrypted_entry_is_refused_with_advice() {
     let mut file = zip_of(&[("w.npy", &npy("<f4", &[0; 12]))], stored());
     // Bit 0 of the flags, in the entry's own header and in the directory's.
     for (magic, flags) in [(b"PK\x03\x04", 6), (b"PK\x01\x02", 8)] {
-        let place = file.windows(4).position(|w| w == magic).unwrap();
-        file[place + flags] |= 1;
+        let offset = file.windows(4).position(|w| w == magic).unwrap();
+        file[offset + flags] |= 1;
     }
     let message = refusal(&file, &["w"]);
     assert!(message.contains("encrypted") && message.contains("w.npy"), "{message}");
@@ -122,8 +122,8 @@ fn an_encrypted_entry_is_refused_with_advice() {
 #[test]
 fn a_wrong_checksum_is_found() {
     let mut file = zip_of(&[("a/data.pkl", &simple_pickle()), ("a/data/0", &[0; 12])], stored());
-    let place = file.windows(12).position(|w| w == [0; 12]).unwrap();
-    file[place + 2] = 1;
+    let offset = file.windows(12).position(|w| w == [0; 12]).unwrap();
+    file[offset + 2] = 1;
     let message = refusal(&file, &["w"]);
     assert!(message.contains("a/data/0") && message.contains("checksum"), "{message}");
 }

@@ -8,20 +8,20 @@ use super::*;
 /// Far below what a claimed length would take, well above what files of 12 kB need.
 const MAX_ALLOCATION: usize = 4 << 20;
 
-/// Reads the file as `change` leaves it, for every place in it that is a multiple of `step`.
+/// Reads the file as `change` leaves it, for every offset in it that is a multiple of `step`.
 /// Returns how many of the files were refused, and of how many.
 fn mutate(path: &str, step: usize, change: impl Fn(&mut Vec<u8>, usize)) -> (usize, usize) {
     let original = std::fs::read(path).unwrap();
     let names = tiny_names();
-    let wanted: Vec<_> = names.iter().map(String::as_str).collect();
+    let requested: Vec<_> = names.iter().map(String::as_str).collect();
     let (mut refused, mut tried) = (0, 0);
-    for place in (0..original.len()).step_by(step) {
+    for offset in (0..original.len()).step_by(step) {
         let mut bytes = original.clone();
-        change(&mut bytes, place);
+        change(&mut bytes, offset);
         let start = Instant::now();
-        let (read, largest) = allocation::largest(|| read_bytes(&bytes, &wanted));
-        assert!(largest < MAX_ALLOCATION, "{path}, byte {place}: {largest} bytes at once");
-        assert!(start.elapsed() < Duration::from_secs(5), "{path}, byte {place}");
+        let (read, largest) = allocation::largest(|| read_bytes(&bytes, &requested));
+        assert!(largest < MAX_ALLOCATION, "{path}, byte {offset}: {largest} bytes at once");
+        assert!(start.elapsed() < Duration::from_secs(5), "{path}, byte {offset}");
         refused += usize::from(read.is_err());
         tried += 1;
     }
@@ -39,7 +39,7 @@ fn every_file_cut_short_is_refused() {
 #[test]
 fn a_changed_bit_does_no_harm() {
     for path in TINY {
-        let (refused, tried) = mutate(path, 3, |bytes, place| bytes[place] ^= 1 << (place % 8));
+        let (refused, tried) = mutate(path, 3, |bytes, offset| bytes[offset] ^= 1 << (offset % 8));
         assert!(refused > 0 && tried > 3000, "{path}: {refused} of {tried}");
     }
 }
@@ -47,7 +47,7 @@ fn a_changed_bit_does_no_harm() {
 #[test]
 fn a_byte_set_to_the_largest_does_no_harm() {
     for path in TINY {
-        let (refused, tried) = mutate(path, 5, |bytes, place| bytes[place] = 0xff);
+        let (refused, tried) = mutate(path, 5, |bytes, offset| bytes[offset] = 0xff);
         assert!(refused > 0 && tried > 1800, "{path}: {refused} of {tried}");
     }
 }
@@ -55,9 +55,9 @@ fn a_byte_set_to_the_largest_does_no_harm() {
 #[test]
 fn several_bytes_changed_at_once_do_no_harm() {
     for path in TINY {
-        let (refused, _) = mutate(path, 11, |bytes, place| {
-            // A multiplicative congruential generator: the same places in every run.
-            let mut state = place as u64 + 1;
+        let (refused, _) = mutate(path, 11, |bytes, offset| {
+            // A multiplicative congruential generator: the same offsets in every run.
+            let mut state = offset as u64 + 1;
             for _ in 0..8 {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 let at = (state >> 33) as usize % bytes.len();
@@ -87,17 +87,17 @@ fn changes_that_the_checksums_agree_with_do_no_harm() {
         let changed = original.iter().position(|(name, _)| name.ends_with(ending)).unwrap();
         let length = original[changed].1.len().min(741);
         let names = tiny_names();
-        let wanted: Vec<_> = names.iter().map(String::as_str).collect();
+        let requested: Vec<_> = names.iter().map(String::as_str).collect();
         let mut refused = 0;
-        for (place, value) in
+        for (offset, value) in
             (0..length).flat_map(|at| [0, 1, b'.', b'(', 0x80, 0xff].map(|v| (at, v)))
         {
             let mut entries = original.clone();
-            entries[changed].1[place] = value;
+            entries[changed].1[offset] = value;
             let entries: Vec<_> = entries.iter().map(|(n, c)| (n.as_str(), c.as_slice())).collect();
             let file = zip_of(&entries, stored());
-            let (read, largest) = allocation::largest(|| read_bytes(&file, &wanted));
-            assert!(largest < MAX_ALLOCATION, "{path}, byte {place} = {value}: {largest}");
+            let (read, largest) = allocation::largest(|| read_bytes(&file, &requested));
+            assert!(largest < MAX_ALLOCATION, "{path}, byte {offset} = {value}: {largest}");
             refused += usize::from(read.is_err());
         }
         assert!(refused > 200, "{path}: {refused}");

@@ -32,8 +32,8 @@ fn a_call_of_a_strange_function_is_never_made_and_refused_only_where_it_matters(
 
     // As the storage's class, and as what is pickled.
     let mut class = tensor("FloatStorage", 3, 0, &[3], &[1]);
-    let place = class.windows(18).position(|w| w == b"torch\nFloatStorage").unwrap();
-    class.splice(place..place + 18, *b"os\nsystem");
+    let offset = class.windows(18).position(|w| w == b"torch\nFloatStorage").unwrap();
+    class.splice(offset..offset + 18, *b"os\nsystem");
     assert!(refusal(&pth_of(&dict_of("w", &class)), &["w"]).contains("os.system"));
     let whole = [b"\x80\x02", touch(&target).as_slice(), b"."].concat();
     let message = refusal(&pth_of(&whole), &["w"]);

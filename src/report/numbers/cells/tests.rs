@@ -44,10 +44,10 @@ fn a_cell_is_the_mean_of_the_occluders_that_were_there() {
     map[[41, 45]] = 1.0 / 2.0;
     map[[8, 12]] = 5.0 / 2.0;
     let found = cells.of(&map.view(), &coverage);
-    let of = |place| *found.cells.iter().find(|cell| cell.place == place).unwrap();
-    let both = Cell { place: [9, 10], y: 40.5, x: 44.5, value: 2.0, weight: 2.0 };
+    let of = |index| *found.cells.iter().find(|cell| cell.index == index).unwrap();
+    let both = Cell { index: [9, 10], y: 40.5, x: 44.5, value: 2.0, weight: 2.0 };
     assert_eq!(of([9, 10]), both);
-    assert_eq!(of([1, 2]), Cell { place: [1, 2], y: 8.0, x: 12.0, value: 5.0, weight: 1.0 });
+    assert_eq!(of([1, 2]), Cell { index: [1, 2], y: 8.0, x: 12.0, value: 5.0, weight: 1.0 });
     assert_eq!((found.images, found.cells.len()), (2, 23 * 23));
 }
 
@@ -86,7 +86,7 @@ fn what_no_image_covers_is_not_measured() {
     // Each occluder changes the response by 1.
     let map = Array2::from_shape_fn((99, 99), |(y, x)| coverage.occluders(99 * y + x) as f64 / 2.0);
     let found = cells.of(&map.view(), &coverage);
-    assert!(found.cells.iter().all(|cell| cell.place[1] >= 10 && cell.x >= 44.0));
+    assert!(found.cells.iter().all(|cell| cell.index[1] >= 10 && cell.x >= 44.0));
     assert_eq!(found.cells.len(), 23 * 13);
     let grid = cells.blurred_grid(&found);
     assert!((0..23).all(|row| grid[[row, 8]].is_nan() && grid[[row, 9]].is_finite()));
@@ -102,12 +102,12 @@ fn what_a_subsampled_grid_leaves_out_is_not_measured() {
     let coverage = coverage(&geometry, &[Frame { y: 0, x: 0 }]);
     let mut found = cells.of(&Array2::zeros((51, 51)).view(), &coverage);
     assert_eq!(found.cells.len(), (24 * 24_usize).div_ceil(3));
-    assert_eq!(found.cells[1].place, [0, 3]);
+    assert_eq!(found.cells[1].index, [0, 3]);
     assert!(found.covered.iter().all(|covered| *covered));
-    // What is known is 1, so the blur is 1 wherever the kernel does not reach past the RF.
+    // Known values are 1, so the blur is 1 wherever the kernel does not reach past the RF.
     found.cells.iter_mut().for_each(|cell| cell.value = 1.0);
     let blurred = cells.blurred(&found).cells;
-    let middle = blurred.iter().find(|cell| cell.place == [12, 12]).unwrap();
+    let middle = blurred.iter().find(|cell| cell.index == [12, 12]).unwrap();
     assert!((middle.value - 1.0).abs() < 1e-9, "{middle:?}");
     // In a corner half of it does, along either axis.
     assert!((0.25..0.6).contains(&blurred[0].value), "{:?}", blurred[0]);
@@ -116,7 +116,7 @@ fn what_a_subsampled_grid_leaves_out_is_not_measured() {
 
 #[test]
 fn a_peak_needs_a_tenth_of_the_occluders() {
-    let cell = |value, weight| Cell { place: [0, 0], y: 0.0, x: 0.0, value, weight };
+    let cell = |value, weight| Cell { index: [0, 0], y: 0.0, x: 0.0, value, weight };
     let cells = vec![cell(1.0, 40.0), cell(9.0, 3.0), cell(4.0, 4.0), cell(2.0, 39.0)];
     let map = CellMap { cells, covered: vec![true], images: 40 };
     assert_eq!(map.peak().unwrap().value, 4.0);
@@ -137,6 +137,6 @@ fn an_area_is_a_value_at_every_pixel() {
         Array2::from_shape_fn((163, 163), |(y, x)| 2.0 * coverage.occluders(163 * y + x) as f64);
     let found = cells.of(&map.view(), &coverage).cells;
     assert!(found.iter().all(|cell| cell.value == 2.0));
-    let middle = found.iter().find(|cell| cell.place == [20, 30]).unwrap();
+    let middle = found.iter().find(|cell| cell.index == [20, 30]).unwrap();
     assert!((middle.y - 61.0).abs() < 0.5 && (middle.x - 91.0).abs() < 0.5, "{middle:?}");
 }

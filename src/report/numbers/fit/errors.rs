@@ -10,7 +10,7 @@ use super::{Estimate, Fit};
 const ROUND: f64 = 1.0 + 1e-6;
 
 /// The estimates at the minimum, where the squared residuals sum to `residuals`; `None` where the
-/// parameters cannot be told from each other. Explained variance is left to the caller.
+/// parameters cannot be distinguished. Explained variance is left to the caller.
 pub(super) fn errors(problem: &Problem<'_>, residuals: f64) -> Option<Fit> {
     estimates(&problem.parameters(), &covariance(problem, residuals)?)
 }
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn the_slopes_of_widths_and_angle_are_their_derivatives() {
-        let profile = Gaussian::oriented((2.5, 3.5), [3.0, 1.5], 70.0);
+        let profile = Gaussian::oriented([2.5, 3.5], [3.0, 1.5], 70.0);
         let at = Parameters::new(2.0, &profile, 0.5);
         let shape = ShapeSlopes::at(&at, profile.widths(), profile.angle());
         let step = 1e-6;

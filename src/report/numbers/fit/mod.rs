@@ -47,13 +47,13 @@ pub struct Fit {
     /// map is drawn, `y` downward, so that 45 points to the upper right. `None` for one that is
     /// round, or so nearly that the standard error exceeds 90.
     pub angle: Option<Estimate>,
-    /// What it stands on.
+    /// Its offset.
     pub offset: Estimate,
     /// 1 - (sum of squared residuals) / (sum of squared deviations from the mean), over the cells.
     pub explained_variance: f64,
 }
 
-/// The least explained variance of a fit that is told. Of maps that are nothing but noise, fits
+/// The least explained variance of a fit that is reported. Of maps that are nothing but noise, fits
 /// explain a few hundredths.
 pub const LEAST_EXPLAINED: f64 = 0.1;
 
@@ -79,16 +79,16 @@ pub enum NoFit {
     /// The fit does not settle.
     #[error("the fit does not converge")]
     NotConverged,
-    /// What fits best is a hole.
+    /// The best fit is a hole.
     #[error("a dip fits better than a peak")]
     Dip,
-    /// What fits best lies elsewhere.
+    /// The best fit lies outside the map.
     #[error("the centre that fits best lies outside of the receptive field")]
     Outside,
-    /// What fits best is a single occluder.
+    /// The best fit is a single occluder.
     #[error("what fits best is narrower than the occluders' grid")]
     Narrow,
-    /// What fits best is a slope.
+    /// The best fit is a slope.
     #[error("what fits best is wider than the receptive field")]
     Wide,
     /// There is no telling one parameter from another.
@@ -192,7 +192,7 @@ fn ending(report: &MinimizationReport<f64>) -> (f64, bool) {
 /// Whether what fits best is a peak of the map.
 fn check(found: &Parameters, grid: &Cells) -> Result<(), NoFit> {
     let side = grid.rf() as f64;
-    let inside = |place: f64| (-0.5..side - 0.5).contains(&place);
+    let inside = |coordinate: f64| (-0.5..side - 0.5).contains(&coordinate);
     let [long, short] = found.profile().widths();
     if found.amplitude <= 0.0 {
         Err(NoFit::Dip)

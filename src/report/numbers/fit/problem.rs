@@ -85,7 +85,7 @@ impl Parameters {
     }
 }
 
-/// A map's cells and a place among the parameters.
+/// A map's cells and the values of the parameters.
 #[derive(Clone, Debug)]
 pub(super) struct Problem<'a> {
     cells: &'a [Cell],
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn parameters_and_profiles_go_both_ways() {
-        let profile = Gaussian::oriented((3.0, 8.0), [5.0, 2.0], 30.0);
+        let profile = Gaussian::oriented([3.0, 8.0], [5.0, 2.0], 30.0);
         let back = Parameters::new(2.0, &profile, 0.5).profile();
         let [long, short] = back.widths();
         assert!((long - 5.0).abs() < 1e-12 && (short - 2.0).abs() < 1e-12, "{back:?}");
@@ -157,14 +157,14 @@ mod tests {
     fn the_slopes_are_the_derivatives() {
         let cells: Vec<Cell> = (0..40)
             .map(|i| Cell {
-                place: [0, 0],
+                index: [0, 0],
                 y: f64::from(i % 7),
                 x: f64::from(i / 7),
                 value: f64::from(i % 5),
                 weight: f64::from(1 + i % 3),
             })
             .collect();
-        let profile = Gaussian::oriented((2.5, 3.5), [3.0, 1.5], 70.0);
+        let profile = Gaussian::oriented([2.5, 3.5], [3.0, 1.5], 70.0);
         let mut problem = Problem::new(&cells, Parameters::new(2.0, &profile, 0.5));
         let expected = differentiate_numerically(&mut problem).unwrap();
         let found = problem.jacobian().unwrap();

@@ -12,7 +12,7 @@ pub(super) fn guesses(cells: &[Cell], step: f64) -> Vec<Parameters> {
     let amplitude = largest - offset;
     let Some(peak) = cells.iter().find(|cell| cell.value >= largest) else { return Vec::new() };
 
-    // What is higher than a quarter counts by how much it is.
+    // Values above a quarter count by the excess.
     let level = offset + 0.25 * amplitude;
     let weight = |cell: &Cell| (cell.value - level).max(0.0);
     let sum: f64 = cells.iter().map(weight).sum();

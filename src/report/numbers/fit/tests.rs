@@ -133,9 +133,9 @@ fn standard_errors_are_the_spread_of_the_estimates() {
         let count = fits.len() as f64;
         let spread =
             (fits.iter().map(|fit| (of(fit).value - truth).powi(2)).sum::<f64>() / count).sqrt();
-        let told = fits.iter().map(|fit| of(fit).error).sum::<f64>() / count;
+        let stated = fits.iter().map(|fit| of(fit).error).sum::<f64>() / count;
         // 200 samples tell a spread within 5 %.
-        assert!((told / spread - 1.0).abs() < 0.2, "{name}: {told} {spread}");
+        assert!((stated / spread - 1.0).abs() < 0.2, "{name}: {stated} {spread}");
     }
 }
 
@@ -203,7 +203,7 @@ fn a_phantom_is_recovered_from_what_images_cover() {
         degrees: 20.0,
         offset: 0.1,
     };
-    // Three of four images cut at the left, at one place or at several; one not at all.
+    // Three of four images cut at the left, at one column or at several; one not at all.
     let [same, different] = [[-50; 3], [-50, -37, -61]];
     for cuts in [same, different] {
         let mut frames = cuts.map(|x| Frame { y: 40, x }).to_vec();

@@ -21,7 +21,6 @@ import os
 import sys
 
 import numpy as np
-import onnx
 import torch
 import torch.fx
 from torch import nn
@@ -29,6 +28,9 @@ from torch.nn import functional
 
 torch.set_grad_enabled(False)
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.append(os.path.dirname(HERE))
+from export import export  # noqa: E402
+
 HEIGHT, WIDTH = 41, 37
 
 
@@ -306,8 +308,8 @@ def field(node, modules, box):
 
 def after_norm(name, modules):
     """The module whose output the convolution `name` has in a file: the batch normalisation behind it, if any."""
-    folder, _, place = name.rpartition(".")
-    behind = f"{folder}.{int(place) + 1}" if place.isdigit() else name
+    folder, _, index = name.rpartition(".")
+    behind = f"{folder}.{int(index) + 1}" if index.isdigit() else name
     return behind if isinstance(modules.get(behind), nn.BatchNorm2d) else name
 
 
@@ -378,23 +380,6 @@ def job_of(net, modules, node, rng, noise_seed):
     }
 
 
-def export(net, path, dynamo):
-    torch.onnx.export(net, (image()[None],), path, dynamo=dynamo, **({"external_data": False} if dynamo else {}))
-    model = onnx.load(path)
-    # Paths of the machine, and shapes of what lies between.
-    for node in model.graph.node:
-        kept = [entry for entry in node.metadata_props if entry.key.endswith("name_scopes")]
-        del node.metadata_props[:]
-        node.metadata_props.extend(kept)
-        node.doc_string = ""
-    del model.graph.value_info[:]
-    del model.graph.metadata_props[:]
-    del model.metadata_props[:]
-    for value in [*model.graph.input, *model.graph.output, *model.graph.initializer]:
-        del value.metadata_props[:]
-    onnx.save(model, path)
-
-
 families = {
     "resnet": Residual,
     "mobilenet": Inverted,
@@ -419,7 +404,7 @@ for number, (name, family) in enumerate(families.items()):
         net = family().eval()
         random_weights(net, seed)
         file = f"{name}_old.onnx" if old else f"{name}.onnx"
-        export(net, os.path.join(HERE, file), dynamo=not old)
+        export(net, image()[None], os.path.join(HERE, file), dynamo=not old)
         maps[file] = jobs_of(net, seed)
         print(file, [(job["layer"], len(job["corners"]), job["pytorch"]) for job in maps[file]])
 with open(os.path.join(HERE, "maps.json"), "w") as file:

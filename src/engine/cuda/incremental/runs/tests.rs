@@ -58,9 +58,9 @@ fn every_presentation_is_in_one_wave_among_those_of_its_plan() {
     let order: Vec<usize> = classes.classes.iter().flat_map(|class| class.jobs.clone()).collect();
     for floats in [1, 300_000, usize::MAX] {
         let mut alone = Planner::new(&program.subgraph);
-        let (mut place, mut seen, mut waves) = (Place::default(), BTreeSet::new(), 0);
-        while !runs.is_end(place) {
-            let (wave, end) = runs.wave(&planner, &storage, place, floats);
+        let (mut cursor, mut seen, mut waves) = (Cursor::default(), BTreeSet::new(), 0);
+        while !runs.is_end(cursor) {
+            let (wave, end) = runs.wave(&planner, &storage, cursor, floats);
             assert!(
                 wave.count > 0 && (wave.count == 1 || wave.floats.iter().sum::<usize>() <= floats)
             );
@@ -86,7 +86,7 @@ fn every_presentation_is_in_one_wave_among_those_of_its_plan() {
                 presentations += 1;
             }
             assert_eq!(presentations, wave.count);
-            (place, waves) = (end, waves + 1);
+            (cursor, waves) = (end, waves + 1);
         }
         let mut without_effect = 0;
         for (job, PlacedJob { position, occluders, .. }) in batch.placed().enumerate() {

@@ -2,7 +2,7 @@
 
 use cudarc::driver::{CudaSlice, PushKernelArg};
 
-use super::{check, grid};
+use super::{Maps, check, grid};
 use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
 
@@ -17,19 +17,19 @@ mirrored! {
     }
 }
 
-/// Adds `bias` `[channels]`, if there is one, to `values` `[image][channel][area]` of so many
-/// images, and cuts at 0 if `rectified`.
+/// Adds `bias` `[channels]`, if there is one, to the `values` of maps, and cuts them at 0 if
+/// `rectified`.
 ///
 /// # Errors
 /// [`CudaError::Shape`], [`CudaError::Driver`].
 pub fn finish(
     device: &Device,
-    (images, channels, area): (usize, usize, usize),
+    maps: Maps,
     bias: Option<&CudaSlice<f32>>,
     rectified: bool,
     values: &mut CudaSlice<f32>,
 ) -> Result<(), CudaError> {
-    let count = images * channels * area;
+    let (count, Maps { channels, area, .. }) = (maps.values(), maps);
     let biases = bias.map_or(channels, CudaSlice::len);
     check("image_finish", &[("bias", biases, channels), ("values", values.len(), count)])?;
     let parameters = ImageFinishParameters {
@@ -49,6 +49,5 @@ pub fn finish(
     };
     launch.arg(values);
     // SAFETY: the arguments are the kernel's, and the buffers as long as it takes for granted.
-    unsafe { device.start("image_finish", &mut launch, grid(count)) }?;
-    Ok(())
+    unsafe { device.start("image_finish", &mut launch, grid(count)) }
 }

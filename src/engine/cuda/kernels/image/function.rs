@@ -4,7 +4,7 @@ use cudarc::driver::{CudaSlice, PushKernelArg};
 
 use super::super::function::FunctionParameters;
 use super::super::node::{DeviceNumbers, push_numbers};
-use super::{check, grid};
+use super::{Maps, check, grid};
 use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
 
@@ -27,16 +27,15 @@ pub fn function(
     device: &Device,
     function: FunctionParameters,
     numbers: Option<&DeviceNumbers>,
-    (images, channels, area): (usize, usize, usize),
+    maps: Maps,
     values: &mut CudaSlice<f32>,
 ) -> Result<(), CudaError> {
-    let count = images * channels * area;
+    let (count, Maps { channels, area, .. }) = (maps.values(), maps);
     check("image_function", &[("values", values.len(), count)])?;
-    let (count_of_all, of_channels) = (count as u64, channels as u32);
     let parameters = ImageFunctionParameters {
         function,
-        count: count_of_all,
-        channels: of_channels,
+        count: count as u64,
+        channels: channels as u32,
         area: area as u32,
     };
     let mut launch = device.stream.launch_builder(&device.kernels.image_function);
@@ -44,6 +43,5 @@ pub fn function(
     push_numbers(&mut launch, numbers);
     launch.arg(values);
     // SAFETY: the arguments are the kernel's, and the buffers as long as it takes for granted.
-    unsafe { device.start("image_function", &mut launch, grid(count)) }?;
-    Ok(())
+    unsafe { device.start("image_function", &mut launch, grid(count)) }
 }

@@ -31,6 +31,24 @@ pub struct Sizes {
     pub output: ImageSize,
 }
 
+/// Maps of a batch, `[image][channel][area]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Maps {
+    /// Images.
+    pub images: usize,
+    /// Channels of an image.
+    pub channels: usize,
+    /// Positions of a channel.
+    pub area: usize,
+}
+
+impl Maps {
+    /// Values of all.
+    const fn values(self) -> usize {
+        self.images * self.channels * self.area
+    }
+}
+
 /// A grid for so many elements.
 fn grid(elements: usize) -> LaunchConfig {
     let blocks = elements.div_ceil(THREADS as usize).clamp(1, MOST_BLOCKS);

@@ -3,7 +3,7 @@
 use cudarc::driver::{CudaSlice, PushKernelArg};
 
 use super::super::node::{DeviceNumbers, push_numbers};
-use super::{check, grid};
+use super::{Maps, check, grid};
 use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
 use crate::network::{ChannelNorm, LocalResponseNorm};
@@ -52,11 +52,11 @@ pub fn normalise(
     device: &Device,
     parameters: &ImageNormaliseParameters,
     numbers: Option<&DeviceNumbers>,
-    (images, channels, area): (usize, usize, usize),
+    maps: Maps,
     from: &CudaSlice<f32>,
     to: &mut CudaSlice<f32>,
 ) -> Result<(), CudaError> {
-    let count = images * channels * area;
+    let (count, Maps { images, channels, area }) = (maps.values(), maps);
     check("image_normalise", &[("from", from.len(), count), ("to", to.len(), count)])?;
     let parameters = ImageNormaliseParameters {
         images: images as u32,
@@ -69,6 +69,5 @@ pub fn normalise(
     push_numbers(&mut launch, numbers);
     launch.arg(from).arg(to);
     // SAFETY: the arguments are the kernel's, and the buffers as long as it takes for granted.
-    unsafe { device.start("image_normalise", &mut launch, grid(count)) }?;
-    Ok(())
+    unsafe { device.start("image_normalise", &mut launch, grid(count)) }
 }

@@ -30,12 +30,12 @@ mirrored! {
 }
 
 impl ImageCopy {
-    /// The original in `slot`, as it is.
+    /// The image in `slot`, as it is.
     pub fn original(slot: usize) -> Self {
         Self { slot: slot as u32, ..Self::default() }
     }
 
-    /// The original in `slot`, the image of this index, behind an occluder. Noise that is replayed
+    /// The image in `slot`, of this index, behind an occluder. Noise that is replayed
     /// begins at `replayed` among the values that [`occlude`] is given.
     pub fn occluded(
         slot: usize,
@@ -61,7 +61,7 @@ impl ImageCopy {
     }
 }
 
-/// Writes what `shown` says into `copies`, `[image][channel][height][width]`, from `originals`, `[slot]`
+/// Writes what `shown` says into `copies`, `[image][channel][height][width]`, from `images`, `[slot]`
 /// of the same; `noise` is what is replayed.
 ///
 /// # Errors
@@ -70,7 +70,7 @@ pub fn occlude(
     device: &Device,
     (channels, size): (usize, ImageSize),
     shown: &[ImageCopy],
-    originals: &CudaSlice<f32>,
+    images: &CudaSlice<f32>,
     noise: &[f32],
     copies: &mut CudaSlice<f32>,
 ) -> Result<(), CudaError> {
@@ -82,7 +82,7 @@ pub fn occlude(
         if shown.replayed < 0 { 0 } else { shown.replayed as usize + channels * side * side }
     });
     let buffers = [
-        ("originals", originals.len(), slots * pixels),
+        ("images", images.len(), slots * pixels),
         ("noise", noise.len(), replayed.max().unwrap_or(0)),
         ("copies", copies.len(), count),
     ];
@@ -97,8 +97,7 @@ pub fn occlude(
     // Memory of no values is none; what nothing refers to is not read.
     let noise = device.upload(if noise.is_empty() { &[0.0] } else { noise })?;
     let mut launch = device.stream.launch_builder(&device.kernels.image_occlude);
-    launch.arg(&parameters).arg(&shown).arg(originals).arg(&noise).arg(copies);
+    launch.arg(&parameters).arg(&shown).arg(images).arg(&noise).arg(copies);
     // SAFETY: the arguments are the kernel's, and the buffers as long as it takes for granted.
-    unsafe { device.start("image_occlude", &mut launch, grid(count)) }?;
-    Ok(())
+    unsafe { device.start("image_occlude", &mut launch, grid(count)) }
 }

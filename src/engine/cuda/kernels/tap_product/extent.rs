@@ -58,9 +58,10 @@ impl DeviceFilters {
     /// Checks that patterns were made for buffers of so many values.
     pub(super) fn check(
         &self,
-        (kernel, tile): (&'static str, Tile),
+        kernel: &'static str,
+        tile: Tile,
         patterns: &Patterns,
-        (from, to): (usize, usize),
+        [from, to]: [usize; 2],
     ) -> Result<(), CudaError> {
         let [input, output] = patterns.ends;
         ensure(input <= from as i64 && output <= to as i64, kernel, || {

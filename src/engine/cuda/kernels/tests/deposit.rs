@@ -26,8 +26,8 @@ fn plain(asked: &Summation, kept: &[f32]) -> Vec<MapSums> {
                 for &occluder in occluders.by_ref().take(count as usize) {
                     let mut mean = [0.0; 3];
                     for draw in 0..asked.draws {
-                        let place = image.differences + draw * image.occluders + occluder as usize;
-                        let difference = f64::from(kept[place]);
+                        let index = image.differences + draw * image.occluders + occluder as usize;
+                        let difference = f64::from(kept[index]);
                         mean[0] += difference.abs();
                         mean[1] += difference;
                         mean[2] += difference * difference;

@@ -1,4 +1,4 @@
-//! Kernels that do the same: variants of `kernels/lab` against what they would take the place of, and
+//! Kernels that do the same: variants of `kernels/lab` against what they would replace, and
 //! those that ship for some shapes against those for all. Where that is asked for on a GPU, how long
 //! they take.
 
@@ -6,15 +6,15 @@ use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr};
 use cudarc::nvrtc::Ptx;
 use half::f16;
 
-use super::super::node::NodeGeometry;
-use super::super::pool::Pool;
+use super::super::node::{NamedKernel, NodeGeometry};
+use super::super::pool::{Pool, PoolBaselines};
 use super::super::present::Presentations;
 use super::super::products::Products;
-use super::super::tap_product::{DeviceFilters, Patterns, Scales};
+use super::super::tap_product::{DeltaBuffers, DeviceFilters, Patterns, Scales};
 use super::emulator::{Gpu, has_tensor_cores, on_device};
 use crate::engine::cuda::embedded;
 use crate::engine::cuda::tables::layout::{
-    Change, Original, Originals, Presentation, Window, Windows,
+    Baseline, Baselines, Delta, Output, Presentation, Window, Windows,
 };
 use crate::engine::cuda::tables::tiles::ImageTiles;
 use crate::engine::cuda::tables::upload::Table;
@@ -48,8 +48,8 @@ struct Pooling {
 struct Presenter {
     pool: Pool,
     presentations: Presentations,
-    original: Originals,
-    pooled: Originals,
+    baseline: Baselines,
+    pooled: Baselines,
     inputs: Windows,
     from: CudaSlice<f32>,
     outputs: Windows,
@@ -71,14 +71,14 @@ impl Pooling {
         }
     }
 
-    /// Originals in `span` × `span` of each image; the seed says which values.
-    fn originals(&self, device: &Device, span: Span, seed: u32) -> Originals {
+    /// Baselines in `span` × `span` of each image; the seed says which values.
+    fn baselines(&self, device: &Device, span: Span, seed: u32) -> Baselines {
         let each = span.len() * span.len() * self.channels;
         let pitch = (span.len() * self.channels) as i64;
         let begin = span.start as i64 * (pitch + self.channels as i64);
-        let place = |image: usize| Original { offset: (image * each) as i64 - begin, pitch };
-        Originals {
-            images: Table::new(device, (0..self.images).map(place).collect()).unwrap(),
+        let of_image = |image: usize| Baseline { offset: (image * each) as i64 - begin, pitch };
+        Baselines {
+            images: Table::new(device, (0..self.images).map(of_image).collect()).unwrap(),
             windows: Windows::new(device, vec![Self::window(span, 1)], self.channels).unwrap(),
             values: device.upload(&noise(seed, self.images * each)).unwrap(),
         }
@@ -109,8 +109,8 @@ impl Pooling {
                 to_scale: 0.0,
             },
             presentations: Presentations::of(device, &told).unwrap(),
-            original: self.originals(device, read, 1),
-            pooled: self.originals(device, self.outputs, 2),
+            baseline: self.baselines(device, read, 1),
+            pooled: self.baselines(device, self.outputs, 2),
             inputs: Windows::new(device, vec![from], channels).unwrap(),
             from: device.upload(&noise(3, from.floats(channels))).unwrap(),
             outputs: Windows::new(device, vec![to], channels).unwrap(),
@@ -121,10 +121,11 @@ impl Pooling {
 impl Presenter {
     /// By one of the kernels.
     fn run<T: DeviceRepr>(&self, device: &Device, kernel: &CudaFunction, to: &mut CudaSlice<T>) {
-        let from = Change { windows: &self.inputs, values: &self.from };
-        let (kernel, originals) = (("pooling", kernel), (&self.original, &self.pooled));
-        let to = (&self.outputs, to);
-        self.pool.change_by(kernel, device, &self.presentations, originals, from, to).unwrap();
+        let from = Delta { windows: &self.inputs, values: &self.from };
+        let kernel = NamedKernel { name: "pooling", function: kernel };
+        let baselines = PoolBaselines { read: &self.baseline, pooled: &self.pooled };
+        let to = Output { windows: &self.outputs, values: to };
+        self.pool.delta_by(kernel, device, &self.presentations, baselines, from, to).unwrap();
     }
 
     fn floats(&self) -> usize {
@@ -165,24 +166,33 @@ impl Convolving {
         from: &CudaSlice<T>,
     ) -> CudaSlice<f32> {
         let mut to = device.allocate(self.floats).unwrap();
-        let (kernel, both) = (("convolving", kernel), (from, &mut to));
+        let kernel = NamedKernel { name: "convolving", function: kernel };
+        let buffers = DeltaBuffers { from, to: &mut to };
         let scales = Scales { halves: size_of::<T>() == 2, ..Scales::default() };
         self.filters
-            .convolve_changes_by(kernel, device, &self.patterns, presentations, None, scales, both)
+            .convolve_deltas_by(
+                kernel,
+                device,
+                &self.patterns,
+                presentations,
+                None,
+                scales,
+                buffers,
+            )
             .unwrap();
         to
     }
 }
 
-/// What both kernels do, one behind the other: as they ship, and with changes stored in bf16.
+/// What both kernels do, one behind the other: as they ship, and with deltas stored in bf16.
 fn with_and_without_bf16(device: &Device, pooling: &Pooling) -> [CudaSlice<f32>; 2] {
     let prepared = pooling.prepare(device);
     let convolving = Convolving::new(device, pooling, Products::Bf16);
     let (kernels, told) = (&device.kernels, &prepared.presentations);
     let mut floats = device.allocate::<f32>(prepared.floats()).unwrap();
-    prepared.run(device, &kernels.pool_change_four, &mut floats);
-    let pool = variant(device, "bf16_changes", "lab_pool_to_bf16");
-    let product = variant(device, "bf16_changes", "lab_tap_product_of_bf16");
+    prepared.run(device, &kernels.pool_delta_four, &mut floats);
+    let pool = variant(device, "bf16_deltas", "lab_pool_to_bf16");
+    let product = variant(device, "bf16_deltas", "lab_tap_product_of_bf16");
     let mut halves = device.allocate::<u16>(prepared.floats()).unwrap();
     prepared.run(device, &pool, &mut halves);
     [
@@ -234,7 +244,7 @@ fn before_products(presentations: usize, images: usize) -> impl Iterator<Item = 
 fn four_channels_a_thread_give_the_same_bits() {
     on_device(module_path!(), "four_channels_a_thread_give_the_same_bits", || {
         let device = Device::open(0).unwrap();
-        let kernels = [&device.kernels.pool_change, &device.kernels.pool_change_four];
+        let kernels = [&device.kernels.pool_delta, &device.kernels.pool_delta_four];
         for pooling in poolings(7, 3) {
             let prepared = pooling.prepare(&device);
             let [one, four] = kernels.map(|kernel| {
@@ -252,7 +262,7 @@ fn four_channels_a_thread_give_the_same_bits() {
 fn poolings_in_fp16_are_the_rounded_ones() {
     on_device(module_path!(), "poolings_in_fp16_are_the_rounded_ones", || {
         let device = Device::open(0).unwrap();
-        let kernel = &device.kernels.pool_change_four;
+        let kernel = &device.kernels.pool_delta_four;
         for pooling in poolings(7, 3) {
             let mut prepared = pooling.prepare(&device);
             let mut floats = device.zeros(prepared.floats()).unwrap();
@@ -271,8 +281,8 @@ fn poolings_in_fp16_are_the_rounded_ones() {
 }
 
 #[test]
-fn changes_in_bf16_give_the_same_bits() {
-    const TEST: &str = "changes_in_bf16_give_the_same_bits";
+fn deltas_in_bf16_give_the_same_bits() {
+    const TEST: &str = "deltas_in_bf16_give_the_same_bits";
     on_device(module_path!(), TEST, || {
         let device = Device::open(0).unwrap();
         if !has_tensor_cores(&device, TEST) {
@@ -299,7 +309,7 @@ fn fragments_give_the_bits_of_any_number_of_channels() {
         for pooling in before_products(7, 3) {
             let prepared = pooling.prepare(&device);
             let mut floats = device.allocate::<f32>(prepared.floats()).unwrap();
-            prepared.run(&device, &kernels.pool_change_four, &mut floats);
+            prepared.run(&device, &kernels.pool_delta_four, &mut floats);
             let [any, whole] = [
                 (Products::AnyTf32, &kernels.tap_product_tf32_any),
                 (Products::Tf32, &kernels.tap_product_tf32),
@@ -339,7 +349,7 @@ fn variants_are_timed() {
         let times = device.time_kernels(rounds).unwrap();
         1e6 * times.iter().map(|time| time.seconds).sum::<f64>() / (ROUNDS * PRESENTATIONS) as f64
     };
-    let lab = |kernel| variant(&device, "bf16_changes", kernel);
+    let lab = |kernel| variant(&device, "bf16_deltas", kernel);
     let (to_bf16, of_bf16) = (lab("lab_pool_to_bf16"), lab("lab_tap_product_of_bf16"));
     let kernels = &device.kernels;
     for pooling in before_products(PRESENTATIONS, 64) {
@@ -350,8 +360,8 @@ fn variants_are_timed() {
         let told = &prepared.presentations;
         let mut floats = device.allocate::<f32>(prepared.floats()).unwrap();
         let mut halves = device.allocate::<u16>(prepared.floats()).unwrap();
-        let one = time(&mut || prepared.run(&device, &kernels.pool_change, &mut floats));
-        let four = time(&mut || prepared.run(&device, &kernels.pool_change_four, &mut floats));
+        let one = time(&mut || prepared.run(&device, &kernels.pool_delta, &mut floats));
+        let four = time(&mut || prepared.run(&device, &kernels.pool_delta_four, &mut floats));
         let half = time(&mut || prepared.run(&device, &to_bf16, &mut halves));
         let product = time(&mut || {
             drop(convolving.run(&device, &kernels.tap_product_bf16, told, &floats));
@@ -364,8 +374,8 @@ fn variants_are_timed() {
             drop(whole.run(&device, &kernels.tap_product_tf32, told, &floats));
         });
         println!(
-            "lab: {} channels, {} × {} outputs, µs a presentation: pool_change {one:.5}, \
-             pool_change_four {four:.5}, lab_pool_to_bf16 {half:.5}; tap_product_bf16 \
+            "lab: {} channels, {} × {} outputs, µs a presentation: pool_delta {one:.5}, \
+             pool_delta_four {four:.5}, lab_pool_to_bf16 {half:.5}; tap_product_bf16 \
              {product:.5}, lab_tap_product_of_bf16 {of_halves:.5}, tap_product_tf32_any {any:.5}, \
              tap_product_tf32 {whole:.5}",
             pooling.channels,

@@ -5,7 +5,7 @@ use super::super::present::Presentations;
 use super::emulator::on_device;
 use crate::engine::cuda::Device;
 use crate::engine::cuda::tables::layout::{
-    Axes, Origin, Original, Originals, Presentation, Window, Windows,
+    Axes, Baseline, Baselines, Origin, Output, Presentation, Window, Windows,
 };
 use crate::engine::cuda::tables::upload::Table;
 use crate::geometry::Occluder;
@@ -21,13 +21,13 @@ fn image() -> Vec<f32> {
 }
 
 /// What the device presents, `[y][x][channel]`: the rows and columns `part` of the occluder.
-fn changes(noise: Noise, image_index: u32, occluder: &Occluder, part: [usize; 4]) -> Vec<f32> {
+fn deltas(noise: Noise, image_index: u32, occluder: &Occluder, part: [usize; 4]) -> Vec<f32> {
     let device = Device::open(0).unwrap();
     let (pixels, pitch) = (image(), (WIDTH * RGB) as i64);
     let whole =
         Window { height: HEIGHT as i32, width: WIDTH as i32, count: 1, ..Window::default() };
-    let originals = Originals {
-        images: Table::new(&device, vec![Original { offset: 0, pitch }]).unwrap(),
+    let baselines = Baselines {
+        images: Table::new(&device, vec![Baseline { offset: 0, pitch }]).unwrap(),
         windows: Windows::new(&device, vec![whole], RGB).unwrap(),
         values: device.upload(&pixels).unwrap(),
     };
@@ -70,8 +70,8 @@ fn changes(noise: Noise, image_index: u32, occluder: &Occluder, part: [usize; 4]
     let floats = height * width * RGB;
     // All of it is looked at, what lies before the window too.
     let mut to = device.zeros(32 + floats).unwrap();
-    occlude(&device, (origin, RGB), &windows, &presentations, &originals, &stream, &mut to)
-        .unwrap();
+    let output = Output { windows: &windows, values: &mut to };
+    occlude(&device, (origin, RGB), &presentations, &baselines, &stream, output).unwrap();
     device.download(&to).unwrap().split_off(32)
 }
 
@@ -90,7 +90,7 @@ fn noise_is_the_hosts_to_the_bit() {
             let occluder = Occluder { index: 2, top: 7, left: 12, size };
             // The whole occluder, and a part of it.
             for part in [[0, 0, size, size], [size / 3, size / 2, size - size / 2, size / 2]] {
-                let found = changes(noise, 9, &occluder, part);
+                let found = deltas(noise, 9, &occluder, part);
                 let mut occluded = vec![0.0; RGB * area];
                 let grid = [occluder];
                 Fill::from(noise).patches(9, RGB, &grid).occlude(0, &mut occluded, WIDTH);

@@ -58,7 +58,7 @@ fn presentations_are_those_of_the_runs() {
         let device = Device::open(0).unwrap();
         let (jobs, squares) = (jobs(), squares());
         let device_jobs =
-            DeviceJobs::new(&device, jobs.clone(), squares.clone(), (100_000, 3)).unwrap();
+            DeviceJobs::new(&device, jobs.clone(), squares.clone(), 100_000, 3).unwrap();
         // Runs of a single job and of many, over several blocks.
         for lengths in [vec![1], vec![40, 1, 1, 90, 3, 88, 90, 7, 60], vec![1; 300]] {
             let (mut runs, mut expected) = (Vec::new(), Vec::new());
@@ -80,7 +80,7 @@ fn presentations_are_those_of_the_runs() {
 fn runs_that_leave_their_jobs_are_refused() {
     on_device(module_path!(), "runs_that_leave_their_jobs_are_refused", || {
         let device = Device::open(0).unwrap();
-        let device_jobs = DeviceJobs::new(&device, jobs(), squares(), (100_000, 3)).unwrap();
+        let device_jobs = DeviceJobs::new(&device, jobs(), squares(), 100_000, 3).unwrap();
         let run = Run { first: 0, job: 80, square: 0, number: 0 };
         let refused = [
             (vec![], 0),

@@ -3,10 +3,10 @@
 use half::{bf16, f16};
 
 use super::super::present::Presentations;
-use super::super::tap_product::{DeviceFilters, Scales};
+use super::super::tap_product::{DeltaBuffers, DeviceFilters, Rectify, Scales};
 use super::emulator::{has_tensor_cores, on_device};
 use crate::engine::cuda::tables::layout::{
-    Origin, Original, Originals, Presentation, Window, Windows,
+    Baseline, Baselines, Origin, Presentation, Window, Windows,
 };
 use crate::engine::cuda::tables::tiles::ImageTiles;
 use crate::engine::cuda::tables::upload::Table;
@@ -16,10 +16,10 @@ use crate::network::{Convolution, Filters};
 use crate::noise::TorchStream;
 use crate::program::TapRun;
 
-/// By what changes in fp16 are multiplied.
+/// By what deltas in fp16 are multiplied.
 const SCALE: f32 = 16.0;
 
-/// A convolution of changes.
+/// A convolution of deltas.
 struct Problem {
     conv: Convolution,
     channels: usize,
@@ -67,7 +67,7 @@ impl Problem {
     /// The sum of one output channel at one position, and the sum of what it is made of.
     fn sum(
         &self,
-        (filters, changes, inputs_changed): (&Filters, &[f32], Span),
+        (filters, deltas, inputs_changed): (&Filters, &[f32], Span),
         (which, y, x, channel): (usize, isize, isize, usize),
         operand: impl Fn(f32) -> f64,
     ) -> (f64, f64) {
@@ -84,12 +84,12 @@ impl Problem {
             if !inside(row) || !inside(column) {
                 continue;
             }
-            let place = ((which * side + row as usize) * side + column as usize) * self.channels;
+            let offset = ((which * side + row as usize) * side + column as usize) * self.channels;
             for input in 0..inputs {
                 let weight =
                     filters.weight[((channel * inputs + input) * kernel + ky) * kernel + kx];
-                let change = changes[place + channel / outputs * inputs + input];
-                let product = operand(weight) * operand(change);
+                let delta = deltas[offset + channel / outputs * inputs + input];
+                let product = operand(weight) * operand(delta);
                 sum += product;
                 size += product.abs();
             }
@@ -139,13 +139,13 @@ impl Problem {
         let end = |windows: &[Window], channels: usize| {
             windows.last().map_or(0, |last| last.offset as usize + last.floats(channels))
         };
-        let changes = noise(3, end(&from, *channels));
+        let deltas = noise(3, end(&from, *channels));
         // Every presentation sees the same original image.
         let all = windows.iter().map(|changed| changed.outputs);
         let all = all.reduce(Span::hull).unwrap();
         let before = noise(4, all.len() * all.len() * conv.out_channels);
         let pitch = all.len() * conv.out_channels;
-        let place = |y: isize, x: isize| {
+        let offset = |y: isize, x: isize| {
             (y - all.start) as usize * pitch + (x - all.start) as usize * conv.out_channels
         };
         let start = all.start as i64 * (pitch + conv.out_channels) as i64;
@@ -153,31 +153,32 @@ impl Problem {
         let at = all.start as i32;
         let window =
             Window { y: at, x: at, height: side, width: side, count: 1, ..Window::default() };
-        let original = Original { offset: -start, pitch: pitch as i64 };
-        let originals = Originals {
-            images: Table::new(device, vec![original]).unwrap(),
+        let baseline = Baseline { offset: -start, pitch: pitch as i64 };
+        let baselines = Baselines {
+            images: Table::new(device, vec![baseline]).unwrap(),
             windows: Windows::new(device, vec![window], conv.out_channels).unwrap(),
             values: device.upload(&before).unwrap(),
         };
         let presentations = windows.iter().map(|changed| changed.presentations).sum();
         let table =
             Presentations::of(device, &vec![Presentation::default(); presentations]).unwrap();
-        let rectifies = rectify.then_some((Origin::default(), &originals));
-        let device_changes = device.upload(&changes).unwrap();
+        let rectifies =
+            rectify.then_some(Rectify { origin: Origin::default(), baselines: &baselines });
+        let device_deltas = device.upload(&deltas).unwrap();
         let mut found = device.allocate(end(&to, conv.out_channels)).unwrap();
-        let both = (&device_changes, &mut found);
+        let buffers = DeltaBuffers { from: &device_deltas, to: &mut found };
         let scales = Scales { from: SCALE, ..Scales::default() };
-        filters.convolve_changes(device, &patterns, &table, rectifies, scales, both).unwrap();
+        filters.convolve_deltas(device, &patterns, &table, rectifies, scales, buffers).unwrap();
         let found = device.download(&found).unwrap();
         if precision == Precision::Fp16 {
-            // The same of changes that were stored in fp16, and changes that are.
-            let halves = device.upload(&halves(&changes)).unwrap();
+            // The same of deltas that were stored in fp16, and deltas that are.
+            let halves = device.upload(&halves(&deltas)).unwrap();
             for stored in [0.0, SCALE / 2.0] {
                 let scales = Scales { from: SCALE, halves: true, to: stored };
                 let mut again = device.zeros(found.len()).unwrap();
-                let both = (&halves, &mut again);
+                let buffers = DeltaBuffers { from: &halves, to: &mut again };
                 filters
-                    .convolve_changes(device, &patterns, &table, rectifies, scales, both)
+                    .convolve_deltas(device, &patterns, &table, rectifies, scales, buffers)
                     .unwrap();
                 let again = device.download(&again).unwrap();
                 for window in &to {
@@ -197,7 +198,7 @@ impl Problem {
         }
         for (changed, (from, to)) in windows.iter().zip(from.iter().zip(&to)) {
             let Changed { inputs, outputs, .. } = *changed;
-            let changes = &changes[from.offset as usize..][..from.floats(*channels)];
+            let deltas = &deltas[from.offset as usize..][..from.floats(*channels)];
             let found = &found[to.offset as usize..][..to.floats(conv.out_channels)];
             for (index, &found) in found.iter().enumerate() {
                 let (position, channel) = (index / conv.out_channels, index % conv.out_channels);
@@ -206,9 +207,9 @@ impl Problem {
                 let (y, x) = (outputs.start + y as isize, outputs.start + x as isize);
                 let at = (which, y, x, channel);
                 let operand = |value| operand(precision, value);
-                let (mut sum, size) = self.sum((&weights, changes, inputs), at, operand);
+                let (mut sum, size) = self.sum((&weights, deltas, inputs), at, operand);
                 if *rectify {
-                    let z = f64::from(before[place(y, x) + channel]);
+                    let z = f64::from(before[offset(y, x) + channel]);
                     sum = (z + sum).max(0.0) - z.max(0.0);
                 }
                 let error = (f64::from(found) - sum).abs();
@@ -318,8 +319,8 @@ fn what_fp16_cannot_hold_is_no_number() {
         filters.patterns((&run, &run), &point, &point, &mut patterns);
         let (patterns, items) = filters.together(vec![patterns], &ImageTiles::default()).unwrap();
         let patterns = items.send(&patterns, &device).unwrap();
-        let originals = Originals {
-            images: Table::new(&device, vec![Original { offset: 0, pitch: 8 }]).unwrap(),
+        let baselines = Baselines {
+            images: Table::new(&device, vec![Baseline { offset: 0, pitch: 8 }]).unwrap(),
             windows: Windows::new(&device, vec![point], 8).unwrap(),
             values: device.upload(&[-1.0; 8]).unwrap(),
         };
@@ -328,9 +329,9 @@ fn what_fp16_cannot_hold_is_no_number() {
         for (largest, is_number) in [(65504.0 / SCALE, true), (65536.0 / SCALE, false)] {
             let from = device.upload(&[largest; 16]).unwrap();
             let mut to = device.zeros(8).unwrap();
-            let rectify = Some((Origin::default(), &originals));
-            let both = (&from, &mut to);
-            filters.convolve_changes(&device, &patterns, &table, rectify, scales, both).unwrap();
+            let rectify = Some(Rectify { origin: Origin::default(), baselines: &baselines });
+            let buffers = DeltaBuffers { from: &from, to: &mut to };
+            filters.convolve_deltas(&device, &patterns, &table, rectify, scales, buffers).unwrap();
             let found = device.download(&to).unwrap();
             let expected = |value: &f32| if is_number { *value == 0.0 } else { value.is_nan() };
             assert!(found.iter().all(expected), "{largest}: {found:?}");

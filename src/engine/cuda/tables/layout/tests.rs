@@ -5,7 +5,7 @@ use crate::engine::cuda::tables::mirrored::Mirrored;
 fn the_kernels_structs_are_these() {
     let source = include_str!("../../../../../kernels/tables.cuh");
     Presentation::check(source);
-    Original::check(source);
+    Baseline::check(source);
     Window::check(source);
     Pattern::check(source);
     Item::check(source);

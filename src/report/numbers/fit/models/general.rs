@@ -8,7 +8,7 @@ use super::{Covariance, Shape};
 use crate::report::numbers::Cell;
 use crate::report::numbers::fit::{PATIENCE, ending};
 
-/// A map's cells and a place among a shape's parameters.
+/// A map's cells and the values of a shape's parameters.
 #[derive(Clone, Debug)]
 pub(super) struct Problem<'a> {
     shape: Shape,

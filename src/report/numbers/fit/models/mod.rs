@@ -9,7 +9,7 @@
 //! | Gabor | `(amplitude + modulation · cos(k · d + phase)) · g(1) + offset` |
 //!
 //! A difference has a surround below zero; one above is a centre on a broad base. A map of the sizes of
-//! changes is never below zero, so a Gabor's grating is told from the Gaussian under it. Standard errors
+//! changes is never below zero, so a Gabor's grating is distinguished from the Gaussian under it. Standard errors
 //! are those of nonlinear least squares, as for the Gaussian. The shape is the one with the smallest
 //! Bayesian information criterion, `n ln(SSE / n) + K ln n`, of `n` cells and `K` parameters, of which the
 //! variance is one: a grating is the best of many waves, which Akaike's criterion does not count.
@@ -65,7 +65,7 @@ impl Models {
     }
 }
 
-/// The criterion of a fit with so many parameters.
+/// The criterion of a fit with this many parameters.
 pub(super) fn criterion(residuals: f64, cells: usize, parameters: usize) -> f64 {
     let (n, k) = (cells as f64, parameters as f64 + 1.0);
     // A fit without residuals is exact but for rounding.
@@ -133,7 +133,7 @@ fn fit(shape: Shape, map: &CellMap, grid: &Cells) -> Result<ModelFit, NoFit> {
 
 /// The Gaussian among a shape's parameters.
 fn base(at: &[f64]) -> Parameters {
-    let [amplitude, y, x, a, q, c, offset] = [0, 1, 2, 3, 4, 5, 6].map(|place| at[place]);
+    let [amplitude, y, x, a, q, c, offset] = [0, 1, 2, 3, 4, 5, 6].map(|index| at[index]);
     Parameters { amplitude, y, x, a, q, c, offset }
 }
 
@@ -141,7 +141,7 @@ fn base(at: &[f64]) -> Parameters {
 fn check(shape: Shape, at: &[f64], grid: &Cells) -> Result<(), NoFit> {
     let found = base(at);
     let side = grid.rf() as f64;
-    let inside = |place: f64| (-0.5..side - 0.5).contains(&place);
+    let inside = |coordinate: f64| (-0.5..side - 0.5).contains(&coordinate);
     let [long, short] = found.profile().widths();
     if shape == Shape::Gaussian && found.amplitude <= 0.0 {
         Err(NoFit::Dip)

@@ -12,24 +12,24 @@ fn grid() -> Cells {
     Cells::new(&layer(RF), &settings())
 }
 
-/// A map of a function of the place, with noise of a standard deviation on each cell.
+/// A map of a function of the position, with noise of a standard deviation on each cell.
 fn drawn(value: &dyn Fn(f64, f64) -> f64, noise: f64, seed: u32) -> CellMap {
     let (grid, mut random) = (grid(), Mt::new(seed));
     let count = grid.count();
     let mut uniform = || f64::from(random.next_u32()) / 2.0_f64.powi(32);
     let cell = |index: usize| {
-        let place = [index / count, index % count];
-        let [y, x] = place.map(|cell| grid.raster().y.middle(cell));
+        let index = [index / count, index % count];
+        let [y, x] = index.map(|cell| grid.raster().y.middle(cell));
         // Twelve uniform numbers are about normal.
         let normal = (0..12).map(|_| uniform()).sum::<f64>() - 6.0;
-        Cell { place, y, x, value: value(y, x) + noise * normal, weight: 1.0 }
+        Cell { index, y, x, value: value(y, x) + noise * normal, weight: 1.0 }
     };
     let cells = (0..count * count).map(cell).collect();
     CellMap { cells, covered: vec![true; count * count], images: 1 }
 }
 
 fn profile() -> Gaussian {
-    Gaussian::oriented((45.0, 52.0), [14.0, 10.0], 30.0)
+    Gaussian::oriented([45.0, 52.0], [14.0, 10.0], 30.0)
 }
 
 fn gabor(y: f64, x: f64) -> f64 {

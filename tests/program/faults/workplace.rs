@@ -13,37 +13,37 @@ pub const RUN: &str = "run --model model.json --weights tiny.npz --images images
                        --layers conv2,conv4 --every 5 --block 1 --threads 1";
 
 /// A workplace with 256 images, and an undisturbed run in `whole/`.
-pub fn place() -> Workplace {
-    let place = Workplace::new();
+pub fn workplace() -> Workplace {
+    let workplace = Workplace::new();
     for image in 4..256 {
-        place.copy(&format!("images/{}.npy", image % 4), &format!("images/{image}.npy"));
+        workplace.copy(&format!("images/{}.npy", image % 4), &format!("images/{image}.npy"));
     }
-    place.succeeds(&format!("{RUN} --out whole --quiet"));
-    place
+    workplace.succeeds(&format!("{RUN} --out whole --quiet"));
+    workplace
 }
 
 /// The results are those of the undisturbed run, to the byte, and nothing else is left.
-pub fn same_results(place: &Workplace, out: &str) {
-    same_results_in(place, &place.path(out));
+pub fn same_results(workplace: &Workplace, out: &str) {
+    same_results_in(workplace, &workplace.path(out));
 }
 
-pub fn same_results_in(place: &Workplace, out: &Path) {
+pub fn same_results_in(workplace: &Workplace, out: &Path) {
     for folder in ["maps", "ranking"] {
-        let [found, whole] = [out, &place.path("whole")].map(|out| tree(&out.join(folder)));
+        let [found, whole] = [out, &workplace.path("whole")].map(|out| tree(&out.join(folder)));
         same_trees(&found, &whole, folder);
     }
-    let [found, whole] = [out, &place.path("whole")].map(tree);
+    let [found, whole] = [out, &workplace.path("whole")].map(tree);
     assert!(found.keys().eq(whole.keys()), "{:?}", found.keys());
     let manifest: serde_json::Value = crate::common::json(&out.join("manifest.json"));
     assert_eq!(manifest["complete"], true);
 }
 
 /// How long a run takes that nobody disturbs, at this moment.
-pub fn undisturbed(place: &Workplace) -> Duration {
+pub fn undisturbed(workplace: &Workplace) -> Duration {
     let start = Instant::now();
-    place.succeeds(&format!("{RUN} --out undisturbed --quiet"));
+    workplace.succeeds(&format!("{RUN} --out undisturbed --quiet"));
     let time = start.elapsed();
-    std::fs::remove_dir_all(place.path("undisturbed")).unwrap();
+    std::fs::remove_dir_all(workplace.path("undisturbed")).unwrap();
     time
 }
 
@@ -52,8 +52,8 @@ pub fn copy_folder(from: &Path, to: &Path) {
     assert!(copied.success());
 }
 
-pub fn start(place: &Workplace, line: &str) -> Child {
-    let mut command = place.command(line);
+pub fn start(workplace: &Workplace, line: &str) -> Child {
+    let mut command = workplace.command(line);
     command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 

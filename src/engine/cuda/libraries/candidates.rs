@@ -7,23 +7,23 @@ use std::path::{Path, PathBuf};
 use super::{VARIABLE, Wanted};
 
 /// Where a library may be, in the order in which it is looked for.
-pub(super) fn places(wanted: &Wanted) -> Vec<(String, PathBuf)> {
+pub(super) fn candidates(wanted: &Wanted) -> Vec<(String, PathBuf)> {
     const LOADER: &str = "system's loader";
-    let mut places = vec![(LOADER.to_owned(), wanted.plain.into())];
-    let mut add = |place: &str, folder: &Path| {
+    let mut candidates = vec![(LOADER.to_owned(), wanted.plain.into())];
+    let mut add = |origin: &str, folder: &Path| {
         // Only what is there is worth opening.
         let names = [wanted.name, wanted.plain];
         let there = names.into_iter().map(|name| folder.join(name)).find(|path| path.exists());
         let path = there.unwrap_or_else(|| folder.join(wanted.name));
-        places.push((place.to_owned(), path));
+        candidates.push((origin.to_owned(), path));
     };
     for folder in paths(VARIABLE) {
         add(VARIABLE, &folder);
     }
-    for (place, prefix) in environments() {
+    for (origin, prefix) in environments() {
         for packages in site_packages(&prefix) {
             for package in wanted.packages {
-                add(place, &packages.join("nvidia").join(package).join("lib"));
+                add(origin, &packages.join("nvidia").join(package).join("lib"));
             }
         }
     }
@@ -39,8 +39,8 @@ pub(super) fn places(wanted: &Wanted) -> Vec<(String, PathBuf)> {
     }
     // The system's loader comes right after our own variable, and takes bare names.
     let after = 1 + paths(VARIABLE).len();
-    places.insert(after, (LOADER.to_owned(), wanted.name.into()));
-    places
+    candidates.insert(after, (LOADER.to_owned(), wanted.name.into()));
+    candidates
 }
 
 /// The folders in a variable of folders.

@@ -1,7 +1,7 @@
 //! Quoting for bash and for sbatch.
 
 /// A word quoted for bash: unchanged if it is plain, otherwise in single quotes.
-pub(super) fn quoted(word: &[u8]) -> Vec<u8> {
+pub fn quoted(word: &[u8]) -> Vec<u8> {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-./,:=+@%^".contains(byte);
     if !word.is_empty() && word.iter().all(plain) {
         return word.to_vec();

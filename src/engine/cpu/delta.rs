@@ -1,4 +1,4 @@
-//! The differences that travel through the network.
+//! The deltas that travel through the network.
 
 use std::ops::Range;
 
@@ -26,10 +26,10 @@ pub(super) struct Presentation<'a> {
 }
 
 impl<'a> Presentation<'a> {
-    /// The original activations of `count` positions of a node, from `(y, x)` on, in the plan's
+    /// The baseline activations of `count` positions of a node, from `(y, x)` on, in the plan's
     /// relative coordinates.
     #[inline(always)]
-    pub fn original(
+    pub fn baseline_row(
         &self,
         program: &Program,
         node: usize,
@@ -54,30 +54,30 @@ pub(super) struct SamePlan<'a> {
 /// By how much a node's activations differ from the original image's, for each presentation of a
 /// batch, in the plan's window: `[presentation][y][x][channel]`, with a gap between presentations.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Change<Values> {
+pub(super) struct Delta<Values> {
     /// Rows, in the plan's relative coordinates.
     pub y: Span,
     /// Columns.
     pub x: Span,
     /// Channels.
     pub channels: usize,
-    /// Differences.
+    /// Deltas.
     pub values: Values,
 }
 
-/// Where in the buffer of a chunk's changes that of a batch is.
-pub(super) type Place = Change<Range<usize>>;
+/// Where in the buffer of a chunk's deltas that of a batch is.
+pub(super) type DeltaRange = Delta<Range<usize>>;
 
-/// The changes of a node in all batches of a chunk, one after the other in one buffer: what
+/// The deltas of a node in all batches of a chunk, one after the other in one buffer: what
 /// different plans have in common can be computed together.
 #[derive(Debug, Default)]
-pub(super) struct Changes {
-    /// Of each batch, where in the buffer its differences are.
-    batches: Vec<Place>,
+pub(super) struct Deltas {
+    /// Of each batch, where in the buffer its deltas are.
+    batches: Vec<DeltaRange>,
     values: Vec<f32>,
 }
 
-impl Changes {
+impl Deltas {
     /// Takes the shape of a node's windows; those of empty plans are empty. Values are whatever
     /// they were.
     pub fn shape(&mut self, batches: &[SamePlan<'_>], node: usize) {
@@ -87,26 +87,26 @@ impl Changes {
             let (y, x) =
                 if plan.is_empty() { (Span::EMPTY, Span::EMPTY) } else { plan.window(node) };
             let channels = plan.subgraph().nodes()[node].channels;
-            let mut change = Change { y, x, channels, values: first..first };
-            first += presentations.len() * change.each();
-            change.values.end = first;
-            self.batches.push(change);
+            let mut delta = Delta { y, x, channels, values: first..first };
+            first += presentations.len() * delta.each();
+            delta.values.end = first;
+            self.batches.push(delta);
         }
         self.values.resize(first.max(self.values.len()), 0.0);
     }
 
-    /// Takes over the buffer of changes that are read no more.
+    /// Takes over the buffer of deltas that are read no more.
     pub fn reuse(&mut self, buffer: Vec<f32>) {
         self.values = buffer;
     }
 
-    /// The buffer, for other changes; these have none then.
+    /// The buffer, for other deltas; these have none then.
     pub fn release(&mut self) -> Vec<f32> {
         self.batches.clear();
         std::mem::take(&mut self.values)
     }
 
-    /// All differences: those of a batch are where [`places`](Self::places) says.
+    /// All deltas: those of a batch are where [`ranges`](Self::ranges) says.
     pub fn values(&self) -> &[f32] {
         &self.values
     }
@@ -116,42 +116,42 @@ impl Changes {
         &mut self.values
     }
 
-    /// Where the differences of each batch are.
-    pub fn places(&self) -> &[Place] {
+    /// Where the deltas of each batch are.
+    pub fn ranges(&self) -> &[DeltaRange] {
         &self.batches
     }
 
-    /// The change in a batch.
-    pub fn of(&self, batch: usize) -> Change<&[f32]> {
-        let Change { y, x, channels, values } = self.batches[batch].clone();
-        Change { y, x, channels, values: &self.values[values] }
+    /// The delta in a batch.
+    pub fn of(&self, batch: usize) -> Delta<&[f32]> {
+        let Delta { y, x, channels, values } = self.batches[batch].clone();
+        Delta { y, x, channels, values: &self.values[values] }
     }
 
     /// As [`of`](Self::of).
-    pub fn of_mut(&mut self, batch: usize) -> Change<&mut [f32]> {
-        let Change { y, x, channels, values } = self.batches[batch].clone();
-        Change { y, x, channels, values: &mut self.values[values] }
+    pub fn of_mut(&mut self, batch: usize) -> Delta<&mut [f32]> {
+        let Delta { y, x, channels, values } = self.batches[batch].clone();
+        Delta { y, x, channels, values: &mut self.values[values] }
     }
 
-    /// The change in each batch.
-    pub fn each_mut(&mut self) -> impl Iterator<Item = Change<&mut [f32]>> {
+    /// The delta in each batch.
+    pub fn each_mut(&mut self) -> impl Iterator<Item = Delta<&mut [f32]>> {
         let mut rest = &mut self.values[..];
-        self.batches.iter().map(move |&Change { y, x, channels, ref values }| {
+        self.batches.iter().map(move |&Delta { y, x, channels, ref values }| {
             let (values, others) = std::mem::take(&mut rest).split_at_mut(values.len());
             rest = others;
-            Change { y, x, channels, values }
+            Delta { y, x, channels, values }
         })
     }
 }
 
-impl Place {
-    /// Where the differences of a presentation begin.
+impl DeltaRange {
+    /// Where the deltas of a presentation begin.
     pub fn of(&self, presentation: usize) -> usize {
         self.values.start + presentation * self.each()
     }
 }
 
-impl<Values> Change<Values> {
+impl<Values> Delta<Values> {
     /// Floats from one presentation to the next; 0 where the window is empty.
     pub fn each(&self) -> usize {
         odd_lines(self.y.len() * self.x.len() * self.channels)
@@ -179,7 +179,7 @@ impl<Values> Change<Values> {
 
 /// Rounds a number of floats up to an odd number of cache lines; 0 stays 0.
 ///
-/// A product reads the same place of a dozen presentations at once, and at a multiple of 4 KiB all
+/// A product reads the same element of a dozen presentations at once, and at a multiple of 4 KiB all
 /// of those would fall into one set of the cache.
 pub(super) fn odd_lines(floats: usize) -> usize {
     const LINE: usize = 16;

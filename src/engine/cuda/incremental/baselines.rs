@@ -1,6 +1,5 @@
 //! The activations of original images, where some positions of a target depend on them.
 
-use cudarc::driver::CudaSlice;
 use ndarray::{ArrayView3, s};
 
 use super::nodes::{join, kernel};
@@ -10,7 +9,7 @@ use crate::engine::cuda::kernels::multiply::Multiply;
 use crate::engine::cuda::kernels::node::NodeGeometry;
 use crate::engine::cuda::kernels::pool::Pool;
 use crate::engine::cuda::support::no_kernel;
-use crate::engine::cuda::tables::layout::{Original, Originals, Window, Windows};
+use crate::engine::cuda::tables::layout::{Baseline, Baselines, Output, Window, Windows};
 use crate::engine::cuda::tables::upload::Table;
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::{Axis, Span};
@@ -19,36 +18,36 @@ use crate::program::TapRun;
 /// An image, and the rows and columns of the target's positions that are needed.
 pub(super) type ImageRegion<'a> = (ArrayView3<'a, f32>, Span, Span);
 
-/// Computes what those positions depend on: for each node the target keeps, its originals.
-pub(super) fn originals(
+/// Computes what those positions depend on: for each node the target keeps, its baselines.
+pub(super) fn baselines(
     device: &Device,
     program: &Program,
     images: &[ImageRegion<'_>],
-) -> Result<Vec<Option<Originals>>, CudaError> {
-    each_original(device, program, images, |_, _| Ok(()))
+) -> Result<Vec<Option<Baselines>>, CudaError> {
+    each_baseline(device, program, images, |_, _| Ok(()))
 }
 
-/// The same; `look` is shown the originals of each node, also of those that are not kept.
-pub(super) fn each_original(
+/// The same; `look` is shown the baselines of each node, also of those that are not kept.
+pub(super) fn each_baseline(
     device: &Device,
     program: &Program,
     images: &[ImageRegion<'_>],
-    mut look: impl FnMut(usize, &Originals) -> Result<(), CudaError>,
-) -> Result<Vec<Option<Originals>>, CudaError> {
+    mut look: impl FnMut(usize, &Baselines) -> Result<(), CudaError>,
+) -> Result<Vec<Option<Baselines>>, CudaError> {
     let subgraph = &program.subgraph;
     let cones: Vec<[Vec<Span>; 2]> = images
         .iter()
         .map(|&(_, y, x)| [subgraph.baseline(Axis::Y, y), subgraph.baseline(Axis::X, x)])
         .collect();
     let last_read = &program.last_reads;
-    let mut nodes: Vec<Option<Originals>> = Vec::with_capacity(subgraph.nodes().len());
-    for place in 0..subgraph.target() {
-        let node = Node { device, program, cones: &cones, place, before: &nodes };
+    let mut nodes: Vec<Option<Baselines>> = Vec::with_capacity(subgraph.nodes().len());
+    for index in 0..subgraph.target() {
+        let node = Node { device, program, cones: &cones, index, before: &nodes };
         let computed = node.compute(images)?;
-        look(place, &computed)?;
+        look(index, &computed)?;
         nodes.push(Some(computed));
         for (earlier, node) in nodes.iter_mut().enumerate() {
-            if last_read[earlier] <= place && !program.kept[earlier] {
+            if last_read[earlier] <= index && !program.kept[earlier] {
                 *node = None;
             }
         }
@@ -62,34 +61,34 @@ struct Node<'a> {
     program: &'a Program,
     /// Of each image, the rows and the columns of every node.
     cones: &'a [[Vec<Span>; 2]],
-    place: usize,
+    index: usize,
     /// What was computed before.
-    before: &'a [Option<Originals>],
+    before: &'a [Option<Baselines>],
 }
 
 impl Node<'_> {
-    fn compute(&self, images: &[ImageRegion<'_>]) -> Result<Originals, CudaError> {
-        let node = &self.program.subgraph.nodes()[self.place];
-        let (windows, places, floats) = self.windows();
-        let table = Table::new(self.device, places)?;
+    fn compute(&self, images: &[ImageRegion<'_>]) -> Result<Baselines, CudaError> {
+        let node = &self.program.subgraph.nodes()[self.index];
+        let (windows, table, floats) = self.windows();
+        let table = Table::new(self.device, table)?;
         let windows = Windows::new(self.device, windows, node.channels)?;
         let mut values = self.device.allocate(floats.max(1))?;
         if node.layer.is_none() {
             self.device.copy_each(self.pixels(images), &mut values.slice_mut(..))?;
         }
-        let mut originals = Originals { images: table, windows, values };
-        self.fill(&originals.windows, &mut originals.values)?;
-        Ok(originals)
+        let mut baselines = Baselines { images: table, windows, values };
+        self.fill(Output { windows: &baselines.windows, values: &mut baselines.values })?;
+        Ok(baselines)
     }
 
     /// The window of each image, where its map would begin, and how many floats they take.
-    fn windows(&self) -> (Vec<Window>, Vec<Original>, usize) {
+    fn windows(&self) -> (Vec<Window>, Vec<Baseline>, usize) {
         let nodes = self.program.subgraph.nodes();
-        let channels = nodes[self.place].channels;
-        let (mut windows, mut places, mut offset) = (Vec::new(), Vec::new(), 0);
+        let channels = nodes[self.index].channels;
+        let (mut windows, mut table, mut offset) = (Vec::new(), Vec::new(), 0);
         for (image, [ys, xs]) in self.cones.iter().enumerate() {
-            let (y, x) = (ys[self.place], xs[self.place]);
-            let read = nodes[self.place].inputs.first().copied().unwrap_or(self.place);
+            let (y, x) = (ys[self.index], xs[self.index]);
+            let read = nodes[self.index].inputs.first().copied().unwrap_or(self.index);
             let window = Window {
                 offset: offset as i64,
                 first: image as u32,
@@ -97,46 +96,46 @@ impl Node<'_> {
                 ..window((y, x), (ys[read], xs[read]))
             };
             let pitch = (x.len() * channels) as i64;
-            let place =
+            let origin =
                 offset as i64 - y.start as i64 * pitch - (x.start * channels as isize) as i64;
-            places.push(Original { offset: place, pitch });
+            table.push(Baseline { offset: origin, pitch });
             offset += window.floats(channels);
             windows.push(window);
         }
-        (windows, places, offset)
+        (windows, table, offset)
     }
 
     /// The parts of the images that those positions depend on.
     fn pixels<'i>(&self, images: &'i [ImageRegion<'_>]) -> impl Iterator<Item = Pixels<'i>> {
         images.iter().zip(self.cones).map(|((image, ..), [ys, xs])| {
-            let rows = ys[self.place].start as usize..ys[self.place].end as usize;
-            let columns = xs[self.place].start as usize..xs[self.place].end as usize;
+            let rows = ys[self.index].start as usize..ys[self.index].end as usize;
+            let columns = xs[self.index].start as usize..xs[self.index].end as usize;
             Pixels(image.slice(s![.., rows, columns]))
         })
     }
 
-    fn input(&self, which: usize) -> Result<&Originals, CudaError> {
-        let input = self.program.subgraph.nodes()[self.place].inputs.get(which);
+    fn input(&self, which: usize) -> Result<&Baselines, CudaError> {
+        let input = self.program.subgraph.nodes()[self.index].inputs.get(which);
         let found = input.and_then(|&input| self.before[input].as_ref());
         found.ok_or_else(|| CudaError::Shape {
-            kernel: "originals",
-            problem: format!("node {} has no input {which}", self.place),
+            kernel: "baselines",
+            problem: format!("node {} has no input {which}", self.index),
         })
     }
 
-    fn fill(&self, windows: &Windows, values: &mut CudaSlice<f32>) -> Result<(), CudaError> {
+    fn fill(&self, mut to: Output<'_>) -> Result<(), CudaError> {
         let nodes = self.program.subgraph.nodes();
-        let (node, device) = (&nodes[self.place], self.device);
-        let (to, geometry) = ((windows, values), NodeGeometry::of_map(node.window));
-        match &self.program.steps[self.place] {
+        let (node, device) = (&nodes[self.index], self.device);
+        let geometry = NodeGeometry::of_map(node.window);
+        match &self.program.steps[self.index] {
             Step::Image | Step::Respond => Ok(()),
             Step::Convolve { filters: packed, .. } => {
                 let (input, mut patterns) = (self.input(0)?, Vec::new());
-                let seen = Node { place: node.inputs[0], ..*self }.windows().0;
+                let seen = Node { index: node.inputs[0], ..*self }.windows().0;
                 for ((window, from), cones) in self.windows().0.iter().zip(&seen).zip(self.cones) {
                     let runs = |axis: Axis, cone: &[Span]| {
                         let (window, shift) = (node.window.of(axis), geometry.shift.of(axis));
-                        TapRun::all(window, shift, cone[self.place], cone[node.inputs[0]])
+                        TapRun::all(window, shift, cone[self.index], cone[node.inputs[0]])
                     };
                     packed.patterns(
                         (&runs(Axis::Y, &cones[0]), &runs(Axis::X, &cones[1])),
@@ -145,29 +144,28 @@ impl Node<'_> {
                         &mut patterns,
                     );
                 }
-                let patterns = packed.send_originals(device, patterns)?;
-                packed.convolve_originals(device, &patterns, &input.values, to.1)
+                let patterns = packed.send_baselines(device, patterns)?;
+                packed.convolve_baselines(device, &patterns, &input.values, to.values)
             }
             Step::MaxPool { .. } => {
                 let (channels, rectify) = (node.channels, false);
                 let pool = Pool { geometry, channels, rectify, to_scale: 0.0 };
-                pool.original(device, self.input(0)?, to)
+                pool.baseline(device, self.input(0)?, to)
             }
             Step::Multiply => {
                 let product = Multiply { geometry: [geometry; 2], channels: node.channels };
-                product.original(device, [self.input(0)?, self.input(1)?], to)
+                product.baseline(device, [self.input(0)?, self.input(1)?], to)
             }
             Step::Copy | Step::Select(_) | Step::Add | Step::Concatenate => {
-                let (windows, values) = to;
                 for which in 0..node.inputs.len() {
-                    let join = join(device, self.program, self.place, which, geometry)?;
-                    join.original(device, self.input(which)?, (windows, &mut *values))?;
+                    let join = join(device, self.program, self.index, which, geometry)?;
+                    join.baseline(device, self.input(which)?, to.reborrow())?;
                 }
                 Ok(())
             }
-            _ => match kernel(device, self.program, self.place, geometry) {
-                Some(kernel) => kernel.original(device, self.input(0)?, to),
-                None => Err(no_kernel(self.place)),
+            _ => match kernel(device, self.program, self.index, geometry) {
+                Some(kernel) => kernel.baseline(device, self.input(0)?, to),
+                None => Err(no_kernel(self.index)),
             },
         }
     }

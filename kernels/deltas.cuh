@@ -1,21 +1,21 @@
-// Where a kernel writes changes: in 32 bits, or, where only products in fp16 read them, rounded to it.
+// Where a kernel writes deltas: in 32 bits, or, where only products in fp16 read them, rounded to it.
 #pragma once
 
 #include "operands.cuh"
 #include "pack.cuh"
 
-struct Changes {
+struct Deltas {
     float* values;
     float scale;  // of those in fp16; 0: they are in 32 bits
 
-    // Neighbouring values, the first of them at a place that is a multiple of their number.
+    // Neighbouring values, the first of them at an offset that is a multiple of their number.
     template <int N>
-    __device__ __forceinline__ void write(int64_t place, const Pack<N>& some) const {
+    __device__ __forceinline__ void write(int64_t offset, const Pack<N>& some) const {
         if (scale == 0.0f) {
-            *reinterpret_cast<Pack<N>*>(values + place) = some;
+            *reinterpret_cast<Pack<N>*>(values + offset) = some;
             return;
         }
-        uint16_t* halves = reinterpret_cast<uint16_t*>(values) + place;
+        uint16_t* halves = reinterpret_cast<uint16_t*>(values) + offset;
         if constexpr (N == 1) {
             const float two[2] = {some.value[0] * scale, 0.0f};
             *halves = static_cast<uint16_t>(Fp16::word(two));

@@ -1,12 +1,10 @@
 //! Text of the scripts.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::arguments::{Gpus, SlurmArguments};
-use super::array::Array;
 use super::shell::{directive, quoted};
-use occlumap::VERSION;
+use super::{SlurmSettings, TaskArray, TimeLimit, Word};
+use crate::VERSION;
 
 /// A job; each starts after the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,16 +16,14 @@ pub(super) enum Part {
 
 /// Contents of the scripts.
 pub(super) struct Scripts<'a> {
-    pub slurm: &'a SlurmArguments,
+    pub slurm: &'a SlurmSettings,
     /// Folders of the scripts and of the logs.
     pub folder: PathBuf,
     pub logs: PathBuf,
     /// The program, quoted for bash.
     pub program: Vec<u8>,
-    /// The options of `run`.
-    pub options: &'a [Vec<OsString>],
     /// Tasks of the ranking, which may have fewer blocks than the sweep has tasks.
-    pub ranking: Array,
+    pub ranking: TaskArray,
     /// Processes per task and threads per process, unless the options say otherwise.
     pub processes: usize,
     pub threads: Option<usize>,
@@ -86,7 +82,7 @@ impl Text {
     }
 }
 
-impl Scripts<'_> {
+impl<'a> Scripts<'a> {
     /// The script of a part.
     pub fn task(&self, part: Part) -> Vec<u8> {
         let mut text = Text::default();
@@ -108,7 +104,7 @@ impl Scripts<'_> {
 
     fn directives(&self, part: Part, text: &mut Text) {
         let slurm = self.slurm;
-        text.directive("job-name", format!("{}-{}", slurm.job_name, part.name()));
+        text.directive("job-name", format!("{}-{}", slurm.job_name.as_str(), part.name()));
         let array = match part {
             Part::Rank => Some(&self.ranking),
             Part::Sweep => Some(&slurm.array),
@@ -136,24 +132,24 @@ impl Scripts<'_> {
         } else {
             text.directive("cpus-per-task", self.processors.to_string());
             text.directive("mem", format!("{}M", self.mebibytes));
-            if let Some(Gpus { kind, count }) = &slurm.gpus {
-                let kind = kind.as_ref().map(|kind| format!("{kind}:")).unwrap_or_default();
-                text.directive("gres", format!("gpu:{kind}{count}"));
+            if let Some(gpus) = &slurm.gpus {
+                text.directive("gres", format!("gpu:{gpus}"));
             }
         }
+        let word = |word: &'a Option<Word>| word.as_ref().map(Word::as_str);
         for (name, value) in [
-            ("time", &slurm.time),
-            ("partition", &slurm.partition),
-            ("constraint", &slurm.constraint),
-            ("account", &slurm.account),
-            ("qos", &slurm.qos),
+            ("time", slurm.time.as_ref().map(TimeLimit::as_str)),
+            ("partition", word(&slurm.partition)),
+            ("constraint", word(&slurm.constraint)),
+            ("account", word(&slurm.account)),
+            ("qos", word(&slurm.qos)),
         ] {
             if let Some(value) = value {
                 text.directive(name, value);
             }
         }
         for option in &slurm.sbatch {
-            text.line(format!("#SBATCH {option}"));
+            text.line(format!("#SBATCH {}", option.as_str()));
         }
     }
 
@@ -169,7 +165,7 @@ impl Scripts<'_> {
             text.line("command=(");
             let rank = if part == Part::Rank { " --rank-only" } else { "" };
             text.line(format!("    \"${{program[@]}}\" run{rank} --shard slurm"));
-            for option in self.options {
+            for option in &self.slurm.options {
                 let words = option.iter().map(|word| quoted(word.as_encoded_bytes()));
                 text.line([&b"    "[..], &words.collect::<Vec<_>>().join(&b' ')].concat());
             }
