@@ -131,7 +131,8 @@ fn layers_that_pixels_outside_of_their_fields_reach_are_refused() {
     for line in ["run --out out", "plan"] {
         workplace.refuses(&format!("{line} {inputs} --top 1 --layers b,c --device cpu"), 1, &words);
     }
-    let told = workplace.succeeds("info --model net.json --image-size 61x53");
+    let told = workplace.run("info --model net.json --image-size 61x53").stdout;
+    let told = String::from_utf8(told).unwrap();
     let notes: Vec<&str> = told.lines().filter(|line| line.starts_with("note: layer")).collect();
     assert_eq!(notes.len(), 2, "{told}");
     assert!(notes[0].contains("layer `blur`") && notes[1].contains("layer `b`"), "{told}");
