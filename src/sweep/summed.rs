@@ -33,7 +33,7 @@ pub struct Summed<'a> {
     pub pixels: &'a [usize],
 }
 
-/// The treatment of the differences of a sweep.
+/// Sums of the differences of a sweep.
 #[derive(Clone, Copy)]
 struct Summing<'a> {
     sweep: &'a LayerSweep<'a>,

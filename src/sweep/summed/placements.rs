@@ -1,5 +1,6 @@
 //! Where the occluders of the positions of a sweep are deposited.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
@@ -12,7 +13,7 @@ use crate::geometry::{Deposit, Occluder, Placement};
 /// [`Deposits`], and in those that the device reads.
 const DEPOSITED: usize = 32;
 
-/// Memory of a position that is not held yet.
+/// Cost of a position that is not held yet.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct PositionCost {
     /// Occluders.
@@ -43,15 +44,14 @@ impl PositionCosts {
     ) -> Result<Self, SweepError> {
         let mut costs = HashMap::new();
         for target in targets {
-            if !costs.contains_key(&target.entry.position) {
+            if let Entry::Vacant(new) = costs.entry(target.entry.position) {
                 let Placement { frame, rf, occluders, .. } = sweep.placement(target)?;
                 let deposited = |occluder| {
                     let (rows, columns) = deposit.pixels(frame, occluder, rf);
                     rows.len() * columns.len()
                 };
                 let deposited = occluders.iter().map(deposited).sum();
-                let cost = PositionCost { occluders: occluders.len(), deposited };
-                costs.insert(target.entry.position, cost);
+                new.insert(PositionCost { occluders: occluders.len(), deposited });
             }
         }
         Ok(Self(costs))
@@ -109,7 +109,7 @@ pub(super) struct Placements {
 /// The pixels of a map that get anything.
 #[derive(Default)]
 pub(in crate::sweep) struct Slots {
-    /// The pixels, `y * rf + x`, and of each its index among them.
+    /// The pixels, `y * rf + x`, and the index of each among them.
     pub pixels: Vec<usize>,
     slots: HashMap<usize, u32>,
 }
