@@ -34,6 +34,19 @@ fn collect(field: &str, there: &Value, here: &Value, found: &mut Vec<String>) {
             let (one, other) = (layers(one).join(", "), layers(other).join(", "));
             found.push(format!("  {}: {one} there; {other} here", named(field)));
         }
+        (Value::Array(one), Value::Array(other))
+            if one.len() == other.len() && one.iter().all(Value::is_string) =>
+        {
+            let pairs: Vec<_> = one.iter().zip(other).filter(|(one, other)| one != other).collect();
+            let (all, differing, (one, other)) = (one.len(), pairs.len(), pairs[0]);
+            let such_as = if differing == 1 { "" } else { "such as " };
+            found.push(format!(
+                "  {}: {differing} of {all} differ: {such_as}{} there; {} here",
+                named(field),
+                shown(one),
+                shown(other)
+            ));
+        }
         (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
             for (index, (there, here)) in one.iter().zip(other).enumerate() {
                 let name = there.get("layer").and_then(Value::as_str);
@@ -149,6 +162,9 @@ mod tests {
         assert_eq!(differences(&both, &layers([layer("a", 1), layer("c", 1)])), lines);
         let lines = ["  units a block of b (--block): 1 there; 2 here"];
         assert_eq!(differences(&both, &layers([layer("a", 1), layer("b", 2)])), lines);
+        let images = |names: [&str; 3]| json!({"images": {"names": names}});
+        let lines = ["  the images: 2 of 3 differ: such as b there; e here"];
+        assert_eq!(differences(&images(["a", "b", "c"]), &images(["a", "e", "d"])), lines);
         let many = |n: u8| json!((0..20).map(|i| i * n).collect::<Vec<u8>>());
         let lines = differences(&many(1), &many(2));
         assert_eq!((lines.len(), lines[MOST].as_str()), (MOST + 1, "  and 11 more"));

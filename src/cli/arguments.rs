@@ -70,7 +70,7 @@ pub(super) struct ImageArguments {
     #[arg(long, value_name = "R,G,B", value_delimiter = ',', num_args = 1, requires = "mean")]
     pub std: Vec<f32>,
     /// Size of the images: 227, or HEIGHTxWIDTH. imagenet crops to it; otherwise the images must
-    /// have it [default: that of the first image; 224 for imagenet]
+    /// have it [default: that of the ONNX file, else of the first image; 224 for imagenet]
     #[arg(long, value_name = "SIZE")]
     pub image_size: Option<ImageSize>,
     /// Skip images that cannot be read, and say how many; every image is read once for that

@@ -12,7 +12,14 @@ use super::failure::Failure;
 use occlumap::report::figure::FigureFile;
 
 /// Draw an occluder on an image, or all occluders of a receptive field
+///
+/// Writes a figure (.png or .svg) that explains the method: one occluder filled with its noise on an
+/// image, or the grid of all occluders of a unit.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  occlumap draw occluder --images photos/ --image 3 --at 100,80 --size 16 --out occluder.png
+  occlumap draw grid --model alexnet --layer conv3 --position 6,6 --out grid.svg")]
 pub(super) struct Draw {
     #[command(subcommand)]
     what: What,

@@ -69,12 +69,11 @@ impl Report {
         let results = Results::open(&self.out, self.ranking.as_deref())?;
         let file = self.file.clone().unwrap_or_else(|| self.out.join(layout::REPORT));
         Page::check(&file, self.force)?;
-        let images = match self.examples {
-            0 => Err("none were asked for".into()),
-            _ => {
-                let source = self.images.clone().map(Into::into);
-                results.ranked_images(source.as_ref(), source.is_some())?
-            }
+        let images = if self.examples == 0 {
+            Err("none were asked for".into())
+        } else {
+            let source = self.images.clone().map(Into::into);
+            results.ranked_images(source.as_ref(), source.is_some())?
         };
         if let Err(why) = &images {
             session.say(format!("note: the report shows no images: {why}"));

@@ -1,10 +1,11 @@
 //! Progress of a run: a bar on a terminal, lines in a log, nothing with `--quiet`.
 
+use std::fmt::Write;
 use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use occlumap::progress::CancelToken;
 use occlumap::runs::{Context, Observer, Task, thread_pool};
 use rayon::ThreadPool;
@@ -114,8 +115,18 @@ impl Observer for Terminal {
 
 fn bar(task: &Task<'_>) -> ProgressBar {
     let bar = ProgressBar::new(task.total);
-    let template = "{prefix} {wide_bar} {human_pos}/{human_len} {msg} ({per_sec}, {eta} left)";
+    let template = "{prefix} {wide_bar} {human_pos}/{human_len} {msg} ({rate}, {left} left)";
     if let Ok(style) = ProgressStyle::with_template(template) {
+        let rate = |state: &ProgressState, text: &mut dyn Write| {
+            let _ = write!(text, "{:.0}/s", state.per_sec());
+        };
+        let left = |state: &ProgressState, text: &mut dyn Write| {
+            let _ = match state.pos() {
+                0 => write!(text, "unknown time"),
+                _ => write!(text, "{:#}", HumanDuration(state.eta())),
+            };
+        };
+        let style = style.with_key("rate", rate).with_key("left", left);
         bar.set_style(style.progress_chars("━╸─"));
     }
     bar.with_prefix(printable(task.label)).with_message(task.counted.to_owned())

@@ -45,7 +45,7 @@ pub enum NetworkError {
         source: GeometryError,
     },
     /// A layer that the network does not have.
-    #[error("{network} has no layer `{asked}`{near}; its convolutions are {known}")]
+    #[error("{network} has no layer {}{near}; its convolutions are {known}", named(asked))]
     UnknownLayer {
         /// The network's name.
         network: String,
@@ -178,4 +178,9 @@ impl fmt::Display for PaddingText {
             write!(f, "{sides:?}")
         }
     }
+}
+
+/// A layer's name in a message; one that is empty stands where a comma is too many.
+fn named(asked: &str) -> String {
+    if asked.is_empty() { "with an empty name".into() } else { format!("`{asked}`") }
 }

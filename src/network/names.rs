@@ -219,6 +219,10 @@ impl Network {
 /// The names that are most like one, as a message goes on with them; nothing where none is.
 pub(super) fn near<'a>(asked: &str, names: impl Iterator<Item = &'a str>) -> String {
     let likeness = |name: &str| {
+        // The name without the module around it.
+        if name.strip_suffix(asked).is_some_and(|module| module.ends_with('.')) {
+            return 2 * asked.len() + 1;
+        }
         let from_start = asked.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
         let pairs = asked.bytes().rev().zip(name.bytes().rev());
         from_start + pairs.take_while(|(a, b)| a == b).count()

@@ -39,7 +39,7 @@ impl Pass {
         Ok(Self { nodes, steps, buffers })
     }
 
-    /// The same pass, in which convolutions compute the ReLUs behind them. Targets are left as they are.
+    /// The same pass, in which convolutions compute the `ReLU`s behind them. Targets are left as they are.
     #[must_use]
     pub fn fused(mut self, targets: &[LayerId]) -> Self {
         let mut read_once = Reads::of(&self.nodes).once;

@@ -39,8 +39,8 @@ impl OutputFolder {
                 let name = entry.map_err(FileError::read(path))?.file_name();
                 if !known.iter().any(|known| name == **known) && !is_harmless(path, &name) {
                     return Err(RunError::usage(format!(
-                        "{}: is not empty (it holds {}); choose another --out; `run`, `rank` \
-                         and `sweep` with --force replace files of the same names",
+                        "{}: is not empty (it holds {}); choose another --out, or \
+                         replace files of the same names with --force",
                         path.display(),
                         name.display()
                     )));

@@ -81,16 +81,18 @@ impl ModelSource {
     /// those inside the ONNX file.
     ///
     /// # Errors
-    /// No weight file, and no ONNX file.
+    /// An invalid model; no weight file, and no ONNX file.
     pub fn files(model: String, weights: Option<PathBuf>) -> Result<Self, RunError> {
         let inside = || is_onnx(Path::new(&model)).then(|| model.clone().into());
-        match weights.or_else(inside) {
-            Some(weights) => Ok(Self::Files { model, weights }),
-            None => Err(RunError::usage(format!(
-                "--weights: expected the weight file of `{}`; only an ONNX file holds its own",
-                escaped(&model)
-            ))),
+        if let Some(weights) = weights.or_else(inside) {
+            return Ok(Self::Files { model, weights });
         }
+        // A name that is no network's says so first.
+        Network::named(&model)?;
+        Err(RunError::usage(format!(
+            "--weights: expected the weight file of `{}`; only an ONNX file holds its own",
+            escaped(&model)
+        )))
     }
 
     /// The network.

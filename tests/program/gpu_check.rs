@@ -35,28 +35,28 @@ esac
 "#;
 
 /// Tests that never end where they are of goldens, having noted what was known by then.
-const TEST_CUDA: &str = r#"#!/bin/sh
+const TEST_CUDA: &str = r"#!/bin/sh
 case $1 in
 golden*) cp results.json then.json; sleep 1000 ;;
 *) echo 'SKIPPED a_test: no C++ compiler'; echo 'test result: ok. 7 passed; 0 failed' ;;
 esac
-"#;
+";
 
 /// Tests of which one fails; variants that are timed.
-const TEST_LIB: &str = r#"#!/bin/sh
+const TEST_LIB: &str = r"#!/bin/sh
 case $* in
 *variants_are_timed*) echo 'lab: a variant, 1.07 times as fast' ;;
 *) echo 'test result: FAILED. 5 passed; 1 failed'; exit 101 ;;
 esac
-"#;
+";
 
 /// Finds something in the first program.
-const SANITIZER: &str = r#"#!/bin/sh
+const SANITIZER: &str = r"#!/bin/sh
 case $* in
 *memcheck*test-lib*) echo '========= ERROR SUMMARY: 2 errors'; exit 86 ;;
 *) echo '========= ERROR SUMMARY: 0 errors'; echo 'test result: ok. 1 passed; 0 failed' ;;
 esac
-"#;
+";
 
 fn program(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();

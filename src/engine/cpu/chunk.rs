@@ -123,7 +123,7 @@ impl<'a> BatchStep<'a> {
                 isa.run(SumDeltas { program, node, batch, input: self.input(0), output });
             }
             Step::Pad(Pad { mode, .. }) => {
-                pad(program, node, *mode, batch, self.input(0), output);
+                pad(program, node, *mode, batch, self.input(0), &mut output);
             }
             &Step::Select(selection) => {
                 select(selection, program.subgraph.shift(node, 0), self.input(0), output);

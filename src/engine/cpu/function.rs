@@ -50,13 +50,12 @@ impl Kernel for FunctionDelta<'_> {
                         Some(known) => filled(&known[index * LANES..][..deltas.len()]),
                         None => function.of(baseline.map(f64::from)),
                     };
-                    match deltas.as_mut_array() {
-                        Some(deltas) => delta_of(function, deltas, &baseline, &before),
-                        None => {
-                            let mut all = filled(deltas);
-                            delta_of(function, &mut all, &baseline, &before);
-                            deltas.copy_from_slice(&all[..deltas.len()]);
-                        }
+                    if let Some(deltas) = deltas.as_mut_array() {
+                        delta_of(function, deltas, &baseline, &before);
+                    } else {
+                        let mut all = filled(deltas);
+                        delta_of(function, &mut all, &baseline, &before);
+                        deltas.copy_from_slice(&all[..deltas.len()]);
                     }
                 }
             }
@@ -67,14 +66,11 @@ impl Kernel for FunctionDelta<'_> {
 /// Values in all lanes; zeros behind them.
 #[inline(always)]
 pub(super) fn filled<T: Copy + Default>(values: &[T]) -> [T; LANES] {
-    match values.as_array() {
-        Some(all) => *all,
-        None => {
-            let mut all = [T::default(); LANES];
-            all[..values.len()].copy_from_slice(values);
-            all
-        }
-    }
+    values.as_array().copied().unwrap_or_else(|| {
+        let mut all = [T::default(); LANES];
+        all[..values.len()].copy_from_slice(values);
+        all
+    })
 }
 
 /// The delta of a function whose baseline values are `before`, in place.

@@ -48,7 +48,7 @@ pub(super) fn pad(
     border: Border,
     batch: &[Presentation<'_>],
     input: Delta<&[f32]>,
-    output: Delta<&mut [f32]>,
+    output: &mut Delta<&mut [f32]>,
 ) {
     let (in_each, out_each) = (input.each(), output.each());
     let (true, Some(first)) = (out_each > 0, batch.first()) else { return };

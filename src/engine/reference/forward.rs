@@ -109,7 +109,7 @@ impl<'m, T: Real> Forward<'m, T> {
                 output.extend_from_slice(values);
             } else {
                 let Scratch { input, buffers, columns, .. } = &mut *scratch;
-                self.step(node, Inputs { image: input, buffers }, columns, &mut output);
+                self.step(node, &Inputs { image: input, buffers }, columns, &mut output);
             }
             look(layer, &output);
             scratch.buffers[buffers.of(node)] = output;
@@ -117,7 +117,7 @@ impl<'m, T: Real> Forward<'m, T> {
     }
 
     /// Computes one node.
-    fn step(&self, index: usize, from: Inputs<'_, T>, columns: &mut Vec<T>, output: &mut Vec<T>) {
+    fn step(&self, index: usize, from: &Inputs<'_, T>, columns: &mut Vec<T>, output: &mut Vec<T>) {
         let Pass { nodes, steps, buffers } = &self.pass;
         let (node, step) = (&nodes[index], &steps[index]);
         let input = |&input: &usize| match input {

@@ -58,8 +58,8 @@ fn head(figure: &mut Figure, comparison: &Comparison, page: usize) -> Result<(),
     let title = "Maps of A against maps of B, unit by unit";
     let more = if page > 0 { format!("{title} ({})", page + 1) } else { title.into() };
     figure.text([MARGIN, MARGIN + 8.0], Anchor::Start, 9.0, more);
-    for (line, (name, set)) in ["A", "B"].iter().zip(&comparison.sets).enumerate() {
-        let text = fitting(&format!("{name}  {}", set.describe()), WIDTH - 2.0 * MARGIN - 150.0)?;
+    for (line, (name, set)) in ["A", "B"].iter().zip(comparison.describe_sets()).enumerate() {
+        let text = fitting(&format!("{name}  {set}"), WIDTH - 2.0 * MARGIN - 150.0)?;
         let at = [MARGIN, MARGIN + 18.0 + 8.0 * line as f32];
         label(figure, at, Anchor::Start, text);
     }

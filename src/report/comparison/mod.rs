@@ -122,6 +122,12 @@ pub fn compare(
 }
 
 impl Comparison {
+    /// Both sets, in a line each. Sets of the same maps are their two ends.
+    pub(super) fn describe_sets(&self) -> [String; 2] {
+        let [a, b] = self.sets.each_ref().map(SetRecord::describe);
+        if a == b { [format!("{a}, top images"), format!("{b}, bottom images")] } else { [a, b] }
+    }
+
     /// The summary of a layer's correlations after the blur that regions are looked for with, or the
     /// nearest to it.
     pub fn correlation<'l>(&self, layer: &'l LayerComparison) -> Option<&'l MeasureSummary> {

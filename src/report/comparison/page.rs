@@ -55,7 +55,7 @@ pub(super) fn page(comparison: &Comparison, figures: &[Figure]) -> String {
 }
 
 fn head(text: &mut String, comparison: &Comparison) {
-    let [a, b] = comparison.sets.each_ref().map(|set| escaped(&set.describe()));
+    let [a, b] = comparison.describe_sets().map(|set| escaped(&set));
     let pairs = &comparison.settings.pairs;
     let region = match pairs.extent {
         Extent::HalfMaximum => "points of at least half the largest value".to_owned(),

@@ -1,5 +1,6 @@
 //! All occluders of a box.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use image::RgbImage;
@@ -7,7 +8,7 @@ use image::RgbImage;
 use super::axes::Axes;
 use super::{ACCENT, BoxOccluders, line};
 use crate::geometry::{ImageSize, Occluder, PixelBox};
-use crate::report::figure::{Colour, Figure, Pixels};
+use crate::report::figure::{Area, Colour, Figure, Pixels};
 
 const BOX: Colour = [0, 0, 0];
 const OCCLUDER: Colour = [60, 110, 190];
@@ -71,10 +72,16 @@ pub fn draw_grid(boxed: &BoxOccluders, size: ImageSize, image: Option<&RgbImage>
     for occluder in occluders {
         figure.outline(square(occluder), line(colour, 0.35));
     }
+    // Dots that leave most of a step free, and lie in the middle of their pixel.
+    let side = (step(occluders) as f32 / 3.0).min(1.0);
     for occluder in occluders {
         let half = (occluder.size - 1) / 2;
         let [y, x] = [occluder.top + half, occluder.left + half].map(|pixel| pixel as isize);
-        figure.fill(axes.area(y, x, 1, 1), colour);
+        let pixel = axes.area(y, x, 1, 1);
+        let around = 0.5 * (1.0 - side) * pixel.width;
+        let (width, height) = (side * pixel.width, side * pixel.height);
+        let dot = Area { x: pixel.x + around, y: pixel.y + around, width, height };
+        figure.fill(dot, colour);
     }
     let first =
         axes.area(pixels.y_min as isize, pixels.x_min as isize, pixels.height(), pixels.width());
@@ -87,12 +94,22 @@ pub fn draw_grid(boxed: &BoxOccluders, size: ImageSize, image: Option<&RgbImage>
     figure
 }
 
+/// The shortest step between occluders, in pixels; 1 of fewer than two.
+fn step(occluders: &[Occluder]) -> usize {
+    let shortest = |edge: fn(&Occluder) -> usize| {
+        let edges: BTreeSet<usize> = occluders.iter().map(edge).collect();
+        edges.iter().zip(edges.iter().skip(1)).map(|(one, next)| next - one).min()
+    };
+    let steps = [shortest(|occluder| occluder.top), shortest(|occluder| occluder.left)];
+    steps.into_iter().flatten().min().unwrap_or(1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::geometry::GridRule;
     use crate::report::drawing::SampledGrid;
-    use crate::report::figure::{Area, Item};
+    use crate::report::figure::Item;
 
     #[test]
     fn every_occluder_has_its_edge_and_its_mark() {

@@ -93,7 +93,7 @@ const CASES: &[Case] = &[
     (
         "a header that claims more than there can be",
         |workplace| {
-            workplace.write("images/2.npy", npy("<f4", "(4294967296, 4294967296)", &[0; 12]))
+            workplace.write("images/2.npy", npy("<f4", "(4294967296, 4294967296)", &[0; 12]));
         },
         &["images/2.npy: its shape", "more values than any file"],
     ),

@@ -179,7 +179,7 @@ fn mistakes_show_before_anything_is_written() {
     workplace.refuses(
         &format!("{SLURM} --out images"),
         2,
-        &["is not empty", "--out; `run`, `rank` and `sweep` with --force replace"],
+        &["is not empty", "choose another --out, or replace files of the same names with --force"],
     );
     // Scripts that are there.
     workplace.succeeds(&format!("{SLURM} --out new"));
