@@ -126,7 +126,8 @@ fn files_that_cannot_be_mapped_are_refused_before_anything_is_written() {
     workplace.refuses(&run("cut.onnx"), 1, &["cut.onnx: damaged, cut short or no ONNX file"]);
     workplace.refuses(&run("empty.onnx"), 1, &["empty.onnx: it has no graph"]);
     workplace.refuses(&run("absent.onnx"), 1, &["absent.onnx: cannot be read"]);
-    workplace.refuses(&run("images"), 2, &["--weights: expected the weight file of `images`"]);
+    workplace.refuses(&run("images"), 2, &["there is no model `images`", "path of an ONNX file"]);
+    workplace.refuses(&run("alexnet"), 2, &["--weights: expected the weight file of `alexnet`"]);
     let asked = format!("{} --layers fc", run("net.onnx"));
     workplace.refuses(&asked, 2, &["layer `fc` of net cannot be mapped"]);
 }

@@ -8,7 +8,7 @@ type Cases = &'static [(&'static str, &'static [&'static str])];
 const OF_RUN: Cases = &[
     ("--layers conv9", &["tiny has no layer `conv9`", "conv1 (features.0), conv2 (features.3)"]),
     ("--layers features.11", &["tiny has no layer `features.11`", "(the nearest are `features.1`"]),
-    ("--layers conv1,", &["tiny has no layer ``"]),
+    ("--layers conv1,", &["tiny has no layer with an empty name"]),
     ("--units 0-99", &["conv1 has no unit 8", "0 to 7"]),
     ("--units 6", &["conv4 has no unit 6", "0 to 5"]),
     ("--units 5-2", &["`5-2` is neither a unit nor a range", "such as 0-15,40"]),
