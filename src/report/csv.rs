@@ -28,7 +28,7 @@ impl Table {
         }
     }
 
-    /// A table with a row for each map: [`MAP`], then these columns.
+    /// A table with a row for each map: the columns that name the map, then these.
     pub fn of_maps(columns: &[Column], rows: impl IntoIterator<Item = Vec<String>>) -> Self {
         Self::new(&[&MAP[..], columns].concat(), rows)
     }
