@@ -23,7 +23,7 @@ pub struct Nvcc {
     pub release: String,
 }
 
-/// The places where a compiler may be.
+/// The paths where a compiler may be.
 pub struct Search {
     /// Each with where it comes from, for messages.
     candidates: Vec<(String, PathBuf)>,

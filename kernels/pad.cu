@@ -17,9 +17,9 @@ static_assert(sizeof(PadParameters) == 56);
 // window.
 extern "C" __global__ void __launch_bounds__(THREADS)
     pad_delta(PadParameters p, const Item* __restrict__ items, const Window* __restrict__ outputs,
-               const Window* __restrict__ inputs, const Presentation* __restrict__ presentations,
-               const Baseline*, const float*, const float*, const float*,
-               const float* __restrict__ from, float* __restrict__ to) {
+              const Window* __restrict__ inputs, const Presentation* __restrict__ presentations,
+              const Baseline*, const float*, const float*, const float*,
+              const float* __restrict__ from, float* __restrict__ to) {
     const Item item = items[blockIdx.x];
     const Window output = outputs[item.of], input = inputs[item.of];
     each_element(output, item.first, p.channels, [&](const Element& element) {

@@ -224,6 +224,10 @@ fn copies_need_one_chunk_of_pinned_memory_and_use_more() {
     // The first copy back has 12 MB, which are one piece.
     let none = without(5);
     assert!(none.contains("the host has no 16777216 bytes of memory that can be pinned"), "{none}");
+    // More chunks, and the second piece of the second copy back, for which the first makes room.
+    for later in 6..=16 {
+        assert_eq!(without(later), "true", "allocation {later}");
+    }
 }
 
 /// How many allocations the test makes on the device.

@@ -64,9 +64,7 @@ use self::winograd::Transformed;
 use super::order::{Member, OnImage, by_image, in_order_of_plans, plan_within};
 use super::request::{PreparedImages, check_layers, not_prepared};
 use super::scratch::ScratchPool;
-use super::{
-    Batch, Engine, EngineError, EngineName, JobResult, PlacedJob, Presenter, convolutions_before,
-};
+use super::{Batch, Engine, EngineError, EngineName, JobResult, Presenter, convolutions_before};
 use crate::geometry::{Axis, ImageSize};
 use crate::network::{LayerId, Model};
 use crate::parts::parts;
@@ -198,11 +196,6 @@ struct Incremental<'m> {
 }
 
 impl Incremental<'_> {
-    /// Checks a response.
-    fn finite(&self, layer: LayerId, job: &PlacedJob<'_>, value: f32) -> Result<(), EngineError> {
-        job.check_finite(self.model.network(), layer, value)
-    }
-
     /// Presents the jobs on some images, whose activations are held meanwhile.
     fn present_on(
         &self,
@@ -228,7 +221,7 @@ impl Incremental<'_> {
             .collect();
         let ready = |&(job, baseline): &(usize, _)| {
             let ready = Ready::new(job, jobs.job(job), baseline, program);
-            self.finite(layer, &ready.job, ready.response).map(|()| ready)
+            ready.job.check_finite(self.model.network(), layer, ready.response).map(|()| ready)
         };
         // Of several errors the first is returned, whichever a thread meets first.
         let ready: Vec<Result<_, EngineError>> = held.par_iter().map(ready).collect();
@@ -282,7 +275,7 @@ impl Incremental<'_> {
             progress.advance(differences.len() as u64);
             for (&(_, member), difference) in chunk.iter().copied().flatten().zip(differences) {
                 let ready = &ready[member.job as usize];
-                self.finite(layer, &ready.job, ready.response + difference)?;
+                ready.job.check_finite(self.model.network(), layer, ready.response + difference)?;
                 ready.put(member.occluder as usize, difference);
             }
             Ok(())

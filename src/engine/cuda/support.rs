@@ -48,6 +48,26 @@ pub fn check_support(network: &Network, layers: &[LayerId]) -> Result<(), CudaEr
 }
 
 /// Why no kernel computes a step; nothing where one does.
-fn missing(step: &Step) -> Option<&'static str> {
-    (step.is_of_whole_map() || step.is_gate()).then_some("which the whole map makes")
+const fn missing(step: &Step) -> Option<&'static str> {
+    match step {
+        Step::GlobalMean | Step::GroupNorm(..) | Step::Gate(_) => Some("which the whole map makes"),
+        Step::Image
+        | Step::Convolve { .. }
+        | Step::Depthwise(_)
+        | Step::Relu { .. }
+        | Step::MaxPool { .. }
+        | Step::AveragePool(_)
+        | Step::Pad(_)
+        | Step::Normalise(_)
+        | Step::NormaliseChannels(..)
+        | Step::Scale(_)
+        | Step::Slope(_)
+        | Step::Function(_)
+        | Step::Copy
+        | Step::Select(_)
+        | Step::Add
+        | Step::Multiply
+        | Step::Concatenate
+        | Step::Respond => None,
+    }
 }

@@ -5,18 +5,21 @@
 //! dry at each table. Memory that is pinned is copied when its turn comes in the stream, so what is
 //! copied goes through some that is.
 
+mod download;
+
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cudarc::driver::sys::CUresult;
 use cudarc::driver::{
-    CudaEvent, CudaSlice, CudaStream, CudaViewMut, DevicePtr, DevicePtrMut, DeviceRepr,
-    PinnedHostSlice, result,
+    CudaEvent, CudaStream, CudaViewMut, DevicePtrMut, DeviceRepr, PinnedHostSlice, result,
 };
 use ndarray::ArrayView3;
 use rayon::prelude::*;
 
+pub(super) use self::download::DownloadPool;
+pub(in crate::engine) use self::download::PendingDownload;
 use super::CudaError;
 use super::shape::ensure;
 
@@ -36,7 +39,7 @@ const LEAST: usize = 64 << 10;
 /// their way.
 const DOWNLOAD: usize = 16 << 20;
 /// Bytes of pinned memory that a device's copies go through, at most, but for those to the host that
-/// are not waited for: a number a job.
+/// are not waited for: a number a job, or an image's extremes.
 pub(crate) const PINNED_BYTES: usize = CHUNKS * CHUNK + 2 * DOWNLOAD;
 
 /// Pinned memory, and the event after which nothing reads or writes it any more.
@@ -271,100 +274,6 @@ impl Ring {
             self.filled = 0;
         }
         Ok((&mut self.chunks[self.current], self.filled, CHUNK - self.filled))
-    }
-}
-
-/// Pinned memory for copies to the host that is not in use.
-#[derive(Default)]
-pub(super) struct DownloadPool(Mutex<Vec<Pinned>>);
-
-/// A copy that is on its way to the host.
-pub(in crate::engine) struct PendingDownload<'d, T> {
-    pinned: Pinned,
-    returns: &'d DownloadPool,
-    values: std::marker::PhantomData<T>,
-    length: usize,
-}
-
-impl DownloadPool {
-    /// Copies values to the host in pieces, when the work asked for before is done.
-    ///
-    /// # Errors
-    /// [`CudaError::Driver`]: failures of kernels show here too; [`CudaError::NotPinned`].
-    pub fn download<T: DeviceRepr + Default + Clone>(
-        &self,
-        stream: &Arc<CudaStream>,
-        values: &CudaSlice<T>,
-    ) -> Result<Vec<T>, CudaError> {
-        let piece = (DOWNLOAD / size_of::<T>().max(1)).max(1);
-        let (mut all, mut before) = (Vec::with_capacity(values.len()), None);
-        for first in (0..values.len()).step_by(piece) {
-            let end = values.len().min(first + piece);
-            let next = self.copy(stream, &values.slice(first..end))?;
-            if let Some(before) = before.replace(next) {
-                before.append(&mut all)?;
-            }
-        }
-        before.map_or(Ok(()), |last| last.append(&mut all))?;
-        Ok(all)
-    }
-
-    /// Has values copied to the host as soon as the work asked for before is done.
-    pub fn copy<T: DeviceRepr + Clone>(
-        &self,
-        stream: &Arc<CudaStream>,
-        values: &impl DevicePtr<T>,
-    ) -> Result<PendingDownload<'_, T>, CudaError> {
-        let failed = CudaError::driver("copy from its memory");
-        let bytes = values.len() * size_of::<T>();
-        let known = {
-            let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let fits = free.iter().position(|pinned| pinned.memory.len() >= bytes);
-            fits.map(|index| free.swap_remove(index))
-        };
-        let mut pinned = match known {
-            Some(pinned) => pinned,
-            None => Pinned::new(stream, bytes.max(LEAST).next_power_of_two())?,
-        };
-        let (from, _recorded) = values.device_ptr(stream);
-        // SAFETY: the memory has at least as many bytes and nobody else uses it until the event.
-        unsafe {
-            let staged = pinned.memory.as_mut_ptr().map_err(&failed)?;
-            let staged = std::slice::from_raw_parts_mut(staged, bytes);
-            result::memcpy_dtoh_async(staged, from, stream.cu_stream()).map_err(&failed)?;
-        }
-        pinned.done.record(stream).map_err(failed)?;
-        let length = values.len();
-        Ok(PendingDownload { pinned, returns: self, values: std::marker::PhantomData, length })
-    }
-}
-
-impl<T: DeviceRepr + Default + Clone> PendingDownload<'_, T> {
-    /// The values, when they are there. What the device was asked for later is not waited for.
-    ///
-    /// # Errors
-    /// [`CudaError::Driver`]: failures of kernels show here too.
-    pub fn wait(self) -> Result<Vec<T>, CudaError> {
-        let mut values = Vec::with_capacity(self.length);
-        self.append(&mut values)?;
-        Ok(values)
-    }
-
-    /// Appends the values, likewise.
-    fn append(self, values: &mut Vec<T>) -> Result<(), CudaError> {
-        let Self { pinned, returns, length, .. } = self;
-        let failed = CudaError::driver("finish its work");
-        pinned.done.synchronize().map_err(&failed)?;
-        let first = values.len();
-        values.resize(first + length, T::default());
-        // SAFETY: the device has written as many bytes of such values; a byte's pointer need not be
-        // aligned for them, and pinned memory is.
-        unsafe {
-            let from = pinned.memory.as_ptr().map_err(failed)?.cast::<T>();
-            std::ptr::copy_nonoverlapping(from, values[first..].as_mut_ptr(), length);
-        }
-        returns.0.lock().unwrap_or_else(PoisonError::into_inner).push(pinned);
-        Ok(())
     }
 }
 

@@ -160,8 +160,10 @@ impl<'m, T: Real> Forward<'m, T> {
             Step::Function(function) => apply(*function, output),
             Step::Slope(numbers) => slope(numbers, area, output),
             Step::Scale(numbers) => scale(numbers, area, output),
-            // No pass of whole images has a step of single channels or units.
-            Step::Copy | Step::Image | Step::Depthwise(_) | Step::Respond => {}
+            Step::Copy => {}
+            Step::Image | Step::Depthwise(_) | Step::Respond => {
+                unreachable!("a pass of whole images has no step of single channels or units")
+            }
         }
     }
 }

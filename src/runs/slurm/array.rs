@@ -62,7 +62,7 @@ impl FromStr for TaskArray {
             if step == 0 || last < first {
                 return Err(wrong());
             }
-            count += (last - first) / step + 1;
+            count = ((last - first) / step).checked_add(count + 1).ok_or_else(wrong)?;
         }
         if at_a_time == Some(0) {
             return Err(wrong());
@@ -92,7 +92,19 @@ mod tests {
             let array: TaskArray = text.parse().unwrap();
             assert_eq!((array.count, array.to_string().as_str()), (count, text));
         }
-        for wrong in ["", "16", "a", "3-1", "0-", "0-7:0", "0-7%0", "0-7%", "-1-3", "0-7 "] {
+        for wrong in [
+            "",
+            "16",
+            "a",
+            "3-1",
+            "0-",
+            "0-7:0",
+            "0-7%0",
+            "0-7%",
+            "-1-3",
+            "0-7 ",
+            "0-18446744073709551615",
+        ] {
             assert!(wrong.parse::<TaskArray>().is_err(), "{wrong}");
         }
         assert!("16".parse::<TaskArray>().unwrap_err().0.contains("for 16 tasks, give 0-15"));

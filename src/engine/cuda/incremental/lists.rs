@@ -144,7 +144,7 @@ impl TableBuilder<'_> {
                 }
             });
             Ok(packed.together(patterns, self.tiles)?)
-        } else if self.has_patterns(index) {
+        } else if index == self.program.subgraph.target() {
             let units = &self.program.units;
             let patterns = self.each(index, |patterns, (rows, columns), (list, number)| {
                 let from = &from[list][number];

@@ -1,17 +1,19 @@
 //! `kernels/tap_product.cu`: every convolution but the last.
 
+mod arguments;
 mod extent;
 
 use cudarc::driver::{CudaSlice, DeviceRepr, LaunchConfig, PushKernelArg};
 use half::f16;
 
+pub use self::arguments::{DeltaBuffers, Rectify, Scales};
 use super::node::NamedKernel;
 use super::present::Presentations;
 use super::products::{ANY, Products, Tile};
 use crate::engine::cuda::shape::ensure;
 use crate::engine::cuda::tables::blocks::{Blocks, Items};
 use crate::engine::cuda::tables::by_taps::{by_taps, rise};
-use crate::engine::cuda::tables::layout::{Axes, Baselines, Origin, Pattern, Window};
+use crate::engine::cuda::tables::layout::{Axes, Origin, Pattern, Window};
 use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::tables::tiles::ImageTiles;
 use crate::engine::cuda::{CudaError, Device, Precision};
@@ -22,42 +24,6 @@ use crate::program::TapRun;
 /// Of how many tiles a pattern has to have rows on average, for those that meet the same taps not to
 /// share tiles: half a tile of each is empty then, 3 %.
 const FULL: usize = 16;
-
-/// What a ReLU that is joined to a convolution reads.
-#[derive(Clone, Copy, Debug)]
-pub struct Rectify<'a> {
-    /// Where the node lies.
-    pub origin: Origin,
-    /// Its baselines.
-    pub baselines: &'a Baselines,
-}
-
-/// The buffers of a convolution of deltas.
-#[derive(Debug)]
-pub struct DeltaBuffers<'a, T = f32> {
-    /// The input's deltas.
-    pub from: &'a CudaSlice<T>,
-    /// The node's.
-    pub to: &'a mut CudaSlice<f32>,
-}
-
-/// How a convolution's deltas in fp16 are scaled and stored.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Scales {
-    /// By what its input's deltas are multiplied before they are rounded.
-    pub from: f32,
-    /// Whether they were, where they were written.
-    pub halves: bool,
-    /// By what its own are multiplied before they are rounded and written; 0 where they are written in 32
-    /// bits.
-    pub to: f32,
-}
-
-impl Default for Scales {
-    fn default() -> Self {
-        Self { from: 1.0, halves: false, to: 0.0 }
-    }
-}
 
 mirrored! {
     /// The kernels' numbers.
