@@ -195,7 +195,7 @@ impl Results {
             Report::check(&file, force)?;
             let images = match examples {
                 0 => Err("none were asked for".into()),
-                _ => self.0.ranked_images(source.as_ref(), source.is_some())?,
+                _ => self.0.report_images(source.as_ref())?,
             };
             let command = |layer: &LayerResults| {
                 let is = |other: &LayerResults| other.name() == layer.name();

@@ -6,7 +6,8 @@ use occlumap::geometry::{GridPreset, GridRule, ImageSize, OccluderSize, Occluder
 use occlumap::images::{ChannelConstants, ImageOptions, ImageSource, Preprocessing};
 use occlumap::noise::Noise;
 use occlumap::runs::{
-    ComputeSettings, InputSettings, OcclusionSettings, OutputSettings, Share, SweepSettings,
+    ComputeSettings, InputSettings, OcclusionSettings, OutputSettings, Share, ShareChoice,
+    SweepSettings,
 };
 use pyo3::prelude::*;
 use serde_json::Value;
@@ -90,7 +91,8 @@ pub struct Output {
 impl Output {
     /// The settings.
     pub fn settings(self) -> Result<OutputSettings, Failure> {
-        let share = self.shard.map_or(Ok(Share::WHOLE), |shard| shard.parse())?;
+        let share =
+            self.shard.map_or(Ok(Share::WHOLE), |shard| shard.parse::<ShareChoice>()?.share())?;
         Ok(OutputSettings { folder: self.out, force: self.force, share })
     }
 }

@@ -10,7 +10,7 @@ use occlumap::geometry::{GridPreset, GridRule, ImageSize, OccluderSize, Occluder
 use occlumap::images::{ChannelConstants, Preprocessing};
 use occlumap::network::{MapContext, PRESETS, Response};
 use occlumap::noise::Noise;
-use occlumap::runs::{InputSettings, ModelSource, Share};
+use occlumap::runs::{InputSettings, ModelSource, RunError, Share, ShareChoice};
 
 /// Help of `--model`, with all presets.
 fn model_help() -> String {
@@ -214,13 +214,13 @@ pub(super) struct ShardArguments {
     /// `occlumap merge` puts them together. `slurm`, in a task of a Slurm array: the task's part,
     /// then what no task has begun [default: everything]
     #[arg(long, value_name = "I/N|slurm", conflicts_with = "force")]
-    pub shard: Option<Share>,
+    pub shard: Option<ShareChoice>,
 }
 
 impl ShardArguments {
     /// The share of a process with these arguments.
-    pub fn share(&self) -> Share {
-        self.shard.unwrap_or(Share::WHOLE)
+    pub fn share(&self) -> Result<Share, RunError> {
+        self.shard.map_or(Ok(Share::WHOLE), ShareChoice::share)
     }
 }
 

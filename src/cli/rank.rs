@@ -54,7 +54,7 @@ impl Rank {
             output: OutputSettings {
                 folder: self.out,
                 force: self.force,
-                share: self.shard.share(),
+                share: self.shard.share()?,
             },
             device: self.device.device,
         };

@@ -73,7 +73,7 @@ impl Report {
             Err("none were asked for".into())
         } else {
             let source = self.images.clone().map(Into::into);
-            results.ranked_images(source.as_ref(), source.is_some())?
+            results.report_images(source.as_ref())?
         };
         if let Err(why) = &images {
             session.say(format!("note: the report shows no images: {why}"));

@@ -147,7 +147,7 @@ pub(super) struct StatisticsArguments {
 impl SweepArguments {
     /// The settings of these arguments.
     pub fn settings(self) -> Result<SweepSettings, Failure> {
-        let share = self.shard.share();
+        let share = self.shard.share()?;
         let rules = self.occluders.rules()?;
         let StatisticsArguments {
             repeats,

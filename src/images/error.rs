@@ -288,7 +288,7 @@ pub enum Fault {
     /// A file that has changed since the images were ranked.
     #[error(
         "it has changed since the images were ranked: its SHA-256 was {expected}, and is {found}; \
-         restore the file, or start anew (`--force`, or another `--out`)"
+         restore the file, or rank again (`run` or `rank` with --force, or another --out)"
     )]
     Changed {
         /// The file's digest.

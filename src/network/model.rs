@@ -165,7 +165,7 @@ impl Model {
         self
     }
 
-    /// The model, with the layers that [`Network::units_of`] added to its network.
+    /// The model of its network with the layers that [`Network::units_of`] added, or in another context.
     #[must_use]
     pub fn with_network(&self, network: Network) -> Self {
         Self { network, ..self.clone() }.with_taps()

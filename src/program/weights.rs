@@ -92,7 +92,7 @@ impl<'m> Weights<'m, '_> {
     ) -> Result<Vec<Step<F, N>>, E> {
         let weighted = steps.into_iter().enumerate().map(|(node, step)| {
             let channels = self.nodes[node].channels;
-            let is_depthwise = matches!(step, Step::Depthwise(_));
+            let is_depthwise = matches!(step, Step::Depthwise(()));
             step.with(
                 || convolution(self.convolution(node)?),
                 || match self.of(node)? {

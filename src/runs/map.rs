@@ -105,13 +105,22 @@ impl UnitMap {
     }
 }
 
-/// A unit on an image, to be mapped.
+/// An image that units are mapped on.
+#[derive(Clone, Copy, Debug)]
+pub struct MapImage<'a> {
+    /// Its index, which determines the noise.
+    pub index: u32,
+    /// Its values.
+    pub values: &'a Array3<f32>,
+    /// All images: some may fill the occluders of others.
+    pub folder: &'a ImageFolder,
+}
+
+/// A unit to be mapped.
 #[derive(Clone, Copy, Debug)]
 pub struct MapTarget<'a> {
     /// The unit.
     pub unit: usize,
-    /// The image's index, which determines the noise.
-    pub image: u32,
     /// The position `(y, x)` on the layer's output.
     pub position: (usize, usize),
     /// The occluders.
@@ -160,12 +169,12 @@ pub fn map(settings: &MapSettings, context: &Context<'_>) -> Result<UnitMap, Run
     let (progress, values) = (context.progress(), images.read(image)?);
     let total = (placement.occluders.len() * fill.draws()) as u64;
     let task = Task { label: name, counted: "presentations", total };
-    let target = MapTarget { unit, image: image as u32, position: (y, x), placement: &placement };
+    let target = MapTarget { unit, position: (y, x), placement: &placement };
     let work = || {
         context.pool.install(|| {
             let engine = compute.engines(None)[0].prepare(model, layers, images.size())?;
-            let shown = Shown { values: &values, images, fill: &fill };
-            present(&*engine, layer, shown, &[target], &progress)
+            let image = MapImage { index: image as u32, values: &values, folder: images };
+            present(&*engine, layer, Shown { image, fill: &fill }, &[target], &progress)
         })
     };
     let (presented, _) = context.track(&task, &progress, work)?;
@@ -210,16 +219,18 @@ fn present(
     targets: &[MapTarget<'_>],
     progress: &Progress<'_>,
 ) -> Result<Vec<JobResult>, SweepError> {
-    let Shown { values, images, fill } = shown;
-    let Some(first) = targets.first() else { return Ok(Vec::new()) };
+    let Shown { image: MapImage { index, values, folder }, fill } = shown;
+    if targets.is_empty() {
+        return Ok(Vec::new());
+    }
     // Where no occluder fits, none is filled.
     let any = targets.iter().find_map(|target| target.placement.occluders.first());
     let occluder = any.map_or(1, |any| any.size);
-    let original = Original { values: values.view(), index: first.image, occluder };
-    let picture = |draw| fill.picture(images, original, draw);
+    let original = Original { values: values.view(), index, occluder };
+    let picture = |draw| fill.picture(folder, original, draw);
     let pictures = (0..fill.draws()).map(picture).collect::<Result<Vec<_>, _>>()?;
     let mut batch = Batch::default();
-    let image = batch.add_image(&values.view(), first.image);
+    let image = batch.add_image(&values.view(), index);
     for target in targets {
         let placement = batch.add_placement(target.position, &target.placement.occluders);
         for (draw, picture) in pictures.iter().enumerate() {
@@ -233,9 +244,7 @@ fn present(
 /// An image, and what fills its occluders.
 #[derive(Clone, Copy)]
 struct Shown<'a> {
-    values: &'a Array3<f32>,
-    /// All images: some may fill the occluders of others.
-    images: &'a ImageFolder,
+    image: MapImage<'a>,
     fill: &'a SweepFill,
 }
 
@@ -327,20 +336,18 @@ impl PreparedMaps<'_> {
         self.own.deposit
     }
 
-    /// The maps of some targets on one image of a folder, each `[rf, rf]`.
+    /// The maps of some targets on one image, each `[rf, rf]`.
     ///
     /// # Errors
     /// Errors of the engine; another image of the folder that cannot be read.
     pub fn compute(
         &self,
         layer: LayerId,
-        images: &ImageFolder,
-        values: &Array3<f32>,
+        image: MapImage<'_>,
         targets: &[MapTarget<'_>],
     ) -> Result<Vec<Array2<f64>>, SweepError> {
         let (fill, progress) = (&self.own.fill, Progress::new(self.cancel));
-        let shown = Shown { values, images, fill };
-        let presented = present(&*self.engine, layer, shown, targets, &progress)?;
+        let presented = present(&*self.engine, layer, Shown { image, fill }, targets, &progress)?;
         let of_targets = targets.iter().zip(presented.chunks(fill.draws().max(1)));
         let map = |(target, draws): (&MapTarget<'_>, &[JobResult])| {
             mean_map(self.own.deposit, target.placement, draws)

@@ -41,7 +41,8 @@ pub use device::{DeviceChoice, Devices};
 pub use error::RunError;
 pub use inputs::{ChosenLayers, Inputs};
 pub use map::{
-    ImageChoice, MapSettings, MapTarget, OwnMaps, PreparedMaps, SweptWeights, UnitMap, map,
+    ImageChoice, MapImage, MapSettings, MapTarget, OwnMaps, PreparedMaps, SweptWeights, UnitMap,
+    map,
 };
 pub use map_files::MapFiles;
 pub use merge::merge;
@@ -53,7 +54,7 @@ pub use settings::{
     InputSettings, ModelSource, OcclusionSettings, OutputSettings, RankSettings, RunSettings,
     SweepSettings,
 };
-pub use share::{Rest, Share};
+pub use share::{Rest, Share, ShareChoice};
 pub use sized::sized_folders;
 pub use status::{PartStatus, Stage, Status, check_files, status};
 pub use sweep::{SweepRun, sweep};

@@ -38,6 +38,8 @@ pub struct Ranking {
     pub digests: Vec<Digest>,
     /// Whether the digests come from the files, rather than from the ranking.
     pub(super) digests_were_read: bool,
+    /// Whether it was complete before this process began.
+    pub(super) was_complete: bool,
     /// Seconds of the ranking, if known.
     pub seconds: Option<f64>,
 }
@@ -65,10 +67,7 @@ pub fn rank(settings: &RankSettings, context: &Context<'_>) -> Result<Option<Ran
         Some(Ranking { seconds: Some(_), .. }) => {
             context.note(format!("wrote {}", folder.path().join(RANKING).display()));
         }
-        Some(ranking) if output.share.is_whole() => {
-            inputs.check_unchanged(&ranking.digests, &context)?;
-        }
-        Some(_) => {}
+        Some(ranking) => inputs.check_unchanged(ranking, &output.share, &context)?,
         None => context.note(folder.shard_note(&output.share)),
     }
     Ok(ranking)
@@ -89,7 +88,7 @@ impl RankingJob<'_> {
             let configuration = self.configuration(&self.inputs.layers);
             self.output.clear(RANKING, &configuration, &configuration.names())?;
             context.note("ranking: already complete");
-            return Ok(Some(there));
+            return Ok(Some(Ranking { was_complete: true, ..there }));
         } else {
             self.check_maps()?;
         }
@@ -210,7 +209,13 @@ impl RankingJob<'_> {
             FileError::content(&path, "is not there; rank again, with --force")
         })?;
         let layers = self.inputs.read_ranking(&folder)?;
-        Ok(Some(Ranking { layers, digests, digests_were_read: false, seconds }))
+        Ok(Some(Ranking {
+            layers,
+            digests,
+            digests_were_read: false,
+            was_complete: false,
+            seconds,
+        }))
     }
 
     fn rank(

@@ -25,10 +25,7 @@ pub fn run(settings: &RunSettings, context: &Context<'_>) -> Result<(), RunError
     let rest = if rank_only { share.rest } else { Rest::Finish };
     match run.rank(top, Share { rest, ..share })? {
         Some(ranking) if !rank_only => run.sweep_sizes(&sizes, &ranking, top),
-        Some(Ranking { seconds: None, digests, .. }) if share.is_whole() => {
-            run.inputs.check_unchanged(&digests, context)
-        }
-        Some(_) => Ok(()),
+        Some(ranking) => run.inputs.check_unchanged(&ranking, &share, context),
         None => {
             context.note(run.output.shard_note(&share));
             Ok(())

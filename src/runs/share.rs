@@ -30,12 +30,34 @@ pub struct Share {
     pub rest: Rest,
 }
 
-/// A shard, such as `1/4`, or `slurm` ([`Share::of_slurm`]).
-impl FromStr for Share {
+/// A share of the work, as it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShareChoice {
+    /// Only the blocks of a shard.
+    Shard(Shard),
+    /// That of the process's task of a Slurm array ([`Share::of_slurm`]).
+    Slurm,
+}
+
+impl ShareChoice {
+    /// The share.
+    ///
+    /// # Errors
+    /// As for [`Share::of_slurm`].
+    pub fn share(self) -> Result<Share, RunError> {
+        match self {
+            Self::Shard(shard) => Ok(Share::of(shard)),
+            Self::Slurm => Share::of_slurm(),
+        }
+    }
+}
+
+/// A shard, such as `1/4`, or `slurm`.
+impl FromStr for ShareChoice {
     type Err = RunError;
 
     fn from_str(text: &str) -> Result<Self, RunError> {
-        if text == "slurm" { Self::of_slurm() } else { Ok(Self::of(text.parse()?)) }
+        if text == "slurm" { Ok(Self::Slurm) } else { Ok(Self::Shard(text.parse()?)) }
     }
 }
 

@@ -120,6 +120,7 @@ impl<'a> SweepRun<'a> {
                 budget: self.budget,
                 memory: self.memory,
                 mean: Arc::clone(&self.mean),
+                unchanged: Arc::clone(&self.unchanged),
                 context: self.context,
             })
         };

@@ -200,9 +200,7 @@ impl Verification {
                         fill: sweep.fill.of(sampled.draw, picture.as_ref())?,
                     })
                 })
-                .collect::<Result<Vec<_>, SweepError>>()?
-                .into_iter()
-                .collect();
+                .collect::<Result<_, SweepError>>()?;
             for (sampled, presented) in
                 some.iter().zip(plain.present(sweep.layer, &batch, progress)?)
             {

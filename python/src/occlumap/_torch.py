@@ -287,6 +287,8 @@ class Walk:
             # Of the other value the shape alone counts.
             sources = sources[:1]
         given = [source for source in sources if source not in self._constants]
+        if not given:
+            raise Unsupported("it repeats a constant")
         of_map = {source: self._channels[source] for source in given if source in self._channels}
         local = [source for source in given if source not in of_map]
         if not local:

@@ -53,15 +53,15 @@ const fn missing(step: &Step) -> Option<&'static str> {
         Step::GlobalMean | Step::GroupNorm(..) | Step::Gate(_) => Some("which the whole map makes"),
         Step::Image
         | Step::Convolve { .. }
-        | Step::Depthwise(_)
+        | Step::Depthwise(())
         | Step::Relu { .. }
         | Step::MaxPool { .. }
         | Step::AveragePool(_)
         | Step::Pad(_)
         | Step::Normalise(_)
         | Step::NormaliseChannels(..)
-        | Step::Scale(_)
-        | Step::Slope(_)
+        | Step::Scale(())
+        | Step::Slope(())
         | Step::Function(_)
         | Step::Copy
         | Step::Select(_)

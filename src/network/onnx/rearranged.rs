@@ -17,6 +17,10 @@ pub(super) fn rearranged(
     tensors: &mut Tensors,
 ) -> Result<Constant, ParseError> {
     let Some(first) = inputs.first() else { return Err("it has no input".into()) };
+    // A tensor of no values may have axes beyond counting.
+    for &length in inputs.iter().flat_map(|input| &input.shape) {
+        check_few(length).map_err(problem)?;
+    }
     match node.op_type.as_str() {
         "Concat" => joined(node, inputs, tensors),
         "Slice" => cut(node, inputs, tensors),
@@ -33,8 +37,8 @@ pub(super) fn rearranged(
 
 /// Values of a tensor of this shape, each from the index that `from` gives.
 fn picked(values: &[i64], shape: Vec<usize>, from: impl Fn(usize, &[usize]) -> usize) -> Constant {
-    let indices = 0..shape.iter().product();
-    let values: Vec<i64> = indices.map(|index| values[from(index, &shape)]).collect();
+    let count = if values.is_empty() { 0 } else { shape.iter().product() };
+    let values: Vec<i64> = (0..count).map(|index| values[from(index, &shape)]).collect();
     Constant::integers(shape, &values)
 }
 
@@ -45,7 +49,7 @@ fn joined(
 ) -> Result<Constant, ParseError> {
     let mut shape = inputs[0].shape.clone();
     let axis = from_start(&[node.int("axis", 0)], shape.len())?[0];
-    let mut parts = Vec::with_capacity(inputs.len());
+    let (mut parts, mut sum) = (Vec::new(), 0);
     shape[axis] = 0;
     for input in inputs {
         let alike = input.shape.len() == shape.len()
@@ -54,13 +58,17 @@ fn joined(
             return Err("its inputs have shapes that do not go together".into());
         }
         shape[axis] = shape[axis].saturating_add(input.shape[axis]);
-        let each: usize = input.shape[axis..].iter().product();
-        parts.push((integers(input, tensors)?, each));
+        let values = integers(input, tensors)?;
+        sum += values.len();
+        check_few(sum).map_err(problem)?;
+        if !values.is_empty() {
+            let each: usize = input.shape[axis..].iter().product();
+            parts.push((values, each));
+        }
     }
-    let sum = parts.iter().map(|(values, _)| values.len()).sum();
-    check_few(sum).map_err(problem)?;
     let mut values = Vec::with_capacity(sum);
-    for outer in 0..shape[..axis].iter().product() {
+    let outer = if parts.is_empty() { 0 } else { shape[..axis].iter().product() };
+    for outer in 0..outer {
         for (part, each) in &parts {
             values.extend_from_slice(&part[outer * each..][..*each]);
         }
@@ -132,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_those_of_numpys_slices() {
+    fn indices_are_those_of_numpys_slices() {
         let least = -i64::MAX;
         for (bounds, expected) in [
             ([0, i64::MAX, 1], &[0, 1, 2, 3, 4][..]),

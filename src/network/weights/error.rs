@@ -36,7 +36,7 @@ pub enum WeightsError {
     /// The file has several copies of the network, by different prefixes.
     #[error(
         "{}: has tensors of the network under several prefixes: {prefixes}; choose one of them \
-         (--weights-prefix)",
+         (--weights-prefix), or save a file with one of them",
         shown(path)
     )]
     Copies {

@@ -23,42 +23,57 @@ pub(super) struct Copy {
     pub entries: BTreeMap<usize, [Option<usize>; 2]>,
 }
 
+/// A requested name among a file's names: what precedes the name, its index, and the entry.
+type Hit<'n> = (&'n str, usize, usize);
+
 /// Finds the copy of a network among a file's `names`: that of the prefix under which most of the
 /// `requested` names are found, as wrappers (`module.`) and checkpoints (`state_dict.`) leave them. Of
 /// prefixes that serve equally well, the one that all others begin with.
 ///
 /// # Errors
-/// Several prefixes serve equally well.
+/// Another prefix, which does not begin with that one, has at least half as many of the names.
 pub(super) fn find_copy(requested: &[String], names: &[String]) -> Result<Copy, Ambiguous> {
+    let hits = hits(requested, names);
+    let copies: Vec<&[Hit<'_>]> = hits.chunk_by(|one, next| one.0 == next.0).collect();
+    let found = |copy: &[Hit<'_>]| copy.chunk_by(|one, next| one.1 == next.1).count();
+    let most = copies.iter().map(|copy| found(copy)).max().unwrap_or(0);
+    // Copies are in the order of their prefixes: the first can begin the others.
+    let Some(best) = copies.iter().find(|copy| found(copy) == most) else {
+        return Ok(Copy::default());
+    };
+    let prefix = best[0].0;
+    let is_rival = |copy: &&&[Hit<'_>]| !copy[0].0.starts_with(prefix) && 2 * found(copy) >= most;
+    let rivals: Vec<&str> = copies.iter().filter(is_rival).map(|copy| copy[0].0).collect();
+    if !rivals.is_empty() {
+        let listed = [prefix].into_iter().chain(rivals.iter().copied()).take(LISTED);
+        let prefixes = listed.map(|prefix| prefix.trim_end_matches('.').to_owned()).collect();
+        return Err(Ambiguous { prefixes, count: 1 + rivals.len() });
+    }
+    let entries = best.chunk_by(|one, next| one.1 == next.1).map(|entries| {
+        let entry = |which: usize| entries.get(which).map(|&(.., entry)| entry);
+        (entries[0].1, [entry(0), entry(1)])
+    });
+    Ok(Copy { prefix: prefix.to_owned(), entries: entries.collect() })
+}
+
+/// Every requested name in every one of the file's, after a dot or by itself, sorted.
+fn hits<'n>(requested: &[String], names: &'n [String]) -> Vec<Hit<'n>> {
     let lengths: BTreeSet<usize> = requested.iter().map(String::len).collect();
     let indices: HashMap<&str, usize> =
         requested.iter().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
-    // Of each prefix the requested names below it, and their entries.
-    let mut copies: BTreeMap<&str, BTreeMap<usize, [Option<usize>; 2]>> = BTreeMap::new();
+    let mut hits = Vec::new();
     for (entry, name) in names.iter().enumerate() {
         for length in &lengths {
             let Some(start) = name.len().checked_sub(*length) else { break };
             if (start == 0 || name.as_bytes()[start - 1] == b'.')
                 && let Some(&index) = indices.get(&name[start..])
             {
-                let entries = copies.entry(&name[..start]).or_default().entry(index).or_default();
-                if let Some(free) = entries.iter_mut().find(|known| known.is_none()) {
-                    *free = Some(entry);
-                }
+                hits.push((&name[..start], index, entry));
             }
         }
     }
-    let most = copies.values().map(BTreeMap::len).max().unwrap_or(0);
-    let mut best: Vec<&str> = copies.keys().copied().collect();
-    best.retain(|prefix| copies[prefix].len() == most);
-    // The first in order is the only one that all others can begin with.
-    let Some(&prefix) = best.first() else { return Ok(Copy::default()) };
-    if !best.iter().all(|other| other.starts_with(prefix)) {
-        let listed = best.iter().take(LISTED).map(|prefix| prefix.trim_end_matches('.').to_owned());
-        return Err(Ambiguous { prefixes: listed.collect(), count: best.len() });
-    }
-    let (prefix, entries) = (prefix.to_owned(), copies.remove(prefix).unwrap_or_default());
-    Ok(Copy { prefix, entries })
+    hits.sort_unstable();
+    hits
 }
 
 #[cfg(test)]
@@ -109,9 +124,14 @@ mod tests {
 
     #[test]
     fn a_whole_copy_wins_over_parts_of_another() {
-        let names = ["model.0.weight", "model.0.bias", "ema.0.bias"];
-        expect(&["0.weight", "0.bias"], &names, "model.", &[(0, 0), (1, 1)]);
-        expect(&["0.weight", "0.bias", "3.bias"], &names, "model.", &[(0, 0), (1, 1)]);
+        let names = ["model.0.weight", "model.0.bias", "model.3.bias", "ema.0.bias"];
+        let requested = ["0.weight", "0.bias", "3.bias"];
+        expect(&requested, &names, "model.", &[(0, 0), (1, 1), (2, 2)]);
+        // Not over one with half of its names, which may be whole but for weights in parts.
+        assert_eq!(prefixes(&requested[..2], &names), ["model", "ema"]);
+        let pruned =
+            ["student.0.bias", "student.0.weight_orig", "teacher.0.bias", "teacher.0.weight"];
+        assert_eq!(prefixes(&["0.weight", "0.bias"], &pruned), ["teacher", "student"]);
     }
 
     #[test]

@@ -176,8 +176,7 @@ impl Request<'_> {
             );
             return Err(FileError::content(path, problem).into());
         }
-        let names: Vec<String> =
-            entries.clone().map(|entry| self.plain_name(source.name(entry))).collect();
+        let names: Vec<String> = self.plain_names(&source);
         if let Some(prefix) = self.prefix
             && names.iter().all(String::is_empty)
         {
@@ -218,11 +217,24 @@ impl Request<'_> {
         Ok(Tensors { found, ignored, ignored_plain, prefix, shards: source.files() })
     }
 
-    /// A name without wrappers; an empty one where it does not begin with the prefix asked for.
-    fn plain_name(&self, name: &str) -> String {
-        let Some(prefix) = self.prefix else { return plain_name(name) };
-        let prefix = prefix.trim_end_matches('.');
-        let below = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.'));
-        below.map(plain_name).unwrap_or_default()
+    /// The names of all entries without wrappers, below the prefix asked for; empty ones of entries that are
+    /// not below it. A prefix may be given with the wrappers of the file's names or without.
+    fn plain_names(&self, source: &impl Source) -> Vec<String> {
+        let entries = 0..source.len();
+        let prefix = self.prefix.unwrap_or_default().trim_end_matches('.');
+        let below = |name: &str, prefix: &str| {
+            let below = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.'));
+            below.map(plain_name).unwrap_or_default()
+        };
+        if self.prefix.is_none() {
+            return entries.map(|entry| plain_name(source.name(entry))).collect();
+        }
+        let as_given: Vec<String> =
+            entries.clone().map(|entry| below(source.name(entry), prefix)).collect();
+        if as_given.iter().any(|name| !name.is_empty()) {
+            return as_given;
+        }
+        let prefix = plain_name(prefix);
+        entries.map(|entry| below(&plain_name(source.name(entry)), &prefix)).collect()
     }
 }

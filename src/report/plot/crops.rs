@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage};
-use ndarray::{Array2, Array3};
+use ndarray::Array2;
 use rayon::prelude::*;
 
 use super::Style;
@@ -16,7 +16,7 @@ use crate::ranking::{Entry, LayerRanking, Side};
 use crate::report::figure::Pixels;
 use crate::report::numbers::Cells;
 use crate::report::{LayerResults, MapCoverage, ReportError, Tones};
-use crate::runs::{MapTarget, PreparedMaps};
+use crate::runs::{MapImage, MapTarget, PreparedMaps};
 
 /// Of JPEG, of 100.
 const QUALITY: u8 = 90;
@@ -100,7 +100,8 @@ impl Crops {
                 .map(|target| tones.crop(&image.view(), layer.field(&target.entry)))
                 .collect();
             if let Some(own) = own {
-                own.lay_over(layer, images, &image, targets, &mut pictures, style)?;
+                let image = MapImage { index: *index, values: &image, folder: images };
+                own.lay_over(layer, image, targets, &mut pictures, style)?;
             }
             progress.advance(targets.len() as u64);
             let key = |target: &CropTarget| (target.unit, target.side, target.rank);
@@ -126,8 +127,7 @@ impl OwnOverlay<'_> {
     fn lay_over(
         &self,
         layer: &LayerResults,
-        images: &ImageFolder,
-        values: &Array3<f32>,
+        image: MapImage<'_>,
         targets: &[CropTarget],
         pictures: &mut [RgbImage],
         style: Style,
@@ -139,10 +139,10 @@ impl OwnOverlay<'_> {
         let target = |(target, placement): (&CropTarget, _)| {
             let CropTarget { unit, entry, .. } = *target;
             let position = layer.position(&entry);
-            MapTarget { unit, image: entry.image, position, placement }
+            MapTarget { unit, position, placement }
         };
         let targets: Vec<MapTarget<'_>> = targets.iter().zip(&placements).map(target).collect();
-        let maps = self.maps.compute(layer.id(), images, values, &targets)?;
+        let maps = self.maps.compute(layer.id(), image, &targets)?;
         let deposit = self.maps.deposit();
         for ((map, placement), picture) in maps.iter().zip(&placements).zip(pictures) {
             let coverage = MapCoverage::new(placement.rf, deposit, MeanOver::Images, [placement]);

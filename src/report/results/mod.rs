@@ -227,6 +227,18 @@ impl Results {
         }
     }
 
+    /// The images of a report, or the reason for a report without: images that are named have to be
+    /// there, if there is a ranking.
+    ///
+    /// # Errors
+    /// As [`ranked_images`](Self::ranked_images).
+    pub fn report_images(
+        &self,
+        source: Option<&ImageSource>,
+    ) -> Result<Result<ImageFolder, String>, ResultsError> {
+        self.ranked_images(source, source.is_some() && self.ranking.is_some())
+    }
+
     /// As [`images`](Self::images), from a source that holds them now.
     ///
     /// # Errors

@@ -72,6 +72,7 @@ impl SweepRun<'_> {
             layers: units.map(|units| vec![UnitRanking::default(); units]).collect(),
             digests: Vec::new(),
             digests_were_read: false,
+            was_complete: false,
             seconds: None,
         };
         let ranking = ranking.unwrap_or(&nothing);

@@ -2,6 +2,7 @@
 //! merged.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use super::SweepRun;
 use super::blocks::{Layer, Workers};
@@ -169,8 +170,8 @@ impl SweepRun<'_> {
         let there = |name: &&str| self.output.path().join(name).exists();
         let old: Vec<&str> = [PLOTS, REPORT].into_iter().filter(there).collect();
         if !old.is_empty() {
-            let (path, old) = (self.output.path().display(), old.join(" and "));
-            self.context.note(format!("note: {path}: {old} show the former maps"));
+            let (path, old) = (self.output.path().display(), old.join(", "));
+            self.context.note(format!("note: {path}: files of the former maps stay: {old}"));
         }
     }
 
@@ -181,11 +182,13 @@ impl SweepRun<'_> {
         sweeps: &[LayerSweep<'_>],
         workers: &Workers<'_>,
     ) -> Result<(), RunError> {
-        if self.settings.output.share.is_whole() {
-            self.inputs.check_unchanged(&ranking.digests, &self.context)?;
+        let share = &self.settings.output.share;
+        // Once for all sizes.
+        if !self.unchanged.swap(true, Ordering::Relaxed) {
+            self.inputs.check_unchanged(ranking, share, &self.context)?;
         }
         self.context.note(format!("{}: already complete", self.output.path().display()));
-        if self.settings.output.share.is_whole() {
+        if share.is_whole() {
             self.verify_finished(sweeps, workers)?;
         }
         Ok(())

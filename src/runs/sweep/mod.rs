@@ -77,5 +77,5 @@ fn read_ranking(
     let known = digests::read(folder, inputs.images.names())?;
     let digests_were_read = known.is_none();
     let digests = known.map_or_else(|| run.digests(), Ok)?;
-    Ok((Ranking { layers, digests, digests_were_read, seconds: None }, top))
+    Ok((Ranking { layers, digests, digests_were_read, was_complete: true, seconds: None }, top))
 }

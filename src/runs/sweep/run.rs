@@ -1,5 +1,6 @@
 //! The inputs of a sweep, opened and checked before any work starts.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use bytesize::ByteSize;
@@ -24,6 +25,8 @@ pub struct SweepRun<'a> {
     pub(in crate::runs) memory: MemoryShares,
     /// The mean of the images, once it is needed.
     pub(in crate::runs) mean: Arc<OnceLock<Vec<f32>>>,
+    /// Whether images were compared with their digests, for all sizes.
+    pub(in crate::runs) unchanged: Arc<AtomicBool>,
     pub(in crate::runs) context: Context<'a>,
 }
 
@@ -52,8 +55,19 @@ impl<'a> SweepRun<'a> {
         note_whole_maps(&inputs, context);
         note_range(&inputs, settings.occlusion.fill, context);
         let context = *context;
-        let (output, mean) = (folder, Arc::default());
-        Ok(Self { settings, units, compute, output, inputs, budget, memory, mean, context })
+        let (output, mean, unchanged) = (folder, Arc::default(), Arc::default());
+        Ok(Self {
+            settings,
+            units,
+            compute,
+            output,
+            inputs,
+            budget,
+            memory,
+            mean,
+            unchanged,
+            context,
+        })
     }
 
     /// The engines, one per device.
@@ -85,8 +99,8 @@ fn note_range(inputs: &Inputs, fill: FillRule, context: &Context<'_>) {
     let largest = image.iter().fold(0.0, |largest: f32, value| largest.max(value.abs()));
     if largest > LARGE {
         context.note(format!(
-            "note: {} has values up to {largest}, and occluders are filled with noise in [-1, 1): \
-             --preprocess unit or standardize brings pixels into its range",
+            "note: {} has values up to {largest}, which noise in [-1, 1) hardly changes; if the network \
+             was trained on such values, choose another --fill, such as mean or blur",
             escaped(&inputs.images.names()[0])
         ));
     }

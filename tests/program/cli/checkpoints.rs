@@ -86,6 +86,24 @@ fn one_of_several_copies_is_chosen_by_its_prefix() {
     workplace.succeeds("plot out --examples 1 --overlay own");
 }
 
+/// As the message has it: without the wrappers that precede it in the file.
+#[test]
+fn a_prefix_is_given_with_wrappers_or_without() {
+    let workplace = Workplace::new();
+    let (tensors, expected) = (tiny(&workplace), map(&workplace, "tiny.safetensors"));
+    let mut copies = renamed(&tensors, |name| format!("state.module.teacher.{name}"));
+    for (_, data) in copies.values_mut() {
+        data.fill(0);
+    }
+    copies.extend(renamed(&tensors, |name| format!("state.module.student.{name}")));
+    write(&workplace, "copies.safetensors", &copies);
+    refused(&workplace, "copies.safetensors", &["\"state.student\", \"state.teacher\""]);
+    for prefix in ["state.student", "state.module.student", "state.module.student."] {
+        let given = format!("copies.safetensors --weights-prefix {prefix}");
+        assert_eq!(map(&workplace, &given), expected, "{prefix}");
+    }
+}
+
 #[test]
 fn a_copy_beside_the_main_one_is_no_part_of_it() {
     let workplace = Workplace::new();

@@ -156,7 +156,7 @@ fn grey_is_half_the_range_of_pixel_values_behind_the_preprocessing() {
 #[test]
 fn fills_are_recorded_and_a_folder_has_one() {
     let workplace = Workplace::new();
-    workplace.succeeds(&format!("{RUN} --out noise"));
+    workplace.succeeds(&format!("{RUN} --seed 4 --out noise"));
     let settings = |out: &str| -> Value {
         let manifest: Value = json(&workplace.path(out).join("manifest.json"));
         manifest["configuration"]["settings"].clone()

@@ -168,7 +168,11 @@ fn images_that_change_after_ranking_are_refused() {
         (
             "another of the same name",
             |workplace| workplace.copy("images/1.npy", "images/3.npy"),
-            &["conv1: images/3.npy: it has changed since", "its SHA-256 was", "restore the file"],
+            &[
+                "conv1: images/3.npy: it has changed since",
+                "its SHA-256 was",
+                "restore the file, or rank again",
+            ],
         ),
     ];
     for (what, damage, words) in cases {
@@ -191,17 +195,35 @@ fn images_that_change_are_found_by_their_responses_too() {
     workplace.refuses(&format!("sweep {INPUTS} --ranking out/ranking --out out"), 1, &words);
 }
 
+/// All images are read once, whatever the number of sizes, and not by shards.
+#[test]
+fn a_finished_run_reads_its_images_once() {
+    let workplace = Workplace::new();
+    let run = format!("run {INPUTS} --top 2 --layers conv2 --units 0 --every 9");
+    let checks = |line: &str| {
+        let said = workplace.succeeds(line);
+        said.matches("checking that no image has changed: 4 images").count()
+    };
+    let sizes = format!("{run} --occluder-size 2,3 --out sizes");
+    let shards = format!("{run} --out shards --shard");
+    assert_eq!([checks(&sizes), checks(&sizes)], [0, 1]);
+    assert_eq!([checks(&format!("{run} --out shards")), checks(&format!("{shards} 1/2"))], [0, 0]);
+}
+
 #[test]
 fn values_that_noise_hardly_changes_are_noted() {
     let workplace = Workplace::new();
     let run = format!("run {INPUTS} --top 1 --layers conv1 --units 0 --every 9 --out");
-    assert!(!workplace.succeeds(&format!("{run} small")).contains("noise in [-1, 1)"));
+    assert!(!workplace.succeeds(&format!("{run} small")).contains("has values up to"));
     let mut image = workplace.read("images/0.npy");
     let end = image.len();
     image[end - 4..].copy_from_slice(&255_f32.to_le_bytes());
     workplace.write("images/0.npy", image);
     let said = workplace.succeeds(&format!("{run} large"));
-    assert!(said.contains("note: 0.npy has values up to 255, and occluders"), "{said}");
+    assert!(
+        said.contains("note: 0.npy has values up to 255, which noise in [-1, 1) hardly changes"),
+        "{said}"
+    );
     let said = workplace.succeeds(&format!("{run} mean --fill mean"));
     assert!(!said.contains("has values up to"), "{said}");
 }
@@ -215,7 +237,7 @@ fn images_that_have_changed_since_a_finished_run_are_an_error() {
     assert!(workplace.succeeds(&run).contains("out: already complete"));
     let kept = workplace.read("images/3.npy");
     workplace.copy("images/1.npy", "images/3.npy");
-    let words = ["images/3.npy: it has changed since the images were ranked", "--force"];
+    let words = ["images/3.npy: it has changed since the images were ranked", "rank again"];
     for again in [
         &run,
         &format!("{run} --rank-only"),

@@ -154,6 +154,7 @@ fn mistakes_show_before_anything_is_written() {
         ("--device cuda", 2, "no GPU without --gpus"),
         ("--precision bf16 --method full --gpus 1", 2, "go with --method incremental"),
         ("--shard 1/2", 2, "find their own shards"),
+        ("--shard slurm", 2, "find their own shards"),
         ("--scripts out/slurm", 2, "in the folder for the results"),
         ("--logs out", 2, "in the folder for the results"),
         ("--scripts tiny.npz/s", 2, "tiny.npz: is a file"),

@@ -75,7 +75,11 @@ pub fn deposit(
     for map in of_maps {
         maps.push(DepositMap { first: images.len() as u32, count: map.len() as u32 });
         for image in map {
-            let (first, count, most) = ranges.get(image.deposits).copied().unwrap_or_default();
+            let range = ranges.get(image.deposits).copied();
+            ensure(range.is_some(), "deposit", || {
+                format!("{image:?}: {} deposits are listed", ranges.len())
+            })?;
+            let (first, count, most) = range.unwrap_or_default();
             let end = image.differences + asked.draws * image.occluders;
             ensure(end <= kept.len() && most <= image.occluders, "deposit", || {
                 format!("{image:?}: {} differences are kept", kept.len())

@@ -165,6 +165,44 @@ fn a_tensor_has_few_axes() {
     assert!(Graph::new().floats("w", &[1; 8]).conv("a", 3, "x", "a").file().network().is_ok());
 }
 
+/// Axes of a tensor without values are bounded too, and so are integers that are joined many times.
+#[test]
+fn integers_that_are_rearranged_are_few() {
+    let node = |operation: &str, dims: &[i64], inputs: &[&str], count: i64| {
+        let integers = |name: &str, dims: &[i64], values: Vec<i64>| TensorProto {
+            name: name.into(),
+            dims: dims.to_vec(),
+            data_type: 7,
+            int64_data: values,
+            ..TensorProto::default()
+        };
+        let graph = Graph::new().tensor(integers("v", dims, vec![0; count as usize]));
+        let graph = graph.tensor(integers("one", &[1], vec![1])).conv("a", 3, "x", "a");
+        let attributes = [int("axis", dims.len() as i64 - 1)];
+        let graph = match operation {
+            "Concat" => graph.with("Concat", inputs, "s", &attributes),
+            _ => graph.node(operation, inputs, "s"),
+        };
+        let graph = graph.with("Split", &["a", "s"], "p", &[int("axis", 1)]);
+        graph.conv("b", 4, "p", "b").note()
+    };
+    let (huge, wide) = ([0, 1 << 62], [1024, 1024, 1024, 1024, 1024, 1024, 1024, 0]);
+    for dims in [&huge[..], &[1 << 60, 0]] {
+        for (operation, inputs) in
+            [("Slice", &["v", "one", "one"][..]), ("Concat", &["v", "v"]), ("Transpose", &["v"])]
+        {
+            let note = node(operation, dims, inputs, 0);
+            let expected = format!("{operation} of constants, which is not computed");
+            assert!(note.contains(&expected), "{note}");
+        }
+    }
+    for (operation, inputs) in [("Concat", &["v", "v"][..]), ("Transpose", &["v"])] {
+        assert!(!node(operation, &wide, inputs, 0).is_empty());
+    }
+    let note = node("Concat", &[1000], &vec!["v"; 100_000], 1000);
+    assert!(note.contains("Concat of constants, which is not computed"), "{note}");
+}
+
 #[test]
 fn lists_of_small_integers_are_bounded_and_those_of_halves_are_not() {
     let of_type = |data_type| {

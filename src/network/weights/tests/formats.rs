@@ -42,7 +42,7 @@ fn prefixes_that_fit_equally_well_are_named() {
 }
 
 #[test]
-fn tensors_of_two_copies_of_a_network_are_not_mixed() {
+fn tensors_are_those_below_one_prefix() {
     for path in TINY {
         let requested = ["features.0.weight".into(), "0.bias".into()];
         let found = read(Path::new(path), &requested).unwrap().found;
