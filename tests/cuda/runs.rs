@@ -360,7 +360,7 @@ fn bytes_do_not_depend_on_the_hosts_memory() {
     let Some(runs) = Runs::new(test) else { return };
     let run = format!("run --top 2 --device cuda --deposit area --moments {SOME}");
     runs.succeeds(&run, "plenty");
-    // So little that each map is summed by itself.
+    // The least memory, of which sums and deposits have the least parts.
     let (well, text) = runs.run(&format!("{run} --memory 1MiB"), "none", &[]);
     let least = text.split_once("needs at least ").map(|(_, rest)| rest);
     let least = least.and_then(|rest| rest.split_once(';')).unwrap_or_else(|| panic!("{text}")).0;

@@ -10,8 +10,8 @@ use crate::engine::deposit::Deposits;
 use crate::geometry::{Deposit, Occluder, Placement};
 
 /// Bytes of the host's memory that a deposited pixel of an occluder takes, at most: in the lists of
-/// [`Deposits`], and in those that the device reads.
-const DEPOSITED: usize = 32;
+/// [`Deposits`], and in those that the device reads, which grow by doubling.
+const DEPOSITED: usize = 64;
 
 /// Cost of a position that is not held yet.
 #[derive(Clone, Copy, Debug, Default)]
