@@ -31,7 +31,7 @@ fn presented(precision: Precision, form: Form) -> Vec<JobResult> {
     let network = Network::from_description(NETWORK).unwrap();
     let size = ImageSize::new(47, 58);
     let layer = network.convolution("last").unwrap();
-    let geometry = LayerGeometry::new(&network, layer, size, GridRule::REFERENCE, 3).unwrap();
+    let geometry = LayerGeometry::new(&network, layer, size, GridRule::REFERENCE, 7).unwrap();
     let model = Model::random(network, 5).unwrap();
     let pixels: Vec<f32> =
         TorchStream::new(8).take(3 * size.area()).map(|value| 2.0 * value - 1.0).collect();
