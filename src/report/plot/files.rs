@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::{CropSource, Crops, LayerMaps, OwnOverlay, Style, pages, sheet};
+use super::{CropSource, Crops, LayerMaps, OwnOverlay, RankedCrops, Style, pages, sheet};
 use crate::files::write_atomically;
 use crate::images::ImageFolder;
 use crate::progress::Progress;
@@ -182,7 +182,8 @@ impl Plots<'_> {
             }
             _ => None,
         };
-        let crops = shown.as_ref().map(|(crops, ranking)| (crops, *ranking, count));
+        let crops = shown.as_ref();
+        let crops = crops.map(|(crops, ranking)| RankedCrops { crops, ranking, count });
         let pages = pages(sweep, layer, maps, fits, crops, self.style)?;
         let title = format!("{} {}: maps of receptive fields", sweep.model.name, layer.name());
         let bytes = to_pdf(&title, &pages)?;
