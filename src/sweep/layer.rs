@@ -62,6 +62,8 @@ pub struct Extent {
     /// Those that no occluder goes into, since the image cuts the RF to less than an occluder.
     /// They count as maps of zeros.
     pub maps_without_occluders: u64,
+    /// Occluders of the map that has most.
+    pub most_occluders: u64,
     /// Presentations of all maps, in all draws.
     pub presentations: u64,
 }
@@ -71,6 +73,7 @@ impl Sum for Extent {
         extents.fold(Self::default(), |sum, one| Self {
             maps: sum.maps + one.maps,
             maps_without_occluders: sum.maps_without_occluders + one.maps_without_occluders,
+            most_occluders: sum.most_occluders.max(one.most_occluders),
             presentations: sum.presentations + one.presentations,
         })
     }
@@ -113,6 +116,7 @@ impl LayerSweep<'_> {
                 };
                 extent.maps += 1;
                 extent.maps_without_occluders += u64::from(occluders == 0);
+                extent.most_occluders = extent.most_occluders.max(occluders);
                 extent.presentations += occluders * self.fill.draws() as u64;
             }
             extents.push(extent);
