@@ -47,7 +47,7 @@ impl Profile {
 /// A unit of `conv1`.
 pub(super) struct First {
     sign: f64,
-    /// How much it sees of red, green and blue.
+    /// Weights of red, green and blue.
     colour: [f64; RGB],
     pub profile: Profile,
 }

@@ -185,7 +185,7 @@ impl Model {
         Self { network, ..self.clone() }.with_taps()
     }
 
-    /// How many weights and biases there are.
+    /// Number of weights and biases.
     pub fn weights(&self) -> usize {
         self.filters.values().map(|filters| filters.weight.len() + filters.bias.len()).sum()
     }

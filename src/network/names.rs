@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use super::{Convolution, onnx::NodeList};
 use super::{Input, Layer, LayerId, Network, NetworkError, Op, Origin, name_start};
 
-/// How many names an error tells of.
+/// Largest number of names in an error.
 const NAMES_SHOWN: usize = 64;
 
-/// How many of the nearest names an error tells of.
+/// Largest number of nearest names in an error.
 const NEAR_SHOWN: usize = 3;
 
 /// The index of a convolution that a name such as `conv3` stands for, from 0.

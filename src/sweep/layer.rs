@@ -29,7 +29,7 @@ pub struct LayerSweep<'a> {
     pub ranking: &'a LayerRanking,
     /// The units to sweep, ascending.
     pub units: &'a [usize],
-    /// How many images a unit, from either end of the ranking.
+    /// Images per unit, from either end of the ranking.
     pub top: usize,
     /// Fill of the occluders, in each draw.
     pub fill: &'a SweepFill,
@@ -54,7 +54,7 @@ pub struct Finished<'a> {
     pub presented: &'a [JobResult],
 }
 
-/// How much a sweep has to do.
+/// Amount of work of a sweep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extent {
     /// Maps: one a unit and ranked image.
@@ -88,7 +88,7 @@ pub(super) struct Target {
 }
 
 impl LayerSweep<'_> {
-    /// How much there is to do.
+    /// Amount of work.
     ///
     /// # Errors
     /// Occluders that cannot be placed.
@@ -96,7 +96,7 @@ impl LayerSweep<'_> {
         Ok(self.extents([self.units])?.into_iter().sum())
     }
 
-    /// How much there is to do for each of some blocks of units.
+    /// Amount of work of each of some blocks of units.
     ///
     /// # Errors
     /// As [`extent`](Self::extent).

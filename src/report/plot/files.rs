@@ -52,7 +52,7 @@ pub struct Plots<'a> {
     pub resolution: f32,
     /// The images, where they are to be shown, and how.
     pub images: Option<(&'a ImageFolder, Tones)>,
-    /// How many of them, at most, from either end of a unit's ranking.
+    /// Largest number of images, from either end of a unit's ranking.
     pub examples: usize,
     /// An engine that is prepared for the layers, and the noise of each time that an occluder was
     /// presented: to compute the maps of single images.
