@@ -504,6 +504,6 @@ def test_messages_about_files_name_options_as_python_does(
     occlumap.map_units(occlumap.Network(case.model, one), case.images, **options)
     assert "copies of the network below `b` too" in caplog.text
     # Few occluders, before the ranking too.
-    occlumap.plan(case.network, case.images, occluder_size=17, **options)
+    occlumap.plan(case.network, case.images, layers="d", top=1, device="cpu", occluder_size=17)
     assert "a smaller occluder_size=, occluder_stride= or every= makes more" in caplog.text
     assert "--" not in caplog.text
