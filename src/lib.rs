@@ -7,8 +7,9 @@
 //!
 //! # A sweep in code
 //!
-//! [`runs`] does what the command line does, from plain settings. A [`runs::Context`] brings the
-//! threads and an observer, which receives notes and progress and can stop the run:
+//! [`runs`] does what the command line does, from plain settings; `default-features = false` in
+//! `Cargo.toml` leaves out the command line itself. A [`runs::Context`] holds the threads and an
+//! observer, which receives notes and progress and can stop the run:
 //!
 //! ```no_run
 //! use std::path::Path;
@@ -33,7 +34,8 @@
 //! // 3. The maps, into `out/maps/`. After a kill the same calls continue.
 //! runs::sweep(&SweepSettings::new(input, output), Path::new("out/ranking"), None, &context)?;
 //!
-//! // 4. The mean map of unit 7 over its top images, float64 [rf, rf].
+//! // 4. The mean map of unit 7 over its top images, float64 [rf, rf]; a unit that no occluder
+//! //    changes is `UnitMap::Silent`.
 //! let results = Results::open(Path::new("out/"), None)?;
 //! if let UnitMap::Values { map, .. } = results.layers()[0].map(7, Side::Top)? {
 //!     println!("{}", map.sum());
@@ -42,9 +44,12 @@
 //! # }
 //! ```
 //!
-//! `examples/sweep.rs` runs in the tests: two shards, merged. Below [`runs`], an
-//! [`engine::Engine`] computes response differences, [`maps`] adds them up, and [`report`] measures
-//! and draws finished maps. [`geometry`] and [`noise`] define the presentations.
+//! `examples/sweep.rs` is the same with two shards and a merge, and runs in the tests.
+//!
+//! # Below and above a run
+//!
+//! [`geometry`] and [`noise`] define the presentations, an [`engine::Engine`] computes their response
+//! differences, and [`maps`] adds them up. [`report`] measures and draws finished maps.
 //!
 //! # Modules
 //!

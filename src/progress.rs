@@ -71,7 +71,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    /// How many are done.
+    /// Number of finished items.
     pub fn done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
     }

@@ -9,7 +9,7 @@ use occlumap::sweep::UnitSelection;
 use pyo3::prelude::*;
 
 use crate::error::Failure;
-use crate::findings::{Columns, Files, LeftOut, columns};
+use crate::findings::{Columns, Files, LeftOut, columns, left_out};
 use crate::results::Results;
 use crate::work::Work;
 
@@ -92,9 +92,9 @@ pub fn compare(
         if let Some(output) = output {
             write(&comparison, &output.create("")?, 200.0)?;
         }
-        let left_out = comparison.left_out.iter();
-        let left_out = left_out.map(|left| (left.layer.clone(), left.reason.clone())).collect();
-        Ok(([comparison.unit_table(), comparison.layer_table()].map(columns), left_out))
+        let left = comparison.left_out.iter();
+        let left = left_out(left.map(|left| (left.layer.as_str(), left.reason.clone())));
+        Ok(([comparison.unit_table(), comparison.layer_table()].map(columns), left))
     })
 }
 

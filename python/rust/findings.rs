@@ -9,6 +9,7 @@ use occlumap::runs::{self, Context, OutputFolder, Task};
 use pyo3::prelude::*;
 
 use crate::error::Failure;
+use crate::options::in_python;
 use crate::results::Results;
 use crate::work::Work;
 
@@ -40,7 +41,13 @@ impl Files {
 
 /// A table, as Python takes it.
 pub fn columns(table: Table) -> Columns {
-    (table.columns, table.rows)
+    let column = |[name, unit, meaning]: [String; 3]| [name, unit, in_python(&meaning)];
+    (table.columns.into_iter().map(column).collect(), table.rows)
+}
+
+/// Parts that were left out, each with the reason in Python's words.
+pub fn left_out<'a>(parts: impl IntoIterator<Item = (&'a str, String)>) -> LeftOut {
+    parts.into_iter().map(|(part, reason)| (part.to_owned(), in_python(&reason))).collect()
 }
 
 /// Computes on all threads, watched: `total` units.
@@ -77,10 +84,10 @@ pub fn derive(
         let table = watched(context, "derive", derivation.count(), |progress| {
             derivation.write(&folder, progress)
         })?;
-        let left_out = derivation.left_out().iter();
-        let left_out = left_out.map(|(kind, error)| (kind.name().to_owned(), error.to_string()));
+        let left = derivation.left_out().iter();
+        let left = left_out(left.map(|left| (left.kind.name(), left.error.to_string())));
         let made = derivation.kinds().iter().map(|kind| kind.name()).collect();
-        Ok((columns(table), made, left_out.collect()))
+        Ok((columns(table), made, left))
     })
 }
 

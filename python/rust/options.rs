@@ -1,13 +1,18 @@
 //! Options of the command line in messages of the library, as callers from Python write them.
 
 /// Sentences that name commands.
-const SENTENCES: [(&str, &str); 3] = [
+const SENTENCES: [(&str, &str); 5] = [
     ("`run`, `rank` and `sweep` with --force start anew", "--force starts anew"),
     ("`rank` and `sweep` with --force start anew", "--force starts anew"),
     (
         "`run`, `rank` and `sweep` with --force replace files of the same names",
         "--force replaces files of the same names",
     ),
+    (
+        "choose one of them (--weights-prefix), or save a file with one of them",
+        "load the file and give those below one of them, as a dict `weights=`",
+    ),
+    (" too (--weights-prefix)", " too"),
 ];
 
 /// Options without a value.
@@ -31,6 +36,7 @@ const VALUED: &[&str] = &[
     "grid",
     "image-size",
     "images",
+    "layer",
     "layers",
     "mean-over",
     "memory",
@@ -62,7 +68,7 @@ const VALUED: &[&str] = &[
 /// A message whose options of the command line are Python's: `--force` is `force=True`, `--context frozen` is
 /// `context="frozen"`, `--out` is `out=`. Others are left as they are.
 pub fn in_python(message: &str) -> String {
-    let message = SENTENCES.iter().fold(message.to_owned(), |message, (sentence, instead)| {
+    let message = SENTENCES.iter().fold(constants(message), |message, (sentence, instead)| {
         message.replace(sentence, instead)
     });
     let mut translated = String::with_capacity(message.len());
@@ -85,6 +91,19 @@ pub fn in_python(message: &str) -> String {
     }
     translated.push_str(rest);
     translated
+}
+
+/// A message whose constants of a preprocessing, `--mean 1,2,3 --std 4,5,6`, are Python's:
+/// `preprocess=((1, 2, 3), (4, 5, 6))`.
+fn constants(message: &str) -> String {
+    let translated = || -> Option<String> {
+        let (before, rest) = message.split_once("--mean ")?;
+        let (mean, rest) = rest.split_once(" --std ")?;
+        let (std, behind) = rest.split_at(rest.find(' ').unwrap_or(rest.len()));
+        let [mean, std] = [mean, std].map(|numbers| numbers.replace(',', ", "));
+        Some(format!("{before}preprocess=(({mean}), ({std})){behind}"))
+    };
+    translated().unwrap_or_else(|| message.to_owned())
 }
 
 /// The keyword that is an option, and how many bytes behind it are the value that it has taken.

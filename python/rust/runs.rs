@@ -10,6 +10,7 @@ use pyo3::types::PyDict;
 
 use crate::error::Failure;
 use crate::geometry::placement;
+use crate::options::in_python;
 use crate::settings::{Compute, Input, Occlusion, Output, Sweep, noise};
 use crate::work::Work;
 
@@ -77,7 +78,7 @@ pub fn status(py: Python<'_>, out: PathBuf, work: Work) -> PyResult<String> {
 #[pyfunction]
 pub fn check_files(py: Python<'_>, out: PathBuf, work: Work) -> PyResult<Vec<String>> {
     let errors = work.run(py, |context| Ok(runs::check_files(&out, context)?))?;
-    Ok(errors.iter().map(ToString::to_string).collect())
+    Ok(errors.iter().map(|error| in_python(&error.to_string())).collect())
 }
 
 /// The cost of a run.

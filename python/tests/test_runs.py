@@ -470,3 +470,40 @@ def test_messages_name_options_as_python_does(case: Case, caplog: pytest.LogCapt
         message = str(raised.value)
         assert told in message and "--" not in message, message
     assert "--" not in caplog.text
+
+
+def test_messages_about_files_name_options_as_python_does(
+    case: Case, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "occlumap")
+    options: dict[str, object] = {"layers": "d", "units": 0, "top": 1, "device": "cpu", "progress": None}
+
+    def refused(network: occlumap.Network, images: object, **more: object) -> str:
+        with pytest.raises(ValueError) as raised:
+            occlumap.map_units(network, images, **options, **more)
+        message = str(raised.value)
+        assert "--" not in message, message
+        return message
+
+    # An image that cannot be read.
+    folder = tmp_path / "images"
+    folder.mkdir()
+    np.save(folder / "0.npy", case.images[0])
+    (folder / "1.npy").write_bytes(b"")
+    assert "1.npy: the file is empty; skip_unreadable=True leaves out" in refused(case.network, folder)
+    # Constants for values up to 255.
+    pixels = (case.images * 100 + 128).astype(np.uint8)
+    constants = ((123.0, 117.0, 104.0), (51.0, 51.0, 51.0))
+    assert "preprocess=((0.48" in refused(case.network, pixels, preprocess=constants)
+    # Copies of the network in a file of weights.
+    copies, one = tmp_path / "copies.npz", tmp_path / "one.npz"
+    named = {f"{prefix}.{name}": tensor for prefix in "ab" for name, tensor in case.tensors.items()}
+    np.savez(copies, **named)
+    assert "as a dict `weights=`" in refused(occlumap.Network(case.model, copies), case.images)
+    np.savez(one, **case.tensors, **{name: named[name] for name in named if name.startswith("b.")})
+    occlumap.map_units(occlumap.Network(case.model, one), case.images, **options)
+    assert "copies of the network below `b` too" in caplog.text
+    # Few occluders, before the ranking too.
+    occlumap.plan(case.network, case.images, layers="d", top=1, device="cpu", occluder_size=17)
+    assert "a smaller occluder_size=, occluder_stride= or every= makes more" in caplog.text
+    assert "--" not in caplog.text

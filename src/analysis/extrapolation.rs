@@ -1,4 +1,4 @@
-//! Widths, extrapolated to occluders of no size.
+//! Widths, extrapolated to occluders of one pixel.
 //!
 //! Noise under a square occluder of `s` pixels widens a map: of a Gaussian field its variance along either
 //! axis is the field's plus `(s² - 1) / 6` ([`Gaussian::without_occluder`](super::Gaussian::without_occluder)).

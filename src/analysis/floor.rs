@@ -17,7 +17,7 @@ const MAD_TO_SD: f64 = 1.482_602_218_505_602;
 /// A cell's values over images.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
-    /// How many values.
+    /// Number of values.
     pub count: f64,
     /// Their mean.
     pub mean: f64,
@@ -32,7 +32,7 @@ pub struct Floor {
     pub level: f64,
     /// Its standard error, by the spread of these cells.
     pub error: f64,
-    /// How many they are.
+    /// Number of these cells.
     pub cells: usize,
 }
 

@@ -41,7 +41,7 @@ pub struct PairSet<'a> {
     pairs: Vec<Pair>,
     /// The pairs of each shuffle.
     shuffled: Vec<Vec<Pair>>,
-    /// How many different shuffles there are.
+    /// Number of different shuffles.
     different: f64,
 }
 

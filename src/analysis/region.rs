@@ -91,9 +91,10 @@ fn interpolated(field: &Field, fine: &Raster) -> Vec<Option<f64>> {
             return None;
         }
         let (mut sum, mut weights) = (0.0, 0.0);
-        for (row, down) in y.cells {
-            for (column, across) in x.cells {
-                let (cell, weight) = (row * width + column, down * across);
+        for row in y.cells {
+            for column in x.cells {
+                let cell = row.index * width + column.index;
+                let weight = row.weight * column.weight;
                 if field.measured[cell] {
                     sum += weight * field.values[cell].abs();
                     weights += weight;
@@ -105,10 +106,17 @@ fn interpolated(field: &Field, fine: &Raster) -> Vec<Option<f64>> {
     rows.iter().flat_map(|y| columns.iter().map(move |x| value(y, x))).collect()
 }
 
-/// The two cells between whose middles a point lies, each with its weight, and the nearer one.
+/// The two cells between whose middles a point lies, and the nearer one.
 struct Between {
-    cells: [(usize, f64); 2],
+    cells: [WeightedCell; 2],
     nearest: usize,
+}
+
+/// A cell along an axis, and its part of an interpolated value.
+#[derive(Clone, Copy)]
+struct WeightedCell {
+    index: usize,
+    weight: f64,
 }
 
 impl Between {
@@ -117,8 +125,11 @@ impl Between {
         let coordinate = (fine.middle(point) - coarse.first) / coarse.step;
         let below = coordinate.floor();
         let part = coordinate - below;
-        let cell = |coordinate: f64| (coordinate.max(0.0) as usize).min(last);
-        let cells = [(cell(below), 1.0 - part), (cell(below + 1.0), part)];
+        let cell = |coordinate: f64, weight| WeightedCell {
+            index: (coordinate.max(0.0) as usize).min(last),
+            weight,
+        };
+        let cells = [cell(below, 1.0 - part), cell(below + 1.0, part)];
         Self { cells, nearest: point * coarse.count / fine.count }
     }
 }

@@ -37,8 +37,7 @@ pub(super) struct ModelArguments {
     /// torch.save [default: those in the ONNX file]
     #[arg(long, value_name = "FILE")]
     pub weights: Option<PathBuf>,
-    /// Use the tensors whose names begin with this prefix, such as model_ema, in a file with
-    /// several copies of the network
+    /// Prefix of the tensors' names, such as model_ema, in a file with several copies of the network
     #[arg(long, value_name = "PREFIX", requires = "weights")]
     pub weights_prefix: Option<String>,
 }
@@ -73,7 +72,7 @@ pub(super) struct ImageArguments {
     /// have it [default: that of the ONNX file, else of the first image; 224 for imagenet]
     #[arg(long, value_name = "SIZE")]
     pub image_size: Option<ImageSize>,
-    /// Skip images that cannot be read, and say how many; every image is read once for that
+    /// Leave out images that cannot be read, and print their number; reads every image once more
     #[arg(long)]
     pub skip_unreadable: bool,
 }
@@ -123,14 +122,14 @@ pub(super) struct OccluderArguments {
     #[arg(long, value_name = "PIXELS", value_delimiter = ',', num_args = 1)]
     #[arg(conflicts_with = "size_divisor")]
     pub occluder_size: Vec<usize>,
-    /// Distance between occluders in pixels, one for all sizes or as many [reference: size / 2; zhou: 3]
+    /// Distance between occluders in pixels, one for all sizes or one for each [reference: size / 2; zhou: 3]
     #[arg(long, value_name = "PIXELS", value_delimiter = ',', num_args = 1)]
     #[arg(conflicts_with = "stride_divisor")]
     pub occluder_stride: Vec<usize>,
-    /// Side of an occluder: the RF divided by N; several as of --occluder-size
+    /// Side of an occluder as a part of the RF: RF / N; takes several, as --occluder-size does
     #[arg(long, value_name = "N", value_delimiter = ',', num_args = 1)]
     pub size_divisor: Vec<usize>,
-    /// Distance between occluders: their size divided by N
+    /// Distance between occluders as a part of their size: size / N
     #[arg(long, value_name = "N", value_delimiter = ',', num_args = 1)]
     pub stride_divisor: Vec<usize>,
     /// Present every N-th occluder of the grid only
@@ -210,9 +209,9 @@ pub(super) fn repeats(text: &str) -> Result<usize, String> {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Running")]
 pub(super) struct ShardArguments {
-    /// Do the I-th of N parts only: several processes, on any number of machines, do the parts, and
-    /// `occlumap merge` puts them together. `slurm`, in a task of a Slurm array: the task's part,
-    /// then what no task has begun [default: everything]
+    /// Part I of N of the work; `occlumap merge` puts the parts of all processes together. `slurm`: the
+    /// part of this task of a Slurm array, then blocks that no task has begun [default: all of the
+    /// work]
     #[arg(long, value_name = "I/N|slurm", conflicts_with = "force")]
     pub shard: Option<ShareChoice>,
 }

@@ -22,8 +22,7 @@ use super::terminal::Session;
 ///
 /// Uses random weights and random images in memory; the time hardly depends on them. Prints
 /// presentations per second of each layer at random positions, including the original images, and
-/// the time of all units of all layers at that rate. On a GPU, also prints the time of each kernel,
-/// from a second run, because measuring it takes time itself.
+/// the time of all units of all layers at that rate. On a GPU, a second run measures the time of each kernel.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -39,7 +38,7 @@ pub(super) struct Bench {
     /// Images per unit, from either end of its ranking, for the time of all units
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = at_least_one)]
     top: usize,
-    /// Seconds of measuring each layer, and ranking
+    /// Seconds of each measurement: of a layer, and of ranking
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
     time: Duration,
     /// Also write all figures to this file

@@ -22,7 +22,7 @@ use super::terminal::Session;
 /// A's top images are compared with those of its bottom images. Layers are matched by name, units
 /// by number. Writes into --out: units.csv, with Pearson's r after each blur, the overlap of the
 /// maps' regions, the distance of their centres, the ratio of their areas and the angle between
-/// them; layers.csv, with the distributions of these numbers and of those of other units' maps; a
+/// them; layers.csv, with the distributions of these numbers and of their baseline, other units' maps; a
 /// figure (PDF, SVG, PNG); comparison.html, a page with everything.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -60,8 +60,7 @@ pub(super) struct Compare {
     #[arg(long, value_name = "PARTS", value_delimiter = ',', value_parser = part, help_heading = "Measures")]
     #[arg(default_value = "0,1/120,1/60,1/30,1/15,1/8,1/4,1/2")]
     blurs: Vec<f64>,
-    /// Region of a map: `half`, at least half of the largest value, or a share of the mass, such as
-    /// 0.5
+    /// Region of a map: `half` (values of at least half the largest) or a share of the mass, such as 0.5
     #[arg(long, value_name = "EXTENT", default_value = "half", value_parser = extent, help_heading = "Measures")]
     region: Extent,
     /// Blur before regions are found, as a part of the receptive field
@@ -73,7 +72,7 @@ pub(super) struct Compare {
     /// Seed of the shuffles
     #[arg(long, value_name = "SEED", default_value_t = 0, help_heading = "Measures")]
     seed: u64,
-    /// Pairs of maps on the page, per layer: the least alike, and as many of the most alike
+    /// Pairs of maps on the page, per layer: N of the least alike and N of the most alike
     #[arg(long, value_name = "N", default_value_t = 6, help_heading = "Style")]
     #[arg(value_parser = clap::value_parser!(u16).range(0..=64))]
     examples: u16,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use occlumap::report::Results;
-use occlumap::report::derived::{Derivation, DerivedKind};
+use occlumap::report::derived::{Derivation, DerivedKind, LeftOutKind};
 use occlumap::runs::{OutputFolder, Task};
 
 use super::arguments::RunningArguments;
@@ -15,7 +15,7 @@ use super::terminal::Session;
 ///
 /// Writes arrays, float64 [units, rf, rf]; each pixel has the value of its cell, or NaN if it was
 /// not measured. conv1_composite.npy: top and bottom maps together, each divided by its sum.
-/// conv1_max_relative.npy: divided by the mean size of the responses. conv1_max_floor.npy: divided
+/// conv1_max_relative.npy: divided by the mean absolute response. conv1_max_floor.npy: divided
 /// by the map's noise floor. conv1_max_exceeds.npy: 1 if the map exceeds its floor at a false
 /// discovery rate, otherwise 0. floors.csv has the floor of each map, and the part of it that
 /// exceeds the floor.
@@ -23,9 +23,9 @@ use super::terminal::Session;
 #[command(after_help = "\
 Examples:
   occlumap derive out/
-      all that the sweep has kept enough for, in derived/
+      every kind that the sweep's files allow, in derived/
   occlumap derive out/ --layers conv3 --only exceeds --fdr 0.01 --out tested/
-      where units of conv3 respond")]
+      cells of conv3 above the noise floor")]
 pub(super) struct Derive {
     /// Output folder of a `run` or `sweep`
     #[arg(value_name = "OUT")]
@@ -55,7 +55,7 @@ impl Derive {
         let results = Results::open(&self.results, None)?;
         let layers = results.layers_named(&self.layers)?;
         let derivation = Derivation::new(&results, layers, &self.only, self.fdr)?;
-        for (kind, error) in derivation.left_out() {
+        for LeftOutKind { kind, error } in derivation.left_out() {
             session.say(format!("note: no maps of kind {}: {error}", kind.name()));
         }
         let output = OutputFolder::check_files(&self.out, derivation.files(), self.force)?;

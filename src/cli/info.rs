@@ -10,6 +10,7 @@ use occlumap::geometry::{ImageSize, LayerGeometry};
 use occlumap::network::Network;
 use occlumap::program::check_fields;
 use occlumap::runs::ChosenLayers;
+use occlumap::sweep::count_occluders;
 
 /// Show a network's layers, receptive fields and occluders
 #[derive(Debug, Args)]
@@ -58,7 +59,7 @@ impl Info {
             ["layer", "name", "units", "output", "RF", "occluder", "stride", "occluders"]
                 .map(String::from),
         ];
-        let (mut larger, mut unmapped) = (false, Vec::new());
+        let (mut larger, mut notes) = (false, Vec::new());
         for layer in layers {
             let every = self.occluders.every;
             let geometry = LayerGeometry::new(&network, layer, image, rule, every)
@@ -68,11 +69,13 @@ impl Info {
             let (y, x) = (geometry.output.height / 2, geometry.output.width / 2);
             let occluders = geometry.placement(y, x)?.occluders.len();
             if let Err(error) = check_fields(&network, layer, image, None) {
-                unmapped.push(format!("note: {error}"));
+                notes.push(format!("note: {error}"));
             }
+            let name = network.short_name(layer);
+            notes.extend(count_occluders(&geometry)?.notes(&name, rf));
             larger |= rf > image.height.min(image.width);
             rows.push([
-                network.short_name(layer),
+                name,
                 network.layer(network.tapped(layer)).name.clone(),
                 network.channels(layer).to_string(),
                 geometry.output.to_string(),
@@ -92,8 +95,8 @@ impl Info {
         if let Some(note) = network.folding_note() {
             text += &(note + "\n");
         }
-        for problem in unmapped {
-            text += &(problem + "\n");
+        for note in notes {
+            text += &(note + "\n");
         }
         if larger {
             text += "An RF larger than the image is cut at every position.\n";

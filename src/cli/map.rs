@@ -17,7 +17,7 @@ use super::terminal::Session;
 
 /// Compute one map: one unit, one image, one position
 ///
-/// Writes float64 [RF, RF]: the change of the response by each occluder, at its position.
+/// Writes float64 [RF, RF]: the absolute change of the response by each occluder, at its centre.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -46,10 +46,10 @@ pub(super) struct Map {
     /// Noise of the occluders: philox:SEED, or torch:SEED to replay torch.rand
     #[arg(long, default_value_t = Noise::Philox { seed: 0, draw: 0 }, help_heading = "Occluders")]
     noise: Noise,
-    /// Fill of the occluders; GPUs have noise alone
+    /// Fill of the occluders; GPUs support only noise
     #[arg(long, value_enum, default_value_t, help_heading = "Occluders")]
     fill: FillRule,
-    /// Present each occluder R times, with the next draws of philox noise, and take the mean
+    /// Draws of philox noise per occluder, whose mean is taken: R times the work
     #[arg(long, value_name = "R", default_value_t = 1, value_parser = repeats, help_heading = "Occluders")]
     repeats: usize,
     #[command(flatten)]
@@ -60,7 +60,7 @@ pub(super) struct Map {
     /// Position of the map on the image
     #[arg(long, value_enum, default_value_t, help_heading = "Occluders")]
     frame: FrameRule,
-    /// Gates that the whole map makes: computed from each occluded image, or kept as on the original
+    /// Source of gates that depend on the whole map (squeeze and excitation)
     #[arg(long, value_enum, default_value_t)]
     context: MapContext,
     /// File of the map (.npy)

@@ -1,4 +1,4 @@
-//! `occlumap models`: which shape each map has.
+//! `occlumap models`: shapes that fit the maps.
 
 use std::path::PathBuf;
 
@@ -14,23 +14,23 @@ use super::terminal::Session;
 
 /// Fit a Gaussian, a difference of Gaussians and a Gabor to each map
 ///
-/// Writes models.csv: of each map the shape with the smallest information criterion (BIC), the criteria
-/// of all three, and the parameters of that shape, each with its standard error.
+/// Writes models.csv: for each map the shape with the smallest information criterion (BIC), its
+/// parameters with their standard errors, and the criteria of all three shapes.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   occlumap models out/ --layers conv1,conv2")]
 pub(super) struct Models {
-    /// The output folder of a `run` or `sweep`
+    /// Output folder of a `run` or `sweep`
     #[arg(value_name = "OUT")]
     results: PathBuf,
-    /// Folder for the files
+    /// Folder of the files
     #[arg(long, value_name = "DIR", default_value = "models")]
     out: PathBuf,
-    /// Layers, such as conv1,conv3 [default: all that are there]
+    /// Layers, such as conv1,conv3 [default: all with maps]
     #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
     layers: Vec<String>,
-    /// Replace files of the same names
+    /// Replace existing files
     #[arg(long)]
     force: bool,
     #[command(flatten)]

@@ -27,7 +27,7 @@ Examples:
   occlumap plot out/ --layers conv3 --units 0-15 --scale layer --colours grey --out figures/
       16 units in the reference's grey, on one scale
   occlumap plot out/ --layers conv5 --units 7 --only pages --overlay own --out unit7/
-      the images of one unit, each with its own map over it, computed once more")]
+      the images of one unit, each under its own map, which is computed again")]
 pub(super) struct Plot {
     /// Output folder of a `run` or `sweep`
     #[arg(value_name = "OUT")]

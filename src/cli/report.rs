@@ -21,16 +21,16 @@ use super::terminal::Session;
 /// Writes OUT/report.html: the maps of every unit, to sort and filter by peak, size and quality;
 /// for each unit its maps, fitted Gaussian, numbers, images with the receptive field, and the
 /// command that computes it again; reliability by the number of images, if the sweep kept it
-/// (--reliability-curve); with --compare what its maps have in common with others; the run's
-/// settings and verification. The page opens from a
-/// folder and needs nothing else, except for the folder OUT/report-data beside a large report.
+/// (--reliability-curve); with --compare, the agreement with another set of maps; the run's
+/// settings and verification. The page needs no server and no network; a large report needs the folder
+/// OUT/report-data beside it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   occlumap report out/
   occlumap report out/ --images /scratch/photos --examples 9 --force
   occlumap report trained/ --compare random/
-      with what the maps of both have in common, unit by unit")]
+      with the agreement of both sets of maps, unit by unit")]
 pub(super) struct Report {
     /// Output folder of a `run` or `sweep`
     #[arg(value_name = "OUT")]
@@ -53,7 +53,7 @@ pub(super) struct Report {
     /// Blur each map by a Gaussian of a thirtieth of the RF before the fit; widths include the blur
     #[arg(long)]
     blur: bool,
-    /// Keep maps and images in the folder beside the report, also if they are small
+    /// Keep maps and images in a folder beside the report, whatever their size
     #[arg(long)]
     split: bool,
     /// Replace an existing report

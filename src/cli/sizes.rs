@@ -1,4 +1,4 @@
-//! `occlumap sizes`: widths of maps, extrapolated to occluders of no size.
+//! `occlumap sizes`: widths of maps, extrapolated to occluders of one pixel.
 
 use std::path::PathBuf;
 
@@ -12,11 +12,11 @@ use super::arguments::RunningArguments;
 use super::failure::Failure;
 use super::terminal::Session;
 
-/// Extrapolate the widths of maps to occluders of no size
+/// Extrapolate the widths of maps to occluders of one pixel
 ///
-/// Takes output folders of one network whose occluders differ in size, best three or more, or one of a
-/// run with several sizes (`run --occluder-size 5,9,13`). Writes sizes.csv: of each map the widths of the Gaussian that fits best, extrapolated to
-/// occluders of one pixel, each with its standard error.
+/// Takes two or more output folders of one network with occluders of different sizes, best three, or
+/// one folder of a run with several sizes (`run --occluder-size 5,9,13`). Writes sizes.csv: for each
+/// map the extrapolated widths of the fitted Gaussian, each with its standard error.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -27,10 +27,10 @@ pub(super) struct Sizes {
     /// Output folders of a `run` or `sweep`
     #[arg(value_name = "OUT", required = true, num_args = 1..)]
     folders: Vec<PathBuf>,
-    /// Folder for the files
+    /// Folder of the files
     #[arg(long, value_name = "DIR", default_value = "sizes")]
     out: PathBuf,
-    /// Replace files of the same names
+    /// Replace existing files
     #[arg(long)]
     force: bool,
     #[command(flatten)]

@@ -16,9 +16,8 @@ use super::terminal::Session;
 ///
 /// Takes the options of `run` and checks them as `run` does before it starts. Writes rank.sbatch,
 /// an array of tasks that share the ranking; sweep.sbatch, an array that shares the sweep;
-/// merge.sbatch, which puts the maps together; and submit.sh, which submits the three. A task whose
-/// time is nearly up, or that is preempted, saves finished work and is requeued. Submitting again
-/// does what is missing.
+/// merge.sbatch, which puts the maps together; and submit.sh, which submits the three. A task that is preempted or near its time limit saves finished work and is requeued. Submitting
+/// again computes only missing work.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -19,8 +19,8 @@ use super::terminal::Session;
 /// Show the progress of the work in an output folder
 ///
 /// Reads every block, so damaged ones are found. Prints blocks done, in work, missing and damaged,
-/// the rate of all processes together, and the time left. The block of a process that was killed on
-/// this machine is missing; on another machine it is in work until it is taken over.
+/// the rate of all processes together, and the time left. The block of a killed process counts as missing if the process ran on this machine, otherwise as
+/// in work until another process takes it over.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -59,8 +59,7 @@ pub(super) struct SweepArguments {
     pub images: ImageArguments,
     #[command(flatten)]
     pub layers: LayerArguments,
-    /// Gates that depend on the whole map (squeeze and excitation): computed from the occluded image,
-    /// or frozen as on the original image, which is many times faster
+    /// Source of gates that depend on the whole map (squeeze and excitation)
     #[arg(long, value_enum, default_value_t)]
     pub context: MapContext,
     /// Units of each layer, such as 0-15,40 [default: all]
@@ -81,7 +80,7 @@ pub(super) struct SweepArguments {
     /// Position of the map on the image
     #[arg(long, value_enum, default_value_t, help_heading = "Occluders")]
     pub frame: FrameRule,
-    /// Fill of the occluders; GPUs have noise alone
+    /// Fill of the occluders; GPUs support only noise
     #[arg(long, value_enum, default_value_t, help_heading = "Occluders")]
     pub fill: FillRule,
     /// Seed of the noise, and of the choice of other images
@@ -93,17 +92,16 @@ pub(super) struct SweepArguments {
     /// depend on it [default: 256; 4096 by the incremental method on a GPU]
     #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Running")]
     pub batch: Option<usize>,
-    /// Limit of memory, such as 500MiB or 4GiB. The result does not depend on it [default: 2 GiB,
-    /// or what the threads need if the machine has it]
+    /// Limit of memory, such as 500MiB or 4GiB. The result does not depend on it [default: 2 GiB, or the
+    /// need of all threads if the machine has that much]
     #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "Running")]
     pub memory: Option<ByteSize>,
     /// Verify K random presentations of each layer: present them again, as whole images in 64 bits,
     /// and fail if a difference exceeds the rounding of --precision
     #[arg(long, value_name = "K", default_value_t = 0, help_heading = "Running")]
     pub verify: u64,
-    /// Units per block. A block is computed together and kept in one file until the layer is
-    /// complete: small blocks lose less when a process is killed, large ones cost less [default:
-    /// about two million presentations]
+    /// Units per block, the part of the work that is saved as a whole: a killed process loses the block
+    /// in hand, and small blocks take more time [default: about two million presentations]
     #[arg(long, value_name = "UNITS", value_parser = at_least_one, help_heading = "Running")]
     pub block: Option<usize>,
     #[command(flatten)]
@@ -118,8 +116,7 @@ pub(super) struct SweepArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Statistics")]
 pub(super) struct StatisticsArguments {
-    /// Present each occluder R times with different noise and take the mean: R times the work, less
-    /// noise. Implies --statistics
+    /// Draws of the noise per occluder, whose mean is taken: R times the work. Implies --statistics
     #[arg(long, value_name = "R", default_value_t = 1, value_parser = repeats)]
     pub repeats: usize,
     /// Also write, per pixel, the standard error of the mean over images (conv1_max_sem.npy) and
@@ -134,9 +131,8 @@ pub(super) struct StatisticsArguments {
     /// (conv1_max_reliability_curve.npy): how many images are enough
     #[arg(long)]
     pub reliability_curve: bool,
-    /// Stop with each side of a unit once the split-half reliability of its map is R: it is looked at after
-    /// 2, 4, 8, … images, --top at most. conv1_max_frames.npy, the tables and the manifest say at how many
-    /// images
+    /// Split-half reliability at which a side of a unit stops, checked after 2, 4, 8, … images up to
+    /// --top. conv1_max_frames.npy, the tables and the manifest record the number of images
     #[arg(long, value_name = "R", value_parser = fraction)]
     pub until_reliable: Option<f64>,
     /// Images over which the mean of a pixel is taken

@@ -31,12 +31,12 @@ struct Path {
 const PATHS: [Path; 2] = [
     Path {
         pair: 0,
-        profile: Profile { offset: (-0.9, 0.4), widths: [0.8, 0.6], angle: 0.0 },
+        profile: Profile { offset: [-0.9, 0.4], widths: [0.8, 0.6], angle: 0.0 },
         norms: [[0.72, 0.1, 0.3, 6.25], [0.48, -0.2, -0.1, 2.25]],
     },
     Path {
         pair: 2,
-        profile: Profile { offset: (0.4, 0.9), widths: [0.8, 0.6], angle: 90.0 },
+        profile: Profile { offset: [0.4, 0.9], widths: [0.8, 0.6], angle: 90.0 },
         norms: [[-0.9, 0.0, -0.2, 4.0], [-0.6, 0.3, 0.1, 2.25]],
     },
 ];
@@ -136,28 +136,35 @@ pub(super) fn truths() -> [Vec<Option<Gaussian>>; 2] {
         under(path, &path.profile)
     });
     let readout = PATHS.iter().map(|path| {
-        let alone = under(path, &Profile { offset: (0.0, 0.0), widths: [0.0, 0.0], angle: 0.0 })?;
+        let alone = under(path, &Profile { offset: [0.0, 0.0], widths: [0.0, 0.0], angle: 0.0 })?;
         let filter = filters.slice(ndarray::s![path.pair, path.pair, .., ..]);
         let taps: f64 = filter.iter().copied().map(f64::from).sum();
         let mass = path.factors().iter().sum::<f64>() * taps;
-        Some(mixture([(1.0, alone), (mass, under(path, &path.profile)?)]))
+        let through = under(path, &path.profile)?;
+        Some(mixture([Part { mass: 1.0, field: alone }, Part { mass, field: through }]))
     });
     [convolution.collect(), readout.chain([None]).collect()]
 }
 
-/// Mean and covariance of a mixture of two profiles by their masses.
-fn mixture(parts: [(f64, Gaussian); 2]) -> Gaussian {
-    let total: f64 = parts.iter().map(|(mass, _)| mass).sum();
+/// A part of a mixture.
+struct Part {
+    mass: f64,
+    field: Gaussian,
+}
+
+/// Mean and covariance of a mixture of two fields by their masses.
+fn mixture(parts: [Part; 2]) -> Gaussian {
+    let total: f64 = parts.iter().map(|part| part.mass).sum();
     let mean = |of: &dyn Fn(&Gaussian) -> f64| {
-        parts.iter().map(|(mass, part)| mass / total * of(part)).sum::<f64>()
+        parts.iter().map(|part| part.mass / total * of(&part.field)).sum::<f64>()
     };
-    let (y, x) = (mean(&|part| part.y), mean(&|part| part.x));
+    let (y, x) = (mean(&|field| field.y), mean(&|field| field.x));
     Gaussian {
         y,
         x,
-        yy: mean(&|part| part.yy + (part.y - y).powi(2)),
-        xx: mean(&|part| part.xx + (part.x - x).powi(2)),
-        yx: mean(&|part| part.yx + (part.y - y) * (part.x - x)),
+        yy: mean(&|field| field.yy + (field.y - y).powi(2)),
+        xx: mean(&|field| field.xx + (field.x - x).powi(2)),
+        yx: mean(&|field| field.yx + (field.y - y) * (field.x - x)),
     }
 }
 
@@ -181,8 +188,11 @@ mod tests {
 
     #[test]
     fn a_mixture_has_the_moments_of_its_parts_together() {
-        let part = |y: f64, x: f64| Gaussian { y, x, yy: 4.0, xx: 3.0, yx: 0.5 };
-        let mixed = mixture([(1.0, part(10.0, 12.0)), (3.0, part(14.0, 10.0))]);
+        let part = |mass: f64, y: f64, x: f64| Part {
+            mass,
+            field: Gaussian { y, x, yy: 4.0, xx: 3.0, yx: 0.5 },
+        };
+        let mixed = mixture([part(1.0, 10.0, 12.0), part(3.0, 14.0, 10.0)]);
         assert_eq!((mixed.y, mixed.x), (13.0, 10.5));
         assert_eq!((mixed.yy, mixed.xx, mixed.yx), (7.0, 3.75, -1.0));
     }

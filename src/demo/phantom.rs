@@ -27,8 +27,8 @@ const CONV2_KERNEL: usize = 7;
 
 /// A profile inside a kernel, in taps.
 pub(super) struct Profile {
-    /// Of its centre from the kernel's, (y, x).
-    pub offset: (f64, f64),
+    /// Of its centre from the kernel's: y, x.
+    pub offset: [f64; 2],
     /// Standard deviations along the long and the short axis.
     pub widths: [f64; 2],
     /// Of the long axis, in degrees.
@@ -39,7 +39,7 @@ impl Profile {
     /// The profile in a kernel of this many taps a side; `(0, 0)` is the first tap.
     fn in_kernel(&self, kernel: usize) -> Gaussian {
         let middle = (kernel as f64 - 1.0) / 2.0;
-        let (y, x) = self.offset;
+        let [y, x] = self.offset;
         Gaussian::oriented([middle + y, middle + x], self.widths, self.angle)
     }
 }
@@ -47,7 +47,7 @@ impl Profile {
 /// A unit of `conv1`.
 pub(super) struct First {
     sign: f64,
-    /// How much it sees of red, green and blue.
+    /// Weights of red, green and blue.
     colour: [f64; RGB],
     pub profile: Profile,
 }
@@ -60,14 +60,14 @@ struct Second {
 }
 
 impl Second {
-    const fn new(pair: usize, offset: (f64, f64), widths: [f64; 2], angle: f64) -> Self {
+    const fn new(pair: usize, offset: [f64; 2], widths: [f64; 2], angle: f64) -> Self {
         Self { pair, profile: Profile { offset, widths, angle } }
     }
 }
 
-const TILTED: Profile = Profile { offset: (-1.5, 2.0), widths: [2.2, 1.3], angle: 30.0 };
-const ROUND: Profile = Profile { offset: (1.8, -0.8), widths: [1.8, 1.8], angle: 0.0 };
-const NARROW: Profile = Profile { offset: (0.8, -1.6), widths: [2.5, 1.0], angle: 120.0 };
+const TILTED: Profile = Profile { offset: [-1.5, 2.0], widths: [2.2, 1.3], angle: 30.0 };
+const ROUND: Profile = Profile { offset: [1.8, -0.8], widths: [1.8, 1.8], angle: 0.0 };
+const NARROW: Profile = Profile { offset: [0.8, -1.6], widths: [2.5, 1.0], angle: 120.0 };
 
 const WARM: [f64; RGB] = [1.0, 0.8, 0.5];
 const GREEN: [f64; RGB] = [0.6, 1.0, -0.7];
@@ -83,11 +83,11 @@ pub(super) const FIRST: [Option<First>; 6] = [
 ];
 
 const SECOND: [Option<Second>; 6] = [
-    Some(Second::new(0, (-0.5, 0.7), [1.2, 0.6], 60.0)),
-    Some(Second::new(2, (1.0, -0.5), [0.9, 0.9], 0.0)),
-    Some(Second::new(0, (0.5, -1.0), [1.1, 0.6], 150.0)),
-    Some(Second::new(2, (-0.5, -0.6), [1.2, 0.6], 100.0)),
-    Some(Second::new(2, (-0.6, 0.9), [1.0, 0.7], 0.0)),
+    Some(Second::new(0, [-0.5, 0.7], [1.2, 0.6], 60.0)),
+    Some(Second::new(2, [1.0, -0.5], [0.9, 0.9], 0.0)),
+    Some(Second::new(0, [0.5, -1.0], [1.1, 0.6], 150.0)),
+    Some(Second::new(2, [-0.5, -0.6], [1.2, 0.6], 100.0)),
+    Some(Second::new(2, [-0.6, 0.9], [1.0, 0.7], 0.0)),
     None,
 ];
 
@@ -187,8 +187,8 @@ pub(super) fn composed(first: &Profile, second: &Profile, kernel: usize) -> Gaus
     let (inner, outer) = (first.in_kernel(CONV1_KERNEL), second.in_kernel(kernel));
     let middle = (field as f64 - 1.0) / 2.0;
     Gaussian {
-        y: middle + first.offset.0 + step * second.offset.0,
-        x: middle + first.offset.1 + step * second.offset.1,
+        y: middle + first.offset[0] + step * second.offset[0],
+        x: middle + first.offset[1] + step * second.offset[1],
         yy: inner.yy + step * step * outer.yy + pooling,
         xx: inner.xx + step * step * outer.xx + pooling,
         yx: inner.yx + step * step * outer.yx,
@@ -237,7 +237,7 @@ mod tests {
         let inside = |profile: &Profile, kernel: usize| {
             let half = kernel as f64 / 2.0;
             let Gaussian { yy, xx, .. } = profile.in_kernel(kernel);
-            let (y, x) = profile.offset;
+            let [y, x] = profile.offset;
             assert!(y.abs() + 2.5 * yy.sqrt() <= half, "y {y} {}", yy.sqrt());
             assert!(x.abs() + 2.5 * xx.sqrt() <= half, "x {x} {}", xx.sqrt());
         };

@@ -62,7 +62,8 @@ pub enum FrameRule {
     /// The receptive field's own corner.
     #[default]
     Field,
-    /// As the reference finds it from the box; differs where the RF is larger than the image.
+    /// The corner that the reference script derives from the box; differs if the RF is larger than the
+    /// image.
     Reference,
 }
 
@@ -71,10 +72,10 @@ pub enum FrameRule {
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "snake_case")]
 pub enum Deposit {
-    /// At the occluder's centre: `(first + last) / 2`, rounded down.
+    /// The occluder's centre, `(first + last) / 2` rounded down.
     #[default]
     Centre,
-    /// On every pixel that the occluder covers: its shape blurs the map.
+    /// Every pixel that the occluder covers, which blurs the map by its shape.
     Area,
 }
 

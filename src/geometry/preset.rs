@@ -10,7 +10,7 @@ use crate::error::ParseError;
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum GridPreset {
-    /// From the corner of the RF's box, scaled with the RF
+    /// Side and distance scaled with the RF, from the corner of its box
     #[default]
     Reference,
     /// Zhou et al. 2015: 11×11 in steps of 3 over the whole image

@@ -144,6 +144,9 @@ pub enum ImageError {
         /// The program's error.
         problem: String,
     },
+    /// An unreadable image among those of a folder that may be read without it.
+    #[error("{0}; --skip-unreadable leaves out such images")]
+    Unreadable(#[source] Box<Self>),
     /// An unusable image.
     #[error("{}: {fault}", shown(path))]
     Unfit {
@@ -159,7 +162,7 @@ impl ImageError {
     /// Whether the file itself is unreadable, rather than unlike the other images.
     pub(super) const fn is_damage(&self) -> bool {
         match self {
-            Self::File(_) | Self::Source { .. } => true,
+            Self::File(_) | Self::Source { .. } | Self::Unreadable(_) => true,
             Self::Unfit { fault, .. } => fault.is_damage(),
             _ => false,
         }

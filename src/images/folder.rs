@@ -79,6 +79,8 @@ pub struct ImageFolder {
     size_origin: &'static str,
     /// Expected digests of the files, if known.
     digests: Option<Vec<Digest>>,
+    /// Whether unreadable images may be skipped instead: of a folder whose images are not given by name.
+    may_skip: bool,
 }
 
 /// An image of a batch or of a reader.
@@ -179,6 +181,7 @@ impl ImageFolder {
                 "the size of the folder's first image"
             },
             digests: None,
+            may_skip: !options.skip_unreadable && options.names.is_none(),
         };
         if kind == Kind::Arrays && opened.reader.is_none() {
             opened.split_batches()?;
@@ -296,6 +299,14 @@ impl ImageFolder {
 
     /// Reads and preprocesses an image, of any size.
     fn load(&self, index: usize) -> Result<(Array3<f32>, Digest), ImageError> {
+        self.loaded(index).map_err(|error| {
+            // With digests, results are of all images.
+            let may_skip = self.may_skip && self.digests.is_none() && error.is_damage();
+            if may_skip { ImageError::Unreadable(Box::new(error)) } else { error }
+        })
+    }
+
+    fn loaded(&self, index: usize) -> Result<(Array3<f32>, Digest), ImageError> {
         let (read, digest) = self.read_known(index)?;
         let path = self.path(index);
         let content = |problem| FileError::content(&path, problem);

@@ -4,16 +4,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{Input, LayerId, Network, Op};
 
-/// The treatment of a gate while an occluder is presented. The receptive field is that of the local path
-/// in both.
+/// The image that a gate's values are computed from while an occluder is presented. The receptive field is
+/// that of the local path in both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "snake_case")]
 pub enum MapContext {
-    /// It is computed from the occluded image, as the network computes it.
+    /// The occluded image, as the network computes it.
     #[default]
     Exact,
-    /// It keeps its value on the original image.
+    /// The original image: many times faster.
     Frozen,
 }
 

@@ -58,8 +58,8 @@ pub enum NetworkError {
     },
     /// A layer of an ONNX file behind a node that is not supported.
     #[error(
-        "layer `{asked}` of {network} cannot be mapped: it lies behind, or is, what is not \
-         supported{nodes}; its convolutions before that are {known}"
+        "layer `{asked}` of {network} cannot be mapped: it is, or lies behind, an operation that is not \
+         supported{nodes}; the convolutions before it are {known}"
     )]
     LeftOut {
         /// The network's name.
@@ -83,10 +83,20 @@ pub enum NetworkError {
         /// The convolutions there are.
         known: String,
     },
+    /// A layer whose values have no receptive field.
+    #[error(
+        "layer `{}`: each of its values is of the whole map, so it has no receptive field; choose a layer \
+         before the global pooling, or behind the gate",
+        escaped(layer)
+    )]
+    NoField {
+        /// The layer's name.
+        layer: String,
+    },
     /// Responses of batch normalisations where there are none.
     #[error(
-        "no batch normalisation of {network} reads one of the layers asked for; in an ONNX file it is a part of \
-         the convolution, whose response is the one behind it: leave out the response `bn`"
+        "no batch normalisation of {network} reads one of the layers asked for; in an ONNX file the \
+         convolution contains it, and its response is the normalised one: leave out the response `bn`"
     )]
     NoBatchNorm {
         /// The network's name.
@@ -95,10 +105,10 @@ pub enum NetworkError {
     /// A layer of which some positions are reached by pixels outside of their receptive fields, so that no
     /// map shows all that changes them.
     #[error(
-        "layer `{layer}` cannot be mapped on images of {image}: a padding with values of the map brings \
-         {} to {} {position} of its output, whose receptive field has {}; use images of another size, or \
-         map other layers",
-        lines(*axis, *pixels), line(*axis), lines(*axis, *field)
+        "layer `{layer}` cannot be mapped on images of {image}: by a padding with values of the map, {} \
+         {position} of its output depends on {}, and its receptive field has {}; use images of another \
+         size, or map other layers",
+        line(*axis), lines(*axis, *pixels), lines(*axis, *field)
     )]
     OutsideField {
         /// The layer's name.
@@ -140,9 +150,21 @@ pub enum NetworkError {
 impl HasKind for NetworkError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoRoom { .. } | Self::OutsideField { .. } => ErrorKind::Input,
+            // Of a file of the network, or of images of a size that it cannot take.
+            Self::Layer { .. }
+            | Self::Description(_)
+            | Self::Geometry { .. }
+            | Self::NoRoom { .. }
+            | Self::OutsideField { .. } => ErrorKind::Input,
             Self::Onnx(error) => error.kind(),
-            _ => ErrorKind::Usage,
+            // Of a setting.
+            Self::OtherSize(_)
+            | Self::UnknownModel { .. }
+            | Self::UnknownLayer { .. }
+            | Self::LeftOut { .. }
+            | Self::NotConvolution { .. }
+            | Self::NoBatchNorm { .. }
+            | Self::NoField { .. } => ErrorKind::Usage,
         }
     }
 }

@@ -34,7 +34,7 @@ pub use configuration::ModelConfiguration;
 pub use context::{MapContext, WIDE_FLOATS};
 pub use error::{NetworkError, PaddingText};
 pub use layer::{Input, Layer};
-pub use model::{Filters, Model, ModelError};
+pub use model::{Filters, FoundCopy, Model, ModelError};
 pub use onnx::{OnnxError, UnsupportedNode, is_onnx};
 pub use op::{
     AveragePool, BatchNorm, ChannelNorm, ChannelScale, ChannelShuffle, ChannelSlice, Convolution,

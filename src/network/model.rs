@@ -10,7 +10,7 @@ use std::path::Path;
 pub use self::error::ModelError;
 use self::reading::{filters_of, names, read_tensors, tensor_shapes};
 use super::onnx::{OnnxFile, is_onnx};
-use super::weights::{self, Tensor};
+use super::weights::{self, Tensor, Tensors};
 use super::{ChannelScale, LayerId, Network, Op, TensorShape};
 use crate::files::{AtomicFile, Digest, DigestWriter, FileError, digest_of, escaped};
 
@@ -25,6 +25,15 @@ pub struct Filters {
     pub bias: Vec<f32>,
 }
 
+/// The copy of the network among a file's tensors that was found by their names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundCopy {
+    /// Prefix of its names, without the dot; empty if they have none.
+    pub prefix: String,
+    /// Longer prefixes of further copies.
+    pub others: Vec<String>,
+}
+
 /// A network with the filters of its convolutions, and the numbers of its other layers.
 #[derive(Clone, Debug)]
 pub struct Model {
@@ -32,6 +41,7 @@ pub struct Model {
     filters: BTreeMap<LayerId, Filters>,
     digest: Digest,
     ignored: Vec<String>,
+    found_copy: Option<FoundCopy>,
 }
 
 impl Model {
@@ -63,6 +73,7 @@ impl Model {
         }
         let shapes = tensor_shapes(&network);
         let tensors = read_tensors(&network, path, prefix, &shapes)?;
+        let found_copy = if prefix.is_none() { Some(FoundCopy::of(&tensors)) } else { None };
         let mut digest = digest_of(path)?;
         for shard in &tensors.shards {
             digest = Digest::of(format!("{digest} {}", digest_of(shard)?).as_bytes());
@@ -71,7 +82,7 @@ impl Model {
             digest = Digest::of(format!("{digest} {prefix}").as_bytes());
         }
         let (filters, ignored) = filters_of(&network, &shapes, tensors, path)?;
-        Ok(Self { network, filters, digest, ignored }.with_taps())
+        Ok(Self { network, filters, digest, ignored, found_copy }.with_taps())
     }
 
     /// A model of these tensors, which are looked up by name as those of a weight file are.
@@ -84,8 +95,10 @@ impl Model {
     ) -> Result<Self, ModelError> {
         let (path, shapes) = (Path::new("the weights"), tensor_shapes(&network));
         let tensors = weights::of_named(path, tensors, &names(&shapes))?;
+        let found_copy = Some(FoundCopy::of(&tensors));
         let (filters, ignored) = filters_of(&network, &shapes, tensors, path)?;
-        Ok(Self { network, filters, digest: Digest::of(b""), ignored }.with_digest()?.with_taps())
+        let digest = Digest::of(b"");
+        Ok(Self { network, filters, digest, ignored, found_copy }.with_digest()?.with_taps())
     }
 
     /// The same, with the digest of the file that [`save_weights`](Self::save_weights) writes.
@@ -146,7 +159,8 @@ impl Model {
             return Err(ModelError::Other { path, network });
         }
         let (filters, digest) = file.filters()?;
-        Ok(Self { network, filters, digest, ignored: Vec::new() }.with_taps())
+        let (ignored, found_copy) = (Vec::new(), None);
+        Ok(Self { network, filters, digest, ignored, found_copy }.with_taps())
     }
 
     /// The model with the numbers that no weight file holds: those of the layers that
@@ -171,7 +185,7 @@ impl Model {
         Self { network, ..self.clone() }.with_taps()
     }
 
-    /// How many weights and biases there are.
+    /// Number of weights and biases.
     pub fn weights(&self) -> usize {
         self.filters.values().map(|filters| filters.weight.len() + filters.bias.len()).sum()
     }
@@ -189,7 +203,8 @@ impl Model {
             return Err(ModelError::Filters { network: network.name, expected, found });
         }
         let filters = ids.into_iter().zip(filters).collect();
-        let model = Self { network, filters, digest: Digest::of(b""), ignored: Vec::new() };
+        let (digest, ignored, found_copy) = (Digest::of(b""), Vec::new(), None);
+        let model = Self { network, filters, digest, ignored, found_copy };
         Ok(model.with_digest()?.with_taps())
     }
 
@@ -212,6 +227,19 @@ impl Model {
     /// Names of the file's tensors that the network has no use for.
     pub fn ignored(&self) -> &[String] {
         &self.ignored
+    }
+
+    /// The copy of the network that was found by its names; `None` if its prefix was given, or of an
+    /// ONNX file.
+    pub fn found_copy(&self) -> Option<&FoundCopy> {
+        self.found_copy.as_ref()
+    }
+}
+
+impl FoundCopy {
+    fn of(tensors: &Tensors) -> Self {
+        let prefix = tensors.prefix.trim_end_matches('.').to_owned();
+        Self { prefix, others: tensors.others.clone() }
     }
 }
 

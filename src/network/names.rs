@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use super::{Convolution, onnx::NodeList};
 use super::{Input, Layer, LayerId, Network, NetworkError, Op, Origin, name_start};
 
-/// How many names an error tells of.
+/// Largest number of names in an error.
 const NAMES_SHOWN: usize = 64;
 
-/// How many of the nearest names an error tells of.
+/// Largest number of nearest names in an error.
 const NEAR_SHOWN: usize = 3;
 
 /// The index of a convolution that a name such as `conv3` stands for, from 0.
-fn short_place(name: &str) -> Option<usize> {
+fn index_of_short_name(name: &str) -> Option<usize> {
     let digits = name.strip_prefix("conv")?;
     let plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0');
     if plain { digits.parse::<usize>().ok()?.checked_sub(1) } else { None }
@@ -33,7 +33,7 @@ pub(super) fn short_names(network: &Network) -> Result<Vec<String>, NetworkError
         let (own, short) = (&network.layer(id).name, format!("conv{}", index + 1));
         let called = network.by_name.get(&short).or_else(|| modules.get(short.as_str()));
         let taken = called.is_some_and(|&other| other != id);
-        if taken || short_place(own).is_some() {
+        if taken || index_of_short_name(own).is_some() {
             check_file_name(own).map(|()| own.clone())
         } else {
             Ok(short)
@@ -92,7 +92,7 @@ impl Network {
         if !self.by_name.contains_key(&path) {
             self.check_left_out(&path)?;
         }
-        let short = || self.convolutions.get(short_place(name)?).copied();
+        let short = || self.convolutions.get(index_of_short_name(name)?).copied();
         self.by_path(&path).or_else(short).ok_or_else(|| NetworkError::UnknownLayer {
             network: self.name.clone(),
             asked: name.to_owned(),
@@ -120,7 +120,7 @@ impl Network {
 
     /// The layer that results are named after, by its [`Network::short_name`].
     pub fn layer_of_results(&self, name: &str) -> Option<LayerId> {
-        let short = || self.convolutions.get(short_place(name)?).copied();
+        let short = || self.convolutions.get(index_of_short_name(name)?).copied();
         self.by_name.get(name).copied().or_else(short)
     }
 
@@ -167,10 +167,7 @@ impl Network {
         }
         check_file_name(&self.layer(id).name)?;
         if self.is_of_whole_map(id) {
-            let problem = "each of its values is of the whole map, so it has no receptive field; choose \
-                           a layer that is not behind a global pooling, or behind the gate";
-            let layer = self.layer(id).name.clone();
-            return Err(NetworkError::Layer { layer, problem: problem.into() });
+            return Err(NetworkError::NoField { layer: self.layer(id).name.clone() });
         }
         let channels = self.channels(id);
         let op =

@@ -24,7 +24,7 @@ pub struct Origin {
     pub arithmetic: BTreeSet<LayerId>,
 }
 
-/// How many names a note tells of.
+/// Largest number of names in a note.
 const NAMES_SHOWN: usize = 4;
 
 impl Origin {

@@ -38,9 +38,9 @@ impl Network {
             return None;
         }
         Some(format!(
-            "note: exporters fold a batch normalisation into the convolution before it, and an ONNX file does \
-             not tell where one was: responses of convolutions of {} are those behind it, scaled by its \
-             factors, and where a factor is negative the top images are the bottom images of the convolution",
+            "note: exporters of ONNX files fold batch normalisations into convolutions, without a trace: \
+             responses of {} may be the normalised ones; a negative factor exchanges the top and the bottom \
+             images of a unit",
             self.name()
         ))
     }

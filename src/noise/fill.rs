@@ -14,15 +14,15 @@ pub enum FillRule {
     /// Uniform noise from -1 to 1
     #[default]
     Noise,
-    /// Gaussian noise with the mean 0 and the standard deviation 0.577, those of the uniform noise
+    /// Gaussian noise with the mean and the standard deviation of the uniform noise, 0 and 0.577
     Gaussian,
     /// Each channel's mean over all images
     Mean,
-    /// Zeros, with --preprocess imagenet its mean colour
+    /// Zeros; with --preprocess imagenet, its mean colour
     Zero,
     /// Half of the largest pixel value, preprocessed as images are
     Grey,
-    /// The image itself, blurred by a Gaussian as wide (standard deviation) as the occluder
+    /// The image, blurred by a Gaussian whose standard deviation is the side of the occluder
     Blur,
     /// The same square of another image, one for each image and draw
     Images,

@@ -19,11 +19,11 @@ pub struct Reach {
 pub struct TapRun {
     /// The first output, counted from the start of the node's changed span.
     pub output: usize,
-    /// How many outputs.
+    /// Number of outputs.
     pub outputs: usize,
     /// First tap of the window that meets a changed input.
     pub tap: usize,
-    /// How many taps do.
+    /// Number of taps that do.
     pub taps: usize,
     /// The input that this tap of the first output meets, counted from the start of the input's
     /// changed span. For the next output it is the convolution's stride further on, for the next

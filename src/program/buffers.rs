@@ -9,7 +9,7 @@ pub struct Buffers {
     pub source: Vec<usize>,
     /// The buffer of each node that has its own.
     buffer: Vec<usize>,
-    /// How many buffers there are.
+    /// Number of buffers.
     pub count: usize,
 }
 

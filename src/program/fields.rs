@@ -102,13 +102,13 @@ mod tests {
         let error = check(&blur(4, "[1, 1, 2, 2]", "reflect"), 13).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "layer `1` cannot be mapped on images of 13×13: a padding with values of the map brings \
-             rows 10 to 12 to row 6 of its output, whose receptive field has rows 11 to 12; use images of \
+            "layer `1` cannot be mapped on images of 13×13: by a padding with values of the map, row 6 of \
+             its output depends on rows 10 to 12, and its receptive field has rows 11 to 12; use images of \
              another size, or map other layers"
         );
         // A field that lies wholly in the padding.
         let error = check(&blur(1, "2", "edge"), 13).unwrap_err().to_string();
-        assert!(error.contains("whose receptive field has no rows"), "{error}");
+        assert!(error.contains("its receptive field has no rows"), "{error}");
         // A layer behind sees enough.
         let behind = r#", {"op": "conv", "out_channels": 1, "kernel": 3, "padding": 1}"#;
         check(&(blur(4, "[1, 1, 2, 2]", "reflect") + behind), 13).unwrap();

@@ -84,7 +84,7 @@ impl Selection {
         Self { start: 0, groups: 1, each: channels }
     }
 
-    /// How many channels there are.
+    /// Number of channels.
     pub const fn channels(self) -> usize {
         self.groups * self.each
     }

@@ -68,6 +68,15 @@ impl Axis {
         Self { low: -0.5, high: ticks.len() as f64 - 0.5, ticks }
     }
 
+    /// Those ends of the axis beyond which values lie, the lowest and the highest of which are given:
+    /// each with its direction, -1 or 1.
+    fn beyond(&self, [lowest, highest]: [f64; 2]) -> impl Iterator<Item = (f64, f32)> {
+        // Rounding is no distance.
+        let rounding = 1e-9 * (self.high - self.low);
+        let below = (lowest < self.low - rounding).then_some((self.low, -1.0));
+        below.into_iter().chain((highest > self.high + rounding).then_some((self.high, 1.0)))
+    }
+
     fn part(&self, value: f64) -> f32 {
         ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0) as f32
     }
@@ -125,6 +134,9 @@ impl Chart {
         for (x, found) in known.clone() {
             let [_, low, _, high, _] = found.quantiles;
             line(figure, [point(x, low), point(x, high)], pen.line());
+            for (value, outwards) in self.y.beyond([low, high]) {
+                arrow(figure, point(x, value), [0.0, -outwards], pen);
+            }
         }
         let points: Vec<[f32; 2]> = known.map(|(x, found)| point(x, found.median())).collect();
         for [x, y] in &points {
@@ -137,12 +149,16 @@ impl Chart {
     }
 
     /// Draws a distribution along the x axis, `y` in points below the chart's upper edge: a line from
-    /// the 5 % to the 95 % quantile, a bar between the quartiles, and the median.
+    /// the 5 % to the 95 % quantile, a box between the quartiles, and the median; an arrow where the line
+    /// goes on beyond the axis.
     pub fn lying(&self, figure: &mut Figure, found: Option<Distribution>, y: f32, pen: Pen) {
         let Some(found) = found else { return };
         let y = self.area.y + y;
         let x = |quantile: usize| self.at(found.quantiles[quantile], self.y.low)[0];
         line(figure, [[x(0), y], [x(4), y]], pen.line());
+        for (value, outwards) in self.x.beyond([found.quantiles[0], found.quantiles[4]]) {
+            arrow(figure, [self.at(value, self.y.low)[0], y], [outwards, 0.0], pen);
+        }
         let (left, right) = (x(1), x(3));
         let bar = Area { x: left, y: y - 2.0, width: (right - left).max(0.6), height: 4.0 };
         figure.fill(bar, lighter(pen.colour));
@@ -171,6 +187,16 @@ fn lighter(colour: Colour) -> Colour {
 pub(super) fn dot(figure: &mut Figure, [x, y]: [f32; 2], pen: Pen) {
     let side = 1.2 + 1.2 * pen.width;
     figure.fill(Area::square(x - side / 2.0, y - side / 2.0, side), pen.colour);
+}
+
+/// Draws the head of an arrow behind the end of an axis; `outwards` is a step of one point.
+fn arrow(figure: &mut Figure, [x, y]: [f32; 2], outwards: [f32; 2], pen: Pen) {
+    let [dx, dy] = outwards;
+    let point =
+        |along: f32, across: f32| [x + along * dx - across * dy, y + along * dy + across * dx];
+    let points = vec![point(1.2, -2.0), point(3.4, 0.0), point(1.2, 2.0)];
+    let line = Line { colour: pen.colour, width: 0.9 };
+    figure.items.push(Item::Path { points, closed: false, line });
 }
 
 /// Writes a label that is less important.
@@ -211,5 +237,30 @@ mod tests {
         assert_eq!(chart.at(0.0, 1.0), [10.0, 20.0]);
         // Values outside are drawn at the edge.
         assert_eq!(chart.at(99.0, -1.0), [110.0, 70.0]);
+    }
+
+    #[test]
+    fn an_arrow_stands_behind_the_end_that_values_lie_beyond() {
+        let area = Area { x: 10.0, y: 20.0, width: 100.0, height: 50.0 };
+        let chart = Chart { area, x: Axis::round(0.0, 10.0, 5), y: Axis::round(0.0, 1.0, 4) };
+        let arrows = |draw: &dyn Fn(&mut Figure)| -> Vec<[f32; 2]> {
+            let mut figure = Figure::new(200.0, 100.0);
+            draw(&mut figure);
+            let heads = figure.items.iter().filter_map(|item| match item {
+                Item::Path { points, .. } if points.len() == 3 => Some(points[1]),
+                _ => None,
+            });
+            heads.collect()
+        };
+        let found = |quantiles| Some(Distribution { count: 9, mean: 1.0, quantiles });
+        let lying =
+            |quantiles| arrows(&|figure| chart.lying(figure, found(quantiles), 5.0, Pen::FOUND));
+        assert!(lying([0.0, 1.0, 2.0, 3.0, 10.0]).is_empty());
+        assert_eq!(lying([0.0, 1.0, 2.0, 3.0, 11.0]), [[113.4, 25.0]]);
+        assert_eq!(lying([-1.0, 1.0, 2.0, 3.0, 11.0]), [[6.6, 25.0], [113.4, 25.0]]);
+        // Quartiles stand upright: an arrow above the chart.
+        let upright = found([0.0, 0.5, 0.9, 1.2, 3.0]);
+        let above = arrows(&|figure| chart.medians(figure, &[upright], Pen::FOUND));
+        assert_eq!(above, [[10.0, 16.6]]);
     }
 }

@@ -112,7 +112,7 @@ impl Panel<'_> {
     }
 }
 
-/// How much of a pixel the outline covers, 0 to 1.
+/// Part of a pixel that the outline covers, 0 to 1.
 fn line_cover(outline: &Gaussian, y: f64, x: f64, scale: f64) -> f64 {
     // exp(-r² / 2) is a half at this r, in standard deviations.
     let half_maximum = (2.0 * std::f64::consts::LN_2).sqrt();

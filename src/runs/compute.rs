@@ -30,13 +30,13 @@ pub struct ComputeSettings {
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Method {
-    /// Only what an occluder changes, as far as the unit depends on it
+    /// Activations that the occluder changes and the unit depends on
     #[default]
     Incremental,
     /// As incremental on the CPU, without Winograd forms: slower, rounds less, takes less memory.
     /// On a GPU, the same as incremental
     Direct,
-    /// Whole occluded images, by the book
+    /// Whole occluded images, without shortcuts
     Full,
 }
 
@@ -52,7 +52,8 @@ pub enum Precision {
     Fp32,
     /// 19 bits, on the tensor cores of a GPU, with --method incremental
     Tf32,
-    /// 16 bits with the rounding of tf32, likewise; fails if a value is too large for 16 bits
+    /// 16 bits, rounded as tf32, on the tensor cores of a GPU, with --method incremental; fails if a
+    /// value is too large for 16 bits
     Fp16,
     /// Each operand as two numbers of 16 bits, on the CPU; slower than fp32 on processors without
     /// AMX; with --method incremental

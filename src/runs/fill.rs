@@ -1,8 +1,11 @@
 //! Fills of occluders: their checks, and the values of constant ones.
 
+use std::path::Path;
+
 use super::layout::MAPS;
 use super::{Context, OcclusionSettings, Ranking, RunError, SweepRun, Task};
 use crate::blocks::BlockFolder;
+use crate::files::FileError;
 use crate::geometry::ImageSize;
 use crate::images::ImageFolder;
 use crate::maps::{Manifest, StoredSweep, SweepConfiguration, SweepParameters};
@@ -61,11 +64,11 @@ impl SweepParameters {
         let draws = (0..self.repeats).filter_map(|draw| first.draw_after(draw)).collect();
         let values = self.fill_values.as_deref().unwrap_or_default();
         if self.fill.is_constant() && values.len() != channels {
-            return Err(RunError::usage(format!(
-                "settings.fill_values of the manifest: {} values; expected {channels}, one for each \
-                 channel",
+            let problem = format!(
+                "settings.fill_values: {} values; expected {channels}, one for each channel",
                 values.len()
-            )));
+            );
+            return Err(FileError::content(Path::new(Manifest::FILE), problem).into());
         }
         Ok(SweepFill::new(self.fill, draws, &rounded(values), size))
     }

@@ -11,7 +11,8 @@ use crate::VERSION;
 use crate::engine::EngineName;
 use crate::files::{Digest, escaped};
 use crate::images::{ImageError, ImageFolder, ImageOptions};
-use crate::network::{LayerId, Model, Network, NetworkError, Response};
+use crate::network::{FoundCopy, LayerId, Model, Network, NetworkError, Response};
+use crate::program::check_fields;
 use crate::ranking::{
     Expected, LayerFiles, LayerRanking, RankedLayer, RankingConfiguration, images_a_block,
 };
@@ -199,6 +200,10 @@ impl Inputs {
             context.note(note);
         }
         let model = settings.model.load(network, settings.weights_prefix.as_deref())?;
+        if let Some(note) = model.found_copy().and_then(copy_note) {
+            let weights = settings.model.weights_label();
+            context.note(format!("note: {}: {note}", escaped(&weights)));
+        }
         note_ignored(&model, context);
         Ok(Self { model, layers, images })
     }
@@ -206,6 +211,13 @@ impl Inputs {
     /// The network.
     pub fn network(&self) -> &Network {
         self.model.network()
+    }
+
+    /// Checks that no pixel outside of its RF reaches a unit of the layers.
+    pub(super) fn check_fields(&self) -> Result<(), RunError> {
+        let check =
+            |&layer: &LayerId| check_fields(self.network(), layer, self.images.size(), None);
+        Ok(self.layers.iter().try_for_each(check)?)
     }
 
     /// `top`, or the number of images if that is smaller, with a note.
@@ -258,6 +270,24 @@ pub(super) fn at_most(top: usize, there: usize, context: &Context<'_>) -> usize 
         context.note(format!("note: {top} top images requested; there are {there}"));
     }
     top.min(there)
+}
+
+/// The note on a copy of the network that was found by its names; `None` if its names have no prefix
+/// and there is no other copy.
+fn copy_note(copy: &FoundCopy) -> Option<String> {
+    let FoundCopy { prefix, others } = copy;
+    let found = match &prefix[..] {
+        "" if others.is_empty() => return None,
+        "" => "tensors without a prefix are read".into(),
+        prefix => format!("tensors below `{}` are read", escaped(prefix)),
+    };
+    let Some(other) = others.first() else { return Some(found) };
+    let more =
+        if others.len() > 1 { format!(" and {} more", others.len() - 1) } else { String::new() };
+    let other = escaped(other);
+    Some(format!(
+        "{found}; there are copies of the network below `{other}`{more} too (--weights-prefix)"
+    ))
 }
 
 /// Notes unused tensors, such as a classifier's.

@@ -163,7 +163,7 @@ pub fn map(settings: &MapSettings, context: &Context<'_>) -> Result<UnitMap, Run
     let placement = geometry.placement(y, x)?;
     if placement.occluders.is_empty() {
         context.note(
-            "note: no occluder fits, since the image cuts the receptive field to less than one",
+            "note: the map has no occluder, since the image cuts the receptive field to less than one",
         );
     }
     let (progress, values) = (context.progress(), images.read(image)?);

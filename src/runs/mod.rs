@@ -15,6 +15,7 @@ mod compute;
 mod context;
 mod device;
 mod error;
+mod few_occluders;
 mod fill;
 mod inputs;
 pub mod layout;
@@ -39,6 +40,7 @@ pub use compute::{Compute, ComputeSettings, Method, Precision};
 pub use context::{Context, Observer, Task, thread_pool};
 pub use device::{DeviceChoice, Devices};
 pub use error::RunError;
+pub use few_occluders::LEAST_OCCLUDERS;
 pub use inputs::{ChosenLayers, Inputs};
 pub use map::{
     ImageChoice, MapImage, MapSettings, MapTarget, OwnMaps, PreparedMaps, SweptWeights, UnitMap,

@@ -115,6 +115,10 @@ pub fn plan(settings: &RunSettings, context: &Context<'_>) -> Result<Plan, RunEr
                 if let Some(size) = names.get(number) {
                     of_layer.name = format!("{size}/{}", of_layer.name);
                 }
+                let rf = model.network().projection(layer).size;
+                for note in of_layer.occluders.notes(&of_layer.name, rf) {
+                    context.note(note);
+                }
                 // Devices share the work, and each holds its share.
                 of_layer.rate *= engines.len() as f64;
                 of_layer.working *= engines.len();

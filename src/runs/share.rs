@@ -169,8 +169,8 @@ impl<'a> Backoff<'a> {
             if !self.notified && since.elapsed() > NOTIFY_AFTER {
                 self.notified = true;
                 self.context.note(
-                    "waiting for blocks that another process computes, or computed when it was \
-                     killed: then they are taken over within three minutes",
+                    "waiting for blocks of another process; those of a killed process are taken over \
+                     within three minutes",
                 );
             }
             thread::sleep(CANCEL_INTERVAL);

@@ -34,6 +34,10 @@ pub struct Occluders {
     pub mean: f64,
     /// Of a map whose RF the image does not cut.
     pub most: usize,
+    /// Number of positions.
+    pub positions: usize,
+    /// Positions whose RF the image cuts to less than an occluder.
+    pub positions_without: usize,
 }
 
 /// Positions spread over a layer, the same each time.
@@ -63,15 +67,16 @@ impl Iterator for Positions {
 /// # Errors
 /// Occluders that cannot be placed.
 pub fn count_occluders(geometry: &LayerGeometry) -> Result<Occluders, GeometryError> {
-    let (mut sum, mut most) = (0, 0);
-    let area = geometry.output.area();
-    for flat in 0..area {
+    let (mut sum, mut most, mut positions_without) = (0, 0, 0);
+    let positions = geometry.output.area();
+    for flat in 0..positions {
         let (y, x) = geometry.position(flat as u32);
         let occluders = geometry.placement(y, x)?.occluders.len();
         sum += occluders;
         most = most.max(occluders);
+        positions_without += usize::from(occluders == 0);
     }
-    Ok(Occluders { mean: sum as f64 / area as f64, most })
+    Ok(Occluders { mean: sum as f64 / positions as f64, most, positions, positions_without })
 }
 
 /// Counts the multiply-adds of presentations at `count` random positions.

@@ -29,7 +29,7 @@ pub struct LayerSweep<'a> {
     pub ranking: &'a LayerRanking,
     /// The units to sweep, ascending.
     pub units: &'a [usize],
-    /// How many images a unit, from either end of the ranking.
+    /// Images per unit, from either end of the ranking.
     pub top: usize,
     /// Fill of the occluders, in each draw.
     pub fill: &'a SweepFill,
@@ -54,7 +54,7 @@ pub struct Finished<'a> {
     pub presented: &'a [JobResult],
 }
 
-/// How much a sweep has to do.
+/// Amount of work of a sweep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extent {
     /// Maps: one a unit and ranked image.
@@ -62,6 +62,8 @@ pub struct Extent {
     /// Those that no occluder goes into, since the image cuts the RF to less than an occluder.
     /// They count as maps of zeros.
     pub maps_without_occluders: u64,
+    /// Occluders of the map that has most.
+    pub most_occluders: u64,
     /// Presentations of all maps, in all draws.
     pub presentations: u64,
 }
@@ -71,6 +73,7 @@ impl Sum for Extent {
         extents.fold(Self::default(), |sum, one| Self {
             maps: sum.maps + one.maps,
             maps_without_occluders: sum.maps_without_occluders + one.maps_without_occluders,
+            most_occluders: sum.most_occluders.max(one.most_occluders),
             presentations: sum.presentations + one.presentations,
         })
     }
@@ -85,7 +88,7 @@ pub(super) struct Target {
 }
 
 impl LayerSweep<'_> {
-    /// How much there is to do.
+    /// Amount of work.
     ///
     /// # Errors
     /// Occluders that cannot be placed.
@@ -93,7 +96,7 @@ impl LayerSweep<'_> {
         Ok(self.extents([self.units])?.into_iter().sum())
     }
 
-    /// How much there is to do for each of some blocks of units.
+    /// Amount of work of each of some blocks of units.
     ///
     /// # Errors
     /// As [`extent`](Self::extent).
@@ -113,6 +116,7 @@ impl LayerSweep<'_> {
                 };
                 extent.maps += 1;
                 extent.maps_without_occluders += u64::from(occluders == 0);
+                extent.most_occluders = extent.most_occluders.max(occluders);
                 extent.presentations += occluders * self.fill.draws() as u64;
             }
             extents.push(extent);

@@ -108,7 +108,7 @@ impl MemoryShares {
         Self { fixed, activations, images, responses }
     }
 
-    /// How many images of this many channels may be held.
+    /// Number of images with this number of channels that may be held.
     pub fn images_at_a_time(&self, channels: usize, image: ImageSize) -> usize {
         (self.images / image_bytes(channels, image)).max(1)
     }

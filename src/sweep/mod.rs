@@ -28,6 +28,7 @@ pub use fill::{Original, SweepFill};
 pub use layer::{Extent, Finished, LayerSweep};
 pub use memory::{MemoryShares, TooLittleMemory};
 pub use rank::{ImageRange, Ranked, Rankings, rank};
+pub use rounds::UnitSide;
 pub use summed::Summed;
 pub use units::UnitSelection;
 pub use verification::{Sample, Sampled, Verification};

@@ -7,6 +7,15 @@ use super::{Finished, LayerSweep, SweepError};
 use crate::progress::Progress;
 use crate::ranking::Side;
 
+/// An end of a unit's ranking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnitSide {
+    /// The unit.
+    pub unit: usize,
+    /// The end.
+    pub side: Side,
+}
+
 impl LayerSweep<'_> {
     /// The ranks that each round goes through: the first 2 images, then those up to 4, 8,
     /// …, and to the last. They depend on the number of images alone.
@@ -24,12 +33,12 @@ impl LayerSweep<'_> {
     /// As [`run`](Self::run).
     pub fn run_round<E: From<SweepError>>(
         &self,
-        sides: &[(usize, Side)],
+        sides: &[UnitSide],
         ranks: Range<usize>,
         progress: &Progress<'_>,
         finished: impl FnMut(Finished<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let of_side = |&(unit, side): &(usize, Side)| {
+        let of_side = |&UnitSide { unit, side }: &UnitSide| {
             let entries = self.ranking[unit].side(side);
             let entries = entries.iter().take(ranks.end).skip(ranks.start);
             entries.map(move |&entry| Target { unit, side, entry })

@@ -43,7 +43,7 @@ pub struct Sampled {
 /// The result of presenting a sample again.
 #[derive(Clone, Copy, Debug)]
 pub struct Verification {
-    /// How many were presented again.
+    /// Number of presentations that were repeated.
     pub presentations: u64,
     /// The error of a difference that is allowed, as a part of the largest difference of its map.
     pub tolerance: f64,

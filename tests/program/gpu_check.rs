@@ -146,8 +146,6 @@ fn parts_of_the_check_of_a_gpu_do_not_stop_each_other() {
         ("initcheck: cuda", "ok"),
     ];
     assert_eq!(outcomes, expected, "{told}");
-    let seconds = found["seconds"].as_f64().unwrap();
-    assert!((5.0..31.0).contains(&seconds), "{seconds} s");
     // What the last step before the one that never ended had written.
     let then = results(&folder.path().join("then.json"));
     assert_eq!(then["steps"].as_array().unwrap().len(), 2, "{then}");

@@ -20,6 +20,7 @@ mod golden;
 mod gpu_check;
 mod onnx;
 mod padding;
+mod python_words;
 mod receptive_fields;
 mod runs;
 mod sweep;

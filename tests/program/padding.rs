@@ -124,8 +124,8 @@ fn layers_that_pixels_outside_of_their_fields_reach_are_refused() {
     model.save_weights(&workplace.path("net.safetensors")).unwrap();
     let inputs = "--model net.json --weights net.safetensors --images images";
     let words = [
-        "layer `b` cannot be mapped on images of 61×53: a padding with values of the map brings rows 57 to \
-         60 to row 30",
+        "layer `b` cannot be mapped on images of 61×53: by a padding with values of the map, row 30 of its \
+         output depends on rows 57 to 60",
         "use images of another size, or map other layers",
     ];
     for line in ["run --out out", "plan"] {
@@ -142,7 +142,7 @@ fn layers_that_pixels_outside_of_their_fields_reach_are_refused() {
     workplace.refuses(
         &format!("{map} --force --position 29,26"),
         1,
-        &["columns 49 to 52 to column 26"],
+        &["column 26 of its output depends on columns 49 to 52"],
     );
     workplace
         .succeeds(&format!("run {inputs} --top 1 --layers a,c --out out --device cpu --verify 20"));

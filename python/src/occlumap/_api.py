@@ -164,7 +164,7 @@ def map_sizes(
 ) -> dict[int, Maps]:
     """Maps units with occluders of several sizes, over one ranking.
 
-    :func:`sizes` and ``occlumap sizes OUT`` extrapolate the widths of the maps to occluders of no size.
+    :func:`sizes` and ``occlumap sizes OUT`` extrapolate the widths of the maps to occluders of one pixel.
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ pub(super) struct Grid {
     /// Position on the layer's output: row, column
     #[arg(long, value_name = "Y,X", requires = "model", value_parser = position)]
     position: Option<[usize; 2]>,
-    /// A box instead: first row, first column, last row, last column
+    /// Box instead of a unit's: first row, first column, last row, last column
     #[arg(long = "box", value_name = "Y,X,Y,X", requires = "rf", conflicts_with = "model")]
     #[arg(value_parser = corners)]
     pixels: Option<[usize; 4]>,

@@ -18,7 +18,7 @@ pub(super) struct SlurmArguments {
     /// at most 16 at a time
     #[arg(long, value_name = "TASKS", default_value = "0-15")]
     pub array: TaskArray,
-    /// GPUs per task, such as 1 or a100:4; each of several gets a process [default: none]
+    /// GPUs per task, such as 1 or a100:4; one process for each GPU [default: none]
     #[arg(long, value_name = "[TYPE:]N")]
     pub gpus: Option<Gpus>,
     /// Time limit of a task, such as 4:00:00 or 2-12; two minutes before its end, the task saves

@@ -42,6 +42,7 @@ fn fault(error: ImageError, file: &str) -> Fault {
             assert!(path.ends_with(file), "{}", path.display());
             fault
         }
+        ImageError::Unreadable(error) => fault(*error, file),
         other => panic!("{other}"),
     }
 }

@@ -9,17 +9,25 @@ use crate::network::names::near;
 use crate::network::weights::{self, Tensor, Tensors};
 use crate::network::{LayerId, Network, Op, TensorShape, leftover, reparametrised};
 
+/// A tensor that a layer needs.
+pub(super) struct LayerTensor {
+    layer: LayerId,
+    /// Its name in a weight file, below the prefix.
+    name: String,
+    shape: Vec<usize>,
+}
+
 /// The filters of each layer that needs some, from the tensors of `path`, and the names of those that
 /// have no use.
 pub(super) fn filters_of(
     network: &Network,
-    shapes: &[(LayerId, String, Vec<usize>)],
+    shapes: &[LayerTensor],
     mut tensors: Tensors,
     path: &Path,
 ) -> Result<(BTreeMap<LayerId, Filters>, Vec<String>), ModelError> {
     let mut filters = BTreeMap::new();
     let mut of_layer: Vec<Vec<f32>> = Vec::new();
-    for (index, (id, tensor, expected)) in shapes.iter().enumerate() {
+    for (index, LayerTensor { layer, name: tensor, shape: expected }) in shapes.iter().enumerate() {
         let (path, name) = (path.to_owned(), network.name().to_owned());
         let (tensor, expected) = (tensor.clone(), expected.clone());
         let Some(Tensor { shape: found, data }) = tensors.found.remove(&tensor) else {
@@ -28,19 +36,19 @@ pub(super) fn filters_of(
             return Err(ModelError::Missing { path, network: name, tensor, expected, near });
         };
         // A PReLU of one slope has it for all channels.
-        let one_slope = found == [1] && matches!(network.layer(*id).op, Op::Prelu);
+        let one_slope = found == [1] && matches!(network.layer(*layer).op, Op::Prelu);
         if found != expected && !one_slope {
             return Err(ModelError::Misshapen { path, network: name, tensor, expected, found });
         }
         of_layer.push(if one_slope { vec![data[0]; expected[0]] } else { data });
-        if shapes.get(index + 1).is_none_or(|(next, ..)| next != id) {
+        if shapes.get(index + 1).is_none_or(|LayerTensor { layer: next, .. }| next != layer) {
             let tensors = std::mem::take(&mut of_layer);
-            let numbers = Filters::of_tensors(&network.layer(*id).op, tensors);
+            let numbers = Filters::of_tensors(&network.layer(*layer).op, tensors);
             if !numbers.weight.iter().chain(&numbers.bias).all(|number| number.is_finite()) {
-                let layer = escaped(&network.layer(*id).name).to_string();
+                let layer = escaped(&network.layer(*layer).name).to_string();
                 return Err(ModelError::Statistics { path, network: name, layer });
             }
-            filters.insert(*id, numbers);
+            filters.insert(*layer, numbers);
         }
     }
     if let Some(tensor) = leftover::first(network, &tensors) {
@@ -51,8 +59,8 @@ pub(super) fn filters_of(
     Ok((filters, tensors.ignored))
 }
 
-pub(super) fn names(shapes: &[(LayerId, String, Vec<usize>)]) -> Vec<String> {
-    shapes.iter().map(|(_, name, _)| name.clone()).collect()
+pub(super) fn names(shapes: &[LayerTensor]) -> Vec<String> {
+    shapes.iter().map(|tensor| tensor.name.clone()).collect()
 }
 
 /// Reads the tensors of `shapes`; weights that are kept in parts are computed.
@@ -60,17 +68,17 @@ pub(super) fn read_tensors(
     network: &Network,
     path: &Path,
     prefix: Option<&str>,
-    shapes: &[(LayerId, String, Vec<usize>)],
+    shapes: &[LayerTensor],
 ) -> Result<Tensors, ModelError> {
     let mut names = names(shapes);
     let tensors = weights::read_below(path, prefix, &names)?;
     let in_parts: Vec<&str> = shapes
         .iter()
-        .filter(|(id, name, shape)| {
-            let weight = matches!(network.layer(*id).op, Op::Conv(_)) && shape.len() > 1;
+        .filter(|LayerTensor { layer, name, shape }| {
+            let weight = matches!(network.layer(*layer).op, Op::Conv(_)) && shape.len() > 1;
             weight && !tensors.found.contains_key(name)
         })
-        .map(|(id, ..)| network.layer(*id).name.as_str())
+        .map(|tensor| network.layer(tensor.layer).name.as_str())
         .collect();
     if in_parts.is_empty() {
         return Ok(tensors);
@@ -87,14 +95,14 @@ pub(super) fn read_tensors(
     Ok(tensors)
 }
 
-/// Every tensor that the network needs: its layer, its name and its shape; those of a layer next to
-/// each other.
-pub(super) fn tensor_shapes(network: &Network) -> Vec<(LayerId, String, Vec<usize>)> {
+/// Every tensor that the network needs, those of a layer next to each other.
+pub(super) fn tensor_shapes(network: &Network) -> Vec<LayerTensor> {
     let mut shapes = Vec::new();
     for id in (0..network.own_layers().len()).map(LayerId) {
         let layer = network.layer(id);
         for TensorShape { name, shape } in layer.op.tensors(network.input_channels(id)) {
-            shapes.push((id, format!("{}.{name}", layer.name), shape));
+            let name = format!("{}.{name}", layer.name);
+            shapes.push(LayerTensor { layer: id, name, shape });
         }
     }
     shapes

@@ -86,7 +86,7 @@ pub struct ChannelSlice {
     pub end: usize,
 }
 
-/// How many groups of channels are interleaved.
+/// Number of interleaved groups of channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChannelShuffle {
@@ -194,7 +194,7 @@ impl Op {
         }
     }
 
-    /// How many inputs it may have.
+    /// Range of its number of inputs.
     const fn inputs(&self) -> Range<usize> {
         match self {
             Self::Add | Self::Concat => 1..usize::MAX,
@@ -292,7 +292,7 @@ impl Op {
         }
     }
 
-    /// How many weights and biases it computes with on `inputs` input channels; `None` where it
+    /// Numbers of weights and biases on `inputs` input channels; `None` where it
     /// has none.
     pub fn parameters(&self, inputs: usize) -> Option<[usize; 2]> {
         match self {

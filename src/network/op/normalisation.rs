@@ -74,7 +74,7 @@ impl LocalResponseNorm {
         channel.saturating_sub(before)..=(channel + after).min(channels - 1)
     }
 
-    /// How many channels before and after a channel are summed over for it.
+    /// Numbers of summed channels before and after a channel.
     pub const fn reach(&self) -> [usize; 2] {
         let (near, far) = ((self.size - 1) / 2, self.size / 2);
         if self.further_after { [near, far] } else { [far, near] }

@@ -100,7 +100,7 @@ impl AveragePool {
         }
     }
 
-    /// How many values, along one axis, the mean at `output` is over.
+    /// Number of values, along one axis, of the mean at `output`.
     pub fn count(&self, axis: Axis, output: usize, input: ImageSize) -> usize {
         let window = self.window().axes.of(axis);
         window.inputs(Span::at(output)).intersect(self.counted(axis, input)).len().max(1)

@@ -28,8 +28,16 @@ const MAX_PARTS: usize = 1024;
 
 /// The blobs of a network's layers.
 pub(super) struct CaffeModel {
-    /// The name of each, its index in its layer, and its message.
-    blobs: Vec<(String, usize, Bytes)>,
+    blobs: Vec<Blob>,
+}
+
+/// A blob: a tensor of a layer.
+struct Blob {
+    /// The layer's name with an ending; empty until the layer's name is read.
+    name: String,
+    /// Index in the layer.
+    index: usize,
+    message: Bytes,
 }
 
 /// Whether a path is that of such a file, by its ending: protobuf has no first bytes of its own.
@@ -72,11 +80,7 @@ impl CaffeModel {
 }
 
 /// Adds the blobs of a layer.
-fn of_layer(
-    layer: Bytes,
-    fields: LayerFields,
-    blobs: &mut Vec<(String, usize, Bytes)>,
-) -> Result<(), ParseError> {
+fn of_layer(layer: Bytes, fields: LayerFields, blobs: &mut Vec<Blob>) -> Result<(), ParseError> {
     let (mut name, first) = (String::new(), blobs.len());
     walk(layer, |tag, content| {
         match content {
@@ -89,19 +93,20 @@ fn of_layer(
                 }
                 name = String::from_utf8_lossy(&text).into_owned();
             }
-            Content::Bytes(blob) if tag == fields.blobs => {
+            Content::Bytes(message) if tag == fields.blobs => {
                 if blobs.len() == MAX_BLOBS {
                     return Err(ParseError(format!("it has more than {MAX_BLOBS} blobs")));
                 }
-                blobs.push((String::new(), blobs.len() - first, blob));
+                let index = blobs.len() - first;
+                blobs.push(Blob { name: String::new(), index, message });
             }
             Content::Bytes(inner) if fields.inner == Some(tag) => of_layer(inner, FIRST, blobs)?,
             _ => {}
         }
         Ok(())
     })?;
-    for (full, index, _) in blobs[first..].iter_mut().filter(|(full, ..)| full.is_empty()) {
-        *full = match index {
+    for blob in blobs[first..].iter_mut().filter(|blob| blob.name.is_empty()) {
+        blob.name = match blob.index {
             0 => format!("{name}.weight"),
             1 => format!("{name}.bias"),
             more => format!("{name}.blob{more}"),
@@ -242,14 +247,14 @@ impl Source for CaffeModel {
     }
 
     fn name(&self, entry: usize) -> &str {
-        &self.blobs[entry].0
+        &self.blobs[entry].name
     }
 
     /// A bias is one list, whatever axes of length 1 the file gives it.
     fn tensor(&mut self, entry: usize) -> Result<Tensor, TensorProblem> {
-        let (_, index, blob) = &self.blobs[entry];
+        let Blob { index, message, .. } = &self.blobs[entry];
         let (mut stated, mut old, mut data) = (None, [1_usize; 4], BlobValues::default());
-        walk(blob.clone(), |tag, content| {
+        walk(message.clone(), |tag, content| {
             match (tag, content) {
                 (1..=4, Content::Number(length)) => {
                     old[tag as usize - 1] = usize::try_from(length).unwrap_or(usize::MAX);

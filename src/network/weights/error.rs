@@ -46,7 +46,10 @@ pub enum WeightsError {
         prefixes: String,
     },
     /// Two tensors have the same name.
-    #[error("{}: \"{first}\" and \"{second}\" are the same tensor of the network", shown(path))]
+    #[error(
+        "{}: \"{first}\" and \"{second}\" are the same tensor of the network; save a file with one of them",
+        shown(path)
+    )]
     Twice {
         /// The file.
         path: PathBuf,

@@ -19,6 +19,8 @@ pub(super) struct Ambiguous {
 pub(super) struct Copy {
     /// Prefix of their names, with the dot at the end.
     pub prefix: String,
+    /// Longer prefixes of further copies, with at least half as many of the names.
+    pub others: Vec<String>,
     /// The first two entries of each requested name that the file has, by the name's index.
     pub entries: BTreeMap<usize, [Option<usize>; 2]>,
 }
@@ -42,18 +44,23 @@ pub(super) fn find_copy(requested: &[String], names: &[String]) -> Result<Copy, 
         return Ok(Copy::default());
     };
     let prefix = best[0].0;
-    let is_rival = |copy: &&&[Hit<'_>]| !copy[0].0.starts_with(prefix) && 2 * found(copy) >= most;
-    let rivals: Vec<&str> = copies.iter().filter(is_rival).map(|copy| copy[0].0).collect();
+    let further = copies.iter().filter(|copy| copy[0].0 != prefix && 2 * found(copy) >= most);
+    let (others, rivals): (Vec<&str>, Vec<&str>) =
+        further.map(|copy| copy[0].0).partition(|other| other.starts_with(prefix));
+    let without_dot = |prefix: &str| prefix.trim_end_matches('.').to_owned();
     if !rivals.is_empty() {
         let listed = [prefix].into_iter().chain(rivals.iter().copied()).take(LISTED);
-        let prefixes = listed.map(|prefix| prefix.trim_end_matches('.').to_owned()).collect();
-        return Err(Ambiguous { prefixes, count: 1 + rivals.len() });
+        return Err(Ambiguous {
+            prefixes: listed.map(without_dot).collect(),
+            count: 1 + rivals.len(),
+        });
     }
+    let others = others.into_iter().map(without_dot).collect();
     let entries = best.chunk_by(|one, next| one.1 == next.1).map(|entries| {
         let entry = |which: usize| entries.get(which).map(|&(.., entry)| entry);
         (entries[0].1, [entry(0), entry(1)])
     });
-    Ok(Copy { prefix: prefix.to_owned(), entries: entries.collect() })
+    Ok(Copy { prefix: prefix.to_owned(), others, entries: entries.collect() })
 }
 
 /// Every requested name in every one of the file's, after a dot or by itself, sorted.
@@ -88,7 +95,7 @@ mod tests {
     fn expect(requested: &[&str], names: &[&str], prefix: &str, entries: &[(usize, usize)]) {
         let found = find_copy(&owned(requested), &owned(names)).unwrap();
         let entries = entries.iter().map(|&(index, entry)| (index, [Some(entry), None])).collect();
-        assert_eq!(found, Copy { prefix: prefix.to_owned(), entries });
+        assert_eq!((found.prefix.as_str(), found.entries), (prefix, entries));
     }
 
     fn prefixes(requested: &[&str], names: &[&str]) -> Vec<String> {

@@ -29,7 +29,7 @@ use crate::files::{FileError, open_regular, read_at_most};
 
 pub(super) use error::TensorProblem;
 use format::Format;
-use lookup::{Ambiguous, find_copy};
+use lookup::{Ambiguous, Copy, find_copy};
 
 pub(super) use element::MAX_ELEMENTS;
 pub use error::WeightsError;
@@ -61,6 +61,8 @@ pub struct Tensors {
     /// The prefix of the requested names in the file's names, those without wrappers
     /// ([`plain_name`]).
     pub prefix: String,
+    /// Longer prefixes, without the dot, of further copies of the network.
+    pub others: Vec<String>,
     /// The files beside the one that was read which hold its tensors.
     pub shards: Vec<PathBuf>,
 }
@@ -192,16 +194,22 @@ impl Request<'_> {
         let copy = find_copy(&plain, &names).map_err(|Ambiguous { prefixes, count }| {
             WeightsError::copies(path, &prefixes, count)
         })?;
+        let own = |name: &String| exact.get(name).filter(|_| copy.prefix.is_empty());
+        // Tensors of one copy: exact names decide only if all that are there are exact.
+        let mut numbered = requested.iter().enumerate();
+        let are_exact =
+            numbered.all(|(index, name)| own(name).is_some() || !copy.entries.contains_key(&index));
         let (mut used, mut found) = (BTreeSet::new(), BTreeMap::new());
         for (index, name) in requested.iter().enumerate() {
-            let own = exact.get(name).filter(|_| copy.prefix.is_empty());
-            let entry = match (own, copy.entries.get(&index)) {
+            let own = own(name);
+            let entry = match (own.filter(|_| are_exact), copy.entries.get(&index)) {
                 (None, Some(&[Some(first), Some(second)])) => {
                     let [first, second] = [first, second].map(|entry| source.name(entry));
                     return Err(WeightsError::twice(path, first, second));
                 }
                 (None, Some(entries)) => entries[0],
-                (own, _) => own.copied(),
+                (Some(exact), Some(_)) => Some(*exact),
+                (_, None) => own.copied(),
             };
             let Some(entry) = entry.filter(|entry| !used.contains(entry)) else { continue };
             let own = source.name(entry).to_owned();
@@ -213,8 +221,8 @@ impl Request<'_> {
             .filter(|entry| !used.contains(entry) && source.is_tensor(*entry))
             .map(|entry| (source.name(entry).to_owned(), names[entry].clone()))
             .unzip();
-        let prefix = copy.prefix;
-        Ok(Tensors { found, ignored, ignored_plain, prefix, shards: source.files() })
+        let Copy { prefix, others, .. } = copy;
+        Ok(Tensors { found, ignored, ignored_plain, prefix, others, shards: source.files() })
     }
 
     /// The names of all entries without wrappers, below the prefix asked for; empty ones of entries that are

@@ -32,8 +32,16 @@ pub(super) fn is_index(path: &Path) -> bool {
 /// The tensors of all files of an index.
 pub(super) struct Sharded {
     files: Vec<(PathBuf, Safetensors)>,
-    /// Of each tensor its name, the index of its file, and its index there.
-    tensors: Vec<(String, usize, usize)>,
+    tensors: Vec<Location>,
+}
+
+/// Where a tensor is.
+struct Location {
+    name: String,
+    /// Index of its file.
+    file: usize,
+    /// Index in its file.
+    entry: usize,
 }
 
 impl Sharded {
@@ -71,7 +79,7 @@ impl Sharded {
             let Some(&entry) = of_file[number].get(name.as_str()) else {
                 return Err(content(format!("`{file}` has no tensor `{name}`")));
             };
-            tensors.push((name.clone(), number, entry));
+            tensors.push(Location { name: name.clone(), file: number, entry });
         }
         Ok(Self { files, tensors })
     }
@@ -83,12 +91,12 @@ impl Source for Sharded {
     }
 
     fn name(&self, entry: usize) -> &str {
-        &self.tensors[entry].0
+        &self.tensors[entry].name
     }
 
     fn tensor(&mut self, entry: usize) -> Result<Tensor, TensorProblem> {
-        let (_, file, index) = self.tensors[entry];
-        self.files[file].1.tensor(index)
+        let Location { file, entry, .. } = self.tensors[entry];
+        self.files[file].1.tensor(entry)
     }
 
     fn files(&self) -> Vec<PathBuf> {

@@ -10,7 +10,7 @@ use crate::report::figure::{Anchor, Area, Figure, FontError, width_of};
 const WIDTH: f32 = 540.0;
 const MARGIN: f32 = 12.0;
 /// Space for the title and the names of the columns.
-const HEADER: f32 = 66.0;
+const HEADER: f32 = 74.0;
 /// Space for a row, and of its charts.
 const ROW: f32 = 84.0;
 const CHART: f32 = 58.0;
@@ -81,10 +81,12 @@ fn head(figure: &mut Figure, comparison: &Comparison, page: usize) -> Result<(),
         Extent::Mass(part) => format!("{} % of the mass", 100.0 * part),
     };
     let blur = fraction(comparison.settings.pairs.region_blur);
-    let curves = "Pearson's r against blur (s.d. as a part of the RF): median, quartiles";
+    let curves = "Pearson's r against blur (s.d. as a part of the RF): medians, quartiles";
     label(figure, [CURVES, y], Anchor::Start, curves.into());
     let shapes = format!("regions at {region}, after a blur of {blur} of the RF");
-    label(figure, [SHAPES, y - 8.0], Anchor::Start, shapes);
+    label(figure, [SHAPES, y - 16.0], Anchor::Start, shapes);
+    let marks = "box: quartiles; line: 5 % to 95 % of the units; arrow: values beyond the axis";
+    label(figure, [SHAPES, y - 8.0], Anchor::Start, marks.into());
     for (column, name) in
         ["overlap", "centres apart / RF", "area B / A", "turn (°)"].iter().enumerate()
     {

@@ -32,8 +32,8 @@ pub(super) fn page(comparison: &Comparison, figures: &[Figure]) -> String {
         let svg = figure.to_svg();
         let _ = writeln!(
             text,
-            "<figure class=\"chart\">{svg}<figcaption>Medians and quartiles over units; bars from the \
-             5 % to the 95 % quantile. <a href=\"comparison{name}.svg\">SVG</a> \
+            "<figure class=\"chart\">{svg}<figcaption>Medians and quartiles over units; lines on \
+             the right from the 5 % to the 95 % quantile, with an arrow where values lie beyond the axis. <a href=\"comparison{name}.svg\">SVG</a> \
              <a href=\"comparison{name}.png\">PNG</a> <a href=\"comparison.pdf\">PDF</a>\
              </figcaption></figure>"
         );

@@ -20,22 +20,21 @@ pub enum DerivedError {
     Rate(f64),
     /// The sweep did not keep how sure its maps are.
     #[error(
-        "{}: where maps exceed their floor takes the standard errors of their pixels; sweep with \
-         --statistics or --repeats",
+        "{}: maps of kind `exceeds` need standard errors; sweep with --statistics or --repeats",
         escaped(.0)
     )]
     NoErrors(String),
     /// The sweep marked whole occluders.
     #[error(
-        "{}: where maps exceed their floor takes occluders that are deposited at their centres; sweep \
-         with --deposit centre",
+        "{}: maps of kind `exceeds` need differences at the occluders' centres; sweep with --deposit \
+         centre",
         escaped(.0)
     )]
     Area(String),
     /// The ranking does not tell any responses.
     #[error(
-        "{}: maps relative to responses take a ranking with responses ({}_responses.npy), and there \
-         is none beside them",
+        "{}: maps of kind `relative` need the responses of the ranking, and there is no \
+         {}_responses.npy",
         escaped(.0),
         escaped(.0)
     )]

@@ -68,7 +68,16 @@ pub struct Derivation<'a> {
     kinds: Vec<DerivedKind>,
     /// The false discovery rate of pixels that exceed the floor, 0 to 1.
     rate: f64,
-    left_out: Vec<(DerivedKind, DerivedError)>,
+    left_out: Vec<LeftOutKind>,
+}
+
+/// A kind that was not named and cannot be made.
+#[derive(Debug)]
+pub struct LeftOutKind {
+    /// The kind.
+    pub kind: DerivedKind,
+    /// Why it cannot be made.
+    pub error: DerivedError,
 }
 
 /// The data of one side of a layer.
@@ -125,7 +134,7 @@ impl<'a> Derivation<'a> {
             }
             match made.layers.iter().try_for_each(|layer| made.check(kind, layer)) {
                 Ok(()) => made.kinds.push(kind),
-                Err(error) if named.is_empty() => made.left_out.push((kind, error)),
+                Err(error) if named.is_empty() => made.left_out.push(LeftOutKind { kind, error }),
                 Err(error) => return Err(error),
             }
         }
@@ -137,8 +146,8 @@ impl<'a> Derivation<'a> {
         &self.kinds
     }
 
-    /// The kinds that were not named and cannot be made, and why.
-    pub fn left_out(&self) -> &[(DerivedKind, DerivedError)] {
+    /// The kinds that were not named and cannot be made.
+    pub fn left_out(&self) -> &[LeftOutKind] {
         &self.left_out
     }
 

@@ -71,7 +71,7 @@ const COLUMNS: [Column; 30] = [
     (
         "images",
         "",
-        "images that were presented: all of the ranking's, or with --until-reliable as many as it took",
+        "images that were presented: those of the ranking, or fewer if the unit was reliable before",
     ),
 ];
 

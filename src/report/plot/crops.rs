@@ -24,7 +24,7 @@ const QUALITY: u8 = 90;
 /// Crops up to this side length are kept to the bit: of so few pixels each is looked at.
 const SMALL: u32 = 64;
 
-/// How much of an image its own map may hide.
+/// Largest opacity of a map over its image, 0 to 1.
 const MOST_HIDDEN: f64 = 0.75;
 
 /// How the map of a single image is computed and laid over it.

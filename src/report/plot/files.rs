@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::{CropSource, Crops, LayerMaps, OwnOverlay, Style, pages, sheet};
+use super::{CropSource, Crops, LayerMaps, OwnOverlay, RankedCrops, Style, pages, sheet};
 use crate::files::write_atomically;
 use crate::images::ImageFolder;
 use crate::progress::Progress;
@@ -52,7 +52,7 @@ pub struct Plots<'a> {
     pub resolution: f32,
     /// The images, where they are to be shown, and how.
     pub images: Option<(&'a ImageFolder, Tones)>,
-    /// How many of them, at most, from either end of a unit's ranking.
+    /// Largest number of images, from either end of a unit's ranking.
     pub examples: usize,
     /// An engine that is prepared for the layers, and the noise of each time that an occluder was
     /// presented: to compute the maps of single images.
@@ -182,7 +182,8 @@ impl Plots<'_> {
             }
             _ => None,
         };
-        let crops = shown.as_ref().map(|(crops, ranking)| (crops, *ranking, count));
+        let crops = shown.as_ref();
+        let crops = crops.map(|(crops, ranking)| RankedCrops { crops, ranking, count });
         let pages = pages(sweep, layer, maps, fits, crops, self.style)?;
         let title = format!("{} {}: maps of receptive fields", sweep.model.name, layer.name());
         let bytes = to_pdf(&title, &pages)?;

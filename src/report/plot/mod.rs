@@ -19,7 +19,7 @@ use super::figure::{Anchor, Area, Colour, Figure, Item, Line, Pixels};
 pub use crops::{CropSource, Crops, OwnOverlay};
 pub use files::{Kind, Plots};
 pub use maps::{LayerMaps, Map};
-pub use pages::pages;
+pub use pages::{RankedCrops, pages};
 pub use settings::{PlotSettings, plot};
 pub use sheet::sheet;
 
@@ -41,7 +41,7 @@ pub enum Overlay {
     /// A line where the unit's mean map, blurred, is half its peak.
     #[default]
     Mean,
-    /// The map of that very image, presented once more as in the sweep.
+    /// The map of that image alone, computed again as in the sweep.
     Own,
     /// Nothing.
     #[cfg_attr(feature = "cli", value(name = "none"))]

@@ -31,9 +31,20 @@ const OUTLINE: Line = Line { colour: [255, 209, 51], width: 0.9 };
 const ELLIPSE: [Line; 2] =
     [Line { colour: [0; 3], width: 1.1 }, Line { colour: [255; 3], width: 0.5 }];
 
+/// The images beside the maps.
+#[derive(Clone, Copy)]
+pub struct RankedCrops<'a> {
+    /// Their parts inside of the receptive fields.
+    pub crops: &'a Crops,
+    /// The ranking that they are from.
+    pub ranking: &'a LayerRanking,
+    /// Images of either side of a unit.
+    pub count: usize,
+}
+
 /// The pages of a layer: of each unit the maps over its top and over its bottom images, with the
-/// Gaussians that fit them, `fits` in the order of the units, and the first `count` images of either
-/// side where there are `crops`.
+/// Gaussians that fit them, `fits` in the order of the units, and the first images of either side where
+/// there are `crops`.
 ///
 /// # Errors
 /// [`FontError`].
@@ -42,10 +53,10 @@ pub fn pages(
     layer: &LayerResults,
     maps: &LayerMaps,
     fits: &[[Option<Fit>; 2]],
-    crops: Option<(&Crops, &LayerRanking, usize)>,
+    crops: Option<RankedCrops<'_>>,
     style: Style,
 ) -> Result<Vec<Figure>, FontError> {
-    let count = crops.map_or(0, |(.., count)| count);
+    let count = crops.map_or(0, |crops| crops.count);
     let across = (PAGE[0] - 2.0 * MARGIN - LABELS) / (2 + 2 * count) as f32;
     let side = (across - GAP).min(LARGEST);
     let row = Row { sweep, layer, maps, fits, crops, style, side };
@@ -77,7 +88,7 @@ struct Row<'a> {
     layer: &'a LayerResults,
     maps: &'a LayerMaps,
     fits: &'a [[Option<Fit>; 2]],
-    crops: Option<(&'a Crops, &'a LayerRanking, usize)>,
+    crops: Option<RankedCrops<'a>>,
     style: Style,
     /// Of a map or an image.
     side: f32,
@@ -117,7 +128,7 @@ impl Row<'_> {
             quiet(figure, [MARGIN, y], Anchor::Start, 6.5, text);
         }
         draw_bar(figure, [PAGE[0] - MARGIN, MARGIN + 30.0], self.maps, self.style)?;
-        let count = self.crops.map_or(0, |(.., count)| count);
+        let count = self.crops.map_or(0, |crops| crops.count);
         let heads = [
             (0, "max map"),
             (1, "min map"),
@@ -151,7 +162,7 @@ impl Row<'_> {
                 quiet(figure, [area.x, below], Anchor::Start, SMALL, text);
             }
         }
-        let Some((crops, ranking, count)) = self.crops else { return };
+        let Some(RankedCrops { crops, ranking, count }) = self.crops else { return };
         for (group, side) in Side::BOTH.into_iter().enumerate() {
             let lines = self.outlines(index, side);
             for (rank, entry) in ranking[unit].side(side).iter().take(count).enumerate() {

@@ -52,22 +52,22 @@ impl MapCoverage {
         Ok(Self::new(geometry.projection.size, deposit, over, &placements))
     }
 
-    /// How many images the map is a mean of.
+    /// Number of images whose mean the map is.
     pub const fn images(&self) -> usize {
         self.images
     }
 
-    /// How many images cover a pixel.
+    /// Number of images that cover a pixel.
     pub fn covering(&self, pixel: usize) -> usize {
         self.covering[pixel] as usize
     }
 
-    /// How many occluders are deposited on a pixel, those of all images together.
+    /// Number of occluders that are deposited on a pixel, over all images.
     pub fn occluders(&self, pixel: usize) -> usize {
         self.occluders[pixel] as usize
     }
 
-    /// How many images a pixel's value is the mean of.
+    /// Number of images whose mean a pixel's value is.
     pub fn averaged(&self, pixel: usize) -> usize {
         match self.over {
             MeanOver::Images => self.images,

@@ -9,7 +9,7 @@ use crate::images::{IMAGENET_MEAN, IMAGENET_STD, ImageError, ImageFolder, Prepro
 /// The colour of what lies outside of an image.
 pub const OUTSIDE: Rgb<u8> = Rgb([119, 119, 119]);
 
-/// How many images are read to find what range their values have.
+/// Number of images that are read to find the range of their values.
 const LOOKED_AT: usize = 16;
 
 /// How the values of a folder's images become colours: each channel's `value * gain + offset`,

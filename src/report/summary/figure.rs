@@ -22,6 +22,9 @@ const ACROSS: f32 = 42.0;
 /// Names of layers along a chart, at most.
 const NAMES: usize = 10;
 
+/// The part of a layer's units whose bar has full width: three times that of even frequencies.
+const FULL_WIDTH: f32 = 3.0 / BINS as f32;
+
 /// Networks, or sides of one: colours that colour-blind eyes tell apart.
 const COLOURS: [Colour; 6] =
     [[31, 95, 174], [214, 110, 20], [0, 134, 110], [170, 60, 120], [120, 110, 20], [90, 90, 96]];
@@ -42,7 +45,8 @@ pub fn figure(summary: &Summary) -> Result<Figure, FontError> {
     let height = HEADER + 4.0 * (CHART_HEIGHT + DOWN);
     let mut figure = Figure::new(WIDTH, height);
     figure.fill(Area { x: 0.0, y: 0.0, width: WIDTH, height }, [255; 3]);
-    let title = "Receptive fields over depth: medians and quartiles over units";
+    let title =
+        "Receptive fields over depth: medians over units (dots), lower to upper quartile (bars)";
     figure.text([MARGIN, MARGIN + 8.0], Anchor::Start, 9.0, title);
     let mut x = MARGIN;
     for series in &series {
@@ -196,7 +200,7 @@ fn size(figure: &mut Figure, area: Area, series: &[Series<'_>]) {
 
 /// Of each layer the part of its units in each bin of orientations, as a strip.
 fn orientations(figure: &mut Figure, area: Area, series: &[Series<'_>]) {
-    let title = "orientation of the long axis: part of the layer's elongated units";
+    let title = "orientation of the long axis: part of the layer's elongated units (full width: 25 % or more)";
     label(figure, [area.x, area.y - 5.0], Anchor::Start, title.into());
     let angles = ["0°", "", "", "45°", "", "", "90°", "", "", "135°", "", ""];
     let chart = Chart { area, x: depth(series), y: Axis::named(angles.map(String::from)) };
@@ -206,13 +210,11 @@ fn orientations(figure: &mut Figure, area: Area, series: &[Series<'_>]) {
     for (index, series) in series.iter().enumerate() {
         for (at, layer) in series.layers.iter().enumerate() {
             let all: usize = layer.orientations.iter().sum();
-            let largest = 3.0 / BINS as f32;
             for (bin, &count) in layer.orientations.iter().enumerate() {
                 if count == 0 {
                     continue;
                 }
-                // Full width for three times as many as if all orientations were as frequent.
-                let part = (count as f32 / all as f32 / largest).min(1.0);
+                let part = (count as f32 / all as f32 / FULL_WIDTH).min(1.0);
                 let [x, y] = chart.at(at as f64, bin as f64);
                 let x = x - 0.42 * step + index as f32 * lane;
                 let height = 0.8 * area.height / BINS as f32;

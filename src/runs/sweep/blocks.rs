@@ -12,7 +12,7 @@ use crate::progress::Progress;
 use crate::ranking::Side;
 use crate::runs::context::DevicePools;
 use crate::runs::{Inputs, RunError};
-use crate::sweep::{Extent, Finished, LayerSweep, Sample, SweepError, Verification};
+use crate::sweep::{Extent, Finished, LayerSweep, Sample, SweepError, UnitSide, Verification};
 
 /// A layer of a sweep, cut into blocks.
 pub(super) struct Layer<'a> {
@@ -252,8 +252,8 @@ fn present_in_rounds(
 ) -> Result<(BlockMaps, Extent), SweepError> {
     let (mut maps, mut presented) = (maps.in_rounds(), Extent::default());
     for units in sweep.units.chunks((SUMS / maps.bytes_a_unit()).max(1)) {
-        let mut sides: Vec<(usize, Side)> =
-            units.iter().flat_map(|&unit| Side::BOTH.map(|side| (unit, side))).collect();
+        let mut sides: Vec<UnitSide> =
+            units.iter().flat_map(|&unit| Side::BOTH.map(|side| UnitSide { unit, side })).collect();
         for ranks in sweep.rounds() {
             sweep.run_round(&sides, ranks, progress, |finished| {
                 let occluders = finished.placement.occluders.len();
@@ -263,7 +263,7 @@ fn present_in_rounds(
                 add(&mut maps, &finished);
                 Ok::<(), SweepError>(())
             })?;
-            sides.retain(|&(unit, side)| {
+            sides.retain(|&UnitSide { unit, side }| {
                 let is_reliable = maps.reliability(unit, side) >= until;
                 !is_reliable
             });

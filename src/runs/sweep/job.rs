@@ -12,6 +12,7 @@ use crate::engine::Presenter;
 use crate::images::ImageFolder;
 use crate::maps::{LayerConfiguration, Manifest, StoredSweep};
 use crate::ranking::{LayerRanking, swept_digest};
+use crate::runs::few_occluders::{WITHOUT, few_occluders_note};
 use crate::runs::layout::{MAPS, PLOTS, REPORT};
 use crate::runs::share::{Backoff, Share};
 use crate::runs::text::count;
@@ -331,11 +332,14 @@ impl SweepRun<'_> {
             count(extent.maps)
         ));
         if extent.maps_without_occluders > 0 {
-            self.context.note(format!(
-                "note: {} maps have no occluder, since the image cuts their receptive field to less \
-                 than one; they count as zeros",
-                count(extent.maps_without_occluders)
-            ));
+            let without = count(extent.maps_without_occluders);
+            self.context.note(format!("note: {without} maps {WITHOUT}"));
+        }
+        for layer in layers {
+            let rf = layer.sweep.geometry.projection.size;
+            if let Some(note) = few_occluders_note(&layer.name, rf, layer.extent().most_occluders) {
+                self.context.note(note);
+            }
         }
         if self.settings.occlusion.parameters(0).statistics
             && layers.iter().any(|layer| layer.sweep.top < 2)

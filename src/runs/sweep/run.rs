@@ -49,6 +49,7 @@ impl<'a> SweepRun<'a> {
         let compute = settings.compute.open(&chosen.network, &chosen.layers, context)?;
         let compute = compute.with_fill(settings.occlusion.fill, context)?;
         let inputs = Inputs::load(chosen, input, context)?;
+        inputs.check_fields()?;
         settings.occlusion.check_image(&inputs)?;
         settings.occlusion.check_fill(&inputs.images, settings.occlusion.repeats)?;
         let (budget, memory) = shares(settings, &compute, &inputs, context)?;
@@ -84,9 +85,9 @@ fn note_whole_maps(inputs: &Inputs, context: &Context<'_>) {
         let more = whole.count();
         let and = if more > 0 { format!(" and {more} more layers") } else { String::new() };
         context.note(format!(
-            "note: {}{and} lie behind gates that the whole map makes, which are computed from each occluded \
-             image: every presentation computes whole maps, from the first such gate to the last; \
-             --context frozen keeps them as on the original image, which is faster",
+            "note: {}{and} lie behind gates of the whole map (squeeze and excitation): each presentation \
+             computes whole maps from the first gate on; --context frozen takes the gates of the original \
+             image, which is many times faster",
             escaped(&network.short_name(first))
         ));
     }

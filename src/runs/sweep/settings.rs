@@ -5,7 +5,6 @@ use crate::geometry::{GeometryError, GridRule, Lattice, LayerGeometry, Projectio
 use crate::maps::{Plane, SweepParameters};
 use crate::network::{LayerId, MapContext, Network, NetworkError};
 use crate::noise::Noise;
-use crate::program::check_fields;
 use crate::runs::inputs::{ChosenLayers, Inputs};
 use crate::runs::{Method, OcclusionSettings, RunError, SweepSettings};
 
@@ -70,8 +69,8 @@ impl OcclusionSettings {
         Ok(LayerGeometry { frame: self.frame, ..geometry })
     }
 
-    /// Checks that the occluders of every layer fit into the images, whose size may follow from an RF that is
-    /// larger than the image, and that no pixel outside of its RF reaches a unit.
+    /// Checks that the occluders of every layer fit into the images: their size may follow from an RF that
+    /// is larger than the image.
     pub(in crate::runs) fn check_image(&self, inputs: &Inputs) -> Result<(), RunError> {
         let (network, image) = (inputs.network(), inputs.images.size());
         for &layer in &inputs.layers {
@@ -81,7 +80,6 @@ impl OcclusionSettings {
                 let layer = network.short_name(layer);
                 return Err(RunError::usage(format!("{layer}: {error}")));
             }
-            check_fields(network, layer, image, None)?;
         }
         Ok(())
     }

@@ -58,6 +58,15 @@ fn wrappers_do_not_count_wherever_they_stand() {
     let both = renamed(&inner, |name| format!("_orig_mod.model.{name}"));
     write(&workplace, "both.safetensors", &both);
     assert_eq!(map(&workplace, "both.safetensors"), expected);
+    let inputs = "--model model.json --images images --top 1";
+    let note = |weights: &str| {
+        let said =
+            workplace.succeeds(&format!("rank {inputs} --weights {weights} --force --out out"));
+        said.lines().find(|line| line.contains("are read")).map(ToOwned::to_owned)
+    };
+    let below = "note: both.safetensors: tensors below `model` are read";
+    assert_eq!(note("both.safetensors").as_deref(), Some(below));
+    assert_eq!(note("inner.safetensors"), None);
 }
 
 #[test]
@@ -115,6 +124,14 @@ fn a_copy_beside_the_main_one_is_no_part_of_it() {
     copies.extend(renamed(&tensors, |name| format!("model_ema.{name}")));
     write(&workplace, "copies.safetensors", &copies);
     assert_eq!(map(&workplace, "copies.safetensors --weights-prefix model_ema"), expected);
+    let read = |options: &str| {
+        let inputs = "--model model.json --weights copies.safetensors --images images";
+        workplace.succeeds(&format!("rank {inputs} --top 1 --force --out ranked{options}"))
+    };
+    let note = "note: copies.safetensors: tensors without a prefix are read; there are copies of the network \
+                below `model_ema` too (--weights-prefix)";
+    assert!(read("").contains(note), "{}", read(""));
+    assert!(!read(" --weights-prefix model_ema").contains("are read"));
     // The same tensors, however the prefix ends.
     let run = "run --model model.json --weights copies.safetensors --images images --layers conv4 \
                --units 0 --top 1 --every 9 --out out --weights-prefix";

@@ -126,7 +126,7 @@ fn what_the_sweep_did_not_keep_is_told() {
     workplace.refuses(
         "derive out --only exceeds",
         1,
-        &["conv1: where maps exceed", "--statistics"],
+        &["conv1: maps of kind `exceeds` need", "--statistics"],
     );
     workplace.refuses("derive out --fdr 1", 2, &["a false discovery rate of 1"]);
     workplace.refuses("derive absent", 1, &["absent: there is no such folder"]);

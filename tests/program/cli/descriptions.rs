@@ -8,14 +8,14 @@ const CONV: &str = r#"{"name": "c", "op": "conv", "out_channels": 2, "kernel": 3
 fn models_that_there_are_not() {
     let workplace = Workplace::new();
     let known = "expected alexnet, vgg11, vgg13";
-    for (model, words) in [
-        ("resnet", ["there is no model `resnet`", known]),
-        ("tiny.npz", ["there is no model `tiny.npz`", known]),
-        ("absent.json", ["absent.json: cannot be read", "No such file"]),
+    for (model, code, words) in [
+        ("resnet", 2, ["there is no model `resnet`", known]),
+        ("tiny.npz", 2, ["there is no model `tiny.npz`", known]),
+        ("absent.json", 1, ["absent.json: cannot be read", "No such file"]),
     ] {
-        workplace.refuses(&format!("info --model {model}"), 2, &words);
+        workplace.refuses(&format!("info --model {model}"), code, &words);
         let line = format!("run --model {model} --weights tiny.npz --images images --out out");
-        workplace.refuses(&line, 2, &words);
+        workplace.refuses(&line, code, &words);
     }
 }
 
@@ -64,7 +64,7 @@ fn descriptions_that_do_not_work() {
     ] {
         workplace.write("own.json", json);
         let words = [&["own.json: not a model description"][..], words].concat();
-        workplace.refuses("info --model own.json", 2, &words);
+        workplace.refuses("info --model own.json", 1, &words);
     }
     workplace.write("own.json", layers(CONV));
     workplace.succeeds("info --model own.json");

@@ -247,8 +247,8 @@ fn reports_plots_and_sizes_know_the_fill() {
     let configuration = serde_json::to_vec(&manifest["configuration"]).unwrap();
     manifest["configuration_sha256"] = json!(Digest::of(&configuration).to_string());
     workplace.write("zero/manifest.json", serde_json::to_vec(&manifest).unwrap());
-    let words = ["settings.fill_values", "1 values; expected 3"];
-    workplace.refuses("plot zero --overlay own --examples 2", 2, &words);
+    let words = ["manifest.json: settings.fill_values", "1 values; expected 3"];
+    workplace.refuses("plot zero --overlay own --examples 2", 1, &words);
     workplace.succeeds(&format!("{RUN} --occluder-size 2 --out noise"));
     workplace.refuses("sizes out noise", 1, &["with another --deposit, --mean-over, --fill"]);
 }

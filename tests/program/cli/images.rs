@@ -132,6 +132,25 @@ fn images_that_cannot_be_used_are_named_and_nothing_is_written() {
     }
 }
 
+/// Only where it would help.
+#[test]
+fn an_image_that_cannot_be_read_may_be_left_out_and_the_message_says_how() {
+    let offer = "; --skip-unreadable leaves out such images";
+    let workplace = Workplace::new();
+    workplace.cut("images/2.npy");
+    let run = format!("run {INPUTS} --top 2 --every 9 --layers conv1 --out");
+    workplace.refuses(&format!("{run} out"), 1, &["images/2.npy: damaged or cut short", offer]);
+    workplace.succeeds(&format!("{run} out --skip-unreadable"));
+    let said = |line: &str| String::from_utf8(workplace.run(line).stderr).unwrap();
+    // An image of another size is no damage.
+    workplace.write("images/2.npy", zeros([3, 9, 9]));
+    assert!(!said(&format!("{run} sized")).contains(offer));
+    (0..4).for_each(|image| workplace.write(&format!("images/{image}.npy"), ""));
+    workplace.refuses(&format!("{run} none"), 1, &["images/0.npy", "is empty", offer]);
+    let none = said(&format!("{run} none --skip-unreadable"));
+    assert!(none.contains("images/0.npy") && !none.contains(offer), "{none}");
+}
+
 #[test]
 fn a_picture_that_is_cut_short_is_named() {
     let workplace = Workplace::new();

@@ -48,7 +48,7 @@ fn gates_are_computed_anew_or_keep_their_values() {
     let run = "run --model gated.json --weights gated.safetensors --images images --layers stem,last \
                --top 2 --device cpu";
     let exact = workplace.succeeds(&format!("{run} --out exact"));
-    assert!(exact.contains("conv3 lie behind gates that the whole map makes"), "{exact}");
+    assert!(exact.contains("conv3 lie behind gates of the whole map"), "{exact}");
     let frozen = workplace.succeeds(&format!("{run} --context frozen --out frozen"));
     assert!(!frozen.contains("behind gates"), "{frozen}");
     workplace.succeeds(&format!("{run} --context frozen --method full --out frozen-full"));

@@ -35,6 +35,28 @@ fn a_plan_counts_what_a_run_presents_and_writes_nothing() {
     }
 }
 
+/// `info`, `plan` and `run` say the same.
+#[test]
+fn maps_with_few_occluders_or_none_are_noted_before_and_after_the_ranking() {
+    let workplace = Workplace::new();
+    let few = "note: maps of conv1 have at most 1 occluder";
+    let run = format!("{INPUTS} --top 2 --units 0 --layers conv1 --occluder-size 5");
+    let said = |line: &str| {
+        let output = workplace.run(line);
+        assert!(output.status.success(), "{output:?}");
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat()
+    };
+    let info = "info --model model.json --image-size 61x53 --layers conv1";
+    let info_of_one = format!("{info} --occluder-size 5");
+    for line in [info_of_one, format!("plan {run}"), format!("run {run} --out out")] {
+        let text = said(&line);
+        assert!(text.contains(few) && text.contains("smaller --occluder-size"), "{line}: {text}");
+    }
+    for enough in ["", "--occluder-size 3 --occluder-stride 1"] {
+        assert!(!said(&format!("{info} {enough}")).contains("note: maps of"), "{enough}");
+    }
+}
+
 #[test]
 fn a_plan_of_units_that_stop_is_a_limit() {
     let workplace = Workplace::new();

@@ -171,7 +171,7 @@ fn a_decoder_that_panics_is_an_error_of_the_image() {
 }
 
 #[test]
-fn fifty_thousand_pictures_are_listed_in_no_time() {
+fn of_fifty_thousand_pictures_only_the_first_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let png = encoded(image::ImageFormat::Png);
     for class in 0..50 {
@@ -185,9 +185,10 @@ fn fifty_thousand_pictures_are_listed_in_no_time() {
             .unwrap();
         }
     }
-    let start = std::time::Instant::now();
-    assert_eq!(opened(&folder).len(), 50_000);
-    assert!(start.elapsed() < std::time::Duration::from_secs(5), "{:?}", start.elapsed());
+    // All others are empty, which reading would find.
+    let images = opened(&folder);
+    assert_eq!(images.len(), 50_000);
+    assert!(images.read(0).is_ok() && images.read(1).is_err());
 }
 
 #[test]

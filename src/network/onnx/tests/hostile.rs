@@ -1,17 +1,12 @@
 //! Files that are damaged, or made to harm.
 
-use std::time::{Duration, Instant};
-
 use super::*;
 use crate::error::{ErrorKind, HasKind};
 
-/// The message, which comes within a second.
-fn refused_at_once(bytes: &[u8]) -> String {
+/// The message.
+fn refused(bytes: &[u8]) -> String {
     let file = File::of_bytes(bytes);
-    let start = Instant::now();
     let error = file.network().unwrap_err();
-    // Twenty times as long where tests share the processors.
-    assert!(start.elapsed() < Duration::from_secs(20), "{error}");
     assert_eq!(error.kind(), ErrorKind::Input);
     error.to_string()
 }
@@ -26,28 +21,28 @@ fn a_file_cut_short_anywhere_is_an_error() {
             assert!(error.to_string().contains("net.onnx: "), "{error}");
         }
     }
-    assert!(refused_at_once(&bytes[..bytes.len() / 2]).contains("damaged, cut short"));
-    assert!(refused_at_once(b"").contains("it has no graph"));
-    assert!(refused_at_once(b"PK\x03\x04 and so on").contains("damaged, cut short or no ONNX"));
+    assert!(refused(&bytes[..bytes.len() / 2]).contains("damaged, cut short"));
+    assert!(refused(b"").contains("it has no graph"));
+    assert!(refused(b"PK\x03\x04 and so on").contains("damaged, cut short or no ONNX"));
 }
 
 #[test]
 fn a_graph_in_a_circle_or_with_unknown_values_is_an_error() {
     let circle =
         Graph::new().conv("a", 3, "x", "a").node("Add", &["a", "c"], "b").node("Relu", &["b"], "c");
-    let error = refused_at_once(&circle.bytes());
+    let error = refused(&circle.bytes());
     assert!(error.contains("the Add that makes `b` is among its own inputs"), "{error}");
     let unknown = Graph::new().conv("a", 3, "x", "a").node("Add", &["a", "q"], "b");
-    assert!(refused_at_once(&unknown.bytes()).contains("its input `q` is no value of the graph"));
+    assert!(refused(&unknown.bytes()).contains("its input `q` is no value of the graph"));
     let twice = Graph::new().conv("a", 3, "x", "a").node("Relu", &["a"], "a");
-    assert!(refused_at_once(&twice.bytes()).contains("makes the value `a` twice"));
+    assert!(refused(&twice.bytes()).contains("makes the value `a` twice"));
     let none = Graph::new().node("Relu", &["x"], "r");
-    assert!(refused_at_once(&none.bytes()).contains("it has no convolution"));
+    assert!(refused(&none.bytes()).contains("it has no convolution"));
     let axes = Graph::of_image(&[1, 3, 8]).conv("a", 3, "x", "a");
-    assert!(refused_at_once(&axes.bytes()).contains("its input `x` has 3 axes"));
+    assert!(refused(&axes.bytes()).contains("its input `x` has 3 axes"));
     let mut two = Graph::new().conv("a", 3, "x", "a").node("Add", &["a", "y"], "b");
     two.0.input.push(ValueInfoProto { name: "y".into(), ..ValueInfoProto::default() });
-    assert!(refused_at_once(&two.bytes()).contains("its graph has 2 inputs (x, y)"));
+    assert!(refused(&two.bytes()).contains("its graph has 2 inputs (x, y)"));
 }
 
 #[test]
@@ -63,7 +58,7 @@ fn a_million_nodes_are_too_many() {
     // Two bytes each, of which each would take two hundred in memory.
     let nodes = [0x0a, 0x00].repeat(1_000_000);
     let graph = [&[0x3a], &varint(nodes.len())[..], &nodes].concat();
-    assert!(refused_at_once(&graph).contains("more than the 65536 nodes"));
+    assert!(refused(&graph).contains("more than the 65536 nodes"));
     let mut chain = Graph::new().conv("a", 3, "x", "a");
     for index in 0..20_000 {
         let from = if index == 0 { "a".into() } else { format!("r{}", index - 1) };
@@ -79,12 +74,12 @@ fn many_small_fields_are_too_many() {
     let attributes = [0x2a, 0x00].repeat(3_000_000);
     let node = [&[0x0a], &varint(attributes.len())[..], &attributes].concat();
     let graph = [&[0x3a], &varint(node.len())[..], &node].concat();
-    assert!(refused_at_once(&graph).contains("more than the 2097152 fields"));
+    assert!(refused(&graph).contains("more than the 2097152 fields"));
     let lengths = [0x01].repeat(3_000_000);
     let tensor = [&[0x0a], &varint(lengths.len())[..], &lengths].concat();
     let tensor = [&[0x2a], &varint(tensor.len())[..], &tensor].concat();
     let graph = [&[0x3a], &varint(tensor.len())[..], &tensor].concat();
-    assert!(refused_at_once(&graph).contains("fields"));
+    assert!(refused(&graph).contains("fields"));
 }
 
 fn varint(mut value: usize) -> Vec<u8> {
@@ -136,7 +131,7 @@ fn one_tensor_that_many_convolutions_share_is_no_way_to_fill_the_memory() {
 fn old_files_and_other_operators_are_told() {
     let graph = Graph::new().conv("a", 3, "x", "a");
     let old = model(Some(graph.0.clone()), 6).encode_to_vec();
-    assert!(refused_at_once(&old).contains("its operators are of version 6; expected 7 or newer"));
+    assert!(refused(&old).contains("its operators are of version 6; expected 7 or newer"));
     let mut other = graph.node("Relu", &["a"], "r").conv("b", 4, "r", "b");
     other.0.node[1].domain = "com.microsoft".into();
     let network = other.network();
@@ -149,18 +144,16 @@ fn old_files_and_other_operators_are_told() {
 
 #[test]
 fn a_name_of_a_million_parts_is_none() {
-    let start = Instant::now();
     let path = "a.".repeat(1_000_000);
     let graph = Graph::new().conv("a", 3, "x", "a").node("Relu", &["a"], "r");
     let network = graph.called(&format!("/{path}/Relu")).network();
     assert_eq!(names(&network), ["a", "node1"]);
-    assert!(start.elapsed() < Duration::from_secs(20));
 }
 
 #[test]
 fn a_tensor_has_few_axes() {
     let graph = Graph::new().floats("w", &[1; 9]).conv("a", 3, "x", "a");
-    let error = refused_at_once(&graph.bytes());
+    let error = refused(&graph.bytes());
     assert!(error.contains("it has 9 axes; at most 8 are read"), "{error}");
     assert!(Graph::new().floats("w", &[1; 8]).conv("a", 3, "x", "a").file().network().is_ok());
 }
@@ -211,7 +204,7 @@ fn lists_of_small_integers_are_bounded_and_those_of_halves_are_not() {
         let tensor = TensorProto { name: "list".into(), dims, data_type, ..TensorProto::default() };
         Graph::new().tensor(TensorProto { int32_data: values, ..tensor }).conv("a", 3, "x", "a")
     };
-    assert!(refused_at_once(&of_type(3).bytes()).contains("more than the 2097152 fields"));
+    assert!(refused(&of_type(3).bytes()).contains("more than the 2097152 fields"));
     assert_eq!(names(&of_type(10).network()), ["a"]);
 }
 

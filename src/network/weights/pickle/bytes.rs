@@ -11,7 +11,7 @@ impl<'a> Bytes<'a> {
         Self { bytes, offset: 0 }
     }
 
-    /// How many were taken.
+    /// Number of bytes that were taken.
     pub fn offset(&self) -> usize {
         self.offset
     }

@@ -10,7 +10,7 @@ pub(super) const SAVE_STATE_DICT: &str =
 /// The deepest nesting of dicts and lists in which tensors are looked for.
 const MAX_DEPTH: usize = 16;
 
-/// How many bytes the items of all dicts and lists and their names may take. A few kilobytes of
+/// Largest size in bytes of the items of all dicts and lists with their names. A few kilobytes of
 /// dicts that hold each other many times could name any number of things.
 const MAX_BYTES: usize = 64 << 20;
 

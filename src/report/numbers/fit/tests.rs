@@ -166,6 +166,7 @@ fn where_there_is_nothing_to_fit_it_is_said() {
     let mut few = small.of(&Array2::ones((11, 11)).view(), &uncut(11));
     few.cells.truncate(7);
     assert_eq!(super::fit(&few, &small), Err(NoFit::TooFew(7)));
+    assert_eq!(crate::runs::LEAST_OCCLUDERS as usize, problem::COUNT + 1);
 }
 
 #[test]

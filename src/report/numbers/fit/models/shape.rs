@@ -116,26 +116,28 @@ impl Shape {
     /// The shape's own numbers with their standard errors, in the order of [`own`](Self::own); first
     /// order in the parameters.
     pub(super) fn own_estimates(self, at: &[f64], covariance: &Covariance) -> Vec<Estimate> {
-        let of = |value: f64, slopes: &[(usize, f64)]| {
+        let of = |value: f64, slopes: &[Slope]| {
             let mut variance = 0.0;
-            for &(one, by_one) in slopes {
-                for &(other, by_other) in slopes {
-                    variance += by_one * by_other * covariance[(one, other)];
+            for one in slopes {
+                for other in slopes {
+                    let covariance = covariance[(one.parameter, other.parameter)];
+                    variance += one.value * other.value * covariance;
                 }
             }
             Estimate { value, error: variance.max(0.0).sqrt() }
         };
+        let by = |parameter, value| Slope { parameter, value };
         match self {
             Self::Gaussian => Vec::new(),
             Self::Difference => {
                 let excess = at[8].exp();
-                vec![of(at[7], &[(7, 1.0)]), of(1.0 + excess, &[(8, excess)])]
+                vec![of(at[7], &[by(7, 1.0)]), of(1.0 + excess, &[by(8, excess)])]
             }
             Self::Gabor => {
                 let (modulation, y, x, phase) = (at[7], at[8], at[9], at[10]);
                 let k = y.hypot(x);
                 let wave = std::f64::consts::TAU / k;
-                let by = -wave / (k * k);
+                let fall = -wave / (k * k);
                 let degrees = 1.0_f64.to_degrees();
                 // A modulation below zero is one above with the phase of a trough.
                 let shift = if modulation < 0.0 { std::f64::consts::PI } else { 0.0 };
@@ -145,12 +147,19 @@ impl Shape {
                 let angle = (-y).atan2(x).to_degrees().rem_euclid(180.0);
                 let across = degrees / (k * k);
                 vec![
-                    of(modulation.abs(), &[(7, 1.0)]),
-                    of(wave, &[(8, by * y), (9, by * x)]),
-                    of(angle, &[(8, -x * across), (9, y * across)]),
-                    of(folded.to_degrees(), &[(10, degrees)]),
+                    of(modulation.abs(), &[by(7, 1.0)]),
+                    of(wave, &[by(8, fall * y), by(9, fall * x)]),
+                    of(angle, &[by(8, -x * across), by(9, y * across)]),
+                    of(folded.to_degrees(), &[by(10, degrees)]),
                 ]
             }
         }
     }
+}
+
+/// The derivative of a number by a parameter of the fit.
+struct Slope {
+    /// The parameter's index.
+    parameter: usize,
+    value: f64,
 }
