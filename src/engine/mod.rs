@@ -194,8 +194,10 @@ pub trait Engine: Sync {
     }
 
     /// Bytes of `model`'s weights in the orders in which the engine reads them for `layers`, at
-    /// most, beside the model itself.
-    fn weight_bytes(&self, model: &Model, layers: &[LayerId]) -> usize;
+    /// most, beside the model itself: none where it reads that, or a device's memory.
+    fn weight_bytes(&self, _model: &Model, _layers: &[LayerId]) -> usize {
+        0
+    }
 
     /// Prepares the engine to run `model` up to `layers`, convolutions all, on images of size
     /// `image`.

@@ -43,45 +43,31 @@ pub(super) struct Member {
     pub occluder: u32,
 }
 
-/// All presentations of some jobs of a batch in the order in which they are computed: those that
-/// share a plan next to each other, the plans in the order of their keys. [`Member::job`] counts
-/// `jobs`.
+/// All presentations of the first of some jobs of a batch, at least one, until their plans take `bytes`; and
+/// how many jobs those are. In the order in which they are computed: those that share a plan next to each
+/// other, the plans in the order of their keys. [`Member::job`] counts `jobs`.
 pub(super) fn in_order_of_plans(
+    bytes: usize,
     batch: &Batch<'_>,
     jobs: impl Iterator<Item = usize>,
     planner: &mut Planner<'_>,
-) -> Vec<(PlanKey, Member)> {
+) -> (usize, Vec<(PlanKey, Member)>) {
     let mut keys: Vec<Option<Vec<PlanKey>>> = vec![None; batch.placements.len()];
-    let mut members: Vec<(PlanKey, Member)> = Vec::new();
+    let (mut planned, mut members) = (0, Vec::<(PlanKey, Member)>::new());
     for (job, number) in (0..).zip(jobs) {
         let placement = batch.jobs[number].placement;
         let keys =
             keys[placement].get_or_insert_with(|| keys_of(&batch.placements[placement], planner));
         let member = |(occluder, &key)| (key, Member { job, occluder });
         members.extend((0..).zip(&*keys).map(member));
-    }
-    let plans = |axis| planner.along(axis).len();
-    let members = counting_sort_by_key(&members, plans(Axis::X), |(key, _)| key.x as usize);
-    counting_sort_by_key(&members, plans(Axis::Y), |(key, _)| key.y as usize)
-}
-
-/// Plans the first of some jobs of a batch, at least one, until the plans take `bytes`; returns how many
-/// jobs those are.
-pub(super) fn plan_within(
-    bytes: usize,
-    batch: &Batch<'_>,
-    jobs: impl Iterator<Item = usize>,
-    planner: &mut Planner<'_>,
-) -> usize {
-    let mut planned = 0;
-    for number in jobs {
-        keys_of(&batch.placements[batch.jobs[number].placement], planner);
         planned += 1;
         if planner.bytes() >= bytes {
             break;
         }
     }
-    planned
+    let plans = |axis| planner.along(axis).len();
+    let members = counting_sort_by_key(&members, plans(Axis::X), |(key, _)| key.x as usize);
+    (planned, counting_sort_by_key(&members, plans(Axis::Y), |(key, _)| key.y as usize))
 }
 
 /// The key of each occluder's plan.
@@ -175,16 +161,19 @@ mod tests {
             .collect();
         let subgraph = Subgraph::new(&network, layer, size).unwrap();
         let mut first = Planner::new(&subgraph);
-        plan_within(0, &batch, 0..4, &mut first);
+        in_order_of_plans(0, &batch, 0..4, &mut first);
         for (bytes, jobs) in [(0, 1), (first.bytes(), 1), (first.bytes() + 1, 2), (usize::MAX, 4)] {
             let mut planner = Planner::new(&subgraph);
-            assert_eq!(plan_within(bytes, &batch, 0..4, &mut planner), jobs);
+            let (planned, members) = in_order_of_plans(bytes, &batch, 0..4, &mut planner);
+            let occluders = grids[..jobs].iter().map(|(_, occluders)| occluders.len());
+            assert_eq!((planned, members.len()), (jobs, occluders.sum()));
             let plans = planner.along(Axis::Y).len() + planner.along(Axis::X).len();
             let spans = plans * subgraph.nodes().len() * 4 * size_of::<Span>();
             assert!(planner.bytes() > spans, "{} {spans}", planner.bytes());
         }
         let mut planner = Planner::new(&subgraph);
-        let found = in_order_of_plans(&batch, 0..batch.jobs.len(), &mut planner);
+        let jobs = 0..batch.jobs.len();
+        let (_, found) = in_order_of_plans(usize::MAX, &batch, jobs, &mut planner);
         let mut expected = Vec::new();
         for (index, job) in (0..).zip(batch.placed()) {
             for (occluder, square) in (0..).zip(job.occluders) {

@@ -190,6 +190,16 @@ impl<F, N> Step<F, N> {
         }
     }
 
+    /// Whether it is a convolution that computes the ReLU behind it.
+    pub const fn rectifies_output(&self) -> bool {
+        matches!(self, Self::Convolve { rectify: true, .. })
+    }
+
+    /// Whether it convolves each channel by itself.
+    pub(super) const fn is_by_channel(&self) -> bool {
+        matches!(self, Self::Depthwise(_))
+    }
+
     /// Whether its deltas are those of its input.
     pub const fn passes_on(&self) -> bool {
         matches!(self, Self::Relu { elsewhere: true } | Self::Copy)
@@ -233,6 +243,11 @@ impl<F, N> Step<F, N> {
         self.baseline_reads(false).inputs
     }
 
+    /// Whether it reads its own activations of the original image, where no delta comes through a gate.
+    pub const fn reads_own(&self) -> bool {
+        self.baseline_reads(false).own
+    }
+
     /// The activations of the original image that it reads; `through_gates` as
     /// [`Subgraph::through_gates`] says.
     pub(super) const fn baseline_reads(&self, through_gates: bool) -> BaselineReads {
@@ -248,7 +263,7 @@ impl<F, N> Step<F, N> {
                     | Self::Respond
             ) || through_gates
                 && matches!(self, Self::GroupNorm(..) | Self::Gate(GateJoin::Mul)),
-            own: matches!(self, Self::Image | Self::MaxPool { .. }),
+            own: matches!(self, Self::Image | Self::MaxPool { .. }) || self.rectifies_output(),
             second: matches!(self, Self::Gate(GateJoin::Mul)),
         }
     }

@@ -92,11 +92,11 @@ impl<'m> Weights<'m, '_> {
     ) -> Result<Vec<Step<F, N>>, E> {
         let weighted = steps.into_iter().enumerate().map(|(node, step)| {
             let channels = self.nodes[node].channels;
-            let is_depthwise = matches!(step, Step::Depthwise(()));
+            let is_by_channel = step.is_by_channel();
             step.with(
                 || convolution(self.convolution(node)?),
                 || match self.of(node)? {
-                    (_, filters) if is_depthwise => {
+                    (_, filters) if is_by_channel => {
                         numbers(&channels_last(filters, channels), channels)
                     }
                     (_, filters) => numbers(filters, channels),

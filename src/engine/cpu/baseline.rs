@@ -3,19 +3,18 @@
 use ndarray::{ArrayView3, s};
 
 use super::activations::{Activations, Baseline};
-use super::depthwise::{Rectangle, Windows};
 use super::function::filled;
 use super::gate::Moments;
 use super::normalise::Normalisation;
-use super::pad::Padding;
 use super::pool::Seen;
 use super::product::{Block, Offsets, Product, TILE, short_blocks};
-use super::program::{Program, Step};
+use super::program::Program;
 use super::simd::Isa;
+use super::step::BaselineStep;
 use super::weights::Packed;
-use crate::engine::maximum::{max_nan, positive};
+use crate::engine::maximum::max_nan;
 use crate::geometry::{Axis, PerAxis, SlidingWindow, Span};
-use crate::network::{Filters, Function, GateJoin, GroupNorm, LANES, Pad};
+use crate::network::{Filters, Function, GroupNorm, LANES};
 
 /// Rows of a product whose sums stay in a core's first cache while parts are added.
 const ROWS: usize = 48;
@@ -26,67 +25,15 @@ impl Baseline {
         let subgraph = &program.subgraph;
         let (ys, xs) = (subgraph.baseline(Axis::Y, y), subgraph.baseline(Axis::X, x));
         let mut nodes: Vec<Activations> = Vec::with_capacity(ys.len());
-        let mut moments: Vec<Vec<Moments>> = vec![Vec::new(); ys.len()];
-        let mut wide: Vec<Option<Activations<f64>>> = Vec::new();
-        wide.resize_with(ys.len(), || None);
+        let (mut moments, mut wide) = (Vec::new(), Vec::new());
         let mut scratch = Padded::default();
-        for (index, node) in subgraph.nodes()[..subgraph.target()].iter().enumerate() {
-            let (y, x) = (ys[index], xs[index]);
-            let mut output = Activations::new(y, x, node.channels);
-            let input = node.inputs.first().map(|&input| &nodes[input]);
-            match (&program.steps[index], input) {
-                (Step::Convolve { filters: packed, .. }, Some(input)) => {
-                    let real = (ys[node.inputs[0]], xs[node.inputs[0]]);
-                    scratch.fill(input, real, node.window, (y, x));
-                    scratch.convolve(packed, node.window, (y, x), isa, &mut output.values);
-                }
-                (Step::MaxPool { .. }, Some(input)) => {
-                    let real = (ys[node.inputs[0]], xs[node.inputs[0]]);
-                    pool(input, real, node.window, (y, x), &mut output);
-                }
-                (Step::Depthwise(_) | Step::AveragePool(..), Some(input)) => {
-                    let padding = |axis: Axis| -(node.window.of(axis).padding as isize);
-                    let windows = Windows::of(program, index, PerAxis::from_fn(padding));
-                    let (channels, values) = (input.channels, &input.values[..]);
-                    let source = node.inputs[0];
-                    let input = Rectangle { y: ys[source], x: xs[source], channels, values };
-                    if let Some(windows) = windows {
-                        windows.baseline(input, y, x, &mut output.values, isa);
-                    }
-                }
-                (Step::Function(function), Some(input)) if subgraph.through_gates() => {
-                    let mut values = Activations::<f64>::new(y, x, node.channels);
-                    let rows = values.values.chunks_exact_mut((x.len() * node.channels).max(1));
-                    for (row, y) in rows.zip(y.start..y.end) {
-                        values_of(*function, input.row(y, x.start, x.len()), row);
-                    }
-                    for (output, &value) in output.values.iter_mut().zip(&values.values) {
-                        *output = value as f32;
-                    }
-                    wide[index] = Some(values);
-                }
-                (Step::Pad(Pad { mode, .. }), Some(input)) => {
-                    let padding = Padding::of(program, index, *mode);
-                    padding.baseline(input, y, x, &mut output.values);
-                }
-                (Step::GlobalMean, Some(input)) => mean(input, &mut output.values),
-                (Step::GroupNorm(norm, numbers), Some(input)) => {
-                    moments[index] = Moments::of(norm.groups, input);
-                    group_norm(*norm, numbers, &moments[index], &mut output.values);
-                }
-                (Step::Image, _) => fill_pixels(image, (y, x), &mut output.values),
-                (step, _) => {
-                    let inputs: Vec<&Activations> =
-                        node.inputs.iter().map(|&input| &nodes[input]).collect();
-                    let positions =
-                        (y.start..y.end).flat_map(|y| (x.start..x.end).map(move |x| (y, x)));
-                    let outputs = output.values.chunks_exact_mut(node.channels);
-                    for (output, (y, x)) in outputs.zip(positions) {
-                        one_position(step, &inputs, (y, x), output);
-                    }
-                }
-            }
-            nodes.push(output);
+        for node in 0..subgraph.target() {
+            let (rows, columns, before) = (&ys, &xs, &nodes);
+            let step = BaselineStep { program, node, image, rows, columns, before, isa };
+            let made = step.run(&mut scratch);
+            nodes.push(made.values);
+            moments.push(made.moments);
+            wide.push(made.wide);
         }
         for (node, &kept) in nodes.iter_mut().zip(&program.kept) {
             if !kept {
@@ -127,7 +74,7 @@ impl Baseline {
 }
 
 /// The pixels of a rectangle, `[y][x][channel]`.
-fn fill_pixels(image: &ArrayView3<'_, f32>, (y, x): (Span, Span), output: &mut [f32]) {
+pub(super) fn fill_pixels(image: &ArrayView3<'_, f32>, (y, x): (Span, Span), output: &mut [f32]) {
     let channels = image.dim().0;
     for (channel, plane) in image.outer_iter().enumerate() {
         for (row, y) in (y.start..y.end).enumerate() {
@@ -140,91 +87,8 @@ fn fill_pixels(image: &ArrayView3<'_, f32>, (y, x): (Span, Span), output: &mut [
     }
 }
 
-/// Layers that work on each position by itself, at `(y, x)`.
-fn one_position(step: &Step, inputs: &[&Activations], (y, x): (isize, isize), output: &mut [f32]) {
-    let input = |which: usize| inputs[which].at(y, x);
-    match step {
-        Step::Relu { .. } => {
-            for (output, value) in output.iter_mut().zip(input(0)) {
-                *output = positive(*value);
-            }
-        }
-        Step::Copy => output.copy_from_slice(input(0)),
-        Step::Normalise(norm) => normalise(Normalisation::Neighbours(norm), input(0), output),
-        Step::NormaliseChannels(norm, filters) => {
-            normalise(Normalisation::All(norm, filters), input(0), output);
-        }
-        Step::Scale(Filters { weight, bias }) => {
-            let numbers = weight.iter().zip(bias);
-            for ((output, value), (factor, shift)) in output.iter_mut().zip(input(0)).zip(numbers) {
-                *output = value * factor + shift;
-            }
-        }
-        Step::Slope(Filters { weight: slopes, .. }) => {
-            for ((output, &value), slope) in output.iter_mut().zip(input(0)).zip(slopes) {
-                *output = if value < 0.0 { slope * value } else { value };
-            }
-        }
-        Step::Function(function) => {
-            for (output, values) in output.chunks_mut(LANES).zip(input(0).chunks(LANES)) {
-                let found = function.of(filled(values).map(f64::from));
-                for (output, value) in output.iter_mut().zip(found) {
-                    *output = value as f32;
-                }
-            }
-        }
-        Step::Select(selection) => {
-            let values = input(0);
-            for (channel, output) in output.iter_mut().enumerate() {
-                *output = values[selection.input(channel)];
-            }
-        }
-        Step::Multiply => {
-            for ((output, a), b) in output.iter_mut().zip(input(0)).zip(input(1)) {
-                *output = a * b;
-            }
-        }
-        Step::Gate(join) => {
-            let gates = inputs[1].values.iter();
-            for ((output, value), gate) in output.iter_mut().zip(input(0)).zip(gates) {
-                *output = match join {
-                    GateJoin::Mul => value * gate,
-                    GateJoin::Add => value + gate,
-                };
-            }
-        }
-        Step::Add => {
-            output.copy_from_slice(input(0));
-            for which in 1..inputs.len() {
-                for (sum, value) in output.iter_mut().zip(input(which)) {
-                    *sum += value;
-                }
-            }
-        }
-        Step::Concatenate => {
-            let mut rest = output;
-            for which in 0..inputs.len() {
-                let values = input(which);
-                let (part, others) = rest.split_at_mut(values.len());
-                part.copy_from_slice(values);
-                rest = others;
-            }
-        }
-        // These look at more than one position or at the image, or are computed nowhere.
-        Step::Image
-        | Step::Convolve { .. }
-        | Step::GlobalMean
-        | Step::GroupNorm(..)
-        | Step::MaxPool { .. }
-        | Step::AveragePool(..)
-        | Step::Pad(_)
-        | Step::Depthwise(_)
-        | Step::Respond => {}
-    }
-}
-
 /// The values of a function.
-fn values_of(function: Function, values: &[f32], output: &mut [f64]) {
+pub(super) fn values_of(function: Function, values: &[f32], output: &mut [f64]) {
     for (outputs, values) in output.chunks_mut(LANES).zip(values.chunks(LANES)) {
         let found = function.of(filled(values).map(f64::from));
         outputs.copy_from_slice(&found[..outputs.len()]);
@@ -232,7 +96,7 @@ fn values_of(function: Function, values: &[f32], output: &mut [f64]) {
 }
 
 /// The mean of each channel over all positions of a map, of one at least.
-fn mean(input: &Activations, output: &mut [f32]) {
+pub(super) fn mean(input: &Activations, output: &mut [f32]) {
     let positions = input.values.chunks_exact(output.len().max(1));
     let count = positions.len() as f64;
     let mut sums = vec![0.0; output.len()];
@@ -247,7 +111,12 @@ fn mean(input: &Activations, output: &mut [f32]) {
 }
 
 /// The numbers of a normalisation of groups of channels with these moments.
-fn group_norm(norm: GroupNorm, numbers: &Filters, moments: &[Moments], output: &mut [f32]) {
+pub(super) fn group_norm(
+    norm: GroupNorm,
+    numbers: &Filters,
+    moments: &[Moments],
+    output: &mut [f32],
+) {
     let each = output.len() / norm.groups;
     for (channel, output) in output.iter_mut().enumerate() {
         let of_channel = [&numbers.weight, &numbers.bias].map(|list| f64::from(list[channel]));
@@ -256,7 +125,8 @@ fn group_norm(norm: GroupNorm, numbers: &Filters, moments: &[Moments], output: &
     }
 }
 
-fn normalise(norm: Normalisation<'_>, values: &[f32], output: &mut [f32]) {
+/// Normalises the channels of a position.
+pub(super) fn normalised(norm: Normalisation<'_>, values: &[f32], output: &mut [f32]) {
     let values: Vec<f64> = values.iter().map(|&value| f64::from(value)).collect();
     let mut normalised = vec![0.0; values.len()];
     norm.of(&values, &mut normalised);
@@ -266,14 +136,14 @@ fn normalise(norm: Normalisation<'_>, values: &[f32], output: &mut [f32]) {
 }
 
 /// Max-pooling of the inputs that exist, `real`.
-fn pool(
+pub(super) fn maxima(
     input: &Activations,
     real: (Span, Span),
     window: PerAxis<SlidingWindow>,
     (y, x): (Span, Span),
-    output: &mut Activations,
+    output: &mut [f32],
 ) {
-    let mut outputs = output.values.chunks_exact_mut(input.channels);
+    let mut outputs = output.chunks_exact_mut(input.channels);
     for (y, x) in (y.start..y.end).flat_map(|y| (x.start..x.end).map(move |x| (y, x))) {
         let Some(largest) = outputs.next() else { return };
         largest.fill(f32::NEG_INFINITY);
@@ -289,7 +159,7 @@ fn pool(
 
 /// A window with its padding written out.
 #[derive(Debug, Default)]
-struct Padded {
+pub(super) struct Padded {
     width: usize,
     channels: usize,
     values: Vec<f32>,
@@ -297,7 +167,7 @@ struct Padded {
 
 impl Padded {
     /// Copies what the outputs `y` × `x` see of `input`, which has the positions `real`.
-    fn fill(
+    pub fn fill(
         &mut self,
         input: &Activations,
         real: (Span, Span),
@@ -321,7 +191,7 @@ impl Padded {
     }
 
     /// Convolves the window into `output`, `[y][x][channel]`.
-    fn convolve(
+    pub fn convolve(
         &self,
         packed: &Packed,
         window: PerAxis<SlidingWindow>,

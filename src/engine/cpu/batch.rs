@@ -82,7 +82,8 @@ mod tests {
         };
         let subgraph = Subgraph::new(&network, layer, size).unwrap();
         let mut planner = Planner::new(&subgraph);
-        let ordered = in_order_of_plans(&[job; 8].into_iter().collect(), 0..8, &mut planner);
+        let batch = [job; 8].into_iter().collect();
+        let (_, ordered) = in_order_of_plans(usize::MAX, &batch, 0..8, &mut planner);
         for threads in [1, 2, 12, ordered.len()] {
             let chunks = chunks(&ordered, &planner, threads);
             let again: Vec<(PlanKey, Member)> =

@@ -2,7 +2,7 @@
 
 use super::compress::Compress;
 use super::delta::{Delta, Presentation};
-use super::program::{Program, Step};
+use super::program::Program;
 use super::simd::{Four, Isa, Kernel, One, Vector, prefetch_all};
 use crate::geometry::{Axis, ImageSize, PerAxis, SlidingWindow, Span};
 use crate::network::AveragePool;
@@ -19,9 +19,9 @@ pub(super) struct Rectangle<'a> {
 
 /// Weights of the sum.
 #[derive(Clone, Copy)]
-enum Weights<'a> {
+pub(super) enum Weights<'a> {
     Filters(&'a Filters),
-    Mean(&'a AveragePool, ImageSize),
+    Mean(&'a AveragePool),
 }
 
 /// The windows of a node that sums channel by channel.
@@ -29,21 +29,23 @@ enum Weights<'a> {
 pub(super) struct Windows<'a> {
     weights: Weights<'a>,
     window: PerAxis<SlidingWindow>,
+    /// The input's size.
+    size: ImageSize,
     /// Output `o` sees inputs from `o * stride + shift` on.
     shift: PerAxis<isize>,
 }
 
 impl<'a> Windows<'a> {
-    /// Those of a node; `None` if it sums no windows. `shift` as in
-    /// [`Subgraph::shift`](crate::program::Subgraph::shift).
-    pub fn of(program: &'a Program, node: usize, shift: PerAxis<isize>) -> Option<Self> {
+    /// Those of a node. `shift` as in [`Subgraph::shift`](crate::program::Subgraph::shift).
+    pub fn new(
+        weights: Weights<'a>,
+        program: &Program,
+        node: usize,
+        shift: PerAxis<isize>,
+    ) -> Self {
         let nodes = program.subgraph.nodes();
-        let weights = match &program.steps[node] {
-            Step::Depthwise(filters) => Weights::Filters(filters),
-            Step::AveragePool(pool) => Weights::Mean(pool, nodes[nodes[node].inputs[0]].size),
-            _ => return None,
-        };
-        Some(Self { weights, window: nodes[node].window, shift })
+        let size = nodes[nodes[node].inputs[0]].size;
+        Self { weights, window: nodes[node].window, size, shift }
     }
 
     /// The original image's outputs `y` × `x` from those of `input`.
@@ -62,7 +64,7 @@ impl<'a> Windows<'a> {
         taps: &mut Vec<Tap>,
         output: &mut [f32],
     ) {
-        let Self { weights, window, shift } = *self;
+        let Self { weights, window, size, shift } = *self;
         let channels = input.channels;
         let first = |window: SlidingWindow, output: isize, shift: isize| {
             output * window.stride as isize + shift
@@ -87,7 +89,7 @@ impl<'a> Windows<'a> {
                 }
                 let (weights, factor) = match weights {
                     Weights::Filters(filters) => (&filters.weight[..], 1.0),
-                    Weights::Mean(pool, size) => {
+                    Weights::Mean(pool) => {
                         let at = |axis: Axis, offset: isize| {
                             pool.count(axis, (offset + origin.of(axis)) as usize, size)
                         };
@@ -199,6 +201,7 @@ impl Kernel for BaselineSums<'_> {
 pub(super) struct SumDeltas<'a> {
     pub program: &'a Program,
     pub node: usize,
+    pub weights: Weights<'a>,
     pub batch: &'a [Presentation<'a>],
     pub input: Delta<&'a [f32]>,
     pub output: Delta<&'a mut [f32]>,
@@ -209,12 +212,9 @@ impl Kernel for SumDeltas<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Compress>(self) {
-        let Self { program, node, batch, input, output } = self;
+        let Self { program, node, weights, batch, input, output } = self;
         let (in_each, out_each) = (input.each(), output.each());
-        let shift = program.subgraph.shift(node, 0);
-        let Some(windows) = Windows::of(program, node, shift).filter(|_| out_each > 0) else {
-            return;
-        };
+        let windows = Windows::new(weights, program, node, program.subgraph.shift(node, 0));
         let here = &program.subgraph.nodes()[node];
         let Delta { y, x, channels, .. } = input;
         let mut taps = Vec::new();

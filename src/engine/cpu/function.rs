@@ -27,9 +27,6 @@ impl Kernel for FunctionDelta<'_> {
     unsafe fn run<V: Compress>(self) {
         let Self { program, node, function, batch, delta } = self;
         let each = delta.each();
-        if each == 0 {
-            return;
-        }
         let (source, shift) =
             (program.subgraph.nodes()[node].inputs[0], program.subgraph.shift(node, 0));
         let Delta { y: rows, x: columns, channels, values } = delta;
@@ -100,9 +97,6 @@ pub(super) fn slope_deltas(
     delta: Delta<&mut [f32]>,
 ) {
     let each = delta.each();
-    if each == 0 {
-        return;
-    }
     let (source, shift) =
         (program.subgraph.nodes()[node].inputs[0], program.subgraph.shift(node, 0));
     let positions = delta.positions();
@@ -124,9 +118,6 @@ pub(super) fn slope_deltas(
 /// Multiplies every channel's deltas by its factor, in place.
 pub(super) fn scale_deltas(factors: &[f32], delta: Delta<&mut [f32]>) {
     let each = delta.each();
-    if each == 0 {
-        return;
-    }
     let Delta { y, x, channels, values } = delta;
     let floats = y.len() * x.len() * channels;
     for values in values.chunks_exact_mut(each) {
@@ -147,9 +138,6 @@ pub(super) fn multiply(
     output: Delta<&mut [f32]>,
 ) {
     let each = output.each();
-    if each == 0 {
-        return;
-    }
     let positions = output.positions();
     let Delta { channels, values, .. } = output;
     let sources = &program.subgraph.nodes()[node].inputs;
@@ -186,9 +174,6 @@ pub(super) fn select(
     output: Delta<&mut [f32]>,
 ) {
     let (in_each, out_each) = (input.each(), output.each());
-    if out_each == 0 {
-        return;
-    }
     let positions = output.positions();
     let Delta { channels, values, .. } = output;
     for (which, outputs) in values.chunks_exact_mut(out_each).enumerate() {

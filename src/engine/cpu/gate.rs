@@ -49,9 +49,6 @@ impl Kernel for MeanDelta<'_> {
     unsafe fn run<V: Compress>(self) {
         let Self { program, node, input, output } = self;
         let (in_each, out_each, channels) = (input.each(), output.each(), output.channels);
-        if out_each == 0 {
-            return;
-        }
         let nodes = program.subgraph.nodes();
         let count = nodes[nodes[node].inputs[0]].size.area() as f64;
         let floats = input.y.len() * input.x.len() * channels;
@@ -89,9 +86,6 @@ impl Kernel for GroupNormDelta<'_> {
     unsafe fn run<V: Compress>(self) {
         let Self { program, node, norm, numbers, batch, input, output } = self;
         let (in_each, out_each, channels) = (input.each(), output.each(), output.channels);
-        if out_each == 0 {
-            return;
-        }
         let source = program.subgraph.nodes()[node].inputs[0];
         let each = channels / norm.groups;
         let count = (program.subgraph.nodes()[source].size.area() * each) as f64;
@@ -180,9 +174,6 @@ impl Kernel for GateDelta<'_> {
     unsafe fn run<V: Compress>(self) {
         let Self { program, node, join, batch, gate, delta } = self;
         let (gate_each, each, channels) = (gate.each(), delta.each(), delta.channels);
-        if each == 0 {
-            return;
-        }
         let row = delta.x.len() * channels;
         let [source, numbers, ..] = program.subgraph.nodes()[node].inputs[..] else { return };
         let outputs = delta.values.chunks_exact_mut(each);

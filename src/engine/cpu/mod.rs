@@ -42,6 +42,7 @@ mod ready;
 mod respond;
 mod simd;
 mod sparse;
+mod step;
 mod weights;
 mod winograd;
 
@@ -61,7 +62,7 @@ use self::program::{Program, Shared, sparse};
 use self::ready::Ready;
 use self::simd::Isa;
 use self::winograd::Transformed;
-use super::order::{Member, OnImage, by_image, in_order_of_plans, plan_within};
+use super::order::{Member, OnImage, by_image, in_order_of_plans};
 use super::request::{PreparedImages, check_layers, not_prepared};
 use super::scratch::ScratchPool;
 use super::{Batch, Engine, EngineError, EngineName, JobResult, Presenter, convolutions_before};
@@ -229,14 +230,15 @@ impl Incremental<'_> {
         let mut rest = &ready[..];
         while !rest.is_empty() {
             let mut planner = Planner::new(&program.subgraph);
-            let together = if program.subgraph.through_gates() {
-                let numbers = rest.iter().map(|ready| ready.number);
-                plan_within(PLAN_BYTES.min(self.base_bytes), jobs, numbers, &mut planner)
+            let bytes = if program.subgraph.through_gates() {
+                PLAN_BYTES.min(self.base_bytes)
             } else {
-                rest.len()
+                usize::MAX
             };
+            let numbers = rest.iter().map(|ready| ready.number);
+            let (together, ordered) = in_order_of_plans(bytes, jobs, numbers, &mut planner);
             let (now, later) = rest.split_at(together);
-            self.present_ready(Target { layer, program }, now, jobs, planner, progress)?;
+            self.present_ready(Target { layer, program }, now, &ordered, &planner, progress)?;
             rest = later;
         }
         let outcomes: Vec<JobResult> = ready.par_iter().map(Ready::presented).collect();
@@ -246,18 +248,16 @@ impl Incremental<'_> {
         Ok(())
     }
 
-    /// Presents some jobs of a batch.
+    /// Presents some jobs, `ordered` as they are computed.
     fn present_ready(
         &self,
         Target { layer, program }: Target<'_>,
         ready: &[Ready<'_, '_>],
-        jobs: &Batch<'_>,
-        mut planner: Planner<'_>,
+        ordered: &[(PlanKey, Member)],
+        planner: &Planner<'_>,
         progress: &Progress<'_>,
     ) -> Result<(), EngineError> {
-        let numbers = ready.iter().map(|ready| ready.number);
-        let ordered = in_order_of_plans(jobs, numbers, &mut planner);
-        let chunks = chunks(&ordered, &planner, rayon::current_num_threads());
+        let chunks = chunks(ordered, planner, rayon::current_num_threads());
         let compute = |chunk: &Vec<Group<'_>>| {
             if progress.is_cancelled() {
                 return Err(EngineError::Stopped);

@@ -73,9 +73,6 @@ pub(super) fn normalise(
     output: Delta<&mut [f32]>,
 ) {
     let (in_each, out_each) = (input.each(), output.each());
-    if out_each == 0 {
-        return;
-    }
     let (source, shift) =
         (program.subgraph.nodes()[node].inputs[0], program.subgraph.shift(node, 0));
     let positions = output.positions();

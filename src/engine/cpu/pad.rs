@@ -51,7 +51,7 @@ pub(super) fn pad(
     output: &mut Delta<&mut [f32]>,
 ) {
     let (in_each, out_each) = (input.each(), output.each());
-    let (true, Some(first)) = (out_each > 0, batch.first()) else { return };
+    let Some(first) = batch.first() else { return };
     let padding = Padding::of(program, node, border);
     let nodes = program.subgraph.nodes();
     let (here, from) = (&nodes[node], &nodes[nodes[node].inputs[0]]);

@@ -67,9 +67,6 @@ impl Kernel for Relu<'_> {
     unsafe fn run<V: Compress>(self) {
         let Self { program, node, batch, delta } = self;
         let each = delta.each();
-        if each == 0 {
-            return;
-        }
         let row = delta.x.len() * delta.channels;
         let (input, shift) =
             (program.subgraph.nodes()[node].inputs[0], program.subgraph.shift(node, 0));

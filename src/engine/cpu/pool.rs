@@ -31,9 +31,6 @@ impl Kernel for Pool<'_> {
     unsafe fn run<V: Vector>(self) {
         let Self { program, plan, node, rectify, batch, input, output } = self;
         let (in_each, out_each) = (input.each(), output.each());
-        if out_each == 0 {
-            return;
-        }
         let here = &program.subgraph.nodes()[node];
         let source = program.pooled(node);
         let shift = program.subgraph.shift(node, 0);

@@ -5,15 +5,14 @@ use std::sync::Arc;
 
 use cudarc::driver::sys::{self, CUmemPool_attribute, CUresult};
 use cudarc::driver::{
-    CudaContext, CudaEvent, CudaSlice, CudaStream, CudaViewMut, DevicePtr, DeviceRepr, DriverError,
-    LaunchArgs, LaunchConfig, result,
+    CudaContext, CudaEvent, CudaSlice, CudaStream, DevicePtr, DeviceRepr, DriverError, LaunchArgs,
+    LaunchConfig, result,
 };
-use ndarray::ArrayView3;
 
 use super::error::Call;
 use super::loaded::Kernels;
 use super::times::{TIMED, Times};
-use super::transfer::{DownloadPool, Part, PendingDownload, Source, Staging, bytes};
+use super::transfer::{DownloadPool, Part, PendingDownload, Staging, bytes};
 use super::{CudaError, embedded, libraries};
 use crate::engine::KernelTime;
 
@@ -51,7 +50,7 @@ pub struct Device {
     pub(in crate::engine) stream: Arc<CudaStream>,
     pub(in crate::engine) kernels: Kernels,
     times: Times,
-    staging: Staging,
+    pub(super) staging: Staging,
     returns: DownloadPool,
 }
 
@@ -155,49 +154,8 @@ impl Device {
         let copy = self.allocate(values.len())?;
         let to = copy.device_ptr(&self.stream).0;
         // SAFETY: as much memory was just allocated.
-        unsafe { self.send(&[Part { offset: 0, source: bytes(values) }], to) }?;
+        unsafe { self.staging.copy(&[Part { offset: 0, source: bytes(values) }], to) }?;
         Ok(copy)
-    }
-
-    /// Has parts copied to where `to` begins, as [`Device::upload`] does.
-    ///
-    /// # Safety
-    /// The device has memory there.
-    ///
-    /// # Errors
-    /// [`CudaError::Driver`].
-    pub(super) unsafe fn send<S: Source>(
-        &self,
-        parts: &[Part<S>],
-        to: u64,
-    ) -> Result<(), CudaError> {
-        // SAFETY: the caller's promise.
-        unsafe { self.staging.copy(parts, to) }
-    }
-
-    /// Copies images, each `[channel, y, x]` and all of one size, to where there is room for them, one
-    /// after the other.
-    ///
-    /// # Errors
-    /// [`CudaError::Shape`] where there is none; [`CudaError::Driver`].
-    pub fn copy_images(
-        &self,
-        images: &[ArrayView3<'_, f32>],
-        to: &mut CudaViewMut<'_, f32>,
-    ) -> Result<(), CudaError> {
-        self.staging.copy_images(images, to)
-    }
-
-    /// Copies sources likewise.
-    ///
-    /// # Errors
-    /// As [`Device::copy_images`].
-    pub(super) fn copy_each<S: Source>(
-        &self,
-        sources: impl Iterator<Item = S>,
-        to: &mut CudaViewMut<'_, f32>,
-    ) -> Result<(), CudaError> {
-        self.staging.copy_each(sources, to)
     }
 
     /// Starts a kernel.

@@ -8,23 +8,32 @@ use cudarc::nvrtc::Ptx;
 
 use super::embedded;
 
+/// A kernel, found by its name.
+#[derive(Debug)]
+pub(super) struct LoadedKernel {
+    /// The name, also for messages and times.
+    pub name: &'static str,
+    /// The function.
+    pub function: CudaFunction,
+}
+
 /// Declares the kernels of each file.
 macro_rules! kernels {
     ($($file:literal: $($kernel:ident)+;)+) => {
         /// The kernels of one device, all found when it was opened: a name that is misspelt fails in
         /// the first second.
-        pub struct Kernels { $($(pub(super) $kernel: CudaFunction,)+)+ }
+        pub struct Kernels { $($(pub(super) $kernel: LoadedKernel,)+)+ }
 
         impl Kernels {
             /// Loads the embedded kernels.
             pub fn load(context: &Arc<CudaContext>) -> Result<Self, DriverError> {
                 let mut modules = HashMap::new();
-                let mut find = |file: &'static str, kernel: &str| -> Result<CudaFunction, DriverError> {
+                let mut find = |file: &'static str, name: &'static str| -> Result<LoadedKernel, DriverError> {
                     if !modules.contains_key(file) {
                         let module = context.load_module(Ptx::from_binary(embedded::fatbin(file)))?;
                         modules.insert(file, module);
                     }
-                    modules[file].load_function(kernel)
+                    Ok(LoadedKernel { name, function: modules[file].load_function(name)? })
                 };
                 Ok(Self { $($($kernel: find($file, stringify!($kernel))?,)+)+ })
             }

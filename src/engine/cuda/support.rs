@@ -1,6 +1,7 @@
 //! Operations that have a kernel.
 
 use super::CudaError;
+use super::incremental::StepKernel;
 use crate::network::{LayerId, Network};
 use crate::noise::{Fill, Noise};
 use crate::program::{MissingFilters, Step};
@@ -38,36 +39,11 @@ pub(super) fn noise_of(fill: Fill<'_>) -> Result<Noise, CudaError> {
 pub fn check_support(network: &Network, layers: &[LayerId]) -> Result<(), CudaError> {
     let leading = network.leading_to(layers);
     for id in (0..leading.len()).filter(|&id| leading[id]).map(LayerId) {
-        if let Some(why) = missing(&Step::of(network, id)) {
+        if StepKernel::of(&Step::of(network, id)).is_none() {
             let layer = network.layer(id);
-            let what = format!("it is a {}, {why}", layer.op.kind());
+            let what = format!("it is a {}, which the whole map makes", layer.op.kind());
             return Err(CudaError::Unsupported { layer: layer.name.clone(), what });
         }
     }
     Ok(())
-}
-
-/// Why no kernel computes a step; nothing where one does.
-const fn missing(step: &Step) -> Option<&'static str> {
-    match step {
-        Step::GlobalMean | Step::GroupNorm(..) | Step::Gate(_) => Some("which the whole map makes"),
-        Step::Image
-        | Step::Convolve { .. }
-        | Step::Depthwise(())
-        | Step::Relu { .. }
-        | Step::MaxPool { .. }
-        | Step::AveragePool(_)
-        | Step::Pad(_)
-        | Step::Normalise(_)
-        | Step::NormaliseChannels(..)
-        | Step::Scale(())
-        | Step::Slope(())
-        | Step::Function(_)
-        | Step::Copy
-        | Step::Select(_)
-        | Step::Add
-        | Step::Multiply
-        | Step::Concatenate
-        | Step::Respond => None,
-    }
 }

@@ -130,6 +130,8 @@ struct Ring {
     /// The chunk that is being filled, and how far it is.
     current: usize,
     filled: usize,
+    /// Whether there was no memory for one more chunk.
+    exhausted: bool,
 }
 
 impl Staging {
@@ -253,22 +255,21 @@ impl Ring {
                 Some(chunk) if chunk.done.try_is_complete().map_err(&failed)? => {
                     self.current = oldest;
                 }
-                Some(chunk) if self.chunks.len() == CHUNKS => {
+                Some(chunk) if self.exhausted || self.chunks.len() == CHUNKS => {
                     chunk.done.synchronize().map_err(failed)?;
                     self.current = oldest;
                 }
                 // The device is still behind: one more, or where there is no memory for it the
                 // oldest when the device has read it.
-                oldest_chunk => match (Pinned::new(stream, CHUNK), oldest_chunk) {
-                    (Ok(pinned), _) => {
-                        self.chunks.insert(next, pinned);
+                oldest_chunk => match Pinned::new(stream, CHUNK) {
+                    Err(CudaError::NotPinned { .. }) if oldest_chunk.is_some() => {
+                        self.exhausted = true;
+                        return self.room(stream);
+                    }
+                    pinned => {
+                        self.chunks.insert(next, pinned?);
                         self.current = next;
                     }
-                    (Err(CudaError::NotPinned { .. }), Some(chunk)) => {
-                        chunk.done.synchronize().map_err(failed)?;
-                        self.current = oldest;
-                    }
-                    (Err(error), _) => return Err(error),
                 },
             }
             self.filled = 0;

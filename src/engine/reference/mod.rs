@@ -48,10 +48,6 @@ impl Engine for ReferenceEngine {
         EngineName::CpuFull
     }
 
-    fn weight_bytes(&self, _model: &Model, _layers: &[LayerId]) -> usize {
-        0
-    }
-
     fn prepare<'m>(
         &self,
         model: &'m Model,

@@ -56,10 +56,6 @@ impl Engine for CudaFullEngine {
         Some(self)
     }
 
-    fn weight_bytes(&self, _model: &Model, _layers: &[LayerId]) -> usize {
-        0
-    }
-
     fn prepare<'m>(
         &self,
         model: &'m Model,

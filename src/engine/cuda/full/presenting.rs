@@ -66,7 +66,7 @@ impl Full<'_> {
             let same = index > 0 && image(index - 1) == image(index);
             if !same {
                 let mut slot = baselines.slice_mut(slots * pixels..(slots + 1) * pixels);
-                self.device.copy_images(&[job.image.view()], &mut slot)?;
+                self.device.staging.copy_images(&[job.image.view()], &mut slot)?;
                 slots += 1;
             }
             let slot = slots - 1;

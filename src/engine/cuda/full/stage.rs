@@ -1,6 +1,6 @@
 //! One layer's turn in a forward pass of a batch of whole images.
 
-use cudarc::driver::CudaSlice;
+use cudarc::driver::{CudaSlice, CudaView, CudaViewMut};
 
 use super::convolution::{By, DeviceConvolution};
 use super::cublas::Cublas;
@@ -159,32 +159,41 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
-    /// Convolves the input, chunk by chunk; adds no bias.
+    /// Convolves the input; adds no bias.
     fn convolve(
         &self,
         DeviceConvolution { by, view, filters, .. }: &DeviceConvolution,
         workspace: &mut CudaSlice<u8>,
         output: &mut CudaSlice<f32>,
     ) -> Result<(), CudaError> {
-        let Self { device, libraries, size: BatchSize { batch, chunk }, .. } = *self;
-        let input = self.input(0)?;
-        if let By::WindowSum(parameters) = by {
-            return window_sum(device, parameters, batch, filters, input, output);
+        let Self { device, libraries: Libraries { cublas, cudnn }, size, .. } = *self;
+        let (input, read) = (self.input(0)?, view.channels * view.size.area());
+        match by {
+            By::WindowSum(parameters) => {
+                window_sum(device, parameters, size.batch, filters, input, output)
+            }
+            By::Convolution(convolve) => self.each_chunk(input, read, output, |from, to| {
+                convolve.run(device, cudnn, from, filters, workspace, to)
+            }),
+            By::Product(product) => self.each_chunk(input, read, output, |from, to| {
+                product.run(device, cublas, filters, from, to)
+            }),
         }
-        let (read, written) = (view.channels * view.size.area(), self.node().values());
+    }
+
+    /// Computes chunk by chunk, from so many values an image.
+    fn each_chunk(
+        &self,
+        input: &CudaSlice<f32>,
+        read: usize,
+        output: &mut CudaSlice<f32>,
+        mut run: impl FnMut(&CudaView<'_, f32>, &mut CudaViewMut<'_, f32>) -> Result<(), CudaError>,
+    ) -> Result<(), CudaError> {
+        let (BatchSize { batch, chunk }, written) = (self.size, self.node().values());
         for first in (0..batch).step_by(chunk) {
             let images = first..first + chunk;
             let from = input.slice(images.start * read..images.end * read);
-            let mut to = output.slice_mut(images.start * written..images.end * written);
-            match by {
-                By::Convolution(convolve) => {
-                    convolve.run(device, &libraries.cudnn, &from, filters, workspace, &mut to)?;
-                }
-                By::Product(product) => {
-                    product.run(device, &libraries.cublas, filters, &from, &mut to)?;
-                }
-                By::WindowSum(_) => {}
-            }
+            run(&from, &mut output.slice_mut(images.start * written..images.end * written))?;
         }
         Ok(())
     }

@@ -2,12 +2,11 @@
 
 use ndarray::{ArrayView3, s};
 
-use super::nodes::{join, kernel};
 use super::pixels::Pixels;
-use super::program::{Program, Step};
-use crate::engine::cuda::kernels::multiply::Multiply;
+use super::program::Program;
+use super::step_kernel::StepKernel;
 use crate::engine::cuda::kernels::node::NodeGeometry;
-use crate::engine::cuda::kernels::pool::Pool;
+use crate::engine::cuda::kernels::tap_product::DeviceFilters;
 use crate::engine::cuda::support::no_kernel;
 use crate::engine::cuda::tables::layout::{Baseline, Baselines, Output, Window, Windows};
 use crate::engine::cuda::tables::upload::Table;
@@ -42,7 +41,7 @@ pub(super) fn each_baseline(
     let last_read = &program.last_reads;
     let mut nodes: Vec<Option<Baselines>> = Vec::with_capacity(subgraph.nodes().len());
     for index in 0..subgraph.target() {
-        let node = Node { device, program, cones: &cones, index, before: &nodes };
+        let node = BaselineNode { device, program, cones: &cones, index, before: &nodes };
         let computed = node.compute(images)?;
         look(index, &computed)?;
         nodes.push(Some(computed));
@@ -56,17 +55,17 @@ pub(super) fn each_baseline(
 }
 
 /// One node's work.
-struct Node<'a> {
-    device: &'a Device,
-    program: &'a Program,
+pub(super) struct BaselineNode<'a> {
+    pub device: &'a Device,
+    pub program: &'a Program,
     /// Of each image, the rows and the columns of every node.
     cones: &'a [[Vec<Span>; 2]],
-    index: usize,
+    pub index: usize,
     /// What was computed before.
     before: &'a [Option<Baselines>],
 }
 
-impl Node<'_> {
+impl BaselineNode<'_> {
     fn compute(&self, images: &[ImageRegion<'_>]) -> Result<Baselines, CudaError> {
         let node = &self.program.subgraph.nodes()[self.index];
         let (windows, table, floats) = self.windows();
@@ -74,7 +73,8 @@ impl Node<'_> {
         let windows = Windows::new(self.device, windows, node.channels)?;
         let mut values = self.device.allocate(floats.max(1))?;
         if node.layer.is_none() {
-            self.device.copy_each(self.pixels(images), &mut values.slice_mut(..))?;
+            let staging = &self.device.staging;
+            staging.copy_each(self.pixels(images), &mut values.slice_mut(..))?;
         }
         let mut baselines = Baselines { images: table, windows, values };
         self.fill(Output { windows: &baselines.windows, values: &mut baselines.values })?;
@@ -114,7 +114,8 @@ impl Node<'_> {
         })
     }
 
-    fn input(&self, which: usize) -> Result<&Baselines, CudaError> {
+    /// The baselines of an input, by its index among the node's inputs.
+    pub fn input(&self, which: usize) -> Result<&Baselines, CudaError> {
         let input = self.program.subgraph.nodes()[self.index].inputs.get(which);
         let found = input.and_then(|&input| self.before[input].as_ref());
         found.ok_or_else(|| CudaError::Shape {
@@ -123,51 +124,31 @@ impl Node<'_> {
         })
     }
 
-    fn fill(&self, mut to: Output<'_>) -> Result<(), CudaError> {
-        let nodes = self.program.subgraph.nodes();
-        let (node, device) = (&nodes[self.index], self.device);
-        let geometry = NodeGeometry::of_map(node.window);
-        match &self.program.steps[self.index] {
-            Step::Image | Step::Respond => Ok(()),
-            Step::Convolve { filters: packed, .. } => {
-                let (input, mut patterns) = (self.input(0)?, Vec::new());
-                let seen = Node { index: node.inputs[0], ..*self }.windows().0;
-                for ((window, from), cones) in self.windows().0.iter().zip(&seen).zip(self.cones) {
-                    let runs = |axis: Axis, cone: &[Span]| {
-                        let (window, shift) = (node.window.of(axis), geometry.shift.of(axis));
-                        TapRun::all(window, shift, cone[self.index], cone[node.inputs[0]])
-                    };
-                    packed.patterns(
-                        (&runs(Axis::Y, &cones[0]), &runs(Axis::X, &cones[1])),
-                        from,
-                        window,
-                        &mut patterns,
-                    );
-                }
-                let patterns = packed.send_baselines(device, patterns)?;
-                packed.convolve_baselines(device, &patterns, &input.values, to.values)
-            }
-            Step::MaxPool { .. } => {
-                let (channels, rectify) = (node.channels, false);
-                let pool = Pool { geometry, channels, rectify, to_scale: 0.0 };
-                pool.baseline(device, self.input(0)?, to)
-            }
-            Step::Multiply => {
-                let product = Multiply { geometry: [geometry; 2], channels: node.channels };
-                product.baseline(device, [self.input(0)?, self.input(1)?], to)
-            }
-            Step::Copy | Step::Select(_) | Step::Add | Step::Concatenate => {
-                for which in 0..node.inputs.len() {
-                    let join = join(device, self.program, self.index, which, geometry)?;
-                    join.baseline(device, self.input(which)?, to.reborrow())?;
-                }
-                Ok(())
-            }
-            _ => match kernel(device, self.program, self.index, geometry) {
-                Some(kernel) => kernel.baseline(device, self.input(0)?, to),
-                None => Err(no_kernel(self.index)),
-            },
+    fn fill(&self, to: Output<'_>) -> Result<(), CudaError> {
+        let kernel = StepKernel::of(&self.program.steps[self.index]);
+        kernel.ok_or_else(|| no_kernel(self.index))?.baselines(self, to)
+    }
+
+    /// Convolves the input.
+    pub fn convolve(
+        &self,
+        filters: &DeviceFilters,
+        geometry: NodeGeometry,
+        to: Output<'_>,
+    ) -> Result<(), CudaError> {
+        let source = self.program.subgraph.nodes()[self.index].inputs[0];
+        let (input, mut patterns) = (self.input(0)?, Vec::new());
+        let seen = BaselineNode { index: source, ..*self }.windows().0;
+        for ((window, from), cones) in self.windows().0.iter().zip(&seen).zip(self.cones) {
+            let runs = |axis: Axis, cone: &[Span]| {
+                let (window, shift) = (geometry.window.of(axis), geometry.shift.of(axis));
+                TapRun::all(window, shift, cone[self.index], cone[source])
+            };
+            let runs = (&runs(Axis::Y, &cones[0])[..], &runs(Axis::X, &cones[1])[..]);
+            filters.patterns(runs, from, window, &mut patterns);
         }
+        let patterns = filters.send_baselines(self.device, patterns)?;
+        filters.convolve_baselines(self.device, &patterns, &input.values, to.values)
     }
 }
 

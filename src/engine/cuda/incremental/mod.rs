@@ -18,12 +18,12 @@ mod grid;
 mod jobs;
 mod kept;
 mod lists;
-mod nodes;
 mod pixels;
 mod presenting;
 mod program;
 mod runs;
 mod scales;
+mod step_kernel;
 mod storage;
 mod wave;
 
@@ -31,10 +31,12 @@ use crate::progress::{CancelToken, Progress};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use self::count::Counted;
 use self::kept::KeptDifferences;
 use self::presenting::Presenting;
 use self::program::{Program, Shared};
 use self::scales::scale;
+pub(super) use self::step_kernel::StepKernel;
 use self::storage::Storage;
 use super::{CudaError, Device, Precision};
 use crate::engine::cuda::support::check_support;
@@ -87,11 +89,6 @@ impl Engine for CudaEngine {
 
     fn profiler(&self) -> Option<&dyn Profiler> {
         Some(self)
-    }
-
-    /// None: they are on the device.
-    fn weight_bytes(&self, _: &Model, _: &[LayerId]) -> usize {
-        0
     }
 
     fn prepare<'m>(
@@ -204,13 +201,14 @@ impl Presenter for Incremental<'_> {
         }
         let all = counts.values().sum::<usize>().max(1) as f64;
         let mut work = vec![KernelWork::default(); program.steps.len()];
+        let counted = Counted { kernels: &self.engine.device.kernels, program, storage };
         // In an order that does not change, so that sums do not.
         let counts: BTreeMap<PlanKey, usize> = counts.into_iter().collect();
         for (key, count) in counts {
             let plan = planner.plan(key);
             if !plan.is_empty() {
                 let share = count as f64 / all;
-                count::add(&mut work, program, storage, &plan, share);
+                counted.add(&mut work, &plan, share);
             }
         }
         work.retain(|work| !work.kernel.is_empty());

@@ -14,8 +14,6 @@ use crate::program::{self, ConvolutionFilters, Packing};
 
 /// The program of a layer.
 pub(super) type Program = program::Program<Arc<DeviceFilters>, DeviceNumbers, DeviceUnits>;
-/// What a node computes.
-pub(super) type Step = program::Step<Arc<DeviceFilters>, DeviceNumbers>;
 
 /// What the programs of several layers share.
 pub(super) struct Shared<'a> {

@@ -4,19 +4,14 @@
 use cudarc::driver::CudaSlice;
 
 use super::lists::Tables;
-use super::nodes::{geometry_of_deltas, join, kernel};
-use super::program::{Program, Step};
+use super::program::Program;
 use super::runs::Wave;
+use super::step_kernel::StepKernel;
 use super::storage::Storage;
-use crate::engine::cuda::kernels::multiply::{Factor, Multiply};
-use crate::engine::cuda::kernels::node::NodeGeometry;
-use crate::engine::cuda::kernels::occlude::occlude;
-use crate::engine::cuda::kernels::pool::{Pool, PoolBaselines};
 use crate::engine::cuda::kernels::present::{DeviceJobs, Presentations};
-use crate::engine::cuda::kernels::tap_product::{DeltaBuffers, Rectify};
 use crate::engine::cuda::shape::ensure;
 use crate::engine::cuda::support::no_kernel;
-use crate::engine::cuda::tables::layout::{Baselines, Delta, Origin, Output};
+use crate::engine::cuda::tables::layout::{Baselines, Delta, Output};
 use crate::engine::cuda::tables::tiles::ImageTiles;
 use crate::engine::cuda::{CudaError, Device};
 use crate::program::Plan;
@@ -67,7 +62,7 @@ impl Buffers {
     }
 }
 
-fn no_buffer() -> CudaError {
+pub(super) fn no_buffer() -> CudaError {
     CudaError::Shape { kernel: "wave", problem: "a node has no buffer".into() }
 }
 
@@ -97,7 +92,13 @@ impl Waves<'_> {
                     tables: &tables,
                     buffers,
                 };
-                let done = wave.step(index, Output { windows: here, values: &mut to });
+                let step = &self.program.steps[index];
+                let kernel =
+                    if step.passes_on() { Some(StepKernel::COPY) } else { StepKernel::of(step) };
+                let to_here = Output { windows: here, values: &mut to };
+                let done = kernel
+                    .ok_or_else(|| no_kernel(index))
+                    .and_then(|kernel| kernel.deltas(&wave, index, to_here));
                 buffers.0[slot] = Some(to);
                 done?;
             }
@@ -111,88 +112,16 @@ impl Waves<'_> {
 }
 
 /// A wave on its way.
-struct Started<'a> {
-    waves: &'a Waves<'a>,
-    presentations: &'a Presentations,
-    tables: &'a Tables,
+pub(super) struct Started<'a> {
+    pub waves: &'a Waves<'a>,
+    pub presentations: &'a Presentations,
+    pub tables: &'a Tables,
     buffers: &'a Buffers,
 }
 
 impl Started<'_> {
-    /// Starts what one node computes.
-    fn step(&self, index: usize, mut to: Output<'_>) -> Result<(), CudaError> {
-        let Self { waves, presentations, .. } = *self;
-        let Waves { device, program, .. } = *waves;
-        let subgraph = &program.subgraph;
-        let node = &subgraph.nodes()[index];
-        let input = node.inputs.first().copied().unwrap_or_default();
-        let geometry = |which: usize| geometry_of_deltas(program, index, which);
-        match &program.steps[index] {
-            Step::Image => {
-                let image = (Origin::of(node), node.channels);
-                let baseline = self.baseline(index)?;
-                occlude(device, image, presentations, baseline, waves.stream, to)
-            }
-            Step::Convolve { filters: packed, rectify } => {
-                let from = self.stored(input)?;
-                let patterns = self.tables.patterns[index].as_ref().ok_or_else(no_buffer)?;
-                let baseline = rectify.then(|| self.baseline(index)).transpose()?;
-                let origin = Origin::of(node);
-                let rectify = baseline.map(|baselines| Rectify { origin, baselines });
-                let scales = waves.storage.of_convolution(input, index);
-                let buffers = DeltaBuffers { from: from.values, to: to.values };
-                packed.convolve_deltas(device, patterns, presentations, rectify, scales, buffers)
-            }
-            &Step::MaxPool { rectify } => {
-                let pooled = program.pooled(index);
-                let input_origin = Origin::of(&subgraph.nodes()[pooled]);
-                let pool = Pool {
-                    geometry: NodeGeometry { input: input_origin, ..geometry(0) },
-                    channels: node.channels,
-                    rectify,
-                    to_scale: waves.storage.scale(index),
-                };
-                let (read, pooled) = (self.baseline(pooled)?, self.baseline(index)?);
-                let baselines = PoolBaselines { read, pooled };
-                pool.delta(device, presentations, baselines, self.delta(input)?, to)
-            }
-            Step::Multiply => {
-                let product =
-                    Multiply { geometry: [geometry(0), geometry(1)], channels: node.channels };
-                let input = |which: usize| -> Result<_, CudaError> {
-                    let input = node.inputs[which];
-                    Ok(Factor { baseline: self.baseline(input)?, delta: self.delta(input)? })
-                };
-                product.delta(device, presentations, [input(0)?, input(1)?], to)
-            }
-            Step::Relu { elsewhere: true }
-            | Step::Copy
-            | Step::Select(_)
-            | Step::Add
-            | Step::Concatenate => {
-                for (which, &input) in node.inputs.iter().enumerate() {
-                    let join = join(device, program, index, which, geometry(which))?;
-                    let from = self.delta(input)?;
-                    join.delta(device, presentations, None, from, to.reborrow())?;
-                }
-                Ok(())
-            }
-            Step::Respond => Ok(()),
-            step => {
-                // The baselines are kept of the inputs whose values a step reads.
-                let baseline = step.reads_inputs().then(|| self.baseline(input)).transpose()?;
-                match kernel(device, program, index, geometry(0)) {
-                    Some(kernel) => {
-                        kernel.delta(device, presentations, baseline, self.delta(input)?, to)
-                    }
-                    None => Err(no_kernel(index)),
-                }
-            }
-        }
-    }
-
     /// The deltas of a node, in 32 bits.
-    fn delta(&self, node: usize) -> Result<Delta<'_>, CudaError> {
+    pub fn delta(&self, node: usize) -> Result<Delta<'_>, CudaError> {
         ensure(self.waves.storage.scale(node) == 0.0, "wave", || {
             format!("the deltas of node {node} are in fp16")
         })?;
@@ -200,7 +129,7 @@ impl Started<'_> {
     }
 
     /// The deltas of a node, as they are.
-    fn stored(&self, node: usize) -> Result<Delta<'_>, CudaError> {
+    pub fn stored(&self, node: usize) -> Result<Delta<'_>, CudaError> {
         let shown = self.waves.storage.buffers.source[node];
         let windows =
             self.tables.windows.get(shown).and_then(Option::as_ref).ok_or_else(no_buffer)?;
@@ -208,7 +137,7 @@ impl Started<'_> {
     }
 
     /// The baselines of a node.
-    fn baseline(&self, node: usize) -> Result<&Baselines, CudaError> {
+    pub fn baseline(&self, node: usize) -> Result<&Baselines, CudaError> {
         self.waves.baselines.get(node).and_then(Option::as_ref).ok_or_else(|| CudaError::Shape {
             kernel: "wave",
             problem: format!("the baselines of node {node} were not kept"),

@@ -111,7 +111,7 @@ pub fn deposit(
         block_dim: (THREADS, 1, 1),
         shared_mem_bytes: 0,
     };
-    let mut launch = device.stream.launch_builder(&device.kernels.deposit);
+    let mut launch = device.stream.launch_builder(&device.kernels.deposit.function);
     launch.arg(&parameters).arg(maps.device()).arg(images.device()).arg(deposits.device());
     launch.arg(lists.device()).arg(kept).arg(&mut sums);
     // SAFETY: the arguments are the kernel's; slots, lists, deposits and differences lie in their

@@ -44,7 +44,7 @@ pub fn extremes(
         block_dim: (THREADS, 1, 1),
         shared_mem_bytes: 0,
     };
-    let mut launch = device.stream.launch_builder(&device.kernels.extremes);
+    let mut launch = device.stream.launch_builder(&device.kernels.extremes.function);
     launch.arg(&parameters).arg(responses).arg(&mut found);
     // SAFETY: the arguments are the kernel's; it reads `planes * area` responses and writes
     // `planes` extremes, which is how much there is.

@@ -57,8 +57,7 @@ impl Join {
             return Err(CudaError::Shape { kernel: "join", problem });
         }
         Ok(NodeKernel {
-            names: ["join_delta", "join_baseline"],
-            functions: [&kernels.join_delta, &kernels.join_baseline],
+            kernels: [&kernels.join_delta, &kernels.join_baseline],
             parameters: JoinParameters {
                 channels: channels as i32,
                 inputs: inputs as i32,

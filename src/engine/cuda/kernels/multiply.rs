@@ -4,6 +4,7 @@ use cudarc::driver::PushKernelArg;
 
 use super::node::NodeGeometry;
 use super::present::Presentations;
+use crate::engine::cuda::loaded::LoadedKernel;
 use crate::engine::cuda::tables::layout::{Axes, Baselines, Delta, Origin, Output};
 use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
@@ -62,12 +63,12 @@ impl Multiply {
         inputs: [Factor<'_>; 2],
         to: Output<'_>,
     ) -> Result<(), CudaError> {
-        let name = "multiply_delta";
+        let &LoadedKernel { name, ref function } = &device.kernels.multiply_delta;
         let Output { windows: outputs, values: to } = to;
         outputs.check(name, self.channels, to)?;
         let Some(grid) = outputs.grid() else { return Ok(()) };
         let parameters = self.parameters();
-        let mut launch = device.stream.launch_builder(&device.kernels.multiply_delta);
+        let mut launch = device.stream.launch_builder(function);
         launch.arg(&parameters);
         launch.arg(outputs.blocks.items.device()).arg(outputs.blocks.table.device());
         launch.arg(presentations.device());
@@ -92,12 +93,12 @@ impl Multiply {
         inputs: [&Baselines; 2],
         to: Output<'_>,
     ) -> Result<(), CudaError> {
-        let name = "multiply_baseline";
+        let &LoadedKernel { name, ref function } = &device.kernels.multiply_baseline;
         let Output { windows: outputs, values: to } = to;
         outputs.check(name, self.channels, to)?;
         let Some(grid) = outputs.grid() else { return Ok(()) };
         let parameters = self.parameters();
-        let mut launch = device.stream.launch_builder(&device.kernels.multiply_baseline);
+        let mut launch = device.stream.launch_builder(function);
         launch.arg(&parameters);
         launch.arg(outputs.blocks.items.device()).arg(outputs.blocks.table.device());
         for from in inputs {

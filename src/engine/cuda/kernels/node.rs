@@ -1,8 +1,9 @@
 //! Kernels that compute a node element by element from one input: all have the same arguments.
 
-use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr, LaunchArgs, PushKernelArg};
+use cudarc::driver::{CudaSlice, DeviceRepr, LaunchArgs, PushKernelArg};
 
 use super::present::Presentations;
+use crate::engine::cuda::loaded::LoadedKernel;
 use crate::engine::cuda::tables::layout::{Axes, Baselines, Delta, Origin, Output};
 use crate::engine::cuda::{CudaError, Device};
 use crate::geometry::{Axis, PerAxis, SlidingWindow};
@@ -58,24 +59,13 @@ impl NodeGeometry {
 /// A pair of kernels with the numbers of one node.
 pub struct NodeKernel<'a, P> {
     /// The kernel of deltas and that of original images.
-    pub names: [&'static str; 2],
-    /// The same, loaded.
-    pub functions: [&'a CudaFunction; 2],
+    pub kernels: [&'a LoadedKernel; 2],
     /// The node's numbers.
     pub parameters: P,
     /// Channels of the input and of the node.
     pub channels: [usize; 2],
     /// The numbers of its channels.
     pub numbers: Option<&'a DeviceNumbers>,
-}
-
-/// A loaded kernel.
-#[derive(Clone, Copy)]
-pub(super) struct NamedKernel<'a> {
-    /// Its name, for messages and times.
-    pub name: &'static str,
-    /// The function.
-    pub function: &'a CudaFunction,
 }
 
 /// A node that is computed element by element from one input.
@@ -101,12 +91,20 @@ pub trait NodeLaunch {
 }
 
 /// A pointer to nothing.
-const NOTHING: u64 = 0;
+pub(super) const NOTHING: u64 = 0;
 
 /// Adds the numbers of channels to a kernel's arguments, or pointers to nothing.
 pub(super) fn push_numbers<'l>(launch: &mut LaunchArgs<'l>, numbers: Option<&'l DeviceNumbers>) {
     match numbers {
         Some(DeviceNumbers { weight, bias }) => launch.arg(weight).arg(bias),
+        None => launch.arg(&NOTHING).arg(&NOTHING),
+    };
+}
+
+/// Adds baselines to a kernel's arguments, or pointers to nothing.
+pub(super) fn push_baselines<'l>(launch: &mut LaunchArgs<'l>, baselines: Option<&'l Baselines>) {
+    match baselines {
+        Some(Baselines { images, values, .. }) => launch.arg(images.device()).arg(values),
         None => launch.arg(&NOTHING).arg(&NOTHING),
     };
 }
@@ -120,7 +118,7 @@ impl<P: DeviceRepr> NodeLaunch for NodeKernel<'_, P> {
         from: Delta<'_>,
         to: Output<'_>,
     ) -> Result<(), CudaError> {
-        let ([name, _], [function, _]) = (self.names, self.functions);
+        let [&LoadedKernel { name, ref function }, _] = self.kernels;
         let Output { windows: outputs, values: to } = to;
         from.check(name, self.channels[0])?;
         outputs.check(name, self.channels[1], to)?;
@@ -129,10 +127,7 @@ impl<P: DeviceRepr> NodeLaunch for NodeKernel<'_, P> {
         launch.arg(&self.parameters);
         launch.arg(outputs.blocks.items.device()).arg(outputs.blocks.table.device());
         launch.arg(from.windows.blocks.table.device()).arg(presentations.device());
-        match baseline {
-            Some(baseline) => launch.arg(baseline.images.device()).arg(&baseline.values),
-            None => launch.arg(&NOTHING).arg(&NOTHING),
-        };
+        push_baselines(&mut launch, baseline);
         push_numbers(&mut launch, self.numbers);
         launch.arg(from.values).arg(to);
         // SAFETY: the arguments are those of every kernel of this kind; windows lie in their buffers,
@@ -142,7 +137,7 @@ impl<P: DeviceRepr> NodeLaunch for NodeKernel<'_, P> {
     }
 
     fn baseline(&self, device: &Device, from: &Baselines, to: Output<'_>) -> Result<(), CudaError> {
-        let ([_, name], [_, function]) = (self.names, self.functions);
+        let [_, &LoadedKernel { name, ref function }] = self.kernels;
         let Output { windows: outputs, values: to } = to;
         outputs.check(name, self.channels[1], to)?;
         from.windows.check(name, self.channels[0], &from.values)?;

@@ -52,8 +52,7 @@ pub fn normalise<'a>(
     let kernels = &device.kernels;
     let (origin, shift, count) = (geometry.input, geometry.axes(), channels as i32);
     NodeKernel {
-        names: ["normalise_delta", "normalise_baseline"],
-        functions: [&kernels.normalise_delta, &kernels.normalise_baseline],
+        kernels: [&kernels.normalise_delta, &kernels.normalise_baseline],
         parameters: NormaliseParameters { origin, shift, channels: count, ..parameters },
         channels: [channels; 2],
         numbers,

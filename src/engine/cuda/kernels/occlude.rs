@@ -33,7 +33,7 @@ pub fn occlude(
     windows.check("occlude", channels, to)?;
     let Some(grid) = windows.grid() else { return Ok(()) };
     let parameters = OccludeParameters { origin, channels: channels as i32, reserved: 0 };
-    let mut launch = device.stream.launch_builder(&device.kernels.occlude);
+    let mut launch = device.stream.launch_builder(&device.kernels.occlude.function);
     launch.arg(&parameters).arg(windows.blocks.items.device()).arg(windows.blocks.table.device());
     launch.arg(presentations.device()).arg(image.images.device()).arg(&image.values);
     launch.arg(stream).arg(to);

@@ -29,8 +29,7 @@ pub fn pad(
     let kernels = &device.kernels;
     let before = PerAxis::from_fn(|axis| geometry.window.of(axis).padding as isize);
     NodeKernel {
-        names: ["pad_delta", "pad_baseline"],
-        functions: [&kernels.pad_delta, &kernels.pad_baseline],
+        kernels: [&kernels.pad_delta, &kernels.pad_baseline],
         parameters: PadParameters {
             input: geometry.input,
             output: geometry.output,

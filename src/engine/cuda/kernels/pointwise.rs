@@ -27,8 +27,7 @@ pub fn pointwise<'a>(
 ) -> NodeKernel<'a, PointwiseParameters> {
     let kernels = &device.kernels;
     NodeKernel {
-        names: ["pointwise_delta", "pointwise_baseline"],
-        functions: [&kernels.pointwise_delta, &kernels.pointwise_baseline],
+        kernels: [&kernels.pointwise_delta, &kernels.pointwise_baseline],
         parameters: PointwiseParameters {
             function,
             origin: geometry.input,

@@ -3,8 +3,9 @@
 use cudarc::driver::{DeviceRepr, PushKernelArg};
 use half::f16;
 
-use super::node::{NamedKernel, NodeGeometry};
+use super::node::NodeGeometry;
 use super::present::Presentations;
+use crate::engine::cuda::loaded::{Kernels, LoadedKernel};
 use crate::engine::cuda::shape::ensure;
 use crate::engine::cuda::tables::layout::{Baselines, Delta, Origin, Output, Stencil};
 use crate::engine::cuda::tables::mirrored::mirrored;
@@ -59,6 +60,11 @@ impl Pool {
         }
     }
 
+    /// The kernel of deltas of so many channels.
+    pub const fn kernel(kernels: &Kernels, channels: usize) -> &LoadedKernel {
+        if channels.is_multiple_of(4) { &kernels.pool_delta_four } else { &kernels.pool_delta }
+    }
+
     /// Writes the delta of every maximum into `to`; `from` are the deltas of the node that is
     /// read.
     ///
@@ -72,26 +78,21 @@ impl Pool {
         from: Delta<'_>,
         to: Output<'_>,
     ) -> Result<(), CudaError> {
-        let kernels = &device.kernels;
-        let kernel = if self.channels.is_multiple_of(4) {
-            NamedKernel { name: "pool_delta_four", function: &kernels.pool_delta_four }
-        } else {
-            NamedKernel { name: "pool_delta", function: &kernels.pool_delta }
-        };
+        let kernel = Self::kernel(&device.kernels, self.channels);
         self.delta_by(kernel, device, presentations, baselines, from, to)
     }
 
     /// The same by one of the kernels that do it, which writes values of `T`.
     pub(super) fn delta_by<T: DeviceRepr>(
         &self,
-        kernel: NamedKernel<'_>,
+        kernel: &LoadedKernel,
         device: &Device,
         presentations: &Presentations,
         baselines: PoolBaselines<'_>,
         from: Delta<'_>,
         to: Output<'_, T>,
     ) -> Result<(), CudaError> {
-        let NamedKernel { name, function } = kernel;
+        let &LoadedKernel { name, ref function } = kernel;
         let PoolBaselines { read, pooled } = baselines;
         let Output { windows: outputs, values: to } = to;
         from.check(name, self.channels)?;
@@ -104,10 +105,8 @@ impl Pool {
         let Some(grid) = outputs.grid() else { return Ok(()) };
         let parameters = self.parameters();
         let mut launch = device.stream.launch_builder(function);
-        launch
-            .arg(&parameters)
-            .arg(outputs.blocks.items.device())
-            .arg(outputs.blocks.table.device());
+        launch.arg(&parameters);
+        launch.arg(outputs.blocks.items.device()).arg(outputs.blocks.table.device());
         launch.arg(from.windows.blocks.table.device()).arg(presentations.device());
         launch.arg(read.images.device()).arg(&read.values);
         launch.arg(pooled.images.device()).arg(&pooled.values);
@@ -128,19 +127,18 @@ impl Pool {
         to: Output<'_>,
     ) -> Result<(), CudaError> {
         let Output { windows: outputs, values: to } = to;
-        outputs.check("pool_baseline", self.channels, to)?;
-        from.windows.check("pool_baseline", self.channels, &from.values)?;
+        let &LoadedKernel { name, ref function } = &device.kernels.pool_baseline;
+        outputs.check(name, self.channels, to)?;
+        from.windows.check(name, self.channels, &from.values)?;
         let Some(grid) = outputs.grid() else { return Ok(()) };
         let parameters = self.parameters();
-        let mut launch = device.stream.launch_builder(&device.kernels.pool_baseline);
-        launch
-            .arg(&parameters)
-            .arg(outputs.blocks.items.device())
-            .arg(outputs.blocks.table.device());
+        let mut launch = device.stream.launch_builder(function);
+        launch.arg(&parameters);
+        launch.arg(outputs.blocks.items.device()).arg(outputs.blocks.table.device());
         launch.arg(from.images.device()).arg(&from.values).arg(to);
         // SAFETY: the arguments are the kernel's; windows lie in their buffers, and what exists of
         // what an output sees is within the input's, as backward cones are.
-        unsafe { device.start("pool_baseline", &mut launch, grid) }
+        unsafe { device.start(name, &mut launch, grid) }
     }
 }
 

@@ -83,7 +83,7 @@ impl DeviceJobs {
             block_dim: (THREADS as u32, 1, 1),
             shared_mem_bytes: 0,
         };
-        let mut launch = device.stream.launch_builder(&device.kernels.present);
+        let mut launch = device.stream.launch_builder(&device.kernels.present.function);
         launch.arg(&parameters).arg(runs.device()).arg(self.jobs.device());
         launch.arg(self.squares.device()).arg(&mut table);
         // SAFETY: the arguments are the kernel's; jobs and squares of the runs are there, as was

@@ -2,6 +2,7 @@
 
 use super::fragments::{WORDS, fragments, tf32, two_bf16, two_fp16};
 use crate::engine::cuda::Precision;
+use crate::engine::cuda::loaded::{Kernels, LoadedKernel};
 
 /// The exponent of the largest weight in fp16, below that of 65504 by 2.
 const LARGEST_WEIGHT: i32 = 13;
@@ -63,15 +64,15 @@ impl Products {
         }
     }
 
-    /// The kernel's name; `halves` if it reads deltas in fp16.
-    pub(super) const fn kernel(self, halves: bool) -> &'static str {
+    /// The kernel of deltas; `halves` if it reads them in fp16.
+    pub(super) const fn kernel(self, kernels: &Kernels, halves: bool) -> &LoadedKernel {
         match self {
-            Self::Fp32 => "tap_product_fp32",
-            Self::AnyTf32 => "tap_product_tf32_any",
-            Self::Tf32 => "tap_product_tf32",
-            Self::Fp16 if halves => "tap_product_fp16",
-            Self::Fp16 => "tap_product_fp16_of_fp32",
-            Self::Bf16 => "tap_product_bf16",
+            Self::Fp32 => &kernels.tap_product_fp32,
+            Self::AnyTf32 => &kernels.tap_product_tf32_any,
+            Self::Tf32 => &kernels.tap_product_tf32,
+            Self::Fp16 if halves => &kernels.tap_product_fp16,
+            Self::Fp16 => &kernels.tap_product_fp16_of_fp32,
+            Self::Bf16 => &kernels.tap_product_bf16,
         }
     }
 

@@ -143,7 +143,7 @@ impl DeviceUnits {
             format!("differences up to {end} of {}", differences.len())
         })?;
         let Some(grid) = patterns.grid(1, THREADS) else { return Ok(()) };
-        let mut launch = device.stream.launch_builder(&device.kernels.respond_delta);
+        let mut launch = device.stream.launch_builder(&device.kernels.respond_delta.function);
         launch.arg(&self.parameters).arg(patterns.items.device()).arg(patterns.table.device());
         launch.arg(presentations.device()).arg(from).arg(&self.filters).arg(differences);
         // SAFETY: the arguments are the kernel's; patterns lie in their buffers, and units are
@@ -175,7 +175,7 @@ impl DeviceUnits {
             return Ok(responses);
         }
         let count = count as i32;
-        let mut launch = device.stream.launch_builder(&device.kernels.respond_baseline);
+        let mut launch = device.stream.launch_builder(&device.kernels.respond_baseline.function);
         launch.arg(&parameters).arg(jobs.device()).arg(&count);
         launch.arg(input.images.device()).arg(&input.values);
         launch.arg(&self.filters).arg(&self.bias).arg(&mut responses);

@@ -7,9 +7,10 @@ use cudarc::driver::{CudaSlice, DeviceRepr, LaunchConfig, PushKernelArg};
 use half::f16;
 
 pub use self::arguments::{DeltaBuffers, Rectify, Scales};
-use super::node::NamedKernel;
+use super::node::push_baselines;
 use super::present::Presentations;
 use super::products::{ANY, Products, Tile};
+use crate::engine::cuda::loaded::{Kernels, LoadedKernel};
 use crate::engine::cuda::shape::ensure;
 use crate::engine::cuda::tables::blocks::{Blocks, Items};
 use crate::engine::cuda::tables::by_taps::{by_taps, rise};
@@ -243,9 +244,9 @@ impl DeviceFilters {
         self.out_channels.div_ceil(self.groups * tile.columns) * self.groups
     }
 
-    /// The name of the kernel that convolves deltas, of an input whose deltas are in fp16 or not.
-    pub fn kernel(&self, halves: bool) -> &'static str {
-        self.products.kernel(halves)
+    /// The kernel that convolves deltas, of an input whose deltas are in fp16 or not.
+    pub fn kernel<'k>(&self, kernels: &'k Kernels, halves: bool) -> &'k LoadedKernel {
+        self.products.kernel(kernels, halves)
     }
 
     /// Whether products are in fp16, and so may be what they read.
@@ -267,18 +268,9 @@ impl DeviceFilters {
         scales: Scales,
         buffers: DeltaBuffers<'_>,
     ) -> Result<(), CudaError> {
+        let kernel = self.kernel(&device.kernels, scales.halves);
         let halves = !scales.halves || self.multiplies_halves();
-        ensure(halves, self.products.kernel(false), || "deltas in fp16 to read".into())?;
-        let kernels = &device.kernels;
-        let function = match self.products {
-            Products::Fp32 => &kernels.tap_product_fp32,
-            Products::AnyTf32 => &kernels.tap_product_tf32_any,
-            Products::Tf32 => &kernels.tap_product_tf32,
-            Products::Fp16 if scales.halves => &kernels.tap_product_fp16,
-            Products::Fp16 => &kernels.tap_product_fp16_of_fp32,
-            Products::Bf16 => &kernels.tap_product_bf16,
-        };
-        let kernel = NamedKernel { name: self.kernel(scales.halves), function };
+        ensure(halves, kernel.name, || "deltas in fp16 to read".into())?;
         self.convolve_deltas_by(kernel, device, patterns, presentations, rectify, scales, buffers)
     }
 
@@ -286,7 +278,7 @@ impl DeviceFilters {
     #[allow(clippy::too_many_arguments, reason = "those of the kernel, and which it is")]
     pub(super) fn convolve_deltas_by<T: DeviceRepr>(
         &self,
-        kernel: NamedKernel<'_>,
+        kernel: &LoadedKernel,
         device: &Device,
         patterns: &Patterns,
         presentations: &Presentations,
@@ -294,7 +286,7 @@ impl DeviceFilters {
         scales: Scales,
         buffers: DeltaBuffers<'_, T>,
     ) -> Result<(), CudaError> {
-        let NamedKernel { name, function } = kernel;
+        let &LoadedKernel { name, ref function } = kernel;
         let DeltaBuffers { from, to } = buffers;
         let tile = self.products.tile();
         let read = if scales.halves { size_of::<f16>() } else { size_of::<f32>() };
@@ -312,15 +304,7 @@ impl DeviceFilters {
         let mut launch = device.stream.launch_builder(function);
         launch.arg(&parameters).arg(patterns.items.device()).arg(patterns.table.device());
         launch.arg(presentations.device());
-        let nothing = 0_u64;
-        match rectify {
-            Some(Rectify { baselines, .. }) => {
-                launch.arg(baselines.images.device()).arg(&baselines.values);
-            }
-            None => {
-                launch.arg(&nothing).arg(&nothing);
-            }
-        }
+        push_baselines(&mut launch, rectify.map(|rectify| rectify.baselines));
         match &self.words {
             Some(words) => launch.arg(words),
             None => launch.arg(&self.weights),
@@ -345,7 +329,8 @@ impl DeviceFilters {
         self.check("tap_product_baseline", ANY, patterns, [from.len(), to.len()])?;
         let Some(grid) = self.grid(patterns, ANY) else { return Ok(()) };
         let parameters = self.parameters(Origin::default(), false);
-        let mut launch = device.stream.launch_builder(&device.kernels.tap_product_baseline);
+        let mut launch =
+            device.stream.launch_builder(&device.kernels.tap_product_baseline.function);
         launch.arg(&parameters).arg(patterns.items.device()).arg(patterns.table.device());
         launch.arg(&self.weights).arg(&self.bias).arg(from).arg(to);
         // SAFETY: the arguments are the kernel's, and patterns lie in their buffers.

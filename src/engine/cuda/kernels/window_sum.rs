@@ -46,8 +46,7 @@ pub fn window_sum<'a>(
     let kernels = &device.kernels;
     let (origin, window) = (geometry.output, Stencil::new(geometry.window, geometry.shift));
     NodeKernel {
-        names: ["window_sum_delta", "window_sum_baseline"],
-        functions: [&kernels.window_sum_delta, &kernels.window_sum_baseline],
+        kernels: [&kernels.window_sum_delta, &kernels.window_sum_baseline],
         parameters: WindowSumParameters { origin, window, channels: channels as i32, ..parameters },
         channels: [channels; 2],
         numbers,

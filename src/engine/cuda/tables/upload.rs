@@ -100,7 +100,7 @@ impl<'l> UploadBatch<'l> {
     /// [`CudaError::Driver`].
     pub fn send(self, device: &Device) -> Result<(), CudaError> {
         // SAFETY: what was added lies in the upload's memory.
-        unsafe { device.send(&self.parts, self.address) }
+        unsafe { device.staging.copy(&self.parts, self.address) }
     }
 }
 

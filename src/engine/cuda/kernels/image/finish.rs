@@ -2,6 +2,7 @@
 
 use cudarc::driver::{CudaSlice, PushKernelArg};
 
+use super::super::node::NOTHING;
 use super::{Maps, check, grid};
 use crate::engine::cuda::tables::mirrored::mirrored;
 use crate::engine::cuda::{CudaError, Device};
@@ -39,13 +40,11 @@ pub fn finish(
         biased: u32::from(bias.is_some()),
         rectified: u32::from(rectified),
     };
-    // A null pointer, which is not read.
-    let none = 0_u64;
-    let mut launch = device.stream.launch_builder(&device.kernels.image_finish);
+    let mut launch = device.stream.launch_builder(&device.kernels.image_finish.function);
     launch.arg(&parameters);
     match bias {
         Some(bias) => launch.arg(bias),
-        None => launch.arg(&none),
+        None => launch.arg(&NOTHING),
     };
     launch.arg(values);
     // SAFETY: the arguments are the kernel's, and the buffers as long as it takes for granted.

@@ -38,7 +38,7 @@ pub fn function(
         channels: channels as u32,
         area: area as u32,
     };
-    let mut launch = device.stream.launch_builder(&device.kernels.image_function);
+    let mut launch = device.stream.launch_builder(&device.kernels.image_function.function);
     launch.arg(&parameters);
     push_numbers(&mut launch, numbers);
     launch.arg(values);

@@ -87,7 +87,7 @@ pub fn gather(
         dilation,
     };
     let seen = device.upload(seen)?;
-    let mut launch = device.stream.launch_builder(&device.kernels.image_gather);
+    let mut launch = device.stream.launch_builder(&device.kernels.image_gather.function);
     launch.arg(&parameters).arg(&seen).arg(values).arg(patches);
     // SAFETY: the arguments are the kernel's, and the buffers as long as it takes for granted.
     unsafe { device.start("image_gather", &mut launch, grid(count)) }

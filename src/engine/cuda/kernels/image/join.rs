@@ -72,7 +72,7 @@ pub fn join(
         each: each as u32,
         added: u32::from(added),
     };
-    let mut launch = device.stream.launch_builder(&device.kernels.image_join);
+    let mut launch = device.stream.launch_builder(&device.kernels.image_join.function);
     launch.arg(&parameters).arg(from).arg(to);
     // SAFETY: the arguments are the kernel's, and the buffers as long as it takes for granted.
     unsafe { device.start("image_join", &mut launch, grid(images * joined * area)) }

@@ -27,7 +27,7 @@ pub fn multiply(
         [("one", one.len(), count), ("other", other.len(), count), ("to", to.len(), count)];
     check("image_multiply", &buffers)?;
     let parameters = ImageMultiplyParameters { count: count as u64 };
-    let mut launch = device.stream.launch_builder(&device.kernels.image_multiply);
+    let mut launch = device.stream.launch_builder(&device.kernels.image_multiply.function);
     launch.arg(&parameters).arg(one).arg(other).arg(to);
     // SAFETY: the arguments are the kernel's, and the buffers as long as it takes for granted.
     unsafe { device.start("image_multiply", &mut launch, grid(count)) }

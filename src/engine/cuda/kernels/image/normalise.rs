@@ -64,7 +64,7 @@ pub fn normalise(
         area: area as u32,
         ..*parameters
     };
-    let mut launch = device.stream.launch_builder(&device.kernels.image_normalise);
+    let mut launch = device.stream.launch_builder(&device.kernels.image_normalise.function);
     launch.arg(&parameters);
     push_numbers(&mut launch, numbers);
     launch.arg(from).arg(to);

@@ -96,7 +96,7 @@ pub fn occlude(
     let shown = device.upload(shown)?;
     // Memory of no values is none; what nothing refers to is not read.
     let noise = device.upload(if noise.is_empty() { &[0.0] } else { noise })?;
-    let mut launch = device.stream.launch_builder(&device.kernels.image_occlude);
+    let mut launch = device.stream.launch_builder(&device.kernels.image_occlude.function);
     launch.arg(&parameters).arg(&shown).arg(images).arg(&noise).arg(copies);
     // SAFETY: the arguments are the kernel's, and the buffers as long as it takes for granted.
     unsafe { device.start("image_occlude", &mut launch, grid(count)) }

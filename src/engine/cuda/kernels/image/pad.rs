@@ -43,7 +43,7 @@ pub fn pad(
         planes: planes as u32,
         edge: i32::from(padding.mode == Border::Edge),
     };
-    let mut launch = device.stream.launch_builder(&device.kernels.image_pad);
+    let mut launch = device.stream.launch_builder(&device.kernels.image_pad.function);
     launch.arg(&parameters).arg(from).arg(to);
     // SAFETY: the arguments are the kernel's, and the buffers as long as it takes for granted; every
     // position is one of the input's.

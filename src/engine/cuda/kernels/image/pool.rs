@@ -41,7 +41,7 @@ pub fn pool(
         planes: planes as u32,
         reserved: 0,
     };
-    let mut launch = device.stream.launch_builder(&device.kernels.image_pool);
+    let mut launch = device.stream.launch_builder(&device.kernels.image_pool.function);
     launch.arg(&parameters).arg(from).arg(to);
     // SAFETY: the arguments are the kernel's, and the buffers as long as it takes for granted;
     // windows are cut at the border.

@@ -32,7 +32,7 @@ pub fn respond(
     let count = indices.len();
     let indices = device.upload(indices)?;
     let mut responses = device.allocate(count)?;
-    let mut launch = device.stream.launch_builder(&device.kernels.image_respond);
+    let mut launch = device.stream.launch_builder(&device.kernels.image_respond.function);
     launch.arg(&parameters).arg(&indices).arg(output).arg(&mut responses);
     // SAFETY: the arguments are the kernel's, and the buffers as long as it takes for granted.
     unsafe { device.start("image_respond", &mut launch, grid(count)) }?;

@@ -87,7 +87,7 @@ pub fn window_sum(
         ("to", to.len(), count),
     ];
     check("image_window_sum", &buffers)?;
-    let mut launch = device.stream.launch_builder(&device.kernels.image_window_sum);
+    let mut launch = device.stream.launch_builder(&device.kernels.image_window_sum.function);
     launch.arg(&parameters).arg(weight).arg(from).arg(to);
     // SAFETY: the arguments are the kernel's, and the buffers as long as it takes for granted;
     // windows are cut at the border.

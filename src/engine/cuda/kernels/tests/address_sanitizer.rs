@@ -49,7 +49,7 @@ fn read_one_value_too_many() {
     let responses = device.upload(&[0.0_f32; 64]).unwrap();
     let mut found = device.allocate::<Extremes>(1).unwrap();
     let parameters = Parameters { planes: 1, area: 65 };
-    let mut launch = device.stream.launch_builder(&device.kernels.extremes);
+    let mut launch = device.stream.launch_builder(&device.kernels.extremes.function);
     launch.arg(&parameters).arg(&responses).arg(&mut found);
     let grid = LaunchConfig { grid_dim: (1, 1, 1), block_dim: (256, 1, 1), shared_mem_bytes: 0 };
     // SAFETY: none; the emulator ends this process, which is what the test is about.

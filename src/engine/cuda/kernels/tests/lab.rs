@@ -2,17 +2,18 @@
 //! those that ship for some shapes against those for all. Where that is asked for on a GPU, how long
 //! they take.
 
-use cudarc::driver::{CudaFunction, CudaSlice, DeviceRepr};
+use cudarc::driver::{CudaSlice, DeviceRepr};
 use cudarc::nvrtc::Ptx;
 use half::f16;
 
-use super::super::node::{NamedKernel, NodeGeometry};
+use super::super::node::NodeGeometry;
 use super::super::pool::{Pool, PoolBaselines};
 use super::super::present::Presentations;
 use super::super::products::Products;
 use super::super::tap_product::{DeltaBuffers, DeviceFilters, Patterns, Scales};
 use super::emulator::{Gpu, has_tensor_cores, on_device};
 use crate::engine::cuda::embedded;
+use crate::engine::cuda::loaded::LoadedKernel;
 use crate::engine::cuda::tables::layout::{
     Baseline, Baselines, Delta, Output, Presentation, Window, Windows,
 };
@@ -25,10 +26,10 @@ use crate::noise::TorchStream;
 use crate::program::TapRun;
 
 /// A kernel of `kernels/lab/FILE.cu`.
-fn variant(device: &Device, file: &str, kernel: &str) -> CudaFunction {
+fn variant(device: &Device, file: &str, name: &'static str) -> LoadedKernel {
     let code = Ptx::from_binary(embedded::lab(file));
     let module = device.stream.context().load_module(code).unwrap();
-    module.load_function(kernel).unwrap()
+    LoadedKernel { name, function: module.load_function(name).unwrap() }
 }
 
 /// Max-pooling of three in steps of two: of the inputs `changed` × `changed` change, of the outputs
@@ -120,9 +121,8 @@ impl Pooling {
 
 impl Presenter {
     /// By one of the kernels.
-    fn run<T: DeviceRepr>(&self, device: &Device, kernel: &CudaFunction, to: &mut CudaSlice<T>) {
+    fn run<T: DeviceRepr>(&self, device: &Device, kernel: &LoadedKernel, to: &mut CudaSlice<T>) {
         let from = Delta { windows: &self.inputs, values: &self.from };
-        let kernel = NamedKernel { name: "pooling", function: kernel };
         let baselines = PoolBaselines { read: &self.baseline, pooled: &self.pooled };
         let to = Output { windows: &self.outputs, values: to };
         self.pool.delta_by(kernel, device, &self.presentations, baselines, from, to).unwrap();
@@ -161,12 +161,11 @@ impl Convolving {
     fn run<T: DeviceRepr>(
         &self,
         device: &Device,
-        kernel: &CudaFunction,
+        kernel: &LoadedKernel,
         presentations: &Presentations,
         from: &CudaSlice<T>,
     ) -> CudaSlice<f32> {
         let mut to = device.allocate(self.floats).unwrap();
-        let kernel = NamedKernel { name: "convolving", function: kernel };
         let buffers = DeltaBuffers { from, to: &mut to };
         let scales = Scales { halves: size_of::<T>() == 2, ..Scales::default() };
         self.filters
