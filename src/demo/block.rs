@@ -141,7 +141,7 @@ pub(super) fn truths() -> [Vec<Option<Gaussian>>; 2] {
         let taps: f64 = filter.iter().copied().map(f64::from).sum();
         let mass = path.factors().iter().sum::<f64>() * taps;
         let through = under(path, &path.profile)?;
-        Some(mixture([Part { mass: 1.0, field: alone }, Part { mass, field: through }]))
+        Some(mixture(&[Part { mass: 1.0, field: alone }, Part { mass, field: through }]))
     });
     [convolution.collect(), readout.chain([None]).collect()]
 }
@@ -153,7 +153,7 @@ struct Part {
 }
 
 /// Mean and covariance of a mixture of two fields by their masses.
-fn mixture(parts: [Part; 2]) -> Gaussian {
+fn mixture(parts: &[Part; 2]) -> Gaussian {
     let total: f64 = parts.iter().map(|part| part.mass).sum();
     let mean = |of: &dyn Fn(&Gaussian) -> f64| {
         parts.iter().map(|part| part.mass / total * of(&part.field)).sum::<f64>()
@@ -192,7 +192,7 @@ mod tests {
             mass,
             field: Gaussian { y, x, yy: 4.0, xx: 3.0, yx: 0.5 },
         };
-        let mixed = mixture([part(1.0, 10.0, 12.0), part(3.0, 14.0, 10.0)]);
+        let mixed = mixture(&[part(1.0, 10.0, 12.0), part(3.0, 14.0, 10.0)]);
         assert_eq!((mixed.y, mixed.x), (13.0, 10.5));
         assert_eq!((mixed.yy, mixed.xx, mixed.yx), (7.0, 3.75, -1.0));
     }
