@@ -107,7 +107,7 @@ impl<'a> BaselineStep<'a> {
             Step::NormaliseChannels(norm, numbers) => {
                 self.each_position(output, |inputs, output| {
                     normalised(Normalisation::All(norm, numbers), inputs[0], output);
-                })
+                });
             }
             Step::Select(selection) => self.each_position(output, |inputs, output| {
                 for (channel, output) in output.iter_mut().enumerate() {

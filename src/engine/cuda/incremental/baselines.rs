@@ -1,5 +1,6 @@
 //! The activations of original images, where some positions of a target depend on them.
 
+use cudarc::driver::CudaSlice;
 use ndarray::{ArrayView3, s};
 
 use super::pixels::Pixels;
@@ -129,12 +130,12 @@ impl BaselineNode<'_> {
         kernel.ok_or_else(|| no_kernel(self.index))?.baselines(self, to)
     }
 
-    /// Convolves the input.
+    /// Convolves the input into `to`.
     pub fn convolve(
         &self,
         filters: &DeviceFilters,
         geometry: NodeGeometry,
-        to: Output<'_>,
+        to: &mut CudaSlice<f32>,
     ) -> Result<(), CudaError> {
         let source = self.program.subgraph.nodes()[self.index].inputs[0];
         let (input, mut patterns) = (self.input(0)?, Vec::new());
@@ -148,7 +149,7 @@ impl BaselineNode<'_> {
             filters.patterns(runs, from, window, &mut patterns);
         }
         let patterns = filters.send_baselines(self.device, patterns)?;
-        filters.convolve_baselines(self.device, &patterns, &input.values, to.values)
+        filters.convolve_baselines(self.device, &patterns, &input.values, to)
     }
 }
 

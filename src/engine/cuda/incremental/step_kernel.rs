@@ -190,7 +190,7 @@ impl DeviceStep<'_> {
         let (channels, geometry) = (here.channels, NodeGeometry::of_map(here.window));
         match self {
             Self::Occlude | Self::Respond => Ok(()),
-            Self::TapProduct { filters, .. } => node.convolve(filters, geometry, to),
+            Self::TapProduct { filters, .. } => node.convolve(filters, geometry, to.values),
             Self::Pool { .. } => {
                 let pool = Pool { geometry, channels, rectify: false, to_scale: 0.0 };
                 pool.baseline(device, node.input(0)?, to)
