@@ -71,6 +71,9 @@ pub(super) fn translate(builder: &mut Builder<'_>, index: usize) -> Result<Vec<V
         "MeanVarianceNormalization" => {
             Err("it normalises by the whole map, so a receptive field would be the image".into())
         }
+        "Resize" | "Upsample" => Err("it puts positions between those of its input, so that \
+             receptive fields would not move by one step from position to position"
+            .into()),
         "QuantizeLinear"
         | "DequantizeLinear"
         | "DynamicQuantizeLinear"
