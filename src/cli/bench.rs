@@ -91,7 +91,7 @@ fn report(bench: &BenchReport, top: usize) -> String {
         ]);
     }
     let mut text = format!(
-        "occlumap {}, {} on images of {}, {} on {}, {} threads\n\n{}\n\
+        "occlumap {}, {} on images of {}, {} on {}{}, {} threads\n\n{}\n\
          ranking: {} images a second, reading them not included\n\
          all units, {top} images from either end: {} presentations, {:.3} hours\n",
         bench.version,
@@ -99,6 +99,7 @@ fn report(bench: &BenchReport, top: usize) -> String {
         bench.image,
         bench.engine,
         bench.device,
+        bench.instructions.map_or(String::new(), |instructions| format!(" by {instructions}")),
         bench.threads,
         table(&rows, 1),
         count(bench.ranking_rate),

@@ -188,6 +188,11 @@ pub trait Engine: Sync {
         "cpu".into()
     }
 
+    /// The instructions of its products, where processors differ in them: results do not tell.
+    fn instructions(&self) -> Option<&'static str> {
+        None
+    }
+
     /// What measures the engine's kernels, where it runs kernels on a device.
     fn profiler(&self) -> Option<&dyn Profiler> {
         None

@@ -57,6 +57,8 @@ pub struct BenchReport {
     pub engine: EngineName,
     /// The device.
     pub device: String,
+    /// The instructions of its products; `None` where there is no choice.
+    pub instructions: Option<&'static str>,
     /// Number of threads.
     pub threads: usize,
     /// Images ranked per second, including the lists of the best, without reading files.
@@ -184,6 +186,7 @@ pub fn bench(settings: &BenchSettings, context: &Context<'_>) -> Result<BenchRep
             image,
             engine: engine.name(),
             device: engine.device(),
+            instructions: engine.instructions(),
             threads: context.threads(),
             ranking_rate,
             presentations: reports.iter().map(of_layer).sum(),

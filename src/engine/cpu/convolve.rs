@@ -86,7 +86,14 @@ impl Convolution<'_> {
     ) {
         let Self { program, node, packed, rectify, isa } = self;
         let baselines = patterns.collect(
-            Convolved { program, node, rectify, inputs: input.ranges(), outputs: output.ranges() },
+            Convolved {
+                program,
+                node,
+                rectify,
+                inputs: input.ranges(),
+                outputs: output.ranges(),
+                rounded: None,
+            },
             batches,
             which,
             &|y, x, width, blocks| packed.blocks(y, x, packed.grid(width), blocks),
@@ -141,6 +148,7 @@ impl Convolution<'_> {
                 rectify,
                 inputs: nonzero.ranges(),
                 outputs: output.ranges(),
+                rounded: None,
             },
             batches,
             which,

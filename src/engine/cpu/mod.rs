@@ -105,6 +105,10 @@ impl Engine for CpuEngine {
         }
     }
 
+    fn instructions(&self) -> Option<&'static str> {
+        Some(self.form().name())
+    }
+
     fn weight_bytes(&self, model: &Model, layers: &[LayerId]) -> usize {
         let network = model.network();
         let leading = network.leading_to(layers);
@@ -131,16 +135,20 @@ impl Engine for CpuEngine {
         layers: &[LayerId],
         image: ImageSize,
     ) -> Result<Box<dyn Presenter + 'm>, EngineError> {
-        let form = match self.precision {
-            // Without products in bf16, nobody asks for its instructions.
-            Precision::Fp32 => Form::Floats(Isa::detect()),
-            Precision::Bf16x3 | Precision::Bf16 => Form::detect(),
-        };
-        self.prepare_for(form, model, layers, image)
+        self.prepare_for(self.form(), model, layers, image)
     }
 }
 
 impl CpuEngine {
+    /// What multiplies.
+    fn form(&self) -> Form {
+        match self.precision {
+            // Without products in bf16, nobody asks for its instructions.
+            Precision::Fp32 => Form::Floats(Isa::detect()),
+            Precision::Bf16x3 | Precision::Bf16 => Form::detect(),
+        }
+    }
+
     /// The parts of the operands of a convolution that has so many before it; `None` for floats.
     fn parts(&self, convolutions: usize) -> Option<Parts> {
         match self.precision.behind(convolutions) {

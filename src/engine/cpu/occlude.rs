@@ -2,7 +2,7 @@
 
 use super::delta::{Delta, Presentation};
 use super::program::Program;
-use super::simd::{Kernel, Vector, prefetch_all};
+use super::simd::{Kernel, Vector, prefetch, prefetch_all};
 use crate::geometry::Axis;
 
 /// Writes the occluder's pixels minus the image's into `output`, the image's window. `patch` is scratch.
@@ -29,6 +29,10 @@ impl Kernel for Occlude<'_> {
                 for y in output.y.start..output.y.end {
                     prefetch_all(next.baseline_row(program, 0, y, output.x.start, width));
                 }
+            }
+            // Occluders are found by the order of plans, so each lies far from the one before.
+            if let Some(after) = batch.get(which + 2) {
+                prefetch(after.occluder);
             }
             presentation.patches.draw(presentation.which, patch);
             let occluder = presentation.occluder;

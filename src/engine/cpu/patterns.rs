@@ -38,6 +38,8 @@ pub(super) struct Convolved<'a> {
     pub inputs: &'a [DeltaRange],
     /// Of each batch, where its outputs lie.
     pub outputs: &'a [DeltaRange],
+    /// The same where they are rounded, if they are.
+    pub rounded: Option<&'a [DeltaRange]>,
 }
 
 /// The patterns of a chunk's convolution.
@@ -48,6 +50,8 @@ pub(super) struct Patterns {
     rows: Vec<usize>,
     /// Where it goes in the output.
     outputs: Vec<usize>,
+    /// Where it is rounded to, if it is.
+    rounded: Vec<usize>,
     blocks: Vec<Block>,
     known: HashMap<Taps, usize>,
     /// The pattern of each run of outputs of each batch.
@@ -60,6 +64,8 @@ pub(super) struct Rows<'a> {
     pub from: Offsets<'a>,
     /// Where it goes in the output.
     pub to: Offsets<'a>,
+    /// Where it is rounded to, if it is.
+    pub rounded: Option<Offsets<'a>>,
     /// Baseline activations, if a ReLU is joined.
     pub baselines: Option<BaselineRows<'a>>,
     /// In the order of their taps.
@@ -96,9 +102,10 @@ impl Patterns {
         let rows_of = |pattern: &Pattern| {
             let rows = pattern.rows.clone();
             let baselines = baselines.get(rows.clone()).map(BaselineRows::new);
+            let rounded = self.rounded.get(rows.clone()).map(Offsets::new);
             let (from, to) = (&self.rows[rows.clone()], &self.outputs[rows]);
             let blocks = &self.blocks[pattern.blocks.clone()];
-            Rows { from: Offsets::new(from), to: Offsets::new(to), baselines, blocks }
+            Rows { from: Offsets::new(from), to: Offsets::new(to), rounded, baselines, blocks }
         };
         self.all.iter().map(rows_of).collect()
     }
@@ -113,12 +120,13 @@ impl Patterns {
         which: &[usize],
         blocks: Blocks<'_>,
     ) -> Vec<&'a [f32]> {
-        let Convolved { program, node, rectify, inputs, outputs } = convolved;
+        let Convolved { program, node, rectify, inputs, outputs, rounded } = convolved;
         let window = program.subgraph.nodes()[node].window;
         let stride = PerAxis::from_fn(|axis| window.of(axis).stride);
         let count = self.count(node, batches, which, inputs, blocks);
         self.rows.resize(count, 0);
         self.outputs.resize(count, 0);
+        self.rounded.resize(rounded.map_or(0, |_| count), 0);
         let mut baselines: Vec<&[f32]> = vec![&[]; if rectify { count } else { 0 }];
         let mut of_runs = self.of_runs.iter();
         for &which in which {
@@ -143,6 +151,14 @@ impl Patterns {
                         }
                         for (at, offset) in self.outputs[here.clone()].iter_mut().enumerate() {
                             *offset = to + at * output.channels;
+                        }
+                        if let Some(rounded) = rounded {
+                            let words = &rounded[which];
+                            let to = words.of(index)
+                                + (line * words.x.len() + x.output) * words.channels;
+                            for (at, offset) in self.rounded[here.clone()].iter_mut().enumerate() {
+                                *offset = to + at * words.channels;
+                            }
                         }
                         if rectify {
                             let line = output.y.start + line as isize;

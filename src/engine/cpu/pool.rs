@@ -45,12 +45,13 @@ impl Kernel for Pool<'_> {
             let changed = &input.values[which * in_each..][..in_each];
             let next = batch.get(which + 1);
             let mut outputs = outputs.chunks_exact_mut(channels);
+            let mut fetched = isize::MIN;
             for y in ys.start..ys.end {
                 let rows = rows_of(y);
                 // Baseline activations lie far away: those of the next presentation are fetched
-                // while this one's are worked on.
+                // while this one's are worked on, each row once.
                 if let Some(next) = next {
-                    for y in rows.positions() {
+                    for y in rows.positions().filter(|&y| y >= fetched) {
                         prefetch_all(next.baseline_row(
                             program,
                             source,
@@ -59,6 +60,7 @@ impl Kernel for Pool<'_> {
                             real.1.len(),
                         ));
                     }
+                    fetched = rows.start + rows.reach() as isize;
                     prefetch_all(next.baseline_row(program, node, y, xs.start, xs.len()));
                 }
                 for (columns, x) in columns.iter().zip(xs.start..xs.end) {

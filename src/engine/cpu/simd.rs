@@ -44,6 +44,17 @@ impl Isa {
         found
     }
 
+    /// What messages call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => "AVX-512",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => "AVX2",
+            Self::Portable => "portable vectors",
+        }
+    }
+
     /// Runs a kernel with these vectors.
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self {

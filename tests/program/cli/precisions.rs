@@ -56,6 +56,10 @@ fn plan_and_bench_know_reduced_precision() {
         says(&format!("plan {INPUTS} --top 2 --device cpu --precision bf16 --out out --quiet"));
     assert!(plan.contains("conv4"), "{plan}");
     let bench = "bench --model model.json --image-size 61x53 --time 0.01 --device cpu --quiet";
-    let bench = says(&format!("{bench} --precision bf16x3"));
-    assert!(bench.contains("cpu-incremental-bf16x3 on cpu"), "{bench}");
+    for (options, engine) in [("fp32", "cpu-incremental"), ("bf16x3", "cpu-incremental-bf16x3")] {
+        let bench = says(&format!("{bench} --precision {options}"));
+        let (_, instructions) = bench.split_once(&format!("{engine} on cpu by ")).expect(&bench);
+        let known = ["AMX-BF16", "AVX512-BF16", "AVX-512", "AVX2", "portable vectors"];
+        assert!(known.iter().any(|known| instructions.starts_with(known)), "{bench}");
+    }
 }

@@ -1,11 +1,14 @@
 //! Deltas as bf16.
 
+use std::ops::Range;
+
 use bytemuck::{Pod, Zeroable};
 
 use super::weights::Parts;
 use super::{LINE, Order, PAIRS, round, split_line};
 use crate::engine::cpu::compress::Compress;
 use crate::engine::cpu::delta::{DeltaRange, Deltas};
+use crate::engine::cpu::product::Offsets;
 use crate::engine::cpu::simd::{Isa, Kernel};
 
 /// The words of a line.
@@ -65,6 +68,13 @@ pub(super) struct Packing {
     pub order: Order,
 }
 
+impl Packing {
+    /// Whether every line begins with a multiple of [`LINE`] among all channels.
+    pub const fn is_even(self) -> bool {
+        self.channels.groups == 1 || self.channels.inputs.is_multiple_of(LINE)
+    }
+}
+
 /// The deltas of a chunk as bf16, `[presentation][y][x][group][line]`, in the order that a form reads.
 #[derive(Debug, Default)]
 pub(in crate::engine::cpu) struct PackedDeltas {
@@ -75,8 +85,8 @@ pub(in crate::engine::cpu) struct PackedDeltas {
 }
 
 impl PackedDeltas {
-    /// Rounds those of some batches; the others have none.
-    pub(super) fn collect(&mut self, input: &Deltas, which: &[usize], packing: Packing, isa: Isa) {
+    /// Takes the shape of the deltas of some batches; the others have none. Words are whatever they were.
+    pub(super) fn shape(&mut self, input: &Deltas, which: &[usize], packing: Packing) {
         let Packing { channels, parts, .. } = packing;
         self.ranges.clear();
         let mut wanted = which.iter().peekable();
@@ -96,6 +106,11 @@ impl PackedDeltas {
         };
         grow(lines, &mut self.high);
         grow(if parts == Parts::Two { lines } else { 0 }, &mut self.low);
+    }
+
+    /// Rounds those of some batches; the others have none.
+    pub(super) fn collect(&mut self, input: &Deltas, which: &[usize], packing: Packing, isa: Isa) {
+        self.shape(input, which, packing);
         for (range, words) in input.ranges().iter().zip(&self.ranges) {
             if words.values.is_empty() {
                 continue;
@@ -104,14 +119,31 @@ impl PackedDeltas {
             let presentations = input.values()[range.values.clone()].chunks_exact(range.each());
             for (presentation, values) in presentations.enumerate() {
                 let first = words.of(presentation) / PAIRS;
-                let high = &mut self.high[first..];
-                let low = match parts {
-                    Parts::One => &mut [],
-                    Parts::Two => &mut self.low[first..],
-                };
-                isa.run(Round { values: &values[..floats], packing, high, low });
+                let lines = Lines { packing, first, high: &mut self.high, low: &mut self.low };
+                isa.run(Round { values: &values[..floats], lines });
             }
         }
+    }
+
+    /// Rounds `channels` of some rows of a product, which begin and, but for the last ones, end with a
+    /// line.
+    pub(super) fn put(&mut self, rows: RoundRows<'_>, packing: Packing, isa: Isa) {
+        let lines = Lines { packing, first: 0, high: &mut self.high, low: &mut self.low };
+        isa.run(Put { rows, lines });
+    }
+
+    /// The lines of each presentation, without the gaps between them.
+    #[cfg(test)]
+    pub(super) fn positions(&self, parts: Parts) -> impl Iterator<Item = Vec<[u32; PAIRS]>> {
+        self.ranges.iter().filter(|range| range.each() > 0).flat_map(move |range| {
+            let lines = range.y.len() * range.x.len() * range.channels / PAIRS;
+            (0..range.values.len() / range.each()).flat_map(move |presentation| {
+                let first = range.of(presentation) / PAIRS;
+                let low = if parts == Parts::Two { &self.low[first..][..lines] } else { &[] };
+                let all = self.high[first..][..lines].iter().chain(low);
+                [all.map(|line| line.0).collect()]
+            })
+        })
     }
 
     /// Where the words of each batch are.
@@ -126,12 +158,49 @@ impl PackedDeltas {
     }
 }
 
+/// Lines to round to, from `first` on; low ones only for two parts.
+struct Lines<'a> {
+    packing: Packing,
+    first: usize,
+    high: &'a mut [Line],
+    low: &'a mut [Line],
+}
+
+impl Lines<'_> {
+    /// Rounds the channels of a line; beyond the last one it is zero.
+    #[inline(always)]
+    fn put(&mut self, index: usize, some: &[f32]) {
+        let Packing { parts, order, .. } = self.packing;
+        let mut filled = [0.0; LINE];
+        let line = if let Some(line) = some.as_array() {
+            line
+        } else {
+            filled[..some.len()].copy_from_slice(some);
+            &filled
+        };
+        let first = match parts {
+            Parts::One => {
+                // A loop, so that the compiler finds vectors.
+                let mut first = [0; LINE];
+                for (first, &value) in first.iter_mut().zip(line) {
+                    *first = round(value);
+                }
+                first
+            }
+            Parts::Two => {
+                let [first, second] = split_line(line);
+                self.low[self.first + index].0 = words(order, &second);
+                first
+            }
+        };
+        self.high[self.first + index].0 = words(order, &first);
+    }
+}
+
 /// Rounds the floats of some positions.
 struct Round<'a> {
     values: &'a [f32],
-    packing: Packing,
-    high: &'a mut [Line],
-    low: &'a mut [Line],
+    lines: Lines<'a>,
 }
 
 impl Kernel for Round<'_> {
@@ -139,35 +208,45 @@ impl Kernel for Round<'_> {
 
     #[inline(always)]
     unsafe fn run<V: Compress>(self) {
-        let Self { values, packing, high, low } = self;
-        let Packing { channels: Channels { inputs, .. }, parts, order } = packing;
+        let Self { values, mut lines } = self;
         let mut index = 0;
-        for group in values.chunks_exact(inputs) {
+        for group in values.chunks_exact(lines.packing.channels.inputs) {
             for some in group.chunks(LINE) {
-                let mut filled = [0.0; LINE];
-                let line = if let Some(line) = some.as_array() {
-                    line
-                } else {
-                    filled[..some.len()].copy_from_slice(some);
-                    &filled
-                };
-                let first = match parts {
-                    Parts::One => {
-                        // A loop, so that the compiler finds vectors.
-                        let mut first = [0; LINE];
-                        for (first, &value) in first.iter_mut().zip(line) {
-                            *first = round(value);
-                        }
-                        first
-                    }
-                    Parts::Two => {
-                        let [first, second] = split_line(line);
-                        low[index].0 = words(order, &second);
-                        first
-                    }
-                };
-                high[index].0 = words(order, &first);
+                lines.put(index, some);
                 index += 1;
+            }
+        }
+    }
+}
+
+/// Rows of a product whose sums are done.
+pub(super) struct RoundRows<'a> {
+    /// The sums.
+    pub values: &'a [f32],
+    /// Where each row begins in them.
+    pub from: Offsets<'a>,
+    /// The word that each row begins with.
+    pub to: Offsets<'a>,
+    /// Of each row.
+    pub channels: Range<usize>,
+}
+
+/// Rounds rows.
+struct Put<'a> {
+    rows: RoundRows<'a>,
+    lines: Lines<'a>,
+}
+
+impl Kernel for Put<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    unsafe fn run<V: Compress>(self) {
+        let Self { rows: RoundRows { values, from, to, channels }, mut lines } = self;
+        for (from, to) in from.all().iter().zip(to.all()) {
+            let row = &values[from + channels.start..][..channels.len()];
+            for (index, some) in row.chunks(LINE).enumerate() {
+                lines.put(to / PAIRS + channels.start / LINE + index, some);
             }
         }
     }

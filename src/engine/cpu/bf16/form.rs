@@ -32,6 +32,18 @@ impl Form {
         *FOUND.get_or_init(|| Self::available()[0])
     }
 
+    /// What messages call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Amx => "AMX-BF16",
+            #[cfg(test)]
+            Self::Model => "a model of AMX-BF16",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => "AVX512-BF16",
+            Self::Floats(isa) => isa.name(),
+        }
+    }
+
     /// The instructions for bf16 that this processor has, the fastest first.
     fn instructions() -> Vec<Self> {
         let mut found = Vec::new();

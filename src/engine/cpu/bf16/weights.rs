@@ -2,7 +2,7 @@
 
 use bytemuck::Zeroable;
 
-use super::deltas::{Channels, Line, Operands, words};
+use super::deltas::{Channels, Line, Operands, Packing, words};
 use super::tiles::SIDE;
 use super::{FEWEST, Form, LINE, Order, PAIRS, split_line};
 use crate::engine::cpu::product::TILE;
@@ -81,6 +81,11 @@ impl Weights {
             }
         }
         Self { high, low, parts, form, channels, lines }
+    }
+
+    /// How the deltas that are multiplied by them are packed.
+    pub(super) fn packing(&self) -> Packing {
+        Packing { channels: self.channels, parts: self.parts, order: self.form.order() }
     }
 
     /// Those of a group's tile; `tiles` is how many a group has.
