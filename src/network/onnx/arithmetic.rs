@@ -3,6 +3,7 @@
 use super::constant::{Constant, Tensors};
 use super::fold::{axes, from_start, problem};
 use super::messages::NodeProto;
+use super::tensor::check_few;
 use crate::error::ParseError;
 
 /// Results of a node of constants: of floats in float64, each result rounded to float32, of integers
@@ -101,23 +102,11 @@ fn pairs(
     inputs: [&Constant; 2],
     tensors: &mut Tensors,
 ) -> Result<Constant, ParseError> {
-    let rank = inputs.map(|input| input.shape.len()).into_iter().max().unwrap_or(0);
-    let from_end = |shape: &[usize], axis: usize| {
-        (axis + shape.len()).checked_sub(rank).map_or(1, |axis| shape[axis])
-    };
-    let length = |axis: usize| match inputs.map(|input| from_end(&input.shape, axis)) {
-        [a, b] if a == b || b == 1 => Ok(a),
-        [1, b] => Ok(b),
-        [a, b] => Err(ParseError(format!("its inputs have {a} and {b} values along an axis"))),
-    };
-    let shape = (0..rank).map(length).collect::<Result<Vec<_>, _>>()?;
+    let shape = broadcast(inputs.map(|input| &input.shape[..]))?;
     let result = Constant::filled(shape.clone(), 0.0);
     tensors.count_computed(result.len())?;
     let [a, b] = [read(inputs[0], tensors)?, read(inputs[1], tensors)?];
-    let steps = inputs.map(|input| {
-        let lengths: Vec<usize> = (0..rank).map(|axis| from_end(&input.shape, axis)).collect();
-        steps(&lengths)
-    });
+    let steps = inputs.map(|input| steps_within(&input.shape, shape.len()));
     let values: Vec<f32> = (0..result.len().unwrap_or(0))
         .map(|index| {
             let [x, y] = [0, 1].map(|which| source(index, &shape, &steps[which]));
@@ -125,6 +114,54 @@ fn pairs(
         })
         .collect();
     Ok(Constant::floats(shape, &values))
+}
+
+/// The values of a constant, repeated along axes of length 1 and along new ones before its first.
+pub(super) fn expanded(
+    input: &Constant,
+    shape: &[usize],
+    tensors: &mut Tensors,
+) -> Result<Constant, ParseError> {
+    let shape = broadcast([&input.shape, shape])?;
+    if shape == input.shape {
+        return Ok(input.clone());
+    }
+    let result = Constant::filled(shape.clone(), 0.0);
+    tensors.count_computed(result.len())?;
+    let count = result.len().unwrap_or(0);
+    let steps = steps_within(&input.shape, shape.len());
+    let sources = (0..count).map(|index| source(index, &shape, &steps));
+    if input.is_of_integers(tensors) {
+        check_few(count).map_err(problem)?;
+        let values = input.read_integers(tensors).map_err(problem)?;
+        let values: Vec<i64> = sources.map(|from| values[from]).collect();
+        return Ok(Constant::integers(shape, &values));
+    }
+    let values = read(input, tensors)?;
+    let values: Vec<f32> = sources.map(|from| values[from]).collect();
+    Ok(Constant::floats(shape, &values))
+}
+
+/// The length of an axis of a tensor of this shape within one of `rank` axes: 1 of those before its first.
+fn length_within(shape: &[usize], axis: usize, rank: usize) -> usize {
+    (axis + shape.len()).checked_sub(rank).map_or(1, |axis| shape[axis])
+}
+
+/// The shape that two tensors have together, whose axes of length 1 are repeated.
+fn broadcast(shapes: [&[usize]; 2]) -> Result<Vec<usize>, ParseError> {
+    let rank = shapes.map(<[usize]>::len).into_iter().max().unwrap_or(0);
+    let length = |axis: usize| match shapes.map(|shape| length_within(shape, axis, rank)) {
+        [a, b] if a == b || b == 1 => Ok(a),
+        [1, b] => Ok(b),
+        [a, b] => Err(ParseError(format!("its inputs have {a} and {b} values along an axis"))),
+    };
+    (0..rank).map(length).collect()
+}
+
+/// [`steps`] of a tensor of this shape within one of `rank` axes.
+fn steps_within(shape: &[usize], rank: usize) -> Vec<usize> {
+    let lengths: Vec<usize> = (0..rank).map(|axis| length_within(shape, axis, rank)).collect();
+    steps(&lengths)
 }
 
 /// How far apart neighbours along each axis of a tensor lie; 0 along those of length 1.

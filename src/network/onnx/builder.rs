@@ -116,14 +116,15 @@ impl<'a> Builder<'a> {
             gelu(self, index, &x)
         } else if let Some(before) = behind {
             (vec![Value::Behind(before); node.output.len()], Outcome::Behind)
-        } else if pooled && placed && matches!(node.op_type.as_str(), "Mul" | "Add") {
+        } else if pooled && (!placed || node.op_type == "Expand") {
+            // An `Expand` may take the shape of a map.
+            (vec![Value::Pooled; node.output.len()], Outcome::Pooled)
+        } else if pooled && matches!(node.op_type.as_str(), "Mul" | "Add") {
             translated(gate(self, index).map(|value| vec![value]))
-        } else if pooled && placed {
+        } else if pooled {
             let problem = "it joins what has positions in the image and what the whole image makes, \
                            so a receptive field would be the image";
             translated(Err(problem.into()))
-        } else if pooled {
-            (vec![Value::Pooled; node.output.len()], Outcome::Pooled)
         } else if placed {
             translated(translate(self, index))
         } else {

@@ -1,6 +1,6 @@
 //! Nodes whose inputs are constants.
 
-use super::arithmetic::compute;
+use super::arithmetic::{compute, expanded};
 use super::constant::{Constant, Tensors};
 use super::is_standard;
 use super::messages::{NodeProto, TensorProto};
@@ -56,6 +56,10 @@ pub(super) fn fold(
             };
             let shape = input.shape.iter().copied().enumerate().filter(stays);
             into_shape(input, shape.map(|(_, length)| length).collect())
+        }
+        ("Expand", [input, shape]) => {
+            let shape = lengths(&integers(shape, tensors)?)?;
+            expanded(input, &shape, tensors)
         }
         ("Concat" | "Slice" | "Transpose", [first, ..]) if first.is_of_integers(tensors) => {
             rearranged(node, inputs, tensors)

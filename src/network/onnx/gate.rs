@@ -8,14 +8,16 @@ use super::gelu::gelu;
 use super::messages::NodeProto;
 use super::operations::translate;
 use super::recipe::Recipe;
-use super::single;
 use super::value::{Feature, Outcome, Value};
+use super::views::list;
+use super::{is_standard, single};
 use crate::error::ParseError;
+use crate::geometry::ImageSize;
 use crate::network::{Convolution, Gate, GateJoin, Op};
 
 /// The join of a map with one number for each channel.
 pub(super) fn gate(builder: &mut Builder<'_>, index: usize) -> Result<Value, ParseError> {
-    let node = builder.nodes[index];
+    let node: &NodeProto = builder.nodes[index];
     node.check_attributes(&["axis", "broadcast"])?;
     if node.input.len() != 2 {
         return Err("it joins more than a map and one number for each channel".into());
@@ -23,12 +25,68 @@ pub(super) fn gate(builder: &mut Builder<'_>, index: usize) -> Result<Value, Par
     let first = builder.value(node, 0)?;
     let (map, numbers) = if builder.is_of_whole_map(&first) { (1, 0) } else { (0, 1) };
     let map = builder.feature(node, map)?;
-    let numbers = builder.of_whole_map(node, numbers)?;
+    let (reader, numbers) = before_expand(builder, node, numbers, map)?;
+    let numbers = builder.of_whole_map(reader, numbers)?;
     let join = if node.op_type == "Mul" { GateJoin::Mul } else { GateJoin::Add };
     builder.layer(index, Op::Gate(Gate { join }), &[map, numbers])
 }
 
+/// The node, and its input, that reads the numbers of a join with a map: an `Expand` that repeats them for each
+/// position of the map, or the join itself.
+///
+/// # Errors
+/// An `Expand` to another size.
+fn before_expand<'a>(
+    builder: &mut Builder<'a>,
+    node: &'a NodeProto,
+    which: usize,
+    map: Feature,
+) -> Result<(&'a NodeProto, usize), ParseError> {
+    let maker = node.input(which).and_then(|name| builder.makers.get(name)).copied();
+    let Some(maker) = maker.filter(|&maker| builder.expands(maker)) else {
+        return Ok((node, which));
+    };
+    let expand = builder.nodes[maker];
+    if !repeats_for(builder, expand, map)? {
+        return Err(ParseError(format!(
+            "`{}` (Expand) repeats its gate to another size than its map's",
+            builder.names.of(maker)
+        )));
+    }
+    builder.of_gates.push(maker);
+    Ok((expand, 0))
+}
+
+/// Whether an `Expand` makes the size of a map.
+fn repeats_for(
+    builder: &mut Builder<'_>,
+    expand: &NodeProto,
+    map: Feature,
+) -> Result<bool, ParseError> {
+    let size = builder.size(map);
+    if let Value::Shape(of) = builder.value(expand, 1)? {
+        let same = of.channels_last == map.channels_last && builder.size(of) == size;
+        return Ok(of == map || same);
+    }
+    let given = list(builder, expand, "shape", 1)?.unwrap_or_default();
+    let mut lengths = [1; 4];
+    let Some(first) = lengths.len().checked_sub(given.len()) else { return Ok(false) };
+    lengths[first..].copy_from_slice(&given);
+    let [_, channels, height, width] = lengths;
+    let (channels, height, width) =
+        if map.channels_last { (width, channels, height) } else { (channels, height, width) };
+    let fits = |ImageSize { height: rows, width: columns }: ImageSize| {
+        [height, width] == [rows as i64, columns as i64]
+    };
+    Ok([1, builder.channels(map) as i64].contains(&channels) && size.is_none_or(fits))
+}
+
 impl<'a> Builder<'a> {
+    /// Whether a node is an `Expand`.
+    fn expands(&self, index: usize) -> bool {
+        self.nodes[index].op_type == "Expand" && is_standard(&self.nodes[index].domain)
+    }
+
     /// The nodes behind a value that the whole map makes, each after those that make its inputs.
     fn made_of_whole_map(&self, value: &str) -> BTreeSet<usize> {
         let mut needed = BTreeSet::new();
@@ -117,6 +175,9 @@ fn pooled_layers(builder: &mut Builder<'_>, index: usize) -> Result<Vec<Value>, 
         }
         "Flatten" | "Reshape" | "Squeeze" | "Unsqueeze" => single::shaped(builder, index),
         "Gemm" => matrix(builder, index),
+        "Expand" => {
+            Err("it repeats what the whole map makes, which is supported right before its join with a map".into())
+        }
         "GlobalMaxPool" | "GlobalLpPool" | "ReduceMax" | "ReduceSum" => {
             Err("the operation is not supported; expected a mean".into())
         }

@@ -71,6 +71,11 @@ pub(super) fn translate(builder: &mut Builder<'_>, index: usize) -> Result<Vec<V
         "MeanVarianceNormalization" => {
             Err("it normalises by the whole map, so a receptive field would be the image".into())
         }
+        "Resize" | "Upsample" => {
+            Err("it puts positions between those of its input, so steps between \
+             positions would be parts of a pixel, of which receptive fields are not made"
+                .into())
+        }
         "QuantizeLinear"
         | "DequantizeLinear"
         | "DynamicQuantizeLinear"

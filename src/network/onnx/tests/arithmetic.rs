@@ -172,6 +172,38 @@ fn constants_are_combined_turned_and_bounded() {
 
 /// As `PyTorch`'s older exporter writes `x.chunk(2, dim=1)`.
 #[test]
+fn constants_are_repeated() {
+    // A filter of each channel from one filter, as a blur has it.
+    let blur = |shape: &'static [i64]| {
+        let graph = start().tensor(integers("shape", shape)).floats("one", &[1, 1, 3, 3]);
+        let graph = graph.node("Expand", &["one", "shape"], "w");
+        graph.with("Conv", &["a", "w"], "b", &[int("group", 4)]).file()
+    };
+    let expected: Vec<f32> = (0..9).map(|index| index as f32 / 8.0 - 0.75).collect();
+    for shape in [&[4, 1, 3, 3][..], &[4, 1, 1, 1]] {
+        assert_eq!(filters(&blur(shape).model(), "b").weight, expected.repeat(4));
+    }
+    // Another length than 1, and more values than the file may ask for.
+    for shape in [&[4, 1, 2, 3][..], &[4, 1 << 40, 1, 1], &[-1, 1, 3, 3]] {
+        let note = blur(shape).network().unwrap();
+        let note = note.origin().note(&note).unwrap();
+        assert!(note.contains("made by node `w`, Expand of constants, which is not"), "{note}");
+    }
+    // Along the last axis, along new axes, and of integers.
+    let graph = start()
+        .tensor(integers("two", &[2]))
+        .tensor(integers("four", &[4]))
+        .tensor(floats("pair", &[2, 1], vec![0.5, 2.0]))
+        .node("Expand", &["pair", "two"], "square")
+        .node("Expand", &["two", "two"], "lengths")
+        .node("Expand", &["square", "lengths"], "same")
+        .tensor(integers("flat", &[4, 1, 1]))
+        .node("Reshape", &["same", "flat"], "factors")
+        .node("Mul", &["a", "factors"], "m");
+    assert_eq!(filters(&graph.file().model(), "m").weight, [0.5, 0.5, 2.0, 2.0]);
+}
+
+#[test]
 fn channels_are_split_by_their_number() {
     let halves = |which: i64, divisor: i64| {
         Graph::new()

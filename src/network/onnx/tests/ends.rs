@@ -120,3 +120,35 @@ fn an_image_is_of_floats() {
     let error = typed(2).refused();
     assert!(error.contains("its input `x` is of type uint8; expected float16"), "{error}");
 }
+
+#[test]
+fn a_map_that_is_enlarged_is_told_with_what_is_cut_off() {
+    let resized = |op_type, inputs: &[&str]| {
+        let nearest = [text("mode", "nearest")];
+        let graph = map().tensor(floats("scales", &[4], vec![1.0, 1.0, 2.0, 2.0]));
+        graph.with(op_type, inputs, "r", &nearest).conv("b", 4, "r", "b").conv("c", 4, "b", "c")
+    };
+    for (op_type, inputs) in [("Resize", &["a", "", "scales"][..]), ("Upsample", &["a", "scales"])]
+    {
+        let graph = resized(op_type, inputs);
+        assert_eq!(names(&graph.network()), ["a"]);
+        let note = graph.note();
+        let problem = format!("`r` ({op_type}: it puts positions between those of its input");
+        assert!(note.contains(&problem), "{note}");
+        assert!(note.ends_with("its last convolution is `a`; not mapped are r, b, c"), "{note}");
+    }
+    // There is no note on what only the head enlarges.
+    let graph = map().tensor(floats("scales", &[4], vec![1.0; 4])).node(
+        "Resize",
+        &["a", "", "scales"],
+        "r",
+    );
+    assert_eq!((names(&graph.network()), graph.note()), (vec!["a"], String::new()));
+    let first = Graph::new().tensor(floats("scales", &[4], vec![1.0; 4]));
+    let error = first.node("Resize", &["x", "", "scales"], "r").conv("a", 3, "r", "a").file();
+    let error = error.refused();
+    assert!(
+        error.contains("no convolution can be mapped; not supported are `r` (Resize: "),
+        "{error}"
+    );
+}

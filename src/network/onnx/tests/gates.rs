@@ -227,6 +227,51 @@ fn gates_that_are_not_supported_are_told_with_what_makes_them() {
 }
 
 #[test]
+fn numbers_that_are_expanded_to_their_map_are_a_gate_of_it() {
+    let expanded = |lengths: &'static [i64]| {
+        gated(move |graph| {
+            let graph = graph.tensor(integers("shape", lengths));
+            graph.node("Sigmoid", &["g"], "s").node("Expand", &["s", "shape"], "h")
+        })
+    };
+    let of_shape = gated(|graph| {
+        let graph = graph.node("Sigmoid", &["g"], "s").node("Shape", &["a"], "shape");
+        graph.node("Expand", &["s", "shape"], "h")
+    });
+    let of_another = of_shape.clone().node("Relu", &["a"], "r").node("Add", &["h", "r"], "n");
+    let lengths = [&[1, 4, 22, 29][..], &[1, 1, 22, 29], &[22, 29]].map(expanded);
+    for graph in lengths.into_iter().chain([of_shape, of_another]) {
+        let network = graph.conv("c", 4, "m", "c").network();
+        assert!(network.origin().note(&network).is_none());
+        let m = network.named_layer("m").unwrap();
+        assert_eq!(network.layer(m).op, Op::Gate(Gate { join: GateJoin::Mul }));
+        assert_eq!(network.layer(m).inputs, [0, 2].map(|id| Input::Layer(LayerId(id))));
+        assert_eq!(network.gates_before(&[network.named_layer("c").unwrap()]), [LayerId(2)]);
+    }
+    let of_another = gated(|graph| {
+        let graph = graph.node("Shape", &["x"], "shape");
+        graph.node("Expand", &["g", "shape"], "h")
+    });
+    let to_another = "`m` (Mul: `h` (Expand) repeats its gate to another size than its map's)";
+    let between = gated(|graph| {
+        let graph = graph.tensor(integers("shape", &[1, 4, 22, 29]));
+        graph.node("Expand", &["g", "shape"], "e").node("Sigmoid", &["e"], "h")
+    });
+    let joined = expanded(&[1, 4, 22, 29]).with("Concat", &["a", "h"], "j", &[int("axis", 1)]);
+    for (graph, problem) in [
+        (expanded(&[1, 4, 22, 1]), to_another),
+        (expanded(&[1, 2, 22, 29]), to_another),
+        (expanded(&[1, 1, 4, 22, 29]), to_another),
+        (of_another, to_another),
+        (between, "its gate is made by `e` (Expand): it repeats what the whole map makes"),
+        (joined.conv("d", 8, "j", "d"), "`j` (Concat: it joins what has positions"),
+    ] {
+        let note = graph.note();
+        assert!(note.contains(problem), "{note}");
+    }
+}
+
+#[test]
 fn normalisations_by_the_whole_map_are_gates() {
     let start = Graph::new().conv("a", 3, "x", "a").floats("w", &[4]).floats("v", &[4]);
     let of_groups = start.clone().with(
