@@ -71,11 +71,9 @@ pub(super) fn translate(builder: &mut Builder<'_>, index: usize) -> Result<Vec<V
         "MeanVarianceNormalization" => {
             Err("it normalises by the whole map, so a receptive field would be the image".into())
         }
-        "Resize" | "Upsample" => {
-            Err("it puts positions between those of its input, so steps between \
-             positions would be parts of a pixel, of which receptive fields are not made"
-                .into())
-        }
+        "Resize" | "Upsample" => Err("it puts positions between those of its input, so that \
+             receptive fields would not move by one step from position to position"
+            .into()),
         "QuantizeLinear"
         | "DequantizeLinear"
         | "DynamicQuantizeLinear"
