@@ -47,40 +47,38 @@ fn before_expand<'a>(
         return Ok((node, which));
     };
     let expand = builder.nodes[maker];
-    let channels = builder.channels(map) as i64;
-    let size = |builder: &Builder<'_>, feature| {
-        builder.size(feature).map(|ImageSize { height, width }| [height as i64, width as i64])
-    };
-    let fits = match builder.value(expand, 1)? {
-        Value::Shape(of) => {
-            of == map
-                || (of.channels_last, size(builder, of)) == (map.channels_last, size(builder, map))
-        }
-        _ => {
-            let given = list(builder, expand, "shape", 1)?.unwrap_or_default();
-            let mut lengths = [1; 4];
-            if let Some(first) = lengths.len().checked_sub(given.len()) {
-                lengths[first..].copy_from_slice(&given);
-            }
-            let [_, found, height, width] = match lengths {
-                [batch, height, width, channels] if map.channels_last => {
-                    [batch, channels, height, width]
-                }
-                lengths => lengths,
-            };
-            given.len() <= lengths.len()
-                && [1, channels].contains(&found)
-                && size(builder, map).is_none_or(|size| size == [height, width])
-        }
-    };
-    if !fits {
-        let name = builder.names.of(maker);
+    if !repeats_for(builder, expand, map)? {
         return Err(ParseError(format!(
-            "`{name}` (Expand) repeats its gate to another size than its map's"
+            "`{}` (Expand) repeats its gate to another size than its map's",
+            builder.names.of(maker)
         )));
     }
     builder.of_gates.push(maker);
     Ok((expand, 0))
+}
+
+/// Whether an `Expand` makes the size of a map.
+fn repeats_for(
+    builder: &mut Builder<'_>,
+    expand: &NodeProto,
+    map: Feature,
+) -> Result<bool, ParseError> {
+    let size = builder.size(map);
+    if let Value::Shape(of) = builder.value(expand, 1)? {
+        let same = of.channels_last == map.channels_last && builder.size(of) == size;
+        return Ok(of == map || same);
+    }
+    let given = list(builder, expand, "shape", 1)?.unwrap_or_default();
+    let mut lengths = [1; 4];
+    let Some(first) = lengths.len().checked_sub(given.len()) else { return Ok(false) };
+    lengths[first..].copy_from_slice(&given);
+    let [_, channels, height, width] = lengths;
+    let (channels, height, width) =
+        if map.channels_last { (width, channels, height) } else { (channels, height, width) };
+    let fits = |ImageSize { height: rows, width: columns }: ImageSize| {
+        [height, width] == [rows as i64, columns as i64]
+    };
+    Ok([1, builder.channels(map) as i64].contains(&channels) && size.is_none_or(fits))
 }
 
 impl<'a> Builder<'a> {
