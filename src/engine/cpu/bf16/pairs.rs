@@ -119,23 +119,12 @@ unsafe fn columns<D: Dot, const ROWS: usize, const VECTORS: usize>(
     // SAFETY: `PairProduct::run` checked that rows, blocks and outputs lie inside their buffers, and that
     // `first + ROWS` of them exist; a tile's channels that are written begin at `channel` of the tile.
     unsafe {
-        // Sums stand where they go, or, of channels that do not fill the vectors, beside.
-        let full = width == lanes * VECTORS;
-        let mut beside = [[0.0_f32; TILE]; ROWS];
-        let mut sums = [output; ROWS];
-        for row in 0..ROWS {
-            let offset = product.outputs.all().get_unchecked(first + row) + which * TILE + channel;
-            sums[row] = output.add(offset);
-            if !full {
-                let aside = beside[row].as_mut_ptr();
-                if product.add {
-                    aside.copy_from_nonoverlapping(sums[row], width);
-                }
-                sums[row] = aside;
-            } else if !product.add {
-                for v in 0..VECTORS {
-                    D::Sum::splat(0.0).store(sums[row].add(v * lanes));
-                }
+        let mut all = [[0.0_f32; TILE]; ROWS];
+        if product.add {
+            for row in 0..ROWS {
+                let offset =
+                    product.outputs.all().get_unchecked(first + row) + which * TILE + channel;
+                all[row].as_mut_ptr().copy_from_nonoverlapping(output.add(offset), width);
             }
         }
         for block in product.blocks {
@@ -157,19 +146,16 @@ unsafe fn columns<D: Dot, const ROWS: usize, const VECTORS: usize>(
                     }
                     for row in 0..ROWS {
                         for v in 0..VECTORS {
-                            let sum = sums[row].add(v * lanes);
+                            let sum = all[row].as_mut_ptr().add(v * lanes);
                             D::Sum::load(sum).add(even[row][v].add(odd[row][v])).store(sum);
                         }
                     }
                 }
             }
         }
-        if !full {
-            for row in 0..ROWS {
-                let offset =
-                    product.outputs.all().get_unchecked(first + row) + which * TILE + channel;
-                output.add(offset).copy_from_nonoverlapping(beside[row].as_ptr(), width);
-            }
+        for row in 0..ROWS {
+            let offset = product.outputs.all().get_unchecked(first + row) + which * TILE + channel;
+            output.add(offset).copy_from_nonoverlapping(all[row].as_ptr(), width);
         }
     }
 }
