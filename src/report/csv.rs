@@ -91,7 +91,7 @@ pub fn number(value: f64) -> String {
 }
 
 /// The column of a layer.
-pub const LAYER: Column = ("layer", "", "short name of the layer");
+pub const LAYER: Column = ("layer", "", "name of the layer in names of files");
 /// The column of a unit.
 pub const UNIT: Column = ("unit", "", "the unit, from 0");
 /// The column of a side.
