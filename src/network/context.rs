@@ -57,11 +57,14 @@ impl Network {
         self.context == MapContext::Exact && !self.gates_before(&[target]).is_empty()
     }
 
-    /// Floats that an activation of each layer takes while occluders are presented to `target`, at most:
-    /// behind exact gates a function's values have [64 bits](WIDE_FLOATS) beside.
+    /// Floats that an activation of each layer takes while occluders are presented to `target`, at most: those
+    /// of a costly function, and behind exact gates of any, are kept [in 64 bits](WIDE_FLOATS) too.
     pub fn floats_kept(&self, target: LayerId) -> impl Fn(LayerId) -> usize + '_ {
-        let wide = if self.has_exact_gates_before(target) { WIDE_FLOATS } else { 0 };
-        move |id| 1 + if matches!(self.layer(id).op, Op::Pointwise(_)) { wide } else { 0 }
+        let gated = self.has_exact_gates_before(target);
+        move |id| match &self.layer(id).op {
+            Op::Pointwise(function) if gated || function.is_costly() => 1 + WIDE_FLOATS,
+            _ => 1,
+        }
     }
 
     /// The layers that a gate on the way to one of `targets` reads its numbers from.

@@ -120,15 +120,14 @@ impl<F, N, U> Program<F, N, U> {
         }
     }
 
-    /// Floats of the original image's activations that are kept for backward cones `y` and `x`. Behind gates
-    /// a function's values have 64 bits beside ([`Subgraph::through_gates`]).
+    /// Floats of the original image's activations that are kept for backward cones `y` and `x`, values in 64
+    /// bits ([`Step::is_wide`]) included.
     pub fn kept_floats(&self, y: &[Span], x: &[Span]) -> usize {
         let through_gates = self.subgraph.through_gates();
         let nodes = self.subgraph.nodes().iter().enumerate();
         nodes
             .map(|(index, node)| {
-                let wide =
-                    if through_gates && self.steps[index].is_wide() { WIDE_FLOATS } else { 0 };
+                let wide = if self.steps[index].is_wide(through_gates) { WIDE_FLOATS } else { 0 };
                 let each = usize::from(self.kept[index]) + wide;
                 each * y[index].len() * x[index].len() * node.channels
             })

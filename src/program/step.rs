@@ -233,9 +233,10 @@ impl<F, N> Step<F, N> {
         matches!(self, Self::MaxPool { rectify: true })
     }
 
-    /// Whether values of 64 bits are kept behind gates.
-    pub(super) const fn is_wide(&self) -> bool {
-        matches!(self, Self::Function(_))
+    /// Whether its original activations are kept in 64 bits too; `through_gates` as
+    /// [`Subgraph::through_gates`] says.
+    pub const fn is_wide(&self, through_gates: bool) -> bool {
+        matches!(self, Self::Function(function) if through_gates || function.is_costly())
     }
 
     /// Whether it reads its inputs' activations of the original image, where no delta comes through a gate.

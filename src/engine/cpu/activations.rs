@@ -40,8 +40,8 @@ pub(super) struct Baseline {
     pub nodes: Vec<Activations>,
     /// Of each normalisation of groups, those of its input.
     pub moments: Vec<Vec<Moments>>,
-    /// Of each function of single values whose windows are whole maps, its values in 64 bits: presenting
-    /// would compute them again and again.
+    /// Of each function of single values that costs much or is presented over whole maps, its values in 64
+    /// bits: presenting would compute them again and again.
     pub wide: Vec<Option<Activations<f64>>>,
 }
 
@@ -49,11 +49,6 @@ impl Baseline {
     /// The activations of a node that the target keeps.
     pub fn node(&self, node: usize) -> &Activations {
         &self.nodes[node]
-    }
-
-    /// A function's values in 64 bits, where they are kept.
-    pub fn wide(&self, node: usize) -> Option<&Activations<f64>> {
-        self.wide[node].as_ref()
     }
 
     /// Moments of the groups that a node normalises.

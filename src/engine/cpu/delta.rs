@@ -37,10 +37,30 @@ impl<'a> Presentation<'a> {
         x: isize,
         count: usize,
     ) -> &'a [f32] {
-        let origin = &program.subgraph.nodes()[node];
-        let top = origin.origin(Axis::Y, self.position.0);
-        let left = origin.origin(Axis::X, self.position.1);
+        let (top, left) = self.origin(program, node);
         self.baseline.node(node).row(y + top, x + left, count)
+    }
+
+    /// The same of a function in 64 bits, where they are kept.
+    #[inline(always)]
+    pub fn wide_row(
+        &self,
+        program: &Program,
+        node: usize,
+        y: isize,
+        x: isize,
+        count: usize,
+    ) -> Option<&'a [f64]> {
+        let (top, left) = self.origin(program, node);
+        let values = self.baseline.wide[node].as_ref()?;
+        Some(values.row(y + top, x + left, count))
+    }
+
+    /// Where a node's relative coordinates begin on its map: row and column.
+    #[inline(always)]
+    fn origin(&self, program: &Program, node: usize) -> (isize, isize) {
+        let node = &program.subgraph.nodes()[node];
+        (node.origin(Axis::Y, self.position.0), node.origin(Axis::X, self.position.1))
     }
 }
 

@@ -33,11 +33,10 @@ impl Kernel for FunctionDelta<'_> {
         let floats = columns.len() * channels;
         for (presentation, values) in batch.iter().zip(values.chunks_exact_mut(each)) {
             for (delta, y) in values.chunks_exact_mut(floats).zip(rows.start..rows.end) {
-                let (y, x) = (y + shift.y, columns.start + shift.x);
-                let baseline = presentation.baseline_row(program, source, y, x, columns.len());
-                // Where whole maps change, coordinates are the maps' own.
-                let known = presentation.baseline.wide(node);
-                let known = known.map(|values| values.row(y, x, columns.len()));
+                let (x, count) = (columns.start, columns.len());
+                let known = presentation.wide_row(program, node, y, x, count);
+                let (y, x) = (y + shift.y, x + shift.x);
+                let baseline = presentation.baseline_row(program, source, y, x, count);
                 let baselines = baseline.chunks(LANES);
                 for (index, (deltas, baseline)) in
                     delta.chunks_mut(LANES).zip(baselines).enumerate()

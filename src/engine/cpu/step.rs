@@ -84,7 +84,8 @@ impl<'a> BaselineStep<'a> {
                 for (output, &value) in output.iter_mut().zip(&values.values) {
                     *output = value as f32;
                 }
-                wide = program.subgraph.through_gates().then_some(values);
+                let through_gates = program.subgraph.through_gates();
+                wide = program.steps[index].is_wide(through_gates).then_some(values);
             }
             Step::Relu { .. } => self.each_value(output, |_, value| positive(value)),
             Step::Copy => self.each_value(output, |_, value| value),

@@ -129,6 +129,20 @@ impl Function {
         matches!(self, Self::Clip { min: Some(0.0), .. })
     }
 
+    /// Whether it costs more to compute than to fetch, by an exponential or more.
+    pub const fn is_costly(&self) -> bool {
+        matches!(
+            self,
+            Self::Sigmoid
+                | Self::Tanh
+                | Self::Silu
+                | Self::Elu { .. }
+                | Self::Selu
+                | Self::Gelu { .. }
+                | Self::Mish
+        )
+    }
+
     pub(super) fn check(&self) -> Result<(), ParseError> {
         let numbers = match *self {
             Self::LeakyRelu { negative_slope } => [negative_slope, 0.0],
