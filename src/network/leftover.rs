@@ -24,6 +24,24 @@ pub(super) fn first<'t>(network: &Network, tensors: &'t Tensors) -> Option<&'t s
     ignored.find(belongs).map(|(name, _)| name.as_str())
 }
 
+/// The first tensor of a file that stands among the network's modules, as `layer1.2` of a deeper network
+/// stands between `layer1` and `layer2`: the nearest module that holds layers of the network, and not
+/// the last of them.
+pub(super) fn between<'t>(network: &Network, tensors: &'t Tensors) -> Option<&'t str> {
+    let last = network.own_layers().len().checked_sub(1)?;
+    let stands_between = |(_, plain): &(&String, &String)| {
+        let own = plain.strip_prefix(&tensors.prefix).unwrap_or_default();
+        let holds = |module: &str| {
+            let is_in = |name: &str| name.strip_prefix(module).is_some_and(|s| s.starts_with('.'));
+            network.own_layers().iter().rposition(|layer| is_in(&layer.name))
+        };
+        let mut modules = own.match_indices('.').map(|(end, _)| &own[..end]).rev();
+        !is_counter(plain) && modules.find_map(holds).is_some_and(|index| index < last)
+    };
+    let mut ignored = tensors.ignored.iter().zip(&tensors.ignored_plain);
+    ignored.find(stands_between).map(|(name, _)| name.as_str())
+}
+
 /// Whether a tensor is a counter, which no output depends on.
 pub(super) fn is_counter(name: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(_, tensor)| COUNTERS.contains(&tensor))

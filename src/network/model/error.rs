@@ -71,6 +71,21 @@ pub enum ModelError {
         /// The tensor, by the file's own name.
         tensor: String,
     },
+    /// A tensor that stands among the network's modules and is not the network's.
+    #[error(
+        "{}: tensor \"{tensor}\" stands among the modules of {network}, and no layer of {network} uses it: \
+         the file seems to hold another network's weights; choose that network, or save a file without \
+         the tensor",
+        shown(path)
+    )]
+    OfAnother {
+        /// The weight file.
+        path: PathBuf,
+        /// The network's name.
+        network: String,
+        /// The tensor, by the file's own name.
+        tensor: String,
+    },
     /// A tensor has another shape than the network says.
     #[error("{}: tensor `{tensor}` has shape {found:?}; {network} needs {expected:?}", shown(path))]
     Misshapen {

@@ -55,6 +55,10 @@ pub(super) fn filters_of(
         let (path, tensor) = (path.to_owned(), escaped(tensor).to_string());
         return Err(ModelError::Unused { path, network: network.name.clone(), tensor });
     }
+    if let Some(tensor) = leftover::between(network, &tensors) {
+        let (path, tensor) = (path.to_owned(), escaped(tensor).to_string());
+        return Err(ModelError::OfAnother { path, network: network.name.clone(), tensor });
+    }
     tensors.ignored.retain(|name| !leftover::is_counter(name));
     Ok((filters, tensors.ignored))
 }

@@ -239,6 +239,47 @@ fn a_tensor_of_the_network_that_no_layer_uses_is_named() {
 }
 
 #[test]
+fn weights_of_a_deeper_network_are_refused() {
+    let workplace = Workplace::new();
+    let conv = |name: &str| {
+        format!(
+            r#"{{"name": "{name}", "op": "conv", "out_channels": 4, "kernel": 3, "padding": 1}}"#
+        )
+    };
+    let layers = ["stem", "block1.0.conv", "block1.1.conv", "block2.0.conv"].map(conv).join(", ");
+    let model = format!(r#"{{"name": "shallow", "layers": [{layers}]}}"#);
+    workplace.write("shallow.json", model);
+    let mut tensors = Tensors::new();
+    let mut add = |name: &str, inputs: usize| {
+        let weight = floats(&vec![0.1; 4 * inputs * 9]);
+        tensors.insert(format!("{name}.weight"), (vec![4, inputs, 3, 3], weight));
+        tensors.insert(format!("{name}.bias"), (vec![4], floats(&[0.0; 4])));
+    };
+    for (name, inputs) in
+        [("stem", 3), ("block1.0.conv", 4), ("block1.1.conv", 4), ("block2.0.conv", 4)]
+    {
+        add(name, inputs);
+    }
+    let with = |name: &str| {
+        let mut more = tensors.clone();
+        more.insert(name.into(), (vec![4], floats(&[1.0; 4])));
+        write(&workplace, "weights.safetensors", &more);
+    };
+    let command = "map --model shallow.json --weights weights.safetensors --images images --layer conv4 \
+                   --unit 1 --image 0 --position 3,3 --force --out map.npy";
+    // A classifier, a counter, and what lies behind the last layer.
+    for name in ["fc.weight", "block1.1.norm.num_batches_tracked", "block2.1.conv.weight"] {
+        with(name);
+        workplace.succeeds(command);
+    }
+    for name in ["block1.2.conv.weight", "block1.2.norm.running_mean", "block1.rest"] {
+        with(name);
+        let problem = format!("tensor \"{name}\" stands among the modules of shallow");
+        workplace.refuses(command, 1, &[&problem, "another network's weights"]);
+    }
+}
+
+#[test]
 fn what_is_missing_is_told_with_the_nearest_names() {
     let workplace = Workplace::new();
     let tensors =
