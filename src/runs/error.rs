@@ -109,8 +109,7 @@ impl RunError {
     /// Whether an image has changed since the images were ranked.
     pub(super) fn is_changed_image(&self) -> bool {
         match self {
-            Self::Image(error) => error.is_changed(),
-            Self::Sweep(SweepError::Image(error)) => error.is_changed(),
+            Self::Image(error) | Self::Sweep(SweepError::Image(error)) => error.is_changed(),
             Self::Layer { source, .. } => {
                 matches!(&**source, SweepError::Image(error) if error.is_changed())
             }
