@@ -80,7 +80,7 @@ mod tests {
     fn a_quoted_cause_is_not_repeated() {
         let full = std::io::Error::other("disk full");
         let error = RunError::Output(FileError::write(Path::new("out"))(full));
-        let expected = "the output folder cannot be used: out: cannot be written: disk full";
+        let expected = "the output folder cannot be used: out: cannot be written: disk full; choose another --out";
         assert_eq!(with_causes(&error), expected);
     }
 

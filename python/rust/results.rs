@@ -100,6 +100,14 @@ impl Results {
         self.0.layers().iter().map(layer).collect()
     }
 
+    /// The name of the layer with maps that a name, a short name or a module's path stands for; `None`
+    /// where there are no maps of it.
+    fn layer_named(&self, name: &str) -> Option<String> {
+        let layer = self.layer(name).ok()?;
+        let network = self.0.network();
+        Some(network.layer(network.tapped(layer.id())).name.clone())
+    }
+
     /// The file of what is kept of a layer's maps of a side, checked against the manifest's SHA-256.
     fn file(&self, py: Python<'_>, layer: &str, side: &str, what: &str) -> PyResult<PathBuf> {
         let (layer, side) = (self.layer(layer)?, side_of(side)?);

@@ -95,6 +95,12 @@ def test_units_of_any_layer_and_of_modules(small: nn.Module, images: np.ndarray)
     maps = occlumap.map_units(small, images, layers=[small.block, "pool"], units=range(2), **COMMON)
     names = list(maps)
     assert names == ["pool", "block.relu_1"]
+    # By the module that was asked for, too.
+    np.testing.assert_array_equal(maps["block"].max, maps["block.relu_1"].max)
+    ranking = occlumap.rank(small, images, layers=[small.block], top=2, progress=None)
+    assert list(ranking) == ["block.relu_1"]
+    np.testing.assert_array_equal(ranking["block"].indices, ranking["block.relu_1"].indices)
+    assert "block" in maps and "blo" not in maps and "block.conv1" not in maps
     assert maps["pool"].rf == occlumap.receptive_field(small, "pool", image_size=(41, 37)).size
     found = occlumap.map_unit(small, images, "block", 1, (3, 3), index=4)
     presented = occlumap.occlude(images[4], found.occluders, "philox:0", 4)

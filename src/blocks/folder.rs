@@ -191,6 +191,14 @@ impl BlockFolder {
         Ok(self.leases.is_leased(name)?)
     }
 
+    /// Whether a process that may be alive merges the blocks.
+    ///
+    /// # Errors
+    /// Files that cannot be read.
+    pub fn is_merging(&self) -> Result<bool, BlockError> {
+        self.is_in_work(MERGE)
+    }
+
     /// Acquires the lease on merging; `None` if another process has it.
     pub fn lease_merge(&self) -> Result<Option<Lease>, BlockError> {
         self.lease(MERGE)

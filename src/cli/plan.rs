@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::Args;
 use indicatif::{HumanCount, HumanDuration};
+use occlumap::files::counted;
 use occlumap::program::Row;
 use occlumap::runs::{self, LayerPlan, RunSettings};
 use occlumap::sweep::MultiplyAdds;
@@ -97,7 +98,7 @@ fn report(plan: &runs::Plan) -> String {
         ""
     };
     format!(
-        "{} on {} images of {}, {} threads\n\n{}\n{stops}\
+        "{} on {} images of {}, {}\n\n{}\n{stops}\
          full, cones, deltas: million multiply-adds of a presentation, of whole images, of what the\n  \
          occluder can change and the unit depends on, and with only the taps that meet a delta\n\
          ranking {} images: {}; together {}\n\
@@ -107,7 +108,7 @@ fn report(plan: &runs::Plan) -> String {
         plan.model,
         count(images),
         plan.image_size,
-        plan.threads,
+        counted(plan.threads, "thread"),
         table(&rows, 1),
         count(images),
         duration(ranking),

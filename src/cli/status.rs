@@ -65,7 +65,12 @@ fn in_words(status: &runs::Status, out: &Path) -> String {
     let out = shown(out);
     let (what, counted) = match status.stage {
         Stage::Complete => return format!("{out}: complete\n"),
-        Stage::Ranked => return format!("{out}: the ranking is complete; there are no maps\n"),
+        Stage::Ranked => {
+            return format!(
+                "{out}: the ranking is complete; there are no maps; if no process is at work, \
+                 `occlumap sweep` makes them, or the same `occlumap run` again\n"
+            );
+        }
         Stage::Stopped => {
             return format!("{out}: incomplete; nothing of the missing part is kept\n");
         }
@@ -91,12 +96,33 @@ fn in_words(status: &runs::Status, out: &Path) -> String {
         let damaged = escaped(damaged);
         let _ = writeln!(text, "damaged: {damaged}; it will be computed again");
     }
-    if let (Some(rate), Some(left)) = (status.rate, status.seconds_left) {
-        let left = Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX);
-        let _ = writeln!(text, "{rate:.0} {counted} a second; {} left", HumanDuration(left));
+    if let Some(rate) = status.rate {
+        let _ = writeln!(text, "{rate:.0} {counted} a second{}", left(status));
     }
     if status.parts.values().all(|part| part.done == part.blocks) {
-        let _ = writeln!(text, "all blocks are there; `occlumap merge {out}` puts them together");
+        let _ = if status.merging {
+            writeln!(text, "all blocks are there; a process puts them together")
+        } else {
+            writeln!(
+                text,
+                "all blocks are there; if no process is at work, `occlumap merge {out}` puts them \
+                 together, or the same command again"
+            )
+        };
     }
     text
+}
+
+/// The time left, as a line goes on with it.
+fn left(status: &runs::Status) -> String {
+    if let Some(left) = status.seconds_left {
+        let left = Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX);
+        return format!("; {} left", HumanDuration(left));
+    }
+    let unknown = status.parts.iter().filter(|(_, part)| part.is_unknown());
+    let names: Vec<&str> = unknown.map(|(name, _)| name.as_str()).collect();
+    match names.len() {
+        0 => String::new(),
+        _ => format!("; no block of {} is finished: time left unknown", escaped(&names.join(", "))),
+    }
 }

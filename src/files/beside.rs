@@ -23,8 +23,10 @@ pub fn path_beside(folder: &Path, name: &str) -> Result<PathBuf, ParseError> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let path = folder.join(name);
     let real = |path: &Path| {
-        std::fs::canonicalize(path)
-            .map_err(|error| ParseError(format!("{}: cannot be read: {error}", shown(path))))
+        std::fs::canonicalize(path).map_err(|error| {
+            let path = shown(path);
+            ParseError(format!("{path}: cannot be read: {error}; keep all its files in one folder"))
+        })
     };
     let found = real(&path)?;
     if !found.starts_with(real(folder)?) {

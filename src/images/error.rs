@@ -19,6 +19,17 @@ pub enum ImageError {
     /// A file or the folder cannot be read, or a `.npy` file is damaged.
     #[error(transparent)]
     File(#[from] FileError),
+    /// Neither a folder nor a file.
+    #[error(
+        "{}: there is no such folder; --images takes a folder of pictures or arrays, or a list of them{near}",
+        shown(path)
+    )]
+    NoFolder {
+        /// The path.
+        path: PathBuf,
+        /// The nearest names beside it, as a message goes on with them.
+        near: String,
+    },
     /// A folder without images.
     #[error(
         "{}: no images found; expected 0.npy, 1.npy, … or pictures, ending in {}{}",
@@ -166,6 +177,11 @@ impl ImageError {
             Self::Unfit { fault, .. } => fault.is_damage(),
             _ => false,
         }
+    }
+
+    /// Whether an image has changed since the images were ranked.
+    pub const fn is_changed(&self) -> bool {
+        matches!(self, Self::Unfit { fault: Fault::Changed { .. }, .. })
     }
 
     /// An [`ImageError::Unfit`] of `path`, for `map_err`.

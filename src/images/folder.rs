@@ -340,7 +340,7 @@ impl ImageFolder {
     }
 
     /// The file of an image; within a batch, the file and the index.
-    fn path(&self, index: usize) -> PathBuf {
+    pub fn path(&self, index: usize) -> PathBuf {
         self.base.join(&self.names[index])
     }
 

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::ImageError;
 use super::passed_over::{PassedOver, Reason};
-use crate::files::{FileError, npy, read_at_most};
+use crate::files::{FileError, escaped, npy, read_at_most};
+use crate::network::near;
 
 /// The kind of images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,14 +54,30 @@ pub(super) fn list_files(names: &[String]) -> Result<Listing, ImageError> {
 /// names; if it has neither, the pictures of all subfolders in the bytewise order of their relative
 /// names. A list keeps its order.
 pub(super) fn list(path: &Path) -> Result<Listing, ImageError> {
-    if !path.exists() || path.is_dir() {
+    if path.is_dir() {
         return list_folder(path);
+    }
+    if !path.exists() {
+        return Err(ImageError::NoFolder { path: path.to_owned(), near: beside(path) });
     }
     let base = path.parent().unwrap_or(Path::new("")).to_owned();
     let Some(kind) = kind_by_ending(path) else { return read_list(path, base) };
     let name = path.file_name().unwrap_or_default().to_str();
     let name = name.ok_or_else(|| name_error(path, &path.to_string_lossy(), NOT_UTF8))?.to_owned();
     Ok(Listing { base, kind, names: vec![name], passed_over: PassedOver::default() })
+}
+
+/// The names beside a path that are most like its own, as a message goes on with them.
+fn beside(path: &Path) -> String {
+    /// Entries that are looked at.
+    const MOST: usize = 1000;
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let Ok(entries) = parent.unwrap_or(Path::new(".")).read_dir() else { return String::new() };
+    let names = entries.flatten().take(MOST).map(|entry| entry.file_name());
+    let mut names: Vec<String> = names.filter_map(|name| name.into_string().ok()).collect();
+    names.sort_unstable();
+    let asked = path.file_name().unwrap_or_default().to_string_lossy();
+    escaped(&near(&asked, names.iter().map(String::as_str))).to_string()
 }
 
 fn list_folder(folder: &Path) -> Result<Listing, ImageError> {

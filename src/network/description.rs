@@ -42,6 +42,14 @@ struct OnlyFor {
     image_size: [usize; 2],
 }
 
+/// Whether a path is that of a file with the name of a weight file.
+fn is_weights(path: &Path) -> bool {
+    const ENDINGS: [&str; 9] =
+        [".pth", ".pt", ".pth.tar", ".ckpt", ".bin", ".safetensors", ".npz", ".caffemodel", ".pkl"];
+    let name = path.to_string_lossy().to_ascii_lowercase();
+    ENDINGS.iter().any(|ending| name.ends_with(ending)) && path.is_file()
+}
+
 const fn rgb() -> usize {
     RGB
 }
@@ -58,6 +66,8 @@ impl Network {
             Self::described_in(path)
         } else if is_onnx(path) {
             OnnxFile::open(path).map(OnnxFile::into_network)
+        } else if is_weights(path) {
+            Err(NetworkError::WeightsAsModel { name: model.to_owned() })
         } else {
             Self::preset(model)
         }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::names::near;
 use super::{OnnxError, PRESETS};
 use crate::error::{ErrorKind, HasKind, ParseError};
 use crate::files::escaped;
@@ -22,12 +23,21 @@ pub enum NetworkError {
     },
     /// Neither a preset nor the path of a description.
     #[error(
-        "there is no model `{}`; expected {}, or the path of an ONNX file (.onnx) or of a model \
+        "there is no model `{}`{}; expected {}, or the path of an ONNX file (.onnx) or of a model \
          description (.json)",
-        escaped(name), PRESETS.join(", ")
+        escaped(name), near(name, PRESETS.into_iter()), PRESETS.join(", ")
     )]
     UnknownModel {
         /// The name.
+        name: String,
+    },
+    /// A weight file as the network.
+    #[error(
+        "`{}` is a file of weights: give it to --weights, and a network to --model",
+        escaped(name)
+    )]
+    WeightsAsModel {
+        /// The path.
         name: String,
     },
     /// A network description that cannot be read.
@@ -160,6 +170,7 @@ impl HasKind for NetworkError {
             // Of a setting.
             Self::OtherSize(_)
             | Self::UnknownModel { .. }
+            | Self::WeightsAsModel { .. }
             | Self::UnknownLayer { .. }
             | Self::LeftOut { .. }
             | Self::NotConvolution { .. }

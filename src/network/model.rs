@@ -224,7 +224,8 @@ impl Model {
         &self.digest
     }
 
-    /// Names of the file's tensors that the network has no use for.
+    /// Names of the file's tensors that the network has no use for: without wrappers and without the
+    /// prefix of its own, those of another copy in full.
     pub fn ignored(&self) -> &[String] {
         &self.ignored
     }

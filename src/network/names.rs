@@ -214,7 +214,7 @@ impl Network {
 }
 
 /// The names that are most like one, as a message goes on with them; nothing where none is.
-pub(super) fn near<'a>(asked: &str, names: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn near<'a>(asked: &str, names: impl Iterator<Item = &'a str>) -> String {
     let likeness = |name: &str| {
         // The name without the module around it.
         if name.strip_suffix(asked).is_some_and(|module| module.ends_with('.')) {

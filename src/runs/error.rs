@@ -67,7 +67,7 @@ pub enum RunError {
     #[error("{0}")]
     Usage(String),
     /// An unusable output folder.
-    #[error("the output folder cannot be used: {0}")]
+    #[error("the output folder cannot be used: {0}; choose another --out")]
     Output(#[source] FileError),
     /// A presentation with another result in the verification.
     #[error("{0}")]
@@ -104,6 +104,17 @@ impl RunError {
     pub(super) fn layer(name: &str) -> impl FnOnce(SweepError) -> Self {
         let layer = name.to_owned();
         move |source| Self::Layer { layer, source: Box::new(source) }
+    }
+
+    /// Whether an image has changed since the images were ranked.
+    pub(super) fn is_changed_image(&self) -> bool {
+        match self {
+            Self::Image(error) | Self::Sweep(SweepError::Image(error)) => error.is_changed(),
+            Self::Layer { source, .. } => {
+                matches!(&**source, SweepError::Image(error) if error.is_changed())
+            }
+            _ => false,
+        }
     }
 
     /// Whether a folder of blocks was removed by the process that merged it.

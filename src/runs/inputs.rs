@@ -1,17 +1,21 @@
 //! Model, layers and images of a run, loaded and checked against each other.
 
+mod notes;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use notes::{copy_note, ignored_note};
+
 use super::sweep::in_range;
-use super::{Context, InputSettings, Ranking, RunError, Share, Task};
+use super::{Context, InputSettings, OutputFolder, Ranking, RunError, Share, Task};
 use crate::VERSION;
 use crate::engine::EngineName;
-use crate::files::{Digest, escaped};
+use crate::files::{Digest, escaped, shown};
 use crate::images::{ImageError, ImageFolder, ImageOptions};
-use crate::network::{FoundCopy, LayerId, Model, Network, NetworkError, Response};
+use crate::network::{LayerId, Model, Network, NetworkError, Response};
 use crate::program::check_fields;
 use crate::ranking::{
     Expected, LayerFiles, LayerRanking, RankedLayer, RankingConfiguration, images_a_block,
@@ -26,6 +30,17 @@ pub struct ChosenLayers {
     pub layers: Vec<LayerId>,
     /// Names of convolutions that no batch normalisation reads, where responses of those are asked for.
     pub without_norm: Vec<String>,
+    /// Modules that were asked for, and the layer that each stands for.
+    pub modules: Vec<ModuleLayer>,
+}
+
+/// A module's path, and the layer that is its output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModuleLayer {
+    /// The path, as it was asked for.
+    pub module: String,
+    /// The layer's own name.
+    pub layer: String,
 }
 
 /// Model, layers and images.
@@ -84,6 +99,13 @@ impl ChosenLayers {
             let named = names.iter().map(|name| network.named_layer(name.trim()));
             named.collect::<Result<_, _>>()?
         };
+        let modules = names.iter().zip(&layers).filter_map(|(name, &id)| {
+            let (module, layer) = (name.trim(), &network.layer(id).name);
+            let is_inside = layer.strip_prefix(&module.trim_matches('/').replace('/', "."));
+            is_inside.filter(|rest| !rest.is_empty())?;
+            Some(ModuleLayer { module: module.to_owned(), layer: layer.clone() })
+        });
+        let modules = modules.collect();
         let is_conv = |id: LayerId| network.layer(id).op.convolution().is_some();
         let mut without_norm = Vec::new();
         let mut found = false;
@@ -103,7 +125,16 @@ impl ChosenLayers {
             *layer = network.units_of(*layer)?;
         }
         layers.sort_unstable();
-        Ok(Self { network, layers, without_norm })
+        Ok(Self { network, layers, without_norm, modules })
+    }
+
+    /// Note of the layers that modules stand for, which results are named after.
+    pub fn note_modules(&self) -> Option<String> {
+        let is = |ModuleLayer { module, layer }: &ModuleLayer| {
+            format!("{} is {}", escaped(module), escaped(layer))
+        };
+        let names: Vec<String> = self.modules.iter().map(is).collect();
+        (!names.is_empty()).then(|| format!("note: {}", names.join(", ")))
     }
 
     /// Note that names the convolutions without a batch normalisation, where responses of those are asked for.
@@ -131,11 +162,12 @@ impl Inputs {
         self.of_each_image(label, context, |index| self.images.digest(index))
     }
 
-    /// Checks that no image has changed since a ranking that was complete before: by the process of a
-    /// whole run, since each of many shards would read all images.
+    /// Checks that no image has changed since the ranking in `output` if it was complete before: by the
+    /// process of a whole run, since each of many shards would read all images.
     pub(super) fn check_unchanged(
         &self,
         ranking: &Ranking,
+        output: &OutputFolder,
         share: &Share,
         context: &Context<'_>,
     ) -> Result<(), RunError> {
@@ -145,7 +177,43 @@ impl Inputs {
         }
         let images = self.images.with_digests(ranking.digests.clone());
         let label = "checking that no image has changed";
-        self.of_each_image(label, context, |index| images.check_digest(index)).map(drop)
+        let has_changed = |index| match images.check_digest(index) {
+            Err(error) if error.is_changed() => Ok(true),
+            checked => checked.map(|()| false),
+        };
+        let changed = self.of_each_image(label, context, has_changed)?;
+        let count = changed.iter().filter(|changed| **changed).count();
+        let Some(first) = changed.iter().position(|changed| *changed) else { return Ok(()) };
+        // Where most differ, another folder of images was given.
+        if count == 1 || 2 * count <= changed.len() {
+            return Ok(images.check_digest(first)?);
+        }
+        Err(RunError::usage(format!(
+            "{}: holds results of other images: {count} of {} differ from those that were ranked \
+             (first: {}); give the images of that run to --images, or choose another --out, or --force",
+            shown(output.path()),
+            changed.len(),
+            shown(&images.path(first))
+        )))
+    }
+
+    /// The error of [`check_unchanged`](Self::check_unchanged) instead of that of an image that a sweep
+    /// found changed.
+    pub(super) fn explain_changed(
+        &self,
+        error: RunError,
+        ranking: &Ranking,
+        output: &OutputFolder,
+        share: &Share,
+        context: &Context<'_>,
+    ) -> RunError {
+        if !error.is_changed_image() {
+            return error;
+        }
+        match self.check_unchanged(ranking, output, share, context) {
+            Err(other @ RunError::Usage(_)) => other,
+            _ => error,
+        }
     }
 
     fn of_each_image<T: Send>(
@@ -175,7 +243,7 @@ impl Inputs {
         settings: &InputSettings,
         context: &Context<'_>,
     ) -> Result<Self, RunError> {
-        if let Some(note) = chosen.note() {
+        for note in [chosen.note_modules(), chosen.note()].into_iter().flatten() {
             context.note(note);
         }
         let ChosenLayers { network, layers, .. } = chosen;
@@ -204,7 +272,9 @@ impl Inputs {
             let weights = settings.model.weights_label();
             context.note(format!("note: {}: {note}", escaped(&weights)));
         }
-        note_ignored(&model, context);
+        if let Some(note) = ignored_note(model.ignored()) {
+            context.note(note);
+        }
         Ok(Self { model, layers, images })
     }
 
@@ -270,39 +340,6 @@ pub(super) fn at_most(top: usize, there: usize, context: &Context<'_>) -> usize 
         context.note(format!("note: {top} top images requested; there are {there}"));
     }
     top.min(there)
-}
-
-/// The note on a copy of the network that was found by its names; `None` if its names have no prefix
-/// and there is no other copy.
-fn copy_note(copy: &FoundCopy) -> Option<String> {
-    let FoundCopy { prefix, others } = copy;
-    let found = match &prefix[..] {
-        "" if others.is_empty() => return None,
-        "" => "tensors without a prefix are read".into(),
-        prefix => format!("tensors below `{}` are read", escaped(prefix)),
-    };
-    let Some(other) = others.first() else { return Some(found) };
-    let more =
-        if others.len() > 1 { format!(" and {} more", others.len() - 1) } else { String::new() };
-    let other = escaped(other);
-    Some(format!(
-        "{found}; there are copies of the network below `{other}`{more} too (--weights-prefix)"
-    ))
-}
-
-/// Notes unused tensors, such as a classifier's.
-fn note_ignored(model: &Model, context: &Context<'_>) {
-    const SHOWN: usize = 4;
-    let ignored = model.ignored();
-    if ignored.is_empty() {
-        return;
-    }
-    let more = match ignored.len().saturating_sub(SHOWN) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let names = escaped(&ignored[..ignored.len().min(SHOWN)].join(", ")).to_string();
-    context.note(format!("note: unused tensors: {names}{more}"));
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ pub use context::{Context, Observer, Task, thread_pool};
 pub use device::{DeviceChoice, Devices};
 pub use error::RunError;
 pub use few_occluders::LEAST_OCCLUDERS;
-pub use inputs::{ChosenLayers, Inputs};
+pub use inputs::{ChosenLayers, Inputs, ModuleLayer};
 pub use map::{
     ImageChoice, MapImage, MapSettings, MapTarget, OwnMaps, PreparedMaps, SweptWeights, UnitMap,
     map,

@@ -67,7 +67,7 @@ pub fn rank(settings: &RankSettings, context: &Context<'_>) -> Result<Option<Ran
         Some(Ranking { seconds: Some(_), .. }) => {
             context.note(format!("wrote {}", folder.path().join(RANKING).display()));
         }
-        Some(ranking) => inputs.check_unchanged(ranking, &output.share, &context)?,
+        Some(ranking) => inputs.check_unchanged(ranking, &folder, &output.share, &context)?,
         None => context.note(folder.shard_note(&output.share)),
     }
     Ok(ranking)

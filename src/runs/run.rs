@@ -24,8 +24,10 @@ pub fn run(settings: &RunSettings, context: &Context<'_>) -> Result<(), RunError
     // The sweep needs the whole ranking.
     let rest = if rank_only { share.rest } else { Rest::Finish };
     match run.rank(top, Share { rest, ..share })? {
-        Some(ranking) if !rank_only => run.sweep_sizes(&sizes, &ranking, top),
-        Some(ranking) => run.inputs.check_unchanged(&ranking, &share, context),
+        Some(ranking) if !rank_only => run.sweep_sizes(&sizes, &ranking, top).map_err(|error| {
+            run.inputs.explain_changed(error, &ranking, &run.output, &share, context)
+        }),
+        Some(ranking) => run.inputs.check_unchanged(&ranking, &run.output, &share, context),
         None => {
             context.note(run.output.shard_note(&share));
             Ok(())

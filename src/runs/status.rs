@@ -26,8 +26,11 @@ pub struct Status {
     pub parts: BTreeMap<String, PartStatus>,
     /// Presentations or images per second, of all processes together, while any of them worked.
     pub rate: Option<f64>,
-    /// Remaining seconds at that rate; `None` while a size of several has not begun.
+    /// Remaining seconds, at each layer's own time per presentation; `None` while a layer has no finished
+    /// block, or a size of several has not begun.
     pub seconds_left: Option<f64>,
+    /// Whether a process that may be alive puts blocks together.
+    pub merging: bool,
 }
 
 /// Stage of an output folder.
@@ -63,6 +66,8 @@ pub struct PartStatus {
     pub amount: u64,
     /// Presentations or images in finished blocks.
     pub amount_done: u64,
+    /// Seconds that the finished blocks took, of all processes together.
+    pub seconds: f64,
 }
 
 /// A finished block.
@@ -106,8 +111,9 @@ fn of_sizes(sizes: &[PathBuf]) -> Result<Found, RunError> {
             all.parts.insert(name.into_owned(), part);
             continue;
         };
-        let Found { stage, parts, done, .. } = of_folder(&output)?;
+        let Found { stage, parts, done, merging, .. } = of_folder(&output)?;
         stages.push(stage);
+        all.merging |= merging;
         all.parts.extend(parts.into_iter().map(|(layer, part)| (format!("{name}/{layer}"), part)));
         all.done.extend(done);
     }
@@ -156,11 +162,14 @@ struct Found {
     done: Vec<Done>,
     /// Whether there is more to do than the parts tell.
     unknown: bool,
+    /// Whether a process that may be alive puts blocks together.
+    merging: bool,
 }
 
 impl Default for Found {
     fn default() -> Self {
-        Self { stage: Stage::Stopped, parts: BTreeMap::new(), done: Vec::new(), unknown: false }
+        let (parts, done) = (BTreeMap::new(), Vec::new());
+        Self { stage: Stage::Stopped, parts, done, unknown: false, merging: false }
     }
 }
 
@@ -182,7 +191,8 @@ fn of_folder(output: &OutputFolder) -> Result<Found, RunError> {
             all.extend(done);
             parts.insert(layer.layer.clone(), part);
         }
-        return Ok(Found { stage: Stage::Maps, parts, done: all, ..Found::default() });
+        let merging = folder.is_merging()?;
+        return Ok(Found { stage: Stage::Maps, parts, done: all, merging, ..Found::default() });
     }
     if let Some((folder, stored)) = BlockFolder::find(&output.blocks(RANKING))? {
         let StoredRanking { configuration, .. } = stored;
@@ -190,7 +200,8 @@ fn of_folder(output: &OutputFolder) -> Result<Found, RunError> {
         let amount = |record: &RankingRecord| (record.digests.len() as u64, record.seconds);
         let (part, done) = part(&folder, &configuration.names(), images, amount)?;
         let parts = BTreeMap::from([(RANKING.into(), part)]);
-        return Ok(Found { stage: Stage::Ranking, parts, done, ..Found::default() });
+        let merging = folder.is_merging()?;
+        return Ok(Found { stage: Stage::Ranking, parts, done, merging, ..Found::default() });
     }
     Ok(Found { stage: without_blocks(output)?, ..Found::default() })
 }
@@ -258,6 +269,7 @@ where
             Outcome::Done(done) => {
                 part.done += 1;
                 part.amount_done += done.amount;
+                part.seconds += done.seconds;
                 all.push(done);
             }
         }
@@ -271,10 +283,25 @@ impl PartStatus {
         let Self { blocks, amount, .. } = self;
         Self { blocks, done: blocks, amount, amount_done: amount, ..Self::default() }
     }
+
+    /// Whether nothing is known of the time that the part takes: it has no finished block.
+    pub const fn is_unknown(&self) -> bool {
+        self.done == 0 && self.blocks > 0
+    }
+
+    /// Seconds that the rest takes one process; `None` where nothing is known of it.
+    fn seconds_left(&self) -> Option<f64> {
+        let left = self.amount.saturating_sub(self.amount_done);
+        match self.amount_done {
+            _ if left == 0 => Some(0.0),
+            0 => None,
+            done => Some(left as f64 * self.seconds / done as f64),
+        }
+    }
 }
 
 impl Status {
-    fn new(Found { stage, parts, done, unknown }: Found) -> Self {
+    fn new(Found { stage, parts, done, unknown, merging }: Found) -> Self {
         // From the start of the first block to the end of the last.
         let began = |done: &Done| {
             let took = Duration::try_from_secs_f64(done.seconds).unwrap_or_default();
@@ -287,9 +314,62 @@ impl Status {
         let rate = seconds
             .map(|seconds| amount as f64 / seconds.as_secs_f64())
             .filter(|rate| rate.is_finite() && *rate > 0.0);
-        let left: u64 =
-            parts.values().map(|part| part.amount.saturating_sub(part.amount_done)).sum();
-        let seconds_left = rate.filter(|_| !unknown).map(|rate| left as f64 / rate);
-        Self { stage, parts, rate, seconds_left }
+        // Processes that worked at a time, on average.
+        let busy: f64 = done.iter().map(|done| done.seconds).sum();
+        let processes = seconds.map(|seconds| busy / seconds.as_secs_f64());
+        let processes = processes.filter(|processes| processes.is_finite() && *processes > 0.0);
+        let left = parts.values().map(PartStatus::seconds_left).sum::<Option<f64>>();
+        let seconds_left = left.zip(processes).map(|(left, processes)| left / processes);
+        let seconds_left = seconds_left.filter(|_| !unknown);
+        Self { stage, parts, rate, seconds_left, merging }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two blocks of each layer, one after the other; those of `deep` take 300 times as long.
+    fn found(deep_done: usize) -> Found {
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let (mut found, mut end) = (Found::default(), 0.0);
+        for (name, blocks, seconds) in [("shallow", 1, 2.0), ("deep", deep_done, 600.0)] {
+            let mut part = PartStatus { blocks: 2, amount: 200, ..PartStatus::default() };
+            for _ in 0..blocks {
+                end += seconds;
+                let finished = start + Duration::from_secs_f64(end);
+                found.done.push(Done { amount: 100, seconds, finished });
+                part.done += 1;
+                part.amount_done += 100;
+                part.seconds += seconds;
+            }
+            found.parts.insert(name.into(), part);
+        }
+        found
+    }
+
+    #[test]
+    fn the_time_left_is_by_layer_and_unknown_while_one_has_no_finished_block() {
+        let left = |deep_done| Status::new(found(deep_done)).seconds_left;
+        assert_eq!(left(0), None);
+        assert!(Status::new(found(0)).parts["deep"].is_unknown());
+        // A block of each: 2 s and 600 s; at the common rate it would be 602 s too.
+        assert!((left(1).unwrap() - 602.0).abs() < 1e-6, "{:?}", left(1));
+        // One of the shallow layer: 2 s; at the common rate it would be 401 s.
+        assert!((left(2).unwrap() - 2.0).abs() < 1e-6, "{:?}", left(2));
+    }
+
+    #[test]
+    fn processes_that_work_at_a_time_share_what_is_left() {
+        let mut both = found(1);
+        let twice = found(1);
+        for part in both.parts.values_mut() {
+            (part.blocks, part.amount) = (3, 300);
+            (part.done, part.amount_done, part.seconds) = (2, 200, 2.0 * part.seconds);
+        }
+        both.done.extend(twice.done);
+        // The same 602 s for a block of each layer, by two processes.
+        let left = Status::new(both).seconds_left.unwrap();
+        assert!((left - 301.0).abs() < 1e-6, "{left}");
     }
 }

@@ -68,7 +68,8 @@ fn a_file_is_model_and_weights_of_every_command() {
     let workplace = workplace();
     let inputs = "--model net.onnx --images images";
     let run = format!("run {inputs} --layers conv1,layer1 --units 0-2 --top 2 --every 5 --out out");
-    workplace.succeeds(&run);
+    let messages = workplace.succeeds(&run);
+    assert!(messages.contains("note: layer1 is layer1.0.relu_1\n"), "{messages}");
     for file in ["conv1_max.npy", "layer1.0.relu_1_min.npy"] {
         assert!(workplace.path("out/maps").join(file).is_file(), "{file}");
     }
@@ -83,6 +84,9 @@ fn a_file_is_model_and_weights_of_every_command() {
     );
     workplace.succeeds("status out");
     workplace.succeeds("plot out --examples 1 --overlay own");
+    // By the module's name, as it was mapped.
+    workplace.succeeds("plot out --layers layer1.0 --only numbers --out numbers");
+    assert!(workplace.path("numbers/layer1.0.relu_1.csv").is_file());
     workplace.succeeds("report out");
     workplace.succeeds(&format!(
         "map {inputs} --layer layer1.0.add --unit 1 --image 0 --position 3,3 --out map.npy"

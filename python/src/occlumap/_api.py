@@ -361,7 +361,10 @@ def rank(
     response = given["response"]
     ranked = network.named_layers(names or None, response=response)
     chosen = {layer.name: layer.short_name for layer in ranked}
-    return Ranking(folder, chosen)
+    # A module's path stands for its last layer.
+    asked = {name: network.named_layers([name], response=response)[0] for name in names or []}
+    modules = {name: layer.short_name for name, layer in asked.items()}
+    return Ranking(folder, chosen, modules)
 
 
 @dataclass(frozen=True, repr=False)

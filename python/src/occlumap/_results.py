@@ -111,9 +111,10 @@ class LayerRanking(Short):
 class Ranking(Mapping[str, LayerRanking]):
     """The rankings of layers, by name; see :class:`LayerRanking`."""
 
-    def __init__(self, folder: Folder, names: Mapping[str, str]) -> None:
+    def __init__(self, folder: Folder, names: Mapping[str, str], modules: Mapping[str, str]) -> None:
         self._folder = folder
         self._names = dict(names)
+        self._modules = dict(modules)
 
     @property
     def folder(self) -> Path:
@@ -121,8 +122,8 @@ class Ranking(Mapping[str, LayerRanking]):
         return self._folder.path / "ranking"
 
     def __getitem__(self, layer: str) -> LayerRanking:
-        """The ranking of a layer, by its name or its short name."""
-        short = self._names.get(layer, layer)
+        """The ranking of a layer, by its name, its short name or the name that was asked for."""
+        short = self._names.get(layer, self._modules.get(layer, layer))
         if short not in self._names.values():
             raise KeyError(f"there is no layer `{layer}`; there are {', '.join(self)}")
         return LayerRanking.read(self.folder, short)
@@ -378,10 +379,10 @@ class Maps(Mapping[str, LayerMaps]):
         return self._inner.image_size
 
     def __getitem__(self, layer: str) -> LayerMaps:
-        by_short = {told["short_name"]: told for told in self._layers.values()}
-        found = self._layers.get(layer, by_short.get(layer))
-        if found is None:
+        name = self._inner.layer_named(layer) if isinstance(layer, str) else None
+        if name is None:
             raise KeyError(f"there is no layer `{layer}`; there are {', '.join(self)}")
+        found = self._layers[name]
         # Made anew each time, so that a temporary folder goes with its last user at once.
         return LayerMaps(self, found)
 

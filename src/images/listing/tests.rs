@@ -157,7 +157,7 @@ fn no_images_and_no_folder_are_errors() {
     );
     let folder = tempfile::tempdir().unwrap();
     let error = list(&folder.path().join("absent")).unwrap_err();
-    assert!(error.to_string().contains("absent: cannot be read"), "{error}");
+    assert!(error.to_string().contains("absent: there is no such folder"), "{error}");
 }
 
 #[cfg(target_os = "linux")]

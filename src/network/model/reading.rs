@@ -18,7 +18,7 @@ pub(super) struct LayerTensor {
 }
 
 /// The filters of each layer that needs some, from the tensors of `path`, and the names of those that
-/// have no use.
+/// have no use, as the network would name them.
 pub(super) fn filters_of(
     network: &Network,
     shapes: &[LayerTensor],
@@ -59,8 +59,14 @@ pub(super) fn filters_of(
         let (path, tensor) = (path.to_owned(), escaped(tensor).to_string());
         return Err(ModelError::OfAnother { path, network: network.name.clone(), tensor });
     }
-    tensors.ignored.retain(|name| !leftover::is_counter(name));
-    Ok((filters, tensors.ignored))
+    let Tensors { ignored, ignored_plain, prefix, .. } = tensors;
+    let of_network = |(name, plain): (String, String)| match plain.strip_prefix(&prefix) {
+        Some(own) if !own.is_empty() => own.to_owned(),
+        _ => name,
+    };
+    let unused = ignored.into_iter().zip(ignored_plain);
+    let unused = unused.filter(|(name, _)| !leftover::is_counter(name)).map(of_network);
+    Ok((filters, unused.collect()))
 }
 
 pub(super) fn names(shapes: &[LayerTensor]) -> Vec<String> {

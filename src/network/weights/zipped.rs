@@ -36,7 +36,9 @@ impl Zipped {
     /// Reads the archive's directory only.
     pub fn open(file: File) -> Result<Self, ParseError> {
         let unreadable = |error: rawzip::Error| {
-            format!("damaged or cut short: its zip archive cannot be opened: {error}")
+            format!(
+                "damaged or cut short: its zip archive cannot be opened: {error}; copy the file again"
+            )
         };
         let mut buffer = vec![0; rawzip::MAX_CENTRAL_DIRECTORY_RECORD_SIZE];
         let archive = ZipArchive::from_file(file, &mut buffer).map_err(unreadable)?;

@@ -147,13 +147,18 @@ impl Results {
     }
 
     /// The layers called so, by short name (`conv3`) or by the framework's; all where none is
-    /// named. In the network's order, each once.
+    /// named. A module's path stands for the layer that is its output. In the network's order, each once.
     ///
     /// # Errors
     /// A name that none has; it says which there are.
     pub fn layers_named(&self, names: &[String]) -> Result<Vec<&LayerResults>, ResultsError> {
         let is = |layer: &LayerResults, name: &String| {
-            layer.name() == name.trim() || layer.configuration().name == name.trim()
+            let name = name.trim();
+            let is_output = || {
+                let of_module = self.network.named_layer(name);
+                of_module.is_ok_and(|id| id == self.network.tapped(layer.id()))
+            };
+            layer.name() == name || layer.configuration().name == name || is_output()
         };
         if let Some(asked) =
             names.iter().find(|name| !self.layers.iter().any(|layer| is(layer, name)))

@@ -186,7 +186,7 @@ impl SweepRun<'_> {
         let share = &self.settings.output.share;
         // Once for all sizes.
         if !self.unchanged.swap(true, Ordering::Relaxed) {
-            self.inputs.check_unchanged(ranking, share, &self.context)?;
+            self.inputs.check_unchanged(ranking, &self.output, share, &self.context)?;
         }
         self.context.note(format!("{}: already complete", self.output.path().display()));
         if share.is_whole() {

@@ -10,7 +10,9 @@ fn models_that_there_are_not() {
     let known = "expected alexnet, vgg11, vgg13";
     for (model, code, words) in [
         ("resnet", 2, ["there is no model `resnet`", known]),
-        ("tiny.npz", 2, ["there is no model `tiny.npz`", known]),
+        ("resnet-18", 2, ["there is no model `resnet-18` (the nearest are `resnet18`", known]),
+        ("tiny.npz", 2, ["`tiny.npz` is a file of weights: give it to --weights", "to --model"]),
+        ("absent.npz", 2, ["there is no model `absent.npz`", known]),
         ("absent.json", 1, ["absent.json: cannot be read", "No such file"]),
     ] {
         workplace.refuses(&format!("info --model {model}"), code, &words);

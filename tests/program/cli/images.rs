@@ -11,7 +11,12 @@ const CASES: &[Case] = &[
     (
         "no folder",
         |workplace| std::fs::rename(workplace.path("images"), workplace.path("moved")).unwrap(),
-        &["images: cannot be read", "No such file"],
+        &["images: there is no such folder; --images takes a folder of pictures or arrays"],
+    ),
+    (
+        "a folder with nearly that name",
+        |workplace| std::fs::rename(workplace.path("images"), workplace.path("imaegs")).unwrap(),
+        &["images: there is no such folder", "(the nearest are `imaegs`"],
     ),
     (
         "no image",
@@ -254,7 +259,6 @@ fn images_that_have_changed_since_a_finished_run_are_an_error() {
     let run = format!("run {INPUTS} --top 2 --layers conv1 --every 9 --out out");
     workplace.succeeds(&run);
     assert!(workplace.succeeds(&run).contains("out: already complete"));
-    let kept = workplace.read("images/3.npy");
     workplace.copy("images/1.npy", "images/3.npy");
     let words = ["images/3.npy: it has changed since the images were ranked", "rank again"];
     for again in [
@@ -264,8 +268,30 @@ fn images_that_have_changed_since_a_finished_run_are_an_error() {
     ] {
         workplace.refuses(again, 1, &words);
     }
-    workplace.write("images/3.npy", &kept);
-    assert!(workplace.succeeds(&run).contains("out: already complete"));
+    // Most differ: another folder was given.
+    for image in 0..2 {
+        workplace.copy("images/2.npy", &format!("images/{image}.npy"));
+    }
+    let words = [
+        "out: holds results of other images: 3 of 4 differ from those that were ranked (first: \
+         images/0.npy)",
+        "give the images of that run to --images, or choose another --out, or --force",
+    ];
+    workplace.refuses(&run, 2, &words);
+}
+
+/// A ranking of other images is not gone on from.
+#[test]
+fn another_folder_of_images_is_told_from_changed_files() {
+    let workplace = Workplace::new();
+    let run = format!("run {INPUTS} --top 2 --layers conv1 --every 9 --out out");
+    workplace.succeeds(&format!("{run} --rank-only"));
+    for image in 0..3 {
+        workplace.copy("images/3.npy", &format!("images/{image}.npy"));
+    }
+    let words = ["out: holds results of other images: 3 of 4 differ", "(first: images/0.npy)"];
+    workplace.refuses(&run, 2, &words);
+    assert!(workplace.succeeds(&format!("{run} --force")).contains("wrote"));
 }
 
 /// The ranking is kept, and nothing else.

@@ -108,7 +108,7 @@ fn tensors_beside_the_file_are_read_and_count_for_its_digest() {
 #[test]
 fn a_tensor_beside_the_file_is_in_its_folder_and_whole() {
     for (tensor, message) in [
-        (external("w", "0", "24"), "w: cannot be read"),
+        (external("w", "0", "24"), "(os error 2); keep all its files in one folder"),
         (external("../w", "0", "24"), "`../w` is not in the folder of the file that names it"),
         (external("/etc/passwd", "0", "24"), "is not in the folder"),
         (external("", "0", "24"), "is not in the folder"),
