@@ -167,7 +167,7 @@ fn unusable_options_are_refused_before_anything_is_read() {
     let error = ImageFolder::open(nowhere, Some(custom), None).unwrap_err();
     assert!(matches!(error, ImageError::Constant { channel: 1, .. }), "{error}");
     let error = ImageFolder::open(nowhere, None, None).unwrap_err();
-    assert!(matches!(error, ImageError::File(_)), "{error}");
+    assert!(matches!(error, ImageError::NoFolder { .. }), "{error}");
 }
 
 #[test]
