@@ -20,7 +20,7 @@ pub use atomic::{AtomicFile, remove_leftovers, write_atomically};
 pub use beside::path_beside;
 pub use digest::{Digest, DigestWriter, digest_of};
 pub use input::{MOST_BYTES, open_regular, read_at_most, read_json_bytes};
-pub use names::{counted, escaped, needs_escaping, shown};
+pub use names::{counted, escaped, near, needs_escaping, shown};
 
 /// Errors of files.
 #[derive(Debug, Error)]

@@ -65,6 +65,36 @@ fn is_active(c: char) -> bool {
         )
 }
 
+/// Largest number of nearest names in a message.
+const NEAR_SHOWN: usize = 3;
+
+/// The names that are most like one, as a message goes on with them; nothing where none is.
+pub fn near<'a>(asked: &str, names: impl Iterator<Item = &'a str>) -> String {
+    let likeness = |name: &str| {
+        // The name without the module around it.
+        if name.strip_suffix(asked).is_some_and(|module| module.ends_with('.')) {
+            return 2 * asked.len() + 1;
+        }
+        let from_start = asked.bytes().zip(name.bytes()).take_while(|(a, b)| a == b).count();
+        let pairs = asked.bytes().rev().zip(name.bytes().rev());
+        from_start + pairs.take_while(|(a, b)| a == b).count()
+    };
+    let mut best: Vec<(usize, &str)> = Vec::with_capacity(NEAR_SHOWN + 1);
+    for name in names {
+        let index = best.partition_point(|&(likely, _)| likely >= likeness(name));
+        if index < NEAR_SHOWN {
+            best.insert(index, (likeness(name), name));
+            best.truncate(NEAR_SHOWN);
+        }
+    }
+    best.retain(|&(likely, _)| 2 * likely >= asked.len().max(2));
+    if best.is_empty() {
+        return String::new();
+    }
+    let names = best.into_iter().map(|(_, name)| format!("`{name}`")).collect::<Vec<_>>();
+    format!(" (the nearest are {})", names.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::ImageError;
 use super::passed_over::{PassedOver, Reason};
-use crate::files::{FileError, escaped, npy, read_at_most};
-use crate::network::near;
+use crate::files::{FileError, escaped, near, npy, read_at_most};
 
 /// The kind of images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

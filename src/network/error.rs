@@ -4,10 +4,9 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::names::near;
 use super::{OnnxError, PRESETS};
 use crate::error::{ErrorKind, HasKind, ParseError};
-use crate::files::escaped;
+use crate::files::{escaped, near};
 use crate::geometry::{Axis, GeometryError, ImageSize, Padding, PerAxis, Span};
 
 /// Errors of a network, or of a request for one.

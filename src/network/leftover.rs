@@ -1,5 +1,7 @@
 //! Tensors of a weight file that a network does not use, and should.
 
+use std::collections::HashMap;
+
 use super::weights::Tensors;
 use super::{Input, LayerId, Network, Op};
 
@@ -28,18 +30,22 @@ pub(super) fn first<'t>(network: &Network, tensors: &'t Tensors) -> Option<&'t s
 /// stands between `layer1` and `layer2`: the nearest module that holds layers of the network, and not
 /// the last of them.
 pub(super) fn between<'t>(network: &Network, tensors: &'t Tensors) -> Option<&'t str> {
-    let last = network.own_layers().len().checked_sub(1)?;
+    let layers = network.own_layers();
+    let last_of: HashMap<&str, usize> = (layers.iter().enumerate())
+        .flat_map(|(index, layer)| modules(&layer.name).map(move |module| (module, index)))
+        .collect();
     let stands_between = |(_, plain): &(&String, &String)| {
         let own = plain.strip_prefix(&tensors.prefix).unwrap_or_default();
-        let holds = |module: &str| {
-            let is_in = |name: &str| name.strip_prefix(module).is_some_and(|s| s.starts_with('.'));
-            network.own_layers().iter().rposition(|layer| is_in(&layer.name))
-        };
-        let mut modules = own.match_indices('.').map(|(end, _)| &own[..end]).rev();
-        !is_counter(plain) && modules.find_map(holds).is_some_and(|index| index < last)
+        let nearest = modules(own).rev().find_map(|module| last_of.get(module));
+        !is_counter(plain) && nearest.is_some_and(|last| last + 1 < layers.len())
     };
     let mut ignored = tensors.ignored.iter().zip(&tensors.ignored_plain);
     ignored.find(stands_between).map(|(name, _)| name.as_str())
+}
+
+/// The modules around a name, the outermost first.
+fn modules(name: &str) -> impl DoubleEndedIterator<Item = &str> {
+    name.match_indices('.').map(|(end, _)| &name[..end])
 }
 
 /// Whether a tensor is a counter, which no output depends on.

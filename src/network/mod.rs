@@ -35,7 +35,6 @@ pub use context::{MapContext, WIDE_FLOATS};
 pub use error::{NetworkError, PaddingText};
 pub use layer::{Input, Layer};
 pub use model::{Filters, FoundCopy, Model, ModelError};
-pub(crate) use names::near;
 pub use onnx::{OnnxError, UnsupportedNode, is_onnx};
 pub use op::{
     AveragePool, BatchNorm, ChannelNorm, ChannelScale, ChannelShuffle, ChannelSlice, Convolution,

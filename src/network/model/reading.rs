@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{Filters, ModelError};
-use crate::files::escaped;
-use crate::network::names::near;
+use crate::files::{escaped, near};
 use crate::network::weights::{self, Tensor, Tensors};
 use crate::network::{LayerId, Network, Op, TensorShape, leftover, reparametrised};
 

@@ -129,7 +129,7 @@ impl Function {
         matches!(self, Self::Clip { min: Some(0.0), .. })
     }
 
-    /// Whether it costs more to compute than to fetch, by an exponential or more.
+    /// Whether it takes an exponential or more to compute.
     pub const fn is_costly(&self) -> bool {
         matches!(
             self,

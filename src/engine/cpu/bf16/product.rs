@@ -7,10 +7,9 @@ use std::ops::Range;
 use super::deltas::Operands;
 use super::weights::TILE_WORDS;
 use super::{Form, PAIRS, Panel, amx, pairs, tiles};
-use crate::engine::cpu::compress::Compress;
 use crate::engine::cpu::pointwise::Rectify;
 use crate::engine::cpu::product::{BaselineRows, Block, Offsets, TILE};
-use crate::engine::cpu::simd::{Isa, Kernel, prefetch_all};
+use crate::engine::cpu::simd::{Isa, prefetch_all};
 
 /// Operands of a product.
 #[derive(Clone, Copy)]
@@ -82,32 +81,11 @@ impl PairProduct<'_> {
 
     /// Rectifies channels of some rows, if a ReLU follows.
     pub(super) fn rectify(&self, rows: Range<usize>, channels: Range<usize>, output: &mut [f32]) {
-        if self.rectify.is_some() {
-            self.isa.run(RectifyRows { product: self, rows, channels, output });
-        }
-    }
-}
-
-/// Rectifies channels of some rows: one call for all of them.
-struct RectifyRows<'a> {
-    product: &'a PairProduct<'a>,
-    rows: Range<usize>,
-    channels: Range<usize>,
-    output: &'a mut [f32],
-}
-
-impl Kernel for RectifyRows<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    unsafe fn run<V: Compress>(self) {
-        let Self { product, rows, channels, output } = self;
-        let rectify = product.rectify.map(|(baselines, first)| (baselines, first + channels.start));
+        let rectify = self.rectify.map(|(baselines, first)| (baselines, first + channels.start));
         let baselines = BaselineRows::of(rectify, rows.clone(), channels.len());
-        for (baseline, &offset) in baselines.zip(&product.outputs.all()[rows]) {
+        for (baseline, &offset) in baselines.zip(&self.outputs.all()[rows]) {
             let delta = &mut output[offset + channels.start..][..channels.len()];
-            // SAFETY: `V` is the caller's.
-            unsafe { Rectify { delta, baseline }.run::<V>() };
+            self.isa.run(Rectify { delta, baseline });
         }
     }
 }

@@ -170,7 +170,6 @@ fn constants_are_combined_turned_and_bounded() {
     assert!(huge.file().refused().contains("which is not computed"));
 }
 
-/// As `PyTorch`'s older exporter writes `x.chunk(2, dim=1)`.
 #[test]
 fn constants_are_repeated() {
     // A filter of each channel from one filter, as a blur has it.
@@ -203,6 +202,7 @@ fn constants_are_repeated() {
     assert_eq!(filters(&graph.file().model(), "m").weight, [0.5, 0.5, 2.0, 2.0]);
 }
 
+/// As `PyTorch`'s older exporter writes `x.chunk(2, dim=1)`.
 #[test]
 fn channels_are_split_by_their_number() {
     let halves = |which: i64, divisor: i64| {
